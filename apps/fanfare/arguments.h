@@ -1,0 +1,89 @@
+#pragma once
+// The command line as plain data. What it means (which flags go together, what is served) is decided in
+// serve_flags.h, so that neither needs the other's library.
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace fanfare::app {
+
+// Every flag that was given, unset otherwise. Numbers are in range, durations still text.
+struct ServeArguments {
+  std::optional<std::string> config;
+  std::vector<std::string> upstreams;
+  bool dev = false;
+
+  std::optional<std::string> host;
+  std::optional<std::uint32_t> http_port;
+  std::optional<std::uint32_t> ws_port;
+  std::optional<std::uint64_t> chain_id;
+  std::optional<std::string> log_level;
+  std::optional<std::uint32_t> threads;
+  std::optional<std::string> loop;
+
+  std::optional<std::uint64_t> max_connections;
+  std::optional<std::uint64_t> max_subscriptions;
+  std::optional<std::string> ping_interval;
+  std::optional<std::string> pong_timeout;
+  std::optional<std::string> shutdown_timeout;
+
+  std::optional<std::string> dev_block_time;
+  std::optional<std::uint64_t> dev_seed;
+  std::optional<std::uint64_t> dev_transactions;
+  std::optional<std::uint64_t> dev_reorg_every;
+  std::optional<std::uint64_t> dev_reorg_depth;
+  std::optional<std::uint64_t> dev_sync_blocks;
+};
+
+struct CheckArguments {
+  std::string file;
+};
+
+struct ConnectArguments {
+  std::string url;
+  std::vector<std::string> texts;  // -x
+  std::optional<std::string> wait;
+  std::optional<std::uint64_t> count;
+  bool binary = false;
+  bool verbose = false;
+  bool reconnect = false;
+
+  std::vector<std::string> headers;
+  std::vector<std::string> subprotocols;
+  std::string origin;
+  std::string proxy;
+  std::string ca_file;
+  bool insecure = false;
+  bool no_deflate = false;
+};
+
+// Numbers are in range, durations still text.
+struct BenchArguments {
+  std::string url;
+  std::uint64_t connections = 100;
+  std::uint64_t in_flight = 1;
+  std::uint64_t size = 20;
+  double rate = 0;  // 0: as fast as answers come back
+  std::string duration = "10s";
+  std::string ramp = "0s";
+  std::string subscribe;  // empty: echoes
+  bool raw = false;
+  bool json = false;
+  bool quiet = false;
+};
+
+using Command = std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments>;
+
+// The command line asked for nothing to run: help or the version (status 0), or it was wrong (status 2).
+struct Leave {
+  int status = 0;
+  std::string text;  // for standard output if the status is 0, for standard error otherwise
+};
+
+std::expected<Command, Leave> parse_arguments(int count, const char* const* arguments);
+
+}  // namespace fanfare::app

@@ -1,0 +1,122 @@
+#include "bench_command.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <expected>
+#include <thread>
+#include <vector>
+
+#include "base/time.h"
+#include "bench_dial.h"
+#include "bench_load.h"
+#include "bench_report.h"
+#include "gateway/duration.h"
+#include "http/url.h"
+
+namespace fanfare::app {
+namespace {
+
+constexpr int kStatusFailed = 1;
+constexpr int kStatusUsage = 2;
+
+// Everything the flags mean.
+struct Plan {
+  http::Url url;
+  Duration duration{};
+  Duration ramp{};
+};
+
+std::expected<Plan, std::string> plan_of_bench(const BenchArguments& arguments) {
+  Plan plan;
+  auto url = http::parse_url(arguments.url);
+  if (!url) return std::unexpected(url.error());
+  plan.url = std::move(*url);
+  if (plan.url.scheme != http::Scheme::ws) return std::unexpected("bench speaks ws:// only, without TLS");
+  const auto duration = gateway::parse_duration(arguments.duration);
+  if (!duration) return std::unexpected("--duration " + arguments.duration + ": " + duration.error());
+  const auto ramp = gateway::parse_duration(arguments.ramp);
+  if (!ramp) return std::unexpected("--ramp " + arguments.ramp + ": " + ramp.error());
+  if (*duration <= Duration::zero()) return std::unexpected("--duration must be longer than nothing");
+  if (!arguments.subscribe.empty() && (arguments.raw || arguments.rate > 0)) {
+    return std::unexpected("--subscribe only counts: no --rate, no --raw");
+  }
+  plan.duration = *duration;
+  plan.ramp = *ramp;
+  return plan;
+}
+
+// As many descriptors as the system allows this process.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::expected<std::vector<Dialed>, std::string> dial_all(const Plan& plan, const BenchArguments& arguments) {
+  const auto address = resolve_bench_url(plan.url);
+  if (!address) return std::unexpected(address.error());
+  std::vector<Dialed> made;
+  made.reserve(arguments.connections);
+  const Instant start = system_clock().now();
+  for (std::size_t i = 0; i < arguments.connections; ++i) {
+    const auto due =
+        start + plan.ramp * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(arguments.connections);
+    std::this_thread::sleep_until(due);
+    auto dialed = dial(plan.url, *address, i, arguments.raw);
+    if (!dialed) {
+      return std::unexpected("connection " + std::to_string(i + 1) + ": " + dialed.error());
+    }
+    made.push_back(std::move(*dialed));
+  }
+  return made;
+}
+
+}  // namespace
+
+int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& notes) {
+  const auto plan = plan_of_bench(arguments);
+  if (!plan) {
+    notes << "fanfare bench: " << plan.error() << "\n";
+    return kStatusUsage;
+  }
+  raise_descriptor_limit();
+  auto connections = dial_all(*plan, arguments);
+  if (!connections) {
+    notes << "fanfare bench: " << connections.error() << "\n";
+    return kStatusFailed;
+  }
+  if (!arguments.quiet) notes << connections->size() << " connections are open\n" << std::flush;
+
+  const Histogram nothing;
+  Duration elapsed_before{};
+  std::uint64_t messages_before = 0;
+  const ShowProgress progress = [&](const BenchProgress& now) {
+    if (arguments.quiet) return;
+    notes << bench_progress(now, {.elapsed = elapsed_before, .messages = messages_before, .latency = nothing})
+          << std::flush;
+    elapsed_before = now.elapsed;
+    messages_before = now.messages;
+  };
+  const auto result =
+      arguments.subscribe.empty()
+          ? run_echo_load(std::move(*connections),
+                          {.in_flight = arguments.in_flight,
+                           .size = arguments.size,
+                           .rate = arguments.rate,
+                           .duration = plan->duration,
+                           .raw = arguments.raw},
+                          progress)
+          : run_subscribe_load(std::move(*connections),
+                               {.request = arguments.subscribe, .duration = plan->duration}, progress);
+  if (!result) {
+    notes << "fanfare bench: " << result.error() << "\n";
+    return kStatusFailed;
+  }
+  out << (arguments.json ? bench_json(*result, arguments.connections) : bench_text(*result));
+  return result->lost + result->wrong == 0 ? 0 : kStatusFailed;
+}
+
+}  // namespace fanfare::app

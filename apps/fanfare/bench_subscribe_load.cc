@@ -1,0 +1,157 @@
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/random.h"
+#include "bench_load.h"
+#include "bench_ring.h"
+#include "bench_wire.h"
+#include "ws/connection.h"
+
+namespace fanfare::app {
+namespace {
+
+using std::chrono::seconds;
+
+// How long the answers to the requests may take before notifications are counted anyway.
+constexpr Duration kPatienceForAnswers = seconds(10);
+
+class Bytebox final : public Output {
+ public:
+  std::uint8_t* extend(std::size_t size) override {
+    bytes.resize(bytes.size() + size);
+    return bytes.data() + bytes.size() - size;
+  }
+  std::vector<std::uint8_t> bytes;
+};
+
+class SubscribeRun final : public BenchRing::Handler {
+ public:
+  SubscribeRun(BenchRing& ring, const SubscribeLoad& load, std::size_t connections)
+      : ring_(ring), load_(load), frame_(masked_text_frame(load.request)) {
+    connections_.reserve(connections);
+    for (std::size_t i = 0; i < connections; ++i) connections_.emplace_back(random_);
+  }
+
+  BenchResult run(std::vector<Dialed>& dialed, const ShowProgress& progress) {
+    Instant now = clock_.now();
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      connections_[i].sending = true;
+      ring_.send(i, frame_);
+      if (!dialed[i].read_ahead.empty()) on_bytes(i, dialed[i].read_ahead);
+    }
+    const Instant give_up = now + kPatienceForAnswers;
+    while (answered_ + result_.lost < connections_.size() && now < give_up) {
+      ring_.turn(std::min<Duration>(give_up - now, seconds(1)), *this);
+      now = clock_.now();
+    }
+    result_.unanswered =
+        connections_.size() - std::min<std::size_t>(answered_ + result_.lost, connections_.size());
+    return measure(now, progress);
+  }
+
+  void on_bytes(std::size_t index, MutableBytes bytes) override {
+    Connection& connection = connections_[index];
+    if (measuring_) result_.bytes += bytes.size();
+    while (const auto event = connection.protocol.next(bytes, connection.output)) {
+      if (event->kind == ws::Event::Kind::message) note(connection, as_text(event->payload));
+      if (event->kind == ws::Event::Kind::close || event->kind == ws::Event::Kind::failed) end(connection);
+    }
+    flush(index, connection);
+  }
+  void on_sent(std::size_t index) override {
+    connections_[index].sending = false;
+    flush(index, connections_[index]);
+  }
+  void on_gone(std::size_t index, int /*code*/) override { end(connections_[index]); }
+
+ private:
+  struct Connection {
+    explicit Connection(Random& random)
+        : protocol({.role = ws::Role::client, .random = &random, .codec = nullptr}) {}
+    ws::Connection protocol;
+    Bytebox output;
+    std::vector<std::uint8_t> under_way;
+    bool sending = false;
+    bool answered = false;
+    bool ended = false;
+  };
+
+  BenchResult measure(Instant now, const ShowProgress& progress) {
+    const Instant start = now;
+    const Instant end = start + load_.duration;
+    Instant tick = start + seconds(1);
+    measuring_ = true;
+    result_.messages = 0;
+    result_.latency = Histogram();
+    while (now < end && result_.lost < connections_.size()) {
+      ring_.turn(std::min(end, tick) - now, *this);
+      now = clock_.now();
+      if (now < tick) continue;
+      progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
+      tick += seconds(1);
+    }
+    result_.elapsed = now - start;
+    return std::move(result_);
+  }
+
+  void note(Connection& connection, std::string_view text) {
+    if (!connection.answered) {
+      connection.answered = true;
+      ++answered_;
+      if (text.find("\"error\"") != std::string_view::npos) ++result_.wrong;
+      return;
+    }
+    ++result_.messages;
+    if (!measuring_) return;
+    const Instant now = clock_.now();
+    // Other servers give each subscription an id of its own; what follows it is the same for everyone.
+    const std::size_t at = text.find("\"result\"");
+    const std::string_view event = at == std::string_view::npos ? text : text.substr(at);
+    const auto first = first_seen_.try_emplace(std::hash<std::string_view>()(event), now).first->second;
+    result_.latency.add(static_cast<std::uint64_t>((now - first).count()));
+  }
+
+  void flush(std::size_t index, Connection& connection) {
+    if (connection.sending || connection.ended || connection.output.bytes.empty()) return;
+    connection.under_way.swap(connection.output.bytes);
+    connection.output.bytes.clear();
+    connection.sending = true;
+    ring_.send(index, connection.under_way);
+  }
+
+  void end(Connection& connection) {
+    if (connection.ended) return;
+    connection.ended = true;
+    ++result_.lost;
+  }
+
+  BenchRing& ring_;
+  const SubscribeLoad& load_;
+  const std::vector<std::uint8_t> frame_;
+  SystemRandom random_;
+  std::vector<Connection> connections_;
+  std::size_t answered_ = 0;
+  bool measuring_ = false;
+  std::unordered_map<std::size_t, Instant> first_seen_;  // by the hash of the event
+  Clock& clock_ = system_clock();
+  BenchResult result_;
+};
+
+}  // namespace
+
+std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed> connections,
+                                                           const SubscribeLoad& load,
+                                                           const ShowProgress& progress) {
+  std::vector<int> fds;
+  fds.reserve(connections.size());
+  for (const Dialed& dialed : connections) fds.push_back(dialed.socket.get());
+  const auto ring = BenchRing::create(fds);
+  if (!ring) return std::unexpected(ring.error());
+  SubscribeRun run(**ring, load, connections.size());
+  return run.run(connections, progress);
+}
+
+}  // namespace fanfare::app

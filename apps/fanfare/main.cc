@@ -1,0 +1,44 @@
+// The fanfare program: serve, check, connect, bench.
+
+#include <iostream>
+#include <variant>
+
+#include "arguments.h"
+#include "bench_command.h"
+#include "check_command.h"
+#include "connect_command.h"
+#include "gateway/gateway.h"
+#include "serve_flags.h"
+
+namespace {
+
+constexpr int kStatusUsage = 2;
+
+int run_serve(const fanfare::app::ServeArguments& arguments) {
+  const auto plan = fanfare::app::plan_of(arguments, fanfare::gateway::process_environment);
+  if (!plan) {
+    std::cerr << plan.error() << "\n";
+    return kStatusUsage;
+  }
+  return fanfare::gateway::run(*plan);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto command = fanfare::app::parse_arguments(argc, argv);
+  if (!command) {
+    (command.error().status == 0 ? std::cout : std::cerr) << command.error().text;
+    return command.error().status;
+  }
+  if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&*command)) {
+    return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr);
+  }
+  if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&*command)) {
+    return fanfare::app::run_connect(*connect, std::cout, std::cerr);
+  }
+  if (const auto* bench = std::get_if<fanfare::app::BenchArguments>(&*command)) {
+    return fanfare::app::run_bench(*bench, std::cout, std::cerr);
+  }
+  return run_serve(std::get<fanfare::app::ServeArguments>(*command));
+}

@@ -1,0 +1,40 @@
+# fanfare_room(NAME [DEPENDS room...] [LINK library...] [TEST_LINK library...])
+#
+# One static library per room (src/NAME/*.cc, target fanfare_NAME) and, with FANFARE_TESTS, one test
+# program NAME_test made of the room's *_test.cc files. DEPENDS names rooms on lower floors only; the
+# floor check (tools/floor_check.py) reads the includes and holds everyone to src/FLOORS.
+# LINK is private: no dependency's header may show in a room's own headers.
+function(fanfare_room name)
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;LINK;TEST_LINK" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(depends "")
+  foreach(room ${ROOM_DEPENDS})
+    list(APPEND depends fanfare_${room})
+  endforeach()
+
+  if(sources)
+    add_library(fanfare_${name} STATIC ${sources})
+    target_include_directories(fanfare_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags ${ROOM_LINK})
+  else()
+    add_library(fanfare_${name} INTERFACE)
+    target_include_directories(fanfare_${name} INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(fanfare_${name} INTERFACE ${depends})
+  endif()
+
+  if(FANFARE_TESTS AND tests)
+    add_executable(${name}_test ${tests})
+    target_link_libraries(${name}_test PRIVATE
+      fanfare_${name} fanfare_flags ${ROOM_LINK} ${ROOM_TEST_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
+    if(FANFARE_SANITIZE)
+      # Optimising the tests themselves takes as long as everything else and makes nothing faster.
+      target_compile_options(${name}_test PRIVATE -O0)
+    endif()
+    target_compile_definitions(${name}_test PRIVATE FANFARE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    gtest_discover_tests(${name}_test DISCOVERY_MODE PRE_TEST
+      PROPERTIES LABELS ${name} TIMEOUT 120)
+  endif()
+endfunction()

@@ -1,0 +1,36 @@
+// One value for everyone: broadcast [PORT]. A thread of the program's own publishes a number ten times a
+// second; who reads slowly always gets the newest. GET /now answers the same number over HTTP.
+
+#include <fanfare/fanfare.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <thread>
+
+int main(int argc, char** argv) {
+  std::atomic<int> now = 0;
+  fanfare::Server server({.port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 9001)});
+  server.websocket("/", {.open = [](fanfare::Session& session) {
+                     session.subscribe("now", {.when_full = fanfare::WhenFull::keep_latest});
+                   }});
+  server.http("GET", "/now", [&now](const fanfare::Request&) -> fanfare::Response {
+    return {.content_type = "application/json", .body = std::to_string(now) + "\n"};
+  });
+  if (const auto started = server.start(); !started) {
+    std::fprintf(stderr, "broadcast: %s\n", started.error().message.c_str());
+    return 1;
+  }
+  std::printf("ws://%s\n", server.addresses().front().c_str());
+  std::fflush(stdout);
+
+  const std::jthread source([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      server.publish("now", std::to_string(++now));  // encoded once, whoever listens
+    }
+  });
+  server.run();
+}

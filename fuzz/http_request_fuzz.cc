@@ -1,0 +1,66 @@
+// Any split of the input gives the same requests and the same error.
+//
+// Input: one byte that seeds the split, then what a client sends.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "http/request_parser.h"
+#include "http/target.h"
+
+namespace {
+
+using namespace fanfare;
+
+// Small, so that the fuzzer finds the edges.
+constexpr http::RequestLimits kLimits{
+    .head_bytes_max = 512, .header_count_max = 8, .target_bytes_max = 128, .body_bytes_max = 256};
+
+// What came of the bytes, as text. `piece` says how many to feed next.
+template <typename Piece>
+std::string outcome(Bytes bytes, Piece piece) {
+  http::RequestParser parser(kLimits);
+  std::string made;
+  while (!bytes.empty()) {
+    const Bytes taken = bytes.first(piece(bytes.size()));
+    const std::vector<std::uint8_t> part(taken.begin(), taken.end());  // its end is watched by the sanitizer
+    bytes = bytes.subspan(part.size());
+    Bytes input(part);
+    while (true) {
+      const auto next = parser.next(input);
+      if (!next)
+        return made + "error " + std::to_string(next.error().status) + std::string(next.error().reason);
+      if (!*next) break;
+      const http::Request& request = **next;
+      made.append(request.method).append(" ").append(request.target).append(" ").append(request.path);
+      made.append(" ").append(request.query).append(request.keep_alive ? " keep" : " close");
+      made.append(request.upgrade ? " upgrade\n" : "\n");
+      for (const HeaderField& field : request.headers) {
+        made.append(field.name).append("=").append(field.value).append("\n");
+        FANFARE_CHECK(http::is_token(field.name) && http::is_header_value(field.value));
+      }
+      made.append(as_text(request.body)).append("\n");
+      FANFARE_CHECK(request.headers.size() <= kLimits.header_count_max);
+      FANFARE_CHECK(request.target.size() <= kLimits.target_bytes_max);
+      FANFARE_CHECK(request.body.size() <= kLimits.body_bytes_max);
+      static_cast<void>(http::parse_target(request.path, request.query));
+    }
+    FANFARE_CHECK(input.empty());
+  }
+  return made + (parser.in_request() ? "more" : "done");
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const Bytes bytes(data + 1, size - 1);
+  SeededRandom random(data[0]);
+  const std::string whole = outcome(bytes, [](std::size_t left) { return left; });
+  FANFARE_CHECK(whole == outcome(bytes, [](std::size_t) { return std::size_t{1}; }));
+  FANFARE_CHECK(whole == outcome(bytes, [&](std::size_t left) { return 1 + random.below(left); }));
+  return 0;
+}

@@ -1,0 +1,114 @@
+// A connection in either role is fed any bytes, whole and in arbitrary pieces: the same events, the same
+// output, the same state, and never more memory than the limits and the bytes that came allow.
+//
+//   byte 0  bit 0 client, bit 1 compression, bit 2 small limits, bit 3 we close first,
+//           bit 4 the real codec
+//   byte 1  seed of the cuts
+//   rest    what the peer sends
+
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "base/random.h"
+#include "ws/connection.h"
+#include "ws/deflate_codec.h"
+
+using namespace fanfare;
+using namespace fanfare::ws;
+
+namespace {
+
+class KeptOutput final : public Output {
+ public:
+  std::uint8_t* extend(std::size_t size) override {
+    bytes.resize(bytes.size() + size);
+    return bytes.data() + bytes.size() - size;
+  }
+  std::vector<std::uint8_t> bytes;
+};
+
+// Inflates every byte to two and calls one value corrupt, so that what the connection does around a codec is
+// reached without the luck a real stream needs.
+class DoublingCodec final : public MessageCodec {
+ public:
+  std::expected<void, CodecError> decompress(Bytes piece, bool /*last*/, std::size_t message_bytes_max,
+                                             std::vector<std::uint8_t>& message) override {
+    for (const std::uint8_t byte : piece) {
+      if (byte == 0xFF) return std::unexpected(CodecError::corrupt);
+      if (message.size() + 2 > message_bytes_max) return std::unexpected(CodecError::message_too_big);
+      message.insert(message.end(), 2, byte);
+    }
+    return {};
+  }
+  std::optional<Bytes> compress(Opcode /*opcode*/, Bytes /*message*/) override { return std::nullopt; }
+};
+
+std::unique_ptr<MessageCodec> codec_from(std::uint8_t bits, Role self, DeflatePool& pool) {
+  if ((bits & 2U) == 0) return nullptr;
+  if ((bits & 16U) == 0) return std::make_unique<DoublingCodec>();
+  return std::make_unique<DeflateCodec>(DeflateParameters{}, self, pool);
+}
+
+struct Outcome {
+  std::string events;
+  std::vector<std::uint8_t> output;
+  State state{};
+
+  bool operator==(const Outcome&) const = default;
+};
+
+void describe(const Event& event, std::string& events) {
+  events += static_cast<char>('0' + static_cast<int>(event.kind));
+  events += static_cast<char>('0' + static_cast<int>(event.opcode));
+  if (event.kind == Event::Kind::failed) events += info(event.rule).name;
+  events += std::to_string(event.code) + ':' + std::to_string(event.payload.size()) + ':';
+  events += as_text(event.payload);
+}
+
+template <typename Split>
+Outcome run(std::uint8_t bits, Bytes stream, Split split) {
+  const Limits limits =
+      (bits & 4U) != 0 ? Limits{.message_bytes_max = 300, .fragments_max = 4} : kDefaultLimits;
+  SeededRandom random(1);
+  KeptOutput output;
+  const Role self = (bits & 1U) != 0 ? Role::client : Role::server;
+  DeflatePool pool{DeflateOptions{}};
+  Connection connection(
+      {.role = self, .limits = &limits, .random = &random, .codec = codec_from(bits, self, pool)});
+  if ((bits & 8U) != 0) connection.close(1000, "first", output);
+  Outcome outcome;
+  while (!stream.empty()) {
+    const std::size_t size = split(stream.size());
+    std::vector<std::uint8_t> piece(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));
+    stream = stream.subspan(size);
+    MutableBytes input = piece;
+    while (const auto event = connection.next(input, output)) describe(*event, outcome.events);
+    FANFARE_CHECK(input.empty());
+    FANFARE_CHECK(is_reading(connection.state()) || connection.buffered_bytes() == 0);
+    FANFARE_CHECK(connection.buffered_bytes() <=
+                  sizeof(Incoming) + kRecycledMessageBytesMax + limits.message_bytes_max);
+  }
+  outcome.output = std::move(output.bytes);
+  outcome.state = connection.state();
+  return outcome;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size < 2) return 0;
+  const std::uint8_t bits = data[0];
+  const Bytes stream(data + 2, size - 2);
+  const Outcome whole = run(bits, stream, [](std::size_t left) { return left; });
+  FANFARE_CHECK(run(bits, stream, [](std::size_t) { return std::size_t{1}; }) == whole);
+  std::minstd_rand random(data[1] + 1U);
+  FANFARE_CHECK(run(bits, stream, [&](std::size_t left) { return 1 + random() % left; }) == whole);
+  FANFARE_CHECK(run(bits, stream, [&](std::size_t left) {
+                  return std::min<std::size_t>(left, 1 + random() % 9);
+                }) == whole);
+  return 0;
+}

@@ -1,0 +1,26 @@
+#pragma once
+// Why something could not be started, connected or reloaded. Plain data; any thread.
+
+#include <cstdint>
+#include <string>
+
+namespace fanfare {
+
+struct Error {
+  enum class Kind : std::uint8_t {
+    bad_option,   // an option, a route or a URL cannot be used as it stands
+    system,       // the operating system refused; system_code is its errno
+    tls,          // a certificate, a key or a TLS handshake
+    handshake,    // the peer's answer to an upgrade breaks RFC 6455 §4
+    refused,      // the peer answered the upgrade with another status than 101; http_status has it
+    timeout,      // it took longer than the options allow
+    wrong_state,  // started twice
+    cancelled,    // by close() on our own side
+  };
+  Kind kind = Kind::bad_option;
+  std::string message = {};  // one line for a person: what was tried and why it failed
+  int system_code = 0;       // with Kind::system
+  int http_status = 0;       // with Kind::refused
+};
+
+}  // namespace fanfare

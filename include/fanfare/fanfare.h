@@ -1,0 +1,9 @@
+#pragma once
+// The whole public API of Fanfare. docs/embedding.md is its guide.
+
+#include "fanfare/client.h"
+#include "fanfare/error.h"
+#include "fanfare/http.h"
+#include "fanfare/options.h"
+#include "fanfare/server.h"
+#include "fanfare/session.h"

@@ -1,0 +1,140 @@
+#pragma once
+// Everything that can be set, by name, with its default and its unit. An option is data: copy it, print it,
+// pass it on. All of them are read once, when the server or client that gets them is made.
+//
+//   fanfare::Server server({.port = 9001, .limits = {.message_bytes_max = 1 << 20}});
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fanfare {
+
+struct Header {
+  std::string name = {};
+  std::string value = {};
+};
+
+// What waits for the kernel. automatic: io_uring where the kernel has what it needs, epoll otherwise.
+enum class LoopKind : std::uint8_t { automatic, uring, epoll };
+
+// Each limit says what happens to the connection at it; none is silent.
+struct Limits {
+  // One message, after inflation. Past it the session ends with 1009. RFC6455§10.4.
+  std::size_t message_bytes_max = std::size_t{16} << 20;
+  // Frames of one message, empty ones too: 1009. Some clients end a message with an empty frame: room for
+  // that behind 4 MiB in pieces of 64 bytes.
+  std::uint32_t fragments_max = 70'000;
+  // Sending to a session that has this much queued ends it with 1013: whoever reads so slowly would lose
+  // messages in silence or take the memory of everyone else. One message may be larger.
+  std::size_t outbox_bytes_max = std::size_t{4} << 20;
+  // From here on send() says congested.
+  std::size_t outbox_bytes_high = std::size_t{1} << 20;
+  // Connections of all kinds on one loop; further ones are accepted and closed at once.
+  std::size_t connections_per_loop_max = 100'000;
+  // Over all loops, and of one address (IPv4, or IPv6 /64); zero: no limit. Further ones are closed at once.
+  std::size_t connections_max = 0;
+  std::uint32_t connections_per_address_max = 0;
+  std::uint32_t connections_per_second_per_address = 0;
+  // A request line with its headers: 431. Its body: 413.
+  std::size_t request_head_bytes_max = std::size_t{16} << 10;
+  std::size_t request_body_bytes_max = std::size_t{8} << 20;
+  // From accepting a connection to the end of its first request's head, TLS included: dropped, or 408.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
+  // From there, or the first byte of a later request, to the end of its body: 408.
+  std::chrono::milliseconds request_timeout = std::chrono::seconds(10);
+  // A connection without a request is closed.
+  std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
+  // How long a closing session waits for the peer's Close frame and then for its FIN. RFC6455§7.1.1.
+  std::chrono::milliseconds close_timeout = std::chrono::seconds(5);
+};
+
+// RFC6455§5.5.2. Both are kept to within a second, on the whole loop with one timer.
+struct Heartbeat {
+  // A ping this often to every session; zero: never.
+  std::chrono::milliseconds ping_interval = std::chrono::seconds(30);
+  // A session that was silent for this long after a ping is dropped, reported as 1006. Any byte counts.
+  std::chrono::milliseconds pong_timeout = std::chrono::seconds(60);
+};
+
+// permessage-deflate, RFC 7692: negotiated with every peer that offers it.
+struct Deflate {
+  bool enabled = true;
+  int level = 1;                     // zlib's scale, 1 (fastest) to 9 (smallest)
+  std::size_t threshold_bytes = 64;  // shorter messages are sent as they are
+  // RFC7692§7.1.1: forget the window after each message: less memory a connection, larger messages.
+  bool server_no_context_takeover = false;
+  bool client_no_context_takeover = false;
+  // RFC7692§7.1.2: base-2 logarithm of the largest window, 9 to 15.
+  int server_max_window_bits = 12;
+  int client_max_window_bits = 12;
+  // Memory for the windows of all connections of one loop; past it messages are compressed without history.
+  std::size_t context_bytes_max = std::size_t{256} << 20;
+};
+
+// TLS 1.2 and 1.3, on the whole port: wss:// and https://. PEM files; Server::reload_certificates() reads
+// them again.
+struct Tls {
+  std::string certificate_file = {};  // the certificate, then its chain
+  std::string key_file = {};
+};
+
+struct ServerOptions {
+  // A numeric address; "0.0.0.0" and "::" are everyone, the default is this machine alone.
+  std::string host = "127.0.0.1";
+  // 0: the system chooses, Server::port() tells.
+  std::uint16_t port = 9001;
+  // Not empty: listens on this Unix socket instead of host and port. A stale file is replaced.
+  std::string unix_path = {};
+  std::optional<Tls> tls = {};
+  // Every connection begins with a PROXY header, version 1 or 2, and what it says is believed: only where
+  // nobody but the proxy can connect.
+  bool proxy_protocol = false;
+  // One loop a thread; 0: one a core.
+  std::size_t threads = 0;
+  LoopKind loop = LoopKind::automatic;
+  Limits limits = {};
+  Heartbeat heartbeat = {};
+  Deflate deflate = {};
+};
+
+// Which certificates a client trusts on wss://.
+struct ClientTls {
+  bool verify = true;            // the chain and the name; false: anyone may answer
+  std::string ca_file = {};      // PEM, instead of the system's authorities
+  std::string server_name = {};  // SNI, and the name that is verified; "": the URL's host
+};
+
+// When a client comes back: full jitter, so that clients that lost the same server do not all come at once.
+// It comes back when that may help (the network, 1012, 1013, 429, 5xx), not after 1000, 404 or a broken rule.
+struct Reconnect {
+  bool enabled = true;
+  std::chrono::milliseconds wait_min = std::chrono::milliseconds(250);  // the first wait is at most this long
+  std::chrono::milliseconds wait_max = std::chrono::seconds(30);
+  double multiplier = 2.0;    // from each wait's bound to the next one's
+  unsigned attempts_max = 0;  // in a row; 0: no limit
+};
+
+struct ClientOptions {
+  // ws://, wss:// or ws+unix:PATH:/TARGET; a user and password in it become basic authorisation.
+  std::string url = {};
+  std::vector<Header> headers = {};            // besides those of the handshake
+  std::vector<std::string> subprotocols = {};  // in order of preference
+  std::string origin = {};                     // "": no Origin header
+  std::string proxy = {};                      // http://user:password@host:port to CONNECT through; "": none
+  ClientTls tls = {};
+  Reconnect reconnect = {};
+  // Looking up the name and trying its addresses, all together.
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
+  // From there to the open WebSocket: proxy, TLS, upgrade.
+  std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
+  Limits limits = {};        // those of messages, outboxes and closing
+  Heartbeat heartbeat = {};  // the watchdog that notices a server which is gone without a word
+  Deflate deflate = {};
+  LoopKind loop = LoopKind::automatic;
+};
+
+}  // namespace fanfare

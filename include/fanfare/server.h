@@ -1,0 +1,194 @@
+#pragma once
+// A WebSocket server with HTTP on the same port (RFC 6455, RFC 7692).
+//
+//   fanfare::Server server({.port = 9001});
+//   server.websocket("/", {.message = [](fanfare::Session& session, const fanfare::Message& message) {
+//     session.send(message);
+//   }});
+//   if (auto started = server.start(); !started) return fail(started.error());
+//   server.run();
+//
+// Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
+// more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
+// Handlers must not block: everyone on the loop waits. What a handler throws ends the process.
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "fanfare/error.h"
+#include "fanfare/http.h"
+#include "fanfare/options.h"
+#include "fanfare/session.h"
+
+namespace fanfare {
+
+namespace api {
+class Core;
+
+// What a route does, whatever its data are.
+class WebSocketRoute {
+ public:
+  virtual ~WebSocketRoute() = default;
+  virtual std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
+  virtual void open(Session& session) const = 0;
+  virtual void message(Session& session, const Message& message) const = 0;
+  virtual void drain(Session& session) const = 0;
+  virtual void pong(Session& session, Bytes payload) const = 0;
+  virtual void lagged(Session& session, std::string_view topic, std::uint64_t missed) const = 0;
+  virtual void close(Session& session, const Close& close) const = 0;
+
+  std::vector<std::string> subprotocols;
+  bool subprotocol_required = false;
+  std::vector<std::string> origins;
+};
+
+template <typename Data>
+class TypedRoute;
+
+}  // namespace api
+
+// What handlers of WebSocket<Data> get: a Session, with data() when Data is not void.
+template <typename Data>
+using SessionOf = std::conditional_t<std::is_void_v<Data>, Session, SessionWith<Data>>;
+
+// One WebSocket route. Every member may be left out. Data is what the program keeps with each session.
+template <typename Data = void>
+struct WebSocket {
+  // RFC6455§4.2.2: in order of our preference; the first that the client offers is agreed on.
+  std::vector<std::string> subprotocols = {};
+  bool subprotocol_required = false;  // refuse (400) who offers none of them
+  // RFC6455§10.2: which pages may connect: "https://example.com", "https://*.example.com", "*". Empty: all.
+  // Clients that are not browsers send no Origin and are let in.
+  std::vector<std::string> origins = {};
+
+  // Lets the client in with the data of its session, or answers with a response (std::unexpected). Left out:
+  // everyone comes in, with a default Data.
+  std::function<std::expected<Data, Response>(const Request&)> upgrade = {};
+  std::function<void(SessionOf<Data>&)> open = {};
+  std::function<void(SessionOf<Data>&, const Message&)> message = {};
+  // All that was queued when send() said congested has been sent.
+  std::function<void(SessionOf<Data>&)> drain = {};
+  std::function<void(SessionOf<Data>&, Bytes payload)> pong = {};
+  // So many messages of a topic were dropped by its policy; the next one of the topic follows.
+  std::function<void(SessionOf<Data>&, std::string_view topic, std::uint64_t missed)> lagged = {};
+  // Once for each session that was opened. Nothing can be sent any more.
+  std::function<void(SessionOf<Data>&, const Close&)> close = {};
+};
+
+class Server {
+ public:
+  // Options are checked by start().
+  explicit Server(ServerOptions options = {});
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // stop() without time to drain, when it is still running.
+  ~Server();
+
+  // A route for upgrades. A path is "/", or segments of literal text and {name}: "/chat/{room}". The first
+  // route that fits, in the order of the calls, is taken. A plain request to it is answered 426.
+  template <typename Data = void>
+  void websocket(std::string_view path, std::type_identity_t<WebSocket<Data>> route) {
+    add_websocket(path, std::make_unique<api::TypedRoute<Data>>(std::move(route)));
+  }
+
+  // A route for requests. GET answers HEAD, too. Paths without a route are 404, other methods 405.
+  void http(std::string_view method, std::string_view path, std::function<Response(const Request&)> answer);
+  void http(std::string_view method, std::string_view path,
+            std::function<void(const Request&, Responder)> answer);
+
+  // Binds and starts the loops; connections are served when it returns. Nothing runs after an error.
+  [[nodiscard]] std::expected<void, Error> start();
+  // Waits until stop() was called and is done. Returns at once when nothing runs.
+  void run();
+  // Refuses new connections, closes the open ones with 1012 and waits for them, at most as long as the
+  // deadline; whoever is left is dropped. Any thread but a loop's. Returns how many were dropped.
+  std::size_t stop(std::chrono::milliseconds deadline = std::chrono::seconds(5));
+
+  // Reads the files of options.tls again, for connections from here on; those that are there keep what they
+  // began with. After an error the old certificate stays. Any thread; blocks for the files.
+  [[nodiscard]] std::expected<void, Error> reload_certificates();
+
+  // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock".
+  std::vector<std::string> addresses() const;
+  std::uint16_t port() const;          // 0 for a Unix socket
+  std::string_view loop_name() const;  // "io_uring" or "epoll"
+  std::size_t session_count() const;   // open WebSockets; any thread
+
+  // To every session subscribed to the topic, on every loop; encoded once. Any thread, after start(). What
+  // one thread publishes arrives in its order.
+  void publish(std::string_view topic, std::string_view text) { publish(topic, Frame::text(text)); }
+  void publish(std::string_view topic, Bytes binary) { publish(topic, Frame::binary(binary)); }
+  void publish(std::string_view topic, const Frame& frame);
+
+  // Runs the task with the session on its loop's thread, later; not at all when it is gone. Any thread.
+  void post(SessionId id, std::move_only_function<void(Session&)> task);
+
+ private:
+  void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
+
+  std::shared_ptr<api::Core> core_;
+};
+
+// ---- nothing to read below: how the typed handlers meet the untyped engine ----
+
+template <>
+class SessionWith<void> final : public Session {};
+
+template <typename Data>
+class api::TypedRoute final : public WebSocketRoute {
+ public:
+  explicit TypedRoute(WebSocket<Data> route) : route_(std::move(route)) {
+    subprotocols = std::move(route_.subprotocols);
+    subprotocol_required = route_.subprotocol_required;
+    origins = std::move(route_.origins);
+  }
+
+  std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
+    if constexpr (std::is_void_v<Data>) {
+      if (route_.upgrade) {
+        if (auto accepted = route_.upgrade(request); !accepted) return std::unexpected(accepted.error());
+      }
+      return std::make_unique<SessionWith<void>>();
+    } else {
+      if (route_.upgrade) {
+        auto accepted = route_.upgrade(request);
+        if (!accepted) return std::unexpected(std::move(accepted.error()));
+        return std::make_unique<SessionWith<Data>>(*std::move(accepted));
+      }
+      if constexpr (std::is_default_constructible_v<Data>) {
+        return std::make_unique<SessionWith<Data>>(Data());
+      } else {
+        return std::unexpected(Response{.status = 500, .body = "this route has no upgrade handler\n"});
+      }
+    }
+  }
+  void open(Session& session) const override { call(route_.open, session); }
+  void message(Session& session, const Message& message) const override {
+    call(route_.message, session, message);
+  }
+  void drain(Session& session) const override { call(route_.drain, session); }
+  void pong(Session& session, Bytes payload) const override { call(route_.pong, session, payload); }
+  void lagged(Session& session, std::string_view topic, std::uint64_t missed) const override {
+    call(route_.lagged, session, topic, missed);
+  }
+  void close(Session& session, const Close& close) const override { call(route_.close, session, close); }
+
+ private:
+  // Every session of this route was made by upgrade().
+  template <typename Handler, typename... Arguments>
+  static void call(const Handler& handler, Session& session, Arguments&&... arguments) {
+    if (handler) handler(static_cast<SessionOf<Data>&>(session), std::forward<Arguments>(arguments)...);
+  }
+
+  WebSocket<Data> route_;
+};
+
+}  // namespace fanfare

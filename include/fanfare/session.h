@@ -1,0 +1,175 @@
+#pragma once
+// One WebSocket connection, as its handlers see it.
+//
+// Thread: a session belongs to one loop. Handlers are called on that loop's thread, one after the other, and
+// a Session& is good on that thread only, until its close handler returns. From elsewhere keep id() and use
+// Server::post() or Server::publish(). Neither a Session nor a Message can be copied or moved, so that
+// neither can be kept by mistake.
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace fanfare {
+
+namespace api {
+class Connection;
+class EncodedFrame;
+}  // namespace api
+
+// Borrowed for the call it is passed to.
+using Bytes = std::span<const std::uint8_t>;
+
+enum class SendResult : std::uint8_t {
+  queued,     // it will be sent
+  congested,  // it will be sent, but the peer reads slower than we send: better wait for the drain handler
+  closed,     // not sent: the session is closing, or this was more than limits.outbox_bytes_max allows (1013)
+};
+
+// One whole message as it came. Text is valid UTF-8 (RFC6455§8.1). The payload is gone when the handler
+// returns.
+class Message {
+ public:
+  enum class Kind : std::uint8_t { text, binary };
+
+  Message(Kind kind, Bytes payload) : payload_(payload), kind_(kind) {}
+  Message(const Message&) = delete;
+  Message& operator=(const Message&) = delete;
+
+  Kind kind() const { return kind_; }
+  bool is_text() const { return kind_ == Kind::text; }
+  bool is_binary() const { return kind_ == Kind::binary; }
+  Bytes bytes() const { return payload_; }
+  std::string_view text() const { return {reinterpret_cast<const char*>(payload_.data()), payload_.size()}; }
+
+ private:
+  Bytes payload_;
+  Kind kind_;
+};
+
+// A message encoded once, for any number of server sessions: copies share the bytes. Any thread.
+class Frame {
+ public:
+  // Copies the payload. Text has to be UTF-8.
+  static Frame text(std::string_view payload);
+  static Frame binary(Bytes payload);
+
+  std::size_t size() const;  // in bytes, header included
+
+ private:
+  friend class api::EncodedFrame;
+  explicit Frame(std::shared_ptr<const api::EncodedFrame> encoded) : encoded_(std::move(encoded)) {}
+  std::shared_ptr<const api::EncodedFrame> encoded_;
+};
+
+// Names a session for as long as its server runs; never reused. Any thread.
+struct SessionId {
+  std::uint32_t loop = 0;
+  std::uint32_t place = 0;
+  std::uint32_t generation = 0;
+  auto operator<=>(const SessionId&) const = default;
+};
+
+// Why a session ended.
+struct Close {
+  enum class Cause : std::uint8_t {
+    peer_closed,      // the peer's Close frame came first
+    we_closed,        // ours did, and the peer answered or had its time to
+    rule_broken,      // the peer broke a rule of the RFCs or a limit; code says which kind
+    slow_consumer,    // limits.outbox_bytes_max
+    pong_timeout,     // silent after a ping
+    connection_lost,  // reset, or FIN without a Close frame
+    shut_down,        // the server stopped
+  };
+  Cause cause = Cause::connection_lost;
+  std::uint16_t code = 1006;     // RFC6455§7.1.5: the peer's, or 1005 or 1006 when there was none
+  std::string_view reason = {};  // the peer's; borrowed for the call
+};
+
+// What a session does when more is published to one of its topics than it reads. Sends of its own and topics
+// under close are never dropped: they end it (1013).
+enum class WhenFull : std::uint8_t {
+  close,        // nothing is lost in silence: the session ends with 1013
+  drop_oldest,  // up to `waiting_max` wait, the oldest go first, and the lagged handler is told how many
+  keep_latest,  // only the newest waits: for values that replace each other; lagged is told, too
+};
+
+struct TopicPolicy {
+  WhenFull when_full = WhenFull::close;
+  std::size_t waiting_max = 128;  // messages of this topic, under drop_oldest
+};
+
+class Session {
+ public:
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  virtual ~Session();
+
+  // Sends one message; the bytes are copied before it returns. Text has to be UTF-8: the peer ends the
+  // connection over text that is not (RFC6455§8.1).
+  SendResult send(std::string_view text);
+  SendResult send(Bytes binary);
+  // The same kind and payload back.
+  SendResult send(const Message& message);
+  // Shares the frame's bytes.
+  SendResult send(const Frame& frame);
+  // At most 125 bytes (RFC6455§5.5), more are not sent: closed. The answer comes to the pong handler.
+  SendResult ping(Bytes payload = {});
+
+  // Bytes queued here and not yet taken by the kernel.
+  std::size_t buffered_amount() const;
+  // Between the two no message is handed out, and TCP holds the peer back. A paused session sends no pings.
+  void pause();
+  void resume();
+  // Starts the closing handshake (RFC6455§7.1.2): a code a Close frame may carry (1000-1003, 1007-1014,
+  // 3000-4999) and at most 123 bytes of UTF-8; with any other the Close frame is sent without code and
+  // reason. The close handler follows.
+  void close(std::uint16_t code = 1000, std::string_view reason = {});
+  bool is_open() const;
+
+  // What is published to the topic from here on is sent to this session. A second time changes the policy.
+  void subscribe(std::string_view topic, TopicPolicy policy = {});
+  // False: it was not subscribed. Sessions that end are unsubscribed by themselves.
+  bool unsubscribe(std::string_view topic);
+
+  SessionId id() const;
+  std::string peer() const;              // "127.0.0.1:50312"; "" when the peer is gone
+  std::string_view subprotocol() const;  // as agreed; "" for none. Good as long as the session
+
+ protected:
+  Session() = default;
+
+ private:
+  friend class api::Connection;
+  api::Connection* connection_ = nullptr;
+};
+
+// A session with what the program keeps beside it, made by the upgrade handler: see WebSocket<Data>.
+template <typename Data>
+class SessionWith final : public Session {
+ public:
+  explicit SessionWith(Data data) : data_(std::move(data)) {}
+
+  // Good as long as the session.
+  Data& data() { return data_; }
+  const Data& data() const { return data_; }
+
+ private:
+  Data data_;
+};
+
+}  // namespace fanfare
+
+template <>
+struct std::hash<fanfare::SessionId> {
+  std::size_t operator()(const fanfare::SessionId& id) const noexcept {
+    const std::uint64_t low = (std::uint64_t{id.place} << 32U) | id.generation;
+    return static_cast<std::size_t>((low + id.loop) * 0x9E3779B97F4A7C15U);
+  }
+};

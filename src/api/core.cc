@@ -1,0 +1,206 @@
+#include "api/core.h"
+
+#include <utility>
+
+#include "api/connection.h"
+#include "api/frame.h"
+#include "api/settings.h"
+#include "api/site.h"
+#include "base/check.h"
+#include "http/headers.h"
+
+namespace fanfare::api {
+namespace {
+
+Error bad_option(std::string message) {
+  return {.kind = Error::Kind::bad_option, .message = std::move(message)};
+}
+
+Error from_system(const net::OsError& error) {
+  return {.kind = Error::Kind::system, .message = error.message(), .system_code = error.code};
+}
+
+session::ServerOptions server_options(const ServerOptions& options) {
+  const Limits& limits = options.limits;
+  return {.loops = options.threads,
+          .loop = {.kind = to_engine(options.loop)},
+          .loop_server = {.http = {.handshake_timeout = limits.handshake_timeout,
+                                   .tls_timeout = limits.handshake_timeout,
+                                   .request_timeout = limits.request_timeout,
+                                   .idle_timeout = limits.idle_timeout,
+                                   .head_bytes_max = limits.request_head_bytes_max,
+                                   .body_bytes_max = limits.request_body_bytes_max},
+                          .connections_max = limits.connections_per_loop_max},
+          .accept = {.connections_max = limits.connections_max,
+                     .per_address = {.connections_max = limits.connections_per_address_max,
+                                     .connections_per_second = limits.connections_per_second_per_address}}};
+}
+
+constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC6455§7.4.2
+
+}  // namespace
+
+void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
+  FANFARE_CHECK(state_ == State::idle);  // routes come before start()
+  auto pattern = PathPattern::parse(path);
+  if (!pattern) {
+    bad_route_ = pattern.error();
+    return;
+  }
+  upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
+}
+
+void Core::add(std::string_view method, std::string_view path,
+               std::function<void(const Request&, Responder)> answer) {
+  FANFARE_CHECK(state_ == State::idle);  // routes come before start()
+  auto pattern = PathPattern::parse(path);
+  if (!pattern || !answer || !http::is_token(method)) {
+    bad_route_ =
+        pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
+    return;
+  }
+  requests_.push_back(
+      {.path = *std::move(pattern), .method = std::string(method), .answer = std::move(answer)});
+}
+
+std::optional<Error> Core::check() const {
+  const Limits& limits = options_.limits;
+  const Deflate& deflate = options_.deflate;
+  const auto window_fits = [](int bits) { return bits >= 9 && bits <= 15; };
+  if (!bad_route_.empty()) return bad_option(bad_route_);
+  if (limits.message_bytes_max == 0) return bad_option("limits.message_bytes_max: at least 1");
+  if (limits.fragments_max == 0) return bad_option("limits.fragments_max: at least 1");
+  if (limits.outbox_bytes_high > limits.outbox_bytes_max) {
+    return bad_option("limits.outbox_bytes_high: at most limits.outbox_bytes_max");
+  }
+  if (deflate.level < 1 || deflate.level > 9) return bad_option("deflate.level: 1 to 9");
+  if (!window_fits(deflate.server_max_window_bits) || !window_fits(deflate.client_max_window_bits)) {
+    return bad_option("deflate.*_max_window_bits: 9 to 15");
+  }
+  return std::nullopt;
+}
+
+std::expected<session::Listener, Error> Core::listener() {
+  const auto address = options_.unix_path.empty() ? net::Address::parse(options_.host, options_.port)
+                                                  : net::Address::unix_path(options_.unix_path);
+  if (!address) return std::unexpected(bad_option(address.error()));
+  session::Listener listener{.address = *address, .options = {}, .unix_mode = {}};
+  if (options_.proxy_protocol) listener.options.proxy_protocol = session::ProxyProtocol::required;
+  if (options_.tls) {
+    auto loaded = session::ServerCertificate::load(
+        {.certificate_file = options_.tls->certificate_file, .key_file = options_.tls->key_file});
+    if (!loaded) return std::unexpected(Error{.kind = Error::Kind::tls, .message = loaded.error()});
+    certificate_ = *std::move(loaded);
+    listener.options.certificate = certificate_;
+  }
+  return listener;
+}
+
+std::expected<void, Error> Core::reload_certificates() {
+  if (!is_running() || certificate_ == nullptr) {
+    return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "no TLS server is running"});
+  }
+  if (auto loaded = certificate_->reload(); !loaded) {
+    return std::unexpected(Error{.kind = Error::Kind::tls, .message = loaded.error()});
+  }
+  return {};
+}
+
+std::expected<void, Error> Core::start() {
+  const std::scoped_lock lock(mutex_);
+  if (state_ != State::idle) {
+    return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "a server starts once"});
+  }
+  if (auto wrong = check()) return std::unexpected(*std::move(wrong));
+  auto listening = listener();
+  if (!listening) return std::unexpected(std::move(listening.error()));
+  session_settings_ = to_settings(options_.limits, options_.heartbeat);
+  server_ = std::make_unique<session::Server>(server_options(options_));
+  const auto started = server_->start(
+      std::vector{*std::move(listening)}, [this](session::LoopServer& loop_server, std::size_t index) {
+        auto site = std::make_unique<ApiSite>(*this, loop_server, static_cast<std::uint32_t>(index));
+        lanes_.push_back(&site->lane());
+        session::Server::Sites sites;
+        sites.push_back(std::move(site));
+        return sites;
+      });
+  if (!started) {
+    lanes_.clear();
+    server_.reset();
+    return std::unexpected(from_system(started.error()));
+  }
+  state_ = State::running;
+  return {};
+}
+
+void Core::run() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return state_ == State::idle || state_ == State::stopped; });
+}
+
+std::size_t Core::stop(std::chrono::milliseconds deadline) {
+  FANFARE_CHECK(Lane::current() == nullptr);  // a loop cannot wait for itself
+  {
+    std::unique_lock lock(mutex_);
+    if (state_ == State::idle) return 0;
+    if (state_ != State::running) {
+      changed_.wait(lock, [this] { return state_ == State::stopped; });
+      return 0;
+    }
+    state_ = State::stopping;
+  }
+  const std::size_t dropped = server_->stop(kServiceRestart, "", deadline);
+  {
+    const std::scoped_lock lock(mutex_);
+    state_ = State::stopped;
+  }
+  changed_.notify_all();
+  return dropped;
+}
+
+void Core::publish(std::string_view topic, const Frame& frame) {
+  if (!is_running()) return;
+  const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
+  const Lane* here = Lane::current();
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    Lane* lane = lanes_[i];
+    if (lane == here) {
+      lane->publish(topic, bytes);
+    } else {
+      server_->post(
+          i, [lane, name = std::string(topic), bytes](session::LoopServer&) { lane->publish(name, bytes); });
+    }
+  }
+}
+
+void Core::post(SessionId id, std::move_only_function<void(Session&)> task) {
+  if (!is_running() || id.loop >= lanes_.size()) return;
+  server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
+    session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
+    if (engine != nullptr && engine->is_open()) task(Connection::of(*engine).handle());
+  });
+}
+
+void Core::respond(SessionId id, Response response) {
+  if (!is_running() || id.loop >= lanes_.size()) return;
+  const auto answer = [id, made = to_engine(std::move(response))](session::LoopServer& server) {
+    session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
+    if (engine != nullptr) static_cast<session::ServerSession*>(engine)->respond(made);
+  };
+  Lane* here = Lane::current();
+  if (here != nullptr && here == lanes_[id.loop]) return answer(here->server());
+  server_->post(id.loop, answer);
+}
+
+std::vector<std::string> Core::addresses() const {
+  std::vector<std::string> texts;
+  if (server_ == nullptr) return texts;
+  for (const net::Address& address : server_->addresses()) texts.push_back(address.text());
+  return texts;
+}
+
+std::uint16_t Core::port() const {
+  return server_ == nullptr || server_->addresses().empty() ? 0 : server_->addresses().front().port();
+}
+
+}  // namespace fanfare::api

@@ -1,0 +1,85 @@
+#pragma once
+// What stands behind a public Server: its routes, its loops, and the way from one to the other. The routes do
+// not change once it runs; the lanes are used on their own threads only.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/lane.h"
+#include "api/path_pattern.h"
+#include "fanfare/server.h"
+#include "session/server.h"
+
+namespace fanfare::api {
+
+struct UpgradeEntry {
+  PathPattern path;
+  std::unique_ptr<WebSocketRoute> route;
+};
+struct RequestEntry {
+  PathPattern path;
+  std::string method;
+  std::function<void(const Request&, Responder)> answer;
+};
+
+class Core : public std::enable_shared_from_this<Core> {
+ public:
+  explicit Core(ServerOptions options) : options_(std::move(options)) {}
+
+  // Before start(). What is wrong with a path is kept for start() to tell.
+  void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
+  void add(std::string_view method, std::string_view path,
+           std::function<void(const Request&, Responder)> answer);
+
+  std::expected<void, Error> start();
+  void run();
+  std::size_t stop(std::chrono::milliseconds deadline);
+
+  // After start(), any thread.
+  void publish(std::string_view topic, const Frame& frame);
+  void post(SessionId id, std::move_only_function<void(Session&)> task);
+  void respond(SessionId id, Response response);
+
+  std::expected<void, Error> reload_certificates();
+  std::vector<std::string> addresses() const;
+  std::uint16_t port() const;
+  std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
+
+  // For the sites.
+  const ServerOptions& options() const { return options_; }
+  const session::SessionSettings& session_settings() const { return session_settings_; }
+  const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
+  const std::vector<RequestEntry>& requests() const { return requests_; }
+  Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
+  std::atomic<std::size_t> open_sessions = 0;
+
+ private:
+  enum class State : std::uint8_t { idle, running, stopping, stopped };
+
+  std::optional<Error> check() const;
+  std::expected<session::Listener, Error> listener();
+  bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
+
+  const ServerOptions options_;
+  std::string bad_route_;
+  std::vector<UpgradeEntry> upgrades_;
+  std::vector<RequestEntry> requests_;
+  session::SessionSettings session_settings_;
+
+  std::shared_ptr<session::ServerCertificate> certificate_;  // from start() on; null: no TLS
+  std::unique_ptr<session::Server> server_;                  // from start() on
+  std::vector<Lane*> lanes_;  // each set by its loop's thread, before start() returns
+  std::atomic<State> state_ = State::idle;
+  std::mutex mutex_;  // for state_'s changes and those who wait for them
+  std::condition_variable changed_;
+};
+
+}  // namespace fanfare::api

@@ -1,0 +1,55 @@
+#pragma once
+// One loop's part of a server: its topics and its place among the others. Made and destroyed on the loop's
+// thread, and used there alone.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/shared_bytes.h"
+#include "pubsub/topic_table.h"
+#include "session/loop_server.h"
+
+namespace fanfare::api {
+
+class Core;
+
+class Lane {
+ public:
+  Lane(Core& core, session::LoopServer& server, std::uint32_t index);
+  ~Lane();
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  // The lane whose thread this is, or null.
+  static Lane* current();
+
+  void subscribe_to(std::string_view topic, pubsub::Subscriber& subscriber, pubsub::Ticket& ticket);
+  void unsubscribe_from(std::string_view topic, pubsub::Ticket ticket);
+  void publish(std::string_view topic, const SharedBytes& frame);
+
+  Core& core() const { return core_; }
+  session::LoopServer& server() const { return server_; }
+  std::uint32_t index() const { return index_; }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+  };
+  // Topics that somebody here listens to: their keys are numbers, so that no two names can collide.
+  struct Topic {
+    pubsub::TopicKey key;
+    std::uint32_t subscribers = 0;
+  };
+
+  Core& core_;
+  session::LoopServer& server_;
+  const std::uint32_t index_;
+  std::uint64_t next_key_ = 1;
+  std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
+  pubsub::TopicTable table_;
+};
+
+}  // namespace fanfare::api

@@ -1,0 +1,46 @@
+#include "api/path_pattern.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace fanfare::api {
+namespace {
+
+// "room=a,id=7" for what stands at the places, "no" when the path does not fit.
+std::string matched(std::string_view pattern, std::string_view path) {
+  const auto parsed = PathPattern::parse(pattern);
+  if (!parsed) return parsed.error();
+  const auto target = http::parse_target(path, "");
+  if (!target) return "bad path";
+  const auto values = parsed->match(target->segments);
+  if (!values) return "no";
+  std::string text = "yes";
+  for (const http::Parameter& value : *values) text += " " + value.name + "=" + value.value;
+  return text;
+}
+
+TEST(PathPattern, LiteralsFitExactly) {
+  EXPECT_EQ(matched("/", "/"), "yes");
+  EXPECT_EQ(matched("/", "/a"), "no");
+  EXPECT_EQ(matched("/a/b", "/a/b"), "yes");
+  EXPECT_EQ(matched("/a/b", "/a/b/"), "no");
+  EXPECT_EQ(matched("/a/b", "/A/b"), "no");
+  EXPECT_EQ(matched("/a/", "/a/"), "yes");
+}
+
+TEST(PathPattern, APlaceTakesOneDecodedSegment) {
+  EXPECT_EQ(matched("/chat/{room}/{id}", "/chat/a%2Fb/7"), "yes room=a/b id=7");
+  EXPECT_EQ(matched("/chat/{room}", "/chat/"), "no");
+  EXPECT_EQ(matched("/chat/{room}", "/chat/a/b"), "no");
+}
+
+TEST(PathPattern, SaysWhatIsWrong) {
+  EXPECT_EQ(matched("chat", "/"), "path 'chat': it has to begin with '/'");
+  EXPECT_EQ(matched("/a{b}", "/"), "path '/a{b}': a {name} is a whole segment");
+  EXPECT_EQ(matched("/{}", "/"), "path '/{}': a {name} has a name");
+  EXPECT_EQ(matched("/{a}/{a}", "/"), "path '/{a}/{a}': two places have the same name");
+}
+
+}  // namespace
+}  // namespace fanfare::api

@@ -1,0 +1,90 @@
+#include "fanfare/server.h"
+
+#include <utility>
+
+#include "api/core.h"
+
+namespace fanfare {
+
+Server::Server(ServerOptions options) : core_(std::make_shared<api::Core>(std::move(options))) {}
+
+Server::~Server() {
+  core_->stop(std::chrono::milliseconds::zero());
+}
+
+void Server::add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route) {
+  core_->add(path, std::move(route));
+}
+
+void Server::http(std::string_view method, std::string_view path,
+                  std::function<Response(const Request&)> answer) {
+  core_->add(method, path, [answer = std::move(answer)](const Request& request, Responder responder) {
+    std::move(responder).send(answer(request));
+  });
+}
+
+void Server::http(std::string_view method, std::string_view path,
+                  std::function<void(const Request&, Responder)> answer) {
+  core_->add(method, path, std::move(answer));
+}
+
+std::expected<void, Error> Server::start() {
+  return core_->start();
+}
+
+void Server::run() {
+  core_->run();
+}
+
+std::size_t Server::stop(std::chrono::milliseconds deadline) {
+  return core_->stop(deadline);
+}
+
+std::expected<void, Error> Server::reload_certificates() {
+  return core_->reload_certificates();
+}
+
+std::vector<std::string> Server::addresses() const {
+  return core_->addresses();
+}
+
+std::uint16_t Server::port() const {
+  return core_->port();
+}
+
+std::string_view Server::loop_name() const {
+  return core_->loop_name();
+}
+
+std::size_t Server::session_count() const {
+  return core_->open_sessions.load(std::memory_order_relaxed);
+}
+
+void Server::publish(std::string_view topic, const Frame& frame) {
+  core_->publish(topic, frame);
+}
+
+void Server::post(SessionId id, std::move_only_function<void(Session&)> task) {
+  core_->post(id, std::move(task));
+}
+
+Responder& Responder::operator=(Responder&& other) noexcept {
+  std::swap(core_, other.core_);
+  std::swap(loop_, other.loop_);
+  std::swap(place_, other.place_);
+  std::swap(generation_, other.generation_);
+  return *this;
+}
+
+Responder::~Responder() {
+  if (core_.expired()) return;
+  std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
+}
+
+void Responder::send(Response response) && {
+  const auto core = std::exchange(core_, {}).lock();
+  if (core == nullptr) return;
+  core->respond({.loop = loop_, .place = place_, .generation = generation_}, std::move(response));
+}
+
+}  // namespace fanfare

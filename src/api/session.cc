@@ -1,0 +1,89 @@
+#include "fanfare/session.h"
+
+#include "api/connection.h"
+#include "api/frame.h"
+#include "api/lane.h"
+#include "api/settings.h"
+#include "ws/close_code.h"
+
+namespace fanfare {
+namespace {
+
+constexpr std::size_t kControlBytesMax = 125;  // RFC6455§5.5
+
+session::ServerSession& engine_of(const Session& session) {
+  return api::Connection::of(session).engine();
+}
+
+}  // namespace
+
+Session::~Session() = default;
+
+SendResult Session::send(std::string_view text) {
+  return api::to_public(engine_of(*this).send(ws::Opcode::text, as_bytes(text)));
+}
+
+SendResult Session::send(Bytes binary) {
+  return api::to_public(engine_of(*this).send(ws::Opcode::binary, binary));
+}
+
+SendResult Session::send(const Message& message) {
+  const ws::Opcode opcode = message.is_text() ? ws::Opcode::text : ws::Opcode::binary;
+  return api::to_public(engine_of(*this).send(opcode, message.bytes()));
+}
+
+SendResult Session::send(const Frame& frame) {
+  return api::to_public(engine_of(*this).send_frame(api::EncodedFrame::bytes_of(frame)));
+}
+
+SendResult Session::ping(Bytes payload) {
+  if (payload.size() > kControlBytesMax) return SendResult::closed;
+  return api::to_public(engine_of(*this).ping(payload));
+}
+
+std::size_t Session::buffered_amount() const {
+  return engine_of(*this).queued_bytes();
+}
+
+void Session::pause() {
+  engine_of(*this).pause();
+}
+
+void Session::resume() {
+  engine_of(*this).resume();
+}
+
+void Session::close(std::uint16_t code, std::string_view reason) {
+  if (api::can_close_with(code, reason)) {
+    engine_of(*this).start_closing(code, reason);
+  } else {
+    engine_of(*this).start_closing(ws::close_code::no_status);
+  }
+}
+
+bool Session::is_open() const {
+  return engine_of(*this).is_open();
+}
+
+void Session::subscribe(std::string_view topic, TopicPolicy policy) {
+  connection_->subscribe(topic, policy);
+}
+
+bool Session::unsubscribe(std::string_view topic) {
+  return connection_->unsubscribe(topic);
+}
+
+SessionId Session::id() const {
+  const session::SessionId id = engine_of(*this).id();
+  return {.loop = connection_->lane().index(), .place = id.place, .generation = id.generation};
+}
+
+std::string Session::peer() const {
+  return engine_of(*this).peer();
+}
+
+std::string_view Session::subprotocol() const {
+  return connection_->subprotocol();
+}
+
+}  // namespace fanfare

@@ -1,0 +1,86 @@
+#include "api/settings.h"
+
+#include "ws/close_code.h"
+#include "ws/close_frame.h"
+#include "ws/utf8.h"
+
+namespace fanfare::api {
+
+net::LoopKind to_engine(LoopKind kind) {
+  switch (kind) {
+    case LoopKind::automatic:
+      return net::LoopKind::automatic;
+    case LoopKind::uring:
+      return net::LoopKind::uring;
+    case LoopKind::epoll:
+      return net::LoopKind::epoll;
+  }
+  return net::LoopKind::automatic;
+}
+
+session::SessionSettings to_settings(const Limits& limits, const Heartbeat& heartbeat) {
+  return {.limits = {.message_bytes_max = limits.message_bytes_max, .fragments_max = limits.fragments_max},
+          .ping_interval = heartbeat.ping_interval,
+          .pong_timeout = heartbeat.pong_timeout,
+          .close_timeout = limits.close_timeout,
+          .outbox_bytes_max = limits.outbox_bytes_max,
+          .outbox_bytes_high = limits.outbox_bytes_high};
+}
+
+ws::DeflateOptions to_engine(const Deflate& deflate) {
+  return {.enabled = deflate.enabled,
+          .level = deflate.level,
+          .threshold_bytes = deflate.threshold_bytes,
+          .server_no_context_takeover = deflate.server_no_context_takeover,
+          .client_no_context_takeover = deflate.client_no_context_takeover,
+          .server_max_window_bits = deflate.server_max_window_bits,
+          .client_max_window_bits = deflate.client_max_window_bits,
+          .context_bytes_max = deflate.context_bytes_max};
+}
+
+SendResult to_public(session::SendResult result) {
+  switch (result) {
+    case session::SendResult::queued:
+      return SendResult::queued;
+    case session::SendResult::congested:
+      return SendResult::congested;
+    case session::SendResult::closed:
+      return SendResult::closed;
+  }
+  return SendResult::closed;
+}
+
+Close to_public(const session::CloseInfo& info) {
+  Close close{.code = info.code, .reason = info.reason};
+  switch (info.cause) {
+    case session::Cause::peer_closed:
+      close.cause = Close::Cause::peer_closed;
+      break;
+    case session::Cause::we_closed:
+      close.cause = Close::Cause::we_closed;
+      break;
+    case session::Cause::rule_broken:
+      close.cause = Close::Cause::rule_broken;
+      break;
+    case session::Cause::slow_consumer:
+      close.cause = Close::Cause::slow_consumer;
+      break;
+    case session::Cause::pong_timeout:
+      close.cause = Close::Cause::pong_timeout;
+      break;
+    case session::Cause::connection_lost:
+      close.cause = Close::Cause::connection_lost;
+      break;
+    case session::Cause::shut_down:
+      close.cause = Close::Cause::shut_down;
+      break;
+  }
+  return close;
+}
+
+bool can_close_with(std::uint16_t code, std::string_view reason) {
+  return ws::is_valid_close_code(code) && reason.size() <= ws::kCloseReasonBytesMax &&
+         ws::is_valid_utf8(as_bytes(reason));
+}
+
+}  // namespace fanfare::api

@@ -1,0 +1,26 @@
+#pragma once
+// The public options in the words of the engine.
+
+#include <optional>
+
+#include "fanfare/options.h"
+#include "fanfare/session.h"
+#include "net/loop.h"
+#include "session/endpoint.h"
+#include "session/session.h"
+#include "session/settings.h"
+#include "ws/deflate_options.h"
+
+namespace fanfare::api {
+
+net::LoopKind to_engine(LoopKind kind);
+session::SessionSettings to_settings(const Limits& limits, const Heartbeat& heartbeat);
+ws::DeflateOptions to_engine(const Deflate& deflate);
+
+SendResult to_public(session::SendResult result);
+Close to_public(const session::CloseInfo& info);
+
+// Whether a Close frame may carry this. RFC6455§5.5.1, §7.4.
+bool can_close_with(std::uint16_t code, std::string_view reason);
+
+}  // namespace fanfare::api

@@ -1,0 +1,138 @@
+#include "api/site.h"
+
+#include <string>
+#include <utility>
+
+#include "api/connection.h"
+#include "api/request_parts.h"
+#include "api/settings.h"
+#include "session/server_session.h"
+
+namespace fanfare::api {
+namespace {
+
+ws::UpgradePolicy policy_of(const WebSocketRoute& route, const Deflate& deflate) {
+  return {.subprotocols = route.subprotocols,
+          .subprotocol_required = route.subprotocol_required,
+          .origins = route.origins,
+          .deflate = to_engine(deflate)};
+}
+
+session::HttpResponse plain(int status, std::string body) {
+  return {.status = status, .body = std::move(body), .headers = {}};
+}
+
+session::HttpResponse websocket_only() {
+  ws::UpgradeRefusal refusal = ws::refuse_upgrade(ws::Rule::handshake_upgrade_missing);
+  return {.status = refusal.status, .body = refusal.reason + "\n", .headers = std::move(refusal.headers)};
+}
+
+// RFC9110§9.3.2: HEAD is GET without the body, which the engine leaves out.
+bool fits(const RequestEntry& entry, std::string_view method) {
+  return entry.method == method || (method == "HEAD" && entry.method == "GET");
+}
+
+}  // namespace
+
+session::HttpResponse to_engine(Response response) {
+  session::HttpResponse answer{.status = response.status,
+                               .content_type = std::move(response.content_type),
+                               .body = std::move(response.body),
+                               .headers = {}};
+  for (Header& header : response.headers) {
+    answer.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
+  }
+  return answer;
+}
+
+// Hands the events of one route's sessions on this loop to its handlers.
+class RouteEndpoint final : public session::Endpoint {
+ public:
+  RouteEndpoint(Core& core, const WebSocketRoute& route)
+      : Endpoint(core.session_settings()),
+        policy(policy_of(route, core.options().deflate)),
+        core_(core),
+        route_(route) {}
+
+  const ws::UpgradePolicy policy;
+
+ private:
+  static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
+
+  void on_open(session::Session& engine) override {
+    core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
+    route_.open(handle(engine));
+  }
+  void on_message(session::Session& engine, const session::Message& message) override {
+    const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
+    route_.message(handle(engine), Message(kind, message.payload));
+  }
+  void on_drained(session::Session& engine) override {
+    if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+  }
+  void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
+  void on_close(session::Session& engine, const session::CloseInfo& info) override {
+    Connection::of(engine).unsubscribe_all();
+    core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
+    route_.close(handle(engine), to_public(info));
+  }
+
+  Core& core_;
+  const WebSocketRoute& route_;
+};
+
+ApiSite::ApiSite(Core& core, session::LoopServer& server, std::uint32_t index)
+    : core_(core), lane_(core, server, index) {
+  for (const UpgradeEntry& entry : core.upgrades()) {
+    endpoints_.push_back(std::make_unique<RouteEndpoint>(core, *entry.route));
+  }
+}
+
+ApiSite::~ApiSite() = default;
+
+void ApiSite::on_request(session::ServerSession& session, const http::Request& request) {
+  const auto target = http::parse_target(request.path, request.query);
+  if (!target) return session.respond(plain(400, "the request's path or query is not well encoded\n"));
+  std::string allowed;
+  for (const RequestEntry& entry : core_.requests()) {
+    const auto parameters = entry.path.match(target->segments);
+    if (!parameters) continue;
+    if (fits(entry, request.method)) {
+      const session::SessionId id = session.id();
+      const RequestParts parts(session, request, *target, *parameters);
+      return entry.answer(
+          parts.handle(),
+          core_.responder_for({.loop = lane_.index(), .place = id.place, .generation = id.generation}));
+    }
+    if (!allowed.empty()) allowed += ", ";
+    allowed += entry.method;
+  }
+  if (!allowed.empty()) {
+    auto answer = plain(405, "the method is not allowed here\n");
+    answer.headers.push_back({.name = "Allow", .value = allowed});
+    return session.respond(answer);
+  }
+  for (const UpgradeEntry& entry : core_.upgrades()) {
+    if (entry.path.match(target->segments)) return session.respond(websocket_only());
+  }
+  session.respond(plain(404, "there is nothing here\n"));
+}
+
+session::UpgradeDecision ApiSite::on_upgrade(session::ServerSession& session, const http::Request& request) {
+  const auto target = http::parse_target(request.path, request.query);
+  if (!target) return plain(400, "the request's path or query is not well encoded\n");
+  for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+    const UpgradeEntry& entry = core_.upgrades()[i];
+    const auto parameters = entry.path.match(target->segments);
+    if (!parameters) continue;
+    const RequestParts parts(session, request, *target, *parameters);
+    auto accepted = entry.route->upgrade(parts.handle());
+    if (!accepted) return to_engine(std::move(accepted.error()));
+    return session::Acceptance{.endpoint = endpoints_[i].get(),
+                               .policy = &endpoints_[i]->policy,
+                               .data = std::make_unique<Connection>(lane_, session, *std::move(accepted))};
+  }
+  return plain(404, "there is nothing here\n");
+}
+
+}  // namespace fanfare::api

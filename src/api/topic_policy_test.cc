@@ -1,0 +1,126 @@
+// What a subscriber that reads too slowly gets, by the policy of its topic: all, or an exact account.
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "api/raw_client_for_tests.h"
+#include "fanfare/server.h"
+
+namespace fanfare {
+namespace {
+
+using api::RawClient;
+
+constexpr int kMessages = 300;
+constexpr std::size_t kMessageBytes = 64 * 1024;
+
+std::string numbered(int number) {
+  std::string text = std::to_string(number) + " ";
+  text.resize(kMessageBytes, '.');
+  return text;
+}
+
+// A server whose sessions subscribe with this policy; a client that reads nothing until all is published.
+class SlowSubscriber {
+ public:
+  explicit SlowSubscriber(TopicPolicy policy)
+      : server({.port = 0,
+                .threads = 1,
+                .limits = {.outbox_bytes_max = 1 << 20, .outbox_bytes_high = 128 * 1024}}) {
+    server.websocket("/", {.open =
+                               [policy](Session& session) {
+                                 session.subscribe("ticks", policy);
+                                 session.send("ready");
+                               },
+                           .lagged =
+                               [](Session& session, std::string_view topic, std::uint64_t missed) {
+                                 session.send("missed " + std::string(topic) + " " + std::to_string(missed));
+                               }});
+    const auto started = server.start();
+    EXPECT_TRUE(started);
+    client = std::make_unique<RawClient>(server.port(), 16 * 1024);
+    client->upgrade("/");
+    EXPECT_EQ(client->receive(), "ready");
+    for (int i = 0; i < kMessages; ++i) server.publish("ticks", numbered(i));
+  }
+
+  Server server;
+  std::unique_ptr<RawClient> client;
+};
+
+// Reads to the last message; every number that does not come was announced as missed right before the next.
+void expect_exact_account(RawClient& client, bool some_missed) {
+  int expected = 0;
+  int missed = 0;
+  while (expected < kMessages) {
+    const std::string text = client.receive();
+    if (text.starts_with("missed ticks ")) {
+      missed += std::stoi(text.substr(13));
+      expected += std::stoi(text.substr(13));
+      continue;
+    }
+    ASSERT_EQ(text.size(), kMessageBytes) << text;
+    ASSERT_EQ(std::stoi(text), expected);
+    ++expected;
+  }
+  EXPECT_EQ(missed > 0, some_missed) << missed;
+}
+
+TEST(TopicPolicy, DropOldestTellsHowManyWereDropped) {
+  SlowSubscriber slow({.when_full = WhenFull::drop_oldest, .waiting_max = 5});
+  expect_exact_account(*slow.client, true);
+}
+
+TEST(TopicPolicy, DropOldestDropsNothingThatFits) {
+  SlowSubscriber slow({.when_full = WhenFull::drop_oldest, .waiting_max = kMessages});
+  expect_exact_account(*slow.client, false);
+}
+
+TEST(TopicPolicy, KeepLatestEndsWithTheLast) {
+  SlowSubscriber slow({.when_full = WhenFull::keep_latest});
+  expect_exact_account(*slow.client, true);
+}
+
+TEST(TopicPolicy, CloseEndsTheSessionWith1013) {
+  SlowSubscriber slow({});
+  std::string last;
+  int next = 0;
+  while (true) {
+    last = slow.client->receive();
+    if (last.size() != kMessageBytes) break;
+    ASSERT_EQ(std::stoi(last), next++);  // what came is whole and in order
+  }
+  EXPECT_EQ(last, "close 1013 reading too slowly");
+  EXPECT_LT(next, kMessages);
+}
+
+TEST(TopicPolicy, TheLaggedHandlerMayLeaveTheTopic) {
+  Server server(
+      {.port = 0, .threads = 1, .limits = {.outbox_bytes_max = 1 << 20, .outbox_bytes_high = 128 * 1024}});
+  server.websocket("/", {.open =
+                             [](Session& session) {
+                               session.subscribe("other", {.when_full = WhenFull::keep_latest});
+                               session.subscribe("ticks", {.when_full = WhenFull::keep_latest});
+                               session.send("ready");
+                             },
+                         .drain = [](Session& session) { session.send("drained"); },
+                         .lagged =
+                             [](Session& session, std::string_view topic, std::uint64_t) {
+                               session.unsubscribe("other");
+                               session.unsubscribe(topic);
+                               session.send("left");
+                             }});
+  ASSERT_TRUE(server.start());
+  RawClient client(server.port(), 16 * 1024);
+  client.upgrade("/");
+  EXPECT_EQ(client.receive(), "ready");
+  for (int i = 0; i < kMessages; ++i) server.publish("ticks", numbered(i));
+  while (client.receive() != "left") {
+  }
+  EXPECT_EQ(client.receive().size(), kMessageBytes);  // taken before it left
+  EXPECT_EQ(client.receive(), "drained");
+}
+
+}  // namespace
+}  // namespace fanfare

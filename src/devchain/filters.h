@@ -1,0 +1,58 @@
+#pragma once
+// The filters of eth_newFilter and its kin: each collects what happens until its owner asks. A filter nobody
+// asked for five minutes goes away, as in geth. Bounded in number and in what each may collect: past that the
+// filter is dropped, so that its owner is told "filter not found" rather than given a part.
+
+#include <expected>
+#include <map>
+#include <string>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "devchain/log_filter.h"
+
+namespace fanfare::devchain {
+
+class Filters {
+ public:
+  static constexpr std::size_t kFiltersMax = 1024;
+  static constexpr std::size_t kEntriesMax = 10'000;
+  static constexpr Duration kIdleMax = std::chrono::minutes(5);
+
+  enum class Kind { blocks, pending_hashes, pending_bodies, logs };
+  struct LogQuery {
+    LogFilter filter;
+    std::optional<std::uint64_t> from_block;  // none: the head of the moment
+    std::optional<std::uint64_t> to_block;
+  };
+
+  // The id, a quantity; empty when there are too many.
+  std::optional<std::string> add(Kind kind, LogQuery query, Instant now, Random& random);
+  bool remove(std::string_view id);
+  // The JSON array of what was collected since the last time, empty if there is no such filter.
+  std::optional<std::string> take(std::string_view id, Instant now);
+  // The query of a log filter; null for the others.
+  const LogQuery* log_query(std::string_view id) const;
+
+  void on_block(const Block& block);
+  // `removed`: the block left the canonical chain.
+  void on_logs(const Block& block, bool removed);
+  void on_pending(const Transaction& transaction);
+  void drop_idle(Instant now);
+  std::size_t size() const { return filters_.size(); }
+
+ private:
+  struct Filter {
+    Kind kind = Kind::blocks;
+    LogQuery query;
+    std::vector<std::string> entries;  // JSON
+    Instant asked{};
+    bool overflowed = false;
+  };
+
+  static void collect(Filter& filter, std::string entry);
+
+  std::map<std::string, Filter, std::less<>> filters_;
+};
+
+}  // namespace fanfare::devchain

@@ -1,0 +1,58 @@
+#pragma once
+// The blocks that are kept: the canonical chain's last ones, the genesis block, and some that a reorg
+// abandoned, which answer by hash only.
+
+#include <deque>
+#include <unordered_map>
+
+#include "devchain/block.h"
+
+namespace fanfare::devchain {
+
+class Ledger {
+ public:
+  struct Limits {
+    std::uint64_t blocks = 4096;  // canonical, behind the head
+    std::uint64_t states = 256;   // of those, with their state
+    std::uint64_t orphans = 512;
+  };
+  Ledger(BlockPtr genesis, Limits limits);
+
+  const BlockPtr& head() const { return canonical_.back(); }
+  const BlockPtr& genesis() const { return genesis_; }
+  // The oldest block from which on every canonical one is kept.
+  std::uint64_t oldest() const { return canonical_.front()->number(); }
+
+  // Its parent must be the head.
+  void append(BlockPtr block);
+  // Takes the head off; it stays readable by hash. Never the oldest.
+  BlockPtr pop();
+
+  BlockPtr by_number(std::uint64_t number) const;
+  BlockPtr by_hash(const Hash& hash) const;
+
+  struct Place {
+    BlockPtr block;
+    std::size_t index = 0;
+  };
+  // Where a transaction stands in the canonical chain; a null block if it does not.
+  Place find_transaction(const Hash& hash) const;
+  bool is_canonical(const Block& block) const;
+
+ private:
+  struct Position {
+    std::uint64_t number;
+    std::size_t index;
+  };
+
+  void forget_oldest();
+
+  Limits limits_;
+  BlockPtr genesis_;
+  std::deque<BlockPtr> canonical_;
+  std::deque<Hash> orphans_;
+  std::unordered_map<Hash, BlockPtr, FirstBytesHasher> by_hash_;
+  std::unordered_map<Hash, Position, FirstBytesHasher> transactions_;
+};
+
+}  // namespace fanfare::devchain

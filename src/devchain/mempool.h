@@ -1,0 +1,57 @@
+#pragma once
+// Transactions that wait for a block, by sender and nonce. Those whose nonces follow the sender's account
+// without a gap are pending, the rest queued.
+
+#include <expected>
+#include <functional>
+#include <map>
+#include <string>
+#include <unordered_map>
+
+#include "devchain/block.h"
+
+namespace fanfare::devchain {
+
+class Mempool {
+ public:
+  explicit Mempool(std::size_t transactions_max) : transactions_max_(transactions_max) {}
+
+  struct Rules {
+    std::uint64_t chain_id = 0;
+    std::uint64_t gas_limit_max = 0;
+    Wei base_fee = 0;  // of the next block
+  };
+  // Checks as geth does and takes the transaction in; the error is geth's text. A transaction with the nonce
+  // of one already here replaces it when it pays at least a tenth more.
+  std::expected<void, std::string> add(const TransactionPtr& transaction, const State& state,
+                                       const Rules& rules);
+  // Takes back what an abandoned block held; no checks but room.
+  void restore(const TransactionPtr& transaction);
+  // Drops what the state has moved past.
+  void drop_stale(const State& state);
+
+  TransactionPtr find(const Hash& hash) const;
+  // The nonce after the last pending one of the sender.
+  std::uint64_t next_nonce(const Address& sender, const State& state) const;
+  std::size_t size() const { return by_hash_.size(); }
+
+  struct Split {
+    std::vector<TransactionPtr> pending;
+    std::vector<TransactionPtr> queued;
+  };
+  // Each list by arrival, a sender's own in the order of nonces.
+  Split split(const State& state) const;
+
+ private:
+  struct Waiting {
+    TransactionPtr transaction;
+    std::uint64_t arrival = 0;
+  };
+
+  std::size_t transactions_max_;
+  std::uint64_t arrivals_ = 0;
+  std::map<Address, std::map<std::uint64_t, Waiting>> by_sender_;
+  std::unordered_map<Hash, TransactionPtr, FirstBytesHasher> by_hash_;
+};
+
+}  // namespace fanfare::devchain

@@ -1,0 +1,42 @@
+#pragma once
+// Recursive Length Prefix, Ethereum's serialisation (Yellow Paper, appendix B).
+//
+//   byte 0x00-0x7f             itself
+//   0x80 + n, n bytes          string of n <= 55 bytes
+//   0xb7 + k, k bytes of n     longer string
+//   0xc0 + n, n bytes          list whose items take n <= 55 bytes
+//   0xf7 + k, k bytes of n     longer list
+//
+// Numbers are big-endian strings without leading zeros; zero is the empty string.
+
+#include <optional>
+
+#include "devchain/types.h"
+
+namespace fanfare::devchain::rlp {
+
+void append_bytes(Blob& out, Bytes bytes);
+void append_number(Blob& out, Wei value);
+// `payload` is the items already encoded, one after another.
+void append_list(Blob& out, Bytes payload);
+void append_raw(Blob& out, Bytes encoded);
+
+Blob list(Bytes payload);
+
+// One decoded item. The views point into the input.
+struct Item {
+  bool is_list = false;
+  Bytes payload;  // a string's bytes, or a list's items
+  Bytes whole;    // with its prefix
+};
+
+// Takes the first item off `input`. Empty, and `input` as it was, when the bytes are cut short or are not the
+// shortest form of what they say.
+std::optional<Item> take(Bytes& input);
+// The items of a list payload; empty when any of them is malformed or there are more than `items_max`.
+std::optional<std::vector<Item>> items(Bytes payload, std::size_t items_max);
+// The number an item holds: empty for a list, leading zeros, or more than 32 bytes. Saturates to kWeiMax.
+std::optional<Wei> number(const Item& item);
+std::optional<std::uint64_t> number_u64(const Item& item);
+
+}  // namespace fanfare::devchain::rlp

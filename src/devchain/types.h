@@ -1,0 +1,56 @@
+#pragma once
+// The chain's basic values: hashes, addresses, amounts, and their hexadecimal form on the wire.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace fanfare::devchain {
+
+using Hash = std::array<std::uint8_t, 32>;
+using Address = std::array<std::uint8_t, 20>;
+using Blob = std::vector<std::uint8_t>;
+// Amounts. Ethereum's are 256 bits wide; nothing on this chain can hold more than 2^128 - 1, and a decoder
+// that meets more saturates, so that the amount fails the balance check it is made for.
+__extension__ typedef unsigned __int128 Wei;
+inline constexpr Wei kWeiMax = ~static_cast<Wei>(0);
+inline constexpr Wei kGwei = 1'000'000'000;
+inline constexpr Wei kEther = kGwei * kGwei;
+
+struct FirstBytesHasher {
+  template <typename Array>
+  std::size_t operator()(const Array& bytes) const {
+    std::size_t value = 0;
+    std::memcpy(&value, bytes.data(), sizeof(value));
+    return value;
+  }
+};
+
+// "0x" and two digits a byte.
+std::string hex(Bytes bytes);
+// A quantity: "0x" and the digits without leading zeros; "0x0" for none.
+std::string quantity(Wei value);
+// The same of a whole word, which may hold more than Wei can.
+std::string quantity(const Hash& word);
+std::string decimal(Wei value);
+
+// The bytes of "0x" and an even number of digits of either case; empty for anything else.
+std::optional<Blob> parse_hex(std::string_view text);
+// A quantity as above, at most 32 bytes of it; leading zeros are refused, as geth does.
+// More than 128 bits saturate to kWeiMax.
+std::optional<Wei> parse_quantity(std::string_view text);
+std::optional<Hash> parse_hash(std::string_view text);
+std::optional<Address> parse_address(std::string_view text);
+
+// Big-endian in 32 bytes, and back; what does not fit saturates.
+Hash word(Wei value);
+Hash word(const Address& address);
+Wei number_of(Bytes big_endian);
+Address address_of_word(const Hash& word);
+
+}  // namespace fanfare::devchain

@@ -1,0 +1,75 @@
+#pragma once
+// Everything a network's subscriptions are fed from, behind one face: the head poller, the chain view,
+// pending transactions and the sync state. Runs on the thread that talks to the node; its events go to the
+// loops.
+//
+//   start / on_timer / on_reply / set_interest   ->   take_calls, take_events, next_timer
+//
+// No I/O. One thread.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "eth/chain_view.h"
+#include "eth/head_poller.h"
+#include "eth/interest.h"
+#include "eth/pending_source.h"
+#include "eth/syncing_source.h"
+#include "eth/upstream_call.h"
+
+namespace fanfare::eth {
+
+struct ChainSourceOptions {
+  HeadPollerOptions heads;
+  ChainViewOptions chain;  // its window_blocks is taken from `heads`
+  PendingSourceOptions pending;
+  SyncingSourceOptions syncing;
+};
+
+struct SyncingChanged {
+  std::string result_json;
+};
+using SourceEvent = std::variant<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap,
+                                 PendingHash, PendingBody, SyncingChanged>;
+
+class ChainSource {
+ public:
+  // `random` outlives the source.
+  ChainSource(const ChainSourceOptions& options, Random& random);
+  ChainSource(const ChainSource&) = delete;
+  ChainSource& operator=(const ChainSource&) = delete;
+
+  void start(Instant now);
+  void on_timer(Instant now);
+  // False: no call of ours (any more).
+  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+  // What the subscriptions of all loops together need.
+  void set_interest(const Interest& interest, Instant now);
+  // Something hints at a new head: asks at once.
+  void poll_now(Instant now);
+
+  // To be asked for after each of the above. Calls taken together may be sent as one batch.
+  std::vector<UpstreamCall> take_calls();
+  std::vector<SourceEvent> take_events();
+  // When to call on_timer; empty before start().
+  std::optional<Instant> next_timer() const;
+
+  const HeadPoller::Status& head_status() const { return heads_.status(); }
+  const ChainView::Status& chain_status() const { return chain_.status(); }
+  const PendingSource::Status& pending_status() const { return pending_.status(); }
+  const HeaderPtr& tip() const { return heads_.tip(); }
+
+ private:
+  void move_heads_to_chain(Instant now);
+
+  CallIds call_ids_;
+  HeadPoller heads_;
+  ChainView chain_;
+  PendingSource pending_;
+  SyncingSource syncing_;
+};
+
+}  // namespace fanfare::eth

@@ -1,0 +1,146 @@
+#pragma once
+// For tests only: a chain source, the simulated node it asks, and a loop with subscribers fed from it.
+
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "eth/chain_source.h"
+#include "eth/simulated_node.h"
+#include "eth/subscription_manager.h"
+#include "jsonrpc/value.h"
+#include "pubsub/topic_table.h"
+
+namespace fanfare::eth {
+
+inline std::string simulated_address(std::uint64_t which) {
+  return "0x" + std::string(39, '0') + std::to_string(which);
+}
+inline std::string simulated_topic(std::uint64_t which) {
+  return "0x" + std::string(63, '0') + std::to_string(which);
+}
+
+// Gives a block up to `logs_max` logs of few addresses and topics, and a bloom that says whether there are
+// any.
+inline void fill_with_logs(SimulatedBlock& block, Random& random, std::uint64_t logs_max) {
+  const std::uint64_t count = random.below(logs_max + 1);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    std::string topics;
+    const std::uint64_t topic_count = random.below(5);
+    for (std::uint64_t k = 0; k < topic_count; ++k) {
+      topics += (k > 0 ? ",\"" : "\"") + simulated_topic(random.below(4)) + '"';
+    }
+    block.logs.push_back(R"({"address":")" + simulated_address(random.below(3)) + R"(","topics":[)" + topics +
+                         R"(],"data":"0x","blockNumber":")" + to_quantity(block.number) +
+                         R"(","transactionHash":"0x1","transactionIndex":"0x0","blockHash":")" +
+                         to_hex(block.hash) + R"(","logIndex":")" + to_quantity(i) + R"("})");
+  }
+  if (count > 0) block.bloom = "0x" + std::string(512, 'f');
+}
+
+// One subscription's notifications, in order: the `result` of each.
+struct RecordingSubscriber final : pubsub::Subscriber {
+  bool deliver(const SharedBytes& frame) override {
+    const std::string_view text = as_text(frame.view());
+    const auto params = jsonrpc::member(text, "params").value_or("");
+    results.emplace_back(jsonrpc::member(params, "result").value_or(""));
+    return true;
+  }
+  std::vector<std::string> results;
+};
+
+struct ChainSourceWorld {
+  explicit ChainSourceWorld(const ChainSourceOptions& options = {}, std::uint64_t seed = 1)
+      : random(seed),
+        node(random),
+        source(options, random),
+        manager({.network = "main/1", .types = kAllSubscriptionTypes}, topics,
+                [](std::string_view text) { return SharedBytes(as_bytes(text)); }) {
+    node.fill_block = [this](SimulatedBlock& block) { fill_with_logs(block, random, 3); };
+  }
+
+  void subscribe(ConnectionKey key, RecordingSubscriber& subscriber, const std::string& params) {
+    manager.activate(key, manager.subscribe(key, subscriber, params).value());
+    source.set_interest(manager.interest(), now);
+  }
+
+  // What the gateway does with the source's events.
+  void publish() {
+    for (SourceEvent& event : source.take_events()) {
+      if (const auto* baseline = std::get_if<Baseline>(&event)) {
+        manager.note_head(baseline->header->number);
+      } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
+        manager.publish_head(*added->header);
+        if (added->logs) manager.publish_logs(*added->logs, false);
+      } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
+        manager.publish_logs(*late->logs, false);
+      } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
+        if (removed->logs) manager.publish_logs(*removed->logs, true);
+      } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
+        manager.publish_pending_hash(hash->hash);
+      } else if (const auto* body = std::get_if<PendingBody>(&event)) {
+        manager.publish_pending_body(body->transaction_json);
+      } else if (const auto* syncing = std::get_if<SyncingChanged>(&event)) {
+        manager.publish_syncing(syncing->result_json);
+      }
+      events.push_back(std::move(event));
+    }
+  }
+  // Answers until nothing is asked.
+  void settle() {
+    for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
+      for (const UpstreamCall& call : calls) {
+        if (!held || !held(call)) reply(call.id, node.answer(call));
+      }
+    }
+    publish();
+  }
+  bool reply(std::uint64_t call_id, const std::string& json) {
+    return source.on_reply(call_id, CallResult(json), now);
+  }
+  bool reject(std::uint64_t call_id, int code = -32601) {
+    return source.on_reply(call_id,
+                           std::unexpected(CallFailure{
+                               .kind = CallFailure::Kind::rejected, .code = code, .message = "rejected"}),
+                           now);
+  }
+  void start() {
+    source.start(now);
+    settle();
+  }
+  // To the next timer.
+  void tick() {
+    now = std::max(now, source.next_timer().value());
+    source.on_timer(now);
+    settle();
+  }
+  // Until the source has told the node's head.
+  void catch_up() {
+    for (int i = 0; i < 1000 && (source.tip()->hash != node.head().hash || source.chain_status().pending > 0);
+         ++i) {
+      tick();
+    }
+  }
+  template <typename Event>
+  std::vector<Event> all() const {
+    std::vector<Event> found;
+    for (const SourceEvent& event : events) {
+      if (const auto* one = std::get_if<Event>(&event)) found.push_back(*one);
+    }
+    return found;
+  }
+
+  SeededRandom random;
+  SimulatedNode node;
+  ChainSource source;
+  pubsub::TopicTable topics;
+  SubscriptionManager manager;
+  Instant now{std::chrono::hours(1)};
+  std::vector<SourceEvent> events;
+  std::function<bool(const UpstreamCall&)> held;
+};
+
+}  // namespace fanfare::eth

@@ -1,0 +1,230 @@
+#include "eth/chain_view.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace fanfare::eth {
+namespace {
+
+template <typename... Cases>
+struct Overloaded : Cases... {
+  using Cases::operator()...;
+};
+
+bool says_there_are_logs(const Header& header) {
+  const auto bloom = header.logs_bloom();
+  return bloom && std::ranges::any_of(*bloom, [](std::uint8_t byte) { return byte != 0; });
+}
+
+}  // namespace
+
+ChainView::ChainView(const ChainViewOptions& options, CallIds& call_ids, Random& random)
+    : options_(options), call_ids_(call_ids), random_(random) {
+  FANFARE_CHECK(options.calls_in_flight_max > 0 && options.logs_attempts_max > 0);
+}
+
+void ChainView::on_head_event(HeadEvent event, Instant now) {
+  std::visit(
+      Overloaded{
+          [this](Baseline& baseline) {
+            enqueue({.kind = Item::Kind::baseline, .header = std::move(baseline.header)});
+          },
+          [this](NewHead& head) { enqueue({.header = std::move(head.header), .needs_logs = logs_wanted_}); },
+          [this](Reorg& reorg) { take_back(reorg); },
+          [this](Gap& gap) { enqueue({.kind = Item::Kind::gap, .gap = gap}); },
+      },
+      event);
+  pump(now);
+}
+
+void ChainView::enqueue(Item item) {
+  pending_.push_back(std::move(item));
+}
+
+// The reorg itself is told at once: what it takes from the pending ones nobody has seen, and only when none
+// of those is left does it reach what was announced.
+void ChainView::take_back(const Reorg& reorg) {
+  events_.emplace_back(reorg);
+  std::uint64_t left = reorg.depth;
+  const auto was_told = [](const Item& item) { return item.kind == Item::Kind::late_logs; };
+  const auto is_gap = [](const Item& item) { return item.kind == Item::Kind::gap; };
+  while (left > 0 && !pending_.empty() && !was_told(pending_.back()) && !is_gap(pending_.back())) {
+    pending_.pop_back();
+    --left;
+  }
+  if (std::ranges::any_of(pending_, is_gap)) return;  // what was announced lies before it
+  for (; left > 0 && !announced_.empty(); --left) {
+    Announced& last = announced_.back();
+    std::erase_if(pending_, [&last](const Item& item) { return item.header == last.header; });  // late logs
+    events_.emplace_back(BlockRemoved{.header = std::move(last.header), .logs = std::move(last.logs)});
+    announced_.pop_back();
+  }
+}
+
+void ChainView::want_logs_from(std::uint64_t first_block, Instant now) {
+  logs_wanted_ = true;
+  for (Item& item : pending_) {
+    if (item.kind == Item::Kind::block) item.needs_logs = true;
+  }
+  // Those announced come first in the queue: logs are told in the order of the blocks.
+  std::deque<Item> late;
+  for (const Announced& block : announced_) {
+    if (block.header->number < first_block || block.logs != nullptr) continue;
+    const auto is_it = [&block](const Item& item) { return item.header == block.header; };
+    if (std::ranges::none_of(pending_, is_it)) {
+      late.push_back({.kind = Item::Kind::late_logs, .header = block.header, .needs_logs = true});
+    }
+  }
+  pending_.insert(pending_.begin(), std::make_move_iterator(late.begin()),
+                  std::make_move_iterator(late.end()));
+  pump(now);
+}
+
+void ChainView::stop_logs(Instant now) {
+  logs_wanted_ = false;
+  for (Item& item : pending_) {
+    item.needs_logs = false;
+    item.call_id = 0;
+  }
+  std::erase_if(pending_, [](const Item& item) { return item.kind == Item::Kind::late_logs; });
+  pump(now);
+}
+
+// Only the first few pending items are worked on: the rest wait their turn.
+std::size_t ChainView::active() const {
+  return std::min<std::size_t>(pending_.size(), options_.calls_in_flight_max);
+}
+
+void ChainView::pump(Instant now) {
+  while (pending_.size() > options_.pending_blocks_max) {
+    Item& oldest = pending_.front();
+    if (oldest.needs_logs && oldest.logs == nullptr) give_up(oldest, "too many blocks wait for logs");
+    announce(std::move(oldest));
+    pending_.pop_front();
+  }
+  while (!pending_.empty() && (!pending_.front().needs_logs || pending_.front().logs != nullptr)) {
+    Item item = std::move(pending_.front());
+    pending_.pop_front();
+    announce(std::move(item));
+  }
+  for (std::size_t i = 0; i < active(); ++i) {
+    Item& item = pending_[i];
+    if (item.needs_logs && item.logs == nullptr && item.call_id == 0 && item.due <= now) ask(item, now);
+  }
+  status_.pending = pending_.size();
+}
+
+void ChainView::ask(Item& item, Instant now) {
+  ++status_.calls;
+  item.call_id = call_ids_.next();
+  item.due = now + options_.call_timeout;
+  calls_.push_back({.id = item.call_id,
+                    .method = "eth_getLogs",
+                    .params_json = R"([{"blockHash":")" + to_hex(item.header->hash) + "\"}]",
+                    .attempt = item.attempts});
+}
+
+bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+  const auto found =
+      std::ranges::find_if(pending_, [&](const Item& item) { return item.call_id == call_id; });
+  if (call_id == 0 || found == pending_.end()) return false;
+  Item& item = *found;
+  item.call_id = 0;
+  if (!result) {
+    if (result.error().kind == CallFailure::Kind::rejected) {
+      unusable(item, result.error().message, false, now);
+    } else {
+      retry_later(item, result.error().message, now);
+    }
+  } else if (auto logs = parse_block_logs(*result, item.header->hash); !logs) {
+    unusable(item, logs.error(), false, now);
+  } else if (logs->entries.empty() && status_.bloom_trusted && says_there_are_logs(*item.header)) {
+    unusable(item, "no logs, but the block's bloom filter is not empty", true, now);
+  } else {
+    if (!logs->entries.empty()) bloom_lies_ = 0;
+    item.logs = std::make_shared<const BlockLogs>(std::move(*logs));
+  }
+  pump(now);
+  return true;
+}
+
+void ChainView::on_timer(Instant now) {
+  for (std::size_t i = 0; i < active(); ++i) {
+    Item& item = pending_[i];
+    if (item.call_id == 0 || now < item.due) continue;
+    item.call_id = 0;  // whatever comes still is nobody's
+    retry_later(item, "no answer in time", now);
+  }
+  pump(now);
+}
+
+void ChainView::retry_later(Item& item, std::string why, Instant now) {
+  status_.last_failure = std::move(why);
+  if (!item.backoff) item.backoff.emplace(options_.retry_min, options_.retry_max);
+  item.due = now + item.backoff->next(random_);
+}
+
+void ChainView::unusable(Item& item, std::string why, bool bloom_says_otherwise, Instant now) {
+  ++status_.retries;
+  if (++item.attempts < options_.logs_attempts_max) return retry_later(item, std::move(why), now);
+  if (bloom_says_otherwise && ++bloom_lies_ >= options_.bloom_lies_max) status_.bloom_trusted = false;
+  give_up(item, std::move(why));
+}
+
+void ChainView::give_up(Item& item, std::string why) {
+  ++status_.missing;
+  status_.last_failure = why;
+  item.needs_logs = false;
+  item.call_id = 0;
+  // Told in order, in front of its block.
+  item.missing_because = std::move(why);
+}
+
+void ChainView::announce(Item item) {
+  if (!item.missing_because.empty()) {
+    events_.emplace_back(LogsMissing{.header = item.header, .why = std::move(item.missing_because)});
+  }
+  switch (item.kind) {
+    case Item::Kind::gap:
+      announced_.clear();
+      events_.emplace_back(item.gap);
+      return;
+    case Item::Kind::late_logs: {
+      const auto block = std::ranges::find(announced_, item.header, &Announced::header);
+      if (item.logs == nullptr || block == announced_.end()) return;
+      block->logs = item.logs;
+      events_.emplace_back(BlockLogsLate{.header = std::move(item.header), .logs = std::move(item.logs)});
+      return;
+    }
+    case Item::Kind::baseline:
+      events_.emplace_back(Baseline{item.header});
+      break;
+    case Item::Kind::block:
+      events_.emplace_back(BlockAdded{.header = item.header, .logs = item.logs});
+      break;
+  }
+  announced_.push_back({.header = std::move(item.header), .logs = std::move(item.logs)});
+  if (announced_.size() > std::size_t{options_.window_blocks} + 1) announced_.pop_front();
+}
+
+std::vector<UpstreamCall> ChainView::take_calls() {
+  return std::exchange(calls_, {});
+}
+
+std::vector<ChainEvent> ChainView::take_events() {
+  return std::exchange(events_, {});
+}
+
+std::optional<Instant> ChainView::next_timer() const {
+  std::optional<Instant> earliest;
+  for (std::size_t i = 0; i < active(); ++i) {
+    const Item& item = pending_[i];
+    if (!item.needs_logs || item.logs != nullptr) continue;
+    if (!earliest || item.due < *earliest) earliest = item.due;
+  }
+  return earliest;
+}
+
+}  // namespace fanfare::eth

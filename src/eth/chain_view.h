@@ -1,0 +1,137 @@
+#pragma once
+// The chain with its logs: takes the events of a head poller and announces each block once its logs are
+// known, so that heads and logs never disagree. No I/O. One thread.
+//
+//   head events -> [ pending: waiting for logs, in order ] -> announced: the last window_blocks, with logs
+//
+// A reorg takes blocks away from the end: those still pending were never told and just go; those announced
+// are told as BlockRemoved, newest first, with the logs they had. Then the new branch follows as BlockAdded.
+//
+// An answer is not believed when it is empty while the block's bloom filter says otherwise, when a log is of
+// another block, or when it is malformed: the question is put again (attempt > 0: to another node, if there
+// is one), and given up after logs_attempts_max with LogsMissing. A node whose blooms are wrong that way
+// bloom_lies_max times in a row is no longer measured by them.
+//
+// Logs are asked for only while somebody wants them: one eth_getLogs a block, however many subscribe.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "eth/block_logs.h"
+#include "eth/head_poller.h"
+#include "eth/pace.h"
+#include "eth/upstream_call.h"
+
+namespace fanfare::eth {
+
+struct ChainViewOptions {
+  std::uint32_t window_blocks = 256;  // the head poller's
+  std::uint32_t calls_in_flight_max = 8;
+  std::uint32_t pending_blocks_max = 4096;  // past it the oldest is announced without its logs
+  std::uint32_t logs_attempts_max = 12;     // unusable answers, not failures to answer
+  std::uint32_t bloom_lies_max = 3;
+  Duration retry_min = std::chrono::milliseconds(50);
+  Duration retry_max = std::chrono::seconds(5);
+  Duration call_timeout = std::chrono::seconds(15);
+};
+
+struct BlockAdded {
+  HeaderPtr header;
+  BlockLogsPtr logs;  // null: nobody wanted logs, or they are missing (and LogsMissing came before)
+};
+// Logs of a block that was announced without, for those who subscribed before it and were not known yet.
+struct BlockLogsLate {
+  HeaderPtr header;
+  BlockLogsPtr logs;
+};
+struct BlockRemoved {
+  HeaderPtr header;
+  BlockLogsPtr logs;  // to be told again with removed: true, last one first; null: none were told
+};
+struct LogsMissing {
+  HeaderPtr header;
+  std::string why;
+};
+using ChainEvent = std::variant<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap>;
+
+class ChainView {
+ public:
+  struct Status {
+    std::uint64_t calls = 0;
+    std::uint64_t retries = 0;  // of unusable answers
+    std::uint64_t missing = 0;  // blocks announced without the logs somebody wanted
+    std::string last_failure;
+    std::size_t pending = 0;
+    bool bloom_trusted = true;
+  };
+
+  // `call_ids` and `random` outlive the view.
+  ChainView(const ChainViewOptions& options, CallIds& call_ids, Random& random);
+
+  void on_head_event(HeadEvent event, Instant now);
+  // Somebody wants the logs of every block from `first_block` on (the one after the head they last saw): also
+  // of those announced already.
+  void want_logs_from(std::uint64_t first_block, Instant now);
+  // Nobody does any more.
+  void stop_logs(Instant now);
+  bool wants_logs() const { return logs_wanted_; }
+
+  void on_timer(Instant now);
+  // False: no call of ours (any more).
+  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+
+  std::vector<UpstreamCall> take_calls();
+  std::vector<ChainEvent> take_events();
+  std::optional<Instant> next_timer() const;
+
+  const Status& status() const { return status_; }
+
+ private:
+  struct Item {
+    enum class Kind { baseline, block, late_logs, gap };
+    Kind kind = Kind::block;
+    HeaderPtr header;
+    Gap gap;
+    bool needs_logs = false;
+    BlockLogsPtr logs;
+    std::uint64_t call_id = 0;  // 0: none outstanding
+    std::uint32_t attempts = 0;
+    std::optional<Backoff> backoff;  // made at the first failure
+    Instant due{};                   // call outstanding: its deadline; else: not before
+    std::string missing_because{};   // not empty: given up
+  };
+  struct Announced {
+    HeaderPtr header;
+    BlockLogsPtr logs;
+  };
+
+  void enqueue(Item item);
+  void take_back(const Reorg& reorg);
+  void pump(Instant now);
+  void ask(Item& item, Instant now);
+  void retry_later(Item& item, std::string why, Instant now);
+  void unusable(Item& item, std::string why, bool bloom_says_otherwise, Instant now);
+  void give_up(Item& item, std::string why);
+  void announce(Item item);
+  std::size_t active() const;
+
+  ChainViewOptions options_;
+  CallIds& call_ids_;
+  Random& random_;
+  bool logs_wanted_ = false;
+  std::deque<Announced> announced_;
+  std::deque<Item> pending_;
+  std::uint32_t bloom_lies_ = 0;
+  std::vector<UpstreamCall> calls_;
+  std::vector<ChainEvent> events_;
+  Status status_;
+};
+
+}  // namespace fanfare::eth

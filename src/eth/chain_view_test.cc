@@ -1,0 +1,269 @@
+#include "eth/chain_view.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "eth/chain_source_world.h"
+
+namespace fanfare::eth {
+namespace {
+
+using World = ChainSourceWorld;
+
+// Every block with exactly `count` logs.
+void give_logs(World& world, std::uint64_t count) {
+  world.node.fill_block = [count](SimulatedBlock& block) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      block.logs.push_back(R"({"address":")" + simulated_address(1) +
+                           R"(","topics":[],"data":"0x","blockNumber":")" + to_quantity(block.number) +
+                           R"(","transactionHash":"0x1","transactionIndex":"0x0","blockHash":")" +
+                           to_hex(block.hash) + R"(","logIndex":")" + to_quantity(i) + R"("})");
+    }
+    block.bloom = "0x" + std::string(512, count > 0 ? '1' : '0');
+  };
+}
+
+// "12:0+" is log 0 of block 12, "12:0-" the same removed.
+std::vector<std::string> short_form(const std::vector<std::string>& results) {
+  std::vector<std::string> out;
+  for (const std::string& result : results) {
+    const auto text = [&result](std::string_view name) {
+      return std::to_string(
+          parse_quantity(jsonrpc::string_value(jsonrpc::member(result, name).value()).value()).value());
+    };
+    const bool removed = jsonrpc::bool_value(jsonrpc::member(result, "removed").value()).value();
+    out.push_back(text("blockNumber") + ":" + text("logIndex") + (removed ? "-" : "+"));
+  }
+  return out;
+}
+
+using Strings = std::vector<std::string>;
+
+TEST(ChainView, AsksForNoLogsWhileNobodyWantsThem) {
+  World world;
+  world.start();
+  world.node.mine(5);
+  world.tick();
+  EXPECT_EQ(world.all<BlockAdded>().size(), 5U);
+  EXPECT_EQ(world.node.asked.count("eth_getLogs"), 0U);
+}
+
+TEST(ChainView, OneCallABlockHoweverManySubscribe) {
+  World world;
+  give_logs(world, 2);
+  world.start();
+  std::vector<RecordingSubscriber> subscribers(20);
+  for (std::size_t i = 0; i < subscribers.size(); ++i) world.subscribe(i, subscribers[i], R"(["logs",{}])");
+  world.node.mine(5);
+  world.tick();
+  EXPECT_EQ(world.node.asked["eth_getLogs"], 5U);
+  for (const RecordingSubscriber& one : subscribers) EXPECT_EQ(one.results.size(), 10U);
+}
+
+TEST(ChainView, ABlockIsAnnouncedOnceItsLogsAreKnownAndInOrder) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  RecordingSubscriber heads;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.subscribe(2, heads, R"(["newHeads"])");
+  world.node.mine(3);
+  std::vector<UpstreamCall> waiting;
+  world.held = [&](const UpstreamCall& call) {
+    if (call.method != "eth_getLogs") return false;
+    waiting.push_back(call);
+    return true;
+  };
+  world.tick();
+  ASSERT_EQ(waiting.size(), 3U);
+  EXPECT_TRUE(heads.results.empty());
+  world.reply(waiting[2].id, world.node.answer(waiting[2]));
+  world.publish();
+  EXPECT_TRUE(heads.results.empty());
+  world.reply(waiting[0].id, world.node.answer(waiting[0]));
+  world.publish();
+  EXPECT_EQ(heads.results.size(), 1U);
+  world.reply(waiting[1].id, world.node.answer(waiting[1]));
+  world.publish();
+  EXPECT_EQ(heads.results.size(), 3U);
+  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+", "2:0+", "3:0+"}));
+}
+
+TEST(ChainView, AReorgRemovesNewestFirstAndThenTellsTheNewBranch) {
+  World world;
+  give_logs(world, 2);
+  world.start();
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.node.mine(3);
+  world.tick();
+  logs.results.clear();
+  world.node.reorg(2, 3);
+  world.catch_up();
+  EXPECT_EQ(short_form(logs.results),
+            (Strings{"3:1-", "3:0-", "2:1-", "2:0-", "2:0+", "2:1+", "3:0+", "3:1+", "4:0+", "4:1+"}));
+}
+
+TEST(ChainView, ARevertedChainTellsNothingUntilTheNextBlock) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.node.mine(4);
+  world.tick();
+  logs.results.clear();
+  world.node.revert(2);
+  for (int i = 0; i < 5; ++i) world.tick();
+  EXPECT_TRUE(logs.results.empty());
+  world.node.mine(1);
+  world.catch_up();
+  EXPECT_EQ(short_form(logs.results), (Strings{"4:0-", "3:0-", "3:0+"}));
+}
+
+TEST(ChainView, WhatWasNeverToldIsNotRemoved) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.node.mine(2);
+  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.tick();
+  world.node.reorg(1, 2);
+  world.held = nullptr;
+  world.catch_up();
+  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+", "2:0+", "3:0+"}));
+  EXPECT_TRUE(world.all<BlockRemoved>().empty());
+}
+
+TEST(ChainView, AnEmptyAnswerAgainstTheBloomIsAskedAgainElsewhere) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.node.mine(1);
+  std::vector<std::uint32_t> attempts;
+  world.held = [&](const UpstreamCall& call) {
+    if (call.method != "eth_getLogs") return false;
+    attempts.push_back(call.attempt);
+    return attempts.size() < 4 && world.reply(call.id, "[]");
+  };
+  world.catch_up();
+  EXPECT_EQ(attempts, (std::vector<std::uint32_t>{0, 1, 2, 3}));
+  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+"}));
+  EXPECT_EQ(world.source.chain_status().retries, 3U);
+}
+
+TEST(ChainView, LogsThatCannotBeHadAreReportedMissingAndTheHeadGoesOn) {
+  World world({.chain = {.logs_attempts_max = 3}});
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber heads;
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.subscribe(2, heads, R"(["newHeads"])");
+  world.held = [&](const UpstreamCall& call) {
+    return call.method == "eth_getLogs" && world.reply(call.id, "[]");
+  };
+  world.node.mine(1);
+  world.catch_up();
+  ASSERT_EQ(world.all<LogsMissing>().size(), 1U);
+  EXPECT_EQ(world.all<LogsMissing>()[0].header->number, 1U);
+  EXPECT_EQ(world.all<LogsMissing>()[0].why, "no logs, but the block's bloom filter is not empty");
+  EXPECT_EQ(heads.results.size(), 1U);
+  EXPECT_TRUE(world.source.chain_status().bloom_trusted);
+  // A chain whose blooms always say so is not waited for any longer.
+  for (int i = 0; i < 2; ++i) {
+    world.node.mine(1);
+    world.catch_up();
+  }
+  EXPECT_FALSE(world.source.chain_status().bloom_trusted);
+  world.node.mine(1);
+  world.catch_up();
+  EXPECT_EQ(world.all<LogsMissing>().size(), 3U);
+  EXPECT_EQ(heads.results.size(), 4U);
+}
+
+TEST(ChainView, ANodeThatDoesNotAnswerIsAskedWithoutEnd) {
+  World world({.chain = {.logs_attempts_max = 2}});
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.node.mine(1);
+  int down = 30;
+  world.held = [&](const UpstreamCall& call) {
+    return call.method == "eth_getLogs" && down-- > 0 &&
+           world.source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
+  };
+  world.catch_up();
+  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+"}));
+  EXPECT_TRUE(world.all<LogsMissing>().empty());
+}
+
+TEST(ChainView, TooManyBlocksWaitingAreToldWithoutLogsAndSaidSo) {
+  World world({.chain = {.pending_blocks_max = 10}});
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  RecordingSubscriber heads;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.subscribe(2, heads, R"(["newHeads"])");
+  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.node.mine(25);
+  world.tick();
+  EXPECT_EQ(world.all<LogsMissing>().size(), 15U);
+  EXPECT_EQ(heads.results.size(), 15U);
+}
+
+TEST(ChainView, ASubscriptionMadeJustBeforeABlockGetsItsLogs) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  world.node.mine(2);
+  world.tick();
+  RecordingSubscriber logs;
+  // Subscribed when the loop knew block 2; the interest arrives after 3 and 4 were announced.
+  world.manager.activate(1, world.manager.subscribe(1, logs, R"(["logs",{}])").value());
+  const Interest interest = world.manager.interest();
+  EXPECT_EQ(interest.logs_from_block, 3U);
+  world.node.mine(2);
+  world.tick();
+  world.source.set_interest(interest, world.now);
+  world.node.mine(1);
+  world.settle();
+  world.catch_up();
+  EXPECT_EQ(short_form(logs.results), (Strings{"3:0+", "4:0+", "5:0+"}));
+  world.node.reorg(2, 2);
+  logs.results.clear();
+  world.catch_up();
+  EXPECT_EQ(short_form(logs.results), (Strings{"5:0-", "4:0-", "4:0+", "5:0+"}));
+}
+
+TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  RecordingSubscriber logs;
+  world.subscribe(1, logs, R"(["logs",{}])");
+  world.node.mine(1);
+  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.tick();
+  world.manager.drop(1);
+  world.source.set_interest(world.manager.interest(), world.now);
+  world.publish();
+  EXPECT_EQ(world.all<BlockAdded>().size(), 1U);  // what waited for logs goes on without
+  world.node.asked.clear();
+  world.node.mine(1);
+  world.catch_up();
+  EXPECT_EQ(world.node.asked.count("eth_getLogs"), 0U);
+  EXPECT_TRUE(logs.results.empty());
+}
+
+}  // namespace
+}  // namespace fanfare::eth

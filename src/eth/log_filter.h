@@ -1,0 +1,59 @@
+#pragma once
+// The filter of a logs subscription, with geth's semantics:
+//
+//   address         one, or an array of any of which; absent, null or [] is any address
+//   topics          at most 4 positions; in each: null or [] is anything, a string is that topic, an array
+//   any of
+//                   its strings; a null inside an array makes its position anything and ends its reading
+//   a log with fewer topics than the filter has positions does not match, trailing nulls counted
+//   fromBlock,      numbers bound which blocks' logs are told, as in geth; tags are accepted; neither replays
+//   toBlock
+//   blockHash       accepted, means nothing for a subscription
+//
+// Kept in canonical form: sorted, each alternative once. Filters that mean the same are equal.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eth/hex.h"
+
+namespace fanfare::eth {
+
+inline constexpr std::size_t kTopicPositionsMax = 4;  // the EVM has LOG0 to LOG4
+
+// What of a log filters look at.
+struct LogKey {
+  Address address;
+  std::array<Hash256, kTopicPositionsMax> topics{};
+  std::uint8_t topic_count = 0;
+  std::uint64_t block_number = 0;
+};
+
+struct LogFilter {
+  static constexpr std::size_t kAlternativesMax = 1000;  // addresses, and topics of one position
+
+  std::vector<Address> addresses;                                 // empty: any
+  std::array<std::vector<Hash256>, kTopicPositionsMax> topics{};  // empty: any
+  std::uint8_t topic_positions = 0;                               // the log must have at least as many
+  std::optional<std::uint64_t> from_block;
+  std::optional<std::uint64_t> to_block;
+
+  friend bool operator==(const LogFilter&, const LogFilter&) = default;
+
+  bool matches(const LogKey& log) const;
+  // The same text for every way to write the same filter: JSON, lower case, in a fixed order.
+  std::string canonical() const;
+};
+
+// `filter_json` is the raw second parameter; empty or null is the filter that matches all. The error is the
+// message that goes with -32602.
+std::expected<LogFilter, std::string> parse_log_filter(std::string_view filter_json);
+
+}  // namespace fanfare::eth

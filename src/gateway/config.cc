@@ -1,0 +1,179 @@
+#include "gateway/config.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <utility>
+
+#include "gateway/config_endpoint.h"
+#include "gateway/config_fields.h"
+#include "gateway/config_project.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kPortMax = 65535;
+constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 30;
+
+void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketSettings& out) {
+  const MapFields fields(
+      context, node, "server.websocket",
+      {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
+       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax"});
+  fields.read("enabled", out.enabled);
+  fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
+  fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
+  fields.read("pingInterval", out.ping_interval, seconds(0), hours(24));
+  fields.read("pongTimeout", out.pong_timeout, milliseconds(1), hours(24));
+  fields.read("readBufferSize", out.read_buffer_bytes, 512, std::uint64_t{16} << 20);
+  fields.read("writeBufferSize", out.write_buffer_bytes, 512, std::uint64_t{16} << 20);
+  fields.read("maxMessageBytes", out.message_bytes_max, 1024, kBytesMax);
+  fields.read("outboxBytesMax", out.outbox_bytes_max, 4096, kBytesMax);
+}
+
+void read_tls(const ReadContext& context, const YamlNode& node, std::optional<TlsPlan>& out) {
+  const MapFields fields(context, node, "server.tls", {"certificateFile", "keyFile"},
+                         MapFields::Empty::refused);
+  fields.require({"certificateFile", "keyFile"});
+  TlsPlan tls;
+  if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
+}
+
+void read_limits(const ReadContext& context, const YamlNode& node, AcceptPlan& out) {
+  const MapFields fields(context, node, "server.limits",
+                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress"});
+  fields.read("connectionsMax", out.connections_max, 0, 10'000'000);
+  fields.read("connectionsPerAddressMax", out.connections_per_address_max, 0, 10'000'000);
+  fields.read("connectionsPerSecondPerAddress", out.connections_per_second_per_address, 0, 1'000'000);
+}
+
+void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
+  const MapFields fields(context, node, "server",
+                         {"httpPort", "httpHost", "threads", "maxBodyBytes", "shutdownTimeout", "websocket",
+                          "tls", "limits", "proxyProtocol"});
+  fields.read("httpPort", out.http_port, 0, kPortMax);
+  if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
+    const YamlNode& host = *fields.find("httpHost");
+    fields.report(host.place, "httpHost", "is not an address", host.text,
+                  "an IPv4 or IPv6 address without brackets, or localhost");
+  }
+  fields.read("threads", out.threads, 0, 1024);
+  fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
+  fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
+  static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
+  if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
+  if (const YamlNode* tls = fields.find("tls")) read_tls(context, *tls, out.tls);
+  if (const YamlNode* limits = fields.find("limits")) read_limits(context, *limits, out.accept);
+  if (const YamlNode* websocket = fields.find("websocket"))
+    read_websocket(context, *websocket, out.websocket);
+}
+
+void read_metrics(const ReadContext& context, const YamlNode& node, MetricsConfig& out) {
+  const MapFields fields(context, node, "metrics", {"enabled", "port"});
+  fields.read("enabled", out.enabled);
+  std::uint16_t port = 0;
+  if (fields.read("port", port, 0, kPortMax)) out.port = port;
+}
+
+void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
+  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "projects"});
+  fields.require({"projects"});
+  if (const auto level = fields.read_word("logLevel", kLogLevels)) {
+    out.log_level = static_cast<log::Level>(*level);
+  }
+  if (const YamlNode* server = fields.find("server")) read_server(context, *server, out.server);
+  if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
+  read_projects(context, fields, out.projects);
+  // Port 0 twice is two different ports.
+  if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
+    const YamlNode* metrics = fields.find("metrics");
+    context.problems.report(metrics->place, "metrics.port is the same as server.httpPort (\"" +
+                                                std::to_string(*out.metrics.port) +
+                                                "\"), expected another port, or no port at all to share it");
+  }
+}
+
+}  // namespace
+
+std::string ConfigError::message() const {
+  std::string text = file + ":";
+  if (flaw.place.line > 0) {
+    text += std::to_string(flaw.place.line) + ":" + std::to_string(flaw.place.column) + ":";
+  }
+  return text + " " + flaw.message;
+}
+
+std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
+                                                const EnvironmentLookup& environment) {
+  const auto failed = [&](Flaw flaw) {
+    return std::unexpected(ConfigError{std::string(file), std::move(flaw)});
+  };
+  const auto root = parse_yaml(text);
+  if (!root) return failed(root.error());
+  if (root->kind == YamlNode::Kind::null) {
+    return failed({{.line = 1, .column = 1}, "the file is empty, expected a map with the key projects"});
+  }
+  Problems problems;
+  Config config;
+  read_root({.environment = environment, .problems = problems}, *root, config);
+  if (problems.first()) return failed(*problems.first());
+  return config;
+}
+
+std::expected<Config, ConfigError> load_config(const std::string& path,
+                                               const EnvironmentLookup& environment) {
+  const auto unreadable = [&](int code) {
+    return std::unexpected(ConfigError{
+        path, {{}, "cannot be read (" + std::string(std::strerror(code)) + "), expected a YAML file"}});
+  };
+  errno = 0;
+  std::ifstream stream(path, std::ios::binary);
+  if (!stream) return unreadable(errno);
+  // One byte past the limit is enough for the parser to see that the file is too large.
+  std::string text(kYamlBytesMax + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (stream.bad() || (stream.gcount() == 0 && errno != 0)) return unreadable(errno);
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return parse_config(text, path, environment);
+}
+
+ServePlan plan_from(const Config& config) {
+  ServePlan plan{.log_level = config.log_level,
+                 .websocket = config.server.websocket,
+                 .http = config.server.http,
+                 .accept = config.server.accept,
+                 .metrics_enabled = config.metrics.enabled,
+                 .shutdown_timeout = config.server.shutdown_timeout,
+                 .loops = config.server.threads};
+  plan.listeners.push_back({.host = config.server.host,
+                            .port = config.server.http_port,
+                            .surface = Surface::routed,
+                            .tls = config.server.tls,
+                            .proxy_protocol = config.server.proxy_protocol});
+  if (config.metrics.enabled && config.metrics.port) {
+    plan.listeners.push_back(
+        {.host = config.server.host, .port = *config.metrics.port, .surface = Surface::metrics});
+  }
+  for (const ProjectConfig& project : config.projects) {
+    for (const NetworkConfig& network : project.networks) {
+      UpstreamBackend backend;
+      for (const UpstreamConfig& upstream : project.upstreams) {
+        if (upstream.chain_id == network.chain_id) backend.push_back(upstream.plan);
+      }
+      plan.networks.push_back({.project = project.id,
+                               .chain_id = network.chain_id,
+                               .poll = network.poll,
+                               .backend = std::move(backend)});
+    }
+  }
+  return plan;
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,82 @@
+#pragma once
+// The configuration file: YAML in, plain structs out, or one error with its place. docs/configuration.md
+// is its reference. Strict on purpose: what is not understood is an error, never ignored.
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "gateway/config_env.h"
+#include "gateway/config_yaml.h"
+#include "gateway/serve_plan.h"
+
+namespace fanfare::gateway {
+
+struct ServerConfig {
+  std::string host = "127.0.0.1";
+  std::uint16_t http_port = 4000;  // zero: the system chooses
+  std::size_t threads = 0;         // zero: one a core
+  Duration shutdown_timeout = std::chrono::seconds(10);
+  HttpSettings http;
+  AcceptPlan accept;
+  std::optional<TlsPlan> tls;
+  bool proxy_protocol = false;
+  WebSocketSettings websocket;
+};
+
+struct MetricsConfig {
+  bool enabled = true;
+  std::optional<std::uint16_t> port;  // empty: on the port of everything else
+};
+
+struct NetworkConfig {
+  Place place;
+  std::uint64_t chain_id = 0;  // the only architecture is evm
+  PollSettings poll;
+};
+
+struct UpstreamConfig {
+  UpstreamPlan plan;
+  std::uint64_t chain_id = 0;  // the network it belongs to
+};
+
+struct ProjectConfig {
+  std::string id;
+  std::vector<NetworkConfig> networks;
+  std::vector<UpstreamConfig> upstreams;
+};
+
+struct Config {
+  log::Level log_level = log::Level::debug;
+  ServerConfig server;
+  MetricsConfig metrics;
+  std::vector<ProjectConfig> projects;
+};
+
+struct ConfigError {
+  std::string file;
+  Flaw flaw;
+
+  // "file:line:column: what is wrong (the offending value), what was expected"
+  std::string message() const;
+};
+
+// `file` only names the text in the error. Never throws; ends for any bytes.
+std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
+                                                const EnvironmentLookup& environment);
+// Reads the file first; that it cannot be read is an error without a place.
+std::expected<Config, ConfigError> load_config(const std::string& path, const EnvironmentLookup& environment);
+
+// One port with everything on it (and one for metrics if the configuration says so).
+ServePlan plan_from(const Config& config);
+
+// Index of a level in this list is its value.
+inline constexpr std::array<std::string_view, 6> kLogLevels{"trace", "debug", "info", "warn", "error", "off"};
+
+}  // namespace fanfare::gateway

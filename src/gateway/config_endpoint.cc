@@ -1,0 +1,100 @@
+#include "gateway/config_endpoint.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+namespace fanfare::gateway {
+namespace {
+
+constexpr std::array<std::string_view, 2> kSchemes{"http://", "https://"};
+
+// The length of the scheme with its slashes, or zero.
+std::size_t scheme_length(std::string_view url) {
+  for (const std::string_view scheme : kSchemes) {
+    if (url.starts_with(scheme)) return scheme.size();
+  }
+  return 0;
+}
+
+template <int Family, std::size_t Size>
+bool is_address(std::string_view text) {
+  std::array<unsigned char, Size> address{};
+  return inet_pton(Family, std::string(text).c_str(), address.data()) == 1;
+}
+
+bool is_label_byte(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+// An IPv4 address has this form as well.
+bool is_host_name(std::string_view text) {
+  if (text.size() > 253) return false;
+  while (true) {
+    const std::size_t dot = text.find('.');
+    const std::string_view label = text.substr(0, dot);
+    if (label.empty() || label.size() > 63 || !std::ranges::all_of(label, is_label_byte)) return false;
+    if (dot == std::string_view::npos) return true;
+    text.remove_prefix(dot + 1);
+    if (text.empty()) return true;  // the dot of a fully qualified name
+  }
+}
+
+std::expected<void, std::string> check_port(std::string_view digits) {
+  unsigned port = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (read.ec != std::errc() || read.ptr != digits.data() + digits.size() || port == 0 || port > 65535) {
+    return std::unexpected("has a port that is not 1 to 65535");
+  }
+  return {};
+}
+
+// Between the scheme and the path.
+std::string_view authority_of(std::string_view url) {
+  url.remove_prefix(scheme_length(url));
+  return url.substr(0, url.find_first_of("/?"));
+}
+
+std::string_view without_user(std::string_view authority) {
+  const std::size_t at = authority.rfind('@');
+  return at == std::string_view::npos ? authority : authority.substr(at + 1);
+}
+
+}  // namespace
+
+std::expected<void, std::string> check_endpoint(std::string_view url) {
+  if (url.empty()) return std::unexpected("is empty");
+  const bool visible = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f; });
+  if (!visible) return std::unexpected("has a space or a byte that a URL cannot have");
+  if (url.starts_with("ws://") || url.starts_with("wss://")) {
+    return std::unexpected("is a WebSocket address, and nodes are asked over HTTP only");
+  }
+  if (scheme_length(url) == 0) return std::unexpected("has no supported scheme");
+  if (url.contains('#')) return std::unexpected("has a fragment (#)");
+
+  const std::string_view authority = without_user(authority_of(url));
+  if (authority.starts_with('[')) {
+    const std::size_t end = authority.find(']');
+    if (end == std::string_view::npos || !is_address<AF_INET6, 16>(authority.substr(1, end - 1))) {
+      return std::unexpected("has a malformed IPv6 address");
+    }
+    const std::string_view rest = authority.substr(end + 1);
+    if (rest.empty()) return {};
+    if (!rest.starts_with(':')) return std::unexpected("has a malformed IPv6 address");
+    return check_port(rest.substr(1));
+  }
+  const std::size_t colon = authority.find(':');
+  const std::string_view host = authority.substr(0, colon);
+  if (host.empty()) return std::unexpected("has no host");
+  if (!is_host_name(host)) return std::unexpected("has a malformed host");
+  if (colon == std::string_view::npos) return {};
+  return check_port(authority.substr(colon + 1));
+}
+
+bool is_listen_address(std::string_view host) {
+  return host == "localhost" || is_address<AF_INET, 4>(host) || is_address<AF_INET6, 16>(host);
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,18 @@
+#pragma once
+// The URLs of upstreams and the addresses to listen on, as the configuration and the command line accept
+// them.
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace fanfare::gateway {
+
+// RFC3986§3: scheme http or https; a host, in brackets if it is an IPv6 address; a port from 1 to
+// 65535 if there is one; no fragment, no spaces. The error says what is wrong ("has no host").
+std::expected<void, std::string> check_endpoint(std::string_view url);
+
+// Whether one may listen there: an IPv4 or IPv6 address without brackets, or "localhost".
+bool is_listen_address(std::string_view host);
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,96 @@
+#pragma once
+// Reads the fields of one map of the configuration: each with its type and range, none unknown, none
+// missing. Every problem goes to the Problems, which keep the one that stands first in the file: people
+// mend a file from the top.
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "gateway/config_env.h"
+#include "gateway/config_yaml.h"
+
+namespace fanfare::gateway {
+
+class Problems {
+ public:
+  void report(Place place, std::string message);
+  const std::optional<Flaw>& first() const { return first_; }
+
+ private:
+  std::optional<Flaw> first_;
+};
+
+struct ReadContext {
+  const EnvironmentLookup& environment;
+  Problems& problems;
+};
+
+// A scalar with its variables filled in.
+struct Scalar {
+  Place place;
+  std::string text;
+  std::string written;   // as it stands in the file, so that a message never shows what a variable holds
+  bool is_text = false;  // in quotes: not a number or a truth value
+};
+
+class MapFields {
+ public:
+  enum class Empty { allowed, refused };
+
+  // `path` is how messages call the map ("server.websocket"; empty for the whole file). Reports at once if
+  // the node is no map, and every key that is not in `known`. A null counts as an empty map if allowed. The
+  // node and the context must outlive the fields.
+  MapFields(const ReadContext& context, const YamlNode& node, std::string path,
+            std::initializer_list<std::string_view> known, Empty empty = Empty::allowed);
+
+  // Each leaves `out` as it is if the key is absent or wrong; true if it was set.
+  bool read(std::string_view key, bool& out) const;
+  bool read(std::string_view key, std::string& out) const;  // not empty
+  bool read(std::string_view key, Duration& out, Duration min, Duration max) const;
+  template <std::unsigned_integral Number>
+    requires(!std::same_as<Number, bool>)
+  bool read(std::string_view key, Number& out, std::uint64_t min, std::uint64_t max) const {
+    std::uint64_t value = 0;
+    if (!read_count(key, value, min, max)) return false;
+    out = static_cast<Number>(value);
+    return true;
+  }
+  // Index of the word in `words`.
+  std::optional<std::size_t> read_word(std::string_view key, std::span<const std::string_view> words) const;
+  // Any scalar with its variables filled in; reports what is not a scalar.
+  std::optional<Scalar> scalar(std::string_view key, std::string_view expected) const;
+
+  // Null if absent. Reports what is not a list, or an empty one.
+  const std::vector<YamlNode>* list(std::string_view key, std::string_view expected) const;
+  const YamlNode* find(std::string_view key) const;
+  // Reports what is absent, unless an unknown key has been reported, which is likely the same one misspelt.
+  void require(std::initializer_list<std::string_view> keys) const;
+
+  void report(Place place, std::string_view key, std::string_view problem, std::string_view value,
+              std::string_view expected) const;
+  std::string path_of(std::string_view key) const;
+  Place place() const { return node_.place; }
+  bool is_map() const { return usable_; }
+
+ private:
+  bool read_count(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max) const;
+
+  const ReadContext& context_;
+  const YamlNode& node_;
+  std::string path_;
+  bool usable_ = true;
+  bool has_unknown_key_ = false;
+};
+
+// The known word nearest to `word` by edits, if it is near enough to be meant; empty otherwise.
+std::string_view nearest(std::string_view word, std::initializer_list<std::string_view> known);
+
+}  // namespace fanfare::gateway

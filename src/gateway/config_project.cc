@@ -1,0 +1,246 @@
+#include "gateway/config_project.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "gateway/config_endpoint.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kChainIdMax = std::numeric_limits<std::int64_t>::max();
+constexpr std::array<std::string_view, 1> kArchitectures{"evm"};
+constexpr std::string_view kIdExpected = "1 to 64 letters, digits, '-', '_' or '.', not starting with '.'";
+
+std::string indexed(std::string_view list, std::size_t index) {
+  return std::string(list) + "[" + std::to_string(index) + "]";
+}
+
+// Ids stand in URLs, logs and metric labels.
+bool is_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && !text.starts_with('.') &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                  c == '_' || c == '.';
+         });
+}
+
+// Remembers in which line an id was seen first.
+using SeenIds = std::unordered_map<std::string, int>;
+
+void read_id(const MapFields& fields, std::string& out, SeenIds& seen) {
+  if (!fields.read("id", out)) return;
+  const YamlNode& node = *fields.find("id");
+  if (!is_id(out)) {
+    fields.report(node.place, "id", "is not an id", node.text, kIdExpected);
+    return;
+  }
+  const auto [before, fresh] = seen.emplace(out, node.place.line);
+  if (!fresh) {
+    fields.report(node.place, "id", "is a duplicate", node.text,
+                  "another id (this one already stands in line " + std::to_string(before->second) + ")");
+  }
+}
+
+bool is_header_name(std::string_view name) {
+  // RFC9110§5.6.2: a token.
+  return !name.empty() && std::ranges::all_of(name, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("!#$%&'*+-.^_`|~").contains(c);
+  });
+}
+
+void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
+  constexpr std::string_view kExpected = "a map of header names and their values";
+  const YamlNode* node = upstream.find("headers");
+  if (node == nullptr || node->kind == YamlNode::Kind::null) return;
+  if (node->kind != YamlNode::Kind::map) {
+    upstream.report(node->place, "headers", "is not a map", node->text, kExpected);
+    return;
+  }
+  for (const YamlEntry& entry : node->entries) {
+    if (!is_header_name(entry.key)) {
+      upstream.report(entry.key_place, "headers", "has a malformed header name", entry.key,
+                      "letters, digits and '-'");
+      continue;
+    }
+    const std::string key = "headers." + entry.key;
+    if (entry.value.kind != YamlNode::Kind::scalar) {
+      upstream.report(entry.value.place, key, "is not text", "", "the value of the header");
+      continue;
+    }
+    auto expanded = expand_environment(entry.value.text, context.environment);
+    if (!expanded) {
+      context.problems.report(entry.value.place, upstream.path_of(key) + " " + expanded.error());
+      continue;
+    }
+    // RFC9110§5.5: a line end inside a value would begin another header.
+    if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
+      upstream.report(entry.value.place, key, "has a line end inside", entry.value.text, "one line");
+      continue;
+    }
+    out.headers.emplace_back(entry.key, std::move(expanded->text));
+  }
+}
+
+// `evm: { chainId: N, ... }` of a network or an upstream.
+void read_chain_id(const MapFields& evm, std::uint64_t& out) {
+  evm.require({"chainId"});
+  evm.read("chainId", out, 1, kChainIdMax);
+}
+
+void read_network(const ReadContext& context, const YamlNode& node, const std::string& path,
+                  NetworkConfig& out) {
+  out.place = node.place;
+  const MapFields fields(context, node, path, {"architecture", "evm"}, MapFields::Empty::refused);
+  fields.require({"architecture", "evm"});
+  fields.read_word("architecture", kArchitectures);
+  const YamlNode* evm = fields.find("evm");
+  if (evm == nullptr) return;
+  const MapFields chain(context, *evm, path + ".evm",
+                        {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow"},
+                        MapFields::Empty::refused);
+  read_chain_id(chain, out.chain_id);
+  PollSettings& poll = out.poll;
+  chain.read("pollIntervalMin", poll.interval_min, milliseconds(10), hours(1));
+  chain.read("pollIntervalMax", poll.interval_max, milliseconds(10), hours(1));
+  chain.read("reorgWindow", poll.reorg_window_blocks, 1, 65'536);
+  if (poll.interval_min > poll.interval_max) {
+    const bool min_given = chain.find("pollIntervalMin") != nullptr;
+    const std::string_view key = min_given ? "pollIntervalMin" : "pollIntervalMax";
+    chain.report(chain.find(key)->place, key,
+                 min_given ? "is longer than pollIntervalMax" : "is shorter than pollIntervalMin", "",
+                 "the shortest interval to be at most the longest");
+  }
+}
+
+struct PendingUpstream {
+  UpstreamConfig upstream;
+  Place place;
+  bool names_network = false;
+};
+
+PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, const std::string& path,
+                              SeenIds& seen) {
+  PendingUpstream out{.upstream = {}, .place = node.place};
+  UpstreamPlan& plan = out.upstream.plan;
+  const MapFields fields(context, node, path, {"id", "endpoint", "headers", "timeout", "evm"},
+                         MapFields::Empty::refused);
+  fields.require({"id", "endpoint"});
+  read_id(fields, plan.id, seen);
+  constexpr std::string_view kUrl = "http:// or https:// followed by a host";
+  if (auto endpoint = fields.scalar("endpoint", kUrl)) {
+    // The message shows what stands in the file: the value of a variable may be a secret.
+    if (const auto good = check_endpoint(endpoint->text); !good) {
+      fields.report(endpoint->place, "endpoint", good.error(), endpoint->written, kUrl);
+    }
+    plan.url = std::move(endpoint->text);
+  }
+  read_headers(context, fields, plan);
+  fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
+  if (const YamlNode* evm = fields.find("evm")) {
+    const MapFields chain(context, *evm, path + ".evm", {"chainId"}, MapFields::Empty::refused);
+    read_chain_id(chain, out.upstream.chain_id);
+    out.names_network = true;
+  }
+  return out;
+}
+
+const NetworkConfig* find_network(const ProjectConfig& project, std::uint64_t chain_id) {
+  const auto found = std::ranges::find(project.networks, chain_id, &NetworkConfig::chain_id);
+  return found == project.networks.end() ? nullptr : &*found;
+}
+
+std::string chain_ids_of(const ProjectConfig& project) {
+  std::string text;
+  for (const NetworkConfig& network : project.networks) {
+    if (!text.empty()) text += ", ";
+    text += std::to_string(network.chain_id);
+  }
+  return text;
+}
+
+void read_networks(const ReadContext& context, const MapFields& fields, ProjectConfig& out) {
+  const auto* nodes = fields.list("networks", "a list of networks with at least one entry");
+  if (nodes == nullptr) return;
+  for (const YamlNode& node : *nodes) {
+    NetworkConfig network;
+    const std::string name = indexed("networks", out.networks.size());
+    read_network(context, node, fields.path_of(name), network);
+    if (const NetworkConfig* before = find_network(out, network.chain_id);
+        before != nullptr && network.chain_id != 0) {
+      fields.report(
+          node.place, name, "is a duplicate network", "evm " + std::to_string(network.chain_id),
+          "another chainId (this one already stands in line " + std::to_string(before->place.line) + ")");
+    }
+    out.networks.push_back(network);
+  }
+}
+
+// Which network an upstream serves: the one it names, or the only one there is.
+void assign(const MapFields& fields, const std::string& name, PendingUpstream& pending,
+            const ProjectConfig& project) {
+  UpstreamConfig& upstream = pending.upstream;
+  if (!pending.names_network) {
+    if (project.networks.size() == 1) {
+      upstream.chain_id = project.networks.front().chain_id;
+      return;
+    }
+    fields.report(pending.place, name, "does not say which network it serves", upstream.plan.id,
+                  "evm: { chainId: N } with one of " + chain_ids_of(project));
+    return;
+  }
+  if (upstream.chain_id != 0 && find_network(project, upstream.chain_id) == nullptr) {
+    fields.report(pending.place, name, "serves a network that the project does not have",
+                  "evm " + std::to_string(upstream.chain_id),
+                  "evm: { chainId: N } with one of " + chain_ids_of(project));
+  }
+}
+
+void read_upstreams(const ReadContext& context, const MapFields& fields, ProjectConfig& out) {
+  const auto* nodes = fields.list("upstreams", "a list of upstreams with at least one entry");
+  if (nodes == nullptr) return;
+  SeenIds seen;
+  for (const YamlNode& node : *nodes) {
+    const std::string name = indexed("upstreams", out.upstreams.size());
+    PendingUpstream pending = read_upstream(context, node, fields.path_of(name), seen);
+    if (!out.networks.empty()) assign(fields, name, pending, out);
+    out.upstreams.push_back(std::move(pending.upstream));
+  }
+  // An upstream that is wrong in some other way is the likelier reason, and stands further down.
+  if (context.problems.first()) return;
+  for (std::size_t i = 0; i < out.networks.size(); ++i) {
+    const NetworkConfig& network = out.networks[i];
+    const auto serves = [&](const UpstreamConfig& upstream) { return upstream.chain_id == network.chain_id; };
+    if (std::ranges::any_of(out.upstreams, serves)) continue;
+    fields.report(network.place, indexed("networks", i), "has no upstream",
+                  "evm " + std::to_string(network.chain_id), "at least one upstream that serves it");
+  }
+}
+
+}  // namespace
+
+void read_projects(const ReadContext& context, const MapFields& file, std::vector<ProjectConfig>& out) {
+  const auto* nodes = file.list("projects", "a list of projects with at least one entry");
+  if (nodes == nullptr) return;
+  SeenIds seen;
+  for (const YamlNode& node : *nodes) {
+    ProjectConfig project;
+    const MapFields fields(context, node, indexed("projects", out.size()), {"id", "networks", "upstreams"},
+                           MapFields::Empty::refused);
+    fields.require({"id", "networks", "upstreams"});
+    read_id(fields, project.id, seen);
+    read_networks(context, fields, project);
+    read_upstreams(context, fields, project);
+    out.push_back(std::move(project));
+  }
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,14 @@
+#pragma once
+// The projects of the configuration: their networks, their upstreams, and which serves which.
+
+#include <vector>
+
+#include "gateway/config.h"
+#include "gateway/config_fields.h"
+
+namespace fanfare::gateway {
+
+// Reads the key `projects` of the file. After a reported problem `out` may be incomplete.
+void read_projects(const ReadContext& context, const MapFields& file, std::vector<ProjectConfig>& out);
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,92 @@
+#include "gateway/config_summary.h"
+
+#include <string_view>
+
+#include "gateway/duration.h"
+#include "upstream/url.h"
+
+namespace fanfare::gateway {
+namespace {
+
+std::string_view surface_name(const ServePlan& plan, Surface surface) {
+  switch (surface) {
+    case Surface::routed:
+      return plan.websocket.enabled ? "HTTP and WebSocket at /{project}/evm/{chainId}"
+                                    : "HTTP at /{project}/evm/{chainId}";
+    case Surface::rpc_http:
+      return "HTTP";
+    case Surface::rpc_websocket:
+      return "WebSocket";
+    case Surface::metrics:
+      return "metrics";
+  }
+  return "";
+}
+
+std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
+  const bool brackets = listener.host.contains(':');
+  std::string line = "listen    ";
+  line += brackets ? "[" + listener.host + "]" : listener.host;
+  line += ":" + std::to_string(listener.port) + " ";
+  line += surface_name(plan, listener.surface);
+  if (listener.tls) line += ", TLS with " + listener.tls->certificate_file;
+  if (listener.proxy_protocol) line += ", behind a proxy that sends PROXY headers";
+  return line + "\n";
+}
+
+std::string accept_line(const AcceptPlan& accept) {
+  if (accept == AcceptPlan{}) return "";
+  const auto limit = [](std::size_t count, std::string_view what) {
+    return (count == 0 ? "any number of" : std::to_string(count)) + std::string(what);
+  };
+  return "accept    " + limit(accept.connections_max, " connections, ") +
+         limit(accept.connections_per_address_max, " an address, ") +
+         limit(accept.connections_per_second_per_address, " new ones an address a second") + "\n";
+}
+
+std::string websocket_line(const WebSocketSettings& websocket) {
+  if (!websocket.enabled) return "websocket off\n";
+  std::string line = "websocket " + std::to_string(websocket.connections_per_network_max) +
+                     " connections a network, " + std::to_string(websocket.subscriptions_per_connection_max) +
+                     " subscriptions a connection, ";
+  if (websocket.ping_interval == Duration::zero()) return line + "no pings\n";
+  return line + "ping every " + format_duration(websocket.ping_interval) + ", pong within " +
+         format_duration(websocket.pong_timeout) + "\n";
+}
+
+std::string backend_lines(const Backend& backend) {
+  if (const auto* dev = std::get_if<DevBackend>(&backend)) {
+    return "  development chain, a block every " + format_duration(dev->block_time) + ", seed " +
+           std::to_string(dev->seed) + "\n";
+  }
+  std::string lines;
+  for (const UpstreamPlan& upstream : std::get<UpstreamBackend>(backend)) {
+    lines += "  upstream " + upstream.id + " " + upstream::redacted(upstream.url) + ", timeout " +
+             format_duration(upstream.timeout);
+    if (!upstream.headers.empty()) lines += ", headers " + std::to_string(upstream.headers.size());
+    lines += "\n";
+  }
+  return lines;
+}
+
+std::string network_lines(const NetworkPlan& network) {
+  std::string lines = "network   /" + network.project + "/evm/";
+  lines += network.chain_id ? std::to_string(*network.chain_id) : "(whatever the upstream says)";
+  lines += ", polled every " + format_duration(network.poll.interval_min) + " to " +
+           format_duration(network.poll.interval_max) + ", reorgs up to " +
+           std::to_string(network.poll.reorg_window_blocks) + " blocks\n";
+  return lines + backend_lines(network.backend);
+}
+
+}  // namespace
+
+std::string summary_of(const ServePlan& plan) {
+  std::string text;
+  for (const ListenerPlan& listener : plan.listeners) text += listener_line(plan, listener);
+  text += accept_line(plan.accept);
+  text += websocket_line(plan.websocket);
+  for (const NetworkPlan& network : plan.networks) text += network_lines(network);
+  return text;
+}
+
+}  // namespace fanfare::gateway

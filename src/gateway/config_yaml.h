@@ -1,0 +1,61 @@
+#pragma once
+// A YAML file as a plain tree in which every node knows its place, which is what error messages need.
+//
+// Only what a configuration file uses: one document of maps, sequences and scalars. Anchors, aliases and
+// tags are errors: they let a small file become a huge or recursive one, and nothing here needs them.
+// The size, the nesting and the bytes are bounded before the YAML library sees the text, because it
+// looks ahead without limit and recurses.
+
+#include <cstddef>
+#include <expected>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace fanfare::gateway {
+
+// From 1, in bytes along the line. Zero: the file as a whole.
+struct Place {
+  int line = 0;
+  int column = 0;
+
+  auto operator<=>(const Place&) const = default;
+};
+
+// The first thing that is wrong: "what is wrong (the offending value), what was expected".
+struct Flaw {
+  Place place;
+  std::string message;
+};
+
+inline constexpr std::size_t kYamlBytesMax = std::size_t{1} << 20;
+inline constexpr int kYamlDepthMax = 32;
+
+struct YamlEntry;
+
+struct YamlNode {
+  enum class Kind { null, scalar, sequence, map };
+
+  Kind kind = Kind::null;
+  Place place;                     // a null inside a map stands where its key stands
+  std::string text;                // of a scalar
+  bool quoted = false;             // a scalar in quotes or a block scalar: always text, never a number
+  std::vector<YamlNode> items;     // of a sequence
+  std::vector<YamlEntry> entries;  // of a map, in the order of the file; keys are unique
+};
+
+struct YamlEntry {
+  std::string key;
+  Place key_place;
+  YamlNode value;
+};
+
+// The tree owns its text. Never throws; ends for any bytes.
+std::expected<YamlNode, Flaw> parse_yaml(std::string_view text);
+
+// `text` as it may stand in a message: control bytes, quotes and backslashes escaped, cut after 60 bytes.
+std::string escaped_for_message(std::string_view text);
+// The same in quotes.
+std::string quoted_for_message(std::string_view text);
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,38 @@
+#pragma once
+// One incoming JSON-RPC message on its way through: what the gateway answers itself is answered already, the
+// rest goes to the node in one call, and the answers come back together under the callers' own ids.
+// Worker thread.
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "upstream/backend.h"
+
+namespace fanfare::gateway {
+
+struct ForwardItem {
+  std::string id;  // the caller's raw token; empty: a notification, which is never answered
+  std::string method;
+  std::string params;  // raw, may be empty
+  std::string answer;  // set: answered by the gateway, not forwarded
+};
+
+struct ForwardJob {
+  std::vector<ForwardItem> items;
+  bool batch = false;          // the answer is an array
+  std::uint64_t head_min = 0;  // the highest head the caller was shown: nobody below it may answer
+  Duration timeout{};
+};
+
+// The answers there are, together: "" if there are none (notifications only).
+std::string join_answers(const ForwardJob& job);
+
+// Calls `done` once with the text to send back; empty when nothing is to be sent (notifications only).
+// `backend` outlives the call.
+void forward(upstream::Backend& backend, ForwardJob job, std::move_only_function<void(std::string)> done);
+
+// What a caller is told about a call that brought no answer.
+void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure);
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,161 @@
+// What goes to the node, and what its answers become.
+
+#include "gateway/forward.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <string>
+#include <utility>
+
+namespace fanfare::gateway {
+namespace {
+
+// Keeps calls until the test answers them.
+class FakeNode final : public upstream::Backend {
+ public:
+  struct Call {
+    std::string body;
+    upstream::CallOptions options;
+    upstream::Done done;
+  };
+  void call(std::string body, upstream::CallOptions options, upstream::Done done) override {
+    calls.push_back({std::move(body), std::move(options), std::move(done)});
+  }
+  std::string_view name() const override { return "fake"; }
+
+  void answer(std::string body) {
+    Call call = std::move(calls.front());
+    calls.pop_front();
+    call.done(upstream::Reply{.body = std::move(body)});
+  }
+  void fail(upstream::Failure failure) {
+    Call call = std::move(calls.front());
+    calls.pop_front();
+    call.done(std::unexpected(std::move(failure)));
+  }
+
+  std::deque<Call> calls;
+};
+
+struct Forwarded {
+  FakeNode node;
+  std::string answer = "(none yet)";
+
+  explicit Forwarded(ForwardJob job) {
+    forward(node, std::move(job), [this](std::string text) { answer = std::move(text); });
+  }
+};
+
+ForwardItem item(std::string id, std::string method, std::string params = "[]") {
+  return {.id = std::move(id), .method = std::move(method), .params = std::move(params), .answer = {}};
+}
+
+TEST(Forward, SingleRequestGoesWithOurIdAndComesBackWithTheCallers) {
+  Forwarded one({.items = {item("12345678901234567890123", "eth_chainId")}});
+  ASSERT_EQ(one.node.calls.size(), 1U);
+  EXPECT_EQ(one.node.calls.front().body, R"({"jsonrpc":"2.0","id":0,"method":"eth_chainId","params":[]})");
+  EXPECT_EQ(one.node.calls.front().options.repeat, upstream::Repeat::always);
+  one.node.answer(R"({"jsonrpc": "2.0", "result" : "0x1" , "id":0})");
+  EXPECT_EQ(one.answer, R"({"jsonrpc": "2.0", "result" : "0x1" , "id":12345678901234567890123})");
+}
+
+TEST(Forward, NullAndStringIdsComeBackAsTheyWere) {
+  Forwarded null({.items = {item("null", "net_version")}});
+  null.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"1"})");
+  EXPECT_EQ(null.answer, R"({"jsonrpc":"2.0","id":null,"result":"1"})");
+  Forwarded text({.items = {item(R"("a\u0041")", "net_version")}});
+  text.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"1"})");
+  EXPECT_EQ(text.answer, R"({"jsonrpc":"2.0","id":"a\u0041","result":"1"})");
+}
+
+TEST(Forward, WritesAreNeverRepeated) {
+  Forwarded one({.items = {item("1", "eth_sendRawTransaction", R"(["0x00"])")}});
+  EXPECT_EQ(one.node.calls.front().options.repeat, upstream::Repeat::if_unsent);
+  Forwarded mixed({.items = {item("1", "eth_chainId"), item("2", "eth_sendRawTransaction", R"(["0x00"])")},
+                   .batch = true});
+  EXPECT_EQ(mixed.node.calls.front().options.repeat, upstream::Repeat::if_unsent);
+}
+
+TEST(Forward, NotificationIsForwardedAndNotAnswered) {
+  Forwarded one({.items = {item("", "eth_sendRawTransaction", R"(["0x00"])")}});
+  EXPECT_EQ(one.node.calls.size(), 1U);
+  one.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"0x1"})");
+  EXPECT_EQ(one.answer, "");
+}
+
+TEST(Forward, BatchIsOneCallAndAnswersFindTheirRequestsInAnyOrder) {
+  ForwardItem answered{
+      .id = "9", .method = {}, .params = {}, .answer = R"({"jsonrpc":"2.0","id":9,"result":"0xsub"})"};
+  Forwarded batch({.items = {item("7", "a"), answered, item("7", "b"), item("", "c")}, .batch = true});
+  ASSERT_EQ(batch.node.calls.size(), 1U);
+  EXPECT_EQ(
+      batch.node.calls.front().body,
+      R"([{"jsonrpc":"2.0","id":0,"method":"a","params":[]},{"jsonrpc":"2.0","id":2,"method":"b","params":[]},)"
+      R"({"jsonrpc":"2.0","id":3,"method":"c","params":[]}])");
+  batch.node.answer(
+      R"([{"jsonrpc":"2.0","id":3,"result":3},{"jsonrpc":"2.0","id":2,"error":{"code":-1,"message":"no"}},{"jsonrpc":"2.0","id":0,"result":1}])");
+  EXPECT_EQ(batch.answer, R"([{"jsonrpc":"2.0","id":7,"result":1},{"jsonrpc":"2.0","id":9,"result":"0xsub"},)"
+                          R"({"jsonrpc":"2.0","id":7,"error":{"code":-1,"message":"no"}}])");
+}
+
+TEST(Forward, BatchRefusedAsAWholeIsAskedOneByOne) {
+  Forwarded batch({.items = {item("1", "a"), item("2", "b")}, .batch = true});
+  batch.node.answer(R"({"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"Invalid request"}})");
+  ASSERT_EQ(batch.node.calls.size(), 2U);
+  batch.node.answer(R"({"jsonrpc":"2.0","id":0,"result":1})");
+  EXPECT_EQ(batch.answer, "(none yet)");
+  batch.node.answer(R"({"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"unknown"}})");
+  EXPECT_EQ(
+      batch.answer,
+      R"([{"jsonrpc":"2.0","id":1,"result":1},{"jsonrpc":"2.0","id":2,"error":{"code":-32601,"message":"unknown"}}])");
+}
+
+TEST(Forward, BatchWithAMissingAnswerGetsAnErrorInItsPlace) {
+  Forwarded batch({.items = {item("1", "a"), item("2", "b")}, .batch = true});
+  batch.node.answer(R"([{"jsonrpc":"2.0","id":1,"result":true}])");
+  EXPECT_EQ(
+      batch.answer,
+      R"([{"jsonrpc":"2.0","id":1,"error":{"code":-32603,"message":"the upstream's answer is not JSON-RPC"}},)"
+      R"({"jsonrpc":"2.0","id":2,"result":true}])");
+}
+
+TEST(Forward, FailuresBecomeTheErrorsOfTheTable) {
+  using upstream::Failure;
+  using upstream::FailureKind;
+  const auto told = [](Failure failure) {
+    Forwarded one({.items = {item("1", "eth_call")}});
+    one.node.fail(std::move(failure));
+    return one.answer;
+  };
+  EXPECT_NE(told({.kind = FailureKind::connect, .message = "refused"}).find("-32603"), std::string::npos);
+  EXPECT_NE(told({.kind = FailureKind::timeout, .message = "no answer"}).find("-32002"), std::string::npos);
+  EXPECT_NE(told({.kind = FailureKind::too_large, .message = "long"}).find("-32003"), std::string::npos);
+  EXPECT_NE(told({.kind = FailureKind::overloaded, .message = "full"}).find("-32005"), std::string::npos);
+  EXPECT_EQ(told({.kind = FailureKind::http_status,
+                  .http_status = 429,
+                  .message = "429",
+                  .body = R"({"jsonrpc":"2.0","id":0,"error":{"code":-32005,"message":"slow down"}})"}),
+            R"({"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"slow down"}})");
+}
+
+TEST(Forward, AnswerThatIsNoAnswerIsAnError) {
+  for (const char* body : {"", "{}", "[]", "null", R"({"id":0})", R"({"jsonrpc":"2.0","id":0,"result":1)"}) {
+    Forwarded one({.items = {item("5", "eth_call")}});
+    one.node.answer(body);
+    EXPECT_EQ(
+        one.answer,
+        R"({"jsonrpc":"2.0","id":5,"error":{"code":-32603,"message":"the upstream's answer is not JSON-RPC"}})")
+        << body;
+  }
+}
+
+TEST(Forward, HeadTheCallerWasShownGoesAlong) {
+  Forwarded one(
+      {.items = {item("1", "eth_blockNumber")}, .head_min = 42, .timeout = std::chrono::seconds(3)});
+  EXPECT_EQ(one.node.calls.front().options.head_min, 42U);
+  EXPECT_EQ(one.node.calls.front().options.timeout, std::chrono::seconds(3));
+}
+
+}  // namespace
+}  // namespace fanfare::gateway

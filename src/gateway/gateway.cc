@@ -1,0 +1,224 @@
+#include "gateway/gateway.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "gateway/gateway_site.h"
+#include "gateway/metrics.h"
+#include "gateway/network.h"
+#include "gateway/routes.h"
+#include "gateway/rpc_service.h"
+#include "gateway/upstream_observer.h"
+#include "session/server.h"
+#include "upstream/worker.h"
+
+namespace fanfare::gateway {
+namespace {
+
+session::SessionSettings session_settings(const WebSocketSettings& plan) {
+  session::SessionSettings settings;
+  settings.limits.message_bytes_max = plan.message_bytes_max;
+  settings.ping_interval = plan.ping_interval;
+  settings.pong_timeout = plan.pong_timeout;
+  settings.outbox_bytes_max = plan.outbox_bytes_max;
+  settings.outbox_bytes_high = plan.outbox_bytes_max / 4;
+  return settings;
+}
+
+// Heartbeats and deadlines are kept to a quarter of the shortest of them.
+Duration sweep_interval(const session::SessionSettings& settings) {
+  Duration shortest = std::min(settings.close_timeout, settings.pong_timeout);
+  if (settings.ping_interval > Duration::zero()) shortest = std::min(shortest, settings.ping_interval);
+  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
+}
+
+session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings) {
+  session::ServerOptions options;
+  options.loops = plan.loops;
+  options.loop.kind = plan.loop_kind;
+  options.loop.receive_buffer_bytes =
+      std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
+  options.loop_server.http.body_bytes_max = plan.http.body_bytes_max;
+  options.accept.connections_max = plan.accept.connections_max;
+  options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
+  options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
+  options.loop_server.sweep_interval = sweep_interval(settings);
+  return options;
+}
+
+}  // namespace
+
+// What is declared first is destroyed last: the worker goes before the loops it posts to, and the loops
+// before the networks their services refer to.
+class Gateway::Impl {
+ public:
+  explicit Impl(ServePlan plan)
+      : plan_(std::move(plan)),
+        routes_(plan_),
+        settings_(session_settings(plan_.websocket)),
+        server_(server_options(plan_, settings_)) {
+    SystemRandom().fill(salt_);
+    answers_ = {.ready = [this] { return ready(); }, .metrics = [this] { return metrics_text(); }};
+  }
+
+  ~Impl() { stop(Duration::zero()); }
+
+  std::expected<void, std::string> start() {
+    std::vector<session::Listener> listeners;
+    for (const ListenerPlan& listener : plan_.listeners) {
+      auto address = net::Address::parse(listener.host, listener.port);
+      if (!address) return std::unexpected("cannot listen: " + address.error());
+      session::ListenerOptions options;
+      if (listener.tls) {
+        auto certificate = session::ServerCertificate::load(
+            {.certificate_file = listener.tls->certificate_file, .key_file = listener.tls->key_file});
+        if (!certificate) return std::unexpected("cannot serve TLS: " + certificate.error());
+        options.certificate = *certificate;
+        certificates_.push_back(std::move(*certificate));
+      }
+      if (listener.proxy_protocol) options.proxy_protocol = session::ProxyProtocol::required;
+      listeners.push_back({.address = *address, .options = std::move(options), .unix_mode = {}});
+    }
+    for (const NetworkPlan& network : plan_.networks) add_network(network);
+    const auto started = server_.start(listeners, [this](session::LoopServer& server, std::size_t index) {
+      return make_sites(server, index);
+    });
+    if (!started) return std::unexpected("cannot listen: " + started.error().message());
+    running_ = true;
+    for (const auto& network : networks_) {
+      worker_.post([&network = *network] { network.start(); });
+    }
+    return {};
+  }
+
+  std::vector<std::string> reload_certificates() {
+    std::vector<std::string> failures;
+    for (const auto& certificate : certificates_) {
+      if (const auto reloaded = certificate->reload(); !reloaded) failures.push_back(reloaded.error());
+    }
+    return failures;
+  }
+
+  std::size_t stop(Duration deadline) {
+    draining_ = true;
+    std::size_t dropped = 0;
+    if (std::exchange(running_, false)) {
+      dropped = server_.stop(ws::close_code::service_restart, "the gateway is restarting", deadline);
+    }
+    worker_.stop();
+    return dropped;
+  }
+
+  const ServePlan& plan() const { return plan_; }
+  const session::Server& server() const { return server_; }
+
+ private:
+  void add_network(const NetworkPlan& plan) {
+    const std::string chain = plan.chain_id ? std::to_string(*plan.chain_id) : "";
+    NetworkMetrics& metrics = metrics_.add_network(plan.project, chain);
+    network_metrics_.push_back(&metrics);
+    observers_.push_back(std::make_unique<UpstreamObserver>(metrics_, plan, chain));
+    const std::size_t index = networks_.size();
+    networks_.push_back(
+        std::make_unique<Network>(plan, worker_, metrics, observers_.back().get(),
+                                  [this, index](const Network::Events& events) { publish(index, events); }));
+    networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
+  }
+
+  // One mailbox entry a loop, whatever the number of subscribers.
+  void publish(std::size_t index, const Network::Events& events) {
+    for (std::size_t i = 0; i < server_.loop_count(); ++i) {
+      server_.post(i, [this, i, index, events](session::LoopServer&) {
+        loop_services_[i]->networks[index]->publish(events);
+      });
+    }
+  }
+
+  session::Server::Sites make_sites(session::LoopServer& server, std::size_t loop_index) {
+    auto services = std::make_shared<LoopServices>();
+    const RpcLimits limits{.subscriptions_per_connection_max =
+                               static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max)};
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      services->networks.push_back(
+          std::make_unique<RpcService>(settings_, limits,
+                                       RpcService::Context{.network = *networks_[i],
+                                                           .metrics = *network_metrics_[i],
+                                                           .worker = worker_,
+                                                           .server = server,
+                                                           .loop_index = loop_index,
+                                                           .salt = salt_}));
+    }
+    // Loops are started one after the other, so this needs no lock.
+    loop_services_.push_back(services.get());
+    session::Server::Sites sites;
+    for (const ListenerPlan& listener : plan_.listeners) {
+      sites.push_back(std::make_unique<GatewaySite>(listener.surface, routes_, answers_, metrics_, services));
+    }
+    return sites;
+  }
+
+  session::HttpResponse ready() const {
+    session::HttpResponse response{.headers = {}};
+    if (draining_) {
+      response.status = 503;
+      response.body = "shutting down\n";
+    }
+    for (const auto& network : networks_) {
+      const Network::Readiness readiness = network->readiness();
+      if (!readiness.ready) response.status = 503;
+      response.body += network->name() +
+                       (readiness.ready ? " ready, head " + std::to_string(network->head_number())
+                                        : " not ready: " + readiness.reason) +
+                       "\n";
+    }
+    return response;
+  }
+
+  std::string metrics_text() {
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      network_metrics_[i]->ready.set(networks_[i]->readiness().ready ? 1 : 0);
+    }
+    return metrics_.render(worker_.now());
+  }
+
+  const ServePlan plan_;
+  const Routes routes_;
+  const session::SessionSettings settings_;
+  eth::Salt salt_{};
+  Metrics metrics_;
+  ProcessAnswers answers_;
+  std::vector<NetworkMetrics*> network_metrics_;
+  std::vector<std::unique_ptr<UpstreamObserver>> observers_;
+  std::vector<LoopServices*> loop_services_;
+  upstream::Worker worker_;
+  std::vector<std::unique_ptr<Network>> networks_;
+  std::vector<std::shared_ptr<session::ServerCertificate>> certificates_;
+  session::Server server_;
+  bool running_ = false;
+  std::atomic<bool> draining_ = false;
+};
+
+Gateway::Gateway(ServePlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
+Gateway::~Gateway() = default;
+std::expected<void, std::string> Gateway::start() {
+  return impl_->start();
+}
+const std::vector<net::Address>& Gateway::addresses() const {
+  return impl_->server().addresses();
+}
+std::size_t Gateway::loop_count() const {
+  return impl_->server().loop_count();
+}
+std::string_view Gateway::loop_name() const {
+  return impl_->server().loop_name();
+}
+std::vector<std::string> Gateway::reload_certificates() {
+  return impl_->reload_certificates();
+}
+std::size_t Gateway::stop() {
+  return impl_->stop(impl_->plan().shutdown_timeout);
+}
+
+}  // namespace fanfare::gateway

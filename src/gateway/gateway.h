@@ -1,0 +1,48 @@
+#pragma once
+// The gateway: listeners, networks and the worker that talks to their nodes, wired together from a plan.
+
+#include <cstddef>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/serve_plan.h"
+#include "net/socket.h"
+
+namespace fanfare::gateway {
+
+class Gateway {
+ public:
+  explicit Gateway(ServePlan plan);
+  Gateway(const Gateway&) = delete;
+  Gateway& operator=(const Gateway&) = delete;
+  // stop() without time to drain, if it is running.
+  ~Gateway();
+
+  // Binds the listeners and starts the threads. The error is one line for the operator.
+  std::expected<void, std::string> start();
+  // In the plan's order, with the ports the system chose.
+  const std::vector<net::Address>& addresses() const;
+  std::size_t loop_count() const;
+  std::string_view loop_name() const;
+
+  // Reads the certificates of all listeners again, for new connections. Returns one line for each that could
+  // not be read and stays as it is. Any thread, while it runs.
+  std::vector<std::string> reload_certificates();
+
+  // Refuses new connections, closes the open ones with 1012, returns when they are gone or the plan's
+  // shutdown_timeout has passed. Returns how many had to be dropped.
+  std::size_t stop();
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Serves until SIGTERM or SIGINT, then stop(); SIGHUP reads the certificates again; a second signal ends the
+// process at once. Prints where to look to standard output. Returns the process's exit code: 0, or 1 when it
+// could not start.
+int run(const ServePlan& plan);
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,307 @@
+#include "gateway/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace fanfare::gateway {
+namespace {
+
+enum class Id : std::uint8_t {
+  connections,
+  connections_opened,
+  connections_closed,
+  connections_refused,
+  slow_consumer_closes,
+  subscriptions,
+  notifications,
+  messages_received,
+  messages_sent,
+  bytes_received,
+  bytes_sent,
+  rpc_requests,
+  http_responses,
+  network_ready,
+  head_number,
+  head_timestamp,
+  head_age,
+  heads,
+  reorgs,
+  reorged_blocks,
+  head_gaps,
+  upstream_latency,
+  upstream_errors,
+  upstream_bytes_sent,
+  upstream_bytes_received,
+  upstream_available,
+  start_time,
+  resident_memory,
+  count_,
+};
+
+// In the order of Id.
+constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
+    {"fanfare_websocket_connections", "gauge", "project, chain_id", "Open WebSocket connections."},
+    {"fanfare_websocket_connections_opened_total", "counter", "project, chain_id",
+     "Upgrades that succeeded."},
+    {"fanfare_websocket_connections_closed_total", "counter", "project, chain_id, reason",
+     "Connections that ended, by why."},
+    {"fanfare_websocket_connections_refused_total", "counter", "project, chain_id, reason",
+     "Upgrades that were refused, by why."},
+    {"fanfare_slow_consumer_closes_total", "counter", "project, chain_id",
+     "Connections closed because their outbox was full."},
+    {"fanfare_subscriptions", "gauge", "project, chain_id, type", "Live subscriptions."},
+    {"fanfare_notifications_total", "counter", "project, chain_id, type",
+     "Notifications queued for subscribers, one for each."},
+    {"fanfare_websocket_messages_received_total", "counter", "project, chain_id",
+     "Messages that came from clients."},
+    {"fanfare_websocket_messages_sent_total", "counter", "project, chain_id", "Messages queued for clients."},
+    {"fanfare_websocket_received_bytes_total", "counter", "project, chain_id",
+     "Bytes of frames that came from clients."},
+    {"fanfare_websocket_sent_bytes_total", "counter", "project, chain_id",
+     "Bytes of frames queued for clients."},
+    {"fanfare_rpc_requests_total", "counter", "project, chain_id, transport",
+     "JSON-RPC requests, each of a batch counted."},
+    {"fanfare_http_responses_total", "counter", "status", "Answers to HTTP requests, upgrades included."},
+    {"fanfare_network_ready", "gauge", "project, chain_id", "1 while the head of the chain is followed."},
+    {"fanfare_head_number", "gauge", "project, chain_id", "Number of the newest block announced."},
+    {"fanfare_head_timestamp_seconds", "gauge", "project, chain_id",
+     "The time that block carries, since 1970."},
+    {"fanfare_head_age_seconds", "gauge", "project, chain_id", "Time since that block was learnt."},
+    {"fanfare_heads_total", "counter", "project, chain_id", "Blocks announced."},
+    {"fanfare_reorgs_total", "counter", "project, chain_id", "Times the chain went back to another branch."},
+    {"fanfare_reorged_blocks_total", "counter", "project, chain_id",
+     "Blocks that were taken back by reorgs."},
+    {"fanfare_head_gaps_total", "counter", "project, chain_id",
+     "Runs of blocks that could not be had from the upstreams."},
+    {"fanfare_upstream_latency_seconds", "histogram", "project, chain_id, upstream",
+     "Time from a call to its answer or failure."},
+    {"fanfare_upstream_errors_total", "counter", "project, chain_id, upstream, kind",
+     "Calls that brought no answer, by why."},
+    {"fanfare_upstream_sent_bytes_total", "counter", "project, chain_id, upstream",
+     "Bytes of calls sent to the upstream."},
+    {"fanfare_upstream_received_bytes_total", "counter", "project, chain_id, upstream",
+     "Bytes of answers from the upstream."},
+    {"fanfare_upstream_available", "gauge", "project, chain_id, upstream",
+     "1 while calls go to the upstream."},
+    {"process_start_time_seconds", "gauge", "", "When the process started, since 1970."},
+    {"process_resident_memory_bytes", "gauge", "", "Memory of the process that is in RAM."},
+}};
+
+constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReasons{
+    "client",        "lost",         "protocol_error", "too_big", "policy",
+    "slow_consumer", "ping_timeout", "shutdown",       "internal"};
+constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
+    "connection_limit", "shutdown", "bad_handshake", "origin"};
+constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{
+    "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
+constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+prometheus::MetricType type_of(const MetricInfo& info) {
+  if (info.type == "counter") return prometheus::MetricType::Counter;
+  if (info.type == "histogram") return prometheus::MetricType::Histogram;
+  return prometheus::MetricType::Gauge;
+}
+
+std::int64_t resident_bytes() {
+  // proc(5): the second number is the resident set, in pages.
+  std::ifstream statm("/proc/self/statm");
+  std::int64_t total = 0;
+  std::int64_t resident = 0;
+  statm >> total >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+}  // namespace
+
+// The families of one rendering.
+struct Metrics::Sheet {
+  std::vector<prometheus::MetricFamily> families{kInfos.size()};
+
+  Sheet() {
+    for (std::size_t i = 0; i < kInfos.size(); ++i) {
+      families[i].name = kInfos[i].name;
+      families[i].help = kInfos[i].help;
+      families[i].type = type_of(kInfos[i]);
+    }
+  }
+
+  prometheus::ClientMetric& add(Id id, Labels labels) {
+    auto& metrics = families[static_cast<std::size_t>(id)].metric;
+    metrics.emplace_back().label = std::move(labels);
+    return metrics.back();
+  }
+  void counter(Id id, const Labels& labels, const Counter& cell) {
+    add(id, labels).counter.value = static_cast<double>(cell.value());
+  }
+  void gauge(Id id, const Labels& labels, double value) { add(id, labels).gauge.value = value; }
+  void gauge(Id id, const Labels& labels, const Gauge& cell) {
+    gauge(id, labels, static_cast<double>(cell.value()));
+  }
+  template <typename Enumeration, std::size_t Size>
+  void counters(Id id, const Labels& labels, std::string_view label,
+                const std::array<std::string_view, Size>& names, const PerEach<Enumeration>& cells) {
+    for (std::size_t i = 0; i < Size; ++i) {
+      Labels with = labels;
+      with.push_back({std::string(label), std::string(names[i])});
+      counter(id, with, cells[static_cast<Enumeration>(i)]);
+    }
+  }
+
+  void network(const NetworkMetrics& cells, Instant now);
+  void upstream(const UpstreamMetrics& cells);
+};
+
+void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
+  const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}};
+  gauge(Id::connections, labels, cells.connections);
+  counter(Id::connections_opened, labels, cells.connections_opened);
+  counters(Id::connections_closed, labels, "reason", kCloseReasons, cells.connections_closed);
+  counters(Id::connections_refused, labels, "reason", kRefuseReasons, cells.connections_refused);
+  counter(Id::slow_consumer_closes, labels, cells.slow_consumer_closes);
+  for (std::size_t i = 0; i < kSubscriptionKinds.size(); ++i) {
+    Labels with = labels;
+    with.push_back({"type", std::string(kSubscriptionKinds[i])});
+    gauge(Id::subscriptions, with, cells.subscriptions[static_cast<SubscriptionKind>(i)]);
+  }
+  counters(Id::notifications, labels, "type", kSubscriptionKinds, cells.notifications);
+  counter(Id::messages_received, labels, cells.messages_received);
+  counter(Id::messages_sent, labels, cells.messages_sent);
+  counter(Id::bytes_received, labels, cells.bytes_received);
+  counter(Id::bytes_sent, labels, cells.bytes_sent);
+  counters(Id::rpc_requests, labels, "transport", kTransports, cells.requests);
+  gauge(Id::network_ready, labels, cells.ready);
+  counter(Id::heads, labels, cells.heads);
+  counter(Id::reorgs, labels, cells.reorgs);
+  counter(Id::reorged_blocks, labels, cells.reorged_blocks);
+  counter(Id::head_gaps, labels, cells.gaps);
+  // Before the first head there is no number and no age: absent says that, zero would not.
+  const Instant learnt{Duration(cells.head_learnt.load(std::memory_order_acquire))};
+  if (learnt == Instant{}) return;
+  gauge(Id::head_number, labels, cells.head_number);
+  gauge(Id::head_timestamp, labels, cells.head_timestamp_s);
+  gauge(Id::head_age, labels,
+        std::chrono::duration<double>(std::max(now - learnt, Duration::zero())).count());
+}
+
+void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
+  const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}, {"upstream", cells.upstream}};
+  auto& histogram = add(Id::upstream_latency, labels).histogram;
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+    count += cells.latency.bucket(i);
+    const double bound = i < LatencyHistogram::kBounds.size()
+                             ? std::chrono::duration<double>(LatencyHistogram::kBounds[i]).count()
+                             : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({.cumulative_count = count, .upper_bound = bound});
+  }
+  histogram.sample_count = count;
+  histogram.sample_sum = cells.latency.sum_seconds();
+  for (std::size_t i = 0; i < UpstreamMetrics::kFailureKinds; ++i) {
+    Labels with = labels;
+    with.push_back({"kind", std::string(upstream::to_string(static_cast<upstream::FailureKind>(i)))});
+    counter(Id::upstream_errors, with, cells.errors[i]);
+  }
+  counter(Id::upstream_bytes_sent, labels, cells.bytes_sent);
+  counter(Id::upstream_bytes_received, labels, cells.bytes_received);
+  gauge(Id::upstream_available, labels, cells.available);
+}
+
+NetworkMetrics::NetworkMetrics(std::string project_id, std::string chain)
+    : project(std::move(project_id)), chain_id(std::move(chain)) {}
+
+void NetworkMetrics::opened() {
+  connections.add();
+  connections_opened.add();
+}
+
+void NetworkMetrics::closed(CloseReason reason) {
+  connections.sub();
+  connections_closed[reason].add();
+  if (reason == CloseReason::slow_consumer) slow_consumer_closes.add();
+}
+
+void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt) {
+  head_number.set(static_cast<std::int64_t>(number));
+  head_timestamp_s.set(static_cast<std::int64_t>(timestamp_s));
+  // Released last: who sees it sees the number too.
+  head_learnt.store(learnt.time_since_epoch().count(), std::memory_order_release);
+}
+
+UpstreamMetrics::UpstreamMetrics(std::string project_id, std::string chain, std::string id)
+    : project(std::move(project_id)), chain_id(std::move(chain)), upstream(std::move(id)) {}
+
+void UpstreamMetrics::answered(Duration took) {
+  latency.observe(took);
+}
+
+void UpstreamMetrics::failed(Duration took, upstream::FailureKind kind) {
+  latency.observe(took);
+  errors[static_cast<std::size_t>(kind)].add();
+}
+
+Metrics::Metrics()
+    : start_time_s_(
+          std::chrono::duration_cast<std::chrono::seconds>(system_clock().wall_now().time_since_epoch())
+              .count()) {}
+
+NetworkMetrics& Metrics::add_network(std::string_view project, std::string_view chain_id) {
+  const std::scoped_lock lock(mutex_);
+  const auto same = [&](const NetworkMetrics& one) {
+    return one.project == project && one.chain_id == chain_id;
+  };
+  const auto found = std::ranges::find_if(networks_, same);
+  if (found != networks_.end()) return *found;
+  return networks_.emplace_back(std::string(project), std::string(chain_id));
+}
+
+UpstreamMetrics& Metrics::add_upstream(std::string_view project, std::string_view chain_id,
+                                       std::string_view upstream) {
+  const std::scoped_lock lock(mutex_);
+  const auto same = [&](const UpstreamMetrics& one) {
+    return one.project == project && one.chain_id == chain_id && one.upstream == upstream;
+  };
+  const auto found = std::ranges::find_if(upstreams_, same);
+  if (found != upstreams_.end()) return *found;
+  return upstreams_.emplace_back(std::string(project), std::string(chain_id), std::string(upstream));
+}
+
+void Metrics::http_answered(int status) {
+  const auto* const known = std::ranges::find(kStatuses, status);
+  http_responses_[static_cast<std::size_t>(known - kStatuses.begin())].add();
+}
+
+void Metrics::fill(Sheet& sheet, Instant now) const {
+  for (std::size_t i = 0; i < http_responses_.size(); ++i) {
+    const bool known = i < kStatuses.size();
+    sheet.counter(Id::http_responses, {{"status", known ? std::to_string(kStatuses[i]) : "other"}},
+                  http_responses_[i]);
+  }
+  sheet.gauge(Id::start_time, {}, static_cast<double>(start_time_s_));
+  sheet.gauge(Id::resident_memory, {}, static_cast<double>(resident_bytes()));
+  const std::scoped_lock lock(mutex_);
+  for (const NetworkMetrics& network : networks_) sheet.network(network, now);
+  for (const UpstreamMetrics& upstream : upstreams_) sheet.upstream(upstream);
+}
+
+std::string Metrics::render(Instant now) const {
+  Sheet sheet;
+  fill(sheet, now);
+  // A family without a sample is left out whole.
+  std::erase_if(sheet.families, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
+  return prometheus::TextSerializer().Serialize(sheet.families);
+}
+
+std::span<const MetricInfo> metric_infos() {
+  return kInfos;
+}
+
+}  // namespace fanfare::gateway

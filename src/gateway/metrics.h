@@ -1,0 +1,163 @@
+#pragma once
+// Everything the process counts, and its text for Prometheus. docs/metrics.md lists the names; a test holds
+// that list and this code together.
+//
+//   Metrics metrics;
+//   NetworkMetrics& network = metrics.add_network("main", "1");   // once, at the start
+//   network.opened();                                             // any loop, any time
+//   std::string body = metrics.render(clock.now());               // GET /metrics
+//
+// Labels come from the configuration and from the enumerations here, never from a client, so their number
+// is bounded.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "gateway/metrics_values.h"
+#include "upstream/failure.h"
+
+namespace fanfare::gateway {
+
+// Why a WebSocket connection ended; the first that holds.
+enum class CloseReason : std::uint8_t {
+  client,          // the client sent a Close
+  lost,            // the transport ended without one
+  protocol_error,  // the client broke a rule: 1002, 1003, 1007
+  too_big,         // 1009
+  policy,          // 1008
+  slow_consumer,   // its outbox was full: 1013
+  ping_timeout,    // it did not answer our pings
+  shutdown,        // we are going away: 1012
+  internal,        // 1011
+  count_,
+};
+
+// Why an upgrade was refused.
+enum class RefuseReason : std::uint8_t {
+  connection_limit,  // 503
+  shutdown,          // 503
+  bad_handshake,     // 400, 426
+  origin,            // 403
+  count_,
+};
+
+enum class SubscriptionKind : std::uint8_t {
+  new_heads,
+  logs,
+  new_pending_transactions,
+  syncing,
+  transaction_receipts,
+  count_,
+};
+
+enum class Transport : std::uint8_t { http, websocket, count_ };
+
+// One network's cells. Lives as long as the Metrics; any thread.
+class NetworkMetrics {
+ public:
+  NetworkMetrics(std::string project, std::string chain_id);
+
+  void opened();
+  void closed(CloseReason reason);  // also counts a slow consumer
+  // The newest known block. That it is new is counted apart: the one that following begins with is not.
+  void head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt);
+
+  const std::string project;
+  const std::string chain_id;
+
+  Gauge connections;
+  Counter connections_opened;
+  PerEach<CloseReason> connections_closed;
+  PerEach<RefuseReason> connections_refused;
+  Counter slow_consumer_closes;
+  PerEach<SubscriptionKind, Gauge> subscriptions;
+  PerEach<SubscriptionKind> notifications;  // one for each subscriber it was queued for
+  Counter messages_received;
+  Counter messages_sent;
+  Counter bytes_received;  // of WebSocket frames
+  Counter bytes_sent;
+  PerEach<Transport> requests;  // JSON-RPC requests, each of a batch
+  Counter heads;
+  Counter reorgs;
+  Counter reorged_blocks;
+  Counter gaps;  // runs of blocks that were given up, each told to the subscribers
+  Gauge ready;   // 1 while the head is followed
+  Gauge head_number;
+  Gauge head_timestamp_s;
+  std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
+};
+
+// One upstream's cells. Lives as long as the Metrics; any thread.
+class UpstreamMetrics {
+ public:
+  UpstreamMetrics(std::string project, std::string chain_id, std::string upstream);
+
+  // A call that came back, or did not.
+  void answered(Duration latency);
+  void failed(Duration latency, upstream::FailureKind kind);
+
+  const std::string project;
+  const std::string chain_id;
+  const std::string upstream;  // the id of the configuration
+
+  static constexpr std::size_t kFailureKinds = static_cast<std::size_t>(upstream::FailureKind::shutdown) + 1;
+
+  LatencyHistogram latency;
+  std::array<Counter, kFailureKinds> errors;
+  Counter bytes_sent;
+  Counter bytes_received;
+  Gauge available;  // 1 while calls go to it
+};
+
+struct MetricInfo {
+  std::string_view name;
+  std::string_view type;    // counter, gauge, histogram
+  std::string_view labels;  // separated by ", "
+  std::string_view help;
+};
+
+class Metrics {
+ public:
+  Metrics();
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // Any thread; the reference is good as long as the Metrics. A pair that is there already is returned again.
+  NetworkMetrics& add_network(std::string_view project, std::string_view chain_id);
+  UpstreamMetrics& add_upstream(std::string_view project, std::string_view chain_id,
+                                std::string_view upstream);
+
+  // An answer to an HTTP request, upgrades (101) included.
+  void http_answered(int status);
+
+  // The text format 0.0.4. Any thread. `now` is of the clock that head() was told.
+  std::string render(Instant now) const;
+
+ private:
+  struct Sheet;
+  void fill(Sheet& sheet, Instant now) const;
+
+  static constexpr std::array kStatuses{101, 200, 204, 400, 403, 404, 405, 408, 413, 415,
+                                        417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
+  std::array<Counter, kStatuses.size() + 1> http_responses_;  // the last: any other
+  std::int64_t start_time_s_;
+
+  // Guards the lists; the cells in them need no lock.
+  mutable std::mutex mutex_;
+  std::deque<NetworkMetrics> networks_;
+  std::deque<UpstreamMetrics> upstreams_;
+};
+
+inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+// Every metric that render() can give, in its order. Static.
+std::span<const MetricInfo> metric_infos();
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,206 @@
+#include "gateway/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace fanfare::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr Instant kStart{std::chrono::hours(1)};
+
+TEST(Counter, SumsWhatManyThreadsAdd) {
+  Counter counter;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 12; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < 1000; ++j) counter.add(3);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(counter.value(), 36'000U);
+}
+
+TEST(LatencyHistogram, BoundsAreInclusive) {
+  LatencyHistogram histogram;
+  histogram.observe(Duration::zero());
+  histogram.observe(milliseconds(1));
+  histogram.observe(milliseconds(1) + Duration(1));
+  histogram.observe(seconds(31));
+  EXPECT_EQ(histogram.bucket(0), 2U);
+  EXPECT_EQ(histogram.bucket(1), 1U);
+  EXPECT_EQ(histogram.bucket(LatencyHistogram::kBuckets - 1), 1U);
+  EXPECT_NEAR(histogram.sum_seconds(), 31.002, 1e-6);
+  EXPECT_TRUE(std::ranges::is_sorted(LatencyHistogram::kBounds));
+}
+
+TEST(Metrics, RendersWhatWasCounted) {
+  Metrics metrics;
+  NetworkMetrics& network = metrics.add_network("main", "1");
+  network.opened();
+  network.opened();
+  network.opened();
+  network.closed(CloseReason::client);
+  network.closed(CloseReason::slow_consumer);
+  network.connections_refused[RefuseReason::connection_limit].add();
+  network.subscriptions[SubscriptionKind::new_heads].add(5);
+  network.notifications[SubscriptionKind::new_heads].add(1000);
+  network.messages_received.add(7);
+  network.bytes_sent.add(123'456'789'012);
+  network.requests[Transport::websocket].add(4);
+  network.ready.set(1);
+  network.head(19'000'000, 1'700'000'000, kStart);
+  network.heads.add();
+  network.reorgs.add();
+  network.reorged_blocks.add(2);
+  UpstreamMetrics& upstream = metrics.add_upstream("main", "1", "alchemy");
+  upstream.answered(milliseconds(3));
+  upstream.failed(seconds(40), upstream::FailureKind::timeout);
+  upstream.available.set(1);
+  metrics.http_answered(426);
+  metrics.http_answered(799);
+
+  const std::string text = metrics.render(kStart + milliseconds(2500));
+  const std::string labels = R"({project="main",chain_id="1"})";
+  for (
+      const std::string& line : {
+          "fanfare_websocket_connections" + labels + " 1\n",
+          "fanfare_websocket_connections_opened_total" + labels + " 3\n",
+          std::string(R"(_closed_total{project="main",chain_id="1",reason="slow_consumer"} 1)"),
+          std::string(R"(_closed_total{project="main",chain_id="1",reason="lost"} 0)"),
+          std::string(R"(_refused_total{project="main",chain_id="1",reason="connection_limit"} 1)"),
+          "fanfare_slow_consumer_closes_total" + labels + " 1\n",
+          std::string(R"(fanfare_subscriptions{project="main",chain_id="1",type="newHeads"} 5)"),
+          std::string(R"(fanfare_notifications_total{project="main",chain_id="1",type="newHeads"} 1000)"),
+          "fanfare_websocket_messages_received_total" + labels + " 7\n",
+          "fanfare_websocket_sent_bytes_total" + labels + " 123456789012\n",
+          std::string(R"(fanfare_rpc_requests_total{project="main",chain_id="1",transport="websocket"} 4)"),
+          "fanfare_network_ready" + labels + " 1\n",
+          "fanfare_head_number" + labels + " 19000000\n",
+          "fanfare_head_timestamp_seconds" + labels + " 1700000000\n",
+          "fanfare_head_age_seconds" + labels + " 2.5\n",
+          "fanfare_heads_total" + labels + " 1\n",
+          "fanfare_reorgs_total" + labels + " 1\n",
+          "fanfare_reorged_blocks_total" + labels + " 2\n",
+          std::string(
+              R"(fanfare_upstream_latency_seconds_bucket{project="main",chain_id="1",upstream="alchemy",le="+Inf"} 2)"),
+          std::string(
+              R"(fanfare_upstream_latency_seconds_count{project="main",chain_id="1",upstream="alchemy"} 2)"),
+          std::string(
+              R"(fanfare_upstream_errors_total{project="main",chain_id="1",upstream="alchemy",kind="timeout"} 1)"),
+          std::string(R"(fanfare_http_responses_total{status="426"} 1)"),
+          std::string(R"(fanfare_http_responses_total{status="other"} 1)"),
+          std::string("# TYPE fanfare_upstream_latency_seconds histogram\n"),
+          std::string("# TYPE fanfare_websocket_connections gauge\n"),
+      }) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(Metrics, WithoutAHeadThereIsNoAge) {
+  Metrics metrics;
+  metrics.add_network("main", "1");
+  const std::string text = metrics.render(kStart);
+  EXPECT_THAT(text, Not(HasSubstr("fanfare_head_age_seconds")));
+  EXPECT_THAT(text, HasSubstr("fanfare_network_ready{project=\"main\",chain_id=\"1\"} 0\n"));
+}
+
+TEST(Metrics, TheSameNetworkIsTheSameCells) {
+  Metrics metrics;
+  NetworkMetrics& one = metrics.add_network("main", "1");
+  EXPECT_EQ(&one, &metrics.add_network("main", "1"));
+  EXPECT_NE(&one, &metrics.add_network("main", "137"));
+  EXPECT_NE(&one, &metrics.add_network("other", "1"));
+  UpstreamMetrics& upstream = metrics.add_upstream("main", "1", "a");
+  EXPECT_EQ(&upstream, &metrics.add_upstream("main", "1", "a"));
+  EXPECT_NE(&upstream, &metrics.add_upstream("main", "137", "a"));
+}
+
+TEST(Metrics, MayBeRenderedWhileLoopsCount) {
+  Metrics metrics;
+  NetworkMetrics& network = metrics.add_network("main", "1");
+  UpstreamMetrics& upstream = metrics.add_upstream("main", "1", "a");
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> loops;
+  for (int i = 0; i < 3; ++i) {
+    loops.emplace_back([&, i] {
+      std::uint64_t number = 0;
+      do {
+        network.opened();
+        network.messages_sent.add();
+        network.closed(CloseReason::lost);
+        ++number;
+        if (i == 0) network.head(number, number, kStart + Duration(number));
+        upstream.answered(milliseconds(number % 50));
+        metrics.http_answered(200);
+      } while (!stop.load());
+    });
+  }
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_THAT(metrics.render(kStart), HasSubstr("fanfare_websocket_connections"));
+    metrics.add_network("p" + std::to_string(i), "1");
+  }
+  stop = true;
+  for (std::thread& loop : loops) loop.join();
+  EXPECT_EQ(network.connections.value(), 0);
+  EXPECT_EQ(network.connections_opened.value(), network.connections_closed[CloseReason::lost].value());
+}
+
+TEST(MetricNames, FollowTheConventions) {
+  std::set<std::string_view> names;
+  for (const MetricInfo& info : metric_infos()) {
+    EXPECT_TRUE(names.insert(info.name).second) << info.name;
+    EXPECT_TRUE(info.name.starts_with("fanfare_") || info.name.starts_with("process_")) << info.name;
+    EXPECT_EQ(info.name.ends_with("_total"), info.type == "counter") << info.name;
+    EXPECT_TRUE(info.help.ends_with('.')) << info.name;
+  }
+}
+
+// Every metric that is rendered is in the list, with its type and labels, and every one of the list is
+// rendered.
+TEST(MetricNames, TheListIsWhatIsRendered) {
+  Metrics metrics;
+  metrics.add_network("main", "1").head(1, 1, kStart);
+  metrics.add_upstream("main", "1", "a");
+  std::istringstream lines(metrics.render(kStart));
+  std::string types;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("# TYPE ")) types += line.substr(7) + "\n";
+  }
+  std::string expected;
+  for (const MetricInfo& info : metric_infos()) {
+    expected += std::string(info.name) + " " + std::string(info.type) + "\n";
+  }
+  EXPECT_EQ(types, expected);
+}
+
+// docs/metrics.md has one row for each: | `name` | type | labels | help |
+TEST(MetricNames, TheDocumentListsThemAll) {
+  std::ifstream document(FANFARE_SOURCE_DIR "/docs/metrics.md");
+  std::string rows;
+  for (std::string line; std::getline(document, line);) {
+    if (line.starts_with("| `fanfare_") || line.starts_with("| `process_")) rows += line + "\n";
+  }
+  std::string expected;
+  for (const MetricInfo& info : metric_infos()) {
+    expected += "| `" + std::string(info.name) + "` | " + std::string(info.type) + " | " +
+                std::string(info.labels) + " | " + std::string(info.help) + " |\n";
+  }
+  EXPECT_EQ(rows, expected) << "docs/metrics.md and metrics.cc differ";
+}
+
+}  // namespace
+}  // namespace fanfare::gateway

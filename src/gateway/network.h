@@ -1,0 +1,94 @@
+#pragma once
+// One network of the gateway: its node or pool of nodes, and the source that follows the chain. Lives on the
+// worker's thread; what other threads may read is atomic.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "base/random.h"
+#include "eth/chain_source.h"
+#include "gateway/metrics.h"
+#include "gateway/serve_plan.h"
+#include "upstream/backend.h"
+#include "upstream/pool.h"
+#include "upstream/worker.h"
+
+namespace fanfare::gateway {
+
+class Network {
+ public:
+  // What happened since the last time, in order; immutable from here on, so that all loops may share it.
+  using Events = std::shared_ptr<const std::vector<eth::SourceEvent>>;
+  // On the worker's thread.
+  using Publish = std::function<void(const Events&)>;
+  struct Readiness {
+    bool ready = false;
+    std::string reason;  // one line, for /readyz
+  };
+
+  // Any thread; nothing happens before start(). Everything referred to outlives it.
+  Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetrics& metrics,
+          upstream::Observer* observer, Publish publish);
+  Network(const Network&) = delete;
+  Network& operator=(const Network&) = delete;
+  // The worker has stopped.
+  ~Network();
+
+  // Worker thread.
+  void start();
+  upstream::Backend& backend() { return *backend_; }
+  // What the subscriptions of one loop need; from the loop, by the worker's mailbox.
+  void set_interest(std::size_t loop_index, const eth::Interest& interest);
+
+  // Any thread.
+  const std::string& name() const { return name_; }  // "main/1"
+  const NetworkPlan& plan() const { return plan_; }
+  std::uint64_t head_number() const { return head_number_.load(std::memory_order_relaxed); }
+  Readiness readiness() const;
+
+  // The connections of this network on all loops. False: there is no room for one more.
+  bool reserve_connection();
+  void release_connection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
+  std::size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  void set_connections_max(std::size_t most) { connections_max_ = most; }
+
+ private:
+  void check_chain_id();
+  void take_chain_id(upstream::Result result);
+  void follow();
+  void pump();
+  void call(const eth::UpstreamCall& call);
+  void note(const eth::SourceEvent& event);
+  void learn_head(const eth::Header& header);
+  void set_readiness(bool ready, std::string reason);
+  void update_readiness();
+
+  const NetworkPlan& plan_;
+  const std::string name_;
+  upstream::Worker& worker_;
+  NetworkMetrics& metrics_;
+  upstream::Observer* observer_;
+  Publish publish_;
+  std::unique_ptr<upstream::Backend> backend_;
+  upstream::Pool* pool_ = nullptr;  // the backend, when it is a pool
+  SystemRandom random_;
+  std::unique_ptr<eth::ChainSource> source_;
+  std::vector<eth::Interest> interests_;  // by loop
+  bool following_ = false;
+  upstream::TimerId timer_;
+  std::size_t answered_by_ = 0;  // the member of the pool whose answer is being taken
+  Duration retry_ = std::chrono::milliseconds(250);
+
+  std::atomic<std::uint64_t> head_number_ = 0;
+  std::atomic<std::size_t> connections_ = 0;
+  std::size_t connections_max_ = SIZE_MAX;
+  mutable std::mutex readiness_mutex_;  // guards readiness_
+  Readiness readiness_{.ready = false, .reason = "starting"};
+};
+
+}  // namespace fanfare::gateway

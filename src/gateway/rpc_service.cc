@@ -1,0 +1,315 @@
+#include "gateway/rpc_service.h"
+
+#include <utility>
+
+#include "base/log.h"
+#include "gateway/routes.h"
+#include "jsonrpc/response.h"
+#include "ws/encode.h"
+
+namespace fanfare::gateway {
+namespace {
+
+eth::ConnectionKey key_of(const session::Session& session) {
+  const session::SessionId id = session.id();
+  return (std::uint64_t{id.place} << 32U) | id.generation;
+}
+
+session::SessionId id_of(eth::ConnectionKey key) {
+  return {.place = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
+}
+
+CloseReason reason_of(const session::CloseInfo& info) {
+  switch (info.cause) {
+    case session::Cause::peer_closed:
+      return CloseReason::client;
+    case session::Cause::we_closed:
+      return CloseReason::policy;
+    case session::Cause::rule_broken:
+      return info.code == ws::close_code::message_too_big ? CloseReason::too_big
+                                                          : CloseReason::protocol_error;
+    case session::Cause::slow_consumer:
+      return CloseReason::slow_consumer;
+    case session::Cause::pong_timeout:
+      return CloseReason::ping_timeout;
+    case session::Cause::connection_lost:
+      return CloseReason::lost;
+    case session::Cause::shut_down:
+      return CloseReason::shutdown;
+  }
+  return CloseReason::internal;
+}
+
+constexpr std::string_view kJson = "application/json";
+
+}  // namespace
+
+bool RpcConnection::deliver(const SharedBytes& frame) {
+  if (session_->send_frame(frame) == session::SendResult::closed) return false;
+  service_.metrics().messages_sent.add();
+  service_.metrics().bytes_sent.add(frame.size());
+  return true;
+}
+
+RpcService::RpcService(const session::SessionSettings& settings, RpcLimits limits, Context context)
+    : Endpoint(settings),
+      limits_(limits),
+      context_(context),
+      subscriptions_({.network = context.network.name(),
+                      .salt = context.salt,
+                      .subscriptions_per_connection_max = limits.subscriptions_per_connection_max,
+                      .types = eth::kAllSubscriptionTypes},
+                     topics_, [](std::string_view json) {
+                       return ws::encode_message(ws::Opcode::text, as_bytes(json));
+                     }) {}
+
+void RpcService::on_open(session::Session& session) {
+  session.data<RpcConnection>().session_ = &session;
+  metrics().opened();
+}
+
+void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
+  subscriptions_.drop(key_of(session));
+  subscriptions_changed();
+  metrics().closed(reason_of(info));
+  if (info.cause == session::Cause::slow_consumer) {
+    log::warn("slow_consumer_closed",
+              {{"network", network().name()}, {"outbox_bytes_max", settings().outbox_bytes_max}});
+  }
+}
+
+void RpcService::on_message(session::Session& session, const session::Message& message) {
+  metrics().messages_received.add();
+  metrics().bytes_received.add(message.payload.size());
+  // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
+  auto incoming = read(as_text(message.payload), &session);
+  if (!incoming) return reply(session, incoming.error(), {});
+  if (incoming->open == 0) return reply(session, join_answers(incoming->job), incoming->subscribed);
+
+  RpcConnection& connection = session.data<RpcConnection>();
+  connection.in_flight_ += incoming->open;
+  if (connection.in_flight_ >= limits_.requests_in_flight_max) session.pause();
+  send_to_node(std::move(incoming->job),
+               [this, id = session.id(), open = incoming->open,
+                subscribed = std::move(incoming->subscribed)](const std::string& text) {
+                 session::Session* asker = context_.server.sessions().find(id);
+                 if (asker == nullptr) return;
+                 RpcConnection& its = asker->data<RpcConnection>();
+                 its.in_flight_ -= open;
+                 reply(*asker, text, subscribed);
+                 if (its.in_flight_ < limits_.requests_in_flight_max) asker->resume();
+               });
+}
+
+void RpcService::handle_http(session::ServerSession& session, std::string_view body) {
+  const auto respond = [](session::ServerSession& to, std::string text) {
+    session::HttpResponse response{
+        .content_type = std::string(kJson), .body = std::move(text), .headers = {}};
+    for (const HeaderField& field : cors_headers()) {
+      response.headers.push_back({.name = std::string(field.name), .value = std::string(field.value)});
+    }
+    // Nothing but notifications: there is nothing to say (JSON-RPC 2.0 §4.1).
+    if (response.body.empty()) {
+      response.status = 204;
+      response.content_type.clear();
+    }
+    to.respond(response);
+  };
+  auto incoming = read(body, nullptr);
+  if (!incoming) return respond(session, incoming.error());
+  if (incoming->open == 0) return respond(session, join_answers(incoming->job));
+  send_to_node(std::move(incoming->job), [this, respond, id = session.id()](std::string text) {
+    // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
+    auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+    if (asker != nullptr) respond(*asker, std::move(text));
+  });
+}
+
+std::expected<RpcService::Incoming, std::string> RpcService::read(std::string_view text,
+                                                                  session::Session* session) {
+  const auto message = parser_.parse(text);
+  if (!message) {
+    std::string answer;
+    jsonrpc::append_error(answer, "null", message.error().code, message.error().message);
+    return std::unexpected(std::move(answer));
+  }
+  Incoming incoming;
+  incoming.job.batch = message->batch;
+  incoming.job.head_min = shown_head_;
+  incoming.job.items.reserve(message->requests.size());
+  const auto transport = session == nullptr ? Transport::http : Transport::websocket;
+  for (const jsonrpc::Request& request : message->requests) {
+    metrics().requests[transport].add();
+    ForwardItem item{.id = std::string(request.id), .method = {}, .params = {}, .answer = {}};
+    if (!answer_here(request, session, incoming, item.answer)) {
+      item.method = request.method;
+      item.params = request.params;
+      ++incoming.open;
+    } else if (request.is_notification()) {
+      continue;
+    }
+    incoming.job.items.push_back(std::move(item));
+  }
+  return incoming;
+}
+
+bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
+                             std::string& answer) {
+  if (!request.fault.empty()) {
+    jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::invalid_request, request.fault);
+    return true;
+  }
+  const bool subscribes = request.method == "eth_subscribe";
+  if (!subscribes && request.method != "eth_unsubscribe") return false;
+  if (request.is_notification()) return true;  // without an id nobody could learn the subscription's
+  if (session == nullptr) {
+    jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::method_not_found,
+                          "subscriptions need a WebSocket connection");
+  } else if (subscribes) {
+    subscribe(request, *session, incoming, answer);
+  } else {
+    unsubscribe(request, *session, answer);
+  }
+  return true;
+}
+
+void RpcService::subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
+                           std::string& answer) {
+  auto id = subscriptions_.subscribe(key_of(session), session.data<RpcConnection>(), request.params);
+  if (!id) {
+    return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(id.error().code),
+                                 id.error().message);
+  }
+  jsonrpc::append_result(answer, request.id, "\"" + *id + "\"");
+  incoming.subscribed.push_back(std::move(*id));
+  subscriptions_changed();
+}
+
+void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& session,
+                             std::string& answer) {
+  const auto done = subscriptions_.unsubscribe(key_of(session), request.params);
+  if (!done) {
+    return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(done.error().code),
+                                 done.error().message);
+  }
+  jsonrpc::append_result(answer, request.id, *done ? "true" : "false");
+  subscriptions_changed();
+}
+
+void RpcService::send_to_node(ForwardJob job, std::move_only_function<void(std::string)> done_on_loop) {
+  // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
+  net::Loop& loop = context_.server.loop();
+  Network& network = context_.network;
+  context_.worker.post([&network, &loop, job = std::move(job), done = std::move(done_on_loop)]() mutable {
+    forward(network.backend(), std::move(job), [&loop, done = std::move(done)](std::string text) mutable {
+      loop.post([done = std::move(done), text = std::move(text)]() mutable { done(std::move(text)); });
+    });
+  });
+}
+
+void RpcService::reply(session::Session& session, const std::string& text,
+                       const std::vector<std::string>& subscribed) {
+  if (!text.empty() && session.send_text(text) != session::SendResult::closed) {
+    metrics().messages_sent.add();
+    metrics().bytes_sent.add(text.size());
+  }
+  // Only now: a client drops what arrives for an id it has not been told.
+  for (const std::string& id : subscribed) subscriptions_.activate(key_of(session), id);
+}
+
+namespace {
+
+// The enumerations agree in order but for what the metrics know besides.
+SubscriptionKind kind_of(eth::SubscriptionType type) {
+  switch (type) {
+    case eth::SubscriptionType::new_heads:
+      return SubscriptionKind::new_heads;
+    case eth::SubscriptionType::logs:
+      return SubscriptionKind::logs;
+    case eth::SubscriptionType::new_pending_transactions:
+      return SubscriptionKind::new_pending_transactions;
+    case eth::SubscriptionType::syncing:
+      return SubscriptionKind::syncing;
+  }
+  return SubscriptionKind::new_heads;
+}
+
+}  // namespace
+
+void RpcService::publish(Network::Events events) {
+  to_publish_.push_back(std::move(events));
+  // With more than one waiting, the next turn is on its way already.
+  if (to_publish_.size() == 1) publish_next();
+}
+
+void RpcService::publish_next() {
+  for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
+    publish((*to_publish_.front())[published_of_first_]);
+    if (++published_of_first_ == to_publish_.front()->size()) {
+      to_publish_.pop_front();
+      published_of_first_ = 0;
+    }
+  }
+  if (!to_publish_.empty()) context_.server.loop().post([this] { publish_next(); });
+}
+
+void RpcService::publish(const eth::SourceEvent& event) {
+  const auto count = [this](SubscriptionKind kind, std::size_t taken) {
+    metrics().notifications[kind].add(taken);
+  };
+  if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
+    shown_head_ = baseline->header->number;
+    subscriptions_.note_head(shown_head_);
+  } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
+    shown_head_ = added->header->number;
+    count(SubscriptionKind::new_heads, subscriptions_.publish_head(*added->header));
+    if (added->logs) count(SubscriptionKind::logs, subscriptions_.publish_logs(*added->logs, false));
+  } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
+    count(SubscriptionKind::logs, subscriptions_.publish_logs(*late->logs, false));
+  } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
+    if (removed->logs) count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->logs, true));
+  } else if (const auto* hash = std::get_if<eth::PendingHash>(&event)) {
+    count(SubscriptionKind::new_pending_transactions, subscriptions_.publish_pending_hash(hash->hash));
+  } else if (const auto* body = std::get_if<eth::PendingBody>(&event)) {
+    count(SubscriptionKind::new_pending_transactions,
+          subscriptions_.publish_pending_body(body->transaction_json));
+  } else if (const auto* syncing = std::get_if<eth::SyncingChanged>(&event)) {
+    count(SubscriptionKind::syncing, subscriptions_.publish_syncing(syncing->result_json));
+  } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
+    const std::string what =
+        "blocks " + std::to_string(gap->first) + " to " + std::to_string(gap->last) + " were missed";
+    close_subscribers(eth::SubscriptionType::new_heads, what);
+    close_subscribers(eth::SubscriptionType::logs, what);
+  } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
+    close_subscribers(eth::SubscriptionType::logs,
+                      "the logs of block " + std::to_string(missing->header->number) + " were missed");
+  } else if (const auto* reorg = std::get_if<eth::Reorg>(&event); reorg != nullptr && reorg->beyond_window) {
+    close_subscribers(eth::SubscriptionType::logs, "a reorg went deeper than the window");
+  }
+}
+
+// The protocol has no word for "you missed something", and what looks like an unbroken stream must be one: so
+// the stream ends, with the reason, and the client fetches what it missed when it comes back.
+void RpcService::close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed) {
+  for (const eth::ConnectionKey key : subscriptions_.connections_with(type)) {
+    session::Session* session = context_.server.sessions().find(id_of(key));
+    if (session != nullptr) session->start_closing(ws::close_code::try_again_later, what_was_missed);
+  }
+}
+
+void RpcService::subscriptions_changed() {
+  for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
+    const auto type = static_cast<eth::SubscriptionType>(i);
+    const auto now = static_cast<std::int64_t>(subscriptions_.subscriptions(type));
+    metrics().subscriptions[kind_of(type)].add(now - counted_subscriptions_[i]);
+    counted_subscriptions_[i] = now;
+  }
+  if (const eth::Interest now = subscriptions_.interest(); now != interest_) {
+    interest_ = now;
+    context_.worker.post([&network = context_.network, index = context_.loop_index, now] {
+      network.set_interest(index, now);
+    });
+  }
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,129 @@
+#pragma once
+// JSON-RPC of one network on one loop: requests over WebSocket and over HTTP, subscriptions over WebSocket.
+// What needs the node goes to the worker's thread and comes back by the loop's mailbox.
+//
+// A connection's messages are answered in whatever order the answers come; requests_in_flight_max of them may
+// be under way, and past that the connection is not read until some have been answered.
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <expected>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "eth/subscription_manager.h"
+#include "gateway/forward.h"
+#include "gateway/metrics.h"
+#include "gateway/network.h"
+#include "jsonrpc/request.h"
+#include "pubsub/topic_table.h"
+#include "session/loop_server.h"
+#include "session/server_session.h"
+
+namespace fanfare::gateway {
+
+class RpcService;
+
+// One place among the network's connections, held as long as this lives.
+class ConnectionPlace {
+ public:
+  explicit ConnectionPlace(Network& network) : network_(&network) {}
+  ConnectionPlace(ConnectionPlace&& other) noexcept : network_(std::exchange(other.network_, nullptr)) {}
+  ConnectionPlace& operator=(ConnectionPlace&&) = delete;
+  ConnectionPlace(const ConnectionPlace&) = delete;
+  ConnectionPlace& operator=(const ConnectionPlace&) = delete;
+  ~ConnectionPlace() {
+    if (network_ != nullptr) network_->release_connection();
+  }
+
+ private:
+  Network* network_;
+};
+
+// What the service keeps with a session.
+class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
+ public:
+  RpcConnection(RpcService& service, ConnectionPlace place) : service_(service), place_(std::move(place)) {}
+  bool deliver(const SharedBytes& frame) override;
+
+ private:
+  friend class RpcService;
+  RpcService& service_;
+  ConnectionPlace place_;
+  session::Session* session_ = nullptr;
+  std::uint32_t in_flight_ = 0;
+};
+
+struct RpcLimits {
+  std::uint32_t subscriptions_per_connection_max = 100;
+  std::uint32_t requests_in_flight_max = 256;  // of one connection, the elements of batches counted
+  std::size_t events_per_turn_max = 32;
+};
+
+class RpcService final : public session::Endpoint {
+ public:
+  struct Context {
+    Network& network;
+    NetworkMetrics& metrics;
+    upstream::Worker& worker;
+    session::LoopServer& server;
+    std::size_t loop_index;
+    eth::Salt salt;
+  };
+
+  // Loop thread. Everything in the context outlives the service.
+  RpcService(const session::SessionSettings& settings, RpcLimits limits, Context context);
+
+  // Answers a POST: session.respond(), now or later.
+  void handle_http(session::ServerSession& session, std::string_view body);
+
+  // What the network's source has seen, in order, once on each loop. At most events_per_turn_max go out in
+  // one turn of the loop: what is sent is written in between, so that a jump by a thousand blocks is no
+  // reason to take a subscriber for a slow one.
+  void publish(Network::Events events);
+
+  Network& network() const { return context_.network; }
+  NetworkMetrics& metrics() const { return context_.metrics; }
+
+  void on_open(session::Session& session) override;
+  void on_message(session::Session& session, const session::Message& message) override;
+  void on_close(session::Session& session, const session::CloseInfo& info) override;
+
+ private:
+  struct Incoming {
+    ForwardJob job;
+    std::vector<std::string> subscribed;  // ids, to be activated once the answer is queued
+    std::uint32_t open = 0;               // requests that need the node
+  };
+
+  // `session` null: over HTTP. The error is the answer to the whole text.
+  std::expected<Incoming, std::string> read(std::string_view text, session::Session* session);
+  bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
+                   std::string& answer);
+  void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
+                 std::string& answer);
+  void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
+  void send_to_node(ForwardJob job, std::move_only_function<void(std::string)> done_on_loop);
+  void reply(session::Session& session, const std::string& text, const std::vector<std::string>& subscribed);
+  void publish_next();
+  void publish(const eth::SourceEvent& event);
+  // After anything that changes who is subscribed to what: the metrics, and the source's interest.
+  void subscriptions_changed();
+  void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
+
+  RpcLimits limits_;
+  Context context_;
+  jsonrpc::Parser parser_;
+  pubsub::TopicTable topics_;
+  eth::SubscriptionManager subscriptions_;
+  std::deque<Network::Events> to_publish_;
+  std::size_t published_of_first_ = 0;
+  std::uint64_t shown_head_ = 0;  // the last head published here: answers must not be older
+  std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};
+  eth::Interest interest_;
+};
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,135 @@
+#pragma once
+// What a gateway is asked to serve. The configuration file and the command line both become this, so that
+// the gateway has one input and cannot tell which of them it came from. Plain data: whoever builds it has
+// checked it (ports in range, URLs well formed, every network with a backend).
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "net/loop.h"
+
+namespace fanfare::gateway {
+
+// What a listening port answers; routes.h decides request by request.
+enum class Surface {
+  routed,         // POST and upgrade at /{project}/evm/{chainId}, plus /healthz, /readyz, /metrics
+  rpc_http,       // POST at /, plus /healthz, /readyz, /metrics; one network behind it
+  rpc_websocket,  // upgrade at any path; one network behind it
+  metrics,        // only /healthz, /readyz, /metrics
+};
+
+// A PEM certificate with its chain, and its key. SIGHUP reads both again.
+struct TlsPlan {
+  std::string certificate_file;
+  std::string key_file;
+
+  bool operator==(const TlsPlan&) const = default;
+};
+
+// Who is let in. Zero: no limit.
+struct AcceptPlan {
+  std::size_t connections_max = 0;                       // of all kinds, over all ports
+  std::uint32_t connections_per_address_max = 0;         // an IPv4 address or an IPv6 /64
+  std::uint32_t connections_per_second_per_address = 0;  // new ones
+
+  bool operator==(const AcceptPlan&) const = default;
+};
+
+struct ListenerPlan {
+  std::string host = "127.0.0.1";  // an IPv4 or IPv6 address (without brackets) or localhost
+  std::uint16_t port = 0;          // 0: the system chooses, and the gateway prints which
+  Surface surface = Surface::routed;
+  std::optional<TlsPlan> tls = {};
+  bool proxy_protocol = false;  // true: every connection begins with a PROXY header, and it is believed
+
+  bool operator==(const ListenerPlan&) const = default;
+};
+
+// Every limit and interval of the WebSocket side. These defaults are the documented ones.
+struct WebSocketSettings {
+  bool enabled = true;
+  std::size_t connections_per_network_max = 10'000;    // one more is refused with 503
+  std::size_t subscriptions_per_connection_max = 100;  // one more is answered -32005
+  Duration ping_interval = std::chrono::seconds(30);   // zero: no pings
+  Duration pong_timeout = std::chrono::seconds(60);    // after a ping that nothing answered
+  std::size_t read_buffer_bytes =
+      4096;  // what a loop reads from a socket at once, if it is more than its own
+  std::size_t write_buffer_bytes = 4096;                  // no effect: writes are gathered, not buffered
+  std::size_t message_bytes_max = std::size_t{16} << 20;  // a longer message closes with 1009
+  std::size_t outbox_bytes_max = std::size_t{4} << 20;    // a reader further behind closes with 1013
+
+  bool operator==(const WebSocketSettings&) const = default;
+};
+
+struct HttpSettings {
+  std::size_t body_bytes_max = std::size_t{16} << 20;  // a longer request body is refused with 413
+
+  bool operator==(const HttpSettings&) const = default;
+};
+
+// How the head of a chain is followed.
+struct PollSettings {
+  Duration interval_min = std::chrono::milliseconds(200);
+  Duration interval_max = std::chrono::seconds(2);
+  std::size_t reorg_window_blocks = 256;  // how deep a fork can be resolved
+
+  bool operator==(const PollSettings&) const = default;
+};
+
+struct UpstreamPlan {
+  std::string id;   // bounded and chosen by the operator: good for logs and metric labels
+  std::string url;  // http or https. May hold a secret: logs show upstream::redacted() of it.
+  std::vector<std::pair<std::string, std::string>> headers;  // sent with every request, in this order
+  Duration timeout = std::chrono::seconds(10);               // of one call
+
+  bool operator==(const UpstreamPlan&) const = default;
+};
+using UpstreamBackend = std::vector<UpstreamPlan>;  // at least one, in order of preference
+
+// The built-in development chain.
+struct DevBackend {
+  Duration block_time = std::chrono::seconds(1);  // at least 1 ms
+  std::uint64_t seed = 1;
+  std::size_t transactions_per_block = 20;
+  std::size_t reorg_every_blocks = 0;  // zero: never
+  std::size_t reorg_depth_blocks = 3;  // at most
+  std::size_t sync_blocks = 0;  // the chain starts this far behind, and catches up; zero: in sync at once
+
+  bool operator==(const DevBackend&) const = default;
+};
+
+using Backend = std::variant<UpstreamBackend, DevBackend>;
+
+struct NetworkPlan {
+  std::string project = "main";
+  // Empty: whatever the upstream answers to eth_chainId (only where one network is served).
+  std::optional<std::uint64_t> chain_id;
+  PollSettings poll;
+  Backend backend;
+
+  bool operator==(const NetworkPlan&) const = default;
+};
+
+struct ServePlan {
+  log::Level log_level = log::Level::info;
+  std::vector<ListenerPlan> listeners;
+  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); one if a surface is not routed
+  WebSocketSettings websocket;
+  HttpSettings http;
+  AcceptPlan accept;
+  bool metrics_enabled = true;                           // false: /metrics is 404
+  Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
+  std::size_t loops = 0;                                 // threads; zero: one a core
+  net::LoopKind loop_kind = net::LoopKind::automatic;
+
+  bool operator==(const ServePlan&) const = default;
+};
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,33 @@
+#include "gateway/upstream_observer.h"
+
+namespace fanfare::gateway {
+
+UpstreamObserver::UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id) {
+  const auto* backend = std::get_if<UpstreamBackend>(&plan.backend);
+  if (backend == nullptr) return;
+  for (const UpstreamPlan& upstream : *backend) {
+    UpstreamMetrics& cells = metrics.add_upstream(plan.project, chain_id, upstream.id);
+    cells.available.set(1);
+    upstreams_.emplace(upstream.id, &cells);
+  }
+}
+
+void UpstreamObserver::call_finished(const upstream::CallReport& report) {
+  const auto found = upstreams_.find(report.endpoint);
+  if (found == upstreams_.end()) return;
+  UpstreamMetrics& cells = *found->second;
+  if (report.failure) {
+    cells.failed(report.latency, *report.failure);
+  } else {
+    cells.answered(report.latency);
+  }
+  cells.bytes_sent.add(report.bytes_sent);
+  cells.bytes_received.add(report.bytes_received);
+}
+
+void UpstreamObserver::availability_changed(std::string_view endpoint, bool available) {
+  const auto found = upstreams_.find(endpoint);
+  if (found != upstreams_.end()) found->second->available.set(available ? 1 : 0);
+}
+
+}  // namespace fanfare::gateway

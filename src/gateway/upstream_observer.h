@@ -1,0 +1,26 @@
+#pragma once
+// What the upstreams of one network report, put into the metrics.
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "gateway/metrics.h"
+#include "gateway/serve_plan.h"
+#include "upstream/backend.h"
+
+namespace fanfare::gateway {
+
+class UpstreamObserver final : public upstream::Observer {
+ public:
+  // The metrics outlive the observer.
+  UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id);
+
+  void call_finished(const upstream::CallReport& report) override;
+  void availability_changed(std::string_view endpoint, bool available) override;
+
+ private:
+  std::map<std::string, UpstreamMetrics*, std::less<>> upstreams_;  // by id; fixed after construction
+};
+
+}  // namespace fanfare::gateway

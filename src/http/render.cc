@@ -1,0 +1,85 @@
+#include "http/render.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <string>
+
+#include "http/status.h"
+
+namespace fanfare::http {
+namespace {
+
+void append_field(std::string& head, std::string_view name, std::string_view value) {
+  if (!is_token(name) || !is_header_value(value)) return;
+  head.append(name).append(": ").append(value).append("\r\n");
+}
+
+void send(Output& out, const std::string& head, Bytes body) {
+  std::uint8_t* const to = out.extend(head.size() + body.size());
+  std::ranges::copy(body, std::ranges::copy(as_bytes(head), to).out);
+}
+
+// RFC9110§8.6: no Content-Length with these.
+bool may_have_body(int status) {
+  return status >= 200 && status != 204 && status != 304;
+}
+
+std::string two_digits(unsigned number) {
+  return {static_cast<char>('0' + number / 10 % 10), static_cast<char>('0' + number % 10)};
+}
+
+}  // namespace
+
+void render_response(Output& out, int status, Headers headers, Bytes body, ResponseOptions options) {
+  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
+  head.append(status_phrase(status)).append("\r\n");
+  if (!options.date.empty()) append_field(head, "Date", options.date);
+  for (const HeaderField& field : headers) append_field(head, field.name, field.value);
+  if (may_have_body(status)) append_field(head, "Content-Length", std::to_string(body.size()));
+  if (status >= 200) {
+    if (!options.keep_alive) {
+      append_field(head, "Connection", "close");
+    } else if (options.version_minor == 0) {
+      append_field(head, "Connection", "keep-alive");
+    }
+  }
+  head += "\r\n";
+  send(out, head, options.head_only || !may_have_body(status) ? Bytes{} : body);
+}
+
+void render_request(Output& out, std::string_view method, std::string_view target, Headers headers,
+                    Bytes body) {
+  std::string head(method);
+  head.append(" ").append(target).append(" HTTP/1.1\r\n");
+  for (const HeaderField& field : headers) append_field(head, field.name, field.value);
+  if (!body.empty() || method == "POST" || method == "PUT" || method == "PATCH") {
+    append_field(head, "Content-Length", std::to_string(body.size()));
+  }
+  head += "\r\n";
+  send(out, head, body);
+}
+
+void render_continue(Output& out) {
+  out.append(as_bytes("HTTP/1.1 100 Continue\r\n\r\n"));
+}
+
+std::string format_date(WallTime now) {
+  constexpr std::array<std::string_view, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  constexpr std::array<std::string_view, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                                     "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  const auto midnight = std::chrono::floor<std::chrono::days>(seconds);
+  const std::chrono::year_month_day date(midnight);
+  const std::chrono::hh_mm_ss time(seconds - midnight);
+  std::string text(kDays.at(std::chrono::weekday(midnight).c_encoding()));
+  text.append(", ").append(two_digits(static_cast<unsigned>(date.day()))).append(" ");
+  text.append(kMonths.at(static_cast<unsigned>(date.month()) - 1)).append(" ");
+  text.append(std::to_string(static_cast<int>(date.year()))).append(" ");
+  text.append(two_digits(static_cast<unsigned>(time.hours().count()))).append(":");
+  text.append(two_digits(static_cast<unsigned>(time.minutes().count()))).append(":");
+  text.append(two_digits(static_cast<unsigned>(time.seconds().count()))).append(" GMT");
+  return text;
+}
+
+}  // namespace fanfare::http

@@ -1,0 +1,155 @@
+#include "http/request_parser.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fanfare::http {
+namespace {
+
+// Room for the method, the version and the spaces around the target.
+constexpr std::size_t kStartLineExtra = 64;
+// What a parser keeps of a large body's memory once it is done with it.
+constexpr std::size_t kBodyKeptBytes = 64 * 1024;
+
+// RFC9112§3.2: origin-form "/a?b", absolute-form "http://host/a?b", "*", or CONNECT's "host:port".
+void split_target(Request& request) {
+  std::string_view rest = request.target;
+  const std::size_t scheme = rest.find("://");
+  if (!rest.starts_with('/') && scheme != std::string_view::npos) {
+    const std::size_t slash = rest.find_first_of("/?", scheme + 3);
+    rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
+  }
+  const std::size_t mark = rest.find('?');
+  request.path = rest.substr(0, mark);
+  if (request.path.empty()) request.path = "/";
+  request.query = mark == std::string_view::npos ? std::string_view() : rest.substr(mark + 1);
+}
+
+}  // namespace
+
+RequestParser::RequestParser(RequestLimits limits)
+    : limits_(limits),
+      collector_({.head_bytes_max = limits.head_bytes_max,
+                  .start_line_bytes_max = limits.target_bytes_max + kStartLineExtra}),
+      chunked_({.body_bytes_max = limits.body_bytes_max}) {}
+
+std::expected<std::optional<Request>, Error> RequestParser::next(Bytes& input) {
+  if (state_ == State::failed) return std::unexpected(error_);
+  if (state_ == State::done) reset();
+  const auto fail = [this](Error error) {
+    state_ = State::failed;
+    error_ = error;
+    return std::unexpected(error);
+  };
+  if (state_ == State::head) {
+    const auto whole = collector_.collect(input);
+    if (!whole) return fail(whole.error());
+    if (!*whole) return std::nullopt;
+    if (const auto started = start(input.size()); !started) return fail(started.error());
+  }
+  const auto whole = read_body(input);
+  if (!whole) return fail(whole.error());
+  if (!*whole) return std::nullopt;
+  state_ = State::done;
+  continue_wanted_ = false;
+  return request_;
+}
+
+bool RequestParser::take_continue() {
+  return std::exchange(continue_wanted_, false);
+}
+
+bool RequestParser::in_request() const {
+  switch (state_) {
+    case State::head:
+      return !collector_.bytes().empty();
+    case State::counted_body:
+    case State::chunked_body:
+      return true;
+    case State::done:
+    case State::failed:
+      return false;
+  }
+  return false;
+}
+
+// What the head must be, beyond its grammar.
+std::optional<Error> RequestParser::check_head() const {
+  if (head_.headers.size() > limits_.header_count_max) return Error{431, "too many headers"};
+  if (head_.target.size() > limits_.target_bytes_max) return Error{414, "request target too long"};
+  // RFC9112§3.2: the target of a request has no fragment.
+  if (head_.target.find('#') != std::string_view::npos) return Error{400, "fragment in the request target"};
+  // RFC9112§3.2: exactly one Host in HTTP/1.1, at most one in HTTP/1.0.
+  const std::size_t hosts = count_headers(head_.headers, "Host");
+  if (hosts > 1) return Error{400, "duplicate Host"};
+  if (hosts == 0 && head_.version_minor == 1) return Error{400, "missing Host"};
+  return std::nullopt;
+}
+
+// The head is whole: says how the body will come.
+std::expected<void, Error> RequestParser::start(std::size_t input_left) {
+  if (const auto parsed = parse_request_head(collector_.bytes(), head_); !parsed) {
+    return std::unexpected(parsed.error());
+  }
+  if (const auto error = check_head()) return std::unexpected(*error);
+  const auto framing = find_framing(head_);
+  if (!framing) return std::unexpected(framing.error());
+
+  request_ = {.method = head_.method,
+              .target = head_.target,
+              .version_minor = head_.version_minor,
+              .headers = head_.headers,
+              .keep_alive = wants_keep_alive(head_)};
+  split_target(request_);
+  // RFC9110§7.8: Upgrade counts only where Connection names it, and not in HTTP/1.0.
+  request_.upgrade = head_.version_minor == 1 && find_header(head_.headers, "Upgrade").has_value() &&
+                     header_has_token(head_.headers, "Connection", "upgrade");
+
+  body_left_ = framing->content_length.value_or(0);
+  if (body_left_ > limits_.body_bytes_max) return std::unexpected(Error{413, "body too large"});
+  state_ = framing->chunked ? State::chunked_body : State::counted_body;
+
+  // RFC9110§10.1.1: an expectation in HTTP/1.0 is ignored; one that we do not know is refused.
+  if (const auto expectation = find_header(head_.headers, "Expect");
+      expectation && head_.version_minor == 1) {
+    if (!equals_ignoring_case(*expectation, "100-continue")) {
+      return std::unexpected(Error{417, "unknown expectation"});
+    }
+    continue_wanted_ = input_left == 0 && (framing->chunked || body_left_ > 0);
+  }
+  return {};
+}
+
+std::expected<bool, Error> RequestParser::read_body(Bytes& input) {
+  if (state_ == State::chunked_body) {
+    const auto whole = chunked_.decode(input, body_);
+    if (whole && *whole) request_.body = as_bytes(body_);
+    return whole;
+  }
+  if (body_.empty() && body_left_ <= input.size()) {  // all of it is here: no copy
+    request_.body = input.first(static_cast<std::size_t>(body_left_));
+    input = input.subspan(static_cast<std::size_t>(body_left_));
+    return true;
+  }
+  const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
+  body_.append(as_text(input.first(taken)));
+  input = input.subspan(taken);
+  body_left_ -= taken;
+  if (body_left_ > 0) return false;
+  request_.body = as_bytes(body_);
+  return true;
+}
+
+void RequestParser::reset() {
+  state_ = State::head;
+  collector_.clear();
+  head_ = {.headers = std::move(head_.headers)};
+  head_.headers.clear();
+  request_ = {};
+  body_left_ = 0;
+  chunked_ = ChunkedDecoder({.body_bytes_max = limits_.body_bytes_max});
+  body_.clear();
+  if (body_.capacity() > kBodyKeptBytes) body_.shrink_to_fit();
+}
+
+}  // namespace fanfare::http

@@ -1,0 +1,41 @@
+#pragma once
+// The addresses a client is given: RFC 3986 as far as ws, wss (RFC6455§3), http and https use it, and
+// ws+unix for a socket in the file system.
+//
+//   wss://user:secret@example.com:8443/path?query        http://[::1]:8545
+//   ws+unix:/run/fanfare.sock:/path?query
+
+#include <cstdint>
+#include <expected>
+#include <string>
+#include <string_view>
+
+namespace fanfare::http {
+
+enum class Scheme { ws, wss, http, https, ws_unix };
+
+std::string_view scheme_name(Scheme scheme);
+
+struct Url {
+  Scheme scheme = Scheme::ws;
+  std::string user;          // percent-decoded; empty if there is none
+  std::string password;      // percent-decoded
+  std::string host;          // lower case; an IPv6 address without its brackets; "localhost" for ws+unix
+  std::uint16_t port = 0;    // the scheme's own where none is given; 0 for ws+unix
+  std::string target = "/";  // path and query as they go into the request line
+  std::string socket_path;   // ws+unix only
+
+  bool is_tls() const { return scheme == Scheme::wss || scheme == Scheme::https; }
+  bool is_websocket() const { return scheme != Scheme::http && scheme != Scheme::https; }
+  bool is_ipv6() const { return host.find(':') != std::string::npos; }
+  // "host", "host:port" where it is not the scheme's own, "[::1]:port": the Host header's value.
+  std::string authority() const;
+  // The whole address again, without user and password: fit for a log.
+  std::string text() const;
+};
+
+// The error says what is wrong and quotes the text, without what may be a password:
+//   invalid URL "ftp://x": unknown scheme "ftp" (expected ws, wss, http, https or ws+unix)
+std::expected<Url, std::string> parse_url(std::string_view text);
+
+}  // namespace fanfare::http

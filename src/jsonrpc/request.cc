@@ -1,0 +1,173 @@
+#include "jsonrpc/request.h"
+
+#include <array>
+
+#include "jsonrpc/scan.h"
+#include "jsonrpc/value.h"
+
+namespace fanfare::jsonrpc {
+namespace {
+
+constexpr Error kParseError{ErrorCode::parse_error, "Parse error"};
+constexpr Error kEmptyBatch{ErrorCode::invalid_request, "Invalid Request: empty batch"};
+constexpr Error kBatchTooLarge{ErrorCode::invalid_request, "Invalid Request: batch too large"};
+
+std::string_view between(const char* from, const char* to) {
+  return {from, static_cast<std::size_t>(to - from)};
+}
+
+// The members a request has, as they were found.
+struct Found {
+  std::string_view version;
+  std::string_view id;
+  std::string_view method;
+  std::string_view params;
+  bool duplicate = false;
+
+  std::string_view* slot(std::string_view name) {
+    if (name == "jsonrpc") return &version;
+    if (name == "id") return &id;
+    if (name == "method") return &method;
+    if (name == "params") return &params;
+    return nullptr;
+  }
+};
+
+bool is_valid_id(std::string_view id) {
+  switch (kind_of(id)) {
+    case Kind::null:
+    case Kind::number:
+    case Kind::string:
+      return true;
+    case Kind::boolean:
+    case Kind::array:
+    case Kind::object:
+    case Kind::none:
+      return false;
+  }
+  return false;
+}
+
+// Why these members make no request, or nothing if they do. JSON-RPC 2.0 §4.
+std::string_view find_fault(const Found& found) {
+  // Two readers may pick different ones of a pair: what is checked here must be what runs upstream.
+  if (found.duplicate) return "Invalid Request: duplicate member";
+  if (found.version != "\"2.0\"") return "Invalid Request: jsonrpc must be \"2.0\"";
+  if (!found.id.empty() && !is_valid_id(found.id)) {
+    return "Invalid Request: id must be a string, a number or null";
+  }
+  if (kind_of(found.method) != Kind::string) return "Invalid Request: method must be a string";
+  switch (kind_of(found.params)) {
+    case Kind::none:
+    case Kind::null:
+    case Kind::array:
+    case Kind::object:
+      return {};
+    case Kind::boolean:
+    case Kind::number:
+    case Kind::string:
+      break;
+  }
+  return "Invalid Request: params must be an array or an object";
+}
+
+}  // namespace
+
+std::string_view Parser::unescape(std::string_view content) {
+  std::string& text = unescaped_.emplace_back();
+  append_unescaped(text, content);
+  return text;
+}
+
+// One object, whose opening brace is next. False: not JSON.
+bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& request) {
+  if (depth_max == 0) return false;
+  Found found;
+  bool method_escaped = false;
+  scanner.consume('{');
+  scanner.skip_space();
+  bool more = !scanner.consume('}');
+  while (more) {
+    const char* const quote = scanner.at();
+    bool name_escaped = false;
+    if (!scanner.skip_string(&name_escaped)) return false;
+    std::string_view name = between(quote + 1, scanner.at() - 1);
+    if (name_escaped) name = unescape(name);
+    scanner.skip_space();
+    if (!scanner.consume(':')) return false;
+    scanner.skip_space();
+    const char* const from = scanner.at();
+    bool value_escaped = false;
+    const bool valid =
+        scanner.peek() == '"' ? scanner.skip_string(&value_escaped) : scanner.skip_value(depth_max - 1);
+    if (!valid) return false;
+    if (std::string_view* slot = found.slot(name); slot != nullptr) {
+      found.duplicate = found.duplicate || !slot->empty();
+      *slot = between(from, scanner.at());
+      if (slot == &found.method) method_escaped = value_escaped;
+      if (slot == &found.version && value_escaped) *slot = unescape(*slot);
+    }
+    scanner.skip_space();
+    more = scanner.consume(',');
+    if (more) {
+      scanner.skip_space();
+    } else if (!scanner.consume('}')) {
+      return false;
+    }
+  }
+  request.fault = find_fault(found);
+  request.params = found.params;
+  request.id = found.id;
+  if (kind_of(found.method) == Kind::string) {
+    request.method = found.method.substr(1, found.method.size() - 2);
+    if (method_escaped) request.method = unescape(request.method);
+  }
+  if (!request.fault.empty() && (found.duplicate || !is_valid_id(found.id))) request.id = "null";
+  return true;
+}
+
+// One element of a batch, or the only one. False: not JSON.
+bool Parser::parse_element(Scanner& scanner, std::uint32_t depth_max) {
+  const char* const from = scanner.at();
+  Request request;
+  if (scanner.peek() == '{') {
+    if (!parse_object(scanner, depth_max, request)) return false;
+  } else {
+    if (!scanner.skip_value(depth_max)) return false;
+    request.id = "null";
+    request.fault = "Invalid Request: not an object";
+  }
+  request.raw = between(from, scanner.at());
+  requests_.push_back(request);
+  return true;
+}
+
+std::expected<Message, Error> Parser::parse(std::string_view text) {
+  requests_.clear();
+  unescaped_.clear();
+  Scanner scanner(text);
+  scanner.skip_space();
+  const bool batch = scanner.peek() == '[';
+  if (!batch) {
+    if (!parse_element(scanner, limits_.depth_max)) return std::unexpected(kParseError);
+  } else {
+    if (limits_.depth_max == 0) return std::unexpected(kParseError);
+    scanner.consume('[');
+    scanner.skip_space();
+    bool more = !scanner.consume(']');
+    while (more) {
+      if (requests_.size() == limits_.batch_elements_max) return std::unexpected(kBatchTooLarge);
+      if (!parse_element(scanner, limits_.depth_max - 1)) return std::unexpected(kParseError);
+      scanner.skip_space();
+      more = scanner.consume(',');
+      if (!more && !scanner.consume(']')) return std::unexpected(kParseError);
+      scanner.skip_space();
+    }
+  }
+  scanner.skip_space();
+  if (!scanner.at_end()) return std::unexpected(kParseError);
+  if (batch && requests_.empty()) return std::unexpected(kEmptyBatch);
+  return Message{.batch = batch, .requests = requests_};
+}
+
+}  // namespace fanfare::jsonrpc

@@ -1,0 +1,276 @@
+#include "jsonrpc/response.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <initializer_list>
+#include <memory>
+
+#include "jsonrpc/scan.h"
+#include "jsonrpc/value.h"
+
+namespace fanfare::jsonrpc {
+namespace {
+
+constexpr std::uint32_t kSpliceDepthMax = 512;
+
+using Parts = std::initializer_list<std::string_view>;
+
+void append_parts(std::string& out, Parts parts) {
+  std::size_t size = out.size();
+  for (const std::string_view part : parts) size += part.size();
+  // Grows as push_back would: many answers may go into one string.
+  if (size > out.capacity()) out.reserve(std::max(size, out.capacity() * 2));
+  for (const std::string_view part : parts) out.append(part);
+}
+
+void append_parts(Output& out, Parts parts) {
+  std::size_t size = 0;
+  for (const std::string_view part : parts) size += part.size();
+  std::uint8_t* to = out.extend(size);
+  for (const std::string_view part : parts) {
+    if (part.empty()) continue;
+    std::memcpy(to, part.data(), part.size());
+    to += part.size();
+  }
+}
+
+// `text` as a JSON string. Methods and messages are short and plain: this fits without the heap mostly.
+std::string quoted(std::string_view text) {
+  std::string out;
+  append_string(out, text);
+  return out;
+}
+
+template <typename Out>
+void result_to(Out& out, std::string_view id, std::string_view result_json) {
+  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"result":)", result_json, "}"});
+}
+
+template <typename Out>
+void error_to(Out& out, std::string_view id, ErrorCode code, std::string_view message,
+              std::string_view data_json) {
+  std::array<char, 16> digits{};
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), static_cast<int>(code));
+  const std::string_view number(digits.data(), static_cast<std::size_t>(written.ptr - digits.data()));
+  const std::string text = quoted(message.empty() ? standard_message(code) : message);
+  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"error":{"code":)", number, R"(,"message":)", text,
+                     data_json.empty() ? "" : R"(,"data":)", data_json, "}}"});
+}
+
+template <typename Out>
+void call_to(Out& out, std::string_view id, std::string_view method, std::string_view params_json) {
+  append_parts(
+      out, {R"({"jsonrpc":"2.0",)", id.empty() ? "" : R"("id":)", id, id.empty() ? "" : ",", R"("method":)",
+            quoted(method), params_json.empty() ? "" : R"(,"params":)", params_json, "}"});
+}
+
+// Whether the member is called `name`, however it is written.
+bool is_called(const Member& found, std::string_view name) {
+  if (!found.name_escaped) return found.name == name;
+  std::string unescaped;
+  append_unescaped(unescaped, found.name);
+  return unescaped == name;
+}
+
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view kSpace = " \n\r\t";
+  const std::size_t first = text.find_first_not_of(kSpace);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+// `raw` is valid JSON without space around it.
+std::optional<Answer> take_apart(std::string_view raw) {
+  if (kind_of(raw) != Kind::object) return std::nullopt;
+  Answer answer{.raw = raw};
+  std::string_view method;
+  struct Slot {
+    std::string_view name;
+    std::string_view* value;
+  };
+  const std::array<Slot, 5> slots{{{"id", &answer.id},
+                                   {"result", &answer.result},
+                                   {"error", &answer.error},
+                                   {"method", &method},
+                                   {"params", &answer.params}}};
+  for (const Member& found : object_members(raw)) {
+    for (const Slot& slot : slots) {
+      if (!is_called(found, slot.name)) continue;
+      if (!slot.value->empty()) return std::nullopt;
+      *slot.value = found.value;
+    }
+  }
+  if (!method.empty()) {
+    const bool notifies = kind_of(method) == Kind::string && method.size() > 2 && answer.id.empty() &&
+                          answer.result.empty() && answer.error.empty();
+    if (!notifies) return std::nullopt;
+    answer.method = method.substr(1, method.size() - 2);
+    return answer;
+  }
+  if (answer.error == "null" && !answer.result.empty()) answer.error = {};
+  if (kind_of(answer.error) == Kind::object && answer.result == "null") answer.result = {};
+  const Kind id = kind_of(answer.id);
+  if (id != Kind::number && id != Kind::string && id != Kind::null) return std::nullopt;
+  if (answer.result.empty() == answer.error.empty()) return std::nullopt;
+  if (!answer.error.empty() && kind_of(answer.error) != Kind::object) return std::nullopt;
+  return answer;
+}
+
+// Where the value of the only id of the object stands. Empty: none, several, or no object.
+std::optional<std::string_view> find_id(std::string_view raw) {
+  std::optional<std::string_view> id;
+  for (const Member& found : object_members(raw)) {
+    if (!is_called(found, "id")) continue;
+    if (id) return std::nullopt;
+    id = found.value;
+  }
+  return id;
+}
+
+std::string spliced(std::string_view raw, std::string_view old_part, std::string_view new_part) {
+  const auto before = static_cast<std::size_t>(old_part.data() - raw.data());
+  std::string out;
+  append_parts(out, {raw.substr(0, before), new_part, raw.substr(before + old_part.size())});
+  return out;
+}
+
+}  // namespace
+
+void append_string(std::string& out, std::string_view text) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  out.reserve(out.size() + text.size() + 2);
+  out.push_back('"');
+  std::size_t from = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte >= 0x20 && byte != '"' && byte != '\\') continue;
+    out.append(text.substr(from, i - from));
+    from = i + 1;
+    out.push_back('\\');
+    switch (text[i]) {
+      case '"':
+      case '\\':
+        out.push_back(text[i]);
+        break;
+      case '\n':
+        out.push_back('n');
+        break;
+      case '\r':
+        out.push_back('r');
+        break;
+      case '\t':
+        out.push_back('t');
+        break;
+      default:
+        out.append("u00");
+        out.push_back(kHex[byte >> 4]);
+        out.push_back(kHex[byte & 0xF]);
+        break;
+    }
+  }
+  out.append(text.substr(from));
+  out.push_back('"');
+}
+
+void append_result(std::string& out, std::string_view id, std::string_view result_json) {
+  result_to(out, id, result_json);
+}
+void append_result(Output& out, std::string_view id, std::string_view result_json) {
+  result_to(out, id, result_json);
+}
+
+void append_error(std::string& out, std::string_view id, ErrorCode code, std::string_view message,
+                  std::string_view data_json) {
+  error_to(out, id, code, message, data_json);
+}
+void append_error(Output& out, std::string_view id, ErrorCode code, std::string_view message,
+                  std::string_view data_json) {
+  error_to(out, id, code, message, data_json);
+}
+
+void append_raw_error(std::string& out, std::string_view id, std::string_view error_json) {
+  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"error":)", error_json, "}"});
+}
+
+void append_notification(std::string& out, std::string_view method, std::string_view params_json) {
+  call_to(out, {}, method, params_json);
+}
+void append_notification(Output& out, std::string_view method, std::string_view params_json) {
+  call_to(out, {}, method, params_json);
+}
+
+void append_request(std::string& out, std::string_view id, std::string_view method,
+                    std::string_view params_json) {
+  call_to(out, id, method, params_json);
+}
+void append_request(Output& out, std::string_view id, std::string_view method, std::string_view params_json) {
+  call_to(out, id, method, params_json);
+}
+
+std::optional<Answer> split_response(std::string_view text, std::uint32_t depth_max) {
+  if (!is_valid_json(text, depth_max)) return std::nullopt;
+  return take_apart(trimmed(text));
+}
+
+std::optional<std::vector<Answer>> split_responses(std::string_view text, std::uint32_t depth_max) {
+  if (!is_valid_json(text, depth_max)) return std::nullopt;
+  const std::string_view raw = trimmed(text);
+  std::vector<Answer> answers;
+  if (kind_of(raw) != Kind::array) {
+    const std::optional<Answer> only = take_apart(raw);
+    if (!only) return std::nullopt;
+    answers.push_back(*only);
+    return answers;
+  }
+  for (const std::string_view found : array_elements(raw)) {
+    const std::optional<Answer> answer = take_apart(found);
+    if (!answer) return std::nullopt;
+    answers.push_back(*answer);
+  }
+  return answers;
+}
+
+std::optional<std::string> replace_id(std::string_view raw, std::string_view id) {
+  if (!is_valid_json(raw, kSpliceDepthMax)) return std::nullopt;
+  const std::string_view object = trimmed(raw);
+  const std::optional<std::string_view> old = find_id(object);
+  if (!old) return std::nullopt;
+  return spliced(object, *old, id);
+}
+
+std::optional<std::string> with_id(std::string_view raw_request, std::string_view id) {
+  if (!is_valid_json(raw_request, kSpliceDepthMax)) return std::nullopt;
+  const std::string_view object = trimmed(raw_request);
+  if (kind_of(object) != Kind::object) return std::nullopt;
+  bool has_id = false;
+  bool has_members = false;
+  for (const Member& found : object_members(object)) {
+    has_members = true;
+    has_id = has_id || is_called(found, "id");
+  }
+  if (has_id) return replace_id(object, id);
+  std::string out;
+  append_parts(out, {R"({"id":)", id, has_members ? "," : "", object.substr(1)});
+  return out;
+}
+
+ErrorObject read_error(std::string_view error_json) {
+  ErrorObject error;
+  for (const Member& found : object_members(error_json)) {
+    if (is_called(found, "code")) {
+      const char* const end = std::to_address(found.value.end());
+      std::int64_t code = 0;
+      const auto read = std::from_chars(std::to_address(found.value.begin()), end, code);
+      if (read.ec == std::errc() && read.ptr == end) error.code = code;
+    } else if (is_called(found, "message")) {
+      error.message = string_copy(found.value).value_or(std::string());
+    } else if (is_called(found, "data")) {
+      error.data = found.value;
+    }
+  }
+  return error;
+}
+
+}  // namespace fanfare::jsonrpc

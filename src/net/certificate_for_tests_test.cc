@@ -1,0 +1,52 @@
+#include "net/certificate_for_tests.h"
+
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+
+#include "base/check.h"
+
+namespace fanfare::net {
+
+TestCertificate::TestCertificate(const std::string& name) {
+  std::string pattern = std::filesystem::temp_directory_path() / "fanfare-certificate-XXXXXX";
+  FANFARE_CHECK(::mkdtemp(pattern.data()) != nullptr);
+  folder_ = pattern;
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  X509* certificate = X509_new();
+  X509_set_version(certificate, X509_VERSION_3);
+  ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), 24L * 3600);
+  X509_NAME* subject = X509_get_subject_name(certificate);
+  X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                             reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+  X509_set_issuer_name(certificate, subject);
+  X509_set_pubkey(certificate, key);
+  const std::string names = "DNS:" + name + ",IP:127.0.0.1";
+  X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, names.c_str());
+  X509_add_ext(certificate, extension, -1);
+  X509_EXTENSION_free(extension);
+  FANFARE_CHECK(X509_sign(certificate, key, EVP_sha256()) > 0);
+  std::FILE* file = std::fopen(certificate_file().c_str(), "w");
+  FANFARE_CHECK(file != nullptr && PEM_write_X509(file, certificate) == 1);
+  std::fclose(file);
+  file = std::fopen(key_file().c_str(), "w");
+  FANFARE_CHECK(file != nullptr &&
+                PEM_write_PrivateKey(file, key, nullptr, nullptr, 0, nullptr, nullptr) == 1);
+  std::fclose(file);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+}
+
+TestCertificate::~TestCertificate() {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+}  // namespace fanfare::net

@@ -1,0 +1,201 @@
+#include "net/epoll_loop.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace fanfare::net {
+namespace {
+
+// What an epoll event belongs to: the pointer's low bit tells a listener from a stream; zero is the wake-up.
+constexpr std::uint64_t kWakeTag = 0;
+constexpr std::uint64_t kListenerBit = 1;
+
+constexpr std::size_t kEventsPerTurnMax = 1024;
+// Segments of one outbox given to one sendmsg.
+constexpr std::size_t kPartsMax = 64;
+constexpr Duration kRestWithoutDescriptors = std::chrono::milliseconds(100);
+
+std::uint64_t tag_of(const Stream& stream) {
+  return reinterpret_cast<std::uintptr_t>(&stream);
+}
+
+int to_milliseconds(Duration wait) {
+  if (wait >= std::chrono::hours(1)) return 3'600'000;
+  // Rounded up: a timer due in 0.4 ms must not spin until then.
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<Loop>, OsError> EpollLoop::create(const LoopOptions& options) {
+  Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
+  if (!epoll.valid()) return std::unexpected(last_error("epoll_create1"));
+  std::unique_ptr<EpollLoop> loop(new EpollLoop(options, std::move(epoll)));
+  if (!loop->watch(EPOLL_CTL_ADD, loop->wake_fd(), EPOLLIN, kWakeTag)) {
+    return std::unexpected(last_error("epoll_ctl"));
+  }
+  return loop;
+}
+
+EpollLoop::EpollLoop(const LoopOptions& options, Descriptor epoll)
+    : Loop(options),
+      epoll_(std::move(epoll)),
+      receive_buffer_(std::make_unique<std::uint8_t[]>(options.receive_buffer_bytes)) {}
+
+EpollLoop::~EpollLoop() {
+  close_all();
+}
+
+bool EpollLoop::watch(int operation, int fd, std::uint32_t events, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = tag;
+  return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0;
+}
+
+void EpollLoop::poll(Duration wait) {
+  std::array<epoll_event, kEventsPerTurnMax> events;
+  const int count =
+      ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), to_milliseconds(wait));
+  update_now();
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
+    if (tag == kWakeTag) {
+      swallow_wakes();
+    } else if ((tag & kListenerBit) != 0) {
+      accept(*reinterpret_cast<Listener*>(tag & ~kListenerBit));
+    } else {
+      // Closed streams live until the end of the turn, so the pointer is good.
+      handle(*reinterpret_cast<Stream*>(tag), events[static_cast<std::size_t>(i)].events);
+    }
+  }
+}
+
+void EpollLoop::start(Stream& stream) {
+  const std::uint32_t events = stream.has(Stream::kConnecting) ? EPOLLOUT : EPOLLIN;
+  // Out of memory or watches: the stream is told as if the network had failed.
+  if (!watch(EPOLL_CTL_ADD, stream.fd_, events, tag_of(stream))) lost(stream, "epoll_ctl", errno);
+}
+
+void EpollLoop::update_reading(Stream& stream) {
+  if (stream.has(Stream::kClosed) || stream.has(Stream::kConnecting)) return;
+  std::uint32_t events = 0;
+  if (!stream.has(Stream::kReadPaused) && !stream.has(Stream::kEnded)) events |= EPOLLIN;
+  if (stream.has(Stream::kWaitingWritable)) events |= EPOLLOUT;
+  watch(EPOLL_CTL_MOD, stream.fd_, events, tag_of(stream));
+}
+
+void EpollLoop::handle(Stream& stream, std::uint32_t events) {
+  if (stream.has(Stream::kClosed)) return;
+  if (stream.has(Stream::kConnecting)) return finish_connecting(stream);
+  if ((events & EPOLLIN) != 0) {
+    receive(stream);
+  } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+    // Reading is paused or over, and the connection is gone: nobody else would notice.
+    int code = 0;
+    socklen_t size = sizeof(code);
+    ::getsockopt(stream.fd_, SOL_SOCKET, SO_ERROR, &code, &size);
+    lost(stream, "epoll_wait", code == 0 ? ECONNRESET : code);
+  }
+  if ((events & EPOLLOUT) != 0 && !stream.has(Stream::kClosed)) flush(stream);
+  flush_if_dirty(stream);
+}
+
+void EpollLoop::receive(Stream& stream) {
+  const ssize_t got = ::recv(stream.fd_, receive_buffer_.get(), options_.receive_buffer_bytes, 0);
+  if (got > 0) {
+    deliver(stream, MutableBytes(receive_buffer_.get(), static_cast<std::size_t>(got)));
+  } else if (got == 0) {
+    delivered_end(stream);
+  } else if (errno != EAGAIN && errno != EINTR) {
+    lost(stream, "recv", errno);
+  }
+}
+
+void EpollLoop::finish_connecting(Stream& stream) {
+  int code = 0;
+  socklen_t size = sizeof(code);
+  if (::getsockopt(stream.fd_, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
+  if (code != 0) return lost(stream, "connect", code);
+  watch(EPOLL_CTL_MOD, stream.fd_, EPOLLIN, tag_of(stream));
+  connected(stream);
+  flush_if_dirty(stream);
+}
+
+void EpollLoop::flush(Stream& stream) {
+  while (stream.outbox_ != nullptr && !stream.outbox_->empty()) {
+    std::array<iovec, kPartsMax> parts;
+    const std::size_t count = stream.outbox_->gather(parts);
+    std::size_t asked = 0;
+    for (std::size_t i = 0; i < count; ++i) asked += parts[i].iov_len;
+    ssize_t sent = 0;
+    if (count == 1) {
+      sent = ::send(stream.fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+    } else {
+      msghdr message{};
+      message.msg_iov = parts.data();
+      message.msg_iovlen = count;
+      sent = ::sendmsg(stream.fd_, &message, MSG_NOSIGNAL);
+    }
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) return lost(stream, "send", errno);
+    if (sent > 0) stream.outbox_->consume(static_cast<std::size_t>(sent));
+    if (sent < 0 || static_cast<std::size_t>(sent) < asked) {
+      stream.outbox_->settle();
+      if (!stream.has(Stream::kWaitingWritable)) {
+        stream.set(Stream::kWaitingWritable);
+        update_reading(stream);
+      }
+      return;
+    }
+  }
+  drained(stream);
+}
+
+void EpollLoop::begin_close(Stream& stream) {
+  // Closing the descriptor takes it out of epoll: nobody has a duplicate of it.
+  finish_close(stream);
+}
+
+ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
+  const auto id = static_cast<ListenerId>(listeners_.size());
+  Listener& listener = listeners_.emplace_back(id, std::move(descriptor), std::move(handler));
+  const auto tag = reinterpret_cast<std::uintptr_t>(&listener) | kListenerBit;
+  FANFARE_CHECK(watch(EPOLL_CTL_ADD, listener.descriptor.get(), EPOLLIN, tag));
+  return id;
+}
+
+void EpollLoop::stop_listening(ListenerId id) {
+  listeners_[id].descriptor = Descriptor();
+}
+
+void EpollLoop::accept(Listener& listener) {
+  for (unsigned i = 0; i < options_.accepts_per_turn_max && listener.descriptor.valid(); ++i) {
+    const int fd = ::accept4(listener.descriptor.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+      listener.handler(Descriptor(fd));
+      continue;
+    }
+    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return rest(listener);
+    if (errno == EAGAIN) return;
+    // Anything else belongs to the connection that was about to be accepted (accept(2)): on to the next.
+  }
+}
+
+// Out of descriptors: epoll would report the listener again at once, and again.
+void EpollLoop::rest(Listener& listener) {
+  log::error("accept_failed", {{"error", last_error("accept4").message()}, {"retry_ms", 100}});
+  const auto tag = reinterpret_cast<std::uintptr_t>(&listener) | kListenerBit;
+  watch(EPOLL_CTL_MOD, listener.descriptor.get(), 0, tag);
+  call_after(kRestWithoutDescriptors, [this, &listener, tag] {
+    if (listener.descriptor.valid()) watch(EPOLL_CTL_MOD, listener.descriptor.get(), EPOLLIN, tag);
+  });
+}
+
+}  // namespace fanfare::net

@@ -1,0 +1,46 @@
+#pragma once
+// The loop on epoll: level-triggered, one receive buffer for all streams.
+
+#include <deque>
+
+#include "net/loop.h"
+
+namespace fanfare::net {
+
+class EpollLoop final : public Loop {
+ public:
+  static std::expected<std::unique_ptr<Loop>, OsError> create(const LoopOptions& options);
+  ~EpollLoop() override;
+
+  ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
+  void stop_listening(ListenerId id) override;
+  std::string_view name() const override { return "epoll"; }
+
+ private:
+  struct Listener {
+    ListenerId id;
+    Descriptor descriptor;
+    AcceptHandler handler;
+  };
+
+  EpollLoop(const LoopOptions& options, Descriptor epoll);
+
+  void poll(Duration wait) override;
+  void start(Stream& stream) override;
+  void update_reading(Stream& stream) override;
+  void flush(Stream& stream) override;
+  void begin_close(Stream& stream) override;
+
+  void handle(Stream& stream, std::uint32_t events);
+  void receive(Stream& stream);
+  void finish_connecting(Stream& stream);
+  void accept(Listener& listener);
+  void rest(Listener& listener);
+  bool watch(int operation, int fd, std::uint32_t events, std::uint64_t tag);
+
+  Descriptor epoll_;
+  std::unique_ptr<std::uint8_t[]> receive_buffer_;
+  std::deque<Listener> listeners_;  // their places are stable; a stopped one stays, without a descriptor
+};
+
+}  // namespace fanfare::net

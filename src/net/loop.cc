@@ -1,0 +1,304 @@
+#include "net/loop.h"
+
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "base/check.h"
+#include "net/epoll_loop.h"
+#include "net/uring_loop.h"
+
+namespace fanfare::net {
+
+std::expected<std::unique_ptr<Loop>, OsError> Loop::create(LoopOptions options) {
+  if (options.clock == nullptr) options.clock = &system_clock();
+  switch (options.kind) {
+    case LoopKind::epoll:
+      return EpollLoop::create(options);
+    case LoopKind::uring:
+      return UringLoop::create(options);
+    case LoopKind::automatic:
+      break;
+  }
+  if (auto loop = UringLoop::create(options)) return loop;
+  return EpollLoop::create(options);
+}
+
+Loop::Loop(const LoopOptions& options)
+    : options_(options),
+      clock_(options.clock),
+      wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      now_(options.clock->now()) {
+  FANFARE_CHECK(wake_fd_.valid());
+}
+
+Loop::~Loop() {
+  FANFARE_CHECK(streams_.empty());
+}
+
+void Loop::run() {
+  while (!stopping_.load(std::memory_order_acquire)) turn(Duration::max());
+}
+
+void Loop::run_once(Duration wait) {
+  turn(wait);
+}
+
+void Loop::turn(Duration wait) {
+  if (!mailbox_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
+    wait = Duration::zero();
+  } else if (const auto due = timers_.next_due()) {
+    wait = std::clamp(*due - clock_->now(), Duration::zero(), wait);
+  }
+  poll(wait);
+  update_now();
+  mailbox_.take_all([](Task& task) { task(); });
+  timers_.run(now_);
+  flush_all();
+  close_scheduled();
+  destroy_finished();
+}
+
+void Loop::stop() {
+  stopping_.store(true, std::memory_order_release);
+  wake();
+}
+
+void Loop::post(Task task) {
+  if (mailbox_.push(std::move(task))) wake();
+}
+
+void Loop::wake() {
+  const std::uint64_t one = 1;
+  // It fails only when the counter is full, and then the loop is awake anyway.
+  [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof(one));
+}
+
+void Loop::swallow_wakes() {
+  std::uint64_t count = 0;
+  [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &count, sizeof(count));
+}
+
+void Loop::attach(std::unique_ptr<Stream> stream, Descriptor descriptor) {
+  FANFARE_CHECK(descriptor.valid() && stream->loop_ == nullptr);
+  Stream* attached = stream.release();
+  attached->loop_ = this;
+  attached->fd_ = descriptor.release();
+  attached->slot_ = static_cast<std::uint32_t>(streams_.size());
+  streams_.push_back(attached);
+  attached->set(Stream::kAttached);
+}
+
+void Loop::adopt(std::unique_ptr<Stream> stream, Descriptor descriptor) {
+  Stream& attached = *stream;
+  attach(std::move(stream), std::move(descriptor));
+  start(attached);
+  attached.on_attached();
+}
+
+void Loop::adopt_connecting(std::unique_ptr<Stream> stream, Descriptor descriptor) {
+  Stream& attached = *stream;
+  attach(std::move(stream), std::move(descriptor));
+  attached.set(Stream::kConnecting);
+  start(attached);
+}
+
+void Loop::connected(Stream& stream) {
+  stream.unset(Stream::kConnecting);
+  stream.on_attached();
+}
+
+void Loop::deliver(Stream& stream, MutableBytes bytes) {
+  if (stream.has(Stream::kClosed)) return;
+  if (stream.tls_ != nullptr) return deliver_decrypted(stream, bytes);
+  stream.on_receive(bytes);
+}
+
+namespace {
+
+// Encrypted bytes, which TLS makes by itself too: to the stream's outbox, whatever the stream may still send.
+class Encrypted final : public Output {
+ public:
+  Encrypted(Outbox& outbox, Arena& arena) : outbox_(outbox), arena_(arena) {}
+  std::uint8_t* extend(std::size_t size) override { return outbox_.extend(size, arena_); }
+
+ private:
+  Outbox& outbox_;
+  Arena& arena_;
+};
+
+}  // namespace
+
+void Loop::deliver_decrypted(Stream& stream, Bytes input) {
+  if (plain_ == nullptr) plain_ = std::make_unique<std::uint8_t[]>(kPlainBytes);
+  const MutableBytes room(plain_.get(), kPlainBytes);
+  while (!stream.has(Stream::kClosed)) {
+    Encrypted encrypted(stream.outbox(), arena_);
+    std::size_t size = 0;
+    const TlsSession::Step step = stream.tls_->decrypt(input, room, size, encrypted);
+    mark_dirty(stream);
+    switch (step) {
+      case TlsSession::Step::wants_input:
+        return;
+      case TlsSession::Step::secured:
+        stream.on_secured();
+        break;
+      case TlsSession::Step::plain:
+        stream.on_receive(room.first(size));
+        break;
+      case TlsSession::Step::ended:
+        return delivered_end(stream);
+      case TlsSession::Step::failed:
+        return lost_to_tls(stream);
+    }
+  }
+}
+
+void Loop::lost_to_tls(Stream& stream) {
+  if (stream.has(Stream::kClosed)) return;
+  // The alert that tells the peer why is in the outbox: it goes out with what else is there.
+  flush(stream);
+  if (stream.has(Stream::kClosed)) return;
+  stream.on_lost({.call = "tls", .code = EPROTO, .detail = stream.tls_->error()});
+  stream.close();
+}
+
+void Loop::encrypt_waiting(Stream& stream) {
+  TlsSession& tls = *stream.tls_;
+  Encrypted encrypted(stream.outbox(), arena_);
+  if (!tls.is_secured()) {
+    tls.begin(encrypted);
+    return;
+  }
+  while (!tls.waiting.empty()) {
+    std::array<iovec, 16> parts;
+    const std::size_t count = tls.waiting.gather(parts);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Bytes plain(static_cast<const std::uint8_t*>(parts[i].iov_base), parts[i].iov_len);
+      if (!tls.encrypt(plain, encrypted)) return lost_to_tls(stream);
+      tls.waiting.consume(plain.size());
+    }
+  }
+  if (stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) tls.say_goodbye(encrypted);
+}
+
+void Loop::delivered_end(Stream& stream) {
+  if (stream.has(Stream::kClosed) || stream.has(Stream::kEnded)) return;
+  stream.set(Stream::kEnded);
+  update_reading(stream);
+  stream.on_end();
+}
+
+void Loop::lost(Stream& stream, const char* call, int code) {
+  if (stream.has(Stream::kClosed)) return;
+  stream.on_lost({.call = call, .code = code, .detail = {}});
+  stream.close();
+}
+
+void Loop::drained(Stream& stream) {
+  if (stream.outbox_ != nullptr) give_back(std::move(stream.outbox_));
+  const bool all_sent = stream.tls_ == nullptr || stream.tls_->is_secured();
+  if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
+    stream.set(Stream::kFinished);
+    ::shutdown(stream.fd_, SHUT_WR);
+    if (stream.has(Stream::kEnded)) return stream.close();  // both directions are over
+  }
+  const bool waited = stream.has(Stream::kWaitingWritable);
+  const bool tell = waited || (all_sent && stream.has(Stream::kTellFlushed));
+  if (all_sent) stream.unset(Stream::kTellFlushed);
+  if (waited) {
+    stream.unset(Stream::kWaitingWritable);
+    update_reading(stream);
+  }
+  if (tell && !stream.has(Stream::kClosed)) stream.on_flushed();
+}
+
+void Loop::mark_dirty(Stream& stream) {
+  if (stream.has(Stream::kDirty)) return;
+  stream.set(Stream::kDirty);
+  dirty_.push_back(&stream);
+}
+
+std::uint8_t* Loop::room_to_drop(std::size_t size) {
+  dropped_.resize(std::max(size, dropped_.size()));
+  return dropped_.data();
+}
+
+std::unique_ptr<Outbox> Loop::take_outbox() {
+  if (spare_outboxes_.empty()) return std::make_unique<Outbox>();
+  auto outbox = std::move(spare_outboxes_.back());
+  spare_outboxes_.pop_back();
+  return outbox;
+}
+
+void Loop::give_back(std::unique_ptr<Outbox> outbox) {
+  if (spare_outboxes_.size() >= kSpareOutboxesMax) return;
+  outbox->clear();
+  spare_outboxes_.push_back(std::move(outbox));
+}
+
+void Loop::flush_if_dirty(Stream& stream) {
+  if (!stream.has(Stream::kDirty)) return;
+  stream.unset(Stream::kDirty);
+  if (stream.tls_ != nullptr && !stream.has(Stream::kClosed) && !stream.has(Stream::kConnecting)) {
+    encrypt_waiting(stream);
+  }
+  // A stream that waits is flushed when the kernel says that it can be.
+  if (stream.has(Stream::kClosed) || stream.has(Stream::kWaitingWritable) ||
+      stream.has(Stream::kConnecting)) {
+    return;
+  }
+  flush(stream);
+}
+
+void Loop::flush_all() {
+  flushing_.swap(dirty_);
+  for (Stream* stream : flushing_) flush_if_dirty(*stream);
+  flushing_.clear();
+}
+
+void Loop::schedule_close(Stream& stream) {
+  closing_.push_back(&stream);
+}
+
+void Loop::close_scheduled() {
+  while (!closing_.empty()) {
+    Stream* stream = closing_.back();
+    closing_.pop_back();
+    begin_close(*stream);
+  }
+}
+
+void Loop::finish_close(Stream& stream) {
+  if (stream.fd_ >= 0) ::close(std::exchange(stream.fd_, -1));
+  finished_.push_back(&stream);
+}
+
+void Loop::destroy_finished() {
+  destroying_.swap(finished_);
+  for (Stream* stream : destroying_) {
+    stream->on_detached();
+    if (stream->has(Stream::kDirty)) std::erase(dirty_, stream);
+    if (stream->outbox_ != nullptr) give_back(std::move(stream->outbox_));
+    streams_.back()->slot_ = stream->slot_;
+    streams_[stream->slot_] = streams_.back();
+    streams_.pop_back();
+    delete stream;
+  }
+  destroying_.clear();
+}
+
+void Loop::close_all() {
+  while (!streams_.empty()) {
+    for (Stream* stream : streams_) stream->close();
+    close_scheduled();
+    if (finished_.empty()) poll(Duration::zero());  // completions still under way
+    destroy_finished();
+  }
+}
+
+}  // namespace fanfare::net

@@ -1,0 +1,152 @@
+#pragma once
+// The event loop: one per thread, everything it calls runs on that thread. Two implementations stand behind
+// this interface: epoll, and io_uring where the kernel has what it needs.
+//
+// A turn: wait for the kernel; hand out what came; run the mailbox and the timers; send what the streams
+// queued (one write a stream); destroy what was closed.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "net/arena.h"
+#include "net/mailbox.h"
+#include "net/os_error.h"
+#include "net/socket.h"
+#include "net/stream.h"
+#include "net/timers.h"
+
+namespace fanfare::net {
+
+// automatic: io_uring where the kernel has what it needs, epoll otherwise.
+enum class LoopKind : std::uint8_t { automatic, uring, epoll };
+
+struct LoopOptions {
+  LoopKind kind = LoopKind::automatic;
+  Clock* clock = nullptr;                        // null: the machine's; outlives the loop
+  std::size_t receive_buffer_bytes = 64 * 1024;  // read at most at once from one stream; one buffer a loop
+  unsigned accepts_per_turn_max = 64;            // a burst of connections must not stop those that are there
+};
+
+using ListenerId = std::uint32_t;
+// A new connection: its descriptor is the callee's (adopt it, or let it go to refuse).
+using AcceptHandler = std::move_only_function<void(Descriptor)>;
+
+class Loop {
+ public:
+  static std::expected<std::unique_ptr<Loop>, OsError> create(LoopOptions options = {});
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+  // Every stream still attached is closed and told so.
+  virtual ~Loop();
+
+  // The calling thread is the loop's from here until it returns, which it does after stop().
+  void run();
+  // One turn that waits at most `wait`: for tests and for embedding in somebody else's loop.
+  void run_once(Duration wait);
+
+  // Any thread.
+  void stop();
+  void post(Task task);
+
+  // The loop's thread (or, before run(), the thread that will run it).
+  Instant now() const { return now_; }
+  TimerId call_at(Instant due, Task task) { return timers_.add(due, std::move(task)); }
+  TimerId call_after(Duration delay, Task task) {
+    return timers_.add(clock_->now() + delay, std::move(task));
+  }
+  bool cancel(TimerId id) { return timers_.cancel(id); }
+
+  // Takes over a connected, non-blocking descriptor and the stream that will serve it.
+  void adopt(std::unique_ptr<Stream> stream, Descriptor descriptor);
+  // Takes over a descriptor whose connection is being made (start_connect): on_attached is called when it is,
+  // on_lost when it fails.
+  void adopt_connecting(std::unique_ptr<Stream> stream, Descriptor descriptor);
+
+  virtual ListenerId listen(Descriptor descriptor, AcceptHandler handler) = 0;
+  // Connections the kernel had already completed but nobody accepted are reset.
+  virtual void stop_listening(ListenerId id) = 0;
+
+  std::size_t stream_count() const { return streams_.size(); }
+  virtual std::string_view name() const = 0;  // "epoll", "io_uring"
+
+ protected:
+  explicit Loop(const LoopOptions& options);
+
+  // Waits for the kernel, at most `wait`, and hands out what came. update_now() after waiting.
+  virtual void poll(Duration wait) = 0;
+  virtual void start(Stream& stream) = 0;
+  virtual void update_reading(Stream& stream) = 0;
+  // Sends what the outbox has, as far as the kernel takes it.
+  virtual void flush(Stream& stream) = 0;
+  // Lets the kernel forget the stream and closes the descriptor, or begins to; finish_close() when it is
+  // done.
+  virtual void begin_close(Stream& stream) = 0;
+
+  void update_now() { now_ = clock_->now(); }
+  void finish_close(Stream& stream);
+  // For the implementations: what happened to a stream.
+  void deliver(Stream& stream, MutableBytes bytes);
+  void delivered_end(Stream& stream);
+  void lost(Stream& stream, const char* call, int code);
+  void connected(Stream& stream);
+  // `stream`'s outbox is empty: gives it back, half-closes if asked, tells the stream if it had waited.
+  void drained(Stream& stream);
+  void flush_if_dirty(Stream& stream);
+  // Closes whatever is still attached; the implementations' destructors call it while they still can.
+  void close_all();
+
+  // Takes what wake-ups have been counted on wake_fd(), once poll() saw it readable.
+  void swallow_wakes();
+  int wake_fd() const { return wake_fd_.get(); }
+
+  const LoopOptions options_;
+
+ private:
+  friend class Stream;
+  void wake();
+  void turn(Duration wait);
+  void mark_dirty(Stream& stream);
+  // Where what nobody will send is written.
+  std::uint8_t* room_to_drop(std::size_t size);
+  std::unique_ptr<Outbox> take_outbox();
+  void give_back(std::unique_ptr<Outbox> outbox);
+  void schedule_close(Stream& stream);
+  void flush_all();
+  void close_scheduled();
+  void destroy_finished();
+  void attach(std::unique_ptr<Stream> stream, Descriptor descriptor);
+  void deliver_decrypted(Stream& stream, Bytes bytes);
+  void encrypt_waiting(Stream& stream);
+  void lost_to_tls(Stream& stream);
+
+  // What one decryption yields at most: a TLS record (RFC8446§5.1).
+  static constexpr std::size_t kPlainBytes = 16 * 1024;
+  // Outboxes kept for the next stream that has something to send.
+  static constexpr std::size_t kSpareOutboxesMax = 1024;
+
+  Clock* clock_;
+  Descriptor wake_fd_;
+  Instant now_;
+  Arena arena_;
+  std::vector<std::uint8_t> dropped_;
+  std::unique_ptr<std::uint8_t[]> plain_;  // made with the first TLS stream
+  std::vector<std::unique_ptr<Outbox>> spare_outboxes_;
+  std::vector<Stream*> dirty_;
+  std::vector<Stream*> flushing_;
+  std::vector<Stream*> closing_;
+  std::vector<Stream*> finished_;
+  std::vector<Stream*> destroying_;
+  std::vector<Stream*> streams_;  // every attached stream, in no order
+  Mailbox mailbox_;
+  Timers timers_;
+  std::atomic<bool> stopping_ = false;
+};
+
+}  // namespace fanfare::net

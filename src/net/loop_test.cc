@@ -1,0 +1,340 @@
+// The loop's contract, held by every implementation.
+
+#include "net/loop.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <deque>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace fanfare::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+// What happened to a stream; outlives it.
+struct Diary {
+  std::string received;
+  std::vector<std::string> events;
+  Stream* stream = nullptr;
+};
+
+class TestStream : public Stream {
+ public:
+  explicit TestStream(Diary& diary) : diary_(diary) { diary_.stream = this; }
+  std::function<void(TestStream&, MutableBytes)> when_receiving;
+
+ private:
+  void on_attached() override { diary_.events.emplace_back("attached"); }
+  void on_receive(MutableBytes bytes) override {
+    diary_.received += as_text(bytes);
+    if (when_receiving) when_receiving(*this, bytes);
+  }
+  void on_flushed() override { diary_.events.emplace_back("flushed"); }
+  void on_end() override { diary_.events.emplace_back("end"); }
+  void on_lost(const OsError&) override { diary_.events.emplace_back("lost"); }
+  void on_detached() override {
+    diary_.events.emplace_back("detached");
+    diary_.stream = nullptr;
+  }
+  Diary& diary_;
+};
+
+class LoopTest : public testing::TestWithParam<LoopKind> {
+ protected:
+  LoopTest() : loop_(std::move(Loop::create({.kind = GetParam()}).value())) {}
+
+  // A stream of the loop and the blocking descriptor of its peer.
+  std::pair<TestStream*, Descriptor> connect_pair(Diary& diary) {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+    auto stream = std::make_unique<TestStream>(diary);
+    TestStream* raw = stream.get();
+    EXPECT_EQ(::fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+    loop_->adopt(std::move(stream), Descriptor(ends[0]));
+    return {raw, Descriptor(ends[1])};
+  }
+
+  template <typename Condition>
+  void run_until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the condition never came true";
+      loop_->run_once(10ms);
+    }
+  }
+
+  static void write_all(int fd, std::string_view text) {
+    ASSERT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+  }
+  static std::string read_some(int fd) {
+    std::string text(65536, '\0');
+    const ssize_t got = ::recv(fd, text.data(), text.size(), 0);
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return text;
+  }
+
+  // They outlive the loop, which tells its last streams their end.
+  Diary& new_diary() { return diaries_.emplace_back(); }
+
+  std::deque<Diary> diaries_;
+  std::unique_ptr<Loop> loop_;
+};
+
+TEST_P(LoopTest, EchoesWhatArrives) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  stream->when_receiving = [](TestStream& self, MutableBytes bytes) { self.append(bytes); };
+  write_all(peer.get(), "hello");
+  run_until([&] { return !diary.received.empty() && diary.stream->queued_bytes() == 0; });
+  EXPECT_EQ(read_some(peer.get()), "hello");
+}
+
+TEST_P(LoopTest, SendsSharedAndOwnBytesInOrderInOneTurn) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  stream->append(as_bytes("one "));
+  stream->push(SharedBytes(as_bytes("two ")));
+  stream->append(as_bytes("three"));
+  EXPECT_EQ(stream->queued_bytes(), 13U);
+  run_until([&] { return diary.stream->queued_bytes() == 0; });
+  EXPECT_EQ(read_some(peer.get()), "one two three");
+}
+
+TEST_P(LoopTest, TellsThatAllWasSentWhenAskedEvenIfTheKernelTookItAtOnce) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  stream->append(as_bytes("small"));
+  stream->tell_when_flushed();
+  run_until([&] { return diary.events.size() == 2; });
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "flushed"}));
+}
+
+TEST_P(LoopTest, TellsTheEndAfterTheLastBytes) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  write_all(peer.get(), "last");
+  ::shutdown(peer.get(), SHUT_WR);
+  run_until([&] { return diary.events.size() == 2; });
+  EXPECT_EQ(diary.received, "last");
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "end"}));
+}
+
+TEST_P(LoopTest, ClosedStreamIsDetachedOnceAndGone) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  stream->close();
+  stream->close();
+  run_until([&] { return loop_->stream_count() == 0; });
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "detached"}));
+  EXPECT_EQ(read_some(peer.get()), "");
+}
+
+TEST_P(LoopTest, ClosingWhileReceivingIsSafeAndDropsTheReply) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  stream->when_receiving = [](TestStream& self, MutableBytes bytes) {
+    self.append(bytes);
+    self.close();
+    self.append(as_bytes("after the end"));
+  };
+  write_all(peer.get(), "x");
+  run_until([&] { return loop_->stream_count() == 0; });
+  EXPECT_EQ(read_some(peer.get()), "");
+}
+
+TEST_P(LoopTest, FinishWritingSendsEverythingFirst) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  const std::string big(3'000'000, 'b');
+  stream->push(SharedBytes(as_bytes(big)));
+  stream->finish_writing();
+  stream->append(as_bytes("too late"));
+  std::string got;
+  std::thread reader([&, fd = peer.get()] {
+    for (std::string piece = read_some(fd); !piece.empty(); piece = read_some(fd)) got += piece;
+    write_all(fd, "bye");
+    ::shutdown(fd, SHUT_WR);
+  });
+  run_until([&] { return diary.events.back() == "end"; });
+  reader.join();
+  EXPECT_EQ(got.size(), big.size());
+  EXPECT_EQ(diary.received, "bye");
+}
+
+TEST_P(LoopTest, PeerThatDoesNotReadIsWaitedForAndTheStreamToldWhenItDid) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  const std::string big(2'000'000, 'b');
+  stream->append(as_bytes("small "));
+  stream->push(SharedBytes(as_bytes(big)));
+  loop_->run_once(0ms);
+  loop_->run_once(0ms);
+  EXPECT_GT(stream->queued_bytes(), 0U);
+  std::size_t got = 0;
+  std::thread reader([&, fd = peer.get()] {
+    while (got < big.size() + 6) got += read_some(fd).size();
+  });
+  run_until([&] { return diary.events.back() == "flushed"; });
+  reader.join();
+  EXPECT_EQ(got, big.size() + 6);
+  EXPECT_EQ(stream->queued_bytes(), 0U);
+}
+
+TEST_P(LoopTest, PausedStreamReceivesNothingUntilResumed) {
+  Diary& diary = new_diary();
+  Diary& other = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  auto [second, second_peer] = connect_pair(other);
+  stream->pause_reading();
+  loop_->run_once(0ms);
+  write_all(peer.get(), "waiting");
+  write_all(second_peer.get(), "marker");
+  run_until([&] { return other.received == "marker"; });
+  EXPECT_EQ(diary.received, "");
+  stream->resume_reading();
+  run_until([&] { return diary.received == "waiting"; });
+}
+
+TEST_P(LoopTest, LostConnectionIsToldOnce) {
+  Diary& diary = new_diary();
+  auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
+  const Address address = local_address(listening.get()).value();
+  loop_->listen(std::move(listening), [&](Descriptor descriptor) {
+    loop_->adopt(std::make_unique<TestStream>(diary), std::move(descriptor));
+  });
+  {
+    const Descriptor peer(::socket(AF_INET, SOCK_STREAM, 0));
+    ASSERT_EQ(::connect(peer.get(), address.data(), address.size()), 0);
+    run_until([&] { return diary.stream != nullptr; });
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+  }
+  run_until([&] { return loop_->stream_count() == 0; });
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "lost", "detached"}));
+}
+
+TEST_P(LoopTest, ResetIsNoticedWhileReadingIsPaused) {
+  Diary& diary = new_diary();
+  auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
+  const Address address = local_address(listening.get()).value();
+  loop_->listen(std::move(listening), [&](Descriptor descriptor) {
+    loop_->adopt(std::make_unique<TestStream>(diary), std::move(descriptor));
+    diary.stream->pause_reading();
+  });
+  {
+    const Descriptor peer(::socket(AF_INET, SOCK_STREAM, 0));
+    ASSERT_EQ(::connect(peer.get(), address.data(), address.size()), 0);
+    run_until([&] { return diary.stream != nullptr; });
+    const linger reset{.l_onoff = 1, .l_linger = 0};
+    ::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+  }
+  run_until([&] { return loop_->stream_count() == 0; });
+}
+
+TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
+  Diary& server = new_diary();
+  auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
+  const Address address = local_address(listening.get()).value();
+  const ListenerId id = loop_->listen(std::move(listening), [&](Descriptor descriptor) {
+    loop_->adopt(std::make_unique<TestStream>(server), std::move(descriptor));
+  });
+  Diary& client = new_diary();
+  loop_->adopt_connecting(std::make_unique<TestStream>(client), start_connect(address).value());
+  client.stream->append(as_bytes("queued before it was connected"));
+  run_until([&] { return !server.received.empty(); });
+  EXPECT_EQ(client.events.front(), "attached");
+  EXPECT_EQ(server.received, "queued before it was connected");
+
+  loop_->stop_listening(id);
+  loop_->run_once(0ms);
+  Diary& refused = new_diary();
+  auto connecting = start_connect(address);
+  if (connecting) {
+    loop_->adopt_connecting(std::make_unique<TestStream>(refused), std::move(*connecting));
+    run_until([&] { return !refused.events.empty() && refused.events.back() == "detached"; });
+    EXPECT_EQ(refused.events, (std::vector<std::string>{"lost", "detached"}));
+  } else {
+    EXPECT_EQ(connecting.error().code, ECONNREFUSED);
+  }
+}
+
+TEST_P(LoopTest, TimersRunInOrderAndCancelledOnesDoNot) {
+  std::string order;
+  loop_->call_after(3ms, [&] { order += 'b'; });
+  loop_->call_after(1ms, [&] { order += 'a'; });
+  const TimerId gone = loop_->call_after(2ms, [&] { order += 'x'; });
+  loop_->call_after(4ms, [&] { order += 'c'; });
+  EXPECT_TRUE(loop_->cancel(gone));
+  EXPECT_FALSE(loop_->cancel(gone));
+  run_until([&] { return order.size() == 3; });
+  EXPECT_EQ(order, "abc");
+}
+
+TEST_P(LoopTest, PostedTasksOfEachThreadRunInOrder) {
+  constexpr int kThreads = 4;
+  constexpr int kTasks = 500;
+  std::array<std::vector<int>, kThreads> seen;
+  int done = 0;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < kTasks; ++i) {
+        loop_->post([&, t, i] {
+          seen[static_cast<std::size_t>(t)].push_back(i);
+          if (++done == kThreads * kTasks) loop_->stop();
+        });
+      }
+    });
+  }
+  loop_->run();
+  for (auto& thread : threads) thread.join();
+  for (const auto& numbers : seen) {
+    ASSERT_EQ(numbers.size(), static_cast<std::size_t>(kTasks));
+    EXPECT_TRUE(std::is_sorted(numbers.begin(), numbers.end()));
+  }
+}
+
+TEST_P(LoopTest, StreamsStillAttachedAreDetachedWithTheLoop) {
+  Diary& one = new_diary();
+  Diary& two = new_diary();
+  auto [first, first_peer] = connect_pair(one);
+  auto [second, second_peer] = connect_pair(two);
+  second->append(as_bytes("never sent"));
+  loop_.reset();
+  EXPECT_EQ(one.events.back(), "detached");
+  EXPECT_EQ(two.events.back(), "detached");
+}
+
+TEST_P(LoopTest, ManyStreamsEchoAtOnce) {
+  constexpr std::size_t kStreams = 200;
+  std::vector<Descriptor> peers;
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    Diary& diary = new_diary();
+    auto [stream, peer] = connect_pair(diary);
+    stream->when_receiving = [](TestStream& self, MutableBytes bytes) { self.append(bytes); };
+    peers.push_back(std::move(peer));
+  }
+  for (std::size_t i = 0; i < kStreams; ++i) write_all(peers[i].get(), "message " + std::to_string(i));
+  run_until([&] {
+    return std::ranges::all_of(
+        diaries_, [](const Diary& d) { return !d.received.empty() && d.stream->queued_bytes() == 0; });
+  });
+  for (std::size_t i = 0; i < kStreams; ++i) {
+    EXPECT_EQ(read_some(peers[i].get()), "message " + std::to_string(i));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, LoopTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         [](const auto& kind) { return kind.param == LoopKind::epoll ? "epoll" : "uring"; });
+
+}  // namespace
+}  // namespace fanfare::net

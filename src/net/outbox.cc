@@ -1,0 +1,82 @@
+#include "net/outbox.h"
+
+#include "base/check.h"
+
+namespace fanfare::net {
+
+std::uint8_t* Outbox::extend(std::size_t size, Arena& arena) {
+  bytes_ += size;
+  if (size > Arena::kPieceBytesMax) {
+    std::uint8_t* room = nullptr;
+    SharedBytes own = SharedBytes::filled(size, [&](MutableBytes bytes) { room = bytes.data(); });
+    segments_.push_back({.data = room, .size = size, .shared = std::move(own), .chunk = {}});
+    return room;
+  }
+  const Arena::Piece piece = arena.take(size);
+  if (!empty()) {
+    Segment& last = segments_.back();
+    if (last.chunk.get() == piece.chunk && last.data + last.size == piece.data) {
+      last.size += size;
+      return piece.data;
+    }
+  }
+  segments_.push_back({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
+  return piece.data;
+}
+
+void Outbox::push(SharedBytes bytes) {
+  if (bytes.empty()) return;
+  const Bytes view = bytes.view();
+  bytes_ += view.size();
+  segments_.push_back({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
+}
+
+std::size_t Outbox::gather(std::span<iovec> parts) const {
+  std::size_t count = 0;
+  for (std::size_t i = first_; i < segments_.size() && count < parts.size(); ++i, ++count) {
+    // sendmsg only reads through it; iovec has no const.
+    parts[count] = {.iov_base = const_cast<std::uint8_t*>(segments_[i].data), .iov_len = segments_[i].size};
+  }
+  return count;
+}
+
+void Outbox::consume(std::size_t size) {
+  FANFARE_CHECK(size <= bytes_);
+  bytes_ -= size;
+  while (size > 0) {
+    Segment& segment = segments_[first_];
+    if (size < segment.size) {
+      segment.data += size;
+      segment.size -= size;
+      return;
+    }
+    size -= segment.size;
+    segment.shared = {};
+    segment.chunk = {};
+    ++first_;
+  }
+  if (empty()) {
+    clear();
+  } else if (first_ >= 64 && first_ * 2 >= segments_.size()) {
+    segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+void Outbox::settle() {
+  for (std::size_t i = first_; i < segments_.size(); ++i) {
+    Segment& segment = segments_[i];
+    if (segment.chunk.get() == nullptr) continue;
+    segment.shared = SharedBytes(Bytes(segment.data, segment.size));
+    segment.data = segment.shared.view().data();
+    segment.chunk = {};
+  }
+}
+
+void Outbox::clear() {
+  segments_.clear();
+  first_ = 0;
+  bytes_ = 0;
+}
+
+}  // namespace fanfare::net

@@ -1,0 +1,45 @@
+#pragma once
+// What one stream still has to send: segments in order, each pointing at bytes somebody keeps alive (shared
+// bytes, or a piece of the loop's arena). A stream has one only while it has something to send. One thread.
+
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "base/shared_bytes.h"
+#include "net/arena.h"
+
+namespace fanfare::net {
+
+class Outbox {
+ public:
+  bool empty() const { return first_ == segments_.size(); }
+  std::size_t bytes() const { return bytes_; }
+
+  // Room for exactly `size` bytes at the end, to be filled at once.
+  std::uint8_t* extend(std::size_t size, Arena& arena);
+  // By reference: the bytes lie where they are until they are sent.
+  void push(SharedBytes bytes);
+
+  // Fills `parts` with what is to be sent next; returns how many parts.
+  std::size_t gather(std::span<iovec> parts) const;
+  // The first `size` bytes were sent (or, under TLS, taken).
+  void consume(std::size_t size);
+  // Takes what is left out of the arena: a slow reader's few bytes must not hold a whole chunk.
+  void settle();
+  void clear();
+
+ private:
+  struct Segment {
+    const std::uint8_t* data;
+    std::size_t size;
+    SharedBytes shared;
+    ChunkRef chunk;
+  };
+  std::vector<Segment> segments_;
+  std::size_t first_ = 0;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace fanfare::net

@@ -1,0 +1,182 @@
+// Two streams of one loop with TLS between them.
+
+#include "net/tls.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "net/certificate_for_tests.h"
+#include "net/loop.h"
+
+namespace fanfare::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Diary {
+  std::string received;
+  std::vector<std::string> events;
+  std::string error;
+  Stream* stream = nullptr;
+};
+
+class PlainStream final : public Stream {
+ public:
+  explicit PlainStream(Diary& diary) : diary_(diary) { diary_.stream = this; }
+  bool echo = false;
+
+ private:
+  void on_secured() override { diary_.events.emplace_back("secured"); }
+  void on_receive(MutableBytes bytes) override {
+    diary_.received += as_text(bytes);
+    if (echo) append(bytes);
+  }
+  void on_end() override { diary_.events.emplace_back("end"); }
+  void on_lost(const OsError& error) override {
+    diary_.events.emplace_back("lost");
+    diary_.error = error.detail;
+  }
+  void on_detached() override { diary_.stream = nullptr; }
+  Diary& diary_;
+};
+
+class TlsTest : public testing::TestWithParam<LoopKind> {
+ protected:
+  TlsTest() : loop_(std::move(Loop::create({.kind = GetParam()}).value())) {}
+
+  std::shared_ptr<const TlsContext> server_context() {
+    return TlsContext::server(
+               {.certificate_file = certificate_.certificate_file(), .key_file = certificate_.key_file()})
+        .value();
+  }
+  std::shared_ptr<const TlsContext> client_context(bool trusting = true) {
+    TlsClientOptions options;
+    if (trusting) options.ca_file = certificate_.certificate_file();
+    return TlsContext::client(options).value();
+  }
+
+  std::array<int, 2> socket_pair() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
+    return ends;
+  }
+  PlainStream& adopt(Diary& diary, int fd) {
+    auto stream = std::make_unique<PlainStream>(diary);
+    PlainStream& adopted = *stream;
+    loop_->adopt(std::move(stream), Descriptor(fd));
+    return adopted;
+  }
+  void connect(std::string_view server_name, bool trusting = true) {
+    const auto ends = socket_pair();
+    adopt(server_, ends[0]).start_tls(server_context(), TlsRole::server);
+    adopt(client_, ends[1]).start_tls(client_context(trusting), TlsRole::client, server_name);
+  }
+  template <typename Condition>
+  bool run_until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      loop_->run_once(1ms);
+    }
+    return true;
+  }
+
+  TestCertificate certificate_;
+  Diary server_;
+  Diary client_;
+  std::unique_ptr<Loop> loop_;
+};
+
+TEST_P(TlsTest, CarriesPlainBytesBothWaysAfterTheHandshake) {
+  connect("localhost");
+  client_.stream->append(as_bytes("queued before the handshake"));
+  static_cast<PlainStream*>(server_.stream)->echo = true;
+  ASSERT_TRUE(run_until([&] { return client_.received.size() == 27; }));
+  EXPECT_EQ(client_.received, "queued before the handshake");
+  EXPECT_EQ(client_.events, (std::vector<std::string>{"secured"}));
+  EXPECT_EQ(client_.stream->tls()->version(), "TLSv1.3");
+  EXPECT_EQ(client_.stream->tls()->alpn(), "http/1.1");
+}
+
+TEST_P(TlsTest, CarriesMoreThanManyRecords) {
+  connect("localhost");
+  static_cast<PlainStream*>(server_.stream)->echo = true;
+  std::string big;
+  for (int i = 0; big.size() < 3'000'000; ++i) big += std::to_string(i);
+  client_.stream->push(SharedBytes(as_bytes(big)));
+  ASSERT_TRUE(run_until([&] { return client_.received.size() == big.size(); }));
+  EXPECT_EQ(client_.received, big);
+  EXPECT_EQ(client_.stream->queued_bytes(), 0U);
+}
+
+TEST_P(TlsTest, CertificateIsCheckedAgainstTheAddressToo) {
+  connect("127.0.0.1");
+  EXPECT_TRUE(run_until([&] { return !client_.events.empty(); }));
+  EXPECT_EQ(client_.events.front(), "secured");
+}
+
+TEST_P(TlsTest, CertificateForAnotherNameIsRefusedWithTheReason) {
+  connect("other.example");
+  ASSERT_TRUE(run_until([&] { return client_.stream == nullptr && server_.stream == nullptr; }));
+  EXPECT_EQ(client_.events, (std::vector<std::string>{"lost"}));
+  EXPECT_EQ(client_.error, "certificate not accepted: hostname mismatch");
+}
+
+TEST_P(TlsTest, CertificateNobodyTrustsIsRefused) {
+  connect("localhost", false);
+  ASSERT_TRUE(run_until([&] { return client_.stream == nullptr; }));
+  EXPECT_NE(client_.error.find("certificate not accepted: "), std::string::npos);
+}
+
+TEST_P(TlsTest, PlainTextToATlsServerEndsWithAnError) {
+  const auto ends = socket_pair();
+  adopt(server_, ends[0]).start_tls(server_context(), TlsRole::server);
+  adopt(client_, ends[1]).append(as_bytes("GET / HTTP/1.1\r\n\r\n"));
+  ASSERT_TRUE(run_until([&] { return server_.stream == nullptr; }));
+  EXPECT_EQ(server_.events, (std::vector<std::string>{"lost"}));
+  EXPECT_EQ(server_.error, "http request");
+}
+
+TEST_P(TlsTest, FinishWritingSaysGoodbyeAfterTheLastBytes) {
+  connect("localhost");
+  client_.stream->append(as_bytes("last"));
+  client_.stream->finish_writing();
+  ASSERT_TRUE(run_until([&] { return server_.events.size() == 2; }));
+  EXPECT_EQ(server_.received, "last");
+  EXPECT_EQ(server_.events.back(), "end");
+}
+
+TEST_P(TlsTest, BeginsInTheMiddleOfAConnection) {
+  const auto ends = socket_pair();
+  adopt(server_, ends[0]);
+  adopt(client_, ends[1]).append(as_bytes("CONNECT"));
+  ASSERT_TRUE(run_until([&] { return server_.received == "CONNECT"; }));
+  server_.stream->start_tls(server_context(), TlsRole::server);
+  client_.stream->start_tls(client_context(), TlsRole::client, "localhost");
+  client_.stream->append(as_bytes(" and on"));
+  EXPECT_TRUE(run_until([&] { return server_.received == "CONNECT and on"; }));
+}
+
+TEST_P(TlsTest, FilesThatAreNotThereAreNamed) {
+  const auto missing = TlsContext::server({.certificate_file = "/no/such.pem", .key_file = "/no/key.pem"});
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().find("\"/no/such.pem\""), std::string::npos);
+  const TestCertificate other;
+  const auto mixed =
+      TlsContext::server({.certificate_file = certificate_.certificate_file(), .key_file = other.key_file()});
+  ASSERT_FALSE(mixed);
+  EXPECT_NE(mixed.error().find(other.key_file()), std::string::npos);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, TlsTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         [](const auto& kind) { return kind.param == LoopKind::epoll ? "epoll" : "uring"; });
+
+}  // namespace
+}  // namespace fanfare::net

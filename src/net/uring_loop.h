@@ -1,0 +1,65 @@
+#pragma once
+// The loop on io_uring. Receives are multishot and take their buffers from a ring that all streams share, so
+// an idle connection holds none; what a turn wants to send is collected and submitted with the wait for the
+// next one: a turn is one system call, however many streams it served.
+//
+// Needs Linux 6.1 (SINGLE_ISSUER, DEFER_TASKRUN, multishot receive, buffer rings). The ring belongs to the
+// thread that made the loop, which must also run it.
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <vector>
+
+#include "net/loop.h"
+
+namespace fanfare::net {
+
+class UringLoop final : public Loop {
+ public:
+  // The error names what the kernel lacks.
+  static std::expected<std::unique_ptr<Loop>, OsError> create(const LoopOptions& options);
+  ~UringLoop() override;
+
+  ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
+  void stop_listening(ListenerId id) override;
+  std::string_view name() const override { return "io_uring"; }
+
+ private:
+  struct Ring;      // liburing's, and the memory it works on
+  struct Listener;  // stays in its place until the kernel has let it go
+  struct Completion {
+    std::int32_t result;
+    std::uint32_t flags;
+  };
+
+  UringLoop(const LoopOptions& options, std::unique_ptr<Ring> ring);
+
+  void poll(Duration wait) override;
+  void start(Stream& stream) override;
+  void update_reading(Stream& stream) override;
+  void flush(Stream& stream) override;
+  void begin_close(Stream& stream) override;
+
+  void handle(std::uint64_t tag, Completion completion);
+  void received(Stream& stream, Completion completion);
+  void sent(Stream& stream, Completion completion);
+  void hung_up(Stream& stream, Completion completion);
+  void connect_over(Stream& stream, Completion completion);
+  void accepted(Listener& listener, Completion completion);
+
+  void arm_receive(Stream& stream);
+  void arm_hangup(Stream& stream);
+  void arm_accept(Listener& listener);
+  void arm_wake();
+  void cancel(std::uint64_t tag);
+  void operation_over(Stream& stream);
+  void rearm_starved();
+
+  std::unique_ptr<Ring> ring_;
+  std::deque<Listener> listeners_;
+  // Streams whose receive ended because no buffer was free; armed again when this turn's have come back.
+  std::vector<Stream*> starved_;
+};
+
+}  // namespace fanfare::net

@@ -1,0 +1,128 @@
+#include "session/address_limits.h"
+
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "base/random.h"
+
+namespace fanfare::session {
+
+std::size_t AddressKeyHash::operator()(std::uint64_t key) const {
+  std::uint64_t mixed = key ^ seed;
+  mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
+  mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
+  return mixed ^ (mixed >> 31) ^ (seed >> 7);
+}
+
+AddressLimits::AddressLimits(const AddressLimitOptions& options)
+    : options_(options), idle_max_(std::max<std::size_t>(1, options.remembered_max / kShards)) {
+  if (options_.connections_per_second > 0) {
+    interval_ = Duration(std::chrono::seconds(1)) / options_.connections_per_second;
+    bucket_ = interval_ * (options_.burst > 0 ? options_.burst : options_.connections_per_second);
+  }
+  hash_.seed = SystemRandom().next_u64();
+  for (Shard& shard : shards_) {
+    shard.places = std::unordered_map<std::uint64_t, std::uint32_t, AddressKeyHash>(0, hash_);
+  }
+}
+
+std::optional<std::uint64_t> AddressLimits::key_of(const net::Address& address) {
+  // An IPv6 source never begins with these bits (they are multicast), so the two cannot meet.
+  constexpr std::uint64_t kIp4 = 0xffff'ffff'0000'0000;
+  if (address.family() == AF_INET) {
+    return kIp4 | ntohl(reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr);
+  }
+  if (address.family() != AF_INET6) return std::nullopt;
+  const auto& bytes = reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr.s6_addr;
+  const bool is_mapped =
+      IN6_IS_ADDR_V4MAPPED(&reinterpret_cast<const sockaddr_in6*>(address.data())->sin6_addr) != 0;
+  std::uint64_t key = 0;
+  for (std::size_t i = 0; i < (is_mapped ? 4U : 8U); ++i) key = key << 8 | bytes[is_mapped ? 12 + i : i];
+  return is_mapped ? kIp4 | key : key;
+}
+
+std::expected<AddressLimits::Ticket, AddressLimits::Refused> AddressLimits::enter(const net::Address& address,
+                                                                                  Instant now) {
+  const auto key = key_of(address);
+  if (!enabled() || !key) return 0;
+  const std::size_t which = hash_(*key) % kShards;
+  Shard& shard = shards_[which];
+  const std::scoped_lock lock(shard.mutex);
+  const std::uint32_t place = place_for(shard, *key);
+  Entry& entry = shard.entries[place];
+  const bool fits = options_.connections_max == 0 || entry.connections < options_.connections_max;
+  if (!fits) return std::unexpected(Refused::too_many);
+  if (!take_token(entry, now)) {
+    if (entry.connections == 0) shard.idle.splice(shard.idle.end(), shard.idle, entry.idle);
+    forget_some(shard, now);
+    return std::unexpected(Refused::too_fast);
+  }
+  if (entry.connections++ == 0) shard.idle.erase(entry.idle);
+  forget_some(shard, now);
+  return static_cast<Ticket>((place + 1) * kShards + which);
+}
+
+void AddressLimits::leave(Ticket ticket) {
+  if (ticket == 0) return;
+  Shard& shard = shards_[ticket % kShards];
+  const std::uint32_t place = static_cast<std::uint32_t>(ticket / kShards) - 1;
+  const std::scoped_lock lock(shard.mutex);
+  Entry& entry = shard.entries[place];
+  FANFARE_CHECK(entry.connections > 0);
+  if (--entry.connections > 0) return;
+  entry.idle = shard.idle.insert(shard.idle.end(), place);
+  if (options_.connections_per_second == 0) forget(shard, place);
+}
+
+std::size_t AddressLimits::size() const {
+  std::size_t count = 0;
+  for (const Shard& shard : shards_) {
+    const std::scoped_lock lock(shard.mutex);
+    count += shard.places.size();
+  }
+  return count;
+}
+
+// A token costs interval_; the bucket is full when nothing is spent beyond now.
+bool AddressLimits::take_token(Entry& entry, Instant now) const {
+  if (options_.connections_per_second == 0) return true;
+  const Instant spent = std::max(entry.spent_until, now) + interval_;
+  if (spent - now > bucket_) return false;
+  entry.spent_until = spent;
+  return true;
+}
+
+std::uint32_t AddressLimits::place_for(Shard& shard, std::uint64_t key) {
+  const auto found = shard.places.find(key);
+  if (found != shard.places.end()) return found->second;
+  if (shard.free.empty()) {
+    shard.free.push_back(static_cast<std::uint32_t>(shard.entries.size()));
+    shard.entries.emplace_back();
+  }
+  const std::uint32_t place = shard.free.back();
+  shard.free.pop_back();
+  shard.entries[place] = {.key = key, .idle = shard.idle.insert(shard.idle.end(), place)};
+  shard.places.emplace(key, place);
+  return place;
+}
+
+// The oldest first: those with a full bucket have nothing to be remembered, the others go when there are too
+// many.
+void AddressLimits::forget_some(Shard& shard, Instant now) const {
+  while (!shard.idle.empty()) {
+    const std::uint32_t oldest = shard.idle.front();
+    if (shard.idle.size() <= idle_max_ && shard.entries[oldest].spent_until > now) return;
+    forget(shard, oldest);
+  }
+}
+
+void AddressLimits::forget(Shard& shard, std::uint32_t place) {
+  shard.idle.erase(shard.entries[place].idle);
+  shard.places.erase(shard.entries[place].key);
+  shard.free.push_back(place);
+}
+
+}  // namespace fanfare::session

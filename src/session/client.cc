@@ -1,0 +1,321 @@
+#include "session/client.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "session/client_plan.h"
+#include "session/client_session.h"
+#include "ws/close_code.h"
+#include "ws/close_frame.h"
+#include "ws/frame_header.h"
+#include "ws/utf8.h"
+
+namespace fanfare::session {
+
+// The client's inside: the endpoint of its sessions, which keep it alive while they take their leave. After
+// the client is gone it has no handler and starts nothing.
+class Client::Core final : public ClientEndpoint, public std::enable_shared_from_this<Core> {
+ public:
+  Core(Client& client, ClientLoop& clients, ClientOptions options, ClientHandler& handler, Random* random)
+      : ClientEndpoint(options_.session),
+        client_(&client),
+        handler_(&handler),
+        clients_(clients),
+        options_(std::move(options)),
+        backoff_(options_.reconnect.backoff, random == nullptr ? clients.sessions().random() : *random) {}
+
+  void connect();
+  bool close(std::uint16_t code, std::string_view reason);
+  void abandon();
+
+  State state() const { return state_; }
+  // The open one; null otherwise.
+  ClientSession* open_session() const { return state_ == State::open ? session_ : nullptr; }
+  std::size_t buffered_bytes() const { return session_ == nullptr ? 0 : session_->queued_bytes(); }
+
+ private:
+  void on_open(Session& session) override;
+  void on_message(Session& session, const Message& message) override;
+  void on_drained(Session& session) override;
+  void on_pong(Session& session, Bytes payload) override;
+  void on_close(Session& session, const CloseInfo& info) override;
+  void on_failed(ClientSession& session, const ClientError& error) override;
+
+  // A session of a former life may still be waiting for its peer's FIN.
+  bool is_current(const Session& session) const { return handler_ != nullptr && session_ == &session; }
+  net::Loop& loop() const { return clients_.loop(); }
+  void call_at(Instant due, void (Core::*step)());
+
+  void attempt();
+  void resolve();
+  void give_up_resolving();
+  void dial_next();
+  void address_failed(ClientError error);
+  void attempt_failed(const ClientError& error);
+  void give_up_attempt();
+  // The wait before the next attempt, which is planned; empty: the client has ended.
+  std::optional<Duration> plan_next(bool worth_it);
+  void cancelled();
+
+  Client* client_;
+  ClientHandler* handler_;  // null: the client is gone
+  ClientLoop& clients_;
+  const ClientOptions options_;
+  Backoff backoff_;
+  State state_ = State::idle;
+  bool was_open_ = false;
+  Instant opened_at_{};
+
+  // The attempt under way.
+  std::shared_ptr<const ClientPlan> plan_;
+  Resolver::Question question_;
+  std::vector<net::Address> addresses_;
+  std::size_t next_address_ = 0;
+  std::string earlier_failures_;  // of this attempt's other addresses
+  Instant connect_deadline_{};
+  net::TimerId timer_{};
+  ClientSession* session_ = nullptr;
+};
+
+namespace {
+
+// Keeps the core for as long as the session needs its endpoint.
+struct KeepAlive final : SessionData {
+  explicit KeepAlive(std::shared_ptr<ClientEndpoint> endpoint_kept) : endpoint(std::move(endpoint_kept)) {}
+  std::shared_ptr<ClientEndpoint> endpoint;
+};
+
+bool can_close_with(std::uint16_t code, std::string_view reason) {
+  if (code == ws::close_code::no_status) return reason.empty();
+  return ws::is_valid_close_code(code) && reason.size() <= ws::kCloseReasonBytesMax &&
+         ws::is_valid_utf8(as_bytes(reason));
+}
+
+}  // namespace
+
+void Client::Core::call_at(Instant due, void (Core::*step)()) {
+  loop().cancel(timer_);
+  timer_ = loop().call_at(due, [weak = weak_from_this(), step] {
+    if (const auto self = weak.lock(); self != nullptr && self->handler_ != nullptr) ((*self).*step)();
+  });
+}
+
+void Client::Core::connect() {
+  switch (state_) {
+    case State::idle:
+    case State::ended:
+      backoff_.reset();
+      break;
+    case State::waiting:
+      break;
+    case State::connecting:
+    case State::open:
+    case State::closing:
+      return;
+  }
+  state_ = State::connecting;
+  call_at(loop().now(), &Core::attempt);
+}
+
+void Client::Core::attempt() {
+  state_ = State::connecting;
+  if (plan_ == nullptr) {
+    auto plan = make_client_plan(options_);
+    if (!plan) return attempt_failed(plan.error());
+    plan_ = std::make_shared<const ClientPlan>(std::move(*plan));
+  }
+  next_address_ = 0;
+  earlier_failures_.clear();
+  connect_deadline_ = loop().now() + plan_->connect_timeout;
+  addresses_ = known_addresses(*plan_);
+  if (addresses_.empty()) return resolve();
+  dial_next();
+}
+
+void Client::Core::resolve() {
+  question_ = clients_.resolver().ask(
+      loop(), plan_->connect_host, plan_->connect_port, [this](Resolver::Result found) {
+        const auto self = shared_from_this();
+        loop().cancel(timer_);
+        if (!found) {
+          return attempt_failed({.failure = ClientFailure::unresolvable, .text = std::move(found.error())});
+        }
+        addresses_ = std::move(*found);
+        dial_next();
+      });
+  call_at(connect_deadline_, &Core::give_up_resolving);
+}
+
+void Client::Core::give_up_resolving() {
+  question_.withdraw();
+  attempt_failed({.failure = ClientFailure::timed_out,
+                  .text = "host \"" + plan_->connect_host + "\" was not resolved in time"});
+}
+
+// In order, each with an equal share of the time that is left.
+void Client::Core::dial_next() {
+  const std::size_t left = addresses_.size() - next_address_;
+  const Duration time_left = std::max(connect_deadline_ - loop().now(), Duration::zero());
+  const net::Address& address = addresses_[next_address_++];
+  auto dialled =
+      ClientSession::dial(clients_.sessions(), *this, plan_, address, time_left / static_cast<int>(left));
+  if (!dialled) return address_failed(dialled.error());
+  session_ = *dialled;
+  session_->set_data(std::make_unique<KeepAlive>(shared_from_this()));
+}
+
+void Client::Core::address_failed(ClientError error) {
+  session_ = nullptr;
+  const bool next_may_do = !error.was_connected && (error.failure == ClientFailure::connect_failed ||
+                                                    error.failure == ClientFailure::timed_out);
+  if (next_may_do && next_address_ < addresses_.size()) {
+    earlier_failures_ += error.text + "; ";
+    // Not from here: a list of dead addresses must not become a deep stack.
+    return call_at(loop().now(), &Core::dial_next);
+  }
+  error.text.insert(0, earlier_failures_);
+  attempt_failed(error);
+}
+
+void Client::Core::attempt_failed(const ClientError& error) {
+  const auto& retry = options_.reconnect.retry_failure;
+  const auto reconnect_in = plan_next(retry ? retry(error) : is_worth_retrying(error));
+  handler_->on_failed(*client_, error, reconnect_in);
+}
+
+std::optional<Duration> Client::Core::plan_next(bool worth_it) {
+  const ReconnectOptions& reconnect = options_.reconnect;
+  const bool attempts_left = reconnect.attempts_max == 0 || backoff_.attempts() < reconnect.attempts_max;
+  if (!reconnect.enabled || !worth_it || !attempts_left) {
+    state_ = State::ended;
+    return std::nullopt;
+  }
+  state_ = State::waiting;
+  const Duration wait = backoff_.next();
+  call_at(loop().now() + wait, &Core::attempt);
+  return wait;
+}
+
+bool Client::Core::close(std::uint16_t code, std::string_view reason) {
+  if (!can_close_with(code, reason)) return false;
+  switch (state_) {
+    case State::idle:
+      state_ = State::ended;
+      break;
+    case State::connecting:
+    case State::waiting:
+      give_up_attempt();
+      state_ = State::closing;
+      call_at(loop().now(), &Core::cancelled);
+      break;
+    case State::open:
+      state_ = State::closing;
+      session_->start_closing(code, reason);
+      break;
+    case State::closing:
+    case State::ended:
+      break;
+  }
+  return true;
+}
+
+void Client::Core::cancelled() {
+  state_ = State::ended;
+  handler_->on_failed(*client_, {.failure = ClientFailure::cancelled, .text = "closed before it was open"},
+                      std::nullopt);
+}
+
+void Client::Core::give_up_attempt() {
+  loop().cancel(timer_);
+  question_.withdraw();
+  if (session_ != nullptr) std::exchange(session_, nullptr)->close();
+}
+
+void Client::Core::abandon() {
+  give_up_attempt();
+  handler_ = nullptr;
+  client_ = nullptr;
+  state_ = State::ended;
+}
+
+void Client::Core::on_open(Session& session) {
+  if (!is_current(session)) return session.close();
+  state_ = State::open;
+  opened_at_ = loop().now();
+  const bool is_reconnect = std::exchange(was_open_, true);
+  handler_->on_open(
+      *client_,
+      {.is_reconnect = is_reconnect, .subprotocol = session_->subprotocol(), .deflate = session_->deflate()});
+}
+
+void Client::Core::on_message(Session& session, const Message& message) {
+  if (is_current(session)) handler_->on_message(*client_, message);
+}
+
+void Client::Core::on_drained(Session& session) {
+  if (is_current(session)) handler_->on_drained(*client_);
+}
+
+void Client::Core::on_pong(Session& session, Bytes payload) {
+  if (is_current(session)) handler_->on_pong(*client_, payload);
+}
+
+void Client::Core::on_close(Session& session, const CloseInfo& info) {
+  if (!is_current(session)) return;
+  session_ = nullptr;
+  if (loop().now() - opened_at_ >= options_.reconnect.stable_after) backoff_.reset();
+  const auto& retry = options_.reconnect.retry_close;
+  const bool worth_it = state_ != State::closing && (retry ? retry(info) : is_worth_retrying(info));
+  const auto reconnect_in = plan_next(worth_it);
+  handler_->on_close(*client_, info, reconnect_in);
+}
+
+void Client::Core::on_failed(ClientSession& session, const ClientError& error) {
+  if (is_current(session)) address_failed(error);
+}
+
+Client::Client(ClientLoop& clients, ClientOptions options, ClientHandler& handler, Random* random)
+    : core_(std::make_shared<Core>(*this, clients, std::move(options), handler, random)) {}
+
+Client::~Client() {
+  core_->abandon();
+}
+
+void Client::connect() {
+  core_->connect();
+}
+
+Client::State Client::state() const {
+  return core_->state();
+}
+
+SendResult Client::send(ws::Opcode opcode, Bytes payload) {
+  ClientSession* const session = core_->open_session();
+  return session == nullptr ? SendResult::closed : session->send(opcode, payload);
+}
+
+SendResult Client::ping(Bytes payload) {
+  FANFARE_CHECK(payload.size() <= ws::kControlPayloadBytesMax);
+  ClientSession* const session = core_->open_session();
+  return session == nullptr ? SendResult::closed : session->ping(payload);
+}
+
+std::size_t Client::buffered_bytes() const {
+  return core_->buffered_bytes();
+}
+
+void Client::pause() {
+  if (ClientSession* const session = core_->open_session()) session->pause();
+}
+
+void Client::resume() {
+  if (ClientSession* const session = core_->open_session()) session->resume();
+}
+
+bool Client::close(std::uint16_t code, std::string_view reason) {
+  return core_->close(code, reason);
+}
+
+}  // namespace fanfare::session

@@ -1,0 +1,289 @@
+#pragma once
+// Clients under test: one loop that is told what time it is, a server of ours on it, raw servers that do what
+// no good server would, and a diary of what the client said.
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "session/client.h"
+#include "session/loop_server.h"
+#include "session/server_session.h"
+#include "ws/handshake.h"
+
+namespace fanfare::session {
+
+using namespace std::chrono_literals;
+
+// Echoes, unless told what to do.
+class EchoServerEndpoint final : public Endpoint {
+ public:
+  using Endpoint::Endpoint;
+  std::vector<Session*> open;
+  std::vector<std::string> closes;
+  std::function<void(Session&)> when_open;
+
+ private:
+  void on_open(Session& session) override {
+    open.push_back(&session);
+    if (when_open) when_open(session);
+  }
+  void on_message(Session& session, const Message& message) override {
+    session.send(message.opcode, message.payload);
+  }
+  void on_close(Session& session, const CloseInfo& info) override {
+    std::erase(open, &session);
+    closes.push_back(std::string(name_of(info.cause)) + " " + std::to_string(info.code) + " " +
+                     std::string(info.reason));
+  }
+};
+
+// Accepts every upgrade but those of the paths that name a status: /401 is refused with 401.
+class EchoSite final : public Site {
+ public:
+  explicit EchoSite(Endpoint& endpoint) : endpoint_(endpoint) {}
+  ws::UpgradePolicy policy;
+  std::vector<std::string> targets;
+  std::vector<ws::OwnedHeader> headers;  // of the last upgrade
+
+  void on_request(ServerSession& session, const http::Request&) override {
+    session.respond({.status = 404, .headers = {}});
+  }
+  UpgradeDecision on_upgrade(ServerSession&, const http::Request& request) override {
+    targets.emplace_back(request.target);
+    headers.clear();
+    for (const HeaderField& field : request.headers) {
+      headers.push_back({.name = std::string(field.name), .value = std::string(field.value)});
+    }
+    if (request.path.size() == 4 && request.path[1] >= '3' && request.path[1] <= '5') {
+      return HttpResponse{.status = std::stoi(std::string(request.path.substr(1))),
+                          .body = "you came to " + std::string(request.path) + "\n",
+                          .headers = {{.name = "Location", .value = "ws://elsewhere/"}}};
+    }
+    return Acceptance{.endpoint = &endpoint_, .policy = &policy, .data = nullptr};
+  }
+  std::string header(std::string_view name) const {
+    for (const ws::OwnedHeader& header : headers) {
+      if (header.name == name) return header.value;
+    }
+    return "(none)";
+  }
+
+ private:
+  Endpoint& endpoint_;
+};
+
+// Writes down what the client says.
+class Diary final : public ClientHandler {
+ public:
+  std::vector<std::string> events;
+  std::vector<Duration> waits;
+  ClientError error;
+  std::function<void(Client&, const std::string&)> when;  // after each event
+
+  const std::string& last() const {
+    static const std::string kNothing;
+    return events.empty() ? kNothing : events.back();
+  }
+  bool has(std::string_view event) const { return std::ranges::find(events, event) != events.end(); }
+
+ private:
+  void note(Client& client, std::string event) {
+    events.push_back(std::move(event));
+    const std::string copy = events.back();
+    if (when) when(client, copy);
+  }
+  std::string retry(std::optional<Duration> reconnect_in) {
+    if (!reconnect_in) return " end";
+    waits.push_back(*reconnect_in);
+    return " retry";
+  }
+  void on_open(Client& client, const ClientOpened& opened) override {
+    std::string event = opened.is_reconnect ? "reopen" : "open";
+    if (!opened.subprotocol.empty()) event += " " + std::string(opened.subprotocol);
+    if (opened.deflate) event += " deflate";
+    note(client, event);
+  }
+  void on_message(Client& client, const Message& message) override {
+    note(client,
+         (message.opcode == ws::Opcode::text ? "text " : "binary ") + std::string(as_text(message.payload)));
+  }
+  void on_drained(Client& client) override { note(client, "drained"); }
+  void on_pong(Client& client, Bytes payload) override {
+    note(client, "pong " + std::string(as_text(payload)));
+  }
+  void on_close(Client& client, const CloseInfo& info, std::optional<Duration> reconnect_in) override {
+    note(client, "close " + std::string(name_of(info.cause)) + " " + std::to_string(info.code) + " " +
+                     std::string(info.reason) + retry(reconnect_in));
+  }
+  void on_failed(Client& client, const ClientError& why, std::optional<Duration> reconnect_in) override {
+    error = why;
+    note(client, "failed " + std::string(name_of(why.failure)) + retry(reconnect_in));
+  }
+};
+
+// A listening socket of the test's own, and what connects to it.
+class RawServer {
+ public:
+  explicit RawServer(const net::Address& address = *net::Address::parse("127.0.0.1", 0))
+      : listening_(std::move(net::listen_on(address).value())) {}
+
+  std::uint16_t port() const { return net::local_address(listening_.get())->port(); }
+  // Invalid when nobody came yet.
+  net::Descriptor accept() const {
+    return net::Descriptor(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+  }
+
+ private:
+  net::Descriptor listening_;
+};
+
+class ClientTest : public testing::TestWithParam<net::LoopKind> {
+ protected:
+  ClientTest() : loop_(std::move(net::Loop::create({.kind = GetParam(), .clock = &clock_}).value())) {
+    EXPECT_EQ(loop_->name(), GetParam() == net::LoopKind::epoll ? "epoll" : "io_uring");
+    options_.deflate.enabled = false;
+    options_.reconnect.backoff.jitter = false;
+  }
+  ~ClientTest() override {
+    client_.reset();
+    server_.reset();
+  }
+
+  // A server of ours at this address, with options_.url pointing there.
+  void serve(const net::Address& address = *net::Address::parse("127.0.0.1", 0)) {
+    LoopServerOptions options;
+    options.sweep_interval = 100ms;
+    server_ = std::make_unique<LoopServer>(*loop_, options);
+    auto listening = net::listen_on(address).value();
+    const net::Address bound = *net::local_address(listening.get());
+    server_->listen(std::move(listening), site_);
+    if (address.family() == AF_UNIX) {
+      options_.url = "ws+unix:" + address.host() + ":/";
+    } else {
+      options_.url = "ws://" + bound.text() + "/";
+    }
+  }
+  Client& connect() {
+    client_ = std::make_unique<Client>(clients_, options_, diary_, &random_);
+    client_->connect();
+    return *client_;
+  }
+  // Connected to a server of ours.
+  Client& open() {
+    if (server_ == nullptr) serve();
+    connect();
+    EXPECT_TRUE(run_until([&] { return diary_.last().starts_with("open"); })) << diary_.error.text;
+    return *client_;
+  }
+  // Connected to a raw server, which has answered the handshake.
+  net::Descriptor open_raw(const RawServer& raw, std::string_view more = {}) {
+    if (options_.url.empty()) options_.url = "ws://127.0.0.1:" + std::to_string(raw.port()) + "/";
+    connect();
+    net::Descriptor peer = accept(raw);
+    answer(peer, more);
+    EXPECT_TRUE(run_until([&] { return client_->state() == Client::State::open || !diary_.events.empty(); }));
+    return peer;
+  }
+  net::Descriptor accept(const RawServer& raw) {
+    net::Descriptor peer;
+    EXPECT_TRUE(run_until([&] {
+      if (!peer.valid()) peer = raw.accept();
+      return peer.valid();
+    }));
+    return peer;
+  }
+  // Reads the request and accepts it, with `more` behind the answer in the same segment.
+  std::string answer(const net::Descriptor& peer, std::string_view more = {}) {
+    std::string request = read_until(peer, "\r\n\r\n");
+    const std::string_view name = "Sec-WebSocket-Key: ";
+    const std::string key = request.substr(request.find(name) + name.size(), 24);
+    write(peer,
+          "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+          "Sec-WebSocket-Accept: " +
+              ws::accept_key_for(key) + "\r\n\r\n" + std::string(more));
+    return request;
+  }
+
+  static void write(const net::Descriptor& peer, std::string_view bytes) {
+    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // What has come until now; "EOF" at its end when the client closed.
+  static std::string read_now(const net::Descriptor& peer) {
+    std::string text;
+    std::array<char, 65536> piece;
+    for (;;) {
+      const ssize_t got = ::recv(peer.get(), piece.data(), piece.size(), 0);
+      if (got == 0) return text + "EOF";
+      if (got < 0) return text;
+      text.append(piece.data(), static_cast<std::size_t>(got));
+    }
+  }
+  std::string read_until(const net::Descriptor& peer, std::string_view needle) {
+    std::string text;
+    const bool came = run_until([&] {
+      text += read_now(peer);
+      return text.find(needle) != std::string::npos;
+    });
+    EXPECT_TRUE(came) << "waited for " << needle << ", got " << text;
+    return text;
+  }
+  std::string read_bytes(const net::Descriptor& peer, std::size_t size) {
+    std::string text;
+    EXPECT_TRUE(run_until([&] {
+      text += read_now(peer);
+      return text.size() >= size;
+    })) << "waited for "
+        << size << " bytes, got " << text.size();
+    return text;
+  }
+  template <typename Condition>
+  bool run_until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      loop_->run_once(1ms);
+    }
+    return true;
+  }
+  bool wait_for(std::string_view event) {
+    const bool came = run_until([&] { return diary_.has(event); });
+    EXPECT_TRUE(came) << "waited for " << event << ", last was " << diary_.last() << " " << diary_.error.text;
+    return came;
+  }
+  // Lets the loop live through that time, sweep by sweep.
+  void pass(Duration time) {
+    for (Duration passed{}; passed < time; passed += 50ms) {
+      clock_.advance(50ms);
+      loop_->run_once(0ms);
+    }
+  }
+
+  ManualClock clock_;
+  SeededRandom random_{11};
+  std::unique_ptr<net::Loop> loop_;
+  SessionSettings server_settings_;
+  EchoServerEndpoint endpoint_{server_settings_};
+  EchoSite site_{endpoint_};
+  std::unique_ptr<LoopServer> server_;
+  std::function<Resolver::Result(const std::string&, std::uint16_t)> lookup_ = Resolver::system_lookup;
+  ClientLoop clients_{*loop_, 50ms,
+                      [this](const std::string& host, std::uint16_t port) { return lookup_(host, port); }};
+  ClientOptions options_;
+  Diary diary_;
+  std::unique_ptr<Client> client_;
+};
+
+inline std::string loop_kind_name(const testing::TestParamInfo<net::LoopKind>& kind) {
+  return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
+}
+
+}  // namespace fanfare::session

@@ -1,0 +1,64 @@
+#pragma once
+// What a program puts behind a WebSocket: one Endpoint serves many sessions of one loop and is called on that
+// loop's thread only.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "session/settings.h"
+#include "ws/opcode.h"
+#include "ws/rules.h"
+
+namespace fanfare::session {
+
+class Session;
+
+struct Message {
+  ws::Opcode opcode;     // text or binary
+  MutableBytes payload;  // whole; text is valid UTF-8. The callee may change it; gone when the call returns.
+};
+
+// Why a session ended.
+enum class Cause : std::uint8_t {
+  peer_closed,      // the peer's Close frame came first
+  we_closed,        // ours did, and the peer answered or had its time to
+  rule_broken,      // the peer broke a rule
+  slow_consumer,    // outbox_bytes_max
+  pong_timeout,     // silent after a ping
+  connection_lost,  // reset, or FIN without a Close frame
+  shut_down,        // the server stopped
+};
+std::string_view name_of(Cause cause);
+
+struct CloseInfo {
+  Cause cause = Cause::connection_lost;
+  std::uint16_t code = 1006;            // as it would be reported to an application (RFC6455§7.1.5)
+  std::string_view reason;              // the peer's, when it sent one; borrowed for the call
+  std::optional<ws::Rule> broken_rule;  // with Cause::rule_broken
+};
+
+class Endpoint {
+ public:
+  explicit Endpoint(const SessionSettings& settings) : settings_(settings) {}
+  virtual ~Endpoint() = default;
+  Endpoint(const Endpoint&) = delete;
+  Endpoint& operator=(const Endpoint&) = delete;
+
+  virtual void on_open(Session&) {}
+  virtual void on_message(Session&, const Message&) = 0;
+  // The outbox is empty again after send() said congested.
+  virtual void on_drained(Session&) {}
+  virtual void on_pong(Session&, Bytes) {}
+  // Exactly once for every session that was opened. Nothing can be sent any more.
+  virtual void on_close(Session&, const CloseInfo&) {}
+
+  const SessionSettings& settings() const { return settings_; }
+
+ private:
+  const SessionSettings& settings_;
+};
+
+}  // namespace fanfare::session

@@ -1,0 +1,73 @@
+#include "session/loop_server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "session/server_session.h"
+
+namespace fanfare::session {
+
+LoopServer::LoopServer(net::Loop& loop, LoopServerOptions options)
+    : options_(options),
+      gate_(options.gate == nullptr ? own_gate_ : *options.gate),
+      sessions_(loop, options.sweep_interval) {}
+
+LoopServer::~LoopServer() {
+  stop_listening();
+  sessions_.close_all();
+}
+
+void LoopServer::listen(net::Descriptor listening, Site& site, ListenerOptions options) {
+  const Entrance& entrance = entrances_.emplace_back(site, options_.http, gate_, std::move(options));
+  listeners_.push_back(loop().listen(std::move(listening), [this, &entrance](net::Descriptor connected) {
+    serve(std::move(connected), entrance);
+  }));
+}
+
+const Entrance& LoopServer::entrance_of(Site& site) {
+  const auto is_plain = [&](const Entrance& entrance) {
+    return &entrance.site == &site && entrance.options.certificate == nullptr &&
+           entrance.options.proxy_protocol == ProxyProtocol::off;
+  };
+  const auto found = std::ranges::find_if(entrances_, is_plain);
+  if (found != entrances_.end()) return *found;
+  return entrances_.emplace_back(site, options_.http, gate_, ListenerOptions{});
+}
+
+void LoopServer::serve(net::Descriptor connected, const Entrance& entrance) {
+  if (draining_) return refuse(Refusal::shutting_down);
+  if (sessions_.size() >= options_.connections_max) return refuse(Refusal::loop_connections);
+  if (const auto entered = gate_.enter(); !entered) return refuse(entered.error());
+  AddressLimits::Ticket ticket = 0;
+  // Behind a proxy the address comes with its header.
+  if (gate_.limits_addresses() && entrance.options.proxy_protocol == ProxyProtocol::off) {
+    if (const auto address = net::peer_address(connected.get())) {
+      const auto entered = gate_.enter_address(*address, loop().now());
+      if (!entered) {
+        gate_.leave();
+        return refuse(entered.error());
+      }
+      ticket = *entered;
+    }
+  }
+  net::set_no_delay(connected.get());
+  loop().adopt(std::make_unique<ServerSession>(sessions_, entrance, ticket), std::move(connected));
+}
+
+void LoopServer::refuse(Refusal refusal) {
+  refused_.add();
+  gate_.count(refusal);
+}
+
+void LoopServer::stop_listening() {
+  for (const net::ListenerId id : listeners_) loop().stop_listening(id);
+  listeners_.clear();
+}
+
+void LoopServer::drain(std::uint16_t code, std::string_view reason) {
+  stop_listening();
+  draining_ = true;
+  sessions_.for_each([&](Session& session) { session.shut_down(code, reason); });
+}
+
+}  // namespace fanfare::session

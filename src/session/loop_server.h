@@ -1,0 +1,72 @@
+#pragma once
+// A server on one loop: its listeners, its sessions, its sites. Everything here runs on the loop's thread.
+
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/loop.h"
+#include "session/accept_gate.h"
+#include "session/entrance.h"
+#include "session/session_table.h"
+#include "session/site.h"
+
+namespace fanfare::session {
+
+struct LoopServerOptions {
+  HttpSettings http;
+  // Heartbeats and deadlines are kept this exactly.
+  Duration sweep_interval = std::chrono::seconds(1);
+  // Sockets of all kinds on this loop; past it a connection is accepted and closed at once.
+  std::size_t connections_max = 100'000;
+  // Shared with the other loops of a server, and outlives them; null: the loop has one of its own, without
+  // limits.
+  AcceptGate* gate = nullptr;
+};
+
+class LoopServer {
+ public:
+  LoopServer(net::Loop& loop, LoopServerOptions options);
+  LoopServer(const LoopServer&) = delete;
+  LoopServer& operator=(const LoopServer&) = delete;
+  // Closes what is left, on_close included; the loop must not be running.
+  ~LoopServer();
+
+  // The site outlives the server.
+  void listen(net::Descriptor listening, Site& site, ListenerOptions options = {});
+  // Serves a connection that somebody else accepted.
+  void serve(net::Descriptor connected, Site& site) { serve(std::move(connected), entrance_of(site)); }
+
+  // No new connections from here on; open ones go on.
+  void stop_listening();
+  // stop_listening(), then ends every session: WebSockets with this close code, HTTP after the answer under
+  // way.
+  void drain(std::uint16_t code, std::string_view reason);
+
+  SessionTable& sessions() { return sessions_; }
+  net::Loop& loop() const { return sessions_.loop(); }
+  bool is_draining() const { return draining_; }
+  // Turned away at once: by a limit, or because the server stops. AcceptGate has all of them, by reason.
+  const Counter& refused_connections() const { return refused_; }
+  const AcceptGate& gate() const { return gate_; }
+
+ private:
+  void serve(net::Descriptor connected, const Entrance& entrance);
+  void refuse(Refusal refusal);
+  const Entrance& entrance_of(Site& site);
+
+  LoopServerOptions options_;
+  AcceptGate own_gate_;
+  AcceptGate& gate_;
+  std::deque<Entrance> entrances_;  // sessions point at them
+  SessionTable sessions_;
+  std::vector<net::ListenerId> listeners_;
+  Counter refused_;
+  bool draining_ = false;
+};
+
+}  // namespace fanfare::session

@@ -1,0 +1,168 @@
+#pragma once
+// A server on one loop, told what time it is, with raw bytes on the other side of real sockets.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "session/loop_server.h"
+#include "session/server_session.h"
+
+namespace fanfare::session {
+using namespace std::chrono_literals;
+
+// Echoes; "pause", "close" and "big" do what they say.
+class EchoEndpoint final : public Endpoint {
+ public:
+  using Endpoint::Endpoint;
+  std::vector<std::string> events;
+  std::function<void(Session&, std::string_view)> when_message;
+  Session* last = nullptr;
+
+ private:
+  void on_open(Session& session) override {
+    events.emplace_back("open");
+    last = &session;
+  }
+  void on_message(Session& session, const Message& message) override {
+    if (when_message) return when_message(session, as_text(message.payload));
+    session.send(message.opcode, message.payload);
+  }
+  void on_drained(Session&) override { events.emplace_back("drained"); }
+  void on_pong(Session&, Bytes payload) override {
+    events.push_back("pong " + std::string(as_text(payload)));
+  }
+  void on_close(Session&, const CloseInfo& info) override {
+    events.push_back("close " + std::string(name_of(info.cause)) + " " + std::to_string(info.code) + " " +
+                     std::string(info.reason));
+    last = nullptr;
+  }
+};
+
+class TestSite final : public Site {
+ public:
+  explicit TestSite(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
+  SessionId waiting;  // asked for /later
+  ws::UpgradePolicy policy;
+  std::function<void(ServerSession&)> when_request;
+
+  void on_request(ServerSession& session, const http::Request& request) override {
+    if (when_request) when_request(session);
+    if (request.path == "/later") {
+      waiting = session.id();
+      return;
+    }
+    session.respond({.body = std::string(request.method) + " " + std::string(request.path) + " " +
+                             std::string(as_text(request.body)),
+                     .headers = {}});
+  }
+  UpgradeDecision on_upgrade(ServerSession&, const http::Request& request) override {
+    if (request.path == "/no") return HttpResponse{.status = 403, .body = "not here\n", .headers = {}};
+    return Acceptance{.endpoint = &endpoint_, .policy = &policy, .data = nullptr};
+  }
+
+ private:
+  EchoEndpoint& endpoint_;
+};
+
+inline constexpr std::string_view kUpgrade =
+    "GET /chat HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+
+// A masked client frame with the mask 0: the payload stands there as it is.
+inline std::string client_frame(std::uint8_t first, std::string_view payload) {
+  std::string frame{static_cast<char>(first)};
+  if (payload.size() < 126) {
+    frame += static_cast<char>(0x80 | payload.size());
+  } else {
+    frame += static_cast<char>(0x80 | 126);
+    frame += static_cast<char>(payload.size() >> 8);
+    frame += static_cast<char>(payload.size() & 0xff);
+  }
+  return frame + std::string(4, '\0') + std::string(payload);
+}
+
+class LoopServerTest : public testing::TestWithParam<net::LoopKind> {
+ protected:
+  LoopServerTest() : loop_(std::move(net::Loop::create({.kind = GetParam(), .clock = &clock_}).value())) {
+    settings_.outbox_bytes_max = 1 << 20;
+    settings_.outbox_bytes_high = 1 << 18;
+  }
+
+  void start(LoopServerOptions options = {}) {
+    options.sweep_interval = 100ms;
+    server_ = std::make_unique<LoopServer>(*loop_, options);
+  }
+
+  // The peer of a connection that the server serves.
+  net::Descriptor connect() {
+    if (server_ == nullptr) start();
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    server_->serve(net::Descriptor(ends[0]), site_);
+    return net::Descriptor(ends[1]);
+  }
+
+  net::Descriptor open_websocket() {
+    net::Descriptor peer = connect();
+    write(peer, kUpgrade);
+    EXPECT_NE(read_until(peer, "\r\n\r\n").find("101 Switching Protocols"), std::string::npos);
+    return peer;
+  }
+
+  static void write(const net::Descriptor& peer, std::string_view bytes) {
+    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // What has come until now; "EOF" at its end when the server closed.
+  static std::string read_now(const net::Descriptor& peer) {
+    std::string text;
+    std::array<char, 65536> piece;
+    for (;;) {
+      const ssize_t got = ::recv(peer.get(), piece.data(), piece.size(), 0);
+      if (got == 0) return text + "EOF";
+      if (got < 0) return text;
+      text.append(piece.data(), static_cast<std::size_t>(got));
+    }
+  }
+  std::string read_until(const net::Descriptor& peer, std::string_view needle) {
+    std::string text;
+    const bool came = run_until([&] {
+      text += read_now(peer);
+      return text.find(needle) != std::string::npos;
+    });
+    EXPECT_TRUE(came) << "waited for " << needle << ", got " << text;
+    return text;
+  }
+  template <typename Condition>
+  bool run_until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      loop_->run_once(1ms);
+    }
+    return true;
+  }
+  // Lets the server live through that time, sweep by sweep.
+  void pass(Duration time) {
+    for (Duration passed{}; passed < time; passed += 50ms) {
+      clock_.advance(50ms);
+      loop_->run_once(0ms);
+    }
+  }
+
+  ManualClock clock_;
+  SessionSettings settings_;
+  std::unique_ptr<net::Loop> loop_;
+  EchoEndpoint endpoint_{settings_};
+  TestSite site_{endpoint_};
+  std::unique_ptr<LoopServer> server_;
+};
+
+}  // namespace fanfare::session

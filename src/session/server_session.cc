@@ -1,0 +1,329 @@
+#include "session/server_session.h"
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "http/render.h"
+#include "http/status.h"
+#include "net/socket.h"
+#include "session/proxy_protocol.h"
+#include "session/session_table.h"
+#include "ws/deflate_codec.h"
+#include "ws/handshake.h"
+
+namespace fanfare::session {
+
+struct ServerSession::Http {
+  explicit Http(const HttpSettings& limits)
+      : settings(limits),
+        parser({.head_bytes_max = limits.head_bytes_max, .body_bytes_max = limits.body_bytes_max}) {}
+
+  // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
+  enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
+
+  const HttpSettings& settings;
+  http::RequestParser parser;
+  std::vector<std::uint8_t> unread;  // a part of the PROXY header, or came while an answer was being made
+  // When it began to do what it does; until the first request's head is whole, when it was accepted.
+  std::uint32_t since_ms = 0;
+  Doing doing = Doing::waiting;
+  bool had_head = false;
+  bool keep_alive = true;
+  bool head_only = false;
+  bool in_read_requests = false;
+  int version_minor = 1;
+};
+
+ServerSession::ServerSession(SessionTable& table, const Entrance& entrance, AddressLimits::Ticket ticket)
+    : Session(table), entrance_(entrance), http_(std::make_unique<Http>(entrance.http)), ticket_(ticket) {
+  http_->since_ms = now_ms();
+}
+
+ServerSession::~ServerSession() = default;
+
+void ServerSession::on_attached() {
+  Session::on_attached();
+  if (entrance_.options.proxy_protocol == ProxyProtocol::required) {
+    http_->doing = Http::Doing::proxy_header;
+  } else {
+    begin_tls();
+  }
+}
+
+void ServerSession::begin_tls() {
+  if (entrance_.options.certificate == nullptr) {
+    http_->doing = Http::Doing::waiting;
+    return;
+  }
+  http_->doing = Http::Doing::securing;
+  start_tls(entrance_.options.certificate->context(), net::TlsRole::server);
+}
+
+void ServerSession::on_secured() {
+  http_->doing = Http::Doing::waiting;
+}
+
+void ServerSession::read_proxy_header(MutableBytes bytes) {
+  std::vector<std::uint8_t>& held = http_->unread;
+  const std::size_t held_before = held.size();
+  held.insert(held.end(), bytes.begin(), bytes.end());
+  const auto header = parse_proxy_header(held);
+  if (!header) {
+    log::warn("proxy_header_refused", {{"peer", peer()}, {"error", header.error()}});
+    return drop(Refusal::proxy_header);
+  }
+  if (!*header) return;
+  const MutableBytes rest = bytes.subspan((*header)->size - held_before);
+  if ((*header)->source) {
+    announced_ = std::make_unique<std::string>((*header)->source->text());
+    if (!enter_address(*(*header)->source)) return;
+  } else if (const auto address = net::peer_address(fd()); address && !enter_address(*address)) {
+    return;
+  }
+  held = {};
+  begin_tls();
+  if (rest.empty()) return;
+  if (http_->doing == Http::Doing::securing) return receive_encrypted(rest);
+  on_receive(rest);
+}
+
+bool ServerSession::enter_address(const net::Address& address) {
+  const auto entered = entrance_.gate.enter_address(address, loop().now());
+  if (!entered) {
+    drop(entered.error());
+    return false;
+  }
+  ticket_ = *entered;
+  return true;
+}
+
+// Before the first request: without an answer, there is nobody to understand it.
+void ServerSession::drop(Refusal refusal) {
+  entrance_.gate.count(refusal);
+  close();
+}
+
+std::string ServerSession::peer() const {
+  if (announced_ != nullptr) return *announced_;
+  const auto address = net::peer_address(fd());
+  return address ? address->text() : "";
+}
+
+void ServerSession::on_receive(MutableBytes bytes) {
+  if (http_ == nullptr) return receive_messages(bytes);
+  table().counters().bytes_received.add(bytes.size());
+  if (http_->doing == Http::Doing::leaving)
+    return;  // RFC9112§9.6: read on, so that no reset destroys the answer
+  if (http_->doing == Http::Doing::proxy_header) return read_proxy_header(bytes);
+  read_requests(bytes);
+}
+
+void ServerSession::read_requests(MutableBytes bytes) {
+  Bytes input = bytes;
+  http_->in_read_requests = true;
+  while (!is_closed() && http_->doing != Http::Doing::leaving) {
+    if (http_->doing == Http::Doing::answering) {
+      if (!input.empty()) {
+        http_->unread.insert(http_->unread.end(), input.begin(), input.end());
+        pause_reading();
+      }
+      break;
+    }
+    const auto next = http_->parser.next(input);
+    if (!next) {
+      refuse(next.error().status, next.error().reason);
+      break;
+    }
+    if (!*next) {
+      if (http_->parser.take_continue()) http::render_continue(*this);
+      note_reading();
+      break;
+    }
+    const http::Request& request = **next;
+    http_->doing = Http::Doing::answering;
+    http_->had_head = true;
+    http_->keep_alive = request.keep_alive;
+    http_->head_only = request.method == "HEAD";
+    http_->version_minor = request.version_minor;
+    if (ws::is_upgrade(request.headers)) {
+      if (!upgrade(request)) continue;
+      // What follows the request is the first of the WebSocket's bytes.
+      return receive_messages(bytes.subspan(bytes.size() - input.size()));
+    }
+    site().on_request(*this, request);
+  }
+  http_->in_read_requests = false;
+}
+
+// Starts the clock of what has only partly come. That of the first head has been running since the accept.
+void ServerSession::note_reading() {
+  if (http_->doing == Http::Doing::waiting && http_->parser.in_request()) {
+    http_->doing = Http::Doing::reading;
+    if (http_->had_head) http_->since_ms = now_ms();
+  }
+  if (!http_->had_head && http_->parser.in_body()) {
+    http_->had_head = true;
+    http_->since_ms = now_ms();
+  }
+}
+
+bool ServerSession::upgrade(const http::Request& request) {
+  UpgradeDecision decision = site().on_upgrade(*this, request);
+  if (const auto* refusal = std::get_if<HttpResponse>(&decision)) {
+    respond(*refusal);
+    return false;
+  }
+  auto& acceptance = std::get<Acceptance>(decision);
+  const auto accepted = ws::accept_upgrade({.method = request.method,
+                                            .version_major = 1,
+                                            .version_minor = request.version_minor,
+                                            .target = request.target,
+                                            .headers = request.headers},
+                                           *acceptance.policy);
+  if (!accepted) {
+    const ws::UpgradeRefusal& refusal = accepted.error();
+    log::debug("upgrade_refused", {{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
+    respond({.status = refusal.status, .body = refusal.reason + "\n", .headers = refusal.headers});
+    return false;
+  }
+  append(as_bytes(accepted->response()));
+  site().on_answered(101);
+  std::unique_ptr<ws::MessageCodec> codec;
+  if (accepted->deflate) {
+    codec = std::make_unique<ws::DeflateCodec>(*accepted->deflate, ws::Role::server,
+                                               table().deflate_pool(acceptance.policy->deflate));
+  }
+  http_.reset();
+  if (acceptance.data != nullptr) acceptance.data->on_agreed(accepted->subprotocol);
+  set_data(std::move(acceptance.data));
+  open(*acceptance.endpoint, {.role = ws::Role::server,
+                              .limits = &acceptance.endpoint->settings().limits,
+                              .random = nullptr,
+                              .codec = std::move(codec)});
+  return true;
+}
+
+void ServerSession::respond(const HttpResponse& response) {
+  if (http_ == nullptr || http_->doing != Http::Doing::answering) return;
+  std::vector<HeaderField> headers;
+  headers.reserve(response.headers.size() + 1);
+  if (!response.content_type.empty())
+    headers.push_back({.name = "Content-Type", .value = response.content_type});
+  for (const ws::OwnedHeader& header : response.headers) {
+    headers.push_back({.name = header.name, .value = header.value});
+  }
+  const std::string date = http::format_date(system_clock().wall_now());
+  http::render_response(*this, response.status, headers, as_bytes(response.body),
+                        {.keep_alive = http_->keep_alive,
+                         .version_minor = http_->version_minor,
+                         .date = date,
+                         .head_only = http_->head_only});
+  site().on_answered(response.status);
+  answered();
+}
+
+void ServerSession::answered() {
+  http_->since_ms = now_ms();
+  if (!http_->keep_alive) {
+    http_->doing = Http::Doing::leaving;
+    resume_reading();
+    finish_writing();
+    return;
+  }
+  http_->doing = Http::Doing::waiting;
+  if (http_->in_read_requests) return;
+  resume_reading();
+  std::vector<std::uint8_t> unread = std::exchange(http_->unread, {});
+  read_requests(unread);
+}
+
+void ServerSession::refuse(int status, std::string_view reason) {
+  http_->doing = Http::Doing::answering;
+  http_->keep_alive = false;
+  respond({.status = status, .body = std::string(reason) + "\n"});
+}
+
+void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
+  if (http_ == nullptr) return Session::shut_down(code, reason);
+  if (http_->doing == Http::Doing::answering) {
+    http_->keep_alive = false;
+  } else if (http_->doing != Http::Doing::leaving) {
+    close();
+  }
+}
+
+void ServerSession::on_end() {
+  if (http_ == nullptr) return Session::on_end();
+  switch (http_->doing) {
+    case Http::Doing::proxy_header:
+    case Http::Doing::securing:
+      return close();
+    case Http::Doing::waiting:
+    case Http::Doing::reading:
+      http_->doing = Http::Doing::leaving;
+      http_->since_ms = now_ms();
+      return finish_writing();
+    case Http::Doing::answering:
+      // A client may say that it has sent its last request and still wait for the answer.
+      http_->keep_alive = false;
+      return;
+    case Http::Doing::leaving:
+      return finish_writing();
+  }
+}
+
+void ServerSession::on_lost(const net::OsError& error) {
+  if (http_ != nullptr && http_->doing == Http::Doing::securing && error.code == EPROTO) {
+    log::debug("tls_handshake_failed", {{"peer", peer()}, {"error", error.detail}});
+    entrance_.gate.count(Refusal::tls_failed);
+  }
+  Session::on_lost(error);
+}
+
+void ServerSession::on_detached() {
+  Session::on_detached();
+  entrance_.gate.leave_address(ticket_);
+  entrance_.gate.leave();
+}
+
+void ServerSession::check_time(std::uint32_t now) {
+  if (http_ == nullptr) return Session::check_time(now);
+  if (is_closed()) return;
+  const HttpSettings& settings = http_->settings;
+  const auto since = std::chrono::milliseconds(now - http_->since_ms);
+  switch (http_->doing) {
+    case Http::Doing::proxy_header:
+      if (since >= settings.handshake_timeout) drop(Refusal::handshake_timeout);
+      break;
+    case Http::Doing::securing:
+      if (since >= settings.tls_timeout) {
+        drop(Refusal::tls_timeout);
+      } else if (since >= settings.handshake_timeout) {
+        drop(Refusal::handshake_timeout);
+      }
+      break;
+    case Http::Doing::waiting:
+      if (http_->had_head) {
+        if (since >= settings.idle_timeout) close();
+      } else if (since >= settings.handshake_timeout) {
+        drop(Refusal::handshake_timeout);
+      }
+      break;
+    case Http::Doing::reading:
+      // One who sends a byte now and then must not hold a connection: the deadline is the whole head's, and
+      // the whole body's.
+      if (since < (http_->had_head ? settings.request_timeout : settings.handshake_timeout)) break;
+      if (!http_->had_head) entrance_.gate.count(Refusal::handshake_timeout);
+      refuse(408, "the request took too long to arrive");
+      break;
+    case Http::Doing::answering:
+      break;
+    case Http::Doing::leaving:
+      if (since >= settings.linger_timeout) close();
+      break;
+  }
+}
+
+}  // namespace fanfare::session

@@ -1,0 +1,60 @@
+#pragma once
+// A connection on the server's side: a PROXY header and the TLS handshake where the listener asks for them,
+// HTTP requests, and a WebSocket from the upgrade on. What HTTP needs is freed at the upgrade.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "session/entrance.h"
+#include "session/session.h"
+#include "session/site.h"
+
+namespace fanfare::session {
+
+class ServerSession final : public Session {
+ public:
+  // The entrance outlives the session, which has entered its gate; `ticket` is for its address.
+  ServerSession(SessionTable& table, const Entrance& entrance, AddressLimits::Ticket ticket);
+  ~ServerSession() override;
+
+  // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing.
+  void respond(const HttpResponse& response);
+  void shut_down(std::uint16_t code, std::string_view reason) override;
+
+  // "127.0.0.1:50312", or "" when the peer is gone. Behind a proxy: what its header says.
+  std::string peer() const;
+
+ private:
+  struct Http;
+
+  void on_attached() override;
+  void on_secured() override;
+  void on_receive(MutableBytes bytes) override;
+  void on_end() override;
+  void on_lost(const net::OsError& error) override;
+  void on_detached() override;
+  void check_time(std::uint32_t now_ms) override;
+
+  void read_proxy_header(MutableBytes bytes);
+  bool enter_address(const net::Address& address);
+  void begin_tls();
+  void drop(Refusal refusal);
+  void read_requests(MutableBytes input);
+  void note_reading();
+  void serve(const http::Request& request);
+  bool upgrade(const http::Request& request);
+  void refuse(int status, std::string_view reason);
+  void answered();
+
+  Site& site() const { return entrance_.site; }
+
+  const Entrance& entrance_;
+  std::unique_ptr<Http> http_;
+  std::unique_ptr<std::string> announced_;  // by the proxy
+  AddressLimits::Ticket ticket_;
+};
+
+}  // namespace fanfare::session

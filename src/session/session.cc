@@ -1,0 +1,263 @@
+#include "session/session.h"
+
+#include <string>
+#include <utility>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "session/session_table.h"
+
+namespace fanfare::session {
+namespace {
+
+std::uint32_t to_ms(Duration duration) {
+  return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
+}
+
+}  // namespace
+
+std::string_view name_of(Cause cause) {
+  switch (cause) {
+    case Cause::peer_closed:
+      return "peer_closed";
+    case Cause::we_closed:
+      return "we_closed";
+    case Cause::rule_broken:
+      return "rule_broken";
+    case Cause::slow_consumer:
+      return "slow_consumer";
+    case Cause::pong_timeout:
+      return "pong_timeout";
+    case Cause::connection_lost:
+      return "connection_lost";
+    case Cause::shut_down:
+      return "shut_down";
+  }
+  return "";
+}
+
+Session::~Session() = default;
+
+std::uint32_t Session::now_ms() const {
+  return table_.now_ms();
+}
+
+void Session::join_table() {
+  if (id_.generation == 0) table_.add(*this);
+}
+
+void Session::on_attached() {
+  join_table();
+}
+
+void Session::open(Endpoint& endpoint, ws::Connection::Options options) {
+  endpoint_ = &endpoint;
+  connection_.emplace(std::move(options));
+  phase_ = Phase::open;
+  deadline_from_ms_ = now_ms();
+  endpoint.on_open(*this);
+}
+
+void Session::receive_messages(MutableBytes input) {
+  awaiting_pong_ = false;
+  table_.counters().bytes_received.add(input.size());
+  if (paused_) {
+    // The loop may have had these bytes in hand when pause() was called.
+    if (unread_ == nullptr) unread_ = std::make_unique<std::vector<std::uint8_t>>();
+    unread_->insert(unread_->end(), input.begin(), input.end());
+    return;
+  }
+  consume(input);
+}
+
+void Session::consume(MutableBytes input) {
+  bool has_answered = false;
+  while (!is_closed()) {
+    if (paused_) {
+      if (!input.empty()) unread_ = std::make_unique<std::vector<std::uint8_t>>(input.begin(), input.end());
+      break;
+    }
+    const auto event = connection_->next(input, *this);
+    if (!event) break;
+    switch (event->kind) {
+      case ws::Event::Kind::message:
+        table_.counters().messages_received.add();
+        if (phase_ == Phase::open) {
+          endpoint_->on_message(*this, {.opcode = event->opcode, .payload = event->payload});
+        }
+        break;
+      case ws::Event::Kind::ping:
+        has_answered = true;
+        break;
+      case ws::Event::Kind::pong:
+        if (phase_ == Phase::open) endpoint_->on_pong(*this, event->payload);
+        break;
+      case ws::Event::Kind::close:
+        handle_close(*event);
+        break;
+      case ws::Event::Kind::failed: {
+        const ws::RuleInfo& rule = ws::info(event->rule);
+        log::debug("websocket_rule_broken",
+                   {{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
+        end(Cause::rule_broken, rule.code, {}, event->rule);
+        leave();
+        break;
+      }
+    }
+  }
+  // Answers the connection made by itself (pongs) count against the outbox like everything else; they may
+  // stand behind the one large message that the outbox takes past its limit.
+  if (has_answered && phase_ == Phase::open) has_room(endpoint_->settings().limits.message_bytes_max);
+}
+
+void Session::handle_close(const ws::Event& event) {
+  const std::string reason(as_text(event.payload));
+  if (phase_ == Phase::closing) {
+    end(cause_, event.code, reason);
+  } else {
+    end(Cause::peer_closed, event.code, reason);
+  }
+  leave();
+}
+
+SendResult Session::send(ws::Opcode opcode, Bytes payload) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  connection_->send(opcode, payload, *this);
+  return after_queueing();
+}
+
+SendResult Session::send_frame(const SharedBytes& frame) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  push(frame);
+  return after_queueing();
+}
+
+SendResult Session::ping(Bytes payload) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  connection_->ping(payload, *this);
+  return after_queueing();
+}
+
+SendResult Session::after_queueing() {
+  table_.counters().messages_sent.add();
+  if (queued_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
+  congested_ = true;
+  tell_when_flushed();
+  return SendResult::congested;
+}
+
+// One message may be larger than the limit, so that a long answer can be given to a reader who keeps up: what
+// counts is what already waits when it comes.
+bool Session::has_room(std::size_t allowance) {
+  if (queued_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
+  connection_->close(ws::close_code::try_again_later, "reading too slowly", *this);
+  begin_closing(Cause::slow_consumer);
+  return false;
+}
+
+void Session::start_closing(std::uint16_t code, std::string_view reason) {
+  if (phase_ != Phase::open) return;
+  connection_->close(code, reason, *this);
+  begin_closing(Cause::we_closed);
+}
+
+void Session::shut_down(std::uint16_t code, std::string_view reason) {
+  if (phase_ == Phase::handshake) return close();
+  if (phase_ != Phase::open) return;
+  connection_->close(code, reason, *this);
+  begin_closing(Cause::shut_down);
+}
+
+void Session::begin_closing(Cause cause) {
+  phase_ = Phase::closing;
+  cause_ = cause;
+  deadline_from_ms_ = now_ms();
+  // The peer's Close has to be read, whatever the application had in mind.
+  resume();
+}
+
+void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std::optional<ws::Rule> rule) {
+  if (phase_ == Phase::handshake || phase_ == Phase::ended) return;
+  phase_ = Phase::ended;
+  deadline_from_ms_ = now_ms();
+  endpoint_->on_close(*this, {.cause = cause, .code = code, .reason = reason, .broken_rule = rule});
+}
+
+void Session::leave() {
+  if (connection_->should_close_transport()) finish_writing();
+}
+
+void Session::pause() {
+  if (phase_ != Phase::open) return;
+  paused_ = true;
+  pause_reading();
+}
+
+void Session::resume() {
+  if (!paused_) return;
+  paused_ = false;
+  if (unread_ != nullptr) {
+    const auto unread = std::exchange(unread_, nullptr);
+    consume(*unread);
+  }
+  if (paused_) return;
+  awaiting_pong_ = false;
+  resume_reading();
+}
+
+void Session::on_flushed() {
+  if (!congested_) return;
+  congested_ = false;
+  if (phase_ == Phase::open) endpoint_->on_drained(*this);
+}
+
+void Session::on_end() {
+  // A FIN in the middle of the WebSocket, or the peer's part of the end.
+  if (phase_ == Phase::ended && queued_bytes() > 0)
+    return finish_writing();  // it may still read; the loop closes after the last byte
+  end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
+  close();
+}
+
+void Session::on_lost(const net::OsError&) {
+  end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
+}
+
+void Session::on_detached() {
+  end(phase_ == Phase::closing ? cause_ : Cause::shut_down, ws::close_code::abnormal);
+  if (id_.generation != 0) table_.remove(*this);
+}
+
+void Session::check_time(std::uint32_t now) {
+  if (phase_ == Phase::handshake || is_closed()) return;
+  const SessionSettings& settings = endpoint_->settings();
+  const std::uint32_t since = now - deadline_from_ms_;
+  switch (phase_) {
+    case Phase::handshake:
+      break;
+    case Phase::open:
+      // A session that is not read cannot be heard.
+      if (settings.ping_interval == Duration::zero() || paused_) break;
+      if (awaiting_pong_ && since >= to_ms(settings.pong_timeout)) {
+        end(Cause::pong_timeout, ws::close_code::abnormal);
+        close();
+      } else if (!awaiting_pong_ && since >= to_ms(settings.ping_interval)) {
+        deadline_from_ms_ = now;
+        awaiting_pong_ = true;
+        connection_->ping({}, *this);
+      }
+      break;
+    case Phase::closing:
+      // RFC6455§7.1.7: the peer had its time to answer.
+      if (since >= to_ms(settings.close_timeout)) {
+        end(cause_, ws::close_code::abnormal);
+        close();
+      }
+      break;
+    case Phase::ended:
+      if (since >= to_ms(settings.close_timeout)) close();
+      break;
+  }
+}
+
+}  // namespace fanfare::session

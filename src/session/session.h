@@ -1,0 +1,124 @@
+#pragma once
+// One WebSocket connection, after its handshake and on either side: the protocol (ws::Connection) meets the
+// socket (net::Stream). On its loop's thread only; others reach it by posting to the loop with its SessionId.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/shared_bytes.h"
+#include "net/stream.h"
+#include "session/endpoint.h"
+#include "ws/connection.h"
+
+namespace fanfare::session {
+
+class SessionTable;
+
+// Names a session for as long as its loop runs: a later session in the same place has another generation.
+struct SessionId {
+  std::uint32_t place = 0;
+  std::uint32_t generation = 0;
+  bool operator==(const SessionId&) const = default;
+};
+
+enum class SendResult : std::uint8_t {
+  queued,
+  congested,  // queued, but the peer reads slower than we send: better wait for on_drained
+  closed,  // not queued: the session is closing or closed, or this message was one too many (slow_consumer)
+};
+
+// What an application keeps with a session.
+class SessionData {
+ public:
+  virtual ~SessionData() = default;
+  // What the handshake agreed on, before on_open; empty: no subprotocol.
+  virtual void on_agreed(std::string_view /*subprotocol*/) {}
+};
+
+class Session : public net::Stream {
+ public:
+  ~Session() override;
+
+  SendResult send(ws::Opcode opcode, Bytes payload);
+  SendResult send_text(std::string_view text) { return send(ws::Opcode::text, as_bytes(text)); }
+  // A whole frame made by ws::encode_message(), shared with other sessions. Server side only: it is not
+  // masked.
+  SendResult send_frame(const SharedBytes& frame);
+  SendResult ping(Bytes payload = {});
+  // Starts the closing handshake; on_close follows when the peer answers or close_timeout has passed.
+  void start_closing(std::uint16_t code, std::string_view reason = {});
+  // The server stops: as start_closing, with Cause::shut_down.
+  virtual void shut_down(std::uint16_t code, std::string_view reason = {});
+
+  // Between the two nothing is handed to on_message; the peer is held back by TCP.
+  void pause();
+  void resume();
+
+  bool is_open() const { return phase_ == Phase::open; }
+  // send() said congested, and on_drained has not been called since.
+  bool is_congested() const { return congested_; }
+  SessionId id() const { return id_; }
+  Endpoint& endpoint() const { return *endpoint_; }
+
+  template <typename Data>
+  Data& data() const {
+    return static_cast<Data&>(*data_);
+  }
+  void set_data(std::unique_ptr<SessionData> data) { data_ = std::move(data); }
+
+ protected:
+  explicit Session(SessionTable& table) : table_(table) {}
+
+  // The handshake is done: the WebSocket begins.
+  void open(Endpoint& endpoint, ws::Connection::Options options);
+  bool was_opened() const { return connection_.has_value(); }
+  void receive_messages(MutableBytes input);
+
+  // Takes its place in the table, once: on_attached does it for those that did not need one earlier.
+  void join_table();
+
+  void on_attached() override;
+  void on_flushed() override;
+  void on_end() override;
+  void on_lost(const net::OsError& error) override;
+  void on_detached() override;
+
+  // Called by the table's sweep. `now_ms` is the table's clock.
+  virtual void check_time(std::uint32_t now_ms);
+  std::uint32_t now_ms() const;
+  SessionTable& table() const { return table_; }
+
+ private:
+  friend class SessionTable;
+
+  enum class Phase : std::uint8_t { handshake, open, closing, ended };
+
+  void consume(MutableBytes input);
+  void handle_close(const ws::Event& event);
+  SendResult after_queueing();
+  bool has_room(std::size_t allowance = 0);
+  void begin_closing(Cause cause);
+  // Tells the endpoint, once. The transport goes on to its own end.
+  void end(Cause cause, std::uint16_t code, std::string_view reason = {}, std::optional<ws::Rule> rule = {});
+  // RFC6455§7.1.1: a server sends what is queued and a FIN, then waits for the peer's; a client waits for the
+  // server's FIN first, unless it failed the connection.
+  void leave();
+
+  SessionTable& table_;
+  Endpoint* endpoint_ = nullptr;
+  std::unique_ptr<SessionData> data_;
+  std::unique_ptr<std::vector<std::uint8_t>> unread_;  // received while paused
+  std::optional<ws::Connection> connection_;
+  SessionId id_;
+  std::uint32_t deadline_from_ms_ = 0;  // when the last ping went out, or when closing began
+  Phase phase_ = Phase::handshake;
+  Cause cause_ = Cause::we_closed;
+  bool paused_ = false;
+  bool awaiting_pong_ = false;
+  bool congested_ = false;
+};
+
+}  // namespace fanfare::session

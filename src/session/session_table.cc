@@ -1,0 +1,71 @@
+#include "session/session_table.h"
+
+#include "base/check.h"
+
+namespace fanfare::session {
+
+SessionTable::SessionTable(net::Loop& loop, Duration sweep_interval)
+    : loop_(loop), sweep_interval_(sweep_interval), started_(loop.now()) {
+  schedule();
+}
+
+SessionTable::~SessionTable() {
+  FANFARE_CHECK(size_ == 0);
+  loop_.cancel(timer_);
+}
+
+std::uint32_t SessionTable::now_ms() const {
+  return static_cast<std::uint32_t>(
+      std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - started_).count());
+}
+
+Session* SessionTable::find(SessionId id) const {
+  if (id.place >= places_.size() || places_[id.place].generation != id.generation) return nullptr;
+  return places_[id.place].session;
+}
+
+ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
+  for (const auto& pool : deflate_pools_) {
+    if (pool->options() == options) return *pool;
+  }
+  return *deflate_pools_.emplace_back(std::make_unique<ws::DeflatePool>(options));
+}
+
+void SessionTable::close_all() {
+  while (size_ > 0) {
+    for_each([](Session& session) { session.close(); });
+    loop_.run_once(Duration::zero());
+  }
+}
+
+void SessionTable::add(Session& session) {
+  if (free_places_.empty()) {
+    free_places_.push_back(static_cast<std::uint32_t>(places_.size()));
+    places_.emplace_back();
+  }
+  const std::uint32_t place = free_places_.back();
+  free_places_.pop_back();
+  places_[place].session = &session;
+  session.id_ = {.place = place, .generation = ++places_[place].generation};
+  ++size_;
+}
+
+void SessionTable::remove(Session& session) {
+  places_[session.id_.place].session = nullptr;
+  free_places_.push_back(session.id_.place);
+  --size_;
+}
+
+void SessionTable::schedule() {
+  timer_ = loop_.call_after(sweep_interval_, [this] {
+    sweep();
+    schedule();
+  });
+}
+
+void SessionTable::sweep() {
+  const std::uint32_t now = now_ms();
+  for_each([now](Session& session) { session.check_time(now); });
+}
+
+}  // namespace fanfare::session

@@ -1,0 +1,92 @@
+#pragma once
+// The sessions of one loop: who is here, by id, and the sweep that gives each its heartbeat and its deadlines
+// without a timer of its own.
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/random.h"
+#include "net/loop.h"
+#include "session/session.h"
+#include "ws/deflate_pool.h"
+
+namespace fanfare::session {
+
+// Written by the loop's thread alone, read by anyone.
+class Counter {
+ public:
+  void add(std::uint64_t n = 1) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  std::uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<std::uint64_t> value_ = 0;
+};
+
+struct SessionCounters {
+  Counter messages_received;
+  Counter messages_sent;
+  Counter bytes_received;
+  Counter bytes_sent;  // queued for sending, frames and HTTP alike
+};
+
+class SessionTable {
+ public:
+  // `sweep_interval`: how exact heartbeats and deadlines are; those of every endpoint of the loop should be
+  // several times as long.
+  SessionTable(net::Loop& loop, Duration sweep_interval);
+  ~SessionTable();
+  SessionTable(const SessionTable&) = delete;
+  SessionTable& operator=(const SessionTable&) = delete;
+
+  // Null when that session is gone.
+  Session* find(SessionId id) const;
+  std::size_t size() const { return size_; }
+  template <typename Visit>
+  void for_each(Visit&& visit) {
+    // By index: a visit may add sessions, and then the places move.
+    // NOLINTNEXTLINE(modernize-loop-convert)
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+      if (places_[i].session != nullptr) visit(*places_[i].session);
+    }
+  }
+
+  // Closes every session and runs the loop, which must not be running, until they are gone.
+  void close_all();
+
+  net::Loop& loop() const { return loop_; }
+  Random& random() { return random_; }
+  SessionCounters& counters() { return counters_; }
+  // What the compressed sessions of this loop with these options share.
+  ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
+  // Milliseconds since the table was made; wraps after 49 days, so only differences mean anything.
+  std::uint32_t now_ms() const;
+
+ private:
+  friend class Session;
+  struct Place {
+    Session* session = nullptr;
+    std::uint32_t generation = 0;
+  };
+
+  void add(Session& session);
+  void remove(Session& session);
+  void sweep();
+  void schedule();
+
+  net::Loop& loop_;
+  const Duration sweep_interval_;
+  const Instant started_;
+  SystemRandom random_;
+  SessionCounters counters_;
+  std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
+  std::vector<Place> places_;
+  std::vector<std::uint32_t> free_places_;
+  std::size_t size_ = 0;
+  net::TimerId timer_;
+};
+
+}  // namespace fanfare::session

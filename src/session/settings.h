@@ -1,0 +1,49 @@
+#pragma once
+// The limits and intervals of sessions, by name. Each has a default, what happens at it, and a test at it and
+// one past it.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "base/time.h"
+#include "ws/connection.h"
+
+namespace fanfare::session {
+
+// Of one WebSocket endpoint; outlives its sessions.
+struct SessionSettings {
+  ws::Limits limits;
+  // A ping this often to every session; zero: never.
+  Duration ping_interval = std::chrono::seconds(30);
+  // How long after a ping a session may stay silent before it is dropped (reported as 1006). Any byte counts.
+  Duration pong_timeout = std::chrono::seconds(60);
+  // RFC6455§7.1.1: how long a closing session waits for the peer's Close, and then for its FIN.
+  Duration close_timeout = std::chrono::seconds(5);
+  // Sending to a session that has this much queued ends it with 1013 (try again later): a reader this far
+  // behind would otherwise lose messages in silence, or cost the memory of everyone else. A single message
+  // may be larger.
+  std::size_t outbox_bytes_max = std::size_t{4} << 20;
+  // From here on send() says congested: a sender that can wait should wait for on_drained.
+  std::size_t outbox_bytes_high = std::size_t{1} << 20;
+};
+
+// Of a listening port; outlives its sessions.
+struct HttpSettings {
+  // From accepting a connection to the end of its first request's head, PROXY header and TLS handshake
+  // included: whoever says nothing, or a byte now and then, does not hold a place for longer. Slower: 408 if
+  // part of a request is there, else dropped without a word (Refusal::handshake_timeout).
+  Duration handshake_timeout = std::chrono::seconds(10);
+  // From accepting a connection to the end of its TLS handshake. Slower: dropped (Refusal::tls_timeout).
+  Duration tls_timeout = std::chrono::seconds(5);
+  // From the end of the first head, or the first byte of a later request, to the end of its body. Slower:
+  // 408.
+  Duration request_timeout = std::chrono::seconds(10);
+  // How long a connection may stay open between requests.
+  Duration idle_timeout = std::chrono::seconds(60);
+  // RFC9112§9.6: how long a client may take to close after the last answer.
+  Duration linger_timeout = std::chrono::seconds(2);
+  std::size_t head_bytes_max = 16 * 1024;             // past it: 431
+  std::size_t body_bytes_max = std::size_t{8} << 20;  // past it: 413
+};
+
+}  // namespace fanfare::session

@@ -1,0 +1,46 @@
+#pragma once
+// What a listening port serves: plain HTTP requests are answered by the site, upgrades are sent on to an
+// endpoint or refused. One site per loop, called on its thread.
+
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "http/request_parser.h"
+#include "session/endpoint.h"
+#include "session/session.h"
+#include "ws/handshake.h"
+
+namespace fanfare::session {
+
+class ServerSession;
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::vector<ws::OwnedHeader> headers;  // besides Content-Type, Content-Length, Date and Connection
+};
+
+// The upgrade goes on: the handshake is checked against the policy and the endpoint gets the session.
+struct Acceptance {
+  Endpoint* endpoint = nullptr;               // outlives the session
+  const ws::UpgradePolicy* policy = nullptr;  // good for the call
+  std::unique_ptr<SessionData> data;          // becomes the session's; destroyed if the handshake fails
+};
+using UpgradeDecision = std::variant<Acceptance, HttpResponse>;
+
+class Site {
+ public:
+  virtual ~Site() = default;
+  // A whole request, borrowed for the call. The answer is session.respond(), now or later (keep the id); the
+  // next request of the connection is read after it.
+  virtual void on_request(ServerSession& session, const http::Request& request) = 0;
+  virtual UpgradeDecision on_upgrade(ServerSession& session, const http::Request& request) = 0;
+  // After each answer, those the session gives by itself (400, 408, ...) and accepted upgrades (101)
+  // included.
+  virtual void on_answered(int /*status*/) {}
+};
+
+}  // namespace fanfare::session

@@ -1,0 +1,83 @@
+#pragma once
+// A JSON-RPC backend as the gateway sees it: a node behind HTTP, a pool of them, the development chain in the
+// same process. Everything here happens on one worker thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "upstream/failure.h"
+
+namespace fanfare::upstream {
+
+// Whether a call may be made a second time after some of it was sent. A call that was never sent may always
+// be.
+enum class Repeat : std::uint8_t {
+  if_unsent,  // it changes something, or nobody knows: at most one node gets it, at most once
+  always,     // it only reads
+};
+
+struct CallOptions {
+  // From call() to done(), waiting for a connection included, all attempts together. Unset: the backend's
+  // own.
+  std::optional<Duration> timeout;
+  // The JSON-RPC method, or "batch": a label for metrics, nothing is decided by it.
+  std::string method;
+  Repeat repeat = Repeat::if_unsent;
+  // Only nodes known to have this block may answer; pools honour it. 0: any node.
+  std::uint64_t head_min = 0;
+};
+
+struct Reply {
+  std::string body;
+  // Which member of a pool answered; 0 from a single endpoint.
+  std::size_t member = 0;
+};
+
+using Result = std::expected<Reply, Failure>;
+using Done = std::move_only_function<void(Result)>;
+
+class Backend {
+ public:
+  Backend() = default;
+  // Ends outstanding calls with FailureKind::shutdown.
+  virtual ~Backend() = default;
+  Backend(const Backend&) = delete;
+  Backend& operator=(const Backend&) = delete;
+
+  // Sends one JSON-RPC text (a request or a batch) as it is. `done` runs on the worker thread, exactly once,
+  // never before call() has returned. Worker thread only.
+  virtual void call(std::string body, CallOptions options, Done done) = 0;
+
+  // For logs and metrics: an id from the configuration or a redacted URL. Good as long as the backend.
+  virtual std::string_view name() const = 0;
+};
+
+// One finished call, for metrics. The views are good for the call of the observer.
+struct CallReport {
+  std::string_view endpoint;
+  std::string_view method;
+  Duration latency{};
+  std::optional<FailureKind> failure;  // unset: answered
+  int http_status = 0;
+  std::size_t bytes_sent = 0;
+  std::size_t bytes_received = 0;  // of the body, as it is after decompression
+};
+
+// Told what happens, on the worker thread. It outlives the backends it is given to.
+class Observer {
+ public:
+  virtual ~Observer() = default;
+  virtual void call_finished(const CallReport& report) = 0;
+  // A member of a pool was put aside (available = false) or taken back.
+  virtual void availability_changed(std::string_view /*endpoint*/, bool /*available*/) {}
+  // A call was made again at another member.
+  virtual void failed_over(std::string_view /*from*/, std::string_view /*to*/) {}
+};
+
+}  // namespace fanfare::upstream

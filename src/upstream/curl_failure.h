@@ -1,0 +1,11 @@
+#pragma once
+// What curl's result codes mean to us.
+
+#include "upstream/failure.h"
+
+namespace fanfare::upstream {
+
+// `curl_code` is a CURLcode other than CURLE_OK.
+FailureKind failure_kind_of(int curl_code);
+
+}  // namespace fanfare::upstream

@@ -1,0 +1,39 @@
+// What an endpoint may be made with.
+
+#include <curl/curl.h>
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "upstream/http_endpoint.h"
+
+namespace fanfare::upstream {
+namespace {
+
+bool has_line_break(std::string_view text) {
+  return text.find_first_of("\r\n\0", 0, 3) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::optional<std::string> problem_with(const HttpOptions& options) {
+  if (!options.url.starts_with("http://") && !options.url.starts_with("https://")) {
+    return "an upstream URL starts with http:// or https://";
+  }
+  CURLU* parsed = curl_url();
+  const CURLUcode code = curl_url_set(parsed, CURLUPART_URL, options.url.c_str(), 0);
+  curl_url_cleanup(parsed);
+  if (code != CURLUE_OK) return std::string("not a URL: ") + curl_url_strerror(code);
+  for (const auto& [name, value] : options.headers) {
+    if (name.empty() || has_line_break(name) || has_line_break(value) ||
+        name.find(':') != std::string::npos) {
+      return "a header name or value is empty or breaks the line";
+    }
+  }
+  if (has_line_break(options.user_agent)) return "the user agent breaks the line";
+  if (options.connections_max == 0) return "connections_max is at least 1";
+  return std::nullopt;
+}
+
+}  // namespace fanfare::upstream

@@ -1,0 +1,100 @@
+#include "upstream/methods.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace fanfare::upstream {
+namespace {
+
+// Sorted, for the search. Filters (eth_newFilter, eth_getFilterChanges, ..) are absent on purpose: they live
+// in one node.
+constexpr std::array kReads = std::to_array<std::string_view>({
+    "debug_getRawBlock",
+    "debug_getRawHeader",
+    "debug_getRawReceipts",
+    "debug_getRawTransaction",
+    "debug_traceBlockByHash",
+    "debug_traceBlockByNumber",
+    "debug_traceCall",
+    "debug_traceTransaction",
+    "eth_accounts",
+    "eth_blobBaseFee",
+    "eth_blockNumber",
+    "eth_call",
+    "eth_chainId",
+    "eth_coinbase",
+    "eth_createAccessList",
+    "eth_estimateGas",
+    "eth_feeHistory",
+    "eth_gasPrice",
+    "eth_getBalance",
+    "eth_getBlockByHash",
+    "eth_getBlockByNumber",
+    "eth_getBlockReceipts",
+    "eth_getBlockTransactionCountByHash",
+    "eth_getBlockTransactionCountByNumber",
+    "eth_getCode",
+    "eth_getHeaderByHash",
+    "eth_getHeaderByNumber",
+    "eth_getLogs",
+    "eth_getProof",
+    "eth_getRawTransactionByBlockHashAndIndex",
+    "eth_getRawTransactionByBlockNumberAndIndex",
+    "eth_getRawTransactionByHash",
+    "eth_getStorageAt",
+    "eth_getTransactionByBlockHashAndIndex",
+    "eth_getTransactionByBlockNumberAndIndex",
+    "eth_getTransactionByHash",
+    "eth_getTransactionCount",
+    "eth_getTransactionReceipt",
+    "eth_getUncleByBlockHashAndIndex",
+    "eth_getUncleByBlockNumberAndIndex",
+    "eth_getUncleCountByBlockHash",
+    "eth_getUncleCountByBlockNumber",
+    "eth_getWork",
+    "eth_hashrate",
+    "eth_maxPriorityFeePerGas",
+    "eth_mining",
+    "eth_pendingTransactions",
+    "eth_protocolVersion",
+    "eth_simulateV1",
+    "eth_syncing",
+    "net_listening",
+    "net_peerCount",
+    "net_version",
+    "rpc_modules",
+    "trace_block",
+    "trace_call",
+    "trace_callMany",
+    "trace_filter",
+    "trace_get",
+    "trace_replayBlockTransactions",
+    "trace_replayTransaction",
+    "trace_transaction",
+    "txpool_content",
+    "txpool_contentFrom",
+    "txpool_inspect",
+    "txpool_status",
+    "web3_clientVersion",
+    "web3_sha3",
+});
+static_assert(std::ranges::is_sorted(kReads));
+
+}  // namespace
+
+Repeat repeat_of(std::string_view method) {
+  return std::ranges::binary_search(kReads, method) ? Repeat::always : Repeat::if_unsent;
+}
+
+CallOptions options_for(std::string_view method) {
+  return {.method = std::string(method), .repeat = repeat_of(method)};
+}
+
+CallOptions options_for_batch(std::span<const std::string_view> methods) {
+  const bool reads_only = std::ranges::all_of(
+      methods, [](std::string_view method) { return repeat_of(method) == Repeat::always; });
+  return {.method = "batch", .repeat = reads_only ? Repeat::always : Repeat::if_unsent};
+}
+
+}  // namespace fanfare::upstream

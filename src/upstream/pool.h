@@ -1,0 +1,78 @@
+#pragma once
+// Several nodes of one network as one backend. The order given is the order of preference; what changes it is
+// health (health.h) and how far a node's head is behind the others'.
+//
+// A call that failed goes to the next member if that is safe: always when nothing of it was sent, otherwise
+// only when it may be repeated. A pool never refuses what it could try: with every member put aside, the one
+// whose probe is due first is asked all the same.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "upstream/backend.h"
+#include "upstream/health.h"
+#include "upstream/worker.h"
+
+namespace fanfare::upstream {
+
+struct PoolOptions {
+  std::string name = "pool";
+  HealthLimits health;
+  // All attempts together, unless the call says otherwise.
+  Duration timeout = std::chrono::seconds(30);
+  // One attempt of a repeatable call, as long as another available member is left to be asked.
+  Duration attempt_timeout = std::chrono::seconds(10);
+  // A repeatable call without an answer by then is given to the next available member too, and the first
+  // answer counts. At most one call in ten is hedged, so that a slow network does not get twice the load.
+  // Unset: never.
+  std::optional<Duration> hedge_after;
+  // Members put aside are asked for their head when their time is over, and taken back when they answer.
+  Duration probe_timeout = std::chrono::seconds(5);
+  // With more than one member: how often those of whom nothing was heard are asked for their head. Zero:
+  // never.
+  Duration watch_heads_every = std::chrono::seconds(10);
+  // Blocks behind the best head known; past it a member comes after those that keep up.
+  std::uint64_t head_lag_max = 5;
+  // Between two looks at the members when none has the block a call needs.
+  Duration behind_retry = std::chrono::milliseconds(100);
+};
+
+struct MemberStatus {
+  std::string_view name;  // good as long as the pool
+  bool available = true;
+  std::uint64_t head = 0;  // 0: not known yet
+  Duration latency{};      // of its answers, smoothed
+};
+
+class Pool final : public Backend {
+ public:
+  // At least one member. The observer may be null.
+  Pool(Worker& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options = {},
+       Observer* observer = nullptr);
+  // Any thread.
+  ~Pool() override;
+
+  void call(std::string body, CallOptions options, Done done) override;
+  std::string_view name() const override;
+
+  // What a poller learned: member `member` (Reply::member) has block `number` as its head. Worker thread
+  // only.
+  void head_seen(std::size_t member, std::uint64_t number);
+
+  // Worker thread only.
+  std::vector<MemberStatus> status() const;
+  // How many members are not put aside. Any thread.
+  std::size_t available() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fanfare::upstream

@@ -1,0 +1,81 @@
+#pragma once
+// What a pool knows of its members, and how it learns it: health, heads, latency; probes of those put aside,
+// and a look at the heads of those nobody asks. Worker thread only, but for available().
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "upstream/backend.h"
+#include "upstream/health.h"
+#include "upstream/pool.h"
+#include "upstream/worker.h"
+
+namespace fanfare::upstream {
+
+class PoolMembers {
+ public:
+  using HeadWaiter = std::move_only_function<void()>;
+
+  PoolMembers(Worker& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
+              Observer* observer);
+
+  // Begins to watch the heads, where there is more than one member.
+  void begin();
+  // No more probes, no more answers to ask_head().
+  void end();
+  // After end(): ends the members' calls.
+  void destroy_backends();
+
+  std::size_t size() const { return members_.size(); }
+  Backend& backend(std::size_t index) { return *members_[index].backend; }
+  std::uint64_t head(std::size_t index) const { return members_[index].head; }
+
+  // The best member that is not in `tried`: available before aside, keeping up before lagging, then the order
+  // given; of those aside, the one whose probe is due first.
+  std::optional<std::size_t> choose(const std::vector<bool>& tried, bool only_available) const;
+
+  // A call to the member, begun at `begun`, has ended.
+  void note(std::size_t index, Instant begun, const Result& result) { note(index, begun, result, false); }
+  // Asks the member for its head; `waiter` (may be empty) runs when head() is as new as it gets, or the
+  // question has failed. One question at a time, shared by all who wait. Never runs after end().
+  void ask_head(std::size_t index, HeadWaiter waiter);
+  void head_seen(std::size_t index, std::uint64_t number);
+
+  std::vector<MemberStatus> status() const;
+  std::size_t available() const { return available_; }
+
+ private:
+  struct Member {
+    std::unique_ptr<Backend> backend;
+    Health health;
+    std::uint64_t head = 0;
+    Instant head_at{};
+    Duration latency{};
+    TimerId probe_timer;
+    bool head_asked = false;
+    std::vector<HeadWaiter> head_waiters;
+  };
+
+  void note(std::size_t index, Instant begun, const Result& result, bool probe);
+  void cross(std::size_t index, Health::Edge edge, const Failure* failure);
+  void arm_probe(std::size_t index);
+  void watch_heads();
+
+  Worker& worker_;
+  const PoolOptions& options_;
+  Observer* observer_;
+  SystemRandom random_;
+  std::vector<Member> members_;
+  TimerId watch_timer_;
+  std::atomic<std::size_t> available_;
+  bool ended_ = false;
+};
+
+}  // namespace fanfare::upstream

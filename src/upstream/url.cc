@@ -1,0 +1,119 @@
+#include "upstream/url.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+
+namespace fanfare::upstream {
+namespace {
+
+constexpr std::string_view kHidden = "***";
+constexpr std::size_t kSegmentShownMax = 4;
+
+struct Parts {
+  std::string_view scheme;     // with "://"
+  std::string_view user;       // without '@'
+  std::string_view authority;  // host and port
+  std::string_view path;       // with the leading '/', or empty
+  std::string_view query;      // everything after '?' or '#'
+  bool has_user = false;
+  bool has_query = false;
+};
+
+// False when there is no scheme or no host: then nothing can be told from a secret.
+bool split(std::string_view url, Parts& parts) {
+  const std::size_t scheme_end = url.find("://");
+  if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
+  parts.scheme = url.substr(0, scheme_end + 3);
+  std::string_view rest = url.substr(scheme_end + 3);
+
+  if (const std::size_t mark = rest.find_first_of("?#"); mark != std::string_view::npos) {
+    parts.has_query = true;
+    parts.query = rest.substr(mark + 1);
+    rest = rest.substr(0, mark);
+  }
+  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
+    parts.path = rest.substr(slash);
+    rest = rest.substr(0, slash);
+  }
+  // The last '@': a password may hold one.
+  if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
+    parts.has_user = true;
+    parts.user = rest.substr(0, at);
+    rest = rest.substr(at + 1);
+  }
+  parts.authority = rest;
+  return !rest.empty();
+}
+
+template <typename Each>
+void each_segment(std::string_view path, Each&& each) {
+  while (!path.empty()) {
+    path.remove_prefix(1);  // the '/'
+    const std::size_t end = std::min(path.find('/'), path.size());
+    each(path.substr(0, end));
+    path.remove_prefix(end);
+  }
+}
+
+}  // namespace
+
+std::string redacted(std::string_view url) {
+  Parts parts;
+  if (!split(url, parts)) return std::string(kHidden);
+  std::string shown(parts.scheme);
+  if (parts.has_user) shown.append(kHidden).append("@");
+  shown.append(parts.authority);
+  each_segment(parts.path, [&](std::string_view segment) {
+    shown.append("/").append(segment.size() > kSegmentShownMax ? kHidden : segment);
+  });
+  if (parts.has_query) shown.append("?").append(kHidden);
+  return shown;
+}
+
+std::vector<std::string> secrets_of(std::string_view url) {
+  Parts parts;
+  std::vector<std::string> secrets;
+  if (!split(url, parts)) {
+    if (!url.empty()) secrets.emplace_back(url);
+    return secrets;
+  }
+  if (!parts.user.empty()) {
+    secrets.emplace_back(parts.user);
+    if (const std::size_t colon = parts.user.find(':'); colon != std::string_view::npos) {
+      if (colon + 1 < parts.user.size()) secrets.emplace_back(parts.user.substr(colon + 1));
+      if (colon > kSegmentShownMax) secrets.emplace_back(parts.user.substr(0, colon));
+    }
+  }
+  each_segment(parts.path, [&](std::string_view segment) {
+    if (segment.size() > kSegmentShownMax) secrets.emplace_back(segment);
+  });
+  if (!parts.query.empty()) {
+    secrets.emplace_back(parts.query);
+    std::string_view rest = parts.query;
+    while (!rest.empty()) {
+      const std::size_t end = std::min(rest.find('&'), rest.size());
+      const std::string_view pair = rest.substr(0, end);
+      const std::size_t equals = pair.find('=');
+      const std::string_view value = equals == std::string_view::npos ? pair : pair.substr(equals + 1);
+      if (value.size() > kSegmentShownMax) secrets.emplace_back(value);
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+  }
+  // A secret that contains another must go first, or its remainder would stay.
+  std::ranges::sort(secrets, std::ranges::greater{}, &std::string::size);
+  return secrets;
+}
+
+std::string scrubbed(std::string text, const std::vector<std::string>& secrets) {
+  for (const std::string& secret : secrets) {
+    std::size_t at = 0;
+    while ((at = text.find(secret, at)) != std::string::npos) {
+      text.replace(at, secret.size(), kHidden);
+      at += kHidden.size();
+    }
+  }
+  return text;
+}
+
+}  // namespace fanfare::upstream

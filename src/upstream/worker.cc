@@ -1,0 +1,259 @@
+#include "upstream/worker.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <future>
+#include <map>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "base/log.h"
+
+namespace fanfare::upstream {
+namespace {
+
+// How long the loop sleeps with nothing to wait for; a wake-up or a socket ends it at once.
+constexpr auto kIdleWait = std::chrono::seconds(60);
+// Rounds of posted work after the end was asked for. More means that someone answers `shutdown` with a new
+// call.
+constexpr int kStopRoundsMax = 1000;
+
+void init_curl_once() {
+  static const CURLcode code = curl_global_init(CURL_GLOBAL_DEFAULT);
+  FANFARE_CHECK(code == CURLE_OK);
+}
+
+}  // namespace
+
+struct Worker::Impl {
+  explicit Impl(WorkerOptions given) : options(std::move(given)) {}
+
+  void loop();
+  void run_posted();
+  void run_due_timers();
+  void deliver_finished();
+  void wait();
+  void end_everything();
+
+  WorkerOptions options;
+  CURLM* multi = nullptr;
+
+  // The worker thread's own.
+  std::map<TimerId, Task> timers;
+  std::uint64_t timer_serial = 0;
+  std::vector<StopListener*> listeners;
+
+  std::mutex mutex;  // guards the two below
+  std::vector<Task> posted;
+  bool accepting = true;
+
+  std::atomic<bool> stop_asked = false;
+  std::atomic<std::thread::id> thread_id;
+  std::mutex join_mutex;  // guards the joining of `thread`
+  std::thread thread;
+};
+
+Worker::Worker(WorkerOptions options) {
+  init_curl_once();
+  impl_ = std::make_unique<Impl>(std::move(options));
+  impl_->multi = curl_multi_init();
+  FANFARE_CHECK(impl_->multi != nullptr);
+  curl_multi_setopt(impl_->multi, CURLMOPT_MAXCONNECTS, impl_->options.idle_connections_max);
+  curl_multi_setopt(impl_->multi, CURLMOPT_PIPELINING, CURLPIPE_MULTIPLEX);
+  impl_->thread = std::thread([impl = impl_.get()] { impl->loop(); });
+  pthread_setname_np(impl_->thread.native_handle(), impl_->options.thread_name.substr(0, 15).c_str());
+}
+
+Worker::~Worker() {
+  stop();
+  curl_multi_cleanup(impl_->multi);
+}
+
+void Worker::stop() {
+  FANFARE_CHECK(!on_thread());
+  impl_->stop_asked = true;
+  const std::scoped_lock lock(impl_->join_mutex);
+  if (!impl_->thread.joinable()) return;
+  curl_multi_wakeup(impl_->multi);
+  impl_->thread.join();
+}
+
+bool Worker::post(Task task) {
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    if (!impl_->accepting) return false;
+    impl_->posted.push_back(std::move(task));
+    // The loop looks at the queue before it sleeps.
+    if (impl_->posted.size() > 1 || on_thread()) return true;
+  }
+  curl_multi_wakeup(impl_->multi);
+  return true;
+}
+
+void Worker::run(Task task) {
+  if (on_thread()) {
+    task();
+    return;
+  }
+  std::promise<void> ran;
+  std::future<void> done = ran.get_future();
+  // The task itself stays here: post() destroys what it refuses.
+  const bool accepted = post([&task, ran = std::move(ran)]() mutable {
+    task();
+    ran.set_value();
+  });
+  if (accepted) {
+    done.wait();
+  } else {
+    stop();  // joins: after it, the worker's things are ours
+    task();
+  }
+}
+
+TimerId Worker::call_at(Instant when, Task task) {
+  FANFARE_CHECK(on_thread());
+  const TimerId id{.at = when, .serial = ++impl_->timer_serial};
+  impl_->timers.emplace(id, std::move(task));
+  return id;
+}
+
+bool Worker::cancel(TimerId timer) {
+  const auto found = impl_->timers.find(timer);
+  if (found == impl_->timers.end()) return false;
+  // Out of the map first: what the task owns may cancel timers as it goes.
+  const auto node = impl_->timers.extract(found);
+  return true;
+}
+
+Instant Worker::now() const {
+  return system_clock().now();
+}
+bool Worker::on_thread() const {
+  return std::this_thread::get_id() == impl_->thread_id.load();
+}
+bool Worker::stopping() const {
+  return impl_->stop_asked;
+}
+
+bool Worker::start(void* easy, Transfer& transfer) {
+  FANFARE_CHECK(on_thread());
+  if (stopping()) return false;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+  FANFARE_CHECK(curl_multi_add_handle(impl_->multi, easy) == CURLM_OK);
+  return true;
+}
+
+void Worker::abandon(void* easy) {
+  curl_multi_remove_handle(impl_->multi, easy);
+}
+void Worker::attach(StopListener& listener) {
+  impl_->listeners.push_back(&listener);
+}
+void Worker::detach(StopListener& listener) {
+  std::erase(impl_->listeners, &listener);
+}
+
+void Worker::Impl::loop() {
+  // The process's signals are for others to handle; and TLS writes to a connection that is gone, which curl
+  // leaves to its user with CURLOPT_NOSIGNAL, must not end the process with SIGPIPE.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  thread_id = std::this_thread::get_id();
+  while (!stop_asked) {
+    run_posted();
+    run_due_timers();
+    int running = 0;
+    curl_multi_perform(multi, &running);
+    deliver_finished();
+    wait();
+  }
+  end_everything();
+}
+
+void Worker::Impl::run_posted() {
+  std::vector<Task> batch;
+  {
+    const std::scoped_lock lock(mutex);
+    batch.swap(posted);
+  }
+  for (Task& task : batch) {
+    task();
+    task = nullptr;  // what it owns goes in the order it came
+  }
+}
+
+void Worker::Impl::run_due_timers() {
+  // One instant for the turn: a timer that re-arms itself for "now" waits for the next turn.
+  const Instant due = system_clock().now();
+  const std::uint64_t serial_last = timer_serial;
+  for (auto it = timers.begin(); it != timers.end() && it->first.at <= due;) {
+    if (it->first.serial > serial_last) {
+      ++it;
+      continue;
+    }
+    auto node = timers.extract(it);
+    node.mapped()();
+    it = timers.begin();  // the task may have added and cancelled any
+  }
+}
+
+void Worker::Impl::deliver_finished() {
+  int left = 0;
+  while (CURLMsg* message = curl_multi_info_read(multi, &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* easy = message->easy_handle;
+    const CURLcode code = message->data.result;  // the message is gone after the next call
+    void* transfer = nullptr;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
+    curl_multi_remove_handle(multi, easy);
+    static_cast<Transfer*>(transfer)->finished(code);
+  }
+}
+
+void Worker::Impl::wait() {
+  {
+    const std::scoped_lock lock(mutex);
+    if (!posted.empty()) return;
+  }
+  Duration delay = kIdleWait;
+  if (!timers.empty()) delay = std::min(delay, timers.begin()->first.at - system_clock().now());
+  if (delay <= Duration::zero() || stop_asked) return;
+  // Rounded up, or the loop would spin through the last fraction of a millisecond.
+  const auto wait_ms = std::chrono::ceil<std::chrono::milliseconds>(delay).count();
+  curl_multi_poll(multi, nullptr, 0, static_cast<int>(wait_ms), nullptr);
+}
+
+void Worker::Impl::end_everything() {
+  for (int round = 0; round < kStopRoundsMax; ++round) {
+    while (!listeners.empty()) {
+      StopListener* listener = listeners.back();
+      listeners.pop_back();
+      listener->worker_stopping();
+    }
+    run_posted();
+    const std::scoped_lock lock(mutex);
+    if (posted.empty() && listeners.empty()) {
+      accepting = false;
+      break;
+    }
+  }
+  std::vector<Task> dropped;
+  {
+    const std::scoped_lock lock(mutex);
+    accepting = false;
+    dropped.swap(posted);
+  }
+  if (!dropped.empty()) log::error("upstream_work_dropped_at_stop", {{"tasks", dropped.size()}});
+  dropped.clear();
+  while (!timers.empty()) timers.extract(timers.begin());
+}
+
+}  // namespace fanfare::upstream

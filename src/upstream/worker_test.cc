@@ -1,0 +1,117 @@
+#include "upstream/worker.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <future>
+#include <thread>
+#include <vector>
+
+namespace fanfare::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(Worker, RunsPostedWorkOnItsOwnThreadInOrder) {
+  Worker worker;
+  std::vector<int> order;
+  bool on_thread = false;
+  worker.run([&] { on_thread = worker.on_thread(); });
+  EXPECT_TRUE(on_thread);
+  EXPECT_FALSE(worker.on_thread());
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(worker.post([&order, i] { order.push_back(i); }));
+  worker.run([] {});
+  ASSERT_EQ(order.size(), 100U);
+  EXPECT_TRUE(std::ranges::is_sorted(order));
+}
+
+TEST(Worker, TakesWorkFromManyThreads) {
+  Worker worker;
+  int count = 0;  // the worker's own: no lock
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 1000; ++i) worker.post([&count] { ++count; });
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  worker.run([] {});
+  EXPECT_EQ(count, 4000);
+}
+
+TEST(Worker, TimersRunInTheOrderOfTheirTimes) {
+  Worker worker;
+  std::vector<int> order;
+  std::promise<void> last;
+  worker.run([&] {
+    const Instant now = worker.now();
+    worker.call_at(now + 3ms, [&] {
+      order.push_back(3);
+      last.set_value();
+    });
+    worker.call_at(now + 1ms, [&] { order.push_back(1); });
+    worker.call_at(now + 2ms, [&] { order.push_back(2); });
+    worker.call_at(now - 1h, [&] { order.push_back(0); });
+    worker.call_at(now + 1ms, [&] { order.push_back(1); });
+  });
+  last.get_future().wait();
+  worker.run([] {});
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 1, 2, 3}));
+}
+
+TEST(Worker, ACancelledTimerNeverRuns) {
+  Worker worker;
+  bool ran = false;
+  std::promise<void> later;
+  worker.run([&] {
+    const TimerId timer = worker.call_after(1ms, [&] { ran = true; });
+    EXPECT_TRUE(worker.cancel(timer));
+    EXPECT_FALSE(worker.cancel(timer));
+    EXPECT_FALSE(worker.cancel(TimerId{}));
+    worker.call_after(2ms, [&] { later.set_value(); });
+  });
+  later.get_future().wait();
+  EXPECT_FALSE(ran);
+}
+
+TEST(Worker, ATimerThatRearmsItselfForNowStarvesNobody) {
+  Worker worker;
+  std::atomic<bool> enough = false;
+  std::function<void()> again = [&] {
+    if (!enough) worker.call_at(worker.now(), [&] { again(); });
+  };
+  worker.run([&] { again(); });
+  worker.run([&] { enough = true; });  // would hang if the timers never let go
+  worker.run([] {});
+}
+
+TEST(Worker, StopRunsWhatWasPostedAndRefusesWhatComesLater) {
+  Worker worker;
+  int ran = 0;
+  bool timer_ran = false;
+  worker.run([&] { worker.call_after(1h, [&] { timer_ran = true; }); });
+  for (int i = 0; i < 10; ++i) worker.post([&] { ++ran; });
+  worker.stop();
+  worker.stop();
+  EXPECT_EQ(ran, 10);
+  EXPECT_FALSE(timer_ran);
+  EXPECT_FALSE(worker.post([&] { ++ran; }));
+  worker.run([&] { ran = 100; });  // at once, here: nobody else is left
+  EXPECT_EQ(ran, 100);
+}
+
+TEST(Worker, ItsThreadTakesNoSignals) {
+  Worker worker;
+  bool blocked = false;
+  worker.run([&] {
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, nullptr, &mask);
+    blocked = sigismember(&mask, SIGPIPE) == 1 && sigismember(&mask, SIGTERM) == 1;
+  });
+  EXPECT_TRUE(blocked);
+}
+
+}  // namespace
+}  // namespace fanfare::upstream

@@ -1,0 +1,20 @@
+#pragma once
+// Base64 with padding, RFC 4648 §4: what the handshake needs, nothing more. Any thread.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+
+namespace fanfare::ws {
+
+std::string base64_encode(Bytes bytes);
+
+// The bytes, or empty when the text is not base64: a foreign character, missing or misplaced padding.
+// RFC4648§3.5: the spare bits before the padding are not looked at, since a decoder may ignore them and
+// some clients draw the characters of their key at random.
+std::optional<std::vector<std::uint8_t>> base64_decode(std::string_view text);
+
+}  // namespace fanfare::ws

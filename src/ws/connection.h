@@ -1,0 +1,139 @@
+#pragma once
+// One WebSocket connection after its handshake, RFC 6455 from §5 to §8, without I/O: bytes in, events and
+// bytes out. One thread at a time.
+//
+//   while (auto event = connection.next(input, output)) handle(*event);   // input is empty now
+//   write(output);
+//   if (connection.should_close_transport()) close();
+//
+// Pongs, the answer to a Close and the Close of a failure are written to `output` on the way.
+//
+// To pause reading, stop calling next() and keep what is left of the input.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "ws/close_code.h"
+#include "ws/codec.h"
+#include "ws/encode.h"
+#include "ws/frame_header.h"
+#include "ws/incoming.h"
+#include "ws/opcode.h"
+#include "ws/rules.h"
+#include "ws/state.h"
+
+namespace fanfare::ws {
+
+// RFC6455§10.4. Both hold for messages received; past them the connection fails with 1009.
+struct Limits {
+  std::size_t message_bytes_max = std::size_t{16} << 20U;  // after inflation, too
+  std::uint32_t fragments_max = 65'536;                    // frames of one message, empty ones too
+};
+inline constexpr Limits kDefaultLimits{};
+
+// What a compressed message may measure on the wire: deflate makes incompressible data a little longer.
+constexpr std::uint64_t compressed_bytes_max(const Limits& limits) {
+  return limits.message_bytes_max + limits.message_bytes_max / 8 + 64;
+}
+
+struct Event {
+  enum class Kind : std::uint8_t {
+    message,  // opcode, payload
+    ping,     // payload; the pong is in the output
+    pong,     // payload
+    close,    // code, payload: the peer's reason. The last event
+    failed,   // rule, code that was sent: the peer broke a rule. The last event
+  };
+  Kind kind = Kind::message;
+  Opcode opcode = Opcode::binary;  // text or binary
+  Rule rule{};
+  std::uint16_t code = 0;
+  // Good until the next call of next(), or until the memory of the input goes if that is earlier. The owner
+  // may write into it.
+  MutableBytes payload;
+};
+
+enum class SendResult : std::uint8_t {
+  ok,
+  not_open,       // a Close was sent or received: no more data
+  in_message,     // a fragmented message of ours is not finished
+  too_long,       // control payloads have at most 125 bytes, reasons 123
+  invalid_close,  // the code may not be sent, or the reason is not UTF-8
+};
+
+class Connection {
+ public:
+  struct Options {
+    Role role = Role::server;
+    const Limits* limits = &kDefaultLimits;  // outlives the connection
+    Random* random = nullptr;                // masking keys; a server needs none. Outlives the connection
+    std::unique_ptr<MessageCodec> codec;     // null: no compression was agreed on
+  };
+  explicit Connection(Options options);
+
+  // Consumes from the front of `input`, which it may modify (it unmasks in place), up to and with the frame
+  // that makes an event. Empty: more bytes are needed; then the input is empty, too, and what is only partly
+  // there has been kept. A message in one uncompressed frame that lies whole in the input is a view of it.
+  // After close and failed everything is discarded (RFC6455§7.1.7).
+  std::optional<Event> next(MutableBytes& input, Output& output);
+
+  // One whole message, compressed when that makes it smaller. That text is UTF-8 is the caller's promise.
+  SendResult send(Opcode opcode, Bytes payload, Output& output);
+  // A message in pieces whose number need not be known: the first one decides on text or binary, `last` ends
+  // it. Not compressed. Between pieces only control frames go out.
+  SendResult send_fragment(Opcode opcode, Bytes piece, bool last, Output& output);
+  SendResult ping(Bytes payload, Output& output);
+  SendResult pong(Bytes payload, Output& output);
+  // Starts the closing handshake; the peer's answer is the event `close`. close_code::no_status sends an
+  // empty body. Calling it again does nothing.
+  SendResult close(std::uint16_t code, std::string_view reason, Output& output);
+  // RFC6455§7.1.7: sends Close, unless one was sent, and from now on discards what comes.
+  // The reason is the rule's name.
+  void fail(Rule rule, Output& output);
+  void fail(std::uint16_t code, std::string_view reason, Output& output);
+
+  State state() const { return state_; }
+  Role role() const { return role_; }
+  // A whole frame may be put into the output by another hand (encode_message()).
+  bool can_send_message() const { return state_ == State::open && !sending_message_; }
+  // RFC6455§7.1.1: a server closes TCP first, once its output is flushed; a client waits for that, for as
+  // long as its owner has patience, and closes at once only when it failed the connection. Whoever closes
+  // shuts down writing first and reads to the end: a reset could destroy the Close frame on its way.
+  bool should_close_transport() const {
+    return state_ == State::failed || (state_ == State::closed && role_ == Role::server);
+  }
+  // Memory held for what is only partly there.
+  std::size_t buffered_bytes() const {
+    return incoming_ == nullptr ? 0 : sizeof(Incoming) + incoming_->message.capacity();
+  }
+
+ private:
+  std::optional<Event> next_frame(MutableBytes& input, Output& output);
+  std::expected<std::optional<FrameHeader>, Rule> read_header(MutableBytes& input);
+  FrameExpectation expectation() const;
+  std::optional<Event> whole_frame(const FrameHeader& header, MutableBytes& input, Output& output);
+  std::optional<Rule> begin_frame(const FrameHeader& header);
+  std::optional<Rule> read_payload(MutableBytes& input);
+  std::optional<Rule> read_data(MutableBytes piece, bool ascii);
+  std::optional<Event> end_frame(Output& output);
+  Event control_event(Opcode opcode, MutableBytes payload, Output& output);
+  Event failed(Rule rule, MutableBytes& input, Output& output);
+  void write_close(std::uint16_t code, std::string_view reason, Output& output);
+  void write(const OutgoingFrame& frame, Output& output) { write_frame(output, role_, random_, frame); }
+
+  const Limits* limits_;
+  Random* random_;
+  std::unique_ptr<MessageCodec> codec_;
+  IncomingPtr incoming_;
+  Role role_;
+  State state_ = State::open;
+  bool sending_message_ = false;  // a fragmented one
+};
+static_assert(sizeof(Connection) <= 96, "an idle connection is this, a socket and a few pointers");
+
+}  // namespace fanfare::ws

@@ -1,0 +1,106 @@
+// What compression may keep, and the frames that many connections share.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "base/random.h"
+#include "ws/deflate_codec.h"
+#include "ws/deflate_for_tests.h"
+
+namespace fanfare::ws {
+namespace {
+
+using namespace deflate_tests;
+
+TEST(DeflateBudgetTest, GivesBackWhatConnectionsHeld) {
+  DeflatePool pool(kEager);
+  {
+    DeflateCodec server(kTakeover, Role::server, pool);
+    ASSERT_TRUE(server.compress(Opcode::text, wire("Hello, Hello, Hello")).has_value());
+    ASSERT_TRUE(inflated(server, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")).has_value());
+    EXPECT_GT(pool.budget().bytes(), 1024U);
+    server.release_idle();
+    EXPECT_EQ(pool.budget().bytes(), 1024U) << "what came in may still be referred to";
+    ASSERT_TRUE(server.compress(Opcode::text, wire("Hello, Hello, Hello")).has_value());
+    EXPECT_GT(pool.budget().bytes(), 1024U);
+  }
+  EXPECT_EQ(pool.budget().bytes(), 0U);
+}
+
+TEST(DeflateBudgetTest, CompressesWithoutHistoryWhenUsedUp) {
+  SeededRandom random(8);
+  DeflatePool poor({.threshold_bytes = 1, .context_bytes_max = 0});
+  DeflatePool rich(kEager);
+  DeflateCodec server(kTakeover, Role::server, poor);
+  DeflateCodec client(kTakeover, Role::client, rich);
+  for (int count = 0; count < 5; ++count) {
+    const std::string text = json(random, 3000);
+    const Buffer payload = owned(server.compress(Opcode::text, wire(text)));
+    ASSERT_FALSE(payload.empty());
+    EXPECT_EQ(payload.front() & 1, 0) << "the peer keeps its inflater: no final block";
+    EXPECT_EQ(inflated(client, payload), text);
+  }
+  EXPECT_EQ(server.context_bytes(), 0U);
+  EXPECT_GE(poor.budget().refusals(), 5U);
+}
+
+TEST(DeflateBudgetTest, CannotReceiveWithTakeoverWhenUsedUp_RFC7692_8) {
+  DeflatePool poor({.context_bytes_max = 1023});
+  DeflateCodec takeover(kTakeover, Role::server, poor);
+  EXPECT_EQ(inflated(takeover, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")),
+            Inflated(std::unexpect, CodecError::out_of_contexts));
+  DeflateCodec forgetful(kNoTakeover, Role::server, poor);
+  EXPECT_EQ(inflated(forgetful, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+
+  DeflatePool enough({.context_bytes_max = 1024});
+  DeflateCodec first(kTakeover, Role::server, enough);
+  EXPECT_EQ(inflated(first, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+}
+
+TEST(DeflateShared, OneFrameServesEveryKindOfConnection) {
+  SeededRandom random(9);
+  DeflatePool pool(kEager);
+  DeflatePool peer(kEager);
+  DeflateCodec takeover({.server_max_window_bits = 12}, Role::server, pool);
+  DeflateCodec takeover_client({.server_max_window_bits = 12}, Role::client, peer);
+  DeflateCodec forgetful({.server_no_context_takeover = true, .server_max_window_bits = 12}, Role::server,
+                         pool);
+  DeflateCodec forgetful_client({.server_no_context_takeover = true, .server_max_window_bits = 12},
+                                Role::client, peer);
+  EXPECT_EQ(takeover.shared_window_bits(), 12);
+  EXPECT_EQ(forgetful.shared_window_bits(), 12);
+  for (int count = 0; count < 10; ++count) {
+    const std::string own = json(random, 2000);
+    const std::string broadcast = json(random, 30000);
+    EXPECT_EQ(inflated(takeover_client, owned(takeover.compress(Opcode::text, wire(own)))), own);
+    EXPECT_EQ(inflated(forgetful_client, owned(forgetful.compress(Opcode::text, wire(own)))), own);
+    const SharedBytes frame = pool.compress_shared(Opcode::text, wire(broadcast), 12).value();
+    ASSERT_EQ(frame.view()[1], 126);
+    const Bytes payload = frame.view().subspan(4);
+    ASSERT_EQ((frame.view()[2] << 8) | frame.view()[3], static_cast<int>(payload.size()));
+    takeover.sent_shared();
+    EXPECT_EQ(inflated(takeover_client, payload), broadcast);
+    EXPECT_EQ(inflated(forgetful_client, payload), broadcast);
+  }
+}
+
+TEST(DeflateShared, WritesTheShortestHeader_RFC6455_5_2) {
+  SeededRandom random(10);
+  DeflatePool pool(kEager);
+  const SharedBytes small = pool.compress_shared(Opcode::binary, wire(std::string(200, 'a')), 15).value();
+  EXPECT_EQ(small.view()[0], 0xc2);
+  EXPECT_EQ(small.view()[1], small.size() - 2);
+  EXPECT_LT(small.size(), 127U);
+  const SharedBytes large =
+      pool.compress_shared(Opcode::text, wire(noise(random, 70000) + std::string(9000, 'a')), 15).value();
+  EXPECT_EQ(large.view()[0], 0xc1);
+  EXPECT_EQ(large.view()[1], 127);
+  std::size_t length = 0;
+  for (int index = 2; index < 10; ++index)
+    length = (length << 8) | large.view()[static_cast<std::size_t>(index)];
+  EXPECT_EQ(length, large.size() - 10);
+  EXPECT_FALSE(pool.compress_shared(Opcode::text, wire(noise(random, 500)), 15).has_value());
+}
+
+}  // namespace
+}  // namespace fanfare::ws

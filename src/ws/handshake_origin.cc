@@ -1,0 +1,54 @@
+// RFC6455§10.2: which Origin a server lets in. Declared in ws/handshake.h.
+
+#include <algorithm>
+
+#include "ws/handshake.h"
+#include "ws/handshake_text.h"
+
+namespace fanfare::ws {
+namespace {
+
+struct Origin {
+  std::string_view scheme;
+  std::string_view host;  // with the brackets of an IPv6 address
+  std::string_view port;  // the scheme's default where none is written
+};
+
+// Empty for what is no scheme://host[:port]: "null", a path behind the host, an empty host.
+std::optional<Origin> split_origin(std::string_view text) {
+  const std::size_t scheme_end = text.find("://");
+  if (scheme_end == std::string_view::npos || scheme_end == 0) return std::nullopt;
+  Origin origin{.scheme = text.substr(0, scheme_end), .host = text.substr(scheme_end + 3), .port = {}};
+  if (origin.host.find_first_of("/?#@ \t") != std::string_view::npos) return std::nullopt;
+  const std::size_t bracket = origin.host.rfind(']');
+  const std::size_t colon = origin.host.rfind(':');
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
+    origin.port = origin.host.substr(colon + 1);
+    origin.host = origin.host.substr(0, colon);
+  }
+  if (origin.host.empty()) return std::nullopt;
+  if (origin.port.empty()) origin.port = equal_ignoring_case(origin.scheme, "https") ? "443" : "80";
+  return origin;
+}
+
+bool host_matches(std::string_view host, std::string_view pattern) {
+  if (!pattern.starts_with("*.")) return equal_ignoring_case(host, pattern);
+  const std::string_view suffix = pattern.substr(1);  // with its dot: evilexample.com is not *.example.com
+  return host.size() > suffix.size() && equal_ignoring_case(host.substr(host.size() - suffix.size()), suffix);
+}
+
+}  // namespace
+
+bool origin_allowed(std::string_view origin, std::span<const std::string> patterns) {
+  const std::optional<Origin> asked = split_origin(origin);
+  return std::ranges::any_of(patterns, [&](const std::string& pattern) {
+    if (pattern == "*") return true;
+    // Not of the usual form, such as the "null" of a sandboxed page: only the very same text allows it.
+    const std::optional<Origin> allowed = split_origin(pattern);
+    if (!asked || !allowed) return pattern == origin;
+    return equal_ignoring_case(asked->scheme, allowed->scheme) && asked->port == allowed->port &&
+           host_matches(asked->host, allowed->host);
+  });
+}
+
+}  // namespace fanfare::ws

@@ -1,0 +1,129 @@
+#!/usr/bin/env python3
+"""The examples do what their first lines say. Usage: examples_test.py FOLDER-OF-THE-PROGRAMS"""
+
+import asyncio
+import contextlib
+import pathlib
+import subprocess
+import sys
+import unittest
+import urllib.request
+
+import websockets
+
+PROGRAMS = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else pathlib.Path("build/asan/examples")
+PATIENCE = 60
+
+
+@contextlib.contextmanager
+def serving(name, *arguments):
+    """Runs an example; gives the URL that it prints."""
+    with subprocess.Popen([PROGRAMS / name, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+
+
+def together(test):
+    async def bounded():
+        async with asyncio.timeout(PATIENCE):
+            await test()
+    asyncio.run(bounded())
+
+
+class Echo(unittest.TestCase):
+    def test_sends_back_what_default_limits_allow(self):
+        async def main():
+            async with websockets.connect(url, max_size=None) as socket:
+                self.assertIn("permessage-deflate", socket.response_headers["Sec-WebSocket-Extensions"])
+                for message in ["hi", "", "grüße", b"\0\1", "x" * 70_000, b"a" * (16 << 20)]:
+                    await socket.send(message)
+                    self.assertEqual(await socket.recv(), message)
+
+        with serving("echo", "127.0.0.1:0") as url:
+            together(main)
+
+    def test_sends_back_65536_fragments(self):
+        async def main():
+            async with websockets.connect(url, max_size=None, compression=None) as socket:
+                await socket.ensure_open()
+                for number in range(65_536):
+                    last = number == 65_535
+                    await socket.write_frame(last, 2 if number == 0 else 0, b"b" * 64)
+                self.assertEqual(await socket.recv(), b"b" * (4 << 20))
+
+        with serving("echo", "127.0.0.1:0") as url:
+            together(main)
+
+    def test_says_what_is_wrong(self):
+        for arguments in (["nonsense"], ["127.0.0.1:99999"], ["1", "2"]):
+            done = subprocess.run([PROGRAMS / "echo", *arguments], capture_output=True, text=True, timeout=PATIENCE)
+            self.assertEqual((done.returncode, done.stderr), (2, "usage: echo [HOST:]PORT\n"))
+
+
+class Chat(unittest.TestCase):
+    def test_a_room_hears_its_members_and_no_others(self):
+        async def main():
+            room = url + "/chat/tea"
+            async with websockets.connect(room + "?name=Ada") as ada:
+                self.assertEqual(await ada.recv(), "Ada is here")
+                async with websockets.connect(room + "?name=Bob") as bob, \
+                        websockets.connect(url + "/chat/coffee?name=Eve") as eve:
+                    self.assertEqual(await eve.recv(), "Eve is here")
+                    self.assertEqual(await bob.recv(), "Bob is here")
+                    self.assertEqual(await ada.recv(), "Bob is here")
+                    await bob.send("hello")
+                    self.assertEqual(await ada.recv(), "Bob: hello")
+                    self.assertEqual(await bob.recv(), "Bob: hello")
+                    await eve.send("alone")
+                    self.assertEqual(await eve.recv(), "Eve: alone")
+                self.assertEqual(await ada.recv(), "Bob has left")
+
+        with serving("chat", "0") as url:
+            together(main)
+
+    def test_refuses_who_has_no_name(self):
+        async def main():
+            with self.assertRaises(websockets.InvalidStatusCode) as refused:
+                await websockets.connect(url + "/chat/tea")
+            self.assertEqual(refused.exception.status_code, 400)
+
+        with serving("chat", "0") as url:
+            together(main)
+
+
+class Broadcast(unittest.TestCase):
+    def test_everyone_hears_the_same_numbers(self):
+        async def main():
+            async with websockets.connect(url) as one, websockets.connect(url) as two:
+                ones = [int(await one.recv()) for _ in range(5)]
+                twos = [int(await two.recv()) for _ in range(5)]
+            self.assertEqual(ones, list(range(ones[0], ones[0] + 5)))
+            self.assertEqual(twos, list(range(twos[0], twos[0] + 5)))
+            with urllib.request.urlopen(url.replace("ws:", "http:") + "/now", timeout=PATIENCE) as answer:
+                self.assertGreaterEqual(int(answer.read()), ones[-1])
+
+        with serving("broadcast", "0") as url:
+            together(main)
+
+
+class Client(unittest.TestCase):
+    def run_client(self, *arguments):
+        return subprocess.run([PROGRAMS / "client", *arguments], capture_output=True, text=True, timeout=PATIENCE)
+
+    def test_prints_what_comes_back(self):
+        with serving("echo", "127.0.0.1:0") as url:
+            done = self.run_client(url, "one", "zwei")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "one\nzwei\n", ""))
+
+    def test_says_why_it_cannot(self):
+        with serving("echo", "127.0.0.1:0") as url:
+            done = self.run_client(url + "/nowhere", "text")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("404", done.stderr)
+        self.assertEqual(self.run_client().returncode, 2)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Installs the built library somewhere new and uses it from there, as a stranger would: with CMake, with
+# pkg-config, moved to another folder, and out of the .deb. Usage: install_test.sh BUILD_FOLDER SANITIZERS CXX
+set -euo pipefail
+source=$(cd "$(dirname "$0")/consumer" && pwd)
+build=$(cd "$1" && pwd)
+flags=${2:+-fsanitize=$2}
+cxx=$3
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+step() { echo "-- $*"; }
+
+step "cmake --install"
+cmake --install "$build" --prefix "$work/first" --component library >"$work/log"
+# A package must not know where it was built or first installed.
+mv "$work/first" "$work/prefix"
+if grep -rl "$build" "$work/prefix" --include='*.cmake' --include='*.pc' --include='*.h'; then
+  echo "these files name the build folder" >&2
+  exit 1
+fi
+
+step "find_package(fanfare)"
+cmake -S "$source" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAKE_CXX_COMPILER="$cxx" \
+  -DCMAKE_CXX_FLAGS="$flags" >>"$work/log"
+cmake --build "$work/consumer" >>"$work/log" || { cat "$work/log"; exit 1; }
+"$work/consumer/consumer"
+
+step "pkg-config"
+pc=$(dirname "$(find "$work/prefix" -name fanfare.pc)")
+# shellcheck disable=SC2046,SC2086
+"$cxx" -std=c++23 $flags "$source/main.cc" -o "$work/with-pkg-config" \
+  $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs fanfare)
+"$work/with-pkg-config"
+
+step "no header needs another one first, or anything that is not installed"
+for header in "$work"/prefix/include/fanfare/*.h; do
+  echo "#include <fanfare/$(basename "$header")>" |
+    "$cxx" -std=c++23 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$work/prefix/include" -x c++ -
+done
+
+step "the .deb"
+(cd "$work" && cpack --config "$build/CPackConfig.cmake" -B "$work/deb" >>"$work/log" 2>&1) || { cat "$work/log"; exit 1; }
+content=$(dpkg-deb --contents "$work"/deb/*.deb)
+for file in /usr/bin/fanfare /usr/lib/libfanfare.a /usr/include/fanfare/server.h \
+  /usr/lib/cmake/fanfare/fanfare-config.cmake /usr/lib/pkgconfig/fanfare.pc; do
+  grep -q " \.$file\$" <<<"$content" || { echo "the .deb has no $file" >&2; exit 1; }
+done
+dpkg-deb --field "$work"/deb/*.deb Depends | grep -q libssl
+echo "ok"

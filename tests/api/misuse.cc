@@ -1,0 +1,99 @@
+// Each case is a way to use the API wrongly that must not compile. The test compiles this file once with no
+// case, which has to succeed, and once with each, which has to fail with the words beside its name.
+
+#include <fanfare/fanfare.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+using fanfare::Client;
+using fanfare::Message;
+using fanfare::Request;
+using fanfare::Responder;
+using fanfare::Response;
+using fanfare::Server;
+using fanfare::Session;
+using fanfare::SessionWith;
+
+struct Member {
+  std::string name;
+};
+struct Other {};
+
+[[maybe_unused]] static void right_use(Server& server) {
+  server.websocket<Member>("/", {.message = [](SessionWith<Member>& session, const Message& message) {
+                             session.send(session.data().name);
+                             session.send(message);
+                             session.send(std::vector<std::uint8_t>{1, 2, 3});
+                           }});
+  server.http("GET", "/",
+              [](const Request&, Responder responder) { std::move(responder).send({.body = "ok"}); });
+}
+
+[[maybe_unused]] static void wrong_use(Server& server, Session& session, const Message& message,
+                                       const Request& request) {
+  (void)server, (void)session, (void)message, (void)request;
+#ifdef CASE_session_kept_by_value  // use of deleted function|is protected
+  Session kept = session;
+#endif
+#ifdef CASE_typed_session_kept_by_value  // use of deleted function
+  SessionWith<Member> one(Member{});
+  SessionWith<Member> kept = one;
+#endif
+#ifdef CASE_session_captured_by_value  // use of deleted function|is protected
+  server.post(session.id(), [session](Session&) mutable {});
+#endif
+#ifdef CASE_message_kept_by_value  // use of deleted function
+  Message kept = message;
+#endif
+#ifdef CASE_message_taken_by_value  // cannot convert|could not convert
+  server.websocket("/", {.message = [](Session&, Message) {}});
+#endif
+#ifdef CASE_request_kept_by_value  // use of deleted function
+  Request kept = request;
+#endif
+#ifdef CASE_handlers_for_another_type_of_data  // cannot convert|could not convert
+  server.websocket<Member>("/", {.message = [](SessionWith<Other>&, const Message&) {}});
+#endif
+#ifdef CASE_data_of_a_session_without_data  // has no member named .data
+  server.websocket("/", {.open = [](Session& plain) { plain.data(); }});
+#endif
+#ifdef CASE_upgrade_that_makes_another_type_of_data  // cannot convert|could not convert
+  server.websocket<Member>("/",
+                           {.upgrade = [](const Request&) -> std::expected<Other, Response> { return {}; }});
+#endif
+#ifdef CASE_answer_given_without_giving_up_the_right_to  // passing .* discards qualifiers|as .this. argument
+  server.http("GET", "/", [](const Request&, Responder responder) { responder.send({}); });
+#endif
+#ifdef CASE_responder_copied  // use of deleted function
+  server.http("GET", "/", [](const Request&, Responder responder) { Responder twice = responder; });
+#endif
+#ifdef CASE_characters_sent_as_if_they_were_text_or_binary  // no matching function
+  session.send(std::vector<char>{'a'});
+#endif
+#ifdef CASE_null_sent  // use of deleted function|ambiguous
+  session.send(nullptr);
+#endif
+#ifdef CASE_number_sent  // no matching function
+  session.send(42);
+#endif
+#ifdef CASE_interval_without_unit  // no known conversion
+  Server wrong({.heartbeat = {.ping_interval = 30}});
+#endif
+#ifdef CASE_port_out_of_range  // narrowing|overflow
+  Server wrong({.port = 70000});
+#endif
+#ifdef CASE_option_that_does_not_exist  // no known conversion
+  Server wrong({.prot = 9001});
+#endif
+#ifdef CASE_server_copied  // use of deleted function
+  Server twice = server;
+#endif
+#ifdef CASE_result_of_start_taken_for_true  // could not convert|cannot convert|no match
+  const bool fine = server.start();
+#endif
+#ifdef CASE_error_of_start_ignored  // ignoring return value
+  server.start();
+#endif
+}

@@ -1,0 +1,145 @@
+// Thousands of subscribers cost the node nothing more, and one that does not read costs the others nothing.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startAnvil } from "./support/anvil.js";
+import { atEnd } from "./support/cleanup.js";
+import { metric, startFanfare, writeConfig } from "./support/fanfare.js";
+import { assertConsecutive } from "./support/heads.js";
+import { NodeProxy } from "./support/node_proxy.js";
+import { RawSocket } from "./support/raw_socket.js";
+import { until } from "./support/waiting.js";
+
+const SUBSCRIBERS = 2000;
+const POLL_MS = 500;
+
+const configFor = (url, outboxBytesMax) => `
+logLevel: info
+server:
+  httpPort: 0
+  websocket:
+    enabled: true
+    outboxBytesMax: ${outboxBytesMax}
+projects:
+  - id: main
+    networks:
+      - architecture: evm
+        evm: { chainId: 31337, pollIntervalMin: ${POLL_MS}ms, pollIntervalMax: ${POLL_MS}ms }
+    upstreams:
+      - id: node
+        endpoint: ${url}
+`;
+
+// A reader that only counts heads: thousands of them must not keep their frames.
+class CountingSubscriber {
+  static async open(url) {
+    const subscriber = new CountingSubscriber();
+    subscriber.raw = await RawSocket.open(url);
+    await subscriber.raw.subscribe("newHeads");
+    subscriber.numbers = [];
+    subscriber.raw.frames.push = ({ text }) => {
+      if (text) subscriber.numbers.push(Number(JSON.parse(text).params.result.number));
+    };
+    return subscriber;
+  }
+}
+
+async function openSubscribers(t, url, count) {
+  const all = [];
+  atEnd(t, () => all.forEach(({ raw }) => raw.destroy()));
+  while (all.length < count) {
+    const some = Math.min(100, count - all.length);
+    all.push(...(await Promise.all(Array.from({ length: some }, () => CountingSubscriber.open(url)))));
+  }
+  return all;
+}
+
+// Calls to the node while `blocks` blocks are made one by one and seen by all; per 1,000 ms.
+async function rateOfPolls(anvil, proxy, subscribers, blocks) {
+  const methods = () => [...proxy.calls.values()].reduce((sum, count) => sum + count, 0);
+  const [before, from] = [methods(), performance.now()];
+  const took = [];
+  for (let i = 0; i < blocks; ++i) {
+    const number = Number(await anvil.ask("eth_blockNumber")) + 1;
+    await anvil.ask("anvil_mine", ["0x1"]);
+    await until(`head ${number} at the first`, () => subscribers.some(({ numbers }) => numbers.at(-1) === number), { everyMs: 1 });
+    const first = performance.now();
+    await until(`head ${number} at all`, () => subscribers.every(({ numbers }) => numbers.at(-1) === number), { everyMs: 1 });
+    took.push(performance.now() - first);
+  }
+  return { calls: methods() - before, elapsedMs: performance.now() - from, took };
+}
+
+const words = (took) => `${took.map((ms) => ms.toFixed(0)).join(", ")} ms`;
+
+test("polls do not grow with subscribers, and one that never reads delays nobody", async (t) => {
+  const anvil = await startAnvil(t);
+  const proxy = await NodeProxy.start(t, anvil.url);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(proxy.url, 65536))]);
+
+  const one = await openSubscribers(t, fanfare.ws, 1);
+  const alone = await rateOfPolls(anvil, proxy, one, 6);
+  const many = one.concat(await openSubscribers(t, fanfare.ws, SUBSCRIBERS - 1));
+  assert.equal(await metric(fanfare, "fanfare_subscriptions", { type: "newHeads" }), SUBSCRIBERS);
+  const crowded = await rateOfPolls(anvil, proxy, many, 6);
+  t.diagnostic(`1 subscriber: ${alone.calls} calls in ${alone.elapsedMs.toFixed(0)} ms; ` +
+    `${SUBSCRIBERS}: ${crowded.calls} in ${crowded.elapsedMs.toFixed(0)} ms; first to last ${words(crowded.took)}`);
+  for (const { calls, elapsedMs } of [alone, crowded]) {
+    // One poll an interval; a quarter for what is random in it, and one at each end.
+    assert.ok(calls <= (elapsedMs / POLL_MS) * 1.25 + 2, `${calls} calls in ${elapsedMs} ms`);
+  }
+
+  // Answers of a megabyte to someone who does not read them: first the kernel's buffers fill, then the outbox.
+  const contract = `0x${"c0de".repeat(10)}`;
+  await anvil.ask("anvil_setCode", [contract, `0x${"5b".repeat(512 * 1024)}`]);
+  const stuck = await RawSocket.open(fanfare.ws);
+  atEnd(t, () => stuck.destroy());
+  await stuck.subscribe("newHeads");
+  stuck.stopReading();
+  for (let id = 0; id < 40; ++id) stuck.sendJson({ jsonrpc: "2.0", id, method: "eth_getCode", params: [contract, "latest"] });
+  const beside = await rateOfPolls(anvil, proxy, many, 6);
+  await until("the reader that does not read is closed by policy", async () =>
+    (await metric(fanfare, "fanfare_slow_consumer_closes_total")) === 1);
+  assert.equal(await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "slow_consumer" }), 1);
+  await fanfare.program.line(/slow_consumer_closed network=main\/31337/);
+  t.diagnostic(`beside one that does not read: first to last ${words(beside.took)}`);
+  const slowest = Math.max(...beside.took);
+  assert.ok(slowest < Math.max(...crowded.took) * 5 + 1000, `${slowest} ms beside a reader that does not read`);
+
+  stuck.readAgain();
+  const close = await stuck.closed();
+  assert.ok(close === null || close.close === 1013, JSON.stringify(close));
+  // The others are all there, and each got each head once.
+  assert.equal(await metric(fanfare, "fanfare_websocket_connections"), SUBSCRIBERS);
+  for (const { numbers } of many.slice(1)) assert.deepEqual(numbers, [7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
+});
+
+test("heads alone end a subscriber that never reads, and the others get them all", async (t) => {
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(anvil.url, 4 << 20))]);
+  const readers = await openSubscribers(t, fanfare.ws, 5);
+  const stuck = await RawSocket.open(fanfare.ws);
+  atEnd(t, () => stuck.destroy());
+  for (let i = 0; i < 20; ++i) await stuck.subscribe("newHeads");
+  stuck.stopReading();
+  await anvil.ask("anvil_mine", ["0x3e8"]);
+  const all = Array.from({ length: 1000 }, (_, i) => i + 1);
+  for (const reader of readers) {
+    await until("1,000 heads", () => reader.numbers.length >= 1000);
+    assert.deepEqual(reader.numbers, all);
+  }
+  await until("it is closed by policy", async () => (await metric(fanfare, "fanfare_slow_consumer_closes_total")) === 1);
+  // What it was sent before the end has no hole either.
+  stuck.readAgain();
+  await stuck.closed();
+  const heads = new Map();
+  for (const { text } of stuck.frames.items) {
+    const { params } = text ? JSON.parse(text) : {};
+    if (params) heads.set(params.subscription, [...(heads.get(params.subscription) ?? []), params.result]);
+  }
+  assert.equal(heads.size, 20);
+  for (const its of heads.values()) {
+    assert.equal(Number(its[0].number), 1);
+    assertConsecutive(its);
+  }
+});

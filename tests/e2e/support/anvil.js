@@ -1,0 +1,18 @@
+// A real node of another make: anvil, on a port the system chooses or on a given one.
+
+import path from "node:path";
+import { call } from "./fanfare.js";
+import { E2E, startFor } from "./processes.js";
+
+const ANVIL = path.join(E2E, "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
+
+// {program, url, port, ask(method, params)}. Blocks come only when asked for (ask("anvil_mine")), or every
+// --block-time seconds if that is among the flags.
+export async function startAnvil(t, flags = [], { port = 0 } = {}) {
+  const program = startFor(t, "anvil", ANVIL, ["--port", String(port), ...flags]);
+  const [, address] = await program.line(/^Listening on (\S+)/);
+  const url = `http://${address}`;
+  return { program, url, port: Number(new URL(url).port), ask: (method, params) => call(url, method, params) };
+}
+
+export const ANVIL_FIRST_KEY = "0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80";

@@ -1,0 +1,23 @@
+// What a test has to undo at its end, last thing first: clients leave before the daemon does, and the daemon
+// before its node.
+
+const stacks = new WeakMap();
+
+export function atEnd(t, undo) {
+  if (!stacks.has(t)) {
+    const stack = [];
+    stacks.set(t, stack);
+    t.after(async () => {
+      const failures = [];
+      while (stack.length) {
+        try {
+          await stack.pop()();
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+      if (failures.length) throw failures[0];
+    });
+  }
+  stacks.get(t).push(undo);
+}

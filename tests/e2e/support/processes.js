@@ -1,0 +1,121 @@
+// Programs that a test starts. Each is ended through its own handle, its output is kept, and goes to build/logs
+// when the test fails.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { atEnd } from "./cleanup.js";
+import { Inbox, within } from "./waiting.js";
+
+export const E2E = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..");
+export const ROOT = path.resolve(E2E, "../..");
+const LOGS = path.join(ROOT, "build/logs/e2e");
+
+let started = 0;
+const running = new Set();
+// However this process ends, what it started ends with it.
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+export class Program {
+  constructor(name, file, parameters, { env } = {}) {
+    this.name = `${name}-${process.pid}-${++started}`;
+    this.lines = new Inbox(this.name); // both streams, in the order they came
+    this.child = spawn(file, parameters, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    running.add(this.child);
+    this.exit = new Promise((resolve) => {
+      this.child.once("error", (error) => resolve({ code: null, signal: null, error }));
+      this.child.once("close", (code, signal) => resolve({ code, signal }));
+    });
+    this.exit.then(({ code, signal, error }) => {
+      this.ended = true;
+      running.delete(this.child);
+      this.lines.end(error ? error.message : `ended with ${signal ?? code}`);
+    });
+    for (const stream of [this.child.stdout, this.child.stderr]) this.#read(stream);
+  }
+
+  #read(stream) {
+    let rest = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (text) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop();
+      for (const line of lines) this.lines.push(line);
+    });
+    stream.once("close", () => rest && this.lines.push(rest));
+  }
+
+  // The match of the first line that has one.
+  line(pattern, deadlineMs) {
+    return this.lines.when(
+      `a line like ${pattern}`,
+      (lines) => {
+        for (const line of lines) {
+          const match = pattern.exec(line);
+          if (match) return match;
+        }
+        return null;
+      },
+      deadlineMs,
+    );
+  }
+
+  signal(name) {
+    return this.child.kill(name);
+  }
+
+  // Ends it, and returns {code, signal}.
+  async stop(name = "SIGTERM", deadlineMs = 20_000) {
+    if (!this.ended) this.child.kill(name);
+    try {
+      return await within(`${this.name} ends after ${name}`, this.exit, deadlineMs);
+    } catch (error) {
+      this.child.kill("SIGKILL");
+      await this.exit;
+      throw error;
+    }
+  }
+
+  get text() {
+    return this.lines.items.join("\n");
+  }
+
+  save() {
+    mkdirSync(LOGS, { recursive: true });
+    const file = path.join(LOGS, `${this.name}.log`);
+    writeFileSync(file, this.text + "\n");
+    return path.relative(ROOT, file);
+  }
+}
+
+// A program for one test: it is stopped at the end of the test, whatever happened, and its output is saved
+// if the test failed. `t` is the context of the test (or of the suite around it).
+export function startFor(t, ...parameters) {
+  const program = new Program(...parameters);
+  atEnd(t, async () => {
+    try {
+      await program.stop();
+    } finally {
+      // Contexts tell whether they passed since Node 20.12; where they do not, the log is kept.
+      if (t.passed !== true) t.diagnostic(`log of ${program.name}: ${program.save()}`);
+    }
+  });
+  return program;
+}
+
+// Runs to the end; {code, signal, stdout, stderr}.
+export async function run(file, parameters, { env, input = "" } = {}) {
+  const child = spawn(file, parameters, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
+  const out = { stdout: "", stderr: "" };
+  for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (out[name] += text));
+  child.stdin.end(input);
+  const [code, signal] = await within(`${path.basename(file)} ends`, once(child, "close")).catch((error) => {
+    child.kill("SIGKILL");
+    throw error;
+  });
+  return { code, signal, ...out };
+}

@@ -1,0 +1,20 @@
+#: build it (release, or another preset)
+#:
+#:   ./dev build [PRESET] [TARGET...]
+#:
+#: PRESET is one of CMakePresets.json: release (default), asan, tsan, fuzz, bench.
+#: The result is in build/PRESET; the program is build/release/apps/fanfare/fanfare.
+source tools/dev/lib.sh
+
+preset=${1:-release}
+if (($#)); then shift; fi
+case $preset in
+  release) need build ;;
+  *) need build test ;;
+esac
+start=$SECONDS
+if ! quietly "build $preset" "build-$preset" configure_and_build "$preset" "$@"; then
+  show_failure "build-$preset"
+  die "the $preset build failed"
+fi
+say "dev: built build/$preset in $((SECONDS - start)) s"

@@ -1,0 +1,87 @@
+# What the verbs share. Sourced, never run; the working directory is the repository's root.
+# shellcheck shell=bash
+set -euo pipefail
+
+LOGS=build/logs
+mkdir -p "$LOGS"
+
+# Everything that is downloaded stays inside the repository.
+export npm_config_cache=$PWD/build/tools/npm-cache
+NODE_MAJOR_MIN=20
+NODE_HOME=$PWD/build/tools/node
+if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
+
+say() { printf '%s\n' "$*"; }
+die() {
+  printf 'dev: %s\n' "$*" >&2
+  exit 1
+}
+
+# A compiler process takes up to 1.5 GB here: no more of them at once than the memory holds.
+jobs_max() {
+  local cores memory_kb by_memory
+  cores=$(nproc)
+  memory_kb=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+  by_memory=$((memory_kb / 1500000))
+  if ((by_memory < 1)); then by_memory=1; fi
+  echo $((cores < by_memory ? cores : by_memory))
+}
+
+# Every 30 s: what runs, for how long, and the last line of its log. It waits in read, not in a
+# child process, so that nothing outlives it.
+heartbeat() {
+  local label=$1 log=$2 pipe start=$SECONDS last
+  exec {pipe}<> <(:)
+  while true; do
+    read -r -t 30 -u "$pipe" _ || true
+    last=$(tail -n 1 "$log" 2>/dev/null | tr -d '\r' | cut -c 1-80) || true
+    say "   ... $label, $((SECONDS - start)) s: $last"
+  done
+}
+
+# quietly LABEL LOG COMMAND...: the command's whole output goes to build/logs/LOG.log; long ones show
+# that they live. Returns the command's status.
+quietly() {
+  local label=$1 log=$LOGS/$2.log status=0 beat
+  shift 2
+  : >"$log"
+  heartbeat "$label" "$log" &
+  beat=$!
+  "$@" >>"$log" 2>&1 </dev/null || status=$?
+  kill "$beat" 2>/dev/null || true
+  wait "$beat" 2>/dev/null || true
+  return "$status"
+}
+
+# Installs what the sets (build, test) of tools/packages name and the machine lacks.
+need() { bash tools/dev/deps.sh "$@"; }
+
+# configure_and_build PRESET [TARGET...]: nothing to configure again is noticed by ninja itself.
+configure_and_build() {
+  local preset=$1 targets=()
+  shift
+  if (($#)); then targets=(--target "$@"); fi
+  if [[ ! -f build/$preset/build.ninja ]]; then cmake --preset "$preset" || return 1; fi
+  cmake --build "build/$preset" --parallel "$(jobs_max)" "${targets[@]}"
+}
+
+# Only the fuzzers and the rooms they link, not the program.
+build_fuzzers() {
+  local sources=(fuzz/*_fuzz.cc)
+  sources=("${sources[@]#fuzz/}")
+  configure_and_build fuzz "${sources[@]%.cc}"
+}
+
+# The part of a failed step's log that a reader wants first.
+show_failure() {
+  local log=$LOGS/$1.log
+  local marks='error:|Error |FAILED|Failure|\[  FAILED|\*\*\*|ERROR: |WARNING: ThreadSanitizer|^not ok'
+  {
+    if grep -qE "$marks" "$log"; then
+      grep -nE -A 12 "$marks" "$log" | head -n 60
+    else
+      tail -n 40 "$log"
+    fi
+    say "   whole log: $log"
+  } | sed 's/^/   | /'
+}

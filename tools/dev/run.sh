@@ -1,0 +1,14 @@
+#: build and start the gateway
+#:
+#:   ./dev run [ARGUMENTS]         arguments go to "fanfare serve"; ./dev run -h shows them
+#:
+#: Installs what is missing, builds release, starts build/release/apps/fanfare/fanfare serve.
+#: Without arguments it serves the built-in development chain on loopback. Ctrl-C stops it.
+source tools/dev/lib.sh
+
+need build
+if ! quietly "build release" build-release configure_and_build release fanfare; then
+  show_failure build-release
+  die "the build failed"
+fi
+exec build/release/apps/fanfare/fanfare serve "$@"

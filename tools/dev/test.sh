@@ -1,0 +1,175 @@
+#: set up, then run every check and every test
+#:
+#:   ./dev test                    everything
+#:   ./dev test --quick            the checks without clang-tidy, and the unit tests under AddressSanitizer
+#:   ./dev test [--quick] FILTER   only the unit tests of the room, or with the name, that FILTER says
+#:
+#: Each step prints one line; whole logs are in build/logs. The last line is "N passed, N failed" and
+#: the exit status is 1 if anything failed.
+source tools/dev/lib.sh
+
+quick=
+filter=
+for argument in "$@"; do
+  case $argument in
+    --quick) quick=yes ;;
+    -*) die "test knows no option '$argument', see ./dev test --help" ;;
+    *) filter=$argument ;;
+  esac
+done
+
+passed=0
+failed=0
+began=$SECONDS
+
+# result LABEL SECONDS PASSED FAILED LOG
+result() {
+  local label=$1 seconds=$2 good=$3 bad=$4 log=$5
+  passed=$((passed + good))
+  failed=$((failed + bad))
+  if ((bad == 0)); then
+    printf 'ok    %-34s %5d s   %d passed\n' "$label" "$seconds" "$good"
+  else
+    printf 'FAIL  %-34s %5d s   %d passed, %d failed\n' "$label" "$seconds" "$good" "$bad"
+    show_failure "$log"
+  fi
+}
+
+# check LABEL LOG COMMAND...: a step that counts as one.
+check() {
+  local label=$1 log=$2 start=$SECONDS status=0
+  shift
+  quietly "$label" "$@" || status=1
+  result "$label" $((SECONDS - start)) $((1 - status)) "$status" "$log"
+  return "$status"
+}
+
+# suite LABEL LOG COUNTER COMMAND...: a step whose log says how many passed and failed; COUNTER prints the
+# two numbers from it. A suite that fails without saying so, or that ran nothing, counts as one failure.
+suite() {
+  local label=$1 log=$2 counter=$3 start=$SECONDS status=0 good bad
+  shift 3
+  quietly "$label" "$log" "$@" || status=1
+  read -r good bad < <("$counter" "$LOGS/$log.log")
+  if ((bad == 0 && (status != 0 || good == 0))); then bad=1; fi
+  result "$label" $((SECONDS - start)) "$good" "$bad" "$log"
+}
+
+count_ctest() {
+  awk '/tests passed, [0-9]+ tests failed out of [0-9]+/ { bad = $4; all = $NF }
+       END { print all - bad, bad + 0 }' "$1"
+}
+count_unittest() {
+  awk '/^Ran [0-9]+ test/ { all = $2 }
+       /^FAILED/ { text = $0; while (match(text, /[0-9]+/)) { bad += substr(text, RSTART, RLENGTH); text = substr(text, RSTART + RLENGTH) } }
+       END { print all - bad, bad + 0 }' "$1"
+}
+count_node() {
+  awk '/^# pass / { good = $3 } /^# fail / { bad += $3 } /^# cancelled / { bad += $3 } END { print good + 0, bad + 0 }' "$1"
+}
+count_fuzz() {
+  awk '/^fuzz: .* ok/ { good++ } /^fuzz: .* FAILED/ { bad++ } END { print good + 0, bad + 0 }' "$1"
+}
+
+count_conformance() { awk '/^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3 } END { print good + 0, bad + 0 }' "$1"; }
+
+# Rooms that have tests, of those that are asked for.
+rooms_with_tests() {
+  local room
+  for room in "$@"; do
+    if compgen -G "src/$room/*_test.cc" >/dev/null; then echo "$room"; fi
+  done
+}
+
+run_ctest() {
+  local preset=$1
+  shift
+  ctest --test-dir "build/$preset" --parallel "$(nproc)" --output-on-failure --no-tests=error "$@"
+}
+
+# g++ 12's ThreadSanitizer cannot place its shadow under the address randomisation of recent kernels.
+run_ctest_without_aslr() {
+  if setarch "$(uname -m)" -R true 2>/dev/null; then
+    setarch "$(uname -m)" -R bash -c "$(declare -f run_ctest); run_ctest \"\$@\"" run_ctest "$@"
+  else
+    run_ctest "$@"
+  fi
+}
+
+fast_checks() {
+  check "floors" floors python3 tools/floor_check.py || true
+  check "style" style python3 tools/style_check.py || true
+  check "format" format bash tools/dev/fmt.sh --check || true
+  suite "checks of the checks" tools-test count_unittest python3 -m unittest discover -s tools -p '*_test.py'
+  if [[ -f tools/rfc.py ]]; then check "rfc: every clause has a test" rfc python3 tools/rfc.py || true; fi
+}
+
+unit_tests_asan() {
+  local selection=() targets=(all)
+  if [[ -n $filter && -d src/$filter ]]; then
+    selection=(-L "^$filter\$")
+    targets=("${filter}_test")
+  elif [[ -n $filter ]]; then
+    selection=(-R "$filter")
+  fi
+  check "build asan" build-asan configure_and_build asan "${targets[@]}" || return 0
+  suite "unit tests, asan and ubsan" test-asan count_ctest run_ctest asan "${selection[@]}"
+}
+
+unit_tests_tsan() {
+  local rooms labels
+  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api gateway)
+  labels=$(IFS='|' && echo "^(${rooms[*]})\$")
+  check "build tsan" build-tsan configure_and_build tsan "${rooms[@]/%/_test}" || return 0
+  suite "unit tests, tsan" test-tsan count_ctest run_ctest_without_aslr tsan -L "$labels"
+}
+
+tidy() {
+  # The tests themselves are left to ./dev lint: they are half of the files and most of the time.
+  check "clang-tidy" tidy python3 tools/tidy.py --without-tests build/asan || true
+}
+
+fuzz_smoke() {
+  if [[ ! -f fuzz/CMakeLists.txt ]]; then return 0; fi
+  check "build fuzz" build-fuzz build_fuzzers || return 0
+  suite "fuzz, 10 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 10
+}
+
+end_to_end() {
+  check "build release" build-release configure_and_build release || return 0
+  suite "conformance" conformance count_conformance python3 tests/conformance/run.py \
+    --server build/release/examples/echo --client build/release/tests/conformance/echo_client
+  if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
+  check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
+  suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
+    --server build/release/examples/echo
+  suite "end to end" e2e count_node run_node_tests
+}
+run_node_tests() {
+  local file files=()
+  while IFS= read -r file; do files+=("$file"); done < <(
+    cd tests/e2e && find . -name node_modules -prune -o \( -name '*.test.mjs' -o -name '*.test.js' \) -print | sort)
+  export FANFARE_BIN=$PWD/build/release/apps/fanfare/fanfare
+  (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=tap "${files[@]}")
+}
+
+need build test
+if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
+say "dev: $(jobs_max) jobs, logs in $LOGS"
+if [[ -n $filter ]]; then
+  unit_tests_asan
+else
+  fast_checks
+  unit_tests_asan
+  if [[ -z $quick ]]; then
+    tidy
+    unit_tests_tsan
+    end_to_end
+    fuzz_smoke
+  fi
+fi
+
+say "dev: $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s"
+# The last line says nothing else: programs read it.
+say "$passed passed, $failed failed"
+if ((failed)); then exit 1; fi

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""The floor check: every #include goes downward, and no dependency's header shows in a room's own headers.
+
+Usage: floor_check.py [ROOT]. Reads ROOT/src/FLOORS and every source under src, apps and include. Prints one
+line per broken rule, "file:line: what is wrong; what to do", and exits 1 if there is any.
+
+The rules:
+  * src/ROOM may include its own room and rooms on lower floors, never another room of its own floor;
+  * a room that FLOORS says does "no I/O" or "knows no socket" includes neither net, session nor a socket header;
+  * include/fanfare includes only the standard library and itself;
+  * in the headers of a room, a third party's header is an error: it belongs in the .cc file;
+  * the DEPENDS of a room's CMakeLists.txt follow the same floors.
+"""
+
+import pathlib
+import re
+import sys
+from typing import NamedTuple
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+DEPENDS = re.compile(r"\bfanfare_room\(\s*\w+\s+DEPENDS((?:\s+[a-z]+)+)")
+SYSTEM_FOLDERS = ("sys/", "netinet/", "arpa/", "linux/", "net/")
+# Not arpa/inet.h: reading an address out of text needs no socket.
+SOCKET_HEADERS = ("sys/socket.h", "sys/epoll.h", "sys/un.h", "netinet/", "netdb.h", "poll.h", "liburing.h")
+# Third parties whose header has no folder in its name, so that it looks like a system header.
+THIRD_PARTY_FILES = {"zlib.h", "libdeflate.h", "llhttp.h", "liburing.h", "secp256k1.h", "secp256k1_recovery.h"}
+NEVER_EACH_OTHER = {"eth", "streams", "canvas"}
+
+
+class Room(NamedTuple):
+    floor: int
+    without_sockets: bool
+
+
+class Problem(NamedTuple):
+    file: pathlib.Path
+    line: int
+    text: str
+
+
+def read_floors(path):
+    """The table of rooms by name. A line that cannot be read is a ValueError with its number."""
+    rooms = {}
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if not line.strip() or line.startswith("#"):
+            continue
+        match = re.match(r"F(\d+)\s+([a-z]+)\s+(.*)", line)
+        if not match:
+            raise ValueError(f"{path}:{number}: expected 'F<number> room description'")
+        floor, name, description = match.groups()
+        if name in rooms:
+            raise ValueError(f"{path}:{number}: room '{name}' stands twice")
+        rooms[name] = Room(int(floor), "no I/O" in description or "knows no socket" in description)
+    return rooms
+
+
+def includes_of(path):
+    """(line number, "<" or '"', included name) for every #include of a file."""
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1), match.group(2)
+
+
+def is_third_party(name):
+    """True for a header in angle brackets that neither C++, C nor the system brings."""
+    if name in THIRD_PARTY_FILES:
+        return True
+    return "/" in name and not name.startswith(SYSTEM_FOLDERS)
+
+
+def is_test_file(path):
+    return path.stem.endswith(("_test", "_testing", "_for_tests")) or path.stem.startswith("test_")
+
+
+def downward(rooms, here, there):
+    """Why room `here` may not use room `there`, or None."""
+    if here == there:
+        return None
+    if here in NEVER_EACH_OTHER and there in NEVER_EACH_OTHER:
+        return f"{here} and {there} never know each other; meet in gateway"
+    if rooms[there].floor > rooms[here].floor:
+        return (f"{here} (F{rooms[here].floor}) reaches up to {there} (F{rooms[there].floor}); "
+                "take what is needed as an argument or move it down")
+    if rooms[there].floor == rooms[here].floor:
+        return (f"{here} and {there} stand on the same floor F{rooms[here].floor}; "
+                "move what both need to a lower room")
+    return None
+
+
+def check_room_file(rooms, name, path):
+    room = rooms[name]
+    for line, bracket, included in includes_of(path):
+        if bracket == "<":
+            if room.without_sockets and included.startswith(SOCKET_HEADERS):
+                yield Problem(path, line, f"{name} knows no socket, but includes <{included}>; "
+                                          "take bytes, time and output as arguments")
+            if path.suffix == ".h" and not is_test_file(path) and is_third_party(included):
+                yield Problem(path, line, f"<{included}> in a header shows a dependency to every user of the room; "
+                                          "include it in the .cc file and hide its types")
+            continue
+        first = included.split("/")[0]
+        if first == "fanfare":
+            continue
+        if "/" not in included or first not in rooms:
+            yield Problem(path, line, f'"{included}" names no room of src/FLOORS; write "room/file.h"')
+            continue
+        why = downward(rooms, name, first)
+        if why is None and room.without_sockets and first in ("net", "session"):
+            why = f"{name} knows no socket, but includes {first}; take bytes, time and output as arguments"
+        if why:
+            yield Problem(path, line, why)
+
+
+def check_room_cmake(rooms, name, path):
+    text = path.read_text()
+    for match in DEPENDS.finditer(text):
+        line = text.count("\n", 0, match.start(1)) + 1
+        for there in match.group(1).split():
+            why = f"'{there}' is no room of src/FLOORS" if there not in rooms else downward(rooms, name, there)
+            if why:
+                yield Problem(path, line, f"DEPENDS: {why}")
+
+
+def check_public_header(path):
+    for line, bracket, included in includes_of(path):
+        if bracket == '"' and not included.startswith("fanfare/"):
+            yield Problem(path, line, f'the public API includes "{included}"; only "fanfare/..." may be seen there')
+        if bracket == "<" and (is_third_party(included)):
+            yield Problem(path, line, f"the public API includes <{included}>; no dependency's header leaks into it")
+
+
+def sources_under(folder):
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".h", ".cc"))
+
+
+def check(root):
+    """Every broken rule under root, in the order of the files."""
+    rooms = read_floors(root / "src" / "FLOORS")
+    problems = []
+    for folder in sorted(path for path in (root / "src").iterdir() if path.is_dir()):
+        if folder.name not in rooms:
+            problems.append(Problem(folder, 0, "this room has no line in src/FLOORS; give it a floor"))
+            continue
+        for path in sources_under(folder):
+            problems.extend(check_room_file(rooms, folder.name, path))
+        if (folder / "CMakeLists.txt").is_file():
+            problems.extend(check_room_cmake(rooms, folder.name, folder / "CMakeLists.txt"))
+    for path in sources_under(root / "include"):
+        problems.extend(check_public_header(path))
+    return problems
+
+
+def main(arguments):
+    root = pathlib.Path(arguments[1] if len(arguments) > 1 else ".")
+    try:
+        problems = check(root)
+    except ValueError as error:
+        print(error)
+        return 1
+    for problem in problems:
+        print(f"{problem.file.relative_to(root)}:{problem.line}: error: {problem.text}")
+    print(f"floor check: {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""clang-tidy over every C++ file of the project, in parallel, remembering what was clean.
+
+Usage: tidy.py [--without-tests] BUILD_DIR [PART...]. Reads BUILD_DIR/compile_commands.json; with PARTs only the
+files whose path contains one of them. A file is looked at again only when it, a project header it includes, its
+compile command, .clang-tidy or the tool changed: clean results are kept in build/tidy by the hash of these.
+Prints the findings and exits 1 if there is any.
+"""
+
+import concurrent.futures
+import hashlib
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+
+TOOL = "clang-tidy-19"
+INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+SOURCE_FOLDERS = ("src", "apps", "include", "examples", "bench")
+
+
+class Tree:
+    """The project's own files, with the hash of each one and of everything it includes."""
+
+    def __init__(self, root):
+        self.root = root
+        self.closures = {}
+
+    def find(self, name, beside):
+        for folder in (beside.parent, self.root / "src", self.root / "include", self.root):
+            path = folder / name
+            if path.is_file():
+                return path.resolve()
+        return None
+
+    def closure(self, path):
+        """Every project file that `path` includes, itself among them."""
+        if path not in self.closures:
+            seen, waiting = set(), [path]
+            while waiting:
+                current = waiting.pop()
+                if current in seen:
+                    continue
+                seen.add(current)
+                for name in INCLUDE.findall(current.read_bytes()):
+                    found = self.find(name.decode(), current)
+                    if found:
+                        waiting.append(found)
+            self.closures[path] = sorted(seen)
+        return self.closures[path]
+
+    def key(self, path, command, salt):
+        digest = hashlib.sha256(salt + command.encode())
+        for file in self.closure(path):
+            digest.update(str(file.relative_to(self.root)).encode() + b"\0" + file.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+
+def run_tool(build, path):
+    """The tool's findings for one file, empty when it is clean."""
+    # g++'s own options are unknown here, and its library uses what clang calls deprecated.
+    command = [TOOL, "--quiet", "-p", str(build), "--extra-arg=-Wno-unknown-warning-option",
+               "--extra-arg=-Wno-deprecated-declarations", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    if result.returncode == 0:
+        return ""
+    return result.stdout.strip() or result.stderr.strip()
+
+
+def main(arguments):
+    without_tests = "--without-tests" in arguments
+    arguments = [argument for argument in arguments if argument != "--without-tests"]
+    if len(arguments) < 2:
+        print(__doc__)
+        return 2
+    build, parts = pathlib.Path(arguments[1]), arguments[2:]
+    root = pathlib.Path.cwd().resolve()
+    cache = root / "build" / "tidy"
+    cache.mkdir(parents=True, exist_ok=True)
+    version = subprocess.run([TOOL, "--version"], capture_output=True, check=True).stdout
+    salt = version + (root / ".clang-tidy").read_bytes()
+
+    tree, waiting, clean = Tree(root), {}, 0
+    for entry in json.loads((build / "compile_commands.json").read_text()):
+        path = pathlib.Path(entry["file"]).resolve()
+        inside = path.is_relative_to(root) and path.relative_to(root).parts[0] in SOURCE_FOLDERS
+        if not inside or (parts and not any(part in str(path.relative_to(root)) for part in parts)):
+            continue
+        if without_tests and path.stem.endswith("_test"):
+            continue
+        key = tree.key(path, entry["command"].replace(str(root), ""), salt)
+        if (cache / key).exists():
+            clean += 1
+        else:
+            waiting[path] = key
+
+    print(f"tidy: {clean} files unchanged, {len(waiting)} to look at", flush=True)
+    bad = 0
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        began = time.monotonic()
+        futures = {pool.submit(run_tool, build, path): path for path in sorted(waiting)}
+        for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
+            path, findings = futures[future], future.result()
+            if findings:
+                bad += 1
+                print(findings)
+            else:
+                (cache / waiting[path]).touch()
+            print(f"[{done}/{len(waiting)}] {path.relative_to(root)}", flush=True)
+    if waiting:
+        print(f"tidy: {time.monotonic() - began:.0f} s")
+    print(f"tidy: {bad} files with findings")
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
