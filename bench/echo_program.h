@@ -1,12 +1,14 @@
 #pragma once
-// What the echo contestants share: NAME [HOST:]PORT on the command line, one line "listening HOST:PORT" on
-// standard output once they serve (port 0: the system chooses), and they run until a signal ends them.
+// What the contestants share: NAME [HOST:]PORT and flags on the command line, one line "listening HOST:PORT"
+// on standard output once they serve (port 0: the system chooses), and they run until a signal ends them.
 
 #include <sys/resource.h>
 
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <span>
+#include <string>
 #include <string_view>
 
 #include "net/socket.h"
@@ -16,6 +18,40 @@ namespace fanfare::bench {
 [[noreturn]] inline void give_up(std::string_view what) {
   std::fprintf(stderr, "%.*s\n", static_cast<int>(what.size()), what.data());
   std::exit(1);
+}
+
+// What a contestant was started with. Those it has no use for it refuses.
+struct EchoProgram {
+  std::string_view where;
+  std::string_view loop;    // Fanfare's: "epoll" or "uring"
+  bool broadcast = false;   // what anyone sends goes to everyone, instead of back
+  bool deflate = false;     // as the client wishes, at zlib's level 1
+  std::string certificate;  // PEM; empty: no TLS
+  std::string key;
+};
+
+inline EchoProgram program_of(int argc, char** argv) {
+  EchoProgram program;
+  const std::span arguments(argv, static_cast<std::size_t>(argc));
+  if (argc < 2)
+    give_up("usage: NAME [HOST:]PORT [epoll|uring] [--broadcast] [--deflate] [--tls CERTIFICATE KEY]");
+  program.where = arguments[1];
+  for (std::size_t i = 2; i < arguments.size(); ++i) {
+    const std::string_view flag = arguments[i];
+    if (flag == "--broadcast") {
+      program.broadcast = true;
+    } else if (flag == "--deflate") {
+      program.deflate = true;
+    } else if (flag == "--tls" && i + 2 < arguments.size()) {
+      program.certificate = arguments[++i];
+      program.key = arguments[++i];
+    } else if (flag == "epoll" || flag == "uring") {
+      program.loop = flag;
+    } else {
+      give_up("there is no flag " + std::string(flag));
+    }
+  }
+  return program;
 }
 
 inline net::Address address_of(std::string_view where) {

@@ -1,17 +1,20 @@
-// Our engine as a contestant: one loop, no compression, every check and limit as it is by default.
+// Our engine as a contestant: one loop, every check and limit as it is by default.
 
 #include <unistd.h>
 
 #include <memory>
-#include <string_view>
+#include <utility>
 
 #include "echo_program.h"
+#include "pubsub/topic_table.h"
 #include "session/server.h"
 #include "session/server_session.h"
+#include "ws/encode.h"
 
 namespace {
 
 namespace session = fanfare::session;
+namespace pubsub = fanfare::pubsub;
 
 class Echo final : public session::Endpoint {
  public:
@@ -21,42 +24,88 @@ class Echo final : public session::Endpoint {
   }
 };
 
+constexpr pubsub::TopicKey kEveryone{};
+
+class Member final : public session::SessionData, public pubsub::Subscriber {
+ public:
+  Member(session::Session& peer, pubsub::TopicTable& topics)
+      : peer_(peer), topics_(topics), ticket_(topics.subscribe(kEveryone, *this)) {}
+  Member(const Member&) = delete;
+  Member& operator=(const Member&) = delete;
+  ~Member() override { topics_.unsubscribe(ticket_); }
+  bool deliver(const fanfare::SharedBytes& frame) override {
+    return peer_.send_frame(frame) != session::SendResult::closed;
+  }
+
+ private:
+  session::Session& peer_;
+  pubsub::TopicTable& topics_;
+  pubsub::Ticket ticket_;
+};
+
+class Broadcast final : public session::Endpoint {
+ public:
+  using Endpoint::Endpoint;
+  void on_open(session::Session& peer) override { peer.set_data(std::make_unique<Member>(peer, topics_)); }
+  void on_message(session::Session&, const session::Message& message) override {
+    topics_.publish(kEveryone, fanfare::ws::encode_message(message.opcode, message.payload));
+  }
+  void on_close(session::Session& peer, const session::CloseInfo&) override { peer.set_data(nullptr); }
+
+ private:
+  pubsub::TopicTable topics_;
+};
+
 class EchoSite final : public session::Site {
  public:
-  EchoSite() { policy_.deflate.enabled = false; }
+  explicit EchoSite(const fanfare::bench::EchoProgram& program) {
+    policy_.deflate.enabled = program.deflate;
+    if (program.broadcast) {
+      endpoint_ = std::make_unique<Broadcast>(settings_);
+    } else {
+      endpoint_ = std::make_unique<Echo>(settings_);
+    }
+  }
   void on_request(session::ServerSession& peer, const fanfare::http::Request& /*request*/) override {
     peer.respond({.status = 426, .body = "a WebSocket echo\n"});
   }
   session::UpgradeDecision on_upgrade(session::ServerSession& /*peer*/,
                                       const fanfare::http::Request& /*request*/) override {
-    return session::Acceptance{.endpoint = &echo_, .policy = &policy_, .data = nullptr};
+    return session::Acceptance{.endpoint = endpoint_.get(), .policy = &policy_, .data = nullptr};
   }
 
  private:
   session::SessionSettings settings_;
   fanfare::ws::UpgradePolicy policy_;
-  Echo echo_{settings_};
+  std::unique_ptr<session::Endpoint> endpoint_;
 };
+
+session::ListenerOptions listener_of(const fanfare::bench::EchoProgram& program) {
+  if (program.certificate.empty()) return {};
+  auto certificate =
+      session::ServerCertificate::load({.certificate_file = program.certificate, .key_file = program.key});
+  if (!certificate) fanfare::bench::give_up(certificate.error());
+  return {.certificate = std::move(*certificate)};
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  using fanfare::bench::give_up;
-  if (argc != 3) give_up("usage: fanfare_echo [HOST:]PORT epoll|uring");
-  const std::string_view kind = argv[2];
-  if (kind != "epoll" && kind != "uring") give_up("the loop is epoll or uring");
+  const fanfare::bench::EchoProgram program = fanfare::bench::program_of(argc, argv);
+  if (program.loop.empty()) fanfare::bench::give_up("the loop is epoll or uring");
   fanfare::bench::raise_descriptor_limit();
   session::ServerOptions options;
   options.loops = 1;
-  options.loop.kind = kind == "epoll" ? fanfare::net::LoopKind::epoll : fanfare::net::LoopKind::uring;
+  options.loop.kind = program.loop == "epoll" ? fanfare::net::LoopKind::epoll : fanfare::net::LoopKind::uring;
   session::Server server(options);
   const auto started =
-      server.start({fanfare::bench::address_of(argv[1])}, [](session::LoopServer&, std::size_t) {
-        session::Server::Sites sites;
-        sites.push_back(std::make_unique<EchoSite>());
-        return sites;
-      });
-  if (!started) give_up(started.error().message());
+      server.start({{.address = fanfare::bench::address_of(program.where), .options = listener_of(program)}},
+                   [&program](session::LoopServer&, std::size_t) {
+                     session::Server::Sites sites;
+                     sites.push_back(std::make_unique<EchoSite>(program));
+                     return sites;
+                   });
+  if (!started) fanfare::bench::give_up(started.error().message());
   fanfare::bench::say_listening(server.addresses().front());
   while (true) ::pause();
 }

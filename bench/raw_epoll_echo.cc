@@ -1,5 +1,6 @@
-// What epoll alone costs: every byte goes back as it came, no WebSocket anywhere. One recv and one send for
-// each time a socket is readable, one receive buffer, no memory for a connection that keeps up.
+// What epoll alone costs: every byte goes back as it came, or to everyone, no WebSocket anywhere. One recv
+// and one send for each time a socket is readable, one receive buffer, no memory for a connection that keeps
+// up.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -11,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "echo_program.h"
 
@@ -20,7 +22,8 @@ constexpr std::size_t kReceiveBytes = 64 * 1024;
 
 class Echo {
  public:
-  explicit Echo(int listening) : epoll_(::epoll_create1(EPOLL_CLOEXEC)), listening_(listening) {
+  Echo(int listening, bool broadcast)
+      : epoll_(::epoll_create1(EPOLL_CLOEXEC)), listening_(listening), broadcast_(broadcast) {
     watch(EPOLL_CTL_ADD, listening_, EPOLLIN);
   }
 
@@ -35,7 +38,7 @@ class Echo {
         } else if ((event.events & EPOLLOUT) != 0) {
           send_waiting(event.data.fd);
         } else {
-          echo(event.data.fd);
+          receive(event.data.fd);
         }
       }
     }
@@ -49,25 +52,40 @@ class Echo {
     if (::epoll_ctl(epoll_, operation, fd, &event) != 0) fanfare::bench::give_up("epoll_ctl failed");
   }
 
-  void accept() const {
+  void accept() {
     while (true) {
       const int fd = ::accept4(listening_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) return;
       watch(EPOLL_CTL_ADD, fd, EPOLLIN);
+      if (!broadcast_) continue;
+      if (static_cast<std::size_t>(fd) >= places_.size()) places_.resize(static_cast<std::size_t>(fd) + 1);
+      places_[static_cast<std::size_t>(fd)] = members_.size();
+      members_.push_back(fd);
     }
   }
 
-  void echo(int fd) {
+  void receive(int fd) {
     const ssize_t got = ::recv(fd, buffer_.get(), kReceiveBytes, 0);
     if (got <= 0) {
       if (got == 0 || errno != EAGAIN) leave(fd);
       return;
     }
-    const ssize_t sent = ::send(fd, buffer_.get(), static_cast<std::size_t>(got), MSG_NOSIGNAL);
-    if (sent == got) return;
+    const std::string_view bytes(buffer_.get(), static_cast<std::size_t>(got));
+    if (!broadcast_) return send(fd, bytes);
+    for (std::size_t i = members_.size(); i > 0; --i) send(members_[i - 1], bytes);
+  }
+
+  void send(int fd, std::string_view bytes) {
+    if (!waiting_.empty()) [[unlikely]] {
+      if (const auto found = waiting_.find(fd); found != waiting_.end()) {
+        found->second.append(bytes);
+        return;
+      }
+    }
+    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    if (sent == static_cast<ssize_t>(bytes.size())) return;
     if (sent < 0 && errno != EAGAIN) return leave(fd);
-    const auto done = static_cast<std::size_t>(sent < 0 ? 0 : sent);
-    waiting_[fd].assign(buffer_.get() + done, static_cast<std::size_t>(got) - done);
+    waiting_[fd] = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
     watch(EPOLL_CTL_MOD, fd, EPOLLOUT);  // nothing more is read until this is gone
   }
 
@@ -82,22 +100,32 @@ class Echo {
   }
 
   void leave(int fd) {
+    if (broadcast_) {
+      const std::size_t place = places_[static_cast<std::size_t>(fd)];
+      members_[place] = members_.back();
+      places_[static_cast<std::size_t>(members_[place])] = place;
+      members_.pop_back();
+    }
     waiting_.erase(fd);
     ::close(fd);
   }
 
   int epoll_;
   int listening_;
+  bool broadcast_;
   std::unique_ptr<char[]> buffer_ = std::make_unique<char[]>(kReceiveBytes);
   std::unordered_map<int, std::string> waiting_;
+  std::vector<int> members_;         // when broadcasting
+  std::vector<std::size_t> places_;  // by descriptor: where it stands in members_
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) fanfare::bench::give_up("usage: raw_epoll_echo [HOST:]PORT");
+  const fanfare::bench::EchoProgram program = fanfare::bench::program_of(argc, argv);
+  if (program.deflate || !program.certificate.empty()) fanfare::bench::give_up("raw bytes only");
   fanfare::bench::raise_descriptor_limit();
-  const auto listening = fanfare::bench::listen_for_echo(argv[1]);
+  const auto listening = fanfare::bench::listen_for_echo(program.where);
   fanfare::bench::say_listening(listening.get());
-  Echo(listening.get()).run();
+  Echo(listening.get(), program.broadcast).run();
 }

@@ -1,12 +1,14 @@
-// What io_uring allows: every byte goes back as it came, no WebSocket anywhere. Multishot accept into
-// registered descriptors, multishot receive into a ring of provided buffers, sends straight from those
-// buffers, all of a turn submitted in one call that also waits for the next one.
+// What io_uring allows: every byte goes back as it came, or to everyone, no WebSocket anywhere. Multishot
+// accept into registered descriptors, multishot receive into a ring of provided buffers, sends straight from
+// those buffers, all of a turn submitted in one call that also waits for the next one.
 
 #include <fcntl.h>
 #include <liburing.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <deque>
 #include <vector>
@@ -16,6 +18,8 @@
 namespace {
 
 constexpr unsigned kSubmissions = 4096;
+// The clients shall have something to do while the rest of a broadcast is prepared.
+constexpr unsigned kSubmitAfter = 64;
 constexpr unsigned kBuffers = 2048;  // a power of two
 constexpr std::size_t kBufferBytes = 16 * 1024;
 // Buffers begin in different cache sets, which they would not at multiples of a page.
@@ -30,6 +34,7 @@ struct Piece {
 
 struct Connection {
   std::deque<Piece>* waiting = nullptr;  // behind the send that is under way; rare
+  bool here = false;
   bool sending = false;
   bool ended = false;
 };
@@ -40,10 +45,11 @@ std::uint64_t tag_of(Operation operation, unsigned slot, unsigned buffer = 0) {
 
 class Echo {
  public:
-  Echo(int listening, unsigned slots) : listening_(listening), connections_(slots) {
+  Echo(int listening, unsigned slots, bool broadcast)
+      : listening_(listening), broadcast_(broadcast), connections_(slots) {
     io_uring_params params{};
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE;
-    params.cq_entries = 4 * kSubmissions;
+    params.cq_entries = 16 * kSubmissions;
     if (io_uring_queue_init_params(kSubmissions, &ring_, &params) < 0 ||
         io_uring_register_files_sparse(&ring_, slots) < 0) {
       fanfare::bench::give_up("this kernel has no io_uring as it is needed here");
@@ -110,7 +116,8 @@ class Echo {
     switch (operation) {
       case Operation::accept:
         if (entry.res >= 0) {
-          connections_[static_cast<unsigned>(entry.res)] = {};
+          connections_[static_cast<unsigned>(entry.res)] = {.here = true};
+          slots_used_ = std::max(slots_used_, static_cast<unsigned>(entry.res) + 1);
           receive(static_cast<unsigned>(entry.res));
         }
         if ((entry.flags & IORING_CQE_F_MORE) == 0) {
@@ -139,11 +146,11 @@ class Echo {
     if (entry.res > 0) {
       const Piece piece{.buffer = entry.flags >> IORING_CQE_BUFFER_SHIFT,
                         .size = static_cast<unsigned>(entry.res)};
-      if (!connection.sending) {
-        send(slot, piece);
+      if (broadcast_) {
+        send_to_all(piece);
       } else {
-        if (connection.waiting == nullptr) connection.waiting = new std::deque<Piece>;
-        connection.waiting->push_back(piece);
+        senders_[piece.buffer] = 1;
+        send_or_wait(slot, piece);
       }
       if ((entry.flags & IORING_CQE_F_MORE) == 0) receive(slot);
     } else if (entry.res == -ENOBUFS) {
@@ -152,6 +159,28 @@ class Echo {
       connection.ended = true;
       leave_if_done(slot);
     }
+  }
+
+  void send_to_all(Piece piece) {
+    senders_[piece.buffer] = 1;  // us
+    unsigned prepared = 0;
+    for (unsigned slot = 0; slot < slots_used_; ++slot) {
+      if (!connections_[slot].here || connections_[slot].ended) continue;
+      ++senders_[piece.buffer];
+      send_or_wait(slot, piece);
+      if (++prepared % kSubmitAfter == 0) io_uring_submit(&ring_);
+    }
+    let_go(piece.buffer);
+  }
+  void let_go(unsigned buffer_index) {
+    if (--senders_[buffer_index] == 0) give_back(buffer_index);
+  }
+
+  void send_or_wait(unsigned slot, Piece piece) {
+    Connection& connection = connections_[slot];
+    if (!connection.sending) return send(slot, piece);
+    if (connection.waiting == nullptr) connection.waiting = new std::deque<Piece>;
+    connection.waiting->push_back(piece);
   }
 
   void send(unsigned slot, Piece piece) {
@@ -165,7 +194,7 @@ class Echo {
 
   void sent(unsigned slot, unsigned buffer_index) {
     Connection& connection = connections_[slot];
-    give_back(buffer_index);
+    let_go(buffer_index);
     connection.sending = false;
     if (connection.waiting != nullptr && !connection.waiting->empty()) {
       const Piece piece = connection.waiting->front();
@@ -178,7 +207,10 @@ class Echo {
   void leave_if_done(unsigned slot) {
     Connection& connection = connections_[slot];
     if (!connection.ended || connection.sending) return;
-    delete connection.waiting;
+    if (connection.waiting != nullptr) {
+      for (const Piece& piece : *connection.waiting) let_go(piece.buffer);
+      delete connection.waiting;
+    }
     connection = {};
     io_uring_sqe* entry = next();
     io_uring_prep_close_direct(entry, slot);
@@ -187,7 +219,10 @@ class Echo {
 
   io_uring ring_{};
   int listening_;
+  bool broadcast_;
   std::vector<Connection> connections_;
+  unsigned slots_used_ = 0;
+  std::array<unsigned, kBuffers> senders_{};  // that still need a buffer
   io_uring_buf_ring* buffers_ = nullptr;
   char* buffer_memory_ = nullptr;
   unsigned returned_ = 0;
@@ -197,14 +232,15 @@ class Echo {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) fanfare::bench::give_up("usage: raw_uring_echo [HOST:]PORT");
+  const fanfare::bench::EchoProgram program = fanfare::bench::program_of(argc, argv);
+  if (program.deflate || !program.certificate.empty()) fanfare::bench::give_up("raw bytes only");
   fanfare::bench::raise_descriptor_limit();
-  const auto listening = fanfare::bench::listen_for_echo(argv[1]);
+  const auto listening = fanfare::bench::listen_for_echo(program.where);
   // A blocking socket: the ring waits in the kernel instead of answering EAGAIN.
   const int flags = ::fcntl(listening.get(), F_GETFL);
   ::fcntl(listening.get(), F_SETFL, flags & ~O_NONBLOCK);
   fanfare::bench::say_listening(listening.get());
   rlimit limit{};
   ::getrlimit(RLIMIT_NOFILE, &limit);
-  Echo(listening.get(), static_cast<unsigned>(limit.rlim_cur)).run();
+  Echo(listening.get(), static_cast<unsigned>(limit.rlim_cur), program.broadcast).run();
 }

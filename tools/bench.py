@@ -1,7 +1,7 @@
 """Runs the contestants of ./dev bench alternating, one after the other, and tells the medians.
 
 Every round runs each contestant once, so that a machine that gets slower in between does so for all of them.
-Throughput is given relative to the raw epoll echo of the same round; the spread is that of the rounds.
+What is compared is relative to the base contestant of the same round; the spread is that of the rounds.
 """
 
 import argparse
@@ -13,7 +13,8 @@ import platform
 import resource
 import statistics
 import subprocess
-import sys
+import tempfile
+import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "build/bench/bench"
@@ -22,96 +23,367 @@ RESULTS = ROOT / "bench/results"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 SERVER_CORE, LOAD_CORE = "0", "1"
-BASE = "raw epoll"
-IDLE_CONNECTIONS = 10_000
-
-ROWS = [
-    ("20 B, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "20"]),
-    ("20 B, 1,000 connections, 1 in flight", ["-c", "1000", "-n", "1", "-s", "20"]),
-    ("20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"]),
-    ("512 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "512"]),
-    ("1 KiB, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "1024"]),
-]
+# The load generator had no time left: the server may have had.
+LOAD_BUSY = 0.95
 
 
-class Contestant:
-    def __init__(self, name, command, raw=False, cwd=ROOT):
-        self.name, self.command, self.raw, self.cwd = name, command, raw, cwd
+class Failed(Exception):
+    """A contestant did not do what it was asked; its cell stays empty, the others go on."""
 
-    def __enter__(self):
+
+class Server:
+    """One run of a contestant's program, pinned, from its first line of output to its end."""
+
+    def __init__(self, command, scheme="ws", raw=False):
         self.process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *self.command],
+            ["taskset", "-c", SERVER_CORE, *command],
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            cwd=self.cwd,
+            cwd=ROOT,
         )
         line = self.process.stdout.readline().split()
         if len(line) != 2 or line[0] != "listening":
-            self.__exit__()
-            raise SystemExit(f"bench: {self.name} did not start")
-        self.url = f"ws://{line[1]}"
+            self.process.kill()
+            raise Failed(f"{command[0]} did not start: {self.process.communicate()[1].strip()}")
+        self.flags = [f"{scheme}://{line[1]}", *(["--raw"] if raw else [])]
+        if scheme == "wss":
+            self.flags.append("--insecure")
+
+    def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+        self.process.communicate()
+
+    def start_load(self, flags):
+        command = ["taskset", "-c", LOAD_CORE, str(LOAD), "bench", *self.flags, "--json", "-q", *flags]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def load(self, flags):
         """The result of one run of the load generator against this server."""
-        run = subprocess.run(
-            self._load_command(flags), capture_output=True, text=True, check=False
-        )
-        if run.returncode != 0:
-            raise SystemExit(f"bench: {self.name} {' '.join(flags)}: {run.stderr}{run.stdout}")
-        return json.loads(run.stdout)
+        return result_of(self.start_load(flags))
 
-    def _load_command(self, flags):
-        raw = ["--raw"] if self.raw else []
-        return ["taskset", "-c", LOAD_CORE, str(LOAD), "bench", self.url, "--json", "-q", *raw, *flags]
-
-    def cpu_seconds(self):
+    def cpu_ns(self):
         """User and system time of the server so far."""
-        fields = self._proc("stat").rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
 
     def resident_bytes(self):
         return int(self._proc("statm").split()[1]) * PAGE_BYTES
-
-    def idle_bytes(self):
-        """Resident memory for each of many connections, at most, while each sends a message a second."""
-        self.load(["-c", "10", "-n", "1", "-d", "200ms"])  # what the first connections cost once
-        before = self.resident_bytes()
-        flags = ["-c", str(IDLE_CONNECTIONS), "-n", "1", "--rate", str(IDLE_CONNECTIONS), "-d", "2s"]
-        idle = subprocess.Popen(self._load_command(flags), stdout=subprocess.PIPE, text=True)
-        most = before
-        while idle.poll() is None:
-            most = max(most, self.resident_bytes())
-            try:
-                idle.wait(0.2)
-            except subprocess.TimeoutExpired:
-                continue
-        idle.stdout.close()
-        if idle.returncode != 0:
-            return None
-        return (most - before) / IDLE_CONNECTIONS
 
     def _proc(self, name):
         return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
 
 
-def contestants():
+def result_of(load):
+    out, complaint = load.communicate()
+    if load.returncode != 0:
+        raise Failed(f"{complaint.strip()} {out.strip()}")
+    return json.loads(out)
+
+
+class Contestant:
+    """`can`: which kinds of rows it takes part in. A raw one is spoken to without WebSocket."""
+
+    def __init__(self, name, command, can, raw=False, tls_command=None):
+        self.name, self.command, self.can, self.raw = name, command, can, raw
+        self.tls_command = tls_command or command
+
+    def start(self, *flags):
+        return Server([*self.command, *flags], raw=self.raw)
+
+    def start_tls(self, certificate):
+        return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
+
+
+def all_contestants():
+    def program(name):
+        return str(PROGRAMS / name)
+
     found = [
-        Contestant(BASE, [str(PROGRAMS / "raw_epoll_echo"), "0"], raw=True),
-        Contestant("raw io_uring", [str(PROGRAMS / "raw_uring_echo"), "0"], raw=True),
-        Contestant("Fanfare epoll", [str(PROGRAMS / "fanfare_echo"), "0", "epoll"]),
-        Contestant("Fanfare io_uring", [str(PROGRAMS / "fanfare_echo"), "0", "uring"]),
+        Contestant("raw epoll", [program("raw_epoll_echo"), "0"], {"echo", "broadcast", "idle", "tls", "pace"},
+                   raw=True, tls_command=[program("raw_epoll_tls_echo"), "0"]),
+        Contestant("raw io_uring", [program("raw_uring_echo"), "0"], {"echo", "broadcast", "idle", "pace"}, raw=True),
     ]
+    for loop, name in (("epoll", "Fanfare epoll"), ("uring", "Fanfare io_uring")):
+        found.append(Contestant(name, [program("fanfare_echo"), "0", loop],
+                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
     if (PROGRAMS / "beast_echo").exists():
-        found.append(Contestant("Beast", [str(PROGRAMS / "beast_echo"), "0"]))
+        found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
+    if (PROGRAMS / "lws_echo").exists():
+        found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle"}))
     if (ROOT / "tests/e2e/node_modules/ws").exists():
-        found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"]))
+        found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"],
+                                {"echo", "broadcast", "idle", "tls", "deflate"}))
     return found
+
+
+class Table:
+    """Cells by row and contestant, as Markdown."""
+
+    def __init__(self, names):
+        self.lines = []
+        self.add("", ["goal", *names])
+        self.lines.append("|" + "---|" * (len(names) + 2))
+
+    def add(self, row, cells):
+        self.lines.append("| " + " | ".join([row, *cells]) + " |")
+        print(self.lines[-1], flush=True)
+
+
+class Bench:
+    """What all rows need: who takes part, how long and how often, and where the cells go."""
+
+    def __init__(self, contestants, quick, certificate):
+        self.contestants, self.quick, self.certificate = contestants, quick, certificate
+        self.rounds = 3 if quick else 5
+        self.duration = "700ms" if quick else "3s"
+        self.idle_connections = 10_000
+        self.tls_connections = 2_000 if quick else 10_000
+        self.table = Table([one.name for one in contestants])
+        self.complaints = []
+        self.load_was_busy = False
+        self.raw_speeds = {}  # of the base, by row: half of it is the pace of the rows that have one
+
+    def taking_part(self, kind):
+        return [one for one in self.contestants if kind in one.can]
+
+    def alternate(self, row, kind, measure):
+        """{name: [one measurement a round]} of those that never failed."""
+        values = {one.name: [] for one in self.taking_part(kind)}
+        for _ in range(self.rounds):
+            for one in self.taking_part(kind):
+                if values[one.name] is None:
+                    continue
+                try:
+                    values[one.name].append(measure(one))
+                except Failed as failure:
+                    values[one.name] = None
+                    self.complaints.append(f"{row}, {one.name}: {failure}")
+        return {name: many for name, many in values.items() if many}
+
+    def timed(self, server, flags, warm_up="150ms"):
+        """One load: its result, with the server's CPU nanoseconds for each message."""
+        if warm_up:
+            server.load([*flags, "-d", warm_up])
+        before = server.cpu_ns()
+        result = server.load([*flags, "-d", self.duration])
+        result["cpu_ns"] = (server.cpu_ns() - before) / max(result["messages"], 1)
+        self.load_was_busy |= result["own_cpu_seconds"] > LOAD_BUSY * result["seconds"]
+        return result
+
+    def add(self, row, goal, by_name, tell):
+        self.table.add(row, [goal, *(tell(by_name[one.name]) if one.name in by_name else "-" for one in self.contestants)])
+
+    def add_ratios(self, row, goal, values, base):
+        if base not in values:
+            return
+        relative = {name: [x / of_base for x, of_base in zip(many, values[base])] for name, many in values.items()}
+        self.add(row, goal, relative, lambda many: f"{statistics.median(many):.2f} ±{half_spread(many):.0f}%")
+
+
+def half_spread(values):
+    middle = statistics.median(values)
+    return (max(values) - min(values)) / middle * 50 if middle else 0
+
+
+def pick(results, key):
+    return {name: [one[key] for one in many] for name, many in results.items()}
+
+
+def number_of(values):
+    return f"{statistics.median(values):,.0f}"
+
+
+class Echo:
+    """Messages back and forth, as fast as they come: throughput and what each costs the server."""
+
+    def __init__(self, name, flags, goal, cpu_goal="", kind="echo", base="raw epoll", server_flags=()):
+        self.name, self.flags, self.goal, self.cpu_goal = name, flags, goal, cpu_goal
+        self.kind, self.base, self.server_flags = kind, base, server_flags
+
+    def measure(self, bench):
+        def one_run(contestant):
+            with contestant.start(*self.server_flags) as server:
+                return bench.timed(server, self.flags)
+
+        results = bench.alternate(self.name, self.kind, one_run)
+        speeds, costs = pick(results, "messages_per_second"), pick(results, "cpu_ns")
+        if self.base in speeds:
+            bench.raw_speeds[self.name] = statistics.median(speeds[self.base])
+        bench.add_ratios(self.name, self.goal, speeds, self.base)
+        bench.add("- messages a second", "", speeds, number_of)
+        bench.add_ratios("- CPU a message", self.cpu_goal, costs, self.base)
+        bench.add("- CPU a message, ns", "", costs, number_of)
+
+
+class Broadcast:
+    """One sends, all get it: deliveries, with one or several broadcasts under way."""
+
+    def __init__(self, name, in_flight, goal):
+        self.name, self.in_flight, self.goal = name, in_flight, goal
+
+    def measure(self, bench):
+        count = str(bench.idle_connections)
+        flags = ["-c", count, "-n", self.in_flight, "-s", "500", "--broadcast"]
+
+        def one_run(contestant):
+            with contestant.start("--broadcast") as server:
+                return bench.timed(server, flags, warm_up=None)
+
+        results = bench.alternate(self.name, "broadcast", one_run)
+        speeds = pick(results, "messages_per_second")
+        bench.add_ratios(self.name, self.goal, speeds, "raw epoll")
+        bench.add("- deliveries a second", "", speeds, number_of)
+        bench.add_ratios("- CPU a delivery", "", pick(results, "cpu_ns"), "raw epoll")
+
+
+class Pace:
+    """Latency at half of what raw epoll can do, the same for all."""
+
+    def __init__(self, name, flags, of_row):
+        self.name, self.flags, self.of_row = name, flags, of_row
+
+    def measure(self, bench):
+        if self.of_row not in bench.raw_speeds:
+            bench.complaints.append(f"{self.name}: needs the row \"{self.of_row}\" before it")
+            return
+        rate = str(round(bench.raw_speeds[self.of_row] / 2))
+
+        def one_run(contestant):
+            with contestant.start() as server:
+                result = bench.timed(server, [*self.flags, "--rate", rate])
+                if result["unanswered"] > 0:
+                    raise Failed(f"{result['unanswered']} messages were not answered")
+                return result["latency_ns"]
+
+        results = bench.alternate(self.name, "pace", one_run)
+        tails = pick(results, "p99")
+        bench.add_ratios(self.name, "1.10", tails, "raw epoll")
+        bench.add("- p99, us", "", tails, lambda many: f"{statistics.median(many) / 1e3:,.0f}")
+        bench.add("- p50, us", "", pick(results, "p50"), lambda many: f"{statistics.median(many) / 1e3:,.0f}")
+
+
+class Idle:
+    """Resident memory for each of many connections, at most, while each sends a message a second."""
+
+    def __init__(self, name, kind, goal):
+        self.name, self.kind, self.goal = name, kind, goal
+
+    def measure(self, bench):
+        count = bench.tls_connections if self.kind == "tls" else bench.idle_connections
+        bytes_each = {}
+        for one in bench.taking_part(self.kind):
+            try:
+                with one.start_tls(bench.certificate) if self.kind == "tls" else one.start() as server:
+                    bytes_each[one.name] = self.bytes_each(server, count)
+            except Failed as failure:
+                bench.complaints.append(f"{self.name}, {one.name}: {failure}")
+        bench.add(f"{self.name} ({count:,})", self.goal, bytes_each, lambda size: f"{size:,.0f} B")
+
+    @staticmethod
+    def bytes_each(server, count):
+        server.load(["-c", "10", "-n", "1", "-d", "200ms"])  # what the first connections cost once
+        before = most = server.resident_bytes()
+        load = server.start_load(["-c", str(count), "--rate", str(count), "-d", "2s"])
+        while load.poll() is None:
+            most = max(most, server.resident_bytes())
+            try:
+                load.wait(0.1)
+            except subprocess.TimeoutExpired:
+                continue
+        result_of(load)
+        return (most - before) / count
+
+
+class Crowd:
+    """Fifty thousand connections that do nothing, then broadcasts to all of them. A process may have fewer
+    descriptors than that: then it is several servers of each contestant, side by side."""
+
+    CONNECTIONS = 50_000
+    CACHES = ("TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "request_sock_TCP")
+
+    def __init__(self):
+        self.name = f"{self.CONNECTIONS:,} idle connections"
+
+    def measure(self, bench):
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1000
+        parts = -(-self.CONNECTIONS // limit)
+        results = {}
+        for one in bench.taking_part("broadcast"):
+            if one.name == "npm ws":
+                continue
+            servers = []
+            try:
+                for _ in range(parts):
+                    servers.append(one.start("--broadcast"))
+                results[one.name] = self.run(servers, self.CONNECTIONS // parts)
+            except Failed as failure:
+                bench.complaints.append(f"{self.name}, {one.name}: {failure}")
+            finally:
+                for server in servers:
+                    server.__exit__()
+        shown = f"{self.name} on {parts} servers"
+        bench.add(f"{shown}: RSS a connection", "at most 200 B", results, lambda it: f"{it['resident']:,.0f} B")
+        bench.add("- kernel's caches a connection, both ends", "", results, lambda it: f"{it['kernel']:,.0f} B")
+        bench.add("- a broadcast to all, p50, ms", "", results, lambda it: f"{it['to_all'] / 1e6:,.0f}")
+
+    def run(self, servers, each):
+        resident, kernel = self.resident(servers), self.kernel_bytes()
+        flags = ["-c", str(each), "-s", "500", "--broadcast", "--rate", "0.5", "-d", "15s"]
+        loads = [server.start_load(flags) for server in servers]
+        most_resident = most_kernel = 0
+        while any(load.poll() is None for load in loads):
+            most_resident = max(most_resident, self.resident(servers))
+            most_kernel = max(most_kernel, self.kernel_bytes())
+            time.sleep(0.2)
+        results = [result_of(load) for load in loads]
+        count = each * len(servers)
+        return {
+            "resident": (most_resident - resident) / count,
+            "kernel": (most_kernel - kernel) / count,
+            "to_all": max(result["to_all_ns"]["p50"] for result in results),
+        }
+
+    @staticmethod
+    def resident(servers):
+        return sum(server.resident_bytes() for server in servers)
+
+    def kernel_bytes(self):
+        """What sockets cost the kernel, both ends of each connection; 0 where nobody may look."""
+        try:
+            lines = pathlib.Path("/proc/slabinfo").read_text().splitlines()
+        except OSError:
+            return 0
+        total = 0
+        for line in lines:
+            fields = line.split()
+            if fields[0] in self.CACHES:
+                total += int(fields[1]) * int(fields[3])
+        return total
+
+
+ROWS = [
+    Echo("20 B, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "20"], "1.08"),
+    Echo("20 B, 1,000 connections, 1 in flight", ["-c", "1000", "-n", "1", "-s", "20"], "1.16", cpu_goal="0.88"),
+    Echo("20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"], "1.09"),
+    Echo("512 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "512"], "1.14"),
+    Echo("1 KiB, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "1024"], "1.08"),
+    Broadcast("broadcast 500 B to 10,000, one at a time", "1", "0.95"),
+    Broadcast("broadcast 500 B to 10,000, four in flight", "4", "1.23"),
+    Idle("idle memory a connection", "idle", "at most 200 B"),
+    Idle("idle memory a connection under TLS", "tls", "at most 15 KB"),
+    Echo("1 KiB JSON, deflate, no takeover (to Beast)",
+         ["-c", "100", "-n", "1", "-s", "1024", "--deflate", "no-takeover"],
+         "1.48", kind="deflate", base="Beast", server_flags=["--deflate"]),
+    Echo("1 KiB JSON, deflate, takeover both ways (to Beast)",
+         ["-c", "100", "-n", "1", "-s", "1024", "--deflate", "takeover"],
+         "1.16", kind="deflate", base="Beast", server_flags=["--deflate"]),
+    Pace("p99 at half the pace, 100 connections", ["-c", "100", "-s", "20"], "20 B, 100 connections, 1 in flight"),
+    Pace("p99 at half the pace, 1,000 connections", ["-c", "1000", "-s", "20"], "20 B, 1,000 connections, 1 in flight"),
+]
 
 
 def machine():
@@ -120,100 +392,97 @@ def machine():
         for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
         if line.startswith("model name")
     ]
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=ROOT, check=True
-    ).stdout.strip()
-    return models[0] if models else platform.machine(), len(models), platform.release(), commit
+    return f"{models[0] if models else platform.machine()}, {len(models)} cores, Linux {platform.release()}"
 
 
-def spread_of(values):
-    middle = statistics.median(values)
-    return (max(values) - min(values)) / middle * 100 if middle else 0
+def commit():
+    def git(*arguments):
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
+
+    return git("rev-parse", "--short", "HEAD") + ("-changed" if git("status", "--porcelain", "-uno") else "")
 
 
-class Table:
-    """Cells by row and contestant, as Markdown."""
-
-    def __init__(self, names):
-        self.names, self.lines = names, []
-        self.add("", names)
-        self.lines.append("|" + "---|" * (len(names) + 1))
-
-    def add(self, row, cells):
-        self.lines.append("| " + " | ".join([row, *cells]) + " |")
-        print(self.lines[-1], flush=True)
+def busy_seconds():
+    """CPU time of everyone on this machine so far, stolen time too."""
+    fields = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+    user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields
+    return (user + nice + system + interrupts + soft + stolen) / TICKS_PER_SECOND
 
 
-def measure_row(found, flags, rounds, duration):
-    """Messages a second and CPU nanoseconds a message of each contestant, one of each for every round."""
-    speeds = {one.name: [] for one in found}
-    costs = {one.name: [] for one in found}
-    for _ in range(rounds):
-        for one in found:
-            with one as server:
-                server.load([*flags, "-d", "200ms"])
-                before = server.cpu_seconds()
-                result = server.load([*flags, "-d", duration])
-                used = server.cpu_seconds() - before
-            speeds[one.name].append(result["messages_per_second"])
-            costs[one.name].append(used * 1e9 / max(result["messages"], 1))
-    return speeds, costs
+def own_seconds():
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
-def ratios(values, base):
-    return [value / of_base if of_base else 0 for value, of_base in zip(values, base)]
+def make_certificate(folder):
+    files = [f"{folder}/certificate.pem", f"{folder}/key.pem"]
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+         "-subj", "/CN=localhost", "-out", files[0], "-keyout", files[1]],
+        check=True, capture_output=True)
+    return files
+
+
+def choose(options):
+    rows = [row for row in ROWS if not options.rows or any(word in row.name for word in options.rows)]
+    if options.crowd:
+        rows = [Crowd()] if not options.rows else [*rows, Crowd()]
+    contestants = [
+        one for one in all_contestants()
+        if one.name == "raw epoll" or not options.only or any(word in one.name for word in options.only)
+    ]
+    return rows, contestants
+
+
+def write_result(bench, options, began, others):
+    day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
+    now = commit()
+    lines = [
+        f"# Comparison, {day}, commit {now}",
+        "",
+        f"{machine()}. {began} Other processes took {others:.0%} of the machine meanwhile.",
+        f"Median of {bench.rounds} rounds of {bench.duration}; relative to raw epoll, or as the row says, in the same",
+        "round; ± is half the distance between the best and the worst round. docs/bench.md explains the rows.",
+        "",
+        *bench.table.lines,
+    ]
+    if bench.load_was_busy:
+        lines += ["", f"In some rows the load generator took over {LOAD_BUSY:.0%} of its core: there the fastest are nearer to each",
+                  "other than they are."]
+    lines += [line for complaint in bench.complaints for line in ("", f"Not measured: {complaint}")]
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    name = f"{day}-{now}{'-quick' if options.quick else ''}.md"
+    (RESULTS / name).write_text("\n".join(lines) + "\n")
+    print(f"bench: written to {(RESULTS / name).relative_to(ROOT)}")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench")
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--crowd", action="store_true")
+    parser.add_argument("--only", action="append", default=[])
     parser.add_argument("rows", nargs="*")
     options = parser.parse_args()
-    rounds, duration = (3, "1s") if options.quick else (5, "3s")
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     if (os.cpu_count() or 1) < 2:
         raise SystemExit("bench: needs two cores, one for the server and one for the load")
-    rows = [row for row in ROWS if not options.rows or any(word in row[0] for word in options.rows)]
+    if hard < 11_000:
+        raise SystemExit(f"bench: needs 11,000 descriptors for a process, {hard} are allowed (ulimit -Hn)")
 
-    found = contestants()
-    names = [one.name for one in found]
-    load_before = os.getloadavg()[0]
-    model, cores, kernel, commit = machine()
-    table = Table(names)
-    for name, flags in rows:
-        speeds, costs = measure_row(found, flags, rounds, duration)
-        speed_cells, cost_cells, rate_cells = [], [], []
-        for one in names:
-            relative = ratios(speeds[one], speeds[BASE])
-            cost = ratios(costs[one], costs[BASE])
-            speed_cells.append(f"{statistics.median(relative):.2f} ±{spread_of(relative) / 2:.0f}%")
-            cost_cells.append(f"{statistics.median(cost):.2f} ±{spread_of(cost) / 2:.0f}%")
-            rate_cells.append(f"{statistics.median(speeds[one]):,.0f}")
-        table.add(name, speed_cells)
-        table.add("- messages a second", rate_cells)
-        table.add("- CPU a message", cost_cells)
-    if not options.rows:
-        if hard > IDLE_CONNECTIONS + 100:
-            cells = []
-            for one in found:
-                with one as server:
-                    idle = server.idle_bytes()
-                cells.append("-" if idle is None else f"{idle:,.0f} B")
-            table.add(f"idle memory a connection (RSS; {IDLE_CONNECTIONS:,})", cells)
-        else:
-            print(f"bench: no idle memory, only {hard} descriptors are allowed", file=sys.stderr)
-
-    day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{day}-{commit}.md"
-    path.write_text(
-        f"# Echo, {day}, commit {commit}\n\n"
-        f"{model}, {cores} cores, Linux {kernel}; load average {load_before:.1f} before it began.\n"
-        f"Median of {rounds} rounds of {duration}, relative to raw epoll in the same round; ± is half the distance\n"
-        "between the best and the worst round.\n\n" + "\n".join(table.lines) + "\n"
-    )
-    print(f"bench: written to {path.relative_to(ROOT)}")
+    rows, contestants = choose(options)
+    began = f"Load average {os.getloadavg()[0]:.1f} before it began."
+    start, busy, own = time.monotonic(), busy_seconds(), own_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(contestants, options.quick, make_certificate(folder))
+        for row in rows:
+            row.measure(bench)
+    elapsed = time.monotonic() - start
+    others = max(0.0, busy_seconds() - busy - (own_seconds() - own)) / (elapsed * (os.cpu_count() or 1))
+    for complaint in bench.complaints:
+        print(f"bench: not measured: {complaint}")
+    print(f"bench: {elapsed:.0f} s; other processes took {others:.0%} of the machine")
+    write_result(bench, options, began, others)
 
 
 if __name__ == "__main__":

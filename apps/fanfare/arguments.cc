@@ -58,6 +58,10 @@ constexpr const char* kBenchExamples = R"(Examples:
       Sixteen messages of 20 bytes under way on each of a thousand connections.
   fanfare bench ws://127.0.0.1:9001 -c 100 --rate 50000 --json
       A message every 20 us whatever the server does, as JSON.
+  fanfare bench ws://127.0.0.1:9001 -c 10000 -s 500 --broadcast --rate 20
+      Twenty messages a second, each of which ten thousand connections have to get.
+  fanfare bench wss://127.0.0.1:9001 --ca-file own.pem -s 1024 --deflate takeover
+      Under TLS, JSON, compressed.
   fanfare bench ws://127.0.0.1:8546 -c 5000 -d 60s \
       --subscribe '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
       Counts heads; latency is how much later than the first connection the others get each.
@@ -220,7 +224,7 @@ CLI::App* add_connect(CLI::App& root, ConnectArguments& connect) {
 CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
   CLI::App* app = root.add_subcommand("bench", "Load a WebSocket server and measure it");
   app->footer(kBenchExamples);
-  app->add_option("URL", bench.url, "ws://HOST:PORT/PATH of an echo, or with --subscribe of anything")
+  app->add_option("URL", bench.url, "ws:// or wss:// of an echo, or with --subscribe of anything")
       ->required();
   app->add_option("-c,--connections", bench.connections, "100 if not given")
       ->type_name("N")
@@ -228,7 +232,7 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
   app->add_option("-d,--duration", bench.duration, "10s if not given")->type_name("DURATION");
   app->add_option("--ramp", bench.ramp, "Time over which the connections are opened, 0s if not given")
       ->type_name("DURATION");
-  const std::string echo = "Echoes";
+  const std::string echo = "Messages";
   app->add_option("-n,--in-flight", bench.in_flight, "Messages of one connection under way, 1 if not given")
       ->type_name("N")
       ->check(within(std::uint64_t{1}, std::uint64_t{100'000}))
@@ -244,8 +248,24 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
       ->group(echo);
   app->add_flag("--raw", bench.raw, "No handshake: the same bytes to a server that sends back what it gets")
       ->group(echo);
+  const std::string fan_out = "Fan-out, instead of echoes";
+  app->add_flag("--broadcast", bench.broadcast,
+                "One more connection sends, and all others have to get each of its messages")
+      ->group(fan_out);
   app->add_option("--subscribe", bench.subscribe, "Send this once on every connection, then count what comes")
-      ->type_name("TEXT");
+      ->type_name("TEXT")
+      ->group(fan_out);
+  const std::string way = "The way there";
+  app->add_option(
+         "--deflate", bench.deflate,
+         "Compress: takeover (of windows, where the server agrees) or no-takeover; messages are JSON")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"takeover", "no-takeover"}).description(""))
+      ->group(way);
+  app->add_option("--ca-file", bench.ca_file, "Trust these authorities (PEM) instead of the system's")
+      ->type_name("FILE")
+      ->group(way);
+  app->add_flag("--insecure", bench.insecure, "Trust any certificate")->group(way);
   app->add_flag("--json", bench.json, "The result as one line of JSON");
   app->add_flag("-q,--quiet", bench.quiet, "No progress");
   return app;

@@ -71,7 +71,11 @@ struct BenchArguments {
   std::string duration = "10s";
   std::string ramp = "0s";
   std::string subscribe;  // empty: echoes
+  bool broadcast = false;
   bool raw = false;
+  std::string deflate;  // "takeover", "no-takeover"; empty: no compression
+  std::string ca_file;
+  bool insecure = false;
   bool json = false;
   bool quiet = false;
 };

@@ -97,8 +97,11 @@ TEST(Arguments, CheckTakesAFile) {
 }
 
 TEST(Arguments, EveryFlagOfBench) {
-  const auto command = parse({"bench", "ws://a:1", "-c", "2", "-n", "3", "-s", "4", "--rate", "5.5", "-d",
-                              "6s", "--ramp", "7s", "--subscribe", "{}", "--raw", "--json", "-q"});
+  const auto command =
+      parse({"bench",       "ws://a:1",  "-c",     "2",         "-n", "3",           "-s",
+             "4",           "--rate",    "5.5",    "-d",        "6s", "--ramp",      "7s",
+             "--subscribe", "{}",        "--raw",  "--json",    "-q", "--broadcast", "--deflate",
+             "takeover",    "--ca-file", "ca.pem", "--insecure"});
   ASSERT_TRUE(command) << command.error().text;
   const auto& bench = std::get<BenchArguments>(*command);
   EXPECT_EQ(bench.url, "ws://a:1");
@@ -109,7 +112,9 @@ TEST(Arguments, EveryFlagOfBench) {
   EXPECT_EQ(bench.duration, "6s");
   EXPECT_EQ(bench.ramp, "7s");
   EXPECT_EQ(bench.subscribe, "{}");
-  EXPECT_TRUE(bench.raw && bench.json && bench.quiet);
+  EXPECT_TRUE(bench.raw && bench.json && bench.quiet && bench.broadcast && bench.insecure);
+  EXPECT_EQ(bench.deflate, "takeover");
+  EXPECT_EQ(bench.ca_file, "ca.pem");
 }
 
 TEST(Arguments, HelpAndVersionLeaveWithZero) {
@@ -146,6 +151,7 @@ TEST(Arguments, WrongUseLeavesWithTwoAndSaysWhy) {
            Case{{"bench"}, "URL"},
            Case{{"bench", "ws://a", "-c", "0"}, "0"},
            Case{{"bench", "ws://a", "--rate", "0"}, "0"},
+           Case{{"bench", "ws://a", "--deflate", "much"}, "much"},
            Case{{"check"}, "FILE"},
            Case{{"check", "a", "b"}, "b"},
            Case{{"serve", "check", "a"}, "check"},

@@ -26,22 +26,54 @@ struct Plan {
   http::Url url;
   Duration duration{};
   Duration ramp{};
+  DialOptions dial;
 };
+
+std::expected<DialOptions, std::string> dial_options(const http::Url& url, const BenchArguments& arguments) {
+  DialOptions options{.raw = arguments.raw, .tls = nullptr};
+  if (url.is_tls()) {
+    auto context = net::TlsContext::client({.verify = !arguments.insecure, .ca_file = arguments.ca_file});
+    if (!context) return std::unexpected(context.error());
+    options.tls = std::move(*context);
+  } else if (arguments.insecure || !arguments.ca_file.empty()) {
+    return std::unexpected("--insecure and --ca-file are for wss://");
+  }
+  if (arguments.deflate.empty()) return options;
+  const bool forget = arguments.deflate == "no-takeover";
+  options.deflate = {.server_no_context_takeover = forget,
+                     .client_no_context_takeover = forget,
+                     .server_max_window_bits = ws::kWindowBitsMax,
+                     .client_max_window_bits = ws::kWindowBitsMax};
+  return options;
+}
+
+// What cannot go together; empty: nothing.
+std::string_view contradiction(const BenchArguments& arguments) {
+  const bool subscribes = !arguments.subscribe.empty();
+  if (subscribes && (arguments.raw || arguments.rate > 0))
+    return "--subscribe only counts: no --rate, no --raw";
+  if (subscribes && arguments.broadcast) return "--subscribe or --broadcast, not both";
+  if (arguments.raw && !arguments.deflate.empty()) return "--raw has no compression";
+  return {};
+}
 
 std::expected<Plan, std::string> plan_of_bench(const BenchArguments& arguments) {
   Plan plan;
   auto url = http::parse_url(arguments.url);
   if (!url) return std::unexpected(url.error());
   plan.url = std::move(*url);
-  if (plan.url.scheme != http::Scheme::ws) return std::unexpected("bench speaks ws:// only, without TLS");
+  if (plan.url.scheme != http::Scheme::ws && plan.url.scheme != http::Scheme::wss) {
+    return std::unexpected("bench speaks ws:// and wss://");
+  }
   const auto duration = gateway::parse_duration(arguments.duration);
   if (!duration) return std::unexpected("--duration " + arguments.duration + ": " + duration.error());
   const auto ramp = gateway::parse_duration(arguments.ramp);
   if (!ramp) return std::unexpected("--ramp " + arguments.ramp + ": " + ramp.error());
   if (*duration <= Duration::zero()) return std::unexpected("--duration must be longer than nothing");
-  if (!arguments.subscribe.empty() && (arguments.raw || arguments.rate > 0)) {
-    return std::unexpected("--subscribe only counts: no --rate, no --raw");
-  }
+  if (const auto wrong = contradiction(arguments); !wrong.empty()) return std::unexpected(std::string(wrong));
+  auto dial = dial_options(plan.url, arguments);
+  if (!dial) return std::unexpected(dial.error());
+  plan.dial = std::move(*dial);
   plan.duration = *duration;
   plan.ramp = *ramp;
   return plan;
@@ -58,20 +90,36 @@ void raise_descriptor_limit() {
 std::expected<std::vector<Dialed>, std::string> dial_all(const Plan& plan, const BenchArguments& arguments) {
   const auto address = resolve_bench_url(plan.url);
   if (!address) return std::unexpected(address.error());
+  const std::size_t count = arguments.connections + (arguments.broadcast ? 1 : 0);
   std::vector<Dialed> made;
-  made.reserve(arguments.connections);
+  made.reserve(count);
   const Instant start = system_clock().now();
-  for (std::size_t i = 0; i < arguments.connections; ++i) {
-    const auto due =
-        start + plan.ramp * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(arguments.connections);
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto due = start + plan.ramp * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(count);
     std::this_thread::sleep_until(due);
-    auto dialed = dial(plan.url, *address, i, arguments.raw);
+    auto dialed = dial(plan.url, *address, i, plan.dial);
     if (!dialed) {
       return std::unexpected("connection " + std::to_string(i + 1) + ": " + dialed.error());
     }
     made.push_back(std::move(*dialed));
   }
   return made;
+}
+
+std::expected<BenchResult, std::string> run_load(std::vector<Dialed> connections, const Plan& plan,
+                                                 const BenchArguments& arguments,
+                                                 const ShowProgress& progress) {
+  if (!arguments.subscribe.empty()) {
+    return run_subscribe_load(std::move(connections),
+                              {.request = arguments.subscribe, .duration = plan.duration}, progress);
+  }
+  const EchoLoad load{.in_flight = arguments.in_flight,
+                      .size = arguments.size,
+                      .rate = arguments.rate,
+                      .duration = plan.duration,
+                      .raw = arguments.raw};
+  return arguments.broadcast ? run_broadcast_load(std::move(connections), load, progress)
+                             : run_echo_load(std::move(connections), load, progress);
 }
 
 }  // namespace
@@ -100,17 +148,7 @@ int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& 
     elapsed_before = now.elapsed;
     messages_before = now.messages;
   };
-  const auto result =
-      arguments.subscribe.empty()
-          ? run_echo_load(std::move(*connections),
-                          {.in_flight = arguments.in_flight,
-                           .size = arguments.size,
-                           .rate = arguments.rate,
-                           .duration = plan->duration,
-                           .raw = arguments.raw},
-                          progress)
-          : run_subscribe_load(std::move(*connections),
-                               {.request = arguments.subscribe, .duration = plan->duration}, progress);
+  const auto result = run_load(std::move(*connections), *plan, arguments, progress);
   if (!result) {
     notes << "fanfare bench: " << result.error() << "\n";
     return kStatusFailed;

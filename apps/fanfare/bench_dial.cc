@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/random.h"
+#include "bench_bytebox.h"
 #include "http/response_parser.h"
 #include "net/os_error.h"
 #include "ws/handshake_client.h"
@@ -34,35 +35,108 @@ bool bind_loopback(int fd, std::size_t index) {
   return ::bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof(from)) == 0;
 }
 
-std::expected<void, std::string> upgrade(Dialed& dialed, const http::Url& url) {
-  SystemRandom random;
-  const auto handshake = ws::ClientHandshake::make(
-      {.host = url.authority(), .target = url.target, .deflate = {.enabled = false}}, random);
-  if (!handshake) return std::unexpected(std::string(ws::to_text(handshake.error())));
-  const std::string& request = handshake->request();
-  if (::send(dialed.socket.get(), request.data(), request.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(request.size())) {
-    return std::unexpected(net::last_error("send", "the handshake").message());
+// Sends all and receives some, through TLS where there is any.
+class Channel {
+ public:
+  Channel(int fd, net::TlsSession* tls) : fd_(fd), tls_(tls) {}
+
+  std::expected<void, std::string> secure() {
+    tls_->begin(outgoing_);
+    while (!tls_->is_secured()) {
+      if (auto sent = flush(); !sent) return sent;
+      if (auto got = receive(); !got) return std::unexpected(got.error());
+    }
+    return flush();
   }
-  http::ResponseParser parser;
-  std::array<std::uint8_t, 4096> buffer;
-  while (true) {
-    const ssize_t got = ::recv(dialed.socket.get(), buffer.data(), buffer.size(), 0);
+
+  std::expected<void, std::string> send(std::string_view text) {
+    if (tls_ == nullptr) {
+      outgoing_.append(as_bytes(text));
+    } else if (!tls_->encrypt(as_bytes(text), outgoing_)) {
+      return std::unexpected("TLS: " + tls_->error());
+    }
+    return flush();
+  }
+
+  // What came next, perhaps nothing that was not TLS's own. Good until the next call.
+  std::expected<Bytes, std::string> receive() {
+    const ssize_t got = ::recv(fd_, raw_.data(), raw_.size(), 0);
     if (got < 0) return std::unexpected(net::last_error("recv", "the handshake").message());
     if (got == 0) return std::unexpected("the server closed during the handshake");
-    Bytes input(buffer.data(), static_cast<std::size_t>(got));
-    const auto response = parser.next(input);
-    if (!response)
-      return std::unexpected("the server's answer is no HTTP: " + std::string(response.error().reason));
-    if (!*response) continue;
-    const auto agreed = handshake->check({.version_major = 1,
-                                          .version_minor = (*response)->version_minor,
-                                          .status = (*response)->status,
-                                          .headers = (*response)->headers});
-    if (!agreed) {
-      return std::unexpected("the upgrade was refused: status " + std::to_string((*response)->status));
+    const Bytes input(raw_.data(), static_cast<std::size_t>(got));
+    if (tls_ == nullptr) return input;
+    return decrypt(input);
+  }
+
+ private:
+  std::expected<Bytes, std::string> decrypt(Bytes input) {
+    plain_.clear();
+    while (true) {
+      std::size_t size = 0;
+      switch (tls_->decrypt(input, room_, size, outgoing_)) {
+        case net::TlsSession::Step::wants_input:
+          return plain_;
+        case net::TlsSession::Step::secured:
+          break;
+        case net::TlsSession::Step::plain:
+          plain_.insert(plain_.end(), room_.begin(), room_.begin() + static_cast<std::ptrdiff_t>(size));
+          break;
+        case net::TlsSession::Step::ended:
+          return std::unexpected("the server closed during the handshake");
+        case net::TlsSession::Step::failed:
+          return std::unexpected("TLS: " + tls_->error());
+      }
     }
-    dialed.read_ahead.assign(input.begin(), input.end());
+  }
+  std::expected<void, std::string> flush() {
+    Bytes left = outgoing_.bytes;
+    while (!left.empty()) {
+      const ssize_t sent = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL);
+      if (sent < 0) return std::unexpected(net::last_error("send", "the handshake").message());
+      left = left.subspan(static_cast<std::size_t>(sent));
+    }
+    outgoing_.bytes.clear();
+    return {};
+  }
+
+  int fd_;
+  net::TlsSession* tls_;
+  Bytebox outgoing_;
+  std::vector<std::uint8_t> plain_;
+  std::array<std::uint8_t, 4096> raw_;
+  std::array<std::uint8_t, 16 * 1024> room_;
+};
+
+std::expected<void, std::string> take_answer(Dialed& dialed, const ws::ClientHandshake& handshake,
+                                             const http::Response& response) {
+  const auto agreed = handshake.check({.version_major = 1,
+                                       .version_minor = response.version_minor,
+                                       .status = response.status,
+                                       .headers = response.headers});
+  if (!agreed) return std::unexpected("the upgrade was refused: status " + std::to_string(response.status));
+  dialed.deflate = agreed->deflate;
+  return {};
+}
+
+std::expected<void, std::string> upgrade(Dialed& dialed, Channel& channel, const http::Url& url,
+                                         const ws::DeflateOptions& deflate) {
+  SystemRandom random;
+  const auto handshake =
+      ws::ClientHandshake::make({.host = url.authority(), .target = url.target, .deflate = deflate}, random);
+  if (!handshake) return std::unexpected(std::string(ws::to_text(handshake.error())));
+  if (auto sent = channel.send(handshake->request()); !sent) return sent;
+  http::ResponseParser parser;
+  while (true) {
+    auto input = channel.receive();
+    if (!input) return std::unexpected(input.error());
+    const auto response = parser.next(*input);
+    if (!response) {
+      return std::unexpected("the server's answer is no HTTP: " + std::string(response.error().reason));
+    }
+    if (!*response) continue;
+    dialed.read_ahead.assign(input->begin(), input->end());
+    if (auto taken = take_answer(dialed, *handshake, **response); !taken) return taken;
+    if (deflate.enabled && !dialed.deflate) return std::unexpected("the server does not compress");
     return {};
   }
 }
@@ -84,9 +158,11 @@ std::expected<net::Address, std::string> resolve_bench_url(const http::Url& url)
 }
 
 std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address& address, std::size_t index,
-                                        bool raw) {
+                                        const DialOptions& options) {
   Dialed dialed{.socket = net::Descriptor(::socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0)),
-                .read_ahead = {}};
+                .read_ahead = {},
+                .tls = nullptr,
+                .deflate = {}};
   const int fd = dialed.socket.get();
   if (fd < 0) return refused("socket", address);
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof(kPatience));
@@ -96,8 +172,17 @@ std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address
   }
   if (::connect(fd, address.data(), address.size()) != 0) return refused("connect", address);
   net::set_no_delay(fd);
-  if (!raw) {
-    if (auto done = upgrade(dialed, url); !done) return std::unexpected(done.error());
+  if (url.is_tls()) {
+    dialed.tls = std::make_unique<net::TlsSession>(options.tls, net::TlsRole::client, url.host);
+  }
+  Channel channel(fd, dialed.tls.get());
+  if (url.is_tls()) {
+    if (auto done = channel.secure(); !done) return std::unexpected(done.error());
+  }
+  if (!options.raw) {
+    if (auto done = upgrade(dialed, channel, url, options.deflate); !done) {
+      return std::unexpected(done.error());
+    }
   }
   constexpr timeval kForever{};
   ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &kForever, sizeof(kForever));

@@ -1,28 +1,41 @@
 #pragma once
-// One connection of a benchmark, made while nothing else is going on: connect, upgrade, check the answer.
+// One connection of a benchmark, made while nothing else is going on: connect, TLS, upgrade, check the
+// answer.
 
 #include <cstdint>
 #include <expected>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "http/url.h"
 #include "net/socket.h"
+#include "net/tls.h"
+#include "ws/deflate_options.h"
 
 namespace fanfare::app {
 
 struct Dialed {
-  net::Descriptor socket;                // blocking
-  std::vector<std::uint8_t> read_ahead;  // came right behind the handshake
+  net::Descriptor socket;                        // blocking
+  std::vector<std::uint8_t> read_ahead;          // decrypted; came right behind the handshake
+  std::unique_ptr<net::TlsSession> tls;          // null: none
+  std::optional<ws::DeflateParameters> deflate;  // empty: no compression
 };
 
-// The address a ws:// URL names; the error is for people.
+struct DialOptions {
+  bool raw = false;                            // no handshake
+  std::shared_ptr<const net::TlsContext> tls;  // of wss:// URLs
+  ws::DeflateOptions deflate{.enabled = false};
+};
+
+// The address a ws:// or wss:// URL names; the error is for people.
 std::expected<net::Address, std::string> resolve_bench_url(const http::Url& url);
 
 // `index`: the how manieth connection. From 20,000 on they come from further loopback addresses, when the
-// server is on one, as one address has too few ports. `raw`: no handshake. Waits 10 s at most for any one
-// step.
+// server is on one, as one address has too few ports. Waits 10 s at most for any one step. A server that does
+// not agree to the compression that is asked for is an error.
 std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address& address, std::size_t index,
-                                        bool raw);
+                                        const DialOptions& options);
 
 }  // namespace fanfare::app

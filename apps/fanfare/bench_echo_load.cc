@@ -1,10 +1,13 @@
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
+#include "bench_answers.h"
 #include "bench_load.h"
-#include "bench_ring.h"
+#include "bench_pace.h"
+#include "bench_transport.h"
 #include "bench_wire.h"
 
 namespace fanfare::app {
@@ -16,45 +19,47 @@ using std::chrono::seconds;
 constexpr std::size_t kUntoldBytesMax = 4096;
 constexpr Duration kPatienceAfterEnd = seconds(1);
 
-class EchoRun final : public BenchRing::Handler {
+class EchoRun final : public BenchTransport::Handler {
  public:
-  EchoRun(BenchRing& ring, const EchoLoad& load, std::size_t connections)
-      : ring_(ring),
+  EchoRun(BenchTransport& transport, const EchoLoad& load, const std::vector<Dialed>& dialed)
+      : transport_(transport),
         load_(load),
-        wire_(make_echo_wire(load.size, load.rate > 0 ? SIZE_MAX : load.in_flight, load.raw)),
-        untold_(load.rate == 0 && load.in_flight * wire_.request_size <= kUntoldBytesMax),
-        connections_(connections),
-        nanoseconds_each_(load.rate > 0 ? 1e9 / load.rate : 0) {
-    if (load.rate == 0) sent_at_.resize(connections * load.in_flight);
+        pace_(load.rate),
+        wire_(make_wire(load, dialed.front().deflate)),
+        untold_(load.rate == 0 && load.in_flight * wire_.frame_bytes_max() <= kUntoldBytesMax) {
+    connections_.reserve(dialed.size());
+    for (const Dialed& each : dialed) connections_.emplace_back(AnswerReader(each.deflate, tools_));
+    if (load.rate == 0) sent_at_.resize(dialed.size() * load.in_flight);
   }
 
   BenchResult run(std::vector<Dialed>& dialed, const ShowProgress& progress) {
+    const Duration cpu_before = cpu_time();
     start_ = clock_.now();
+    pace_.begin(start_);
     const Instant end = start_ + load_.duration;
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       if (!dialed[i].read_ahead.empty()) on_bytes(i, dialed[i].read_ahead);
-      if (load_.rate == 0) add_pending(i, load_.in_flight);
+      if (!pace_.is_steady()) add_pending(i, load_.in_flight);
     }
     Instant now = start_;
     Instant tick = start_ + seconds(1);
     while (now < end && result_.lost < connections_.size()) {
-      if (load_.rate > 0) add_due(now);
-      Instant until = std::min(end, tick);
-      if (load_.rate > 0) until = std::min(until, due_at(next_));
-      ring_.turn(until - now, *this);
+      if (pace_.is_steady()) add_due(now);
+      transport_.turn(wait_from(now, std::min(end, tick)), *this);
       now = clock_.now();
       if (now < tick) continue;
       progress({.elapsed = now - start_, .messages = result_.messages, .latency = result_.latency});
       tick += seconds(1);
     }
     result_.elapsed = now - start_;
-    counted_until_end_ = result_.messages;
-    if (load_.rate > 0) {
+    result_.cpu = cpu_time() - cpu_before;
+    const std::uint64_t counted_until_end = result_.messages;
+    if (pace_.is_steady()) {
       // Also what became due while the last turn took its time.
       add_due(std::min(now, end));
       finish(now);
     }
-    result_.messages = counted_until_end_;
+    result_.messages = counted_until_end;
     return std::move(result_);
   }
 
@@ -75,7 +80,8 @@ class EchoRun final : public BenchRing::Handler {
 
  private:
   struct Connection {
-    EchoReader reader;
+    explicit Connection(AnswerReader made) : reader(std::move(made)) {}
+    AnswerReader reader;
     std::vector<std::uint8_t> pongs;
     std::vector<std::uint8_t> pongs_under_way;
     std::uint64_t sent = 0;
@@ -85,13 +91,17 @@ class EchoRun final : public BenchRing::Handler {
     bool ended = false;
   };
 
-  // When the message with that number is due, sent or not: a server that falls behind does not make the
-  // others come later (coordinated omission).
-  Instant due_at(std::uint64_t number) const {
-    return start_ + Duration(std::llround(static_cast<double>(number) * nanoseconds_each_));
+  static EchoWire make_wire(const EchoLoad& load, const std::optional<ws::DeflateParameters>& agreed) {
+    if (agreed) return EchoWire::compressed(load.size, *agreed);
+    return EchoWire::plain(load.size, load.rate > 0 ? SIZE_MAX : load.in_flight, load.raw);
+  }
+
+  Duration wait_from(Instant now, Instant until) const {
+    if (!pace_.is_steady() || pace_.due_at(next_) > until) return until - now;
+    return worthwhile_wait(pace_.due_at(next_) - now);
   }
   void add_due(Instant now) {
-    for (; due_at(next_) <= now; ++next_) add_pending(next_ % connections_.size(), 1);
+    for (; pace_.due_at(next_) <= now; ++next_) add_pending(next_ % connections_.size(), 1);
   }
   void add_pending(std::size_t index, std::uint64_t count) {
     connections_[index].pending += count;
@@ -104,10 +114,10 @@ class EchoRun final : public BenchRing::Handler {
       return end(connection);
     }
     const Instant now = clock_.now();
-    if (load_.rate > 0) {
+    if (pace_.is_steady()) {
       for (std::uint64_t i = 0; i < answers; ++i) {
         const std::uint64_t number = (connection.received + i) * connections_.size() + index;
-        note(now - due_at(number), 1);
+        note(now - pace_.due_at(number), 1);
       }
     } else {
       note_closed_loop(now, &sent_at_[index * load_.in_flight], connection.received, answers);
@@ -139,11 +149,11 @@ class EchoRun final : public BenchRing::Handler {
       connection.pongs_under_way.swap(connection.pongs);
       connection.pongs.clear();
       connection.sending = true;
-      return ring_.send(index, connection.pongs_under_way);
+      return transport_.send(index, connection.pongs_under_way);
     }
-    const std::uint64_t count = std::min<std::uint64_t>(connection.pending, wire_.block);
-    if (count == 0) return;
-    if (load_.rate == 0) {
+    if (connection.pending == 0) return;
+    const auto [bytes, count] = wire_.run(connection.sent, connection.pending);
+    if (!pace_.is_steady()) {
       const Instant now = clock_.now();
       Instant* const sent_at = &sent_at_[index * load_.in_flight];
       for (std::uint64_t i = 0; i < count; ++i) sent_at[(connection.sent + i) % load_.in_flight] = now;
@@ -151,7 +161,9 @@ class EchoRun final : public BenchRing::Handler {
     connection.sent += count;
     connection.pending -= count;
     connection.sending = !untold_;
-    ring_.send(index, Bytes(wire_.requests).first(count * wire_.request_size), untold_);
+    transport_.send(index, bytes, untold_);
+    // What is compressed lies in pieces; those of small loads need not wait for each other.
+    if (untold_) flush(index, connection);
   }
 
   void end(Connection& connection) {
@@ -170,28 +182,28 @@ class EchoRun final : public BenchRing::Handler {
       });
     };
     while (now < give_up && !all_answered()) {
-      ring_.turn(std::min<Duration>(give_up - now, std::chrono::milliseconds(10)), *this);
+      transport_.turn(std::min<Duration>(give_up - now, std::chrono::milliseconds(10)), *this);
       now = clock_.now();
     }
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       const Connection& connection = connections_[i];
       const std::uint64_t due = connection.sent + connection.pending;
       for (std::uint64_t k = connection.received; k < due; ++k) {
-        note(now - due_at(k * connections_.size() + i), 1);
+        note(now - pace_.due_at(k * connections_.size() + i), 1);
         ++result_.unanswered;
       }
     }
   }
 
-  BenchRing& ring_;
+  BenchTransport& transport_;
   const EchoLoad& load_;
+  Pace pace_;
   EchoWire wire_;
   bool untold_;
+  AnswerTools tools_;
   std::vector<Connection> connections_;
   std::vector<Instant> sent_at_;  // in_flight for each connection, used in turn
-  double nanoseconds_each_;
-  std::uint64_t next_ = 0;  // number of the message that is due next, at a rate
-  std::uint64_t counted_until_end_ = 0;
+  std::uint64_t next_ = 0;        // number of the message that is due next, at a rate
   Clock& clock_ = system_clock();
   Instant start_{};
   BenchResult result_;
@@ -199,14 +211,20 @@ class EchoRun final : public BenchRing::Handler {
 
 }  // namespace
 
+Duration cpu_time() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto of = [](const timeval& time) {
+    return seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+  };
+  return of(used.ru_utime) + of(used.ru_stime);
+}
+
 std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed> connections, const EchoLoad& load,
                                                       const ShowProgress& progress) {
-  std::vector<int> fds;
-  fds.reserve(connections.size());
-  for (const Dialed& dialed : connections) fds.push_back(dialed.socket.get());
-  const auto ring = BenchRing::create(fds);
-  if (!ring) return std::unexpected(ring.error());
-  EchoRun run(**ring, load, connections.size());
+  const auto transport = BenchTransport::create(connections);
+  if (!transport) return std::unexpected(transport.error());
+  EchoRun run(**transport, load, connections);
   return run.run(connections, progress);
 }
 

@@ -7,6 +7,8 @@
 #include <string>
 #include <utility>
 
+#include "net/certificate_for_tests.h"
+#include "session/accept_tls.h"
 #include "session/server.h"
 #include "session/server_session.h"
 
@@ -15,11 +17,18 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Echoes; but a message that begins with "subscribe" is answered, and followed by three notifications.
+// Echoes; but what begins with "subscribe" is answered, and followed by three notifications; and at "/all"
+// everyone gets what anyone sends.
 class Peer final : public session::Endpoint {
  public:
-  using Endpoint::Endpoint;
+  Peer(const session::SessionSettings& settings, bool to_all) : Endpoint(settings), to_all_(to_all) {}
+  void on_open(session::Session& peer) override { everyone_.push_back(&peer); }
+  void on_close(session::Session& peer, const session::CloseInfo&) override { std::erase(everyone_, &peer); }
   void on_message(session::Session& peer, const session::Message& message) override {
+    if (to_all_) {
+      for (session::Session* each : everyone_) each->send(message.opcode, message.payload);
+      return;
+    }
     if (!as_text(message.payload).starts_with("subscribe")) {
       peer.send(message.opcode, message.payload);
       return;
@@ -29,58 +38,89 @@ class Peer final : public session::Endpoint {
       peer.send_text(std::string(R"({"method":"s","params":{"result":)") + text + "}}");
     }
   }
+
+ private:
+  bool to_all_;
+  std::vector<session::Session*> everyone_;
 };
 
+// "/deflate" compresses, as the client wishes.
 class PeerSite final : public session::Site {
  public:
-  PeerSite() { policy_.deflate.enabled = false; }
+  PeerSite() { plain_.deflate.enabled = false; }
   void on_request(session::ServerSession& peer, const http::Request& /*request*/) override {
     peer.respond({.status = 404});
   }
   session::UpgradeDecision on_upgrade(session::ServerSession& /*peer*/,
                                       const http::Request& request) override {
     if (request.target == "/refused") return session::HttpResponse{.status = 403};
-    return session::Acceptance{.endpoint = &peer_, .policy = &policy_, .data = nullptr};
+    return session::Acceptance{.endpoint = request.target == "/all" ? &all_ : &peer_,
+                               .policy = request.target == "/deflate" ? &deflate_ : &plain_,
+                               .data = nullptr};
   }
 
  private:
   session::SessionSettings settings_;
-  ws::UpgradePolicy policy_;
-  Peer peer_{settings_};
+  ws::UpgradePolicy plain_;
+  ws::UpgradePolicy deflate_;
+  Peer peer_{settings_, false};
+  Peer all_{settings_, true};
 };
 
 class BenchLoad : public testing::Test {
  protected:
   void SetUp() override {
+    const auto certificate = session::ServerCertificate::load(
+        {.certificate_file = certificate_.certificate_file(), .key_file = certificate_.key_file()});
+    ASSERT_TRUE(certificate) << certificate.error();
+    const auto here = *net::Address::parse("127.0.0.1", 0);
     session::ServerOptions options;
     options.loops = 1;
     server_ = std::make_unique<session::Server>(options);
     const auto started =
-        server_->start({*net::Address::parse("127.0.0.1", 0)}, [](session::LoopServer&, std::size_t) {
-          session::Server::Sites sites;
-          sites.push_back(std::make_unique<PeerSite>());
-          return sites;
-        });
+        server_->start({{.address = here}, {.address = here, .options = {.certificate = *certificate}}},
+                       [](session::LoopServer&, std::size_t) {
+                         session::Server::Sites sites;
+                         sites.push_back(std::make_unique<PeerSite>());
+                         sites.push_back(std::make_unique<PeerSite>());
+                         return sites;
+                       });
     ASSERT_TRUE(started) << started.error().message();
   }
 
-  std::expected<Dialed, std::string> dial_one(const std::string& target) {
-    const net::Address& address = server_->addresses().front();
-    const auto url = http::parse_url("ws://" + address.text() + target);
-    return dial(*url, address, 0, false);
+  std::expected<Dialed, std::string> dial_one(const std::string& target, const DialOptions& options = {}) {
+    const bool secure = options.tls != nullptr;
+    const net::Address& address = server_->addresses()[secure ? 1 : 0];
+    const auto url = http::parse_url((secure ? "wss://" : "ws://") + address.text() + target);
+    return dial(*url, address, 0, options);
   }
-  std::vector<Dialed> dial_many(std::size_t count) {
+  std::vector<Dialed> dial_many(std::size_t count, const std::string& target = "/",
+                                const DialOptions& options = {}) {
     std::vector<Dialed> made;
     for (std::size_t i = 0; i < count; ++i) {
-      auto dialed = dial_one("/");
+      auto dialed = dial_one(target, options);
       EXPECT_TRUE(dialed) << dialed.error();
       if (dialed) made.push_back(std::move(*dialed));
     }
     return made;
   }
+  DialOptions trusting(const std::string& ca_file) const {
+    auto context = net::TlsContext::client({.ca_file = ca_file});
+    EXPECT_TRUE(context) << context.error();
+    return {.tls = *context};
+  }
+
+  // Again until something was measured, which on a busy machine may not be the first time.
+  template <typename Load>
+  static std::expected<BenchResult, std::string> until_measured(Load&& load) {
+    auto result = load();
+    while (result && result->messages == 0 && result->lost + result->wrong == 0) result = load();
+    return result;
+  }
 
   static void ignore(const BenchProgress& /*progress*/) {}
 
+  net::TestCertificate certificate_;
   std::unique_ptr<session::Server> server_;
 };
 
@@ -92,14 +132,85 @@ TEST_F(BenchLoad, ARefusalSaysItsStatus) {
 
 TEST_F(BenchLoad, EchoesAreCountedAndTimed) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{20}, std::size_t{70'000}}) {
-    const auto result =
-        run_echo_load(dial_many(3), {.in_flight = 4, .size = size, .duration = milliseconds(100)}, ignore);
+    const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
+    const auto result = until_measured([&] { return run_echo_load(dial_many(3), load, ignore); });
     ASSERT_TRUE(result) << result.error();
     EXPECT_GT(result->messages, 0U);
     EXPECT_EQ(result->latency.count(), result->messages);
     EXPECT_GE(result->bytes, result->messages * size);
     EXPECT_EQ(result->lost + result->wrong + result->unanswered, 0U);
   }
+}
+
+TEST_F(BenchLoad, TheSameUnderTls) {
+  const DialOptions options = trusting(certificate_.certificate_file());
+  for (const std::size_t size : {std::size_t{20}, std::size_t{70'000}}) {
+    const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
+    const auto result =
+        until_measured([&] { return run_echo_load(dial_many(3, "/", options), load, ignore); });
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_GT(result->messages, 0U);
+    EXPECT_EQ(result->latency.count(), result->messages);
+    EXPECT_EQ(result->lost + result->wrong + result->unanswered, 0U);
+  }
+}
+
+TEST_F(BenchLoad, AStrangersCertificateIsRefused) {
+  const net::TestCertificate other;
+  const auto dialed = dial_one("/", trusting(other.certificate_file()));
+  ASSERT_FALSE(dialed);
+  EXPECT_THAT(dialed.error(), testing::HasSubstr("certificate"));
+}
+
+TEST_F(BenchLoad, CompressedEchoesAreComparedToo) {
+  for (const bool forget : {false, true}) {
+    const DialOptions options{
+        .deflate = {.server_no_context_takeover = forget, .client_no_context_takeover = forget}};
+    // Enough for more than two cycles of messages on a connection, however slow this is.
+    const auto result = run_echo_load(dial_many(1, "/deflate", options),
+                                      {.size = 500, .rate = 1000, .duration = milliseconds(200)}, ignore);
+    ASSERT_TRUE(result) << result.error();
+    EXPECT_EQ(result->latency.count(), 201U);
+    EXPECT_GT(result->bytes, 0U);
+    EXPECT_EQ(result->lost + result->wrong, 0U);
+    if (result->unanswered == 0) {
+      EXPECT_LT(result->bytes, 201U * 500);
+    }
+  }
+}
+
+TEST_F(BenchLoad, AServerThatDoesNotCompressIsNotMeasuredAsIfItDid) {
+  const auto dialed = dial_one("/", {.deflate = {}});
+  ASSERT_FALSE(dialed);
+  EXPECT_THAT(dialed.error(), testing::HasSubstr("compress"));
+}
+
+TEST_F(BenchLoad, EveryoneGetsABroadcast) {
+  const EchoLoad load{.in_flight = 2, .size = 500, .duration = milliseconds(100)};
+  const auto result = until_measured([&] { return run_broadcast_load(dial_many(6, "/all"), load, ignore); });
+  ASSERT_TRUE(result) << result.error();
+  EXPECT_GE(result->messages, 5 * result->broadcasts);
+  EXPECT_GE(result->latency.count(), result->messages);
+  EXPECT_GE(result->to_all.count(), result->broadcasts);
+  EXPECT_EQ(result->lost + result->wrong, 0U);
+}
+
+TEST_F(BenchLoad, BroadcastsComeAtARate) {
+  const auto result = run_broadcast_load(dial_many(4, "/all"),
+                                         {.size = 20, .rate = 1000, .duration = milliseconds(100)}, ignore);
+  ASSERT_TRUE(result) << result.error();
+  EXPECT_EQ(result->lost + result->wrong, 0U);
+  // Each of those that were due, for each of the three, got there or not.
+  EXPECT_EQ(result->latency.count() % 3, 0U);
+  EXPECT_GE(result->latency.count(), 3U);
+  EXPECT_LE(result->latency.count(), 303U);
+}
+
+TEST_F(BenchLoad, ABroadcastThatOnlyItsSenderGetsIsUnanswered) {
+  const auto result = run_broadcast_load(dial_many(3), {.duration = milliseconds(10)}, ignore);
+  ASSERT_TRUE(result) << result.error();
+  EXPECT_EQ(result->broadcasts, 0U);
+  EXPECT_EQ(result->unanswered, 2U);
 }
 
 TEST_F(BenchLoad, ARateIsKept) {

@@ -28,8 +28,29 @@ double seconds_of(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+double cores_of(const BenchResult& result) {
+  return result.elapsed > Duration::zero() ? seconds_of(result.cpu) / seconds_of(result.elapsed) : 0;
+}
+
 double per_second(std::uint64_t count, Duration elapsed) {
   return elapsed > Duration::zero() ? static_cast<double>(count) / seconds_of(elapsed) : 0;
+}
+
+std::string latency_text(const Histogram& latency) {
+  std::string text;
+  for (const Share& each : kShares) {
+    text.append(each.text).append(" ").append(format_latency(latency.at(each.share))).append("  ");
+  }
+  return text + "max " + format_latency(latency.max()) + "\n";
+}
+
+std::string latency_json(const Histogram& latency) {
+  std::string text = "{";
+  for (const Share& each : kShares) {
+    text.append("\"").append(each.json).append("\":");
+    text.append(std::to_string(latency.at(each.share))).append(",");
+  }
+  return text + R"("max":)" + std::to_string(latency.max()) + "}";
 }
 
 }  // namespace
@@ -47,29 +68,31 @@ std::string bench_text(const BenchResult& result) {
                      fixed(seconds_of(result.elapsed), 2) + " s, " +
                      fixed(per_second(result.messages, result.elapsed), 0) + " a second\n";
   text += "received    " + fixed(per_second(result.bytes, result.elapsed) / 1e6, 2) + " MB/s\n";
-  text += "latency     ";
-  for (const Share& each : kShares) {
-    text.append(each.text).append(" ").append(format_latency(result.latency.at(each.share))).append("  ");
+  text += "latency     " + latency_text(result.latency);
+  if (result.to_all.count() > 0) {
+    text += "broadcasts  " + std::to_string(result.broadcasts) + "\n";
+    text += "to all      " + latency_text(result.to_all);
   }
-  text += "max " + format_latency(result.latency.max()) + "\n";
   text += "errors      " + std::to_string(result.lost) + " connections lost, " +
           std::to_string(result.wrong) + " wrong answers, " + std::to_string(result.unanswered) +
           " unanswered\n";
+  text += "own CPU     " + fixed(100 * cores_of(result), 0) + " % of a core\n";
   return text;
 }
 
 std::string bench_json(const BenchResult& result, std::size_t connections) {
   std::string text =
       R"({"connections":)" + std::to_string(connections) + R"(,"seconds":)" +
-      fixed(seconds_of(result.elapsed), 3) + R"(,"messages":)" + std::to_string(result.messages) +
-      R"(,"messages_per_second":)" + fixed(per_second(result.messages, result.elapsed), 1) + R"(,"bytes":)" +
-      std::to_string(result.bytes) + R"(,"unanswered":)" + std::to_string(result.unanswered) + R"(,"lost":)" +
-      std::to_string(result.lost) + R"(,"wrong":)" + std::to_string(result.wrong) + R"(,"latency_ns":{)";
-  for (const Share& each : kShares) {
-    text.append("\"").append(each.json).append("\":");
-    text.append(std::to_string(result.latency.at(each.share))).append(",");
+      fixed(seconds_of(result.elapsed), 3) + R"(,"own_cpu_seconds":)" + fixed(seconds_of(result.cpu), 3) +
+      R"(,"messages":)" + std::to_string(result.messages) + R"(,"messages_per_second":)" +
+      fixed(per_second(result.messages, result.elapsed), 1) + R"(,"bytes":)" + std::to_string(result.bytes) +
+      R"(,"unanswered":)" + std::to_string(result.unanswered) + R"(,"lost":)" + std::to_string(result.lost) +
+      R"(,"wrong":)" + std::to_string(result.wrong) + R"(,"latency_ns":)" + latency_json(result.latency);
+  if (result.to_all.count() > 0) {
+    text += R"(,"broadcasts":)" + std::to_string(result.broadcasts) + R"(,"to_all_ns":)" +
+            latency_json(result.to_all);
   }
-  return text + R"("max":)" + std::to_string(result.latency.max()) + "}}\n";
+  return text + "}\n";
 }
 
 std::string bench_progress(const BenchProgress& progress, const BenchProgress& before) {

@@ -4,9 +4,11 @@
 #include <string_view>
 #include <unordered_map>
 
-#include "base/random.h"
+#include "bench_answers.h"
+#include "bench_bytebox.h"
 #include "bench_load.h"
-#include "bench_ring.h"
+#include "bench_pace.h"
+#include "bench_transport.h"
 #include "bench_wire.h"
 #include "ws/connection.h"
 
@@ -18,33 +20,24 @@ using std::chrono::seconds;
 // How long the answers to the requests may take before notifications are counted anyway.
 constexpr Duration kPatienceForAnswers = seconds(10);
 
-class Bytebox final : public Output {
+class SubscribeRun final : public BenchTransport::Handler {
  public:
-  std::uint8_t* extend(std::size_t size) override {
-    bytes.resize(bytes.size() + size);
-    return bytes.data() + bytes.size() - size;
-  }
-  std::vector<std::uint8_t> bytes;
-};
-
-class SubscribeRun final : public BenchRing::Handler {
- public:
-  SubscribeRun(BenchRing& ring, const SubscribeLoad& load, std::size_t connections)
-      : ring_(ring), load_(load), frame_(masked_text_frame(load.request)) {
-    connections_.reserve(connections);
-    for (std::size_t i = 0; i < connections; ++i) connections_.emplace_back(random_);
+  SubscribeRun(BenchTransport& transport, const SubscribeLoad& load, const std::vector<Dialed>& dialed)
+      : transport_(transport), load_(load), frame_(masked_text_frame(load.request)) {
+    connections_.reserve(dialed.size());
+    for (const Dialed& each : dialed) connections_.emplace_back(protocol_options(each.deflate, tools_));
   }
 
   BenchResult run(std::vector<Dialed>& dialed, const ShowProgress& progress) {
     Instant now = clock_.now();
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       connections_[i].sending = true;
-      ring_.send(i, frame_);
+      transport_.send(i, frame_);
       if (!dialed[i].read_ahead.empty()) on_bytes(i, dialed[i].read_ahead);
     }
     const Instant give_up = now + kPatienceForAnswers;
     while (answered_ + result_.lost < connections_.size() && now < give_up) {
-      ring_.turn(std::min<Duration>(give_up - now, seconds(1)), *this);
+      transport_.turn(std::min<Duration>(give_up - now, seconds(1)), *this);
       now = clock_.now();
     }
     result_.unanswered =
@@ -69,8 +62,7 @@ class SubscribeRun final : public BenchRing::Handler {
 
  private:
   struct Connection {
-    explicit Connection(Random& random)
-        : protocol({.role = ws::Role::client, .random = &random, .codec = nullptr}) {}
+    explicit Connection(ws::Connection::Options options) : protocol(std::move(options)) {}
     ws::Connection protocol;
     Bytebox output;
     std::vector<std::uint8_t> under_way;
@@ -80,6 +72,7 @@ class SubscribeRun final : public BenchRing::Handler {
   };
 
   BenchResult measure(Instant now, const ShowProgress& progress) {
+    const Duration cpu_before = cpu_time();
     const Instant start = now;
     const Instant end = start + load_.duration;
     Instant tick = start + seconds(1);
@@ -87,13 +80,14 @@ class SubscribeRun final : public BenchRing::Handler {
     result_.messages = 0;
     result_.latency = Histogram();
     while (now < end && result_.lost < connections_.size()) {
-      ring_.turn(std::min(end, tick) - now, *this);
+      transport_.turn(std::min(end, tick) - now, *this);
       now = clock_.now();
       if (now < tick) continue;
       progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
       tick += seconds(1);
     }
     result_.elapsed = now - start;
+    result_.cpu = cpu_time() - cpu_before;
     return std::move(result_);
   }
 
@@ -119,7 +113,7 @@ class SubscribeRun final : public BenchRing::Handler {
     connection.under_way.swap(connection.output.bytes);
     connection.output.bytes.clear();
     connection.sending = true;
-    ring_.send(index, connection.under_way);
+    transport_.send(index, connection.under_way);
   }
 
   void end(Connection& connection) {
@@ -128,10 +122,10 @@ class SubscribeRun final : public BenchRing::Handler {
     ++result_.lost;
   }
 
-  BenchRing& ring_;
+  BenchTransport& transport_;
   const SubscribeLoad& load_;
   const std::vector<std::uint8_t> frame_;
-  SystemRandom random_;
+  AnswerTools tools_;
   std::vector<Connection> connections_;
   std::size_t answered_ = 0;
   bool measuring_ = false;
@@ -145,12 +139,9 @@ class SubscribeRun final : public BenchRing::Handler {
 std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed> connections,
                                                            const SubscribeLoad& load,
                                                            const ShowProgress& progress) {
-  std::vector<int> fds;
-  fds.reserve(connections.size());
-  for (const Dialed& dialed : connections) fds.push_back(dialed.socket.get());
-  const auto ring = BenchRing::create(fds);
-  if (!ring) return std::unexpected(ring.error());
-  SubscribeRun run(**ring, load, connections.size());
+  const auto transport = BenchTransport::create(connections);
+  if (!transport) return std::unexpected(transport.error());
+  SubscribeRun run(**transport, load, connections);
   return run.run(connections, progress);
 }
 

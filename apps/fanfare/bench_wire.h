@@ -1,29 +1,69 @@
 #pragma once
-// The bytes of an echo benchmark, made once: the same masked frame many times in a row, and the frame that
-// has to come back for each.
+// The bytes of an echo benchmark, made once: masked frames in the order in which every connection sends them,
+// and what has to come back. Compressed messages differ from each other, in a cycle, or a window that is
+// taken over would hold each of them already:
+//
+//   number      0 1 2 ... 63 | 64 65 66 ... 127 | 128 ...
+//   frame       first[0..63] | again[0..63]     | again[0..63] ...
+//
+// `first` is compressed from nothing, `again` with the cycle before it in the window: from there on every
+// cycle is compressed to the same bytes.
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
+#include "ws/deflate_options.h"
 
 namespace fanfare::app {
 
-struct EchoWire {
-  std::vector<std::uint8_t> requests;  // `block` frames, one after the other
-  std::size_t request_size = 0;        // of one of them
-  std::vector<std::uint8_t> answer;    // what one of them comes back as
-  std::size_t block = 0;
-};
+class EchoWire {
+ public:
+  // `payload_size` bytes of letters in every message, at least one frame and about 64 KiB of them. `raw`: the
+  // peer sends bytes back as they are, so the answer is the request.
+  static EchoWire plain(std::size_t payload_size, std::size_t block_max, bool raw);
+  // 64 messages of `payload_size` bytes of JSON, compressed as was agreed.
+  static EchoWire compressed(std::size_t payload_size, const ws::DeflateParameters& agreed);
 
-// `payload_size` bytes of text in a masked frame, at least one frame and about 64 KiB of them. `raw`: the
-// peer sends bytes back as they are, so the answer is the request.
-EchoWire make_echo_wire(std::size_t payload_size, std::size_t block_max, bool raw);
+  // The frames of consecutive messages as they lie in memory.
+  struct Run {
+    Bytes bytes;
+    std::uint64_t count = 0;
+  };
+  // At least one and at most `most` messages, from the `number`-th that a connection sends.
+  Run run(std::uint64_t number, std::uint64_t most) const;
+  std::size_t frame_bytes_max() const { return frame_bytes_max_; }
+
+  // Not compressed: what every message comes back as, and `answers_count` of them in a row.
+  Bytes answer() const { return Bytes(answers_).first(answer_size_); }
+  Bytes answers() const { return answers_; }
+  // Compressed: the payload of the `number`-th message.
+  std::string_view message(std::uint64_t number) const { return messages_[number % messages_.size()]; }
+
+ private:
+  struct Frames {
+    std::vector<std::uint8_t> bytes;
+    std::vector<std::size_t> begins = {0};  // of each frame, and behind the last
+    void add(Bytes frame);
+  };
+
+  Frames first_;
+  Frames again_;
+  std::size_t frame_bytes_max_ = 0;
+  std::vector<std::uint8_t> answers_;
+  std::size_t answer_size_ = 0;
+  std::vector<std::string> messages_;
+};
 
 // One masked text frame.
 std::vector<std::uint8_t> masked_text_frame(std::string_view text);
+
+// `size` bytes of JSON such as applications send, about as compressible; another for each seed.
+std::string json_of_size(std::size_t size, std::uint64_t seed);
 
 // Counts answers in a stream of bytes, whatever the reads were, and compares every byte of them.
 class EchoReader {

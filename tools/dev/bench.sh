@@ -1,19 +1,34 @@
 #: build the contestants and measure them against each other
 #:
 #:   ./dev bench                   every row, five rounds of 3 s
-#:   ./dev bench --quick           three rounds of 1 s, less than 5 minutes once it is built
+#:   ./dev bench --quick           three rounds of 0.7 s, less than 5 minutes once it is built
 #:   ./dev bench ROW...            only the rows whose name contains ROW
+#:   ./dev bench --only NAME       only the contestants whose name contains NAME (again for more), and raw epoll
+#:   ./dev bench --crowd           50,000 idle connections, and a broadcast to all of them
+#:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is Google Benchmark's
 #:
 #: The server runs on core 0, the load on core 1; an idle machine is up to you. Prints the table and writes it
 #: to bench/results/DATE-COMMIT.md. docs/bench.md says how it is measured.
 #needs: tools/bench.py
 source tools/dev/lib.sh
 
-need build test
-contestants=(bench/*_echo.cc)
-contestants=("${contestants[@]#bench/}")
-quietly "build bench" build-bench configure_and_build bench fanfare "${contestants[@]%.cc}" ||
-  { show_failure build-bench && die "the bench build failed"; }
+build_bench() {
+  quietly "build bench" build-bench configure_and_build bench "$@" ||
+    { show_failure build-bench && die "the bench build failed"; }
+}
+
+need build bench
+if [[ ${1:-} == --micro ]]; then
+  shift
+  build_bench microbenchmarks
+  for source in bench/*_bench.cc; do
+    name=$(basename "$source" .cc)
+    say "== $name"
+    taskset -c 0 "build/bench/bench/$name" "$@"
+  done
+  exit
+fi
+build_bench fanfare contestants
 if [[ ! -d tests/e2e/node_modules/ws ]]; then
   quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || say "bench: without npm's ws"
 fi

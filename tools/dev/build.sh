@@ -10,6 +10,7 @@ preset=${1:-release}
 if (($#)); then shift; fi
 case $preset in
   release) need build ;;
+  bench) need build bench ;;
   *) need build test ;;
 esac
 start=$SECONDS

@@ -1,6 +1,6 @@
 #: install what is missing on this machine (Debian 12)
 #:
-#:   ./dev deps [build] [test]     default: both sets of tools/packages
+#:   ./dev deps [build] [test] [bench]     sets of tools/packages; build and test if none is named
 #:
 #: Installs with apt only the packages that are not there: as root directly, otherwise through sudo.
 #: The end-to-end tests need Node 20; where node is older, one is put into build/tools (nothing global).
@@ -63,7 +63,7 @@ if ! command -v apt-get >/dev/null; then
 fi
 mapfile -t missing < <(missing_packages)
 if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
-if [[ " ${sets[*]} " == *" test "* ]]; then
+if [[ " ${sets[*]} " =~ " test "|" bench " ]]; then
   major=$(node_major)
   if ((${major:-0} < NODE_MAJOR_MIN)); then install_node; fi
 fi

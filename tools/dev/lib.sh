@@ -53,7 +53,7 @@ quietly() {
   return "$status"
 }
 
-# Installs what the sets (build, test) of tools/packages name and the machine lacks.
+# Installs what the sets (build, test, bench) of tools/packages name and the machine lacks.
 need() { bash tools/dev/deps.sh "$@"; }
 
 # configure_and_build PRESET [TARGET...]: nothing to configure again is noticed by ninja itself.

@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <chrono>
+#include <deque>
+#include <utility>
+
+#include "bench_answers.h"
+#include "bench_load.h"
+#include "bench_pace.h"
+#include "bench_transport.h"
+#include "bench_wire.h"
+
+namespace fanfare::app {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Duration kPatienceAfterEnd = seconds(1);
+
+class BroadcastRun final : public BenchTransport::Handler {
+ public:
+  BroadcastRun(BenchTransport& transport, const EchoLoad& load, const std::vector<Dialed>& dialed)
+      : transport_(transport),
+        load_(load),
+        pace_(load.rate),
+        wire_(dialed.front().deflate ? EchoWire::compressed(load.size, *dialed.front().deflate)
+                                     : EchoWire::plain(load.size, 1, load.raw)),
+        sender_(dialed.size() - 1),
+        listening_(sender_) {
+    connections_.reserve(dialed.size());
+    for (const Dialed& each : dialed) connections_.emplace_back(AnswerReader(each.deflate, tools_));
+  }
+
+  BenchResult run(std::vector<Dialed>& dialed, const ShowProgress& progress) {
+    const Duration cpu_before = cpu_time();
+    const Instant start = clock_.now();
+    const Instant end = start + load_.duration;
+    pace_.begin(start);
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      if (!dialed[i].read_ahead.empty()) on_bytes(i, dialed[i].read_ahead);
+    }
+    Instant now = start;
+    Instant tick = start + seconds(1);
+    while (now < end && can_go_on()) {
+      add_due(now);
+      transport_.turn(wait_from(now, std::min(end, tick)), *this);
+      now = clock_.now();
+      if (now < tick) continue;
+      progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
+      tick += seconds(1);
+    }
+    result_.elapsed = now - start;
+    result_.cpu = cpu_time() - cpu_before;
+    const std::uint64_t counted_until_end = result_.messages;
+    result_.broadcasts = completed_;
+    finish(now);
+    result_.messages = counted_until_end;
+    return std::move(result_);
+  }
+
+  void on_bytes(std::size_t index, MutableBytes bytes) override {
+    Connection& connection = connections_[index];
+    result_.bytes += bytes.size();
+    const std::uint64_t got = connection.reader.read(bytes, wire_, connection.pongs);
+    if (connection.reader.end() != EchoReader::End::none) end(connection, index);
+    if (got > 0 && index != sender_) note_deliveries(connection, index, got);
+    flush(index, connection);
+  }
+  void on_sent(std::size_t index) override {
+    connections_[index].sending = false;
+    flush(index, connections_[index]);
+  }
+  void on_gone(std::size_t index, int /*code*/) override { end(connections_[index], index); }
+
+ private:
+  struct Connection {
+    explicit Connection(AnswerReader made) : reader(std::move(made)) {}
+    AnswerReader reader;
+    std::vector<std::uint8_t> pongs;
+    std::vector<std::uint8_t> under_way;
+    std::uint64_t received = 0;
+    bool sending = false;
+    bool ended = false;
+  };
+  struct Broadcast {
+    Instant at;               // sent, or at a rate: due
+    std::size_t missing = 0;  // connections that have not got it
+  };
+
+  bool can_go_on() const { return listening_ > 0 && !connections_[sender_].ended; }
+
+  void add_due(Instant now) {
+    if (pace_.is_steady()) {
+      while (pace_.due_at(begun()) <= now) begin_one(pace_.due_at(begun()));
+    } else {
+      while (open_.size() < load_.in_flight) begin_one(now);
+    }
+    flush(sender_, connections_[sender_]);
+  }
+  void begin_one(Instant at) { open_.push_back({.at = at, .missing = listening_}); }
+  std::uint64_t begun() const { return completed_ + open_.size(); }
+
+  Duration wait_from(Instant now, Instant until) const {
+    if (!pace_.is_steady() || pace_.due_at(begun()) > until) return until - now;
+    return worthwhile_wait(pace_.due_at(begun()) - now);
+  }
+
+  void note_deliveries(Connection& connection, std::size_t index, std::uint64_t got) {
+    if (connection.received + got > sent_) {
+      ++result_.wrong;  // nobody sent that
+      return end(connection, index);
+    }
+    const Instant now = clock_.now();
+    for (std::uint64_t i = 0; i < got; ++i, ++connection.received) {
+      Broadcast& one = open_[static_cast<std::size_t>(connection.received - completed_)];
+      result_.latency.add(since(one.at, now));
+      --one.missing;
+    }
+    result_.messages += got;
+    complete(now);
+  }
+  void complete(Instant now) {
+    while (!open_.empty() && open_.front().missing == 0 && completed_ < sent_) {
+      result_.to_all.add(since(open_.front().at, now));
+      open_.pop_front();
+      ++completed_;
+      // At once: whoever is slow to go on measures itself.
+      if (!pace_.is_steady() && !finishing_) add_due(now);
+    }
+  }
+  static std::uint64_t since(Instant at, Instant now) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>((now - at).count(), 0));
+  }
+
+  void flush(std::size_t index, Connection& connection) {
+    if (connection.sending || connection.ended) return;
+    if (!connection.pongs.empty()) {
+      connection.under_way.swap(connection.pongs);
+      connection.pongs.clear();
+      connection.sending = true;
+      return transport_.send(index, connection.under_way);
+    }
+    if (index != sender_ || sent_ == begun()) return;
+    const auto [bytes, count] = wire_.run(sent_, begun() - sent_);
+    sent_ += count;
+    connection.sending = true;
+    transport_.send(index, bytes);
+  }
+
+  void end(Connection& connection, std::size_t index) {
+    if (std::exchange(connection.ended, true)) return;
+    ++result_.lost;
+    if (connection.reader.end() == EchoReader::End::wrong) ++result_.wrong;
+    if (index == sender_) return;
+    --listening_;
+    // Nobody waits for it any more.
+    for (std::uint64_t k = connection.received; k < begun(); ++k) {
+      --open_[static_cast<std::size_t>(k - completed_)].missing;
+    }
+    complete(clock_.now());
+  }
+
+  // What is still on its way counts as what it took, or at least what it has taken so far.
+  void finish(Instant now) {
+    finishing_ = true;
+    const Instant give_up = now + kPatienceAfterEnd;
+    while (now < give_up && !open_.empty() && can_go_on()) {
+      transport_.turn(std::min<Duration>(give_up - now, std::chrono::milliseconds(10)), *this);
+      now = clock_.now();
+    }
+    for (const Broadcast& one : open_) {
+      if (one.missing == 0) continue;
+      result_.unanswered += one.missing;
+      result_.latency.add(since(one.at, now), one.missing);
+      result_.to_all.add(since(one.at, now));
+    }
+  }
+
+  BenchTransport& transport_;
+  const EchoLoad& load_;
+  Pace pace_;
+  EchoWire wire_;
+  AnswerTools tools_;
+  std::vector<Connection> connections_;
+  std::size_t sender_;
+  std::size_t listening_;       // connections that are there to get it
+  std::deque<Broadcast> open_;  // begun, but not everyone has it; the oldest first
+  std::uint64_t completed_ = 0;
+  std::uint64_t sent_ = 0;
+  bool finishing_ = false;
+  Clock& clock_ = system_clock();
+  BenchResult result_;
+};
+
+}  // namespace
+
+std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed> connections,
+                                                           const EchoLoad& load,
+                                                           const ShowProgress& progress) {
+  const auto transport = BenchTransport::create(connections);
+  if (!transport) return std::unexpected(transport.error());
+  BroadcastRun run(**transport, load, connections);
+  return run.run(connections, progress);
+}
+
+}  // namespace fanfare::app

@@ -1,0 +1,38 @@
+#pragma once
+// When messages are due at a steady rate, sent or not: a server that falls behind does not make the others
+// come later (coordinated omission).
+
+#include <chrono>
+#include <cmath>
+#include <cstdint>
+
+#include "base/time.h"
+
+namespace fanfare::app {
+
+class Pace {
+ public:
+  // `rate`: messages a second; 0: none is ever due.
+  explicit Pace(double rate) : nanoseconds_each_(rate > 0 ? 1e9 / rate : 0) {}
+
+  bool is_steady() const { return nanoseconds_each_ > 0; }
+  void begin(Instant start) { start_ = start; }
+  Instant due_at(std::uint64_t number) const {
+    return start_ + Duration(std::llround(static_cast<double>(number) * nanoseconds_each_));
+  }
+
+ private:
+  double nanoseconds_each_;
+  Instant start_{};
+};
+
+// How long to wait in the kernel for something that is due so soon: not at all where waking up would take
+// about as long.
+inline Duration worthwhile_wait(Duration until) {
+  return until < std::chrono::microseconds(50) ? Duration::zero() : until;
+}
+
+// CPU time, user and system, of this process.
+Duration cpu_time();
+
+}  // namespace fanfare::app
