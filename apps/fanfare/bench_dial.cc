@@ -7,6 +7,7 @@
 #include <sys/time.h>
 
 #include <array>
+#include <cerrno>
 #include <string>
 
 #include "base/random.h"
@@ -23,6 +24,14 @@ constexpr timeval kPatience{.tv_sec = 10, .tv_usec = 0};
 
 std::unexpected<std::string> refused(const char* call, const net::Address& address) {
   return std::unexpected(net::last_error(call, address.text()).message());
+}
+
+// A ring that this thread had, and the kernel is still taking apart, may interrupt its system calls.
+template <typename Call>
+auto uninterrupted(Call&& call) {
+  auto result = call();
+  while (result < 0 && errno == EINTR) result = call();
+  return result;
 }
 
 // Binds to 127.0.0.1, 127.0.0.2, ... in turn; the port is chosen when the connection is made.
@@ -60,7 +69,7 @@ class Channel {
 
   // What came next, perhaps nothing that was not TLS's own. Good until the next call.
   std::expected<Bytes, std::string> receive() {
-    const ssize_t got = ::recv(fd_, raw_.data(), raw_.size(), 0);
+    const ssize_t got = uninterrupted([&] { return ::recv(fd_, raw_.data(), raw_.size(), 0); });
     if (got < 0) return std::unexpected(net::last_error("recv", "the handshake").message());
     if (got == 0) return std::unexpected("the server closed during the handshake");
     const Bytes input(raw_.data(), static_cast<std::size_t>(got));
@@ -91,7 +100,7 @@ class Channel {
   std::expected<void, std::string> flush() {
     Bytes left = outgoing_.bytes;
     while (!left.empty()) {
-      const ssize_t sent = ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL);
+      const ssize_t sent = uninterrupted([&] { return ::send(fd_, left.data(), left.size(), MSG_NOSIGNAL); });
       if (sent < 0) return std::unexpected(net::last_error("send", "the handshake").message());
       left = left.subspan(static_cast<std::size_t>(sent));
     }
@@ -170,7 +179,9 @@ std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address
   if (address.family() == AF_INET && address.is_loopback() && !bind_loopback(fd, index)) {
     return refused("bind", address);
   }
-  if (::connect(fd, address.data(), address.size()) != 0) return refused("connect", address);
+  if (uninterrupted([&] { return ::connect(fd, address.data(), address.size()); }) != 0 && errno != EISCONN) {
+    return refused("connect", address);
+  }
   net::set_no_delay(fd);
   if (url.is_tls()) {
     dialed.tls = std::make_unique<net::TlsSession>(options.tls, net::TlsRole::client, url.host);
