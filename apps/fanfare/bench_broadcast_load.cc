@@ -193,7 +193,7 @@ class BroadcastRun final : public BenchTransport::Handler {
 
 }  // namespace
 
-std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed> connections,
+std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed>& connections,
                                                            const EchoLoad& load,
                                                            const ShowProgress& progress) {
   const auto transport = BenchTransport::create(connections);

@@ -220,7 +220,7 @@ Duration cpu_time() {
   return of(used.ru_utime) + of(used.ru_stime);
 }
 
-std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed> connections, const EchoLoad& load,
+std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed>& connections, const EchoLoad& load,
                                                       const ShowProgress& progress) {
   const auto transport = BenchTransport::create(connections);
   if (!transport) return std::unexpected(transport.error());

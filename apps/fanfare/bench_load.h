@@ -45,12 +45,12 @@ struct EchoLoad {
   bool raw = false;
 };
 // The connections are compressed all in the same way, or not at all. The error: the machine cannot do it.
-std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed> connections, const EchoLoad& load,
+std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed>& connections, const EchoLoad& load,
                                                       const ShowProgress& progress);
 
 // The last connection sends; every other one has to get each message as it was sent. Whether the sender gets
 // it, too, does not matter. The load's in_flight and rate are those of the sender.
-std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed> connections,
+std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed>& connections,
                                                            const EchoLoad& load,
                                                            const ShowProgress& progress);
 
@@ -58,7 +58,7 @@ struct SubscribeLoad {
   std::string request;  // sent once on every connection; its answer comes before any notification
   Duration duration{};  // from the moment everyone is answered
 };
-std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed> connections,
+std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed>& connections,
                                                            const SubscribeLoad& load,
                                                            const ShowProgress& progress);
 

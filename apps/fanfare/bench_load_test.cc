@@ -118,7 +118,15 @@ class BenchLoad : public testing::Test {
     return result;
   }
 
-  static void ignore(const BenchProgress& /*progress*/) {}
+  static auto echo(std::vector<Dialed> connections, const EchoLoad& load) {
+    return run_echo_load(connections, load, [](const BenchProgress&) {});
+  }
+  static auto broadcast(std::vector<Dialed> connections, const EchoLoad& load) {
+    return run_broadcast_load(connections, load, [](const BenchProgress&) {});
+  }
+  static auto subscribe(std::vector<Dialed> connections, const SubscribeLoad& load) {
+    return run_subscribe_load(connections, load, [](const BenchProgress&) {});
+  }
 
   net::TestCertificate certificate_;
   std::unique_ptr<session::Server> server_;
@@ -133,7 +141,7 @@ TEST_F(BenchLoad, ARefusalSaysItsStatus) {
 TEST_F(BenchLoad, EchoesAreCountedAndTimed) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{20}, std::size_t{70'000}}) {
     const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
-    const auto result = until_measured([&] { return run_echo_load(dial_many(3), load, ignore); });
+    const auto result = until_measured([&] { return echo(dial_many(3), load); });
     ASSERT_TRUE(result) << result.error();
     EXPECT_GT(result->messages, 0U);
     EXPECT_EQ(result->latency.count(), result->messages);
@@ -146,8 +154,7 @@ TEST_F(BenchLoad, TheSameUnderTls) {
   const DialOptions options = trusting(certificate_.certificate_file());
   for (const std::size_t size : {std::size_t{20}, std::size_t{70'000}}) {
     const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
-    const auto result =
-        until_measured([&] { return run_echo_load(dial_many(3, "/", options), load, ignore); });
+    const auto result = until_measured([&] { return echo(dial_many(3, "/", options), load); });
     ASSERT_TRUE(result) << result.error();
     EXPECT_GT(result->messages, 0U);
     EXPECT_EQ(result->latency.count(), result->messages);
@@ -167,8 +174,8 @@ TEST_F(BenchLoad, CompressedEchoesAreComparedToo) {
     const DialOptions options{
         .deflate = {.server_no_context_takeover = forget, .client_no_context_takeover = forget}};
     // Enough for more than two cycles of messages on a connection, however slow this is.
-    const auto result = run_echo_load(dial_many(1, "/deflate", options),
-                                      {.size = 500, .rate = 1000, .duration = milliseconds(200)}, ignore);
+    const auto result =
+        echo(dial_many(1, "/deflate", options), {.size = 500, .rate = 1000, .duration = milliseconds(200)});
     ASSERT_TRUE(result) << result.error();
     EXPECT_EQ(result->latency.count(), 201U);
     EXPECT_GT(result->bytes, 0U);
@@ -187,7 +194,7 @@ TEST_F(BenchLoad, AServerThatDoesNotCompressIsNotMeasuredAsIfItDid) {
 
 TEST_F(BenchLoad, EveryoneGetsABroadcast) {
   const EchoLoad load{.in_flight = 2, .size = 500, .duration = milliseconds(100)};
-  const auto result = until_measured([&] { return run_broadcast_load(dial_many(6, "/all"), load, ignore); });
+  const auto result = until_measured([&] { return broadcast(dial_many(6, "/all"), load); });
   ASSERT_TRUE(result) << result.error();
   EXPECT_GE(result->messages, 5 * result->broadcasts);
   EXPECT_GE(result->latency.count(), result->messages);
@@ -196,8 +203,8 @@ TEST_F(BenchLoad, EveryoneGetsABroadcast) {
 }
 
 TEST_F(BenchLoad, BroadcastsComeAtARate) {
-  const auto result = run_broadcast_load(dial_many(4, "/all"),
-                                         {.size = 20, .rate = 1000, .duration = milliseconds(100)}, ignore);
+  const auto result =
+      broadcast(dial_many(4, "/all"), {.size = 20, .rate = 1000, .duration = milliseconds(100)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->lost + result->wrong, 0U);
   // Each of those that were due, for each of the three, got there or not.
@@ -207,15 +214,14 @@ TEST_F(BenchLoad, BroadcastsComeAtARate) {
 }
 
 TEST_F(BenchLoad, ABroadcastThatOnlyItsSenderGetsIsUnanswered) {
-  const auto result = run_broadcast_load(dial_many(3), {.duration = milliseconds(10)}, ignore);
+  const auto result = broadcast(dial_many(3), {.duration = milliseconds(10)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->broadcasts, 0U);
   EXPECT_EQ(result->unanswered, 2U);
 }
 
 TEST_F(BenchLoad, ARateIsKept) {
-  const auto result =
-      run_echo_load(dial_many(3), {.size = 20, .rate = 1000, .duration = milliseconds(200)}, ignore);
+  const auto result = echo(dial_many(3), {.size = 20, .rate = 1000, .duration = milliseconds(200)});
   ASSERT_TRUE(result) << result.error();
   // Numbers 0 to 200 are due, and each of them has a latency, answered in time or not.
   EXPECT_EQ(result->latency.count(), 201U);
@@ -226,14 +232,13 @@ TEST_F(BenchLoad, ARateIsKept) {
 TEST_F(BenchLoad, AServerThatStopsIsNoticed) {
   auto connections = dial_many(2);
   server_->stop(1012, "", milliseconds(0));
-  const auto result = run_echo_load(std::move(connections), {.duration = std::chrono::seconds(60)}, ignore);
+  const auto result = echo(std::move(connections), {.duration = std::chrono::seconds(60)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->lost, 2U);
 }
 
 TEST_F(BenchLoad, RefusedSubscriptionsAreWrongAnswers) {
-  const auto result =
-      run_subscribe_load(dial_many(2), {.request = "subscribe badly", .duration = milliseconds(1)}, ignore);
+  const auto result = subscribe(dial_many(2), {.request = "subscribe badly", .duration = milliseconds(1)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->wrong, 2U);
   EXPECT_EQ(result->lost + result->unanswered, 0U);

@@ -136,7 +136,7 @@ class SubscribeRun final : public BenchTransport::Handler {
 
 }  // namespace
 
-std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed> connections,
+std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed>& connections,
                                                            const SubscribeLoad& load,
                                                            const ShowProgress& progress) {
   const auto transport = BenchTransport::create(connections);
