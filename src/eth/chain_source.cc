@@ -31,6 +31,10 @@ void ChainSource::poll_now(Instant now) {
   heads_.poll_now(now);
 }
 
+void ChainSource::poll_anew(Instant now) {
+  heads_.poll_anew(now);
+}
+
 void ChainSource::on_timer(Instant now) {
   heads_.on_timer(now);
   move_heads_to_chain(now);

@@ -50,6 +50,8 @@ class ChainSource {
   void set_interest(const Interest& interest, Instant now);
   // Something hints at a new head: asks at once.
   void poll_now(Instant now);
+  // The node asked for its head seems to be stuck: asks again, without waiting for it.
+  void poll_anew(Instant now);
 
   // To be asked for after each of the above. Calls taken together may be sent as one batch.
   std::vector<UpstreamCall> take_calls();
@@ -61,6 +63,7 @@ class ChainSource {
   const ChainView::Status& chain_status() const { return chain_.status(); }
   const PendingSource::Status& pending_status() const { return pending_.status(); }
   const HeaderPtr& tip() const { return heads_.tip(); }
+  std::optional<Duration> block_time() const { return heads_.block_time(); }
 
  private:
   void move_heads_to_chain(Instant now);

@@ -123,7 +123,8 @@ void ChainView::ask(Item& item, Instant now) {
   calls_.push_back({.id = item.call_id,
                     .method = "eth_getLogs",
                     .params_json = R"([{"blockHash":")" + to_hex(item.header->hash) + "\"}]",
-                    .attempt = item.attempts});
+                    .attempt = item.attempts,
+                    .block = item.header->number});
 }
 
 bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {

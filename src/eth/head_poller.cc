@@ -52,6 +52,12 @@ void HeadPoller::poll_now(Instant now) {
   }
 }
 
+void HeadPoller::poll_anew(Instant now) {
+  if (announced_in_round_ > 0) last_progress_ = now;
+  clear_round();
+  poll(now);
+}
+
 void HeadPoller::on_timer(Instant now) {
   if (!timer_ || now < *timer_) return;
   if (phase_ == Phase::idle) {
@@ -71,12 +77,12 @@ void HeadPoller::poll(Instant now) {
   timer_ = now + options_.call_timeout;
 }
 
-std::uint64_t HeadPoller::call(std::string_view method, std::string_view first_param) {
+std::uint64_t HeadPoller::call(std::string_view method, std::string_view first_param, std::uint64_t block) {
   ++status_.calls;
   std::string params = "[\"";
   params.append(first_param).append("\",false]");
   const std::uint64_t id = call_ids_.next();
-  calls_.push_back({.id = id, .method = method, .params_json = std::move(params)});
+  calls_.push_back({.id = id, .method = method, .params_json = std::move(params), .block = block});
   return id;
 }
 

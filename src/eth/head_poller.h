@@ -103,6 +103,8 @@ class HeadPoller {
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
   // Something hints at a new head (an upstream notification): polls at once unless a round is under way.
   void poll_now(Instant now);
+  // Polls at once, giving up the round under way: whoever is asked there may never answer.
+  void poll_anew(Instant now);
 
   // To be asked for after each of the above. Calls may be sent as one batch.
   std::vector<UpstreamCall> take_calls();
@@ -112,6 +114,8 @@ class HeadPoller {
   const Status& status() const { return status_; }
   // The last head announced, or the baseline; null before.
   const HeaderPtr& tip() const { return tip_; }
+  // As observed; empty until two blocks have been.
+  std::optional<Duration> block_time() const { return block_time_.median(); }
 
  private:
   enum class Phase { idle, polling, backfilling, filling, walking, comparing_genesis };
@@ -122,7 +126,7 @@ class HeadPoller {
   static std::expected<HeaderPtr, std::string> read_block(std::string_view json);
 
   void poll(Instant now);
-  std::uint64_t call(std::string_view method, std::string_view first_param);
+  std::uint64_t call(std::string_view method, std::string_view first_param, std::uint64_t block = 0);
   void finish_round(Instant now);
   void give_up_round(std::string why, Instant now);
   void cannot_resolve(std::string why, Instant now);

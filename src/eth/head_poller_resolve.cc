@@ -27,7 +27,7 @@ void HeadPoller::resolve(Instant now) {
   }
   if (lowest.number > view_end()) return start_filling(now);
   phase_ = Phase::walking;
-  outstanding_.emplace(call(kByHash, to_hex(lowest.parent_hash)), 0);
+  outstanding_.emplace(call(kByHash, to_hex(lowest.parent_hash), lowest.number), 0);
 }
 
 void HeadPoller::on_walked(std::string_view json, Instant now) {
@@ -67,7 +67,7 @@ void HeadPoller::ask_to_fill() {
   const std::uint64_t ahead_max = 4ULL * options_.calls_in_flight_max;
   while (outstanding_.size() < options_.calls_in_flight_max && fill_next_ask_ <= fill_end_ &&
          fill_next_ask_ < fill_next_announce_ + ahead_max) {
-    outstanding_.emplace(call(kByNumber, to_quantity(fill_next_ask_)), fill_next_ask_);
+    outstanding_.emplace(call(kByNumber, to_quantity(fill_next_ask_), fill_next_ask_), fill_next_ask_);
     ++fill_next_ask_;
   }
 }

@@ -15,6 +15,8 @@ struct UpstreamCall {
   std::string params_json;  // an array
   // Above 0: an answer to this was unusable so many times; to be put to another node if there is one.
   std::uint32_t attempt = 0;
+  // The number of the block it is about, if there is one: a node known to have it is the better one to ask.
+  std::uint64_t block = 0;
 };
 
 // Where sources that share a connection to a node take their call ids from, so that none repeats.

@@ -82,6 +82,9 @@ class Gateway::Impl {
       listeners.push_back({.address = *address, .options = std::move(options), .unix_mode = {}});
     }
     for (const NetworkPlan& network : plan_.networks) add_network(network);
+    for (const auto& network : networks_) {
+      worker_.run([&network = *network] { network.prepare(); });
+    }
     const auto started = server_.start(listeners, [this](session::LoopServer& server, std::size_t index) {
       return make_sites(server, index);
     });

@@ -21,11 +21,12 @@ std::string name_of(const NetworkPlan& plan) {
   return plan.project + "/" + (plan.chain_id ? std::to_string(*plan.chain_id) : "any");
 }
 
-eth::CallFailure to_call_failure(const upstream::Failure& failure) {
-  const bool timed_out = failure.kind == upstream::FailureKind::timeout;
-  return {.kind = timed_out ? eth::CallFailure::Kind::timed_out : eth::CallFailure::Kind::unreachable,
-          .code = 0,
-          .message = failure.message};
+eth::ChainSourceOptions source_options(const PollSettings& poll) {
+  eth::ChainSourceOptions options;
+  options.heads.poll_interval_min = poll.interval_min;
+  options.heads.poll_interval_max = poll.interval_max;
+  options.heads.window_blocks = static_cast<std::uint32_t>(poll.reorg_window_blocks);
+  return options;
 }
 
 }  // namespace
@@ -37,17 +38,11 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
       worker_(worker),
       metrics_(metrics),
       observer_(observer),
-      publish_(std::move(publish)) {
-  eth::ChainSourceOptions options;
-  options.heads.poll_interval_min = plan.poll.interval_min;
-  options.heads.poll_interval_max = plan.poll.interval_max;
-  options.heads.window_blocks = static_cast<std::uint32_t>(plan.poll.reorg_window_blocks);
-  source_ = std::make_unique<eth::ChainSource>(options, random_);
-}
+      publish_(std::move(publish)) {}
 
 Network::~Network() = default;
 
-void Network::start() {
+void Network::prepare() {
   if (const auto* dev = std::get_if<DevBackend>(&plan_.backend)) {
     backend_ = std::make_unique<DevNode>(worker_, dev_options(*dev, plan_.chain_id.value_or(kDevChainId)));
   } else {
@@ -66,6 +61,14 @@ void Network::start() {
     pool_ = pool.get();
     backend_ = std::move(pool);
   }
+  follower_ = std::make_unique<ChainFollower>(
+      worker_, ChainFollower::Nodes{.backend = *backend_, .pool = pool_}, source_options(plan_.poll), random_,
+      ChainFollower::Told{
+          .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
+          .turn = [this] { update_readiness(); }});
+}
+
+void Network::start() {
   check_chain_id();
 }
 
@@ -95,67 +98,22 @@ void Network::take_chain_id(upstream::Result result) {
     log::error("chain_id_mismatch", {{"network", name_}, {"problem", problem}});
   }
   set_readiness(false, problem);
-  timer_ = worker_.call_after(retry_, [this] { check_chain_id(); });
+  worker_.call_after(retry_, [this] { check_chain_id(); });
   retry_ = std::min(retry_ * 2, kRetryMax);
 }
 
 void Network::follow() {
   following_ = true;
-  source_->start(worker_.now());
-  pump();
+  follower_->start();
 }
 
 void Network::set_interest(std::size_t loop_index, const eth::Interest& interest) {
-  if (interests_.size() <= loop_index) interests_.resize(loop_index + 1);
-  interests_[loop_index] = interest;
-  eth::Interest all;
-  for (const eth::Interest& one : interests_) all = eth::merged(all, one);
-  source_->set_interest(all, worker_.now());
-  if (following_) pump();
+  follower_->set_interest(loop_index, interest);
 }
 
-void Network::pump() {
-  for (const eth::UpstreamCall& next : source_->take_calls()) call(next);
-  if (auto events = source_->take_events(); !events.empty()) {
-    for (const eth::SourceEvent& event : events) note(event);
-    publish_(std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events)));
-  }
-  update_readiness();
-  worker_.cancel(timer_);
-  if (const auto due = source_->next_timer()) {
-    timer_ = worker_.call_at(*due, [this] {
-      source_->on_timer(worker_.now());
-      pump();
-    });
-  }
-}
-
-namespace {
-
-// The views of the result point into the reply.
-eth::CallResult to_call_result(const upstream::Result& result) {
-  if (!result) return std::unexpected(to_call_failure(result.error()));
-  const auto answer = jsonrpc::split_response(result->body);
-  if (!answer) return std::unexpected(eth::CallFailure{.message = "the answer is not JSON-RPC"});
-  if (answer->error.empty()) return answer->result;
-  const auto error = jsonrpc::read_error(answer->error);
-  return std::unexpected(eth::CallFailure{.kind = eth::CallFailure::Kind::rejected,
-                                          .code = static_cast<int>(error.code),
-                                          .message = error.message});
-}
-
-}  // namespace
-
-void Network::call(const eth::UpstreamCall& next) {
-  std::string request;
-  jsonrpc::append_request(request, std::to_string(next.id), next.method, next.params_json);
-  backend_->call(std::move(request), upstream::options_for(next.method),
-                 [this, id = next.id](upstream::Result result) {
-                   if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
-                   if (result) answered_by_ = result->member;
-                   source_->on_reply(id, to_call_result(result), worker_.now());
-                   pump();
-                 });
+void Network::publish(std::vector<eth::SourceEvent> events) {
+  for (const eth::SourceEvent& event : events) note(event);
+  publish_(std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events)));
 }
 
 // What the operator is told of an event; the subscribers are told by their loops.
@@ -187,16 +145,15 @@ void Network::note(const eth::SourceEvent& event) {
 
 void Network::learn_head(const eth::Header& header) {
   head_number_ = header.number;
-  // Before anyone is told: calls made with this head in view must find the node that has it.
-  if (pool_ != nullptr) pool_->head_seen(answered_by_, header.number);
   metrics_.head(header.number, header.timestamp_s, worker_.now());
 }
 
 void Network::update_readiness() {
-  const auto& status = source_->head_status();
+  if (!following_) return;
+  const auto& status = follower_->source().head_status();
   if (status.failures_in_a_row > 0) {
     set_readiness(false, status.last_failure);
-  } else if (source_->tip() != nullptr) {
+  } else if (follower_->source().tip() != nullptr) {
     set_readiness(true, "");
   }
 }

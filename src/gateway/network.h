@@ -11,7 +11,7 @@
 #include <string>
 
 #include "base/random.h"
-#include "eth/chain_source.h"
+#include "gateway/chain_follower.h"
 #include "gateway/metrics.h"
 #include "gateway/serve_plan.h"
 #include "upstream/backend.h"
@@ -39,7 +39,8 @@ class Network {
   // The worker has stopped.
   ~Network();
 
-  // Worker thread.
+  // Worker thread. prepare() makes the backend, before anyone can ask it anything; start() begins to follow.
+  void prepare();
   void start();
   upstream::Backend& backend() { return *backend_; }
   // What the subscriptions of one loop need; from the loop, by the worker's mailbox.
@@ -61,8 +62,7 @@ class Network {
   void check_chain_id();
   void take_chain_id(upstream::Result result);
   void follow();
-  void pump();
-  void call(const eth::UpstreamCall& call);
+  void publish(std::vector<eth::SourceEvent> events);
   void note(const eth::SourceEvent& event);
   void learn_head(const eth::Header& header);
   void set_readiness(bool ready, std::string reason);
@@ -77,11 +77,8 @@ class Network {
   std::unique_ptr<upstream::Backend> backend_;
   upstream::Pool* pool_ = nullptr;  // the backend, when it is a pool
   SystemRandom random_;
-  std::unique_ptr<eth::ChainSource> source_;
-  std::vector<eth::Interest> interests_;  // by loop
+  std::unique_ptr<ChainFollower> follower_;  // from start() on
   bool following_ = false;
-  upstream::TimerId timer_;
-  std::size_t answered_by_ = 0;  // the member of the pool whose answer is being taken
   Duration retry_ = std::chrono::milliseconds(250);
 
   std::atomic<std::uint64_t> head_number_ = 0;

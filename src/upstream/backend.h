@@ -31,6 +31,10 @@ struct CallOptions {
   Repeat repeat = Repeat::if_unsent;
   // Only nodes known to have this block may answer; pools honour it. 0: any node.
   std::uint64_t head_min = 0;
+  // Members known to have this block are asked before the others; nobody is asked whether it has it.
+  std::uint64_t head_preferred = 0;
+  // So many answers to the same question were of no use: a pool begins with another member each time.
+  std::uint32_t attempt = 0;
 };
 
 struct Reply {
@@ -76,6 +80,10 @@ class Observer {
   virtual void call_finished(const CallReport& report) = 0;
   // A member of a pool was put aside (available = false) or taken back.
   virtual void availability_changed(std::string_view /*endpoint*/, bool /*available*/) {}
+  // A member of a pool stands still while another has newer blocks (stalled = true), or has caught up.
+  virtual void stall_changed(std::string_view /*endpoint*/, bool /*stalled*/) {}
+  // A member of a pool gave an answer that another one's proved wrong.
+  virtual void disagreed(std::string_view /*endpoint*/) {}
   // A call was made again at another member.
   virtual void failed_over(std::string_view /*from*/, std::string_view /*to*/) {}
 };

@@ -22,9 +22,9 @@ bool worth_another_try(const Failure& failure) {
 
 }  // namespace
 
-class Pool::Impl final : Worker::StopListener {
+class Pool::Impl final : Executor::StopListener {
  public:
-  Impl(Worker& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
+  Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
        Observer* observer);
   ~Impl() override;
   Impl(const Impl&) = delete;
@@ -42,7 +42,8 @@ class Pool::Impl final : Worker::StopListener {
     Done done;
     Instant deadline{};
     std::vector<bool> tried;
-    std::vector<bool> behind;  // tried, and did not have the block
+    std::vector<bool> deferred;  // counted as tried until the others have been
+    std::vector<bool> behind;    // tried, and did not have the block
     std::size_t in_flight = 0;
     std::optional<Failure> last;
     std::optional<std::size_t> last_member;
@@ -51,6 +52,10 @@ class Pool::Impl final : Worker::StopListener {
   };
   using FlightPtr = std::shared_ptr<Flight>;
 
+  std::uint64_t head_wanted(const Flight& flight) const {
+    return std::max(flight.options.head_min, flight.options.head_preferred);
+  }
+  void defer_some(Flight& flight) const;
   void next(const FlightPtr& flight);
   void attempt(const FlightPtr& flight, std::size_t member);
   void send(const FlightPtr& flight, std::size_t member);
@@ -63,7 +68,7 @@ class Pool::Impl final : Worker::StopListener {
   void end(const char* why);
   void worker_stopping() override { end("the worker is stopping"); }
 
-  Worker& worker_;
+  Executor& worker_;
   PoolOptions options_;
   Observer* observer_;
   PoolMembers members_;
@@ -71,7 +76,7 @@ class Pool::Impl final : Worker::StopListener {
   double hedges_saved_ = kHedgesSavedMax;
 };
 
-Pool::Impl::Impl(Worker& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
+Pool::Impl::Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
                  Observer* observer)
     : worker_(worker),
       options_(std::move(options)),
@@ -110,13 +115,32 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   flight->done = std::move(done);
   flight->tried.resize(members_.size());
   flight->behind.resize(members_.size());
+  defer_some(*flight);
   flights_.insert(flight);
   hedges_saved_ = std::min(hedges_saved_ + kHedgeShare, kHedgesSavedMax);
   next(flight);
 }
 
+// The members that answered the same question before, without use, come last.
+void Pool::Impl::defer_some(Flight& flight) const {
+  flight.deferred.resize(members_.size());
+  const std::size_t available = members_.available();
+  if (available < 2) return;
+  for (std::size_t left = flight.options.attempt % available; left > 0; --left) {
+    const auto member = members_.choose(flight.tried, /*only_available=*/true, head_wanted(flight));
+    if (!member) return;
+    flight.tried[*member] = flight.deferred[*member] = true;
+  }
+}
+
 void Pool::Impl::next(const FlightPtr& flight) {
-  const auto member = members_.choose(flight->tried, /*only_available=*/false);
+  auto member = members_.choose(flight->tried, /*only_available=*/false, head_wanted(*flight));
+  if (!member && std::ranges::find(flight->deferred, true) != flight->deferred.end()) {
+    for (std::size_t i = 0; i < members_.size(); ++i) {
+      if (flight->deferred[i]) flight->tried[i] = flight->deferred[i] = false;
+    }
+    member = members_.choose(flight->tried, /*only_available=*/false, head_wanted(*flight));
+  }
   if (member) {
     attempt(flight, *member);
   } else if (flight->in_flight == 0) {
@@ -161,7 +185,8 @@ void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
   const Instant begun = worker_.now();
   CallOptions options = flight->options;
   Duration timeout = flight->deadline - begun;
-  const bool others_left = members_.choose(flight->tried, /*only_available=*/true).has_value();
+  const bool others_left = members_.choose(flight->tried, /*only_available=*/true).has_value() ||
+                           std::ranges::find(flight->deferred, true) != flight->deferred.end();
   if (others_left && options.repeat == Repeat::always) timeout = std::min(timeout, options_.attempt_timeout);
   options.timeout = timeout;
   if (others_left) arm_hedge(flight);
@@ -176,7 +201,7 @@ void Pool::Impl::arm_hedge(const FlightPtr& flight) {
   if (!options_.hedge_after || flight->options.repeat != Repeat::always || flight->in_flight > 1) return;
   flight->timer = worker_.call_after(*options_.hedge_after, [this, flight] {
     if (flight->over || flight->in_flight != 1 || hedges_saved_ < 1) return;
-    const auto member = members_.choose(flight->tried, /*only_available=*/true);
+    const auto member = members_.choose(flight->tried, /*only_available=*/true, head_wanted(*flight));
     if (!member) return;
     hedges_saved_ -= 1;
     attempt(flight, *member);
@@ -234,7 +259,7 @@ void Pool::Impl::finish(const FlightPtr& flight, Result result) {
   done(std::move(result));  // last: it may end us
 }
 
-Pool::Pool(Worker& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options,
+Pool::Pool(Executor& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options,
            Observer* observer)
     : impl_(std::make_unique<Impl>(worker, std::move(members), std::move(options), observer)) {}
 Pool::~Pool() = default;
@@ -247,6 +272,18 @@ std::string_view Pool::name() const {
 }
 void Pool::head_seen(std::size_t member, std::uint64_t number) {
   impl_->members().head_seen(member, number);
+}
+void Pool::block_seen(std::size_t member, std::uint64_t number) {
+  impl_->members().block_seen(member, number);
+}
+void Pool::head_stalled(std::uint64_t number, std::move_only_function<void()> found_better) {
+  impl_->members().head_stalled(number, std::move(found_better));
+}
+void Pool::disagreed(std::size_t member) {
+  impl_->members().disagreed(member);
+}
+std::size_t Pool::size() const {
+  return impl_->members().size();
 }
 std::vector<MemberStatus> Pool::status() const {
   return impl_->members().status();

@@ -1,6 +1,7 @@
 #pragma once
 // Several nodes of one network as one backend. The order given is the order of preference; what changes it is
-// health (health.h) and how far a node's head is behind the others'.
+// health (health.h), how far a node's head is behind the others', whether it stands still while they go on,
+// and whether its answers were proved wrong by theirs.
 //
 // A call that failed goes to the next member if that is safe: always when nothing of it was sent, otherwise
 // only when it may be repeated. A pool never refuses what it could try: with every member put aside, the one
@@ -8,16 +9,18 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/random.h"
 #include "base/time.h"
 #include "upstream/backend.h"
+#include "upstream/executor.h"
 #include "upstream/health.h"
-#include "upstream/worker.h"
 
 namespace fanfare::upstream {
 
@@ -41,19 +44,26 @@ struct PoolOptions {
   std::uint64_t head_lag_max = 5;
   // Between two looks at the members when none has the block a call needs.
   Duration behind_retry = std::chrono::milliseconds(100);
+  // A member whose answer was proved wrong comes after the others for so long, twice as long each time.
+  Duration distrust_min = std::chrono::seconds(10);
+  Duration distrust_max = std::chrono::minutes(10);
+  // For the jitter of the probes; outlives the pool. Null: the system's.
+  Random* random = nullptr;
 };
 
 struct MemberStatus {
   std::string_view name;  // good as long as the pool
   bool available = true;
-  std::uint64_t head = 0;  // 0: not known yet
-  Duration latency{};      // of its answers, smoothed
+  bool stalled = false;     // stands still while another goes on
+  bool distrusted = false;  // was proved wrong a short while ago
+  std::uint64_t head = 0;   // 0: not known yet
+  Duration latency{};       // of its answers, smoothed
 };
 
 class Pool final : public Backend {
  public:
   // At least one member. The observer may be null.
-  Pool(Worker& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options = {},
+  Pool(Executor& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options = {},
        Observer* observer = nullptr);
   // Any thread.
   ~Pool() override;
@@ -61,12 +71,21 @@ class Pool final : public Backend {
   void call(std::string body, CallOptions options, Done done) override;
   std::string_view name() const override;
 
-  // What a poller learned: member `member` (Reply::member) has block `number` as its head. Worker thread
-  // only.
+  // Worker thread only, all of these.
+  // What a poller learned: member `member` (Reply::member) has block `number` as its head.
   void head_seen(std::size_t member, std::uint64_t number);
+  // The same, when it showed a block that need not be its newest.
+  void block_seen(std::size_t member, std::uint64_t number);
+  // No new head for longer than is usual: asks all members for theirs. Whoever has fewer blocks than another
+  // comes after the others until it has caught up; `found_better` runs, once at most, when someone has a
+  // block above `number`. Never after the pool has gone.
+  void head_stalled(std::uint64_t number, std::move_only_function<void()> found_better);
+  // The member's answer was proved wrong by another's.
+  void disagreed(std::size_t member);
 
   // Worker thread only.
   std::vector<MemberStatus> status() const;
+  std::size_t size() const;
   // How many members are not put aside. Any thread.
   std::size_t available() const;
 

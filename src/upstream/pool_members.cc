@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -29,9 +30,13 @@ std::optional<std::uint64_t> quantity_result(std::string_view body) {
 
 }  // namespace
 
-PoolMembers::PoolMembers(Worker& worker, std::vector<std::unique_ptr<Backend>> backends,
+PoolMembers::PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends,
                          const PoolOptions& options, Observer* observer)
-    : worker_(worker), options_(options), observer_(observer), available_(backends.size()) {
+    : worker_(worker),
+      options_(options),
+      observer_(observer),
+      random_(options.random != nullptr ? *options.random : system_random_),
+      available_(backends.size()) {
   FANFARE_CHECK(!backends.empty());
   members_.reserve(backends.size());
   for (auto& backend : backends) {
@@ -54,19 +59,31 @@ void PoolMembers::destroy_backends() {
   for (Member& member : members_) member.backend.reset();
 }
 
-std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, bool only_available) const {
-  std::uint64_t head_best = 0;
+std::uint64_t PoolMembers::head_best() const {
+  std::uint64_t best = 0;
   for (const Member& member : members_) {
-    if (member.health.available()) head_best = std::max(head_best, member.head);
+    if (member.health.available()) best = std::max(best, member.head);
   }
+  return best;
+}
+
+bool PoolMembers::is_second_choice(const Member& member, std::uint64_t head_best) const {
+  const bool lagging = member.head != 0 && member.head + options_.head_lag_max < head_best;
+  return lagging || member.stalled || worker_.now() < member.distrusted_until;
+}
+
+std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, bool only_available,
+                                               std::uint64_t head_wanted) const {
+  const std::uint64_t best_head = head_best();
   std::optional<std::size_t> best;
-  std::pair<int, Instant> best_rank;
+  std::tuple<bool, bool, bool, Instant> best_rank;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const Member& member = members_[i];
     const bool available = member.health.available();
     if (tried[i] || (only_available && !available)) continue;
-    const bool lagging = member.head != 0 && member.head + options_.head_lag_max < head_best;
-    const std::pair rank{available ? (lagging ? 1 : 0) : 2, available ? Instant{} : member.health.retry_at()};
+    const std::tuple rank{!available, available && member.head < head_wanted,
+                          available && is_second_choice(member, best_head),
+                          available ? Instant{} : member.health.retry_at()};
     if (!best || rank < best_rank) {
       best = i;
       best_rank = rank;
@@ -160,6 +177,55 @@ void PoolMembers::head_seen(std::size_t member, std::uint64_t number) {
   FANFARE_CHECK(member < members_.size());
   members_[member].head = number;
   members_[member].head_at = worker_.now();
+  if (members_[member].stalled && number >= head_best()) set_stalled(member, false);
+}
+
+void PoolMembers::block_seen(std::size_t index, std::uint64_t number) {
+  if (number > members_[index].head) head_seen(index, number);
+}
+
+void PoolMembers::head_stalled(std::uint64_t number, HeadWaiter found_better) {
+  auto told = std::make_shared<HeadWaiter>(std::move(found_better));
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (!members_[i].health.available()) continue;
+    // One answer is enough: a member that hangs must not keep the others' news back.
+    ask_head(i, [this, number, told] {
+      const std::uint64_t best = head_best();
+      if (best <= number) return;
+      for (std::size_t k = 0; k < members_.size(); ++k) {
+        if (members_[k].head < best && members_[k].head <= number) set_stalled(k, true);
+      }
+      if (*told) std::exchange(*told, nullptr)();
+    });
+  }
+}
+
+void PoolMembers::set_stalled(std::size_t index, bool stalled) {
+  Member& member = members_[index];
+  if (member.stalled == stalled) return;
+  member.stalled = stalled;
+  const std::string_view endpoint = member.backend->name();
+  if (stalled) {
+    log::warn("upstream_stalled", {{"endpoint", endpoint}, {"head", member.head}, {"best", head_best()}});
+  } else {
+    log::info("upstream_caught_up", {{"endpoint", endpoint}, {"head", member.head}});
+  }
+  if (observer_ != nullptr) observer_->stall_changed(endpoint, stalled);
+}
+
+void PoolMembers::disagreed(std::size_t index) {
+  Member& member = members_[index];
+  const Instant now = worker_.now();
+  // Long enough without trouble: what was before is forgotten.
+  if (now - member.distrusted_until > options_.distrust_max) member.distrust = Duration::zero();
+  member.distrust = std::clamp(member.distrust * 2, options_.distrust_min, options_.distrust_max);
+  member.distrusted_until = now + member.distrust;
+  const std::string_view endpoint = member.backend->name();
+  log::warn(
+      "upstream_disagreed",
+      {{"endpoint", endpoint},
+       {"distrusted_ms", std::chrono::duration_cast<std::chrono::milliseconds>(member.distrust).count()}});
+  if (observer_ != nullptr) observer_->disagreed(endpoint);
 }
 
 std::vector<MemberStatus> PoolMembers::status() const {
@@ -167,6 +233,8 @@ std::vector<MemberStatus> PoolMembers::status() const {
   for (const Member& member : members_) {
     all.push_back({.name = member.backend->name(),
                    .available = member.health.available(),
+                   .stalled = member.stalled,
+                   .distrusted = worker_.now() < member.distrusted_until,
                    .head = member.head,
                    .latency = member.latency});
   }

@@ -13,9 +13,9 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "upstream/backend.h"
+#include "upstream/executor.h"
 #include "upstream/health.h"
 #include "upstream/pool.h"
-#include "upstream/worker.h"
 
 namespace fanfare::upstream {
 
@@ -23,7 +23,7 @@ class PoolMembers {
  public:
   using HeadWaiter = std::move_only_function<void()>;
 
-  PoolMembers(Worker& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
+  PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
               Observer* observer);
 
   // Begins to watch the heads, where there is more than one member.
@@ -37,9 +37,11 @@ class PoolMembers {
   Backend& backend(std::size_t index) { return *members_[index].backend; }
   std::uint64_t head(std::size_t index) const { return members_[index].head; }
 
-  // The best member that is not in `tried`: available before aside, keeping up before lagging, then the order
-  // given; of those aside, the one whose probe is due first.
-  std::optional<std::size_t> choose(const std::vector<bool>& tried, bool only_available) const;
+  // The best member that is not in `tried`: available before aside; having block `head_wanted` before not
+  // being known to; keeping up and agreeing with the others before not; then the order given. Of those aside,
+  // the one whose probe is due first.
+  std::optional<std::size_t> choose(const std::vector<bool>& tried, bool only_available,
+                                    std::uint64_t head_wanted = 0) const;
 
   // A call to the member, begun at `begun`, has ended.
   void note(std::size_t index, Instant begun, const Result& result) { note(index, begun, result, false); }
@@ -47,6 +49,9 @@ class PoolMembers {
   // question has failed. One question at a time, shared by all who wait. Never runs after end().
   void ask_head(std::size_t index, HeadWaiter waiter);
   void head_seen(std::size_t index, std::uint64_t number);
+  void block_seen(std::size_t index, std::uint64_t number);
+  void head_stalled(std::uint64_t number, HeadWaiter found_better);
+  void disagreed(std::size_t index);
 
   std::vector<MemberStatus> status() const;
   std::size_t available() const { return available_; }
@@ -59,6 +64,9 @@ class PoolMembers {
     Instant head_at{};
     Duration latency{};
     TimerId probe_timer;
+    bool stalled = false;
+    Duration distrust{};
+    Instant distrusted_until{};
     bool head_asked = false;
     std::vector<HeadWaiter> head_waiters;
   };
@@ -67,11 +75,15 @@ class PoolMembers {
   void cross(std::size_t index, Health::Edge edge, const Failure* failure);
   void arm_probe(std::size_t index);
   void watch_heads();
+  std::uint64_t head_best() const;
+  bool is_second_choice(const Member& member, std::uint64_t head_best) const;
+  void set_stalled(std::size_t index, bool stalled);
 
-  Worker& worker_;
+  Executor& worker_;
   const PoolOptions& options_;
   Observer* observer_;
-  SystemRandom random_;
+  SystemRandom system_random_;
+  Random& random_;
   std::vector<Member> members_;
   TimerId watch_timer_;
   std::atomic<std::size_t> available_;

@@ -1,0 +1,168 @@
+#include "gateway/chain_follower.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "eth/hex.h"
+#include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
+#include "upstream/methods.h"
+
+namespace fanfare::gateway {
+namespace {
+
+// Questions with an answer of no use that are remembered: past it the oldest knowledge goes.
+constexpr std::size_t kSuspectedCallsMax = 256;
+
+eth::CallFailure to_call_failure(const upstream::Failure& failure) {
+  const bool timed_out = failure.kind == upstream::FailureKind::timeout;
+  return {.kind = timed_out ? eth::CallFailure::Kind::timed_out : eth::CallFailure::Kind::unreachable,
+          .code = 0,
+          .message = failure.message};
+}
+
+// The views of the result point into the reply.
+eth::CallResult to_call_result(const upstream::Result& result) {
+  if (!result) return std::unexpected(to_call_failure(result.error()));
+  const auto answer = jsonrpc::split_response(result->body);
+  if (!answer) return std::unexpected(eth::CallFailure{.message = "the answer is not JSON-RPC"});
+  if (answer->error.empty()) return answer->result;
+  const auto error = jsonrpc::read_error(answer->error);
+  return std::unexpected(eth::CallFailure{.kind = eth::CallFailure::Kind::rejected,
+                                          .code = static_cast<int>(error.code),
+                                          .message = error.message});
+}
+
+bool asks_for_block(const eth::UpstreamCall& call) {
+  return call.method == "eth_getBlockByNumber" || call.method == "eth_getBlockByHash";
+}
+
+}  // namespace
+
+ChainFollower::ChainFollower(upstream::Executor& executor, Nodes nodes,
+                             const eth::ChainSourceOptions& options, Random& random, Told told,
+                             StallLimits stall)
+    : executor_(executor), nodes_(nodes), told_(std::move(told)), stall_(stall), source_(options, random) {}
+
+ChainFollower::~ChainFollower() = default;
+
+void ChainFollower::start() {
+  started_ = true;
+  source_.start(executor_.now());
+  pump();
+}
+
+void ChainFollower::set_interest(std::size_t loop_index, const eth::Interest& interest) {
+  if (interests_.size() <= loop_index) interests_.resize(loop_index + 1);
+  interests_[loop_index] = interest;
+  eth::Interest all;
+  for (const eth::Interest& one : interests_) all = eth::merged(all, one);
+  source_.set_interest(all, executor_.now());
+  if (started_) pump();
+}
+
+void ChainFollower::hint() {
+  if (!started_) return;
+  source_.poll_now(executor_.now());
+  pump();
+}
+
+void ChainFollower::pump() {
+  for (const eth::UpstreamCall& next : source_.take_calls()) call(next);
+  if (auto events = source_.take_events(); !events.empty()) told_.events(std::move(events));
+  if (told_.turn) told_.turn();
+  watch_head();
+  arm_timer();
+}
+
+void ChainFollower::arm_timer() {
+  executor_.cancel(timer_);
+  const auto due = source_.next_timer();
+  if (!due) return;
+  timer_ = executor_.call_at(*due, [this] {
+    source_.on_timer(executor_.now());
+    pump();
+  });
+}
+
+void ChainFollower::call(const eth::UpstreamCall& next) {
+  std::string request;
+  jsonrpc::append_request(request, std::to_string(next.id), next.method, next.params_json);
+  upstream::CallOptions options = upstream::options_for(next.method);
+  options.attempt = next.attempt;
+  options.head_preferred = next.block;
+  nodes_.backend.call(std::move(request), std::move(options), [this, next](const upstream::Result& result) {
+    if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
+    take(next, result);
+  });
+}
+
+void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& result) {
+  const eth::CallResult answer = to_call_result(result);
+  learn_head(call, result, answer);
+  const std::uint64_t unusable_before = source_.chain_status().retries;
+  const bool was_ours = source_.on_reply(call.id, answer, executor_.now());
+  if (result && was_ours) judge(call, result->member, source_.chain_status().retries == unusable_before);
+  pump();
+}
+
+// Before anyone is told: calls made with this head in view must find the node that has it.
+void ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
+                               const eth::CallResult& answer) {
+  if (nodes_.pool == nullptr || !answer || !asks_for_block(call)) return;
+  const auto raw = jsonrpc::member(*answer, "number");
+  const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
+  const auto number = text ? eth::parse_quantity(*text) : std::nullopt;
+  if (!number) return;
+  if (call.params_json.starts_with("[\"latest\"")) {
+    nodes_.pool->head_seen(result->member, *number);
+  } else {
+    nodes_.pool->block_seen(result->member, *number);
+  }
+}
+
+// A node is proved wrong when another one answers the same question so that the answer can be used.
+void ChainFollower::judge(const eth::UpstreamCall& call, std::size_t member, bool of_use) {
+  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || call.method != "eth_getLogs") return;
+  if (!of_use) {
+    if (suspects_.size() >= kSuspectedCallsMax) suspects_.clear();
+    suspects_[call.params_json].insert(member);
+    return;
+  }
+  const auto found = suspects_.find(call.params_json);
+  if (found == suspects_.end()) return;
+  for (const std::size_t suspect : found->second) {
+    if (suspect != member) nodes_.pool->disagreed(suspect);
+  }
+  suspects_.erase(found);
+}
+
+// --- a head that stands still ----------------------------------------------------------------------
+
+void ChainFollower::watch_head() {
+  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || source_.tip() == nullptr) return;
+  if (source_.tip() == stall_tip_) return;
+  stall_tip_ = source_.tip();
+  const auto block_time = source_.block_time();
+  stall_wait_ =
+      std::clamp(block_time ? *block_time * 3 / 2 : stall_.stall_initial, stall_.stall_min, stall_.stall_max);
+  arm_stall();
+}
+
+void ChainFollower::arm_stall() {
+  executor_.cancel(stall_timer_);
+  stall_timer_ = executor_.call_after(stall_wait_, [this] { head_is_late(); });
+}
+
+// The chain may just be slow: then nobody has a newer block, and the question is put ever more seldom.
+void ChainFollower::head_is_late() {
+  stall_wait_ = std::min(stall_wait_ * 2, stall_.stall_max);
+  arm_stall();
+  nodes_.pool->head_stalled(stall_tip_->number, [this, late = stall_tip_] {
+    if (source_.tip() != late) return;
+    source_.poll_anew(executor_.now());
+    pump();
+  });
+}
+
+}  // namespace fanfare::gateway

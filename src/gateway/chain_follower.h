@@ -1,0 +1,92 @@
+#pragma once
+// Where a chain's source meets the pool of nodes: puts the source's questions to the pool, gives it the
+// answers, keeps its timers, and watches that the head does not stand still while some node has a newer one.
+//
+//   no new head for 1.5 block times (at least stall_min)  ->  every node is asked for its head; who is behind
+//   comes
+//                                                             last from here on, and the head is asked for
+//                                                             anew
+//   an answer is of no use, another node's to the same question is  ->  the first node is distrusted for a
+//   while
+//
+// Lives on the executor's thread; opens no socket itself, so that a simulation runs it as it is.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "eth/chain_source.h"
+#include "upstream/backend.h"
+#include "upstream/executor.h"
+#include "upstream/pool.h"
+
+namespace fanfare::gateway {
+
+struct StallLimits {
+  Duration stall_min = std::chrono::seconds(1);
+  Duration stall_max = std::chrono::seconds(30);
+  Duration stall_initial = std::chrono::seconds(5);  // until a block time is known
+};
+
+class ChainFollower {
+ public:
+  struct Told {
+    // What happened since the last time, in order.
+    std::function<void(std::vector<eth::SourceEvent>)> events;
+    // After anything happened or failed to; may be empty.
+    std::function<void()> turn;
+  };
+  struct Nodes {
+    upstream::Backend& backend;
+    upstream::Pool* pool = nullptr;  // the backend, when it is a pool
+  };
+
+  // Everything referred to outlives the follower, but for calls under way: their ends may come later, as
+  // FailureKind::shutdown, and touch nothing.
+  ChainFollower(upstream::Executor& executor, Nodes nodes, const eth::ChainSourceOptions& options,
+                Random& random, Told told, StallLimits stall = {});
+  ~ChainFollower();
+  ChainFollower(const ChainFollower&) = delete;
+  ChainFollower& operator=(const ChainFollower&) = delete;
+
+  void start();
+  // What the subscriptions of one loop need.
+  void set_interest(std::size_t loop_index, const eth::Interest& interest);
+  // Something hints at a new head.
+  void hint();
+
+  const eth::ChainSource& source() const { return source_; }
+
+ private:
+  void pump();
+  void call(const eth::UpstreamCall& call);
+  void take(const eth::UpstreamCall& call, const upstream::Result& result);
+  void learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
+                  const eth::CallResult& answer);
+  void judge(const eth::UpstreamCall& call, std::size_t member, bool of_use);
+  void arm_timer();
+  void watch_head();
+  void arm_stall();
+  void head_is_late();
+
+  upstream::Executor& executor_;
+  Nodes nodes_;
+  Told told_;
+  StallLimits stall_;
+  eth::ChainSource source_;
+  std::vector<eth::Interest> interests_;  // by loop
+  bool started_ = false;
+  upstream::TimerId timer_;
+  upstream::TimerId stall_timer_;
+  eth::HeaderPtr stall_tip_;  // the head when the stall timer was set
+  Duration stall_wait_{};
+  // Who gave an answer of no use, by the question, until another node has answered it.
+  std::map<std::string, std::set<std::size_t>> suspects_;
+};
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,156 @@
+// The head must not stand still because one node does, and a node that is proved wrong comes last.
+
+#include "gateway/chain_follower.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/faulty_node_for_tests.h"
+#include "upstream/time_for_tests.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::Fault;
+using testing::FaultyNode;
+using upstream::testing::SimulatedTime;
+
+struct Edges final : upstream::Observer {
+  void call_finished(const upstream::CallReport&) override {}
+  void stall_changed(std::string_view endpoint, bool stalled) override {
+    told.push_back(std::string(endpoint) + (stalled ? " stalled" : " caught up"));
+  }
+  void disagreed(std::string_view endpoint) override { told.push_back(std::string(endpoint) + " disagreed"); }
+  std::vector<std::string> told;
+};
+
+struct ChainFollowerTest : ::testing::Test {
+  static constexpr Duration kBlockTime = 2s;
+
+  ChainFollowerTest() {
+    std::vector<std::unique_ptr<upstream::Backend>> members;
+    for (const char* name : {"a", "b"}) {
+      auto node = std::make_unique<FaultyNode>(name, world, time, random);
+      nodes.push_back(node.get());
+      members.push_back(std::move(node));
+    }
+    pool = std::make_unique<upstream::Pool>(
+        time, std::move(members), upstream::PoolOptions{.hedge_after = 1s, .random = &random}, &edges);
+    follower = std::make_unique<ChainFollower>(
+        time, ChainFollower::Nodes{.backend = *pool, .pool = pool.get()}, eth::ChainSourceOptions{}, random,
+        ChainFollower::Told{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
+                            .turn = {}});
+    follower->start();
+    mine(20);  // the block time is known after that
+  }
+  void take(const std::vector<eth::SourceEvent>& events) {
+    for (const eth::SourceEvent& event : events) {
+      if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
+        waited[added->header->number] = time.now() - mined_at[added->header->number];
+        if (added->logs) logs += added->logs->entries.size();
+      }
+      if (std::holds_alternative<eth::LogsMissing>(event)) ++missing;
+    }
+  }
+  // Blocks at their usual pace, seen by `who`.
+  void mine(int count, std::vector<std::size_t> who = {0, 1}) {
+    for (int i = 0; i < count; ++i) {
+      world.mine();
+      logs_mined += world.head().block.logs.size();
+      mined_at[world.head().block.number] = time.now();
+      for (const std::size_t index : who) nodes[index]->see(world.head());
+      time.run_for(kBlockTime);
+    }
+  }
+  Duration waited_for(std::uint64_t number) {
+    return waited.contains(number) ? waited[number] : Duration::max();
+  }
+  std::uint64_t head() const { return world.head().block.number; }
+
+  SeededRandom random{7};
+  SimulatedTime time;
+  testing::World world{random};
+  Edges edges;
+  std::vector<FaultyNode*> nodes;
+  std::unique_ptr<upstream::Pool> pool;
+  std::unique_ptr<ChainFollower> follower;
+  std::map<std::uint64_t, Instant> mined_at;
+  std::map<std::uint64_t, Duration> waited;
+  std::size_t logs = 0;
+  std::size_t logs_mined = 0;
+  int missing = 0;
+};
+
+TEST_F(ChainFollowerTest, AFrozenPreferredNodeHoldsBackOneHeadAtMost) {
+  const std::uint64_t last_of_a = head();
+  mine(10, {1});
+  // One and a half block times after the last head it is noticed, which is one after the block that is
+  // missed.
+  EXPECT_LT(waited_for(last_of_a + 1), kBlockTime * 2);
+  for (std::uint64_t number = last_of_a + 2; number <= head(); ++number) {
+    EXPECT_LT(waited_for(number), kBlockTime / 2) << number;
+  }
+  EXPECT_EQ(edges.told, std::vector<std::string>{"a stalled"});
+}
+
+TEST_F(ChainFollowerTest, ANodeThatCatchesUpIsPreferredAgain) {
+  mine(3, {1});
+  ASSERT_EQ(edges.told, std::vector<std::string>{"a stalled"});
+  mine(10);
+  EXPECT_EQ(edges.told, (std::vector<std::string>{"a stalled", "a caught up"}));
+  const std::uint64_t asked_before = nodes[0]->asked["eth_getBlockByNumber"];
+  mine(2);
+  EXPECT_GT(nodes[0]->asked["eth_getBlockByNumber"], asked_before);
+}
+
+TEST_F(ChainFollowerTest, ANodeThatNeverAnswersHoldsBackOneHeadAtMost) {
+  nodes[0]->set_fault(Fault::half_open, 1000);
+  const std::uint64_t before = head();
+  mine(10);
+  EXPECT_LT(waited_for(before + 1), kBlockTime * 2);
+  for (std::uint64_t number = before + 2; number <= head(); ++number) {
+    EXPECT_LT(waited_for(number), kBlockTime) << number;
+  }
+}
+
+TEST_F(ChainFollowerTest, AChainThatIsSlowForEverybodyBlamesNobody) {
+  const std::uint64_t calls_before = nodes[1]->calls;
+  time.run_for(10min);
+  EXPECT_TRUE(edges.told.empty());
+  // The heads of all are looked at ever more seldom, but for the watch every ten seconds.
+  EXPECT_LT(nodes[1]->calls - calls_before, 100U);
+}
+
+TEST_F(ChainFollowerTest, EmptyLogsAgainstTheBloomAreAskedForElsewhereAndTheNodeComesLast) {
+  follower->set_interest(0, {.logs = true, .logs_from_block = head() + 1});
+  logs_mined = 0;
+  nodes[0]->set_fault(Fault::no_logs, 1000);
+  mine(20);
+  EXPECT_EQ(logs, logs_mined);
+  EXPECT_GT(logs, 0U);
+  EXPECT_EQ(missing, 0);
+  ASSERT_FALSE(edges.told.empty());
+  EXPECT_EQ(edges.told.front(), "a disagreed");
+  // Distrusted for 10 s, then 20: most of the time it was not asked at all.
+  EXPECT_LT(nodes[0]->asked["eth_getLogs"], 6U);
+}
+
+TEST_F(ChainFollowerTest, ANodeAloneIsNeitherStalledNorDistrusted) {
+  SeededRandom its_random{3};
+  std::vector<std::unique_ptr<upstream::Backend>> members;
+  members.push_back(std::make_unique<FaultyNode>("alone", world, time, its_random));
+  upstream::Pool alone(time, std::move(members), {.random = &its_random}, &edges);
+  ChainFollower one(time, {.backend = alone, .pool = &alone}, {}, its_random,
+                    {.events = [](const std::vector<eth::SourceEvent>&) {}, .turn = {}});
+  one.start();
+  time.run_for(2min);
+  EXPECT_TRUE(edges.told.empty());
+}
+
+}  // namespace
+}  // namespace fanfare::gateway

@@ -1,0 +1,119 @@
+#include "sources_history.h"
+
+#include <algorithm>
+#include <ranges>
+#include <stdexcept>
+
+#include "eth/block_logs.h"
+
+namespace fanfare::gateway::testing {
+namespace {
+
+constexpr std::string_view kAdded = ",\"removed\":false}";
+constexpr std::string_view kRemoved = ",\"removed\":true}";
+
+[[noreturn]] void broken(const std::string& what) {
+  throw std::runtime_error(what);
+}
+
+eth::Header head_of(const std::string& result) {
+  auto header = eth::parse_header(result);
+  if (!header) broken("a head that is none: " + header.error());
+  return *std::move(header);
+}
+
+std::string named(const eth::Header& head) {
+  return std::to_string(head.number) + " " + eth::to_hex(head.hash).substr(0, 10);
+}
+
+std::uint64_t block_number_of(std::string_view log_json) {
+  const auto text = jsonrpc::string_value(jsonrpc::member(log_json, "blockNumber").value_or("")).value_or("");
+  return eth::parse_quantity(text).value_or(0);
+}
+
+void append_matching(const WorldBlock& block, const eth::LogFilter& filter, std::vector<std::string>& out) {
+  std::string all = "[";
+  for (const std::string& log : block.block.logs) all += (all.size() > 1 ? "," : "") + log;
+  const eth::BlockLogs logs = eth::parse_block_logs(all + "]", block.block.hash).value();
+  for (const eth::BlockLogs::Entry& entry : logs.entries) {
+    if (filter.matches(entry.key)) out.push_back(entry.head_json);
+  }
+}
+
+std::vector<std::string> expected_logs(const eth::LogFilter& filter, std::uint64_t kept, const World& world) {
+  std::vector<const WorldBlock*> blocks;
+  for (const WorldBlock* block = &world.head(); block != nullptr && block->block.number > kept;
+       block = block->parent) {
+    blocks.push_back(block);
+  }
+  std::vector<std::string> expected;
+  for (const WorldBlock* block : blocks | std::views::reverse) append_matching(*block, filter, expected);
+  return expected;
+}
+
+}  // namespace
+
+void check_heads(const std::vector<std::string>& results, const Joined& joined, const World& world) {
+  std::vector<eth::Header> chain;
+  for (const std::string& result : results) {
+    eth::Header head = head_of(result);
+    if (!chain.empty() && chain.back().hash != head.parent_hash) {
+      const auto parent = std::ranges::find(chain, head.parent_hash, &eth::Header::hash);
+      const auto above = parent == chain.end() ? chain.begin() : parent + 1;
+      if (chain.back().hash == head.hash) broken("head told twice: " + named(head));
+      if (parent == chain.end() && head.number > chain.front().number) {
+        broken("head without its parent: " + named(head) + " after " + named(chain.back()));
+      }
+      chain.erase(above, chain.end());
+    }
+    if (chain.empty()) {
+      if (head.number > joined.number + 1) broken("heads before this one are missing: " + named(head));
+      if (head.number == joined.number + 1 && head.parent_hash != joined.hash) {
+        broken("the first head does not grow from the one shown: " + named(head));
+      }
+    }
+    chain.push_back(std::move(head));
+  }
+  if (chain.empty() || chain.back().hash != world.head().block.hash)
+    broken("the heads do not end at the chain's");
+  const WorldBlock* block = &world.head();
+  for (const eth::Header& head : chain | std::views::reverse) {
+    if (block == nullptr || block->block.hash != head.hash) broken("not of the final chain: " + named(head));
+    block = block->parent;
+  }
+}
+
+std::uint64_t lowest_kept(const std::vector<std::string>& heads_since, std::uint64_t joined_number) {
+  std::uint64_t kept = joined_number;
+  for (const std::string& result : heads_since) kept = std::min(kept, head_of(result).number - 1);
+  return kept;
+}
+
+void check_logs(const std::vector<std::string>& results, const eth::LogFilter& filter,
+                std::uint64_t joined_number, std::uint64_t kept, const World& world) {
+  std::vector<std::string> told;
+  for (const std::string& result : results) {
+    if (result.ends_with(kAdded)) {
+      told.push_back(result.substr(0, result.size() - kAdded.size()));
+      continue;
+    }
+    if (!result.ends_with(kRemoved)) broken("a log that is none: " + result);
+    const std::string log = result.substr(0, result.size() - kRemoved.size());
+    if (told.empty()) {
+      // Of a block that was there before the subscription: everyone hears that it is gone.
+      if (block_number_of(result) > joined_number) broken("removed what was never told: " + result);
+      continue;
+    }
+    if (told.back() != log) broken("removed " + result + "\n  while the newest is " + told.back());
+    told.pop_back();
+  }
+  const std::vector<std::string> expected = expected_logs(filter, kept, world);
+  if (told == expected) return;
+  const auto [mine, theirs] = std::ranges::mismatch(told, expected);
+  broken("logs differ from the chain's above block " + std::to_string(kept) + " (joined at " +
+         std::to_string(joined_number) + "): told " + std::to_string(told.size()) + ", expected " +
+         std::to_string(expected.size()) + "\n  told     " + (mine == told.end() ? "nothing" : *mine) +
+         "\n  expected " + (theirs == expected.end() ? "nothing" : *theirs));
+}
+
+}  // namespace fanfare::gateway::testing

@@ -1,0 +1,212 @@
+#pragma once
+// What a loop of the gateway does with the events of a source, mailboxes included, and its subscribers, whose
+// histories are kept to be looked at. For the simulation of the sources.
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eth/subscription_manager.h"
+#include "gateway/chain_follower.h"
+#include "gateway/faulty_node_for_tests.h"
+#include "pubsub/topic_table.h"
+#include "sources_history.h"
+#include "upstream/time_for_tests.h"
+
+namespace fanfare::gateway::testing {
+
+struct LogListener {
+  eth::LogFilter filter;
+  std::string params;
+  eth::RecordingSubscriber told;
+  Joined joined;
+  std::size_t heads_before = 0;  // of the loop's head listener, at the join
+  eth::ConnectionKey key = 0;
+};
+
+// What a loop of the gateway does with events, mailboxes included: they are ordered, and take their time.
+class LoopModel {
+ public:
+  LoopModel(std::size_t index, upstream::testing::SimulatedTime& time, Random& random,
+            ChainFollower& follower)
+      : index_(index),
+        time_(time),
+        random_(random),
+        follower_(follower),
+        manager_({.network = "main/1", .types = eth::kAllSubscriptionTypes}, topics_,
+                 [](std::string_view text) { return SharedBytes(as_bytes(text)); }) {}
+
+  void mail(std::shared_ptr<const std::vector<eth::SourceEvent>> events) {
+    in_order(inbox_free_, [this, events] {
+      for (const eth::SourceEvent& event : *events) take(event);
+    });
+  }
+  void listen_to_logs() {
+    if (!shown_) return;
+    auto listener = std::make_unique<LogListener>();
+    listener->params = logs_.empty() ? "{}" : random_filter();
+    begin(*listener);
+    logs_.push_back(std::move(listener));
+  }
+  void leave_some() {
+    if (logs_.size() < 2) return;
+    const std::size_t which = random_.below(logs_.size());
+    manager_.drop(logs_[which]->key);
+    // Who leaves early is held to nothing: its history has no end that could be looked at.
+    left_.push_back(std::move(logs_[which]));
+    logs_.erase(logs_.begin() + static_cast<std::ptrdiff_t>(which));
+    interest_changed();
+  }
+  void check(const World& world) const {
+    check_heads(heads_.results, heads_joined_, world);
+    for (const auto& listener : logs_) {
+      const std::vector<std::string> since(
+          heads_.results.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), heads_.results.end());
+      check_logs(listener->told.results, listener->filter, listener->joined.number,
+                 lowest_kept(since, listener->joined.number), world);
+    }
+  }
+  bool has_listeners() const { return shown_.has_value(); }
+  std::uint64_t heads_told() const { return heads_.results.size(); }
+  std::uint64_t logs_told() const {
+    std::uint64_t sum = 0;
+    for (const auto& listener : logs_) sum += listener->told.results.size();
+    return sum;
+  }
+  std::uint64_t notices = 0;
+  // An explicit notice is allowed (the limits are the product's).
+  bool notices_allowed = false;
+  std::function<void(const std::string&)> tell = [](const std::string&) {};
+
+ private:
+  static constexpr eth::ConnectionKey kHeadsKey = 1'000'000;
+
+  template <typename Task>
+  void in_order(Instant& free, Task task) {
+    free = std::max(free, time_.now() + Duration(std::chrono::milliseconds(random_.below(60))));
+    time_.call_at(free, std::move(task));
+  }
+  void interest_changed() {
+    in_order(outbox_free_,
+             [this, interest = manager_.interest()] { follower_.set_interest(index_, interest); });
+  }
+
+  void begin(LogListener& listener) {
+    listener.filter = eth::parse_log_filter(listener.params).value();
+    listener.told.results.clear();
+    listener.joined = *shown_;
+    listener.heads_before = heads_.results.size();
+    listener.key = ++last_key_;
+    const auto id = manager_.subscribe(listener.key, listener.told, R"(["logs",)" + listener.params + "]");
+    manager_.activate(listener.key, id.value());
+    interest_changed();
+  }
+  void begin_heads() {
+    heads_.results.clear();
+    heads_joined_ = *shown_;
+    manager_.activate(kHeadsKey, manager_.subscribe(kHeadsKey, heads_, R"(["newHeads"])").value());
+  }
+
+  void take(const eth::SourceEvent& event) {
+    if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
+      manager_.note_head(baseline->header->number);
+      const bool first = !shown_.has_value();
+      show(*baseline->header);
+      if (first) {
+        begin_heads();
+        listen_to_logs();
+      } else {
+        notice("the chain went back to where nobody was", true);
+      }
+    } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
+      tell("head " + std::to_string(added->header->number) + " " +
+           eth::to_hex(added->header->hash).substr(0, 10) + (added->logs ? "" : " without logs"));
+      if (!chain_.empty() && chain_.back() != added->header->parent_hash) {
+        throw std::runtime_error("a block that is not the child of the last: " +
+                                 std::to_string(added->header->number));
+      }
+      chain_.push_back(added->header->hash);
+      manager_.publish_head(*added->header);
+      show(*added->header);
+      if (added->logs) manager_.publish_logs(*added->logs, false);
+      if (restart_) restart();
+    } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
+      tell("late logs of " + std::to_string(late->header->number));
+      manager_.publish_logs(*late->logs, false);
+    } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
+      tell("removed " + std::to_string(removed->header->number));
+      if (!chain_.empty() && chain_.back() != removed->header->hash) {
+        throw std::runtime_error("removed is not the last: " + std::to_string(removed->header->number));
+      }
+      if (!chain_.empty()) chain_.pop_back();
+      if (removed->logs) manager_.publish_logs(*removed->logs, true);
+    } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
+      notice("gap " + std::to_string(gap->first) + " to " + std::to_string(gap->last), true);
+    } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
+      notice("logs missing: " + missing->why, false);
+    } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
+      tell("reorg of " + std::to_string(reorg->depth));
+      if (reorg->beyond_window) notice("reorg beyond the window", true);
+    }
+  }
+  void show(const eth::Header& header) { shown_ = Joined{.number = header.number, .hash = header.hash}; }
+
+  // The subscribers are told, and come back once a head shows where they are.
+  void notice(const std::string& what, bool heads_too) {
+    tell("notice: " + what);
+    ++notices;
+    if (!notices_allowed) throw std::runtime_error("a notice without any limit near: " + what);
+    restart_ = true;
+    if (heads_too) chain_.clear();
+    restart_heads_ = restart_heads_ || heads_too;
+  }
+  void restart() {
+    restart_ = false;
+    if (std::exchange(restart_heads_, false)) {
+      manager_.drop(kHeadsKey);
+      begin_heads();
+    }
+    for (const auto& listener : logs_) {
+      manager_.drop(listener->key);
+      begin(*listener);
+    }
+  }
+
+  std::string random_filter() {
+    std::string json = "{";
+    if (random_.below(2) == 0) json += R"("address":")" + eth::simulated_address(random_.below(3)) + "\",";
+    json += "\"topics\":[";
+    const std::uint64_t positions = random_.below(3);
+    for (std::uint64_t i = 0; i < positions; ++i) {
+      json += i > 0 ? "," : "";
+      json += random_.below(2) == 0 ? "null" : '"' + eth::simulated_topic(random_.below(4)) + '"';
+    }
+    return json + "]}";
+  }
+
+  std::size_t index_;
+  upstream::testing::SimulatedTime& time_;
+  Random& random_;
+  ChainFollower& follower_;
+  pubsub::TopicTable topics_;
+  eth::SubscriptionManager manager_;
+  Instant inbox_free_{};
+  Instant outbox_free_{};
+  std::optional<Joined> shown_;
+  std::vector<eth::Hash256> chain_;  // as the events say, from the first one on
+  Joined heads_joined_;
+  eth::RecordingSubscriber heads_;
+  std::vector<std::unique_ptr<LogListener>> logs_;
+  std::vector<std::unique_ptr<LogListener>> left_;
+  eth::ConnectionKey last_key_ = 0;
+  bool restart_ = false;
+  bool restart_heads_ = false;
+};
+
+}  // namespace fanfare::gateway::testing

@@ -1,0 +1,263 @@
+// The chain source and the pool, as the gateway joins them, in front of nodes that misbehave in every way
+// known of them: late, frozen, forked, silent, refusing, lying. Time is simulated and chance comes from a
+// seed, so that thousands of runs take seconds and any of them can be had again.
+//
+//   sources_sim --seeds 2000 [--first 1]     one line each that fails, then the sums; exit status 1 if any
+//   failed sources_sim --seed 17                    that one again, telling what happens
+//
+// What has to hold: everything a subscriber was told, put together, is what the final chain says, with every
+// step in order: no head and no log is missing, none comes twice, what was taken back was there. In every
+// fourth seed the limits are those of the product and may be met: then the subscriber is told (and here
+// begins anew).
+
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "gateway/chain_follower.h"
+#include "gateway/faulty_node_for_tests.h"
+#include "sources_loop.h"
+#include "upstream/pool.h"
+#include "upstream/time_for_tests.h"
+
+namespace fanfare::gateway::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using upstream::testing::SimulatedTime;
+
+constexpr std::size_t kLoops = 2;
+constexpr int kSteps = 100;
+constexpr int kFinalBlocks = 24;  // more than any fork of a node's own is longer than the chain
+
+struct Sums {
+  std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, logs = 0, notices = 0,
+                disagreements = 0, stalls = 0;
+};
+
+enum class Mood : std::uint8_t { in_step, late, frozen, own_fork };
+
+struct NodeModel {
+  FaultyNode* node = nullptr;
+  Mood mood = Mood::in_step;
+  std::uint64_t late_by = 0;
+};
+
+struct PoolCounter final : upstream::Observer {
+  void call_finished(const upstream::CallReport&) override {}
+  void stall_changed(std::string_view, bool stalled) override { stalls += stalled ? 1 : 0; }
+  void disagreed(std::string_view) override { ++disagreements; }
+  std::uint64_t stalls = 0, disagreements = 0;
+};
+
+class Simulation {
+ public:
+  Simulation(std::uint64_t seed, bool talks)
+      : random_(seed), talks_(talks), strict_(seed % 4 != 0), world_(random_) {
+    for (std::uint64_t i = random_.below(6); i > 0; --i) world_.mine();
+    std::vector<std::unique_ptr<upstream::Backend>> members;
+    for (std::uint64_t i = 1 + random_.below(3); i > 0; --i) {
+      auto node =
+          std::make_unique<FaultyNode>("node" + std::to_string(nodes_.size()), world_, time_, random_);
+      node->knows_what_it_lacks = random_.below(2) == 0;
+      nodes_.push_back({.node = node.get()});
+      members.push_back(std::move(node));
+    }
+    upstream::PoolOptions pool{.random = &random_};
+    if (random_.below(2) == 0) pool.hedge_after = 500ms;
+    pool_ = std::make_unique<upstream::Pool>(time_, std::move(members), pool, &counter_);
+    eth::ChainSourceOptions options;
+    if (strict_) {
+      options.heads.stuck_rounds_max = 1'000'000;
+      options.heads.stale_polls_max = 1'000'000;
+      options.chain.logs_attempts_max = 1'000'000;
+    }
+    follower_ = std::make_unique<ChainFollower>(
+        time_, ChainFollower::Nodes{.backend = *pool_, .pool = pool_.get()}, options, random_,
+        ChainFollower::Told{
+            .events = [this](std::vector<eth::SourceEvent> events) { mail(std::move(events)); }, .turn = {}});
+    for (std::size_t i = 0; i < kLoops; ++i) {
+      loops_.push_back(std::make_unique<LoopModel>(i, time_, random_, *follower_));
+      loops_.back()->notices_allowed = !strict_;
+      if (talks && i == 0) loops_.back()->tell = [this](const std::string& what) { tell("      " + what); };
+    }
+  }
+
+  void run(Sums& sums) {
+    follower_->start();
+    for (int step = 0; step < kSteps; ++step) {
+      time_.run_for(std::chrono::milliseconds(50 + random_.below(2500)));
+      move_the_world();
+      for (NodeModel& node : nodes_) move(node);
+      for (const auto& loop : loops_) {
+        if (random_.below(8) == 0) loop->listen_to_logs();
+        if (random_.below(20) == 0) loop->leave_some();
+      }
+    }
+    calm_down();
+    sums.blocks += world_.head().block.number;
+    sums.reorgs += reorgs_;
+    sums.disagreements += counter_.disagreements;
+    sums.stalls += counter_.stalls;
+    for (const NodeModel& node : nodes_) sums.calls += node.node->calls;
+    for (const auto& loop : loops_) {
+      loop->check(world_);
+      sums.heads += loop->heads_told();
+      sums.logs += loop->logs_told();
+      sums.notices += loop->notices;
+    }
+  }
+
+ private:
+  void tell(const std::string& what) const {
+    if (!talks_) return;
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(time_.now().time_since_epoch() - 1h);
+    std::printf("%8lld ms  %s\n", static_cast<long long>(ms.count()), what.c_str());
+  }
+  void mail(std::vector<eth::SourceEvent> events) {
+    const auto shared = std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events));
+    for (const auto& loop : loops_) loop->mail(shared);
+  }
+
+  void move_the_world() {
+    const std::uint64_t dice = random_.below(20);
+    if (dice < 8) world_.mine();
+    if (dice == 8) {
+      for (std::uint64_t i = 2 + random_.below(4); i > 0; --i) world_.mine();
+    }
+    if (dice == 9 || dice == 10) reorg(1 + random_.below(dice == 9 ? 3 : 12));
+    if (dice == 11 && random_.below(8) == 0) reorg(12 + random_.below(40));
+  }
+  void reorg(std::uint64_t depth) {
+    depth = std::min(depth, world_.head().block.number);
+    if (depth == 0) return;
+    ++reorgs_;
+    world_.reorg(depth, depth - 1 + random_.below(4));
+    tell("world: reorg of " + std::to_string(depth) + ", head " + std::to_string(world_.head().block.number));
+  }
+
+  void move(NodeModel& model) {
+    if (random_.below(12) == 0) change_mood(model);
+    if (random_.below(9) == 0) change_faults(model);
+    FaultyNode& node = *model.node;
+    switch (model.mood) {
+      case Mood::in_step:
+        return node.see(world_.head());
+      case Mood::late: {
+        const std::uint64_t number = world_.head().block.number;
+        return node.see(*World::at(world_.head(), number - std::min(number, model.late_by)));
+      }
+      case Mood::frozen:
+        return;
+      case Mood::own_fork:
+        if (random_.below(3) == 0) node.see(world_.fork(node.head()));
+        return;
+    }
+  }
+  void change_mood(NodeModel& model) {
+    model.mood = random_.below(2) == 0 ? Mood::in_step : static_cast<Mood>(random_.below(4));
+    model.late_by = 1 + random_.below(4);
+    tell(std::string(model.node->name()) + ": mood " + std::to_string(static_cast<int>(model.mood)));
+  }
+  void change_faults(NodeModel& model) {
+    FaultyNode& node = *model.node;
+    node.heal();
+    const std::uint64_t kind =
+        random_.below(2) == 0 ? 0 : 1 + random_.below(2 * static_cast<std::uint64_t>(Fault::count_));
+    if (kind == 0) return;
+    if (kind >= static_cast<std::uint64_t>(Fault::count_)) {  // a little of everything
+      for (std::size_t i = 1; i < node.faults.size(); ++i) node.faults[i] = i == kHuge ? 0 : 15;
+    } else {
+      // 12 MB are only read now and then: the sanitizers take their time over them.
+      node.faults[kind] = kind == kHuge ? 2 : static_cast<std::uint32_t>(100 + random_.below(900));
+    }
+    tell(std::string(node.name()) + ": faults " + std::to_string(kind));
+  }
+
+  // Nobody misbehaves any more, and the chain outgrows whatever any node made up.
+  void calm_down() {
+    tell("calm");
+    for (NodeModel& model : nodes_) {
+      model.node->heal();
+      model.mood = Mood::in_step;
+    }
+    std::uint64_t highest = 0;
+    for (const NodeModel& model : nodes_) highest = std::max(highest, model.node->head().block.number);
+    for (int i = 0; i < kFinalBlocks || world_.head().block.number <= highest; ++i) {
+      world_.mine();
+      for (NodeModel& model : nodes_) model.node->see(world_.head());
+      time_.run_for(1s);
+    }
+    const auto there = [this] {
+      const auto& source = follower_->source();
+      return source.tip() != nullptr && source.tip()->hash == world_.head().block.hash &&
+             source.chain_status().pending == 0;
+    };
+    if (!time_.run_until(there, 10min, 500ms)) throw std::runtime_error("the chain's head was never told");
+    time_.run_for(1s);  // the mailboxes
+  }
+
+  static constexpr std::size_t kHuge = static_cast<std::size_t>(Fault::huge);
+
+  SeededRandom random_;
+  bool talks_;
+  bool strict_;
+  SimulatedTime time_;
+  World world_;
+  PoolCounter counter_;
+  std::vector<NodeModel> nodes_;
+  std::unique_ptr<upstream::Pool> pool_;
+  std::unique_ptr<ChainFollower> follower_;
+  std::vector<std::unique_ptr<LoopModel>> loops_;
+  std::uint64_t reorgs_ = 0;
+};
+
+void run_seed(std::uint64_t seed, bool talks, Sums& sums) {
+  ++sums.runs;
+  try {
+    Simulation(seed, talks).run(sums);
+  } catch (const std::exception& failure) {
+    ++sums.failed;
+    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed), failure.what());
+    std::fflush(stdout);
+  }
+}
+
+std::uint64_t number_after(int argc, char** argv, const char* flag, std::uint64_t otherwise) {
+  for (int i = 1; i + 1 < argc; ++i) {
+    if (std::strcmp(argv[i], flag) != 0) continue;
+    std::uint64_t value = 0;
+    const char* end = argv[i + 1] + std::strlen(argv[i + 1]);
+    if (std::from_chars(argv[i + 1], end, value).ptr == end) return value;
+  }
+  return otherwise;
+}
+
+int main_with(int argc, char** argv) {
+  log::set_level(log::Level::off);
+  Sums sums;
+  const std::uint64_t seed = number_after(argc, argv, "--seed", 0);
+  const std::uint64_t first = seed != 0 ? seed : number_after(argc, argv, "--first", 1);
+  const std::uint64_t count = seed != 0 ? 1 : number_after(argc, argv, "--seeds", 50);
+  for (std::uint64_t i = 0; i < count; ++i) run_seed(first + i, seed != 0, sums);
+  const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
+  std::printf(
+      "%llu seeds, %llu failed: %llu blocks, %llu reorgs, %llu calls, %llu heads and %llu logs told, "
+      "%llu nodes stalled, %llu disagreed, %llu notices\n",
+      n(sums.runs), n(sums.failed), n(sums.blocks), n(sums.reorgs), n(sums.calls), n(sums.heads),
+      n(sums.logs), n(sums.stalls), n(sums.disagreements), n(sums.notices));
+  return sums.failed == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace fanfare::gateway::testing
+
+int main(int argc, char** argv) {
+  return fanfare::gateway::testing::main_with(argc, argv);
+}
