@@ -170,6 +170,7 @@ ServePlan plan_from(const Config& config) {
       plan.networks.push_back({.project = project.id,
                                .chain_id = network.chain_id,
                                .poll = network.poll,
+                               .reads = network.reads,
                                .backend = std::move(backend)});
     }
   }

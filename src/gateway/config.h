@@ -39,6 +39,7 @@ struct NetworkConfig {
   Place place;
   std::uint64_t chain_id = 0;  // the only architecture is evm
   PollSettings poll;
+  ReadSettings reads;
 };
 
 struct UpstreamConfig {

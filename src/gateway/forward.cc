@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -22,36 +23,79 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
 
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
-  Forwarding(upstream::Backend& backend, ForwardJob job, std::move_only_function<void(std::string)> done)
-      : backend_(backend), job_(std::move(job)), done_(std::move(done)) {}
+  Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
+             std::move_only_function<void(std::string)> done)
+      : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
 
   void start() {
+    outstanding_ = 1;  // our own, so that nothing ends while we begin
     for (std::size_t i = 0; i < job_.items.size(); ++i) {
-      if (job_.items[i].answer.empty()) open_.push_back(i);
+      if (job_.items[i].answer.empty()) open(i);
     }
-    if (open_.empty()) return finish();
-    if (open_.size() == 1) return call_one(open_.front());
-    call_batch();
+    if (to_send_.size() == 1) call_one(to_send_.front());
+    if (to_send_.size() > 1) call_batch();
+    ended();
   }
 
  private:
+  // An item that goes to the node in a call of ours, perhaps on behalf of others who ask the same.
+  struct Sent {
+    std::size_t index = 0;
+    std::optional<SharedReads::Read> read;  // empty: it is this caller's alone
+    SharedReads::Ticket ticket{};
+  };
+
   upstream::CallOptions options(upstream::CallOptions made) const {
     made.head_min = job_.head_min;
     if (job_.timeout > Duration::zero()) made.timeout = job_.timeout;
     return made;
   }
 
-  void call_one(std::size_t index) {
+  // From memory, by somebody's call under way, or by one of ours.
+  void open(std::size_t index) {
+    ForwardItem& item = job_.items[index];
+    auto read =
+        reads_ == nullptr || item.id.empty() ? std::nullopt : SharedReads::read_of(item.method, item.params);
+    if (!read) {
+      if (reads_ != nullptr && upstream::repeat_of(item.method) != upstream::Repeat::always) writes_ = true;
+      to_send_.push_back({.index = index, .read = std::nullopt});
+      return;
+    }
+    if (const auto kept = reads_->kept(*read)) {
+      return jsonrpc::append_result(item.answer, item.id, as_text(kept->view()));
+    }
     ++outstanding_;
-    const ForwardItem& item = job_.items[index];
-    backend_.call(request_text(item, index), options(upstream::options_for(item.method)),
-                  [self = shared_from_this(), index](upstream::Result result) {
-                    self->take_one(index, std::move(result));
-                    if (--self->outstanding_ == 0) self->finish();
+    const auto ticket =
+        reads_->join(*read, job_.head_min,
+                     [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
+                       self->take(index, *result);
+                       self->ended();
+                     });
+    if (ticket) to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket});
+  }
+
+  void call_one(const Sent& sent) {
+    ++outstanding_;
+    note_write();
+    const ForwardItem& item = job_.items[sent.index];
+    backend_.call(request_text(item, sent.index), options(upstream::options_for(item.method)),
+                  [self = shared_from_this(), sent](upstream::Result result) {
+                    self->settle(sent, std::move(result));
+                    self->note_write();
+                    self->ended();
                   });
   }
 
-  void take_one(std::size_t index, upstream::Result result) {
+  // The end of an item's call: for all who wait for it, this caller among them.
+  void settle(const Sent& sent, upstream::Result result) {
+    if (sent.read) {
+      reads_->finish(sent.ticket, *sent.read, std::move(result));
+    } else {
+      take(sent.index, result);
+    }
+  }
+
+  void take(std::size_t index, const upstream::Result& result) {
     ForwardItem& item = job_.items[index];
     if (!result) return append_failure(item.answer, item.id, result.error());
     if (item.id.empty()) return;
@@ -67,39 +111,50 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   void call_batch() {
     std::string text;
     std::vector<std::string_view> methods;
-    for (const std::size_t index : open_) {
+    for (const Sent& sent : to_send_) {
       text += text.empty() ? '[' : ',';
-      text += request_text(job_.items[index], index);
-      methods.push_back(job_.items[index].method);
+      text += request_text(job_.items[sent.index], sent.index);
+      methods.push_back(job_.items[sent.index].method);
     }
     text += ']';
-    outstanding_ = 1;
+    ++outstanding_;
+    note_write();
     backend_.call(std::move(text), options(upstream::options_for_batch(methods)),
-                  [self = shared_from_this()](upstream::Result result) {
-                    self->take_batch(std::move(result));
-                    if (--self->outstanding_ == 0) self->finish();
+                  [self = shared_from_this()](const upstream::Result& result) {
+                    self->take_batch(result);
+                    self->note_write();
+                    self->ended();
                   });
   }
 
-  void take_batch(upstream::Result result) {
+  void take_batch(const upstream::Result& result) {
     if (!result) {
-      for (const std::size_t index : open_) {
-        append_failure(job_.items[index].answer, job_.items[index].id, result.error());
-      }
+      for (const Sent& sent : to_send_) settle(sent, result);
       return;
     }
     const auto answers = jsonrpc::split_responses(result->body);
     if (answers && refused_whole(*answers)) {
       // anvil refuses a whole batch for one element it cannot read; nothing of it was carried out.
-      for (const std::size_t index : open_) call_one(index);
+      for (const Sent& sent : to_send_) call_one(sent);
       return;
     }
-    if (answers) {
-      for (const jsonrpc::Answer& answer : *answers) take_answer(answer);
+    std::vector<std::string_view> by_item(job_.items.size());
+    if (answers) sort_answers(*answers, by_item);
+    for (const Sent& sent : to_send_) {
+      // An empty body is no answer, and is told as that.
+      settle(sent, upstream::Reply{.body = std::string(by_item[sent.index]), .member = result->member});
     }
-    for (const std::size_t index : open_) {
-      ForwardItem& item = job_.items[index];
-      if (item.answer.empty() && !item.id.empty()) bad_reply(item);
+  }
+
+  // By the ids we gave; the first of two counts.
+  static void sort_answers(const std::vector<jsonrpc::Answer>& answers,
+                           std::vector<std::string_view>& by_item) {
+    for (const jsonrpc::Answer& answer : answers) {
+      std::size_t index = 0;
+      const char* end = answer.id.data() + answer.id.size();
+      const auto [read, failed] = std::from_chars(answer.id.data(), end, index);
+      if (failed != std::errc{} || read != end || index >= by_item.size()) continue;
+      if (by_item[index].empty()) by_item[index] = answer.raw;
     }
   }
 
@@ -110,32 +165,25 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
            code == static_cast<int>(jsonrpc::ErrorCode::parse_error);
   }
 
-  void take_answer(const jsonrpc::Answer& answer) {
-    std::size_t index = 0;
-    const char* end = answer.id.data() + answer.id.size();
-    const auto [read, failed] = std::from_chars(answer.id.data(), end, index);
-    if (failed != std::errc{} || read != end || index >= job_.items.size()) return;
-    ForwardItem& item = job_.items[index];
-    if (item.id.empty() || !item.answer.empty()) return;
-    if (!answer.error.empty()) {
-      jsonrpc::append_raw_error(item.answer, item.id, answer.error);
-    } else {
-      jsonrpc::append_result(item.answer, item.id, answer.result);
-    }
-  }
-
   static void bad_reply(ForwardItem& item) {
     jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal,
                           "the upstream's answer is not JSON-RPC");
   }
 
-  void finish() { done_(join_answers(job_)); }
+  void note_write() {
+    if (writes_) reads_->wrote();
+  }
+  void ended() {
+    if (--outstanding_ == 0) done_(join_answers(job_));
+  }
 
   upstream::Backend& backend_;
+  SharedReads* reads_;
   ForwardJob job_;
   std::move_only_function<void(std::string)> done_;
-  std::vector<std::size_t> open_;  // items to be forwarded
+  std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
+  bool writes_ = false;
 };
 
 }  // namespace
@@ -151,8 +199,9 @@ std::string join_answers(const ForwardJob& job) {
   return text;
 }
 
-void forward(upstream::Backend& backend, ForwardJob job, std::move_only_function<void(std::string)> done) {
-  std::make_shared<Forwarding>(backend, std::move(job), std::move(done))->start();
+void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
+             std::move_only_function<void(std::string)> done) {
+  std::make_shared<Forwarding>(backend, reads, std::move(job), std::move(done))->start();
 }
 
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure) {

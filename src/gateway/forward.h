@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "gateway/shared_reads.h"
 #include "upstream/backend.h"
 
 namespace fanfare::gateway {
@@ -29,8 +30,10 @@ struct ForwardJob {
 std::string join_answers(const ForwardJob& job);
 
 // Calls `done` once with the text to send back; empty when nothing is to be sent (notifications only).
-// `backend` outlives the call.
-void forward(upstream::Backend& backend, ForwardJob job, std::move_only_function<void(std::string)> done);
+// `backend` outlives the call. With `reads`, which outlives it too, reads are shared with others and answered
+// from memory where that is right.
+void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
+             std::move_only_function<void(std::string)> done);
 
 // What a caller is told about a call that brought no answer.
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure);

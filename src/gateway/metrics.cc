@@ -35,11 +35,19 @@ enum class Id : std::uint8_t {
   reorgs,
   reorged_blocks,
   head_gaps,
+  reads,
+  reads_shared,
+  cache_hits,
+  cache_misses,
+  cache_bytes,
+  upstream_calls,
   upstream_latency,
   upstream_errors,
   upstream_bytes_sent,
   upstream_bytes_received,
   upstream_available,
+  upstream_stalls,
+  upstream_disagreements,
   start_time,
   resident_memory,
   count_,
@@ -80,6 +88,17 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Blocks that were taken back by reorgs."},
     {"fanfare_head_gaps_total", "counter", "project, chain_id",
      "Runs of blocks that could not be had from the upstreams."},
+    {"fanfare_reads_total", "counter", "project, chain_id",
+     "Requests that only read and were not answered from the cache."},
+    {"fanfare_reads_shared_total", "counter", "project, chain_id",
+     "Of these, those that waited for an identical call under way."},
+    {"fanfare_cache_hits_total", "counter", "project, chain_id",
+     "Requests answered from the cache of answers that cannot change."},
+    {"fanfare_cache_misses_total", "counter", "project, chain_id",
+     "Requests whose answer could have been there and was not."},
+    {"fanfare_cache_bytes", "gauge", "project, chain_id", "What that cache holds."},
+    {"fanfare_upstream_calls_total", "counter", "project, chain_id, upstream, method",
+     "Calls that ended, by method."},
     {"fanfare_upstream_latency_seconds", "histogram", "project, chain_id, upstream",
      "Time from a call to its answer or failure."},
     {"fanfare_upstream_errors_total", "counter", "project, chain_id, upstream, kind",
@@ -90,6 +109,10 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Bytes of answers from the upstream."},
     {"fanfare_upstream_available", "gauge", "project, chain_id, upstream",
      "1 while calls go to the upstream."},
+    {"fanfare_upstream_stalls_total", "counter", "project, chain_id, upstream",
+     "Times the upstream stood still while another one had newer blocks."},
+    {"fanfare_upstream_disagreements_total", "counter", "project, chain_id, upstream",
+     "Answers of the upstream that another one's proved wrong."},
     {"process_start_time_seconds", "gauge", "", "When the process started, since 1970."},
     {"process_resident_memory_bytes", "gauge", "", "Memory of the process that is in RAM."},
 }};
@@ -183,6 +206,11 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counter(Id::reorgs, labels, cells.reorgs);
   counter(Id::reorged_blocks, labels, cells.reorged_blocks);
   counter(Id::head_gaps, labels, cells.gaps);
+  counter(Id::reads, labels, cells.reads);
+  counter(Id::reads_shared, labels, cells.reads_shared);
+  counter(Id::cache_hits, labels, cells.cache_hits);
+  counter(Id::cache_misses, labels, cells.cache_misses);
+  gauge(Id::cache_bytes, labels, cells.cache_bytes);
   // Before the first head there is no number and no age: absent says that, zero would not.
   const Instant learnt{Duration(cells.head_learnt.load(std::memory_order_acquire))};
   if (learnt == Instant{}) return;
@@ -213,6 +241,17 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   counter(Id::upstream_bytes_sent, labels, cells.bytes_sent);
   counter(Id::upstream_bytes_received, labels, cells.bytes_received);
   gauge(Id::upstream_available, labels, cells.available);
+  counter(Id::upstream_stalls, labels, cells.stalls);
+  counter(Id::upstream_disagreements, labels, cells.disagreements);
+  const auto methods = upstream::method_labels();
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    // Most are never called here: a series for each of them would drown the others.
+    const std::uint64_t calls = cells.calls[i].load(std::memory_order_relaxed);
+    if (calls == 0) continue;
+    Labels with = labels;
+    with.push_back({"method", std::string(methods[i])});
+    add(Id::upstream_calls, with).counter.value = static_cast<double>(calls);
+  }
 }
 
 NetworkMetrics::NetworkMetrics(std::string project_id, std::string chain)
@@ -239,11 +278,13 @@ void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Insta
 UpstreamMetrics::UpstreamMetrics(std::string project_id, std::string chain, std::string id)
     : project(std::move(project_id)), chain_id(std::move(chain)), upstream(std::move(id)) {}
 
-void UpstreamMetrics::answered(Duration took) {
+void UpstreamMetrics::answered(std::string_view method, Duration took) {
+  calls[upstream::method_label_index(method)].fetch_add(1, std::memory_order_relaxed);
   latency.observe(took);
 }
 
-void UpstreamMetrics::failed(Duration took, upstream::FailureKind kind) {
+void UpstreamMetrics::failed(std::string_view method, Duration took, upstream::FailureKind kind) {
+  calls[upstream::method_label_index(method)].fetch_add(1, std::memory_order_relaxed);
   latency.observe(took);
   errors[static_cast<std::size_t>(kind)].add();
 }

@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "gateway/metrics_values.h"
 #include "upstream/failure.h"
+#include "upstream/methods.h"
 
 namespace fanfare::gateway {
 
@@ -87,8 +88,13 @@ class NetworkMetrics {
   Counter heads;
   Counter reorgs;
   Counter reorged_blocks;
-  Counter gaps;  // runs of blocks that were given up, each told to the subscribers
-  Gauge ready;   // 1 while the head is followed
+  Counter gaps;          // runs of blocks that were given up, each told to the subscribers
+  Counter reads;         // requests that could be shared with others who ask the same
+  Counter reads_shared;  // of these, those that waited for somebody else's call
+  Counter cache_hits;
+  Counter cache_misses;
+  Gauge cache_bytes;
+  Gauge ready;  // 1 while the head is followed
   Gauge head_number;
   Gauge head_timestamp_s;
   std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
@@ -100,8 +106,8 @@ class UpstreamMetrics {
   UpstreamMetrics(std::string project, std::string chain_id, std::string upstream);
 
   // A call that came back, or did not.
-  void answered(Duration latency);
-  void failed(Duration latency, upstream::FailureKind kind);
+  void answered(std::string_view method, Duration latency);
+  void failed(std::string_view method, Duration latency, upstream::FailureKind kind);
 
   const std::string project;
   const std::string chain_id;
@@ -113,7 +119,10 @@ class UpstreamMetrics {
   std::array<Counter, kFailureKinds> errors;
   Counter bytes_sent;
   Counter bytes_received;
-  Gauge available;  // 1 while calls go to it
+  Gauge available;                                                             // 1 while calls go to it
+  std::array<std::atomic<std::uint64_t>, upstream::kMethodLabelsMax> calls{};  // by method_labels()
+  Counter stalls;
+  Counter disagreements;
 };
 
 struct MetricInfo {

@@ -67,8 +67,8 @@ TEST(Metrics, RendersWhatWasCounted) {
   network.reorgs.add();
   network.reorged_blocks.add(2);
   UpstreamMetrics& upstream = metrics.add_upstream("main", "1", "alchemy");
-  upstream.answered(milliseconds(3));
-  upstream.failed(seconds(40), upstream::FailureKind::timeout);
+  upstream.answered("eth_call", milliseconds(3));
+  upstream.failed("made_up", seconds(40), upstream::FailureKind::timeout);
   upstream.available.set(1);
   metrics.http_answered(426);
   metrics.http_answered(799);
@@ -144,7 +144,7 @@ TEST(Metrics, MayBeRenderedWhileLoopsCount) {
         network.closed(CloseReason::lost);
         ++number;
         if (i == 0) network.head(number, number, kStart + Duration(number));
-        upstream.answered(milliseconds(number % 50));
+        upstream.answered("eth_call", milliseconds(number % 50));
         metrics.http_answered(200);
       } while (!stop.load());
     });
@@ -174,7 +174,7 @@ TEST(MetricNames, FollowTheConventions) {
 TEST(MetricNames, TheListIsWhatIsRendered) {
   Metrics metrics;
   metrics.add_network("main", "1").head(1, 1, kStart);
-  metrics.add_upstream("main", "1", "a");
+  metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));
   std::string types;
   for (std::string line; std::getline(lines, line);) {

@@ -201,9 +201,11 @@ void RpcService::send_to_node(ForwardJob job, std::move_only_function<void(std::
   net::Loop& loop = context_.server.loop();
   Network& network = context_.network;
   context_.worker.post([&network, &loop, job = std::move(job), done = std::move(done_on_loop)]() mutable {
-    forward(network.backend(), std::move(job), [&loop, done = std::move(done)](std::string text) mutable {
-      loop.post([done = std::move(done), text = std::move(text)]() mutable { done(std::move(text)); });
-    });
+    forward(
+        network.backend(), &network.reads(), std::move(job),
+        [&loop, done = std::move(done)](std::string text) mutable {
+          loop.post([done = std::move(done), text = std::move(text)]() mutable { done(std::move(text)); });
+        });
   });
 }
 

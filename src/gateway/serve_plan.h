@@ -83,6 +83,14 @@ struct PollSettings {
   bool operator==(const PollSettings&) const = default;
 };
 
+// How the nodes of a network are asked on behalf of clients.
+struct ReadSettings {
+  std::size_t cache_bytes_max = std::size_t{64} << 20;  // answers that cannot change; zero: none are kept
+  Duration hedge_after = std::chrono::seconds(1);  // a slow read is given to another node too; zero: never
+
+  bool operator==(const ReadSettings&) const = default;
+};
+
 struct UpstreamPlan {
   std::string id;   // bounded and chosen by the operator: good for logs and metric labels
   std::string url;  // http or https. May hold a secret: logs show upstream::redacted() of it.
@@ -112,6 +120,7 @@ struct NetworkPlan {
   // Empty: whatever the upstream answers to eth_chainId (only where one network is served).
   std::optional<std::uint64_t> chain_id;
   PollSettings poll;
+  ReadSettings reads = {};
   Backend backend;
 
   bool operator==(const NetworkPlan&) const = default;

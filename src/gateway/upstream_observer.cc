@@ -17,12 +17,22 @@ void UpstreamObserver::call_finished(const upstream::CallReport& report) {
   if (found == upstreams_.end()) return;
   UpstreamMetrics& cells = *found->second;
   if (report.failure) {
-    cells.failed(report.latency, *report.failure);
+    cells.failed(report.method, report.latency, *report.failure);
   } else {
-    cells.answered(report.latency);
+    cells.answered(report.method, report.latency);
   }
   cells.bytes_sent.add(report.bytes_sent);
   cells.bytes_received.add(report.bytes_received);
+}
+
+void UpstreamObserver::stall_changed(std::string_view endpoint, bool stalled) {
+  const auto found = upstreams_.find(endpoint);
+  if (stalled && found != upstreams_.end()) found->second->stalls.add();
+}
+
+void UpstreamObserver::disagreed(std::string_view endpoint) {
+  const auto found = upstreams_.find(endpoint);
+  if (found != upstreams_.end()) found->second->disagreements.add();
 }
 
 void UpstreamObserver::availability_changed(std::string_view endpoint, bool available) {

@@ -17,6 +17,8 @@ class UpstreamObserver final : public upstream::Observer {
   UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id);
 
   void call_finished(const upstream::CallReport& report) override;
+  void stall_changed(std::string_view endpoint, bool stalled) override;
+  void disagreed(std::string_view endpoint) override;
   void availability_changed(std::string_view endpoint, bool available) override;
 
  private:

@@ -81,10 +81,44 @@ constexpr std::array kReads = std::to_array<std::string_view>({
 });
 static_assert(std::ranges::is_sorted(kReads));
 
+// What is called often without being a read, and what stands for all the rest.
+constexpr std::array kMoreLabels = std::to_array<std::string_view>({
+    "batch",
+    "eth_getFilterChanges",
+    "eth_getFilterLogs",
+    "eth_newBlockFilter",
+    "eth_newFilter",
+    "eth_newPendingTransactionFilter",
+    "eth_sendRawTransaction",
+    "eth_sendTransaction",
+    "eth_uninstallFilter",
+    "other",
+});
+constexpr auto kLabels = [] {
+  std::array<std::string_view, kReads.size() + kMoreLabels.size()> all;
+  std::ranges::copy(kReads, all.begin());
+  std::ranges::copy(kMoreLabels, all.begin() + kReads.size());
+  return all;
+}();
+static_assert(kLabels.size() <= kMethodLabelsMax);
+
 }  // namespace
 
 Repeat repeat_of(std::string_view method) {
   return std::ranges::binary_search(kReads, method) ? Repeat::always : Repeat::if_unsent;
+}
+
+std::size_t method_label_index(std::string_view method) {
+  const auto* const read = std::ranges::lower_bound(kReads, method);
+  if (read != kReads.end() && *read == method) return static_cast<std::size_t>(read - kReads.begin());
+  const auto* const more = std::ranges::find(kMoreLabels, method);
+  const std::size_t index = more == kMoreLabels.end() ? kMoreLabels.size() - 1
+                                                      : static_cast<std::size_t>(more - kMoreLabels.begin());
+  return kReads.size() + index;
+}
+
+std::span<const std::string_view> method_labels() {
+  return kLabels;
 }
 
 CallOptions options_for(std::string_view method) {

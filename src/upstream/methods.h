@@ -4,6 +4,7 @@
 // The table names the reads. Everything else (sending transactions, signing, mining, filters that are used up
 // by reading them, engine calls, methods nobody here has heard of) is sent to one node, once.
 
+#include <cstddef>
 #include <span>
 #include <string_view>
 
@@ -12,6 +13,12 @@
 namespace fanfare::upstream {
 
 Repeat repeat_of(std::string_view method);
+
+// Labels for metrics: their number is fixed, whatever clients ask. The index of "other" for an unknown
+// method.
+inline constexpr std::size_t kMethodLabelsMax = 96;
+std::size_t method_label_index(std::string_view method);
+std::span<const std::string_view> method_labels();
 
 // What a call of this method should be made with: label and repeatability.
 CallOptions options_for(std::string_view method);

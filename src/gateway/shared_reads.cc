@@ -1,0 +1,118 @@
+#include "gateway/shared_reads.h"
+
+#include <utility>
+
+#include "eth/hex.h"
+#include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
+#include "upstream/methods.h"
+#include "upstream/settled.h"
+
+namespace fanfare::gateway {
+namespace {
+
+// How often it is looked up which block is final, while somebody asks for blocks by number.
+constexpr Duration kFinalEvery = std::chrono::seconds(15);
+// A node that does not know the word is not asked for it again soon.
+constexpr Duration kFinalUnknownFor = std::chrono::minutes(10);
+
+std::optional<std::uint64_t> number_of_block(const upstream::Result& result) {
+  if (!result) return std::nullopt;
+  const auto answer = jsonrpc::split_response(result->body);
+  if (!answer || answer->result.empty()) return std::nullopt;
+  const auto raw = jsonrpc::member(answer->result, "number");
+  const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
+  return text ? eth::parse_quantity(*text) : std::nullopt;
+}
+
+}  // namespace
+
+SharedReads::SharedReads(upstream::Executor& executor, upstream::Backend& backend, NetworkMetrics& metrics,
+                         std::size_t cache_bytes_max)
+    : executor_(executor),
+      backend_(backend),
+      metrics_(metrics),
+      cache_bytes_max_(cache_bytes_max),
+      cache_({.bytes_max = cache_bytes_max}) {}
+
+std::optional<SharedReads::Read> SharedReads::read_of(std::string_view method, std::string_view params) {
+  if (upstream::repeat_of(method) != upstream::Repeat::always) return std::nullopt;
+  Read read{.key = upstream::request_key(method, params)};
+  read.settled = upstream::settled_from(method, params);
+  read.by_number = read.settled.value_or(0) > 0;
+  read.empty_may_be_early = method == "eth_getLogs";
+  return read;
+}
+
+bool SharedReads::stands(const Read& read) const {
+  return cache_bytes_max_ > 0 && read.settled && *read.settled <= final_number_;
+}
+
+std::optional<SharedBytes> SharedReads::kept(const Read& read) {
+  if (cache_bytes_max_ == 0 || !read.settled) return std::nullopt;
+  if (!stands(read)) {
+    learn_final();
+    return std::nullopt;
+  }
+  auto result = cache_.find(read.key);
+  (result ? metrics_.cache_hits : metrics_.cache_misses).add();
+  return result;
+}
+
+std::optional<SharedReads::Ticket> SharedReads::join(const Read& read, std::uint64_t head_min,
+                                                     Waiter waiter) {
+  metrics_.reads.add();
+  const auto ticket = coalescer_.join(read.key, {.head_min = head_min, .begun_after = last_write_},
+                                      executor_.now(), std::move(waiter));
+  if (!ticket) metrics_.reads_shared.add();
+  return ticket;
+}
+
+void SharedReads::finish(Ticket ticket, const Read& read, upstream::Result result) {
+  if (stands(read)) keep(read, result);
+  coalescer_.finish(ticket, std::move(result));
+}
+
+void SharedReads::keep(const Read& read, const upstream::Result& result) {
+  if (!result) return;
+  const auto answer = jsonrpc::split_response(result->body);
+  if (!answer || answer->result.empty()) return;
+  if (read.empty_may_be_early && jsonrpc::element_count(answer->result) == 0) return;
+  cache_.put(read.key, SharedBytes(as_bytes(answer->result)));
+  metrics_.cache_bytes.set(static_cast<std::int64_t>(cache_.bytes()));
+}
+
+void SharedReads::wrote() {
+  // A call begun at this very instant was begun before.
+  last_write_ = executor_.now() + Duration(1);
+}
+
+void SharedReads::learn_final() {
+  const Instant now = executor_.now();
+  if (now < final_due_) return;
+  final_due_ = now + kFinalEvery;
+  std::string request;
+  jsonrpc::append_request(request, "0", "eth_getBlockByNumber", R"(["finalized",false])");
+  backend_.call(std::move(request), upstream::options_for("eth_getBlockByNumber"),
+                [this, alive = std::weak_ptr(alive_)](const upstream::Result& result) {
+                  if (alive.expired()) return;
+                  if (const auto number = number_of_block(result)) {
+                    final_number_ = *number;
+                  } else if (result) {
+                    final_due_ = executor_.now() + kFinalUnknownFor;
+                  }
+                });
+}
+
+void SharedReads::chain_went_back(std::uint64_t number) {
+  if (number < final_number_) forget();
+}
+
+void SharedReads::forget() {
+  final_number_ = 0;
+  final_due_ = {};
+  cache_.clear();
+  metrics_.cache_bytes.set(0);
+}
+
+}  // namespace fanfare::gateway
