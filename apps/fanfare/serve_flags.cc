@@ -130,7 +130,7 @@ std::expected<gateway::UpstreamBackend, std::string> upstream_backend(const Serv
   for (const std::string& url : arguments.upstreams) {
     if (const auto good = gateway::check_endpoint(url); !good) {
       return wrong("--upstream", good.error() + " (" + gateway::quoted_for_message(url) +
-                                     "), expected http:// or https:// followed by a host");
+                                     "), expected http://, https://, ws:// or wss:// followed by a host");
     }
     if (is_own_port(url, plan.listeners)) {
       return wrong("--upstream", "is on a port that is to be served here (" +

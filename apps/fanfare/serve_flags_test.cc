@@ -153,8 +153,8 @@ TEST(ServeFlags, WhatIsWrongIsSaid) {
   EXPECT_THAT(error_for({.upstreams = {"http://a"}, .dev_block_time = "1s"}),
               HasSubstr("--dev-block-time is for"));
   EXPECT_EQ(error_for({.upstreams = {"localhost:8545"}}),
-            "fanfare serve: --upstream has no supported scheme (\"localhost:8545\"), expected http:// or "
-            "https:// followed by a host");
+            "fanfare serve: --upstream has no supported scheme (\"localhost:8545\"), expected http://, "
+            "https://, ws:// or wss:// followed by a host");
   EXPECT_THAT(error_for({.upstreams = {"http://127.0.0.1:8545"}}),
               HasSubstr("a port that is to be served here"));
   EXPECT_THAT(error_for({.upstreams = {"http://localhost:8546/x"}}),

@@ -50,6 +50,10 @@ class ChainSource {
   void set_interest(const Interest& interest, Instant now);
   // Something hints at a new head: asks at once.
   void poll_now(Instant now);
+  // What a node tells by itself (its eth_subscribe). Heads are hints: what is announced is always asked for.
+  void set_heads_pushed(bool pushed, Instant now) { heads_.set_pushed(pushed, now); }
+  void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
+  void saw_pending(std::string_view hash) { pending_.saw_pushed(hash); }
   // The node asked for its head seems to be stuck: asks again, without waiting for it.
   void poll_anew(Instant now);
 

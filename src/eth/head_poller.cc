@@ -58,6 +58,15 @@ void HeadPoller::poll_anew(Instant now) {
   poll(now);
 }
 
+void HeadPoller::set_pushed(bool pushed, Instant now) {
+  if (std::exchange(pushed_, pushed) == pushed) return;
+  status_.poll_interval = interval();
+  // Between two polls: the next one is due by the new measure. A failed round's wait is left alone.
+  if (phase_ == Phase::idle && timer_ && status_.failures_in_a_row == 0) {
+    timer_ = std::max(now, round_started_ + status_.poll_interval);
+  }
+}
+
 void HeadPoller::on_timer(Instant now) {
   if (!timer_ || now < *timer_) return;
   if (phase_ == Phase::idle) {
@@ -209,6 +218,10 @@ bool HeadPoller::in_view(std::uint64_t number, const Hash256& hash) const {
 
 Duration HeadPoller::interval() const {
   const auto block_time = block_time_.median();
+  if (pushed_) {
+    return std::clamp(block_time ? *block_time * 3 / 2 : options_.poll_interval_max,
+                      options_.watch_interval_min, options_.watch_interval_max);
+  }
   const Duration wanted =
       block_time ? *block_time / options_.polls_per_block : options_.poll_interval_initial;
   return std::clamp(wanted, options_.poll_interval_min, options_.poll_interval_max);

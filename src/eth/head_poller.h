@@ -44,6 +44,10 @@ struct HeadPollerOptions {
   Duration poll_interval_max = std::chrono::seconds(2);
   Duration poll_interval_initial = std::chrono::milliseconds(500);  // until a block time is known
   std::uint32_t polls_per_block = 4;
+  // While the node tells of new heads by itself (set_pushed), polls only watch that it does: once in one and
+  // a half blocks, within these.
+  Duration watch_interval_min = std::chrono::seconds(1);
+  Duration watch_interval_max = std::chrono::seconds(30);
   Duration backoff_min = std::chrono::milliseconds(250);
   Duration backoff_max = std::chrono::seconds(10);
   Duration call_timeout = std::chrono::seconds(15);  // without any answer a round is given up
@@ -103,6 +107,8 @@ class HeadPoller {
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
   // Something hints at a new head (an upstream notification): polls at once unless a round is under way.
   void poll_now(Instant now);
+  // Whether a node hints at new heads by itself, so that polls need not be as frequent.
+  void set_pushed(bool pushed, Instant now);
   // Polls at once, giving up the round under way: whoever is asked there may never answer.
   void poll_anew(Instant now);
 
@@ -178,7 +184,8 @@ class HeadPoller {
   std::uint64_t fill_end_ = 0;
   std::uint64_t fill_next_announce_ = 0;
   std::optional<Gap> gap_before_fill_;  // told when the first block after it is there
-  bool behind_ = false;                 // more is known to be there: poll again at once
+  bool pushed_ = false;
+  bool behind_ = false;  // more is known to be there: poll again at once
   std::uint32_t stale_polls_ = 0;
   std::uint32_t stuck_rounds_ = 0;
 

@@ -22,8 +22,26 @@ void PendingSource::set_wanted(Wanted wanted, Instant now) {
     timer_.reset();
   } else if (before == Wanted::nothing) {
     baseline_ = true;
-    poll(now);
+    if (!pushed_) poll(now);
   }
+}
+
+void PendingSource::set_pushed(bool pushed, Instant now) {
+  if (std::exchange(pushed_, pushed) == pushed || wanted_ == Wanted::nothing) return;
+  poll_call_.reset();
+  filter_id_json_.clear();
+  timer_.reset();
+  if (pushed) return;
+  // What was told meanwhile is remembered: of what a pool shows, only that is not new.
+  baseline_ = seen_.empty();
+  poll(now);
+}
+
+void PendingSource::saw_pushed(std::string_view hash) {
+  if (!pushed_ || wanted_ == Wanted::nothing || !is_new(hash)) return;
+  events_.emplace_back(PendingHash{std::string(hash)});
+  if (wanted_ == Wanted::bodies) bodies_waiting_.emplace_back(hash);
+  ask_for_bodies();
 }
 
 std::uint64_t PendingSource::call(std::string_view method, std::string params_json) {

@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 #include <variant>
 #include <vector>
@@ -66,6 +67,10 @@ class PendingSource {
   PendingSource(const PendingSourceOptions& options, CallIds& call_ids, Random& random);
 
   void set_wanted(Wanted wanted, Instant now);
+  // Whether a node tells of new ones by itself, so that nothing is polled.
+  void set_pushed(bool pushed, Instant now);
+  // It told of this one: its hash between the quotes.
+  void saw_pushed(std::string_view hash);
   void on_timer(Instant now);
   // False: no call of ours (any more).
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
@@ -94,6 +99,7 @@ class PendingSource {
   Random& random_;
   Backoff backoff_;
   Wanted wanted_ = Wanted::nothing;
+  bool pushed_ = false;
   std::string filter_id_json_;  // raw; empty: none set up
   bool baseline_ = true;        // the next answer of a pool or block shows what is there already
   std::optional<std::uint64_t> poll_call_;

@@ -223,5 +223,32 @@ TEST(SyncingSource, TellsChangesOnly) {
   EXPECT_FALSE(source.next_timer());
 }
 
+TEST(PendingSource, WhileTheNodeTellsByItselfNothingIsPolled) {
+  World world;
+  world.answers = [](const UpstreamCall& call) {
+    return call.method == "txpool_content" ? "{}" : std::string();
+  };
+  world.source.set_pushed(true, world.now);
+  world.want(PendingWanted::hashes);
+  EXPECT_TRUE(world.methods.empty());
+  EXPECT_FALSE(world.source.next_timer());
+  world.source.saw_pushed(hash('a'));
+  world.source.saw_pushed(hash('a'));
+  world.source.saw_pushed("0x12");
+  EXPECT_EQ(world.take(), "a");
+  // It does no longer: what it told is not told again.
+  world.answers = [](const UpstreamCall& call) {
+    if (call.method == "txpool_content") {
+      return R"({"pending":{"0x1":{"0":)" + transaction('a') + R"(,"1":)" + transaction('b') + "}}}";
+    }
+    return std::string();
+  };
+  world.source.set_pushed(false, world.now);
+  answer_all(world.source, world.answers, world.now, &world.methods);
+  EXPECT_EQ(world.methods.back(), "txpool_content");
+  world.source.saw_pushed(hash('c'));
+  EXPECT_FALSE(world.take().contains('a'));
+}
+
 }  // namespace
 }  // namespace fanfare::eth

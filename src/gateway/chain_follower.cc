@@ -61,9 +61,40 @@ void ChainFollower::set_interest(std::size_t loop_index, const eth::Interest& in
   if (started_) pump();
 }
 
-void ChainFollower::hint() {
-  if (!started_) return;
+void ChainFollower::hint(std::size_t member, std::string_view header_json) {
+  const auto header = eth::parse_header(header_json);
+  if (!header || !started_) return;
+  if (nodes_.pool != nullptr) nodes_.pool->head_seen(member, header->number);
+  hinted_number_ = header->number;
+  set_hinted(true);
+  // Another node was faster.
+  if (source_.tip() != nullptr && source_.tip()->hash == header->hash) return;
   source_.poll_now(executor_.now());
+  pump();
+}
+
+void ChainFollower::hints_lost() {
+  set_hinted(false);
+  // What happened while nobody noticed.
+  if (started_) source_.poll_now(executor_.now());
+  pump();
+}
+
+void ChainFollower::set_hinted(bool hinted) {
+  if (std::exchange(hinted_, hinted) == hinted) return;
+  source_.set_heads_pushed(hinted, executor_.now());
+  arm_timer();
+}
+
+void ChainFollower::set_pending_pushed(bool pushed) {
+  source_.set_pending_pushed(pushed, executor_.now());
+  pump();
+}
+
+void ChainFollower::saw_pending(std::string_view hash_json) {
+  const auto hash = jsonrpc::string_value(hash_json);
+  if (!hash) return;
+  source_.saw_pending(*hash);
   pump();
 }
 
@@ -98,27 +129,47 @@ void ChainFollower::call(const eth::UpstreamCall& next) {
 }
 
 void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& result) {
-  const eth::CallResult answer = to_call_result(result);
-  learn_head(call, result, answer);
+  eth::CallResult answer = to_call_result(result);
+  if (!learn_head(call, result, answer)) {
+    answer = std::unexpected(eth::CallFailure{.message = "the node has fewer blocks than were told"});
+  }
   const std::uint64_t unusable_before = source_.chain_status().retries;
   const bool was_ours = source_.on_reply(call.id, answer, executor_.now());
   if (result && was_ours) judge(call, result->member, source_.chain_status().retries == unusable_before);
   pump();
 }
 
-// Before anyone is told: calls made with this head in view must find the node that has it.
-void ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
+// Before anyone is told: calls made with this head in view must find the node that has it. False: the answer
+// is not to be taken for the chain's head.
+bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                                const eth::CallResult& answer) {
-  if (nodes_.pool == nullptr || !answer || !asks_for_block(call)) return;
+  if (nodes_.pool == nullptr || !answer || !asks_for_block(call)) return true;
   const auto raw = jsonrpc::member(*answer, "number");
   const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
   const auto number = text ? eth::parse_quantity(*text) : std::nullopt;
-  if (!number) return;
-  if (call.params_json.starts_with("[\"latest\"")) {
-    nodes_.pool->head_seen(result->member, *number);
-  } else {
+  if (!number) return true;
+  if (!call.params_json.starts_with("[\"latest\"")) {
     nodes_.pool->block_seen(result->member, *number);
+    return true;
   }
+  nodes_.pool->head_seen(result->member, *number);
+  // A head that nobody hinted at: the hints stay out, and polls have to find the heads again.
+  if (hinted_ && *number > hinted_number_) set_hinted(false);
+  return is_believed(result->member, *number);
+}
+
+// A node that fell behind may be on a branch that everybody has left: going there would take back what is
+// true. Only the node that the head came from may say at once that the chain is shorter now.
+bool ChainFollower::is_believed(std::size_t member, std::uint64_t head) {
+  const bool behind = source_.tip() != nullptr && head < source_.tip()->number;
+  if (behind && member != head_member_) {
+    const Instant now = executor_.now();
+    if (!doubted_since_) doubted_since_ = now;
+    if (now - *doubted_since_ < stall_.stall_max) return false;
+  }
+  doubted_since_.reset();
+  head_member_ = member;
+  return true;
 }
 
 // A node is proved wrong when another one answers the same question so that the answer can be used.

@@ -6,8 +6,9 @@
 //   comes
 //                                                             last from here on, and the head is asked for
 //                                                             anew
-//   an answer is of no use, another node's to the same question is  ->  the first node is distrusted for a
-//   while
+//   another node than the head came from has fewer blocks             ->  it takes nothing back, unless it
+//   insists an answer is of no use, another node's to the same question is  ->  the first node is distrusted
+//   for a while
 //
 // Lives on the executor's thread; opens no socket itself, so that a simulation runs it as it is.
 
@@ -17,6 +18,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/random.h"
@@ -57,8 +59,13 @@ class ChainFollower {
   void start();
   // What the subscriptions of one loop need.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
-  // Something hints at a new head.
-  void hint();
+
+  // What the node `member` of the pool tells by itself. Its heads are hints: the head is asked for at once,
+  // and polled only as often as it takes to notice that hints stay out.
+  void hint(std::size_t member, std::string_view header_json);
+  void hints_lost();
+  void set_pending_pushed(bool pushed);
+  void saw_pending(std::string_view hash_json);
 
   const eth::ChainSource& source() const { return source_; }
 
@@ -66,8 +73,10 @@ class ChainFollower {
   void pump();
   void call(const eth::UpstreamCall& call);
   void take(const eth::UpstreamCall& call, const upstream::Result& result);
-  void learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
+  bool learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                   const eth::CallResult& answer);
+  bool is_believed(std::size_t member, std::uint64_t head);
+  void set_hinted(bool hinted);
   void judge(const eth::UpstreamCall& call, std::size_t member, bool of_use);
   void arm_timer();
   void watch_head();
@@ -83,7 +92,11 @@ class ChainFollower {
   bool started_ = false;
   upstream::TimerId timer_;
   upstream::TimerId stall_timer_;
-  eth::HeaderPtr stall_tip_;  // the head when the stall timer was set
+  std::size_t head_member_ = 0;           // whose word on the head was believed last
+  bool hinted_ = false;                   // hints come, and in time
+  std::uint64_t hinted_number_ = 0;       // the highest head hinted at
+  std::optional<Instant> doubted_since_;  // a node with fewer blocks has not been believed since
+  eth::HeaderPtr stall_tip_;              // the head when the stall timer was set
   Duration stall_wait_{};
   // Who gave an answer of no use, by the question, until another node has answered it.
   std::map<std::string, std::set<std::size_t>> suspects_;

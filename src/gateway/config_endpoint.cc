@@ -9,7 +9,7 @@
 namespace fanfare::gateway {
 namespace {
 
-constexpr std::array<std::string_view, 2> kSchemes{"http://", "https://"};
+constexpr std::array<std::string_view, 4> kSchemes{"http://", "https://", "ws://", "wss://"};
 
 // The length of the scheme with its slashes, or zero.
 std::size_t scheme_length(std::string_view url) {
@@ -68,9 +68,6 @@ std::expected<void, std::string> check_endpoint(std::string_view url) {
   if (url.empty()) return std::unexpected("is empty");
   const bool visible = std::ranges::all_of(url, [](char c) { return c > ' ' && c < 0x7f; });
   if (!visible) return std::unexpected("has a space or a byte that a URL cannot have");
-  if (url.starts_with("ws://") || url.starts_with("wss://")) {
-    return std::unexpected("is a WebSocket address, and nodes are asked over HTTP only");
-  }
   if (scheme_length(url) == 0) return std::unexpected("has no supported scheme");
   if (url.contains('#')) return std::unexpected("has a fragment (#)");
 
@@ -91,6 +88,10 @@ std::expected<void, std::string> check_endpoint(std::string_view url) {
   if (!is_host_name(host)) return std::unexpected("has a malformed host");
   if (colon == std::string_view::npos) return {};
   return check_port(authority.substr(colon + 1));
+}
+
+bool is_websocket_endpoint(std::string_view url) {
+  return url.starts_with("ws://") || url.starts_with("wss://");
 }
 
 bool is_listen_address(std::string_view host) {

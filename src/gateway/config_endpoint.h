@@ -8,9 +8,12 @@
 
 namespace fanfare::gateway {
 
-// RFC3986§3: scheme http or https; a host, in brackets if it is an IPv6 address; a port from 1 to
+// RFC3986§3: scheme http, https, ws or wss; a host, in brackets if it is an IPv6 address; a port from 1 to
 // 65535 if there is one; no fragment, no spaces. The error says what is wrong ("has no host").
 std::expected<void, std::string> check_endpoint(std::string_view url);
+
+// Whether a URL that check_endpoint() let pass is spoken to over WebSocket.
+bool is_websocket_endpoint(std::string_view url);
 
 // Whether one may listen there: an IPv4 or IPv6 address without brackets, or "localhost".
 bool is_listen_address(std::string_view host);

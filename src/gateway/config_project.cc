@@ -104,14 +104,17 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   fields.read_word("architecture", kArchitectures);
   const YamlNode* evm = fields.find("evm");
   if (evm == nullptr) return;
-  const MapFields chain(context, *evm, path + ".evm",
-                        {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow"},
-                        MapFields::Empty::refused);
+  const MapFields chain(
+      context, *evm, path + ".evm",
+      {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "answerCacheBytes", "hedgeAfter"},
+      MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
   chain.read("pollIntervalMin", poll.interval_min, milliseconds(10), hours(1));
   chain.read("pollIntervalMax", poll.interval_max, milliseconds(10), hours(1));
   chain.read("reorgWindow", poll.reorg_window_blocks, 1, 65'536);
+  chain.read("answerCacheBytes", out.reads.cache_bytes_max, 0, std::uint64_t{1} << 40);
+  chain.read("hedgeAfter", out.reads.hedge_after, Duration::zero(), hours(1));
   if (poll.interval_min > poll.interval_max) {
     const bool min_given = chain.find("pollIntervalMin") != nullptr;
     const std::string_view key = min_given ? "pollIntervalMin" : "pollIntervalMax";
@@ -135,7 +138,7 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
                          MapFields::Empty::refused);
   fields.require({"id", "endpoint"});
   read_id(fields, plan.id, seen);
-  constexpr std::string_view kUrl = "http:// or https:// followed by a host";
+  constexpr std::string_view kUrl = "http://, https://, ws:// or wss:// followed by a host";
   if (auto endpoint = fields.scalar("endpoint", kUrl)) {
     // The message shows what stands in the file: the value of a variable may be a secret.
     if (const auto good = check_endpoint(endpoint->text); !good) {

@@ -229,9 +229,12 @@ TEST(Endpoint, AcceptsWhatNodesHave) {
   }
 }
 
-TEST(Endpoint, SaysThatNodesAreAskedOverHttp) {
-  EXPECT_EQ(check_endpoint("wss://node.example").error(),
-            "is a WebSocket address, and nodes are asked over HTTP only");
+TEST(Endpoint, TellsWebSocketFromHttp) {
+  for (const char* url : {"ws://h", "wss://node.example:1/key"}) {
+    EXPECT_TRUE(check_endpoint(url)) << url;
+    EXPECT_TRUE(is_websocket_endpoint(url)) << url;
+  }
+  EXPECT_FALSE(is_websocket_endpoint("https://ws.example"));
 }
 
 TEST(Endpoint, RefusesWhatIsNoUrl_RFC3986_3) {

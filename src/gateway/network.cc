@@ -5,11 +5,13 @@
 
 #include "base/log.h"
 #include "eth/hex.h"
+#include "gateway/config_endpoint.h"
 #include "gateway/dev_node.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 #include "upstream/http_endpoint.h"
 #include "upstream/methods.h"
+#include "upstream/websocket_endpoint.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -48,19 +50,15 @@ void Network::prepare() {
   } else {
     std::vector<std::unique_ptr<upstream::Backend>> members;
     for (const UpstreamPlan& upstream : std::get<UpstreamBackend>(plan_.backend)) {
-      members.push_back(
-          std::make_unique<upstream::HttpEndpoint>(worker_,
-                                                   upstream::HttpOptions{.url = upstream.url,
-                                                                         .name = upstream.id,
-                                                                         .headers = upstream.headers,
-                                                                         .timeout = upstream.timeout},
-                                                   observer_));
+      members.push_back(make_node(upstream, members.size()));
     }
-    auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members),
-                                                 upstream::PoolOptions{.name = name_}, observer_);
+    upstream::PoolOptions options{.name = name_};
+    if (plan_.reads.hedge_after > Duration::zero()) options.hedge_after = plan_.reads.hedge_after;
+    auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
     pool_ = pool.get();
     backend_ = std::move(pool);
   }
+  reads_ = std::make_unique<SharedReads>(worker_, *backend_, metrics_, plan_.reads.cache_bytes_max);
   follower_ = std::make_unique<ChainFollower>(
       worker_, ChainFollower::Nodes{.backend = *backend_, .pool = pool_}, source_options(plan_.poll), random_,
       ChainFollower::Told{
@@ -68,8 +66,59 @@ void Network::prepare() {
           .turn = [this] { update_readiness(); }});
 }
 
+std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstream, std::size_t member) {
+  if (!is_websocket_endpoint(upstream.url)) {
+    return std::make_unique<upstream::HttpEndpoint>(worker_,
+                                                    upstream::HttpOptions{.url = upstream.url,
+                                                                          .name = upstream.id,
+                                                                          .headers = upstream.headers,
+                                                                          .timeout = upstream.timeout},
+                                                    observer_);
+  }
+  auto node = std::make_unique<upstream::WebSocketEndpoint>(
+      worker_,
+      upstream::WebSocketOptions{
+          .url = upstream.url, .name = upstream.id, .headers = upstream.headers, .timeout = upstream.timeout},
+      observer_);
+  tellers_.push_back({.node = node.get(), .member = member});
+  return node;
+}
+
 void Network::start() {
+  for (std::size_t i = 0; i < tellers_.size(); ++i) listen_to(i);
   check_chain_id();
+}
+
+void Network::listen_to(std::size_t index) {
+  tellers_[index].node->set_watcher(
+      {.changed = [this, index](upstream::NodeTopic topic,
+                                bool live) { teller_changed(tellers_[index], topic, live); },
+       .told =
+           [this, index](upstream::NodeTopic topic, std::string_view result) {
+             if (topic == upstream::NodeTopic::new_heads) {
+               follower_->hint(tellers_[index].member, result);
+             } else {
+               follower_->saw_pending(result);
+             }
+           }});
+  tellers_[index].node->watch(upstream::NodeTopic::new_heads, true);
+}
+
+void Network::teller_changed(Teller& teller, upstream::NodeTopic topic, bool live) {
+  const bool heads = topic == upstream::NodeTopic::new_heads;
+  (heads ? teller.heads : teller.pending) = live;
+  if (worker_.stopping()) return;
+  if (heads) {
+    if (std::ranges::none_of(tellers_, &Teller::heads)) follower_->hints_lost();
+  } else {
+    follower_->set_pending_pushed(std::ranges::any_of(tellers_, &Teller::pending));
+  }
+}
+
+// Every pending transaction of a chain is much: nobody tells of them while nobody wants to hear.
+void Network::want_pending() {
+  const bool wanted = std::ranges::find(pending_wanted_, true) != pending_wanted_.end();
+  for (const Teller& teller : tellers_) teller.node->watch(upstream::NodeTopic::pending_hashes, wanted);
 }
 
 // A gateway in front of the wrong chain would give every client wrong answers with a straight face.
@@ -109,6 +158,9 @@ void Network::follow() {
 
 void Network::set_interest(std::size_t loop_index, const eth::Interest& interest) {
   follower_->set_interest(loop_index, interest);
+  if (pending_wanted_.size() <= loop_index) pending_wanted_.resize(loop_index + 1);
+  pending_wanted_[loop_index] = interest.pending != eth::PendingWanted::nothing;
+  want_pending();
 }
 
 void Network::publish(std::vector<eth::SourceEvent> events) {
@@ -127,6 +179,11 @@ void Network::note(const eth::SourceEvent& event) {
   } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
     metrics_.reorgs.add();
     metrics_.reorged_blocks.add(reorg->depth);
+    if (reorg->other_genesis || reorg->depth > reorg->old_number) {
+      reads_->forget();
+    } else {
+      reads_->chain_went_back(reorg->old_number - reorg->depth);
+    }
     log::warn("reorg", {{"network", name_},
                         {"depth", reorg->depth},
                         {"old_head", reorg->old_number},

@@ -14,8 +14,10 @@
 #include "gateway/chain_follower.h"
 #include "gateway/metrics.h"
 #include "gateway/serve_plan.h"
+#include "gateway/shared_reads.h"
 #include "upstream/backend.h"
 #include "upstream/pool.h"
+#include "upstream/websocket_endpoint.h"
 #include "upstream/worker.h"
 
 namespace fanfare::gateway {
@@ -43,6 +45,7 @@ class Network {
   void prepare();
   void start();
   upstream::Backend& backend() { return *backend_; }
+  SharedReads& reads() { return *reads_; }
   // What the subscriptions of one loop need; from the loop, by the worker's mailbox.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
 
@@ -59,6 +62,17 @@ class Network {
   void set_connections_max(std::size_t most) { connections_max_ = most; }
 
  private:
+  struct Teller {
+    upstream::WebSocketEndpoint* node = nullptr;  // a member of the pool that tells of events by itself
+    std::size_t member = 0;
+    bool heads = false;  // it does, of these
+    bool pending = false;
+  };
+
+  std::unique_ptr<upstream::Backend> make_node(const UpstreamPlan& upstream, std::size_t member);
+  void listen_to(std::size_t teller);
+  void teller_changed(Teller& teller, upstream::NodeTopic topic, bool live);
+  void want_pending();
   void check_chain_id();
   void take_chain_id(upstream::Result result);
   void follow();
@@ -76,9 +90,12 @@ class Network {
   Publish publish_;
   std::unique_ptr<upstream::Backend> backend_;
   upstream::Pool* pool_ = nullptr;  // the backend, when it is a pool
+  std::vector<Teller> tellers_;
+  std::unique_ptr<SharedReads> reads_;  // from prepare() on
   SystemRandom random_;
   std::unique_ptr<ChainFollower> follower_;  // from start() on
   bool following_ = false;
+  std::vector<bool> pending_wanted_;  // by loop
   Duration retry_ = std::chrono::milliseconds(250);
 
   std::atomic<std::uint64_t> head_number_ = 0;

@@ -46,6 +46,8 @@ struct NodeModel {
   FaultyNode* node = nullptr;
   Mood mood = Mood::in_step;
   std::uint64_t late_by = 0;
+  std::size_t index = 0;
+  bool tells = false;  // of new heads by itself, as a node behind WebSocket does
 };
 
 struct PoolCounter final : upstream::Observer {
@@ -65,7 +67,7 @@ class Simulation {
       auto node =
           std::make_unique<FaultyNode>("node" + std::to_string(nodes_.size()), world_, time_, random_);
       node->knows_what_it_lacks = random_.below(2) == 0;
-      nodes_.push_back({.node = node.get()});
+      nodes_.push_back({.node = node.get(), .index = nodes_.size(), .tells = random_.below(3) == 0});
       members.push_back(std::move(node));
     }
     upstream::PoolOptions pool{.random = &random_};
@@ -145,6 +147,12 @@ class Simulation {
   void move(NodeModel& model) {
     if (random_.below(12) == 0) change_mood(model);
     if (random_.below(9) == 0) change_faults(model);
+    const WorldBlock* before = &model.node->head();
+    see(model);
+    if (model.tells && &model.node->head() != before) hint(model);
+    if (model.tells && random_.below(60) == 0) follower_->hints_lost();
+  }
+  void see(NodeModel& model) {
     FaultyNode& node = *model.node;
     switch (model.mood) {
       case Mood::in_step:
@@ -158,6 +166,16 @@ class Simulation {
       case Mood::own_fork:
         if (random_.below(3) == 0) node.see(world_.fork(node.head()));
         return;
+    }
+  }
+  // Only of the newest of several, sometimes twice, sometimes late, sometimes not at all.
+  void hint(const NodeModel& model) {
+    for (std::uint64_t times = random_.below(10) == 0 ? 0 : 1 + random_.below(12) / 11; times > 0; --times) {
+      const auto late =
+          std::chrono::milliseconds(random_.below(10) == 0 ? random_.below(8000) : random_.below(40));
+      time_.call_after(late, [this, index = model.index, json = model.node->head().block.json()] {
+        follower_->hint(index, json);
+      });
     }
   }
   void change_mood(NodeModel& model) {

@@ -1,0 +1,368 @@
+#include "upstream/websocket_endpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "jsonrpc/request.h"
+#include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
+#include "upstream/url.h"
+#include "upstream/websocket_link.h"
+
+namespace fanfare::upstream {
+namespace {
+
+// How deep an answer may nest, as over HTTP.
+constexpr std::uint32_t kReplyDepthMax = 4096;
+constexpr std::array<std::string_view, 2> kTopicParams{R"(["newHeads"])", R"(["newPendingTransactions"])"};
+
+std::optional<std::uint64_t> wire_id_of(std::string_view token) {
+  std::uint64_t id = 0;
+  const auto [end, failed] = std::from_chars(token.data(), token.data() + token.size(), id);
+  if (failed != std::errc{} || end != token.data() + token.size()) return std::nullopt;
+  return id;
+}
+
+}  // namespace
+
+class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler {
+ public:
+  Impl(Executor& executor, WebSocketOptions options, Observer* observer);
+  ~Impl() override;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  void call(std::string body, CallOptions options, Done done);
+  std::string_view name() const { return options_.name; }
+  void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
+  void watch(NodeTopic topic, bool wanted);
+
+ private:
+  enum class State : std::uint8_t { connecting, open, down };
+
+  struct Element {
+    std::string id;      // the caller's
+    std::string answer;  // with the caller's id
+  };
+  struct Call {
+    CallOptions options;
+    Done done;
+    Instant begun{};
+    TimerId timer;
+    std::vector<std::string> texts;  // with ids of ours; empty once sent
+    std::vector<std::uint64_t> wire_ids;
+    std::vector<Element> elements;  // those that are answered
+    std::size_t open = 0;           // elements without an answer
+    std::size_t bytes_sent = 0;
+    bool batch = false;
+    bool sent = false;
+  };
+  using CallPtr = std::shared_ptr<Call>;
+  struct Place {
+    CallPtr call;
+    std::size_t element = 0;
+  };
+  struct Subscription {
+    bool wanted = false;
+    bool live = false;
+    std::uint64_t wire_id = 0;  // of the request under way; 0: none
+    std::string id_json;        // the node's, raw
+  };
+
+  void link_opened() override;
+  void link_received(std::string_view text) override;
+  void link_lost(std::string why) override;
+  void worker_stopping() override { end_all(FailureKind::shutdown, "the worker is stopping"); }
+
+  bool take_apart(std::string_view body, Call& call);
+  void send(const CallPtr& call);
+  void answered(const Place& place, std::string_view text);
+  void finish(const CallPtr& call, Result result);
+  void refuse(const CallPtr& call, FailureKind kind, std::string why);
+  void end_all(FailureKind kind, const std::string& why);
+
+  void ask_topic(NodeTopic topic, std::string_view method, std::string_view params);
+  bool topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer);
+  void told(const jsonrpc::Answer& notification);
+  void set_live(NodeTopic topic, bool live);
+  Subscription& subscription(NodeTopic topic) { return topics_[static_cast<std::size_t>(topic)]; }
+
+  Executor& executor_;
+  WebSocketOptions options_;
+  Observer* observer_;
+  Watcher watcher_;
+  std::vector<std::string> secrets_;
+  State state_ = State::connecting;
+  std::string lost_why_;
+  std::unordered_map<std::uint64_t, Place> waiting_;  // by wire id
+  std::map<Call*, CallPtr> calls_;
+  std::array<Subscription, kTopicParams.size()> topics_;
+  std::uint64_t wire_serial_ = 0;
+  jsonrpc::Parser parser_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  std::unique_ptr<WebSocketLink> link_;
+};
+
+WebSocketEndpoint::Impl::Impl(Executor& executor, WebSocketOptions options, Observer* observer)
+    : executor_(executor),
+      options_(std::move(options)),
+      observer_(observer),
+      secrets_(secrets_of(options_.url)) {
+  if (options_.name.empty()) options_.name = redacted(options_.url);
+  executor_.run([this] { executor_.attach(*this); });
+  link_ = std::make_unique<WebSocketLink>(executor_,
+                                          LinkOptions{.url = options_.url,
+                                                      .headers = options_.headers,
+                                                      .connect_timeout = options_.connect_timeout,
+                                                      .message_bytes_max = options_.response_bytes_max,
+                                                      .ping_interval = options_.ping_interval,
+                                                      .pong_timeout = options_.pong_timeout,
+                                                      .ca_file = options_.ca_file},
+                                          *this);
+}
+
+WebSocketEndpoint::Impl::~Impl() {
+  executor_.run([this] {
+    executor_.detach(*this);
+    link_.reset();
+    end_all(FailureKind::shutdown, "the endpoint is going away");
+  });
+}
+
+// --- calls -----------------------------------------------------------------------------------------
+
+void WebSocketEndpoint::Impl::call(std::string body, CallOptions options, Done done) {
+  FANFARE_CHECK(executor_.on_thread());
+  const auto call = std::make_shared<Call>();
+  call->begun = executor_.now();
+  const Duration timeout = std::min(options.timeout.value_or(options_.timeout), options_.timeout);
+  call->options = std::move(options);
+  call->done = std::move(done);
+  if (executor_.stopping()) return refuse(call, FailureKind::shutdown, "the worker is stopping");
+  if (state_ == State::down) return refuse(call, FailureKind::connect, lost_why_);
+  if (waiting_.size() >= options_.calls_max) {
+    return refuse(call, FailureKind::overloaded, "too many calls wait for the node");
+  }
+  if (!take_apart(body, *call)) return refuse(call, FailureKind::bad_reply, "the call is not JSON-RPC");
+  calls_.emplace(call.get(), call);
+  for (std::size_t i = 0; i < call->elements.size(); ++i) {
+    waiting_.emplace(call->wire_ids[i], Place{.call = call, .element = i});
+  }
+  call->timer = executor_.call_after(timeout, [this, call] {
+    finish(call, std::unexpected(Failure{
+                     .kind = FailureKind::timeout, .message = "no answer in time", .sent = call->sent}));
+  });
+  if (state_ == State::open) send(call);
+}
+
+// A batch goes as single requests: one connection carries them all the same, and nodes that refuse a whole
+// batch for one element refuse only that one.
+bool WebSocketEndpoint::Impl::take_apart(std::string_view body, Call& call) {
+  const auto message = parser_.parse(body);
+  if (!message) return false;
+  call.batch = message->batch;
+  for (const jsonrpc::Request& request : message->requests) {
+    if (request.is_notification()) {
+      call.texts.emplace_back(request.raw);
+      continue;
+    }
+    const std::uint64_t wire_id = ++wire_serial_;
+    auto text = jsonrpc::replace_id(request.raw, std::to_string(wire_id));
+    if (!text) return false;
+    call.texts.push_back(*std::move(text));
+    call.wire_ids.push_back(wire_id);
+    call.elements.push_back({.id = std::string(request.id), .answer = {}});
+  }
+  call.open = call.elements.size();
+  return true;
+}
+
+void WebSocketEndpoint::Impl::send(const CallPtr& call) {
+  call->sent = true;
+  for (std::string& text : std::exchange(call->texts, {})) {
+    call->bytes_sent += text.size();
+    link_->send(std::move(text));
+  }
+  if (call->open > 0) return;
+  // Notifications only: nothing will be answered, and nothing ends inside call().
+  executor_.cancel(call->timer);
+  call->timer = executor_.call_at(executor_.now(), [this, call] { finish(call, Reply{.body = "[]"}); });
+}
+
+void WebSocketEndpoint::Impl::answered(const Place& place, std::string_view text) {
+  Call& call = *place.call;
+  Element& element = call.elements[place.element];
+  element.answer = jsonrpc::replace_id(text, element.id).value_or("");
+  if (--call.open > 0) return;
+  Reply reply;
+  for (Element& each : call.elements) {
+    if (call.batch) reply.body += reply.body.empty() ? '[' : ',';
+    reply.body += each.answer;
+  }
+  if (call.batch) reply.body += ']';
+  finish(place.call, std::move(reply));
+}
+
+void WebSocketEndpoint::Impl::finish(const CallPtr& call, Result result) {
+  const CallPtr kept = call;  // the map and the timer hold the others
+  executor_.cancel(kept->timer);
+  for (const std::uint64_t wire_id : kept->wire_ids) waiting_.erase(wire_id);
+  calls_.erase(kept.get());
+  if (!result) result.error().message = scrubbed(std::move(result.error().message), secrets_);
+  if (observer_ != nullptr) {
+    observer_->call_finished({.endpoint = name(),
+                              .method = kept->options.method,
+                              .latency = executor_.now() - kept->begun,
+                              .failure = result ? std::nullopt : std::optional(result.error().kind),
+                              .bytes_sent = kept->bytes_sent,
+                              .bytes_received = result ? result->body.size() : 0});
+  }
+  Done done = std::move(kept->done);
+  done(std::move(result));  // last: it may end us
+}
+
+// In the next turn, for `done` never runs inside call().
+void WebSocketEndpoint::Impl::refuse(const CallPtr& call, FailureKind kind, std::string why) {
+  Failure failure{.kind = kind, .message = std::move(why)};
+  const bool posted = executor_.post([this, alive = std::weak_ptr(alive_), call, failure]() mutable {
+    if (alive.expired()) {
+      call->done(
+          std::unexpected(Failure{.kind = FailureKind::shutdown, .message = "the endpoint went away"}));
+    } else {
+      finish(call, std::unexpected(std::move(failure)));
+    }
+  });
+  if (!posted && call->done) call->done(std::unexpected(std::move(failure)));
+}
+
+void WebSocketEndpoint::Impl::end_all(FailureKind kind, const std::string& why) {
+  // Taken out first: what `done` does may call us again.
+  std::vector<CallPtr> all;
+  for (const auto& [key, call] : calls_) all.push_back(call);
+  for (const CallPtr& call : all) {
+    if (!calls_.contains(call.get())) continue;
+    finish(call, std::unexpected(Failure{.kind = kind, .message = why, .sent = call->sent}));
+  }
+}
+
+// --- the connection --------------------------------------------------------------------------------
+
+void WebSocketEndpoint::Impl::link_opened() {
+  if (state_ == State::down) log::info("upstream_connected", {{"endpoint", name()}});
+  state_ = State::open;
+  for (std::size_t i = 0; i < topics_.size(); ++i) {
+    const auto topic = static_cast<NodeTopic>(i);
+    if (topics_[i].wanted) ask_topic(topic, "eth_subscribe", kTopicParams[i]);
+  }
+  std::vector<CallPtr> unsent;
+  for (const auto& [key, call] : calls_) {
+    if (!call->sent) unsent.push_back(call);
+  }
+  std::ranges::sort(unsent, {}, [](const CallPtr& call) { return call->begun; });
+  for (const CallPtr& call : unsent) send(call);
+}
+
+void WebSocketEndpoint::Impl::link_lost(std::string why) {
+  lost_why_ = scrubbed(std::move(why), secrets_);
+  if (state_ != State::down)
+    log::warn("upstream_disconnected", {{"endpoint", name()}, {"reason", lost_why_}});
+  const FailureKind kind = state_ == State::open ? FailureKind::closed : FailureKind::connect;
+  state_ = State::down;
+  for (std::size_t i = 0; i < topics_.size(); ++i) {
+    topics_[i].wire_id = 0;
+    topics_[i].id_json.clear();
+    set_live(static_cast<NodeTopic>(i), false);
+  }
+  end_all(kind, lost_why_);
+}
+
+void WebSocketEndpoint::Impl::link_received(std::string_view text) {
+  const auto answer = jsonrpc::split_response(text, kReplyDepthMax);
+  if (!answer) {
+    log::warn("upstream_message_unreadable", {{"endpoint", name()}, {"bytes", text.size()}});
+    return;
+  }
+  if (answer->is_notification()) return told(*answer);
+  const auto wire_id = wire_id_of(answer->id);
+  if (!wire_id || topic_answered(*wire_id, *answer)) return;
+  const auto found = waiting_.find(*wire_id);
+  if (found == waiting_.end()) return;  // it came too late
+  const Place place = std::move(found->second);
+  waiting_.erase(found);
+  answered(place, answer->raw);
+}
+
+// --- what the node tells by itself -----------------------------------------------------------------
+
+void WebSocketEndpoint::Impl::watch(NodeTopic topic, bool wanted) {
+  Subscription& its = subscription(topic);
+  if (std::exchange(its.wanted, wanted) == wanted || state_ != State::open) return;
+  if (wanted) return ask_topic(topic, "eth_subscribe", kTopicParams[static_cast<std::size_t>(topic)]);
+  if (!its.id_json.empty()) ask_topic(topic, "eth_unsubscribe", "[" + its.id_json + "]");
+  its.wire_id = 0;  // nobody waits for its answer
+  its.id_json.clear();
+  set_live(topic, false);
+}
+
+void WebSocketEndpoint::Impl::ask_topic(NodeTopic topic, std::string_view method, std::string_view params) {
+  std::string text;
+  Subscription& its = subscription(topic);
+  its.wire_id = ++wire_serial_;
+  jsonrpc::append_request(text, std::to_string(its.wire_id), method, params);
+  link_->send(std::move(text));
+}
+
+bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer) {
+  const auto found = std::ranges::find(topics_, wire_id, &Subscription::wire_id);
+  if (found == topics_.end()) return false;
+  found->wire_id = 0;
+  const auto topic = static_cast<NodeTopic>(found - topics_.begin());
+  if (jsonrpc::kind_of(answer.result) != jsonrpc::Kind::string) {
+    log::warn(
+        "upstream_subscription_refused",
+        {{"endpoint", name()}, {"error", scrubbed(jsonrpc::read_error(answer.error).message, secrets_)}});
+    return true;
+  }
+  found->id_json = answer.result;
+  set_live(topic, true);
+  return true;
+}
+
+void WebSocketEndpoint::Impl::told(const jsonrpc::Answer& notification) {
+  const auto id = jsonrpc::member(notification.params, "subscription");
+  const auto result = jsonrpc::member(notification.params, "result");
+  if (!id || !result) return;
+  const auto found = std::ranges::find(topics_, *id, &Subscription::id_json);
+  if (found == topics_.end() || !watcher_.told) return;
+  watcher_.told(static_cast<NodeTopic>(found - topics_.begin()), *result);
+}
+
+void WebSocketEndpoint::Impl::set_live(NodeTopic topic, bool live) {
+  if (std::exchange(subscription(topic).live, live) == live) return;
+  if (watcher_.changed) watcher_.changed(topic, live);
+}
+
+WebSocketEndpoint::WebSocketEndpoint(Executor& executor, WebSocketOptions options, Observer* observer)
+    : impl_(std::make_unique<Impl>(executor, std::move(options), observer)) {}
+WebSocketEndpoint::~WebSocketEndpoint() = default;
+
+void WebSocketEndpoint::call(std::string body, CallOptions options, Done done) {
+  impl_->call(std::move(body), std::move(options), std::move(done));
+}
+std::string_view WebSocketEndpoint::name() const {
+  return impl_->name();
+}
+void WebSocketEndpoint::set_watcher(Watcher watcher) {
+  impl_->set_watcher(std::move(watcher));
+}
+void WebSocketEndpoint::watch(NodeTopic topic, bool wanted) {
+  impl_->watch(topic, wanted);
+}
+
+}  // namespace fanfare::upstream

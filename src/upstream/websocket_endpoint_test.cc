@@ -1,0 +1,275 @@
+// A node behind WebSocket: many calls over one connection, what it tells by itself, and its coming and going.
+
+#include "upstream/websocket_endpoint.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
+#include "session/server.h"
+#include "session/server_session.h"
+#include "upstream/test_calls.h"
+#include "upstream/test_server.h"
+
+namespace fanfare::upstream {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ask;
+using testing::expect_failure;
+using testing::kRead;
+using testing::TestServer;
+
+// The node's side, on a thread of its own: hands every message to `act`.
+class NodeServer final : public session::Site, public session::Endpoint {
+ public:
+  using Act = std::function<void(session::Session&, std::string_view)>;
+  explicit NodeServer(Act act) : session::Endpoint(settings()), act_(std::move(act)) { start(0); }
+  ~NodeServer() override { stop(); }
+
+  void start(std::uint16_t port) {
+    server_ = std::make_unique<session::Server>(
+        session::ServerOptions{.loops = 1, .loop = {}, .loop_server = {}, .accept = {}});
+    const auto address = net::Address::parse("127.0.0.1", port);
+    const auto started = server_->start(std::vector{*address}, [this](session::LoopServer&, std::size_t) {
+      session::Server::Sites sites;
+      sites.push_back(std::make_unique<Forward>(*this));
+      return sites;
+    });
+    ASSERT_TRUE(started.has_value());
+    port_ = server_->addresses().front().port();
+  }
+  // Drops everyone without a word.
+  void stop() { server_.reset(); }
+  std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
+  std::uint16_t port() const { return port_; }
+  int connections() const { return connections_; }
+
+  static void answer(session::Session& to, std::string_view request, const std::string& result) {
+    std::string text;
+    jsonrpc::append_result(text, *jsonrpc::member(request, "id"), result);
+    to.send_text(text);
+  }
+
+ private:
+  struct Forward final : session::Site {
+    explicit Forward(NodeServer& to) : node(to) {}
+    void on_request(session::ServerSession& session, const http::Request& request) override {
+      node.on_request(session, request);
+    }
+    session::UpgradeDecision on_upgrade(session::ServerSession& session,
+                                        const http::Request& request) override {
+      return node.on_upgrade(session, request);
+    }
+    NodeServer& node;
+  };
+  static const session::SessionSettings& settings() {
+    static const session::SessionSettings all;
+    return all;
+  }
+
+  void on_request(session::ServerSession& session, const http::Request&) override {
+    session.respond({.status = 404, .headers = {}});
+  }
+  session::UpgradeDecision on_upgrade(session::ServerSession&, const http::Request&) override {
+    return session::Acceptance{.endpoint = this, .policy = &policy_, .data = nullptr};
+  }
+  void on_open(session::Session&) override { ++connections_; }
+  void on_message(session::Session& session, const session::Message& message) override {
+    act_(session, as_text(message.payload));
+  }
+  void on_close(session::Session&, const session::CloseInfo&) override {}
+
+  Act act_;
+  ws::UpgradePolicy policy_;
+  std::unique_ptr<session::Server> server_;
+  std::uint16_t port_ = 0;
+  std::atomic<int> connections_ = 0;
+};
+
+// What the watcher was told, for a test that waits for it.
+class Diary {
+ public:
+  void write(std::string line) {
+    const std::scoped_lock lock(mutex_);
+    lines_.push_back(std::move(line));
+    changed_.notify_all();
+  }
+  bool has(const std::string& line) {
+    const std::scoped_lock lock(mutex_);
+    return std::ranges::find(lines_, line) != lines_.end();
+  }
+  bool wait_for(const std::string& line, std::size_t times = 1) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(
+        lock, 60s, [&] { return static_cast<std::size_t>(std::ranges::count(lines_, line)) >= times; });
+  }
+
+ private:
+  std::mutex mutex_;  // guards the lines
+  std::condition_variable changed_;
+  std::vector<std::string> lines_;
+};
+
+struct WebSocketEndpointTest : ::testing::Test {
+  Worker worker;
+  std::unique_ptr<WebSocketEndpoint> endpoint;
+  Diary diary;
+
+  void open(const std::string& url, Duration timeout = 30s) {
+    endpoint = std::make_unique<WebSocketEndpoint>(worker, WebSocketOptions{.url = url, .timeout = timeout});
+  }
+  void watch() {
+    worker.run([this] {
+      endpoint->set_watcher(
+          {.changed =
+               [this](NodeTopic topic, bool live) {
+                 diary.write(std::string(topic == NodeTopic::new_heads ? "heads" : "pending") +
+                             (live ? " live" : " lost"));
+               },
+           .told = [this](NodeTopic, std::string_view result) { diary.write(std::string(result)); }});
+      endpoint->watch(NodeTopic::new_heads, true);
+    });
+  }
+  // Until the endpoint has noticed that the node is back.
+  Result ask_until_answered(const std::string& body) {
+    Result result = ask(worker, *endpoint, body, kRead);
+    while (!result && result.error().kind == FailureKind::connect)
+      result = ask(worker, *endpoint, body, kRead);
+    return result;
+  }
+};
+
+TEST_F(WebSocketEndpointTest, CallsOfManyShareOneConnectionAndKeepTheirIds) {
+  std::vector<std::string> asked;
+  NodeServer node([&](session::Session& session, std::string_view text) {
+    asked.emplace_back(text);
+    if (asked.size() < 3) return;
+    // In another order than they came, each by what it asked.
+    for (const std::string& one : {asked[2], asked[0], asked[1]}) {
+      NodeServer::answer(session, one, std::string(*jsonrpc::member(one, "method")));
+    }
+  });
+  open(node.url());
+  std::vector<std::future<Result>> results;
+  const std::string ids[] = {"0", "0", "\"x\""};
+  const std::string methods[] = {"a", "b", "c"};
+  for (int i = 0; i < 3; ++i) {
+    auto promise = std::make_shared<std::promise<Result>>();
+    results.push_back(promise->get_future());
+    worker.post([&, i, promise] {
+      endpoint->call(R"({"jsonrpc":"2.0","id":)" + ids[i] + R"(,"method":")" + methods[i] + "\"}", kRead,
+                     [promise](Result result) { promise->set_value(std::move(result)); });
+    });
+  }
+  for (int i = 0; i < 3; ++i) {
+    const Result result = results[i].get();
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->body, R"({"jsonrpc":"2.0","id":)" + ids[i] + R"(,"result":")" + methods[i] + "\"}");
+  }
+  EXPECT_EQ(node.connections(), 1);
+}
+
+TEST_F(WebSocketEndpointTest, ABatchGoesInPiecesAndComesBackWhole) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (text.contains("\"id\"")) NodeServer::answer(session, text, "true");
+  });
+  open(node.url());
+  const auto request = [](const std::string& id, const char* method) {
+    std::string text;
+    if (id.empty()) {
+      jsonrpc::append_notification(text, method, "");
+    } else {
+      jsonrpc::append_request(text, id, method, "");
+    }
+    return text;
+  };
+  const Result result =
+      ask(worker, *endpoint,
+          "[" + request("7", "a") + "," + request("", "b") + "," + request("\"7\"", "c") + "]", kRead);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->body,
+            R"([{"jsonrpc":"2.0","id":7,"result":true},{"jsonrpc":"2.0","id":"7","result":true}])");
+  EXPECT_TRUE(ask(worker, *endpoint, request("", "b"), kRead).has_value());
+}
+
+TEST_F(WebSocketEndpointTest, NobodyThereIsAFailureThatWasNotSent) {
+  open("ws://127.0.0.1:" + std::to_string(TestServer::closed_port()));
+  for (int i = 0; i < 2; ++i) {
+    const Result result = ask(worker, *endpoint, R"({"id":1,"method":"a"})", kRead);
+    expect_failure(result, FailureKind::connect);
+    EXPECT_FALSE(result.error().sent);
+  }
+}
+
+TEST_F(WebSocketEndpointTest, SilenceEndsInTime) {
+  NodeServer node([](session::Session&, std::string_view) {});
+  open(node.url(), 50ms);
+  Result result = ask(worker, *endpoint, R"({"id":1,"method":"a"})", kRead);
+  expect_failure(result, FailureKind::timeout);
+}
+
+TEST_F(WebSocketEndpointTest, ALostConnectionEndsItsCallsAtOnceAndComesBack) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (text.contains("\"drop\"")) return session.start_closing(1011);
+    NodeServer::answer(session, text, "1");
+  });
+  open(node.url());
+  const Result result = ask(worker, *endpoint, R"({"id":1,"method":"drop"})", kRead);
+  expect_failure(result, FailureKind::closed);
+  EXPECT_TRUE(result.error().sent);
+  const Result again = ask_until_answered(R"({"id":2,"method":"a"})");
+  ASSERT_TRUE(again.has_value()) << again.error().message;
+  EXPECT_EQ(node.connections(), 2);
+}
+
+TEST_F(WebSocketEndpointTest, ANodeThatWasRestartedIsSubscribedToAgain) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (!text.contains("eth_subscribe")) return;
+    NodeServer::answer(session, text, "\"0xa\"");
+    session.send_text(
+        R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0xother","result":0}})");
+    session.send_text(
+        R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0xa","result":{"n":1}}})");
+  });
+  open(node.url());
+  watch();
+  EXPECT_TRUE(diary.wait_for("heads live"));
+  EXPECT_TRUE(diary.wait_for(R"({"n":1})"));
+  const std::uint16_t port = node.port();
+  node.stop();
+  EXPECT_TRUE(diary.wait_for("heads lost"));
+  node.start(port);
+  EXPECT_TRUE(diary.wait_for("heads live", 2));
+  EXPECT_TRUE(diary.wait_for(R"({"n":1})", 2));
+}
+
+TEST_F(WebSocketEndpointTest, ASubscriptionThatIsRefusedIsNotLive) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (text.contains("eth_subscribe")) {
+      std::string error;
+      jsonrpc::append_error(error, *jsonrpc::member(text, "id"), jsonrpc::ErrorCode::method_not_found);
+      session.send_text(error);
+    } else {
+      NodeServer::answer(session, text, "1");
+    }
+  });
+  open(node.url());
+  watch();
+  ASSERT_TRUE(ask(worker, *endpoint, R"({"id":2,"method":"a"})", kRead).has_value());
+  // The refusal came before that answer.
+  EXPECT_FALSE(diary.has("heads live"));
+}
+
+}  // namespace
+}  // namespace fanfare::upstream
