@@ -71,7 +71,7 @@ void ChainView::want_logs_from(std::uint64_t first_block, Instant now) {
   // Those announced come first in the queue: logs are told in the order of the blocks.
   std::deque<Item> late;
   for (const Announced& block : announced_) {
-    if (block.header->number < first_block || block.logs != nullptr) continue;
+    if (block.header->number < first_block || block.logs != nullptr || block.given_up) continue;
     const auto is_it = [&block](const Item& item) { return item.header == block.header; };
     if (std::ranges::none_of(pending_, is_it)) {
       late.push_back({.kind = Item::Kind::late_logs, .header = block.header, .needs_logs = true});
@@ -184,7 +184,8 @@ void ChainView::give_up(Item& item, std::string why) {
 }
 
 void ChainView::announce(Item item) {
-  if (!item.missing_because.empty()) {
+  const bool given_up = !item.missing_because.empty();
+  if (given_up) {
     events_.emplace_back(LogsMissing{.header = item.header, .why = std::move(item.missing_because)});
   }
   switch (item.kind) {
@@ -194,7 +195,9 @@ void ChainView::announce(Item item) {
       return;
     case Item::Kind::late_logs: {
       const auto block = std::ranges::find(announced_, item.header, &Announced::header);
-      if (item.logs == nullptr || block == announced_.end()) return;
+      if (block == announced_.end()) return;
+      block->given_up = given_up;
+      if (item.logs == nullptr) return;
       block->logs = item.logs;
       events_.emplace_back(BlockLogsLate{.header = std::move(item.header), .logs = std::move(item.logs)});
       return;
@@ -206,7 +209,8 @@ void ChainView::announce(Item item) {
       events_.emplace_back(BlockAdded{.header = item.header, .logs = item.logs});
       break;
   }
-  announced_.push_back({.header = std::move(item.header), .logs = std::move(item.logs)});
+  announced_.push_back(
+      {.header = std::move(item.header), .logs = std::move(item.logs), .given_up = given_up});
   if (announced_.size() > std::size_t{options_.window_blocks} + 1) announced_.pop_front();
 }
 

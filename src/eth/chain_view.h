@@ -110,6 +110,7 @@ class ChainView {
   struct Announced {
     HeaderPtr header;
     BlockLogsPtr logs;
+    bool given_up = false;  // its logs were told missing: they do not come late
   };
 
   void enqueue(Item item);
