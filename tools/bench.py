@@ -106,7 +106,7 @@ class Contestant:
         return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
 
 
-def all_contestants():
+def all_contestants(quick):
     def program(name):
         return str(PROGRAMS / name)
 
@@ -117,6 +117,9 @@ def all_contestants():
     ]
     for loop, name in (("epoll", "Fanfare epoll"), ("uring", "Fanfare io_uring")):
         found.append(Contestant(name, [program("fanfare_echo"), "0", loop],
+                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
+    if not quick:
+        found.append(Contestant("Fanfare API", [program("api_echo"), "0", "uring"],
                                 {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
     if (PROGRAMS / "beast_echo").exists():
         found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
@@ -440,7 +443,7 @@ def choose(options):
     if options.crowd:
         rows = [Crowd()] if not options.rows else [*rows, Crowd()]
     contestants = [
-        one for one in all_contestants()
+        one for one in all_contestants(options.quick and not options.only)
         if one.name == "raw epoll" or not options.only or any(word in one.name for word in options.only)
     ]
     return rows, contestants
