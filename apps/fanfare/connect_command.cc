@@ -85,6 +85,7 @@ int status_of(const session::CloseInfo& info) {
     case session::Cause::rule_broken:
     case session::Cause::slow_consumer:
     case session::Cause::pong_timeout:
+    case session::Cause::idle_timeout:
     case session::Cause::connection_lost:
     case session::Cause::shut_down:
       return kConnectLost;

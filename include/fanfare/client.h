@@ -66,8 +66,8 @@ class Client {
   // Begins to connect, with its thread; also after the client has ended, to begin anew. What comes of it is
   // told to the handlers, a bad URL too. Errors: system, wrong_state.
   [[nodiscard]] std::expected<void, Error> start();
-  // Waits until the client has ended (closed, or failed with nothing left to try) and its last handler has
-  // returned. Not from a handler.
+  // Waits until the client has ended (closed, or failed with nothing left to try), its last handler has
+  // returned, and the server has closed its side, too, for at most limits.close_timeout. Not from a handler.
   void run();
 
   // Sends one message; the bytes are copied before it returns. Nothing is kept for a later connection. From a

@@ -33,6 +33,13 @@ struct Limits {
   std::size_t outbox_bytes_max = std::size_t{4} << 20;
   // From here on send() says congested.
   std::size_t outbox_bytes_high = std::size_t{1} << 20;
+  // What one session may be given in a turn of its loop, so that nobody else waits for it: messages and
+  // control frames, and bytes. At either one it goes on in the next turn; nothing is lost. At least 1.
+  std::uint16_t frames_per_turn_max = 4096;
+  std::uint32_t bytes_per_turn_max = 1 << 20;
+  // A session without a message in either direction for this long (pings are none) ends with 1008; zero:
+  // never.
+  std::chrono::milliseconds session_idle_timeout = std::chrono::milliseconds::zero();
   // Connections of all kinds on one loop; further ones are accepted and closed at once.
   std::size_t connections_per_loop_max = 100'000;
   // Over all loops, and of one address (IPv4, or IPv6 /64); zero: no limit. Further ones are closed at once.
@@ -87,8 +94,13 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   // 0: the system chooses, Server::port() tells.
   std::uint16_t port = 9001;
-  // Not empty: listens on this Unix socket instead of host and port. A stale file is replaced.
+  // Not empty: listens on this Unix socket instead of host and port. A stale file is replaced, ours is
+  // removed by stop(). The mode is who may connect, as in chmod; empty: what the umask leaves.
   std::string unix_path = {};
+  std::optional<unsigned> unix_mode = {};
+  // Not empty: takes the socket that the service manager passed under this name (systemd: FileDescriptorName=
+  // of the socket unit) instead of opening one. It stays open when the server stops.
+  std::string inherited_socket = {};
   std::optional<Tls> tls = {};
   // Every connection begins with a PROXY header, version 1 or 2, and what it says is believed: only where
   // nobody but the proxy can connect.
@@ -133,7 +145,9 @@ struct ClientOptions {
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
   Limits limits = {};        // those of messages, outboxes and closing
   Heartbeat heartbeat = {};  // the watchdog that notices a server which is gone without a word
-  Deflate deflate = {};
+  // The server's window is left to the server: some ignore that a smaller one was asked for, and then there
+  // would be no connection (RFC7692§7.1.2.1).
+  Deflate deflate = {.server_max_window_bits = 15};
   LoopKind loop = LoopKind::automatic;
 };
 

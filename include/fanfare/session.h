@@ -84,6 +84,7 @@ struct Close {
     rule_broken,      // the peer broke a rule of the RFCs or a limit; code says which kind
     slow_consumer,    // limits.outbox_bytes_max
     pong_timeout,     // silent after a ping
+    idle_timeout,     // limits.session_idle_timeout
     connection_lost,  // reset, or FIN without a Close frame
     shut_down,        // the server stopped
   };

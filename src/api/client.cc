@@ -105,7 +105,7 @@ class ClientCore final : public session::ClientHandler {
   void run() {
     FANFARE_CHECK(!is_here());  // a handler cannot wait for itself
     std::unique_lock lock(mutex_);
-    ended_.wait(lock, [this] { return !active_ && !in_last_handler_; });
+    ended_.wait(lock, [this] { return !active_ && !leaving_; });
   }
 
   SendResult send(ws::Opcode opcode, Bytes payload) {
@@ -172,12 +172,22 @@ class ClientCore final : public session::ClientHandler {
     if (reconnect_in) return;
     const std::scoped_lock lock(mutex_);
     active_ = false;
-    in_last_handler_ = true;
+    leaving_ = true;
   }
   void tell_end(const std::optional<Duration>& reconnect_in) {
-    if (reconnect_in) return;
+    if (!reconnect_in) tell_end_when_gone();
+  }
+  // Once the server's FIN has come, too, or close_timeout is over: whoever run() lets go may destroy the
+  // client, and a socket closed with something unread is reset, which can destroy our Close on its way
+  // (RFC6455§7.1.1).
+  void tell_end_when_gone() {
+    if (loop_->stream_count() > 0) {
+      constexpr Duration kLookAgain = std::chrono::milliseconds(5);
+      loop_->call_after(kLookAgain, [this] { tell_end_when_gone(); });
+      return;
+    }
     const std::scoped_lock lock(mutex_);
-    in_last_handler_ = false;
+    leaving_ = false;
     ended_.notify_all();
   }
 
@@ -227,8 +237,8 @@ class ClientCore final : public session::ClientHandler {
   std::atomic<std::thread::id> thread_id_;
   std::mutex mutex_;  // for the two below
   std::condition_variable ended_;
-  bool active_ = false;           // there is something to wait for; start() would be wrong
-  bool in_last_handler_ = false;  // which has to return before run() does
+  bool active_ = false;   // there is something to wait for; start() would be wrong
+  bool leaving_ = false;  // the last handler has to return, and the connection to go, before run() returns
 };
 
 }  // namespace api

@@ -10,6 +10,7 @@
 #include <future>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "fanfare/server.h"
 
@@ -118,6 +119,40 @@ TEST_F(ClientTest, SaysWhyItDoesNotConnect) {
   const Error gone = error_of(url());
   EXPECT_EQ(gone.kind, Error::Kind::system);
   EXPECT_EQ(gone.system_code, ECONNREFUSED) << gone.message;
+}
+
+// Both forms of one frame, the second time behind a message of the session's own, which the compressor of a
+// session with context takeover has to forget.
+TEST(Publish, ReachesCompressedAndPlainSessionsAlike) {
+  const std::string news = "[" + std::string(2000, 'n') + "]";
+  Server server({.port = 0, .threads = 1});
+  server.websocket("/", {.open = [](Session& session) { session.subscribe("news"); },
+                         .message =
+                             [&](Session& session, const Message& message) {
+                               session.send(message);
+                               server.publish("news", news);
+                               session.send(message);
+                             }});
+  ASSERT_TRUE(server.start());
+  for (const bool compressed : {true, false}) {
+    std::vector<std::string> seen;
+    Client client({.url = "ws://" + server.addresses().front(), .deflate = {.enabled = compressed}},
+                  {.open =
+                       [&](Client& self, const Opened& opened) {
+                         EXPECT_EQ(opened.compressed, compressed);
+                         self.send(std::string(300, 'x'));
+                       },
+                   .message =
+                       [&](Client& self, const Message& message) {
+                         seen.emplace_back(message.text());
+                         if (seen.size() == 3) self.send(std::string(300, 'x'));
+                         if (seen.size() == 6) self.close();
+                       }});
+    ASSERT_TRUE(client.start());
+    client.run();
+    const std::string own(300, 'x');
+    EXPECT_EQ(seen, (std::vector<std::string>{own, news, own, own, news, own}));
+  }
 }
 
 TEST_F(ClientTest, AHandlerMayStartItAnew) {

@@ -1,5 +1,6 @@
 #include "api/core.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/connection.h"
@@ -8,6 +9,7 @@
 #include "api/site.h"
 #include "base/check.h"
 #include "http/headers.h"
+#include "net/inherited_sockets.h"
 
 namespace fanfare::api {
 namespace {
@@ -34,6 +36,14 @@ session::ServerOptions server_options(const ServerOptions& options) {
           .accept = {.connections_max = limits.connections_max,
                      .per_address = {.connections_max = limits.connections_per_address_max,
                                      .connections_per_second = limits.connections_per_second_per_address}}};
+}
+
+std::expected<int, std::string> inherited_fd(const std::string& name) {
+  const auto sockets = net::inherited_sockets();
+  if (!sockets) return std::unexpected(sockets.error());
+  const auto found = std::ranges::find(*sockets, name, &net::InheritedSocket::name);
+  if (found != sockets->end()) return found->fd;
+  return std::unexpected("inherited_socket: no socket named \"" + name + "\" was passed (LISTEN_FDNAMES)");
 }
 
 constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC6455§7.4.2
@@ -70,6 +80,9 @@ std::optional<Error> Core::check() const {
   if (!bad_route_.empty()) return bad_option(bad_route_);
   if (limits.message_bytes_max == 0) return bad_option("limits.message_bytes_max: at least 1");
   if (limits.fragments_max == 0) return bad_option("limits.fragments_max: at least 1");
+  if (limits.frames_per_turn_max == 0 || limits.bytes_per_turn_max == 0) {
+    return bad_option("limits.frames_per_turn_max and bytes_per_turn_max: at least 1");
+  }
   if (limits.outbox_bytes_high > limits.outbox_bytes_max) {
     return bad_option("limits.outbox_bytes_high: at most limits.outbox_bytes_max");
   }
@@ -81,10 +94,17 @@ std::optional<Error> Core::check() const {
 }
 
 std::expected<session::Listener, Error> Core::listener() {
-  const auto address = options_.unix_path.empty() ? net::Address::parse(options_.host, options_.port)
-                                                  : net::Address::unix_path(options_.unix_path);
-  if (!address) return std::unexpected(bad_option(address.error()));
-  session::Listener listener{.address = *address, .options = {}, .unix_mode = {}};
+  session::Listener listener{.address = {}, .options = {}, .unix_mode = options_.unix_mode};
+  if (!options_.inherited_socket.empty()) {
+    const auto fd = inherited_fd(options_.inherited_socket);
+    if (!fd) return std::unexpected(bad_option(fd.error()));
+    listener.inherited_fd = *fd;
+  } else {
+    const auto address = options_.unix_path.empty() ? net::Address::parse(options_.host, options_.port)
+                                                    : net::Address::unix_path(options_.unix_path);
+    if (!address) return std::unexpected(bad_option(address.error()));
+    listener.address = *address;
+  }
   if (options_.proxy_protocol) listener.options.proxy_protocol = session::ProxyProtocol::required;
   if (options_.tls) {
     auto loaded = session::ServerCertificate::load(

@@ -24,7 +24,10 @@ session::SessionSettings to_settings(const Limits& limits, const Heartbeat& hear
           .pong_timeout = heartbeat.pong_timeout,
           .close_timeout = limits.close_timeout,
           .outbox_bytes_max = limits.outbox_bytes_max,
-          .outbox_bytes_high = limits.outbox_bytes_high};
+          .outbox_bytes_high = limits.outbox_bytes_high,
+          .frames_per_turn_max = limits.frames_per_turn_max,
+          .bytes_per_turn_max = limits.bytes_per_turn_max,
+          .idle_timeout = limits.session_idle_timeout};
 }
 
 ws::DeflateOptions to_engine(const Deflate& deflate) {
@@ -67,6 +70,9 @@ Close to_public(const session::CloseInfo& info) {
       break;
     case session::Cause::pong_timeout:
       close.cause = Close::Cause::pong_timeout;
+      break;
+    case session::Cause::idle_timeout:
+      close.cause = Close::Cause::idle_timeout;
       break;
     case session::Cause::connection_lost:
       close.cause = Close::Cause::connection_lost;

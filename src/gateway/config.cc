@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <limits>
@@ -26,7 +27,8 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   const MapFields fields(
       context, node, "server.websocket",
       {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
-       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax"});
+       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "maxFragments",
+       "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -36,6 +38,10 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("writeBufferSize", out.write_buffer_bytes, 512, std::uint64_t{16} << 20);
   fields.read("maxMessageBytes", out.message_bytes_max, 1024, kBytesMax);
   fields.read("outboxBytesMax", out.outbox_bytes_max, 4096, kBytesMax);
+  fields.read("maxFragments", out.fragments_max, 1, 10'000'000);
+  fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
+  fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
+  fields.read("idleTimeout", out.idle_timeout, seconds(0), hours(24));
 }
 
 void read_tls(const ReadContext& context, const YamlNode& node, std::optional<TlsPlan>& out) {
@@ -46,19 +52,47 @@ void read_tls(const ReadContext& context, const YamlNode& node, std::optional<Tl
   if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
 }
 
-void read_limits(const ReadContext& context, const YamlNode& node, AcceptPlan& out) {
+// "0660" and such: at most rwxrwxrwx.
+std::optional<unsigned> parse_mode(std::string_view text) {
+  unsigned mode = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
+  if (error != std::errc() || end != text.data() + text.size() || mode > 0777) return std::nullopt;
+  return mode;
+}
+
+void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
+  const MapFields fields(context, node, "server.unixSocket", {"path", "mode"}, MapFields::Empty::refused);
+  fields.require({"path"});
+  if (fields.read("path", out.unix_path)) {
+    if (const auto address = net::Address::unix_path(out.unix_path); !address) {
+      const YamlNode& path = *fields.find("path");
+      fields.report(path.place, "path", "cannot be a Unix socket", path.text, address.error());
+    }
+  }
+  std::string mode;
+  if (!fields.read("mode", mode)) return;
+  out.unix_mode = parse_mode(mode);
+  if (out.unix_mode) return;
+  const YamlNode& bad = *fields.find("mode");
+  fields.report(bad.place, "mode", "is no file mode", bad.text, "octal digits up to 0777, such as 0660");
+}
+
+void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
   const MapFields fields(context, node, "server.limits",
-                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress"});
-  fields.read("connectionsMax", out.connections_max, 0, 10'000'000);
-  fields.read("connectionsPerAddressMax", out.connections_per_address_max, 0, 10'000'000);
-  fields.read("connectionsPerSecondPerAddress", out.connections_per_second_per_address, 0, 1'000'000);
+                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress",
+                          "handshakeTimeout", "headBytesMax"});
+  fields.read("connectionsMax", out.accept.connections_max, 0, 10'000'000);
+  fields.read("connectionsPerAddressMax", out.accept.connections_per_address_max, 0, 10'000'000);
+  fields.read("connectionsPerSecondPerAddress", out.accept.connections_per_second_per_address, 0, 1'000'000);
+  fields.read("handshakeTimeout", out.http.handshake_timeout, milliseconds(100), hours(1));
+  fields.read("headBytesMax", out.http.head_bytes_max, 1024, 1 << 20);
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
   const MapFields fields(context, node, "server",
                          {"httpPort", "httpHost", "threads", "maxBodyBytes", "shutdownTimeout", "websocket",
-                          "tls", "limits", "proxyProtocol"});
-  fields.read("httpPort", out.http_port, 0, kPortMax);
+                          "tls", "limits", "proxyProtocol", "unixSocket"});
+  const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
     fields.report(host.place, "httpHost", "is not an address", host.text,
@@ -70,7 +104,11 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
   if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
   if (const YamlNode* tls = fields.find("tls")) read_tls(context, *tls, out.tls);
-  if (const YamlNode* limits = fields.find("limits")) read_limits(context, *limits, out.accept);
+  if (const YamlNode* unix_socket = fields.find("unixSocket")) {
+    read_unix_socket(context, *unix_socket, out);
+    out.listens_on_port = has_port;
+  }
+  if (const YamlNode* limits = fields.find("limits")) read_limits(context, *limits, out);
   if (const YamlNode* websocket = fields.find("websocket"))
     read_websocket(context, *websocket, out.websocket);
 }
@@ -152,11 +190,18 @@ ServePlan plan_from(const Config& config) {
                  .metrics_enabled = config.metrics.enabled,
                  .shutdown_timeout = config.server.shutdown_timeout,
                  .loops = config.server.threads};
-  plan.listeners.push_back({.host = config.server.host,
-                            .port = config.server.http_port,
-                            .surface = Surface::routed,
-                            .tls = config.server.tls,
-                            .proxy_protocol = config.server.proxy_protocol});
+  const ListenerPlan port{.host = config.server.host,
+                          .port = config.server.http_port,
+                          .surface = Surface::routed,
+                          .tls = config.server.tls,
+                          .proxy_protocol = config.server.proxy_protocol};
+  if (config.server.listens_on_port) plan.listeners.push_back(port);
+  if (!config.server.unix_path.empty()) {
+    ListenerPlan path = port;
+    path.unix_path = config.server.unix_path;
+    path.unix_mode = config.server.unix_mode;
+    plan.listeners.push_back(std::move(path));
+  }
   if (config.metrics.enabled && config.metrics.port) {
     plan.listeners.push_back(
         {.host = config.server.host, .port = *config.metrics.port, .surface = Surface::metrics});

@@ -27,6 +27,9 @@ struct ServerConfig {
   AcceptPlan accept;
   std::optional<TlsPlan> tls;
   bool proxy_protocol = false;
+  std::string unix_path;  // empty: none
+  std::optional<unsigned> unix_mode;
+  bool listens_on_port = true;
   WebSocketSettings websocket;
 };
 

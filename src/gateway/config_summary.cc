@@ -26,8 +26,12 @@ std::string_view surface_name(const ServePlan& plan, Surface surface) {
 std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
   const bool brackets = listener.host.contains(':');
   std::string line = "listen    ";
-  line += brackets ? "[" + listener.host + "]" : listener.host;
-  line += ":" + std::to_string(listener.port) + " ";
+  if (listener.unix_path.empty()) {
+    line += brackets ? "[" + listener.host + "]" : listener.host;
+    line += ":" + std::to_string(listener.port) + " ";
+  } else {
+    line += "unix:" + listener.unix_path + " ";
+  }
   line += surface_name(plan, listener.surface);
   if (listener.tls) line += ", TLS with " + listener.tls->certificate_file;
   if (listener.proxy_protocol) line += ", behind a proxy that sends PROXY headers";

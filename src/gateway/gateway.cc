@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "gateway/gateway_site.h"
+#include "gateway/listeners.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
 #include "gateway/routes.h"
@@ -24,13 +25,19 @@ session::SessionSettings session_settings(const WebSocketSettings& plan) {
   settings.pong_timeout = plan.pong_timeout;
   settings.outbox_bytes_max = plan.outbox_bytes_max;
   settings.outbox_bytes_high = plan.outbox_bytes_max / 4;
+  settings.limits.fragments_max = plan.fragments_max;
+  settings.frames_per_turn_max = plan.frames_per_turn_max;
+  settings.bytes_per_turn_max = plan.bytes_per_turn_max;
+  settings.idle_timeout = plan.idle_timeout;
   return settings;
 }
 
 // Heartbeats and deadlines are kept to a quarter of the shortest of them.
-Duration sweep_interval(const session::SessionSettings& settings) {
-  Duration shortest = std::min(settings.close_timeout, settings.pong_timeout);
-  if (settings.ping_interval > Duration::zero()) shortest = std::min(shortest, settings.ping_interval);
+Duration sweep_interval(const session::SessionSettings& settings, const HttpSettings& http) {
+  Duration shortest = std::min({settings.close_timeout, settings.pong_timeout, http.handshake_timeout});
+  for (const Duration optional : {settings.ping_interval, settings.idle_timeout}) {
+    if (optional > Duration::zero()) shortest = std::min(shortest, optional);
+  }
   return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
 }
 
@@ -41,10 +48,12 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.loop.receive_buffer_bytes =
       std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
   options.loop_server.http.body_bytes_max = plan.http.body_bytes_max;
+  options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
+  options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
   options.accept.connections_max = plan.accept.connections_max;
   options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
   options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
-  options.loop_server.sweep_interval = sweep_interval(settings);
+  options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
 }
 
@@ -60,6 +69,7 @@ class Gateway::Impl {
         settings_(session_settings(plan_.websocket)),
         server_(server_options(plan_, settings_)) {
     SystemRandom().fill(salt_);
+    metrics_.watch(server_.gate());
     answers_ = {.ready = [this] { return ready(); }, .metrics = [this] { return metrics_text(); }};
   }
 
@@ -68,18 +78,16 @@ class Gateway::Impl {
   std::expected<void, std::string> start() {
     std::vector<session::Listener> listeners;
     for (const ListenerPlan& listener : plan_.listeners) {
-      auto address = net::Address::parse(listener.host, listener.port);
-      if (!address) return std::unexpected("cannot listen: " + address.error());
-      session::ListenerOptions options;
+      auto made = listener_of(listener);
+      if (!made) return std::unexpected("cannot listen: " + made.error());
       if (listener.tls) {
         auto certificate = session::ServerCertificate::load(
             {.certificate_file = listener.tls->certificate_file, .key_file = listener.tls->key_file});
         if (!certificate) return std::unexpected("cannot serve TLS: " + certificate.error());
-        options.certificate = *certificate;
+        made->options.certificate = *certificate;
         certificates_.push_back(std::move(*certificate));
       }
-      if (listener.proxy_protocol) options.proxy_protocol = session::ProxyProtocol::required;
-      listeners.push_back({.address = *address, .options = std::move(options), .unix_mode = {}});
+      listeners.push_back(*std::move(made));
     }
     for (const NetworkPlan& network : plan_.networks) add_network(network);
     for (const auto& network : networks_) {

@@ -43,6 +43,6 @@ class Gateway {
 // Serves until SIGTERM or SIGINT, then stop(); SIGHUP reads the certificates again; a second signal ends the
 // process at once. Prints where to look to standard output. Returns the process's exit code: 0, or 1 when it
 // could not start.
-int run(const ServePlan& plan);
+int run(ServePlan plan);
 
 }  // namespace fanfare::gateway

@@ -19,6 +19,7 @@ enum class Id : std::uint8_t {
   connections_closed,
   connections_refused,
   slow_consumer_closes,
+  turn_shares_spent,
   subscriptions,
   notifications,
   messages_received,
@@ -27,6 +28,8 @@ enum class Id : std::uint8_t {
   bytes_sent,
   rpc_requests,
   http_responses,
+  open_sockets,
+  sockets_refused,
   network_ready,
   head_number,
   head_timestamp,
@@ -64,6 +67,8 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Upgrades that were refused, by why."},
     {"fanfare_slow_consumer_closes_total", "counter", "project, chain_id",
      "Connections closed because their outbox was full."},
+    {"fanfare_turn_shares_spent_total", "counter", "project, chain_id",
+     "Times a connection had to wait for its loop's next turn."},
     {"fanfare_subscriptions", "gauge", "project, chain_id, type", "Live subscriptions."},
     {"fanfare_notifications_total", "counter", "project, chain_id, type",
      "Notifications queued for subscribers, one for each."},
@@ -77,6 +82,9 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_rpc_requests_total", "counter", "project, chain_id, transport",
      "JSON-RPC requests, each of a batch counted."},
     {"fanfare_http_responses_total", "counter", "status", "Answers to HTTP requests, upgrades included."},
+    {"fanfare_connections", "gauge", "", "Open connections of all kinds, over all ports."},
+    {"fanfare_connections_refused_total", "counter", "reason",
+     "Connections dropped before their first request, by why."},
     {"fanfare_network_ready", "gauge", "project, chain_id", "1 while the head of the chain is followed."},
     {"fanfare_head_number", "gauge", "project, chain_id", "Number of the newest block announced."},
     {"fanfare_head_timestamp_seconds", "gauge", "project, chain_id",
@@ -118,8 +126,9 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
 }};
 
 constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReasons{
-    "client",        "lost",         "protocol_error", "too_big", "policy",
-    "slow_consumer", "ping_timeout", "shutdown",       "internal"};
+    "client",  "lost",          "protocol_error", "too_big",      "too_many_fragments",
+    "policy",  "slow_consumer", "ping_timeout",   "idle_timeout", "shutdown",
+    "internal"};
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
     "connection_limit", "shutdown", "bad_handshake", "origin"};
 constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{
@@ -179,9 +188,19 @@ struct Metrics::Sheet {
     }
   }
 
+  void server(const session::AcceptGate& gate);
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
 };
+
+void Metrics::Sheet::server(const session::AcceptGate& gate) {
+  gauge(Id::open_sockets, {}, static_cast<double>(gate.connections()));
+  for (std::size_t i = 0; i < static_cast<std::size_t>(session::Refusal::count_); ++i) {
+    const auto refusal = static_cast<session::Refusal>(i);
+    add(Id::sockets_refused, {{"reason", std::string(session::name_of(refusal))}}).counter.value =
+        static_cast<double>(gate.refused(refusal));
+  }
+}
 
 void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}};
@@ -190,6 +209,7 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counters(Id::connections_closed, labels, "reason", kCloseReasons, cells.connections_closed);
   counters(Id::connections_refused, labels, "reason", kRefuseReasons, cells.connections_refused);
   counter(Id::slow_consumer_closes, labels, cells.slow_consumer_closes);
+  counter(Id::turn_shares_spent, labels, cells.turn_shares_spent);
   for (std::size_t i = 0; i < kSubscriptionKinds.size(); ++i) {
     Labels with = labels;
     with.push_back({"type", std::string(kSubscriptionKinds[i])});
@@ -326,6 +346,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
     sheet.counter(Id::http_responses, {{"status", known ? std::to_string(kStatuses[i]) : "other"}},
                   http_responses_[i]);
   }
+  if (gate_ != nullptr) sheet.server(*gate_);
   sheet.gauge(Id::start_time, {}, static_cast<double>(start_time_s_));
   sheet.gauge(Id::resident_memory, {}, static_cast<double>(resident_bytes()));
   const std::scoped_lock lock(mutex_);

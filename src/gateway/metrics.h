@@ -21,6 +21,7 @@
 
 #include "base/time.h"
 #include "gateway/metrics_values.h"
+#include "session/accept_gate.h"
 #include "upstream/failure.h"
 #include "upstream/methods.h"
 
@@ -28,15 +29,17 @@ namespace fanfare::gateway {
 
 // Why a WebSocket connection ended; the first that holds.
 enum class CloseReason : std::uint8_t {
-  client,          // the client sent a Close
-  lost,            // the transport ended without one
-  protocol_error,  // the client broke a rule: 1002, 1003, 1007
-  too_big,         // 1009
-  policy,          // 1008
-  slow_consumer,   // its outbox was full: 1013
-  ping_timeout,    // it did not answer our pings
-  shutdown,        // we are going away: 1012
-  internal,        // 1011
+  client,              // the client sent a Close
+  lost,                // the transport ended without one
+  protocol_error,      // the client broke a rule: 1002, 1003, 1007
+  too_big,             // 1009
+  too_many_fragments,  // 1009
+  policy,              // 1008
+  slow_consumer,       // its outbox was full: 1013
+  ping_timeout,        // it did not answer our pings
+  idle_timeout,        // no message for too long: 1008
+  shutdown,            // we are going away: 1012
+  internal,            // 1011
   count_,
 };
 
@@ -78,6 +81,7 @@ class NetworkMetrics {
   PerEach<CloseReason> connections_closed;
   PerEach<RefuseReason> connections_refused;
   Counter slow_consumer_closes;
+  Counter turn_shares_spent;  // times a connection had to wait for its loop's next turn
   PerEach<SubscriptionKind, Gauge> subscriptions;
   PerEach<SubscriptionKind> notifications;  // one for each subscriber it was queued for
   Counter messages_received;
@@ -143,6 +147,8 @@ class Metrics {
   UpstreamMetrics& add_upstream(std::string_view project, std::string_view chain_id,
                                 std::string_view upstream);
 
+  // Who counts the connections of the whole server; outlives the last render(). Once, before the first one.
+  void watch(const session::AcceptGate& gate) { gate_ = &gate; }
   // An answer to an HTTP request, upgrades (101) included.
   void http_answered(int status);
 
@@ -157,6 +163,7 @@ class Metrics {
                                         417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
   std::array<Counter, kStatuses.size() + 1> http_responses_;  // the last: any other
   std::int64_t start_time_s_;
+  const session::AcceptGate* gate_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.
   mutable std::mutex mutex_;

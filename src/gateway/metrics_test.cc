@@ -169,10 +169,46 @@ TEST(MetricNames, FollowTheConventions) {
   }
 }
 
+TEST(Metrics, WhoeverWasTurnedAwayIsThereByReason) {
+  session::AcceptGate gate({.connections_max = 1, .per_address = {}});
+  ASSERT_TRUE(gate.enter());
+  gate.count(gate.enter().error());
+  gate.count(session::Refusal::handshake_timeout);
+  gate.count(session::Refusal::handshake_timeout);
+  Metrics metrics;
+  metrics.watch(gate);
+  const std::string text = metrics.render(kStart);
+  EXPECT_THAT(text, HasSubstr("fanfare_connections 1\n"));
+  EXPECT_THAT(text, HasSubstr("fanfare_connections_refused_total{reason=\"server_connections\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr("fanfare_connections_refused_total{reason=\"handshake_timeout\"} 2\n"));
+  EXPECT_THAT(text, HasSubstr("fanfare_connections_refused_total{reason=\"tls_failed\"} 0\n"));
+}
+
+TEST(Metrics, ClosesHaveTheNameOfTheirReason) {
+  Metrics metrics;
+  NetworkMetrics& network = metrics.add_network("main", "1");
+  for (std::size_t i = 0; i < PerEach<CloseReason>::kSize; ++i) {
+    for (std::size_t times = 0; times <= i; ++times) network.closed(static_cast<CloseReason>(i));
+  }
+  const std::string text = metrics.render(kStart);
+  const auto expect = [&](CloseReason reason, std::string_view name) {
+    EXPECT_THAT(text, HasSubstr("reason=\"" + std::string(name) + "\"} " +
+                                std::to_string(static_cast<std::size_t>(reason) + 1) + "\n"));
+  };
+  expect(CloseReason::too_big, "too_big");
+  expect(CloseReason::too_many_fragments, "too_many_fragments");
+  expect(CloseReason::policy, "policy");
+  expect(CloseReason::ping_timeout, "ping_timeout");
+  expect(CloseReason::idle_timeout, "idle_timeout");
+  expect(CloseReason::internal, "internal");
+}
+
 // Every metric that is rendered is in the list, with its type and labels, and every one of the list is
 // rendered.
 TEST(MetricNames, TheListIsWhatIsRendered) {
+  const session::AcceptGate gate;
   Metrics metrics;
+  metrics.watch(gate);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));

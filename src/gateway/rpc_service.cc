@@ -26,12 +26,15 @@ CloseReason reason_of(const session::CloseInfo& info) {
     case session::Cause::we_closed:
       return CloseReason::policy;
     case session::Cause::rule_broken:
+      if (info.broken_rule == ws::Rule::too_many_fragments) return CloseReason::too_many_fragments;
       return info.code == ws::close_code::message_too_big ? CloseReason::too_big
                                                           : CloseReason::protocol_error;
     case session::Cause::slow_consumer:
       return CloseReason::slow_consumer;
     case session::Cause::pong_timeout:
       return CloseReason::ping_timeout;
+    case session::Cause::idle_timeout:
+      return CloseReason::idle_timeout;
     case session::Cause::connection_lost:
       return CloseReason::lost;
     case session::Cause::shut_down:
@@ -66,6 +69,14 @@ RpcService::RpcService(const session::SessionSettings& settings, RpcLimits limit
 void RpcService::on_open(session::Session& session) {
   session.data<RpcConnection>().session_ = &session;
   metrics().opened();
+}
+
+void RpcService::on_turn_share_spent(session::Session&) {
+  metrics().turn_shares_spent.add();
+}
+
+void RpcService::on_upgrade_refused(int status) {
+  metrics().connections_refused[status == 403 ? RefuseReason::origin : RefuseReason::bad_handshake].add();
 }
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {

@@ -90,6 +90,8 @@ class RpcService final : public session::Endpoint {
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;
+  void on_upgrade_refused(int status) override;
+  void on_turn_share_spent(session::Session& session) override;
   void on_close(session::Session& session, const session::CloseInfo& info) override;
 
  private:

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "gateway/gateway.h"
+#include "gateway/listeners.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -30,8 +31,13 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   std::string http;
   std::string websocket;
   std::string health;
+  std::string unix_paths;
   for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
     const std::string at = gateway.addresses()[i].text();
+    if (gateway.addresses()[i].family() == AF_UNIX) {
+      unix_paths += "  Unix socket    " + gateway.addresses()[i].host() + "\n";
+      continue;
+    }
     const std::string secure = plan.listeners[i].tls ? "s" : "";
     switch (plan.listeners[i].surface) {
       case Surface::routed:
@@ -53,6 +59,12 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   std::string text = "\nFanfare is up.\n";
   if (!http.empty()) text += "  HTTP JSON-RPC  " + http + "\n";
   if (!websocket.empty()) text += "  WebSocket      " + websocket + "\n";
+  text += unix_paths;
+  if (health.empty()) {
+    std::puts(text.c_str());
+    std::fflush(stdout);
+    return;
+  }
   text += "  Metrics        " + health + "/metrics   (also /healthz, /readyz)\n\nThree things to try:\n";
   if (!http.empty()) {
     text += "  curl -s -H 'content-type: application/json' " + http +
@@ -70,8 +82,14 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
 
 }  // namespace
 
-int run(const ServePlan& plan) {
+int run(ServePlan plan) {
   log::set_level(plan.log_level);
+  const auto inherited = net::inherited_sockets();
+  if (!inherited) {
+    log::error("start_failed", {{"error", inherited.error()}});
+    return 1;
+  }
+  take_inherited(plan, *inherited);
   signal(SIGPIPE, SIG_IGN);
   // Blocked before any thread starts, so that only sigwait below sees them.
   const sigset_t signals = handled_signals();
@@ -85,7 +103,8 @@ int run(const ServePlan& plan) {
   for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
     log::info("listening", {{"address", gateway.addresses()[i].text()},
                             {"loops", gateway.loop_count()},
-                            {"loop", gateway.loop_name()}});
+                            {"loop", gateway.loop_name()},
+                            {"inherited", plan.listeners[i].inherited_fd.has_value()}});
   }
   print_welcome(plan, gateway);
 

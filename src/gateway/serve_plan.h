@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "net/loop.h"
+#include "ws/connection.h"
 
 namespace fanfare::gateway {
 
@@ -46,6 +47,9 @@ struct ListenerPlan {
   std::string host = "127.0.0.1";  // an IPv4 or IPv6 address (without brackets) or localhost
   std::uint16_t port = 0;          // 0: the system chooses, and the gateway prints which
   Surface surface = Surface::routed;
+  std::string unix_path = {};              // not empty: a Unix socket instead of host and port
+  std::optional<unsigned> unix_mode = {};  // of it, as in chmod; empty: what the umask leaves
+  std::optional<int> inherited_fd = {};    // a socket that listens already, instead of either
   std::optional<TlsPlan> tls = {};
   bool proxy_protocol = false;  // true: every connection begins with a PROXY header, and it is believed
 
@@ -64,12 +68,19 @@ struct WebSocketSettings {
   std::size_t write_buffer_bytes = 4096;                  // no effect: writes are gathered, not buffered
   std::size_t message_bytes_max = std::size_t{16} << 20;  // a longer message closes with 1009
   std::size_t outbox_bytes_max = std::size_t{4} << 20;    // a reader further behind closes with 1013
+  std::uint32_t fragments_max =
+      ws::kDefaultLimits.fragments_max;        // a message in more frames closes with 1009
+  std::uint16_t frames_per_turn_max = 4096;    // of one connection; the rest waits for the loop's next turn
+  std::uint32_t bytes_per_turn_max = 1 << 20;  // the same
+  Duration idle_timeout = Duration::zero();    // no message either way: closes with 1008; zero: never
 
   bool operator==(const WebSocketSettings&) const = default;
 };
 
 struct HttpSettings {
-  std::size_t body_bytes_max = std::size_t{16} << 20;  // a longer request body is refused with 413
+  std::size_t body_bytes_max = std::size_t{16} << 20;     // a longer request body is refused with 413
+  std::size_t head_bytes_max = std::size_t{16} << 10;     // a longer request head is refused with 431
+  Duration handshake_timeout = std::chrono::seconds(10);  // from the accept to the first request's head
 
   bool operator==(const HttpSettings&) const = default;
 };

@@ -172,7 +172,11 @@ ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
 }
 
 void EpollLoop::stop_listening(ListenerId id) {
-  listeners_[id].descriptor = Descriptor();
+  Listener& listener = listeners_[id];
+  if (!listener.descriptor.valid()) return;
+  // Others may hold duplicates of the socket, and epoll would go on telling us about it.
+  watch(EPOLL_CTL_DEL, listener.descriptor.get(), 0, 0);
+  listener.descriptor = Descriptor();
 }
 
 void EpollLoop::accept(Listener& listener) {

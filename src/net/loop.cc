@@ -49,6 +49,7 @@ void Loop::run_once(Duration wait) {
 }
 
 void Loop::turn(Duration wait) {
+  ++turn_number_;
   if (!mailbox_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
     wait = Duration::zero();
   } else if (const auto due = timers_.next_due()) {

@@ -57,6 +57,8 @@ class Loop {
 
   // The loop's thread (or, before run(), the thread that will run it).
   Instant now() const { return now_; }
+  // Of the turn under way; wraps, so only whether two are the same means anything.
+  std::uint32_t turn_number() const { return turn_number_; }
   TimerId call_at(Instant due, Task task) { return timers_.add(due, std::move(task)); }
   TimerId call_after(Duration delay, Task task) {
     return timers_.add(clock_->now() + delay, std::move(task));
@@ -70,7 +72,8 @@ class Loop {
   void adopt_connecting(std::unique_ptr<Stream> stream, Descriptor descriptor);
 
   virtual ListenerId listen(Descriptor descriptor, AcceptHandler handler) = 0;
-  // Connections the kernel had already completed but nobody accepted are reset.
+  // Connections the kernel had already completed but nobody accepted are reset, unless somebody else holds
+  // the socket, too: then they are left to them.
   virtual void stop_listening(ListenerId id) = 0;
 
   std::size_t stream_count() const { return streams_.size(); }
@@ -135,6 +138,7 @@ class Loop {
   Descriptor wake_fd_;
   Instant now_;
   Arena arena_;
+  std::uint32_t turn_number_ = 0;
   std::vector<std::uint8_t> dropped_;
   std::unique_ptr<std::uint8_t[]> plain_;  // made with the first TLS stream
   std::vector<std::unique_ptr<Outbox>> spare_outboxes_;

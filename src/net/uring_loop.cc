@@ -388,10 +388,13 @@ void UringLoop::arm_accept(Listener& listener) {
 void UringLoop::stop_listening(ListenerId id) {
   Listener& listener = listeners_[id];
   if (std::exchange(listener.stopped, true)) return;
-  // The socket itself goes when the kernel has given up the accept; nobody new gets in meanwhile.
-  ::shutdown(listener.descriptor.get(), SHUT_RDWR);
+  // No shutdown(): the socket may be shared with other loops or processes, who go on with it.
   cancel(tag_of(listener, Operation::accept));
-  ring_->submit();
+  // The kernel gives up the accept in here, and with the descriptor the socket goes at once, not with the
+  // next turn: there may be none.
+  io_uring_submit_and_get_events(&ring_->uring);
+  ring_->messages_used = 0;
+  listener.descriptor = Descriptor();
 }
 
 void UringLoop::accepted(Listener& listener, Completion completion) {
@@ -401,10 +404,7 @@ void UringLoop::accepted(Listener& listener, Completion completion) {
     if (!listener.stopped) listener.handler(std::move(connected));
   }
   if (!over) return;
-  if (listener.stopped) {
-    listener.descriptor = Descriptor();
-    return;
-  }
+  if (listener.stopped) return;
   const int code = -completion.result;
   if (code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM) {
     log::error("accept_failed", {{"error", OsError{.call = "accept", .code = code, .detail = {}}.message()},

@@ -52,6 +52,7 @@ bool is_worth_retrying(const CloseInfo& info) {
       }
     case Cause::we_closed:
     case Cause::rule_broken:
+    case Cause::idle_timeout:
     case Cause::shut_down:
       return false;
   }

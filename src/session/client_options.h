@@ -45,7 +45,9 @@ struct ClientOptions {
   std::vector<ws::OwnedHeader> headers;
   std::vector<std::string> subprotocols;  // in order of preference
   std::string origin;                     // empty: no Origin header
-  ws::DeflateOptions deflate;
+  // The server's window is left to the server: some ignore that a smaller one was asked for, and the
+  // handshake would fail (RFC7692§7.1.2.1).
+  ws::DeflateOptions deflate{.server_max_window_bits = ws::kWindowBitsMax};
   // The heartbeat is the watchdog: a peer that is silent for pong_timeout after a ping is given up.
   SessionSettings session;
   // Looking up the name and trying its addresses, all together.

@@ -28,6 +28,7 @@ enum class Cause : std::uint8_t {
   rule_broken,      // the peer broke a rule
   slow_consumer,    // outbox_bytes_max
   pong_timeout,     // silent after a ping
+  idle_timeout,     // SessionSettings::idle_timeout
   connection_lost,  // reset, or FIN without a Close frame
   shut_down,        // the server stopped
 };
@@ -48,10 +49,15 @@ class Endpoint {
   Endpoint& operator=(const Endpoint&) = delete;
 
   virtual void on_open(Session&) {}
+  // A handshake for this endpoint broke a rule or the policy, and was answered with this status.
+  virtual void on_upgrade_refused(int /*status*/) {}
   virtual void on_message(Session&, const Message&) = 0;
   // The outbox is empty again after send() said congested.
   virtual void on_drained(Session&) {}
   virtual void on_pong(Session&, Bytes) {}
+  // The session has had its share of this turn (frames_per_turn_max, bytes_per_turn_max) and goes on in the
+  // next: only to be counted.
+  virtual void on_turn_share_spent(Session&) {}
   // Exactly once for every session that was opened. Nothing can be sent any more.
   virtual void on_close(Session&, const CloseInfo&) {}
 

@@ -166,6 +166,41 @@ TEST_P(LoopServerTest, PeerThatAnswersPingsStays) {
   EXPECT_EQ(server_->sessions().size(), 1U);
 }
 
+TEST_P(LoopServerTest, SessionWithoutMessagesIsClosedWith1008AfterIdleTimeout) {
+  settings_.idle_timeout = 100s;
+  const auto peer = open_websocket();
+  for (int i = 0; i < 3; ++i) {
+    pass(settings_.ping_interval + 200ms);
+    EXPECT_EQ(read_now(peer), std::string("\x89\x00", 2));
+    write(peer, client_frame(0x8a, ""));  // which is no message
+    loop_->run_once(0ms);
+  }
+  pass(9'000ms);
+  EXPECT_EQ(read_now(peer), "");
+  pass(500ms);
+  EXPECT_EQ(read_now(peer).substr(2, 2), "\x03\xf0");
+  write(peer, client_frame(0x88, "\x03\xf0"));
+  read_until(peer, "EOF");
+  EXPECT_EQ(endpoint_.events.back(), "close idle_timeout 1008 ");
+}
+
+TEST_P(LoopServerTest, MessageInEitherDirectionStartsTheIdleTimeAnew) {
+  settings_.idle_timeout = 20s;
+  settings_.ping_interval = 0s;
+  endpoint_.when_message = [](Session&, std::string_view) {};
+  const auto peer = open_websocket();
+  pass(15'000ms);
+  write(peer, client_frame(0x81, "here"));
+  loop_->run_once(0ms);
+  pass(15'000ms);
+  EXPECT_EQ(read_now(peer), "");
+  endpoint_.last->send_text("you");
+  pass(15'000ms);
+  EXPECT_EQ(read_now(peer).substr(2, 3), "you");
+  pass(5'300ms);
+  EXPECT_EQ(read_now(peer).substr(2, 2), "\x03\xf0");
+}
+
 TEST_P(LoopServerTest, HalfARequestIsGivenUpAfterRequestTimeout) {
   const auto peer = connect();
   write(peer, "GET / HT");
@@ -230,6 +265,30 @@ TEST_P(LoopServerTest, ReaderThatFallsBehindIsClosedWith1013) {
   pass(settings_.close_timeout + 400ms);
   EXPECT_EQ(endpoint_.events.back(), "close slow_consumer 1006 ");
   EXPECT_EQ(server_->sessions().size(), 0U);
+}
+
+// The clock stands still: it is the outbox that ends it, not close_timeout.
+TEST_P(LoopServerTest, PongsForOneWhoNeverReadsAreLimitedInClosing_RFC6455_5_5_2) {
+  settings_.limits.message_bytes_max = 1 << 16;
+  const auto peer = open_websocket();
+  std::string pings;
+  for (int i = 0; i < 100; ++i) pings += client_frame(0x89, std::string(125, 'p'));
+  std::size_t sent = 0;
+  const auto is_gone = [&] { return server_->sessions().size() == 0; };
+  ASSERT_TRUE(run_until([&] {
+    const ssize_t written = ::send(peer.get(), pings.data(), pings.size(), MSG_NOSIGNAL);
+    if (written > 0) sent += static_cast<std::size_t>(written);
+    // A frame cut by a full socket would be garbage after it: the rest of it goes out first.
+    for (std::size_t at = written > 0 ? static_cast<std::size_t>(written) : pings.size();
+         at < pings.size() && !is_gone();) {
+      loop_->run_once(0ms);
+      const ssize_t more = ::send(peer.get(), pings.data() + at, pings.size() - at, MSG_NOSIGNAL);
+      if (more > 0) at += static_cast<std::size_t>(more);
+    }
+    return is_gone();
+  }));
+  EXPECT_EQ(endpoint_.events.back(), "close slow_consumer 1006 ");
+  EXPECT_LT(sent, 4 * settings_.outbox_bytes_max);
 }
 
 TEST_P(LoopServerTest, OneMessageMayBeLargerThanTheOutbox) {

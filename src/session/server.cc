@@ -25,12 +25,28 @@ namespace {
 
 using Listening = std::vector<net::Descriptor>;
 
+std::expected<net::Descriptor, net::OsError> duplicate(int fd) {
+  net::Descriptor shared(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!shared.valid()) return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
+  return shared;
+}
+
+std::expected<net::Descriptor, net::OsError> take_inherited(int fd) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  // Who else holds it: whoever comes too late for a connection must not wait for the next one.
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
+    return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
+  }
+  return duplicate(fd);
+}
+
 std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& listeners,
                                                 std::vector<net::Address>& addresses) {
   Listening listening;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     net::Address& address = addresses[i];
-    auto socket = net::listen_on(address, {.unix_mode = listeners[i].unix_mode});
+    auto socket = listeners[i].inherited_fd ? take_inherited(*listeners[i].inherited_fd)
+                                            : net::listen_on(address, {.unix_mode = listeners[i].unix_mode});
     if (!socket) return std::unexpected(socket.error());
     // Port 0: the next loops bind the port this one got.
     auto bound = net::local_address(socket->get());
@@ -41,18 +57,15 @@ std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& lis
   return listening;
 }
 
-// What the other loops listen on. A Unix path has one socket, which they share: whoever is first accepts.
-std::expected<Listening, net::OsError> bind_again(std::vector<net::Address>& addresses,
+// What the other loops listen on. A Unix path has one socket, and so has what was inherited; they share it:
+// whoever is first accepts.
+std::expected<Listening, net::OsError> bind_again(const std::vector<Listener>& listeners,
+                                                  const std::vector<net::Address>& addresses,
                                                   const Listening& first) {
   Listening listening;
   for (std::size_t i = 0; i < addresses.size(); ++i) {
-    if (addresses[i].family() == AF_UNIX) {
-      net::Descriptor shared(::fcntl(first[i].get(), F_DUPFD_CLOEXEC, 0));
-      if (!shared.valid()) return std::unexpected(net::last_error("fcntl", addresses[i].text()));
-      listening.push_back(std::move(shared));
-      continue;
-    }
-    auto socket = net::listen_on(addresses[i]);
+    const bool shared = addresses[i].family() == AF_UNIX || listeners[i].inherited_fd;
+    auto socket = shared ? duplicate(first[i].get()) : net::listen_on(addresses[i]);
     if (!socket) return std::unexpected(socket.error());
     listening.push_back(std::move(*socket));
   }
@@ -73,7 +86,7 @@ std::expected<void, net::OsError> Server::start(const std::vector<net::Address>&
                                                 MakeSites make_sites) {
   std::vector<Listener> listeners;
   for (const net::Address& address : addresses) {
-    listeners.push_back({.address = address, .options = {}, .unix_mode = {}});
+    listeners.push_back({.address = address, .options = {}});
   }
   return start(listeners, std::move(make_sites));
 }
@@ -83,17 +96,19 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
   FANFARE_CHECK(threads_.empty());  // a server starts once
   const std::size_t count =
       options_.loops > 0 ? options_.loops : std::max<std::size_t>(1, std::thread::hardware_concurrency());
-  for (const Listener& listener : listeners) addresses_.push_back(listener.address);
-  for (const net::Address& address : addresses_) {
-    if (const auto free = net::check_free(address); !free) return std::unexpected(free.error());
+  for (const Listener& listener : listeners) {
+    addresses_.push_back(listener.address);
+    if (listener.inherited_fd) continue;
+    if (const auto free = net::check_free(listener.address); !free) return std::unexpected(free.error());
   }
   std::vector<Listening> listening;
   for (std::size_t i = 0; i < count; ++i) {
-    auto bound = i == 0 ? bind_all(listeners, addresses_) : bind_again(addresses_, listening.front());
+    auto bound =
+        i == 0 ? bind_all(listeners, addresses_) : bind_again(listeners, addresses_, listening.front());
     if (!bound) return std::unexpected(bound.error());
     listening.push_back(std::move(*bound));
   }
-  remember_unix_paths();
+  remember_unix_paths(listeners);
   for (std::size_t i = 0; i < count; ++i) {
     auto thread = std::make_unique<Thread>();
     std::promise<std::expected<std::string_view, net::OsError>> ready;
@@ -128,10 +143,12 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
   return {};
 }
 
-void Server::remember_unix_paths() {
-  for (const net::Address& address : addresses_) {
+void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
+  for (std::size_t i = 0; i < addresses_.size(); ++i) {
+    const net::Address& address = addresses_[i];
     struct stat made{};
-    if (address.family() != AF_UNIX || ::stat(address.host().c_str(), &made) != 0) continue;
+    if (listeners[i].inherited_fd || address.family() != AF_UNIX) continue;
+    if (::stat(address.host().c_str(), &made) != 0) continue;
     unix_paths_.push_back({.path = address.host(), .device = made.st_dev, .inode = made.st_ino});
   }
 }

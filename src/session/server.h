@@ -26,7 +26,10 @@ struct Listener {
   net::Address address;
   ListenerOptions options;
   // Of a Unix path: who may connect, as in chmod. Empty: what the umask leaves.
-  std::optional<unsigned> unix_mode;
+  std::optional<unsigned> unix_mode = {};
+  // A socket that listens already (net/inherited_sockets.h), instead of `address`. The loops share it, and it
+  // stays open and listening when the server stops.
+  std::optional<int> inherited_fd = {};
 };
 
 class Server {
@@ -72,7 +75,7 @@ class Server {
     std::uint64_t device = 0;
     std::uint64_t inode = 0;
   };
-  void remember_unix_paths();
+  void remember_unix_paths(const std::vector<Listener>& listeners);
   void remove_unix_paths();
 
   ServerOptions options_;

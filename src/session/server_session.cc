@@ -185,6 +185,7 @@ bool ServerSession::upgrade(const http::Request& request) {
   if (!accepted) {
     const ws::UpgradeRefusal& refusal = accepted.error();
     log::debug("upgrade_refused", {{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
+    acceptance.endpoint->on_upgrade_refused(refusal.status);
     respond({.status = refusal.status, .body = refusal.reason + "\n", .headers = refusal.headers});
     return false;
   }

@@ -1,5 +1,6 @@
 #include "session/session.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,8 @@ std::string_view name_of(Cause cause) {
       return "slow_consumer";
     case Cause::pong_timeout:
       return "pong_timeout";
+    case Cause::idle_timeout:
+      return "idle_timeout";
     case Cause::connection_lost:
       return "connection_lost";
     case Cause::shut_down:
@@ -54,33 +57,82 @@ void Session::open(Endpoint& endpoint, ws::Connection::Options options) {
   endpoint_ = &endpoint;
   connection_.emplace(std::move(options));
   phase_ = Phase::open;
-  deadline_from_ms_ = now_ms();
+  deadline_from_ms_ = idle_since_ms_ = now_ms();
   endpoint.on_open(*this);
 }
 
 void Session::receive_messages(MutableBytes input) {
   awaiting_pong_ = false;
   table_.counters().bytes_received.add(input.size());
-  if (paused_) {
-    // The loop may have had these bytes in hand when pause() was called.
-    if (unread_ == nullptr) unread_ = std::make_unique<std::vector<std::uint8_t>>();
-    unread_->insert(unread_->end(), input.begin(), input.end());
-    return;
-  }
-  consume(input);
+  // The loop may have had more in hand when reading was paused.
+  if (unread_ != nullptr) return keep(input);
+  const MutableBytes rest = consume(input);
+  if (rest.empty() || is_closed()) return;
+  keep(rest);
+  go_on_next_turn();
 }
 
-void Session::consume(MutableBytes input) {
+// Bytes that may still be read in this turn; zero, too, when there were frames enough.
+std::size_t Session::share_left() {
+  if (const auto turn = static_cast<std::uint16_t>(loop().turn_number()); turn_ != turn) {
+    turn_ = turn;
+    turn_frames_ = 0;
+    turn_bytes_ = 0;
+  }
+  const SessionSettings& settings = endpoint_->settings();
+  if (turn_frames_ >= settings.frames_per_turn_max || turn_bytes_ >= settings.bytes_per_turn_max) return 0;
+  return settings.bytes_per_turn_max - turn_bytes_;
+}
+
+void Session::keep(Bytes input) {
+  if (unread_ == nullptr) unread_ = std::make_unique<Unread>();
+  unread_->bytes.insert(unread_->bytes.end(), input.begin(), input.end());
+}
+
+void Session::go_on() {
+  if (paused_ || unread_ == nullptr || is_closed()) return;
+  if (share_left() == 0) return table_.go_on_next_turn(*this);  // still the same turn
+  // Taken out while it is looked at: handlers may pause and resume as they like.
+  auto unread = std::exchange(unread_, nullptr);
+  const MutableBytes rest = consume(MutableBytes(unread->bytes).subspan(unread->done));
+  if (is_closed()) return;
+  if (!rest.empty()) {
+    unread->done = unread->bytes.size() - rest.size();
+    unread_ = std::move(unread);
+    return go_on_next_turn();
+  }
+  if (end_waits_) {
+    end_waits_ = false;
+    return on_end();
+  }
+  if (!paused_) resume_reading();
+}
+
+void Session::go_on_next_turn() {
+  if (paused_) return;  // resume() goes on
+  pause_reading();
+  table_.counters().turn_shares_spent.add();
+  endpoint_->on_turn_share_spent(*this);
+  table_.go_on_next_turn(*this);
+}
+
+MutableBytes Session::consume(MutableBytes input) {
+  const SessionSettings& settings = endpoint_->settings();
+  const std::size_t share = std::min(share_left(), input.size());
+  const MutableBytes after = input.subspan(share);
+  input = input.first(share);
   bool has_answered = false;
-  while (!is_closed()) {
-    if (paused_) {
-      if (!input.empty()) unread_ = std::make_unique<std::vector<std::uint8_t>>(input.begin(), input.end());
-      break;
-    }
+  while (!is_closed() && !paused_ && turn_frames_ < settings.frames_per_turn_max &&
+         turn_bytes_ < settings.bytes_per_turn_max) {
+    const std::size_t before = input.size();
     const auto event = connection_->next(input, *this);
+    const std::size_t weight = std::max(before - input.size(), event ? event->payload.size() : 0);
+    turn_bytes_ += static_cast<std::uint32_t>(std::min<std::size_t>(weight, UINT32_MAX - turn_bytes_));
     if (!event) break;
+    ++turn_frames_;
     switch (event->kind) {
       case ws::Event::Kind::message:
+        had_message_ = true;
         table_.counters().messages_received.add();
         if (phase_ == Phase::open) {
           endpoint_->on_message(*this, {.opcode = event->opcode, .payload = event->payload});
@@ -105,9 +157,22 @@ void Session::consume(MutableBytes input) {
       }
     }
   }
-  // Answers the connection made by itself (pongs) count against the outbox like everything else; they may
-  // stand behind the one large message that the outbox takes past its limit.
-  if (has_answered && phase_ == Phase::open) has_room(endpoint_->settings().limits.message_bytes_max);
+  if (has_answered) check_answers();
+  return {input.data(), input.size() + after.size()};
+}
+
+// Answers the connection made by itself (pongs) count against the outbox like everything else; they may stand
+// behind the one large message that the outbox takes past its limit.
+void Session::check_answers() {
+  const SessionSettings& settings = endpoint_->settings();
+  const std::size_t allowance = settings.limits.message_bytes_max;
+  if (phase_ == Phase::open && !has_room(allowance)) return;
+  // RFC6455§5.5.2: Pings are answered until the peer's Close comes, but not for one who reads none of it, see
+  // docs/decisions/0014-where-we-are-lenient.md.
+  if (phase_ == Phase::closing && queued_bytes() >= 2 * settings.outbox_bytes_max + allowance) {
+    end(cause_, ws::close_code::abnormal);
+    close();
+  }
 }
 
 void Session::handle_close(const ws::Event& event) {
@@ -123,12 +188,14 @@ void Session::handle_close(const ws::Event& event) {
 SendResult Session::send(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   connection_->send(opcode, payload, *this);
+  had_message_ = true;
   return after_queueing();
 }
 
 SendResult Session::send_frame(const SharedBytes& frame) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
-  push(frame);
+  push(connection_->shared_form(frame));
+  had_message_ = true;
   return after_queueing();
 }
 
@@ -196,12 +263,8 @@ void Session::pause() {
 void Session::resume() {
   if (!paused_) return;
   paused_ = false;
-  if (unread_ != nullptr) {
-    const auto unread = std::exchange(unread_, nullptr);
-    consume(*unread);
-  }
-  if (paused_) return;
   awaiting_pong_ = false;
+  if (unread_ != nullptr) return go_on();
   resume_reading();
 }
 
@@ -212,6 +275,11 @@ void Session::on_flushed() {
 }
 
 void Session::on_end() {
+  // What came before the FIN is handed out before it.
+  if (unread_ != nullptr) {
+    end_waits_ = true;
+    return;
+  }
   // A FIN in the middle of the WebSocket, or the peer's part of the end.
   if (phase_ == Phase::ended && queued_bytes() > 0)
     return finish_writing();  // it may still read; the loop closes after the last byte
@@ -228,6 +296,28 @@ void Session::on_detached() {
   if (id_.generation != 0) table_.remove(*this);
 }
 
+void Session::check_open(std::uint32_t now) {
+  if (had_message_) idle_since_ms_ = now;
+  had_message_ = false;
+  // A session that is not read cannot be heard.
+  if (paused_) return;
+  const SessionSettings& settings = endpoint_->settings();
+  if (settings.idle_timeout > Duration::zero() && now - idle_since_ms_ >= to_ms(settings.idle_timeout)) {
+    connection_->close(ws::close_code::policy_violation, "no message for too long", *this);
+    return begin_closing(Cause::idle_timeout);
+  }
+  if (settings.ping_interval == Duration::zero()) return;
+  const std::uint32_t since = now - deadline_from_ms_;
+  if (awaiting_pong_ && since >= to_ms(settings.pong_timeout)) {
+    end(Cause::pong_timeout, ws::close_code::abnormal);
+    close();
+  } else if (!awaiting_pong_ && since >= to_ms(settings.ping_interval)) {
+    deadline_from_ms_ = now;
+    awaiting_pong_ = true;
+    connection_->ping({}, *this);
+  }
+}
+
 void Session::check_time(std::uint32_t now) {
   if (phase_ == Phase::handshake || is_closed()) return;
   const SessionSettings& settings = endpoint_->settings();
@@ -236,16 +326,7 @@ void Session::check_time(std::uint32_t now) {
     case Phase::handshake:
       break;
     case Phase::open:
-      // A session that is not read cannot be heard.
-      if (settings.ping_interval == Duration::zero() || paused_) break;
-      if (awaiting_pong_ && since >= to_ms(settings.pong_timeout)) {
-        end(Cause::pong_timeout, ws::close_code::abnormal);
-        close();
-      } else if (!awaiting_pong_ && since >= to_ms(settings.ping_interval)) {
-        deadline_from_ms_ = now;
-        awaiting_pong_ = true;
-        connection_->ping({}, *this);
-      }
+      check_open(now);
       break;
     case Phase::closing:
       // RFC6455§7.1.7: the peer had its time to answer.

@@ -96,7 +96,15 @@ class Session : public net::Stream {
 
   enum class Phase : std::uint8_t { handshake, open, closing, ended };
 
-  void consume(MutableBytes input);
+  // Hands out what the share of this turn allows; returns the rest.
+  MutableBytes consume(MutableBytes input);
+  std::size_t share_left();
+  void check_answers();
+  void keep(Bytes input);
+  // Goes on with what was kept, when the application or the next turn lets it.
+  void go_on();
+  void go_on_next_turn();
+  void check_open(std::uint32_t now_ms);
   void handle_close(const ws::Event& event);
   SendResult after_queueing();
   bool has_room(std::size_t allowance = 0);
@@ -107,18 +115,29 @@ class Session : public net::Stream {
   // server's FIN first, unless it failed the connection.
   void leave();
 
+  struct Unread {
+    std::vector<std::uint8_t> bytes;
+    std::size_t done = 0;
+  };
+
+  std::uint32_t idle_since_ms_ = 0;  // no message since then, but for had_message_
   SessionTable& table_;
   Endpoint* endpoint_ = nullptr;
   std::unique_ptr<SessionData> data_;
-  std::unique_ptr<std::vector<std::uint8_t>> unread_;  // received while paused
+  std::unique_ptr<Unread> unread_;  // received while paused, or past the share of a turn
   std::optional<ws::Connection> connection_;
   SessionId id_;
   std::uint32_t deadline_from_ms_ = 0;  // when the last ping went out, or when closing began
+  std::uint32_t turn_bytes_ = 0;        // of the turn turn_, as turn_frames_
+  std::uint16_t turn_frames_ = 0;
+  std::uint16_t turn_ = 0;
   Phase phase_ = Phase::handshake;
   Cause cause_ = Cause::we_closed;
-  bool paused_ = false;
-  bool awaiting_pong_ = false;
-  bool congested_ = false;
+  bool paused_ : 1 = false;
+  bool awaiting_pong_ : 1 = false;
+  bool congested_ : 1 = false;
+  bool had_message_ : 1 = false;  // since the last sweep
+  bool end_waits_ : 1 = false;    // the peer's FIN came, behind what is unread
 };
 
 }  // namespace fanfare::session

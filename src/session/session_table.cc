@@ -1,15 +1,21 @@
 #include "session/session_table.h"
 
+#include <utility>
+
 #include "base/check.h"
 
 namespace fanfare::session {
 
 SessionTable::SessionTable(net::Loop& loop, Duration sweep_interval)
-    : loop_(loop), sweep_interval_(sweep_interval), started_(loop.now()) {
+    : loop_(loop),
+      sweep_interval_(sweep_interval),
+      started_(loop.now()),
+      self_(std::make_shared<SessionTable*>(this)) {
   schedule();
 }
 
 SessionTable::~SessionTable() {
+  *self_ = nullptr;
   FANFARE_CHECK(size_ == 0);
   loop_.cancel(timer_);
 }
@@ -54,6 +60,21 @@ void SessionTable::remove(Session& session) {
   places_[session.id_.place].session = nullptr;
   free_places_.push_back(session.id_.place);
   --size_;
+}
+
+void SessionTable::go_on_next_turn(Session& session) {
+  going_on_.push_back(session.id_);
+  if (going_on_.size() > 1) return;
+  loop_.post([self = self_] {
+    if (*self != nullptr) (*self)->go_on();
+  });
+}
+
+// Who has no share left, because this is still the same turn, asks for the next one again.
+void SessionTable::go_on() {
+  for (const SessionId id : std::exchange(going_on_, {})) {
+    if (Session* session = find(id)) session->go_on();
+  }
 }
 
 void SessionTable::schedule() {

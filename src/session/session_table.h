@@ -30,7 +30,8 @@ struct SessionCounters {
   Counter messages_received;
   Counter messages_sent;
   Counter bytes_received;
-  Counter bytes_sent;  // queued for sending, frames and HTTP alike
+  Counter bytes_sent;         // queued for sending, frames and HTTP alike
+  Counter turn_shares_spent;  // times a session had to wait for its next turn
 };
 
 class SessionTable {
@@ -72,6 +73,8 @@ class SessionTable {
     std::uint32_t generation = 0;
   };
 
+  void go_on_next_turn(Session& session);
+  void go_on();
   void add(Session& session);
   void remove(Session& session);
   void sweep();
@@ -86,6 +89,8 @@ class SessionTable {
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_places_;
   std::size_t size_ = 0;
+  std::vector<SessionId> going_on_;      // in the next turn
+  std::shared_ptr<SessionTable*> self_;  // what is posted to the loop may outlive the table
   net::TimerId timer_;
 };
 

@@ -25,6 +25,15 @@ struct SessionSettings {
   std::size_t outbox_bytes_max = std::size_t{4} << 20;
   // From here on send() says congested: a sender that can wait should wait for on_drained.
   std::size_t outbox_bytes_high = std::size_t{1} << 20;
+  // What one session may be given in a turn of its loop, so that nobody else waits for it: messages and
+  // control frames, and bytes, those that arrived or those of the messages they became, whichever are more.
+  // At either one the rest is kept, nothing more is read, and the next turn goes on from there. A message may
+  // be larger. Both at least 1.
+  std::uint16_t frames_per_turn_max = 4096;
+  std::uint32_t bytes_per_turn_max = 1 << 20;
+  // A session without a message in either direction for this long is closed with 1008. Pings and pongs are no
+  // messages. Zero: never.
+  Duration idle_timeout = Duration::zero();
 };
 
 // Of a listening port; outlives its sessions.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/shared_bytes.h"
 #include "ws/opcode.h"
 
 namespace fanfare::ws {
@@ -33,6 +34,10 @@ class MessageCodec {
   // The compressed payload (RFC7692§7.2.1, without the trailing 00 00 ff ff), or empty when sending the
   // message as it is is better. The view is good until the next call on the same thread.
   virtual std::optional<Bytes> compress(Opcode opcode, Bytes message) = 0;
+
+  // What to send instead of a whole uncompressed frame of a server that many connections share: its
+  // compressed twin, which is shared as well, or the frame itself. It is sent.
+  virtual SharedBytes shared_form(const SharedBytes& frame) { return frame; }
 };
 
 }  // namespace fanfare::ws

@@ -32,7 +32,9 @@ namespace fanfare::ws {
 // RFC6455§10.4. Both hold for messages received; past them the connection fails with 1009.
 struct Limits {
   std::size_t message_bytes_max = std::size_t{16} << 20U;  // after inflation, too
-  std::uint32_t fragments_max = 65'536;                    // frames of one message, empty ones too
+  // Frames of one message, empty ones too. Some clients end a message with an empty frame: room for that
+  // behind 4 MiB in pieces of 64 bytes.
+  std::uint32_t fragments_max = 70'000;
 };
 inline constexpr Limits kDefaultLimits{};
 
@@ -101,6 +103,10 @@ class Connection {
   Role role() const { return role_; }
   // A whole frame may be put into the output by another hand (encode_message()).
   bool can_send_message() const { return state_ == State::open && !sending_message_; }
+  // Such a frame, in the form in which this connection sends it: compressed, where that was agreed on.
+  SharedBytes shared_form(const SharedBytes& frame) {
+    return codec_ == nullptr ? frame : codec_->shared_form(frame);
+  }
   // RFC6455§7.1.1: a server closes TCP first, once its output is flushed; a client waits for that, for as
   // long as its owner has patience, and closes at once only when it failed the connection. Whoever closes
   // shuts down writing first and reads to the end: a reset could destroy the Close frame on its way.

@@ -6,6 +6,7 @@
 #include "base/random.h"
 #include "ws/deflate_codec.h"
 #include "ws/deflate_for_tests.h"
+#include "ws/encode.h"
 
 namespace fanfare::ws {
 namespace {
@@ -67,21 +68,61 @@ TEST(DeflateShared, OneFrameServesEveryKindOfConnection) {
                          pool);
   DeflateCodec forgetful_client({.server_no_context_takeover = true, .server_max_window_bits = 12},
                                 Role::client, peer);
-  EXPECT_EQ(takeover.shared_window_bits(), 12);
-  EXPECT_EQ(forgetful.shared_window_bits(), 12);
   for (int count = 0; count < 10; ++count) {
     const std::string own = json(random, 2000);
     const std::string broadcast = json(random, 30000);
     EXPECT_EQ(inflated(takeover_client, owned(takeover.compress(Opcode::text, wire(own)))), own);
     EXPECT_EQ(inflated(forgetful_client, owned(forgetful.compress(Opcode::text, wire(own)))), own);
-    const SharedBytes frame = pool.compress_shared(Opcode::text, wire(broadcast), 12).value();
+    const SharedBytes plain = encode_message(Opcode::text, wire(broadcast));
+    const SharedBytes frame = takeover.shared_form(plain);
+    EXPECT_EQ(forgetful.shared_form(plain).view().data(), frame.view().data()) << "made once";
     ASSERT_EQ(frame.view()[1], 126);
     const Bytes payload = frame.view().subspan(4);
     ASSERT_EQ((frame.view()[2] << 8) | frame.view()[3], static_cast<int>(payload.size()));
-    takeover.sent_shared();
     EXPECT_EQ(inflated(takeover_client, payload), broadcast);
     EXPECT_EQ(inflated(forgetful_client, payload), broadcast);
   }
+}
+
+TEST(DeflateShared, EachWindowHasItsOwnTwin) {
+  SeededRandom random(12);
+  DeflatePool pool(kEager);
+  DeflateCodec large({.server_max_window_bits = 15}, Role::server, pool);
+  DeflateCodec small({.server_max_window_bits = 9}, Role::server, pool);
+  DeflateCodec small_client({.server_max_window_bits = 9}, Role::client, pool);
+  const std::string broadcast = json(random, 3000);
+  const SharedBytes plain = encode_message(Opcode::text, wire(broadcast));
+  const SharedBytes frame = small.shared_form(plain);
+  EXPECT_NE(large.shared_form(plain).view().data(), frame.view().data());
+  EXPECT_EQ(inflated(small_client, frame.view().subspan(4)), broadcast);
+}
+
+TEST(DeflateShared, WhatWouldNotShrinkIsSentAsItIs) {
+  SeededRandom random(13);
+  DeflatePool pool({.threshold_bytes = 64});
+  DeflateCodec codec({.server_max_window_bits = 12}, Role::server, pool);
+  const SharedBytes at_threshold = encode_message(Opcode::text, wire(std::string(64, 'a')));
+  EXPECT_NE(codec.shared_form(at_threshold).view().data(), at_threshold.view().data());
+  const SharedBytes below = encode_message(Opcode::text, wire(std::string(63, 'a')));
+  EXPECT_EQ(codec.shared_form(below).view().data(), below.view().data());
+  const SharedBytes incompressible = encode_message(Opcode::binary, wire(noise(random, 500)));
+  EXPECT_EQ(codec.shared_form(incompressible).view().data(), incompressible.view().data());
+}
+
+TEST(DeflateShared, TwinsOfTheLatestFramesAreRemembered) {
+  DeflatePool pool(kEager);
+  DeflateCodec codec({.server_max_window_bits = 12}, Role::server, pool);
+  std::vector<SharedBytes> frames;
+  std::vector<SharedBytes> twins;
+  for (int i = 0; i < 9; ++i) {
+    frames.push_back(encode_message(Opcode::text, wire(std::string(500, static_cast<char>('a' + i)))));
+    twins.push_back(codec.shared_form(frames.back()));
+  }
+  for (std::size_t i = 1; i < frames.size(); ++i) {
+    EXPECT_EQ(codec.shared_form(frames[i]).view().data(), twins[i].view().data());
+  }
+  // The oldest of nine is made again.
+  EXPECT_NE(codec.shared_form(frames.front()).view().data(), twins.front().view().data());
 }
 
 TEST(DeflateShared, WritesTheShortestHeader_RFC6455_5_2) {

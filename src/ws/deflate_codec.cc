@@ -146,6 +146,13 @@ std::optional<Bytes> DeflateCodec::compress_with_history(Bytes message) {
   return Bytes(out, room - stream.avail_out - kTailBytes);
 }
 
+SharedBytes DeflateCodec::shared_form(const SharedBytes& frame) {
+  const SharedBytes twin = pool_.twin_of(frame, send_window_bits_);
+  // The peer's window has moved without our compressor, which must not refer to it.
+  if (!twin.empty()) forget_sent_ = true;
+  return twin.empty() ? frame : twin;
+}
+
 void DeflateCodec::release_idle() {
   if (!deflater_) return;
   deflater_.reset();

@@ -41,11 +41,8 @@ class DeflateCodec final : public MessageCodec {
                                              std::vector<std::uint8_t>& message) override;
   std::optional<Bytes> compress(Opcode opcode, Bytes message) override;
 
-  // Which compressed twin of a broadcast this connection may share: DeflatePool::compress_shared() with these
-  // window bits. Connections with equal numbers share one frame.
-  int shared_window_bits() const { return send_window_bits_; }
-  // Such a frame was sent: the peer's window has moved without our compressor, which must not refer to it.
-  void sent_shared() { forget_sent_ = true; }
+  // Connections of a loop whose sending sides have the same window share one twin.
+  SharedBytes shared_form(const SharedBytes& frame) override;
 
   // Gives back what sending keeps; the next message starts without history. What receiving keeps cannot be
   // given back. For a connection that has been quiet for a while.

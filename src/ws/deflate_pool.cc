@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "ws/encode.h"
 
 namespace fanfare::ws {
 namespace {
@@ -171,17 +172,31 @@ std::optional<Bytes> DeflatePool::compress_sync(Bytes message, int window_bits) 
 std::optional<SharedBytes> DeflatePool::compress_shared(Opcode opcode, Bytes message, int window_bits) {
   const std::optional<Bytes> payload = compress(message, window_bits, Ending::sync_flush);
   if (!payload) return std::nullopt;
-  const std::size_t size = payload->size();
-  // RFC6455§5.2: FIN and RSV1 (RFC7692§6), no mask, the length in its shortest form.
-  std::array<std::uint8_t, 10> header{static_cast<std::uint8_t>(0xc0U | static_cast<std::uint8_t>(opcode))};
-  const std::size_t length_bytes = size < 126 ? 0 : (size <= 0xffff ? 2 : 8);
-  header[1] = static_cast<std::uint8_t>(length_bytes == 0 ? size : (length_bytes == 2 ? 126 : 127));
-  for (std::size_t index = 0; index < length_bytes; ++index) {
-    header[2 + index] = static_cast<std::uint8_t>(size >> (8 * (length_bytes - 1 - index)));
+  return encode_compressed_message(opcode, *payload);
+}
+
+DeflatePool::Broadcast& DeflatePool::broadcast_of(const SharedBytes& frame) {
+  const auto is_it = [&](const Broadcast& one) { return one.frame.view().data() == frame.view().data(); };
+  const auto found = std::ranges::find_if(broadcasts_, is_it);
+  if (found != broadcasts_.end()) return *found;
+  std::erase_if(broadcasts_, [](const Broadcast& one) { return one.frame.size() > kBroadcastBytesMax; });
+  if (broadcasts_.size() == kBroadcastsMax) broadcasts_.pop_back();
+  broadcasts_.push_front({.frame = frame, .twins = {}});
+  return broadcasts_.front();
+}
+
+SharedBytes DeflatePool::twin_of(const SharedBytes& frame, int window_bits) {
+  // RFC6455§5.2: opcode and length are where our own encoder put them.
+  const Bytes bytes = frame.view();
+  const std::size_t length = bytes[1] & 0x7fU;
+  const Bytes message = bytes.subspan(length < 126 ? 2 : (length == 126 ? 4 : 10));
+  if (message.size() < options_.threshold_bytes) return {};
+  std::optional<SharedBytes>& twin = broadcast_of(frame).twins[static_cast<std::size_t>(window_bits)];
+  if (!twin) {
+    const auto opcode = static_cast<Opcode>(bytes[0] & 0x0fU);
+    twin = compress_shared(opcode, message, window_bits).value_or(SharedBytes());
   }
-  return SharedBytes::filled(2 + length_bytes + size, [&](MutableBytes frame) {
-    append(append(frame.data(), Bytes(header.data(), 2 + length_bytes)), *payload);
-  });
+  return *twin;
 }
 
 std::expected<Bytes, CodecError> DeflatePool::inflate(Bytes history, Bytes head, Bytes tail,

@@ -10,8 +10,10 @@
 // message with more blocks behind a final one (RFC7692§7.2.3.4) goes through zlib, which can keep its window
 // over that.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -100,9 +102,13 @@ class DeflatePool {
   std::optional<Bytes> compress(Bytes message, int window_bits, Ending ending);
 
   // The whole frame of a message sent to many: a server's frame, unmasked, RSV1 set. It is good for every
-  // connection whose sending side has at least this window, with or without context takeover; one with
-  // takeover is told by DeflateCodec::sent_shared(). Empty as compress() is.
+  // connection whose sending side has at least this window, with or without context takeover, if its own
+  // compressor forgets what it had sent. Empty as compress() is.
   std::optional<SharedBytes> compress_shared(Opcode opcode, Bytes message, int window_bits);
+
+  // The same for a whole frame as ws::encode_message() makes it. Made once for each window and remembered for
+  // the next connections that ask, as long as the frame is one of the latest. Empty: send the frame itself.
+  SharedBytes twin_of(const SharedBytes& frame, int window_bits);
 
   // RFC7692§7.2.2: the whole payload of one message, in two pieces that are put together, and the window its
   // references may reach into. The view is good until the next call on this pool.
@@ -121,7 +127,17 @@ class DeflatePool {
 
  private:
   struct Codecs;
+  // A frame that is being sent to many, and what it became for each window: empty if it is sent as it is.
+  struct Broadcast {
+    SharedBytes frame;
+    std::array<std::optional<SharedBytes>, kWindowBitsMax + 1> twins;
+  };
+  // A publish asks for one frame again and again, readers that lag for one of the last few; large ones are
+  // not kept for those.
+  static constexpr std::size_t kBroadcastsMax = 8;
+  static constexpr std::size_t kBroadcastBytesMax = 64 * 1024;
 
+  Broadcast& broadcast_of(const SharedBytes& frame);
   std::optional<Bytes> compress_final(Bytes message);
   std::optional<Bytes> compress_sync(Bytes message, int window_bits);
   std::expected<Bytes, CodecError> inflate_blockwise(Bytes history, Bytes compressed, std::size_t bytes_max,
@@ -130,6 +146,7 @@ class DeflatePool {
   DeflateOptions options_;
   DeflateBudget budget_;
   std::unique_ptr<Codecs> codecs_;
+  std::deque<Broadcast> broadcasts_;  // the latest first
   Scratch input_;
   Scratch output_;
 };

@@ -1,0 +1,182 @@
+// What one session may take of a turn, at the limit and one past it, and that nothing gets lost there.
+
+#include <algorithm>
+
+#include "session/loop_server_for_tests.h"
+
+namespace fanfare::session {
+namespace {
+
+class TurnShareTest : public LoopServerTest {
+ protected:
+  TurnShareTest() {
+    endpoint_.when_message = [this](Session& session, std::string_view text) {
+      seen_.push_back(std::string(text));
+      if (when_seen_) when_seen_(session, text);
+    };
+  }
+
+  std::uint64_t shares_spent() const { return server_->sessions().counters().turn_shares_spent.value(); }
+  // The turn in which the first message comes, and no other.
+  void run_first_turn() {
+    ASSERT_TRUE(run_until([&] { return !seen_.empty(); }));
+  }
+  bool all_seen(std::size_t count) {
+    return run_until([&] { return seen_.size() == count; });
+  }
+
+  std::vector<std::string> seen_;
+  std::function<void(Session&, std::string_view)> when_seen_;
+};
+
+std::string frames(std::size_t count, std::string_view payload) {
+  std::string bytes;
+  for (std::size_t i = 0; i < count; ++i) bytes += client_frame(0x81, payload);
+  return bytes;
+}
+
+TEST_P(TurnShareTest, AsManyFramesAsTheLimitAreOneTurn) {
+  settings_.frames_per_turn_max = 4;
+  const auto peer = open_websocket();
+  write(peer, frames(4, "x"));
+  run_first_turn();
+  EXPECT_EQ(seen_.size(), 4U);
+  EXPECT_EQ(shares_spent(), 0U);
+}
+
+TEST_P(TurnShareTest, OneFrameMoreWaitsForTheNextTurn) {
+  settings_.frames_per_turn_max = 4;
+  const auto peer = open_websocket();
+  write(peer, frames(4, "x") + client_frame(0x81, "late"));
+  run_first_turn();
+  EXPECT_EQ(seen_.size(), 4U);
+  EXPECT_EQ(shares_spent(), 1U);
+  ASSERT_TRUE(all_seen(5));
+  EXPECT_EQ(seen_.back(), "late");
+  write(peer, client_frame(0x81, "later"));
+  EXPECT_TRUE(all_seen(6));
+  EXPECT_EQ(shares_spent(), 1U);
+}
+
+TEST_P(TurnShareTest, ControlFramesCountAsFrames) {
+  settings_.frames_per_turn_max = 3;
+  const auto peer = open_websocket();
+  write(peer, client_frame(0x81, "x") + client_frame(0x89, "") + client_frame(0x8a, "") +
+                  client_frame(0x81, "late"));
+  run_first_turn();
+  EXPECT_EQ(seen_.size(), 1U);
+  EXPECT_TRUE(all_seen(2));
+  EXPECT_EQ(shares_spent(), 1U);
+}
+
+TEST_P(TurnShareTest, AsManyBytesAsTheLimitAreOneTurn) {
+  settings_.bytes_per_turn_max = 1000;
+  const auto peer = open_websocket();
+  write(peer, frames(2, std::string(492, 'x')));  // 8 bytes of header each
+  run_first_turn();
+  EXPECT_EQ(seen_.size(), 2U);
+  EXPECT_EQ(shares_spent(), 0U);
+}
+
+TEST_P(TurnShareTest, OneByteMoreWaitsForTheNextTurn) {
+  settings_.bytes_per_turn_max = 1000;
+  const auto peer = open_websocket();
+  write(peer, client_frame(0x81, std::string(492, 'x')) + client_frame(0x81, std::string(493, 'y')));
+  run_first_turn();
+  EXPECT_EQ(seen_.size(), 1U);
+  EXPECT_EQ(shares_spent(), 1U);
+  ASSERT_TRUE(all_seen(2));
+  EXPECT_EQ(seen_.back(), std::string(493, 'y'));
+}
+
+TEST_P(TurnShareTest, MessageLargerThanTheShareTakesSeveralTurns) {
+  settings_.bytes_per_turn_max = 1000;
+  const auto peer = open_websocket();
+  write(peer, client_frame(0x82, std::string(2992, 'x')) + client_frame(0x81, "next"));
+  ASSERT_TRUE(all_seen(2));
+  EXPECT_EQ(seen_.front(), std::string(2992, 'x'));
+  EXPECT_EQ(shares_spent(), 3U);  // after each 1000 bytes, and before "next"
+}
+
+TEST_P(TurnShareTest, SmallMessageThatInflatesCountsByWhatItBecame) {
+  settings_.bytes_per_turn_max = 300;
+  const auto peer = connect();
+  std::string request(kUpgrade);
+  request.insert(request.size() - 2,
+                 "Sec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\n");
+  write(peer, request);
+  read_until(peer, "\r\n\r\n");
+  // 300 times 'a', deflated.
+  const std::string bomb = client_frame(0xc1, std::string("\x4a\x4c\x1c\x05\xc4\x02\x00\x00", 8));
+  write(peer, bomb + bomb);
+  run_first_turn();
+  EXPECT_EQ(seen_.size(), 1U);
+  EXPECT_EQ(seen_.front().size(), 300U);
+  EXPECT_TRUE(all_seen(2));
+}
+
+TEST_P(TurnShareTest, OthersHaveTheirTurnInBetween) {
+  settings_.frames_per_turn_max = 10;
+  const auto greedy = open_websocket();
+  const auto honest = open_websocket();
+  write(greedy, frames(1000, "greedy"));
+  write(honest, client_frame(0x81, "honest"));
+  ASSERT_TRUE(all_seen(1001));
+  const auto its = std::ranges::find(seen_, "honest") - seen_.begin();
+  EXPECT_LE(its, 10);
+  EXPECT_EQ(shares_spent(), 99U);
+}
+
+TEST_P(TurnShareTest, WhatCameBeforeTheFinIsHandedOutBeforeIt) {
+  settings_.frames_per_turn_max = 2;
+  const auto peer = open_websocket();
+  write(peer, frames(7, "x") + client_frame(0x88, "\x03\xe8"));
+  ::shutdown(peer.get(), SHUT_WR);
+  ASSERT_TRUE(run_until([&] { return endpoint_.last == nullptr; }));
+  EXPECT_EQ(seen_.size(), 7U);
+  EXPECT_EQ(endpoint_.events.back(), "close peer_closed 1000 ");
+}
+
+TEST_P(TurnShareTest, FinWithoutACloseIsToldAfterTheLastMessage) {
+  settings_.frames_per_turn_max = 2;
+  const auto peer = open_websocket();
+  write(peer, frames(7, "x"));
+  ::shutdown(peer.get(), SHUT_WR);
+  ASSERT_TRUE(run_until([&] { return endpoint_.last == nullptr; }));
+  EXPECT_EQ(seen_.size(), 7U);
+  EXPECT_EQ(endpoint_.events.back(), "close connection_lost 1006 ");
+}
+
+TEST_P(TurnShareTest, PausingInBetweenHoldsTheRestBack) {
+  settings_.frames_per_turn_max = 2;
+  when_seen_ = [](Session& session, std::string_view text) {
+    if (text == "stop") session.pause();
+  };
+  const auto peer = open_websocket();
+  write(peer, frames(3, "x") + client_frame(0x81, "stop") + frames(4, "y"));
+  ASSERT_TRUE(all_seen(4));
+  for (int i = 0; i < 5; ++i) loop_->run_once(0ms);
+  EXPECT_EQ(seen_.size(), 4U);
+  endpoint_.last->resume();
+  ASSERT_TRUE(all_seen(8));
+  EXPECT_EQ(seen_.back(), "y");
+  write(peer, client_frame(0x81, "alive"));
+  EXPECT_TRUE(all_seen(9));
+}
+
+TEST_P(TurnShareTest, SessionMayGoWhileItsRestWaits) {
+  settings_.frames_per_turn_max = 1;
+  when_seen_ = [](Session& session, std::string_view) { session.close(); };
+  const auto peer = open_websocket();
+  write(peer, frames(5, "x"));
+  EXPECT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
+  EXPECT_EQ(seen_.size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, TurnShareTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
+                         [](const auto& kind) {
+                           return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
+                         });
+
+}  // namespace
+}  // namespace fanfare::session

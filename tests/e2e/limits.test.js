@@ -1,0 +1,92 @@
+// Limits at the gateway, and the metric that tells the operator which of them was reached.
+
+import assert from "node:assert/strict";
+import net from "node:net";
+import { test } from "node:test";
+import { atEnd } from "./support/cleanup.js";
+import { metric, startFanfare, writeConfig } from "./support/fanfare.js";
+import { frame, Opcode, RawSocket } from "./support/raw_socket.js";
+import { until, within } from "./support/waiting.js";
+
+const start = (t, { limits = "", websocket = "" }) =>
+  startFanfare(t, ["--config", writeConfig(t, `
+logLevel: info
+server:
+  httpPort: 0
+  threads: 1
+  limits: { ${limits} }
+  websocket: { ${websocket} }
+projects:
+  - id: main
+    networks: [{ architecture: evm, evm: { chainId: 1 } }]
+    upstreams: [{ id: nobody, endpoint: "http://127.0.0.1:9" }]
+`)], { ready: false });
+
+const open = async (t, gateway, options) => {
+  const raw = await RawSocket.open(gateway.ws, options);
+  atEnd(t, () => raw.destroy());
+  return raw;
+};
+
+// The gateway's own answer, without any node.
+const ROUND_TRIP = '{"jsonrpc":"2.0","id":1,"method":"eth_unsubscribe","params":["0x1"]}';
+
+test("a connection without messages is closed with 1008, one with messages stays", async (t) => {
+  const gateway = await start(t, { websocket: "idleTimeout: 2s, pingInterval: 100ms" });
+  const idle = await open(t, gateway);
+  const busy = await open(t, gateway);
+  let open_ = true;
+  idle.ended.then(() => (open_ = false));
+  while (open_) {
+    busy.sendJson(ROUND_TRIP);
+    await busy.text((text) => text.includes('"id":1'));
+  }
+  assert.equal((await idle.closed()).close, 1008);
+  assert.equal(await metric(gateway, "fanfare_websocket_connections_closed_total", { reason: "idle_timeout" }), 1);
+  busy.sendJson(ROUND_TRIP);
+  await busy.text();
+});
+
+test("more frames than a turn allows wait for the next one, and are counted", async (t) => {
+  const gateway = await start(t, { websocket: "framesPerTurnMax: 2" });
+  const raw = await open(t, gateway);
+  raw.write(Buffer.concat(Array.from({ length: 20 }, (_, i) => frame(Opcode.text, ROUND_TRIP.replace('"id":1', `"id":${i}`)))));
+  for (let i = 0; i < 20; ++i) assert.match(await raw.text(), new RegExp(`"id":${i}[,}]`));
+  assert.ok((await metric(gateway, "fanfare_turn_shares_spent_total")) > 0);
+});
+
+test("one fragment too many is 1009", async (t) => {
+  const gateway = await start(t, { websocket: "maxFragments: 3" });
+  const raw = await open(t, gateway);
+  const piece = (opcode, text, fin) => raw.write(frame(opcode, text, { fin }));
+  piece(Opcode.text, ROUND_TRIP.slice(0, 9), false);
+  piece(Opcode.continuation, "", false);
+  piece(Opcode.continuation, ROUND_TRIP.slice(9), true);
+  await raw.text();
+  piece(Opcode.text, "a", false);
+  piece(Opcode.continuation, "", false);
+  piece(Opcode.continuation, "", false);
+  piece(Opcode.continuation, "", true);
+  assert.equal((await raw.closed()).close, 1009);
+  assert.equal(await metric(gateway, "fanfare_websocket_connections_closed_total", { reason: "too_many_fragments" }), 1);
+});
+
+test("whoever is turned away before the first request is counted by reason", async (t) => {
+  const gateway = await start(t, { limits: "handshakeTimeout: 1s, connectionsPerAddressMax: 2" });
+  const { hostname, port } = new URL(gateway.ws);
+  const from = (localAddress) => {
+    const socket = net.connect({ host: hostname, port: Number(port), localAddress });
+    atEnd(t, () => socket.destroy());
+    const ended = new Promise((resolve) => socket.on("error", () => {}).on("close", resolve));
+    socket.resume();
+    return { socket, ended };
+  };
+  await within("the silent one is dropped", from("127.0.0.2").ended);
+  assert.equal(await metric(gateway, "fanfare_connections_refused_total", { reason: "handshake_timeout" }), 1);
+
+  // The limit is that of an address: the metrics are asked for from another.
+  const connections = [from("127.0.0.3"), from("127.0.0.3"), from("127.0.0.3")];
+  await within("one of three is refused", Promise.race(connections.map(({ ended }) => ended)));
+  await until("it is counted", async () =>
+    (await metric(gateway, "fanfare_connections_refused_total", { reason: "address_connections" })) === 1);
+});
