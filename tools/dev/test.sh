@@ -124,6 +124,13 @@ unit_tests_tsan() {
   suite "unit tests, tsan" test-tsan count_ctest run_ctest_without_aslr tsan -L "$labels"
 }
 
+# The short form of ./dev soak.
+soak_short() {
+  local programs=build/asan/tests/programs
+  suite "soak, 1,000 connections x 3, asan" soak count_conformance python3 tests/soak/run.py --connections 1000 --rounds 3 \
+    --server $programs/echo_server --client $programs/soak_client
+}
+
 tidy() {
   # The tests themselves are left to ./dev lint: they are half of the files and most of the time.
   check "clang-tidy" tidy python3 tools/tidy.py --without-tests build/asan || true
@@ -137,12 +144,15 @@ fuzz_smoke() {
 
 end_to_end() {
   check "build release" build-release configure_and_build release || return 0
+  suite "rude clients" attacks count_conformance python3 tests/attacks/run.py \
+    --server build/release/tests/programs/echo_server
   suite "conformance" conformance count_conformance python3 tests/conformance/run.py \
     --server build/release/examples/echo --client build/release/tests/conformance/echo_client
   if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
   check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
   suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
-    --server build/release/examples/echo
+    --server build/release/tests/programs/echo_server --client build/release/tests/conformance/echo_client \
+    --fanfare build/release/apps/fanfare/fanfare
   suite "end to end" e2e count_node run_node_tests
 }
 run_node_tests() {
@@ -162,6 +172,7 @@ else
   fast_checks
   unit_tests_asan
   if [[ -z $quick ]]; then
+    soak_short
     tidy
     unit_tests_tsan
     end_to_end
