@@ -21,7 +21,8 @@ ChainSource::ChainSource(const ChainSourceOptions& options, Random& random)
     : heads_(options.heads, call_ids_, random),
       chain_(with_window(options.chain, options.heads.window_blocks), call_ids_, random),
       pending_(options.pending, call_ids_, random),
-      syncing_(options.syncing, call_ids_, random) {}
+      syncing_(options.syncing, call_ids_, random),
+      history_(options.history, call_ids_, random) {}
 
 void ChainSource::start(Instant now) {
   heads_.start(now);
@@ -41,6 +42,11 @@ void ChainSource::on_timer(Instant now) {
   chain_.on_timer(now);
   pending_.on_timer(now);
   syncing_.on_timer(now);
+  history_.on_timer(now);
+}
+
+History::JobId ChainSource::resume(const Position& from, const HistoryNeeds& needs, Instant now) {
+  return history_.resume(from, needs, now);
 }
 
 bool ChainSource::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
@@ -49,7 +55,7 @@ bool ChainSource::on_reply(std::uint64_t call_id, const CallResult& result, Inst
     return true;
   }
   return chain_.on_reply(call_id, result, now) || pending_.on_reply(call_id, result, now) ||
-         syncing_.on_reply(call_id, result, now);
+         syncing_.on_reply(call_id, result, now) || history_.on_reply(call_id, result, now);
 }
 
 void ChainSource::move_heads_to_chain(Instant now) {
@@ -71,12 +77,14 @@ std::vector<UpstreamCall> ChainSource::take_calls() {
   append_calls(calls, chain_.take_calls());
   append_calls(calls, pending_.take_calls());
   append_calls(calls, syncing_.take_calls());
+  append_calls(calls, history_.take_calls());
   return calls;
 }
 
 std::vector<SourceEvent> ChainSource::take_events() {
   std::vector<SourceEvent> events;
   for (ChainEvent& event : chain_.take_events()) {
+    history_.on_event(event);
     std::visit([&events](auto& one) { events.emplace_back(std::move(one)); }, event);
   }
   for (PendingEvent& event : pending_.take_events()) {
@@ -88,10 +96,16 @@ std::vector<SourceEvent> ChainSource::take_events() {
   return events;
 }
 
+std::vector<History::Answer> ChainSource::take_history(Instant now) {
+  history_.set_view_state(chain_.tells_late_logs(), chain_.status().bloom_trusted);
+  history_.pump(now);
+  return history_.take_answers();
+}
+
 std::optional<Instant> ChainSource::next_timer() const {
   std::optional<Instant> earliest;
-  for (const auto& timer :
-       {heads_.next_timer(), chain_.next_timer(), pending_.next_timer(), syncing_.next_timer()}) {
+  for (const auto& timer : {heads_.next_timer(), chain_.next_timer(), pending_.next_timer(),
+                            syncing_.next_timer(), history_.next_timer()}) {
     if (timer && (!earliest || *timer < *earliest)) earliest = timer;
   }
   return earliest;

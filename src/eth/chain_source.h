@@ -3,7 +3,8 @@
 // pending transactions and the sync state. Runs on the thread that talks to the node; its events go to the
 // loops.
 //
-//   start / on_timer / on_reply / set_interest   ->   take_calls, take_events, next_timer
+//   start / on_timer / on_reply / set_interest / resume   ->   take_events, take_history, take_calls,
+//   next_timer
 //
 // No I/O. One thread.
 
@@ -15,6 +16,7 @@
 
 #include "eth/chain_view.h"
 #include "eth/head_poller.h"
+#include "eth/history.h"
 #include "eth/interest.h"
 #include "eth/pending_source.h"
 #include "eth/syncing_source.h"
@@ -27,6 +29,7 @@ struct ChainSourceOptions {
   ChainViewOptions chain;  // its window_blocks is taken from `heads`
   PendingSourceOptions pending;
   SyncingSourceOptions syncing;
+  HistoryOptions history;
 };
 
 struct SyncingChanged {
@@ -57,15 +60,21 @@ class ChainSource {
   // The node asked for its head seems to be stuck: asks again, without waiting for it.
   void poll_anew(Instant now);
 
-  // To be asked for after each of the above. Calls taken together may be sent as one batch.
-  std::vector<UpstreamCall> take_calls();
+  // What a subscriber has missed since `from`: comes from take_history() under the number returned.
+  History::JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
+
+  // To be asked for after each of the above, in this order: an answer of history goes on from the events
+  // taken before it. Calls taken together may be sent as one batch.
   std::vector<SourceEvent> take_events();
+  std::vector<History::Answer> take_history(Instant now);
+  std::vector<UpstreamCall> take_calls();
   // When to call on_timer; empty before start().
   std::optional<Instant> next_timer() const;
 
   const HeadPoller::Status& head_status() const { return heads_.status(); }
   const ChainView::Status& chain_status() const { return chain_.status(); }
   const PendingSource::Status& pending_status() const { return pending_.status(); }
+  const History::Status& history_status() const { return history_.status(); }
   const HeaderPtr& tip() const { return heads_.tip(); }
   std::optional<Duration> block_time() const { return heads_.block_time(); }
 
@@ -77,6 +86,7 @@ class ChainSource {
   ChainView chain_;
   PendingSource pending_;
   SyncingSource syncing_;
+  History history_;
 };
 
 }  // namespace fanfare::eth

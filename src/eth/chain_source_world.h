@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,44 +42,73 @@ inline void fill_with_logs(SimulatedBlock& block, Random& random, std::uint64_t 
   if (count > 0) block.bloom = "0x" + std::string(512, 'f');
 }
 
-// One subscription's notifications, in order: the `result` of each.
+// One subscription's notifications, in order: the `result` or the `notice` of each, and the last cursor.
 struct RecordingSubscriber final : pubsub::Subscriber {
   bool deliver(const SharedBytes& frame) override {
     const std::string_view text = as_text(frame.view());
     const auto params = jsonrpc::member(text, "params").value_or("");
-    results.emplace_back(jsonrpc::member(params, "result").value_or(""));
+    if (const auto result = jsonrpc::member(params, "result")) results.emplace_back(*result);
+    if (const auto notice = jsonrpc::member(params, "notice")) notices.emplace_back(*notice);
+    if (const auto raw = jsonrpc::member(params, "cursor")) cursor = jsonrpc::string_copy(*raw).value();
     return true;
   }
+  bool is_congested() const override { return congested; }
+
   std::vector<std::string> results;
+  std::vector<std::string> notices;
+  std::string cursor;
+  bool congested = false;
 };
 
 struct ChainSourceWorld {
-  explicit ChainSourceWorld(const ChainSourceOptions& options = {}, std::uint64_t seed = 1)
+  // `shared_node`: of another world, which outlives this one; without it the world has its own.
+  explicit ChainSourceWorld(const ChainSourceOptions& options = {}, std::uint64_t seed = 1,
+                            SimulatedNode* shared_node = nullptr)
       : random(seed),
-        node(random),
+        own_node(random),
+        node(shared_node == nullptr ? own_node : *shared_node),
         source(options, random),
         manager({.network = "main/1", .types = kAllSubscriptionTypes}, topics,
                 [](std::string_view text) { return SharedBytes(as_bytes(text)); }) {
-    node.fill_block = [this](SimulatedBlock& block) { fill_with_logs(block, random, 3); };
+    own_node.fill_block = [this](SimulatedBlock& block) { fill_with_logs(block, random, 3); };
   }
 
   void subscribe(ConnectionKey key, RecordingSubscriber& subscriber, const std::string& params) {
-    manager.activate(key, manager.subscribe(key, subscriber, params).value());
+    const std::string id = manager.subscribe(key, subscriber, params).value();
     source.set_interest(manager.interest(), now);
+    if (const auto missing = manager.activate(key, id)) ask_history(*missing);
+  }
+  void drop(ConnectionKey key) {
+    manager.drop(key);
+    source.set_interest(manager.interest(), now);
+  }
+  // The subscriber reads again.
+  void drained(ConnectionKey key) {
+    for (const auto& missing : manager.drained(key)) ask_history(missing);
+  }
+  void ask_history(const SubscriptionManager::Missing& missing) {
+    resuming[source.resume(missing.from, missing.needs, now)] = {missing.connection, missing.id};
+  }
+  void rewind() {
+    for (const auto& missing : manager.rewind()) ask_history(missing);
   }
 
   // What the gateway does with the source's events.
   void publish() {
     for (SourceEvent& event : source.take_events()) {
       if (const auto* baseline = std::get_if<Baseline>(&event)) {
-        manager.note_head(baseline->header->number);
+        rewind();
+        manager.note_head(*baseline->header);
       } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
+        if (!manager.is_followed_by(*added->header)) rewind();
         manager.publish_head(*added->header);
-        if (added->logs) manager.publish_logs(*added->logs, false);
+        if (added->logs) manager.publish_logs(*added->header, *added->logs, false);
+        if (added->logs) manager.note_told(*added->header);
       } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
-        manager.publish_logs(*late->logs, false);
+        manager.publish_logs(*late->header, *late->logs, false);
       } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
-        if (removed->logs) manager.publish_logs(*removed->logs, true);
+        if (removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
+        manager.note_removed(*removed->header);
       } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
         manager.publish_pending_hash(hash->hash);
       } else if (const auto* body = std::get_if<PendingBody>(&event)) {
@@ -88,15 +118,20 @@ struct ChainSourceWorld {
       }
       events.push_back(std::move(event));
     }
+    for (const History::Answer& answer : source.take_history(now)) {
+      const auto [key, id] = resuming.extract(answer.job).mapped();
+      if (const auto missing = manager.replay(key, id, answer.batch)) ask_history(*missing);
+    }
   }
   // Answers until nothing is asked.
   void settle() {
+    publish();
     for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
       for (const UpstreamCall& call : calls) {
         if (!held || !held(call)) reply(call.id, node.answer(call));
       }
+      publish();
     }
-    publish();
   }
   bool reply(std::uint64_t call_id, const std::string& json) {
     return source.on_reply(call_id, CallResult(json), now);
@@ -134,12 +169,14 @@ struct ChainSourceWorld {
   }
 
   SeededRandom random;
-  SimulatedNode node;
+  SimulatedNode own_node;
+  SimulatedNode& node;
   ChainSource source;
   pubsub::TopicTable topics;
   SubscriptionManager manager;
   Instant now{std::chrono::hours(1)};
   std::vector<SourceEvent> events;
+  std::map<History::JobId, std::pair<ConnectionKey, std::string>> resuming;
   std::function<bool(const UpstreamCall&)> held;
 };
 

@@ -13,11 +13,6 @@ struct Overloaded : Cases... {
   using Cases::operator()...;
 };
 
-bool says_there_are_logs(const Header& header) {
-  const auto bloom = header.logs_bloom();
-  return bloom && std::ranges::any_of(*bloom, [](std::uint8_t byte) { return byte != 0; });
-}
-
 }  // namespace
 
 ChainView::ChainView(const ChainViewOptions& options, CallIds& call_ids, Random& random)
@@ -141,7 +136,7 @@ bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instan
     }
   } else if (auto logs = parse_block_logs(*result, item.header->hash); !logs) {
     unusable(item, logs.error(), false, now);
-  } else if (logs->entries.empty() && status_.bloom_trusted && says_there_are_logs(*item.header)) {
+  } else if (logs->entries.empty() && status_.bloom_trusted && item.header->says_there_are_logs()) {
     unusable(item, "no logs, but the block's bloom filter is not empty", true, now);
   } else {
     if (!logs->entries.empty()) bloom_lies_ = 0;
@@ -212,6 +207,10 @@ void ChainView::announce(Item item) {
   announced_.push_back(
       {.header = std::move(item.header), .logs = std::move(item.logs), .given_up = given_up});
   if (announced_.size() > std::size_t{options_.window_blocks} + 1) announced_.pop_front();
+}
+
+bool ChainView::tells_late_logs() const {
+  return std::ranges::any_of(pending_, [](const Item& item) { return item.kind == Item::Kind::late_logs; });
 }
 
 std::vector<UpstreamCall> ChainView::take_calls() {

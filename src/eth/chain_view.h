@@ -92,6 +92,8 @@ class ChainView {
   std::optional<Instant> next_timer() const;
 
   const Status& status() const { return status_; }
+  // Logs of announced blocks are still on their way, to be told as BlockLogsLate.
+  bool tells_late_logs() const;
 
  private:
   struct Item {

@@ -34,6 +34,9 @@ class FilterIndex {
   void add(FilterId id, LogFilter filter);
   void remove(FilterId id);
 
+  // Of an id that is in the index; good until the next add() or remove().
+  const LogFilter& filter(FilterId id) const { return filters_[id].filter; }
+
   // Appends the ids of all filters that match, each once, in no order.
   void match(const LogKey& log, std::vector<FilterId>& out) const;
 

@@ -96,4 +96,9 @@ std::optional<Bloom> Header::logs_bloom() const {
   return bloom;
 }
 
+bool Header::says_there_are_logs() const {
+  const auto bloom = logs_bloom();
+  return bloom && std::ranges::any_of(*bloom, [](std::uint8_t byte) { return byte != 0; });
+}
+
 }  // namespace fanfare::eth

@@ -30,6 +30,8 @@ struct Header {
   // The block's logs bloom, read from `json` each time: it is looked at once a block, and 256 bytes a block
   // of the window would be kept for it. Empty when the node sent none.
   std::optional<Bloom> logs_bloom() const;
+  // The bloom is there and not empty.
+  bool says_there_are_logs() const;
 };
 
 // `block_json` is the value of `result`, not null. The error is one line for the log, naming the member.

@@ -48,6 +48,17 @@ class SimulatedNode {
   }
   void revert(std::uint64_t depth) { chain_.resize(chain_.size() - depth); }
 
+  // Both serve the same chain, from here on each on its own.
+  void copy_chain(const SimulatedNode& other) {
+    chain_ = other.chain_;
+    by_hash_ = other.by_hash_;
+  }
+  // From here on it does not know the blocks it has reorganised away.
+  void forget_branches() {
+    by_hash_.clear();
+    for (const SimulatedBlock& block : chain_) by_hash_.emplace(block.hash, block);
+  }
+
   const std::vector<SimulatedBlock>& chain() const { return chain_; }
   const SimulatedBlock& head() const { return chain_.back(); }
   SimulatedBlock& at(std::uint64_t number) { return chain_.at(number); }

@@ -12,15 +12,16 @@
 //
 // Order. subscribe() reserves and returns the id; nothing is delivered until activate(). The caller calls
 // activate() once the reply that carries the id (of a batch: the whole batch's reply) is in the outbox, so
-// that a client never sees a notification for an id it does not know yet.
+// that a client never sees a notification for an id it does not know yet. A subscription that goes on from a
+// cursor is replayed before it is live: activate() says what to ask History for, replay() takes the answers.
 
 #include <array>
-#include <bitset>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <expected>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,34 +30,17 @@
 
 #include "base/shared_bytes.h"
 #include "eth/block_logs.h"
+#include "eth/cursor.h"
 #include "eth/filter_index.h"
 #include "eth/header.h"
+#include "eth/history.h"
 #include "eth/interest.h"
+#include "eth/replay.h"
 #include "eth/subscription_id.h"
+#include "eth/subscription_params.h"
 #include "pubsub/topic_table.h"
 
 namespace fanfare::eth {
-
-enum class SubscriptionType : std::uint8_t {
-  new_heads,
-  logs,
-  new_pending_transactions,
-  syncing,
-};
-inline constexpr std::size_t kSubscriptionTypes = 4;
-
-// A set of types: bits in the enumerators' order.
-using SubscriptionTypes = std::bitset<kSubscriptionTypes>;
-inline constexpr SubscriptionTypes kNewHeadsOnly{1U};
-inline constexpr SubscriptionTypes kAllSubscriptionTypes{0xFU};
-
-// As clients write it.
-std::string_view name_of(SubscriptionType type);
-
-struct RpcError {
-  int code = 0;
-  std::string message;
-};
 
 // The caller's name for a connection; unique on this loop while the connection lives.
 using ConnectionKey = std::uint64_t;
@@ -81,6 +65,7 @@ class SubscriptionManager {
     std::uint64_t refused = 0;       // any error of subscribe()
     std::uint64_t encoded = 0;       // frames made
     std::uint64_t delivered = 0;     // frames handed to subscribers
+    std::uint64_t replayed = 0;      // frames made for one who comes back
   };
 
   // `topics` outlives the manager; tables may be shared by the networks of one loop.
@@ -95,8 +80,26 @@ class SubscriptionManager {
   std::expected<std::string, RpcError> subscribe(ConnectionKey connection, pubsub::Subscriber& subscriber,
                                                  std::string_view params_json);
 
-  // From here on the subscription is served. Nothing happens if it is gone already.
-  void activate(ConnectionKey connection, std::string_view id);
+  // What a subscription that is not live yet has to be told of, by History.
+  struct Missing {
+    ConnectionKey connection = 0;
+    std::string id;
+    Position from;
+    HistoryNeeds needs;
+  };
+  // From here on the subscription is served; one with a cursor of its own first gets what it missed, and that
+  // is returned. Nothing happens if it is gone already.
+  std::optional<Missing> activate(ConnectionKey connection, std::string_view id);
+  // What History answered to that: delivered as far as the subscriber's congestion allows. With the end of a
+  // batch the subscription is live, or what it misses next is returned. A batch that is `live` must come
+  // in its place among the events that are published.
+  std::optional<Missing> replay(ConnectionKey connection, std::string_view id, HistoryBatchPtr batch);
+  // The subscriber is not congested any more: goes on with what waits.
+  std::vector<Missing> drained(ConnectionKey connection);
+  // The next head goes on from what was published here.
+  bool is_followed_by(const Header& header) const;
+  // It does not: those with cursors are not live any more, and miss what lies between.
+  std::vector<Missing> rewind();
 
   // True, or an error: -32602 bad parameters, -32000 no such subscription of this connection.
   std::expected<bool, RpcError> unsubscribe(ConnectionKey connection, std::string_view params_json);
@@ -106,12 +109,18 @@ class SubscriptionManager {
 
   // `header_json` is the notification's `result`. Returns how many connections took it.
   std::size_t publish_head(std::string_view header_json);
-  // The same, and remembers its number for interest().
+  // The same, and remembers where the chain is, for interest() and for cursors.
   std::size_t publish_head(const Header& header);
   // The head this loop's subscribers know of, when it is not published (a baseline).
-  void note_head(std::uint64_t number) { last_head_ = number; }
-  // All logs of one block to the filters they match, in order; `removed`: for the last time, last one first.
-  std::size_t publish_logs(const BlockLogs& logs, bool removed);
+  void note_head(const Header& header);
+  // All logs of the block to the filters they match, in order; `removed`: for the last time, last one first.
+  std::size_t publish_logs(const Header& header, const BlockLogs& logs, bool removed);
+  // The block is not of the chain any more; after its logs were.
+  void note_removed(const Header& header) { trail_.move_to_parent_of(header); }
+  // All of the block was told: from time to time those with cursors learn it who got nothing for long.
+  void note_told(const Header& header);
+  // Of these blocks not everything will be told: for those with cursors, who have a word for it.
+  void publish_missed(SubscriptionType type, std::uint64_t first, std::uint64_t last, MissedBecause because);
   std::size_t publish_pending_hash(std::string_view hash);
   std::size_t publish_pending_body(std::string_view transaction_json);
   // `result_json` is `false` or the object with the status.
@@ -120,8 +129,9 @@ class SubscriptionManager {
   // What the subscriptions of this loop need. To be looked at after subscribe, unsubscribe and drop.
   Interest interest() const;
 
-  // Who has at least one subscription of the type: for what concerns connections and not subscriptions.
-  std::vector<ConnectionKey> connections_with(SubscriptionType type) const;
+  // Who has a live subscription of the type without cursors: such a one cannot be told that it missed
+  // something.
+  std::vector<ConnectionKey> connections_without_notices(SubscriptionType type) const;
 
   std::size_t connections() const { return connections_.size(); }
   std::size_t subscriptions() const { return total_; }
@@ -132,7 +142,6 @@ class SubscriptionManager {
   const Counters& counters() const { return counters_; }
 
  private:
-  struct Wanted;
   struct Ordinal {
     SubscriptionId id;
     std::uint32_t holders = 0;
@@ -143,25 +152,39 @@ class SubscriptionManager {
     std::string topic;              // canonical; empty: free
     std::vector<Ordinal> ordinals;  // by ordinal
     std::uint32_t holders = 0;
+    bool has_cursors = false;
+    std::uint64_t last_told = 0;  // with cursors: the block of the last notification
   };
   struct Subscription {
     std::uint32_t group = 0;
     std::uint32_t ordinal = 0;
-    pubsub::Ticket ticket;  // of generation 0 until it is active
+    pubsub::Ticket ticket;           // of generation 0 until it is live
+    std::unique_ptr<Replay> replay;  // until it is live
   };
   struct Connection {
     pubsub::Subscriber* subscriber = nullptr;
     std::vector<Subscription> subscriptions;
   };
 
-  std::uint32_t group_for(Wanted& wanted);
+  // What of a notification is not the same for all topics.
+  struct Text {
+    std::string_view member;  // "result" or "notice"
+    std::string_view json;
+    std::string_view cursor;  // may be empty
+  };
+
+  std::uint32_t group_for(SubscriptionRequest& wanted);
   void release(const Subscription& subscription);
   std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);
-  static std::expected<Wanted, RpcError> read_params(std::string_view params, SubscriptionTypes types);
-  std::size_t publish(std::string_view topic, std::string_view result_json);
-  std::size_t publish_to_group(std::uint32_t group, std::string_view result_json);
+  Subscription* find(ConnectionKey connection, const SubscriptionId& id);
+  const LogFilter& filter_of(const Subscription& subscription) const;
+  static Missing missing(ConnectionKey connection, const SubscriptionId& id, const Replay& replay);
+  std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
+  std::size_t publish(std::string_view topic, const Text& text);
+  std::size_t publish_to_group(std::uint32_t group, const Text& text);
+  void publish_live_notices();
   bool has_topic(std::string_view topic) const { return by_topic_.contains(topic); }
-  SharedBytes encode(const SubscriptionId& id, std::string_view result_json);
+  SharedBytes encode(const SubscriptionId& id, const Text& text);
 
   SubscriptionManagerOptions options_;
   pubsub::TopicTable& topics_;
@@ -174,6 +197,7 @@ class SubscriptionManager {
   std::size_t total_ = 0;
   FilterIndex filters_;  // ids are those of the groups
   std::optional<std::uint64_t> last_head_;
+  Trail trail_;  // the chain as published here
   std::string scratch_;
   Counters counters_;
 };

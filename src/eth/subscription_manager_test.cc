@@ -22,6 +22,7 @@ struct Client final : pubsub::Subscriber {
 };
 
 constexpr std::string_view kNewHeads = R"(["newHeads"])";
+const Header kBlock{.number = 5, .hash = {}, .parent_hash = {}, .json = "{}"};
 
 struct Loop {
   explicit Loop(std::uint32_t limit = 100, SubscriptionTypes types = kAllSubscriptionTypes)
@@ -273,16 +274,16 @@ TEST(SubscriptionManager, LogsGoToTheFiltersTheyMatchAndEqualFiltersAreOneTopic)
   loop.subscribe(4, all, R"(["logs"])");
   EXPECT_EQ(loop.manager.topics(), 3U);
   EXPECT_EQ(loop.manager.subscriptions(SubscriptionType::logs), 4U);
-  EXPECT_EQ(loop.manager.publish_logs(one_log("a"), false), 3U);
+  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 3U);
   EXPECT_EQ(loop.manager.counters().encoded, 2U);
   EXPECT_EQ(a.addresses, same_as_a.addresses);
   EXPECT_TRUE(b.got.empty());
   ASSERT_EQ(all.got.size(), 1U);
   EXPECT_TRUE(all.got[0].ends_with(R"("logIndex":"0x0","removed":false}}})"));
-  EXPECT_EQ(loop.manager.publish_logs(one_log("b"), true), 2U);
+  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("b"), true), 2U);
   EXPECT_TRUE(b.got.at(0).ends_with(R"("removed":true}}})"));
   for (ConnectionKey key = 1; key < 5; ++key) loop.manager.drop(key);
-  EXPECT_EQ(loop.manager.publish_logs(one_log("a"), false), 0U);
+  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 0U);
 }
 
 TEST(SubscriptionManager, AFilterThatTakesThePlaceOfADroppedOneDuringDeliveryGetsNothingOfIt) {
@@ -300,7 +301,7 @@ TEST(SubscriptionManager, AFilterThatTakesThePlaceOfADroppedOneDuringDeliveryGet
   };
   first.then = swap;
   leaves.then = swap;
-  EXPECT_EQ(loop.manager.publish_logs(one_log("a"), false), 1U);
+  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 1U);
   EXPECT_TRUE(comes.got.empty());
 }
 

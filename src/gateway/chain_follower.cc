@@ -61,6 +61,11 @@ void ChainFollower::set_interest(std::size_t loop_index, const eth::Interest& in
   if (started_) pump();
 }
 
+void ChainFollower::resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done) {
+  resuming_.emplace(source_.resume(from, needs, executor_.now()), std::move(done));
+  if (started_) pump();
+}
+
 void ChainFollower::hint(std::size_t member, std::string_view header_json) {
   const auto header = eth::parse_header(header_json);
   if (!header || !started_) return;
@@ -99,8 +104,12 @@ void ChainFollower::saw_pending(std::string_view hash_json) {
 }
 
 void ChainFollower::pump() {
-  for (const eth::UpstreamCall& next : source_.take_calls()) call(next);
   if (auto events = source_.take_events(); !events.empty()) told_.events(std::move(events));
+  for (eth::History::Answer& answer : source_.take_history(executor_.now())) {
+    auto waiting = resuming_.extract(answer.job);
+    if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
+  }
+  for (const eth::UpstreamCall& next : source_.take_calls()) call(next);
   if (told_.turn) told_.turn();
   watch_head();
   arm_timer();

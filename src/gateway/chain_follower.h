@@ -19,6 +19,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -60,6 +61,11 @@ class ChainFollower {
   // What the subscriptions of one loop need.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
 
+  // What a subscriber has missed since `from`: `done` runs once, after all events that were told before; it is
+  // destroyed unrun with the follower.
+  using HistoryDone = std::move_only_function<void(eth::HistoryBatchPtr)>;
+  void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
+
   // What the node `member` of the pool tells by itself. Its heads are hints: the head is asked for at once,
   // and polled only as often as it takes to notice that hints stay out.
   void hint(std::size_t member, std::string_view header_json);
@@ -89,6 +95,7 @@ class ChainFollower {
   StallLimits stall_;
   eth::ChainSource source_;
   std::vector<eth::Interest> interests_;  // by loop
+  std::unordered_map<eth::History::JobId, HistoryDone> resuming_;
   bool started_ = false;
   upstream::TimerId timer_;
   upstream::TimerId stall_timer_;

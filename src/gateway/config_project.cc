@@ -106,13 +106,14 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   if (evm == nullptr) return;
   const MapFields chain(
       context, *evm, path + ".evm",
-      {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "answerCacheBytes", "hedgeAfter"},
+      {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow", "answerCacheBytes", "hedgeAfter"},
       MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
   chain.read("pollIntervalMin", poll.interval_min, milliseconds(10), hours(1));
   chain.read("pollIntervalMax", poll.interval_max, milliseconds(10), hours(1));
   chain.read("reorgWindow", poll.reorg_window_blocks, 1, 65'536);
+  chain.read("resumeWindow", poll.resume_window_blocks, 1, 65'536);
   chain.read("answerCacheBytes", out.reads.cache_bytes_max, 0, std::uint64_t{1} << 40);
   chain.read("hedgeAfter", out.reads.hedge_after, Duration::zero(), hours(1));
   if (poll.interval_min > poll.interval_max) {

@@ -78,7 +78,8 @@ std::string network_lines(const NetworkPlan& network) {
   lines += network.chain_id ? std::to_string(*network.chain_id) : "(whatever the upstream says)";
   lines += ", polled every " + format_duration(network.poll.interval_min) + " to " +
            format_duration(network.poll.interval_max) + ", reorgs up to " +
-           std::to_string(network.poll.reorg_window_blocks) + " blocks\n";
+           std::to_string(network.poll.reorg_window_blocks) + " blocks, cursors up to " +
+           std::to_string(network.poll.resume_window_blocks) + "\n";
   return lines + backend_lines(network.backend);
 }
 

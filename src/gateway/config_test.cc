@@ -66,6 +66,7 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(project.networks.front().poll.interval_min, milliseconds(200));
   EXPECT_EQ(project.networks.front().poll.interval_max, seconds(2));
   EXPECT_EQ(project.networks.front().poll.reorg_window_blocks, 256U);
+  EXPECT_EQ(project.networks.front().poll.resume_window_blocks, 256U);
   ASSERT_EQ(project.upstreams.size(), 1U);
   EXPECT_EQ(project.upstreams.front().plan.id, "node");
   EXPECT_EQ(project.upstreams.front().plan.url, "http://127.0.0.1:8545");
@@ -106,6 +107,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(main_one.poll.interval_min, milliseconds(200));
   EXPECT_EQ(main_one.poll.interval_max, seconds(12));
   EXPECT_EQ(main_one.poll.reorg_window_blocks, 64U);
+  EXPECT_EQ(main_one.poll.resume_window_blocks, 1000U);
   const auto& first = std::get<UpstreamBackend>(main_one.backend);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].url, "https://user:password@mainnet.example:8443/secret-key");
@@ -162,6 +164,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "pollIntervalMin",
                           "pollIntervalMax",
                           "reorgWindow",
+                          "resumeWindow",
                           "timeout",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;

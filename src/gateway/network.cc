@@ -28,6 +28,7 @@ eth::ChainSourceOptions source_options(const PollSettings& poll) {
   options.heads.poll_interval_min = poll.interval_min;
   options.heads.poll_interval_max = poll.interval_max;
   options.heads.window_blocks = static_cast<std::uint32_t>(poll.reorg_window_blocks);
+  options.history.window_blocks = static_cast<std::uint32_t>(poll.resume_window_blocks);
   return options;
 }
 
@@ -161,6 +162,10 @@ void Network::set_interest(std::size_t loop_index, const eth::Interest& interest
   if (pending_wanted_.size() <= loop_index) pending_wanted_.resize(loop_index + 1);
   pending_wanted_[loop_index] = interest.pending != eth::PendingWanted::nothing;
   want_pending();
+}
+
+void Network::resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done) {
+  follower_->resume(from, needs, std::move(done));
 }
 
 void Network::publish(std::vector<eth::SourceEvent> events) {

@@ -48,6 +48,10 @@ class Network {
   SharedReads& reads() { return *reads_; }
   // What the subscriptions of one loop need; from the loop, by the worker's mailbox.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
+  // What a subscriber has missed since `from`. `done` runs once, here, after everything that was published
+  // before; it is destroyed unrun with the network.
+  using HistoryDone = ChainFollower::HistoryDone;
+  void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 
   // Any thread.
   const std::string& name() const { return name_; }  // "main/1"

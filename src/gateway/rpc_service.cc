@@ -1,5 +1,6 @@
 #include "gateway/rpc_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/log.h"
@@ -227,7 +228,31 @@ void RpcService::reply(session::Session& session, const std::string& text,
     metrics().bytes_sent.add(text.size());
   }
   // Only now: a client drops what arrives for an id it has not been told.
-  for (const std::string& id : subscribed) subscriptions_.activate(key_of(session), id);
+  for (const std::string& id : subscribed) {
+    if (auto missing = subscriptions_.activate(key_of(session), id)) ask_history(std::move(*missing));
+  }
+}
+
+void RpcService::on_drained(session::Session& session) {
+  for (auto& missing : subscriptions_.drained(key_of(session))) ask_history(std::move(missing));
+}
+
+void RpcService::ask_history(eth::SubscriptionManager::Missing missing) {
+  net::Loop& loop = context_.server.loop();
+  Network& network = context_.network;
+  context_.worker.post([this, &network, &loop, missing = std::move(missing)]() mutable {
+    auto done = [this, &loop, connection = missing.connection,
+                 id = std::move(missing.id)](eth::HistoryBatchPtr batch) mutable {
+      loop.post([this, connection, id = std::move(id), batch = std::move(batch)]() mutable {
+        enqueue(HistoryAnswer{.connection = connection, .id = std::move(id), .batch = std::move(batch)});
+      });
+    };
+    network.resume(missing.from, missing.needs, std::move(done));
+  });
+}
+
+void RpcService::rewind() {
+  for (auto& missing : subscriptions_.rewind()) ask_history(std::move(missing));
 }
 
 namespace {
@@ -250,15 +275,26 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
 }  // namespace
 
 void RpcService::publish(Network::Events events) {
-  to_publish_.push_back(std::move(events));
+  enqueue(std::move(events));
+}
+
+void RpcService::enqueue(std::variant<Network::Events, HistoryAnswer> next) {
+  to_publish_.push_back(std::move(next));
   // With more than one waiting, the next turn is on its way already.
   if (to_publish_.size() == 1) publish_next();
 }
 
 void RpcService::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
-    publish((*to_publish_.front())[published_of_first_]);
-    if (++published_of_first_ == to_publish_.front()->size()) {
+    if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
+      auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
+      if (missing) ask_history(std::move(*missing));
+      to_publish_.pop_front();
+      continue;
+    }
+    const Network::Events& events = std::get<Network::Events>(to_publish_.front());
+    publish((*events)[published_of_first_]);
+    if (++published_of_first_ == events->size()) {
       to_publish_.pop_front();
       published_of_first_ = 0;
     }
@@ -272,15 +308,19 @@ void RpcService::publish(const eth::SourceEvent& event) {
   };
   if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
     shown_head_ = baseline->header->number;
-    subscriptions_.note_head(shown_head_);
+    rewind();
+    subscriptions_.note_head(*baseline->header);
   } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
-    shown_head_ = added->header->number;
-    count(SubscriptionKind::new_heads, subscriptions_.publish_head(*added->header));
-    if (added->logs) count(SubscriptionKind::logs, subscriptions_.publish_logs(*added->logs, false));
+    publish_block(*added);
   } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
-    count(SubscriptionKind::logs, subscriptions_.publish_logs(*late->logs, false));
+    // Somebody on another loop needs those of earlier blocks; here they were told.
+    if (late->header->number < late_logs_from_) return;
+    count(SubscriptionKind::logs, subscriptions_.publish_logs(*late->header, *late->logs, false));
   } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
-    if (removed->logs) count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->logs, true));
+    if (removed->logs) {
+      count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->header, *removed->logs, true));
+    }
+    subscriptions_.note_removed(*removed->header);
   } else if (const auto* hash = std::get_if<eth::PendingHash>(&event)) {
     count(SubscriptionKind::new_pending_transactions, subscriptions_.publish_pending_hash(hash->hash));
   } else if (const auto* body = std::get_if<eth::PendingBody>(&event)) {
@@ -289,22 +329,37 @@ void RpcService::publish(const eth::SourceEvent& event) {
   } else if (const auto* syncing = std::get_if<eth::SyncingChanged>(&event)) {
     count(SubscriptionKind::syncing, subscriptions_.publish_syncing(syncing->result_json));
   } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
-    const std::string what =
+    const std::string words =
         "blocks " + std::to_string(gap->first) + " to " + std::to_string(gap->last) + " were missed";
-    close_subscribers(eth::SubscriptionType::new_heads, what);
-    close_subscribers(eth::SubscriptionType::logs, what);
+    close_subscribers(eth::SubscriptionType::new_heads, words);
+    close_subscribers(eth::SubscriptionType::logs, words);
   } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
+    const std::uint64_t number = missing->header->number;
+    subscriptions_.publish_missed(eth::SubscriptionType::logs, number, number,
+                                  eth::MissedBecause::unavailable);
     close_subscribers(eth::SubscriptionType::logs,
-                      "the logs of block " + std::to_string(missing->header->number) + " were missed");
+                      "the logs of block " + std::to_string(number) + " were missed");
   } else if (const auto* reorg = std::get_if<eth::Reorg>(&event); reorg != nullptr && reorg->beyond_window) {
     close_subscribers(eth::SubscriptionType::logs, "a reorg went deeper than the window");
   }
 }
 
+void RpcService::publish_block(const eth::BlockAdded& block) {
+  const eth::Header& header = *block.header;
+  shown_head_ = header.number;
+  if (!subscriptions_.is_followed_by(header)) rewind();
+  metrics().notifications[SubscriptionKind::new_heads].add(subscriptions_.publish_head(header));
+  if (block.logs == nullptr) return;
+  metrics().notifications[SubscriptionKind::logs].add(
+      subscriptions_.publish_logs(header, *block.logs, false));
+  subscriptions_.note_told(header);
+}
+
 // The protocol has no word for "you missed something", and what looks like an unbroken stream must be one: so
-// the stream ends, with the reason, and the client fetches what it missed when it comes back.
+// the stream ends, with the reason, and the client fetches what it missed when it comes back. Who asked for
+// cursors knows our word for it, or is told what lies between.
 void RpcService::close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed) {
-  for (const eth::ConnectionKey key : subscriptions_.connections_with(type)) {
+  for (const eth::ConnectionKey key : subscriptions_.connections_without_notices(type)) {
     session::Session* session = context_.server.sessions().find(id_of(key));
     if (session != nullptr) session->start_closing(ws::close_code::try_again_later, what_was_missed);
   }
@@ -319,6 +374,7 @@ void RpcService::subscriptions_changed() {
   }
   if (const eth::Interest now = subscriptions_.interest(); now != interest_) {
     interest_ = now;
+    late_logs_from_ = now.logs ? std::min(late_logs_from_, now.logs_from_block) : eth::Interest::kFromNow;
     context_.worker.post([&network = context_.network, index = context_.loop_index, now] {
       network.set_interest(index, now);
     });

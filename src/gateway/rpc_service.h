@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "eth/subscription_manager.h"
@@ -48,6 +49,7 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
  public:
   RpcConnection(RpcService& service, ConnectionPlace place) : service_(service), place_(std::move(place)) {}
   bool deliver(const SharedBytes& frame) override;
+  bool is_congested() const override { return session_->is_congested(); }
 
  private:
   friend class RpcService;
@@ -92,6 +94,7 @@ class RpcService final : public session::Endpoint {
   void on_message(session::Session& session, const session::Message& message) override;
   void on_upgrade_refused(int status) override;
   void on_turn_share_spent(session::Session& session) override;
+  void on_drained(session::Session& session) override;
   void on_close(session::Session& session, const session::CloseInfo& info) override;
 
  private:
@@ -99,6 +102,12 @@ class RpcService final : public session::Endpoint {
     ForwardJob job;
     std::vector<std::string> subscribed;  // ids, to be activated once the answer is queued
     std::uint32_t open = 0;               // requests that need the node
+  };
+
+  struct HistoryAnswer {
+    eth::ConnectionKey connection = 0;
+    std::string id;
+    eth::HistoryBatchPtr batch;
   };
 
   // `session` null: over HTTP. The error is the answer to the whole text.
@@ -110,10 +119,16 @@ class RpcService final : public session::Endpoint {
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
   void send_to_node(ForwardJob job, std::move_only_function<void(std::string)> done_on_loop);
   void reply(session::Session& session, const std::string& text, const std::vector<std::string>& subscribed);
+  // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
+  void ask_history(eth::SubscriptionManager::Missing missing);
+  void enqueue(std::variant<Network::Events, HistoryAnswer> next);
   void publish_next();
   void publish(const eth::SourceEvent& event);
+  void publish_block(const eth::BlockAdded& block);
   // After anything that changes who is subscribed to what: the metrics, and the source's interest.
   void subscriptions_changed();
+  void rewind();
+  // The connections of those without cursors end.
   void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
 
   RpcLimits limits_;
@@ -121,11 +136,13 @@ class RpcService final : public session::Endpoint {
   jsonrpc::Parser parser_;
   pubsub::TopicTable topics_;
   eth::SubscriptionManager subscriptions_;
-  std::deque<Network::Events> to_publish_;
+  std::deque<std::variant<Network::Events, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
   std::uint64_t shown_head_ = 0;  // the last head published here: answers must not be older
   std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};
   eth::Interest interest_;
+  // Logs of blocks before this one were told to every subscriber here, or do not concern it.
+  std::uint64_t late_logs_from_ = eth::Interest::kFromNow;
 };
 
 }  // namespace fanfare::gateway

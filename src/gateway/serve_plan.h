@@ -89,7 +89,8 @@ struct HttpSettings {
 struct PollSettings {
   Duration interval_min = std::chrono::milliseconds(200);
   Duration interval_max = std::chrono::seconds(2);
-  std::size_t reorg_window_blocks = 256;  // how deep a fork can be resolved
+  std::size_t reorg_window_blocks = 256;   // how deep a fork can be resolved
+  std::size_t resume_window_blocks = 256;  // how far back a cursor is replayed
 
   bool operator==(const PollSettings&) const = default;
 };

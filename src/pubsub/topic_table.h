@@ -42,6 +42,8 @@ class Subscriber {
   // Takes a share of the frame. False: it could not be taken; whoever owns the subscriber has its own
   // policy for that (the table only counts).
   virtual bool deliver(const SharedBytes& frame) = 0;
+  // It has a lot left to send: who can wait with more should.
+  virtual bool is_congested() const { return false; }
 
  protected:
   ~Subscriber() = default;

@@ -1,0 +1,34 @@
+// An eth_subscribe that loses nothing: after every reconnect it goes on from its last cursor.
+//   resume ws://127.0.0.1:8546 '"newHeads"'          resume ws://127.0.0.1:8546 '"logs",{}'
+
+#include <fanfare/fanfare.h>
+
+#include <cstdio>
+#include <string>
+
+int main(int argc, char** argv) {
+  if (argc != 3) return std::fprintf(stderr, "usage: resume URL PARAMS\n"), 2;
+  std::string cursor = "true";
+  fanfare::Client client({.url = argv[1], .reconnect = {.enabled = true}},
+                         {.open =
+                              [&](fanfare::Client& self, const fanfare::Opened&) {
+                                self.send(R"({"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":[)" +
+                                          std::string(argv[2]) + R"(,{"cursor":)" + cursor + "}]}");
+                              },
+                          .message =
+                              [&](fanfare::Client&, const fanfare::Message& message) {
+                                const std::string text(message.text());
+                                std::printf("%s\n", text.c_str());
+                                std::fflush(stdout);
+                                // Only now: what was told is behind us. It is the last member, and has no
+                                // escapes.
+                                constexpr std::string_view kMember = R"("cursor":)";
+                                const std::size_t at = text.rfind(kMember);
+                                if (at == std::string::npos) return;
+                                const std::size_t begin = at + kMember.size();
+                                cursor = text.substr(begin, text.find('"', begin + 1) + 1 - begin);
+                              }});
+  if (!client.start()) return 1;
+  client.run();
+  return 0;
+}

@@ -1,0 +1,288 @@
+#include "eth/history.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/check.h"
+
+namespace fanfare::eth {
+
+std::string_view name_of(MissedBecause reason) {
+  switch (reason) {
+    case MissedBecause::window:
+      return "window";
+    case MissedBecause::unknown_block:
+      return "unknownBlock";
+    case MissedBecause::unavailable:
+      return "unavailable";
+    case MissedBecause::slow:
+      return "slow";
+  }
+  return "";
+}
+
+History::History(const HistoryOptions& options, CallIds& call_ids, Random& random)
+    : options_(options), call_ids_(call_ids), random_(random) {
+  FANFARE_CHECK(options.window_blocks > 0 && options.batch_blocks_max > 0 && options.calls_in_flight_max > 0);
+}
+
+// --- the chain as announced ------------------------------------------------------------------------
+
+void History::on_event(ChainEvent& event) {
+  if (const auto* baseline = std::get_if<Baseline>(&event)) {
+    const Header& header = *baseline->header;
+    while (!chain_.empty() && tip() > header.number) take_back_tip();
+    if (chain_.empty() || chain_.back().header->hash != header.hash) push(baseline->header, nullptr);
+  } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
+    push(added->header, added->logs);
+  } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
+    if (Block* block = find_block(late->header->hash)) block->logs = late->logs;
+  } else if (auto* removed = std::get_if<BlockRemoved>(&event)) {
+    if (!chain_.empty() && chain_.back().header->hash == removed->header->hash) {
+      if (removed->logs == nullptr) removed->logs = chain_.back().logs;
+      chain_.pop_back();
+    }
+    remember_branch({.header = removed->header, .logs = removed->logs});
+  } else if (std::holds_alternative<Gap>(event)) {
+    chain_.clear();
+  }
+}
+
+// What was announced and does not lead to this block is not of the chain any more.
+void History::push(const HeaderPtr& header, const BlockLogsPtr& logs) {
+  while (!chain_.empty() && chain_.back().header->hash != header->parent_hash) take_back_tip();
+  chain_.push_back({.header = header, .logs = logs});
+  // A position at the end of the window names ancestors that may be asked for too.
+  const std::size_t most = std::size_t{options_.window_blocks} + 1 + Position::kAncestorsMax;
+  while (chain_.size() > most) chain_.pop_front();
+}
+
+void History::take_back_tip() {
+  remember_branch(std::move(chain_.back()));
+  chain_.pop_back();
+}
+
+void History::remember_branch(Block block) {
+  const Hash256 hash = block.header->hash;
+  const auto [place, is_new] = branches_.try_emplace(hash, block);
+  if (!is_new) {
+    if (block.logs != nullptr) place->second.logs = std::move(block.logs);
+    return;
+  }
+  branches_by_age_.push_back(hash);
+  if (branches_by_age_.size() <= options_.branch_blocks_max) return;
+  branches_.erase(branches_by_age_.front());
+  branches_by_age_.pop_front();
+}
+
+History::Block* History::find_block(const Hash256& hash) {
+  const auto branch = branches_.find(hash);
+  if (branch != branches_.end()) return &branch->second;
+  const auto block = std::ranges::find_if(chain_, [&](const Block& one) { return one.header->hash == hash; });
+  return block == chain_.end() ? nullptr : &*block;
+}
+
+void History::set_view_state(bool logs_are_late, bool bloom_trusted) {
+  logs_are_late_ = logs_are_late;
+  bloom_trusted_ = bloom_trusted;
+}
+
+bool History::on_chain(std::uint64_t number, const Hash256& hash) const {
+  return !chain_.empty() && number >= first() && number <= tip() && at(number).header->hash == hash;
+}
+
+Position History::position_at(std::uint64_t number) const {
+  Trail trail;
+  const std::uint64_t behind = std::min<std::uint64_t>(number - first(), Position::kAncestorsMax);
+  for (std::uint64_t i = number - behind; i <= number; ++i) trail.move_to(*at(i).header);
+  return trail.position(Position::kAll);
+}
+
+// --- one job ---------------------------------------------------------------------------------------
+
+History::JobId History::resume(const Position& from, const HistoryNeeds& needs, Instant now) {
+  jobs_.push_back(
+      {.id = ++last_job_, .from = from, .needs = needs, .give_up_waiting = now + options_.ahead_wait});
+  return last_job_;
+}
+
+void History::pump(Instant now) {
+  if (jobs_.empty() && fetches_.empty()) return;
+  ++pumps_;
+  reached_for_.reset();
+  std::erase_if(given_up_, [now](const auto& one) { return one.second <= now; });
+  std::erase_if(jobs_, [&](Job& job) {
+    job.waits_for_head = !chain_.empty() && must_wait_for_head(job, now);
+    auto batch = advance(job, now);
+    if (!batch) return false;
+    batch->from = job.from;
+    const auto says_missing = [](const HistoryEvent& event) {
+      return event.kind == HistoryEvent::Kind::missed || event.kind == HistoryEvent::Kind::reorged;
+    };
+    if (std::ranges::any_of(batch->events, says_missing)) ++status_.missed;
+    answers_.push_back({.job = job.id, .batch = std::make_shared<const HistoryBatch>(std::move(*batch))});
+    return true;
+  });
+  // What nobody waits for any more is not asked again.
+  std::erase_if(fetches_, [this](const auto& one) {
+    return one.second.call_id == 0 && one.second.wanted_in != pumps_;
+  });
+  if (jobs_.empty()) older_.clear();
+  status_.jobs = jobs_.size();
+}
+
+// Empty: something has to be waited for. Looks at everything anew each time, so that it does not matter what
+// happened to the chain in between.
+std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
+  const Position& from = job.from;
+  if (chain_.empty() || job.waits_for_head) return std::nullopt;
+  if (from.number + options_.window_blocks < tip()) {
+    return skip_to_tip(from.number, MissedBecause::window);
+  }
+  if (from.number <= tip()) {
+    switch (reach_down(from.number, now)) {
+      case Have::not_yet:
+        return std::nullopt;
+      case Have::never:
+        return skip_to_tip(from.number, MissedBecause::unavailable);
+      case Have::yes:
+        break;
+    }
+  }
+  HistoryBatch batch;
+  std::uint64_t last_told = from.number;
+  if (!on_chain(from.number, from.hash)) {
+    const Have have =
+        job.needs.logs ? append_removed(job, last_told, batch, now) : find_fork(from, last_told, now);
+    if (have == Have::not_yet) return std::nullopt;
+    if (have == Have::never) {
+      const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
+      return skip_to_tip(std::min(lowest, tip()), MissedBecause::unknown_block);
+    }
+  } else if (job.needs.logs && from.logs_told != Position::kAll) {
+    const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
+    if (append_block(job, at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
+  }
+  return continue_from(job, last_told + 1, std::move(batch), now);
+}
+
+// The reader saw more than we have: our node is behind its last one, or the chain went back. It is known to
+// have gone back when our head is not what the reader names as that ancestor.
+bool History::must_wait_for_head(const Job& job, Instant now) const {
+  if (job.from.number <= tip() || now >= job.give_up_waiting) return false;
+  const std::uint64_t distance = job.from.number - tip();
+  if (distance > job.from.ancestors.size()) return true;
+  return job.from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
+}
+
+// The last block that the reader's branch and the chain share, as far as the position itself tells.
+std::optional<std::uint64_t> History::named_ancestor(const Position& from) const {
+  for (std::uint64_t i = 0; i < from.ancestors.size(); ++i) {
+    const std::uint64_t number = from.number - 1 - i;
+    if (number < first() || number > tip()) continue;
+    if (prefix_of(at(number).header->hash) == from.ancestors[i]) return number;
+  }
+  return std::nullopt;
+}
+
+// The same without the logs of what is gone.
+History::Have History::find_fork(const Position& from, std::uint64_t& fork, Instant now) {
+  const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
+  if (const Have have = reach_down(std::min(lowest, tip()), now); have != Have::yes) return have;
+  if (const auto named = named_ancestor(from)) {
+    fork = *named;
+    return Have::yes;
+  }
+  // Further down than the position tells: by the blocks that are gone, if somebody has them.
+  Hash256 hash = from.hash;
+  for (std::uint64_t number = from.number;; --number) {
+    if (on_chain(number, hash)) {
+      fork = number;
+      return Have::yes;
+    }
+    if (number == 0 || number + options_.window_blocks < tip()) return Have::never;
+    const auto block = branches_.find(hash);
+    if (block == branches_.end()) {
+      return want({.what = FetchKey::What::header_by_hash, .hash = hash}, options_.branch_attempts_max, now);
+    }
+    if (block->second.header->number != number) return Have::never;
+    hash = block->second.header->parent_hash;
+    if (number - 1 > tip()) continue;
+    if (const Have have = reach_down(number - 1, now); have != Have::yes) return have;
+  }
+}
+
+// Walks the reader's branch down to the chain, block by block, with the logs that it was told.
+History::Have History::append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now) {
+  if (const Have have = find_fork(job.from, fork, now); have != Have::yes) return have;
+  Have all = Have::yes;
+  Hash256 hash = job.from.hash;
+  for (std::uint64_t number = job.from.number; number > fork && all != Have::never; --number) {
+    const auto block = branches_.find(hash);
+    if (block == branches_.end()) {
+      all = want({.what = FetchKey::What::header_by_hash, .hash = hash}, options_.branch_attempts_max, now);
+      break;
+    }
+    if (block->second.header->number != number) return Have::never;
+    const bool is_first = number == job.from.number;
+    const std::uint32_t told = is_first ? job.from.logs_told : Position::kAll;
+    if (block->second.logs == nullptr && told > 0) {
+      const Have have = want({.what = FetchKey::What::logs, .hash = hash}, options_.branch_attempts_max, now);
+      all = have == Have::never ? have : Have::not_yet;
+    }
+    batch.events.push_back({.kind = HistoryEvent::Kind::removed,
+                            .header = block->second.header,
+                            .logs = block->second.logs,
+                            .logs_told = told});
+    hash = block->second.header->parent_hash;
+  }
+  // What the position names as ancestors may not be what its block descends from.
+  if (all == Have::yes && hash != at(fork).header->hash) return Have::never;
+  if (all != Have::never) return all;
+  batch.events = {{.kind = HistoryEvent::Kind::reorged, .first = fork + 1, .last = job.from.number}};
+  return Have::yes;
+}
+
+// The blocks from `next` on, as many as a batch takes.
+std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
+                                                   Instant now) {
+  const std::uint64_t last = std::min(tip(), next - 1 + options_.batch_blocks_max);
+  bool complete = true;
+  for (std::uint64_t number = next; number <= last; ++number) {
+    const HistoryEvent added{.kind = HistoryEvent::Kind::added};
+    if (append_block(job, at(number), added, batch, now) == Have::not_yet) complete = false;
+  }
+  if (!complete) return std::nullopt;
+  batch.reached = position_at(last);
+  // Live only from the head, with little left to send, and when nothing of before is told late.
+  const bool is_short = last + 1 - next <= options_.live_blocks_max;
+  batch.live = last == tip() && is_short && !(job.needs.logs && logs_are_late_);
+  if (batch.events.empty() && !batch.live) return std::nullopt;
+  return batch;
+}
+
+// Asks for the block's logs if they are needed, and goes on: all that is missing is asked for at once.
+History::Have History::append_block(const Job& job, const Block& block, HistoryEvent event,
+                                    HistoryBatch& batch, Instant now) {
+  event.header = block.header;
+  event.logs = block.logs;
+  if (job.needs.logs && block.logs == nullptr) {
+    const FetchKey key{.what = FetchKey::What::logs, .hash = block.header->hash};
+    if (want(key, options_.attempts_max, now) == Have::not_yet) return Have::not_yet;
+    batch.events.push_back({.kind = HistoryEvent::Kind::missed,
+                            .first = block.header->number,
+                            .last = block.header->number,
+                            .because = MissedBecause::unavailable});
+  }
+  if (job.needs.logs || event.kind != HistoryEvent::Kind::rest) batch.events.push_back(std::move(event));
+  return Have::yes;
+}
+
+HistoryBatch History::skip_to_tip(std::uint64_t first, MissedBecause because) const {
+  return {.from = {},
+          .events = {{.kind = HistoryEvent::Kind::missed, .first = first, .last = tip(), .because = because}},
+          .reached = position_at(tip()),
+          .live = false};
+}
+
+}  // namespace fanfare::eth

@@ -1,0 +1,201 @@
+#pragma once
+// What a subscriber that comes back has missed: from the position of its cursor to the announced head, in
+// batches, with what has to be taken back first. No I/O. One thread, that of the chain view.
+//
+//   resume(position, needs)  ->  batch, batch, .., batch with `live`      one resume() for each batch
+//
+// It keeps the announced blocks of the window with their logs, as the chain view tells them, and fetches
+// what is missing once for all who need it:
+//
+//   block below what was announced     eth_getBlockByNumber, many at once, believed once it links
+//   logs of a block                    eth_getLogs by block hash
+//   block of a branch that is gone     eth_getBlockByHash, and its logs by hash, unless it was seen going
+//
+// A batch with `live` ends at the announced head: who delivers it before the chain view's next event, and
+// from then on that one and all after it, loses nothing and gets nothing twice.
+
+#include <compare>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/time.h"
+#include "eth/block_logs.h"
+#include "eth/chain_view.h"
+#include "eth/cursor.h"
+#include "eth/pace.h"
+#include "eth/upstream_call.h"
+
+namespace fanfare::eth {
+
+struct HistoryOptions {
+  std::uint32_t window_blocks = 256;    // a position further behind is not replayed
+  std::uint32_t batch_blocks_max = 32;  // new blocks in one batch
+  std::uint32_t live_blocks_max = 4;  // more than these, and the reader gets another batch before it is live
+  std::uint32_t calls_in_flight_max = 16;
+  std::uint32_t attempts_max = 12;                 // unusable answers about a block of the chain
+  std::uint32_t branch_attempts_max = 3;           // about one that is gone
+  std::uint32_t branch_blocks_max = 1024;          // blocks that are gone, remembered
+  Duration ahead_wait = std::chrono::seconds(30);  // for the head to reach a position above it
+  Duration given_up_for = std::chrono::seconds(10);
+  Duration retry_min = std::chrono::milliseconds(50);
+  Duration retry_max = std::chrono::seconds(5);
+  Duration call_timeout = std::chrono::seconds(15);
+};
+
+struct HistoryNeeds {
+  bool logs = false;
+};
+
+// Why something is missing, as clients are told.
+enum class MissedBecause : std::uint8_t { window, unknown_block, unavailable, slow };
+std::string_view name_of(MissedBecause reason);
+
+struct HistoryEvent {
+  enum class Kind : std::uint8_t {
+    removed,  // a block that was told is no longer of the chain
+    rest,     // what was not told yet of the block that the position names
+    added,    // a block nothing was told of
+    missed,   // of the blocks `first` to `last` not everything can be told
+    reorged,  // the blocks `first` to `last` that were told are gone, and their logs are known to nobody
+  };
+  Kind kind = Kind::added;
+  HeaderPtr header = {};
+  BlockLogsPtr logs = {};       // if they were needed
+  std::uint32_t logs_told = 0;  // removed: so many are to be taken back; rest: these were told
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  MissedBecause because = MissedBecause::window;
+};
+
+struct HistoryBatch {
+  Position from;  // as it was asked
+  std::vector<HistoryEvent> events;
+  Position reached;  // where a reader of all of them stands
+  bool live = false;
+};
+using HistoryBatchPtr = std::shared_ptr<const HistoryBatch>;
+
+class History {
+ public:
+  using JobId = std::uint64_t;
+  struct Answer {
+    JobId job = 0;
+    HistoryBatchPtr batch;
+  };
+  struct Status {
+    std::uint64_t calls = 0;
+    std::uint64_t blocks_fetched = 0;  // headers and logs counted apart
+    std::uint64_t missed = 0;          // batches that say what is missing
+    std::size_t jobs = 0;
+  };
+
+  // `call_ids` and `random` outlive it.
+  History(const HistoryOptions& options, CallIds& call_ids, Random& random);
+
+  // What the chain view says, in its order. A block that is taken back gets the logs that were told of it
+  // from here, if the view itself never told them.
+  void on_event(ChainEvent& event);
+  // Whether logs of announced blocks are still to be told to those who are live, and whether an empty answer
+  // against a block's bloom filter is to be doubted.
+  void set_view_state(bool logs_are_late, bool bloom_trusted);
+
+  JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
+  void on_timer(Instant now);
+  // False: no call of ours (any more).
+  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+  // After any of the above, and only when all that the chain view has said was passed on to the loops: looks
+  // what can be answered now.
+  void pump(Instant now);
+
+  std::vector<UpstreamCall> take_calls();
+  std::vector<Answer> take_answers();
+  std::optional<Instant> next_timer() const;
+
+  const Status& status() const { return status_; }
+
+ private:
+  struct Block {
+    HeaderPtr header;
+    BlockLogsPtr logs;  // null: not known here
+  };
+  struct Job {
+    JobId id = 0;
+    Position from;
+    HistoryNeeds needs;
+    Instant give_up_waiting;  // for the head to come
+    bool waits_for_head = false;
+  };
+  struct FetchKey {
+    enum class What : std::uint8_t { header_by_number, header_by_hash, logs };
+    What what = What::header_by_number;
+    std::uint64_t number = 0;  // of header_by_number
+    Hash256 hash;              // of the others
+    auto operator<=>(const FetchKey&) const = default;
+  };
+  struct Fetch {
+    std::uint64_t call_id = 0;  // 0: not under way
+    std::uint32_t attempts = 0;
+    std::uint32_t attempts_max = 0;
+    std::uint64_t wanted_in = 0;  // the last pump that wanted it
+    Instant due{};                // under way: its deadline; else: not before
+    std::optional<Backoff> backoff;
+  };
+  enum class Have : std::uint8_t { yes, not_yet, never };
+
+  std::optional<HistoryBatch> advance(const Job& job, Instant now);
+  bool must_wait_for_head(const Job& job, Instant now) const;
+  Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
+  std::optional<std::uint64_t> named_ancestor(const Position& from) const;
+  Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
+  std::optional<HistoryBatch> continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
+                                            Instant now);
+  Have append_block(const Job& job, const Block& block, HistoryEvent event, HistoryBatch& batch, Instant now);
+  HistoryBatch skip_to_tip(std::uint64_t first, MissedBecause because) const;
+  bool finish(const Job& job, HistoryBatch& batch) const;
+
+  Have reach_down(std::uint64_t number, Instant now);
+  void link_older();
+  const Block& at(std::uint64_t number) const { return chain_[number - first()]; }
+  std::uint64_t first() const { return chain_.front().header->number; }
+  std::uint64_t tip() const { return chain_.back().header->number; }
+  bool on_chain(std::uint64_t number, const Hash256& hash) const;
+  Position position_at(std::uint64_t number) const;
+  void push(const HeaderPtr& header, const BlockLogsPtr& logs);
+  void take_back_tip();
+  void remember_branch(Block block);
+  Block* find_block(const Hash256& hash);
+
+  Have want(const FetchKey& key, std::uint32_t attempts_max, Instant now);
+  void ask(const FetchKey& key, Fetch& fetch, Instant now);
+  // False: not usable.
+  bool take(const FetchKey& key, std::string_view json);
+  void retry_later(Fetch& fetch, Instant now);
+
+  HistoryOptions options_;
+  CallIds& call_ids_;
+  Random& random_;
+  std::deque<Block> chain_;                   // linked, the last one is the announced head
+  std::map<std::uint64_t, HeaderPtr> older_;  // answers that do not link yet
+  std::map<Hash256, Block> branches_;         // blocks that are gone
+  std::deque<Hash256> branches_by_age_;
+  bool logs_are_late_ = false;
+  bool bloom_trusted_ = true;
+  std::vector<Job> jobs_;
+  JobId last_job_ = 0;
+  std::map<FetchKey, Fetch> fetches_;
+  std::map<FetchKey, Instant> given_up_;  // until when
+  std::size_t in_flight_ = 0;
+  std::uint64_t pumps_ = 0;
+  std::optional<std::uint64_t> reached_for_;  // in this pump: everything from here up has been asked for
+  std::vector<UpstreamCall> calls_;
+  std::vector<Answer> answers_;
+  Status status_;
+};
+
+}  // namespace fanfare::eth

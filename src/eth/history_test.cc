@@ -1,0 +1,250 @@
+// What one who comes back is told, case by case; resume_history_test.cc drives the same at random.
+
+#include "eth/history.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "eth/chain_source_world.h"
+
+namespace fanfare::eth {
+namespace {
+
+constexpr std::string_view kAllLogs = R"(["logs",{})";
+
+struct HistoryWorld : ChainSourceWorld {
+  // `chain`: another's, to begin with; the seed is what new blocks are made from.
+  explicit HistoryWorld(const ChainSourceOptions& options = {}, std::uint64_t seed = 5,
+                        const SimulatedNode* chain = nullptr)
+      : ChainSourceWorld(options, seed) {
+    if (chain != nullptr) node.copy_chain(*chain);
+    // One log a block: what is told is easily counted.
+    node.fill_block = [](SimulatedBlock& block) {
+      block.logs = {R"({"address":")" + simulated_address(1) +
+                    R"(","topics":[],"data":"0x","blockNumber":")" + to_quantity(block.number) +
+                    R"(","transactionHash":"0x1","transactionIndex":"0x0","blockHash":")" +
+                    to_hex(block.hash) + R"(","logIndex":"0x0"})"};
+      block.bloom = "0x" + std::string(512, 'f');
+    };
+    start();
+  }
+
+  void resume(ConnectionKey key, RecordingSubscriber& subscriber, std::string_view params = kAllLogs) {
+    const std::string option = subscriber.cursor.empty() ? "true" : '"' + subscriber.cursor + '"';
+    subscribe(key, subscriber, std::string(params) + R"(,{"cursor":)" + option + "}]");
+    settle();
+  }
+  void mine(std::uint64_t blocks) {
+    node.mine(blocks);
+    catch_up();
+  }
+  void until_live() {
+    for (int i = 0; i < 200 && !resuming.empty(); ++i) tick();
+    EXPECT_TRUE(resuming.empty());
+  }
+};
+
+// "0x5" of an added log, "-0x5" of a removed one.
+std::vector<std::string> blocks_of(const std::vector<std::string>& results) {
+  std::vector<std::string> blocks;
+  for (const std::string& result : results) {
+    const auto raw =
+        jsonrpc::member(result, "blockNumber").value_or(jsonrpc::member(result, "number").value_or(""));
+    const bool removed = result.ends_with("\"removed\":true}");
+    blocks.push_back((removed ? "-" : "") + jsonrpc::string_copy(raw).value());
+  }
+  return blocks;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST(History, TellsWhatWasMissedAndThenThatItIsLive) {
+  HistoryWorld world;
+  world.mine(3);
+  RecordingSubscriber client;
+  world.resume(1, client);
+  EXPECT_EQ(client.notices, Texts{R"({"type":"live","block":"0x3"})"});
+  world.mine(2);
+  world.drop(1);
+  world.mine(3);
+  world.resume(1, client);
+  world.mine(1);
+  EXPECT_EQ(blocks_of(client.results), (Texts{"0x4", "0x5", "0x6", "0x7", "0x8", "0x9"}));
+  EXPECT_EQ(client.notices.back(), R"({"type":"live","block":"0x8"})");
+}
+
+TEST(History, WhatWasTakenBackMeanwhileComesFirstAndNewestFirst) {
+  HistoryWorld world;
+  RecordingSubscriber logs;
+  RecordingSubscriber heads;
+  world.resume(1, logs);
+  world.resume(2, heads, R"(["newHeads")");
+  world.mine(4);
+  world.drop(1);
+  world.drop(2);
+  world.node.reorg(2, 3);
+  world.catch_up();
+  world.resume(1, logs);
+  world.resume(2, heads, R"(["newHeads")");
+  EXPECT_EQ(blocks_of(logs.results),
+            (Texts{"0x1", "0x2", "0x3", "0x4", "-0x4", "-0x3", "0x3", "0x4", "0x5"}));
+  EXPECT_EQ(blocks_of(heads.results), (Texts{"0x1", "0x2", "0x3", "0x4", "0x3", "0x4", "0x5"}));
+}
+
+TEST(History, ABranchThatNobodyKnowsAnyMoreIsToldAsSuch) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.mine(4);
+  world.node.reorg(2, 3);
+  world.node.forget_branches();
+  HistoryWorld other({}, 6, &world.node);  // an instance that was not there
+  other.resume(1, client);
+  other.until_live();
+  EXPECT_EQ(client.notices[1], R"({"type":"reorged","fromBlock":"0x3","toBlock":"0x4"})");
+  EXPECT_EQ(blocks_of(client.results), (Texts{"0x1", "0x2", "0x3", "0x4", "0x3", "0x4", "0x5"}));
+}
+
+TEST(History, APositionOnAnotherChainIsAnExplicitMiss) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.mine(20);
+  client.cursor = to_cursor({.number = 18, .hash = {}, .logs_told = 1, .ancestors = {{}, {}}});
+  world.resume(1, client);
+  world.until_live();
+  EXPECT_EQ(client.notices.front(),
+            R"({"type":"missed","fromBlock":"0x10","toBlock":"0x14","reason":"unknownBlock"})");
+  world.mine(1);
+  EXPECT_EQ(blocks_of(client.results), Texts{"0x15"});
+}
+
+TEST(History, BeyondTheWindowIsAnExplicitMissAndThenLive) {
+  ChainSourceOptions options;
+  options.history.window_blocks = 8;
+  HistoryWorld world(options);
+  RecordingSubscriber at_the_limit;
+  RecordingSubscriber past_it;
+  world.resume(1, past_it);
+  world.mine(1);
+  world.resume(2, at_the_limit);
+  world.drop(1);
+  past_it.cursor = to_cursor(Trail(*parse_cursor(past_it.cursor)).position(1));
+  world.mine(1);
+  world.drop(2);
+  world.mine(8);  // head 10: block 2 is 8 behind, block 1 is 9
+  world.resume(1, past_it);
+  world.resume(2, at_the_limit);
+  world.until_live();
+  EXPECT_EQ(past_it.notices[1], R"({"type":"missed","fromBlock":"0x1","toBlock":"0xa","reason":"window"})");
+  EXPECT_EQ(at_the_limit.notices.size(), 2U);
+  EXPECT_EQ(at_the_limit.results.size(), 9U);
+  world.mine(1);
+  EXPECT_EQ(blocks_of(past_it.results), (Texts{"0x1", "0xb"}));
+}
+
+TEST(History, AnInstanceThatIsBehindTellsNothingTwice) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.mine(5);
+  SimulatedNode lagging(world.random);
+  lagging.copy_chain(world.node);
+  lagging.revert(2);
+  HistoryWorld behind({}, 6, &lagging);
+  behind.resume(1, client);
+  EXPECT_FALSE(behind.resuming.empty());
+  behind.node.copy_chain(world.node);
+  behind.node.mine(1);
+  behind.catch_up();
+  behind.until_live();
+  EXPECT_EQ(blocks_of(client.results), (Texts{"0x1", "0x2", "0x3", "0x4", "0x5", "0x6"}));
+}
+
+TEST(History, AChainThatStaysShorterIsBelievedAfterAWhile) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.mine(5);
+  SimulatedNode reverted(world.random);
+  reverted.copy_chain(world.node);
+  reverted.revert(2);
+  HistoryWorld shorter({}, 6, &reverted);
+  shorter.resume(1, client);
+  shorter.until_live();
+  EXPECT_EQ(blocks_of(client.results), (Texts{"0x1", "0x2", "0x3", "0x4", "0x5", "-0x5", "-0x4"}));
+}
+
+TEST(History, LogsThatCannotBeHadAreNamed) {
+  ChainSourceOptions options;
+  options.history.attempts_max = 2;
+  HistoryWorld world(options);
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.mine(1);
+  world.drop(1);
+  world.mine(3);
+  world.node.at(3).bloom = "0x" + std::string(512, 'f');
+  const std::string hash = to_hex(world.node.at(3).hash);
+  world.held = [&](const UpstreamCall& call) {
+    const bool is_it = call.method == "eth_getLogs" && call.params_json.find(hash) != std::string::npos;
+    if (is_it) world.reply(call.id, "[]");
+    return is_it;
+  };
+  world.resume(1, client);
+  world.until_live();
+  EXPECT_EQ(client.notices[1],
+            R"({"type":"missed","fromBlock":"0x3","toBlock":"0x3","reason":"unavailable"})");
+  EXPECT_EQ(blocks_of(client.results), (Texts{"0x1", "0x2", "0x4"}));
+}
+
+TEST(History, ManyWhoComeBackCostTheNodeNoMoreThanOne) {
+  HistoryWorld world;
+  world.mine(1);
+  RecordingSubscriber first;
+  world.resume(0, first);
+  world.drop(0);
+  world.mine(50);
+  HistoryWorld restarted({}, 6, &world.node);
+  std::vector<RecordingSubscriber> clients(200, first);
+  for (ConnectionKey key = 0; key < clients.size(); ++key) {
+    restarted.subscribe(key, clients[key], std::string(kAllLogs) + R"(,{"cursor":")" + first.cursor + "\"}]");
+  }
+  restarted.until_live();
+  for (const RecordingSubscriber& client : clients) ASSERT_EQ(client.results.size(), 50U);
+  // Each block and its logs once. What was learnt at the start may not be asked again.
+  EXPECT_LE(restarted.source.history_status().calls, 100U);
+}
+
+TEST(History, AFilterThatNeverMatchesKeepsItsCursorYoung) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.resume(1, client, R"(["logs",{"address":")" + simulated_address(9) + "\"}");
+  world.mine(200);
+  EXPECT_EQ(client.notices,
+            (Texts{R"({"type":"live","block":"0x0"})", R"({"type":"live","block":"0x40"})",
+                   R"({"type":"live","block":"0x80"})", R"({"type":"live","block":"0xc0"})"}));
+  EXPECT_EQ(parse_cursor(client.cursor)->number, 192U);
+}
+
+TEST(History, ASlowReaderIsSentABatchOnlyAsFarAsItReads) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.drop(1);
+  world.mine(100);
+  client.congested = true;
+  world.resume(1, client);
+  EXPECT_TRUE(client.results.empty());
+  world.mine(1);
+  client.congested = false;
+  world.drained(1);
+  world.settle();
+  world.until_live();
+  EXPECT_EQ(client.results.size(), 101U);
+}
+
+}  // namespace
+}  // namespace fanfare::eth

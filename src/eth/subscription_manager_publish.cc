@@ -1,0 +1,268 @@
+// The second half of the subscription manager: what is told to whom. The first half, subscription_manager.cc,
+// is who holds what.
+
+#include <utility>
+
+#include "eth/subscription_manager.h"
+
+namespace fanfare::eth {
+namespace {
+
+// A filter that matched nothing in so many blocks is told where the chain is, so that its cursor stays young.
+constexpr std::uint64_t kSilentBlocksMax = 64;
+
+}  // namespace
+
+// --- live ------------------------------------------------------------------------------------------
+
+std::size_t SubscriptionManager::publish_head(std::string_view header_json) {
+  return publish(kNewHeadsTopic, {.member = "result", .json = header_json, .cursor = {}});
+}
+
+std::size_t SubscriptionManager::publish_head(const Header& header) {
+  last_head_ = header.number;
+  trail_.move_to(header);
+  std::size_t taken = publish_head(header.json);
+  if (has_topic(kNewHeadsCursorTopic)) {
+    // Its logs come after it.
+    const std::string cursor = to_cursor(trail_.position(0));
+    taken += publish(kNewHeadsCursorTopic, {.member = "result", .json = header.json, .cursor = cursor});
+  }
+  return taken;
+}
+
+void SubscriptionManager::note_head(const Header& header) {
+  const bool was_nowhere = !trail_.number();
+  last_head_ = header.number;
+  trail_.move_to(header);
+  if (was_nowhere) publish_live_notices();
+}
+
+// Those who subscribed before anything was known of the chain.
+void SubscriptionManager::publish_live_notices() {
+  const std::string cursor = to_cursor(trail_.position(Position::kAll));
+  const std::string notice = live_notice(*trail_.number());
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (!groups_[group].has_cursors) continue;
+    publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
+  }
+}
+
+void SubscriptionManager::note_told(const Header& header) {
+  if (header.number % kSilentBlocksMax != 0 || !trail_.number()) return;
+  const std::string cursor = to_cursor(trail_.position(Position::kAll));
+  const std::string notice = live_notice(header.number);
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (!groups_[group].has_cursors || groups_[group].type == SubscriptionType::new_heads) continue;
+    if (groups_[group].last_told + kSilentBlocksMax > header.number) continue;
+    publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
+  }
+}
+
+void SubscriptionManager::publish_missed(SubscriptionType type, std::uint64_t first, std::uint64_t last,
+                                         MissedBecause because) {
+  const std::string notice = missed_notice(first, last, because);
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (!groups_[group].has_cursors || groups_[group].type != type) continue;
+    publish_to_group(group, {.member = "notice", .json = notice, .cursor = {}});
+  }
+}
+
+std::size_t SubscriptionManager::publish_pending_hash(std::string_view hash) {
+  if (!has_topic(kPendingHashesTopic)) return 0;
+  const std::string json = '"' + std::string(hash) + '"';
+  return publish(kPendingHashesTopic, {.member = "result", .json = json, .cursor = {}});
+}
+
+std::size_t SubscriptionManager::publish_pending_body(std::string_view transaction_json) {
+  return publish(kPendingBodiesTopic, {.member = "result", .json = transaction_json, .cursor = {}});
+}
+
+std::size_t SubscriptionManager::publish_syncing(std::string_view result_json) {
+  return publish(kSyncingTopic, {.member = "result", .json = result_json, .cursor = {}});
+}
+
+std::size_t SubscriptionManager::publish_logs(const Header& header, const BlockLogs& logs, bool removed) {
+  if (filters_.size() == 0) return 0;
+  Trail trail = trail_;  // of a block whose logs come late it is already past
+  trail.move_to(header);
+  std::size_t taken = 0;
+  std::vector<FilterIndex::FilterId> matching;
+  std::vector<std::uint32_t> generations;
+  std::string result;
+  std::string cursor;
+  for (std::size_t i = 0; i < logs.entries.size(); ++i) {
+    const std::size_t index = removed ? logs.entries.size() - 1 - i : i;
+    const BlockLogs::Entry& entry = logs.entries[index];
+    matching.clear();
+    filters_.match(entry.key, matching);
+    if (matching.empty()) continue;
+    generations.clear();
+    for (const auto group : matching) generations.push_back(groups_[group].generation);
+    result.clear();
+    cursor.clear();
+    BlockLogs::append_json(entry, removed, result);
+    for (std::size_t k = 0; k < matching.size(); ++k) {
+      // A delivery may have dropped the group, and its place may be another filter's by now.
+      Group& group = groups_[matching[k]];
+      if (group.generation != generations[k]) continue;
+      if (group.has_cursors && cursor.empty()) {
+        cursor = to_cursor(trail.position(static_cast<std::uint32_t>(removed ? index : index + 1)));
+      }
+      group.last_told = header.number;
+      const std::string_view its_cursor = group.has_cursors ? std::string_view(cursor) : std::string_view();
+      taken += publish_to_group(matching[k], {.member = "result", .json = result, .cursor = its_cursor});
+    }
+  }
+  return taken;
+}
+
+std::size_t SubscriptionManager::publish(std::string_view topic, const Text& text) {
+  const auto found = by_topic_.find(topic);
+  return found == by_topic_.end() ? 0 : publish_to_group(found->second, text);
+}
+
+std::size_t SubscriptionManager::publish_to_group(std::uint32_t group_index, const Text& text) {
+  // A delivery may drop connections, and with the last one the group: looked at anew each time.
+  const Group& group = groups_[group_index];
+  const std::uint32_t generation = group.generation;
+  std::size_t taken = 0;
+  for (std::size_t i = 0; group.generation == generation && i < group.ordinals.size(); ++i) {
+    const SubscriptionId id = group.ordinals[i].id;
+    if (group.ordinals[i].holders == 0 || topics_.subscribers(id) == 0) continue;
+    taken += topics_.publish(id, encode(id, text));
+  }
+  counters_.delivered += taken;
+  return taken;
+}
+
+SharedBytes SubscriptionManager::encode(const SubscriptionId& id, const Text& text) {
+  scratch_.clear();
+  scratch_.append(R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")")
+      .append(to_text(id))
+      .append("\",\"")
+      .append(text.member)
+      .append("\":")
+      .append(text.json);
+  if (!text.cursor.empty()) scratch_.append(R"(,"cursor":")").append(text.cursor).append(1, '"');
+  scratch_.append("}}");
+  ++counters_.encoded;
+  return framer_(scratch_);
+}
+
+// --- from a cursor ---------------------------------------------------------------------------------
+
+std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(ConnectionKey connection_key,
+                                                                          std::string_view id_text) {
+  const auto connection = connections_.find(connection_key);
+  const auto id = parse_subscription_id(id_text);
+  if (connection == connections_.end() || !id) return std::nullopt;
+  const auto subscription = find(connection->second, *id);
+  if (subscription == connection->second.subscriptions.end() || subscription->ticket.generation != 0) {
+    return std::nullopt;
+  }
+  if (subscription->replay != nullptr) return missing(connection_key, *id, *subscription->replay);
+  pubsub::Subscriber& subscriber = *connection->second.subscriber;
+  const bool has_cursors = groups_[subscription->group].has_cursors;
+  subscription->ticket = topics_.subscribe(*id, subscriber);
+  if (has_cursors && trail_.number()) {
+    const std::string cursor = to_cursor(trail_.position(Position::kAll));
+    subscriber.deliver(
+        encode(*id, {.member = "notice", .json = live_notice(*trail_.number()), .cursor = cursor}));
+  }
+  return std::nullopt;
+}
+
+std::optional<SubscriptionManager::Missing> SubscriptionManager::replay(ConnectionKey connection,
+                                                                        std::string_view id_text,
+                                                                        HistoryBatchPtr batch) {
+  const auto id = parse_subscription_id(id_text);
+  Subscription* const subscription = id ? find(connection, *id) : nullptr;
+  // It may have been cancelled, and even asked for anew, while the answer was on its way.
+  if (subscription == nullptr || subscription->replay == nullptr || subscription->replay->has_batch() ||
+      subscription->replay->position() != batch->from) {
+    return std::nullopt;
+  }
+  subscription->replay->start(std::move(batch));
+  return continue_replay(connection, *id);
+}
+
+std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(ConnectionKey connection_key) {
+  std::vector<Missing> all;
+  std::vector<SubscriptionId> waiting;
+  const auto connection = connections_.find(connection_key);
+  if (connection == connections_.end()) return all;
+  for (const Subscription& one : connection->second.subscriptions) {
+    if (one.replay != nullptr && one.replay->has_batch()) {
+      waiting.push_back(groups_[one.group].ordinals[one.ordinal].id);
+    }
+  }
+  for (const SubscriptionId& id : waiting) {
+    if (auto next = continue_replay(connection_key, id)) all.push_back(std::move(*next));
+  }
+  return all;
+}
+
+bool SubscriptionManager::is_followed_by(const Header& header) const {
+  if (!trail_.number()) return true;
+  return *trail_.number() + 1 == header.number && trail_.hash() == header.parent_hash;
+}
+
+std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
+  std::vector<Missing> all;
+  if (!trail_.number()) return all;
+  const Position here = trail_.position(Position::kAll);
+  for (auto& [key, connection] : connections_) {
+    for (Subscription& one : connection.subscriptions) {
+      const Group& group = groups_[one.group];
+      if (!group.has_cursors || one.ticket.generation == 0) continue;
+      topics_.unsubscribe(std::exchange(one.ticket, {}));
+      one.replay = std::make_unique<Replay>(group.type, here);
+      all.push_back(missing(key, group.ordinals[one.ordinal].id, *one.replay));
+    }
+  }
+  return all;
+}
+
+SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connection, const SubscriptionId& id,
+                                                          const Replay& replay) {
+  return {.connection = connection,
+          .id = to_text(id),
+          .from = replay.position(),
+          .needs = {.logs = replay.needs_logs()}};
+}
+
+// A delivery may end the connection and with it the subscription: looked up anew each time.
+std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay(ConnectionKey connection_key,
+                                                                                 const SubscriptionId& id) {
+  for (;;) {
+    const auto connection = connections_.find(connection_key);
+    Subscription* const subscription = find(connection_key, id);
+    if (subscription == nullptr || subscription->replay == nullptr) return std::nullopt;
+    Replay& replay = *subscription->replay;
+    pubsub::Subscriber& subscriber = *connection->second.subscriber;
+    // The last batch goes out whole: what follows it is published.
+    const bool is_last = replay.is_last();
+    if (!is_last && subscriber.is_congested()) return std::nullopt;
+    const auto message = replay.next(filter_of(*subscription));
+    if (!message) return missing(connection_key, id, replay);
+    if (is_last && !replay.has_batch()) {
+      // It knows the way here from further back than a loop that has just begun.
+      if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
+      subscription->replay.reset();
+      subscription->ticket = topics_.subscribe(id, subscriber);
+    }
+    ++counters_.replayed;
+    subscriber.deliver(encode(id, {.member = message->is_notice ? "notice" : "result",
+                                   .json = message->json,
+                                   .cursor = to_cursor(message->after)}));
+  }
+}
+
+const LogFilter& SubscriptionManager::filter_of(const Subscription& subscription) const {
+  static const LogFilter kNone;
+  const bool has_filter = groups_[subscription.group].type == SubscriptionType::logs;
+  return has_filter ? filters_.filter(subscription.group) : kNone;
+}
+
+}  // namespace fanfare::eth
