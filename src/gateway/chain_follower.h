@@ -61,8 +61,8 @@ class ChainFollower {
   // What the subscriptions of one loop need.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
 
-  // What a subscriber has missed since `from`: `done` runs once, after all events that were told before; it is
-  // destroyed unrun with the follower.
+  // What a subscriber has missed since `from`: `done` runs once, after all events that were told before; it
+  // is destroyed unrun with the follower.
   using HistoryDone = std::move_only_function<void(eth::HistoryBatchPtr)>;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 

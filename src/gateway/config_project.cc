@@ -104,10 +104,10 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   fields.read_word("architecture", kArchitectures);
   const YamlNode* evm = fields.find("evm");
   if (evm == nullptr) return;
-  const MapFields chain(
-      context, *evm, path + ".evm",
-      {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow", "answerCacheBytes", "hedgeAfter"},
-      MapFields::Empty::refused);
+  const MapFields chain(context, *evm, path + ".evm",
+                        {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow",
+                         "answerCacheBytes", "hedgeAfter"},
+                        MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
   chain.read("pollIntervalMin", poll.interval_min, milliseconds(10), hours(1));
