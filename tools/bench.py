@@ -65,11 +65,13 @@ class Server:
         """The result of one run of the load generator against this server, with the server's CPU time from the
         last connection made to the first one closed."""
         load = self.start_load(flags)
-        load.stderr.readline()  # "N connections are open", or a complaint
+        said = ""
+        while "are open" not in said and (line := load.stderr.readline()):
+            said += line
         before = self.cpu_ns()
         out = load.stdout.readline()
         used = self.cpu_ns() - before
-        result = result_of(load, out)
+        result = result_of(load, out, said)
         result["cpu_ns"] = used / max(result["messages"], 1)
         return result
 
@@ -85,10 +87,10 @@ class Server:
         return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
 
 
-def result_of(load, out=""):
+def result_of(load, out="", said=""):
     rest, complaint = load.communicate()
     if load.returncode != 0:
-        raise Failed(f"{complaint.strip()} {out}{rest}".strip())
+        raise Failed(f"{said}{complaint}{out}{rest}".replace("\n", " ").strip())
     return json.loads(out + rest)
 
 

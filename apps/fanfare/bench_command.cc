@@ -2,10 +2,7 @@
 
 #include <sys/resource.h>
 
-#include <algorithm>
-#include <chrono>
 #include <expected>
-#include <thread>
 #include <vector>
 
 #include "base/time.h"
@@ -87,25 +84,6 @@ void raise_descriptor_limit() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-std::expected<std::vector<Dialed>, std::string> dial_all(const Plan& plan, const BenchArguments& arguments) {
-  const auto address = resolve_bench_url(plan.url);
-  if (!address) return std::unexpected(address.error());
-  const std::size_t count = arguments.connections + (arguments.broadcast ? 1 : 0);
-  std::vector<Dialed> made;
-  made.reserve(count);
-  const Instant start = system_clock().now();
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto due = start + plan.ramp * static_cast<std::int64_t>(i) / static_cast<std::int64_t>(count);
-    std::this_thread::sleep_until(due);
-    auto dialed = dial(plan.url, *address, i, plan.dial);
-    if (!dialed) {
-      return std::unexpected("connection " + std::to_string(i + 1) + ": " + dialed.error());
-    }
-    made.push_back(std::move(*dialed));
-  }
-  return made;
-}
-
 std::expected<BenchResult, std::string> run_load(std::vector<Dialed>& connections, const Plan& plan,
                                                  const BenchArguments& arguments,
                                                  const ShowProgress& progress) {
@@ -131,7 +109,10 @@ int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& 
     return kStatusUsage;
   }
   raise_descriptor_limit();
-  auto connections = dial_all(*plan, arguments);
+  const DialCrowd crowd{.count = arguments.connections + (arguments.broadcast ? 1 : 0), .ramp = plan->ramp};
+  auto connections = dial_all(plan->url, plan->dial, crowd, [&](std::size_t made) {
+    if (!arguments.quiet) notes << made << " of " << crowd.count << " connections\n" << std::flush;
+  });
   if (!connections) {
     notes << "fanfare bench: " << connections.error() << "\n";
     return kStatusFailed;

@@ -4,11 +4,13 @@
 
 #include <cstdint>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/time.h"
 #include "http/url.h"
 #include "net/socket.h"
 #include "net/tls.h"
@@ -37,5 +39,15 @@ std::expected<net::Address, std::string> resolve_bench_url(const http::Url& url)
 // not agree to the compression that is asked for is an error.
 std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address& address, std::size_t index,
                                         const DialOptions& options);
+
+struct DialCrowd {
+  std::size_t count = 0;
+  Duration ramp{};  // over which they are begun, at even distances
+};
+// All of them, a few at the same time, as each may wait for a distant server. Calls `progress` every second
+// with the number of those that are made. The error is the first one.
+std::expected<std::vector<Dialed>, std::string> dial_all(const http::Url& url, const DialOptions& options,
+                                                         const DialCrowd& crowd,
+                                                         const std::function<void(std::size_t)>& progress);
 
 }  // namespace fanfare::app

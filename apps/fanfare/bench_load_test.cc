@@ -138,6 +138,21 @@ TEST_F(BenchLoad, ARefusalSaysItsStatus) {
   EXPECT_THAT(dialed.error(), testing::HasSubstr("403"));
 }
 
+TEST_F(BenchLoad, ACrowdIsDialedToTheLast) {
+  const auto url = http::parse_url("ws://" + server_->addresses().front().text() + "/");
+  auto connections = dial_all(*url, {}, {.count = 50, .ramp = milliseconds(20)}, [](std::size_t) {});
+  ASSERT_TRUE(connections) << connections.error();
+  ASSERT_EQ(connections->size(), 50U);
+  for (const Dialed& each : *connections) EXPECT_TRUE(each.socket.valid());
+}
+
+TEST_F(BenchLoad, TheFirstRefusalEndsACrowd) {
+  const auto url = http::parse_url("ws://" + server_->addresses().front().text() + "/refused");
+  const auto connections = dial_all(*url, {}, {.count = 50}, [](std::size_t) {});
+  ASSERT_FALSE(connections);
+  EXPECT_THAT(connections.error(), testing::HasSubstr("403"));
+}
+
 TEST_F(BenchLoad, EchoesAreCountedAndTimed) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{20}, std::size_t{70'000}}) {
     const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
