@@ -115,7 +115,7 @@ class LoopModel {
 
   void take(const eth::SourceEvent& event) {
     if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
-      manager_.note_head(baseline->header->number);
+      manager_.note_head(*baseline->header);
       const bool first = !shown_.has_value();
       show(*baseline->header);
       if (first) {
@@ -134,18 +134,19 @@ class LoopModel {
       chain_.push_back(added->header->hash);
       manager_.publish_head(*added->header);
       show(*added->header);
-      if (added->logs) manager_.publish_logs(*added->logs, false);
+      if (added->logs) manager_.publish_logs(*added->header, *added->logs, false);
       if (restart_) restart();
     } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
       tell("late logs of " + std::to_string(late->header->number));
-      manager_.publish_logs(*late->logs, false);
+      manager_.publish_logs(*late->header, *late->logs, false);
     } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
       tell("removed " + std::to_string(removed->header->number));
       if (!chain_.empty() && chain_.back() != removed->header->hash) {
         throw std::runtime_error("removed is not the last: " + std::to_string(removed->header->number));
       }
       if (!chain_.empty()) chain_.pop_back();
-      if (removed->logs) manager_.publish_logs(*removed->logs, true);
+      if (removed->logs) manager_.publish_logs(*removed->header, *removed->logs, true);
+      manager_.note_removed(*removed->header);
     } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
       notice("gap " + std::to_string(gap->first) + " to " + std::to_string(gap->last), true);
     } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
