@@ -15,7 +15,7 @@ import subprocess
 import sys
 
 # ASan keeps freed memory back, 256 MiB by default; that would look like growth for many rounds.
-SANITIZER = {"ASAN_OPTIONS": "quarantine_size_mb=8:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1"}
+SANITIZER = {"ASAN_OPTIONS": "quarantine_size_mb=8:allocator_release_to_os_interval_ms=100:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1"}
 # From round to round memory moves by a factor of four, with what the allocator happens to have given back to the
 # system; the bounds it moves between are what counts. The lower one needs some rounds to be found.
 LOWER_BOUND_ROUNDS = 20
@@ -28,7 +28,9 @@ def judge(rounds):
     """What is wrong, if anything."""
     wrong = []
     first, last = rounds[0], rounds[-1]
-    early, late = rounds[: max(2, len(rounds) // 2)], rounds[len(rounds) // 2 :]
+    # The first quarter is for caches and pools to become as large as they get.
+    quarter = len(rounds) // 4
+    early, late = rounds[quarter : max(2, 2 * quarter)], rounds[-max(1, 2 * quarter) :]
     bounds = [("at most", max)] + ([("at least", min)] if len(rounds) >= LOWER_BOUND_ROUNDS else [])
     for who, memory, fds in (("client", 1, 2), ("server", 3, 4)):
         if last[fds] > first[fds]:
