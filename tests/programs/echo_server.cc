@@ -1,8 +1,9 @@
 // The library's server as the runs under tests/ need it: sends every message back until its input ends.
 //
-//   echo_server [NAME=VALUE...]     tls_certificate= tls_key= deflate=0 loop=epoll handshake_ms= idle_ms=
-//   close_ms= ping_ms=
-//                                   message_bytes= outbox_bytes= threads=
+//   echo_server [NAME=VALUE...]
+//
+//   unix= unix_mode= inherited= tls_certificate= tls_key= deflate=0 loop=epoll threads= handshake_ms=
+//   idle_ms= ping_ms= close_ms= message_bytes= outbox_bytes=
 //
 // What is not given is the library's default; the port is the system's choice. Prints the URL when it serves.
 
@@ -31,6 +32,9 @@ bool set(fanfare::ServerOptions& options, fanfare::Tls& tls, std::string_view na
        [&] { options.loop = value == "epoll" ? fanfare::LoopKind::epoll : fanfare::LoopKind::uring; }},
       {"handshake_ms", [&] { options.limits.handshake_timeout = time; }},
       {"idle_ms", [&] { options.limits.session_idle_timeout = time; }},
+      {"unix", [&] { options.unix_path = value; }},
+      {"unix_mode", [&] { options.unix_mode = static_cast<unsigned>(number); }},
+      {"inherited", [&] { options.inherited_socket = value; }},
       {"ping_ms", [&] { options.heartbeat.ping_interval = time; }},
       {"close_ms", [&] { options.limits.close_timeout = time; }},
       {"message_bytes", [&] { options.limits.message_bytes_max = number; }},
