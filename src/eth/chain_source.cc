@@ -25,10 +25,12 @@ ChainSource::ChainSource(const ChainSourceOptions& options, Random& random)
       history_(options.history, call_ids_, random) {}
 
 void ChainSource::start(Instant now) {
+  now_ = now;
   heads_.start(now);
 }
 
 void ChainSource::poll_now(Instant now) {
+  now_ = now;
   heads_.poll_now(now);
 }
 
@@ -37,6 +39,7 @@ void ChainSource::poll_anew(Instant now) {
 }
 
 void ChainSource::on_timer(Instant now) {
+  now_ = now;
   heads_.on_timer(now);
   move_heads_to_chain(now);
   chain_.on_timer(now);
@@ -46,10 +49,12 @@ void ChainSource::on_timer(Instant now) {
 }
 
 History::JobId ChainSource::resume(const Position& from, const HistoryNeeds& needs, Instant now) {
+  now_ = now;
   return history_.resume(from, needs, now);
 }
 
 bool ChainSource::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+  now_ = now;
   if (heads_.on_reply(call_id, result, now)) {
     move_heads_to_chain(now);
     return true;
@@ -63,6 +68,7 @@ void ChainSource::move_heads_to_chain(Instant now) {
 }
 
 void ChainSource::set_interest(const Interest& interest, Instant now) {
+  now_ = now;
   if (interest.logs) {
     chain_.want_logs_from(interest.logs_from_block, now);
   } else if (chain_.wants_logs()) {
@@ -70,6 +76,11 @@ void ChainSource::set_interest(const Interest& interest, Instant now) {
   }
   pending_.set_wanted(interest.pending, now);
   syncing_.set_wanted(interest.syncing, now);
+  if (interest.receipts) {
+    history_.want_receipts_from(interest.receipts_from_block);
+  } else {
+    history_.stop_receipts();
+  }
 }
 
 std::vector<UpstreamCall> ChainSource::take_calls() {
@@ -93,12 +104,16 @@ std::vector<SourceEvent> ChainSource::take_events() {
   for (std::string& state : syncing_.take_events()) {
     events.emplace_back(SyncingChanged{std::move(state)});
   }
+  // It goes on from what was just taken, and so may only look now.
+  history_.set_view_state(chain_.tells_late_logs(), chain_.status().bloom_trusted);
+  history_.pump(now_);
+  for (ReceiptsEvent& event : history_.take_receipts()) {
+    std::visit([&events](auto& one) { events.emplace_back(std::move(one)); }, event);
+  }
   return events;
 }
 
-std::vector<History::Answer> ChainSource::take_history(Instant now) {
-  history_.set_view_state(chain_.tells_late_logs(), chain_.status().bloom_trusted);
-  history_.pump(now);
+std::vector<History::Answer> ChainSource::take_history() {
   return history_.take_answers();
 }
 

@@ -36,7 +36,7 @@ struct SyncingChanged {
   std::string result_json;
 };
 using SourceEvent = std::variant<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap,
-                                 PendingHash, PendingBody, SyncingChanged>;
+                                 PendingHash, PendingBody, SyncingChanged, ReceiptsKnown, ReceiptsMissing>;
 
 class ChainSource {
  public:
@@ -66,7 +66,7 @@ class ChainSource {
   // To be asked for after each of the above, in this order: an answer of history goes on from the events
   // taken before it. Calls taken together may be sent as one batch.
   std::vector<SourceEvent> take_events();
-  std::vector<History::Answer> take_history(Instant now);
+  std::vector<History::Answer> take_history();
   std::vector<UpstreamCall> take_calls();
   // When to call on_timer; empty before start().
   std::optional<Instant> next_timer() const;
@@ -87,6 +87,7 @@ class ChainSource {
   PendingSource pending_;
   SyncingSource syncing_;
   History history_;
+  Instant now_{};  // of the last call in
 };
 
 }  // namespace fanfare::eth

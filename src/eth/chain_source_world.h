@@ -42,6 +42,15 @@ inline void fill_with_logs(SimulatedBlock& block, Random& random, std::uint64_t 
   if (count > 0) block.bloom = "0x" + std::string(512, 'f');
 }
 
+// Up to `most` receipts of transactions whose hashes are few.
+inline void fill_with_receipts(SimulatedBlock& block, Random& random, std::uint64_t most) {
+  const std::uint64_t count = random.below(most + 1);
+  for (std::uint64_t i = 0; i < count; ++i) {
+    block.receipts.push_back(R"({"transactionHash":")" + simulated_topic(random.below(4)) +
+                             R"(","blockHash":")" + to_hex(block.hash) + "\"}");
+  }
+}
+
 // One subscription's notifications, in order: the `result` or the `notice` of each, and the last cursor.
 struct RecordingSubscriber final : pubsub::Subscriber {
   bool deliver(const SharedBytes& frame) override {
@@ -70,7 +79,10 @@ struct ChainSourceWorld {
         source(options, random),
         manager({.network = "main/1", .types = kAllSubscriptionTypes}, topics,
                 [](std::string_view text) { return SharedBytes(as_bytes(text)); }) {
-    own_node.fill_block = [this](SimulatedBlock& block) { fill_with_logs(block, random, 3); };
+    own_node.fill_block = [this](SimulatedBlock& block) {
+      fill_with_logs(block, random, 3);
+      fill_with_receipts(block, random, 2);
+    };
   }
 
   void subscribe(ConnectionKey key, RecordingSubscriber& subscriber, const std::string& params) {
@@ -109,6 +121,8 @@ struct ChainSourceWorld {
       } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
         if (removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
         manager.note_removed(*removed->header);
+      } else if (const auto* receipts = std::get_if<ReceiptsKnown>(&event)) {
+        manager.publish_receipts(*receipts->header, *receipts->receipts);
       } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
         manager.publish_pending_hash(hash->hash);
       } else if (const auto* body = std::get_if<PendingBody>(&event)) {
@@ -118,7 +132,7 @@ struct ChainSourceWorld {
       }
       events.push_back(std::move(event));
     }
-    for (const History::Answer& answer : source.take_history(now)) {
+    for (const History::Answer& answer : source.take_history()) {
       const auto [key, id] = resuming.extract(answer.job).mapped();
       if (const auto missing = manager.replay(key, id, answer.batch)) ask_history(*missing);
     }

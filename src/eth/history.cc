@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "eth/interest.h"
 
 namespace fanfare::eth {
 
@@ -107,10 +108,11 @@ History::JobId History::resume(const Position& from, const HistoryNeeds& needs, 
 }
 
 void History::pump(Instant now) {
-  if (jobs_.empty() && fetches_.empty()) return;
+  if (jobs_.empty() && fetches_.empty() && !receipts_from_) return;
   ++pumps_;
   reached_for_.reset();
   std::erase_if(given_up_, [now](const auto& one) { return one.second <= now; });
+  tell_receipts(now);
   std::erase_if(jobs_, [&](Job& job) {
     job.waits_for_head = !chain_.empty() && must_wait_for_head(job, now);
     auto batch = advance(job, now);
@@ -129,6 +131,30 @@ void History::pump(Instant now) {
   });
   if (jobs_.empty()) older_.clear();
   status_.jobs = jobs_.size();
+}
+
+void History::want_receipts_from(std::uint64_t first_block) {
+  if (first_block == Interest::kFromNow) first_block = chain_.empty() ? 0 : tip() + 1;
+  receipts_from_ = std::min(receipts_from_.value_or(first_block), first_block);
+}
+
+// To those who are live, in order.
+void History::tell_receipts(Instant now) {
+  receipts_are_late_ = false;
+  if (!receipts_from_) return;
+  for (Block& block : chain_) {
+    if (block.receipts_told || block.header->number < *receipts_from_) continue;
+    const FetchKey key{.what = FetchKey::What::receipts, .hash = block.header->hash};
+    const Have have = block.receipts ? Have::yes : want(key, options_.attempts_max, now);
+    receipts_are_late_ |= have == Have::not_yet;
+    if (receipts_are_late_) continue;
+    block.receipts_told = true;
+    if (have == Have::yes) {
+      receipts_events_.emplace_back(ReceiptsKnown{.header = block.header, .receipts = block.receipts});
+    } else {
+      receipts_events_.emplace_back(ReceiptsMissing{.header = block.header});
+    }
+  }
 }
 
 // Empty: something has to be waited for. Looks at everything anew each time, so that it does not matter what
@@ -159,7 +185,7 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
       const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
       return skip_to_tip(std::min(lowest, tip()), MissedBecause::unknown_block);
     }
-  } else if (job.needs.logs && from.logs_told != Position::kAll) {
+  } else if ((job.needs.logs || job.needs.receipts) && from.logs_told != Position::kAll) {
     const HistoryEvent rest{.kind = HistoryEvent::Kind::rest, .logs_told = from.logs_told};
     if (append_block(job, at(from.number), rest, batch, now) == Have::not_yet) return std::nullopt;
   }
@@ -256,7 +282,8 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   batch.reached = position_at(last);
   // Live only from the head, with little left to send, and when nothing of before is told late.
   const bool is_short = last + 1 - next <= options_.live_blocks_max;
-  batch.live = last == tip() && is_short && !(job.needs.logs && logs_are_late_);
+  batch.live = last == tip() && is_short && !(job.needs.logs && logs_are_late_) &&
+               !(job.needs.receipts && receipts_are_late_);
   if (batch.events.empty() && !batch.live) return std::nullopt;
   return batch;
 }
@@ -266,15 +293,18 @@ History::Have History::append_block(const Job& job, const Block& block, HistoryE
                                     HistoryBatch& batch, Instant now) {
   event.header = block.header;
   event.logs = block.logs;
-  if (job.needs.logs && block.logs == nullptr) {
-    const FetchKey key{.what = FetchKey::What::logs, .hash = block.header->hash};
+  event.receipts = block.receipts;
+  const bool lacks_logs = job.needs.logs && block.logs == nullptr;
+  if (lacks_logs || (job.needs.receipts && block.receipts == nullptr)) {
+    const FetchKey key{.what = lacks_logs ? FetchKey::What::logs : FetchKey::What::receipts,
+                       .hash = block.header->hash};
     if (want(key, options_.attempts_max, now) == Have::not_yet) return Have::not_yet;
     batch.events.push_back({.kind = HistoryEvent::Kind::missed,
                             .first = block.header->number,
                             .last = block.header->number,
                             .because = MissedBecause::unavailable});
   }
-  if (job.needs.logs || event.kind != HistoryEvent::Kind::rest) batch.events.push_back(std::move(event));
+  batch.events.push_back(std::move(event));
   return Have::yes;
 }
 

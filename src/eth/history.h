@@ -21,11 +21,13 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "eth/block_logs.h"
+#include "eth/block_receipts.h"
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
 #include "eth/pace.h"
@@ -50,6 +52,7 @@ struct HistoryOptions {
 
 struct HistoryNeeds {
   bool logs = false;
+  bool receipts = false;
 };
 
 // Why something is missing, as clients are told.
@@ -66,8 +69,9 @@ struct HistoryEvent {
   };
   Kind kind = Kind::added;
   HeaderPtr header = {};
-  BlockLogsPtr logs = {};       // if they were needed
-  std::uint32_t logs_told = 0;  // removed: so many are to be taken back; rest: these were told
+  BlockLogsPtr logs = {};          // if they were needed
+  BlockReceiptsPtr receipts = {};  // likewise
+  std::uint32_t logs_told = 0;     // removed: so many are to be taken back; rest: these were told
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   MissedBecause because = MissedBecause::window;
@@ -80,6 +84,17 @@ struct HistoryBatch {
   bool live = false;
 };
 using HistoryBatchPtr = std::shared_ptr<const HistoryBatch>;
+
+// The receipts of an announced block, in the order of the blocks, each once.
+struct ReceiptsKnown {
+  HeaderPtr header;
+  BlockReceiptsPtr receipts;
+};
+// They were given up.
+struct ReceiptsMissing {
+  HeaderPtr header;
+};
+using ReceiptsEvent = std::variant<ReceiptsKnown, ReceiptsMissing>;
 
 class History {
  public:
@@ -105,6 +120,11 @@ class History {
   // against a block's bloom filter is to be doubted.
   void set_view_state(bool logs_are_late, bool bloom_trusted);
 
+  // Receipts are told live, of announced blocks from this one on, and go on being told from where it was said
+  // first (Interest::kFromNow: from the next block).
+  void want_receipts_from(std::uint64_t first_block);
+  void stop_receipts() { receipts_from_.reset(); }
+
   JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
   void on_timer(Instant now);
   // False: no call of ours (any more).
@@ -114,6 +134,7 @@ class History {
   void pump(Instant now);
 
   std::vector<UpstreamCall> take_calls();
+  std::vector<ReceiptsEvent> take_receipts();
   std::vector<Answer> take_answers();
   std::optional<Instant> next_timer() const;
 
@@ -123,6 +144,8 @@ class History {
   struct Block {
     HeaderPtr header;
     BlockLogsPtr logs;  // null: not known here
+    BlockReceiptsPtr receipts = {};
+    bool receipts_told = false;
   };
   struct Job {
     JobId id = 0;
@@ -132,7 +155,7 @@ class History {
     bool waits_for_head = false;
   };
   struct FetchKey {
-    enum class What : std::uint8_t { header_by_number, header_by_hash, logs };
+    enum class What : std::uint8_t { header_by_number, header_by_hash, logs, receipts };
     What what = What::header_by_number;
     std::uint64_t number = 0;  // of header_by_number
     Hash256 hash;              // of the others
@@ -148,6 +171,7 @@ class History {
   };
   enum class Have : std::uint8_t { yes, not_yet, never };
 
+  void tell_receipts(Instant now);
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
   Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
@@ -157,7 +181,6 @@ class History {
                                             Instant now);
   Have append_block(const Job& job, const Block& block, HistoryEvent event, HistoryBatch& batch, Instant now);
   HistoryBatch skip_to_tip(std::uint64_t first, MissedBecause because) const;
-  bool finish(const Job& job, HistoryBatch& batch) const;
 
   Have reach_down(std::uint64_t number, Instant now);
   void link_older();
@@ -175,6 +198,7 @@ class History {
   void ask(const FetchKey& key, Fetch& fetch, Instant now);
   // False: not usable.
   bool take(const FetchKey& key, std::string_view json);
+  bool take_header(const FetchKey& key, std::string_view json);
   void retry_later(Fetch& fetch, Instant now);
 
   HistoryOptions options_;
@@ -186,6 +210,9 @@ class History {
   std::deque<Hash256> branches_by_age_;
   bool logs_are_late_ = false;
   bool bloom_trusted_ = true;
+  std::optional<std::uint64_t> receipts_from_;
+  bool receipts_are_late_ = false;
+  std::vector<ReceiptsEvent> receipts_events_;
   std::vector<Job> jobs_;
   JobId last_job_ = 0;
   std::map<FetchKey, Fetch> fetches_;

@@ -65,6 +65,10 @@ void History::ask(const FetchKey& key, Fetch& fetch, Instant now) {
       call.method = "eth_getLogs";
       call.params_json = R"([{"blockHash":")" + to_hex(key.hash) + "\"}]";
       break;
+    case FetchKey::What::receipts:
+      call.method = "eth_getBlockReceipts";
+      call.params_json = "[\"" + to_hex(key.hash) + "\"]";
+      break;
   }
   calls_.push_back(std::move(call));
 }
@@ -90,26 +94,35 @@ bool History::on_reply(std::uint64_t call_id, const CallResult& result, Instant 
 }
 
 bool History::take(const FetchKey& key, std::string_view json) {
-  if (key.what == FetchKey::What::logs) {
-    Block* const block = find_block(key.hash);
-    if (block == nullptr) return true;  // gone meanwhile, and nobody asks for it any more
-    auto logs = parse_block_logs(json, key.hash);
-    if (!logs) return false;
-    if (logs->entries.empty() && bloom_trusted_ && block->header->says_there_are_logs()) return false;
-    block->logs = std::make_shared<const BlockLogs>(std::move(*logs));
-    return true;
+  if (key.what == FetchKey::What::header_by_number || key.what == FetchKey::What::header_by_hash) {
+    return take_header(key, json);
   }
+  Block* const block = find_block(key.hash);
+  if (block == nullptr) return true;  // gone meanwhile, and nobody asks for it any more
+  if (key.what == FetchKey::What::receipts) {
+    auto receipts = parse_block_receipts(json, key.hash);
+    if (receipts) block->receipts = std::make_shared<const BlockReceipts>(std::move(*receipts));
+    return receipts.has_value();
+  }
+  auto logs = parse_block_logs(json, key.hash);
+  if (!logs) return false;
+  if (logs->entries.empty() && bloom_trusted_ && block->header->says_there_are_logs()) return false;
+  block->logs = std::make_shared<const BlockLogs>(std::move(*logs));
+  return true;
+}
+
+bool History::take_header(const FetchKey& key, std::string_view json) {
   auto header = parse_header(json);
   if (!header) return false;
-  if (key.what == FetchKey::What::header_by_number) {
-    if (header->number != key.number) return false;
-    const bool is_next = !chain_.empty() && key.number + 1 == first();
-    if (is_next && header->hash != chain_.front().header->parent_hash) return false;
-    older_.insert_or_assign(key.number, std::make_shared<const Header>(std::move(*header)));
+  if (key.what == FetchKey::What::header_by_hash) {
+    if (header->hash != key.hash) return false;
+    remember_branch({.header = std::make_shared<const Header>(std::move(*header)), .logs = nullptr});
     return true;
   }
-  if (header->hash != key.hash) return false;
-  remember_branch({.header = std::make_shared<const Header>(std::move(*header)), .logs = nullptr});
+  if (header->number != key.number) return false;
+  const bool is_next = !chain_.empty() && key.number + 1 == first();
+  if (is_next && header->hash != chain_.front().header->parent_hash) return false;
+  older_.insert_or_assign(key.number, std::make_shared<const Header>(std::move(*header)));
   return true;
 }
 
@@ -144,6 +157,10 @@ std::optional<Instant> History::next_timer() const {
 
 std::vector<UpstreamCall> History::take_calls() {
   return std::exchange(calls_, {});
+}
+
+std::vector<ReceiptsEvent> History::take_receipts() {
+  return std::exchange(receipts_events_, {});
 }
 
 std::vector<History::Answer> History::take_answers() {

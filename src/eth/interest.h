@@ -17,6 +17,8 @@ struct Interest {
   std::uint64_t logs_from_block = kFromNow;
   PendingWanted pending = PendingWanted::nothing;
   bool syncing = false;
+  bool receipts = false;
+  std::uint64_t receipts_from_block = kFromNow;  // as for logs
 
   friend bool operator==(const Interest&, const Interest&) = default;
 };
@@ -26,7 +28,9 @@ inline Interest merged(const Interest& one, const Interest& other) {
   return {.logs = one.logs || other.logs,
           .logs_from_block = std::min(one.logs_from_block, other.logs_from_block),
           .pending = std::max(one.pending, other.pending),
-          .syncing = one.syncing || other.syncing};
+          .syncing = one.syncing || other.syncing,
+          .receipts = one.receipts || other.receipts,
+          .receipts_from_block = std::min(one.receipts_from_block, other.receipts_from_block)};
 }
 
 }  // namespace fanfare::eth

@@ -34,10 +34,10 @@ void Replay::start(HistoryBatchPtr batch) {
   step_ = 0;
 }
 
-std::optional<Replay::Message> Replay::next(const LogFilter& filter) {
+std::optional<Replay::Message> Replay::next(const Filters& filters) {
   if (batch_ == nullptr) return std::nullopt;
   for (; event_ < batch_->events.size(); ++event_, step_ = 0) {
-    if (auto message = next_of(batch_->events[event_], filter)) return message;
+    if (auto message = next_of(batch_->events[event_], filters)) return message;
   }
   position_ = batch_->reached;
   trail_ = Trail(position_);
@@ -47,13 +47,13 @@ std::optional<Replay::Message> Replay::next(const LogFilter& filter) {
   return std::nullopt;
 }
 
-std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const LogFilter& filter) {
+std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const Filters& filters) {
   switch (event.kind) {
     case HistoryEvent::Kind::removed:
-      return next_removed(event, filter);
+      return next_removed(event, filters.logs);
     case HistoryEvent::Kind::rest:
     case HistoryEvent::Kind::added:
-      return next_added(event, filter);
+      return next_added(event, filters);
     case HistoryEvent::Kind::missed:
       if (step_++ > 0) return std::nullopt;
       return Message{.is_notice = true,
@@ -85,7 +85,7 @@ std::optional<Replay::Message> Replay::next_removed(const HistoryEvent& event, c
   return std::nullopt;
 }
 
-std::optional<Replay::Message> Replay::next_added(const HistoryEvent& event, const LogFilter& filter) {
+std::optional<Replay::Message> Replay::next_added(const HistoryEvent& event, const Filters& filters) {
   if (step_ == 0) {
     trail_.move_to(*event.header);
     step_ = event.kind == HistoryEvent::Kind::rest ? event.logs_told : 0;
@@ -94,9 +94,16 @@ std::optional<Replay::Message> Replay::next_added(const HistoryEvent& event, con
     if (step_++ > 0) return std::nullopt;
     return Message{.json = event.header->json, .after = trail_.position(0)};
   }
+  if (type_ == SubscriptionType::transaction_receipts) {
+    const bool is_done =
+        event.receipts == nullptr || std::exchange(step_, ~std::size_t{0}) == ~std::size_t{0};
+    std::string json = is_done ? "" : matching_receipts(*event.receipts, filters.receipts);
+    if (json.empty()) return std::nullopt;
+    return Message{.json = std::move(json), .after = trail_.position(Position::kAll)};
+  }
   while (event.logs != nullptr && step_ < event.logs->entries.size()) {
     const BlockLogs::Entry& entry = event.logs->entries[step_++];
-    if (!filter.matches(entry.key)) continue;
+    if (!filters.logs.matches(entry.key)) continue;
     Message message{.json = {}, .after = trail_.position(static_cast<std::uint32_t>(step_))};
     BlockLogs::append_json(entry, false, message.json);
     return message;

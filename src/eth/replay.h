@@ -31,7 +31,10 @@ class Replay {
 
   // What to ask History for next, once next() has nothing more.
   const Position& position() const { return position_; }
-  bool needs_logs() const { return type_ == SubscriptionType::logs; }
+  HistoryNeeds needs() const {
+    return {.logs = type_ == SubscriptionType::logs,
+            .receipts = type_ == SubscriptionType::transaction_receipts};
+  }
 
   // In between batches.
   void start(HistoryBatchPtr batch);
@@ -39,12 +42,16 @@ class Replay {
   // With the end of this one the subscription is live.
   bool is_last() const { return batch_ != nullptr && batch_->live; }
   // Empty: the batch is through, and gone.
-  std::optional<Message> next(const LogFilter& filter);
+  struct Filters {
+    const LogFilter& logs;
+    const ReceiptFilter& receipts;
+  };
+  std::optional<Message> next(const Filters& filters);
 
  private:
-  std::optional<Message> next_of(const HistoryEvent& event, const LogFilter& filter);
+  std::optional<Message> next_of(const HistoryEvent& event, const Filters& filters);
   std::optional<Message> next_removed(const HistoryEvent& event, const LogFilter& filter);
-  std::optional<Message> next_added(const HistoryEvent& event, const LogFilter& filter);
+  std::optional<Message> next_added(const HistoryEvent& event, const Filters& filters);
 
   SubscriptionType type_;
   Position position_;

@@ -15,10 +15,14 @@
 namespace fanfare::eth {
 namespace {
 
+constexpr ConnectionKey kFirstOfLogs = 2;
+constexpr ConnectionKey kFirstOfReceipts = 10;
+
 struct Client {
   ConnectionKey key = 0;
   std::string params_before_options;  // without the closing bracket
   LogFilter filter;
+  ReceiptFilter receipts;
   std::unique_ptr<RecordingSubscriber> subscriber = std::make_unique<RecordingSubscriber>();
   bool is_connected = false;
 };
@@ -42,10 +46,15 @@ struct ResumeWorld {
     node().mine(random.below(4));
     start_instance();
     first = instance->source.tip()->number;
-    for (ConnectionKey key = 0; key < 10; ++key) {
-      Client client{.key = key, .params_before_options = R"(["newHeads")", .filter = {}};
-      if (key >= 2) {
-        const std::string json = key == 2 ? "{}" : random_filter(random);
+    for (ConnectionKey key = 0; key < 12; ++key) {
+      Client client{.key = key, .params_before_options = R"(["newHeads")", .filter = {}, .receipts = {}};
+      if (key >= kFirstOfReceipts) {
+        const std::string json =
+            key == kFirstOfReceipts ? "null" : R"({"transactionHashes":[")" + simulated_topic(2) + "\"]}";
+        client.receipts = parse_receipt_filter(json).value();
+        client.params_before_options = R"(["transactionReceipts",)" + json;
+      } else if (key >= kFirstOfLogs) {
+        const std::string json = key == kFirstOfLogs ? "{}" : random_filter(random);
         client.filter = parse_log_filter(json).value();
         client.params_before_options = R"(["logs",)" + json;
       }
@@ -201,6 +210,33 @@ std::vector<std::string> expected_logs(const SimulatedNode& node, std::uint64_t 
   return expected;
 }
 
+// What a client was told of blocks that are of the chain in the end: each once, in order.
+std::vector<std::string> lasting_receipts(const std::vector<std::string>& results, const SimulatedNode& node,
+                                          std::uint64_t after) {
+  std::vector<std::string> lasting;
+  for (const std::string& result : results) {
+    const auto first = jsonrpc::element(result, 0).value_or("");
+    const auto hash = jsonrpc::string_value(jsonrpc::member(first, "blockHash").value_or("")).value_or("");
+    const auto is_it = [&](const SimulatedBlock& block) { return to_hex(block.hash) == hash; };
+    const auto block = std::ranges::find_if(node.chain(), is_it);
+    if (block != node.chain().end() && block->number > after) lasting.push_back(result);
+  }
+  return lasting;
+}
+
+std::vector<std::string> expected_receipts(const SimulatedNode& node, std::uint64_t after,
+                                           const ReceiptFilter& filter) {
+  std::vector<std::string> expected;
+  for (const SimulatedBlock& block : node.chain()) {
+    if (block.number <= after) continue;
+    std::string all = "[";
+    for (const std::string& receipt : block.receipts) all += (all.size() > 1 ? "," : "") + receipt;
+    const BlockReceipts receipts = parse_block_receipts(all + "]", block.hash).value();
+    if (std::string json = matching_receipts(receipts, filter); !json.empty()) expected.push_back(json);
+  }
+  return expected;
+}
+
 // The chain a client ends with that follows heads by their parents.
 std::vector<Hash256> folded_heads(const std::vector<std::string>& results) {
   std::vector<Header> chain;
@@ -232,7 +268,12 @@ TEST_P(ResumeHistory, WhoComesBackHasWhatTheFinalChainSays) {
     for (const std::string& notice : client.subscriber->notices) {
       EXPECT_TRUE(notice.starts_with(R"({"type":"live")")) << notice;
     }
-    if (client.key >= 2) {
+    if (client.key >= kFirstOfReceipts) {
+      ASSERT_EQ(lasting_receipts(client.subscriber->results, world.node(), world.first),
+                expected_receipts(world.node(), world.first, client.receipts));
+      continue;
+    }
+    if (client.key >= kFirstOfLogs) {
       // One by one: the lists are long, and what matters is where they part.
       const auto told = folded_logs(client.subscriber->results);
       const auto expected = expected_logs(world.node(), world.first, client.filter);

@@ -22,6 +22,7 @@ struct SimulatedBlock {
   Hash256 parent;
   std::uint64_t timestamp_s = 0;
   std::vector<std::string> logs;  // each the object of one log
+  std::vector<std::string> receipts = {};
   std::string bloom = "0x" + std::string(512, '0');
 
   std::string json() const {
@@ -86,6 +87,15 @@ class SimulatedNode {
         for (const std::string& log : found->second.logs) logs += (logs.size() > 1 ? "," : "") + log;
       }
       return logs + "]";
+    }
+    if (call.method == "eth_getBlockReceipts") {
+      const auto found = by_hash_.find(parse_hash(first.value_or("")).value_or(Hash256{}));
+      if (found == by_hash_.end()) return "null";
+      std::string receipts = "[";
+      for (const std::string& receipt : found->second.receipts) {
+        receipts += (receipts.size() > 1 ? "," : "") + receipt;
+      }
+      return receipts + "]";
     }
     return "null";
   }

@@ -90,6 +90,9 @@ std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
   group.topic = std::move(wanted.topic);
   by_topic_.emplace(group.topic, index);
   if (group.type == SubscriptionType::logs) filters_.add(index, std::move(wanted.filter));
+  if (group.type == SubscriptionType::transaction_receipts) {
+    receipt_filters_.add(index, std::move(wanted.receipts));
+  }
   return index;
 }
 
@@ -159,6 +162,7 @@ void SubscriptionManager::release(const Subscription& subscription) {
   if (--group.holders > 0) return;
   by_topic_.erase(group.topic);
   if (group.type == SubscriptionType::logs) filters_.remove(subscription.group);
+  if (group.type == SubscriptionType::transaction_receipts) receipt_filters_.remove(subscription.group);
   const std::uint32_t generation = group.generation + 1;
   group = Group{};
   group.generation = generation;
@@ -171,6 +175,8 @@ Interest SubscriptionManager::interest() const {
   if (interest.logs && last_head_) interest.logs_from_block = *last_head_ + 1;
   if (has_topic(kPendingHashesTopic)) interest.pending = PendingWanted::hashes;
   if (has_topic(kPendingBodiesTopic)) interest.pending = PendingWanted::bodies;
+  interest.receipts = !receipt_filters_.empty();
+  if (interest.receipts && last_head_) interest.receipts_from_block = *last_head_ + 1;
   interest.syncing = has_topic(kSyncingTopic);
   return interest;
 }

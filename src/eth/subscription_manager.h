@@ -35,6 +35,7 @@
 #include "eth/header.h"
 #include "eth/history.h"
 #include "eth/interest.h"
+#include "eth/receipt_filters.h"
 #include "eth/replay.h"
 #include "eth/subscription_id.h"
 #include "eth/subscription_params.h"
@@ -116,11 +117,13 @@ class SubscriptionManager {
   // All logs of the block to the filters they match, in order; `removed`: for the last time, last one first.
   std::size_t publish_logs(const Header& header, const BlockLogs& logs, bool removed);
   // The block is not of the chain any more; after its logs were.
-  void note_removed(const Header& header) { trail_.move_to_parent_of(header); }
+  void note_removed(const Header& header);
   // All of the block was told: from time to time those with cursors learn it who got nothing for long.
   void note_told(const Header& header);
   // Of these blocks not everything will be told: for those with cursors, who have a word for it.
   void publish_missed(SubscriptionType type, std::uint64_t first, std::uint64_t last, MissedBecause because);
+  // Of one block, to the filters they match, each its own in one notification.
+  std::size_t publish_receipts(const Header& header, const BlockReceipts& receipts);
   std::size_t publish_pending_hash(std::string_view hash);
   std::size_t publish_pending_body(std::string_view transaction_json);
   // `result_json` is `false` or the object with the status.
@@ -177,7 +180,8 @@ class SubscriptionManager {
   void release(const Subscription& subscription);
   std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);
   Subscription* find(ConnectionKey connection, const SubscriptionId& id);
-  const LogFilter& filter_of(const Subscription& subscription) const;
+  Replay::Filters filters_of(const Subscription& subscription) const;
+  Position position_for(const Group& group) const;
   static Missing missing(ConnectionKey connection, const SubscriptionId& id, const Replay& replay);
   std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
   std::size_t publish(std::string_view topic, const Text& text);
@@ -196,8 +200,10 @@ class SubscriptionManager {
   std::array<std::size_t, kSubscriptionTypes> by_type_{};
   std::size_t total_ = 0;
   FilterIndex filters_;  // ids are those of the groups
+  ReceiptFilters receipt_filters_;
   std::optional<std::uint64_t> last_head_;
-  Trail trail_;  // the chain as published here
+  Trail trail_;           // the chain as published here
+  Trail receipts_trail_;  // likewise, as far as receipts were
   std::string scratch_;
   Counters counters_;
 };

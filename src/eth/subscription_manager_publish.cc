@@ -53,7 +53,7 @@ void SubscriptionManager::note_told(const Header& header) {
   const std::string cursor = to_cursor(trail_.position(Position::kAll));
   const std::string notice = live_notice(header.number);
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-    if (!groups_[group].has_cursors || groups_[group].type == SubscriptionType::new_heads) continue;
+    if (!groups_[group].has_cursors || groups_[group].type != SubscriptionType::logs) continue;
     if (groups_[group].last_told + kSilentBlocksMax > header.number) continue;
     publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
   }
@@ -66,6 +66,35 @@ void SubscriptionManager::publish_missed(SubscriptionType type, std::uint64_t fi
     if (!groups_[group].has_cursors || groups_[group].type != type) continue;
     publish_to_group(group, {.member = "notice", .json = notice, .cursor = {}});
   }
+}
+
+void SubscriptionManager::note_removed(const Header& header) {
+  trail_.move_to_parent_of(header);
+  if (receipts_trail_.number() >= header.number) receipts_trail_.move_to_parent_of(header);
+}
+
+std::size_t SubscriptionManager::publish_receipts(const Header& header, const BlockReceipts& receipts) {
+  receipts_trail_.move_to(header);
+  const std::string cursor = to_cursor(receipts_trail_.position(Position::kAll));
+  std::size_t taken = 0;
+  for (const std::uint32_t group : receipt_filters_.match(receipts)) {
+    // A delivery may have dropped the group.
+    if (groups_[group].type != SubscriptionType::transaction_receipts) continue;
+    groups_[group].last_told = header.number;
+    const std::string json = matching_receipts(receipts, receipt_filters_.filter(group));
+    taken += publish_to_group(group, {.member = "result",
+                                      .json = json,
+                                      .cursor = groups_[group].has_cursors ? cursor : std::string_view()});
+  }
+  if (header.number % kSilentBlocksMax != 0) return taken;
+  const std::string notice = live_notice(header.number);
+  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
+    if (!groups_[group].has_cursors || groups_[group].type != SubscriptionType::transaction_receipts)
+      continue;
+    if (groups_[group].last_told + kSilentBlocksMax > header.number) continue;
+    publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
+  }
+  return taken;
 }
 
 std::size_t SubscriptionManager::publish_pending_hash(std::string_view hash) {
@@ -211,25 +240,27 @@ bool SubscriptionManager::is_followed_by(const Header& header) const {
 std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
   std::vector<Missing> all;
   if (!trail_.number()) return all;
-  const Position here = trail_.position(Position::kAll);
   for (auto& [key, connection] : connections_) {
     for (Subscription& one : connection.subscriptions) {
       const Group& group = groups_[one.group];
       if (!group.has_cursors || one.ticket.generation == 0) continue;
       topics_.unsubscribe(std::exchange(one.ticket, {}));
-      one.replay = std::make_unique<Replay>(group.type, here);
+      one.replay = std::make_unique<Replay>(group.type, position_for(group));
       all.push_back(missing(key, group.ordinals[one.ordinal].id, *one.replay));
     }
   }
   return all;
 }
 
+// Where those who are live in it stand.
+Position SubscriptionManager::position_for(const Group& group) const {
+  const bool by_receipts = group.type == SubscriptionType::transaction_receipts && receipts_trail_.number();
+  return (by_receipts ? receipts_trail_ : trail_).position(Position::kAll);
+}
+
 SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connection, const SubscriptionId& id,
                                                           const Replay& replay) {
-  return {.connection = connection,
-          .id = to_text(id),
-          .from = replay.position(),
-          .needs = {.logs = replay.needs_logs()}};
+  return {.connection = connection, .id = to_text(id), .from = replay.position(), .needs = replay.needs()};
 }
 
 // A delivery may end the connection and with it the subscription: looked up anew each time.
@@ -244,7 +275,7 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     // The last batch goes out whole: what follows it is published.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
-    const auto message = replay.next(filter_of(*subscription));
+    const auto message = replay.next(filters_of(*subscription));
     if (!message) return missing(connection_key, id, replay);
     if (is_last && !replay.has_batch()) {
       // It knows the way here from further back than a loop that has just begun.
@@ -259,10 +290,14 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
   }
 }
 
-const LogFilter& SubscriptionManager::filter_of(const Subscription& subscription) const {
-  static const LogFilter kNone;
-  const bool has_filter = groups_[subscription.group].type == SubscriptionType::logs;
-  return has_filter ? filters_.filter(subscription.group) : kNone;
+Replay::Filters SubscriptionManager::filters_of(const Subscription& subscription) const {
+  static const LogFilter kNoLogs;
+  static const ReceiptFilter kNoReceipts;
+  const SubscriptionType type = groups_[subscription.group].type;
+  return {.logs = type == SubscriptionType::logs ? filters_.filter(subscription.group) : kNoLogs,
+          .receipts = type == SubscriptionType::transaction_receipts
+                          ? receipt_filters_.filter(subscription.group)
+                          : kNoReceipts};
 }
 
 }  // namespace fanfare::eth

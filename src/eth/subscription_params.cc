@@ -15,8 +15,8 @@ constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
 constexpr std::size_t kQuotedMax = 64;  // of what a client wrote, in an error's message
 
-constexpr std::array<std::string_view, kSubscriptionTypes> kTypeNames = {"newHeads", "logs",
-                                                                         "newPendingTransactions", "syncing"};
+constexpr std::array<std::string_view, kSubscriptionTypes> kTypeNames = {
+    "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
 
 std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
@@ -83,6 +83,7 @@ std::size_t parameters_before_options(SubscriptionType type) {
       return 1;
     case SubscriptionType::logs:
     case SubscriptionType::new_pending_transactions:
+    case SubscriptionType::transaction_receipts:
       return 2;
   }
   return 1;
@@ -98,6 +99,7 @@ bool is_resumable(SubscriptionType type) {
   switch (type) {
     case SubscriptionType::new_heads:
     case SubscriptionType::logs:
+    case SubscriptionType::transaction_receipts:
       return true;
     case SubscriptionType::new_pending_transactions:
     case SubscriptionType::syncing:
@@ -118,8 +120,11 @@ std::expected<SubscriptionRequest, RpcError> parse_subscription(std::string_view
     return error(kMethodNotFound, "no \"" + name->substr(0, kQuotedMax) + "\" subscription in eth namespace");
   }
 
-  SubscriptionRequest request{
-      .type = static_cast<SubscriptionType>(index), .topic = *name, .filter = {}, .resume_from = {}};
+  SubscriptionRequest request{.type = static_cast<SubscriptionType>(index),
+                              .topic = *name,
+                              .filter = {},
+                              .receipts = {},
+                              .resume_from = {}};
   const std::size_t options = parameters_before_options(request.type);
   const auto own = options > 1 ? jsonrpc::element(params_json, 1) : std::nullopt;
   if (request.type == SubscriptionType::logs) {
@@ -127,6 +132,11 @@ std::expected<SubscriptionRequest, RpcError> parse_subscription(std::string_view
     if (!filter) return invalid(std::move(filter.error()));
     request.filter = std::move(*filter);
     request.topic.append(1, ':').append(request.filter.canonical());
+  } else if (request.type == SubscriptionType::transaction_receipts) {
+    auto filter = parse_receipt_filter(own.value_or(std::string_view{}));
+    if (!filter) return invalid(std::move(filter.error()));
+    request.receipts = std::move(*filter);
+    request.topic.append(request.receipts.canonical());
   } else if (request.type == SubscriptionType::new_pending_transactions) {
     if (auto read = read_pending(own, request.topic); !read) return std::unexpected(std::move(read.error()));
   }

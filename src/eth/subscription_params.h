@@ -5,6 +5,7 @@
 //   ["logs", FILTER]                        ["logs", FILTER, OPTIONS]
 //   ["newPendingTransactions", BOOLEAN]     ["newPendingTransactions", BOOLEAN, OPTIONS]
 //   ["syncing"]                             ["syncing", OPTIONS]
+//   ["transactionReceipts", RECEIPTS]       ["transactionReceipts", RECEIPTS, OPTIONS]
 //
 //   OPTIONS = {"cursor": true | "<cursor>"}
 
@@ -16,6 +17,7 @@
 #include <string>
 #include <string_view>
 
+#include "eth/block_receipts.h"
 #include "eth/cursor.h"
 #include "eth/log_filter.h"
 
@@ -26,13 +28,14 @@ enum class SubscriptionType : std::uint8_t {
   logs,
   new_pending_transactions,
   syncing,
+  transaction_receipts,
 };
-inline constexpr std::size_t kSubscriptionTypes = 4;
+inline constexpr std::size_t kSubscriptionTypes = 5;
 
 // A set of types: bits in the enumerators' order.
 using SubscriptionTypes = std::bitset<kSubscriptionTypes>;
 inline constexpr SubscriptionTypes kNewHeadsOnly{1U};
-inline constexpr SubscriptionTypes kAllSubscriptionTypes{0xFU};
+inline constexpr SubscriptionTypes kAllSubscriptionTypes{0x1FU};
 
 // As clients write it.
 std::string_view name_of(SubscriptionType type);
@@ -50,6 +53,7 @@ struct SubscriptionRequest {
   // the same stream of texts.
   std::string topic;
   LogFilter filter;  // of logs
+  ReceiptFilter receipts;
   bool has_cursors = false;
   std::optional<Position> resume_from;
 };

@@ -105,7 +105,7 @@ void ChainFollower::saw_pending(std::string_view hash_json) {
 
 void ChainFollower::pump() {
   if (auto events = source_.take_events(); !events.empty()) told_.events(std::move(events));
-  for (eth::History::Answer& answer : source_.take_history(executor_.now())) {
+  for (eth::History::Answer& answer : source_.take_history()) {
     auto waiting = resuming_.extract(answer.job);
     if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
   }

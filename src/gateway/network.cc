@@ -202,6 +202,9 @@ void Network::note(const eth::SourceEvent& event) {
     metrics_.gaps.add();
     log::error("logs_missed",
                {{"network", name_}, {"block", missing->header->number}, {"reason", missing->why}});
+  } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
+    metrics_.gaps.add();
+    log::error("receipts_missed", {{"network", name_}, {"block", lost->header->number}});
   }
 }
 

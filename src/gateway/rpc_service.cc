@@ -268,6 +268,8 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
       return SubscriptionKind::new_pending_transactions;
     case eth::SubscriptionType::syncing:
       return SubscriptionKind::syncing;
+    case eth::SubscriptionType::transaction_receipts:
+      return SubscriptionKind::transaction_receipts;
   }
   return SubscriptionKind::new_heads;
 }
@@ -333,12 +335,24 @@ void RpcService::publish(const eth::SourceEvent& event) {
         "blocks " + std::to_string(gap->first) + " to " + std::to_string(gap->last) + " were missed";
     close_subscribers(eth::SubscriptionType::new_heads, words);
     close_subscribers(eth::SubscriptionType::logs, words);
+    close_subscribers(eth::SubscriptionType::transaction_receipts, words);
   } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
     const std::uint64_t number = missing->header->number;
     subscriptions_.publish_missed(eth::SubscriptionType::logs, number, number,
                                   eth::MissedBecause::unavailable);
     close_subscribers(eth::SubscriptionType::logs,
                       "the logs of block " + std::to_string(number) + " were missed");
+  } else if (const auto* receipts = std::get_if<eth::ReceiptsKnown>(&event)) {
+    if (receipts->header->number < receipts_from_) return;
+    count(SubscriptionKind::transaction_receipts,
+          subscriptions_.publish_receipts(*receipts->header, *receipts->receipts));
+  } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
+    const std::uint64_t number = lost->header->number;
+    if (number < receipts_from_) return;
+    subscriptions_.publish_missed(eth::SubscriptionType::transaction_receipts, number, number,
+                                  eth::MissedBecause::unavailable);
+    close_subscribers(eth::SubscriptionType::transaction_receipts,
+                      "the receipts of block " + std::to_string(number) + " were missed");
   } else if (const auto* reorg = std::get_if<eth::Reorg>(&event); reorg != nullptr && reorg->beyond_window) {
     close_subscribers(eth::SubscriptionType::logs, "a reorg went deeper than the window");
   }
@@ -375,6 +389,9 @@ void RpcService::subscriptions_changed() {
   if (const eth::Interest now = subscriptions_.interest(); now != interest_) {
     interest_ = now;
     late_logs_from_ = now.logs ? std::min(late_logs_from_, now.logs_from_block) : eth::Interest::kFromNow;
+    const bool from_any = now.receipts_from_block == eth::Interest::kFromNow;  // no head is known yet
+    receipts_from_ = now.receipts ? std::min(receipts_from_, from_any ? 0 : now.receipts_from_block)
+                                  : eth::Interest::kFromNow;
     context_.worker.post([&network = context_.network, index = context_.loop_index, now] {
       network.set_interest(index, now);
     });

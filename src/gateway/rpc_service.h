@@ -143,6 +143,7 @@ class RpcService final : public session::Endpoint {
   eth::Interest interest_;
   // Logs of blocks before this one were told to every subscriber here, or do not concern it.
   std::uint64_t late_logs_from_ = eth::Interest::kFromNow;
+  std::uint64_t receipts_from_ = eth::Interest::kFromNow;  // likewise
 };
 
 }  // namespace fanfare::gateway

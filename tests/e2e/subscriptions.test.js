@@ -5,8 +5,9 @@ import { test } from "node:test";
 import { Contract, WebSocketProvider } from "ethers";
 import { createPublicClient, parseAbi, webSocket } from "viem";
 import { Web3 } from "web3";
+import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { call, startDevChain } from "./support/fanfare.js";
+import { call, startDevChain, startFanfare } from "./support/fanfare.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { Inbox, until } from "./support/waiting.js";
 
@@ -187,4 +188,32 @@ test("a reorg takes its logs back, newest first, before the new branch", async (
   const range = { fromBlock: left[0].blockNumber, toBlock: left.at(-1).blockNumber };
   const now = await call(fanfare.http, "eth_getLogs", [range]);
   assert.deepEqual(left, now.slice(now.length - left.length));
+});
+
+test("transactionReceipts are those of each block, all or those of given transactions", async (t) => {
+  const fanfare = await startDevChain(t, ["--dev-block-time", "200ms"]);
+  const raw = await open(t, fanfare);
+  const all = await raw.subscribe("transactionReceipts");
+  const [receipt] = await next(raw, all);
+  assert.equal((await raw.ask("eth_subscribe", ["transactionReceipts", { transactionHashes: ["0x1"] }])).error.code, -32602);
+  for (let i = 0; i < 5; ++i) {
+    const receipts = await next(raw, all);
+    assert.deepEqual(receipts, await call(fanfare.http, "eth_getBlockReceipts", [receipts[0].blockNumber]));
+  }
+  assert.deepEqual(receipt, await call(fanfare.http, "eth_getTransactionReceipt", [receipt.transactionHash]));
+});
+
+test("the receipt of one transaction, from a node of another make", async (t) => {
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--upstream", anvil.url]);
+  const raw = await open(t, fanfare);
+  const [from, to] = await anvil.ask("eth_accounts");
+  await anvil.ask("evm_setAutomine", [false]);
+  const send = () => anvil.ask("eth_sendTransaction", [{ from, to, value: "0x1" }]);
+  const [, wanted] = [await send(), await send()];
+  const one = await raw.subscribe("transactionReceipts", { transactionHashes: [wanted] });
+  await anvil.ask("evm_mine");
+  const receipts = await next(raw, one);
+  assert.deepEqual(receipts.map(({ transactionHash }) => transactionHash), [wanted]);
+  assert.deepEqual(receipts[0], await anvil.ask("eth_getTransactionReceipt", [wanted]));
 });
