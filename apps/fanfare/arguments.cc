@@ -266,6 +266,10 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
       ->type_name("FILE")
       ->group(way);
   app->add_flag("--insecure", bench.insecure, "Trust any certificate")->group(way);
+  app->add_option("--loop", bench.loop,
+                  "What the load is sent over: auto (io_uring where it works), uring or epoll")
+      ->type_name("LOOP")
+      ->check(CLI::IsMember({"auto", "uring", "epoll"}).description(""));
   app->add_flag("--json", bench.json, "The result as one line of JSON");
   app->add_flag("-q,--quiet", bench.quiet, "No progress");
   return app;

@@ -74,6 +74,7 @@ struct BenchArguments {
   bool broadcast = false;
   bool raw = false;
   std::string deflate;  // "takeover", "no-takeover"; empty: no compression
+  std::string loop = "auto";
   std::string ca_file;
   bool insecure = false;
   bool json = false;

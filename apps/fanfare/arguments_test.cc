@@ -98,10 +98,11 @@ TEST(Arguments, CheckTakesAFile) {
 
 TEST(Arguments, EveryFlagOfBench) {
   const auto command =
-      parse({"bench",       "ws://a:1",  "-c",     "2",         "-n", "3",           "-s",
-             "4",           "--rate",    "5.5",    "-d",        "6s", "--ramp",      "7s",
-             "--subscribe", "{}",        "--raw",  "--json",    "-q", "--broadcast", "--deflate",
-             "takeover",    "--ca-file", "ca.pem", "--insecure"});
+      parse({"bench",       "ws://a:1",  "-c",     "2",          "-n",     "3",           "-s",
+             "4",           "--rate",    "5.5",    "-d",         "6s",     "--ramp",      "7s",
+             "--subscribe", "{}",        "--raw",  "--json",     "-q",     "--broadcast", "--deflate",
+             "takeover",    "--ca-file", "ca.pem", "--insecure", "--loop", "epoll"});
+
   ASSERT_TRUE(command) << command.error().text;
   const auto& bench = std::get<BenchArguments>(*command);
   EXPECT_EQ(bench.url, "ws://a:1");
@@ -115,6 +116,7 @@ TEST(Arguments, EveryFlagOfBench) {
   EXPECT_TRUE(bench.raw && bench.json && bench.quiet && bench.broadcast && bench.insecure);
   EXPECT_EQ(bench.deflate, "takeover");
   EXPECT_EQ(bench.ca_file, "ca.pem");
+  EXPECT_EQ(bench.loop, "epoll");
 }
 
 TEST(Arguments, HelpAndVersionLeaveWithZero) {
@@ -152,6 +154,7 @@ TEST(Arguments, WrongUseLeavesWithTwoAndSaysWhy) {
            Case{{"bench", "ws://a", "-c", "0"}, "0"},
            Case{{"bench", "ws://a", "--rate", "0"}, "0"},
            Case{{"bench", "ws://a", "--deflate", "much"}, "much"},
+           Case{{"bench", "ws://a", "--loop", "kqueue"}, "kqueue"},
            Case{{"check"}, "FILE"},
            Case{{"check", "a", "b"}, "b"},
            Case{{"serve", "check", "a"}, "check"},

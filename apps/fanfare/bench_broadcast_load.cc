@@ -48,6 +48,7 @@ class BroadcastRun final : public BenchTransport::Handler {
       progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
       tick += seconds(1);
     }
+    result_.loop = transport_.name();
     result_.elapsed = now - start;
     result_.cpu = cpu_time() - cpu_before;
     const std::uint64_t counted_until_end = result_.messages;
@@ -196,7 +197,7 @@ class BroadcastRun final : public BenchTransport::Handler {
 std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed>& connections,
                                                            const EchoLoad& load,
                                                            const ShowProgress& progress) {
-  const auto transport = BenchTransport::create(connections);
+  const auto transport = BenchTransport::create(connections, load.loop);
   if (!transport) return std::unexpected(transport.error());
   BroadcastRun run(**transport, load, connections);
   return run.run(connections, progress);

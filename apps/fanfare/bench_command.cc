@@ -44,6 +44,12 @@ std::expected<DialOptions, std::string> dial_options(const http::Url& url, const
   return options;
 }
 
+net::LoopKind loop_of(const BenchArguments& arguments) {
+  if (arguments.loop == "uring") return net::LoopKind::uring;
+  if (arguments.loop == "epoll") return net::LoopKind::epoll;
+  return net::LoopKind::automatic;
+}
+
 // What cannot go together; empty: nothing.
 std::string_view contradiction(const BenchArguments& arguments) {
   const bool subscribes = !arguments.subscribe.empty();
@@ -88,14 +94,16 @@ std::expected<BenchResult, std::string> run_load(std::vector<Dialed>& connection
                                                  const BenchArguments& arguments,
                                                  const ShowProgress& progress) {
   if (!arguments.subscribe.empty()) {
-    return run_subscribe_load(connections, {.request = arguments.subscribe, .duration = plan.duration},
-                              progress);
+    return run_subscribe_load(
+        connections, {.request = arguments.subscribe, .duration = plan.duration, .loop = loop_of(arguments)},
+        progress);
   }
   const EchoLoad load{.in_flight = arguments.in_flight,
                       .size = arguments.size,
                       .rate = arguments.rate,
                       .duration = plan.duration,
-                      .raw = arguments.raw};
+                      .raw = arguments.raw,
+                      .loop = loop_of(arguments)};
   return arguments.broadcast ? run_broadcast_load(connections, load, progress)
                              : run_echo_load(connections, load, progress);
 }

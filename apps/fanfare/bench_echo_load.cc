@@ -51,6 +51,7 @@ class EchoRun final : public BenchTransport::Handler {
       progress({.elapsed = now - start_, .messages = result_.messages, .latency = result_.latency});
       tick += seconds(1);
     }
+    result_.loop = transport_.name();
     result_.elapsed = now - start_;
     result_.cpu = cpu_time() - cpu_before;
     const std::uint64_t counted_until_end = result_.messages;
@@ -222,7 +223,7 @@ Duration cpu_time() {
 
 std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed>& connections, const EchoLoad& load,
                                                       const ShowProgress& progress) {
-  const auto transport = BenchTransport::create(connections);
+  const auto transport = BenchTransport::create(connections, load.loop);
   if (!transport) return std::unexpected(transport.error());
   EchoRun run(**transport, load, connections);
   return run.run(connections, progress);

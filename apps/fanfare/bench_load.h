@@ -6,11 +6,13 @@
 #include <expected>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/time.h"
 #include "bench_dial.h"
 #include "bench_histogram.h"
+#include "net/loop.h"
 
 namespace fanfare::app {
 
@@ -21,6 +23,7 @@ struct BenchProgress {
 };
 
 struct BenchResult {
+  std::string_view loop;  // static: what the load was sent over
   Duration elapsed{};
   Duration cpu{};                // of this process while it loaded
   std::uint64_t messages = 0;    // echoes, deliveries of broadcasts or notifications received
@@ -43,6 +46,7 @@ struct EchoLoad {
   double rate = 0;            // messages a second over all connections; 0: as fast as they come back
   Duration duration{};
   bool raw = false;
+  net::LoopKind loop = net::LoopKind::automatic;
 };
 // The connections are compressed all in the same way, or not at all. The error: the machine cannot do it.
 std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed>& connections, const EchoLoad& load,
@@ -57,6 +61,7 @@ std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed>& 
 struct SubscribeLoad {
   std::string request;  // sent once on every connection; its answer comes before any notification
   Duration duration{};  // from the moment everyone is answered
+  net::LoopKind loop = net::LoopKind::automatic;
 };
 std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed>& connections,
                                                            const SubscribeLoad& load,

@@ -67,7 +67,7 @@ class PeerSite final : public session::Site {
   Peer all_{settings_, true};
 };
 
-class BenchLoad : public testing::Test {
+class BenchLoad : public testing::TestWithParam<net::LoopKind> {
  protected:
   void SetUp() override {
     const auto certificate = session::ServerCertificate::load(
@@ -118,13 +118,16 @@ class BenchLoad : public testing::Test {
     return result;
   }
 
-  static auto echo(std::vector<Dialed> connections, const EchoLoad& load) {
+  static auto echo(std::vector<Dialed> connections, EchoLoad load) {
+    load.loop = GetParam();
     return run_echo_load(connections, load, [](const BenchProgress&) {});
   }
-  static auto broadcast(std::vector<Dialed> connections, const EchoLoad& load) {
+  static auto broadcast(std::vector<Dialed> connections, EchoLoad load) {
+    load.loop = GetParam();
     return run_broadcast_load(connections, load, [](const BenchProgress&) {});
   }
-  static auto subscribe(std::vector<Dialed> connections, const SubscribeLoad& load) {
+  static auto subscribe(std::vector<Dialed> connections, SubscribeLoad load) {
+    load.loop = GetParam();
     return run_subscribe_load(connections, load, [](const BenchProgress&) {});
   }
 
@@ -132,13 +135,13 @@ class BenchLoad : public testing::Test {
   std::unique_ptr<session::Server> server_;
 };
 
-TEST_F(BenchLoad, ARefusalSaysItsStatus) {
+TEST_P(BenchLoad, ARefusalSaysItsStatus) {
   const auto dialed = dial_one("/refused");
   ASSERT_FALSE(dialed);
   EXPECT_THAT(dialed.error(), testing::HasSubstr("403"));
 }
 
-TEST_F(BenchLoad, ACrowdIsDialedToTheLast) {
+TEST_P(BenchLoad, ACrowdIsDialedToTheLast) {
   const auto url = http::parse_url("ws://" + server_->addresses().front().text() + "/");
   auto connections = dial_all(*url, {}, {.count = 50, .ramp = milliseconds(20)}, [](std::size_t) {});
   ASSERT_TRUE(connections) << connections.error();
@@ -146,14 +149,14 @@ TEST_F(BenchLoad, ACrowdIsDialedToTheLast) {
   for (const Dialed& each : *connections) EXPECT_TRUE(each.socket.valid());
 }
 
-TEST_F(BenchLoad, TheFirstRefusalEndsACrowd) {
+TEST_P(BenchLoad, TheFirstRefusalEndsACrowd) {
   const auto url = http::parse_url("ws://" + server_->addresses().front().text() + "/refused");
   const auto connections = dial_all(*url, {}, {.count = 50}, [](std::size_t) {});
   ASSERT_FALSE(connections);
   EXPECT_THAT(connections.error(), testing::HasSubstr("403"));
 }
 
-TEST_F(BenchLoad, EchoesAreCountedAndTimed) {
+TEST_P(BenchLoad, EchoesAreCountedAndTimed) {
   for (const std::size_t size : {std::size_t{0}, std::size_t{20}, std::size_t{70'000}}) {
     const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
     const auto result = until_measured([&] { return echo(dial_many(3), load); });
@@ -165,7 +168,7 @@ TEST_F(BenchLoad, EchoesAreCountedAndTimed) {
   }
 }
 
-TEST_F(BenchLoad, TheSameUnderTls) {
+TEST_P(BenchLoad, TheSameUnderTls) {
   const DialOptions options = trusting(certificate_.certificate_file());
   for (const std::size_t size : {std::size_t{20}, std::size_t{70'000}}) {
     const EchoLoad load{.in_flight = 4, .size = size, .duration = milliseconds(100)};
@@ -177,14 +180,14 @@ TEST_F(BenchLoad, TheSameUnderTls) {
   }
 }
 
-TEST_F(BenchLoad, AStrangersCertificateIsRefused) {
+TEST_P(BenchLoad, AStrangersCertificateIsRefused) {
   const net::TestCertificate other;
   const auto dialed = dial_one("/", trusting(other.certificate_file()));
   ASSERT_FALSE(dialed);
   EXPECT_THAT(dialed.error(), testing::HasSubstr("certificate"));
 }
 
-TEST_F(BenchLoad, CompressedEchoesAreComparedToo) {
+TEST_P(BenchLoad, CompressedEchoesAreComparedToo) {
   for (const bool forget : {false, true}) {
     const DialOptions options{
         .deflate = {.server_no_context_takeover = forget, .client_no_context_takeover = forget}};
@@ -201,13 +204,13 @@ TEST_F(BenchLoad, CompressedEchoesAreComparedToo) {
   }
 }
 
-TEST_F(BenchLoad, AServerThatDoesNotCompressIsNotMeasuredAsIfItDid) {
+TEST_P(BenchLoad, AServerThatDoesNotCompressIsNotMeasuredAsIfItDid) {
   const auto dialed = dial_one("/", {.deflate = {}});
   ASSERT_FALSE(dialed);
   EXPECT_THAT(dialed.error(), testing::HasSubstr("compress"));
 }
 
-TEST_F(BenchLoad, EveryoneGetsABroadcast) {
+TEST_P(BenchLoad, EveryoneGetsABroadcast) {
   const EchoLoad load{.in_flight = 2, .size = 500, .duration = milliseconds(100)};
   const auto result = until_measured([&] { return broadcast(dial_many(6, "/all"), load); });
   ASSERT_TRUE(result) << result.error();
@@ -217,7 +220,7 @@ TEST_F(BenchLoad, EveryoneGetsABroadcast) {
   EXPECT_EQ(result->lost + result->wrong, 0U);
 }
 
-TEST_F(BenchLoad, BroadcastsComeAtARate) {
+TEST_P(BenchLoad, BroadcastsComeAtARate) {
   const auto result =
       broadcast(dial_many(4, "/all"), {.size = 20, .rate = 1000, .duration = milliseconds(100)});
   ASSERT_TRUE(result) << result.error();
@@ -228,14 +231,14 @@ TEST_F(BenchLoad, BroadcastsComeAtARate) {
   EXPECT_LE(result->latency.count(), 303U);
 }
 
-TEST_F(BenchLoad, ABroadcastThatOnlyItsSenderGetsIsUnanswered) {
+TEST_P(BenchLoad, ABroadcastThatOnlyItsSenderGetsIsUnanswered) {
   const auto result = broadcast(dial_many(3), {.duration = milliseconds(10)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->broadcasts, 0U);
   EXPECT_EQ(result->unanswered, 2U);
 }
 
-TEST_F(BenchLoad, ARateIsKept) {
+TEST_P(BenchLoad, ARateIsKept) {
   const auto result = echo(dial_many(3), {.size = 20, .rate = 1000, .duration = milliseconds(200)});
   ASSERT_TRUE(result) << result.error();
   // Numbers 0 to 200 are due, and each of them has a latency, answered in time or not.
@@ -244,7 +247,29 @@ TEST_F(BenchLoad, ARateIsKept) {
   EXPECT_EQ(result->lost + result->wrong, 0U);
 }
 
-TEST_F(BenchLoad, AServerThatStopsIsNoticed) {
+// No coordinated omission: messages are due whether or not those before them were answered.
+TEST_P(BenchLoad, WhatNeverComesBackCountsWithTheTimeItHasTaken) {
+  const auto silent = net::listen_on(*net::Address::parse("127.0.0.1", 0));
+  ASSERT_TRUE(silent) << silent.error().message();
+  const auto address = net::local_address(silent->get());
+  ASSERT_TRUE(address) << address.error().message();
+  std::vector<Dialed> connections;
+  for (std::size_t i = 0; i < 2; ++i) {
+    auto dialed = dial(*http::parse_url("ws://" + address->text()), *address, i, {.raw = true});
+    ASSERT_TRUE(dialed) << dialed.error();
+    connections.push_back(std::move(*dialed));
+  }
+  const auto result =
+      echo(std::move(connections), {.rate = 1000, .duration = milliseconds(100), .raw = true});
+  ASSERT_TRUE(result) << result.error();
+  EXPECT_EQ(result->messages, 0U);
+  EXPECT_EQ(result->unanswered, 101U);
+  EXPECT_EQ(result->latency.count(), 101U);
+  EXPECT_GE(result->latency.at(0.001), 1'000'000'000U) << "a second was waited for the last one";
+  EXPECT_GE(result->latency.max(), 1'100'000'000U) << "and longer for the first";
+}
+
+TEST_P(BenchLoad, AServerThatStopsIsNoticed) {
   auto connections = dial_many(2);
   server_->stop(1012, "", milliseconds(0));
   const auto result = echo(std::move(connections), {.duration = std::chrono::seconds(60)});
@@ -252,12 +277,17 @@ TEST_F(BenchLoad, AServerThatStopsIsNoticed) {
   EXPECT_EQ(result->lost, 2U);
 }
 
-TEST_F(BenchLoad, RefusedSubscriptionsAreWrongAnswers) {
+TEST_P(BenchLoad, RefusedSubscriptionsAreWrongAnswers) {
   const auto result = subscribe(dial_many(2), {.request = "subscribe badly", .duration = milliseconds(1)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->wrong, 2U);
   EXPECT_EQ(result->lost + result->unanswered, 0U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Loops, BenchLoad, testing::Values(net::LoopKind::uring, net::LoopKind::epoll),
+                         [](const auto& loop) {
+                           return loop.param == net::LoopKind::uring ? "uring" : "epoll";
+                         });
 
 }  // namespace
 }  // namespace fanfare::app

@@ -76,18 +76,20 @@ std::string bench_text(const BenchResult& result) {
   text += "errors      " + std::to_string(result.lost) + " connections lost, " +
           std::to_string(result.wrong) + " wrong answers, " + std::to_string(result.unanswered) +
           " unanswered\n";
-  text += "own CPU     " + fixed(100 * cores_of(result), 0) + " % of a core\n";
+  text += "own CPU     " + fixed(100 * cores_of(result), 0) + " % of a core, over ";
+  text.append(result.loop).append("\n");
   return text;
 }
 
 std::string bench_json(const BenchResult& result, std::size_t connections) {
-  std::string text =
-      R"({"connections":)" + std::to_string(connections) + R"(,"seconds":)" +
-      fixed(seconds_of(result.elapsed), 3) + R"(,"own_cpu_seconds":)" + fixed(seconds_of(result.cpu), 3) +
-      R"(,"messages":)" + std::to_string(result.messages) + R"(,"messages_per_second":)" +
-      fixed(per_second(result.messages, result.elapsed), 1) + R"(,"bytes":)" + std::to_string(result.bytes) +
-      R"(,"unanswered":)" + std::to_string(result.unanswered) + R"(,"lost":)" + std::to_string(result.lost) +
-      R"(,"wrong":)" + std::to_string(result.wrong) + R"(,"latency_ns":)" + latency_json(result.latency);
+  std::string text = R"({"loop":")" + std::string(result.loop) + R"(","connections":)" +
+                     std::to_string(connections) + R"(,"seconds":)" + fixed(seconds_of(result.elapsed), 3) +
+                     R"(,"own_cpu_seconds":)" + fixed(seconds_of(result.cpu), 3) + R"(,"messages":)" +
+                     std::to_string(result.messages) + R"(,"messages_per_second":)" +
+                     fixed(per_second(result.messages, result.elapsed), 1) + R"(,"bytes":)" +
+                     std::to_string(result.bytes) + R"(,"unanswered":)" + std::to_string(result.unanswered) +
+                     R"(,"lost":)" + std::to_string(result.lost) + R"(,"wrong":)" +
+                     std::to_string(result.wrong) + R"(,"latency_ns":)" + latency_json(result.latency);
   if (result.to_all.count() > 0) {
     text += R"(,"broadcasts":)" + std::to_string(result.broadcasts) + R"(,"to_all_ns":)" +
             latency_json(result.to_all);

@@ -12,8 +12,9 @@ std::string format_latency(std::uint64_t nanoseconds);
 
 // Several lines.
 std::string bench_text(const BenchResult& result);
-// One line: seconds, own_cpu_seconds, messages, messages_per_second, bytes, unanswered, lost, wrong and
-// latency_ns with p50, p90, p99, p99_9, p99_99 and max; after broadcasts also broadcasts and to_all_ns.
+// One line: loop, connections, seconds, own_cpu_seconds, messages, messages_per_second, bytes, unanswered,
+// lost, wrong and latency_ns with p50, p90, p99, p99_9, p99_99 and max; after broadcasts also broadcasts and
+// to_all_ns.
 std::string bench_json(const BenchResult& result, std::size_t connections);
 // One line, while it runs.
 std::string bench_progress(const BenchProgress& progress, const BenchProgress& before);

@@ -86,6 +86,7 @@ class SubscribeRun final : public BenchTransport::Handler {
       progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
       tick += seconds(1);
     }
+    result_.loop = transport_.name();
     result_.elapsed = now - start;
     result_.cpu = cpu_time() - cpu_before;
     return std::move(result_);
@@ -139,7 +140,7 @@ class SubscribeRun final : public BenchTransport::Handler {
 std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed>& connections,
                                                            const SubscribeLoad& load,
                                                            const ShowProgress& progress) {
-  const auto transport = BenchTransport::create(connections);
+  const auto transport = BenchTransport::create(connections, load.loop);
   if (!transport) return std::unexpected(transport.error());
   SubscribeRun run(**transport, load, connections);
   return run.run(connections, progress);

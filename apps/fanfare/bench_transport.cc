@@ -69,7 +69,7 @@ class BenchTransport::Secure final : public BenchRing::Handler {
     connection.under_way.swap(connection.waiting.bytes);
     connection.waiting.bytes.clear();
     connection.sending = true;
-    ring_.send(index, connection.under_way);
+    ring_.send(index, connection.under_way, false);
   }
   void end(std::size_t index, int code) {
     if (!std::exchange(connections_[index].ended, true)) load_->on_gone(index, code);
@@ -83,11 +83,11 @@ class BenchTransport::Secure final : public BenchRing::Handler {
 };
 
 std::expected<std::unique_ptr<BenchTransport>, std::string> BenchTransport::create(
-    std::vector<Dialed>& connections) {
+    std::vector<Dialed>& connections, net::LoopKind kind) {
   std::vector<int> fds;
   fds.reserve(connections.size());
   for (const Dialed& dialed : connections) fds.push_back(dialed.socket.get());
-  auto ring = BenchRing::create(fds);
+  auto ring = BenchRing::create(fds, kind);
   if (!ring) return std::unexpected(ring.error());
   std::unique_ptr<BenchTransport> made(new BenchTransport(std::move(*ring)));
   if (!connections.empty() && connections.front().tls != nullptr) {

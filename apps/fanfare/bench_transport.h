@@ -22,7 +22,8 @@ class BenchTransport {
   using Handler = BenchRing::Handler;
 
   // The connections, which outlive this, are numbered as they stand there.
-  static std::expected<std::unique_ptr<BenchTransport>, std::string> create(std::vector<Dialed>& connections);
+  static std::expected<std::unique_ptr<BenchTransport>, std::string> create(std::vector<Dialed>& connections,
+                                                                            net::LoopKind kind);
   BenchTransport(const BenchTransport&) = delete;
   BenchTransport& operator=(const BenchTransport&) = delete;
   ~BenchTransport();
@@ -32,6 +33,7 @@ class BenchTransport {
     if (secure_ == nullptr) return ring_->send(connection, bytes, untold);
     send_secure(connection, bytes, untold);
   }
+  std::string_view name() const { return ring_->name(); }
   // As BenchRing::turn().
   void turn(Duration wait, Handler& handler);
 

@@ -1,0 +1,61 @@
+import unittest
+
+import bench
+
+
+class Sample:
+    """Stands in for a contestant: a name, what it takes part in, and its figures, None for one that fails."""
+
+    def __init__(self, name, figures, can=("echo",)):
+        self.name, self.figures, self.can = name, list(figures), can
+
+
+def measured(sample):
+    figure = sample.figures.pop(0)
+    if figure is None:
+        raise bench.Failed("it fell over")
+    return {"speed": figure}
+
+
+class RowTest(unittest.TestCase):
+    def bench_of(self, *samples):
+        made = bench.Bench(list(samples), quick=True, certificate=None)
+        made.rounds = 3
+        return made
+
+    def row(self, made, base="base"):
+        speeds = bench.pick(made.alternate("row", "echo", measured), "speed")
+        made.add_ratios("row", "1.00", speeds, base)
+        return made.table.lines[-1]
+
+    def test_the_median_of_the_rounds_ratios_and_half_their_spread(self):
+        made = self.bench_of(Sample("base", [10, 20, 40]), Sample("other", [11, 20, 36]))
+        self.assertEqual(self.row(made), "| row | 1.00 | 1.00 ±0% | 1.00 ±10% |")
+
+    def test_who_fails_once_has_no_cell_and_the_others_go_on(self):
+        made = self.bench_of(Sample("base", [10, 10, 10]), Sample("other", [5, None]))
+        self.assertEqual(self.row(made), "| row | 1.00 | 1.00 ±0% | - |")
+        self.assertEqual(made.complaints, ["row, other: it fell over"])
+
+    def test_who_does_not_take_part_has_no_cell(self):
+        made = self.bench_of(Sample("base", [10, 10, 10]), Sample("other", [], can=()))
+        self.assertEqual(self.row(made), "| row | 1.00 | 1.00 ±0% | - |")
+
+    def test_without_its_base_a_row_has_no_ratios(self):
+        made = self.bench_of(Sample("base", [None]), Sample("other", [5, 5, 5]))
+        before = len(made.table.lines)
+        self.row(made)
+        self.assertEqual(len(made.table.lines), before)
+
+
+class RowsTest(unittest.TestCase):
+    def test_a_pace_follows_a_row_that_is_there_before_it(self):
+        before = set()
+        for row in bench.ROWS:
+            if isinstance(row, bench.Pace):
+                self.assertIn(row.of_row, before)
+            before.add(row.name)
+
+
+if __name__ == "__main__":
+    unittest.main()
