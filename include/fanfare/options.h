@@ -49,6 +49,8 @@ struct Limits {
   // A request line with its headers: 431. Its body: 413.
   std::size_t request_head_bytes_max = std::size_t{16} << 10;
   std::size_t request_body_bytes_max = std::size_t{8} << 20;
+  // Pipelined requests of one connection answered in a turn of its loop; it goes on in the next.
+  std::uint32_t requests_per_turn_max = 32;
   // From accepting a connection to the end of its first request's head, TLS included: dropped, or 408.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
   // From there, or the first byte of a later request, to the end of its body: 408.

@@ -30,6 +30,7 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .tls_timeout = limits.handshake_timeout,
                                    .request_timeout = limits.request_timeout,
                                    .idle_timeout = limits.idle_timeout,
+                                   .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
                                    .body_bytes_max = limits.request_body_bytes_max},
                           .connections_max = limits.connections_per_loop_max},
@@ -80,8 +81,9 @@ std::optional<Error> Core::check() const {
   if (!bad_route_.empty()) return bad_option(bad_route_);
   if (limits.message_bytes_max == 0) return bad_option("limits.message_bytes_max: at least 1");
   if (limits.fragments_max == 0) return bad_option("limits.fragments_max: at least 1");
-  if (limits.frames_per_turn_max == 0 || limits.bytes_per_turn_max == 0) {
-    return bad_option("limits.frames_per_turn_max and bytes_per_turn_max: at least 1");
+  if (limits.frames_per_turn_max == 0 || limits.bytes_per_turn_max == 0 ||
+      limits.requests_per_turn_max == 0) {
+    return bad_option("limits.frames_, bytes_ and requests_per_turn_max: at least 1");
   }
   if (limits.outbox_bytes_high > limits.outbox_bytes_max) {
     return bad_option("limits.outbox_bytes_high: at most limits.outbox_bytes_max");

@@ -33,6 +33,7 @@ class GatewaySite final : public session::Site {
   void on_request(session::ServerSession& session, const http::Request& request) override;
   session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
   void on_answered(int status) override { metrics_.http_answered(status); }
+  void on_turn_share_spent() override { metrics_.http_turn_share_spent(); }
 
  private:
   session::HttpResponse refusal(const Route& route) const;

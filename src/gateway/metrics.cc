@@ -28,6 +28,7 @@ enum class Id : std::uint8_t {
   bytes_sent,
   rpc_requests,
   http_responses,
+  http_turn_shares_spent,
   open_sockets,
   sockets_refused,
   network_ready,
@@ -82,6 +83,8 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_rpc_requests_total", "counter", "project, chain_id, transport",
      "JSON-RPC requests, each of a batch counted."},
     {"fanfare_http_responses_total", "counter", "status", "Answers to HTTP requests, upgrades included."},
+    {"fanfare_http_turn_shares_spent_total", "counter", "",
+     "Times a connection's requests had to wait for its loop's next turn."},
     {"fanfare_connections", "gauge", "", "Open connections of all kinds, over all ports."},
     {"fanfare_connections_refused_total", "counter", "reason",
      "Connections dropped before their first request, by why."},
@@ -346,6 +349,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
     sheet.counter(Id::http_responses, {{"status", known ? std::to_string(kStatuses[i]) : "other"}},
                   http_responses_[i]);
   }
+  sheet.counter(Id::http_turn_shares_spent, {}, http_turn_shares_spent_);
   if (gate_ != nullptr) sheet.server(*gate_);
   sheet.gauge(Id::start_time, {}, static_cast<double>(start_time_s_));
   sheet.gauge(Id::resident_memory, {}, static_cast<double>(resident_bytes()));

@@ -151,6 +151,8 @@ class Metrics {
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
   // An answer to an HTTP request, upgrades (101) included.
   void http_answered(int status);
+  // A connection had to wait for its loop's next turn with its requests.
+  void http_turn_share_spent() { http_turn_shares_spent_.add(); }
 
   // The text format 0.0.4. Any thread. `now` is of the clock that head() was told.
   std::string render(Instant now) const;
@@ -162,6 +164,7 @@ class Metrics {
   static constexpr std::array kStatuses{101, 200, 204, 400, 403, 404, 405, 408, 413, 415,
                                         417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
   std::array<Counter, kStatuses.size() + 1> http_responses_;  // the last: any other
+  Counter http_turn_shares_spent_;
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
 

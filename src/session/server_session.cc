@@ -25,7 +25,8 @@ struct ServerSession::Http {
 
   const HttpSettings& settings;
   http::RequestParser parser;
-  std::vector<std::uint8_t> unread;  // a part of the PROXY header, or came while an answer was being made
+  // A part of the PROXY header; then what came while an answer was being made, or past the share of a turn.
+  std::vector<std::uint8_t> unread;
   // When it began to do what it does; until the first request's head is whole, when it was accepted.
   std::uint32_t since_ms = 0;
   Doing doing = Doing::waiting;
@@ -33,7 +34,10 @@ struct ServerSession::Http {
   bool keep_alive = true;
   bool head_only = false;
   bool in_read_requests = false;
+  bool end_waits = false;  // the peer's FIN came, behind what is unread
   int version_minor = 1;
+  std::uint32_t turn = 0;
+  std::uint32_t requests_in_turn = 0;
 };
 
 ServerSession::ServerSession(SessionTable& table, const Entrance& entrance, AddressLimits::Ticket ticket)
@@ -120,15 +124,49 @@ void ServerSession::on_receive(MutableBytes bytes) {
   read_requests(bytes);
 }
 
+bool ServerSession::has_requests_left() {
+  if (const std::uint32_t turn = loop().turn_number(); http_->turn != turn) {
+    http_->turn = turn;
+    http_->requests_in_turn = 0;
+  }
+  return http_->requests_in_turn < http_->settings.requests_per_turn_max;
+}
+
+void ServerSession::go_on() {
+  if (http_ == nullptr) return Session::go_on();
+  if (is_closed() || http_->doing != Http::Doing::waiting || http_->unread.empty()) return;
+  if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
+  read_unread();
+}
+
+void ServerSession::read_unread() {
+  resume_reading();
+  std::vector<std::uint8_t> unread = std::exchange(http_->unread, {});
+  read_requests(unread);
+  if (http_ != nullptr && http_->end_waits && http_->unread.empty() && !is_closed()) {
+    http_->end_waits = false;
+    on_end();
+  }
+}
+
 void ServerSession::read_requests(MutableBytes bytes) {
   Bytes input = bytes;
+  const auto keep = [&] {
+    http_->unread.insert(http_->unread.end(), input.begin(), input.end());
+    pause_reading();
+  };
+  if (!http_->unread.empty()) return keep();  // behind what waits
   http_->in_read_requests = true;
   while (!is_closed() && http_->doing != Http::Doing::leaving) {
     if (http_->doing == Http::Doing::answering) {
-      if (!input.empty()) {
-        http_->unread.insert(http_->unread.end(), input.begin(), input.end());
-        pause_reading();
-      }
+      if (!input.empty()) keep();
+      break;
+    }
+    if (http_->doing == Http::Doing::waiting && !input.empty() && !has_requests_left()) {
+      keep();
+      table().counters().turn_shares_spent.add();
+      site().on_turn_share_spent();
+      table().go_on_next_turn(*this);
       break;
     }
     const auto next = http_->parser.next(input);
@@ -143,6 +181,7 @@ void ServerSession::read_requests(MutableBytes bytes) {
     }
     const http::Request& request = **next;
     http_->doing = Http::Doing::answering;
+    ++http_->requests_in_turn;
     http_->had_head = true;
     http_->keep_alive = request.keep_alive;
     http_->head_only = request.method == "HEAD";
@@ -234,10 +273,7 @@ void ServerSession::answered() {
     return;
   }
   http_->doing = Http::Doing::waiting;
-  if (http_->in_read_requests) return;
-  resume_reading();
-  std::vector<std::uint8_t> unread = std::exchange(http_->unread, {});
-  read_requests(unread);
+  if (!http_->in_read_requests) read_unread();
 }
 
 void ServerSession::refuse(int status, std::string_view reason) {
@@ -257,6 +293,13 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
 
 void ServerSession::on_end() {
   if (http_ == nullptr) return Session::on_end();
+  const bool before_requests =
+      http_->doing == Http::Doing::proxy_header || http_->doing == Http::Doing::securing;
+  // The requests that came before the FIN are answered before it.
+  if (!http_->unread.empty() && !before_requests) {
+    http_->end_waits = true;
+    return;
+  }
   switch (http_->doing) {
     case Http::Doing::proxy_header:
     case Http::Doing::securing:

@@ -36,6 +36,7 @@ class ServerSession final : public Session {
   void on_end() override;
   void on_lost(const net::OsError& error) override;
   void on_detached() override;
+  void go_on() override;
   void check_time(std::uint32_t now_ms) override;
 
   void read_proxy_header(MutableBytes bytes);
@@ -43,6 +44,8 @@ class ServerSession final : public Session {
   void begin_tls();
   void drop(Refusal refusal);
   void read_requests(MutableBytes input);
+  void read_unread();
+  bool has_requests_left();
   void note_reading();
   void serve(const http::Request& request);
   bool upgrade(const http::Request& request);

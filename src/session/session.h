@@ -86,6 +86,8 @@ class Session : public net::Stream {
   void on_lost(const net::OsError& error) override;
   void on_detached() override;
 
+  // Goes on with what was kept, when the application or the next turn lets it.
+  virtual void go_on();
   // Called by the table's sweep. `now_ms` is the table's clock.
   virtual void check_time(std::uint32_t now_ms);
   std::uint32_t now_ms() const;
@@ -101,8 +103,6 @@ class Session : public net::Stream {
   std::size_t share_left();
   void check_answers();
   void keep(Bytes input);
-  // Goes on with what was kept, when the application or the next turn lets it.
-  void go_on();
   void go_on_next_turn();
   void check_open(std::uint32_t now_ms);
   void handle_close(const ws::Event& event);

@@ -63,6 +63,8 @@ class SessionTable {
   SessionCounters& counters() { return counters_; }
   // What the compressed sessions of this loop with these options share.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
+  // Calls session.go_on() in the loop's next turn, or, if this one has not come to its mailbox, already then.
+  void go_on_next_turn(Session& session);
   // Milliseconds since the table was made; wraps after 49 days, so only differences mean anything.
   std::uint32_t now_ms() const;
 
@@ -73,7 +75,6 @@ class SessionTable {
     std::uint32_t generation = 0;
   };
 
-  void go_on_next_turn(Session& session);
   void go_on();
   void add(Session& session);
   void remove(Session& session);

@@ -51,6 +51,9 @@ struct HttpSettings {
   Duration idle_timeout = std::chrono::seconds(60);
   // RFC9112§9.6: how long a client may take to close after the last answer.
   Duration linger_timeout = std::chrono::seconds(2);
+  // Pipelined requests of one connection that are served in a turn of its loop, so that nobody else waits for
+  // all of them. The rest is kept, nothing more is read, and the next turn goes on from there. At least 1.
+  std::uint32_t requests_per_turn_max = 32;
   std::size_t head_bytes_max = 16 * 1024;             // past it: 431
   std::size_t body_bytes_max = std::size_t{8} << 20;  // past it: 413
 };

@@ -41,6 +41,9 @@ class Site {
   // After each answer, those the session gives by itself (400, 408, ...) and accepted upgrades (101)
   // included.
   virtual void on_answered(int /*status*/) {}
+  // A connection has had its share of this turn (requests_per_turn_max) and goes on in the next: only to be
+  // counted.
+  virtual void on_turn_share_spent() {}
 };
 
 }  // namespace fanfare::session

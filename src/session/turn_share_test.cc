@@ -173,6 +173,87 @@ TEST_P(TurnShareTest, SessionMayGoWhileItsRestWaits) {
   EXPECT_EQ(seen_.size(), 1U);
 }
 
+class RequestShareTest : public LoopServerTest {
+ protected:
+  net::Descriptor connect_with_share(std::uint32_t requests) {
+    LoopServerOptions options;
+    options.http.requests_per_turn_max = requests;
+    start(options);
+    site_.when_request = [this](ServerSession&) { ++served_; };
+    return connect();
+  }
+  static std::string requests(std::size_t count, std::string_view path = "/x") {
+    std::string bytes;
+    for (std::size_t i = 0; i < count; ++i) {
+      bytes += "GET " + std::string(path) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+    }
+    return bytes;
+  }
+  static std::size_t answers(std::string_view text) {
+    std::size_t count = 0;
+    for (std::size_t at = text.find("200 OK"); at != std::string_view::npos;
+         at = text.find("200 OK", at + 1)) {
+      ++count;
+    }
+    return count;
+  }
+  std::uint64_t shares_spent() const { return server_->sessions().counters().turn_shares_spent.value(); }
+
+  std::size_t served_ = 0;
+};
+
+TEST_P(RequestShareTest, AsManyRequestsAsTheLimitAreOneTurn) {
+  const auto peer = connect_with_share(4);
+  write(peer, requests(4));
+  ASSERT_TRUE(run_until([&] { return served_ > 0; }));
+  EXPECT_EQ(served_, 4U);
+  EXPECT_EQ(shares_spent(), 0U);
+}
+
+TEST_P(RequestShareTest, OneRequestMoreWaitsForTheNextTurn) {
+  const auto peer = connect_with_share(4);
+  write(peer, requests(4) + requests(1, "/late"));
+  ASSERT_TRUE(run_until([&] { return served_ > 0; }));
+  EXPECT_EQ(served_, 4U);
+  EXPECT_EQ(shares_spent(), 1U);
+  read_until(peer, "GET /late");
+  write(peer, requests(1, "/after"));
+  read_until(peer, "GET /after");
+}
+
+TEST_P(RequestShareTest, RequestsBeforeTheFinAreAllAnswered) {
+  const auto peer = connect_with_share(2);
+  write(peer, requests(7));
+  ::shutdown(peer.get(), SHUT_WR);
+  EXPECT_EQ(answers(read_until(peer, "EOF")), 7U);
+}
+
+TEST_P(RequestShareTest, RequestsBeforeTheFinAreAnsweredBehindALateAnswer) {
+  const auto peer = connect_with_share(2);
+  write(peer, requests(1, "/later") + requests(5));
+  ::shutdown(peer.get(), SHUT_WR);
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find(site_.waiting) != nullptr; }));
+  for (int i = 0; i < 3; ++i) loop_->run_once(0ms);
+  static_cast<ServerSession*>(server_->sessions().find(site_.waiting))
+      ->respond({.body = "now", .headers = {}});
+  const std::string text = read_until(peer, "EOF");
+  EXPECT_EQ(answers(text), 6U);
+  EXPECT_LT(text.find("now"), text.find("GET /x"));
+}
+
+TEST_P(RequestShareTest, UpgradeBehindManyRequestsIsServed) {
+  const auto peer = connect_with_share(2);
+  write(peer, requests(5) + std::string(kUpgrade) + client_frame(0x81, "Hello"));
+  EXPECT_NE(read_until(peer, "Hello").find("101 Switching"), std::string::npos);
+  write(peer, client_frame(0x81, "again"));
+  read_until(peer, "again");
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, RequestShareTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
+                         [](const auto& kind) {
+                           return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
+                         });
+
 INSTANTIATE_TEST_SUITE_P(Kinds, TurnShareTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& kind) {
                            return kind.param == net::LoopKind::epoll ? "epoll" : "uring";

@@ -90,3 +90,17 @@ test("whoever is turned away before the first request is counted by reason", asy
   await until("it is counted", async () =>
     (await metric(gateway, "fanfare_connections_refused_total", { reason: "address_connections" })) === 1);
 });
+
+test("pipelined requests past a turn's share are all answered, in later turns", async (t) => {
+  const gateway = await start(t, {});
+  const { hostname, port } = new URL(gateway.ws);
+  const socket = net.connect({ host: hostname, port: Number(port) });
+  atEnd(t, () => socket.destroy());
+  let text = "";
+  socket.setEncoding("latin1").on("data", (piece) => (text += piece));
+  const ended = new Promise((resolve) => socket.on("end", resolve));
+  socket.end("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200));
+  await within("all answers, and the end", ended);
+  assert.equal(text.split("HTTP/1.1 200 OK").length - 1, 200);
+  assert.ok((await metric(gateway, "fanfare_http_turn_shares_spent_total")) > 0);
+});
