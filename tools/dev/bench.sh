@@ -1,6 +1,6 @@
 #: build the contestants and measure them against each other
 #:
-#:   ./dev bench                   every row, five rounds of 3 s
+#:   ./dev bench                   every row, five rounds of 3 s, about 25 minutes
 #:   ./dev bench --quick           three rounds of 0.7 s, less than 5 minutes once it is built
 #:   ./dev bench ROW...            only the rows whose name contains ROW
 #:   ./dev bench --only NAME       only the contestants whose name contains NAME (again for more), and raw epoll
