@@ -96,10 +96,8 @@ void ChainFollower::set_pending_pushed(bool pushed) {
   pump();
 }
 
-void ChainFollower::saw_pending(std::string_view hash_json) {
-  const auto hash = jsonrpc::string_value(hash_json);
-  if (!hash) return;
-  source_.saw_pending(*hash);
+void ChainFollower::saw_pending(std::string_view hash) {
+  source_.saw_pending(hash);
   pump();
 }
 

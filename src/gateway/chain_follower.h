@@ -71,7 +71,7 @@ class ChainFollower {
   void hint(std::size_t member, std::string_view header_json);
   void hints_lost();
   void set_pending_pushed(bool pushed);
-  void saw_pending(std::string_view hash_json);
+  void saw_pending(std::string_view hash);
 
   const eth::ChainSource& source() const { return source_; }
 

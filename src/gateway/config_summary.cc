@@ -63,6 +63,7 @@ std::string backend_lines(const Backend& backend) {
     return "  development chain, a block every " + format_duration(dev->block_time) + ", seed " +
            std::to_string(dev->seed) + "\n";
   }
+  if (std::holds_alternative<HookBackend>(backend)) return "  a chain in this process\n";
   std::string lines;
   for (const UpstreamPlan& upstream : std::get<UpstreamBackend>(backend)) {
     lines += "  upstream " + upstream.id + " " + upstream::redacted(upstream.url) + ", timeout " +

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "jsonrpc/response.h"
+#include "gateway/local_answers.h"
 
 namespace fanfare::gateway {
 
@@ -47,32 +47,16 @@ void DevNode::call(std::string body, upstream::CallOptions, upstream::Done done)
 }
 
 std::string DevNode::answer(std::string_view body) {
-  std::string out;
-  const auto message = parser_.parse(body);
-  if (!message) {
-    jsonrpc::append_error(out, "null", message.error().code, message.error().message);
-    return out;
-  }
-  if (!message->batch) {
-    append_answer(out, message->requests.front());
-    return out;
-  }
-  for (const jsonrpc::Request& request : message->requests) {
-    out += out.empty() ? '[' : ',';
-    append_answer(out, request);
-  }
-  return out + ']';
-}
-
-void DevNode::append_answer(std::string& out, const jsonrpc::Request& request) {
-  const std::string_view id = request.id.empty() ? "null" : request.id;
-  if (!request.fault.empty()) {
-    return jsonrpc::append_error(out, id, jsonrpc::ErrorCode::invalid_request, request.fault);
-  }
-  const auto result = chain_.call(request.method, request.params);
-  if (result) return jsonrpc::append_result(out, id, *result);
-  const devchain::CallError& error = result.error();
-  jsonrpc::append_error(out, id, static_cast<jsonrpc::ErrorCode>(error.code), error.message, error.data_json);
+  return answer_locally(
+      parser_, body,
+      [this](std::string_view method, std::string_view params) -> std::expected<std::string, LocalError> {
+        auto result = chain_.call(method, params);
+        if (result) return *std::move(result);
+        devchain::CallError& error = result.error();
+        return std::unexpected(LocalError{.code = error.code,
+                                          .message = std::move(error.message),
+                                          .data_json = std::move(error.data_json)});
+      });
 }
 
 }  // namespace fanfare::gateway

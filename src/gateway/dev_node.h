@@ -27,7 +27,6 @@ class DevNode final : public upstream::Backend {
  private:
   void advance();
   std::string answer(std::string_view body);
-  void append_answer(std::string& out, const jsonrpc::Request& request);
 
   upstream::Worker& worker_;
   devchain::DevChain chain_;

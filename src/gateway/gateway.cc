@@ -135,6 +135,9 @@ class Gateway::Impl {
     networks_.push_back(
         std::make_unique<Network>(plan, worker_, metrics, observers_.back().get(),
                                   [this, index](const Network::Events& events) { publish(index, events); }));
+    networks_.back()->on_chain_id([this, project = plan.project](std::uint64_t chain_id) {
+      metrics_.set_chain_id(project, std::to_string(chain_id));
+    });
     networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
   }
 

@@ -338,6 +338,15 @@ UpstreamMetrics& Metrics::add_upstream(std::string_view project, std::string_vie
   return upstreams_.emplace_back(std::string(project), std::string(chain_id), std::string(upstream));
 }
 
+void Metrics::set_chain_id(std::string_view project, std::string_view chain_id) {
+  const std::scoped_lock lock(mutex_);
+  const auto set = [&](auto& one) {
+    if (one.project == project && one.chain_id.empty()) one.chain_id = chain_id;
+  };
+  std::ranges::for_each(networks_, set);
+  std::ranges::for_each(upstreams_, set);
+}
+
 void Metrics::http_answered(int status) {
   const auto* const known = std::ranges::find(kStatuses, status);
   http_responses_[static_cast<std::size_t>(known - kStatuses.begin())].add();

@@ -74,7 +74,7 @@ class NetworkMetrics {
   void head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt);
 
   const std::string project;
-  const std::string chain_id;
+  std::string chain_id;  // guarded by the Metrics: it may be learnt late
 
   Gauge connections;
   Counter connections_opened;
@@ -114,7 +114,7 @@ class UpstreamMetrics {
   void failed(std::string_view method, Duration latency, upstream::FailureKind kind);
 
   const std::string project;
-  const std::string chain_id;
+  std::string chain_id;        // guarded by the Metrics
   const std::string upstream;  // the id of the configuration
 
   static constexpr std::size_t kFailureKinds = static_cast<std::size_t>(upstream::FailureKind::shutdown) + 1;
@@ -149,6 +149,9 @@ class Metrics {
 
   // Who counts the connections of the whole server; outlives the last render(). Once, before the first one.
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
+  // The network that had no chain id, and its upstreams, have this one from now on. Any thread.
+  void set_chain_id(std::string_view project, std::string_view chain_id);
+
   // An answer to an HTTP request, upgrades (101) included.
   void http_answered(int status);
   // A connection had to wait for its loop's next turn with its requests.

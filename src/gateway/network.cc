@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "eth/hex.h"
+#include "gateway/chain_hooks.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/dev_node.h"
 #include "jsonrpc/response.h"
@@ -43,28 +44,40 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
       observer_(observer),
       publish_(std::move(publish)) {}
 
-Network::~Network() = default;
+Network::~Network() {
+  if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) hooked->hooks->detach();
+}
 
 void Network::prepare() {
-  if (const auto* dev = std::get_if<DevBackend>(&plan_.backend)) {
-    backend_ = std::make_unique<DevNode>(worker_, dev_options(*dev, plan_.chain_id.value_or(kDevChainId)));
-  } else {
-    std::vector<std::unique_ptr<upstream::Backend>> members;
-    for (const UpstreamPlan& upstream : std::get<UpstreamBackend>(plan_.backend)) {
-      members.push_back(make_node(upstream, members.size()));
-    }
-    upstream::PoolOptions options{.name = name_};
-    if (plan_.reads.hedge_after > Duration::zero()) options.hedge_after = plan_.reads.hedge_after;
-    auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
-    pool_ = pool.get();
-    backend_ = std::move(pool);
-  }
+  make_backend();
   reads_ = std::make_unique<SharedReads>(worker_, *backend_, metrics_, plan_.reads.cache_bytes_max);
+  upstream::Backend& asked = source_backend_ != nullptr ? *source_backend_ : *backend_;
   follower_ = std::make_unique<ChainFollower>(
-      worker_, ChainFollower::Nodes{.backend = *backend_, .pool = pool_}, source_options(plan_.poll), random_,
+      worker_, ChainFollower::Nodes{.backend = asked, .pool = pool_}, source_options(plan_.poll), random_,
       ChainFollower::Told{
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); }});
+}
+
+void Network::make_backend() {
+  if (const auto* dev = std::get_if<DevBackend>(&plan_.backend)) {
+    backend_ = std::make_unique<DevNode>(worker_, dev_options(*dev, plan_.chain_id.value_or(kDevChainId)));
+  } else if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) {
+    backend_ = hooked->hooks->for_clients(worker_);
+    source_backend_ = hooked->hooks->for_source(worker_);
+  } else {
+    make_pool(std::get<UpstreamBackend>(plan_.backend));
+  }
+}
+
+void Network::make_pool(const UpstreamBackend& upstreams) {
+  std::vector<std::unique_ptr<upstream::Backend>> members;
+  for (const UpstreamPlan& upstream : upstreams) members.push_back(make_node(upstream, members.size()));
+  upstream::PoolOptions options{.name = name_};
+  if (plan_.reads.hedge_after > Duration::zero()) options.hedge_after = plan_.reads.hedge_after;
+  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
+  pool_ = pool.get();
+  backend_ = std::move(pool);
 }
 
 std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstream, std::size_t member) {
@@ -87,6 +100,13 @@ std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstre
 
 void Network::start() {
   for (std::size_t i = 0; i < tellers_.size(); ++i) listen_to(i);
+  if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) {
+    hooked->hooks->attach(worker_,
+                          {.head = [this](std::string_view header) { follower_->hint(0, header); },
+                           .pending = [this](std::string_view hash) { follower_->saw_pending(hash); }});
+    follower_->set_pending_pushed(true);
+    return follow();
+  }
   check_chain_id();
 }
 
@@ -98,8 +118,8 @@ void Network::listen_to(std::size_t index) {
            [this, index](upstream::NodeTopic topic, std::string_view result) {
              if (topic == upstream::NodeTopic::new_heads) {
                follower_->hint(tellers_[index].member, result);
-             } else {
-               follower_->saw_pending(result);
+             } else if (const auto hash = jsonrpc::string_value(result)) {
+               follower_->saw_pending(*hash);
              }
            }});
   tellers_[index].node->watch(upstream::NodeTopic::new_heads, true);
@@ -122,9 +142,9 @@ void Network::want_pending() {
   for (const Teller& teller : tellers_) teller.node->watch(upstream::NodeTopic::pending_hashes, wanted);
 }
 
-// A gateway in front of the wrong chain would give every client wrong answers with a straight face.
+// A gateway in front of the wrong chain would give every client wrong answers with a straight face. Where
+// nothing is configured, the node says which chain it is.
 void Network::check_chain_id() {
-  if (!plan_.chain_id) return follow();
   std::string request;
   jsonrpc::append_request(request, "1", "eth_chainId", "[]");
   backend_->call(std::move(request), upstream::options_for("eth_chainId"),
@@ -137,11 +157,13 @@ void Network::take_chain_id(upstream::Result result) {
   if (!result) {
     problem = result.error().message;
   } else if (const auto answer = jsonrpc::split_response(result->body); !answer || answer->result.empty()) {
+    if (!plan_.chain_id) return follow();
     problem = "eth_chainId was not answered";
   } else {
     const auto text = jsonrpc::string_value(answer->result);
     const auto chain_id = text ? eth::parse_quantity(*text) : std::nullopt;
-    if (chain_id == plan_.chain_id) return follow();
+    if (!plan_.chain_id && chain_id && learnt_chain_id_) learnt_chain_id_(*chain_id);
+    if (!plan_.chain_id || chain_id == plan_.chain_id) return follow();
     problem = "the upstream is on chain " +
               (chain_id ? std::to_string(*chain_id) : std::string(answer->result)) +
               ", the configuration says " + std::to_string(*plan_.chain_id);

@@ -63,6 +63,8 @@ class Network {
   bool reserve_connection();
   void release_connection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t connections() const { return connections_.load(std::memory_order_relaxed); }
+  // Told, on the worker's thread, which chain the node is on when none is configured. Before prepare().
+  void on_chain_id(std::function<void(std::uint64_t)> learnt) { learnt_chain_id_ = std::move(learnt); }
   void set_connections_max(std::size_t most) { connections_max_ = most; }
 
  private:
@@ -73,6 +75,8 @@ class Network {
     bool pending = false;
   };
 
+  void make_backend();
+  void make_pool(const UpstreamBackend& upstreams);
   std::unique_ptr<upstream::Backend> make_node(const UpstreamPlan& upstream, std::size_t member);
   void listen_to(std::size_t teller);
   void teller_changed(Teller& teller, upstream::NodeTopic topic, bool live);
@@ -92,8 +96,10 @@ class Network {
   NetworkMetrics& metrics_;
   upstream::Observer* observer_;
   Publish publish_;
+  std::function<void(std::uint64_t)> learnt_chain_id_;
   std::unique_ptr<upstream::Backend> backend_;
-  upstream::Pool* pool_ = nullptr;  // the backend, when it is a pool
+  std::unique_ptr<upstream::Backend> source_backend_;  // where the source asks elsewhere; null: the same
+  upstream::Pool* pool_ = nullptr;                     // the backend, when it is a pool
   std::vector<Teller> tellers_;
   std::unique_ptr<SharedReads> reads_;  // from prepare() on
   SystemRandom random_;

@@ -65,7 +65,12 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
     std::fflush(stdout);
     return;
   }
-  text += "  Metrics        " + health + "/metrics   (also /healthz, /readyz)\n\nThree things to try:\n";
+  if (plan.metrics_enabled) {
+    text += "  Metrics        " + health + "/metrics   (also /healthz, /readyz)\n";
+  } else {
+    text += "  Health         " + health + "/healthz   (also /readyz)\n";
+  }
+  text += "\nThree things to try:\n";
   if (!http.empty()) {
     text += "  curl -s -H 'content-type: application/json' " + http +
             " -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\"}'\n";

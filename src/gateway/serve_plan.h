@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -125,7 +126,15 @@ struct DevBackend {
   bool operator==(const DevBackend&) const = default;
 };
 
-using Backend = std::variant<UpstreamBackend, DevBackend>;
+// A chain in the same process, which tells what happens (chain_hooks.h).
+class ChainHooks;
+struct HookBackend {
+  std::shared_ptr<ChainHooks> hooks;
+
+  bool operator==(const HookBackend&) const = default;
+};
+
+using Backend = std::variant<UpstreamBackend, DevBackend, HookBackend>;
 
 struct NetworkPlan {
   std::string project = "main";

@@ -3,6 +3,7 @@
 
 import asyncio
 import contextlib
+import json
 import pathlib
 import subprocess
 import sys
@@ -123,6 +124,45 @@ class Client(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("404", done.stderr)
         self.assertEqual(self.run_client().returncode, 2)
+
+
+class Node(unittest.TestCase):
+    def test_its_hooks_feed_subscriptions_through_reorgs(self):
+        async def main():
+            async with websockets.connect(url.split()[1]) as socket:
+                names = {}
+                for number, params in enumerate((["newHeads"], ["logs", {}])):
+                    await socket.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "eth_subscribe", "params": params}))
+                    message = json.loads(await socket.recv())
+                    while "id" not in message:  # of the subscription before
+                        message = json.loads(await socket.recv())
+                    names[message["result"]] = params[0]
+                heads, logs, removed = [], [], 0
+                while removed < 4:
+                    told = json.loads(await socket.recv())["params"]
+                    result = told["result"]
+                    if names[told["subscription"]] == "logs":
+                        if result["removed"]:
+                            removed += 1
+                            if logs:  # not of a block from before the subscription
+                                self.assertEqual(logs.pop()["blockHash"], result["blockHash"])
+                        else:
+                            logs.append(result)
+                        continue
+                    while heads and heads[-1]["hash"] != result["parentHash"]:
+                        heads.pop()
+                    heads.append(result)
+                for before, after in zip(logs, logs[1:]):
+                    self.assertEqual(int(after["blockNumber"], 16), int(before["blockNumber"], 16) + 1)
+
+        with serving("node", "0", "0") as url:
+            together(main)
+
+    def test_answers_over_http(self):
+        with serving("node", "0", "0") as url:
+            request = urllib.request.Request(url.split()[0], b'{"jsonrpc":"2.0","id":"x","method":"eth_chainId"}')
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                self.assertEqual(json.loads(answer.read()), {"jsonrpc": "2.0", "id": "x", "result": "0x7"})
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ cmake -S "$source" -B "$work/consumer" -DCMAKE_PREFIX_PATH="$work/prefix" -DCMAK
   -DCMAKE_CXX_FLAGS="$flags" >>"$work/log"
 cmake --build "$work/consumer" >>"$work/log" || { cat "$work/log"; exit 1; }
 "$work/consumer/consumer"
+"$work/consumer/node_consumer" 2>"$work/node.log"
 
 step "pkg-config"
 pc=$(dirname "$(find "$work/prefix" -name fanfare.pc)")
@@ -32,6 +33,10 @@ pc=$(dirname "$(find "$work/prefix" -name fanfare.pc)")
 "$cxx" -std=c++23 $flags "$source/main.cc" -o "$work/with-pkg-config" \
   $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs fanfare)
 "$work/with-pkg-config"
+# shellcheck disable=SC2046,SC2086
+"$cxx" -std=c++23 $flags "$source/node.cc" -o "$work/node-with-pkg-config" \
+  $(PKG_CONFIG_PATH=$pc pkg-config --cflags --libs fanfare-chain)
+"$work/node-with-pkg-config" 2>>"$work/node.log"
 
 step "no header needs another one first, or anything that is not installed"
 for header in "$work"/prefix/include/fanfare/*.h; do

@@ -4,9 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { startFanfare, writeConfig } from "./support/fanfare.js";
+import { BINARY, metric, startFanfare, writeConfig } from "./support/fanfare.js";
 import { assertConsecutive } from "./support/heads.js";
 import { NodeProxy } from "./support/node_proxy.js";
+import { startFor } from "./support/processes.js";
 import { RawSocket } from "./support/raw_socket.js";
 
 const configFor = (...urls) => `
@@ -98,4 +99,20 @@ test("the first of two nodes dies: no head missing, none twice, and requests go 
   }
   assertConsecutive(heads);
   assert.deepEqual(heads.map(({ number }) => Number(number)), Array.from({ length: 40 }, (_, i) => i + 1));
+});
+
+test("without a chain id of ours, the metrics carry the node's", async (t) => {
+  const anvil = await startAnvil(t, ["--chain-id", "4242"]);
+  const fanfare = await startFanfare(t, ["--upstream", anvil.url]);
+  assert.equal(await metric(fanfare, "fanfare_head_number", { chain_id: "4242" }), 0);
+  assert.ok((await metric(fanfare, "fanfare_upstream_calls_total", { chain_id: "4242", method: "eth_chainId" })) > 0);
+});
+
+test("where metrics are off, nobody is sent to them", async (t) => {
+  const anvil = await startAnvil(t);
+  const config = writeConfig(t, `metrics: { enabled: false }\n${configFor(anvil.url)}`);
+  const program = startFor(t, "fanfare", BINARY, ["serve", "--config", config]);
+  const [, health] = await program.line(/^ {2}Health\s+(http:\S+)\/healthz/);
+  assert.equal((await fetch(`${health}/metrics`)).status, 404);
+  assert.doesNotMatch(program.text, /\/metrics/);
 });

@@ -1,0 +1,204 @@
+// Hooks give the events that polling gives: the same chain, once told by hooks and once only asked.
+
+#include "gateway/chain_hooks.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/chain_follower.h"
+#include "gateway/faulty_node_for_tests.h"
+#include "upstream/time_for_tests.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::FaultyNode;
+using testing::WorldBlock;
+using upstream::testing::SimulatedTime;
+
+std::string text_of(const eth::SourceEvent& event) {
+  const auto logs = [](const eth::BlockLogsPtr& of) {
+    return of ? std::to_string(of->entries.size()) : "no";
+  };
+  if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
+    return "+" + added->header->json + " " + logs(added->logs);
+  }
+  if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
+    return "-" + eth::to_hex(removed->header->hash) + " " + logs(removed->logs);
+  }
+  if (const auto* pending = std::get_if<eth::PendingHash>(&event)) return "pending " + pending->hash;
+  if (const auto* syncing = std::get_if<eth::SyncingChanged>(&event))
+    return "syncing " + syncing->result_json;
+  if (std::holds_alternative<eth::LogsMissing>(event)) return "logs missing";
+  return "";
+}
+
+// A source with its follower, and what it told.
+struct Followed {
+  Followed(SimulatedTime& time, upstream::Backend& backend, Random& random)
+      : follower(time, {.backend = backend}, {}, random,
+                 {.events =
+                      [this](const std::vector<eth::SourceEvent>& some) {
+                        for (const eth::SourceEvent& event : some) {
+                          if (auto text = text_of(event); !text.empty()) told.push_back(std::move(text));
+                        }
+                      },
+                  .turn = {}}) {
+    follower.start();
+    follower.set_interest(
+        0, {.logs = true, .logs_from_block = 1, .pending = eth::PendingWanted::hashes, .syncing = true});
+  }
+  std::vector<std::string> told;
+  ChainFollower follower;
+};
+
+struct ChainHooksTest : ::testing::Test {
+  ChainHooksTest() {
+    for (const std::string method : {"eth_getBlockByNumber", "eth_getBlockByHash", "eth_getLogs"})
+      asked[method] = 0;
+    hooks.attach(time, {.head = [this](std::string_view header) { hooked->follower.hint(0, header); },
+                        .pending = [this](std::string_view hash) { hooked->follower.saw_pending(hash); }});
+    hooked = std::make_unique<Followed>(time, *source, random);
+    hooked->follower.set_pending_pushed(true);
+    polled = std::make_unique<Followed>(time, other, random);
+    time.run_for(5s);
+  }
+  // The chain's own methods: the node of the simulation, called directly.
+  std::expected<std::string, LocalError> method(std::string_view name, std::string_view params) {
+    ++asked[std::string(name)];
+    std::string body;
+    jsonrpc::append_request(body, "1", name, params);
+    std::optional<std::string> result;
+    node.latency_max = 0ns;
+    node.call(body, {}, [&](const upstream::Result& answer) {
+      const auto parts = jsonrpc::split_response(answer->body);
+      if (parts->error.empty()) result = std::string(parts->result);
+    });
+    inner.run_for(1ms);
+    if (!result) return std::unexpected(LocalError{.code = -32601, .message = "unknown"});
+    return *result;
+  }
+  static std::string logs_of(const WorldBlock& block) {
+    std::string all = "[";
+    for (const std::string& log : block.block.logs) all += (all.size() > 1 ? "," : "") + log;
+    return all + "]";
+  }
+  void tell(const WorldBlock& block) {
+    hooks.new_block(block.block.json());
+    if (tells_logs && !block.block.logs.empty()) hooks.logs(logs_of(block));
+  }
+  // The branch that ends at the head, from above `number`.
+  void tell_from(std::uint64_t number) {
+    std::vector<const WorldBlock*> branch;
+    for (const WorldBlock* block = &world.head(); block->block.number > number; block = block->parent) {
+      branch.insert(branch.begin(), block);
+    }
+    node.see(world.head());
+    other.see(world.head());
+    for (const WorldBlock* block : branch) tell(*block);
+    time.run_for(5s);
+  }
+
+  SeededRandom random{11};
+  SimulatedTime time;
+  SimulatedTime inner;  // of the chain's methods, which answer at once
+  testing::World world{random};
+  FaultyNode node{"chain", world, inner, random};
+  std::map<std::string, int> asked;
+  bool tells_logs = true;
+  ChainHooks hooks{[this](std::string_view name, std::string_view params) { return method(name, params); },
+                   256};
+  std::unique_ptr<upstream::Backend> source = hooks.for_source(time);
+  FaultyNode other{"polled", world, time, random};
+  std::unique_ptr<Followed> hooked;
+  std::unique_ptr<Followed> polled;
+};
+
+TEST_F(ChainHooksTest, TheEventsAreThoseOfPolling) {
+  for (int i = 0; i < 5; ++i) {
+    world.mine();
+    tell_from(world.head().block.number - 1);
+  }
+  world.reorg(3, 5);
+  tell_from(2);
+  world.reorg(1, 1);
+  tell_from(world.head().block.number - 1);
+  EXPECT_EQ(hooked->told, polled->told);
+  EXPECT_EQ(hooked->told.size(), 15U);
+  // All was told: nothing had to be asked for but what lies before.
+  EXPECT_EQ(asked["eth_getLogs"], 0);
+  EXPECT_EQ(asked["eth_getBlockByHash"], 0);
+}
+
+TEST_F(ChainHooksTest, WhatWasSkippedIsAskedFor) {
+  for (int i = 0; i < 6; ++i) world.mine();
+  tell_from(world.head().block.number - 1);
+  EXPECT_EQ(hooked->told, polled->told);
+  EXPECT_EQ(hooked->told.size(), 6U);
+}
+
+TEST_F(ChainHooksTest, LogsThatStayOutAreAskedFor) {
+  tells_logs = false;
+  for (int i = 0; i < 4; ++i) {
+    world.mine();
+    tell_from(world.head().block.number - 1);
+  }
+  EXPECT_EQ(hooked->told, polled->told);
+  EXPECT_GT(asked["eth_getLogs"], 0);
+}
+
+TEST_F(ChainHooksTest, LogsMayComeBeforeTheirBlock) {
+  do {
+    world.mine();
+  } while (world.head().block.logs.empty());
+  node.see(world.head());
+  other.see(world.head());
+  hooks.logs(logs_of(world.head()));
+  tells_logs = false;
+  tell_from(0);
+  EXPECT_EQ(hooked->told, polled->told);
+}
+
+TEST_F(ChainHooksTest, PendingTransactionsAreToldOnce) {
+  const std::string hash = "0x" + std::string(64, 'b');
+  hooks.pending(hash);
+  hooks.pending(hash);
+  hooks.pending("0x12");
+  time.run_for(1s);
+  EXPECT_EQ(hooked->told, std::vector<std::string>{"pending " + hash});
+}
+
+TEST_F(ChainHooksTest, TheSyncStatusIsToldWhenItChanges) {
+  const std::string status = R"({"currentBlock":"0x1","highestBlock":"0x9"})";
+  hooks.sync_status(status);
+  time.run_for(3s);
+  hooks.sync_status("false");
+  time.run_for(3s);
+  EXPECT_EQ(hooked->told, (std::vector<std::string>{R"(syncing {"syncing":true,"status":)" + status + "}",
+                                                    "syncing false"}));
+}
+
+TEST_F(ChainHooksTest, NonsenseHarmsNobody) {
+  hooks.new_block("{}");
+  hooks.new_block("no JSON");
+  hooks.logs("7");
+  hooks.logs(R"([{"address":"0x1"}])");
+  world.mine();
+  tell_from(0);
+  EXPECT_EQ(hooked->told, polled->told);
+}
+
+TEST_F(ChainHooksTest, AfterDetachNothingIsTold) {
+  hooks.detach();
+  world.mine();
+  hooks.new_block(world.head().block.json());
+  time.run_for(1s);
+  EXPECT_TRUE(hooked->told.empty());
+}
+
+}  // namespace
+}  // namespace fanfare::gateway
