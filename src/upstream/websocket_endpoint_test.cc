@@ -122,9 +122,9 @@ class Diary {
 };
 
 struct WebSocketEndpointTest : ::testing::Test {
+  Diary diary;  // outlives those who write
   Worker worker;
   std::unique_ptr<WebSocketEndpoint> endpoint;
-  Diary diary;
 
   void open(const std::string& url, Duration timeout = 30s) {
     endpoint = std::make_unique<WebSocketEndpoint>(worker, WebSocketOptions{.url = url, .timeout = timeout});
