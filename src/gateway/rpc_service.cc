@@ -45,11 +45,15 @@ CloseReason reason_of(const session::CloseInfo& info) {
 }
 
 constexpr std::string_view kJson = "application/json";
+// Blocks that come closer together than this come as fast as we publish them: it is a jump.
+constexpr Duration kBurst = std::chrono::milliseconds(250);
 
 }  // namespace
 
 bool RpcConnection::deliver(const SharedBytes& frame) {
-  if (session_->send_frame(frame) == session::SendResult::closed) return false;
+  const session::SendResult result = session_->send_frame(frame);
+  if (result == session::SendResult::closed) return false;
+  if (result == session::SendResult::congested && !std::exchange(behind_, true)) service_.fell_behind();
   service_.metrics().messages_sent.add();
   service_.metrics().bytes_sent.add(frame.size());
   return true;
@@ -82,6 +86,7 @@ void RpcService::on_upgrade_refused(int status) {
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
   subscriptions_.drop(key_of(session));
+  caught_up(session.data<RpcConnection>());
   subscriptions_changed();
   metrics().closed(reason_of(info));
   if (info.cause == session::Cause::slow_consumer) {
@@ -234,6 +239,7 @@ void RpcService::reply(session::Session& session, const std::string& text,
 }
 
 void RpcService::on_drained(session::Session& session) {
+  caught_up(session.data<RpcConnection>());
   for (auto& missing : subscriptions_.drained(key_of(session))) ask_history(std::move(missing));
 }
 
@@ -288,20 +294,53 @@ void RpcService::enqueue(std::variant<Network::Events, HistoryAnswer> next) {
 
 void RpcService::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
-    if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
-      auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
-      if (missing) ask_history(std::move(*missing));
-      to_publish_.pop_front();
-      continue;
-    }
-    const Network::Events& events = std::get<Network::Events>(to_publish_.front());
-    publish((*events)[published_of_first_]);
-    if (++published_of_first_ == events->size()) {
-      to_publish_.pop_front();
-      published_of_first_ = 0;
-    }
+    if (!std::exchange(pause_is_over_, false) && should_pause()) return pause();
+    publish_one();
+    last_published_ = context_.server.loop().now();
   }
+  if (behind_ == 0) pauses_ = 0;
   if (!to_publish_.empty()) context_.server.loop().post([this] { publish_next(); });
+}
+
+// Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.
+void RpcService::pause() {
+  paused_ = true;
+  ++pauses_;
+  pause_timer_ = context_.server.loop().call_after(limits_.pause, [this] {
+    paused_ = false;
+    pause_is_over_ = true;
+    publish_next();
+  });
+}
+
+void RpcService::publish_one() {
+  if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
+    auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
+    if (missing) ask_history(std::move(*missing));
+    to_publish_.pop_front();
+    return;
+  }
+  const Network::Events& events = std::get<Network::Events>(to_publish_.front());
+  publish((*events)[published_of_first_]);
+  if (++published_of_first_ == events->size()) {
+    to_publish_.pop_front();
+    published_of_first_ = 0;
+  }
+}
+
+bool RpcService::should_pause() const {
+  if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
+  if (context_.server.loop().now() - last_published_ > kBurst) return false;
+  // Pending transactions come by the thousand all the time: no jump, and no reason to wait for anyone.
+  const auto* events = std::get_if<Network::Events>(&to_publish_.front());
+  return events != nullptr && std::holds_alternative<eth::BlockAdded>((**events)[published_of_first_]);
+}
+
+void RpcService::caught_up(RpcConnection& connection) {
+  if (!std::exchange(connection.behind_, false) || --behind_ > 0 || !paused_) return;
+  context_.server.loop().cancel(pause_timer_);
+  paused_ = false;
+  context_.server.loop().post([this] { publish_next(); });
 }
 
 void RpcService::publish(const eth::SourceEvent& event) {

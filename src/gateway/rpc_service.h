@@ -57,12 +57,17 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   ConnectionPlace place_;
   session::Session* session_ = nullptr;
   std::uint32_t in_flight_ = 0;
+  bool behind_ = false;  // an event made it congested, and it has not drained since
 };
 
 struct RpcLimits {
   std::uint32_t subscriptions_per_connection_max = 100;
   std::uint32_t requests_in_flight_max = 256;  // of one connection, the elements of batches counted
   std::size_t events_per_turn_max = 32;
+  // In a jump of blocks those who read but are behind get time. One who does not read delays the others by
+  // all these pauses at most, and not at all while blocks come at their usual pace.
+  Duration pause = std::chrono::milliseconds(100);
+  std::uint32_t pauses_max = 50;
 };
 
 class RpcService final : public session::Endpoint {
@@ -83,9 +88,12 @@ class RpcService final : public session::Endpoint {
   void handle_http(session::ServerSession& session, std::string_view body);
 
   // What the network's source has seen, in order, once on each loop. At most events_per_turn_max go out in
-  // one turn of the loop: what is sent is written in between, so that a jump by a thousand blocks is no
-  // reason to take a subscriber for a slow one.
+  // one turn of the loop: what is sent is written in between, and who reads gets the time to, so that a jump
+  // by a thousand blocks is no reason to take a subscriber for a slow one.
   void publish(Network::Events events);
+
+  // One more connection has been sent more than it reads.
+  void fell_behind() { ++behind_; }
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
@@ -123,6 +131,10 @@ class RpcService final : public session::Endpoint {
   void ask_history(eth::SubscriptionManager::Missing missing);
   void enqueue(std::variant<Network::Events, HistoryAnswer> next);
   void publish_next();
+  void publish_one();
+  void pause();
+  bool should_pause() const;
+  void caught_up(RpcConnection& connection);
   void publish(const eth::SourceEvent& event);
   void publish_block(const eth::BlockAdded& block);
   // After anything that changes who is subscribed to what: the metrics, and the source's interest.
@@ -138,6 +150,12 @@ class RpcService final : public session::Endpoint {
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<Network::Events, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
+  std::size_t behind_ = 0;    // connections
+  std::uint32_t pauses_ = 0;  // since nobody was
+  bool paused_ = false;
+  bool pause_is_over_ = false;
+  Instant last_published_{};
+  net::TimerId pause_timer_;
   std::uint64_t shown_head_ = 0;  // the last head published here: answers must not be older
   std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};
   eth::Interest interest_;
