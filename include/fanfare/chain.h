@@ -59,7 +59,7 @@ struct ChainOptions {
 
 class ChainServer {
  public:
-  ChainServer(ChainOptions options, CallHandler answer);
+  ChainServer(const ChainOptions& options, CallHandler answer);
   ChainServer(const ChainServer&) = delete;
   ChainServer& operator=(const ChainServer&) = delete;
   // stop() without time to drain, when it is still running.

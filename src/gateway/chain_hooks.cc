@@ -190,11 +190,11 @@ const ChainHooks::Kept* ChainHooks::find_block(std::string_view method, std::str
 }
 
 std::optional<std::string> ChainHooks::known(std::string_view method, std::string_view params) const {
-  if (method == "eth_syncing" && sync_status_) return *sync_status_;
+  if (method == "eth_syncing" && sync_status_) return sync_status_;
   if (const auto block = block_of_logs(method, params)) {
     const auto found = blocks_.find(*block);
     if (found == blocks_.end()) return std::nullopt;
-    if (found->second.logs_json) return *found->second.logs_json;
+    if (found->second.logs_json) return found->second.logs_json;
     return found->second.may_have_logs ? std::nullopt : std::optional<std::string>("[]");
   }
   const Kept* block = find_block(method, params);

@@ -78,7 +78,7 @@ class ChainServer::Impl {
   bool started_ = false;
 };
 
-ChainServer::ChainServer(ChainOptions options, CallHandler answer)
+ChainServer::ChainServer(const ChainOptions& options, CallHandler answer)
     : impl_(std::make_unique<Impl>(options, std::move(answer))) {}
 ChainServer::~ChainServer() = default;
 

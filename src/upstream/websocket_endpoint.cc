@@ -38,7 +38,7 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  void call(std::string body, CallOptions options, Done done);
+  void call(const std::string& body, CallOptions options, Done done);
   std::string_view name() const { return options_.name; }
   void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   void watch(NodeTopic topic, bool wanted);
@@ -137,7 +137,7 @@ WebSocketEndpoint::Impl::~Impl() {
 
 // --- calls -----------------------------------------------------------------------------------------
 
-void WebSocketEndpoint::Impl::call(std::string body, CallOptions options, Done done) {
+void WebSocketEndpoint::Impl::call(const std::string& body, CallOptions options, Done done) {
   FANFARE_CHECK(executor_.on_thread());
   const auto call = std::make_shared<Call>();
   call->begun = executor_.now();
@@ -353,7 +353,7 @@ WebSocketEndpoint::WebSocketEndpoint(Executor& executor, WebSocketOptions option
 WebSocketEndpoint::~WebSocketEndpoint() = default;
 
 void WebSocketEndpoint::call(std::string body, CallOptions options, Done done) {
-  impl_->call(std::move(body), std::move(options), std::move(done));
+  impl_->call(body, std::move(options), std::move(done));
 }
 std::string_view WebSocketEndpoint::name() const {
   return impl_->name();
