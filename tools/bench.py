@@ -68,17 +68,19 @@ class Server:
         said = ""
         while "are open" not in said and (line := load.stderr.readline()):
             said += line
-        before = self.cpu_ns()
+        used_before, waited_before = self.cpu_ns()
         out = load.stdout.readline()
-        used = self.cpu_ns() - before
+        used, waited = self.cpu_ns()
         result = result_of(load, out, said)
-        result["cpu_ns"] = used / max(result["messages"], 1)
+        result["cpu_ns"] = (used - used_before) / max(result["messages"], 1)
+        result["waited_share"] = (waited - waited_before) / 1e9 / result["seconds"]
         return result
 
     def cpu_ns(self):
-        """User and system time of the server so far."""
+        """The server's time so far: on its core, user and system, and waiting for it behind others."""
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks)
+        fields = [(task / "schedstat").read_text().split() for task in tasks]
+        return sum(int(each[0]) for each in fields), sum(int(each[1]) for each in fields)
 
     def resident_bytes(self):
         return int(self._proc("statm").split()[1]) * PAGE_BYTES
@@ -158,7 +160,12 @@ class Bench:
         self.table = Table([one.name for one in contestants])
         self.complaints = []
         self.load_was_busy = False
+        self.waited_shares = []
         self.raw_speeds = {}  # of the base, by row: half of it is the pace of the rows that have one
+
+    def waited(self):
+        """The share of the time in which the servers could have run but others did; of a median run."""
+        return statistics.median(self.waited_shares or [0])
 
     def taking_part(self, kind):
         return [one for one in self.contestants if kind in one.can]
@@ -182,6 +189,7 @@ class Bench:
         if warm_up:
             server.load([*flags, "-d", warm_up])
         result = server.load([*flags, "-d", self.duration])
+        self.waited_shares.append(result["waited_share"])
         # At a rate the load generator watches the clock instead of sleeping.
         self.load_was_busy |= "--rate" not in flags and result["own_cpu_seconds"] > LOAD_BUSY * result["seconds"]
         return result
@@ -465,7 +473,8 @@ def write_result(bench, options, began, others):
     lines = [
         f"# Comparison, {day}, commit {now}",
         "",
-        f"{machine()}. {began} Other processes took {others:.0%} of the machine meanwhile.",
+        f"{machine()}. {began} Other processes took {others:.0%} of the machine meanwhile, and the",
+        f"servers waited for their core for {bench.waited():.0%} of the time: past a few per cent only the CPU rows mean much.",
         f"Median of {bench.rounds} rounds of {bench.duration}; relative to raw epoll, or as the row says, in the same",
         "round; ± is half the distance between the best and the worst round. docs/bench.md explains the rows.",
         "",
@@ -506,7 +515,8 @@ def main():
     others = max(0.0, busy_seconds() - busy - (own_seconds() - own)) / (elapsed * (os.cpu_count() or 1))
     for complaint in bench.complaints:
         print(f"bench: not measured: {complaint}")
-    print(f"bench: {elapsed:.0f} s; other processes took {others:.0%} of the machine")
+    print(f"bench: {elapsed:.0f} s; other processes took {others:.0%} of the machine, "
+          f"and the servers waited for their core for {bench.waited():.0%} of the time")
     write_result(bench, options, began, others)
 
 
