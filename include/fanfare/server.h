@@ -121,6 +121,9 @@ class Server {
   std::uint16_t port() const;          // 0 for a Unix socket
   std::string_view loop_name() const;  // "io_uring" or "epoll"
   std::size_t session_count() const;   // open WebSockets; any thread
+  // How many connections were dropped before their first request, by each of the reasons there are:
+  // "handshake_timeout", "address_rate" and so on (docs/metrics.md). Any thread.
+  std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
 
   // To every session subscribed to the topic, on every loop; encoded once. Any thread, after start(). What
   // one thread publishes arrives in its order.

@@ -221,6 +221,15 @@ std::vector<std::string> Core::addresses() const {
   return texts;
 }
 
+std::vector<std::pair<std::string_view, std::uint64_t>> Core::refused_connections() const {
+  std::vector<std::pair<std::string_view, std::uint64_t>> refused;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(session::Refusal::count_); ++i) {
+    const auto reason = static_cast<session::Refusal>(i);
+    refused.emplace_back(session::name_of(reason), server_ == nullptr ? 0 : server_->gate().refused(reason));
+  }
+  return refused;
+}
+
 std::uint16_t Core::port() const {
   return server_ == nullptr || server_->addresses().empty() ? 0 : server_->addresses().front().port();
 }

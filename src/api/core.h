@@ -51,6 +51,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::expected<void, Error> reload_certificates();
   std::vector<std::string> addresses() const;
   std::uint16_t port() const;
+  std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
   std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
 
   // For the sites.

@@ -60,6 +60,10 @@ std::size_t Server::session_count() const {
   return core_->open_sessions.load(std::memory_order_relaxed);
 }
 
+std::vector<std::pair<std::string_view, std::uint64_t>> Server::refused_connections() const {
+  return core_->refused_connections();
+}
+
 void Server::publish(std::string_view topic, const Frame& frame) {
   core_->publish(topic, frame);
 }

@@ -316,6 +316,25 @@ TEST(Server, StopsWith1012AndRunReturns) {
   EXPECT_FALSE(server.start());
 }
 
+TEST(Server, TellsWhomItTurnedAway) {
+  Server server({.port = 0, .limits = {.connections_max = 1}});
+  server.websocket("/", {});
+  start(server);
+  const auto refused = [&](std::string_view reason) {
+    for (const auto& [name, count] : server.refused_connections()) {
+      if (name == reason) return count;
+    }
+    return std::uint64_t{999};
+  };
+  EXPECT_EQ(refused("server_connections"), 0U);
+  RawClient one(server.port());
+  one.upgrade("/");
+  RawClient two(server.port());
+  EXPECT_EQ(two.receive(), "EOF");
+  EXPECT_EQ(refused("server_connections"), 1U);
+  EXPECT_EQ(refused("address_rate"), 0U);
+}
+
 TEST(Server, OnAUnixSocketWithSeveralLoops) {
   const std::string path = testing::TempDir() + "fanfare-api-" + std::to_string(::getpid()) + ".sock";
   Server server({.unix_path = path, .threads = 2});
