@@ -2,7 +2,7 @@
 #:
 #:   ./dev build [PRESET] [TARGET...]
 #:
-#: PRESET is one of CMakePresets.json: release (default), asan, tsan, fuzz, bench.
+#: PRESET is one of CMakePresets.json: release (default), asan, tsan, bench.
 #: The result is in build/PRESET; the program is build/release/apps/fanfare/fanfare.
 source tools/dev/lib.sh
 

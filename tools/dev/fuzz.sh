@@ -5,7 +5,7 @@
 #:   ./dev fuzz NAME               only the fuzzers whose name contains NAME
 #:
 #: Seeds come from fuzz/corpus/NAME, what is found on the way is kept in build/corpus/NAME, and an input
-#: that breaks something in build/fuzz/findings. Prints executions and coverage of each fuzzer.
+#: that breaks something in build/findings. Prints executions and coverage of each fuzzer.
 #needs: fuzz/CMakeLists.txt
 source tools/dev/lib.sh
 
@@ -27,10 +27,10 @@ if [[ -z $built ]]; then
   need build test
   quietly "build fuzz" build-fuzz build_fuzzers || { show_failure build-fuzz && die "the fuzz build failed"; }
 fi
-mapfile -t programs < <(find build/fuzz/fuzz -maxdepth 1 -type f -executable -name "*${filter}*" | sort)
+mapfile -t programs < <(find build/asan/fuzz -maxdepth 1 -type f -executable -name "*${filter}*" | sort)
 if ((${#programs[@]} == 0)); then die "no fuzzer is named like '$filter'"; fi
 
-findings=$PWD/build/fuzz/findings
+findings=$PWD/build/findings
 mkdir -p "$findings"
 
 run_one() {

@@ -69,16 +69,22 @@ configure_and_build() {
 build_fuzzers() {
   local sources=(fuzz/*_fuzz.cc)
   sources=("${sources[@]#fuzz/}")
-  configure_and_build fuzz "${sources[@]%.cc}"
+  configure_and_build asan "${sources[@]%.cc}"
 }
 
-# The part of a failed step's log that a reader wants first.
+# The part of a failed step's log that a reader wants first: what failed tests printed, or else what looks
+# like an error.
 show_failure() {
-  local log=$LOGS/$1.log
-  local marks='error:|Error |FAILED|Failure|\[  FAILED|\*\*\*|ERROR: |WARNING: ThreadSanitizer|^not ok'
+  local log=$LOGS/$1.log marks
+  local tests='\*\*\*(Failed|Exception|Timeout|Not Run)|^not ok|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer'
+  local errors='error:|Error |FAILED|Failure|\*\*\*|ERROR: '
   {
+    for marks in "$tests" "$errors"; do
+      if grep -qE "$marks" "$log"; then break; fi
+    done
     if grep -qE "$marks" "$log"; then
-      grep -nE -A 12 "$marks" "$log" | head -n 60
+      grep -nE -A 20 "$marks" "$log" | head -n 80
+      sed -n '/^The following tests FAILED:/,$p' "$log" | head -n 20
     else
       tail -n 40 "$log"
     fi

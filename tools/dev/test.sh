@@ -137,9 +137,7 @@ tidy() {
 }
 
 fuzz_smoke() {
-  if [[ ! -f fuzz/CMakeLists.txt ]]; then return 0; fi
-  check "build fuzz" build-fuzz build_fuzzers || return 0
-  suite "fuzz, 10 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 10
+  suite "fuzz, 5 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 5
 }
 
 end_to_end() {
