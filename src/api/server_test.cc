@@ -227,10 +227,10 @@ TEST(Server, ASessionMayPublishToItsOwnTopicAndLeaveIt) {
 }
 
 TEST(Server, PostReachesTheSessionOnItsLoopAndNobodyWhenItIsGone) {
-  Server server({.port = 0, .threads = 2});
   std::mutex mutex;
   std::vector<SessionId> ids;
   std::atomic<int> closed = 0;
+  Server server({.port = 0, .threads = 2});
   server.websocket("/", {.open =
                              [&](Session& session) {
                                const std::scoped_lock lock(mutex);
@@ -261,8 +261,8 @@ TEST(Server, PostReachesTheSessionOnItsLoopAndNobodyWhenItIsGone) {
 }
 
 TEST(Server, TellsHowASessionEnded) {
-  Server server({.port = 0, .threads = 1});
   std::promise<std::string> end;
+  Server server({.port = 0, .threads = 1});
   server.websocket("/", {.close = [&](Session& session, const Close& close) {
                      EXPECT_FALSE(session.is_open());
                      EXPECT_EQ(session.send("late"), SendResult::closed);

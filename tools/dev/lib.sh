@@ -11,6 +11,12 @@ NODE_MAJOR_MIN=20
 NODE_HOME=$PWD/build/tools/node
 if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
 
+# Reports of the sanitizers name lines: clang looks for a tool of its own, binutils' does as well.
+if [[ -z ${ASAN_SYMBOLIZER_PATH:-} ]] && command -v addr2line >/dev/null; then
+  ASAN_SYMBOLIZER_PATH=$(command -v addr2line)
+  export ASAN_SYMBOLIZER_PATH TSAN_OPTIONS="external_symbolizer_path=$ASAN_SYMBOLIZER_PATH"
+fi
+
 say() { printf '%s\n' "$*"; }
 die() {
   printf 'dev: %s\n' "$*" >&2
