@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstring>
+#include <optional>
 #include <utility>
 
 #include "base/check.h"
@@ -19,24 +22,39 @@ namespace {
 // Submissions collected before the kernel is asked; more in one turn are submitted in between.
 constexpr unsigned kSubmissions = 4096;
 constexpr unsigned kCompletions = 4 * kSubmissions;
-// The buffer ring. A receive takes a whole buffer for as long as its bytes are looked at, so the number is
-// what can arrive between two turns before somebody has to wait, and the size is how much of one stream comes
-// at once.
-constexpr unsigned kBuffers = 1024;  // a power of two
-constexpr std::size_t kBufferBytes = 16 * 1024;
+// The buffer ring, as most kernels since 6.12 fill it: receives lie side by side in large buffers, so what a
+// turn brings is dense in the cache, however many streams it is from.
+constexpr unsigned kDenseBuffers = 16;  // a power of two
+constexpr std::size_t kDenseBufferBytes = 64 * 1024;
+// And before: a receive takes a whole buffer for as long as its bytes are looked at, so the number is what
+// can arrive between two turns before somebody has to wait. Not a multiple of the cache's ways apart: the
+// first lines of all of them would fight for the same place.
+constexpr unsigned kSparseBuffers = 512;
+constexpr std::size_t kSparseBufferBytes = 16 * 1024 + 320;
 constexpr int kBufferGroup = 0;
+// Of the kernel's interface, and newer than the distribution's liburing.
+constexpr std::uint16_t kFillIncrementally = 2;     // IOU_PBUF_RING_INC
+constexpr std::uint32_t kBufferHasMore = 1U << 4U;  // IORING_CQE_F_BUF_MORE
 // Segments of one outbox given to one send.
 constexpr std::size_t kPartsMax = 64;
 constexpr Duration kRestWithoutDescriptors = std::chrono::milliseconds(100);
 
 // What a completion belongs to: a pointer, and in its low bits which operation.
-enum class Operation : std::uint64_t { receive, send, hangup, connect, accept, wake, ignored };
+enum class Operation : std::uint64_t { receive, send, writable, hangup, connect, accept, wake, ignored };
 constexpr std::uint64_t kOperationBits = 7;
 static_assert(alignof(Stream) > kOperationBits || alignof(std::max_align_t) > kOperationBits);
 
 template <typename Owner>
 std::uint64_t tag_of(const Owner& owner, Operation operation) {
   return reinterpret_cast<std::uintptr_t>(&owner) | static_cast<std::uint64_t>(operation);
+}
+
+Operation operation_of(std::uint64_t tag) {
+  return static_cast<Operation>(tag & kOperationBits);
+}
+
+Stream& stream_of(std::uint64_t tag) {
+  return *reinterpret_cast<Stream*>(tag & ~kOperationBits);
 }
 
 void* map_memory(std::size_t size) {
@@ -53,13 +71,18 @@ struct UringLoop::Ring {
   };
 
   io_uring uring{};
-  io_uring_buf_ring* buffers = nullptr;
-  std::uint8_t* buffer_memory = nullptr;
-  unsigned buffers_returned = 0;  // since they were last shown to the kernel
+  bool open = false;
   std::deque<Message> messages;
   std::size_t messages_used = 0;
   std::uint64_t wakes = 0;
-  bool open = false;
+
+  // The buffers for receives: one memory, cut into `buffers_count` pieces that the kernel is shown in a ring.
+  io_uring_buf_ring* buffers = nullptr;
+  std::uint8_t* buffer_memory = nullptr;
+  unsigned buffers_count = 0;
+  std::size_t buffer_bytes = 0;
+  std::vector<std::uint32_t> buffers_filled;  // how far, each
+  unsigned buffers_returned = 0;              // since they were last shown to the kernel
 
   Ring() = default;
   Ring(const Ring&) = delete;
@@ -67,8 +90,7 @@ struct UringLoop::Ring {
   ~Ring() {
     if (!open) return;
     io_uring_queue_exit(&uring);
-    if (buffers != nullptr) ::munmap(buffers, kBuffers * sizeof(io_uring_buf));
-    if (buffer_memory != nullptr) ::munmap(buffer_memory, kBuffers * kBufferBytes);
+    release_buffers();
   }
 
   io_uring_sqe* next() {
@@ -83,14 +105,31 @@ struct UringLoop::Ring {
     io_uring_submit(&uring);
     messages_used = 0;
   }
+  // The kernel has taken every entry, and every completion it had is in the completion queue.
+  bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   Message& next_message() {
     if (messages_used == messages.size()) messages.emplace_back();
     return messages[messages_used++];
   }
-  std::uint8_t* buffer(unsigned index) const { return buffer_memory + index * kBufferBytes; }
+
+  std::optional<OsError> register_buffers(unsigned count, std::size_t bytes, std::uint16_t flags);
+  void release_buffers() {
+    if (buffers != nullptr) ::munmap(buffers, buffers_count * sizeof(io_uring_buf));
+    if (buffer_memory != nullptr) ::munmap(buffer_memory, buffers_count * buffer_bytes);
+    buffers = nullptr;
+    buffer_memory = nullptr;
+  }
+  // What a receive put into the buffer its completion names.
+  MutableBytes received(unsigned index, std::size_t size) {
+    const MutableBytes bytes(buffer_memory + index * buffer_bytes + buffers_filled[index], size);
+    buffers_filled[index] += static_cast<std::uint32_t>(size);
+    return bytes;
+  }
   void give_back(unsigned index) {
-    io_uring_buf_ring_add(buffers, buffer(index), kBufferBytes, static_cast<unsigned short>(index),
-                          io_uring_buf_ring_mask(kBuffers), static_cast<int>(buffers_returned));
+    buffers_filled[index] = 0;
+    io_uring_buf_ring_add(buffers, buffer_memory + index * buffer_bytes, static_cast<unsigned>(buffer_bytes),
+                          static_cast<unsigned short>(index), io_uring_buf_ring_mask(buffers_count),
+                          static_cast<int>(buffers_returned));
     ++buffers_returned;
   }
   void show_returned() {
@@ -99,6 +138,35 @@ struct UringLoop::Ring {
     buffers_returned = 0;
   }
 };
+
+std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, std::size_t bytes,
+                                                         std::uint16_t flags) {
+  buffers_count = count;
+  buffer_bytes = bytes;
+  // Memory is taken page by page as buffers are first used, so a quiet loop costs little.
+  void* memory = map_memory(count * bytes);
+  if (memory == MAP_FAILED) return last_error("mmap");
+  buffer_memory = static_cast<std::uint8_t*>(memory);
+  memory = map_memory(count * sizeof(io_uring_buf));
+  if (memory == MAP_FAILED) return last_error("mmap");
+  buffers = static_cast<io_uring_buf_ring*>(memory);
+  io_uring_buf_reg registration{};
+  registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
+  registration.ring_entries = count;
+  registration.bgid = kBufferGroup;
+  // The field after bgid: older headers call it padding.
+  constexpr std::size_t kFlagsAt = offsetof(io_uring_buf_reg, bgid) + sizeof(registration.bgid);
+  std::memcpy(reinterpret_cast<std::uint8_t*>(&registration) + kFlagsAt, &flags, sizeof(flags));
+  if (const int failed = io_uring_register_buf_ring(&uring, &registration, 0); failed < 0) {
+    release_buffers();
+    return OsError{.call = "io_uring_register", .code = -failed, .detail = "buffer ring"};
+  }
+  io_uring_buf_ring_init(buffers);
+  buffers_filled.assign(count, 0);
+  for (unsigned i = 0; i < count; ++i) give_back(i);
+  show_returned();
+  return std::nullopt;
+}
 
 struct UringLoop::Listener {
   Descriptor descriptor;
@@ -109,30 +177,18 @@ struct UringLoop::Listener {
 std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOptions& options) {
   auto ring = std::make_unique<Ring>();
   io_uring_params params{};
-  params.flags =
-      IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP;
+  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
+                 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
   params.cq_entries = kCompletions;
   if (const int failed = io_uring_queue_init_params(kSubmissions, &ring->uring, &params); failed < 0) {
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
   }
   ring->open = true;
-  // Memory is taken page by page as buffers are first used, so a quiet loop costs little.
-  void* memory = map_memory(kBuffers * kBufferBytes);
-  if (memory == MAP_FAILED) return std::unexpected(last_error("mmap"));
-  ring->buffer_memory = static_cast<std::uint8_t*>(memory);
-  memory = map_memory(kBuffers * sizeof(io_uring_buf));
-  if (memory == MAP_FAILED) return std::unexpected(last_error("mmap"));
-  ring->buffers = static_cast<io_uring_buf_ring*>(memory);
-  io_uring_buf_reg registration{};
-  registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
-  registration.ring_entries = kBuffers;
-  registration.bgid = kBufferGroup;
-  if (const int failed = io_uring_register_buf_ring(&ring->uring, &registration, 0); failed < 0) {
-    return std::unexpected(OsError{.call = "io_uring_register", .code = -failed, .detail = "buffer ring"});
+  if (ring->register_buffers(kDenseBuffers, kDenseBufferBytes, kFillIncrementally)) {
+    if (auto failed = ring->register_buffers(kSparseBuffers, kSparseBufferBytes, 0)) {
+      return std::unexpected(*std::move(failed));
+    }
   }
-  io_uring_buf_ring_init(ring->buffers);
-  for (unsigned i = 0; i < kBuffers; ++i) ring->give_back(i);
-  ring->show_returned();
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
   loop->arm_wake();
   return loop;
@@ -157,6 +213,7 @@ void UringLoop::poll(Duration wait) {
   }
   ring_->messages_used = 0;
   update_now();
+  settle_sends();
   unsigned head = 0;
   unsigned count = 0;
   io_uring_cqe* entry = nullptr;
@@ -170,13 +227,14 @@ void UringLoop::poll(Duration wait) {
 }
 
 void UringLoop::handle(std::uint64_t tag, Completion completion) {
-  const auto operation = static_cast<Operation>(tag & kOperationBits);
   void* owner = reinterpret_cast<void*>(tag & ~kOperationBits);
-  switch (operation) {
+  switch (operation_of(tag)) {
     case Operation::receive:
       return received(*static_cast<Stream*>(owner), completion);
     case Operation::send:
-      return sent(*static_cast<Stream*>(owner), completion);
+      return;  // settle_sends() has been there
+    case Operation::writable:
+      return writable(*static_cast<Stream*>(owner));
     case Operation::hangup:
       return hung_up(*static_cast<Stream*>(owner), completion);
     case Operation::connect:
@@ -250,8 +308,8 @@ void UringLoop::received(Stream& stream, Completion completion) {
   if (over) stream.unset(Stream::kReadArmed);
   if (completion.result > 0) {
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
-    deliver(stream, MutableBytes(ring_->buffer(buffer), static_cast<std::size_t>(completion.result)));
-    ring_->give_back(buffer);
+    deliver(stream, ring_->received(buffer, static_cast<std::size_t>(completion.result)));
+    if ((completion.flags & kBufferHasMore) == 0) ring_->give_back(buffer);
   } else if (completion.result == 0) {
     delivered_end(stream);
   } else if (completion.result == -ENOBUFS) {
@@ -276,46 +334,95 @@ void UringLoop::rearm_starved() {
   starved_.clear();
 }
 
+// A send that does not wait is over once it is submitted, and completes only when it could not take
+// everything (IOSQE_CQE_SKIP_SUCCESS): silence is success. MSG_WAITALL makes a part count as failure, which
+// says how long the part is.
 void UringLoop::flush(Stream& stream) {
   if (stream.has(Stream::kSendInFlight)) return;
   if (stream.outbox_ == nullptr || stream.outbox_->empty()) return drained(stream);
   std::array<iovec, kPartsMax> parts;
   const std::size_t count = stream.outbox_->gather(parts);
-  // MSG_WAITALL: the kernel goes on by itself after it could take only a part.
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_WAITALL;
+  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
+  std::size_t bytes = 0;
   io_uring_sqe* entry = ring_->next();
   if (count == 1) {
-    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, parts[0].iov_len, kFlags);
+    bytes = parts[0].iov_len;
+    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, bytes, kFlags);
   } else {
     Ring::Message& message = ring_->next_message();
-    std::copy_n(parts.begin(), count, message.parts.begin());
+    for (std::size_t i = 0; i < count; ++i) bytes += (message.parts[i] = parts[i]).iov_len;
     message.header = {};
     message.header.msg_iov = message.parts.data();
     message.header.msg_iovlen = count;
     io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kFlags);
   }
+  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(entry, tag_of(stream, Operation::send));
   stream.set(Stream::kSendInFlight);
   ++stream.operations_;
+  sending_.push_back({.stream = &stream, .bytes = bytes});
 }
 
-void UringLoop::sent(Stream& stream, Completion completion) {
-  stream.unset(Stream::kSendInFlight);
-  if (completion.result >= 0) {
-    stream.outbox_->consume(static_cast<std::size_t>(completion.result));
-    if (!stream.has(Stream::kClosed)) {
-      // Told every time: whether the kernel had to wait for the peer cannot be seen from here.
-      stream.set(Stream::kWaitingWritable);
-      if (stream.outbox_->empty()) {
-        drained(stream);
-      } else {
-        stream.unset(Stream::kWaitingWritable);
-        flush(stream);
-      }
-    }
-  } else if (completion.result != -ECANCELED) {
-    lost(stream, "send", -completion.result);
+// Before anything else that came is handed out: whoever is called may send again.
+void UringLoop::settle_sends() {
+  if (sending_.empty()) return;
+  unsigned head = 0;
+  io_uring_cqe* entry = nullptr;
+  io_uring_for_each_cqe(&ring_->uring, head, entry) {
+    if (operation_of(entry->user_data) != Operation::send) continue;
+    stream_of(entry->user_data).set(Stream::kSendCutShort);
+    cut_short_.emplace_back(&stream_of(entry->user_data), entry->res);
   }
+  // Entries not taken yet, or completions that found no room: silence says nothing then.
+  if (!ring_->is_settled()) return;
+  settling_.swap(sending_);
+  for (const Sending& over : settling_) {
+    if (!over.stream->has(Stream::kSendCutShort)) sent(*over.stream, over.bytes);
+  }
+  settling_.clear();
+  for (const auto& [stream, result] : cut_short_) send_cut_short(*stream, result);
+  cut_short_.clear();
+}
+
+void UringLoop::sent(Stream& stream, std::size_t bytes) {
+  stream.unset(Stream::kSendInFlight);
+  stream.outbox_->consume(bytes);
+  if (!stream.has(Stream::kClosed)) {
+    if (stream.outbox_->empty()) {
+      drained(stream);
+    } else {
+      flush(stream);
+    }
+  }
+  operation_over(stream);
+}
+
+// The kernel took `result` bytes, or none for the reason -`result`.
+void UringLoop::send_cut_short(Stream& stream, std::int32_t result) {
+  stream.unset(Stream::kSendInFlight);
+  stream.unset(Stream::kSendCutShort);
+  if (result >= 0 || result == -EAGAIN) {
+    if (result > 0) stream.outbox_->consume(static_cast<std::size_t>(result));
+    stream.outbox_->settle();
+    if (!stream.has(Stream::kClosed)) {
+      stream.set(Stream::kWaitingWritable);
+      arm_writable(stream);
+    }
+  } else if (result != -ECANCELED) {
+    lost(stream, "send", -result);
+  }
+  operation_over(stream);
+}
+
+void UringLoop::arm_writable(Stream& stream) {
+  io_uring_sqe* entry = ring_->next();
+  io_uring_prep_poll_add(entry, stream.fd_, POLLOUT);
+  io_uring_sqe_set_data64(entry, tag_of(stream, Operation::writable));
+  ++stream.operations_;
+}
+
+void UringLoop::writable(Stream& stream) {
+  if (!stream.has(Stream::kClosed)) flush(stream);
   operation_over(stream);
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "net/loop.h"
@@ -28,6 +29,10 @@ class UringLoop final : public Loop {
  private:
   struct Ring;      // liburing's, and the memory it works on
   struct Listener;  // stays in its place until the kernel has let it go
+  struct Sending {
+    Stream* stream;
+    std::size_t bytes;
+  };
   struct Completion {
     std::int32_t result;
     std::uint32_t flags;
@@ -43,12 +48,16 @@ class UringLoop final : public Loop {
 
   void handle(std::uint64_t tag, Completion completion);
   void received(Stream& stream, Completion completion);
-  void sent(Stream& stream, Completion completion);
+  void settle_sends();
+  void sent(Stream& stream, std::size_t bytes);
+  void send_cut_short(Stream& stream, std::int32_t result);
+  void writable(Stream& stream);
   void hung_up(Stream& stream, Completion completion);
   void connect_over(Stream& stream, Completion completion);
   void accepted(Listener& listener, Completion completion);
 
   void arm_receive(Stream& stream);
+  void arm_writable(Stream& stream);
   void arm_hangup(Stream& stream);
   void arm_accept(Listener& listener);
   void arm_wake();
@@ -60,6 +69,9 @@ class UringLoop final : public Loop {
   std::deque<Listener> listeners_;
   // Streams whose receive ended because no buffer was free; armed again when this turn's have come back.
   std::vector<Stream*> starved_;
+  std::vector<Sending> sending_;   // submitted, or about to be
+  std::vector<Sending> settling_;  // those whose outcome is known
+  std::vector<std::pair<Stream*, std::int32_t>> cut_short_;
 };
 
 }  // namespace fanfare::net
