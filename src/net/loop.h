@@ -102,6 +102,8 @@ class Loop {
   // `stream`'s outbox is empty: gives it back, half-closes if asked, tells the stream if it had waited.
   void drained(Stream& stream);
   void flush_if_dirty(Stream& stream);
+  // Flushed at the end of the turn.
+  void mark_dirty(Stream& stream);
   // Closes whatever is still attached; the implementations' destructors call it while they still can.
   void close_all();
 
@@ -115,7 +117,6 @@ class Loop {
   friend class Stream;
   void wake();
   void turn(Duration wait);
-  void mark_dirty(Stream& stream);
   // Where what nobody will send is written.
   std::uint8_t* room_to_drop(std::size_t size);
   std::unique_ptr<Outbox> take_outbox();

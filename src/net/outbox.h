@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "base/shared_bytes.h"
@@ -29,6 +30,13 @@ class Outbox {
   // Takes what is left out of the arena: a slow reader's few bytes must not hold a whole chunk.
   void settle();
   void clear();
+
+  // For the loop on io_uring: what was given to the kernel, and its answer once there is one.
+  struct InFlight {
+    std::size_t bytes = 0;
+    std::optional<int> result;
+  };
+  InFlight in_flight;
 
  private:
   struct Segment {

@@ -24,8 +24,8 @@ constexpr unsigned kSubmissions = 4096;
 constexpr unsigned kCompletions = 4 * kSubmissions;
 // The buffer ring, as most kernels since 6.12 fill it: receives lie side by side in large buffers, so what a
 // turn brings is dense in the cache, however many streams it is from.
-constexpr unsigned kDenseBuffers = 16;  // a power of two
-constexpr std::size_t kDenseBufferBytes = 64 * 1024;
+constexpr unsigned kDenseBuffers = 8;  // a power of two
+constexpr std::size_t kDenseBufferBytes = 128 * 1024;
 // And before: a receive takes a whole buffer for as long as its bytes are looked at, so the number is what
 // can arrive between two turns before somebody has to wait. Not a multiple of the cache's ways apart: the
 // first lines of all of them would fight for the same place.
@@ -37,6 +37,7 @@ constexpr std::uint16_t kFillIncrementally = 2;     // IOU_PBUF_RING_INC
 constexpr std::uint32_t kBufferHasMore = 1U << 4U;  // IORING_CQE_F_BUF_MORE
 // Segments of one outbox given to one send.
 constexpr std::size_t kPartsMax = 64;
+constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
 constexpr Duration kRestWithoutDescriptors = std::chrono::milliseconds(100);
 
 // What a completion belongs to: a pointer, and in its low bits which operation.
@@ -112,6 +113,8 @@ struct UringLoop::Ring {
     return messages[messages_used++];
   }
 
+  // Tries what flush() builds on, with a peer that takes only a part.
+  bool reports_short_sends();
   std::optional<OsError> register_buffers(unsigned count, std::size_t bytes, std::uint16_t flags);
   void release_buffers() {
     if (buffers != nullptr) ::munmap(buffers, buffers_count * sizeof(io_uring_buf));
@@ -168,6 +171,23 @@ std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, std::si
   return std::nullopt;
 }
 
+bool UringLoop::Ring::reports_short_sends() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return false;
+  const Descriptor near(ends[0]);
+  const Descriptor far(ends[1]);
+  const std::vector<std::uint8_t> much(std::size_t{4} << 20U);
+  io_uring_sqe* entry = next();
+  io_uring_prep_send(entry, near.get(), much.data(), much.size(), kSendFlags);
+  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  io_uring_submit_and_get_events(&uring);
+  io_uring_cqe* completion = nullptr;
+  if (io_uring_peek_cqe(&uring, &completion) != 0) return false;
+  const auto taken = completion->res;
+  io_uring_cqe_seen(&uring, completion);
+  return taken > 0 && static_cast<std::size_t>(taken) < much.size();
+}
+
 struct UringLoop::Listener {
   Descriptor descriptor;
   AcceptHandler handler;
@@ -188,6 +208,9 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
     if (auto failed = ring->register_buffers(kSparseBuffers, kSparseBufferBytes, 0)) {
       return std::unexpected(*std::move(failed));
     }
+  }
+  if (!ring->reports_short_sends()) {
+    return std::unexpected(OsError{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"});
   }
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
   loop->arm_wake();
@@ -318,7 +341,6 @@ void UringLoop::received(Stream& stream, Completion completion) {
   } else if (completion.result != -ECANCELED) {
     lost(stream, "recv", -completion.result);
   }
-  flush_if_dirty(stream);
   if (!over) return;
   if (completion.result != -ENOBUFS && !stream.has(Stream::kClosed) && !stream.has(Stream::kReadPaused) &&
       !stream.has(Stream::kEnded) && !stream.has(Stream::kReadArmed)) {
@@ -334,33 +356,39 @@ void UringLoop::rearm_starved() {
   starved_.clear();
 }
 
-// A send that does not wait is over once it is submitted, and completes only when it could not take
-// everything (IOSQE_CQE_SKIP_SUCCESS): silence is success. MSG_WAITALL makes a part count as failure, which
-// says how long the part is.
+// At the end of a turn. A send that does not wait is over once it is submitted, and completes only when it
+// could not take everything (IOSQE_CQE_SKIP_SUCCESS): silence is success. MSG_WAITALL makes a part count as
+// failure, which says how long the part is. Nothing wakes the loop after silence, so where somebody waits for
+// the end of the send, it is told.
 void UringLoop::flush(Stream& stream) {
   if (stream.has(Stream::kSendInFlight)) return;
   if (stream.outbox_ == nullptr || stream.outbox_->empty()) return drained(stream);
+  Outbox& outbox = *stream.outbox_;
   std::array<iovec, kPartsMax> parts;
-  const std::size_t count = stream.outbox_->gather(parts);
-  constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
-  std::size_t bytes = 0;
+  const std::size_t count = outbox.gather(parts);
+  outbox.in_flight = {};
   io_uring_sqe* entry = ring_->next();
   if (count == 1) {
-    bytes = parts[0].iov_len;
-    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, bytes, kFlags);
+    outbox.in_flight.bytes = parts[0].iov_len;
+    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, parts[0].iov_len, kSendFlags);
   } else {
     Ring::Message& message = ring_->next_message();
-    for (std::size_t i = 0; i < count; ++i) bytes += (message.parts[i] = parts[i]).iov_len;
+    for (std::size_t i = 0; i < count; ++i) {
+      message.parts[i] = parts[i];
+      outbox.in_flight.bytes += parts[i].iov_len;
+    }
     message.header = {};
     message.header.msg_iov = message.parts.data();
     message.header.msg_iovlen = count;
-    io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kFlags);
+    io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kSendFlags);
   }
-  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+  const bool awaited = stream.has(Stream::kTellFlushed) || stream.has(Stream::kFinishWriting) ||
+                       stream.has(Stream::kWaitingWritable) || outbox.in_flight.bytes < outbox.bytes();
+  if (!awaited) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_sqe_set_data64(entry, tag_of(stream, Operation::send));
   stream.set(Stream::kSendInFlight);
   ++stream.operations_;
-  sending_.push_back({.stream = &stream, .bytes = bytes});
+  sending_.push_back(&stream);
 }
 
 // Before anything else that came is handed out: whoever is called may send again.
@@ -369,49 +397,48 @@ void UringLoop::settle_sends() {
   unsigned head = 0;
   io_uring_cqe* entry = nullptr;
   io_uring_for_each_cqe(&ring_->uring, head, entry) {
-    if (operation_of(entry->user_data) != Operation::send) continue;
-    stream_of(entry->user_data).set(Stream::kSendCutShort);
-    cut_short_.emplace_back(&stream_of(entry->user_data), entry->res);
+    if (operation_of(entry->user_data) == Operation::send) {
+      stream_of(entry->user_data).outbox_->in_flight.result = entry->res;
+    }
   }
   // Entries not taken yet, or completions that found no room: silence says nothing then.
   if (!ring_->is_settled()) return;
   settling_.swap(sending_);
-  for (const Sending& over : settling_) {
-    if (!over.stream->has(Stream::kSendCutShort)) sent(*over.stream, over.bytes);
+  for (Stream* stream : settling_) {
+    const Outbox::InFlight& in_flight = stream->outbox_->in_flight;
+    const auto bytes = static_cast<std::ptrdiff_t>(in_flight.bytes);
+    const std::ptrdiff_t result = in_flight.result.value_or(bytes);
+    stream->unset(Stream::kSendInFlight);
+    if (result == bytes) {
+      sent(*stream);
+    } else {
+      send_cut_short(*stream, static_cast<int>(result));
+    }
+    operation_over(*stream);
   }
   settling_.clear();
-  for (const auto& [stream, result] : cut_short_) send_cut_short(*stream, result);
-  cut_short_.clear();
 }
 
-void UringLoop::sent(Stream& stream, std::size_t bytes) {
-  stream.unset(Stream::kSendInFlight);
-  stream.outbox_->consume(bytes);
-  if (!stream.has(Stream::kClosed)) {
-    if (stream.outbox_->empty()) {
-      drained(stream);
-    } else {
-      flush(stream);
-    }
-  }
-  operation_over(stream);
+void UringLoop::sent(Stream& stream) {
+  stream.outbox_->consume(stream.outbox_->in_flight.bytes);
+  if (stream.has(Stream::kClosed)) return;
+  if (stream.outbox_->empty()) return drained(stream);
+  // flush_all() leaves those that wait for their peer to us.
+  if (stream.has(Stream::kWaitingWritable)) return flush(stream);
+  mark_dirty(stream);
 }
 
 // The kernel took `result` bytes, or none for the reason -`result`.
-void UringLoop::send_cut_short(Stream& stream, std::int32_t result) {
-  stream.unset(Stream::kSendInFlight);
-  stream.unset(Stream::kSendCutShort);
+void UringLoop::send_cut_short(Stream& stream, int result) {
   if (result >= 0 || result == -EAGAIN) {
     if (result > 0) stream.outbox_->consume(static_cast<std::size_t>(result));
     stream.outbox_->settle();
-    if (!stream.has(Stream::kClosed)) {
-      stream.set(Stream::kWaitingWritable);
-      arm_writable(stream);
-    }
+    if (stream.has(Stream::kClosed)) return;
+    stream.set(Stream::kWaitingWritable);
+    arm_writable(stream);
   } else if (result != -ECANCELED) {
     lost(stream, "send", -result);
   }
-  operation_over(stream);
 }
 
 void UringLoop::arm_writable(Stream& stream) {
@@ -454,7 +481,7 @@ void UringLoop::connect_over(Stream& stream, Completion completion) {
     } else {
       connected(stream);
       update_reading(stream);
-      if (!stream.has(Stream::kClosed) && stream.queued_bytes() > 0) flush(stream);
+      if (!stream.has(Stream::kClosed)) mark_dirty(stream);
     }
   }
   operation_over(stream);

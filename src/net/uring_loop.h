@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "net/loop.h"
@@ -29,10 +28,6 @@ class UringLoop final : public Loop {
  private:
   struct Ring;      // liburing's, and the memory it works on
   struct Listener;  // stays in its place until the kernel has let it go
-  struct Sending {
-    Stream* stream;
-    std::size_t bytes;
-  };
   struct Completion {
     std::int32_t result;
     std::uint32_t flags;
@@ -49,8 +44,8 @@ class UringLoop final : public Loop {
   void handle(std::uint64_t tag, Completion completion);
   void received(Stream& stream, Completion completion);
   void settle_sends();
-  void sent(Stream& stream, std::size_t bytes);
-  void send_cut_short(Stream& stream, std::int32_t result);
+  void sent(Stream& stream);
+  void send_cut_short(Stream& stream, int result);
   void writable(Stream& stream);
   void hung_up(Stream& stream, Completion completion);
   void connect_over(Stream& stream, Completion completion);
@@ -69,9 +64,8 @@ class UringLoop final : public Loop {
   std::deque<Listener> listeners_;
   // Streams whose receive ended because no buffer was free; armed again when this turn's have come back.
   std::vector<Stream*> starved_;
-  std::vector<Sending> sending_;   // submitted, or about to be
-  std::vector<Sending> settling_;  // those whose outcome is known
-  std::vector<std::pair<Stream*, std::int32_t>> cut_short_;
+  std::vector<Stream*> sending_;   // submitted, or about to be
+  std::vector<Stream*> settling_;  // those whose outcome is known
 };
 
 }  // namespace fanfare::net
