@@ -57,12 +57,16 @@ suite() {
 
 # The tests inside each test program; a program that died, and a script, count as one.
 count_ctest() {
-  awk '/^[0-9]+: \[  PASSED  \] [0-9]+ tests?\./ { good += $5; sub(/:/, "", $1); counted[$1] = 1 }
-       /^[0-9]+: +[0-9]+ FAILED TESTS?$/ { bad += $2; sub(/:/, "", $1); counted[$1] = 1 }
+  awk '/^[0-9]+: \[==========\] [0-9]+ tests? .* ran\./ { ran = $3; number = $1; sub(/:/, "", number) }
+       /^[0-9]+: \[  PASSED  \] [0-9]+ tests?\./ {
+         good += $5
+         bad += ran - $5
+         counted[number] = ran - $5
+       }
        / Test +#[0-9]+: / {
          number = $0; sub(/.* Test +#/, "", number); sub(/: .*/, "", number)
          if (/ Passed /) good += !(number in counted)
-         else if (!(number in counted) || !/\*\*\*Failed/) bad++
+         else if (counted[number] + 0 == 0) bad++
        }
        END { print good + 0, bad + 0 }' "$1"
 }
