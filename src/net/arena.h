@@ -19,6 +19,7 @@ struct Chunk {
   std::uint32_t users;
   std::uint32_t used;
   std::uint8_t* bytes() { return reinterpret_cast<std::uint8_t*>(this + 1); }
+  std::uint8_t* end() { return bytes() + used; }
 };
 
 // One outbox segment's hold on a chunk.
@@ -35,7 +36,7 @@ class ChunkRef {
   ChunkRef& operator=(const ChunkRef&) = delete;
   ~ChunkRef();
 
-  const Chunk* get() const { return chunk_; }
+  Chunk* get() const { return chunk_; }
 
  private:
   Chunk* chunk_ = nullptr;

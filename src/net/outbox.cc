@@ -4,7 +4,7 @@
 
 namespace fanfare::net {
 
-std::uint8_t* Outbox::extend(std::size_t size, Arena& arena) {
+std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   bytes_ += size;
   if (size > Arena::kPieceBytesMax) {
     std::uint8_t* room = nullptr;
@@ -13,13 +13,6 @@ std::uint8_t* Outbox::extend(std::size_t size, Arena& arena) {
     return room;
   }
   const Arena::Piece piece = arena.take(size);
-  if (!empty()) {
-    Segment& last = segments_.back();
-    if (last.chunk.get() == piece.chunk && last.data + last.size == piece.data) {
-      last.size += size;
-      return piece.data;
-    }
-  }
   segments_.push_back({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
   return piece.data;
 }

@@ -19,7 +19,25 @@ class Outbox {
   std::size_t bytes() const { return bytes_; }
 
   // Room for exactly `size` bytes at the end, to be filled at once.
-  std::uint8_t* extend(std::size_t size, Arena& arena);
+  std::uint8_t* extend(std::size_t size, Arena& arena) {
+    if (std::uint8_t* room = extend_in_place(size)) return room;
+    return add(size, arena);
+  }
+  // The same behind the last segment's bytes, when nobody else has written there since; null otherwise.
+  std::uint8_t* extend_in_place(std::size_t size) {
+    if (empty()) return nullptr;
+    Segment& last = segments_.back();
+    Chunk* const chunk = last.chunk.get();
+    if (chunk == nullptr || last.data + last.size != chunk->end() ||
+        size > Arena::kChunkBytes - chunk->used) {
+      return nullptr;
+    }
+    std::uint8_t* const room = chunk->end();
+    chunk->used += static_cast<std::uint32_t>(size);
+    last.size += size;
+    bytes_ += size;
+    return room;
+  }
   // By reference: the bytes lie where they are until they are sent.
   void push(SharedBytes bytes);
 
@@ -45,6 +63,7 @@ class Outbox {
     SharedBytes shared;
     ChunkRef chunk;
   };
+  std::uint8_t* add(std::size_t size, Arena& arena);
   std::vector<Segment> segments_;
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;

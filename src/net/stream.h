@@ -30,7 +30,14 @@ class Stream : public Output {
 
   // Appends to what is sent at the end of the turn. Nothing is written after close() or finish_writing(): the
   // bytes are dropped, as they would be on a socket whose peer is gone.
-  std::uint8_t* extend(std::size_t size) final;
+  std::uint8_t* extend(std::size_t size) final {
+    // Behind something of this turn, as nearly always when messages come many at once.
+    constexpr std::uint16_t kState = kDirty | kClosed | kFinishWriting;
+    if ((flags_ & kState) == kDirty && outbox_ != nullptr && tls_ == nullptr) {
+      if (std::uint8_t* const room = outbox_->extend_in_place(size)) return room;
+    }
+    return extend_anew(size);
+  }
   void push(SharedBytes bytes);
   // Bytes accepted by us and not yet by the kernel.
   std::size_t queued_bytes() const {
@@ -101,6 +108,7 @@ class Stream : public Output {
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
   void set(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ | flag); }
   void unset(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ & ~flag); }
+  std::uint8_t* extend_anew(std::size_t size);
   bool prepare_to_queue();
   Outbox& outbox();
 

@@ -186,7 +186,16 @@ void Session::handle_close(const ws::Event& event) {
 }
 
 SendResult Session::send(ws::Opcode opcode, Bytes payload) {
-  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (phase_ != Phase::open) return SendResult::closed;
+  const SessionSettings& settings = endpoint_->settings();
+  const std::size_t after = queued_bytes() + ws::kHeaderBytesMax + payload.size();
+  if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
+    connection_->send(opcode, payload, *this);
+    had_message_ = true;
+    table_.counters().messages_sent.add();
+    return SendResult::queued;
+  }
+  if (!has_room()) return SendResult::closed;
   connection_->send(opcode, payload, *this);
   had_message_ = true;
   return after_queueing();

@@ -39,37 +39,6 @@ Connection::Connection(Options options)
   FANFARE_CHECK(role_ == Role::server || random_ != nullptr);
 }
 
-std::optional<Event> Connection::next(MutableBytes& input, Output& output) {
-  // Nearly every frame there is: a whole message below 64 KiB, not compressed, all of it in the input. What
-  // does not look like one, right or wrong, goes the long way below, which knows every rule.
-  if (incoming_ == nullptr && is_reading(state_) && input.size() >= 2) [[likely]] {
-    const std::uint8_t first = input[0];
-    const bool masked = role_ == Role::server;
-    std::size_t size = input[1] ^ (masked ? kMaskBit : 0U);
-    std::size_t at = masked ? 6 : 2;
-    const bool long_form = size == 126;
-    if (long_form && input.size() >= 4) {
-      size = static_cast<std::size_t>(input[2] << 8U | input[3]);
-      at += 2;
-    }
-    // An 8-bit `size` of 126 or more without its longer form, or a longer form below 126, is not for here.
-    if ((first == 0x81 || first == 0x82) && long_form == (size > 125) &&
-        (!long_form || at > (masked ? 6U : 2U)) && size <= limits_->message_bytes_max &&
-        input.size() >= at + size) [[likely]] {
-      const MutableBytes payload = input.subspan(at, size);
-      const bool ascii = masked && unmask(payload, load_mask_key(input.data() + at - 4));
-      input = input.subspan(at + size);
-      const auto opcode = static_cast<Opcode>(first & 0x0FU);
-      // RFC6455§8.1: text is UTF-8.
-      if (opcode == Opcode::text && !ascii && !is_valid_utf8(payload)) {
-        return failed(Rule::text_not_utf8, input, output);
-      }
-      return Event{.kind = Event::Kind::message, .opcode = opcode, .payload = payload};
-    }
-  }
-  return next_frame(input, output);
-}
-
 std::optional<Event> Connection::next_frame(MutableBytes& input, Output& output) {
   if (incoming_ != nullptr && incoming_->idle()) incoming_.reset();
   while (is_reading(state_)) {

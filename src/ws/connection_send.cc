@@ -15,6 +15,10 @@ SendResult Connection::send(Opcode opcode, Bytes payload, Output& output) {
   if (state_ != State::open) return SendResult::not_open;
   // RFC6455§5.4: messages do not interleave.
   if (sending_message_) return SendResult::in_message;
+  if (codec_ == nullptr && role_ == Role::server && payload.size() < 65'536) [[likely]] {
+    write_message(output, opcode, payload);
+    return SendResult::ok;
+  }
   if (codec_ != nullptr) {
     if (const auto compressed = codec_->compress(opcode, payload)) {
       write({.opcode = opcode, .compressed = true, .payload = *compressed}, output);

@@ -1,6 +1,8 @@
 #pragma once
 // Frames on their way out: into an output that belongs to one connection, or into bytes that many share.
 
+#include <cstring>
+
 #include "base/bytes.h"
 #include "base/random.h"
 #include "base/shared_bytes.h"
@@ -18,6 +20,20 @@ struct OutgoingFrame {
 // Header and payload in one extend(). `random` gives a client its masking keys, a fresh one for every frame
 // (RFC6455§5.3); a server needs none.
 void write_frame(Output& output, Role sender, Random* random, const OutgoingFrame& frame);
+
+// The same for what most frames are, a server's whole uncompressed message of less than 64 KiB.
+inline void write_message(Output& output, Opcode opcode, Bytes payload) {
+  const std::size_t size = payload.size();
+  const std::size_t header = size < 126 ? 2 : 4;
+  std::uint8_t* at = output.extend(header + size);
+  at[0] = static_cast<std::uint8_t>(0x80U | static_cast<unsigned>(opcode));
+  at[1] = static_cast<std::uint8_t>(size < 126 ? size : 126);
+  if (size >= 126) {
+    at[2] = static_cast<std::uint8_t>(size >> 8U);
+    at[3] = static_cast<std::uint8_t>(size);
+  }
+  if (size > 0) std::memcpy(at + header, payload.data(), size);
+}
 
 // A whole unmasked message frame, for fan-out: encoded once, put as it is into the outbox of every server
 // connection for which can_send_message() holds.
