@@ -1,0 +1,27 @@
+# The sanitizer builds read the standard library once, not once a file: it is most of what they parse, and what
+# clang-tidy parses with their flags. The shipped build has no precompiled header, so a missing include shows there.
+set(FANFARE_PRECOMPILED OFF)
+if(FANFARE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  set(FANFARE_PRECOMPILED ON)
+endif()
+
+# fanfare_precompiled(NAME OPTIONS... HEADERS...): a header that targets with the same options can share.
+function(fanfare_precompiled name)
+  cmake_parse_arguments(PRE "" "" "OPTIONS;LINK;HEADERS" ${ARGN})
+  file(WRITE ${PROJECT_BINARY_DIR}/${name}.cc "")
+  add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/${name}.cc)
+  target_link_libraries(${name} PRIVATE fanfare_flags ${PRE_LINK})
+  target_compile_options(${name} PRIVATE ${PRE_OPTIONS})
+  target_precompile_headers(${name} PRIVATE ${PRE_HEADERS})
+endfunction()
+
+if(FANFARE_PRECOMPILED)
+  set(standard <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque>
+    <expected> <functional> <map> <memory> <mutex> <optional> <span> <string> <string_view> <thread>
+    <unordered_map> <utility> <variant> <vector>)
+  fanfare_precompiled(fanfare_precompiled_standard HEADERS ${standard})
+  if(FANFARE_TESTS)
+    fanfare_precompiled(fanfare_precompiled_tests OPTIONS -O0 LINK GTest::gtest
+      HEADERS ${standard} <future> <sstream> <gmock/gmock.h> <gtest/gtest.h>)
+  endif()
+endif()
