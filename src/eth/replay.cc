@@ -56,6 +56,7 @@ std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const 
       return next_added(event, filters);
     case HistoryEvent::Kind::missed:
       if (step_++ > 0) return std::nullopt;
+      is_incomplete_ = true;
       return Message{.is_notice = true,
                      .json = missed_notice(event.first, event.last, event.because),
                      .after = batch_->events.size() == 1 ? batch_->reached : trail_.position(Position::kAll)};
@@ -63,6 +64,7 @@ std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const 
       break;
   }
   if (step_++ > 0) return std::nullopt;
+  is_incomplete_ = true;
   return Message{.is_notice = true,
                  .json = reorged_notice(event.first, event.last),
                  .after = trail_.position(Position::kAll)};

@@ -39,6 +39,8 @@ class Replay {
   // In between batches.
   void start(HistoryBatchPtr batch);
   bool has_batch() const { return batch_ != nullptr; }
+  // It was told that something is missing, or cannot be taken back.
+  bool is_incomplete() const { return is_incomplete_; }
   // With the end of this one the subscription is live.
   bool is_last() const { return batch_ != nullptr && batch_->live; }
   // Empty: the batch is through, and gone.
@@ -59,6 +61,7 @@ class Replay {
   HistoryBatchPtr batch_;
   std::size_t event_ = 0;
   std::size_t step_ = 0;  // within the event
+  bool is_incomplete_ = false;
 };
 
 }  // namespace fanfare::eth

@@ -62,11 +62,11 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   }
   ++group.ordinals[ordinal].holders;
   ++group.holders;
-  connection.subscriptions.push_back(
-      {.group = group_index, .ordinal = ordinal, .ticket = {}, .replay = nullptr});
-  if (wanted->resume_from) {
-    connection.subscriptions.back().replay = std::make_unique<Replay>(group.type, *wanted->resume_from);
-  }
+  Subscription& added = connection.subscriptions.emplace_back();
+  added.group = group_index;
+  added.ordinal = ordinal;
+  if (wanted->resume_from) added.replay = std::make_unique<Replay>(group.type, *wanted->resume_from);
+  if (wanted->latest_if_slow) added.latest = std::make_unique<LatestHead>(subscriber, last_head_);
   ++total_;
   ++by_type_[static_cast<std::size_t>(group.type)];
   ++counters_.subscribed;

@@ -35,6 +35,7 @@
 #include "eth/header.h"
 #include "eth/history.h"
 #include "eth/interest.h"
+#include "eth/latest_head.h"
 #include "eth/receipt_filters.h"
 #include "eth/replay.h"
 #include "eth/subscription_id.h"
@@ -67,6 +68,9 @@ class SubscriptionManager {
     std::uint64_t encoded = 0;       // frames made
     std::uint64_t delivered = 0;     // frames handed to subscribers
     std::uint64_t replayed = 0;      // frames made for one who comes back
+    std::uint64_t resumed = 0;       // became live, and missed nothing
+    std::uint64_t resumed_with_notice = 0;
+    std::uint64_t heads_dropped = 0;  // for those who asked for the latest only
   };
 
   // `topics` outlives the manager; tables may be shared by the networks of one loop.
@@ -161,8 +165,9 @@ class SubscriptionManager {
   struct Subscription {
     std::uint32_t group = 0;
     std::uint32_t ordinal = 0;
-    pubsub::Ticket ticket;           // of generation 0 until it is live
-    std::unique_ptr<Replay> replay;  // until it is live
+    pubsub::Ticket ticket;               // of generation 0 until it is live
+    std::unique_ptr<Replay> replay;      // until it is live
+    std::unique_ptr<LatestHead> latest;  // in front of the connection, if that was asked for
   };
   struct Connection {
     pubsub::Subscriber* subscriber = nullptr;
@@ -183,6 +188,8 @@ class SubscriptionManager {
   Replay::Filters filters_of(const Subscription& subscription) const;
   Position position_for(const Group& group) const;
   static Missing missing(ConnectionKey connection, const SubscriptionId& id, const Replay& replay);
+  pubsub::Ticket go_live(const Connection& connection, const Subscription& subscription);
+  void send_latest(ConnectionKey connection, const SubscriptionId& id);
   std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
   std::size_t publish(std::string_view topic, const Text& text);
   std::size_t publish_to_group(std::uint32_t group, const Text& text);

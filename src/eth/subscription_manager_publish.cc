@@ -193,7 +193,7 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(Connec
   if (subscription->replay != nullptr) return missing(connection_key, *id, *subscription->replay);
   pubsub::Subscriber& subscriber = *connection->second.subscriber;
   const bool has_cursors = groups_[subscription->group].has_cursors;
-  subscription->ticket = topics_.subscribe(*id, subscriber);
+  subscription->ticket = go_live(connection->second, *subscription);
   if (has_cursors && trail_.number()) {
     const std::string cursor = to_cursor(trail_.position(Position::kAll));
     subscriber.deliver(
@@ -219,17 +219,40 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::replay(Connecti
 std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(ConnectionKey connection_key) {
   std::vector<Missing> all;
   std::vector<SubscriptionId> waiting;
+  std::vector<SubscriptionId> latest;
   const auto connection = connections_.find(connection_key);
   if (connection == connections_.end()) return all;
   for (const Subscription& one : connection->second.subscriptions) {
-    if (one.replay != nullptr && one.replay->has_batch()) {
-      waiting.push_back(groups_[one.group].ordinals[one.ordinal].id);
-    }
+    const SubscriptionId& id = groups_[one.group].ordinals[one.ordinal].id;
+    if (one.replay != nullptr && one.replay->has_batch()) waiting.push_back(id);
+    if (one.latest != nullptr) latest.push_back(id);
   }
+  for (const SubscriptionId& id : latest) send_latest(connection_key, id);
   for (const SubscriptionId& id : waiting) {
     if (auto next = continue_replay(connection_key, id)) all.push_back(std::move(*next));
   }
   return all;
+}
+
+pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const Subscription& subscription) {
+  pubsub::Subscriber& direct = *connection.subscriber;
+  return topics_.subscribe(groups_[subscription.group].ordinals[subscription.ordinal].id,
+                           subscription.latest != nullptr ? *subscription.latest : direct);
+}
+
+// What was kept for a reader that is not slow any more, after a word on what was not.
+void SubscriptionManager::send_latest(ConnectionKey connection_key, const SubscriptionId& id) {
+  Subscription* const subscription = find(connection_key, id);
+  if (subscription == nullptr || subscription->latest == nullptr) return;
+  const auto held = subscription->latest->take();
+  if (!held) return;
+  pubsub::Subscriber& connection = *connections_.find(connection_key)->second.subscriber;
+  if (held->heads_missed > 0) {
+    counters_.heads_dropped += held->heads_missed;
+    const std::string notice = missed_notice(held->first, held->last, MissedBecause::slow);
+    connection.deliver(encode(id, {.member = "notice", .json = notice, .cursor = {}}));
+  }
+  connection.deliver(held->frame);
 }
 
 bool SubscriptionManager::is_followed_by(const Header& header) const {
@@ -280,8 +303,9 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     if (is_last && !replay.has_batch()) {
       // It knows the way here from further back than a loop that has just begun.
       if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
+      ++(replay.is_incomplete() ? counters_.resumed_with_notice : counters_.resumed);
       subscription->replay.reset();
-      subscription->ticket = topics_.subscribe(id, subscriber);
+      subscription->ticket = go_live(connection->second, *subscription);
     }
     ++counters_.replayed;
     subscriber.deliver(encode(id, {.member = message->is_notice ? "notice" : "result",

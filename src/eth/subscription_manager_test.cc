@@ -16,6 +16,9 @@ struct Client final : pubsub::Subscriber {
     if (then) then();
     return true;
   }
+  bool is_congested() const override { return congested; }
+
+  bool congested = false;
   std::vector<std::string> got;
   std::vector<const std::uint8_t*> addresses;
   std::function<void()> then;
@@ -356,6 +359,53 @@ TEST(SubscriptionId, TextIsAQuantityAndComesBack) {
   EXPECT_FALSE(parse_subscription_id("0x"));
   EXPECT_FALSE(parse_subscription_id("1f"));
   EXPECT_FALSE(parse_subscription_id("0x1g"));
+}
+
+Header head_of(std::uint64_t number) {
+  return {.number = number,
+          .hash = {},
+          .parent_hash = {},
+          .json = R"({"number":")" + to_quantity(number) + "\"}"};
+}
+
+TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
+  Loop loop;
+  Client client;
+  Client other;
+  const std::string id = loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
+  EXPECT_EQ(loop.subscribe(2, other), id);  // the same frames
+  loop.manager.publish_head(head_of(1));
+  client.congested = true;
+  for (std::uint64_t number = 2; number <= 6; ++number) loop.manager.publish_head(head_of(number));
+  EXPECT_EQ(client.got.size(), 1U);
+  EXPECT_EQ(other.got.size(), 6U);
+  EXPECT_TRUE(loop.manager.drained(1).empty());
+  EXPECT_EQ(client.got.size(), 1U);  // still congested
+  client.congested = false;
+  loop.manager.drained(1);
+  ASSERT_EQ(client.got.size(), 3U);
+  EXPECT_EQ(client.got[1],
+            R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
+                R"(","notice":{"type":"missed","fromBlock":"0x2","toBlock":"0x5","reason":"slow"}}})");
+  EXPECT_EQ(client.got[2], other.got[5]);
+  EXPECT_EQ(loop.manager.counters().heads_dropped, 4U);
+  // From here on as if nothing had been.
+  loop.manager.publish_head(head_of(7));
+  loop.manager.drained(1);
+  EXPECT_EQ(client.got.size(), 4U);
+}
+
+TEST(SubscriptionManager, AHeadKeptForASlowReaderIsLateAndNotMissed) {
+  Loop loop;
+  Client client;
+  loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
+  client.congested = true;
+  loop.manager.publish_head(head_of(1));
+  client.congested = false;
+  loop.manager.drained(1);
+  ASSERT_EQ(client.got.size(), 1U);
+  EXPECT_NE(client.got[0].find(R"("result":{"number":"0x1"})"), std::string::npos);
+  EXPECT_EQ(loop.manager.counters().heads_dropped, 0U);
 }
 
 }  // namespace

@@ -60,6 +60,14 @@ std::expected<void, RpcError> read_cursor(std::string_view raw, SubscriptionRequ
   return {};
 }
 
+std::expected<void, RpcError> read_slow(std::string_view raw, SubscriptionRequest& request) {
+  const auto text = jsonrpc::string_value(raw);
+  if (text != "close" && text != "latest") return invalid("the option slow must be close or latest");
+  request.latest_if_slow = text == "latest";
+  if (!request.latest_if_slow || request.type == SubscriptionType::new_heads) return {};
+  return invalid("only newHeads can be cut down to the latest");
+}
+
 std::expected<void, RpcError> read_options(std::optional<std::string_view> raw,
                                            SubscriptionRequest& request) {
   if (is_absent(raw)) return {};
@@ -67,10 +75,11 @@ std::expected<void, RpcError> read_options(std::optional<std::string_view> raw,
   for (const jsonrpc::Member& member : jsonrpc::object_members(*raw)) {
     if (jsonrpc::kind_of(member.value) == Kind::null) continue;
     // An option that is not understood may be what somebody relies on.
-    if (member.name != "cursor") {
+    if (member.name != "cursor" && member.name != "slow") {
       return invalid("unknown option \"" + std::string(member.name.substr(0, kQuotedMax)) + "\"");
     }
-    if (auto read = read_cursor(member.value, request); !read) return read;
+    auto read = member.name == "slow" ? read_slow(member.value, request) : read_cursor(member.value, request);
+    if (!read) return read;
   }
   return {};
 }

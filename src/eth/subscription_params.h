@@ -7,7 +7,7 @@
 //   ["syncing"]                             ["syncing", OPTIONS]
 //   ["transactionReceipts", RECEIPTS]       ["transactionReceipts", RECEIPTS, OPTIONS]
 //
-//   OPTIONS = {"cursor": true | "<cursor>"}
+//   OPTIONS = {"cursor": true | "<cursor>", "slow": "close" | "latest"}
 
 #include <bitset>
 #include <cstddef>
@@ -56,6 +56,8 @@ struct SubscriptionRequest {
   ReceiptFilter receipts;
   bool has_cursors = false;
   std::optional<Position> resume_from;
+  // Of heads: who reads too slowly is sent the latest one and a notice, instead of being closed.
+  bool latest_if_slow = false;
 };
 
 // `params_json` is the request's `params`, raw; empty if it has none. `types`: those that are known.

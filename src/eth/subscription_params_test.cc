@@ -56,6 +56,14 @@ TEST(SubscriptionParams, WhatHasNoPlaceInTheChainCannotBeResumed) {
   EXPECT_EQ(refused(R"(["newPendingTransactions",false,{"cursor":true}])").code, -32602);
 }
 
+TEST(SubscriptionParams, OnlyHeadsCanBeCutDownToTheLatest) {
+  EXPECT_TRUE(parsed(R"(["newHeads",{"slow":"latest"}])").latest_if_slow);
+  EXPECT_FALSE(parsed(R"(["newHeads",{"slow":"close"}])").latest_if_slow);
+  EXPECT_FALSE(parsed(R"(["logs",{},{"slow":"close"}])").latest_if_slow);
+  EXPECT_EQ(refused(R"(["logs",{},{"slow":"latest"}])").code, -32602);
+  EXPECT_EQ(refused(R"(["newHeads",{"slow":"never"}])").code, -32602);
+}
+
 TEST(SubscriptionParams, WhatIsNotUnderstoodIsRefused) {
   EXPECT_EQ(refused(R"(["newHeads",{"curser":true}])").message, "unknown option \"curser\"");
   EXPECT_EQ(refused(R"(["newHeads",true])").message, "the options must be an object");

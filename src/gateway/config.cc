@@ -27,8 +27,8 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   const MapFields fields(
       context, node, "server.websocket",
       {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
-       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "maxFragments",
-       "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
+       "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
+       "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -38,6 +38,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("writeBufferSize", out.write_buffer_bytes, 512, std::uint64_t{16} << 20);
   fields.read("maxMessageBytes", out.message_bytes_max, 1024, kBytesMax);
   fields.read("outboxBytesMax", out.outbox_bytes_max, 4096, kBytesMax);
+  fields.read("notificationsBehindMax", out.notifications_behind_max, 1, 10'000'000);
   fields.read("maxFragments", out.fragments_max, 1, 10'000'000);
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);

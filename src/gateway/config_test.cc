@@ -56,6 +56,7 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(websocket.write_buffer_bytes, 4096U);
   EXPECT_EQ(websocket.message_bytes_max, 16U << 20);
   EXPECT_EQ(websocket.outbox_bytes_max, 4U << 20);
+  EXPECT_EQ(websocket.notifications_behind_max, 16'384U);
   EXPECT_TRUE(config->metrics.enabled);
   EXPECT_FALSE(config->metrics.port);
   ASSERT_EQ(config->projects.size(), 1U);
@@ -160,6 +161,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "writeBufferSize",
                           "maxMessageBytes",
                           "outboxBytesMax",
+                          "notificationsBehindMax",
                           "port",
                           "pollIntervalMin",
                           "pollIntervalMax",

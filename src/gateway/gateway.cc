@@ -144,8 +144,8 @@ class Gateway::Impl {
   // One mailbox entry a loop, whatever the number of subscribers.
   void publish(std::size_t index, const Network::Events& events) {
     for (std::size_t i = 0; i < server_.loop_count(); ++i) {
-      server_.post(i, [this, i, index, events](session::LoopServer&) {
-        loop_services_[i]->networks[index]->publish(events);
+      server_.post(i, [this, i, index, events, told = system_clock().now()](session::LoopServer&) {
+        loop_services_[i]->networks[index]->publish(events, told);
       });
     }
   }
@@ -153,7 +153,8 @@ class Gateway::Impl {
   session::Server::Sites make_sites(session::LoopServer& server, std::size_t loop_index) {
     auto services = std::make_shared<LoopServices>();
     const RpcLimits limits{.subscriptions_per_connection_max =
-                               static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max)};
+                               static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
+                           .notifications_behind_max = plan_.websocket.notifications_behind_max};
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       services->networks.push_back(
           std::make_unique<RpcService>(settings_, limits,

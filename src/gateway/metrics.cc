@@ -19,6 +19,12 @@ enum class Id : std::uint8_t {
   connections_closed,
   connections_refused,
   slow_consumer_closes,
+  slow_drops,
+  resumes,
+  replayed,
+  history_blocks,
+  match,
+  fan_out,
   turn_shares_spent,
   subscriptions,
   notifications,
@@ -38,6 +44,7 @@ enum class Id : std::uint8_t {
   heads,
   reorgs,
   reorged_blocks,
+  reorg_depth_max,
   head_gaps,
   reads,
   reads_shared,
@@ -68,6 +75,18 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Upgrades that were refused, by why."},
     {"fanfare_slow_consumer_closes_total", "counter", "project, chain_id",
      "Connections closed because their outbox was full."},
+    {"fanfare_slow_subscriber_drops_total", "counter", "project, chain_id, policy",
+     "What slow subscribers cost: connections closed (close), heads not sent (latest)."},
+    {"fanfare_resumes_total", "counter", "project, chain_id, outcome",
+     "Subscriptions that came back from a cursor and are live."},
+    {"fanfare_replayed_notifications_total", "counter", "project, chain_id",
+     "Notifications and notices they were sent before that."},
+    {"fanfare_history_fetches_total", "counter", "project, chain_id",
+     "Blocks, logs and receipts fetched for them, and receipts fetched for live subscribers."},
+    {"fanfare_log_match_seconds", "histogram", "project, chain_id",
+     "Time one loop took for a block's logs: matching, encoding, queueing."},
+    {"fanfare_fan_out_seconds", "histogram", "project, chain_id",
+     "Time from an event to the last outbox of one loop."},
     {"fanfare_turn_shares_spent_total", "counter", "project, chain_id",
      "Times a connection had to wait for its loop's next turn."},
     {"fanfare_subscriptions", "gauge", "project, chain_id, type", "Live subscriptions."},
@@ -97,6 +116,7 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_reorgs_total", "counter", "project, chain_id", "Times the chain went back to another branch."},
     {"fanfare_reorged_blocks_total", "counter", "project, chain_id",
      "Blocks that were taken back by reorgs."},
+    {"fanfare_reorg_depth_max_blocks", "gauge", "project, chain_id", "The deepest reorg so far."},
     {"fanfare_head_gaps_total", "counter", "project, chain_id",
      "Runs of blocks that could not be had from the upstreams."},
     {"fanfare_reads_total", "counter", "project, chain_id",
@@ -136,6 +156,8 @@ constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReas
     "connection_limit", "shutdown", "bad_handshake", "origin"};
 constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{
     "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
+constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies{"close", "latest"};
+constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOutcomes{"complete", "notice"};
 constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -192,6 +214,7 @@ struct Metrics::Sheet {
   }
 
   void server(const session::AcceptGate& gate);
+  void histogram(Id id, const Labels& labels, const LatencyHistogram& cell);
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
 };
@@ -205,6 +228,20 @@ void Metrics::Sheet::server(const session::AcceptGate& gate) {
   }
 }
 
+void Metrics::Sheet::histogram(Id id, const Labels& labels, const LatencyHistogram& cell) {
+  auto& filled = add(id, labels).histogram;
+  std::uint64_t count = 0;
+  for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
+    count += cell.bucket(i);
+    const double bound = i < LatencyHistogram::kBounds.size()
+                             ? std::chrono::duration<double>(LatencyHistogram::kBounds[i]).count()
+                             : std::numeric_limits<double>::infinity();
+    filled.bucket.push_back({.cumulative_count = count, .upper_bound = bound});
+  }
+  filled.sample_count = count;
+  filled.sample_sum = cell.sum_seconds();
+}
+
 void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}};
   gauge(Id::connections, labels, cells.connections);
@@ -212,6 +249,12 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counters(Id::connections_closed, labels, "reason", kCloseReasons, cells.connections_closed);
   counters(Id::connections_refused, labels, "reason", kRefuseReasons, cells.connections_refused);
   counter(Id::slow_consumer_closes, labels, cells.slow_consumer_closes);
+  counters(Id::slow_drops, labels, "policy", kSlowPolicies, cells.slow_drops);
+  counters(Id::resumes, labels, "outcome", kResumeOutcomes, cells.resumes);
+  counter(Id::replayed, labels, cells.replayed);
+  counter(Id::history_blocks, labels, cells.history_blocks);
+  histogram(Id::match, labels, cells.match);
+  histogram(Id::fan_out, labels, cells.fan_out);
   counter(Id::turn_shares_spent, labels, cells.turn_shares_spent);
   for (std::size_t i = 0; i < kSubscriptionKinds.size(); ++i) {
     Labels with = labels;
@@ -228,6 +271,7 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counter(Id::heads, labels, cells.heads);
   counter(Id::reorgs, labels, cells.reorgs);
   counter(Id::reorged_blocks, labels, cells.reorged_blocks);
+  gauge(Id::reorg_depth_max, labels, cells.reorg_depth_max);
   counter(Id::head_gaps, labels, cells.gaps);
   counter(Id::reads, labels, cells.reads);
   counter(Id::reads_shared, labels, cells.reads_shared);
@@ -245,17 +289,7 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
 
 void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}, {"upstream", cells.upstream}};
-  auto& histogram = add(Id::upstream_latency, labels).histogram;
-  std::uint64_t count = 0;
-  for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
-    count += cells.latency.bucket(i);
-    const double bound = i < LatencyHistogram::kBounds.size()
-                             ? std::chrono::duration<double>(LatencyHistogram::kBounds[i]).count()
-                             : std::numeric_limits<double>::infinity();
-    histogram.bucket.push_back({.cumulative_count = count, .upper_bound = bound});
-  }
-  histogram.sample_count = count;
-  histogram.sample_sum = cells.latency.sum_seconds();
+  histogram(Id::upstream_latency, labels, cells.latency);
   for (std::size_t i = 0; i < UpstreamMetrics::kFailureKinds; ++i) {
     Labels with = labels;
     with.push_back({"kind", std::string(upstream::to_string(static_cast<upstream::FailureKind>(i)))});
@@ -288,7 +322,9 @@ void NetworkMetrics::opened() {
 void NetworkMetrics::closed(CloseReason reason) {
   connections.sub();
   connections_closed[reason].add();
-  if (reason == CloseReason::slow_consumer) slow_consumer_closes.add();
+  if (reason != CloseReason::slow_consumer) return;
+  slow_consumer_closes.add();
+  slow_drops[SlowPolicy::close].add();
 }
 
 void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt) {

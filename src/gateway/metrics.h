@@ -61,6 +61,20 @@ enum class SubscriptionKind : std::uint8_t {
   count_,
 };
 
+// How a subscription came back from its cursor.
+enum class ResumeOutcome : std::uint8_t {
+  complete,  // everything it missed was told
+  notice,    // it was told what was not
+  count_,
+};
+
+// What becomes of a subscriber that reads too slowly.
+enum class SlowPolicy : std::uint8_t {
+  close,   // its connection ends: 1013
+  latest,  // it is told the latest head, and which it missed
+  count_,
+};
+
 enum class Transport : std::uint8_t { http, websocket, count_ };
 
 // One network's cells. Lives as long as the Metrics; any thread.
@@ -81,6 +95,12 @@ class NetworkMetrics {
   PerEach<CloseReason> connections_closed;
   PerEach<RefuseReason> connections_refused;
   Counter slow_consumer_closes;
+  PerEach<SlowPolicy> slow_drops;  // connections closed; heads not sent
+  PerEach<ResumeOutcome> resumes;
+  Counter replayed;          // notifications of those
+  Counter history_blocks;    // blocks and logs that were fetched for them
+  LatencyHistogram match;    // of a block's logs with all filters of one loop, encoding and queueing included
+  LatencyHistogram fan_out;  // from the source's word to the last outbox of one loop
   Counter turn_shares_spent;  // times a connection had to wait for its loop's next turn
   PerEach<SubscriptionKind, Gauge> subscriptions;
   PerEach<SubscriptionKind> notifications;  // one for each subscriber it was queued for
@@ -92,6 +112,7 @@ class NetworkMetrics {
   Counter heads;
   Counter reorgs;
   Counter reorged_blocks;
+  Gauge reorg_depth_max;
   Counter gaps;          // runs of blocks that were given up, each told to the subscribers
   Counter reads;         // requests that could be shared with others who ask the same
   Counter reads_shared;  // of these, those that waited for somebody else's call

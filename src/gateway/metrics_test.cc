@@ -66,6 +66,9 @@ TEST(Metrics, RendersWhatWasCounted) {
   network.heads.add();
   network.reorgs.add();
   network.reorged_blocks.add(2);
+  network.slow_drops[SlowPolicy::latest].add(9);
+  network.resumes[ResumeOutcome::complete].add(12);
+  network.match.observe(milliseconds(3));
   UpstreamMetrics& upstream = metrics.add_upstream("main", "1", "alchemy");
   upstream.answered("eth_call", milliseconds(3));
   upstream.failed("made_up", seconds(40), upstream::FailureKind::timeout);
@@ -95,6 +98,7 @@ TEST(Metrics, RendersWhatWasCounted) {
           "fanfare_heads_total" + labels + " 1\n",
           "fanfare_reorgs_total" + labels + " 1\n",
           "fanfare_reorged_blocks_total" + labels + " 2\n",
+          "fanfare_log_match_seconds_count" + labels + " 1\n",
           std::string(
               R"(fanfare_upstream_latency_seconds_bucket{project="main",chain_id="1",upstream="alchemy",le="+Inf"} 2)"),
           std::string(

@@ -206,6 +206,8 @@ void Network::note(const eth::SourceEvent& event) {
   } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
     metrics_.reorgs.add();
     metrics_.reorged_blocks.add(reorg->depth);
+    metrics_.reorg_depth_max.set(
+        std::max(metrics_.reorg_depth_max.value(), static_cast<std::int64_t>(reorg->depth)));
     if (reorg->other_genesis || reorg->depth > reorg->old_number) {
       reads_->forget();
     } else {
@@ -236,6 +238,9 @@ void Network::learn_head(const eth::Header& header) {
 }
 
 void Network::update_readiness() {
+  const std::uint64_t fetched =
+      follower_ == nullptr ? 0 : follower_->source().history_status().blocks_fetched;
+  metrics_.history_blocks.add(fetched - std::exchange(history_fetches_, fetched));
   if (!following_) return;
   const auto& status = follower_->source().head_status();
   if (status.failures_in_a_row > 0) {

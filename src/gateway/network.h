@@ -105,7 +105,8 @@ class Network {
   SystemRandom random_;
   std::unique_ptr<ChainFollower> follower_;  // from start() on
   bool following_ = false;
-  std::vector<bool> pending_wanted_;  // by loop
+  std::vector<bool> pending_wanted_;   // by loop
+  std::uint64_t history_fetches_ = 0;  // counted already
   Duration retry_ = std::chrono::milliseconds(250);
 
   std::atomic<std::uint64_t> head_number_ = 0;

@@ -51,6 +51,11 @@ constexpr Duration kBurst = std::chrono::milliseconds(250);
 }  // namespace
 
 bool RpcConnection::deliver(const SharedBytes& frame) {
+  if (is_congested() && ++notifications_behind_ > service_.limits().notifications_behind_max) {
+    is_too_slow_ = true;
+    session_->start_closing(ws::close_code::try_again_later, "reading too slowly");
+    return false;
+  }
   const session::SendResult result = session_->send_frame(frame);
   if (result == session::SendResult::closed) return false;
   if (result == session::SendResult::congested && !std::exchange(behind_, true)) service_.fell_behind();
@@ -88,10 +93,12 @@ void RpcService::on_close(session::Session& session, const session::CloseInfo& i
   subscriptions_.drop(key_of(session));
   caught_up(session.data<RpcConnection>());
   subscriptions_changed();
-  metrics().closed(reason_of(info));
-  if (info.cause == session::Cause::slow_consumer) {
-    log::warn("slow_consumer_closed",
-              {{"network", network().name()}, {"outbox_bytes_max", settings().outbox_bytes_max}});
+  const RpcConnection& connection = session.data<RpcConnection>();
+  metrics().closed(connection.is_too_slow_ ? CloseReason::slow_consumer : reason_of(info));
+  if (info.cause == session::Cause::slow_consumer || connection.is_too_slow_) {
+    log::warn("slow_consumer_closed", {{"network", network().name()},
+                                       {"outbox_bytes_max", settings().outbox_bytes_max},
+                                       {"notifications_behind", connection.notifications_behind_}});
   }
 }
 
@@ -240,7 +247,9 @@ void RpcService::reply(session::Session& session, const std::string& text,
 
 void RpcService::on_drained(session::Session& session) {
   caught_up(session.data<RpcConnection>());
+  session.data<RpcConnection>().notifications_behind_ = 0;
   for (auto& missing : subscriptions_.drained(key_of(session))) ask_history(std::move(missing));
+  count_changes();
 }
 
 void RpcService::ask_history(eth::SubscriptionManager::Missing missing) {
@@ -282,11 +291,11 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
 
 }  // namespace
 
-void RpcService::publish(Network::Events events) {
-  enqueue(std::move(events));
+void RpcService::publish(Network::Events events, Instant told) {
+  enqueue(Told{.events = std::move(events), .at = told});
 }
 
-void RpcService::enqueue(std::variant<Network::Events, HistoryAnswer> next) {
+void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
   to_publish_.push_back(std::move(next));
   // With more than one waiting, the next turn is on its way already.
   if (to_publish_.size() == 1) publish_next();
@@ -300,6 +309,16 @@ void RpcService::publish_next() {
   }
   if (behind_ == 0) pauses_ = 0;
   if (!to_publish_.empty()) context_.server.loop().post([this] { publish_next(); });
+  count_changes();
+}
+
+void RpcService::count_changes() {
+  const eth::SubscriptionManager::Counters& now = subscriptions_.counters();
+  metrics().resumes[ResumeOutcome::complete].add(now.resumed - counted_.resumed);
+  metrics().resumes[ResumeOutcome::notice].add(now.resumed_with_notice - counted_.resumed_with_notice);
+  metrics().replayed.add(now.replayed - counted_.replayed);
+  metrics().slow_drops[SlowPolicy::latest].add(now.heads_dropped - counted_.heads_dropped);
+  counted_ = now;
 }
 
 // Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.
@@ -320,9 +339,10 @@ void RpcService::publish_one() {
     to_publish_.pop_front();
     return;
   }
-  const Network::Events& events = std::get<Network::Events>(to_publish_.front());
-  publish((*events)[published_of_first_]);
-  if (++published_of_first_ == events->size()) {
+  const Told& told = std::get<Told>(to_publish_.front());
+  publish((*told.events)[published_of_first_]);
+  if (++published_of_first_ == told.events->size()) {
+    metrics().fan_out.observe(system_clock().now() - told.at);
     to_publish_.pop_front();
     published_of_first_ = 0;
   }
@@ -332,8 +352,8 @@ bool RpcService::should_pause() const {
   if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
   if (context_.server.loop().now() - last_published_ > kBurst) return false;
   // Pending transactions come by the thousand all the time: no jump, and no reason to wait for anyone.
-  const auto* events = std::get_if<Network::Events>(&to_publish_.front());
-  return events != nullptr && std::holds_alternative<eth::BlockAdded>((**events)[published_of_first_]);
+  const auto* told = std::get_if<Told>(&to_publish_.front());
+  return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
 }
 
 void RpcService::caught_up(RpcConnection& connection) {
@@ -403,8 +423,12 @@ void RpcService::publish_block(const eth::BlockAdded& block) {
   if (!subscriptions_.is_followed_by(header)) rewind();
   metrics().notifications[SubscriptionKind::new_heads].add(subscriptions_.publish_head(header));
   if (block.logs == nullptr) return;
+  const Instant before = system_clock().now();
   metrics().notifications[SubscriptionKind::logs].add(
       subscriptions_.publish_logs(header, *block.logs, false));
+  if (subscriptions_.subscriptions(eth::SubscriptionType::logs) > 0) {
+    metrics().match.observe(system_clock().now() - before);
+  }
   subscriptions_.note_told(header);
 }
 

@@ -57,11 +57,15 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   ConnectionPlace place_;
   session::Session* session_ = nullptr;
   std::uint32_t in_flight_ = 0;
-  bool behind_ = false;  // an event made it congested, and it has not drained since
+  bool behind_ = false;                     // an event made it congested, and it has not drained since
+  std::uint32_t notifications_behind_ = 0;  // since it became congested
+  bool is_too_slow_ = false;
 };
 
 struct RpcLimits {
   std::uint32_t subscriptions_per_connection_max = 100;
+  // Sent to a connection since it became congested, without once catching up: one more closes it with 1013.
+  std::uint32_t notifications_behind_max = 16'384;
   std::uint32_t requests_in_flight_max = 256;  // of one connection, the elements of batches counted
   std::size_t events_per_turn_max = 32;
   // In a jump of blocks those who read but are behind get time. One who does not read delays the others by
@@ -90,13 +94,15 @@ class RpcService final : public session::Endpoint {
   // What the network's source has seen, in order, once on each loop. At most events_per_turn_max go out in
   // one turn of the loop: what is sent is written in between, and who reads gets the time to, so that a jump
   // by a thousand blocks is no reason to take a subscriber for a slow one.
-  void publish(Network::Events events);
+  // `told`: when the source did.
+  void publish(Network::Events events, Instant told);
 
   // One more connection has been sent more than it reads.
   void fell_behind() { ++behind_; }
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
+  const RpcLimits& limits() const { return limits_; }
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;
@@ -112,6 +118,10 @@ class RpcService final : public session::Endpoint {
     std::uint32_t open = 0;               // requests that need the node
   };
 
+  struct Told {
+    Network::Events events;
+    Instant at;
+  };
   struct HistoryAnswer {
     eth::ConnectionKey connection = 0;
     std::string id;
@@ -129,7 +139,7 @@ class RpcService final : public session::Endpoint {
   void reply(session::Session& session, const std::string& text, const std::vector<std::string>& subscribed);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
-  void enqueue(std::variant<Network::Events, HistoryAnswer> next);
+  void enqueue(std::variant<Told, HistoryAnswer> next);
   void publish_next();
   void publish_one();
   void pause();
@@ -139,6 +149,7 @@ class RpcService final : public session::Endpoint {
   void publish_block(const eth::BlockAdded& block);
   // After anything that changes who is subscribed to what: the metrics, and the source's interest.
   void subscriptions_changed();
+  void count_changes();
   void rewind();
   // The connections of those without cursors end.
   void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
@@ -148,7 +159,7 @@ class RpcService final : public session::Endpoint {
   jsonrpc::Parser parser_;
   pubsub::TopicTable topics_;
   eth::SubscriptionManager subscriptions_;
-  std::deque<std::variant<Network::Events, HistoryAnswer>> to_publish_;
+  std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
   std::size_t behind_ = 0;    // connections
   std::uint32_t pauses_ = 0;  // since nobody was
@@ -158,6 +169,7 @@ class RpcService final : public session::Endpoint {
   net::TimerId pause_timer_;
   std::uint64_t shown_head_ = 0;  // the last head published here: answers must not be older
   std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};
+  eth::SubscriptionManager::Counters counted_;  // in the metrics already
   eth::Interest interest_;
   // Logs of blocks before this one were told to every subscriber here, or do not concern it.
   std::uint64_t late_logs_from_ = eth::Interest::kFromNow;

@@ -69,6 +69,7 @@ struct WebSocketSettings {
   std::size_t write_buffer_bytes = 4096;                  // no effect: writes are gathered, not buffered
   std::size_t message_bytes_max = std::size_t{16} << 20;  // a longer message closes with 1009
   std::size_t outbox_bytes_max = std::size_t{4} << 20;    // a reader further behind closes with 1013
+  std::uint32_t notifications_behind_max = 16'384;        // for one with a quarter of that waiting: the same
   std::uint32_t fragments_max =
       ws::kDefaultLimits.fragments_max;        // a message in more frames closes with 1009
   std::uint16_t frames_per_turn_max = 4096;    // of one connection; the rest waits for the loop's next turn

@@ -152,6 +152,8 @@ test(`${CLIENTS} clients resume after each of ${KILLS} kills`, async (t) => {
   const reorged = clients.reduce((sum, { notices }) => sum + notices.filter(({ type }) => type === "reorged").length, 0);
   t.diagnostic(`${clients.length} clients, ${KILLS} kills; told in all after each: ${told.join(", ")}; compared ${compared}; reorged notices ${reorged}`);
   assert.equal(await metric(gateway, "fanfare_slow_consumer_closes_total"), 0);
+  const outcome = (name) => metric(gateway, "fanfare_resumes_total", { outcome: name });
+  assert.ok((await outcome("complete")) + (await outcome("notice")) >= clients.length);
 });
 
 test("what cannot be resumed is said", async (t) => {

@@ -143,3 +143,33 @@ test("heads alone end a subscriber that never reads, and the others get them all
     assertConsecutive(its);
   }
 });
+
+test("who asks for the latest head only is told what it missed, and stays", async (t) => {
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(anvil.url, 1 << 20))]);
+  const slow = await RawSocket.open(fanfare.ws);
+  atEnd(t, () => slow.destroy());
+  const ids = [];
+  for (let i = 0; i < 30; ++i) ids.push(await slow.subscribe("newHeads", { slow: "latest" }));
+  slow.stopReading();
+  await anvil.ask("anvil_mine", ["0x3e8"]);
+  await until("the last head is published", async () => (await metric(fanfare, "fanfare_head_number")) === 1000);
+  slow.readAgain();
+  const all = Array.from({ length: 1000 }, (_, i) => i + 1);
+  let missed = 0;
+  for (const id of ids) {
+    const got = [];
+    while (got.at(-1) !== 1000) {
+      const { result, notice } = (await slow.json((message) => message.params?.subscription === id)).params;
+      if (result) got.push(Number(result.number));
+      if (!notice) continue;
+      assert.equal(notice.reason, "slow");
+      for (let number = Number(notice.fromBlock); number <= Number(notice.toBlock); ++number, ++missed) got.push(number);
+    }
+    assert.deepEqual(got, all);
+  }
+  t.diagnostic(`${missed} of ${ids.length * 1000} heads were not sent`);
+  assert.ok(missed > 0);
+  assert.equal(await metric(fanfare, "fanfare_slow_subscriber_drops_total", { policy: "latest" }), missed);
+  assert.equal(await metric(fanfare, "fanfare_slow_consumer_closes_total"), 0);
+});
