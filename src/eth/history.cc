@@ -44,6 +44,8 @@ void History::on_event(ChainEvent& event) {
       chain_.pop_back();
     }
     remember_branch({.header = removed->header, .logs = removed->logs});
+    // Who was live when it went is told of the block that takes its place, wherever telling began.
+    if (receipts_from_) receipts_from_ = std::min(*receipts_from_, removed->header->number);
   } else if (std::holds_alternative<Gap>(event)) {
     chain_.clear();
   }

@@ -82,7 +82,7 @@ build_fuzzers() {
 # like an error.
 show_failure() {
   local log=$LOGS/$1.log marks
-  local tests='\*\*\*(Failed|Exception|Timeout|Not Run)|^not ok|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer'
+  local tests=': Failure$|^not ok|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer|runtime error:|\*\*\*(Exception|Timeout|Not Run)'
   local errors='error:|Error |FAILED|Failure|\*\*\*|ERROR: '
   {
     for marks in "$tests" "$errors"; do
