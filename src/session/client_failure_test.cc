@@ -274,17 +274,28 @@ TEST_P(ClientFailureTest, ClosedWhileConnecting) {
 }
 
 TEST_P(ClientFailureTest, ClosedWhileLookingUp) {
-  auto go = std::make_shared<std::promise<void>>();
-  lookup_ = [future = go->get_future().share()](const std::string&, std::uint16_t) -> Resolver::Result {
-    future.wait();
+  struct Lookup {
+    std::promise<void> begun;
+    std::promise<void> may_end;
+    std::promise<void> ended;
+  };
+  auto shared = std::make_shared<Lookup>();
+  lookup_ = [shared](const std::string&, std::uint16_t) -> Resolver::Result {
+    // A share of its own: nobody waits for the thread that looks up, and the test's end takes the other.
+    const auto lookup = shared;
+    lookup->begun.set_value();
+    lookup->may_end.get_future().wait();
+    lookup->ended.set_value();
     return std::unexpected("too late");
   };
   options_.url = "ws://slow.test/";
   connect();
   loop_->run_once(0ms);
+  shared->begun.get_future().wait();
   client_->close(1000);
   wait_for("failed cancelled end");
-  go->set_value();
+  shared->may_end.set_value();
+  shared->ended.get_future().wait();
 }
 
 TEST_P(ClientFailureTest, DestroyedWhileConnectingSaysNothing) {
