@@ -54,21 +54,6 @@ std::vector<std::string> replay_logs(const std::vector<std::string>& results) {
   return logs;
 }
 
-std::vector<std::string> expected_logs(const SimulatedNode& node, std::uint64_t after,
-                                       const LogFilter& filter) {
-  std::vector<std::string> expected;
-  for (const SimulatedBlock& block : node.chain()) {
-    if (block.number <= after) continue;
-    std::string all = "[";
-    for (const std::string& log : block.logs) all += (all.size() > 1 ? "," : "") + log;
-    const BlockLogs logs = parse_block_logs(all + "]", block.hash).value();
-    for (const BlockLogs::Entry& entry : logs.entries) {
-      if (filter.matches(entry.key)) expected.push_back(entry.head_json);
-    }
-  }
-  return expected;
-}
-
 class ChainSourceHistory : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ChainSourceHistory, EverySubscriberIsToldWhatTheFinalChainSays) {

@@ -194,4 +194,20 @@ struct ChainSourceWorld {
   std::function<bool(const UpstreamCall&)> held;
 };
 
+// What who wants this filter's logs of the blocks after `after` has in the end, without "removed".
+inline std::vector<std::string> expected_logs(const SimulatedNode& node, std::uint64_t after,
+                                              const LogFilter& filter) {
+  std::vector<std::string> expected;
+  for (const SimulatedBlock& block : node.chain()) {
+    if (block.number <= after) continue;
+    std::string all = "[";
+    for (const std::string& log : block.logs) all += (all.size() > 1 ? "," : "") + log;
+    const BlockLogs logs = parse_block_logs(all + "]", block.hash).value();
+    for (const BlockLogs::Entry& entry : logs.entries) {
+      if (filter.matches(entry.key)) expected.push_back(entry.head_json);
+    }
+  }
+  return expected;
+}
+
 }  // namespace fanfare::eth
