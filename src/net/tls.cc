@@ -3,12 +3,14 @@
 #include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <system_error>
 
 #include "base/check.h"
 
@@ -20,8 +22,28 @@ std::string openssl_error() {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
   if (code == 0) return "unknown error";
+  if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_WRONG_VERSION_NUMBER) {
+    return "what the peer sent is not TLS";
+  }
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "error " + std::to_string(code);
+}
+
+// Why a PEM file brought no `thing`, for people. The queue begins with the cause, if there is one to tell.
+std::string file_error(const std::string& thing) {
+  std::string why = "no " + thing + " to be read in it, expected PEM";
+  while (const unsigned long code = ERR_get_error()) {
+    if (ERR_SYSTEM_ERROR(code)) why = std::generic_category().message(ERR_GET_REASON(code));
+    if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ) {
+      why = "it is encrypted, expected a " + thing + " without a passphrase";
+    }
+  }
+  return why;
+}
+
+// A server has nobody to ask. Without this OpenSSL asks at the terminal, and everything waits.
+int no_passphrase(char*, int, int, void*) {
+  return -1;
 }
 
 // RFC7301§3.1: names with their length in front.
@@ -91,10 +113,12 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::server
   state->context = new_context(TLS_server_method());
   SSL_CTX* context = state->context;
   if (SSL_CTX_use_certificate_chain_file(context, options.certificate_file.c_str()) != 1) {
-    return std::unexpected("certificate file \"" + options.certificate_file + "\": " + openssl_error());
+    return std::unexpected("certificate file \"" + options.certificate_file +
+                           "\": " + file_error("certificate"));
   }
+  SSL_CTX_set_default_passwd_cb(context, &no_passphrase);
   if (SSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return std::unexpected("key file \"" + options.key_file + "\": " + openssl_error());
+    return std::unexpected("key file \"" + options.key_file + "\": " + file_error("key"));
   }
   if (SSL_CTX_check_private_key(context) != 1) {
     return std::unexpected("key file \"" + options.key_file + "\" does not belong to certificate file \"" +
@@ -119,7 +143,7 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::client
     const bool trusted = options.ca_file.empty()
                              ? SSL_CTX_set_default_verify_paths(context) == 1
                              : SSL_CTX_load_verify_locations(context, options.ca_file.c_str(), nullptr) == 1;
-    if (!trusted) return std::unexpected("CA file \"" + options.ca_file + "\": " + openssl_error());
+    if (!trusted) return std::unexpected("CA file \"" + options.ca_file + "\": " + file_error("certificate"));
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   }
   const std::string alpn = alpn_list(options.alpn);

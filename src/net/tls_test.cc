@@ -4,9 +4,13 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
+#include <cstdio>
+#include <cstdlib>
 #include <deque>
 #include <functional>
 #include <string>
@@ -173,6 +177,55 @@ TEST_P(TlsTest, FilesThatAreNotThereAreNamed) {
       TlsContext::server({.certificate_file = certificate_.certificate_file(), .key_file = other.key_file()});
   ASSERT_FALSE(mixed);
   EXPECT_NE(mixed.error().find(other.key_file()), std::string::npos);
+}
+
+// A file of a test with these bytes in it.
+std::string file_with(const std::string& content) {
+  std::string path = testing::TempDir() + "fanfare_tls_test_XXXXXX";
+  const int fd = ::mkstemp(path.data());
+  EXPECT_EQ(::write(fd, content.data(), content.size()), static_cast<ssize_t>(content.size()));
+  ::close(fd);
+  return path;
+}
+
+TEST_P(TlsTest, FilesThatCannotBeUsedSayWhy) {
+  const auto missing = TlsContext::server({.certificate_file = "/no/such.pem", .key_file = "/no/key.pem"});
+  EXPECT_EQ(missing.error(), "certificate file \"/no/such.pem\": No such file or directory");
+  const std::string junk = file_with("junk\n");
+  const auto no_certificate = TlsContext::server({.certificate_file = junk, .key_file = junk});
+  EXPECT_EQ(no_certificate.error(),
+            "certificate file \"" + junk + "\": no certificate to be read in it, expected PEM");
+  const auto no_key =
+      TlsContext::server({.certificate_file = certificate_.certificate_file(), .key_file = junk});
+  EXPECT_EQ(no_key.error(), "key file \"" + junk + "\": no key to be read in it, expected PEM");
+  const auto no_authority = TlsContext::client({.verify = true, .ca_file = junk});
+  EXPECT_EQ(no_authority.error(), "CA file \"" + junk + "\": no certificate to be read in it, expected PEM");
+  ::unlink(junk.c_str());
+}
+
+// Were the passphrase asked for at the terminal, this would wait for ever.
+TEST_P(TlsTest, EncryptedKeyIsRefusedWithoutAsking) {
+  std::FILE* plain = std::fopen(certificate_.key_file().c_str(), "r");
+  EVP_PKEY* key = PEM_read_PrivateKey(plain, nullptr, nullptr, nullptr);
+  std::fclose(plain);
+  const std::string path = file_with("");
+  std::FILE* encrypted = std::fopen(path.c_str(), "w");
+  ASSERT_EQ(PEM_write_PKCS8PrivateKey(encrypted, key, EVP_aes_256_cbc(), "secret", 6, nullptr, nullptr), 1);
+  std::fclose(encrypted);
+  EVP_PKEY_free(key);
+  const auto refused =
+      TlsContext::server({.certificate_file = certificate_.certificate_file(), .key_file = path});
+  EXPECT_EQ(refused.error(),
+            "key file \"" + path + "\": it is encrypted, expected a key without a passphrase");
+  ::unlink(path.c_str());
+}
+
+TEST_P(TlsTest, PlainTextFromAServerIsToldAsSuch) {
+  const auto ends = socket_pair();
+  adopt(client_, ends[0]).start_tls(client_context(), TlsRole::client, "localhost");
+  adopt(server_, ends[1]).append(as_bytes("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  ASSERT_TRUE(run_until([&] { return client_.stream == nullptr; }));
+  EXPECT_EQ(client_.error, "what the peer sent is not TLS");
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, TlsTest, testing::Values(LoopKind::epoll, LoopKind::uring),
