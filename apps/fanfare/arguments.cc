@@ -82,7 +82,7 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
   app->add_option("-c,--config", serve.config, "YAML file, see docs/configuration.md [env FANFARE_CONFIG]")
       ->type_name("FILE")
       ->group(source);
-  app->add_option("-u,--upstream", serve.upstreams, "A node: http or https; again for more nodes")
+  app->add_option("-u,--upstream", serve.upstreams, "A node: http, https, ws or wss; again for more nodes")
       ->type_name("URL")
       ->allow_extra_args(false)
       ->group(source);

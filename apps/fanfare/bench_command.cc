@@ -9,7 +9,7 @@
 #include "bench_dial.h"
 #include "bench_load.h"
 #include "bench_report.h"
-#include "gateway/duration.h"
+#include "duration_flag.h"
 #include "http/url.h"
 
 namespace fanfare::app {
@@ -62,16 +62,16 @@ std::string_view contradiction(const BenchArguments& arguments) {
 
 std::expected<Plan, std::string> plan_of_bench(const BenchArguments& arguments) {
   Plan plan;
-  auto url = http::parse_url(arguments.url);
+  auto url = http::parse_url(arguments.url, "ws or wss");
   if (!url) return std::unexpected(url.error());
   plan.url = std::move(*url);
   if (plan.url.scheme != http::Scheme::ws && plan.url.scheme != http::Scheme::wss) {
-    return std::unexpected("bench speaks ws:// and wss://");
+    return std::unexpected("invalid URL \"" + plan.url.text() + "\": expected ws or wss");
   }
-  const auto duration = gateway::parse_duration(arguments.duration);
-  if (!duration) return std::unexpected("--duration " + arguments.duration + ": " + duration.error());
-  const auto ramp = gateway::parse_duration(arguments.ramp);
-  if (!ramp) return std::unexpected("--ramp " + arguments.ramp + ": " + ramp.error());
+  const auto duration = parse_duration_flag("--duration", arguments.duration);
+  if (!duration) return std::unexpected(duration.error());
+  const auto ramp = parse_duration_flag("--ramp", arguments.ramp);
+  if (!ramp) return std::unexpected(ramp.error());
   if (*duration <= Duration::zero()) return std::unexpected("--duration must be longer than nothing");
   if (const auto wrong = contradiction(arguments); !wrong.empty()) return std::unexpected(std::string(wrong));
   auto dial = dial_options(plan.url, arguments);

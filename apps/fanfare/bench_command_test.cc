@@ -37,11 +37,11 @@ TEST(BenchCommand, WhatDoesNotGoTogetherIsSaid) {
     const char* complaint;
   };
   const Case cases[] = {
-      {[](BenchArguments& it) { it.url = "http://127.0.0.1:1"; }, "ws://"},
-      {[](BenchArguments& it) { it.url = "no address"; }, "URL"},
+      {[](BenchArguments& it) { it.url = "http://127.0.0.1:1"; }, "expected ws or wss"},
+      {[](BenchArguments& it) { it.url = "no-address"; }, "missing scheme (expected ws or wss)"},
       {[](BenchArguments& it) { it.duration = "soon"; }, "--duration"},
       {[](BenchArguments& it) { it.duration = "0s"; }, "--duration"},
-      {[](BenchArguments& it) { it.ramp = "soon"; }, "--ramp"},
+      {[](BenchArguments& it) { it.ramp = "soon"; }, "--ramp is not a duration (\"soon\"), expected a duration such as"},
       {[](BenchArguments& it) { it.insecure = true; }, "wss://"},
       {[](BenchArguments& it) { it.ca_file = "a.pem"; }, "wss://"},
       {[](BenchArguments& it) { it.raw = true, it.deflate = "takeover"; }, "--raw"},

@@ -9,7 +9,7 @@
 #include "connect_conversation.h"
 #include "connect_screen.h"
 #include "connect_words.h"
-#include "gateway/duration.h"
+#include "duration_flag.h"
 
 namespace fanfare::app {
 namespace {
@@ -102,8 +102,8 @@ int run_connect(const ConnectArguments& arguments, std::ostream& out, std::ostre
   if (!options) return usage(options.error());
   std::optional<Duration> wait;
   if (arguments.wait) {
-    const auto parsed = gateway::parse_duration(*arguments.wait);
-    if (!parsed) return usage("--wait: " + parsed.error());
+    const auto parsed = parse_duration_flag("--wait", *arguments.wait);
+    if (!parsed) return usage(parsed.error());
     wait = *parsed;
   }
   if (arguments.binary) {

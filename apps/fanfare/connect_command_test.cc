@@ -35,6 +35,17 @@ TEST(Connect, FlagsBecomeOptions) {
   EXPECT_THAT(client_options_of(arguments).error(), HasSubstr("'Name: value'"));
 }
 
+TEST(Connect, WrongFlagsSayWhatWasExpected) {
+  ConnectArguments arguments;
+  arguments.url = "127.0.0.1:8546";
+  std::ostringstream complaints;
+  EXPECT_EQ(run_connect(arguments, complaints, complaints), kConnectUsage);
+  EXPECT_THAT(complaints.str(), HasSubstr("missing scheme (expected ws, wss or ws+unix)"));
+  arguments.wait = "5";
+  EXPECT_EQ(run_connect(arguments, complaints, complaints), kConnectUsage);
+  EXPECT_THAT(complaints.str(), HasSubstr("--wait is a number without a unit (\"5\"), expected a duration"));
+}
+
 TEST(Connect, StatusSaysHowItEnded) {
   using session::Cause;
   EXPECT_EQ(status_of({.cause = Cause::we_closed, .code = 4001, .reason = {}, .broken_rule = {}}),

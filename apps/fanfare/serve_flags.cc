@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "duration_flag.h"
 #include "gateway/config.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/duration.h"
@@ -65,11 +66,8 @@ std::string_view first_flag_of_file(const ServeArguments& a) {
 std::expected<void, std::string> read_duration(std::string_view flag, const std::optional<std::string>& text,
                                                Duration min, Duration max, Duration& out) {
   if (!text) return {};
-  const auto duration = gateway::parse_duration(*text);
-  if (!duration) {
-    return wrong(flag, duration.error() + " (" + gateway::quoted_for_message(*text) +
-                           "), expected a duration such as 500ms, 30s, 1m30s or 1h");
-  }
+  const auto duration = parse_duration_flag(flag, *text);
+  if (!duration) return Wrong("fanfare serve: " + duration.error());
   if (*duration < min || *duration > max) {
     return wrong(flag, "is out of range (" + gateway::quoted_for_message(*text) + "), expected " +
                            gateway::format_duration(min) + " to " + gateway::format_duration(max));

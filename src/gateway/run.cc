@@ -126,7 +126,11 @@ int run(ServePlan plan) {
   log::info("stopping", {{"signal", sigabbrev_np(received)},
                          {"deadline_s",
                           std::chrono::duration_cast<std::chrono::seconds>(plan.shutdown_timeout).count()}});
-  // From here on another signal has its default effect: the process ends at once.
+  // From here on another of those that stop has its default effect, the process ends at once: also where it
+  // was started with them ignored, as a shell does with what runs behind it. Certificates no longer matter.
+  signal(SIGTERM, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
+  signal(SIGHUP, SIG_IGN);
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
   const std::size_t dropped = gateway.stop();
   log::info("stopped", {{"connections_dropped", dropped}});

@@ -155,7 +155,7 @@ Fault parse_unix(std::string_view text, Url& url) {
   return std::nullopt;
 }
 
-Fault parse_into(std::string_view text, Url& url) {
+Fault parse_into(std::string_view text, std::string_view expected_schemes, Url& url) {
   const auto forbidden = [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; };
   if (std::ranges::any_of(text, forbidden)) return "space or control byte";
   const std::size_t colon = text.find(':');
@@ -165,7 +165,7 @@ Fault parse_into(std::string_view text, Url& url) {
   if (colon == std::string_view::npos || known == kSchemes.end()) {
     const std::string what =
         text.find("://") == std::string_view::npos ? "missing scheme" : "unknown scheme " + quoted(name);
-    return what + " (expected ws, wss, http, https or ws+unix)";
+    return what + " (expected " + std::string(expected_schemes) + ")";
   }
   // RFC6455§3: fragments have no meaning here and must not be used.
   if (text.find('#') != std::string_view::npos) return "a fragment (\"#\") is not allowed";
@@ -207,9 +207,9 @@ std::string Url::text() const {
   return start + "://" + authority() + target;
 }
 
-std::expected<Url, std::string> parse_url(std::string_view text) {
+std::expected<Url, std::string> parse_url(std::string_view text, std::string_view expected_schemes) {
   Url url;
-  if (Fault fault = parse_into(text, url)) {
+  if (Fault fault = parse_into(text, expected_schemes, url)) {
     return std::unexpected("invalid URL " + quoted(without_password(text)) + ": " + *fault);
   }
   return url;

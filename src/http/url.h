@@ -36,6 +36,8 @@ struct Url {
 
 // The error says what is wrong and quotes the text, without what may be a password:
 //   invalid URL "ftp://x": unknown scheme "ftp" (expected ws, wss, http, https or ws+unix)
-std::expected<Url, std::string> parse_url(std::string_view text);
+// `expected_schemes` are those the caller has a use for, for that error only: all of them are read.
+std::expected<Url, std::string> parse_url(
+    std::string_view text, std::string_view expected_schemes = "ws, wss, http, https or ws+unix");
 
 }  // namespace fanfare::http

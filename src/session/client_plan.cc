@@ -22,7 +22,7 @@ std::string authority_with_port(const http::Url& url) {
 }
 
 std::expected<void, ClientError> plan_proxy(const std::string& text, ClientPlan& plan) {
-  auto proxy = http::parse_url(text);
+  auto proxy = http::parse_url(text, "http");
   if (!proxy) return refuse(ClientFailure::bad_option, "proxy: " + proxy.error());
   if (proxy->scheme != http::Scheme::http) {
     return refuse(ClientFailure::bad_option,
@@ -42,7 +42,7 @@ std::expected<void, ClientError> plan_proxy(const std::string& text, ClientPlan&
 }  // namespace
 
 std::expected<ClientPlan, ClientError> make_client_plan(const ClientOptions& options) {
-  auto url = http::parse_url(options.url);
+  auto url = http::parse_url(options.url, "ws, wss or ws+unix");
   if (!url) return refuse(ClientFailure::bad_url, url.error());
   if (!url->is_websocket()) {
     return refuse(ClientFailure::bad_url, "invalid URL \"" + url->text() + "\": scheme \"" +

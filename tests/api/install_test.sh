@@ -47,7 +47,7 @@ done
 step "the .deb"
 (cd "$work" && cpack --config "$build/CPackConfig.cmake" -B "$work/deb" >>"$work/log" 2>&1) || { cat "$work/log"; exit 1; }
 content=$(dpkg-deb --contents "$work"/deb/*.deb)
-for file in /usr/bin/fanfare /usr/lib/libfanfare.a /usr/include/fanfare/server.h \
+for file in /usr/bin/fanfare /usr/share/doc/fanfare/copyright /usr/lib/libfanfare.a /usr/include/fanfare/server.h \
   /usr/lib/cmake/fanfare/fanfare-config.cmake /usr/lib/pkgconfig/fanfare.pc; do
   grep -q " \.$file\$" <<<"$content" || { echo "the .deb has no $file" >&2; exit 1; }
 done

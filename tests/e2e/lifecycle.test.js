@@ -127,6 +127,22 @@ test("a second signal ends the daemon at once", async (t) => {
   assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: null, signal: "SIGTERM" });
 });
 
+// As a script's shell starts what runs behind it: with SIGINT ignored.
+const IGNORING = ["-c", `trap "" INT; exec "$0" "$@"`, BINARY];
+
+test("a second SIGINT ends it at once where it was ignored at the start, and SIGHUP does not hurry the end", async (t) => {
+  const flags = ["serve", "--http-port", "0", "--ws-port", "0", "--shutdown-timeout", "10m"];
+  const program = startFor(t, "fanfare", "/bin/sh", [...IGNORING, ...flags]);
+  const [, ws] = await program.line(/^ {2}WebSocket\s+(ws:\S+)/);
+  const deaf = await open(t, { ws });
+  deaf.closeSent = true;
+  program.signal("SIGINT");
+  await deaf.frames.take("the Close", (one) => one.close === 1012);
+  program.signal("SIGHUP");
+  program.signal("SIGINT");
+  assert.deepEqual(await within("the daemon ends", program.exit), { code: null, signal: "SIGINT" });
+});
+
 test("a port that is taken is one line and status 1", async (t) => {
   const fanfare = await startDevChain(t);
   const { port } = new URL(fanfare.http);
