@@ -9,7 +9,8 @@
 
 namespace fanfare::app {
 
-// The error is for the user: '--wait is a number without a unit ("5"), expected a duration such as 500ms, ...'
+// The error is for the user: '--wait is a number without a unit ("5"), expected a duration such as 500ms,
+// ...'
 std::expected<Duration, std::string> parse_duration_flag(std::string_view flag, std::string_view text);
 
 }  // namespace fanfare::app

@@ -96,7 +96,7 @@ struct ServerOptions {
   std::string host = "127.0.0.1";
   // 0: the system chooses, Server::port() tells.
   std::uint16_t port = 9001;
-  // Not empty: listens on this Unix socket instead of host and port. A stale file is replaced, ours is
+  // Not empty: listens on this Unix socket instead of host and port. A stale socket is replaced, ours is
   // removed by stop(). The mode is who may connect, as in chmod; empty: what the umask leaves.
   std::string unix_path = {};
   std::optional<unsigned> unix_mode = {};

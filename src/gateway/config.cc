@@ -67,7 +67,7 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
   if (fields.read("path", out.unix_path)) {
     if (const auto address = net::Address::unix_path(out.unix_path); !address) {
       const YamlNode& path = *fields.find("path");
-      fields.report(path.place, "path", "cannot be a Unix socket", path.text, address.error());
+      fields.report(path.place, "path", "cannot be a Unix socket", path.text, "a path of 1 to 107 bytes");
     }
   }
   std::string mode;

@@ -1,5 +1,6 @@
 // The gateway as a process: signals, the words on the terminal, the exit code.
 
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -8,6 +9,7 @@
 #include "base/log.h"
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
+#include "gateway/welcome.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -19,70 +21,6 @@ sigset_t handled_signals() {
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGHUP);
   return set;
-}
-
-std::string path_of(const ServePlan& plan) {
-  const NetworkPlan& network = plan.networks.front();
-  return "/" + network.project + "/evm/" + (network.chain_id ? std::to_string(*network.chain_id) : "1");
-}
-
-// Where it listens, and three things to try.
-void print_welcome(const ServePlan& plan, const Gateway& gateway) {
-  std::string http;
-  std::string websocket;
-  std::string health;
-  std::string unix_paths;
-  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
-    const std::string at = gateway.addresses()[i].text();
-    if (gateway.addresses()[i].family() == AF_UNIX) {
-      unix_paths += "  Unix socket    " + gateway.addresses()[i].host() + "\n";
-      continue;
-    }
-    const std::string secure = plan.listeners[i].tls ? "s" : "";
-    switch (plan.listeners[i].surface) {
-      case Surface::routed:
-        http = "http" + secure + "://" + at + path_of(plan);
-        websocket = "ws" + secure + "://" + at + path_of(plan);
-        health = "http" + secure + "://" + at;
-        break;
-      case Surface::rpc_http:
-        http = health = "http" + secure + "://" + at;
-        break;
-      case Surface::rpc_websocket:
-        websocket = "ws" + secure + "://" + at;
-        break;
-      case Surface::metrics:
-        health = "http" + secure + "://" + at;
-        break;
-    }
-  }
-  std::string text = "\nFanfare is up.\n";
-  if (!http.empty()) text += "  HTTP JSON-RPC  " + http + "\n";
-  if (!websocket.empty()) text += "  WebSocket      " + websocket + "\n";
-  text += unix_paths;
-  if (health.empty()) {
-    std::puts(text.c_str());
-    std::fflush(stdout);
-    return;
-  }
-  if (plan.metrics_enabled) {
-    text += "  Metrics        " + health + "/metrics   (also /healthz, /readyz)\n";
-  } else {
-    text += "  Health         " + health + "/healthz   (also /readyz)\n";
-  }
-  text += "\nThree things to try:\n";
-  if (!http.empty()) {
-    text += "  curl -s -H 'content-type: application/json' " + http +
-            " -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\"}'\n";
-  }
-  if (!websocket.empty()) {
-    text +=
-        "  wscat -c " + websocket +
-        " -w 10 -x '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}'\n";
-  }
-  text += "  curl -s " + health + "/readyz\n\nStop it with Ctrl-C.\n";
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
 }
 
 }  // namespace
@@ -111,7 +49,8 @@ int run(ServePlan plan) {
                             {"loop", gateway.loop_name()},
                             {"inherited", plan.listeners[i].inherited_fd.has_value()}});
   }
-  print_welcome(plan, gateway);
+  std::fputs(welcome_text(plan, gateway.addresses(), program_invocation_name).c_str(), stdout);
+  std::fflush(stdout);
 
   int received = 0;
   for (;;) {

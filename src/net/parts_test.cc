@@ -1,8 +1,10 @@
 // The loop's parts by themselves: arena, outbox, addresses.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
+#include <fstream>
 #include <string>
 
 #include "net/arena.h"
@@ -115,6 +117,24 @@ TEST(Listen, TheErrorNamesTheCallTheAddressAndWhy) {
   const auto again = listen_on(address, {.reuse_port = false});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().message(), "bind " + address.text() + ": Address already in use");
+}
+
+// A Unix path as a process leaves it that dies: a socket's file on which nobody listens.
+TEST(Listen, ReplacesAStaleUnixPathAndNothingElse) {
+  const std::string path = testing::TempDir() + "fanfare_listen_" + std::to_string(::getpid());
+  const Address address = Address::unix_path(path).value();
+  listen_on(address).value();
+  EXPECT_TRUE(listen_on(address));
+  ::unlink(path.c_str());
+
+  std::ofstream(path) << "somebody's";
+  const auto refused = listen_on(address);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, EADDRINUSE);
+  std::string content;
+  std::ifstream(path) >> content;
+  EXPECT_EQ(content, "somebody's");
+  ::unlink(path.c_str());
 }
 
 TEST(Listen, AnAddressThatIsSharedIsNotFree) {

@@ -106,8 +106,11 @@ bool set_flag(int fd, int level, int option) {
   return ::setsockopt(fd, level, option, &on, sizeof(on)) == 0;
 }
 
-// A path left behind by a process that died: nobody answers there, so it may go.
+// A path left behind by a process that died: nobody answers there, so it may go. Whatever else stands there
+// is somebody's file, and connect() is refused by that, too.
 void remove_stale_path(const Address& address) {
+  struct stat there{};
+  if (::lstat(address.host().c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return;
   const auto probe = make_socket(address);
   if (probe && ::connect(probe->get(), address.data(), address.size()) != 0 && errno == ECONNREFUSED) {
     ::unlink(address.host().c_str());

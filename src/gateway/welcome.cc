@@ -1,0 +1,99 @@
+#include "gateway/welcome.h"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+namespace fanfare::gateway {
+namespace {
+
+// One listener, as a person reaches it. The path goes behind each.
+struct Door {
+  std::string curl;       // "http://127.0.0.1:4000", "--unix-socket /run/x.sock http://localhost"
+  std::string websocket;  // "ws://127.0.0.1:4000", "ws+unix:/run/x.sock:"
+  bool is_unix = false;
+};
+
+Door door_of(const ListenerPlan& listener, const net::Address& address) {
+  const std::string secure = listener.tls ? "s" : "";
+  if (address.family() == AF_UNIX) {
+    return {.curl = "--unix-socket " + address.host() + " http" + secure + "://localhost",
+            .websocket = "ws+unix:" + address.host() + ":",
+            .is_unix = true};
+  }
+  return {.curl = "http" + secure + "://" + address.text(),
+          .websocket = "ws" + secure + "://" + address.text()};
+}
+
+// The first listener that fits, a port before a Unix socket; empty: none does.
+template <typename Fits>
+std::optional<Door> find_door(const ServePlan& plan, const std::vector<net::Address>& addresses, Fits fits) {
+  std::optional<Door> found;
+  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
+    if (!fits(plan.listeners[i].surface)) continue;
+    Door door = door_of(plan.listeners[i], addresses[i]);
+    if (!found || (found->is_unix && !door.is_unix)) found = std::move(door);
+  }
+  return found;
+}
+
+// Of the first network. "" where one network has the ports to itself.
+std::string path_of(const ServePlan& plan) {
+  if (plan.listeners.front().surface != Surface::routed) return "";
+  const NetworkPlan& network = plan.networks.front();
+  return "/" + network.project + "/evm/" + (network.chain_id ? std::to_string(*network.chain_id) : "1");
+}
+
+std::string things_to_try(const std::vector<std::string>& commands) {
+  constexpr std::array<std::string_view, 4> kCounts = {"", "One thing", "Two things", "Three things"};
+  std::string text = "\n" + std::string(kCounts.at(commands.size())) + " to try:\n";
+  for (const std::string& command : commands) text += "  " + command + "\n";
+  return text;
+}
+
+}  // namespace
+
+std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
+                         std::string_view program) {
+  const auto is_http = [](Surface it) { return it == Surface::routed || it == Surface::rpc_http; };
+  const auto http = find_door(plan, addresses, is_http);
+  const auto websocket = find_door(plan, addresses, [&](Surface it) {
+    return it == Surface::rpc_websocket || (it == Surface::routed && plan.websocket.enabled);
+  });
+  auto pages = find_door(plan, addresses, [](Surface it) { return it == Surface::metrics; });
+  if (!pages) pages = http;
+  const std::string path = path_of(plan);
+
+  std::string text = "\nFanfare is up.\n";
+  std::vector<std::string> commands;
+  if (http) {
+    if (!http->is_unix) text += "  HTTP JSON-RPC  " + http->curl + path + "\n";
+    commands.push_back("curl -s -H 'content-type: application/json' " + http->curl + path +
+                       " -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\"}'");
+  }
+  if (websocket) {
+    if (!websocket->is_unix) text += "  WebSocket      " + websocket->websocket + path + "\n";
+    commands.push_back(
+        std::string(program) +
+        " connect -n 4 -x "
+        "'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}' " +
+        websocket->websocket + path);
+  }
+  for (const net::Address& address : addresses) {
+    if (address.family() == AF_UNIX) text += "  Unix socket    " + address.host() + "\n";
+  }
+  if (pages) {
+    if (!pages->is_unix && plan.metrics_enabled) {
+      text += "  Metrics        " + pages->curl + "/metrics   (also /healthz, /readyz)\n";
+    } else if (!pages->is_unix) {
+      text += "  Health         " + pages->curl + "/healthz   (also /readyz)\n";
+    }
+    commands.push_back("curl -s " + pages->curl + "/readyz");
+  }
+  return text + things_to_try(commands) + "\nStop it with Ctrl-C.\n";
+}
+
+}  // namespace fanfare::gateway

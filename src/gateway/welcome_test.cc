@@ -1,0 +1,90 @@
+#include "gateway/welcome.h"
+
+#include <gtest/gtest.h>
+
+namespace fanfare::gateway {
+namespace {
+
+std::string welcome(const ServePlan& plan) {
+  std::vector<net::Address> addresses;
+  for (const ListenerPlan& listener : plan.listeners) {
+    addresses.push_back(*(listener.unix_path.empty() ? net::Address::parse(listener.host, listener.port)
+                                                     : net::Address::unix_path(listener.unix_path)));
+  }
+  return welcome_text(plan, addresses, "bin/fanfare");
+}
+
+ServePlan plan_with(std::vector<ListenerPlan> listeners) {
+  ServePlan plan;
+  plan.listeners = std::move(listeners);
+  plan.networks.push_back({.project = "main", .chain_id = 7});
+  return plan;
+}
+
+const std::string kCurl = "curl -s -H 'content-type: application/json' ";
+const std::string kBlockNumber = R"( -d '{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}')";
+const std::string kConnect =
+    R"(bin/fanfare connect -n 4 -x '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}' )";
+
+TEST(Welcome, TwoPortsHaveNoPaths) {
+  EXPECT_EQ(welcome(plan_with({{.port = 8545, .surface = Surface::rpc_http},
+                               {.port = 8546, .surface = Surface::rpc_websocket}})),
+            "\nFanfare is up.\n"
+            "  HTTP JSON-RPC  http://127.0.0.1:8545\n"
+            "  WebSocket      ws://127.0.0.1:8546\n"
+            "  Metrics        http://127.0.0.1:8545/metrics   (also /healthz, /readyz)\n"
+            "\nThree things to try:\n"
+            "  " +
+                kCurl + "http://127.0.0.1:8545" + kBlockNumber +
+                "\n"
+                "  " +
+                kConnect +
+                "ws://127.0.0.1:8546\n"
+                "  curl -s http://127.0.0.1:8545/readyz\n"
+                "\nStop it with Ctrl-C.\n");
+}
+
+TEST(Welcome, AUnixSocketIsReachedThroughItsPath) {
+  EXPECT_EQ(welcome(plan_with({{.surface = Surface::routed, .unix_path = "/run/x.sock"}})),
+            "\nFanfare is up.\n"
+            "  Unix socket    /run/x.sock\n"
+            "\nThree things to try:\n"
+            "  " +
+                kCurl + "--unix-socket /run/x.sock http://localhost/main/evm/7" + kBlockNumber +
+                "\n"
+                "  " +
+                kConnect +
+                "ws+unix:/run/x.sock:/main/evm/7\n"
+                "  curl -s --unix-socket /run/x.sock http://localhost/readyz\n"
+                "\nStop it with Ctrl-C.\n");
+}
+
+TEST(Welcome, PortsAreToldBeforeUnixSockets) {
+  const std::string text = welcome(plan_with({{.surface = Surface::routed, .unix_path = "/run/x.sock"},
+                                              {.port = 4000, .surface = Surface::routed, .tls = TlsPlan{}},
+                                              {.port = 9090, .surface = Surface::metrics}}));
+  EXPECT_NE(text.find("  HTTP JSON-RPC  https://127.0.0.1:4000/main/evm/7\n"), std::string::npos);
+  EXPECT_NE(text.find("  WebSocket      wss://127.0.0.1:4000/main/evm/7\n"), std::string::npos);
+  EXPECT_NE(text.find("  Unix socket    /run/x.sock\n"), std::string::npos);
+  EXPECT_NE(text.find("  Metrics        http://127.0.0.1:9090/metrics"), std::string::npos);
+  EXPECT_EQ(text.find("--unix-socket"), std::string::npos);
+}
+
+TEST(Welcome, WhatIsOffIsNotToBeTried) {
+  ServePlan plan = plan_with({{.port = 4000, .surface = Surface::routed}});
+  plan.websocket.enabled = false;
+  plan.metrics_enabled = false;
+  EXPECT_EQ(welcome(plan),
+            "\nFanfare is up.\n"
+            "  HTTP JSON-RPC  http://127.0.0.1:4000/main/evm/7\n"
+            "  Health         http://127.0.0.1:4000/healthz   (also /readyz)\n"
+            "\nTwo things to try:\n"
+            "  " +
+                kCurl + "http://127.0.0.1:4000/main/evm/7" + kBlockNumber +
+                "\n"
+                "  curl -s http://127.0.0.1:4000/readyz\n"
+                "\nStop it with Ctrl-C.\n");
+}
+
+}  // namespace
+}  // namespace fanfare::gateway
