@@ -116,27 +116,41 @@ void Session::go_on_next_turn() {
   table_.go_on_next_turn(*this);
 }
 
+inline void Session::add_turn_bytes(std::size_t size) {
+  turn_bytes_ += static_cast<std::uint32_t>(std::min<std::size_t>(size, UINT32_MAX - turn_bytes_));
+}
+
+inline void Session::hand_out(ws::Opcode opcode, MutableBytes payload) {
+  had_message_ = true;
+  table_.counters().messages_received.add();
+  if (phase_ == Phase::open) endpoint_->on_message(*this, {.opcode = opcode, .payload = payload});
+}
+
 MutableBytes Session::consume(MutableBytes input) {
   const SessionSettings& settings = endpoint_->settings();
   const std::size_t share = std::min(share_left(), input.size());
   const MutableBytes after = input.subspan(share);
   input = input.first(share);
   bool has_answered = false;
-  while (!is_closed() && !paused_ && turn_frames_ < settings.frames_per_turn_max &&
-         turn_bytes_ < settings.bytes_per_turn_max) {
+  const auto may_go_on = [&] {
+    return !is_closed() && !paused_ && turn_frames_ < settings.frames_per_turn_max &&
+           turn_bytes_ < settings.bytes_per_turn_max;
+  };
+  while (may_go_on()) {
     const std::size_t before = input.size();
+    if (const auto message = connection_->next_whole_message(input)) [[likely]] {
+      ++turn_frames_;
+      add_turn_bytes(before - input.size());
+      hand_out(message->opcode, message->payload);
+      continue;
+    }
     const auto event = connection_->next(input, *this);
-    const std::size_t weight = std::max(before - input.size(), event ? event->payload.size() : 0);
-    turn_bytes_ += static_cast<std::uint32_t>(std::min<std::size_t>(weight, UINT32_MAX - turn_bytes_));
+    add_turn_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
     if (!event) break;
     ++turn_frames_;
     switch (event->kind) {
       case ws::Event::Kind::message:
-        had_message_ = true;
-        table_.counters().messages_received.add();
-        if (phase_ == Phase::open) {
-          endpoint_->on_message(*this, {.opcode = event->opcode, .payload = event->payload});
-        }
+        hand_out(event->opcode, event->payload);
         break;
       case ws::Event::Kind::ping:
         has_answered = true;

@@ -101,6 +101,8 @@ class Session : public net::Stream {
   // Hands out what the share of this turn allows; returns the rest.
   MutableBytes consume(MutableBytes input);
   std::size_t share_left();
+  void add_turn_bytes(std::size_t size);
+  void hand_out(ws::Opcode opcode, MutableBytes payload);
   void check_answers();
   void keep(Bytes input);
   void go_on_next_turn();

@@ -39,7 +39,7 @@ Connection::Connection(Options options)
   FANFARE_CHECK(role_ == Role::server || random_ != nullptr);
 }
 
-std::optional<Event> Connection::next_frame(MutableBytes& input, Output& output) {
+std::optional<Event> Connection::next(MutableBytes& input, Output& output) {
   if (incoming_ != nullptr && incoming_->idle()) incoming_.reset();
   while (is_reading(state_)) {
     if (incoming_ == nullptr || !incoming_->in_frame) {

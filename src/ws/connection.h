@@ -62,6 +62,11 @@ struct Event {
   MutableBytes payload;
 };
 
+struct WholeMessage {
+  Opcode opcode;
+  MutableBytes payload;  // as that of an event
+};
+
 enum class SendResult : std::uint8_t {
   ok,
   not_open,       // a Close was sent or received: no more data
@@ -85,6 +90,9 @@ class Connection {
   // there has been kept. A message in one uncompressed frame that lies whole in the input is a view of it.
   // After close and failed everything is discarded (RFC6455§7.1.7).
   std::optional<Event> next(MutableBytes& input, Output& output);
+  // The next event, if it is what nearly every frame is: a whole message below 64 KiB, not compressed, all of
+  // it in the input. For whoever takes many: it stays in registers. Empty: next() knows.
+  std::optional<WholeMessage> next_whole_message(MutableBytes& input);
 
   // One whole message, compressed when that makes it smaller. That text is UTF-8 is the caller's promise.
   SendResult send(Opcode opcode, Bytes payload, Output& output);
@@ -121,7 +129,6 @@ class Connection {
   }
 
  private:
-  std::optional<Event> next_frame(MutableBytes& input, Output& output);
   std::expected<std::optional<FrameHeader>, Rule> read_header(MutableBytes& input);
   FrameExpectation expectation() const;
   std::optional<Event> whole_frame(const FrameHeader& header, MutableBytes& input, Output& output);
@@ -142,35 +149,34 @@ class Connection {
   State state_ = State::open;
   bool sending_message_ = false;  // a fragmented one
 };
-inline std::optional<Event> Connection::next(MutableBytes& input, Output& output) {
-  // Nearly every frame there is: a whole message below 64 KiB, not compressed, all of it in the input. What
-  // does not look like one, right or wrong, goes the long way below, which knows every rule.
-  if (incoming_ == nullptr && is_reading(state_) && input.size() >= 2) [[likely]] {
-    const std::uint8_t first = input[0];
-    const bool masked = role_ == Role::server;
-    std::size_t size = input[1] ^ (masked ? kMaskBit : 0U);
-    std::size_t at = masked ? 6 : 2;
-    const bool long_form = size == 126;
-    if (long_form && input.size() >= 4) {
-      size = static_cast<std::size_t>(input[2] << 8U | input[3]);
-      at += 2;
-    }
-    // An 8-bit `size` of 126 or more without its longer form, or a longer form below 126, is not for here.
-    if ((first == 0x81 || first == 0x82) && long_form == (size > 125) &&
-        (!long_form || at > (masked ? 6U : 2U)) && size <= limits_->message_bytes_max &&
-        input.size() >= at + size) [[likely]] {
-      const MutableBytes payload = input.subspan(at, size);
-      const bool ascii = masked && unmask(payload, load_mask_key(input.data() + at - 4));
-      input = input.subspan(at + size);
-      const auto opcode = static_cast<Opcode>(first & 0x0FU);
-      // RFC6455§8.1: text is UTF-8.
-      if (opcode == Opcode::text && !ascii && !is_valid_utf8(payload)) {
-        return failed(Rule::text_not_utf8, input, output);
-      }
-      return Event{.kind = Event::Kind::message, .opcode = opcode, .payload = payload};
-    }
+inline std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) {
+  if (incoming_ != nullptr || !is_reading(state_) || input.size() < 2) return std::nullopt;
+  const std::uint8_t first = input[0];
+  const bool masked = role_ == Role::server;
+  std::size_t size = input[1] ^ (masked ? kMaskBit : 0U);
+  std::size_t at = masked ? 6 : 2;
+  const bool long_form = size == 126;
+  if (long_form && input.size() >= 4) {
+    size = static_cast<std::size_t>(input[2] << 8U | input[3]);
+    at += 2;
   }
-  return next_frame(input, output);
+  // An 8-bit `size` of 126 or more without its longer form, or a longer form below 126, is not for here.
+  const bool simple = (first == 0x81 || first == 0x82) && long_form == (size > 125) &&
+                      (!long_form || at > (masked ? 6U : 2U)) && size <= limits_->message_bytes_max &&
+                      input.size() >= at + size;
+  if (!simple) [[unlikely]] return std::nullopt;
+
+  const MutableBytes payload = input.subspan(at, size);
+  const MaskKey key = masked ? load_mask_key(input.data() + at - 4) : MaskKey{};
+  const bool ascii = masked && unmask(payload, key);
+  const auto opcode = static_cast<Opcode>(first & 0x0FU);
+  // RFC6455§8.1: text is UTF-8.
+  if (opcode == Opcode::text && !ascii && !is_valid_utf8(payload)) [[unlikely]] {
+    if (masked) unmask(payload, key);  // as it came: next() finds what is wrong with it, and says so
+    return std::nullopt;
+  }
+  input = input.subspan(at + size);
+  return WholeMessage{.opcode = opcode, .payload = payload};
 }
 
 static_assert(sizeof(Connection) <= 96, "an idle connection is this, a socket and a few pointers");
