@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
 #include <memory>
@@ -148,7 +149,7 @@ class Loop {
   std::vector<Stream*> closing_;
   std::vector<Stream*> finished_;
   std::vector<Stream*> destroying_;
-  std::vector<Stream*> streams_;  // every attached stream, in no order
+  std::deque<Stream*> streams_;  // every attached stream, in no order
   Mailbox mailbox_;
   Timers timers_;
   std::atomic<bool> stopping_ = false;

@@ -2,6 +2,8 @@
 // What the connections of one listener have in common. Owned by their LoopServer, on its thread.
 
 #include <memory>
+#include <string>
+#include <unordered_map>
 
 #include "session/accept_gate.h"
 #include "session/accept_tls.h"
@@ -21,11 +23,15 @@ struct ListenerOptions {
   ProxyProtocol proxy_protocol = ProxyProtocol::off;
 };
 
+class ServerSession;
+
 struct Entrance {
   Site& site;
   const HttpSettings& http;
   AcceptGate& gate;
   ListenerOptions options;
+  // Who the proxy said is at the other end. Here, because most connections come without one.
+  std::unordered_map<const ServerSession*, std::string> announced_peers = {};
 };
 
 }  // namespace fanfare::session

@@ -18,14 +18,14 @@ LoopServer::~LoopServer() {
 }
 
 void LoopServer::listen(net::Descriptor listening, Site& site, ListenerOptions options) {
-  const Entrance& entrance = entrances_.emplace_back(site, options_.http, gate_, std::move(options));
+  Entrance& entrance = entrances_.emplace_back(site, options_.http, gate_, std::move(options));
   listeners_.push_back(loop().listen(std::move(listening), [this, &entrance](net::Descriptor connected) {
     serve(std::move(connected), entrance);
   }));
 }
 
-const Entrance& LoopServer::entrance_of(Site& site) {
-  const auto is_plain = [&](const Entrance& entrance) {
+Entrance& LoopServer::entrance_of(Site& site) {
+  const auto is_plain = [&](Entrance& entrance) {
     return &entrance.site == &site && entrance.options.certificate == nullptr &&
            entrance.options.proxy_protocol == ProxyProtocol::off;
   };
@@ -34,7 +34,7 @@ const Entrance& LoopServer::entrance_of(Site& site) {
   return entrances_.emplace_back(site, options_.http, gate_, ListenerOptions{});
 }
 
-void LoopServer::serve(net::Descriptor connected, const Entrance& entrance) {
+void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {
   if (draining_) return refuse(Refusal::shutting_down);
   if (sessions_.size() >= options_.connections_max) return refuse(Refusal::loop_connections);
   if (const auto entered = gate_.enter(); !entered) return refuse(entered.error());

@@ -55,9 +55,9 @@ class LoopServer {
   const AcceptGate& gate() const { return gate_; }
 
  private:
-  void serve(net::Descriptor connected, const Entrance& entrance);
+  void serve(net::Descriptor connected, Entrance& entrance);
   void refuse(Refusal refusal);
-  const Entrance& entrance_of(Site& site);
+  Entrance& entrance_of(Site& site);
 
   LoopServerOptions options_;
   AcceptGate own_gate_;

@@ -40,12 +40,14 @@ struct ServerSession::Http {
   std::uint32_t requests_in_turn = 0;
 };
 
-ServerSession::ServerSession(SessionTable& table, const Entrance& entrance, AddressLimits::Ticket ticket)
-    : Session(table), entrance_(entrance), http_(std::make_unique<Http>(entrance.http)), ticket_(ticket) {
+ServerSession::ServerSession(SessionTable& table, Entrance& entrance, AddressLimits::Ticket ticket)
+    : Session(table), ticket_(ticket), entrance_(entrance), http_(std::make_unique<Http>(entrance.http)) {
   http_->since_ms = now_ms();
 }
 
-ServerSession::~ServerSession() = default;
+ServerSession::~ServerSession() {
+  entrance_.announced_peers.erase(this);
+}
 
 void ServerSession::on_attached() {
   Session::on_attached();
@@ -81,7 +83,7 @@ void ServerSession::read_proxy_header(MutableBytes bytes) {
   if (!*header) return;
   const MutableBytes rest = bytes.subspan((*header)->size - held_before);
   if ((*header)->source) {
-    announced_ = std::make_unique<std::string>((*header)->source->text());
+    entrance_.announced_peers[this] = (*header)->source->text();
     if (!enter_address(*(*header)->source)) return;
   } else if (const auto address = net::peer_address(fd()); address && !enter_address(*address)) {
     return;
@@ -110,7 +112,8 @@ void ServerSession::drop(Refusal refusal) {
 }
 
 std::string ServerSession::peer() const {
-  if (announced_ != nullptr) return *announced_;
+  const auto announced = entrance_.announced_peers.find(this);
+  if (announced != entrance_.announced_peers.end()) return announced->second;
   const auto address = net::peer_address(fd());
   return address ? address->text() : "";
 }

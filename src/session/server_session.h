@@ -17,7 +17,7 @@ namespace fanfare::session {
 class ServerSession final : public Session {
  public:
   // The entrance outlives the session, which has entered its gate; `ticket` is for its address.
-  ServerSession(SessionTable& table, const Entrance& entrance, AddressLimits::Ticket ticket);
+  ServerSession(SessionTable& table, Entrance& entrance, AddressLimits::Ticket ticket);
   ~ServerSession() override;
 
   // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing.
@@ -54,10 +54,11 @@ class ServerSession final : public Session {
 
   Site& site() const { return entrance_.site; }
 
-  const Entrance& entrance_;
-  std::unique_ptr<Http> http_;
-  std::unique_ptr<std::string> announced_;  // by the proxy
   AddressLimits::Ticket ticket_;
+  Entrance& entrance_;
+  std::unique_ptr<Http> http_;
 };
+
+static_assert(sizeof(ServerSession) <= 152, "this, times the connections, is what waiting for messages costs");
 
 }  // namespace fanfare::session

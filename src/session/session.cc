@@ -41,12 +41,16 @@ std::string_view name_of(Cause cause) {
 
 Session::~Session() = default;
 
+SessionId Session::id() const {
+  return table_.id_of(*this);
+}
+
 std::uint32_t Session::now_ms() const {
   return table_.now_ms();
 }
 
 void Session::join_table() {
-  if (id_.generation == 0) table_.add(*this);
+  if (place_ == kNoPlace) table_.add(*this);
 }
 
 void Session::on_attached() {
@@ -55,7 +59,7 @@ void Session::on_attached() {
 
 void Session::open(Endpoint& endpoint, ws::Connection::Options options) {
   endpoint_ = &endpoint;
-  connection_.emplace(std::move(options));
+  connection_ = ws::Connection(std::move(options));
   phase_ = Phase::open;
   deadline_from_ms_ = idle_since_ms_ = now_ms();
   endpoint.on_open(*this);
@@ -138,13 +142,13 @@ MutableBytes Session::consume(MutableBytes input) {
   };
   while (may_go_on()) {
     const std::size_t before = input.size();
-    if (const auto message = connection_->next_whole_message(input)) [[likely]] {
+    if (const auto message = connection_.next_whole_message(input)) [[likely]] {
       ++turn_frames_;
       add_turn_bytes(before - input.size());
       hand_out(message->opcode, message->payload);
       continue;
     }
-    const auto event = connection_->next(input, *this);
+    const auto event = connection_.next(input, *this);
     add_turn_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
     if (!event) break;
     ++turn_frames_;
@@ -204,27 +208,27 @@ SendResult Session::send(ws::Opcode opcode, Bytes payload) {
   const SessionSettings& settings = endpoint_->settings();
   const std::size_t after = queued_bytes() + ws::kHeaderBytesMax + payload.size();
   if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
-    connection_->send(opcode, payload, *this);
+    connection_.send(opcode, payload, *this);
     had_message_ = true;
     table_.counters().messages_sent.add();
     return SendResult::queued;
   }
   if (!has_room()) return SendResult::closed;
-  connection_->send(opcode, payload, *this);
+  connection_.send(opcode, payload, *this);
   had_message_ = true;
   return after_queueing();
 }
 
 SendResult Session::send_frame(const SharedBytes& frame) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
-  push(connection_->shared_form(frame));
+  push(connection_.shared_form(frame));
   had_message_ = true;
   return after_queueing();
 }
 
 SendResult Session::ping(Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
-  connection_->ping(payload, *this);
+  connection_.ping(payload, *this);
   return after_queueing();
 }
 
@@ -240,21 +244,21 @@ SendResult Session::after_queueing() {
 // counts is what already waits when it comes.
 bool Session::has_room(std::size_t allowance) {
   if (queued_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
-  connection_->close(ws::close_code::try_again_later, "reading too slowly", *this);
+  connection_.close(ws::close_code::try_again_later, "reading too slowly", *this);
   begin_closing(Cause::slow_consumer);
   return false;
 }
 
 void Session::start_closing(std::uint16_t code, std::string_view reason) {
   if (phase_ != Phase::open) return;
-  connection_->close(code, reason, *this);
+  connection_.close(code, reason, *this);
   begin_closing(Cause::we_closed);
 }
 
 void Session::shut_down(std::uint16_t code, std::string_view reason) {
   if (phase_ == Phase::handshake) return close();
   if (phase_ != Phase::open) return;
-  connection_->close(code, reason, *this);
+  connection_.close(code, reason, *this);
   begin_closing(Cause::shut_down);
 }
 
@@ -274,7 +278,7 @@ void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std:
 }
 
 void Session::leave() {
-  if (connection_->should_close_transport()) finish_writing();
+  if (connection_.should_close_transport()) finish_writing();
 }
 
 void Session::pause() {
@@ -316,7 +320,7 @@ void Session::on_lost(const net::OsError&) {
 
 void Session::on_detached() {
   end(phase_ == Phase::closing ? cause_ : Cause::shut_down, ws::close_code::abnormal);
-  if (id_.generation != 0) table_.remove(*this);
+  if (place_ != kNoPlace) table_.remove(*this);
 }
 
 void Session::check_open(std::uint32_t now) {
@@ -326,7 +330,7 @@ void Session::check_open(std::uint32_t now) {
   if (paused_) return;
   const SessionSettings& settings = endpoint_->settings();
   if (settings.idle_timeout > Duration::zero() && now - idle_since_ms_ >= to_ms(settings.idle_timeout)) {
-    connection_->close(ws::close_code::policy_violation, "no message for too long", *this);
+    connection_.close(ws::close_code::policy_violation, "no message for too long", *this);
     return begin_closing(Cause::idle_timeout);
   }
   if (settings.ping_interval == Duration::zero()) return;
@@ -337,7 +341,7 @@ void Session::check_open(std::uint32_t now) {
   } else if (!awaiting_pong_ && since >= to_ms(settings.ping_interval)) {
     deadline_from_ms_ = now;
     awaiting_pong_ = true;
-    connection_->ping({}, *this);
+    connection_.ping({}, *this);
   }
 }
 

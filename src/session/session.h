@@ -60,7 +60,7 @@ class Session : public net::Stream {
   bool is_open() const { return phase_ == Phase::open; }
   // send() said congested, and on_drained has not been called since.
   bool is_congested() const { return congested_; }
-  SessionId id() const { return id_; }
+  SessionId id() const;
   Endpoint& endpoint() const { return *endpoint_; }
 
   template <typename Data>
@@ -74,7 +74,7 @@ class Session : public net::Stream {
 
   // The handshake is done: the WebSocket begins.
   void open(Endpoint& endpoint, ws::Connection::Options options);
-  bool was_opened() const { return connection_.has_value(); }
+  bool was_opened() const { return phase_ != Phase::handshake; }
   void receive_messages(MutableBytes input);
 
   // Takes its place in the table, once: on_attached does it for those that did not need one earlier.
@@ -117,6 +117,7 @@ class Session : public net::Stream {
   // server's FIN first, unless it failed the connection.
   void leave();
 
+  static constexpr std::uint32_t kNoPlace = UINT32_MAX;
   struct Unread {
     std::vector<std::uint8_t> bytes;
     std::size_t done = 0;
@@ -127,12 +128,8 @@ class Session : public net::Stream {
   Endpoint* endpoint_ = nullptr;
   std::unique_ptr<SessionData> data_;
   std::unique_ptr<Unread> unread_;  // received while paused, or past the share of a turn
-  std::optional<ws::Connection> connection_;
-  SessionId id_;
-  std::uint32_t deadline_from_ms_ = 0;  // when the last ping went out, or when closing began
-  std::uint32_t turn_bytes_ = 0;        // of the turn turn_, as turn_frames_
-  std::uint16_t turn_frames_ = 0;
-  std::uint16_t turn_ = 0;
+  // What follows lies in its padding, as far as there is some.
+  [[no_unique_address]] ws::Connection connection_;  // from open() on
   Phase phase_ = Phase::handshake;
   Cause cause_ = Cause::we_closed;
   bool paused_ : 1 = false;
@@ -140,6 +137,11 @@ class Session : public net::Stream {
   bool congested_ : 1 = false;
   bool had_message_ : 1 = false;  // since the last sweep
   bool end_waits_ : 1 = false;    // the peer's FIN came, behind what is unread
+  std::uint16_t turn_frames_ = 0;  // of the turn turn_, as turn_bytes_
+  std::uint16_t turn_ = 0;
+  std::uint32_t place_ = kNoPlace;      // in the table
+  std::uint32_t deadline_from_ms_ = 0;  // when the last ping went out, or when closing began
+  std::uint32_t turn_bytes_ = 0;
 };
 
 }  // namespace fanfare::session

@@ -37,6 +37,11 @@ ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
   return *deflate_pools_.emplace_back(std::make_unique<ws::DeflatePool>(options));
 }
 
+SessionId SessionTable::id_of(const Session& session) const {
+  if (session.place_ == Session::kNoPlace) return {};
+  return {.place = session.place_, .generation = places_[session.place_].generation};
+}
+
 void SessionTable::close_all() {
   while (size_ > 0) {
     for_each([](Session& session) { session.close(); });
@@ -52,18 +57,19 @@ void SessionTable::add(Session& session) {
   const std::uint32_t place = free_places_.back();
   free_places_.pop_back();
   places_[place].session = &session;
-  session.id_ = {.place = place, .generation = ++places_[place].generation};
+  ++places_[place].generation;
+  session.place_ = place;
   ++size_;
 }
 
 void SessionTable::remove(Session& session) {
-  places_[session.id_.place].session = nullptr;
-  free_places_.push_back(session.id_.place);
+  places_[session.place_].session = nullptr;
+  free_places_.push_back(session.place_);
   --size_;
 }
 
 void SessionTable::go_on_next_turn(Session& session) {
-  going_on_.push_back(session.id_);
+  going_on_.push_back(session.id());
   if (going_on_.size() > 1) return;
   loop_.post([self = self_] {
     if (*self != nullptr) (*self)->go_on();

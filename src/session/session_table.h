@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -75,6 +76,7 @@ class SessionTable {
     std::uint32_t generation = 0;
   };
 
+  SessionId id_of(const Session& session) const;
   void go_on();
   void add(Session& session);
   void remove(Session& session);
@@ -87,7 +89,7 @@ class SessionTable {
   SystemRandom random_;
   SessionCounters counters_;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
-  std::vector<Place> places_;
+  std::deque<Place> places_;
   std::vector<std::uint32_t> free_places_;
   std::size_t size_ = 0;
   std::vector<SessionId> going_on_;      // in the next turn

@@ -83,6 +83,7 @@ class Connection {
     Random* random = nullptr;                // masking keys; a server needs none. Outlives the connection
     std::unique_ptr<MessageCodec> codec;     // null: no compression was agreed on
   };
+  Connection() = default;  // to be assigned to
   explicit Connection(Options options);
 
   // Consumes from the front of `input`, which it may modify (it unmasks in place), up to and with the frame
@@ -141,13 +142,13 @@ class Connection {
   void write_close(std::uint16_t code, std::string_view reason, Output& output);
   void write(const OutgoingFrame& frame, Output& output) { write_frame(output, role_, random_, frame); }
 
-  const Limits* limits_;
-  Random* random_;
+  const Limits* limits_ = nullptr;
+  Random* random_ = nullptr;
   std::unique_ptr<MessageCodec> codec_;
   IncomingPtr incoming_;
-  Role role_;
-  State state_ = State::open;
-  bool sending_message_ = false;  // a fragmented one
+  Role role_ : 1 = Role::server;
+  State state_ : 2 = State::open;
+  bool sending_message_ : 1 = false;  // a fragmented one
 };
 inline std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) {
   if (incoming_ != nullptr || !is_reading(state_) || input.size() < 2) return std::nullopt;
