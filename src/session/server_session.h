@@ -59,6 +59,7 @@ class ServerSession final : public Session {
   std::unique_ptr<Http> http_;
 };
 
-static_assert(sizeof(ServerSession) <= 152, "this, times the connections, is what waiting for messages costs");
+static_assert(sizeof(ServerSession) <= 152,
+              "this, times the connections, is what waiting for messages costs");
 
 }  // namespace fanfare::session

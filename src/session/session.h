@@ -135,8 +135,8 @@ class Session : public net::Stream {
   bool paused_ : 1 = false;
   bool awaiting_pong_ : 1 = false;
   bool congested_ : 1 = false;
-  bool had_message_ : 1 = false;  // since the last sweep
-  bool end_waits_ : 1 = false;    // the peer's FIN came, behind what is unread
+  bool had_message_ : 1 = false;   // since the last sweep
+  bool end_waits_ : 1 = false;     // the peer's FIN came, behind what is unread
   std::uint16_t turn_frames_ = 0;  // of the turn turn_, as turn_bytes_
   std::uint16_t turn_ = 0;
   std::uint32_t place_ = kNoPlace;      // in the table

@@ -165,7 +165,8 @@ inline std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& 
   const bool simple = (first == 0x81 || first == 0x82) && long_form == (size > 125) &&
                       (!long_form || at > (masked ? 6U : 2U)) && size <= limits_->message_bytes_max &&
                       input.size() >= at + size;
-  if (!simple) [[unlikely]] return std::nullopt;
+  if (!simple) [[unlikely]]
+    return std::nullopt;
 
   const MutableBytes payload = input.subspan(at, size);
   const MaskKey key = masked ? load_mask_key(input.data() + at - 4) : MaskKey{};

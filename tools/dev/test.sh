@@ -142,9 +142,17 @@ soak_short() {
     --server $programs/echo_server --client $programs/soak_client
 }
 
-tidy() {
-  # The tests themselves are left to ./dev lint: they are half of the files and most of the time.
-  check "clang-tidy" tidy python3 tools/tidy.py --without-tests build/asan || true
+# The tests themselves are left to ./dev lint: they are half of the files and most of the time. It runs beside
+# the steps that mostly wait, and gives way to them.
+begin_tidy() {
+  nice -n 19 python3 tools/tidy.py --without-tests build/asan >"$LOGS/tidy-run.log" 2>&1 </dev/null &
+  tidy_pid=$!
+  trap 'kill "$tidy_pid" 2>/dev/null || true' EXIT
+}
+end_tidy() { check "clang-tidy, the rest of it" tidy follow_tidy || true; }
+follow_tidy() {
+  tail --pid="$tidy_pid" -n +1 -f "$LOGS/tidy-run.log"
+  wait "$tidy_pid"
 }
 
 fuzz_smoke() {
@@ -152,7 +160,6 @@ fuzz_smoke() {
 }
 
 end_to_end() {
-  check "build release" build-release configure_and_build release || return 0
   suite "rude clients" attacks count_conformance python3 tests/attacks/run.py \
     --server build/release/tests/programs/echo_server
   suite "conformance" conformance count_conformance python3 tests/conformance/run.py \
@@ -182,9 +189,12 @@ else
   unit_tests_asan
   if [[ -z $quick ]]; then
     soak_short
-    tidy
     unit_tests_tsan
-    end_to_end
+    released=
+    if check "build release" build-release configure_and_build release; then released=yes; fi
+    begin_tidy
+    if [[ -n $released ]]; then end_to_end; fi
+    end_tidy
     fuzz_smoke
   fi
 fi
