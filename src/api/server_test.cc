@@ -114,8 +114,23 @@ TEST(Server, AnswersRequestsByRouteAndMethod) {
   EXPECT_THAT(not_allowed, HasSubstr("Allow: GET"));
   EXPECT_THAT(client.request("GET", "/hello"), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(client.request("GET", "/ws"), StartsWith("HTTP/1.1 426 "));
+  EXPECT_THAT(client.request("POST", "/ws"), StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(client.request("GET", "/hello/%zz"), StartsWith("HTTP/1.1 400 "));
   EXPECT_THAT(RawClient(server.port()).upgrade("/nowhere"), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST(Server, OnlyAGetCanAskForAWebSocket_RFC6455_4_2_1) {
+  Server server({.port = 0, .threads = 1});
+  server.websocket("/ws", {});
+  server.http("POST", "/form", [](const Request&) -> Response { return {.body = "posted"}; });
+  start(server);
+  constexpr std::string_view kUpgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n";
+  RawClient client(server.port());
+  EXPECT_THAT(client.request("POST", "/form", kUpgrade), HasSubstr("posted"));
+  const std::string refused = client.request("POST", "/ws", kUpgrade);
+  EXPECT_THAT(refused, StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(refused, HasSubstr("Allow: GET\r\n"));
+  EXPECT_THAT(refused, HasSubstr("broken rule: the handshake is a GET request (RFC6455§4.2.1)"));
 }
 
 TEST(Server, AnAnswerMayComeLaterFromAnotherThreadOrNever) {

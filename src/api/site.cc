@@ -22,8 +22,11 @@ session::HttpResponse plain(int status, std::string body) {
   return {.status = status, .body = std::move(body), .headers = {}};
 }
 
-session::HttpResponse websocket_only() {
-  ws::UpgradeRefusal refusal = ws::refuse_upgrade(ws::Rule::handshake_upgrade_missing);
+// To a plain request where there is only a WebSocket.
+session::HttpResponse websocket_only(std::string_view method) {
+  const bool could_upgrade = method == "GET" || method == "HEAD";
+  ws::UpgradeRefusal refusal = ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
+                                                                : ws::Rule::handshake_method_not_get);
   return {.status = refusal.status, .body = refusal.reason + "\n", .headers = std::move(refusal.headers)};
 }
 
@@ -113,7 +116,7 @@ void ApiSite::on_request(session::ServerSession& session, const http::Request& r
     return session.respond(answer);
   }
   for (const UpgradeEntry& entry : core_.upgrades()) {
-    if (entry.path.match(target->segments)) return session.respond(websocket_only());
+    if (entry.path.match(target->segments)) return session.respond(websocket_only(request.method));
   }
   session.respond(plain(404, "there is nothing here\n"));
 }

@@ -68,9 +68,12 @@ session::UpgradeDecision GatewaySite::on_upgrade(session::ServerSession&, const 
 }
 
 session::HttpResponse GatewaySite::refusal(const Route& route) const {
-  session::HttpResponse response{.status = route.status == 0 ? 404 : route.status,
-                                 .body = std::string(route.explanation) + "\n",
-                                 .headers = {}};
+  // Who asks for a WebSocket where there is a page gets as far as here, too.
+  const bool is_refused = route.action == Action::refuse;
+  session::HttpResponse response{
+      .status = is_refused ? route.status : 404,
+      .body = is_refused ? std::string(route.explanation) + "\n" : "there is no WebSocket here\n",
+      .headers = {}};
   if (!route.allow.empty()) response.headers.push_back({.name = "Allow", .value = std::string(route.allow)});
   if (response.status == 426) {
     for (ws::OwnedHeader& header : owned(upgrade_headers())) response.headers.push_back(std::move(header));

@@ -154,6 +154,11 @@ std::expected<bool, Error> HeadCollector::collect(Bytes& input) {
                                              : limits_.head_bytes_max;
     const std::size_t room = limit - bytes_.size();
     const std::string_view window = as_text(input.first(std::min(room, input.size())));
+    // RFC9112§3: a start line begins with a method or "HTTP". What does not, such as a TLS record, never
+    // becomes a head, and whoever sends it need not wait for the handshake's timeout to learn that.
+    if (bytes_.empty() && !is_token(window.substr(0, 1)) && window[0] != '\r' && window[0] != '\n') {
+      return std::unexpected(Error{400, "what came is not HTTP"});
+    }
     const std::size_t line_feed = window.find('\n');
     const std::size_t taken = line_feed == std::string_view::npos ? window.size() : line_feed + 1;
     bytes_.append(window.substr(0, taken));

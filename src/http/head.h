@@ -29,7 +29,8 @@ class HeadCollector {
   explicit HeadCollector(Limits limits) : limits_(limits) {}
 
   // Takes bytes from the front of `input`; true when the head is complete, and then `input` begins after it.
-  // Errors: 431 head too large, 414 start line too long, 400 a line feed without its carriage return.
+  // Errors: 431 head too large, 414 start line too long, 400 a line feed without its carriage return, or a
+  // first byte that no start line has.
   std::expected<bool, Error> collect(Bytes& input);
   const std::string& bytes() const { return bytes_; }
   void clear();

@@ -200,6 +200,14 @@ TEST(RequestParser, Targets_RFC9112_3_2) {
   EXPECT_EQ(target("a"), "400");
 }
 
+TEST(RequestParser, WhatCannotBeHttpIsRefusedAtItsFirstByte_RFC9112_3) {
+  for (const std::string_view start : {"\x16", " ", "\x80", "{", "\r\n\x16"}) {
+    EXPECT_EQ(refused(start), 400);
+  }
+  EXPECT_TRUE(parsed("\r").requests.empty());
+  EXPECT_TRUE(parsed("G").requests.empty());
+}
+
 TEST(RequestParser, Expect_RFC9110_10_1_1) {
   RequestParser parser;
   const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-Continue\r\n\r\n";

@@ -189,7 +189,8 @@ void ServerSession::read_requests(MutableBytes bytes) {
     http_->keep_alive = request.keep_alive;
     http_->head_only = request.method == "HEAD";
     http_->version_minor = request.version_minor;
-    if (ws::is_upgrade(request.headers)) {
+    // RFC9110§7.8: a server may ignore Upgrade. Nothing but a GET can become a WebSocket (RFC6455§4.2.1).
+    if (request.method == "GET" && ws::is_upgrade(request.headers)) {
       if (!upgrade(request)) continue;
       // What follows the request is the first of the WebSocket's bytes.
       return receive_messages(bytes.subspan(bytes.size() - input.size()));

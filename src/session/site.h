@@ -37,6 +37,7 @@ class Site {
   // A whole request, borrowed for the call. The answer is session.respond(), now or later (keep the id); the
   // next request of the connection is read after it.
   virtual void on_request(ServerSession& session, const http::Request& request) = 0;
+  // A GET that asks for a WebSocket, rightly or not.
   virtual UpgradeDecision on_upgrade(ServerSession& session, const http::Request& request) = 0;
   // After each answer, those the session gives by itself (400, 408, ...) and accepted upgrades (101)
   // included.

@@ -152,8 +152,8 @@ std::string UpgradeAccept::response(std::span<const HeaderField> extra) const {
 UpgradeRefusal refuse_upgrade(Rule rule) {
   const RuleInfo& broken = info(rule);
   FANFARE_CHECK(broken.code >= 400 && broken.code <= 599);
-  UpgradeRefusal refusal{
-      .rule = rule, .status = broken.code, .reason = std::string(broken.sentence), .headers = {}};
+  UpgradeRefusal refusal{.rule = rule, .status = broken.code, .reason = "", .headers = {}};
+  refusal.reason = "broken rule: " + std::string(broken.sentence) + " (" + std::string(broken.clause) + ")";
   // RFC9110§15.5.6: 405 lists what is allowed; RFC9110§15.5.22: 426 names the protocol to upgrade to.
   if (refusal.status == 405) refusal.headers.push_back({"Allow", "GET"});
   if (refusal.status == 426) {

@@ -67,7 +67,7 @@ struct UpgradeAccept {
 struct UpgradeRefusal {
   Rule rule;                         // what the client broke
   int status;                        // 400, 403, 405, 426, 431 or 505
-  std::string reason;                // one sentence for the body
+  std::string reason;                // for the body: "broken rule: Upgrade names websocket (RFC6455§4.2.1)"
   std::vector<OwnedHeader> headers;  // what the status asks for: Allow, Upgrade, Sec-WebSocket-Version
 };
 

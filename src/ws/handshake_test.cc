@@ -49,7 +49,8 @@ void expect_refused(const Request& request, Rule rule, int status, const Upgrade
   ASSERT_FALSE(answer.has_value());
   EXPECT_EQ(info(answer.error().rule).name, info(rule).name);
   EXPECT_EQ(answer.error().status, status);
-  EXPECT_FALSE(answer.error().reason.empty());
+  EXPECT_EQ(answer.error().reason,
+            "broken rule: " + std::string(info(rule).sentence) + " (" + std::string(info(rule).clause) + ")");
 }
 
 TEST(Handshake, AcceptsTheRequestOfTheStandard_RFC6455_1_3) {

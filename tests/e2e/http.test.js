@@ -100,6 +100,15 @@ test("one port with projects and chains", async (t) => {
     }
   });
 
+  await t.test("a POST is JSON-RPC whatever it would upgrade to, a page is none to upgrade", async () => {
+    const body = '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}';
+    const answer = await ask(network, { method: "POST", headers: { upgrade: "websocket", connection: "Upgrade" }, body });
+    assert.equal(answer.status, 200);
+    assert.equal(JSON.parse(answer.text).result, "0x7a69");
+    const page = await ask(`${at}/healthz`, { headers: UPGRADE });
+    assert.deepEqual([page.status, page.text], [404, "there is no WebSocket here\n"]);
+  });
+
   await t.test("503 past maxConnectionsPerNetwork, and room again when one leaves", async (t) => {
     await until("no connection is left", async () => (await metric(fanfare, "fanfare_websocket_connections")) === 0);
     const raws = [];
