@@ -67,20 +67,20 @@ void ChainSource::move_heads_to_chain(Instant now) {
   for (HeadEvent& event : heads_.take_events()) chain_.on_head_event(std::move(event), now);
 }
 
-void ChainSource::set_interest(const Interest& interest, Instant now) {
+void ChainSource::set_interest(std::size_t loop_index, const Interest& interest, Instant now) {
   now_ = now;
-  if (interest.logs) {
-    chain_.want_logs_from(interest.logs_from_block, now);
-  } else if (chain_.wants_logs()) {
-    chain_.stop_logs(now);
-  }
-  pending_.set_wanted(interest.pending, now);
-  syncing_.set_wanted(interest.syncing, now);
-  if (interest.receipts) {
-    history_.want_receipts_from(interest.receipts_from_block);
-  } else {
-    history_.stop_receipts();
-  }
+  if (interests_.size() <= loop_index) interests_.resize(loop_index + 1);
+  const Interest before = std::exchange(interests_[loop_index], interest);
+  Interest all;
+  for (const Interest& one : interests_) all = merged(all, one);
+  const bool same_logs = before.logs && before.logs_after == interest.logs_after;
+  if (interest.logs && !same_logs) chain_.want_logs_from(history_.first_after(interest.logs_after), now);
+  if (!all.logs && chain_.wants_logs()) chain_.stop_logs(now);
+  pending_.set_wanted(all.pending, now);
+  syncing_.set_wanted(all.syncing, now);
+  if (!all.receipts) history_.stop_receipts();
+  const bool same_receipts = before.receipts && before.receipts_after == interest.receipts_after;
+  if (interest.receipts && !same_receipts) history_.want_receipts_after(interest.receipts_after);
 }
 
 std::vector<UpstreamCall> ChainSource::take_calls() {

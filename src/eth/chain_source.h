@@ -8,6 +8,7 @@
 //
 // No I/O. One thread.
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,8 +50,8 @@ class ChainSource {
   void on_timer(Instant now);
   // False: no call of ours (any more).
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
-  // What the subscriptions of all loops together need.
-  void set_interest(const Interest& interest, Instant now);
+  // What the subscriptions of one loop need from now on; loops are counted from 0.
+  void set_interest(std::size_t loop_index, const Interest& interest, Instant now);
   // Something hints at a new head: asks at once.
   void poll_now(Instant now);
   // What a node tells by itself (its eth_subscribe). Heads are hints: what is announced is always asked for.
@@ -87,7 +88,8 @@ class ChainSource {
   PendingSource pending_;
   SyncingSource syncing_;
   History history_;
-  Instant now_{};  // of the last call in
+  std::vector<Interest> interests_;  // by loop
+  Instant now_{};                    // of the last call in
 };
 
 }  // namespace fanfare::eth

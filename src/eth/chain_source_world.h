@@ -51,6 +51,12 @@ inline void fill_with_receipts(SimulatedBlock& block, Random& random, std::uint6
   }
 }
 
+inline std::string receipts_json(const SimulatedBlock& block) {
+  std::string all = "[";
+  for (const std::string& receipt : block.receipts) all += (all.size() > 1 ? "," : "") + receipt;
+  return all + "]";
+}
+
 // One subscription's notifications, in order: the `result` or the `notice` of each, and the last cursor.
 struct RecordingSubscriber final : pubsub::Subscriber {
   bool deliver(const SharedBytes& frame) override {
@@ -87,12 +93,12 @@ struct ChainSourceWorld {
 
   void subscribe(ConnectionKey key, RecordingSubscriber& subscriber, const std::string& params) {
     const std::string id = manager.subscribe(key, subscriber, params).value();
-    source.set_interest(manager.interest(), now);
+    source.set_interest(0, manager.interest(), now);
     if (const auto missing = manager.activate(key, id)) ask_history(*missing);
   }
   void drop(ConnectionKey key) {
     manager.drop(key);
-    source.set_interest(manager.interest(), now);
+    source.set_interest(0, manager.interest(), now);
   }
   // The subscriber reads again.
   void drained(ConnectionKey key) {
@@ -117,7 +123,7 @@ struct ChainSourceWorld {
         if (added->logs) manager.publish_logs(*added->header, *added->logs, false);
         if (added->logs) manager.note_told(*added->header);
       } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
-        manager.publish_logs(*late->header, *late->logs, false);
+        manager.publish_late_logs(*late->header, *late->logs);
       } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
         if (removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
         manager.note_removed(*removed->header);

@@ -231,10 +231,11 @@ TEST(ChainView, ASubscriptionMadeJustBeforeABlockGetsItsLogs) {
   // Subscribed when the loop knew block 2; the interest arrives after 3 and 4 were announced.
   world.manager.activate(1, world.manager.subscribe(1, logs, R"(["logs",{}])").value());
   const Interest interest = world.manager.interest();
-  EXPECT_EQ(interest.logs_from_block, 3U);
+  ASSERT_TRUE(interest.logs_after);
+  EXPECT_EQ(interest.logs_after->number, 2U);
   world.node.mine(2);
   world.tick();
-  world.source.set_interest(interest, world.now);
+  world.source.set_interest(0, interest, world.now);
   world.node.mine(1);
   world.settle();
   world.catch_up();
@@ -243,6 +244,23 @@ TEST(ChainView, ASubscriptionMadeJustBeforeABlockGetsItsLogs) {
   logs.results.clear();
   world.catch_up();
   EXPECT_EQ(short_form(logs.results), (Strings{"5:0-", "4:0-", "4:0+", "5:0+"}));
+}
+
+// And the blocks after it are another branch's by the time the interest arrives.
+TEST(ChainView, WhoSubscribedOnABranchThatIsGoneGetsTheLogsOfTheOneThatCame) {
+  World world;
+  give_logs(world, 1);
+  world.start();
+  world.node.mine(4);
+  world.tick();
+  RecordingSubscriber logs;
+  world.manager.activate(1, world.manager.subscribe(1, logs, R"(["logs",{}])").value());
+  const Interest interest = world.manager.interest();
+  world.node.reorg(2, 2);
+  world.catch_up();
+  world.source.set_interest(0, interest, world.now);
+  world.settle();
+  EXPECT_EQ(short_form(logs.results), (Strings{"3:0+", "4:0+"}));
 }
 
 TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
@@ -255,7 +273,7 @@ TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.tick();
   world.manager.drop(1);
-  world.source.set_interest(world.manager.interest(), world.now);
+  world.source.set_interest(0, world.manager.interest(), world.now);
   world.publish();
   EXPECT_EQ(world.all<BlockAdded>().size(), 1U);  // what waited for logs goes on without
   world.node.asked.clear();

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "eth/interest.h"
 
 namespace fanfare::eth {
 
@@ -34,6 +33,7 @@ void History::on_event(ChainEvent& event) {
     const Header& header = *baseline->header;
     while (!chain_.empty() && tip() > header.number) take_back_tip();
     if (chain_.empty() || chain_.back().header->hash != header.hash) push(baseline->header, nullptr);
+    receipts_next_ = header.number + 1;  // nobody is told of a baseline
   } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
     push(added->header, added->logs);
   } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
@@ -41,11 +41,9 @@ void History::on_event(ChainEvent& event) {
   } else if (auto* removed = std::get_if<BlockRemoved>(&event)) {
     if (!chain_.empty() && chain_.back().header->hash == removed->header->hash) {
       if (removed->logs == nullptr) removed->logs = chain_.back().logs;
-      chain_.pop_back();
+      take_back_tip();
     }
     remember_branch({.header = removed->header, .logs = removed->logs});
-    // Who was live when it went is told of the block that takes its place, wherever telling began.
-    if (receipts_from_) receipts_from_ = std::min(*receipts_from_, removed->header->number);
   } else if (std::holds_alternative<Gap>(event)) {
     chain_.clear();
   }
@@ -54,13 +52,25 @@ void History::on_event(ChainEvent& event) {
 // What was announced and does not lead to this block is not of the chain any more.
 void History::push(const HeaderPtr& header, const BlockLogsPtr& logs) {
   while (!chain_.empty() && chain_.back().header->hash != header->parent_hash) take_back_tip();
-  chain_.push_back({.header = header, .logs = logs});
+  if (chain_.empty()) receipts_next_ = header->number;
+  chain_.push_back(with_what_is_known({.header = header, .logs = logs}));
   // A position at the end of the window names ancestors that may be asked for too.
   const std::size_t most = std::size_t{options_.window_blocks} + 1 + Position::kAncestorsMax;
   while (chain_.size() > most) chain_.pop_front();
 }
 
+// A block that was gone and is of the chain again: what was learnt of it then is as true now.
+History::Block History::with_what_is_known(Block block) {
+  const auto gone = branches_.extract(block.header->hash);
+  if (gone.empty()) return block;
+  std::erase(branches_by_age_, gone.key());
+  if (block.logs == nullptr) block.logs = gone.mapped().logs;
+  block.receipts = gone.mapped().receipts;
+  return block;
+}
+
 void History::take_back_tip() {
+  receipts_next_ = std::min(receipts_next_, tip());
   remember_branch(std::move(chain_.back()));
   chain_.pop_back();
 }
@@ -101,7 +111,7 @@ Position History::position_at(std::uint64_t number) const {
   return trail.position(Position::kAll);
 }
 
-// --- one job ---------------------------------------------------------------------------------------
+// --- jobs ------------------------------------------------------------------------------------------
 
 History::JobId History::resume(const Position& from, const HistoryNeeds& needs, Instant now) {
   jobs_.push_back(
@@ -110,7 +120,8 @@ History::JobId History::resume(const Position& from, const HistoryNeeds& needs, 
 }
 
 void History::pump(Instant now) {
-  if (jobs_.empty() && fetches_.empty() && !receipts_from_) return;
+  status_.receipts_late = receipts_late();
+  if (jobs_.empty() && fetches_.empty() && !receipts_wanted_) return;
   ++pumps_;
   reached_for_.reset();
   std::erase_if(given_up_, [now](const auto& one) { return one.second <= now; });
@@ -133,24 +144,39 @@ void History::pump(Instant now) {
   });
   if (jobs_.empty()) older_.clear();
   status_.jobs = jobs_.size();
+  status_.receipts_late = receipts_late();
 }
 
-void History::want_receipts_from(std::uint64_t first_block) {
-  if (first_block == Interest::kFromNow) first_block = chain_.empty() ? 0 : tip() + 1;
-  receipts_from_ = std::min(receipts_from_.value_or(first_block), first_block);
+// --- receipts, to those who are live ---------------------------------------------------------------
+
+void History::want_receipts_after(const std::optional<BlockId>& after) {
+  if (!std::exchange(receipts_wanted_, true)) receipts_next_ = chain_.empty() ? 0 : tip() + 1;
+  receipts_next_ = std::min(receipts_next_, first_after(after));
 }
 
-// To those who are live, in order.
+// From a block that nobody remembers they may have parted anywhere.
+std::uint64_t History::first_after(const std::optional<BlockId>& after) const {
+  if (chain_.empty()) return 0;  // it begins with what is announced next
+  if (!after) return first();
+  BlockId at = *after;
+  while (!on_chain(at.number, at.hash)) {
+    const auto gone = branches_.find(at.hash);
+    if (at.number <= first() || gone == branches_.end()) return first();
+    at = {.number = at.number - 1, .hash = gone->second.header->parent_hash};
+  }
+  return at.number + 1;
+}
+
+// In the order of the blocks; all that is missing is asked for at once.
 void History::tell_receipts(Instant now) {
-  receipts_are_late_ = false;
-  if (!receipts_from_) return;
-  for (Block& block : chain_) {
-    if (block.receipts_told || block.header->number < *receipts_from_) continue;
+  if (!receipts_wanted_ || chain_.empty()) return;
+  receipts_next_ = std::max(receipts_next_, first());
+  for (std::uint64_t number = receipts_next_; number <= tip(); ++number) {
+    const Block& block = at(number);
     const FetchKey key{.what = FetchKey::What::receipts, .hash = block.header->hash};
     const Have have = block.receipts ? Have::yes : want(key, options_.attempts_max, now);
-    receipts_are_late_ |= have == Have::not_yet;
-    if (receipts_are_late_) continue;
-    block.receipts_told = true;
+    if (have == Have::not_yet || number != receipts_next_) continue;
+    ++receipts_next_;
     if (have == Have::yes) {
       receipts_events_.emplace_back(ReceiptsKnown{.header = block.header, .receipts = block.receipts});
     } else {
@@ -158,6 +184,12 @@ void History::tell_receipts(Instant now) {
     }
   }
 }
+
+std::uint64_t History::receipts_late() const {
+  return receipts_wanted_ && !chain_.empty() && receipts_next_ <= tip() ? tip() + 1 - receipts_next_ : 0;
+}
+
+// --- one job ---------------------------------------------------------------------------------------
 
 // Empty: something has to be waited for. Looks at everything anew each time, so that it does not matter what
 // happened to the chain in between.
@@ -285,7 +317,7 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   // Live only from the head, with little left to send, and when nothing of before is told late.
   const bool is_short = last + 1 - next <= options_.live_blocks_max;
   batch.live = last == tip() && is_short && !(job.needs.logs && logs_are_late_) &&
-               !(job.needs.receipts && receipts_are_late_);
+               !(job.needs.receipts && receipts_late() > 0);
   if (batch.events.empty() && !batch.live) return std::nullopt;
   return batch;
 }

@@ -30,6 +30,7 @@
 #include "eth/block_receipts.h"
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
+#include "eth/interest.h"
 #include "eth/pace.h"
 #include "eth/upstream_call.h"
 
@@ -108,6 +109,7 @@ class History {
     std::uint64_t blocks_fetched = 0;  // headers and logs counted apart
     std::uint64_t missed = 0;          // batches that say what is missing
     std::size_t jobs = 0;
+    std::uint64_t receipts_late = 0;  // announced blocks whose receipts are still to be told
   };
 
   // `call_ids` and `random` outlive it.
@@ -120,10 +122,16 @@ class History {
   // against a block's bloom filter is to be doubted.
   void set_view_state(bool logs_are_late, bool bloom_trusted);
 
-  // Receipts are told live, of announced blocks from this one on, and go on being told from where it was said
-  // first (Interest::kFromNow: from the next block).
-  void want_receipts_from(std::uint64_t first_block);
-  void stop_receipts() { receipts_from_.reset(); }
+  // A loop that has published the chain up to `after` (empty: nothing of it) wants receipts. From here on
+  // those of every block of the chain are told, in the order of the blocks, from the first one that it has
+  // not published; another loop may so be told again what it knows, and drops it by the number
+  // (SubscriptionManager::publish_receipts).
+  void want_receipts_after(const std::optional<BlockId>& after);
+  // The first block of the chain that somebody has not published who published it up to `after`, and that may
+  // be of a branch that is gone.
+  std::uint64_t first_after(const std::optional<BlockId>& after) const;
+  // No loop does any more.
+  void stop_receipts() { receipts_wanted_ = false; }
 
   JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
   void on_timer(Instant now);
@@ -145,7 +153,6 @@ class History {
     HeaderPtr header;
     BlockLogsPtr logs;  // null: not known here
     BlockReceiptsPtr receipts = {};
-    bool receipts_told = false;
   };
   struct Job {
     JobId id = 0;
@@ -172,6 +179,7 @@ class History {
   enum class Have : std::uint8_t { yes, not_yet, never };
 
   void tell_receipts(Instant now);
+  std::uint64_t receipts_late() const;
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
   Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
@@ -190,6 +198,7 @@ class History {
   bool on_chain(std::uint64_t number, const Hash256& hash) const;
   Position position_at(std::uint64_t number) const;
   void push(const HeaderPtr& header, const BlockLogsPtr& logs);
+  Block with_what_is_known(Block block);
   void take_back_tip();
   void remember_branch(Block block);
   Block* find_block(const Hash256& hash);
@@ -210,8 +219,10 @@ class History {
   std::deque<Hash256> branches_by_age_;
   bool logs_are_late_ = false;
   bool bloom_trusted_ = true;
-  std::optional<std::uint64_t> receipts_from_;
-  bool receipts_are_late_ = false;
+  // While somebody wants receipts: the block whose are to be told next. It goes down with every block that is
+  // taken back, so that whatever takes its place is told, whoever is live and since when.
+  bool receipts_wanted_ = false;
+  std::uint64_t receipts_next_ = 0;
   std::vector<ReceiptsEvent> receipts_events_;
   std::vector<Job> jobs_;
   JobId last_job_ = 0;

@@ -26,7 +26,7 @@ void History::link_older() {
   for (auto block = older_.find(first() - 1); first() > 0 && block != older_.end();
        block = older_.find(first() - 1)) {
     const bool links = block->second->hash == chain_.front().header->parent_hash;
-    if (links) chain_.push_front({.header = std::move(block->second), .logs = nullptr});
+    if (links) chain_.push_front(with_what_is_known({.header = std::move(block->second), .logs = nullptr}));
     // One that does not was of another branch, or the node is: it is asked again.
     older_.erase(block);
     if (!links) return;

@@ -3,34 +3,44 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
+
+#include "eth/hex.h"
 
 namespace fanfare::eth {
 
 enum class PendingWanted : std::uint8_t { nothing, hashes, bodies };
 
-struct Interest {
-  static constexpr std::uint64_t kFromNow = ~std::uint64_t{0};
+// Where in the chain a loop stood, as it saw it.
+struct BlockId {
+  std::uint64_t number = 0;
+  Hash256 hash;
 
+  friend bool operator==(const BlockId&, const BlockId&) = default;
+};
+
+struct Interest {
   bool logs = false;
-  // The logs of blocks from this one on: the one after the head that the subscriber's loop published last, so
-  // that a subscription just answered misses nothing while the interest is on its way to the source.
-  std::uint64_t logs_from_block = kFromNow;
+  // The block that the loop had published last when logs began to be wanted there: those of every block that
+  // comes after it are told, so that a subscription just answered misses nothing while the interest is on its
+  // way to the source, whatever happens to the chain meanwhile. Empty: it knew of none.
+  std::optional<BlockId> logs_after;
   PendingWanted pending = PendingWanted::nothing;
   bool syncing = false;
   bool receipts = false;
-  std::uint64_t receipts_from_block = kFromNow;  // as for logs
+  std::optional<BlockId> receipts_after;  // as for logs
 
   friend bool operator==(const Interest&, const Interest&) = default;
 };
 
-// What two loops need together.
+// What two loops need together, but for where logs and receipts begin: that is each loop's own.
 inline Interest merged(const Interest& one, const Interest& other) {
   return {.logs = one.logs || other.logs,
-          .logs_from_block = std::min(one.logs_from_block, other.logs_from_block),
+          .logs_after = {},
           .pending = std::max(one.pending, other.pending),
           .syncing = one.syncing || other.syncing,
           .receipts = one.receipts || other.receipts,
-          .receipts_from_block = std::min(one.receipts_from_block, other.receipts_from_block)};
+          .receipts_after = {}};
 }
 
 }  // namespace fanfare::eth

@@ -161,7 +161,7 @@ struct ResumeWorld {
     pending.clear();
     for (int i = 0; i < 1000; ++i) {
       instance->catch_up();
-      if (instance->resuming.empty()) return;
+      if (instance->resuming.empty() && instance->source.history_status().receipts_late == 0) return;
       instance->tick();
     }
   }
@@ -214,9 +214,7 @@ std::vector<std::string> expected_receipts(const SimulatedNode& node, std::uint6
   std::vector<std::string> expected;
   for (const SimulatedBlock& block : node.chain()) {
     if (block.number <= after) continue;
-    std::string all = "[";
-    for (const std::string& receipt : block.receipts) all += (all.size() > 1 ? "," : "") + receipt;
-    const BlockReceipts receipts = parse_block_receipts(all + "]", block.hash).value();
+    const BlockReceipts receipts = parse_block_receipts(receipts_json(block), block.hash).value();
     if (std::string json = matching_receipts(receipts, filter); !json.empty()) expected.push_back(json);
   }
   return expected;
@@ -237,6 +235,14 @@ std::vector<Hash256> folded_heads(const std::vector<std::string>& results) {
   return hashes;
 }
 
+// One by one: the lists are long, and what matters is where they part.
+void expect_same(const std::vector<std::string>& told, const std::vector<std::string>& expected) {
+  for (std::size_t i = 0; i < std::min(told.size(), expected.size()); ++i) {
+    ASSERT_EQ(told[i], expected[i]) << "the " << i << "th of " << expected.size();
+  }
+  ASSERT_EQ(told.size(), expected.size());
+}
+
 class ResumeHistory : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ResumeHistory, WhoComesBackHasWhatTheFinalChainSays) {
@@ -254,17 +260,13 @@ TEST_P(ResumeHistory, WhoComesBackHasWhatTheFinalChainSays) {
       EXPECT_TRUE(notice.starts_with(R"({"type":"live")")) << notice;
     }
     if (client.key >= kFirstOfReceipts) {
-      ASSERT_EQ(lasting_receipts(client.subscriber->results, world.node(), world.first),
-                expected_receipts(world.node(), world.first, client.receipts));
+      expect_same(lasting_receipts(client.subscriber->results, world.node(), world.first),
+                  expected_receipts(world.node(), world.first, client.receipts));
       continue;
     }
     if (client.key >= kFirstOfLogs) {
-      // One by one: the lists are long, and what matters is where they part.
-      const auto told = folded_logs(client.subscriber->results);
-      const auto expected = expected_logs(world.node(), world.first, client.filter);
-      for (std::size_t i = 0; i < std::min(told.size(), expected.size()); ++i)
-        ASSERT_EQ(told[i], expected[i]);
-      ASSERT_EQ(told.size(), expected.size()) << client.filter.canonical();
+      expect_same(folded_logs(client.subscriber->results),
+                  expected_logs(world.node(), world.first, client.filter));
       continue;
     }
     std::vector<Hash256> expected;

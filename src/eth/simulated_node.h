@@ -48,6 +48,8 @@ class SimulatedNode {
     append(length);
   }
   void revert(std::uint64_t depth) { chain_.resize(chain_.size() - depth); }
+  // To a branch it was on before.
+  void return_to(std::vector<SimulatedBlock> branch) { chain_ = std::move(branch); }
 
   // Both serve the same chain, from here on each on its own.
   void copy_chain(const SimulatedNode& other) {

@@ -89,8 +89,18 @@ std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
   group.has_cursors = wanted.has_cursors;
   group.topic = std::move(wanted.topic);
   by_topic_.emplace(group.topic, index);
-  if (group.type == SubscriptionType::logs) filters_.add(index, std::move(wanted.filter));
+  if (group.type == SubscriptionType::logs) {
+    if (filters_.size() == 0) {
+      logs_after_ = published();
+      late_logs_from_ = logs_after_ ? logs_after_->number + 1 : 0;
+    }
+    filters_.add(index, std::move(wanted.filter));
+  }
   if (group.type == SubscriptionType::transaction_receipts) {
+    if (receipt_filters_.empty()) {
+      receipts_after_ = published();
+      receipts_trail_ = trail_;
+    }
     receipt_filters_.add(index, std::move(wanted.receipts));
   }
   return index;
@@ -169,14 +179,19 @@ void SubscriptionManager::release(const Subscription& subscription) {
   free_groups_.push_back(subscription.group);
 }
 
+std::optional<BlockId> SubscriptionManager::published() const {
+  if (!trail_.number()) return std::nullopt;
+  return BlockId{.number = *trail_.number(), .hash = trail_.hash()};
+}
+
 Interest SubscriptionManager::interest() const {
   Interest interest;
   interest.logs = filters_.size() > 0;
-  if (interest.logs && last_head_) interest.logs_from_block = *last_head_ + 1;
+  if (interest.logs) interest.logs_after = logs_after_;
   if (has_topic(kPendingHashesTopic)) interest.pending = PendingWanted::hashes;
   if (has_topic(kPendingBodiesTopic)) interest.pending = PendingWanted::bodies;
   interest.receipts = !receipt_filters_.empty();
-  if (interest.receipts && last_head_) interest.receipts_from_block = *last_head_ + 1;
+  if (interest.receipts) interest.receipts_after = receipts_after_;
   interest.syncing = has_topic(kSyncingTopic);
   return interest;
 }

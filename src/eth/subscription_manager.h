@@ -120,14 +120,26 @@ class SubscriptionManager {
   void note_head(const Header& header);
   // All logs of the block to the filters they match, in order; `removed`: for the last time, last one first.
   std::size_t publish_logs(const Header& header, const BlockLogs& logs, bool removed);
+  // The same of a block that was published before. Those that another loop asked for, and that were told here
+  // or concern nobody, are dropped.
+  std::size_t publish_late_logs(const Header& header, const BlockLogs& logs);
   // The block is not of the chain any more; after its logs were.
   void note_removed(const Header& header);
   // All of the block was told: from time to time those with cursors learn it who got nothing for long.
   void note_told(const Header& header);
   // Of these blocks not everything will be told: for those with cursors, who have a word for it.
   void publish_missed(SubscriptionType type, std::uint64_t first, std::uint64_t last, MissedBecause because);
-  // Of one block, to the filters they match, each its own in one notification.
+  // Of one block, to the filters they match, each its own in one notification. Blocks come one after the
+  // other: one that was told here before is for another loop, and dropped.
   std::size_t publish_receipts(const Header& header, const BlockReceipts& receipts);
+  // The receipts of this block will not be told; false if they were, or concern nobody here.
+  bool miss_receipts(const Header& header);
+  // The blocks between the last one whose receipts were told here and this one: there should be none.
+  struct Range {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+  };
+  std::optional<Range> receipts_missed_before(const Header& header) const;
   std::size_t publish_pending_hash(std::string_view hash);
   std::size_t publish_pending_body(std::string_view transaction_json);
   // `result_json` is `false` or the object with the status.
@@ -193,6 +205,7 @@ class SubscriptionManager {
   std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
   std::size_t publish(std::string_view topic, const Text& text);
   std::size_t publish_to_group(std::uint32_t group, const Text& text);
+  std::optional<BlockId> published() const;
   void publish_live_notices();
   bool has_topic(std::string_view topic) const { return by_topic_.contains(topic); }
   SharedBytes encode(const SubscriptionId& id, const Text& text);
@@ -209,8 +222,12 @@ class SubscriptionManager {
   FilterIndex filters_;  // ids are those of the groups
   ReceiptFilters receipt_filters_;
   std::optional<std::uint64_t> last_head_;
-  Trail trail_;           // the chain as published here
-  Trail receipts_trail_;  // likewise, as far as receipts were
+  Trail trail_;  // the chain as published here
+  // Likewise, as far as receipts were; while somebody wants them.
+  Trail receipts_trail_;
+  std::optional<BlockId> receipts_after_;  // where that began
+  std::optional<BlockId> logs_after_;      // and where logs did
+  std::uint64_t late_logs_from_ = 0;       // those of blocks before it were told, or concern nobody
   std::string scratch_;
   Counters counters_;
 };

@@ -1,6 +1,7 @@
 // The second half of the subscription manager: what is told to whom. The first half, subscription_manager.cc,
 // is who holds what.
 
+#include <algorithm>
 #include <utility>
 
 #include "eth/subscription_manager.h"
@@ -22,6 +23,11 @@ std::size_t SubscriptionManager::publish_head(std::string_view header_json) {
 std::size_t SubscriptionManager::publish_head(const Header& header) {
   last_head_ = header.number;
   trail_.move_to(header);
+  late_logs_from_ = std::min(late_logs_from_, header.number);
+  if (!receipts_trail_.number()) {
+    receipts_trail_ = trail_;
+    receipts_trail_.move_to_parent_of(header);
+  }
   std::size_t taken = publish_head(header.json);
   if (has_topic(kNewHeadsCursorTopic)) {
     // Its logs come after it.
@@ -35,6 +41,8 @@ void SubscriptionManager::note_head(const Header& header) {
   const bool was_nowhere = !trail_.number();
   last_head_ = header.number;
   trail_.move_to(header);
+  late_logs_from_ = was_nowhere ? header.number + 1 : std::min(late_logs_from_, header.number + 1);
+  receipts_trail_ = trail_;
   if (was_nowhere) publish_live_notices();
 }
 
@@ -73,7 +81,21 @@ void SubscriptionManager::note_removed(const Header& header) {
   if (receipts_trail_.number() >= header.number) receipts_trail_.move_to_parent_of(header);
 }
 
+std::optional<SubscriptionManager::Range> SubscriptionManager::receipts_missed_before(
+    const Header& header) const {
+  const auto told = receipts_trail_.number();
+  if (receipt_filters_.empty() || !told || header.number <= *told + 1) return std::nullopt;
+  return Range{.first = *told + 1, .last = header.number - 1};
+}
+
+bool SubscriptionManager::miss_receipts(const Header& header) {
+  if (receipt_filters_.empty() || receipts_trail_.number() >= header.number) return false;
+  receipts_trail_.move_to(header);
+  return true;
+}
+
 std::size_t SubscriptionManager::publish_receipts(const Header& header, const BlockReceipts& receipts) {
+  if (receipt_filters_.empty() || receipts_trail_.number() >= header.number) return 0;
   receipts_trail_.move_to(header);
   const std::string cursor = to_cursor(receipts_trail_.position(Position::kAll));
   std::size_t taken = 0;
@@ -109,6 +131,10 @@ std::size_t SubscriptionManager::publish_pending_body(std::string_view transacti
 
 std::size_t SubscriptionManager::publish_syncing(std::string_view result_json) {
   return publish(kSyncingTopic, {.member = "result", .json = result_json, .cursor = {}});
+}
+
+std::size_t SubscriptionManager::publish_late_logs(const Header& header, const BlockLogs& logs) {
+  return header.number < late_logs_from_ ? 0 : publish_logs(header, logs, false);
 }
 
 std::size_t SubscriptionManager::publish_logs(const Header& header, const BlockLogs& logs, bool removed) {
@@ -192,12 +218,12 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(Connec
   }
   if (subscription->replay != nullptr) return missing(connection_key, *id, *subscription->replay);
   pubsub::Subscriber& subscriber = *connection->second.subscriber;
-  const bool has_cursors = groups_[subscription->group].has_cursors;
+  const Group& group = groups_[subscription->group];
   subscription->ticket = go_live(connection->second, *subscription);
-  if (has_cursors && trail_.number()) {
-    const std::string cursor = to_cursor(trail_.position(Position::kAll));
-    subscriber.deliver(
-        encode(*id, {.member = "notice", .json = live_notice(*trail_.number()), .cursor = cursor}));
+  if (group.has_cursors && trail_.number()) {
+    const Position stands_at = position_for(group);
+    const std::string notice = live_notice(stands_at.number);
+    subscriber.deliver(encode(*id, {.member = "notice", .json = notice, .cursor = to_cursor(stands_at)}));
   }
   return std::nullopt;
 }
@@ -272,6 +298,7 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
       all.push_back(missing(key, group.ordinals[one.ordinal].id, *one.replay));
     }
   }
+  receipts_trail_.clear();  // those without cursors go on from where the chain does
   return all;
 }
 
@@ -303,6 +330,7 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     if (is_last && !replay.has_batch()) {
       // It knows the way here from further back than a loop that has just begun.
       if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
+      if (receipts_trail_.hash() == message->after.hash) receipts_trail_ = Trail(message->after);
       ++(replay.is_incomplete() ? counters_.resumed_with_notice : counters_.resumed);
       subscription->replay.reset();
       subscription->ticket = go_live(connection->second, *subscription);

@@ -53,11 +53,7 @@ void ChainFollower::start() {
 }
 
 void ChainFollower::set_interest(std::size_t loop_index, const eth::Interest& interest) {
-  if (interests_.size() <= loop_index) interests_.resize(loop_index + 1);
-  interests_[loop_index] = interest;
-  eth::Interest all;
-  for (const eth::Interest& one : interests_) all = eth::merged(all, one);
-  source_.set_interest(all, executor_.now());
+  source_.set_interest(loop_index, interest, executor_.now());
   if (started_) pump();
 }
 

@@ -94,7 +94,6 @@ class ChainFollower {
   Told told_;
   StallLimits stall_;
   eth::ChainSource source_;
-  std::vector<eth::Interest> interests_;  // by loop
   std::unordered_map<eth::History::JobId, HistoryDone> resuming_;
   bool started_ = false;
   upstream::TimerId timer_;

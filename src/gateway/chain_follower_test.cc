@@ -127,7 +127,9 @@ TEST_F(ChainFollowerTest, AChainThatIsSlowForEverybodyBlamesNobody) {
 }
 
 TEST_F(ChainFollowerTest, EmptyLogsAgainstTheBloomAreAskedForElsewhereAndTheNodeComesLast) {
-  follower->set_interest(0, {.logs = true, .logs_from_block = head() + 1});
+  const eth::Header& tip = *follower->source().tip();
+  follower->set_interest(0,
+                         {.logs = true, .logs_after = eth::BlockId{.number = tip.number, .hash = tip.hash}});
   logs_mined = 0;
   nodes[0]->set_fault(Fault::no_logs, 1000);
   mine(20);

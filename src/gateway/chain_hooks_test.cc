@@ -49,8 +49,7 @@ struct Followed {
                       },
                   .turn = {}}) {
     follower.start();
-    follower.set_interest(
-        0, {.logs = true, .logs_from_block = 1, .pending = eth::PendingWanted::hashes, .syncing = true});
+    follower.set_interest(0, {.logs = true, .pending = eth::PendingWanted::hashes, .syncing = true});
   }
   std::vector<std::string> told;
   ChainFollower follower;

@@ -69,6 +69,7 @@ class World {
       made->block.timestamp_s = parent->block.timestamp_s + 2;
     }
     eth::fill_with_logs(made->block, random_, 3);
+    eth::fill_with_receipts(made->block, random_, 2);
     by_hash_.emplace(made->block.hash, made.get());
     blocks_.push_back(std::move(made));
     return blocks_.back().get();
@@ -223,6 +224,7 @@ class FaultyNode final : public upstream::Backend {
   std::string answer(const std::string& method, const std::string& params, bool huge) {
     if (method == "eth_blockNumber") return '"' + eth::to_quantity(head_->block.number) + '"';
     if (method == "eth_getLogs") return logs_of(params);
+    if (method == "eth_getBlockReceipts") return receipts_of(params);
     if (method == "eth_syncing") return "false";
     const auto first = jsonrpc::string_value(jsonrpc::element(params, 0).value_or("")).value_or("");
     const WorldBlock* block = nullptr;
@@ -245,6 +247,12 @@ class FaultyNode final : public upstream::Backend {
     std::string json = "[";
     for (const std::string& log : block->block.logs) json += (json.size() > 1 ? "," : "") + log;
     return json + "]";
+  }
+
+  std::string receipts_of(const std::string& params) const {
+    const auto text = jsonrpc::string_value(jsonrpc::element(params, 0).value_or("")).value_or("");
+    const WorldBlock* block = known(eth::parse_hash(text).value_or(eth::Hash256{}));
+    return block == nullptr ? "null" : eth::receipts_json(block->block);
   }
 
   // A node keeps what it has had, but for what is above its head: a block is there when its branch is.

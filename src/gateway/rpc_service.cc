@@ -374,9 +374,7 @@ void RpcService::publish(const eth::SourceEvent& event) {
   } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
     publish_block(*added);
   } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
-    // Somebody on another loop needs those of earlier blocks; here they were told.
-    if (late->header->number < late_logs_from_) return;
-    count(SubscriptionKind::logs, subscriptions_.publish_logs(*late->header, *late->logs, false));
+    count(SubscriptionKind::logs, subscriptions_.publish_late_logs(*late->header, *late->logs));
   } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
     if (removed->logs) {
       count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->header, *removed->logs, true));
@@ -402,19 +400,24 @@ void RpcService::publish(const eth::SourceEvent& event) {
     close_subscribers(eth::SubscriptionType::logs,
                       "the logs of block " + std::to_string(number) + " were missed");
   } else if (const auto* receipts = std::get_if<eth::ReceiptsKnown>(&event)) {
-    if (receipts->header->number < receipts_from_) return;
+    if (const auto missed = subscriptions_.receipts_missed_before(*receipts->header)) miss_receipts(*missed);
     count(SubscriptionKind::transaction_receipts,
           subscriptions_.publish_receipts(*receipts->header, *receipts->receipts));
   } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
     const std::uint64_t number = lost->header->number;
-    if (number < receipts_from_) return;
-    subscriptions_.publish_missed(eth::SubscriptionType::transaction_receipts, number, number,
-                                  eth::MissedBecause::unavailable);
-    close_subscribers(eth::SubscriptionType::transaction_receipts,
-                      "the receipts of block " + std::to_string(number) + " were missed");
+    if (subscriptions_.miss_receipts(*lost->header)) miss_receipts({.first = number, .last = number});
   } else if (const auto* reorg = std::get_if<eth::Reorg>(&event); reorg != nullptr && reorg->beyond_window) {
     close_subscribers(eth::SubscriptionType::logs, "a reorg went deeper than the window");
+    close_subscribers(eth::SubscriptionType::transaction_receipts, "a reorg went deeper than the window");
   }
+}
+
+void RpcService::miss_receipts(const eth::SubscriptionManager::Range& blocks) {
+  subscriptions_.publish_missed(eth::SubscriptionType::transaction_receipts, blocks.first, blocks.last,
+                                eth::MissedBecause::unavailable);
+  std::string words = "the receipts of block " + std::to_string(blocks.first);
+  if (blocks.last > blocks.first) words.append(" to ").append(std::to_string(blocks.last));
+  close_subscribers(eth::SubscriptionType::transaction_receipts, words + " were missed");
 }
 
 void RpcService::publish_block(const eth::BlockAdded& block) {
@@ -451,10 +454,6 @@ void RpcService::subscriptions_changed() {
   }
   if (const eth::Interest now = subscriptions_.interest(); now != interest_) {
     interest_ = now;
-    late_logs_from_ = now.logs ? std::min(late_logs_from_, now.logs_from_block) : eth::Interest::kFromNow;
-    const bool from_any = now.receipts_from_block == eth::Interest::kFromNow;  // no head is known yet
-    receipts_from_ = now.receipts ? std::min(receipts_from_, from_any ? 0 : now.receipts_from_block)
-                                  : eth::Interest::kFromNow;
     context_.worker.post([&network = context_.network, index = context_.loop_index, now] {
       network.set_interest(index, now);
     });

@@ -147,6 +147,8 @@ class RpcService final : public session::Endpoint {
   void caught_up(RpcConnection& connection);
   void publish(const eth::SourceEvent& event);
   void publish_block(const eth::BlockAdded& block);
+  // Told to who has a word for it; the others' connections end.
+  void miss_receipts(const eth::SubscriptionManager::Range& blocks);
   // After anything that changes who is subscribed to what: the metrics, and the source's interest.
   void subscriptions_changed();
   void count_changes();
@@ -171,9 +173,6 @@ class RpcService final : public session::Endpoint {
   std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};
   eth::SubscriptionManager::Counters counted_;  // in the metrics already
   eth::Interest interest_;
-  // Logs of blocks before this one were told to every subscriber here, or do not concern it.
-  std::uint64_t late_logs_from_ = eth::Interest::kFromNow;
-  std::uint64_t receipts_from_ = eth::Interest::kFromNow;  // likewise
 };
 
 }  // namespace fanfare::gateway

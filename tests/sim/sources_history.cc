@@ -40,15 +40,28 @@ void append_matching(const WorldBlock& block, const eth::LogFilter& filter, std:
   }
 }
 
-std::vector<std::string> expected_logs(const eth::LogFilter& filter, std::uint64_t kept, const World& world) {
+std::vector<const WorldBlock*> chain_above(std::uint64_t kept, const World& world) {
   std::vector<const WorldBlock*> blocks;
   for (const WorldBlock* block = &world.head(); block != nullptr && block->block.number > kept;
        block = block->parent) {
     blocks.push_back(block);
   }
+  std::ranges::reverse(blocks);
+  return blocks;
+}
+
+std::vector<std::string> expected_logs(const eth::LogFilter& filter, std::uint64_t kept, const World& world) {
   std::vector<std::string> expected;
-  for (const WorldBlock* block : blocks | std::views::reverse) append_matching(*block, filter, expected);
+  for (const WorldBlock* block : chain_above(kept, world)) append_matching(*block, filter, expected);
   return expected;
+}
+
+const eth::SimulatedBlock& block_of(const std::string& receipts, const World& world) {
+  const auto first = jsonrpc::element(receipts, 0).value_or("");
+  const auto text = jsonrpc::string_value(jsonrpc::member(first, "blockHash").value_or("")).value_or("");
+  const WorldBlock* block = world.find(eth::parse_hash(text).value_or(eth::Hash256{}));
+  if (block == nullptr) broken("receipts of no block: " + receipts);
+  return block->block;
 }
 
 }  // namespace
@@ -113,6 +126,38 @@ void check_logs(const std::vector<std::string>& results, const eth::LogFilter& f
          std::to_string(joined_number) + "): told " + std::to_string(told.size()) + ", expected " +
          std::to_string(expected.size()) + "\n  told     " + (mine == told.end() ? "nothing" : *mine) +
          "\n  expected " + (theirs == expected.end() ? "nothing" : *theirs));
+}
+
+void check_receipts(const std::vector<std::string>& results, const eth::ReceiptFilter& filter,
+                    std::uint64_t kept, const TimesHead& times_head, const World& world) {
+  std::map<eth::Hash256, const eth::SimulatedBlock*> of_chain;
+  std::vector<std::string> expected;
+  for (const WorldBlock* one : chain_above(kept, world)) {
+    const eth::SimulatedBlock& block = one->block;
+    of_chain.emplace(block.hash, &block);
+    const auto receipts = eth::parse_block_receipts(eth::receipts_json(block), block.hash).value();
+    if (auto json = eth::matching_receipts(receipts, filter); !json.empty())
+      expected.push_back(std::move(json));
+  }
+  std::vector<std::pair<std::uint64_t, std::string>> told;
+  TimesHead times_told;
+  for (const std::string& result : results) {
+    const eth::SimulatedBlock& block = block_of(result, world);
+    if (!of_chain.contains(block.hash)) continue;
+    const auto times = times_head.find(block.hash);
+    if (times == times_head.end())
+      broken("receipts before their head: block " + std::to_string(block.number));
+    if (++times_told[block.hash] > times->second) {
+      broken("receipts told twice: block " + std::to_string(block.number));
+    }
+    while (!told.empty() && told.back().first >= block.number) told.pop_back();
+    told.emplace_back(block.number, result);
+  }
+  for (std::size_t i = 0; i < std::max(told.size(), expected.size()); ++i) {
+    if (i < told.size() && i < expected.size() && told[i].second == expected[i]) continue;
+    broken("receipts part from the chain's at the " + std::to_string(i) + "th of " +
+           std::to_string(expected.size()) + " blocks above " + std::to_string(kept));
+  }
 }
 
 }  // namespace fanfare::gateway::testing

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
+#include "eth/block_receipts.h"
 #include "eth/chain_source_world.h"
 #include "eth/header.h"
 #include "eth/log_filter.h"
@@ -34,5 +36,13 @@ std::uint64_t lowest_kept(const std::vector<std::string>& heads_since, std::uint
 // chain above `kept`.
 void check_logs(const std::vector<std::string>& results, const eth::LogFilter& filter,
                 std::uint64_t joined_number, std::uint64_t kept, const World& world);
+
+// How often a loop had each block as its head.
+using TimesHead = std::map<eth::Hash256, std::uint64_t>;
+
+// Receipts: each block of the world's chain above `kept` once, in order; a block that was left and came back
+// may be told each time. Of blocks that are gone anything may have been told.
+void check_receipts(const std::vector<std::string>& results, const eth::ReceiptFilter& filter,
+                    std::uint64_t kept, const TimesHead& times_head, const World& world);
 
 }  // namespace fanfare::gateway::testing

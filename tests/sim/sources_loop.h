@@ -30,6 +30,15 @@ struct LogListener {
   eth::ConnectionKey key = 0;
 };
 
+struct ReceiptsListener {
+  eth::ReceiptFilter filter;
+  std::string params;
+  eth::RecordingSubscriber told;
+  Joined joined;
+  std::size_t heads_before = 0;
+  eth::ConnectionKey key = 0;
+};
+
 // What a loop of the gateway does with events, mailboxes included: they are ordered, and take their time.
 class LoopModel {
  public:
@@ -54,7 +63,22 @@ class LoopModel {
     begin(*listener);
     logs_.push_back(std::move(listener));
   }
+  void listen_to_receipts() {
+    if (!shown_) return;
+    auto listener = std::make_unique<ReceiptsListener>();
+    listener->params = random_.below(2) == 0
+                           ? "null"
+                           : R"({"transactionHashes":[")" + eth::simulated_topic(random_.below(4)) + "\"]}";
+    begin(*listener);
+    receipts_.push_back(std::move(listener));
+  }
   void leave_some() {
+    if (!receipts_.empty()) {
+      manager_.drop(receipts_.front()->key);
+      left_receipts_.push_back(std::move(receipts_.front()));
+      receipts_.erase(receipts_.begin());
+      interest_changed();
+    }
     if (logs_.size() < 2) return;
     const std::size_t which = random_.below(logs_.size());
     manager_.drop(logs_[which]->key);
@@ -71,12 +95,23 @@ class LoopModel {
       check_logs(listener->told.results, listener->filter, listener->joined.number,
                  lowest_kept(since, listener->joined.number), world);
     }
+    for (const auto& listener : receipts_) {
+      const std::vector<std::string> since(
+          heads_.results.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), heads_.results.end());
+      check_receipts(listener->told.results, listener->filter, lowest_kept(since, listener->joined.number),
+                     times_head_, world);
+    }
   }
   bool has_listeners() const { return shown_.has_value(); }
   std::uint64_t heads_told() const { return heads_.results.size(); }
   std::uint64_t logs_told() const {
     std::uint64_t sum = 0;
     for (const auto& listener : logs_) sum += listener->told.results.size();
+    return sum;
+  }
+  std::uint64_t receipts_told() const {
+    std::uint64_t sum = 0;
+    for (const auto& listener : receipts_) sum += listener->told.results.size();
     return sum;
   }
   std::uint64_t notices = 0;
@@ -107,6 +142,17 @@ class LoopModel {
     manager_.activate(listener.key, id.value());
     interest_changed();
   }
+  void begin(ReceiptsListener& listener) {
+    listener.filter = eth::parse_receipt_filter(listener.params).value();
+    listener.told.results.clear();
+    listener.joined = *shown_;
+    listener.heads_before = heads_.results.size();
+    listener.key = ++last_key_;
+    const auto id =
+        manager_.subscribe(listener.key, listener.told, R"(["transactionReceipts",)" + listener.params + "]");
+    manager_.activate(listener.key, id.value());
+    interest_changed();
+  }
   void begin_heads() {
     heads_.results.clear();
     heads_joined_ = *shown_;
@@ -115,7 +161,9 @@ class LoopModel {
 
   void take(const eth::SourceEvent& event) {
     if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
+      manager_.rewind();
       manager_.note_head(*baseline->header);
+      ++times_head_[baseline->header->hash];
       const bool first = !shown_.has_value();
       show(*baseline->header);
       if (first) {
@@ -132,13 +180,23 @@ class LoopModel {
                                  std::to_string(added->header->number));
       }
       chain_.push_back(added->header->hash);
+      ++times_head_[added->header->hash];
+      if (!manager_.is_followed_by(*added->header)) manager_.rewind();
       manager_.publish_head(*added->header);
       show(*added->header);
       if (added->logs) manager_.publish_logs(*added->header, *added->logs, false);
       if (restart_) restart();
     } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
       tell("late logs of " + std::to_string(late->header->number));
-      manager_.publish_logs(*late->header, *late->logs, false);
+      manager_.publish_late_logs(*late->header, *late->logs);
+    } else if (const auto* receipts = std::get_if<eth::ReceiptsKnown>(&event)) {
+      if (manager_.receipts_missed_before(*receipts->header)) {
+        throw std::runtime_error("receipts before these are missing: " +
+                                 std::to_string(receipts->header->number));
+      }
+      manager_.publish_receipts(*receipts->header, *receipts->receipts);
+    } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
+      if (manager_.miss_receipts(*lost->header)) notice("receipts missing", false);
     } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
       tell("removed " + std::to_string(removed->header->number));
       if (!chain_.empty() && chain_.back() != removed->header->hash) {
@@ -177,6 +235,10 @@ class LoopModel {
       manager_.drop(listener->key);
       begin(*listener);
     }
+    for (const auto& listener : receipts_) {
+      manager_.drop(listener->key);
+      begin(*listener);
+    }
   }
 
   std::string random_filter() {
@@ -205,6 +267,9 @@ class LoopModel {
   eth::RecordingSubscriber heads_;
   std::vector<std::unique_ptr<LogListener>> logs_;
   std::vector<std::unique_ptr<LogListener>> left_;
+  std::vector<std::unique_ptr<ReceiptsListener>> receipts_;
+  std::vector<std::unique_ptr<ReceiptsListener>> left_receipts_;
+  TimesHead times_head_;
   eth::ConnectionKey last_key_ = 0;
   bool restart_ = false;
   bool restart_heads_ = false;

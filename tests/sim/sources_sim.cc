@@ -36,8 +36,8 @@ constexpr int kSteps = 100;
 constexpr int kFinalBlocks = 24;  // more than any fork of a node's own is longer than the chain
 
 struct Sums {
-  std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, logs = 0, notices = 0,
-                disagreements = 0, stalls = 0;
+  std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, logs = 0, receipts = 0,
+                notices = 0, disagreements = 0, stalls = 0;
 };
 
 enum class Mood : std::uint8_t { in_step, late, frozen, own_fork };
@@ -78,6 +78,7 @@ class Simulation {
       options.heads.stuck_rounds_max = 1'000'000;
       options.heads.stale_polls_max = 1'000'000;
       options.chain.logs_attempts_max = 1'000'000;
+      options.history.attempts_max = 1'000'000;
     }
     follower_ = std::make_unique<ChainFollower>(
         time_, ChainFollower::Nodes{.backend = *pool_, .pool = pool_.get()}, options, random_,
@@ -98,6 +99,7 @@ class Simulation {
       for (NodeModel& node : nodes_) move(node);
       for (const auto& loop : loops_) {
         if (random_.below(8) == 0) loop->listen_to_logs();
+        if (random_.below(8) == 0) loop->listen_to_receipts();
         if (random_.below(20) == 0) loop->leave_some();
       }
     }
@@ -111,6 +113,7 @@ class Simulation {
       loop->check(world_);
       sums.heads += loop->heads_told();
       sums.logs += loop->logs_told();
+      sums.receipts += loop->receipts_told();
       sums.notices += loop->notices;
     }
   }
@@ -215,7 +218,7 @@ class Simulation {
     const auto there = [this] {
       const auto& source = follower_->source();
       return source.tip() != nullptr && source.tip()->hash == world_.head().block.hash &&
-             source.chain_status().pending == 0;
+             source.chain_status().pending == 0 && source.history_status().receipts_late == 0;
     };
     if (!time_.run_until(there, 10min, 500ms)) throw std::runtime_error("the chain's head was never told");
     time_.run_for(1s);  // the mailboxes
@@ -266,10 +269,11 @@ int main_with(int argc, char** argv) {
   for (std::uint64_t i = 0; i < count; ++i) run_seed(first + i, seed != 0, sums);
   const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
-      "%llu seeds, %llu failed: %llu blocks, %llu reorgs, %llu calls, %llu heads and %llu logs told, "
+      "%llu seeds, %llu failed: %llu blocks, %llu reorgs, %llu calls, %llu heads, %llu logs and %llu blocks' "
+      "receipts told, "
       "%llu nodes stalled, %llu disagreed, %llu notices\n",
       n(sums.runs), n(sums.failed), n(sums.blocks), n(sums.reorgs), n(sums.calls), n(sums.heads),
-      n(sums.logs), n(sums.stalls), n(sums.disagreements), n(sums.notices));
+      n(sums.logs), n(sums.receipts), n(sums.stalls), n(sums.disagreements), n(sums.notices));
   return sums.failed == 0 ? 0 : 1;
 }
 

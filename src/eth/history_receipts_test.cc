@@ -1,0 +1,155 @@
+// Receipts told live: each block's once for every time it becomes part of the chain, whoever is live and
+// since when. resume_history_test.cc and tests/sim drive the same at random.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "eth/chain_source_world.h"
+
+namespace fanfare::eth {
+namespace {
+
+constexpr std::string_view kAllReceipts = R"(["transactionReceipts",null)";
+using Texts = std::vector<std::string>;
+
+struct ReceiptsWorld : ChainSourceWorld {
+  ReceiptsWorld() {
+    // One receipt a block, of a transaction that tells the block's number.
+    node.fill_block = [](SimulatedBlock& block) {
+      block.receipts = {R"({"transactionHash":")" + simulated_topic(block.number) + R"(","blockHash":")" +
+                        to_hex(block.hash) + "\"}"};
+    };
+    start();
+  }
+  void join(ConnectionKey key, RecordingSubscriber& subscriber) {
+    const std::string option = subscriber.cursor.empty() ? "true" : '"' + subscriber.cursor + '"';
+    subscribe(key, subscriber, std::string(kAllReceipts) + R"(,{"cursor":)" + option + "}]");
+    settle();
+  }
+  void mine(std::uint64_t blocks) {
+    node.mine(blocks);
+    follow();
+  }
+  void follow() {
+    catch_up();
+    for (int i = 0; i < 100 && source.history_status().receipts_late > 0; ++i) tick();
+    EXPECT_EQ(source.history_status().receipts_late, 0U);
+  }
+};
+
+// The numbers of the blocks whose receipts were told.
+std::string blocks_told(const std::vector<std::string>& results) {
+  std::string numbers;
+  for (const std::string& result : results) {
+    const auto receipt = jsonrpc::element(result, 0).value_or("");
+    const auto hash = jsonrpc::string_copy(jsonrpc::member(receipt, "transactionHash").value_or("")).value();
+    numbers += hash.back();
+  }
+  return numbers;
+}
+
+TEST(HistoryReceipts, WhoComesBackWhileABranchIsGoneIsToldWhatTakesItsPlace) {
+  ReceiptsWorld world;
+  RecordingSubscriber client;
+  world.join(1, client);
+  world.mine(4);
+  world.drop(1);
+  RecordingSubscriber logs;
+  world.subscribe(2, logs, R"(["logs",{}])");
+  world.settle();
+  // The old blocks are taken back, and the new ones wait for their logs.
+  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.node.reorg(2, 3);
+  for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
+  ASSERT_EQ(world.all<BlockRemoved>().size(), 2U);
+  world.join(1, client);
+  world.held = nullptr;
+  world.follow();
+  EXPECT_EQ(blocks_told(client.results), "1234345");
+}
+
+TEST(HistoryReceipts, ABlockThatWasGoneAndIsBackIsToldAgain) {
+  ReceiptsWorld world;
+  RecordingSubscriber client;
+  world.join(1, client);
+  world.mine(3);
+  const std::vector<SimulatedBlock> first_branch = world.node.chain();
+  world.node.reorg(1, 2);
+  world.follow();
+  world.node.return_to(first_branch);
+  world.mine(2);
+  EXPECT_EQ(blocks_told(client.results), "12334345");
+  EXPECT_EQ(client.results[2], client.results[5]);
+  // What was learnt of it is not asked again: 1 2 3, 3' 4', 4 5.
+  EXPECT_EQ(world.node.asked["eth_getBlockReceipts"], 7U);
+}
+
+// Nobody wanted receipts when the block was announced for the first time.
+TEST(HistoryReceipts, ABlockThatIsBackIsToldToWhoSubscribedInBetween) {
+  ReceiptsWorld world;
+  world.mine(3);
+  const std::vector<SimulatedBlock> first_branch = world.node.chain();
+  world.node.reorg(1, 2);
+  world.follow();
+  RecordingSubscriber client;
+  world.join(1, client);
+  world.node.return_to(first_branch);
+  world.mine(2);
+  EXPECT_EQ(blocks_told(client.results), "345");
+}
+
+// A loop whose mailbox is slow: it had published a branch that was gone by the time its interest arrived.
+TEST(HistoryReceipts, ALoopThatStoodOnAnotherBranchIsToldFromTheForkOn) {
+  ReceiptsWorld world;
+  world.mine(5);
+  const BlockId seen{.number = 5, .hash = world.node.head().hash};
+  world.node.reorg(3, 4);
+  world.follow();
+  world.source.set_interest(1, {.receipts = true, .receipts_after = seen}, world.now);
+  world.settle();
+  std::string numbers;
+  for (const ReceiptsKnown& known : world.all<ReceiptsKnown>()) {
+    numbers += std::to_string(known.header->number);
+    EXPECT_EQ(known.header->hash, world.node.at(known.header->number).hash);
+  }
+  EXPECT_EQ(numbers, "3456");
+  // It is told once: an interest that says the same again begins nothing anew.
+  world.source.set_interest(1, {.logs = true, .receipts = true, .receipts_after = seen}, world.now);
+  world.settle();
+  EXPECT_EQ(world.all<ReceiptsKnown>().size(), 4U);
+}
+
+TEST(HistoryReceipts, WhatAnotherLoopAskedForIsNotToldTwiceHere) {
+  ReceiptsWorld world;
+  RecordingSubscriber client;
+  world.join(1, client);
+  world.mine(4);
+  const SimulatedBlock& second = world.node.at(2);
+  world.source.set_interest(
+      1, {.receipts = true, .receipts_after = BlockId{.number = second.number, .hash = second.hash}},
+      world.now);
+  world.settle();
+  EXPECT_EQ(world.all<ReceiptsKnown>().size(), 6U);
+  world.mine(1);
+  EXPECT_EQ(blocks_told(client.results), "12345");
+}
+
+TEST(HistoryReceipts, ALoopNoticesWhatItWasNotTold) {
+  ReceiptsWorld world;
+  RecordingSubscriber client;
+  world.join(1, client);
+  world.mine(2);
+  Header later;
+  later.number = 6;
+  const auto missed = world.manager.receipts_missed_before(later);
+  ASSERT_TRUE(missed);
+  EXPECT_EQ(missed->first, 3U);
+  EXPECT_EQ(missed->last, 5U);
+  later.number = 3;
+  EXPECT_FALSE(world.manager.receipts_missed_before(later));
+}
+
+}  // namespace
+}  // namespace fanfare::eth
