@@ -51,7 +51,10 @@ void History::ask(const FetchKey& key, Fetch& fetch, Instant now) {
   fetch.due = now + options_.call_timeout;
   ++in_flight_;
   ++status_.calls;
-  UpstreamCall call{.id = fetch.call_id, .attempt = fetch.attempts, .block = key.number};
+  const Block* const block = find_block(key.hash);
+  UpstreamCall call{.id = fetch.call_id,
+                    .attempt = fetch.attempts,
+                    .block = block == nullptr ? key.number : block->header->number};
   switch (key.what) {
     case FetchKey::What::header_by_number:
       call.method = "eth_getBlockByNumber";

@@ -125,6 +125,7 @@ void ChainFollower::call(const eth::UpstreamCall& next) {
   upstream::CallOptions options = upstream::options_for(next.method);
   options.attempt = next.attempt;
   options.head_preferred = next.block;
+  options.composable = next.method == "eth_getBlockReceipts";
   nodes_.backend.call(std::move(request), std::move(options), [this, next](const upstream::Result& result) {
     if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
     take(next, result);

@@ -12,6 +12,7 @@
 #include "jsonrpc/value.h"
 #include "upstream/http_endpoint.h"
 #include "upstream/methods.h"
+#include "upstream/receipts_endpoint.h"
 #include "upstream/websocket_endpoint.h"
 
 namespace fanfare::gateway {
@@ -72,7 +73,10 @@ void Network::make_backend() {
 
 void Network::make_pool(const UpstreamBackend& upstreams) {
   std::vector<std::unique_ptr<upstream::Backend>> members;
-  for (const UpstreamPlan& upstream : upstreams) members.push_back(make_node(upstream, members.size()));
+  for (const UpstreamPlan& upstream : upstreams) {
+    auto node = make_node(upstream, members.size());
+    members.push_back(std::make_unique<upstream::ReceiptsEndpoint>(worker_, std::move(node)));
+  }
   upstream::PoolOptions options{.name = name_};
   if (plan_.reads.hedge_after > Duration::zero()) options.hedge_after = plan_.reads.hedge_after;
   auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);

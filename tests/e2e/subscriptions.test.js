@@ -8,6 +8,7 @@ import { Web3 } from "web3";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
 import { call, startDevChain, startFanfare } from "./support/fanfare.js";
+import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { Inbox, until } from "./support/waiting.js";
 
@@ -201,6 +202,26 @@ test("transactionReceipts are those of each block, all or those of given transac
     assert.deepEqual(receipts, await call(fanfare.http, "eth_getBlockReceipts", [receipts[0].blockNumber]));
   }
   assert.deepEqual(receipt, await call(fanfare.http, "eth_getTransactionReceipt", [receipt.transactionHash]));
+});
+
+test("receipts from a node without eth_getBlockReceipts are asked for one by one", async (t) => {
+  const node = await startDevChain(t, ["--dev-block-time", "200ms"]);
+  const answer = ({ id, method }, respond) => {
+    if (method !== "eth_getBlockReceipts") return false;
+    respond(200, `{"jsonrpc":"2.0","id":${id},"error":{"code":-32601,"message":"Method not found"}}`);
+    return true;
+  };
+  const lacking = await NodeProxy.start(t, node.http, { answer });
+  const fanfare = await startFanfare(t, ["--upstream", lacking.url]);
+  const raw = await open(t, fanfare);
+  const all = await raw.subscribe("transactionReceipts");
+  for (let i = 0; i < 3; ++i) {
+    const receipts = await next(raw, all);
+    assert.deepEqual(receipts, await call(node.http, "eth_getBlockReceipts", [receipts[0].blockHash]));
+  }
+  // It is remembered what the node lacks. A client's own call is the node's to answer.
+  assert.equal(lacking.count("eth_getBlockReceipts"), 1);
+  assert.equal((await raw.ask("eth_getBlockReceipts", ["latest"])).error.code, -32601);
 });
 
 test("the receipt of one transaction, from a node of another make", async (t) => {
