@@ -68,7 +68,7 @@ void ReceiptsEndpoint::call(std::string body, CallOptions options, Done done) {
   job->deadline = executor_.now() + options.timeout.value_or(options_.timeout);
   job->options = options;
   job->done = std::move(done);
-  if (lacks_until_ && executor_.now() < *lacks_until_) return compose(std::move(job));
+  if (lacks_until_ && executor_.now() < *lacks_until_) return compose(job);
   node_->call(std::move(body), std::move(options), [this, job](Result result) {
     if (!result) return job->end(std::move(result));
     const auto answer = jsonrpc::split_response(result->body);
@@ -104,7 +104,7 @@ void ReceiptsEndpoint::ask(const JobPtr& job, std::string_view method, const std
   ++job->in_flight;
 }
 
-void ReceiptsEndpoint::compose(JobPtr job) {
+void ReceiptsEndpoint::compose(const JobPtr& job) {
   if (auto known = unfinished_.extract(job->block); !known.empty()) {
     std::erase(unfinished_by_age_, job->block);
     job->receipts = std::move(known.mapped());

@@ -46,7 +46,7 @@ class ReceiptsEndpoint final : public Backend {
   struct Job;
   using JobPtr = std::shared_ptr<Job>;
 
-  void compose(JobPtr job);
+  void compose(const JobPtr& job);
   void take_block(const JobPtr& job, std::string_view block_json);
   void ask_more(const JobPtr& job);
   void take_receipt(const JobPtr& job, const std::string& transaction, std::string_view receipt_json);

@@ -13,13 +13,15 @@ import { until } from "./support/waiting.js";
 const SUBSCRIBERS = 2000;
 const POLL_MS = 500;
 
-const configFor = (url, outboxBytesMax) => `
+const configFor = (url, outboxBytesMax, { notificationsBehindMax = 16384, threads = 0 } = {}) => `
 logLevel: info
 server:
   httpPort: 0
+  threads: ${threads}
   websocket:
     enabled: true
     outboxBytesMax: ${outboxBytesMax}
+    notificationsBehindMax: ${notificationsBehindMax}
 projects:
   - id: main
     networks:
@@ -142,6 +144,55 @@ test("heads alone end a subscriber that never reads, and the others get them all
     assert.equal(Number(its[0].number), 1);
     assertConsecutive(its);
   }
+});
+
+test("a reader behind is closed with one notification more than notificationsBehindMax", async (t) => {
+  const MOST = 5;
+  const MEGABYTE = 1 << 20;
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(anvil.url, 32 * MEGABYTE, { notificationsBehindMax: MOST, threads: 1 }))]);
+  const [reader] = await openSubscribers(t, fanfare.ws, 1);
+  const contract = `0x${"c0de".repeat(10)}`;
+  await anvil.ask("anvil_setCode", [contract, `0x${"5b".repeat(MEGABYTE / 2)}`]);
+  // More than the kernel takes and a quarter of the outbox, and less than the outbox.
+  const REPLIES = 24;
+  const openBehind = async () => {
+    const raw = await RawSocket.open(fanfare.ws);
+    atEnd(t, () => raw.destroy());
+    await raw.subscribe("newHeads");
+    raw.stopReading();
+    const before = await metric(fanfare, "fanfare_websocket_messages_sent_total");
+    for (let id = 0; id < REPLIES; ++id) raw.sendJson({ jsonrpc: "2.0", id, method: "eth_getCode", params: [contract, "latest"] });
+    await until("the replies are on their way", async () => (await metric(fanfare, "fanfare_websocket_messages_sent_total")) === before + REPLIES);
+    return raw;
+  };
+  const [stuck, late] = [await openBehind(), await openBehind()];
+  const mineOne = async () => {
+    const wanted = reader.numbers.length + 1;
+    await anvil.ask("evm_mine");
+    await until("the block is told", () => reader.numbers.length >= wanted);
+  };
+  const closes = () => metric(fanfare, "fanfare_slow_consumer_closes_total");
+  for (let i = 0; i < MOST; ++i) await mineOne();
+  assert.equal(await closes(), 0);
+  assert.equal(await metric(fanfare, "fanfare_websocket_connections"), 3);
+  // Who has caught up begins anew.
+  late.readAgain();
+  const numbers = [];
+  const takeHeads = async (count) => {
+    while (numbers.length < count) numbers.push(Number((await late.json(({ params }) => params)).params.result.number));
+  };
+  await takeHeads(MOST);
+  await mineOne();
+  // With one loop it was decided before anyone could be told.
+  stuck.readAgain();
+  const close = await stuck.closed();
+  await fanfare.program.line(new RegExp(`slow_consumer_closed .*notifications_behind=${MOST + 1}`));
+  assert.ok(close === null || close.close === 1013, JSON.stringify(close)); // null: it read too late for the close itself
+  await takeHeads(MOST + 1);
+  assert.deepEqual(numbers, reader.numbers);
+  assert.equal(await metric(fanfare, "fanfare_websocket_connections"), 2);
+  assert.equal(await closes(), 1);
 });
 
 test("who asks for the latest head only is told what it missed, and stays", async (t) => {
