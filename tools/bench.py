@@ -5,147 +5,16 @@ What is compared is relative to the base contestant of the same round; the sprea
 """
 
 import argparse
-import datetime
-import json
 import os
 import pathlib
-import platform
 import resource
 import statistics
 import subprocess
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-PROGRAMS = ROOT / "build/bench/bench"
-LOAD = ROOT / "build/bench/apps/fanfare/fanfare"
-RESULTS = ROOT / "bench/results"
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-SERVER_CORE, LOAD_CORE = "0", "1"
-# The load generator had no time left: the server may have had.
-LOAD_BUSY = 0.95
-
-
-class Failed(Exception):
-    """A contestant did not do what it was asked; its cell stays empty, the others go on."""
-
-
-class Server:
-    """One run of a contestant's program, pinned, from its first line of output to its end."""
-
-    def __init__(self, command, scheme="ws", raw=False):
-        self.process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-        )
-        line = self.process.stdout.readline().split()
-        if len(line) != 2 or line[0] != "listening":
-            self.process.kill()
-            raise Failed(f"{command[0]} did not start: {self.process.communicate()[1].strip()}")
-        self.flags = [f"{scheme}://{line[1]}", *(["--raw"] if raw else [])]
-        if scheme == "wss":
-            self.flags.append("--insecure")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
-
-    def start_load(self, flags):
-        command = ["taskset", "-c", LOAD_CORE, str(LOAD), "bench", *self.flags, "--json", *flags]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def load(self, flags):
-        """The result of one run of the load generator against this server, with the server's CPU time from the
-        last connection made to the first one closed."""
-        load = self.start_load(flags)
-        said = ""
-        while "are open" not in said and (line := load.stderr.readline()):
-            said += line
-        used_before, waited_before = self.cpu_ns()
-        out = load.stdout.readline()
-        used, waited = self.cpu_ns()
-        result = result_of(load, out, said)
-        result["cpu_ns"] = (used - used_before) / max(result["messages"], 1)
-        result["waited_share"] = (waited - waited_before) / 1e9 / result["seconds"]
-        return result
-
-    def cpu_ns(self):
-        """The server's time so far: on its core, user and system, and waiting for it behind others."""
-        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
-        fields = [(task / "schedstat").read_text().split() for task in tasks]
-        return sum(int(each[0]) for each in fields), sum(int(each[1]) for each in fields)
-
-    def resident_bytes(self):
-        return int(self._proc("statm").split()[1]) * PAGE_BYTES
-
-    def _proc(self, name):
-        return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
-
-
-def result_of(load, out="", said=""):
-    rest, complaint = load.communicate()
-    if load.returncode != 0:
-        raise Failed(f"{said}{complaint}{out}{rest}".replace("\n", " ").strip())
-    return json.loads(out + rest)
-
-
-class Contestant:
-    """`can`: which kinds of rows it takes part in. A raw one is spoken to without WebSocket."""
-
-    def __init__(self, name, command, can, raw=False, tls_command=None):
-        self.name, self.command, self.can, self.raw = name, command, can, raw
-        self.tls_command = tls_command or command
-
-    def start(self, *flags):
-        return Server([*self.command, *flags], raw=self.raw)
-
-    def start_tls(self, certificate):
-        return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
-
-
-def all_contestants(quick):
-    def program(name):
-        return str(PROGRAMS / name)
-
-    found = [
-        Contestant("raw epoll", [program("raw_epoll_echo"), "0"], {"echo", "broadcast", "idle", "tls", "pace"},
-                   raw=True, tls_command=[program("raw_epoll_tls_echo"), "0"]),
-        Contestant("raw io_uring", [program("raw_uring_echo"), "0"], {"echo", "broadcast", "idle", "pace"}, raw=True),
-    ]
-    for loop, name in (("epoll", "Fanfare epoll"), ("uring", "Fanfare io_uring")):
-        found.append(Contestant(name, [program("fanfare_echo"), "0", loop],
-                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
-    if not quick:
-        found.append(Contestant("Fanfare API", [program("api_echo"), "0", "uring"],
-                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
-    if (PROGRAMS / "beast_echo").exists():
-        found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
-    if (PROGRAMS / "lws_echo").exists():
-        found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle"}))
-    if (ROOT / "tests/e2e/node_modules/ws").exists():
-        found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"],
-                                {"echo", "broadcast", "idle", "tls", "deflate"}))
-    return found
-
-
-class Table:
-    """Cells by row and contestant, as Markdown."""
-
-    def __init__(self, names):
-        self.lines = []
-        self.add("", ["goal", *names])
-        self.lines.append("|" + "---|" * (len(names) + 2))
-
-    def add(self, row, cells):
-        self.lines.append("| " + " | ".join([row, *cells]) + " |")
-        print(self.lines[-1], flush=True)
+from bench_contestants import Failed, all_contestants, result_of
+from bench_report import LOAD_BUSY, Table, Watch, write_result
 
 
 class Bench:
@@ -418,35 +287,6 @@ ROWS = [
 ]
 
 
-def machine():
-    models = [
-        line.split(":", 1)[1].strip()
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-        if line.startswith("model name")
-    ]
-    congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    return f"{models[0] if models else platform.machine()}, {len(models)} cores, Linux {platform.release()}, TCP {congestion}"
-
-
-def commit():
-    def git(*arguments):
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, cwd=ROOT, check=True).stdout.strip()
-
-    return git("rev-parse", "--short", "HEAD") + ("-changed" if git("status", "--porcelain", "-uno") else "")
-
-
-def busy_seconds():
-    """CPU time of everyone on this machine so far, stolen time too."""
-    fields = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
-    user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields
-    return (user + nice + system + interrupts + soft + stolen) / TICKS_PER_SECOND
-
-
-def own_seconds():
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(each.ru_utime + each.ru_stime for each in used)
-
-
 def make_certificate(folder):
     files = [f"{folder}/certificate.pem", f"{folder}/key.pem"]
     subprocess.run(
@@ -467,29 +307,6 @@ def choose(options):
     return rows, contestants
 
 
-def write_result(bench, options, began, others):
-    day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    now = commit()
-    lines = [
-        f"# Comparison, {day}, commit {now}",
-        "",
-        f"{machine()}. {began} Other processes took {others:.0%} of the machine meanwhile, and the",
-        f"servers waited for their core for {bench.waited():.0%} of the time: past a few per cent only the CPU rows mean much.",
-        f"Median of {bench.rounds} rounds of {bench.duration}; relative to raw epoll, or as the row says, in the same",
-        "round; ± is half the distance between the best and the worst round. docs/bench.md explains the rows.",
-        "",
-        *bench.table.lines,
-    ]
-    if bench.load_was_busy:
-        lines += ["", f"In some rows the load generator took over {LOAD_BUSY:.0%} of its core: there the fastest are nearer to each",
-                  "other than they are."]
-    lines += [line for complaint in bench.complaints for line in ("", f"Not measured: {complaint}")]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    name = f"{day}-{now}{'-quick' if options.quick else ''}.md"
-    (RESULTS / name).write_text("\n".join(lines) + "\n")
-    print(f"bench: written to {(RESULTS / name).relative_to(ROOT)}")
-
-
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench")
     parser.add_argument("--quick", action="store_true")
@@ -505,19 +322,17 @@ def main():
         raise SystemExit(f"bench: needs 11,000 descriptors for a process, {hard} are allowed (ulimit -Hn)")
 
     rows, contestants = choose(options)
-    began = f"Load average {os.getloadavg()[0]:.1f} before it began."
-    start, busy, own = time.monotonic(), busy_seconds(), own_seconds()
+    watch = Watch()
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(contestants, options.quick, make_certificate(folder))
         for row in rows:
             row.measure(bench)
-    elapsed = time.monotonic() - start
-    others = max(0.0, busy_seconds() - busy - (own_seconds() - own)) / (elapsed * (os.cpu_count() or 1))
+    elapsed, others = watch.read()
     for complaint in bench.complaints:
         print(f"bench: not measured: {complaint}")
     print(f"bench: {elapsed:.0f} s; other processes took {others:.0%} of the machine, "
           f"and the servers waited for their core for {bench.waited():.0%} of the time")
-    write_result(bench, options, began, others)
+    write_result(bench, watch, others)
 
 
 if __name__ == "__main__":

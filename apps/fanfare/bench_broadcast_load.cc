@@ -1,25 +1,19 @@
-#include <algorithm>
-#include <chrono>
 #include <deque>
 #include <utility>
 
+#include "bench_answering.h"
 #include "bench_answers.h"
-#include "bench_load.h"
 #include "bench_pace.h"
-#include "bench_transport.h"
+#include "bench_run.h"
 #include "bench_wire.h"
 
 namespace fanfare::app {
 namespace {
 
-using std::chrono::seconds;
-
-constexpr Duration kPatienceAfterEnd = seconds(1);
-
-class BroadcastRun final : public BenchTransport::Handler {
+class BroadcastRun final : public BenchRun {
  public:
   BroadcastRun(BenchTransport& transport, const EchoLoad& load, const std::vector<Dialed>& dialed)
-      : transport_(transport),
+      : BenchRun(transport),
         load_(load),
         pace_(load.rate),
         wire_(dialed.front().deflate ? EchoWire::compressed(load.size, *dialed.front().deflate)
@@ -31,26 +25,12 @@ class BroadcastRun final : public BenchTransport::Handler {
   }
 
   BenchResult run(std::vector<Dialed>& dialed, const ShowProgress& progress) {
-    const Duration cpu_before = cpu_time();
-    const Instant start = clock_.now();
-    const Instant end = start + load_.duration;
-    pace_.begin(start);
+    begin();
+    pace_.begin(start_);
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       if (!dialed[i].read_ahead.empty()) on_bytes(i, dialed[i].read_ahead);
     }
-    Instant now = start;
-    Instant tick = start + seconds(1);
-    while (now < end && can_go_on()) {
-      add_due(now);
-      transport_.turn(wait_from(now, std::min(end, tick)), *this);
-      now = clock_.now();
-      if (now < tick) continue;
-      progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
-      tick += seconds(1);
-    }
-    result_.loop = transport_.name();
-    result_.elapsed = now - start;
-    result_.cpu = cpu_time() - cpu_before;
+    const Instant now = turn_until_end(load_.duration, progress);
     const std::uint64_t counted_until_end = result_.messages;
     result_.broadcasts = completed_;
     finish(now);
@@ -73,23 +53,15 @@ class BroadcastRun final : public BenchTransport::Handler {
   void on_gone(std::size_t index, int /*code*/) override { end(connections_[index], index); }
 
  private:
-  struct Connection {
-    explicit Connection(AnswerReader made) : reader(std::move(made)) {}
-    AnswerReader reader;
-    std::vector<std::uint8_t> pongs;
-    std::vector<std::uint8_t> under_way;
-    std::uint64_t received = 0;
-    bool sending = false;
-    bool ended = false;
-  };
+  using Connection = BenchAnswering;
   struct Broadcast {
     Instant at;               // sent, or at a rate: due
     std::size_t missing = 0;  // connections that have not got it
   };
 
-  bool can_go_on() const { return listening_ > 0 && !connections_[sender_].ended; }
+  bool can_go_on() const override { return listening_ > 0 && !connections_[sender_].ended; }
 
-  void add_due(Instant now) {
+  void send_due(Instant now) override {
     if (pace_.is_steady()) {
       while (pace_.due_at(begun()) <= now) begin_one(pace_.due_at(begun()));
     } else {
@@ -100,7 +72,7 @@ class BroadcastRun final : public BenchTransport::Handler {
   void begin_one(Instant at) { open_.push_back({.at = at, .missing = listening_}); }
   std::uint64_t begun() const { return completed_ + open_.size(); }
 
-  Duration wait_from(Instant now, Instant until) const {
+  Duration wait_from(Instant now, Instant until) const override {
     if (!pace_.is_steady() || pace_.due_at(begun()) > until) return until - now;
     return worthwhile_wait(pace_.due_at(begun()) - now);
   }
@@ -125,22 +97,12 @@ class BroadcastRun final : public BenchTransport::Handler {
       open_.pop_front();
       ++completed_;
       // At once: whoever is slow to go on measures itself.
-      if (!pace_.is_steady() && !finishing_) add_due(now);
+      if (!pace_.is_steady() && !finishing_) send_due(now);
     }
-  }
-  static std::uint64_t since(Instant at, Instant now) {
-    return static_cast<std::uint64_t>(std::max<std::int64_t>((now - at).count(), 0));
   }
 
   void flush(std::size_t index, Connection& connection) {
-    if (connection.sending || connection.ended) return;
-    if (!connection.pongs.empty()) {
-      connection.under_way.swap(connection.pongs);
-      connection.pongs.clear();
-      connection.sending = true;
-      return transport_.send(index, connection.under_way);
-    }
-    if (index != sender_ || sent_ == begun()) return;
+    if (connection.answer_pings(transport_, index) || index != sender_ || sent_ == begun()) return;
     const auto [bytes, count] = wire_.run(sent_, begun() - sent_);
     sent_ += count;
     connection.sending = true;
@@ -163,11 +125,7 @@ class BroadcastRun final : public BenchTransport::Handler {
   // What is still on its way counts as what it took, or at least what it has taken so far.
   void finish(Instant now) {
     finishing_ = true;
-    const Instant give_up = now + kPatienceAfterEnd;
-    while (now < give_up && !open_.empty() && can_go_on()) {
-      transport_.turn(std::min<Duration>(give_up - now, std::chrono::milliseconds(10)), *this);
-      now = clock_.now();
-    }
+    now = turn_on(now, [this] { return open_.empty() || !can_go_on(); });
     for (const Broadcast& one : open_) {
       if (one.missing == 0) continue;
       result_.unanswered += one.missing;
@@ -176,7 +134,6 @@ class BroadcastRun final : public BenchTransport::Handler {
     }
   }
 
-  BenchTransport& transport_;
   const EchoLoad& load_;
   Pace pace_;
   EchoWire wire_;
@@ -188,8 +145,6 @@ class BroadcastRun final : public BenchTransport::Handler {
   std::uint64_t completed_ = 0;
   std::uint64_t sent_ = 0;
   bool finishing_ = false;
-  Clock& clock_ = system_clock();
-  BenchResult result_;
 };
 
 }  // namespace
@@ -197,10 +152,7 @@ class BroadcastRun final : public BenchTransport::Handler {
 std::expected<BenchResult, std::string> run_broadcast_load(std::vector<Dialed>& connections,
                                                            const EchoLoad& load,
                                                            const ShowProgress& progress) {
-  const auto transport = BenchTransport::create(connections, load.loop);
-  if (!transport) return std::unexpected(transport.error());
-  BroadcastRun run(**transport, load, connections);
-  return run.run(connections, progress);
+  return run_over<BroadcastRun>(connections, load, progress);
 }
 
 }  // namespace fanfare::app

@@ -1,28 +1,22 @@
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
+#include "bench_answering.h"
 #include "bench_answers.h"
-#include "bench_load.h"
 #include "bench_pace.h"
-#include "bench_transport.h"
+#include "bench_run.h"
 #include "bench_wire.h"
 
 namespace fanfare::app {
 namespace {
 
-using std::chrono::seconds;
-
 // Of all that one connection has under way: fits any socket's buffer, so that no send ever has to wait.
 constexpr std::size_t kUntoldBytesMax = 4096;
-constexpr Duration kPatienceAfterEnd = seconds(1);
 
-class EchoRun final : public BenchTransport::Handler {
+class EchoRun final : public BenchRun {
  public:
   EchoRun(BenchTransport& transport, const EchoLoad& load, const std::vector<Dialed>& dialed)
-      : transport_(transport),
+      : BenchRun(transport),
         load_(load),
         pace_(load.rate),
         wire_(make_wire(load, dialed.front().deflate)),
@@ -33,31 +27,17 @@ class EchoRun final : public BenchTransport::Handler {
   }
 
   BenchResult run(std::vector<Dialed>& dialed, const ShowProgress& progress) {
-    const Duration cpu_before = cpu_time();
-    start_ = clock_.now();
+    begin();
     pace_.begin(start_);
-    const Instant end = start_ + load_.duration;
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       if (!dialed[i].read_ahead.empty()) on_bytes(i, dialed[i].read_ahead);
       if (!pace_.is_steady()) add_pending(i, load_.in_flight);
     }
-    Instant now = start_;
-    Instant tick = start_ + seconds(1);
-    while (now < end && result_.lost < connections_.size()) {
-      if (pace_.is_steady()) add_due(now);
-      transport_.turn(wait_from(now, std::min(end, tick)), *this);
-      now = clock_.now();
-      if (now < tick) continue;
-      progress({.elapsed = now - start_, .messages = result_.messages, .latency = result_.latency});
-      tick += seconds(1);
-    }
-    result_.loop = transport_.name();
-    result_.elapsed = now - start_;
-    result_.cpu = cpu_time() - cpu_before;
+    const Instant now = turn_until_end(load_.duration, progress);
     const std::uint64_t counted_until_end = result_.messages;
     if (pace_.is_steady()) {
       // Also what became due while the last turn took its time.
-      add_due(std::min(now, end));
+      send_due(std::min(now, start_ + load_.duration));
       finish(now);
     }
     result_.messages = counted_until_end;
@@ -80,16 +60,10 @@ class EchoRun final : public BenchTransport::Handler {
   void on_gone(std::size_t index, int /*code*/) override { end(connections_[index]); }
 
  private:
-  struct Connection {
-    explicit Connection(AnswerReader made) : reader(std::move(made)) {}
-    AnswerReader reader;
-    std::vector<std::uint8_t> pongs;
-    std::vector<std::uint8_t> pongs_under_way;
+  struct Connection : BenchAnswering {
+    using BenchAnswering::BenchAnswering;
     std::uint64_t sent = 0;
-    std::uint64_t received = 0;
     std::uint64_t pending = 0;  // to be sent now
-    bool sending = false;
-    bool ended = false;
   };
 
   static EchoWire make_wire(const EchoLoad& load, const std::optional<ws::DeflateParameters>& agreed) {
@@ -97,11 +71,13 @@ class EchoRun final : public BenchTransport::Handler {
     return EchoWire::plain(load.size, load.rate > 0 ? SIZE_MAX : load.in_flight, load.raw);
   }
 
-  Duration wait_from(Instant now, Instant until) const {
+  bool can_go_on() const override { return result_.lost < connections_.size(); }
+  Duration wait_from(Instant now, Instant until) const override {
     if (!pace_.is_steady() || pace_.due_at(next_) > until) return until - now;
     return worthwhile_wait(pace_.due_at(next_) - now);
   }
-  void add_due(Instant now) {
+  void send_due(Instant now) override {
+    if (!pace_.is_steady()) return;
     for (; pace_.due_at(next_) <= now; ++next_) add_pending(next_ % connections_.size(), 1);
   }
   void add_pending(std::size_t index, std::uint64_t count) {
@@ -118,7 +94,7 @@ class EchoRun final : public BenchTransport::Handler {
     if (pace_.is_steady()) {
       for (std::uint64_t i = 0; i < answers; ++i) {
         const std::uint64_t number = (connection.received + i) * connections_.size() + index;
-        note(now - pace_.due_at(number), 1);
+        note(pace_.due_at(number), now, 1);
       }
     } else {
       note_closed_loop(now, &sent_at_[index * load_.in_flight], connection.received, answers);
@@ -134,25 +110,16 @@ class EchoRun final : public BenchTransport::Handler {
     Instant of_same{};
     for (std::uint64_t i = 0; i < answers; ++i) {
       const Instant sent = sent_at[(first + i) % load_.in_flight];
-      if (sent != of_same && same > 0) note(now - of_same, std::exchange(same, 0));
+      if (sent != of_same && same > 0) note(of_same, now, std::exchange(same, 0));
       of_same = sent;
       ++same;
     }
-    note(now - of_same, same);
+    note(of_same, now, same);
   }
-  void note(Duration latency, std::uint64_t times) {
-    result_.latency.add(static_cast<std::uint64_t>(std::max<std::int64_t>(latency.count(), 0)), times);
-  }
+  void note(Instant from, Instant now, std::uint64_t times) { result_.latency.add(since(from, now), times); }
 
   void flush(std::size_t index, Connection& connection) {
-    if (connection.sending || connection.ended) return;
-    if (!connection.pongs.empty()) {
-      connection.pongs_under_way.swap(connection.pongs);
-      connection.pongs.clear();
-      connection.sending = true;
-      return transport_.send(index, connection.pongs_under_way);
-    }
-    if (connection.pending == 0) return;
+    if (connection.answer_pings(transport_, index) || connection.pending == 0) return;
     const auto [bytes, count] = wire_.run(connection.sent, connection.pending);
     if (!pace_.is_steady()) {
       const Instant now = clock_.now();
@@ -176,27 +143,21 @@ class EchoRun final : public BenchTransport::Handler {
 
   // The rate is over; what is still on its way counts as what it took, or at least what it has taken so far.
   void finish(Instant now) {
-    const Instant give_up = now + kPatienceAfterEnd;
-    const auto all_answered = [this] {
+    now = turn_on(now, [this] {
       return std::ranges::all_of(connections_, [](const Connection& connection) {
         return connection.ended || (connection.pending == 0 && connection.received == connection.sent);
       });
-    };
-    while (now < give_up && !all_answered()) {
-      transport_.turn(std::min<Duration>(give_up - now, std::chrono::milliseconds(10)), *this);
-      now = clock_.now();
-    }
+    });
     for (std::size_t i = 0; i < connections_.size(); ++i) {
       const Connection& connection = connections_[i];
       const std::uint64_t due = connection.sent + connection.pending;
       for (std::uint64_t k = connection.received; k < due; ++k) {
-        note(now - pace_.due_at(k * connections_.size() + i), 1);
+        note(pace_.due_at(k * connections_.size() + i), now, 1);
         ++result_.unanswered;
       }
     }
   }
 
-  BenchTransport& transport_;
   const EchoLoad& load_;
   Pace pace_;
   EchoWire wire_;
@@ -205,28 +166,13 @@ class EchoRun final : public BenchTransport::Handler {
   std::vector<Connection> connections_;
   std::vector<Instant> sent_at_;  // in_flight for each connection, used in turn
   std::uint64_t next_ = 0;        // number of the message that is due next, at a rate
-  Clock& clock_ = system_clock();
-  Instant start_{};
-  BenchResult result_;
 };
 
 }  // namespace
 
-Duration cpu_time() {
-  rusage used{};
-  ::getrusage(RUSAGE_SELF, &used);
-  const auto of = [](const timeval& time) {
-    return seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-  };
-  return of(used.ru_utime) + of(used.ru_stime);
-}
-
 std::expected<BenchResult, std::string> run_echo_load(std::vector<Dialed>& connections, const EchoLoad& load,
                                                       const ShowProgress& progress) {
-  const auto transport = BenchTransport::create(connections, load.loop);
-  if (!transport) return std::unexpected(transport.error());
-  EchoRun run(**transport, load, connections);
-  return run.run(connections, progress);
+  return run_over<EchoRun>(connections, load, progress);
 }
 
 }  // namespace fanfare::app

@@ -32,7 +32,4 @@ inline Duration worthwhile_wait(Duration until) {
   return until < std::chrono::microseconds(50) ? Duration::zero() : until;
 }
 
-// CPU time, user and system, of this process.
-Duration cpu_time();
-
 }  // namespace fanfare::app

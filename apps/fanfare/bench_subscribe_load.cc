@@ -6,9 +6,7 @@
 
 #include "bench_answers.h"
 #include "bench_bytebox.h"
-#include "bench_load.h"
-#include "bench_pace.h"
-#include "bench_transport.h"
+#include "bench_run.h"
 #include "bench_wire.h"
 #include "ws/connection.h"
 
@@ -20,10 +18,10 @@ using std::chrono::seconds;
 // How long the answers to the requests may take before notifications are counted anyway.
 constexpr Duration kPatienceForAnswers = seconds(10);
 
-class SubscribeRun final : public BenchTransport::Handler {
+class SubscribeRun final : public BenchRun {
  public:
   SubscribeRun(BenchTransport& transport, const SubscribeLoad& load, const std::vector<Dialed>& dialed)
-      : transport_(transport), load_(load), frame_(masked_text_frame(load.request)) {
+      : BenchRun(transport), load_(load), frame_(masked_text_frame(load.request)) {
     connections_.reserve(dialed.size());
     for (const Dialed& each : dialed) connections_.emplace_back(protocol_options(each.deflate, tools_));
   }
@@ -42,7 +40,12 @@ class SubscribeRun final : public BenchTransport::Handler {
     }
     result_.unanswered =
         connections_.size() - std::min<std::size_t>(answered_ + result_.lost, connections_.size());
-    return measure(now, progress);
+    measuring_ = true;
+    result_.messages = 0;
+    result_.latency = Histogram();
+    begin();
+    turn_until_end(load_.duration, progress);
+    return std::move(result_);
   }
 
   void on_bytes(std::size_t index, MutableBytes bytes) override {
@@ -71,26 +74,7 @@ class SubscribeRun final : public BenchTransport::Handler {
     bool ended = false;
   };
 
-  BenchResult measure(Instant now, const ShowProgress& progress) {
-    const Duration cpu_before = cpu_time();
-    const Instant start = now;
-    const Instant end = start + load_.duration;
-    Instant tick = start + seconds(1);
-    measuring_ = true;
-    result_.messages = 0;
-    result_.latency = Histogram();
-    while (now < end && result_.lost < connections_.size()) {
-      transport_.turn(std::min(end, tick) - now, *this);
-      now = clock_.now();
-      if (now < tick) continue;
-      progress({.elapsed = now - start, .messages = result_.messages, .latency = result_.latency});
-      tick += seconds(1);
-    }
-    result_.loop = transport_.name();
-    result_.elapsed = now - start;
-    result_.cpu = cpu_time() - cpu_before;
-    return std::move(result_);
-  }
+  bool can_go_on() const override { return result_.lost < connections_.size(); }
 
   void note(Connection& connection, std::string_view text) {
     if (!connection.answered) {
@@ -106,7 +90,7 @@ class SubscribeRun final : public BenchTransport::Handler {
     const std::size_t at = text.find("\"result\"");
     const std::string_view event = at == std::string_view::npos ? text : text.substr(at);
     const auto first = first_seen_.try_emplace(std::hash<std::string_view>()(event), now).first->second;
-    result_.latency.add(static_cast<std::uint64_t>((now - first).count()));
+    result_.latency.add(since(first, now));
   }
 
   void flush(std::size_t index, Connection& connection) {
@@ -123,7 +107,6 @@ class SubscribeRun final : public BenchTransport::Handler {
     ++result_.lost;
   }
 
-  BenchTransport& transport_;
   const SubscribeLoad& load_;
   const std::vector<std::uint8_t> frame_;
   AnswerTools tools_;
@@ -131,8 +114,6 @@ class SubscribeRun final : public BenchTransport::Handler {
   std::size_t answered_ = 0;
   bool measuring_ = false;
   std::unordered_map<std::size_t, Instant> first_seen_;  // by the hash of the event
-  Clock& clock_ = system_clock();
-  BenchResult result_;
 };
 
 }  // namespace
@@ -140,10 +121,7 @@ class SubscribeRun final : public BenchTransport::Handler {
 std::expected<BenchResult, std::string> run_subscribe_load(std::vector<Dialed>& connections,
                                                            const SubscribeLoad& load,
                                                            const ShowProgress& progress) {
-  const auto transport = BenchTransport::create(connections, load.loop);
-  if (!transport) return std::unexpected(transport.error());
-  SubscribeRun run(**transport, load, connections);
-  return run.run(connections, progress);
+  return run_over<SubscribeRun>(connections, load, progress);
 }
 
 }  // namespace fanfare::app

@@ -1,0 +1,36 @@
+#pragma once
+// One connection of a load that knows what has to come back: its reader, and the Pongs that it owes.
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "bench_answers.h"
+#include "bench_transport.h"
+
+namespace fanfare::app {
+
+struct BenchAnswering {
+  explicit BenchAnswering(AnswerReader made) : reader(std::move(made)) {}
+
+  // Sends the Pongs that are owed, if anything can be sent. True: something is under way, or it has ended, so
+  // nothing else may be sent now.
+  bool answer_pings(BenchTransport& transport, std::size_t index) {
+    if (sending || ended || pongs.empty()) return sending || ended;
+    pongs_under_way.swap(pongs);
+    pongs.clear();
+    sending = true;
+    transport.send(index, pongs_under_way);
+    return true;
+  }
+
+  AnswerReader reader;
+  std::vector<std::uint8_t> pongs;
+  std::vector<std::uint8_t> pongs_under_way;
+  std::uint64_t received = 0;
+  bool sending = false;
+  bool ended = false;
+};
+
+}  // namespace fanfare::app

@@ -1,0 +1,120 @@
+"""Who takes part in ./dev bench: the servers of bench/, each on a core of its own, and the load against one of them."""
+
+import json
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PROGRAMS = ROOT / "build/bench/bench"
+LOAD = ROOT / "build/bench/apps/fanfare/fanfare"
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+SERVER_CORE, LOAD_CORE = "0", "1"
+
+
+class Failed(Exception):
+    """A contestant did not do what it was asked; its cell stays empty, the others go on."""
+
+
+class Server:
+    """One run of a contestant's program, pinned, from its first line of output to its end."""
+
+    def __init__(self, command, scheme="ws", raw=False):
+        self.process = subprocess.Popen(
+            ["taskset", "-c", SERVER_CORE, *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        line = self.process.stdout.readline().split()
+        if len(line) != 2 or line[0] != "listening":
+            self.process.kill()
+            raise Failed(f"{command[0]} did not start: {self.process.communicate()[1].strip()}")
+        self.flags = [f"{scheme}://{line[1]}", *(["--raw"] if raw else [])]
+        if scheme == "wss":
+            self.flags.append("--insecure")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def start_load(self, flags):
+        command = ["taskset", "-c", LOAD_CORE, str(LOAD), "bench", *self.flags, "--json", *flags]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def load(self, flags):
+        """The result of one run of the load generator against this server, with the server's CPU time from the
+        last connection made to the first one closed."""
+        load = self.start_load(flags)
+        said = ""
+        while "are open" not in said and (line := load.stderr.readline()):
+            said += line
+        used_before, waited_before = self.cpu_ns()
+        out = load.stdout.readline()
+        used, waited = self.cpu_ns()
+        result = result_of(load, out, said)
+        result["cpu_ns"] = (used - used_before) / max(result["messages"], 1)
+        result["waited_share"] = (waited - waited_before) / 1e9 / result["seconds"]
+        return result
+
+    def cpu_ns(self):
+        """The server's time so far: on its core, user and system, and waiting for it behind others."""
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
+        fields = [(task / "schedstat").read_text().split() for task in tasks]
+        return sum(int(each[0]) for each in fields), sum(int(each[1]) for each in fields)
+
+    def resident_bytes(self):
+        return int(self._proc("statm").split()[1]) * PAGE_BYTES
+
+    def _proc(self, name):
+        return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
+
+
+def result_of(load, out="", said=""):
+    rest, complaint = load.communicate()
+    if load.returncode != 0:
+        raise Failed(f"{said}{complaint}{out}{rest}".replace("\n", " ").strip())
+    return json.loads(out + rest)
+
+
+class Contestant:
+    """`can`: which kinds of rows it takes part in. A raw one is spoken to without WebSocket."""
+
+    def __init__(self, name, command, can, raw=False, tls_command=None):
+        self.name, self.command, self.can, self.raw = name, command, can, raw
+        self.tls_command = tls_command or command
+
+    def start(self, *flags):
+        return Server([*self.command, *flags], raw=self.raw)
+
+    def start_tls(self, certificate):
+        return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
+
+
+def all_contestants(quick):
+    def program(name):
+        return str(PROGRAMS / name)
+
+    found = [
+        Contestant("raw epoll", [program("raw_epoll_echo"), "0"], {"echo", "broadcast", "idle", "tls", "pace"},
+                   raw=True, tls_command=[program("raw_epoll_tls_echo"), "0"]),
+        Contestant("raw io_uring", [program("raw_uring_echo"), "0"], {"echo", "broadcast", "idle", "pace"}, raw=True),
+    ]
+    for loop, name in (("epoll", "Fanfare epoll"), ("uring", "Fanfare io_uring")):
+        found.append(Contestant(name, [program("fanfare_echo"), "0", loop],
+                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
+    if not quick:
+        found.append(Contestant("Fanfare API", [program("api_echo"), "0", "uring"],
+                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
+    if (PROGRAMS / "beast_echo").exists():
+        found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
+    if (PROGRAMS / "lws_echo").exists():
+        found.append(Contestant("libwebsockets", [program("lws_echo"), "0"], {"echo", "idle"}))
+    if (ROOT / "tests/e2e/node_modules/ws").exists():
+        found.append(Contestant("npm ws", ["node", str(ROOT / "bench/ws_echo.js"), "0"],
+                                {"echo", "broadcast", "idle", "tls", "deflate"}))
+    return found
