@@ -120,6 +120,7 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Insta
     on_backfilled(number, "null", now);
     return true;
   }
+  if (!result && ask_again(number)) return true;
   if (!result) {
     // A node that rejects a question about one block may well answer the next poll.
     if (result.error().kind == CallFailure::Kind::rejected && phase_ != Phase::polling) {
@@ -232,6 +233,7 @@ void HeadPoller::clear_round() {
   outstanding_.clear();
   branch_.clear();
   filled_.clear();
+  failed_tries_.clear();
   gap_before_fill_.reset();
   target_.reset();
 }
@@ -251,7 +253,10 @@ void HeadPoller::finish_round(Instant now) {
 }
 
 void HeadPoller::give_up_round(std::string why, Instant now) {
-  if (announced_in_round_ > 0) last_progress_ = now;
+  if (announced_in_round_ > 0) {
+    last_progress_ = now;
+    backoff_.reset();  // it grows while nothing succeeds at all
+  }
   clear_round();
   ++status_.failures;
   ++status_.failures_in_a_row;

@@ -56,6 +56,7 @@ struct HeadPollerOptions {
   std::uint32_t calls_in_flight_max = 16;
   std::uint64_t catch_up_blocks_max = 10'000;  // a longer gap loses its oldest blocks, with a Gap event
   std::uint32_t stale_polls_max = 8;           // a head far below ours is believed after so many polls
+  std::uint32_t block_tries_max = 4;           // of one block of a jump or a fork in one round, at once
   std::uint32_t stuck_rounds_max = 20;         // a block that cannot be had is given up, with a Gap event
 };
 
@@ -91,6 +92,7 @@ class HeadPoller {
   struct Status {
     std::uint64_t polls = 0;
     std::uint64_t calls = 0;
+    std::uint64_t backfilled = 0;         // blocks fetched that no poll had shown: of jumps, forks, the start
     std::uint64_t failures = 0;           // rounds given up, for whatever reason
     std::uint32_t failures_in_a_row = 0;  // 0: the last poll was answered
     std::string last_failure;             // one line
@@ -141,6 +143,7 @@ class HeadPoller {
   void on_latest(std::string_view json, Instant now);
   void on_filled(std::uint64_t number, std::string_view json, Instant now);
   void on_walked(std::string_view json, Instant now);
+  bool ask_again(std::uint64_t number);
   void on_genesis(std::string_view json, Instant now);
   void on_backfilled(std::uint64_t number, std::string_view json, Instant now);
 
@@ -179,7 +182,8 @@ class HeadPoller {
   std::deque<HeaderPtr> branch_;                        // linked, ends at target_
   // Walked in a round that failed: a fork of depth d must not need d answers in a row without a fault.
   std::map<Hash256, HeaderPtr> walked_;
-  std::map<std::uint64_t, HeaderPtr> filled_;  // arrived before their turn
+  std::map<std::uint64_t, HeaderPtr> filled_;            // arrived before their turn
+  std::map<std::uint64_t, std::uint32_t> failed_tries_;  // in this round, by block
   std::uint64_t fill_next_ask_ = 0;
   std::uint64_t fill_end_ = 0;
   std::uint64_t fill_next_announce_ = 0;

@@ -32,15 +32,34 @@ void HeadPoller::resolve(Instant now) {
 
 void HeadPoller::on_walked(std::string_view json, Instant now) {
   auto block = read_block(json);
-  if (!block) return cannot_resolve("parent: " + block.error(), now);
+  if (!block) {
+    if (!ask_again(0)) cannot_resolve("parent: " + block.error(), now);
+    return;
+  }
   const Header& child = *branch_.front();
   if ((*block)->hash != child.parent_hash || (*block)->number + 1 != child.number) {
-    return cannot_resolve("the node answered another block than the parent asked for", now);
+    if (!ask_again(0)) cannot_resolve("the node answered another block than the parent asked for", now);
+    return;
   }
+  ++status_.backfilled;
   if (walked_.size() > 2ULL * options_.window_blocks) walked_.clear();  // forks of forks
   walked_.emplace((*block)->hash, *block);
   branch_.push_front(std::move(*block));
   resolve(now);
+}
+
+// One answer of no use does not cost the round, and what its other answers have brought. False: it does.
+bool HeadPoller::ask_again(std::uint64_t number) {
+  const bool walks = phase_ == Phase::walking;
+  if (!walks && phase_ != Phase::filling) return false;
+  const Header* const child = walks ? branch_.front().get() : nullptr;
+  const std::uint32_t tries = ++failed_tries_[walks ? child->number - 1 : number];
+  if (tries >= options_.block_tries_max) return false;
+  outstanding_.emplace(walks ? call(kByHash, to_hex(child->parent_hash), child->number)
+                             : call(kByNumber, to_quantity(number), number),
+                       number);
+  calls_.back().attempt = tries;  // of another node, if there is one
+  return true;
 }
 
 void HeadPoller::start_filling(Instant now) {
@@ -74,10 +93,15 @@ void HeadPoller::ask_to_fill() {
 
 void HeadPoller::on_filled(std::uint64_t number, std::string_view json, Instant now) {
   auto block = read_block(json);
-  if (!block) return cannot_resolve("block " + std::to_string(number) + ": " + block.error(), now);
+  if (!block) {
+    if (!ask_again(number)) cannot_resolve("block " + std::to_string(number) + ": " + block.error(), now);
+    return;
+  }
   if ((*block)->number != number) {
+    if (ask_again(number)) return;
     return cannot_resolve("the node answered another block than number " + std::to_string(number), now);
   }
+  ++status_.backfilled;
   filled_.emplace(number, std::move(*block));
   if (!announce_filled(now)) return;
   if (fill_next_announce_ <= fill_end_) return ask_to_fill();
@@ -191,6 +215,7 @@ void HeadPoller::start_backfill(Instant now) {
 
 void HeadPoller::on_backfilled(std::uint64_t number, std::string_view json, Instant now) {
   if (auto block = read_block(json); block && (*block)->number == number) {
+    ++status_.backfilled;
     filled_.emplace(number, std::move(*block));
   }
   if (!outstanding_.empty()) return;

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -140,6 +141,33 @@ TEST_F(ChainFollowerTest, EmptyLogsAgainstTheBloomAreAskedForElsewhereAndTheNode
   EXPECT_EQ(edges.told.front(), "a disagreed");
   // Distrusted for 10 s, then 20: most of the time it was not asked at all.
   EXPECT_LT(nodes[0]->asked["eth_getLogs"], 6U);
+}
+
+TEST_F(ChainFollowerTest, TwoOfFiveAnswersBadOnBothNodesHoldHeadsBackForSecondsAndNothingAfterwards) {
+  const eth::Header& tip = *follower->source().tip();
+  follower->set_interest(0,
+                         {.logs = true, .logs_after = eth::BlockId{.number = tip.number, .hash = tip.hash}});
+  const std::uint64_t first = head() + 1;
+  for (FaultyNode* node : nodes) {
+    for (const Fault fault :
+         {Fault::refused, Fault::dropped, Fault::too_many, Fault::bad_gateway, Fault::not_json,
+          Fault::no_answer, Fault::error_object, Fault::null_result, Fault::no_logs, Fault::half_open}) {
+      node->set_fault(fault, 40);
+    }
+  }
+  mine(300);
+  for (FaultyNode* node : nodes) node->heal();
+  const auto caught_up = [this] {
+    return follower->source().tip()->number == head() && follower->source().chain_status().pending == 0;
+  };
+  EXPECT_TRUE(time.run_until(caught_up, 30s));
+  // An answer that never comes costs its time; nothing adds up to more.
+  std::vector<Duration> all;
+  for (std::uint64_t number = first; number <= head(); ++number) all.push_back(waited_for(number));
+  std::ranges::sort(all);
+  EXPECT_LT(all[all.size() / 2], 5s);
+  EXPECT_LT(all.back(), 60s);
+  EXPECT_EQ(missing, 0);
 }
 
 TEST_F(ChainFollowerTest, ANodeAloneIsNeitherStalledNorDistrusted) {

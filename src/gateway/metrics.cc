@@ -45,6 +45,7 @@ enum class Id : std::uint8_t {
   reorgs,
   reorged_blocks,
   reorg_depth_max,
+  backfilled,
   head_gaps,
   reads,
   reads_shared,
@@ -117,8 +118,10 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_reorged_blocks_total", "counter", "project, chain_id",
      "Blocks that were taken back by reorgs."},
     {"fanfare_reorg_depth_max_blocks", "gauge", "project, chain_id", "The deepest reorg so far."},
+    {"fanfare_backfilled_blocks_total", "counter", "project, chain_id",
+     "Blocks fetched that no poll had shown: of a jump, down to a fork, below the start."},
     {"fanfare_head_gaps_total", "counter", "project, chain_id",
-     "Runs of blocks that could not be had from the upstreams."},
+     "Runs of blocks, or logs or receipts of one, that could not be had from the upstreams."},
     {"fanfare_reads_total", "counter", "project, chain_id",
      "Requests that only read and were not answered from the cache."},
     {"fanfare_reads_shared_total", "counter", "project, chain_id",
@@ -272,6 +275,7 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counter(Id::reorgs, labels, cells.reorgs);
   counter(Id::reorged_blocks, labels, cells.reorged_blocks);
   gauge(Id::reorg_depth_max, labels, cells.reorg_depth_max);
+  counter(Id::backfilled, labels, cells.backfilled);
   counter(Id::head_gaps, labels, cells.gaps);
   counter(Id::reads, labels, cells.reads);
   counter(Id::reads_shared, labels, cells.reads_shared);

@@ -98,7 +98,7 @@ class NetworkMetrics {
   PerEach<SlowPolicy> slow_drops;  // connections closed; heads not sent
   PerEach<ResumeOutcome> resumes;
   Counter replayed;          // notifications of those
-  Counter history_blocks;    // blocks and logs that were fetched for them
+  Counter history_blocks;    // blocks, logs and receipts that were fetched for them
   LatencyHistogram match;    // of a block's logs with all filters of one loop, encoding and queueing included
   LatencyHistogram fan_out;  // from the source's word to the last outbox of one loop
   Counter turn_shares_spent;  // times a connection had to wait for its loop's next turn
@@ -113,6 +113,7 @@ class NetworkMetrics {
   Counter reorgs;
   Counter reorged_blocks;
   Gauge reorg_depth_max;
+  Counter backfilled;    // blocks fetched that no poll had shown
   Counter gaps;          // runs of blocks that were given up, each told to the subscribers
   Counter reads;         // requests that could be shared with others who ask the same
   Counter reads_shared;  // of these, those that waited for somebody else's call

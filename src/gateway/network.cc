@@ -245,6 +245,8 @@ void Network::update_readiness() {
   const std::uint64_t fetched =
       follower_ == nullptr ? 0 : follower_->source().history_status().blocks_fetched;
   metrics_.history_blocks.add(fetched - std::exchange(history_fetches_, fetched));
+  const std::uint64_t backfilled = follower_ == nullptr ? 0 : follower_->source().head_status().backfilled;
+  metrics_.backfilled.add(backfilled - std::exchange(backfilled_, backfilled));
   if (!following_) return;
   const auto& status = follower_->source().head_status();
   if (status.failures_in_a_row > 0) {

@@ -107,6 +107,7 @@ class Network {
   bool following_ = false;
   std::vector<bool> pending_wanted_;   // by loop
   std::uint64_t history_fetches_ = 0;  // counted already
+  std::uint64_t backfilled_ = 0;       // likewise
   Duration retry_ = std::chrono::milliseconds(250);
 
   std::atomic<std::uint64_t> head_number_ = 0;

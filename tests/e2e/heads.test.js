@@ -123,6 +123,7 @@ test("1,000 blocks at once are 1,000 heads in order", async (t) => {
   assert.equal(Number(heads.at(-1).number), 1000);
   assert.equal(heads.length, 1000);
   for (const head of [heads[0], heads[499], heads[999]]) await assertHeadIsBlock(head, anvil.ask);
+  assert.ok((await metric(fanfare, "fanfare_backfilled_blocks_total")) >= 900);
   assert.equal(await metric(fanfare, "fanfare_head_gaps_total"), 0);
 });
 
