@@ -104,6 +104,7 @@ class Stream : public Output {
     kClosing = 2048,  // the kernel is asked to let it go
     kHangupArmed = 4096,
     kTellFlushed = 8192,
+    kRegistered = 16384,  // the kernel has its descriptor in a table (io_uring)
   };
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
   void set(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ | flag); }

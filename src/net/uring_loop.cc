@@ -4,6 +4,7 @@
 #include <liburing.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -35,6 +36,9 @@ constexpr int kBufferGroup = 0;
 // Of the kernel's interface, and newer than the distribution's liburing.
 constexpr std::uint16_t kFillIncrementally = 2;     // IOU_PBUF_RING_INC
 constexpr std::uint32_t kBufferHasMore = 1U << 4U;  // IORING_CQE_F_BUF_MORE
+constexpr std::uint32_t kFeatureOf614 = 1U << 16U;  // IORING_FEAT_RW_ATTR
+// Descriptors below this are registered: the kernel need not look them up and hold them for every send.
+constexpr rlim_t kRegisteredMax = 65'536;
 // Segments of one outbox given to one send.
 constexpr std::size_t kPartsMax = 64;
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
@@ -85,6 +89,8 @@ struct UringLoop::Ring {
   std::vector<std::uint32_t> buffers_filled;  // how far, each
   unsigned buffers_returned = 0;              // since they were last shown to the kernel
 
+  int descriptors_max = 0;  // the size of the table of registered descriptors, where each has its own number
+
   Ring() = default;
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
@@ -105,6 +111,15 @@ struct UringLoop::Ring {
   void submit() {
     io_uring_submit(&uring);
     messages_used = 0;
+  }
+  void make_descriptor_table(std::uint32_t features);
+  bool register_descriptor(int fd) {
+    return fd < descriptors_max &&
+           io_uring_register_files_update(&uring, static_cast<unsigned>(fd), &fd, 1) == 1;
+  }
+  void unregister_descriptor(int fd) {
+    constexpr int kNone = -1;
+    io_uring_register_files_update(&uring, static_cast<unsigned>(fd), &kNone, 1);
   }
   // The kernel has taken every entry, and every completion it had is in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
@@ -171,6 +186,15 @@ std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, std::si
   return std::nullopt;
 }
 
+// Before 6.14 a descriptor that is taken out of the table stays open until every operation that began before
+// has ended, those of others, too: a connection could not be closed while a neighbour listens.
+void UringLoop::Ring::make_descriptor_table(std::uint32_t features) {
+  rlimit limit{};
+  if ((features & kFeatureOf614) == 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const auto size = static_cast<unsigned>(std::min(limit.rlim_cur, kRegisteredMax));
+  if (io_uring_register_files_sparse(&uring, size) == 0) descriptors_max = static_cast<int>(size);
+}
+
 bool UringLoop::Ring::reports_short_sends() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return false;
@@ -212,6 +236,7 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   if (!ring->reports_short_sends()) {
     return std::unexpected(OsError{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"});
   }
+  ring->make_descriptor_table(params.features);
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
   loop->arm_wake();
   return loop;
@@ -287,10 +312,17 @@ void UringLoop::start(Stream& stream) {
   // On a non-blocking socket the kernel would answer EAGAIN instead of waiting for us.
   const int flags = ::fcntl(stream.fd_, F_GETFL);
   if ((flags & O_NONBLOCK) != 0) ::fcntl(stream.fd_, F_SETFL, flags & ~O_NONBLOCK);
+  if (ring_->register_descriptor(stream.fd_)) stream.set(Stream::kRegistered);
   if (!stream.has(Stream::kConnecting)) return arm_receive(stream);
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_poll_add(entry, stream.fd_, POLLOUT);
-  io_uring_sqe_set_data64(entry, tag_of(stream, Operation::connect));
+  begin(*entry, stream, tag_of(stream, Operation::connect));
+}
+
+// An entry on the stream's descriptor, which is its own number in the table.
+void UringLoop::begin(io_uring_sqe& entry, Stream& stream, std::uint64_t tag) {
+  if (stream.has(Stream::kRegistered)) entry.flags |= IOSQE_FIXED_FILE;
+  io_uring_sqe_set_data64(&entry, tag);
   ++stream.operations_;
 }
 
@@ -299,9 +331,8 @@ void UringLoop::arm_receive(Stream& stream) {
   io_uring_prep_recv_multishot(entry, stream.fd_, nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = kBufferGroup;
-  io_uring_sqe_set_data64(entry, tag_of(stream, Operation::receive));
+  begin(*entry, stream, tag_of(stream, Operation::receive));
   stream.set(Stream::kReadArmed);
-  ++stream.operations_;
 }
 
 // While nothing is read: the kernel reports an error or the end of both directions without being asked. It
@@ -309,9 +340,8 @@ void UringLoop::arm_receive(Stream& stream) {
 void UringLoop::arm_hangup(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_poll_multishot(entry, stream.fd_, 0);
-  io_uring_sqe_set_data64(entry, tag_of(stream, Operation::hangup));
+  begin(*entry, stream, tag_of(stream, Operation::hangup));
   stream.set(Stream::kHangupArmed);
-  ++stream.operations_;
 }
 
 void UringLoop::update_reading(Stream& stream) {
@@ -385,9 +415,8 @@ void UringLoop::flush(Stream& stream) {
   const bool awaited = stream.has(Stream::kTellFlushed) || stream.has(Stream::kFinishWriting) ||
                        stream.has(Stream::kWaitingWritable) || outbox.in_flight.bytes < outbox.bytes();
   if (!awaited) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_sqe_set_data64(entry, tag_of(stream, Operation::send));
+  begin(*entry, stream, tag_of(stream, Operation::send));
   stream.set(Stream::kSendInFlight);
-  ++stream.operations_;
   sending_.push_back(&stream);
 }
 
@@ -444,8 +473,7 @@ void UringLoop::send_cut_short(Stream& stream, int result) {
 void UringLoop::arm_writable(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_poll_add(entry, stream.fd_, POLLOUT);
-  io_uring_sqe_set_data64(entry, tag_of(stream, Operation::writable));
-  ++stream.operations_;
+  begin(*entry, stream, tag_of(stream, Operation::writable));
 }
 
 void UringLoop::writable(Stream& stream) {
@@ -487,17 +515,20 @@ void UringLoop::connect_over(Stream& stream, Completion completion) {
   operation_over(stream);
 }
 
+// The table has the descriptor open, too, which would keep the FIN from being sent.
+void UringLoop::let_go(Stream& stream) {
+  if (stream.has(Stream::kRegistered)) ring_->unregister_descriptor(stream.fd_);
+  finish_close(stream);
+}
+
 void UringLoop::operation_over(Stream& stream) {
   FANFARE_CHECK(stream.operations_ > 0);
   --stream.operations_;
-  if (stream.operations_ == 0 && stream.has(Stream::kClosing)) finish_close(stream);
+  if (stream.operations_ == 0 && stream.has(Stream::kClosing)) let_go(stream);
 }
 
 void UringLoop::begin_close(Stream& stream) {
-  if (stream.operations_ == 0) {
-    finish_close(stream);
-    return;
-  }
+  if (stream.operations_ == 0) return let_go(stream);
   stream.set(Stream::kClosing);
   std::erase(starved_, &stream);
   io_uring_sqe* entry = ring_->next();

@@ -13,6 +13,8 @@
 
 #include "net/loop.h"
 
+struct io_uring_sqe;
+
 namespace fanfare::net {
 
 class UringLoop final : public Loop {
@@ -51,12 +53,14 @@ class UringLoop final : public Loop {
   void connect_over(Stream& stream, Completion completion);
   void accepted(Listener& listener, Completion completion);
 
+  void begin(io_uring_sqe& entry, Stream& stream, std::uint64_t tag);
   void arm_receive(Stream& stream);
   void arm_writable(Stream& stream);
   void arm_hangup(Stream& stream);
   void arm_accept(Listener& listener);
   void arm_wake();
   void cancel(std::uint64_t tag);
+  void let_go(Stream& stream);
   void operation_over(Stream& stream);
   void rearm_starved();
 
