@@ -37,6 +37,7 @@ class Core;
 class WebSocketRoute {
  public:
   virtual ~WebSocketRoute() = default;
+  // The session that the handlers are called with; null: one without data.
   virtual std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
   virtual void open(Session& session) const = 0;
   virtual void message(Session& session, const Message& message) const = 0;
@@ -142,9 +143,6 @@ class Server {
 
 // ---- nothing to read below: how the typed handlers meet the untyped engine ----
 
-template <>
-class SessionWith<void> final : public Session {};
-
 template <typename Data>
 class api::TypedRoute final : public WebSocketRoute {
  public:
@@ -159,7 +157,7 @@ class api::TypedRoute final : public WebSocketRoute {
       if (route_.upgrade) {
         if (auto accepted = route_.upgrade(request); !accepted) return std::unexpected(accepted.error());
       }
-      return std::make_unique<SessionWith<void>>();
+      return nullptr;
     } else {
       if (route_.upgrade) {
         auto accepted = route_.upgrade(request);

@@ -13,9 +13,9 @@ class Connection::Subscription final : public pubsub::Subscriber {
   Subscription(Connection& connection, std::string_view topic, TopicPolicy policy)
       : connection_(connection), topic_(topic) {
     set_policy(policy);
-    connection_.lane().subscribe_to(topic_, *this, ticket_);
+    lane().subscribe_to(topic_, *this, ticket_);
   }
-  virtual ~Subscription() { connection_.lane().unsubscribe_from(topic_, ticket_); }
+  virtual ~Subscription() { lane().unsubscribe_from(topic_, ticket_); }
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
 
@@ -57,9 +57,11 @@ class Connection::Subscription final : public pubsub::Subscriber {
   std::unique_ptr<pubsub::Backlog> backlog_;  // null: WhenFull::close
 };
 
-Connection::Connection(Lane& lane, session::ServerSession& engine, std::unique_ptr<Session> handle)
-    : lane_(lane), engine_(engine), handle_(std::move(handle)) {
-  handle_->connection_ = this;
+Connection::Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data) : engine_(engine) {
+  handle_.connection_ = this;
+  if (with_data == nullptr) return;
+  with_data->connection_ = this;
+  rare().with_data = std::move(with_data);
 }
 
 Connection::~Connection() = default;
@@ -69,39 +71,60 @@ Connection& Connection::of(const Session& handle) {
   return *handle.connection_;
 }
 
-std::vector<std::unique_ptr<Connection::Subscription>>::iterator Connection::find(std::string_view topic) {
-  return std::ranges::find_if(subscriptions_, [topic](const auto& held) { return held->topic() == topic; });
+Lane& Connection::lane() {
+  Lane* const here = Lane::current();
+  FANFARE_CHECK(here != nullptr);
+  return *here;
+}
+
+Connection::Rare& Connection::rare() {
+  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+  return *rare_;
+}
+
+void Connection::on_agreed(std::string_view subprotocol) {
+  if (!subprotocol.empty()) rare().subprotocol = subprotocol;
+}
+
+Connection::Subscriptions::iterator Connection::find(Subscriptions& subscriptions, std::string_view topic) {
+  return std::ranges::find_if(subscriptions, [topic](const auto& held) { return held->topic() == topic; });
 }
 
 void Connection::subscribe(std::string_view topic, TopicPolicy policy) {
   if (!engine_.is_open()) return;
-  if (const auto held = find(topic); held != subscriptions_.end()) return (*held)->set_policy(policy);
-  subscriptions_.push_back(std::make_unique<Subscription>(*this, topic, policy));
+  Subscriptions& subscriptions = rare().subscriptions;
+  if (const auto held = find(subscriptions, topic); held != subscriptions.end()) {
+    return (*held)->set_policy(policy);
+  }
+  subscriptions.push_back(std::make_unique<Subscription>(*this, topic, policy));
 }
 
 bool Connection::unsubscribe(std::string_view topic) {
-  const auto held = find(topic);
-  if (held == subscriptions_.end()) return false;
-  subscriptions_.erase(held);
+  if (rare_ == nullptr) return false;
+  const auto held = find(rare_->subscriptions, topic);
+  if (held == rare_->subscriptions.end()) return false;
+  rare_->subscriptions.erase(held);
   return true;
 }
 
 void Connection::unsubscribe_all() {
-  subscriptions_.clear();
+  if (rare_ != nullptr) rare_->subscriptions.clear();
 }
 
 bool Connection::send_waiting(const WebSocketRoute& route) {
-  for (std::size_t i = 0; i < subscriptions_.size();) {
+  if (rare_ == nullptr) return engine_.is_open();
+  Subscriptions& subscriptions = rare_->subscriptions;
+  for (std::size_t i = 0; i < subscriptions.size();) {
     if (!engine_.is_open() || engine_.is_congested()) return false;
-    const auto next = subscriptions_[i]->take();
+    const auto next = subscriptions[i]->take();
     if (!next) {
       ++i;
       continue;
     }
     if (next->missed > 0) {
       // The handler may subscribe and unsubscribe as it likes, this topic, too.
-      const std::string topic = subscriptions_[i]->topic();
-      route.lagged(*handle_, topic, next->missed);
+      const std::string topic = subscriptions[i]->topic();
+      route.lagged(handle(), topic, next->missed);
       i = 0;
     }
     engine_.send_frame(next->frame);

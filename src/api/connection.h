@@ -18,8 +18,8 @@ class Lane;
 
 class Connection final : public session::SessionData {
  public:
-  // `handle` is the session the handlers see; it lives as long as the connection.
-  Connection(Lane& lane, session::ServerSession& engine, std::unique_ptr<Session> handle);
+  // `with_data` is the session the handlers see; null: one without data.
+  Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data);
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -27,10 +27,12 @@ class Connection final : public session::SessionData {
   static Connection& of(const Session& handle);
   static Connection& of(const session::Session& engine) { return engine.data<Connection>(); }
 
-  Session& handle() { return *handle_; }
+  Session& handle() { return rare_ == nullptr || rare_->with_data == nullptr ? handle_ : *rare_->with_data; }
   session::ServerSession& engine() { return engine_; }
-  Lane& lane() { return lane_; }
-  std::string_view subprotocol() const { return subprotocol_; }
+  static Lane& lane();
+  std::string_view subprotocol() const {
+    return rare_ == nullptr ? "" : std::string_view(rare_->subprotocol);
+  }
 
   void subscribe(std::string_view topic, TopicPolicy policy);
   bool unsubscribe(std::string_view topic);
@@ -41,15 +43,24 @@ class Connection final : public session::SessionData {
 
  private:
   class Subscription;
+  using Subscriptions = std::vector<std::unique_ptr<Subscription>>;
+  class SessionWithoutData final : public Session {};
+  // What most connections of a plain server have nothing of.
+  struct Rare {
+    std::unique_ptr<Session> with_data;
+    std::string subprotocol;
+    Subscriptions subscriptions;
+  };
 
-  void on_agreed(std::string_view subprotocol) override { subprotocol_ = subprotocol; }
-  std::vector<std::unique_ptr<Subscription>>::iterator find(std::string_view topic);
+  void on_agreed(std::string_view subprotocol) override;
+  Rare& rare();
+  static Subscriptions::iterator find(Subscriptions& subscriptions, std::string_view topic);
 
-  Lane& lane_;
   session::ServerSession& engine_;
-  std::unique_ptr<Session> handle_;
-  std::string subprotocol_;
-  std::vector<std::unique_ptr<Subscription>> subscriptions_;
+  SessionWithoutData handle_;
+  std::unique_ptr<Rare> rare_;
 };
+
+static_assert(sizeof(Connection) <= 40, "beside the engine's session, what an idle one costs");
 
 }  // namespace fanfare::api

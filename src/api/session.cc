@@ -75,7 +75,7 @@ bool Session::unsubscribe(std::string_view topic) {
 
 SessionId Session::id() const {
   const session::SessionId id = engine_of(*this).id();
-  return {.loop = connection_->lane().index(), .place = id.place, .generation = id.generation};
+  return {.loop = api::Connection::lane().index(), .place = id.place, .generation = id.generation};
 }
 
 std::string Session::peer() const {

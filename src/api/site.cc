@@ -133,7 +133,7 @@ session::UpgradeDecision ApiSite::on_upgrade(session::ServerSession& session, co
     if (!accepted) return to_engine(std::move(accepted.error()));
     return session::Acceptance{.endpoint = endpoints_[i].get(),
                                .policy = &endpoints_[i]->policy,
-                               .data = std::make_unique<Connection>(lane_, session, *std::move(accepted))};
+                               .data = std::make_unique<Connection>(session, *std::move(accepted))};
   }
   return plain(404, "there is nothing here\n");
 }
