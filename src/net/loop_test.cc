@@ -86,6 +86,7 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
   Diary& new_diary() { return diaries_.emplace_back(); }
 
   std::deque<Diary> diaries_;
+  ManualClock clock_;  // for a loop made with it
   std::unique_ptr<Loop> loop_;
 };
 
@@ -311,6 +312,28 @@ TEST_P(LoopTest, StreamsStillAttachedAreDetachedWithTheLoop) {
   loop_.reset();
   EXPECT_EQ(one.events.back(), "detached");
   EXPECT_EQ(two.events.back(), "detached");
+}
+
+// More at once than the io_uring loop offers the kernel to begin with, and again when it has rested: whoever
+// finds no buffer waits, and nobody gets another one's bytes.
+TEST_P(LoopTest, MoreArrivesInATurnThanThereAreBuffersFor) {
+  constexpr std::size_t kStreams = 64;
+  constexpr std::size_t kBytesEach = 96 * 1024;
+  loop_ = std::move(Loop::create({.kind = GetParam(), .clock = &clock_}).value());
+  std::vector<Descriptor> peers;
+  for (std::size_t i = 0; i < kStreams; ++i) peers.push_back(connect_pair(new_diary()).second);
+  for (int round = 0; round < 4; ++round) {
+    for (std::size_t i = 0; i < kStreams; ++i) {
+      diaries_[i].received.clear();
+      write_all(peers[i].get(), std::string(kBytesEach, static_cast<char>('0' + i)));
+    }
+    const auto has_all = [](const Diary& diary) { return diary.received.size() >= kBytesEach; };
+    run_until([&] { return std::ranges::all_of(diaries_, has_all); });
+    for (std::size_t i = 0; i < kStreams; ++i) {
+      EXPECT_EQ(diaries_[i].received, std::string(kBytesEach, static_cast<char>('0' + i))) << i;
+    }
+    if (round > 0) clock_.advance(11s);
+  }
 }
 
 TEST_P(LoopTest, ManyStreamsEchoAtOnce) {

@@ -24,9 +24,13 @@ namespace {
 constexpr unsigned kSubmissions = 4096;
 constexpr unsigned kCompletions = 4 * kSubmissions;
 // The buffer ring, as most kernels since 6.12 fill it: receives lie side by side in large buffers, so what a
-// turn brings is dense in the cache, however many streams it is from.
-constexpr unsigned kDenseBuffers = 8;  // a power of two
+// turn brings is dense in the cache, however many streams it is from. They are filled in turn, so the fewer
+// there are the warmer they stay; when there were not enough the kernel is offered as many again, and when
+// there have been for a while one after the other goes back to the system.
+constexpr unsigned kDenseBuffersMin = 4;
+constexpr unsigned kDenseBuffersMax = 128;  // a power of two
 constexpr std::size_t kDenseBufferBytes = 128 * 1024;
+constexpr Duration kBuffersNeededFor = std::chrono::seconds(10);
 // And before: a receive takes a whole buffer for as long as its bytes are looked at, so the number is what
 // can arrive between two turns before somebody has to wait. Not a multiple of the cache's ways apart: the
 // first lines of all of them would fight for the same place.
@@ -81,10 +85,13 @@ struct UringLoop::Ring {
   std::size_t messages_used = 0;
   std::uint64_t wakes = 0;
 
-  // The buffers for receives: one memory, cut into `buffers_count` pieces that the kernel is shown in a ring.
+  // The buffers for receives: one memory, cut into `buffers_count` pieces, of which the kernel is shown some
+  // in a ring.
   io_uring_buf_ring* buffers = nullptr;
   std::uint8_t* buffer_memory = nullptr;
   unsigned buffers_count = 0;
+  unsigned shown_min = 0;
+  std::vector<unsigned> buffers_spare;  // not shown
   std::size_t buffer_bytes = 0;
   std::vector<std::uint32_t> buffers_filled;  // how far, each
   unsigned buffers_returned = 0;              // since they were last shown to the kernel
@@ -130,7 +137,10 @@ struct UringLoop::Ring {
 
   // Tries what flush() builds on, with a peer that takes only a part.
   bool reports_short_sends();
-  std::optional<OsError> register_buffers(unsigned count, std::size_t bytes, std::uint16_t flags);
+  // `count` of them, a power of two, and `shown` to begin with.
+  std::optional<OsError> register_buffers(unsigned count, unsigned shown, std::size_t bytes,
+                                          std::uint16_t flags);
+  void show_more(unsigned how_many);
   void release_buffers() {
     if (buffers != nullptr) ::munmap(buffers, buffers_count * sizeof(io_uring_buf));
     if (buffer_memory != nullptr) ::munmap(buffer_memory, buffers_count * buffer_bytes);
@@ -142,6 +152,11 @@ struct UringLoop::Ring {
     const MutableBytes bytes(buffer_memory + index * buffer_bytes + buffers_filled[index], size);
     buffers_filled[index] += static_cast<std::uint32_t>(size);
     return bytes;
+  }
+  unsigned shown() const { return buffers_count - static_cast<unsigned>(buffers_spare.size()); }
+  void retire(unsigned index) {
+    ::madvise(buffer_memory + index * buffer_bytes, buffer_bytes, MADV_DONTNEED);
+    buffers_spare.push_back(index);
   }
   void give_back(unsigned index) {
     buffers_filled[index] = 0;
@@ -157,7 +172,7 @@ struct UringLoop::Ring {
   }
 };
 
-std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, std::size_t bytes,
+std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, unsigned shown, std::size_t bytes,
                                                          std::uint16_t flags) {
   buffers_count = count;
   buffer_bytes = bytes;
@@ -181,9 +196,19 @@ std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, std::si
   }
   io_uring_buf_ring_init(buffers);
   buffers_filled.assign(count, 0);
-  for (unsigned i = 0; i < count; ++i) give_back(i);
-  show_returned();
+  buffers_spare.clear();
+  for (unsigned i = count; i > 0; --i) buffers_spare.push_back(i - 1);
+  shown_min = shown;
+  show_more(shown);
   return std::nullopt;
+}
+
+void UringLoop::Ring::show_more(unsigned how_many) {
+  for (; how_many > 0 && !buffers_spare.empty(); --how_many) {
+    give_back(buffers_spare.back());
+    buffers_spare.pop_back();
+  }
+  show_returned();
 }
 
 // Before 6.14 a descriptor that is taken out of the table stays open until every operation that began before
@@ -228,8 +253,8 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
   }
   ring->open = true;
-  if (ring->register_buffers(kDenseBuffers, kDenseBufferBytes, kFillIncrementally)) {
-    if (auto failed = ring->register_buffers(kSparseBuffers, kSparseBufferBytes, 0)) {
+  if (ring->register_buffers(kDenseBuffersMax, kDenseBuffersMin, kDenseBufferBytes, kFillIncrementally)) {
+    if (auto failed = ring->register_buffers(kSparseBuffers, kSparseBuffers, kSparseBufferBytes, 0)) {
       return std::unexpected(*std::move(failed));
     }
   }
@@ -362,7 +387,7 @@ void UringLoop::received(Stream& stream, Completion completion) {
   if (completion.result > 0) {
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
     deliver(stream, ring_->received(buffer, static_cast<std::size_t>(completion.result)));
-    if ((completion.flags & kBufferHasMore) == 0) ring_->give_back(buffer);
+    if ((completion.flags & kBufferHasMore) == 0) buffer_is_free(buffer);
   } else if (completion.result == 0) {
     delivered_end(stream);
   } else if (completion.result == -ENOBUFS) {
@@ -379,7 +404,15 @@ void UringLoop::received(Stream& stream, Completion completion) {
   operation_over(stream);
 }
 
+void UringLoop::buffer_is_free(unsigned index) {
+  const bool is_needed = ring_->shown() <= ring_->shown_min || now() - starved_at_ < kBuffersNeededFor;
+  return is_needed ? ring_->give_back(index) : ring_->retire(index);
+}
+
 void UringLoop::rearm_starved() {
+  if (starved_.empty()) return;
+  starved_at_ = now();
+  ring_->show_more(ring_->shown());
   for (Stream* stream : starved_) {
     if (!stream->has(Stream::kClosed)) update_reading(*stream);
   }
