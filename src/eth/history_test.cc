@@ -218,6 +218,56 @@ TEST(History, ManyWhoComeBackCostTheNodeNoMoreThanOne) {
   EXPECT_LE(restarted.source.history_status().calls, 100U);
 }
 
+// The branch in between waited for its logs, and nobody was told of it.
+TEST(History, AHeadThatIsBackBeforeAnyOtherWasToldIsNotToldAgain) {
+  HistoryWorld world;
+  RecordingSubscriber heads;
+  RecordingSubscriber logs;
+  world.resume(1, heads, R"(["newHeads")");
+  world.resume(2, logs);
+  world.mine(3);
+  const std::vector<SimulatedBlock> first_branch = world.node.chain();
+  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.node.reorg(2, 2);
+  for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
+  ASSERT_EQ(world.all<BlockRemoved>().size(), 2U);
+  world.held = nullptr;
+  world.node.return_to(first_branch);
+  world.mine(1);
+  EXPECT_EQ(blocks_of(heads.results), (Texts{"0x1", "0x2", "0x3", "0x4"}));
+  EXPECT_EQ(blocks_of(logs.results), (Texts{"0x1", "0x2", "0x3", "-0x3", "-0x2", "0x2", "0x3", "0x4"}));
+}
+
+TEST(History, AHeadThatIsBackAfterAnotherTookItsPlaceIsToldAgain) {
+  HistoryWorld world;
+  RecordingSubscriber heads;
+  world.resume(1, heads, R"(["newHeads")");
+  world.mine(3);
+  const std::vector<SimulatedBlock> first_branch = world.node.chain();
+  world.node.reorg(1, 2);
+  world.catch_up();
+  world.node.return_to(first_branch);
+  world.mine(2);
+  EXPECT_EQ(blocks_of(heads.results), (Texts{"0x1", "0x2", "0x3", "0x3", "0x4", "0x3", "0x4", "0x5"}));
+}
+
+TEST(History, WhoSubscribesWhileAHeadIsGoneIsToldWhenItIsBack) {
+  HistoryWorld world;
+  RecordingSubscriber logs;
+  world.resume(2, logs);
+  world.mine(3);
+  const std::vector<SimulatedBlock> first_branch = world.node.chain();
+  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.node.reorg(2, 2);
+  for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
+  RecordingSubscriber heads;
+  world.resume(1, heads, R"(["newHeads")");
+  world.held = nullptr;
+  world.node.return_to(first_branch);
+  world.mine(1);
+  EXPECT_EQ(blocks_of(heads.results), (Texts{"0x2", "0x3", "0x4"}));
+}
+
 TEST(History, AFilterThatNeverMatchesKeepsItsCursorYoung) {
   HistoryWorld world;
   RecordingSubscriber client;

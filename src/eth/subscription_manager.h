@@ -114,7 +114,8 @@ class SubscriptionManager {
 
   // `header_json` is the notification's `result`. Returns how many connections took it.
   std::size_t publish_head(std::string_view header_json);
-  // The same, and remembers where the chain is, for interest() and for cursors.
+  // The same, and remembers where the chain is, for interest() and for cursors. A head that was taken back
+  // and comes again before any other was told is not told again.
   std::size_t publish_head(const Header& header);
   // The head this loop's subscribers know of, when it is not published (a baseline).
   void note_head(const Header& header);
@@ -201,6 +202,7 @@ class SubscriptionManager {
   Position position_for(const Group& group) const;
   static Missing missing(ConnectionKey connection, const SubscriptionId& id, const Replay& replay);
   pubsub::Ticket go_live(const Connection& connection, const Subscription& subscription);
+  bool still_stands(const Header& header);
   void send_latest(ConnectionKey connection, const SubscriptionId& id);
   std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
   std::size_t publish(std::string_view topic, const Text& text);
@@ -222,6 +224,9 @@ class SubscriptionManager {
   FilterIndex filters_;  // ids are those of the groups
   ReceiptFilters receipt_filters_;
   std::optional<std::uint64_t> last_head_;
+  // Heads that were told, are gone, and have had none told in their place, in the order of the chain: one
+  // that comes back as the first of them still stands with every subscriber.
+  std::deque<Hash256> taken_back_;
   Trail trail_;  // the chain as published here
   // Likewise, as far as receipts were; while somebody wants them.
   Trail receipts_trail_;

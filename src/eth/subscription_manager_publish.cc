@@ -28,6 +28,7 @@ std::size_t SubscriptionManager::publish_head(const Header& header) {
     receipts_trail_ = trail_;
     receipts_trail_.move_to_parent_of(header);
   }
+  if (still_stands(header)) return 0;
   std::size_t taken = publish_head(header.json);
   if (has_topic(kNewHeadsCursorTopic)) {
     // Its logs come after it.
@@ -35,6 +36,15 @@ std::size_t SubscriptionManager::publish_head(const Header& header) {
     taken += publish(kNewHeadsCursorTopic, {.member = "result", .json = header.json, .cursor = cursor});
   }
   return taken;
+}
+
+bool SubscriptionManager::still_stands(const Header& header) {
+  if (!taken_back_.empty() && taken_back_.front() == header.hash) {
+    taken_back_.pop_front();
+    return true;
+  }
+  taken_back_.clear();
+  return false;
 }
 
 void SubscriptionManager::note_head(const Header& header) {
@@ -77,6 +87,7 @@ void SubscriptionManager::publish_missed(SubscriptionType type, std::uint64_t fi
 }
 
 void SubscriptionManager::note_removed(const Header& header) {
+  taken_back_.push_front(header.hash);
   trail_.move_to_parent_of(header);
   if (receipts_trail_.number() >= header.number) receipts_trail_.move_to_parent_of(header);
 }
@@ -262,6 +273,8 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(Connectio
 
 pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const Subscription& subscription) {
   pubsub::Subscriber& direct = *connection.subscriber;
+  // It was not told of those.
+  if (groups_[subscription.group].type == SubscriptionType::new_heads) taken_back_.clear();
   return topics_.subscribe(groups_[subscription.group].ordinals[subscription.ordinal].id,
                            subscription.latest != nullptr ? *subscription.latest : direct);
 }
@@ -298,6 +311,7 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
       all.push_back(missing(key, group.ordinals[one.ordinal].id, *one.replay));
     }
   }
+  taken_back_.clear();
   receipts_trail_.clear();  // those without cursors go on from where the chain does
   return all;
 }

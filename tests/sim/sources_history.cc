@@ -70,6 +70,8 @@ void check_heads(const std::vector<std::string>& results, const Joined& joined, 
   std::vector<eth::Header> chain;
   for (const std::string& result : results) {
     eth::Header head = head_of(result);
+    if (std::ranges::find(chain, head.hash, &eth::Header::hash) != chain.end())
+      broken("head twice: " + named(head));
     if (!chain.empty() && chain.back().hash != head.parent_hash) {
       const auto parent = std::ranges::find(chain, head.parent_hash, &eth::Header::hash);
       const auto above = parent == chain.end() ? chain.begin() : parent + 1;

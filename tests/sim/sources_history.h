@@ -23,9 +23,7 @@ struct Joined {
 };
 
 // Heads, one after the other: each the child of one told before (the last, or one that a reorg goes back to),
-// none left out; in the end the world's own chain. A head may come again when the chain went to a branch that
-// was left before any of it was told: that nothing is told twice otherwise is held by the loop, which sees
-// what was removed.
+// none left out; in the end the world's own chain. A head comes again only after another took its place.
 void check_heads(const std::vector<std::string>& results, const Joined& joined, const World& world);
 
 // The lowest block a reorg went back to after the join, from the heads told since: logs are owed from there

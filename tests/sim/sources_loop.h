@@ -26,7 +26,7 @@ struct LogListener {
   std::string params;
   eth::RecordingSubscriber told;
   Joined joined;
-  std::size_t heads_before = 0;  // of the loop's head listener, at the join
+  std::size_t heads_before = 0;  // that the loop had seen at the join
   eth::ConnectionKey key = 0;
 };
 
@@ -91,13 +91,13 @@ class LoopModel {
     check_heads(heads_.results, heads_joined_, world);
     for (const auto& listener : logs_) {
       const std::vector<std::string> since(
-          heads_.results.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), heads_.results.end());
+          added_.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), added_.end());
       check_logs(listener->told.results, listener->filter, listener->joined.number,
                  lowest_kept(since, listener->joined.number), world);
     }
     for (const auto& listener : receipts_) {
       const std::vector<std::string> since(
-          heads_.results.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), heads_.results.end());
+          added_.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), added_.end());
       check_receipts(listener->told.results, listener->filter, lowest_kept(since, listener->joined.number),
                      times_head_, world);
     }
@@ -136,7 +136,7 @@ class LoopModel {
     listener.filter = eth::parse_log_filter(listener.params).value();
     listener.told.results.clear();
     listener.joined = *shown_;
-    listener.heads_before = heads_.results.size();
+    listener.heads_before = added_.size();
     listener.key = ++last_key_;
     const auto id = manager_.subscribe(listener.key, listener.told, R"(["logs",)" + listener.params + "]");
     manager_.activate(listener.key, id.value());
@@ -146,7 +146,7 @@ class LoopModel {
     listener.filter = eth::parse_receipt_filter(listener.params).value();
     listener.told.results.clear();
     listener.joined = *shown_;
-    listener.heads_before = heads_.results.size();
+    listener.heads_before = added_.size();
     listener.key = ++last_key_;
     const auto id =
         manager_.subscribe(listener.key, listener.told, R"(["transactionReceipts",)" + listener.params + "]");
@@ -181,6 +181,7 @@ class LoopModel {
       }
       chain_.push_back(added->header->hash);
       ++times_head_[added->header->hash];
+      added_.push_back(added->header->json);
       if (!manager_.is_followed_by(*added->header)) manager_.rewind();
       manager_.publish_head(*added->header);
       show(*added->header);
@@ -270,6 +271,7 @@ class LoopModel {
   std::vector<std::unique_ptr<ReceiptsListener>> receipts_;
   std::vector<std::unique_ptr<ReceiptsListener>> left_receipts_;
   TimesHead times_head_;
+  std::vector<std::string> added_;  // heads, told or not
   eth::ConnectionKey last_key_ = 0;
   bool restart_ = false;
   bool restart_heads_ = false;
