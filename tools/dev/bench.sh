@@ -5,6 +5,7 @@
 #:   ./dev bench ROW...            only the rows whose name contains ROW
 #:   ./dev bench --only NAME       only the contestants whose name contains NAME (again for more), and raw epoll
 #:   ./dev bench --crowd           50,000 idle connections, and a broadcast to all of them
+#:   ./dev bench --fanout          one head to 10,000 subscribers of a chain in the same process, half a minute
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is Google Benchmark's
 #:
 #: The server runs on core 0, the load on core 1; an idle machine is up to you. Prints the table and writes it
@@ -27,6 +28,10 @@ if [[ ${1:-} == --micro ]]; then
     taskset -c 0 "build/bench/bench/$name" "$@"
   done
   exit
+fi
+if [[ ${1:-} == --fanout ]]; then
+  build_bench heads_fanout
+  exec python3 tools/bench_fanout.py
 fi
 build_bench fanfare contestants
 if [[ ! -d tests/e2e/node_modules/ws ]]; then
