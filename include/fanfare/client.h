@@ -64,7 +64,7 @@ class Client {
   ~Client();
 
   // Begins to connect, with its thread; also after the client has ended, to begin anew. What comes of it is
-  // told to the handlers, a bad URL too. Errors: system, wrong_state.
+  // told to the handlers, a bad URL too. Errors: bad_option (a limit, a time), system, wrong_state.
   [[nodiscard]] std::expected<void, Error> start();
   // Waits until the client has ended (closed, or failed with nothing left to try), its last handler has
   // returned, and the server has closed its side, too, for at most limits.close_timeout. Not from a handler.

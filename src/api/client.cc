@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/option_check.h"
 #include "api/settings.h"
 #include "base/check.h"
 #include "session/client.h"
@@ -93,6 +94,9 @@ class ClientCore final : public session::ClientHandler {
     const std::scoped_lock lock(mutex_);
     if (active_) {
       return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "the client runs already"});
+    }
+    if (auto wrong = find_wrong_option(options_)) {
+      return std::unexpected(Error{.kind = Error::Kind::bad_option, .message = *std::move(wrong)});
     }
     if (!thread_.joinable()) {
       if (auto started = start_thread(); !started) return started;

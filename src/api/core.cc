@@ -5,11 +5,13 @@
 
 #include "api/connection.h"
 #include "api/frame.h"
+#include "api/option_check.h"
 #include "api/settings.h"
 #include "api/site.h"
 #include "base/check.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
+#include "ws/handshake.h"
 
 namespace fanfare::api {
 namespace {
@@ -47,6 +49,17 @@ std::expected<int, std::string> inherited_fd(const std::string& name) {
   return std::unexpected("inherited_socket: no socket named \"" + name + "\" was passed (LISTEN_FDNAMES)");
 }
 
+// An origin or a subprotocol that no client can ever name; empty: none.
+std::string find_wrong_name(const WebSocketRoute& route) {
+  const auto origin = std::ranges::find_if_not(route.origins, ws::is_origin_pattern);
+  if (origin != route.origins.end()) {
+    return "origin '" + *origin + "': as in https://example.com, https://*.example.com or *";
+  }
+  const auto subprotocol = std::ranges::find_if_not(route.subprotocols, http::is_token);
+  if (subprotocol != route.subprotocols.end()) return "subprotocol '" + *subprotocol + "': one token";
+  return "";
+}
+
 constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC6455§7.4.2
 
 }  // namespace
@@ -56,6 +69,10 @@ void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
   auto pattern = PathPattern::parse(path);
   if (!pattern) {
     bad_route_ = pattern.error();
+    return;
+  }
+  if (const std::string wrong = find_wrong_name(*route); !wrong.empty()) {
+    bad_route_ = "route '" + std::string(path) + "': " + wrong;
     return;
   }
   upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
@@ -75,23 +92,8 @@ void Core::add(std::string_view method, std::string_view path,
 }
 
 std::optional<Error> Core::check() const {
-  const Limits& limits = options_.limits;
-  const Deflate& deflate = options_.deflate;
-  const auto window_fits = [](int bits) { return bits >= 9 && bits <= 15; };
   if (!bad_route_.empty()) return bad_option(bad_route_);
-  if (limits.message_bytes_max == 0) return bad_option("limits.message_bytes_max: at least 1");
-  if (limits.fragments_max == 0) return bad_option("limits.fragments_max: at least 1");
-  if (limits.frames_per_turn_max == 0 || limits.bytes_per_turn_max == 0 ||
-      limits.requests_per_turn_max == 0) {
-    return bad_option("limits.frames_, bytes_ and requests_per_turn_max: at least 1");
-  }
-  if (limits.outbox_bytes_high > limits.outbox_bytes_max) {
-    return bad_option("limits.outbox_bytes_high: at most limits.outbox_bytes_max");
-  }
-  if (deflate.level < 1 || deflate.level > 9) return bad_option("deflate.level: 1 to 9");
-  if (!window_fits(deflate.server_max_window_bits) || !window_fits(deflate.client_max_window_bits)) {
-    return bad_option("deflate.*_max_window_bits: 9 to 15");
-  }
+  if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
 }
 

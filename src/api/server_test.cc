@@ -384,6 +384,20 @@ TEST(Server, SaysWhatIsWrongInsteadOfStarting) {
     EXPECT_THAT(error_of(server).message, HasSubstr("window_bits"));
   }
   {
+    Server server({.port = 0, .heartbeat = {.ping_interval = std::chrono::seconds(-1)}});
+    EXPECT_EQ(error_of(server).message, "heartbeat.ping_interval: not below zero");
+  }
+  {
+    Server server({.port = 0});
+    server.websocket("/", {.origins = {"https://a.example", "b.example"}});
+    EXPECT_THAT(error_of(server).message, HasSubstr("route '/': origin 'b.example'"));
+  }
+  {
+    Server server({.port = 0});
+    server.websocket("/", {.subprotocols = {"v1", "v 2"}});
+    EXPECT_THAT(error_of(server).message, HasSubstr("subprotocol 'v 2'"));
+  }
+  {
     Server server({.host = "192.0.2.1", .port = 1});
     const Error error = error_of(server);
     EXPECT_EQ(error.kind, Error::Kind::system);

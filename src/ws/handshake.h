@@ -91,5 +91,7 @@ std::string accept_key_for(std::string_view key);
 // or more labels (https://*.example.com: not https://example.com itself); or "*", any origin. A missing port
 // means the default of the scheme, and never any other.
 bool origin_allowed(std::string_view origin, std::span<const std::string> patterns);
+// Whether the text can ever match: one of those, or the "null" that sandboxed pages send.
+bool is_origin_pattern(std::string_view text);
 
 }  // namespace fanfare::ws

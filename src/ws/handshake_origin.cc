@@ -39,6 +39,10 @@ bool host_matches(std::string_view host, std::string_view pattern) {
 
 }  // namespace
 
+bool is_origin_pattern(std::string_view text) {
+  return text == "*" || text == "null" || split_origin(text);
+}
+
 bool origin_allowed(std::string_view origin, std::span<const std::string> patterns) {
   const std::optional<Origin> asked = split_origin(origin);
   return std::ranges::any_of(patterns, [&](const std::string& pattern) {

@@ -233,8 +233,14 @@ TEST(Handshake, MatchesOriginPatterns_RFC6455_10_2) {
       {"https://example.com", "", false},
   };
   for (const Case& c : cases) {
+    EXPECT_TRUE(is_origin_pattern(c.pattern)) << c.pattern;
     EXPECT_EQ(origin_allowed(c.origin, std::span(&c.pattern, 1)), c.allowed)
         << c.pattern << " <- " << c.origin;
+  }
+  // What no Origin header can ever be equal to.
+  for (const std::string_view text :
+       {"", "example.com", "*.example.com", "https://", "https://example.com/"}) {
+    EXPECT_FALSE(is_origin_pattern(text)) << text;
   }
 }
 
