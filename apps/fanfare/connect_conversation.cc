@@ -116,9 +116,7 @@ void Conversation::on_close(session::Client&, const session::CloseInfo& info,
                             std::optional<Duration> reconnect_in) {
   const int status = leaving_ ? kConnectDone : status_of(info);
   if (status != kConnectDone || arguments_.verbose || screen_.has_prompt() || reconnect_in) {
-    std::string text = "closed (" + std::string(name_of(info.cause)) + "), code " + std::to_string(info.code);
-    if (!info.reason.empty()) text += " " + printable(info.reason);
-    screen_.notice(text + retry_text(reconnect_in));
+    screen_.notice(ending_text(info) + retry_text(reconnect_in));
   }
   began_ = system_clock().now();
   if (!reconnect_in) end(status);

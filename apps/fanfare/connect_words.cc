@@ -3,6 +3,8 @@
 #include <charconv>
 #include <optional>
 
+#include "ws/rules.h"
+
 namespace fanfare::app {
 namespace {
 
@@ -22,6 +24,29 @@ std::string_view take_word(std::string_view& text) {
   const std::size_t rest = text.find_first_not_of(' ');
   text = rest == std::string_view::npos ? std::string_view() : text.substr(rest);
   return word;
+}
+
+// `info.broken_rule`, if any, is the server's.
+std::string ending_of(const session::CloseInfo& info) {
+  switch (info.cause) {
+    case session::Cause::peer_closed:
+      return "closed by the server";
+    case session::Cause::we_closed:
+    case session::Cause::shut_down:
+      return "closed by us";
+    case session::Cause::rule_broken:
+      if (!info.broken_rule) return "the server broke a rule";
+      return "the server broke a rule: " + std::string(ws::info(*info.broken_rule).sentence);
+    case session::Cause::slow_consumer:
+      return "the server read too slowly";
+    case session::Cause::pong_timeout:
+      return "the server did not answer a ping";
+    case session::Cause::idle_timeout:
+      return "no message came or went for too long";
+    case session::Cause::connection_lost:
+      return "the connection was lost";
+  }
+  return "closed";
 }
 
 std::expected<PromptAction, std::string> read_close(std::string_view rest) {
@@ -108,6 +133,12 @@ std::string printable(std::string_view text) {
     }
   }
   return shown;
+}
+
+std::string ending_text(const session::CloseInfo& info) {
+  std::string text = ending_of(info) + ", code " + std::to_string(info.code);
+  if (!info.reason.empty()) text += " " + printable(info.reason);
+  return text;
 }
 
 }  // namespace fanfare::app

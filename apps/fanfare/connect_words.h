@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "base/bytes.h"
+#include "session/endpoint.h"
 
 namespace fanfare::app {
 
@@ -42,5 +43,8 @@ std::expected<std::string, std::string> from_hex(std::string_view text);
 // For a terminal: control characters, which could move its cursor or change its title, become \xNN. Tab and
 // newline stay. `text` is UTF-8.
 std::string printable(std::string_view text);
+
+// How an open connection ended: "closed by the server, code 1012 restart".
+std::string ending_text(const session::CloseInfo& info);
 
 }  // namespace fanfare::app

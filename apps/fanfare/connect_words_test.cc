@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "ws/rules.h"
+
 namespace fanfare::app {
 namespace {
 
@@ -54,6 +56,22 @@ TEST(ConnectWords, APeerCannotSteerTheTerminal) {
                       "e \xC2\xA9"),
             "gr\xC3\xBC\xC3\x9F"
             "e \xC2\xA9");
+}
+
+TEST(ConnectWords, AnEndIsToldInWords) {
+  using session::Cause;
+  EXPECT_EQ(
+      ending_text({.cause = Cause::peer_closed, .code = 1012, .reason = "re\x07start", .broken_rule = {}}),
+      "closed by the server, code 1012 re\\x07start");
+  EXPECT_EQ(ending_text({.cause = Cause::we_closed, .code = 1000, .reason = {}, .broken_rule = {}}),
+            "closed by us, code 1000");
+  EXPECT_EQ(ending_text({.cause = Cause::connection_lost, .code = 1006, .reason = {}, .broken_rule = {}}),
+            "the connection was lost, code 1006");
+  EXPECT_EQ(ending_text({.cause = Cause::rule_broken,
+                         .code = 1002,
+                         .reason = {},
+                         .broken_rule = ws::Rule::handshake_accept_wrong}),
+            "the server broke a rule: Sec-WebSocket-Accept answers the key that was sent, code 1002");
 }
 
 }  // namespace
