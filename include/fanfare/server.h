@@ -71,7 +71,8 @@ struct WebSocket {
   std::vector<std::string> origins = {};
 
   // Lets the client in with the data of its session, or answers with a response (std::unexpected). Left out:
-  // everyone comes in, with a default Data.
+  // everyone comes in, with a default Data. Asked only when the handshake holds, origin and subprotocol
+  // included.
   std::function<std::expected<Data, Response>(const Request&)> upgrade = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};

@@ -84,6 +84,31 @@ TEST(Server, AnOriginThatIsNotListedIsRefused_RFC6455_10_2) {
               StartsWith("HTTP/1.1 101 "));
 }
 
+// A handler may look up an account, or count: it is nobody's who may not connect anyway.
+TEST(Server, TheUpgradeHandlerIsOnlyAskedAboutHandshakesThatHold_RFC6455_4_2_1) {
+  Server server({.port = 0, .threads = 1});
+  std::atomic<int> asked{0};
+  server.websocket("/", {.subprotocols = {"v1"},
+                         .subprotocol_required = true,
+                         .origins = {"https://good.example"},
+                         .upgrade = [&](const Request&) -> std::expected<void, Response> {
+                           ++asked;
+                           return {};
+                         }});
+  start(server);
+  const auto answer = [&](std::string_view headers) {
+    return RawClient(server.port()).upgrade("/", headers);
+  };
+  EXPECT_THAT(answer("Sec-WebSocket-Protocol: v1\r\nOrigin: https://bad.example\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(answer("Sec-WebSocket-Protocol: v2\r\n"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(answer("Sec-WebSocket-Protocol: v1\r\nSec-WebSocket-Key: again\r\n"),
+              StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(asked, 0);
+  EXPECT_THAT(answer("Sec-WebSocket-Protocol: v1\r\n"), StartsWith("HTTP/1.1 101 "));
+  EXPECT_EQ(asked, 1);
+}
+
 TEST(Server, CompressionIsAgreedOnByDefaultAndCanBeOff_RFC7692_7_1) {
   for (const bool enabled : {true, false}) {
     Server server({.port = 0, .threads = 1, .deflate = {.enabled = enabled}});

@@ -27,7 +27,7 @@ session::HttpResponse websocket_only(std::string_view method) {
   const bool could_upgrade = method == "GET" || method == "HEAD";
   ws::UpgradeRefusal refusal = ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
                                                                 : ws::Rule::handshake_method_not_get);
-  return {.status = refusal.status, .body = refusal.reason + "\n", .headers = std::move(refusal.headers)};
+  return session::response_of(std::move(refusal));
 }
 
 // RFC9110§9.3.2: HEAD is GET without the body, which the engine leaves out.
@@ -128,12 +128,16 @@ session::UpgradeDecision ApiSite::on_upgrade(session::ServerSession& session, co
     const UpgradeEntry& entry = core_.upgrades()[i];
     const auto parameters = entry.path.match(target->segments);
     if (!parameters) continue;
+    // Before the program is asked: what it does then is for those who may connect (RFC6455§10.2).
+    auto agreed = session::check_upgrade(request, endpoints_[i]->policy);
+    if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, request, *target, *parameters);
     auto accepted = entry.route->upgrade(parts.handle());
     if (!accepted) return to_engine(std::move(accepted.error()));
     return session::Acceptance{.endpoint = endpoints_[i].get(),
                                .policy = &endpoints_[i]->policy,
-                               .data = std::make_unique<Connection>(session, *std::move(accepted))};
+                               .data = std::make_unique<Connection>(session, *std::move(accepted)),
+                               .agreed = *std::move(agreed)};
   }
   return plain(404, "there is nothing here\n");
 }

@@ -219,17 +219,13 @@ bool ServerSession::upgrade(const http::Request& request) {
     return false;
   }
   auto& acceptance = std::get<Acceptance>(decision);
-  const auto accepted = ws::accept_upgrade({.method = request.method,
-                                            .version_major = 1,
-                                            .version_minor = request.version_minor,
-                                            .target = request.target,
-                                            .headers = request.headers},
-                                           *acceptance.policy);
+  auto accepted =
+      acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
   if (!accepted) {
-    const ws::UpgradeRefusal& refusal = accepted.error();
+    ws::UpgradeRefusal& refusal = accepted.error();
     log::debug("upgrade_refused", {{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
     acceptance.endpoint->on_upgrade_refused(refusal.status);
-    respond({.status = refusal.status, .body = refusal.reason + "\n", .headers = refusal.headers});
+    respond(response_of(std::move(refusal)));
     return false;
   }
   append(as_bytes(accepted->response()));

@@ -2,7 +2,9 @@
 // What a listening port serves: plain HTTP requests are answered by the site, upgrades are sent on to an
 // endpoint or refused. One site per loop, called on its thread.
 
+#include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,11 +27,17 @@ struct HttpResponse {
 
 // The upgrade goes on: the handshake is checked against the policy and the endpoint gets the session.
 struct Acceptance {
-  Endpoint* endpoint = nullptr;               // outlives the session
-  const ws::UpgradePolicy* policy = nullptr;  // good for the call
-  std::unique_ptr<SessionData> data;          // becomes the session's; destroyed if the handshake fails
+  Endpoint* endpoint = nullptr;                  // outlives the session
+  const ws::UpgradePolicy* policy = nullptr;     // good for the call
+  std::unique_ptr<SessionData> data;             // becomes the session's; destroyed if the handshake fails
+  std::optional<ws::UpgradeAccept> agreed = {};  // of the same policy, where the site has checked already
 };
 using UpgradeDecision = std::variant<Acceptance, HttpResponse>;
+
+// The handshake of a request, checked against a policy.
+std::expected<ws::UpgradeAccept, ws::UpgradeRefusal> check_upgrade(const http::Request& request,
+                                                                   const ws::UpgradePolicy& policy);
+HttpResponse response_of(ws::UpgradeRefusal refusal);
 
 class Site {
  public:
