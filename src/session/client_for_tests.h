@@ -15,12 +15,11 @@
 
 #include "session/client.h"
 #include "session/loop_server.h"
+#include "session/one_loop_for_tests.h"
 #include "session/server_session.h"
 #include "ws/handshake.h"
 
 namespace fanfare::session {
-
-using namespace std::chrono_literals;
 
 // Echoes, unless told what to do.
 class EchoServerEndpoint final : public Endpoint {
@@ -145,10 +144,9 @@ class RawServer {
   net::Descriptor listening_;
 };
 
-class ClientTest : public testing::TestWithParam<net::LoopKind> {
+class ClientTest : public OneLoopTest {
  protected:
-  ClientTest() : loop_(std::move(net::Loop::create({.kind = GetParam(), .clock = &clock_}).value())) {
-    EXPECT_EQ(loop_->name(), GetParam() == net::LoopKind::epoll ? "epoll" : "io_uring");
+  ClientTest() {
     options_.deflate.enabled = false;
     options_.reconnect.backoff.jitter = false;
   }
@@ -212,30 +210,6 @@ class ClientTest : public testing::TestWithParam<net::LoopKind> {
     return request;
   }
 
-  static void write(const net::Descriptor& peer, std::string_view bytes) {
-    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  // What has come until now; "EOF" at its end when the client closed.
-  static std::string read_now(const net::Descriptor& peer) {
-    std::string text;
-    std::array<char, 65536> piece;
-    for (;;) {
-      const ssize_t got = ::recv(peer.get(), piece.data(), piece.size(), 0);
-      if (got == 0) return text + "EOF";
-      if (got < 0) return text;
-      text.append(piece.data(), static_cast<std::size_t>(got));
-    }
-  }
-  std::string read_until(const net::Descriptor& peer, std::string_view needle) {
-    std::string text;
-    const bool came = run_until([&] {
-      text += read_now(peer);
-      return text.find(needle) != std::string::npos;
-    });
-    EXPECT_TRUE(came) << "waited for " << needle << ", got " << text;
-    return text;
-  }
   std::string read_bytes(const net::Descriptor& peer, std::size_t size) {
     std::string text;
     EXPECT_TRUE(run_until([&] {
@@ -245,31 +219,12 @@ class ClientTest : public testing::TestWithParam<net::LoopKind> {
         << size << " bytes, got " << text.size();
     return text;
   }
-  template <typename Condition>
-  bool run_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      loop_->run_once(1ms);
-    }
-    return true;
-  }
   bool wait_for(std::string_view event) {
     const bool came = run_until([&] { return diary_.has(event); });
     EXPECT_TRUE(came) << "waited for " << event << ", last was " << diary_.last() << " " << diary_.error.text;
     return came;
   }
-  // Lets the loop live through that time, sweep by sweep.
-  void pass(Duration time) {
-    for (Duration passed{}; passed < time; passed += 50ms) {
-      clock_.advance(50ms);
-      loop_->run_once(0ms);
-    }
-  }
-
-  ManualClock clock_;
   SeededRandom random_{11};
-  std::unique_ptr<net::Loop> loop_;
   SessionSettings server_settings_;
   EchoServerEndpoint endpoint_{server_settings_};
   EchoSite site_{endpoint_};

@@ -12,11 +12,10 @@
 #include <vector>
 
 #include "session/loop_server.h"
+#include "session/one_loop_for_tests.h"
 #include "session/server_session.h"
 
 namespace fanfare::session {
-using namespace std::chrono_literals;
-
 // Echoes; "pause", "close" and "big" do what they say.
 class EchoEndpoint final : public Endpoint {
  public:
@@ -88,9 +87,9 @@ inline std::string client_frame(std::uint8_t first, std::string_view payload) {
   return frame + std::string(4, '\0') + std::string(payload);
 }
 
-class LoopServerTest : public testing::TestWithParam<net::LoopKind> {
+class LoopServerTest : public OneLoopTest {
  protected:
-  LoopServerTest() : loop_(std::move(net::Loop::create({.kind = GetParam(), .clock = &clock_}).value())) {
+  LoopServerTest() {
     settings_.outbox_bytes_max = 1 << 20;
     settings_.outbox_bytes_high = 1 << 18;
   }
@@ -116,50 +115,7 @@ class LoopServerTest : public testing::TestWithParam<net::LoopKind> {
     return peer;
   }
 
-  static void write(const net::Descriptor& peer, std::string_view bytes) {
-    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-  }
-  // What has come until now; "EOF" at its end when the server closed.
-  static std::string read_now(const net::Descriptor& peer) {
-    std::string text;
-    std::array<char, 65536> piece;
-    for (;;) {
-      const ssize_t got = ::recv(peer.get(), piece.data(), piece.size(), 0);
-      if (got == 0) return text + "EOF";
-      if (got < 0) return text;
-      text.append(piece.data(), static_cast<std::size_t>(got));
-    }
-  }
-  std::string read_until(const net::Descriptor& peer, std::string_view needle) {
-    std::string text;
-    const bool came = run_until([&] {
-      text += read_now(peer);
-      return text.find(needle) != std::string::npos;
-    });
-    EXPECT_TRUE(came) << "waited for " << needle << ", got " << text;
-    return text;
-  }
-  template <typename Condition>
-  bool run_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > deadline) return false;
-      loop_->run_once(1ms);
-    }
-    return true;
-  }
-  // Lets the server live through that time, sweep by sweep.
-  void pass(Duration time) {
-    for (Duration passed{}; passed < time; passed += 50ms) {
-      clock_.advance(50ms);
-      loop_->run_once(0ms);
-    }
-  }
-
-  ManualClock clock_;
   SessionSettings settings_;
-  std::unique_ptr<net::Loop> loop_;
   EchoEndpoint endpoint_{settings_};
   TestSite site_{endpoint_};
   std::unique_ptr<LoopServer> server_;

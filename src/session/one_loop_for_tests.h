@@ -1,0 +1,74 @@
+#pragma once
+// A loop that is told what time it is, turned by the test that has it, and raw bytes to and from whoever is
+// on it.
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/time.h"
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace fanfare::session {
+
+using namespace std::chrono_literals;
+
+class OneLoopTest : public testing::TestWithParam<net::LoopKind> {
+ protected:
+  OneLoopTest() : loop_(std::move(net::Loop::create({.kind = GetParam(), .clock = &clock_}).value())) {
+    EXPECT_EQ(loop_->name(), GetParam() == net::LoopKind::epoll ? "epoll" : "io_uring");
+  }
+
+  static void write(const net::Descriptor& peer, std::string_view bytes) {
+    ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // What has come until now; "EOF" at its end when the other end closed.
+  static std::string read_now(const net::Descriptor& peer) {
+    std::string text;
+    std::array<char, 65536> piece;
+    for (;;) {
+      const ssize_t got = ::recv(peer.get(), piece.data(), piece.size(), 0);
+      if (got == 0) return text + "EOF";
+      if (got < 0) return text;
+      text.append(piece.data(), static_cast<std::size_t>(got));
+    }
+  }
+  std::string read_until(const net::Descriptor& peer, std::string_view needle) {
+    std::string text;
+    const bool came = run_until([&] {
+      text += read_now(peer);
+      return text.find(needle) != std::string::npos;
+    });
+    EXPECT_TRUE(came) << "waited for " << needle << ", got " << text;
+    return text;
+  }
+  template <typename Condition>
+  bool run_until(Condition condition) {
+    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      loop_->run_once(1ms);
+    }
+    return true;
+  }
+  // Lets the loop live through that time, sweep by sweep.
+  void pass(Duration time) {
+    for (Duration passed{}; passed < time; passed += 50ms) {
+      clock_.advance(50ms);
+      loop_->run_once(0ms);
+    }
+  }
+
+  ManualClock clock_;
+  std::unique_ptr<net::Loop> loop_;
+};
+
+}  // namespace fanfare::session
