@@ -63,6 +63,7 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
   const entry = ({ transactionHash, removed }) => `${removed ? "-" : ""}${transactionHash}`;
   const provider = new WebSocketProvider(fanfare.ws);
   atEnd(t, () => provider.destroy());
+  await provider.getNetwork(); // ethers fails at a log that comes before it knows its chain
   await provider.on({ address: two }, (log) => {
     heard.ethers.push(entry(log));
     provider.on({ orphan: "drop-log", log: { ...log.toJSON(), removed: true } }, (gone) => heard.ethers.push(entry(gone)));

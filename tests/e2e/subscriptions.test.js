@@ -75,6 +75,7 @@ test("logs", async (t) => {
 
     const provider = new WebSocketProvider(fanfare.ws);
     atEnd(t, () => provider.destroy());
+    await provider.getNetwork(); // ethers fails at a log that comes before it knows its chain
     const token = new Contract(TOKENS[0], abi, provider);
     await token.on("Transfer", (from, to, value, { log }) => boxes.ethers.push([log.transactionHash, log.index, value]));
 
