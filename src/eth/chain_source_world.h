@@ -110,6 +110,9 @@ struct ChainSourceWorld {
   void rewind() {
     for (const auto& missing : manager.rewind()) ask_history(missing);
   }
+  void rewind_logs() {
+    for (const auto& missing : manager.rewind_logs()) ask_history(missing);
+  }
 
   // What the gateway does with the source's events.
   void publish() {
@@ -125,6 +128,7 @@ struct ChainSourceWorld {
       } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
         manager.publish_late_logs(*late->header, *late->logs);
       } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
+        if (removed->logs == nullptr) rewind_logs();
         if (removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
         manager.note_removed(*removed->header);
       } else if (const auto* receipts = std::get_if<ReceiptsKnown>(&event)) {

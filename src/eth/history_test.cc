@@ -218,6 +218,21 @@ TEST(History, ManyWhoComeBackCostTheNodeNoMoreThanOne) {
   EXPECT_LE(restarted.source.history_status().calls, 100U);
 }
 
+// It was told by another instance, and this one never had to ask for its logs.
+TEST(History, WhatAnotherInstanceToldIsTakenBackWhenItsBlockGoesLater) {
+  HistoryWorld world;
+  RecordingSubscriber client;
+  world.resume(1, client);
+  world.mine(3);
+  HistoryWorld other({}, 6, &world.node);
+  other.resume(1, client);
+  EXPECT_EQ(client.notices.back(), R"({"type":"live","block":"0x3"})");
+  other.node.reorg(1, 2);
+  other.catch_up();
+  other.until_live();
+  EXPECT_EQ(blocks_of(client.results), (Texts{"0x1", "0x2", "0x3", "-0x3", "0x3", "0x4"}));
+}
+
 // The branch in between waited for its logs, and nobody was told of it.
 TEST(History, AHeadThatIsBackBeforeAnyOtherWasToldIsNotToldAgain) {
   HistoryWorld world;

@@ -105,6 +105,9 @@ class SubscriptionManager {
   bool is_followed_by(const Header& header) const;
   // It does not: those with cursors are not live any more, and miss what lies between.
   std::vector<Missing> rewind();
+  // The block published last is about to be taken back, and its logs are known to nobody here: whoever came
+  // with a cursor may hold them from before, and misses that they are gone. Before note_removed().
+  std::vector<Missing> rewind_logs();
 
   // True, or an error: -32602 bad parameters, -32000 no such subscription of this connection.
   std::expected<bool, RpcError> unsubscribe(ConnectionKey connection, std::string_view params_json);
@@ -194,6 +197,8 @@ class SubscriptionManager {
     std::string_view cursor;  // may be empty
   };
 
+  bool is_live_with_cursor(const Subscription& subscription) const;
+  Missing rewind(ConnectionKey connection, Subscription& subscription);
   std::uint32_t group_for(SubscriptionRequest& wanted);
   void release(const Subscription& subscription);
   std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);

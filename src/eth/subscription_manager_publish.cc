@@ -304,16 +304,36 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
   if (!trail_.number()) return all;
   for (auto& [key, connection] : connections_) {
     for (Subscription& one : connection.subscriptions) {
-      const Group& group = groups_[one.group];
-      if (!group.has_cursors || one.ticket.generation == 0) continue;
-      topics_.unsubscribe(std::exchange(one.ticket, {}));
-      one.replay = std::make_unique<Replay>(group.type, position_for(group));
-      all.push_back(missing(key, group.ordinals[one.ordinal].id, *one.replay));
+      if (is_live_with_cursor(one)) all.push_back(rewind(key, one));
     }
   }
   taken_back_.clear();
   receipts_trail_.clear();  // those without cursors go on from where the chain does
   return all;
+}
+
+std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind_logs() {
+  std::vector<Missing> all;
+  if (!trail_.number()) return all;
+  for (auto& [key, connection] : connections_) {
+    for (Subscription& one : connection.subscriptions) {
+      const bool is_logs = groups_[one.group].type == SubscriptionType::logs;
+      if (is_logs && is_live_with_cursor(one)) all.push_back(rewind(key, one));
+    }
+  }
+  return all;
+}
+
+bool SubscriptionManager::is_live_with_cursor(const Subscription& subscription) const {
+  return groups_[subscription.group].has_cursors && subscription.ticket.generation != 0;
+}
+
+SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connection,
+                                                         Subscription& subscription) {
+  const Group& group = groups_[subscription.group];
+  topics_.unsubscribe(std::exchange(subscription.ticket, {}));
+  subscription.replay = std::make_unique<Replay>(group.type, position_for(group));
+  return missing(connection, group.ordinals[subscription.ordinal].id, *subscription.replay);
 }
 
 // Where those who are live in it stand.

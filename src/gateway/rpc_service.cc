@@ -378,6 +378,8 @@ void RpcService::publish(const eth::SourceEvent& event) {
   } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
     if (removed->logs) {
       count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->header, *removed->logs, true));
+    } else {
+      for (auto& missing : subscriptions_.rewind_logs()) ask_history(std::move(missing));
     }
     subscriptions_.note_removed(*removed->header);
   } else if (const auto* hash = std::get_if<eth::PendingHash>(&event)) {
