@@ -7,7 +7,6 @@
 #include <array>
 
 #include "base/check.h"
-#include "base/log.h"
 
 namespace fanfare::net {
 namespace {
@@ -19,7 +18,6 @@ constexpr std::uint64_t kListenerBit = 1;
 constexpr std::size_t kEventsPerTurnMax = 1024;
 // Segments of one outbox given to one sendmsg.
 constexpr std::size_t kPartsMax = 64;
-constexpr Duration kRestWithoutDescriptors = std::chrono::milliseconds(100);
 
 std::uint64_t tag_of(const Stream& stream) {
   return reinterpret_cast<std::uintptr_t>(&stream);
@@ -183,21 +181,19 @@ void EpollLoop::accept(Listener& listener) {
   for (unsigned i = 0; i < options_.accepts_per_turn_max && listener.descriptor.valid(); ++i) {
     const int fd = ::accept4(listener.descriptor.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
+      listener.pause.end();
       listener.handler(Descriptor(fd));
       continue;
     }
-    if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) return rest(listener);
+    if (listener.pause.begins("accept4", errno)) return rest(listener);
     if (errno == EAGAIN) return;
-    // Anything else belongs to the connection that was about to be accepted (accept(2)): on to the next.
   }
 }
 
-// Out of descriptors: epoll would report the listener again at once, and again.
 void EpollLoop::rest(Listener& listener) {
-  log::error("accept_failed", {{"error", last_error("accept4").message()}, {"retry_ms", 100}});
   const auto tag = reinterpret_cast<std::uintptr_t>(&listener) | kListenerBit;
   watch(EPOLL_CTL_MOD, listener.descriptor.get(), 0, tag);
-  call_after(kRestWithoutDescriptors, [this, &listener, tag] {
+  call_after(AcceptPause::kRest, [this, &listener, tag] {
     if (listener.descriptor.valid()) watch(EPOLL_CTL_MOD, listener.descriptor.get(), EPOLLIN, tag);
   });
 }

@@ -3,6 +3,7 @@
 
 #include <deque>
 
+#include "net/accept_pause.h"
 #include "net/loop.h"
 
 namespace fanfare::net {
@@ -21,6 +22,7 @@ class EpollLoop final : public Loop {
     ListenerId id;
     Descriptor descriptor;
     AcceptHandler handler;
+    AcceptPause pause = {};
   };
 
   EpollLoop(const LoopOptions& options, Descriptor epoll);

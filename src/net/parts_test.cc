@@ -7,6 +7,7 @@
 #include <fstream>
 #include <string>
 
+#include "net/accept_pause.h"
 #include "net/arena.h"
 #include "net/outbox.h"
 #include "net/socket.h"
@@ -92,6 +93,26 @@ TEST(Arena, ChunksComeBack) {
   }
   Outbox outbox;
   EXPECT_EQ(outbox.extend(16, arena), first);
+}
+
+TEST(AcceptPause, TellsTheFirstFailureAndTheEnd) {
+  AcceptPause pause;
+  testing::internal::CaptureStderr();
+  pause.end();
+  EXPECT_FALSE(pause.begins("accept", ECONNABORTED));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(pause.begins("accept", EMFILE));
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("accept: Too many open files"), std::string::npos);
+
+  testing::internal::CaptureStderr();
+  EXPECT_TRUE(pause.begins("accept", EMFILE));
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+
+  testing::internal::CaptureStderr();
+  pause.end();
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("accept_works_again"), std::string::npos);
 }
 
 TEST(Address, ParsesAndPrints) {

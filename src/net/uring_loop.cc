@@ -15,7 +15,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "net/accept_pause.h"
 
 namespace fanfare::net {
 namespace {
@@ -46,7 +46,6 @@ constexpr rlim_t kRegisteredMax = 65'536;
 // Segments of one outbox given to one send.
 constexpr std::size_t kPartsMax = 64;
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
-constexpr Duration kRestWithoutDescriptors = std::chrono::milliseconds(100);
 
 // What a completion belongs to: a pointer, and in its low bits which operation.
 enum class Operation : std::uint64_t { receive, send, writable, hangup, connect, accept, wake, ignored };
@@ -241,6 +240,7 @@ struct UringLoop::Listener {
   Descriptor descriptor;
   AcceptHandler handler;
   bool stopped = false;
+  AcceptPause pause;
 };
 
 std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOptions& options) {
@@ -599,15 +599,13 @@ void UringLoop::accepted(Listener& listener, Completion completion) {
   const bool over = (completion.flags & IORING_CQE_F_MORE) == 0;
   if (completion.result >= 0) {
     Descriptor connected(completion.result);
+    listener.pause.end();
     if (!listener.stopped) listener.handler(std::move(connected));
   }
   if (!over) return;
   if (listener.stopped) return;
-  const int code = -completion.result;
-  if (code == EMFILE || code == ENFILE || code == ENOBUFS || code == ENOMEM) {
-    log::error("accept_failed", {{"error", OsError{.call = "accept", .code = code, .detail = {}}.message()},
-                                 {"retry_ms", 100}});
-    call_after(kRestWithoutDescriptors, [this, &listener] {
+  if (listener.pause.begins("accept", -completion.result)) {
+    call_after(AcceptPause::kRest, [this, &listener] {
       if (!listener.stopped) arm_accept(listener);
     });
     return;

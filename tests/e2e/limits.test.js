@@ -1,10 +1,12 @@
 // Limits at the gateway, and the metric that tells the operator which of them was reached.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import net from "node:net";
 import { test } from "node:test";
 import { atEnd } from "./support/cleanup.js";
-import { metric, startFanfare, writeConfig } from "./support/fanfare.js";
+import { BINARY, metric, startFanfare, writeConfig } from "./support/fanfare.js";
+import { startFor } from "./support/processes.js";
 import { frame, Opcode, RawSocket } from "./support/raw_socket.js";
 import { until, within } from "./support/waiting.js";
 
@@ -104,3 +106,24 @@ test("pipelined requests past a turn's share are all answered, in later turns", 
   assert.equal(text.split("HTTP/1.1 200 OK").length - 1, 200);
   assert.ok((await metric(gateway, "fanfare_http_turn_shares_spent_total")) > 0);
 });
+
+for (const loop of ["auto", "epoll"]) {
+  test(`out of descriptors, the others wait and the log says so once (${loop})`, async (t) => {
+    const flags = ["serve", "--loop", loop, "--threads", "1", "--http-port", "0", "--ws-port", "0"];
+    const program = startFor(t, "fanfare", "/bin/sh", ["-c", `ulimit -n 40; exec "$0" "$@"`, BINARY, ...flags]);
+    const [, hostname, port] = await program.line(/^ {2}WebSocket\s+ws:\/\/(\S+):(\d+)/);
+    const sockets = Array.from({ length: 60 }, () =>
+      net.connect({ host: hostname, port: Number(port) }).on("error", () => {}));
+    atEnd(t, () => sockets.forEach((socket) => socket.destroy()));
+    await program.line(/ accept_failed error=".*Too many open files"/);
+    // Those who wait are accepted as others leave.
+    const last = sockets.pop();
+    sockets.forEach((socket) => socket.destroy());
+    await program.line(/ accept_works_again/);
+    last.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    const [answer] = await within("the last one is answered", once(last, "data"));
+    assert.match(answer.toString(), /^HTTP\/1\.1 426 /);
+    const times = (event) => program.text.split(event).length - 1;
+    assert.ok(times("accept_failed") <= times("accept_works_again") + 1, program.text);
+  });
+}
