@@ -65,7 +65,8 @@ void Network::make_backend() {
     backend_ = std::make_unique<DevNode>(worker_, dev_options(*dev, plan_.chain_id.value_or(kDevChainId)));
   } else if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) {
     backend_ = hooked->hooks->for_clients(worker_);
-    source_backend_ = hooked->hooks->for_source(worker_);
+    source_backend_ =
+        std::make_unique<upstream::ReceiptsEndpoint>(worker_, hooked->hooks->for_source(worker_));
   } else {
     make_pool(std::get<UpstreamBackend>(plan_.backend));
   }

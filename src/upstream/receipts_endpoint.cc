@@ -116,8 +116,20 @@ void ReceiptsEndpoint::compose(const JobPtr& job) {
 void ReceiptsEndpoint::take_block(const JobPtr& job, std::string_view block_json) {
   if (!job->done) return;
   const auto transactions = jsonrpc::member(block_json, "transactions").value_or("");
-  for (const std::string_view element : jsonrpc::array_elements(transactions)) {
-    if (auto hash = jsonrpc::string_copy(element)) job->transactions.push_back(std::move(*hash));
+  bool are_hashes = jsonrpc::kind_of(transactions) == jsonrpc::Kind::array;
+  if (are_hashes) {
+    for (const std::string_view element : jsonrpc::array_elements(transactions)) {
+      auto hash = jsonrpc::string_copy(element);
+      are_hashes = are_hashes && hash.has_value();
+      if (hash) job->transactions.push_back(std::move(*hash));
+    }
+  }
+  // Not to be taken for a block without any.
+  if (!are_hashes) {
+    Reply reply;
+    jsonrpc::append_error(reply.body, job->id, jsonrpc::ErrorCode::method_not_found,
+                          "neither eth_getBlockReceipts nor the block's transactions");
+    return job->end(std::move(reply));
   }
   ask_more(job);
   end_if_complete(job);

@@ -51,6 +51,7 @@ struct Node final : Backend {
   }
   std::string result_of(const std::string& method, const std::string& params) const {
     if (method == "eth_getBlockReceipts") return R"(["all at once"])";
+    if (method == "eth_getBlockByHash" && !block_json.empty()) return block_json;
     if (method == "eth_getBlockByHash") {
       if (params != R"(["0xb",false])") return "null";
       std::string block = R"({"transactions":[)";
@@ -64,6 +65,7 @@ struct Node final : Backend {
 
   SimulatedTime& time;
   std::size_t transactions = 3;
+  std::string block_json;  // instead of that
   bool has_method = false;
   jsonrpc::ErrorCode error_code = jsonrpc::ErrorCode::method_not_found;
   std::string error_message = "Method not found";
@@ -151,6 +153,15 @@ TEST_F(ReceiptsEndpointTest, ABlockWithoutTransactionsHasNoReceiptsAndAnUnknownO
   node->transactions = 0;
   EXPECT_EQ(ask(), R"({"jsonrpc":"2.0","id":7,"result":[]})");
   EXPECT_EQ(ask(R"(["0xc"])"), R"({"jsonrpc":"2.0","id":7,"result":null})");
+}
+
+TEST_F(ReceiptsEndpointTest, ABlockThatDoesNotNameItsTransactionsIsNotOneWithoutAny) {
+  for (const char* block :
+       {R"({"number":"0x1"})", R"({"transactions":null})", R"({"transactions":["0x1",{}]})"}) {
+    node->block_json = block;
+    EXPECT_NE(ask().find("nor the block's transactions"), std::string::npos) << block;
+  }
+  EXPECT_EQ(node->asked["eth_getTransactionReceipt"], 0U);
 }
 
 TEST_F(ReceiptsEndpointTest, WhatFailsIsNotAskedForTwice) {
