@@ -1,6 +1,7 @@
 import unittest
 
 import bench
+import bench_instructions
 
 
 class Sample:
@@ -15,6 +16,19 @@ def measured(sample):
     if figure is None:
         raise bench.Failed("it fell over")
     return {"speed": figure}
+
+
+class InstructionsTest(unittest.TestCase):
+    def test_each_function_belongs_to_one_step_and_none_is_left_out(self):
+        steps = bench_instructions.instructions_by_step(
+            "Ir\n"
+            "1,500 (100.0%)  PROGRAM TOTALS\n"
+            "1,000 (66.67%)  src/session/session.cc:fanfare::session::Session::consume(std::span<unsigned char>) [echo]\n"
+            "  300 (20.00%)  src/ws/connection_send.cc:fanfare::ws::Connection::send(fanfare::ws::Opcode) [echo]\n"
+            "  150 (10.00%)  src/net/uring_loop.cc:fanfare::net::UringLoop::flush(fanfare::net::Stream&) [echo]\n"
+            "   50 ( 3.33%)  ???:something nobody knows [libc.so]\n"
+        )
+        self.assertEqual(list(steps.values()), [1000, 300, 150, 50])
 
 
 class RowTest(unittest.TestCase):

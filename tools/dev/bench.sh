@@ -6,6 +6,7 @@
 #:   ./dev bench --only NAME       only the contestants whose name contains NAME (again for more), and raw epoll
 #:   ./dev bench --crowd           50,000 idle connections, and a broadcast to all of them
 #:   ./dev bench --fanout          one head to 10,000 subscribers of a chain in the same process, half a minute
+#:   ./dev bench --instructions    what a message costs our server outside the kernel, in instructions (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is Google Benchmark's
 #:
 #: The server runs on core 0, the load on core 1; an idle machine is up to you. Prints the table and writes it
@@ -34,6 +35,7 @@ if [[ ${1:-} == --fanout ]]; then
   exec python3 tools/bench_fanout.py
 fi
 build_bench fanfare contestants
+if [[ ${1:-} == --instructions ]]; then exec python3 tools/bench_instructions.py; fi
 if [[ ! -d tests/e2e/node_modules/ws ]]; then
   quietly "npm ci" npm-e2e npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || say "bench: without npm's ws"
 fi
