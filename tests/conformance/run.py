@@ -11,6 +11,7 @@ Close in both directions, FIN from the server first, no reset. Exit status 1 if 
 import argparse
 import fnmatch
 import pathlib
+import shlex
 import socket
 import subprocess
 import sys
@@ -75,8 +76,9 @@ def play(peer, case):
 
 
 class ServerUnderTest:
-    def __init__(self, program):
-        self.process = subprocess.Popen([program, "127.0.0.1:0"], stdout=subprocess.PIPE, text=True)
+    def __init__(self, command):
+        # Some end with their input.
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         address = self.process.stdout.readline().strip().removeprefix("ws://")
         host, _, port = address.rpartition(":")
         self.address, self.name = (host, int(port)), address
@@ -147,6 +149,7 @@ def table(results, sections):
         "*Server*: the library's server with its defaults, the suite is the client. *Client*: the library's client, the",
         "suite is the server. A pass is strict: every byte as expected and in order, failures at the earliest byte",
         "that allows them and with the right code, Close both ways, the server's FIN first, no reset.",
+        "`./dev test` also runs the server's half on epoll.",
         "*Comes back*: the echo is the same; *fails*: the connection is closed with the code that RFC 6455 names.", "",
     ]
     passed = sum(error is None for result in results.values() for error in result.values())
@@ -163,7 +166,7 @@ def table(results, sections):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--server", help="the echo server's program")
+    parser.add_argument("--server", help="the echo server's program, called with 127.0.0.1:0 or what follows it here")
     parser.add_argument("--client", help="the echo client's program")
     parser.add_argument("--cases", default="*", help="only these, as in '6.*'")
     parser.add_argument("--write", type=pathlib.Path, help="the table, as Markdown")
@@ -175,7 +178,8 @@ def main():
                 for number, title, make in SECTIONS]
     subjects = {}
     if options.server:
-        subjects["server"] = ServerUnderTest(options.server)
+        program, *arguments = shlex.split(options.server)
+        subjects["server"] = ServerUnderTest([program, *(arguments or ["127.0.0.1:0"])])
     if options.client:
         subjects["client"] = ClientUnderTest(options.client)
     results = {}

@@ -164,6 +164,8 @@ end_to_end() {
     --server build/release/tests/programs/echo_server
   suite "conformance" conformance count_conformance python3 tests/conformance/run.py \
     --server build/release/examples/echo --client build/release/tests/conformance/echo_client
+  suite "conformance, on epoll" conformance-epoll count_conformance python3 tests/conformance/run.py \
+    --server "build/release/tests/programs/echo_server loop=epoll"
   if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
   check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
   suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
