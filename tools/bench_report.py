@@ -72,7 +72,7 @@ class Watch:
         return elapsed, max(0.0, others) / (elapsed * (os.cpu_count() or 1))
 
 
-def write_result(bench, watch, others):
+def write_result(bench, watch, others, kind=""):
     day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
     now = commit()
     lines = [
@@ -90,6 +90,6 @@ def write_result(bench, watch, others):
                   "other than they are."]
     lines += [line for complaint in bench.complaints for line in ("", f"Not measured: {complaint}")]
     RESULTS.mkdir(parents=True, exist_ok=True)
-    name = f"{day}-{now}{'-quick' if bench.quick else ''}.md"
+    name = f"{day}-{now}{kind and '-' + kind}{'-quick' if bench.quick else ''}.md"
     (RESULTS / name).write_text("\n".join(lines) + "\n")
     print(f"bench: written to {(RESULTS / name).relative_to(ROOT)}")
