@@ -332,9 +332,7 @@ def main():
         print(f"bench: not measured: {complaint}")
     print(f"bench: {elapsed:.0f} s; other processes took {others:.0%} of the machine, "
           f"and the servers waited for their core for {bench.waited():.0%} of the time")
-    # A part of the table must not take the place of the whole.
-    kind = "-".join((["crowd"] if options.crowd else []) + (["rows"] if options.rows else []))
-    write_result(bench, watch, others, kind)
+    write_result(bench, watch, others, (["crowd"] if options.crowd else []) + (["rows"] if options.rows else []))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """One head to 10,000 subscribers, several times: ./dev bench --fanout. Prints what it writes to bench/results."""
 
-import datetime
 import json
 import os
 import statistics
@@ -9,7 +8,7 @@ import subprocess
 import sys
 
 from bench_contestants import ROOT
-from bench_report import RESULTS, Watch, commit, machine
+from bench_report import Watch, machine, save
 
 PROGRAM = ROOT / "build/bench/bench/heads_fanout"
 ROUNDS = 5
@@ -55,11 +54,7 @@ def main():
         lines.append(line_of(row, [measure(row) for _ in range(ROUNDS)]))
         print(lines[-1], flush=True)
     _, others = watch.read()
-    day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    now = commit()
-    text = [
-        f"# Heads to many subscribers, {day}, commit {now}",
-        "",
+    save("Heads to many subscribers", ["fanout"], [
         f"{machine()}. Load average {watch.load_before:.1f} before it began; other processes took {others:.0%} of the machine",
         f"meanwhile. Median of {ROUNDS} rounds; chain, server and its one loop on core 0, all readers on core 1, loopback.",
         "",
@@ -69,11 +64,7 @@ def main():
         "| subscribers | heads | deliveries a second | to the socket | to the reader | CPU a delivery |",
         "|---|---|---|---|---|---|",
         *lines,
-    ]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    path = RESULTS / f"{day}-{now}-fanout.md"
-    path.write_text("\n".join(text) + "\n")
-    print(f"bench: written to {path.relative_to(ROOT)}")
+    ])
 
 
 main()

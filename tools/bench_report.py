@@ -72,12 +72,22 @@ class Watch:
         return elapsed, max(0.0, others) / (elapsed * (os.cpu_count() or 1))
 
 
-def write_result(bench, watch, others, kind=""):
+def save(title, kinds, lines):
+    """Writes DATE-COMMIT[-KIND..].md; what was measured before is never written over."""
     day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
-    now = commit()
+    stem = "-".join([day, commit(), *kinds])
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path, number = RESULTS / f"{stem}.md", 1
+    while path.exists():
+        number += 1
+        path = RESULTS / f"{stem}-{number}.md"
+    path.write_text("\n".join([f"# {title}, {day}, commit {commit()}", "", *lines]) + "\n")
+    print(f"bench: written to {os.path.relpath(path, ROOT)}")
+    return path
+
+
+def write_result(bench, watch, others, kinds):
     lines = [
-        f"# Comparison, {day}, commit {now}",
-        "",
         f"{machine()}. Load average {watch.load_before:.1f} before it began. Other processes took {others:.0%} of the machine meanwhile, and the",
         f"servers waited for their core for {bench.waited():.0%} of the time: past a few per cent only the CPU rows mean much.",
         f"Median of {bench.rounds} rounds of {bench.duration}; relative to raw epoll, or as the row says, in the same",
@@ -89,7 +99,4 @@ def write_result(bench, watch, others, kind=""):
         lines += ["", f"In some rows the load generator took over {LOAD_BUSY:.0%} of its core: there the fastest are nearer to each",
                   "other than they are."]
     lines += [line for complaint in bench.complaints for line in ("", f"Not measured: {complaint}")]
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    name = f"{day}-{now}{kind and '-' + kind}{'-quick' if bench.quick else ''}.md"
-    (RESULTS / name).write_text("\n".join(lines) + "\n")
-    print(f"bench: written to {(RESULTS / name).relative_to(ROOT)}")
+    return save("Comparison", [*kinds, *(["quick"] if bench.quick else [])], lines)

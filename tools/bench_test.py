@@ -1,7 +1,13 @@
+import contextlib
+import io
+import pathlib
+import tempfile
 import unittest
+from unittest import mock
 
 import bench
 import bench_instructions
+import bench_report
 
 
 class Sample:
@@ -16,6 +22,18 @@ def measured(sample):
     if figure is None:
         raise bench.Failed("it fell over")
     return {"speed": figure}
+
+
+class ResultTest(unittest.TestCase):
+    def test_no_result_takes_the_place_of_another(self):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(bench_report, "RESULTS", pathlib.Path(folder)), \
+                mock.patch.object(bench_report, "commit", lambda: "abc"), contextlib.redirect_stdout(io.StringIO()):
+            paths = [bench_report.save("Title", kinds, [text])
+                     for kinds, text in (([], "whole"), (["crowd"], "crowd"), ([], "again"))]
+            texts = [path.read_text().splitlines() for path in paths]
+        self.assertEqual([path.stem.split("abc")[1] for path in paths], ["", "-crowd", "-2"])
+        self.assertEqual([text[2] for text in texts], ["whole", "crowd", "again"])
+        self.assertTrue(texts[0][0].startswith("# Title, ") and texts[0][0].endswith(", commit abc"))
 
 
 class InstructionsTest(unittest.TestCase):
