@@ -148,7 +148,7 @@ class Session {
 
  private:
   friend class api::Connection;
-  api::Connection* connection_ = nullptr;
+  std::uintptr_t behind_ = 0;  // what api::Connection finds its way by
 };
 
 // A session with what the program keeps beside it, made by the upgrade handler: see WebSocket<Data>.

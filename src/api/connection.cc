@@ -57,18 +57,15 @@ class Connection::Subscription final : public pubsub::Subscriber {
   std::unique_ptr<pubsub::Backlog> backlog_;  // null: WhenFull::close
 };
 
-Connection::Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data) : engine_(engine) {
-  handle_.connection_ = this;
+Connection::Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data) {
+  handle_.behind_ = reinterpret_cast<std::uintptr_t>(&engine);
   if (with_data == nullptr) return;
-  with_data->connection_ = this;
+  with_data->behind_ = reinterpret_cast<std::uintptr_t>(&rare()) | kRareBit;
   rare().with_data = std::move(with_data);
 }
 
-Connection::~Connection() = default;
-
-Connection& Connection::of(const Session& handle) {
-  FANFARE_CHECK(handle.connection_ != nullptr);
-  return *handle.connection_;
+Connection::~Connection() {
+  delete find_rare();
 }
 
 Lane& Connection::lane() {
@@ -78,8 +75,10 @@ Lane& Connection::lane() {
 }
 
 Connection::Rare& Connection::rare() {
-  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
-  return *rare_;
+  if (Rare* const there = find_rare()) return *there;
+  auto made = std::make_unique<Rare>(engine());
+  handle_.behind_ = reinterpret_cast<std::uintptr_t>(made.get()) | kRareBit;
+  return *made.release();
 }
 
 void Connection::on_agreed(std::string_view subprotocol) {
@@ -91,7 +90,7 @@ Connection::Subscriptions::iterator Connection::find(Subscriptions& subscription
 }
 
 void Connection::subscribe(std::string_view topic, TopicPolicy policy) {
-  if (!engine_.is_open()) return;
+  if (!engine().is_open()) return;
   Subscriptions& subscriptions = rare().subscriptions;
   if (const auto held = find(subscriptions, topic); held != subscriptions.end()) {
     return (*held)->set_policy(policy);
@@ -100,22 +99,25 @@ void Connection::subscribe(std::string_view topic, TopicPolicy policy) {
 }
 
 bool Connection::unsubscribe(std::string_view topic) {
-  if (rare_ == nullptr) return false;
-  const auto held = find(rare_->subscriptions, topic);
-  if (held == rare_->subscriptions.end()) return false;
-  rare_->subscriptions.erase(held);
+  Rare* const rare = find_rare();
+  if (rare == nullptr) return false;
+  const auto held = find(rare->subscriptions, topic);
+  if (held == rare->subscriptions.end()) return false;
+  rare->subscriptions.erase(held);
   return true;
 }
 
 void Connection::unsubscribe_all() {
-  if (rare_ != nullptr) rare_->subscriptions.clear();
+  if (Rare* const rare = find_rare()) rare->subscriptions.clear();
 }
 
 bool Connection::send_waiting(const WebSocketRoute& route) {
-  if (rare_ == nullptr) return engine_.is_open();
-  Subscriptions& subscriptions = rare_->subscriptions;
+  session::ServerSession& engine = this->engine();
+  Rare* const rare = find_rare();
+  if (rare == nullptr) return engine.is_open();
+  Subscriptions& subscriptions = rare->subscriptions;
   for (std::size_t i = 0; i < subscriptions.size();) {
-    if (!engine_.is_open() || engine_.is_congested()) return false;
+    if (!engine.is_open() || engine.is_congested()) return false;
     const auto next = subscriptions[i]->take();
     if (!next) {
       ++i;
@@ -127,9 +129,9 @@ bool Connection::send_waiting(const WebSocketRoute& route) {
       route.lagged(handle(), topic, next->missed);
       i = 0;
     }
-    engine_.send_frame(next->frame);
+    engine.send_frame(next->frame);
   }
-  return engine_.is_open();
+  return engine.is_open();
 }
 
 }  // namespace fanfare::api

@@ -1,13 +1,18 @@
 #pragma once
 // What stands behind a public Session: the engine's session, and the topics it listens to. One thread, the
 // loop's.
+//
+//   handle.behind_ -> engine                                     most sessions of a plain server
+//   handle.behind_ -> rare -> engine, data, topics, subprotocol  a session that has one of these
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/check.h"
 #include "fanfare/server.h"
 #include "pubsub/backlog.h"
 #include "session/server_session.h"
@@ -24,14 +29,18 @@ class Connection final : public session::SessionData {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  static Connection& of(const Session& handle);
+  static Connection& of(const Session& handle) { return of(engine_of(handle)); }
   static Connection& of(const session::Session& engine) { return engine.data<Connection>(); }
+  static session::ServerSession& engine_of(const Session& handle);
 
-  Session& handle() { return rare_ == nullptr || rare_->with_data == nullptr ? handle_ : *rare_->with_data; }
-  session::ServerSession& engine() { return engine_; }
+  Session& handle() {
+    const Rare* const rare = find_rare();
+    return rare == nullptr || rare->with_data == nullptr ? handle_ : *rare->with_data;
+  }
   static Lane& lane();
   std::string_view subprotocol() const {
-    return rare_ == nullptr ? "" : std::string_view(rare_->subprotocol);
+    const Rare* const rare = find_rare();
+    return rare == nullptr ? "" : std::string_view(rare->subprotocol);
   }
 
   void subscribe(std::string_view topic, TopicPolicy policy);
@@ -47,20 +56,33 @@ class Connection final : public session::SessionData {
   class SessionWithoutData final : public Session {};
   // What most connections of a plain server have nothing of.
   struct Rare {
+    session::ServerSession& engine;
     std::unique_ptr<Session> with_data;
     std::string subprotocol;
     Subscriptions subscriptions;
   };
 
   void on_agreed(std::string_view subprotocol) override;
+  session::ServerSession& engine() { return engine_of(handle_); }
+  static Rare* find_rare(const Session& handle) {
+    return (handle.behind_ & kRareBit) == 0 ? nullptr : reinterpret_cast<Rare*>(handle.behind_ ^ kRareBit);
+  }
+  Rare* find_rare() const { return find_rare(handle_); }
   Rare& rare();
   static Subscriptions::iterator find(Subscriptions& subscriptions, std::string_view topic);
 
-  session::ServerSession& engine_;
-  SessionWithoutData handle_;
-  std::unique_ptr<Rare> rare_;
+  // Both are aligned: a pointer's lowest bit says which of them it leads to.
+  static constexpr std::uintptr_t kRareBit = 1;
+
+  SessionWithoutData handle_;  // its behind_ is ours, whether it is the session the handlers see or not
 };
 
-static_assert(sizeof(Connection) <= 40, "beside the engine's session, what an idle one costs");
+inline session::ServerSession& Connection::engine_of(const Session& handle) {
+  FANFARE_CHECK(handle.behind_ != 0);
+  if (const Rare* const rare = find_rare(handle)) return rare->engine;
+  return *reinterpret_cast<session::ServerSession*>(handle.behind_);
+}
+
+static_assert(sizeof(Connection) <= 24, "beside the engine's session, what an idle one costs");
 
 }  // namespace fanfare::api

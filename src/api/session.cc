@@ -12,7 +12,7 @@ namespace {
 constexpr std::size_t kControlBytesMax = 125;  // RFC6455§5.5
 
 session::ServerSession& engine_of(const Session& session) {
-  return api::Connection::of(session).engine();
+  return api::Connection::engine_of(session);
 }
 
 }  // namespace
@@ -66,11 +66,11 @@ bool Session::is_open() const {
 }
 
 void Session::subscribe(std::string_view topic, TopicPolicy policy) {
-  connection_->subscribe(topic, policy);
+  api::Connection::of(*this).subscribe(topic, policy);
 }
 
 bool Session::unsubscribe(std::string_view topic) {
-  return connection_->unsubscribe(topic);
+  return api::Connection::of(*this).unsubscribe(topic);
 }
 
 SessionId Session::id() const {
@@ -83,7 +83,7 @@ std::string Session::peer() const {
 }
 
 std::string_view Session::subprotocol() const {
-  return connection_->subprotocol();
+  return api::Connection::of(*this).subprotocol();
 }
 
 }  // namespace fanfare

@@ -42,10 +42,10 @@ class ClientSecureTest : public ClientTest {
       net::TlsContext::server(
           {.certificate_file = certificate_.certificate_file(), .key_file = certificate_.key_file()})
           .value();
-  SessionTable table_{*loop_, 100ms};
-  HttpSettings http_;
   AcceptGate gate_;
-  Entrance entrance_{.site = site_, .http = http_, .gate = gate_, .options = {}};
+  ServerTable table_{*loop_, 100ms, gate_};
+  HttpSettings http_;
+  Entrance entrance_{.site = site_, .http = http_, .options = {}};
   std::uint16_t port_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #pragma once
-// What the connections of one listener have in common. Owned by their LoopServer, on its thread.
+// What the connections of one listener have in common, and those of one server. Owned by the LoopServer, on
+// its thread.
 
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "session/accept_gate.h"
 #include "session/accept_tls.h"
+#include "session/session_table.h"
 #include "session/settings.h"
 #include "session/site.h"
 
@@ -23,15 +25,24 @@ struct ListenerOptions {
   ProxyProtocol proxy_protocol = ProxyProtocol::off;
 };
 
-class ServerSession;
-
+// Known to a connection until its upgrade.
 struct Entrance {
   Site& site;
   const HttpSettings& http;
-  AcceptGate& gate;
   ListenerOptions options;
+};
+
+class ServerSession;
+
+// Known to it for all its life.
+class ServerTable final : public SessionTable {
+ public:
+  ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate)
+      : SessionTable(loop, sweep_interval), gate(its_gate) {}
+
+  AcceptGate& gate;
   // Who the proxy said is at the other end. Here, because most connections come without one.
-  std::unordered_map<const ServerSession*, std::string> announced_peers = {};
+  std::unordered_map<const ServerSession*, std::string> announced_peers;
 };
 
 }  // namespace fanfare::session

@@ -10,7 +10,7 @@ namespace fanfare::session {
 LoopServer::LoopServer(net::Loop& loop, LoopServerOptions options)
     : options_(options),
       gate_(options.gate == nullptr ? own_gate_ : *options.gate),
-      sessions_(loop, options.sweep_interval) {}
+      sessions_(loop, options.sweep_interval, gate_) {}
 
 LoopServer::~LoopServer() {
   stop_listening();
@@ -18,7 +18,7 @@ LoopServer::~LoopServer() {
 }
 
 void LoopServer::listen(net::Descriptor listening, Site& site, ListenerOptions options) {
-  Entrance& entrance = entrances_.emplace_back(site, options_.http, gate_, std::move(options));
+  Entrance& entrance = entrances_.emplace_back(site, options_.http, std::move(options));
   listeners_.push_back(loop().listen(std::move(listening), [this, &entrance](net::Descriptor connected) {
     serve(std::move(connected), entrance);
   }));
@@ -31,7 +31,7 @@ Entrance& LoopServer::entrance_of(Site& site) {
   };
   const auto found = std::ranges::find_if(entrances_, is_plain);
   if (found != entrances_.end()) return *found;
-  return entrances_.emplace_back(site, options_.http, gate_, ListenerOptions{});
+  return entrances_.emplace_back(site, options_.http, ListenerOptions{});
 }
 
 void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {

@@ -63,7 +63,7 @@ class LoopServer {
   AcceptGate own_gate_;
   AcceptGate& gate_;
   std::deque<Entrance> entrances_;  // sessions point at them
-  SessionTable sessions_;
+  ServerTable sessions_;
   std::vector<net::ListenerId> listeners_;
   Counter refused_;
   bool draining_ = false;

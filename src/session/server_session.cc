@@ -15,15 +15,16 @@
 
 namespace fanfare::session {
 
-struct ServerSession::Http {
-  explicit Http(const HttpSettings& limits)
-      : settings(limits),
-        parser({.head_bytes_max = limits.head_bytes_max, .body_bytes_max = limits.body_bytes_max}) {}
+struct ServerSession::Http final : SessionData {
+  explicit Http(Entrance& way_in)
+      : entrance(way_in),
+        parser({.head_bytes_max = way_in.http.head_bytes_max, .body_bytes_max = way_in.http.body_bytes_max}) {
+  }
 
   // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
   enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
 
-  const HttpSettings& settings;
+  Entrance& entrance;
   http::RequestParser parser;
   // A part of the PROXY header; then what came while an answer was being made, or past the share of a turn.
   std::vector<std::uint8_t> unread;
@@ -40,39 +41,48 @@ struct ServerSession::Http {
   std::uint32_t requests_in_turn = 0;
 };
 
-ServerSession::ServerSession(SessionTable& table, Entrance& entrance, AddressLimits::Ticket ticket)
-    : Session(table), ticket_(ticket), entrance_(entrance), http_(std::make_unique<Http>(entrance.http)) {
-  http_->since_ms = now_ms();
+ServerSession::ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket)
+    : Session(table), ticket_(ticket) {
+  set_data(std::make_unique<Http>(entrance));
+  http_state().since_ms = now_ms();
 }
 
 ServerSession::~ServerSession() {
-  entrance_.announced_peers.erase(this);
+  server_table().announced_peers.erase(this);
+}
+
+ServerSession::Http& ServerSession::http_state() const {
+  return data<Http>();
+}
+
+Entrance& ServerSession::entrance() const {
+  return http_state().entrance;
 }
 
 void ServerSession::on_attached() {
   Session::on_attached();
-  if (entrance_.options.proxy_protocol == ProxyProtocol::required) {
-    http_->doing = Http::Doing::proxy_header;
+  if (entrance().options.proxy_protocol == ProxyProtocol::required) {
+    http_state().doing = Http::Doing::proxy_header;
   } else {
     begin_tls();
   }
 }
 
 void ServerSession::begin_tls() {
-  if (entrance_.options.certificate == nullptr) {
-    http_->doing = Http::Doing::waiting;
+  if (entrance().options.certificate == nullptr) {
+    http_state().doing = Http::Doing::waiting;
     return;
   }
-  http_->doing = Http::Doing::securing;
-  start_tls(entrance_.options.certificate->context(), net::TlsRole::server);
+  http_state().doing = Http::Doing::securing;
+  start_tls(entrance().options.certificate->context(), net::TlsRole::server);
 }
 
 void ServerSession::on_secured() {
-  http_->doing = Http::Doing::waiting;
+  http_state().doing = Http::Doing::waiting;
 }
 
 void ServerSession::read_proxy_header(MutableBytes bytes) {
-  std::vector<std::uint8_t>& held = http_->unread;
+  std::vector<std::uint8_t>& held = http_state().unread;
   const std::size_t held_before = held.size();
   held.insert(held.end(), bytes.begin(), bytes.end());
   const auto header = parse_proxy_header(held);
@@ -83,7 +93,7 @@ void ServerSession::read_proxy_header(MutableBytes bytes) {
   if (!*header) return;
   const MutableBytes rest = bytes.subspan((*header)->size - held_before);
   if ((*header)->source) {
-    entrance_.announced_peers[this] = (*header)->source->text();
+    server_table().announced_peers[this] = (*header)->source->text();
     if (!enter_address(*(*header)->source)) return;
   } else if (const auto address = net::peer_address(fd()); address && !enter_address(*address)) {
     return;
@@ -91,12 +101,12 @@ void ServerSession::read_proxy_header(MutableBytes bytes) {
   held = {};
   begin_tls();
   if (rest.empty()) return;
-  if (http_->doing == Http::Doing::securing) return receive_encrypted(rest);
+  if (http_state().doing == Http::Doing::securing) return receive_encrypted(rest);
   on_receive(rest);
 }
 
 bool ServerSession::enter_address(const net::Address& address) {
-  const auto entered = entrance_.gate.enter_address(address, loop().now());
+  const auto entered = server_table().gate.enter_address(address, loop().now());
   if (!entered) {
     drop(entered.error());
     return false;
@@ -107,47 +117,47 @@ bool ServerSession::enter_address(const net::Address& address) {
 
 // Before the first request: without an answer, there is nobody to understand it.
 void ServerSession::drop(Refusal refusal) {
-  entrance_.gate.count(refusal);
+  server_table().gate.count(refusal);
   close();
 }
 
 std::string ServerSession::peer() const {
-  const auto announced = entrance_.announced_peers.find(this);
-  if (announced != entrance_.announced_peers.end()) return announced->second;
+  const auto announced = server_table().announced_peers.find(this);
+  if (announced != server_table().announced_peers.end()) return announced->second;
   const auto address = net::peer_address(fd());
   return address ? address->text() : "";
 }
 
 void ServerSession::on_receive(MutableBytes bytes) {
-  if (http_ == nullptr) return receive_messages(bytes);
+  if (was_opened()) return receive_messages(bytes);
   table().counters().bytes_received.add(bytes.size());
-  if (http_->doing == Http::Doing::leaving)
+  if (http_state().doing == Http::Doing::leaving)
     return;  // RFC9112§9.6: read on, so that no reset destroys the answer
-  if (http_->doing == Http::Doing::proxy_header) return read_proxy_header(bytes);
+  if (http_state().doing == Http::Doing::proxy_header) return read_proxy_header(bytes);
   read_requests(bytes);
 }
 
 bool ServerSession::has_requests_left() {
-  if (const std::uint32_t turn = loop().turn_number(); http_->turn != turn) {
-    http_->turn = turn;
-    http_->requests_in_turn = 0;
+  if (const std::uint32_t turn = loop().turn_number(); http_state().turn != turn) {
+    http_state().turn = turn;
+    http_state().requests_in_turn = 0;
   }
-  return http_->requests_in_turn < http_->settings.requests_per_turn_max;
+  return http_state().requests_in_turn < entrance().http.requests_per_turn_max;
 }
 
 void ServerSession::go_on() {
-  if (http_ == nullptr) return Session::go_on();
-  if (is_closed() || http_->doing != Http::Doing::waiting || http_->unread.empty()) return;
+  if (was_opened()) return Session::go_on();
+  if (is_closed() || http_state().doing != Http::Doing::waiting || http_state().unread.empty()) return;
   if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
   read_unread();
 }
 
 void ServerSession::read_unread() {
   resume_reading();
-  std::vector<std::uint8_t> unread = std::exchange(http_->unread, {});
+  std::vector<std::uint8_t> unread = std::exchange(http_state().unread, {});
   read_requests(unread);
-  if (http_ != nullptr && http_->end_waits && http_->unread.empty() && !is_closed()) {
-    http_->end_waits = false;
+  if (!was_opened() && http_state().end_waits && http_state().unread.empty() && !is_closed()) {
+    http_state().end_waits = false;
     on_end();
   }
 }
@@ -155,40 +165,40 @@ void ServerSession::read_unread() {
 void ServerSession::read_requests(MutableBytes bytes) {
   Bytes input = bytes;
   const auto keep = [&] {
-    http_->unread.insert(http_->unread.end(), input.begin(), input.end());
+    http_state().unread.insert(http_state().unread.end(), input.begin(), input.end());
     pause_reading();
   };
-  if (!http_->unread.empty()) return keep();  // behind what waits
-  http_->in_read_requests = true;
-  while (!is_closed() && http_->doing != Http::Doing::leaving) {
-    if (http_->doing == Http::Doing::answering) {
+  if (!http_state().unread.empty()) return keep();  // behind what waits
+  http_state().in_read_requests = true;
+  while (!is_closed() && http_state().doing != Http::Doing::leaving) {
+    if (http_state().doing == Http::Doing::answering) {
       if (!input.empty()) keep();
       break;
     }
-    if (http_->doing == Http::Doing::waiting && !input.empty() && !has_requests_left()) {
+    if (http_state().doing == Http::Doing::waiting && !input.empty() && !has_requests_left()) {
       keep();
       table().counters().turn_shares_spent.add();
       site().on_turn_share_spent();
       table().go_on_next_turn(*this);
       break;
     }
-    const auto next = http_->parser.next(input);
+    const auto next = http_state().parser.next(input);
     if (!next) {
       refuse(next.error().status, next.error().reason);
       break;
     }
     if (!*next) {
-      if (http_->parser.take_continue()) http::render_continue(*this);
+      if (http_state().parser.take_continue()) http::render_continue(*this);
       note_reading();
       break;
     }
     const http::Request& request = **next;
-    http_->doing = Http::Doing::answering;
-    ++http_->requests_in_turn;
-    http_->had_head = true;
-    http_->keep_alive = request.keep_alive;
-    http_->head_only = request.method == "HEAD";
-    http_->version_minor = request.version_minor;
+    http_state().doing = Http::Doing::answering;
+    ++http_state().requests_in_turn;
+    http_state().had_head = true;
+    http_state().keep_alive = request.keep_alive;
+    http_state().head_only = request.method == "HEAD";
+    http_state().version_minor = request.version_minor;
     // RFC9110§7.8: a server may ignore Upgrade. Nothing but a GET can become a WebSocket (RFC6455§4.2.1).
     if (request.method == "GET" && ws::is_upgrade(request.headers)) {
       if (!upgrade(request)) continue;
@@ -197,18 +207,18 @@ void ServerSession::read_requests(MutableBytes bytes) {
     }
     site().on_request(*this, request);
   }
-  http_->in_read_requests = false;
+  http_state().in_read_requests = false;
 }
 
 // Starts the clock of what has only partly come. That of the first head has been running since the accept.
 void ServerSession::note_reading() {
-  if (http_->doing == Http::Doing::waiting && http_->parser.in_request()) {
-    http_->doing = Http::Doing::reading;
-    if (http_->had_head) http_->since_ms = now_ms();
+  if (http_state().doing == Http::Doing::waiting && http_state().parser.in_request()) {
+    http_state().doing = Http::Doing::reading;
+    if (http_state().had_head) http_state().since_ms = now_ms();
   }
-  if (!http_->had_head && http_->parser.in_body()) {
-    http_->had_head = true;
-    http_->since_ms = now_ms();
+  if (!http_state().had_head && http_state().parser.in_body()) {
+    http_state().had_head = true;
+    http_state().since_ms = now_ms();
   }
 }
 
@@ -235,7 +245,7 @@ bool ServerSession::upgrade(const http::Request& request) {
     codec = std::make_unique<ws::DeflateCodec>(*accepted->deflate, ws::Role::server,
                                                table().deflate_pool(acceptance.policy->deflate));
   }
-  http_.reset();
+  set_data(nullptr);
   if (acceptance.data != nullptr) acceptance.data->on_agreed(accepted->subprotocol);
   set_data(std::move(acceptance.data));
   open(*acceptance.endpoint, {.role = ws::Role::server,
@@ -246,7 +256,7 @@ bool ServerSession::upgrade(const http::Request& request) {
 }
 
 void ServerSession::respond(const HttpResponse& response) {
-  if (http_ == nullptr || http_->doing != Http::Doing::answering) return;
+  if (was_opened() || http_state().doing != Http::Doing::answering) return;
   std::vector<HeaderField> headers;
   headers.reserve(response.headers.size() + 1);
   if (!response.content_type.empty())
@@ -256,62 +266,62 @@ void ServerSession::respond(const HttpResponse& response) {
   }
   const std::string date = http::format_date(system_clock().wall_now());
   http::render_response(*this, response.status, headers, as_bytes(response.body),
-                        {.keep_alive = http_->keep_alive,
-                         .version_minor = http_->version_minor,
+                        {.keep_alive = http_state().keep_alive,
+                         .version_minor = http_state().version_minor,
                          .date = date,
-                         .head_only = http_->head_only});
+                         .head_only = http_state().head_only});
   site().on_answered(response.status);
   answered();
 }
 
 void ServerSession::answered() {
-  http_->since_ms = now_ms();
-  if (!http_->keep_alive) {
-    http_->doing = Http::Doing::leaving;
+  http_state().since_ms = now_ms();
+  if (!http_state().keep_alive) {
+    http_state().doing = Http::Doing::leaving;
     resume_reading();
     finish_writing();
     return;
   }
-  http_->doing = Http::Doing::waiting;
-  if (!http_->in_read_requests) read_unread();
+  http_state().doing = Http::Doing::waiting;
+  if (!http_state().in_read_requests) read_unread();
 }
 
 void ServerSession::refuse(int status, std::string_view reason) {
-  http_->doing = Http::Doing::answering;
-  http_->keep_alive = false;
+  http_state().doing = Http::Doing::answering;
+  http_state().keep_alive = false;
   respond({.status = status, .body = std::string(reason) + "\n"});
 }
 
 void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
-  if (http_ == nullptr) return Session::shut_down(code, reason);
-  if (http_->doing == Http::Doing::answering) {
-    http_->keep_alive = false;
-  } else if (http_->doing != Http::Doing::leaving) {
+  if (was_opened()) return Session::shut_down(code, reason);
+  if (http_state().doing == Http::Doing::answering) {
+    http_state().keep_alive = false;
+  } else if (http_state().doing != Http::Doing::leaving) {
     close();
   }
 }
 
 void ServerSession::on_end() {
-  if (http_ == nullptr) return Session::on_end();
+  if (was_opened()) return Session::on_end();
   const bool before_requests =
-      http_->doing == Http::Doing::proxy_header || http_->doing == Http::Doing::securing;
+      http_state().doing == Http::Doing::proxy_header || http_state().doing == Http::Doing::securing;
   // The requests that came before the FIN are answered before it.
-  if (!http_->unread.empty() && !before_requests) {
-    http_->end_waits = true;
+  if (!http_state().unread.empty() && !before_requests) {
+    http_state().end_waits = true;
     return;
   }
-  switch (http_->doing) {
+  switch (http_state().doing) {
     case Http::Doing::proxy_header:
     case Http::Doing::securing:
       return close();
     case Http::Doing::waiting:
     case Http::Doing::reading:
-      http_->doing = Http::Doing::leaving;
-      http_->since_ms = now_ms();
+      http_state().doing = Http::Doing::leaving;
+      http_state().since_ms = now_ms();
       return finish_writing();
     case Http::Doing::answering:
       // A client may say that it has sent its last request and still wait for the answer.
-      http_->keep_alive = false;
+      http_state().keep_alive = false;
       return;
     case Http::Doing::leaving:
       return finish_writing();
@@ -319,25 +329,25 @@ void ServerSession::on_end() {
 }
 
 void ServerSession::on_lost(const net::OsError& error) {
-  if (http_ != nullptr && http_->doing == Http::Doing::securing && error.code == EPROTO) {
+  if (!was_opened() && http_state().doing == Http::Doing::securing && error.code == EPROTO) {
     log::debug("tls_handshake_failed", {{"peer", peer()}, {"error", error.detail}});
-    entrance_.gate.count(Refusal::tls_failed);
+    server_table().gate.count(Refusal::tls_failed);
   }
   Session::on_lost(error);
 }
 
 void ServerSession::on_detached() {
   Session::on_detached();
-  entrance_.gate.leave_address(ticket_);
-  entrance_.gate.leave();
+  server_table().gate.leave_address(ticket_);
+  server_table().gate.leave();
 }
 
 void ServerSession::check_time(std::uint32_t now) {
-  if (http_ == nullptr) return Session::check_time(now);
+  if (was_opened()) return Session::check_time(now);
   if (is_closed()) return;
-  const HttpSettings& settings = http_->settings;
-  const auto since = std::chrono::milliseconds(now - http_->since_ms);
-  switch (http_->doing) {
+  const HttpSettings& settings = entrance().http;
+  const auto since = std::chrono::milliseconds(now - http_state().since_ms);
+  switch (http_state().doing) {
     case Http::Doing::proxy_header:
       if (since >= settings.handshake_timeout) drop(Refusal::handshake_timeout);
       break;
@@ -349,7 +359,7 @@ void ServerSession::check_time(std::uint32_t now) {
       }
       break;
     case Http::Doing::waiting:
-      if (http_->had_head) {
+      if (http_state().had_head) {
         if (since >= settings.idle_timeout) close();
       } else if (since >= settings.handshake_timeout) {
         drop(Refusal::handshake_timeout);
@@ -358,8 +368,8 @@ void ServerSession::check_time(std::uint32_t now) {
     case Http::Doing::reading:
       // One who sends a byte now and then must not hold a connection: the deadline is the whole head's, and
       // the whole body's.
-      if (since < (http_->had_head ? settings.request_timeout : settings.handshake_timeout)) break;
-      if (!http_->had_head) entrance_.gate.count(Refusal::handshake_timeout);
+      if (since < (http_state().had_head ? settings.request_timeout : settings.handshake_timeout)) break;
+      if (!http_state().had_head) server_table().gate.count(Refusal::handshake_timeout);
       refuse(408, "the request took too long to arrive");
       break;
     case Http::Doing::answering:

@@ -1,6 +1,7 @@
 #pragma once
 // A connection on the server's side: a PROXY header and the TLS handshake where the listener asks for them,
-// HTTP requests, and a WebSocket from the upgrade on. What HTTP needs is freed at the upgrade.
+// HTTP requests, and a WebSocket from the upgrade on. What HTTP needs is freed at the upgrade: until then it
+// is in the place of what the application keeps with the session.
 
 #include <cstdint>
 #include <memory>
@@ -17,7 +18,7 @@ namespace fanfare::session {
 class ServerSession final : public Session {
  public:
   // The entrance outlives the session, which has entered its gate; `ticket` is for its address.
-  ServerSession(SessionTable& table, Entrance& entrance, AddressLimits::Ticket ticket);
+  ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket);
   ~ServerSession() override;
 
   // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing.
@@ -52,14 +53,16 @@ class ServerSession final : public Session {
   void refuse(int status, std::string_view reason);
   void answered();
 
-  Site& site() const { return entrance_.site; }
+  // Until the upgrade.
+  Http& http_state() const;
+  Entrance& entrance() const;
+  Site& site() const { return entrance().site; }
+  ServerTable& server_table() const { return static_cast<ServerTable&>(table()); }
 
   AddressLimits::Ticket ticket_;
-  Entrance& entrance_;
-  std::unique_ptr<Http> http_;
 };
 
-static_assert(sizeof(ServerSession) <= 152,
+static_assert(sizeof(ServerSession) <= 136,
               "this, times the connections, is what waiting for messages costs");
 
 }  // namespace fanfare::session

@@ -42,7 +42,8 @@ std::string_view name_of(Cause cause) {
 Session::~Session() = default;
 
 SessionId Session::id() const {
-  return table_.id_of(*this);
+  if (place_ == kNoPlace) return {};
+  return {.place = place_, .generation = generation_};
 }
 
 std::uint32_t Session::now_ms() const {
@@ -69,7 +70,7 @@ void Session::receive_messages(MutableBytes input) {
   awaiting_pong_ = false;
   table_.counters().bytes_received.add(input.size());
   // The loop may have had more in hand when reading was paused.
-  if (unread_ != nullptr) return keep(input);
+  if (has_unread_) return keep(input);
   const MutableBytes rest = consume(input);
   if (rest.empty() || is_closed()) return;
   keep(rest);
@@ -89,20 +90,24 @@ std::size_t Session::share_left() {
 }
 
 void Session::keep(Bytes input) {
-  if (unread_ == nullptr) unread_ = std::make_unique<Unread>();
-  unread_->bytes.insert(unread_->bytes.end(), input.begin(), input.end());
+  std::vector<std::uint8_t>& kept = table_.unread_[this].bytes;
+  kept.insert(kept.end(), input.begin(), input.end());
+  has_unread_ = true;
 }
 
 void Session::go_on() {
-  if (paused_ || unread_ == nullptr || is_closed()) return;
+  if (paused_ || !has_unread_ || is_closed()) return;
   if (share_left() == 0) return table_.go_on_next_turn(*this);  // still the same turn
   // Taken out while it is looked at: handlers may pause and resume as they like.
-  auto unread = std::exchange(unread_, nullptr);
-  const MutableBytes rest = consume(MutableBytes(unread->bytes).subspan(unread->done));
+  auto taken = table_.unread_.extract(this);
+  has_unread_ = false;
+  SessionTable::Unread& unread = taken.mapped();
+  const MutableBytes rest = consume(MutableBytes(unread.bytes).subspan(unread.done));
   if (is_closed()) return;
   if (!rest.empty()) {
-    unread->done = unread->bytes.size() - rest.size();
-    unread_ = std::move(unread);
+    unread.done = unread.bytes.size() - rest.size();
+    table_.unread_.insert(std::move(taken));
+    has_unread_ = true;
     return go_on_next_turn();
   }
   if (end_waits_) {
@@ -291,7 +296,7 @@ void Session::resume() {
   if (!paused_) return;
   paused_ = false;
   awaiting_pong_ = false;
-  if (unread_ != nullptr) return go_on();
+  if (has_unread_) return go_on();
   resume_reading();
 }
 
@@ -303,7 +308,7 @@ void Session::on_flushed() {
 
 void Session::on_end() {
   // What came before the FIN is handed out before it.
-  if (unread_ != nullptr) {
+  if (has_unread_) {
     end_waits_ = true;
     return;
   }

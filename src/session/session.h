@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 #include <string_view>
-#include <vector>
 
 #include "base/shared_bytes.h"
 #include "net/stream.h"
@@ -17,7 +16,8 @@ namespace fanfare::session {
 
 class SessionTable;
 
-// Names a session for as long as its loop runs: a later session in the same place has another generation.
+// Names a session for as long as its loop runs: a later session, in the same place or not, has another
+// generation. No session has the default one.
 struct SessionId {
   std::uint32_t place = 0;
   std::uint32_t generation = 0;
@@ -118,16 +118,10 @@ class Session : public net::Stream {
   void leave();
 
   static constexpr std::uint32_t kNoPlace = UINT32_MAX;
-  struct Unread {
-    std::vector<std::uint8_t> bytes;
-    std::size_t done = 0;
-  };
-
   std::uint32_t idle_since_ms_ = 0;  // no message since then, but for had_message_
   SessionTable& table_;
   Endpoint* endpoint_ = nullptr;
   std::unique_ptr<SessionData> data_;
-  std::unique_ptr<Unread> unread_;  // received while paused, or past the share of a turn
   // What follows lies in its padding, as far as there is some.
   [[no_unique_address]] ws::Connection connection_;  // from open() on
   Phase phase_ = Phase::handshake;
@@ -136,10 +130,12 @@ class Session : public net::Stream {
   bool awaiting_pong_ : 1 = false;
   bool congested_ : 1 = false;
   bool had_message_ : 1 = false;   // since the last sweep
+  bool has_unread_ : 1 = false;    // the table keeps it
   bool end_waits_ : 1 = false;     // the peer's FIN came, behind what is unread
   std::uint16_t turn_frames_ = 0;  // of the turn turn_, as turn_bytes_
   std::uint16_t turn_ = 0;
   std::uint32_t place_ = kNoPlace;      // in the table
+  std::uint32_t generation_ = 0;        // of its id
   std::uint32_t deadline_from_ms_ = 0;  // when the last ping went out, or when closing began
   std::uint32_t turn_bytes_ = 0;
 };

@@ -26,8 +26,9 @@ std::uint32_t SessionTable::now_ms() const {
 }
 
 Session* SessionTable::find(SessionId id) const {
-  if (id.place >= places_.size() || places_[id.place].generation != id.generation) return nullptr;
-  return places_[id.place].session;
+  if (id.place >= places_.size()) return nullptr;
+  Session* const session = places_[id.place];
+  return session != nullptr && session->generation_ == id.generation ? session : nullptr;
 }
 
 ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
@@ -35,11 +36,6 @@ ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
     if (pool->options() == options) return *pool;
   }
   return *deflate_pools_.emplace_back(std::make_unique<ws::DeflatePool>(options));
-}
-
-SessionId SessionTable::id_of(const Session& session) const {
-  if (session.place_ == Session::kNoPlace) return {};
-  return {.place = session.place_, .generation = places_[session.place_].generation};
 }
 
 void SessionTable::close_all() {
@@ -52,20 +48,22 @@ void SessionTable::close_all() {
 void SessionTable::add(Session& session) {
   if (free_places_.empty()) {
     free_places_.push_back(static_cast<std::uint32_t>(places_.size()));
-    places_.emplace_back();
+    places_.push_back(nullptr);
   }
   const std::uint32_t place = free_places_.back();
   free_places_.pop_back();
-  places_[place].session = &session;
-  ++places_[place].generation;
+  places_[place] = &session;
   session.place_ = place;
+  if (++last_generation_ == 0) ++last_generation_;  // zero is nobody's
+  session.generation_ = last_generation_;
   ++size_;
 }
 
 void SessionTable::remove(Session& session) {
-  places_[session.place_].session = nullptr;
+  places_[session.place_] = nullptr;
   free_places_.push_back(session.place_);
   --size_;
+  if (session.has_unread_) unread_.erase(&session);
 }
 
 void SessionTable::go_on_next_turn(Session& session) {
@@ -93,6 +91,7 @@ void SessionTable::schedule() {
 void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
   for_each([now](Session& session) { session.check_time(now); });
+  if (unread_.empty()) unread_ = {};  // the room it had for many
 }
 
 }  // namespace fanfare::session

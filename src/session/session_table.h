@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "base/random.h"
@@ -52,7 +53,7 @@ class SessionTable {
     // By index: a visit may add sessions, and then the places move.
     // NOLINTNEXTLINE(modernize-loop-convert)
     for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (places_[i].session != nullptr) visit(*places_[i].session);
+      if (places_[i] != nullptr) visit(*places_[i]);
     }
   }
 
@@ -71,12 +72,13 @@ class SessionTable {
 
  private:
   friend class Session;
-  struct Place {
-    Session* session = nullptr;
-    std::uint32_t generation = 0;
+  // What a session received while it was paused, or past the share of a turn. Here, because hardly any has
+  // some.
+  struct Unread {
+    std::vector<std::uint8_t> bytes;
+    std::size_t done = 0;
   };
 
-  SessionId id_of(const Session& session) const;
   void go_on();
   void add(Session& session);
   void remove(Session& session);
@@ -89,9 +91,11 @@ class SessionTable {
   SystemRandom random_;
   SessionCounters counters_;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
-  std::deque<Place> places_;
+  std::deque<Session*> places_;  // null: free
   std::vector<std::uint32_t> free_places_;
   std::size_t size_ = 0;
+  std::uint32_t last_generation_ = 0;
+  std::unordered_map<const Session*, Unread> unread_;
   std::vector<SessionId> going_on_;      // in the next turn
   std::shared_ptr<SessionTable*> self_;  // what is posted to the loop may outlive the table
   net::TimerId timer_;
