@@ -1,10 +1,12 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/shared_bytes.h"
@@ -12,6 +14,18 @@
 
 namespace fanfare {
 namespace {
+
+TEST(CopyBytes, CopiesEverySizeAndNoByteMore) {
+  for (std::size_t size = 0; size <= 100; ++size) {
+    std::vector<std::uint8_t> from(size);
+    for (std::size_t i = 0; i < size; ++i) from[i] = static_cast<std::uint8_t>(i + 1);
+    std::vector<std::uint8_t> to(size + 2, 0xEE);
+    copy_bytes(to.data() + 1, from.data(), size);
+    EXPECT_TRUE(std::equal(from.begin(), from.end(), to.begin() + 1)) << size;
+    EXPECT_EQ(to.front(), 0xEE) << size;
+    EXPECT_EQ(to.back(), 0xEE) << size;
+  }
+}
 
 TEST(SharedBytes, CopiesShareTheSameMemory) {
   const SharedBytes one(as_bytes("fanfare"));

@@ -4,6 +4,7 @@
 // A view is borrowed: it is good for the call it is passed to and no longer, unless the function that
 // returns it says whose memory it points into.
 
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -20,6 +21,32 @@ inline Bytes as_bytes(std::string_view text) {
 
 inline std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Copies `size` bytes that do not overlap. Most messages are small: a call of memcpy() and its choice among
+// many ways would cost more than these two or four moves, which overlap where the size is no power of two.
+inline void copy_bytes(std::uint8_t* to, const std::uint8_t* from, std::size_t size) {
+  const auto both_ends = [=]<typename Word>(Word first) {
+    Word last;
+    std::memcpy(&first, from, sizeof(Word));
+    std::memcpy(&last, from + size - sizeof(Word), sizeof(Word));
+    std::memcpy(to, &first, sizeof(Word));
+    std::memcpy(to + size - sizeof(Word), &last, sizeof(Word));
+  };
+  struct Sixteen {
+    std::uint64_t low, high;
+  };
+  if (size > 32) {
+    std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    both_ends(Sixteen{});
+  } else if (size >= 8) {
+    both_ends(std::uint64_t{});
+  } else if (size >= 4) {
+    both_ends(std::uint32_t{});
+  } else {
+    for (std::size_t i = 0; i < size; ++i) to[i] = from[i];
+  }
 }
 
 // Where an encoder puts what it makes. extend(n) returns room for exactly n bytes, which count as written:

@@ -7,6 +7,7 @@
 #include <array>
 
 #include "base/check.h"
+#include "net/fetch_ahead.h"
 
 namespace fanfare::net {
 namespace {
@@ -64,6 +65,8 @@ void EpollLoop::poll(Duration wait) {
   update_now();
   for (int i = 0; i < count; ++i) {
     const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
+    const std::size_t later = static_cast<std::size_t>(i) + kFetchAhead;
+    if (later < static_cast<std::size_t>(count)) fetch_ahead(events[later].data.u64);
     if (tag == kWakeTag) {
       swallow_wakes();
     } else if ((tag & kListenerBit) != 0) {

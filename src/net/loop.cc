@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "net/epoll_loop.h"
+#include "net/fetch_ahead.h"
 #include "net/uring_loop.h"
 
 namespace fanfare::net {
@@ -258,7 +259,7 @@ void Loop::flush_if_dirty(Stream& stream) {
 
 void Loop::flush_all() {
   flushing_.swap(dirty_);
-  for (Stream* stream : flushing_) flush_if_dirty(*stream);
+  for_each_fetched(flushing_, [this](Stream& stream) { flush_if_dirty(stream); });
   flushing_.clear();
 }
 

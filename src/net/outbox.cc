@@ -5,6 +5,7 @@
 namespace fanfare::net {
 
 std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
+  stop_growing();
   bytes_ += size;
   if (size > Arena::kPieceBytesMax) {
     std::uint8_t* room = nullptr;
@@ -14,17 +15,21 @@ std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   }
   const Arena::Piece piece = arena.take(size);
   segments_.push_back({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
+  growing_ = piece.chunk;
+  growing_end_ = piece.data + size;
   return piece.data;
 }
 
 void Outbox::push(SharedBytes bytes) {
   if (bytes.empty()) return;
+  stop_growing();
   const Bytes view = bytes.view();
   bytes_ += view.size();
   segments_.push_back({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
 }
 
-std::size_t Outbox::gather(std::span<iovec> parts) const {
+std::size_t Outbox::gather(std::span<iovec> parts) {
+  measure_last();
   std::size_t count = 0;
   for (std::size_t i = first_; i < segments_.size() && count < parts.size(); ++i, ++count) {
     // sendmsg only reads through it; iovec has no const.
@@ -35,6 +40,7 @@ std::size_t Outbox::gather(std::span<iovec> parts) const {
 
 void Outbox::consume(std::size_t size) {
   FANFARE_CHECK(size <= bytes_);
+  measure_last();
   bytes_ -= size;
   while (size > 0) {
     Segment& segment = segments_[first_];
@@ -57,6 +63,7 @@ void Outbox::consume(std::size_t size) {
 }
 
 void Outbox::settle() {
+  stop_growing();
   for (std::size_t i = first_; i < segments_.size(); ++i) {
     Segment& segment = segments_[i];
     if (segment.chunk.get() == nullptr) continue;
@@ -67,6 +74,7 @@ void Outbox::settle() {
 }
 
 void Outbox::clear() {
+  growing_ = nullptr;
   segments_.clear();
   first_ = 0;
   bytes_ = 0;

@@ -15,6 +15,10 @@ namespace fanfare::net {
 
 class Outbox {
  public:
+  Outbox() = default;
+  Outbox(const Outbox&) = delete;
+  Outbox& operator=(const Outbox&) = delete;
+
   bool empty() const { return first_ == segments_.size(); }
   std::size_t bytes() const { return bytes_; }
 
@@ -25,16 +29,13 @@ class Outbox {
   }
   // The same behind the last segment's bytes, when nobody else has written there since; null otherwise.
   std::uint8_t* extend_in_place(std::size_t size) {
-    if (empty()) return nullptr;
-    Segment& last = segments_.back();
-    Chunk* const chunk = last.chunk.get();
-    if (chunk == nullptr || last.data + last.size != chunk->end() ||
-        size > Arena::kChunkBytes - chunk->used) {
+    if (growing_ == nullptr || growing_end_ != growing_->end() ||
+        size > Arena::kChunkBytes - growing_->used) {
       return nullptr;
     }
-    std::uint8_t* const room = chunk->end();
-    chunk->used += static_cast<std::uint32_t>(size);
-    last.size += size;
+    std::uint8_t* const room = growing_end_;
+    growing_->used += static_cast<std::uint32_t>(size);
+    growing_end_ += size;
     bytes_ += size;
     return room;
   }
@@ -42,7 +43,7 @@ class Outbox {
   void push(SharedBytes bytes);
 
   // Fills `parts` with what is to be sent next; returns how many parts.
-  std::size_t gather(std::span<iovec> parts) const;
+  std::size_t gather(std::span<iovec> parts);
   // The first `size` bytes were sent (or, under TLS, taken).
   void consume(std::size_t size);
   // Takes what is left out of the arena: a slow reader's few bytes must not hold a whole chunk.
@@ -64,9 +65,23 @@ class Outbox {
     ChunkRef chunk;
   };
   std::uint8_t* add(std::size_t size, Arena& arena);
+  // The last segment gets the size it has grown to.
+  void measure_last() {
+    if (growing_ != nullptr)
+      segments_.back().size = static_cast<std::size_t>(growing_end_ - segments_.back().data);
+  }
+  void stop_growing() {
+    measure_last();
+    growing_ = nullptr;
+  }
+
   std::vector<Segment> segments_;
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;
+  // Where the last segment is the end of what its chunk had when it was written: the chunk, and that end,
+  // which is ahead of the segment's own size until somebody asks.
+  Chunk* growing_ = nullptr;
+  std::uint8_t* growing_end_ = nullptr;
 };
 
 }  // namespace fanfare::net

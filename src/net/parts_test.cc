@@ -15,7 +15,7 @@
 namespace fanfare::net {
 namespace {
 
-std::string content(const Outbox& outbox) {
+std::string content(Outbox& outbox) {
   std::array<iovec, 64> parts;
   const std::size_t count = outbox.gather(parts);
   std::string text;
@@ -36,6 +36,45 @@ TEST(Outbox, PiecesWrittenOneAfterTheOtherAreOneSegment) {
   std::array<iovec, 4> parts;
   EXPECT_EQ(outbox.gather(parts), 1U);
   EXPECT_EQ(content(outbox), "one two");
+}
+
+TEST(Outbox, GrowsOnWhileItsFirstBytesAreOnTheirWay) {
+  Arena arena;
+  Outbox outbox;
+  write(outbox, arena, "sent");
+  EXPECT_EQ(content(outbox), "sent");
+  write(outbox, arena, " and ");
+  outbox.consume(4);
+  write(outbox, arena, "more");
+  EXPECT_EQ(outbox.bytes(), 9U);
+  EXPECT_EQ(content(outbox), " and more");
+  outbox.consume(9);
+  EXPECT_TRUE(outbox.empty());
+}
+
+TEST(Outbox, GrowsNoFurtherBehindWhatIsShared) {
+  Arena arena;
+  Outbox outbox;
+  write(outbox, arena, "own ");
+  write(outbox, arena, "and ");
+  outbox.push(SharedBytes(as_bytes("shared")));
+  EXPECT_EQ(outbox.extend_in_place(1), nullptr);
+  write(outbox, arena, " and own");
+  EXPECT_EQ(content(outbox), "own and shared and own");
+}
+
+TEST(Outbox, GrowsUpToTheEndOfItsChunkAndOnInTheNext) {
+  Arena arena;
+  Outbox outbox;
+  std::string all;
+  for (char piece = 'a'; piece <= 'f'; ++piece) {
+    all.append(Arena::kPieceBytesMax, piece);
+    write(outbox, arena, std::string(Arena::kPieceBytesMax, piece));
+  }
+  EXPECT_EQ(content(outbox), all);
+  outbox.settle();
+  EXPECT_EQ(outbox.extend_in_place(1), nullptr);
+  EXPECT_EQ(content(outbox), all);
 }
 
 TEST(Outbox, ConsumesAcrossSegments) {

@@ -31,12 +31,9 @@ class Stream : public Output {
   // Appends to what is sent at the end of the turn. Nothing is written after close() or finish_writing(): the
   // bytes are dropped, as they would be on a socket whose peer is gone.
   std::uint8_t* extend(std::size_t size) final {
-    // Behind something of this turn, as nearly always when messages come many at once.
-    constexpr std::uint16_t kState = kDirty | kClosed | kFinishWriting;
-    if ((flags_ & kState) == kDirty && outbox_ != nullptr && tls_ == nullptr) {
-      if (std::uint8_t* const room = outbox_->extend_in_place(size)) return room;
-    }
-    return extend_anew(size);
+    Outbox* const growing = growing_outbox();
+    std::uint8_t* const room = growing == nullptr ? nullptr : growing->extend_in_place(size);
+    return room != nullptr ? room : extend_anew(size);
   }
   void push(SharedBytes bytes);
   // Bytes accepted by us and not yet by the kernel.
@@ -73,6 +70,13 @@ class Stream : public Output {
 
  protected:
   Stream() = default;
+
+  // Where something of this turn waits already, as nearly always when messages come many at once, and more
+  // may be put behind it as it is; null: extend() knows.
+  Outbox* growing_outbox() const {
+    constexpr std::uint16_t kState = kDirty | kClosed | kFinishWriting;
+    return (flags_ & kState) == kDirty && tls_ == nullptr ? outbox_.get() : nullptr;
+  }
 
   virtual void on_attached() {}
   virtual void on_secured() {}

@@ -16,6 +16,7 @@
 
 #include "base/check.h"
 #include "net/accept_pause.h"
+#include "net/fetch_ahead.h"
 
 namespace fanfare::net {
 namespace {
@@ -61,8 +62,12 @@ Operation operation_of(std::uint64_t tag) {
   return static_cast<Operation>(tag & kOperationBits);
 }
 
+void* owner_of(std::uint64_t tag) {
+  return reinterpret_cast<void*>(tag & ~kOperationBits);
+}
+
 Stream& stream_of(std::uint64_t tag) {
-  return *reinterpret_cast<Stream*>(tag & ~kOperationBits);
+  return *static_cast<Stream*>(owner_of(tag));
 }
 
 void* map_memory(std::size_t size) {
@@ -126,6 +131,10 @@ struct UringLoop::Ring {
   void unregister_descriptor(int fd) {
     constexpr int kNone = -1;
     io_uring_register_files_update(&uring, static_cast<unsigned>(fd), &kNone, 1);
+  }
+  // The owner of the completion behind `position` that comes next but one; past the last, of an older one.
+  std::uintptr_t later_owner(unsigned position) const {
+    return uring.cq.cqes[(position + kFetchAhead) & uring.cq.ring_mask].user_data & ~kOperationBits;
   }
   // The kernel has taken every entry, and every completion it had is in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
@@ -292,6 +301,7 @@ void UringLoop::poll(Duration wait) {
   io_uring_cqe* entry = nullptr;
   io_uring_for_each_cqe(&ring_->uring, head, entry) {
     ++count;
+    fetch_ahead(ring_->later_owner(head));
     handle(entry->user_data, {.result = entry->res, .flags = entry->flags});
   }
   io_uring_cq_advance(&ring_->uring, count);
@@ -300,7 +310,7 @@ void UringLoop::poll(Duration wait) {
 }
 
 void UringLoop::handle(std::uint64_t tag, Completion completion) {
-  void* owner = reinterpret_cast<void*>(tag & ~kOperationBits);
+  void* const owner = owner_of(tag);
   switch (operation_of(tag)) {
     case Operation::receive:
       return received(*static_cast<Stream*>(owner), completion);
@@ -466,18 +476,18 @@ void UringLoop::settle_sends() {
   // Entries not taken yet, or completions that found no room: silence says nothing then.
   if (!ring_->is_settled()) return;
   settling_.swap(sending_);
-  for (Stream* stream : settling_) {
-    const Outbox::InFlight& in_flight = stream->outbox_->in_flight;
+  for_each_fetched(settling_, [this](Stream& stream) {
+    const Outbox::InFlight& in_flight = stream.outbox_->in_flight;
     const auto bytes = static_cast<std::ptrdiff_t>(in_flight.bytes);
     const std::ptrdiff_t result = in_flight.result.value_or(bytes);
-    stream->unset(Stream::kSendInFlight);
+    stream.unset(Stream::kSendInFlight);
     if (result == bytes) {
-      sent(*stream);
+      sent(stream);
     } else {
-      send_cut_short(*stream, static_cast<int>(result));
+      send_cut_short(stream, static_cast<int>(result));
     }
-    operation_over(*stream);
-  }
+    operation_over(stream);
+  });
   settling_.clear();
 }
 

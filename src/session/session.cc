@@ -129,37 +129,59 @@ inline void Session::add_turn_bytes(std::size_t size) {
   turn_bytes_ += static_cast<std::uint32_t>(std::min<std::size_t>(size, UINT32_MAX - turn_bytes_));
 }
 
-inline void Session::hand_out(ws::Opcode opcode, MutableBytes payload) {
+inline void Session::hand_out(const ws::Event& message) {
   had_message_ = true;
   table_.counters().messages_received.add();
-  if (phase_ == Phase::open) endpoint_->on_message(*this, {.opcode = opcode, .payload = payload});
+  if (phase_ == Phase::open) {
+    endpoint_->on_message(*this, {.opcode = message.opcode, .payload = message.payload});
+  }
+}
+
+inline bool Session::may_go_on() const {
+  const SessionSettings& settings = endpoint_->settings();
+  return !is_closed() && !paused_ && turn_frames_ < settings.frames_per_turn_max &&
+         turn_bytes_ < settings.bytes_per_turn_max;
+}
+
+// The path of nearly every message there is. What is counted is counted once, at the end.
+template <ws::Role self>
+MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
+  Endpoint& endpoint = *endpoint_;
+  const std::size_t before = input.size();
+  const unsigned messages_max = endpoint.settings().frames_per_turn_max - turn_frames_;
+  unsigned messages = 0;
+  while (messages < messages_max && phase_ == Phase::open && !paused_ && !is_closed()) {
+    const auto message = connection_.next_whole_message<self>(input);
+    if (!message) break;
+    ++messages;
+    const MutableBytes payload(message->payload.data(), message->payload.size());
+    endpoint.on_message(*this, {.opcode = message->opcode, .payload = payload});
+  }
+  if (messages > 0) had_message_ = true;
+  turn_frames_ = static_cast<std::uint16_t>(turn_frames_ + messages);
+  add_turn_bytes(before - input.size());
+  table_.counters().messages_received.add(messages);
+  return input;
 }
 
 MutableBytes Session::consume(MutableBytes input) {
-  const SessionSettings& settings = endpoint_->settings();
   const std::size_t share = std::min(share_left(), input.size());
   const MutableBytes after = input.subspan(share);
   input = input.first(share);
+  const bool is_server = connection_.role() == ws::Role::server;
   bool has_answered = false;
-  const auto may_go_on = [&] {
-    return !is_closed() && !paused_ && turn_frames_ < settings.frames_per_turn_max &&
-           turn_bytes_ < settings.bytes_per_turn_max;
-  };
   while (may_go_on()) {
+    input = is_server ? hand_out_whole_messages<ws::Role::server>(input)
+                      : hand_out_whole_messages<ws::Role::client>(input);
+    if (!may_go_on() || (input.empty() && connection_.buffered_bytes() == 0)) break;
     const std::size_t before = input.size();
-    if (const auto message = connection_.next_whole_message(input)) [[likely]] {
-      ++turn_frames_;
-      add_turn_bytes(before - input.size());
-      hand_out(message->opcode, message->payload);
-      continue;
-    }
     const auto event = connection_.next(input, *this);
     add_turn_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
     if (!event) break;
     ++turn_frames_;
     switch (event->kind) {
       case ws::Event::Kind::message:
-        hand_out(event->opcode, event->payload);
+        hand_out(*event);
         break;
       case ws::Event::Kind::ping:
         has_answered = true;
@@ -209,16 +231,25 @@ void Session::handle_close(const ws::Event& event) {
 }
 
 SendResult Session::send(ws::Opcode opcode, Bytes payload) {
-  if (phase_ != Phase::open) return SendResult::closed;
-  const SessionSettings& settings = endpoint_->settings();
-  const std::size_t after = queued_bytes() + ws::kHeaderBytesMax + payload.size();
-  if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
-    connection_.send(opcode, payload, *this);
-    had_message_ = true;
-    table_.counters().messages_sent.add();
-    return SendResult::queued;
+  // Far from every limit, behind another message of this turn.
+  net::Outbox* const growing = growing_outbox();
+  if (growing != nullptr && phase_ == Phase::open && connection_.sends_plainly(payload)) [[likely]] {
+    const SessionSettings& settings = endpoint_->settings();
+    const std::size_t after = growing->bytes() + ws::kHeaderBytesMax + payload.size();
+    if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
+      if (std::uint8_t* const room = growing->extend_in_place(ws::plain_frame_size(payload))) [[likely]] {
+        had_message_ = true;
+        table_.counters().messages_sent.add();
+        ws::write_plain_frame(room, opcode, payload);
+        return SendResult::queued;
+      }
+    }
   }
-  if (!has_room()) return SendResult::closed;
+  return send_anew(opcode, payload);
+}
+
+SendResult Session::send_anew(ws::Opcode opcode, Bytes payload) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   connection_.send(opcode, payload, *this);
   had_message_ = true;
   return after_queueing();

@@ -100,14 +100,19 @@ class Session : public net::Stream {
 
   // Hands out what the share of this turn allows; returns the rest.
   MutableBytes consume(MutableBytes input);
+  // Hands out whole messages until there is something else, or one too many. `self` is connection_.role().
+  template <ws::Role self>
+  MutableBytes hand_out_whole_messages(MutableBytes input);
+  bool may_go_on() const;
   std::size_t share_left();
   void add_turn_bytes(std::size_t size);
-  void hand_out(ws::Opcode opcode, MutableBytes payload);
+  void hand_out(const ws::Event& message);
   void check_answers();
   void keep(Bytes input);
   void go_on_next_turn();
   void check_open(std::uint32_t now_ms);
   void handle_close(const ws::Event& event);
+  [[gnu::noinline]] SendResult send_anew(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
   bool has_room(std::size_t allowance = 0);
   void begin_closing(Cause cause);

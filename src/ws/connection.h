@@ -92,7 +92,8 @@ class Connection {
   // After close and failed everything is discarded (RFC6455§7.1.7).
   std::optional<Event> next(MutableBytes& input, Output& output);
   // The next event, if it is what nearly every frame is: a whole message below 64 KiB, not compressed, all of
-  // it in the input. For whoever takes many: it stays in registers. Empty: next() knows.
+  // it in the input. For whoever takes many: it stays in registers. Empty: next() knows. `self` is role().
+  template <Role self>
   std::optional<WholeMessage> next_whole_message(MutableBytes& input);
 
   // One whole message, compressed when that makes it smaller. That text is UTF-8 is the caller's promise.
@@ -114,6 +115,11 @@ class Connection {
   Role role() const { return role_; }
   // A whole frame may be put into the output by another hand (encode_message()).
   bool can_send_message() const { return state_ == State::open && !sending_message_; }
+  // send() would only put a header before the payload.
+  bool sends_plainly(Bytes payload) const {
+    const bool by_state = (state_ == State::open) & !sending_message_ & (role_ == Role::server);
+    return by_state && codec_ == nullptr && payload.size() < 65'536;
+  }
   // Such a frame, in the form in which this connection sends it: compressed, where that was agreed on.
   SharedBytes shared_form(const SharedBytes& frame) {
     return codec_ == nullptr ? frame : codec_->shared_form(frame);
@@ -150,31 +156,31 @@ class Connection {
   State state_ : 2 = State::open;
   bool sending_message_ : 1 = false;  // a fragmented one
 };
-inline std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) {
-  if (incoming_ != nullptr || !is_reading(state_) || input.size() < 2) return std::nullopt;
+
+template <Role self>
+std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) {
+  constexpr bool kMasked = self == Role::server;
+  if (incoming_ != nullptr || state() != State::open || input.size() < 2) return std::nullopt;
   const std::uint8_t first = input[0];
-  const bool masked = role_ == Role::server;
-  std::size_t size = input[1] ^ (masked ? kMaskBit : 0U);
-  std::size_t at = masked ? 6 : 2;
-  const bool long_form = size == 126;
-  if (long_form && input.size() >= 4) {
+  // Past 127 where the mask bit is not as it should be.
+  std::size_t size = input[1] ^ (kMasked ? kMaskBit : 0U);
+  std::size_t at = kMasked ? 6 : 2;
+  if (size > 125) {
+    if (size != 126 || input.size() < 4) return std::nullopt;
     size = static_cast<std::size_t>(input[2] << 8U | input[3]);
     at += 2;
+    if (size < 126) return std::nullopt;
   }
-  // An 8-bit `size` of 126 or more without its longer form, or a longer form below 126, is not for here.
-  const bool simple = (first == 0x81 || first == 0x82) && long_form == (size > 125) &&
-                      (!long_form || at > (masked ? 6U : 2U)) && size <= limits_->message_bytes_max &&
-                      input.size() >= at + size;
-  if (!simple) [[unlikely]]
+  if ((first != 0x81 && first != 0x82) || size > limits_->message_bytes_max || input.size() < at + size) {
     return std::nullopt;
-
+  }
   const MutableBytes payload = input.subspan(at, size);
-  const MaskKey key = masked ? load_mask_key(input.data() + at - 4) : MaskKey{};
-  const bool ascii = masked && unmask(payload, key);
+  const MaskKey key = kMasked ? load_mask_key(payload.data() - sizeof(MaskKey)) : MaskKey{};
+  const bool ascii = kMasked && unmask(payload, key);
   const auto opcode = static_cast<Opcode>(first & 0x0FU);
   // RFC6455§8.1: text is UTF-8.
-  if (opcode == Opcode::text && !ascii && !is_valid_utf8(payload)) [[unlikely]] {
-    if (masked) unmask(payload, key);  // as it came: next() finds what is wrong with it, and says so
+  if (!ascii && opcode == Opcode::text && !is_valid_utf8(payload)) [[unlikely]] {
+    if (kMasked) unmask(payload, key);  // as it came: next() finds what is wrong with it, and says so
     return std::nullopt;
   }
   input = input.subspan(at + size);

@@ -12,13 +12,13 @@ namespace fanfare::ws {
 
 SendResult Connection::send(Opcode opcode, Bytes payload, Output& output) {
   FANFARE_CHECK(opcode == Opcode::text || opcode == Opcode::binary);
+  if (sends_plainly(payload)) {
+    write_plain_frame(output.extend(plain_frame_size(payload)), opcode, payload);
+    return SendResult::ok;
+  }
   if (state_ != State::open) return SendResult::not_open;
   // RFC6455§5.4: messages do not interleave.
   if (sending_message_) return SendResult::in_message;
-  if (codec_ == nullptr && role_ == Role::server && payload.size() < 65'536) [[likely]] {
-    write_message(output, opcode, payload);
-    return SendResult::ok;
-  }
   if (codec_ != nullptr) {
     if (const auto compressed = codec_->compress(opcode, payload)) {
       write({.opcode = opcode, .compressed = true, .payload = *compressed}, output);

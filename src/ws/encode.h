@@ -21,18 +21,22 @@ struct OutgoingFrame {
 // (RFC6455§5.3); a server needs none.
 void write_frame(Output& output, Role sender, Random* random, const OutgoingFrame& frame);
 
-// The same for what most frames are, a server's whole uncompressed message of less than 64 KiB.
-inline void write_message(Output& output, Opcode opcode, Bytes payload) {
+// The same for what most frames are, a server's whole uncompressed message of less than 64 KiB: `room` has
+// plain_frame_size().
+constexpr std::size_t plain_frame_size(Bytes payload) {
+  return (payload.size() < 126 ? 2 : 4) + payload.size();
+}
+inline void write_plain_frame(std::uint8_t* room, Opcode opcode, Bytes payload) {
   const std::size_t size = payload.size();
-  const std::size_t header = size < 126 ? 2 : 4;
-  std::uint8_t* at = output.extend(header + size);
-  at[0] = static_cast<std::uint8_t>(0x80U | static_cast<unsigned>(opcode));
-  at[1] = static_cast<std::uint8_t>(size < 126 ? size : 126);
-  if (size >= 126) {
-    at[2] = static_cast<std::uint8_t>(size >> 8U);
-    at[3] = static_cast<std::uint8_t>(size);
+  room[0] = static_cast<std::uint8_t>(0x80U | static_cast<unsigned>(opcode));
+  if (size < 126) {
+    room[1] = static_cast<std::uint8_t>(size);
+    return copy_bytes(room + 2, payload.data(), size);
   }
-  if (size > 0) std::memcpy(at + header, payload.data(), size);
+  room[1] = 126;
+  room[2] = static_cast<std::uint8_t>(size >> 8U);
+  room[3] = static_cast<std::uint8_t>(size);
+  copy_bytes(room + 4, payload.data(), size);
 }
 
 // A whole unmasked message frame, for fan-out: encoded once, put as it is into the outbox of every server

@@ -23,8 +23,24 @@ namespace {
 
 using Kernel = bool (*)(std::uint8_t* bytes, std::size_t size, MaskKey key);
 
+// The last word overlaps the one before it: read before the loop writes anything.
 bool unmask_any(std::uint8_t* bytes, std::size_t size, MaskKey key) {
-  return unmask_words<std::uint64_t>(bytes, size, key);
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  constexpr auto load = [](const std::uint8_t* from) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, from, kWord);
+    return word;
+  };
+  const std::size_t last = size - kWord;
+  const std::uint64_t tail = load(bytes + last) ^ (advance_mask_key(key, last) * 0x0000000100000001U);
+  std::uint64_t seen = tail;
+  for (std::size_t i = 0; i < last; i += kWord) {
+    const std::uint64_t word = load(bytes + i) ^ (key * 0x0000000100000001U);
+    seen |= word;
+    std::memcpy(bytes + i, &word, kWord);
+  }
+  std::memcpy(bytes + last, &tail, kWord);
+  return (seen & 0x8080808080808080U) == 0;
 }
 
 #if defined(__x86_64__)

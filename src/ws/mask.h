@@ -1,10 +1,15 @@
 #pragma once
 // RFC6455§5.3: every payload byte a client sends is XORed with one byte of a four-byte key, in turn.
 //
-// unmask() works in place and is its own inverse. Small payloads are done inline, a machine word at a time;
+// unmask() works in place and is its own inverse. Small payloads are done inline, in two or four words;
 // longer ones by the widest vectors the processor has (AVX-512, AVX2), chosen at start. unmask_plain() is the
 // twin that tests and fuzzers compare them with.
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -35,33 +40,55 @@ bool unmask_long(MutableBytes payload, MaskKey key);
 
 inline constexpr std::size_t kUnmaskInlineBytesMax = 64;
 
-// The last word is read before the loop writes anything, so that it may overlap the one before it and no
-// odd bytes remain.
-template <typename Word>
-bool unmask_words(std::uint8_t* bytes, std::size_t size, MaskKey key) {
-  constexpr Word kTopBits = static_cast<Word>(0x8080808080808080U);
-  const Word whole_key = static_cast<Word>(key * 0x0000000100000001U);
-  const std::size_t last = size - sizeof(Word);
-  const Word tail_key = static_cast<Word>(advance_mask_key(key, last) * 0x0000000100000001U);
-  Word tail;
-  std::memcpy(&tail, bytes + last, sizeof(Word));
-  tail ^= tail_key;
-  Word seen = tail;
-  for (std::size_t i = 0; i < last; i += sizeof(Word)) {
-    Word word;
-    std::memcpy(&word, bytes + i, sizeof(Word));
-    word ^= whole_key;
-    seen |= word;
-    std::memcpy(bytes + i, &word, sizeof(Word));
-  }
-  std::memcpy(bytes + last, &tail, sizeof(Word));
-  return (seen & kTopBits) == 0;
+using Sixteen [[gnu::vector_size(16)]] = std::uint32_t;
+
+inline bool is_ascii(std::uint32_t bytes) {
+  return (bytes & 0x80808080U) == 0;
+}
+inline bool is_ascii(Sixteen bytes) {
+#if defined(__SSE2__)
+  return _mm_movemask_epi8(std::bit_cast<__m128i>(bytes)) == 0;
+#else
+  using Halves = std::array<std::uint64_t, 2>;
+  const auto [low, high] = std::bit_cast<Halves>(bytes);
+  return ((low | high) & 0x8080808080808080U) == 0;
+#endif
 }
 
-inline bool unmask(MutableBytes payload, MaskKey key) {
-  if (payload.size() > kUnmaskInlineBytesMax) return unmask_long(payload, key);
-  if (payload.size() >= 8) return unmask_words<std::uint64_t>(payload.data(), payload.size(), key);
-  if (payload.size() >= 4) return unmask_words<std::uint32_t>(payload.data(), payload.size(), key);
+// Two words, or, past two, four: from both ends towards the middle, where they may overlap, so that no odd
+// bytes remain; so all of them are read before any is written. Those from the end share a key, as their
+// distances are whole words.
+template <typename Word>
+[[gnu::always_inline]] inline bool unmask_from_both_ends(std::uint8_t* bytes, std::size_t size, MaskKey key) {
+  constexpr std::size_t kWord = sizeof(Word);
+  constexpr auto load = [](const std::uint8_t* from) {
+    Word word;
+    std::memcpy(&word, from, kWord);
+    return word;
+  };
+  const Word head_key = Word{} + key;
+  const Word tail_key = Word{} + advance_mask_key(key, size);
+  std::uint8_t* const end = bytes + size;
+  const Word first = load(bytes) ^ head_key;
+  const Word last = load(end - kWord) ^ tail_key;
+  Word seen = first | last;
+  if (size > 2 * kWord) {
+    const Word second = load(bytes + kWord) ^ head_key;
+    const Word last_but_one = load(end - 2 * kWord) ^ tail_key;
+    seen |= second | last_but_one;
+    std::memcpy(bytes + kWord, &second, kWord);
+    std::memcpy(end - 2 * kWord, &last_but_one, kWord);
+  }
+  std::memcpy(bytes, &first, kWord);
+  std::memcpy(end - kWord, &last, kWord);
+  return is_ascii(seen);
+}
+
+[[gnu::always_inline]] inline bool unmask(MutableBytes payload, MaskKey key) {
+  const std::size_t size = payload.size();
+  if (size > kUnmaskInlineBytesMax) return unmask_long(payload, key);
+  if (size >= sizeof(Sixteen)) return unmask_from_both_ends<Sixteen>(payload.data(), size, key);
+  if (size >= 4) return unmask_from_both_ends<std::uint32_t>(payload.data(), size, key);
   return unmask_plain(payload, key);
 }
 
