@@ -42,7 +42,9 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
+  begin_run();
   while (!stopping_.load(std::memory_order_acquire)) turn(Duration::max());
+  end_run();
 }
 
 void Loop::run_once(Duration wait) {

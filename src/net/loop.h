@@ -83,6 +83,9 @@ class Loop {
  protected:
   explicit Loop(const LoopOptions& options);
 
+  // Around run(), on its thread.
+  virtual void begin_run() {}
+  virtual void end_run() {}
   // Waits for the kernel, at most `wait`, and hands out what came. update_now() after waiting.
   virtual void poll(Duration wait) = 0;
   virtual void start(Stream& stream) = 0;

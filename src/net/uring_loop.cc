@@ -283,6 +283,16 @@ UringLoop::~UringLoop() {
   close_all();
 }
 
+// Known by a number, the ring need not be looked up and held for every call. The number is the thread's, so
+// it goes before another thread may end the loop: there it could be some other ring's.
+void UringLoop::begin_run() {
+  io_uring_register_ring_fd(&ring_->uring);
+}
+
+void UringLoop::end_run() {
+  io_uring_unregister_ring_fd(&ring_->uring);
+}
+
 void UringLoop::poll(Duration wait) {
   io_uring_cqe* first = nullptr;
   if (wait <= Duration::zero()) {

@@ -37,6 +37,8 @@ class UringLoop final : public Loop {
 
   UringLoop(const LoopOptions& options, std::unique_ptr<Ring> ring);
 
+  void begin_run() override;
+  void end_run() override;
   void poll(Duration wait) override;
   void start(Stream& stream) override;
   void update_reading(Stream& stream) override;
