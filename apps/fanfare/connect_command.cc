@@ -118,7 +118,7 @@ int run_connect(const ConnectArguments& arguments, std::ostream& out, std::ostre
       reads_input && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1 && terminal_can_draw();
   Screen screen(out, complaints,
                 {.prompt = prompt, .colours = prompt && !is_set("NO_COLOR"), .terminal = STDOUT_FILENO});
-  auto loop = net::Loop::create({});
+  auto loop = net::Loop::create({.streams_max = 1});
   if (!loop) {
     complaints << "fanfare connect: " << loop.error().message() << "\n";
     return kConnectFailed;

@@ -152,7 +152,7 @@ class ClientCore final : public session::ClientHandler {
     std::promise<std::expected<void, net::OsError>> ready;
     auto started = ready.get_future();
     thread_ = std::thread([this, &ready] {
-      auto loop = net::Loop::create({.kind = to_engine(options_.loop)});
+      auto loop = net::Loop::create({.kind = to_engine(options_.loop), .streams_max = 1});
       if (!loop) return ready.set_value(std::unexpected(loop.error()));
       loop_ = std::move(*loop);
       session::ClientLoop clients(*loop_);

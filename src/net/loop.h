@@ -32,7 +32,10 @@ struct LoopOptions {
   LoopKind kind = LoopKind::automatic;
   Clock* clock = nullptr;                        // null: the machine's; outlives the loop
   std::size_t receive_buffer_bytes = 64 * 1024;  // read at most at once from one stream; one buffer a loop
-  unsigned accepts_per_turn_max = 64;            // a burst of connections must not stop those that are there
+  // How many streams there may be: what the loop sets up with the kernel (io_uring's queues, receive buffers)
+  // is sized for it. With more of them it is slower, not worse.
+  std::size_t streams_max = 100'000;
+  unsigned accepts_per_turn_max = 64;  // a burst of connections must not stop those that are there
 };
 
 using ListenerId = std::uint32_t;

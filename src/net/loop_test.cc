@@ -82,6 +82,24 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
     return text;
   }
 
+  // On as many streams, each a message of its own.
+  void echo_at_once(std::size_t streams) {
+    std::vector<Descriptor> peers;
+    for (std::size_t i = 0; i < streams; ++i) {
+      auto [stream, peer] = connect_pair(new_diary());
+      stream->when_receiving = [](TestStream& self, MutableBytes bytes) { self.append(bytes); };
+      peers.push_back(std::move(peer));
+    }
+    for (std::size_t i = 0; i < streams; ++i) write_all(peers[i].get(), "message " + std::to_string(i));
+    run_until([&] {
+      return std::ranges::all_of(
+          diaries_, [](const Diary& d) { return !d.received.empty() && d.stream->queued_bytes() == 0; });
+    });
+    for (std::size_t i = 0; i < streams; ++i) {
+      EXPECT_EQ(read_some(peers[i].get()), "message " + std::to_string(i));
+    }
+  }
+
   // They outlive the loop, which tells its last streams their end.
   Diary& new_diary() { return diaries_.emplace_back(); }
 
@@ -337,22 +355,12 @@ TEST_P(LoopTest, MoreArrivesInATurnThanThereAreBuffersFor) {
 }
 
 TEST_P(LoopTest, ManyStreamsEchoAtOnce) {
-  constexpr std::size_t kStreams = 200;
-  std::vector<Descriptor> peers;
-  for (std::size_t i = 0; i < kStreams; ++i) {
-    Diary& diary = new_diary();
-    auto [stream, peer] = connect_pair(diary);
-    stream->when_receiving = [](TestStream& self, MutableBytes bytes) { self.append(bytes); };
-    peers.push_back(std::move(peer));
-  }
-  for (std::size_t i = 0; i < kStreams; ++i) write_all(peers[i].get(), "message " + std::to_string(i));
-  run_until([&] {
-    return std::ranges::all_of(
-        diaries_, [](const Diary& d) { return !d.received.empty() && d.stream->queued_bytes() == 0; });
-  });
-  for (std::size_t i = 0; i < kStreams; ++i) {
-    EXPECT_EQ(read_some(peers[i].get()), "message " + std::to_string(i));
-  }
+  echo_at_once(200);
+}
+
+TEST_P(LoopTest, MoreStreamsThanItWasMadeForAreServedAllTheSame) {
+  loop_ = std::move(Loop::create({.kind = GetParam(), .streams_max = 1}).value());
+  echo_at_once(500);
 }
 
 INSTANTIATE_TEST_SUITE_P(Kinds, LoopTest, testing::Values(LoopKind::epoll, LoopKind::uring),

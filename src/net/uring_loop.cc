@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstring>
 #include <optional>
@@ -21,21 +22,25 @@
 namespace fanfare::net {
 namespace {
 
-// Submissions collected before the kernel is asked; more in one turn are submitted in between.
-constexpr unsigned kSubmissions = 4096;
-constexpr unsigned kCompletions = 4 * kSubmissions;
+// Submissions collected before the kernel is asked, a stream's receive and its send; more in one turn are
+// submitted in between. And completions for each of them: what finds no room waits in the kernel.
+constexpr std::size_t kSubmissionsMin = 64;
+constexpr std::size_t kSubmissionsMax = 4096;
+constexpr unsigned kCompletionsForEach = 4;
 // The buffer ring, as most kernels since 6.12 fill it: receives lie side by side in large buffers, so what a
 // turn brings is dense in the cache, however many streams it is from. They are filled in turn, so the fewer
 // there are the warmer they stay; when there were not enough the kernel is offered as many again, and when
 // there have been for a while one after the other goes back to the system.
 constexpr unsigned kDenseBuffersMin = 4;
-constexpr unsigned kDenseBuffersMax = 128;  // a power of two
+constexpr unsigned kDenseBuffersMax = 128;
+constexpr std::size_t kDenseStreamsForEach = 8;  // 16 KiB for each stream
 constexpr std::size_t kDenseBufferBytes = 128 * 1024;
 constexpr Duration kBuffersNeededFor = std::chrono::seconds(10);
 // And before: a receive takes a whole buffer for as long as its bytes are looked at, so the number is what
 // can arrive between two turns before somebody has to wait. Not a multiple of the cache's ways apart: the
 // first lines of all of them would fight for the same place.
-constexpr unsigned kSparseBuffers = 512;
+constexpr unsigned kSparseBuffersMin = 16;
+constexpr unsigned kSparseBuffersMax = 512;
 constexpr std::size_t kSparseBufferBytes = 16 * 1024 + 320;
 constexpr int kBufferGroup = 0;
 // Of the kernel's interface, and newer than the distribution's liburing.
@@ -68,6 +73,11 @@ void* owner_of(std::uint64_t tag) {
 
 Stream& stream_of(std::uint64_t tag) {
   return *static_cast<Stream*>(owner_of(tag));
+}
+
+// The kernel wants powers of two.
+unsigned sized_for(std::size_t wanted, std::size_t least, std::size_t most) {
+  return static_cast<unsigned>(std::bit_ceil(std::clamp(wanted, least, most)));
 }
 
 void* map_memory(std::size_t size) {
@@ -257,13 +267,17 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   io_uring_params params{};
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
                  IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
-  params.cq_entries = kCompletions;
-  if (const int failed = io_uring_queue_init_params(kSubmissions, &ring->uring, &params); failed < 0) {
+  const unsigned submissions = sized_for(2 * options.streams_max, kSubmissionsMin, kSubmissionsMax);
+  params.cq_entries = kCompletionsForEach * submissions;
+  if (const int failed = io_uring_queue_init_params(submissions, &ring->uring, &params); failed < 0) {
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
   }
   ring->open = true;
-  if (ring->register_buffers(kDenseBuffersMax, kDenseBuffersMin, kDenseBufferBytes, kFillIncrementally)) {
-    if (auto failed = ring->register_buffers(kSparseBuffers, kSparseBuffers, kSparseBufferBytes, 0)) {
+  const unsigned dense =
+      sized_for(options.streams_max / kDenseStreamsForEach, kDenseBuffersMin, kDenseBuffersMax);
+  if (ring->register_buffers(dense, kDenseBuffersMin, kDenseBufferBytes, kFillIncrementally)) {
+    const unsigned sparse = sized_for(options.streams_max, kSparseBuffersMin, kSparseBuffersMax);
+    if (auto failed = ring->register_buffers(sparse, sparse, kSparseBufferBytes, 0)) {
       return std::unexpected(*std::move(failed));
     }
   }

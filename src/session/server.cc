@@ -76,6 +76,10 @@ std::expected<Listening, net::OsError> bind_again(const std::vector<Listener>& l
 
 Server::Server(ServerOptions options) : options_(std::move(options)), gate_(options_.accept) {
   options_.loop_server.gate = &gate_;
+  options_.loop.streams_max = options_.loop_server.connections_max;
+  if (const std::size_t most = options_.accept.connections_max; most > 0) {
+    options_.loop.streams_max = std::min(options_.loop.streams_max, most);
+  }
 }
 
 Server::~Server() {

@@ -62,7 +62,7 @@ class WebSocketLink::Core final : public session::ClientHandler {
 
  private:
   void run(std::promise<void>& ready) {
-    auto loop = net::Loop::create();
+    auto loop = net::Loop::create({.streams_max = 1});
     FANFARE_CHECK(loop.has_value());
     loop_ = std::move(*loop);
     session::ClientLoop clients(*loop_);
