@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
   fanfare::ServerOptions options;
   options.host = address.host();
   options.port = address.port();
-  options.threads = 1;
+  options.threads = program.loops;
   if (!program.loop.empty()) {
     options.loop = program.loop == "epoll" ? fanfare::LoopKind::epoll : fanfare::LoopKind::uring;
   }

@@ -24,6 +24,7 @@ namespace fanfare::bench {
 struct EchoProgram {
   std::string_view where;
   std::string_view loop;    // Fanfare's: "epoll" or "uring"
+  std::size_t loops = 1;    // Fanfare's, a thread each
   bool broadcast = false;   // what anyone sends goes to everyone, instead of back
   bool deflate = false;     // as the client wishes, at zlib's level 1
   std::string certificate;  // PEM; empty: no TLS
@@ -34,11 +35,13 @@ inline EchoProgram program_of(int argc, char** argv) {
   EchoProgram program;
   const std::span arguments(argv, static_cast<std::size_t>(argc));
   if (argc < 2)
-    give_up("usage: NAME [HOST:]PORT [epoll|uring] [--broadcast] [--deflate] [--tls CERTIFICATE KEY]");
+    give_up("usage: NAME [HOST:]PORT [epoll|uring] [--loops N] [--broadcast] [--deflate] [--tls CERTIFICATE KEY]");
   program.where = arguments[1];
   for (std::size_t i = 2; i < arguments.size(); ++i) {
     const std::string_view flag = arguments[i];
-    if (flag == "--broadcast") {
+    if (flag == "--loops" && i + 1 < arguments.size()) {
+      program.loops = std::strtoul(arguments[++i], nullptr, 10);
+    } else if (flag == "--broadcast") {
       program.broadcast = true;
     } else if (flag == "--deflate") {
       program.deflate = true;

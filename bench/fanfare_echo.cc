@@ -95,7 +95,7 @@ int main(int argc, char** argv) {
   if (program.loop.empty()) fanfare::bench::give_up("the loop is epoll or uring");
   fanfare::bench::raise_descriptor_limit();
   session::ServerOptions options;
-  options.loops = 1;
+  options.loops = program.loops;
   options.loop.kind = program.loop == "epoll" ? fanfare::net::LoopKind::epoll : fanfare::net::LoopKind::uring;
   session::Server server(options);
   const auto started =

@@ -70,7 +70,7 @@ class Bench:
         if base not in values:
             return
         relative = {name: [x / of_base for x, of_base in zip(many, values[base])] for name, many in values.items()}
-        self.add(row, goal, relative, lambda many: f"{statistics.median(many):.2f} ±{half_spread(many):.0f}%")
+        self.add(row, goal, relative, ratio_of)
 
 
 def half_spread(values):
@@ -80,6 +80,10 @@ def half_spread(values):
 
 def pick(results, key):
     return {name: [one[key] for one in many] for name, many in results.items()}
+
+
+def ratio_of(values):
+    return f"{statistics.median(values):.2f} ±{half_spread(values):.0f}%"
 
 
 def number_of(values):
@@ -106,6 +110,22 @@ class Echo:
         bench.add("- messages a second", "", speeds, number_of)
         bench.add_ratios("- CPU a message", self.cpu_goal, costs, self.base)
         bench.add("- CPU a message, ns", "", costs, number_of)
+
+
+class Loops:
+    """What a message costs with two loops, to what it costs with one: loops that wait for each other cost more. A loop
+    more is so much faster only on a core more; here two loops and the load share two."""
+
+    def __init__(self, name, flags):
+        self.name, self.flags = name, flags
+
+    def measure(self, bench):
+        def cost(contestant, loops):
+            with contestant.start_with_loops(loops) as server:
+                return server.load([*self.flags, "-d", bench.duration])["cpu_ns"]
+
+        results = bench.alternate(self.name, "loops", lambda one: cost(one, 2) / cost(one, 1))
+        bench.add(self.name, "about 1", results, ratio_of)
 
 
 class Broadcast:
@@ -272,6 +292,8 @@ ROWS = [
     Echo("20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"], "1.09"),
     Echo("512 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "512"], "1.14"),
     Echo("1 KiB, 100 connections, 1 in flight", ["-c", "100", "-n", "1", "-s", "1024"], "1.08"),
+    Loops("two loops: CPU a message, to one loop's; 20 B, 1,000 connections, 1 in flight", ["-c", "1000", "-n", "1", "-s", "20"]),
+    Loops("two loops: CPU a message, to one loop's; 20 B, 1,000 connections, 16 in flight", ["-c", "1000", "-n", "16", "-s", "20"]),
     Broadcast("broadcast 500 B to 10,000, one at a time", "1", "0.95"),
     Broadcast("broadcast 500 B to 10,000, four in flight", "4", "1.23"),
     Idle("idle memory a connection", "idle", "at most 200 B"),

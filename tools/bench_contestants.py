@@ -9,7 +9,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAMS = ROOT / "build/bench/bench"
 LOAD = ROOT / "build/bench/apps/fanfare/fanfare"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-SERVER_CORE, LOAD_CORE = "0", "1"
+SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 
 
 class Failed(Exception):
@@ -19,9 +19,10 @@ class Failed(Exception):
 class Server:
     """One run of a contestant's program, pinned, from its first line of output to its end."""
 
-    def __init__(self, command, scheme="ws", raw=False):
+    def __init__(self, command, scheme="ws", raw=False, cores=(SERVER_CORE, LOAD_CORE)):
+        own_cores, self.load_cores = cores
         self.process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, *command],
+            ["taskset", "-c", own_cores, *command],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -43,7 +44,7 @@ class Server:
         self.process.communicate()
 
     def start_load(self, flags):
-        command = ["taskset", "-c", LOAD_CORE, str(LOAD), "bench", *self.flags, "--json", *flags]
+        command = ["taskset", "-c", self.load_cores, str(LOAD), "bench", *self.flags, "--json", *flags]
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def load(self, flags):
@@ -91,6 +92,11 @@ class Contestant:
     def start(self, *flags):
         return Server([*self.command, *flags], raw=self.raw)
 
+    def start_with_loops(self, loops):
+        """One has a core, and the load the other; several share both with the load."""
+        cores = (SERVER_CORE, LOAD_CORE) if loops == 1 else (BOTH_CORES, BOTH_CORES)
+        return Server([*self.command, "--loops", str(loops)], cores=cores)
+
     def start_tls(self, certificate):
         return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
 
@@ -106,10 +112,10 @@ def all_contestants(quick):
     ]
     for loop, name in (("epoll", "Fanfare epoll"), ("uring", "Fanfare io_uring")):
         found.append(Contestant(name, [program("fanfare_echo"), "0", loop],
-                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
+                                {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"}))
     if not quick:
         found.append(Contestant("Fanfare API", [program("api_echo"), "0", "uring"],
-                                {"echo", "broadcast", "idle", "tls", "deflate", "pace"}))
+                                {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"}))
     if (PROGRAMS / "beast_echo").exists():
         found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
     if (PROGRAMS / "lws_echo").exists():
