@@ -1,11 +1,18 @@
 #include "net/arena.h"
 
-#include <cstdlib>
+#include <algorithm>
 #include <new>
 
 #include "base/check.h"
+#include "base/pages.h"
 
 namespace fanfare::net {
+
+namespace {
+
+constexpr std::size_t kPagesBytes = sizeof(Chunk) + Arena::kChunkBytes;
+
+}  // namespace
 
 ChunkRef::~ChunkRef() {
   if (chunk_ != nullptr && --chunk_->users == 0) chunk_->arena->recycle(chunk_);
@@ -15,9 +22,9 @@ Arena::~Arena() {
   if (filling_ != nullptr) {
     // Every outbox is gone before its loop.
     FANFARE_CHECK(filling_->users == 1);
-    std::free(filling_);
+    return_pages(filling_, kPagesBytes);
   }
-  for (Chunk* chunk : spare_) std::free(chunk);
+  for (Chunk* chunk : spare_) return_pages(chunk, kPagesBytes);
 }
 
 Arena::Piece Arena::take(std::size_t size) {
@@ -26,12 +33,11 @@ Arena::Piece Arena::take(std::size_t size) {
   if (filling_ == nullptr || filling_->used + size > kChunkBytes) {
     if (filling_ != nullptr && --filling_->users == 0) recycle(filling_);
     if (spare_.empty()) {
-      void* memory = std::malloc(sizeof(Chunk) + kChunkBytes);
-      FANFARE_CHECK(memory != nullptr);
-      filling_ = new (memory) Chunk{.arena = this, .users = 1, .used = 0};
+      filling_ = new (take_pages(kPagesBytes)) Chunk{.arena = this, .users = 1, .used = 0};
     } else {
       filling_ = spare_.back();
       spare_.pop_back();
+      unneeded_ = std::min(unneeded_, spare_.size());
       filling_->users = 1;
       filling_->used = 0;
     }
@@ -45,8 +51,17 @@ void Arena::recycle(Chunk* chunk) {
   if (spare_.size() < kSpareChunksMax) {
     spare_.push_back(chunk);
   } else {
-    std::free(chunk);
+    return_pages(chunk, kPagesBytes);
   }
+}
+
+void Arena::release_unneeded() {
+  for (; unneeded_ > 0; --unneeded_) {
+    return_pages(spare_.back(), kPagesBytes);
+    spare_.pop_back();
+  }
+  unneeded_ = spare_.size();
+  if (filling_ != nullptr && filling_->users == 1) forget_pages(filling_->bytes(), kChunkBytes);
 }
 
 }  // namespace fanfare::net

@@ -60,6 +60,9 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
+  // Gives back the chunks that nobody has needed since it was called last.
+  void release_unneeded();
+
   // Room for `size` <= kPieceBytesMax bytes, right behind the piece before it when the chunk has room.
   Piece take(std::size_t size);
 
@@ -69,6 +72,7 @@ class Arena {
 
   Chunk* filling_ = nullptr;  // the arena itself is one of its users
   std::vector<Chunk*> spare_;
+  std::size_t unneeded_ = 0;  // the fewest that were spare since release_unneeded()
 };
 
 }  // namespace fanfare::net

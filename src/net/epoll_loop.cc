@@ -58,7 +58,7 @@ bool EpollLoop::watch(int operation, int fd, std::uint32_t events, std::uint64_t
   return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0;
 }
 
-void EpollLoop::poll(Duration wait) {
+bool EpollLoop::poll(Duration wait) {
   std::array<epoll_event, kEventsPerTurnMax> events;
   const int count =
       ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), to_milliseconds(wait));
@@ -76,6 +76,7 @@ void EpollLoop::poll(Duration wait) {
       handle(*reinterpret_cast<Stream*>(tag), events[static_cast<std::size_t>(i)].events);
     }
   }
+  return count > 0;
 }
 
 void EpollLoop::start(Stream& stream) {

@@ -27,7 +27,7 @@ class EpollLoop final : public Loop {
 
   EpollLoop(const LoopOptions& options, Descriptor epoll);
 
-  void poll(Duration wait) override;
+  bool poll(Duration wait) override;
   void start(Stream& stream) override;
   void update_reading(Stream& stream) override;
   void flush(Stream& stream) override;

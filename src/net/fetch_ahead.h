@@ -4,7 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <vector>
+#include <span>
 
 namespace fanfare::net {
 
@@ -24,7 +24,7 @@ inline void fetch_ahead(std::uintptr_t stream) {
 
 // The list stays as it is meanwhile.
 template <typename Visit>
-void for_each_fetched(const std::vector<Stream*>& streams, Visit&& visit) {
+void for_each_fetched(std::span<Stream* const> streams, Visit&& visit) {
   for (std::size_t i = 0; i < streams.size(); ++i) {
     if (i + kFetchAhead < streams.size())
       fetch_ahead(reinterpret_cast<std::uintptr_t>(streams[i + kFetchAhead]));

@@ -58,13 +58,34 @@ void Loop::turn(Duration wait) {
   } else if (const auto due = timers_.next_due()) {
     wait = std::clamp(*due - clock_->now(), Duration::zero(), wait);
   }
-  poll(wait);
+  if (poll(wait)) rest_later();
   update_now();
   mailbox_.take_all([](Task& task) { task(); });
   timers_.run(now_);
   flush_all();
   close_scheduled();
   destroy_finished();
+  if (rest_due_) {
+    rest_due_ = rest_planned_ = false;
+    release_unneeded();
+    if (came_since_) rest_later();
+  }
+}
+
+// Not while there is nothing to do: nobody is woken for it.
+void Loop::rest_later() {
+  came_since_ = rest_planned_;
+  if (std::exchange(rest_planned_, true)) return;
+  call_after(kRestAfter, [this] { rest_due_ = true; });
+}
+
+void Loop::release_unneeded() {
+  outboxes_.release_empty();
+  arena_.release_unneeded();
+  for (auto* list : {&dirty_, &flushing_, &closing_, &finished_, &destroying_}) {
+    fanfare::release_unneeded(*list, most_flushed_);
+  }
+  most_flushed_ = 0;
 }
 
 void Loop::stop() {
@@ -204,7 +225,7 @@ void Loop::lost(Stream& stream, const char* call, int code) {
 }
 
 void Loop::drained(Stream& stream) {
-  if (stream.outbox_ != nullptr) give_back(std::move(stream.outbox_));
+  stream.outbox_.reset();
   const bool all_sent = stream.tls_ == nullptr || stream.tls_->is_secured();
   if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
     stream.set(Stream::kFinished);
@@ -232,19 +253,6 @@ std::uint8_t* Loop::room_to_drop(std::size_t size) {
   return dropped_.data();
 }
 
-std::unique_ptr<Outbox> Loop::take_outbox() {
-  if (spare_outboxes_.empty()) return std::make_unique<Outbox>();
-  auto outbox = std::move(spare_outboxes_.back());
-  spare_outboxes_.pop_back();
-  return outbox;
-}
-
-void Loop::give_back(std::unique_ptr<Outbox> outbox) {
-  if (spare_outboxes_.size() >= kSpareOutboxesMax) return;
-  outbox->clear();
-  spare_outboxes_.push_back(std::move(outbox));
-}
-
 void Loop::flush_if_dirty(Stream& stream) {
   if (!stream.has(Stream::kDirty)) return;
   stream.unset(Stream::kDirty);
@@ -261,6 +269,7 @@ void Loop::flush_if_dirty(Stream& stream) {
 
 void Loop::flush_all() {
   flushing_.swap(dirty_);
+  most_flushed_ = std::max(most_flushed_, flushing_.size());
   for_each_fetched(flushing_, [this](Stream& stream) { flush_if_dirty(stream); });
   flushing_.clear();
 }
@@ -287,7 +296,7 @@ void Loop::destroy_finished() {
   for (Stream* stream : destroying_) {
     stream->on_detached();
     if (stream->has(Stream::kDirty)) std::erase(dirty_, stream);
-    if (stream->outbox_ != nullptr) give_back(std::move(stream->outbox_));
+    stream->outbox_.reset();
     streams_.back()->slot_ = stream->slot_;
     streams_[stream->slot_] = streams_.back();
     streams_.pop_back();

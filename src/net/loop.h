@@ -3,7 +3,8 @@
 // this interface: epoll, and io_uring where the kernel has what it needs.
 //
 // A turn: wait for the kernel; hand out what came; run the mailbox and the timers; send what the streams
-// queued (one write a stream); destroy what was closed.
+// queued (one write a stream); destroy what was closed. Once a second, while there is something to do, and
+// once when there is no more, memory that was not needed lately goes back to the system.
 
 #include <atomic>
 #include <cstddef>
@@ -15,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_pool.h"
+#include "base/pages.h"
 #include "base/time.h"
 #include "net/arena.h"
 #include "net/mailbox.h"
@@ -89,8 +92,11 @@ class Loop {
   // Around run(), on its thread.
   virtual void begin_run() {}
   virtual void end_run() {}
-  // Waits for the kernel, at most `wait`, and hands out what came. update_now() after waiting.
-  virtual void poll(Duration wait) = 0;
+  // Waits for the kernel, at most `wait`, and hands out what came: false if nothing did. update_now() after
+  // waiting.
+  virtual bool poll(Duration wait) = 0;
+  // Gives back memory that was not needed since it was called last.
+  virtual void release_unneeded();
   virtual void start(Stream& stream) = 0;
   virtual void update_reading(Stream& stream) = 0;
   // Sends what the outbox has, as far as the kernel takes it.
@@ -119,6 +125,7 @@ class Loop {
   int wake_fd() const { return wake_fd_.get(); }
 
   const LoopOptions options_;
+  std::size_t most_flushed_ = 0;  // in one turn, since release_unneeded()
 
  private:
   friend class Stream;
@@ -126,8 +133,7 @@ class Loop {
   void turn(Duration wait);
   // Where what nobody will send is written.
   std::uint8_t* room_to_drop(std::size_t size);
-  std::unique_ptr<Outbox> take_outbox();
-  void give_back(std::unique_ptr<Outbox> outbox);
+  void rest_later();
   void schedule_close(Stream& stream);
   void flush_all();
   void close_scheduled();
@@ -139,8 +145,7 @@ class Loop {
 
   // What one decryption yields at most: a TLS record (RFC8446§5.1).
   static constexpr std::size_t kPlainBytes = 16 * 1024;
-  // Outboxes kept for the next stream that has something to send.
-  static constexpr std::size_t kSpareOutboxesMax = 1024;
+  static constexpr Duration kRestAfter = std::chrono::seconds(1);
 
   Clock* clock_;
   Descriptor wake_fd_;
@@ -149,15 +154,19 @@ class Loop {
   std::uint32_t turn_number_ = 0;
   std::vector<std::uint8_t> dropped_;
   std::unique_ptr<std::uint8_t[]> plain_;  // made with the first TLS stream
-  std::vector<std::unique_ptr<Outbox>> spare_outboxes_;
-  std::vector<Stream*> dirty_;
-  std::vector<Stream*> flushing_;
-  std::vector<Stream*> closing_;
-  std::vector<Stream*> finished_;
-  std::vector<Stream*> destroying_;
+  BlockPool outboxes_{sizeof(Outbox)};
+  PagesVector<Stream*> dirty_;
+  PagesVector<Stream*> flushing_;
+  PagesVector<Stream*> closing_;
+  PagesVector<Stream*> finished_;
+  PagesVector<Stream*> destroying_;
   std::deque<Stream*> streams_;  // every attached stream, in no order
   Mailbox mailbox_;
   Timers timers_;
+  // release_unneeded() is planned, is due at the end of this turn; something came since it was planned.
+  bool rest_planned_ = false;
+  bool rest_due_ = false;
+  bool came_since_ = false;
   std::atomic<bool> stopping_ = false;
 };
 

@@ -3,6 +3,12 @@
 #include "base/check.h"
 
 namespace fanfare::net {
+namespace {
+
+// A few broadcasts under way, and the vector need not grow.
+constexpr std::size_t kMoreAtFirst = 7;
+
+}  // namespace
 
 std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   stop_growing();
@@ -10,11 +16,11 @@ std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   if (size > Arena::kPieceBytesMax) {
     std::uint8_t* room = nullptr;
     SharedBytes own = SharedBytes::filled(size, [&](MutableBytes bytes) { room = bytes.data(); });
-    segments_.push_back({.data = room, .size = size, .shared = std::move(own), .chunk = {}});
+    segments_.add({.data = room, .size = size, .shared = std::move(own), .chunk = {}});
     return room;
   }
   const Arena::Piece piece = arena.take(size);
-  segments_.push_back({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
+  segments_.add({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
   growing_ = piece.chunk;
   growing_end_ = piece.data + size;
   return piece.data;
@@ -25,7 +31,7 @@ void Outbox::push(SharedBytes bytes) {
   stop_growing();
   const Bytes view = bytes.view();
   bytes_ += view.size();
-  segments_.push_back({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
+  segments_.add({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
 }
 
 std::size_t Outbox::gather(std::span<iovec> parts) {
@@ -57,7 +63,7 @@ void Outbox::consume(std::size_t size) {
   if (empty()) {
     clear();
   } else if (first_ >= 64 && first_ * 2 >= segments_.size()) {
-    segments_.erase(segments_.begin(), segments_.begin() + static_cast<std::ptrdiff_t>(first_));
+    segments_.remove_first(first_);
     first_ = 0;
   }
 }
@@ -71,6 +77,25 @@ void Outbox::settle() {
     segment.data = segment.shared.view().data();
     segment.chunk = {};
   }
+}
+
+void Outbox::Segments::add(Segment segment) {
+  if (one_.data == nullptr) {
+    one_ = std::move(segment);
+  } else {
+    if (more_.empty()) more_.reserve(kMoreAtFirst);
+    more_.push_back(std::move(segment));
+  }
+}
+
+void Outbox::Segments::remove_first(std::size_t count) {
+  one_ = std::move(more_[count - 1]);
+  more_.erase(more_.begin(), more_.begin() + static_cast<std::ptrdiff_t>(count));
+}
+
+void Outbox::Segments::clear() {
+  one_ = {};
+  more_.clear();
 }
 
 void Outbox::clear() {

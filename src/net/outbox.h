@@ -5,9 +5,13 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/shared_bytes.h"
 #include "net/arena.h"
 
@@ -59,11 +63,27 @@ class Outbox {
 
  private:
   struct Segment {
-    const std::uint8_t* data;
-    std::size_t size;
+    const std::uint8_t* data = nullptr;
+    std::size_t size = 0;
     SharedBytes shared;
     ChunkRef chunk;
   };
+  // In order. The first lies in here: hardly any outbox has more.
+  class Segments {
+   public:
+    std::size_t size() const { return one_.data == nullptr ? 0 : 1 + more_.size(); }
+    Segment& operator[](std::size_t i) { return i == 0 ? one_ : more_[i - 1]; }
+    const Segment& operator[](std::size_t i) const { return i == 0 ? one_ : more_[i - 1]; }
+    Segment& back() { return more_.empty() ? one_ : more_.back(); }
+    void add(Segment segment);
+    void remove_first(std::size_t count);  // fewer than all of them
+    void clear();
+
+   private:
+    Segment one_;
+    std::vector<Segment> more_;
+  };
+
   std::uint8_t* add(std::size_t size, Arena& arena);
   // The last segment gets the size it has grown to.
   void measure_last() {
@@ -75,7 +95,7 @@ class Outbox {
     growing_ = nullptr;
   }
 
-  std::vector<Segment> segments_;
+  Segments segments_;
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;
   // Where the last segment is the end of what its chunk had when it was written: the chunk, and that end,
@@ -83,5 +103,14 @@ class Outbox {
   Chunk* growing_ = nullptr;
   std::uint8_t* growing_end_ = nullptr;
 };
+
+// In a slot of its loop's pool.
+struct OutboxReturn {
+  void operator()(Outbox* outbox) const {
+    outbox->~Outbox();
+    BlockPool::give_back(outbox);
+  }
+};
+using OutboxPtr = std::unique_ptr<Outbox, OutboxReturn>;
 
 }  // namespace fanfare::net

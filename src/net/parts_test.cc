@@ -89,6 +89,27 @@ TEST(Outbox, ConsumesAcrossSegments) {
   EXPECT_TRUE(outbox.empty());
 }
 
+TEST(Outbox, ManySegmentsComeInOrderWhileMoreAreAdded) {
+  Outbox outbox;
+  std::string expected;
+  std::string got;
+  for (int i = 0; i < 400; ++i) {
+    const std::string text = std::to_string(i) + ",";
+    expected += text;
+    outbox.push(SharedBytes(as_bytes(text)));
+    if (i % 5 != 0) continue;
+    const std::string next = content(outbox).substr(0, 11);
+    got += next;
+    outbox.consume(next.size());
+  }
+  while (!outbox.empty()) {
+    const std::string next = content(outbox);
+    got += next;
+    outbox.consume(next.size());
+  }
+  EXPECT_EQ(got, expected);
+}
+
 TEST(Outbox, TwoStreamsInterleavedKeepTheirOwnBytes) {
   Arena arena;
   Outbox one;

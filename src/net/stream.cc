@@ -14,7 +14,7 @@ bool Stream::prepare_to_queue() {
 }
 
 Outbox& Stream::outbox() {
-  if (outbox_ == nullptr) outbox_ = loop_->take_outbox();
+  if (outbox_ == nullptr) outbox_ = OutboxPtr(new (loop_->outboxes_.take()) Outbox);
   return *outbox_;
 }
 

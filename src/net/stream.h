@@ -118,7 +118,7 @@ class Stream : public Output {
   Outbox& outbox();
 
   Loop* loop_ = nullptr;
-  std::unique_ptr<Outbox> outbox_;  // under TLS: what is encrypted
+  OutboxPtr outbox_;  // under TLS: what is encrypted
   std::unique_ptr<TlsSession> tls_;
   int fd_ = -1;
   std::uint32_t slot_ = 0;  // where the loop's list has it

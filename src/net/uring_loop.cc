@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/pages.h"
 #include "net/accept_pause.h"
 #include "net/fetch_ahead.h"
 
@@ -30,12 +31,15 @@ constexpr unsigned kCompletionsForEach = 4;
 // The buffer ring, as most kernels since 6.12 fill it: receives lie side by side in large buffers, so what a
 // turn brings is dense in the cache, however many streams it is from. They are filled in turn, so the fewer
 // there are the warmer they stay; when there were not enough the kernel is offered as many again, and when
-// there have been for a while one after the other goes back to the system.
+// there have been for a while one after the other goes back to the system. A quiet loop shows only the
+// beginning of each.
 constexpr unsigned kDenseBuffersMin = 4;
 constexpr unsigned kDenseBuffersMax = 128;
 constexpr std::size_t kDenseStreamsForEach = 8;  // 16 KiB for each stream
 constexpr std::size_t kDenseBufferBytes = 128 * 1024;
 constexpr Duration kBuffersNeededFor = std::chrono::seconds(10);
+constexpr std::size_t kQuietBufferBytes = 16 * 1024;
+constexpr std::size_t kQuietBytesMax = std::size_t{1} << 20U;  // received between two release_unneeded()
 // And before: a receive takes a whole buffer for as long as its bytes are looked at, so the number is what
 // can arrive between two turns before somebody has to wait. Not a multiple of the cache's ways apart: the
 // first lines of all of them would fight for the same place.
@@ -92,10 +96,11 @@ struct UringLoop::Ring {
     msghdr header;
     std::array<iovec, kPartsMax> parts;
   };
+  static constexpr std::size_t kMessagesBytes = std::bit_ceil(kSubmissions * sizeof(Message));
 
   io_uring uring{};
   bool open = false;
-  std::deque<Message> messages;
+  Message* messages = nullptr;  // one for each submission; pages that were never used cost nothing
   std::size_t messages_used = 0;
   std::uint64_t wakes = 0;
 
@@ -107,8 +112,11 @@ struct UringLoop::Ring {
   unsigned shown_min = 0;
   std::vector<unsigned> buffers_spare;  // not shown
   std::size_t buffer_bytes = 0;
+  std::size_t quiet_bytes = 0;                // of each that is shown, while little comes
+  std::size_t shown_bytes = 0;                // now
   std::vector<std::uint32_t> buffers_filled;  // how far, each
   unsigned buffers_returned = 0;              // since they were last shown to the kernel
+  std::size_t bytes_received = 0;             // since forget_unneeded(), in buffers that came back
 
   int descriptors_max = 0;  // the size of the table of registered descriptors, where each has its own number
 
@@ -116,6 +124,7 @@ struct UringLoop::Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
   ~Ring() {
+    if (messages != nullptr) return_pages(messages, kMessagesBytes);
     if (!open) return;
     io_uring_queue_exit(&uring);
     release_buffers();
@@ -149,7 +158,8 @@ struct UringLoop::Ring {
   // The kernel has taken every entry, and every completion it had is in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   Message& next_message() {
-    if (messages_used == messages.size()) messages.emplace_back();
+    if (messages == nullptr) messages = reinterpret_cast<Message*>(take_pages(kMessagesBytes));
+    FANFARE_CHECK(messages_used < kSubmissions);
     return messages[messages_used++];
   }
 
@@ -178,11 +188,14 @@ struct UringLoop::Ring {
   }
   void give_back(unsigned index) {
     buffers_filled[index] = 0;
-    io_uring_buf_ring_add(buffers, buffer_memory + index * buffer_bytes, static_cast<unsigned>(buffer_bytes),
+    io_uring_buf_ring_add(buffers, buffer_memory + index * buffer_bytes, static_cast<unsigned>(shown_bytes),
                           static_cast<unsigned short>(index), io_uring_buf_ring_mask(buffers_count),
                           static_cast<int>(buffers_returned));
     ++buffers_returned;
   }
+  // The pages of what was not needed since it was called last; the kernel may fill them again. True: little
+  // came.
+  bool forget_unneeded();
   void show_returned() {
     if (buffers_returned == 0) return;
     io_uring_buf_ring_advance(buffers, static_cast<int>(buffers_returned));
@@ -194,6 +207,9 @@ std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, unsigne
                                                          std::uint16_t flags) {
   buffers_count = count;
   buffer_bytes = bytes;
+  // Where a receive takes a whole one, nothing is won by less.
+  quiet_bytes = (flags & kFillIncrementally) == 0 ? bytes : kQuietBufferBytes;
+  shown_bytes = quiet_bytes;
   // Memory is taken page by page as buffers are first used, so a quiet loop costs little.
   void* memory = map_memory(count * bytes);
   if (memory == MAP_FAILED) return last_error("mmap");
@@ -219,6 +235,20 @@ std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, unsigne
   shown_min = shown;
   show_more(shown);
   return std::nullopt;
+}
+
+bool UringLoop::Ring::forget_unneeded() {
+  if (messages != nullptr) {
+    forget_pages(reinterpret_cast<std::uint8_t*>(messages + messages_used),
+                 kMessagesBytes - messages_used * sizeof(Message));
+  }
+  const bool quiet = std::exchange(bytes_received, 0) < kQuietBytesMax;
+  // Receives happen within our own calls (DEFER_TASKRUN): with every completion handed out, nobody needs what
+  // is in the buffers.
+  if (quiet && io_uring_cq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring)) {
+    forget_pages(buffer_memory, buffers_count * buffer_bytes);
+  }
+  return quiet;
 }
 
 void UringLoop::Ring::show_more(unsigned how_many) {
@@ -307,7 +337,7 @@ void UringLoop::end_run() {
   io_uring_unregister_ring_fd(&ring_->uring);
 }
 
-void UringLoop::poll(Duration wait) {
+bool UringLoop::poll(Duration wait) {
   io_uring_cqe* first = nullptr;
   if (wait <= Duration::zero()) {
     io_uring_submit_and_get_events(&ring_->uring);
@@ -331,6 +361,14 @@ void UringLoop::poll(Duration wait) {
   io_uring_cq_advance(&ring_->uring, count);
   ring_->show_returned();
   rearm_starved();
+  return count > 0;
+}
+
+void UringLoop::release_unneeded() {
+  for (auto* list : {&starved_, &sending_, &settling_}) fanfare::release_unneeded(*list, most_flushed_);
+  const bool quiet = ring_->forget_unneeded();
+  if (quiet && now() - starved_at_ >= kBuffersNeededFor) ring_->shown_bytes = ring_->quiet_bytes;
+  Loop::release_unneeded();
 }
 
 void UringLoop::handle(std::uint64_t tag, Completion completion) {
@@ -439,6 +477,7 @@ void UringLoop::received(Stream& stream, Completion completion) {
 }
 
 void UringLoop::buffer_is_free(unsigned index) {
+  ring_->bytes_received += ring_->buffers_filled[index];
   const bool is_needed = ring_->shown() <= ring_->shown_min || now() - starved_at_ < kBuffersNeededFor;
   return is_needed ? ring_->give_back(index) : ring_->retire(index);
 }
@@ -446,6 +485,7 @@ void UringLoop::buffer_is_free(unsigned index) {
 void UringLoop::rearm_starved() {
   if (starved_.empty()) return;
   starved_at_ = now();
+  ring_->shown_bytes = ring_->buffer_bytes;
   ring_->show_more(ring_->shown());
   for (Stream* stream : starved_) {
     if (!stream->has(Stream::kClosed)) update_reading(*stream);

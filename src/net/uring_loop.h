@@ -39,7 +39,8 @@ class UringLoop final : public Loop {
 
   void begin_run() override;
   void end_run() override;
-  void poll(Duration wait) override;
+  bool poll(Duration wait) override;
+  void release_unneeded() override;
   void start(Stream& stream) override;
   void update_reading(Stream& stream) override;
   void flush(Stream& stream) override;
@@ -70,10 +71,10 @@ class UringLoop final : public Loop {
   std::unique_ptr<Ring> ring_;
   std::deque<Listener> listeners_;
   // Streams whose receive ended because no buffer was free; armed again when this turn's have come back.
-  std::vector<Stream*> starved_;
+  PagesVector<Stream*> starved_;
   Instant starved_at_{};           // the last time
-  std::vector<Stream*> sending_;   // submitted, or about to be
-  std::vector<Stream*> settling_;  // those whose outcome is known
+  PagesVector<Stream*> sending_;   // submitted, or about to be
+  PagesVector<Stream*> settling_;  // those whose outcome is known
 };
 
 }  // namespace fanfare::net

@@ -91,7 +91,9 @@ void SessionTable::schedule() {
 void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
   for_each([now](Session& session) { session.check_time(now); });
-  if (unread_.empty()) unread_ = {};  // the room it had for many
+  // The room they had for many.
+  if (unread_.empty()) unread_ = {};
+  if (free_places_.capacity() > 1024 + 2 * free_places_.size()) free_places_.shrink_to_fit();
 }
 
 }  // namespace fanfare::session

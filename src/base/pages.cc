@@ -1,0 +1,48 @@
+#include "base/pages.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <bit>
+
+#include "base/check.h"
+
+namespace fanfare {
+namespace {
+
+std::uintptr_t round_up(std::uintptr_t value, std::size_t step) {
+  return (value + step - 1) & ~(static_cast<std::uintptr_t>(step) - 1);
+}
+
+std::size_t page_bytes() {
+  static const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+}  // namespace
+
+std::uint8_t* take_pages(std::size_t bytes) {
+  FANFARE_CHECK(std::has_single_bit(bytes) && bytes >= page_bytes());
+  // Twice as much has such an address in it; what lies before and behind goes back.
+  void* const mapped = ::mmap(nullptr, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  FANFARE_CHECK(mapped != MAP_FAILED);
+  auto* const begin = static_cast<std::uint8_t*>(mapped);
+  const std::size_t before =
+      round_up(reinterpret_cast<std::uintptr_t>(begin), bytes) - reinterpret_cast<std::uintptr_t>(begin);
+  if (before > 0) ::munmap(begin, before);
+  ::munmap(begin + before + bytes, bytes - before);
+  return begin + before;
+}
+
+void return_pages(void* pages, std::size_t bytes) {
+  FANFARE_CHECK(::munmap(pages, bytes) == 0);
+}
+
+void forget_pages(std::uint8_t* begin, std::size_t bytes) {
+  const auto first = reinterpret_cast<std::uintptr_t>(begin);
+  const std::uintptr_t from = round_up(first, page_bytes());
+  const std::uintptr_t to = (first + bytes) & ~(static_cast<std::uintptr_t>(page_bytes()) - 1);
+  if (from < to) ::madvise(begin + (from - first), to - from, MADV_DONTNEED);
+}
+
+}  // namespace fanfare

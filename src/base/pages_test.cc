@@ -1,0 +1,88 @@
+// Pages and what is built on them.
+
+#include "base/pages.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <set>
+
+#include "base/block_pool.h"
+
+namespace fanfare {
+namespace {
+
+constexpr std::size_t kBytes = 64 * 1024;
+
+TEST(Pages, LieAtAMultipleOfTheirSizeAndAreZero) {
+  std::uint8_t* const pages = take_pages(kBytes);
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(pages) % kBytes, 0U);
+  EXPECT_EQ(pages[0], 0);
+  EXPECT_EQ(pages[kBytes - 1], 0);
+  return_pages(pages, kBytes);
+}
+
+TEST(Pages, ForgetOnlyWhatIsWholeInTheRange) {
+  std::uint8_t* const pages = take_pages(kBytes);
+  std::memset(pages, 'x', kBytes);
+  forget_pages(pages + 1, kBytes - 2);
+  EXPECT_EQ(pages[0], 'x');
+  EXPECT_EQ(pages[kBytes / 2], 0);
+  EXPECT_EQ(pages[kBytes - 1], 'x');
+  forget_pages(pages + 1, 100);
+  EXPECT_EQ(pages[1], 'x');
+  return_pages(pages, kBytes);
+}
+
+TEST(Pages, AListKeepsItsContentsAsItGrowsAndGivesItsRoomBackWhenItIsEmpty) {
+  PagesVector<std::size_t> list;
+  for (std::size_t i = 0; i < 100'000; ++i) list.push_back(i);
+  EXPECT_EQ(list.front(), 0U);
+  EXPECT_EQ(list[99'999], 99'999U);
+  release_unneeded(list, 0);
+  EXPECT_EQ(list.size(), 100'000U);
+  list.clear();
+  release_unneeded(list, 100'000);  // needed lately
+  EXPECT_GE(list.capacity(), 100'000U);
+  release_unneeded(list, 10);
+  EXPECT_EQ(list.capacity(), 0U);
+}
+
+struct Thing {
+  std::uint64_t words[5];
+};
+
+TEST(BlockPool, SlotsDoNotOverlapAndComeAgain) {
+  BlockPool pool(sizeof(Thing));
+  std::set<Thing*> things;
+  for (std::uint64_t i = 0; i < 5'000; ++i) {
+    auto* const thing = new (pool.take()) Thing{{i, i, i, i, i}};
+    EXPECT_TRUE(things.insert(thing).second);
+  }
+  std::set<std::uint64_t> values;
+  for (Thing* thing : things) {
+    EXPECT_EQ(thing->words[0], thing->words[4]);
+    values.insert(thing->words[0]);
+  }
+  EXPECT_EQ(values.size(), 5'000U);
+  for (Thing* thing : things) BlockPool::give_back(thing);
+}
+
+TEST(BlockPool, KeepsFewEmptyBlocksAndNoneWhenAsked) {
+  BlockPool pool(sizeof(Thing));
+  std::vector<void*> slots;
+  for (int i = 0; i < 20'000; ++i) slots.push_back(pool.take());
+  const std::size_t most = pool.blocks();
+  // Every other one goes: no block is empty, and the next that come find room in them.
+  for (std::size_t i = 0; i < slots.size(); i += 2) BlockPool::give_back(slots[i]);
+  EXPECT_EQ(pool.blocks(), most);
+  for (std::size_t i = 0; i < slots.size(); i += 2) slots[i] = pool.take();
+  EXPECT_EQ(pool.blocks(), most);
+  for (void* slot : slots) BlockPool::give_back(slot);
+  EXPECT_LE(pool.blocks(), BlockPool::kEmptyBlocksMax);
+  pool.release_empty();
+  EXPECT_EQ(pool.blocks(), 0U);
+}
+
+}  // namespace
+}  // namespace fanfare
