@@ -35,7 +35,9 @@ inline EchoProgram program_of(int argc, char** argv) {
   EchoProgram program;
   const std::span arguments(argv, static_cast<std::size_t>(argc));
   if (argc < 2)
-    give_up("usage: NAME [HOST:]PORT [epoll|uring] [--loops N] [--broadcast] [--deflate] [--tls CERTIFICATE KEY]");
+    give_up(
+        "usage: NAME [HOST:]PORT [epoll|uring] [--loops N] [--broadcast] [--deflate] [--tls CERTIFICATE "
+        "KEY]");
   program.where = arguments[1];
   for (std::size_t i = 2; i < arguments.size(); ++i) {
     const std::string_view flag = arguments[i];

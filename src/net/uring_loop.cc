@@ -96,7 +96,7 @@ struct UringLoop::Ring {
     msghdr header;
     std::array<iovec, kPartsMax> parts;
   };
-  static constexpr std::size_t kMessagesBytes = std::bit_ceil(kSubmissions * sizeof(Message));
+  static constexpr std::size_t kMessagesBytes = std::bit_ceil(kSubmissionsMax * sizeof(Message));
 
   io_uring uring{};
   bool open = false;
@@ -159,7 +159,7 @@ struct UringLoop::Ring {
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   Message& next_message() {
     if (messages == nullptr) messages = reinterpret_cast<Message*>(take_pages(kMessagesBytes));
-    FANFARE_CHECK(messages_used < kSubmissions);
+    FANFARE_CHECK(messages_used < kSubmissionsMax);
     return messages[messages_used++];
   }
 
