@@ -6,13 +6,14 @@
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <thread>
 
+#include "../port.h"
+
 int main(int argc, char** argv) {
   std::atomic<int> now = 0;
-  fanfare::Server server({.port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 9001)});
+  fanfare::Server server({.port = port_argument(argc, argv, 1, 9001)});
   server.websocket("/", {.open = [](fanfare::Session& session) {
                      session.subscribe("now", {.when_full = fanfare::WhenFull::keep_latest});
                    }});

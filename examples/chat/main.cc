@@ -4,8 +4,9 @@
 #include <fanfare/fanfare.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <string>
+
+#include "../port.h"
 
 namespace {
 
@@ -24,7 +25,7 @@ std::expected<Member, fanfare::Response> let_in(const fanfare::Request& request)
 }  // namespace
 
 int main(int argc, char** argv) {
-  fanfare::Server server({.port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 9001)});
+  fanfare::Server server({.port = port_argument(argc, argv, 1, 9001)});
   const auto say = [&server](ChatSession& session, std::string_view text) {
     server.publish(session.data().room, session.data().name + std::string(text));
   };

@@ -6,12 +6,13 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
+
+#include "../port.h"
 
 namespace {
 
@@ -90,12 +91,11 @@ class Chain {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto port = [&](int index, int otherwise) {
-    return static_cast<std::uint16_t>(argc > index ? std::atoi(argv[index]) : otherwise);
-  };
   Chain chain;
   fanfare::ChainServer server(
-      {.http_port = port(1, 8545), .websocket_port = port(2, 8546), .chain_id = 7},
+      {.http_port = port_argument(argc, argv, 1, 8545),
+       .websocket_port = port_argument(argc, argv, 2, 8546),
+       .chain_id = 7},
       [&chain](std::string_view method, std::string_view params) { return chain.call(method, params); });
   if (const auto started = server.start(); !started) {
     std::fprintf(stderr, "node: %s\n", started.error().message.c_str());

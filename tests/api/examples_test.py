@@ -33,6 +33,16 @@ def together(test):
     asyncio.run(bounded())
 
 
+class Port(unittest.TestCase):
+    def test_what_is_no_port_is_told(self):
+        for name in ("chat", "broadcast", "node"):
+            for wrong in ("99999999", "65536", "-1", "80a", ""):
+                with self.subTest(name=name, wrong=wrong):
+                    ended = subprocess.run([PROGRAMS / name, wrong], capture_output=True, text=True, timeout=PATIENCE)
+                    self.assertEqual(ended.returncode, 2)
+                    self.assertIn(f'from 0 to 65535, not "{wrong}"', ended.stderr)
+
+
 class Echo(unittest.TestCase):
     def test_sends_back_what_default_limits_allow(self):
         async def main():
