@@ -25,6 +25,16 @@ void give_logs(World& world, std::uint64_t count) {
   };
 }
 
+// And one subscriber to all of them, from the start.
+struct LogsWorld : World {
+  explicit LogsWorld(std::uint64_t count, const ChainSourceOptions& options = {}) : World(options) {
+    give_logs(*this, count);
+    start();
+    subscribe(1, logs, R"(["logs",{}])");
+  }
+  RecordingSubscriber logs;
+};
+
 // "12:0+" is log 0 of block 12, "12:0-" the same removed.
 std::vector<std::string> short_form(const std::vector<std::string>& results) {
   std::vector<std::string> out;
@@ -63,12 +73,8 @@ TEST(ChainView, OneCallABlockHoweverManySubscribe) {
 }
 
 TEST(ChainView, ABlockIsAnnouncedOnceItsLogsAreKnownAndInOrder) {
-  World world;
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
+  LogsWorld world(1);
   RecordingSubscriber heads;
-  world.subscribe(1, logs, R"(["logs",{}])");
   world.subscribe(2, heads, R"(["newHeads"])");
   world.node.mine(3);
   std::vector<UpstreamCall> waiting;
@@ -89,63 +95,47 @@ TEST(ChainView, ABlockIsAnnouncedOnceItsLogsAreKnownAndInOrder) {
   world.reply(waiting[1].id, world.node.answer(waiting[1]));
   world.publish();
   EXPECT_EQ(heads.results.size(), 3U);
-  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+", "2:0+", "3:0+"}));
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "2:0+", "3:0+"}));
 }
 
 TEST(ChainView, AReorgRemovesNewestFirstAndThenTellsTheNewBranch) {
-  World world;
-  give_logs(world, 2);
-  world.start();
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
+  LogsWorld world(2);
   world.node.mine(3);
   world.tick();
-  logs.results.clear();
+  world.logs.results.clear();
   world.node.reorg(2, 3);
   world.catch_up();
-  EXPECT_EQ(short_form(logs.results),
+  EXPECT_EQ(short_form(world.logs.results),
             (Strings{"3:1-", "3:0-", "2:1-", "2:0-", "2:0+", "2:1+", "3:0+", "3:1+", "4:0+", "4:1+"}));
 }
 
 TEST(ChainView, ARevertedChainTellsNothingUntilTheNextBlock) {
-  World world;
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
+  LogsWorld world(1);
   world.node.mine(4);
   world.tick();
-  logs.results.clear();
+  world.logs.results.clear();
   world.node.revert(2);
   for (int i = 0; i < 5; ++i) world.tick();
-  EXPECT_TRUE(logs.results.empty());
+  EXPECT_TRUE(world.logs.results.empty());
   world.node.mine(1);
   world.catch_up();
-  EXPECT_EQ(short_form(logs.results), (Strings{"4:0-", "3:0-", "3:0+"}));
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"4:0-", "3:0-", "3:0+"}));
 }
 
 TEST(ChainView, WhatWasNeverToldIsNotRemoved) {
-  World world;
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
+  LogsWorld world(1);
   world.node.mine(2);
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.tick();
   world.node.reorg(1, 2);
   world.held = nullptr;
   world.catch_up();
-  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+", "2:0+", "3:0+"}));
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "2:0+", "3:0+"}));
   EXPECT_TRUE(world.all<BlockRemoved>().empty());
 }
 
 TEST(ChainView, AnEmptyAnswerAgainstTheBloomIsAskedAgainElsewhere) {
-  World world;
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
+  LogsWorld world(1);
   world.node.mine(1);
   std::vector<std::uint32_t> attempts;
   world.held = [&](const UpstreamCall& call) {
@@ -155,17 +145,13 @@ TEST(ChainView, AnEmptyAnswerAgainstTheBloomIsAskedAgainElsewhere) {
   };
   world.catch_up();
   EXPECT_EQ(attempts, (std::vector<std::uint32_t>{0, 1, 2, 3}));
-  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+"}));
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+"}));
   EXPECT_EQ(world.source.chain_status().retries, 3U);
 }
 
 TEST(ChainView, LogsThatCannotBeHadAreReportedMissingAndTheHeadGoesOn) {
-  World world({.chain = {.logs_attempts_max = 3}});
-  give_logs(world, 1);
-  world.start();
+  LogsWorld world(1, {.chain = {.logs_attempts_max = 3}});
   RecordingSubscriber heads;
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
   world.subscribe(2, heads, R"(["newHeads"])");
   world.held = [&](const UpstreamCall& call) {
     return call.method == "eth_getLogs" && world.reply(call.id, "[]");
@@ -190,11 +176,7 @@ TEST(ChainView, LogsThatCannotBeHadAreReportedMissingAndTheHeadGoesOn) {
 }
 
 TEST(ChainView, ANodeThatDoesNotAnswerIsAskedWithoutEnd) {
-  World world({.chain = {.logs_attempts_max = 2}});
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
+  LogsWorld world(1, {.chain = {.logs_attempts_max = 2}});
   world.node.mine(1);
   int down = 30;
   world.held = [&](const UpstreamCall& call) {
@@ -202,17 +184,13 @@ TEST(ChainView, ANodeThatDoesNotAnswerIsAskedWithoutEnd) {
            world.source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
   };
   world.catch_up();
-  EXPECT_EQ(short_form(logs.results), (Strings{"1:0+"}));
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+"}));
   EXPECT_TRUE(world.all<LogsMissing>().empty());
 }
 
 TEST(ChainView, TooManyBlocksWaitingAreToldWithoutLogsAndSaidSo) {
-  World world({.chain = {.pending_blocks_max = 10}});
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
+  LogsWorld world(1, {.chain = {.pending_blocks_max = 10}});
   RecordingSubscriber heads;
-  world.subscribe(1, logs, R"(["logs",{}])");
   world.subscribe(2, heads, R"(["newHeads"])");
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.node.mine(25);
@@ -264,11 +242,7 @@ TEST(ChainView, WhoSubscribedOnABranchThatIsGoneGetsTheLogsOfTheOneThatCame) {
 }
 
 TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
-  World world;
-  give_logs(world, 1);
-  world.start();
-  RecordingSubscriber logs;
-  world.subscribe(1, logs, R"(["logs",{}])");
+  LogsWorld world(1);
   world.node.mine(1);
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.tick();
@@ -280,7 +254,7 @@ TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
   world.node.mine(1);
   world.catch_up();
   EXPECT_EQ(world.node.asked.count("eth_getLogs"), 0U);
-  EXPECT_TRUE(logs.results.empty());
+  EXPECT_TRUE(world.logs.results.empty());
 }
 
 }  // namespace
