@@ -2,6 +2,8 @@
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -28,6 +30,16 @@ int to_milliseconds(Duration wait) {
   if (wait >= std::chrono::hours(1)) return 3'600'000;
   // Rounded up: a timer due in 0.4 ms must not spin until then.
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
+}
+
+// The C library's recv() and send() are places where a thread may be cancelled, and where there are several
+// threads each call makes ready for that twice. Nobody cancels a loop's thread.
+ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
+  return ::syscall(SYS_recvfrom, fd, into, size, 0, nullptr, nullptr);
+}
+
+ssize_t send_to(int fd, const iovec& part) {
+  return ::syscall(SYS_sendto, fd, part.iov_base, part.iov_len, MSG_NOSIGNAL, nullptr, 0);
 }
 
 }  // namespace
@@ -110,7 +122,7 @@ void EpollLoop::handle(Stream& stream, std::uint32_t events) {
 }
 
 void EpollLoop::receive(Stream& stream) {
-  const ssize_t got = ::recv(stream.fd_, receive_buffer_.get(), options_.receive_buffer_bytes, 0);
+  const ssize_t got = receive_from(stream.fd_, receive_buffer_.get(), options_.receive_buffer_bytes);
   if (got > 0) {
     deliver(stream, MutableBytes(receive_buffer_.get(), static_cast<std::size_t>(got)));
   } else if (got == 0) {
@@ -138,7 +150,7 @@ void EpollLoop::flush(Stream& stream) {
     for (std::size_t i = 0; i < count; ++i) asked += parts[i].iov_len;
     ssize_t sent = 0;
     if (count == 1) {
-      sent = ::send(stream.fd_, parts[0].iov_base, parts[0].iov_len, MSG_NOSIGNAL);
+      sent = send_to(stream.fd_, parts[0]);
     } else {
       msghdr message{};
       message.msg_iov = parts.data();
