@@ -5,6 +5,7 @@
 //   handle.behind_ -> engine                                     most sessions of a plain server
 //   handle.behind_ -> rare -> engine, data, topics, subprotocol  a session that has one of these
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/check.h"
 #include "fanfare/server.h"
 #include "pubsub/backlog.h"
@@ -26,6 +28,9 @@ class Connection final : public session::SessionData {
   // `with_data` is the session the handlers see; null: one without data.
   Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data);
   ~Connection() override;
+  static void* operator new(std::size_t, BlockPool& room) { return room.take(); }
+  static void operator delete(void* connection) { BlockPool::give_back(connection); }
+  static void operator delete(void* connection, BlockPool&) { BlockPool::give_back(connection); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

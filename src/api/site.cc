@@ -85,7 +85,7 @@ class RouteEndpoint final : public session::Endpoint {
 };
 
 ApiSite::ApiSite(Core& core, session::LoopServer& server, std::uint32_t index)
-    : core_(core), lane_(core, server, index) {
+    : core_(core), connections_(sizeof(Connection)), lane_(core, server, index) {
   for (const UpgradeEntry& entry : core.upgrades()) {
     endpoints_.push_back(std::make_unique<RouteEndpoint>(core, *entry.route));
   }
@@ -134,9 +134,10 @@ session::UpgradeDecision ApiSite::on_upgrade(session::ServerSession& session, co
     const RequestParts parts(session, request, *target, *parameters);
     auto accepted = entry.route->upgrade(parts.handle());
     if (!accepted) return to_engine(std::move(accepted.error()));
+    std::unique_ptr<Connection> data(new (connections_) Connection(session, *std::move(accepted)));
     return session::Acceptance{.endpoint = endpoints_[i].get(),
                                .policy = &endpoints_[i]->policy,
-                               .data = std::make_unique<Connection>(session, *std::move(accepted)),
+                               .data = std::move(data),
                                .agreed = *std::move(agreed)};
   }
   return plain(404, "there is nothing here\n");

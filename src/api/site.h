@@ -6,6 +6,7 @@
 
 #include "api/core.h"
 #include "api/lane.h"
+#include "base/block_pool.h"
 #include "session/site.h"
 
 namespace fanfare::api {
@@ -25,6 +26,7 @@ class ApiSite final : public session::Site {
 
  private:
   Core& core_;
+  BlockPool connections_;  // where they lie
   Lane lane_;
   std::vector<std::unique_ptr<RouteEndpoint>> endpoints_;  // as core_.upgrades()
 };

@@ -20,7 +20,8 @@ class ClientSecureTest : public ClientTest {
   // Our server takes this connection over and speaks TLS on it.
   void serve_tls(net::Descriptor connected) {
     ASSERT_TRUE(gate_.enter());
-    auto session = std::make_unique<ServerSession>(table_, entrance_, AddressLimits::Ticket{0});
+    std::unique_ptr<ServerSession> session(new (table_)
+                                               ServerSession(table_, entrance_, AddressLimits::Ticket{0}));
     ServerSession& served = *session;
     loop_->adopt(std::move(session), std::move(connected));
     served.start_tls(context_, net::TlsRole::server);

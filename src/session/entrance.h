@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "base/block_pool.h"
 #include "session/accept_gate.h"
 #include "session/accept_tls.h"
 #include "session/session_table.h"
@@ -37,10 +38,10 @@ class ServerSession;
 // Known to it for all its life.
 class ServerTable final : public SessionTable {
  public:
-  ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate)
-      : SessionTable(loop, sweep_interval), gate(its_gate) {}
+  ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate);
 
   AcceptGate& gate;
+  BlockPool room;  // where its sessions lie
   // Who the proxy said is at the other end. Here, because most connections come without one.
   std::unordered_map<const ServerSession*, std::string> announced_peers;
 };

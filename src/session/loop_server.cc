@@ -51,7 +51,8 @@ void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {
     }
   }
   net::set_no_delay(connected.get());
-  loop().adopt(std::make_unique<ServerSession>(sessions_, entrance, ticket), std::move(connected));
+  std::unique_ptr<ServerSession> session(new (sessions_) ServerSession(sessions_, entrance, ticket));
+  loop().adopt(std::move(session), std::move(connected));
 }
 
 void LoopServer::refuse(Refusal refusal) {

@@ -41,6 +41,9 @@ struct ServerSession::Http final : SessionData {
   std::uint32_t requests_in_turn = 0;
 };
 
+ServerTable::ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate)
+    : SessionTable(loop, sweep_interval), gate(its_gate), room(sizeof(ServerSession)) {}
+
 ServerSession::ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket)
     : Session(table), ticket_(ticket) {
   set_data(std::make_unique<Http>(entrance));

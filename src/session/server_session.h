@@ -3,6 +3,7 @@
 // HTTP requests, and a WebSocket from the upgrade on. What HTTP needs is freed at the upgrade: until then it
 // is in the place of what the application keeps with the session.
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,9 +18,13 @@ namespace fanfare::session {
 
 class ServerSession final : public Session {
  public:
-  // The entrance outlives the session, which has entered its gate; `ticket` is for its address.
+  // As new (table) ServerSession(table, ...). The entrance outlives the session, which has entered its gate;
+  // `ticket` is for its address.
   ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket);
   ~ServerSession() override;
+  static void* operator new(std::size_t, ServerTable& table) { return table.room.take(); }
+  static void operator delete(void* session) { BlockPool::give_back(session); }
+  static void operator delete(void* session, ServerTable&) { BlockPool::give_back(session); }
 
   // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing.
   void respond(const HttpResponse& response);
