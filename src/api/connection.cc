@@ -1,61 +1,11 @@
 #include "api/connection.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "api/lane.h"
 #include "base/check.h"
 
 namespace fanfare::api {
-
-class Connection::Subscription final : public pubsub::Subscriber {
- public:
-  Subscription(Connection& connection, std::string_view topic, TopicPolicy policy)
-      : connection_(connection), topic_(topic) {
-    set_policy(policy);
-    lane().subscribe_to(topic_, *this, ticket_);
-  }
-  virtual ~Subscription() { lane().unsubscribe_from(topic_, ticket_); }
-  Subscription(const Subscription&) = delete;
-  Subscription& operator=(const Subscription&) = delete;
-
-  void set_policy(TopicPolicy policy) {
-    // Frames that wait already keep waiting: under close they would have been sent or have ended the session.
-    if (policy.when_full == WhenFull::close) {
-      if (backlog_ == nullptr || backlog_->empty()) backlog_.reset();
-      return;
-    }
-    const std::size_t frames_max =
-        policy.when_full == WhenFull::keep_latest ? 1 : std::max<std::size_t>(1, policy.waiting_max);
-    if (backlog_ == nullptr) {
-      backlog_ = std::make_unique<pubsub::Backlog>(frames_max);
-    } else {
-      backlog_->set_frames_max(frames_max);
-    }
-  }
-
-  bool deliver(const SharedBytes& frame) override {
-    session::ServerSession& engine = connection_.engine();
-    if (!engine.is_open()) return false;
-    if (backlog_ != nullptr && (!backlog_->empty() || engine.is_congested())) {
-      backlog_->add(frame);
-      return true;
-    }
-    return engine.send_frame(frame) != session::SendResult::closed;
-  }
-
-  std::optional<pubsub::Backlog::Next> take() {
-    return backlog_ == nullptr ? std::nullopt : backlog_->take();
-  }
-
-  const std::string& topic() const { return topic_; }
-
- private:
-  Connection& connection_;
-  std::string topic_;
-  pubsub::Ticket ticket_;
-  std::unique_ptr<pubsub::Backlog> backlog_;  // null: WhenFull::close
-};
 
 Connection::Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data) {
   handle_.behind_ = reinterpret_cast<std::uintptr_t>(&engine);
@@ -82,54 +32,60 @@ Connection::Rare& Connection::rare() {
 }
 
 void Connection::on_agreed(std::string_view subprotocol) {
-  if (!subprotocol.empty()) rare().subprotocol = subprotocol;
+  if (!subprotocol.empty()) rare().subprotocol = std::make_unique<const std::string>(subprotocol);
 }
 
-Connection::Subscriptions::iterator Connection::find(Subscriptions& subscriptions, std::string_view topic) {
-  return std::ranges::find_if(subscriptions, [topic](const auto& held) { return held->topic() == topic; });
+std::unique_ptr<Subscription>& Connection::Rare::place_of(std::string_view topic) {
+  std::unique_ptr<Subscription>* place = &first;
+  while (*place != nullptr && (*place)->topic() != topic) place = &(*place)->next;
+  return *place;
+}
+
+void Connection::Rare::unsubscribe_all() {
+  ++removals;
+  while (first != nullptr) first = std::move(first->next);
 }
 
 void Connection::subscribe(std::string_view topic, TopicPolicy policy) {
   if (!engine().is_open()) return;
-  Subscriptions& subscriptions = rare().subscriptions;
-  if (const auto held = find(subscriptions, topic); held != subscriptions.end()) {
-    return (*held)->set_policy(policy);
-  }
-  subscriptions.push_back(std::make_unique<Subscription>(*this, topic, policy));
+  std::unique_ptr<Subscription>& place = rare().place_of(topic);
+  if (place != nullptr) return place->set_policy(policy);
+  place = Subscription::make(lane(), engine(), topic, policy);
 }
 
 bool Connection::unsubscribe(std::string_view topic) {
   Rare* const rare = find_rare();
   if (rare == nullptr) return false;
-  const auto held = find(rare->subscriptions, topic);
-  if (held == rare->subscriptions.end()) return false;
-  rare->subscriptions.erase(held);
+  std::unique_ptr<Subscription>& place = rare->place_of(topic);
+  if (place == nullptr) return false;
+  ++rare->removals;
+  place = std::move(place->next);
   return true;
 }
 
 void Connection::unsubscribe_all() {
-  if (Rare* const rare = find_rare()) rare->subscriptions.clear();
+  if (Rare* const rare = find_rare()) rare->unsubscribe_all();
 }
 
 bool Connection::send_waiting(const WebSocketRoute& route) {
   session::ServerSession& engine = this->engine();
   Rare* const rare = find_rare();
   if (rare == nullptr) return engine.is_open();
-  Subscriptions& subscriptions = rare->subscriptions;
-  for (std::size_t i = 0; i < subscriptions.size();) {
+  for (Subscription* subscription = rare->first.get(); subscription != nullptr;) {
     if (!engine.is_open() || engine.is_congested()) return false;
-    const auto next = subscriptions[i]->take();
+    const auto next = subscription->take();
     if (!next) {
-      ++i;
+      subscription = subscription->next.get();
       continue;
     }
+    const std::uint32_t removals = rare->removals;
     if (next->missed > 0) {
       // The handler may subscribe and unsubscribe as it likes, this topic, too.
-      const std::string topic = subscriptions[i]->topic();
+      const std::string topic = subscription->topic();
       route.lagged(handle(), topic, next->missed);
-      i = 0;
     }
     engine.send_frame(next->frame);
+    if (rare->removals != removals) subscription = rare->first.get();
   }
   return engine.is_open();
 }

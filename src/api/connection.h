@@ -8,15 +8,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "api/subscription.h"
 #include "base/block_pool.h"
 #include "base/check.h"
 #include "fanfare/server.h"
-#include "pubsub/backlog.h"
 #include "session/server_session.h"
 
 namespace fanfare::api {
@@ -45,7 +43,7 @@ class Connection final : public session::SessionData {
   static Lane& lane();
   std::string_view subprotocol() const {
     const Rare* const rare = find_rare();
-    return rare == nullptr ? "" : std::string_view(rare->subprotocol);
+    return rare == nullptr || rare->subprotocol == nullptr ? "" : std::string_view(*rare->subprotocol);
   }
 
   void subscribe(std::string_view topic, TopicPolicy policy);
@@ -56,15 +54,23 @@ class Connection final : public session::SessionData {
   bool send_waiting(const WebSocketRoute& route);
 
  private:
-  class Subscription;
-  using Subscriptions = std::vector<std::unique_ptr<Subscription>>;
   class SessionWithoutData final : public Session {};
   // What most connections of a plain server have nothing of.
   struct Rare {
+    explicit Rare(session::ServerSession& its_engine) : engine(its_engine) {}
+    ~Rare() { unsubscribe_all(); }
+    Rare(const Rare&) = delete;
+    Rare& operator=(const Rare&) = delete;
+
+    // The place of the subscription to this topic in the list, or that behind the last one.
+    std::unique_ptr<Subscription>& place_of(std::string_view topic);
+    void unsubscribe_all();
+
     session::ServerSession& engine;
     std::unique_ptr<Session> with_data;
-    std::string subprotocol;
-    Subscriptions subscriptions;
+    std::unique_ptr<const std::string> subprotocol;
+    std::unique_ptr<Subscription> first;
+    std::uint32_t removals = 0;  // from the list
   };
 
   void on_agreed(std::string_view subprotocol) override;
@@ -74,7 +80,6 @@ class Connection final : public session::SessionData {
   }
   Rare* find_rare() const { return find_rare(handle_); }
   Rare& rare();
-  static Subscriptions::iterator find(Subscriptions& subscriptions, std::string_view topic);
 
   // Both are aligned: a pointer's lowest bit says which of them it leads to.
   static constexpr std::uintptr_t kRareBit = 1;

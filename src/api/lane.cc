@@ -1,5 +1,6 @@
 #include "api/lane.h"
 
+#include "api/subscription.h"
 #include "base/check.h"
 
 namespace fanfare::api {
@@ -10,7 +11,7 @@ thread_local Lane* current_lane = nullptr;
 }  // namespace
 
 Lane::Lane(Core& core, session::LoopServer& server, std::uint32_t index)
-    : core_(core), server_(server), index_(index) {
+    : core_(core), server_(server), index_(index), subscriptions_(sizeof(Subscription)) {
   FANFARE_CHECK(current_lane == nullptr);
   current_lane = this;
 }
@@ -23,20 +24,22 @@ Lane* Lane::current() {
   return current_lane;
 }
 
-void Lane::subscribe_to(std::string_view topic, pubsub::Subscriber& subscriber, pubsub::Ticket& ticket) {
+Lane::NamedTopic& Lane::enter(std::string_view topic) {
   auto found = topics_.find(topic);
   if (found == topics_.end()) {
     found = topics_.emplace(std::string(topic), Topic{.key = {.high = 0, .low = next_key_++}}).first;
   }
   ++found->second.subscribers;
-  ticket = table_.subscribe(found->second.key, subscriber);
+  return *found;
 }
 
-void Lane::unsubscribe_from(std::string_view topic, pubsub::Ticket ticket) {
+pubsub::Ticket Lane::subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber) {
+  return table_.subscribe(topic.second.key, subscriber);
+}
+
+void Lane::leave(NamedTopic& topic, pubsub::Ticket ticket) {
   table_.unsubscribe(ticket);
-  const auto found = topics_.find(topic);
-  FANFARE_CHECK(found != topics_.end());
-  if (--found->second.subscribers == 0) topics_.erase(found);
+  if (--topic.second.subscribers == 0) topics_.erase(topics_.find(topic.first));
 }
 
 void Lane::publish(std::string_view topic, const SharedBytes& frame) {

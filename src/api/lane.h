@@ -6,7 +6,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
+#include "base/block_pool.h"
 #include "base/shared_bytes.h"
 #include "pubsub/topic_table.h"
 #include "session/loop_server.h"
@@ -25,29 +27,35 @@ class Lane {
   // The lane whose thread this is, or null.
   static Lane* current();
 
-  void subscribe_to(std::string_view topic, pubsub::Subscriber& subscriber, pubsub::Ticket& ticket);
-  void unsubscribe_from(std::string_view topic, pubsub::Ticket ticket);
+  // A topic that somebody here listens to: its key is a number, so that no two names can collide.
+  struct Topic {
+    pubsub::TopicKey key;
+    std::uint32_t subscribers = 0;
+  };
+  using NamedTopic = std::pair<const std::string, Topic>;
+
+  // For one subscriber more; it stays in its place until as many have left it.
+  NamedTopic& enter(std::string_view topic);
+  pubsub::Ticket subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber);
+  void leave(NamedTopic& topic, pubsub::Ticket ticket);
   void publish(std::string_view topic, const SharedBytes& frame);
 
   Core& core() const { return core_; }
   session::LoopServer& server() const { return server_; }
   std::uint32_t index() const { return index_; }
+  BlockPool& subscriptions() { return subscriptions_; }  // where they lie
 
  private:
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
-  // Topics that somebody here listens to: their keys are numbers, so that no two names can collide.
-  struct Topic {
-    pubsub::TopicKey key;
-    std::uint32_t subscribers = 0;
-  };
 
   Core& core_;
   session::LoopServer& server_;
   const std::uint32_t index_;
   std::uint64_t next_key_ = 1;
+  BlockPool subscriptions_;
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
 };

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <string>
 
 #include "api/raw_client_for_tests.h"
@@ -120,6 +121,38 @@ TEST(TopicPolicy, TheLaggedHandlerMayLeaveTheTopic) {
   }
   EXPECT_EQ(client.receive().size(), kMessageBytes);  // taken before it left
   EXPECT_EQ(client.receive(), "drained");
+}
+
+TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {
+  Server server({.port = 0, .threads = 1});
+  server.websocket("/", {.message = [&server](Session& session, const Message& message) {
+                     const std::string_view topic = message.text().substr(1);
+                     if (message.text().front() == '+') return session.subscribe(topic);
+                     if (message.text().front() == '-') {
+                       const bool left = session.unsubscribe(topic);
+                       session.send(left ? "left" : "was not there");
+                       return;
+                     }
+                     for (const std::string_view each : {"a", "b", "c", "d"}) server.publish(each, each);
+                     session.send(".");
+                   }});
+  ASSERT_TRUE(server.start());
+  RawClient client(server.port());
+  client.upgrade("/");
+  const auto told = [&client](std::initializer_list<std::string_view> asked) {
+    for (const std::string_view each : asked) client.send(each);
+    client.send("?");
+    std::string all;
+    while (!all.ends_with('.')) all += client.receive();
+    return all;
+  };
+  EXPECT_EQ(told({}), ".");
+  EXPECT_EQ(told({"+a", "+b", "+b", "+c"}), "abc.");
+  EXPECT_EQ(told({"-b"}), "leftac.");
+  EXPECT_EQ(told({"+d", "-a", "-a"}), "leftwas not therecd.");
+  EXPECT_EQ(told({"-d", "+a"}), "leftac.");
+  EXPECT_EQ(told({"-c", "-a"}), "leftleft.");
+  EXPECT_EQ(told({"+b"}), "b.");
 }
 
 }  // namespace
