@@ -114,6 +114,8 @@ struct UringLoop::Ring {
   std::size_t buffer_bytes = 0;
   std::size_t quiet_bytes = 0;                // of each that is shown, while little comes
   std::size_t shown_bytes = 0;                // now
+  unsigned small_shown = 0;                   // still shown with fewer, and before all others
+  bool were_small = false;                    // some of those there were since the last make_room()
   std::vector<std::uint32_t> buffers_filled;  // how far, each
   unsigned buffers_returned = 0;              // since they were last shown to the kernel
   std::size_t bytes_received = 0;             // since forget_unneeded(), in buffers that came back
@@ -168,6 +170,7 @@ struct UringLoop::Ring {
   // `count` of them, a power of two, and `shown` to begin with.
   std::optional<OsError> register_buffers(unsigned count, unsigned shown, std::size_t bytes,
                                           std::uint16_t flags);
+  void make_room();
   void show_more(unsigned how_many);
   void release_buffers() {
     if (buffers != nullptr) ::munmap(buffers, buffers_count * sizeof(io_uring_buf));
@@ -249,6 +252,17 @@ bool UringLoop::Ring::forget_unneeded() {
     forget_pages(buffer_memory, buffers_count * buffer_bytes);
   }
   return quiet;
+}
+
+// First the same buffers, whole; when those were not enough, as many again.
+void UringLoop::Ring::make_room() {
+  if (shown_bytes < buffer_bytes) {
+    shown_bytes = buffer_bytes;
+    small_shown = shown();
+    were_small = true;
+  } else if (!std::exchange(were_small, small_shown > 0)) {
+    show_more(shown());
+  }
 }
 
 void UringLoop::Ring::show_more(unsigned how_many) {
@@ -367,7 +381,7 @@ bool UringLoop::poll(Duration wait) {
 void UringLoop::release_unneeded() {
   for (auto* list : {&starved_, &sending_, &settling_}) fanfare::release_unneeded(*list, most_flushed_);
   const bool quiet = ring_->forget_unneeded();
-  if (quiet && now() - starved_at_ >= kBuffersNeededFor) ring_->shown_bytes = ring_->quiet_bytes;
+  if (quiet) ring_->shown_bytes = ring_->quiet_bytes;
   Loop::release_unneeded();
 }
 
@@ -478,6 +492,7 @@ void UringLoop::received(Stream& stream, Completion completion) {
 
 void UringLoop::buffer_is_free(unsigned index) {
   ring_->bytes_received += ring_->buffers_filled[index];
+  if (ring_->small_shown > 0) --ring_->small_shown;
   const bool is_needed = ring_->shown() <= ring_->shown_min || now() - starved_at_ < kBuffersNeededFor;
   return is_needed ? ring_->give_back(index) : ring_->retire(index);
 }
@@ -485,8 +500,7 @@ void UringLoop::buffer_is_free(unsigned index) {
 void UringLoop::rearm_starved() {
   if (starved_.empty()) return;
   starved_at_ = now();
-  ring_->shown_bytes = ring_->buffer_bytes;
-  ring_->show_more(ring_->shown());
+  ring_->make_room();
   for (Stream* stream : starved_) {
     if (!stream->has(Stream::kClosed)) update_reading(*stream);
   }
