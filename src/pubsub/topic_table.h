@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/pages.h"
 #include "base/shared_bytes.h"
 
 namespace fanfare::pubsub {
@@ -88,8 +89,8 @@ class TopicTable {
 
   struct Topic {
     TopicKey key;
-    std::vector<Subscriber*> subscribers;  // nullptr: left during a delivery, swept when it ends
-    std::vector<std::uint32_t> slots;      // same positions
+    PagesVector<Subscriber*> subscribers;  // nullptr: left during a delivery, swept when it ends
+    PagesVector<std::uint32_t> slots;      // same positions
     std::uint32_t delivering = 0;          // nested publish calls under way
     std::uint32_t left = 0;                // how many nullptr
   };
@@ -107,8 +108,8 @@ class TopicTable {
   std::deque<Topic> topics_;  // a deque: references survive the topics that are added during a delivery
   std::vector<std::uint32_t> free_topics_;
   std::unordered_map<TopicKey, std::uint32_t, TopicKeyHash> by_key_;
-  std::vector<Slot> slots_;
-  std::vector<std::uint32_t> free_slots_;
+  PagesVector<Slot> slots_;
+  PagesVector<std::uint32_t> free_slots_;
   std::size_t live_ = 0;
   Counters counters_;
 };
