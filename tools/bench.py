@@ -205,7 +205,7 @@ class Idle:
     @classmethod
     def bytes_each(cls, server, count, before):
         """At most, in the last second: by then all connections are open, and what was there before them has gone."""
-        load = server.start_load(["-q", "-c", str(count), "--rate", str(count), "-d", "2s"])
+        load = server.start_load(["-q", "-c", str(count), "--rate", str(count), "-d", "4s"])
         seen = []
         while load.poll() is None:
             seen.append((time.monotonic(), server.resident_bytes()))
