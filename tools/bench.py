@@ -5,6 +5,7 @@ What is compared is relative to the base contestant of the same round; the sprea
 """
 
 import argparse
+import contextlib
 import os
 import pathlib
 import resource
@@ -219,11 +220,14 @@ class Idle:
 
 
 class Crowd:
-    """Fifty thousand connections that do nothing, then broadcasts to all of them. A process may have fewer
-    descriptors than that: then it is several servers of each contestant, side by side."""
+    """Fifty thousand connections that do nothing; and as many that listen to a topic, with a broadcast to all of them
+    now and then. A process may have fewer descriptors than that: then it is several servers of each contestant, side
+    by side."""
 
     CONNECTIONS = 50_000
     CACHES = ("TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "request_sock_TCP")
+    SILENT = ["-s", "20", "--rate", "1", "-d", "8s"]
+    BROADCASTS = ["-s", "500", "--broadcast", "--rate", "0.5", "-d", "15s"]
 
     def __init__(self):
         self.name = f"{self.CONNECTIONS:,} idle connections"
@@ -231,45 +235,44 @@ class Crowd:
     def measure(self, bench):
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 1000
         parts = -(-self.CONNECTIONS // limit)
-        results = {}
+        silent, listening = {}, {}
         for one in bench.taking_part("broadcast"):
             if one.name == "npm ws":
                 continue
-            servers = []
             try:
-                for _ in range(parts):
-                    servers.append(one.start("--broadcast"))
-                results[one.name] = self.run(servers, self.CONNECTIONS // parts)
+                silent[one.name] = self.run(one, parts, [], ["-n", "1"], self.SILENT)
+                listening[one.name] = self.run(one, parts, ["--broadcast"], ["-s", "500", "--broadcast"], self.BROADCASTS)
             except Failed as failure:
                 bench.complaints.append(f"{self.name}, {one.name}: {failure}")
-            finally:
-                for server in servers:
-                    server.__exit__()
         shown = f"{self.name} on {parts} servers"
-        bench.add(f"{shown}: RSS of each, at rest", "at most 200 B", results, lambda it: f"{it['at_rest']:,.0f} B")
-        bench.add("- while all get a broadcast", "", results, lambda it: f"{it['at_most']:,.0f} B")
-        bench.add("- kernel's caches, both ends", "", results, lambda it: f"{it['kernel']:,.0f} B")
-        bench.add("- a broadcast to all, p50, ms", "", results, lambda it: f"{it['to_all'] / 1e6:,.0f}")
+        bench.add(f"{shown}: RSS of each", "at most 200 B", silent, lambda it: f"{it['at_rest']:,.0f} B")
+        bench.add("- kernel's caches, both ends", "", silent, lambda it: f"{it['kernel']:,.0f} B")
+        bench.add("- each with a topic, between two broadcasts", "", listening, lambda it: f"{it['at_rest']:,.0f} B")
+        bench.add("- at most, while all get a broadcast", "", listening, lambda it: f"{it['at_most']:,.0f} B")
+        bench.add("- kernel's caches, both ends", "", listening, lambda it: f"{it['kernel']:,.0f} B")
+        bench.add("- a broadcast to all, p50, ms", "", listening, lambda it: f"{it['to_all_ns'] / 1e6:,.0f}")
 
-    def run(self, servers, each):
-        for server in servers:
-            server.load(["-c", "10", "-s", "500", "--broadcast", "-d", "200ms"])  # what the first ones cost once
-        resident, kernel = self.resident(servers), self.kernel_bytes()
-        flags = ["-q", "-c", str(each), "-s", "500", "--broadcast", "--rate", "0.5", "-d", "15s"]
-        loads = [server.start_load(flags) for server in servers]
-        seen = []
-        while any(load.poll() is None for load in loads):
-            seen.append((self.resident(servers), self.kernel_bytes()))
-            time.sleep(0.2)
-        results = [result_of(load) for load in loads]
-        count = each * len(servers)
+    def run(self, contestant, parts, server_flags, warm_up, load_flags):
+        each = self.CONNECTIONS // parts
+        with contextlib.ExitStack() as stack:
+            servers = [stack.enter_context(contestant.start(*server_flags)) for _ in range(parts)]
+            for server in servers:
+                server.load(["-c", "10", *warm_up, "-d", "200ms"])  # what the first ones cost once
+            resident, kernel = self.resident(servers), self.kernel_bytes()
+            loads = [server.start_load(["-q", "-c", str(each), *load_flags]) for server in servers]
+            seen = []
+            while any(load.poll() is None for load in loads):
+                seen.append((self.resident(servers), self.kernel_bytes()))
+                time.sleep(0.2)
+            results = [result_of(load) for load in loads]
+        count = each * parts
         # The end of the run is near, and all connections are there: between two broadcasts they are at rest.
         at_rest = min(size for size, _ in seen[-40:-10])
         return {
             "at_rest": (at_rest - resident) / count,
             "at_most": (max(size for size, _ in seen) - resident) / count,
             "kernel": (max(size for _, size in seen) - kernel) / count,
-            "to_all": max(result["to_all_ns"]["p50"] for result in results),
+            "to_all_ns": max(result.get("to_all_ns", {"p50": 0})["p50"] for result in results),
         }
 
     @staticmethod
