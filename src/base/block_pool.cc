@@ -32,7 +32,8 @@ struct BlockPool::Block {
 
 const std::size_t BlockPool::Block::kHeadBytes = sizeof(Block);
 
-BlockPool::BlockPool(std::size_t slot_bytes) : slot_bytes_(slot_bytes) {
+BlockPool::BlockPool(std::size_t slot_bytes, std::size_t empty_blocks_max)
+    : slot_bytes_(slot_bytes), empty_blocks_max_(empty_blocks_max) {
   FANFARE_CHECK(slot_bytes >= sizeof(FreeSlot) && slot_bytes % kAlignment == 0 &&
                 slot_bytes <= kBlockBytes / 16);
 }
@@ -73,7 +74,7 @@ void BlockPool::give_back(Block& block, void* slot) {
   if (was_full) link(block);
   if (--block.used > 0) return;
   ++empty_blocks_;
-  if (empty_blocks_ > kEmptyBlocksMax) release(block);
+  if (empty_blocks_ > empty_blocks_max_) release(block);
 }
 
 BlockPool::Block& BlockPool::add_block() {

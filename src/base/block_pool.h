@@ -14,12 +14,13 @@ class BlockPool {
  public:
   // Where a slot lies says which block it is in.
   static constexpr std::size_t kBlockBytes = 64 * 1024;
-  // Kept for who comes next.
+  // Kept for who comes next, if nobody says otherwise.
   static constexpr std::size_t kEmptyBlocksMax = 2;
   static constexpr std::size_t kAlignment = 8;
 
-  // Slots of so many bytes, at most a sixteenth of a block.
-  explicit BlockPool(std::size_t slot_bytes);
+  // Slots of so many bytes, at most a sixteenth of a block. Who calls release_empty() now and then may keep more
+  // empty blocks until then: all of them come and go many times a second.
+  explicit BlockPool(std::size_t slot_bytes, std::size_t empty_blocks_max = kEmptyBlocksMax);
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
   // Every slot is back.
@@ -47,6 +48,7 @@ class BlockPool {
   void release(Block& block);
 
   const std::size_t slot_bytes_;
+  const std::size_t empty_blocks_max_;
   Block* roomy_ = nullptr;  // the first of those with a free slot
   std::size_t blocks_ = 0;
   std::size_t empty_blocks_ = 0;

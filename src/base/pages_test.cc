@@ -84,5 +84,16 @@ TEST(BlockPool, KeepsFewEmptyBlocksAndNoneWhenAsked) {
   EXPECT_EQ(pool.blocks(), 0U);
 }
 
+TEST(BlockPool, KeepsAsManyEmptyBlocksAsItIsTold) {
+  BlockPool pool(sizeof(Thing), SIZE_MAX);
+  std::vector<void*> slots;
+  for (int i = 0; i < 20'000; ++i) slots.push_back(pool.take());
+  const std::size_t most = pool.blocks();
+  for (void* slot : slots) BlockPool::give_back(slot);
+  EXPECT_EQ(pool.blocks(), most);
+  pool.release_empty();
+  EXPECT_EQ(pool.blocks(), 0U);
+}
+
 }  // namespace
 }  // namespace fanfare

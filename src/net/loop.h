@@ -154,7 +154,8 @@ class Loop {
   std::uint32_t turn_number_ = 0;
   std::vector<std::uint8_t> dropped_;
   std::unique_ptr<std::uint8_t[]> plain_;  // made with the first TLS stream
-  BlockPool outboxes_{sizeof(Outbox)};
+  // A broadcast takes one for every stream, and gives all of them back.
+  BlockPool outboxes_{sizeof(Outbox), SIZE_MAX};
   PagesVector<Stream*> dirty_;
   PagesVector<Stream*> flushing_;
   PagesVector<Stream*> closing_;
