@@ -18,8 +18,8 @@ class BlockPool {
   static constexpr std::size_t kEmptyBlocksMax = 2;
   static constexpr std::size_t kAlignment = 8;
 
-  // Slots of so many bytes, at most a sixteenth of a block. Who calls release_empty() now and then may keep more
-  // empty blocks until then: all of them come and go many times a second.
+  // Slots of so many bytes, at most a sixteenth of a block. Who calls release_empty() now and then may keep
+  // more empty blocks until then: all of them come and go many times a second.
   explicit BlockPool(std::size_t slot_bytes, std::size_t empty_blocks_max = kEmptyBlocksMax);
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
