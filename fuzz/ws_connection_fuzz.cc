@@ -1,13 +1,16 @@
-// A connection in either role is fed any bytes, whole and in arbitrary pieces: the same events, the same
-// output, the same state, and never more memory than the limits and the bytes that came allow.
+// A connection in either role is fed any bytes, whole and in arbitrary pieces, with and without the shorter
+// way for whole messages: the same events, the same output, the same state, and never more memory than the
+// limits and the bytes that came allow.
 //
 //   byte 0  bit 0 client, bit 1 compression, bit 2 small limits, bit 3 we close first,
 //           bit 4 the real codec
 //   byte 1  seed of the cuts
 //   rest    what the peer sends
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -69,8 +72,21 @@ void describe(const Event& event, std::string& events) {
   events += as_text(event.payload);
 }
 
+// With the shorter way: what sessions do.
+enum class Way : std::uint8_t { plain, with_the_shorter };
+
+std::optional<Event> next_event(Connection& connection, Way way, MutableBytes& input, Output& output) {
+  if (way == Way::with_the_shorter) {
+    const auto message = connection.role() == Role::server
+                             ? connection.next_whole_message<Role::server>(input)
+                             : connection.next_whole_message<Role::client>(input);
+    if (message) return Event{.opcode = message->opcode, .payload = message->payload};
+  }
+  return connection.next(input, output);
+}
+
 template <typename Split>
-Outcome run(std::uint8_t bits, Bytes stream, Split split) {
+Outcome run(std::uint8_t bits, Bytes stream, Way way, Split split) {
   const Limits limits =
       (bits & 4U) != 0 ? Limits{.message_bytes_max = 300, .fragments_max = 4} : kDefaultLimits;
   SeededRandom random(1);
@@ -86,7 +102,7 @@ Outcome run(std::uint8_t bits, Bytes stream, Split split) {
     std::vector<std::uint8_t> piece(stream.begin(), stream.begin() + static_cast<std::ptrdiff_t>(size));
     stream = stream.subspan(size);
     MutableBytes input = piece;
-    while (const auto event = connection.next(input, output)) describe(*event, outcome.events);
+    while (const auto event = next_event(connection, way, input, output)) describe(*event, outcome.events);
     FANFARE_CHECK(input.empty());
     FANFARE_CHECK(is_reading(connection.state()) || connection.buffered_bytes() == 0);
     FANFARE_CHECK(connection.buffered_bytes() <=
@@ -103,12 +119,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size < 2) return 0;
   const std::uint8_t bits = data[0];
   const Bytes stream(data + 2, size - 2);
-  const Outcome whole = run(bits, stream, [](std::size_t left) { return left; });
-  FANFARE_CHECK(run(bits, stream, [](std::size_t) { return std::size_t{1}; }) == whole);
+  const auto all = [](std::size_t left) { return left; };
+  const auto one = [](std::size_t) { return std::size_t{1}; };
   std::minstd_rand random(data[1] + 1U);
-  FANFARE_CHECK(run(bits, stream, [&](std::size_t left) { return 1 + random() % left; }) == whole);
-  FANFARE_CHECK(run(bits, stream, [&](std::size_t left) {
-                  return std::min<std::size_t>(left, 1 + random() % 9);
-                }) == whole);
+  const auto some = [&](std::size_t left) { return 1 + random() % left; };
+  const auto few = [&](std::size_t left) { return std::min<std::size_t>(left, 1 + random() % 9); };
+  const Outcome plain = run(bits, stream, Way::plain, all);
+  FANFARE_CHECK(run(bits, stream, Way::with_the_shorter, all) == plain);
+  FANFARE_CHECK(run(bits, stream, Way::plain, one) == plain);
+  FANFARE_CHECK(run(bits, stream, Way::with_the_shorter, some) == plain);
+  FANFARE_CHECK(run(bits, stream, Way::plain, few) == plain);
   return 0;
 }
