@@ -72,6 +72,7 @@ class Echo {
     }
     const std::string_view bytes(buffer_.get(), static_cast<std::size_t>(got));
     if (!broadcast_) return send(fd, bytes);
+    accept();  // who is connected by now gets it: the load waits for all of them
     for (std::size_t i = members_.size(); i > 0; --i) send(members_[i - 1], bytes);
   }
 
