@@ -178,7 +178,7 @@ class Pace:
 
 class Idle:
     """Resident memory for each of many connections, at most, while each sends a message a second; and what it is
-    after a burst on as many connections that have gone since."""
+    when hardly any sends one, after a burst on as many connections that have gone since."""
 
     LAST_SECONDS = 1.0
 
@@ -193,20 +193,20 @@ class Idle:
                 with one.start_tls(bench.certificate) if self.kind == "tls" else one.start() as server:
                     server.load(["-c", "10", "-n", "1", "-d", "200ms"])  # what the first connections cost once
                     before = server.resident_bytes()
-                    fresh[one.name] = self.bytes_each(server, count, before)
+                    fresh[one.name] = self.bytes_each(server, count, before, rate=count)
                     if not bench.quick:
                         server.load(["-c", str(count), "-n", "4", "-s", "1024", "-d", "2s"])
-                        later[one.name] = self.bytes_each(server, count, before)
+                        later[one.name] = self.bytes_each(server, count, before, rate=1)
             except Failed as failure:
                 bench.complaints.append(f"{self.name}, {one.name}: {failure}")
         bench.add(f"{self.name} ({count:,})", self.goal, fresh, lambda size: f"{size:,.0f} B")
         if later:
-            bench.add("- after a burst of 1 KiB messages", "", later, lambda size: f"{size:,.0f} B")
+            bench.add("- silent, after a burst of 1 KiB messages", self.goal, later, lambda size: f"{size:,.0f} B")
 
     @classmethod
-    def bytes_each(cls, server, count, before):
+    def bytes_each(cls, server, count, before, rate):
         """At most, in the last second: by then all connections are open, and what was there before them has gone."""
-        load = server.start_load(["-q", "-c", str(count), "--rate", str(count), "-d", "4s"])
+        load = server.start_load(["-q", "-c", str(count), "--rate", str(rate), "-d", "4s"])
         seen = []
         while load.poll() is None:
             seen.append((time.monotonic(), server.resident_bytes()))
