@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -138,6 +139,7 @@ int main(int argc, char** argv) {
   const fanfare::bench::EchoProgram program = fanfare::bench::program_of(argc, argv);
   if (program.certificate.empty() || program.broadcast || program.deflate) {
     fanfare::bench::give_up("needs --tls, and knows nothing else");
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to whom may have gone
   }
   fanfare::bench::raise_descriptor_limit();
   SSL_CTX* const context = make_context(program);
