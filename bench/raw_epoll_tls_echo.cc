@@ -139,8 +139,8 @@ int main(int argc, char** argv) {
   const fanfare::bench::EchoProgram program = fanfare::bench::program_of(argc, argv);
   if (program.certificate.empty() || program.broadcast || program.deflate) {
     fanfare::bench::give_up("needs --tls, and knows nothing else");
-    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to whom may have gone
   }
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to whom may have gone
   fanfare::bench::raise_descriptor_limit();
   SSL_CTX* const context = make_context(program);
   const auto listening = fanfare::bench::listen_for_echo(program.where);
