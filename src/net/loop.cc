@@ -42,9 +42,7 @@ Loop::~Loop() {
 }
 
 void Loop::run() {
-  begin_run();
   while (!stopping_.load(std::memory_order_acquire)) turn(Duration::max());
-  end_run();
 }
 
 void Loop::run_once(Duration wait) {

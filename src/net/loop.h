@@ -89,9 +89,6 @@ class Loop {
  protected:
   explicit Loop(const LoopOptions& options);
 
-  // Around run(), on its thread.
-  virtual void begin_run() {}
-  virtual void end_run() {}
   // Waits for the kernel, at most `wait`, and hands out what came: false if nothing did. update_now() after
   // waiting.
   virtual bool poll(Duration wait) = 0;

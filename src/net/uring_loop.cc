@@ -317,6 +317,9 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
   }
   ring->open = true;
+  // Known by a number, it need not be looked up and held for every call. The number is this thread's, and
+  // another one that ends the loop cannot give back its own by it: SINGLE_ISSUER refuses.
+  io_uring_register_ring_fd(&ring->uring);
   const unsigned dense =
       sized_for(options.streams_max / kDenseStreamsForEach, kDenseBuffersMin, kDenseBuffersMax);
   if (ring->register_buffers(dense, kDenseBuffersMin, kDenseBufferBytes, kFillIncrementally)) {
@@ -339,16 +342,6 @@ UringLoop::UringLoop(const LoopOptions& options, std::unique_ptr<Ring> ring)
 
 UringLoop::~UringLoop() {
   close_all();
-}
-
-// Known by a number, the ring need not be looked up and held for every call. The number is the thread's, so
-// it goes before another thread may end the loop: there it could be some other ring's.
-void UringLoop::begin_run() {
-  io_uring_register_ring_fd(&ring_->uring);
-}
-
-void UringLoop::end_run() {
-  io_uring_unregister_ring_fd(&ring_->uring);
 }
 
 bool UringLoop::poll(Duration wait) {

@@ -37,8 +37,6 @@ class UringLoop final : public Loop {
 
   UringLoop(const LoopOptions& options, std::unique_ptr<Ring> ring);
 
-  void begin_run() override;
-  void end_run() override;
   bool poll(Duration wait) override;
   void release_unneeded() override;
   void start(Stream& stream) override;
