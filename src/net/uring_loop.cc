@@ -3,22 +3,19 @@
 #include <fcntl.h>
 #include <liburing.h>
 #include <poll.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstddef>
-#include <cstring>
-#include <optional>
 #include <utility>
 
 #include "base/check.h"
-#include "base/pages.h"
 #include "net/accept_pause.h"
+#include "net/descriptor_table.h"
 #include "net/fetch_ahead.h"
+#include "net/receive_buffers.h"
+#include "net/send_messages.h"
 
 namespace fanfare::net {
 namespace {
@@ -26,35 +23,10 @@ namespace {
 // Submissions collected before the kernel is asked, a stream's receive and its send; more in one turn are
 // submitted in between. And completions for each of them: what finds no room waits in the kernel.
 constexpr std::size_t kSubmissionsMin = 64;
-constexpr std::size_t kSubmissionsMax = 4096;
+constexpr std::size_t kSubmissionsMax = SendMessages::kCountMax;
 constexpr unsigned kCompletionsForEach = 4;
-// The buffer ring, as most kernels since 6.12 fill it: receives lie side by side in large buffers, so what a
-// turn brings is dense in the cache, however many streams it is from. They are filled in turn, so the fewer
-// there are the warmer they stay; when there were not enough the kernel is offered as many again, and when
-// there have been for a while one after the other goes back to the system. A quiet loop shows only the
-// beginning of each.
-constexpr unsigned kDenseBuffersMin = 4;
-constexpr unsigned kDenseBuffersMax = 128;
-constexpr std::size_t kDenseStreamsForEach = 8;  // 16 KiB for each stream
-constexpr std::size_t kDenseBufferBytes = 128 * 1024;
-constexpr Duration kBuffersNeededFor = std::chrono::seconds(10);
-constexpr std::size_t kQuietBufferBytes = 16 * 1024;
-constexpr std::size_t kQuietBytesMax = std::size_t{1} << 20U;  // received between two release_unneeded()
-// And before: a receive takes a whole buffer for as long as its bytes are looked at, so the number is what
-// can arrive between two turns before somebody has to wait. Not a multiple of the cache's ways apart: the
-// first lines of all of them would fight for the same place.
-constexpr unsigned kSparseBuffersMin = 16;
-constexpr unsigned kSparseBuffersMax = 512;
-constexpr std::size_t kSparseBufferBytes = 16 * 1024 + 320;
-constexpr int kBufferGroup = 0;
-// Of the kernel's interface, and newer than the distribution's liburing.
-constexpr std::uint16_t kFillIncrementally = 2;     // IOU_PBUF_RING_INC
-constexpr std::uint32_t kBufferHasMore = 1U << 4U;  // IORING_CQE_F_BUF_MORE
-constexpr std::uint32_t kFeatureOf614 = 1U << 16U;  // IORING_FEAT_RW_ATTR
-// Descriptors below this are registered: the kernel need not look them up and hold them for every send.
-constexpr rlim_t kRegisteredMax = 65'536;
-// Segments of one outbox given to one send.
-constexpr std::size_t kPartsMax = 64;
+// Of the kernel's interface, and newer than the distribution's liburing: IORING_CQE_F_BUF_MORE.
+constexpr std::uint32_t kBufferHasMore = 1U << 4U;
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
 
 // What a completion belongs to: a pointer, and in its low bits which operation.
@@ -79,57 +51,21 @@ Stream& stream_of(std::uint64_t tag) {
   return *static_cast<Stream*>(owner_of(tag));
 }
 
-// The kernel wants powers of two.
-unsigned sized_for(std::size_t wanted, std::size_t least, std::size_t most) {
-  return static_cast<unsigned>(std::bit_ceil(std::clamp(wanted, least, most)));
-}
-
-void* map_memory(std::size_t size) {
-  return ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-}
-
 }  // namespace
 
 struct UringLoop::Ring {
-  // The message headers of sends with several parts; the kernel has copied them once they are submitted.
-  struct Message {
-    msghdr header;
-    std::array<iovec, kPartsMax> parts;
-  };
-  static constexpr std::size_t kMessagesBytes = std::bit_ceil(kSubmissionsMax * sizeof(Message));
-
   io_uring uring{};
   bool open = false;
-  Message* messages = nullptr;  // one for each submission; pages that were never used cost nothing
-  std::size_t messages_used = 0;
   std::uint64_t wakes = 0;
-
-  // The buffers for receives: one memory, cut into `buffers_count` pieces, of which the kernel is shown some
-  // in a ring.
-  io_uring_buf_ring* buffers = nullptr;
-  std::uint8_t* buffer_memory = nullptr;
-  unsigned buffers_count = 0;
-  unsigned shown_min = 0;
-  std::vector<unsigned> buffers_spare;  // not shown
-  std::size_t buffer_bytes = 0;
-  std::size_t quiet_bytes = 0;                // of each that is shown, while little comes
-  std::size_t shown_bytes = 0;                // now
-  unsigned small_shown = 0;                   // still shown with fewer, and before all others
-  bool were_small = false;                    // some of those there were since the last make_room()
-  std::vector<std::uint32_t> buffers_filled;  // how far, each
-  unsigned buffers_returned = 0;              // since they were last shown to the kernel
-  std::size_t bytes_received = 0;             // since forget_unneeded(), in buffers that came back
-
-  int descriptors_max = 0;  // the size of the table of registered descriptors, where each has its own number
+  ReceiveBuffers buffers;
+  SendMessages messages;  // one for each submission
+  DescriptorTable descriptors;
 
   Ring() = default;
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
   ~Ring() {
-    if (messages != nullptr) return_pages(messages, kMessagesBytes);
-    if (!open) return;
-    io_uring_queue_exit(&uring);
-    release_buffers();
+    if (open) io_uring_queue_exit(&uring);
   }
 
   io_uring_sqe* next() {
@@ -142,16 +78,7 @@ struct UringLoop::Ring {
   }
   void submit() {
     io_uring_submit(&uring);
-    messages_used = 0;
-  }
-  void make_descriptor_table(std::uint32_t features);
-  bool register_descriptor(int fd) {
-    return fd < descriptors_max &&
-           io_uring_register_files_update(&uring, static_cast<unsigned>(fd), &fd, 1) == 1;
-  }
-  void unregister_descriptor(int fd) {
-    constexpr int kNone = -1;
-    io_uring_register_files_update(&uring, static_cast<unsigned>(fd), &kNone, 1);
+    messages.submitted();
   }
   // The owner of the completion behind `position` that comes next but one; past the last, of an older one.
   std::uintptr_t later_owner(unsigned position) const {
@@ -159,128 +86,10 @@ struct UringLoop::Ring {
   }
   // The kernel has taken every entry, and every completion it had is in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
-  Message& next_message() {
-    if (messages == nullptr) messages = reinterpret_cast<Message*>(take_pages(kMessagesBytes));
-    FANFARE_CHECK(messages_used < kSubmissionsMax);
-    return messages[messages_used++];
-  }
-
+  bool has_completions() const { return io_uring_cq_ready(&uring) > 0 || io_uring_cq_has_overflow(&uring); }
   // Tries what flush() builds on, with a peer that takes only a part.
   bool reports_short_sends();
-  // `count` of them, a power of two, and `shown` to begin with.
-  std::optional<OsError> register_buffers(unsigned count, unsigned shown, std::size_t bytes,
-                                          std::uint16_t flags);
-  void make_room();
-  void show_more(unsigned how_many);
-  void release_buffers() {
-    if (buffers != nullptr) ::munmap(buffers, buffers_count * sizeof(io_uring_buf));
-    if (buffer_memory != nullptr) ::munmap(buffer_memory, buffers_count * buffer_bytes);
-    buffers = nullptr;
-    buffer_memory = nullptr;
-  }
-  // What a receive put into the buffer its completion names.
-  MutableBytes received(unsigned index, std::size_t size) {
-    const MutableBytes bytes(buffer_memory + index * buffer_bytes + buffers_filled[index], size);
-    buffers_filled[index] += static_cast<std::uint32_t>(size);
-    return bytes;
-  }
-  unsigned shown() const { return buffers_count - static_cast<unsigned>(buffers_spare.size()); }
-  void retire(unsigned index) {
-    ::madvise(buffer_memory + index * buffer_bytes, buffer_bytes, MADV_DONTNEED);
-    buffers_spare.push_back(index);
-  }
-  void give_back(unsigned index) {
-    buffers_filled[index] = 0;
-    io_uring_buf_ring_add(buffers, buffer_memory + index * buffer_bytes, static_cast<unsigned>(shown_bytes),
-                          static_cast<unsigned short>(index), io_uring_buf_ring_mask(buffers_count),
-                          static_cast<int>(buffers_returned));
-    ++buffers_returned;
-  }
-  // The pages of what was not needed since it was called last; the kernel may fill them again. True: little
-  // came.
-  bool forget_unneeded();
-  void show_returned() {
-    if (buffers_returned == 0) return;
-    io_uring_buf_ring_advance(buffers, static_cast<int>(buffers_returned));
-    buffers_returned = 0;
-  }
 };
-
-std::optional<OsError> UringLoop::Ring::register_buffers(unsigned count, unsigned shown, std::size_t bytes,
-                                                         std::uint16_t flags) {
-  buffers_count = count;
-  buffer_bytes = bytes;
-  // Where a receive takes a whole one, nothing is won by less.
-  quiet_bytes = (flags & kFillIncrementally) == 0 ? bytes : kQuietBufferBytes;
-  shown_bytes = quiet_bytes;
-  // Memory is taken page by page as buffers are first used, so a quiet loop costs little.
-  void* memory = map_memory(count * bytes);
-  if (memory == MAP_FAILED) return last_error("mmap");
-  buffer_memory = static_cast<std::uint8_t*>(memory);
-  memory = map_memory(count * sizeof(io_uring_buf));
-  if (memory == MAP_FAILED) return last_error("mmap");
-  buffers = static_cast<io_uring_buf_ring*>(memory);
-  io_uring_buf_reg registration{};
-  registration.ring_addr = reinterpret_cast<std::uintptr_t>(memory);
-  registration.ring_entries = count;
-  registration.bgid = kBufferGroup;
-  // The field after bgid: older headers call it padding.
-  constexpr std::size_t kFlagsAt = offsetof(io_uring_buf_reg, bgid) + sizeof(registration.bgid);
-  std::memcpy(reinterpret_cast<std::uint8_t*>(&registration) + kFlagsAt, &flags, sizeof(flags));
-  if (const int failed = io_uring_register_buf_ring(&uring, &registration, 0); failed < 0) {
-    release_buffers();
-    return OsError{.call = "io_uring_register", .code = -failed, .detail = "buffer ring"};
-  }
-  io_uring_buf_ring_init(buffers);
-  buffers_filled.assign(count, 0);
-  buffers_spare.clear();
-  for (unsigned i = count; i > 0; --i) buffers_spare.push_back(i - 1);
-  shown_min = shown;
-  show_more(shown);
-  return std::nullopt;
-}
-
-bool UringLoop::Ring::forget_unneeded() {
-  if (messages != nullptr) {
-    forget_pages(reinterpret_cast<std::uint8_t*>(messages + messages_used),
-                 kMessagesBytes - messages_used * sizeof(Message));
-  }
-  const bool quiet = std::exchange(bytes_received, 0) < kQuietBytesMax;
-  // Receives happen within our own calls (DEFER_TASKRUN): with every completion handed out, nobody needs what
-  // is in the buffers.
-  if (quiet && io_uring_cq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring)) {
-    forget_pages(buffer_memory, buffers_count * buffer_bytes);
-  }
-  return quiet;
-}
-
-// First the same buffers, whole; when those were not enough, as many again.
-void UringLoop::Ring::make_room() {
-  if (shown_bytes < buffer_bytes) {
-    shown_bytes = buffer_bytes;
-    small_shown = shown();
-    were_small = true;
-  } else if (!std::exchange(were_small, small_shown > 0)) {
-    show_more(shown());
-  }
-}
-
-void UringLoop::Ring::show_more(unsigned how_many) {
-  for (; how_many > 0 && !buffers_spare.empty(); --how_many) {
-    give_back(buffers_spare.back());
-    buffers_spare.pop_back();
-  }
-  show_returned();
-}
-
-// Before 6.14 a descriptor that is taken out of the table stays open until every operation that began before
-// has ended, those of others, too: a connection could not be closed while a neighbour listens.
-void UringLoop::Ring::make_descriptor_table(std::uint32_t features) {
-  rlimit limit{};
-  if ((features & kFeatureOf614) == 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const auto size = static_cast<unsigned>(std::min(limit.rlim_cur, kRegisteredMax));
-  if (io_uring_register_files_sparse(&uring, size) == 0) descriptors_max = static_cast<int>(size);
-}
 
 bool UringLoop::Ring::reports_short_sends() {
   std::array<int, 2> ends{};
@@ -311,7 +120,8 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   io_uring_params params{};
   params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
                  IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
-  const unsigned submissions = sized_for(2 * options.streams_max, kSubmissionsMin, kSubmissionsMax);
+  const auto submissions = static_cast<unsigned>(
+      std::clamp(2 * options.streams_max, kSubmissionsMin, kSubmissionsMax));  // the kernel rounds up
   params.cq_entries = kCompletionsForEach * submissions;
   if (const int failed = io_uring_queue_init_params(submissions, &ring->uring, &params); failed < 0) {
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
@@ -320,18 +130,13 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   // Known by a number, it need not be looked up and held for every call. The number is this thread's, and
   // another one that ends the loop cannot give back its own by it: SINGLE_ISSUER refuses.
   io_uring_register_ring_fd(&ring->uring);
-  const unsigned dense =
-      sized_for(options.streams_max / kDenseStreamsForEach, kDenseBuffersMin, kDenseBuffersMax);
-  if (ring->register_buffers(dense, kDenseBuffersMin, kDenseBufferBytes, kFillIncrementally)) {
-    const unsigned sparse = sized_for(options.streams_max, kSparseBuffersMin, kSparseBuffersMax);
-    if (auto failed = ring->register_buffers(sparse, sparse, kSparseBufferBytes, 0)) {
-      return std::unexpected(*std::move(failed));
-    }
+  if (auto failed = ring->buffers.attach(ring->uring, options.streams_max)) {
+    return std::unexpected(*std::move(failed));
   }
   if (!ring->reports_short_sends()) {
     return std::unexpected(OsError{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"});
   }
-  ring->make_descriptor_table(params.features);
+  ring->descriptors.attach(ring->uring, params.features);
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
   loop->arm_wake();
   return loop;
@@ -354,7 +159,7 @@ bool UringLoop::poll(Duration wait) {
     __kernel_timespec time{.tv_sec = seconds.count(), .tv_nsec = (bounded - seconds).count()};
     io_uring_submit_and_wait_timeout(&ring_->uring, &first, 1, &time, nullptr);
   }
-  ring_->messages_used = 0;
+  ring_->messages.submitted();
   update_now();
   settle_sends();
   unsigned head = 0;
@@ -366,15 +171,17 @@ bool UringLoop::poll(Duration wait) {
     handle(entry->user_data, {.result = entry->res, .flags = entry->flags});
   }
   io_uring_cq_advance(&ring_->uring, count);
-  ring_->show_returned();
+  ring_->buffers.show_free();
   rearm_starved();
   return count > 0;
 }
 
 void UringLoop::release_unneeded() {
   for (auto* list : {&starved_, &sending_, &settling_}) fanfare::release_unneeded(*list, most_flushed_);
-  const bool quiet = ring_->forget_unneeded();
-  if (quiet) ring_->shown_bytes = ring_->quiet_bytes;
+  ring_->messages.forget_unneeded();
+  // Receives happen within our own calls (DEFER_TASKRUN): with every completion handed out, nobody needs what
+  // is in the buffers.
+  ring_->buffers.forget_unneeded(ring_->has_completions());
   Loop::release_unneeded();
 }
 
@@ -416,7 +223,7 @@ void UringLoop::start(Stream& stream) {
   // On a non-blocking socket the kernel would answer EAGAIN instead of waiting for us.
   const int flags = ::fcntl(stream.fd_, F_GETFL);
   if ((flags & O_NONBLOCK) != 0) ::fcntl(stream.fd_, F_SETFL, flags & ~O_NONBLOCK);
-  if (ring_->register_descriptor(stream.fd_)) stream.set(Stream::kRegistered);
+  if (ring_->descriptors.add(stream.fd_)) stream.set(Stream::kRegistered);
   if (!stream.has(Stream::kConnecting)) return arm_receive(stream);
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_poll_add(entry, stream.fd_, POLLOUT);
@@ -434,7 +241,7 @@ void UringLoop::arm_receive(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_recv_multishot(entry, stream.fd_, nullptr, 0, 0);
   entry->flags |= IOSQE_BUFFER_SELECT;
-  entry->buf_group = kBufferGroup;
+  entry->buf_group = ReceiveBuffers::kGroup;
   begin(*entry, stream, tag_of(stream, Operation::receive));
   stream.set(Stream::kReadArmed);
 }
@@ -465,8 +272,8 @@ void UringLoop::received(Stream& stream, Completion completion) {
   if (over) stream.unset(Stream::kReadArmed);
   if (completion.result > 0) {
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
-    deliver(stream, ring_->received(buffer, static_cast<std::size_t>(completion.result)));
-    if ((completion.flags & kBufferHasMore) == 0) buffer_is_free(buffer);
+    deliver(stream, ring_->buffers.received(buffer, static_cast<std::size_t>(completion.result)));
+    if ((completion.flags & kBufferHasMore) == 0) ring_->buffers.is_free(buffer, now());
   } else if (completion.result == 0) {
     delivered_end(stream);
   } else if (completion.result == -ENOBUFS) {
@@ -483,17 +290,9 @@ void UringLoop::received(Stream& stream, Completion completion) {
   operation_over(stream);
 }
 
-void UringLoop::buffer_is_free(unsigned index) {
-  ring_->bytes_received += ring_->buffers_filled[index];
-  if (ring_->small_shown > 0) --ring_->small_shown;
-  const bool is_needed = ring_->shown() <= ring_->shown_min || now() - starved_at_ < kBuffersNeededFor;
-  return is_needed ? ring_->give_back(index) : ring_->retire(index);
-}
-
 void UringLoop::rearm_starved() {
   if (starved_.empty()) return;
-  starved_at_ = now();
-  ring_->make_room();
+  ring_->buffers.make_room(now());
   for (Stream* stream : starved_) {
     if (!stream->has(Stream::kClosed)) update_reading(*stream);
   }
@@ -508,7 +307,7 @@ void UringLoop::flush(Stream& stream) {
   if (stream.has(Stream::kSendInFlight)) return;
   if (stream.outbox_ == nullptr || stream.outbox_->empty()) return drained(stream);
   Outbox& outbox = *stream.outbox_;
-  std::array<iovec, kPartsMax> parts;
+  std::array<iovec, SendMessages::kPartsMax> parts;
   const std::size_t count = outbox.gather(parts);
   outbox.in_flight = {};
   io_uring_sqe* entry = ring_->next();
@@ -516,7 +315,7 @@ void UringLoop::flush(Stream& stream) {
     outbox.in_flight.bytes = parts[0].iov_len;
     io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, parts[0].iov_len, kSendFlags);
   } else {
-    Ring::Message& message = ring_->next_message();
+    SendMessages::Message& message = ring_->messages.next();
     for (std::size_t i = 0; i < count; ++i) {
       message.parts[i] = parts[i];
       outbox.in_flight.bytes += parts[i].iov_len;
@@ -631,7 +430,7 @@ void UringLoop::connect_over(Stream& stream, Completion completion) {
 
 // The table has the descriptor open, too, which would keep the FIN from being sent.
 void UringLoop::let_go(Stream& stream) {
-  if (stream.has(Stream::kRegistered)) ring_->unregister_descriptor(stream.fd_);
+  if (stream.has(Stream::kRegistered)) ring_->descriptors.remove(stream.fd_);
   finish_close(stream);
 }
 
@@ -672,7 +471,7 @@ void UringLoop::stop_listening(ListenerId id) {
   // The kernel gives up the accept in here, and with the descriptor the socket goes at once, not with the
   // next turn: there may be none.
   io_uring_submit_and_get_events(&ring_->uring);
-  ring_->messages_used = 0;
+  ring_->messages.submitted();
   listener.descriptor = Descriptor();
 }
 

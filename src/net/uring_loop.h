@@ -63,14 +63,12 @@ class UringLoop final : public Loop {
   void cancel(std::uint64_t tag);
   void let_go(Stream& stream);
   void operation_over(Stream& stream);
-  void buffer_is_free(unsigned index);
   void rearm_starved();
 
   std::unique_ptr<Ring> ring_;
   std::deque<Listener> listeners_;
   // Streams whose receive ended because no buffer was free; armed again when this turn's have come back.
   PagesVector<Stream*> starved_;
-  Instant starved_at_{};           // the last time
   PagesVector<Stream*> sending_;   // submitted, or about to be
   PagesVector<Stream*> settling_;  // those whose outcome is known
 };

@@ -248,7 +248,6 @@ bool ServerSession::upgrade(const http::Request& request) {
     codec = std::make_unique<ws::DeflateCodec>(*accepted->deflate, ws::Role::server,
                                                table().deflate_pool(acceptance.policy->deflate));
   }
-  set_data(nullptr);
   if (acceptance.data != nullptr) acceptance.data->on_agreed(accepted->subprotocol);
   set_data(std::move(acceptance.data));
   open(*acceptance.endpoint, {.role = ws::Role::server,

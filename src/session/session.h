@@ -67,6 +67,7 @@ class Session : public net::Stream {
   Data& data() const {
     return static_cast<Data&>(*data_);
   }
+  // Not before a server has agreed to the upgrade: until then HTTP's own state is there.
   void set_data(std::unique_ptr<SessionData> data) { data_ = std::move(data); }
 
  protected:

@@ -1,0 +1,175 @@
+// With a ring and a socket of their own: how many buffers the kernel is shown, when more, and when fewer.
+
+#include "net/receive_buffers.h"
+
+#include <gtest/gtest.h>
+#include <liburing.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "net/socket.h"
+
+namespace fanfare::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t kSmall = 16 * 1024;
+constexpr std::size_t kWhole = 128 * 1024;
+constexpr std::uint32_t kBufferHasMore = 1U << 4U;
+
+using Shown = std::pair<unsigned, std::size_t>;  // how many, how large
+
+struct Ring : io_uring {
+  Ring() : io_uring{} {
+    EXPECT_EQ(io_uring_queue_init(64, this, IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN), 0);
+  }
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  ~Ring() { io_uring_queue_exit(this); }
+};
+
+class ReceiveBuffersTest : public testing::Test {
+ protected:
+  ReceiveBuffersTest() {
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
+    here_ = Descriptor(ends[0]);
+    peer_ = Descriptor(ends[1]);
+  }
+
+  // False on a kernel that gives each receive a whole buffer.
+  bool attach(std::size_t streams_max) {
+    EXPECT_FALSE(buffers_.attach(ring_, streams_max));
+    return buffers_.shown_bytes() == kSmall;
+  }
+  Shown shown() const { return {buffers_.shown(), buffers_.shown_bytes()}; }
+
+  // All that the kernel was shown is filled before anything is free again, and somebody has waited.
+  Shown receive_until_starved() {
+    while (!turn()) {
+    }
+    free_all();
+    buffers_.make_room(now_);
+    return shown();
+  }
+  void receive(std::size_t bytes) {
+    for (const std::size_t end = received_ + bytes; received_ < end;) {
+      turn();
+      free_all();
+    }
+  }
+
+  ReceiveBuffers buffers_;
+  Ring ring_;  // ends before they do
+  Instant now_{1h};
+
+ private:
+  // True: a receive found no buffer.
+  bool turn() {
+    if (!std::exchange(armed_, true)) arm();
+    // Each byte says where it is.
+    std::string text(60'000, '\0');
+    for (std::size_t i = 0; i < text.size(); ++i) text[i] = byte_at(sent_ + i);
+    const ssize_t taken = ::send(peer_.get(), text.data(), text.size(), MSG_DONTWAIT);
+    if (taken > 0) sent_ += static_cast<std::size_t>(taken);
+    io_uring_submit_and_get_events(&ring_);
+    bool starved = false;
+    io_uring_cqe* completion = nullptr;
+    while (io_uring_peek_cqe(&ring_, &completion) == 0) {
+      received(completion->res, completion->flags);
+      starved = starved || completion->res == -ENOBUFS;
+      io_uring_cqe_seen(&ring_, completion);
+    }
+    return starved;
+  }
+
+  void received(int result, std::uint32_t flags) {
+    if ((flags & IORING_CQE_F_MORE) == 0) armed_ = false;
+    if (result <= 0) return;
+    const unsigned index = flags >> IORING_CQE_BUFFER_SHIFT;
+    std::size_t wrong = 0;
+    for (const std::uint8_t byte : buffers_.received(index, static_cast<std::size_t>(result))) {
+      if (static_cast<char>(byte) != byte_at(received_++)) ++wrong;
+    }
+    EXPECT_EQ(wrong, 0U);
+    if ((flags & kBufferHasMore) == 0) filled_.push_back(index);
+  }
+
+  void free_all() {
+    for (const unsigned index : std::exchange(filled_, {})) buffers_.is_free(index, now_);
+    buffers_.show_free();
+  }
+
+  static char byte_at(std::size_t at) { return static_cast<char>(at % 251); }
+
+  void arm() {
+    io_uring_sqe* entry = io_uring_get_sqe(&ring_);
+    io_uring_prep_recv_multishot(entry, here_.get(), nullptr, 0, 0);
+    entry->flags |= IOSQE_BUFFER_SELECT;
+    entry->buf_group = ReceiveBuffers::kGroup;
+  }
+
+  Descriptor here_;
+  Descriptor peer_;
+  bool armed_ = false;
+  std::size_t sent_ = 0;
+  std::size_t received_ = 0;
+  std::vector<unsigned> filled_;  // and not free yet
+};
+
+constexpr const char* kOldKernel = "this kernel gives each receive a whole buffer";
+
+TEST_F(ReceiveBuffersTest, AreMadeWholeBeforeThereAreMore) {
+  if (!attach(1000)) GTEST_SKIP() << kOldKernel;
+  EXPECT_EQ(shown(), Shown(4, kSmall));
+  EXPECT_EQ(receive_until_starved(), Shown(4, kWhole));
+  // Those that were shown before are still small.
+  EXPECT_EQ(receive_until_starved(), Shown(4, kWhole));
+  EXPECT_EQ(receive_until_starved(), Shown(8, kWhole));
+  EXPECT_EQ(receive_until_starved(), Shown(16, kWhole));
+}
+
+TEST_F(ReceiveBuffersTest, AreAsManyAsTheStreamsCanNeed) {
+  if (!attach(100)) GTEST_SKIP() << kOldKernel;
+  for (int i = 0; i < 6; ++i) receive_until_starved();
+  EXPECT_EQ(shown(), Shown(16, kWhole));
+}
+
+TEST_F(ReceiveBuffersTest, GoBackWhenNobodyHasWaitedForAWhile) {
+  if (!attach(1000)) GTEST_SKIP() << kOldKernel;
+  for (int i = 0; i < 4; ++i) receive_until_starved();
+  ASSERT_EQ(shown(), Shown(16, kWhole));
+  now_ += ReceiveBuffers::kNeededFor - 1ns;
+  receive(12 * kWhole);
+  EXPECT_EQ(buffers_.shown(), 16U);
+  now_ += 1ns;
+  receive(12 * kWhole);
+  EXPECT_EQ(buffers_.shown(), 4U);
+}
+
+TEST_F(ReceiveBuffersTest, AreSmallAgainWhenLittleCame) {
+  if (!attach(1000)) GTEST_SKIP() << kOldKernel;
+  receive_until_starved();
+  receive(2 * 16 * kWhole);
+  buffers_.forget_unneeded(true);
+  EXPECT_EQ(buffers_.shown_bytes(), kWhole);
+  receive(kWhole);
+  buffers_.forget_unneeded(true);
+  EXPECT_EQ(buffers_.shown_bytes(), kSmall);
+}
+
+TEST_F(ReceiveBuffersTest, NothingIsLostWhenTheirPagesGo) {
+  attach(1);
+  for (int i = 0; i < 20; ++i) {
+    receive(10'000);
+    buffers_.forget_unneeded(false);
+  }
+}
+
+}  // namespace
+}  // namespace fanfare::net
