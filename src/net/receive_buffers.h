@@ -26,7 +26,10 @@ namespace fanfare::net {
 
 class ReceiveBuffers {
  public:
-  static constexpr int kGroup = 0;                                  // what receives that take from here name
+  static constexpr int kGroup = 0;  // what receives that take from here name
+  // In a completion's flags: its buffer is not full, and more will come into it. Of the kernel's interface,
+  // and newer than the distribution's liburing: IORING_CQE_F_BUF_MORE.
+  static constexpr std::uint32_t kHasMore = 1U << 4U;
   static constexpr Duration kNeededFor = std::chrono::seconds(10);  // after somebody waited
 
   ReceiveBuffers() = default;

@@ -20,7 +20,6 @@ using namespace std::chrono_literals;
 
 constexpr std::size_t kSmall = 16 * 1024;
 constexpr std::size_t kWhole = 128 * 1024;
-constexpr std::uint32_t kBufferHasMore = 1U << 4U;
 
 using Shown = std::pair<unsigned, std::size_t>;  // how many, how large
 
@@ -97,7 +96,7 @@ class ReceiveBuffersTest : public testing::Test {
       if (static_cast<char>(byte) != byte_at(received_++)) ++wrong;
     }
     EXPECT_EQ(wrong, 0U);
-    if ((flags & kBufferHasMore) == 0) filled_.push_back(index);
+    if ((flags & ReceiveBuffers::kHasMore) == 0) filled_.push_back(index);
   }
 
   void free_all() {
@@ -132,6 +131,16 @@ TEST_F(ReceiveBuffersTest, AreMadeWholeBeforeThereAreMore) {
   EXPECT_EQ(receive_until_starved(), Shown(4, kWhole));
   EXPECT_EQ(receive_until_starved(), Shown(8, kWhole));
   EXPECT_EQ(receive_until_starved(), Shown(16, kWhole));
+}
+
+TEST_F(ReceiveBuffersTest, WhoWaitedWhileSomeWereStillSmallCountsOnce) {
+  if (!attach(1000)) GTEST_SKIP() << kOldKernel;
+  buffers_.make_room(now_);
+  receive(kSmall);
+  buffers_.make_room(now_);
+  EXPECT_EQ(shown(), Shown(4, kWhole));
+  EXPECT_EQ(receive_until_starved(), Shown(4, kWhole));
+  EXPECT_EQ(receive_until_starved(), Shown(8, kWhole));
 }
 
 TEST_F(ReceiveBuffersTest, AreAsManyAsTheStreamsCanNeed) {

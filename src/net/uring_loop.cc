@@ -25,8 +25,6 @@ namespace {
 constexpr std::size_t kSubmissionsMin = 64;
 constexpr std::size_t kSubmissionsMax = SendMessages::kCountMax;
 constexpr unsigned kCompletionsForEach = 4;
-// Of the kernel's interface, and newer than the distribution's liburing: IORING_CQE_F_BUF_MORE.
-constexpr std::uint32_t kBufferHasMore = 1U << 4U;
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
 
 // What a completion belongs to: a pointer, and in its low bits which operation.
@@ -273,7 +271,7 @@ void UringLoop::received(Stream& stream, Completion completion) {
   if (completion.result > 0) {
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
     deliver(stream, ring_->buffers.received(buffer, static_cast<std::size_t>(completion.result)));
-    if ((completion.flags & kBufferHasMore) == 0) ring_->buffers.is_free(buffer, now());
+    if ((completion.flags & ReceiveBuffers::kHasMore) == 0) ring_->buffers.is_free(buffer, now());
   } else if (completion.result == 0) {
     delivered_end(stream);
   } else if (completion.result == -ENOBUFS) {
