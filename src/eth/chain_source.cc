@@ -27,6 +27,7 @@ ChainSource::ChainSource(const ChainSourceOptions& options, Random& random)
 void ChainSource::start(Instant now) {
   now_ = now;
   heads_.start(now);
+  pending_.start(now);
 }
 
 void ChainSource::poll_now(Instant now) {

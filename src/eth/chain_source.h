@@ -37,7 +37,8 @@ struct SyncingChanged {
   std::string result_json;
 };
 using SourceEvent = std::variant<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap,
-                                 PendingHash, PendingBody, SyncingChanged, ReceiptsKnown, ReceiptsMissing>;
+                                 PendingHash, PendingBody, PendingMissed, SyncingChanged, ReceiptsKnown,
+                                 ReceiptsMissing>;
 
 class ChainSource {
  public:
@@ -58,18 +59,21 @@ class ChainSource {
   void set_heads_pushed(bool pushed, Instant now) { heads_.set_pushed(pushed, now); }
   void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
   void saw_pending(std::string_view hash) { pending_.saw_pushed(hash); }
+  // Until every pending transaction is told, as long as the interest says so: take_listening() has the answer.
+  PendingSource::ListenerId await_pending(Instant now) { return pending_.await_listening(now); }
   // The node asked for its head seems to be stuck: asks again, without waiting for it.
   void poll_anew(Instant now);
 
   // What a subscriber has missed since `from`: comes from take_history() under the number returned.
   History::JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
 
-  // To be asked for after each of the above, in this order: an answer of history goes on from the events
-  // taken before it. Calls taken together may be sent as one batch.
+  // To be asked for after each of the above, in this order: the answers go on from the events taken before
+  // them. Calls taken together may be sent as one batch.
   std::vector<SourceEvent> take_events();
+  std::vector<PendingSource::Listening> take_listening() { return pending_.take_listening(); }
   std::vector<History::Answer> take_history();
   std::vector<UpstreamCall> take_calls();
-  // When to call on_timer; empty before start().
+  // When to call on_timer.
   std::optional<Instant> next_timer() const;
 
   const HeadPoller::Status& head_status() const { return heads_.status(); }

@@ -1,5 +1,6 @@
 #include "eth/pending_source.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "jsonrpc/value.h"
@@ -12,46 +13,100 @@ PendingSource::PendingSource(const PendingSourceOptions& options, CallIds& call_
       random_(random),
       backoff_(options.poll_interval, options.backoff_max) {}
 
+void PendingSource::start(Instant now) {
+  started_ = true;
+  if (wanted_ != Wanted::nothing && !pushed_) poll(now);
+}
+
 void PendingSource::set_wanted(Wanted wanted, Instant now) {
   const Wanted before = std::exchange(wanted_, wanted);
-  if (wanted == Wanted::nothing) {
-    poll_call_.reset();
+  if (wanted != Wanted::bodies) {
     body_calls_.clear();
     bodies_waiting_.clear();
-    filter_id_json_.clear();
-    timer_.reset();
-  } else if (before == Wanted::nothing) {
-    baseline_ = true;
-    if (!pushed_) poll(now);
   }
+  if (wanted == Wanted::nothing) {
+    stop_polling();
+    forget_seen();
+    listening_ = false;
+    refuse_listeners("nobody wants pending transactions any more");
+  } else if (before == Wanted::nothing) {
+    if (pushed_) {
+      begin_listening();
+    } else {
+      begin_polling(now);
+    }
+  }
+}
+
+PendingSource::ListenerId PendingSource::await_listening(Instant now) {
+  listeners_.push_back({.id = ++last_listener_, .deadline = now + options_.listen_timeout});
+  if (listening_) {
+    begin_listening();
+  } else if (wanted_ == Wanted::nothing || status_.way == Way::none) {
+    refuse_listeners(status_.last_failure);
+  }
+  return last_listener_;
+}
+
+void PendingSource::begin_listening() {
+  listening_ = true;
+  for (const Listener& listener : std::exchange(listeners_, {}))
+    listening_answers_.push_back({.listener = listener.id, .refusal = {}});
+}
+
+void PendingSource::refuse(const Listener& listener, const std::string& why) {
+  listening_answers_.push_back({.listener = listener.id, .refusal = why.empty() ? "no answer yet" : why});
+}
+
+void PendingSource::refuse_listeners(const std::string& why) {
+  for (const Listener& listener : std::exchange(listeners_, {})) refuse(listener, why);
+}
+
+void PendingSource::miss(std::string_view why, const std::string& detail) {
+  if (!std::exchange(listening_, false)) return;
+  ++status_.missed;
+  forget_seen();
+  events_.emplace_back(PendingMissed{.bodies_only = false, .why = why, .detail = detail});
 }
 
 void PendingSource::set_pushed(bool pushed, Instant now) {
   if (std::exchange(pushed_, pushed) == pushed || wanted_ == Wanted::nothing) return;
-  poll_call_.reset();
-  filter_id_json_.clear();
-  timer_.reset();
-  if (pushed) return;
-  // What was told meanwhile is remembered: of what a pool shows, only that is not new.
-  baseline_ = seen_.empty();
-  poll(now);
+  if (!pushed) {
+    // Polls that have not had their last answer yet go on where they are.
+    if (std::exchange(last_polls_, 0) > 0) return;
+    miss("the node that told of them is out of reach", {});
+    begin_polling(now);
+  } else if (listening_) {
+    // What came after the last answer and before the node began to tell. An answer on its way may be older.
+    last_polls_ = poll_call_ ? 2 : 1;
+    if (!poll_call_) poll(now);
+  } else {
+    stop_polling();
+    begin_listening();
+  }
 }
 
 void PendingSource::saw_pushed(std::string_view hash) {
-  if (!pushed_ || wanted_ == Wanted::nothing || !is_new(hash)) return;
-  events_.emplace_back(PendingHash{std::string(hash)});
-  if (wanted_ == Wanted::bodies) bodies_waiting_.emplace_back(hash);
+  if (!pushed_ || wanted_ == Wanted::nothing) return;
+  saw_hash(hash);
   ask_for_bodies();
 }
 
-std::uint64_t PendingSource::call(std::string_view method, std::string params_json) {
+void PendingSource::saw_hash(std::string_view hash) {
+  if (!is_new(hash)) return;
+  events_.emplace_back(PendingHash{std::string(hash)});
+  if (wanted_ == Wanted::bodies) bodies_waiting_.push_back({.hash = std::string(hash), .attempt = 0});
+}
+
+std::uint64_t PendingSource::call(std::string_view method, std::string params_json, std::uint32_t attempt) {
   ++status_.calls;
   const std::uint64_t id = call_ids_.next();
-  calls_.push_back({.id = id, .method = method, .params_json = std::move(params_json)});
+  calls_.push_back({.id = id, .method = method, .params_json = std::move(params_json), .attempt = attempt});
   return id;
 }
 
 void PendingSource::poll(Instant now) {
+  if (!started_) return;
   timer_ = now + options_.call_timeout;
   switch (status_.way) {
     case Way::filter:
@@ -71,22 +126,50 @@ void PendingSource::poll(Instant now) {
   }
 }
 
+void PendingSource::begin_polling(Instant now) {
+  if (status_.way == Way::none) status_.way = Way::filter;
+  baseline_ = true;
+  poll(now);
+}
+
+void PendingSource::stop_polling() {
+  poll_call_.reset();
+  filter_id_json_.clear();
+  filter_failures_ = 0;
+  last_polls_ = 0;
+  timer_.reset();
+}
+
+std::optional<Instant> PendingSource::next_timer() const {
+  if (listeners_.empty()) return timer_;
+  const Instant deadline = listeners_.front().deadline;
+  return timer_ ? std::min(*timer_, deadline) : deadline;
+}
+
 void PendingSource::on_timer(Instant now) {
+  while (!listeners_.empty() && listeners_.front().deadline <= now) {
+    refuse(listeners_.front(), status_.last_failure);
+    listeners_.pop_front();
+  }
   if (!timer_ || now < *timer_) return;
-  if (poll_call_) {
-    poll_call_.reset();
-    return fail("no answer in time", now);
+  if (std::exchange(poll_call_, std::nullopt)) {
+    return poll_failed(
+        {.kind = CallFailure::Kind::timed_out, .code = 0, .maybe_done = true, .message = "no answer in time"},
+        now);
   }
-  if (status_.way == Way::none) {
-    status_.way = Way::filter;
-    baseline_ = true;
-  }
+  if (status_.way == Way::none) return begin_polling(now);
   poll(now);
 }
 
 void PendingSource::poll_again(Instant now) {
   backoff_.reset();
-  timer_ = now + options_.poll_interval;
+  if (last_polls_ == 0) {
+    timer_ = now + options_.poll_interval;
+  } else if (--last_polls_ == 0) {
+    stop_polling();
+  } else {
+    poll(now);
+  }
 }
 
 void PendingSource::fail(std::string why, Instant now) {
@@ -95,9 +178,44 @@ void PendingSource::fail(std::string why, Instant now) {
   timer_ = now + backoff_.next(random_);
 }
 
-void PendingSource::next_way(std::string why, Instant now) {
+void PendingSource::poll_failed(const CallFailure& failure, Instant now) {
+  const bool has_filter = status_.way == Way::filter && !filter_id_json_.empty();
+  if (failure.kind == CallFailure::Kind::rejected) {
+    // A node that restarted knows no filter any more, nor does one that was not asked for long.
+    return has_filter ? filter_forgotten(failure.message, now) : next_way(failure.message, now);
+  }
+  if (has_filter) {
+    // Asking takes the changes away, whether or not they arrive.
+    if (failure.maybe_done) miss("an answer of the node was lost", failure.message);
+    if (++filter_failures_ >= options_.filter_failures_max) {
+      miss("the node with the filter is out of reach", failure.message);
+      stop_polling();
+      if (pushed_) return begin_listening();
+    }
+  }
+  fail(failure.message, now);
+}
+
+void PendingSource::filter_forgotten(const std::string& why, Instant now) {
+  miss("the node forgot its filter", why);
+  stop_polling();
   ++status_.failures;
-  status_.last_failure = std::move(why);
+  status_.last_failure = why;
+  if (pushed_) return begin_listening();
+  if (now - filter_since_ >= options_.retry_all) short_filters_ = 0;
+  if (++short_filters_ >= options_.short_filters_max) return next_way(why, now);
+  poll(now);
+}
+
+void PendingSource::next_way(const std::string& why, Instant now) {
+  miss("the node does not tell of them any more", why);
+  ++status_.failures;
+  status_.last_failure = why;
+  short_filters_ = 0;
+  if (pushed_) {
+    stop_polling();
+    return begin_listening();
+  }
   baseline_ = true;
   switch (status_.way) {
     case Way::filter:
@@ -110,15 +228,15 @@ void PendingSource::next_way(std::string why, Instant now) {
     case Way::none:
       status_.way = Way::none;
       timer_ = now + options_.retry_all;
-      return;
+      return refuse_listeners(why);
   }
 }
 
 bool PendingSource::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
-  if (const auto body = body_calls_.find(call_id); body != body_calls_.end()) {
-    const std::string hash = std::move(body->second);
-    body_calls_.erase(body);
-    on_body(hash, result ? *result : std::string_view("null"));
+  if (const auto found = body_calls_.find(call_id); found != body_calls_.end()) {
+    Body body = std::move(found->second);
+    body_calls_.erase(found);
+    on_body(std::move(body), result);
     ask_for_bodies();
     return true;
   }
@@ -127,69 +245,80 @@ bool PendingSource::on_reply(std::uint64_t call_id, const CallResult& result, In
   if (result) {
     on_poll_reply(*result, now);
     ask_for_bodies();
-  } else if (result.error().kind != CallFailure::Kind::rejected) {
-    fail(result.error().message, now);
-  } else if (status_.way == Way::filter && !filter_id_json_.empty()) {
-    // The node forgot the filter (it restarted, or we were away too long). Transactions of the time
-    // between are not told by the new one.
-    filter_id_json_.clear();
-    fail(result.error().message, now);
   } else {
-    next_way(result.error().message, now);
+    poll_failed(result.error(), now);
   }
   return true;
 }
 
 void PendingSource::on_poll_reply(std::string_view json, Instant now) {
+  const bool has_filter = !filter_id_json_.empty();
+  bool usable = false;
   switch (status_.way) {
     case Way::filter:
-      if (filter_id_json_.empty()) {
-        if (jsonrpc::kind_of(json) != jsonrpc::Kind::string)
-          return next_way("the node gave no filter id", now);
-        filter_id_json_ = json;
-      } else {
-        for (const std::string_view element : jsonrpc::array_elements(json)) {
-          // Some nodes list whole transactions here.
-          if (jsonrpc::kind_of(element) == jsonrpc::Kind::object) {
-            saw_transaction(element);
-            continue;
-          }
-          const auto hash = jsonrpc::string_value(element);
-          if (!hash || !is_new(*hash)) continue;
-          events_.emplace_back(PendingHash{std::string(*hash)});
-          if (wanted_ == Wanted::bodies) bodies_waiting_.emplace_back(*hash);
-        }
-      }
+      usable = has_filter ? read_changes(json) : read_filter_id(json, now);
       break;
     case Way::txpool:
-      read_pool(json);
+      usable = read_pool(json);
       break;
     case Way::block:
     case Way::none:
-      read_block(json);
+      usable = read_block(json);
       break;
   }
+  if (!usable) {
+    // What a filter had to tell is gone with its answer.
+    return poll_failed({.kind = has_filter ? CallFailure::Kind::unreachable : CallFailure::Kind::rejected,
+                        .code = 0,
+                        .maybe_done = true,
+                        .message = "the node's answer is of no use"},
+                       now);
+  }
+  begin_listening();
   poll_again(now);
 }
 
-void PendingSource::read_pool(std::string_view json) {
+bool PendingSource::read_filter_id(std::string_view json, Instant now) {
+  if (jsonrpc::kind_of(json) != jsonrpc::Kind::string) return false;
+  filter_id_json_ = json;
+  filter_since_ = now;
+  return true;
+}
+
+bool PendingSource::read_changes(std::string_view json) {
+  if (jsonrpc::kind_of(json) != jsonrpc::Kind::array) return false;
+  filter_failures_ = 0;
+  for (const std::string_view element : jsonrpc::array_elements(json)) {
+    // Some nodes list whole transactions here.
+    if (jsonrpc::kind_of(element) == jsonrpc::Kind::object) {
+      saw_transaction(element);
+    } else if (const auto hash = jsonrpc::string_value(element)) {
+      saw_hash(*hash);
+    }
+  }
+  return true;
+}
+
+bool PendingSource::read_pool(std::string_view json) {
   // {"pending": {address: {nonce: transaction}}, "queued": ...}: queued ones cannot be mined yet.
   const auto pending = jsonrpc::member(json, "pending");
-  if (!pending) return;
+  if (!pending) return false;
   for (const jsonrpc::Member& sender : jsonrpc::object_members(*pending)) {
     for (const jsonrpc::Member& transaction : jsonrpc::object_members(sender.value)) {
       saw_transaction(transaction.value);
     }
   }
   baseline_ = false;
+  return true;
 }
 
-void PendingSource::read_block(std::string_view json) {
+bool PendingSource::read_block(std::string_view json) {
   const auto transactions = jsonrpc::member(json, "transactions");
-  if (!transactions) return;
+  if (!transactions) return false;
   for (const std::string_view transaction : jsonrpc::array_elements(*transactions))
     saw_transaction(transaction);
   baseline_ = false;
+  return true;
 }
 
 void PendingSource::saw_transaction(std::string_view transaction_json) {
@@ -216,32 +345,51 @@ bool PendingSource::is_new(std::string_view hash_text) {
   return true;
 }
 
+// Those who come next were told nothing yet, and a chain may begin anew meanwhile.
+void PendingSource::forget_seen() {
+  seen_.clear();
+  seen_order_.clear();
+}
+
 void PendingSource::ask_for_bodies() {
-  while (bodies_waiting_.size() > options_.bodies_waiting_max) {
-    bodies_waiting_.pop_front();
-    ++status_.bodies_lost;
+  if (bodies_waiting_.size() > options_.bodies_waiting_max) {
+    miss_bodies("too many came at once to ask for each", {});
+    while (bodies_waiting_.size() > options_.bodies_waiting_max) {
+      bodies_waiting_.pop_front();
+      ++status_.bodies_lost;
+    }
   }
   while (!bodies_waiting_.empty() && body_calls_.size() < options_.bodies_in_flight_max) {
-    std::string hash = std::move(bodies_waiting_.front());
+    Body body = std::move(bodies_waiting_.front());
     bodies_waiting_.pop_front();
-    const std::uint64_t id = call("eth_getTransactionByHash", "[\"" + hash + "\"]");
-    body_calls_.emplace(id, std::move(hash));
+    const std::uint64_t id = call("eth_getTransactionByHash", "[\"" + body.hash + "\"]", body.attempt);
+    body_calls_.emplace(id, std::move(body));
   }
 }
 
-void PendingSource::on_body(const std::string& hash, std::string_view json) {
-  // A notification is never null: a transaction that was replaced meanwhile is not told whole.
-  if (jsonrpc::kind_of(json) != jsonrpc::Kind::object) {
+void PendingSource::on_body(Body body, const CallResult& result) {
+  if (result && jsonrpc::kind_of(*result) == jsonrpc::Kind::object) {
+    events_.emplace_back(PendingBody{.hash = std::move(body.hash), .transaction_json = std::string(*result)});
+  } else if (++body.attempt < options_.body_attempts_max) {
+    bodies_waiting_.push_back(std::move(body));
+  } else {
+    // A notification is never null: a transaction that was replaced meanwhile is not told whole.
     ++status_.bodies_lost;
-    return;
+    if (!result) miss_bodies("the node did not show one", result.error().message);
   }
-  if (wanted_ == Wanted::bodies) {
-    events_.emplace_back(PendingBody{.hash = hash, .transaction_json = std::string(json)});
-  }
+}
+
+void PendingSource::miss_bodies(std::string_view why, std::string detail) {
+  ++status_.missed;
+  events_.emplace_back(PendingMissed{.bodies_only = true, .why = why, .detail = std::move(detail)});
 }
 
 std::vector<UpstreamCall> PendingSource::take_calls() {
   return std::exchange(calls_, {});
+}
+
+std::vector<PendingSource::Listening> PendingSource::take_listening() {
+  return std::exchange(listening_answers_, {});
 }
 
 std::vector<PendingEvent> PendingSource::take_events() {

@@ -1,80 +1,24 @@
+// The ways to learn of pending transactions, and their bodies.
+
 #include "eth/pending_source.h"
 
 #include <gtest/gtest.h>
 
-#include <functional>
+#include <algorithm>
 #include <string>
+#include <variant>
 #include <vector>
 
-#include "eth/syncing_source.h"
-#include "jsonrpc/value.h"
+#include "eth/pending_world.h"
 
 namespace fanfare::eth {
 namespace {
 
-std::string hash(char digit) {
-  return "0x" + std::string(64, digit);
-}
-std::string transaction(char digit) {
-  return R"({"hash":")" + hash(digit) + R"(","nonce":"0x0"})";
-}
-std::string hashes(const std::string& digits) {
-  std::string json = "[";
-  for (const char digit : digits) json += (json.size() > 1 ? ",\"" : "\"") + hash(digit) + '"';
-  return json + "]";
-}
-
-// What the node answers; "" rejects, "!" is no answer at all.
-using Answers = std::function<std::string(const UpstreamCall&)>;
-
-template <typename Source>
-void answer_all(Source& source, const Answers& answers, Instant now, std::vector<std::string>* methods) {
-  for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
-    for (const UpstreamCall& call : calls) {
-      if (methods != nullptr) methods->emplace_back(call.method);
-      const std::string json = answers(call);
-      if (json == "!") continue;
-      if (json.empty()) {
-        source.on_reply(call.id,
-                        std::unexpected(CallFailure{
-                            .kind = CallFailure::Kind::rejected, .code = -32601, .message = "no"}),
-                        now);
-      } else {
-        source.on_reply(call.id, CallResult(json), now);
-      }
-    }
-  }
-}
-
-struct World {
-  void want(PendingWanted wanted) {
-    source.set_wanted(wanted, now);
-    answer_all(source, answers, now, &methods);
-  }
-  void tick() {
-    now = source.next_timer().value();
-    source.on_timer(now);
-    answer_all(source, answers, now, &methods);
-  }
-  // "a" is hash a; "A" the same transaction whole.
-  std::string take() {
-    std::string text;
-    for (const PendingEvent& event : source.take_events()) {
-      if (const auto* one = std::get_if<PendingHash>(&event)) text += one->hash.at(2);
-      if (const auto* one = std::get_if<PendingBody>(&event)) {
-        EXPECT_EQ(jsonrpc::string_value(jsonrpc::member(one->transaction_json, "hash").value()), one->hash);
-        text += static_cast<char>(one->hash.at(2) - 'a' + 'A');
-      }
-    }
-    return text;
-  }
-  SeededRandom random{1};
-  CallIds ids;
-  PendingSource source{{}, ids, random};
-  Instant now{std::chrono::hours(1)};
-  Answers answers;
-  std::vector<std::string> methods;
-};
+using testing::filter_with;
+using testing::hash;
+using testing::hashes;
+using testing::transaction;
+using World = testing::PendingWorld;
 
 TEST(PendingSource, AsksNothingUntilWanted) {
   World world;
@@ -112,6 +56,7 @@ TEST(PendingSource, BodiesFollowTheirHashesAndAreNeverNull) {
   world.tick();
   EXPECT_EQ(world.take(), "abcAC");
   EXPECT_EQ(world.source.status().bodies_lost, 1U);
+  EXPECT_EQ(std::ranges::count(world.methods, "eth_getTransactionByHash"), 5);  // b's thrice
 }
 
 TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
@@ -124,12 +69,15 @@ TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
   };
   world.want(PendingWanted::hashes);
   world.tick();
+  EXPECT_EQ(world.take(), "a");
   forgot = true;
   world.tick();
   forgot = false;
-  world.tick();
+  EXPECT_EQ(world.take(), "!");
   EXPECT_EQ(filters, 2);
+  EXPECT_EQ(world.listening(), "yes");
   EXPECT_EQ(world.source.status().way, PendingSource::Way::filter);
+  EXPECT_EQ(world.source.status().missed, 1U);
 }
 
 TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
@@ -189,65 +137,50 @@ TEST(PendingSource, NoAnswerIsGivenUpAndNobodyWantingStopsIt) {
   world.want(PendingWanted::hashes);
   world.tick();
   EXPECT_EQ(world.source.status().last_failure, "no answer in time");
+  EXPECT_EQ(world.take(), "");  // nobody was told that anyone listened
   world.want(PendingWanted::nothing);
   EXPECT_FALSE(world.source.next_timer());
 }
 
-TEST(SyncingSource, TellsChangesOnly) {
+TEST(PendingSource, BodiesPastTheLimitAreAHoleForThoseWhoWantThem) {
+  World world;
   SeededRandom random(1);
-  CallIds ids;
-  SyncingSource source({}, ids, random);
-  Instant now{std::chrono::hours(1)};
-  std::string state = "false";
-  const Answers answers = [&](const UpstreamCall&) { return state; };
-  source.set_wanted(true, now);
-  answer_all(source, answers, now, nullptr);
-  const auto tick = [&] {
-    now = source.next_timer().value();
-    source.on_timer(now);
-    answer_all(source, answers, now, nullptr);
-    return source.take_events();
-  };
-  EXPECT_TRUE(tick().empty());
-  state = R"({"currentBlock":"0x1"})";
-  EXPECT_EQ(tick(), std::vector<std::string>{R"({"syncing":true,"status":{"currentBlock":"0x1"}})"});
-  EXPECT_TRUE(tick().empty());
-  state = R"({"currentBlock":"0x2"})";
-  EXPECT_EQ(tick(), std::vector<std::string>{R"({"syncing":true,"status":{"currentBlock":"0x2"}})"});
-  state = "";  // a node that has no such method is not syncing
-  EXPECT_EQ(tick(), std::vector<std::string>{"false"});
-  state = "!";
-  EXPECT_TRUE(tick().empty());
-  EXPECT_TRUE(tick().empty());
-  source.set_wanted(false, now);
-  EXPECT_FALSE(source.next_timer());
+  PendingSource source({.bodies_in_flight_max = 1, .bodies_waiting_max = 2}, world.ids, random);
+  source.start(world.now);
+  source.set_pushed(true, world.now);
+  source.set_wanted(PendingWanted::bodies, world.now);
+  for (const char digit : std::string("abc")) source.saw_pushed(hash(digit));  // one asked for, two wait
+  EXPECT_EQ(source.take_events().size(), 3U);
+  source.saw_pushed(hash('d'));
+  const auto events = source.take_events();
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_TRUE(std::get<PendingMissed>(events[1]).bodies_only);
+  EXPECT_EQ(source.status().bodies_lost, 1U);
 }
 
-TEST(PendingSource, WhileTheNodeTellsByItselfNothingIsPolled) {
+TEST(PendingSource, ABodyThatNoNodeWillShowIsAHole) {
   World world;
-  world.answers = [](const UpstreamCall& call) {
-    return call.method == "txpool_content" ? "{}" : std::string();
+  world.answers = [&](const UpstreamCall& call) {
+    return call.method == "eth_getTransactionByHash" ? std::string() : filter_with(call, "a");
   };
-  world.source.set_pushed(true, world.now);
-  world.want(PendingWanted::hashes);
-  EXPECT_TRUE(world.methods.empty());
-  EXPECT_FALSE(world.source.next_timer());
-  world.source.saw_pushed(hash('a'));
-  world.source.saw_pushed(hash('a'));
-  world.source.saw_pushed("0x12");
-  EXPECT_EQ(world.take(), "a");
-  // It does no longer: what it told is not told again.
-  world.answers = [](const UpstreamCall& call) {
-    if (call.method == "txpool_content") {
-      return R"({"pending":{"0x1":{"0":)" + transaction('a') + R"(,"1":)" + transaction('b') + "}}}";
-    }
-    return std::string();
+  world.want(PendingWanted::bodies);
+  world.tick();
+  EXPECT_EQ(world.take(), "a?");
+  EXPECT_EQ(world.listening(), "yes");
+}
+
+TEST(PendingSource, EachTryForABodyGoesToAnotherNode) {
+  World world;
+  std::vector<std::uint32_t> attempts;
+  world.answers = [&](const UpstreamCall& call) {
+    if (call.method != "eth_getTransactionByHash") return filter_with(call, "a");
+    attempts.push_back(call.attempt);
+    return call.attempt < 2 ? std::string("null") : transaction('a');
   };
-  world.source.set_pushed(false, world.now);
-  answer_all(world.source, world.answers, world.now, &world.methods);
-  EXPECT_EQ(world.methods.back(), "txpool_content");
-  world.source.saw_pushed(hash('c'));
-  EXPECT_FALSE(world.take().contains('a'));
+  world.want(PendingWanted::bodies);
+  world.tick();
+  EXPECT_EQ(world.take(), "aA");
+  EXPECT_EQ(attempts, (std::vector<std::uint32_t>{0, 1, 2}));
 }
 
 }  // namespace

@@ -152,11 +152,20 @@ void SubscriptionManager::drop(ConnectionKey connection_key) {
 }
 
 std::vector<ConnectionKey> SubscriptionManager::connections_without_notices(SubscriptionType type) const {
+  return connections_with_live(
+      [type](const Group& group) { return group.type == type && !group.has_cursors; });
+}
+
+std::vector<ConnectionKey> SubscriptionManager::connections_with_pending_bodies() const {
+  return connections_with_live([](const Group& group) { return group.topic == kPendingBodiesTopic; });
+}
+
+std::vector<ConnectionKey> SubscriptionManager::connections_with_live(
+    const std::function<bool(const Group&)>& fits) const {
   std::vector<ConnectionKey> found;
   for (const auto& [key, connection] : connections_) {
     const bool has = std::ranges::any_of(connection.subscriptions, [&](const Subscription& subscription) {
-      const Group& group = groups_[subscription.group];
-      return group.type == type && !group.has_cursors;
+      return subscription.ticket.generation != 0 && fits(groups_[subscription.group]);
     });
     if (has) found.push_back(key);
   }

@@ -155,6 +155,8 @@ class SubscriptionManager {
   // Who has a live subscription of the type without cursors: such a one cannot be told that it missed
   // something.
   std::vector<ConnectionKey> connections_without_notices(SubscriptionType type) const;
+  // Who has a live subscription to whole pending transactions.
+  std::vector<ConnectionKey> connections_with_pending_bodies() const;
 
   std::size_t connections() const { return connections_.size(); }
   std::size_t subscriptions() const { return total_; }
@@ -197,6 +199,7 @@ class SubscriptionManager {
     std::string_view cursor;  // may be empty
   };
 
+  std::vector<ConnectionKey> connections_with_live(const std::function<bool(const Group&)>& fits) const;
   bool is_live_with_cursor(const Subscription& subscription) const;
   Missing rewind(ConnectionKey connection, Subscription& subscription);
   std::uint32_t group_for(SubscriptionRequest& wanted);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <vector>
@@ -55,6 +56,26 @@ TEST(SubscriptionManager, ANotificationIsExactlyWhatClientsExpect) {
   ASSERT_EQ(client.got.size(), 1U);
   EXPECT_EQ(client.got[0], R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
                                R"(","result":{"number":"0x1"}}})");
+}
+
+TEST(SubscriptionManager, OnlyWhoIsLiveCanMissSomething) {
+  Loop loop;
+  Client waiting;
+  Client hashes;
+  Client bodies;
+  constexpr auto kPending = SubscriptionType::new_pending_transactions;
+  const auto id = loop.manager.subscribe(1, waiting, R"(["newPendingTransactions",true])");
+  ASSERT_TRUE(id);
+  EXPECT_TRUE(loop.manager.connections_without_notices(kPending).empty());
+  EXPECT_TRUE(loop.manager.connections_with_pending_bodies().empty());
+  loop.subscribe(2, hashes, R"(["newPendingTransactions"])");
+  loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
+  auto all = loop.manager.connections_without_notices(kPending);
+  std::ranges::sort(all);
+  EXPECT_EQ(all, (std::vector<ConnectionKey>{2, 3}));
+  EXPECT_EQ(loop.manager.connections_with_pending_bodies(), std::vector<ConnectionKey>{3});
+  loop.manager.activate(1, *id);
+  EXPECT_EQ(loop.manager.connections_with_pending_bodies().size(), 2U);
 }
 
 TEST(SubscriptionManager, AllFirstSubscriptionsShareOneFrame) {

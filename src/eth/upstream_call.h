@@ -35,7 +35,9 @@ struct CallFailure {
     rejected,  // the node answered with an error object
   };
   Kind kind = Kind::unreachable;
-  int code = 0;         // of the error object, when rejected
+  int code = 0;  // of the error object, when rejected
+  // The node may have carried the call out all the same, and its answer got lost on the way.
+  bool maybe_done = false;
   std::string message;  // one line, for the log
 };
 

@@ -18,6 +18,8 @@ eth::CallFailure to_call_failure(const upstream::Failure& failure) {
   const bool timed_out = failure.kind == upstream::FailureKind::timeout;
   return {.kind = timed_out ? eth::CallFailure::Kind::timed_out : eth::CallFailure::Kind::unreachable,
           .code = 0,
+          // A node that says it is asked too much has not done it.
+          .maybe_done = failure.sent && failure.http_status != 429,
           .message = failure.message};
 }
 
@@ -25,7 +27,9 @@ eth::CallFailure to_call_failure(const upstream::Failure& failure) {
 eth::CallResult to_call_result(const upstream::Result& result) {
   if (!result) return std::unexpected(to_call_failure(result.error()));
   const auto answer = jsonrpc::split_response(result->body);
-  if (!answer) return std::unexpected(eth::CallFailure{.message = "the answer is not JSON-RPC"});
+  if (!answer) {
+    return std::unexpected(eth::CallFailure{.maybe_done = true, .message = "the answer is not JSON-RPC"});
+  }
   if (answer->error.empty()) return answer->result;
   const auto error = jsonrpc::read_error(answer->error);
   return std::unexpected(eth::CallFailure{.kind = eth::CallFailure::Kind::rejected,
@@ -60,6 +64,20 @@ void ChainFollower::set_interest(std::size_t loop_index, const eth::Interest& in
 void ChainFollower::resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done) {
   resuming_.emplace(source_.resume(from, needs, executor_.now()), std::move(done));
   if (started_) pump();
+}
+
+void ChainFollower::await_pending(ListenDone done) {
+  listening_.emplace(source_.await_pending(executor_.now()), std::move(done));
+  if (started_) return pump();
+  answer_listeners();
+  arm_timer();
+}
+
+void ChainFollower::answer_listeners() {
+  for (const eth::PendingSource::Listening& answer : source_.take_listening()) {
+    auto waiting = listening_.extract(answer.listener);
+    if (!waiting.empty()) waiting.mapped()(answer.refusal);
+  }
 }
 
 void ChainFollower::hint(std::size_t member, std::string_view header_json) {
@@ -99,6 +117,7 @@ void ChainFollower::saw_pending(std::string_view hash) {
 
 void ChainFollower::pump() {
   if (auto events = source_.take_events(); !events.empty()) told_.events(std::move(events));
+  answer_listeners();
   for (eth::History::Answer& answer : source_.take_history()) {
     auto waiting = resuming_.extract(answer.job);
     if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
@@ -115,7 +134,9 @@ void ChainFollower::arm_timer() {
   if (!due) return;
   timer_ = executor_.call_at(*due, [this] {
     source_.on_timer(executor_.now());
-    pump();
+    if (started_) return pump();
+    answer_listeners();
+    arm_timer();
   });
 }
 
@@ -126,8 +147,10 @@ void ChainFollower::call(const eth::UpstreamCall& next) {
   options.attempt = next.attempt;
   options.head_preferred = next.block;
   options.composable = next.method == "eth_getBlockReceipts";
+  if (next.method == "eth_getFilterChanges") options.member = filter_member_;
   nodes_.backend.call(std::move(request), std::move(options), [this, next](const upstream::Result& result) {
     if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
+    if (result && next.method == "eth_newPendingTransactionFilter") filter_member_ = result->member;
     take(next, result);
   });
 }

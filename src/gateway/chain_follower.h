@@ -66,6 +66,12 @@ class ChainFollower {
   using HistoryDone = std::move_only_function<void(eth::HistoryBatchPtr)>;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 
+  // Until every pending transaction that comes is told, as long as the interest says so. `done` runs once,
+  // after all events that were told before, with why that cannot be, or empty; destroyed unrun with the
+  // follower.
+  using ListenDone = std::move_only_function<void(const std::string& refusal)>;
+  void await_pending(ListenDone done);
+
   // What the node `member` of the pool tells by itself. Its heads are hints: the head is asked for at once,
   // and polled only as often as it takes to notice that hints stay out.
   void hint(std::size_t member, std::string_view header_json);
@@ -77,6 +83,7 @@ class ChainFollower {
 
  private:
   void pump();
+  void answer_listeners();
   void call(const eth::UpstreamCall& call);
   void take(const eth::UpstreamCall& call, const upstream::Result& result);
   bool learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
@@ -95,6 +102,8 @@ class ChainFollower {
   StallLimits stall_;
   eth::ChainSource source_;
   std::unordered_map<eth::History::JobId, HistoryDone> resuming_;
+  std::unordered_map<eth::PendingSource::ListenerId, ListenDone> listening_;
+  std::optional<std::size_t> filter_member_;  // the node that has the source's filter
   bool started_ = false;
   upstream::TimerId timer_;
   upstream::TimerId stall_timer_;

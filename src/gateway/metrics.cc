@@ -47,6 +47,8 @@ enum class Id : std::uint8_t {
   reorg_depth_max,
   backfilled,
   head_gaps,
+  pending_gaps,
+  pending_bodies_lost,
   reads,
   reads_shared,
   cache_hits,
@@ -122,6 +124,10 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Blocks fetched that no poll had shown: of a jump, down to a fork, below the start."},
     {"fanfare_head_gaps_total", "counter", "project, chain_id",
      "Runs of blocks, or logs or receipts of one, that could not be had from the upstreams."},
+    {"fanfare_pending_gaps_total", "counter", "project, chain_id",
+     "Times that pending transactions may have been missed: their subscribers' connections were closed."},
+    {"fanfare_pending_bodies_lost_total", "counter", "project, chain_id",
+     "Pending transactions that no upstream could show whole."},
     {"fanfare_reads_total", "counter", "project, chain_id",
      "Requests that only read and were not answered from the cache."},
     {"fanfare_reads_shared_total", "counter", "project, chain_id",
@@ -277,6 +283,8 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   gauge(Id::reorg_depth_max, labels, cells.reorg_depth_max);
   counter(Id::backfilled, labels, cells.backfilled);
   counter(Id::head_gaps, labels, cells.gaps);
+  counter(Id::pending_gaps, labels, cells.pending_gaps);
+  counter(Id::pending_bodies_lost, labels, cells.pending_bodies_lost);
   counter(Id::reads, labels, cells.reads);
   counter(Id::reads_shared, labels, cells.reads_shared);
   counter(Id::cache_hits, labels, cells.cache_hits);

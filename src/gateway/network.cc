@@ -234,6 +234,12 @@ void Network::note(const eth::SourceEvent& event) {
   } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
     metrics_.gaps.add();
     log::error("receipts_missed", {{"network", name_}, {"block", lost->header->number}});
+  } else if (const auto* pending = std::get_if<eth::PendingMissed>(&event)) {
+    metrics_.pending_gaps.add();
+    log::error("pending_transactions_missed", {{"network", name_},
+                                               {"bodies_only", pending->bodies_only},
+                                               {"reason", pending->why},
+                                               {"detail", pending->detail}});
   }
 }
 
@@ -248,6 +254,9 @@ void Network::update_readiness() {
   metrics_.history_blocks.add(fetched - std::exchange(history_fetches_, fetched));
   const std::uint64_t backfilled = follower_ == nullptr ? 0 : follower_->source().head_status().backfilled;
   metrics_.backfilled.add(backfilled - std::exchange(backfilled_, backfilled));
+  const std::uint64_t bodies_lost =
+      follower_ == nullptr ? 0 : follower_->source().pending_status().bodies_lost;
+  metrics_.pending_bodies_lost.add(bodies_lost - std::exchange(bodies_lost_, bodies_lost));
   if (!following_) return;
   const auto& status = follower_->source().head_status();
   if (status.failures_in_a_row > 0) {

@@ -50,8 +50,10 @@ class Network {
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
   // What a subscriber has missed since `from`. `done` runs once, here, after everything that was published
   // before; it is destroyed unrun with the network.
+  // Likewise `done` of await_pending(), which a subscriber of pending transactions waits for.
   using HistoryDone = ChainFollower::HistoryDone;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
+  void await_pending(ChainFollower::ListenDone done) { follower_->await_pending(std::move(done)); }
 
   // Any thread.
   const std::string& name() const { return name_; }  // "main/1"
@@ -108,6 +110,7 @@ class Network {
   std::vector<bool> pending_wanted_;   // by loop
   std::uint64_t history_fetches_ = 0;  // counted already
   std::uint64_t backfilled_ = 0;       // likewise
+  std::uint64_t bodies_lost_ = 0;      // likewise
   Duration retry_ = std::chrono::milliseconds(250);
 
   std::atomic<std::uint64_t> head_number_ = 0;

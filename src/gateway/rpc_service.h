@@ -112,10 +112,23 @@ class RpcService final : public session::Endpoint {
   void on_close(session::Session& session, const session::CloseInfo& info) override;
 
  private:
+  // To be activated once the answer is queued.
+  struct Subscribed {
+    std::string id;
+    std::size_t item = 0;  // of the job, with the answer
+    // Answered only when the network listens to the nodes' pools: nothing brings back what came before.
+    bool waits = false;
+  };
   struct Incoming {
     ForwardJob job;
-    std::vector<std::string> subscribed;  // ids, to be activated once the answer is queued
-    std::uint32_t open = 0;               // requests that need the node
+    std::vector<Subscribed> subscribed;
+    std::uint32_t open = 0;  // requests that need the node
+    bool waits = false;      // one of `subscribed` does
+  };
+  struct Answered {
+    std::string text;
+    std::vector<Subscribed> subscribed;
+    std::vector<Subscribed> refused;  // after all
   };
 
   struct Told {
@@ -135,8 +148,8 @@ class RpcService final : public session::Endpoint {
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
-  void send_to_node(ForwardJob job, std::move_only_function<void(std::string)> done_on_loop);
-  void reply(session::Session& session, const std::string& text, const std::vector<std::string>& subscribed);
+  void send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop);
+  void reply(session::Session& session, const Answered& answered);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
   void enqueue(std::variant<Told, HistoryAnswer> next);
@@ -155,6 +168,7 @@ class RpcService final : public session::Endpoint {
   void rewind();
   // The connections of those without cursors end.
   void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
+  void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
 
   RpcLimits limits_;
   Context context_;

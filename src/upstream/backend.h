@@ -33,6 +33,8 @@ struct CallOptions {
   std::uint64_t head_min = 0;
   // Members known to have this block are asked before the others; nobody is asked whether it has it.
   std::uint64_t head_preferred = 0;
+  // Only this member of a pool knows what it is about (Reply::member): nobody else is asked.
+  std::optional<std::size_t> member;
   // A node that lacks the method may be asked for the answer's parts instead (receipts_endpoint.h).
   bool composable = false;
   // So many answers to the same question were of no use: a pool begins with another member each time.

@@ -121,9 +121,15 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   next(flight);
 }
 
-// The members that answered the same question before, without use, come last.
+// The members that answered the same question before, without use, come last; where it is about one, the
+// others do not come at all.
 void Pool::Impl::defer_some(Flight& flight) const {
   flight.deferred.resize(members_.size());
+  if (flight.options.member) {
+    flight.tried.assign(members_.size(), true);
+    flight.tried.at(*flight.options.member) = false;
+    return;
+  }
   const std::size_t available = members_.available();
   if (available < 2) return;
   for (std::size_t left = flight.options.attempt % available; left > 0; --left) {

@@ -134,6 +134,18 @@ TEST_F(PoolTest, AWriteFailsOverOnlyWhenNothingWasSent) {
   EXPECT_EQ(nodes[1]->calls, 1);
 }
 
+TEST_F(PoolTest, ACallAboutOneMemberGoesToNobodyElse) {
+  make(3);
+  CallOptions about_b = kRead;
+  about_b.member = 1;
+  EXPECT_EQ(answer(about_b), R"(["b"])");
+  on_worker([&] { nodes[1]->failure = kRefused; });
+  EXPECT_EQ(answer(about_b), "connect");
+  about_b.attempt = 1;
+  EXPECT_EQ(answer(about_b), "connect");
+  EXPECT_EQ(nodes[0]->calls + nodes[2]->calls, 0);
+}
+
 TEST_F(PoolTest, WhatEveryNodeWouldRefuseIsNotAskedTwice) {
   make(2);
   on_worker([&] { nodes[0]->failure = Failure{.kind = FailureKind::http_status, .http_status = 400}; });

@@ -1,0 +1,104 @@
+#pragma once
+// A node as the sources of pending transactions and of the sync state see it in their tests: a function from
+// calls to answers.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "eth/pending_source.h"
+#include "jsonrpc/value.h"
+
+namespace fanfare::eth::testing {
+
+inline std::string hash(char digit) {
+  return "0x" + std::string(64, digit);
+}
+inline std::string transaction(char digit) {
+  return R"({"hash":")" + hash(digit) + R"(","nonce":"0x0"})";
+}
+inline std::string hashes(const std::string& digits) {
+  std::string json = "[";
+  for (const char digit : digits) json += (json.size() > 1 ? ",\"" : "\"") + hash(digit) + '"';
+  return json + "]";
+}
+
+// What the node answers; "" rejects, "!" is no answer at all.
+using Answers = std::function<std::string(const UpstreamCall&)>;
+
+template <typename Source>
+void answer_all(Source& source, const Answers& answers, Instant now, std::vector<std::string>* methods) {
+  for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
+    for (const UpstreamCall& call : calls) {
+      if (methods != nullptr) methods->emplace_back(call.method);
+      const std::string json = answers(call);
+      if (json == "!") continue;
+      if (json.empty()) {
+        source.on_reply(call.id,
+                        std::unexpected(CallFailure{
+                            .kind = CallFailure::Kind::rejected, .code = -32601, .message = "no"}),
+                        now);
+      } else {
+        source.on_reply(call.id, CallResult(json), now);
+      }
+    }
+  }
+}
+
+struct PendingWorld {
+  PendingWorld() { source.start(now); }
+  void want(PendingWanted wanted) {
+    source.set_wanted(wanted, now);
+    answer_all(source, answers, now, &methods);
+  }
+  void tick() {
+    now = source.next_timer().value();
+    source.on_timer(now);
+    answer_all(source, answers, now, &methods);
+  }
+  void push(bool pushed) {
+    source.set_pushed(pushed, now);
+    answer_all(source, answers, now, &methods);
+  }
+  // "yes", why not, or "..." while there is no answer.
+  std::string listening() {
+    const auto listener = source.await_listening(now);
+    return answer_of(listener);
+  }
+  std::string answer_of(PendingSource::ListenerId listener) {
+    for (const PendingSource::Listening& one : source.take_listening()) {
+      if (one.listener == listener) return one.refusal.empty() ? "yes" : one.refusal;
+    }
+    return "...";
+  }
+  // "a" is hash a; "A" the same transaction whole; "!" that hashes may have been missed, "?" that bodies may.
+  std::string take() {
+    std::string text;
+    for (const PendingEvent& event : source.take_events()) {
+      if (const auto* one = std::get_if<PendingHash>(&event)) text += one->hash.at(2);
+      if (const auto* one = std::get_if<PendingMissed>(&event)) text += one->bodies_only ? '?' : '!';
+      if (const auto* one = std::get_if<PendingBody>(&event)) {
+        EXPECT_EQ(jsonrpc::string_value(jsonrpc::member(one->transaction_json, "hash").value()), one->hash);
+        text += static_cast<char>(one->hash.at(2) - 'a' + 'A');
+      }
+    }
+    return text;
+  }
+  SeededRandom random{1};
+  CallIds ids;
+  PendingSource source{{}, ids, random};
+  Instant now{std::chrono::hours(1)};
+  Answers answers;
+  std::vector<std::string> methods;
+};
+
+inline std::string filter_with(const UpstreamCall& call, const std::string& changes) {
+  return call.method == "eth_newPendingTransactionFilter" ? "\"0x1\"" : hashes(changes);
+}
+
+}  // namespace fanfare::eth::testing

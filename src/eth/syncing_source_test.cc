@@ -1,0 +1,50 @@
+// The sync state, asked for while somebody wants it.
+
+#include "eth/syncing_source.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "eth/pending_world.h"
+
+namespace fanfare::eth {
+namespace {
+
+using testing::answer_all;
+using testing::Answers;
+
+TEST(SyncingSource, TellsChangesOnly) {
+  SeededRandom random(1);
+  CallIds ids;
+  SyncingSource source({}, ids, random);
+  Instant now{std::chrono::hours(1)};
+  std::string state = "false";
+  const Answers answers = [&](const UpstreamCall&) { return state; };
+  source.set_wanted(true, now);
+  answer_all(source, answers, now, nullptr);
+  const auto tick = [&] {
+    now = source.next_timer().value();
+    source.on_timer(now);
+    answer_all(source, answers, now, nullptr);
+    return source.take_events();
+  };
+  EXPECT_TRUE(tick().empty());
+  state = R"({"currentBlock":"0x1"})";
+  EXPECT_EQ(tick(), std::vector<std::string>{R"({"syncing":true,"status":{"currentBlock":"0x1"}})"});
+  EXPECT_TRUE(tick().empty());
+  state = R"({"currentBlock":"0x2"})";
+  EXPECT_EQ(tick(), std::vector<std::string>{R"({"syncing":true,"status":{"currentBlock":"0x2"}})"});
+  state = "";  // a node that has no such method is not syncing
+  EXPECT_EQ(tick(), std::vector<std::string>{"false"});
+  state = "!";
+  EXPECT_TRUE(tick().empty());
+  EXPECT_TRUE(tick().empty());
+  source.set_wanted(false, now);
+  EXPECT_FALSE(source.next_timer());
+}
+
+}  // namespace
+}  // namespace fanfare::eth

@@ -1,0 +1,185 @@
+// What the network's source has seen, on its way to the subscribers of one loop.
+
+#include <utility>
+
+#include "gateway/rpc_service.h"
+
+namespace fanfare::gateway {
+namespace {
+
+session::SessionId id_of(eth::ConnectionKey key) {
+  return {.place = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
+}
+
+// Blocks that come closer together than this come as fast as we publish them: it is a jump.
+constexpr Duration kBurst = std::chrono::milliseconds(250);
+
+}  // namespace
+
+void RpcService::publish(Network::Events events, Instant told) {
+  enqueue(Told{.events = std::move(events), .at = told});
+}
+
+void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
+  to_publish_.push_back(std::move(next));
+  // With more than one waiting, the next turn is on its way already.
+  if (to_publish_.size() == 1) publish_next();
+}
+
+void RpcService::publish_next() {
+  for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
+    if (!std::exchange(pause_is_over_, false) && should_pause()) return pause();
+    publish_one();
+    last_published_ = context_.server.loop().now();
+  }
+  if (behind_ == 0) pauses_ = 0;
+  if (!to_publish_.empty()) context_.server.loop().post([this] { publish_next(); });
+  count_changes();
+}
+
+void RpcService::count_changes() {
+  const eth::SubscriptionManager::Counters& now = subscriptions_.counters();
+  metrics().resumes[ResumeOutcome::complete].add(now.resumed - counted_.resumed);
+  metrics().resumes[ResumeOutcome::notice].add(now.resumed_with_notice - counted_.resumed_with_notice);
+  metrics().replayed.add(now.replayed - counted_.replayed);
+  metrics().slow_drops[SlowPolicy::latest].add(now.heads_dropped - counted_.heads_dropped);
+  counted_ = now;
+}
+
+// Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.
+void RpcService::pause() {
+  paused_ = true;
+  ++pauses_;
+  pause_timer_ = context_.server.loop().call_after(limits_.pause, [this] {
+    paused_ = false;
+    pause_is_over_ = true;
+    publish_next();
+  });
+}
+
+void RpcService::publish_one() {
+  if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
+    auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
+    if (missing) ask_history(std::move(*missing));
+    to_publish_.pop_front();
+    return;
+  }
+  const Told& told = std::get<Told>(to_publish_.front());
+  publish((*told.events)[published_of_first_]);
+  if (++published_of_first_ == told.events->size()) {
+    metrics().fan_out.observe(system_clock().now() - told.at);
+    to_publish_.pop_front();
+    published_of_first_ = 0;
+  }
+}
+
+bool RpcService::should_pause() const {
+  if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
+  if (context_.server.loop().now() - last_published_ > kBurst) return false;
+  // Pending transactions come by the thousand all the time: no jump, and no reason to wait for anyone.
+  const auto* told = std::get_if<Told>(&to_publish_.front());
+  return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
+}
+
+void RpcService::caught_up(RpcConnection& connection) {
+  if (!std::exchange(connection.behind_, false) || --behind_ > 0 || !paused_) return;
+  context_.server.loop().cancel(pause_timer_);
+  paused_ = false;
+  context_.server.loop().post([this] { publish_next(); });
+}
+
+void RpcService::publish(const eth::SourceEvent& event) {
+  const auto count = [this](SubscriptionKind kind, std::size_t taken) {
+    metrics().notifications[kind].add(taken);
+  };
+  if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
+    shown_head_ = baseline->header->number;
+    rewind();
+    subscriptions_.note_head(*baseline->header);
+  } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
+    publish_block(*added);
+  } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
+    count(SubscriptionKind::logs, subscriptions_.publish_late_logs(*late->header, *late->logs));
+  } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
+    if (removed->logs) {
+      count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->header, *removed->logs, true));
+    } else {
+      for (auto& missing : subscriptions_.rewind_logs()) ask_history(std::move(missing));
+    }
+    subscriptions_.note_removed(*removed->header);
+  } else if (const auto* hash = std::get_if<eth::PendingHash>(&event)) {
+    count(SubscriptionKind::new_pending_transactions, subscriptions_.publish_pending_hash(hash->hash));
+  } else if (const auto* body = std::get_if<eth::PendingBody>(&event)) {
+    count(SubscriptionKind::new_pending_transactions,
+          subscriptions_.publish_pending_body(body->transaction_json));
+  } else if (const auto* unseen = std::get_if<eth::PendingMissed>(&event)) {
+    const std::string words = "pending transactions may have been missed: " + std::string(unseen->why);
+    close_all(unseen->bodies_only ? subscriptions_.connections_with_pending_bodies()
+                                  : subscriptions_.connections_without_notices(
+                                        eth::SubscriptionType::new_pending_transactions),
+              words);
+  } else if (const auto* syncing = std::get_if<eth::SyncingChanged>(&event)) {
+    count(SubscriptionKind::syncing, subscriptions_.publish_syncing(syncing->result_json));
+  } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
+    const std::string words =
+        "blocks " + std::to_string(gap->first) + " to " + std::to_string(gap->last) + " were missed";
+    close_subscribers(eth::SubscriptionType::new_heads, words);
+    close_subscribers(eth::SubscriptionType::logs, words);
+    close_subscribers(eth::SubscriptionType::transaction_receipts, words);
+  } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
+    const std::uint64_t number = missing->header->number;
+    subscriptions_.publish_missed(eth::SubscriptionType::logs, number, number,
+                                  eth::MissedBecause::unavailable);
+    close_subscribers(eth::SubscriptionType::logs,
+                      "the logs of block " + std::to_string(number) + " were missed");
+  } else if (const auto* receipts = std::get_if<eth::ReceiptsKnown>(&event)) {
+    if (const auto missed = subscriptions_.receipts_missed_before(*receipts->header)) miss_receipts(*missed);
+    count(SubscriptionKind::transaction_receipts,
+          subscriptions_.publish_receipts(*receipts->header, *receipts->receipts));
+  } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
+    const std::uint64_t number = lost->header->number;
+    if (subscriptions_.miss_receipts(*lost->header)) miss_receipts({.first = number, .last = number});
+  } else if (const auto* reorg = std::get_if<eth::Reorg>(&event); reorg != nullptr && reorg->beyond_window) {
+    close_subscribers(eth::SubscriptionType::logs, "a reorg went deeper than the window");
+    close_subscribers(eth::SubscriptionType::transaction_receipts, "a reorg went deeper than the window");
+  }
+}
+
+void RpcService::miss_receipts(const eth::SubscriptionManager::Range& blocks) {
+  subscriptions_.publish_missed(eth::SubscriptionType::transaction_receipts, blocks.first, blocks.last,
+                                eth::MissedBecause::unavailable);
+  std::string words = "the receipts of block " + std::to_string(blocks.first);
+  if (blocks.last > blocks.first) words.append(" to ").append(std::to_string(blocks.last));
+  close_subscribers(eth::SubscriptionType::transaction_receipts, words + " were missed");
+}
+
+void RpcService::publish_block(const eth::BlockAdded& block) {
+  const eth::Header& header = *block.header;
+  shown_head_ = header.number;
+  if (!subscriptions_.is_followed_by(header)) rewind();
+  metrics().notifications[SubscriptionKind::new_heads].add(subscriptions_.publish_head(header));
+  if (block.logs == nullptr) return;
+  const Instant before = system_clock().now();
+  metrics().notifications[SubscriptionKind::logs].add(
+      subscriptions_.publish_logs(header, *block.logs, false));
+  if (subscriptions_.subscriptions(eth::SubscriptionType::logs) > 0) {
+    metrics().match.observe(system_clock().now() - before);
+  }
+  subscriptions_.note_told(header);
+}
+
+// The protocol has no word for "you missed something", and what looks like an unbroken stream must be one: so
+// the stream ends, with the reason, and the client fetches what it missed when it comes back. Who asked for
+// cursors knows our word for it, or is told what lies between.
+void RpcService::close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed) {
+  close_all(subscriptions_.connections_without_notices(type), what_was_missed);
+}
+
+void RpcService::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
+  for (const eth::ConnectionKey key : connections) {
+    session::Session* session = context_.server.sessions().find(id_of(key));
+    if (session != nullptr) session->start_closing(ws::close_code::try_again_later, why);
+  }
+}
+
+}  // namespace fanfare::gateway

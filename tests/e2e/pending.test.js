@@ -1,0 +1,143 @@
+// Pending transactions cannot be asked for again: who has subscribed is told each of them, or that some may
+// lack (decision 0015).
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { startAnvil } from "./support/anvil.js";
+import { atEnd } from "./support/cleanup.js";
+import { metric, startFanfare } from "./support/fanfare.js";
+import { NodeProxy } from "./support/node_proxy.js";
+import { RawSocket } from "./support/raw_socket.js";
+import { until } from "./support/waiting.js";
+
+const FROM = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266"; // anvil's first account
+const FILTER = "eth_newPendingTransactionFilter";
+const failed = ({ id }, message) => JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32000, message } });
+const subscriptions = (fanfare) => metric(fanfare, "fanfare_subscriptions", { type: "newPendingTransactions" });
+
+async function connect(t, fanfare) {
+  const raw = await RawSocket.open(fanfare.ws);
+  atEnd(t, () => raw.destroy());
+  return raw;
+}
+
+const told = async (raw, id) => (await raw.json((message) => message.params?.subscription === id)).params.result;
+const transfer = (anvil) => anvil.ask("eth_sendTransaction", [{ from: FROM, to: FROM, value: "0x1" }]);
+
+test("the answer to eth_subscribe waits for the node to listen, and for nobody else", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  let held = null;
+  const proxy = await NodeProxy.start(t, anvil.url, {
+    answer: (request, respond) => {
+      if (request.method !== FILTER || held) return false;
+      held = () => respond(200, JSON.stringify({ jsonrpc: "2.0", id: request.id, result: proxy.filter }));
+      return true;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--upstream", proxy.url, "--chain-id", "31337"]);
+  const raw = await connect(t, fanfare);
+  raw.sendJson([
+    { jsonrpc: "2.0", id: "batch-1", method: "eth_subscribe", params: ["newPendingTransactions"] },
+    { jsonrpc: "2.0", id: "batch-2", method: "eth_chainId" },
+  ]);
+  raw.sendJson({ jsonrpc: "2.0", id: "alone", method: "eth_subscribe", params: ["newPendingTransactions"] });
+  await until("the node is asked for a filter", () => held);
+  // Two answers of the node later those who wait have none, though others do.
+  for (let i = 0; i < 2; ++i) assert.equal((await raw.ask("eth_getBalance", [FROM, "latest"])).error, undefined);
+  const heads = await raw.subscribe("newHeads");
+  assert.equal(raw.frames.items.length, 0);
+
+  proxy.filter = await anvil.ask(FILTER);
+  const sent = [await transfer(anvil)]; // nobody has been told that anyone listens, and yet it is in the filter
+  held();
+  const alone = (await raw.json(({ id }) => id === "alone")).result;
+  const [first, second] = await raw.json((message) => Array.isArray(message));
+  assert.deepEqual([first.id, second.id, second.result], ["batch-1", "batch-2", "0x7a69"]);
+  assert.notEqual(first.result, alone);
+  sent.push(await transfer(anvil));
+  for (const id of [first.result, alone]) {
+    // Of what was sent after the answer nothing lacks; what came before it may be told, too.
+    let one = await told(raw, id);
+    if (one === sent[0]) one = await told(raw, id);
+    assert.equal(one, sent[1]);
+  }
+  assert.equal(await subscriptions(fanfare), 2);
+  assert.equal((await raw.ask("eth_unsubscribe", [heads])).result, true);
+});
+
+test("a node without any way is no reason to be silent: eth_subscribe fails, with the node's words", async (t) => {
+  const anvil = await startAnvil(t);
+  const proxy = await NodeProxy.start(t, anvil.url, {
+    answer: (request, respond) => {
+      const pending = request.method === FILTER || request.method === "txpool_content" || request.params?.[0] === "pending";
+      if (pending) respond(200, failed(request, "the method is not for you"));
+      return pending;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--upstream", proxy.url, "--chain-id", "31337"]);
+  const raw = await connect(t, fanfare);
+  for (let i = 0; i < 2; ++i) {
+    const { error } = await raw.ask("eth_subscribe", ["newPendingTransactions"]);
+    assert.deepEqual(error, { code: -32603, message: "the upstream does not tell of pending transactions: the method is not for you" });
+  }
+  assert.equal(await subscriptions(fanfare), 0);
+  assert.equal(await metric(fanfare, "fanfare_pending_gaps_total"), 0);
+  // In a batch only the one fails.
+  raw.sendJson(["newPendingTransactions", "newHeads"].map((type, id) => ({ jsonrpc: "2.0", id, method: "eth_subscribe", params: [type] })));
+  const [pending, heads] = await raw.json((message) => Array.isArray(message));
+  assert.equal(pending.error.code, -32603);
+  await anvil.ask("evm_mine");
+  assert.ok((await told(raw, heads.result)).hash);
+});
+
+test("a node that forgets its filter: the streams end with the reason, and begin anew without a hole", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  let forgets = false;
+  const proxy = await NodeProxy.start(t, anvil.url, {
+    answer: (request, respond) => {
+      if (request.method !== "eth_getFilterChanges" || !forgets) return false;
+      forgets = false;
+      respond(200, failed(request, "filter not found"));
+      return true;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--upstream", proxy.url, "--chain-id", "31337"]);
+  const [pending, heads] = [await connect(t, fanfare), await connect(t, fanfare)];
+  const id = await pending.subscribe("newPendingTransactions");
+  await heads.subscribe("newHeads");
+  const first = await transfer(anvil);
+  assert.equal(await told(pending, id), first);
+  forgets = true;
+  const { close, reason } = await pending.closed();
+  assert.deepEqual([close, reason], [1013, "pending transactions may have been missed: the node forgot its filter"]);
+  assert.equal(await metric(fanfare, "fanfare_pending_gaps_total"), 1);
+  await fanfare.program.line(/pending_transactions_missed .*"the node forgot its filter" detail="filter not found"/);
+
+  const again = await connect(t, fanfare);
+  const anew = await again.subscribe("newPendingTransactions");
+  const second = await transfer(anvil);
+  assert.equal(await told(again, anew), second);
+  assert.equal((await heads.ask("eth_blockNumber")).error, undefined); // nobody else lost anything
+});
+
+test("a node behind WebSocket that goes away ends the streams it fed", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  const fanfare = await startFanfare(t, ["--upstream", anvil.url.replace("http", "ws"), "--chain-id", "31337"]);
+  const raw = await connect(t, fanfare);
+  const id = await raw.subscribe("newPendingTransactions");
+  const sent = [];
+  for (let i = 0; i < 20; ++i) sent.push(await transfer(anvil)); // while one way takes over from the other
+  for (const hash of sent) assert.equal(await told(raw, id), hash);
+  await anvil.program.stop("SIGKILL");
+  const { close, reason } = await raw.closed();
+  assert.equal(close, 1013);
+  assert.match(reason, /^pending transactions may have been missed: the node /);
+  // Who comes while there is no node waits for it, as long as its time allows.
+  const waiting = await connect(t, fanfare);
+  const subscribed = until("a subscription", async () => (await waiting.ask("eth_subscribe", ["newPendingTransactions"])).result);
+  const back = await startAnvil(t, ["--no-mining"], { port: anvil.port });
+  const anew = await subscribed;
+  const hash = await transfer(back);
+  assert.equal(hash, sent[0]); // the new chain begins as the old one did, and its first hash is news
+  assert.equal(await told(waiting, anew), hash);
+});
