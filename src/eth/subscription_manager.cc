@@ -113,19 +113,26 @@ std::expected<bool, RpcError> SubscriptionManager::unsubscribe(ConnectionKey con
   const auto text = jsonrpc::string_copy(*first);
   if (!text) return error(kInvalidParams, "the subscription id must be a string");
   const auto id = parse_subscription_id(*text);
+  if (!id || !remove(connection_key, *id)) return error(kServerError, "subscription not found");
+  ++counters_.unsubscribed;
+  return true;
+}
+
+void SubscriptionManager::withdraw(ConnectionKey connection, std::string_view id_text) {
+  const auto id = parse_subscription_id(id_text);
+  if (id && remove(connection, *id)) ++counters_.refused;
+}
+
+bool SubscriptionManager::remove(ConnectionKey connection_key, const SubscriptionId& id) {
   const auto connection = connections_.find(connection_key);
-  if (id && connection != connections_.end()) {
-    auto& all = connection->second.subscriptions;
-    const auto subscription = find(connection->second, *id);
-    if (subscription != all.end()) {
-      release(*subscription);
-      all.erase(subscription);
-      if (all.empty()) connections_.erase(connection);
-      ++counters_.unsubscribed;
-      return true;
-    }
-  }
-  return error(kServerError, "subscription not found");
+  if (connection == connections_.end()) return false;
+  auto& all = connection->second.subscriptions;
+  const auto subscription = find(connection->second, id);
+  if (subscription == all.end()) return false;
+  release(*subscription);
+  all.erase(subscription);
+  if (all.empty()) connections_.erase(connection);
+  return true;
 }
 
 std::vector<SubscriptionManager::Subscription>::iterator SubscriptionManager::find(Connection& connection,

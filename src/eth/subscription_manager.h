@@ -64,7 +64,7 @@ class SubscriptionManager {
     std::uint64_t subscribed = 0;
     std::uint64_t unsubscribed = 0;  // by request
     std::uint64_t dropped = 0;       // with their connection
-    std::uint64_t refused = 0;       // any error of subscribe()
+    std::uint64_t refused = 0;       // any error of subscribe(), or withdrawn
     std::uint64_t encoded = 0;       // frames made
     std::uint64_t delivered = 0;     // frames handed to subscribers
     std::uint64_t replayed = 0;      // frames made for one who comes back
@@ -111,6 +111,9 @@ class SubscriptionManager {
 
   // True, or an error: -32602 bad parameters, -32000 no such subscription of this connection.
   std::expected<bool, RpcError> unsubscribe(ConnectionKey connection, std::string_view params_json);
+
+  // What subscribe() gave is refused after all: for whom activate() was not called.
+  void withdraw(ConnectionKey connection, std::string_view id);
 
   // The connection is gone, or about to be: forgets all of its subscriptions. May be called from deliver().
   void drop(ConnectionKey connection);
@@ -204,6 +207,7 @@ class SubscriptionManager {
   Missing rewind(ConnectionKey connection, Subscription& subscription);
   std::uint32_t group_for(SubscriptionRequest& wanted);
   void release(const Subscription& subscription);
+  bool remove(ConnectionKey connection, const SubscriptionId& id);
   std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);
   Subscription* find(ConnectionKey connection, const SubscriptionId& id);
   Replay::Filters filters_of(const Subscription& subscription) const;

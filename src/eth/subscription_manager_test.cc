@@ -78,6 +78,22 @@ TEST(SubscriptionManager, OnlyWhoIsLiveCanMissSomething) {
   EXPECT_EQ(loop.manager.connections_with_pending_bodies().size(), 2U);
 }
 
+TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
+  Loop loop;
+  Client client;
+  const auto id = loop.manager.subscribe(1, client, R"(["newPendingTransactions"])");
+  ASSERT_TRUE(id);
+  loop.manager.withdraw(2, *id);  // another's
+  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
+  loop.manager.withdraw(1, *id);
+  loop.manager.withdraw(1, *id);
+  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::nothing);
+  EXPECT_EQ(loop.manager.subscriptions(), 0U);
+  EXPECT_EQ(loop.manager.counters().refused, 1U);
+  EXPECT_FALSE(loop.manager.activate(1, *id));
+  EXPECT_EQ(loop.manager.publish_pending_hash("0x1"), 0U);
+}
+
 TEST(SubscriptionManager, AllFirstSubscriptionsShareOneFrame) {
   Loop loop;
   std::vector<Client> clients(50);

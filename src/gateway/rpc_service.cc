@@ -286,7 +286,7 @@ void RpcService::reply(session::Session& session, const Answered& answered) {
     if (auto missing = subscriptions_.activate(key_of(session), one.id)) ask_history(std::move(*missing));
   }
   for (const Subscribed& one : answered.refused) {
-    (void)subscriptions_.unsubscribe(key_of(session), "[\"" + one.id + "\"]");
+    subscriptions_.withdraw(key_of(session), one.id);
   }
   if (!answered.refused.empty()) subscriptions_changed();
 }
