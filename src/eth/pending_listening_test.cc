@@ -202,6 +202,20 @@ TEST(PendingListening, ANodeThatForgotTheFilterWhenItBeganToTellLeavesAHole) {
   EXPECT_FALSE(world.source.next_timer());
 }
 
+TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) {
+  World world;
+  world.answers = [](const UpstreamCall& call) {
+    return call.method == "eth_getFilterChanges" ? std::string("!") : filter_with(call, "");
+  };
+  world.want(PendingWanted::hashes);
+  world.push(true);
+  EXPECT_EQ(world.take(), "");
+  world.tick();  // no answer in time
+  EXPECT_EQ(world.take(), "!");
+  EXPECT_EQ(world.listening(), "yes");
+  EXPECT_FALSE(world.source.next_timer());
+}
+
 // The answers to eth_getFilterChanges that fail so.
 struct FilterFailures : World {
   explicit FilterFailures(CallFailure failure) : failure(std::move(failure)) {
@@ -244,11 +258,13 @@ TEST(PendingListening, AfterTooManyFailuresInARowTheFilterIsGivenUp) {
 
 TEST(PendingListening, AnAnswerThatGotLostMayHaveTakenTheChangesAway) {
   FilterFailures world({.maybe_done = true, .message = "reset"});
+  world.tick();
+  EXPECT_EQ(world.take(), "a");
   world.fail();
   EXPECT_EQ(world.take(), "!");
   EXPECT_EQ(world.listening(), "...");
-  world.tick();  // the same filter
-  EXPECT_EQ(world.take(), "a");
+  world.tick();                  // the same filter
+  EXPECT_EQ(world.take(), "a");  // who listens now was not told
   EXPECT_EQ(world.listening(), "yes");
   EXPECT_EQ(std::ranges::count(world.methods, "eth_newPendingTransactionFilter"), 1);
 }
@@ -273,6 +289,21 @@ TEST(PendingListening, AnAnswerThatIsNoPoolLeadsToTheNextWay) {
   };
   world.want(PendingWanted::hashes);
   EXPECT_EQ(world.source.status().way, PendingSource::Way::none);
+}
+
+TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
+  World world;
+  bool pool = true;
+  world.answers = [&](const UpstreamCall& call) {
+    if (call.method == "eth_getBlockByNumber") return std::string(R"({"transactions":[]})");
+    return call.method == "txpool_content" && pool ? std::string(R"({"pending":{}})") : std::string();
+  };
+  world.want(PendingWanted::hashes);
+  pool = false;
+  world.tick();
+  EXPECT_EQ(world.take(), "!");
+  EXPECT_EQ(world.source.status().way, PendingSource::Way::block);
+  EXPECT_EQ(world.listening(), "yes");
 }
 
 TEST(PendingListening, ANodeThatKeepsForgettingFiltersIsAskedForItsPool) {
@@ -306,8 +337,8 @@ TEST(PendingListening, FiltersThatLastedAreForgottenWithoutConsequence) {
     left = 0;
     world.tick();
     EXPECT_EQ(world.take(), "!");
+    EXPECT_EQ(world.source.status().way, PendingSource::Way::filter);
   }
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::filter);
 }
 
 }  // namespace

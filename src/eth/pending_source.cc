@@ -187,11 +187,11 @@ void PendingSource::poll_failed(const CallFailure& failure, Instant now) {
   if (has_filter) {
     // Asking takes the changes away, whether or not they arrive.
     if (failure.maybe_done) miss("an answer of the node was lost", failure.message);
-    if (++filter_failures_ >= options_.filter_failures_max) {
-      miss("the node with the filter is out of reach", failure.message);
-      stop_polling();
-      if (pushed_) return begin_listening();
-    }
+    const bool give_up = ++filter_failures_ >= options_.filter_failures_max;
+    if (give_up) miss("the node with the filter is out of reach", failure.message);
+    // What is pushed needs no filter: what lacks, lacks.
+    if (give_up || (pushed_ && !listening_)) stop_polling();
+    if (pushed_ && !listening_) return begin_listening();
   }
   fail(failure.message, now);
 }

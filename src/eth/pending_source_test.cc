@@ -117,6 +117,46 @@ TEST(PendingSource, WithoutAPoolThePendingBlockIsCompared) {
                                                      "eth_getBlockByNumber", "eth_getBlockByNumber"}));
 }
 
+TEST(PendingSource, WhoBeginsAnewIsToldAnewAndNothingOfTheTimeBetween) {
+  World world;
+  std::string pool = "a";
+  world.answers = [&](const UpstreamCall& call) {
+    if (call.method != "txpool_content") return std::string();
+    std::string json = R"({"pending":{"0x1":{)";
+    for (const char digit : pool)
+      json += (json.back() == '{' ? "\"" : ",\"") + std::string(1, digit) + "\":" + transaction(digit);
+    return json + "}}}";
+  };
+  world.want(PendingWanted::hashes);
+  pool = "b";
+  world.tick();
+  EXPECT_EQ(world.take(), "b");
+  world.want(PendingWanted::nothing);
+  pool = "c";
+  world.want(PendingWanted::hashes);
+  EXPECT_EQ(world.take(), "");
+  pool = "bc";
+  world.tick();
+  EXPECT_EQ(world.take(), "b");
+}
+
+TEST(PendingSource, BodiesThatNobodyWantsAnyMoreAreNotAskedFor) {
+  World world;
+  world.source.set_pushed(true, world.now);
+  world.want(PendingWanted::bodies);
+  for (std::uint32_t i = 0; i <= PendingSourceOptions{}.bodies_in_flight_max; ++i) {
+    const std::string digits{static_cast<char>('0' + i % 10), static_cast<char>('0' + i / 10)};
+    world.source.saw_pushed("0x" + std::string(62, 'a') + digits);
+  }
+  const auto calls = world.source.take_calls();  // one waits
+  world.want(PendingWanted::hashes);
+  EXPECT_FALSE(world.source.on_reply(calls[0].id, CallResult("{}"), world.now));
+  EXPECT_TRUE(world.source.take_calls().empty());
+  world.want(PendingWanted::bodies);
+  world.source.saw_pushed(hash('b'));
+  EXPECT_EQ(world.source.take_calls().size(), 1U);
+}
+
 TEST(PendingSource, ANodeWithNoWayIsAskedAgainLater) {
   World world;
   world.answers = [](const UpstreamCall&) { return std::string(); };
