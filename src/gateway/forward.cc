@@ -24,7 +24,7 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(std::string)> done)
+             std::move_only_function<void(ForwardJob)> done)
       : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
 
   void start() {
@@ -174,13 +174,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (writes_) reads_->wrote();
   }
   void ended() {
-    if (--outstanding_ == 0) done_(join_answers(job_));
+    if (--outstanding_ == 0) done_(std::move(job_));
   }
 
   upstream::Backend& backend_;
   SharedReads* reads_;
   ForwardJob job_;
-  std::move_only_function<void(std::string)> done_;
+  std::move_only_function<void(ForwardJob)> done_;
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
   bool writes_ = false;
@@ -200,7 +200,7 @@ std::string join_answers(const ForwardJob& job) {
 }
 
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(std::string)> done) {
+             std::move_only_function<void(ForwardJob)> done) {
   std::make_shared<Forwarding>(backend, reads, std::move(job), std::move(done))->start();
 }
 

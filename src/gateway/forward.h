@@ -29,11 +29,11 @@ struct ForwardJob {
 // The answers there are, together: "" if there are none (notifications only).
 std::string join_answers(const ForwardJob& job);
 
-// Calls `done` once with the text to send back; empty when nothing is to be sent (notifications only).
+// Calls `done` once with the job, all its answers in it: join_answers() is the text to send back.
 // `backend` outlives the call. With `reads`, which outlives it too, reads are shared with others and answered
 // from memory where that is right.
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(std::string)> done);
+             std::move_only_function<void(ForwardJob)> done);
 
 // What a caller is told about a call that brought no answer.
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure);

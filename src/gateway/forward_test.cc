@@ -43,7 +43,8 @@ struct Forwarded {
   std::string answer = "(none yet)";
 
   explicit Forwarded(ForwardJob job) {
-    forward(node, nullptr, std::move(job), [this](std::string text) { answer = std::move(text); });
+    forward(node, nullptr, std::move(job),
+            [this](const ForwardJob& answered) { answer = join_answers(answered); });
   }
 };
 

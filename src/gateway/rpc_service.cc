@@ -1,6 +1,7 @@
 #include "gateway/rpc_service.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/log.h"
@@ -249,31 +250,58 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
   subscriptions_changed();
 }
 
+// A message on the worker's thread: what needs the node goes there, and whoever subscribes to pending
+// transactions waits until they are told.
+struct RpcService::Question : std::enable_shared_from_this<Question> {
+  Question(Network& its_network, net::Loop& its_loop, Incoming its_incoming,
+           std::move_only_function<void(Answered)> its_done)
+      : network(its_network), loop(its_loop), incoming(std::move(its_incoming)), done(std::move(its_done)) {}
+
+  // What else the message asks for comes after, as if it had come in a message of its own.
+  void ask() {
+    listen([self = shared_from_this()] {
+      forward(self->network.backend(), &self->network.reads(), std::move(self->incoming.job),
+              [self](ForwardJob job) {
+                self->incoming.job = std::move(job);
+                // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
+                self->listen([self] { self->answer(); });
+              });
+    });
+  }
+  void listen(std::move_only_function<void()> then) {
+    if (!incoming.waits) return then();
+    network.await_pending(
+        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
+          if (!refusal.empty()) self->refuse_all(refusal);
+          then();
+        });
+  }
+  void refuse_all(const std::string& why) {
+    incoming.waits = false;
+    for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
+      if (one.waits) refuse(incoming.job.items[one.item], why);
+      (one.waits ? answered.refused : incoming.subscribed).push_back(std::move(one));
+    }
+  }
+  void answer() {
+    answered.text = join_answers(incoming.job);
+    answered.subscribed = std::move(incoming.subscribed);
+    loop.post(
+        [done = std::move(done), answered = std::move(answered)]() mutable { done(std::move(answered)); });
+  }
+
+  Network& network;
+  net::Loop& loop;
+  Incoming incoming;
+  std::move_only_function<void(Answered)> done;  // on the loop
+  Answered answered;
+};
+
 void RpcService::send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop) {
   // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
-  net::Loop& loop = context_.server.loop();
-  Network& network = context_.network;
-  const bool waits = incoming.waits;
-  auto ask = [&network, &loop, incoming = std::move(incoming),
-              done = std::move(done_on_loop)](const std::string& refusal) mutable {
-    Answered answered;
-    for (Subscribed& one : incoming.subscribed) {
-      const bool refused = one.waits && !refusal.empty();
-      if (refused) refuse(incoming.job.items[one.item], refusal);
-      (refused ? answered.refused : answered.subscribed).push_back(std::move(one));
-    }
-    forward(network.backend(), &network.reads(), std::move(incoming.job),
-            [&loop, done = std::move(done), answered = std::move(answered)](std::string text) mutable {
-              answered.text = std::move(text);
-              loop.post([done = std::move(done), answered = std::move(answered)]() mutable {
-                done(std::move(answered));
-              });
-            });
-  };
-  context_.worker.post([&network, waits, ask = std::move(ask)]() mutable {
-    if (waits) return network.await_pending(std::move(ask));
-    ask("");
-  });
+  auto question = std::make_shared<Question>(context_.network, context_.server.loop(), std::move(incoming),
+                                             std::move(done_on_loop));
+  context_.worker.post([question = std::move(question)] { question->ask(); });
 }
 
 void RpcService::reply(session::Session& session, const Answered& answered) {

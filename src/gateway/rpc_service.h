@@ -131,6 +131,8 @@ class RpcService final : public session::Endpoint {
     std::vector<Subscribed> refused;  // after all
   };
 
+  struct Question;
+
   struct Told {
     Network::Events events;
     Instant at;

@@ -55,7 +55,7 @@ struct SharedReadsTest : ::testing::Test {
     answers.emplace_back("(none yet)");
     const bool batch = items.size() > 1;
     forward(node, &reads, {.items = std::move(items), .batch = batch, .head_min = head_min},
-            [this, index](std::string text) { answers[index] = std::move(text); });
+            [this, index](const ForwardJob& answered) { answers[index] = join_answers(answered); });
     return index;
   }
   std::size_t ask(const std::string& id, const std::string& method, const std::string& params = "[]",

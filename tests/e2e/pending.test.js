@@ -120,6 +120,48 @@ test("a node that forgets its filter: the streams end with the reason, and begin
   assert.equal((await heads.ask("eth_blockNumber")).error, undefined); // nobody else lost anything
 });
 
+test("listening that ends while the rest of a batch is on its way is not promised", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  const held = new Map(); // method -> lets the request go on
+  let forgets = false;
+  const hold = new Set(["eth_call"]);
+  const proxy = await NodeProxy.start(t, anvil.url, {
+    answer: (request, respond) => {
+      if (forgets && request.method === "eth_getFilterChanges") {
+        respond(200, failed(request, "filter not found"));
+      } else if (hold.has(request.method)) {
+        held.set(request.method, () => respond(200, JSON.stringify({ jsonrpc: "2.0", id: request.id, result: proxy.result })));
+      } else {
+        return false;
+      }
+      return true;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--upstream", proxy.url, "--chain-id", "31337"]);
+  const [early, raw] = [await connect(t, fanfare), await connect(t, fanfare)];
+  await early.subscribe("newPendingTransactions");
+  raw.sendJson([
+    { jsonrpc: "2.0", id: 1, method: "eth_subscribe", params: ["newPendingTransactions"] },
+    { jsonrpc: "2.0", id: 2, method: "eth_call", params: [{ to: FROM }, "latest"] },
+  ]);
+  await until("the call is on its way", () => held.has("eth_call"));
+  hold.add(FILTER);
+  forgets = true;
+  assert.equal((await early.closed()).close, 1013);
+  await until("a new filter is asked for", () => held.has(FILTER));
+  proxy.result = "0x";
+  held.get("eth_call")();
+  await until("the call has ended", () => metric(fanfare, "fanfare_upstream_calls_total", { method: "eth_call" }));
+  await raw.ask("eth_getBalance", [FROM, "latest"]);
+  assert.equal(raw.frames.items.length, 0); // nobody listens: no answer yet
+  forgets = false;
+  proxy.result = await anvil.ask(FILTER);
+  held.get(FILTER)();
+  const [{ result: id }] = await raw.json((message) => Array.isArray(message));
+  const hash = await transfer(anvil);
+  assert.equal(await told(raw, id), hash);
+});
+
 test("a node behind WebSocket that goes away ends the streams it fed", async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
   const fanfare = await startFanfare(t, ["--upstream", anvil.url.replace("http", "ws"), "--chain-id", "31337"]);
