@@ -36,9 +36,9 @@ struct ChainSourceOptions {
 struct SyncingChanged {
   std::string result_json;
 };
-using SourceEvent = std::variant<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap,
-                                 PendingHash, PendingBody, PendingMissed, SyncingChanged, ReceiptsKnown,
-                                 ReceiptsMissing>;
+using SourceEvent =
+    std::variant<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap, PendingHash,
+                 PendingBody, PendingMissed, SyncingChanged, ReceiptsKnown, ReceiptsMissing>;
 
 class ChainSource {
  public:
@@ -59,7 +59,8 @@ class ChainSource {
   void set_heads_pushed(bool pushed, Instant now) { heads_.set_pushed(pushed, now); }
   void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
   void saw_pending(std::string_view hash) { pending_.saw_pushed(hash); }
-  // Until every pending transaction is told, as long as the interest says so: take_listening() has the answer.
+  // Until every pending transaction is told, as long as the interest says so: take_listening() has the
+  // answer.
   PendingSource::ListenerId await_pending(Instant now) { return pending_.await_listening(now); }
   // The node asked for its head seems to be stuck: asks again, without waiting for it.
   void poll_anew(Instant now);

@@ -113,12 +113,12 @@ class NetworkMetrics {
   Counter reorgs;
   Counter reorged_blocks;
   Gauge reorg_depth_max;
-  Counter backfilled;    // blocks fetched that no poll had shown
-  Counter gaps;          // runs of blocks that were given up, each told to the subscribers
-  Counter pending_gaps;  // times that pending transactions may have been missed; the same
+  Counter backfilled;           // blocks fetched that no poll had shown
+  Counter gaps;                 // runs of blocks that were given up, each told to the subscribers
+  Counter pending_gaps;         // times that pending transactions may have been missed; the same
   Counter pending_bodies_lost;  // transactions that were told by their hashes only
-  Counter reads;         // requests that could be shared with others who ask the same
-  Counter reads_shared;  // of these, those that waited for somebody else's call
+  Counter reads;                // requests that could be shared with others who ask the same
+  Counter reads_shared;         // of these, those that waited for somebody else's call
   Counter cache_hits;
   Counter cache_misses;
   Gauge cache_bytes;
