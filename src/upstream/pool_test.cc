@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <deque>
 #include <future>
 #include <memory>
 #include <string>
@@ -31,6 +32,8 @@ struct Node final : Backend {
   Node(Worker& on, std::string called) : worker(on), id(std::move(called)) {}
   ~Node() override {
     for (Done& done : held) done(std::unexpected(Failure{.kind = FailureKind::shutdown}));
+    for (auto& [done, result] : std::exchange(*answering, {}))
+      done(std::unexpected(Failure{.kind = FailureKind::shutdown}));
   }
   void call(std::string body, CallOptions options, Done done) override {
     Result result = Reply{.body = "[\"" + id + "\"]"};
@@ -47,7 +50,13 @@ struct Node final : Backend {
       held.push_back(std::move(done));
       return;
     }
-    worker.post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+    answering->emplace_back(std::move(done), std::move(result));
+    worker.post([answering = answering] {
+      if (answering->empty()) return;  // ended with the node
+      auto [answer, its_result] = std::move(answering->front());
+      answering->pop_front();
+      answer(std::move(its_result));
+    });
   }
   std::string_view name() const override { return id; }
   static std::string hex(std::uint64_t number) {
@@ -65,6 +74,9 @@ struct Node final : Backend {
   int head_calls = 0;
   std::optional<Duration> last_timeout;
   std::vector<Done> held;
+  // On their way; a backend that goes ends them.
+  std::shared_ptr<std::deque<std::pair<Done, Result>>> answering =
+      std::make_shared<std::deque<std::pair<Done, Result>>>();
 };
 
 // Turns what the pool tells into something a test can wait for.
