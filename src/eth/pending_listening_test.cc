@@ -160,9 +160,7 @@ TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
 TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
   World world;
   std::string changes = "!";
-  world.answers = [&](const UpstreamCall& call) {
-    return changes == "!" && call.method == "eth_getFilterChanges" ? changes : filter_with(call, changes);
-  };
+  world.answers = [&](const UpstreamCall& call) { return filter_with(call, changes); };
   world.want(PendingWanted::hashes);
   world.now = world.source.next_timer().value();
   world.source.on_timer(world.now);
@@ -179,10 +177,7 @@ TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
 
 TEST(PendingListening, ANodeThatOnlyJustBeganToTellAndIsLostLeavesNoHole) {
   World world;
-  std::string changes = "!";
-  world.answers = [&](const UpstreamCall& call) {
-    return changes == "!" && call.method == "eth_getFilterChanges" ? changes : filter_with(call, changes);
-  };
+  world.answers = [](const UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
   world.push(true);  // asks for the last time, and is not answered yet
   world.push(false);
@@ -204,9 +199,7 @@ TEST(PendingListening, ANodeThatForgotTheFilterWhenItBeganToTellLeavesAHole) {
 
 TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) {
   World world;
-  world.answers = [](const UpstreamCall& call) {
-    return call.method == "eth_getFilterChanges" ? std::string("!") : filter_with(call, "");
-  };
+  world.answers = [](const UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
   world.push(true);
   EXPECT_EQ(world.take(), "");

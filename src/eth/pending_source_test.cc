@@ -17,6 +17,7 @@ namespace {
 using testing::filter_with;
 using testing::hash;
 using testing::hashes;
+using testing::pool_of;
 using testing::transaction;
 using World = testing::PendingWorld;
 
@@ -84,12 +85,7 @@ TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
   World world;
   std::string pool = "a";
   world.answers = [&](const UpstreamCall& call) {
-    if (call.method != "txpool_content") return std::string();
-    std::string json = R"({"queued":{"0x1":{"9":)" + transaction('f') + R"(}},"pending":{"0x2":{)";
-    for (std::size_t i = 0; i < pool.size(); ++i) {
-      json += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":" + transaction(pool[i]);
-    }
-    return json + "}}}";
+    return call.method == "txpool_content" ? pool_of(pool) : std::string();
   };
   world.want(PendingWanted::bodies);
   EXPECT_EQ(world.take(), "");  // what is there already is not new
@@ -121,11 +117,7 @@ TEST(PendingSource, WhoBeginsAnewIsToldAnewAndNothingOfTheTimeBetween) {
   World world;
   std::string pool = "a";
   world.answers = [&](const UpstreamCall& call) {
-    if (call.method != "txpool_content") return std::string();
-    std::string json = R"({"pending":{"0x1":{)";
-    for (const char digit : pool)
-      json += (json.back() == '{' ? "\"" : ",\"") + std::string(1, digit) + "\":" + transaction(digit);
-    return json + "}}}";
+    return call.method == "txpool_content" ? pool_of(pool) : std::string();
   };
   world.want(PendingWanted::hashes);
   pool = "b";

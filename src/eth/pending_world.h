@@ -97,8 +97,18 @@ struct PendingWorld {
   std::vector<std::string> methods;
 };
 
+// A filter with these changes; "!": none are answered.
 inline std::string filter_with(const UpstreamCall& call, const std::string& changes) {
-  return call.method == "eth_newPendingTransactionFilter" ? "\"0x1\"" : hashes(changes);
+  if (call.method == "eth_newPendingTransactionFilter") return "\"0x1\"";
+  return changes == "!" ? changes : hashes(changes);
+}
+
+// What txpool_content shows of one sender.
+inline std::string pool_of(const std::string& digits) {
+  std::string json = R"({"pending":{"0x2":{)";
+  for (const char digit : digits)
+    json += (json.back() == '{' ? "\"" : ",\"") + std::string(1, digit) + "\":" + transaction(digit);
+  return json + R"(}},"queued":{"0x1":{"9":)" + transaction('f') + "}}}";
 }
 
 }  // namespace fanfare::eth::testing

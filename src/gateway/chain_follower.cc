@@ -67,7 +67,7 @@ void ChainFollower::resume(const eth::Position& from, const eth::HistoryNeeds& n
 }
 
 void ChainFollower::await_pending(ListenDone done) {
-  listening_.emplace(source_.await_pending(executor_.now()), std::move(done));
+  listeners_.emplace(source_.await_pending(executor_.now()), std::move(done));
   if (started_) return pump();
   answer_listeners();
   arm_timer();
@@ -75,7 +75,7 @@ void ChainFollower::await_pending(ListenDone done) {
 
 void ChainFollower::answer_listeners() {
   for (const eth::PendingSource::Listening& answer : source_.take_listening()) {
-    auto waiting = listening_.extract(answer.listener);
+    auto waiting = listeners_.extract(answer.listener);
     if (!waiting.empty()) waiting.mapped()(answer.refusal);
   }
 }

@@ -102,7 +102,7 @@ class ChainFollower {
   StallLimits stall_;
   eth::ChainSource source_;
   std::unordered_map<eth::History::JobId, HistoryDone> resuming_;
-  std::unordered_map<eth::PendingSource::ListenerId, ListenDone> listening_;
+  std::unordered_map<eth::PendingSource::ListenerId, ListenDone> listeners_;
   std::optional<std::size_t> filter_member_;  // the node that has the source's filter
   bool started_ = false;
   upstream::TimerId timer_;

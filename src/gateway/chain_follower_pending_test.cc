@@ -34,10 +34,7 @@ struct FilterNode final : upstream::Backend {
     const jsonrpc::Request& request = message->requests.front();
     ++asked[std::string(request.method)];
     upstream::Result result = upstream::Reply{.body = answer(request), .member = 0};
-    if (!reachable) {
-      result = std::unexpected(
-          upstream::Failure{.kind = upstream::FailureKind::connect, .message = "refused", .sent = false});
-    }
+    if (!reachable) result = std::unexpected(failure);
     time.post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
   }
   std::string answer(const jsonrpc::Request& request) {
@@ -57,6 +54,7 @@ struct FilterNode final : upstream::Backend {
   SimulatedTime& time;
   std::string id;
   bool reachable = true;
+  upstream::Failure failure{.kind = upstream::FailureKind::connect, .message = "refused", .sent = false};
   bool has_filter = false;
   std::string changes;
   std::map<std::string, int> asked;
@@ -131,6 +129,26 @@ TEST_F(ChainFollowerPending, AFilterWhoseNodeIsGoneIsGivenUpAndTheNextNodeHasOne
   await();
   time.run_for(1ms);
   EXPECT_EQ(diary, "<yes>[the node with the filter is out of reach]b<yes>");
+}
+
+TEST_F(ChainFollowerPending, OnlyAnAnswerThatMayHaveBeenGivenIsLost) {
+  follower->start();
+  want(true);
+  await();
+  time.run_for(100ms);
+  ASSERT_EQ(diary, "<yes>");
+  const auto fail_once = [this](upstream::Failure failure) {
+    nodes[0]->failure = std::move(failure);
+    nodes[0]->reachable = false;
+    const int before = nodes[0]->asked["eth_getFilterChanges"];
+    EXPECT_TRUE(time.run_until([&] { return nodes[0]->asked["eth_getFilterChanges"] > before; }, 10s, 1ms));
+    nodes[0]->reachable = true;
+    time.run_for(2s);
+  };
+  fail_once({.kind = upstream::FailureKind::http_status, .http_status = 429, .message = "", .sent = true});
+  EXPECT_EQ(diary, "<yes>");
+  fail_once({.kind = upstream::FailureKind::closed, .message = "", .sent = true});
+  EXPECT_EQ(diary, "<yes>[an answer of the node was lost]");
 }
 
 TEST_F(ChainFollowerPending, BeforeItsStartAListenerWaitsAndNothingIsAsked) {

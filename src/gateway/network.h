@@ -50,9 +50,9 @@ class Network {
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
   // What a subscriber has missed since `from`. `done` runs once, here, after everything that was published
   // before; it is destroyed unrun with the network.
-  // Likewise `done` of await_pending(), which a subscriber of pending transactions waits for.
   using HistoryDone = ChainFollower::HistoryDone;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
+  // What a subscriber of pending transactions waits for; `done` as above.
   void await_pending(ChainFollower::ListenDone done) { follower_->await_pending(std::move(done)); }
 
   // Any thread.

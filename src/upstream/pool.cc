@@ -113,7 +113,8 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   flight->deadline = worker_.now() + options.timeout.value_or(options_.timeout);
   flight->options = std::move(options);
   flight->done = std::move(done);
-  flight->tried.resize(members_.size());
+  flight->tried.resize(members_.size(), flight->options.member.has_value());
+  if (flight->options.member) flight->tried.at(*flight->options.member) = false;
   flight->behind.resize(members_.size());
   defer_some(*flight);
   flights_.insert(flight);
@@ -121,15 +122,9 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   next(flight);
 }
 
-// The members that answered the same question before, without use, come last; where it is about one, the
-// others do not come at all.
+// The members that answered the same question before, without use, come last.
 void Pool::Impl::defer_some(Flight& flight) const {
   flight.deferred.resize(members_.size());
-  if (flight.options.member) {
-    flight.tried.assign(members_.size(), true);
-    flight.tried.at(*flight.options.member) = false;
-    return;
-  }
   const std::size_t available = members_.available();
   if (available < 2) return;
   for (std::size_t left = flight.options.attempt % available; left > 0; --left) {

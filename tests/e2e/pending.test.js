@@ -120,6 +120,38 @@ test("a node that forgets its filter: the streams end with the reason, and begin
   assert.equal((await heads.ask("eth_blockNumber")).error, undefined); // nobody else lost anything
 });
 
+test("whole transactions that the node does not show: who wants them is closed, or told by the counter", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  let answer = null;
+  const proxy = await NodeProxy.start(t, anvil.url, {
+    answer: (request, respond) => {
+      if (request.method !== "eth_getTransactionByHash") return false;
+      respond(200, answer(request));
+      return true;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--upstream", proxy.url, "--chain-id", "31337"]);
+  const [bodies, hashes] = [await connect(t, fanfare), await connect(t, fanfare)];
+  await bodies.subscribe("newPendingTransactions", true);
+  const id = await hashes.subscribe("newPendingTransactions");
+  const heard = async () => {
+    const hash = await transfer(anvil);
+    assert.equal(await told(hashes, id), hash);
+  };
+  // Gone before it could be read: there is nothing to tell.
+  answer = (request) => JSON.stringify({ jsonrpc: "2.0", id: request.id, result: null });
+  await heard();
+  await until("it is counted", async () => (await metric(fanfare, "fanfare_pending_bodies_lost_total")) === 1);
+  assert.equal(bodies.isEnded, undefined);
+  // There, and not shown.
+  answer = (request) => failed(request, "in trouble");
+  await heard();
+  const { close, reason } = await bodies.closed();
+  assert.deepEqual([close, reason], [1013, "pending transactions may have been missed: the node did not show one"]);
+  assert.equal(await metric(fanfare, "fanfare_pending_bodies_lost_total"), 2);
+  await heard();
+});
+
 test("listening that ends while the rest of a batch is on its way is not promised", async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
   const held = new Map(); // method -> lets the request go on
