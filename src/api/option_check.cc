@@ -31,6 +31,7 @@ Wrong find_wrong(const Limits& limits) {
       limits.requests_per_turn_max == 0) {
     return "limits.frames_, bytes_ and requests_per_turn_max: at least 1";
   }
+  if (limits.request_header_count_max == 0) return "limits.request_header_count_max: at least 1";
   if (limits.outbox_bytes_high > limits.outbox_bytes_max) {
     return "limits.outbox_bytes_high: at most limits.outbox_bytes_max";
   }

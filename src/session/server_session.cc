@@ -18,8 +18,9 @@ namespace fanfare::session {
 struct ServerSession::Http final : SessionData {
   explicit Http(Entrance& way_in)
       : entrance(way_in),
-        parser({.head_bytes_max = way_in.http.head_bytes_max, .body_bytes_max = way_in.http.body_bytes_max}) {
-  }
+        parser({.head_bytes_max = way_in.http.head_bytes_max,
+                .header_count_max = way_in.http.header_count_max,
+                .body_bytes_max = way_in.http.body_bytes_max}) {}
 
   // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
   enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
