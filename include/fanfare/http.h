@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fanfare/export.h"
 #include "fanfare/options.h"
 
 namespace fanfare {
@@ -42,7 +43,7 @@ struct Response {
 };
 
 // A request, an upgrade's too. It and every view it gives are borrowed for the call; it cannot be copied.
-class Request {
+class FANFARE_EXPORT Request {
  public:
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
@@ -77,7 +78,7 @@ class Request {
 //
 // The connection's next request is read after the answer. A responder that dies unused answers 500; one whose
 // client has gone, or whose server has stopped, does nothing.
-class Responder {
+class FANFARE_EXPORT Responder {
  public:
   Responder(Responder&&) noexcept = default;
   Responder& operator=(Responder&& other) noexcept;

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "fanfare/export.h"
+
 namespace fanfare {
 
 namespace api {
@@ -54,7 +56,7 @@ class Message {
 };
 
 // A message encoded once, for any number of server sessions: copies share the bytes. Any thread.
-class Frame {
+class FANFARE_EXPORT Frame {
  public:
   // Copies the payload. Text has to be UTF-8.
   static Frame text(std::string_view payload);
@@ -106,7 +108,7 @@ struct TopicPolicy {
   std::size_t waiting_max = 128;  // messages of this topic, under drop_oldest
 };
 
-class Session {
+class FANFARE_EXPORT Session {
  public:
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;

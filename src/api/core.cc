@@ -198,7 +198,7 @@ void Core::publish(std::string_view topic, const Frame& frame) {
   }
 }
 
-void Core::post(SessionId id, std::move_only_function<void(Session&)> task) {
+void Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running() || id.loop >= lanes_.size()) return;
   server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
     session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});

@@ -104,9 +104,9 @@ TEST_P(SiteTest, StatusesThatNoAnswerHas_RFC9110_15) {
 
 TEST_P(SiteTest, ARefusedUpgradeIsAnAnswerLikeOthers_RFC9110_15) {
   server_.websocket(
-      "/{status}", {.upgrade = [](const Request& request) -> std::expected<void, Response> {
-        return std::unexpected(Response{.status = std::stoi(std::string(request.parameter("status"))),
-                                        .headers = {{"Content-Length", "999"}, {"X-A", "1\n2"}}});
+      "/{status}", {.upgrade = [](const Request& request) -> Expected<void, Response> {
+        return Unexpected(Response{.status = std::stoi(std::string(request.parameter("status"))),
+                                   .headers = {{"Content-Length", "999"}, {"X-A", "1\n2"}}});
       }});
   start();
   for (const char* path : {"/101", "/0", "/1000"}) {

@@ -27,7 +27,7 @@ void log_left_out(const http::Answer::LeftOut& field) {
   // A malformed name may be any text, even a peer's: the reason alone is the key.
   if (field.reason != http::Answer::Reason::malformed_name) key.append(" ").append(field.name);
   if (!is_first(std::move(key))) return;
-  log::warn("response_header_left_out", {{"name", field.name}, {"reason", reason}});
+  log::warn("response_header_left_out", {{"name", log::excerpt(field.name)}, {"reason", reason}});
 }
 
 }  // namespace
