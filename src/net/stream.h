@@ -112,8 +112,9 @@ class Stream : public Output {
     kListed = 32768,      // in the loop's list for the end of the turn, even if it was flushed before that
   };
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
-  void set(Flag flag) { flags_ |= flag; }
-  void unset(Flag flag) { flags_ &= ~std::uint32_t{flag}; }
+  // The masks say to g++ what fits into the bit field.
+  void set(Flag flag) { flags_ = (flags_ | flag) & kFlagsMask; }
+  void unset(Flag flag) { flags_ = flags_ & ~std::uint32_t{flag} & kFlagsMask; }
   std::uint8_t* extend_anew(std::size_t size);
   bool prepare_to_queue();
   Outbox& outbox();
@@ -123,6 +124,7 @@ class Stream : public Output {
   std::unique_ptr<TlsSession> tls_;
   int fd_ = -1;
   std::uint32_t slot_ = 0;  // where the loop's list has it
+  static constexpr std::uint32_t kFlagsMask = 0xff'ffff;
   std::uint32_t flags_ : 24 = 0;
   std::uint32_t operations_ : 8 = 0;  // of the kernel's, under way on this stream (io_uring)
   static constexpr std::uint32_t kOperationsMax = 255;
