@@ -34,6 +34,7 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .idle_timeout = limits.idle_timeout,
                                    .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
+                                   .header_count_max = limits.request_header_count_max,
                                    .body_bytes_max = limits.request_body_bytes_max},
                           .connections_max = limits.connections_per_loop_max},
           .accept = {.connections_max = limits.connections_max,

@@ -47,6 +47,7 @@ void visit_limits_sizes(Limits_& limits, Visit&& visit) {
   visit("limits.connections_per_loop_max", limits.connections_per_loop_max, Zero::refused);
   visit("limits.connections_max", limits.connections_max, Zero::allowed);
   visit("limits.request_head_bytes_max", limits.request_head_bytes_max, Zero::refused);
+  visit("limits.request_header_count_max", limits.request_header_count_max, Zero::refused);
   visit("limits.request_body_bytes_max", limits.request_body_bytes_max, Zero::allowed);
 }
 
@@ -114,7 +115,8 @@ Wrong find_wrong(const Heartbeat& heartbeat) {
   visit_heartbeat_durations(heartbeat, finder);
   if (finder.first()) return finder.first();
   const bool pings = heartbeat.ping_interval > milliseconds::zero();
-  if (pings && heartbeat.pong_timeout == milliseconds::zero()) return "heartbeat.pong_timeout: more than zero";
+  if (pings && heartbeat.pong_timeout == milliseconds::zero())
+    return "heartbeat.pong_timeout: more than zero";
   return std::nullopt;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/text.h"
+#include "http/authority.h"
 #include "http/headers.h"
 #include "http/target.h"
 
@@ -58,44 +59,6 @@ std::optional<Number> number_of(std::string_view text, std::size_t digits_max, i
   const auto read = std::from_chars(std::to_address(text.begin()), end, number, base);
   if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
   return number;
-}
-
-// RFC3986§3.2.2: four numbers up to 255 without leading zeros.
-bool is_ipv4_address(std::string_view text) {
-  for (int part = 0; part < 4; ++part) {
-    const std::size_t dot = text.find('.');
-    const std::string_view digits = text.substr(0, dot);
-    if (!number_of<std::uint8_t>(digits, 3, 10) || (digits.size() > 1 && digits.front() == '0')) return false;
-    if (dot == std::string_view::npos) return part == 3;
-    text.remove_prefix(dot + 1);
-  }
-  return false;
-}
-
-// RFC4291§2.2: eight groups of hexadecimal digits, one run of zero groups left out as "::", the last two
-// groups in the IPv4 form if so wished.
-bool is_ipv6_address(std::string_view text) {
-  int groups = 0;
-  bool shortened = text.starts_with("::");
-  if (shortened) text.remove_prefix(2);
-  while (!text.empty()) {
-    const std::size_t colon = text.find(':');
-    const std::string_view group = text.substr(0, colon);
-    if (colon == std::string_view::npos && is_ipv4_address(group)) {
-      groups += 2;
-      break;
-    }
-    if (!number_of<std::uint16_t>(group, 4, 16)) return false;
-    ++groups;
-    if (colon == std::string_view::npos) break;
-    text.remove_prefix(colon + 1);
-    if (text.empty()) return false;
-    if (!text.starts_with(':')) continue;
-    if (shortened) return false;
-    shortened = true;
-    text.remove_prefix(1);
-  }
-  return shortened ? groups <= 7 : groups == 8;
 }
 
 Fault parse_user(std::string_view text, Url& url) {
@@ -152,7 +115,7 @@ Fault parse_unix(std::string_view text, Url& url) {
   if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view target = text.substr(colon + 1);
   if (!target.empty() && !target.starts_with('/')) return "the path after the socket must begin with \"/\"";
-  if (!target.empty()) url.target = target;
+  if (!target.empty()) url.target = escaped_target(target);
   return std::nullopt;
 }
 
@@ -180,7 +143,7 @@ Fault parse_into(std::string_view text, std::string_view expected_schemes, Url& 
   const std::size_t slash = rest.find_first_of("/?");
   std::string_view authority = rest.substr(0, slash);
   if (slash != std::string_view::npos) {
-    const std::string_view target = rest.substr(slash);
+    const std::string target = escaped_target(rest.substr(slash));
     url.target = joined({target.starts_with('?') ? "/" : "", target});
   }
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
