@@ -24,7 +24,7 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(ForwardJob)> done)
+             UniqueFunction<void(ForwardJob)> done)
       : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
 
   void start() {
@@ -184,7 +184,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   upstream::Backend& backend_;
   SharedReads* reads_;
   ForwardJob job_;
-  std::move_only_function<void(ForwardJob)> done_;
+  UniqueFunction<void(ForwardJob)> done_;
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
   bool writes_ = false;
@@ -205,7 +205,7 @@ std::string join_answers(const ForwardJob& job) {
 }
 
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(ForwardJob)> done) {
+             UniqueFunction<void(ForwardJob)> done) {
   std::make_shared<Forwarding>(backend, reads, std::move(job), std::move(done))->start();
 }
 
