@@ -31,6 +31,9 @@ Wrong find_wrong(const Limits& limits) {
       limits.requests_per_turn_max == 0) {
     return "limits.frames_, bytes_ and requests_per_turn_max: at least 1";
   }
+  if (limits.mailbox_tasks_max == 0 || limits.mailbox_bytes_max == 0) {
+    return "limits.mailbox_tasks_max and mailbox_bytes_max: at least 1";
+  }
   if (limits.outbox_bytes_high > limits.outbox_bytes_max) {
     return "limits.outbox_bytes_high: at most limits.outbox_bytes_max";
   }

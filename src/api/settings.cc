@@ -54,7 +54,7 @@ SendResult to_public(session::SendResult result) {
 }
 
 Close to_public(const session::CloseInfo& info) {
-  Close close{.code = info.code, .reason = info.reason};
+  Close close{.code = info.code, .reason = info.reason, .unsent_bytes = info.unsent_bytes};
   switch (info.cause) {
     case session::Cause::peer_closed:
       close.cause = Close::Cause::peer_closed;
