@@ -14,7 +14,7 @@ Client::~Client() {
 }
 
 // A handler may destroy the client before these two return.
-std::expected<void, Error> Client::start() {
+Expected<void, Error> Client::start() {
   const auto core = core_;
   return core->start();
 }

@@ -72,9 +72,9 @@ std::optional<std::chrono::milliseconds> in_ms(std::optional<Duration> wait) {
 }  // namespace
 
 ClientCore::ClientCore(Client& self, ClientOptions options, ClientHandlers handlers)
-    : self_(self), options_(std::move(options)), handlers_(std::move(handlers)), outgoing_(options_) {}
+    : self_(self), options_(saturated(std::move(options))), handlers_(std::move(handlers)), outgoing_(options_) {}
 
-std::expected<void, Error> ClientCore::start() {
+Expected<void, Error> ClientCore::start() {
   const std::scoped_lock lock(mutex_);
   if (active_) {
     return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "the client runs already"});
@@ -91,7 +91,7 @@ std::expected<void, Error> ClientCore::start() {
   return {};
 }
 
-std::expected<void, Error> ClientCore::start_thread() {
+Expected<void, Error> ClientCore::start_thread() {
   std::promise<std::expected<void, net::OsError>> ready;
   auto started = ready.get_future();
   thread_ = std::thread([self = shared_from_this(), &ready] {
@@ -214,11 +214,10 @@ void ClientCore::apply_pause(bool paused) {
 }
 
 void ClientCore::close(std::uint16_t code, std::string_view reason) {
-  const bool fits = can_close_with(code, reason);
-  if (!fits) code = ws::close_code::no_status;
   if (!was_started() || !outgoing_.close()) return;
-  if (is_here()) return close_here(code, fits ? reason : "");
-  loop_->post([this, code, text = std::string(fits ? reason : "")] { close_here(code, text); });
+  const CloseWords words = close_words(code, reason);
+  if (is_here()) return close_here(words.code, words.reason);
+  loop_->post([this, code = words.code, text = std::string(words.reason)] { close_here(code, text); });
 }
 
 void ClientCore::close_here(std::uint16_t code, std::string_view reason) {

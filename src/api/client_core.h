@@ -6,7 +6,6 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
-#include <expected>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -27,7 +26,7 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   ClientCore(const ClientCore&) = delete;
   ClientCore& operator=(const ClientCore&) = delete;
 
-  std::expected<void, Error> start();
+  Expected<void, Error> start();
   void run();
   // The public object goes: no handler is called any more. Waits for the thread, unless this is it.
   void leave();
@@ -44,7 +43,7 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   bool is_here() const { return std::this_thread::get_id() == thread_id_.load(std::memory_order_relaxed); }
   // Loop and thread are there for good once start() has returned.
   bool was_started() const { return thread_id_.load(std::memory_order_acquire) != std::thread::id(); }
-  std::expected<void, Error> start_thread();
+  Expected<void, Error> start_thread();
 
   // On the thread.
   SendResult send_here(ws::Opcode opcode, Bytes payload);

@@ -60,7 +60,7 @@ class ClientSendTest : public testing::TestWithParam<LoopKind> {
             .deflate = {.enabled = false},
             .loop = GetParam()};
   }
-  void with_session(std::move_only_function<void(Session&)> task) {
+  void with_session(UniqueFunction<void(Session&)> task) {
     const std::scoped_lock lock(mutex_);
     server_.post(session_, std::move(task));
   }

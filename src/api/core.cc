@@ -35,6 +35,7 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .idle_timeout = limits.idle_timeout,
                                    .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
+                                   .header_count_max = limits.request_header_count_max,
                                    .body_bytes_max = limits.request_body_bytes_max},
                           .connections_max = limits.connections_per_loop_max},
           .accept = {.connections_max = limits.connections_max,
@@ -65,6 +66,8 @@ constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC64
 constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
+
+Core::Core(ServerOptions options) : options_(saturated(std::move(options))) {}
 
 void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
@@ -265,7 +268,7 @@ PostResult Core::publish(std::string_view topic, const Frame& frame) {
   return PostResult::accepted;
 }
 
-PostResult Core::post(SessionId id, std::move_only_function<void(Session&)> task) {
+PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running()) return PostResult::stopped;
   if (id.loop >= lanes_.size()) return PostResult::accepted;  // no session of ours: as if it were gone
   return counted(

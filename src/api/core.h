@@ -16,6 +16,7 @@
 #include "api/lane.h"
 #include "api/path_pattern.h"
 #include "fanfare/server.h"
+#include "fanfare/unique_function.h"
 #include "session/server.h"
 
 namespace fanfare::api {
@@ -32,7 +33,7 @@ struct RequestEntry {
 
 class Core : public std::enable_shared_from_this<Core> {
  public:
-  explicit Core(ServerOptions options) : options_(std::move(options)) {}
+  explicit Core(ServerOptions options);
 
   // Before start(). What is wrong with a path is kept for start() to tell.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
@@ -47,7 +48,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // After start(), any thread.
   PostResult publish(std::string_view topic, const Frame& frame);
-  PostResult post(SessionId id, std::move_only_function<void(Session&)> task);
+  PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
   void respond(SessionId id, Response response);
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 

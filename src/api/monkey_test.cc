@@ -43,6 +43,7 @@ std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
 
 // What must be zero at the end.
 struct Balance {
+  std::atomic<int> servers = 0;
   std::atomic<int> sessions = 0;  // opened and not closed
   std::atomic<int> tasks = 0;     // neither run nor destroyed
   std::atomic<int> clients = 0;   // with their handlers, which go at the end of their threads
@@ -70,10 +71,12 @@ class Monkey {
     for (std::thread& thread : threads) thread.join();
     handler_steps_ = 0;
     for (auto& client : clients_) client.take();
-    bury();
     for (auto& server : servers_) server.take();
-    bury();
-    const std::scoped_lock lock(mutex_);
+    // Some may still be in use by a handler, and are let go of there.
+    while (balance.servers > 0 || balance.clients > 0) {
+      bury();
+      std::this_thread::yield();
+    }
     responders_.clear();
   }
 
@@ -132,7 +135,13 @@ class Monkey {
                                                         .outbox_bytes_high = 1 << 16,
                                                         .topics_per_session_max = 10,
                                                         .mailbox_tasks_max = 64}}),
-                                 [this](Server* server) { dig([server] { delete server; }); });
+                                 [this](Server* server) {
+          dig([this, server] {
+            delete server;
+            --balance.servers;
+          });
+        });
+    ++balance.servers;
     Server& server = *made;
     server.websocket("/", route());
     server.http("GET", "/now", [this](const Request& request) -> Response {
@@ -417,8 +426,6 @@ TEST_P(MonkeyTest, LeavesNothingBehind) {
     std::fflush(stdout);
     auto monkey = std::make_unique<Monkey>(seed, GetParam());
     monkey->live();
-    // A client that ended in its own handler is done a moment later.
-    while (monkey->balance.clients != 0) std::this_thread::yield();
     EXPECT_EQ(monkey->balance.sessions, 0);
     EXPECT_EQ(monkey->balance.tasks, 0);
     if (HasFailure()) return;

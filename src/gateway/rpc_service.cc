@@ -254,7 +254,7 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
 // transactions waits until they are told.
 struct RpcService::Question : std::enable_shared_from_this<Question> {
   Question(Network& its_network, net::Loop& its_loop, Incoming its_incoming,
-           std::move_only_function<void(Answered)> its_done)
+           UniqueFunction<void(Answered)> its_done)
       : network(its_network), loop(its_loop), incoming(std::move(its_incoming)), done(std::move(its_done)) {}
 
   // What else the message asks for comes after, as if it had come in a message of its own.
@@ -268,7 +268,7 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
               });
     });
   }
-  void listen(std::move_only_function<void()> then) {
+  void listen(UniqueFunction<void()> then) {
     if (!incoming.waits) return then();
     network.await_pending(
         [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
@@ -293,11 +293,11 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
   Network& network;
   net::Loop& loop;
   Incoming incoming;
-  std::move_only_function<void(Answered)> done;  // on the loop
+  UniqueFunction<void(Answered)> done;  // on the loop
   Answered answered;
 };
 
-void RpcService::send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop) {
+void RpcService::send_to_node(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop) {
   // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
   auto question = std::make_shared<Question>(context_.network, context_.server.loop(), std::move(incoming),
                                              std::move(done_on_loop));

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "eth/subscription_manager.h"
+#include "fanfare/unique_function.h"
 #include "gateway/forward.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
@@ -150,7 +151,7 @@ class RpcService final : public session::Endpoint {
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
-  void send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop);
+  void send_to_node(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
   void reply(session::Session& session, const Answered& answered);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);

@@ -12,12 +12,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <utility>
+
+#include "fanfare/unique_function.h"
 
 namespace fanfare::net {
 
-using Task = std::move_only_function<void()>;
+using Task = UniqueFunction<void()>;
 
 enum class PostResult : std::uint8_t {
   accepted,  // it will be run, unless the mailbox is closed before its turn

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "fanfare/unique_function.h"
 #include "net/loop.h"
 #include "session/loop_server.h"
 
@@ -41,7 +42,7 @@ class Server {
   using Sites = std::vector<std::unique_ptr<Site>>;
   using MakeSites = std::function<Sites(LoopServer&, std::size_t loop_index)>;
   // On a loop's thread, with its server.
-  using ServerTask = std::move_only_function<void(LoopServer&)>;
+  using ServerTask = UniqueFunction<void(LoopServer&)>;
 
   explicit Server(ServerOptions options);
   Server(const Server&) = delete;
