@@ -34,6 +34,13 @@ enum class SendResult : std::uint8_t {
   closed,     // not sent: the session is closing, or this was more than limits.outbox_bytes_max allows (1013)
 };
 
+// What came of handing something to the loops of a server.
+enum class PostResult : std::uint8_t {
+  accepted,  // it is in the mailbox, and run unless the server stops first
+  full,      // refused: as much waits as limits.mailbox_tasks_max and mailbox_bytes_max allow
+  stopped,   // refused: the server does not run, or stops
+};
+
 // One whole message as it came. Text is valid UTF-8 (RFC6455§8.1). The payload is gone when the handler
 // returns.
 class Message {
@@ -93,6 +100,8 @@ struct Close {
   Cause cause = Cause::connection_lost;
   std::uint16_t code = 1006;     // RFC6455§7.1.5: the peer's, or 1005 or 1006 when there was none
   std::string_view reason = {};  // the peer's; borrowed for the call
+  // What was queued here, frame headers and TLS included, and never taken by the kernel.
+  std::size_t unsent_bytes = 0;
 };
 
 // What a session does when more is published to one of its topics than it reads. Sends of its own and topics
@@ -137,7 +146,8 @@ class FANFARE_EXPORT Session {
   bool is_open() const;
 
   // What is published to the topic from here on is sent to this session. A second time changes the policy.
-  void subscribe(std::string_view topic, TopicPolicy policy = {});
+  // False: it is not subscribed, because it is closing or has limits.topics_per_session_max topics already.
+  bool subscribe(std::string_view topic, TopicPolicy policy = {});
   // False: it was not subscribed. Sessions that end are unsubscribed by themselves.
   bool unsubscribe(std::string_view topic);
 

@@ -64,6 +64,8 @@ class Stream : public Output {
   // Ends it now: what is queued is dropped.
   void close();
   bool is_closed() const { return has(kClosed); }
+  // finish_writing() is done: the kernel has everything that was queued, and the FIN.
+  bool has_finished_writing() const { return has(kFinished); }
 
   int fd() const { return fd_; }
   Loop& loop() const { return *loop_; }

@@ -295,6 +295,10 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   if (was_opened()) return Session::shut_down(code, reason);
   if (http_state().doing == Http::Doing::answering) {
     http_state().keep_alive = false;
+  } else if (http_state().had_head && queued_bytes() > 0) {
+    // An answer is still on its way.
+    http_state().keep_alive = false;
+    if (http_state().doing != Http::Doing::leaving) answered();
   } else if (http_state().doing != Http::Doing::leaving) {
     close();
   }
