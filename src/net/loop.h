@@ -39,6 +39,9 @@ struct LoopOptions {
   // is sized for it. With more of them it is slower, not worse.
   std::size_t streams_max = 100'000;
   unsigned accepts_per_turn_max = 64;  // a burst of connections must not stop those that are there
+  // Given to the kernel at once from one stream; the rest follows. It takes no more than 2 GiB - 4 KiB
+  // (MAX_RW_COUNT), and io_uring's results are ints.
+  std::size_t send_bytes_max = std::size_t{1} << 30;
 };
 
 using ListenerId = std::uint32_t;
@@ -68,7 +71,7 @@ class Loop {
   std::uint32_t turn_number() const { return turn_number_; }
   TimerId call_at(Instant due, Task task) { return timers_.add(due, std::move(task)); }
   TimerId call_after(Duration delay, Task task) {
-    return timers_.add(clock_->now() + delay, std::move(task));
+    return timers_.add(later(clock_->now(), delay), std::move(task));
   }
   bool cancel(TimerId id) { return timers_.cancel(id); }
 
@@ -107,6 +110,7 @@ class Loop {
   // For the implementations: what happened to a stream.
   void deliver(Stream& stream, MutableBytes bytes);
   void delivered_end(Stream& stream);
+  void end_is_unread(Stream& stream);
   void lost(Stream& stream, const char* call, int code);
   void connected(Stream& stream);
   // `stream`'s outbox is empty: gives it back, half-closes if asked, tells the stream if it had waited.
