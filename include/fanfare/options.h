@@ -31,14 +31,15 @@ struct Limits {
   // Sending to a session that has this much queued ends it with 1013: whoever reads so slowly would lose
   // messages in silence or take the memory of everyone else. One message may be larger.
   std::size_t outbox_bytes_max = std::size_t{4} << 20;
-  // From here on send() says congested.
+  // From here on send() says congested. And while HTTP answers of this size wait for a client, none of its
+  // further requests is read; one answer may be larger.
   std::size_t outbox_bytes_high = std::size_t{1} << 20;
   // What one session may be given in a turn of its loop, so that nobody else waits for it: messages and
   // control frames, and bytes. At either one it goes on in the next turn; nothing is lost. At least 1.
   std::uint16_t frames_per_turn_max = 4096;
   std::uint32_t bytes_per_turn_max = 1 << 20;
-  // A session without a message in either direction for this long (pings are none) ends with 1008; zero:
-  // never.
+  // A session without a message in either direction for this long (pings are none) ends with 1008, also while
+  // it is paused; zero: never.
   std::chrono::milliseconds session_idle_timeout = std::chrono::milliseconds::zero();
   // Topics that one session may be subscribed to: one more is refused (Session::subscribe() returns false).
   std::size_t topics_per_session_max = 100'000;
@@ -64,10 +65,15 @@ struct Limits {
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
   // From there, or the first byte of a later request, to the end of its body: 408.
   std::chrono::milliseconds request_timeout = std::chrono::seconds(10);
-  // A connection without a request is closed.
+  // A connection without a request, or whose client takes nothing of an answer, is closed.
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
-  // How long a closing session waits for the peer's Close frame and then for its FIN. RFC6455§7.1.1.
+  // How long a closing session waits for the peer's Close frame and then for its FIN. RFC6455§7.1.1. A paused
+  // session whose peer has sent FIN ends after this time, too.
   std::chrono::milliseconds close_timeout = std::chrono::seconds(5);
+  // idle_timeout, session_idle_timeout, close_timeout and pong_timeout do not run out while the peer takes
+  // what was sent to it before, at this rate or faster. A slower peer is treated like one that takes nothing,
+  // so no connection is held for ever by one that takes a byte a second.
+  std::uint32_t drain_bytes_per_second_min = 1024;
 };
 
 // RFC6455§5.5.2. Both are kept to within a second, on the whole loop with one timer.

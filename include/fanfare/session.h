@@ -136,7 +136,10 @@ class FANFARE_EXPORT Session {
 
   // Bytes queued here and not yet taken by the kernel.
   std::size_t buffered_amount() const;
-  // Between the two no message is handed out, and TCP holds the peer back. A paused session sends no pings.
+  // Between the two no message is handed out, and TCP holds the peer back. Limits::session_idle_timeout goes
+  // on. Pongs cannot be read, so it is enough that the peer's system takes our pings. A reset ends the
+  // session at once; a FIN does after Limits::close_timeout, and resume() before that hands out what came
+  // before the FIN.
   void pause();
   void resume();
   // Starts the closing handshake (RFC6455§7.1.2); the close handler follows. A Close frame carries the codes

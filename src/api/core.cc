@@ -33,6 +33,8 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .tls_timeout = limits.handshake_timeout,
                                    .request_timeout = limits.request_timeout,
                                    .idle_timeout = limits.idle_timeout,
+                                   .drain_bytes_per_second_min = limits.drain_bytes_per_second_min,
+                                   .outbox_bytes_high = limits.outbox_bytes_high,
                                    .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
                                    .header_count_max = limits.request_header_count_max,

@@ -23,6 +23,7 @@ session::SessionSettings to_settings(const Limits& limits, const Heartbeat& hear
           .ping_interval = heartbeat.ping_interval,
           .pong_timeout = heartbeat.pong_timeout,
           .close_timeout = limits.close_timeout,
+          .drain_bytes_per_second_min = limits.drain_bytes_per_second_min,
           .outbox_bytes_max = limits.outbox_bytes_max,
           .outbox_bytes_high = limits.outbox_bytes_high,
           .frames_per_turn_max = limits.frames_per_turn_max,

@@ -249,6 +249,13 @@ void Loop::delivered_end(Stream& stream) {
   stream.on_end();
 }
 
+void Loop::end_is_unread(Stream& stream) {
+  if (!stream.has(Stream::kReadPaused) || stream.has(Stream::kEnded) || stream.has(Stream::kEndUnread))
+    return;
+  stream.set(Stream::kEndUnread);
+  stream.on_end_unread();
+}
+
 void Loop::lost(Stream& stream, const char* call, int code) {
   if (stream.has(Stream::kClosed)) return;
   stream.on_lost({.call = call, .code = code, .detail = {}});

@@ -45,6 +45,9 @@ struct LoopOptions {
   // At least one task is run.
   std::size_t tasks_per_turn_max = 1024;
   Duration task_time_per_turn_max = std::chrono::milliseconds(5);
+  // Given to the kernel at once from one stream; the rest follows. It takes no more than 2 GiB - 4 KiB
+  // (MAX_RW_COUNT), and io_uring's results are ints.
+  std::size_t send_bytes_max = std::size_t{1} << 30;
 };
 
 using ListenerId = std::uint32_t;
@@ -89,7 +92,7 @@ class Loop {
   std::uint32_t turn_number() const { return turn_number_; }
   TimerId call_at(Instant due, Task task) { return timers_.add(due, std::move(task)); }
   TimerId call_after(Duration delay, Task task) {
-    return timers_.add(clock_->now() + delay, std::move(task));
+    return timers_.add(later(clock_->now(), delay), std::move(task));
   }
   bool cancel(TimerId id) { return timers_.cancel(id); }
 
@@ -128,6 +131,7 @@ class Loop {
   // For the implementations: what happened to a stream.
   void deliver(Stream& stream, MutableBytes bytes);
   void delivered_end(Stream& stream);
+  void end_is_unread(Stream& stream);
   void lost(Stream& stream, const char* call, int code);
   void connected(Stream& stream);
   // `stream`'s outbox is empty: gives it back, half-closes if asked, tells the stream if it had waited.

@@ -94,6 +94,7 @@ void SessionTable::sweep() {
   for_each([now](Session& session) { session.check_time(now); });
   // The room they had for many.
   if (unread_.empty()) unread_ = {};
+  if (drains_.empty()) drains_ = {};
   if (free_places_.capacity() > 1024 + 2 * free_places_.size()) free_places_.shrink_to_fit();
 }
 
