@@ -96,11 +96,11 @@ class Monkey {
                                                         .topics_per_session_max = 10,
                                                         .mailbox_tasks_max = 64}}),
                                  [this](Server* server) {
-          graves_.dig([this, server] {
-            delete server;
-            --balance.servers;
-          });
-        });
+                                   graves_.dig([this, server] {
+                                     delete server;
+                                     --balance.servers;
+                                   });
+                                 });
     ++balance.servers;
     Server& server = *made;
     server.websocket("/", route());

@@ -146,9 +146,8 @@ TEST(TopicPolicy, BackAtCloseNothingIsDroppedOnceWhatWaitedIsSent) {
                                server.publish("t", "two");
                                session.send("end");
                              },
-                         .lagged = [](Session&, std::string_view, std::uint64_t) {
-                           ADD_FAILURE() << "something was dropped";
-                         }});
+                         .lagged = [](Session&, std::string_view,
+                                      std::uint64_t) { ADD_FAILURE() << "something was dropped"; }});
   ASSERT_TRUE(server.start());
   RawClient client(server.port());
   client.upgrade("/");

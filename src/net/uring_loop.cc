@@ -16,36 +16,11 @@
 #include "net/fetch_ahead.h"
 #include "net/pending_error.h"
 #include "net/receive_buffers.h"
+#include "net/ring_mapping.h"
 #include "net/send_messages.h"
-
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define FANFARE_THREAD_SANITIZER 1
-#endif
-#elif defined(__SANITIZE_THREAD__)
-#define FANFARE_THREAD_SANITIZER 1
-#endif
-#ifdef FANFARE_THREAD_SANITIZER
-#include <sanitizer/tsan_interface.h>
-#endif
 
 namespace fanfare::net {
 namespace {
-
-// liburing maps and unmaps rings by bare system calls, which ThreadSanitizer does not see: to it, a ring at the
-// address of one that is gone is still the old memory, and the other thread that used it would race with us.
-#ifdef FANFARE_THREAD_SANITIZER
-char rings_are_mapped = 0;
-void note_mapped() {
-  __tsan_acquire(&rings_are_mapped);
-}
-void note_unmapping() {
-  __tsan_release(&rings_are_mapped);
-}
-#else
-void note_mapped() {}
-void note_unmapping() {}
-#endif
 
 // Submissions collected before the kernel is asked, a stream's receive and its send; more in one turn are
 // submitted in between. And completions for each of them: what finds no room waits in the kernel.
@@ -90,7 +65,7 @@ struct UringLoop::Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
   ~Ring() {
-    note_unmapping();
+    note_ring_unmapping();
     if (open) io_uring_queue_exit(&uring);
   }
 
@@ -153,7 +128,7 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
   }
   ring->open = true;
-  note_mapped();
+  note_ring_mapped();
   // Known by a number, it need not be looked up and held for every call. The number is this thread's, and
   // another one that ends the loop cannot give back its own by it: SINGLE_ISSUER refuses.
   io_uring_register_ring_fd(&ring->uring);
