@@ -11,7 +11,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "net/accept_pause.h"
 #include "net/descriptor_table.h"
 #include "net/fetch_ahead.h"
 #include "net/pending_error.h"
@@ -108,13 +107,6 @@ bool UringLoop::Ring::reports_short_sends() {
   io_uring_cqe_seen(&uring, completion);
   return taken > 0 && static_cast<std::size_t>(taken) < much.size();
 }
-
-struct UringLoop::Listener {
-  Descriptor descriptor;
-  AcceptHandler handler;
-  bool stopped = false;
-  AcceptPause pause;
-};
 
 std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOptions& options) {
   auto ring = std::make_unique<Ring>();
