@@ -147,7 +147,9 @@ TEST_P(ClientEndTest, InAHandlerOfTheServer) {
   auto other = std::make_unique<Client>(options(), ClientHandlers{});
   Server server({.port = 0, .threads = 1, .loop = GetParam()});
   std::promise<void> done;
+  std::promise<void> started;
   server.websocket("/", {.open = [&](Session&) {
+                     started.get_future().wait();
                      other.reset();
                      done.set_value();
                    }});
@@ -155,6 +157,7 @@ TEST_P(ClientEndTest, InAHandlerOfTheServer) {
   ASSERT_TRUE(other->start());
   Client asking({.url = "ws://" + server.addresses().front(), .loop = GetParam()}, {});
   ASSERT_TRUE(asking.start());
+  started.set_value();
   done.get_future().wait();
 }
 

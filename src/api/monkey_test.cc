@@ -10,6 +10,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -20,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/monkey_parts_for_tests.h"
 #include "base/random.h"
 #include "fanfare/client.h"
 #include "fanfare/server.h"
@@ -28,6 +30,10 @@ namespace fanfare {
 namespace {
 
 using namespace std::chrono_literals;
+using api::Balance;
+using api::Graves;
+using api::number_from;
+using api::Slot;
 
 constexpr std::size_t kServers = 2;
 constexpr std::size_t kClients = 4;
@@ -35,19 +41,6 @@ constexpr std::size_t kThreads = 2;
 constexpr int kSteps = 150;          // of each thread
 constexpr int kHandlerSteps = 4000;  // of all handlers together; then they only count
 constexpr std::size_t kIdsKept = 16;
-
-std::uint64_t number_from(const char* variable, std::uint64_t otherwise) {
-  const char* const text = std::getenv(variable);
-  return text == nullptr ? otherwise : std::stoull(text);
-}
-
-// What must be zero at the end.
-struct Balance {
-  std::atomic<int> servers = 0;
-  std::atomic<int> sessions = 0;  // opened and not closed
-  std::atomic<int> tasks = 0;     // neither run nor destroyed
-  std::atomic<int> clients = 0;   // with their handlers, which go at the end of their threads
-};
 
 class Monkey {
  public:
@@ -66,7 +59,7 @@ class Monkey {
       act(nullptr);
       if (step % 10 == 0) renew_server(random().below(kServers));
       if (step % 5 == 0) renew_client(random().below(kClients));
-      bury();
+      graves_.bury();
     }
     for (std::thread& thread : threads) thread.join();
     handler_steps_ = 0;
@@ -74,7 +67,7 @@ class Monkey {
     for (auto& server : servers_) server.take();
     // Some may still be in use by a handler, and are let go of there.
     while (balance.servers > 0 || balance.clients > 0) {
-      bury();
+      graves_.bury();
       std::this_thread::yield();
     }
     responders_.clear();
@@ -83,24 +76,6 @@ class Monkey {
   Balance balance;
 
  private:
-  // One object that many use and anyone may let go of: it goes with the last one who uses it.
-  template <typename T>
-  class Slot {
-   public:
-    std::shared_ptr<T> get() const {
-      const std::scoped_lock lock(mutex_);
-      return object_;
-    }
-    std::shared_ptr<T> take(std::shared_ptr<T> next = nullptr) {
-      const std::scoped_lock lock(mutex_);
-      return std::exchange(object_, std::move(next));
-    }
-
-   private:
-    mutable std::mutex mutex_;
-    std::shared_ptr<T> object_;
-  };
-
   SeededRandom& random() {
     thread_local std::optional<std::pair<std::uint64_t, SeededRandom>> mine;
     if (!mine || mine->first != seed_) {
@@ -112,21 +87,6 @@ class Monkey {
   std::string text() { return std::string(random().below(chance(20) ? 300'000 : 300), 'm'); }
   std::string topic() { return "topic " + std::to_string(random().below(12)); }
 
-  // A server cannot be destroyed in its own handlers, nor a client waited for in those of one that waits for
-  // it: what is let go of there is destroyed by the main thread.
-  void bury() {
-    std::vector<std::function<void()>> graves;
-    {
-      const std::scoped_lock lock(mutex_);
-      graves.swap(graves_);
-    }
-    for (const auto& grave : graves) grave();
-  }
-  void dig(std::function<void()> grave) {
-    const std::scoped_lock lock(mutex_);
-    graves_.push_back(std::move(grave));
-  }
-
   void renew_server(std::size_t index) {
     std::shared_ptr<Server> made(new Server({.port = 0,
                                              .threads = 1 + index,
@@ -136,11 +96,11 @@ class Monkey {
                                                         .topics_per_session_max = 10,
                                                         .mailbox_tasks_max = 64}}),
                                  [this](Server* server) {
-          dig([this, server] {
-            delete server;
-            --balance.servers;
-          });
-        });
+                                   graves_.dig([this, server] {
+                                     delete server;
+                                     --balance.servers;
+                                   });
+                                 });
     ++balance.servers;
     Server& server = *made;
     server.websocket("/", route());
@@ -228,7 +188,7 @@ class Monkey {
         delete client;
         in_handler_of() = nullptr;
       } else {
-        dig([client] { delete client; });
+        graves_.dig([client] { delete client; });
       }
     });
     if (!chance(10)) {
@@ -405,11 +365,11 @@ class Monkey {
   const LoopKind loop_;
   std::atomic<int> randoms_ = 0;
   std::atomic<int> handler_steps_ = kHandlerSteps;
-  std::mutex mutex_;  // for the four below
+  std::mutex mutex_;  // for the three below
   std::array<SessionId, kIdsKept> ids_{};
   std::size_t ids_kept_ = 0;
   std::vector<Responder> responders_;
-  std::vector<std::function<void()>> graves_;
+  Graves graves_;
   std::array<Slot<Server>, kServers> servers_;
   std::array<Slot<Client>, kClients> clients_;
 };

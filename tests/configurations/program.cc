@@ -30,7 +30,7 @@ struct Seen {
   int refused_with = 0;
 };
 
-Seen visit(const std::string& url) {
+Seen talk_to(const std::string& url) {
   Seen seen;
   fanfare::Client client(
       {.url = url, .reconnect = {.enabled = false}},
@@ -64,8 +64,8 @@ int run_program() {
     return 1;
   }
   const std::string address = "ws://" + server.addresses().front();
-  const Seen member = visit(address + "/somebody");
-  const Seen stranger = visit(address + "/nobody");
+  const Seen member = talk_to(address + "/somebody");
+  const Seen stranger = talk_to(address + "/nobody");
   if (member.text == "somebody" && member.compressed && stranger.refused_with == 403) return 0;
   std::fprintf(stderr, "got \"%s\", compressed %d, refused with %d\n", member.text.c_str(),
                static_cast<int>(member.compressed), stranger.refused_with);
