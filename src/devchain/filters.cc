@@ -52,7 +52,7 @@ const Filters::LogQuery* Filters::log_query(std::string_view id) const {
 
 void Filters::collect(Filter& filter, std::string entry) {
   if (filter.overflowed) return;
-  const std::size_t bytes = entry.size() + sizeof(entry);
+  const std::size_t bytes = entry.size() + sizeof(std::string);
   if (filter.entries.size() >= kEntriesMax || filter.bytes + bytes > kFilterBytesMax ||
       bytes_ + bytes > kBytesMax) {
     filter.overflowed = true;
