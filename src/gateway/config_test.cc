@@ -109,6 +109,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(main_one.poll.interval_max, seconds(12));
   EXPECT_EQ(main_one.poll.reorg_window_blocks, 64U);
   EXPECT_EQ(main_one.poll.resume_window_blocks, 1000U);
+  EXPECT_EQ(main_one.reads.filter_idle_max, std::chrono::minutes(2));
   const auto& first = std::get<UpstreamBackend>(main_one.backend);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].url, "https://user:password@mainnet.example:8443/secret-key");
@@ -167,6 +168,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "pollIntervalMax",
                           "reorgWindow",
                           "resumeWindow",
+                          "filterTimeout",
                           "timeout",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;

@@ -61,7 +61,7 @@ void Network::prepare() {
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); }});
   filters_ = std::make_unique<FilterCalls>(
-      worker_, eth::FilterLimits{}, random_,
+      worker_, eth::FilterLimits{.idle_max = plan_.reads.filter_idle_max}, random_,
       FilterCalls::Source{
           .set_interest = [this](const eth::Interest& interest) { set_source_interest(0, interest); },
           .followed = [this](ReadyWaiters::Done done) { await_following(std::move(done)); },

@@ -101,6 +101,7 @@ struct PollSettings {
 struct ReadSettings {
   std::size_t cache_bytes_max = std::size_t{64} << 20;  // answers that cannot change; zero: none are kept
   Duration hedge_after = std::chrono::seconds(1);  // a slow read is given to another node too; zero: never
+  Duration filter_idle_max = std::chrono::minutes(5);  // a filter nobody asks for so long goes
 
   bool operator==(const ReadSettings&) const = default;
 };
