@@ -7,7 +7,9 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
+#include "gateway/method_rules.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -125,6 +127,14 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   }
 }
 
+void read_methods(const ReadContext& context, const MapFields& project, MethodPlan& out) {
+  const YamlNode* node = project.find("methods");
+  if (node == nullptr) return;
+  const MapFields fields(context, *node, project.path_of("methods"), {"allow", "deny"});
+  fields.read("allow", out.allow, is_method_pattern, kMethodPatternExpected);
+  fields.read("deny", out.deny, is_method_pattern, kMethodPatternExpected);
+}
+
 struct PendingUpstream {
   UpstreamConfig upstream;
   Place place;
@@ -237,10 +247,13 @@ void read_projects(const ReadContext& context, const MapFields& file, std::vecto
   SeenIds seen;
   for (const YamlNode& node : *nodes) {
     ProjectConfig project;
-    const MapFields fields(context, node, indexed("projects", out.size()), {"id", "networks", "upstreams"},
+    const MapFields fields(context, node, indexed("projects", out.size()),
+                           {"id", "networks", "upstreams", "methods", "allowedOrigins"},
                            MapFields::Empty::refused);
     fields.require({"id", "networks", "upstreams"});
     read_id(fields, project.id, seen);
+    fields.read("allowedOrigins", project.origins, is_origin_pattern, kOriginPatternExpected);
+    read_methods(context, fields, project.methods);
     read_networks(context, fields, project);
     read_upstreams(context, fields, project);
     out.push_back(std::move(project));

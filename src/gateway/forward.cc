@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/guard.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 #include "upstream/methods.h"
@@ -21,11 +22,37 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
   return text;
 }
 
+// Each item's own copy goes as soon as it is in the text.
+void append_answers(std::string& text, ForwardJob& job) {
+  std::size_t size = 2;
+  for (const ForwardItem& item : job.items) size += item.answer.size() + 1;
+  text.reserve(size);
+  for (ForwardItem& item : job.items) {
+    if (item.id.empty() || item.answer.empty()) continue;
+    if (job.batch) text += text.empty() ? '[' : ',';
+    text += item.answer;
+    item.answer = {};
+  }
+  if (job.batch && !text.empty()) text += ']';
+}
+
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              std::move_only_function<void(ForwardJob)> done)
       : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
+  Forwarding(const Forwarding&) = delete;
+  Forwarding& operator=(const Forwarding&) = delete;
+  // Where memory ran out on the way, a callback may have been lost with the answer that it was to bring.
+  ~Forwarding() {
+    if (outstanding_ == 0) return;
+    run_guarded("the end of a call", [this] {
+      for (ForwardItem& item : job_.items) {
+        if (item.answer.empty()) append_no_memory(item.answer, item.id);
+      }
+      done_(std::move(job_));
+    });
+  }
 
   void start() {
     outstanding_ = 1;  // our own, so that nothing ends while we begin
@@ -47,6 +74,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   upstream::CallOptions options(upstream::CallOptions made) const {
     made.head_min = job_.head_min;
+    made.payer = job_.room.share();
     if (job_.timeout > Duration::zero()) made.timeout = job_.timeout;
     return made;
   }
@@ -62,7 +90,8 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       return;
     }
     if (const auto kept = reads_->kept(*read)) {
-      return jsonrpc::append_result(item.answer, item.id, as_text(kept->view()));
+      return put(item, kept->size(),
+                 [&](std::string& out) { jsonrpc::append_result(out, item.id, as_text(kept->view())); });
     }
     ++outstanding_;
     const auto ticket =
@@ -97,15 +126,27 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void take(std::size_t index, const upstream::Result& result) {
     ForwardItem& item = job_.items[index];
-    if (!result) return append_failure(item.answer, item.id, result.error());
     if (item.id.empty()) return;
-    auto answer = jsonrpc::replace_id(result->body, item.id);
-    // Taken as it is only if it is an answer: the splice alone would let any object with an id through.
-    if (answer && jsonrpc::split_response(*answer)) {
-      item.answer = std::move(*answer);
-    } else {
-      bad_reply(item);
-    }
+    if (!result) return append_failure(item.answer, item.id, result.error());
+    put(item, result->body.size(), [&](std::string& out) {
+      auto answer = jsonrpc::replace_id(result->body, item.id);
+      // Taken as it is only if it is an answer: the splice alone would let any object with an id through.
+      if (answer && jsonrpc::split_response(*answer)) {
+        out = std::move(*answer);
+      } else {
+        bad_reply(item);
+      }
+    });
+  }
+
+  // Writes an answer of about this size, if there is room for it. Many wait for one result, so that a lack of
+  // memory must not leave here.
+  template <typename Write>
+  void put(ForwardItem& item, std::size_t size, Write&& write) {
+    if (!job_.room.take_answer(size, item.id, item.answer)) return;
+    if (run_guarded("an answer", [&] { write(item.answer); })) return;
+    item.answer = {};
+    append_no_memory(item.answer, item.id);
   }
 
   void call_batch() {
@@ -188,14 +229,16 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
 }  // namespace
 
-std::string join_answers(const ForwardJob& job) {
+std::string join_answers(ForwardJob& job) {
+  if (!job.batch && job.items.size() == 1) return std::move(job.items.front().answer);
   std::string text;
-  for (const ForwardItem& item : job.items) {
-    if (item.id.empty() || item.answer.empty()) continue;
-    if (job.batch) text += text.empty() ? '[' : ',';
-    text += item.answer;
+  if (run_guarded("the answer to a batch", [&] { append_answers(text, job); })) return text;
+  text = {};
+  for (ForwardItem& item : job.items) {
+    item.answer = {};
+    append_no_memory(item.answer, item.id);
   }
-  if (job.batch && !text.empty()) text += ']';
+  append_answers(text, job);
   return text;
 }
 
@@ -207,6 +250,7 @@ void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure) {
   if (id.empty()) return;
   using upstream::FailureKind;
+  if (failure.kind == FailureKind::no_room) return append_no_memory(out, id);
   jsonrpc::ErrorCode code = jsonrpc::ErrorCode::internal;
   if (failure.kind == FailureKind::timeout) code = jsonrpc::ErrorCode::timeout;
   if (failure.kind == FailureKind::too_large) code = jsonrpc::ErrorCode::response_too_large;

@@ -39,12 +39,11 @@ class FakeNode final : public upstream::Backend {
 };
 
 struct Forwarded {
+  std::string answer = "(none yet)";  // outlives the node, whose calls end with it
   FakeNode node;
-  std::string answer = "(none yet)";
 
   explicit Forwarded(ForwardJob job) {
-    forward(node, nullptr, std::move(job),
-            [this](const ForwardJob& answered) { answer = join_answers(answered); });
+    forward(node, nullptr, std::move(job), [this](ForwardJob answered) { answer = join_answers(answered); });
   }
 };
 
@@ -149,6 +148,54 @@ TEST(Forward, AnswerThatIsNoAnswerIsAnError) {
         R"({"jsonrpc":"2.0","id":5,"error":{"code":-32603,"message":"the upstream's answer is not JSON-RPC"}})")
         << body;
   }
+}
+
+TEST(Forward, ABatchIsAnsweredUpToItsBound) {
+  // Each answer is 41 bytes long.
+  const std::string answers =
+      R"([{"jsonrpc":"2.0","id":0,"result":"01234"},{"jsonrpc":"2.0","id":1,"result":"01234"}])";
+  const auto answered = [&](std::size_t bytes_max) {
+    ForwardJob job{.items = {item("7", "a"), item("8", "b")}, .batch = true};
+    job.room = AnswerRoom({}, bytes_max);
+    Forwarded batch(std::move(job));
+    batch.node.answer(answers);
+    return batch.answer;
+  };
+  EXPECT_EQ(answered(82),
+            R"([{"jsonrpc":"2.0","id":7,"result":"01234"},{"jsonrpc":"2.0","id":8,"result":"01234"}])");
+  EXPECT_EQ(answered(81),
+            R"([{"jsonrpc":"2.0","id":7,"result":"01234"},)"
+            R"({"jsonrpc":"2.0","id":8,"error":{"code":-32003,"message":"response too large"}}])");
+}
+
+TEST(Forward, AnswersCountAgainstTheClientsShareUntilTheyHaveLeft) {
+  ByteBudget budget(1000);
+  const auto share = std::make_shared<ByteShare>(budget, 50);
+  {
+    ForwardJob job{.items = {item("7", "a")}};
+    job.room = AnswerRoom(share, 0);
+    Forwarded one(std::move(job));
+    EXPECT_EQ(one.node.calls.front().options.payer, share);
+    one.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"01234"})");
+    EXPECT_EQ(one.answer, R"({"jsonrpc":"2.0","id":7,"result":"01234"})");
+  }
+  EXPECT_EQ(share->held(), 0U);
+  {
+    ForwardJob job{.items = {item("7", "a")}};
+    job.room = AnswerRoom(share, 0);
+    Forwarded one(std::move(job));
+    one.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"0123456789abcdef"})");
+    EXPECT_NE(one.answer.find("-32005"), std::string::npos) << one.answer;
+  }
+  EXPECT_EQ(budget.used(), 0U);
+}
+
+// As where memory runs out between the node's answer and us.
+TEST(Forward, AnAnswerThatIsLostOnItsWayIsAnError) {
+  Forwarded batch({.items = {item("7", "a"), item("8", "b"), item("", "c")}, .batch = true});
+  batch.node.calls.clear();
+  EXPECT_NE(batch.answer.find(R"("id":7,"error":{"code":-32005)"), std::string::npos) << batch.answer;
+  EXPECT_NE(batch.answer.find(R"("id":8,"error":{"code":-32005)"), std::string::npos) << batch.answer;
 }
 
 TEST(Forward, HeadTheCallerWasShownGoesAlong) {

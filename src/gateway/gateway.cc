@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "gateway/gateway_site.h"
@@ -67,9 +68,11 @@ class Gateway::Impl {
       : plan_(std::move(plan)),
         routes_(plan_),
         settings_(session_settings(plan_.websocket)),
+        budget_(plan_.answers.held_bytes_max),
         server_(server_options(plan_, settings_)) {
     SystemRandom().fill(salt_);
     metrics_.watch(server_.gate());
+    metrics_.watch(budget_);
     answers_ = {.ready = [this] { return ready(); }, .metrics = [this] { return metrics_text(); }};
   }
 
@@ -154,7 +157,10 @@ class Gateway::Impl {
     auto services = std::make_shared<LoopServices>();
     const RpcLimits limits{.subscriptions_per_connection_max =
                                static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
-                           .notifications_behind_max = plan_.websocket.notifications_behind_max};
+                           .notifications_behind_max = plan_.websocket.notifications_behind_max,
+                           .batch_items_max = plan_.answers.batch_items_max,
+                           .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
+                           .held_bytes_per_connection_max = plan_.answers.held_bytes_per_connection_max};
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       services->networks.push_back(
           std::make_unique<RpcService>(settings_, limits,
@@ -163,13 +169,15 @@ class Gateway::Impl {
                                                            .worker = worker_,
                                                            .server = server,
                                                            .loop_index = loop_index,
-                                                           .salt = salt_}));
+                                                           .salt = salt_,
+                                                           .budget = budget_}));
     }
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
     session::Server::Sites sites;
     for (const ListenerPlan& listener : plan_.listeners) {
-      sites.push_back(std::make_unique<GatewaySite>(listener.surface, routes_, answers_, metrics_, services));
+      sites.push_back(std::make_unique<GatewaySite>(listener.surface, ListenerRules(plan_, listener), routes_,
+                                                    answers_, metrics_, services));
     }
     return sites;
   }
@@ -201,6 +209,7 @@ class Gateway::Impl {
   const ServePlan plan_;
   const Routes routes_;
   const session::SessionSettings settings_;
+  ByteBudget budget_;
   eth::Salt salt_{};
   Metrics metrics_;
   ProcessAnswers answers_;

@@ -15,8 +15,10 @@
 #include <variant>
 #include <vector>
 
+#include "base/byte_budget.h"
 #include "eth/subscription_manager.h"
 #include "gateway/forward.h"
+#include "gateway/method_rules.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
 #include "jsonrpc/request.h"
@@ -44,10 +46,17 @@ class ConnectionPlace {
   Network* network_;
 };
 
+// Who sent a request over HTTP, as far as the site found out.
+struct HttpCaller {
+  bool developer = false;  // may use the developer methods (method_rules.h), if the nodes are local
+  std::vector<ws::OwnedHeader> headers;  // of every answer: what the page may do with it
+};
+
 // What the service keeps with a session.
 class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
  public:
-  RpcConnection(RpcService& service, ConnectionPlace place) : service_(service), place_(std::move(place)) {}
+  // `developer`: as HttpCaller's.
+  RpcConnection(RpcService& service, ConnectionPlace place, bool developer);
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return session_->is_congested(); }
 
@@ -55,6 +64,9 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   friend class RpcService;
   RpcService& service_;
   ConnectionPlace place_;
+  bool developer_;
+  std::shared_ptr<ByteShare> share_;  // of the memory for what it asks and is answered
+  std::vector<ByteHold> unsent_;      // of answers that wait in its outbox
   session::Session* session_ = nullptr;
   std::uint32_t in_flight_ = 0;
   bool behind_ = false;                     // an event made it congested, and it has not drained since
@@ -66,7 +78,10 @@ struct RpcLimits {
   std::uint32_t subscriptions_per_connection_max = 100;
   // Sent to a connection since it became congested, without once catching up: one more closes it with 1013.
   std::uint32_t notifications_behind_max = 16'384;
-  std::uint32_t requests_in_flight_max = 256;  // of one connection, the elements of batches counted
+  std::uint32_t requests_in_flight_max = 256;       // of one connection, the elements of batches counted
+  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; as go-ethereum
+  std::size_t held_bytes_per_connection_max = 256 << 20;  // of requests under way and their answers: -32005
   std::size_t events_per_turn_max = 32;
   // In a jump of blocks those who read but are behind get time. One who does not read delays the others by
   // all these pauses at most, and not at all while blocks come at their usual pace.
@@ -83,13 +98,14 @@ class RpcService final : public session::Endpoint {
     session::LoopServer& server;
     std::size_t loop_index;
     eth::Salt salt;
+    ByteBudget& budget;  // what all clients' requests under way and their answers may occupy
   };
 
   // Loop thread. Everything in the context outlives the service.
   RpcService(const session::SessionSettings& settings, RpcLimits limits, Context context);
 
   // Answers a POST: session.respond(), now or later.
-  void handle_http(session::ServerSession& session, std::string_view body);
+  void handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller);
 
   // What the network's source has seen, in order, once on each loop. At most events_per_turn_max go out in
   // one turn of the loop: what is sent is written in between, and who reads gets the time to, so that a jump
@@ -103,6 +119,10 @@ class RpcService final : public session::Endpoint {
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
   const RpcLimits& limits() const { return limits_; }
+  // For one more client.
+  std::shared_ptr<ByteShare> make_share() const {
+    return std::make_shared<ByteShare>(context_.budget, limits_.held_bytes_per_connection_max);
+  }
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;
@@ -129,6 +149,7 @@ class RpcService final : public session::Endpoint {
     std::string text;
     std::vector<Subscribed> subscribed;
     std::vector<Subscribed> refused;  // after all
+    ByteHold hold;                    // until it has been sent
   };
 
   struct Question;
@@ -143,15 +164,24 @@ class RpcService final : public session::Endpoint {
     eth::HistoryBatchPtr batch;
   };
 
+  static eth::ConnectionKey key_of(const session::Session& session);
   // `session` null: over HTTP. The error is the answer to the whole text.
-  std::expected<Incoming, std::string> read(std::string_view text, session::Session* session);
+  std::expected<Incoming, std::string> read(std::string_view text, session::Session* session, bool developer,
+                                            std::shared_ptr<ByteShare> share);
+  void handle_message(session::Session& session, std::string_view text);
+  // True: it is not to be carried out, and `answer` says why.
+  bool is_refused(const jsonrpc::Request& request, bool developer, std::string& answer);
   bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
                    std::string& answer);
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
-  void send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop);
-  void reply(session::Session& session, const Answered& answered);
+  // `done_on_loop` runs once from here on, whatever happens, but for the end of the server.
+  std::shared_ptr<Question> question(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop);
+  void send_to_node(std::shared_ptr<Question> question);
+  void reply(session::Session& session, Answered answered);
+  static void respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
+                      Answered answered);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
   void enqueue(std::variant<Told, HistoryAnswer> next);
@@ -168,6 +198,8 @@ class RpcService final : public session::Endpoint {
   void subscriptions_changed();
   void count_changes();
   void rewind();
+  // An event is lost to all subscribers of this loop.
+  void lose_event();
   // The connections of those without cursors end.
   void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
   void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
@@ -175,6 +207,8 @@ class RpcService final : public session::Endpoint {
   RpcLimits limits_;
   Context context_;
   jsonrpc::Parser parser_;
+  MethodRules methods_;
+  bool local_nodes_;  // all of the network's nodes are on this machine
   pubsub::TopicTable topics_;
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<Told, HistoryAnswer>> to_publish_;

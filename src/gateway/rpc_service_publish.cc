@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/guard.h"
 #include "gateway/rpc_service.h"
 
 namespace fanfare::gateway {
@@ -29,7 +30,7 @@ void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
 void RpcService::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
     if (!std::exchange(pause_is_over_, false) && should_pause()) return pause();
-    publish_one();
+    if (!run_guarded("an event", [this] { publish_one(); })) lose_event();
     last_published_ = context_.server.loop().now();
   }
   if (behind_ == 0) pauses_ = 0;
@@ -44,6 +45,16 @@ void RpcService::count_changes() {
   metrics().replayed.add(now.replayed - counted_.replayed);
   metrics().slow_drops[SlowPolicy::latest].add(now.heads_dropped - counted_.heads_dropped);
   counted_ = now;
+}
+
+// What looks like an unbroken stream must be one: those who may have missed the event come back and ask.
+void RpcService::lose_event() {
+  to_publish_.pop_front();
+  published_of_first_ = 0;
+  rewind();  // those with cursors are told what they missed
+  for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
+    close_subscribers(static_cast<eth::SubscriptionType>(i), "out of memory: an event was missed");
+  }
 }
 
 // Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.

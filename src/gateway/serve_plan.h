@@ -79,12 +79,39 @@ struct WebSocketSettings {
   bool operator==(const WebSocketSettings&) const = default;
 };
 
+// Whom browsers may bring here: patterns of browser_rules.h. Empty: the default, which depends on whether the
+// listener is on loopback.
+struct BrowserPlan {
+  std::vector<std::string> hosts;    // names under which the gateway is reached
+  std::vector<std::string> origins;  // pages that may ask
+
+  bool operator==(const BrowserPlan&) const = default;
+};
+
+// Which methods a project's clients may call: patterns of method_rules.h, besides the built-in rules.
+struct MethodPlan {
+  std::vector<std::string> allow;
+  std::vector<std::string> deny;
+
+  bool operator==(const MethodPlan&) const = default;
+};
+
 struct HttpSettings {
   std::size_t body_bytes_max = std::size_t{16} << 20;     // a longer request body is refused with 413
   std::size_t head_bytes_max = std::size_t{16} << 10;     // a longer request head is refused with 431
   Duration handshake_timeout = std::chrono::seconds(10);  // from the accept to the first request's head
 
   bool operator==(const HttpSettings&) const = default;
+};
+
+// What clients' requests under way and their answers may occupy.
+struct AnswerPlan {
+  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; zero: no limit
+  std::size_t held_bytes_max = std::size_t{512} << 20;                 // of all clients together: -32005
+  std::size_t held_bytes_per_connection_max = std::size_t{256} << 20;  // of one: -32005
+
+  bool operator==(const AnswerPlan&) const = default;
 };
 
 // How the head of a chain is followed.
@@ -144,6 +171,8 @@ struct NetworkPlan {
   PollSettings poll;
   ReadSettings reads = {};
   Backend backend;
+  MethodPlan methods = {};
+  std::vector<std::string> origins = {};  // of its project, instead of BrowserPlan::origins; empty: those
 
   bool operator==(const NetworkPlan&) const = default;
 };
@@ -155,6 +184,8 @@ struct ServePlan {
   WebSocketSettings websocket;
   HttpSettings http;
   AcceptPlan accept;
+  BrowserPlan browsers = {};
+  AnswerPlan answers = {};
   bool metrics_enabled = true;                           // false: /metrics is 404
   Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
   std::size_t loops = 0;                                 // threads; zero: one a core

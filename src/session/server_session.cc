@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "base/guard.h"
 #include "base/log.h"
 #include "http/render.h"
 #include "http/status.h"
@@ -28,6 +29,7 @@ struct ServerSession::Http final : SessionData {
   http::RequestParser parser;
   // A part of the PROXY header; then what came while an answer was being made, or past the share of a turn.
   std::vector<std::uint8_t> unread;
+  std::vector<std::shared_ptr<const void>> unsent;  // HttpResponse::until_sent
   // When it began to do what it does; until the first request's head is whole, when it was accepted.
   std::uint32_t since_ms = 0;
   Doing doing = Doing::waiting;
@@ -132,6 +134,11 @@ std::string ServerSession::peer() const {
 }
 
 void ServerSession::on_receive(MutableBytes bytes) {
+  // What was to be kept of the bytes is lost: nothing that follows can be understood.
+  if (!run_guarded("a connection", [&] { receive(bytes); })) close();
+}
+
+void ServerSession::receive(MutableBytes bytes) {
   if (was_opened()) return receive_messages(bytes);
   table().counters().bytes_received.add(bytes.size());
   if (http_state().doing == Http::Doing::leaving)
@@ -152,7 +159,12 @@ void ServerSession::go_on() {
   if (was_opened()) return Session::go_on();
   if (is_closed() || http_state().doing != Http::Doing::waiting || http_state().unread.empty()) return;
   if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
-  read_unread();
+  if (!run_guarded("a connection", [this] { read_unread(); })) close();
+}
+
+void ServerSession::on_flushed() {
+  if (!was_opened()) http_state().unsent.clear();
+  Session::on_flushed();
 }
 
 void ServerSession::read_unread() {
@@ -272,6 +284,10 @@ void ServerSession::respond(const HttpResponse& response) {
                          .version_minor = http_state().version_minor,
                          .date = date,
                          .head_only = http_state().head_only});
+  if (response.until_sent != nullptr) {
+    http_state().unsent.push_back(response.until_sent);
+    tell_when_flushed();
+  }
   site().on_answered(response.status);
   answered();
 }
@@ -291,7 +307,9 @@ void ServerSession::answered() {
 void ServerSession::refuse(int status, std::string_view reason) {
   http_state().doing = Http::Doing::answering;
   http_state().keep_alive = false;
-  respond({.status = status, .body = std::string(reason) + "\n"});
+  HttpResponse response{.status = status, .body = std::string(reason) + "\n", .headers = {}};
+  site().on_refusal(http_state().parser.headers(), response);
+  respond(response);
 }
 
 void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {

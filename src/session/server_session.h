@@ -39,12 +39,14 @@ class ServerSession final : public Session {
   void on_attached() override;
   void on_secured() override;
   void on_receive(MutableBytes bytes) override;
+  void on_flushed() override;
   void on_end() override;
   void on_lost(const net::OsError& error) override;
   void on_detached() override;
   void go_on() override;
   void check_time(std::uint32_t now_ms) override;
 
+  void receive(MutableBytes bytes);
   void read_proxy_header(MutableBytes bytes);
   bool enter_address(const net::Address& address);
   void begin_tls();

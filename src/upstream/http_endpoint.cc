@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "base/guard.h"
 #include "jsonrpc/scan.h"
 #include "upstream/curl_failure.h"
 #include "upstream/url.h"
@@ -73,6 +74,8 @@ class HttpEndpoint::Impl final : Worker::StopListener {
     Done done;
     std::string response;
     bool too_large = false;
+    bool no_memory = false;  // for the answer, of the process or of who pays for it
+    ByteHold hold;           // the answer's bytes
     Instant begun{};
     Instant deadline{};
   };
@@ -267,6 +270,8 @@ void HttpEndpoint::Impl::start(Waiting waiting) {
   call->begun = waiting.begun;
   call->deadline = waiting.deadline;
   call->too_large = false;
+  call->no_memory = false;
+  call->hold = ByteHold(call->options.payer);
   call->error_text[0] = '\0';
 
   CURL* easy = call->easy;
@@ -296,8 +301,10 @@ std::size_t HttpEndpoint::Impl::take_body(char* data, std::size_t size, std::siz
     call.too_large = true;
     return 0;  // fewer than given: curl ends the transfer
   }
-  call.response.append(data, bytes);
-  return bytes;
+  // An exception must not pass through curl.
+  call.no_memory = !call.hold.grow(bytes) ||
+                   !run_guarded("an answer of a node", [&] { call.response.append(data, bytes); });
+  return call.no_memory ? 0 : bytes;
 }
 
 Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
@@ -313,6 +320,10 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
     if (call.too_large) failure.kind = FailureKind::too_large;
     if (failure.kind == FailureKind::too_large) {
       failure.message = "the answer is longer than " + std::to_string(options_.response_bytes_max) + " bytes";
+    }
+    if (call.no_memory) {
+      failure.kind = FailureKind::no_room;
+      failure.message = "there is no room for the answer";
     }
     long request_bytes = 0;
     curl_off_t ready_after_us = 0;
@@ -339,7 +350,7 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
                                    .message = "the answer is no JSON object or array",
                                    .sent = true});
   }
-  return Reply{.body = std::move(call.response)};
+  return Reply{.body = std::move(call.response), .hold = std::make_shared<ByteHold>(std::move(call.hold))};
 }
 
 void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
@@ -357,6 +368,7 @@ void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
           .bytes_received = bytes_received});
 
   Done done = std::move(call.done);
+  call.hold.release();
   call.response.clear();
   if (call.response.capacity() > kIdleBufferBytesMax) call.response.shrink_to_fit();
   call.body = {};

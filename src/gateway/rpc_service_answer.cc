@@ -1,0 +1,168 @@
+// What becomes of a message whose answer needs the node, and how answers leave.
+
+#include <memory>
+#include <utility>
+
+#include "base/guard.h"
+#include "gateway/rpc_service.h"
+#include "jsonrpc/response.h"
+
+namespace fanfare::gateway {
+namespace {
+
+void refuse(ForwardItem& item, const std::string& why) {
+  item.answer.clear();
+  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal,
+                        "the upstream does not tell of pending transactions: " + why);
+}
+
+constexpr std::string_view kJson = "application/json";
+
+}  // namespace
+
+void RpcService::respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
+                         Answered answered) {
+  session::HttpResponse response{.content_type = std::string(kJson),
+                                 .body = std::move(answered.text),
+                                 .headers = headers,
+                                 .until_sent = std::make_shared<ByteHold>(std::move(answered.hold))};
+  // Nothing but notifications: there is nothing to say (JSON-RPC 2.0 §4.1).
+  if (response.body.empty()) {
+    response.status = 204;
+    response.content_type.clear();
+  }
+  session.respond(response);
+}
+
+void RpcService::handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller) {
+  const auto handle = [&] {
+    auto incoming = read(body, nullptr, caller.developer, make_share());
+    if (!incoming) {
+      return respond(session, caller.headers,
+                     {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
+    }
+    if (incoming->open == 0) {
+      return respond(session, caller.headers,
+                     {.text = join_answers(incoming->job),
+                      .subscribed = {},
+                      .refused = {},
+                      .hold = incoming->job.room.release()});
+    }
+    send_to_node(question(*std::move(incoming), [this, headers = std::move(caller.headers),
+                                                 id = session.id()](Answered answered) {
+      // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
+      auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+      if (asker == nullptr) return;
+      // A part of the answer may be queued: nothing else can follow it.
+      if (!run_guarded("an answer", [&] { respond(*asker, headers, std::move(answered)); })) asker->close();
+    }));
+  };
+  if (!run_guarded("a request", handle)) session.close();
+}
+
+// A message on the worker's thread: what needs the node goes there, and whoever subscribes to pending
+// transactions waits until they are told.
+struct RpcService::Question : std::enable_shared_from_this<Question> {
+  Question(const Context& context, Incoming its_incoming, std::move_only_function<void(Answered)> its_done)
+      : network(context.network),
+        worker(context.worker),
+        loop(context.server.loop()),
+        incoming(std::move(its_incoming)),
+        done(std::move(its_done)) {}
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+  // Where memory ran out on the way, what was to call answer() may have been lost.
+  ~Question() {
+    if (done == nullptr) return;
+    run_guarded("the end of a message", [this] {
+      for (ForwardItem& item : incoming.job.items) {
+        if (item.answer.empty()) append_no_memory(item.answer, item.id);
+      }
+      answer();
+    });
+  }
+
+  // What else the message asks for comes after, as if it had come in a message of its own.
+  void ask() {
+    listen([self = shared_from_this()] {
+      forward(self->network.backend(), &self->network.reads(), std::move(self->incoming.job),
+              [self](ForwardJob job) {
+                self->incoming.job = std::move(job);
+                if (self->worker.stopping()) return self->answer();
+                // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
+                self->listen([self] { self->answer(); });
+              });
+    });
+  }
+  void listen(std::move_only_function<void()> then) {
+    if (!incoming.waits) return then();
+    network.await_pending(
+        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
+          if (!refusal.empty()) self->refuse_all(refusal);
+          then();
+        });
+  }
+  void refuse_all(const std::string& why) {
+    incoming.waits = false;
+    for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
+      if (one.waits) refuse(incoming.job.items[one.item], why);
+      (one.waits ? answered.refused : incoming.subscribed).push_back(std::move(one));
+    }
+  }
+  void answer() {
+    auto to_whom = std::exchange(done, nullptr);
+    // Once the worker stops nobody waits for answers any more, and soon the loops are gone.
+    if (to_whom == nullptr || worker.stopping()) return;
+    answered.text = join_answers(incoming.job);
+    answered.subscribed = std::move(incoming.subscribed);
+    answered.hold = incoming.job.room.release();
+    answered.hold.shrink_to(answered.text.size());
+    loop.post([to_whom = std::move(to_whom), answered = std::move(answered)]() mutable {
+      run_guarded("an answer", [&] { to_whom(std::move(answered)); });
+    });
+  }
+
+  Network& network;
+  upstream::Worker& worker;
+  net::Loop& loop;
+  Incoming incoming;
+  std::move_only_function<void(Answered)> done;  // on the loop; null: called
+  Answered answered;
+};
+
+std::shared_ptr<RpcService::Question> RpcService::question(
+    Incoming incoming, std::move_only_function<void(Answered)> done_on_loop) {
+  return std::make_shared<Question>(context_, std::move(incoming), std::move(done_on_loop));
+}
+
+void RpcService::send_to_node(std::shared_ptr<Question> question) {
+  // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
+  context_.worker.post(
+      [question = std::move(question)] { run_guarded("a message", [&] { question->ask(); }); });
+}
+
+void RpcService::reply(session::Session& session, Answered answered) {
+  if (!answered.text.empty()) {
+    session::SendResult sent = session::SendResult::closed;
+    if (!run_guarded("an answer", [&] { sent = session.send_text(answered.text); })) {
+      return session.start_closing(ws::close_code::try_again_later, "out of memory");
+    }
+    if (sent != session::SendResult::closed) {
+      metrics().messages_sent.add();
+      metrics().bytes_sent.add(answered.text.size());
+    }
+    if (sent == session::SendResult::congested) {
+      session.data<RpcConnection>().unsent_.push_back(std::move(answered.hold));
+    }
+  }
+  // Only now: a client drops what arrives for an id it has not been told.
+  for (const Subscribed& one : answered.subscribed) {
+    if (auto missing = subscriptions_.activate(key_of(session), one.id)) ask_history(std::move(*missing));
+  }
+  for (const Subscribed& one : answered.refused) {
+    subscriptions_.withdraw(key_of(session), one.id);
+  }
+  if (!answered.refused.empty()) subscriptions_changed();
+}
+
+}  // namespace fanfare::gateway
