@@ -20,7 +20,7 @@ else()
   set(FANFARE_PC_LLHTTP "-lllhttp")
 endif()
 set_target_properties(fanfare_library PROPERTIES OUTPUT_NAME fanfare EXPORT_NAME fanfare LINKER_LANGUAGE CXX)
-target_compile_features(fanfare_library INTERFACE cxx_std_23)
+target_compile_features(fanfare_library INTERFACE cxx_std_20)
 target_include_directories(fanfare_library INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
 # fanfare::chain, for nodes: what only it needs is not asked of those who do without.
@@ -31,7 +31,7 @@ endforeach()
 target_link_libraries(fanfare_chain_library INTERFACE
   fanfare_library curl yaml-cpp prometheus-cpp-core crypto++ secp256k1)
 set_target_properties(fanfare_chain_library PROPERTIES OUTPUT_NAME fanfare-chain EXPORT_NAME chain LINKER_LANGUAGE CXX)
-target_compile_features(fanfare_chain_library INTERFACE cxx_std_23)
+target_compile_features(fanfare_chain_library INTERFACE cxx_std_20)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/fanfare)
 file(RELATIVE_PATH FANFARE_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

@@ -13,7 +13,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +20,8 @@
 #include <string_view>
 
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
 #include "fanfare/options.h"
 #include "fanfare/session.h"
 
@@ -55,7 +56,7 @@ struct ClientHandlers {
       {};
 };
 
-class Client {
+class FANFARE_EXPORT Client {
  public:
   Client(ClientOptions options, ClientHandlers handlers);
   Client(const Client&) = delete;
@@ -65,7 +66,7 @@ class Client {
 
   // Begins to connect, with its thread; also after the client has ended, to begin anew. What comes of it is
   // told to the handlers, a bad URL too. Errors: bad_option (a limit, a time), system, wrong_state.
-  [[nodiscard]] std::expected<void, Error> start();
+  [[nodiscard]] Expected<void, Error> start();
   // Waits until the client has ended (closed, or failed with nothing left to try), its last handler has
   // returned, and the server has closed its side, too, for at most limits.close_timeout. Not from a handler.
   void run();

@@ -46,8 +46,10 @@ struct Limits {
   std::size_t connections_max = 0;
   std::uint32_t connections_per_address_max = 0;
   std::uint32_t connections_per_second_per_address = 0;
-  // A request line with its headers: 431. Its body: 413.
+  // Past it: a request line with its headers 431, its number of header lines 431, its body 413. At least 1
+  // header.
   std::size_t request_head_bytes_max = std::size_t{16} << 10;
+  std::size_t request_header_count_max = 100;
   std::size_t request_body_bytes_max = std::size_t{8} << 20;
   // Pipelined requests of one connection answered in a turn of its loop; it goes on in the next.
   std::uint32_t requests_per_turn_max = 32;
@@ -77,7 +79,10 @@ struct Deflate {
   // RFC7692§7.1.1: forget the window after each message: less memory a connection, larger messages.
   bool server_no_context_takeover = false;
   bool client_no_context_takeover = false;
-  // RFC7692§7.1.2: base-2 logarithm of the largest window, 9 to 15.
+  // RFC7692§7.1.2: base-2 logarithm of the largest window that side may use, 9 to 15. Our own side keeps to
+  // it whatever is agreed on, and to less if the peer asks for less. The peer's side is asked for it: by a
+  // server where the client can be asked, by a client always, and a server that ignores it then gets no
+  // connection.
   int server_max_window_bits = 12;
   int client_max_window_bits = 12;
   // Memory for the windows of all connections of one loop; past it messages are compressed without history.

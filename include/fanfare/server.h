@@ -14,7 +14,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,9 +23,12 @@
 #include <vector>
 
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
 #include "fanfare/http.h"
 #include "fanfare/options.h"
 #include "fanfare/session.h"
+#include "fanfare/unique_function.h"
 
 namespace fanfare {
 
@@ -34,11 +36,11 @@ namespace api {
 class Core;
 
 // What a route does, whatever its data are.
-class WebSocketRoute {
+class FANFARE_EXPORT WebSocketRoute {
  public:
   virtual ~WebSocketRoute() = default;
   // The session that the handlers are called with; null: one without data.
-  virtual std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
+  virtual Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
   virtual void open(Session& session) const = 0;
   virtual void message(Session& session, const Message& message) const = 0;
   virtual void drain(Session& session) const = 0;
@@ -70,10 +72,10 @@ struct WebSocket {
   // Clients that are not browsers send no Origin and are let in.
   std::vector<std::string> origins = {};
 
-  // Lets the client in with the data of its session, or answers with a response (std::unexpected). Left out:
-  // everyone comes in, with a default Data. Asked only when the handshake holds, origin and subprotocol
-  // included.
-  std::function<std::expected<Data, Response>(const Request&)> upgrade = {};
+  // Lets the client in with the data of its session, or answers with a response (Unexpected, or
+  // std::unexpected in C++23). Left out: everyone comes in, with a default Data. Asked only when the
+  // handshake holds, origin and subprotocol included.
+  std::function<Expected<Data, Response>(const Request&)> upgrade = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
   // All that was queued when send() said congested has been sent.
@@ -85,7 +87,7 @@ struct WebSocket {
   std::function<void(SessionOf<Data>&, const Close&)> close = {};
 };
 
-class Server {
+class FANFARE_EXPORT Server {
  public:
   // Options are checked by start().
   explicit Server(ServerOptions options = {});
@@ -107,7 +109,7 @@ class Server {
             std::function<void(const Request&, Responder)> answer);
 
   // Binds and starts the loops; connections are served when it returns. Nothing runs after an error.
-  [[nodiscard]] std::expected<void, Error> start();
+  [[nodiscard]] Expected<void, Error> start();
   // Waits until stop() was called and is done. Returns at once when nothing runs.
   void run();
   // Refuses new connections, closes the open ones with 1012 and waits for them, at most as long as the
@@ -116,7 +118,7 @@ class Server {
 
   // Reads the files of options.tls again, for connections from here on; those that are there keep what they
   // began with. After an error the old certificate stays. Any thread; blocks for the files.
-  [[nodiscard]] std::expected<void, Error> reload_certificates();
+  [[nodiscard]] Expected<void, Error> reload_certificates();
 
   // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock".
   std::vector<std::string> addresses() const;
@@ -134,7 +136,7 @@ class Server {
   void publish(std::string_view topic, const Frame& frame);
 
   // Runs the task with the session on its loop's thread, later; not at all when it is gone. Any thread.
-  void post(SessionId id, std::move_only_function<void(Session&)> task);
+  void post(SessionId id, UniqueFunction<void(Session&)> task);
 
  private:
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
@@ -153,22 +155,22 @@ class api::TypedRoute final : public WebSocketRoute {
     origins = std::move(route_.origins);
   }
 
-  std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
+  Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
     if constexpr (std::is_void_v<Data>) {
       if (route_.upgrade) {
-        if (auto accepted = route_.upgrade(request); !accepted) return std::unexpected(accepted.error());
+        if (auto accepted = route_.upgrade(request); !accepted) return Unexpected(accepted.error());
       }
       return nullptr;
     } else {
       if (route_.upgrade) {
         auto accepted = route_.upgrade(request);
-        if (!accepted) return std::unexpected(std::move(accepted.error()));
+        if (!accepted) return Unexpected(std::move(accepted.error()));
         return std::make_unique<SessionWith<Data>>(*std::move(accepted));
       }
       if constexpr (std::is_default_constructible_v<Data>) {
         return std::make_unique<SessionWith<Data>>(Data());
       } else {
-        return std::unexpected(Response{.status = 500, .body = "this route has no upgrade handler\n"});
+        return Unexpected(Response{.status = 500, .body = "this route has no upgrade handler\n"});
       }
     }
   }

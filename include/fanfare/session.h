@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "fanfare/export.h"
+
 namespace fanfare {
 
 namespace api {
@@ -54,7 +56,7 @@ class Message {
 };
 
 // A message encoded once, for any number of server sessions: copies share the bytes. Any thread.
-class Frame {
+class FANFARE_EXPORT Frame {
  public:
   // Copies the payload. Text has to be UTF-8.
   static Frame text(std::string_view payload);
@@ -106,7 +108,7 @@ struct TopicPolicy {
   std::size_t waiting_max = 128;  // messages of this topic, under drop_oldest
 };
 
-class Session {
+class FANFARE_EXPORT Session {
  public:
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -128,9 +130,9 @@ class Session {
   // Between the two no message is handed out, and TCP holds the peer back. A paused session sends no pings.
   void pause();
   void resume();
-  // Starts the closing handshake (RFC6455§7.1.2): a code a Close frame may carry (1000-1003, 1007-1014,
-  // 3000-4999) and at most 123 bytes of UTF-8; with any other the Close frame is sent without code and
-  // reason. The close handler follows.
+  // Starts the closing handshake (RFC6455§7.1.2); the close handler follows. A Close frame carries the codes
+  // 1000-1003, 1007-1014 and 3000-4999; with any other it is sent without code and reason. A reason longer
+  // than 123 bytes is cut between two characters, and one that is not UTF-8 before its first wrong byte.
   void close(std::uint16_t code = 1000, std::string_view reason = {});
   bool is_open() const;
 

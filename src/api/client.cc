@@ -252,7 +252,7 @@ Client::Client(ClientOptions options, ClientHandlers handlers)
 
 Client::~Client() = default;
 
-std::expected<void, Error> Client::start() {
+Expected<void, Error> Client::start() {
   return core_->start();
 }
 

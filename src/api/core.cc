@@ -34,6 +34,7 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .idle_timeout = limits.idle_timeout,
                                    .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
+                                   .header_count_max = limits.request_header_count_max,
                                    .body_bytes_max = limits.request_body_bytes_max},
                           .connections_max = limits.connections_per_loop_max},
           .accept = {.connections_max = limits.connections_max,
@@ -197,7 +198,7 @@ void Core::publish(std::string_view topic, const Frame& frame) {
   }
 }
 
-void Core::post(SessionId id, std::move_only_function<void(Session&)> task) {
+void Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running() || id.loop >= lanes_.size()) return;
   server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
     session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});

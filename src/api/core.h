@@ -16,6 +16,7 @@
 #include "api/lane.h"
 #include "api/path_pattern.h"
 #include "fanfare/server.h"
+#include "fanfare/unique_function.h"
 #include "session/server.h"
 
 namespace fanfare::api {
@@ -45,7 +46,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   // After start(), any thread.
   void publish(std::string_view topic, const Frame& frame);
-  void post(SessionId id, std::move_only_function<void(Session&)> task);
+  void post(SessionId id, UniqueFunction<void(Session&)> task);
   void respond(SessionId id, Response response);
 
   std::expected<void, Error> reload_certificates();

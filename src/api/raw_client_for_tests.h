@@ -53,6 +53,17 @@ class RawClient {
           std::string(headers) + "\r\n");
     return read_answer(method == "HEAD");
   }
+  // The next answer, head and body; that to HEAD has no body.
+  std::string read_answer(bool head_only) {
+    std::size_t head_end = 0;
+    while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+      if (!read_more()) return buffer_ + "EOF";
+    }
+    std::size_t size = head_end + 4;
+    const std::size_t length = buffer_.find("Content-Length: ");
+    if (!head_only && length < head_end) size += std::stoul(buffer_.substr(length + 16));
+    return read(size);
+  }
   // The head of the answer to an upgrade.
   std::string upgrade(std::string_view target, std::string_view headers = "") {
     return request("GET", target,
@@ -100,16 +111,6 @@ class RawClient {
     EXPECT_EQ(::connect(fd_, address, size), 0) << std::strerror(errno);
   }
 
-  std::string read_answer(bool head_only) {
-    std::size_t head_end = 0;
-    while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) {
-      if (!read_more()) return buffer_ + "EOF";
-    }
-    std::size_t size = head_end + 4;
-    const std::size_t length = buffer_.find("Content-Length: ");
-    if (!head_only && length < head_end) size += std::stoul(buffer_.substr(length + 16));
-    return read(size);
-  }
   std::string read(std::size_t size) {
     while (buffer_.size() < size && read_more()) {
     }

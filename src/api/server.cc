@@ -28,7 +28,7 @@ void Server::http(std::string_view method, std::string_view path,
   core_->add(method, path, std::move(answer));
 }
 
-std::expected<void, Error> Server::start() {
+Expected<void, Error> Server::start() {
   return core_->start();
 }
 
@@ -40,7 +40,7 @@ std::size_t Server::stop(std::chrono::milliseconds deadline) {
   return core_->stop(deadline);
 }
 
-std::expected<void, Error> Server::reload_certificates() {
+Expected<void, Error> Server::reload_certificates() {
   return core_->reload_certificates();
 }
 
@@ -68,7 +68,7 @@ void Server::publish(std::string_view topic, const Frame& frame) {
   core_->publish(topic, frame);
 }
 
-void Server::post(SessionId id, std::move_only_function<void(Session&)> task) {
+void Server::post(SessionId id, UniqueFunction<void(Session&)> task) {
   core_->post(id, std::move(task));
 }
 

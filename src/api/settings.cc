@@ -84,6 +84,11 @@ Close to_public(const session::CloseInfo& info) {
   return close;
 }
 
+CloseWords close_words(std::uint16_t code, std::string_view reason) {
+  if (!ws::is_valid_close_code(code)) return {.code = ws::close_code::no_status, .reason = {}};
+  return {.code = code, .reason = ws::close_reason_of(reason)};
+}
+
 bool can_close_with(std::uint16_t code, std::string_view reason) {
   return ws::is_valid_close_code(code) && reason.size() <= ws::kCloseReasonBytesMax &&
          ws::is_valid_utf8(as_bytes(reason));

@@ -79,14 +79,24 @@ bool enabled(Level level) {
   return logger().should_log(to_spdlog(level));
 }
 
-void write(Level level, std::string_view event, Fields fields) {
+std::string excerpt(std::string_view value, std::size_t bytes_max) {
+  if (value.size() <= bytes_max) return std::string(value);
+  // A byte 10xxxxxx goes on with a character of UTF-8, which has at most three of them.
+  std::size_t end = bytes_max;
+  while (end > 0 && bytes_max - end < 3 && (static_cast<unsigned char>(value[end]) & 0xc0) == 0x80) --end;
+  return std::string(value.substr(0, end)) + "... (" + std::to_string(value.size()) + " bytes)";
+}
+
+void write(Level level, std::string_view event, Fields fields, Fields more) {
   if (!enabled(level)) return;
   std::string line(event);
-  for (const Field& field : fields) {
-    line += ' ';
-    line += field.key;
-    line += '=';
-    append_value(line, field.value);
+  for (const Fields& some : {fields, more}) {
+    for (const Field& field : some) {
+      line += ' ';
+      line += field.key;
+      line += '=';
+      append_value(line, field.value);
+    }
   }
   logger().log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }

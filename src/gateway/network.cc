@@ -8,6 +8,7 @@
 #include "gateway/chain_hooks.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/dev_node.h"
+#include "gateway/pool_options.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 #include "upstream/http_endpoint.h"
@@ -78,9 +79,8 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
     auto node = make_node(upstream, members.size());
     members.push_back(std::make_unique<upstream::ReceiptsEndpoint>(worker_, std::move(node)));
   }
-  upstream::PoolOptions options{.name = name_};
-  if (plan_.reads.hedge_after > Duration::zero()) options.hedge_after = plan_.reads.hedge_after;
-  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
+  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members),
+                                               pool_options(name_, upstreams, plan_.reads), observer_);
   pool_ = pool.get();
   backend_ = std::move(pool);
 }

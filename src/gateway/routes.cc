@@ -13,7 +13,7 @@ constexpr std::string_view kAllowRpcOnly = "POST, OPTIONS";
 constexpr std::string_view kAllowPage = "GET, HEAD, OPTIONS";
 constexpr std::string_view kAllowWebSocket = "GET";
 
-constexpr std::array kUpgrade{HeaderField{"Upgrade", "websocket"}, HeaderField{"Connection", "Upgrade"}};
+constexpr std::array kUpgrade{HeaderField{"Upgrade", "websocket"}};
 
 Route refused(int status, std::string_view explanation, std::string_view allow = {}) {
   return {.action = Action::refuse, .status = status, .allow = allow, .explanation = explanation};

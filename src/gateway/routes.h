@@ -60,7 +60,7 @@ class Routes {
   bool metrics_on_own_port_ = false;
 };
 
-// RFC9110§15.5.22: a 426 names the protocol.
+// RFC9110§15.5.22: a 426 names the protocol; the engine adds the Connection header.
 std::span<const HeaderField> upgrade_headers();
 
 }  // namespace fanfare::gateway

@@ -17,6 +17,7 @@
 
 #include "base/byte_budget.h"
 #include "eth/subscription_manager.h"
+#include "fanfare/unique_function.h"
 #include "gateway/forward.h"
 #include "gateway/method_rules.h"
 #include "gateway/metrics.h"
@@ -177,7 +178,7 @@ class RpcService final : public session::Endpoint {
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
   // `done_on_loop` runs once from here on, whatever happens, but for the end of the server.
-  std::shared_ptr<Question> question(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop);
+  std::shared_ptr<Question> question(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
   void send_to_node(std::shared_ptr<Question> question);
   void reply(session::Session& session, Answered answered);
   static void respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,

@@ -63,7 +63,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
 // A message on the worker's thread: what needs the node goes there, and whoever subscribes to pending
 // transactions waits until they are told.
 struct RpcService::Question : std::enable_shared_from_this<Question> {
-  Question(const Context& context, Incoming its_incoming, std::move_only_function<void(Answered)> its_done)
+  Question(const Context& context, Incoming its_incoming, UniqueFunction<void(Answered)> its_done)
       : network(context.network),
         worker(context.worker),
         loop(context.server.loop()),
@@ -94,7 +94,7 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
               });
     });
   }
-  void listen(std::move_only_function<void()> then) {
+  void listen(UniqueFunction<void()> then) {
     if (!incoming.waits) return then();
     network.await_pending(
         [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
@@ -126,12 +126,12 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
   upstream::Worker& worker;
   net::Loop& loop;
   Incoming incoming;
-  std::move_only_function<void(Answered)> done;  // on the loop; null: called
+  UniqueFunction<void(Answered)> done;  // on the loop; null: called
   Answered answered;
 };
 
 std::shared_ptr<RpcService::Question> RpcService::question(
-    Incoming incoming, std::move_only_function<void(Answered)> done_on_loop) {
+    Incoming incoming, UniqueFunction<void(Answered)> done_on_loop) {
   return std::make_shared<Question>(context_, std::move(incoming), std::move(done_on_loop));
 }
 

@@ -240,9 +240,13 @@ void Loop::drained(Stream& stream) {
   if (tell && !stream.has(Stream::kClosed)) stream.on_flushed();
 }
 
+// A stream that is flushed before the end of the turn stays in the list: being there and having something to
+// send are two things. Otherwise it could come in twice, and the list could outlive it.
 void Loop::mark_dirty(Stream& stream) {
-  if (stream.has(Stream::kDirty)) return;
+  if (stream.has(Stream::kDirty) || stream.has(Stream::kClosed)) return;
   stream.set(Stream::kDirty);
+  if (stream.has(Stream::kListed)) return;
+  stream.set(Stream::kListed);
   dirty_.push_back(&stream);
 }
 
@@ -268,7 +272,10 @@ void Loop::flush_if_dirty(Stream& stream) {
 void Loop::flush_all() {
   flushing_.swap(dirty_);
   most_flushed_ = std::max(most_flushed_, flushing_.size());
-  for_each_fetched(flushing_, [this](Stream& stream) { flush_if_dirty(stream); });
+  for_each_fetched(flushing_, [this](Stream& stream) {
+    stream.unset(Stream::kListed);
+    flush_if_dirty(stream);
+  });
   flushing_.clear();
 }
 
@@ -290,10 +297,16 @@ void Loop::finish_close(Stream& stream) {
 }
 
 void Loop::destroy_finished() {
+  if (finished_.empty()) return;
   destroying_.swap(finished_);
+  bool any_listed = false;
   for (Stream* stream : destroying_) {
     stream->on_detached();
-    if (stream->has(Stream::kDirty)) std::erase(dirty_, stream);
+    any_listed = any_listed || stream->has(Stream::kListed);
+  }
+  // One pass for all of them. No closed stream comes into the list, so what is left in it lives on.
+  if (any_listed) std::erase_if(dirty_, [](const Stream* stream) { return stream->fd_ < 0; });
+  for (Stream* stream : destroying_) {
     stream->outbox_.reset();
     streams_.back()->slot_ = stream->slot_;
     streams_[stream->slot_] = streams_.back();

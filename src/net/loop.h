@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -19,6 +18,7 @@
 #include "base/block_pool.h"
 #include "base/pages.h"
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "net/arena.h"
 #include "net/mailbox.h"
 #include "net/os_error.h"
@@ -43,7 +43,7 @@ struct LoopOptions {
 
 using ListenerId = std::uint32_t;
 // A new connection: its descriptor is the callee's (adopt it, or let it go to refuse).
-using AcceptHandler = std::move_only_function<void(Descriptor)>;
+using AcceptHandler = UniqueFunction<void(Descriptor)>;
 
 class Loop {
  public:

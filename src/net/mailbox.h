@@ -3,12 +3,13 @@
 // compare-and-swap, taking one exchange. Order is kept for each pusher.
 
 #include <atomic>
-#include <functional>
 #include <utility>
+
+#include "fanfare/unique_function.h"
 
 namespace fanfare::net {
 
-using Task = std::move_only_function<void()>;
+using Task = UniqueFunction<void()>;
 
 class Mailbox {
  public:

@@ -167,7 +167,7 @@ void Server::remove_unix_paths() {
   }
 }
 
-void Server::post(std::size_t loop_index, std::move_only_function<void(LoopServer&)> task) {
+void Server::post(std::size_t loop_index, UniqueFunction<void(LoopServer&)> task) {
   Thread& thread = *threads_[loop_index];
   thread.loop->post([&thread, task = std::move(task)]() mutable { task(*thread.server); });
 }

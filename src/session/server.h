@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "fanfare/unique_function.h"
 #include "net/loop.h"
 #include "session/loop_server.h"
 
@@ -60,7 +61,7 @@ class Server {
 
   // Any thread, from start() to the end of this object; after stop() the task is never run: the task gets its
   // loop's server, on its thread.
-  void post(std::size_t loop_index, std::move_only_function<void(LoopServer&)> task);
+  void post(std::size_t loop_index, UniqueFunction<void(LoopServer&)> task);
   void post_to_all(const std::function<void(LoopServer&)>& task);
 
   // Refuses new connections, closes the open ones with the code, and returns when all are gone or the time is
