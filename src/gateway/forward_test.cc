@@ -139,6 +139,34 @@ TEST(Forward, FailuresBecomeTheErrorsOfTheTable) {
             R"({"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"slow down"}})");
 }
 
+// Addresses, curl's words and what a node sends instead of JSON-RPC are for the log.
+TEST(Forward, ClientsAreToldInWordsOfOurOwn) {
+  using upstream::Failure;
+  using upstream::FailureKind;
+  for (int kind = 0; kind <= static_cast<int>(FailureKind::shutdown); ++kind) {
+    Forwarded one({.items = {item("1", "eth_call")}});
+    one.node.fail({.kind = static_cast<FailureKind>(kind),
+                   .http_status = 502,
+                   .message = "Failed to connect to 10.0.0.7 port 8545",
+                   .body = "<html>Authorization: s3cret</html>"});
+    EXPECT_TRUE(one.answer.contains("\"error\"")) << one.answer;
+    for (const char* secret : {"10.0.0.7", "8545", "connect to", "html", "s3cret"}) {
+      EXPECT_FALSE(one.answer.contains(secret)) << one.answer;
+    }
+  }
+}
+
+TEST(Forward, WhatANodePutsBesideItsAnswerStaysHere) {
+  Forwarded result({.items = {item("5", "eth_call")}});
+  result.node.answer(R"({"jsonrpc":"2.0","id":0,"headers":{"authorization":"s3cret"},"result":{"a":1}})");
+  EXPECT_EQ(result.answer, R"({"jsonrpc":"2.0","id":5,"result":{"a":1}})");
+  Forwarded error({.items = {item("5", "eth_call")}});
+  error.node.answer(
+      R"({"jsonrpc":"2.0","id":0,"error":{"code":3,"message":"reverted","data":"0x08","node":"10.0.0.7"},"trace":"s3cret"})");
+  EXPECT_EQ(error.answer,
+            R"({"jsonrpc":"2.0","id":5,"error":{"code":3,"message":"reverted","data":"0x08"}})");
+}
+
 TEST(Forward, AnswerThatIsNoAnswerIsAnError) {
   for (const char* body : {"", "{}", "[]", "null", R"({"id":0})", R"({"jsonrpc":"2.0","id":0,"result":1)"}) {
     Forwarded one({.items = {item("5", "eth_call")}});

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/guard.h"
 #include "jsonrpc/scan.h"
+#include "upstream/answer_secrets.h"
 #include "upstream/curl_failure.h"
 #include "upstream/url.h"
 
@@ -115,7 +116,10 @@ class HttpEndpoint::Impl final : Worker::StopListener {
 };
 
 HttpEndpoint::Impl::Impl(Worker& worker, HttpOptions options, Observer* observer)
-    : worker_(worker), options_(std::move(options)), observer_(observer), secrets_(secrets_of(options_.url)) {
+    : worker_(worker),
+      options_(std::move(options)),
+      observer_(observer),
+      secrets_(secrets_of(options_.url, options_.headers)) {
   FANFARE_CHECK(!problem_with(options_));
   if (options_.name.empty()) options_.name = redacted(options_.url);
   // An empty "Expect:" keeps curl from waiting for "100 Continue" before large bodies.
@@ -347,7 +351,8 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
                                    .message = "the answer is no JSON object or array",
                                    .sent = true});
   }
-  return Reply{.body = std::move(call.response), .hold = std::make_shared<ByteHold>(std::move(call.hold))};
+  return Reply{.body = without_secrets_in_errors(std::move(call.response), secrets_),
+               .hold = std::make_shared<ByteHold>(std::move(call.hold))};
 }
 
 void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
