@@ -29,7 +29,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
       context, node, "server.websocket",
       {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
        "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
-       "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
+       "slowTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -40,6 +40,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("maxMessageBytes", out.message_bytes_max, 1024, kBytesMax);
   fields.read("outboxBytesMax", out.outbox_bytes_max, 4096, kBytesMax);
   fields.read("notificationsBehindMax", out.notifications_behind_max, 1, 10'000'000);
+  fields.read("slowTimeout", out.slow_timeout, milliseconds(100), hours(1));
   fields.read("maxFragments", out.fragments_max, 1, 10'000'000);
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
@@ -87,6 +88,13 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("connectionsMax", out.accept.connections_max, 0, 10'000'000);
   fields.read("connectionsPerAddressMax", out.accept.connections_per_address_max, 0, 10'000'000);
   fields.read("connectionsPerSecondPerAddress", out.accept.connections_per_second_per_address, 0, 1'000'000);
+  const auto chosen = [](std::uint32_t limit, std::uint32_t by_default) {
+    return limit != 0 && limit != by_default;
+  };
+  const AcceptPlan defaults;
+  out.accept.limits_loopback =
+      chosen(out.accept.connections_per_address_max, defaults.connections_per_address_max) ||
+      chosen(out.accept.connections_per_second_per_address, defaults.connections_per_second_per_address);
   fields.read("handshakeTimeout", out.http.handshake_timeout, milliseconds(100), hours(1));
   fields.read("headBytesMax", out.http.head_bytes_max, 1024, 1 << 20);
   fields.read("batchItemsMax", out.answers.batch_items_max, 1, 1'000'000);

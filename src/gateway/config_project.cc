@@ -10,6 +10,7 @@
 #include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/method_rules.h"
+#include "http/headers.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -59,6 +60,16 @@ bool is_header_name(std::string_view name) {
   });
 }
 
+// What frames a request or belongs to one connection: a second one would make two readers see two requests.
+bool is_header_of_ours(std::string_view name) {
+  static constexpr std::array<std::string_view, 11> kNames{
+      "Content-Length", "Transfer-Encoding", "Connection",   "Keep-Alive",      "Upgrade", "TE", "Trailer",
+      "Expect",         "Content-Encoding",  "Content-Type", "Proxy-Connection"};
+  return http::equals_ignoring_case(name.substr(0, 14), "Sec-WebSocket-") ||
+         std::ranges::any_of(kNames,
+                             [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
+}
+
 void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
   constexpr std::string_view kExpected = "a map of header names and their values";
   const YamlNode* node = upstream.find("headers");
@@ -74,6 +85,11 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
       continue;
     }
     const std::string key = "headers." + entry.key;
+    if (is_header_of_ours(entry.key)) {
+      upstream.report(entry.key_place, key, "cannot be set: the gateway sets it itself", "",
+                      "another header");
+      continue;
+    }
     if (entry.value.kind != YamlNode::Kind::scalar) {
       upstream.report(entry.value.place, key, "is not text", "", "the value of the header");
       continue;

@@ -80,7 +80,7 @@ session::HttpResponse GatewaySite::answer_page(const Route& route, const http::R
     case Action::healthz:
       return {.body = "ok\n", .headers = {}};
     case Action::readyz:
-      return answers_.ready();
+      return answers_.ready(request.query);
     case Action::metrics:
       return {.content_type = std::string(kMetricsContentType), .body = answers_.metrics(), .headers = {}};
     case Action::rpc:

@@ -23,7 +23,7 @@ struct LoopServices {
 
 // What the whole process answers, whoever asks. Any thread.
 struct ProcessAnswers {
-  std::function<session::HttpResponse()> ready;
+  std::function<session::HttpResponse(std::string_view query)> ready;
   std::function<std::string()> metrics;
 };
 

@@ -170,9 +170,8 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
 }};
 
 constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReasons{
-    "client",  "lost",          "protocol_error", "too_big",      "too_many_fragments",
-    "policy",  "slow_consumer", "ping_timeout",   "idle_timeout", "shutdown",
-    "internal"};
+    "client",        "lost",   "protocol_error", "too_big",      "too_many_fragments", "policy",
+    "slow_consumer", "missed", "ping_timeout",   "idle_timeout", "shutdown",           "internal"};
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
     "connection_limit", "shutdown", "bad_handshake", "origin", "host"};
 constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",

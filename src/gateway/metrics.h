@@ -37,6 +37,7 @@ enum class CloseReason : std::uint8_t {
   too_many_fragments,  // 1009
   policy,              // 1008
   slow_consumer,       // its outbox was full: 1013
+  missed,              // a subscription missed something and could not be told so: 1013
   ping_timeout,        // it did not answer our pings
   idle_timeout,        // no message for too long: 1008
   shutdown,            // we are going away: 1012

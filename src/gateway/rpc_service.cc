@@ -55,7 +55,7 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
 
 }  // namespace
 
-eth::ConnectionKey RpcService::key_of(const session::Session& session) {
+eth::ConnectionKey key_of(const session::Session& session) {
   const session::SessionId id = session.id();
   return (std::uint64_t{id.place} << 32U) | id.generation;
 }
@@ -65,13 +65,16 @@ RpcConnection::RpcConnection(RpcService& service, ConnectionPlace place, bool de
 
 bool RpcConnection::deliver(const SharedBytes& frame) {
   if (is_congested() && ++notifications_behind_ > service_.limits().notifications_behind_max) {
-    is_too_slow_ = true;
+    closed_because_ = CloseReason::slow_consumer;
     session_->start_closing(ws::close_code::try_again_later, "reading too slowly");
     return false;
   }
+  const std::size_t before = session_->queued_bytes();
   const session::SendResult result = session_->send_frame(frame);
   if (result == session::SendResult::closed) return false;
-  if (result == session::SendResult::congested && !std::exchange(behind_, true)) service_.fell_behind();
+  if (watched_) queued_ += session_->queued_bytes() - before;
+  if (result == session::SendResult::congested)
+    service_.fell_behind(*session_, !std::exchange(behind_, true));
   service_.metrics().messages_sent.add();
   service_.metrics().bytes_sent.add(frame.size());
   return true;
@@ -107,11 +110,14 @@ void RpcService::on_upgrade_refused(int status) {
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
   subscriptions_.drop(key_of(session));
+  waiting_.erase(key_of(session));
+  unwatch(session);
   caught_up(session.data<RpcConnection>());
   subscriptions_changed();
   const RpcConnection& connection = session.data<RpcConnection>();
-  metrics().closed(connection.is_too_slow_ ? CloseReason::slow_consumer : reason_of(info));
-  if (info.cause == session::Cause::slow_consumer || connection.is_too_slow_) {
+  const CloseReason reason = connection.closed_because_.value_or(reason_of(info));
+  metrics().closed(reason);
+  if (reason == CloseReason::slow_consumer) {
     log::warn("slow_consumer_closed", {{"network", network().name()},
                                        {"outbox_bytes_max", settings().outbox_bytes_max},
                                        {"notifications_behind", connection.notifications_behind_}});
@@ -124,6 +130,7 @@ void RpcService::on_message(session::Session& session, const session::Message& m
   // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
   if (run_guarded("a message", [&] { handle_message(session, as_text(message.payload)); })) return;
   // Which of its calls have been answered is not known here.
+  session.data<RpcConnection>().closed_because_ = CloseReason::internal;
   session.start_closing(ws::close_code::try_again_later, "out of memory");
 }
 
@@ -143,13 +150,11 @@ void RpcService::handle_message(session::Session& session, std::string_view text
   auto asked = question(*std::move(incoming), [this, id = session.id(), open](Answered answered) {
     session::Session* asker = context_.server.sessions().find(id);
     if (asker == nullptr) return;
-    RpcConnection& its = asker->data<RpcConnection>();
-    its.in_flight_ -= open;
+    answered.open = open;
     reply(*asker, std::move(answered));
-    if (its.in_flight_ < limits_.requests_in_flight_max) asker->resume();
   });
   connection.in_flight_ += open;
-  if (connection.in_flight_ >= limits_.requests_in_flight_max) session.pause();
+  update_reading(session);
   send_to_node(std::move(asked));
 }
 
@@ -256,8 +261,10 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
 
 void RpcService::on_drained(session::Session& session) {
   session.data<RpcConnection>().unsent_.clear();
+  unwatch(session);
   caught_up(session.data<RpcConnection>());
   session.data<RpcConnection>().notifications_behind_ = 0;
+  send_waiting(session);
   for (auto& missing : subscriptions_.drained(key_of(session))) ask_history(std::move(missing));
   count_changes();
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -30,6 +31,9 @@
 namespace fanfare::gateway {
 
 class RpcService;
+
+// Names a connection of one loop, for as long as the loop runs.
+eth::ConnectionKey key_of(const session::Session& session);
 
 // One place among the network's connections, held as long as this lives.
 class ConnectionPlace {
@@ -70,15 +74,23 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   std::vector<ByteHold> unsent_;      // of answers that wait in its outbox
   session::Session* session_ = nullptr;
   std::uint32_t in_flight_ = 0;
-  bool behind_ = false;                     // an event made it congested, and it has not drained since
-  std::uint32_t notifications_behind_ = 0;  // since it became congested
-  bool is_too_slow_ = false;
+  bool behind_ = false;                        // an event made it congested, and it has not drained since
+  std::uint32_t notifications_behind_ = 0;     // since it became congested
+  std::optional<CloseReason> closed_because_;  // where we close it for a reason of our own
+  // While it is congested: what was queued since, and with that what it has taken, and when it last took
+  // more.
+  bool watched_ = false;
+  std::size_t queued_ = 0;
+  std::size_t taken_ = 0;
+  Instant taken_at_{};
 };
 
 struct RpcLimits {
   std::uint32_t subscriptions_per_connection_max = 100;
   // Sent to a connection since it became congested, without once catching up: one more closes it with 1013.
-  std::uint32_t notifications_behind_max = 16'384;
+  std::uint32_t notifications_behind_max = 65'536;
+  // A congested connection that takes nothing for this long is closed with 1013. Checked four times as often.
+  Duration slow_timeout = std::chrono::seconds(10);
   std::uint32_t requests_in_flight_max = 256;       // of one connection, the elements of batches counted
   std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
   std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; as go-ethereum
@@ -114,8 +126,8 @@ class RpcService final : public session::Endpoint {
   // `told`: when the source did.
   void publish(Network::Events events, Instant told);
 
-  // One more connection has been sent more than it reads.
-  void fell_behind() { ++behind_; }
+  // An event made one more connection congested, or one that was not.
+  void fell_behind(session::Session& session, bool first);
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
@@ -151,6 +163,7 @@ class RpcService final : public session::Endpoint {
     std::vector<Subscribed> subscribed;
     std::vector<Subscribed> refused;  // after all
     ByteHold hold;                    // until it has been sent
+    std::uint32_t open = 0;           // requests that are no longer in flight once it is queued
   };
 
   struct Question;
@@ -165,7 +178,6 @@ class RpcService final : public session::Endpoint {
     eth::HistoryBatchPtr batch;
   };
 
-  static eth::ConnectionKey key_of(const session::Session& session);
   // `session` null: over HTTP. The error is the answer to the whole text.
   std::expected<Incoming, std::string> read(std::string_view text, session::Session* session, bool developer,
                                             std::shared_ptr<ByteShare> share);
@@ -180,7 +192,17 @@ class RpcService final : public session::Endpoint {
   // `done_on_loop` runs once from here on, whatever happens, but for the end of the server.
   std::shared_ptr<Question> question(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
   void send_to_node(std::shared_ptr<Question> question);
+  // Queues an answer, or keeps it while the client has enough to read: our own answers are no reason to close
+  // it.
   void reply(session::Session& session, Answered answered);
+  void send_answer(session::Session& session, Answered answered);
+  void send_waiting(session::Session& session);
+  // Reads from the client, or does not while it has too much under way.
+  void update_reading(session::Session& session);
+  // From when a connection becomes congested until it has drained.
+  void watch(session::Session& session);
+  void unwatch(session::Session& session);
+  void check_watched();
   static void respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
                       Answered answered);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
@@ -214,6 +236,9 @@ class RpcService final : public session::Endpoint {
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
+  std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // for their client to read
+  std::vector<eth::ConnectionKey> watched_;
+  net::TimerId watch_timer_;
   std::size_t behind_ = 0;    // connections
   std::uint32_t pauses_ = 0;  // since nobody was
   bool paused_ = false;

@@ -4,16 +4,23 @@
 #include <utility>
 
 #include "base/guard.h"
+#include "base/log_limiter.h"
 #include "gateway/rpc_service.h"
 #include "jsonrpc/response.h"
 
 namespace fanfare::gateway {
 namespace {
 
-void refuse(ForwardItem& item, const std::string& why) {
+void refuse(ForwardItem& item) {
   item.answer.clear();
   jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal,
-                        "the upstream does not tell of pending transactions: " + why);
+                        "the upstream does not tell of pending transactions");
+}
+
+// The node's own words are for the operator.
+void log_refusal(const Network& network, const std::string& why) {
+  static LogLimiter limiter(log::Level::warn, "pending_transactions_refused");
+  limiter.write({{"network", network.name()}, {"reason", log::excerpt(why, 256)}});
 }
 
 constexpr std::string_view kJson = "application/json";
@@ -98,14 +105,17 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
     if (!incoming.waits) return then();
     network.await_pending(
         [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
-          if (!refusal.empty()) self->refuse_all(refusal);
+          if (!refusal.empty()) {
+            log_refusal(self->network, refusal);
+            self->refuse_all();
+          }
           then();
         });
   }
-  void refuse_all(const std::string& why) {
+  void refuse_all() {
     incoming.waits = false;
     for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
-      if (one.waits) refuse(incoming.job.items[one.item], why);
+      if (one.waits) refuse(incoming.job.items[one.item]);
       (one.waits ? answered.refused : incoming.subscribed).push_back(std::move(one));
     }
   }
@@ -130,8 +140,8 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
   Answered answered;
 };
 
-std::shared_ptr<RpcService::Question> RpcService::question(
-    Incoming incoming, UniqueFunction<void(Answered)> done_on_loop) {
+std::shared_ptr<RpcService::Question> RpcService::question(Incoming incoming,
+                                                           UniqueFunction<void(Answered)> done_on_loop) {
   return std::make_shared<Question>(context_, std::move(incoming), std::move(done_on_loop));
 }
 
@@ -139,30 +149,6 @@ void RpcService::send_to_node(std::shared_ptr<Question> question) {
   // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
   context_.worker.post(
       [question = std::move(question)] { run_guarded("a message", [&] { question->ask(); }); });
-}
-
-void RpcService::reply(session::Session& session, Answered answered) {
-  if (!answered.text.empty()) {
-    session::SendResult sent = session::SendResult::closed;
-    if (!run_guarded("an answer", [&] { sent = session.send_text(answered.text); })) {
-      return session.start_closing(ws::close_code::try_again_later, "out of memory");
-    }
-    if (sent != session::SendResult::closed) {
-      metrics().messages_sent.add();
-      metrics().bytes_sent.add(answered.text.size());
-    }
-    if (sent == session::SendResult::congested) {
-      session.data<RpcConnection>().unsent_.push_back(std::move(answered.hold));
-    }
-  }
-  // Only now: a client drops what arrives for an id it has not been told.
-  for (const Subscribed& one : answered.subscribed) {
-    if (auto missing = subscriptions_.activate(key_of(session), one.id)) ask_history(std::move(*missing));
-  }
-  for (const Subscribed& one : answered.refused) {
-    subscriptions_.withdraw(key_of(session), one.id);
-  }
-  if (!answered.refused.empty()) subscriptions_changed();
 }
 
 }  // namespace fanfare::gateway

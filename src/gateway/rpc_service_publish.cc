@@ -189,7 +189,9 @@ void RpcService::close_subscribers(eth::SubscriptionType type, const std::string
 void RpcService::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
   for (const eth::ConnectionKey key : connections) {
     session::Session* session = context_.server.sessions().find(id_of(key));
-    if (session != nullptr) session->start_closing(ws::close_code::try_again_later, why);
+    if (session == nullptr || !session->is_open()) continue;
+    session->data<RpcConnection>().closed_because_ = CloseReason::missed;
+    session->start_closing(ws::close_code::try_again_later, why);
   }
 }
 

@@ -37,9 +37,12 @@ struct TlsPlan {
 
 // Who is let in. Zero: no limit.
 struct AcceptPlan {
-  std::size_t connections_max = 0;                       // of all kinds, over all ports
-  std::uint32_t connections_per_address_max = 0;         // an IPv4 address or an IPv6 /64
-  std::uint32_t connections_per_second_per_address = 0;  // new ones
+  std::size_t connections_max = 0;                         // of all kinds, over all ports
+  std::uint32_t connections_per_address_max = 1024;        // an IPv4 address or an IPv6 /64
+  std::uint32_t connections_per_second_per_address = 200;  // new ones
+  // Whether the two above hold for addresses of loopback, too. By default programs of this machine, and
+  // proxies on it, are not limited; limits that somebody chose are.
+  bool limits_loopback = false;
 
   bool operator==(const AcceptPlan&) const = default;
 };
@@ -68,8 +71,9 @@ struct WebSocketSettings {
       4096;  // what a loop reads from a socket at once, if it is more than its own
   std::size_t write_buffer_bytes = 4096;                  // no effect: writes are gathered, not buffered
   std::size_t message_bytes_max = std::size_t{16} << 20;  // a longer message closes with 1009
-  std::size_t outbox_bytes_max = std::size_t{4} << 20;    // a reader further behind closes with 1013
-  std::uint32_t notifications_behind_max = 16'384;        // for one with a quarter of that waiting: the same
+  std::size_t outbox_bytes_max = std::size_t{128} << 20;  // a reader further behind closes with 1013
+  std::uint32_t notifications_behind_max = 65'536;        // for one that is behind: the same
+  Duration slow_timeout = std::chrono::seconds(10);  // for one that is behind and takes nothing: the same
   std::uint32_t fragments_max =
       ws::kDefaultLimits.fragments_max;        // a message in more frames closes with 1009
   std::uint16_t frames_per_turn_max = 4096;    // of one connection; the rest waits for the loop's next turn

@@ -169,6 +169,50 @@ test("one port with projects and chains", async (t) => {
   });
 });
 
+test("/readyz of one network: a dead one does not take the others out", async (t) => {
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, `
+logLevel: info
+server:
+  httpPort: 0
+projects:
+  - id: main
+    networks:
+      - architecture: evm
+        evm: { chainId: 31337 }
+      - architecture: evm
+        evm: { chainId: 1 }
+    upstreams:
+      - id: anvil
+        endpoint: ${anvil.url}
+        evm: { chainId: 31337 }
+      - id: dead
+        endpoint: http://127.0.0.1:1/s3cretkey
+        evm: { chainId: 1 }
+`)], { ready: false });
+  const ready = (query) => ask(`${fanfare.health}/readyz${query}`);
+  await until("anvil's network is ready", async () => (await ready("?network=main/31337")).status === 200);
+  assert.match((await ready("?network=main%2F31337")).text, /^main\/31337 ready, head 0\n$/);
+  for (const query of ["", "?network=main/1", "?network=main/31337&network=main/1"]) {
+    const answer = await until("its nodes have been asked", async () => {
+      const now = await ready(query);
+      return !now.text.includes("starting") && now;
+    });
+    assert.equal(answer.status, 503, query);
+    // Clients of a public page learn nothing of the node.
+    assert.match(answer.text, /^main\/1 not ready: /m);
+    assert.doesNotMatch(answer.text, /127\.0\.0\.1|connect to|port|s3cret/i);
+  }
+  assert.equal((await ready("?network=main/5")).status, 404);
+  assert.equal((await ready("?network=%zz")).status, 404);
+  // Callers learn nothing either; the operator does.
+  const dead = fanfare.http.replace(/\d+$/, "1");
+  const answer = JSON.parse((await ask(dead, { method: "POST", body: '{"jsonrpc":"2.0","id":1,"method":"eth_gasPrice"}' })).text);
+  assert.deepEqual(answer.error, { code: -32603, message: "upstream: the node could not be reached" });
+  await fanfare.program.line(/ (upstream_call_failed|network_not_ready) .*127\.0\.0\.1/);
+  await fanfare.program.line(/ descriptor_limit soft_before=\d+ soft=\d+/);
+});
+
 test("two ports of row D", async (t) => {
   const fanfare = await startDevChain(t);
   const ws = fanfare.ws.replace("ws:", "http:");
