@@ -77,7 +77,7 @@ class FANFARE_EXPORT Request {
 //   });
 //
 // The connection's next request is read after the answer. A responder that dies unused answers 500; one whose
-// client has gone, or whose server has stopped, does nothing.
+// client has gone, or whose server has stopped, does nothing. While the server stops, answers are delivered.
 class FANFARE_EXPORT Responder {
  public:
   Responder(Responder&&) noexcept = default;

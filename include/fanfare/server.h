@@ -11,6 +11,9 @@
 // Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
 // more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
 // Handlers must not block: everyone on the loop waits. What a handler throws ends the process.
+//
+// In a handler of any server or client, stop() begins the stop and returns. Two calls would wait for
+// themselves and end the process with a message: run() and the destructor, in a handler of the same server.
 
 #include <chrono>
 #include <cstdint>
@@ -93,7 +96,8 @@ class FANFARE_EXPORT Server {
   explicit Server(ServerOptions options = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  // stop() without time to drain, when it is still running.
+  // stop() without time to drain, when it is still running; waits for the loops' threads, so that no handler
+  // runs when it returns. Not in one of its own handlers, and not by what one of its tasks has captured.
   ~Server();
 
   // A route for upgrades. A path is "/", or segments of literal text and {name}: "/chat/{room}". The first
@@ -108,12 +112,19 @@ class FANFARE_EXPORT Server {
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
 
-  // Binds and starts the loops; connections are served when it returns. Nothing runs after an error.
+  // Binds and starts the loops; connections are served when it returns. Nothing runs after an error. Nobody
+  // is accepted before all loops are there, so handlers may use the whole server, even before start()
+  // returns. A server starts once: wrong_state after that, stopped or not.
   [[nodiscard]] Expected<void, Error> start();
   // Waits until stop() was called and is done. Returns at once when nothing runs.
   void run();
   // Refuses new connections, closes the open ones with 1012 and waits for them, at most as long as the
-  // deadline; whoever is left is dropped. Any thread but a loop's. Returns how many were dropped.
+  // deadline; the rest is dropped. A request under way may still be answered, by its Responder too, and
+  // counts as done when the peer's system has the answer. What was published and posted before is delivered
+  // first; with no time (zero or less) it is dropped. Any thread. Returns how many connections were dropped.
+  //
+  // Several threads may call it: all wait, the earliest deadline holds, and the first gets the number, the
+  // others 0. In a handler it returns 0 at once; run() on another thread returns when all is done.
   std::size_t stop(std::chrono::milliseconds deadline = std::chrono::seconds(5));
 
   // Reads the files of options.tls again, for connections from here on; those that are there keep what they
@@ -130,13 +141,21 @@ class FANFARE_EXPORT Server {
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
 
   // To every session subscribed to the topic, on every loop; encoded once. Any thread, after start(). What
-  // one thread publishes arrives in its order.
-  void publish(std::string_view topic, std::string_view text) { publish(topic, Frame::text(text)); }
-  void publish(std::string_view topic, Bytes binary) { publish(topic, Frame::binary(binary)); }
-  void publish(std::string_view topic, const Frame& frame);
+  // one thread publishes arrives in its order. In a handler it is delivered to the sessions of the handler's
+  // loop before the call returns. Refused, it reaches nobody, on no loop, and may be tried again.
+  PostResult publish(std::string_view topic, std::string_view text) {
+    return publish(topic, Frame::text(text));
+  }
+  PostResult publish(std::string_view topic, Bytes binary) { return publish(topic, Frame::binary(binary)); }
+  PostResult publish(std::string_view topic, const Frame& frame);
 
-  // Runs the task with the session on its loop's thread, later; not at all when it is gone. Any thread.
-  void post(SessionId id, UniqueFunction<void(Session&)> task);
+  // Runs the task with the session on its loop's thread, later; not at all when it is gone, or when the
+  // server stops. Any thread. A task that is not run is destroyed, with what it has captured: in the call
+  // when it is refused, else on the loop's thread, when it ends at the latest.
+  PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
+
+  // How many calls of the two were refused as full. Any thread.
+  std::uint64_t refused_tasks() const;
 
  private:
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);

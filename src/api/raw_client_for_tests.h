@@ -72,6 +72,15 @@ class RawClient {
                        std::string(headers));
   }
 
+  // Asks for an upgrade, and looks for a moment whether there is an answer.
+  bool is_answered_soon(std::string_view target) {
+    const timeval moment{.tv_sec = 0, .tv_usec = 200'000};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment));
+    const std::string answer = upgrade(target);
+    set_patience();
+    return answer.starts_with("HTTP/1.1 101 ");
+  }
+
   // RFC6455§5.2, masked with zeros; up to 65,535 bytes.
   void send(std::string_view text, char first_byte = '\x81') const {
     std::string frame(1, first_byte);
@@ -104,10 +113,13 @@ class RawClient {
   }
 
  private:
-  void connect_to(const sockaddr* address, socklen_t size) const {
-    // A test that waits for what never comes ends instead of hanging.
+  // A test that waits for what never comes ends instead of hanging.
+  void set_patience() const {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  }
+  void connect_to(const sockaddr* address, socklen_t size) const {
+    set_patience();
     EXPECT_EQ(::connect(fd_, address, size), 0) << std::strerror(errno);
   }
 

@@ -9,7 +9,7 @@ namespace fanfare {
 Server::Server(ServerOptions options) : core_(std::make_shared<api::Core>(std::move(options))) {}
 
 Server::~Server() {
-  core_->stop(std::chrono::milliseconds::zero());
+  core_->destroy();
 }
 
 void Server::add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route) {
@@ -64,12 +64,16 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Server::refused_connecti
   return core_->refused_connections();
 }
 
-void Server::publish(std::string_view topic, const Frame& frame) {
-  core_->publish(topic, frame);
+std::uint64_t Server::refused_tasks() const {
+  return core_->refused_tasks();
 }
 
-void Server::post(SessionId id, UniqueFunction<void(Session&)> task) {
-  core_->post(id, std::move(task));
+PostResult Server::publish(std::string_view topic, const Frame& frame) {
+  return core_->publish(topic, frame);
+}
+
+PostResult Server::post(SessionId id, UniqueFunction<void(Session&)> task) {
+  return core_->post(id, std::move(task));
 }
 
 Responder& Responder::operator=(Responder&& other) noexcept {

@@ -61,8 +61,8 @@ bool Session::is_open() const {
   return engine_of(*this).is_open();
 }
 
-void Session::subscribe(std::string_view topic, TopicPolicy policy) {
-  api::Connection::of(*this).subscribe(topic, policy);
+bool Session::subscribe(std::string_view topic, TopicPolicy policy) {
+  return api::Connection::of(*this).subscribe(topic, policy);
 }
 
 bool Session::unsubscribe(std::string_view topic) {

@@ -31,7 +31,4 @@ struct CloseWords {
 };
 CloseWords close_words(std::uint16_t code, std::string_view reason);
 
-// Whether a Close frame may carry this. RFC6455§5.5.1, §7.4.
-bool can_close_with(std::uint16_t code, std::string_view reason);
-
 }  // namespace fanfare::api

@@ -90,6 +90,7 @@ RpcService::RpcService(const session::SessionSettings& settings, RpcLimits limit
       subscriptions_({.network = context.network.name(),
                       .salt = context.salt,
                       .subscriptions_per_connection_max = limits.subscriptions_per_connection_max,
+                      .budget = &context.network.filter_budget(),
                       .types = eth::kAllSubscriptionTypes},
                      topics_, [](std::string_view json) {
                        return ws::encode_message(ws::Opcode::text, as_bytes(json));
@@ -139,6 +140,9 @@ void RpcService::handle_message(session::Session& session, std::string_view text
   auto incoming = read(text, &session, connection.developer_, connection.share_);
   if (!incoming)
     return reply(session, {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
+  if (incoming->has_filters) {
+    incoming->client = FilterCalls::client_of(static_cast<session::ServerSession&>(session).peer());
+  }
   if (incoming->open == 0) {
     Answered answered{.text = join_answers(incoming->job),
                       .subscribed = std::move(incoming->subscribed),
@@ -188,6 +192,7 @@ std::expected<RpcService::Incoming, std::string> RpcService::read(std::string_vi
     if (forwards) {
       item.method = request.method;
       item.params = request.params;
+      incoming.has_filters = incoming.has_filters || FilterCalls::handles(request.method);
       ++incoming.open;
     } else if (request.is_notification()) {
       continue;
@@ -230,7 +235,9 @@ bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* 
 void RpcService::subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                            std::string& answer) {
   constexpr auto kPending = eth::SubscriptionType::new_pending_transactions;
+  constexpr auto kSyncing = eth::SubscriptionType::syncing;
   const std::size_t pending_before = subscriptions_.subscriptions(kPending);
+  const std::size_t syncing_before = subscriptions_.subscriptions(kSyncing);
   auto id = subscriptions_.subscribe(key_of(session), session.data<RpcConnection>(), request.params);
   if (!id) {
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(id.error().code),
@@ -239,11 +246,12 @@ void RpcService::subscribe(const jsonrpc::Request& request, session::Session& se
   jsonrpc::append_result(answer, request.id, "\"" + *id + "\"");
   Subscribed one{.id = std::move(*id),
                  .item = incoming.job.items.size(),
-                 .waits = subscriptions_.subscriptions(kPending) > pending_before};
-  if (one.waits) {
-    incoming.waits = true;
-    ++incoming.open;
-  }
+                 .waits = subscriptions_.subscriptions(kPending) > pending_before,
+                 .needs_chain = !network().is_ready(),
+                 .activates_later = subscriptions_.subscriptions(kSyncing) > syncing_before};
+  incoming.waits = incoming.waits || one.waits;
+  incoming.needs_chain = incoming.needs_chain || one.needs_chain;
+  if (one.waits || one.needs_chain) ++incoming.open;
   incoming.subscribed.push_back(std::move(one));
   subscriptions_changed();
 }
@@ -257,6 +265,12 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
   }
   jsonrpc::append_result(answer, request.id, *done ? "true" : "false");
   subscriptions_changed();
+}
+
+void RpcService::activate(eth::ConnectionKey connection, const std::string& id) {
+  // In the middle of a block it would be told half of it.
+  if (logs_pass_) return activate_later_.emplace_back(connection, id), void();
+  if (auto missing = subscriptions_.activate(connection, id)) ask_history(std::move(*missing));
 }
 
 void RpcService::on_drained(session::Session& session) {

@@ -1,5 +1,6 @@
 // What becomes of a message whose answer needs the node, and how answers leave.
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -11,11 +12,12 @@
 namespace fanfare::gateway {
 namespace {
 
-void refuse(ForwardItem& item) {
+void refuse(ForwardItem& item, std::string_view why) {
   item.answer.clear();
-  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal,
-                        "the upstream does not tell of pending transactions");
+  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal, why);
 }
+
+constexpr std::string_view kNoPending = "the upstream does not tell of pending transactions";
 
 // The node's own words are for the operator.
 void log_refusal(const Network& network, const std::string& why) {
@@ -48,6 +50,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
       return respond(session, caller.headers,
                      {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
     }
+    if (incoming->has_filters) incoming->client = FilterCalls::client_of(session.peer());
     if (incoming->open == 0) {
       return respond(session, caller.headers,
                      {.text = join_answers(incoming->job),
@@ -91,14 +94,31 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
 
   // What else the message asks for comes after, as if it had come in a message of its own.
   void ask() {
-    listen([self = shared_from_this()] {
-      forward(self->network.backend(), &self->network.reads(), std::move(self->incoming.job),
-              [self](ForwardJob job) {
-                self->incoming.job = std::move(job);
-                if (self->worker.stopping()) return self->answer();
-                // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
-                self->listen([self] { self->answer(); });
-              });
+    follow([self = shared_from_this()] { self->listen([self] { self->ask_filters(); }); });
+  }
+  void ask_filters() {
+    if (!incoming.has_filters) return ask_node();
+    network.filters().answer(std::move(incoming.job), incoming.client,
+                             [self = shared_from_this()](ForwardJob job) {
+                               self->incoming.job = std::move(job);
+                               self->ask_node();
+                             });
+  }
+  void ask_node() {
+    forward(network.backend(), &network.reads(), std::move(incoming.job),
+            [self = shared_from_this()](ForwardJob job) {
+              self->incoming.job = std::move(job);
+              if (self->worker.stopping()) return self->answer();
+              // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
+              self->listen([self] { self->answer(); });
+            });
+  }
+  // A subscriber of a chain that cannot be followed would wait in silence.
+  void follow(UniqueFunction<void()> then) {
+    if (!incoming.needs_chain) return then();
+    network.await_following([self = shared_from_this(), then = std::move(then)](bool ready) mutable {
+      if (!ready) self->refuse_all(&Subscribed::needs_chain, kNotFollowed);
+      then();
     });
   }
   void listen(UniqueFunction<void()> then) {
@@ -107,17 +127,18 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
         [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
           if (!refusal.empty()) {
             log_refusal(self->network, refusal);
-            self->refuse_all();
+            self->refuse_all(&Subscribed::waits, kNoPending);
           }
           then();
         });
   }
-  void refuse_all() {
-    incoming.waits = false;
+  // All of whom that is true.
+  void refuse_all(bool Subscribed::*is_refused, std::string_view why) {
     for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
-      if (one.waits) refuse(incoming.job.items[one.item]);
-      (one.waits ? answered.refused : incoming.subscribed).push_back(std::move(one));
+      if (one.*is_refused) refuse(incoming.job.items[one.item], why);
+      (one.*is_refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
     }
+    incoming.waits = std::ranges::any_of(incoming.subscribed, &Subscribed::waits);
   }
   void answer() {
     auto to_whom = std::exchange(done, nullptr);

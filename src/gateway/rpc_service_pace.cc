@@ -14,6 +14,9 @@ session::SessionId id_of(eth::ConnectionKey key) {
   return {.place = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
 }
 
+// Between the answer to eth_subscribe for syncing and the state.
+constexpr Duration kFirstSyncingDelay = std::chrono::milliseconds(100);
+
 constexpr std::string_view kTooSlow = "reading too slowly";
 
 }  // namespace
@@ -49,7 +52,12 @@ void RpcService::send_answer(session::Session& session, Answered answered) {
   }
   // Only now: a client drops what arrives for an id it has not been told.
   for (const Subscribed& one : answered.subscribed) {
-    if (auto missing = subscriptions_.activate(key_of(session), one.id)) ask_history(std::move(*missing));
+    if (!one.activates_later) {
+      activate(key_of(session), one.id);
+      continue;
+    }
+    context_.server.loop().call_after(kFirstSyncingDelay,
+                                      [this, key = key_of(session), id = one.id] { activate(key, id); });
   }
   for (const Subscribed& one : answered.refused) {
     subscriptions_.withdraw(key_of(session), one.id);

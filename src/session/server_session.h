@@ -54,6 +54,9 @@ class ServerSession final : public Session {
   void read_requests(MutableBytes input);
   void read_unread();
   bool has_requests_left();
+  bool is_backed_up() const;
+  void begin_leaving();
+  bool has_waited(std::uint32_t now_ms, Duration timeout);
   void note_reading();
   void serve(const http::Request& request);
   bool upgrade(const http::Request& request);
