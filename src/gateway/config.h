@@ -31,6 +31,8 @@ struct ServerConfig {
   std::optional<unsigned> unix_mode;
   bool listens_on_port = true;
   WebSocketSettings websocket;
+  BrowserPlan browsers;
+  AnswerPlan answers;
 };
 
 struct MetricsConfig {
@@ -52,6 +54,8 @@ struct UpstreamConfig {
 
 struct ProjectConfig {
   std::string id;
+  MethodPlan methods;
+  std::vector<std::string> origins;  // empty: the server's
   std::vector<NetworkConfig> networks;
   std::vector<UpstreamConfig> upstreams;
 };

@@ -7,7 +7,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
+#include "gateway/method_rules.h"
+#include "http/headers.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -57,6 +60,16 @@ bool is_header_name(std::string_view name) {
   });
 }
 
+// What frames a request or belongs to one connection: a second one would make two readers see two requests.
+bool is_header_of_ours(std::string_view name) {
+  static constexpr std::array<std::string_view, 11> kNames{
+      "Content-Length", "Transfer-Encoding", "Connection",   "Keep-Alive",      "Upgrade", "TE", "Trailer",
+      "Expect",         "Content-Encoding",  "Content-Type", "Proxy-Connection"};
+  return http::equals_ignoring_case(name.substr(0, 14), "Sec-WebSocket-") ||
+         std::ranges::any_of(kNames,
+                             [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
+}
+
 void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
   constexpr std::string_view kExpected = "a map of header names and their values";
   const YamlNode* node = upstream.find("headers");
@@ -72,6 +85,11 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
       continue;
     }
     const std::string key = "headers." + entry.key;
+    if (is_header_of_ours(entry.key)) {
+      upstream.report(entry.key_place, key, "cannot be set: the gateway sets it itself", "",
+                      "another header");
+      continue;
+    }
     if (entry.value.kind != YamlNode::Kind::scalar) {
       upstream.report(entry.value.place, key, "is not text", "", "the value of the header");
       continue;
@@ -124,6 +142,14 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
                  min_given ? "is longer than pollIntervalMax" : "is shorter than pollIntervalMin", "",
                  "the shortest interval to be at most the longest");
   }
+}
+
+void read_methods(const ReadContext& context, const MapFields& project, MethodPlan& out) {
+  const YamlNode* node = project.find("methods");
+  if (node == nullptr) return;
+  const MapFields fields(context, *node, project.path_of("methods"), {"allow", "deny"});
+  fields.read("allow", out.allow, is_method_pattern, kMethodPatternExpected);
+  fields.read("deny", out.deny, is_method_pattern, kMethodPatternExpected);
 }
 
 struct PendingUpstream {
@@ -238,10 +264,13 @@ void read_projects(const ReadContext& context, const MapFields& file, std::vecto
   SeenIds seen;
   for (const YamlNode& node : *nodes) {
     ProjectConfig project;
-    const MapFields fields(context, node, indexed("projects", out.size()), {"id", "networks", "upstreams"},
+    const MapFields fields(context, node, indexed("projects", out.size()),
+                           {"id", "networks", "upstreams", "methods", "allowedOrigins"},
                            MapFields::Empty::refused);
     fields.require({"id", "networks", "upstreams"});
     read_id(fields, project.id, seen);
+    fields.read("allowedOrigins", project.origins, is_origin_pattern, kOriginPatternExpected);
+    read_methods(context, fields, project.methods);
     read_networks(context, fields, project);
     read_upstreams(context, fields, project);
     out.push_back(std::move(project));

@@ -166,8 +166,10 @@ void Network::check_chain_id() {
 void Network::take_chain_id(upstream::Result result) {
   if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
   std::string problem;
+  std::string detail;
   if (!result) {
-    problem = result.error().message;
+    problem = "its nodes do not answer";
+    detail = result.error().message;
   } else if (const auto answer = jsonrpc::split_response(result->body); !answer || answer->result.empty()) {
     if (!plan_.chain_id) return follow();
     problem = "eth_chainId was not answered";
@@ -177,11 +179,11 @@ void Network::take_chain_id(upstream::Result result) {
     if (!plan_.chain_id && chain_id && learnt_chain_id_) learnt_chain_id_(*chain_id);
     if (!plan_.chain_id || chain_id == plan_.chain_id) return follow();
     problem = "the upstream is on chain " +
-              (chain_id ? std::to_string(*chain_id) : std::string(answer->result)) +
+              (chain_id ? std::to_string(*chain_id) : std::string("(no number)")) +
               ", the configuration says " + std::to_string(*plan_.chain_id);
     log::error("chain_id_mismatch", {{"network", name_}, {"problem", problem}});
   }
-  set_readiness(false, problem);
+  set_readiness(false, problem, detail);
   worker_.call_after(retry_, [this] { check_chain_id(); });
   retry_ = std::min(retry_ * 2, kRetryMax);
 }
@@ -273,13 +275,13 @@ void Network::update_readiness() {
   if (!following_) return;
   const auto& status = follower_->source().head_status();
   if (status.failures_in_a_row > 0) {
-    set_readiness(false, status.last_failure);
+    set_readiness(false, "its nodes do not say which block is the latest", status.last_failure);
   } else if (follower_->source().tip() != nullptr) {
     set_readiness(true, "");
   }
 }
 
-void Network::set_readiness(bool ready, std::string reason) {
+void Network::set_readiness(bool ready, std::string reason, std::string_view detail) {
   is_ready_ = ready;
   followed_.set_ready(ready);
   const std::lock_guard lock(readiness_mutex_);
@@ -287,7 +289,8 @@ void Network::set_readiness(bool ready, std::string reason) {
     if (ready) {
       log::info("network_ready", {{"network", name_}, {"head", head_number()}});
     } else {
-      log::warn("network_not_ready", {{"network", name_}, {"reason", reason}});
+      log::warn("network_not_ready",
+                {{"network", name_}, {"reason", reason}, {"detail", log::excerpt(detail, 256)}});
     }
   }
   readiness_ = {.ready = ready, .reason = std::move(reason)};

@@ -100,7 +100,8 @@ class Network {
   void publish(std::vector<eth::SourceEvent> events);
   void note(const eth::SourceEvent& event);
   void learn_head(const eth::Header& header);
-  void set_readiness(bool ready, std::string reason);
+  // `reason` is for everybody, `detail` for the log: a node's or a library's own words.
+  void set_readiness(bool ready, std::string reason, std::string_view detail = {});
   void update_readiness();
 
   const NetworkPlan& plan_;

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/byte_budget.h"
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "upstream/failure.h"
@@ -39,12 +40,17 @@ struct CallOptions {
   bool composable = false;
   // So many answers to the same question were of no use: a pool begins with another member each time.
   std::uint32_t attempt = 0;
+  // Whose share of the memory the answer counts against while it is here; null: nobody's. Without room the
+  // call ends with FailureKind::no_room.
+  std::shared_ptr<ByteShare> payer = {};
 };
 
 struct Reply {
   std::string body;
   // Which member of a pool answered; 0 from a single endpoint.
   std::size_t member = 0;
+  // The bytes of the body, of CallOptions::payer. Shared: results are copied.
+  std::shared_ptr<ByteHold> hold = {};
 };
 
 using Result = std::expected<Reply, Failure>;

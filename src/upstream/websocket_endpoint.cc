@@ -12,6 +12,7 @@
 #include "jsonrpc/request.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
+#include "upstream/answer_secrets.h"
 #include "upstream/url.h"
 #include "upstream/websocket_link.h"
 
@@ -111,7 +112,7 @@ WebSocketEndpoint::Impl::Impl(Executor& executor, WebSocketOptions options, Obse
     : executor_(executor),
       options_(std::move(options)),
       observer_(observer),
-      secrets_(secrets_of(options_.url)) {
+      secrets_(secrets_of(options_.url, options_.headers)) {
   if (options_.name.empty()) options_.name = redacted(options_.url);
   executor_.run([this] { executor_.attach(*this); });
   link_ = std::make_unique<WebSocketLink>(executor_,
@@ -212,7 +213,11 @@ void WebSocketEndpoint::Impl::finish(const CallPtr& call, Result result) {
   executor_.cancel(kept->timer);
   for (const std::uint64_t wire_id : kept->wire_ids) waiting_.erase(wire_id);
   calls_.erase(kept.get());
-  if (!result) result.error().message = scrubbed(std::move(result.error().message), secrets_);
+  if (result) {
+    result->body = without_secrets_in_errors(std::move(result->body), secrets_);
+  } else {
+    result.error().message = scrubbed(std::move(result.error().message), secrets_);
+  }
   if (observer_ != nullptr) {
     observer_->call_finished({.endpoint = name(),
                               .method = kept->options.method,
