@@ -106,7 +106,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   if (evm == nullptr) return;
   const MapFields chain(context, *evm, path + ".evm",
                         {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow",
-                         "answerCacheBytes", "hedgeAfter"},
+                         "answerCacheBytes", "hedgeAfter", "chainCheckInterval"},
                         MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
@@ -116,6 +116,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   chain.read("resumeWindow", poll.resume_window_blocks, 1, 65'536);
   chain.read("answerCacheBytes", out.reads.cache_bytes_max, 0, std::uint64_t{1} << 40);
   chain.read("hedgeAfter", out.reads.hedge_after, Duration::zero(), hours(1));
+  chain.read("chainCheckInterval", out.chain_check_every, Duration::zero(), hours(1));
   if (poll.interval_min > poll.interval_max) {
     const bool min_given = chain.find("pollIntervalMin") != nullptr;
     const std::string_view key = min_given ? "pollIntervalMin" : "pollIntervalMax";

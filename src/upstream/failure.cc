@@ -24,6 +24,8 @@ std::string_view to_string(FailureKind kind) {
       return "overloaded";
     case FailureKind::behind:
       return "behind";
+    case FailureKind::wrong_chain:
+      return "wrong_chain";
     case FailureKind::shutdown:
       return "shutdown";
   }
@@ -47,6 +49,7 @@ bool blames_endpoint(const Failure& failure) {
     case FailureKind::too_large:
     case FailureKind::overloaded:
     case FailureKind::behind:
+    case FailureKind::wrong_chain:
     case FailureKind::shutdown:
       return false;
   }

@@ -22,6 +22,7 @@ enum class FailureKind : std::uint8_t {
   bad_reply,    // answered with something that is not HTTP, or not JSON
   overloaded,   // our own queue for the endpoint is full; nothing was sent
   behind,       // no node of a pool has the block that the caller has seen (CallOptions::head_min)
+  wrong_chain,  // the node is on another chain than its network; nothing was sent, or the answer was not used
   shutdown,     // the worker or the endpoint is going away; never try again
 };
 
