@@ -57,6 +57,10 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   return options;
 }
 
+std::unexpected<Error> fail(Error::Kind kind, std::string message, int system_code = 0) {
+  return std::unexpected(Error{.kind = kind, .message = std::move(message), .system_code = system_code});
+}
+
 }  // namespace
 
 // What is declared first is destroyed last: the worker goes before the loops it posts to, and the loops
@@ -75,15 +79,15 @@ class Gateway::Impl {
 
   ~Impl() { stop(Duration::zero()); }
 
-  std::expected<void, std::string> start() {
+  std::expected<void, Error> start() {
     std::vector<session::Listener> listeners;
     for (const ListenerPlan& listener : plan_.listeners) {
       auto made = listener_of(listener);
-      if (!made) return std::unexpected("cannot listen: " + made.error());
+      if (!made) return fail(Error::Kind::bad_option, "cannot listen: " + made.error());
       if (listener.tls) {
         auto certificate = session::ServerCertificate::load(
             {.certificate_file = listener.tls->certificate_file, .key_file = listener.tls->key_file});
-        if (!certificate) return std::unexpected("cannot serve TLS: " + certificate.error());
+        if (!certificate) return fail(Error::Kind::tls, "cannot serve TLS: " + certificate.error());
         made->options.certificate = *certificate;
         certificates_.push_back(std::move(*certificate));
       }
@@ -96,7 +100,9 @@ class Gateway::Impl {
     const auto started = server_.start(listeners, [this](session::LoopServer& server, std::size_t index) {
       return make_sites(server, index);
     });
-    if (!started) return std::unexpected("cannot listen: " + started.error().message());
+    if (!started) {
+      return fail(Error::Kind::system, "cannot listen: " + started.error().message(), started.error().code);
+    }
     running_ = true;
     for (const auto& network : networks_) {
       worker_.post([&network = *network] { network.start(); });
@@ -218,7 +224,7 @@ class Gateway::Impl {
 
 Gateway::Gateway(ServePlan plan) : impl_(std::make_unique<Impl>(std::move(plan))) {}
 Gateway::~Gateway() = default;
-std::expected<void, std::string> Gateway::start() {
+std::expected<void, Error> Gateway::start() {
   return impl_->start();
 }
 const std::vector<net::Address>& Gateway::addresses() const {
@@ -235,6 +241,9 @@ std::vector<std::string> Gateway::reload_certificates() {
 }
 std::size_t Gateway::stop() {
   return impl_->stop(impl_->plan().shutdown_timeout);
+}
+std::size_t Gateway::stop(Duration deadline) {
+  return impl_->stop(deadline);
 }
 
 }  // namespace fanfare::gateway

@@ -40,7 +40,7 @@ int run(ServePlan plan) {
 
   Gateway gateway(plan);
   if (const auto started = gateway.start(); !started) {
-    log::error("start_failed", {{"error", started.error()}});
+    log::error("start_failed", {{"error", started.error().message}});
     return 1;
   }
   for (std::size_t i = 0; i < plan.listeners.size(); ++i) {

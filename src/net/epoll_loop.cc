@@ -10,6 +10,7 @@
 
 #include "base/check.h"
 #include "net/fetch_ahead.h"
+#include "net/pending_error.h"
 
 namespace fanfare::net {
 namespace {
@@ -100,7 +101,10 @@ void EpollLoop::start(Stream& stream) {
 void EpollLoop::update_reading(Stream& stream) {
   if (stream.has(Stream::kClosed) || stream.has(Stream::kConnecting)) return;
   std::uint32_t events = 0;
-  if (!stream.has(Stream::kReadPaused) && !stream.has(Stream::kEnded)) events |= EPOLLIN;
+  if (!stream.has(Stream::kEnded)) {
+    // While reading is paused, the peer's FIN is reported once: it stays true.
+    events |= stream.has(Stream::kReadPaused) ? EPOLLRDHUP | EPOLLET : EPOLLIN;
+  }
   if (stream.has(Stream::kWaitingWritable)) events |= EPOLLOUT;
   watch(EPOLL_CTL_MOD, stream.fd_, events, tag_of(stream));
 }
@@ -110,12 +114,12 @@ void EpollLoop::handle(Stream& stream, std::uint32_t events) {
   if (stream.has(Stream::kConnecting)) return finish_connecting(stream);
   if ((events & EPOLLIN) != 0) {
     receive(stream);
-  } else if ((events & (EPOLLERR | EPOLLHUP)) != 0) {
+  } else if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && stream.has(Stream::kEnded))) {
     // Reading is paused or over, and the connection is gone: nobody else would notice.
-    int code = 0;
-    socklen_t size = sizeof(code);
-    ::getsockopt(stream.fd_, SOL_SOCKET, SO_ERROR, &code, &size);
+    const int code = pending_error(stream.fd_);
     lost(stream, "epoll_wait", code == 0 ? ECONNRESET : code);
+  } else if ((events & (EPOLLHUP | EPOLLRDHUP)) != 0) {
+    end_is_unread(stream);
   }
   if ((events & EPOLLOUT) != 0 && !stream.has(Stream::kClosed)) flush(stream);
   flush_if_dirty(stream);
@@ -133,19 +137,19 @@ void EpollLoop::receive(Stream& stream) {
 }
 
 void EpollLoop::finish_connecting(Stream& stream) {
-  int code = 0;
-  socklen_t size = sizeof(code);
-  if (::getsockopt(stream.fd_, SOL_SOCKET, SO_ERROR, &code, &size) != 0) code = errno;
-  if (code != 0) return lost(stream, "connect", code);
+  if (const int code = pending_error(stream.fd_); code != 0) return lost(stream, "connect", code);
   watch(EPOLL_CTL_MOD, stream.fd_, EPOLLIN, tag_of(stream));
   connected(stream);
+  // What was queued meanwhile is not looked for at the end of this turn: it was, at the end of an earlier
+  // one.
+  mark_dirty(stream);
   flush_if_dirty(stream);
 }
 
 void EpollLoop::flush(Stream& stream) {
   while (stream.outbox_ != nullptr && !stream.outbox_->empty()) {
     std::array<iovec, kPartsMax> parts;
-    const std::size_t count = stream.outbox_->gather(parts);
+    const std::size_t count = stream.outbox_->gather(parts, options_.send_bytes_max);
     std::size_t asked = 0;
     for (std::size_t i = 0; i < count; ++i) asked += parts[i].iov_len;
     ssize_t sent = 0;

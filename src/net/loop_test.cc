@@ -40,6 +40,7 @@ class TestStream : public Stream {
   }
   void on_flushed() override { diary_.events.emplace_back("flushed"); }
   void on_end() override { diary_.events.emplace_back("end"); }
+  void on_end_unread() override { diary_.events.emplace_back("end unread"); }
   void on_lost(const OsError&) override { diary_.events.emplace_back("lost"); }
   void on_detached() override {
     diary_.events.emplace_back("detached");
@@ -223,6 +224,91 @@ TEST_P(LoopTest, PausedStreamReceivesNothingUntilResumed) {
   run_until([&] { return diary.received == "waiting"; });
 }
 
+TEST_P(LoopTest, FinIsNoticedOncePerPauseAndReadLater) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  stream->pause_reading();
+  loop_->run_once(0ms);
+  write_all(peer.get(), "last");
+  ::shutdown(peer.get(), SHUT_WR);
+  run_until([&] { return stream->is_end_unread(); });
+  for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
+  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "end unread"}));
+  // Resumed and paused at once: the bytes may come, the report comes again.
+  stream->resume_reading();
+  stream->pause_reading();
+  EXPECT_FALSE(stream->is_end_unread());
+  run_until([&] { return stream->is_end_unread() || diary.events.back() == "end"; });
+  stream->resume_reading();
+  run_until([&] { return diary.events.back() == "end"; });
+  EXPECT_FALSE(stream->is_end_unread());
+  EXPECT_EQ(diary.received, "last");
+}
+
+// What is waited for is what the kernel can say without being asked: the loop must not spin on it.
+TEST_P(LoopTest, FinThatNobodyReadsLetsTheLoopSleep) {
+  Diary& diary = new_diary();
+  {
+    auto [stream, peer] = connect_pair(diary);
+    stream->pause_reading();
+    loop_->run_once(0ms);
+    write_all(peer.get(), "last");
+  }
+  run_until([&] { return diary.stream->is_end_unread(); });
+  const auto before = std::chrono::steady_clock::now();
+  for (int turn = 0; turn < 10; ++turn) loop_->run_once(10ms);
+  EXPECT_GT(std::chrono::steady_clock::now() - before, 50ms);
+  diary.stream->resume_reading();
+  run_until([&] { return diary.events.back() == "end"; });
+  EXPECT_EQ(diary.received, "last");
+}
+
+TEST_P(LoopTest, PauseAndResumeInOneTurnKeepTheWatchForAHangup) {
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  for (int round = 0; round < 3; ++round) {
+    stream->pause_reading();
+    loop_->run_once(0ms);
+    stream->resume_reading();
+    stream->pause_reading();
+    loop_->run_once(0ms);
+  }
+  ::shutdown(peer.get(), SHUT_WR);
+  run_until([&] { return stream->is_end_unread(); });
+}
+
+// The kernel takes up to 2 GiB at once; here it is asked for much less.
+TEST_P(LoopTest, BufferLargerThanOneSendArrivesWhole) {
+  loop_ = std::move(Loop::create({.kind = GetParam(), .send_bytes_max = 1000}).value());
+  Diary& diary = new_diary();
+  auto [stream, peer] = connect_pair(diary);
+  std::string sent;
+  for (int i = 0; sent.size() < 300'000; ++i) sent += std::to_string(i);
+  stream->append(as_bytes("before "));
+  stream->push(SharedBytes(as_bytes(sent)));
+  stream->append(as_bytes(" after"));
+  stream->finish_writing();
+  std::string got;
+  std::thread reader([&, fd = peer.get()] {
+    for (std::string piece = read_some(fd); !piece.empty(); piece = read_some(fd)) got += piece;
+    ::shutdown(fd, SHUT_WR);
+  });
+  run_until([&] { return diary.events.back() == "detached" || diary.events.back() == "end"; });
+  reader.join();
+  EXPECT_TRUE(got == "before " + sent + " after") << got.size();
+}
+
+TEST_P(LoopTest, LongestDelayNeverComes) {
+  bool never = false;
+  loop_->call_after(Duration::max(), [&] { never = true; });
+  loop_->call_at(Instant::max(), [&] { never = true; });
+  bool now = false;
+  loop_->call_after(Duration::min(), [&] { now = true; });
+  run_until([&] { return now; });
+  loop_->run_once(0ms);
+  EXPECT_FALSE(never);
+}
+
 TEST_P(LoopTest, LostConnectionIsToldOnce) {
   Diary& diary = new_diary();
   auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
@@ -283,6 +369,27 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   } else {
     EXPECT_EQ(connecting.error().code, ECONNREFUSED);
   }
+}
+
+// The kernel drops what asks for a connection while two wait to be accepted, and it asks again a second
+// later.
+TEST_P(LoopTest, WhatWasQueuedInAnEarlierTurnIsSentWhenTheConnectionStands) {
+  const Descriptor listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Address any = Address::parse("127.0.0.1", 0).value();
+  ASSERT_EQ(::bind(listening.get(), any.data(), any.size()), 0);
+  ASSERT_EQ(::listen(listening.get(), 0), 0);
+  const Address address = local_address(listening.get()).value();
+  const Descriptor first = start_connect(address).value();
+  Diary& diary = new_diary();
+  loop_->adopt_connecting(std::make_unique<TestStream>(diary), start_connect(address).value());
+  diary.stream->append(as_bytes("queued"));
+  for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
+  EXPECT_EQ(diary.events, std::vector<std::string>{});
+  const Descriptor accepted(::accept(listening.get(), nullptr, nullptr));
+  run_until([&] { return !diary.events.empty(); });
+  const Descriptor peer(::accept(listening.get(), nullptr, nullptr));
+  run_until([&] { return diary.stream->queued_bytes() == 0; });
+  EXPECT_EQ(read_some(peer.get()), "queued");
 }
 
 TEST_P(LoopTest, TimersRunInOrderAndCancelledOnesDoNot) {

@@ -1,5 +1,7 @@
 #include "net/outbox.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 
 namespace fanfare::net {
@@ -34,12 +36,14 @@ void Outbox::push(SharedBytes bytes) {
   segments_.add({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
 }
 
-std::size_t Outbox::gather(std::span<iovec> parts) {
+std::size_t Outbox::gather(std::span<iovec> parts, std::size_t bytes_max) {
   measure_last();
   std::size_t count = 0;
-  for (std::size_t i = first_; i < segments_.size() && count < parts.size(); ++i, ++count) {
+  for (std::size_t i = first_; i < segments_.size() && count < parts.size() && bytes_max > 0; ++i, ++count) {
+    const std::size_t size = std::min(segments_[i].size, bytes_max);
     // sendmsg only reads through it; iovec has no const.
-    parts[count] = {.iov_base = const_cast<std::uint8_t*>(segments_[i].data), .iov_len = segments_[i].size};
+    parts[count] = {.iov_base = const_cast<std::uint8_t*>(segments_[i].data), .iov_len = size};
+    bytes_max -= size;
   }
   return count;
 }
@@ -48,6 +52,7 @@ void Outbox::consume(std::size_t size) {
   FANFARE_CHECK(size <= bytes_);
   measure_last();
   bytes_ -= size;
+  consumed_ += static_cast<std::uint32_t>(size);
   while (size > 0) {
     Segment& segment = segments_[first_];
     if (size < segment.size) {

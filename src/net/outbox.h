@@ -46,10 +46,12 @@ class Outbox {
   // By reference: the bytes lie where they are until they are sent.
   void push(SharedBytes bytes);
 
-  // Fills `parts` with what is to be sent next; returns how many parts.
-  std::size_t gather(std::span<iovec> parts);
+  // Fills `parts` with what is to be sent next, at most `bytes_max` bytes; returns how many parts.
+  std::size_t gather(std::span<iovec> parts, std::size_t bytes_max = SIZE_MAX);
   // The first `size` bytes were sent (or, under TLS, taken).
   void consume(std::size_t size);
+  // Bytes consumed since it was made; wraps, so only differences mean anything.
+  std::uint32_t consumed() const { return consumed_; }
   // Takes what is left out of the arena: a slow reader's few bytes must not hold a whole chunk.
   void settle();
   void clear();
@@ -98,6 +100,7 @@ class Outbox {
   Segments segments_;
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;
+  std::uint32_t consumed_ = 0;
   // Where the last segment is the end of what its chunk had when it was written: the chunk, and that end,
   // which is ahead of the segment's own size until somebody asks.
   Chunk* growing_ = nullptr;

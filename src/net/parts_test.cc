@@ -11,6 +11,7 @@
 #include "net/arena.h"
 #include "net/outbox.h"
 #include "net/socket.h"
+#include "net/timers.h"
 
 namespace fanfare::net {
 namespace {
@@ -26,6 +27,30 @@ std::string content(Outbox& outbox) {
 
 void write(Outbox& outbox, Arena& arena, std::string_view text) {
   std::memcpy(outbox.extend(text.size(), arena), text.data(), text.size());
+}
+
+TEST(Outbox, GathersNoMoreThanItIsAskedFor) {
+  Outbox outbox;
+  outbox.push(SharedBytes(as_bytes("one")));
+  outbox.push(SharedBytes(as_bytes("three")));
+  std::array<iovec, 4> parts{};
+  EXPECT_EQ(outbox.gather(parts, 3), 1U);
+  EXPECT_EQ(parts[0].iov_len, 3U);
+  EXPECT_EQ(outbox.gather(parts, 4), 2U);
+  EXPECT_EQ(parts[1].iov_len, 1U);
+  EXPECT_EQ(outbox.gather(parts, 8), 2U);
+  EXPECT_EQ(parts[1].iov_len, 5U);
+  outbox.consume(4);
+  EXPECT_EQ(outbox.consumed(), 4U);
+}
+
+TEST(Timers, TimesNearTheTypesEndDoNotWrap) {
+  const Instant now{std::chrono::hours(1)};
+  EXPECT_EQ(later(now, Duration::max()), Instant::max());
+  EXPECT_EQ(later(now, Instant::max() - now), Instant::max());
+  EXPECT_EQ(later(now, Instant::max() - now - Duration(1)), Instant::max() - Duration(1));
+  EXPECT_EQ(later(now, Duration::min()), now);
+  EXPECT_EQ(later(Instant(), Duration::max()), Instant::max());
 }
 
 TEST(Outbox, PiecesWrittenOneAfterTheOtherAreOneSegment) {

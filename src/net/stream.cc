@@ -47,6 +47,7 @@ void Stream::pause_reading() {
 void Stream::resume_reading() {
   if (!has(kReadPaused) || has(kClosed)) return;
   unset(kReadPaused);
+  unset(kEndUnread);
   loop_->update_reading(*this);
 }
 

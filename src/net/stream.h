@@ -2,10 +2,10 @@
 // One connected socket on one loop. What is built on sockets derives from Stream; the loop owns it from
 // adopt() to its end and calls it on its own thread only.
 //
-// The order of calls: on_attached, on_secured under TLS, then any number of on_receive / on_flushed, at most
-// one of on_end (the peer sent FIN) or on_lost (the connection is gone), and last, always, on_detached; then
-// it is destroyed. close() may be called at any moment: nothing but on_detached follows, after the current
-// turn.
+// The order of calls: on_attached, on_secured under TLS, then any number of on_receive / on_flushed /
+// on_end_unread, at most one of on_end (the peer sent FIN) or on_lost (the connection is gone), and last,
+// always, on_detached; then it is destroyed. close() may be called at any moment: nothing but on_detached
+// follows, after the current turn.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +21,14 @@
 namespace fanfare::net {
 
 class Loop;
+
+// How far a peer has come with what was sent to it.
+struct SendProgress {
+  // Over TCP: acknowledged by the peer's system. Otherwise: taken by our own. Wraps, and may begin again when
+  // everything was taken: only that it has changed, and by how much, means anything.
+  std::uint32_t bytes = 0;
+  bool is_complete = false;  // nothing waits any more, here or (TCP) in our system
+};
 
 class Stream : public Output {
  public:
@@ -41,6 +49,9 @@ class Stream : public Output {
     return (outbox_ == nullptr ? 0 : outbox_->bytes()) + (tls_ == nullptr ? 0 : tls_->waiting.bytes());
   }
 
+  // A system call: for those that a deadline waits for, not for everyone in every turn.
+  SendProgress send_progress() const;
+
   // Everything after this call goes through TLS, in both directions: before the first byte, or between two
   // protocols (after a proxy's answer to CONNECT). on_secured follows, or on_lost with the reason as detail.
   // What is queued meanwhile is sent after the handshake.
@@ -55,6 +66,8 @@ class Stream : public Output {
   // reach on_receive, once.
   void pause_reading();
   void resume_reading();
+  // Reading is paused, and on_end_unread was called since it is.
+  bool is_end_unread() const { return has(kEndUnread); }
 
   // on_flushed is called once more when the outbox is empty, even if the kernel takes it all at once.
   void tell_when_flushed() { set(kTellFlushed); }
@@ -64,6 +77,8 @@ class Stream : public Output {
   // Ends it now: what is queued is dropped.
   void close();
   bool is_closed() const { return has(kClosed); }
+  // finish_writing() is done: the kernel has everything that was queued, and the FIN.
+  bool has_finished_writing() const { return has(kFinished); }
 
   int fd() const { return fd_; }
   Loop& loop() const { return *loop_; }
@@ -74,7 +89,7 @@ class Stream : public Output {
   // Where something of this turn waits already, as nearly always when messages come many at once, and more
   // may be put behind it as it is; null: extend() knows.
   Outbox* growing_outbox() const {
-    constexpr std::uint16_t kState = kDirty | kClosed | kFinishWriting;
+    constexpr std::uint32_t kState = kDirty | kClosed | kFinishWriting;
     return (flags_ & kState) == kDirty && tls_ == nullptr ? outbox_.get() : nullptr;
   }
 
@@ -85,6 +100,9 @@ class Stream : public Output {
   // Everything queued was sent. Called at least after each time that had to wait for the peer.
   virtual void on_flushed() {}
   virtual void on_end() = 0;
+  // The peer sent FIN while reading is paused, or before: nothing new will come. What came before the FIN can
+  // still be read, and on_end follows it, after resume_reading(). Once for each pause.
+  virtual void on_end_unread() {}
   virtual void on_lost(const OsError& error) = 0;
   virtual void on_detached() {}
 
@@ -93,10 +111,10 @@ class Stream : public Output {
   friend class EpollLoop;
   friend class UringLoop;
 
-  enum Flag : std::uint16_t {
+  enum Flag : std::uint32_t {
     kAttached = 1,
     kClosed = 2,
-    kDirty = 4,  // in the loop's list of streams with something to send
+    kDirty = 4,  // something was queued since it was flushed last
     kReadPaused = 8,
     kWaitingWritable = 16,  // the kernel would take no more; told when it does
     kFinishWriting = 32,    // half-close when the outbox is empty
@@ -109,10 +127,13 @@ class Stream : public Output {
     kHangupArmed = 4096,
     kTellFlushed = 8192,
     kRegistered = 16384,  // the kernel has its descriptor in a table (io_uring)
+    kListed = 32768,      // in the loop's list for the end of the turn, even if it was flushed before that
+    kEndUnread = 65536,   // on_end_unread was called in this pause
   };
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
-  void set(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ | flag); }
-  void unset(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ & ~flag); }
+  // The masks say to g++ what fits into the bit field.
+  void set(Flag flag) { flags_ = (flags_ | flag) & kFlagsMask; }
+  void unset(Flag flag) { flags_ = flags_ & ~std::uint32_t{flag} & kFlagsMask; }
   std::uint8_t* extend_anew(std::size_t size);
   bool prepare_to_queue();
   Outbox& outbox();
@@ -122,8 +143,10 @@ class Stream : public Output {
   std::unique_ptr<TlsSession> tls_;
   int fd_ = -1;
   std::uint32_t slot_ = 0;  // where the loop's list has it
-  std::uint16_t flags_ = 0;
-  std::uint16_t operations_ = 0;  // of the kernel's, under way on this stream (io_uring)
+  static constexpr std::uint32_t kFlagsMask = 0xff'ffff;
+  std::uint32_t flags_ : 24 = 0;
+  std::uint32_t operations_ : 8 = 0;  // of the kernel's, under way on this stream (io_uring)
+  static constexpr std::uint32_t kOperationsMax = 255;
 };
 
 }  // namespace fanfare::net

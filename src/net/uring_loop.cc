@@ -14,6 +14,7 @@
 #include "net/accept_pause.h"
 #include "net/descriptor_table.h"
 #include "net/fetch_ahead.h"
+#include "net/pending_error.h"
 #include "net/receive_buffers.h"
 #include "net/send_messages.h"
 
@@ -232,6 +233,7 @@ void UringLoop::start(Stream& stream) {
 void UringLoop::begin(io_uring_sqe& entry, Stream& stream, std::uint64_t tag) {
   if (stream.has(Stream::kRegistered)) entry.flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(&entry, tag);
+  FANFARE_CHECK(stream.operations_ < Stream::kOperationsMax);
   ++stream.operations_;
 }
 
@@ -244,8 +246,8 @@ void UringLoop::arm_receive(Stream& stream) {
   stream.set(Stream::kReadArmed);
 }
 
-// While nothing is read: the kernel reports an error or the end of both directions without being asked. It
-// also reports the peer's FIN, which says nothing new, so one report must not be the last.
+// While nothing is read: the kernel reports an error, the peer's FIN and the end of both directions without
+// being asked. A FIN is not the end of it, so one report must not be the last.
 void UringLoop::arm_hangup(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_poll_multishot(entry, stream.fd_, 0);
@@ -306,7 +308,7 @@ void UringLoop::flush(Stream& stream) {
   if (stream.outbox_ == nullptr || stream.outbox_->empty()) return drained(stream);
   Outbox& outbox = *stream.outbox_;
   std::array<iovec, SendMessages::kPartsMax> parts;
-  const std::size_t count = outbox.gather(parts);
+  const std::size_t count = outbox.gather(parts, options_.send_bytes_max);
   outbox.in_flight = {};
   io_uring_sqe* entry = ring_->next();
   if (count == 1) {
@@ -392,24 +394,20 @@ void UringLoop::writable(Stream& stream) {
   operation_over(stream);
 }
 
-namespace {
-
-int pending_error(int fd) {
-  int code = 0;
-  socklen_t size = sizeof(code);
-  return ::getsockopt(fd, SOL_SOCKET, SO_ERROR, &code, &size) == 0 ? code : errno;
-}
-
-}  // namespace
-
 void UringLoop::hung_up(Stream& stream, Completion completion) {
-  if (!stream.has(Stream::kClosed) && completion.result > 0 &&
-      (completion.result & (POLLERR | POLLHUP)) != 0) {
-    const int code = pending_error(stream.fd_);
-    lost(stream, "poll", code == 0 ? ECONNRESET : code);
+  const int seen = std::max(completion.result, 0);
+  if (!stream.has(Stream::kClosed)) {
+    if ((seen & POLLERR) != 0 || ((seen & POLLHUP) != 0 && stream.has(Stream::kEnded))) {
+      const int code = pending_error(stream.fd_);
+      lost(stream, "poll", code == 0 ? ECONNRESET : code);
+    } else if ((seen & (POLLHUP | POLLRDHUP)) != 0) {
+      end_is_unread(stream);
+    }
   }
   if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
   stream.unset(Stream::kHangupArmed);
+  // Cancelled because reading went on, and paused again before that was over.
+  update_reading(stream);
   operation_over(stream);
 }
 
@@ -439,9 +437,9 @@ void UringLoop::operation_over(Stream& stream) {
 }
 
 void UringLoop::begin_close(Stream& stream) {
+  std::erase(starved_, &stream);
   if (stream.operations_ == 0) return let_go(stream);
   stream.set(Stream::kClosing);
-  std::erase(starved_, &stream);
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_cancel_fd(entry, stream.fd_, IORING_ASYNC_CANCEL_ALL);
   io_uring_sqe_set_data64(entry, static_cast<std::uint64_t>(Operation::ignored));

@@ -1,5 +1,6 @@
 #include "session/server_session.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -8,6 +9,8 @@
 #include "http/render.h"
 #include "http/status.h"
 #include "net/socket.h"
+#include "session/http_answer.h"
+#include "session/milliseconds.h"
 #include "session/proxy_protocol.h"
 #include "session/session_table.h"
 #include "ws/deflate_codec.h"
@@ -18,8 +21,9 @@ namespace fanfare::session {
 struct ServerSession::Http final : SessionData {
   explicit Http(Entrance& way_in)
       : entrance(way_in),
-        parser({.head_bytes_max = way_in.http.head_bytes_max, .body_bytes_max = way_in.http.body_bytes_max}) {
-  }
+        parser({.head_bytes_max = way_in.http.head_bytes_max,
+                .header_count_max = way_in.http.header_count_max,
+                .body_bytes_max = way_in.http.body_bytes_max}) {}
 
   // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
   enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
@@ -35,6 +39,7 @@ struct ServerSession::Http final : SessionData {
   bool keep_alive = true;
   bool head_only = false;
   bool in_read_requests = false;
+  bool backed_up = false;  // no request is read until the client has taken the answers
   bool end_waits = false;  // the peer's FIN came, behind what is unread
   int version_minor = 1;
   std::uint32_t turn = 0;
@@ -148,9 +153,21 @@ bool ServerSession::has_requests_left() {
   return http_state().requests_in_turn < entrance().http.requests_per_turn_max;
 }
 
+bool ServerSession::is_backed_up() const {
+  return queued_bytes() >= std::max<std::size_t>(1, entrance().http.outbox_bytes_high);
+}
+
+void ServerSession::on_flushed() {
+  if (was_opened()) return Session::on_flushed();
+  if (!std::exchange(http_state().backed_up, false) || is_closed()) return;
+  if (http_state().doing == Http::Doing::waiting) read_unread();
+}
+
 void ServerSession::go_on() {
   if (was_opened()) return Session::go_on();
-  if (is_closed() || http_state().doing != Http::Doing::waiting || http_state().unread.empty()) return;
+  if (is_closed() || http_state().backed_up || http_state().doing != Http::Doing::waiting ||
+      http_state().unread.empty())
+    return;
   if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
   read_unread();
 }
@@ -176,6 +193,12 @@ void ServerSession::read_requests(MutableBytes bytes) {
   while (!is_closed() && http_state().doing != Http::Doing::leaving) {
     if (http_state().doing == Http::Doing::answering) {
       if (!input.empty()) keep();
+      break;
+    }
+    if (http_state().doing == Http::Doing::waiting && is_backed_up()) {
+      keep();
+      http_state().backed_up = true;
+      tell_when_flushed();
       break;
     }
     if (http_state().doing == Http::Doing::waiting && !input.empty() && !has_requests_left()) {
@@ -259,31 +282,22 @@ bool ServerSession::upgrade(const http::Request& request) {
 
 void ServerSession::respond(const HttpResponse& response) {
   if (was_opened() || http_state().doing != Http::Doing::answering) return;
-  std::vector<HeaderField> headers;
-  headers.reserve(response.headers.size() + 1);
-  if (!response.content_type.empty())
-    headers.push_back({.name = "Content-Type", .value = response.content_type});
-  for (const ws::OwnedHeader& header : response.headers) {
-    headers.push_back({.name = header.name, .value = header.value});
-  }
+  const http::Answer answer = answer_of(response);
+  const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
   const std::string date = http::format_date(system_clock().wall_now());
-  http::render_response(*this, response.status, headers, as_bytes(response.body),
+  http::render_response(*this, answer.status, answer.headers, as_bytes(body),
                         {.keep_alive = http_state().keep_alive,
                          .version_minor = http_state().version_minor,
                          .date = date,
                          .head_only = http_state().head_only});
-  site().on_answered(response.status);
+  site().on_answered(answer.status);
   answered();
 }
 
 void ServerSession::answered() {
   http_state().since_ms = now_ms();
-  if (!http_state().keep_alive) {
-    http_state().doing = Http::Doing::leaving;
-    resume_reading();
-    finish_writing();
-    return;
-  }
+  forget_drain();
+  if (!http_state().keep_alive) return begin_leaving();
   http_state().doing = Http::Doing::waiting;
   if (!http_state().in_read_requests) read_unread();
 }
@@ -299,8 +313,22 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   if (http_state().doing == Http::Doing::answering) {
     http_state().keep_alive = false;
   } else if (http_state().doing != Http::Doing::leaving) {
-    close();
+    const bool answer_on_its_way = http_state().had_head && queued_bytes() > 0;
+    if (!answer_on_its_way) return close();
+    http_state().keep_alive = false;
+    begin_leaving();
   }
+}
+
+// Sends what is queued and a FIN, then waits for the client's.
+void ServerSession::begin_leaving() {
+  http_state().doing = Http::Doing::leaving;
+  http_state().since_ms = now_ms();
+  http_state().backed_up = false;
+  http_state().unread = {};
+  // RFC9112§9.6: what still comes is read and dropped, so that no reset destroys the answer.
+  resume_reading();
+  finish_writing();
 }
 
 void ServerSession::on_end() {
@@ -318,9 +346,7 @@ void ServerSession::on_end() {
       return close();
     case Http::Doing::waiting:
     case Http::Doing::reading:
-      http_state().doing = Http::Doing::leaving;
-      http_state().since_ms = now_ms();
-      return finish_writing();
+      return begin_leaving();
     case Http::Doing::answering:
       // A client may say that it has sent its last request and still wait for the answer.
       http_state().keep_alive = false;
@@ -344,6 +370,11 @@ void ServerSession::on_detached() {
   server_table().gate.leave();
 }
 
+bool ServerSession::has_waited(std::uint32_t now, Duration timeout) {
+  const std::uint32_t rate_min = entrance().http.drain_bytes_per_second_min;
+  return waited_ms(now, http_state().since_ms, timeout, rate_min) >= to_ms(timeout);
+}
+
 void ServerSession::check_time(std::uint32_t now) {
   if (was_opened()) return Session::check_time(now);
   if (is_closed()) return;
@@ -362,7 +393,7 @@ void ServerSession::check_time(std::uint32_t now) {
       break;
     case Http::Doing::waiting:
       if (http_state().had_head) {
-        if (since >= settings.idle_timeout) close();
+        if (has_waited(now, settings.idle_timeout)) close();
       } else if (since >= settings.handshake_timeout) {
         drop(Refusal::handshake_timeout);
       }
@@ -377,7 +408,10 @@ void ServerSession::check_time(std::uint32_t now) {
     case Http::Doing::answering:
       break;
     case Http::Doing::leaving:
-      if (since >= settings.linger_timeout) close();
+      if (has_waited(now, queued_bytes() > 0 ? std::max(settings.idle_timeout, settings.linger_timeout)
+                                             : settings.linger_timeout)) {
+        close();
+      }
       break;
   }
 }

@@ -39,6 +39,7 @@ class ServerSession final : public Session {
   void on_attached() override;
   void on_secured() override;
   void on_receive(MutableBytes bytes) override;
+  void on_flushed() override;
   void on_end() override;
   void on_lost(const net::OsError& error) override;
   void on_detached() override;
@@ -52,6 +53,9 @@ class ServerSession final : public Session {
   void read_requests(MutableBytes input);
   void read_unread();
   bool has_requests_left();
+  bool is_backed_up() const;
+  void begin_leaving();
+  bool has_waited(std::uint32_t now_ms, Duration timeout);
   void note_reading();
   void serve(const http::Request& request);
   bool upgrade(const http::Request& request);

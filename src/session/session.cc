@@ -9,14 +9,6 @@
 #include "session/session_table.h"
 
 namespace fanfare::session {
-namespace {
-
-std::uint32_t to_ms(Duration duration) {
-  return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
-}
-
-}  // namespace
-
 std::string_view name_of(Cause cause) {
   switch (cause) {
     case Cause::peer_closed:
@@ -285,6 +277,11 @@ bool Session::has_room(std::size_t allowance) {
   return false;
 }
 
+void Session::expect_drained() {
+  congested_ = true;
+  tell_when_flushed();
+}
+
 void Session::start_closing(std::uint16_t code, std::string_view reason) {
   if (phase_ != Phase::open) return;
   connection_.close(code, reason, *this);
@@ -301,6 +298,7 @@ void Session::shut_down(std::uint16_t code, std::string_view reason) {
 void Session::begin_closing(Cause cause) {
   phase_ = Phase::closing;
   cause_ = cause;
+  forget_drain();
   deadline_from_ms_ = now_ms();
   // The peer's Close has to be read, whatever the application had in mind.
   resume();
@@ -309,8 +307,13 @@ void Session::begin_closing(Cause cause) {
 void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std::optional<ws::Rule> rule) {
   if (phase_ == Phase::handshake || phase_ == Phase::ended) return;
   phase_ = Phase::ended;
+  forget_drain();
   deadline_from_ms_ = now_ms();
-  endpoint_->on_close(*this, {.cause = cause, .code = code, .reason = reason, .broken_rule = rule});
+  endpoint_->on_close(*this, {.cause = cause,
+                              .code = code,
+                              .reason = reason,
+                              .broken_rule = rule,
+                              .unsent_bytes = connection_.should_close_transport() ? 0 : queued_bytes()});
 }
 
 void Session::leave() {
@@ -320,6 +323,8 @@ void Session::leave() {
 void Session::pause() {
   if (phase_ != Phase::open) return;
   paused_ = true;
+  if (is_end_unread() || end_waits_)
+    deadline_from_ms_ = now_ms();  // for another reason nothing was read before
   pause_reading();
 }
 
@@ -341,6 +346,7 @@ void Session::on_end() {
   // What came before the FIN is handed out before it.
   if (has_unread_) {
     end_waits_ = true;
+    if (paused_) deadline_from_ms_ = now_ms();
     return;
   }
   // A FIN in the middle of the WebSocket, or the peer's part of the end.
@@ -350,58 +356,18 @@ void Session::on_end() {
   close();
 }
 
+void Session::on_end_unread() {
+  if (paused_) deadline_from_ms_ = now_ms();
+}
+
 void Session::on_lost(const net::OsError&) {
   end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
 }
 
 void Session::on_detached() {
   end(phase_ == Phase::closing ? cause_ : Cause::shut_down, ws::close_code::abnormal);
+  forget_drain();
   if (place_ != kNoPlace) table_.remove(*this);
-}
-
-void Session::check_open(std::uint32_t now) {
-  if (had_message_) idle_since_ms_ = now;
-  had_message_ = false;
-  // A session that is not read cannot be heard.
-  if (paused_) return;
-  const SessionSettings& settings = endpoint_->settings();
-  if (settings.idle_timeout > Duration::zero() && now - idle_since_ms_ >= to_ms(settings.idle_timeout)) {
-    connection_.close(ws::close_code::policy_violation, "no message for too long", *this);
-    return begin_closing(Cause::idle_timeout);
-  }
-  if (settings.ping_interval == Duration::zero()) return;
-  const std::uint32_t since = now - deadline_from_ms_;
-  if (awaiting_pong_ && since >= to_ms(settings.pong_timeout)) {
-    end(Cause::pong_timeout, ws::close_code::abnormal);
-    close();
-  } else if (!awaiting_pong_ && since >= to_ms(settings.ping_interval)) {
-    deadline_from_ms_ = now;
-    awaiting_pong_ = true;
-    connection_.ping({}, *this);
-  }
-}
-
-void Session::check_time(std::uint32_t now) {
-  if (phase_ == Phase::handshake || is_closed()) return;
-  const SessionSettings& settings = endpoint_->settings();
-  const std::uint32_t since = now - deadline_from_ms_;
-  switch (phase_) {
-    case Phase::handshake:
-      break;
-    case Phase::open:
-      check_open(now);
-      break;
-    case Phase::closing:
-      // RFC6455§7.1.7: the peer had its time to answer.
-      if (since >= to_ms(settings.close_timeout)) {
-        end(cause_, ws::close_code::abnormal);
-        close();
-      }
-      break;
-    case Phase::ended:
-      if (since >= to_ms(settings.close_timeout)) close();
-      break;
-  }
 }
 
 }  // namespace fanfare::session

@@ -48,13 +48,21 @@ class Session : public net::Stream {
   // masked.
   SendResult send_frame(const SharedBytes& frame);
   SendResult ping(Bytes payload = {});
+  // After something was queued: on_drained is called when all of it has been sent, congested or not.
+  void expect_drained();
   // Starts the closing handshake; on_close follows when the peer answers or close_timeout has passed. A code
   // that may be sent, and at most 123 bytes of UTF-8.
   void start_closing(std::uint16_t code, std::string_view reason = {});
   // The server stops: as start_closing, with Cause::shut_down.
   virtual void shut_down(std::uint16_t code, std::string_view reason = {});
 
-  // Between the two nothing is handed to on_message; the peer is held back by TCP.
+  // Between the two nothing is handed to on_message; the peer is held back by TCP. Meanwhile:
+  // - Pings are sent, but pongs cannot be read: what counts instead is that the peer's system takes the ping
+  //   within pong_timeout.
+  // - SessionSettings::idle_timeout goes on: a program that pauses for longer should set a longer one.
+  // - A reset ends the session at once. After the peer's FIN there is close_timeout to resume() and be handed
+  //   what came before it; then the session ends with Cause::connection_lost. A Close frame is seen when it
+  //   is read.
   void pause();
   void resume();
 
@@ -85,6 +93,7 @@ class Session : public net::Stream {
   void on_attached() override;
   void on_flushed() override;
   void on_end() override;
+  void on_end_unread() override;
   void on_lost(const net::OsError& error) override;
   void on_detached() override;
 
@@ -94,6 +103,12 @@ class Session : public net::Stream {
   virtual void check_time(std::uint32_t now_ms);
   std::uint32_t now_ms() const;
   SessionTable& table() const { return table_; }
+  // How much of a deadline `timeout` that began at `from` has run by `now`. What the peer needs to take what
+  // was sent to it does not count (see DrainWatch); to be asked in every sweep.
+  std::uint32_t waited_ms(std::uint32_t now, std::uint32_t from, Duration timeout,
+                          std::uint32_t bytes_per_second_min);
+  // The next deadline has nothing to do with what was queued before.
+  void forget_drain();
 
  private:
   friend class SessionTable;
@@ -113,6 +128,7 @@ class Session : public net::Stream {
   void keep(Bytes input);
   void go_on_next_turn();
   void check_open(std::uint32_t now_ms);
+  void check_heartbeat(std::uint32_t now_ms, const SessionSettings& settings);
   void handle_close(const ws::Event& event);
   [[gnu::noinline]] SendResult send_anew(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
@@ -139,11 +155,13 @@ class Session : public net::Stream {
   bool had_message_ : 1 = false;   // since the last sweep
   bool has_unread_ : 1 = false;    // the table keeps it
   bool end_waits_ : 1 = false;     // the peer's FIN came, behind what is unread
+  bool has_drain_ : 1 = false;     // the table keeps it
   std::uint16_t turn_frames_ = 0;  // of the turn turn_, as turn_bytes_
   std::uint16_t turn_ = 0;
-  std::uint32_t place_ = kNoPlace;      // in the table
-  std::uint32_t generation_ = 0;        // of its id
-  std::uint32_t deadline_from_ms_ = 0;  // when the last ping went out, or when closing began
+  std::uint32_t place_ = kNoPlace;  // in the table
+  std::uint32_t generation_ = 0;    // of its id
+  // When the last ping went out, or closing began, or the peer's FIN came while nothing is read.
+  std::uint32_t deadline_from_ms_ = 0;
   std::uint32_t turn_bytes_ = 0;
 };
 

@@ -69,7 +69,8 @@ void SessionTable::remove(Session& session) {
 void SessionTable::go_on_next_turn(Session& session) {
   going_on_.push_back(session.id());
   if (going_on_.size() > 1) return;
-  loop_.post([self = self_] {
+  // In front of what others have posted, however much that is.
+  loop_.post_urgent([self = self_] {
     if (*self != nullptr) (*self)->go_on();
   });
 }
@@ -93,6 +94,7 @@ void SessionTable::sweep() {
   for_each([now](Session& session) { session.check_time(now); });
   // The room they had for many.
   if (unread_.empty()) unread_ = {};
+  if (drains_.empty()) drains_ = {};
   if (free_places_.capacity() > 1024 + 2 * free_places_.size()) free_places_.shrink_to_fit();
 }
 

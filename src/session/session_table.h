@@ -11,6 +11,7 @@
 
 #include "base/random.h"
 #include "net/loop.h"
+#include "session/drain_watch.h"
 #include "session/session.h"
 #include "ws/deflate_pool.h"
 
@@ -96,8 +97,9 @@ class SessionTable {
   std::size_t size_ = 0;
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;
-  std::vector<SessionId> going_on_;      // in the next turn
-  std::shared_ptr<SessionTable*> self_;  // what is posted to the loop may outlive the table
+  std::unordered_map<const Session*, DrainWatch> drains_;  // of those that a deadline waits for
+  std::vector<SessionId> going_on_;                        // in the next turn
+  std::shared_ptr<SessionTable*> self_;                    // what is posted to the loop may outlive the table
   net::TimerId timer_;
 };
 

@@ -19,6 +19,9 @@ struct SessionSettings {
   Duration pong_timeout = std::chrono::seconds(60);
   // RFC6455§7.1.1: how long a closing session waits for the peer's Close, and then for its FIN.
   Duration close_timeout = std::chrono::seconds(5);
+  // Time does not count for these timeouts, and for idle_timeout, while the peer takes what was sent to it
+  // before, at this rate or faster. A slower peer is treated like one that takes nothing.
+  std::uint32_t drain_bytes_per_second_min = 1024;
   // Sending to a session that has this much queued ends it with 1013 (try again later): a reader this far
   // behind would otherwise lose messages in silence, or cost the memory of everyone else. A single message
   // may be larger.
@@ -32,7 +35,7 @@ struct SessionSettings {
   std::uint16_t frames_per_turn_max = 4096;
   std::uint32_t bytes_per_turn_max = 1 << 20;
   // A session without a message in either direction for this long is closed with 1008. Pings and pongs are no
-  // messages. Zero: never.
+  // messages. It goes on while the session is paused. Zero: never.
   Duration idle_timeout = Duration::zero();
 };
 
@@ -47,14 +50,22 @@ struct HttpSettings {
   // From the end of the first head, or the first byte of a later request, to the end of its body. Slower:
   // 408.
   Duration request_timeout = std::chrono::seconds(10);
-  // How long a connection may stay open between requests.
+  // How long a connection may stay open between requests, and how long a client may take nothing of an
+  // answer.
   Duration idle_timeout = std::chrono::seconds(60);
-  // RFC9112§9.6: how long a client may take to close after the last answer.
+  // RFC9112§9.6: how long a client may take to close after it was sent the last answer.
   Duration linger_timeout = std::chrono::seconds(2);
+  // Neither of the two runs out while the client takes an answer at this rate or faster. A slower client is
+  // treated like one that takes nothing.
+  std::uint32_t drain_bytes_per_second_min = 1024;
+  // Bytes of answers that wait for the client: from here on no further request of it is read or served until
+  // it has taken all of them. One answer may be larger.
+  std::size_t outbox_bytes_high = std::size_t{1} << 20;
   // Pipelined requests of one connection that are served in a turn of its loop, so that nobody else waits for
   // all of them. The rest is kept, nothing more is read, and the next turn goes on from there. At least 1.
   std::uint32_t requests_per_turn_max = 32;
   std::size_t head_bytes_max = 16 * 1024;             // past it: 431
+  std::size_t header_count_max = 100;                 // header lines of a request; past it: 431
   std::size_t body_bytes_max = std::size_t{8} << 20;  // past it: 413
 };
 

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 #include "upstream/chain_claim.h"
 #include "upstream/executor.h"
@@ -48,7 +49,7 @@ class ChainChecks {
  public:
   enum class Standing : std::uint8_t { unchecked, right, wrong };
   // `problem` null: the member is on the network's chain.
-  using Then = std::move_only_function<void(const Failure* problem)>;
+  using Then = UniqueFunction<void(const Failure* problem)>;
   struct Members {
     std::function<Backend&(std::size_t)> backend;
     // The end of a check's eth_chainId, for the member's health.

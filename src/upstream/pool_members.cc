@@ -236,8 +236,8 @@ void PoolMembers::block_seen(std::size_t index, std::uint64_t number) {
   if (number > members_[index].head) head_seen(index, number);
 }
 
-void PoolMembers::head_stalled(std::uint64_t number, std::move_only_function<void()> found_better) {
-  auto told = std::make_shared<std::move_only_function<void()>>(std::move(found_better));
+void PoolMembers::head_stalled(std::uint64_t number, UniqueFunction<void()> found_better) {
+  auto told = std::make_shared<UniqueFunction<void()>>(std::move(found_better));
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const bool is_wrong = checks_.standing(i) == ChainChecks::Standing::wrong;
     if (!members_[i].health.available() || is_wrong) continue;

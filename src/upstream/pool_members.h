@@ -5,13 +5,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 #include "upstream/chain_checks.h"
 #include "upstream/executor.h"
@@ -23,7 +23,7 @@ namespace fanfare::upstream {
 class PoolMembers {
  public:
   // `problem` null: the member has answered.
-  using HeadWaiter = std::move_only_function<void(const Failure* problem)>;
+  using HeadWaiter = UniqueFunction<void(const Failure* problem)>;
 
   PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
               Observer* observer);
@@ -59,7 +59,7 @@ class PoolMembers {
   bool may_have(std::uint64_t number) const;
   void head_seen(std::size_t index, std::uint64_t number);
   void block_seen(std::size_t index, std::uint64_t number);
-  void head_stalled(std::uint64_t number, std::move_only_function<void()> found_better);
+  void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
   void disagreed(std::size_t index);
 
   std::vector<MemberStatus> status() const;

@@ -127,6 +127,16 @@ unit_tests_asan() {
   suite "unit tests, asan and ubsan" test-asan count_ctest run_ctest asan "${selection[@]}"
 }
 
+# Where io_uring is refused, as in most containers, everything runs on epoll. What is about io_uring by name
+# is left out.
+unit_tests_without_uring() {
+  suite "unit tests, io_uring refused" test-without-uring count_ctest without_uring_asan
+}
+without_uring_asan() {
+  GTEST_FILTER='-*/uring:*/uring_*:Uring*:ReceiveBuffers*' build/asan/tests/programs/without_uring \
+    ctest --test-dir build/asan --parallel "$(nproc)" --verbose --no-tests=error -L '^(net|session|api)$'
+}
+
 unit_tests_tsan() {
   local rooms labels
   mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api gateway)
@@ -139,6 +149,9 @@ unit_tests_tsan() {
 soak_short() {
   local programs=build/asan/tests/programs
   suite "soak, 1,000 connections x 3, asan" soak count_conformance python3 tests/soak/run.py --connections 1000 --rounds 3 \
+    --server $programs/echo_server --client $programs/soak_client
+  suite "the same, io_uring refused" soak-without-uring count_conformance $programs/without_uring \
+    python3 tests/soak/run.py --connections 1000 --rounds 3 \
     --server $programs/echo_server --client $programs/soak_client
 }
 
@@ -155,6 +168,12 @@ follow_tidy() {
   wait "$tidy_pid"
 }
 
+# The engine as its users build and link it, and what they would not forgive in the binaries.
+configurations() {
+  suite "build configurations" configurations count_conformance \
+    env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
+}
+
 fuzz_smoke() {
   suite "fuzz, 5 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 5
 }
@@ -169,6 +188,10 @@ end_to_end() {
   if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
   check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
   suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
+    --server build/release/tests/programs/echo_server --client build/release/tests/conformance/echo_client \
+    --fanfare build/release/apps/fanfare/fanfare
+  suite "interoperability, on epoll" interop-epoll count_conformance \
+    build/release/tests/programs/without_uring /usr/bin/python3 tests/interop/run.py \
     --server build/release/tests/programs/echo_server --client build/release/tests/conformance/echo_client \
     --fanfare build/release/apps/fanfare/fanfare
   suite "end to end" e2e count_node run_node_tests
@@ -190,12 +213,14 @@ else
   fast_checks
   unit_tests_asan
   if [[ -z $quick ]]; then
+    unit_tests_without_uring
     soak_short
     unit_tests_tsan
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
     begin_tidy
     if [[ -n $released ]]; then end_to_end; fi
+    configurations
     end_tidy
     fuzz_smoke
   fi

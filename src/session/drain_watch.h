@@ -1,0 +1,51 @@
+#pragma once
+// Whether a peer is still taking what was sent to it. A deadline that waits for a peer's answer, its Close or
+// its FIN must not run out while the peer is busy with what it has to read first, but a peer that takes a
+// byte a second must not hold a connection for ever. So time does not count against a peer while it takes at
+// least `bytes_per_second_min` on average; then it has the whole deadline, once, from the moment when
+// everything was taken.
+//
+// A session has one only while a deadline runs and something is queued. Times are SessionTable::now_ms().
+
+#include <algorithm>
+#include <cstdint>
+
+#include "net/stream.h"
+
+namespace fanfare::session {
+
+class DrainWatch {
+ public:
+  DrainWatch(const net::SendProgress& progress, std::uint32_t now_ms)
+      : bytes_(progress.bytes), counted_from_ms_(now_ms) {}
+
+  bool is_complete() const { return is_complete_; }
+  // More was queued: everything may wait again.
+  void begin_again() { is_complete_ = false; }
+
+  void look(const net::SendProgress& progress, std::uint32_t now_ms, std::uint32_t bytes_per_second_min) {
+    const std::uint32_t taken = progress.bytes - bytes_;
+    const std::uint64_t elapsed_ms = now_ms - counted_from_ms_;
+    is_complete_ = progress.is_complete;
+    if (!is_complete_ && (taken == 0 || std::uint64_t{1000} * taken < elapsed_ms * bytes_per_second_min)) {
+      return;
+    }
+    bytes_ = progress.bytes;
+    counted_from_ms_ = busy_until_ms_ = now_ms;
+    was_busy_ = true;
+  }
+
+  // How much of a deadline that began `since_ms` ago has run.
+  std::uint32_t counted(std::uint32_t since_ms, std::uint32_t now_ms) const {
+    return was_busy_ ? std::min(since_ms, now_ms - busy_until_ms_) : since_ms;
+  }
+
+ private:
+  std::uint32_t bytes_;
+  std::uint32_t counted_from_ms_;
+  std::uint32_t busy_until_ms_ = 0;
+  bool was_busy_ = false;
+  bool is_complete_ = false;
+};
+
+}  // namespace fanfare::session

@@ -1,0 +1,90 @@
+// What a session does as time passes: heartbeat, idle timeout, and the end of closing.
+
+#include "base/check.h"
+#include "session/milliseconds.h"
+#include "session/session.h"
+#include "session/session_table.h"
+
+namespace fanfare::session {
+
+std::uint32_t Session::waited_ms(std::uint32_t now, std::uint32_t from, Duration timeout,
+                                 std::uint32_t bytes_per_second_min) {
+  const std::uint32_t since = now - from;
+  if (!has_drain_) {
+    // What our own system still holds is worth a call only when the deadline comes near.
+    if (queued_bytes() == 0 && since < to_ms(timeout) / 2) return since;
+    const net::SendProgress progress = send_progress();
+    if (progress.is_complete) return since;
+    table_.drains_.emplace(this, DrainWatch(progress, now));
+    has_drain_ = true;
+    return since;
+  }
+  DrainWatch& drain = table_.drains_.at(this);
+  if (!drain.is_complete()) drain.look(send_progress(), now, bytes_per_second_min);
+  return drain.counted(since, now);
+}
+
+void Session::forget_drain() {
+  if (!has_drain_) return;
+  table_.drains_.erase(this);
+  has_drain_ = false;
+}
+
+void Session::check_open(std::uint32_t now) {
+  const SessionSettings& settings = endpoint_->settings();
+  if (had_message_) {
+    idle_since_ms_ = now;
+    if (!awaiting_pong_) forget_drain();
+  }
+  had_message_ = false;
+  if (paused_ && (is_end_unread() || end_waits_)) {
+    if (now - deadline_from_ms_ < to_ms(settings.close_timeout)) return;
+    end(Cause::connection_lost, ws::close_code::abnormal);
+    return close();
+  }
+  if (settings.idle_timeout > Duration::zero() &&
+      waited_ms(now, idle_since_ms_, settings.idle_timeout, settings.drain_bytes_per_second_min) >=
+          to_ms(settings.idle_timeout)) {
+    connection_.close(ws::close_code::policy_violation, "no message for too long", *this);
+    return begin_closing(Cause::idle_timeout);
+  }
+  if (settings.ping_interval > Duration::zero()) check_heartbeat(now, settings);
+}
+
+void Session::check_heartbeat(std::uint32_t now, const SessionSettings& settings) {
+  if (!awaiting_pong_) {
+    if (now - deadline_from_ms_ < to_ms(settings.ping_interval)) return;
+    deadline_from_ms_ = now;
+    awaiting_pong_ = true;
+    if (has_drain_) table_.drains_.at(this).begin_again();
+    connection_.ping({}, *this);
+    return;
+  }
+  // A ping behind other data cannot be answered yet, so a peer that takes the data is alive.
+  if (waited_ms(now, deadline_from_ms_, settings.pong_timeout, settings.drain_bytes_per_second_min) <
+      to_ms(settings.pong_timeout)) {
+    return;
+  }
+  // A session that is not read cannot be heard. That its system has taken the ping must do for a pong.
+  if (paused_ && send_progress().is_complete) {
+    awaiting_pong_ = false;
+    return;
+  }
+  end(Cause::pong_timeout, ws::close_code::abnormal);
+  close();
+}
+
+void Session::check_time(std::uint32_t now) {
+  if (phase_ == Phase::handshake || is_closed()) return;
+  if (phase_ == Phase::open) return check_open(now);
+  const SessionSettings& settings = endpoint_->settings();
+  if (waited_ms(now, deadline_from_ms_, settings.close_timeout, settings.drain_bytes_per_second_min) <
+      to_ms(settings.close_timeout)) {
+    return;
+  }
+  // RFC6455§7.1.7: the peer had its time to answer.
+  if (phase_ == Phase::closing) end(cause_, ws::close_code::abnormal);
+  close();
+}
+
+}  // namespace fanfare::session
