@@ -236,6 +236,7 @@ ServePlan plan_from(const Config& config) {
                                .chain_id = network.chain_id,
                                .poll = network.poll,
                                .reads = network.reads,
+                               .chain_check_every = network.chain_check_every,
                                .backend = std::move(backend),
                                .methods = project.methods,
                                .origins = project.origins});

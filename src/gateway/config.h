@@ -45,6 +45,7 @@ struct NetworkConfig {
   std::uint64_t chain_id = 0;  // the only architecture is evm
   PollSettings poll;
   ReadSettings reads;
+  Duration chain_check_every = NetworkPlan{}.chain_check_every;
 };
 
 struct UpstreamConfig {

@@ -124,7 +124,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   if (evm == nullptr) return;
   const MapFields chain(context, *evm, path + ".evm",
                         {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow",
-                         "answerCacheBytes", "hedgeAfter", "filterTimeout"},
+                         "answerCacheBytes", "hedgeAfter", "filterTimeout", "chainCheckInterval"},
                         MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
@@ -135,6 +135,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   chain.read("answerCacheBytes", out.reads.cache_bytes_max, 0, std::uint64_t{1} << 40);
   chain.read("hedgeAfter", out.reads.hedge_after, Duration::zero(), hours(1));
   chain.read("filterTimeout", out.reads.filter_idle_max, std::chrono::seconds(1), hours(24));
+  chain.read("chainCheckInterval", out.chain_check_every, Duration::zero(), hours(1));
   if (poll.interval_min > poll.interval_max) {
     const bool min_given = chain.find("pollIntervalMin") != nullptr;
     const std::string_view key = min_given ? "pollIntervalMin" : "pollIntervalMax";

@@ -1,5 +1,6 @@
 #include "gateway/forward.h"
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 #include "base/log_limiter.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
+#include "upstream/head_need.h"
 #include "upstream/methods.h"
 
 namespace fanfare::gateway {
@@ -125,10 +127,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     std::size_t index = 0;
     std::optional<SharedReads::Read> read;  // empty: it is this caller's alone
     SharedReads::Ticket ticket{};
+    std::uint64_t head_min = 0;  // a node without this block must not answer
   };
 
-  upstream::CallOptions options(upstream::CallOptions made) const {
-    made.head_min = job_.head_min;
+  upstream::CallOptions options(upstream::CallOptions made, std::uint64_t head_min) const {
+    made.head_min = head_min;
+    // Whatever is only read is better asked of a node that keeps up; nobody waits for one.
+    if (made.repeat == upstream::Repeat::always) made.head_preferred = job_.head_min;
     made.payer = job_.room.share();
     if (job_.timeout > Duration::zero()) made.timeout = job_.timeout;
     return made;
@@ -137,12 +142,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   // From memory, by somebody's call under way, or by one of ours.
   void open(std::size_t index) {
     ForwardItem& item = job_.items[index];
+    const std::uint64_t head_min = upstream::head_needed(item.method, item.params, job_.head_min);
     auto read =
         reads_ == nullptr || item.id.empty() ? std::nullopt : SharedReads::read_of(item.method, item.params);
     if (!read) {
       if (reads_ != nullptr && upstream::repeat_of(item.method) != upstream::Repeat::always) writes_ = true;
       if (reads_ != nullptr && upstream::rewrites_the_past(item.method)) rewrites_ = true;
-      to_send_.push_back({.index = index, .read = std::nullopt});
+      to_send_.push_back({.index = index, .read = std::nullopt, .head_min = head_min});
       return;
     }
     if (const auto kept = reads_->kept(*read)) {
@@ -151,20 +157,20 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     }
     ++outstanding_;
     read->generation = reads_->generation();
-    const auto ticket =
-        reads_->join(*read, job_.head_min,
-                     [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
-                       self->take(index, *result);
-                       self->ended();
-                     });
-    if (ticket) to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket});
+    const auto ticket = reads_->join(
+        *read, head_min, [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
+          self->take(index, *result);
+          self->ended();
+        });
+    if (!ticket) return;
+    to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }
 
   void call_one(const Sent& sent) {
     ++outstanding_;
     note_write();
     const ForwardItem& item = job_.items[sent.index];
-    backend_.call(request_text(item, sent.index), options(upstream::options_for(item.method)),
+    backend_.call(request_text(item, sent.index), options(upstream::options_for(item.method), sent.head_min),
                   [self = shared_from_this(), sent](upstream::Result result) {
                     self->settle(sent, std::move(result));
                     self->note_write();
@@ -210,15 +216,17 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   void call_batch() {
     std::string text;
     std::vector<std::string_view> methods;
+    std::uint64_t head_min = 0;
     for (const Sent& sent : to_send_) {
       text += text.empty() ? '[' : ',';
       text += request_text(job_.items[sent.index], sent.index);
       methods.push_back(job_.items[sent.index].method);
+      head_min = std::max(head_min, sent.head_min);
     }
     text += ']';
     ++outstanding_;
     note_write();
-    backend_.call(std::move(text), options(upstream::options_for_batch(methods)),
+    backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
                   [self = shared_from_this()](const upstream::Result& result) {
                     self->take_batch(result);
                     self->note_write();

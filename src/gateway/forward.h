@@ -22,8 +22,9 @@ struct ForwardItem {
 
 struct ForwardJob {
   std::vector<ForwardItem> items;
-  bool batch = false;          // the answer is an array
-  std::uint64_t head_min = 0;  // the highest head the caller was shown: nobody below it may answer
+  bool batch = false;  // the answer is an array
+  // The highest head the caller was shown: a node below it may not answer what depends on it (head_need.h).
+  std::uint64_t head_min = 0;
   Duration timeout{};
   AnswerRoom room = {};  // for everything of it
 };

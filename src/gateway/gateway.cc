@@ -224,7 +224,8 @@ class Gateway::Impl {
       const Network::Readiness readiness = network->readiness();
       if (!readiness.ready) response.status = 503;
       response.body += network->name() +
-                       (readiness.ready ? " ready, head " + std::to_string(network->head_number())
+                       (readiness.ready ? " ready, head " + std::to_string(network->head_number()) +
+                                              (readiness.reason.empty() ? "" : "; " + readiness.reason)
                                         : " not ready: " + readiness.reason) +
                        "\n";
     }

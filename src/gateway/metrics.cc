@@ -66,6 +66,7 @@ enum class Id : std::uint8_t {
   upstream_bytes_sent,
   upstream_bytes_received,
   upstream_available,
+  upstream_wrong_chain,
   upstream_stalls,
   upstream_disagreements,
   start_time,
@@ -160,7 +161,9 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_upstream_received_bytes_total", "counter", "project, chain_id, upstream",
      "Bytes of answers from the upstream."},
     {"fanfare_upstream_available", "gauge", "project, chain_id, upstream",
-     "1 while calls go to the upstream."},
+     "1 while the upstream answers, or was not yet put aside for failing."},
+    {"fanfare_upstream_wrong_chain", "gauge", "project, chain_id, upstream",
+     "1 while the upstream is not used because it is on another chain."},
     {"fanfare_upstream_stalls_total", "counter", "project, chain_id, upstream",
      "Times the upstream stood still while another one had newer blocks."},
     {"fanfare_upstream_disagreements_total", "counter", "project, chain_id, upstream",
@@ -324,6 +327,7 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   counter(Id::upstream_bytes_sent, labels, cells.bytes_sent);
   counter(Id::upstream_bytes_received, labels, cells.bytes_received);
   gauge(Id::upstream_available, labels, cells.available);
+  gauge(Id::upstream_wrong_chain, labels, cells.wrong_chain);
   counter(Id::upstream_stalls, labels, cells.stalls);
   counter(Id::upstream_disagreements, labels, cells.disagreements);
   const auto methods = upstream::method_labels();

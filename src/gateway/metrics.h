@@ -160,7 +160,8 @@ class UpstreamMetrics {
   std::array<Counter, kFailureKinds> errors;
   Counter bytes_sent;
   Counter bytes_received;
-  Gauge available;                                                             // 1 while calls go to it
+  Gauge available;    // 1 while calls go to it
+  Gauge wrong_chain;  // 1 while it is not used because it is on another chain
   std::array<std::atomic<std::uint64_t>, upstream::kMethodLabelsMax> calls{};  // by method_labels()
   Counter stalls;
   Counter disagreements;

@@ -175,6 +175,7 @@ struct NetworkPlan {
   std::optional<std::uint64_t> chain_id;
   PollSettings poll;
   ReadSettings reads = {};
+  Duration chain_check_every = std::chrono::seconds(60);  // that each node is on this chain; zero: never
   Backend backend;
   MethodPlan methods = {};
   std::vector<std::string> origins = {};  // of its project, instead of BrowserPlan::origins; empty: those

@@ -26,6 +26,8 @@ std::string_view to_string(FailureKind kind) {
       return "no_room";
     case FailureKind::behind:
       return "behind";
+    case FailureKind::wrong_chain:
+      return "wrong_chain";
     case FailureKind::shutdown:
       return "shutdown";
   }
@@ -50,6 +52,7 @@ bool blames_endpoint(const Failure& failure) {
     case FailureKind::overloaded:
     case FailureKind::no_room:
     case FailureKind::behind:
+    case FailureKind::wrong_chain:
     case FailureKind::shutdown:
       return false;
   }

@@ -38,6 +38,9 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   Impl& operator=(const Impl&) = delete;
 
   void call(const std::string& body, CallOptions options, Done done);
+  // A call made while the first connection opens goes out on that one; on one that is down there is none.
+  std::uint64_t connection() const { return state_ == State::open ? opened_ : opened_ + 1; }
+  void on_reconnect(std::function<void()> reconnected) { reconnected_ = std::move(reconnected); }
   std::string_view name() const { return options_.name; }
   void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   void watch(NodeTopic topic, bool wanted);
@@ -98,6 +101,8 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   Watcher watcher_;
   std::vector<std::string> secrets_;
   State state_ = State::connecting;
+  std::uint64_t opened_ = 0;  // connections so far: the number of the present one
+  std::function<void()> reconnected_;
   std::string lost_why_;
   std::unordered_map<std::uint64_t, Place> waiting_;  // by wire id
   std::map<Call*, CallPtr> calls_;
@@ -186,7 +191,7 @@ void WebSocketEndpoint::Impl::send(const CallPtr& call) {
   call->sent = true;
   for (std::string& text : std::exchange(call->texts, {})) {
     call->bytes_sent += text.size();
-    link_->send(std::move(text));
+    link_->send(std::move(text), opened_);
   }
   if (call->open > 0) return;
   // Notifications only: nothing will be answered, and nothing ends inside call().
@@ -257,8 +262,11 @@ void WebSocketEndpoint::Impl::end_all(FailureKind kind, const std::string& why) 
 // --- the connection --------------------------------------------------------------------------------
 
 void WebSocketEndpoint::Impl::link_opened() {
-  if (state_ == State::down) log::info("upstream_connected", {{"endpoint", name()}});
+  const bool was_down = state_ == State::down;
+  if (was_down) log::info("upstream_connected", {{"endpoint", name()}});
   state_ = State::open;
+  ++opened_;
+  if (was_down && reconnected_) reconnected_();
   for (std::size_t i = 0; i < topics_.size(); ++i) {
     const auto topic = static_cast<NodeTopic>(i);
     if (topics_[i].wanted) ask_topic(topic, "eth_subscribe", kTopicParams[i]);
@@ -318,7 +326,7 @@ void WebSocketEndpoint::Impl::ask_topic(NodeTopic topic, std::string_view method
   Subscription& its = subscription(topic);
   its.wire_id = ++wire_serial_;
   jsonrpc::append_request(text, std::to_string(its.wire_id), method, params);
-  link_->send(std::move(text));
+  link_->send(std::move(text), opened_);
 }
 
 bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer) {
@@ -357,6 +365,12 @@ WebSocketEndpoint::~WebSocketEndpoint() = default;
 
 void WebSocketEndpoint::call(std::string body, CallOptions options, Done done) {
   impl_->call(body, std::move(options), std::move(done));
+}
+std::optional<std::uint64_t> WebSocketEndpoint::connection() const {
+  return impl_->connection();
+}
+void WebSocketEndpoint::on_reconnect(std::function<void()> reconnected) {
+  impl_->on_reconnect(std::move(reconnected));
 }
 std::string_view WebSocketEndpoint::name() const {
   return impl_->name();
