@@ -34,9 +34,7 @@ session::ClientOptions engine_options(const ClientOptions& options) {
           .connect_timeout = options.connect_timeout,
           .handshake_timeout = options.handshake_timeout,
           .proxy = options.proxy,
-          .tls = {.verify = options.tls.verify,
-                  .ca_file = options.tls.ca_file,
-                  .server_name = options.tls.server_name},
+          .tls = to_engine(options.tls),
           .reconnect = {.enabled = options.reconnect.enabled,
                         .backoff = {.backoff_min = options.reconnect.wait_min,
                                     .backoff_max = options.reconnect.wait_max,
@@ -80,7 +78,7 @@ std::optional<std::chrono::milliseconds> in_ms(std::optional<Duration> wait) {
 class ClientCore final : public session::ClientHandler {
  public:
   ClientCore(Client& self, ClientOptions options, ClientHandlers handlers)
-      : self_(self), options_(std::move(options)), handlers_(std::move(handlers)) {}
+      : self_(self), options_(saturated(std::move(options))), handlers_(std::move(handlers)) {}
   ~ClientCore() override {
     FANFARE_CHECK(!is_here());  // a handler may not destroy its client
     if (!thread_.joinable()) return;

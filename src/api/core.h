@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/option_check.h"
 #include "api/lane.h"
 #include "api/path_pattern.h"
 #include "fanfare/server.h"
@@ -32,7 +33,7 @@ struct RequestEntry {
 
 class Core : public std::enable_shared_from_this<Core> {
  public:
-  explicit Core(ServerOptions options) : options_(std::move(options)) {}
+  explicit Core(ServerOptions options) : options_(saturated(std::move(options))) {}
 
   // Before start(). What is wrong with a path is kept for start() to tell.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
