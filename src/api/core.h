@@ -13,8 +13,8 @@
 #include <string_view>
 #include <vector>
 
-#include "api/option_check.h"
 #include "api/lane.h"
+#include "api/option_check.h"
 #include "api/path_pattern.h"
 #include "fanfare/server.h"
 #include "session/server.h"

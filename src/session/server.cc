@@ -199,7 +199,7 @@ std::size_t Server::stop(std::uint16_t code, std::string_view reason, Duration d
   for (const auto& thread : threads_) {
     thread->loop->post([&thread, code, text, deadline] {
       thread->server->drain(code, text);
-      stop_when_empty(*thread->server, thread->emptied, thread->loop->now() + deadline);
+      stop_when_empty(*thread->server, thread->emptied, saturating_add(thread->loop->now(), deadline));
     });
   }
   std::size_t dropped = 0;

@@ -5,14 +5,16 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/log_limiter.h"
 #include "session/session_table.h"
 
 namespace fanfare::session {
 namespace {
 
+// What is too long for the table's clock never runs out.
 std::uint32_t to_ms(Duration duration) {
-  return static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
+  const auto ms = std::chrono::ceil<std::chrono::milliseconds>(saturating_duration(duration)).count();
+  return static_cast<std::uint32_t>(std::min<std::int64_t>(ms, UINT32_MAX));
 }
 
 }  // namespace
@@ -194,8 +196,8 @@ MutableBytes Session::consume(MutableBytes input) {
         break;
       case ws::Event::Kind::failed: {
         const ws::RuleInfo& rule = ws::info(event->rule);
-        log::debug("websocket_rule_broken",
-                   {{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
+        static LogLimiter broken(log::Level::debug, "websocket_rule_broken", kDebugLogLimits);
+        broken.write({{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
         end(Cause::rule_broken, rule.code, {}, event->rule);
         leave();
         break;
