@@ -46,9 +46,8 @@ void take_inherited(ServePlan& plan, std::span<const net::InheritedSocket> socke
 net::TlsServerOptions tls_options_of(const TlsPlan& plan) {
   return {.certificate_file = plan.certificate_file,
           .key_file = plan.key_file,
-          .protocol = {.min_version = plan.min_version,
-                       .ciphers = plan.ciphers,
-                       .cipher_suites = plan.cipher_suites}};
+          .protocol = {
+              .min_version = plan.min_version, .ciphers = plan.ciphers, .cipher_suites = plan.cipher_suites}};
 }
 
 std::expected<session::Listener, std::string> listener_of(const ListenerPlan& plan) {

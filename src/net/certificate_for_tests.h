@@ -8,7 +8,7 @@ namespace fanfare::net {
 
 struct TestCertificateOptions {
   std::string name = "localhost";
-  int rsa_bits = 0;  // 0: a key on P-256
+  int rsa_bits = 0;           // 0: a key on P-256
   long valid_from_s = -3600;  // from now
   long valid_until_s = 24L * 3600;
 };

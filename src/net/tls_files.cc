@@ -33,8 +33,7 @@ struct Pem {
   std::string name;  // "key file \"/etc/key.pem\"", as errors begin
   std::string text;
 
-  Pem(std::string_view what, const std::string& path)
-      : name(std::string(what) + " file \"" + path + "\"") {}
+  Pem(std::string_view what, const std::string& path) : name(std::string(what) + " file \"" + path + "\"") {}
   Pem(Pem&&) = default;
   Pem& operator=(Pem&&) = delete;
   ~Pem() { OPENSSL_cleanse(text.data(), text.size()); }
@@ -138,8 +137,8 @@ std::expected<Key, std::string> read_key(const Pem& pem) {
   if (key != nullptr) return key;
   bool encrypted = false;
   while (const unsigned long code = ERR_get_error()) {
-    encrypted = encrypted ||
-                (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ);
+    encrypted =
+        encrypted || (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ);
   }
   if (encrypted) return pem.error("it is encrypted, expected a key without a passphrase");
   if (pem.has("PRIVATE KEY-----")) {

@@ -23,8 +23,7 @@ std::string read_all(const std::string& path) {
 
 // The error of a server with these files; "" when it can be made.
 std::string error_of(const std::string& certificate_file, const std::string& key_file) {
-  const auto context =
-      TlsContext::server({.certificate_file = certificate_file, .key_file = key_file});
+  const auto context = TlsContext::server({.certificate_file = certificate_file, .key_file = key_file});
   return context ? "" : context.error();
 }
 
@@ -57,8 +56,8 @@ TEST_F(TlsFiles, EveryUnusableFileIsNamedWithTheReason) {
   const std::string certificate_text = read_all(certificate_);
   const std::string damaged = write("damaged.pem", certificate_text.substr(0, certificate_text.size() / 2) +
                                                        "\n-----END CERTIFICATE-----\n");
-  const std::string bad_chain =
-      write("bad_chain.pem", certificate_text + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+  const std::string bad_chain = write(
+      "bad_chain.pem", certificate_text + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
   const std::string damaged_key =
       write("damaged_key.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
   const std::string huge = write("huge.pem", std::string(kPemBytesMax + 1, '\n'));
@@ -87,19 +86,16 @@ TEST_F(TlsFiles, EveryUnusableFileIsNamedWithTheReason) {
       {bad_chain, key_,
        "certificate file " + named(bad_chain) +
            ": one of its certificates is damaged: copy it again from where it was issued"},
-      {huge, key_,
-       "certificate file " + named(huge) + ": it has 1048577 bytes, at most 1048576 are read"},
+      {huge, key_, "certificate file " + named(huge) + ": it has 1048577 bytes, at most 1048576 are read"},
       {key_, key_,
        "certificate file " + named(key_) + ": it has a key and no certificate: are the two files mixed up?"},
       {certificate_, "", "key file \"\": no path is given"},
       {certificate_, "/no/such.pem", "key file \"/no/such.pem\": No such file or directory"},
       {certificate_, folder, "key file " + named(folder) + ": it is a directory, expected a PEM file"},
       {certificate_, empty, "key file " + named(empty) + ": it is empty, expected PEM with a key"},
-      {certificate_, junk,
-       "key file " + named(junk) + ": no key to be read in it, expected PEM with a key"},
+      {certificate_, junk, "key file " + named(junk) + ": no key to be read in it, expected PEM with a key"},
       {certificate_, certificate_,
-       "key file " + named(certificate_) +
-           ": it has a certificate and no key: are the two files mixed up?"},
+       "key file " + named(certificate_) + ": it has a certificate and no key: are the two files mixed up?"},
       {certificate_, damaged_key,
        "key file " + named(damaged_key) +
            ": its key is damaged: copy it again, or make a new key and certificate"},
@@ -138,9 +134,8 @@ TEST_F(TlsFiles, AnExpiredCertificateIsUsedWithAWarning) {
       TlsContext::server({.certificate_file = expired.certificate_file(), .key_file = expired.key_file()});
   ASSERT_TRUE(context) << context.error();
   ASSERT_EQ((*context)->warnings().size(), 1U);
-  EXPECT_TRUE((*context)->warnings().front().starts_with("certificate file " +
-                                                         named(expired.certificate_file()) +
-                                                         ": the certificate expired on "))
+  EXPECT_TRUE((*context)->warnings().front().starts_with(
+      "certificate file " + named(expired.certificate_file()) + ": the certificate expired on "))
       << (*context)->warnings().front();
 }
 

@@ -79,8 +79,8 @@ std::expected<void, std::string> apply_protocol(const TlsProtocol& protocol, ssl
   const std::string suites =
       protocol.cipher_suites.empty() ? std::string(kModernCipherSuites) : protocol.cipher_suites;
   SSL_CTX_set_security_level(&context, kSecurityLevel);
-  SSL_CTX_set_min_proto_version(
-      &context, protocol.min_version == TlsVersion::tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
+  SSL_CTX_set_min_proto_version(&context,
+                                protocol.min_version == TlsVersion::tls13 ? TLS1_3_VERSION : TLS1_2_VERSION);
   FANFARE_CHECK(SSL_CTX_set_ciphersuites(&context, suites.c_str()) == 1);
   if (SSL_CTX_set_cipher_list(&context, ciphers.c_str()) != 1) {
     ERR_clear_error();

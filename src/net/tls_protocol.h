@@ -1,6 +1,6 @@
 #pragma once
-// Which versions of TLS and which ciphers are spoken. What is not set is modern: ephemeral keys and authenticated
-// encryption only (RFC9325§4.2), so no RSA key exchange and no CBC.
+// Which versions of TLS and which ciphers are spoken. What is not set is modern: ephemeral keys and
+// authenticated encryption only (RFC9325§4.2), so no RSA key exchange and no CBC.
 
 #include <cstdint>
 #include <expected>

@@ -1,4 +1,5 @@
-// Which versions and ciphers are agreed on, seen from an OpenSSL of the peer's that offers one thing at a time.
+// Which versions and ciphers are agreed on, seen from an OpenSSL of the peer's that offers one thing at a
+// time.
 
 #include "net/tls_protocol.h"
 
@@ -46,8 +47,8 @@ class Handshake {
       BIO_write(SSL_get_rbio(theirs_), sent_.text.data(), static_cast<int>(sent_.text.size()));
       sent_.text.clear();
       char ignored = 0;
-      const int result = SSL_is_init_finished(theirs_) == 1 ? SSL_read(theirs_, &ignored, 1)
-                                                            : SSL_do_handshake(theirs_);
+      const int result =
+          SSL_is_init_finished(theirs_) == 1 ? SSL_read(theirs_, &ignored, 1) : SSL_do_handshake(theirs_);
       const int why = SSL_get_error(theirs_, result);
       if (result <= 0 && why != SSL_ERROR_WANT_READ && their_failure_.empty()) {
         const char* reason = ERR_reason_error_string(ERR_get_error());
@@ -134,12 +135,12 @@ class TlsProtocolTest : public testing::Test {
 };
 
 TEST_F(TlsProtocolTest, EphemeralKeysWithAuthenticatedEncryptionAreAgreedOn_RFC9325_4_2) {
-  for (const std::string cipher : {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384",
-                                   "ECDHE-RSA-CHACHA20-POLY1305"}) {
+  for (const std::string cipher :
+       {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384", "ECDHE-RSA-CHACHA20-POLY1305"}) {
     EXPECT_TRUE(agrees(rsa_, cipher)) << cipher;
   }
-  for (const std::string cipher : {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384",
-                                   "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
+  for (const std::string cipher :
+       {"ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES256-GCM-SHA384", "ECDHE-ECDSA-CHACHA20-POLY1305"}) {
     EXPECT_TRUE(agrees(elliptic_, cipher)) << cipher;
   }
   for (const std::string suite :
@@ -195,9 +196,9 @@ TEST_F(TlsProtocolTest, OurClientOffersTheSame) {
   const auto agrees_with = [&](const std::string& cipher, TlsProtocol protocol) {
     const Peer peer(TLS_server_method());
     SSL_CTX_set_max_proto_version(peer.context.get(), TLS1_2_VERSION);
-    EXPECT_EQ(SSL_CTX_use_certificate_file(peer.context.get(), rsa_.certificate_file().c_str(),
-                                           SSL_FILETYPE_PEM),
-              1);
+    EXPECT_EQ(
+        SSL_CTX_use_certificate_file(peer.context.get(), rsa_.certificate_file().c_str(), SSL_FILETYPE_PEM),
+        1);
     EXPECT_EQ(SSL_CTX_use_PrivateKey_file(peer.context.get(), rsa_.key_file().c_str(), SSL_FILETYPE_PEM), 1);
     EXPECT_EQ(SSL_CTX_set_cipher_list(peer.context.get(), cipher.c_str()), 1);
     const auto context = TlsContext::client({.verify = false, .protocol = std::move(protocol)});
@@ -225,9 +226,9 @@ TEST_F(TlsProtocolTest, ACipherThatCannotBeUsedIsNamed) {
             "TLS 1.3 cipher suite \"ECDHE-RSA-AES128-GCM-SHA256\" is unknown to OpenSSL; `openssl "
             "ciphers -s -tls1_3` shows the names");
   EXPECT_TRUE(error_of({.cipher_suites = ":"}).starts_with("TLS 1.3 cipher suite \"\""));
-  EXPECT_EQ(error_of({.ciphers = std::string(kModernCiphers),
-                      .cipher_suites = std::string(kModernCipherSuites)}),
-            "");
+  EXPECT_EQ(
+      error_of({.ciphers = std::string(kModernCiphers), .cipher_suites = std::string(kModernCipherSuites)}),
+      "");
 }
 
 }  // namespace
