@@ -159,7 +159,8 @@ struct ClientOptions {
   std::string proxy = {};                      // http://user:password@host:port to CONNECT through; "": none
   ClientTls tls = {};
   Reconnect reconnect = {};
-  // Looking up the name and trying its addresses, all together.
+  // Looking up the name and trying its addresses, all together. The addresses are tried 250 ms apart, and the
+  // first that answers is used (RFC 8305).
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
   // From there to the open WebSocket: proxy, TLS, upgrade.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
