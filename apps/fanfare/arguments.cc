@@ -86,6 +86,10 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("URL")
       ->allow_extra_args(false)
       ->group(source);
+  app->add_option("--upstream-timeout", serve.upstream_timeout,
+                  "What one call to a node may take, 10s if not given")
+      ->type_name("DURATION")
+      ->group(source);
   app->add_flag("--dev", serve.dev, "The built-in development chain")->group(source);
 
   const std::string listen = "Where (not with --config)";

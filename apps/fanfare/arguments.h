@@ -15,6 +15,7 @@ namespace fanfare::app {
 struct ServeArguments {
   std::optional<std::string> config;
   std::vector<std::string> upstreams;
+  std::optional<std::string> upstream_timeout;
   bool dev = false;
 
   std::optional<std::string> host;

@@ -135,7 +135,13 @@ std::expected<gateway::UpstreamBackend, std::string> upstream_backend(const Serv
                                      gateway::quoted_for_message(url) +
                                      "), expected other ports with --http-port and --ws-port");
     }
-    backend.push_back({.id = "upstream-" + std::to_string(backend.size() + 1), .url = url});
+    gateway::UpstreamPlan upstream{.id = "upstream-" + std::to_string(backend.size() + 1), .url = url};
+    if (auto read = read_duration("--upstream-timeout", arguments.upstream_timeout, milliseconds(1), hours(1),
+                                  upstream.timeout);
+        !read) {
+      return Wrong(read.error());
+    }
+    backend.push_back(std::move(upstream));
   }
   return backend;
 }
@@ -228,6 +234,10 @@ std::expected<ServePlan, std::string> plan_of(const ServeArguments& arguments,
   }
   if (!dev_flag.empty() && (file || has_upstream)) {
     return wrong(dev_flag, "is for the development chain, expected --dev instead of --config or --upstream");
+  }
+  if (arguments.upstream_timeout && !has_upstream) {
+    return wrong("--upstream-timeout",
+                 "is for nodes, expected --upstream with it (a file has a timeout for each)");
   }
   if (const std::string_view flag = first_flag_of_file(arguments); file && !flag.empty()) {
     return wrong(flag, "has no effect with a configuration file, expected it to be set in " + *file);

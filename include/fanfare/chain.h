@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +25,8 @@
 #include <string_view>
 
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
 #include "fanfare/options.h"
 
 namespace fanfare {
@@ -38,7 +39,7 @@ struct CallError {
 };
 
 // A method's `result`, raw JSON.
-using CallResult = std::expected<std::string, CallError>;
+using CallResult = Expected<std::string, CallError>;
 
 // `params_json` is raw and "" when there were none. Called on one thread of the server's own, one call after
 // the other: what takes long holds up the others. For a method it does not know it returns code -32601.
@@ -57,7 +58,7 @@ struct ChainOptions {
   std::size_t threads = 0;            // loops, at most 1024; 0: one a core
 };
 
-class ChainServer {
+class FANFARE_EXPORT ChainServer {
  public:
   // Nothing is opened before start(), which also says what is wrong with the options.
   ChainServer(const ChainOptions& options, CallHandler answer);
@@ -70,7 +71,7 @@ class ChainServer {
   // block. Errors: bad_option (an address, a port, a limit, no handler), tls (the certificate or the key),
   // system (a port that is taken, with its errno), wrong_state (it runs, or was stopped: a server starts
   // once). After any other error it may be started again. Any thread.
-  [[nodiscard]] std::expected<void, Error> start();
+  [[nodiscard]] Expected<void, Error> start();
   // Refuses new connections, closes the open ones with 1012 and waits for them, 5 seconds at most. Nothing
   // when it does not run, as before start() or the second time. Any thread but the handler's.
   void stop();

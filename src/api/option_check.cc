@@ -45,9 +45,13 @@ void visit_limits_sizes(Limits_& limits, Visit&& visit) {
   visit("limits.message_bytes_max", limits.message_bytes_max, Zero::refused);
   visit("limits.outbox_bytes_max", limits.outbox_bytes_max, Zero::allowed);
   visit("limits.outbox_bytes_high", limits.outbox_bytes_high, Zero::allowed);
+  visit("limits.topics_per_session_max", limits.topics_per_session_max, Zero::allowed);
+  visit("limits.mailbox_tasks_max", limits.mailbox_tasks_max, Zero::refused);
+  visit("limits.mailbox_bytes_max", limits.mailbox_bytes_max, Zero::refused);
   visit("limits.connections_per_loop_max", limits.connections_per_loop_max, Zero::refused);
   visit("limits.connections_max", limits.connections_max, Zero::allowed);
   visit("limits.request_head_bytes_max", limits.request_head_bytes_max, Zero::refused);
+  visit("limits.request_header_count_max", limits.request_header_count_max, Zero::refused);
   visit("limits.request_body_bytes_max", limits.request_body_bytes_max, Zero::allowed);
 }
 
@@ -194,6 +198,7 @@ ServerOptions saturated(ServerOptions options) {
 ClientOptions saturated(ClientOptions options) {
   saturate_both(options);
   visit_client_durations(options, Saturate());
+  options.queue_bytes_max = std::min(options.queue_bytes_max, kSizeMax);
   return options;
 }
 

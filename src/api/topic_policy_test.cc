@@ -127,7 +127,10 @@ TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [&server](Session& session, const Message& message) {
                      const std::string_view topic = message.text().substr(1);
-                     if (message.text().front() == '+') return session.subscribe(topic);
+                     if (message.text().front() == '+') {
+                       session.subscribe(topic);
+                       return;
+                     }
                      if (message.text().front() == '-') {
                        const bool left = session.unsubscribe(topic);
                        session.send(left ? "left" : "was not there");

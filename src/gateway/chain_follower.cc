@@ -111,7 +111,7 @@ void ChainFollower::set_pending_pushed(bool pushed) {
 }
 
 void ChainFollower::saw_pending(std::string_view hash) {
-  source_.saw_pending(hash);
+  source_.saw_pending(hash, executor_.now());
   pump();
 }
 

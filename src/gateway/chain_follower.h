@@ -24,6 +24,7 @@
 
 #include "base/random.h"
 #include "eth/chain_source.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 #include "upstream/pool.h"
@@ -63,13 +64,13 @@ class ChainFollower {
 
   // What a subscriber has missed since `from`: `done` runs once, after all events that were told before; it
   // is destroyed unrun with the follower.
-  using HistoryDone = std::move_only_function<void(eth::HistoryBatchPtr)>;
+  using HistoryDone = UniqueFunction<void(eth::HistoryBatchPtr)>;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 
   // Until every pending transaction that comes is told, as long as the interest says so. `done` runs once,
   // after all events that were told before, with why that cannot be, or empty; destroyed unrun with the
   // follower.
-  using ListenDone = std::move_only_function<void(const std::string& refusal)>;
+  using ListenDone = UniqueFunction<void(const std::string& refusal)>;
   void await_pending(ListenDone done);
 
   // What the node `member` of the pool tells by itself. Its heads are hints: the head is asked for at once,

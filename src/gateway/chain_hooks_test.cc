@@ -67,6 +67,10 @@ struct ChainHooksTest : ::testing::Test {
     hooked->follower.set_pending_pushed(true);
     polled = std::make_unique<Followed>(time, other, random);
     time.run_for(5s);
+    for (Followed* both : {hooked.get(), polled.get()}) {
+      EXPECT_EQ(both->told, std::vector<std::string>{"syncing false"});  // the state as it is
+      both->told.clear();
+    }
   }
   // The chain's own methods: the node of the simulation, called directly.
   std::expected<std::string, LocalError> method(std::string_view name, std::string_view params) {

@@ -142,7 +142,7 @@ ChainServer::ChainServer(const ChainOptions& options, CallHandler answer)
     : impl_(std::make_unique<Impl>(options, std::move(answer))) {}
 ChainServer::~ChainServer() = default;
 
-std::expected<void, Error> ChainServer::start() {
+Expected<void, Error> ChainServer::start() {
   return impl_->start();
 }
 void ChainServer::stop() {

@@ -24,7 +24,7 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(ForwardJob)> done)
+             UniqueFunction<void(ForwardJob)> done)
       : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
 
   void start() {
@@ -58,6 +58,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
         reads_ == nullptr || item.id.empty() ? std::nullopt : SharedReads::read_of(item.method, item.params);
     if (!read) {
       if (reads_ != nullptr && upstream::repeat_of(item.method) != upstream::Repeat::always) writes_ = true;
+      if (reads_ != nullptr && upstream::rewrites_the_past(item.method)) rewrites_ = true;
       to_send_.push_back({.index = index, .read = std::nullopt});
       return;
     }
@@ -65,6 +66,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       return jsonrpc::append_result(item.answer, item.id, as_text(kept->view()));
     }
     ++outstanding_;
+    read->generation = reads_->generation();
     const auto ticket =
         reads_->join(*read, job_.head_min,
                      [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
@@ -172,6 +174,8 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void note_write() {
     if (writes_) reads_->wrote();
+    // Before it is sent and after it was answered: what was asked in between may be of either time.
+    if (rewrites_) reads_->forget();
   }
   void ended() {
     if (--outstanding_ == 0) done_(std::move(job_));
@@ -180,10 +184,11 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   upstream::Backend& backend_;
   SharedReads* reads_;
   ForwardJob job_;
-  std::move_only_function<void(ForwardJob)> done_;
+  UniqueFunction<void(ForwardJob)> done_;
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
   bool writes_ = false;
+  bool rewrites_ = false;
 };
 
 }  // namespace
@@ -200,7 +205,7 @@ std::string join_answers(const ForwardJob& job) {
 }
 
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(ForwardJob)> done) {
+             UniqueFunction<void(ForwardJob)> done) {
   std::make_shared<Forwarding>(backend, reads, std::move(job), std::move(done))->start();
 }
 

@@ -3,10 +3,10 @@
 // rest goes to the node in one call, and the answers come back together under the callers' own ids.
 // Worker thread.
 
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "fanfare/unique_function.h"
 #include "gateway/shared_reads.h"
 #include "upstream/backend.h"
 
@@ -33,7 +33,7 @@ std::string join_answers(const ForwardJob& job);
 // `backend` outlives the call. With `reads`, which outlives it too, reads are shared with others and answered
 // from memory where that is right.
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
-             std::move_only_function<void(ForwardJob)> done);
+             UniqueFunction<void(ForwardJob)> done);
 
 // What a caller is told about a call that brought no answer.
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure);

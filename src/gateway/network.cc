@@ -8,6 +8,7 @@
 #include "gateway/chain_hooks.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/dev_node.h"
+#include "gateway/pool_options.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 #include "upstream/http_endpoint.h"
@@ -43,7 +44,8 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
       worker_(worker),
       metrics_(metrics),
       observer_(observer),
-      publish_(std::move(publish)) {}
+      publish_(std::move(publish)),
+      followed_(worker, {}) {}
 
 Network::~Network() {
   if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) hooked->hooks->detach();
@@ -58,6 +60,12 @@ void Network::prepare() {
       ChainFollower::Told{
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); }});
+  filters_ = std::make_unique<FilterCalls>(
+      worker_, eth::FilterLimits{}, random_,
+      FilterCalls::Source{
+          .set_interest = [this](const eth::Interest& interest) { set_source_interest(0, interest); },
+          .followed = [this](ReadyWaiters::Done done) { await_following(std::move(done)); },
+          .await_pending = [this](ChainFollower::ListenDone done) { await_pending(std::move(done)); }});
 }
 
 void Network::make_backend() {
@@ -78,9 +86,8 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
     auto node = make_node(upstream, members.size());
     members.push_back(std::make_unique<upstream::ReceiptsEndpoint>(worker_, std::move(node)));
   }
-  upstream::PoolOptions options{.name = name_};
-  if (plan_.reads.hedge_after > Duration::zero()) options.hedge_after = plan_.reads.hedge_after;
-  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
+  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members),
+                                               pool_options(name_, upstreams, plan_.reads), observer_);
   pool_ = pool.get();
   backend_ = std::move(pool);
 }
@@ -185,9 +192,14 @@ void Network::follow() {
 }
 
 void Network::set_interest(std::size_t loop_index, const eth::Interest& interest) {
-  follower_->set_interest(loop_index, interest);
-  if (pending_wanted_.size() <= loop_index) pending_wanted_.resize(loop_index + 1);
-  pending_wanted_[loop_index] = interest.pending != eth::PendingWanted::nothing;
+  set_source_interest(loop_index + 1, interest);
+}
+
+// To the source the filters are one more loop, the first.
+void Network::set_source_interest(std::size_t source_index, const eth::Interest& interest) {
+  follower_->set_interest(source_index, interest);
+  if (pending_wanted_.size() <= source_index) pending_wanted_.resize(source_index + 1);
+  pending_wanted_[source_index] = interest.pending != eth::PendingWanted::nothing;
   want_pending();
 }
 
@@ -197,6 +209,7 @@ void Network::resume(const eth::Position& from, const eth::HistoryNeeds& needs, 
 
 void Network::publish(std::vector<eth::SourceEvent> events) {
   for (const eth::SourceEvent& event : events) note(event);
+  filters_->on_events(events);
   publish_(std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events)));
 }
 
@@ -267,6 +280,8 @@ void Network::update_readiness() {
 }
 
 void Network::set_readiness(bool ready, std::string reason) {
+  is_ready_ = ready;
+  followed_.set_ready(ready);
   const std::lock_guard lock(readiness_mutex_);
   if (ready != readiness_.ready) {
     if (ready) {

@@ -20,7 +20,7 @@ constexpr std::array kPreflight{
     HeaderField{"Access-Control-Allow-Headers", "Content-Type, Authorization"},
     HeaderField{"Access-Control-Max-Age", "86400"},
 };
-constexpr std::array kUpgrade{HeaderField{"Upgrade", "websocket"}, HeaderField{"Connection", "Upgrade"}};
+constexpr std::array kUpgrade{HeaderField{"Upgrade", "websocket"}};
 
 Route refused(int status, std::string_view explanation, std::string_view allow = {}) {
   return {.action = Action::refuse, .status = status, .allow = allow, .explanation = explanation};

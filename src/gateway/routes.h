@@ -62,7 +62,7 @@ class Routes {
 // The first set goes with every answer to a POST, the second with the answer to an OPTIONS.
 std::span<const HeaderField> cors_headers();
 std::span<const HeaderField> preflight_headers();
-// RFC9110§15.5.22: a 426 names the protocol.
+// RFC9110§15.5.22: a 426 names the protocol; the engine adds the Connection header.
 std::span<const HeaderField> upgrade_headers();
 
 }  // namespace fanfare::gateway

@@ -58,11 +58,13 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
   return SubscriptionKind::new_heads;
 }
 
-void refuse(ForwardItem& item, const std::string& why) {
+void refuse(ForwardItem& item, std::string_view why) {
   item.answer.clear();
-  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal,
-                        "the upstream does not tell of pending transactions: " + why);
+  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal, why);
 }
+
+// Between the answer to eth_subscribe for syncing and the state.
+constexpr Duration kFirstSyncingDelay = std::chrono::milliseconds(100);
 
 constexpr std::string_view kJson = "application/json";
 
@@ -89,6 +91,7 @@ RpcService::RpcService(const session::SessionSettings& settings, RpcLimits limit
       subscriptions_({.network = context.network.name(),
                       .salt = context.salt,
                       .subscriptions_per_connection_max = limits.subscriptions_per_connection_max,
+                      .budget = &context.network.filter_budget(),
                       .types = eth::kAllSubscriptionTypes},
                      topics_, [](std::string_view json) {
                        return ws::encode_message(ws::Opcode::text, as_bytes(json));
@@ -126,6 +129,9 @@ void RpcService::on_message(session::Session& session, const session::Message& m
   // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
   auto incoming = read(as_text(message.payload), &session);
   if (!incoming) return reply(session, {.text = incoming.error(), .subscribed = {}, .refused = {}});
+  if (incoming->has_filters) {
+    incoming->client = FilterCalls::client_of(static_cast<session::ServerSession&>(session).peer());
+  }
   if (incoming->open == 0) {
     return reply(
         session,
@@ -162,6 +168,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
   };
   auto incoming = read(body, nullptr);
   if (!incoming) return respond(session, incoming.error());
+  if (incoming->has_filters) incoming->client = FilterCalls::client_of(session.peer());
   if (incoming->open == 0) return respond(session, join_answers(incoming->job));
   send_to_node(*std::move(incoming), [this, respond, id = session.id()](Answered answered) {
     // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
@@ -189,6 +196,7 @@ std::expected<RpcService::Incoming, std::string> RpcService::read(std::string_vi
     if (!answer_here(request, session, incoming, item.answer)) {
       item.method = request.method;
       item.params = request.params;
+      incoming.has_filters = incoming.has_filters || FilterCalls::handles(request.method);
       ++incoming.open;
     } else if (request.is_notification()) {
       continue;
@@ -221,7 +229,9 @@ bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* 
 void RpcService::subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                            std::string& answer) {
   constexpr auto kPending = eth::SubscriptionType::new_pending_transactions;
+  constexpr auto kSyncing = eth::SubscriptionType::syncing;
   const std::size_t pending_before = subscriptions_.subscriptions(kPending);
+  const std::size_t syncing_before = subscriptions_.subscriptions(kSyncing);
   auto id = subscriptions_.subscribe(key_of(session), session.data<RpcConnection>(), request.params);
   if (!id) {
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(id.error().code),
@@ -230,11 +240,12 @@ void RpcService::subscribe(const jsonrpc::Request& request, session::Session& se
   jsonrpc::append_result(answer, request.id, "\"" + *id + "\"");
   Subscribed one{.id = std::move(*id),
                  .item = incoming.job.items.size(),
-                 .waits = subscriptions_.subscriptions(kPending) > pending_before};
-  if (one.waits) {
-    incoming.waits = true;
-    ++incoming.open;
-  }
+                 .waits = subscriptions_.subscriptions(kPending) > pending_before,
+                 .needs_chain = !network().is_ready(),
+                 .activates_later = subscriptions_.subscriptions(kSyncing) > syncing_before};
+  incoming.waits = incoming.waits || one.waits;
+  incoming.needs_chain = incoming.needs_chain || one.needs_chain;
+  if (one.waits || one.needs_chain) ++incoming.open;
   incoming.subscribed.push_back(std::move(one));
   subscriptions_changed();
 }
@@ -254,34 +265,55 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
 // transactions waits until they are told.
 struct RpcService::Question : std::enable_shared_from_this<Question> {
   Question(Network& its_network, net::Loop& its_loop, Incoming its_incoming,
-           std::move_only_function<void(Answered)> its_done)
+           UniqueFunction<void(Answered)> its_done)
       : network(its_network), loop(its_loop), incoming(std::move(its_incoming)), done(std::move(its_done)) {}
 
   // What else the message asks for comes after, as if it had come in a message of its own.
   void ask() {
-    listen([self = shared_from_this()] {
-      forward(self->network.backend(), &self->network.reads(), std::move(self->incoming.job),
-              [self](ForwardJob job) {
-                self->incoming.job = std::move(job);
-                // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
-                self->listen([self] { self->answer(); });
-              });
+    follow([self = shared_from_this()] { self->listen([self] { self->ask_filters(); }); });
+  }
+  void ask_filters() {
+    if (!incoming.has_filters) return ask_node();
+    network.filters().answer(std::move(incoming.job), incoming.client,
+                             [self = shared_from_this()](ForwardJob job) {
+                               self->incoming.job = std::move(job);
+                               self->ask_node();
+                             });
+  }
+  void ask_node() {
+    forward(network.backend(), &network.reads(), std::move(incoming.job),
+            [self = shared_from_this()](ForwardJob job) {
+              self->incoming.job = std::move(job);
+              // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
+              self->listen([self] { self->answer(); });
+            });
+  }
+  // A subscriber of a chain that cannot be followed would wait in silence.
+  void follow(std::move_only_function<void()> then) {
+    if (!incoming.needs_chain) return then();
+    network.await_following([self = shared_from_this(), then = std::move(then)](bool ready) mutable {
+      if (!ready) self->refuse_all(&Subscribed::needs_chain, kNotFollowed);
+      then();
     });
   }
-  void listen(std::move_only_function<void()> then) {
+  void listen(UniqueFunction<void()> then) {
     if (!incoming.waits) return then();
     network.await_pending(
         [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
-          if (!refusal.empty()) self->refuse_all(refusal);
+          if (!refusal.empty()) {
+            self->refuse_all(&Subscribed::waits,
+                             "the upstream does not tell of pending transactions: " + refusal);
+          }
           then();
         });
   }
-  void refuse_all(const std::string& why) {
-    incoming.waits = false;
+  // All of whom that is true.
+  void refuse_all(bool Subscribed::* is_refused, std::string_view why) {
     for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
-      if (one.waits) refuse(incoming.job.items[one.item], why);
-      (one.waits ? answered.refused : incoming.subscribed).push_back(std::move(one));
+      if (one.*is_refused) refuse(incoming.job.items[one.item], why);
+      (one.*is_refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
     }
+    incoming.waits = std::ranges::any_of(incoming.subscribed, &Subscribed::waits);
   }
   void answer() {
     answered.text = join_answers(incoming.job);
@@ -293,11 +325,11 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
   Network& network;
   net::Loop& loop;
   Incoming incoming;
-  std::move_only_function<void(Answered)> done;  // on the loop
+  UniqueFunction<void(Answered)> done;  // on the loop
   Answered answered;
 };
 
-void RpcService::send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop) {
+void RpcService::send_to_node(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop) {
   // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
   auto question = std::make_shared<Question>(context_.network, context_.server.loop(), std::move(incoming),
                                              std::move(done_on_loop));
@@ -311,12 +343,23 @@ void RpcService::reply(session::Session& session, const Answered& answered) {
   }
   // Only now: a client drops what arrives for an id it has not been told.
   for (const Subscribed& one : answered.subscribed) {
-    if (auto missing = subscriptions_.activate(key_of(session), one.id)) ask_history(std::move(*missing));
+    if (!one.activates_later) {
+      activate(key_of(session), one.id);
+      continue;
+    }
+    context_.server.loop().call_after(kFirstSyncingDelay,
+                                      [this, key = key_of(session), id = one.id] { activate(key, id); });
   }
   for (const Subscribed& one : answered.refused) {
     subscriptions_.withdraw(key_of(session), one.id);
   }
   if (!answered.refused.empty()) subscriptions_changed();
+}
+
+void RpcService::activate(eth::ConnectionKey connection, const std::string& id) {
+  // In the middle of a block it would be told half of it.
+  if (logs_pass_) return activate_later_.emplace_back(connection, id), void();
+  if (auto missing = subscriptions_.activate(connection, id)) ask_history(std::move(*missing));
 }
 
 void RpcService::on_drained(session::Session& session) {

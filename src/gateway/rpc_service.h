@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "eth/subscription_manager.h"
+#include "fanfare/unique_function.h"
 #include "gateway/forward.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
@@ -68,6 +69,8 @@ struct RpcLimits {
   std::uint32_t notifications_behind_max = 16'384;
   std::uint32_t requests_in_flight_max = 256;  // of one connection, the elements of batches counted
   std::size_t events_per_turn_max = 32;
+  // Filters that are looked at or told in one turn, of one block's logs: some 10 ms.
+  std::size_t filters_per_turn_max = 10'000;
   // In a jump of blocks those who read but are behind get time. One who does not read delays the others by
   // all these pauses at most, and not at all while blocks come at their usual pace.
   Duration pause = std::chrono::milliseconds(100);
@@ -118,12 +121,18 @@ class RpcService final : public session::Endpoint {
     std::size_t item = 0;  // of the job, with the answer
     // Answered only when the network listens to the nodes' pools: nothing brings back what came before.
     bool waits = false;
+    bool needs_chain = false;  // answered only when the chain is followed
+    bool activates_later =
+        false;  // not in the same moment as the answer: web3.js would lose what comes with it
   };
   struct Incoming {
     ForwardJob job;
     std::vector<Subscribed> subscribed;
-    std::uint32_t open = 0;  // requests that need the node
-    bool waits = false;      // one of `subscribed` does
+    std::uint32_t open = 0;    // requests that need the node
+    bool waits = false;        // one of `subscribed` does
+    bool needs_chain = false;  // likewise
+    std::string client;        // who calls for filters; see FilterCalls::client_of()
+    bool has_filters = false;
   };
   struct Answered {
     std::string text;
@@ -150,18 +159,24 @@ class RpcService final : public session::Endpoint {
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
-  void send_to_node(Incoming incoming, std::move_only_function<void(Answered)> done_on_loop);
+  void send_to_node(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
   void reply(session::Session& session, const Answered& answered);
+  void activate(eth::ConnectionKey connection, const std::string& id);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
   void enqueue(std::variant<Told, HistoryAnswer> next);
   void publish_next();
   void publish_one();
+  void event_is_over();
   void pause();
   bool should_pause() const;
   void caught_up(RpcConnection& connection);
   void publish(const eth::SourceEvent& event);
   void publish_block(const eth::BlockAdded& block);
+  // A block's logs, a part each turn. The event is over when they are all out.
+  void begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed);
+  bool continue_logs();
+  void end_logs();
   // Told to who has a word for it; the others' connections end.
   void miss_receipts(const eth::SubscriptionManager::Range& blocks);
   // After anything that changes who is subscribed to what: the metrics, and the source's interest.
@@ -179,8 +194,11 @@ class RpcService final : public session::Endpoint {
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
-  std::size_t behind_ = 0;    // connections
-  std::uint32_t pauses_ = 0;  // since nobody was
+  std::optional<eth::SubscriptionManager::LogsPass> logs_pass_;  // of the event that is being published
+  Duration match_time_{};                                        // of it, so far
+  std::vector<std::pair<eth::ConnectionKey, std::string>> activate_later_;  // when it is over
+  std::size_t behind_ = 0;                                                  // connections
+  std::uint32_t pauses_ = 0;                                                // since nobody was
   bool paused_ = false;
   bool pause_is_over_ = false;
   Instant last_published_{};

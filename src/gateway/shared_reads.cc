@@ -69,7 +69,7 @@ std::optional<SharedReads::Ticket> SharedReads::join(const Read& read, std::uint
 }
 
 void SharedReads::finish(Ticket ticket, const Read& read, upstream::Result result) {
-  if (stands(read)) keep(read, result);
+  if (stands(read) && read.generation == generation_) keep(read, result);
   coalescer_.finish(ticket, std::move(result));
 }
 
@@ -109,6 +109,7 @@ void SharedReads::chain_went_back(std::uint64_t number) {
 }
 
 void SharedReads::forget() {
+  ++generation_;
   final_number_ = 0;
   final_due_ = {};
   cache_.clear();

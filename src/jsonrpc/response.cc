@@ -13,7 +13,7 @@
 namespace fanfare::jsonrpc {
 namespace {
 
-constexpr std::uint32_t kSpliceDepthMax = 512;
+constexpr std::uint32_t kSpliceDepthMax = kAnswerDepthMax;
 
 using Parts = std::initializer_list<std::string_view>;
 

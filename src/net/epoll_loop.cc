@@ -139,6 +139,9 @@ void EpollLoop::finish_connecting(Stream& stream) {
   if (code != 0) return lost(stream, "connect", code);
   watch(EPOLL_CTL_MOD, stream.fd_, EPOLLIN, tag_of(stream));
   connected(stream);
+  // What was queued meanwhile is not looked for at the end of this turn: it was, at the end of an earlier
+  // one.
+  mark_dirty(stream);
   flush_if_dirty(stream);
 }
 

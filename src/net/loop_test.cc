@@ -285,6 +285,27 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   }
 }
 
+// The kernel drops what asks for a connection while two wait to be accepted, and it asks again a second
+// later.
+TEST_P(LoopTest, WhatWasQueuedInAnEarlierTurnIsSentWhenTheConnectionStands) {
+  const Descriptor listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const Address any = Address::parse("127.0.0.1", 0).value();
+  ASSERT_EQ(::bind(listening.get(), any.data(), any.size()), 0);
+  ASSERT_EQ(::listen(listening.get(), 0), 0);
+  const Address address = local_address(listening.get()).value();
+  const Descriptor first = start_connect(address).value();
+  Diary& diary = new_diary();
+  loop_->adopt_connecting(std::make_unique<TestStream>(diary), start_connect(address).value());
+  diary.stream->append(as_bytes("queued"));
+  for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
+  EXPECT_EQ(diary.events, std::vector<std::string>{});
+  const Descriptor accepted(::accept(listening.get(), nullptr, nullptr));
+  run_until([&] { return !diary.events.empty(); });
+  const Descriptor peer(::accept(listening.get(), nullptr, nullptr));
+  run_until([&] { return diary.stream->queued_bytes() == 0; });
+  EXPECT_EQ(read_some(peer.get()), "queued");
+}
+
 TEST_P(LoopTest, TimersRunInOrderAndCancelledOnesDoNot) {
   std::string order;
   loop_->call_after(3ms, [&] { order += 'b'; });

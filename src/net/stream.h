@@ -64,6 +64,8 @@ class Stream : public Output {
   // Ends it now: what is queued is dropped.
   void close();
   bool is_closed() const { return has(kClosed); }
+  // finish_writing() is done: the kernel has everything that was queued, and the FIN.
+  bool has_finished_writing() const { return has(kFinished); }
 
   int fd() const { return fd_; }
   Loop& loop() const { return *loop_; }
@@ -74,7 +76,7 @@ class Stream : public Output {
   // Where something of this turn waits already, as nearly always when messages come many at once, and more
   // may be put behind it as it is; null: extend() knows.
   Outbox* growing_outbox() const {
-    constexpr std::uint16_t kState = kDirty | kClosed | kFinishWriting;
+    constexpr std::uint32_t kState = kDirty | kClosed | kFinishWriting;
     return (flags_ & kState) == kDirty && tls_ == nullptr ? outbox_.get() : nullptr;
   }
 
@@ -93,10 +95,10 @@ class Stream : public Output {
   friend class EpollLoop;
   friend class UringLoop;
 
-  enum Flag : std::uint16_t {
+  enum Flag : std::uint32_t {
     kAttached = 1,
     kClosed = 2,
-    kDirty = 4,  // in the loop's list of streams with something to send
+    kDirty = 4,  // something was queued since it was flushed last
     kReadPaused = 8,
     kWaitingWritable = 16,  // the kernel would take no more; told when it does
     kFinishWriting = 32,    // half-close when the outbox is empty
@@ -109,10 +111,12 @@ class Stream : public Output {
     kHangupArmed = 4096,
     kTellFlushed = 8192,
     kRegistered = 16384,  // the kernel has its descriptor in a table (io_uring)
+    kListed = 32768,      // in the loop's list for the end of the turn, even if it was flushed before that
   };
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
-  void set(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ | flag); }
-  void unset(Flag flag) { flags_ = static_cast<std::uint16_t>(flags_ & ~flag); }
+  // The masks say to g++ what fits into the bit field.
+  void set(Flag flag) { flags_ = (flags_ | flag) & kFlagsMask; }
+  void unset(Flag flag) { flags_ = flags_ & ~std::uint32_t{flag} & kFlagsMask; }
   std::uint8_t* extend_anew(std::size_t size);
   bool prepare_to_queue();
   Outbox& outbox();
@@ -122,8 +126,10 @@ class Stream : public Output {
   std::unique_ptr<TlsSession> tls_;
   int fd_ = -1;
   std::uint32_t slot_ = 0;  // where the loop's list has it
-  std::uint16_t flags_ = 0;
-  std::uint16_t operations_ = 0;  // of the kernel's, under way on this stream (io_uring)
+  static constexpr std::uint32_t kFlagsMask = 0xff'ffff;
+  std::uint32_t flags_ : 24 = 0;
+  std::uint32_t operations_ : 8 = 0;  // of the kernel's, under way on this stream (io_uring)
+  static constexpr std::uint32_t kOperationsMax = 255;
 };
 
 }  // namespace fanfare::net

@@ -232,6 +232,7 @@ void UringLoop::start(Stream& stream) {
 void UringLoop::begin(io_uring_sqe& entry, Stream& stream, std::uint64_t tag) {
   if (stream.has(Stream::kRegistered)) entry.flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(&entry, tag);
+  FANFARE_CHECK(stream.operations_ < Stream::kOperationsMax);
   ++stream.operations_;
 }
 
@@ -439,9 +440,9 @@ void UringLoop::operation_over(Stream& stream) {
 }
 
 void UringLoop::begin_close(Stream& stream) {
+  std::erase(starved_, &stream);
   if (stream.operations_ == 0) return let_go(stream);
   stream.set(Stream::kClosing);
-  std::erase(starved_, &stream);
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_cancel_fd(entry, stream.fd_, IORING_ASYNC_CANCEL_ALL);
   io_uring_sqe_set_data64(entry, static_cast<std::uint64_t>(Operation::ignored));

@@ -8,6 +8,7 @@
 #include "http/render.h"
 #include "http/status.h"
 #include "net/socket.h"
+#include "session/http_answer.h"
 #include "session/proxy_protocol.h"
 #include "session/session_table.h"
 #include "ws/deflate_codec.h"
@@ -18,8 +19,9 @@ namespace fanfare::session {
 struct ServerSession::Http final : SessionData {
   explicit Http(Entrance& way_in)
       : entrance(way_in),
-        parser({.head_bytes_max = way_in.http.head_bytes_max, .body_bytes_max = way_in.http.body_bytes_max}) {
-  }
+        parser({.head_bytes_max = way_in.http.head_bytes_max,
+                .header_count_max = way_in.http.header_count_max,
+                .body_bytes_max = way_in.http.body_bytes_max}) {}
 
   // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
   enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
@@ -261,20 +263,15 @@ bool ServerSession::upgrade(const http::Request& request) {
 
 void ServerSession::respond(const HttpResponse& response) {
   if (was_opened() || http_state().doing != Http::Doing::answering) return;
-  std::vector<HeaderField> headers;
-  headers.reserve(response.headers.size() + 1);
-  if (!response.content_type.empty())
-    headers.push_back({.name = "Content-Type", .value = response.content_type});
-  for (const ws::OwnedHeader& header : response.headers) {
-    headers.push_back({.name = header.name, .value = header.value});
-  }
+  const http::Answer answer = answer_of(response);
+  const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
   const std::string date = http::format_date(system_clock().wall_now());
-  http::render_response(*this, response.status, headers, as_bytes(response.body),
+  http::render_response(*this, answer.status, answer.headers, as_bytes(body),
                         {.keep_alive = http_state().keep_alive,
                          .version_minor = http_state().version_minor,
                          .date = date,
                          .head_only = http_state().head_only});
-  site().on_answered(response.status);
+  site().on_answered(answer.status);
   answered();
 }
 
@@ -300,6 +297,10 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   if (was_opened()) return Session::shut_down(code, reason);
   if (http_state().doing == Http::Doing::answering) {
     http_state().keep_alive = false;
+  } else if (http_state().had_head && queued_bytes() > 0) {
+    // An answer is still on its way.
+    http_state().keep_alive = false;
+    if (http_state().doing != Http::Doing::leaving) answered();
   } else if (http_state().doing != Http::Doing::leaving) {
     close();
   }

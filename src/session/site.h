@@ -18,11 +18,13 @@ namespace fanfare::session {
 
 class ServerSession;
 
+// Checked before it goes out (http/answer.h): headers that the engine writes itself are left out, an invalid
+// status becomes a 500.
 struct HttpResponse {
   int status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
-  std::vector<ws::OwnedHeader> headers;  // besides Content-Type, Content-Length, Date and Connection
+  std::vector<ws::OwnedHeader> headers;
 };
 
 // The upgrade goes on: the handshake is checked against the policy and the endpoint gets the session.

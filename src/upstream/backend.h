@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/failure.h"
 
 namespace fanfare::upstream {
@@ -48,7 +48,7 @@ struct Reply {
 };
 
 using Result = std::expected<Reply, Failure>;
-using Done = std::move_only_function<void(Result)>;
+using Done = UniqueFunction<void(Result)>;
 
 class Backend {
  public:

@@ -29,16 +29,13 @@ long to_ms(Duration duration) {
   return static_cast<long>(std::max<decltype(count)>(count, 1));  // 0 means "no limit" to curl
 }
 
-// How deep an answer may nest. Call traces nest two levels a call, and calls nest up to 1024 deep.
-constexpr std::uint32_t kReplyDepthMax = 4096;
-
 // A JSON-RPC answer is an object or an array. Scanned whole, so that a proxy's error page or a text cut off
 // on its way counts against the node, and is asked for elsewhere.
 bool is_json_rpc(std::string_view body) {
   jsonrpc::Scanner scanner(body);
   scanner.skip_space();
   if (scanner.peek() != '{' && scanner.peek() != '[') return false;
-  if (!scanner.skip_value(kReplyDepthMax)) return false;
+  if (!scanner.skip_value(jsonrpc::kAnswerDepthMax)) return false;
   scanner.skip_space();
   return scanner.at_end();
 }

@@ -277,7 +277,7 @@ void Pool::head_seen(std::size_t member, std::uint64_t number) {
 void Pool::block_seen(std::size_t member, std::uint64_t number) {
   impl_->members().block_seen(member, number);
 }
-void Pool::head_stalled(std::uint64_t number, std::move_only_function<void()> found_better) {
+void Pool::head_stalled(std::uint64_t number, UniqueFunction<void()> found_better) {
   impl_->members().head_stalled(number, std::move(found_better));
 }
 void Pool::disagreed(std::size_t member) {

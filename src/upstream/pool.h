@@ -9,7 +9,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 #include "upstream/health.h"
@@ -79,7 +79,7 @@ class Pool final : public Backend {
   // No new head for longer than is usual: asks all members for theirs. Whoever has fewer blocks than another
   // comes after the others until it has caught up; `found_better` runs, once at most, when someone has a
   // block above `number`. Never after the pool has gone.
-  void head_stalled(std::uint64_t number, std::move_only_function<void()> found_better);
+  void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
   // The member's answer was proved wrong by another's.
   void disagreed(std::size_t member);
 

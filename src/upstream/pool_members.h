@@ -5,13 +5,13 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 #include "upstream/health.h"
@@ -21,7 +21,7 @@ namespace fanfare::upstream {
 
 class PoolMembers {
  public:
-  using HeadWaiter = std::move_only_function<void()>;
+  using HeadWaiter = UniqueFunction<void()>;
 
   PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
               Observer* observer);

@@ -18,8 +18,6 @@
 namespace fanfare::upstream {
 namespace {
 
-// How deep an answer may nest, as over HTTP.
-constexpr std::uint32_t kReplyDepthMax = 4096;
 constexpr std::array<std::string_view, 2> kTopicParams{R"(["newHeads"])", R"(["newPendingTransactions"])"};
 
 std::optional<std::uint64_t> wire_id_of(std::string_view token) {
@@ -283,7 +281,7 @@ void WebSocketEndpoint::Impl::link_lost(std::string why) {
 }
 
 void WebSocketEndpoint::Impl::link_received(std::string_view text) {
-  const auto answer = jsonrpc::split_response(text, kReplyDepthMax);
+  const auto answer = jsonrpc::split_response(text);
   if (!answer) {
     log::warn("upstream_message_unreadable", {{"endpoint", name()}, {"bytes", text.size()}});
     return;

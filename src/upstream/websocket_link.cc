@@ -70,6 +70,7 @@ class WebSocketLink::Core final : public session::ClientHandler {
     client_->connect();
     ready.set_value();
     loop_->run();
+    loop_->close_mailbox();  // what was posted names the client
     client_.reset();
   }
 
