@@ -48,10 +48,25 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
 }
 
 void read_tls(const ReadContext& context, const YamlNode& node, std::optional<TlsPlan>& out) {
-  const MapFields fields(context, node, "server.tls", {"certificateFile", "keyFile"},
+  const MapFields fields(context, node, "server.tls",
+                         {"certificateFile", "keyFile", "minVersion", "ciphers", "cipherSuites"},
                          MapFields::Empty::refused);
   fields.require({"certificateFile", "keyFile"});
   TlsPlan tls;
+  static constexpr std::array<std::string_view, 2> kVersions{"1.2", "1.3"};
+  if (const auto word = fields.read_word("minVersion", kVersions)) {
+    tls.min_version = *word == 1 ? net::TlsVersion::tls13 : net::TlsVersion::tls12;
+  }
+  const auto check = [&](std::string_view key, const net::TlsProtocol& protocol) {
+    const auto usable = net::check_protocol(protocol);
+    if (usable) return;
+    fields.report(fields.find(key)->place, key, "cannot be used: " + usable.error(), "",
+                  "names of ciphers with \":\" between them");
+  };
+  if (fields.read("ciphers", tls.ciphers)) check("ciphers", {.ciphers = tls.ciphers});
+  if (fields.read("cipherSuites", tls.cipher_suites)) {
+    check("cipherSuites", {.cipher_suites = tls.cipher_suites});
+  }
   if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
 }
 

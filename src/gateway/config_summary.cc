@@ -33,7 +33,10 @@ std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
     line += "unix:" + listener.unix_path + " ";
   }
   line += surface_name(plan, listener.surface);
-  if (listener.tls) line += ", TLS with " + listener.tls->certificate_file;
+  if (listener.tls) {
+    line += listener.tls->min_version == net::TlsVersion::tls13 ? ", TLS 1.3 with " : ", TLS with ";
+    line += listener.tls->certificate_file;
+  }
   if (listener.proxy_protocol) line += ", behind a proxy that sends PROXY headers";
   return line + "\n";
 }

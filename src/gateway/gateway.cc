@@ -97,8 +97,7 @@ class Gateway::Impl {
       auto made = listener_of(listener);
       if (!made) return fail(Error::Kind::bad_option, "cannot listen: " + made.error());
       if (listener.tls) {
-        auto certificate = session::ServerCertificate::load(
-            {.certificate_file = listener.tls->certificate_file, .key_file = listener.tls->key_file});
+        auto certificate = session::ServerCertificate::load(tls_options_of(*listener.tls));
         if (!certificate) return fail(Error::Kind::tls, "cannot serve TLS: " + certificate.error());
         made->options.certificate = *certificate;
         certificates_.push_back(std::move(*certificate));

@@ -54,6 +54,13 @@ bool is_on_loopback(const ListenerPlan& plan) {
   return address && address->is_loopback();
 }
 
+net::TlsServerOptions tls_options_of(const TlsPlan& plan) {
+  return {.certificate_file = plan.certificate_file,
+          .key_file = plan.key_file,
+          .protocol = {
+              .min_version = plan.min_version, .ciphers = plan.ciphers, .cipher_suites = plan.cipher_suites}};
+}
+
 std::expected<session::Listener, std::string> listener_of(const ListenerPlan& plan) {
   session::Listener listener{.address = {}, .options = {}, .unix_mode = plan.unix_mode};
   listener.inherited_fd = plan.inherited_fd;

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "net/loop.h"
+#include "net/tls_protocol.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
@@ -31,6 +32,9 @@ enum class Surface {
 struct TlsPlan {
   std::string certificate_file;
   std::string key_file;
+  net::TlsVersion min_version = net::TlsVersion::tls12;
+  std::string ciphers = {};        // of TLS 1.2; "": net::kModernCiphers
+  std::string cipher_suites = {};  // of TLS 1.3; "": net::kModernCipherSuites
 
   bool operator==(const TlsPlan&) const = default;
 };

@@ -7,6 +7,7 @@
 
 #include "base/guard.h"
 #include "base/log.h"
+#include "base/log_limiter.h"
 #include "http/render.h"
 #include "http/status.h"
 #include "net/socket.h"
@@ -97,7 +98,8 @@ void ServerSession::read_proxy_header(MutableBytes bytes) {
   held.insert(held.end(), bytes.begin(), bytes.end());
   const auto header = parse_proxy_header(held);
   if (!header) {
-    log::warn("proxy_header_refused", {{"peer", peer()}, {"error", header.error()}});
+    static LogLimiter refused(log::Level::warn, "proxy_header_refused");
+    refused.write({{"peer", peer()}, {"error", header.error()}});
     return drop(Refusal::proxy_header);
   }
   if (!*header) return;
@@ -268,7 +270,8 @@ bool ServerSession::upgrade(const http::Request& request) {
       acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
   if (!accepted) {
     ws::UpgradeRefusal& refusal = accepted.error();
-    log::debug("upgrade_refused", {{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
+    static LogLimiter refused(log::Level::debug, "upgrade_refused", kDebugLogLimits);
+    refused.write({{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
     acceptance.endpoint->on_upgrade_refused(refusal.status);
     respond(response_of(std::move(refusal)));
     return false;
@@ -373,7 +376,8 @@ void ServerSession::on_end() {
 
 void ServerSession::on_lost(const net::OsError& error) {
   if (!was_opened() && http_state().doing == Http::Doing::securing && error.code == EPROTO) {
-    log::debug("tls_handshake_failed", {{"peer", peer()}, {"error", error.detail}});
+    static LogLimiter failed(log::Level::debug, "tls_handshake_failed", kDebugLogLimits);
+    failed.write({{"peer", peer()}, {"error", error.detail}});
     server_table().gate.count(Refusal::tls_failed);
   }
   Session::on_lost(error);
