@@ -1,5 +1,21 @@
-# Flags every target shares: warnings, sanitizers, the linker.
+# Flags every target shares: hardening, warnings, sanitizers, the linker.
+
+# What is shipped: hardened, position independent (an executable too, and the archives fit into shared objects), and with
+# nothing visible but what is marked. The sanitizer builds check more than all this, and nobody ships them.
+add_library(fanfare_hardening INTERFACE)
+if(NOT FANFARE_SANITIZE)
+  include(CheckPIESupported)
+  check_pie_supported()
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  set(optimised $<CONFIG:Release,RelWithDebInfo,MinSizeRel>)
+  target_compile_options(fanfare_hardening INTERFACE
+    -fvisibility=hidden $<$<COMPILE_LANGUAGE:CXX>:-fvisibility-inlines-hidden> -fno-semantic-interposition
+    -fstack-protector-strong $<${optimised}:-U_FORTIFY_SOURCE> $<${optimised}:-D_FORTIFY_SOURCE=2>)
+  target_link_options(fanfare_hardening INTERFACE -Wl,-z,relro -Wl,-z,now)
+endif()
+
 add_library(fanfare_flags INTERFACE)
+target_link_libraries(fanfare_flags INTERFACE fanfare_hardening)
 target_compile_options(fanfare_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   -Wnon-virtual-dtor -Woverloaded-virtual -Wno-missing-field-initializers
@@ -28,7 +44,9 @@ if(FANFARE_FUZZ)
   # Every room tells the fuzzer which branches it took; only the fuzzers themselves bring its main().
   target_compile_options(fanfare_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
-find_program(FANFARE_MOLD mold)
+if(PROJECT_IS_TOP_LEVEL)
+  find_program(FANFARE_MOLD mold)
+endif()
 if(FANFARE_MOLD)
   target_link_options(fanfare_flags INTERFACE -fuse-ld=mold)
 endif()

@@ -54,6 +54,11 @@ class PlainInflater {
       if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) return std::nullopt;
       message.insert(message.end(), chunk.begin(), chunk.end() - stream_.avail_out);
       if (message.size() > kMessageBytesMax) return std::nullopt;
+      // Nothing but the tail is left: a final block without the padding byte behind it is good, too.
+      if (result == Z_STREAM_END && stream_.avail_in == 4) {
+        inflateResetKeep(&stream_);
+        return message;
+      }
       if (result == Z_STREAM_END) inflateResetKeep(&stream_);
     } while (stream_.avail_in != 0 || stream_.avail_out == 0);
     const bool at_block_end = (stream_.data_type & 128) != 0 && (stream_.data_type & 63) == 0;

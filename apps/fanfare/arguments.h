@@ -15,6 +15,7 @@ namespace fanfare::app {
 struct ServeArguments {
   std::optional<std::string> config;
   std::vector<std::string> upstreams;
+  std::optional<std::string> upstream_timeout;
   bool dev = false;
 
   std::optional<std::string> host;
@@ -24,6 +25,11 @@ struct ServeArguments {
   std::optional<std::string> log_level;
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
+
+  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_methods;
+  std::vector<std::string> denied_methods;
 
   std::optional<std::uint64_t> max_connections;
   std::optional<std::uint64_t> max_subscriptions;

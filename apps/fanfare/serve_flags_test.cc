@@ -44,6 +44,22 @@ std::string error_for(const ServeArguments& arguments,
   return plan ? "no error" : plan.error();
 }
 
+TEST(ServeFlags, TheUpstreamTimeoutIsOfEveryNodeAndNeedsOne) {
+  const ServePlan plan =
+      plan_for({.upstreams = {"http://a.example", "ws://b.example"}, .upstream_timeout = "60s"});
+  for (const auto& upstream : std::get<UpstreamBackend>(plan.networks.at(0).backend)) {
+    EXPECT_EQ(upstream.timeout, seconds(60));
+  }
+  EXPECT_EQ(std::get<UpstreamBackend>(plan_for({.upstreams = {"http://a.example"}}).networks.at(0).backend)
+                .at(0)
+                .timeout,
+            seconds(10));
+  EXPECT_THAT(error_for({.upstreams = {"http://a.example"}, .upstream_timeout = "0s"}),
+              HasSubstr("--upstream-timeout is out of range"));
+  EXPECT_THAT(error_for({.upstream_timeout = "60s"}), HasSubstr("expected --upstream"));
+  EXPECT_THAT(error_for({.upstream_timeout = "60s", .dev = true}), HasSubstr("expected --upstream"));
+}
+
 TEST(ServeFlags, WithNothingTheDevelopmentChainOnLoopback) {
   const ServePlan plan = plan_for({});
   EXPECT_EQ(plan.log_level, log::Level::info);

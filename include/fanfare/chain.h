@@ -18,7 +18,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -26,6 +25,8 @@
 #include <string_view>
 
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
 #include "fanfare/options.h"
 
 namespace fanfare {
@@ -38,7 +39,7 @@ struct CallError {
 };
 
 // A method's `result`, raw JSON.
-using CallResult = std::expected<std::string, CallError>;
+using CallResult = Expected<std::string, CallError>;
 
 // `params_json` is raw and "" when there were none. Called on one thread of the server's own, one call after
 // the other: what takes long holds up the others. For a method it does not know it returns code -32601.
@@ -47,18 +48,19 @@ using CallHandler = std::function<CallResult(std::string_view method, std::strin
 struct ChainOptions {
   std::string host = "127.0.0.1";
   std::uint16_t http_port = 8545;       // 0: the system chooses
-  std::uint16_t websocket_port = 8546;  // as http_port
+  std::uint16_t websocket_port = 8546;  // as http_port; not the same one
   std::optional<Tls> tls = {};          // on both
   std::uint64_t chain_id = 1;
   std::size_t connections_max = 1000;                  // WebSockets; one more is refused with 503
   std::size_t subscriptions_per_connection_max = 100;  // one more is answered -32005
   Heartbeat heartbeat = {.ping_interval = std::chrono::seconds(30), .pong_timeout = std::chrono::seconds(10)};
-  std::uint32_t window_blocks = 256;  // how deep a reorg is told exactly
-  std::size_t threads = 0;            // loops; 0: one a core
+  std::uint32_t window_blocks = 256;  // how deep a reorg is told exactly: 1 to 65536
+  std::size_t threads = 0;            // loops, at most 1024; 0: one a core
 };
 
-class ChainServer {
+class FANFARE_EXPORT ChainServer {
  public:
+  // Nothing is opened before start(), which also says what is wrong with the options.
   ChainServer(const ChainOptions& options, CallHandler answer);
   ChainServer(const ChainServer&) = delete;
   ChainServer& operator=(const ChainServer&) = delete;
@@ -66,15 +68,21 @@ class ChainServer {
   ~ChainServer();
 
   // The handler is asked for eth_getBlockByNumber("latest"): subscribers are told of what comes after that
-  // block.
-  [[nodiscard]] std::expected<void, Error> start();
-  // Refuses new connections, closes the open ones with 1012 and waits for them, a few seconds at most.
+  // block. Errors: bad_option (an address, a port, a limit, no handler), tls (the certificate or the key),
+  // system (a port that is taken, with its errno), wrong_state (it runs, or was stopped: a server starts
+  // once). After any other error it may be started again. Any thread.
+  [[nodiscard]] Expected<void, Error> start();
+  // Refuses new connections, closes the open ones with 1012 and waits for them, 5 seconds at most. Nothing
+  // when it does not run, as before start() or the second time. Any thread but the handler's.
   void stop();
 
-  std::string http_address() const;  // after start(): "127.0.0.1:8545"
+  // "127.0.0.1:8545", with the port the system chose; "" before start() and after stop(). Any thread.
+  std::string http_address() const;
   std::string websocket_address() const;
 
-  // The hooks. Any thread, after start(); what one thread tells is taken in its order, and nothing waits.
+  // The hooks. Any thread; before start() and after stop() they do nothing. What one thread tells is taken in
+  // its order, and nothing waits. Text that cannot be used is ignored and counted, and the first of a minute
+  // are logged.
 
   // A block became the head: its header (or the whole block) as eth_getBlockByNumber shows it. Of several at
   // once, oldest first; after a reorg the blocks of the new branch. What was skipped is asked for.
@@ -88,6 +96,9 @@ class ChainServer {
   void on_pending_transaction(std::string_view hash);
   // As eth_syncing answers: `false`, or the object. Until the first time eth_syncing is asked.
   void on_sync_status(std::string_view status_json);
+
+  // Blocks, logs, hashes and statuses given to the hooks that could not be used. Any thread.
+  std::uint64_t unreadable_hook_values() const;
 
  private:
   class Impl;

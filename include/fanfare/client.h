@@ -13,7 +13,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -21,6 +20,8 @@
 #include <string_view>
 
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
 #include "fanfare/options.h"
 #include "fanfare/session.h"
 
@@ -39,8 +40,8 @@ struct Opened {
   bool compressed = false;            // permessage-deflate was agreed on
 };
 
-// Every member may be left out. A handler may send, close and start again as it likes; it may not destroy the
-// client.
+// Every member may be left out. A handler may send, close and start again as it likes. It may destroy the
+// client, too: no handler is called any more, and the connection ends when this one has returned.
 struct ClientHandlers {
   std::function<void(Client&, const Opened&)> open = {};
   std::function<void(Client&, const Message&)> message = {};
@@ -55,37 +56,58 @@ struct ClientHandlers {
       {};
 };
 
-class Client {
+class FANFARE_EXPORT Client {
  public:
   Client(ClientOptions options, ClientHandlers handlers);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  // Ends the connection without a Close frame and waits for the thread; no handler is called any more.
+  // Ends the connection without a Close frame and waits for the thread; no handler is called any more. In one
+  // of its own handlers it does not wait: the thread ends by itself, and what the handlers have captured is
+  // destroyed there, after the handler has returned.
   ~Client();
 
   // Begins to connect, with its thread; also after the client has ended, to begin anew. What comes of it is
   // told to the handlers, a bad URL too. Errors: bad_option (a limit, a time), system, wrong_state.
-  [[nodiscard]] std::expected<void, Error> start();
+  [[nodiscard]] Expected<void, Error> start();
   // Waits until the client has ended (closed, or failed with nothing left to try), its last handler has
-  // returned, and the server has closed its side, too, for at most limits.close_timeout. Not from a handler.
+  // returned, and the server has closed its side, too, for at most limits.close_timeout. In one of its own
+  // handlers it would wait for itself: the process ends with a message.
   void run();
 
-  // Sends one message; the bytes are copied before it returns. Nothing is kept for a later connection. From a
-  // handler the result is the truth of that moment; from another thread queued means: handed over.
+  // Sends one message; the bytes are copied before it returns. Any thread; what one thread sends arrives in
+  // its order, before a close() that follows.
+  //   queued     It is on its way, and lost only with the connection: then Close::unsent_bytes and
+  //              unsent_messages() tell.
+  //   congested  As queued, with limits.outbox_bytes_high or more waiting: better wait for the drain handler.
+  //   closed     Not sent: the connection is not open, or as much waits as limits.outbox_bytes_max allows.
+  //   For
+  //              that, a handler's send() ends the connection (1013); on another thread it stays open.
+  // With options.queue_bytes_max, messages are kept while there is no connection: queued means then that
+  // they are sent when there is one again.
   SendResult send(std::string_view text);
   SendResult send(Bytes binary);
   SendResult send(const Message& message);
-  // At most 125 bytes (RFC6455§5.5), more are not sent: closed.
+  // At most 125 bytes (RFC6455§5.5), more are not sent: closed. Never kept for a later connection.
   SendResult ping(Bytes payload = {});
-  // In a handler: no message is handed out from pause() to resume(), and TCP holds the server back.
+  // No message is handed out from pause() to resume(), and TCP holds the server back. A new connection is not
+  // paused.
   void pause();
   void resume();
-  // Ends the connection, or the attempts to make one, for good. A code or reason that no Close frame may
-  // carry is left out, as in Session::close().
+  // Ends the connection, or the attempts to make one, for good. The Close frame says as much of the code and
+  // the reason as it can carry, as in Session::close(). From here on send() says closed.
   void close(std::uint16_t code = 1000, std::string_view reason = {});
 
+  // The connection is there, and close() was not called.
+  bool is_open() const;
+  // Bytes that send() took and the kernel has not taken yet. In a handler it is exact, elsewhere it is what
+  // it was a moment ago.
+  std::size_t buffered_amount() const;
+  // Messages that send() took (queued, congested) and no connection did, because it had ended before, since
+  // the client was made. What a connection had taken and not sent is in Close::unsent_bytes.
+  std::uint64_t unsent_messages() const;
+
  private:
-  std::unique_ptr<api::ClientCore> core_;
+  std::shared_ptr<api::ClientCore> core_;
 };
 
 }  // namespace fanfare

@@ -3,7 +3,9 @@
 
 #include "fanfare/client.h"
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
 #include "fanfare/http.h"
 #include "fanfare/options.h"
 #include "fanfare/server.h"
 #include "fanfare/session.h"
+#include "fanfare/unique_function.h"

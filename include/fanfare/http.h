@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fanfare/export.h"
 #include "fanfare/options.h"
 
 namespace fanfare {
@@ -19,17 +20,30 @@ class Core;
 class RequestParts;
 }  // namespace api
 
+// What a handler answers with. It is checked before it goes out, and a fault never breaks the message:
+//
+// - The status is 200 to 599. Any other, such as 0, 101 or 1000, and a body with 204, 205 or 304, becomes a
+// 500 that
+//   says so, with a line in the log (response_status_invalid) that names the status. RFC9110§15.
+// - Left out of `headers`, with a line in the log (response_header_left_out), is what the engine writes
+// itself:
+//   Content-Length, Transfer-Encoding, Trailer (RFC9112§6); Connection, Keep-Alive, Proxy-Connection, TE
+//   (RFC9110§7.6.1); Date (RFC9110§6.6.1); and Upgrade, but with 426, which has to name a protocol
+//   (RFC9110§15.5.22). A handler may pass on the headers of another server's answer as they are.
+// - So is a field whose name is no token, or whose value holds a control byte such as CR, LF or NUL
+// (RFC9110§5).
+// - Each of these is logged once for each name or status, not with every answer.
 struct Response {
   int status = 200;
+  // Content-Type; "": none. A Content-Type among `headers` is sent instead of it; only the first of them.
+  // With 204, 205 and 304 there is nothing whose type it could be, and only one among `headers` is sent.
   std::string content_type = "text/plain; charset=utf-8";
   std::string body = {};
-  // Besides Content-Type, Content-Length, Date and Connection. A field that could not stand in a message is
-  // left out.
-  std::vector<Header> headers = {};
+  std::vector<Header> headers = {};  // in this order; the same name may come again, as with Set-Cookie
 };
 
 // A request, an upgrade's too. It and every view it gives are borrowed for the call; it cannot be copied.
-class Request {
+class FANFARE_EXPORT Request {
  public:
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
@@ -37,11 +51,14 @@ class Request {
   std::string_view method() const;
   std::string_view path() const;   // as sent, not decoded
   std::string_view query() const;  // what follows '?', not decoded; "" when nothing does
-  // What stands at {name} in the route, percent-decoded. "" when the route has no such place.
+  // What stands at {name} in the route, percent-decoded. "" when the route has no such place. A path with a
+  // malformed escape, such as "/100%", is answered 400 and comes to no handler.
   std::string_view parameter(std::string_view name) const;
-  // The first ?name=value, percent-decoded.
+  // The first ?name=value, decoded as browsers do: '+' is a space, and what is no escape stands for itself:
+  // ?q=100% gives "100%". An encoded NUL stays "%00". Decoded when the first parameter is asked for.
   std::optional<std::string_view> query_parameter(std::string_view name) const;
-  // The first header of this name, in whatever case.
+  // The first header of this name, in whatever case. Host is the host of the target where that names one, as
+  // requests to a proxy do (RFC9112§3.2.2).
   std::optional<std::string_view> header(std::string_view name) const;
   std::string_view body() const;
   std::string peer() const;  // "127.0.0.1:50312"
@@ -60,8 +77,8 @@ class Request {
 //   });
 //
 // The connection's next request is read after the answer. A responder that dies unused answers 500; one whose
-// client has gone, or whose server has stopped, does nothing.
-class Responder {
+// client has gone, or whose server has stopped, does nothing. While the server stops, answers are delivered.
+class FANFARE_EXPORT Responder {
  public:
   Responder(Responder&&) noexcept = default;
   Responder& operator=(Responder&& other) noexcept;

@@ -41,14 +41,23 @@ struct Limits {
   // A session without a message in either direction for this long (pings are none) ends with 1008, also while
   // it is paused; zero: never.
   std::chrono::milliseconds session_idle_timeout = std::chrono::milliseconds::zero();
+  // Topics that one session may be subscribed to: one more is refused (Session::subscribe() returns false).
+  std::size_t topics_per_session_max = 100'000;
+  // What other threads hand to one loop by Server::publish() and Server::post(), and it has not come to:
+  // calls, and bytes of the topics and frames that are published. At either one the next call is refused
+  // (PostResult::full); the bytes of a single one may be more.
+  std::size_t mailbox_tasks_max = 100'000;
+  std::size_t mailbox_bytes_max = std::size_t{64} << 20;
   // Connections of all kinds on one loop; further ones are accepted and closed at once.
   std::size_t connections_per_loop_max = 100'000;
   // Over all loops, and of one address (IPv4, or IPv6 /64); zero: no limit. Further ones are closed at once.
   std::size_t connections_max = 0;
   std::uint32_t connections_per_address_max = 0;
   std::uint32_t connections_per_second_per_address = 0;
-  // A request line with its headers: 431. Its body: 413.
+  // Past it: a request line with its headers 431, its number of header lines 431, its body 413. At least 1
+  // header.
   std::size_t request_head_bytes_max = std::size_t{16} << 10;
+  std::size_t request_header_count_max = 100;
   std::size_t request_body_bytes_max = std::size_t{8} << 20;
   // Pipelined requests of one connection answered in a turn of its loop; it goes on in the next.
   std::uint32_t requests_per_turn_max = 32;
@@ -83,7 +92,10 @@ struct Deflate {
   // RFC7692§7.1.1: forget the window after each message: less memory a connection, larger messages.
   bool server_no_context_takeover = false;
   bool client_no_context_takeover = false;
-  // RFC7692§7.1.2: base-2 logarithm of the largest window, 9 to 15.
+  // RFC7692§7.1.2: base-2 logarithm of the largest window that side may use, 9 to 15. Our own side keeps to
+  // it whatever is agreed on, and to less if the peer asks for less. The peer's side is asked for it: by a
+  // server where the client can be asked, by a client always, and a server that ignores it then gets no
+  // connection.
   int server_max_window_bits = 12;
   int client_max_window_bits = 12;
   // Memory for the windows of all connections of one loop; past it messages are compressed without history.
@@ -151,7 +163,10 @@ struct ClientOptions {
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
   // From there to the open WebSocket: proxy, TLS, upgrade.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
-  Limits limits = {};        // those of messages, outboxes and closing
+  Limits limits = {};  // those of messages, outboxes and closing
+  // Bytes of messages that send() keeps while there is no connection, from start() on, to be sent when there
+  // is one, after what the open handler sends: past it send() says closed. Zero: nothing is kept.
+  std::size_t queue_bytes_max = 0;
   Heartbeat heartbeat = {};  // the watchdog that notices a server which is gone without a word
   // The server's window is left to the server: some ignore that a smaller one was asked for, and then there
   // would be no connection (RFC7692§7.1.2.1).

@@ -11,10 +11,12 @@
 // Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
 // more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
 // Handlers must not block: everyone on the loop waits. What a handler throws ends the process.
+//
+// In a handler of any server or client, stop() begins the stop and returns. Two calls would wait for
+// themselves and end the process with a message: run() and the destructor, in a handler of the same server.
 
 #include <chrono>
 #include <cstdint>
-#include <expected>
 #include <functional>
 #include <memory>
 #include <string>
@@ -24,9 +26,12 @@
 #include <vector>
 
 #include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
 #include "fanfare/http.h"
 #include "fanfare/options.h"
 #include "fanfare/session.h"
+#include "fanfare/unique_function.h"
 
 namespace fanfare {
 
@@ -34,11 +39,11 @@ namespace api {
 class Core;
 
 // What a route does, whatever its data are.
-class WebSocketRoute {
+class FANFARE_EXPORT WebSocketRoute {
  public:
   virtual ~WebSocketRoute() = default;
   // The session that the handlers are called with; null: one without data.
-  virtual std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
+  virtual Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
   virtual void open(Session& session) const = 0;
   virtual void message(Session& session, const Message& message) const = 0;
   virtual void drain(Session& session) const = 0;
@@ -70,10 +75,10 @@ struct WebSocket {
   // Clients that are not browsers send no Origin and are let in.
   std::vector<std::string> origins = {};
 
-  // Lets the client in with the data of its session, or answers with a response (std::unexpected). Left out:
-  // everyone comes in, with a default Data. Asked only when the handshake holds, origin and subprotocol
-  // included.
-  std::function<std::expected<Data, Response>(const Request&)> upgrade = {};
+  // Lets the client in with the data of its session, or answers with a response (Unexpected, or
+  // std::unexpected in C++23). Left out: everyone comes in, with a default Data. Asked only when the
+  // handshake holds, origin and subprotocol included.
+  std::function<Expected<Data, Response>(const Request&)> upgrade = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
   // All that was queued when send() said congested has been sent.
@@ -85,13 +90,14 @@ struct WebSocket {
   std::function<void(SessionOf<Data>&, const Close&)> close = {};
 };
 
-class Server {
+class FANFARE_EXPORT Server {
  public:
   // Options are checked by start().
   explicit Server(ServerOptions options = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  // stop() without time to drain, when it is still running.
+  // stop() without time to drain, when it is still running; waits for the loops' threads, so that no handler
+  // runs when it returns. Not in one of its own handlers, and not by what one of its tasks has captured.
   ~Server();
 
   // A route for upgrades. A path is "/", or segments of literal text and {name}: "/chat/{room}". The first
@@ -106,17 +112,24 @@ class Server {
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
 
-  // Binds and starts the loops; connections are served when it returns. Nothing runs after an error.
-  [[nodiscard]] std::expected<void, Error> start();
+  // Binds and starts the loops; connections are served when it returns. Nothing runs after an error. Nobody
+  // is accepted before all loops are there, so handlers may use the whole server, even before start()
+  // returns. A server starts once: wrong_state after that, stopped or not.
+  [[nodiscard]] Expected<void, Error> start();
   // Waits until stop() was called and is done. Returns at once when nothing runs.
   void run();
   // Refuses new connections, closes the open ones with 1012 and waits for them, at most as long as the
-  // deadline; whoever is left is dropped. Any thread but a loop's. Returns how many were dropped.
+  // deadline; the rest is dropped. A request under way may still be answered, by its Responder too, and
+  // counts as done when the peer's system has the answer. What was published and posted before is delivered
+  // first; with no time (zero or less) it is dropped. Any thread. Returns how many connections were dropped.
+  //
+  // Several threads may call it: all wait, the earliest deadline holds, and the first gets the number, the
+  // others 0. In a handler it returns 0 at once; run() on another thread returns when all is done.
   std::size_t stop(std::chrono::milliseconds deadline = std::chrono::seconds(5));
 
   // Reads the files of options.tls again, for connections from here on; those that are there keep what they
   // began with. After an error the old certificate stays. Any thread; blocks for the files.
-  [[nodiscard]] std::expected<void, Error> reload_certificates();
+  [[nodiscard]] Expected<void, Error> reload_certificates();
 
   // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock".
   std::vector<std::string> addresses() const;
@@ -128,13 +141,21 @@ class Server {
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
 
   // To every session subscribed to the topic, on every loop; encoded once. Any thread, after start(). What
-  // one thread publishes arrives in its order.
-  void publish(std::string_view topic, std::string_view text) { publish(topic, Frame::text(text)); }
-  void publish(std::string_view topic, Bytes binary) { publish(topic, Frame::binary(binary)); }
-  void publish(std::string_view topic, const Frame& frame);
+  // one thread publishes arrives in its order. In a handler it is delivered to the sessions of the handler's
+  // loop before the call returns. Refused, it reaches nobody, on no loop, and may be tried again.
+  PostResult publish(std::string_view topic, std::string_view text) {
+    return publish(topic, Frame::text(text));
+  }
+  PostResult publish(std::string_view topic, Bytes binary) { return publish(topic, Frame::binary(binary)); }
+  PostResult publish(std::string_view topic, const Frame& frame);
 
-  // Runs the task with the session on its loop's thread, later; not at all when it is gone. Any thread.
-  void post(SessionId id, std::move_only_function<void(Session&)> task);
+  // Runs the task with the session on its loop's thread, later; not at all when it is gone, or when the
+  // server stops. Any thread. A task that is not run is destroyed, with what it has captured: in the call
+  // when it is refused, else on the loop's thread, when it ends at the latest.
+  PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
+
+  // How many calls of the two were refused as full. Any thread.
+  std::uint64_t refused_tasks() const;
 
  private:
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
@@ -153,22 +174,22 @@ class api::TypedRoute final : public WebSocketRoute {
     origins = std::move(route_.origins);
   }
 
-  std::expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
+  Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
     if constexpr (std::is_void_v<Data>) {
       if (route_.upgrade) {
-        if (auto accepted = route_.upgrade(request); !accepted) return std::unexpected(accepted.error());
+        if (auto accepted = route_.upgrade(request); !accepted) return Unexpected(accepted.error());
       }
       return nullptr;
     } else {
       if (route_.upgrade) {
         auto accepted = route_.upgrade(request);
-        if (!accepted) return std::unexpected(std::move(accepted.error()));
+        if (!accepted) return Unexpected(std::move(accepted.error()));
         return std::make_unique<SessionWith<Data>>(*std::move(accepted));
       }
       if constexpr (std::is_default_constructible_v<Data>) {
         return std::make_unique<SessionWith<Data>>(Data());
       } else {
-        return std::unexpected(Response{.status = 500, .body = "this route has no upgrade handler\n"});
+        return Unexpected(Response{.status = 500, .body = "this route has no upgrade handler\n"});
       }
     }
   }

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <utility>
 
+#include "fanfare/export.h"
+
 namespace fanfare {
 
 namespace api {
@@ -30,6 +32,13 @@ enum class SendResult : std::uint8_t {
   queued,     // it will be sent
   congested,  // it will be sent, but the peer reads slower than we send: better wait for the drain handler
   closed,     // not sent: the session is closing, or this was more than limits.outbox_bytes_max allows (1013)
+};
+
+// What came of handing something to the loops of a server.
+enum class PostResult : std::uint8_t {
+  accepted,  // it is in the mailbox, and run unless the server stops first
+  full,      // refused: as much waits as limits.mailbox_tasks_max and mailbox_bytes_max allow
+  stopped,   // refused: the server does not run, or stops
 };
 
 // One whole message as it came. Text is valid UTF-8 (RFC6455§8.1). The payload is gone when the handler
@@ -54,7 +63,7 @@ class Message {
 };
 
 // A message encoded once, for any number of server sessions: copies share the bytes. Any thread.
-class Frame {
+class FANFARE_EXPORT Frame {
  public:
   // Copies the payload. Text has to be UTF-8.
   static Frame text(std::string_view payload);
@@ -91,6 +100,8 @@ struct Close {
   Cause cause = Cause::connection_lost;
   std::uint16_t code = 1006;     // RFC6455§7.1.5: the peer's, or 1005 or 1006 when there was none
   std::string_view reason = {};  // the peer's; borrowed for the call
+  // What was queued here, frame headers and TLS included, and never taken by the kernel.
+  std::size_t unsent_bytes = 0;
 };
 
 // What a session does when more is published to one of its topics than it reads. Sends of its own and topics
@@ -106,7 +117,7 @@ struct TopicPolicy {
   std::size_t waiting_max = 128;  // messages of this topic, under drop_oldest
 };
 
-class Session {
+class FANFARE_EXPORT Session {
  public:
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -131,14 +142,15 @@ class Session {
   // before the FIN.
   void pause();
   void resume();
-  // Starts the closing handshake (RFC6455§7.1.2): a code a Close frame may carry (1000-1003, 1007-1014,
-  // 3000-4999) and at most 123 bytes of UTF-8; with any other the Close frame is sent without code and
-  // reason. The close handler follows.
+  // Starts the closing handshake (RFC6455§7.1.2); the close handler follows. A Close frame carries the codes
+  // 1000-1003, 1007-1014 and 3000-4999; with any other it is sent without code and reason. A reason longer
+  // than 123 bytes is cut between two characters, and one that is not UTF-8 before its first wrong byte.
   void close(std::uint16_t code = 1000, std::string_view reason = {});
   bool is_open() const;
 
   // What is published to the topic from here on is sent to this session. A second time changes the policy.
-  void subscribe(std::string_view topic, TopicPolicy policy = {});
+  // False: it is not subscribed, because it is closing or has limits.topics_per_session_max topics already.
+  bool subscribe(std::string_view topic, TopicPolicy policy = {});
   // False: it was not subscribed. Sessions that end are unsubscribed by themselves.
   bool unsubscribe(std::string_view topic);
 

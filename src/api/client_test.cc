@@ -44,14 +44,14 @@ TEST_F(ClientTest, SaysWhatIsWrongInsteadOfStarting) {
   };
   EXPECT_EQ(error_of({.url = url(), .deflate = {.level = 10}}), "deflate.level: 1 to 9");
   EXPECT_EQ(error_of({.url = url(), .deflate = {.client_max_window_bits = 8}}),
-            "deflate.*_max_window_bits: 9 to 15");
+            "deflate.client_max_window_bits: 9 to 15");
   EXPECT_EQ(error_of({.url = url(), .reconnect = {.wait_min = std::chrono::seconds(0)}}),
             "reconnect.wait_min: more than zero");
   EXPECT_EQ(error_of({.url = url(), .reconnect = {.wait_max = std::chrono::milliseconds(1)}}),
             "reconnect.wait_max: at least reconnect.wait_min");
   EXPECT_EQ(error_of({.url = url(), .reconnect = {.multiplier = 0.5}}), "reconnect.multiplier: at least 1");
   EXPECT_EQ(error_of({.url = url(), .connect_timeout = std::chrono::seconds(-1)}),
-            "connect_timeout: not below zero");
+            "connect_timeout: more than zero");
 }
 
 TEST_F(ClientTest, ConnectsSendsAndClosesFromItsHandlers) {

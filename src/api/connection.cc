@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "api/core.h"
 #include "api/lane.h"
 #include "base/check.h"
 
@@ -35,32 +36,81 @@ void Connection::on_agreed(std::string_view subprotocol) {
   if (!subprotocol.empty()) rare().subprotocol = std::make_unique<const std::string>(subprotocol);
 }
 
-std::unique_ptr<Subscription>& Connection::Rare::place_of(std::string_view topic) {
+Connection::Crowd& Connection::Rare::more() {
+  if (crowd == nullptr) crowd = std::make_unique<Crowd>();
+  return *crowd;
+}
+
+Subscription* Connection::Rare::find(const Lane::NamedTopic* topic) const {
+  if (crowd != nullptr) {
+    const auto found = crowd->topics.find(topic);
+    if (found != crowd->topics.end()) return found->second.get();
+  }
+  Subscription* listed = first.get();
+  while (listed != nullptr && listed->key() != topic) listed = listed->next.get();
+  return listed;
+}
+
+std::size_t Connection::Rare::topic_count() const {
+  std::size_t count = crowd == nullptr ? 0 : crowd->topics.size();
+  for (const Subscription* listed = first.get(); listed != nullptr; listed = listed->next.get()) ++count;
+  return count;
+}
+
+void Connection::Rare::add(std::unique_ptr<Subscription> subscription) {
+  if (topic_count() < kFewTopics) {
+    std::unique_ptr<Subscription>* last = &first;
+    while (*last != nullptr) last = &(*last)->next;
+    *last = std::move(subscription);
+    return;
+  }
+  auto& topics = more().topics;
+  while (first != nullptr) {
+    auto rest = std::move(first->next);
+    topics.emplace(first->key(), std::move(first));
+    first = std::move(rest);
+  }
+  topics.emplace(subscription->key(), std::move(subscription));
+}
+
+bool Connection::Rare::remove(const Lane::NamedTopic* topic) {
+  if (crowd != nullptr && crowd->topics.erase(topic) > 0) return true;
   std::unique_ptr<Subscription>* place = &first;
-  while (*place != nullptr && (*place)->topic() != topic) place = &(*place)->next;
-  return *place;
+  while (*place != nullptr && (*place)->key() != topic) place = &(*place)->next;
+  if (*place == nullptr) return false;
+  *place = std::move((*place)->next);
+  return true;
 }
 
 void Connection::Rare::unsubscribe_all() {
-  ++removals;
   while (first != nullptr) first = std::move(first->next);
+  crowd.reset();
 }
 
-void Connection::subscribe(std::string_view topic, TopicPolicy policy) {
-  if (!engine().is_open()) return;
-  std::unique_ptr<Subscription>& place = rare().place_of(topic);
-  if (place != nullptr) return place->set_policy(policy);
-  place = Subscription::make(lane(), engine(), topic, policy);
+bool Connection::subscribe(std::string_view topic, TopicPolicy policy) {
+  if (!engine().is_open()) return false;
+  Rare& rare = this->rare();
+  const Lane::NamedTopic* const known = lane().find(topic);
+  Subscription* subscription = known == nullptr ? nullptr : rare.find(known);
+  if (subscription == nullptr) {
+    if (rare.topic_count() >= lane().core().options().limits.topics_per_session_max) return false;
+    auto made = Subscription::make(lane(), engine(), topic);
+    subscription = made.get();
+    rare.add(std::move(made));
+  }
+  if (policy.when_full == WhenFull::close) {
+    subscription->send_whole();
+  } else {
+    subscription->set_policy(policy, rare.more().waiting);
+  }
+  return true;
 }
 
 bool Connection::unsubscribe(std::string_view topic) {
   Rare* const rare = find_rare();
   if (rare == nullptr) return false;
-  std::unique_ptr<Subscription>& place = rare->place_of(topic);
-  if (place == nullptr) return false;
-  ++rare->removals;
-  place = std::move(place->next);
-  return true;
+  const Lane::NamedTopic* const known = lane().find(topic);
+  return known != nullptr && rare->remove(known);
 }
 
 void Connection::unsubscribe_all() {
@@ -70,22 +120,17 @@ void Connection::unsubscribe_all() {
 bool Connection::send_waiting(const WebSocketRoute& route) {
   session::ServerSession& engine = this->engine();
   Rare* const rare = find_rare();
-  if (rare == nullptr) return engine.is_open();
-  for (Subscription* subscription = rare->first.get(); subscription != nullptr;) {
+  while (rare != nullptr && rare->crowd != nullptr && !rare->crowd->waiting.empty()) {
     if (!engine.is_open() || engine.is_congested()) return false;
-    const auto next = subscription->take();
-    if (!next) {
-      subscription = subscription->next.get();
-      continue;
-    }
-    const std::uint32_t removals = rare->removals;
+    Subscription& subscription = *rare->crowd->waiting.front();
+    const auto next = subscription.take();
+    FANFARE_CHECK(next);
     if (next->missed > 0) {
       // The handler may subscribe and unsubscribe as it likes, this topic, too.
-      const std::string topic = subscription->topic();
+      const std::string topic = subscription.topic();
       route.lagged(handle(), topic, next->missed);
     }
     engine.send_frame(next->frame);
-    if (rare->removals != removals) subscription = rare->first.get();
   }
   return engine.is_open();
 }

@@ -5,10 +5,10 @@
 
 #include "api/connection.h"
 #include "api/frame.h"
+#include "api/misuse.h"
 #include "api/option_check.h"
 #include "api/settings.h"
 #include "api/site.h"
-#include "base/check.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
 #include "ws/handshake.h"
@@ -27,7 +27,8 @@ Error from_system(const net::OsError& error) {
 session::ServerOptions server_options(const ServerOptions& options) {
   const Limits& limits = options.limits;
   return {.loops = options.threads,
-          .loop = {.kind = to_engine(options.loop)},
+          .loop = {.kind = to_engine(options.loop),
+                   .mailbox = {.tasks_max = limits.mailbox_tasks_max, .bytes_max = limits.mailbox_bytes_max}},
           .loop_server = {.http = {.handshake_timeout = limits.handshake_timeout,
                                    .tls_timeout = limits.handshake_timeout,
                                    .request_timeout = limits.request_timeout,
@@ -36,6 +37,7 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .outbox_bytes_high = limits.outbox_bytes_high,
                                    .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
+                                   .header_count_max = limits.request_header_count_max,
                                    .body_bytes_max = limits.request_body_bytes_max},
                           .connections_max = limits.connections_per_loop_max},
           .accept = {.connections_max = limits.connections_max,
@@ -63,11 +65,14 @@ std::string find_wrong_name(const WebSocketRoute& route) {
 }
 
 constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC6455§7.4.2
+constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
 
+Core::Core(ServerOptions options) : options_(saturated(std::move(options))) {}
+
 void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
-  FANFARE_CHECK(state_ == State::idle);  // routes come before start()
+  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = PathPattern::parse(path);
   if (!pattern) {
     bad_route_ = pattern.error();
@@ -82,7 +87,7 @@ void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
 
 void Core::add(std::string_view method, std::string_view path,
                std::function<void(const Request&, Responder)> answer) {
-  FANFARE_CHECK(state_ == State::idle);  // routes come before start()
+  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = PathPattern::parse(path);
   if (!pattern || !answer || !http::is_token(method)) {
     bad_route_ =
@@ -133,88 +138,156 @@ std::expected<void, Error> Core::reload_certificates() {
 }
 
 std::expected<void, Error> Core::start() {
-  const std::scoped_lock lock(mutex_);
-  if (state_ != State::idle) {
-    return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "a server starts once"});
+  {
+    const std::scoped_lock lock(mutex_);
+    if (state_ != State::idle) {
+      return std::unexpected(Error{.kind = Error::Kind::wrong_state,
+                                   .message = "a server starts once: it was started already, make another"});
+    }
+    state_ = State::starting;
   }
+  auto started = start_server();
+  if (!started) {
+    const std::scoped_lock lock(mutex_);
+    lanes_.clear();
+    server_.reset();
+    state_ = State::idle;
+  }
+  changed_.notify_all();
+  return started;
+}
+
+std::expected<void, Error> Core::start_server() {
   if (auto wrong = check()) return std::unexpected(*std::move(wrong));
   auto listening = listener();
   if (!listening) return std::unexpected(std::move(listening.error()));
   session_settings_ = to_settings(options_.limits, options_.heartbeat);
   server_ = std::make_unique<session::Server>(server_options(options_));
   const auto started = server_->start(
-      std::vector{*std::move(listening)}, [this](session::LoopServer& loop_server, std::size_t index) {
+      std::vector{*std::move(listening)},
+      [this](session::LoopServer& loop_server, std::size_t index) {
         auto site = std::make_unique<ApiSite>(*this, loop_server, static_cast<std::uint32_t>(index));
         lanes_.push_back(&site->lane());
         session::Server::Sites sites;
         sites.push_back(std::move(site));
         return sites;
+      },
+      [this] {
+        const std::scoped_lock lock(mutex_);
+        state_ = State::running;
       });
-  if (!started) {
-    lanes_.clear();
-    server_.reset();
-    return std::unexpected(from_system(started.error()));
-  }
-  state_ = State::running;
+  if (!started) return std::unexpected(from_system(started.error()));
   return {};
 }
 
+Lane* Core::own_lane() const {
+  Lane* const here = Lane::current();
+  return here != nullptr && &here->core() == this ? here : nullptr;
+}
+
 void Core::run() {
+  if (own_lane() != nullptr) {
+    end_for_misuse("Server::run() in one of its handlers",
+                   "a loop cannot wait for its own end; call it on another thread");
+  }
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return state_ == State::idle || state_ == State::stopped; });
+  changed_.wait(lock, [this] { return state_ != State::starting && state_ != State::running; });
+  if (state_ == State::stopping) finish_stop(lock);
 }
 
 std::size_t Core::stop(std::chrono::milliseconds deadline) {
-  FANFARE_CHECK(Lane::current() == nullptr);  // a loop cannot wait for itself
+  // Longer than a year is for ever, and fits into every clock.
+  const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
+                                                              std::chrono::hours(24 * 365));
+  bool is_first = false;
   {
     std::unique_lock lock(mutex_);
-    if (state_ == State::idle) return 0;
-    if (state_ != State::running) {
-      changed_.wait(lock, [this] { return state_ == State::stopped; });
-      return 0;
-    }
+    changed_.wait(lock, [this] { return state_ != State::starting; });
+    if (state_ == State::idle || state_ == State::stopped) return 0;
+    is_first = state_ == State::running;
+    // Whoever sees that it stops can rely on it that the loops know.
+    server_->begin_stop(kServiceRestart, "", patience);
     state_ = State::stopping;
   }
-  const std::size_t dropped = server_->stop(kServiceRestart, "", deadline);
-  {
-    const std::scoped_lock lock(mutex_);
-    state_ = State::stopped;
-  }
   changed_.notify_all();
-  return dropped;
+  // A handler's thread may be one of those that would be waited for, or one that they wait for.
+  if (HandlerThread::is_here()) return 0;
+  const std::size_t dropped = server_->finish_stop();
+  std::unique_lock lock(mutex_);
+  finish_stop(lock);
+  return is_first ? dropped : 0;
 }
 
-void Core::publish(std::string_view topic, const Frame& frame) {
-  if (!is_running()) return;
+void Core::destroy() {
+  if (own_lane() != nullptr) {
+    end_for_misuse("~Server() in one of its handlers",
+                   "a loop cannot wait for its own end; call stop() there and destroy the server elsewhere");
+  }
+  stop(std::chrono::milliseconds::zero());
+  std::unique_lock lock(mutex_);
+  if (state_ == State::stopping) finish_stop(lock);
+}
+
+void Core::finish_stop(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  server_->finish_stop();
+  lock.lock();
+  state_ = State::stopped;
+  changed_.notify_all();
+}
+
+PostResult Core::counted(net::PostResult result) {
+  switch (result) {
+    case net::PostResult::accepted:
+      return PostResult::accepted;
+    case net::PostResult::full:
+      refused_tasks_.fetch_add(1, std::memory_order_relaxed);
+      return PostResult::full;
+    case net::PostResult::stopped:
+      break;
+  }
+  return PostResult::stopped;
+}
+
+PostResult Core::publish(std::string_view topic, const Frame& frame) {
+  if (!is_running()) return PostResult::stopped;
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
-  const Lane* here = Lane::current();
+  const Lane* const here = own_lane();
+  const std::size_t cost = topic.size() + bytes.size();
+  const net::PostResult room =
+      server_->reserve_on_all(cost, here == nullptr ? session::Server::kNoLoop : here->index());
+  if (room != net::PostResult::accepted) return counted(room);
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     Lane* lane = lanes_[i];
     if (lane == here) {
       lane->publish(topic, bytes);
     } else {
-      server_->post(
-          i, [lane, name = std::string(topic), bytes](session::LoopServer&) { lane->publish(name, bytes); });
+      server_->post_reserved(i, cost, [lane, name = std::string(topic), bytes](session::LoopServer&) {
+        lane->publish(name, bytes);
+      });
     }
   }
+  return PostResult::accepted;
 }
 
-void Core::post(SessionId id, std::move_only_function<void(Session&)> task) {
-  if (!is_running() || id.loop >= lanes_.size()) return;
-  server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
-    session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
-    if (engine != nullptr && engine->is_open()) task(Connection::of(*engine).handle());
-  });
+PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
+  if (!is_running()) return PostResult::stopped;
+  if (id.loop >= lanes_.size()) return PostResult::accepted;  // no session of ours: as if it were gone
+  return counted(
+      server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
+        session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
+        if (engine != nullptr && engine->is_open()) task(Connection::of(*engine).handle());
+      }));
 }
 
 void Core::respond(SessionId id, Response response) {
-  if (!is_running() || id.loop >= lanes_.size()) return;
+  if (!has_loops() || id.loop >= lanes_.size()) return;
   const auto answer = [id, made = to_engine(std::move(response))](session::LoopServer& server) {
     session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
     if (engine != nullptr) static_cast<session::ServerSession*>(engine)->respond(made);
   };
-  Lane* here = Lane::current();
-  if (here != nullptr && here == lanes_[id.loop]) return answer(here->server());
+  Lane* const here = own_lane();
+  if (here != nullptr && here->index() == id.loop) return answer(here->server());
   server_->post(id.loop, answer);
 }
 

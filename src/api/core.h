@@ -16,6 +16,7 @@
 #include "api/lane.h"
 #include "api/path_pattern.h"
 #include "fanfare/server.h"
+#include "fanfare/unique_function.h"
 #include "session/server.h"
 
 namespace fanfare::api {
@@ -32,7 +33,7 @@ struct RequestEntry {
 
 class Core : public std::enable_shared_from_this<Core> {
  public:
-  explicit Core(ServerOptions options) : options_(std::move(options)) {}
+  explicit Core(ServerOptions options);
 
   // Before start(). What is wrong with a path is kept for start() to tell.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
@@ -42,11 +43,14 @@ class Core : public std::enable_shared_from_this<Core> {
   std::expected<void, Error> start();
   void run();
   std::size_t stop(std::chrono::milliseconds deadline);
+  // stop() without time, and nothing runs when it returns.
+  void destroy();
 
   // After start(), any thread.
-  void publish(std::string_view topic, const Frame& frame);
-  void post(SessionId id, std::move_only_function<void(Session&)> task);
+  PostResult publish(std::string_view topic, const Frame& frame);
+  PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
   void respond(SessionId id, Response response);
+  std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
   std::expected<void, Error> reload_certificates();
   std::vector<std::string> addresses() const;
@@ -63,11 +67,19 @@ class Core : public std::enable_shared_from_this<Core> {
   std::atomic<std::size_t> open_sessions = 0;
 
  private:
-  enum class State : std::uint8_t { idle, running, stopping, stopped };
+  // Nobody is served before running, so handlers see none of the earlier two.
+  enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
 
   std::optional<Error> check() const;
   std::expected<session::Listener, Error> listener();
+  std::expected<void, Error> start_server();
+  void finish_stop(std::unique_lock<std::mutex>& lock);
   bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
+  // Answers to requests are still delivered while the server stops.
+  bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
+  // Of the calling thread, when it is one of ours.
+  Lane* own_lane() const;
+  PostResult counted(net::PostResult result);
 
   const ServerOptions options_;
   std::string bad_route_;
@@ -77,7 +89,8 @@ class Core : public std::enable_shared_from_this<Core> {
 
   std::shared_ptr<session::ServerCertificate> certificate_;  // from start() on; null: no TLS
   std::unique_ptr<session::Server> server_;                  // from start() on
-  std::vector<Lane*> lanes_;  // each set by its loop's thread, before start() returns
+  std::vector<Lane*> lanes_;  // each set by its loop's thread, before anyone is served
+  std::atomic<std::uint64_t> refused_tasks_ = 0;
   std::atomic<State> state_ = State::idle;
   std::mutex mutex_;  // for state_'s changes and those who wait for them
   std::condition_variable changed_;

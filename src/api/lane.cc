@@ -24,6 +24,11 @@ Lane* Lane::current() {
   return current_lane;
 }
 
+Lane::NamedTopic* Lane::find(std::string_view topic) {
+  const auto found = topics_.find(topic);
+  return found == topics_.end() ? nullptr : &*found;
+}
+
 Lane::NamedTopic& Lane::enter(std::string_view topic) {
   auto found = topics_.find(topic);
   if (found == topics_.end()) {

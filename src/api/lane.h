@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "api/handler_thread.h"
 #include "base/block_pool.h"
 #include "base/shared_bytes.h"
 #include "pubsub/topic_table.h"
@@ -34,6 +35,8 @@ class Lane {
   };
   using NamedTopic = std::pair<const std::string, Topic>;
 
+  // Null when nobody here listens to it.
+  NamedTopic* find(std::string_view topic);
   // For one subscriber more; it stays in its place until as many have left it.
   NamedTopic& enter(std::string_view topic);
   pubsub::Ticket subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber);
@@ -51,6 +54,7 @@ class Lane {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
+  const HandlerThread handler_thread_;
   Core& core_;
   session::LoopServer& server_;
   const std::uint32_t index_;

@@ -11,9 +11,9 @@ namespace {
 std::string matched(std::string_view pattern, std::string_view path) {
   const auto parsed = PathPattern::parse(pattern);
   if (!parsed) return parsed.error();
-  const auto target = http::parse_target(path, "");
-  if (!target) return "bad path";
-  const auto values = parsed->match(target->segments);
+  const auto segments = http::path_segments(path);
+  if (!segments) return "bad path";
+  const auto values = parsed->match(*segments);
   if (!values) return "no";
   std::string text = "yes";
   for (const http::Parameter& value : *values) text += " " + value.name + "=" + value.value;

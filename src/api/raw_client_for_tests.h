@@ -53,12 +53,32 @@ class RawClient {
           std::string(headers) + "\r\n");
     return read_answer(method == "HEAD");
   }
+  // The next answer, head and body; that to HEAD has no body.
+  std::string read_answer(bool head_only) {
+    std::size_t head_end = 0;
+    while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) {
+      if (!read_more()) return buffer_ + "EOF";
+    }
+    std::size_t size = head_end + 4;
+    const std::size_t length = buffer_.find("Content-Length: ");
+    if (!head_only && length < head_end) size += std::stoul(buffer_.substr(length + 16));
+    return read(size);
+  }
   // The head of the answer to an upgrade.
   std::string upgrade(std::string_view target, std::string_view headers = "") {
     return request("GET", target,
                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
                        std::string(headers));
+  }
+
+  // Asks for an upgrade, and looks for a moment whether there is an answer.
+  bool is_answered_soon(std::string_view target) {
+    const timeval moment{.tv_sec = 0, .tv_usec = 200'000};
+    ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment));
+    const std::string answer = upgrade(target);
+    set_patience();
+    return answer.starts_with("HTTP/1.1 101 ");
   }
 
   // RFC6455§5.2, masked with zeros; up to 65,535 bytes.
@@ -93,23 +113,16 @@ class RawClient {
   }
 
  private:
-  void connect_to(const sockaddr* address, socklen_t size) const {
-    // A test that waits for what never comes ends instead of hanging.
+  // A test that waits for what never comes ends instead of hanging.
+  void set_patience() const {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  }
+  void connect_to(const sockaddr* address, socklen_t size) const {
+    set_patience();
     EXPECT_EQ(::connect(fd_, address, size), 0) << std::strerror(errno);
   }
 
-  std::string read_answer(bool head_only) {
-    std::size_t head_end = 0;
-    while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) {
-      if (!read_more()) return buffer_ + "EOF";
-    }
-    std::size_t size = head_end + 4;
-    const std::size_t length = buffer_.find("Content-Length: ");
-    if (!head_only && length < head_end) size += std::stoul(buffer_.substr(length + 16));
-    return read(size);
-  }
   std::string read(std::size_t size) {
     while (buffer_.size() < size && read_more()) {
     }

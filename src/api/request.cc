@@ -1,7 +1,16 @@
+#include <algorithm>
+
 #include "api/request_parts.h"
 #include "http/headers.h"
 
 namespace fanfare {
+
+std::optional<std::string_view> api::RequestParts::query_parameter(std::string_view name) const {
+  if (!query_) query_ = http::query_parameters(request.query);
+  const auto found = std::ranges::find(*query_, name, &http::Parameter::name);
+  if (found == query_->end()) return std::nullopt;
+  return found->value;
+}
 
 std::string_view Request::method() const {
   return parts_.request.method;
@@ -19,7 +28,7 @@ std::string_view Request::parameter(std::string_view name) const {
   return {};
 }
 std::optional<std::string_view> Request::query_parameter(std::string_view name) const {
-  return parts_.target.parameter(name);
+  return parts_.query_parameter(name);
 }
 std::optional<std::string_view> Request::header(std::string_view name) const {
   return http::find_header(parts_.request.headers, name);

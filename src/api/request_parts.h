@@ -1,28 +1,34 @@
 #pragma once
 // What stands behind a public Request, on the stack of the one who serves it.
 
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/path_pattern.h"
 #include "fanfare/http.h"
 #include "http/request_parser.h"
+#include "http/target.h"
 #include "session/server_session.h"
 
 namespace fanfare::api {
 
 class RequestParts {
  public:
-  RequestParts(session::ServerSession& from, const http::Request& whole, const http::Target& where,
-               const Parameters& places)
-      : session(from), request(whole), target(where), parameters(places) {}
+  RequestParts(session::ServerSession& from, const http::Request& whole, const Parameters& places)
+      : session(from), request(whole), parameters(places) {}
 
   Request handle() const { return Request(*this); }
+  // Good as long as this. The query is decoded the first time.
+  std::optional<std::string_view> query_parameter(std::string_view name) const;
 
   session::ServerSession& session;
   const http::Request& request;
-  const http::Target& target;
   const Parameters& parameters;
+
+ private:
+  mutable std::optional<std::vector<http::Parameter>> query_;
 };
 
 }  // namespace fanfare::api

@@ -9,7 +9,7 @@ namespace fanfare {
 Server::Server(ServerOptions options) : core_(std::make_shared<api::Core>(std::move(options))) {}
 
 Server::~Server() {
-  core_->stop(std::chrono::milliseconds::zero());
+  core_->destroy();
 }
 
 void Server::add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route) {
@@ -28,7 +28,7 @@ void Server::http(std::string_view method, std::string_view path,
   core_->add(method, path, std::move(answer));
 }
 
-std::expected<void, Error> Server::start() {
+Expected<void, Error> Server::start() {
   return core_->start();
 }
 
@@ -40,7 +40,7 @@ std::size_t Server::stop(std::chrono::milliseconds deadline) {
   return core_->stop(deadline);
 }
 
-std::expected<void, Error> Server::reload_certificates() {
+Expected<void, Error> Server::reload_certificates() {
   return core_->reload_certificates();
 }
 
@@ -64,12 +64,16 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Server::refused_connecti
   return core_->refused_connections();
 }
 
-void Server::publish(std::string_view topic, const Frame& frame) {
-  core_->publish(topic, frame);
+std::uint64_t Server::refused_tasks() const {
+  return core_->refused_tasks();
 }
 
-void Server::post(SessionId id, std::move_only_function<void(Session&)> task) {
-  core_->post(id, std::move(task));
+PostResult Server::publish(std::string_view topic, const Frame& frame) {
+  return core_->publish(topic, frame);
+}
+
+PostResult Server::post(SessionId id, UniqueFunction<void(Session&)> task) {
+  return core_->post(id, std::move(task));
 }
 
 Responder& Responder::operator=(Responder&& other) noexcept {

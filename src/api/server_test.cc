@@ -318,16 +318,20 @@ TEST(Server, TellsHowASessionEnded) {
   EXPECT_EQ(client.receive(), "EOF");
 }
 
-TEST(Server, AClosingCodeThatMayNotBeSentIsLeftOut_RFC6455_7_4_1) {
+TEST(Server, ACloseFrameSaysAsMuchAsItCan_RFC6455_7_4_1) {
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [](Session& session, const Message& message) {
                      if (message.text() == "1006") session.close(1006, "no");
-                     if (message.text() == "utf-8") session.close(1000, "\xff");
+                     if (message.text() == "utf-8") session.close(1000, "no\xffmore");
+                     if (message.text() == "long") session.close(4000, std::string(200, 'x'));
+                     if (message.text() == "cut") session.close(4000, std::string(122, 'x') + "é");
                      session.close(1001, std::string(123, 'x'));
                    }});
   start(server);
   for (const auto& [order, expected] : {std::pair<std::string, std::string>{"1006", "close"},
-                                        {"utf-8", "close"},
+                                        {"utf-8", "close 1000 no"},
+                                        {"long", "close 4000 " + std::string(123, 'x')},
+                                        {"cut", "close 4000 " + std::string(122, 'x')},
                                         {"fine", "close 1001 " + std::string(123, 'x')}}) {
     RawClient client(server.port());
     client.upgrade("/");
@@ -407,6 +411,10 @@ TEST(Server, SaysWhatIsWrongInsteadOfStarting) {
   {
     Server server({.port = 0, .deflate = {.server_max_window_bits = 8}});
     EXPECT_THAT(error_of(server).message, HasSubstr("window_bits"));
+  }
+  {
+    Server server({.port = 0, .limits = {.request_header_count_max = 0}});
+    EXPECT_EQ(error_of(server).message, "limits.request_header_count_max: at least 1");
   }
   {
     Server server({.port = 0, .heartbeat = {.ping_interval = std::chrono::seconds(-1)}});

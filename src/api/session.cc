@@ -4,7 +4,6 @@
 #include "api/frame.h"
 #include "api/lane.h"
 #include "api/settings.h"
-#include "ws/close_code.h"
 
 namespace fanfare {
 namespace {
@@ -54,19 +53,16 @@ void Session::resume() {
 }
 
 void Session::close(std::uint16_t code, std::string_view reason) {
-  if (api::can_close_with(code, reason)) {
-    engine_of(*this).start_closing(code, reason);
-  } else {
-    engine_of(*this).start_closing(ws::close_code::no_status);
-  }
+  const api::CloseWords words = api::close_words(code, reason);
+  engine_of(*this).start_closing(words.code, words.reason);
 }
 
 bool Session::is_open() const {
   return engine_of(*this).is_open();
 }
 
-void Session::subscribe(std::string_view topic, TopicPolicy policy) {
-  api::Connection::of(*this).subscribe(topic, policy);
+bool Session::subscribe(std::string_view topic, TopicPolicy policy) {
+  return api::Connection::of(*this).subscribe(topic, policy);
 }
 
 bool Session::unsubscribe(std::string_view topic) {

@@ -55,7 +55,7 @@ SendResult to_public(session::SendResult result) {
 }
 
 Close to_public(const session::CloseInfo& info) {
-  Close close{.code = info.code, .reason = info.reason};
+  Close close{.code = info.code, .reason = info.reason, .unsent_bytes = info.unsent_bytes};
   switch (info.cause) {
     case session::Cause::peer_closed:
       close.cause = Close::Cause::peer_closed;
@@ -85,9 +85,9 @@ Close to_public(const session::CloseInfo& info) {
   return close;
 }
 
-bool can_close_with(std::uint16_t code, std::string_view reason) {
-  return ws::is_valid_close_code(code) && reason.size() <= ws::kCloseReasonBytesMax &&
-         ws::is_valid_utf8(as_bytes(reason));
+CloseWords close_words(std::uint16_t code, std::string_view reason) {
+  if (!ws::is_valid_close_code(code)) return {.code = ws::close_code::no_status, .reason = {}};
+  return {.code = code, .reason = ws::close_reason_of(reason)};
 }
 
 }  // namespace fanfare::api

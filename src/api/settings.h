@@ -1,7 +1,9 @@
 #pragma once
 // The public options in the words of the engine.
 
+#include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "fanfare/options.h"
 #include "fanfare/session.h"
@@ -20,7 +22,13 @@ ws::DeflateOptions to_engine(const Deflate& deflate);
 SendResult to_public(session::SendResult result);
 Close to_public(const session::CloseInfo& info);
 
-// Whether a Close frame may carry this. RFC6455§5.5.1, §7.4.
-bool can_close_with(std::uint16_t code, std::string_view reason);
+// What a Close frame says when a program wants to close with these. RFC6455§5.5.1, §7.4: a code that no frame
+// may carry is left out, and the reason with it; a reason is cut as ws::close_reason_of() does. Points into
+// `reason`.
+struct CloseWords {
+  std::uint16_t code;
+  std::string_view reason;
+};
+CloseWords close_words(std::uint16_t code, std::string_view reason);
 
 }  // namespace fanfare::api

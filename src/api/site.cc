@@ -1,6 +1,8 @@
 #include "api/site.h"
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "api/connection.h"
@@ -28,6 +30,23 @@ session::HttpResponse websocket_only(std::string_view method) {
   ws::UpgradeRefusal refusal = ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
                                                                 : ws::Rule::handshake_method_not_get);
   return session::response_of(std::move(refusal));
+}
+
+// RFC9110§9.3.7: OPTIONS * asks what the server can do at all.
+session::HttpResponse server_options(const std::vector<RequestEntry>& requests, bool has_websockets) {
+  std::string methods;
+  std::set<std::string_view> listed;
+  const auto add = [&](std::string_view method) {
+    if (!listed.insert(method).second) return;
+    if (!methods.empty()) methods += ", ";
+    methods += method;
+  };
+  for (const RequestEntry& entry : requests) {
+    add(entry.method);
+    if (entry.method == "GET") add("HEAD");
+  }
+  if (has_websockets) add("GET");
+  return {.status = 204, .content_type = "", .body = "", .headers = {{.name = "Allow", .value = methods}}};
 }
 
 // RFC9110§9.3.2: HEAD is GET without the body, which the engine leaves out.
@@ -94,15 +113,18 @@ ApiSite::ApiSite(Core& core, session::LoopServer& server, std::uint32_t index)
 ApiSite::~ApiSite() = default;
 
 void ApiSite::on_request(session::ServerSession& session, const http::Request& request) {
-  const auto target = http::parse_target(request.path, request.query);
-  if (!target) return session.respond(plain(400, "the request's path or query is not well encoded\n"));
+  // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are no paths, and fit no route.
+  if (request.path == "*") return session.respond(server_options(core_.requests(), !endpoints_.empty()));
+  if (!request.path.starts_with('/')) return session.respond(plain(501, "this is no proxy\n"));
+  const auto segments = http::path_segments(request.path);
+  if (!segments) return session.respond(plain(400, "the request's path is not well encoded\n"));
   std::string allowed;
   for (const RequestEntry& entry : core_.requests()) {
-    const auto parameters = entry.path.match(target->segments);
+    const auto parameters = entry.path.match(*segments);
     if (!parameters) continue;
     if (fits(entry, request.method)) {
       const session::SessionId id = session.id();
-      const RequestParts parts(session, request, *target, *parameters);
+      const RequestParts parts(session, request, *parameters);
       return entry.answer(
           parts.handle(),
           core_.responder_for({.loop = lane_.index(), .place = id.place, .generation = id.generation}));
@@ -116,22 +138,22 @@ void ApiSite::on_request(session::ServerSession& session, const http::Request& r
     return session.respond(answer);
   }
   for (const UpgradeEntry& entry : core_.upgrades()) {
-    if (entry.path.match(target->segments)) return session.respond(websocket_only(request.method));
+    if (entry.path.match(*segments)) return session.respond(websocket_only(request.method));
   }
   session.respond(plain(404, "there is nothing here\n"));
 }
 
 session::UpgradeDecision ApiSite::on_upgrade(session::ServerSession& session, const http::Request& request) {
-  const auto target = http::parse_target(request.path, request.query);
-  if (!target) return plain(400, "the request's path or query is not well encoded\n");
+  const auto segments = http::path_segments(request.path);
+  if (!segments) return plain(400, "the request's path is not well encoded\n");
   for (std::size_t i = 0; i < endpoints_.size(); ++i) {
     const UpgradeEntry& entry = core_.upgrades()[i];
-    const auto parameters = entry.path.match(target->segments);
+    const auto parameters = entry.path.match(*segments);
     if (!parameters) continue;
     // Before the program is asked: what it does then is for those who may connect (RFC6455§10.2).
     auto agreed = session::check_upgrade(request, endpoints_[i]->policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
-    const RequestParts parts(session, request, *target, *parameters);
+    const RequestParts parts(session, request, *parameters);
     auto accepted = entry.route->upgrade(parts.handle());
     if (!accepted) return to_engine(std::move(accepted.error()));
     std::unique_ptr<Connection> data(new (connections_) Connection(session, *std::move(accepted)));

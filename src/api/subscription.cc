@@ -7,9 +7,8 @@
 namespace fanfare::api {
 
 std::unique_ptr<Subscription> Subscription::make(Lane& lane, session::ServerSession& engine,
-                                                 std::string_view topic, TopicPolicy policy) {
+                                                 std::string_view topic) {
   std::unique_ptr<Subscription> made(new (lane.subscriptions()) Subscription(engine, lane.enter(topic)));
-  made->set_policy(policy);
   made->ticket_ = lane.subscribe_to(made->topic_, *made);
   return made;
 }
@@ -18,37 +17,50 @@ Subscription::Subscription(session::ServerSession& engine, Lane::NamedTopic& top
     : engine_(engine), topic_(topic) {}
 
 Subscription::~Subscription() {
+  if (waiting_ != nullptr && !waiting_->backlog.empty()) waiting_->list.erase(waiting_->place);
   Lane* const lane = Lane::current();
   FANFARE_CHECK(lane != nullptr);
   lane->leave(topic_, ticket_);
 }
 
-void Subscription::set_policy(TopicPolicy policy) {
-  // Frames that wait already keep waiting: under close they would have been sent or have ended the session.
-  if (policy.when_full == WhenFull::close) {
-    if (backlog_ == nullptr || backlog_->empty()) backlog_.reset();
-    return;
+// Frames that wait already keep waiting: under close they would have been sent or have ended the session.
+void Subscription::send_whole() {
+  if (waiting_ == nullptr) return;
+  if (waiting_->backlog.empty()) {
+    waiting_.reset();
+  } else {
+    waiting_->then_whole = true;
   }
+}
+
+void Subscription::set_policy(TopicPolicy policy, WaitingSubscriptions& list) {
   const std::size_t frames_max =
       policy.when_full == WhenFull::keep_latest ? 1 : std::max<std::size_t>(1, policy.waiting_max);
-  if (backlog_ == nullptr) {
-    backlog_ = std::make_unique<pubsub::Backlog>(frames_max);
+  if (waiting_ == nullptr) {
+    waiting_.reset(new Waiting{.backlog = pubsub::Backlog(frames_max), .list = list});
   } else {
-    backlog_->set_frames_max(frames_max);
+    waiting_->backlog.set_frames_max(frames_max);
+    waiting_->then_whole = false;
   }
 }
 
 bool Subscription::deliver(const SharedBytes& frame) {
   if (!engine_.is_open()) return false;
-  if (backlog_ != nullptr && (!backlog_->empty() || engine_.is_congested())) {
-    backlog_->add(frame);
-    return true;
+  if (waiting_ == nullptr || (waiting_->backlog.empty() && !engine_.is_congested())) {
+    return engine_.send_frame(frame) != session::SendResult::closed;
   }
-  return engine_.send_frame(frame) != session::SendResult::closed;
+  if (waiting_->backlog.empty()) waiting_->place = waiting_->list.insert(waiting_->list.end(), this);
+  waiting_->backlog.add(frame);
+  return true;
 }
 
 std::optional<pubsub::Backlog::Next> Subscription::take() {
-  return backlog_ == nullptr ? std::nullopt : backlog_->take();
+  if (waiting_ == nullptr) return std::nullopt;
+  auto oldest = waiting_->backlog.take();
+  if (!oldest || !waiting_->backlog.empty()) return oldest;
+  waiting_->list.erase(waiting_->place);
+  if (waiting_->then_whole) waiting_.reset();
+  return oldest;
 }
 
 }  // namespace fanfare::api

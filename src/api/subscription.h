@@ -1,7 +1,8 @@
 #pragma once
-// One topic that one public session listens to, and what of it waits for a session that reads too slowly. In
-// the list of its connection's; it lies in a slot of its lane's pool. One thread, the loop's.
+// One topic that one public session listens to, and what of it waits for a session that reads too slowly.
+// Owned by its connection; it lies in a slot of its lane's pool. One thread, the loop's.
 
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,10 +16,15 @@
 
 namespace fanfare::api {
 
+class Subscription;
+// Those of one connection that have something waiting, the first to wait first.
+using WaitingSubscriptions = std::list<Subscription*>;
+
 class Subscription final : public pubsub::Subscriber {
  public:
+  // Sends what is published whole, or ends the session (WhenFull::close), until it gets another policy.
   static std::unique_ptr<Subscription> make(Lane& lane, session::ServerSession& engine,
-                                            std::string_view topic, TopicPolicy policy);
+                                            std::string_view topic);
   // Not virtual: nobody owns it as anything else.
   ~Subscription();
   Subscription(const Subscription&) = delete;
@@ -27,20 +33,31 @@ class Subscription final : public pubsub::Subscriber {
   static void operator delete(void* subscription) { BlockPool::give_back(subscription); }
   static void operator delete(void* subscription, BlockPool&) { BlockPool::give_back(subscription); }
 
-  void set_policy(TopicPolicy policy);
+  // WhenFull::close from here on, but for what waits already.
+  void send_whole();
+  // One of the others. While something waits, it is in the list, which outlives it.
+  void set_policy(TopicPolicy policy, WaitingSubscriptions& list);
   bool deliver(const SharedBytes& frame) override;
   std::optional<pubsub::Backlog::Next> take();
   const std::string& topic() const { return topic_.first; }
+  const Lane::NamedTopic* key() const { return &topic_; }
 
-  std::unique_ptr<Subscription> next;
+  std::unique_ptr<Subscription> next;  // in the list of a connection that has few
 
  private:
+  struct Waiting {
+    pubsub::Backlog backlog;
+    WaitingSubscriptions& list;
+    WaitingSubscriptions::iterator place = {};  // unless the backlog is empty
+    bool then_whole = false;                    // WhenFull::close once it is
+  };
+
   Subscription(session::ServerSession& engine, Lane::NamedTopic& topic);
 
   session::ServerSession& engine_;
   Lane::NamedTopic& topic_;
   pubsub::Ticket ticket_;
-  std::unique_ptr<pubsub::Backlog> backlog_;  // null: WhenFull::close
+  std::unique_ptr<Waiting> waiting_;  // null: WhenFull::close
 };
 
 static_assert(sizeof(Subscription) <= 48,

@@ -123,11 +123,50 @@ TEST(TopicPolicy, TheLaggedHandlerMayLeaveTheTopic) {
   EXPECT_EQ(client.receive(), "drained");
 }
 
+TEST(TopicPolicy, BackAtCloseNothingIsDroppedOnceWhatWaitedIsSent) {
+  constexpr std::size_t kFiller = std::size_t{1} << 20;
+  Server server({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{64} << 20}});
+  int drains = 0;
+  const auto congest = [](Session& session) {
+    while (session.send(std::string(kFiller, 'f')) != SendResult::congested) {
+    }
+  };
+  server.websocket("/", {.message =
+                             [&](Session& session, const Message&) {
+                               session.subscribe("t", {.when_full = WhenFull::keep_latest});
+                               congest(session);
+                               server.publish("t", "waits");
+                               session.subscribe("t");
+                             },
+                         .drain =
+                             [&](Session& session) {
+                               if (++drains > 1) return;
+                               congest(session);
+                               server.publish("t", "one");
+                               server.publish("t", "two");
+                               session.send("end");
+                             },
+                         .lagged = [](Session&, std::string_view,
+                                      std::uint64_t) { ADD_FAILURE() << "something was dropped"; }});
+  ASSERT_TRUE(server.start());
+  RawClient client(server.port());
+  client.upgrade("/");
+  client.send("go");
+  std::string got;
+  for (std::string next = client.receive(); next != "end"; next = client.receive()) {
+    if (next.front() != 'f') got += next + " ";
+  }
+  EXPECT_EQ(got, "waits one two ");
+}
+
 TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [&server](Session& session, const Message& message) {
                      const std::string_view topic = message.text().substr(1);
-                     if (message.text().front() == '+') return session.subscribe(topic);
+                     if (message.text().front() == '+') {
+                       session.subscribe(topic);
+                       return;
+                     }
                      if (message.text().front() == '-') {
                        const bool left = session.unsubscribe(topic);
                        session.send(left ? "left" : "was not there");

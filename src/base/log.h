@@ -8,6 +8,7 @@
 // a peer can never forge a line.
 
 #include <concepts>
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -33,7 +34,8 @@ using Fields = std::initializer_list<Field>;
 // What is below the level is dropped. info until told otherwise.
 void set_level(Level level);
 bool enabled(Level level);
-void write(Level level, std::string_view event, Fields fields = {});
+// `more` follows `fields` in the line.
+void write(Level level, std::string_view event, Fields fields = {}, Fields more = {});
 
 inline void debug(std::string_view event, Fields fields = {}) {
   write(Level::debug, event, fields);
@@ -47,6 +49,11 @@ inline void warn(std::string_view event, Fields fields = {}) {
 inline void error(std::string_view event, Fields fields = {}) {
   write(Level::error, event, fields);
 }
+
+// A value that somebody else chose, short enough for a line: all of it, or its first `bytes_max` bytes, cut
+// between characters, and how long it was: "abc... (1048576 bytes)".
+inline constexpr std::size_t kExcerptBytes = 64;
+std::string excerpt(std::string_view value, std::size_t bytes_max = kExcerptBytes);
 
 // Appends `value` as it would stand in a line: bare, or quoted and escaped. Exposed for its test.
 void append_value(std::string& line, std::string_view value);

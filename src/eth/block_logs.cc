@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "eth/unknown_members.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::eth {
@@ -14,6 +15,10 @@ namespace {
 constexpr std::array<std::string_view, 8> kMembers = {"address",     "topics",          "data",
                                                       "blockNumber", "transactionHash", "transactionIndex",
                                                       "blockHash",   "logIndex"};
+// `removed` is ours to say.
+constexpr std::array<std::string_view, 9> kNotUnknown = {"address",     "topics",          "data",
+                                                         "blockNumber", "transactionHash", "transactionIndex",
+                                                         "blockHash",   "logIndex",        "removed"};
 enum MemberIndex : std::uint8_t {
   kAddress,
   kTopics,
@@ -39,9 +44,14 @@ struct Read {
 
 std::expected<Read, std::string> read_log(std::string_view log_json, const Hash256& block_hash) {
   std::array<std::string_view, kMembers.size()> raw{};
+  UnknownMembers unknown(kNotUnknown);
   for (const jsonrpc::Member& member : jsonrpc::object_members(log_json)) {
     const auto* const found = std::ranges::find(kMembers, member.name);
-    if (found != kMembers.end()) raw[static_cast<std::size_t>(found - kMembers.begin())] = member.value;
+    if (found != kMembers.end()) {
+      raw[static_cast<std::size_t>(found - kMembers.begin())] = member.value;
+    } else {
+      unknown.add(member);
+    }
   }
   const auto text_of = [&raw](MemberIndex index) {
     return jsonrpc::string_value(raw[index]).value_or(std::string_view{});
@@ -77,6 +87,7 @@ std::expected<Read, std::string> read_log(std::string_view log_json, const Hash2
   for (std::size_t i = 0; i < kMembers.size(); ++i) {
     json.append(i == 0 ? "{\"" : ",\"").append(kMembers[i]).append("\":").append(raw[i]);
   }
+  unknown.append_to(json);
   return read;
 }
 

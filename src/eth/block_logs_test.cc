@@ -17,7 +17,7 @@ std::string log_json(const std::string& index, const std::string& block = kBlock
          R"("transactionIndex":"0x0","blockHash":")" + block + R"("})";
 }
 
-TEST(BlockLogs, KeepsTheMembersOfALogVerbatimAndNoOthers) {
+TEST(BlockLogs, KeepsTheMembersOfALogVerbatimKnownOrNot) {
   const auto logs = parse_block_logs("[" + log_json("0x0") + "]", parse_hash(kBlock).value());
   ASSERT_TRUE(logs) << logs.error();
   ASSERT_EQ(logs->entries.size(), 1U);
@@ -27,7 +27,8 @@ TEST(BlockLogs, KeepsTheMembersOfALogVerbatimAndNoOthers) {
   EXPECT_EQ(entry.key.block_number, 5U);
   const std::string head = R"({"address":")" + kAddress + R"(","topics":[")" + kTopic +
                            R"("],"data":"0x00","blockNumber":"0x5","transactionHash":"0x9",)" +
-                           R"("transactionIndex":"0x0","blockHash":")" + kBlock + R"(","logIndex":"0x0")";
+                           R"("transactionIndex":"0x0","blockHash":")" + kBlock +
+                           R"(","logIndex":"0x0","blockTimestamp":"0x1")";
   std::string text;
   BlockLogs::append_json(entry, false, text);
   EXPECT_EQ(text, head + R"(,"removed":false})");

@@ -79,6 +79,7 @@ void ChainSource::set_interest(std::size_t loop_index, const Interest& interest,
   if (!all.logs && chain_.wants_logs()) chain_.stop_logs(now);
   pending_.set_wanted(all.pending, now);
   syncing_.set_wanted(all.syncing, now);
+  if (interest.syncing && !before.syncing) syncing_.tell_again();
   if (!all.receipts) history_.stop_receipts();
   const bool same_receipts = before.receipts && before.receipts_after == interest.receipts_after;
   if (interest.receipts && !same_receipts) history_.want_receipts_after(interest.receipts_after);

@@ -58,7 +58,7 @@ class ChainSource {
   // What a node tells by itself (its eth_subscribe). Heads are hints: what is announced is always asked for.
   void set_heads_pushed(bool pushed, Instant now) { heads_.set_pushed(pushed, now); }
   void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
-  void saw_pending(std::string_view hash) { pending_.saw_pushed(hash); }
+  void saw_pending(std::string_view hash, Instant now) { pending_.saw_pushed(hash, now); }
   // Until every pending transaction is told, as long as the interest says so: take_listening() has the
   // answer.
   PendingSource::ListenerId await_pending(Instant now) { return pending_.await_listening(now); }
@@ -82,6 +82,7 @@ class ChainSource {
   const PendingSource::Status& pending_status() const { return pending_.status(); }
   const History::Status& history_status() const { return history_.status(); }
   const HeaderPtr& tip() const { return heads_.tip(); }
+  bool shows(std::uint64_t number, const Hash256& hash) const { return heads_.shows(number, hash); }
   std::optional<Duration> block_time() const { return heads_.block_time(); }
 
  private:

@@ -1,6 +1,7 @@
 #include "eth/filter_index.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/check.h"
@@ -27,9 +28,10 @@ std::uint64_t combine(std::uint64_t key, std::uint64_t value, std::size_t dimens
 
 }  // namespace
 
-FilterIndex::Shape FilterIndex::choose_shape(const LogFilter& filter) {
+FilterIndex::Shape FilterIndex::choose_shape(const Stored& stored) {
+  const LogFilter& filter = stored.filter;
   std::size_t total = 0;
-  Shape shape = 0;
+  Shape shape = Shape{filter.topic_positions} << kDimensions;
   for (std::size_t dimension = 0; dimension < kDimensions; ++dimension) {
     const std::size_t count = alternatives(filter, dimension);
     total += count;
@@ -37,7 +39,10 @@ FilterIndex::Shape FilterIndex::choose_shape(const LogFilter& filter) {
   }
   const std::size_t places_max = std::max(kPlacesAlwaysAllowed, 2 * total);
   std::size_t places = 1;
-  for (const std::size_t dimension : kByWorth) {
+  std::array<std::size_t, kDimensions> by_worth = kByWorth;
+  std::ranges::stable_sort(by_worth, std::greater<>(),
+                           [&](std::size_t dimension) { return stored.turned_away[dimension]; });
+  for (const std::size_t dimension : by_worth) {
     const std::size_t count = alternatives(filter, dimension);
     if (count < 2 || places * count > places_max) continue;
     places *= count;
@@ -79,10 +84,45 @@ void FilterIndex::add(FilterId id, LogFilter filter) {
   if (id >= filters_.size()) filters_.resize(std::size_t{id} + 1);
   Stored& stored = filters_[id];
   FANFARE_CHECK(!stored.used);
-  stored.shape = choose_shape(filter);
   stored.filter = std::move(filter);
   stored.used = true;
   ++size_;
+  if (stored.filter.from_block.value_or(0) > block_) {
+    stored.parked = true;
+    not_yet_.emplace(*stored.filter.from_block, id);
+  } else {
+    insert(id);
+  }
+}
+
+// What begins with a block from `first` to `last`, or ends with one, may match again.
+void FilterIndex::unpark(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t first,
+                         std::uint64_t last) {
+  const auto begin = parked.lower_bound(first);
+  auto end = begin;
+  for (; end != parked.end() && end->first <= last; ++end) {
+    filters_[end->second].parked = false;
+    insert(end->second);
+  }
+  parked.erase(begin, end);
+}
+
+void FilterIndex::forget(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t number, FilterId id) {
+  auto [at, end] = parked.equal_range(number);
+  at = std::find_if(at, end, [id](const auto& entry) { return entry.second == id; });
+  if (at != end) parked.erase(at);
+}
+
+void FilterIndex::go_to_block(std::uint64_t number) {
+  if (number > block_) unpark(not_yet_, block_, number);
+  // Back on another branch.
+  if (number < block_) unpark(not_any_more_, number, block_);
+  block_ = number;
+}
+
+void FilterIndex::insert(FilterId id) {
+  Stored& stored = filters_[id];
+  stored.shape = choose_shape(stored);
   ++filters_of_shape_[stored.shape];
   for_each_key(stored, [&](std::uint64_t key) {
     std::uint32_t place = 0;
@@ -94,36 +134,88 @@ void FilterIndex::add(FilterId id, LogFilter filter) {
       free_entries_.pop_back();
     }
     const auto [head, is_first] = heads_.try_emplace(key, place);
-    entries_[place] = {.filter = id, .next = is_first ? kNone : head->second};
+    entries_[place] = {
+        .key = key, .filter = id, .next = is_first ? kNone : head->second, .sibling = stored.places};
+    if (!is_first) entries_[head->second].previous = place;
     head->second = place;
+    stored.places = place;
   });
 }
 
 void FilterIndex::remove(FilterId id) {
   FANFARE_CHECK(id < filters_.size() && filters_[id].used);
-  Stored stored = std::exchange(filters_[id], Stored{});
+  const Stored& stored = filters_[id];
+  if (stored.parked) {
+    if (stored.filter.from_block) forget(not_yet_, *stored.filter.from_block, id);
+    if (stored.filter.to_block) forget(not_any_more_, *stored.filter.to_block, id);
+  } else {
+    erase(id);
+  }
+  filters_[id] = Stored{};
   --size_;
-  --filters_of_shape_[stored.shape];
-  for_each_key(stored, [&](std::uint64_t key) {
-    const auto head = heads_.find(key);
-    std::uint32_t* link = &head->second;
-    while (entries_[*link].filter != id) link = &entries_[*link].next;
-    const std::uint32_t place = *link;
-    *link = entries_[place].next;
-    free_entries_.push_back(place);
-    if (head->second == kNone) heads_.erase(head);
-  });
 }
 
-void FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) const {
-  if (size_ == 0) return;
+void FilterIndex::erase(FilterId id) {
+  Stored& stored = filters_[id];
+  --filters_of_shape_[stored.shape];
+  for (std::uint32_t place = std::exchange(stored.places, kNone); place != kNone;) {
+    const Entry entry = entries_[place];
+    if (entry.next != kNone) entries_[entry.next].previous = entry.previous;
+    if (entry.previous != kNone) {
+      entries_[entry.previous].next = entry.next;
+    } else if (entry.next != kNone) {
+      heads_[entry.key] = entry.next;
+    } else {
+      heads_.erase(entry.key);
+    }
+    free_entries_.push_back(place);
+    place = entry.sibling;
+  }
+}
+
+// Which dimension turned the log away: the first that a lookup by it would have spared. Topics that the log
+// does not have, and bounds on blocks, are nobody's.
+bool FilterIndex::count_miss(FilterId id, const LogKey& log) {
+  Stored& stored = filters_[id];
+  const LogFilter& filter = stored.filter;
+  std::size_t by = kDimensions;
+  for (const std::size_t dimension : kByWorth) {
+    if (alternatives(filter, dimension) < 2 || (stored.shape >> dimension & 1U) != 0) continue;
+    const bool fits = dimension == 0 ? std::ranges::binary_search(filter.addresses, log.address)
+                                     : dimension <= log.topic_count &&
+                                           std::ranges::binary_search(filter.topics[dimension - 1],
+                                                                      log.topics[dimension - 1]);
+    if (!fits) by = dimension;
+    if (!fits) break;
+  }
+  if (by == kDimensions) return false;
+  ++stored.turned_away[by];
+  return ++stored.misses >= stored.misses_to_move;
+}
+
+void FilterIndex::move(FilterId id) {
+  Stored& stored = filters_[id];
+  const Shape before = stored.shape;
+  if (choose_shape(stored) != before) {
+    erase(id);
+    insert(id);
+  }
+  stored.turned_away = {};
+  stored.misses = 0;
+  stored.misses_to_move *= stored.misses_to_move < (1U << 30U) ? 2 : 1;
+}
+
+std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
+  if (size_ == 0) return 0;
+  if (log.block_number != block_) go_to_block(log.block_number);
+  const std::uint64_t looked_at_before = candidates_;
   std::array<std::uint64_t, kDimensions> hashes{};
   hashes[0] = hash_value(log.address.bytes);
   for (std::size_t i = 0; i < log.topic_count; ++i) hashes[i + 1] = hash_value(log.topics[i].bytes);
-  const Shape open = ~((Shape{1} << (log.topic_count + 1U)) - 1U);  // dimensions this log does not have
-
-  for (Shape shape = 0; shape < filters_of_shape_.size(); ++shape) {
-    if (filters_of_shape_[shape] == 0 || (shape & open) != 0) continue;
+  // Shapes come by how many topics they ask for: past what this log has, none can match.
+  const Shape end = Shape{log.topic_count + 1U} << kDimensions;
+  for (Shape shape = 0; shape < end; ++shape) {
+    if (filters_of_shape_[shape] == 0) continue;
     std::uint64_t key = shape;
     for (std::size_t dimension = 0; dimension < kDimensions; ++dimension) {
       if ((shape >> dimension & 1U) != 0) key = combine(key, hashes[dimension], dimension);
@@ -135,9 +227,25 @@ void FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) const {
       const FilterId id = entries_[place].filter;
       // The shape is checked too: by chance a filter of another one might stand under the same key, and
       // would be found twice.
-      if (filters_[id].shape == shape && filters_[id].filter.matches(log)) out.push_back(id);
+      if (filters_[id].shape != shape) continue;
+      if (filters_[id].filter.matches(log)) {
+        out.push_back(id);
+      } else if (filters_[id].filter.to_block.value_or(log.block_number) < log.block_number) {
+        if (to_park_.size() < kMovesPerLogMax) to_park_.push_back(id);
+      } else if (count_miss(id, log) && to_move_.size() < kMovesPerLogMax) {
+        to_move_.push_back(id);
+      }
     }
   }
+  for (const FilterId id : to_move_) move(id);
+  to_move_.clear();
+  for (const FilterId id : to_park_) {
+    erase(id);
+    filters_[id].parked = true;
+    not_any_more_.emplace(*filters_[id].filter.to_block, id);
+  }
+  to_park_.clear();
+  return static_cast<std::size_t>(candidates_ - looked_at_before);
 }
 
 }  // namespace fanfare::eth

@@ -146,5 +146,92 @@ TEST(FilterIndex, ManyAlternativesEverywhereCostTheFilterNotTheMemory) {
   EXPECT_TRUE(found.empty());
 }
 
+TEST(FilterIndex, FiltersOnABusyAddressWithTopicsThatNeverComeSoonCostNothing) {
+  // Each position has a dozen alternatives, and one position's include what every log has.
+  constexpr std::uint64_t kFilters = 500;
+  for (std::size_t busy = 0; busy < kTopicPositionsMax; ++busy) {
+    FilterIndex index(kSecret);
+    for (std::uint64_t i = 0; i < kFilters; ++i) {
+      LogFilter filter;
+      filter.addresses = {address(1)};
+      filter.topic_positions = kTopicPositionsMax;
+      for (std::size_t position = 0; position < kTopicPositionsMax; ++position) {
+        for (std::uint64_t k = 0; k < 12; ++k) {
+          filter.topics[position].push_back(topic(position == busy && k == 0 ? 7 : 1000 + i * 12 + k));
+        }
+        canonical(filter.topics[position]);
+      }
+      index.add(static_cast<FilterIndex::FilterId>(i), std::move(filter));
+    }
+    LogKey log{.address = address(1), .block_number = 1};
+    log.topic_count = kTopicPositionsMax;
+    log.topics.fill(topic(7));
+    std::vector<FilterIndex::FilterId> found;
+    for (int i = 0; i < 200; ++i) index.match(log, found);
+    EXPECT_TRUE(found.empty());
+    EXPECT_EQ(index.match(log, found), 0U) << "busy position " << busy;
+    // Once for each: never more than it takes to notice, with those that had to wait for their turn.
+    EXPECT_LE(index.candidates(),
+              kFilters * (FilterIndex::kMissesMax + kFilters / FilterIndex::kMovesPerLogMax + 1));
+  }
+}
+
+TEST(FilterIndex, AFilterThatMovedIsStillFoundAndCanGo) {
+  FilterIndex index(kSecret);
+  LogFilter filter;
+  filter.addresses = {address(1)};
+  filter.topic_positions = 3;
+  for (std::uint64_t k = 0; k < 60; ++k) filter.topics[1].push_back(topic(k));
+  for (std::uint64_t k = 100; k < 160; ++k) filter.topics[2].push_back(topic(k));
+  index.add(0, filter);
+  LogKey log{.address = address(1), .block_number = 1};
+  log.topic_count = 3;
+  log.topics = {topic(9), topic(5), topic(5), {}};
+  std::vector<FilterIndex::FilterId> found;
+  for (std::uint32_t i = 0; i <= FilterIndex::kMissesMax; ++i) index.match(log, found);
+  EXPECT_EQ(index.match(log, found), 0U);
+  log.topics[2] = topic(105);
+  index.match(log, found);
+  EXPECT_EQ(found, std::vector<FilterIndex::FilterId>{0});
+  index.remove(0);
+  found.clear();
+  EXPECT_EQ(index.match(log, found), 0U);
+  EXPECT_EQ(index.size(), 0U);
+}
+
+TEST(FilterIndex, FiltersThatAskForMoreTopicsOrForOtherBlocksCostNothing) {
+  FilterIndex index(kSecret);
+  LogKey log{.address = address(1), .block_number = 50};
+  log.topic_count = 3;
+  FilterIndex::FilterId id = 0;
+  for (std::uint64_t i = 0; i < 300; ++i) {
+    LogFilter filter;
+    filter.addresses = {address(1)};
+    if (i % 3 == 0) filter.topic_positions = 4;
+    if (i % 3 == 1) filter.from_block = 1000 + i;
+    if (i % 3 == 2) filter.to_block = 10 + i % 10;
+    index.add(id++, std::move(filter));
+  }
+  std::vector<FilterIndex::FilterId> found;
+  for (std::size_t i = 0; i < 100; i += FilterIndex::kMovesPerLogMax) index.match(log, found);
+  EXPECT_EQ(index.match(log, found), 0U);
+  EXPECT_TRUE(found.empty());
+  // A reorg to where their blocks are, and on to where the others' are.
+  log.block_number = 15;
+  index.match(log, found);
+  EXPECT_EQ(found.size(), 50U);
+  found.clear();
+  log.block_number = 1149;
+  index.match(log, found);
+  EXPECT_EQ(found.size(), 50U);
+  log.topic_count = 4;
+  found.clear();
+  index.match(log, found);
+  EXPECT_EQ(found.size(), 150U);
+  for (FilterIndex::FilterId one = 0; one < id; ++one) index.remove(one);
+  found.clear();
+  EXPECT_EQ(index.match(log, found), 0U);
+}
+
 }  // namespace
 }  // namespace fanfare::eth

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "eth/unknown_members.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::eth {
@@ -19,6 +20,15 @@ constexpr std::array<std::string_view, 22> kMembers = {
     "blobGasUsed",  "excessBlobGas", "parentBeaconBlockRoot",
     "requestsHash",
 };
+// What of a block is not of its header: the body, and what is derived from the whole block or chain.
+constexpr std::array<std::string_view, 5> kNotOfTheHeader = {"transactions", "uncles", "withdrawals", "size",
+                                                             "totalDifficulty"};
+constexpr auto kNotUnknown = [] {
+  std::array<std::string_view, kMembers.size() + kNotOfTheHeader.size()> all;
+  std::ranges::copy(kMembers, all.begin());
+  std::ranges::copy(kNotOfTheHeader, all.begin() + kMembers.size());
+  return all;
+}();
 constexpr std::size_t kHash = 0;
 constexpr std::size_t kParentHash = 1;
 constexpr std::size_t kNumber = 9;
@@ -47,8 +57,13 @@ std::expected<Header, std::string> parse_header(std::string_view block_json) {
     return std::unexpected("block is not an object: " + std::string(block_json.substr(0, 80)));
   }
   std::array<std::string_view, kMembers.size()> raw{};
+  UnknownMembers unknown(kNotUnknown);
   for (const jsonrpc::Member& member : jsonrpc::object_members(block_json)) {
-    if (const auto index = index_of(member.name)) raw[*index] = member.value;
+    if (const auto index = index_of(member.name)) {
+      raw[*index] = member.value;
+    } else {
+      unknown.add(member);
+    }
   }
   const auto text_of = [&raw](std::size_t index) {
     return jsonrpc::string_value(raw[index]).value_or(std::string_view{});
@@ -84,6 +99,7 @@ std::expected<Header, std::string> parse_header(std::string_view block_json) {
     if (header.json.size() > 1) header.json += ',';
     header.json.append(1, '"').append(kMembers[i]).append("\":").append(raw[i]);
   }
+  unknown.append_to(header.json);
   header.json += '}';
   return header;
 }

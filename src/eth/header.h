@@ -2,9 +2,10 @@
 // A block's header, from the answer to eth_getBlockByNumber / eth_getBlockByHash to the object that a
 // newHeads notification carries.
 //
-// The object has geth's header members and no others, always in the same order, each value byte for byte as
-// the node sent it, `null` included; members the node did not send are left out. transactions, uncles, size,
-// withdrawals and anything else of a block stay behind: clients pick their formatter by the members.
+// The object has geth's header members, always in the same order, each value byte for byte as the node sent
+// it, `null` included; members the node did not send are left out. Members that nobody here knows (a new
+// fork's, a rollup's) follow them (unknown_members.h). transactions, uncles, withdrawals, size and
+// totalDifficulty never do: they are not of the header, and clients pick their formatter by the members.
 // Two nodes that agree on a block yield the same bytes.
 
 #include <array>

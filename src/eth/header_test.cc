@@ -15,7 +15,7 @@ std::string block(const std::string& more) {
          '"' + more + "}";
 }
 
-TEST(Header, KeepsTheMembersOfAHeadVerbatimAndNoOthers) {
+TEST(Header, KeepsTheMembersOfAHeadVerbatimAndNothingOfTheBody) {
   const auto header = parse_header(block(
       R"(,"transactions":[{"hash":"0x1"}],"uncles":[],"size":"0x21c","withdrawals":[],)"
       R"("totalDifficulty":"0x1","baseFeePerGas":null,"miner":"0xAbC","nonce":"0x00","extraData":"0x")"));
@@ -28,6 +28,16 @@ TEST(Header, KeepsTheMembersOfAHeadVerbatimAndNoOthers) {
   EXPECT_EQ(to_hex(header->hash), kHash);
   EXPECT_EQ(to_hex(header->parent_hash), kParent);
   EXPECT_EQ(header->timestamp_s, 0x55ba467cU);
+}
+
+TEST(Header, MembersNobodyKnowsYetFollowTheKnownOnes) {
+  const auto header = parse_header(
+      block(R"(,"slotNumber":"0x9","transactions":["0x1"],"blockAccessListHash":"0x8","l1":{"number":7},)"
+            R"("size":"0x1","nonce":"0x00")"));
+  ASSERT_TRUE(header) << header.error();
+  EXPECT_EQ(header->json, R"({"hash":")" + kHash + R"(","parentHash":")" + kParent +
+                              R"(","number":"0x1B4","timestamp":"0x55ba467c","nonce":"0x00",)"
+                              R"("blockAccessListHash":"0x8","l1":{"number":7},"slotNumber":"0x9"})");
 }
 
 TEST(Header, EveryMemberOfAHeadOfTodayIsThere) {

@@ -1,6 +1,7 @@
 #include "eth/log_filter.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "jsonrpc/value.h"
 
@@ -8,6 +9,8 @@ namespace fanfare::eth {
 namespace {
 
 using jsonrpc::Kind;
+
+constexpr std::uint64_t kBlockNumberMax = std::numeric_limits<std::int64_t>::max();
 
 // Sorted, each once, and not a byte more than they need: there may be a hundred thousand filters.
 template <typename Value>
@@ -97,18 +100,56 @@ std::expected<void, std::string> read_topics(std::string_view raw, LogFilter& fi
   return {};
 }
 
-// Empty in the result: a tag, which bounds nothing.
-std::expected<std::optional<std::uint64_t>, std::string> read_bound(std::string_view raw) {
+// A bound of the range of blocks, as it is written.
+struct Bound {
+  enum class Kind : std::uint8_t { latest, pending, settled, number };
+  Kind kind = Kind::latest;  // also if it is not given
+  std::uint64_t number = 0;  // `earliest` is number 0
+  bool given = false;
+};
+
+// As strict as geth about quantities: clients that write them otherwise are better told here than by the
+// next node.
+std::expected<std::uint64_t, std::string> read_number(std::string_view text) {
+  if (text.empty()) return invalid("empty hex string");
+  if (!text.starts_with("0x") && !text.starts_with("0X")) return invalid("hex string without 0x prefix");
+  const std::string_view digits = text.substr(2);
+  if (digits.empty()) return invalid("hex string \"0x\"");
+  if (digits.size() > 1 && digits.front() == '0') return invalid("hex number with leading zero digits");
+  const auto number = parse_quantity(text);
+  if (!number && digits.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) {
+    return invalid("invalid hex string");
+  }
+  if (!number || *number > kBlockNumberMax) return invalid("block number larger than int64");
+  return *number;
+}
+
+std::expected<Bound, std::string> read_bound(std::string_view raw) {
   const Kind kind = jsonrpc::kind_of(raw);
-  if (kind == Kind::null || kind == Kind::none) return std::nullopt;
+  if (kind == Kind::null || kind == Kind::none) return Bound{};
   const auto text = jsonrpc::string_value(raw);
   if (!text) return invalid("a block must be a tag or a quantity");
-  for (const std::string_view tag : {"latest", "earliest", "pending", "safe", "finalized", ""}) {
-    if (*text == tag) return std::nullopt;
-  }
-  const auto number = parse_quantity(*text);
-  if (!number) return invalid("a block must be a tag or a quantity");
-  return number;
+  if (*text == "latest") return Bound{.kind = Bound::Kind::latest, .given = true};
+  if (*text == "pending") return Bound{.kind = Bound::Kind::pending, .given = true};
+  if (*text == "safe" || *text == "finalized") return Bound{.kind = Bound::Kind::settled, .given = true};
+  if (*text == "earliest") return Bound{.kind = Bound::Kind::number, .number = 0, .given = true};
+  const auto number = read_number(*text);
+  if (!number) return invalid(number.error());
+  return Bound{.kind = Bound::Kind::number, .number = *number, .given = true};
+}
+
+// Which ranges a stream of new logs can have, as in geth: all that is new, from a block on, or from a block
+// to a later one. A range that ends before the head would wait for ever, and is refused.
+std::expected<void, std::string> read_range(const Bound& from, const Bound& to, LogFilter& filter) {
+  using Is = Bound::Kind;
+  if (from.kind == Is::pending || to.kind == Is::pending) return invalid("pending logs are not supported");
+  const bool from_a_block = from.kind == Is::number;
+  const bool ordered = from_a_block && to.kind == Is::number && from.number <= to.number;
+  const bool open = to.kind == Is::latest && (from_a_block || from.kind == Is::latest);
+  if (!ordered && !open) return invalid("invalid block range params");
+  if (from_a_block && from.number > 0) filter.from_block = from.number;
+  if (to.kind == Is::number) filter.to_block = to.number;
+  return {};
 }
 
 template <typename Value>
@@ -173,18 +214,14 @@ std::expected<LogFilter, std::string> parse_log_filter(std::string_view filter_j
   if (!from) return invalid("invalid fromBlock: " + from.error());
   const auto to = read_bound(raw("toBlock"));
   if (!to) return invalid("invalid toBlock: " + to.error());
-  filter.from_block = *from;
-  filter.to_block = *to;
-  if (filter.from_block && filter.to_block && *filter.from_block > *filter.to_block) {
-    return invalid("invalid block range params");
-  }
   const std::string_view block_hash = raw("blockHash");
   if (!block_hash.empty() && jsonrpc::kind_of(block_hash) != Kind::null) {
     if (!parse_hash(jsonrpc::string_value(block_hash).value_or(""))) return invalid("invalid blockHash");
-    if (*from || *to) {
+    if (from->given || to->given) {
       return invalid("cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other");
     }
   }
+  if (auto read = read_range(*from, *to, filter); !read) return invalid(read.error());
   make_canonical(filter.addresses);
   for (auto& position : filter.topics) make_canonical(position);
   return filter;

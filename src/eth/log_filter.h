@@ -6,9 +6,10 @@
 //   any of
 //                   its strings; a null inside an array makes its position anything and ends its reading
 //   a log with fewer topics than the filter has positions does not match, trailing nulls counted
-//   fromBlock,      numbers bound which blocks' logs are told, as in geth; tags are accepted; neither replays
-//   toBlock
-//   blockHash       accepted, means nothing for a subscription
+//   fromBlock,      bound which blocks' logs are told, and never replay. Allowed: both absent or `latest`; a
+//   toBlock         number or `earliest` to `latest`; a number or `earliest` to a number not below it. Every
+//   other           range is refused, also those with `pending`, `safe` and `finalized`
+//   blockHash       accepted without fromBlock and toBlock, means nothing for a subscription
 //
 // Kept in canonical form: sorted, each alternative once. Filters that mean the same are equal.
 

@@ -31,7 +31,8 @@ LogFilter filter(const std::string& json) {
 TEST(LogFilter, WithoutConditionsMatchesEverything) {
   for (const char* json :
        {"", "null", "{}", R"({"address":null,"topics":null})", R"({"address":[],"topics":[]})",
-        R"({"fromBlock":"latest","toBlock":"pending"})", R"({"unknown":1})"}) {
+        R"({"fromBlock":"latest","toBlock":"latest"})", R"({"fromBlock":"earliest"})", R"({"unknown":1})",
+        R"({"fromBlock":null,"toBlock":null,"blockHash":null})"}) {
     EXPECT_TRUE(filter(json).matches(log_of(kAlice, ""))) << json;
     EXPECT_TRUE(filter(json).matches(log_of(kBob, "1234"))) << json;
     EXPECT_EQ(filter(json).canonical(), "{}") << json;
@@ -84,6 +85,55 @@ TEST(LogFilter, BlockNumbersBoundAndTagsDoNot) {
   log.block_number = 102;
   EXPECT_FALSE(bounded.matches(log));
   EXPECT_FALSE(parse_log_filter(R"({"fromBlock":"0x65","toBlock":"0x64"})"));
+}
+
+// geth's UnmarshalJSON of FilterCriteria and SubscribeLogs.
+TEST(LogFilter, RangesThatGethRefusesAreRefused) {
+  const auto why = [](const std::string& json) {
+    const auto parsed = parse_log_filter(json);
+    return parsed ? "accepted" : parsed.error();
+  };
+  for (const char* range :
+       {R"({"toBlock":"0x64"})", R"({"toBlock":"earliest"})", R"({"fromBlock":"latest","toBlock":"0x64"})",
+        R"({"fromBlock":"latest","toBlock":"earliest"})", R"({"fromBlock":"0x65","toBlock":"0x64"})",
+        R"({"fromBlock":"0x1","toBlock":"earliest"})", R"({"fromBlock":"safe"})",
+        R"({"fromBlock":"finalized"})", R"({"toBlock":"safe"})", R"({"toBlock":"finalized"})",
+        R"({"fromBlock":"0x1","toBlock":"finalized"})", R"({"fromBlock":"safe","toBlock":"0x64"})",
+        R"({"fromBlock":"finalized","toBlock":"safe"})"}) {
+    EXPECT_EQ(why(range), "invalid block range params") << range;
+  }
+  for (const char* range :
+       {R"({"fromBlock":"pending"})", R"({"toBlock":"pending"})",
+        R"({"fromBlock":"0x1","toBlock":"pending"})", R"({"fromBlock":"pending","toBlock":"pending"})",
+        R"({"fromBlock":"latest","toBlock":"pending"})"}) {
+    EXPECT_EQ(why(range), "pending logs are not supported") << range;
+  }
+  EXPECT_EQ(why(R"({"fromBlock":"0x05"})"), "invalid fromBlock: hex number with leading zero digits");
+  EXPECT_EQ(why(R"({"fromBlock":""})"), "invalid fromBlock: empty hex string");
+  EXPECT_EQ(why(R"({"toBlock":"0x"})"), "invalid toBlock: hex string \"0x\"");
+  EXPECT_EQ(why(R"({"toBlock":"5"})"), "invalid toBlock: hex string without 0x prefix");
+  EXPECT_EQ(why(R"({"toBlock":"Latest"})"), "invalid toBlock: hex string without 0x prefix");
+  EXPECT_EQ(why(R"({"fromBlock":"0xg"})"), "invalid fromBlock: invalid hex string");
+  EXPECT_EQ(why(R"({"fromBlock":"0x8000000000000000"})"),
+            "invalid fromBlock: block number larger than int64");
+  EXPECT_EQ(why(R"({"fromBlock":"0x10000000000000000"})"),
+            "invalid fromBlock: block number larger than int64");
+  const std::string hash = in_quotes(topic('1'));
+  for (const char* bound : {R"("toBlock":"0x5")", R"("fromBlock":"latest")", R"("toBlock":"earliest")"}) {
+    EXPECT_EQ(why("{\"blockHash\":" + hash + "," + bound + "}"),
+              "cannot specify both BlockHash and FromBlock/ToBlock, choose one or the other");
+  }
+}
+
+TEST(LogFilter, RangesThatGethTakesAreTaken) {
+  for (const char* range :
+       {R"({"fromBlock":"0x0"})", R"({"fromBlock":"0x7fffffffffffffff"})",
+        R"({"fromBlock":"0x64","toBlock":"latest"})", R"({"fromBlock":"earliest","toBlock":"0x64"})",
+        R"({"fromBlock":"0x64","toBlock":"0x64"})", R"({"fromBlock":"earliest","toBlock":"earliest"})"}) {
+    EXPECT_TRUE(parse_log_filter(range)) << range;
+  }
+  EXPECT_TRUE(parse_log_filter("{\"blockHash\":" + in_quotes(topic('1')) + ",\"fromBlock\":null}"));
+  EXPECT_EQ(filter(R"({"fromBlock":"earliest","toBlock":"0x0"})").to_block, 0U);
 }
 
 TEST(LogFilter, WhatMeansTheSameIsTheSame) {

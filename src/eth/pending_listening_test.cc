@@ -30,9 +30,9 @@ TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
   world.want(PendingWanted::hashes);
   EXPECT_TRUE(world.methods.empty());
   EXPECT_FALSE(world.source.next_timer());
-  world.source.saw_pushed(hash('a'));
-  world.source.saw_pushed(hash('a'));
-  world.source.saw_pushed("0x12");
+  world.source.saw_pushed(hash('a'), world.now);
+  world.source.saw_pushed(hash('a'), world.now);
+  world.source.saw_pushed("0x12", world.now);
   EXPECT_EQ(world.take(), "a");
   // It does no longer: what it told is not told again.
   world.answers = [](const UpstreamCall& call) {
@@ -43,7 +43,7 @@ TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
   };
   world.push(false);
   EXPECT_EQ(world.methods.back(), "txpool_content");
-  world.source.saw_pushed(hash('c'));
+  world.source.saw_pushed(hash('c'), world.now);
   EXPECT_EQ(world.take(), "!");
 }
 
@@ -150,8 +150,8 @@ TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
   world.want(PendingWanted::hashes);
   changes = "a";  // in the filter, not polled yet
   world.push(true);
-  world.source.saw_pushed(hash('a'));
-  world.source.saw_pushed(hash('b'));
+  world.source.saw_pushed(hash('a'), world.now);
+  world.source.saw_pushed(hash('b'), world.now);
   EXPECT_EQ(world.take(), "ab");
   EXPECT_FALSE(world.source.next_timer());
   EXPECT_EQ(world.listening(), "yes");

@@ -11,7 +11,11 @@ PendingSource::PendingSource(const PendingSourceOptions& options, CallIds& call_
     : options_(options),
       call_ids_(call_ids),
       random_(random),
-      backoff_(options.poll_interval, options.backoff_max) {}
+      backoff_(options.poll_interval, options.backoff_max),
+      bodies_({.in_flight_max = options.bodies_in_flight_max,
+               .waiting_max = options.bodies_waiting_max,
+               .attempts_max = options.body_attempts_max,
+               .order_wait = options.body_order_wait}) {}
 
 void PendingSource::start(Instant now) {
   started_ = true;
@@ -22,7 +26,7 @@ void PendingSource::set_wanted(Wanted wanted, Instant now) {
   const Wanted before = std::exchange(wanted_, wanted);
   if (wanted != Wanted::bodies) {
     body_calls_.clear();
-    bodies_waiting_.clear();
+    bodies_.clear();
   }
   if (wanted == Wanted::nothing) {
     stop_polling();
@@ -86,16 +90,16 @@ void PendingSource::set_pushed(bool pushed, Instant now) {
   }
 }
 
-void PendingSource::saw_pushed(std::string_view hash) {
+void PendingSource::saw_pushed(std::string_view hash, Instant now) {
   if (!pushed_ || wanted_ == Wanted::nothing) return;
   saw_hash(hash);
-  ask_for_bodies();
+  ask_for_bodies(now);
 }
 
 void PendingSource::saw_hash(std::string_view hash) {
   if (!is_new(hash)) return;
   events_.emplace_back(PendingHash{std::string(hash)});
-  if (wanted_ == Wanted::bodies) bodies_waiting_.push_back({.hash = std::string(hash), .attempt = 0});
+  if (wanted_ == Wanted::bodies) bodies_.add(hash);
 }
 
 std::uint64_t PendingSource::call(std::string_view method, std::string params_json, std::uint32_t attempt) {
@@ -141,9 +145,11 @@ void PendingSource::stop_polling() {
 }
 
 std::optional<Instant> PendingSource::next_timer() const {
-  if (listeners_.empty()) return timer_;
-  const Instant deadline = listeners_.front().deadline;
-  return timer_ ? std::min(*timer_, deadline) : deadline;
+  std::optional<Instant> next = timer_;
+  const auto sooner = [&next](Instant due) { next = next ? std::min(*next, due) : due; };
+  if (!listeners_.empty()) sooner(listeners_.front().deadline);
+  if (const auto bodies = bodies_.next_timer()) sooner(*bodies);
+  return next;
 }
 
 void PendingSource::on_timer(Instant now) {
@@ -151,6 +157,7 @@ void PendingSource::on_timer(Instant now) {
     refuse(listeners_.front(), status_.last_failure);
     listeners_.pop_front();
   }
+  tell_bodies(now);
   if (!timer_ || now < *timer_) return;
   if (std::exchange(poll_call_, std::nullopt)) {
     return poll_failed(
@@ -234,17 +241,17 @@ void PendingSource::next_way(const std::string& why, Instant now) {
 
 bool PendingSource::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
   if (const auto found = body_calls_.find(call_id); found != body_calls_.end()) {
-    Body body = std::move(found->second);
+    const std::uint64_t serial = found->second;
     body_calls_.erase(found);
-    on_body(std::move(body), result);
-    ask_for_bodies();
+    on_body(serial, result);
+    ask_for_bodies(now);
     return true;
   }
   if (poll_call_ != call_id) return false;
   poll_call_.reset();
   if (result) {
     on_poll_reply(*result, now);
-    ask_for_bodies();
+    ask_for_bodies(now);
   } else {
     poll_failed(result.error(), now);
   }
@@ -328,10 +335,7 @@ void PendingSource::saw_transaction(std::string_view transaction_json) {
   // A filter lists only what is new; a pool or a block shows first what was there before.
   if (baseline_ && status_.way != Way::filter) return;
   events_.emplace_back(PendingHash{std::string(*hash)});
-  if (wanted_ == Wanted::bodies) {
-    events_.emplace_back(
-        PendingBody{.hash = std::string(*hash), .transaction_json = std::string(transaction_json)});
-  }
+  if (wanted_ == Wanted::bodies) bodies_.add(*hash, transaction_json);
 }
 
 bool PendingSource::is_new(std::string_view hash_text) {
@@ -351,28 +355,26 @@ void PendingSource::forget_seen() {
   seen_order_.clear();
 }
 
-void PendingSource::ask_for_bodies() {
-  if (bodies_waiting_.size() > options_.bodies_waiting_max) {
+void PendingSource::ask_for_bodies(Instant now) {
+  if (const std::uint32_t lost = bodies_.drop_surplus(); lost > 0) {
     miss_bodies("too many came at once to ask for each", {});
-    while (bodies_waiting_.size() > options_.bodies_waiting_max) {
-      bodies_waiting_.pop_front();
-      ++status_.bodies_lost;
-    }
+    status_.bodies_lost += lost;
   }
-  while (!bodies_waiting_.empty() && body_calls_.size() < options_.bodies_in_flight_max) {
-    Body body = std::move(bodies_waiting_.front());
-    bodies_waiting_.pop_front();
-    const std::uint64_t id = call("eth_getTransactionByHash", "[\"" + body.hash + "\"]", body.attempt);
-    body_calls_.emplace(id, std::move(body));
+  for (const PendingBodies::Ask& ask : bodies_.take_asks(now)) {
+    const std::uint64_t id = call("eth_getTransactionByHash", "[\"" + ask.hash + "\"]", ask.attempt);
+    body_calls_.emplace(id, ask.serial);
   }
+  tell_bodies(now);
 }
 
-void PendingSource::on_body(Body body, const CallResult& result) {
+void PendingSource::tell_bodies(Instant now) {
+  for (PendingBody& body : bodies_.take(now)) events_.emplace_back(std::move(body));
+}
+
+void PendingSource::on_body(std::uint64_t serial, const CallResult& result) {
   if (result && jsonrpc::kind_of(*result) == jsonrpc::Kind::object) {
-    events_.emplace_back(PendingBody{.hash = std::move(body.hash), .transaction_json = std::string(*result)});
-  } else if (++body.attempt < options_.body_attempts_max) {
-    bodies_waiting_.push_back(std::move(body));
-  } else {
+    bodies_.known(serial, *result);
+  } else if (bodies_.failed(serial)) {
     // A notification is never null: a transaction that was replaced meanwhile is not told whole.
     ++status_.bodies_lost;
     if (!result) miss_bodies("the node did not show one", result.error().message);
@@ -390,10 +392,6 @@ std::vector<UpstreamCall> PendingSource::take_calls() {
 
 std::vector<PendingSource::Listening> PendingSource::take_listening() {
   return std::exchange(listening_answers_, {});
-}
-
-std::vector<PendingEvent> PendingSource::take_events() {
-  return std::exchange(events_, {});
 }
 
 }  // namespace fanfare::eth

@@ -22,6 +22,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -30,6 +31,7 @@
 #include "eth/hex.h"
 #include "eth/interest.h"
 #include "eth/pace.h"
+#include "eth/pending_bodies.h"
 #include "eth/upstream_call.h"
 
 namespace fanfare::eth {
@@ -40,9 +42,11 @@ struct PendingSourceOptions {
   Duration retry_all = std::chrono::seconds(60);
   Duration call_timeout = std::chrono::seconds(15);
   std::uint32_t seen_max = 65'536;
-  std::uint32_t bodies_in_flight_max = 32;             // with a filter each body is a call
-  std::uint32_t bodies_waiting_max = 4096;             // past it the oldest goes without: PendingMissed
-  std::uint32_t body_attempts_max = 3;                 // each at another node, if there is one
+  std::uint32_t bodies_in_flight_max = 32;  // with a filter each body is a call
+  std::uint32_t bodies_waiting_max = 4096;  // past it the oldest goes without: PendingMissed
+  std::uint32_t body_attempts_max = 3;      // each at another node, if there is one
+  // Whole ones are told in the order of their hashes; one that takes longer is passed by the others.
+  Duration body_order_wait = std::chrono::seconds(2);
   Duration listen_timeout = std::chrono::seconds(15);  // of await_listening()
   std::uint32_t filter_failures_max = 3;               // in a row: the filter is given up
   // So many filters that the node forgot within retry_all of their making: it is asked the next way.
@@ -53,11 +57,8 @@ struct PendingSourceOptions {
 struct PendingHash {
   std::string hash;
 };
-// The same, whole. Only while bodies are wanted; after its PendingHash.
-struct PendingBody {
-  std::string hash;
-  std::string transaction_json;
-};
+// The same, whole, and as of no block. Only while bodies are wanted; after its PendingHash.
+using PendingBody = PendingBodies::Body;
 // Between what was told before and what will be, some may lack, and nothing will bring them.
 struct PendingMissed {
   bool bodies_only = false;  // every hash was told
@@ -92,7 +93,7 @@ class PendingSource {
   // Whether a node tells of new ones by itself, so that nothing is polled.
   void set_pushed(bool pushed, Instant now);
   // It told of this one: its hash between the quotes.
-  void saw_pushed(std::string_view hash);
+  void saw_pushed(std::string_view hash, Instant now);
   void on_timer(Instant now);
   // False: no call of ours (any more).
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
@@ -103,7 +104,7 @@ class PendingSource {
   };
 
   std::vector<UpstreamCall> take_calls();
-  std::vector<PendingEvent> take_events();
+  std::vector<PendingEvent> take_events() { return std::exchange(events_, {}); }
   // After the events: what was told before an answer is not of its time.
   std::vector<Listening> take_listening();
   std::optional<Instant> next_timer() const;
@@ -114,11 +115,6 @@ class PendingSource {
     ListenerId id = 0;
     Instant deadline{};
   };
-  struct Body {
-    std::string hash;
-    std::uint32_t attempt = 0;
-  };
-
   void begin_listening();
   void miss(std::string_view why, const std::string& detail);
   void refuse(const Listener& listener, const std::string& why);
@@ -133,7 +129,7 @@ class PendingSource {
   void poll_failed(const CallFailure& failure, Instant now);
   void filter_forgotten(const std::string& why, Instant now);
   void on_poll_reply(std::string_view json, Instant now);
-  void on_body(Body body, const CallResult& result);
+  void on_body(std::uint64_t serial, const CallResult& result);
   // False: not the answer it should be.
   bool read_filter_id(std::string_view json, Instant now);
   bool read_changes(std::string_view json);
@@ -143,7 +139,8 @@ class PendingSource {
   void saw_transaction(std::string_view transaction_json);
   bool is_new(std::string_view hash);
   void forget_seen();
-  void ask_for_bodies();
+  void ask_for_bodies(Instant now);
+  void tell_bodies(Instant now);
   void miss_bodies(std::string_view why, std::string detail);
 
   PendingSourceOptions options_;
@@ -161,8 +158,8 @@ class PendingSource {
   std::uint32_t short_filters_ = 0;
   bool baseline_ = true;  // the next answer of a pool or block shows what is there already
   std::optional<std::uint64_t> poll_call_;
-  std::map<std::uint64_t, Body> body_calls_;
-  std::deque<Body> bodies_waiting_;
+  PendingBodies bodies_;
+  std::map<std::uint64_t, std::uint64_t> body_calls_;  // to the serial of the body
   std::unordered_set<Hash256, FixedBytesHash> seen_;
   std::deque<Hash256> seen_order_;
   std::optional<Instant> timer_;  // of the polls

@@ -91,7 +91,7 @@ TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
   EXPECT_EQ(world.take(), "");  // what is there already is not new
   pool = "abc";
   world.tick();
-  EXPECT_EQ(world.take(), "bBcC");
+  EXPECT_EQ(world.take(), "bcBC");
   EXPECT_EQ(world.source.status().way, PendingSource::Way::txpool);
 }
 
@@ -138,14 +138,14 @@ TEST(PendingSource, BodiesThatNobodyWantsAnyMoreAreNotAskedFor) {
   world.want(PendingWanted::bodies);
   for (std::uint32_t i = 0; i <= PendingSourceOptions{}.bodies_in_flight_max; ++i) {
     const std::string digits{static_cast<char>('0' + i % 10), static_cast<char>('0' + i / 10)};
-    world.source.saw_pushed("0x" + std::string(62, 'a') + digits);
+    world.source.saw_pushed("0x" + std::string(62, 'a') + digits, world.now);
   }
   const auto calls = world.source.take_calls();  // one waits
   world.want(PendingWanted::hashes);
   EXPECT_FALSE(world.source.on_reply(calls[0].id, CallResult("{}"), world.now));
   EXPECT_TRUE(world.source.take_calls().empty());
   world.want(PendingWanted::bodies);
-  world.source.saw_pushed(hash('b'));
+  world.source.saw_pushed(hash('b'), world.now);
   EXPECT_EQ(world.source.take_calls().size(), 1U);
 }
 
@@ -181,9 +181,10 @@ TEST(PendingSource, BodiesPastTheLimitAreAHoleForThoseWhoWantThem) {
   source.start(world.now);
   source.set_pushed(true, world.now);
   source.set_wanted(PendingWanted::bodies, world.now);
-  for (const char digit : std::string("abc")) source.saw_pushed(hash(digit));  // one asked for, two wait
+  for (const char digit : std::string("abc"))
+    source.saw_pushed(hash(digit), world.now);  // one asked for, two wait
   EXPECT_EQ(source.take_events().size(), 3U);
-  source.saw_pushed(hash('d'));
+  source.saw_pushed(hash('d'), world.now);
   const auto events = source.take_events();
   ASSERT_EQ(events.size(), 2U);
   EXPECT_TRUE(std::get<PendingMissed>(events[1]).bodies_only);

@@ -11,6 +11,13 @@ namespace {
 constexpr int kInvalidParams = -32602;
 constexpr int kServerError = -32000;
 constexpr int kLimitExceeded = -32005;
+
+std::size_t alternatives_of(const SubscriptionRequest& wanted) {
+  std::size_t count = wanted.filter.addresses.size() + wanted.receipts.transactions.size();
+  for (const auto& position : wanted.filter.topics) count += position.size();
+  return count;
+}
+
 std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
 }
@@ -27,6 +34,8 @@ SubscriptionManager::~SubscriptionManager() {
     for (const Subscription& subscription : connection.subscriptions)
       topics_.unsubscribe(subscription.ticket);
   }
+  if (options_.budget == nullptr) return;
+  for (const Group& group : groups_) options_.budget->give_back(group.alternatives);
 }
 
 std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKey connection_key,
@@ -37,12 +46,9 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
     ++counters_.refused;
     return std::unexpected(std::move(wanted.error()));
   }
-  const std::size_t held = subscriptions_of(connection_key);
-  if (held >= options_.subscriptions_per_connection_max) {
+  if (auto admitted = admit(connection_key, *wanted); !admitted) {
     ++counters_.refused;
-    return error(kLimitExceeded, "too many subscriptions: at most " +
-                                     std::to_string(options_.subscriptions_per_connection_max) +
-                                     " per connection");
+    return std::unexpected(std::move(admitted.error()));
   }
   const std::uint32_t group_index = group_for(*wanted);
   Group& group = groups_[group_index];
@@ -62,6 +68,7 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   }
   ++group.ordinals[ordinal].holders;
   ++group.holders;
+  connection.alternatives += group.alternatives;
   Subscription& added = connection.subscriptions.emplace_back();
   added.group = group_index;
   added.ordinal = ordinal;
@@ -71,6 +78,27 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   ++by_type_[static_cast<std::size_t>(group.type)];
   ++counters_.subscribed;
   return to_text(group.ordinals[ordinal].id);
+}
+
+std::expected<void, RpcError> SubscriptionManager::admit(ConnectionKey connection,
+                                                         const SubscriptionRequest& wanted) const {
+  const auto found = connections_.find(connection);
+  const std::size_t held = found == connections_.end() ? 0 : found->second.subscriptions.size();
+  if (held >= options_.subscriptions_per_connection_max) {
+    return error(kLimitExceeded, "too many subscriptions: at most " +
+                                     std::to_string(options_.subscriptions_per_connection_max) +
+                                     " per connection");
+  }
+  const std::size_t alternatives = alternatives_of(wanted);
+  const std::size_t before = found == connections_.end() ? 0 : found->second.alternatives;
+  if (before + alternatives > options_.alternatives_per_connection_max) {
+    return error(kLimitExceeded,
+                 "the filters of this connection have too many addresses and topics: at most " +
+                     std::to_string(options_.alternatives_per_connection_max));
+  }
+  // What somebody on this loop is subscribed to already costs nothing more.
+  if (options_.budget == nullptr || has_topic(wanted.topic) || options_.budget->take(alternatives)) return {};
+  return error(kLimitExceeded, "the filters of all connections have too many addresses and topics");
 }
 
 std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
@@ -86,6 +114,7 @@ std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
   }
   Group& group = groups_[index];
   group.type = wanted.type;
+  group.alternatives = alternatives_of(wanted);
   group.has_cursors = wanted.has_cursors;
   group.topic = std::move(wanted.topic);
   by_topic_.emplace(group.topic, index);
@@ -129,6 +158,7 @@ bool SubscriptionManager::remove(ConnectionKey connection_key, const Subscriptio
   auto& all = connection->second.subscriptions;
   const auto subscription = find(connection->second, id);
   if (subscription == all.end()) return false;
+  connection->second.alternatives -= groups_[subscription->group].alternatives;
   release(*subscription);
   all.erase(subscription);
   if (all.empty()) connections_.erase(connection);
@@ -186,9 +216,11 @@ void SubscriptionManager::release(const Subscription& subscription) {
   --total_;
   --by_type_[static_cast<std::size_t>(group.type)];
   if (--group.holders > 0) return;
+  if (group.topic == kSyncingTopic) syncing_state_.clear();
   by_topic_.erase(group.topic);
   if (group.type == SubscriptionType::logs) filters_.remove(subscription.group);
   if (group.type == SubscriptionType::transaction_receipts) receipt_filters_.remove(subscription.group);
+  if (options_.budget != nullptr) options_.budget->give_back(group.alternatives);
   const std::uint32_t generation = group.generation + 1;
   group = Group{};
   group.generation = generation;

@@ -31,6 +31,7 @@
 #include "base/shared_bytes.h"
 #include "eth/block_logs.h"
 #include "eth/cursor.h"
+#include "eth/filter_budget.h"
 #include "eth/filter_index.h"
 #include "eth/header.h"
 #include "eth/history.h"
@@ -51,6 +52,11 @@ struct SubscriptionManagerOptions {
   std::string network;  // "main/1": part of every id
   Salt salt{};          // the same on every loop of the process
   std::uint32_t subscriptions_per_connection_max = 100;
+  // Addresses, topics and transactions in the filters of one connection's subscriptions together.
+  std::size_t alternatives_per_connection_max = 20'000;
+  // Of all connections on all loops, each different filter of a loop once; outlives the manager. Null: no
+  // limit.
+  FilterBudget* budget = nullptr;
   // Those that somebody publishes; the others are refused as unknown.
   SubscriptionTypes types = kNewHeadsOnly;
 };
@@ -81,7 +87,7 @@ class SubscriptionManager {
 
   // `params_json` is the request's `params`, raw; empty if it has none. Returns the id as text. `subscriber`
   // is the connection's own and must stay until drop(). Errors: -32601 unknown type, -32602 bad parameters,
-  // -32005 too many subscriptions.
+  // -32005 too many subscriptions, or too many alternatives in their filters.
   std::expected<std::string, RpcError> subscribe(ConnectionKey connection, pubsub::Subscriber& subscriber,
                                                  std::string_view params_json);
 
@@ -92,8 +98,9 @@ class SubscriptionManager {
     Position from;
     HistoryNeeds needs;
   };
-  // From here on the subscription is served; one with a cursor of its own first gets what it missed, and that
-  // is returned. Nothing happens if it is gone already.
+  // From here on the subscription is served; one to syncing is told the present state at once, if it is
+  // known, and one with a cursor of its own first gets what it missed, and that is returned. Nothing happens
+  // if it is gone already.
   std::optional<Missing> activate(ConnectionKey connection, std::string_view id);
   // What History answered to that: delivered as far as the subscriber's congestion allows. With the end of a
   // batch the subscription is live, or what it misses next is returned. A batch that is `live` must come
@@ -127,9 +134,29 @@ class SubscriptionManager {
   void note_head(const Header& header);
   // All logs of the block to the filters they match, in order; `removed`: for the last time, last one first.
   std::size_t publish_logs(const Header& header, const BlockLogs& logs, bool removed);
+  // The same in steps, for blocks and filters that are many: until a step returns true nothing else is
+  // published, and nothing is activated.
+  struct LogsPass {
+    HeaderPtr header;
+    BlockLogsPtr logs;
+    bool removed = false;
+    std::size_t taken = 0;  // what publish_logs() returns
+
+    Trail trail = {};  // from here on the manager's
+    bool begun = false;
+    std::size_t entry = 0;
+    std::vector<FilterIndex::FilterId> matching = {};
+    std::vector<std::uint32_t> generations = {};
+    std::size_t next_match = 0;
+    std::string result = {};
+    std::string cursor = {};
+  };
+  // At most so many filters looked at or told in this step, and one log at least; true when all is published.
+  bool publish_some_logs(LogsPass& pass, std::size_t work_max);
   // The same of a block that was published before. Those that another loop asked for, and that were told here
   // or concern nobody, are dropped.
   std::size_t publish_late_logs(const Header& header, const BlockLogs& logs);
+  bool wants_late_logs(const Header& header) const { return header.number >= late_logs_from_; }
   // The block is not of the chain any more; after its logs were.
   void note_removed(const Header& header);
   // All of the block was told: from time to time those with cursors learn it who got nothing for long.
@@ -149,7 +176,8 @@ class SubscriptionManager {
   std::optional<Range> receipts_missed_before(const Header& header) const;
   std::size_t publish_pending_hash(std::string_view hash);
   std::size_t publish_pending_body(std::string_view transaction_json);
-  // `result_json` is `false` or the object with the status.
+  // `result_json` is `false` or the object with the status. What was told last is not told again: it is what
+  // activate() tells those who come later.
   std::size_t publish_syncing(std::string_view result_json);
 
   // What the subscriptions of this loop need. To be looked at after subscribe, unsubscribe and drop.
@@ -180,6 +208,7 @@ class SubscriptionManager {
     std::string topic;              // canonical; empty: free
     std::vector<Ordinal> ordinals;  // by ordinal
     std::uint32_t holders = 0;
+    std::size_t alternatives = 0;  // of its filter
     bool has_cursors = false;
     std::uint64_t last_told = 0;  // with cursors: the block of the last notification
   };
@@ -193,6 +222,7 @@ class SubscriptionManager {
   struct Connection {
     pubsub::Subscriber* subscriber = nullptr;
     std::vector<Subscription> subscriptions;
+    std::size_t alternatives = 0;  // of all of them
   };
 
   // What of a notification is not the same for all topics.
@@ -206,7 +236,10 @@ class SubscriptionManager {
   bool is_live_with_cursor(const Subscription& subscription) const;
   Missing rewind(ConnectionKey connection, Subscription& subscription);
   std::uint32_t group_for(SubscriptionRequest& wanted);
+  std::expected<void, RpcError> admit(ConnectionKey connection, const SubscriptionRequest& wanted) const;
   void release(const Subscription& subscription);
+  void begin_log(LogsPass& pass, std::size_t index, std::size_t& work);
+  void publish_match(LogsPass& pass, std::size_t index);
   bool remove(ConnectionKey connection, const SubscriptionId& id);
   std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);
   Subscription* find(ConnectionKey connection, const SubscriptionId& id);
@@ -235,6 +268,7 @@ class SubscriptionManager {
   std::size_t total_ = 0;
   FilterIndex filters_;  // ids are those of the groups
   ReceiptFilters receipt_filters_;
+  std::string syncing_state_;  // told last, while somebody wants it; empty: not known
   std::optional<std::uint64_t> last_head_;
   // Heads that were told, are gone, and have had none told in their place, in the order of the chain: one
   // that comes back as the first of them still stands with every subscriber.

@@ -141,46 +141,9 @@ std::size_t SubscriptionManager::publish_pending_body(std::string_view transacti
 }
 
 std::size_t SubscriptionManager::publish_syncing(std::string_view result_json) {
+  if (!has_topic(kSyncingTopic) || syncing_state_ == result_json) return 0;
+  syncing_state_ = result_json;
   return publish(kSyncingTopic, {.member = "result", .json = result_json, .cursor = {}});
-}
-
-std::size_t SubscriptionManager::publish_late_logs(const Header& header, const BlockLogs& logs) {
-  return header.number < late_logs_from_ ? 0 : publish_logs(header, logs, false);
-}
-
-std::size_t SubscriptionManager::publish_logs(const Header& header, const BlockLogs& logs, bool removed) {
-  if (filters_.size() == 0) return 0;
-  Trail trail = trail_;  // of a block whose logs come late it is already past
-  trail.move_to(header);
-  std::size_t taken = 0;
-  std::vector<FilterIndex::FilterId> matching;
-  std::vector<std::uint32_t> generations;
-  std::string result;
-  std::string cursor;
-  for (std::size_t i = 0; i < logs.entries.size(); ++i) {
-    const std::size_t index = removed ? logs.entries.size() - 1 - i : i;
-    const BlockLogs::Entry& entry = logs.entries[index];
-    matching.clear();
-    filters_.match(entry.key, matching);
-    if (matching.empty()) continue;
-    generations.clear();
-    for (const auto group : matching) generations.push_back(groups_[group].generation);
-    result.clear();
-    cursor.clear();
-    BlockLogs::append_json(entry, removed, result);
-    for (std::size_t k = 0; k < matching.size(); ++k) {
-      // A delivery may have dropped the group, and its place may be another filter's by now.
-      Group& group = groups_[matching[k]];
-      if (group.generation != generations[k]) continue;
-      if (group.has_cursors && cursor.empty()) {
-        cursor = to_cursor(trail.position(static_cast<std::uint32_t>(removed ? index : index + 1)));
-      }
-      group.last_told = header.number;
-      const std::string_view its_cursor = group.has_cursors ? std::string_view(cursor) : std::string_view();
-      taken += publish_to_group(matching[k], {.member = "result", .json = result, .cursor = its_cursor});
-    }
-  }
-  return taken;
 }
 
 std::size_t SubscriptionManager::publish(std::string_view topic, const Text& text) {
@@ -231,7 +194,9 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(Connec
   pubsub::Subscriber& subscriber = *connection->second.subscriber;
   const Group& group = groups_[subscription->group];
   subscription->ticket = go_live(connection->second, *subscription);
-  if (group.has_cursors && trail_.number()) {
+  if (group.type == SubscriptionType::syncing && !syncing_state_.empty()) {
+    subscriber.deliver(encode(*id, {.member = "result", .json = syncing_state_, .cursor = {}}));
+  } else if (group.has_cursors && trail_.number()) {
     const Position stands_at = position_for(group);
     const std::string notice = live_notice(stands_at.number);
     subscriber.deliver(encode(*id, {.member = "notice", .json = notice, .cursor = to_cursor(stands_at)}));

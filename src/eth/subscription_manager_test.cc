@@ -7,42 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "eth/subscription_manager_world.h"
+
 namespace fanfare::eth {
 namespace {
 
-struct Client final : pubsub::Subscriber {
-  bool deliver(const SharedBytes& frame) override {
-    got.emplace_back(as_text(frame.view()));
-    addresses.push_back(frame.view().data());
-    if (then) then();
-    return true;
-  }
-  bool is_congested() const override { return congested; }
-
-  bool congested = false;
-  std::vector<std::string> got;
-  std::vector<const std::uint8_t*> addresses;
-  std::function<void()> then;
-};
-
-constexpr std::string_view kNewHeads = R"(["newHeads"])";
-const Header kBlock{.number = 5, .hash = {}, .parent_hash = {}, .json = "{}"};
-
-struct Loop {
-  explicit Loop(std::uint32_t limit = 100, SubscriptionTypes types = kAllSubscriptionTypes)
-      : manager({.network = "main/1", .salt = {7}, .subscriptions_per_connection_max = limit, .types = types},
-                topics, [](std::string_view text) { return SharedBytes(as_bytes(text)); }) {}
-
-  std::string subscribe(ConnectionKey key, Client& client, std::string_view params = kNewHeads) {
-    auto id = manager.subscribe(key, client, params);
-    EXPECT_TRUE(id) << (id ? "" : id.error().message);
-    if (!id) return "";
-    manager.activate(key, *id);
-    return *id;
-  }
-  pubsub::TopicTable topics;
-  SubscriptionManager manager;
-};
+using testing::Client;
+using testing::kBlock;
+using testing::kNewHeads;
+using testing::Loop;
 
 std::string as_params(const std::string& id) {
   return "[\"" + id + "\"]";

@@ -26,6 +26,10 @@ void SyncingSource::poll(Instant now) {
   timer_ = now + options_.call_timeout;
 }
 
+void SyncingSource::tell_again() {
+  if (state_) events_.push_back(*state_);
+}
+
 void SyncingSource::on_timer(Instant now) {
   if (!timer_ || now < *timer_) return;
   if (call_) {
@@ -50,7 +54,7 @@ bool SyncingSource::on_reply(std::uint64_t call_id, const CallResult& result, In
     state = R"({"syncing":true,"status":)";
     state.append(*result).append("}");
   }
-  if (state_ && *state_ != state) events_.push_back(state);
+  if (state_ != state) events_.push_back(state);
   state_ = std::move(state);
   return true;
 }

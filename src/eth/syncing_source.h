@@ -1,5 +1,6 @@
 #pragma once
-// Whether the node is syncing, from eth_syncing at intervals, told when it changes: `false`, or
+// Whether the node is syncing, from eth_syncing at intervals, told when it becomes known and when it changes:
+// `false`, or
 // {"syncing":true,"status":{...}} with the node's own object, also each time that object changes. A node
 // without the method is not syncing. Nothing is asked while nobody wants to know. No I/O. One thread.
 
@@ -31,7 +32,9 @@ class SyncingSource {
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
 
   std::vector<UpstreamCall> take_calls();
-  // Each the notification's `result`. The first answer is the state as it is, not a change.
+  // Somebody else wants to know: what is known is told again.
+  void tell_again();
+  // Each the notification's `result`.
   std::vector<std::string> take_events();
   std::optional<Instant> next_timer() const { return timer_; }
 

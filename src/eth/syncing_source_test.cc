@@ -16,7 +16,7 @@ namespace {
 using testing::answer_all;
 using testing::Answers;
 
-TEST(SyncingSource, TellsChangesOnly) {
+TEST(SyncingSource, TellsTheStateOnceItIsKnownAndThenChangesOnly) {
   SeededRandom random(1);
   CallIds ids;
   SyncingSource source({}, ids, random);
@@ -25,6 +25,7 @@ TEST(SyncingSource, TellsChangesOnly) {
   const Answers answers = [&](const UpstreamCall&) { return state; };
   source.set_wanted(true, now);
   answer_all(source, answers, now, nullptr);
+  EXPECT_EQ(source.take_events(), std::vector<std::string>{"false"});
   const auto tick = [&] {
     now = source.next_timer().value();
     source.on_timer(now);
@@ -42,8 +43,12 @@ TEST(SyncingSource, TellsChangesOnly) {
   state = "!";
   EXPECT_TRUE(tick().empty());
   EXPECT_TRUE(tick().empty());
+  source.tell_again();  // to another loop
+  EXPECT_EQ(source.take_events(), std::vector<std::string>{"false"});
   source.set_wanted(false, now);
   EXPECT_FALSE(source.next_timer());
+  source.tell_again();
+  EXPECT_TRUE(source.take_events().empty());
 }
 
 }  // namespace

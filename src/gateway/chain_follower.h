@@ -10,11 +10,15 @@
 //   insists an answer is of no use, another node's to the same question is  ->  the first node is distrusted
 //   for a while
 //
+// A block that does not grow from what was announced may be of another chain altogether: it is taken only
+// after the node that sent it was checked once more (Pool::verify).
+//
 // Lives on the executor's thread; opens no socket itself, so that a simulation runs it as it is.
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -24,6 +28,7 @@
 
 #include "base/random.h"
 #include "eth/chain_source.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 #include "upstream/pool.h"
@@ -63,13 +68,13 @@ class ChainFollower {
 
   // What a subscriber has missed since `from`: `done` runs once, after all events that were told before; it
   // is destroyed unrun with the follower.
-  using HistoryDone = std::move_only_function<void(eth::HistoryBatchPtr)>;
+  using HistoryDone = UniqueFunction<void(eth::HistoryBatchPtr)>;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 
   // Until every pending transaction that comes is told, as long as the interest says so. `done` runs once,
   // after all events that were told before, with why that cannot be, or empty; destroyed unrun with the
   // follower.
-  using ListenDone = std::move_only_function<void(const std::string& refusal)>;
+  using ListenDone = UniqueFunction<void(const std::string& refusal)>;
   void await_pending(ListenDone done);
 
   // What the node `member` of the pool tells by itself. Its heads are hints: the head is asked for at once,
@@ -86,6 +91,8 @@ class ChainFollower {
   void answer_listeners();
   void call(const eth::UpstreamCall& call);
   void take(const eth::UpstreamCall& call, const upstream::Result& result);
+  void take_believed(const eth::UpstreamCall& call, const upstream::Result& result);
+  bool needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const;
   bool learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                   const eth::CallResult& answer);
   bool is_believed(std::size_t member, std::uint64_t head);
@@ -115,6 +122,8 @@ class ChainFollower {
   Duration stall_wait_{};
   // Who gave an answer of no use, by the question, until another node has answered it.
   std::map<std::string, std::set<std::size_t>> suspects_;
+  // Checks of a node's chain may end after this.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace fanfare::gateway

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::gateway {
@@ -13,6 +12,14 @@ namespace {
 constexpr Duration kLogsPatience = std::chrono::seconds(2);
 // Logs that came before their blocks: past it the chain is asked.
 constexpr std::size_t kEarlyLogsMax = 64;
+
+// RFC8259§2: space around a value means nothing.
+std::string without_space_around(std::string text) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  text.erase(text.find_last_not_of(kSpace) + 1);
+  text.erase(0, text.find_first_not_of(kSpace));
+  return text;
+}
 
 std::optional<eth::Hash256> hash_of(std::string_view raw) {
   const auto text = jsonrpc::string_value(raw);
@@ -87,8 +94,14 @@ void ChainHooks::attach(upstream::Executor& executor, Told told) {
 }
 
 void ChainHooks::detach() {
-  const std::scoped_lock lock(mutex_);
-  executor_ = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    executor_ = nullptr;
+  }
+  for (LogLimiter* unreadable :
+       {&unreadable_blocks_, &unreadable_logs_, &unreadable_hashes_, &unreadable_statuses_}) {
+    unreadable->flush();
+  }
 }
 
 void ChainHooks::on_thread(upstream::Executor::Task task) {
@@ -99,9 +112,12 @@ void ChainHooks::on_thread(upstream::Executor::Task task) {
 // --- what the chain tells --------------------------------------------------------------------------
 
 void ChainHooks::new_block(std::string block_json) {
-  on_thread([this, json = std::move(block_json)] {
+  on_thread([this, json = without_space_around(std::move(block_json))] {
     auto header = eth::parse_header(json);
-    if (!header) return log::error("hook_block_unreadable", {{"problem", header.error()}});
+    if (!header) {
+      return unreadable_blocks_.write(
+          {{"problem", log::excerpt(header.error())}, {"value", log::excerpt(json)}});
+    }
     const std::string header_json = header->json;
     keep(std::move(*header));
     told_.head(header_json);
@@ -109,15 +125,30 @@ void ChainHooks::new_block(std::string block_json) {
 }
 
 void ChainHooks::logs(std::string logs_json) {
-  on_thread([this, json = std::move(logs_json)] { keep_logs(json); });
+  on_thread([this, json = without_space_around(std::move(logs_json))] { keep_logs(json); });
 }
 
 void ChainHooks::pending(std::string hash) {
-  on_thread([this, hash = std::move(hash)] { told_.pending(hash); });
+  on_thread([this, hash = std::move(hash)] {
+    if (!eth::parse_hash(hash)) return unreadable_hashes_.write({{"value", log::excerpt(hash)}});
+    told_.pending(hash);
+  });
 }
 
 void ChainHooks::sync_status(std::string status_json) {
-  on_thread([this, json = std::move(status_json)]() mutable { sync_status_ = std::move(json); });
+  on_thread([this, json = without_space_around(std::move(status_json))]() mutable {
+    const jsonrpc::Kind kind = jsonrpc::kind_of(json);
+    // It becomes a part of answers: what is no JSON would spoil them.
+    if ((json != "false" && kind != jsonrpc::Kind::object) || !jsonrpc::is_valid_json(json)) {
+      return unreadable_statuses_.write({{"value", log::excerpt(json)}});
+    }
+    sync_status_ = std::move(json);
+  });
+}
+
+std::uint64_t ChainHooks::unreadable() const {
+  return unreadable_blocks_.events() + unreadable_logs_.events() + unreadable_hashes_.events() +
+         unreadable_statuses_.events();
 }
 
 void ChainHooks::keep(eth::Header header) {
@@ -141,11 +172,14 @@ void ChainHooks::keep(eth::Header header) {
 }
 
 void ChainHooks::keep_logs(std::string_view logs_json) {
+  if (jsonrpc::kind_of(logs_json) != jsonrpc::Kind::array || !jsonrpc::is_valid_json(logs_json)) {
+    return unreadable_logs_.write({{"problem", "not an array"}, {"value", log::excerpt(logs_json)}});
+  }
   std::map<eth::Hash256, std::string> by_block;
   for (const std::string_view one : jsonrpc::array_elements(logs_json)) {
     const auto block = hash_of(jsonrpc::member(one, "blockHash").value_or(""));
     if (!block) {
-      log::error("hook_log_unreadable", {{"problem", "a log without blockHash"}});
+      unreadable_logs_.write({{"problem", "a log without blockHash"}, {"value", log::excerpt(one)}});
       continue;
     }
     if (jsonrpc::bool_value(jsonrpc::member(one, "removed").value_or("")) == true) continue;

@@ -17,6 +17,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/log_limiter.h"
 #include "eth/header.h"
 #include "gateway/local_answers.h"
 #include "upstream/backend.h"
@@ -37,11 +38,14 @@ class ChainHooks {
   ChainHooks(const ChainHooks&) = delete;
   ChainHooks& operator=(const ChainHooks&) = delete;
 
-  // Any thread; what is told while nobody is attached is lost, and asked for later.
+  // Any thread; what is told while nobody is attached is lost, and asked for later. Text that cannot be used
+  // is ignored, counted and, a few times a minute, logged.
   void new_block(std::string block_json);
   void logs(std::string logs_json);
   void pending(std::string hash);
   void sync_status(std::string status_json);
+  // Blocks, logs, hashes and statuses that could not be used. Any thread.
+  std::uint64_t unreadable() const;
 
   // On the executor's thread, by the network; detach() also after the executor has stopped.
   void attach(upstream::Executor& executor, Told told);
@@ -75,6 +79,12 @@ class ChainHooks {
 
   const LocalMethod methods_;
   const std::uint32_t window_blocks_;
+
+  // The program may call a hook as often as it likes.
+  LogLimiter unreadable_blocks_{log::Level::error, "hook_block_unreadable"};
+  LogLimiter unreadable_logs_{log::Level::error, "hook_log_unreadable"};
+  LogLimiter unreadable_hashes_{log::Level::error, "hook_pending_hash_unreadable"};
+  LogLimiter unreadable_statuses_{log::Level::error, "hook_sync_status_unreadable"};
 
   std::mutex mutex_;  // guards the executor's coming and going
   upstream::Executor* executor_ = nullptr;

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -65,6 +67,10 @@ struct ChainHooksTest : ::testing::Test {
     hooked->follower.set_pending_pushed(true);
     polled = std::make_unique<Followed>(time, other, random);
     time.run_for(5s);
+    for (Followed* both : {hooked.get(), polled.get()}) {
+      EXPECT_EQ(both->told, std::vector<std::string>{"syncing false"});  // the state as it is
+      both->told.clear();
+    }
   }
   // The chain's own methods: the node of the simulation, called directly.
   std::expected<std::string, LocalError> method(std::string_view name, std::string_view params) {
@@ -189,6 +195,42 @@ TEST_F(ChainHooksTest, NonsenseHarmsNobody) {
   world.mine();
   tell_from(0);
   EXPECT_EQ(hooked->told, polled->told);
+}
+
+// Whatever a program gives to a hook, however often: some lines a minute, cut, and a count.
+TEST_F(ChainHooksTest, UnreadableValuesAreLoggedWithALimitAndCounted) {
+  const std::string garbage(100'000, 'x');
+  const std::vector<std::function<void()>> calls{[&] { hooks.new_block(garbage); },
+                                                 [&] { hooks.logs(garbage); },
+                                                 [&] { hooks.logs("[" + std::string("{},{}") + "]"); },
+                                                 [&] { hooks.pending(garbage); },
+                                                 [&] { hooks.sync_status(garbage); },
+                                                 [&] { hooks.sync_status("{\"open\":"); }};
+  ::testing::internal::CaptureStderr();
+  for (int i = 0; i < 1000; ++i) {
+    for (const auto& call : calls) call();
+  }
+  time.run_for(1s);
+  hooks.detach();
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  // Four kinds of ten lines each, and what was suppressed of each.
+  EXPECT_EQ(std::ranges::count(log, '\n'), 4 * 11) << log.substr(0, 4000);
+  EXPECT_LT(log.size(), 44U * 400U);
+  EXPECT_NE(log.find("hook_block_unreadable suppressed=990\n"), std::string::npos) << log;
+  EXPECT_NE(log.find("hook_log_unreadable suppressed=2990\n"), std::string::npos) << log;
+  EXPECT_NE(log.find("... (100000 bytes)"), std::string::npos) << log;
+  EXPECT_EQ(hooks.unreadable(), 7000U);
+  EXPECT_TRUE(hooked->told.empty());
+}
+
+TEST_F(ChainHooksTest, SpaceAroundAValueMeansNothing_RFC8259_2) {
+  hooks.sync_status("\n {\"currentBlock\":\"0x1\"}\r\n");
+  hooks.logs(" \t[ ]\n");
+  hooks.pending(" 0x" + std::string(64, 'b') + "\n");
+  time.run_for(3s);
+  EXPECT_EQ(hooks.unreadable(), 1U);  // a hash is no JSON here
+  EXPECT_EQ(hooked->told,
+            std::vector<std::string>{R"(syncing {"syncing":true,"status":{"currentBlock":"0x1"}})"});
 }
 
 TEST_F(ChainHooksTest, AfterDetachNothingIsTold) {

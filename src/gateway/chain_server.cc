@@ -1,7 +1,14 @@
 // fanfare::ChainServer: a gateway of two ports in front of a chain in the same process.
 
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
 #include <utility>
+#include <vector>
 
+#include "api/option_check.h"
+#include "base/check.h"
+#include "base/log.h"
 #include "fanfare/chain.h"
 #include "gateway/chain_hooks.h"
 #include "gateway/gateway.h"
@@ -14,11 +21,16 @@ using gateway::ChainHooks;
 // How much a stopping server waits for its clients.
 constexpr Duration kStopPatience = std::chrono::seconds(5);
 
-gateway::LocalMethod local_method(CallHandler answer) {
-  return [answer = std::move(answer)](
+// The server whose handler runs on this thread; null: none.
+thread_local const void* answering_for = nullptr;
+
+gateway::LocalMethod local_method(CallHandler answer, const void* server) {
+  return [answer = std::move(answer), server](
              std::string_view method,
              std::string_view params) -> std::expected<std::string, gateway::LocalError> {
+    answering_for = server;
     CallResult result = answer(method, params);
+    answering_for = nullptr;
     if (result) return *std::move(result);
     CallError& error = result.error();
     return std::unexpected(gateway::LocalError{
@@ -57,36 +69,85 @@ gateway::ServePlan plan_of(const ChainOptions& options, std::shared_ptr<ChainHoo
 class ChainServer::Impl {
  public:
   Impl(const ChainOptions& options, CallHandler answer)
-      : hooks_(std::make_shared<ChainHooks>(local_method(std::move(answer)), options.window_blocks)),
-        gateway_(plan_of(options, hooks_)) {}
+      : options_(api::saturated(options)),
+        has_handler_(answer != nullptr),
+        hooks_(std::make_shared<ChainHooks>(local_method(std::move(answer), this), options_.window_blocks)) {}
+  ~Impl() { stop(Duration::zero()); }
 
   std::expected<void, Error> start() {
-    if (started_) return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "started twice"});
-    if (auto started = gateway_.start(); !started) {
-      return std::unexpected(Error{.kind = Error::Kind::system, .message = std::move(started.error())});
+    const std::scoped_lock lock(mutex_);
+    if (state_ != State::idle) {
+      return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "a server starts once"});
     }
-    started_ = true;
+    if (auto wrong = find_wrong()) {
+      return std::unexpected(Error{.kind = Error::Kind::bad_option, .message = *std::move(wrong)});
+    }
+    auto gateway = std::make_unique<gateway::Gateway>(plan_of(options_, hooks_));
+    if (auto started = gateway->start(); !started) return started;
+    for (const net::Address& address : gateway->addresses()) addresses_.push_back(address.text());
+    gateway_ = std::move(gateway);
+    state_ = State::running;
     return {};
   }
-  void stop() { gateway_.stop(); }
-  std::string address(std::size_t listener) const { return gateway_.addresses().at(listener).text(); }
+
+  void stop(Duration patience) {
+    if (answering_for == this) {
+      log::error("chain_server_stopped_in_its_handler",
+                 {{"problem", "stop() waits for the handler to return"},
+                  {"expected", "another thread calls stop()"}});
+    }
+    FANFARE_CHECK(answering_for != this);
+    {
+      std::unique_lock lock(mutex_);
+      // The one who came first stops it.
+      stopped_.wait(lock, [this] { return state_ != State::stopping; });
+      if (state_ != State::running) return;
+      state_ = State::stopping;
+      addresses_.clear();
+    }
+    gateway_->stop(patience);
+    {
+      const std::scoped_lock lock(mutex_);
+      state_ = State::stopped;
+    }
+    stopped_.notify_all();
+  }
+
+  std::string address(std::size_t listener) const {
+    const std::scoped_lock lock(mutex_);
+    return listener < addresses_.size() ? addresses_[listener] : "";
+  }
   ChainHooks& hooks() { return *hooks_; }
+  const ChainHooks& hooks() const { return *hooks_; }
 
  private:
-  std::shared_ptr<ChainHooks> hooks_;  // outlives the gateway
-  gateway::Gateway gateway_;
-  bool started_ = false;
+  enum class State : std::uint8_t { idle, running, stopping, stopped };
+
+  std::optional<std::string> find_wrong() const {
+    if (!has_handler_) return "the handler of calls: not empty";
+    return api::find_wrong_option(options_);
+  }
+
+  const ChainOptions options_;
+  const bool has_handler_;
+  const std::shared_ptr<ChainHooks> hooks_;    // outlives the gateway
+  std::unique_ptr<gateway::Gateway> gateway_;  // set by start(), and used by the one who stops it
+
+  mutable std::mutex mutex_;  // guards everything below
+  std::condition_variable stopped_;
+  State state_ = State::idle;
+  std::vector<std::string> addresses_;  // while it runs
 };
 
 ChainServer::ChainServer(const ChainOptions& options, CallHandler answer)
     : impl_(std::make_unique<Impl>(options, std::move(answer))) {}
 ChainServer::~ChainServer() = default;
 
-std::expected<void, Error> ChainServer::start() {
+Expected<void, Error> ChainServer::start() {
   return impl_->start();
 }
 void ChainServer::stop() {
-  impl_->stop();
+  impl_->stop(kStopPatience);
 }
 std::string ChainServer::http_address() const {
   return impl_->address(0);
@@ -105,6 +166,9 @@ void ChainServer::on_pending_transaction(std::string_view hash) {
 }
 void ChainServer::on_sync_status(std::string_view status_json) {
   impl_->hooks().sync_status(std::string(status_json));
+}
+std::uint64_t ChainServer::unreadable_hook_values() const {
+  return impl_->hooks().unreadable();
 }
 
 }  // namespace fanfare

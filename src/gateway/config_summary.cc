@@ -48,6 +48,19 @@ std::string accept_line(const AcceptPlan& accept) {
          limit(accept.connections_per_second_per_address, " new ones an address a second") + "\n";
 }
 
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::string browser_lines(const BrowserPlan& browsers) {
+  std::string lines;
+  if (!browsers.hosts.empty()) lines += "hosts     " + joined(browsers.hosts) + "\n";
+  if (!browsers.origins.empty()) lines += "origins   " + joined(browsers.origins) + "\n";
+  return lines;
+}
+
 std::string websocket_line(const WebSocketSettings& websocket) {
   if (!websocket.enabled) return "websocket off\n";
   std::string line = "websocket " + std::to_string(websocket.connections_per_network_max) +
@@ -81,6 +94,9 @@ std::string network_lines(const NetworkPlan& network) {
            format_duration(network.poll.interval_max) + ", reorgs up to " +
            std::to_string(network.poll.reorg_window_blocks) + " blocks, cursors up to " +
            std::to_string(network.poll.resume_window_blocks) + "\n";
+  if (!network.origins.empty()) lines += "  origins " + joined(network.origins) + "\n";
+  if (!network.methods.allow.empty()) lines += "  allowed " + joined(network.methods.allow) + "\n";
+  if (!network.methods.deny.empty()) lines += "  denied " + joined(network.methods.deny) + "\n";
   return lines + backend_lines(network.backend);
 }
 
@@ -90,6 +106,7 @@ std::string summary_of(const ServePlan& plan) {
   std::string text;
   for (const ListenerPlan& listener : plan.listeners) text += listener_line(plan, listener);
   text += accept_line(plan.accept);
+  text += browser_lines(plan.browsers);
   text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
   return text;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "fanfare/error.h"
 #include "gateway/serve_plan.h"
 #include "net/socket.h"
 
@@ -20,8 +21,9 @@ class Gateway {
   // stop() without time to drain, if it is running.
   ~Gateway();
 
-  // Binds the listeners and starts the threads. The error is one line for the operator.
-  std::expected<void, std::string> start();
+  // Binds the listeners and starts the threads. Errors: bad_option (an address), tls, system. After an error
+  // nothing runs, and this object cannot be started again.
+  std::expected<void, Error> start();
   // In the plan's order, with the ports the system chose.
   const std::vector<net::Address>& addresses() const;
   std::size_t loop_count() const;
@@ -32,8 +34,9 @@ class Gateway {
   std::vector<std::string> reload_certificates();
 
   // Refuses new connections, closes the open ones with 1012, returns when they are gone or the plan's
-  // shutdown_timeout has passed. Returns how many had to be dropped.
+  // shutdown_timeout, or another time, has passed. Returns how many had to be dropped.
   std::size_t stop();
+  std::size_t stop(Duration deadline);
 
  private:
   class Impl;

@@ -43,6 +43,17 @@ void take_inherited(ServePlan& plan, std::span<const net::InheritedSocket> socke
   }
 }
 
+bool is_on_loopback(const ListenerPlan& plan) {
+  if (plan.proxy_protocol) return false;
+  if (plan.inherited_fd) {
+    const auto address = net::local_address(*plan.inherited_fd);
+    return address && address->family() != AF_UNIX && address->is_loopback();
+  }
+  if (!plan.unix_path.empty()) return false;
+  const auto address = net::Address::parse(plan.host, plan.port);
+  return address && address->is_loopback();
+}
+
 std::expected<session::Listener, std::string> listener_of(const ListenerPlan& plan) {
   session::Listener listener{.address = {}, .options = {}, .unix_mode = plan.unix_mode};
   listener.inherited_fd = plan.inherited_fd;

@@ -11,8 +11,11 @@
 #include <string>
 
 #include "base/random.h"
+#include "eth/filter_budget.h"
 #include "gateway/chain_follower.h"
+#include "gateway/filter_calls.h"
 #include "gateway/metrics.h"
+#include "gateway/ready_waiters.h"
 #include "gateway/serve_plan.h"
 #include "gateway/shared_reads.h"
 #include "upstream/backend.h"
@@ -30,7 +33,7 @@ class Network {
   using Publish = std::function<void(const Events&)>;
   struct Readiness {
     bool ready = false;
-    std::string reason;  // one line, for /readyz
+    std::string reason;  // one line, for /readyz; when ready: what is wrong with some node, or empty
   };
 
   // Any thread; nothing happens before start(). Everything referred to outlives it.
@@ -52,6 +55,12 @@ class Network {
   // before; it is destroyed unrun with the network.
   using HistoryDone = ChainFollower::HistoryDone;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
+  // What the filters of subscriptions may hold, on all loops. Any thread.
+  eth::FilterBudget& filter_budget() { return filter_budget_; }
+  // The filters of clients.
+  FilterCalls& filters() { return *filters_; }
+  // Runs `done` once the chain is followed (true), or after a while (false); `done` as above.
+  void await_following(ReadyWaiters::Done done) { followed_.wait(std::move(done)); }
   // What a subscriber of pending transactions waits for; `done` as above.
   void await_pending(ChainFollower::ListenDone done) { follower_->await_pending(std::move(done)); }
 
@@ -60,6 +69,7 @@ class Network {
   const NetworkPlan& plan() const { return plan_; }
   std::uint64_t head_number() const { return head_number_.load(std::memory_order_relaxed); }
   Readiness readiness() const;
+  bool is_ready() const { return is_ready_.load(std::memory_order_relaxed); }
 
   // The connections of this network on all loops. False: there is no room for one more.
   bool reserve_connection();
@@ -83,13 +93,17 @@ class Network {
   void listen_to(std::size_t teller);
   void teller_changed(Teller& teller, upstream::NodeTopic topic, bool live);
   void want_pending();
-  void check_chain_id();
-  void take_chain_id(upstream::Result result);
+  void tellers_changed(upstream::NodeTopic topic);
+  void learn_chain_id(std::uint64_t chain_id);
+  void chains_changed();
+  std::string wrong_nodes() const;
   void follow();
+  void set_source_interest(std::size_t source_index, const eth::Interest& interest);
   void publish(std::vector<eth::SourceEvent> events);
   void note(const eth::SourceEvent& event);
   void learn_head(const eth::Header& header);
-  void set_readiness(bool ready, std::string reason);
+  // `reason` is for everybody, `detail` for the log: a node's or a library's own words.
+  void set_readiness(bool ready, std::string reason, std::string_view detail = {});
   void update_readiness();
 
   const NetworkPlan& plan_;
@@ -106,13 +120,17 @@ class Network {
   std::unique_ptr<SharedReads> reads_;  // from prepare() on
   SystemRandom random_;
   std::unique_ptr<ChainFollower> follower_;  // from start() on
+  std::unique_ptr<FilterCalls> filters_;     // from prepare() on
+  ReadyWaiters followed_;
   bool following_ = false;
+  bool heads_told_ = false;            // some node on the network's chain tells of heads by itself
   std::vector<bool> pending_wanted_;   // by loop
   std::uint64_t history_fetches_ = 0;  // counted already
   std::uint64_t backfilled_ = 0;       // likewise
   std::uint64_t bodies_lost_ = 0;      // likewise
-  Duration retry_ = std::chrono::milliseconds(250);
 
+  eth::FilterBudget filter_budget_;
+  std::atomic<bool> is_ready_ = false;
   std::atomic<std::uint64_t> head_number_ = 0;
   std::atomic<std::size_t> connections_ = 0;
   std::size_t connections_max_ = SIZE_MAX;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/guard.h"
 #include "gateway/rpc_service.h"
 
 namespace fanfare::gateway {
@@ -28,9 +29,21 @@ void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
 
 void RpcService::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
+    if (logs_pass_) {
+      bool over = false;
+      if (!run_guarded("an event", [&] { over = continue_logs(); })) {
+        lose_event();
+      } else if (!over) {
+        break;
+      } else {
+        event_is_over();
+      }
+      continue;
+    }
     if (!std::exchange(pause_is_over_, false) && should_pause()) return pause();
-    publish_one();
+    if (!run_guarded("an event", [this] { publish_one(); })) lose_event();
     last_published_ = context_.server.loop().now();
+    if (logs_pass_) break;
   }
   if (behind_ == 0) pauses_ = 0;
   if (!to_publish_.empty()) context_.server.loop().post([this] { publish_next(); });
@@ -44,6 +57,18 @@ void RpcService::count_changes() {
   metrics().replayed.add(now.replayed - counted_.replayed);
   metrics().slow_drops[SlowPolicy::latest].add(now.heads_dropped - counted_.heads_dropped);
   counted_ = now;
+}
+
+// What looks like an unbroken stream must be one: those who may have missed the event come back and ask.
+void RpcService::lose_event() {
+  logs_pass_.reset();
+  to_publish_.pop_front();
+  published_of_first_ = 0;
+  rewind();  // those with cursors are told what they missed
+  for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
+    close_subscribers(static_cast<eth::SubscriptionType>(i), "out of memory: an event was missed");
+  }
+  for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate(connection, id);
 }
 
 // Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.
@@ -64,13 +89,16 @@ void RpcService::publish_one() {
     to_publish_.pop_front();
     return;
   }
+  publish((*std::get<Told>(to_publish_.front()).events)[published_of_first_]);
+  if (!logs_pass_ || continue_logs()) event_is_over();
+}
+
+void RpcService::event_is_over() {
   const Told& told = std::get<Told>(to_publish_.front());
-  publish((*told.events)[published_of_first_]);
-  if (++published_of_first_ == told.events->size()) {
-    metrics().fan_out.observe(system_clock().now() - told.at);
-    to_publish_.pop_front();
-    published_of_first_ = 0;
-  }
+  if (++published_of_first_ < told.events->size()) return;
+  metrics().fan_out.observe(system_clock().now() - told.at);
+  to_publish_.pop_front();
+  published_of_first_ = 0;
 }
 
 bool RpcService::should_pause() const {
@@ -99,13 +127,10 @@ void RpcService::publish(const eth::SourceEvent& event) {
   } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
     publish_block(*added);
   } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
-    count(SubscriptionKind::logs, subscriptions_.publish_late_logs(*late->header, *late->logs));
+    if (subscriptions_.wants_late_logs(*late->header)) begin_logs(late->header, late->logs, false);
   } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
-    if (removed->logs) {
-      count(SubscriptionKind::logs, subscriptions_.publish_logs(*removed->header, *removed->logs, true));
-    } else {
-      for (auto& missing : subscriptions_.rewind_logs()) ask_history(std::move(missing));
-    }
+    if (removed->logs) return begin_logs(removed->header, removed->logs, true);
+    for (auto& missing : subscriptions_.rewind_logs()) ask_history(std::move(missing));
     subscriptions_.note_removed(*removed->header);
   } else if (const auto* hash = std::get_if<eth::PendingHash>(&event)) {
     count(SubscriptionKind::new_pending_transactions, subscriptions_.publish_pending_hash(hash->hash));
@@ -158,14 +183,34 @@ void RpcService::publish_block(const eth::BlockAdded& block) {
   shown_head_ = header.number;
   if (!subscriptions_.is_followed_by(header)) rewind();
   metrics().notifications[SubscriptionKind::new_heads].add(subscriptions_.publish_head(header));
-  if (block.logs == nullptr) return;
+  if (block.logs != nullptr) begin_logs(block.header, block.logs, false);
+}
+
+void RpcService::begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed) {
+  logs_pass_.emplace(eth::SubscriptionManager::LogsPass{.header = header, .logs = logs, .removed = removed});
+  match_time_ = {};
+}
+
+// False: the rest comes in the next turn. What is sent is written in between, and calls are answered.
+bool RpcService::continue_logs() {
   const Instant before = system_clock().now();
-  metrics().notifications[SubscriptionKind::logs].add(
-      subscriptions_.publish_logs(header, *block.logs, false));
-  if (subscriptions_.subscriptions(eth::SubscriptionType::logs) > 0) {
-    metrics().match.observe(system_clock().now() - before);
+  const bool done = subscriptions_.publish_some_logs(*logs_pass_, limits_.filters_per_turn_max);
+  match_time_ += system_clock().now() - before;
+  if (done) end_logs();
+  return done;
+}
+
+void RpcService::end_logs() {
+  const eth::SubscriptionManager::LogsPass pass = *std::exchange(logs_pass_, std::nullopt);
+  metrics().notifications[SubscriptionKind::logs].add(pass.taken);
+  const auto& event = (*std::get<Told>(to_publish_.front()).events)[published_of_first_];
+  if (pass.removed) {
+    subscriptions_.note_removed(*pass.header);
+  } else if (std::holds_alternative<eth::BlockAdded>(event)) {
+    if (subscriptions_.subscriptions(eth::SubscriptionType::logs) > 0) metrics().match.observe(match_time_);
+    subscriptions_.note_told(*pass.header);
   }
-  subscriptions_.note_told(header);
+  for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate(connection, id);
 }
 
 // The protocol has no word for "you missed something", and what looks like an unbroken stream must be one: so
@@ -178,7 +223,9 @@ void RpcService::close_subscribers(eth::SubscriptionType type, const std::string
 void RpcService::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
   for (const eth::ConnectionKey key : connections) {
     session::Session* session = context_.server.sessions().find(id_of(key));
-    if (session != nullptr) session->start_closing(ws::close_code::try_again_later, why);
+    if (session == nullptr || !session->is_open()) continue;
+    session->data<RpcConnection>().closed_because_ = CloseReason::missed;
+    session->start_closing(ws::close_code::try_again_later, why);
   }
 }
 

@@ -35,6 +35,7 @@ class SharedReads {
     std::string key;
     bool by_number = false;                // of a block's number: it stands once that block is final
     std::optional<std::uint64_t> settled;  // as settled_from()
+    std::uint64_t generation = 0;          // of what is kept, when the call for it begins
     bool empty_may_be_early = false;       // an empty list may mean that the node does not have the block yet
   };
 
@@ -57,8 +58,9 @@ class SharedReads {
   void wrote();
   // Blocks above `number` are of another branch now.
   void chain_went_back(std::uint64_t number);
-  // Another chain.
+  // Another chain, or another past of this one: what was answered before, or is on its way, is not kept.
   void forget();
+  std::uint64_t generation() const { return generation_; }
 
  private:
   bool stands(const Read& read) const;
@@ -72,6 +74,7 @@ class SharedReads {
   upstream::Coalescer coalescer_;
   upstream::AnswerCache cache_;
   Instant last_write_{};
+  std::uint64_t generation_ = 0;  // how often all was forgotten
   std::uint64_t final_number_ = 0;
   Instant final_due_{};  // not asked again before
   // Answers on their way back may outlive this.

@@ -55,7 +55,7 @@ struct SharedReadsTest : ::testing::Test {
     answers.emplace_back("(none yet)");
     const bool batch = items.size() > 1;
     forward(node, &reads, {.items = std::move(items), .batch = batch, .head_min = head_min},
-            [this, index](const ForwardJob& answered) { answers[index] = join_answers(answered); });
+            [this, index](ForwardJob answered) { answers[index] = join_answers(answered); });
     return index;
   }
   std::size_t ask(const std::string& id, const std::string& method, const std::string& params = "[]",
@@ -70,13 +70,14 @@ struct SharedReadsTest : ::testing::Test {
     return R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":)" + json + "}";
   }
 
+  std::vector<std::string> answers;  // outlives those who write there at the end
   upstream::testing::SimulatedTime time;
   HeldNode node;
   NetworkMetrics metrics{"main", "1"};
   SharedReads reads{time, node, metrics, 1 << 20};
-  std::vector<std::string> answers;
 };
 
+const std::string kBalanceParams = R"(["0x)" + std::string(40, 'b') + R"(","0x10"])";
 const std::string kHash = "0x" + std::string(64, 'a');
 const std::string kByHash = "[\"" + kHash + "\",false]";
 
@@ -174,6 +175,31 @@ TEST_F(SharedReadsTest, AnAnswerByNumberIsKeptOnceTheBlockIsFinal) {
   node.final_number = "0x65";
   ask("5", "eth_getBlockByNumber", R"(["0x65",true])");
   EXPECT_EQ(node.asked_for_final, 2);
+}
+
+TEST_F(SharedReadsTest, WhatADevelopmentNodeRewritesIsForgotten) {
+  for (const char* method :
+       {"anvil_setBalance", "hardhat_setStorageAt", "evm_revert", "dev_setNonce", "debug_setHead"}) {
+    SCOPED_TRACE(method);
+    answers.clear();
+    reads.forget();
+    ask("1", "eth_getBalance", kBalanceParams);
+    node.answer_result("\"0x1\"");
+    ask("2", "eth_getBalance", kBalanceParams);
+    ASSERT_EQ(answers[1], result("2", "\"0x1\"")) << "from memory";
+    const std::size_t before = node.bodies.size();
+    ask("4", method);
+    time.run_for(1ms);
+    ask("5", "eth_getBalance", kBalanceParams);  // may still be of the time before
+    EXPECT_EQ(node.bodies.size(), before + 2);
+    node.answer_result("true");
+    node.answer_result("\"0x1\"");
+    time.run_for(1ms);
+    ask("6", "eth_getBalance", kBalanceParams);
+    ASSERT_EQ(node.bodies.size(), before + 3);
+    node.answer_result("\"0x2\"");
+    EXPECT_EQ(answers[4], result("6", "\"0x2\""));
+  }
 }
 
 TEST_F(SharedReadsTest, AReorgBelowWhatWasFinalForgetsEverything) {

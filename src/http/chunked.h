@@ -1,13 +1,17 @@
 #pragma once
 // The chunked transfer coding, RFC9112§7.1. For the parsers in this room.
 //
-//   *( size-in-hex [ ;extension ] CRLF  data CRLF )  0 [ ;extension ] CRLF  *( trailer CRLF )  CRLF
+//   *( size-in-hex [ extensions ] CRLF  data CRLF )  0 [ extensions ] CRLF  *( trailer CRLF )  CRLF
 //
-// Extensions and trailers are read over. Stricter than most: CRLF and nothing else ends a line.
+//   extensions   *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )
+//   trailer      name ":" value: a header line, which is never folded
+//
+// Extensions and trailers are checked and then dropped. CRLF and nothing else ends a line.
 
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -19,7 +23,7 @@ class ChunkedDecoder {
  public:
   struct Limits {
     std::size_t body_bytes_max;  // 413 past it, decided from a chunk's size before its data is read
-    // 400 past it: one chunk's size line, and all trailer lines together.
+    // 400 past it: the extensions of one chunk, and all trailer lines together.
     std::size_t line_bytes_max = 1024;
   };
 
@@ -30,16 +34,43 @@ class ChunkedDecoder {
   std::expected<bool, Error> decode(Bytes& input, std::string& body);
 
  private:
-  enum class State { size, extension, size_lf, data, data_cr, data_lf, trailer, trailer_lf };
+  enum class State {
+    size,
+    // RFC9112§7.1.1: within a chunk's extensions. What may follow: see on_extension_byte().
+    before_semicolon,
+    before_name,
+    name,
+    after_name,
+    before_value,
+    value,
+    quoted,
+    quoted_pair,
+    after_value,
+    size_lf,
+    data,
+    data_cr,
+    data_lf,
+    // RFC9112§7.1.2: within the trailer section.
+    trailer_start,
+    trailer_name,
+    trailer_value,
+    trailer_lf,
+    end_lf,
+  };
 
   std::expected<bool, Error> on_line_byte(char byte, std::size_t body_bytes);
+  std::expected<bool, Error> on_size_byte(char byte);
+  std::expected<bool, Error> on_extension_byte(char byte);
+  std::expected<bool, Error> on_trailer_byte(char byte);
+  std::expected<bool, Error> end_size_line(std::size_t body_bytes);
+  // Where the extensions stand after this byte; size_lf at their end. Empty: it must not stand there.
+  std::optional<State> after_extension_byte(char byte) const;
 
   Limits limits_;
   State state_ = State::size;
   std::uint64_t chunk_left_ = 0;
   std::size_t digits_ = 0;
   std::size_t line_bytes_ = 0;
-  bool trailer_line_empty_ = true;
 };
 
 }  // namespace fanfare::http

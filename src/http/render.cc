@@ -20,6 +20,15 @@ void send(Output& out, const std::string& head, Bytes body) {
   std::ranges::copy(body, std::ranges::copy(as_bytes(head), to).out);
 }
 
+// RFC9110§7.6.1: what holds for this connection only. Empty: nothing needs to be said.
+std::string connection_options(int status, Headers headers, const ResponseOptions& options) {
+  std::string names;
+  if (find_header(headers, "Upgrade")) names = "Upgrade";
+  if (status < 200 || (options.keep_alive && options.version_minor == 1)) return names;
+  if (!names.empty()) names += ", ";
+  return names + (options.keep_alive ? "keep-alive" : "close");
+}
+
 // RFC9110§8.6: no Content-Length with these.
 bool may_have_body(int status) {
   return status >= 200 && status != 204 && status != 304;
@@ -37,12 +46,8 @@ void render_response(Output& out, int status, Headers headers, Bytes body, Respo
   if (!options.date.empty()) append_field(head, "Date", options.date);
   for (const HeaderField& field : headers) append_field(head, field.name, field.value);
   if (may_have_body(status)) append_field(head, "Content-Length", std::to_string(body.size()));
-  if (status >= 200) {
-    if (!options.keep_alive) {
-      append_field(head, "Connection", "close");
-    } else if (options.version_minor == 0) {
-      append_field(head, "Connection", "keep-alive");
-    }
+  if (const std::string names = connection_options(status, headers, options); !names.empty()) {
+    append_field(head, "Connection", names);
   }
   head += "\r\n";
   send(out, head, options.head_only || !may_have_body(status) ? Bytes{} : body);

@@ -20,8 +20,9 @@ struct ResponseOptions {
   bool head_only = false;  // the answer to HEAD: everything but the body
 };
 
-// Content-Length is added where the status allows a body (not for 1xx, 204, 304); nothing else is.
-// 101 takes its Connection header from `headers`.
+// `status` has three digits. Content-Length is added where the status allows a body (not for 1xx, 204, 304),
+// and Connection as the options say and where `headers` hold Upgrade (RFC9110§7.8). `headers` hold neither of
+// the two; what a program gives goes through checked_answer() first.
 void render_response(Output& out, int status, Headers headers, Bytes body, ResponseOptions options = {});
 
 // Content-Length is added when there is a body or the method usually has one.

@@ -43,8 +43,18 @@ TEST(RenderResponse, ConnectionHeader_RFC9112_9_6) {
             "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: keep-alive\r\n\r\n");
 }
 
+TEST(RenderResponse, ConnectionNamesUpgradeWhereItIsSent_RFC9110_7_8) {
+  const std::array<HeaderField, 1> upgrade{{{"Upgrade", "websocket"}}};
+  EXPECT_EQ(response(426, upgrade, ""),
+            "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\nConnection: "
+            "Upgrade\r\n\r\n");
+  EXPECT_EQ(response(426, upgrade, "", {.keep_alive = false}),
+            "HTTP/1.1 426 Upgrade Required\r\nUpgrade: websocket\r\nContent-Length: 0\r\n"
+            "Connection: Upgrade, close\r\n\r\n");
+}
+
 TEST(RenderResponse, NoLengthWhereThereIsNoBody_RFC9110_8_6) {
-  const std::array<HeaderField, 2> upgrade{{{"Upgrade", "websocket"}, {"Connection", "Upgrade"}}};
+  const std::array<HeaderField, 1> upgrade{{{"Upgrade", "websocket"}}};
   EXPECT_EQ(response(101, upgrade, ""),
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
   EXPECT_EQ(response(204, {}, "ignored"), "HTTP/1.1 204 No Content\r\n\r\n");

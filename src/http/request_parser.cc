@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "http/authority.h"
+#include "http/target.h"
+
 namespace fanfare::http {
 namespace {
 
@@ -23,6 +26,31 @@ void split_target(Request& request) {
   request.path = rest.substr(0, mark);
   if (request.path.empty()) request.path = "/";
   request.query = mark == std::string_view::npos ? std::string_view() : rest.substr(mark + 1);
+}
+
+std::optional<Error> check_target(const Request& request) {
+  // RFC9112§3.2.4: "*" asks about the server as a whole, and only OPTIONS can.
+  if (request.target == "*") {
+    return request.method == "OPTIONS" ? std::nullopt
+                                       : std::optional(Error{400, "only OPTIONS can have the target *"});
+  }
+  // RFC9112§3.2.3: CONNECT names a host and a port, and nothing else does.
+  if (request.method == "CONNECT") {
+    const bool is_authority = request.target.contains(':') && is_host_and_port(request.target);
+    return is_authority ? std::nullopt : std::optional(Error{400, "CONNECT needs a host and a port"});
+  }
+  if (!request.target.starts_with('/')) {
+    // RFC9110§4.2.1, §4.2.4: an empty host, or a user in front of it, is invalid.
+    const std::string_view authority = authority_of(request.target);
+    if (authority.empty() || authority.starts_with(':') || !is_host_and_port(authority)) {
+      return Error{400, "invalid host in the request target"};
+    }
+  }
+  // RFC9112§3.2, RFC3986§2: everything else has to be percent-encoded.
+  if (!is_path_text(request.path) || !is_query_text(request.query)) {
+    return Error{400, "a byte in the request target has to be percent-encoded"};
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -75,7 +103,7 @@ bool RequestParser::in_request() const {
 
 // What the head must be, beyond its grammar.
 std::optional<Error> RequestParser::check_head() const {
-  if (head_.headers.size() > limits_.header_count_max) return Error{431, "too many headers"};
+  if (head_.headers.size() > limits_.header_count_max) return Error{431, "too many header lines"};
   if (head_.target.size() > limits_.target_bytes_max) return Error{414, "request target too long"};
   // RFC9112§3.2: the target of a request has no fragment.
   if (head_.target.find('#') != std::string_view::npos) return Error{400, "fragment in the request target"};
@@ -83,6 +111,21 @@ std::optional<Error> RequestParser::check_head() const {
   const std::size_t hosts = count_headers(head_.headers, "Host");
   if (hosts > 1) return Error{400, "duplicate Host"};
   if (hosts == 0 && head_.version_minor == 1) return Error{400, "missing Host"};
+  // RFC9112§3.2: 400 for an invalid one. An empty one is valid: the target has no host.
+  if (hosts == 1 && !is_host_and_port(*find_header(head_.headers, "Host"))) return Error{400, "invalid Host"};
+  return std::nullopt;
+}
+
+// Takes the target apart.
+std::optional<Error> RequestParser::read_target() {
+  split_target(request_);
+  if (const auto error = check_target(request_)) return error;
+  // RFC9112§3.2.2: the host of an absolute-form target counts, and what Host says does not.
+  if (const std::string_view authority = authority_of(request_.target); !authority.empty()) {
+    const auto is_host = [](const HeaderField& field) { return equals_ignoring_case(field.name, "Host"); };
+    const auto host = std::ranges::find_if(head_.headers, is_host);
+    if (host != head_.headers.end()) host->value = authority;
+  }
   return std::nullopt;
 }
 
@@ -100,7 +143,7 @@ std::expected<void, Error> RequestParser::start(std::size_t input_left) {
               .version_minor = head_.version_minor,
               .headers = head_.headers,
               .keep_alive = wants_keep_alive(head_)};
-  split_target(request_);
+  if (const auto error = read_target()) return std::unexpected(*error);
   // RFC9110§7.8: Upgrade counts only where Connection names it, and not in HTTP/1.0.
   request_.upgrade = head_.version_minor == 1 && find_header(head_.headers, "Upgrade").has_value() &&
                      header_has_token(head_.headers, "Connection", "upgrade");

@@ -30,9 +30,12 @@ namespace fanfare::http {
 struct Request {
   std::string_view method;
   std::string_view target;  // as sent
-  std::string_view path;    // of the target, as sent (not percent-decoded); "*" for OPTIONS *
-  std::string_view query;   // what follows the first '?', without it; may be empty
-  int version_minor = 1;    // of HTTP/1.x: 0 or 1
+  // Of the target, as sent (not percent-decoded). Begins with '/', but for "*" (OPTIONS only) and for the
+  // "host:port" of CONNECT.
+  std::string_view path;
+  std::string_view query;  // what follows the first '?', without it; may be empty
+  int version_minor = 1;   // of HTTP/1.x: 0 or 1
+  // RFC9112§3.2.2: where the target names the host ("http://host/path"), Host has that value, if it was sent.
   Headers headers;
   bool keep_alive = true;
   // Connection and Upgrade ask for another protocol. The input then begins right after this request; if
@@ -43,7 +46,7 @@ struct Request {
 
 struct RequestLimits {
   std::size_t head_bytes_max = 16 * 1024;        // 431
-  std::size_t header_count_max = 100;            // 431
+  std::size_t header_count_max = 100;            // header lines: 431
   std::size_t target_bytes_max = 8 * 1024;       // 414
   std::size_t body_bytes_max = 8 * 1024 * 1024;  // 413, from Content-Length before the body is read
 };
@@ -61,6 +64,9 @@ class RequestParser {
   // client waits for "HTTP/1.1 100 Continue" (RFC9110§10.1.1). To be asked after next() came back empty.
   bool take_continue();
 
+  // The headers of the request whose head has been read, also if it was refused; empty before. Good until the
+  // next call of next().
+  Headers headers() const { return head_.headers; }
   // Whether bytes of an unfinished request are held: a connection that ends now ends in the middle.
   bool in_request() const;
   // Whether that request's head is whole and its body is not.
@@ -71,6 +77,7 @@ class RequestParser {
 
   std::expected<void, Error> start(std::size_t input_left);
   std::optional<Error> check_head() const;
+  std::optional<Error> read_target();
   std::expected<bool, Error> read_body(Bytes& input);
   void reset();
 

@@ -6,6 +6,8 @@
 #include <memory>
 #include <optional>
 
+#include "base/text.h"
+#include "http/authority.h"
 #include "http/headers.h"
 #include "http/target.h"
 
@@ -31,7 +33,7 @@ const SchemeEntry& entry_of(Scheme scheme) {
 using Fault = std::optional<std::string>;
 
 std::string quoted(std::string_view text) {
-  return "\"" + std::string(text) + "\"";
+  return joined({"\"", text, "\""});
 }
 
 // `text` as an error may show it: a user's password must not end up in a log.
@@ -40,7 +42,7 @@ std::string without_password(std::string_view text) {
   const std::size_t from = slashes == std::string_view::npos ? 0 : slashes + 2;
   const std::size_t at = text.substr(0, text.find_first_of("/?#", from)).rfind('@');
   if (at == std::string_view::npos || at < from) return std::string(text);
-  return std::string(text.substr(0, from)) + "***" + std::string(text.substr(at));
+  return joined({text.substr(0, from), "***", text.substr(at)});
 }
 
 bool is_host_byte(char c) {
@@ -59,44 +61,6 @@ std::optional<Number> number_of(std::string_view text, std::size_t digits_max, i
   return number;
 }
 
-// RFC3986§3.2.2: four numbers up to 255 without leading zeros.
-bool is_ipv4_address(std::string_view text) {
-  for (int part = 0; part < 4; ++part) {
-    const std::size_t dot = text.find('.');
-    const std::string_view digits = text.substr(0, dot);
-    if (!number_of<std::uint8_t>(digits, 3, 10) || (digits.size() > 1 && digits.front() == '0')) return false;
-    if (dot == std::string_view::npos) return part == 3;
-    text.remove_prefix(dot + 1);
-  }
-  return false;
-}
-
-// RFC4291§2.2: eight groups of hexadecimal digits, one run of zero groups left out as "::", the last two
-// groups in the IPv4 form if so wished.
-bool is_ipv6_address(std::string_view text) {
-  int groups = 0;
-  bool shortened = text.starts_with("::");
-  if (shortened) text.remove_prefix(2);
-  while (!text.empty()) {
-    const std::size_t colon = text.find(':');
-    const std::string_view group = text.substr(0, colon);
-    if (colon == std::string_view::npos && is_ipv4_address(group)) {
-      groups += 2;
-      break;
-    }
-    if (!number_of<std::uint16_t>(group, 4, 16)) return false;
-    ++groups;
-    if (colon == std::string_view::npos) break;
-    text.remove_prefix(colon + 1);
-    if (text.empty()) return false;
-    if (!text.starts_with(':')) continue;
-    if (shortened) return false;
-    shortened = true;
-    text.remove_prefix(1);
-  }
-  return shortened ? groups <= 7 : groups == 8;
-}
-
 Fault parse_user(std::string_view text, Url& url) {
   const std::size_t colon = text.find(':');
   auto user = percent_decoded(text.substr(0, colon));
@@ -110,7 +74,7 @@ Fault parse_user(std::string_view text, Url& url) {
 
 Fault parse_port(std::string_view text, Url& url) {
   const auto port = number_of<std::uint16_t>(text, 5, 10);
-  if (!port || *port == 0) return "invalid port " + quoted(text) + " (expected 1 to 65535)";
+  if (!port || *port == 0) return joined({"invalid port ", quoted(text), " (expected 1 to 65535)"});
   url.port = *port;
   return std::nullopt;
 }
@@ -120,18 +84,18 @@ Fault parse_host(std::string_view text, Url& url) {
     const std::size_t close = text.find(']');
     const std::string_view address = text.substr(1, close == std::string_view::npos ? close : close - 1);
     if (close == std::string_view::npos || !is_ipv6_address(address)) {
-      return "invalid IPv6 address " + quoted(text);
+      return joined({"invalid IPv6 address ", quoted(text)});
     }
     url.host = address;
     text.remove_prefix(close + 1);
     if (text.empty()) return std::nullopt;
-    if (!text.starts_with(':')) return "unexpected " + quoted(text) + " after the address";
+    if (!text.starts_with(':')) return joined({"unexpected ", quoted(text), " after the address"});
     return parse_port(text.substr(1), url);
   }
   const std::size_t colon = text.find(':');
   const std::string_view host = text.substr(0, colon);
   if (host.empty()) return "missing host";
-  if (!std::ranges::all_of(host, is_host_byte)) return "invalid host " + quoted(host);
+  if (!std::ranges::all_of(host, is_host_byte)) return joined({"invalid host ", quoted(host)});
   url.host = host;
   std::ranges::transform(url.host, url.host.begin(),
                          [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
@@ -151,7 +115,7 @@ Fault parse_unix(std::string_view text, Url& url) {
   if (colon == std::string_view::npos) return std::nullopt;
   const std::string_view target = text.substr(colon + 1);
   if (!target.empty() && !target.starts_with('/')) return "the path after the socket must begin with \"/\"";
-  if (!target.empty()) url.target = target;
+  if (!target.empty()) url.target = escaped_target(target);
   return std::nullopt;
 }
 
@@ -163,9 +127,9 @@ Fault parse_into(std::string_view text, std::string_view expected_schemes, Url& 
   const auto* const known = std::ranges::find_if(
       kSchemes, [&](const SchemeEntry& e) { return equals_ignoring_case(e.name, name); });
   if (colon == std::string_view::npos || known == kSchemes.end()) {
-    const std::string what =
-        text.find("://") == std::string_view::npos ? "missing scheme" : "unknown scheme " + quoted(name);
-    return what + " (expected " + std::string(expected_schemes) + ")";
+    const bool has_scheme = text.find("://") != std::string_view::npos;
+    const std::string what = has_scheme ? joined({"unknown scheme ", quoted(name)}) : "missing scheme";
+    return joined({what, " (expected ", expected_schemes, ")"});
   }
   // RFC6455§3: fragments have no meaning here and must not be used.
   if (text.find('#') != std::string_view::npos) return "a fragment (\"#\") is not allowed";
@@ -179,8 +143,8 @@ Fault parse_into(std::string_view text, std::string_view expected_schemes, Url& 
   const std::size_t slash = rest.find_first_of("/?");
   std::string_view authority = rest.substr(0, slash);
   if (slash != std::string_view::npos) {
-    url.target = rest.substr(slash);
-    if (url.target.starts_with('?')) url.target.insert(0, "/");
+    const std::string target = escaped_target(rest.substr(slash));
+    url.target = joined({target.starts_with('?') ? "/" : "", target});
   }
   if (const std::size_t at = authority.rfind('@'); at != std::string_view::npos) {
     if (Fault fault = parse_user(authority.substr(0, at), url)) return fault;
@@ -196,21 +160,20 @@ std::string_view scheme_name(Scheme scheme) {
 }
 
 std::string Url::authority() const {
-  std::string made = is_ipv6() ? "[" + host + "]" : host;
-  if (port != entry_of(scheme).port) made += ":" + std::to_string(port);
+  std::string made = is_ipv6() ? joined({"[", host, "]"}) : host;
+  if (port != entry_of(scheme).port) made += joined({":", std::to_string(port)});
   return made;
 }
 
 std::string Url::text() const {
-  const std::string start(scheme_name(scheme));
-  if (scheme == Scheme::ws_unix) return start + ":" + socket_path + ":" + target;
-  return start + "://" + authority() + target;
+  if (scheme == Scheme::ws_unix) return joined({scheme_name(scheme), ":", socket_path, ":", target});
+  return joined({scheme_name(scheme), "://", authority(), target});
 }
 
 std::expected<Url, std::string> parse_url(std::string_view text, std::string_view expected_schemes) {
   Url url;
   if (Fault fault = parse_into(text, expected_schemes, url)) {
-    return std::unexpected("invalid URL " + quoted(without_password(text)) + ": " + *fault);
+    return std::unexpected(joined({"invalid URL ", quoted(without_password(text)), ": ", *fault}));
   }
   return url;
 }

@@ -18,12 +18,13 @@ std::string_view scheme_name(Scheme scheme);
 
 struct Url {
   Scheme scheme = Scheme::ws;
-  std::string user;          // percent-decoded; empty if there is none
-  std::string password;      // percent-decoded
-  std::string host;          // lower case; an IPv6 address without its brackets; "localhost" for ws+unix
-  std::uint16_t port = 0;    // the scheme's own where none is given; 0 for ws+unix
-  std::string target = "/";  // path and query as they go into the request line
-  std::string socket_path;   // ws+unix only
+  std::string user;        // percent-decoded; empty if there is none
+  std::string password;    // percent-decoded
+  std::string host;        // lower case; an IPv6 address without its brackets; "localhost" for ws+unix
+  std::uint16_t port = 0;  // the scheme's own where none is given; 0 for ws+unix
+  // Path and query as they go into the request line: bytes that must not stand there are percent-encoded.
+  std::string target = "/";
+  std::string socket_path;  // ws+unix only
 
   bool is_tls() const { return scheme == Scheme::wss || scheme == Scheme::https; }
   bool is_websocket() const { return scheme != Scheme::http && scheme != Scheme::https; }

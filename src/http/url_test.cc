@@ -48,6 +48,12 @@ TEST(Url, TheTargetBeginsWithASlash) {
   EXPECT_EQ(good("ws://a/b@c:d").target, "/b@c:d");
 }
 
+TEST(Url, TheTargetIsEscapedWhereItHasTo_RFC3986_2_1) {
+  EXPECT_EQ(good("ws://a/b|c?d=\"100%\"|\xC3\xA9").target, "/b%7Cc?d=%22100%%22|%C3%A9");
+  EXPECT_EQ(good("ws://a?\xC3\xA9").target, "/?%C3%A9");
+  EXPECT_EQ(good("ws+unix:/run/a.sock:/b|c").target, "/b%7Cc");
+}
+
 TEST(Url, TheHostHeaderLeavesOutTheSchemesOwnPort_RFC6455_4_1) {
   EXPECT_EQ(good("ws://a:80").authority(), "a");
   EXPECT_EQ(good("wss://a:80").authority(), "a:80");

@@ -15,6 +15,7 @@
 
 #include "base/bytes.h"
 #include "jsonrpc/error.h"
+#include "jsonrpc/scan.h"
 
 namespace fanfare::jsonrpc {
 
@@ -53,6 +54,7 @@ struct Answer {
   std::string_view error;   // raw object; empty when it is a result or a notification
   std::string_view method;  // notification only: between the quotes, as it stands
   std::string_view params;  // notification only: raw, may be empty
+  bool has_others = false;  // there are members besides these and jsonrpc
 
   bool is_notification() const { return !method.empty(); }
 };
@@ -61,11 +63,12 @@ struct Answer {
 // an answer (an id and either result or error; `"error":null` beside a result is let pass, as
 // JSON-RPC 1 servers send it) nor a notification. The jsonrpc member is not asked for: nodes exist that
 // leave it out, and nothing depends on it.
-std::optional<Answer> split_response(std::string_view text, std::uint32_t depth_max = 128);
+std::optional<Answer> split_response(std::string_view text, std::uint32_t depth_max = kAnswerDepthMax);
 
 // The same for a batch's answer: an array of answers in any order, or a single object, which is how a
 // server refuses a batch as a whole. Empty if any element is no answer.
-std::optional<std::vector<Answer>> split_responses(std::string_view text, std::uint32_t depth_max = 128);
+std::optional<std::vector<Answer>> split_responses(std::string_view text,
+                                                   std::uint32_t depth_max = kAnswerDepthMax);
 
 // `raw` with the value of its top-level id replaced by `id`, all other bytes as they are. Empty if `raw`
 // is not one object with exactly one id. For responses and for requests.

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "jsonrpc/value.h"
+
 namespace fanfare::jsonrpc {
 namespace {
 
@@ -130,6 +132,30 @@ TEST(JsonRpcAnswer, ABatchComesInAnyOrder) {
   EXPECT_EQ(split_responses(R"({"id":null,"error":{"code":-32600}})")->size(), 1U);
   EXPECT_FALSE(split_responses(R"([{"id":2,"result":"b"},3])"));
   EXPECT_FALSE(split_responses("[{]"));
+}
+
+// What callTracer answers of so many nested calls.
+std::string trace_of(std::size_t calls) {
+  std::string text = R"({"jsonrpc":"2.0","id":1,"result":)";
+  for (std::size_t i = 1; i < calls; ++i) text += R"({"type":"CALL","calls":[)";
+  text += R"({"type":"CALL"})";
+  for (std::size_t i = 1; i < calls; ++i) text += "]}";
+  return text + "}";
+}
+
+TEST(JsonRpcResponse, TracesAsDeepAsTheEvmCallsAreTaken) {
+  for (const std::size_t calls : {65U, 1000U, 1025U}) {
+    const std::string text = trace_of(calls);
+    const auto answer = split_response(text);
+    ASSERT_TRUE(answer) << calls;
+    EXPECT_TRUE(answer->result.starts_with(R"({"type":"CALL")"));
+    EXPECT_EQ(split_responses("[" + text + "]").value().size(), 1U);
+    EXPECT_TRUE(replace_id(text, "7").value().contains("\"id\":7"));
+    EXPECT_TRUE(member(answer->result, "type"));
+  }
+  // The object of the answer, and two levels a call.
+  EXPECT_TRUE(split_response(trace_of(kAnswerDepthMax / 2)));
+  EXPECT_FALSE(split_response(trace_of(kAnswerDepthMax / 2 + 1)));
 }
 
 TEST(JsonRpcSplice, OnlyTheIdChanges) {

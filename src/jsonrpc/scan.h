@@ -13,6 +13,10 @@
 
 namespace fanfare::jsonrpc {
 
+// How deep a node's answer may nest. callTracer nests two levels a call, and the EVM calls 1,024 deep.
+// Requests of clients are held to less (ParseLimits).
+inline constexpr std::uint32_t kAnswerDepthMax = 4096;
+
 class Scanner {
  public:
   explicit Scanner(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}

@@ -9,7 +9,7 @@ namespace fanfare::jsonrpc {
 namespace {
 
 // Views come from text whose depth was checked when it was parsed; this only keeps the stack bounded.
-constexpr std::uint32_t kDepthMax = 512;
+constexpr std::uint32_t kDepthMax = kAnswerDepthMax;
 
 std::string_view between(const char* from, const char* to) {
   return {from, static_cast<std::size_t>(to - from)};

@@ -33,7 +33,8 @@ Loop::Loop(const LoopOptions& options)
     : options_(options),
       clock_(options.clock),
       wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
-      now_(options.clock->now()) {
+      now_(options.clock->now()),
+      mailbox_(options.mailbox) {
   FANFARE_CHECK(wake_fd_.valid());
 }
 
@@ -51,14 +52,14 @@ void Loop::run_once(Duration wait) {
 
 void Loop::turn(Duration wait) {
   ++turn_number_;
-  if (!mailbox_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
+  if (!mailbox_.empty() || !urgent_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
     wait = Duration::zero();
   } else if (const auto due = timers_.next_due()) {
     wait = std::clamp(*due - clock_->now(), Duration::zero(), wait);
   }
   if (poll(wait)) rest_later();
   update_now();
-  mailbox_.take_all([](Task& task) { task(); });
+  run_tasks();
   timers_.run(now_);
   flush_all();
   close_scheduled();
@@ -68,6 +69,14 @@ void Loop::turn(Duration wait) {
     release_unneeded();
     if (came_since_) rest_later();
   }
+}
+
+void Loop::run_tasks() {
+  urgent_.run([] { return true; });
+  std::size_t tasks = 0;
+  mailbox_.run([&] {
+    return ++tasks < options_.tasks_per_turn_max && clock_->now() - now_ < options_.task_time_per_turn_max;
+  });
 }
 
 // Not while there is nothing to do: nobody is woken for it.
@@ -91,8 +100,32 @@ void Loop::stop() {
   wake();
 }
 
-void Loop::post(Task task) {
-  if (mailbox_.push(std::move(task))) wake();
+bool Loop::post(Task task) {
+  return woken(mailbox_.push(std::move(task)));
+}
+
+PostResult Loop::offer(Task task, std::size_t bytes) {
+  const PostResult room = mailbox_.reserve(bytes);
+  if (room != PostResult::accepted) return room;
+  return post_reserved(std::move(task), bytes) ? PostResult::accepted : PostResult::stopped;
+}
+
+bool Loop::post_reserved(Task task, std::size_t bytes) {
+  return woken(mailbox_.push_reserved(std::move(task), bytes));
+}
+
+bool Loop::post_urgent(Task task) {
+  return woken(urgent_.push(std::move(task)));
+}
+
+bool Loop::woken(Mailbox::Pushed pushed) {
+  if (pushed == Mailbox::Pushed::first) wake();
+  return pushed != Mailbox::Pushed::closed;
+}
+
+void Loop::close_mailbox() {
+  urgent_.close();
+  mailbox_.close();
 }
 
 void Loop::wake() {

@@ -2,16 +2,16 @@
 // The event loop: one per thread, everything it calls runs on that thread. Two implementations stand behind
 // this interface: epoll, and io_uring where the kernel has what it needs.
 //
-// A turn: wait for the kernel; hand out what came; run the mailbox and the timers; send what the streams
-// queued (one write a stream); destroy what was closed. Once a second, while there is something to do, and
-// once when there is no more, memory that was not needed lately goes back to the system.
+// A turn: wait for the kernel; hand out what came; run the mailbox (a share of it, when it is long) and the
+// timers; send what the streams queued (one write a stream); destroy what was closed. Once a second, while
+// there is something to do, and once when there is no more, memory that was not needed lately goes back to
+// the system.
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <expected>
-#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -19,6 +19,7 @@
 #include "base/block_pool.h"
 #include "base/pages.h"
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "net/arena.h"
 #include "net/mailbox.h"
 #include "net/os_error.h"
@@ -39,6 +40,11 @@ struct LoopOptions {
   // is sized for it. With more of them it is slower, not worse.
   std::size_t streams_max = 100'000;
   unsigned accepts_per_turn_max = 64;  // a burst of connections must not stop those that are there
+  MailboxLimits mailbox = {};          // of offer() and reserve()
+  // A long mailbox must not keep the sockets waiting: past either one, the next turn goes on with the rest.
+  // At least one task is run.
+  std::size_t tasks_per_turn_max = 1024;
+  Duration task_time_per_turn_max = std::chrono::milliseconds(5);
   // Given to the kernel at once from one stream; the rest follows. It takes no more than 2 GiB - 4 KiB
   // (MAX_RW_COUNT), and io_uring's results are ints.
   std::size_t send_bytes_max = std::size_t{1} << 30;
@@ -46,7 +52,7 @@ struct LoopOptions {
 
 using ListenerId = std::uint32_t;
 // A new connection: its descriptor is the callee's (adopt it, or let it go to refuse).
-using AcceptHandler = std::move_only_function<void(Descriptor)>;
+using AcceptHandler = UniqueFunction<void(Descriptor)>;
 
 class Loop {
  public:
@@ -63,7 +69,22 @@ class Loop {
 
   // Any thread.
   void stop();
-  void post(Task task);
+  // Any thread. The task is run on the loop's thread, in the order of the calls of one thread. A task that is
+  // not accepted is destroyed before the call returns; one that waits when close_mailbox() is called, there.
+  // post() is for what the loop needs to do its work: it is refused only by a closed mailbox (false).
+  bool post(Task task);
+  // Counts against LoopOptions::mailbox, with so many bytes.
+  PostResult offer(Task task, std::size_t bytes);
+  // In two steps, for who needs room on several loops: after `accepted`, post_reserved() or give_back().
+  PostResult reserve(std::size_t bytes) { return mailbox_.reserve(bytes); }
+  void give_back(std::size_t bytes) { mailbox_.give_back(bytes); }
+  bool post_reserved(Task task, std::size_t bytes);
+  // In front of all that others have posted, and always in the next turn.
+  bool post_urgent(Task task);
+
+  // The loop's thread, for good: nothing that was posted is run from here on. To be called before the things
+  // go that tasks may name.
+  void close_mailbox();
 
   // The loop's thread (or, before run(), the thread that will run it).
   Instant now() const { return now_; }
@@ -131,7 +152,9 @@ class Loop {
  private:
   friend class Stream;
   void wake();
+  bool woken(Mailbox::Pushed pushed);
   void turn(Duration wait);
+  void run_tasks();
   // Where what nobody will send is written.
   std::uint8_t* room_to_drop(std::size_t size);
   void rest_later();
@@ -164,6 +187,7 @@ class Loop {
   PagesVector<Stream*> destroying_;
   std::deque<Stream*> streams_;  // every attached stream, in no order
   Mailbox mailbox_;
+  Mailbox urgent_;
   Timers timers_;
   // release_unneeded() is planned, is due at the end of this turn; something came since it was planned.
   bool rest_planned_ = false;

@@ -168,7 +168,8 @@ class World {
         return stream.tell_when_flushed();
       case 16:
       case 17:
-        return loop_->post([this] { act(); });
+        loop_->post([this] { act(); });
+        return;
       case 18:
         loop_->call_after(below(2) * 1ms, [this] { act(); });
         return;

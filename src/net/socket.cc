@@ -13,6 +13,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace fanfare::net {
 
 Descriptor::~Descriptor() {
@@ -79,8 +81,8 @@ std::string Address::host() const {
 
 std::string Address::text() const {
   if (family() == AF_INET) return host() + ":" + std::to_string(port());
-  if (family() == AF_INET6) return "[" + host() + "]:" + std::to_string(port());
-  return "unix:" + host();
+  if (family() == AF_INET6) return joined({"[", host(), "]:", std::to_string(port())});
+  return joined({"unix:", host()});
 }
 
 bool Address::is_loopback() const {

@@ -77,6 +77,8 @@ class Stream : public Output {
   // Ends it now: what is queued is dropped.
   void close();
   bool is_closed() const { return has(kClosed); }
+  // finish_writing() is done: the kernel has everything that was queued, and the FIN.
+  bool has_finished_writing() const { return has(kFinished); }
 
   int fd() const { return fd_; }
   Loop& loop() const { return *loop_; }
@@ -129,8 +131,9 @@ class Stream : public Output {
     kEndUnread = 65536,   // on_end_unread was called in this pause
   };
   bool has(Flag flag) const { return (flags_ & flag) != 0; }
-  void set(Flag flag) { flags_ = (flags_ | flag) & kFlagBits; }
-  void unset(Flag flag) { flags_ = flags_ & ~std::uint32_t{flag} & kFlagBits; }
+  // The masks say to g++ what fits into the bit field.
+  void set(Flag flag) { flags_ = (flags_ | flag) & kFlagsMask; }
+  void unset(Flag flag) { flags_ = flags_ & ~std::uint32_t{flag} & kFlagsMask; }
   std::uint8_t* extend_anew(std::size_t size);
   bool prepare_to_queue();
   Outbox& outbox();
@@ -140,7 +143,7 @@ class Stream : public Output {
   std::unique_ptr<TlsSession> tls_;
   int fd_ = -1;
   std::uint32_t slot_ = 0;  // where the loop's list has it
-  static constexpr std::uint32_t kFlagBits = 0xffffff;
+  static constexpr std::uint32_t kFlagsMask = 0xff'ffff;
   std::uint32_t flags_ : 24 = 0;
   std::uint32_t operations_ : 8 = 0;  // of the kernel's, under way on this stream (io_uring)
   static constexpr std::uint32_t kOperationsMax = 255;

@@ -11,11 +11,11 @@
 #include <utility>
 
 #include "base/check.h"
-#include "net/accept_pause.h"
 #include "net/descriptor_table.h"
 #include "net/fetch_ahead.h"
 #include "net/pending_error.h"
 #include "net/receive_buffers.h"
+#include "net/ring_mapping.h"
 #include "net/send_messages.h"
 
 namespace fanfare::net {
@@ -64,6 +64,7 @@ struct UringLoop::Ring {
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
   ~Ring() {
+    note_ring_unmapping();
     if (open) io_uring_queue_exit(&uring);
   }
 
@@ -107,13 +108,6 @@ bool UringLoop::Ring::reports_short_sends() {
   return taken > 0 && static_cast<std::size_t>(taken) < much.size();
 }
 
-struct UringLoop::Listener {
-  Descriptor descriptor;
-  AcceptHandler handler;
-  bool stopped = false;
-  AcceptPause pause;
-};
-
 std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOptions& options) {
   auto ring = std::make_unique<Ring>();
   io_uring_params params{};
@@ -126,6 +120,7 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
     return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
   }
   ring->open = true;
+  note_ring_mapped();
   // Known by a number, it need not be looked up and held for every call. The number is this thread's, and
   // another one that ends the loop cannot give back its own by it: SINGLE_ISSUER refuses.
   io_uring_register_ring_fd(&ring->uring);

@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "net/accept_pause.h"
 #include "net/loop.h"
 
 struct io_uring_sqe;
@@ -28,8 +29,13 @@ class UringLoop final : public Loop {
   std::string_view name() const override { return "io_uring"; }
 
  private:
-  struct Ring;      // liburing's, and the memory it works on
-  struct Listener;  // stays in its place until the kernel has let it go
+  struct Ring;       // liburing's, and the memory it works on
+  struct Listener {  // stays in its place until the kernel has let it go
+    Descriptor descriptor;
+    AcceptHandler handler;
+    bool stopped = false;
+    AcceptPause pause = {};
+  };
   struct Completion {
     std::int32_t result;
     std::uint32_t flags;

@@ -302,6 +302,10 @@ SendResult Client::ping(Bytes payload) {
   return session == nullptr ? SendResult::closed : session->ping(payload);
 }
 
+void Client::expect_drained() {
+  if (ClientSession* const session = core_->open_session()) session->expect_drained();
+}
+
 std::size_t Client::buffered_bytes() const {
   return core_->buffered_bytes();
 }

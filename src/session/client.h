@@ -71,6 +71,8 @@ class Client {
   SendResult send_binary(Bytes payload) { return send(ws::Opcode::binary, payload); }
   // At most 125 bytes (RFC6455§5.5).
   SendResult ping(Bytes payload = {});
+  // After something was queued: on_drained is called when all of it has been sent, congested or not.
+  void expect_drained();
   // Bytes accepted and not yet given to the kernel.
   std::size_t buffered_bytes() const;
 

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/text.h"
 #include "http/headers.h"
 #include "http/render.h"
 #include "http/response_parser.h"
@@ -42,12 +43,12 @@ std::string describe(ws::OfferError error, const ws::ClientHandshakeOptions& opt
     case ws::OfferError::bad_target:
       return text + ": " + quoted(options.target);
     case ws::OfferError::bad_subprotocol:
-      for (const std::string& subprotocol : options.subprotocols) text += " " + quoted(subprotocol);
+      for (const std::string& subprotocol : options.subprotocols) text += joined({" ", quoted(subprotocol)});
       return text;
     case ws::OfferError::bad_header:
     case ws::OfferError::reserved_header:
       // Names only: values may be secrets.
-      for (const ws::OwnedHeader& header : options.headers) text += " " + quoted(header.name);
+      for (const ws::OwnedHeader& header : options.headers) text += joined({" ", quoted(header.name)});
       return text;
   }
   return text;

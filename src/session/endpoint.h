@@ -39,6 +39,7 @@ struct CloseInfo {
   std::uint16_t code = 1006;            // as it would be reported to an application (RFC6455§7.1.5)
   std::string_view reason;              // the peer's, when it sent one; borrowed for the call
   std::optional<ws::Rule> broken_rule;  // with Cause::rule_broken
+  std::size_t unsent_bytes = 0;         // queued, and never taken by the kernel
 };
 
 class Endpoint {

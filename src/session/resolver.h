@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "fanfare/unique_function.h"
 #include "net/loop.h"
 #include "net/socket.h"
 
@@ -20,7 +21,7 @@ class Resolver {
   using Result = std::expected<std::vector<net::Address>, std::string>;
   // Runs on the helper thread and may block.
   using Lookup = std::function<Result(const std::string& host, std::uint16_t port)>;
-  using Answer = std::move_only_function<void(Result)>;
+  using Answer = UniqueFunction<void(Result)>;
 
   // getaddrinfo(3): the system's order, RFC 6724.
   static Result system_lookup(const std::string& host, std::uint16_t port);

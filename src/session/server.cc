@@ -1,6 +1,8 @@
 #include "session/server.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,13 +15,94 @@
 
 namespace fanfare::session {
 
+namespace {
+
+constexpr Duration kLookAgain = std::chrono::milliseconds(10);
+
+// The peer's system has all that was sent to it, our FIN included: nothing is lost when the socket goes.
+bool is_delivered(const Session& session) {
+  int unacknowledged = 0;
+  return session.has_finished_writing() && ::ioctl(session.fd(), SIOCOUTQ, &unacknowledged) == 0 &&
+         unacknowledged == 0;
+}
+
+}  // namespace
+
+// One loop and what it serves. The loop and the thread are the starting thread's to make and destroy;
+// everything else is used on the thread alone.
 struct Server::Thread {
-  std::unique_ptr<net::Loop> loop;
+  std::unique_ptr<net::Loop> loop;  // stays to the end: others may post to it at any time
   Sites sites;
   std::unique_ptr<LoopServer> server;
-  std::promise<std::size_t> emptied;  // when draining: sessions that had to be dropped
   std::thread thread;
+  std::size_t dropped = 0;  // once the thread has ended: sessions that were not gone in time
+
+  void end();
+  void stop_by(Instant when, std::uint16_t code, std::string_view reason);
+  void drain();
+
+ private:
+  void look();
+  std::size_t count_undelivered(std::size_t enough) const;
+
+  std::uint16_t close_code_ = 0;
+  std::string close_reason_;
+  Instant until_ = Instant::max();
+  net::TimerId timer_{};
+  bool draining_ = false;
+  bool over_ = false;
 };
+
+// After the loop has run.
+void Server::Thread::end() {
+  over_ = true;
+  loop->cancel(timer_);
+  // Whatever others have posted names what goes now.
+  loop->close_mailbox();
+  server.reset();
+  sites.clear();
+}
+
+void Server::Thread::stop_by(Instant when, std::uint16_t code, std::string_view reason) {
+  until_ = std::min(until_, when);
+  if (!draining_) {
+    close_code_ = code;
+    close_reason_ = reason;
+  }
+  look();
+}
+
+void Server::Thread::drain() {
+  if (draining_) return;
+  draining_ = true;
+  server->drain(close_code_, close_reason_);
+  look();
+}
+
+// Looks again and again, on the loop, whether everyone has gone.
+void Server::Thread::look() {
+  if (over_) return;
+  const Instant now = loop->now();
+  if (now < until_ && (!draining_ || count_undelivered(1) > 0)) {
+    loop->cancel(timer_);
+    timer_ = loop->call_at(std::min(until_, now + kLookAgain), [this] { look(); });
+    return;
+  }
+  over_ = true;
+  if (!draining_) server->drain(close_code_, close_reason_);
+  draining_ = true;
+  dropped = count_undelivered(SIZE_MAX);
+  loop->stop();
+}
+
+// Stops counting at `enough`.
+std::size_t Server::Thread::count_undelivered(std::size_t enough) const {
+  std::size_t count = 0;
+  server->sessions().for_each([&](const Session& session) {
+    if (count < enough && !is_delivered(session)) ++count;
+  });
+  return count;
+}
 
 namespace {
 
@@ -95,8 +178,8 @@ std::expected<void, net::OsError> Server::start(const std::vector<net::Address>&
   return start(listeners, std::move(make_sites));
 }
 
-std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners,
-                                                MakeSites make_sites) {
+std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners, MakeSites make_sites,
+                                                const std::function<void()>& before_accepting) {
   FANFARE_CHECK(threads_.empty());  // a server starts once
   const std::size_t count =
       options_.loops > 0 ? options_.loops : std::max<std::size_t>(1, std::thread::hardware_concurrency());
@@ -113,37 +196,51 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
     listening.push_back(std::move(*bound));
   }
   remember_unix_paths(listeners);
-  for (std::size_t i = 0; i < count; ++i) {
-    auto thread = std::make_unique<Thread>();
+  auto started = start_threads(std::move(listening), listeners, make_sites, before_accepting);
+  if (!started) remove_unix_paths();
+  return started;
+}
+
+std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> listening,
+                                                        const std::vector<Listener>& listeners,
+                                                        const MakeSites& make_sites,
+                                                        const std::function<void()>& before_accepting) {
+  std::vector<ListenerOptions> options;
+  for (const Listener& listener : listeners) options.push_back(listener.options);
+  std::promise<bool> go;  // false: another loop could not be made
+  const std::shared_future<bool> may_go = go.get_future().share();
+  for (std::size_t i = 0; i < listening.size(); ++i) {
+    Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
     std::promise<std::expected<std::string_view, net::OsError>> ready;
-    auto started = ready.get_future();
-    thread->thread = std::thread([this, i, self = thread.get(), ready = std::move(ready), &make_sites,
-                                  &listeners, mine = std::move(listening[i])]() mutable {
+    auto made = ready.get_future();
+    self.thread = std::thread([this, i, &self, &make_sites, options, may_go, ready = std::move(ready),
+                               mine = std::move(listening[i])]() mutable {
       auto loop = net::Loop::create(options_.loop);
       if (!loop) return ready.set_value(std::unexpected(loop.error()));
-      self->loop = std::move(*loop);
-      self->server = std::make_unique<LoopServer>(*self->loop, options_.loop_server);
-      self->sites = make_sites(*self->server, i);
-      FANFARE_CHECK(self->sites.size() == mine.size());
-      for (std::size_t k = 0; k < mine.size(); ++k) {
-        self->server->listen(std::move(mine[k]), *self->sites[k], listeners[k].options);
+      self.loop = std::move(*loop);
+      self.server = std::make_unique<LoopServer>(*self.loop, options_.loop_server);
+      self.sites = make_sites(*self.server, i);
+      FANFARE_CHECK(self.sites.size() == mine.size());
+      ready.set_value(self.loop->name());
+      if (may_go.get()) {
+        for (std::size_t k = 0; k < mine.size(); ++k) {
+          self.server->listen(std::move(mine[k]), *self.sites[k], options[k]);
+        }
+        self.loop->run();
       }
-      ready.set_value(self->loop->name());
-      self->loop->run();
-      self->server.reset();
-      self->sites.clear();
-      // The loop itself stays: other threads may still post to it.
+      self.end();
     });
-    const auto result = started.get();
-    threads_.push_back(std::move(thread));
+    const auto result = made.get();
     if (!result) {
-      threads_.back()->thread.join();
-      threads_.pop_back();
-      stop(ws::close_code::service_restart, "", Duration::zero());
+      go.set_value(false);
+      for (const auto& thread : threads_) thread->thread.join();
+      threads_.clear();
       return std::unexpected(result.error());
     }
     loop_name_ = *result;
   }
+  if (before_accepting) before_accepting();
+  go.set_value(true);
   return {};
 }
 
@@ -165,49 +262,73 @@ void Server::remove_unix_paths() {
       continue;
     ::unlink(ours.path.c_str());
   }
+  unix_paths_.clear();
 }
 
-void Server::post(std::size_t loop_index, std::move_only_function<void(LoopServer&)> task) {
+bool Server::post(std::size_t loop_index, ServerTask task) {
   Thread& thread = *threads_[loop_index];
-  thread.loop->post([&thread, task = std::move(task)]() mutable { task(*thread.server); });
+  return thread.loop->post([&thread, task = std::move(task)]() mutable { task(*thread.server); });
 }
 
 void Server::post_to_all(const std::function<void(LoopServer&)>& task) {
   for (std::size_t i = 0; i < threads_.size(); ++i) post(i, task);
 }
 
-namespace {
-
-// Looks again and again, on the loop, whether everyone has gone.
-void stop_when_empty(LoopServer& server, std::promise<std::size_t>& emptied, Instant deadline) {
-  constexpr Duration kLookAgain = std::chrono::milliseconds(10);
-  if (server.sessions().size() == 0 || server.loop().now() >= deadline) {
-    emptied.set_value(server.sessions().size());
-    server.loop().stop();
-    return;
-  }
-  server.loop().call_after(kLookAgain,
-                           [&server, &emptied, deadline] { stop_when_empty(server, emptied, deadline); });
+net::PostResult Server::offer(std::size_t loop_index, std::size_t bytes, ServerTask task) {
+  const net::PostResult room = threads_[loop_index]->loop->reserve(bytes);
+  if (room != net::PostResult::accepted) return room;
+  return post_reserved(loop_index, bytes, std::move(task)) ? net::PostResult::accepted
+                                                           : net::PostResult::stopped;
 }
 
-}  // namespace
-
-std::size_t Server::stop(std::uint16_t code, std::string_view reason, Duration deadline) {
-  if (std::exchange(stopped_, true)) return 0;
-  remove_unix_paths();
-  const std::string text(reason);
-  for (const auto& thread : threads_) {
-    thread->loop->post([&thread, code, text, deadline] {
-      thread->server->drain(code, text);
-      stop_when_empty(*thread->server, thread->emptied, thread->loop->now() + deadline);
-    });
+net::PostResult Server::reserve_on_all(std::size_t bytes, std::size_t except) {
+  for (std::size_t i = 0; i < threads_.size(); ++i) {
+    if (i == except) continue;
+    const net::PostResult room = threads_[i]->loop->reserve(bytes);
+    if (room == net::PostResult::accepted) continue;
+    while (i-- > 0) {
+      if (i != except) threads_[i]->loop->give_back(bytes);
+    }
+    return room;
   }
+  return net::PostResult::accepted;
+}
+
+bool Server::post_reserved(std::size_t loop_index, std::size_t bytes, ServerTask task) {
+  Thread& thread = *threads_[loop_index];
+  return thread.loop->post_reserved([&thread, task = std::move(task)]() mutable { task(*thread.server); },
+                                    bytes);
+}
+
+void Server::begin_stop(std::uint16_t code, std::string_view reason, Duration deadline) {
+  {
+    const std::scoped_lock lock(paths_mutex_);
+    remove_unix_paths();
+  }
+  const std::string text(reason);
+  // Far enough to be never, and no time that can be added to overflows.
+  const Duration patience = std::clamp<Duration>(deadline, Duration::zero(), std::chrono::hours(24 * 365));
+  for (const auto& thread : threads_) {
+    thread->loop->post_urgent([self = thread.get(), code, text, patience] {
+      self->stop_by(self->loop->now() + patience, code, text);
+    });
+    if (patience > Duration::zero()) thread->loop->post([self = thread.get()] { self->drain(); });
+  }
+}
+
+std::size_t Server::finish_stop() {
+  const std::scoped_lock lock(joining_mutex_);
   std::size_t dropped = 0;
   for (const auto& thread : threads_) {
-    dropped += thread->emptied.get_future().get();
-    thread->thread.join();
+    if (thread->thread.joinable()) thread->thread.join();
+    dropped += thread->dropped;
   }
   return dropped;
+}
+
+std::size_t Server::stop(std::uint16_t code, std::string_view reason, Duration deadline) {
+  begin_stop(code, reason, deadline);
+  return finish_stop();
 }
 
 }  // namespace fanfare::session

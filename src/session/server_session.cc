@@ -5,10 +5,12 @@
 #include <string>
 #include <utility>
 
+#include "base/guard.h"
 #include "base/log.h"
 #include "http/render.h"
 #include "http/status.h"
 #include "net/socket.h"
+#include "session/http_answer.h"
 #include "session/milliseconds.h"
 #include "session/proxy_protocol.h"
 #include "session/session_table.h"
@@ -20,8 +22,9 @@ namespace fanfare::session {
 struct ServerSession::Http final : SessionData {
   explicit Http(Entrance& way_in)
       : entrance(way_in),
-        parser({.head_bytes_max = way_in.http.head_bytes_max, .body_bytes_max = way_in.http.body_bytes_max}) {
-  }
+        parser({.head_bytes_max = way_in.http.head_bytes_max,
+                .header_count_max = way_in.http.header_count_max,
+                .body_bytes_max = way_in.http.body_bytes_max}) {}
 
   // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
   enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
@@ -30,6 +33,7 @@ struct ServerSession::Http final : SessionData {
   http::RequestParser parser;
   // A part of the PROXY header; then what came while an answer was being made, or past the share of a turn.
   std::vector<std::uint8_t> unread;
+  std::vector<std::shared_ptr<const void>> unsent;  // HttpResponse::until_sent
   // When it began to do what it does; until the first request's head is whole, when it was accepted.
   std::uint32_t since_ms = 0;
   Doing doing = Doing::waiting;
@@ -135,6 +139,11 @@ std::string ServerSession::peer() const {
 }
 
 void ServerSession::on_receive(MutableBytes bytes) {
+  // What was to be kept of the bytes is lost: nothing that follows can be understood.
+  if (!run_guarded("a connection", [&] { receive(bytes); })) close();
+}
+
+void ServerSession::receive(MutableBytes bytes) {
   if (was_opened()) return receive_messages(bytes);
   table().counters().bytes_received.add(bytes.size());
   if (http_state().doing == Http::Doing::leaving)
@@ -157,8 +166,10 @@ bool ServerSession::is_backed_up() const {
 
 void ServerSession::on_flushed() {
   if (was_opened()) return Session::on_flushed();
+  http_state().unsent.clear();
   if (!std::exchange(http_state().backed_up, false) || is_closed()) return;
-  if (http_state().doing == Http::Doing::waiting) read_unread();
+  if (http_state().doing != Http::Doing::waiting) return;
+  if (!run_guarded("a connection", [this] { read_unread(); })) close();
 }
 
 void ServerSession::go_on() {
@@ -167,7 +178,7 @@ void ServerSession::go_on() {
       http_state().unread.empty())
     return;
   if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
-  read_unread();
+  if (!run_guarded("a connection", [this] { read_unread(); })) close();
 }
 
 void ServerSession::read_unread() {
@@ -280,20 +291,19 @@ bool ServerSession::upgrade(const http::Request& request) {
 
 void ServerSession::respond(const HttpResponse& response) {
   if (was_opened() || http_state().doing != Http::Doing::answering) return;
-  std::vector<HeaderField> headers;
-  headers.reserve(response.headers.size() + 1);
-  if (!response.content_type.empty())
-    headers.push_back({.name = "Content-Type", .value = response.content_type});
-  for (const ws::OwnedHeader& header : response.headers) {
-    headers.push_back({.name = header.name, .value = header.value});
-  }
+  const http::Answer answer = answer_of(response);
+  const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
   const std::string date = http::format_date(system_clock().wall_now());
-  http::render_response(*this, response.status, headers, as_bytes(response.body),
+  http::render_response(*this, answer.status, answer.headers, as_bytes(body),
                         {.keep_alive = http_state().keep_alive,
                          .version_minor = http_state().version_minor,
                          .date = date,
                          .head_only = http_state().head_only});
-  site().on_answered(response.status);
+  if (response.until_sent != nullptr) {
+    http_state().unsent.push_back(response.until_sent);
+    tell_when_flushed();
+  }
+  site().on_answered(answer.status);
   answered();
 }
 
@@ -308,7 +318,9 @@ void ServerSession::answered() {
 void ServerSession::refuse(int status, std::string_view reason) {
   http_state().doing = Http::Doing::answering;
   http_state().keep_alive = false;
-  respond({.status = status, .body = std::string(reason) + "\n"});
+  HttpResponse response{.status = status, .body = std::string(reason) + "\n", .headers = {}};
+  site().on_refusal(http_state().parser.headers(), response);
+  respond(response);
 }
 
 void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
@@ -316,7 +328,9 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   if (http_state().doing == Http::Doing::answering) {
     http_state().keep_alive = false;
   } else if (http_state().doing != Http::Doing::leaving) {
-    if (queued_bytes() == 0) return close();
+    const bool answer_on_its_way = http_state().had_head && queued_bytes() > 0;
+    if (!answer_on_its_way) return close();
+    http_state().keep_alive = false;
     begin_leaving();
   }
 }

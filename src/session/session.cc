@@ -277,6 +277,11 @@ bool Session::has_room(std::size_t allowance) {
   return false;
 }
 
+void Session::expect_drained() {
+  congested_ = true;
+  tell_when_flushed();
+}
+
 void Session::start_closing(std::uint16_t code, std::string_view reason) {
   if (phase_ != Phase::open) return;
   connection_.close(code, reason, *this);
@@ -304,7 +309,11 @@ void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std:
   phase_ = Phase::ended;
   forget_drain();
   deadline_from_ms_ = now_ms();
-  endpoint_->on_close(*this, {.cause = cause, .code = code, .reason = reason, .broken_rule = rule});
+  endpoint_->on_close(*this, {.cause = cause,
+                              .code = code,
+                              .reason = reason,
+                              .broken_rule = rule,
+                              .unsent_bytes = connection_.should_close_transport() ? 0 : queued_bytes()});
 }
 
 void Session::leave() {

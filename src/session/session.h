@@ -48,6 +48,8 @@ class Session : public net::Stream {
   // masked.
   SendResult send_frame(const SharedBytes& frame);
   SendResult ping(Bytes payload = {});
+  // After something was queued: on_drained is called when all of it has been sent, congested or not.
+  void expect_drained();
   // Starts the closing handshake; on_close follows when the peer answers or close_timeout has passed. A code
   // that may be sent, and at most 123 bytes of UTF-8.
   void start_closing(std::uint16_t code, std::string_view reason = {});

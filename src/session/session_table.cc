@@ -69,7 +69,8 @@ void SessionTable::remove(Session& session) {
 void SessionTable::go_on_next_turn(Session& session) {
   going_on_.push_back(session.id());
   if (going_on_.size() > 1) return;
-  loop_.post([self = self_] {
+  // In front of what others have posted, however much that is.
+  loop_.post_urgent([self = self_] {
     if (*self != nullptr) (*self)->go_on();
   });
 }

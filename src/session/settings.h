@@ -65,6 +65,7 @@ struct HttpSettings {
   // all of them. The rest is kept, nothing more is read, and the next turn goes on from there. At least 1.
   std::uint32_t requests_per_turn_max = 32;
   std::size_t head_bytes_max = 16 * 1024;             // past it: 431
+  std::size_t header_count_max = 100;                 // header lines of a request; past it: 431
   std::size_t body_bytes_max = std::size_t{8} << 20;  // past it: 413
 };
 

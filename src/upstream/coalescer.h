@@ -10,7 +10,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,6 +18,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/backend.h"
 
 namespace fanfare::upstream {
@@ -36,7 +36,7 @@ class Coalescer {
  public:
   // One result for all who wait: the answer still carries the id it was asked with.
   using SharedResult = std::shared_ptr<const Result>;
-  using Waiter = std::move_only_function<void(const SharedResult&)>;
+  using Waiter = UniqueFunction<void(const SharedResult&)>;
   struct Need {
     std::uint64_t head_min = 0;  // as in CallOptions
     Instant begun_after{};       // only a call made at or after it will do

@@ -4,9 +4,9 @@
 
 #include <compare>
 #include <cstdint>
-#include <functional>
 
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 
 namespace fanfare::upstream {
 
@@ -19,7 +19,7 @@ struct TimerId {
 
 class Executor {
  public:
-  using Task = std::move_only_function<void()>;
+  using Task = UniqueFunction<void()>;
 
   Executor() = default;
   virtual ~Executor() = default;

@@ -108,6 +108,13 @@ Repeat repeat_of(std::string_view method) {
   return std::ranges::binary_search(kReads, method) ? Repeat::always : Repeat::if_unsent;
 }
 
+bool rewrites_the_past(std::string_view method) {
+  static constexpr std::array kPrefixes = std::to_array<std::string_view>(
+      {"anvil_", "hardhat_", "evm_", "dev_", "ganache_", "tenderly_", "debug_set"});
+  return std::ranges::any_of(kPrefixes,
+                             [method](std::string_view prefix) { return method.starts_with(prefix); });
+}
+
 std::size_t method_label_index(std::string_view method) {
   const auto* const read = std::ranges::lower_bound(kReads, method);
   if (read != kReads.end() && *read == method) return static_cast<std::size_t>(read - kReads.begin());
@@ -122,7 +129,8 @@ std::span<const std::string_view> method_labels() {
 }
 
 CallOptions options_for(std::string_view method) {
-  return {.method = std::string(method), .repeat = repeat_of(method)};
+  return {
+      .method = std::string(method), .repeat = repeat_of(method), .tells_chain_id = method == "eth_chainId"};
 }
 
 CallOptions options_for_batch(std::span<const std::string_view> methods) {

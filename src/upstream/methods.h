@@ -14,6 +14,10 @@ namespace fanfare::upstream {
 
 Repeat repeat_of(std::string_view method);
 
+// Whether the method makes what was answered about settled blocks wrong: development nodes write state and
+// history (anvil_setBalance, evm_revert), and geth goes back (debug_setHead). Sending a transaction does not.
+bool rewrites_the_past(std::string_view method);
+
 // Labels for metrics: their number is fixed, whatever clients ask. The index of "other" for an unknown
 // method.
 inline constexpr std::size_t kMethodLabelsMax = 96;

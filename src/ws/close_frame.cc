@@ -5,6 +5,17 @@
 
 namespace fanfare::ws {
 
+std::string_view close_reason_of(std::string_view reason) {
+  std::string_view fitting = reason.substr(0, kCloseReasonBytesMax);
+  while (!fitting.empty()) {
+    // RFC3629§3: a character has at most four bytes, so a cut one costs three steps at most; what is no UTF-8
+    // at all costs one for each of its bytes.
+    if (is_valid_utf8(as_bytes(fitting))) break;
+    fitting.remove_suffix(1);
+  }
+  return fitting;
+}
+
 std::optional<Rule> broken_close_rule(Bytes there, std::size_t size) {
   // RFC6455§5.5.1: one byte is half a code.
   if (size == 1) return Rule::close_body_one_byte;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "ws/frame_header.h"
@@ -12,6 +13,10 @@
 namespace fanfare::ws {
 
 inline constexpr std::size_t kCloseReasonBytesMax = kControlPayloadBytesMax - 2;
+
+// The beginning of `reason` that a Close frame can carry: at most 123 bytes, cut between two characters, and
+// before the first byte that is not UTF-8.
+std::string_view close_reason_of(std::string_view reason);
 
 // The rule that the body breaks, of whose `size` bytes only the first ones may be there.
 std::optional<Rule> broken_close_rule(Bytes there, std::size_t size);

@@ -61,6 +61,25 @@ TEST_F(DeflateCodecTest, InflatesBlocksBehindAFinalOne_RFC7692_7_2_3_4) {
   EXPECT_EQ(inflated(server_, wire("\x01")), "") << "a final stored block, completed by the tail";
 }
 
+// Some senders leave the zero byte behind a final block out, and npm's ws and others read it all the same.
+TEST_F(DeflateCodecTest, InflatesAFinalBlockWithoutItsPaddingByte_RFC7692_7_2_1) {
+  for (const bool takeover : {true, false}) {
+    DeflateCodec server(takeover ? kTakeover : kNoTakeover, Role::server, pool_);
+    EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+    EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello") << "another one";
+    EXPECT_EQ(inflated(server, wire("\x03\x00")), "") << "an empty one";
+    EXPECT_EQ(inflated(server, wire("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f")), "Hello") << "a stored one";
+    // Behind others, which is the plain way through zlib.
+    EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"
+                                    "\xf3\x00\x11\x00")),
+              "HelloHello");
+    if (takeover) EXPECT_EQ(inflated(server, wire("\xf2\x00\x11\x00\x00")), "Hello") << "the window stays";
+  }
+  EXPECT_EQ(inflated(server_, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"), 5), "Hello");
+  EXPECT_EQ(inflated(server_, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"), 4),
+            Inflated(std::unexpect, CodecError::message_too_big));
+}
+
 TEST_F(DeflateCodecTest, InflatesTwoBlocks_RFC7692_7_2_3_5) {
   EXPECT_EQ(inflated(server_, wire("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00")), "Hello");
 }
@@ -79,7 +98,7 @@ TEST_F(DeflateCodecTest, RefusesWhatIsNoDeflateStream_RFC7692_7_2_2) {
       {"\x00\x05\x00\xfa\xfe\x48\x65\x6c\x6c\x6f\x00", 11},  // LEN and NLEN differ
       {"\x00\x06\x00\xf9\xff\x48", 6},                       // a stored block that ends early
       {"\xf2\x48\xcd\xc9\xc9", 5},                           // fixed codes that end early
-      {"\xf3\x48\xcd\xc9\xc9\x07\x00", 7},                   // a final block without the byte behind it
+      {"\xf3\x48\xcd\xc9\xc9\x07", 6},                       // a final block that ends early
       {"\xf3\x48\xcd\xc9\xc9\x07\x00\xff\xff", 9},           // a final block and rubbish behind it
       {"\x05\xe0\x81", 3},                                   // half the header of a block with dynamic codes
   };

@@ -28,6 +28,14 @@ constexpr std::array<std::uint8_t, 10> kRestAfterFinal{0x00, 0x00, 0x00, 0xff, 0
 // The same when the final block is itself the empty stored one.
 constexpr std::array<std::uint8_t, 5> kRestAfterEmptyFinal{0x01, 0x00, 0x00, 0xff, 0xff};
 
+// Whether nothing of the message is left behind a final block.
+bool is_end_of_message(Bytes rest) {
+  // Without the padding byte: kTailAndEnd as we put it there. RFC7692§7.2.1 wants the byte, and others accept
+  // its absence, which means nothing else: docs/decisions/0052-a-final-block-without-its-padding-byte.md.
+  return rest.empty() || std::ranges::equal(rest, kRestAfterFinal) ||
+         std::ranges::equal(rest, kRestAfterEmptyFinal) || std::ranges::equal(rest, kTailAndEnd);
+}
+
 constexpr std::size_t kStoredHeaderBytes = 5;
 
 constexpr std::size_t saturating_multiply(std::size_t a, std::size_t b) {
@@ -234,9 +242,7 @@ std::expected<Bytes, CodecError> DeflatePool::inflate(Bytes history, Bytes head,
     if (result != LIBDEFLATE_SUCCESS) return std::unexpected(CodecError::corrupt);
     // RFC7692§7.2.3.4: the peer's own final block ended the stream before our end did. Nothing but the end
     // behind it, or more blocks?
-    const Bytes rest(input + read, input_bytes - read);
-    if (!rest.empty() && !std::ranges::equal(rest, kRestAfterFinal) &&
-        !std::ranges::equal(rest, kRestAfterEmptyFinal)) {
+    if (!is_end_of_message(Bytes(input + read, input_bytes - read))) {
       return inflate_blockwise(history, Bytes(compressed, compressed_bytes + kTail.size()), bytes_max,
                                limits.error(compressed_bytes));
     }
@@ -279,6 +285,9 @@ std::expected<Bytes, CodecError> DeflatePool::inflate_blockwise(Bytes history, B
     if (made > bytes_max - message.size()) return std::unexpected(too_much);
     message.insert(message.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(made));
     ended = result == Z_STREAM_END;
+    // Nothing but the tail is left: the padding byte behind the final block is missing, as in
+    // is_end_of_message().
+    if (ended && stream.avail_in + compressed.size() == kTail.size()) break;
     if (ended) inflateResetKeep(&stream);
   } while (stream.avail_in != 0 || stream.avail_out == 0 || !compressed.empty());
   // At the end of a block, no bit of the next one read: the message was whole.

@@ -238,12 +238,9 @@ std::string deflate_offer(const DeflateOptions& options) {
   if (options.server_max_window_bits < kWindowBitsMax) {
     append_window(value, kServerWindow, options.server_max_window_bits);
   }
-  // Named in every offer, so that the server may limit our window; with a value it is also our own wish.
-  if (options.client_max_window_bits < kWindowBitsMax) {
-    append_window(value, kClientWindow, options.client_max_window_bits);
-  } else {
-    append_flag(value, kClientWindow);
-  }
+  // RFC7692§7.1.2.2: named in every offer, so that the server may limit our window, and without a value:
+  // servers that want another one refuse an offer with a value. See docs/decisions/0051.
+  append_flag(value, kClientWindow);
   return value;
 }
 
@@ -266,17 +263,15 @@ std::expected<std::optional<DeflateParameters>, Rule> check_deflate_response(
         terms->server_max_window_bits.value_or(kWindowBitsMax + 1) > offered.server_max_window_bits) {
       return std::unexpected(Rule::extension_server_window_too_large);
     }
-    // RFC7692§7.1.2.2: the offer always names client_max_window_bits; the response may only go below its
-    // value.
-    if (terms->client_max_window_bits.value_or(0) > offered.client_max_window_bits) {
-      return std::unexpected(Rule::extension_client_window_not_offered);
-    }
     agreed = DeflateParameters{
         .server_no_context_takeover = terms->server_no_context_takeover,
         // Our own wish binds us even if the server did not repeat it.
         .client_no_context_takeover = terms->client_no_context_takeover || offered.client_no_context_takeover,
         .server_max_window_bits = terms->server_max_window_bits.value_or(kWindowBitsMax),
-        .client_max_window_bits = terms->client_max_window_bits.value_or(offered.client_max_window_bits),
+        // RFC7692§7.1.2.2: at most what the server says, or 15 where it says nothing. We stay within our own
+        // window, too, which needs no agreement: whoever inflates with a larger one reads it just as well.
+        .client_max_window_bits =
+            std::min(terms->client_max_window_bits.value_or(kWindowBitsMax), offered.client_max_window_bits),
     };
   }
   return agreed;

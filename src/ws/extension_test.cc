@@ -202,14 +202,16 @@ TEST(DeflateNegotiation, LimitsNoClientThatDidNotOfferIt_RFC7692_7_1_2_2) {
 
 TEST(DeflateNegotiation, OffersWhatTheOptionsSay_RFC7692_7_1) {
   EXPECT_EQ(deflate_offer(kWide), "permessage-deflate; client_max_window_bits");
-  EXPECT_EQ(deflate_offer({}), "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12");
+  EXPECT_EQ(deflate_offer({}), "permessage-deflate; server_max_window_bits=12; client_max_window_bits");
   EXPECT_EQ(deflate_offer({.enabled = false}), "");
   EXPECT_EQ(deflate_offer({.server_no_context_takeover = true,
                            .client_no_context_takeover = true,
                            .server_max_window_bits = 10,
                            .client_max_window_bits = 11}),
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover; "
-            "server_max_window_bits=10; client_max_window_bits=11");
+            "server_max_window_bits=10; client_max_window_bits");
+  EXPECT_EQ(deflate_offer({.server_max_window_bits = 15}), "permessage-deflate; client_max_window_bits")
+      << "what a client offers by default";
 }
 
 TEST(DeflateNegotiation, ReadsTheServersAnswer_RFC7692_7_1) {
@@ -253,11 +255,26 @@ TEST(DeflateNegotiation, RefusesAServerWindowAboveTheOffer_RFC7692_7_1_2_1) {
   EXPECT_EQ(rule_of_response("permessage-deflate; server_max_window_bits=8", offered), "accepted");
 }
 
-TEST(DeflateNegotiation, RefusesAClientWindowAboveTheOffer_RFC7692_7_1_2_2) {
-  EXPECT_EQ(rule_of_response("permessage-deflate; client_max_window_bits=11",
-                             {.server_max_window_bits = 15, .client_max_window_bits = 10}),
-            "extension_client_window_not_offered");
-  EXPECT_EQ(rule_of_response("permessage-deflate; client_max_window_bits=15"), "accepted");
+// The offer leaves the window to the server; ours is the smaller of its and our own.
+TEST(DeflateNegotiation, StaysWithinTheServersWindowAndItsOwn_RFC7692_7_1_2_2) {
+  const auto window = [](const std::string& answered, int own) {
+    const std::string value = "permessage-deflate" + answered;
+    const auto extensions = parsed({value}).value();
+    const auto agreed =
+        check_deflate_response(extensions, {.server_max_window_bits = 15, .client_max_window_bits = own});
+    return agreed ? agreed->value().client_max_window_bits : -1;
+  };
+  for (int bits = 8; bits <= 15; ++bits) {
+    const std::string answered = "; client_max_window_bits=" + std::to_string(bits);
+    EXPECT_EQ(window(answered, 12), std::min(bits, 12)) << bits;
+    EXPECT_EQ(window(answered, 15), bits);
+    EXPECT_EQ(window(answered, 9), std::min(bits, 9)) << bits;
+  }
+  EXPECT_EQ(window("", 12), 12) << "the server would take 15";
+  EXPECT_EQ(window("", 15), 15);
+  EXPECT_EQ(window("; client_max_window_bits=16", 12), -1);
+  EXPECT_EQ(window("; client_max_window_bits=7", 12), -1);
+  EXPECT_EQ(window("; client_max_window_bits", 12), -1);
 }
 
 TEST(DeflateNegotiation, RefusesMalformedAnswers_RFC7692_7_1) {

@@ -88,13 +88,17 @@ std::expected<std::string, Rule> choose_subprotocol(const UpgradeRequest& reques
 }
 
 bool is_handshake_header(std::string_view name) {
-  static constexpr std::array<std::string_view, 7> kOwn{"Upgrade",
-                                                        "Connection",
-                                                        "Sec-WebSocket-Accept",
-                                                        "Sec-WebSocket-Protocol",
-                                                        "Sec-WebSocket-Extensions",
-                                                        "Content-Length",
-                                                        "Transfer-Encoding"};
+  static constexpr std::array<std::string_view, 11> kOwn{"Upgrade",
+                                                         "Connection",
+                                                         "Sec-WebSocket-Accept",
+                                                         "Sec-WebSocket-Protocol",
+                                                         "Sec-WebSocket-Extensions",
+                                                         "Content-Length",
+                                                         "Transfer-Encoding",
+                                                         "Trailer",
+                                                         "Keep-Alive",
+                                                         "Proxy-Connection",
+                                                         "TE"};
   return std::ranges::any_of(kOwn, [&](std::string_view own) { return equal_ignoring_case(own, name); });
 }
 
@@ -154,12 +158,10 @@ UpgradeRefusal refuse_upgrade(Rule rule) {
   FANFARE_CHECK(broken.code >= 400 && broken.code <= 599);
   UpgradeRefusal refusal{.rule = rule, .status = broken.code, .reason = "", .headers = {}};
   refusal.reason = "broken rule: " + std::string(broken.sentence) + " (" + std::string(broken.clause) + ")";
-  // RFC9110§15.5.6: 405 lists what is allowed; RFC9110§15.5.22: 426 names the protocol to upgrade to.
+  // RFC9110§15.5.6: 405 lists what is allowed. RFC9110§15.5.22: 426 names the protocol to upgrade to.
   if (refusal.status == 405) refusal.headers.push_back({"Allow", "GET"});
-  if (refusal.status == 426) {
-    refusal.headers.push_back({"Upgrade", "websocket"});
-    refusal.headers.push_back({"Connection", "Upgrade"});
-  }
+  // RFC9110§7.8: Connection names Upgrade, too, which is for those who write the answer.
+  if (refusal.status == 426) refusal.headers.push_back({"Upgrade", "websocket"});
   // RFC6455§4.4: the versions that we speak.
   if (rule == Rule::handshake_version_unsupported || rule == Rule::handshake_version_missing) {
     refusal.headers.push_back({"Sec-WebSocket-Version", "13"});

@@ -58,9 +58,9 @@ struct UpgradeAccept {
   std::optional<DeflateParameters> deflate;  // empty: no compression
   std::string extensions;                    // the value of Sec-WebSocket-Extensions; empty: no such header
 
-  // The whole 101 response, up to and including the empty line. An extra header whose name is no token, whose
-  // value holds control bytes, or which would repeat one of the handshake's own is left out: whatever an
-  // application puts there, the response stays one response.
+  // The whole 101 response, up to and including the empty line. An extra header is left out if its name is no
+  // token, its value holds control bytes, it would repeat one of the handshake's own, or it is about framing
+  // or the connection (RFC9110§7.6.1): whatever an application puts there, the response stays one response.
   std::string response(std::span<const HeaderField> extra = {}) const;
 };
 

@@ -83,8 +83,7 @@ namespace fanfare::ws {
   RULE(extension_client_takeover_invalid, 0, "RFC7692§7.1.1.2", "client_no_context_takeover has no value") \
   RULE(extension_server_window_invalid, 0, "RFC7692§7.1.2.1", "server_max_window_bits is a number from 8 to 15 without leading zero") \
   RULE(extension_server_window_too_large, 0, "RFC7692§7.1.2.1", "a server uses at most the server_max_window_bits offered, and says so") \
-  RULE(extension_client_window_invalid, 0, "RFC7692§7.1.2.2", "client_max_window_bits is a number from 8 to 15 without leading zero; only an offer may leave it out") \
-  RULE(extension_client_window_not_offered, 0, "RFC7692§7.1.2.2", "a server limits client_max_window_bits only when it was offered, and to at most that")
+  RULE(extension_client_window_invalid, 0, "RFC7692§7.1.2.2", "client_max_window_bits is a number from 8 to 15 without leading zero; only an offer may leave it out")
 // clang-format on
 
 #define FANFARE_WS_RULE_ENUMERATOR(name, code, clause, sentence) name,

@@ -41,7 +41,7 @@ pc=$(dirname "$(find "$work/prefix" -name fanfare.pc)")
 step "no header needs another one first, or anything that is not installed"
 for header in "$work"/prefix/include/fanfare/*.h; do
   echo "#include <fanfare/$(basename "$header")>" |
-    "$cxx" -std=c++23 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$work/prefix/include" -x c++ -
+    "$cxx" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$work/prefix/include" -x c++ -
 done
 
 step "the .deb"

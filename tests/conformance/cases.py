@@ -8,9 +8,10 @@ Closing, we send that Close frame and what follows it.
 import random
 from dataclasses import dataclass, field
 
-from peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT
+from peer import BINARY, CLOSE, CONTINUATION, FINAL, FINAL_WITHOUT_PADDING, PING, PONG, SYNC, TEXT
 
 KIB, MIB = 1 << 10, 1 << 20
+DEFAULT_OFFER = "permessage-deflate; client_max_window_bits"  # of a client with its defaults; browsers offer the same
 FRAMEWISE = -1  # one write a frame
 
 
@@ -30,6 +31,7 @@ class Rounds:
     count: int = 1
     fragment: int = 0
     sample: str = ""  # which text or data; "": all the same byte
+    ending: int = SYNC  # of a compressed message
 
 
 @dataclass
@@ -352,6 +354,29 @@ def compression():
         yield from compressed(f"12.{group}", name, opcode, default)
     for group, parameters in enumerate(PARAMETERS, 1):
         yield from compressed(f"13.{group}", "JSON", TEXT, parameters)
+    yield from windows()
+    yield from final_blocks()
+
+
+def windows():
+    """One window each. A server has no deflater for 8 bits: there the next offer counts."""
+    for number, bits in enumerate(range(8, 16), 1):
+        # With 8 bits only messages that fit into the window are compressed.
+        rounds = Rounds(TEXT, 256 if bits == 8 else 8 * KIB, 12, sample="JSON")
+        for group, side in [(8, "client"), (9, "server")]:
+            parameter = f"permessage-deflate; {side}_max_window_bits={bits}"
+            second = ", permessage-deflate" if (side, bits) == ("server", 8) else ""
+            yield Case(f"13.{group}.{number}", f"{side}_max_window_bits={bits}: 12 messages (JSON) of {rounds.size} bytes",
+                       rounds=rounds, offer=parameter + second, answer=parameter)
+
+
+def final_blocks():
+    for group, (ending, how) in enumerate([(FINAL, "with"), (FINAL_WITHOUT_PADDING, "without")], 10):
+        for number, (size, fragment) in enumerate([(16, 0), (1024, 0), (64 * KIB, 0), (64 * KIB, 1000)], 1):
+            in_fragments = f" in fragments of {fragment} bytes" if fragment else ""
+            yield Case(f"13.{group}.{number}", f"final blocks {how} the zero byte behind them: 12 messages (prose) of "
+                       f"{size} bytes{in_fragments}", rounds=Rounds(TEXT, size, 12, fragment, "prose", ending),
+                       offer="permessage-deflate", answer="permessage-deflate")
 
 
 SECTIONS = [

@@ -1,7 +1,7 @@
 // Connects to a URL, sends every message back and leaves when the server closes: echo_client URL [DEFLATE
-// [CA]]. DEFLATE is "none", "bare" (no limits on windows) or "default", CA a PEM file to trust instead of the
-// system's. Exit status: 0 when the connection was opened, whatever became of it; 1 when it was not. Prints
-// how it ended: "closed CODE" or "failed WHY".
+// [CA]]. DEFLATE is "none" or "default", which is what a program gets that sets nothing; CA a PEM file to
+// trust instead of the system's. Exit status: 0 when the connection was opened, whatever became of it; 1 when
+// it was not. Prints how it ended: "closed CODE" or "failed WHY".
 
 #include <fanfare/fanfare.h>
 
@@ -10,16 +10,12 @@
 
 int main(int argc, char** argv) {
   if (argc < 2 || argc > 4) {
-    std::fprintf(stderr, "usage: echo_client URL [none|bare|default [CA]]\n");
+    std::fprintf(stderr, "usage: echo_client URL [none|default [CA]]\n");
     return 2;
   }
   const std::string_view deflate = argc > 2 ? argv[2] : "default";
   fanfare::ClientOptions options{.url = argv[1], .reconnect = {.enabled = false}};
   options.deflate.enabled = deflate != "none";
-  if (deflate == "bare") {
-    options.deflate.server_max_window_bits = 15;
-    options.deflate.client_max_window_bits = 15;
-  }
   if (argc > 3) options.tls.ca_file = argv[3];
   int status = 0;
   fanfare::Client client(

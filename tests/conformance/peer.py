@@ -12,6 +12,9 @@ import struct
 import zlib
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
+# How a compressed message ends: in no final block; in one, with the zero byte of RFC 7692 section 7.2.3.4 behind
+# it; in one without that byte. Messages that end in a final block refer to none before them.
+SYNC, FINAL, FINAL_WITHOUT_PADDING = range(3)
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
@@ -55,9 +58,17 @@ class Deflate:
         self.ours, self.theirs = ours, theirs
         self.deflater = self.inflater = None
 
-    def compress(self, payload):
+    def compressor(self):
+        # zlib has no window of 8 bits; without matches none is needed.
+        strategy = zlib.Z_HUFFMAN_ONLY if self.ours[0] == 8 else zlib.Z_DEFAULT_STRATEGY
+        return zlib.compressobj(6, zlib.DEFLATED, -max(self.ours[0], 9), strategy=strategy)
+
+    def compress(self, payload, ending=SYNC):
+        if ending != SYNC:
+            deflater = self.compressor()
+            return deflater.compress(payload) + deflater.flush() + (b"\0" if ending == FINAL else b"")
         if self.deflater is None or self.ours[1]:
-            self.deflater = zlib.compressobj(6, zlib.DEFLATED, -self.ours[0])
+            self.deflater = self.compressor()
         data = self.deflater.compress(payload) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
         return data[:-4]
 
@@ -96,11 +107,11 @@ class Peer:
             return head + key + mask(payload, key)
         return head + payload
 
-    def message(self, opcode, payload, fragment=0, compressed=False):
+    def message(self, opcode, payload, fragment=0, compressed=False, ending=SYNC):
         """A message's frames as bytes, in fragments of at most so many bytes (0: one frame)."""
         rsv = 4 if compressed else 0
         if compressed:
-            payload = self.deflate.compress(payload)
+            payload = self.deflate.compress(payload, ending)
         if not fragment or len(payload) <= fragment:
             return self.frame(opcode, payload, rsv=rsv)
         frames = []
@@ -238,12 +249,15 @@ class Peer:
             raise Violation("an extension that was not offered")
         self.agree(parse_parameters(offer), answer)
 
-    def handshake_as_server(self, answer):
+    def handshake_as_server(self, answer, offer=None):
+        """`offer`: what has to be offered, exactly; None: anything that fits the answer."""
         status, fields = self.read_head()
         if status != "GET / HTTP/1.1" or fields.get("sec-websocket-version") != "13" or "host" not in fields:
             raise Violation(f"handshake began {status!r}")
         if len(base64.b64decode(fields["sec-websocket-key"], validate=True)) != 16:
             raise Violation("the key is not 16 bytes")
+        if offer is not None and fields.get("sec-websocket-extensions") != offer:
+            raise Violation(f"offered {fields.get('sec-websocket-extensions')!r}, not {offer!r}")
         extension = ""
         if answer:
             if "sec-websocket-extensions" not in fields:

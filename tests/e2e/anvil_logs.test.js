@@ -111,7 +111,8 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
   for (const [i, filter] of filters.entries()) {
     const logs = await anvil.ask("eth_getLogs", [{ ...filter, fromBlock: `0x${first.toString(16)}`, toBlock: "latest" }]);
     await until(`filter ${i}`, () => told.get(ids[i]).length >= logs.length);
-    const wanted = logs.map(({ blockTimestamp: _, ...log }) => log); // anvil's own addition
+    assert.ok(logs.every(({ blockTimestamp }) => blockTimestamp), "a member that is anvil's own addition stays");
+    const wanted = logs;
     assert.deepEqual(told.get(ids[i]), wanted, JSON.stringify(filter));
   }
 

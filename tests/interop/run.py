@@ -9,6 +9,7 @@ under TLS, with and without compression. Prints one line each and "N passed, N f
 
 import argparse
 import asyncio
+import json
 import os
 import pathlib
 import re
@@ -142,7 +143,18 @@ def echo_with(ground, url, tls, deflate):
 
 
 def ws_server(ground, tls, deflate):
-    server = started(["node", HERE / "ws_server.cjs", str(deflate).lower(), ground.options.node_modules,
+    echo_with_ws(ground, tls, deflate, deflate)
+
+
+def ws_server_windows(ground, tls, deflate):
+    """A server that wants windows of its own, with every size that it knows."""
+    for bits in range(9, 16):
+        wanted = {"clientMaxWindowBits": bits, "serverMaxWindowBits": bits} if deflate else False
+        echo_with_ws(ground, tls, deflate, wanted)
+
+
+def echo_with_ws(ground, tls, deflate, how):
+    server = started(["node", HERE / "ws_server.cjs", json.dumps(how), ground.options.node_modules,
                       *ground.tls_files(tls)])
     try:
         echo_with(ground, server.stdout.readline().strip(), tls, deflate)
@@ -213,6 +225,7 @@ PAIRS = {
     "wscat": wscat,
     "curl's handshake": curl,
     "our client, npm ws": ws_server,
+    "our client, npm ws with windows": ws_server_windows,
     "our client, Python websockets": python_server,
     "our client, nats-server": nats_server,
 }

@@ -1,8 +1,10 @@
-// npm's ws as the server of our echoing client: ws_server.cjs COMPRESSED NODE_MODULES [CERTIFICATE KEY]. Prints its
-// URL; exit status 0 when every message came back and the connection ended with 1000.
+// npm's ws as the server of our echoing client: ws_server.cjs COMPRESSED NODE_MODULES [CERTIFICATE KEY]. COMPRESSED is
+// true, false, or the parameters of permessage-deflate as JSON: {"clientMaxWindowBits":13}. Prints its URL; exit status 0
+// when every message came back and the connection ended with 1000.
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
-const [compressed, modules, cert, key] = process.argv.slice(2);
+const [how, modules, cert, key] = process.argv.slice(2);
+const perMessageDeflate = JSON.parse(how);
 const { WebSocketServer } = require(path.resolve(modules, 'ws'));
 const messages = ['', 'Hello', 'κόσμε'.repeat(1000), 'a'.repeat(300000), Buffer.alloc(200000, 0xfe)].map((m) => Buffer.from(m));
 const texts = 4;
@@ -13,8 +15,8 @@ const fail = (why) => {
 const server = cert
   ? require('node:https').createServer({ cert: readFileSync(cert), key: readFileSync(key) })
   : require('node:http').createServer();
-new WebSocketServer({ server, perMessageDeflate: compressed === 'true' }).on('connection', (socket) => {
-  if (socket.extensions.includes('permessage-deflate') !== (compressed === 'true')) fail(`extensions "${socket.extensions}"`);
+new WebSocketServer({ server, perMessageDeflate }).on('connection', (socket) => {
+  if (socket.extensions.includes('permessage-deflate') !== Boolean(perMessageDeflate)) fail(`extensions "${socket.extensions}"`);
   let received = 0;
   const send = () => socket.send(messages[received], { binary: received >= texts });
   socket.on('message', (data, isBinary) => {

@@ -168,6 +168,12 @@ follow_tidy() {
   wait "$tidy_pid"
 }
 
+# The engine as its users build and link it, and what they would not forgive in the binaries.
+configurations() {
+  suite "build configurations" configurations count_conformance \
+    env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
+}
+
 fuzz_smoke() {
   suite "fuzz, 5 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 5
 }
@@ -214,6 +220,7 @@ else
     if check "build release" build-release configure_and_build release; then released=yes; fi
     begin_tidy
     if [[ -n $released ]]; then end_to_end; fi
+    configurations
     end_tidy
     fuzz_smoke
   fi

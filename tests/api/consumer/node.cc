@@ -13,6 +13,7 @@ int main() {
     return 1;
   }
   server.on_new_block("{}");
+  const bool listened = !server.websocket_address().empty();
   server.stop();
-  return server.websocket_address().empty() ? 1 : 0;
+  return listened && server.websocket_address().empty() ? 0 : 1;
 }

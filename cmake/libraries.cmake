@@ -1,0 +1,65 @@
+# The libraries that others link, in a build tree as after an installation:
+#   fanfare::fanfare   libfanfare.a, the engine's rooms. Position independent, so it also fits into a shared object.
+#   fanfare::shared    libfanfare.so, the same, showing only what include/fanfare marks with FANFARE_EXPORT
+#   fanfare::chain     libfanfare-chain.a, what stands behind fanfare/chain.h, on libfanfare.a
+if(FANFARE_INSTALL)
+  include(GNUInstallDirs)
+endif()
+find_package(OpenSSL REQUIRED)
+find_package(ZLIB REQUIRED)
+
+# fanfare_objects(LIBRARY ROOM...): the library is made of these rooms.
+function(fanfare_objects library)
+  foreach(room ${ARGN})
+    target_sources(${library} PRIVATE $<TARGET_OBJECTS:fanfare_${room}>)
+  endforeach()
+  set_target_properties(${library} PROPERTIES LINKER_LANGUAGE CXX)
+  # The headers are C++20; what is behind them was compiled already.
+  target_compile_features(${library} INTERFACE cxx_std_20)
+  target_include_directories(${library} INTERFACE
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  if(NOT PROJECT_IS_TOP_LEVEL)
+    set_target_properties(${library} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
+endfunction()
+
+set(engine_rooms base ws http net session pubsub api)
+set(engine_libraries OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB Threads::Threads deflate uring)
+if(NOT TARGET llhttp)
+  list(APPEND engine_libraries llhttp)
+endif()
+
+add_library(fanfare_library STATIC)
+fanfare_objects(fanfare_library ${engine_rooms})
+target_link_libraries(fanfare_library INTERFACE ${engine_libraries})
+if(TARGET llhttp)
+  target_sources(fanfare_library PRIVATE $<TARGET_OBJECTS:llhttp>)
+endif()
+set_target_properties(fanfare_library PROPERTIES OUTPUT_NAME fanfare EXPORT_NAME fanfare)
+add_library(fanfare::fanfare ALIAS fanfare_library)
+
+# Sanitizers need their runtime in the program, and nothing of such a build is shipped.
+if(NOT FANFARE_SANITIZE)
+  add_library(fanfare_shared SHARED)
+  fanfare_objects(fanfare_shared ${engine_rooms})
+  target_link_libraries(fanfare_shared PRIVATE fanfare_flags ${engine_libraries})
+  if(TARGET llhttp)
+    target_sources(fanfare_shared PRIVATE $<TARGET_OBJECTS:llhttp>)
+  endif()
+  # Templates of the standard library have default visibility; the version script keeps them inside.
+  set(exports ${CMAKE_CURRENT_LIST_DIR}/exports.map)
+  target_link_options(fanfare_shared PRIVATE -Wl,-z,defs -Wl,--version-script=${exports})
+  # Before 1.0 a new minor version may change the API, and with it the ABI.
+  set_target_properties(fanfare_shared PROPERTIES OUTPUT_NAME fanfare EXPORT_NAME shared LINK_DEPENDS ${exports}
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+  add_library(fanfare::shared ALIAS fanfare_shared)
+endif()
+
+if(FANFARE_CHAIN)
+  add_library(fanfare_chain_library STATIC)
+  fanfare_objects(fanfare_chain_library jsonrpc eth devchain upstream gateway)
+  target_link_libraries(fanfare_chain_library INTERFACE
+    fanfare_library curl yaml-cpp prometheus-cpp-core crypto++ secp256k1)
+  set_target_properties(fanfare_chain_library PROPERTIES OUTPUT_NAME fanfare-chain EXPORT_NAME chain)
+  add_library(fanfare::chain ALIAS fanfare_chain_library)
+endif()

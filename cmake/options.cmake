@@ -1,0 +1,59 @@
+# What can be chosen. A project of its own (a clone that is built as it stands) builds everything that is installed. Inside
+# another project it is the libraries alone, and only when something links them.
+
+# Whether the gateway's rooms are built, for fanfare::chain and the program. AUTO: where the libraries they need are found.
+set(chain_default ON)
+if(NOT PROJECT_IS_TOP_LEVEL)
+  set(chain_default AUTO)
+endif()
+set(FANFARE_CHAIN ${chain_default} CACHE STRING "Build fanfare::chain: ON, OFF or AUTO")
+option(FANFARE_PROGRAM "Build the fanfare program" ${PROJECT_IS_TOP_LEVEL})
+option(FANFARE_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(FANFARE_INSTALL "Make install rules and packages" ${PROJECT_IS_TOP_LEVEL})
+
+# For those who change Fanfare; the presets turn on what they need.
+option(FANFARE_WERROR "Treat warnings as errors" OFF)
+option(FANFARE_TESTS "Build the unit tests" OFF)
+option(FANFARE_CONFORMANCE "Build the programs of the conformance, attack, interoperability and soak runs" OFF)
+option(FANFARE_FUZZ "Build the fuzzers (clang only)" OFF)
+option(FANFARE_BENCH "Build the benchmarks" OFF)
+# Which sanitizers the whole tree is built with: "address,undefined", "thread", or nothing.
+set(FANFARE_SANITIZE "" CACHE STRING "Sanitizers for every target")
+
+if(PROJECT_IS_TOP_LEVEL)
+  set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+  # Without a build type everything would be compiled without optimisation, which nobody who does not ask for it wants.
+  get_property(has_several_build_types GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
+  if(NOT CMAKE_BUILD_TYPE AND NOT has_several_build_types)
+    set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
+  endif()
+endif()
+
+if(FANFARE_CHAIN STREQUAL "AUTO")
+  # What the rooms behind fanfare::chain need; they look for it themselves, and insist.
+  find_package(PkgConfig QUIET)
+  find_package(CURL QUIET)
+  find_package(yaml-cpp QUIET)
+  find_package(prometheus-cpp CONFIG QUIET)
+  if(PKG_CONFIG_FOUND)
+    pkg_check_modules(cryptopp QUIET IMPORTED_TARGET libcrypto++)
+    pkg_check_modules(secp256k1 QUIET IMPORTED_TARGET libsecp256k1)
+  endif()
+  set(lacking "")
+  foreach(library CURL yaml-cpp prometheus-cpp cryptopp secp256k1)
+    if(NOT ${library}_FOUND)
+      list(APPEND lacking ${library})
+    endif()
+  endforeach()
+  set(FANFARE_CHAIN ON)
+  if(lacking)
+    list(JOIN lacking ", " lacking)
+    message(STATUS "fanfare: no fanfare::chain, since these are not found: ${lacking}")
+    set(FANFARE_CHAIN OFF)
+  endif()
+endif()
+foreach(option FANFARE_PROGRAM FANFARE_BENCH)
+  if(${option} AND NOT FANFARE_CHAIN)
+    message(FATAL_ERROR "${option} needs FANFARE_CHAIN: the program is the gateway")
+  endif()
+endforeach()

@@ -1,0 +1,86 @@
+#pragma once
+// What stands behind a public Client: its thread with a loop, the engine's client on it, and the handlers.
+// The engine's objects are made, used and destroyed on that thread; the loop stays, so that others may post
+// to it at any time. The thread keeps the core alive: the client may be destroyed by one of its own handlers.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <thread>
+
+#include "api/outgoing.h"
+#include "fanfare/client.h"
+#include "net/loop.h"
+#include "session/client.h"
+
+namespace fanfare::api {
+
+class ClientCore final : public session::ClientHandler, public std::enable_shared_from_this<ClientCore> {
+ public:
+  ClientCore(Client& self, ClientOptions options, ClientHandlers handlers);
+  ~ClientCore() override = default;
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
+
+  Expected<void, Error> start();
+  void run();
+  // The public object goes: no handler is called any more. Waits for the thread, unless this is it.
+  void leave();
+
+  SendResult send(ws::Opcode opcode, Bytes payload);
+  void set_paused(bool paused);
+  void close(std::uint16_t code, std::string_view reason);
+
+  bool is_open() const { return outgoing_.is_open(); }
+  std::size_t buffered_amount() const;
+  std::uint64_t unsent_messages() const { return outgoing_.unsent_messages(); }
+
+ private:
+  bool is_here() const { return std::this_thread::get_id() == thread_id_.load(std::memory_order_relaxed); }
+  // Loop and thread are there for good once start() has returned.
+  bool was_started() const { return thread_id_.load(std::memory_order_acquire) != std::thread::id(); }
+  Expected<void, Error> start_thread();
+
+  // On the thread.
+  SendResult send_here(ws::Opcode opcode, Bytes payload);
+  SendResult give(ws::Opcode opcode, Bytes payload);
+  bool may_pass() const;
+  void pass();
+  void pass_all();
+  void close_here(std::uint16_t code, std::string_view reason);
+  void apply_pause(bool paused);
+  void note_end(const std::optional<Duration>& reconnect_in);
+  void tell_end(const std::optional<Duration>& reconnect_in);
+  void tell_end_when_gone();
+
+  void on_open(session::Client& client, const session::ClientOpened& opened) override;
+  void on_message(session::Client& client, const session::Message& message) override;
+  void on_drained(session::Client& client) override;
+  void on_pong(session::Client& client, Bytes payload) override;
+  void on_close(session::Client& client, const session::CloseInfo& info,
+                std::optional<Duration> reconnect_in) override;
+  void on_failed(session::Client& client, const session::ClientError& error,
+                 std::optional<Duration> reconnect_in) override;
+
+  Client& self_;  // not after leave()
+  const ClientOptions options_;
+  const ClientHandlers handlers_;
+  Outgoing outgoing_;
+  std::unique_ptr<net::Loop> loop_;
+  std::unique_ptr<session::Client> client_;  // the thread's own; null after leave(), and at the thread's end
+  bool in_open_handler_ = false;             // the thread's own
+  std::thread thread_;
+  std::atomic<std::thread::id> thread_id_;
+  enum class PauseWish : std::uint8_t { none, resume, pause };
+  std::atomic<PauseWish> pause_wish_ = PauseWish::none;  // of other threads, the latest
+  std::mutex mutex_;                                     // for the two below
+  std::condition_variable ended_;
+  bool active_ = false;   // there is something to wait for; start() would be wrong
+  bool leaving_ = false;  // the last handler has to return, and the connection to go, before run() returns
+};
+
+}  // namespace fanfare::api

@@ -1,0 +1,15 @@
+#pragma once
+// Text put together from parts.
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+namespace fanfare {
+
+// The parts, one after the other, in one allocation: joined({"invalid host \"", host, "\""}).
+// Use it where `"literal" + std::string(...)` makes g++ 12 warn at -O3 (-Wrestrict, "accessing
+// 9223372036854775810 or more bytes"): it takes the insertion in front of a string for an overlapping copy.
+std::string joined(std::initializer_list<std::string_view> parts);
+
+}  // namespace fanfare

@@ -1,0 +1,174 @@
+// The life of a ChainServer, and what start() says when it cannot.
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <functional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fanfare/chain.h"
+#include "net/socket.h"
+
+namespace fanfare {
+namespace {
+
+constexpr std::string_view kGarbage = "garbage";
+
+CallResult no_method(std::string_view, std::string_view) {
+  return std::unexpected(CallError{.code = -32601, .message = "unknown"});
+}
+
+ChainOptions on_any_ports() {
+  return {.http_port = 0, .websocket_port = 0, .threads = 1};
+}
+
+std::uint16_t port_of(const std::string& address) {
+  return static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1)));
+}
+
+TEST(ChainServer, HasNoAddressesBeforeStartAndAfterStop) {
+  ChainServer server(on_any_ports(), no_method);
+  EXPECT_EQ(server.http_address(), "");
+  EXPECT_EQ(server.websocket_address(), "");
+  ASSERT_TRUE(server.start());
+  EXPECT_TRUE(server.http_address().starts_with("127.0.0.1:")) << server.http_address();
+  EXPECT_TRUE(server.websocket_address().starts_with("127.0.0.1:")) << server.websocket_address();
+  EXPECT_NE(server.http_address(), server.websocket_address());
+  server.stop();
+  EXPECT_EQ(server.http_address(), "");
+}
+
+TEST(ChainServer, HooksBeforeStartAndAfterStopDoNothing) {
+  ChainServer server(on_any_ports(), no_method);
+  const auto call_all = [&] {
+    server.on_new_block(kGarbage);
+    server.on_logs(kGarbage);
+    server.on_pending_transaction(kGarbage);
+    server.on_sync_status(kGarbage);
+  };
+  call_all();
+  ASSERT_TRUE(server.start());
+  server.stop();
+  call_all();
+  EXPECT_EQ(server.unreadable_hook_values(), 0U);
+}
+
+TEST(ChainServer, IsDestroyedWithoutStart) {
+  const ChainServer server(on_any_ports(), no_method);
+}
+
+TEST(ChainServer, StopBeforeStartAndTwiceDoesNothing) {
+  ChainServer server(on_any_ports(), no_method);
+  server.stop();
+  ASSERT_TRUE(server.start());
+  server.stop();
+  server.stop();
+}
+
+TEST(ChainServer, ManyThreadsMayStopIt) {
+  ChainServer server(on_any_ports(), no_method);
+  ASSERT_TRUE(server.start());
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) threads.emplace_back([&] { server.stop(); });
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(server.http_address(), "");
+}
+
+TEST(ChainServer, StartsOnce) {
+  ChainServer server(on_any_ports(), no_method);
+  ASSERT_TRUE(server.start());
+  const auto again = server.start();
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, Error::Kind::wrong_state);
+  server.stop();
+  const auto stopped = server.start();
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().kind, Error::Kind::wrong_state);
+}
+
+TEST(ChainServer, SaysThatAPortIsTakenAndMayTryAgain) {
+  auto taken = net::listen_on(*net::Address::parse("127.0.0.1", 0), {.reuse_port = false});
+  ASSERT_TRUE(taken);
+  ChainOptions options = on_any_ports();
+  options.websocket_port = net::local_address(taken->get())->port();
+  ChainServer server(options, no_method);
+  const auto refused = server.start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Error::Kind::system);
+  EXPECT_EQ(refused.error().system_code, EADDRINUSE);
+  EXPECT_NE(refused.error().message.find("127.0.0.1:" + std::to_string(options.websocket_port)),
+            std::string::npos)
+      << refused.error().message;
+  EXPECT_EQ(server.http_address(), "");
+
+  *taken = net::Descriptor();
+  const auto started = server.start();
+  ASSERT_TRUE(started) << started.error().message;
+  EXPECT_EQ(port_of(server.websocket_address()), options.websocket_port);
+}
+
+struct WrongOption {
+  std::function<void(ChainOptions&)> spoil;
+  Error::Kind kind;
+  std::string named;  // in the message
+};
+
+TEST(ChainServer, StartSaysWhatIsWrongWithTheOptions) {
+  using std::chrono::milliseconds;
+  const std::vector<WrongOption> table{
+      {[](ChainOptions& options) { options.host = "no.such.host"; }, Error::Kind::bad_option, "no.such.host"},
+      {[](ChainOptions& options) { options.http_port = options.websocket_port = 9; }, Error::Kind::bad_option,
+       "websocket_port"},
+      {[](ChainOptions& options) { options.window_blocks = 0; }, Error::Kind::bad_option, "window_blocks"},
+      {[](ChainOptions& options) { options.window_blocks = 65'537; }, Error::Kind::bad_option,
+       "window_blocks"},
+      {[](ChainOptions& options) { options.connections_max = 0; }, Error::Kind::bad_option,
+       "connections_max"},
+      {[](ChainOptions& options) { options.threads = 1025; }, Error::Kind::bad_option, "threads"},
+      {[](ChainOptions& options) { options.heartbeat.ping_interval = milliseconds(-1); },
+       Error::Kind::bad_option, "heartbeat.ping_interval"},
+      {[](ChainOptions& options) { options.heartbeat.pong_timeout = milliseconds(-1); },
+       Error::Kind::bad_option, "heartbeat.pong_timeout"},
+      {[](ChainOptions& options) {
+         options.tls = Tls{.certificate_file = "/nonexistent/cert.pem", .key_file = "/nonexistent/key.pem"};
+       },
+       Error::Kind::tls, "/nonexistent/cert.pem"},
+  };
+  for (const WrongOption& row : table) {
+    ChainOptions options = on_any_ports();
+    row.spoil(options);
+    ChainServer server(options, no_method);
+    const auto started = server.start();
+    ASSERT_FALSE(started) << row.named;
+    EXPECT_EQ(started.error().kind, row.kind) << started.error().message;
+    EXPECT_NE(started.error().message.find(row.named), std::string::npos) << started.error().message;
+  }
+}
+
+TEST(ChainServer, NeedsAHandler) {
+  ChainServer server(on_any_ports(), nullptr);
+  const auto started = server.start();
+  ASSERT_FALSE(started);
+  EXPECT_EQ(started.error().kind, Error::Kind::bad_option);
+}
+
+TEST(ChainServer, WorksAtTheEndsOfItsLimits) {
+  ChainOptions options = on_any_ports();
+  options.connections_max = SIZE_MAX;
+  options.subscriptions_per_connection_max = SIZE_MAX;
+  options.window_blocks = 65'536;
+  options.heartbeat = {.ping_interval = std::chrono::milliseconds::max(),
+                       .pong_timeout = std::chrono::milliseconds::max()};
+  ChainServer server(options, no_method);
+  const auto started = server.start();
+  EXPECT_TRUE(started) << started.error().message;
+}
+
+}  // namespace
+}  // namespace fanfare

@@ -1,0 +1,72 @@
+#pragma once
+// The JSON-RPC methods of filters, answered here from a network's own events (eth/filter_store.h) instead of
+// by a node, so that a filter is tied to none. On the worker's thread, where the events are made: whichever
+// loop, port or connection a call comes in by, it finds the filter.
+//
+//   eth_newFilter, eth_newBlockFilter, eth_newPendingTransactionFilter     once the chain is followed
+//   eth_getFilterChanges, eth_uninstallFilter                              at once
+//   eth_getFilterLogs                                                      becomes an eth_getLogs
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "eth/filter_store.h"
+#include "gateway/forward.h"
+#include "upstream/executor.h"
+
+namespace fanfare::gateway {
+
+// What a client is told whose network has no node that answers.
+inline constexpr std::string_view kNotFollowed = "the chain cannot be followed at present, try again later";
+
+class FilterCalls {
+ public:
+  // What the network does for it. All outlive this; what is handed to `followed` and `await_pending` may be
+  // destroyed unrun, with the network.
+  struct Source {
+    std::function<void(const eth::Interest&)> set_interest;
+    // Runs it once the chain is followed (true), or cannot be in time.
+    std::function<void(std::move_only_function<void(bool ready)>)> followed;
+    // Runs it with "" once every pending transaction that comes is told, else with why not.
+    std::function<void(std::move_only_function<void(const std::string& refusal)>)> await_pending;
+  };
+
+  FilterCalls(upstream::Executor& executor, const eth::FilterLimits& limits, Random& random, Source source);
+  ~FilterCalls();
+  FilterCalls(const FilterCalls&) = delete;
+  FilterCalls& operator=(const FilterCalls&) = delete;
+
+  static bool handles(std::string_view method);
+
+  // Answers those items of the job that call for filters, and runs `done` with it: perhaps later. `client`:
+  // as client_of().
+  void answer(ForwardJob job, const std::string& client, std::move_only_function<void(ForwardJob)> done);
+  // What the source has seen, in order and before anyone asks again.
+  void on_events(const std::vector<eth::SourceEvent>& events);
+
+  std::size_t filters() const { return store_.size(); }
+
+  // Whose limits a peer counts for ("1.2.3.4:50312", "[2001:db8::1]:50312"): its address without the port, of
+  // an IPv6 address the first 64 bits. "" for loopback, where a proxy may stand for many.
+  static std::string client_of(std::string_view peer);
+
+ private:
+  struct Pending;
+
+  void create(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind);
+  void created(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind);
+  void answer_at_once(ForwardItem& item);
+  void changed();
+
+  upstream::Executor& executor_;
+  Source source_;
+  eth::FilterStore store_;
+  eth::Interest interest_;
+  upstream::TimerId expiry_;
+};
+
+}  // namespace fanfare::gateway

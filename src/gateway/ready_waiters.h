@@ -1,0 +1,48 @@
+#pragma once
+// Those who can only be answered once a network's chain is followed: told when it is, or after wait_max that
+// it is not. On the worker's thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <utility>
+
+#include "base/time.h"
+#include "upstream/executor.h"
+
+namespace fanfare::gateway {
+
+class ReadyWaiters {
+ public:
+  struct Limits {
+    Duration wait_max = std::chrono::seconds(5);
+    std::size_t waiters_max = 10'000;  // one more is told at once that it is not
+  };
+  using Done = std::move_only_function<void(bool ready)>;
+
+  // `executor` outlives this. Those who still wait at the end are not told.
+  explicit ReadyWaiters(upstream::Executor& executor, Limits limits) : executor_(executor), limits_(limits) {}
+  ~ReadyWaiters() { executor_.cancel(timer_); }
+  ReadyWaiters(const ReadyWaiters&) = delete;
+  ReadyWaiters& operator=(const ReadyWaiters&) = delete;
+
+  // `done` runs once: at once if the chain is followed now.
+  void wait(Done done);
+  void set_ready(bool ready);
+
+ private:
+  struct Waiting {
+    Instant deadline{};
+    Done done;
+  };
+  void arm();
+
+  upstream::Executor& executor_;
+  Limits limits_;
+  bool ready_ = false;
+  std::deque<Waiting> waiting_;  // by deadline
+  upstream::TimerId timer_;
+};
+
+}  // namespace fanfare::gateway

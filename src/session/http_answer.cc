@@ -1,0 +1,53 @@
+#include "session/http_answer.h"
+
+#include <mutex>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+
+namespace fanfare::session {
+namespace {
+
+// Whether this is new, and is to be logged.
+bool is_first(std::string key) {
+  static std::mutex mutex;
+  static std::set<std::string> known;  // guarded by the mutex
+  const std::scoped_lock lock(mutex);
+  if (known.size() >= kAnswerFaultsLoggedMax) return false;
+  return known.insert(std::move(key)).second;
+}
+
+void log_left_out(const http::Answer::LeftOut& field) {
+  const std::string_view reason = name_of(field.reason);
+  std::string key(reason);
+  // A malformed name may be any text, even a peer's: the reason alone is the key.
+  if (field.reason != http::Answer::Reason::malformed_name) key.append(" ").append(field.name);
+  if (!is_first(std::move(key))) return;
+  log::warn("response_header_left_out", {{"name", log::excerpt(field.name)}, {"reason", reason}});
+}
+
+}  // namespace
+
+http::Answer answer_of(const HttpResponse& response) {
+  std::vector<HeaderField> fields;
+  fields.reserve(response.headers.size());
+  for (const ws::OwnedHeader& header : response.headers) {
+    fields.push_back({.name = header.name, .value = header.value});
+  }
+  http::Answer answer = http::checked_answer({.status = response.status,
+                                              .content_type = response.content_type,
+                                              .headers = fields,
+                                              .body = as_bytes(response.body)});
+  for (const http::Answer::LeftOut& field : answer.left_out) log_left_out(field);
+  if (!answer.explanation.empty() && is_first(std::to_string(response.status))) {
+    log::error("response_status_invalid",
+               {{"status", response.status}, {"body_bytes", response.body.size()}, {"sent", answer.status}});
+  }
+  return answer;
+}
+
+}  // namespace fanfare::session
