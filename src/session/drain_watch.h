@@ -19,6 +19,8 @@ class DrainWatch {
   DrainWatch(const net::SendProgress& progress, std::uint32_t now_ms)
       : bytes_(progress.bytes), counted_from_ms_(now_ms) {}
 
+  bool began_at(std::uint32_t now_ms) const { return !was_busy_ && counted_from_ms_ == now_ms; }
+
   bool is_complete() const { return is_complete_; }
   // More was queued: everything may wait again.
   void begin_again() { is_complete_ = false; }

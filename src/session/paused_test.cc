@@ -151,6 +151,19 @@ TEST_P(PausedTest, IdleTimeoutGoesOn) {
   });
 }
 
+TEST_P(PausedTest, IdleTimeoutGoesOnAfterThePeersFin) {
+  settings_.idle_timeout = 2s;
+  over_both([&](bool tcp) {
+    const auto peer = paused(tcp);
+    write(peer, client_frame(0x81, "unread") + client_frame(0x88, "\x03\xe8"));
+    ::shutdown(peer.get(), SHUT_WR);
+    ASSERT_TRUE(sees_the_end());
+    pass(settings_.idle_timeout + 300ms);
+    EXPECT_TRUE(run_until([&] { return endpoint_.last == nullptr; }));
+    EXPECT_EQ(endpoint_.events.back(), "close idle_timeout 1000 ");
+  });
+}
+
 TEST_P(PausedTest, PeerWhoseSystemTakesThePingsStays) {
   over_both([&](bool tcp) {
     const auto peer = paused(tcp);

@@ -50,7 +50,8 @@ class ProgressTest : public LoopServerTest {
   void connect_over(Transport transport) {
     LoopServerOptions options;
     options.http = http_;
-    start(options);
+    options.sweep_interval = sweep_interval_;
+    server_ = std::make_unique<LoopServer>(*loop_, options);
     if (transport == Transport::unix_socket) {
       std::array<int, 2> ends{};
       ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
@@ -149,6 +150,7 @@ class ProgressTest : public LoopServerTest {
   bool is_gone() const { return server_->sessions().size() == 0; }
 
   HttpSettings http_;
+  Duration sweep_interval_ = 100ms;
   std::size_t answer_bytes_ = 0;
   Duration slow_time_ = 0s;
   TlsReader::Diary reader_;
@@ -269,6 +271,25 @@ TEST_P(OverAllTransports, SlowReaderIsNotTakenForDeadWhileItTakesWhatIsBeforeThe
     pass(1s);
     EXPECT_FALSE(is_gone());
     pass(settings_.pong_timeout);
+    EXPECT_TRUE(is_gone());
+    EXPECT_EQ(endpoint_.events.back(), "close pong_timeout 1006 ");
+  });
+}
+
+TEST_P(OverAllTransports, DeadlineNoLongerThanASweepIsKeptByTheSecondLook) {
+  sweep_interval_ = 1s;
+  settings_.ping_interval = 500ms;
+  settings_.pong_timeout = 1s;
+  over_all([&](Transport transport) {
+    open_websocket_over(transport);
+    endpoint_.last->send(ws::Opcode::binary, as_bytes(std::string(kBigBytes, 'x')));
+    loop_->run_once(0ms);
+    for (std::size_t all = 0; all < kBigBytes; pass(50ms)) {
+      const std::string got = take_some();
+      all += got.size();
+      ASSERT_NE(got, "EOF") << all;
+    }
+    pass(4s);
     EXPECT_TRUE(is_gone());
     EXPECT_EQ(endpoint_.events.back(), "close pong_timeout 1006 ");
   });

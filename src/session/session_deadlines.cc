@@ -1,6 +1,7 @@
 // What a session does as time passes: heartbeat, idle timeout, and the end of closing.
 
-#include "base/check.h"
+#include <algorithm>
+
 #include "session/milliseconds.h"
 #include "session/session.h"
 #include "session/session_table.h"
@@ -17,9 +18,10 @@ std::uint32_t Session::waited_ms(std::uint32_t now, std::uint32_t from, Duration
     if (progress.is_complete) return since;
     table_.drains_.emplace(this, DrainWatch(progress, now));
     has_drain_ = true;
-    return since;
   }
   DrainWatch& drain = table_.drains_.at(this);
+  // One look says nothing: where the deadline is hardly longer than a sweep, the next one decides.
+  if (drain.began_at(now)) return std::min(since, std::max(to_ms(timeout), 1U) - 1);
   if (!drain.is_complete()) drain.look(send_progress(), now, bytes_per_second_min);
   return drain.counted(since, now);
 }
@@ -37,16 +39,16 @@ void Session::check_open(std::uint32_t now) {
     if (!awaiting_pong_) forget_drain();
   }
   had_message_ = false;
-  if (paused_ && (is_end_unread() || end_waits_)) {
-    if (now - deadline_from_ms_ < to_ms(settings.close_timeout)) return;
-    end(Cause::connection_lost, ws::close_code::abnormal);
-    return close();
-  }
   if (settings.idle_timeout > Duration::zero() &&
       waited_ms(now, idle_since_ms_, settings.idle_timeout, settings.drain_bytes_per_second_min) >=
           to_ms(settings.idle_timeout)) {
     connection_.close(ws::close_code::policy_violation, "no message for too long", *this);
     return begin_closing(Cause::idle_timeout);
+  }
+  if (paused_ && (is_end_unread() || end_waits_)) {
+    if (now - deadline_from_ms_ < to_ms(settings.close_timeout)) return;
+    end(Cause::connection_lost, ws::close_code::abnormal);
+    return close();
   }
   if (settings.ping_interval > Duration::zero()) check_heartbeat(now, settings);
 }
