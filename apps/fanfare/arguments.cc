@@ -110,6 +110,27 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->check(within(std::uint64_t{1}, std::uint64_t{INT64_MAX}))
       ->group(listen);
 
+  const std::string access = "Who may ask what (not with --config; docs/configuration.md has the patterns)";
+  app->add_option("--allowed-host", serve.allowed_hosts,
+                  "A name in Host that is served; again for more. On loopback only loopback names, else any")
+      ->type_name("HOST")
+      ->allow_extra_args(false)
+      ->group(access);
+  app->add_option("--allowed-origin", serve.allowed_origins,
+                  "Pages that may ask; again for more. On loopback only pages of loopback, else any")
+      ->type_name("ORIGIN")
+      ->allow_extra_args(false)
+      ->group(access);
+  app->add_option("--allow-method", serve.allowed_methods,
+                  "Methods that are refused if not given; again for more")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false)
+      ->group(access);
+  app->add_option("--deny-method", serve.denied_methods, "Methods to refuse; again for more")
+      ->type_name("PATTERN")
+      ->allow_extra_args(false)
+      ->group(access);
+
   const std::string limits = "Limits (not with --config)";
   app->add_option("--max-connections", serve.max_connections, "WebSocket connections, 10000 if not given")
       ->type_name("N")

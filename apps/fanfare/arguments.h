@@ -26,6 +26,11 @@ struct ServeArguments {
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
 
+  std::vector<std::string> allowed_hosts;
+  std::vector<std::string> allowed_origins;
+  std::vector<std::string> allowed_methods;
+  std::vector<std::string> denied_methods;
+
   std::optional<std::uint64_t> max_connections;
   std::optional<std::uint64_t> max_subscriptions;
   std::optional<std::string> ping_interval;

@@ -2,6 +2,8 @@
 
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
+#include "gateway/listeners.h"
+#include "net/tls.h"
 
 namespace fanfare::app {
 
@@ -11,6 +13,16 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
   if (!config) {
     complaints << config.error().message() << "\n";
     return 2;
+  }
+  if (config->server.tls) {
+    const auto context = net::TlsContext::server(gateway::tls_options_of(*config->server.tls));
+    if (!context) {
+      complaints << file << ": server.tls: " << context.error() << "\n";
+      return 2;
+    }
+    for (const std::string& warning : (*context)->warnings()) {
+      complaints << file << ": warning: server.tls: " << warning << "\n";
+    }
   }
   out << file << " is good\n" << gateway::summary_of(gateway::plan_from(*config));
   return 0;

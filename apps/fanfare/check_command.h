@@ -1,5 +1,6 @@
 #pragma once
-// `fanfare check FILE`: reads a configuration, says what it means or what is wrong with it.
+// `fanfare check FILE`: reads a configuration and the certificate that it names, says what they mean or what
+// is wrong with them.
 
 #include <ostream>
 #include <string>
@@ -8,7 +9,8 @@
 
 namespace fanfare::app {
 
-// The exit status: 0 with a summary on `out`, or 2 with the one error on `complaints`.
+// The exit status: 0 with a summary on `out` and warnings on `complaints` (a certificate has expired), or 2
+// with the one error there.
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
               std::ostream& complaints);
 

@@ -7,9 +7,11 @@
 #include <vector>
 
 #include "duration_flag.h"
+#include "gateway/browser_rules.h"
 #include "gateway/config.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/duration.h"
+#include "gateway/method_rules.h"
 
 namespace fanfare::app {
 namespace {
@@ -55,6 +57,10 @@ std::string_view first_flag_of_file(const ServeArguments& a) {
   return first_given(std::array{
       NamedFlag{"--host", a.host.has_value()}, NamedFlag{"--http-port", a.http_port.has_value()},
       NamedFlag{"--ws-port", a.ws_port.has_value()}, NamedFlag{"--chain-id", a.chain_id.has_value()},
+      NamedFlag{"--allowed-host", !a.allowed_hosts.empty()},
+      NamedFlag{"--allowed-origin", !a.allowed_origins.empty()},
+      NamedFlag{"--allow-method", !a.allowed_methods.empty()},
+      NamedFlag{"--deny-method", !a.denied_methods.empty()},
       NamedFlag{"--max-connections", a.max_connections.has_value()},
       NamedFlag{"--max-subscriptions", a.max_subscriptions.has_value()},
       NamedFlag{"--ping-interval", a.ping_interval.has_value()},
@@ -168,6 +174,43 @@ std::expected<void, std::string> read_limits(const ServeArguments& arguments, Se
                        plan.shutdown_timeout);
 }
 
+std::expected<void, std::string> read_patterns(std::string_view flag, const std::vector<std::string>& texts,
+                                               bool (*is_valid)(std::string_view), std::string_view expected,
+                                               std::vector<std::string>& out) {
+  for (const std::string& text : texts) {
+    if (!is_valid(text)) {
+      return wrong(flag, "is malformed (" + gateway::quoted_for_message(text) + "), expected " +
+                             std::string(expected));
+    }
+  }
+  out = texts;
+  return {};
+}
+
+std::expected<void, std::string> read_access(const ServeArguments& arguments, ServePlan& plan) {
+  using gateway::is_host_pattern;
+  using gateway::is_method_pattern;
+  using gateway::is_origin_pattern;
+  if (auto read = read_patterns("--allowed-host", arguments.allowed_hosts, is_host_pattern,
+                                gateway::kHostPatternExpected, plan.browsers.hosts);
+      !read) {
+    return read;
+  }
+  if (auto read = read_patterns("--allowed-origin", arguments.allowed_origins, is_origin_pattern,
+                                gateway::kOriginPatternExpected, plan.browsers.origins);
+      !read) {
+    return read;
+  }
+  gateway::MethodPlan& methods = plan.networks.front().methods;
+  if (auto read = read_patterns("--allow-method", arguments.allowed_methods, is_method_pattern,
+                                gateway::kMethodPatternExpected, methods.allow);
+      !read) {
+    return read;
+  }
+  return read_patterns("--deny-method", arguments.denied_methods, is_method_pattern,
+                       gateway::kMethodPatternExpected, methods.deny);
+}
+
 // HTTP and WebSocket on ports of their own, one network behind both.
 std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& arguments) {
   ServePlan plan;
@@ -198,6 +241,7 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
     network.backend = *std::move(upstreams);
   }
   plan.networks.push_back(std::move(network));
+  if (auto read = read_access(arguments, plan); !read) return Wrong(read.error());
   return plan;
 }
 

@@ -93,8 +93,8 @@ class FANFARE_EXPORT Client {
   // paused.
   void pause();
   void resume();
-  // Ends the connection, or the attempts to make one, for good. A code or reason that no Close frame may
-  // carry is left out, as in Session::close(). From here on send() says closed.
+  // Ends the connection, or the attempts to make one, for good. The Close frame says as much of the code and
+  // the reason as it can carry, as in Session::close(). From here on send() says closed.
   void close(std::uint16_t code = 1000, std::string_view reason = {});
 
   // The connection is there, and close() was not called.

@@ -1,6 +1,12 @@
 #pragma once
 // Everything that can be set, by name, with its default and its unit. An option is data: copy it, print it,
-// pass it on. All of them are read once, when the server or client that gets them is made.
+// pass it on. All of them are read once, when the server or client that gets them is made; start() says which
+// of them cannot be used.
+//
+// A duration longer than 100 years counts as 100 years, and a size beyond 2^40 as 2^40: milliseconds::max()
+// and SIZE_MAX are ways of saying never and any. The timers of an open connection (Heartbeat, close_timeout,
+// session_idle_timeout) do not run out beyond 49 days. Durations are not negative, and more than zero where
+// zero is not explained.
 //
 //   fanfare::Server server({.port = 9001, .limits = {.message_bytes_max = 1 << 20}});
 
@@ -67,8 +73,8 @@ struct Limits {
   std::chrono::milliseconds request_timeout = std::chrono::seconds(10);
   // A connection without a request, or whose client takes nothing of an answer, is closed.
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
-  // How long a closing session waits for the peer's Close frame and then for its FIN. RFC6455§7.1.1. A paused
-  // session whose peer has sent FIN ends after this time, too.
+  // How long a closing session waits for the peer's Close frame and then for its FIN; zero: not at all.
+  // RFC6455§7.1.1. A paused session whose peer has sent FIN ends after this time, too.
   std::chrono::milliseconds close_timeout = std::chrono::seconds(5);
   // idle_timeout, session_idle_timeout, close_timeout and pong_timeout do not run out while the peer takes
   // what was sent to it before, at this rate or faster. A slower peer is treated like one that takes nothing,
@@ -102,11 +108,18 @@ struct Deflate {
   std::size_t context_bytes_max = std::size_t{256} << 20;
 };
 
-// TLS 1.2 and 1.3, on the whole port: wss:// and https://. PEM files; Server::reload_certificates() reads
-// them again.
+enum class TlsVersion : std::uint8_t { tls12, tls13 };
+
+// TLS on the whole port: wss:// and https://. PEM files; Server::reload_certificates() reads them again. RSA
+// keys have at least 2048 bits. An expired certificate is used, with a warning in the log.
 struct Tls {
   std::string certificate_file = {};  // the certificate, then its chain
   std::string key_file = {};
+  TlsVersion min_version = TlsVersion::tls12;
+  // OpenSSL's names with ':' between them, in order of preference: of TLS 1.2 and of TLS 1.3. "": ephemeral
+  // keys with authenticated encryption (ECDHE; AES-GCM, ChaCha20-Poly1305), RFC9325§4.2.
+  std::string ciphers = {};
+  std::string cipher_suites = {};
 };
 
 struct ServerOptions {
@@ -125,7 +138,7 @@ struct ServerOptions {
   // Every connection begins with a PROXY header, version 1 or 2, and what it says is believed: only where
   // nobody but the proxy can connect.
   bool proxy_protocol = false;
-  // One loop a thread; 0: one a core.
+  // One loop a thread, at most 1024; 0: one a core.
   std::size_t threads = 0;
   LoopKind loop = LoopKind::automatic;
   Limits limits = {};
@@ -138,6 +151,10 @@ struct ClientTls {
   bool verify = true;            // the chain and the name; false: anyone may answer
   std::string ca_file = {};      // PEM, instead of the system's authorities
   std::string server_name = {};  // SNI, and the name that is verified; "": the URL's host
+  // As in Tls.
+  TlsVersion min_version = TlsVersion::tls12;
+  std::string ciphers = {};
+  std::string cipher_suites = {};
 };
 
 // When a client comes back: full jitter, so that clients that lost the same server do not all come at once.
@@ -159,7 +176,8 @@ struct ClientOptions {
   std::string proxy = {};                      // http://user:password@host:port to CONNECT through; "": none
   ClientTls tls = {};
   Reconnect reconnect = {};
-  // Looking up the name and trying its addresses, all together.
+  // Looking up the name and trying its addresses, all together. The addresses are tried 250 ms apart, and the
+  // first that answers is used (RFC 8305).
   std::chrono::milliseconds connect_timeout = std::chrono::seconds(10);
   // From there to the open WebSocket: proxy, TLS, upgrade.
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);

@@ -118,8 +118,7 @@ std::expected<session::Listener, Error> Core::listener() {
   }
   if (options_.proxy_protocol) listener.options.proxy_protocol = session::ProxyProtocol::required;
   if (options_.tls) {
-    auto loaded = session::ServerCertificate::load(
-        {.certificate_file = options_.tls->certificate_file, .key_file = options_.tls->key_file});
+    auto loaded = session::ServerCertificate::load(to_engine(*options_.tls));
     if (!loaded) return std::unexpected(Error{.kind = Error::Kind::tls, .message = loaded.error()});
     certificate_ = *std::move(loaded);
     listener.options.certificate = certificate_;

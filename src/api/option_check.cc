@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/time.h"
+#include "net/tls_protocol.h"
 
 namespace fanfare::api {
 namespace {
@@ -123,6 +124,18 @@ Wrong find_wrong(const Heartbeat& heartbeat) {
   return std::nullopt;
 }
 
+// Of Tls or ClientTls. Files are read later.
+template <typename Tls_>
+Wrong find_wrong_tls(const Tls_& tls) {
+  if (auto usable = net::check_protocol({.ciphers = tls.ciphers}); !usable) {
+    return "tls.ciphers: " + usable.error();
+  }
+  if (auto usable = net::check_protocol({.cipher_suites = tls.cipher_suites}); !usable) {
+    return "tls.cipher_suites: " + usable.error();
+  }
+  return std::nullopt;
+}
+
 template <typename Options>
 Wrong find_wrong_in_both(const Options& options) {
   if (auto wrong = find_wrong(options.limits)) return wrong;
@@ -145,6 +158,9 @@ Wrong find_wrong_option(const ServerOptions& options) {
   Finder finder;
   finder.threads(options.threads);
   if (finder.first()) return finder.first();
+  if (options.tls) {
+    if (auto wrong = find_wrong_tls(*options.tls)) return wrong;
+  }
   return find_wrong_in_both(options);
 }
 
@@ -153,6 +169,7 @@ Wrong find_wrong_option(const ClientOptions& options) {
   Finder finder;
   visit_client_durations(options, finder);
   if (finder.first()) return finder.first();
+  if (auto wrong = find_wrong_tls(options.tls)) return wrong;
   return find_wrong(options.reconnect);
 }
 
@@ -166,6 +183,9 @@ Wrong find_wrong_option(const ChainOptions& options) {
   }
   if (options.window_blocks < 1 || options.window_blocks > kWindowBlocksMax) {
     return "window_blocks: 1 to " + std::to_string(kWindowBlocksMax);
+  }
+  if (options.tls) {
+    if (auto wrong = find_wrong_tls(*options.tls)) return wrong;
   }
   return find_wrong(options.heartbeat);
 }

@@ -82,6 +82,63 @@ TEST(SecureServer, SaysWhichFileIsMissing) {
   EXPECT_EQ(server.reload_certificates().error().kind, Error::Kind::wrong_state);
 }
 
+// At the start and at a reload, which leaves the certificate that was there.
+TEST(SecureServer, SaysWhatIsWrongWithACertificate) {
+  const net::TestCertificate good;
+  const net::TestCertificate weak(net::TestCertificateOptions{.rsa_bits = 1024});
+  const auto error_with = [](const Tls& tls) {
+    Server server({.port = 0, .tls = tls, .threads = 1});
+    const auto started = server.start();
+    return started ? Error{} : started.error();
+  };
+  const Error small = error_with({.certificate_file = weak.certificate_file(), .key_file = weak.key_file()});
+  EXPECT_EQ(small.kind, Error::Kind::tls);
+  EXPECT_THAT(small.message, HasSubstr(weak.certificate_file()));
+  EXPECT_THAT(small.message, HasSubstr("key too small: 1024 bits, at least 2048"));
+  const Error mixed = error_with({.certificate_file = good.certificate_file(), .key_file = weak.key_file()});
+  EXPECT_EQ(mixed.kind, Error::Kind::tls);
+  EXPECT_THAT(mixed.message, HasSubstr(weak.key_file() + "\" does not belong to certificate file"));
+
+  Server server({.port = 0,
+                 .tls = Tls{.certificate_file = good.certificate_file(), .key_file = good.key_file()},
+                 .threads = 1});
+  server.websocket("/", {.message = echo});
+  ASSERT_TRUE(server.start());
+  constexpr auto overwrite = std::filesystem::copy_options::overwrite_existing;
+  const std::string trusted = good.folder() + "/trusted.pem";
+  std::filesystem::copy_file(good.certificate_file(), trusted);
+  std::filesystem::copy_file(weak.certificate_file(), good.certificate_file(), overwrite);
+  EXPECT_THAT(server.reload_certificates().error().message, HasSubstr("does not belong to"));
+  std::filesystem::copy_file(weak.key_file(), good.key_file(), overwrite);
+  EXPECT_THAT(server.reload_certificates().error().message, HasSubstr("key too small"));
+  EXPECT_EQ(echoed("wss://localhost:" + std::to_string(server.port()), trusted), "hello");
+}
+
+TEST(SecureServer, CiphersAndVersionsAreOptionsOfBothSides) {
+  const net::TestCertificate certificate;
+  const auto tls = [&](TlsVersion version, const std::string& ciphers) {
+    return Tls{.certificate_file = certificate.certificate_file(),
+               .key_file = certificate.key_file(),
+               .min_version = version,
+               .ciphers = ciphers};
+  };
+  Server wrong({.port = 0, .tls = tls(TlsVersion::tls12, "HIGH")});
+  const auto refused = wrong.start();
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, Error::Kind::bad_option);
+  EXPECT_THAT(refused.error().message, StartsWith("tls.ciphers: TLS 1.2 cipher \"HIGH\""));
+  Client client({.url = "wss://localhost:1", .tls = {.cipher_suites = "HIGH"}}, {});
+  const auto not_started = client.start();
+  ASSERT_FALSE(not_started);
+  EXPECT_THAT(not_started.error().message, StartsWith("tls.cipher_suites: TLS 1.3 cipher suite \"HIGH\""));
+
+  Server server({.port = 0, .tls = tls(TlsVersion::tls13, ""), .threads = 1});
+  server.websocket("/", {.message = echo});
+  ASSERT_TRUE(server.start());
+  EXPECT_EQ(echoed("wss://localhost:" + std::to_string(server.port()), certificate.certificate_file()),
+            "hello");
+}
+
 TEST(SecureServer, AnAddressMayHaveItsShareOfConnectionsAndNoMore) {
   Server server({.port = 0, .threads = 2, .limits = {.connections_per_address_max = 2}});
   server.websocket("/", {.message = echo});

@@ -42,6 +42,35 @@ ws::DeflateOptions to_engine(const Deflate& deflate) {
           .context_bytes_max = deflate.context_bytes_max};
 }
 
+namespace {
+
+template <typename Options>
+net::TlsProtocol protocol_of(const Options& tls) {
+  net::TlsProtocol protocol{.ciphers = tls.ciphers, .cipher_suites = tls.cipher_suites};
+  switch (tls.min_version) {
+    case TlsVersion::tls12:
+      protocol.min_version = net::TlsVersion::tls12;
+      break;
+    case TlsVersion::tls13:
+      protocol.min_version = net::TlsVersion::tls13;
+      break;
+  }
+  return protocol;
+}
+
+}  // namespace
+
+net::TlsServerOptions to_engine(const Tls& tls) {
+  return {.certificate_file = tls.certificate_file, .key_file = tls.key_file, .protocol = protocol_of(tls)};
+}
+
+session::ClientTlsOptions to_engine(const ClientTls& tls) {
+  return {.verify = tls.verify,
+          .ca_file = tls.ca_file,
+          .server_name = tls.server_name,
+          .protocol = protocol_of(tls)};
+}
+
 SendResult to_public(session::SendResult result) {
   switch (result) {
     case session::SendResult::queued:

@@ -8,6 +8,8 @@
 #include "fanfare/options.h"
 #include "fanfare/session.h"
 #include "net/loop.h"
+#include "net/tls.h"
+#include "session/client_options.h"
 #include "session/endpoint.h"
 #include "session/session.h"
 #include "session/settings.h"
@@ -18,6 +20,8 @@ namespace fanfare::api {
 net::LoopKind to_engine(LoopKind kind);
 session::SessionSettings to_settings(const Limits& limits, const Heartbeat& heartbeat);
 ws::DeflateOptions to_engine(const Deflate& deflate);
+net::TlsServerOptions to_engine(const Tls& tls);
+session::ClientTlsOptions to_engine(const ClientTls& tls);
 
 SendResult to_public(session::SendResult result);
 Close to_public(const session::CloseInfo& info);

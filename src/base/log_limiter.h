@@ -20,17 +20,18 @@
 
 namespace fanfare {
 
+struct LogLimits {
+  std::uint32_t lines_max = 10;  // per interval; further ones are counted and not written
+  Duration interval = std::chrono::minutes(1);
+};
+// Of a level that is off by default: enough for one who looks for a fault, too little to fill a disk.
+inline constexpr LogLimits kDebugLogLimits{.lines_max = 100, .interval = std::chrono::seconds(1)};
+
 // Any thread may call anything here.
 class LogLimiter {
  public:
-  struct Limits {
-    std::uint32_t lines_max = 10;  // per interval; further ones are counted and not written
-    Duration interval = std::chrono::minutes(1);
-  };
-
   // `event` is a literal, and `clock` outlives the object.
-  LogLimiter(log::Level level, std::string_view event) : LogLimiter(level, event, Limits{}) {}
-  LogLimiter(log::Level level, std::string_view event, Limits limits, Clock& clock = system_clock())
+  LogLimiter(log::Level level, std::string_view event, LogLimits limits = {}, Clock& clock = system_clock())
       : level_(level), event_(event), limits_(limits), clock_(clock) {}
   LogLimiter(const LogLimiter&) = delete;
   LogLimiter& operator=(const LogLimiter&) = delete;
@@ -48,7 +49,7 @@ class LogLimiter {
 
   const log::Level level_;
   const std::string_view event_;
-  const Limits limits_;
+  const LogLimits limits_;
   Clock& clock_;
   std::atomic<std::uint64_t> events_ = 0;
 

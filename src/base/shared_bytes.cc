@@ -3,8 +3,6 @@
 #include <cstdlib>
 #include <new>
 
-#include "base/check.h"
-
 namespace fanfare {
 
 SharedBytes::SharedBytes(Bytes bytes) {
@@ -15,7 +13,7 @@ SharedBytes::SharedBytes(Bytes bytes) {
 
 SharedBytes SharedBytes::allocate(std::size_t size) {
   void* memory = std::malloc(sizeof(Block) + size);
-  FANFARE_CHECK(memory != nullptr);
+  if (memory == nullptr) throw std::bad_alloc();  // costs a message, not the process
   SharedBytes made;
   made.block_ = new (memory) Block{.owners = 1, .size = size};
   return made;

@@ -76,8 +76,9 @@ Blob index_key(std::size_t index) {
   return key;
 }
 
-// [header, transactions, uncles, withdrawals]: what `size` counts.
-std::uint64_t encoded_size(const Block& block) {
+}  // namespace
+
+Blob encode_block(const Block& block) {
   Blob transactions;
   for (const auto& transaction : block.transactions) {
     if (transaction->type == TransactionType::legacy) {
@@ -90,10 +91,8 @@ std::uint64_t encoded_size(const Block& block) {
   rlp::append_list(parts, transactions);
   rlp::append_list(parts, {});
   rlp::append_list(parts, {});
-  return rlp::list(parts).size();
+  return rlp::list(parts);
 }
-
-}  // namespace
 
 Hash transactions_root(std::span<const TransactionPtr> transactions) {
   Trie trie;
@@ -120,7 +119,7 @@ void seal(Block& block) {
   header.gas_used = block.receipts.empty() ? 0 : block.receipts.back().cumulative_gas_used;
   if (block.state) header.state_root = block.state->root();
   block.hash = header.hash();
-  block.size = encoded_size(block);
+  block.size = encode_block(block).size();
 }
 
 Wei next_base_fee(const Header& parent) {

@@ -73,6 +73,8 @@ struct Block {
 };
 using BlockPtr = std::shared_ptr<Block>;
 
+// [header, transactions, uncles, withdrawals], as nodes send it to each other: what `size` counts.
+Blob encode_block(const Block& block);
 Hash transactions_root(std::span<const TransactionPtr> transactions);
 Hash receipts_root(std::span<const Receipt> receipts);
 // Fills in what follows from the rest: roots, bloom, gas used, hash, size.

@@ -52,16 +52,22 @@ BlockPtr make_genesis(const Options& options, const std::vector<DevAccount>& acc
 
 }  // namespace
 
+std::vector<DevAccount> user_accounts(const Options& options) {
+  return make_accounts("fanfare development account", options.seed, checked(options).accounts);
+}
+
 Chain::Chain(Options options, WallTime start)
     : options_(checked(options)),
       random_(options_.seed),
       id_random_(~options_.seed),
-      accounts_(make_accounts("fanfare development account", options_.seed, options_.accounts)),
+      accounts_(user_accounts(options_)),
       bots_(make_accounts("fanfare development bot", options_.seed, kBots)),
       traffic_(options_.chain_id, bots_, random_),
       ledger_(make_genesis(options_, accounts_, bots_, start),
-              {.blocks = options_.history_blocks, .states = std::min(kStatesKept, options_.history_blocks)}),
-      pool_(options_.pool_transactions_max),
+              {.blocks = options_.history_blocks,
+               .states = std::min(kStatesKept, options_.history_blocks),
+               .bytes = options_.history_bytes_max}),
+      pool_(options_.pool_transactions_max, options_.pool_bytes_max),
       start_wall_(start) {}
 
 std::uint64_t Chain::behind(std::uint64_t blocks) const {

@@ -9,6 +9,9 @@
 
 namespace fanfare::devchain {
 
+// Those with ether that users may have; options out of range are moved into it.
+std::vector<DevAccount> user_accounts(const Options& options);
+
 class Chain {
  public:
   Chain(Options options, WallTime start);

@@ -21,6 +21,14 @@ const Method* find_method(std::string_view name) {
   return found == kTable.end() ? nullptr : found->second;
 }
 
+std::vector<DevChain::AccountInfo> infos_of(const std::vector<DevAccount>& accounts) {
+  std::vector<DevChain::AccountInfo> all;
+  for (const DevAccount& account : accounts) {
+    all.push_back({.address = hex(account.address), .private_key = hex(account.key)});
+  }
+  return all;
+}
+
 }  // namespace
 
 DevChain::DevChain(const Options& options, WallTime start)
@@ -46,11 +54,11 @@ bool DevChain::reorg(unsigned depth) {
 }
 
 std::vector<DevChain::AccountInfo> DevChain::accounts() const {
-  std::vector<AccountInfo> all;
-  for (const DevAccount& account : chain_->accounts()) {
-    all.push_back({.address = hex(account.address), .private_key = hex(account.key)});
-  }
-  return all;
+  return infos_of(chain_->accounts());
+}
+
+std::vector<DevChain::AccountInfo> DevChain::accounts_of(const Options& options) {
+  return infos_of(user_accounts(options));
 }
 
 std::expected<std::string, CallError> DevChain::call(std::string_view method, std::string_view params_json) {

@@ -51,6 +51,9 @@ class DevChain {
     std::string private_key;  // hexadecimal; worthless outside of this chain
   };
   std::vector<AccountInfo> accounts() const;
+  // Those of a chain made with these options.
+  static std::vector<AccountInfo> accounts_of(const Options& options);
+  static constexpr unsigned kEtherOfAccount = 10'000;  // each has in the genesis block
 
  private:
   std::unique_ptr<Chain> chain_;

@@ -20,6 +20,7 @@ std::optional<std::string> Filters::add(Kind kind, LogQuery query, Instant now, 
 bool Filters::remove(std::string_view id) {
   const auto found = filters_.find(id);
   if (found == filters_.end()) return false;
+  clear(found->second);
   filters_.erase(found);
   return true;
 }
@@ -33,7 +34,14 @@ std::optional<std::string> Filters::take(std::string_view id, Instant now) {
     return std::nullopt;
   }
   filter.asked = now;
-  return json_array(std::exchange(filter.entries, {}));
+  std::string changes = json_array(filter.entries);
+  clear(filter);
+  return changes;
+}
+
+void Filters::clear(Filter& filter) {
+  filter.entries = {};
+  bytes_ -= std::exchange(filter.bytes, 0);
 }
 
 const Filters::LogQuery* Filters::log_query(std::string_view id) const {
@@ -43,11 +51,16 @@ const Filters::LogQuery* Filters::log_query(std::string_view id) const {
 }
 
 void Filters::collect(Filter& filter, std::string entry) {
-  if (filter.entries.size() >= kEntriesMax) {
+  if (filter.overflowed) return;
+  const std::size_t bytes = entry.size() + sizeof(std::string);
+  if (filter.entries.size() >= kEntriesMax || filter.bytes + bytes > kFilterBytesMax ||
+      bytes_ + bytes > kBytesMax) {
     filter.overflowed = true;
-    filter.entries.clear();
+    return clear(filter);
   }
-  if (!filter.overflowed) filter.entries.push_back(std::move(entry));
+  filter.bytes += bytes;
+  bytes_ += bytes;
+  filter.entries.push_back(std::move(entry));
 }
 
 void Filters::on_block(const Block& block) {
@@ -58,11 +71,13 @@ void Filters::on_block(const Block& block) {
 
 void Filters::on_logs(const Block& block, bool removed) {
   for (auto& [id, filter] : filters_) {
-    if (filter.kind != Kind::logs || !filter.query.filter.may_match(block.header.logs_bloom)) continue;
+    if (filter.kind != Kind::logs || filter.overflowed ||
+        !filter.query.filter.may_match(block.header.logs_bloom))
+      continue;
     if (filter.query.from_block && block.number() < *filter.query.from_block) continue;
     if (filter.query.to_block && block.number() > *filter.query.to_block) continue;
     Filter& into = filter;
-    const auto take_matching = [&into, &block, removed](const LogPlace& place) {
+    const auto take_matching = [this, &into, &block, removed](const LogPlace& place) {
       if (into.query.filter.matches(place.log())) collect(into, render_log(block, place, removed));
     };
     if (removed) {
@@ -74,14 +89,22 @@ void Filters::on_logs(const Block& block, bool removed) {
 }
 
 void Filters::on_pending(const Transaction& transaction) {
+  std::string body;  // written once, for the first that wants it
   for (auto& [id, filter] : filters_) {
+    if (filter.overflowed) continue;
     if (filter.kind == Kind::pending_hashes) collect(filter, json_string(hex(transaction.hash)));
-    if (filter.kind == Kind::pending_bodies) collect(filter, render_transaction(transaction, nullptr, 0));
+    if (filter.kind != Kind::pending_bodies) continue;
+    if (body.empty()) body = render_transaction(transaction, nullptr, 0);
+    collect(filter, body);
   }
 }
 
 void Filters::drop_idle(Instant now) {
-  std::erase_if(filters_, [&](const auto& entry) { return now - entry.second.asked > kIdleMax; });
+  for (auto filter = filters_.begin(); filter != filters_.end();) {
+    const bool idle = now - filter->second.asked > kIdleMax;
+    if (idle) clear(filter->second);
+    filter = idle ? filters_.erase(filter) : std::next(filter);
+  }
 }
 
 }  // namespace fanfare::devchain

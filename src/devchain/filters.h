@@ -1,7 +1,8 @@
 #pragma once
 // The filters of eth_newFilter and its kin: each collects what happens until its owner asks. A filter nobody
-// asked for five minutes goes away, as in geth. Bounded in number and in what each may collect: past that the
-// filter is dropped, so that its owner is told "filter not found" rather than given a part.
+// asked for five minutes goes away, as in geth. Bounded in number, and each and all together in what they
+// collect: past that a filter is dropped, so that its owner is told "filter not found" rather than given a
+// part.
 
 #include <expected>
 #include <map>
@@ -17,6 +18,8 @@ class Filters {
  public:
   static constexpr std::size_t kFiltersMax = 1024;
   static constexpr std::size_t kEntriesMax = 10'000;
+  static constexpr std::size_t kFilterBytesMax = std::size_t{4} << 20;  // collected by one
+  static constexpr std::size_t kBytesMax = std::size_t{32} << 20;       // and by all
   static constexpr Duration kIdleMax = std::chrono::minutes(5);
 
   enum class Kind { blocks, pending_hashes, pending_bodies, logs };
@@ -40,19 +43,23 @@ class Filters {
   void on_pending(const Transaction& transaction);
   void drop_idle(Instant now);
   std::size_t size() const { return filters_.size(); }
+  std::size_t bytes() const { return bytes_; }
 
  private:
   struct Filter {
     Kind kind = Kind::blocks;
     LogQuery query;
     std::vector<std::string> entries;  // JSON
+    std::size_t bytes = 0;             // of them
     Instant asked{};
     bool overflowed = false;
   };
 
-  static void collect(Filter& filter, std::string entry);
+  void collect(Filter& filter, std::string entry);
+  void clear(Filter& filter);
 
   std::map<std::string, Filter, std::less<>> filters_;
+  std::size_t bytes_ = 0;  // of all entries
 };
 
 }  // namespace fanfare::devchain

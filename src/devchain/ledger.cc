@@ -3,8 +3,24 @@
 #include <utility>
 
 #include "base/check.h"
+#include "devchain/options.h"
 
 namespace fanfare::devchain {
+
+namespace {
+
+// What a block takes, roughly: its transactions twice (decoded and as sent), and its logs.
+std::size_t bytes_of(const Block& block) {
+  std::size_t bytes = sizeof(Block) + 2 * static_cast<std::size_t>(block.size);
+  for (const Receipt& receipt : block.receipts) {
+    bytes += sizeof(Receipt);
+    for (const Log& log : receipt.logs)
+      bytes += sizeof(Log) + log.topics.size() * sizeof(Hash) + log.data.size();
+  }
+  return bytes;
+}
+
+}  // namespace
 
 Ledger::Ledger(BlockPtr genesis, Limits limits) : limits_(limits), genesis_(std::move(genesis)) {
   by_hash_.emplace(genesis_->hash, genesis_);
@@ -18,14 +34,18 @@ void Ledger::append(BlockPtr block) {
   for (std::size_t i = 0; i < block->transactions.size(); ++i) {
     transactions_[block->transactions[i]->hash] = {.number = block->number(), .index = i};
   }
+  bytes_ += bytes_of(*block);
   canonical_.push_back(std::move(block));
   if (canonical_.size() > limits_.states) canonical_[canonical_.size() - limits_.states - 1]->state.reset();
-  if (canonical_.size() > limits_.blocks) forget_oldest();
+  while (canonical_.size() > limits_.blocks || (bytes_ > limits_.bytes && canonical_.size() > kHistoryMin)) {
+    forget_oldest();
+  }
 }
 
 void Ledger::forget_oldest() {
   const BlockPtr oldest = canonical_.front();
   canonical_.pop_front();
+  if (oldest != genesis_) bytes_ -= bytes_of(*oldest);
   for (const auto& transaction : oldest->transactions) {
     const auto found = transactions_.find(transaction->hash);
     if (found != transactions_.end() && found->second.number == oldest->number()) transactions_.erase(found);
@@ -39,12 +59,22 @@ BlockPtr Ledger::pop() {
   canonical_.pop_back();
   for (const auto& transaction : block->transactions) transactions_.erase(transaction->hash);
   block->state.reset();
+  const std::size_t bytes = bytes_of(*block);
+  bytes_ -= bytes;
+  orphan_bytes_ += bytes;
   orphans_.push_back(block->hash);
-  if (orphans_.size() > limits_.orphans) {
-    by_hash_.erase(orphans_.front());
-    orphans_.pop_front();
+  while (orphans_.size() > limits_.orphans || (orphan_bytes_ > limits_.bytes && orphans_.size() > 1)) {
+    forget_oldest_orphan();
   }
   return block;
+}
+
+void Ledger::forget_oldest_orphan() {
+  const auto found = by_hash_.find(orphans_.front());
+  orphans_.pop_front();
+  if (found == by_hash_.end()) return;
+  orphan_bytes_ -= bytes_of(*found->second);
+  by_hash_.erase(found);
 }
 
 BlockPtr Ledger::by_number(std::uint64_t number) const {

@@ -15,6 +15,8 @@ class Ledger {
     std::uint64_t blocks = 4096;  // canonical, behind the head
     std::uint64_t states = 256;   // of those, with their state
     std::uint64_t orphans = 512;
+    // Of canonical blocks, and of orphans: past it fewer are kept, of canonical ones kHistoryMin at least.
+    std::size_t bytes = std::size_t{256} << 20;
   };
   Ledger(BlockPtr genesis, Limits limits);
 
@@ -30,6 +32,8 @@ class Ledger {
 
   BlockPtr by_number(std::uint64_t number) const;
   BlockPtr by_hash(const Hash& hash) const;
+  std::size_t kept() const { return canonical_.size(); }
+  std::size_t bytes() const { return bytes_ + orphan_bytes_; }
 
   struct Place {
     BlockPtr block;
@@ -46,8 +50,11 @@ class Ledger {
   };
 
   void forget_oldest();
+  void forget_oldest_orphan();
 
   Limits limits_;
+  std::size_t bytes_ = 0;  // of canonical_
+  std::size_t orphan_bytes_ = 0;
   BlockPtr genesis_;
   std::deque<BlockPtr> canonical_;
   std::deque<Hash> orphans_;

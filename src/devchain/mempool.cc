@@ -12,11 +12,15 @@ constexpr Wei kValueMax = static_cast<Wei>(1) << 126;
 std::expected<void, std::string> check(const Transaction& transaction, const Account& sender,
                                        const Mempool::Rules& rules) {
   const auto text = [](auto value) { return decimal(static_cast<Wei>(value)); };
+  if (transaction.raw.size() > Mempool::kTransactionBytesMax) {
+    return std::unexpected("oversized data: transaction size " + text(transaction.raw.size()) + ", limit " +
+                           text(Mempool::kTransactionBytesMax));
+  }
   if (transaction.chain_id != rules.chain_id) {
     return std::unexpected("invalid chain id for signer: have " + text(transaction.chain_id) + " want " +
                            text(rules.chain_id));
   }
-  if (!transaction.to) return std::unexpected("contract creation is not supported by the development chain");
+  if (!transaction.to) return std::unexpected(kNoCreation);
   if (transaction.gas_limit > rules.gas_limit_max) return std::unexpected("exceeds block gas limit");
   if (transaction.priority_fee_max > transaction.fee_max) {
     return std::unexpected("max priority fee per gas higher than max fee per gas");
@@ -54,24 +58,34 @@ std::expected<void, std::string> Mempool::add(const TransactionPtr& transaction,
         transaction->priority_fee_max * 10 < old.priority_fee_max * 11) {
       return std::unexpected("replacement transaction underpriced");
     }
-    by_hash_.erase(old.hash);
-  } else if (by_hash_.size() >= transactions_max_) {
+    forget(old);
+  } else if (by_hash_.size() >= transactions_max_ || bytes_ + transaction->raw.size() > bytes_max_) {
     if (nonces.empty()) by_sender_.erase(transaction->from);
     return std::unexpected("txpool is full");
   }
+  remember(transaction);
   nonces[transaction->nonce] = {.transaction = transaction, .arrival = arrivals_++};
-  by_hash_.emplace(transaction->hash, transaction);
   return {};
 }
 
+void Mempool::forget(const Transaction& transaction) {
+  bytes_ -= transaction.raw.size();
+  by_hash_.erase(transaction.hash);
+}
+
+void Mempool::remember(const TransactionPtr& transaction) {
+  bytes_ += transaction->raw.size();
+  by_hash_.emplace(transaction->hash, transaction);
+}
+
 void Mempool::restore(const TransactionPtr& transaction) {
-  if (by_hash_.size() >= transactions_max_) return;
+  if (by_hash_.size() >= transactions_max_ || bytes_ + transaction->raw.size() > bytes_max_) return;
   auto& nonces = by_sender_[transaction->from];
   const auto [at, fresh] =
       nonces.try_emplace(transaction->nonce, Waiting{.transaction = transaction, .arrival = arrivals_});
   if (!fresh) return;
   ++arrivals_;
-  by_hash_.emplace(transaction->hash, transaction);
+  remember(transaction);
 }
 
 void Mempool::drop_stale(const State& state) {
@@ -79,7 +93,7 @@ void Mempool::drop_stale(const State& state) {
     auto& nonces = sender->second;
     const std::uint64_t next = state.account(sender->first).nonce;
     while (!nonces.empty() && nonces.begin()->first < next) {
-      by_hash_.erase(nonces.begin()->second.transaction->hash);
+      forget(*nonces.begin()->second.transaction);
       nonces.erase(nonces.begin());
     }
     sender = nonces.empty() ? by_sender_.erase(sender) : std::next(sender);

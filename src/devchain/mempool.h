@@ -9,12 +9,16 @@
 #include <unordered_map>
 
 #include "devchain/block.h"
+#include "devchain/options.h"
 
 namespace fanfare::devchain {
 
 class Mempool {
  public:
-  explicit Mempool(std::size_t transactions_max) : transactions_max_(transactions_max) {}
+  static constexpr std::size_t kTransactionBytesMax = std::size_t{128} << 10;  // as sent; geth's limit
+
+  Mempool(std::size_t transactions_max, std::size_t bytes_max)
+      : transactions_max_(transactions_max), bytes_max_(bytes_max) {}
 
   struct Rules {
     std::uint64_t chain_id = 0;
@@ -34,6 +38,7 @@ class Mempool {
   // The nonce after the last pending one of the sender.
   std::uint64_t next_nonce(const Address& sender, const State& state) const;
   std::size_t size() const { return by_hash_.size(); }
+  std::size_t bytes() const { return bytes_; }
 
   struct Split {
     std::vector<TransactionPtr> pending;
@@ -48,7 +53,12 @@ class Mempool {
     std::uint64_t arrival = 0;
   };
 
+  void forget(const Transaction& transaction);
+  void remember(const TransactionPtr& transaction);
+
   std::size_t transactions_max_;
+  std::size_t bytes_max_;
+  std::size_t bytes_ = 0;
   std::uint64_t arrivals_ = 0;
   std::map<Address, std::map<std::uint64_t, Waiting>> by_sender_;
   std::unordered_map<Hash, TransactionPtr, FirstBytesHasher> by_hash_;

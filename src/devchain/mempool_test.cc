@@ -30,7 +30,7 @@ class MempoolTest : public testing::Test {
   }
 
   State state_;
-  Mempool pool_{4};
+  Mempool pool_{4, 3000};
 };
 
 TEST_F(MempoolTest, ChecksAsGethDoes) {
@@ -56,7 +56,7 @@ TEST_F(MempoolTest, ChecksAsGethDoes) {
          b.to.reset();
          b.gas_limit = 60'000;
        },
-       "contract creation is not supported by the development chain"},
+       kNoCreation},
   };
   for (const Case& one : cases) {
     TransactionBody wrong = body(5);
@@ -101,6 +101,32 @@ TEST_F(MempoolTest, IsBounded) {
   pool_.drop_stale(state_);
   EXPECT_EQ(pool_.size(), 3U);
   EXPECT_EQ(add(body(9)), "");
+}
+
+TEST_F(MempoolTest, IsBoundedInBytesToo) {
+  state_.set_account(kSender, {.nonce = 5, .balance = 100 * kEther});
+  TransactionBody large = body(5);
+  large.gas_limit = 10'000'000;
+  large.data.resize(2500);
+  EXPECT_EQ(add(large), "");
+  EXPECT_GT(pool_.bytes(), 2500U);
+  EXPECT_LE(pool_.bytes(), 3000U);
+  TransactionBody second = body(6);
+  second.gas_limit = 10'000'000;
+  second.data.resize(500);
+  EXPECT_EQ(add(second), "txpool is full");
+  // As geth: nobody's transaction is larger than 128 KiB.
+  Mempool roomy(10, 1 << 20);
+  large.data.resize(Mempool::kTransactionBytesMax - 200);
+  EXPECT_TRUE(roomy.add(sign_transaction(large, kKey), state_, kRules));
+  large.data.resize(Mempool::kTransactionBytesMax);
+  large.nonce = 6;
+  const auto refused = roomy.add(sign_transaction(large, kKey), state_, kRules);
+  ASSERT_FALSE(refused);
+  EXPECT_TRUE(refused.error().starts_with("oversized data: transaction size ")) << refused.error();
+  state_.set_account(kSender, {.nonce = 6, .balance = kEther});
+  pool_.drop_stale(state_);
+  EXPECT_EQ(pool_.bytes(), 0U);
 }
 
 }  // namespace

@@ -100,7 +100,41 @@ Answer block_receipts(Chain& chain, Params& params) {
   return json_array(receipts);
 }
 
-constexpr std::array<Method, 10> kMethods = {{
+template <Which which>
+Answer get_header(Chain& chain, Params& params) {
+  const BlockReference reference = which(params);
+  FANFARE_PARAMS_OK(params);
+  const BlockPtr block = find_block(chain, reference);
+  return block == nullptr ? "null" : render_header(*block);
+}
+
+template <auto encode>
+Answer raw_of_block(Chain& chain, Params& params) {
+  const BlockReference reference = params.block(0);
+  FANFARE_PARAMS_OK(params);
+  const BlockPtr block = find_block(chain, reference);
+  if (block == nullptr) return failure(-32000, "block not found");
+  return encode(*block);
+}
+
+std::string raw_header(const Block& block) {
+  return json_string(hex(block.header.encode()));
+}
+std::string raw_block(const Block& block) {
+  return json_string(hex(encode_block(block)));
+}
+std::string raw_receipts(const Block& block) {
+  std::vector<std::string> receipts;
+  for (const Receipt& receipt : block.receipts) receipts.push_back(json_string(hex(receipt.encode())));
+  return json_array(receipts);
+}
+
+constexpr std::array<Method, 15> kMethods = {{
+    {"eth_getHeaderByNumber", 1, get_header<by_number>},
+    {"eth_getHeaderByHash", 1, get_header<by_hash>},
+    {"debug_getRawHeader", 1, raw_of_block<raw_header>},
+    {"debug_getRawBlock", 1, raw_of_block<raw_block>},
+    {"debug_getRawReceipts", 1, raw_of_block<raw_receipts>},
     {"eth_blockNumber", 0, block_number},
     {"eth_getBlockByNumber", 2, get_block<by_number>},
     {"eth_getBlockByHash", 2, get_block<by_hash>},

@@ -40,8 +40,10 @@ std::uint64_t bound(const Chain& chain, const std::optional<BlockReference>& ref
 
 Answer range(const Chain& chain, const LogFilter& filter, std::uint64_t from, std::uint64_t to) {
   if (from > to) return failure(-32602, "invalid block range params");
-  to = std::min(to, chain.head().number());
-  if (from > to) return "[]";
+  // As execution-apis asks since 2025: no answer may look like "no events" for blocks that are still to come.
+  if (to > chain.head().number()) {
+    return failure(-32602, "block range extends beyond current head block");
+  }
   if (to - from >= chain.options().logs_range_max) {
     return failure(-32005,
                    "block range too large: at most " + std::to_string(chain.options().logs_range_max));

@@ -35,6 +35,10 @@ Answer sha3(Chain&, Params& params) {
   return json_string(hex(keccak(bytes)));
 }
 
+Answer coinbase(Chain& chain, Params&) {
+  return json_string(hex(chain.head().header.miner));
+}
+
 Answer accounts(Chain& chain, Params&) {
   std::vector<std::string> addresses;
   for (const DevAccount& account : chain.accounts()) addresses.push_back(json_string(hex(account.address)));
@@ -76,7 +80,8 @@ Answer reorg(Chain& chain, Params& params) {
   return "null";
 }
 
-constexpr std::array<Method, 13> kMethods = {{
+constexpr std::array<Method, 14> kMethods = {{
+    {"eth_coinbase", 0, coinbase},
     {"eth_chainId", 0, chain_id},
     {"eth_accounts", 0, accounts},
     {"eth_syncing", 0, syncing},

@@ -177,9 +177,9 @@ TEST_F(MethodsTest, LogsOfARangeAreThoseOfTheReceipts) {
   std::vector<std::string> got;
   for (const auto& log : logs.elements()) {
     got.push_back(log["transactionHash"].text() + log["logIndex"].text());
-    EXPECT_EQ(log.members(),
-              (std::set<std::string>{"address", "topics", "data", "blockNumber", "transactionHash",
-                                     "transactionIndex", "blockHash", "logIndex", "removed"}));
+    EXPECT_EQ(log.members(), (std::set<std::string>{"address", "topics", "data", "blockNumber",
+                                                    "transactionHash", "transactionIndex", "blockHash",
+                                                    "logIndex", "blockTimestamp", "removed"}));
   }
   EXPECT_EQ(got, wanted);
   // Every token's share adds up to the whole.
@@ -348,6 +348,67 @@ TEST_F(MethodsTest, ALogFilterTellsOfRemovedLogs) {
   for (std::size_t i = 0; i < after.size(); ++i) EXPECT_TRUE(changes[before.size() + i] == after[i]);
 }
 
+TEST_F(MethodsTest, TransactionsAndLogsSayWhenTheirBlockWas) {
+  wait(seconds(4));
+  const auto log = ask("eth_getLogs", R"([{"fromBlock":"0x1","toBlock":"latest"}])").elements().at(0);
+  const auto block = ask("eth_getBlockByHash", "[\"" + log["blockHash"].text() + "\",true]");
+  EXPECT_EQ(log["blockTimestamp"].text(), block["timestamp"].text());
+  EXPECT_EQ(block["transactions"].elements().at(0)["blockTimestamp"].text(), block["timestamp"].text());
+  const std::string from = chain_.accounts()[0].address;
+  const std::string to = chain_.accounts()[1].address;
+  const std::string hash =
+      text("eth_sendTransaction", R"([{"from":")" + from + R"(","to":")" + to + R"(","value":"0x1"}])");
+  EXPECT_TRUE(ask("eth_getTransactionByHash", "[\"" + hash + "\"]")["blockTimestamp"].is_null());
+}
+
+TEST_F(MethodsTest, WhatNeedsAnEvmIsRefusedInSoManyWords) {
+  const std::string from = chain_.accounts()[0].address;
+  EXPECT_THAT(refused("eth_call", R"([{"from":")" + from + R"(","data":"0x6001"}])").message,
+              HasSubstr("has no EVM"));
+  EXPECT_THAT(refused("eth_estimateGas", R"([{"data":"0x6001"}])").message, HasSubstr("has no EVM"));
+  EXPECT_THAT(refused("eth_call", R"([{"to":")" + from + R"("},"latest",{"0x)" + std::string(40, '1') +
+                                      R"(":{"code":"0x00"}}])")
+                  .message,
+              HasSubstr("has no EVM"));
+  EXPECT_THAT(
+      refused("eth_sendTransaction", R"([{"from":")" + from + R"(","data":"0x6001","gas":"0x100000"}])")
+          .message,
+      HasSubstr("has no EVM"));
+  for (const char* method : {"debug_traceTransaction", "debug_traceCall", "eth_simulateV1", "trace_block"}) {
+    EXPECT_THAT(refused(method).message, HasSubstr("has no EVM")) << method;
+  }
+}
+
+TEST_F(MethodsTest, WhatNeedsNoEvmIsThere) {
+  wait(seconds(2));
+  const std::string from = chain_.accounts()[0].address;
+  const std::string to = chain_.accounts()[1].address;
+  const std::string transfer = R"({"from":")" + from + R"(","to":")" + to + R"(","value":"0x1"})";
+  EXPECT_EQ(text("eth_coinbase").size(), 42U);
+  EXPECT_EQ(ask("eth_createAccessList", "[" + transfer + "]")["gasUsed"].text(), "0x5208");
+  const auto header = ask("eth_getHeaderByNumber", R"(["0x1"])");
+  const auto block = ask("eth_getBlockByNumber", R"(["0x1",false])");
+  EXPECT_EQ(header["hash"].text(), block["hash"].text());
+  EXPECT_EQ(text("web3_sha3", "[\"" + text("debug_getRawHeader", R"(["0x1"])") + "\"]"),
+            block["hash"].text());
+  EXPECT_EQ(parse_hex(text("debug_getRawBlock", R"(["0x1"])")).value().size(),
+            std::stoul(block["size"].text(), nullptr, 16));
+  EXPECT_EQ(ask("debug_getRawReceipts", R"(["0x1"])").size(), block["transactions"].size());
+  // Signed here, sent by the client, found by its sender.
+  const auto made = ask("eth_signTransaction", "[" + transfer + "]");
+  EXPECT_EQ(ask("txpool_contentFrom", "[\"" + from + "\"]")["pending"].members().size(), 0U);
+  const std::string hash = text("eth_sendRawTransaction", "[\"" + made["raw"].text() + "\"]");
+  EXPECT_EQ(hash, made["tx"]["hash"].text());
+  EXPECT_EQ(ask("txpool_contentFrom", "[\"" + from + "\"]")["pending"]["0"]["hash"].text(), hash);
+  EXPECT_THAT(ask("txpool_inspect")["pending"][from.c_str()]["0"].text(), HasSubstr(to + ": 1 wei"));
+  EXPECT_EQ(text("debug_getRawTransaction", "[\"" + hash + "\"]"), made["raw"].text());
+  const std::string signature = text("eth_sign", "[\"" + from + R"(","0x1234"])");
+  EXPECT_EQ(signature.size(), 132U);
+  EXPECT_TRUE(signature.ends_with("1b") || signature.ends_with("1c"));
+  EXPECT_EQ(refused("eth_sign", "[\"0x" + std::string(40, '1') + R"(","0x1234"])").message,
+            "unknown account");
+}
+
 class ShortHistory : public MethodsTest {
  protected:
   ShortHistory() : MethodsTest({.history_blocks = 130, .logs_range_max = 50}) {}
@@ -361,7 +422,11 @@ TEST_F(ShortHistory, OldBlocksAreGoneAndSaidToBe) {
   EXPECT_TRUE(ask("eth_getBlockByNumber", R"(["earliest",false])").is_object());
   EXPECT_EQ(refused("eth_getLogs", R"([{"fromBlock":"0x1","toBlock":"0x10"}])").code, 4444);
   EXPECT_EQ(refused("eth_getLogs", R"([{"fromBlock":"0x50","toBlock":"latest"}])").code, -32005);
-  EXPECT_EQ(ask("eth_getLogs", R"([{"fromBlock":"0xa0","toBlock":"0xff"}])").size(), 0U);
+  for (const char* range :
+       {R"([{"fromBlock":"0xa0","toBlock":"0xff"}])", R"([{"fromBlock":"0xc9","toBlock":"0xc9"}])"}) {
+    EXPECT_EQ(refused("eth_getLogs", range).message, "block range extends beyond current head block");
+    EXPECT_EQ(refused("eth_getLogs", range).code, -32602);
+  }
   EXPECT_THAT(refused("eth_getBalance", "[\"" + chain_.accounts()[0].address + R"(","earliest"])").message,
               HasSubstr("is not available"));
 }

@@ -3,6 +3,7 @@
 #include <map>
 
 #include "devchain/execution.h"
+#include "devchain/keccak.h"
 #include "devchain/methods.h"
 #include "devchain/render.h"
 
@@ -39,6 +40,22 @@ Answer by_block_hash_and_index(Chain& chain, Params& params) {
   return by_block_and_index(chain, params, {.kind = BlockReference::Kind::hash, .hash = hash});
 }
 
+Answer raw_by_block_and_index(Chain& chain, Params& params, const BlockReference& reference) {
+  const std::uint64_t index = params.number(1);
+  FANFARE_PARAMS_OK(params);
+  const BlockPtr block = find_block(chain, reference);
+  if (block == nullptr || index >= block->transactions.size()) return "\"0x\"";
+  return json_string(hex(block->transactions[index]->raw));
+}
+
+Answer raw_by_number_and_index(Chain& chain, Params& params) {
+  return raw_by_block_and_index(chain, params, params.block_number(0));
+}
+
+Answer raw_by_block_hash_and_index(Chain& chain, Params& params) {
+  return raw_by_block_and_index(chain, params, {.kind = BlockReference::Kind::hash, .hash = params.hash(0)});
+}
+
 Answer raw_by_hash(Chain& chain, Params& params) {
   const Hash hash = params.hash(0);
   FANFARE_PARAMS_OK(params);
@@ -69,10 +86,9 @@ Answer send_raw(Chain& chain, Params& params) {
   return submit(chain, *transaction);
 }
 
-// Signs for the development accounts, as a node does for its unlocked ones.
-Answer send(Chain& chain, Params& params) {
-  const CallRequest request = params.call(0);
-  FANFARE_PARAMS_OK(params);
+// Signed for the development accounts, as a node does for its unlocked ones, with what the request leaves
+// open filled in.
+std::expected<TransactionPtr, CallError> sign_request(Chain& chain, const CallRequest& request) {
   const auto& accounts = chain.accounts();
   const auto signer =
       request.from ? std::ranges::find(accounts, *request.from, &DevAccount::address) : accounts.end();
@@ -98,7 +114,45 @@ Answer send(Chain& chain, Params& params) {
     State scratch = state;
     body.gas_limit = gas_of(body, execute_call(scratch, *request.from, *body.to, body.value, body.data));
   }
-  return submit(chain, sign_transaction(std::move(body), signer->key, signer->address));
+  return sign_transaction(std::move(body), signer->key, signer->address);
+}
+
+Answer send(Chain& chain, Params& params) {
+  const CallRequest request = params.call(0);
+  FANFARE_PARAMS_OK(params);
+  const auto transaction = sign_request(chain, request);
+  if (!transaction) return std::unexpected(transaction.error());
+  return submit(chain, *transaction);
+}
+
+Answer sign_only(Chain& chain, Params& params) {
+  const CallRequest request = params.call(0);
+  FANFARE_PARAMS_OK(params);
+  const auto transaction = sign_request(chain, request);
+  if (!transaction) return std::unexpected(transaction.error());
+  JsonObject json;
+  json.bytes("raw", (*transaction)->raw).raw("tx", render_transaction(**transaction, nullptr, 0));
+  return std::move(json).done();
+}
+
+// EIP-191, version 0x45: what wallets call a personal message.
+Answer sign_message(Chain& chain, Params& params) {
+  const Address address = params.address(0);
+  const Blob message = params.bytes(1);
+  FANFARE_PARAMS_OK(params);
+  const auto signer = std::ranges::find(chain.accounts(), address, &DevAccount::address);
+  if (signer == chain.accounts().end()) return failure(-32000, "unknown account");
+  const std::string prefix =
+      "\x19"
+      "Ethereum Signed Message:\n" +
+      std::to_string(message.size());
+  Blob text(prefix.begin(), prefix.end());
+  text.insert(text.end(), message.begin(), message.end());
+  const Signature signature = sign(keccak(text), signer->key);
+  Blob flat(signature.r.begin(), signature.r.end());
+  flat.insert(flat.end(), signature.s.begin(), signature.s.end());
+  flat.push_back(static_cast<std::uint8_t>(27 + signature.parity));
+  return json_string(hex(flat));
 }
 
 Answer pool_status(Chain& chain, Params&) {
@@ -127,6 +181,43 @@ Answer pool_content(Chain& chain, Params&) {
   return std::move(json).done();
 }
 
+// What one sender has there: {"pending":{"NONCE":{...}},"queued":{...}}
+Answer pool_content_from(Chain& chain, Params& params) {
+  const Address sender = params.address(0);
+  FANFARE_PARAMS_OK(params);
+  const auto split = chain.pool().split(*chain.head().state);
+  const auto part = [&sender](const std::vector<TransactionPtr>& transactions) {
+    JsonObject json;
+    for (const auto& transaction : transactions) {
+      if (transaction->from != sender) continue;
+      json.raw(std::to_string(transaction->nonce), render_transaction(*transaction, nullptr, 0));
+    }
+    return std::move(json).done();
+  };
+  JsonObject json;
+  json.raw("pending", part(split.pending)).raw("queued", part(split.queued));
+  return std::move(json).done();
+}
+
+Answer pool_inspect(Chain& chain, Params&) {
+  const auto part = [](const std::vector<TransactionPtr>& transactions) {
+    std::map<Address, JsonObject> senders;
+    for (const auto& transaction : transactions) {
+      senders[transaction->from].text(std::to_string(transaction->nonce),
+                                      hex(*transaction->to) + ": " + decimal(transaction->value) + " wei + " +
+                                          std::to_string(transaction->gas_limit) + " gas x " +
+                                          decimal(transaction->fee_max) + " wei");
+    }
+    JsonObject json;
+    for (auto& [sender, nonces] : senders) json.raw(hex(sender), std::move(nonces).done());
+    return std::move(json).done();
+  };
+  const auto split = chain.pool().split(*chain.head().state);
+  JsonObject json;
+  json.raw("pending", part(split.pending)).raw("queued", part(split.queued));
+  return std::move(json).done();
+}
+
 Answer pending_transactions(Chain& chain, Params&) {
   std::vector<std::string> rendered;
   for (const auto& transaction : chain.pool().split(*chain.head().state).pending) {
@@ -136,7 +227,14 @@ Answer pending_transactions(Chain& chain, Params&) {
   return json_array(rendered);
 }
 
-constexpr std::array<Method, 10> kMethods = {{
+constexpr std::array<Method, 17> kMethods = {{
+    {"eth_getRawTransactionByBlockNumberAndIndex", 2, raw_by_number_and_index},
+    {"eth_getRawTransactionByBlockHashAndIndex", 2, raw_by_block_hash_and_index},
+    {"debug_getRawTransaction", 1, raw_by_hash},
+    {"eth_signTransaction", 1, sign_only},
+    {"eth_sign", 2, sign_message},
+    {"txpool_contentFrom", 1, pool_content_from},
+    {"txpool_inspect", 0, pool_inspect},
     {"eth_getTransactionByHash", 1, by_hash},
     {"eth_getTransactionByBlockNumberAndIndex", 2, by_number_and_index},
     {"eth_getTransactionByBlockHashAndIndex", 2, by_block_hash_and_index},

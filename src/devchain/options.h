@@ -21,10 +21,19 @@ struct Options {
   unsigned blocks_per_advance_max = 512;          // so that a machine that slept is not stuck in one call
   unsigned accounts = 10;
   std::uint64_t history_blocks = 4096;  // kept behind the head; at least kHistoryMin
+  std::size_t history_bytes_max = std::size_t{256}
+                                  << 20;  // past it fewer blocks are kept; kHistoryMin at least
   std::size_t pool_transactions_max = 4096;
-  std::uint64_t logs_range_max = 10'000;  // blocks one eth_getLogs may span
-  std::size_t logs_max = 10'000;          // logs one answer may hold
+  std::size_t pool_bytes_max = std::size_t{32} << 20;  // of transactions as they were sent
+  std::uint64_t logs_range_max = 10'000;               // blocks one eth_getLogs may span
+  std::size_t logs_max = 10'000;                       // logs one answer may hold
 };
+
+// What a call that needs code to run is told.
+inline constexpr const char* kNoCreation =
+    "contract creation is not supported: the development chain has no EVM, only its built-in tokens";
+inline constexpr const char* kNoEvm =
+    "the development chain has no EVM: it runs its built-in tokens and nothing else";
 
 inline constexpr unsigned kReorgDepthMax = 60;  // finalized stays 64 behind the head
 inline constexpr std::uint64_t kHistoryMin = 128;

@@ -128,6 +128,7 @@ std::string render_log(const Block& block, const LogPlace& place, bool removed) 
       .number("transactionIndex", place.transaction)
       .bytes("blockHash", block.hash)
       .number("logIndex", place.index())
+      .number("blockTimestamp", block.header.timestamp)
       .raw("removed", removed ? "true" : "false");
   return std::move(json).done();
 }
@@ -160,9 +161,12 @@ std::string render_transaction(const Transaction& transaction, const Block* bloc
   if (block != nullptr) {
     json.bytes("blockHash", block->hash)
         .number("blockNumber", block->number())
+        .number("blockTimestamp", block->header.timestamp)
         .number("transactionIndex", index);
   } else {
-    json.raw("blockHash", "null").raw("blockNumber", "null").raw("transactionIndex", "null");
+    for (const char* name : {"blockHash", "blockNumber", "blockTimestamp", "transactionIndex"}) {
+      json.raw(name, "null");
+    }
   }
   const bool dynamic = transaction.type == TransactionType::dynamic_fee;
   const bool legacy = transaction.type == TransactionType::legacy;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "devchain/devchain.h"
 #include "devchain/keccak.h"
 #include "devchain/token.h"
 
@@ -10,7 +11,7 @@ namespace fanfare::devchain {
 namespace {
 
 constexpr std::size_t kStrangers = 32;
-constexpr Wei kEtherEach = 10'000 * kEther;
+constexpr Wei kEtherEach = DevChain::kEtherOfAccount * kEther;
 constexpr Wei kTokensEach = 1'000'000;  // whole ones
 
 Hash derive(std::string_view purpose, std::uint64_t seed, std::uint64_t index) {

@@ -82,6 +82,7 @@ class ChainSource {
   const PendingSource::Status& pending_status() const { return pending_.status(); }
   const History::Status& history_status() const { return history_.status(); }
   const HeaderPtr& tip() const { return heads_.tip(); }
+  bool shows(std::uint64_t number, const Hash256& hash) const { return heads_.shows(number, hash); }
   std::optional<Duration> block_time() const { return heads_.block_time(); }
 
  private:

@@ -33,6 +33,11 @@ std::size_t bytes_of(const BlockLogs& logs) {
   return bytes;
 }
 
+bool loses_logs_only(const SourceEvent& event) {
+  const auto* reorg = std::get_if<Reorg>(&event);
+  return std::holds_alternative<LogsMissing>(event) || (reorg != nullptr && reorg->beyond_window);
+}
+
 void append_element(std::string& out, std::string_view json) {
   if (out.back() != '[') out += ',';
   out.append(json);
@@ -245,9 +250,7 @@ void FilterStore::on_event(const SourceEvent& event) {
     published_ = BlockId{.number = baseline->header->number, .hash = baseline->header->hash};
   } else if (std::get_if<Gap>(&event) != nullptr) {
     chain_hole(false);
-  } else if (std::get_if<LogsMissing>(&event) != nullptr) {
-    chain_hole(true);
-  } else if (const auto* reorg = std::get_if<Reorg>(&event); reorg != nullptr && reorg->beyond_window) {
+  } else if (loses_logs_only(event)) {
     chain_hole(true);
   } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
     if (wants(FilterKind::pending_hashes)) {

@@ -122,6 +122,8 @@ class HeadPoller {
   const Status& status() const { return status_; }
   // The last head announced, or the baseline; null before.
   const HeaderPtr& tip() const { return tip_; }
+  // Whether this block is one of the last window_blocks announced, and stands.
+  bool shows(std::uint64_t number, const Hash256& hash) const { return in_view(number, hash); }
   // As observed; empty until two blocks have been.
   std::optional<Duration> block_time() const { return block_time_.median(); }
 

@@ -2,7 +2,6 @@
 // is who holds what.
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "eth/subscription_manager.h"
@@ -145,68 +144,6 @@ std::size_t SubscriptionManager::publish_syncing(std::string_view result_json) {
   if (!has_topic(kSyncingTopic) || syncing_state_ == result_json) return 0;
   syncing_state_ = result_json;
   return publish(kSyncingTopic, {.member = "result", .json = result_json, .cursor = {}});
-}
-
-std::size_t SubscriptionManager::publish_late_logs(const Header& header, const BlockLogs& logs) {
-  return wants_late_logs(header) ? publish_logs(header, logs, false) : 0;
-}
-
-std::size_t SubscriptionManager::publish_logs(const Header& header, const BlockLogs& logs, bool removed) {
-  // Borrowed for the call.
-  LogsPass pass{.header = HeaderPtr(HeaderPtr(), &header),
-                .logs = BlockLogsPtr(BlockLogsPtr(), &logs),
-                .removed = removed};
-  while (!publish_some_logs(pass, std::numeric_limits<std::size_t>::max())) {
-  }
-  return pass.taken;
-}
-
-bool SubscriptionManager::publish_some_logs(LogsPass& pass, std::size_t work_max) {
-  if (!std::exchange(pass.begun, true)) {
-    pass.trail = trail_;  // of a block whose logs come late it is already past
-    pass.trail.move_to(*pass.header);
-  }
-  const std::size_t count = pass.logs->entries.size();
-  std::size_t work = 0;
-  while (pass.entry < count) {
-    const std::size_t index = pass.removed ? count - 1 - pass.entry : pass.entry;
-    if (pass.next_match == 0) begin_log(pass, index, work);
-    for (; pass.next_match < pass.matching.size(); ++pass.next_match, ++work) {
-      if (work >= work_max && pass.next_match > 0) return false;
-      publish_match(pass, index);
-    }
-    pass.next_match = 0;
-    if (++pass.entry < count && work >= work_max) return false;
-  }
-  return true;
-}
-
-void SubscriptionManager::begin_log(LogsPass& pass, std::size_t index, std::size_t& work) {
-  const BlockLogs::Entry& entry = pass.logs->entries[index];
-  pass.matching.clear();
-  pass.generations.clear();
-  if (filters_.size() == 0) return;
-  work += 1 + filters_.match(entry.key, pass.matching);
-  if (pass.matching.empty()) return;
-  for (const auto group : pass.matching) pass.generations.push_back(groups_[group].generation);
-  pass.result.clear();
-  pass.cursor.clear();
-  BlockLogs::append_json(entry, pass.removed, pass.result);
-}
-
-void SubscriptionManager::publish_match(LogsPass& pass, std::size_t index) {
-  const std::uint32_t group_index = pass.matching[pass.next_match];
-  // A delivery may have dropped the group, and its place may be another filter's by now.
-  Group& group = groups_[group_index];
-  if (group.generation != pass.generations[pass.next_match]) return;
-  if (group.has_cursors && pass.cursor.empty()) {
-    pass.cursor =
-        to_cursor(pass.trail.position(static_cast<std::uint32_t>(pass.removed ? index : index + 1)));
-  }
-  group.last_told = pass.header->number;
-  const std::string_view its_cursor = group.has_cursors ? std::string_view(pass.cursor) : std::string_view();
-  pass.taken +=
-      publish_to_group(group_index, {.member = "result", .json = pass.result, .cursor = its_cursor});
 }
 
 std::size_t SubscriptionManager::publish(std::string_view topic, const Text& text) {

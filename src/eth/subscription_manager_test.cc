@@ -7,42 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "eth/subscription_manager_world.h"
+
 namespace fanfare::eth {
 namespace {
 
-struct Client final : pubsub::Subscriber {
-  bool deliver(const SharedBytes& frame) override {
-    got.emplace_back(as_text(frame.view()));
-    addresses.push_back(frame.view().data());
-    if (then) then();
-    return true;
-  }
-  bool is_congested() const override { return congested; }
-
-  bool congested = false;
-  std::vector<std::string> got;
-  std::vector<const std::uint8_t*> addresses;
-  std::function<void()> then;
-};
-
-constexpr std::string_view kNewHeads = R"(["newHeads"])";
-const Header kBlock{.number = 5, .hash = {}, .parent_hash = {}, .json = "{}"};
-
-struct Loop {
-  explicit Loop(std::uint32_t limit = 100, SubscriptionTypes types = kAllSubscriptionTypes)
-      : manager({.network = "main/1", .salt = {7}, .subscriptions_per_connection_max = limit, .types = types},
-                topics, [](std::string_view text) { return SharedBytes(as_bytes(text)); }) {}
-
-  std::string subscribe(ConnectionKey key, Client& client, std::string_view params = kNewHeads) {
-    auto id = manager.subscribe(key, client, params);
-    EXPECT_TRUE(id) << (id ? "" : id.error().message);
-    if (!id) return "";
-    manager.activate(key, *id);
-    return *id;
-  }
-  pubsub::TopicTable topics;
-  SubscriptionManager manager;
-};
+using testing::Client;
+using testing::kBlock;
+using testing::kNewHeads;
+using testing::Loop;
 
 std::string as_params(const std::string& id) {
   return "[\"" + id + "\"]";
@@ -379,27 +352,6 @@ TEST(SubscriptionManager, PendingHashesAndBodiesAreTwoTopics) {
   EXPECT_TRUE(syncing.got.at(0).ends_with(R"("result":false}})"));
 }
 
-TEST(SubscriptionManager, ASubscriberOfSyncingIsToldThePresentState) {
-  Loop loop;
-  Client first;
-  Client second;
-  loop.subscribe(1, first, R"(["syncing"])");
-  EXPECT_TRUE(first.got.empty());  // nobody knows it yet
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 0U);  // asked for by another loop
-  loop.subscribe(2, second, R"(["syncing"])");
-  ASSERT_EQ(second.got.size(), 1U);
-  EXPECT_TRUE(second.got.at(0).ends_with(R"("result":false}})"));
-  EXPECT_EQ(first.got.size(), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing(R"({"syncing":true,"status":{}})"), 2U);
-  loop.manager.drop(1);
-  loop.manager.drop(2);
-  // What was known while nobody asked may be old.
-  Client third;
-  loop.subscribe(3, third, R"(["syncing"])");
-  EXPECT_TRUE(third.got.empty());
-}
-
 TEST(SubscriptionId, SipHashGivesThePublishedVector) {
   Salt key;
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);
@@ -464,83 +416,6 @@ TEST(SubscriptionManager, AHeadKeptForASlowReaderIsLateAndNotMissed) {
   ASSERT_EQ(client.got.size(), 1U);
   EXPECT_NE(client.got[0].find(R"("result":{"number":"0x1"})"), std::string::npos);
   EXPECT_EQ(loop.manager.counters().heads_dropped, 0U);
-}
-
-std::string addresses(std::size_t count, std::size_t first = 0) {
-  std::string json = R"(["logs",{"address":[)";
-  for (std::size_t i = 0; i < count; ++i) {
-    std::string digits = std::to_string(first + i);
-    json += (i > 0 ? ",\"0x" : "\"0x") + std::string(40 - digits.size(), '0') + digits + '"';
-  }
-  return json + "]}]";
-}
-
-TEST(SubscriptionManager, TheAlternativesOfAConnectionAndOfAllAreLimited) {
-  pubsub::TopicTable topics;
-  FilterBudget budget(25);
-  Client client;
-  {
-    SubscriptionManager manager({.network = "main/1",
-                                 .alternatives_per_connection_max = 10,
-                                 .budget = &budget,
-                                 .types = kAllSubscriptionTypes},
-                                topics, [](std::string_view text) { return SharedBytes(as_bytes(text)); });
-    const auto code = [&](ConnectionKey key, const std::string& params) {
-      const auto id = manager.subscribe(key, client, params);
-      return id ? 0 : id.error().code;
-    };
-    EXPECT_EQ(code(1, addresses(10)), 0);
-    EXPECT_EQ(code(1, addresses(1, 77)), -32005);
-    EXPECT_EQ(code(1, R"(["logs",{}])"), 0);  // it has none
-    EXPECT_EQ(code(2, addresses(10)), 0);     // the same topic: nothing more is kept
-    EXPECT_EQ(budget.used(), 10U);
-    EXPECT_EQ(code(3, addresses(10, 100)), 0);
-    EXPECT_EQ(code(4, addresses(6, 200)), -32005);
-    EXPECT_EQ(code(4, addresses(5, 200)), 0);
-    manager.drop(3);
-    EXPECT_EQ(budget.used(), 15U);
-    EXPECT_EQ(code(5, addresses(10, 300)), 0);
-    manager.drop(1);
-    EXPECT_EQ(budget.used(), 25U);  // the second connection still has it
-  }
-  EXPECT_EQ(budget.used(), 0U);
-}
-
-TEST(SubscriptionManager, ABlocksLogsGoOutInStepsAsTheyWouldAtOnce) {
-  const HeaderPtr header = std::make_shared<const Header>(Header{.number = 5});
-  BlockLogs all;
-  for (int i = 0; i < 30; ++i) {
-    BlockLogs::Entry entry{.key = {.block_number = 5}, .head_json = "{\"i\":" + std::to_string(i)};
-    entry.key.address.bytes[19] = static_cast<std::uint8_t>(i % 3);
-    all.entries.push_back(std::move(entry));
-  }
-  const BlockLogsPtr logs = std::make_shared<const BlockLogs>(std::move(all));
-  for (const bool removed : {false, true}) {
-    std::vector<std::string> told[2];
-    for (const bool in_steps : {false, true}) {
-      Loop loop;
-      std::vector<Client> clients(20);
-      for (std::size_t i = 0; i < clients.size(); ++i) {
-        loop.subscribe(i, clients[i], i % 2 == 0 ? R"(["logs",{}])" : addresses(1 + i % 3));
-      }
-      SubscriptionManager::LogsPass pass{.header = header, .logs = logs, .removed = removed};
-      if (in_steps) {
-        int steps = 1;
-        while (!loop.manager.publish_some_logs(pass, 1)) ++steps;
-        EXPECT_GE(steps, 30);
-      } else {
-        pass.taken = loop.manager.publish_logs(*header, *logs, removed);
-      }
-      std::size_t taken = 0;
-      for (const Client& client : clients) {
-        told[in_steps ? 1 : 0].insert(told[in_steps ? 1 : 0].end(), client.got.begin(), client.got.end());
-        taken += client.got.size();
-      }
-      EXPECT_EQ(pass.taken, taken);
-    }
-    EXPECT_EQ(told[0], told[1]);
-    EXPECT_FALSE(told[0].empty());
-  }
 }
 
 }  // namespace

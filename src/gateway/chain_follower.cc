@@ -156,6 +156,28 @@ void ChainFollower::call(const eth::UpstreamCall& next) {
 }
 
 void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& result) {
+  if (!needs_proof(call, result)) return take_believed(call, result);
+  nodes_.pool->verify(result->member,
+                      [this, alive = std::weak_ptr(alive_), call, result](const upstream::Failure* problem) {
+                        if (alive.expired()) return;
+                        take_believed(call, problem == nullptr ? result : std::unexpected(*problem));
+                      });
+}
+
+// A block whose parent is the last one announced is of the same chain, by its hash; every other one may be of
+// a chain that a node was moved to, without any sign of it on the connection.
+bool ChainFollower::needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const {
+  const auto& tip = source_.tip();
+  if (nodes_.pool == nullptr || !nodes_.pool->checks_chains() || !result || tip == nullptr ||
+      !asks_for_block(call))
+    return false;
+  const eth::CallResult answer = to_call_result(result);
+  const auto header = answer ? eth::parse_header(*answer) : std::unexpected(std::string());
+  if (!header || header->number > tip->number + 1) return false;  // what lies between shows whether it links
+  return header->parent_hash != tip->hash && !source_.shows(header->number, header->hash);
+}
+
+void ChainFollower::take_believed(const eth::UpstreamCall& call, const upstream::Result& result) {
   eth::CallResult answer = to_call_result(result);
   if (!learn_head(call, result, answer)) {
     answer = std::unexpected(eth::CallFailure{.message = "the node has fewer blocks than were told"});

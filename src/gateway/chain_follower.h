@@ -10,11 +10,15 @@
 //   insists an answer is of no use, another node's to the same question is  ->  the first node is distrusted
 //   for a while
 //
+// A block that does not grow from what was announced may be of another chain altogether: it is taken only
+// after the node that sent it was checked once more (Pool::verify).
+//
 // Lives on the executor's thread; opens no socket itself, so that a simulation runs it as it is.
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -87,6 +91,8 @@ class ChainFollower {
   void answer_listeners();
   void call(const eth::UpstreamCall& call);
   void take(const eth::UpstreamCall& call, const upstream::Result& result);
+  void take_believed(const eth::UpstreamCall& call, const upstream::Result& result);
+  bool needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const;
   bool learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                   const eth::CallResult& answer);
   bool is_believed(std::size_t member, std::uint64_t head);
@@ -116,6 +122,8 @@ class ChainFollower {
   Duration stall_wait_{};
   // Who gave an answer of no use, by the question, until another node has answered it.
   std::map<std::string, std::set<std::size_t>> suspects_;
+  // Checks of a node's chain may end after this.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace fanfare::gateway

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_project.h"
@@ -28,7 +29,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
       context, node, "server.websocket",
       {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
        "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
-       "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
+       "slowTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -39,6 +40,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("maxMessageBytes", out.message_bytes_max, 1024, kBytesMax);
   fields.read("outboxBytesMax", out.outbox_bytes_max, 4096, kBytesMax);
   fields.read("notificationsBehindMax", out.notifications_behind_max, 1, 10'000'000);
+  fields.read("slowTimeout", out.slow_timeout, milliseconds(100), hours(1));
   fields.read("maxFragments", out.fragments_max, 1, 10'000'000);
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
@@ -46,10 +48,25 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
 }
 
 void read_tls(const ReadContext& context, const YamlNode& node, std::optional<TlsPlan>& out) {
-  const MapFields fields(context, node, "server.tls", {"certificateFile", "keyFile"},
+  const MapFields fields(context, node, "server.tls",
+                         {"certificateFile", "keyFile", "minVersion", "ciphers", "cipherSuites"},
                          MapFields::Empty::refused);
   fields.require({"certificateFile", "keyFile"});
   TlsPlan tls;
+  static constexpr std::array<std::string_view, 2> kVersions{"1.2", "1.3"};
+  if (const auto word = fields.read_word("minVersion", kVersions)) {
+    tls.min_version = *word == 1 ? net::TlsVersion::tls13 : net::TlsVersion::tls12;
+  }
+  const auto check = [&](std::string_view key, const net::TlsProtocol& protocol) {
+    const auto usable = net::check_protocol(protocol);
+    if (usable) return;
+    fields.report(fields.find(key)->place, key, "cannot be used: " + usable.error(), "",
+                  "names of ciphers with \":\" between them");
+  };
+  if (fields.read("ciphers", tls.ciphers)) check("ciphers", {.ciphers = tls.ciphers});
+  if (fields.read("cipherSuites", tls.cipher_suites)) {
+    check("cipherSuites", {.cipher_suites = tls.cipher_suites});
+  }
   if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
 }
 
@@ -79,20 +96,33 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
 }
 
 void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(context, node, "server.limits",
-                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress",
-                          "handshakeTimeout", "headBytesMax"});
+  const MapFields fields(
+      context, node, "server.limits",
+      {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress", "handshakeTimeout",
+       "headBytesMax", "batchItemsMax", "batchAnswerBytesMax", "heldBytesMax", "heldBytesPerConnectionMax"});
   fields.read("connectionsMax", out.accept.connections_max, 0, 10'000'000);
   fields.read("connectionsPerAddressMax", out.accept.connections_per_address_max, 0, 10'000'000);
   fields.read("connectionsPerSecondPerAddress", out.accept.connections_per_second_per_address, 0, 1'000'000);
+  const auto chosen = [](std::uint32_t limit, std::uint32_t by_default) {
+    return limit != 0 && limit != by_default;
+  };
+  const AcceptPlan defaults;
+  out.accept.limits_loopback =
+      chosen(out.accept.connections_per_address_max, defaults.connections_per_address_max) ||
+      chosen(out.accept.connections_per_second_per_address, defaults.connections_per_second_per_address);
   fields.read("handshakeTimeout", out.http.handshake_timeout, milliseconds(100), hours(1));
   fields.read("headBytesMax", out.http.head_bytes_max, 1024, 1 << 20);
+  fields.read("batchItemsMax", out.answers.batch_items_max, 1, 1'000'000);
+  fields.read("batchAnswerBytesMax", out.answers.batch_answer_bytes_max, 0, kBytesMax);
+  fields.read("heldBytesMax", out.answers.held_bytes_max, std::uint64_t{1} << 20, std::uint64_t{1} << 40);
+  fields.read("heldBytesPerConnectionMax", out.answers.held_bytes_per_connection_max, std::uint64_t{1} << 16,
+              std::uint64_t{1} << 40);
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
   const MapFields fields(context, node, "server",
                          {"httpPort", "httpHost", "threads", "maxBodyBytes", "shutdownTimeout", "websocket",
-                          "tls", "limits", "proxyProtocol", "unixSocket"});
+                          "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts", "allowedOrigins"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -104,6 +134,8 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
   if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
+  fields.read("allowedHosts", out.browsers.hosts, is_host_pattern, kHostPatternExpected);
+  fields.read("allowedOrigins", out.browsers.origins, is_origin_pattern, kOriginPatternExpected);
   if (const YamlNode* tls = fields.find("tls")) read_tls(context, *tls, out.tls);
   if (const YamlNode* unix_socket = fields.find("unixSocket")) {
     read_unix_socket(context, *unix_socket, out);
@@ -188,6 +220,8 @@ ServePlan plan_from(const Config& config) {
                  .websocket = config.server.websocket,
                  .http = config.server.http,
                  .accept = config.server.accept,
+                 .browsers = config.server.browsers,
+                 .answers = config.server.answers,
                  .metrics_enabled = config.metrics.enabled,
                  .shutdown_timeout = config.server.shutdown_timeout,
                  .loops = config.server.threads};
@@ -217,7 +251,10 @@ ServePlan plan_from(const Config& config) {
                                .chain_id = network.chain_id,
                                .poll = network.poll,
                                .reads = network.reads,
-                               .backend = std::move(backend)});
+                               .chain_check_every = network.chain_check_every,
+                               .backend = std::move(backend),
+                               .methods = project.methods,
+                               .origins = project.origins});
     }
   }
   return plan;

@@ -31,6 +31,8 @@ struct ServerConfig {
   std::optional<unsigned> unix_mode;
   bool listens_on_port = true;
   WebSocketSettings websocket;
+  BrowserPlan browsers;
+  AnswerPlan answers;
 };
 
 struct MetricsConfig {
@@ -43,6 +45,7 @@ struct NetworkConfig {
   std::uint64_t chain_id = 0;  // the only architecture is evm
   PollSettings poll;
   ReadSettings reads;
+  Duration chain_check_every = NetworkPlan{}.chain_check_every;
 };
 
 struct UpstreamConfig {
@@ -52,6 +55,8 @@ struct UpstreamConfig {
 
 struct ProjectConfig {
   std::string id;
+  MethodPlan methods;
+  std::vector<std::string> origins;  // empty: the server's
   std::vector<NetworkConfig> networks;
   std::vector<UpstreamConfig> upstreams;
 };

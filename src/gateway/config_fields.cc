@@ -237,6 +237,32 @@ std::optional<std::size_t> MapFields::read_word(std::string_view key,
   return static_cast<std::size_t>(found - words.begin());
 }
 
+bool MapFields::read(std::string_view key, std::vector<std::string>& out, bool (*is_valid)(std::string_view),
+                     std::string_view expected) const {
+  const auto* const nodes = list(key, "a list, each entry " + std::string(expected));
+  if (nodes == nullptr) return false;
+  std::vector<std::string> texts;
+  for (const YamlNode& node : *nodes) {
+    const std::string name = std::string(key) + "[" + std::to_string(texts.size()) + "]";
+    if (node.kind != YamlNode::Kind::scalar) {
+      report(node.place, name, "is " + std::string(kind_name(node)), "", expected);
+      return false;
+    }
+    auto expanded = expand_environment(node.text, context_.environment);
+    if (!expanded) {
+      context_.problems.report(node.place, path_of(name) + " " + expanded.error());
+      return false;
+    }
+    if (!is_valid(expanded->text)) {
+      report(node.place, name, "is malformed", node.text, expected);
+      return false;
+    }
+    texts.push_back(std::move(expanded->text));
+  }
+  out = std::move(texts);
+  return true;
+}
+
 const std::vector<YamlNode>* MapFields::list(std::string_view key, std::string_view expected) const {
   const YamlNode* node = find(key);
   if (node == nullptr) return nullptr;

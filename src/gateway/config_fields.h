@@ -65,6 +65,9 @@ class MapFields {
   }
   // Index of the word in `words`.
   std::optional<std::size_t> read_word(std::string_view key, std::span<const std::string_view> words) const;
+  // A list of texts, each of which `is_valid` accepts; reports the first that it does not.
+  bool read(std::string_view key, std::vector<std::string>& out, bool (*is_valid)(std::string_view),
+            std::string_view expected) const;
   // Any scalar with its variables filled in; reports what is not a scalar.
   std::optional<Scalar> scalar(std::string_view key, std::string_view expected) const;
 

@@ -7,7 +7,10 @@
 #include <unordered_map>
 #include <utility>
 
+#include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
+#include "gateway/method_rules.h"
+#include "http/headers.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -57,6 +60,16 @@ bool is_header_name(std::string_view name) {
   });
 }
 
+// What frames a request or belongs to one connection: a second one would make two readers see two requests.
+bool is_header_of_ours(std::string_view name) {
+  static constexpr std::array<std::string_view, 11> kNames{
+      "Content-Length", "Transfer-Encoding", "Connection",   "Keep-Alive",      "Upgrade", "TE", "Trailer",
+      "Expect",         "Content-Encoding",  "Content-Type", "Proxy-Connection"};
+  return http::equals_ignoring_case(name.substr(0, 14), "Sec-WebSocket-") ||
+         std::ranges::any_of(kNames,
+                             [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
+}
+
 void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
   constexpr std::string_view kExpected = "a map of header names and their values";
   const YamlNode* node = upstream.find("headers");
@@ -72,6 +85,11 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
       continue;
     }
     const std::string key = "headers." + entry.key;
+    if (is_header_of_ours(entry.key)) {
+      upstream.report(entry.key_place, key, "cannot be set: the gateway sets it itself", "",
+                      "another header");
+      continue;
+    }
     if (entry.value.kind != YamlNode::Kind::scalar) {
       upstream.report(entry.value.place, key, "is not text", "", "the value of the header");
       continue;
@@ -106,7 +124,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   if (evm == nullptr) return;
   const MapFields chain(context, *evm, path + ".evm",
                         {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow",
-                         "answerCacheBytes", "hedgeAfter"},
+                         "answerCacheBytes", "hedgeAfter", "filterTimeout", "chainCheckInterval"},
                         MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
@@ -116,6 +134,8 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   chain.read("resumeWindow", poll.resume_window_blocks, 1, 65'536);
   chain.read("answerCacheBytes", out.reads.cache_bytes_max, 0, std::uint64_t{1} << 40);
   chain.read("hedgeAfter", out.reads.hedge_after, Duration::zero(), hours(1));
+  chain.read("filterTimeout", out.reads.filter_idle_max, std::chrono::seconds(1), hours(24));
+  chain.read("chainCheckInterval", out.chain_check_every, Duration::zero(), hours(1));
   if (poll.interval_min > poll.interval_max) {
     const bool min_given = chain.find("pollIntervalMin") != nullptr;
     const std::string_view key = min_given ? "pollIntervalMin" : "pollIntervalMax";
@@ -123,6 +143,14 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
                  min_given ? "is longer than pollIntervalMax" : "is shorter than pollIntervalMin", "",
                  "the shortest interval to be at most the longest");
   }
+}
+
+void read_methods(const ReadContext& context, const MapFields& project, MethodPlan& out) {
+  const YamlNode* node = project.find("methods");
+  if (node == nullptr) return;
+  const MapFields fields(context, *node, project.path_of("methods"), {"allow", "deny"});
+  fields.read("allow", out.allow, is_method_pattern, kMethodPatternExpected);
+  fields.read("deny", out.deny, is_method_pattern, kMethodPatternExpected);
 }
 
 struct PendingUpstream {
@@ -237,10 +265,13 @@ void read_projects(const ReadContext& context, const MapFields& file, std::vecto
   SeenIds seen;
   for (const YamlNode& node : *nodes) {
     ProjectConfig project;
-    const MapFields fields(context, node, indexed("projects", out.size()), {"id", "networks", "upstreams"},
+    const MapFields fields(context, node, indexed("projects", out.size()),
+                           {"id", "networks", "upstreams", "methods", "allowedOrigins"},
                            MapFields::Empty::refused);
     fields.require({"id", "networks", "upstreams"});
     read_id(fields, project.id, seen);
+    fields.read("allowedOrigins", project.origins, is_origin_pattern, kOriginPatternExpected);
+    read_methods(context, fields, project.methods);
     read_networks(context, fields, project);
     read_upstreams(context, fields, project);
     out.push_back(std::move(project));

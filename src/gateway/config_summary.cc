@@ -33,7 +33,10 @@ std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
     line += "unix:" + listener.unix_path + " ";
   }
   line += surface_name(plan, listener.surface);
-  if (listener.tls) line += ", TLS with " + listener.tls->certificate_file;
+  if (listener.tls) {
+    line += listener.tls->min_version == net::TlsVersion::tls13 ? ", TLS 1.3 with " : ", TLS with ";
+    line += listener.tls->certificate_file;
+  }
   if (listener.proxy_protocol) line += ", behind a proxy that sends PROXY headers";
   return line + "\n";
 }
@@ -46,6 +49,19 @@ std::string accept_line(const AcceptPlan& accept) {
   return "accept    " + limit(accept.connections_max, " connections, ") +
          limit(accept.connections_per_address_max, " an address, ") +
          limit(accept.connections_per_second_per_address, " new ones an address a second") + "\n";
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  return text;
+}
+
+std::string browser_lines(const BrowserPlan& browsers) {
+  std::string lines;
+  if (!browsers.hosts.empty()) lines += "hosts     " + joined(browsers.hosts) + "\n";
+  if (!browsers.origins.empty()) lines += "origins   " + joined(browsers.origins) + "\n";
+  return lines;
 }
 
 std::string websocket_line(const WebSocketSettings& websocket) {
@@ -81,6 +97,9 @@ std::string network_lines(const NetworkPlan& network) {
            format_duration(network.poll.interval_max) + ", reorgs up to " +
            std::to_string(network.poll.reorg_window_blocks) + " blocks, cursors up to " +
            std::to_string(network.poll.resume_window_blocks) + "\n";
+  if (!network.origins.empty()) lines += "  origins " + joined(network.origins) + "\n";
+  if (!network.methods.allow.empty()) lines += "  allowed " + joined(network.methods.allow) + "\n";
+  if (!network.methods.deny.empty()) lines += "  denied " + joined(network.methods.deny) + "\n";
   return lines + backend_lines(network.backend);
 }
 
@@ -90,6 +109,7 @@ std::string summary_of(const ServePlan& plan) {
   std::string text;
   for (const ListenerPlan& listener : plan.listeners) text += listener_line(plan, listener);
   text += accept_line(plan.accept);
+  text += browser_lines(plan.browsers);
   text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
   return text;

@@ -55,8 +55,18 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(websocket.read_buffer_bytes, 4096U);
   EXPECT_EQ(websocket.write_buffer_bytes, 4096U);
   EXPECT_EQ(websocket.message_bytes_max, 16U << 20);
-  EXPECT_EQ(websocket.outbox_bytes_max, 4U << 20);
-  EXPECT_EQ(websocket.notifications_behind_max, 16'384U);
+  EXPECT_EQ(websocket.outbox_bytes_max, 128U << 20);
+  EXPECT_EQ(websocket.notifications_behind_max, 65'536U);
+  EXPECT_EQ(websocket.slow_timeout, seconds(10));
+  EXPECT_TRUE(config->server.browsers.hosts.empty());
+  EXPECT_TRUE(config->server.browsers.origins.empty());
+  EXPECT_EQ(config->server.accept.connections_per_address_max, 1024U);
+  EXPECT_EQ(config->server.accept.connections_per_second_per_address, 200U);
+  EXPECT_FALSE(config->server.accept.limits_loopback);
+  EXPECT_EQ(config->server.answers.batch_items_max, 1000U);
+  EXPECT_EQ(config->server.answers.batch_answer_bytes_max, 25'000'000U);
+  EXPECT_EQ(config->server.answers.held_bytes_max, 512U << 20);
+  EXPECT_EQ(config->server.answers.held_bytes_per_connection_max, 256U << 20);
   EXPECT_TRUE(config->metrics.enabled);
   EXPECT_FALSE(config->metrics.port);
   ASSERT_EQ(config->projects.size(), 1U);
@@ -100,15 +110,30 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.websocket.write_buffer_bytes, 16384U);
   EXPECT_EQ(plan.websocket.message_bytes_max, 131072U);
   EXPECT_EQ(plan.websocket.outbox_bytes_max, 262144U);
+  EXPECT_EQ(plan.websocket.slow_timeout, milliseconds(700));
+  EXPECT_EQ(plan.accept.connections_max, 11U);
+  EXPECT_EQ(plan.accept.connections_per_address_max, 12U);
+  EXPECT_EQ(plan.accept.connections_per_second_per_address, 13U);
+  EXPECT_TRUE(plan.accept.limits_loopback);
+  EXPECT_EQ(plan.answers.batch_items_max, 14U);
+  EXPECT_EQ(plan.answers.batch_answer_bytes_max, 15U);
+  EXPECT_EQ(plan.answers.held_bytes_max, 2U << 20);
+  EXPECT_EQ(plan.answers.held_bytes_per_connection_max, 1U << 20);
+  EXPECT_EQ(plan.browsers.hosts, (std::vector<std::string>{"loopback", "rpc.example"}));
+  EXPECT_EQ(plan.browsers.origins, std::vector<std::string>{"https://app.example"});
 
   ASSERT_EQ(plan.networks.size(), 3U);
   const NetworkPlan& main_one = plan.networks[0];
   EXPECT_EQ(main_one.project, "main");
+  EXPECT_EQ(main_one.methods.allow, std::vector<std::string>{"debug_trace*"});
+  EXPECT_EQ(main_one.methods.deny, std::vector<std::string>{"eth_getLogs"});
+  EXPECT_EQ(main_one.origins, std::vector<std::string>{"*"});
   EXPECT_EQ(main_one.chain_id, 1U);
   EXPECT_EQ(main_one.poll.interval_min, milliseconds(200));
   EXPECT_EQ(main_one.poll.interval_max, seconds(12));
   EXPECT_EQ(main_one.poll.reorg_window_blocks, 64U);
   EXPECT_EQ(main_one.poll.resume_window_blocks, 1000U);
+  EXPECT_EQ(main_one.reads.filter_idle_max, std::chrono::minutes(2));
   const auto& first = std::get<UpstreamBackend>(main_one.backend);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].url, "https://user:password@mainnet.example:8443/secret-key");
@@ -162,15 +187,37 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "maxMessageBytes",
                           "outboxBytesMax",
                           "notificationsBehindMax",
+                          "slowTimeout",
+                          "connectionsPerAddressMax",
+                          "connectionsPerSecondPerAddress",
+                          "batchItemsMax",
+                          "batchAnswerBytesMax",
+                          "heldBytesMax",
+                          "heldBytesPerConnectionMax",
                           "port",
                           "pollIntervalMin",
                           "pollIntervalMax",
                           "reorgWindow",
                           "resumeWindow",
+                          "filterTimeout",
                           "timeout",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;
   }
+}
+
+// Limits that somebody chose hold for programs of this machine as well; the defaults do not.
+TEST(Config, LimitsOfAnAddressHoldForLoopbackWhereTheyWereChosen) {
+  const auto limits_loopback = [](const std::string& limits) {
+    const auto config = parse("server: { limits: { " + limits + " } }\n" + std::string(kMinimal));
+    EXPECT_TRUE(config) << config.error().message();
+    return config->server.accept.limits_loopback;
+  };
+  EXPECT_FALSE(limits_loopback("connectionsMax: 5"));
+  EXPECT_FALSE(limits_loopback("connectionsPerAddressMax: 0"));
+  EXPECT_FALSE(limits_loopback("connectionsPerAddressMax: 1024, connectionsPerSecondPerAddress: 200"));
+  EXPECT_TRUE(limits_loopback("connectionsPerAddressMax: 1025"));
+  EXPECT_TRUE(limits_loopback("connectionsPerSecondPerAddress: 1"));
 }
 
 TEST(Config, AValueOfTheEnvironmentCannotChangeTheStructure) {

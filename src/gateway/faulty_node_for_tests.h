@@ -104,7 +104,7 @@ enum class Fault : std::uint8_t {
 class FaultyNode final : public upstream::Backend {
  public:
   FaultyNode(std::string name, World& world, upstream::Executor& executor, Random& random)
-      : name_(std::move(name)), world_(world), executor_(executor), random_(random), head_(&world.head()) {}
+      : name_(std::move(name)), world_(&world), executor_(executor), random_(random), head_(&world.head()) {}
 
   std::string_view name() const override { return name_; }
 
@@ -119,6 +119,13 @@ class FaultyNode final : public upstream::Backend {
   bool knows_what_it_lacks = false;
 
   void see(const WorldBlock& head) { head_ = &head; }
+  // Without any sign of it, it is a node of this chain from now on.
+  void move_to(World& world, std::uint64_t chain_id) {
+    world_ = &world;
+    chain_id_ = chain_id;
+    head_ = &world.head();
+  }
+  std::uint64_t chain_id() const { return chain_id_; }
   const WorldBlock& head() const { return *head_; }
   std::uint64_t calls = 0;
   std::map<std::string, std::uint64_t, std::less<>> asked;  // by method
@@ -223,6 +230,7 @@ class FaultyNode final : public upstream::Backend {
 
   std::string answer(const std::string& method, const std::string& params, bool huge) {
     if (method == "eth_blockNumber") return '"' + eth::to_quantity(head_->block.number) + '"';
+    if (method == "eth_chainId") return '"' + eth::to_quantity(chain_id_) + '"';
     if (method == "eth_getLogs") return logs_of(params);
     if (method == "eth_getBlockReceipts") return receipts_of(params);
     if (method == "eth_syncing") return "false";
@@ -257,7 +265,7 @@ class FaultyNode final : public upstream::Backend {
 
   // A node keeps what it has had, but for what is above its head: a block is there when its branch is.
   const WorldBlock* known(const eth::Hash256& hash) const {
-    const WorldBlock* block = world_.find(hash);
+    const WorldBlock* block = world_->find(hash);
     return block != nullptr && block->block.number <= head_->block.number ? block : nullptr;
   }
 
@@ -274,7 +282,8 @@ class FaultyNode final : public upstream::Backend {
   }
 
   std::string name_;
-  World& world_;
+  World* world_;
+  std::uint64_t chain_id_ = 1;
   upstream::Executor& executor_;
   Random& random_;
   const WorldBlock* head_;

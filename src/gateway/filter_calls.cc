@@ -131,8 +131,7 @@ void FilterCalls::created(const std::shared_ptr<Pending>& pending, std::size_t i
     if (refusal.empty()) {
       jsonrpc::append_result(its.answer, its.id, quoted);
     } else {
-      (void)store_.remove("[" + quoted + "]");
-      changed();
+      if (store_.remove("[" + quoted + "]")) changed();
       refuse(its, kInternal, "no node tells of pending transactions at present");
     }
     pending->close();

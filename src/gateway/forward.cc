@@ -1,17 +1,24 @@
 #include "gateway/forward.h"
 
+#include <algorithm>
 #include <charconv>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
 
+#include "base/guard.h"
+#include "base/log_limiter.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
+#include "upstream/head_need.h"
 #include "upstream/methods.h"
 
 namespace fanfare::gateway {
 namespace {
+
+// Of what a node said, in a line of the log.
+constexpr std::size_t kDetailBytes = 256;
 
 // What goes to the node has ids of our own, so that whatever the callers chose comes back exactly: nodes are
 // not to be trusted with integers past 2^53, and two elements of a batch may bear the same id.
@@ -21,11 +28,88 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
   return text;
 }
 
+struct PublicError {
+  jsonrpc::ErrorCode code;
+  std::string_view message;
+};
+
+// What clients are told: never an address, a library's words or a node's own text. Those are for the log.
+PublicError public_error(const upstream::Failure& failure) {
+  using jsonrpc::ErrorCode;
+  using upstream::FailureKind;
+  switch (failure.kind) {
+    case FailureKind::resolve:
+    case FailureKind::connect:
+    case FailureKind::tls:
+    case FailureKind::closed:
+      return {ErrorCode::internal, "upstream: the node could not be reached"};
+    case FailureKind::timeout:
+      return {ErrorCode::timeout, "upstream: the node did not answer in time"};
+    case FailureKind::http_status:
+      if (failure.http_status == 429)
+        return {ErrorCode::limit_exceeded, "upstream: the node has too many requests"};
+      return {ErrorCode::internal, "upstream: the node refused the request"};
+    case FailureKind::too_large:
+      return {ErrorCode::response_too_large, "upstream: the node's answer is too large"};
+    case FailureKind::bad_reply:
+      return {ErrorCode::internal, "upstream: the node's answer is not JSON-RPC"};
+    case FailureKind::overloaded:
+      return {ErrorCode::limit_exceeded, "upstream: too many calls wait for the node"};
+    case FailureKind::no_room:
+      return {ErrorCode::limit_exceeded, "upstream: there is no room for the answer"};
+    case FailureKind::behind:
+      return {ErrorCode::internal, "upstream: no node has the block that was shown to this client"};
+    case FailureKind::shutdown:
+      return {ErrorCode::internal, "the gateway is shutting down"};
+  }
+  return {ErrorCode::internal, "upstream: no answer"};
+}
+
+void log_failure(const upstream::Failure& failure) {
+  static LogLimiter limiter(log::Level::warn, "upstream_call_failed");
+  limiter.write({{"kind", upstream::to_string(failure.kind)},
+                 {"status", failure.http_status},
+                 {"message", log::excerpt(failure.message, kDetailBytes)},
+                 {"body", log::excerpt(failure.body, kDetailBytes)}});
+}
+
+// Code, message and data of a node's error, and nothing else that may stand beside them.
+void append_node_error(std::string& out, std::string_view id, std::string_view error_json) {
+  const jsonrpc::ErrorObject error = jsonrpc::read_error(error_json);
+  jsonrpc::append_error(out, id, static_cast<jsonrpc::ErrorCode>(error.code), error.message, error.data);
+}
+
+// Each item's own copy goes as soon as it is in the text.
+void append_answers(std::string& text, ForwardJob& job) {
+  std::size_t size = 2;
+  for (const ForwardItem& item : job.items) size += item.answer.size() + 1;
+  text.reserve(size);
+  for (ForwardItem& item : job.items) {
+    if (item.id.empty() || item.answer.empty()) continue;
+    if (job.batch) text += text.empty() ? '[' : ',';
+    text += item.answer;
+    item.answer = {};
+  }
+  if (job.batch && !text.empty()) text += ']';
+}
+
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              UniqueFunction<void(ForwardJob)> done)
       : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
+  Forwarding(const Forwarding&) = delete;
+  Forwarding& operator=(const Forwarding&) = delete;
+  // Where memory ran out on the way, a callback may have been lost with the answer that it was to bring.
+  ~Forwarding() {
+    if (outstanding_ == 0) return;
+    run_guarded("the end of a call", [this] {
+      for (ForwardItem& item : job_.items) {
+        if (item.answer.empty()) append_no_memory(item.answer, item.id);
+      }
+      done_(std::move(job_));
+    });
+  }
 
   void start() {
     outstanding_ = 1;  // our own, so that nothing ends while we begin
@@ -43,10 +127,14 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     std::size_t index = 0;
     std::optional<SharedReads::Read> read;  // empty: it is this caller's alone
     SharedReads::Ticket ticket{};
+    std::uint64_t head_min = 0;  // a node without this block must not answer
   };
 
-  upstream::CallOptions options(upstream::CallOptions made) const {
-    made.head_min = job_.head_min;
+  upstream::CallOptions options(upstream::CallOptions made, std::uint64_t head_min) const {
+    made.head_min = head_min;
+    // Whatever is only read is better asked of a node that keeps up; nobody waits for one.
+    if (made.repeat == upstream::Repeat::always) made.head_preferred = job_.head_min;
+    made.payer = job_.room.share();
     if (job_.timeout > Duration::zero()) made.timeout = job_.timeout;
     return made;
   }
@@ -54,33 +142,35 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   // From memory, by somebody's call under way, or by one of ours.
   void open(std::size_t index) {
     ForwardItem& item = job_.items[index];
+    const std::uint64_t head_min = upstream::head_needed(item.method, item.params, job_.head_min);
     auto read =
         reads_ == nullptr || item.id.empty() ? std::nullopt : SharedReads::read_of(item.method, item.params);
     if (!read) {
       if (reads_ != nullptr && upstream::repeat_of(item.method) != upstream::Repeat::always) writes_ = true;
       if (reads_ != nullptr && upstream::rewrites_the_past(item.method)) rewrites_ = true;
-      to_send_.push_back({.index = index, .read = std::nullopt});
+      to_send_.push_back({.index = index, .read = std::nullopt, .head_min = head_min});
       return;
     }
     if (const auto kept = reads_->kept(*read)) {
-      return jsonrpc::append_result(item.answer, item.id, as_text(kept->view()));
+      return put(item, kept->size(),
+                 [&](std::string& out) { jsonrpc::append_result(out, item.id, as_text(kept->view())); });
     }
     ++outstanding_;
     read->generation = reads_->generation();
-    const auto ticket =
-        reads_->join(*read, job_.head_min,
-                     [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
-                       self->take(index, *result);
-                       self->ended();
-                     });
-    if (ticket) to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket});
+    const auto ticket = reads_->join(
+        *read, head_min, [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
+          self->take(index, *result);
+          self->ended();
+        });
+    if (!ticket) return;
+    to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }
 
   void call_one(const Sent& sent) {
     ++outstanding_;
     note_write();
     const ForwardItem& item = job_.items[sent.index];
-    backend_.call(request_text(item, sent.index), options(upstream::options_for(item.method)),
+    backend_.call(request_text(item, sent.index), options(upstream::options_for(item.method), sent.head_min),
                   [self = shared_from_this(), sent](upstream::Result result) {
                     self->settle(sent, std::move(result));
                     self->note_write();
@@ -99,29 +189,44 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void take(std::size_t index, const upstream::Result& result) {
     ForwardItem& item = job_.items[index];
-    if (!result) return append_failure(item.answer, item.id, result.error());
     if (item.id.empty()) return;
-    auto answer = jsonrpc::replace_id(result->body, item.id);
-    // Taken as it is only if it is an answer: the splice alone would let any object with an id through.
-    if (answer && jsonrpc::split_response(*answer)) {
-      item.answer = std::move(*answer);
-    } else {
-      bad_reply(item);
-    }
+    if (!result) return append_failure(item.answer, item.id, result.error());
+    put(item, result->body.size(), [&](std::string& out) {
+      auto answer = jsonrpc::replace_id(result->body, item.id);
+      // Taken as it is only if it is an answer: the splice alone would let any object with an id through.
+      const auto parts = answer ? jsonrpc::split_response(*answer) : std::nullopt;
+      if (!parts) return bad_reply(item);
+      if (!parts->error.empty()) return append_node_error(out, item.id, parts->error);
+      // What a node puts beside its result, perhaps of the call's own headers, is not for clients.
+      if (parts->has_others) return jsonrpc::append_result(out, item.id, parts->result);
+      out = *std::move(answer);
+    });
+  }
+
+  // Writes an answer of about this size, if there is room for it. Many wait for one result, so that a lack of
+  // memory must not leave here.
+  template <typename Write>
+  void put(ForwardItem& item, std::size_t size, Write&& write) {
+    if (!job_.room.take_answer(size, item.id, item.answer)) return;
+    if (run_guarded("an answer", [&] { write(item.answer); })) return;
+    item.answer = {};
+    append_no_memory(item.answer, item.id);
   }
 
   void call_batch() {
     std::string text;
     std::vector<std::string_view> methods;
+    std::uint64_t head_min = 0;
     for (const Sent& sent : to_send_) {
       text += text.empty() ? '[' : ',';
       text += request_text(job_.items[sent.index], sent.index);
       methods.push_back(job_.items[sent.index].method);
+      head_min = std::max(head_min, sent.head_min);
     }
     text += ']';
     ++outstanding_;
     note_write();
-    backend_.call(std::move(text), options(upstream::options_for_batch(methods)),
+    backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
                   [self = shared_from_this()](const upstream::Result& result) {
                     self->take_batch(result);
                     self->note_write();
@@ -193,14 +298,16 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
 }  // namespace
 
-std::string join_answers(const ForwardJob& job) {
+std::string join_answers(ForwardJob& job) {
+  if (!job.batch && job.items.size() == 1) return std::move(job.items.front().answer);
   std::string text;
-  for (const ForwardItem& item : job.items) {
-    if (item.id.empty() || item.answer.empty()) continue;
-    if (job.batch) text += text.empty() ? '[' : ',';
-    text += item.answer;
+  if (run_guarded("the answer to a batch", [&] { append_answers(text, job); })) return text;
+  text = {};
+  for (ForwardItem& item : job.items) {
+    item.answer = {};
+    append_no_memory(item.answer, item.id);
   }
-  if (job.batch && !text.empty()) text += ']';
+  append_answers(text, job);
   return text;
 }
 
@@ -212,15 +319,14 @@ void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure) {
   if (id.empty()) return;
   using upstream::FailureKind;
-  jsonrpc::ErrorCode code = jsonrpc::ErrorCode::internal;
-  if (failure.kind == FailureKind::timeout) code = jsonrpc::ErrorCode::timeout;
-  if (failure.kind == FailureKind::too_large) code = jsonrpc::ErrorCode::response_too_large;
-  if (failure.kind == FailureKind::overloaded) code = jsonrpc::ErrorCode::limit_exceeded;
+  if (failure.kind == FailureKind::no_room) return append_no_memory(out, id);
+  if (failure.kind != FailureKind::shutdown) log_failure(failure);
   // A node may say with an HTTP error what it means in JSON-RPC: its own words are worth more than ours.
   if (const auto answer = jsonrpc::split_response(failure.body); answer && !answer->error.empty()) {
-    return jsonrpc::append_raw_error(out, id, answer->error);
+    return append_node_error(out, id, answer->error);
   }
-  jsonrpc::append_error(out, id, code, "upstream: " + failure.message);
+  const PublicError error = public_error(failure);
+  jsonrpc::append_error(out, id, error.code, error.message);
 }
 
 }  // namespace fanfare::gateway

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "fanfare/unique_function.h"
+#include "gateway/answer_room.h"
 #include "gateway/shared_reads.h"
 #include "upstream/backend.h"
 
@@ -21,13 +22,16 @@ struct ForwardItem {
 
 struct ForwardJob {
   std::vector<ForwardItem> items;
-  bool batch = false;          // the answer is an array
-  std::uint64_t head_min = 0;  // the highest head the caller was shown: nobody below it may answer
+  bool batch = false;  // the answer is an array
+  // The highest head the caller was shown: a node below it may not answer what depends on it (head_need.h).
+  std::uint64_t head_min = 0;
   Duration timeout{};
+  AnswerRoom room = {};  // for everything of it
 };
 
-// The answers there are, together: "" if there are none (notifications only).
-std::string join_answers(const ForwardJob& job);
+// The answers there are, together: "" if there are none (notifications only). Where there is no memory for
+// that, errors that say so under the same ids.
+std::string join_answers(ForwardJob& job);
 
 // Calls `done` once with the job, all its answers in it: join_answers() is the text to send back.
 // `backend` outlives the call. With `reads`, which outlives it too, reads are shared with others and answered

@@ -39,12 +39,11 @@ class FakeNode final : public upstream::Backend {
 };
 
 struct Forwarded {
+  std::string answer = "(none yet)";  // outlives the node, whose calls end with it
   FakeNode node;
-  std::string answer = "(none yet)";
 
   explicit Forwarded(ForwardJob job) {
-    forward(node, nullptr, std::move(job),
-            [this](const ForwardJob& answered) { answer = join_answers(answered); });
+    forward(node, nullptr, std::move(job), [this](ForwardJob answered) { answer = join_answers(answered); });
   }
 };
 
@@ -140,6 +139,34 @@ TEST(Forward, FailuresBecomeTheErrorsOfTheTable) {
             R"({"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"slow down"}})");
 }
 
+// Addresses, curl's words and what a node sends instead of JSON-RPC are for the log.
+TEST(Forward, ClientsAreToldInWordsOfOurOwn) {
+  using upstream::Failure;
+  using upstream::FailureKind;
+  for (int kind = 0; kind <= static_cast<int>(FailureKind::shutdown); ++kind) {
+    Forwarded one({.items = {item("1", "eth_call")}});
+    one.node.fail({.kind = static_cast<FailureKind>(kind),
+                   .http_status = 502,
+                   .message = "Failed to connect to 10.0.0.7 port 8545",
+                   .body = "<html>Authorization: s3cret</html>"});
+    EXPECT_TRUE(one.answer.contains("\"error\"")) << one.answer;
+    for (const char* secret : {"10.0.0.7", "8545", "connect to", "html", "s3cret"}) {
+      EXPECT_FALSE(one.answer.contains(secret)) << one.answer;
+    }
+  }
+}
+
+TEST(Forward, WhatANodePutsBesideItsAnswerStaysHere) {
+  Forwarded result({.items = {item("5", "eth_call")}});
+  result.node.answer(R"({"jsonrpc":"2.0","id":0,"headers":{"authorization":"s3cret"},"result":{"a":1}})");
+  EXPECT_EQ(result.answer, R"({"jsonrpc":"2.0","id":5,"result":{"a":1}})");
+  Forwarded error({.items = {item("5", "eth_call")}});
+  error.node.answer(
+      R"({"jsonrpc":"2.0","id":0,"error":{"code":3,"message":"reverted","data":"0x08","node":"10.0.0.7"},"trace":"s3cret"})");
+  EXPECT_EQ(error.answer,
+            R"({"jsonrpc":"2.0","id":5,"error":{"code":3,"message":"reverted","data":"0x08"}})");
+}
+
 TEST(Forward, AnswerThatIsNoAnswerIsAnError) {
   for (const char* body : {"", "{}", "[]", "null", R"({"id":0})", R"({"jsonrpc":"2.0","id":0,"result":1)"}) {
     Forwarded one({.items = {item("5", "eth_call")}});
@@ -149,6 +176,54 @@ TEST(Forward, AnswerThatIsNoAnswerIsAnError) {
         R"({"jsonrpc":"2.0","id":5,"error":{"code":-32603,"message":"the upstream's answer is not JSON-RPC"}})")
         << body;
   }
+}
+
+TEST(Forward, ABatchIsAnsweredUpToItsBound) {
+  // Each answer is 41 bytes long.
+  const std::string answers =
+      R"([{"jsonrpc":"2.0","id":0,"result":"01234"},{"jsonrpc":"2.0","id":1,"result":"01234"}])";
+  const auto answered = [&](std::size_t bytes_max) {
+    ForwardJob job{.items = {item("7", "a"), item("8", "b")}, .batch = true};
+    job.room = AnswerRoom({}, bytes_max);
+    Forwarded batch(std::move(job));
+    batch.node.answer(answers);
+    return batch.answer;
+  };
+  EXPECT_EQ(answered(82),
+            R"([{"jsonrpc":"2.0","id":7,"result":"01234"},{"jsonrpc":"2.0","id":8,"result":"01234"}])");
+  EXPECT_EQ(answered(81),
+            R"([{"jsonrpc":"2.0","id":7,"result":"01234"},)"
+            R"({"jsonrpc":"2.0","id":8,"error":{"code":-32003,"message":"response too large"}}])");
+}
+
+TEST(Forward, AnswersCountAgainstTheClientsShareUntilTheyHaveLeft) {
+  ByteBudget budget(1000);
+  const auto share = std::make_shared<ByteShare>(budget, 50);
+  {
+    ForwardJob job{.items = {item("7", "a")}};
+    job.room = AnswerRoom(share, 0);
+    Forwarded one(std::move(job));
+    EXPECT_EQ(one.node.calls.front().options.payer, share);
+    one.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"01234"})");
+    EXPECT_EQ(one.answer, R"({"jsonrpc":"2.0","id":7,"result":"01234"})");
+  }
+  EXPECT_EQ(share->held(), 0U);
+  {
+    ForwardJob job{.items = {item("7", "a")}};
+    job.room = AnswerRoom(share, 0);
+    Forwarded one(std::move(job));
+    one.node.answer(R"({"jsonrpc":"2.0","id":0,"result":"0123456789abcdef"})");
+    EXPECT_NE(one.answer.find("-32005"), std::string::npos) << one.answer;
+  }
+  EXPECT_EQ(budget.used(), 0U);
+}
+
+// As where memory runs out between the node's answer and us.
+TEST(Forward, AnAnswerThatIsLostOnItsWayIsAnError) {
+  Forwarded batch({.items = {item("7", "a"), item("8", "b"), item("", "c")}, .batch = true});
+  batch.node.calls.clear();
+  EXPECT_NE(batch.answer.find(R"("id":7,"error":{"code":-32005)"), std::string::npos) << batch.answer;
+  EXPECT_NE(batch.answer.find(R"("id":8,"error":{"code":-32005)"), std::string::npos) << batch.answer;
 }
 
 TEST(Forward, HeadTheCallerWasShownGoesAlong) {

@@ -1,8 +1,10 @@
 #include "gateway/gateway.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "gateway/gateway_site.h"
@@ -12,11 +14,15 @@
 #include "gateway/routes.h"
 #include "gateway/rpc_service.h"
 #include "gateway/upstream_observer.h"
+#include "http/target.h"
 #include "session/server.h"
 #include "upstream/worker.h"
 
 namespace fanfare::gateway {
 namespace {
+
+// With more than this waiting a client is behind: it gets no further answers until it has read what there is.
+constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
 
 session::SessionSettings session_settings(const WebSocketSettings& plan) {
   session::SessionSettings settings;
@@ -24,7 +30,7 @@ session::SessionSettings session_settings(const WebSocketSettings& plan) {
   settings.ping_interval = plan.ping_interval;
   settings.pong_timeout = plan.pong_timeout;
   settings.outbox_bytes_max = plan.outbox_bytes_max;
-  settings.outbox_bytes_high = plan.outbox_bytes_max / 4;
+  settings.outbox_bytes_high = std::min(kOutboxBytesHigh, plan.outbox_bytes_max / 4);
   settings.limits.fragments_max = plan.fragments_max;
   settings.frames_per_turn_max = plan.frames_per_turn_max;
   settings.bytes_per_turn_max = plan.bytes_per_turn_max;
@@ -53,6 +59,9 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.accept.connections_max = plan.accept.connections_max;
   options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
   options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
+  options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
+  // The limit over all loops is the one that is configured; a loop has none of its own.
+  options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
   options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
 }
@@ -71,10 +80,13 @@ class Gateway::Impl {
       : plan_(std::move(plan)),
         routes_(plan_),
         settings_(session_settings(plan_.websocket)),
+        budget_(plan_.answers.held_bytes_max),
         server_(server_options(plan_, settings_)) {
     SystemRandom().fill(salt_);
     metrics_.watch(server_.gate());
-    answers_ = {.ready = [this] { return ready(); }, .metrics = [this] { return metrics_text(); }};
+    metrics_.watch(budget_);
+    answers_ = {.ready = [this](std::string_view query) { return ready(query); },
+                .metrics = [this] { return metrics_text(); }};
   }
 
   ~Impl() { stop(Duration::zero()); }
@@ -85,8 +97,7 @@ class Gateway::Impl {
       auto made = listener_of(listener);
       if (!made) return fail(Error::Kind::bad_option, "cannot listen: " + made.error());
       if (listener.tls) {
-        auto certificate = session::ServerCertificate::load(
-            {.certificate_file = listener.tls->certificate_file, .key_file = listener.tls->key_file});
+        auto certificate = session::ServerCertificate::load(tls_options_of(*listener.tls));
         if (!certificate) return fail(Error::Kind::tls, "cannot serve TLS: " + certificate.error());
         made->options.certificate = *certificate;
         certificates_.push_back(std::move(*certificate));
@@ -160,7 +171,11 @@ class Gateway::Impl {
     auto services = std::make_shared<LoopServices>();
     const RpcLimits limits{.subscriptions_per_connection_max =
                                static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
-                           .notifications_behind_max = plan_.websocket.notifications_behind_max};
+                           .notifications_behind_max = plan_.websocket.notifications_behind_max,
+                           .slow_timeout = plan_.websocket.slow_timeout,
+                           .batch_items_max = plan_.answers.batch_items_max,
+                           .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
+                           .held_bytes_per_connection_max = plan_.answers.held_bytes_per_connection_max};
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       services->networks.push_back(
           std::make_unique<RpcService>(settings_, limits,
@@ -169,28 +184,47 @@ class Gateway::Impl {
                                                            .worker = worker_,
                                                            .server = server,
                                                            .loop_index = loop_index,
-                                                           .salt = salt_}));
+                                                           .salt = salt_,
+                                                           .budget = budget_}));
     }
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
     session::Server::Sites sites;
     for (const ListenerPlan& listener : plan_.listeners) {
-      sites.push_back(std::make_unique<GatewaySite>(listener.surface, routes_, answers_, metrics_, services));
+      sites.push_back(std::make_unique<GatewaySite>(listener.surface, ListenerRules(plan_, listener), routes_,
+                                                    answers_, metrics_, services));
     }
     return sites;
   }
 
-  session::HttpResponse ready() const {
+  // Of all networks, or of those that `?network=` names.
+  session::HttpResponse ready(std::string_view query) const {
+    std::vector<const Network*> asked;
+    for (const http::Parameter& parameter : http::query_parameters(query)) {
+      if (parameter.name != "network") continue;
+      const auto found = std::ranges::find_if(
+          networks_, [&](const auto& network) { return network->name() == parameter.value; });
+      if (found == networks_.end()) return {.status = 404, .body = "unknown network\n", .headers = {}};
+      asked.push_back(found->get());
+    }
+    if (asked.empty()) {
+      for (const auto& network : networks_) asked.push_back(network.get());
+    }
+    return readiness_of(asked);
+  }
+
+  session::HttpResponse readiness_of(const std::vector<const Network*>& networks) const {
     session::HttpResponse response{.headers = {}};
     if (draining_) {
       response.status = 503;
       response.body = "shutting down\n";
     }
-    for (const auto& network : networks_) {
+    for (const Network* network : networks) {
       const Network::Readiness readiness = network->readiness();
       if (!readiness.ready) response.status = 503;
       response.body += network->name() +
-                       (readiness.ready ? " ready, head " + std::to_string(network->head_number())
+                       (readiness.ready ? " ready, head " + std::to_string(network->head_number()) +
+                                              (readiness.reason.empty() ? "" : "; " + readiness.reason)
                                         : " not ready: " + readiness.reason) +
                        "\n";
     }
@@ -207,6 +241,7 @@ class Gateway::Impl {
   const ServePlan plan_;
   const Routes routes_;
   const session::SessionSettings settings_;
+  ByteBudget budget_;
   eth::Salt salt_{};
   Metrics metrics_;
   ProcessAnswers answers_;

@@ -4,6 +4,9 @@
 #include <string>
 #include <utility>
 
+#include "gateway/cors.h"
+#include "gateway/listeners.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -18,11 +21,35 @@ std::vector<ws::OwnedHeader> owned(std::span<const HeaderField> fields) {
 // Clients take any subprotocol or none; what a request offers is not chosen from, and nothing is compressed.
 const ws::UpgradePolicy kPolicy{.deflate = {.enabled = false}};
 
+void add_headers(session::HttpResponse& response, std::vector<ws::OwnedHeader> headers) {
+  for (ws::OwnedHeader& header : headers) response.headers.push_back(std::move(header));
+}
+
+BrowserPlan with_origins(BrowserPlan plan, const std::vector<std::string>& origins) {
+  if (!origins.empty()) plan.origins = origins;
+  return plan;
+}
+
+constexpr std::string_view kForeignHost =
+    "this name is not served here (settings: server.allowedHosts, or --allowed-host)\n";
+constexpr std::string_view kForeignPage =
+    "pages of this origin may not ask here (settings: allowedOrigins of server or project, or "
+    "--allowed-origin)\n";
+
 }  // namespace
 
-GatewaySite::GatewaySite(Surface surface, const Routes& routes, const ProcessAnswers& answers,
-                         Metrics& metrics, std::shared_ptr<LoopServices> services)
+ListenerRules::ListenerRules(const ServePlan& plan, const ListenerPlan& listener)
+    : on_loopback_(is_on_loopback(listener)), own_(plan.browsers, on_loopback_) {
+  for (const NetworkPlan& network : plan.networks) {
+    networks_.emplace_back(with_origins(plan.browsers, network.origins), on_loopback_);
+  }
+}
+
+GatewaySite::GatewaySite(Surface surface, ListenerRules rules, const Routes& routes,
+                         const ProcessAnswers& answers, Metrics& metrics,
+                         std::shared_ptr<LoopServices> services)
     : surface_(surface),
+      rules_(std::move(rules)),
       routes_(routes),
       answers_(answers),
       metrics_(metrics),
@@ -31,28 +58,73 @@ GatewaySite::GatewaySite(Surface surface, const Routes& routes, const ProcessAns
 void GatewaySite::on_request(session::ServerSession& session, const http::Request& request) {
   const Route route = routes_.decide(
       surface_, {.method = request.method, .target = request.target, .asks_for_websocket = false});
+  std::vector<ws::OwnedHeader> cors = cors_headers(rules_.of(route), request.headers);
+  auto foreign = refuse_foreign(route, request);
+  if (!foreign && route.action == Action::rpc) {
+    return services_->networks[route.network]->handle_http(
+        session, as_text(request.body),
+        {.developer = is_developer(route, request.headers), .headers = std::move(cors)});
+  }
+  session::HttpResponse response = foreign ? *std::move(foreign) : answer_page(route, request);
+  if (route.action != Action::preflight || foreign) add_headers(response, std::move(cors));
+  session.respond(response);
+}
+
+session::HttpResponse GatewaySite::answer_page(const Route& route, const http::Request& request) const {
   switch (route.action) {
-    case Action::rpc:
-      return services_->networks[route.network]->handle_http(session, as_text(request.body));
     case Action::preflight:
-      return session.respond(
-          {.status = 204, .content_type = "", .body = "", .headers = owned(preflight_headers())});
+      return {.status = 204,
+              .content_type = "",
+              .body = "",
+              .headers = preflight_headers(rules_.of(route), request.headers)};
     case Action::healthz:
-      return session.respond({.body = "ok\n", .headers = {}});
+      return {.body = "ok\n", .headers = {}};
     case Action::readyz:
-      return session.respond(answers_.ready());
+      return answers_.ready(request.query);
     case Action::metrics:
-      return session.respond(
-          {.content_type = std::string(kMetricsContentType), .body = answers_.metrics(), .headers = {}});
+      return {.content_type = std::string(kMetricsContentType), .body = answers_.metrics(), .headers = {}};
+    case Action::rpc:
     case Action::websocket:  // only with asks_for_websocket
     case Action::refuse:
-      return session.respond(refusal(route));
+      break;
   }
+  return refusal(route);
+}
+
+std::optional<session::HttpResponse> GatewaySite::refuse_foreign(const Route& route,
+                                                                 const http::Request& request) {
+  const BrowserRules& rules = rules_.of(route);
+  if (!rules.serves_host(request.target, request.headers)) {
+    count_foreign(route, RefuseReason::host, RpcRefusal::host);
+    return session::HttpResponse{.status = 403, .body = std::string(kForeignHost), .headers = {}};
+  }
+  if (rules.caller_of(request.headers) == Caller::foreign_page) {
+    count_foreign(route, RefuseReason::origin, RpcRefusal::origin);
+    return session::HttpResponse{.status = 403, .body = std::string(kForeignPage), .headers = {}};
+  }
+  return std::nullopt;
+}
+
+void GatewaySite::count_foreign(const Route& route, RefuseReason of_upgrade, RpcRefusal of_request) {
+  if (!route.of_network) return;
+  NetworkMetrics& network = services_->networks[route.network]->metrics();
+  if (route.action == Action::websocket) network.connections_refused[of_upgrade].add();
+  if (route.action == Action::rpc) network.requests_refused[of_request].add();
+}
+
+bool GatewaySite::is_developer(const Route& route, http::Headers headers) const {
+  return rules_.on_loopback() && rules_.of(route).caller_of(headers) != Caller::unknown_page;
+}
+
+void GatewaySite::on_refusal(http::Headers headers, session::HttpResponse& response) {
+  // Which network it would have been for is not known; what differs is only which pages may read this.
+  add_headers(response, cors_headers(rules_.of({}), headers));
 }
 
 session::UpgradeDecision GatewaySite::on_upgrade(session::ServerSession&, const http::Request& request) {
   const Route route = routes_.decide(
       surface_, {.method = request.method, .target = request.target, .asks_for_websocket = true});
+  if (auto foreign = refuse_foreign(route, request)) return *std::move(foreign);
   if (route.action != Action::websocket) return refusal(route);
   RpcService& service = *services_->networks[route.network];
   if (!service.network().reserve_connection()) {
@@ -64,7 +136,8 @@ session::UpgradeDecision GatewaySite::on_upgrade(session::ServerSession&, const 
   return session::Acceptance{
       .endpoint = &service,
       .policy = &kPolicy,
-      .data = std::make_unique<RpcConnection>(service, ConnectionPlace(service.network()))};
+      .data = std::make_unique<RpcConnection>(service, ConnectionPlace(service.network()),
+                                              is_developer(route, request.headers))};
 }
 
 session::HttpResponse GatewaySite::refusal(const Route& route) const {

@@ -4,8 +4,11 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <vector>
 
+#include "gateway/browser_rules.h"
 #include "gateway/metrics.h"
 #include "gateway/routes.h"
 #include "gateway/rpc_service.h"
@@ -20,25 +23,51 @@ struct LoopServices {
 
 // What the whole process answers, whoever asks. Any thread.
 struct ProcessAnswers {
-  std::function<session::HttpResponse()> ready;
+  std::function<session::HttpResponse(std::string_view query)> ready;
   std::function<std::string()> metrics;
+};
+
+// Whom browsers may bring to a listener.
+class ListenerRules {
+ public:
+  ListenerRules(const ServePlan& plan, const ListenerPlan& listener);
+
+  // Of a request for this route.
+  const BrowserRules& of(const Route& route) const {
+    return route.of_network ? networks_[route.network] : own_;
+  }
+  // Only programs of this machine, and browsers that run on it, can connect.
+  bool on_loopback() const { return on_loopback_; }
+
+ private:
+  bool on_loopback_;
+  BrowserRules own_;
+  std::vector<BrowserRules> networks_;  // in the plan's order
 };
 
 class GatewaySite final : public session::Site {
  public:
   // Everything but `services`, which it shares, outlives the site.
-  GatewaySite(Surface surface, const Routes& routes, const ProcessAnswers& answers, Metrics& metrics,
-              std::shared_ptr<LoopServices> services);
+  GatewaySite(Surface surface, ListenerRules rules, const Routes& routes, const ProcessAnswers& answers,
+              Metrics& metrics, std::shared_ptr<LoopServices> services);
 
   void on_request(session::ServerSession& session, const http::Request& request) override;
   session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
+  void on_refusal(http::Headers headers, session::HttpResponse& response) override;
   void on_answered(int status) override { metrics_.http_answered(status); }
   void on_turn_share_spent() override { metrics_.http_turn_share_spent(); }
 
  private:
+  // The answer to a request with a host that is not served, or of a page that may not ask. It is not carried
+  // out.
+  std::optional<session::HttpResponse> refuse_foreign(const Route& route, const http::Request& request);
+  void count_foreign(const Route& route, RefuseReason of_upgrade, RpcRefusal of_request);
+  session::HttpResponse answer_page(const Route& route, const http::Request& request) const;
   session::HttpResponse refusal(const Route& route) const;
+  bool is_developer(const Route& route, http::Headers headers) const;
 
   Surface surface_;
+  ListenerRules rules_;
   const Routes& routes_;
   const ProcessAnswers& answers_;
   Metrics& metrics_;

@@ -43,6 +43,24 @@ void take_inherited(ServePlan& plan, std::span<const net::InheritedSocket> socke
   }
 }
 
+bool is_on_loopback(const ListenerPlan& plan) {
+  if (plan.proxy_protocol) return false;
+  if (plan.inherited_fd) {
+    const auto address = net::local_address(*plan.inherited_fd);
+    return address && address->family() != AF_UNIX && address->is_loopback();
+  }
+  if (!plan.unix_path.empty()) return false;
+  const auto address = net::Address::parse(plan.host, plan.port);
+  return address && address->is_loopback();
+}
+
+net::TlsServerOptions tls_options_of(const TlsPlan& plan) {
+  return {.certificate_file = plan.certificate_file,
+          .key_file = plan.key_file,
+          .protocol = {
+              .min_version = plan.min_version, .ciphers = plan.ciphers, .cipher_suites = plan.cipher_suites}};
+}
+
 std::expected<session::Listener, std::string> listener_of(const ListenerPlan& plan) {
   session::Listener listener{.address = {}, .options = {}, .unix_mode = plan.unix_mode};
   listener.inherited_fd = plan.inherited_fd;

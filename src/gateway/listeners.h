@@ -19,6 +19,13 @@ std::string_view socket_name(Surface surface);
 // own.
 void take_inherited(ServePlan& plan, std::span<const net::InheritedSocket> sockets);
 
+// Whether only this machine can connect, and browsers on it do so directly. A Unix socket and a listener
+// behind PROXY headers are for proxies, whose clients may be anywhere.
+bool is_on_loopback(const ListenerPlan& plan);
+
+// The certificate of a listener with TLS, as net reads it.
+net::TlsServerOptions tls_options_of(const TlsPlan& plan);
+
 // What the session layer listens on, but for the certificate. The error names what cannot be.
 std::expected<session::Listener, std::string> listener_of(const ListenerPlan& plan);
 

@@ -65,5 +65,27 @@ TEST(Listeners, UnixPathComesWithItsMode) {
   EXPECT_NE(listener_of(path).error().find("Unix socket path"), std::string::npos);
 }
 
+TEST(Listeners, OnlyLoopbackItselfIsOnLoopback) {
+  const auto is_local = [](ListenerPlan plan) { return is_on_loopback(plan); };
+  for (const char* host : {"127.0.0.1", "127.9.9.9", "::1", "localhost"})
+    EXPECT_TRUE(is_local({.host = host})) << host;
+  for (const char* host : {"0.0.0.0", "::", "10.0.0.7", "2001:db8::1"})
+    EXPECT_FALSE(is_local({.host = host})) << host;
+  // For proxies: their clients are elsewhere.
+  EXPECT_FALSE(is_local({.host = "127.0.0.1", .proxy_protocol = true}));
+  EXPECT_FALSE(is_local({.unix_path = "/run/fanfare.sock"}));
+}
+
+TEST(Listeners, AnInheritedSocketIsWhereItIs) {
+  const auto is_local = [](const char* host) {
+    const auto socket = net::listen_on(*net::Address::parse(host, 0));
+    ListenerPlan plan{.host = "127.0.0.1"};
+    plan.inherited_fd = socket->get();
+    return is_on_loopback(plan);
+  };
+  EXPECT_TRUE(is_local("127.0.0.1"));
+  EXPECT_FALSE(is_local("0.0.0.0"));
+}
+
 }  // namespace
 }  // namespace fanfare::gateway

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/guard.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -33,8 +35,12 @@ enum class Id : std::uint8_t {
   bytes_received,
   bytes_sent,
   rpc_requests,
+  rpc_requests_refused,
   http_responses,
   http_turn_shares_spent,
+  held_bytes,
+  held_refusals,
+  out_of_memory,
   open_sockets,
   sockets_refused,
   network_ready,
@@ -60,6 +66,7 @@ enum class Id : std::uint8_t {
   upstream_bytes_sent,
   upstream_bytes_received,
   upstream_available,
+  upstream_wrong_chain,
   upstream_stalls,
   upstream_disagreements,
   start_time,
@@ -104,9 +111,15 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Bytes of frames queued for clients."},
     {"fanfare_rpc_requests_total", "counter", "project, chain_id, transport",
      "JSON-RPC requests, each of a batch counted."},
+    {"fanfare_rpc_requests_refused_total", "counter", "project, chain_id, reason",
+     "JSON-RPC requests that were not carried out, by why."},
     {"fanfare_http_responses_total", "counter", "status", "Answers to HTTP requests, upgrades included."},
     {"fanfare_http_turn_shares_spent_total", "counter", "",
      "Times a connection's requests had to wait for its loop's next turn."},
+    {"fanfare_held_bytes", "gauge", "", "Requests under way and their answers, until they are sent."},
+    {"fanfare_held_bytes_refusals_total", "counter", "",
+     "Times a client or all of them held too much for more."},
+    {"fanfare_out_of_memory_total", "counter", "", "Tasks that ended because the system had no memory."},
     {"fanfare_connections", "gauge", "", "Open connections of all kinds, over all ports."},
     {"fanfare_connections_refused_total", "counter", "reason",
      "Connections dropped before their first request, by why."},
@@ -148,7 +161,9 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_upstream_received_bytes_total", "counter", "project, chain_id, upstream",
      "Bytes of answers from the upstream."},
     {"fanfare_upstream_available", "gauge", "project, chain_id, upstream",
-     "1 while calls go to the upstream."},
+     "1 while the upstream answers, or was not yet put aside for failing."},
+    {"fanfare_upstream_wrong_chain", "gauge", "project, chain_id, upstream",
+     "1 while the upstream is not used because it is on another chain."},
     {"fanfare_upstream_stalls_total", "counter", "project, chain_id, upstream",
      "Times the upstream stood still while another one had newer blocks."},
     {"fanfare_upstream_disagreements_total", "counter", "project, chain_id, upstream",
@@ -158,11 +173,12 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
 }};
 
 constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReasons{
-    "client",  "lost",          "protocol_error", "too_big",      "too_many_fragments",
-    "policy",  "slow_consumer", "ping_timeout",   "idle_timeout", "shutdown",
-    "internal"};
+    "client",        "lost",   "protocol_error", "too_big",      "too_many_fragments", "policy",
+    "slow_consumer", "missed", "ping_timeout",   "idle_timeout", "shutdown",           "internal"};
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
-    "connection_limit", "shutdown", "bad_handshake", "origin"};
+    "connection_limit", "shutdown", "bad_handshake", "origin", "host"};
+constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",
+                                                                                "memory"};
 constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{
     "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
 constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies{"close", "latest"};
@@ -276,6 +292,7 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counter(Id::bytes_received, labels, cells.bytes_received);
   counter(Id::bytes_sent, labels, cells.bytes_sent);
   counters(Id::rpc_requests, labels, "transport", kTransports, cells.requests);
+  counters(Id::rpc_requests_refused, labels, "reason", kRpcRefusals, cells.requests_refused);
   gauge(Id::network_ready, labels, cells.ready);
   counter(Id::heads, labels, cells.heads);
   counter(Id::reorgs, labels, cells.reorgs);
@@ -310,6 +327,7 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   counter(Id::upstream_bytes_sent, labels, cells.bytes_sent);
   counter(Id::upstream_bytes_received, labels, cells.bytes_received);
   gauge(Id::upstream_available, labels, cells.available);
+  gauge(Id::upstream_wrong_chain, labels, cells.wrong_chain);
   counter(Id::upstream_stalls, labels, cells.stalls);
   counter(Id::upstream_disagreements, labels, cells.disagreements);
   const auto methods = upstream::method_labels();
@@ -408,6 +426,11 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   }
   sheet.counter(Id::http_turn_shares_spent, {}, http_turn_shares_spent_);
   if (gate_ != nullptr) sheet.server(*gate_);
+  if (budget_ != nullptr) {
+    sheet.gauge(Id::held_bytes, {}, static_cast<double>(budget_->used()));
+    sheet.add(Id::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());
+  }
+  sheet.add(Id::out_of_memory, {}).counter.value = static_cast<double>(out_of_memory_count());
   sheet.gauge(Id::start_time, {}, static_cast<double>(start_time_s_));
   sheet.gauge(Id::resident_memory, {}, static_cast<double>(resident_bytes()));
   const std::scoped_lock lock(mutex_);

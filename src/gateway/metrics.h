@@ -19,6 +19,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/byte_budget.h"
 #include "base/time.h"
 #include "gateway/metrics_values.h"
 #include "session/accept_gate.h"
@@ -36,6 +37,7 @@ enum class CloseReason : std::uint8_t {
   too_many_fragments,  // 1009
   policy,              // 1008
   slow_consumer,       // its outbox was full: 1013
+  missed,              // a subscription missed something and could not be told so: 1013
   ping_timeout,        // it did not answer our pings
   idle_timeout,        // no message for too long: 1008
   shutdown,            // we are going away: 1012
@@ -49,6 +51,16 @@ enum class RefuseReason : std::uint8_t {
   shutdown,          // 503
   bad_handshake,     // 400, 426
   origin,            // 403
+  host,              // 403
+  count_,
+};
+
+// Why a JSON-RPC request was not carried out. An HTTP request that is refused as a whole counts once.
+enum class RpcRefusal : std::uint8_t {
+  host,    // 403: it named a host that is not served
+  origin,  // 403: of a page that may not ask
+  method,  // -32601: not allowed
+  memory,  // -32005: too much is under way for its client, or for all
   count_,
 };
 
@@ -109,6 +121,7 @@ class NetworkMetrics {
   Counter bytes_received;  // of WebSocket frames
   Counter bytes_sent;
   PerEach<Transport> requests;  // JSON-RPC requests, each of a batch
+  PerEach<RpcRefusal> requests_refused;
   Counter heads;
   Counter reorgs;
   Counter reorged_blocks;
@@ -147,7 +160,8 @@ class UpstreamMetrics {
   std::array<Counter, kFailureKinds> errors;
   Counter bytes_sent;
   Counter bytes_received;
-  Gauge available;                                                             // 1 while calls go to it
+  Gauge available;    // 1 while calls go to it
+  Gauge wrong_chain;  // 1 while it is not used because it is on another chain
   std::array<std::atomic<std::uint64_t>, upstream::kMethodLabelsMax> calls{};  // by method_labels()
   Counter stalls;
   Counter disagreements;
@@ -173,6 +187,8 @@ class Metrics {
 
   // Who counts the connections of the whole server; outlives the last render(). Once, before the first one.
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
+  // What clients' requests and answers occupy; likewise.
+  void watch(const ByteBudget& budget) { budget_ = &budget; }
   // The network that had no chain id, and its upstreams, have this one from now on. Any thread.
   void set_chain_id(std::string_view project, std::string_view chain_id);
 
@@ -194,6 +210,7 @@ class Metrics {
   Counter http_turn_shares_spent_;
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
+  const ByteBudget* budget_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.
   mutable std::mutex mutex_;

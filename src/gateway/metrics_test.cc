@@ -213,6 +213,8 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   const session::AcceptGate gate;
   Metrics metrics;
   metrics.watch(gate);
+  const ByteBudget budget(1000);
+  metrics.watch(budget);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));

@@ -20,7 +20,6 @@ namespace fanfare::gateway {
 namespace {
 
 constexpr std::uint64_t kDevChainId = 1337;
-constexpr Duration kRetryMax = std::chrono::seconds(5);
 
 std::string name_of(const NetworkPlan& plan) {
   return plan.project + "/" + (plan.chain_id ? std::to_string(*plan.chain_id) : "any");
@@ -61,7 +60,7 @@ void Network::prepare() {
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); }});
   filters_ = std::make_unique<FilterCalls>(
-      worker_, eth::FilterLimits{}, random_,
+      worker_, eth::FilterLimits{.idle_max = plan_.reads.filter_idle_max}, random_,
       FilterCalls::Source{
           .set_interest = [this](const eth::Interest& interest) { set_source_interest(0, interest); },
           .followed = [this](ReadyWaiters::Done done) { await_following(std::move(done)); },
@@ -86,8 +85,13 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
     auto node = make_node(upstream, members.size());
     members.push_back(std::make_unique<upstream::ReceiptsEndpoint>(worker_, std::move(node)));
   }
-  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members),
-                                               pool_options(name_, upstreams, plan_.reads), observer_);
+  upstream::PoolOptions options = pool_options(name_, upstreams, plan_.reads);
+  options.chain = {.enabled = true,
+                   .chain_id = plan_.chain_id,
+                   .every = plan_.chain_check_every,
+                   .learnt = [this](std::uint64_t chain_id) { learn_chain_id(chain_id); },
+                   .standing_changed = [this] { chains_changed(); }};
+  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
   pool_ = pool.get();
   backend_ = std::move(pool);
 }
@@ -119,7 +123,9 @@ void Network::start() {
     follower_->set_pending_pushed(true);
     return follow();
   }
-  check_chain_id();
+  // A pool finds out by itself which chain it is on.
+  if (std::holds_alternative<DevBackend>(plan_.backend)) learn_chain_id(kDevChainId);
+  follow();
 }
 
 void Network::listen_to(std::size_t index) {
@@ -128,6 +134,7 @@ void Network::listen_to(std::size_t index) {
                                 bool live) { teller_changed(tellers_[index], topic, live); },
        .told =
            [this, index](upstream::NodeTopic topic, std::string_view result) {
+             if (!pool_->is_trusted(tellers_[index].member)) return;
              if (topic == upstream::NodeTopic::new_heads) {
                follower_->hint(tellers_[index].member, result);
              } else if (const auto hash = jsonrpc::string_value(result)) {
@@ -138,13 +145,19 @@ void Network::listen_to(std::size_t index) {
 }
 
 void Network::teller_changed(Teller& teller, upstream::NodeTopic topic, bool live) {
+  (topic == upstream::NodeTopic::new_heads ? teller.heads : teller.pending) = live;
+  if (!worker_.stopping()) tellers_changed(topic);
+}
+
+void Network::tellers_changed(upstream::NodeTopic topic) {
   const bool heads = topic == upstream::NodeTopic::new_heads;
-  (heads ? teller.heads : teller.pending) = live;
-  if (worker_.stopping()) return;
+  const bool any = std::ranges::any_of(tellers_, [&](const Teller& teller) {
+    return (heads ? teller.heads : teller.pending) && pool_->is_trusted(teller.member);
+  });
   if (heads) {
-    if (std::ranges::none_of(tellers_, &Teller::heads)) follower_->hints_lost();
+    if (std::exchange(heads_told_, any) && !any) follower_->hints_lost();
   } else {
-    follower_->set_pending_pushed(std::ranges::any_of(tellers_, &Teller::pending));
+    follower_->set_pending_pushed(any);
   }
 }
 
@@ -154,36 +167,28 @@ void Network::want_pending() {
   for (const Teller& teller : tellers_) teller.node->watch(upstream::NodeTopic::pending_hashes, wanted);
 }
 
-// A gateway in front of the wrong chain would give every client wrong answers with a straight face. Where
-// nothing is configured, the node says which chain it is.
-void Network::check_chain_id() {
-  std::string request;
-  jsonrpc::append_request(request, "1", "eth_chainId", "[]");
-  backend_->call(std::move(request), upstream::options_for("eth_chainId"),
-                 [this](upstream::Result result) { take_chain_id(std::move(result)); });
+void Network::learn_chain_id(std::uint64_t chain_id) {
+  if (!plan_.chain_id && learnt_chain_id_) learnt_chain_id_(chain_id);
 }
 
-void Network::take_chain_id(upstream::Result result) {
-  if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
-  std::string problem;
-  if (!result) {
-    problem = result.error().message;
-  } else if (const auto answer = jsonrpc::split_response(result->body); !answer || answer->result.empty()) {
-    if (!plan_.chain_id) return follow();
-    problem = "eth_chainId was not answered";
-  } else {
-    const auto text = jsonrpc::string_value(answer->result);
-    const auto chain_id = text ? eth::parse_quantity(*text) : std::nullopt;
-    if (!plan_.chain_id && chain_id && learnt_chain_id_) learnt_chain_id_(*chain_id);
-    if (!plan_.chain_id || chain_id == plan_.chain_id) return follow();
-    problem = "the upstream is on chain " +
-              (chain_id ? std::to_string(*chain_id) : std::string(answer->result)) +
-              ", the configuration says " + std::to_string(*plan_.chain_id);
-    log::error("chain_id_mismatch", {{"network", name_}, {"problem", problem}});
+// What a node tells by itself counts only while it is known to be on the network's chain.
+void Network::chains_changed() {
+  if (follower_ == nullptr || worker_.stopping()) return;
+  tellers_changed(upstream::NodeTopic::new_heads);
+  tellers_changed(upstream::NodeTopic::pending_hashes);
+  update_readiness();
+}
+
+// For /readyz: the nodes that are not used because they are on another chain.
+std::string Network::wrong_nodes() const {
+  std::string text;
+  if (pool_ == nullptr) return text;
+  for (const upstream::MemberStatus& member : pool_->status()) {
+    if (member.wrong_chain.empty()) continue;
+    text.append(text.empty() ? "" : "; ").append(member.name).append(" is not used: ");
+    text += member.wrong_chain;
   }
-  set_readiness(false, problem);
-  worker_.call_after(retry_, [this] { check_chain_id(); });
-  retry_ = std::min(retry_ * 2, kRetryMax);
+  return text;
 }
 
 void Network::follow() {
@@ -272,14 +277,17 @@ void Network::update_readiness() {
   metrics_.pending_bodies_lost.add(bodies_lost - std::exchange(bodies_lost_, bodies_lost));
   if (!following_) return;
   const auto& status = follower_->source().head_status();
+  std::string wrong = wrong_nodes();
   if (status.failures_in_a_row > 0) {
-    set_readiness(false, status.last_failure);
+    set_readiness(false,
+                  "its nodes do not say which block is the latest" + (wrong.empty() ? "" : "; " + wrong),
+                  status.last_failure);
   } else if (follower_->source().tip() != nullptr) {
-    set_readiness(true, "");
+    set_readiness(true, std::move(wrong));
   }
 }
 
-void Network::set_readiness(bool ready, std::string reason) {
+void Network::set_readiness(bool ready, std::string reason, std::string_view detail) {
   is_ready_ = ready;
   followed_.set_ready(ready);
   const std::lock_guard lock(readiness_mutex_);
@@ -287,7 +295,8 @@ void Network::set_readiness(bool ready, std::string reason) {
     if (ready) {
       log::info("network_ready", {{"network", name_}, {"head", head_number()}});
     } else {
-      log::warn("network_not_ready", {{"network", name_}, {"reason", reason}});
+      log::warn("network_not_ready",
+                {{"network", name_}, {"reason", reason}, {"detail", log::excerpt(detail, 256)}});
     }
   }
   readiness_ = {.ready = ready, .reason = std::move(reason)};

@@ -33,7 +33,7 @@ class Network {
   using Publish = std::function<void(const Events&)>;
   struct Readiness {
     bool ready = false;
-    std::string reason;  // one line, for /readyz
+    std::string reason;  // one line, for /readyz; when ready: what is wrong with some node, or empty
   };
 
   // Any thread; nothing happens before start(). Everything referred to outlives it.
@@ -93,14 +93,17 @@ class Network {
   void listen_to(std::size_t teller);
   void teller_changed(Teller& teller, upstream::NodeTopic topic, bool live);
   void want_pending();
-  void check_chain_id();
-  void take_chain_id(upstream::Result result);
+  void tellers_changed(upstream::NodeTopic topic);
+  void learn_chain_id(std::uint64_t chain_id);
+  void chains_changed();
+  std::string wrong_nodes() const;
   void follow();
   void set_source_interest(std::size_t source_index, const eth::Interest& interest);
   void publish(std::vector<eth::SourceEvent> events);
   void note(const eth::SourceEvent& event);
   void learn_head(const eth::Header& header);
-  void set_readiness(bool ready, std::string reason);
+  // `reason` is for everybody, `detail` for the log: a node's or a library's own words.
+  void set_readiness(bool ready, std::string reason, std::string_view detail = {});
   void update_readiness();
 
   const NetworkPlan& plan_;
@@ -120,11 +123,11 @@ class Network {
   std::unique_ptr<FilterCalls> filters_;     // from prepare() on
   ReadyWaiters followed_;
   bool following_ = false;
+  bool heads_told_ = false;            // some node on the network's chain tells of heads by itself
   std::vector<bool> pending_wanted_;   // by loop
   std::uint64_t history_fetches_ = 0;  // counted already
   std::uint64_t backfilled_ = 0;       // likewise
   std::uint64_t bodies_lost_ = 0;      // likewise
-  Duration retry_ = std::chrono::milliseconds(250);
 
   eth::FilterBudget filter_budget_;
   std::atomic<bool> is_ready_ = false;

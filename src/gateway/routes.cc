@@ -13,13 +13,6 @@ constexpr std::string_view kAllowRpcOnly = "POST, OPTIONS";
 constexpr std::string_view kAllowPage = "GET, HEAD, OPTIONS";
 constexpr std::string_view kAllowWebSocket = "GET";
 
-constexpr std::array kCors{HeaderField{"Access-Control-Allow-Origin", "*"}};
-constexpr std::array kPreflight{
-    HeaderField{"Access-Control-Allow-Origin", "*"},
-    HeaderField{"Access-Control-Allow-Methods", "GET, POST, OPTIONS"},
-    HeaderField{"Access-Control-Allow-Headers", "Content-Type, Authorization"},
-    HeaderField{"Access-Control-Max-Age", "86400"},
-};
 constexpr std::array kUpgrade{HeaderField{"Upgrade", "websocket"}};
 
 Route refused(int status, std::string_view explanation, std::string_view allow = {}) {
@@ -83,7 +76,7 @@ std::optional<Route> decide_page(const RouteRequest& request, std::string_view p
 // A port with one network, for POST only.
 Route decide_http_port(const RouteRequest& request, std::string_view path) {
   if (path != "/") return refused(404, "nothing here: JSON-RPC is answered at /");
-  if (request.method == "POST") return {.action = Action::rpc};
+  if (request.method == "POST") return {.action = Action::rpc, .of_network = true};
   if (request.method == "OPTIONS") return preflight(kAllowRpcOnly);
   return refused(405, "JSON-RPC here takes POST; the WebSocket has its own port", kAllowRpcOnly);
 }
@@ -138,27 +131,26 @@ Route Routes::decide_routed(const RouteRequest& request, std::string_view path) 
   const auto network = wanted ? project->second.find(*wanted) : project->second.end();
   if (network == project->second.end()) return refused(404, "unknown chain in this project");
 
+  Route route = decide_network(request);
+  route.network = network->second;
+  route.of_network = true;
+  return route;
+}
+
+Route Routes::decide_network(const RouteRequest& request) const {
   const std::string_view allow = websocket_enabled_ ? kAllowRpc : kAllowRpcOnly;
-  if (request.method == "POST") return {.action = Action::rpc, .network = network->second};
+  if (request.method == "POST") return {.action = Action::rpc};
   if (request.method == "OPTIONS") return preflight(allow);
   if (request.method != "GET" || !websocket_enabled_) return wrong_method(allow);
-  if (request.asks_for_websocket) return {.action = Action::websocket, .network = network->second};
+  if (request.asks_for_websocket) return {.action = Action::websocket};
   return refused(426, "a GET here has to ask for a WebSocket; JSON-RPC takes POST");
 }
 
 Route Routes::decide_websocket_port(const RouteRequest& request) const {
   if (!websocket_enabled_) return refused(404, "the WebSocket is turned off");
   if (request.method != "GET") return wrong_method(kAllowWebSocket);
-  if (request.asks_for_websocket) return {.action = Action::websocket};
+  if (request.asks_for_websocket) return {.action = Action::websocket, .of_network = true};
   return refused(426, "upgrade required: this port speaks WebSocket");
-}
-
-std::span<const HeaderField> cors_headers() {
-  return kCors;
-}
-
-std::span<const HeaderField> preflight_headers() {
-  return kPreflight;
 }
 
 std::span<const HeaderField> upgrade_headers() {

@@ -17,7 +17,7 @@ namespace fanfare::gateway {
 enum class Action {
   rpc,        // JSON-RPC over HTTP with `network`
   websocket,  // upgrade, then JSON-RPC and subscriptions with `network`
-  preflight,  // 204 with preflight_headers()
+  preflight,  // 204 with preflight_headers() (cors.h)
   healthz,
   readyz,
   metrics,
@@ -26,7 +26,8 @@ enum class Action {
 
 struct Route {
   Action action = Action::refuse;
-  std::size_t network = 0;       // index in ServePlan::networks; for rpc and websocket
+  std::size_t network = 0;       // index in ServePlan::networks
+  bool of_network = false;       // the path is that network's; true for rpc and websocket
   int status = 0;                // for refuse: 404, 405 or 426
   std::string_view allow;        // for preflight and 405: the methods. Static.
   std::string_view explanation;  // for refuse: one line for a person. Static.
@@ -50,6 +51,7 @@ class Routes {
 
  private:
   Route decide_routed(const RouteRequest& request, std::string_view path) const;
+  Route decide_network(const RouteRequest& request) const;
   Route decide_websocket_port(const RouteRequest& request) const;
 
   std::map<std::string, std::map<std::uint64_t, std::size_t>, std::less<>> networks_;
@@ -58,10 +60,6 @@ class Routes {
   bool metrics_on_own_port_ = false;
 };
 
-// Any page may call the RPC: it carries no cookies, so a page gains nothing that a program would not have.
-// The first set goes with every answer to a POST, the second with the answer to an OPTIONS.
-std::span<const HeaderField> cors_headers();
-std::span<const HeaderField> preflight_headers();
 // RFC9110§15.5.22: a 426 names the protocol; the engine adds the Connection header.
 std::span<const HeaderField> upgrade_headers();
 

@@ -4,18 +4,13 @@
 #include <memory>
 #include <utility>
 
+#include "base/guard.h"
 #include "base/log.h"
-#include "gateway/routes.h"
 #include "jsonrpc/response.h"
 #include "ws/encode.h"
 
 namespace fanfare::gateway {
 namespace {
-
-eth::ConnectionKey key_of(const session::Session& session) {
-  const session::SessionId id = session.id();
-  return (std::uint64_t{id.place} << 32U) | id.generation;
-}
 
 CloseReason reason_of(const session::CloseInfo& info) {
   switch (info.cause) {
@@ -58,27 +53,28 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
   return SubscriptionKind::new_heads;
 }
 
-void refuse(ForwardItem& item, std::string_view why) {
-  item.answer.clear();
-  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal, why);
+}  // namespace
+
+eth::ConnectionKey key_of(const session::Session& session) {
+  const session::SessionId id = session.id();
+  return (std::uint64_t{id.place} << 32U) | id.generation;
 }
 
-// Between the answer to eth_subscribe for syncing and the state.
-constexpr Duration kFirstSyncingDelay = std::chrono::milliseconds(100);
-
-constexpr std::string_view kJson = "application/json";
-
-}  // namespace
+RpcConnection::RpcConnection(RpcService& service, ConnectionPlace place, bool developer)
+    : service_(service), place_(std::move(place)), developer_(developer), share_(service.make_share()) {}
 
 bool RpcConnection::deliver(const SharedBytes& frame) {
   if (is_congested() && ++notifications_behind_ > service_.limits().notifications_behind_max) {
-    is_too_slow_ = true;
+    closed_because_ = CloseReason::slow_consumer;
     session_->start_closing(ws::close_code::try_again_later, "reading too slowly");
     return false;
   }
+  const std::size_t before = session_->queued_bytes();
   const session::SendResult result = session_->send_frame(frame);
   if (result == session::SendResult::closed) return false;
-  if (result == session::SendResult::congested && !std::exchange(behind_, true)) service_.fell_behind();
+  if (watched_) queued_ += session_->queued_bytes() - before;
+  if (result == session::SendResult::congested)
+    service_.fell_behind(*session_, !std::exchange(behind_, true));
   service_.metrics().messages_sent.add();
   service_.metrics().bytes_sent.add(frame.size());
   return true;
@@ -88,6 +84,9 @@ RpcService::RpcService(const session::SessionSettings& settings, RpcLimits limit
     : Endpoint(settings),
       limits_(limits),
       context_(context),
+      parser_({.batch_elements_max = limits.batch_items_max}),
+      methods_(context.network.plan().methods),
+      local_nodes_(is_on_loopback(context.network.plan().backend)),
       subscriptions_({.network = context.network.name(),
                       .salt = context.salt,
                       .subscriptions_per_connection_max = limits.subscriptions_per_connection_max,
@@ -112,11 +111,14 @@ void RpcService::on_upgrade_refused(int status) {
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
   subscriptions_.drop(key_of(session));
+  waiting_.erase(key_of(session));
+  unwatch(session);
   caught_up(session.data<RpcConnection>());
   subscriptions_changed();
   const RpcConnection& connection = session.data<RpcConnection>();
-  metrics().closed(connection.is_too_slow_ ? CloseReason::slow_consumer : reason_of(info));
-  if (info.cause == session::Cause::slow_consumer || connection.is_too_slow_) {
+  const CloseReason reason = connection.closed_because_.value_or(reason_of(info));
+  metrics().closed(reason);
+  if (reason == CloseReason::slow_consumer) {
     log::warn("slow_consumer_closed", {{"network", network().name()},
                                        {"outbox_bytes_max", settings().outbox_bytes_max},
                                        {"notifications_behind", connection.notifications_behind_}});
@@ -127,58 +129,42 @@ void RpcService::on_message(session::Session& session, const session::Message& m
   metrics().messages_received.add();
   metrics().bytes_received.add(message.payload.size());
   // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
-  auto incoming = read(as_text(message.payload), &session);
-  if (!incoming) return reply(session, {.text = incoming.error(), .subscribed = {}, .refused = {}});
+  if (run_guarded("a message", [&] { handle_message(session, as_text(message.payload)); })) return;
+  // Which of its calls have been answered is not known here.
+  session.data<RpcConnection>().closed_because_ = CloseReason::internal;
+  session.start_closing(ws::close_code::try_again_later, "out of memory");
+}
+
+void RpcService::handle_message(session::Session& session, std::string_view text) {
+  RpcConnection& connection = session.data<RpcConnection>();
+  auto incoming = read(text, &session, connection.developer_, connection.share_);
+  if (!incoming)
+    return reply(session, {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
   if (incoming->has_filters) {
     incoming->client = FilterCalls::client_of(static_cast<session::ServerSession&>(session).peer());
   }
   if (incoming->open == 0) {
-    return reply(
-        session,
-        {.text = join_answers(incoming->job), .subscribed = std::move(incoming->subscribed), .refused = {}});
+    Answered answered{.text = join_answers(incoming->job),
+                      .subscribed = std::move(incoming->subscribed),
+                      .refused = {},
+                      .hold = incoming->job.room.release()};
+    return reply(session, std::move(answered));
   }
-
-  RpcConnection& connection = session.data<RpcConnection>();
-  connection.in_flight_ += incoming->open;
-  if (connection.in_flight_ >= limits_.requests_in_flight_max) session.pause();
   const std::uint32_t open = incoming->open;
-  send_to_node(*std::move(incoming), [this, id = session.id(), open](const Answered& answered) {
+  auto asked = question(*std::move(incoming), [this, id = session.id(), open](Answered answered) {
     session::Session* asker = context_.server.sessions().find(id);
     if (asker == nullptr) return;
-    RpcConnection& its = asker->data<RpcConnection>();
-    its.in_flight_ -= open;
-    reply(*asker, answered);
-    if (its.in_flight_ < limits_.requests_in_flight_max) asker->resume();
+    answered.open = open;
+    reply(*asker, std::move(answered));
   });
-}
-
-void RpcService::handle_http(session::ServerSession& session, std::string_view body) {
-  const auto respond = [](session::ServerSession& to, std::string text) {
-    session::HttpResponse response{
-        .content_type = std::string(kJson), .body = std::move(text), .headers = {}};
-    for (const HeaderField& field : cors_headers()) {
-      response.headers.push_back({.name = std::string(field.name), .value = std::string(field.value)});
-    }
-    // Nothing but notifications: there is nothing to say (JSON-RPC 2.0 §4.1).
-    if (response.body.empty()) {
-      response.status = 204;
-      response.content_type.clear();
-    }
-    to.respond(response);
-  };
-  auto incoming = read(body, nullptr);
-  if (!incoming) return respond(session, incoming.error());
-  if (incoming->has_filters) incoming->client = FilterCalls::client_of(session.peer());
-  if (incoming->open == 0) return respond(session, join_answers(incoming->job));
-  send_to_node(*std::move(incoming), [this, respond, id = session.id()](Answered answered) {
-    // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
-    auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
-    if (asker != nullptr) respond(*asker, std::move(answered.text));
-  });
+  connection.in_flight_ += open;
+  update_reading(session);
+  send_to_node(std::move(asked));
 }
 
 std::expected<RpcService::Incoming, std::string> RpcService::read(std::string_view text,
-                                                                  session::Session* session) {
+                                                                  session::Session* session, bool developer,
+                                                                  std::shared_ptr<ByteShare> share) {
   const auto message = parser_.parse(text);
   if (!message) {
     std::string answer;
@@ -188,12 +174,22 @@ std::expected<RpcService::Incoming, std::string> RpcService::read(std::string_vi
   Incoming incoming;
   incoming.job.batch = message->batch;
   incoming.job.head_min = shown_head_;
+  incoming.job.room = AnswerRoom(std::move(share), message->batch ? limits_.batch_answer_bytes_max : 0);
+  const bool has_room = incoming.job.room.take_request(text.size());
   incoming.job.items.reserve(message->requests.size());
   const auto transport = session == nullptr ? Transport::http : Transport::websocket;
   for (const jsonrpc::Request& request : message->requests) {
     metrics().requests[transport].add();
     ForwardItem item{.id = std::string(request.id), .method = {}, .params = {}, .answer = {}};
-    if (!answer_here(request, session, incoming, item.answer)) {
+    bool forwards = false;
+    if (!has_room) {
+      metrics().requests_refused[RpcRefusal::memory].add();
+      append_no_memory(item.answer, item.id);
+    } else {
+      forwards = !is_refused(request, developer, item.answer) &&
+                 !answer_here(request, session, incoming, item.answer);
+    }
+    if (forwards) {
       item.method = request.method;
       item.params = request.params;
       incoming.has_filters = incoming.has_filters || FilterCalls::handles(request.method);
@@ -206,12 +202,22 @@ std::expected<RpcService::Incoming, std::string> RpcService::read(std::string_vi
   return incoming;
 }
 
-bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
-                             std::string& answer) {
+bool RpcService::is_refused(const jsonrpc::Request& request, bool developer, std::string& answer) {
   if (!request.fault.empty()) {
     jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::invalid_request, request.fault);
     return true;
   }
+  if (methods_.allows(request.method, developer && local_nodes_)) return false;
+  metrics().requests_refused[RpcRefusal::method].add();
+  if (!request.is_notification()) {
+    jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::method_not_found,
+                          MethodRules::refusal(request.method));
+  }
+  return true;
+}
+
+bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
+                             std::string& answer) {
   const bool subscribes = request.method == "eth_subscribe";
   if (!subscribes && request.method != "eth_unsubscribe") return false;
   if (request.is_notification()) return true;  // without an id nobody could learn the subscription's
@@ -261,101 +267,6 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
   subscriptions_changed();
 }
 
-// A message on the worker's thread: what needs the node goes there, and whoever subscribes to pending
-// transactions waits until they are told.
-struct RpcService::Question : std::enable_shared_from_this<Question> {
-  Question(Network& its_network, net::Loop& its_loop, Incoming its_incoming,
-           UniqueFunction<void(Answered)> its_done)
-      : network(its_network), loop(its_loop), incoming(std::move(its_incoming)), done(std::move(its_done)) {}
-
-  // What else the message asks for comes after, as if it had come in a message of its own.
-  void ask() {
-    follow([self = shared_from_this()] { self->listen([self] { self->ask_filters(); }); });
-  }
-  void ask_filters() {
-    if (!incoming.has_filters) return ask_node();
-    network.filters().answer(std::move(incoming.job), incoming.client,
-                             [self = shared_from_this()](ForwardJob job) {
-                               self->incoming.job = std::move(job);
-                               self->ask_node();
-                             });
-  }
-  void ask_node() {
-    forward(network.backend(), &network.reads(), std::move(incoming.job),
-            [self = shared_from_this()](ForwardJob job) {
-              self->incoming.job = std::move(job);
-              // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
-              self->listen([self] { self->answer(); });
-            });
-  }
-  // A subscriber of a chain that cannot be followed would wait in silence.
-  void follow(std::move_only_function<void()> then) {
-    if (!incoming.needs_chain) return then();
-    network.await_following([self = shared_from_this(), then = std::move(then)](bool ready) mutable {
-      if (!ready) self->refuse_all(&Subscribed::needs_chain, kNotFollowed);
-      then();
-    });
-  }
-  void listen(UniqueFunction<void()> then) {
-    if (!incoming.waits) return then();
-    network.await_pending(
-        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
-          if (!refusal.empty()) {
-            self->refuse_all(&Subscribed::waits,
-                             "the upstream does not tell of pending transactions: " + refusal);
-          }
-          then();
-        });
-  }
-  // All of whom that is true.
-  void refuse_all(bool Subscribed::* is_refused, std::string_view why) {
-    for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
-      if (one.*is_refused) refuse(incoming.job.items[one.item], why);
-      (one.*is_refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
-    }
-    incoming.waits = std::ranges::any_of(incoming.subscribed, &Subscribed::waits);
-  }
-  void answer() {
-    answered.text = join_answers(incoming.job);
-    answered.subscribed = std::move(incoming.subscribed);
-    loop.post(
-        [done = std::move(done), answered = std::move(answered)]() mutable { done(std::move(answered)); });
-  }
-
-  Network& network;
-  net::Loop& loop;
-  Incoming incoming;
-  UniqueFunction<void(Answered)> done;  // on the loop
-  Answered answered;
-};
-
-void RpcService::send_to_node(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop) {
-  // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
-  auto question = std::make_shared<Question>(context_.network, context_.server.loop(), std::move(incoming),
-                                             std::move(done_on_loop));
-  context_.worker.post([question = std::move(question)] { question->ask(); });
-}
-
-void RpcService::reply(session::Session& session, const Answered& answered) {
-  if (!answered.text.empty() && session.send_text(answered.text) != session::SendResult::closed) {
-    metrics().messages_sent.add();
-    metrics().bytes_sent.add(answered.text.size());
-  }
-  // Only now: a client drops what arrives for an id it has not been told.
-  for (const Subscribed& one : answered.subscribed) {
-    if (!one.activates_later) {
-      activate(key_of(session), one.id);
-      continue;
-    }
-    context_.server.loop().call_after(kFirstSyncingDelay,
-                                      [this, key = key_of(session), id = one.id] { activate(key, id); });
-  }
-  for (const Subscribed& one : answered.refused) {
-    subscriptions_.withdraw(key_of(session), one.id);
-  }
-  if (!answered.refused.empty()) subscriptions_changed();
-}
-
 void RpcService::activate(eth::ConnectionKey connection, const std::string& id) {
   // In the middle of a block it would be told half of it.
   if (logs_pass_) return activate_later_.emplace_back(connection, id), void();
@@ -363,8 +274,11 @@ void RpcService::activate(eth::ConnectionKey connection, const std::string& id) 
 }
 
 void RpcService::on_drained(session::Session& session) {
+  session.data<RpcConnection>().unsent_.clear();
+  unwatch(session);
   caught_up(session.data<RpcConnection>());
   session.data<RpcConnection>().notifications_behind_ = 0;
+  send_waiting(session);
   for (auto& missing : subscriptions_.drained(key_of(session))) ask_history(std::move(missing));
   count_changes();
 }

@@ -12,12 +12,15 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
+#include "base/byte_budget.h"
 #include "eth/subscription_manager.h"
 #include "fanfare/unique_function.h"
 #include "gateway/forward.h"
+#include "gateway/method_rules.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
 #include "jsonrpc/request.h"
@@ -28,6 +31,9 @@
 namespace fanfare::gateway {
 
 class RpcService;
+
+// Names a connection of one loop, for as long as the loop runs.
+eth::ConnectionKey key_of(const session::Session& session);
 
 // One place among the network's connections, held as long as this lives.
 class ConnectionPlace {
@@ -45,10 +51,17 @@ class ConnectionPlace {
   Network* network_;
 };
 
+// Who sent a request over HTTP, as far as the site found out.
+struct HttpCaller {
+  bool developer = false;  // may use the developer methods (method_rules.h), if the nodes are local
+  std::vector<ws::OwnedHeader> headers;  // of every answer: what the page may do with it
+};
+
 // What the service keeps with a session.
 class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
  public:
-  RpcConnection(RpcService& service, ConnectionPlace place) : service_(service), place_(std::move(place)) {}
+  // `developer`: as HttpCaller's.
+  RpcConnection(RpcService& service, ConnectionPlace place, bool developer);
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return session_->is_congested(); }
 
@@ -56,18 +69,32 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   friend class RpcService;
   RpcService& service_;
   ConnectionPlace place_;
+  bool developer_;
+  std::shared_ptr<ByteShare> share_;  // of the memory for what it asks and is answered
+  std::vector<ByteHold> unsent_;      // of answers that wait in its outbox
   session::Session* session_ = nullptr;
   std::uint32_t in_flight_ = 0;
-  bool behind_ = false;                     // an event made it congested, and it has not drained since
-  std::uint32_t notifications_behind_ = 0;  // since it became congested
-  bool is_too_slow_ = false;
+  bool behind_ = false;                        // an event made it congested, and it has not drained since
+  std::uint32_t notifications_behind_ = 0;     // since it became congested
+  std::optional<CloseReason> closed_because_;  // where we close it for a reason of our own
+  // While it is congested: what was queued since, and with that what it has taken, and when it last took
+  // more.
+  bool watched_ = false;
+  std::size_t queued_ = 0;
+  std::size_t taken_ = 0;
+  Instant taken_at_{};
 };
 
 struct RpcLimits {
   std::uint32_t subscriptions_per_connection_max = 100;
   // Sent to a connection since it became congested, without once catching up: one more closes it with 1013.
-  std::uint32_t notifications_behind_max = 16'384;
-  std::uint32_t requests_in_flight_max = 256;  // of one connection, the elements of batches counted
+  std::uint32_t notifications_behind_max = 65'536;
+  // A congested connection that takes nothing for this long is closed with 1013. Checked four times as often.
+  Duration slow_timeout = std::chrono::seconds(10);
+  std::uint32_t requests_in_flight_max = 256;       // of one connection, the elements of batches counted
+  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; as go-ethereum
+  std::size_t held_bytes_per_connection_max = 256 << 20;  // of requests under way and their answers: -32005
   std::size_t events_per_turn_max = 32;
   // Filters that are looked at or told in one turn, of one block's logs: some 10 ms.
   std::size_t filters_per_turn_max = 10'000;
@@ -86,13 +113,14 @@ class RpcService final : public session::Endpoint {
     session::LoopServer& server;
     std::size_t loop_index;
     eth::Salt salt;
+    ByteBudget& budget;  // what all clients' requests under way and their answers may occupy
   };
 
   // Loop thread. Everything in the context outlives the service.
   RpcService(const session::SessionSettings& settings, RpcLimits limits, Context context);
 
   // Answers a POST: session.respond(), now or later.
-  void handle_http(session::ServerSession& session, std::string_view body);
+  void handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller);
 
   // What the network's source has seen, in order, once on each loop. At most events_per_turn_max go out in
   // one turn of the loop: what is sent is written in between, and who reads gets the time to, so that a jump
@@ -100,12 +128,16 @@ class RpcService final : public session::Endpoint {
   // `told`: when the source did.
   void publish(Network::Events events, Instant told);
 
-  // One more connection has been sent more than it reads.
-  void fell_behind() { ++behind_; }
+  // An event made one more connection congested, or one that was not.
+  void fell_behind(session::Session& session, bool first);
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
   const RpcLimits& limits() const { return limits_; }
+  // For one more client.
+  std::shared_ptr<ByteShare> make_share() const {
+    return std::make_shared<ByteShare>(context_.budget, limits_.held_bytes_per_connection_max);
+  }
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;
@@ -138,6 +170,8 @@ class RpcService final : public session::Endpoint {
     std::string text;
     std::vector<Subscribed> subscribed;
     std::vector<Subscribed> refused;  // after all
+    ByteHold hold;                    // until it has been sent
+    std::uint32_t open = 0;           // requests that are no longer in flight once it is queued
   };
 
   struct Question;
@@ -153,14 +187,32 @@ class RpcService final : public session::Endpoint {
   };
 
   // `session` null: over HTTP. The error is the answer to the whole text.
-  std::expected<Incoming, std::string> read(std::string_view text, session::Session* session);
+  std::expected<Incoming, std::string> read(std::string_view text, session::Session* session, bool developer,
+                                            std::shared_ptr<ByteShare> share);
+  void handle_message(session::Session& session, std::string_view text);
+  // True: it is not to be carried out, and `answer` says why.
+  bool is_refused(const jsonrpc::Request& request, bool developer, std::string& answer);
   bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
                    std::string& answer);
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
-  void send_to_node(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
-  void reply(session::Session& session, const Answered& answered);
+  // `done_on_loop` runs once from here on, whatever happens, but for the end of the server.
+  std::shared_ptr<Question> question(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
+  void send_to_node(std::shared_ptr<Question> question);
+  // Queues an answer, or keeps it while the client has enough to read: our own answers are no reason to close
+  // it.
+  void reply(session::Session& session, Answered answered);
+  void send_answer(session::Session& session, Answered answered);
+  void send_waiting(session::Session& session);
+  // Reads from the client, or does not while it has too much under way.
+  void update_reading(session::Session& session);
+  // From when a connection becomes congested until it has drained.
+  void watch(session::Session& session);
+  void unwatch(session::Session& session);
+  void check_watched();
+  static void respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
+                      Answered answered);
   void activate(eth::ConnectionKey connection, const std::string& id);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
@@ -183,6 +235,8 @@ class RpcService final : public session::Endpoint {
   void subscriptions_changed();
   void count_changes();
   void rewind();
+  // An event is lost to all subscribers of this loop.
+  void lose_event();
   // The connections of those without cursors end.
   void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
   void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
@@ -190,10 +244,15 @@ class RpcService final : public session::Endpoint {
   RpcLimits limits_;
   Context context_;
   jsonrpc::Parser parser_;
+  MethodRules methods_;
+  bool local_nodes_;  // all of the network's nodes are on this machine
   pubsub::TopicTable topics_;
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
+  std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // for their client to read
+  std::vector<eth::ConnectionKey> watched_;
+  net::TimerId watch_timer_;
   std::optional<eth::SubscriptionManager::LogsPass> logs_pass_;  // of the event that is being published
   Duration match_time_{};                                        // of it, so far
   std::vector<std::pair<eth::ConnectionKey, std::string>> activate_later_;  // when it is over

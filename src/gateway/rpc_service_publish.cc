@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/guard.h"
 #include "gateway/rpc_service.h"
 
 namespace fanfare::gateway {
@@ -29,12 +30,18 @@ void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
 void RpcService::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
     if (logs_pass_) {
-      if (!continue_logs()) break;
-      event_is_over();
+      bool over = false;
+      if (!run_guarded("an event", [&] { over = continue_logs(); })) {
+        lose_event();
+      } else if (!over) {
+        break;
+      } else {
+        event_is_over();
+      }
       continue;
     }
     if (!std::exchange(pause_is_over_, false) && should_pause()) return pause();
-    publish_one();
+    if (!run_guarded("an event", [this] { publish_one(); })) lose_event();
     last_published_ = context_.server.loop().now();
     if (logs_pass_) break;
   }
@@ -50,6 +57,18 @@ void RpcService::count_changes() {
   metrics().replayed.add(now.replayed - counted_.replayed);
   metrics().slow_drops[SlowPolicy::latest].add(now.heads_dropped - counted_.heads_dropped);
   counted_ = now;
+}
+
+// What looks like an unbroken stream must be one: those who may have missed the event come back and ask.
+void RpcService::lose_event() {
+  logs_pass_.reset();
+  to_publish_.pop_front();
+  published_of_first_ = 0;
+  rewind();  // those with cursors are told what they missed
+  for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
+    close_subscribers(static_cast<eth::SubscriptionType>(i), "out of memory: an event was missed");
+  }
+  for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate(connection, id);
 }
 
 // Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.
@@ -204,7 +223,9 @@ void RpcService::close_subscribers(eth::SubscriptionType type, const std::string
 void RpcService::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
   for (const eth::ConnectionKey key : connections) {
     session::Session* session = context_.server.sessions().find(id_of(key));
-    if (session != nullptr) session->start_closing(ws::close_code::try_again_later, why);
+    if (session == nullptr || !session->is_open()) continue;
+    session->data<RpcConnection>().closed_because_ = CloseReason::missed;
+    session->start_closing(ws::close_code::try_again_later, why);
   }
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/log.h"
+#include "gateway/descriptor_limit.h"
 #include "gateway/gateway.h"
 #include "gateway/listeners.h"
 #include "gateway/welcome.h"
@@ -23,6 +24,12 @@ sigset_t handled_signals() {
   return set;
 }
 
+void raise_limits() {
+  const auto limit = raise_descriptor_limit();
+  if (!limit) return log::warn("descriptor_limit_not_raised", {{"error", limit.error()}});
+  log::info("descriptor_limit", {{"soft_before", limit->before}, {"soft", limit->now}});
+}
+
 }  // namespace
 
 int run(ServePlan plan) {
@@ -33,6 +40,7 @@ int run(ServePlan plan) {
     return 1;
   }
   take_inherited(plan, *inherited);
+  raise_limits();
   signal(SIGPIPE, SIG_IGN);
   // Blocked before any thread starts, so that only sigwait below sees them.
   const sigset_t signals = handled_signals();

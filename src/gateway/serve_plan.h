@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "net/loop.h"
+#include "net/tls_protocol.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
@@ -31,15 +32,21 @@ enum class Surface {
 struct TlsPlan {
   std::string certificate_file;
   std::string key_file;
+  net::TlsVersion min_version = net::TlsVersion::tls12;
+  std::string ciphers = {};        // of TLS 1.2; "": net::kModernCiphers
+  std::string cipher_suites = {};  // of TLS 1.3; "": net::kModernCipherSuites
 
   bool operator==(const TlsPlan&) const = default;
 };
 
 // Who is let in. Zero: no limit.
 struct AcceptPlan {
-  std::size_t connections_max = 0;                       // of all kinds, over all ports
-  std::uint32_t connections_per_address_max = 0;         // an IPv4 address or an IPv6 /64
-  std::uint32_t connections_per_second_per_address = 0;  // new ones
+  std::size_t connections_max = 0;                         // of all kinds, over all ports
+  std::uint32_t connections_per_address_max = 1024;        // an IPv4 address or an IPv6 /64
+  std::uint32_t connections_per_second_per_address = 200;  // new ones
+  // Whether the two above hold for addresses of loopback, too. By default programs of this machine, and
+  // proxies on it, are not limited; limits that somebody chose are.
+  bool limits_loopback = false;
 
   bool operator==(const AcceptPlan&) const = default;
 };
@@ -68,8 +75,9 @@ struct WebSocketSettings {
       4096;  // what a loop reads from a socket at once, if it is more than its own
   std::size_t write_buffer_bytes = 4096;                  // no effect: writes are gathered, not buffered
   std::size_t message_bytes_max = std::size_t{16} << 20;  // a longer message closes with 1009
-  std::size_t outbox_bytes_max = std::size_t{4} << 20;    // a reader further behind closes with 1013
-  std::uint32_t notifications_behind_max = 16'384;        // for one with a quarter of that waiting: the same
+  std::size_t outbox_bytes_max = std::size_t{128} << 20;  // a reader further behind closes with 1013
+  std::uint32_t notifications_behind_max = 65'536;        // for one that is behind: the same
+  Duration slow_timeout = std::chrono::seconds(10);  // for one that is behind and takes nothing: the same
   std::uint32_t fragments_max =
       ws::kDefaultLimits.fragments_max;        // a message in more frames closes with 1009
   std::uint16_t frames_per_turn_max = 4096;    // of one connection; the rest waits for the loop's next turn
@@ -79,12 +87,39 @@ struct WebSocketSettings {
   bool operator==(const WebSocketSettings&) const = default;
 };
 
+// Whom browsers may bring here: patterns of browser_rules.h. Empty: the default, which depends on whether the
+// listener is on loopback.
+struct BrowserPlan {
+  std::vector<std::string> hosts;    // names under which the gateway is reached
+  std::vector<std::string> origins;  // pages that may ask
+
+  bool operator==(const BrowserPlan&) const = default;
+};
+
+// Which methods a project's clients may call: patterns of method_rules.h, besides the built-in rules.
+struct MethodPlan {
+  std::vector<std::string> allow;
+  std::vector<std::string> deny;
+
+  bool operator==(const MethodPlan&) const = default;
+};
+
 struct HttpSettings {
   std::size_t body_bytes_max = std::size_t{16} << 20;     // a longer request body is refused with 413
   std::size_t head_bytes_max = std::size_t{16} << 10;     // a longer request head is refused with 431
   Duration handshake_timeout = std::chrono::seconds(10);  // from the accept to the first request's head
 
   bool operator==(const HttpSettings&) const = default;
+};
+
+// What clients' requests under way and their answers may occupy.
+struct AnswerPlan {
+  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; zero: no limit
+  std::size_t held_bytes_max = std::size_t{512} << 20;                 // of all clients together: -32005
+  std::size_t held_bytes_per_connection_max = std::size_t{256} << 20;  // of one: -32005
+
+  bool operator==(const AnswerPlan&) const = default;
 };
 
 // How the head of a chain is followed.
@@ -101,6 +136,7 @@ struct PollSettings {
 struct ReadSettings {
   std::size_t cache_bytes_max = std::size_t{64} << 20;  // answers that cannot change; zero: none are kept
   Duration hedge_after = std::chrono::seconds(1);  // a slow read is given to another node too; zero: never
+  Duration filter_idle_max = std::chrono::minutes(5);  // a filter nobody asks for so long goes
 
   bool operator==(const ReadSettings&) const = default;
 };
@@ -143,7 +179,10 @@ struct NetworkPlan {
   std::optional<std::uint64_t> chain_id;
   PollSettings poll;
   ReadSettings reads = {};
+  Duration chain_check_every = std::chrono::seconds(60);  // that each node is on this chain; zero: never
   Backend backend;
+  MethodPlan methods = {};
+  std::vector<std::string> origins = {};  // of its project, instead of BrowserPlan::origins; empty: those
 
   bool operator==(const NetworkPlan&) const = default;
 };
@@ -155,6 +194,8 @@ struct ServePlan {
   WebSocketSettings websocket;
   HttpSettings http;
   AcceptPlan accept;
+  BrowserPlan browsers = {};
+  AnswerPlan answers = {};
   bool metrics_enabled = true;                           // false: /metrics is 404
   Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
   std::size_t loops = 0;                                 // threads; zero: one a core

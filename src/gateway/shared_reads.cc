@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/guard.h"
 #include "eth/hex.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
@@ -69,7 +70,10 @@ std::optional<SharedReads::Ticket> SharedReads::join(const Read& read, std::uint
 }
 
 void SharedReads::finish(Ticket ticket, const Read& read, upstream::Result result) {
-  if (stands(read) && read.generation == generation_) keep(read, result);
+  // Others wait for this: that it cannot be kept must not keep it from them.
+  if (stands(read) && read.generation == generation_) {
+    run_guarded("the cache of answers", [&] { keep(read, result); });
+  }
   coalescer_.finish(ticket, std::move(result));
 }
 

@@ -55,7 +55,7 @@ struct SharedReadsTest : ::testing::Test {
     answers.emplace_back("(none yet)");
     const bool batch = items.size() > 1;
     forward(node, &reads, {.items = std::move(items), .batch = batch, .head_min = head_min},
-            [this, index](const ForwardJob& answered) { answers[index] = join_answers(answered); });
+            [this, index](ForwardJob answered) { answers[index] = join_answers(answered); });
     return index;
   }
   std::size_t ask(const std::string& id, const std::string& method, const std::string& params = "[]",
@@ -70,11 +70,11 @@ struct SharedReadsTest : ::testing::Test {
     return R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":)" + json + "}";
   }
 
+  std::vector<std::string> answers;  // outlives those who write there at the end
   upstream::testing::SimulatedTime time;
   HeldNode node;
   NetworkMetrics metrics{"main", "1"};
   SharedReads reads{time, node, metrics, 1 << 20};
-  std::vector<std::string> answers;
 };
 
 const std::string kBalanceParams = R"(["0x)" + std::string(40, 'b') + R"(","0x10"])";

@@ -6,6 +6,10 @@
 #include <cstddef>
 #include <optional>
 #include <utility>
+#include <variant>
+
+#include "gateway/dev_node.h"
+#include "gateway/duration.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -54,6 +58,23 @@ std::string things_to_try(const std::vector<std::string>& commands) {
   return text;
 }
 
+// What a person needs to use a development chain. The keys are derived from the seed and open nothing
+// elsewhere.
+std::string chain_text(const NetworkPlan& network) {
+  const auto* dev = std::get_if<DevBackend>(&network.backend);
+  if (dev == nullptr || !network.chain_id) return "";
+  const devchain::Options options = dev_options(*dev, *network.chain_id);
+  const auto accounts = devchain::DevChain::accounts_of(options);
+  std::string text = "\nDevelopment chain " + std::to_string(options.chain_id) + ", a block every " +
+                     format_duration(options.block_time) +
+                     ". It has no EVM: ether and its built-in tokens move, nothing else runs.\n" +
+                     std::to_string(accounts.size()) + " accounts with " +
+                     std::to_string(devchain::DevChain::kEtherOfAccount) +
+                     " ether each, and their keys (for this chain only):\n";
+  for (const auto& account : accounts) text += "  " + account.address + "  " + account.private_key + "\n";
+  return text;
+}
+
 }  // namespace
 
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
@@ -93,6 +114,7 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
     }
     commands.push_back("curl -s " + pages->curl + "/readyz");
   }
+  for (const NetworkPlan& network : plan.networks) text += chain_text(network);
   return text + things_to_try(commands) + "\nStop it with Ctrl-C.\n";
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "devchain/devchain.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -68,6 +70,19 @@ TEST(Welcome, PortsAreToldBeforeUnixSockets) {
   EXPECT_NE(text.find("  Unix socket    /run/x.sock\n"), std::string::npos);
   EXPECT_NE(text.find("  Metrics        http://127.0.0.1:9090/metrics"), std::string::npos);
   EXPECT_EQ(text.find("--unix-socket"), std::string::npos);
+}
+
+TEST(Welcome, ADevelopmentChainSaysWhatItIsAndWhoHasEther) {
+  ServePlan plan = plan_with({{.port = 8545, .surface = Surface::rpc_http}});
+  EXPECT_EQ(welcome(plan).find("Development chain"), std::string::npos);
+  plan.networks.front().backend = DevBackend{.block_time = std::chrono::seconds(2), .seed = 5};
+  const std::string text = welcome(plan);
+  EXPECT_NE(text.find("Development chain 7, a block every 2s. It has no EVM"), std::string::npos) << text;
+  EXPECT_NE(text.find("10 accounts with 10000 ether each"), std::string::npos);
+  const devchain::DevChain chain({.seed = 5, .chain_id = 7}, WallTime{});
+  for (const auto& account : chain.accounts()) {
+    EXPECT_NE(text.find("  " + account.address + "  " + account.private_key + "\n"), std::string::npos);
+  }
 }
 
 TEST(Welcome, WhatIsOffIsNotToBeTried) {

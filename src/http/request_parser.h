@@ -64,6 +64,9 @@ class RequestParser {
   // client waits for "HTTP/1.1 100 Continue" (RFC9110§10.1.1). To be asked after next() came back empty.
   bool take_continue();
 
+  // The headers of the request whose head has been read, also if it was refused; empty before. Good until the
+  // next call of next().
+  Headers headers() const { return head_.headers; }
   // Whether bytes of an unfinished request are held: a connection that ends now ends in the middle.
   bool in_request() const;
   // Whether that request's head is whole and its body is not.

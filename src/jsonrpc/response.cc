@@ -96,11 +96,14 @@ std::optional<Answer> take_apart(std::string_view raw) {
                                    {"method", &method},
                                    {"params", &answer.params}}};
   for (const Member& found : object_members(raw)) {
-    for (const Slot& slot : slots) {
-      if (!is_called(found, slot.name)) continue;
-      if (!slot.value->empty()) return std::nullopt;
-      *slot.value = found.value;
+    const Slot* const slot =
+        std::ranges::find_if(slots, [&](const Slot& one) { return is_called(found, one.name); });
+    if (slot == slots.end()) {
+      answer.has_others = answer.has_others || !is_called(found, "jsonrpc");
+      continue;
     }
+    if (!slot->value->empty()) return std::nullopt;
+    *slot->value = found.value;
   }
   if (!method.empty()) {
     const bool notifies = kind_of(method) == Kind::string && method.size() > 2 && answer.id.empty() &&

@@ -54,6 +54,7 @@ struct Answer {
   std::string_view error;   // raw object; empty when it is a result or a notification
   std::string_view method;  // notification only: between the quotes, as it stands
   std::string_view params;  // notification only: raw, may be empty
+  bool has_others = false;  // there are members besides these and jsonrpc
 
   bool is_notification() const { return !method.empty(); }
 };

@@ -13,16 +13,21 @@
 
 namespace fanfare::net {
 
-TestCertificate::TestCertificate(const std::string& name) {
+TestCertificate::TestCertificate(const std::string& name)
+    : TestCertificate(TestCertificateOptions{.name = name}) {}
+
+TestCertificate::TestCertificate(const TestCertificateOptions& options) {
+  const std::string& name = options.name;
   std::string pattern = std::filesystem::temp_directory_path() / "fanfare-certificate-XXXXXX";
   FANFARE_CHECK(::mkdtemp(pattern.data()) != nullptr);
   folder_ = pattern;
-  EVP_PKEY* key = EVP_EC_gen("P-256");
+  EVP_PKEY* key =
+      options.rsa_bits > 0 ? EVP_RSA_gen(static_cast<unsigned>(options.rsa_bits)) : EVP_EC_gen("P-256");
   X509* certificate = X509_new();
   X509_set_version(certificate, X509_VERSION_3);
   ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
-  X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
-  X509_gmtime_adj(X509_getm_notAfter(certificate), 24L * 3600);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), options.valid_from_s);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), options.valid_until_s);
   X509_NAME* subject = X509_get_subject_name(certificate);
   X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
                              reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);

@@ -1,7 +1,6 @@
 #pragma once
 // The timers of one loop. Few and coarse: connections share one sweep, so this holds tens, not thousands.
 
-#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,11 +10,6 @@
 #include "net/mailbox.h"
 
 namespace fanfare::net {
-
-// `delay` after `instant`, or the last instant there is; a delay below zero is none.
-inline Instant later(Instant instant, Duration delay) {
-  return instant + std::clamp(delay, Duration::zero(), Instant::max() - std::max(instant, Instant()));
-}
 
 struct TimerId {
   Instant due{};

@@ -3,16 +3,15 @@
 #include <arpa/inet.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <system_error>
 
 #include "base/check.h"
+#include "net/tls_files.h"
 
 namespace fanfare::net {
 namespace {
@@ -27,23 +26,6 @@ std::string openssl_error() {
   }
   const char* reason = ERR_reason_error_string(code);
   return reason != nullptr ? reason : "error " + std::to_string(code);
-}
-
-// Why a PEM file brought no `thing`, for people. The queue begins with the cause, if there is one to tell.
-std::string file_error(const std::string& thing) {
-  std::string why = "no " + thing + " to be read in it, expected PEM";
-  while (const unsigned long code = ERR_get_error()) {
-    if (ERR_SYSTEM_ERROR(code)) why = std::generic_category().message(ERR_GET_REASON(code));
-    if (ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_BAD_PASSWORD_READ) {
-      why = "it is encrypted, expected a " + thing + " without a passphrase";
-    }
-  }
-  return why;
-}
-
-// A server has nobody to ask. Without this OpenSSL asks at the terminal, and everything waits.
-int no_passphrase(char*, int, int, void*) {
-  return -1;
 }
 
 // RFC7301§3.1: names with their length in front.
@@ -96,7 +78,6 @@ namespace {
 SSL_CTX* new_context(const SSL_METHOD* method) {
   SSL_CTX* context = SSL_CTX_new(method);
   FANFARE_CHECK(context != nullptr);
-  SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
   // Record buffers are given back when empty: they are most of what an idle session would cost.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
@@ -112,25 +93,20 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::server
   auto state = std::make_unique<State>();
   state->context = new_context(TLS_server_method());
   SSL_CTX* context = state->context;
-  if (SSL_CTX_use_certificate_chain_file(context, options.certificate_file.c_str()) != 1) {
-    return std::unexpected("certificate file \"" + options.certificate_file +
-                           "\": " + file_error("certificate"));
+  if (auto applied = apply_protocol(options.protocol, *context); !applied) {
+    return std::unexpected(std::move(applied.error()));
   }
-  SSL_CTX_set_default_passwd_cb(context, &no_passphrase);
-  if (SSL_CTX_use_PrivateKey_file(context, options.key_file.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return std::unexpected("key file \"" + options.key_file + "\": " + file_error("key"));
-  }
-  if (SSL_CTX_check_private_key(context) != 1) {
-    return std::unexpected("key file \"" + options.key_file + "\" does not belong to certificate file \"" +
-                           options.certificate_file + "\"");
-  }
+  auto warnings = use_certificate(*context, options.certificate_file, options.key_file);
+  if (!warnings) return std::unexpected(std::move(warnings.error()));
   SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Tickets resume without memory of ours; one is enough for a client that keeps one connection.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
   state->alpn = alpn_list(options.alpn);
   if (!state->alpn.empty()) SSL_CTX_set_alpn_select_cb(context, &State::choose_alpn, state.get());
-  return std::shared_ptr<const TlsContext>(new TlsContext(std::move(state)));
+  std::shared_ptr<TlsContext> made(new TlsContext(std::move(state)));
+  made->warnings_ = std::move(*warnings);
+  return made;
 }
 
 std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::client(
@@ -139,11 +115,17 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::client
   state->context = new_context(TLS_client_method());
   SSL_CTX* context = state->context;
   state->verify = options.verify;
+  if (auto applied = apply_protocol(options.protocol, *context); !applied) {
+    return std::unexpected(std::move(applied.error()));
+  }
   if (options.verify) {
-    const bool trusted = options.ca_file.empty()
-                             ? SSL_CTX_set_default_verify_paths(context) == 1
-                             : SSL_CTX_load_verify_locations(context, options.ca_file.c_str(), nullptr) == 1;
-    if (!trusted) return std::unexpected("CA file \"" + options.ca_file + "\": " + file_error("certificate"));
+    if (!options.ca_file.empty()) {
+      if (auto trusted = use_authorities(*context, options.ca_file); !trusted) {
+        return std::unexpected(std::move(trusted.error()));
+      }
+    } else if (SSL_CTX_set_default_verify_paths(context) != 1) {
+      return std::unexpected("the system's certificate authorities: " + openssl_error());
+    }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   }
   const std::string alpn = alpn_list(options.alpn);

@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "net/outbox.h"
+#include "net/tls_protocol.h"
 
 namespace fanfare::net {
 
@@ -23,17 +24,19 @@ struct TlsServerOptions {
   std::string key_file;          // PEM
   // What is agreed on by ALPN, in order of preference. A client that offers none of them is served without.
   std::vector<std::string> alpn = {"http/1.1"};
+  TlsProtocol protocol = {};
 };
 
 struct TlsClientOptions {
   bool verify = true;   // the chain, and that the certificate is for the server's name
   std::string ca_file;  // PEM, trusted instead of the system's; empty: the system's
   std::vector<std::string> alpn = {"http/1.1"};
+  TlsProtocol protocol = {};
 };
 
 class TlsContext {
  public:
-  // The error names the file and what is wrong with it.
+  // The error names the file or the cipher, what is wrong with it and what to do.
   static std::expected<std::shared_ptr<const TlsContext>, std::string> server(
       const TlsServerOptions& options);
   static std::expected<std::shared_ptr<const TlsContext>, std::string> client(
@@ -42,11 +45,15 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
+  // What a server's certificate has that clients will not like, a line each: it has expired.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
  private:
   friend class TlsSession;
   struct State;
   explicit TlsContext(std::unique_ptr<State> state);
   std::unique_ptr<State> state_;
+  std::vector<std::string> warnings_;
 };
 
 // One connection's TLS, without a socket: encrypted bytes in and out, plain bytes out and in. The loop drives

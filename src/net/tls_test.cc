@@ -193,13 +193,15 @@ TEST_P(TlsTest, FilesThatCannotBeUsedSayWhy) {
   EXPECT_EQ(missing.error(), "certificate file \"/no/such.pem\": No such file or directory");
   const std::string junk = file_with("junk\n");
   const auto no_certificate = TlsContext::server({.certificate_file = junk, .key_file = junk});
-  EXPECT_EQ(no_certificate.error(),
-            "certificate file \"" + junk + "\": no certificate to be read in it, expected PEM");
+  EXPECT_EQ(
+      no_certificate.error(),
+      "certificate file \"" + junk + "\": no certificate to be read in it, expected PEM with a certificate");
   const auto no_key =
       TlsContext::server({.certificate_file = certificate_.certificate_file(), .key_file = junk});
-  EXPECT_EQ(no_key.error(), "key file \"" + junk + "\": no key to be read in it, expected PEM");
+  EXPECT_EQ(no_key.error(), "key file \"" + junk + "\": no key to be read in it, expected PEM with a key");
   const auto no_authority = TlsContext::client({.verify = true, .ca_file = junk});
-  EXPECT_EQ(no_authority.error(), "CA file \"" + junk + "\": no certificate to be read in it, expected PEM");
+  EXPECT_EQ(no_authority.error(),
+            "CA file \"" + junk + "\": no certificate to be read in it, expected PEM with a certificate");
   ::unlink(junk.c_str());
 }
 

@@ -47,7 +47,7 @@ std::optional<std::uint64_t> AddressLimits::key_of(const net::Address& address) 
 std::expected<AddressLimits::Ticket, AddressLimits::Refused> AddressLimits::enter(const net::Address& address,
                                                                                   Instant now) {
   const auto key = key_of(address);
-  if (!enabled() || !key) return 0;
+  if (!enabled() || !key || (options_.exempts_loopback && address.is_loopback())) return 0;
   const std::size_t which = hash_(*key) % kShards;
   Shard& shard = shards_[which];
   const std::scoped_lock lock(shard.mutex);

@@ -26,6 +26,7 @@ struct AddressLimitOptions {
   std::uint32_t connections_per_second = 0;
   // How many may come at once after a quiet time; zero: as many as in a second.
   std::uint32_t burst = 0;
+  bool exempts_loopback = false;  // 127.0.0.0/8 and ::1 have no limits
   // Addresses without a connection whose rate is remembered; past it the one that was heard of longest ago is
   // forgotten. Those with connections are bounded by the connections.
   std::size_t remembered_max = 65'536;

@@ -38,6 +38,19 @@ TEST(AddressLimits, ConnectionsAreCountedForEachAddressAtItsEdge) {
   EXPECT_EQ(limits.enter(address("192.0.2.7"), kStart).error(), Refused::too_many);
 }
 
+TEST(AddressLimits, LoopbackMayBeExempt) {
+  AddressLimits limits({.connections_max = 1, .connections_per_second = 1, .exempts_loopback = true});
+  for (int i = 0; i < 5; ++i) {
+    for (const char* host : {"127.0.0.1", "127.9.9.9", "::1"})
+      EXPECT_TRUE(limits.enter(address(host), kStart));
+  }
+  EXPECT_TRUE(limits.enter(address("192.0.2.7"), kStart));
+  EXPECT_FALSE(limits.enter(address("192.0.2.7"), kStart));
+  AddressLimits all({.connections_max = 1});
+  EXPECT_TRUE(all.enter(address("127.0.0.1"), kStart));
+  EXPECT_FALSE(all.enter(address("127.0.0.1"), kStart));
+}
+
 TEST(AddressLimits, Slash64CountsAsOne) {
   AddressLimits limits({.connections_max = 1});
   EXPECT_TRUE(limits.enter(address("2001:db8::1"), kStart));

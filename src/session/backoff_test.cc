@@ -45,6 +45,20 @@ TEST(Backoff, SameSeedSameWaits) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(first.next(), second.next());
 }
 
+TEST(Backoff, AMaximumAtTheEndOfTheTypeIsReached) {
+  SeededRandom random(1);
+  for (const bool jitter : {false, true}) {
+    Backoff backoff({.backoff_max = Duration::max(), .multiplier = 1e6, .jitter = jitter}, random);
+    for (int i = 0; i < 10; ++i) {
+      const Duration wait = backoff.next();
+      EXPECT_GE(wait, Duration::zero());
+    }
+    if (!jitter) {
+      EXPECT_EQ(backoff.next(), Duration::max());
+    }
+  }
+}
+
 TEST(Backoff, HugeMultiplierEndsAtTheMaximum) {
   SeededRandom random(1);
   Backoff backoff({.backoff_max = 30s, .multiplier = 1e300, .jitter = false}, random);

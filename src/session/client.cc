@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "session/client_plan.h"
 #include "session/client_session.h"
+#include "session/dial_race.h"
 #include "ws/close_code.h"
 #include "ws/close_frame.h"
 #include "ws/frame_header.h"
@@ -41,6 +42,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void on_drained(Session& session) override;
   void on_pong(Session& session, Bytes payload) override;
   void on_close(Session& session, const CloseInfo& info) override;
+  bool on_connected(ClientSession& session) override;
   void on_failed(ClientSession& session, const ClientError& error) override;
 
   // A session of a former life may still be waiting for its peer's FIN.
@@ -51,8 +53,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void attempt();
   void resolve();
   void give_up_resolving();
-  void dial_next();
-  void address_failed(ClientError error);
+  void dial(const std::vector<net::Address>& addresses);
   void attempt_failed(const ClientError& error);
   void give_up_attempt();
   // The wait before the next attempt, which is planned; empty: the client has ended.
@@ -71,12 +72,10 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   // The attempt under way.
   std::shared_ptr<const ClientPlan> plan_;
   Resolver::Question question_;
-  std::vector<net::Address> addresses_;
-  std::size_t next_address_ = 0;
-  std::string earlier_failures_;  // of this attempt's other addresses
+  std::unique_ptr<DialRace> race_;  // until the connection is open
   Instant connect_deadline_{};
   net::TimerId timer_{};
-  ClientSession* session_ = nullptr;
+  ClientSession* session_ = nullptr;  // the winner
 };
 
 namespace {
@@ -126,12 +125,11 @@ void Client::Core::attempt() {
     if (!plan) return attempt_failed(plan.error());
     plan_ = std::make_shared<const ClientPlan>(std::move(*plan));
   }
-  next_address_ = 0;
-  earlier_failures_.clear();
-  connect_deadline_ = loop().now() + plan_->connect_timeout;
-  addresses_ = known_addresses(*plan_);
-  if (addresses_.empty()) return resolve();
-  dial_next();
+  race_.reset();
+  connect_deadline_ = saturating_add(loop().now(), plan_->connect_timeout);
+  const auto known = known_addresses(*plan_);
+  if (known.empty()) return resolve();
+  dial(known);
 }
 
 void Client::Core::resolve() {
@@ -142,8 +140,7 @@ void Client::Core::resolve() {
         if (!found) {
           return attempt_failed({.failure = ClientFailure::unresolvable, .text = std::move(found.error())});
         }
-        addresses_ = std::move(*found);
-        dial_next();
+        dial(*found);
       });
   call_at(connect_deadline_, &Core::give_up_resolving);
 }
@@ -154,29 +151,20 @@ void Client::Core::give_up_resolving() {
                   .text = "host \"" + plan_->connect_host + "\" was not resolved in time"});
 }
 
-// In order, each with an equal share of the time that is left.
-void Client::Core::dial_next() {
-  const std::size_t left = addresses_.size() - next_address_;
-  const Duration time_left = std::max(connect_deadline_ - loop().now(), Duration::zero());
-  const net::Address& address = addresses_[next_address_++];
-  auto dialled =
-      ClientSession::dial(clients_.sessions(), *this, plan_, address, time_left / static_cast<int>(left));
-  if (!dialled) return address_failed(dialled.error());
-  session_ = *dialled;
-  session_->set_data(std::make_unique<KeepAlive>(shared_from_this()));
-}
-
-void Client::Core::address_failed(ClientError error) {
-  session_ = nullptr;
-  const bool next_may_do = !error.was_connected && (error.failure == ClientFailure::connect_failed ||
-                                                    error.failure == ClientFailure::timed_out);
-  if (next_may_do && next_address_ < addresses_.size()) {
-    earlier_failures_ += error.text + "; ";
-    // Not from here: a list of dead addresses must not become a deep stack.
-    return call_at(loop().now(), &Core::dial_next);
-  }
-  error.text.insert(0, earlier_failures_);
-  attempt_failed(error);
+void Client::Core::dial(const std::vector<net::Address>& addresses) {
+  const auto dial_one = [this](const net::Address& address,
+                               Duration timeout) -> std::expected<ClientSession*, ClientError> {
+    auto dialled = ClientSession::dial(clients_.sessions(), *this, plan_, address, timeout);
+    if (dialled) (*dialled)->set_data(std::make_unique<KeepAlive>(shared_from_this()));
+    return dialled;
+  };
+  race_ = std::make_unique<DialRace>(loop(), addresses, connect_deadline_, dial_one,
+                                     [this](const ClientError& error) {
+                                       const auto self = shared_from_this();
+                                       session_ = nullptr;
+                                       attempt_failed(error);
+                                     });
+  race_->start();
 }
 
 void Client::Core::attempt_failed(const ClientError& error) {
@@ -194,7 +182,7 @@ std::optional<Duration> Client::Core::plan_next(bool worth_it) {
   }
   state_ = State::waiting;
   const Duration wait = backoff_.next();
-  call_at(loop().now() + wait, &Core::attempt);
+  call_at(saturating_add(loop().now(), wait), &Core::attempt);
   return wait;
 }
 
@@ -230,6 +218,7 @@ void Client::Core::cancelled() {
 void Client::Core::give_up_attempt() {
   loop().cancel(timer_);
   question_.withdraw();
+  race_.reset();
   if (session_ != nullptr) std::exchange(session_, nullptr)->close();
 }
 
@@ -243,6 +232,7 @@ void Client::Core::abandon() {
 void Client::Core::on_open(Session& session) {
   if (!is_current(session)) return session.close();
   state_ = State::open;
+  race_.reset();
   opened_at_ = loop().now();
   const bool is_reconnect = std::exchange(was_open_, true);
   handler_->on_open(
@@ -272,8 +262,19 @@ void Client::Core::on_close(Session& session, const CloseInfo& info) {
   handler_->on_close(*client_, info, reconnect_in);
 }
 
+bool Client::Core::on_connected(ClientSession& session) {
+  if (race_ == nullptr || !race_->connected(session)) return false;
+  session_ = &session;
+  return true;
+}
+
 void Client::Core::on_failed(ClientSession& session, const ClientError& error) {
-  if (is_current(session)) address_failed(error);
+  if (race_ != nullptr && race_->failed(session, error)) return;
+  if (!is_current(session)) return;
+  session_ = nullptr;
+  ClientError told = error;
+  if (race_ != nullptr) told.text.insert(0, race_->failures());
+  attempt_failed(told);
 }
 
 Client::Client(ClientLoop& clients, ClientOptions options, ClientHandler& handler, Random* random)

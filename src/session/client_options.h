@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "net/tls_protocol.h"
 #include "session/backoff.h"
 #include "session/client_error.h"
 #include "session/endpoint.h"
@@ -19,6 +20,7 @@ struct ClientTlsOptions {
   bool verify = true;       // the chain and the name; false: anyone may answer
   std::string ca_file;      // PEM, instead of the system's authorities
   std::string server_name;  // SNI, and the name that is verified; empty: the URL's host
+  net::TlsProtocol protocol{};
 };
 
 // Whether a failure or a close may pass by itself, so that coming back makes sense: the network, a restart

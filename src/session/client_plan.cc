@@ -72,7 +72,8 @@ std::expected<ClientPlan, ClientError> make_client_plan(const ClientOptions& opt
     plan.handshake.headers.push_back({.name = "Authorization", .value = basic_authorization(plan.url)});
   }
   if (plan.url.is_tls()) {
-    auto context = net::TlsContext::client({.verify = options.tls.verify, .ca_file = options.tls.ca_file});
+    auto context = net::TlsContext::client(
+        {.verify = options.tls.verify, .ca_file = options.tls.ca_file, .protocol = options.tls.protocol});
     if (!context) return refuse(ClientFailure::bad_option, context.error());
     plan.tls = std::move(*context);
     plan.tls_server_name = options.tls.server_name.empty() ? plan.url.host : options.tls.server_name;

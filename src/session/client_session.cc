@@ -125,6 +125,9 @@ std::string ClientSession::peer() const {
 }
 
 void ClientSession::on_attached() {
+  // The loop may learn of it in the turn in which it is closed.
+  if (is_closed()) return;
+  if (!client_endpoint_.on_connected(*this)) return close();
   opening_->since_ms = now_ms();
   if (opening_->plan->tunnel_to.empty()) {
     tunnel_stands();

@@ -22,6 +22,9 @@ class ClientSession;
 class ClientEndpoint : public Endpoint {
  public:
   using Endpoint::Endpoint;
+  // The TCP connection stands; TLS and the handshake come next. False: another one is used, and this one is
+  // closed.
+  virtual bool on_connected(ClientSession&) { return true; }
   // Instead of on_open: the connection did not come about. Exactly one of the two comes after dial(), unless
   // dial() itself says no. The session is gone after the call.
   virtual void on_failed(ClientSession& session, const ClientError& error) = 0;

@@ -5,7 +5,9 @@
 #include <string>
 #include <utility>
 
+#include "base/guard.h"
 #include "base/log.h"
+#include "base/log_limiter.h"
 #include "http/render.h"
 #include "http/status.h"
 #include "net/socket.h"
@@ -32,6 +34,7 @@ struct ServerSession::Http final : SessionData {
   http::RequestParser parser;
   // A part of the PROXY header; then what came while an answer was being made, or past the share of a turn.
   std::vector<std::uint8_t> unread;
+  std::vector<std::shared_ptr<const void>> unsent;  // HttpResponse::until_sent
   // When it began to do what it does; until the first request's head is whole, when it was accepted.
   std::uint32_t since_ms = 0;
   Doing doing = Doing::waiting;
@@ -95,7 +98,8 @@ void ServerSession::read_proxy_header(MutableBytes bytes) {
   held.insert(held.end(), bytes.begin(), bytes.end());
   const auto header = parse_proxy_header(held);
   if (!header) {
-    log::warn("proxy_header_refused", {{"peer", peer()}, {"error", header.error()}});
+    static LogLimiter refused(log::Level::warn, "proxy_header_refused");
+    refused.write({{"peer", peer()}, {"error", header.error()}});
     return drop(Refusal::proxy_header);
   }
   if (!*header) return;
@@ -137,6 +141,11 @@ std::string ServerSession::peer() const {
 }
 
 void ServerSession::on_receive(MutableBytes bytes) {
+  // What was to be kept of the bytes is lost: nothing that follows can be understood.
+  if (!run_guarded("a connection", [&] { receive(bytes); })) close();
+}
+
+void ServerSession::receive(MutableBytes bytes) {
   if (was_opened()) return receive_messages(bytes);
   table().counters().bytes_received.add(bytes.size());
   if (http_state().doing == Http::Doing::leaving)
@@ -159,8 +168,10 @@ bool ServerSession::is_backed_up() const {
 
 void ServerSession::on_flushed() {
   if (was_opened()) return Session::on_flushed();
+  http_state().unsent.clear();
   if (!std::exchange(http_state().backed_up, false) || is_closed()) return;
-  if (http_state().doing == Http::Doing::waiting) read_unread();
+  if (http_state().doing != Http::Doing::waiting) return;
+  if (!run_guarded("a connection", [this] { read_unread(); })) close();
 }
 
 void ServerSession::go_on() {
@@ -169,7 +180,7 @@ void ServerSession::go_on() {
       http_state().unread.empty())
     return;
   if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
-  read_unread();
+  if (!run_guarded("a connection", [this] { read_unread(); })) close();
 }
 
 void ServerSession::read_unread() {
@@ -259,7 +270,8 @@ bool ServerSession::upgrade(const http::Request& request) {
       acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
   if (!accepted) {
     ws::UpgradeRefusal& refusal = accepted.error();
-    log::debug("upgrade_refused", {{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
+    static LogLimiter refused(log::Level::debug, "upgrade_refused", kDebugLogLimits);
+    refused.write({{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
     acceptance.endpoint->on_upgrade_refused(refusal.status);
     respond(response_of(std::move(refusal)));
     return false;
@@ -290,6 +302,10 @@ void ServerSession::respond(const HttpResponse& response) {
                          .version_minor = http_state().version_minor,
                          .date = date,
                          .head_only = http_state().head_only});
+  if (response.until_sent != nullptr) {
+    http_state().unsent.push_back(response.until_sent);
+    tell_when_flushed();
+  }
   site().on_answered(answer.status);
   answered();
 }
@@ -305,7 +321,9 @@ void ServerSession::answered() {
 void ServerSession::refuse(int status, std::string_view reason) {
   http_state().doing = Http::Doing::answering;
   http_state().keep_alive = false;
-  respond({.status = status, .body = std::string(reason) + "\n"});
+  HttpResponse response{.status = status, .body = std::string(reason) + "\n", .headers = {}};
+  site().on_refusal(http_state().parser.headers(), response);
+  respond(response);
 }
 
 void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
@@ -358,7 +376,8 @@ void ServerSession::on_end() {
 
 void ServerSession::on_lost(const net::OsError& error) {
   if (!was_opened() && http_state().doing == Http::Doing::securing && error.code == EPROTO) {
-    log::debug("tls_handshake_failed", {{"peer", peer()}, {"error", error.detail}});
+    static LogLimiter failed(log::Level::debug, "tls_handshake_failed", kDebugLogLimits);
+    failed.write({{"peer", peer()}, {"error", error.detail}});
     server_table().gate.count(Refusal::tls_failed);
   }
   Session::on_lost(error);

@@ -46,6 +46,7 @@ class ServerSession final : public Session {
   void go_on() override;
   void check_time(std::uint32_t now_ms) override;
 
+  void receive(MutableBytes bytes);
   void read_proxy_header(MutableBytes bytes);
   bool enter_address(const net::Address& address);
   void begin_tls();

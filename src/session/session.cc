@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/log_limiter.h"
 #include "session/session_table.h"
 
 namespace fanfare::session {
@@ -186,8 +186,8 @@ MutableBytes Session::consume(MutableBytes input) {
         break;
       case ws::Event::Kind::failed: {
         const ws::RuleInfo& rule = ws::info(event->rule);
-        log::debug("websocket_rule_broken",
-                   {{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
+        static LogLimiter broken(log::Level::debug, "websocket_rule_broken", kDebugLogLimits);
+        broken.write({{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
         end(Cause::rule_broken, rule.code, {}, event->rule);
         leave();
         break;

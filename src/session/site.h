@@ -25,6 +25,8 @@ struct HttpResponse {
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<ws::OwnedHeader> headers;
+  // Kept until the answer has been sent, or can no longer be: what counts its memory.
+  std::shared_ptr<const void> until_sent = {};
 };
 
 // The upgrade goes on: the handshake is checked against the policy and the endpoint gets the session.
@@ -49,6 +51,9 @@ class Site {
   virtual void on_request(ServerSession& session, const http::Request& request) = 0;
   // A GET that asks for a WebSocket, rightly or not.
   virtual UpgradeDecision on_upgrade(ServerSession& session, const http::Request& request) = 0;
+  // An answer that the session is about to give by itself to a request that is not passed on (400, 408, 413,
+  // ...), to add headers to. `headers`: the request's, borrowed for the call; empty if its head was not read.
+  virtual void on_refusal(http::Headers /*headers*/, HttpResponse& /*response*/) {}
   // After each answer, those the session gives by itself (400, 408, ...) and accepted upgrades (101)
   // included.
   virtual void on_answered(int /*status*/) {}

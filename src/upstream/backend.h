@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/byte_budget.h"
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "upstream/failure.h"
@@ -29,7 +30,8 @@ struct CallOptions {
   // The JSON-RPC method, or "batch": a label for metrics, nothing is decided by it.
   std::string method;
   Repeat repeat = Repeat::if_unsent;
-  // Only nodes known to have this block may answer; pools honour it. 0: any node.
+  // Only nodes known to have this block may answer, as long as some node may have it: a pool whose chain went
+  // back gives way (Reply::gave_way). 0: any node.
   std::uint64_t head_min = 0;
   // Members known to have this block are asked before the others; nobody is asked whether it has it.
   std::uint64_t head_preferred = 0;
@@ -37,14 +39,23 @@ struct CallOptions {
   std::optional<std::size_t> member;
   // A node that lacks the method may be asked for the answer's parts instead (receipts_endpoint.h).
   bool composable = false;
+  // The answer says which chain the node is on: one on another chain than its network's is not used.
+  bool tells_chain_id = false;
   // So many answers to the same question were of no use: a pool begins with another member each time.
   std::uint32_t attempt = 0;
+  // Whose share of the memory the answer counts against while it is here; null: nobody's. Without room the
+  // call ends with FailureKind::no_room.
+  std::shared_ptr<ByteShare> payer = {};
 };
 
 struct Reply {
   std::string body;
   // Which member of a pool answered; 0 from a single endpoint.
   std::size_t member = 0;
+  // The bytes of the body, of CallOptions::payer. Shared: results are copied.
+  std::shared_ptr<ByteHold> hold = {};
+  // No node had the block of CallOptions::head_min any more: the chain itself went back.
+  bool gave_way = false;
 };
 
 using Result = std::expected<Reply, Failure>;
@@ -61,6 +72,13 @@ class Backend {
   // Sends one JSON-RPC text (a request or a batch) as it is. `done` runs on the worker thread, exactly once,
   // never before call() has returned. Worker thread only.
   virtual void call(std::string body, CallOptions options, Done done) = 0;
+
+  // Which connection a call made now would use, where the backend keeps one and notices that it is lost; the
+  // number changes with every reconnect. Empty: reconnects are not noticed (HTTP).
+  virtual std::optional<std::uint64_t> connection() const { return std::nullopt; }
+  // `reconnected` runs on the worker thread each time connection() has changed to an open one. Never after
+  // the backend has gone.
+  virtual void on_reconnect(std::function<void()> /*reconnected*/) {}
 
   // For logs and metrics: an id from the configuration or a redacted URL. Good as long as the backend.
   virtual std::string_view name() const = 0;
@@ -86,6 +104,9 @@ class Observer {
   virtual void availability_changed(std::string_view /*endpoint*/, bool /*available*/) {}
   // A member of a pool stands still while another has newer blocks (stalled = true), or has caught up.
   virtual void stall_changed(std::string_view /*endpoint*/, bool /*stalled*/) {}
+  // A member of a pool was found on another chain (right = false) and is not used, or is back on the right
+  // one.
+  virtual void chain_changed(std::string_view /*endpoint*/, bool /*right*/) {}
   // A member of a pool gave an answer that another one's proved wrong.
   virtual void disagreed(std::string_view /*endpoint*/) {}
   // A call was made again at another member.

@@ -22,8 +22,12 @@ std::string_view to_string(FailureKind kind) {
       return "bad_reply";
     case FailureKind::overloaded:
       return "overloaded";
+    case FailureKind::no_room:
+      return "no_room";
     case FailureKind::behind:
       return "behind";
+    case FailureKind::wrong_chain:
+      return "wrong_chain";
     case FailureKind::shutdown:
       return "shutdown";
   }
@@ -46,7 +50,9 @@ bool blames_endpoint(const Failure& failure) {
              failure.http_status == 403 || failure.http_status == 404 || failure.http_status == 429;
     case FailureKind::too_large:
     case FailureKind::overloaded:
+    case FailureKind::no_room:
     case FailureKind::behind:
+    case FailureKind::wrong_chain:
     case FailureKind::shutdown:
       return false;
   }

@@ -10,7 +10,9 @@
 #include <unordered_map>
 
 #include "base/check.h"
+#include "base/guard.h"
 #include "jsonrpc/scan.h"
+#include "upstream/answer_secrets.h"
 #include "upstream/curl_failure.h"
 #include "upstream/url.h"
 
@@ -70,6 +72,8 @@ class HttpEndpoint::Impl final : Worker::StopListener {
     Done done;
     std::string response;
     bool too_large = false;
+    bool no_memory = false;  // for the answer, of the process or of who pays for it
+    ByteHold hold;           // the answer's bytes
     Instant begun{};
     Instant deadline{};
   };
@@ -112,7 +116,10 @@ class HttpEndpoint::Impl final : Worker::StopListener {
 };
 
 HttpEndpoint::Impl::Impl(Worker& worker, HttpOptions options, Observer* observer)
-    : worker_(worker), options_(std::move(options)), observer_(observer), secrets_(secrets_of(options_.url)) {
+    : worker_(worker),
+      options_(std::move(options)),
+      observer_(observer),
+      secrets_(secrets_of(options_.url, options_.headers)) {
   FANFARE_CHECK(!problem_with(options_));
   if (options_.name.empty()) options_.name = redacted(options_.url);
   // An empty "Expect:" keeps curl from waiting for "100 Continue" before large bodies.
@@ -264,6 +271,8 @@ void HttpEndpoint::Impl::start(Waiting waiting) {
   call->begun = waiting.begun;
   call->deadline = waiting.deadline;
   call->too_large = false;
+  call->no_memory = false;
+  call->hold = ByteHold(call->options.payer);
   call->error_text[0] = '\0';
 
   CURL* easy = call->easy;
@@ -293,8 +302,10 @@ std::size_t HttpEndpoint::Impl::take_body(char* data, std::size_t size, std::siz
     call.too_large = true;
     return 0;  // fewer than given: curl ends the transfer
   }
-  call.response.append(data, bytes);
-  return bytes;
+  // An exception must not pass through curl.
+  call.no_memory = !call.hold.grow(bytes) ||
+                   !run_guarded("an answer of a node", [&] { call.response.append(data, bytes); });
+  return call.no_memory ? 0 : bytes;
 }
 
 Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
@@ -310,6 +321,10 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
     if (call.too_large) failure.kind = FailureKind::too_large;
     if (failure.kind == FailureKind::too_large) {
       failure.message = "the answer is longer than " + std::to_string(options_.response_bytes_max) + " bytes";
+    }
+    if (call.no_memory) {
+      failure.kind = FailureKind::no_room;
+      failure.message = "there is no room for the answer";
     }
     long request_bytes = 0;
     curl_off_t ready_after_us = 0;
@@ -336,7 +351,8 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
                                    .message = "the answer is no JSON object or array",
                                    .sent = true});
   }
-  return Reply{.body = std::move(call.response)};
+  return Reply{.body = without_secrets_in_errors(std::move(call.response), secrets_),
+               .hold = std::make_shared<ByteHold>(std::move(call.hold))};
 }
 
 void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
@@ -354,6 +370,7 @@ void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
           .bytes_received = bytes_received});
 
   Done done = std::move(call.done);
+  call.hold.release();
   call.response.clear();
   if (call.response.capacity() > kIdleBufferBytesMax) call.response.shrink_to_fit();
   call.body = {};

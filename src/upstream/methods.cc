@@ -129,7 +129,8 @@ std::span<const std::string_view> method_labels() {
 }
 
 CallOptions options_for(std::string_view method) {
-  return {.method = std::string(method), .repeat = repeat_of(method)};
+  return {
+      .method = std::string(method), .repeat = repeat_of(method), .tells_chain_id = method == "eth_chainId"};
 }
 
 CallOptions options_for_batch(std::span<const std::string_view> methods) {

@@ -1,10 +1,12 @@
 #include "upstream/pool.h"
 
 #include <algorithm>
+#include <map>
 #include <unordered_set>
 #include <utility>
 
 #include "base/check.h"
+#include "jsonrpc/response.h"
 #include "upstream/pool_members.h"
 
 namespace fanfare::upstream {
@@ -17,7 +19,7 @@ constexpr double kHedgesSavedMax = 10;
 // Whether another member might do better with the same call.
 bool worth_another_try(const Failure& failure) {
   return blames_endpoint(failure) || failure.kind == FailureKind::overloaded ||
-         failure.kind == FailureKind::behind;
+         failure.kind == FailureKind::behind || failure.kind == FailureKind::wrong_chain;
 }
 
 }  // namespace
@@ -47,6 +49,10 @@ class Pool::Impl final : Executor::StopListener {
     std::size_t in_flight = 0;
     std::optional<Failure> last;
     std::optional<std::size_t> last_member;
+    std::map<std::size_t, std::string> reasons;  // of the last failure of each member
+    bool gave_way = false;
+    std::optional<std::size_t> waits_for_check_of;
+    std::uint64_t wait_serial = 0;  // of that wait: it may be given up for a member that is ready
     TimerId timer;  // the hedge, the next look at the members, or the end of a question for the head
     bool over = false;
   };
@@ -58,7 +64,14 @@ class Pool::Impl final : Executor::StopListener {
   void defer_some(Flight& flight) const;
   void next(const FlightPtr& flight);
   void attempt(const FlightPtr& flight, std::size_t member);
+  void check_chain(const FlightPtr& flight, std::size_t member);
+  void chains_changed();
+  void check_head(const FlightPtr& flight, std::size_t member);
   void send(const FlightPtr& flight, std::size_t member);
+  bool contradicts(const Flight& flight, const Reply& reply);
+  void refuse(const FlightPtr& flight);
+  static void give_way(Flight& flight);
+  Failure with_all_reasons(const Flight& flight);
   void arm_hedge(const FlightPtr& flight);
   void ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result);
   void attempt_failed(const FlightPtr& flight, std::size_t member, Failure failure);
@@ -82,6 +95,10 @@ Pool::Impl::Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backend
       options_(std::move(options)),
       observer_(observer),
       members_(worker, std::move(backends), options_, observer) {
+  options_.chain.standing_changed = [this, told = std::move(options_.chain.standing_changed)] {
+    chains_changed();
+    if (told) told();
+  };
   worker_.run([this] {
     if (worker_.stopping()) return;
     worker_.attach(*this);
@@ -116,6 +133,7 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   flight->tried.resize(members_.size(), flight->options.member.has_value());
   if (flight->options.member) flight->tried.at(*flight->options.member) = false;
   flight->behind.resize(members_.size());
+  if (flight->options.head_min > 0 && !members_.may_have(flight->options.head_min)) give_way(*flight);
   defer_some(*flight);
   flights_.insert(flight);
   hedges_saved_ = std::min(hedges_saved_ + kHedgeShare, kHedgesSavedMax);
@@ -156,6 +174,53 @@ void Pool::Impl::attempt(const FlightPtr& flight, std::size_t member) {
   flight->last_member = member;
   flight->tried[member] = true;
   ++flight->in_flight;
+  if (!worker_.stopping() && members_.checks().must_verify(member, flight->options.repeat)) {
+    check_chain(flight, member);
+  } else {
+    check_head(flight, member);
+  }
+}
+
+// What must not be repeated is sent only after a check that is younger than the call.
+void Pool::Impl::check_chain(const FlightPtr& flight, std::size_t member) {
+  worker_.cancel(flight->timer);
+  flight->timer = worker_.call_at(flight->deadline, [this, flight] {
+    finish(flight, std::unexpected(Failure{.kind = FailureKind::timeout,
+                                           .message = "no node said in time which chain it is on"}));
+  });
+  const bool fresh = flight->options.repeat != Repeat::always;
+  flight->waits_for_check_of = member;
+  const std::uint64_t serial = ++flight->wait_serial;
+  members_.checks().verify(member, fresh, [this, flight, member, serial](const Failure* problem) {
+    if (flight->over || serial != flight->wait_serial) return;
+    flight->waits_for_check_of.reset();
+    if (problem != nullptr) {
+      attempt_failed(flight, member, *problem);
+    } else {
+      check_head(flight, member);
+    }
+  });
+}
+
+// Whoever waits for a node that hangs is given one that has become ready meanwhile.
+void Pool::Impl::chains_changed() {
+  std::vector<FlightPtr> waiting;
+  for (const FlightPtr& flight : flights_) {
+    if (flight->waits_for_check_of) waiting.push_back(flight);
+  }
+  for (const FlightPtr& flight : waiting) {
+    const std::size_t member = *flight->waits_for_check_of;
+    const bool was_right = members_.checks().standing(member) == ChainChecks::Standing::right;
+    if (was_right || !members_.choose(flight->tried, /*only_available=*/true)) continue;
+    ++flight->wait_serial;
+    flight->waits_for_check_of.reset();
+    flight->tried[member] = false;
+    --flight->in_flight;
+    next(flight);
+  }
+}
+
+void Pool::Impl::check_head(const FlightPtr& flight, std::size_t member) {
   if (flight->options.head_min <= members_.head(member) || worker_.stopping()) {
     send(flight, member);
     return;
@@ -168,16 +233,20 @@ void Pool::Impl::attempt(const FlightPtr& flight, std::size_t member) {
                                                       std::to_string(flight->options.head_min)}));
   });
   // A node is never believed to have a block: it is asked.
-  members_.ask_head(member, [this, flight, member] {
+  members_.ask_head(member, [this, flight, member](const Failure* problem) {
     if (flight->over) return;
     if (flight->options.head_min <= members_.head(member)) {
       send(flight, member);
-      return;
+    } else if (problem != nullptr) {
+      Failure failure = *problem;
+      failure.sent = false;  // the question was, the call was not
+      attempt_failed(flight, member, std::move(failure));
+    } else {
+      flight->behind[member] = true;
+      attempt_failed(flight, member,
+                     {.kind = FailureKind::behind,
+                      .message = "the node does not have block " + std::to_string(flight->options.head_min)});
     }
-    flight->behind[member] = true;
-    attempt_failed(flight, member,
-                   {.kind = FailureKind::behind,
-                    .message = "no node has block " + std::to_string(flight->options.head_min)});
   });
 }
 
@@ -216,8 +285,24 @@ void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begu
     attempt_failed(flight, member, std::move(result.error()));
     return;
   }
+  if (contradicts(*flight, *result)) {
+    members_.checks().doubt(member, /*at_once=*/true);
+    attempt_failed(flight, member,
+                   {.kind = FailureKind::wrong_chain, .message = "the node is on another chain"});
+    return;
+  }
   result->member = member;
+  result->gave_way = flight->gave_way;
   finish(flight, std::move(result));
+}
+
+// Whoever asks for the chain id checks the member as well as we do.
+bool Pool::Impl::contradicts(const Flight& flight, const Reply& reply) {
+  const auto& known = members_.checks().truth().chain_id;
+  if (!flight.options.tells_chain_id || !members_.checks().enabled() || !known) return false;
+  const auto answer = jsonrpc::split_response(reply.body);
+  const auto told = answer ? read_chain_id(answer->result) : std::nullopt;
+  return told && told != known;
 }
 
 void Pool::Impl::attempt_failed(const FlightPtr& flight, std::size_t member, Failure failure) {
@@ -227,6 +312,7 @@ void Pool::Impl::attempt_failed(const FlightPtr& flight, std::size_t member, Fai
     finish(flight, std::unexpected(std::move(failure)));
     return;
   }
+  flight->reasons[member] = failure.message;
   flight->last = std::move(failure);
   flight->last_member = member;
   if (worker_.now() >= flight->deadline) {
@@ -237,19 +323,56 @@ void Pool::Impl::attempt_failed(const FlightPtr& flight, std::size_t member, Fai
   next(flight);
 }
 
-// Every member was tried. Those that merely did not have the block yet will have it soon.
+// Every member was tried. Those that merely did not have the block yet will have it soon, if it still is a
+// block of the chain; if it is not, they are asked without it.
 void Pool::Impl::exhausted(const FlightPtr& flight) {
-  const bool wait = std::ranges::find(flight->behind, true) != flight->behind.end() &&
-                    worker_.now() + options_.behind_retry < flight->deadline;
-  if (!wait) {
-    finish(flight, std::unexpected(*flight->last));
-    return;
+  const bool some_behind = std::ranges::find(flight->behind, true) != flight->behind.end();
+  const bool chain_went_back = some_behind && !members_.may_have(flight->options.head_min);
+  const bool wait = some_behind && worker_.now() + options_.behind_retry < flight->deadline;
+  if (!chain_went_back && !wait) {
+    if (!flight->last) return refuse(flight);
+    return finish(flight, std::unexpected(with_all_reasons(*flight)));
   }
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (flight->behind[i]) flight->tried[i] = flight->behind[i] = false;
   }
+  if (chain_went_back) {
+    give_way(*flight);
+    return next(flight);
+  }
   worker_.cancel(flight->timer);
   flight->timer = worker_.call_after(options_.behind_retry, [this, flight] { next(flight); });
+}
+
+void Pool::Impl::give_way(Flight& flight) {
+  flight.options.head_min = 0;
+  flight.gave_way = true;
+}
+
+// The last failure, in the words of all members that were tried.
+Failure Pool::Impl::with_all_reasons(const Flight& flight) {
+  Failure failure = *flight.last;
+  auto reasons = flight.reasons;
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    if (std::string problem = members_.checks().problem(i); !problem.empty()) reasons[i] = std::move(problem);
+  }
+  if (reasons.size() < 2) return failure;
+  failure.message.clear();
+  for (const auto& [member, reason] : reasons) {
+    failure.message.append(failure.message.empty() ? "" : "; ").append(members_.backend(member).name());
+    failure.message.append(": ").append(reason);
+  }
+  return failure;
+}
+
+// No member could be asked at all, for they are on another chain. In the next turn: `done` never runs inside
+// call().
+void Pool::Impl::refuse(const FlightPtr& flight) {
+  worker_.post([this, flight] {
+    if (flight->over) return;  // with the pool, perhaps
+    finish(flight, std::unexpected(Failure{.kind = FailureKind::wrong_chain,
+                                           .message = "no node of this network is on its chain"}));
+  });
 }
 
 void Pool::Impl::finish(const FlightPtr& flight, Result result) {
@@ -282,6 +405,15 @@ void Pool::head_stalled(std::uint64_t number, UniqueFunction<void()> found_bette
 }
 void Pool::disagreed(std::size_t member) {
   impl_->members().disagreed(member);
+}
+bool Pool::checks_chains() const {
+  return impl_->members().checks().enabled();
+}
+bool Pool::is_trusted(std::size_t member) const {
+  return impl_->members().checks().standing(member) == ChainChecks::Standing::right;
+}
+void Pool::verify(std::size_t member, ChainChecks::Then then) {
+  impl_->members().checks().verify(member, /*fresh=*/true, std::move(then));
 }
 std::size_t Pool::size() const {
   return impl_->members().size();

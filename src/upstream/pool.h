@@ -3,6 +3,9 @@
 // health (health.h), how far a node's head is behind the others', whether it stands still while they go on,
 // and whether its answers were proved wrong by theirs.
 //
+// A member is used only while it is known to be on the network's chain (chain_checks.h): one that is
+// unchecked is checked before the first call goes there, and one on another chain is never asked.
+//
 // A call that failed goes to the next member if that is safe: always when nothing of it was sent, otherwise
 // only when it may be repeated. A pool never refuses what it could try: with every member put aside, the one
 // whose probe is due first is asked all the same.
@@ -19,6 +22,7 @@
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "upstream/backend.h"
+#include "upstream/chain_checks.h"
 #include "upstream/executor.h"
 #include "upstream/health.h"
 
@@ -42,11 +46,18 @@ struct PoolOptions {
   Duration watch_heads_every = std::chrono::seconds(10);
   // Blocks behind the best head known; past it a member comes after those that keep up.
   std::uint64_t head_lag_max = 5;
-  // Between two looks at the members when none has the block a call needs.
+  // Between two looks at the members when one that fails may have the block a call needs, and the others do
+  // not have it yet.
   Duration behind_retry = std::chrono::milliseconds(100);
+  // So long after a member began to fail it still counts as having the blocks it had. Later, and when the
+  // members that had a block say that they do not have it any more, the chain went back, and calls stop
+  // waiting for it.
+  Duration head_believed_for = std::chrono::seconds(10);
   // A member whose answer was proved wrong comes after the others for so long, twice as long each time.
   Duration distrust_min = std::chrono::seconds(10);
   Duration distrust_max = std::chrono::minutes(10);
+  // Whether, and how, the members are checked for being on the network's chain.
+  ChainCheckOptions chain = {};
   // For the jitter of the probes; outlives the pool. Null: the system's.
   Random* random = nullptr;
 };
@@ -56,6 +67,7 @@ struct MemberStatus {
   bool available = true;
   bool stalled = false;     // stands still while another goes on
   bool distrusted = false;  // was proved wrong a short while ago
+  std::string wrong_chain;  // it is on another chain, and this says which; empty: it is not
   std::uint64_t head = 0;   // 0: not known yet
   Duration latency{};       // of its answers, smoothed
 };
@@ -82,6 +94,13 @@ class Pool final : public Backend {
   void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
   // The member's answer was proved wrong by another's.
   void disagreed(std::size_t member);
+
+  bool checks_chains() const;
+  // Whether what the member says by itself may be believed: it is known to be on the network's chain.
+  bool is_trusted(std::size_t member) const;
+  // Checks the member's chain again, where chains are checked. `then` runs once, later, and never after the
+  // pool has gone; `problem` is null when it is on the network's chain.
+  void verify(std::size_t member, ChainChecks::Then then);
 
   // Worker thread only.
   std::vector<MemberStatus> status() const;

@@ -36,6 +36,11 @@ PoolMembers::PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>>
       options_(options),
       observer_(observer),
       random_(options.random != nullptr ? *options.random : system_random_),
+      checks_(worker, options.chain, observer, backends.size(),
+              {.backend = [this](std::size_t index) -> Backend& { return backend(index); },
+               .ended = [this](std::size_t index, Instant begun,
+                               const Result& result) { note(index, begun, result, Asked::by_check); },
+               .is_aside = [this](std::size_t index) { return !members_[index].health.available(); }}),
       available_(backends.size()) {
   FANFARE_CHECK(!backends.empty());
   members_.reserve(backends.size());
@@ -45,11 +50,16 @@ PoolMembers::PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>>
 }
 
 void PoolMembers::begin() {
+  checks_.begin();
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    backend(i).on_reconnect([this, i] { checks_.doubt(i, /*at_once=*/true); });
+  }
   if (members_.size() > 1 && options_.watch_heads_every > Duration::zero()) watch_heads();
 }
 
 void PoolMembers::end() {
   ended_ = true;
+  checks_.end();
   worker_.cancel(watch_timer_);
   for (Member& member : members_) worker_.cancel(member.probe_timer);
 }
@@ -62,7 +72,10 @@ void PoolMembers::destroy_backends() {
 std::uint64_t PoolMembers::head_best() const {
   std::uint64_t best = 0;
   for (const Member& member : members_) {
-    if (member.health.available()) best = std::max(best, member.head);
+    const bool counts =
+        member.health.available() &&
+        checks_.standing(static_cast<std::size_t>(&member - members_.data())) == ChainChecks::Standing::right;
+    if (counts) best = std::max(best, member.head);
   }
   return best;
 }
@@ -76,12 +89,15 @@ std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, b
                                                std::uint64_t head_wanted) const {
   const std::uint64_t best_head = head_best();
   std::optional<std::size_t> best;
-  std::tuple<bool, bool, bool, Instant> best_rank;
+  std::tuple<bool, bool, bool, bool, Instant> best_rank;
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const Member& member = members_[i];
     const bool available = member.health.available();
-    if (tried[i] || (only_available && !available)) continue;
-    const std::tuple rank{!available, available && member.head < head_wanted,
+    const auto standing = checks_.standing(i);
+    const bool is_right = standing == ChainChecks::Standing::right;
+    if (tried[i] || (only_available && !(available && is_right))) continue;
+    if (standing == ChainChecks::Standing::wrong) continue;
+    const std::tuple rank{!available, !is_right, available && member.head < head_wanted,
                           available && is_second_choice(member, best_head),
                           available ? Instant{} : member.health.retry_at()};
     if (!best || rank < best_rank) {
@@ -92,21 +108,40 @@ std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, b
   return best;
 }
 
-void PoolMembers::note(std::size_t index, Instant begun, const Result& result, bool probe) {
+void PoolMembers::note(std::size_t index, Instant begun, const Result& result, Asked asked) {
   if (ended_) return;
   Member& member = members_[index];
   const Instant now = worker_.now();
   if (result) {
+    member.failing_since.reset();
     const Duration latency = now - begun;
     member.latency = member.latency == Duration::zero()
                          ? latency
                          : member.latency + (latency - member.latency) / kLatencySmoothing;
     cross(index, member.health.answered(begun, now), nullptr);
-  } else if (probe && !member.health.available()) {
+  } else if (!member.failing_since && blames_endpoint(result.error())) {
+    member.failing_since = now;
+  }
+  if (result) return;
+  if (asked != Asked::by_call && !member.health.available()) {
     member.health.probe_failed(result.error(), now);
     arm_probe(index);
   } else {
     cross(index, member.health.failed(result.error(), now), &result.error());
+    if (asked != Asked::by_check) doubt_chain(index, result.error());
+  }
+}
+
+// A connection that is refused or ends may mean that the node was restarted, as another chain perhaps; other
+// failures that something in front of it was.
+void PoolMembers::doubt_chain(std::size_t index, const Failure& failure) {
+  if (!blames_endpoint(failure) || failure.kind == FailureKind::timeout) return;
+  const bool was_lost = failure.kind == FailureKind::connect || failure.kind == FailureKind::closed ||
+                        failure.kind == FailureKind::resolve || failure.kind == FailureKind::tls;
+  if (was_lost) {
+    checks_.doubt(index, /*at_once=*/members_[index].health.available());
+  } else if (members_[index].health.available()) {
+    checks_.recheck(index);
   }
 }
 
@@ -126,12 +161,14 @@ void PoolMembers::cross(std::size_t index, Health::Edge edge, const Failure* fai
                  {"message", failure->message},
                  {"retry_in_ms", std::chrono::duration_cast<std::chrono::milliseconds>(wait).count()}});
       arm_probe(index);
+      checks_.doubt(index, /*at_once=*/false);
       break;
     }
     case Health::Edge::recovered:
       ++available_;
       log::info("upstream_recovered", {{"endpoint", endpoint}});
       worker_.cancel(member.probe_timer);
+      checks_.recheck(index);
       break;
   }
   if (observer_ != nullptr) observer_->availability_changed(endpoint, edge == Health::Edge::recovered);
@@ -157,10 +194,10 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
                          asked.head_asked = false;
                          auto waiters = std::exchange(asked.head_waiters, {});
                          if (ended_) return;
-                         note(index, begun, result, /*probe=*/true);
+                         note(index, begun, result, Asked::by_probe);
                          if (const auto number = result ? quantity_result(result->body) : std::nullopt)
                            head_seen(index, *number);
-                         for (HeadWaiter& each : waiters) each();
+                         for (HeadWaiter& each : waiters) each(result ? nullptr : &result.error());
                        });
 }
 
@@ -168,28 +205,44 @@ void PoolMembers::watch_heads() {
   const Instant now = worker_.now();
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const bool heard_of = now - members_[i].head_at < options_.watch_heads_every;
-    if (members_[i].health.available() && !heard_of) ask_head(i, nullptr);
+    const bool is_wrong = checks_.standing(i) == ChainChecks::Standing::wrong;
+    if (members_[i].health.available() && !is_wrong && !heard_of) ask_head(i, nullptr);
   }
   watch_timer_ = worker_.call_after(options_.watch_heads_every, [this] { watch_heads(); });
 }
 
 void PoolMembers::head_seen(std::size_t member, std::uint64_t number) {
   FANFARE_CHECK(member < members_.size());
+  if (number + options_.head_lag_max < members_[member].head) checks_.recheck(member);
   members_[member].head = number;
   members_[member].head_at = worker_.now();
   if (members_[member].stalled && number >= head_best()) set_stalled(member, false);
+}
+
+bool PoolMembers::may_have(std::uint64_t number) const {
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    const Member& member = members_[i];
+    if (checks_.standing(i) == ChainChecks::Standing::wrong) continue;
+    const bool never_heard_of = member.head_at == Instant{};
+    const bool fails = member.failing_since.has_value();
+    if (never_heard_of && !fails) return true;
+    const bool believed = !fails || worker_.now() - *member.failing_since < options_.head_believed_for;
+    if (!never_heard_of && member.head >= number && believed) return true;
+  }
+  return false;
 }
 
 void PoolMembers::block_seen(std::size_t index, std::uint64_t number) {
   if (number > members_[index].head) head_seen(index, number);
 }
 
-void PoolMembers::head_stalled(std::uint64_t number, HeadWaiter found_better) {
-  auto told = std::make_shared<HeadWaiter>(std::move(found_better));
+void PoolMembers::head_stalled(std::uint64_t number, UniqueFunction<void()> found_better) {
+  auto told = std::make_shared<UniqueFunction<void()>>(std::move(found_better));
   for (std::size_t i = 0; i < members_.size(); ++i) {
-    if (!members_[i].health.available()) continue;
+    const bool is_wrong = checks_.standing(i) == ChainChecks::Standing::wrong;
+    if (!members_[i].health.available() || is_wrong) continue;
     // One answer is enough: a member that hangs must not keep the others' news back.
-    ask_head(i, [this, number, told] {
+    ask_head(i, [this, number, told](const Failure*) {
       const std::uint64_t best = head_best();
       if (best <= number) return;
       for (std::size_t k = 0; k < members_.size(); ++k) {
@@ -235,6 +288,7 @@ std::vector<MemberStatus> PoolMembers::status() const {
                    .available = member.health.available(),
                    .stalled = member.stalled,
                    .distrusted = worker_.now() < member.distrusted_until,
+                   .wrong_chain = checks_.problem(all.size()),
                    .head = member.head,
                    .latency = member.latency});
   }

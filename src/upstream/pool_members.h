@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "upstream/backend.h"
+#include "upstream/chain_checks.h"
 #include "upstream/executor.h"
 #include "upstream/health.h"
 #include "upstream/pool.h"
@@ -21,12 +22,13 @@ namespace fanfare::upstream {
 
 class PoolMembers {
  public:
-  using HeadWaiter = UniqueFunction<void()>;
+  // `problem` null: the member has answered.
+  using HeadWaiter = UniqueFunction<void(const Failure* problem)>;
 
   PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
               Observer* observer);
 
-  // Begins to watch the heads, where there is more than one member.
+  // Begins to check the chains, and to watch the heads where there is more than one member.
   void begin();
   // No more probes, no more answers to ask_head().
   void end();
@@ -36,21 +38,28 @@ class PoolMembers {
   std::size_t size() const { return members_.size(); }
   Backend& backend(std::size_t index) { return *members_[index].backend; }
   std::uint64_t head(std::size_t index) const { return members_[index].head; }
+  ChainChecks& checks() { return checks_; }
 
-  // The best member that is not in `tried`: available before aside; having block `head_wanted` before not
-  // being known to; keeping up and agreeing with the others before not; then the order given. Of those aside,
-  // the one whose probe is due first.
+  // The best member that is not in `tried`, never one on another chain: available before aside; known to be
+  // on the right chain before unchecked (never that with `only_available`); having block `head_wanted` before
+  // not being known to; keeping up and agreeing with the others before not; then the order given. Of those
+  // aside, the one whose probe is due first.
   std::optional<std::size_t> choose(const std::vector<bool>& tried, bool only_available,
                                     std::uint64_t head_wanted = 0) const;
 
   // A call to the member, begun at `begun`, has ended.
-  void note(std::size_t index, Instant begun, const Result& result) { note(index, begun, result, false); }
+  void note(std::size_t index, Instant begun, const Result& result) {
+    note(index, begun, result, Asked::by_call);
+  }
   // Asks the member for its head; `waiter` (may be empty) runs when head() is as new as it gets, or the
   // question has failed. One question at a time, shared by all who wait. Never runs after end().
   void ask_head(std::size_t index, HeadWaiter waiter);
+  // Whether any member may have this block: one that is answering and had it when it was last heard of, or
+  // one that has failed since, but not for long.
+  bool may_have(std::uint64_t number) const;
   void head_seen(std::size_t index, std::uint64_t number);
   void block_seen(std::size_t index, std::uint64_t number);
-  void head_stalled(std::uint64_t number, HeadWaiter found_better);
+  void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
   void disagreed(std::size_t index);
 
   std::vector<MemberStatus> status() const;
@@ -62,6 +71,7 @@ class PoolMembers {
     Health health;
     std::uint64_t head = 0;
     Instant head_at{};
+    std::optional<Instant> failing_since;
     Duration latency{};
     TimerId probe_timer;
     bool stalled = false;
@@ -71,7 +81,9 @@ class PoolMembers {
     std::vector<HeadWaiter> head_waiters;
   };
 
-  void note(std::size_t index, Instant begun, const Result& result, bool probe);
+  enum class Asked : std::uint8_t { by_call, by_probe, by_check };
+  void note(std::size_t index, Instant begun, const Result& result, Asked asked);
+  void doubt_chain(std::size_t index, const Failure& failure);
   void cross(std::size_t index, Health::Edge edge, const Failure* failure);
   void arm_probe(std::size_t index);
   void watch_heads();
@@ -85,6 +97,7 @@ class PoolMembers {
   SystemRandom system_random_;
   Random& random_;
   std::vector<Member> members_;
+  ChainChecks checks_;
   TimerId watch_timer_;
   std::atomic<std::size_t> available_;
   bool ended_ = false;

@@ -297,31 +297,90 @@ TEST_F(PoolTest, ANodeBelowTheBlockShownIsNotAsked) {
   EXPECT_EQ(nodes[1]->head_calls, 1);
 }
 
-TEST_F(PoolTest, ACallWaitsForANodeToGetTheBlock) {
+TEST_F(PoolTest, ACallWaitsForANodeToGetTheBlockThatAFailedOneHad) {
   make(2, {.watch_heads_every = 0s, .behind_retry = 1ms});
   std::promise<Result> result;
   std::promise<void> looked;
   on_worker([&] {
-    nodes[0]->head = nodes[1]->head = 99;
+    pool->head_seen(0, 100);
+    nodes[0]->failure = kRefused;
+    nodes[0]->head = 0;
+    nodes[1]->head = 99;
     pool->call("{}", {.repeat = Repeat::always, .head_min = 100},
                [&](Result got) { result.set_value(std::move(got)); });
     worker.call_after(5ms, [&] { looked.set_value(); });
   });
   looked.get_future().wait();
   on_worker([&] {
-    EXPECT_EQ(nodes[0]->calls + nodes[1]->calls, 0);
+    EXPECT_EQ(nodes[1]->calls, 0);
     nodes[1]->head = 100;
   });
   const Result got = result.get_future().get();
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->body, R"(["b"])");
+  EXPECT_FALSE(got->gave_way);
 }
 
 TEST_F(PoolTest, WhenNoNodeGetsTheBlockInTimeThatIsSaid) {
   make(2, {.watch_heads_every = 0s, .behind_retry = 1h});
-  on_worker([&] { nodes[0]->head = nodes[1]->head = 99; });
+  on_worker([&] {
+    pool->head_seen(0, 100);
+    nodes[0]->failure = kRefused;
+    nodes[1]->head = 99;
+  });
   EXPECT_EQ(answer({.timeout = 30min, .repeat = Repeat::always, .head_min = 100}), "behind");
-  EXPECT_EQ(pool->available(), 2U);  // being behind is no failure
+  on_worker([&] { EXPECT_TRUE(pool->status()[1].available); });  // being behind is no failure
+}
+
+TEST_F(PoolTest, AFailedNodesWordOnItsBlocksCountsOnlySoLong) {
+  make(2, {.watch_heads_every = 0s, .behind_retry = 1ms, .head_believed_for = 20ms});
+  on_worker([&] {
+    pool->head_seen(0, 100);
+    nodes[0]->failure = kRefused;
+    nodes[1]->head = 99;
+  });
+  EXPECT_EQ(answer({.timeout = 1h, .repeat = Repeat::always, .head_min = 100}), R"(["b"])");
+}
+
+TEST_F(PoolTest, NobodyWaitsForABlockThatTheChainHasLeft) {
+  make(2, {.watch_heads_every = 0s, .behind_retry = 1h});
+  on_worker([&] {
+    pool->head_seen(0, 100);
+    pool->head_seen(0, 90);  // the chain went back
+    nodes[0]->head = nodes[1]->head = 90;
+  });
+  const Result got = ask(worker, *pool, "{}", {.timeout = 30min, .repeat = Repeat::always, .head_min = 100});
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->body, R"(["a"])");
+  EXPECT_TRUE(got->gave_way);
+  // From now on it is known, and costs no more questions.
+  const int head_calls = nodes[0]->head_calls + nodes[1]->head_calls;
+  EXPECT_EQ(answer({.timeout = 30min, .repeat = Repeat::always, .head_min = 100}), R"(["a"])");
+  EXPECT_EQ(nodes[0]->head_calls + nodes[1]->head_calls, head_calls);
+}
+
+TEST_F(PoolTest, ABlockThatOneNodeStillHasIsAskedOfThatNode) {
+  make(2);
+  on_worker([&] {
+    pool->head_seen(0, 100);
+    pool->head_seen(1, 100);
+    pool->head_seen(0, 90);
+  });
+  EXPECT_EQ(answer({.repeat = Repeat::always, .head_min = 100}), R"(["b"])");
+}
+
+TEST_F(PoolTest, WithEveryNodeDownACallForABlockFailsAtOnceWithAllReasons) {
+  make(2, {.timeout = 1h, .watch_heads_every = 0s, .behind_retry = 1h});
+  on_worker([&] {
+    pool->head_seen(0, 100);  // the second has been dead from the start
+    nodes[0]->failure = kRefused;
+    nodes[1]->failure = kRefused;
+  });
+  const Result got = ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 100});
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().message, "a: refused; b: dropped");
+  EXPECT_EQ(got.error().kind, FailureKind::closed);
+  EXPECT_EQ(nodes[1]->calls, 0);
 }
 
 TEST_F(PoolTest, ANodeThatDoesNotTellItsHeadCostsNoMoreThanTheCallsTime) {
@@ -368,19 +427,21 @@ TEST_F(PoolTest, TheHeadOfASingleMemberIsThePollersAlone) {
 }
 
 TEST_F(PoolTest, EndsEveryCallWhenItGoes) {
-  make(1, {.behind_retry = 1h});
+  make(2, {.behind_retry = 1h});
   std::vector<FailureKind> ends;
   std::promise<void> asked;
   on_worker([&] {
     const auto end = [&](const Result& result) { ends.push_back(result.error().kind); };
-    nodes[0]->head = 5;
+    pool->head_seen(0, 6);
+    nodes[0]->failure = kRefused;
+    nodes[1]->head = 5;
     pool->call("{}", {.timeout = 2h, .repeat = Repeat::always, .head_min = 6},
                end);  // waits for its next look
     worker.call_after(1ms, [&] { asked.set_value(); });
   });
   asked.get_future().wait();
   on_worker([&] {
-    nodes[0]->hold = true;
+    nodes[1]->hold = true;
     pool->call("{}", kRead, [&](const Result& result) { ends.push_back(result.error().kind); });
   });
   pool.reset();

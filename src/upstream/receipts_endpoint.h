@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,10 @@ class ReceiptsEndpoint final : public Backend {
   ~ReceiptsEndpoint() override;
 
   void call(std::string body, CallOptions options, Done done) override;
+  std::optional<std::uint64_t> connection() const override { return node_->connection(); }
+  void on_reconnect(std::function<void()> reconnected) override {
+    node_->on_reconnect(std::move(reconnected));
+  }
   std::string_view name() const override { return node_->name(); }
 
  private:

@@ -12,6 +12,7 @@
 #include "jsonrpc/request.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
+#include "upstream/answer_secrets.h"
 #include "upstream/url.h"
 #include "upstream/websocket_link.h"
 
@@ -37,6 +38,9 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   Impl& operator=(const Impl&) = delete;
 
   void call(const std::string& body, CallOptions options, Done done);
+  // A call made while the first connection opens goes out on that one; on one that is down there is none.
+  std::uint64_t connection() const { return state_ == State::open ? opened_ : opened_ + 1; }
+  void on_reconnect(std::function<void()> reconnected) { reconnected_ = std::move(reconnected); }
   std::string_view name() const { return options_.name; }
   void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   void watch(NodeTopic topic, bool wanted);
@@ -97,6 +101,8 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   Watcher watcher_;
   std::vector<std::string> secrets_;
   State state_ = State::connecting;
+  std::uint64_t opened_ = 0;  // connections so far: the number of the present one
+  std::function<void()> reconnected_;
   std::string lost_why_;
   std::unordered_map<std::uint64_t, Place> waiting_;  // by wire id
   std::map<Call*, CallPtr> calls_;
@@ -111,7 +117,7 @@ WebSocketEndpoint::Impl::Impl(Executor& executor, WebSocketOptions options, Obse
     : executor_(executor),
       options_(std::move(options)),
       observer_(observer),
-      secrets_(secrets_of(options_.url)) {
+      secrets_(secrets_of(options_.url, options_.headers)) {
   if (options_.name.empty()) options_.name = redacted(options_.url);
   executor_.run([this] { executor_.attach(*this); });
   link_ = std::make_unique<WebSocketLink>(executor_,
@@ -185,7 +191,7 @@ void WebSocketEndpoint::Impl::send(const CallPtr& call) {
   call->sent = true;
   for (std::string& text : std::exchange(call->texts, {})) {
     call->bytes_sent += text.size();
-    link_->send(std::move(text));
+    link_->send(std::move(text), opened_);
   }
   if (call->open > 0) return;
   // Notifications only: nothing will be answered, and nothing ends inside call().
@@ -212,7 +218,11 @@ void WebSocketEndpoint::Impl::finish(const CallPtr& call, Result result) {
   executor_.cancel(kept->timer);
   for (const std::uint64_t wire_id : kept->wire_ids) waiting_.erase(wire_id);
   calls_.erase(kept.get());
-  if (!result) result.error().message = scrubbed(std::move(result.error().message), secrets_);
+  if (result) {
+    result->body = without_secrets_in_errors(std::move(result->body), secrets_);
+  } else {
+    result.error().message = scrubbed(std::move(result.error().message), secrets_);
+  }
   if (observer_ != nullptr) {
     observer_->call_finished({.endpoint = name(),
                               .method = kept->options.method,
@@ -252,8 +262,11 @@ void WebSocketEndpoint::Impl::end_all(FailureKind kind, const std::string& why) 
 // --- the connection --------------------------------------------------------------------------------
 
 void WebSocketEndpoint::Impl::link_opened() {
-  if (state_ == State::down) log::info("upstream_connected", {{"endpoint", name()}});
+  const bool was_down = state_ == State::down;
+  if (was_down) log::info("upstream_connected", {{"endpoint", name()}});
   state_ = State::open;
+  ++opened_;
+  if (was_down && reconnected_) reconnected_();
   for (std::size_t i = 0; i < topics_.size(); ++i) {
     const auto topic = static_cast<NodeTopic>(i);
     if (topics_[i].wanted) ask_topic(topic, "eth_subscribe", kTopicParams[i]);
@@ -313,7 +326,7 @@ void WebSocketEndpoint::Impl::ask_topic(NodeTopic topic, std::string_view method
   Subscription& its = subscription(topic);
   its.wire_id = ++wire_serial_;
   jsonrpc::append_request(text, std::to_string(its.wire_id), method, params);
-  link_->send(std::move(text));
+  link_->send(std::move(text), opened_);
 }
 
 bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer) {
@@ -352,6 +365,12 @@ WebSocketEndpoint::~WebSocketEndpoint() = default;
 
 void WebSocketEndpoint::call(std::string body, CallOptions options, Done done) {
   impl_->call(body, std::move(options), std::move(done));
+}
+std::optional<std::uint64_t> WebSocketEndpoint::connection() const {
+  return impl_->connection();
+}
+void WebSocketEndpoint::on_reconnect(std::function<void()> reconnected) {
+  impl_->on_reconnect(std::move(reconnected));
 }
 std::string_view WebSocketEndpoint::name() const {
   return impl_->name();

@@ -56,6 +56,8 @@ class WebSocketEndpoint final : public Backend {
   ~WebSocketEndpoint() override;
 
   void call(std::string body, CallOptions options, Done done) override;
+  std::optional<std::uint64_t> connection() const override;
+  void on_reconnect(std::function<void()> reconnected) override;
   std::string_view name() const override;
 
   // All on the executor's thread. Before the first watch().

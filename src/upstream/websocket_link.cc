@@ -56,8 +56,10 @@ class WebSocketLink::Core final : public session::ClientHandler {
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  void send(std::string text) {
-    loop_->post([this, text = std::move(text)] { client_->send_text(text); });
+  void send(std::string text, std::uint64_t connection) {
+    loop_->post([this, text = std::move(text), connection] {
+      if (connection == opened_) client_->send_text(text);
+    });
   }
 
  private:
@@ -83,6 +85,7 @@ class WebSocketLink::Core final : public session::ClientHandler {
   }
 
   void on_open(session::Client&, const session::ClientOpened&) override {
+    ++opened_;
     tell([this] { handler_.link_opened(); });
   }
   void on_message(session::Client&, const session::Message& message) override {
@@ -102,6 +105,7 @@ class WebSocketLink::Core final : public session::ClientHandler {
   const std::weak_ptr<bool> watched_ = alive_;                  // what the other thread may copy
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<session::Client> client_;  // its thread's own
+  std::uint64_t opened_ = 0;                 // likewise
   std::thread thread_;
 };
 
@@ -109,8 +113,8 @@ WebSocketLink::WebSocketLink(Executor& executor, LinkOptions options, LinkHandle
     : core_(std::make_unique<Core>(executor, std::move(options), handler)) {}
 WebSocketLink::~WebSocketLink() = default;
 
-void WebSocketLink::send(std::string text) {
-  core_->send(std::move(text));
+void WebSocketLink::send(std::string text, std::uint64_t connection) {
+  core_->send(std::move(text), connection);
 }
 
 }  // namespace fanfare::upstream

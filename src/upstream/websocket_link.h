@@ -3,6 +3,7 @@
 // told on the executor's thread, in order.
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,8 +48,10 @@ class WebSocketLink {
   WebSocketLink(const WebSocketLink&) = delete;
   WebSocketLink& operator=(const WebSocketLink&) = delete;
 
-  // What is sent while the link is down is gone: link_lost() has told or will tell so.
-  void send(std::string text);
+  // `connection`: which one it is for, counted by link_opened() from 1. What is sent while that one is not
+  // open is gone: link_lost() has told or will tell so. It never leaves on a later connection, behind which
+  // there may be another node.
+  void send(std::string text, std::uint64_t connection);
 
  private:
   class Core;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/guard.h"
 #include "base/log.h"
 
 namespace fanfare::upstream {
@@ -185,7 +186,7 @@ void Worker::Impl::run_posted() {
     batch.swap(posted);
   }
   for (Task& task : batch) {
-    task();
+    run_guarded("the worker", task);
     task = nullptr;  // what it owns goes in the order it came
   }
 }
@@ -200,7 +201,7 @@ void Worker::Impl::run_due_timers() {
       continue;
     }
     auto node = timers.extract(it);
-    node.mapped()();
+    run_guarded("the worker", node.mapped());
     it = timers.begin();  // the task may have added and cancelled any
   }
 }
@@ -214,7 +215,7 @@ void Worker::Impl::deliver_finished() {
     void* transfer = nullptr;
     curl_easy_getinfo(easy, CURLINFO_PRIVATE, &transfer);
     curl_multi_remove_handle(multi, easy);
-    static_cast<Transfer*>(transfer)->finished(code);
+    run_guarded("the worker", [&] { static_cast<Transfer*>(transfer)->finished(code); });
   }
 }
 

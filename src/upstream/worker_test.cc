@@ -102,6 +102,17 @@ TEST(Worker, StopRunsWhatWasPostedAndRefusesWhatComesLater) {
   EXPECT_EQ(ran, 100);
 }
 
+TEST(Worker, ATaskWithoutMemoryCostsNoOtherTask) {
+  Worker worker;
+  std::promise<void> later;
+  worker.post([] { throw std::bad_alloc(); });
+  worker.run([&] {
+    worker.call_at(worker.now(), [] { throw std::bad_alloc(); });
+    worker.call_at(worker.now(), [&] { later.set_value(); });
+  });
+  EXPECT_EQ(later.get_future().wait_for(10s), std::future_status::ready);
+}
+
 TEST(Worker, ItsThreadTakesNoSignals) {
   Worker worker;
   bool blocked = false;

@@ -140,7 +140,7 @@ def half_handshakes(server):
     connections = []
     for _ in range(HALF_HANDSHAKES):
         connection = dial(server.address)
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: here\r\nUpgrade: webso")
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: webso")
         connections.append(connection)
     for connection in connections:
         answer = read_to_end(connection)
@@ -153,7 +153,7 @@ def half_handshakes(server):
 def half_handshake_byte_by_byte(server):
     connection = dial(server.address)
     connection.settimeout(0.2)
-    request = b"GET / HTTP/1.1\r\nHost: here\r\n" + b"X-Slow: yes\r\n" * 1000
+    request = b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"X-Slow: yes\r\n" * 1000
     for byte in request:
         connection.sendall(bytes([byte]))
         try:

@@ -122,23 +122,6 @@ test("one port with projects and chains", async (t) => {
     raws.push(await until("there is room again", () => RawSocket.open(fanfare.ws)));
   });
 
-  await t.test("CORS: a page of another origin may POST", async () => {
-    const preflight = await ask(network, {
-      method: "OPTIONS",
-      headers: { origin: "https://app.example", "access-control-request-method": "POST", "access-control-request-headers": "content-type" },
-    });
-    assert.equal(preflight.status, 204);
-    assert.equal(preflight.headers["access-control-allow-origin"], "*");
-    assert.match(preflight.headers["access-control-allow-methods"], /\bPOST\b/);
-    assert.match(preflight.headers["access-control-allow-headers"], /content-type/i);
-    const answer = await ask(network, {
-      method: "POST",
-      headers: { origin: "https://app.example", "content-type": "application/json" },
-      body: '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}',
-    });
-    assert.equal(answer.headers["access-control-allow-origin"], "*");
-  });
-
   await t.test("/healthz, /readyz, /metrics", async () => {
     assert.deepEqual([(await ask(`${at}/healthz`)).status, (await ask(`${at}/healthz`, { method: "HEAD" })).text], [200, ""]);
     const ready = await ask(`${at}/readyz`);
@@ -161,7 +144,7 @@ test("one port with projects and chains", async (t) => {
     atEnd(t, () => raw.destroy());
     let text = "";
     raw.onBytes = () => (text = raw.buffered.toString());
-    const one = "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
+    const one = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
     raw.write(one + one);
     await until("two answers", () => text.match(/\r\n\r\nok\n/g)?.length === 2);
     raw.write(one);
@@ -184,6 +167,50 @@ test("one port with projects and chains", async (t) => {
     await until("the answer in a frame", () => text.includes('{"jsonrpc":"2.0","id":1,"result":"0x7a69"}'));
     assert.match(text, /^HTTP\/1\.1 101 /);
   });
+});
+
+test("/readyz of one network: a dead one does not take the others out", async (t) => {
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, `
+logLevel: info
+server:
+  httpPort: 0
+projects:
+  - id: main
+    networks:
+      - architecture: evm
+        evm: { chainId: 31337 }
+      - architecture: evm
+        evm: { chainId: 1 }
+    upstreams:
+      - id: anvil
+        endpoint: ${anvil.url}
+        evm: { chainId: 31337 }
+      - id: dead
+        endpoint: http://127.0.0.1:1/s3cretkey
+        evm: { chainId: 1 }
+`)], { ready: false });
+  const ready = (query) => ask(`${fanfare.health}/readyz${query}`);
+  await until("anvil's network is ready", async () => (await ready("?network=main/31337")).status === 200);
+  assert.match((await ready("?network=main%2F31337")).text, /^main\/31337 ready, head 0\n$/);
+  for (const query of ["", "?network=main/1", "?network=main/31337&network=main/1"]) {
+    const answer = await until("its nodes have been asked", async () => {
+      const now = await ready(query);
+      return !now.text.includes("starting") && now;
+    });
+    assert.equal(answer.status, 503, query);
+    // Clients of a public page learn nothing of the node.
+    assert.match(answer.text, /^main\/1 not ready: /m);
+    assert.doesNotMatch(answer.text, /127\.0\.0\.1|connect to|port|s3cret/i);
+  }
+  assert.equal((await ready("?network=main/5")).status, 404);
+  assert.equal((await ready("?network=%zz")).status, 404);
+  // Callers learn nothing either; the operator does.
+  const dead = fanfare.http.replace(/\d+$/, "1");
+  const answer = JSON.parse((await ask(dead, { method: "POST", body: '{"jsonrpc":"2.0","id":1,"method":"eth_gasPrice"}' })).text);
+  assert.deepEqual(answer.error, { code: -32603, message: "upstream: the node could not be reached" });
+  await fanfare.program.line(/ (upstream_call_failed|network_not_ready) .*127\.0\.0\.1/);
+  await fanfare.program.line(/ descriptor_limit soft_before=\d+ soft=\d+/);
 });
 
 test("two ports of row D", async (t) => {

@@ -101,7 +101,7 @@ test("pipelined requests past a turn's share are all answered, in later turns", 
   let text = "";
   socket.setEncoding("latin1").on("data", (piece) => (text += piece));
   const ended = new Promise((resolve) => socket.on("end", resolve));
-  socket.end("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n".repeat(200));
+  socket.end("GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(200));
   await within("all answers, and the end", ended);
   assert.equal(text.split("HTTP/1.1 200 OK").length - 1, 200);
   assert.ok((await metric(gateway, "fanfare_http_turn_shares_spent_total")) > 0);
@@ -120,7 +120,7 @@ for (const loop of ["auto", "epoll"]) {
     const last = sockets.pop();
     sockets.forEach((socket) => socket.destroy());
     await program.line(/ accept_works_again/);
-    last.write("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    last.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     const [answer] = await within("the last one is answered", once(last, "data"));
     assert.match(answer.toString(), /^HTTP\/1\.1 426 /);
     const times = (event) => program.text.split(event).length - 1;

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { metric, startFanfare } from "./support/fanfare.js";
+import { call, metric, startFanfare } from "./support/fanfare.js";
 import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
@@ -78,7 +78,7 @@ test("a node without any way is no reason to be silent: eth_subscribe fails, wit
   const raw = await connect(t, fanfare);
   for (let i = 0; i < 2; ++i) {
     const { error } = await raw.ask("eth_subscribe", ["newPendingTransactions"]);
-    assert.deepEqual(error, { code: -32603, message: "the upstream does not tell of pending transactions: the method is not for you" });
+    assert.deepEqual(error, { code: -32603, message: "the upstream does not tell of pending transactions" });
   }
   assert.equal(await subscriptions(fanfare), 0);
   assert.equal(await metric(fanfare, "fanfare_pending_gaps_total"), 0);
@@ -214,4 +214,35 @@ test("a node behind WebSocket that goes away ends the streams it fed", async (t)
   const hash = await transfer(back);
   assert.equal(hash, sent[0]); // the new chain begins as the old one did, and its first hash is news
   assert.equal(await told(waiting, anew), hash);
+});
+
+test("whole transactions have no block, and come in order, also from a node that mines at once", async (t) => {
+  const anvil = await startAnvil(t); // automine
+  const fanfare = await startFanfare(t, ["--upstream", anvil.url]);
+  const raw = await connect(t, fanfare);
+  const hashes = await raw.subscribe("newPendingTransactions");
+  const bodies = await raw.subscribe("newPendingTransactions", true);
+  const told = new Map([[hashes, []], [bodies, []]]);
+  const sent = [];
+  for (let i = 0; i < 8; ++i) sent.push(await transfer(anvil));
+  while (told.get(bodies).length < sent.length || told.get(hashes).length < sent.length) {
+    const { params } = await raw.json(({ method }) => method === "eth_subscription");
+    told.get(params.subscription).push(params.result);
+  }
+  assert.deepEqual(told.get(bodies).map(({ hash }) => hash), told.get(hashes));
+  assert.deepEqual([...told.get(hashes)].sort(), [...sent].sort());
+  for (const body of told.get(bodies)) {
+    assert.deepEqual([body.blockHash, body.blockNumber, body.transactionIndex], [null, null, null]);
+    assert.equal(body.from, FROM);
+  }
+});
+
+test("what a development node is told to rewrite is not answered from memory", async (t) => {
+  const anvil = await startAnvil(t);
+  const fanfare = await startFanfare(t, ["--upstream", anvil.url]);
+  const account = `0x${"34".repeat(20)}`;
+  for (const balance of ["0x1", "0x2", "0x3"]) {
+    await call(fanfare.http, "anvil_setBalance", [account, balance]);
+    for (let i = 0; i < 2; ++i) assert.equal(await call(fanfare.http, "eth_getBalance", [account, "0x0"]), balance);
+  }
 });

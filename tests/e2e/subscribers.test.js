@@ -13,7 +13,7 @@ import { until } from "./support/waiting.js";
 const SUBSCRIBERS = 2000;
 const POLL_MS = 500;
 
-const configFor = (url, outboxBytesMax, { notificationsBehindMax = 16384, threads = 0 } = {}) => `
+const configFor = (url, outboxBytesMax, { notificationsBehindMax = 16384, threads = 0, slowTimeout = "2s" } = {}) => `
 logLevel: info
 server:
   httpPort: 0
@@ -22,6 +22,7 @@ server:
     enabled: true
     outboxBytesMax: ${outboxBytesMax}
     notificationsBehindMax: ${notificationsBehindMax}
+    slowTimeout: ${slowTimeout}
 projects:
   - id: main
     networks:
@@ -150,20 +151,20 @@ test("a reader behind is closed with one notification more than notificationsBeh
   const MOST = 5;
   const MEGABYTE = 1 << 20;
   const anvil = await startAnvil(t);
-  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(anvil.url, 32 * MEGABYTE, { notificationsBehindMax: MOST, threads: 1 }))]);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(anvil.url, 32 * MEGABYTE, { notificationsBehindMax: MOST, threads: 1, slowTimeout: "1h" }))]);
   const [reader] = await openSubscribers(t, fanfare.ws, 1);
   const contract = `0x${"c0de".repeat(10)}`;
   await anvil.ask("anvil_setCode", [contract, `0x${"5b".repeat(MEGABYTE / 2)}`]);
-  // More than the kernel takes and a quarter of the outbox, and less than the outbox.
+  // More than the kernel takes: the rest waits here.
   const REPLIES = 24;
   const openBehind = async () => {
     const raw = await RawSocket.open(fanfare.ws);
     atEnd(t, () => raw.destroy());
     await raw.subscribe("newHeads");
     raw.stopReading();
-    const before = await metric(fanfare, "fanfare_websocket_messages_sent_total");
+    const before = await metric(fanfare, "fanfare_held_bytes");
     for (let id = 0; id < REPLIES; ++id) raw.sendJson({ jsonrpc: "2.0", id, method: "eth_getCode", params: [contract, "latest"] });
-    await until("the replies are on their way", async () => (await metric(fanfare, "fanfare_websocket_messages_sent_total")) === before + REPLIES);
+    await until("the replies have come and wait", async () => (await metric(fanfare, "fanfare_held_bytes")) > before + 4 * MEGABYTE);
     return raw;
   };
   const [stuck, late] = [await openBehind(), await openBehind()];

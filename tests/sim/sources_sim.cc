@@ -40,7 +40,9 @@ struct Sums {
                 notices = 0, disagreements = 0, stalls = 0;
 };
 
-enum class Mood : std::uint8_t { in_step, late, frozen, own_fork };
+enum class Mood : std::uint8_t { in_step, late, frozen, own_fork, other_chain };
+constexpr std::uint64_t kMoods = 5;
+constexpr std::uint64_t kChainId = 1;
 
 struct NodeModel {
   FaultyNode* node = nullptr;
@@ -60,7 +62,7 @@ struct PoolCounter final : upstream::Observer {
 class Simulation {
  public:
   Simulation(std::uint64_t seed, bool talks)
-      : random_(seed), talks_(talks), strict_(seed % 4 != 0), world_(random_) {
+      : random_(seed), talks_(talks), strict_(seed % 4 != 0), world_(random_), other_world_(random_) {
     for (std::uint64_t i = random_.below(6); i > 0; --i) world_.mine();
     std::vector<std::unique_ptr<upstream::Backend>> members;
     for (std::uint64_t i = 1 + random_.below(3); i > 0; --i) {
@@ -70,7 +72,8 @@ class Simulation {
       nodes_.push_back({.node = node.get(), .index = nodes_.size(), .tells = random_.below(3) == 0});
       members.push_back(std::move(node));
     }
-    upstream::PoolOptions pool{.random = &random_};
+    upstream::PoolOptions pool{.chain = {.enabled = true, .chain_id = kChainId, .every = 20s},
+                               .random = &random_};
     if (random_.below(2) == 0) pool.hedge_after = 500ms;
     pool_ = std::make_unique<upstream::Pool>(time_, std::move(members), pool, &counter_);
     eth::ChainSourceOptions options;
@@ -131,6 +134,7 @@ class Simulation {
   }
 
   void move_the_world() {
+    for (std::uint64_t i = random_.below(3); i > 0; --i) other_world_.mine();
     const std::uint64_t dice = random_.below(20);
     if (dice < 8) world_.mine();
     if (dice == 8) {
@@ -138,6 +142,7 @@ class Simulation {
     }
     if (dice == 9 || dice == 10) reorg(1 + random_.below(dice == 9 ? 3 : 12));
     if (dice == 11 && random_.below(8) == 0) reorg(12 + random_.below(40));
+    if (dice == 12 && random_.below(2) == 0) go_back(1 + random_.below(6));
   }
   void reorg(std::uint64_t depth) {
     depth = std::min(depth, world_.head().block.number);
@@ -145,6 +150,15 @@ class Simulation {
     ++reorgs_;
     world_.reorg(depth, depth - 1 + random_.below(4));
     tell("world: reorg of " + std::to_string(depth) + ", head " + std::to_string(world_.head().block.number));
+  }
+
+  // As evm_revert does: the chain is shorter, and nothing takes the place of what is gone for a while.
+  void go_back(std::uint64_t depth) {
+    depth = std::min(depth, world_.head().block.number);
+    if (depth == 0) return;
+    ++reorgs_;
+    world_.reorg(depth, 0);
+    tell("world: back to " + std::to_string(world_.head().block.number));
   }
 
   void move(NodeModel& model) {
@@ -169,6 +183,8 @@ class Simulation {
       case Mood::own_fork:
         if (random_.below(3) == 0) node.see(world_.fork(node.head()));
         return;
+      case Mood::other_chain:
+        return node.see(other_world_.head());
     }
   }
   // Only of the newest of several, sometimes twice, sometimes late, sometimes not at all.
@@ -177,12 +193,18 @@ class Simulation {
       const auto late =
           std::chrono::milliseconds(random_.below(10) == 0 ? random_.below(8000) : random_.below(40));
       time_.call_after(late, [this, index = model.index, json = model.node->head().block.json()] {
-        follower_->hint(index, json);
+        if (pool_->is_trusted(index)) follower_->hint(index, json);
       });
     }
   }
+  void set_mood(NodeModel& model, Mood mood) {
+    const bool was_elsewhere = model.mood == Mood::other_chain;
+    if (mood == Mood::other_chain && !was_elsewhere) model.node->move_to(other_world_, kChainId + 1);
+    if (mood != Mood::other_chain && was_elsewhere) model.node->move_to(world_, kChainId);
+    model.mood = mood;
+  }
   void change_mood(NodeModel& model) {
-    model.mood = random_.below(2) == 0 ? Mood::in_step : static_cast<Mood>(random_.below(4));
+    set_mood(model, random_.below(2) == 0 ? Mood::in_step : static_cast<Mood>(random_.below(kMoods)));
     model.late_by = 1 + random_.below(4);
     tell(std::string(model.node->name()) + ": mood " + std::to_string(static_cast<int>(model.mood)));
   }
@@ -206,7 +228,7 @@ class Simulation {
     tell("calm");
     for (NodeModel& model : nodes_) {
       model.node->heal();
-      model.mood = Mood::in_step;
+      set_mood(model, Mood::in_step);
     }
     std::uint64_t highest = 0;
     for (const NodeModel& model : nodes_) highest = std::max(highest, model.node->head().block.number);
@@ -231,6 +253,7 @@ class Simulation {
   bool strict_;
   SimulatedTime time_;
   World world_;
+  World other_world_;  // another chain
   PoolCounter counter_;
   std::vector<NodeModel> nodes_;
   std::unique_ptr<upstream::Pool> pool_;

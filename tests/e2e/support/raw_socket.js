@@ -13,7 +13,7 @@ export function upgradeRequest(url, { key = randomBytes(16).toString("base64"), 
   const { host, pathname, search } = new URL(url);
   const lines = [
     `GET ${pathname}${search} HTTP/1.1`,
-    `Host: ${host}`,
+    ...("Host" in headers ? [] : [`Host: ${host}`]),
     "Upgrade: websocket",
     "Connection: Upgrade",
     `Sec-WebSocket-Key: ${key}`,

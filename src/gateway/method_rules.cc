@@ -1,0 +1,106 @@
+#include "gateway/method_rules.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+
+#include "gateway/browser_rules.h"
+#include "http/headers.h"
+#include "http/url.h"
+
+namespace fanfare::gateway {
+namespace {
+
+// Of go-ethereum, Erigon, Nethermind, Besu, Reth and the nodes made of them.
+constexpr auto kRefused = std::to_array<std::string_view>(
+    {// Administration: peers, keys, mining, consensus, permissions, plugins.
+     "admin_*", "personal_*", "engine_*", "miner_*", "clique_*", "les_*", "lespay_*", "vflux_*", "ethash_*",
+     "parity_set*", "parity_clear*", "parity_add*", "parity_remove*", "parity_drop*", "parity_allAccounts*",
+     "parity_derive*", "parity_accounts*", "parity_sign*", "parity_new*", "parity_kill*", "parity_change*",
+     "parity_export*", "parity_import*", "parity_test*", "parity_decrypt*", "parity_post*", "signer_*",
+     "vault_*", "account_*", "ibft_*", "qbft_*", "istanbul_*", "raft_*", "perm_*", "quorumPermission_*",
+     "quorumExtension_*", "plugins_*", "priv_*", "eea_*", "shh_*", "bzz_*", "db_*", "opp2p_*", "conductor_*",
+     "parlia_*", "internal_*", "maintenance_*",
+     // debug_: what changes the chain, the database or the process, reads or writes files, or profiles.
+     "debug_set*", "debug_db*", "debug_chaindb*", "debug_write*", "debug_start*", "debug_stop*",
+     "debug_reset*", "debug_resync*", "debug_delete*", "debug_insert*", "debug_migrate*", "debug_free*",
+     "debug_batchSendRaw*", "debug_standardTrace*", "debug_verbosity", "debug_vmodule", "debug_backtraceAt",
+     "debug_cpuProfile", "debug_blockProfile", "debug_mutexProfile", "debug_memProfile", "debug_goTrace",
+     "debug_stacks", "debug_traceBlockFromFile", "debug_traceBlockByFile", "debug_getFromDb",
+     "debug_getConfigValue"});
+constexpr auto kDeveloper =
+    std::to_array<std::string_view>({"anvil_*", "hardhat_*", "evm_*", "dev_*", "ganache_*", "tenderly_set*",
+                                     "tenderly_add*", "eth_sendTransaction", "eth_sendUnsignedTransaction",
+                                     "eth_sign", "eth_signTransaction", "eth_signTypedData*", "eth_resend"});
+
+bool begins(std::string_view text, std::string_view with, bool any_case) {
+  if (text.size() < with.size()) return false;
+  const std::string_view start = text.substr(0, with.size());
+  return any_case ? http::equals_ignoring_case(start, with) : start == with;
+}
+
+bool fits(std::string_view pattern, std::string_view method, bool any_case) {
+  if (pattern.ends_with('*')) return begins(method, pattern.substr(0, pattern.size() - 1), any_case);
+  return method.size() == pattern.size() && begins(method, pattern, any_case);
+}
+
+template <typename Patterns>
+bool any_fits(const Patterns& patterns, std::string_view method) {
+  return std::ranges::any_of(patterns, [&](std::string_view one) { return fits(one, method, true); });
+}
+
+// The size of the longest pattern that fits.
+std::optional<std::size_t> longest(const std::vector<std::string>& patterns, std::string_view method,
+                                   bool any_case) {
+  std::optional<std::size_t> found;
+  for (const std::string& pattern : patterns) {
+    if (fits(pattern, method, any_case)) found = std::max(found.value_or(0), pattern.size());
+  }
+  return found;
+}
+
+bool is_visible(char c) {
+  return c > ' ' && c < '\x7f';
+}
+
+// The subscriptions of other namespaces would be of the connection to the node, which all clients share.
+bool subscribes_elsewhere(std::string_view method) {
+  return !method.starts_with("eth_") && (method.ends_with("_subscribe") || method.ends_with("_unsubscribe"));
+}
+
+}  // namespace
+
+bool is_method_pattern(std::string_view text) {
+  if (text.empty()) return false;
+  if (text.ends_with('*')) text.remove_suffix(1);
+  return std::ranges::all_of(text, [](char c) { return is_visible(c) && c != '*' && c != ','; });
+}
+
+bool MethodRules::allows(std::string_view method, bool developer) const {
+  if (!std::ranges::all_of(method, is_visible)) return false;
+  const auto denied = longest(plan_.deny, method, true);
+  const auto allowed = longest(plan_.allow, method, false);
+  if (denied && denied >= allowed) return false;
+  if (allowed) return true;
+  if (any_fits(kRefused, method) || subscribes_elsewhere(method)) return false;
+  return developer || !any_fits(kDeveloper, method);
+}
+
+std::string MethodRules::refusal(std::string_view method) {
+  constexpr std::size_t kNameShown = 64;
+  std::string name(method.substr(0, kNameShown));
+  std::ranges::replace_if(name, [](char c) { return !is_visible(c); }, '?');
+  return "the method " + name +
+         " is not allowed here (setting: methods.allow of the project, or --allow-method)";
+}
+
+bool is_on_loopback(const Backend& backend) {
+  const auto* const upstreams = std::get_if<UpstreamBackend>(&backend);
+  if (upstreams == nullptr) return true;  // in this process
+  return std::ranges::all_of(*upstreams, [](const UpstreamPlan& upstream) {
+    const auto url = http::parse_url(upstream.url);
+    return url && is_loopback_name(url->is_ipv6() ? "[" + url->host + "]" : url->host);
+  });
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,175 @@
+// What becomes of a message whose answer needs the node, and how answers leave.
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "base/guard.h"
+#include "base/log_limiter.h"
+#include "gateway/rpc_service.h"
+#include "jsonrpc/response.h"
+
+namespace fanfare::gateway {
+namespace {
+
+void refuse(ForwardItem& item, std::string_view why) {
+  item.answer.clear();
+  jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal, why);
+}
+
+constexpr std::string_view kNoPending = "the upstream does not tell of pending transactions";
+
+// The node's own words are for the operator.
+void log_refusal(const Network& network, const std::string& why) {
+  static LogLimiter limiter(log::Level::warn, "pending_transactions_refused");
+  limiter.write({{"network", network.name()}, {"reason", log::excerpt(why, 256)}});
+}
+
+constexpr std::string_view kJson = "application/json";
+
+}  // namespace
+
+void RpcService::respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
+                         Answered answered) {
+  session::HttpResponse response{.content_type = std::string(kJson),
+                                 .body = std::move(answered.text),
+                                 .headers = headers,
+                                 .until_sent = std::make_shared<ByteHold>(std::move(answered.hold))};
+  // Nothing but notifications: there is nothing to say (JSON-RPC 2.0 §4.1).
+  if (response.body.empty()) {
+    response.status = 204;
+    response.content_type.clear();
+  }
+  session.respond(response);
+}
+
+void RpcService::handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller) {
+  const auto handle = [&] {
+    auto incoming = read(body, nullptr, caller.developer, make_share());
+    if (!incoming) {
+      return respond(session, caller.headers,
+                     {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
+    }
+    if (incoming->has_filters) incoming->client = FilterCalls::client_of(session.peer());
+    if (incoming->open == 0) {
+      return respond(session, caller.headers,
+                     {.text = join_answers(incoming->job),
+                      .subscribed = {},
+                      .refused = {},
+                      .hold = incoming->job.room.release()});
+    }
+    send_to_node(question(*std::move(incoming), [this, headers = std::move(caller.headers),
+                                                 id = session.id()](Answered answered) {
+      // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
+      auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+      if (asker == nullptr) return;
+      // A part of the answer may be queued: nothing else can follow it.
+      if (!run_guarded("an answer", [&] { respond(*asker, headers, std::move(answered)); })) asker->close();
+    }));
+  };
+  if (!run_guarded("a request", handle)) session.close();
+}
+
+// A message on the worker's thread: what needs the node goes there, and whoever subscribes to pending
+// transactions waits until they are told.
+struct RpcService::Question : std::enable_shared_from_this<Question> {
+  Question(const Context& context, Incoming its_incoming, UniqueFunction<void(Answered)> its_done)
+      : network(context.network),
+        worker(context.worker),
+        loop(context.server.loop()),
+        incoming(std::move(its_incoming)),
+        done(std::move(its_done)) {}
+  Question(const Question&) = delete;
+  Question& operator=(const Question&) = delete;
+  // Where memory ran out on the way, what was to call answer() may have been lost.
+  ~Question() {
+    if (done == nullptr) return;
+    run_guarded("the end of a message", [this] {
+      for (ForwardItem& item : incoming.job.items) {
+        if (item.answer.empty()) append_no_memory(item.answer, item.id);
+      }
+      answer();
+    });
+  }
+
+  // What else the message asks for comes after, as if it had come in a message of its own.
+  void ask() {
+    follow([self = shared_from_this()] { self->listen([self] { self->ask_filters(); }); });
+  }
+  void ask_filters() {
+    if (!incoming.has_filters) return ask_node();
+    network.filters().answer(std::move(incoming.job), incoming.client,
+                             [self = shared_from_this()](ForwardJob job) {
+                               self->incoming.job = std::move(job);
+                               self->ask_node();
+                             });
+  }
+  void ask_node() {
+    forward(network.backend(), &network.reads(), std::move(incoming.job),
+            [self = shared_from_this()](ForwardJob job) {
+              self->incoming.job = std::move(job);
+              if (self->worker.stopping()) return self->answer();
+              // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
+              self->listen([self] { self->answer(); });
+            });
+  }
+  // A subscriber of a chain that cannot be followed would wait in silence.
+  void follow(UniqueFunction<void()> then) {
+    if (!incoming.needs_chain) return then();
+    network.await_following([self = shared_from_this(), then = std::move(then)](bool ready) mutable {
+      if (!ready) self->refuse_all(&Subscribed::needs_chain, kNotFollowed);
+      then();
+    });
+  }
+  void listen(UniqueFunction<void()> then) {
+    if (!incoming.waits) return then();
+    network.await_pending(
+        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
+          if (!refusal.empty()) {
+            log_refusal(self->network, refusal);
+            self->refuse_all(&Subscribed::waits, kNoPending);
+          }
+          then();
+        });
+  }
+  // All of whom that is true.
+  void refuse_all(bool Subscribed::*is_refused, std::string_view why) {
+    for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
+      if (one.*is_refused) refuse(incoming.job.items[one.item], why);
+      (one.*is_refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
+    }
+    incoming.waits = std::ranges::any_of(incoming.subscribed, &Subscribed::waits);
+  }
+  void answer() {
+    auto to_whom = std::exchange(done, nullptr);
+    // Once the worker stops nobody waits for answers any more, and soon the loops are gone.
+    if (to_whom == nullptr || worker.stopping()) return;
+    answered.text = join_answers(incoming.job);
+    answered.subscribed = std::move(incoming.subscribed);
+    answered.hold = incoming.job.room.release();
+    answered.hold.shrink_to(answered.text.size());
+    loop.post([to_whom = std::move(to_whom), answered = std::move(answered)]() mutable {
+      run_guarded("an answer", [&] { to_whom(std::move(answered)); });
+    });
+  }
+
+  Network& network;
+  upstream::Worker& worker;
+  net::Loop& loop;
+  Incoming incoming;
+  UniqueFunction<void(Answered)> done;  // on the loop; null: called
+  Answered answered;
+};
+
+std::shared_ptr<RpcService::Question> RpcService::question(Incoming incoming,
+                                                           UniqueFunction<void(Answered)> done_on_loop) {
+  return std::make_shared<Question>(context_, std::move(incoming), std::move(done_on_loop));
+}
+
+void RpcService::send_to_node(std::shared_ptr<Question> question) {
+  // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
+  context_.worker.post(
+      [question = std::move(question)] { run_guarded("a message", [&] { question->ask(); }); });
+}
+
+}  // namespace fanfare::gateway
