@@ -5,6 +5,7 @@
     tools/style_exceptions says why it may be;
   * a header opens with #pragma once;
   * no marker for unfinished work, no path of one machine;
+  * what libc++ lacks is not used: the library builds with it;
   * a test waits for a condition: no fixed sleep in unit or end-to-end tests.
 """
 
@@ -20,6 +21,7 @@ LINES_MAX = 500
 # Written in pieces, so that this file does not break its own rules.
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(ho" + r"me/\w|ro" + r"ot/|wo" + r"rk/)")
+NOT_IN_LIBCXX = re.compile(r"\bstd::move_only_" + r"function\b")
 FIXED_SLEEP_CC = re.compile(r"\b(sleep_for|usleep|nanosleep|sleep)\s*\(")
 FIXED_SLEEP_JS = re.compile(r"\bawait\s+(sleep|delay)\s*\(|\bawait\s+new\s+Promise\(\s*\(?\w+\)?\s*=>\s*setTimeout")
 
@@ -56,6 +58,8 @@ def check_lines(name, lines):
             yield number, "a marker for unfinished work; finish it or open an issue"
         if MACHINE_PATH.search(line):
             yield number, "a path of one machine; make it relative to the repository"
+        if code and NOT_IN_LIBCXX.search(line) and not line.lstrip().startswith("//"):
+            yield number, "libc++ has no std::move_only_" + "function; use UniqueFunction of fanfare/unique_function.h"
         if sleep and is_test(name) and sleep.search(line):
             yield number, "a fixed sleep in a test; wait for the condition"
 

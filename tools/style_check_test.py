@@ -40,6 +40,10 @@ class Style(unittest.TestCase):
         self.write("tools/a.py", 'open("/ho' + 'me/me/x")\n')
         self.expect_error("tools/a.py", 1, "one machine")
 
+    def test_what_libcxx_lacks(self):
+        self.write("src/ws/a.cc", "// std::move_only_" + "function\nstd::move_only_" + "function<void()> task;\n")
+        self.expect_error("src/ws/a.cc", 2, "UniqueFunction")
+
     def test_fixed_sleep_in_a_unit_test(self):
         self.write("src/ws/a_test.cc", "void f() { std::this_thread::sleep_for(1s); }\n")
         self.expect_error("src/ws/a_test.cc", 1, "fixed sleep")

@@ -41,7 +41,7 @@ constexpr int kInternal = static_cast<int>(jsonrpc::ErrorCode::internal);
 struct FilterCalls::Pending {
   ForwardJob job;
   std::string client;
-  std::move_only_function<void(ForwardJob)> done;
+  UniqueFunction<void(ForwardJob)> done;
   std::size_t open = 1;  // ours, so that nothing ends while we begin
 
   void close() {
@@ -61,8 +61,7 @@ bool FilterCalls::handles(std::string_view method) {
   return std::ranges::find(kMethods, method) != kMethods.end();
 }
 
-void FilterCalls::answer(ForwardJob job, const std::string& client,
-                         std::move_only_function<void(ForwardJob)> done) {
+void FilterCalls::answer(ForwardJob job, const std::string& client, UniqueFunction<void(ForwardJob)> done) {
   auto pending = std::make_shared<Pending>();
   pending->job = std::move(job);
   pending->client = client;

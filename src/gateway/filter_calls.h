@@ -15,6 +15,7 @@
 
 #include "base/random.h"
 #include "eth/filter_store.h"
+#include "fanfare/unique_function.h"
 #include "gateway/forward.h"
 #include "upstream/executor.h"
 
@@ -30,9 +31,9 @@ class FilterCalls {
   struct Source {
     std::function<void(const eth::Interest&)> set_interest;
     // Runs it once the chain is followed (true), or cannot be in time.
-    std::function<void(std::move_only_function<void(bool ready)>)> followed;
+    std::function<void(UniqueFunction<void(bool ready)>)> followed;
     // Runs it with "" once every pending transaction that comes is told, else with why not.
-    std::function<void(std::move_only_function<void(const std::string& refusal)>)> await_pending;
+    std::function<void(UniqueFunction<void(const std::string& refusal)>)> await_pending;
   };
 
   FilterCalls(upstream::Executor& executor, const eth::FilterLimits& limits, Random& random, Source source);
@@ -44,7 +45,7 @@ class FilterCalls {
 
   // Answers those items of the job that call for filters, and runs `done` with it: perhaps later. `client`:
   // as client_of().
-  void answer(ForwardJob job, const std::string& client, std::move_only_function<void(ForwardJob)> done);
+  void answer(ForwardJob job, const std::string& client, UniqueFunction<void(ForwardJob)> done);
   // What the source has seen, in order and before anyone asks again.
   void on_events(const std::vector<eth::SourceEvent>& events);
 

@@ -60,7 +60,7 @@ struct FilterCallsTest : testing::Test {
                            waiters.wait(std::move(done));
                          },
                      .await_pending =
-                         [this](std::move_only_function<void(const std::string&)> done) {
+                         [this](UniqueFunction<void(const std::string&)> done) {
                            EXPECT_NE(interest.pending, eth::PendingWanted::nothing);
                            done(refusal);
                          }}};

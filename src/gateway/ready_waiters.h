@@ -5,10 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <functional>
 #include <utility>
 
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "upstream/executor.h"
 
 namespace fanfare::gateway {
@@ -19,7 +19,7 @@ class ReadyWaiters {
     Duration wait_max = std::chrono::seconds(5);
     std::size_t waiters_max = 10'000;  // one more is told at once that it is not
   };
-  using Done = std::move_only_function<void(bool ready)>;
+  using Done = UniqueFunction<void(bool ready)>;
 
   // `executor` outlives this. Those who still wait at the end are not told.
   explicit ReadyWaiters(upstream::Executor& executor, Limits limits) : executor_(executor), limits_(limits) {}

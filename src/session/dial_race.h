@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "fanfare/unique_function.h"
 #include "net/loop.h"
 #include "net/socket.h"
 #include "session/client_error.h"
@@ -36,7 +37,7 @@ class DialRace {
                                                                         Duration timeout)>;
   // Nobody can win any more, or the winner failed before the loop knew it; the text lists every address that
   // was tried. May destroy the race.
-  using Lost = std::move_only_function<void(const ClientError&)>;
+  using Lost = UniqueFunction<void(const ClientError&)>;
 
   // At least one address. The loop outlives the race.
   DialRace(net::Loop& loop, const std::vector<net::Address>& addresses, Instant deadline, Dial dial,
