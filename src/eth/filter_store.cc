@@ -189,55 +189,63 @@ std::expected<std::string, RpcError> FilterStore::logs_query(std::string_view pa
   return (*found)->second.query;
 }
 
-std::expected<std::string, RpcError> FilterStore::changes(std::string_view params_json, Instant now) {
+std::expected<std::string, RpcError> FilterStore::changes(std::string_view params_json, Instant now,
+                                                          const HasRoom& has_room) {
   expire(now);
   const auto found = find(params_json);
   if (!found) return std::unexpected(found.error());
   if (*found == filters_.end()) return not_found();
   Filter& filter = (*found)->second;
   std::string out = "[";
-  const bool whole =
-      is_pending(filter.kind) ? append_pending_changes(filter, out) : append_chain_changes(filter, out);
-  if (!whole) {
+  const bool pending = is_pending(filter.kind);
+  const auto place = pending ? append_pending_changes(filter, out) : append_chain_changes(filter, out);
+  if (!place) {
     erase(*found);
     return not_found();
   }
   asked(*found, now);
-  return out + "]";
+  out += ']';
+  if (has_room && !has_room(out.size())) return error(0, "");
+  const std::uint64_t before = std::exchange(filter.place, *place);
+  if (pending) {
+    pending_.move(before, *place);
+  } else {
+    chain_.move(before, *place);
+  }
+  return out;
 }
 
-bool FilterStore::append_chain_changes(Filter& filter, std::string& out) {
+std::optional<std::uint64_t> FilterStore::append_chain_changes(const Filter& filter, std::string& out) const {
   const bool of_logs = filter.kind == FilterKind::logs;
   std::uint64_t place = filter.place;
-  if (place < chain_.begin()) return false;
+  if (place < chain_.begin()) return std::nullopt;
   for (; place < chain_.end() && out.size() < limits_.changes_bytes_max; ++place) {
     const ChainEntry& entry = chain_.at(place);
     if (entry.header == nullptr) {
-      if (of_logs || !entry.logs_only) return false;
+      if (of_logs || !entry.logs_only) return std::nullopt;
     } else if (of_logs) {
       if (entry.logs != nullptr) append_matching(*entry.logs, entry.removed, filter.criteria, out);
     } else if (entry.head) {
       append_element(out, "\"" + to_hex(entry.header->hash) + "\"");
     }
   }
-  chain_.move(std::exchange(filter.place, place), place);
-  return true;
+  return place;
 }
 
-bool FilterStore::append_pending_changes(Filter& filter, std::string& out) {
+std::optional<std::uint64_t> FilterStore::append_pending_changes(const Filter& filter,
+                                                                 std::string& out) const {
   const bool of_bodies = filter.kind == FilterKind::pending_bodies;
   std::uint64_t place = filter.place;
-  if (place < pending_.begin()) return false;
+  if (place < pending_.begin()) return std::nullopt;
   for (; place < pending_.end() && out.size() < limits_.changes_bytes_max; ++place) {
     const PendingEntry& entry = pending_.at(place);
     if (entry.json.empty()) {
-      if (of_bodies || !entry.bodies_only) return false;
+      if (of_bodies || !entry.bodies_only) return std::nullopt;
     } else if (entry.body == of_bodies) {
       append_element(out, entry.json);
     }
   }
-  pending_.move(std::exchange(filter.place, place), place);
-  return true;
+  return place;
 }
 
 void FilterStore::on_event(const SourceEvent& event) {

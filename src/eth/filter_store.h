@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <functional>
 #include <list>
 #include <map>
 #include <optional>
@@ -62,8 +63,11 @@ class FilterStore {
   // not the filter's: for that it has to be called between two events. Errors: -32602, -32005.
   std::expected<std::string, RpcError> add(FilterKind kind, std::string_view params_json,
                                            std::string_view owner, Instant now);
-  // eth_getFilterChanges: the JSON array. Errors: -32602, -32000 "filter not found".
-  std::expected<std::string, RpcError> changes(std::string_view params_json, Instant now);
+  // eth_getFilterChanges: the JSON array. Errors: -32602, -32000 "filter not found". `has_room` is asked with
+  // the bytes of the array; where it says no, nothing counts as told, and the error has code 0.
+  using HasRoom = std::function<bool(std::size_t bytes)>;
+  std::expected<std::string, RpcError> changes(std::string_view params_json, Instant now,
+                                               const HasRoom& has_room = {});
   // eth_getFilterLogs: the `params` of the eth_getLogs that answers it. The same errors.
   std::expected<std::string, RpcError> logs_query(std::string_view params_json, Instant now);
   // eth_uninstallFilter: whether there was one. Error: -32602.
@@ -123,9 +127,9 @@ class FilterStore {
   void on_block(const BlockAdded& block);
   void on_removed(const BlockRemoved& block);
   void chain_hole(bool logs_only);
-  // False: something is missing, the filter is of no use any more.
-  bool append_chain_changes(Filter& filter, std::string& out);
-  bool append_pending_changes(Filter& filter, std::string& out);
+  // Where the filter stands once `out` was told; empty: something is missing, it is of no use any more.
+  std::optional<std::uint64_t> append_chain_changes(const Filter& filter, std::string& out) const;
+  std::optional<std::uint64_t> append_pending_changes(const Filter& filter, std::string& out) const;
 
   FilterLimits limits_;
   Random& random_;

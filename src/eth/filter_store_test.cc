@@ -125,6 +125,21 @@ TEST_F(FilterStoreTest, PendingHashesAndWholeTransactions) {
   EXPECT_EQ(store.interest(), Interest{});
 }
 
+TEST_F(FilterStoreTest, WhatThereIsNoRoomForIsToldTheNextTime) {
+  const std::string blocks = add(FilterKind::blocks);
+  block(101, 2);
+  std::size_t asked_for = 0;
+  const auto none = store.changes(blocks, now, [&](std::size_t bytes) {
+    asked_for = bytes;
+    return false;
+  });
+  EXPECT_EQ(none.error().code, 0);
+  const std::string all = changes(blocks);
+  EXPECT_EQ(all, "[" + hash_text(2) + "]");
+  EXPECT_EQ(asked_for, all.size());
+  EXPECT_EQ(changes(blocks), "[]");
+}
+
 TEST_F(FilterStoreTest, AHoleEndsTheFiltersThatMissSomething) {
   const std::string all = add(FilterKind::logs, "[{}]");
   const std::string blocks = add(FilterKind::blocks);

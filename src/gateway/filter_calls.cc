@@ -75,14 +75,14 @@ void FilterCalls::answer(ForwardJob job, const std::string& client, UniqueFuncti
     } else if (const auto kind = kind_made_by(item)) {
       create(pending, i, *kind);
     } else {
-      answer_at_once(item);
+      answer_at_once(item, pending->job.room);
     }
   }
   changed();
   pending->close();
 }
 
-void FilterCalls::answer_at_once(ForwardItem& item) {
+void FilterCalls::answer_at_once(ForwardItem& item, AnswerRoom& room) {
   const Instant now = executor_.now();
   if (item.method == "eth_getFilterLogs") {
     auto query = store_.logs_query(item.params, now);
@@ -96,7 +96,11 @@ void FilterCalls::answer_at_once(ForwardItem& item) {
     if (!removed) return refuse(item, removed.error());
     return jsonrpc::append_result(item.answer, item.id, *removed ? "true" : "false");
   }
-  const auto changes = store_.changes(item.params, now);
+  // What there is no room for stays, and comes with the next call.
+  const auto changes = store_.changes(item.params, now, [&item, &room](std::size_t bytes) {
+    return room.take_answer(bytes, item.id, item.answer);
+  });
+  if (!changes && !item.answer.empty()) return;
   if (!changes) return refuse(item, changes.error());
   jsonrpc::append_result(item.answer, item.id, *changes);
 }

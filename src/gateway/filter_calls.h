@@ -60,7 +60,7 @@ class FilterCalls {
 
   void create(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind);
   void created(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind);
-  void answer_at_once(ForwardItem& item);
+  void answer_at_once(ForwardItem& item, AnswerRoom& room);
   void changed();
 
   upstream::Executor& executor_;

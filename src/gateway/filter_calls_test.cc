@@ -128,6 +128,20 @@ TEST_F(FilterCallsTest, NobodyAsksAndTheSourceIsLeftInPeace) {
   EXPECT_FALSE(interest.logs);
 }
 
+TEST_F(FilterCallsTest, ABatchesAnswersToPollsAreBoundedAndNothingOfThemIsLost) {
+  const std::string one = id_of(ask_one("eth_newBlockFilter"));
+  const std::string other = id_of(ask_one("eth_newBlockFilter"));
+  block(101, 0x22);
+  ForwardJob polls{.items = {item("eth_getFilterChanges", one), item("eth_getFilterChanges", other)}};
+  polls.room = AnswerRoom(nullptr, 100);
+  ForwardJob answered;
+  calls.answer(std::move(polls), "", [&](ForwardJob done) { answered = std::move(done); });
+  ASSERT_EQ(answered.items.size(), 2U);
+  EXPECT_TRUE(answered.items[0].answer.contains("\"result\":[\"0x22"));
+  EXPECT_TRUE(answered.items[1].answer.contains("\"error\"")) << answered.items[1].answer;
+  EXPECT_TRUE(ask_one("eth_getFilterChanges", other).contains("\"result\":[\"0x22"));
+}
+
 TEST_F(FilterCallsTest, ANotificationMakesNoFilter) {
   const auto job = ask({{.id = "", .method = "eth_newBlockFilter", .params = "[]", .answer = {}}});
   EXPECT_FALSE(job->items[0].answer.empty());  // it does not go to a node either
