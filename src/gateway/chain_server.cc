@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/option_check.h"
+#include "api/settings.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "fanfare/chain.h"
@@ -41,8 +42,12 @@ gateway::LocalMethod local_method(CallHandler answer, const void* server) {
 gateway::ServePlan plan_of(const ChainOptions& options, std::shared_ptr<ChainHooks> hooks) {
   std::optional<gateway::TlsPlan> tls;
   if (options.tls) {
-    tls = gateway::TlsPlan{.certificate_file = options.tls->certificate_file,
-                           .key_file = options.tls->key_file};
+    const net::TlsServerOptions read = api::to_engine(*options.tls);
+    tls = gateway::TlsPlan{.certificate_file = read.certificate_file,
+                           .key_file = read.key_file,
+                           .min_version = read.protocol.min_version,
+                           .ciphers = read.protocol.ciphers,
+                           .cipher_suites = read.protocol.cipher_suites};
   }
   gateway::ServePlan plan;
   plan.listeners = {
@@ -92,8 +97,9 @@ class ChainServer::Impl {
 
   void stop(Duration patience) {
     if (answering_for == this) {
-      log::error("chain_server_stopped_in_its_handler", {{"problem", "stop() waits for the handler to return"},
-                                                         {"expected", "another thread calls stop()"}});
+      log::error("chain_server_stopped_in_its_handler",
+                 {{"problem", "stop() waits for the handler to return"},
+                  {"expected", "another thread calls stop()"}});
     }
     FANFARE_CHECK(answering_for != this);
     {
@@ -129,7 +135,7 @@ class ChainServer::Impl {
 
   const ChainOptions options_;
   const bool has_handler_;
-  const std::shared_ptr<ChainHooks> hooks_;     // outlives the gateway
+  const std::shared_ptr<ChainHooks> hooks_;    // outlives the gateway
   std::unique_ptr<gateway::Gateway> gateway_;  // set by start(), and used by the one who stops it
 
   mutable std::mutex mutex_;  // guards everything below
