@@ -133,7 +133,7 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
         });
   }
   // All of whom that is true.
-  void refuse_all(bool Subscribed::*is_refused, std::string_view why) {
+  void refuse_all(bool Subscribed::* is_refused, std::string_view why) {
     for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
       if (one.*is_refused) refuse(incoming.job.items[one.item], why);
       (one.*is_refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
