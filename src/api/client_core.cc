@@ -72,7 +72,10 @@ std::optional<std::chrono::milliseconds> in_ms(std::optional<Duration> wait) {
 }  // namespace
 
 ClientCore::ClientCore(Client& self, ClientOptions options, ClientHandlers handlers)
-    : self_(self), options_(saturated(std::move(options))), handlers_(std::move(handlers)), outgoing_(options_) {}
+    : self_(self),
+      options_(saturated(std::move(options))),
+      handlers_(std::move(handlers)),
+      outgoing_(options_) {}
 
 Expected<void, Error> ClientCore::start() {
   const std::scoped_lock lock(mutex_);

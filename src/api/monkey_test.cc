@@ -136,11 +136,11 @@ class Monkey {
                                                         .topics_per_session_max = 10,
                                                         .mailbox_tasks_max = 64}}),
                                  [this](Server* server) {
-          dig([this, server] {
-            delete server;
-            --balance.servers;
-          });
-        });
+                                   dig([this, server] {
+                                     delete server;
+                                     --balance.servers;
+                                   });
+                                 });
     ++balance.servers;
     Server& server = *made;
     server.websocket("/", route());

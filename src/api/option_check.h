@@ -24,8 +24,8 @@ std::optional<std::string> find_wrong_option(const ServerOptions& options);
 std::optional<std::string> find_wrong_option(const ClientOptions& options);
 std::optional<std::string> find_wrong_option(const ChainOptions& options);
 
-// The same options with durations of at most kDurationMax (base/time.h) and sizes of at most kSizeMax, so that
-// milliseconds::max() and SIZE_MAX can be converted and added to.
+// The same options with durations of at most kDurationMax (base/time.h) and sizes of at most kSizeMax, so
+// that milliseconds::max() and SIZE_MAX can be converted and added to.
 ServerOptions saturated(ServerOptions options);
 ClientOptions saturated(ClientOptions options);
 ChainOptions saturated(ChainOptions options);

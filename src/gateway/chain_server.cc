@@ -92,8 +92,9 @@ class ChainServer::Impl {
 
   void stop(Duration patience) {
     if (answering_for == this) {
-      log::error("chain_server_stopped_in_its_handler", {{"problem", "stop() waits for the handler to return"},
-                                                         {"expected", "another thread calls stop()"}});
+      log::error("chain_server_stopped_in_its_handler",
+                 {{"problem", "stop() waits for the handler to return"},
+                  {"expected", "another thread calls stop()"}});
     }
     FANFARE_CHECK(answering_for != this);
     {
@@ -129,7 +130,7 @@ class ChainServer::Impl {
 
   const ChainOptions options_;
   const bool has_handler_;
-  const std::shared_ptr<ChainHooks> hooks_;     // outlives the gateway
+  const std::shared_ptr<ChainHooks> hooks_;    // outlives the gateway
   std::unique_ptr<gateway::Gateway> gateway_;  // set by start(), and used by the one who stops it
 
   mutable std::mutex mutex_;  // guards everything below

@@ -1,7 +1,7 @@
 // Connects to a URL, sends every message back and leaves when the server closes: echo_client URL [DEFLATE
-// [CA]]. DEFLATE is "none" or "default", which is what a program gets that sets nothing; CA a PEM file to trust
-// instead of the system's. Exit status: 0 when the connection was opened, whatever became of it; 1 when it was not. Prints
-// how it ended: "closed CODE" or "failed WHY".
+// [CA]]. DEFLATE is "none" or "default", which is what a program gets that sets nothing; CA a PEM file to
+// trust instead of the system's. Exit status: 0 when the connection was opened, whatever became of it; 1 when
+// it was not. Prints how it ended: "closed CODE" or "failed WHY".
 
 #include <fanfare/fanfare.h>
 
