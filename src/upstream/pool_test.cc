@@ -39,7 +39,7 @@ struct Node final : Backend {
     Result result = Reply{.body = "[\"" + id + "\"]"};
     if (body.find("eth_blockNumber") != std::string::npos) {
       ++head_calls;
-      if (head == 0) result = std::unexpected(kDropped);
+      if (head == 0) result = std::unexpected(head_failure.value_or(kDropped));
       if (head != 0) result = Reply{.body = R"({"jsonrpc":"2.0","id":0,"result":")" + hex(head) + "\"}"};
     } else {
       ++calls;
@@ -68,6 +68,7 @@ struct Node final : Backend {
   Worker& worker;
   std::string id;
   std::optional<Failure> failure;
+  std::optional<Failure> head_failure;  // of questions for the head, while it has none
   bool hold = false;
   std::uint64_t head = 0;
   int calls = 0;
@@ -165,6 +166,39 @@ TEST_F(PoolTest, WhatEveryNodeWouldRefuseIsNotAskedTwice) {
   on_worker([&] { nodes[0]->failure = Failure{.kind = FailureKind::too_large}; });
   EXPECT_EQ(answer(), "too_large");
   EXPECT_EQ(nodes[1]->calls, 0);
+}
+
+TEST_F(PoolTest, OneClientsRefusedCallsDoNotTakeANodeOutForOthers) {
+  make(2);
+  for (const int status : {403, 429}) {
+    on_worker([&] {
+      nodes[0]->head = 7;  // it answers what is harmless
+      nodes[0]->failure = Failure{.kind = FailureKind::http_status, .http_status = status, .sent = true};
+    });
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(answer(), R"(["b"])");
+    EXPECT_EQ(pool->available(), 2U) << status;
+  }
+  EXPECT_EQ(edges.changes, std::vector<std::string>{});
+}
+
+TEST_F(PoolTest, ANodeThatRefusesEveryoneIsPutAside) {
+  make(2);
+  const Failure refused{.kind = FailureKind::http_status, .http_status = 429, .sent = true};
+  std::promise<void> aside;
+  std::function<void()> look = [&] {
+    if (!pool->status()[0].available) {
+      aside.set_value();
+    } else {
+      worker.call_after(1ms, [&] { look(); });
+    }
+  };
+  on_worker([&] {
+    nodes[0]->failure = refused;
+    nodes[0]->head_failure = refused;
+  });
+  EXPECT_EQ(answer(), R"(["b"])");
+  on_worker([&] { look(); });
+  aside.get_future().wait();
 }
 
 TEST_F(PoolTest, WhenAllFailTheLastFailureIsTheAnswer) {
