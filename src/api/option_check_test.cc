@@ -178,11 +178,15 @@ TEST(OptionCheck, EverySizeAtTheEndOfItsTypeWorks) {
                       .outbox_bytes_high = SIZE_MAX,
                       .frames_per_turn_max = UINT16_MAX,
                       .bytes_per_turn_max = UINT32_MAX,
+                      .topics_per_session_max = SIZE_MAX,
+                      .mailbox_tasks_max = SIZE_MAX,
+                      .mailbox_bytes_max = SIZE_MAX,
                       .connections_per_loop_max = SIZE_MAX,
                       .connections_max = SIZE_MAX,
                       .connections_per_address_max = UINT32_MAX,
                       .connections_per_second_per_address = UINT32_MAX,
                       .request_head_bytes_max = SIZE_MAX,
+                      .request_header_count_max = SIZE_MAX,
                       .request_body_bytes_max = SIZE_MAX,
                       .requests_per_turn_max = UINT32_MAX};
   const Deflate deflate{.threshold_bytes = SIZE_MAX, .context_bytes_max = SIZE_MAX};
@@ -196,7 +200,12 @@ TEST(OptionCheck, EverySizeAtTheEndOfItsTypeWorks) {
     raw.send("hello");
     EXPECT_EQ(raw.receive(), "hello");
     std::string why;
-    EXPECT_TRUE(opens({.url = url_of(server), .limits = limits, .deflate = deflate, .loop = loop}, why))
+    EXPECT_TRUE(opens({.url = url_of(server),
+                       .limits = limits,
+                       .queue_bytes_max = SIZE_MAX,
+                       .deflate = deflate,
+                       .loop = loop},
+                      why))
         << why;
   }
 }
@@ -209,6 +218,9 @@ TEST(OptionCheck, ASizeOfZeroIsNamedWhereItMeansNothing) {
   EXPECT_EQ(wrong_with({.fragments_max = 0}), "limits.fragments_max: at least 1");
   EXPECT_EQ(wrong_with({.frames_per_turn_max = 0}), "limits.frames_per_turn_max: at least 1");
   EXPECT_EQ(wrong_with({.bytes_per_turn_max = 0}), "limits.bytes_per_turn_max: at least 1");
+  EXPECT_EQ(wrong_with({.mailbox_tasks_max = 0}), "limits.mailbox_tasks_max: at least 1");
+  EXPECT_EQ(wrong_with({.mailbox_bytes_max = 0}), "limits.mailbox_bytes_max: at least 1");
+  EXPECT_EQ(wrong_with({.request_header_count_max = 0}), "limits.request_header_count_max: at least 1");
   EXPECT_EQ(wrong_with({.connections_per_loop_max = 0}), "limits.connections_per_loop_max: at least 1");
   EXPECT_EQ(wrong_with({.request_head_bytes_max = 0}), "limits.request_head_bytes_max: at least 1");
   EXPECT_EQ(wrong_with({.requests_per_turn_max = 0}), "limits.requests_per_turn_max: at least 1");

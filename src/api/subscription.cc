@@ -37,7 +37,7 @@ void Subscription::set_policy(TopicPolicy policy, WaitingSubscriptions& list) {
   const std::size_t frames_max =
       policy.when_full == WhenFull::keep_latest ? 1 : std::max<std::size_t>(1, policy.waiting_max);
   if (waiting_ == nullptr) {
-    waiting_.reset(new Waiting{.backlog = pubsub::Backlog(frames_max), .list = list});
+    waiting_ = std::make_unique<Waiting>(pubsub::Backlog(frames_max), list);
   } else {
     waiting_->backlog.set_frames_max(frames_max);
     waiting_->then_whole = false;

@@ -16,7 +16,7 @@
 
 namespace fanfare::api {
 
-class Subscription;
+class Subscription;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
 // Those of one connection that have something waiting, the first to wait first.
 using WaitingSubscriptions = std::list<Subscription*>;
 

@@ -146,6 +146,7 @@ void ChainFollower::call(const eth::UpstreamCall& next) {
   upstream::CallOptions options = upstream::options_for(next.method);
   options.attempt = next.attempt;
   options.head_preferred = next.block;
+  options.id = std::to_string(next.id);
   options.composable = next.method == "eth_getBlockReceipts";
   if (next.method == "eth_getFilterChanges") options.member = filter_member_;
   nodes_.backend.call(std::move(request), std::move(options), [this, next](const upstream::Result& result) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/option_check.h"
+#include "api/settings.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "fanfare/chain.h"
@@ -41,8 +42,12 @@ gateway::LocalMethod local_method(CallHandler answer, const void* server) {
 gateway::ServePlan plan_of(const ChainOptions& options, std::shared_ptr<ChainHooks> hooks) {
   std::optional<gateway::TlsPlan> tls;
   if (options.tls) {
-    tls = gateway::TlsPlan{.certificate_file = options.tls->certificate_file,
-                           .key_file = options.tls->key_file};
+    const net::TlsServerOptions read = api::to_engine(*options.tls);
+    tls = gateway::TlsPlan{.certificate_file = read.certificate_file,
+                           .key_file = read.key_file,
+                           .min_version = read.protocol.min_version,
+                           .ciphers = read.protocol.ciphers,
+                           .cipher_suites = read.protocol.cipher_suites};
   }
   gateway::ServePlan plan;
   plan.listeners = {

@@ -139,6 +139,10 @@ TEST(ChainServer, StartSaysWhatIsWrongWithTheOptions) {
          options.tls = Tls{.certificate_file = "/nonexistent/cert.pem", .key_file = "/nonexistent/key.pem"};
        },
        Error::Kind::tls, "/nonexistent/cert.pem"},
+      {[](ChainOptions& options) {
+         options.tls = Tls{.certificate_file = "cert.pem", .key_file = "key.pem", .ciphers = "NO-SUCH"};
+       },
+       Error::Kind::bad_option, "tls.ciphers"},
   };
   for (const WrongOption& row : table) {
     ChainOptions options = on_any_ports();

@@ -13,12 +13,15 @@
 #include "jsonrpc/value.h"
 #include "upstream/head_need.h"
 #include "upstream/methods.h"
+#include "upstream/node_error.h"
 
 namespace fanfare::gateway {
 namespace {
 
 // Of what a node said, in a line of the log.
 constexpr std::size_t kDetailBytes = 256;
+// A refused batch of so many is asked for one by one.
+constexpr std::size_t kOneByOneMax = 4;
 
 // What goes to the node has ids of our own, so that whatever the callers chose comes back exactly: nodes are
 // not to be trusted with integers past 2^53, and two elements of a batch may bear the same id.
@@ -112,12 +115,14 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   }
 
   void start() {
+    // Nobody is told less than anyone was, whatever the transport and the loop.
+    if (reads_ != nullptr) job_.head_min = std::max(job_.head_min, reads_->steady().shown());
     outstanding_ = 1;  // our own, so that nothing ends while we begin
     for (std::size_t i = 0; i < job_.items.size(); ++i) {
       if (job_.items[i].answer.empty()) open(i);
     }
     if (to_send_.size() == 1) call_one(to_send_.front());
-    if (to_send_.size() > 1) call_batch();
+    if (to_send_.size() > 1) call_batch(to_send_);
     ended();
   }
 
@@ -166,16 +171,27 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }
 
-  void call_one(const Sent& sent) {
+  // `attempt` above 0: a node could not answer it, and another one is asked first.
+  void call_one(const Sent& sent, std::uint32_t attempt = 0) {
     ++outstanding_;
     note_write();
     const ForwardItem& item = job_.items[sent.index];
-    backend_.call(request_text(item, sent.index), options(upstream::options_for(item.method), sent.head_min),
-                  [self = shared_from_this(), sent](upstream::Result result) {
-                    self->settle(sent, std::move(result));
-                    self->note_write();
-                    self->ended();
-                  });
+    upstream::CallOptions made = options(upstream::options_for(item.method), sent.head_min);
+    made.attempt = attempt;
+    auto done = [self = shared_from_this(), sent](upstream::Result result) {
+      self->settle(sent, std::move(result));
+      self->note_write();
+      self->ended();
+    };
+    if (reads_ != nullptr && !item.id.empty()) {
+      return reads_->steady().call(question(sent.index), std::move(made), std::move(done));
+    }
+    if (!item.id.empty()) made.id = std::to_string(sent.index);
+    backend_.call(request_text(item, sent.index), std::move(made), std::move(done));
+  }
+  SteadyReads::Question question(std::size_t index) const {
+    const ForwardItem& item = job_.items[index];
+    return {.method = item.method, .params = item.params, .id = std::to_string(index)};
   }
 
   // The end of an item's call: for all who wait for it, this caller among them.
@@ -213,11 +229,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     append_no_memory(item.answer, item.id);
   }
 
-  void call_batch() {
+  using Part = std::vector<Sent>;
+
+  void call_batch(Part part) {
     std::string text;
     std::vector<std::string_view> methods;
     std::uint64_t head_min = 0;
-    for (const Sent& sent : to_send_) {
+    for (const Sent& sent : part) {
       text += text.empty() ? '[' : ',';
       text += request_text(job_.items[sent.index], sent.index);
       methods.push_back(job_.items[sent.index].method);
@@ -227,30 +245,88 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     ++outstanding_;
     note_write();
     backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
-                  [self = shared_from_this()](const upstream::Result& result) {
-                    self->take_batch(result);
+                  [self = shared_from_this(), part = std::move(part)](const upstream::Result& result) {
+                    self->take_batch(part, result);
                     self->note_write();
                     self->ended();
                   });
   }
 
-  void take_batch(const upstream::Result& result) {
-    if (!result) {
-      for (const Sent& sent : to_send_) settle(sent, result);
-      return;
-    }
+  void take_batch(const Part& part, const upstream::Result& result) {
+    if (!result) return batch_failed(part, result);
     const auto answers = jsonrpc::split_responses(result->body);
-    if (answers && refused_whole(*answers)) {
-      // anvil refuses a whole batch for one element it cannot read; nothing of it was carried out.
-      for (const Sent& sent : to_send_) call_one(sent);
-      return;
-    }
     std::vector<std::string_view> by_item(job_.items.size());
     if (answers) sort_answers(*answers, by_item);
-    for (const Sent& sent : to_send_) {
-      // An empty body is no answer, and is told as that.
-      settle(sent, upstream::Reply{.body = std::string(by_item[sent.index]), .member = result->member});
+    const bool answers_none =
+        std::ranges::all_of(part, [&](const Sent& sent) { return by_item[sent.index].empty(); });
+    if (answers_none) {
+      const bool one_error = answers && answers->size() == 1 && !answers->front().error.empty();
+      return refused_whole(part, result, one_error ? answers->front().error : std::string_view());
     }
+    for (const Sent& sent : part) {
+      // An empty body is no answer, and is told as that.
+      upstream::Reply reply{
+          .body = std::string(by_item[sent.index]), .member = result->member, .gave_way = result->gave_way};
+      take_element(sent, std::move(reply));
+    }
+  }
+
+  // What a node could not answer, or should not have answered so, is asked again by itself, if it only reads.
+  void take_element(const Sent& sent, upstream::Reply reply) {
+    const bool reads = upstream::repeat_of(job_.items[sent.index].method) == upstream::Repeat::always;
+    const auto answer = jsonrpc::split_response(reply.body);
+    const bool is_of_no_use = !answer || (!answer->error.empty() && upstream::judge_error(answer->error) !=
+                                                                        upstream::NodeError::answer);
+    if (reads && is_of_no_use) return call_one(sent, 1);
+    upstream::Result result = std::move(reply);
+    const bool is_steady = reads_ == nullptr || reads_->steady().accepts(question(sent.index), result);
+    if (reads && !is_steady) return call_one(sent);
+    settle(sent, std::move(result));
+  }
+
+  // A node, or what stands before it, may refuse the size of a batch or of its answer.
+  void batch_failed(const Part& part, const upstream::Result& result) {
+    using upstream::FailureKind;
+    const FailureKind kind = result.error().kind;
+    if (kind != FailureKind::http_status && kind != FailureKind::too_large) {
+      for (const Sent& sent : part) settle(sent, result);
+      return;
+    }
+    // Of what failed in any other way nobody knows whether it was carried out.
+    const bool is_refusal = result.error().http_status == 413 || result.error().http_status == 400;
+    ask_in_parts(part, is_refusal, result);
+  }
+
+  // One error for all: nothing of the batch was carried out if the error says that it could not be taken.
+  void refused_whole(const Part& part, const upstream::Result& result, std::string_view error_json) {
+    const auto error = jsonrpc::read_error(error_json.empty() ? "{}" : error_json);
+    const bool is_refusal = error.code == static_cast<int>(jsonrpc::ErrorCode::invalid_request) ||
+                            error.code == static_cast<int>(jsonrpc::ErrorCode::parse_error) ||
+                            error.message.contains("batch");
+    upstream::Reply whole{.body = {}, .member = result->member};
+    if (!error_json.empty()) jsonrpc::append_raw_error(whole.body, "0", error_json);
+    ask_in_parts(part, is_refusal, whole);
+  }
+
+  // Halves, and in the end one by one. Whatever must not be repeated gets `otherwise` unless it is certain
+  // that it was not carried out.
+  void ask_in_parts(const Part& part, bool is_refusal, const upstream::Result& otherwise) {
+    Part again;
+    for (const Sent& sent : part) {
+      const bool reads = upstream::repeat_of(job_.items[sent.index].method) == upstream::Repeat::always;
+      if (reads || is_refusal) {
+        again.push_back(sent);
+      } else {
+        settle(sent, otherwise);
+      }
+    }
+    if (again.size() <= kOneByOneMax) {
+      for (const Sent& sent : again) call_one(sent);
+      return;
+    }
+    const auto middle = again.begin() + static_cast<std::ptrdiff_t>(again.size() / 2);
+    call_batch(Part(again.begin(), middle));
+    call_batch(Part(middle, again.end()));
   }
 
   // By the ids we gave; the first of two counts.
@@ -258,18 +334,12 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
                            std::vector<std::string_view>& by_item) {
     for (const jsonrpc::Answer& answer : answers) {
       std::size_t index = 0;
-      const char* end = answer.id.data() + answer.id.size();
-      const auto [read, failed] = std::from_chars(answer.id.data(), end, index);
+      const std::string_view id = upstream::digits_of_id(answer.id);
+      const char* end = id.data() + id.size();
+      const auto [read, failed] = std::from_chars(id.data(), end, index);
       if (failed != std::errc{} || read != end || index >= by_item.size()) continue;
       if (by_item[index].empty()) by_item[index] = answer.raw;
     }
-  }
-
-  static bool refused_whole(const std::vector<jsonrpc::Answer>& answers) {
-    if (answers.size() != 1 || answers.front().error.empty()) return false;
-    const auto code = jsonrpc::read_error(answers.front().error).code;
-    return code == static_cast<int>(jsonrpc::ErrorCode::invalid_request) ||
-           code == static_cast<int>(jsonrpc::ErrorCode::parse_error);
   }
 
   static void bad_reply(ForwardItem& item) {

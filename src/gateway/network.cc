@@ -52,7 +52,7 @@ Network::~Network() {
 
 void Network::prepare() {
   make_backend();
-  reads_ = std::make_unique<SharedReads>(worker_, *backend_, metrics_, plan_.reads.cache_bytes_max);
+  reads_ = std::make_unique<SharedReads>(worker_, *backend_, metrics_, plan_.reads.cache_bytes_max, pool_);
   upstream::Backend& asked = source_backend_ != nullptr ? *source_backend_ : *backend_;
   follower_ = std::make_unique<ChainFollower>(
       worker_, ChainFollower::Nodes{.backend = asked, .pool = pool_}, source_options(plan_.poll), random_,
@@ -231,6 +231,7 @@ void Network::note(const eth::SourceEvent& event) {
     metrics_.reorged_blocks.add(reorg->depth);
     metrics_.reorg_depth_max.set(
         std::max(metrics_.reorg_depth_max.value(), static_cast<std::int64_t>(reorg->depth)));
+    reads_->steady().chain_went_back(reorg->old_number - std::min(reorg->depth, reorg->old_number));
     if (reorg->other_genesis || reorg->depth > reorg->old_number) {
       reads_->forget();
     } else {
@@ -263,6 +264,7 @@ void Network::note(const eth::SourceEvent& event) {
 
 void Network::learn_head(const eth::Header& header) {
   head_number_ = header.number;
+  reads_->steady().head_announced(header.number);
   metrics_.head(header.number, header.timestamp_s, worker_.now());
 }
 

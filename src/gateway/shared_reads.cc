@@ -29,11 +29,12 @@ std::optional<std::uint64_t> number_of_block(const upstream::Result& result) {
 }  // namespace
 
 SharedReads::SharedReads(upstream::Executor& executor, upstream::Backend& backend, NetworkMetrics& metrics,
-                         std::size_t cache_bytes_max)
+                         std::size_t cache_bytes_max, upstream::Pool* pool)
     : executor_(executor),
       backend_(backend),
       metrics_(metrics),
       cache_bytes_max_(cache_bytes_max),
+      steady_(executor, backend, pool),
       cache_({.bytes_max = cache_bytes_max}) {}
 
 std::optional<SharedReads::Read> SharedReads::read_of(std::string_view method, std::string_view params) {

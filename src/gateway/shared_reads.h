@@ -18,6 +18,7 @@
 
 #include "base/shared_bytes.h"
 #include "gateway/metrics.h"
+#include "gateway/steady_reads.h"
 #include "upstream/answer_cache.h"
 #include "upstream/backend.h"
 #include "upstream/coalescer.h"
@@ -39,14 +40,18 @@ class SharedReads {
     bool empty_may_be_early = false;       // an empty list may mean that the node does not have the block yet
   };
 
-  // `cache_bytes_max` zero: nothing is kept. Everything referred to outlives this.
+  // `pool`: the backend, if it is one. `cache_bytes_max` zero: nothing is kept. Everything referred to
+  // outlives this.
   SharedReads(upstream::Executor& executor, upstream::Backend& backend, NetworkMetrics& metrics,
-              std::size_t cache_bytes_max);
+              std::size_t cache_bytes_max, upstream::Pool* pool = nullptr);
   SharedReads(const SharedReads&) = delete;
   SharedReads& operator=(const SharedReads&) = delete;
 
   // Empty: not a read, to be asked for by whoever asked. `params` is valid JSON or empty.
   static std::optional<Read> read_of(std::string_view method, std::string_view params);
+
+  // What keeps the answers from going back.
+  SteadyReads& steady() { return steady_; }
 
   // The raw result.
   std::optional<SharedBytes> kept(const Read& read);
@@ -71,6 +76,7 @@ class SharedReads {
   upstream::Backend& backend_;
   NetworkMetrics& metrics_;
   std::size_t cache_bytes_max_;
+  SteadyReads steady_;
   upstream::Coalescer coalescer_;
   upstream::AnswerCache cache_;
   Instant last_write_{};

@@ -170,15 +170,16 @@ Server::~Server() {
 }
 
 std::expected<void, net::OsError> Server::start(const std::vector<net::Address>& addresses,
-                                                MakeSites make_sites) {
+                                                const MakeSites& make_sites) {
   std::vector<Listener> listeners;
   for (const net::Address& address : addresses) {
     listeners.push_back({.address = address, .options = {}});
   }
-  return start(listeners, std::move(make_sites));
+  return start(listeners, make_sites);
 }
 
-std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners, MakeSites make_sites,
+std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners,
+                                                const MakeSites& make_sites,
                                                 const std::function<void()>& before_accepting) {
   FANFARE_CHECK(threads_.empty());  // a server starts once
   const std::size_t count =

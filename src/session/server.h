@@ -54,8 +54,9 @@ class Server {
   // shared by the loops; it is removed when the server stops, if it is still the one that was made. "::"
   // takes IPv6 only. Nobody is accepted before every loop has its sites; `before_accepting` is called in
   // between, on the calling thread.
-  std::expected<void, net::OsError> start(const std::vector<net::Address>& addresses, MakeSites make_sites);
-  std::expected<void, net::OsError> start(const std::vector<Listener>& listeners, MakeSites make_sites,
+  std::expected<void, net::OsError> start(const std::vector<net::Address>& addresses,
+                                          const MakeSites& make_sites);
+  std::expected<void, net::OsError> start(const std::vector<Listener>& listeners, const MakeSites& make_sites,
                                           const std::function<void()>& before_accepting = {});
 
   // The addresses bound, with the ports the system chose for port 0.

@@ -39,6 +39,9 @@ struct CallOptions {
   std::optional<std::size_t> member;
   // A node that lacks the method may be asked for the answer's parts instead (receipts_endpoint.h).
   bool composable = false;
+  // The id that the answer must have, raw; a pool takes no other. Empty: the answer is not looked at, as for
+  // batches. With it a read that a node cannot answer (node_error.h) is given to another.
+  std::string id;
   // The answer says which chain the node is on: one on another chain than its network's is not used.
   bool tells_chain_id = false;
   // So many answers to the same question were of no use: a pool begins with another member each time.

@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "jsonrpc/response.h"
+#include "upstream/node_error.h"
 #include "upstream/pool_members.h"
 
 namespace fanfare::upstream {
@@ -14,12 +15,22 @@ namespace {
 
 // The budget for hedges: what a call adds to it, and how much it holds at most.
 constexpr double kHedgeShare = 0.1;
+// As deep as answers nest (call traces).
+constexpr std::uint32_t kReplyDepthMax = 4096;
 constexpr double kHedgesSavedMax = 10;
 
 // Whether another member might do better with the same call.
 bool worth_another_try(const Failure& failure) {
   return blames_endpoint(failure) || failure.kind == FailureKind::overloaded ||
          failure.kind == FailureKind::behind || failure.kind == FailureKind::wrong_chain;
+}
+
+// An error may be about a text that could not be read, and so have no id.
+bool has_wrong_id(const CallOptions& options, const Reply& reply) {
+  if (options.id.empty()) return false;
+  const auto answer = jsonrpc::split_response(reply.body, kReplyDepthMax);
+  if (!answer) return true;
+  return digits_of_id(answer->id) != options.id && !(answer->id == "null" && !answer->error.empty());
 }
 
 }  // namespace
@@ -49,6 +60,7 @@ class Pool::Impl final : Executor::StopListener {
     std::size_t in_flight = 0;
     std::optional<Failure> last;
     std::optional<std::size_t> last_member;
+    std::optional<Reply> unhelpful;              // the first error that another node might not have
     std::map<std::size_t, std::string> reasons;  // of the last failure of each member
     bool gave_way = false;
     std::optional<std::size_t> waits_for_check_of;
@@ -68,6 +80,7 @@ class Pool::Impl final : Executor::StopListener {
   void chains_changed();
   void check_head(const FlightPtr& flight, std::size_t member);
   void send(const FlightPtr& flight, std::size_t member);
+  bool asks_another(const Flight& flight, std::size_t member, const Reply& reply);
   bool contradicts(const Flight& flight, const Reply& reply);
   void refuse(const FlightPtr& flight);
   static void give_way(Flight& flight);
@@ -279,6 +292,10 @@ void Pool::Impl::arm_hedge(const FlightPtr& flight) {
 }
 
 void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result) {
+  if (result && has_wrong_id(flight->options, *result)) {
+    result = std::unexpected(Failure{
+        .kind = FailureKind::bad_reply, .message = "the answer is not to what was asked", .sent = true});
+  }
   members_.note(member, begun, result);
   if (flight->over) return;
   if (!result) {
@@ -293,7 +310,23 @@ void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begu
   }
   result->member = member;
   result->gave_way = flight->gave_way;
+  if (asks_another(*flight, member, *result)) {
+    if (!flight->unhelpful) flight->unhelpful = std::move(*result);
+    --flight->in_flight;
+    flight->last_member = member;
+    return next(flight);
+  }
   finish(flight, std::move(result));
+}
+
+// An error that only says what this node cannot do is told to the client when no other node can, either.
+bool Pool::Impl::asks_another(const Flight& flight, std::size_t member, const Reply& reply) {
+  if (flight.options.id.empty() || flight.options.repeat != Repeat::always) return false;
+  const auto answer = jsonrpc::split_response(reply.body, kReplyDepthMax);
+  if (!answer || answer->error.empty()) return false;
+  const NodeError error = judge_error(answer->error);
+  if (error == NodeError::limited) members_.limited(member);
+  return error != NodeError::answer && worker_.now() < flight.deadline;
 }
 
 // Whoever asks for the chain id checks the member as well as we do.
@@ -330,6 +363,7 @@ void Pool::Impl::exhausted(const FlightPtr& flight) {
   const bool chain_went_back = some_behind && !members_.may_have(flight->options.head_min);
   const bool wait = some_behind && worker_.now() + options_.behind_retry < flight->deadline;
   if (!chain_went_back && !wait) {
+    if (flight->unhelpful) return finish(flight, std::move(*flight->unhelpful));
     if (!flight->last) return refuse(flight);
     return finish(flight, std::unexpected(with_all_reasons(*flight)));
   }
@@ -377,6 +411,8 @@ void Pool::Impl::refuse(const FlightPtr& flight) {
 
 void Pool::Impl::finish(const FlightPtr& flight, Result result) {
   flight->over = true;
+  const bool is_end = !result && result.error().kind == FailureKind::shutdown;
+  if (!result && flight->unhelpful && !is_end) result = std::move(*flight->unhelpful);
   worker_.cancel(flight->timer);
   Done done = std::move(flight->done);
   flights_.erase(FlightPtr(flight));

@@ -56,6 +56,10 @@ struct PoolOptions {
   // A member whose answer was proved wrong comes after the others for so long, twice as long each time.
   Duration distrust_min = std::chrono::seconds(10);
   Duration distrust_max = std::chrono::minutes(10);
+  // One that said that it is asked too much comes after the others for so long.
+  Duration limited_for = std::chrono::seconds(1);
+  // Between two questions to a member whether it refuses everyone, after it refused a client's call.
+  Duration confirm_every = std::chrono::seconds(1);
   // Whether, and how, the members are checked for being on the network's chain.
   ChainCheckOptions chain = {};
   // For the jitter of the probes; outlives the pool. Null: the system's.

@@ -28,6 +28,12 @@ std::optional<std::uint64_t> quantity_result(std::string_view body) {
   return value;
 }
 
+// A refusal (401, 403, 404, 429): of everyone, or of what this one client asks and how often.
+bool may_be_the_calls_fault(const Failure& failure) {
+  return failure.kind == FailureKind::http_status && failure.http_status >= 400 &&
+         failure.http_status < 500 && blames_endpoint(failure);
+}
+
 }  // namespace
 
 PoolMembers::PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends,
@@ -82,7 +88,7 @@ std::uint64_t PoolMembers::head_best() const {
 
 bool PoolMembers::is_second_choice(const Member& member, std::uint64_t head_best) const {
   const bool lagging = member.head != 0 && member.head + options_.head_lag_max < head_best;
-  return lagging || member.stalled || worker_.now() < member.distrusted_until;
+  return lagging || member.stalled || worker_.now() < std::max(member.distrusted_until, member.limited_until);
 }
 
 std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, bool only_available,
@@ -110,6 +116,7 @@ std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, b
 
 void PoolMembers::note(std::size_t index, Instant begun, const Result& result, Asked asked) {
   if (ended_) return;
+  if (!result && asked == Asked::by_call && may_be_the_calls_fault(result.error())) return confirm(index);
   Member& member = members_[index];
   const Instant now = worker_.now();
   if (result) {
@@ -130,6 +137,17 @@ void PoolMembers::note(std::size_t index, Instant begun, const Result& result, A
     cross(index, member.health.failed(result.error(), now), &result.error());
     if (asked != Asked::by_check) doubt_chain(index, result.error());
   }
+}
+
+// A node that refuses one client's call may answer everyone else's: it is asked something harmless, and what
+// comes of that counts.
+void PoolMembers::confirm(std::size_t index) {
+  Member& member = members_[index];
+  const Instant now = worker_.now();
+  member.limited_until = now + options_.limited_for;
+  if (member.confirmed_at && now - *member.confirmed_at < options_.confirm_every) return;
+  member.confirmed_at = now;
+  ask_head(index, nullptr);
 }
 
 // A connection that is refused or ends may mean that the node was restarted, as another chain perhaps; other

@@ -61,6 +61,8 @@ class PoolMembers {
   void block_seen(std::size_t index, std::uint64_t number);
   void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
   void disagreed(std::size_t index);
+  // It said that it is asked too much.
+  void limited(std::size_t index) { members_[index].limited_until = worker_.now() + options_.limited_for; }
 
   std::vector<MemberStatus> status() const;
   std::size_t available() const { return available_; }
@@ -77,12 +79,15 @@ class PoolMembers {
     bool stalled = false;
     Duration distrust{};
     Instant distrusted_until{};
+    Instant limited_until{};
+    std::optional<Instant> confirmed_at;
     bool head_asked = false;
     std::vector<HeadWaiter> head_waiters;
   };
 
   enum class Asked : std::uint8_t { by_call, by_probe, by_check };
   void note(std::size_t index, Instant begun, const Result& result, Asked asked);
+  void confirm(std::size_t index);
   void doubt_chain(std::size_t index, const Failure& failure);
   void cross(std::size_t index, Health::Edge edge, const Failure* failure);
   void arm_probe(std::size_t index);

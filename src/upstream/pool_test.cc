@@ -2,14 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
-#include <future>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "upstream/http_endpoint.h"
+#include "upstream/pool_world.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
 
@@ -18,102 +17,14 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ask;
+using testing::kDropped;
 using testing::kRead;
+using testing::kRefused;
+using testing::kWrite;
 using testing::Peer;
+using testing::PoolTest;
 using testing::Request;
 using testing::TestServer;
-
-const CallOptions kWrite{.method = "eth_sendTransaction"};
-const Failure kRefused{.kind = FailureKind::connect, .message = "refused", .sent = false};
-const Failure kDropped{.kind = FailureKind::closed, .message = "dropped", .sent = true};
-
-// A node of a test: answers calls with `act`, heads with `head`, and counts. Everything on the worker.
-struct Node final : Backend {
-  Node(Worker& on, std::string called) : worker(on), id(std::move(called)) {}
-  ~Node() override {
-    for (Done& done : held) done(std::unexpected(Failure{.kind = FailureKind::shutdown}));
-    for (auto& [done, result] : std::exchange(*answering, {}))
-      done(std::unexpected(Failure{.kind = FailureKind::shutdown}));
-  }
-  void call(std::string body, CallOptions options, Done done) override {
-    Result result = Reply{.body = "[\"" + id + "\"]"};
-    if (body.find("eth_blockNumber") != std::string::npos) {
-      ++head_calls;
-      if (head == 0) result = std::unexpected(kDropped);
-      if (head != 0) result = Reply{.body = R"({"jsonrpc":"2.0","id":0,"result":")" + hex(head) + "\"}"};
-    } else {
-      ++calls;
-      last_timeout = options.timeout;
-      if (failure) result = std::unexpected(*failure);
-    }
-    if (hold) {
-      held.push_back(std::move(done));
-      return;
-    }
-    answering->emplace_back(std::move(done), std::move(result));
-    worker.post([answering = answering] {
-      if (answering->empty()) return;  // ended with the node
-      auto [answer, its_result] = std::move(answering->front());
-      answering->pop_front();
-      answer(std::move(its_result));
-    });
-  }
-  std::string_view name() const override { return id; }
-  static std::string hex(std::uint64_t number) {
-    char text[24];
-    std::snprintf(text, sizeof(text), "0x%lx", static_cast<unsigned long>(number));
-    return text;
-  }
-
-  Worker& worker;
-  std::string id;
-  std::optional<Failure> failure;
-  bool hold = false;
-  std::uint64_t head = 0;
-  int calls = 0;
-  int head_calls = 0;
-  std::optional<Duration> last_timeout;
-  std::vector<Done> held;
-  // On their way; a backend that goes ends them.
-  std::shared_ptr<std::deque<std::pair<Done, Result>>> answering =
-      std::make_shared<std::deque<std::pair<Done, Result>>>();
-};
-
-// Turns what the pool tells into something a test can wait for.
-struct Edges final : Observer {
-  void call_finished(const CallReport&) override {}
-  void availability_changed(std::string_view endpoint, bool available) override {
-    changes.push_back(std::string(endpoint) + (available ? " up" : " down"));
-    if (available) recovered.set_value();
-  }
-  void failed_over(std::string_view from, std::string_view to) override {
-    overs.push_back(std::string(from) + " to " + std::string(to));
-  }
-  std::vector<std::string> changes, overs;
-  std::promise<void> recovered;
-};
-
-struct PoolTest : ::testing::Test {
-  Edges edges;
-  Worker worker;
-  std::vector<Node*> nodes;
-  std::unique_ptr<Pool> pool;
-
-  void make(std::size_t count, PoolOptions options = {.watch_heads_every = 0s}) {
-    std::vector<std::unique_ptr<Backend>> members;
-    for (std::size_t i = 0; i < count; ++i) {
-      auto node = std::make_unique<Node>(worker, std::string(1, static_cast<char>('a' + i)));
-      nodes.push_back(node.get());
-      members.push_back(std::move(node));
-    }
-    pool = std::make_unique<Pool>(worker, std::move(members), std::move(options), &edges);
-  }
-  std::string answer(const CallOptions& options = kRead) {
-    const Result result = ask(worker, *pool, "{}", options);
-    return result ? result->body : std::string(to_string(result.error().kind));
-  }
-  void on_worker(Worker::Task task) { worker.run(std::move(task)); }
-};
 
 TEST_F(PoolTest, ThePreferredMemberAnswers) {
   make(2);
@@ -165,6 +76,39 @@ TEST_F(PoolTest, WhatEveryNodeWouldRefuseIsNotAskedTwice) {
   on_worker([&] { nodes[0]->failure = Failure{.kind = FailureKind::too_large}; });
   EXPECT_EQ(answer(), "too_large");
   EXPECT_EQ(nodes[1]->calls, 0);
+}
+
+TEST_F(PoolTest, OneClientsRefusedCallsDoNotTakeANodeOutForOthers) {
+  make(2);
+  for (const int status : {403, 429}) {
+    on_worker([&] {
+      nodes[0]->head = 7;  // it answers what is harmless
+      nodes[0]->failure = Failure{.kind = FailureKind::http_status, .http_status = status, .sent = true};
+    });
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(answer(), R"(["b"])");
+    EXPECT_EQ(pool->available(), 2U) << status;
+  }
+  EXPECT_EQ(edges.changes, std::vector<std::string>{});
+}
+
+TEST_F(PoolTest, ANodeThatRefusesEveryoneIsPutAside) {
+  make(2);
+  const Failure refused{.kind = FailureKind::http_status, .http_status = 429, .sent = true};
+  std::promise<void> aside;
+  std::function<void()> look = [&] {
+    if (!pool->status()[0].available) {
+      aside.set_value();
+    } else {
+      worker.call_after(1ms, [&] { look(); });
+    }
+  };
+  on_worker([&] {
+    nodes[0]->failure = refused;
+    nodes[0]->head_failure = refused;
+  });
+  EXPECT_EQ(answer(), R"(["b"])");
+  on_worker([&] { look(); });
+  aside.get_future().wait();
 }
 
 TEST_F(PoolTest, WhenAllFailTheLastFailureIsTheAnswer) {
@@ -280,150 +224,6 @@ TEST_F(PoolTest, AWriteIsNeverHedged) {
     for (Done& done : std::exchange(nodes[0]->held, {})) done(Reply{.body = "{}"});
   });
   EXPECT_TRUE(result.get_future().get().has_value());
-}
-
-TEST_F(PoolTest, ANodeBelowTheBlockShownIsNotAsked) {
-  make(2);
-  on_worker([&] {
-    nodes[0]->head = 99;
-    nodes[1]->head = 100;
-  });
-  EXPECT_EQ(answer({.repeat = Repeat::always, .head_min = 100}), R"(["b"])");
-  EXPECT_EQ(nodes[0]->calls, 0);
-  // What was learned is remembered, and what a poller says counts as well.
-  on_worker([&] { pool->head_seen(0, 101); });
-  EXPECT_EQ(answer({.repeat = Repeat::always, .head_min = 101}), R"(["a"])");
-  EXPECT_EQ(nodes[0]->head_calls, 1);
-  EXPECT_EQ(nodes[1]->head_calls, 1);
-}
-
-TEST_F(PoolTest, ACallWaitsForANodeToGetTheBlockThatAFailedOneHad) {
-  make(2, {.watch_heads_every = 0s, .behind_retry = 1ms});
-  std::promise<Result> result;
-  std::promise<void> looked;
-  on_worker([&] {
-    pool->head_seen(0, 100);
-    nodes[0]->failure = kRefused;
-    nodes[0]->head = 0;
-    nodes[1]->head = 99;
-    pool->call("{}", {.repeat = Repeat::always, .head_min = 100},
-               [&](Result got) { result.set_value(std::move(got)); });
-    worker.call_after(5ms, [&] { looked.set_value(); });
-  });
-  looked.get_future().wait();
-  on_worker([&] {
-    EXPECT_EQ(nodes[1]->calls, 0);
-    nodes[1]->head = 100;
-  });
-  const Result got = result.get_future().get();
-  ASSERT_TRUE(got.has_value());
-  EXPECT_EQ(got->body, R"(["b"])");
-  EXPECT_FALSE(got->gave_way);
-}
-
-TEST_F(PoolTest, WhenNoNodeGetsTheBlockInTimeThatIsSaid) {
-  make(2, {.watch_heads_every = 0s, .behind_retry = 1h});
-  on_worker([&] {
-    pool->head_seen(0, 100);
-    nodes[0]->failure = kRefused;
-    nodes[1]->head = 99;
-  });
-  EXPECT_EQ(answer({.timeout = 30min, .repeat = Repeat::always, .head_min = 100}), "behind");
-  on_worker([&] { EXPECT_TRUE(pool->status()[1].available); });  // being behind is no failure
-}
-
-TEST_F(PoolTest, AFailedNodesWordOnItsBlocksCountsOnlySoLong) {
-  make(2, {.watch_heads_every = 0s, .behind_retry = 1ms, .head_believed_for = 20ms});
-  on_worker([&] {
-    pool->head_seen(0, 100);
-    nodes[0]->failure = kRefused;
-    nodes[1]->head = 99;
-  });
-  EXPECT_EQ(answer({.timeout = 1h, .repeat = Repeat::always, .head_min = 100}), R"(["b"])");
-}
-
-TEST_F(PoolTest, NobodyWaitsForABlockThatTheChainHasLeft) {
-  make(2, {.watch_heads_every = 0s, .behind_retry = 1h});
-  on_worker([&] {
-    pool->head_seen(0, 100);
-    pool->head_seen(0, 90);  // the chain went back
-    nodes[0]->head = nodes[1]->head = 90;
-  });
-  const Result got = ask(worker, *pool, "{}", {.timeout = 30min, .repeat = Repeat::always, .head_min = 100});
-  ASSERT_TRUE(got.has_value());
-  EXPECT_EQ(got->body, R"(["a"])");
-  EXPECT_TRUE(got->gave_way);
-  // From now on it is known, and costs no more questions.
-  const int head_calls = nodes[0]->head_calls + nodes[1]->head_calls;
-  EXPECT_EQ(answer({.timeout = 30min, .repeat = Repeat::always, .head_min = 100}), R"(["a"])");
-  EXPECT_EQ(nodes[0]->head_calls + nodes[1]->head_calls, head_calls);
-}
-
-TEST_F(PoolTest, ABlockThatOneNodeStillHasIsAskedOfThatNode) {
-  make(2);
-  on_worker([&] {
-    pool->head_seen(0, 100);
-    pool->head_seen(1, 100);
-    pool->head_seen(0, 90);
-  });
-  EXPECT_EQ(answer({.repeat = Repeat::always, .head_min = 100}), R"(["b"])");
-}
-
-TEST_F(PoolTest, WithEveryNodeDownACallForABlockFailsAtOnceWithAllReasons) {
-  make(2, {.timeout = 1h, .watch_heads_every = 0s, .behind_retry = 1h});
-  on_worker([&] {
-    pool->head_seen(0, 100);  // the second has been dead from the start
-    nodes[0]->failure = kRefused;
-    nodes[1]->failure = kRefused;
-  });
-  const Result got = ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 100});
-  ASSERT_FALSE(got.has_value());
-  EXPECT_EQ(got.error().message, "a: refused; b: dropped");
-  EXPECT_EQ(got.error().kind, FailureKind::closed);
-  EXPECT_EQ(nodes[1]->calls, 0);
-}
-
-TEST_F(PoolTest, ANodeThatDoesNotTellItsHeadCostsNoMoreThanTheCallsTime) {
-  make(2);
-  on_worker([&] { nodes[0]->hold = nodes[1]->hold = true; });
-  EXPECT_EQ(answer({.timeout = 10ms, .repeat = Repeat::always, .head_min = 100}), "timeout");
-}
-
-TEST_F(PoolTest, AMemberThatLagsComesAfterThoseThatKeepUp) {
-  make(3);
-  on_worker([&] {
-    pool->head_seen(0, 94);
-    pool->head_seen(1, 100);
-  });
-  EXPECT_EQ(answer(), R"(["b"])");
-  on_worker([&] { pool->head_seen(0, 95); });
-  EXPECT_EQ(answer(), R"(["a"])");
-}
-
-TEST_F(PoolTest, HeadsOfSilentMembersAreWatched) {
-  make(2, {.watch_heads_every = 1ms});
-  std::promise<void> watched;
-  std::function<void()> look = [&] {
-    if (pool->status()[0].head == 5 && pool->status()[1].head == 6) {
-      watched.set_value();
-    } else {
-      worker.call_after(1ms, [&] { look(); });
-    }
-  };
-  on_worker([&] {
-    nodes[0]->head = 5;
-    nodes[1]->head = 6;
-    look();
-  });
-  watched.get_future().wait();
-}
-
-TEST_F(PoolTest, TheHeadOfASingleMemberIsThePollersAlone) {
-  make(1, {.watch_heads_every = 1ms});
-  std::promise<void> later;
-  on_worker([&] { worker.call_after(3ms, [&] { worker.call_after(3ms, [&] { later.set_value(); }); }); });
-  later.get_future().wait();
-  on_worker([&] { EXPECT_EQ(nodes[0]->head_calls, 0); });
 }
 
 TEST_F(PoolTest, EndsEveryCallWhenItGoes) {

@@ -1,0 +1,240 @@
+#include "gateway/steady_reads.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "eth/hex.h"
+#include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
+#include "upstream/methods.h"
+
+namespace fanfare::gateway {
+namespace {
+
+// Another node is asked so often; then the answer is taken as it is.
+constexpr std::uint32_t kTriesMax = 3;
+// As deep as answers nest (call traces).
+constexpr std::uint32_t kReplyDepthMax = 4096;
+
+std::string_view result_of(const upstream::Result& result) {
+  if (!result) return "";
+  const auto answer = jsonrpc::split_response(result->body, kReplyDepthMax);
+  return answer ? answer->result : std::string_view();
+}
+
+bool is_null(const upstream::Result& result) {
+  return jsonrpc::kind_of(result_of(result)) == jsonrpc::Kind::null && !result_of(result).empty();
+}
+
+std::optional<std::uint64_t> quantity_of(std::string_view raw) {
+  const auto text = jsonrpc::string_value(raw);
+  return text ? eth::parse_quantity(*text) : std::nullopt;
+}
+
+// Of eth_blockNumber's answer, or of a block's.
+std::optional<std::uint64_t> height_of(const upstream::Result& result) {
+  const std::string_view raw = result_of(result);
+  if (raw.empty()) return std::nullopt;
+  if (jsonrpc::kind_of(raw) == jsonrpc::Kind::string) return quantity_of(raw);
+  const auto number = jsonrpc::member(raw, "number");
+  return number ? quantity_of(*number) : std::nullopt;
+}
+
+}  // namespace
+
+struct SteadyReads::Asked {
+  Question question;
+  upstream::CallOptions options;
+  upstream::Done done;
+  Kind kind;
+  Instant deadline{};
+  std::uint32_t tries = 0;
+  // Of a question to several nodes at once.
+  std::size_t open = 0;
+  std::optional<upstream::Result> best;
+
+  std::string text() const {
+    std::string request;
+    jsonrpc::append_request(request, question.id, question.method, question.params);
+    return request;
+  }
+};
+
+SteadyReads::Kind SteadyReads::kind_of(const Question& question) {
+  Kind kind;
+  const std::string_view method = question.method;
+  const auto first = jsonrpc::element(question.params, 0).value_or("");
+  if (method == "eth_blockNumber") {
+    kind.measure = kLatest;
+  } else if (method == "eth_getBlockByNumber") {
+    const auto text = jsonrpc::string_value(first).value_or("");
+    if (text == "latest") kind.measure = kLatest;
+    if (text == "safe") kind.measure = kSafe;
+    if (text == "finalized") kind.measure = kFinalized;
+    kind.number = eth::parse_quantity(text);
+  } else if (method == "eth_getTransactionByHash" || method == "eth_getTransactionReceipt" ||
+             method == "eth_getRawTransactionByHash") {
+    kind.transaction = jsonrpc::string_value(first).value_or("");
+  } else if (method == "eth_getTransactionCount") {
+    kind.is_pending_nonce =
+        jsonrpc::string_value(jsonrpc::element(question.params, 1).value_or("")) == "pending";
+  } else {
+    kind.sends = method == "eth_sendRawTransaction" || method == "eth_sendTransaction";
+  }
+  return kind;
+}
+
+void SteadyReads::head_announced(std::uint64_t number) {
+  shown_[kLatest] = std::max(shown_[kLatest], number);
+}
+
+void SteadyReads::chain_went_back(std::uint64_t number) {
+  for (std::uint64_t& shown : shown_) shown = std::min(shown, number);
+}
+
+void SteadyReads::call(Question question, upstream::CallOptions options, upstream::Done done) {
+  auto asked = std::make_shared<Asked>();
+  asked->kind = kind_of(question);
+  asked->question = std::move(question);
+  if (options.timeout) asked->deadline = executor_.now() + *options.timeout;
+  options.id = asked->question.id;
+  asked->options = std::move(options);
+  asked->done = std::move(done);
+  const bool several = pool_ != nullptr && pool_->size() > 1;
+  if (asked->kind.is_pending_nonce && several && !sent_.members(executor_.now()).empty()) {
+    return ask_all_senders(asked);
+  }
+  ask(asked);
+}
+
+void SteadyReads::ask(const AskedPtr& asked) {
+  upstream::CallOptions options = asked->options;
+  // All tries together have the time of one call.
+  if (options.timeout) {
+    options.timeout = std::max<Duration>(asked->deadline - executor_.now(), std::chrono::milliseconds(1));
+  }
+  backend_.call(asked->text(), std::move(options),
+                [this, asked](upstream::Result result) { take(asked, std::move(result)); });
+}
+
+void SteadyReads::take(const AskedPtr& asked, upstream::Result result) {
+  // After a shutdown nothing of ours may be touched.
+  const bool ended = !result && result.error().kind == upstream::FailureKind::shutdown;
+  if (!ended && result && pool_ != nullptr) {
+    if (asked->kind.sends) note_sent(result);
+    const auto& measure = asked->kind.measure;
+    if (measure && *measure != kLatest && height_of(result).value_or(UINT64_MAX) < shown_[*measure] &&
+        !result->gave_way && asked->tries == 0) {
+      return show_block(asked, *measure, std::move(result));
+    }
+    if (measure && take_measure(asked, result)) return;
+    if (is_null(result) && take_null(asked, result)) return;
+  }
+  asked->done(std::move(result));
+}
+
+// True: it is asked again.
+bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& result) {
+  const Measure measure = *asked->kind.measure;
+  const auto number = height_of(result);
+  if (!number) return false;
+  std::uint64_t& shown = shown_[measure];
+  if (*number >= shown) {
+    shown = *number;
+    if (measure == kLatest) pool_->block_seen(result->member, *number);
+    return false;
+  }
+  if (measure == kLatest && !result->gave_way && asked->tries < kTriesMax) {
+    ++asked->tries;
+    pool_->head_seen(result->member, *number);
+    asked->options.head_min = shown;
+    ask(asked);
+    return true;
+  }
+  shown = *number;  // the chain went back
+  return false;
+}
+
+// True: another node is asked.
+bool SteadyReads::take_null(const AskedPtr& asked, const upstream::Result& result) {
+  if (asked->tries >= std::min<std::size_t>(kTriesMax, pool_->size() - 1)) return false;
+  const Kind& kind = asked->kind;
+  if (kind.number && *kind.number <= shown_[kLatest] && !result->gave_way) {
+    asked->options.attempt = ++asked->tries;
+    ask(asked);
+    return true;
+  }
+  const auto taker =
+      kind.transaction.empty() ? std::nullopt : sent_.member_of(kind.transaction, executor_.now());
+  if (!taker || *taker == result->member) return false;
+  asked->tries = kTriesMax;
+  asked->options.member = *taker;
+  asked->options.head_min = asked->options.head_preferred = 0;
+  ask(asked);
+  return true;
+}
+
+// A node that knows of an older final block may well have the newer one.
+void SteadyReads::show_block(const AskedPtr& asked, Measure measure, upstream::Result older) {
+  ++asked->tries;
+  const std::string hydrated(jsonrpc::element(asked->question.params, 1).value_or("false"));
+  Question by_number{.method = asked->question.method,
+                     .params = "[\"" + eth::to_quantity(shown_[measure]) + "\"," + hydrated + "]",
+                     .id = asked->question.id};
+  upstream::CallOptions options = asked->options;
+  options.head_min = shown_[measure];
+  call(std::move(by_number), std::move(options),
+       [this, asked, measure, older = std::move(older)](upstream::Result newer) mutable {
+         const bool ended = !newer && newer.error().kind == upstream::FailureKind::shutdown;
+         if (ended || height_of(newer)) return asked->done(std::move(newer));
+         shown_[measure] = height_of(older).value_or(0);  // the chain went back
+         asked->done(std::move(older));
+       });
+}
+
+void SteadyReads::ask_all_senders(const AskedPtr& asked) {
+  const auto take_one = [asked](upstream::Result result) {
+    const auto better = [&] {
+      if (!asked->best) return true;
+      const auto number = result ? quantity_of(result_of(result)) : std::nullopt;
+      const auto before = *asked->best ? quantity_of(result_of(*asked->best)) : std::nullopt;
+      return number && (!before || *number > *before);
+    };
+    if (better()) asked->best = std::move(result);
+    if (--asked->open == 0) asked->done(std::move(*asked->best));
+  };
+  const std::vector<std::size_t> members = sent_.members(executor_.now());
+  asked->open = members.size() + 1;
+  backend_.call(asked->text(), asked->options, take_one);
+  for (const std::size_t member : members) {
+    upstream::CallOptions options = asked->options;
+    options.member = member;
+    options.head_min = options.head_preferred = 0;
+    backend_.call(asked->text(), std::move(options), take_one);
+  }
+}
+
+void SteadyReads::note_sent(const upstream::Result& result) {
+  if (const auto hash = jsonrpc::string_value(result_of(result))) {
+    sent_.note(std::string(*hash), result->member, executor_.now());
+  }
+}
+
+bool SteadyReads::accepts(const Question& question, const upstream::Result& result) {
+  if (pool_ == nullptr || !result) return true;
+  const Kind kind = kind_of(question);
+  if (kind.sends) note_sent(result);
+  if (kind.is_pending_nonce) return pool_->size() < 2 || sent_.members(executor_.now()).empty();
+  if (is_null(result)) {
+    const bool was_shown = kind.number && *kind.number <= shown_[kLatest] && pool_->size() > 1;
+    return !was_shown && (kind.transaction.empty() || !sent_.member_of(kind.transaction, executor_.now()));
+  }
+  const auto height = kind.measure ? height_of(result) : std::nullopt;
+  if (!height) return true;
+  if (*height < shown_[*kind.measure]) return false;
+  shown_[*kind.measure] = *height;
+  if (*kind.measure == kLatest) pool_->block_seen(result->member, *height);
+  return true;
+}
+
+}  // namespace fanfare::gateway
