@@ -60,6 +60,8 @@ PublicError public_error(const upstream::Failure& failure) {
       return {ErrorCode::limit_exceeded, "upstream: too many calls wait for the node"};
     case FailureKind::no_room:
       return {ErrorCode::limit_exceeded, "upstream: there is no room for the answer"};
+    case FailureKind::wrong_chain:
+      return {ErrorCode::internal, "upstream: no node is known to be on this chain"};
     case FailureKind::behind:
       return {ErrorCode::internal, "upstream: no node has the block that was shown to this client"};
     case FailureKind::shutdown:
