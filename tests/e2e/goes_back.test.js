@@ -6,8 +6,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { startFanfare, temporaryFolder, untilReady } from "./support/fanfare.js";
-import { call } from "./support/fanfare.js";
+import { call, metric, startFanfare, temporaryFolder, untilReady } from "./support/fanfare.js";
 import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until, within } from "./support/waiting.js";
@@ -22,6 +21,13 @@ async function subscribed(t, fanfare) {
   const id = await raw.subscribe("newHeads");
   raw.head = async () => (await raw.json((message) => message.params?.subscription === id)).params.result;
   return raw;
+}
+
+// Until the gateway has seen where the chain is now: it has asked for the newest block twice since.
+async function untilPolled(fanfare) {
+  const polls = () => metric(fanfare, "fanfare_upstream_calls_total", { method: "eth_getBlockByNumber" });
+  const before = await polls();
+  await until("two more polls", async () => (await polls()) >= before + 2);
 }
 
 // Each of these, over HTTP and over the WebSocket that was shown the blocks that are gone.
@@ -52,6 +58,7 @@ test("evm_revert: every call is answered at once, and the next block is told", a
     assert.equal(Number((await raw.head()).number), i);
   }
   assert.equal(await call(fanfare.http, "evm_revert", [snapshot]), true);
+  await untilPolled(fanfare);
   await everythingAnswersAtOnce(fanfare, raw);
   assert.equal(await call(fanfare.http, "eth_blockNumber"), "0x0");
   await call(fanfare.http, "evm_mine");
@@ -71,6 +78,7 @@ test("two nodes in front of a chain that goes back", async (t) => {
     assert.equal(Number((await raw.head()).number), i);
   }
   await anvil.ask("evm_revert", [snapshot]);
+  await untilPolled(fanfare);
   await everythingAnswersAtOnce(fanfare, raw);
 });
 
