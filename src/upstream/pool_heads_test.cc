@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "upstream/pool_world.h"
+#include "upstream/pool_world_for_tests.h"
 #include "upstream/test_calls.h"
 
 namespace fanfare::upstream {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "upstream/http_endpoint.h"
-#include "upstream/pool_world.h"
+#include "upstream/pool_world_for_tests.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
 
