@@ -115,7 +115,7 @@ struct SteadyReadsTest : ::testing::Test {
     const auto text = std::make_shared<std::string>();
     const bool batch = items.size() > 1;
     forward(*pool, reads.get(), {.items = std::move(items), .batch = batch},
-            [text](const ForwardJob& job) { *text = join_answers(job); });
+            [text](ForwardJob job) { *text = join_answers(job); });
     time.run_for(1s);
     return *text;
   }
