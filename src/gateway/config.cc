@@ -96,10 +96,10 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
 }
 
 void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(
-      context, node, "server.limits",
-      {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress", "handshakeTimeout",
-       "headBytesMax", "batchItemsMax", "batchAnswerBytesMax", "heldBytesMax", "heldBytesPerConnectionMax"});
+  const MapFields fields(context, node, "server.limits",
+                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress",
+                          "handshakeTimeout", "headBytesMax", "headerLinesMax", "batchItemsMax",
+                          "batchAnswerBytesMax", "heldBytesMax", "heldBytesPerConnectionMax"});
   fields.read("connectionsMax", out.accept.connections_max, 0, 10'000'000);
   fields.read("connectionsPerAddressMax", out.accept.connections_per_address_max, 0, 10'000'000);
   fields.read("connectionsPerSecondPerAddress", out.accept.connections_per_second_per_address, 0, 1'000'000);
@@ -112,6 +112,7 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
       chosen(out.accept.connections_per_second_per_address, defaults.connections_per_second_per_address);
   fields.read("handshakeTimeout", out.http.handshake_timeout, milliseconds(100), hours(1));
   fields.read("headBytesMax", out.http.head_bytes_max, 1024, 1 << 20);
+  fields.read("headerLinesMax", out.http.header_count_max, 1, 10'000);
   fields.read("batchItemsMax", out.answers.batch_items_max, 1, 1'000'000);
   fields.read("batchAnswerBytesMax", out.answers.batch_answer_bytes_max, 0, kBytesMax);
   fields.read("heldBytesMax", out.answers.held_bytes_max, std::uint64_t{1} << 20, std::uint64_t{1} << 40);

@@ -55,6 +55,7 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
       std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
   options.loop_server.http.body_bytes_max = plan.http.body_bytes_max;
   options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
+  options.loop_server.http.header_count_max = plan.http.header_count_max;
   options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
   options.accept.connections_max = plan.accept.connections_max;
   options.accept.per_address.connections_max = plan.accept.connections_per_address_max;

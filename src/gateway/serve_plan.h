@@ -107,6 +107,7 @@ struct MethodPlan {
 struct HttpSettings {
   std::size_t body_bytes_max = std::size_t{16} << 20;     // a longer request body is refused with 413
   std::size_t head_bytes_max = std::size_t{16} << 10;     // a longer request head is refused with 431
+  std::size_t header_count_max = 100;                     // more header lines are refused with 431
   Duration handshake_timeout = std::chrono::seconds(10);  // from the accept to the first request's head
 
   bool operator==(const HttpSettings&) const = default;

@@ -93,6 +93,20 @@ test("whoever is turned away before the first request is counted by reason", asy
     (await metric(gateway, "fanfare_connections_refused_total", { reason: "address_connections" })) === 1);
 });
 
+test("a request with more header lines than headerLinesMax is answered 431", async (t) => {
+  const gateway = await start(t, { limits: "headerLinesMax: 3" });
+  const { hostname, port } = new URL(gateway.ws);
+  const ask = async (lines) => {
+    const socket = net.connect({ host: hostname, port: Number(port) });
+    atEnd(t, () => socket.destroy());
+    socket.write(`GET /healthz HTTP/1.1\r\nHost: localhost\r\n${"A: b\r\n".repeat(lines - 1)}\r\n`);
+    const [answer] = await within("an answer", once(socket, "data"));
+    return answer.toString().split("\r\n")[0];
+  };
+  assert.equal(await ask(3), "HTTP/1.1 200 OK");
+  assert.match(await ask(4), /^HTTP\/1\.1 431 /);
+});
+
 test("pipelined requests past a turn's share are all answered, in later turns", async (t) => {
   const gateway = await start(t, {});
   const { hostname, port } = new URL(gateway.ws);
