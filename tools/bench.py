@@ -330,7 +330,7 @@ def choose(options):
     if options.crowd:
         rows = [Crowd()] if not options.rows else [*rows, Crowd()]
     contestants = [
-        one for one in all_contestants(options.quick and not options.only)
+        one for one in all_contestants(options.quick and not options.only, options.before)
         if one.name == "raw epoll" or not options.only or any(word in one.name for word in options.only)
     ]
     return rows, contestants
@@ -341,6 +341,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--crowd", action="store_true")
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--before")
     parser.add_argument("rows", nargs="*")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -101,7 +101,20 @@ class Contestant:
         return Server([*self.tls_command, "--tls", *certificate], scheme="wss", raw=self.raw)
 
 
-def all_contestants(quick):
+def ours(programs, prefix=""):
+    """Fanfare's own servers, of one build."""
+    for loop, name in (("epoll", "epoll"), ("uring", "io_uring")):
+        yield Contestant(f"{prefix}Fanfare {name}", [str(programs / "fanfare_echo"), "0", loop],
+                         {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"})
+
+
+def ours_by_api(programs, prefix=""):
+    yield Contestant(f"{prefix}Fanfare API", [str(programs / "api_echo"), "0", "uring"],
+                     {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"})
+
+
+def all_contestants(quick, before=None):
+    """`before`: the root of another tree of ours with a bench build, to compare with."""
     def program(name):
         return str(PROGRAMS / name)
 
@@ -110,12 +123,18 @@ def all_contestants(quick):
                    raw=True, tls_command=[program("raw_epoll_tls_echo"), "0"]),
         Contestant("raw io_uring", [program("raw_uring_echo"), "0"], {"echo", "broadcast", "idle", "pace"}, raw=True),
     ]
-    for loop, name in (("epoll", "Fanfare epoll"), ("uring", "Fanfare io_uring")):
-        found.append(Contestant(name, [program("fanfare_echo"), "0", loop],
-                                {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"}))
+    if before:
+        programs = pathlib.Path(before).resolve() / "build/bench/bench"
+        if not (programs / "fanfare_echo").exists():
+            raise SystemExit(f"bench: --before {before}: no bench build there ({programs}/fanfare_echo); build it with "
+                             "cmake --preset bench and cmake --build build/bench --target contestants")
+        for now, then in zip([*ours(PROGRAMS), *ours_by_api(PROGRAMS)],
+                             [*ours(programs, "before: "), *ours_by_api(programs, "before: ")]):
+            found += [then, now]
+        return found
+    found += ours(PROGRAMS)
     if not quick:
-        found.append(Contestant("Fanfare API", [program("api_echo"), "0", "uring"],
-                                {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"}))
+        found += ours_by_api(PROGRAMS)
     if (PROGRAMS / "beast_echo").exists():
         found.append(Contestant("Beast", [program("beast_echo"), "0"], {"echo", "idle", "deflate"}))
     if (PROGRAMS / "lws_echo").exists():

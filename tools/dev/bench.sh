@@ -4,6 +4,7 @@
 #:   ./dev bench --quick           three rounds of 0.7 s, less than 5 minutes once it is built
 #:   ./dev bench ROW...            only the rows whose name contains ROW
 #:   ./dev bench --only NAME       only the contestants whose name contains NAME (again for more), and raw epoll
+#:   ./dev bench --before DIR      raw servers and Fanfare only, beside the bench build of an earlier tree in DIR
 #:   ./dev bench --crowd           50,000 idle connections, alone and with a broadcast to all of them
 #:   ./dev bench --fanout          one head to 10,000 subscribers of a chain in the same process, half a minute
 #:   ./dev bench --instructions    what a message costs our server outside the kernel, in instructions (callgrind)
