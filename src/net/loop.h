@@ -7,7 +7,6 @@
 // there is something to do, and once when there is no more, memory that was not needed lately goes back to
 // the system.
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -93,7 +92,7 @@ class Loop {
   std::uint32_t turn_number() const { return turn_number_; }
   TimerId call_at(Instant due, Task task) { return timers_.add(due, std::move(task)); }
   TimerId call_after(Duration delay, Task task) {
-    return timers_.add(saturating_add(clock_->now(), std::max(delay, Duration::zero())), std::move(task));
+    return timers_.add(saturating_add(clock_->now(), delay), std::move(task));
   }
   bool cancel(TimerId id) { return timers_.cancel(id); }
 
