@@ -9,7 +9,8 @@
 //   client.start();
 //
 // Threads: a client has a thread of its own, on which its handlers are called, one after the other.
-// Everything else may be called from any thread.
+// Everything else may be called from any thread. No call calls a handler before it returns: handlers do not
+// nest, and a lock may be held during a call (not during run() and the destructor, which wait for handlers).
 
 #include <chrono>
 #include <cstdint>

@@ -12,6 +12,10 @@
 // more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
 // Handlers must not block: everyone on the loop waits. What a handler throws ends the process.
 //
+// No call of this library calls a handler before it returns: what the call brings about (the next request
+// behind an answer, messages after a pause, the end of a session) comes to its handler from the loop, later.
+// So handlers do not nest, and a lock may be held during a call.
+//
 // In a handler of any server or client, stop() begins the stop and returns. Two calls would wait for
 // themselves and end the process with a message: run() and the destructor, in a handler of the same server.
 

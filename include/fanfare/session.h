@@ -148,8 +148,10 @@ class FANFARE_EXPORT Session {
   void close(std::uint16_t code = 1000, std::string_view reason = {});
   bool is_open() const;
 
-  // What is published to the topic from here on is sent to this session. A second time changes the policy.
-  // False: it is not subscribed, because it is closing or has limits.topics_per_session_max topics already.
+  // What is published to the topic from here on is sent to this session. A second time changes the policy,
+  // for what waits, too: fewer may wait from here on, or, back at WhenFull::close, all of it has to go. That
+  // may hold limits.outbox_bytes_max, with what the session's outbox holds, before it ends with 1013. False:
+  // it is not subscribed, because it is closing or has limits.topics_per_session_max topics already.
   bool subscribe(std::string_view topic, TopicPolicy policy = {});
   // False: it was not subscribed. Sessions that end are unsubscribed by themselves.
   bool unsubscribe(std::string_view topic);

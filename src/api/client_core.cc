@@ -247,12 +247,14 @@ void ClientCore::tell_end(const std::optional<Duration>& reconnect_in) {
 // client, and a socket closed with something unread is reset, which can destroy our Close on its way
 // (RFC6455§7.1.1).
 void ClientCore::tell_end_when_gone() {
-  if (loop_->stream_count() > 0) {
+  loop_->cancel(look_again_);
+  const std::scoped_lock lock(mutex_);
+  // Started again: run() waits for the next end, and that one looks for what is left of this one, too.
+  if (!active_ && loop_->stream_count() > 0) {
     constexpr Duration kLookAgain = std::chrono::milliseconds(5);
-    loop_->call_after(kLookAgain, [this] { tell_end_when_gone(); });
+    look_again_ = loop_->call_after(kLookAgain, [this] { tell_end_when_gone(); });
     return;
   }
-  const std::scoped_lock lock(mutex_);
   leaving_ = false;
   ended_.notify_all();
 }

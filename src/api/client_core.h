@@ -73,6 +73,7 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<session::Client> client_;  // the thread's own; null after leave(), and at the thread's end
   bool in_open_handler_ = false;             // the thread's own
+  net::TimerId look_again_{};                // tell_end_when_gone()'s
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
   enum class PauseWish : std::uint8_t { none, resume, pause };

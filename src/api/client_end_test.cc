@@ -1,8 +1,11 @@
 // The end of a client: at any moment, by any thread, its own handlers included. On both loops.
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <chrono>
+#include <fstream>
 #include <functional>
 #include <future>
 #include <memory>
@@ -139,6 +142,45 @@ TEST_P(ClientEndTest, ByAHandlerWhileAnotherThreadIsInRun) {
   ASSERT_TRUE(client.start());
   client.run();
   self.wait();
+}
+
+// The client waits for the end of its last connection only while it has no new one.
+TEST_P(ClientEndTest, AClientThatItsCloseHandlerStartedAgainSleeps) {
+  std::promise<pid_t> opened_again;
+  int opens = 0;
+  Client client(options(), {.open =
+                                [&](Client& self, const Opened&) {
+                                  if (++opens == 1) {
+                                    self.send("end");
+                                  } else {
+                                    opened_again.set_value(::gettid());
+                                  }
+                                },
+                            .close =
+                                [&](Client& self, const Close&, auto) {
+                                  if (opens == 1) EXPECT_TRUE(self.start());
+                                }});
+  ASSERT_TRUE(client.start());
+  const pid_t thread = opened_again.get_future().get();
+  // A thread that sleeps wakes a few times a second for its deadlines; one that looks every 5 ms, 20 times in
+  // 100 ms.
+  const auto wakes = [thread] {
+    std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+    for (std::string word; status >> word;) {
+      int count = 0;
+      if (word == "voluntary_ctxt_switches:" && status >> count) return count;
+    }
+    return -1;
+  };
+  std::promise<void> never;
+  const auto nothing = never.get_future();
+  bool sleeps = false;
+  for (int look = 0; look < 100 && !sleeps; ++look) {
+    const int before = wakes();
+    nothing.wait_for(std::chrono::milliseconds(100));
+    sleeps = wakes() - before <= 2;
+  }
+  EXPECT_TRUE(sleeps);
 }
 
 TEST_P(ClientEndTest, InAHandlerOfTheServer) {

@@ -90,6 +90,10 @@ void Connection::Rare::unsubscribe_all() {
 bool Connection::subscribe(std::string_view topic, TopicPolicy policy) {
   if (!engine().is_open()) return false;
   Rare& rare = this->rare();
+  // In a lagged handler: what comes under the new subscription, or policy, comes after that.
+  if (rare.crowd != nullptr && rare.crowd->waiting.in_hand && rare.crowd->waiting.in_hand->topic == topic) {
+    rare.crowd->waiting.send_in_hand(engine());
+  }
   const Lane::NamedTopic* const known = lane().find(topic);
   Subscription* subscription = known == nullptr ? nullptr : rare.find(known);
   if (subscription == nullptr) {
@@ -120,17 +124,21 @@ void Connection::unsubscribe_all() {
 bool Connection::send_waiting(const WebSocketRoute& route) {
   session::ServerSession& engine = this->engine();
   Rare* const rare = find_rare();
-  while (rare != nullptr && rare->crowd != nullptr && !rare->crowd->waiting.empty()) {
+  while (rare != nullptr && rare->crowd != nullptr && !rare->crowd->waiting.order.empty()) {
     if (!engine.is_open() || engine.is_congested()) return false;
-    Subscription& subscription = *rare->crowd->waiting.front();
+    WaitingSubscriptions& waiting = rare->crowd->waiting;
+    Subscription& subscription = *waiting.order.front();
     const auto next = subscription.take();
     FANFARE_CHECK(next);
-    if (next->missed > 0) {
-      // The handler may subscribe and unsubscribe as it likes, this topic, too.
-      const std::string topic = subscription.topic();
-      route.lagged(handle(), topic, next->missed);
+    if (next->missed == 0) {
+      engine.send_frame(next->frame);
+      continue;
     }
-    engine.send_frame(next->frame);
+    // The handler may publish, subscribe and unsubscribe as it likes, this topic, too.
+    const std::string topic = subscription.topic();
+    waiting.in_hand = {.of = &subscription, .topic = topic, .frame = next->frame};
+    route.lagged(handle(), topic, next->missed);
+    if (waiting.in_hand) waiting.send_in_hand(engine);
   }
   return engine.is_open();
 }

@@ -1,10 +1,18 @@
 #include "api/subscription.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <utility>
 
 #include "base/check.h"
 
 namespace fanfare::api {
+
+void WaitingSubscriptions::send_in_hand(session::ServerSession& engine) {
+  const SharedBytes frame = std::move(in_hand->frame);
+  in_hand.reset();
+  engine.send_frame(frame);
+}
 
 std::unique_ptr<Subscription> Subscription::make(Lane& lane, session::ServerSession& engine,
                                                  std::string_view topic) {
@@ -17,19 +25,27 @@ Subscription::Subscription(session::ServerSession& engine, Lane::NamedTopic& top
     : engine_(engine), topic_(topic) {}
 
 Subscription::~Subscription() {
-  if (waiting_ != nullptr && !waiting_->backlog.empty()) waiting_->list.erase(waiting_->place);
+  if (waiting_ != nullptr) {
+    WaitingSubscriptions& list = waiting_->list;
+    if (!waiting_->backlog.empty()) list.order.erase(waiting_->place);
+    if (waiting_->then_whole) list.whole_bytes -= waiting_->backlog.bytes();
+    if (list.in_hand && list.in_hand->of == this) list.in_hand->of = nullptr;
+  }
   Lane* const lane = Lane::current();
   FANFARE_CHECK(lane != nullptr);
   lane->leave(topic_, ticket_);
 }
 
-// Frames that wait already keep waiting: under close they would have been sent or have ended the session.
+// Frames that wait already keep waiting, and the next ones wait behind them: all of them, or the session
+// ends.
 void Subscription::send_whole() {
-  if (waiting_ == nullptr) return;
+  if (waiting_ == nullptr || waiting_->then_whole) return;
   if (waiting_->backlog.empty()) {
     waiting_.reset();
   } else {
     waiting_->then_whole = true;
+    waiting_->backlog.set_frames_max(SIZE_MAX);
+    waiting_->list.whole_bytes += waiting_->backlog.bytes();
   }
 }
 
@@ -39,17 +55,32 @@ void Subscription::set_policy(TopicPolicy policy, WaitingSubscriptions& list) {
   if (waiting_ == nullptr) {
     waiting_ = std::make_unique<Waiting>(pubsub::Backlog(frames_max), list);
   } else {
+    if (std::exchange(waiting_->then_whole, false)) waiting_->list.whole_bytes -= waiting_->backlog.bytes();
     waiting_->backlog.set_frames_max(frames_max);
-    waiting_->then_whole = false;
   }
 }
 
 bool Subscription::deliver(const SharedBytes& frame) {
   if (!engine_.is_open()) return false;
-  if (waiting_ == nullptr || (waiting_->backlog.empty() && !engine_.is_congested())) {
-    return engine_.send_frame(frame) != session::SendResult::closed;
+  if (waiting_ != nullptr) {
+    WaitingSubscriptions& list = waiting_->list;
+    if (list.in_hand && list.in_hand->of == this) list.send_in_hand(engine_);
+    if (waiting_->then_whole && waiting_->backlog.empty()) {
+      waiting_.reset();
+    } else if (!waiting_->backlog.empty() || engine_.is_congested()) {
+      return keep(frame);
+    }
   }
-  if (waiting_->backlog.empty()) waiting_->place = waiting_->list.insert(waiting_->list.end(), this);
+  return engine_.send_frame(frame) != session::SendResult::closed;
+}
+
+bool Subscription::keep(const SharedBytes& frame) {
+  WaitingSubscriptions& list = waiting_->list;
+  if (waiting_->then_whole) {
+    if (!engine_.has_room_behind(list.whole_bytes)) return false;
+    list.whole_bytes += frame.size();
+  }
+  if (waiting_->backlog.empty()) waiting_->place = list.order.insert(list.order.end(), this);
   waiting_->backlog.add(frame);
   return true;
 }
@@ -57,9 +88,9 @@ bool Subscription::deliver(const SharedBytes& frame) {
 std::optional<pubsub::Backlog::Next> Subscription::take() {
   if (waiting_ == nullptr) return std::nullopt;
   auto oldest = waiting_->backlog.take();
+  if (oldest && waiting_->then_whole) waiting_->list.whole_bytes -= oldest->frame.size();
   if (!oldest || !waiting_->backlog.empty()) return oldest;
-  waiting_->list.erase(waiting_->place);
-  if (waiting_->then_whole) waiting_.reset();
+  waiting_->list.order.erase(waiting_->place);
   return oldest;
 }
 

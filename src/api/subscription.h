@@ -17,8 +17,21 @@
 namespace fanfare::api {
 
 class Subscription;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
-// Those of one connection that have something waiting, the first to wait first.
-using WaitingSubscriptions = std::list<Subscription*>;
+// Those of one connection that have something waiting.
+struct WaitingSubscriptions {
+  std::list<Subscription*> order;  // the first to wait first
+  std::size_t whole_bytes = 0;     // what waits for those that are back at WhenFull::close
+  // While a lagged handler runs: the message that it is told about. Whatever else goes to the same topic goes
+  // behind it.
+  struct InHand {
+    const Subscription* of;  // null: the handler has left the topic
+    std::string topic;
+    SharedBytes frame;
+  };
+  std::optional<InHand> in_hand;
+
+  void send_in_hand(session::ServerSession& engine);
+};
 
 class Subscription final : public pubsub::Subscriber {
  public:
@@ -48,11 +61,12 @@ class Subscription final : public pubsub::Subscriber {
   struct Waiting {
     pubsub::Backlog backlog;
     WaitingSubscriptions& list;
-    WaitingSubscriptions::iterator place = {};  // unless the backlog is empty
-    bool then_whole = false;                    // WhenFull::close once it is
+    std::list<Subscription*>::iterator place = {};  // unless the backlog is empty
+    bool then_whole = false;  // WhenFull::close: nothing more is dropped, and this goes once it is empty
   };
 
   Subscription(session::ServerSession& engine, Lane::NamedTopic& topic);
+  bool keep(const SharedBytes& frame);
 
   session::ServerSession& engine_;
   Lane::NamedTopic& topic_;

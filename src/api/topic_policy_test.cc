@@ -2,8 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <functional>
 #include <initializer_list>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "api/raw_client_for_tests.h"
 #include "fanfare/server.h"
@@ -157,6 +162,103 @@ TEST(TopicPolicy, BackAtCloseNothingIsDroppedOnceWhatWaitedIsSent) {
     if (next.front() != 'f') got += next + " ";
   }
   EXPECT_EQ(got, "waits one two ");
+}
+
+// Frames wait under drop_oldest; what is published after the change back to close is not dropped.
+class BackAtClose {
+ public:
+  BackAtClose(int messages, std::size_t message_bytes)
+      : server_({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{16} << 20}}) {
+    server_.websocket("/", {.open =
+                                [](Session& session) {
+                                  session.subscribe("t",
+                                                    {.when_full = WhenFull::drop_oldest, .waiting_max = 3});
+                                },
+                            .message =
+                                [this, messages, message_bytes](Session& session, const Message&) {
+                                  session.send(std::string(std::size_t{12} << 20, 'f'));
+                                  server_.publish("t", "a1");
+                                  server_.publish("t", "a2");
+                                  session.subscribe("t");
+                                  for (int i = 0; i < messages; ++i) {
+                                    std::string text = std::to_string(i);
+                                    text.resize(std::max(message_bytes, text.size()), '.');
+                                    server_.publish("t", text);
+                                  }
+                                  ended_at_once = !session.is_open();
+                                },
+                            .lagged = [](Session&, std::string_view,
+                                         std::uint64_t) { ADD_FAILURE() << "something was dropped"; }});
+    EXPECT_TRUE(server_.start());
+    client = std::make_unique<RawClient>(server_.port());
+    client->upgrade("/");
+    client->send("go");
+    EXPECT_EQ(client->receive().front(), 'f');
+  }
+
+  std::atomic<bool> ended_at_once = false;
+
+ private:
+  Server server_;
+
+ public:
+  std::unique_ptr<RawClient> client;
+};
+
+TEST(TopicPolicy, BackAtCloseAllOfWhatFollowsComesInOrder) {
+  BackAtClose slow(200, 0);
+  EXPECT_EQ(slow.client->receive(), "a1");
+  EXPECT_EQ(slow.client->receive(), "a2");
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(slow.client->receive(), std::to_string(i));
+  EXPECT_FALSE(slow.ended_at_once);
+}
+
+TEST(TopicPolicy, BackAtCloseMoreThanTheOutboxMayHoldEndsTheSession) {
+  BackAtClose slow(200, std::size_t{1} << 20);
+  EXPECT_EQ(slow.client->receive(), "close 1013 reading too slowly");
+  EXPECT_TRUE(slow.ended_at_once);
+}
+
+// What a lagged handler publishes comes behind the message that it is told about.
+void expect_order_after_lagged(TopicPolicy policy, const std::function<void(Session&)>& before_publishing) {
+  Server server({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{16} << 20}});
+  server.websocket("/", {.open = [policy](Session& session) { session.subscribe("t", policy); },
+                         .message =
+                             [&](Session& session, const Message&) {
+                               session.send(std::string(std::size_t{12} << 20, 'f'));
+                               for (int i = 1; i <= 5; ++i) server.publish("t", "v" + std::to_string(i));
+                             },
+                         .lagged =
+                             [&](Session& session, std::string_view topic, std::uint64_t missed) {
+                               session.send("missed " + std::to_string(missed));
+                               before_publishing(session);
+                               server.publish(topic, "v6");
+                               server.publish(topic, "v7");
+                             }});
+  ASSERT_TRUE(server.start());
+  RawClient client(server.port());
+  client.upgrade("/");
+  client.send("go");
+  EXPECT_EQ(client.receive().front(), 'f');
+  EXPECT_EQ(client.receive(), "missed 4");
+  for (const char* const next : {"v5", "v6", "v7"}) EXPECT_EQ(client.receive(), next);
+}
+
+TEST(TopicPolicy, TheLaggedHandlerMayPublishToTheTopic) {
+  const TopicPolicy latest{.when_full = WhenFull::keep_latest};
+  const std::vector<std::function<void(Session&)>> changes = {
+      [](Session&) {}, [](Session& session) { session.subscribe("t"); },
+      [](Session& session) {
+        session.unsubscribe("t");
+        session.subscribe("t");
+      },
+      [latest](Session& session) {
+        session.unsubscribe("t");
+        session.subscribe("t", latest);
+      }};
+  for (const TopicPolicy policy : {latest, {.when_full = WhenFull::drop_oldest, .waiting_max = 1}}) {
+    for (const auto& change : changes) expect_order_after_lagged(policy, change);
+  }
 }
 
 TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {

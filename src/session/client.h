@@ -5,8 +5,7 @@
 //   connect() -> connecting -> open -> (ended) -> waiting -> connecting -> ...
 //                    \-> (failed) -> waiting -> ...            close(), or nothing left to try: ended
 //
-// Everything runs on the loop's thread. The handler is called by the loop, not from inside these functions,
-// but for what had been received during a pause: that is handed out when the pause ends.
+// Everything runs on the loop's thread. The handler is called by the loop, never from inside these functions.
 
 #include <cstdint>
 #include <memory>

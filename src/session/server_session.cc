@@ -315,7 +315,8 @@ void ServerSession::answered() {
   forget_drain();
   if (!http_state().keep_alive) return begin_leaving();
   http_state().doing = Http::Doing::waiting;
-  if (!http_state().in_read_requests) read_unread();
+  // Not here: whoever answers must not find the next request's handler on its own stack.
+  if (!http_state().in_read_requests && !http_state().unread.empty()) table().go_on_next_turn(*this);
 }
 
 void ServerSession::refuse(int status, std::string_view reason) {

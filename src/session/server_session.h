@@ -26,7 +26,8 @@ class ServerSession final : public Session {
   static void operator delete(void* session) { BlockPool::give_back(session); }
   static void operator delete(void* session, ServerTable&) { BlockPool::give_back(session); }
 
-  // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing.
+  // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing. The
+  // connection's next request is served by the loop, not within this call.
   void respond(const HttpResponse& response);
   void shut_down(std::uint16_t code, std::string_view reason) override;
 

@@ -272,9 +272,20 @@ SendResult Session::after_queueing() {
 // counts is what already waits when it comes.
 bool Session::has_room(std::size_t allowance) {
   if (queued_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
+  end_as_too_slow();
+  return false;
+}
+
+bool Session::has_room_behind(std::size_t waiting_bytes) {
+  if (phase_ != Phase::open) return false;
+  if (queued_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;
+  end_as_too_slow();
+  return false;
+}
+
+void Session::end_as_too_slow() {
   connection_.close(ws::close_code::try_again_later, "reading too slowly", *this);
   begin_closing(Cause::slow_consumer);
-  return false;
 }
 
 void Session::expect_drained() {
@@ -332,7 +343,8 @@ void Session::resume() {
   if (!paused_) return;
   paused_ = false;
   awaiting_pong_ = false;
-  if (has_unread_) return go_on();
+  // Not here: whoever resumes, sends or closes must not find a handler on its own stack.
+  if (has_unread_) return table_.go_on_next_turn(*this);
   resume_reading();
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // One WebSocket connection, after its handshake and on either side: the protocol (ws::Connection) meets the
 // socket (net::Stream). On its loop's thread only; others reach it by posting to the loop with its SessionId.
+//
+// No call here runs a method of the endpoint before it returns: what it brings about is told by the loop.
 
 #include <cstdint>
 #include <memory>
@@ -48,6 +50,9 @@ class Session : public net::Stream {
   // masked.
   SendResult send_frame(const SharedBytes& frame);
   SendResult ping(Bytes payload = {});
+  // False when the outbox, with `waiting_bytes` that others keep for it, is at outbox_bytes_max: the session
+  // ends as by a message too many (slow_consumer). False, too, when it is not open.
+  bool has_room_behind(std::size_t waiting_bytes);
   // After something was queued: on_drained is called when all of it has been sent, congested or not.
   void expect_drained();
   // Starts the closing handshake; on_close follows when the peer answers or close_timeout has passed. A code
@@ -133,6 +138,7 @@ class Session : public net::Stream {
   [[gnu::noinline]] SendResult send_anew(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
   bool has_room(std::size_t allowance = 0);
+  void end_as_too_slow();
   void begin_closing(Cause cause);
   // Tells the endpoint, once. The transport goes on to its own end.
   void end(Cause cause, std::uint16_t code, std::string_view reason = {}, std::optional<ws::Rule> rule = {});
@@ -156,6 +162,7 @@ class Session : public net::Stream {
   bool has_unread_ : 1 = false;    // the table keeps it
   bool end_waits_ : 1 = false;     // the peer's FIN came, behind what is unread
   bool has_drain_ : 1 = false;     // the table keeps it
+  bool goes_on_ : 1 = false;       // go_on() comes in the next turn
   std::uint16_t turn_frames_ = 0;  // of the turn turn_, as turn_bytes_
   std::uint16_t turn_ = 0;
   std::uint32_t place_ = kNoPlace;  // in the table

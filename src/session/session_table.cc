@@ -67,6 +67,8 @@ void SessionTable::remove(Session& session) {
 }
 
 void SessionTable::go_on_next_turn(Session& session) {
+  if (session.goes_on_) return;
+  session.goes_on_ = true;
   going_on_.push_back(session.id());
   if (going_on_.size() > 1) return;
   // In front of what others have posted, however much that is.
@@ -78,7 +80,10 @@ void SessionTable::go_on_next_turn(Session& session) {
 // Who has no share left, because this is still the same turn, asks for the next one again.
 void SessionTable::go_on() {
   for (const SessionId id : std::exchange(going_on_, {})) {
-    if (Session* session = find(id)) session->go_on();
+    Session* const session = find(id);
+    if (session == nullptr) continue;
+    session->goes_on_ = false;
+    session->go_on();
   }
 }
 

@@ -67,6 +67,7 @@ class SessionTable {
   // What the compressed sessions of this loop with these options share.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
   // Calls session.go_on() in the loop's next turn, or, if this one has not come to its mailbox, already then.
+  // Once, however often it is asked for.
   void go_on_next_turn(Session& session);
   // Milliseconds since the table was made; wraps after 49 days, so only differences mean anything.
   std::uint32_t now_ms() const;
