@@ -7,6 +7,7 @@
 #include "api/misuse.h"
 #include "api/option_check.h"
 #include "api/settings.h"
+#include "net/thread.h"
 #include "session/client_loop.h"
 #include "ws/close_code.h"
 
@@ -95,7 +96,7 @@ Expected<void, Error> ClientCore::start() {
 Expected<void, Error> ClientCore::start_thread() {
   std::promise<std::expected<void, net::OsError>> ready;
   auto started = ready.get_future();
-  thread_ = std::thread([self = shared_from_this(), &ready] {
+  auto thread = net::start_thread([self = shared_from_this(), &ready] {
     const HandlerThread marked;
     auto loop = net::Loop::create({.kind = to_engine(self->options_.loop), .streams_max = 1});
     if (!loop) return ready.set_value(std::unexpected(loop.error()));
@@ -109,8 +110,9 @@ Expected<void, Error> ClientCore::start_thread() {
     self->loop_->close_mailbox();
     self->client_.reset();
   });
-  if (const auto result = started.get(); !result) {
-    thread_.join();
+  if (thread) thread_ = *std::move(thread);
+  if (const auto result = thread ? started.get() : std::unexpected(thread.error()); !result) {
+    if (thread_.joinable()) thread_.join();
     return std::unexpected(Error{.kind = Error::Kind::system,
                                  .message = result.error().message(),
                                  .system_code = result.error().code});

@@ -49,6 +49,8 @@ std::expected<std::unique_ptr<Loop>, OsError> EpollLoop::create(const LoopOption
   Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return std::unexpected(last_error("epoll_create1"));
   std::unique_ptr<EpollLoop> loop(new EpollLoop(options, std::move(epoll)));
+  // Nothing has failed since, so errno is still that of the wake-up's descriptor.
+  if (loop->wake_fd() < 0) return std::unexpected(last_error("eventfd"));
   if (!loop->watch(EPOLL_CTL_ADD, loop->wake_fd(), EPOLLIN, kWakeTag)) {
     return std::unexpected(last_error("epoll_ctl"));
   }

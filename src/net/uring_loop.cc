@@ -88,12 +88,14 @@ struct UringLoop::Ring {
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   bool has_completions() const { return io_uring_cq_ready(&uring) > 0 || io_uring_cq_has_overflow(&uring); }
   // Tries what flush() builds on, with a peer that takes only a part.
-  bool reports_short_sends();
+  // Empty: it does.
+  std::optional<OsError> check_short_sends();
 };
 
-bool UringLoop::Ring::reports_short_sends() {
+std::optional<OsError> UringLoop::Ring::check_short_sends() {
+  const OsError unsupported{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"};
   std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return false;
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return last_error("socketpair");
   const Descriptor near(ends[0]);
   const Descriptor far(ends[1]);
   const std::vector<std::uint8_t> much(std::size_t{4} << 20U);
@@ -102,10 +104,11 @@ bool UringLoop::Ring::reports_short_sends() {
   entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   io_uring_submit_and_get_events(&uring);
   io_uring_cqe* completion = nullptr;
-  if (io_uring_peek_cqe(&uring, &completion) != 0) return false;
+  if (io_uring_peek_cqe(&uring, &completion) != 0) return unsupported;
   const auto taken = completion->res;
   io_uring_cqe_seen(&uring, completion);
-  return taken > 0 && static_cast<std::size_t>(taken) < much.size();
+  if (taken > 0 && static_cast<std::size_t>(taken) < much.size()) return std::nullopt;
+  return unsupported;
 }
 
 std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOptions& options) {
@@ -127,11 +130,11 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   if (auto failed = ring->buffers.attach(ring->uring, options.streams_max)) {
     return std::unexpected(*std::move(failed));
   }
-  if (!ring->reports_short_sends()) {
-    return std::unexpected(OsError{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"});
-  }
+  if (auto failed = ring->check_short_sends()) return std::unexpected(*std::move(failed));
   ring->descriptors.attach(ring->uring, params.features);
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
+  // Nothing has failed since, so errno is still that of the wake-up's descriptor.
+  if (loop->wake_fd() < 0) return std::unexpected(last_error("eventfd"));
   loop->arm_wake();
   return loop;
 }

@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "net/thread.h"
+
 namespace fanfare::session {
 
 struct Resolver::Entry {
@@ -80,7 +82,19 @@ Resolver::Question Resolver::ask(net::Loop& loop, std::string host, std::uint16_
   {
     const std::lock_guard lock(state_->mutex);
     state_->waiting.push_back(question.entry_);
-    if (!state_->thread.joinable()) state_->thread = std::thread([state = state_] { work(state); });
+    if (!state_->thread.joinable()) {
+      auto thread = net::start_thread([state = state_] { work(state); });
+      if (!thread) {
+        state_->waiting.pop_back();
+        loop.post([entry = question.entry_, why = thread.error().message()] {
+          if (auto asked = std::exchange(entry->answer, {})) {
+            asked(std::unexpected("host \"" + entry->host + "\" cannot be resolved: " + why));
+          }
+        });
+        return question;
+      }
+      state_->thread = *std::move(thread);
+    }
   }
   state_->changed.notify_one();
   return question;

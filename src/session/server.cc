@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "net/thread.h"
 
 namespace fanfare::session {
 
@@ -214,8 +215,8 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> l
     Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
     std::promise<std::expected<std::string_view, net::OsError>> ready;
     auto made = ready.get_future();
-    self.thread = std::thread([this, i, &self, &make_sites, options, may_go, ready = std::move(ready),
-                               mine = std::move(listening[i])]() mutable {
+    auto thread = net::start_thread([this, i, &self, &make_sites, options, may_go, ready = std::move(ready),
+                                     mine = std::move(listening[i])]() mutable {
       auto loop = net::Loop::create(options_.loop);
       if (!loop) return ready.set_value(std::unexpected(loop.error()));
       self.loop = std::move(*loop);
@@ -231,10 +232,13 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> l
       }
       self.end();
     });
-    const auto result = made.get();
+    if (thread) self.thread = *std::move(thread);
+    const auto result = thread ? made.get() : std::unexpected(thread.error());
     if (!result) {
       go.set_value(false);
-      for (const auto& thread : threads_) thread->thread.join();
+      for (const auto& one : threads_) {
+        if (one->thread.joinable()) one->thread.join();
+      }
       threads_.clear();
       return std::unexpected(result.error());
     }

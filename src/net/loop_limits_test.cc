@@ -1,0 +1,72 @@
+// A loop that the system has no descriptor left for is an error, whichever of its descriptors is the one.
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <vector>
+
+#include "net/loop.h"
+#include "net/socket.h"
+
+namespace fanfare::net {
+namespace {
+
+// While it lives, exactly `spare` descriptors are left.
+class FewDescriptors {
+ public:
+  explicit FewDescriptors(rlim_t spare) {
+    ::getrlimit(RLIMIT_NOFILE, &before_);
+    // Everything below the next free one is taken, so that the limit is exact.
+    const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(next);
+    const rlimit few{.rlim_cur = static_cast<rlim_t>(next) + spare, .rlim_max = before_.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &few);
+  }
+  FewDescriptors(const FewDescriptors&) = delete;
+  FewDescriptors& operator=(const FewDescriptors&) = delete;
+  ~FewDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+ private:
+  rlimit before_{};
+};
+
+class LoopLimitsTest : public ::testing::TestWithParam<LoopKind> {};
+
+TEST_P(LoopLimitsTest, WithoutDescriptorsThereIsAnError) {
+  constexpr rlim_t kEnough = 8;
+  // UBSan looks at a type that it sees for the first time through a pipe, for which there would be no
+  // descriptor.
+  for (const LoopKind kind : {LoopKind::uring, LoopKind::epoll}) (void)Loop::create({.kind = kind});
+  bool made = false;
+  std::vector<OsError> refused;
+  for (rlim_t spare = 0; spare <= kEnough && !made; ++spare) {
+    const FewDescriptors few(spare);
+    const auto loop = Loop::create({.kind = GetParam()});
+    made = loop.has_value();
+    if (made) continue;
+    refused.push_back(loop.error());
+  }
+  EXPECT_TRUE(made) << "with " << kEnough << " left";
+  EXPECT_FALSE(refused.empty());
+  for (const OsError& error : refused) EXPECT_EQ(error.code, EMFILE) << error.message();
+}
+
+INSTANTIATE_TEST_SUITE_P(Loops, LoopLimitsTest,
+                         ::testing::Values(LoopKind::automatic, LoopKind::uring, LoopKind::epoll),
+                         [](const auto& info) {
+                           switch (info.param) {
+                             case LoopKind::automatic:
+                               return "automatic";
+                             case LoopKind::uring:
+                               return "uring";
+                             case LoopKind::epoll:
+                               return "epoll";
+                           }
+                           return "";
+                         });
+
+}  // namespace
+}  // namespace fanfare::net
