@@ -176,6 +176,8 @@ void Network::chains_changed() {
   if (follower_ == nullptr || worker_.stopping()) return;
   tellers_changed(upstream::NodeTopic::new_heads);
   tellers_changed(upstream::NodeTopic::pending_hashes);
+  // What a node said before it was found on another chain may have been that chain's.
+  if (!wrong_nodes().empty()) reads_->forget();
   update_readiness();
 }
 

@@ -55,7 +55,9 @@ void Loop::turn(Duration wait) {
   if (!mailbox_.empty() || !urgent_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
     wait = Duration::zero();
   } else if (const auto due = timers_.next_due()) {
-    wait = std::clamp(*due - clock_->now(), Duration::zero(), wait);
+    // A delay below zero, however far, is due already: it is no difference that could overflow.
+    const Instant now = clock_->now();
+    wait = *due <= now ? Duration::zero() : std::min(*due - now, wait);
   }
   if (poll(wait)) rest_later();
   update_now();

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
 import { call, metric, readiness, startFanfare, untilReady, writeConfig } from "./support/fanfare.js";
+import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
 
@@ -75,6 +76,40 @@ for (const [kind, address] of [["HTTP", (url) => url], ["WebSocket", overWebSock
     assert.equal(await call(fanfare.http, "eth_chainId"), "0x1");
   });
 }
+
+test("what a node said before it was found on another chain is not kept", async (t) => {
+  const right = await startAnvil(t, ["--chain-id", "1", "--timestamp", "1700000000"]);
+  const wrong = await startAnvil(t, ["--chain-id", "2", "--timestamp", "1800000000"]);
+  for (const anvil of [right, wrong]) await anvil.ask("anvil_mine", ["0x64"]);
+  // The address is the other chain's: at first only for one block, so that nobody notices yet.
+  let stage = "hidden";
+  const proxy = await NodeProxy.start(t, right.url, {
+    answer: (asked, respond) => {
+      const { id, method, params } = asked;
+      if (stage === "hidden" && method === "eth_getBlockByNumber" && params[0] === "0x5") {
+        wrong.ask(method, params).then((result) => respond(200, JSON.stringify({ jsonrpc: "2.0", id, result })));
+        return true;
+      }
+      if (stage === "found" && method === "eth_chainId") return respond(200, JSON.stringify({ jsonrpc: "2.0", id, result: "0x2" })), true;
+      return false;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(1, proxy.url))]);
+  const block = async () => (await call(fanfare.http, "eth_getBlockByNumber", ["0x5", false])).hash;
+  const [ours, theirs] = await Promise.all([right, wrong].map(async (anvil) => (await anvil.ask("eth_getBlockByNumber", ["0x5", false])).hash));
+  // From memory once it is known to be final: then the node is not asked again.
+  await until("it is kept", async () => {
+    const before = proxy.count("eth_getBlockByNumber");
+    assert.equal(await block(), theirs);
+    return proxy.count("eth_getBlockByNumber") === before;
+  });
+
+  stage = "found";
+  await untilReady(fanfare, 503);
+  stage = "right";
+  await untilReady(fanfare);
+  assert.equal(await block(), ours);
+});
 
 test("two chains with the same id are told apart by their genesis", async (t) => {
   const right = await startAnvil(t, ["--chain-id", "1", "--timestamp", "1700000000"]);

@@ -48,7 +48,8 @@ test("anvil killed and restarted with its state: no head missing, none twice", a
     await anvil.program.stop("SIGTERM"); // it writes its state as it goes
     await untilReady(fanfare, 503);
     const told = await readiness(fanfare);
-    assert.match(told.text, /^main\/any not ready: .*(refused|connect|reset|closed)/im);
+    // Its address and what the network said are for the log only.
+    assert.match(told.text, /^main\/any not ready: its nodes do not say which block is the latest$/m);
     assert.equal((await subscribers[0].raw.ask("eth_getBalance", [`0x${"11".repeat(20)}`, "latest"])).error.code, -32603);
 
     anvil = await startAnvil(t, state, { port: anvil.port });

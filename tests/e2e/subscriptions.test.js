@@ -14,7 +14,7 @@ import { Inbox, until } from "./support/waiting.js";
 
 const TOKENS = [1, 2, 3].map((last) => `0xfa4fa4e00000000000000000000000000000000${last}`);
 const TRANSFER = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef";
-const LOG_MEMBERS = ["address", "blockHash", "blockNumber", "data", "logIndex", "removed", "topics", "transactionHash", "transactionIndex"];
+const LOG_MEMBERS = ["address", "blockHash", "blockNumber", "blockTimestamp", "data", "logIndex", "removed", "topics", "transactionHash", "transactionIndex"];
 
 async function open(t, fanfare) {
   const raw = await RawSocket.open(fanfare.ws);
