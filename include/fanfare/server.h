@@ -10,7 +10,8 @@
 //
 // Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
 // more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
-// Handlers must not block: everyone on the loop waits. What a handler throws ends the process.
+// Handlers must not block: everyone on the loop waits. What a handler throws ends the process, but
+// for std::bad_alloc: that closes the handler's connection, with a line in the log.
 //
 // No call of this library calls a handler before it returns: what the call brings about (the next request
 // behind an answer, messages after a pause, the end of a session) comes to its handler from the loop, later.

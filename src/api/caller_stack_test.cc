@@ -22,12 +22,12 @@ class CallerStackTest : public testing::TestWithParam<LoopKind> {};
 
 // Long polling: the lock is that of the handler which answers and of the one that the next request comes to.
 TEST_P(CallerStackTest, AResponderMayBeUsedUnderALockOfItsHandlers) {
-  Server server({.port = 0, .threads = 1, .loop = GetParam()});
   bool locked = false;
   int nested = 0;
   int polls = 0;
   std::vector<Responder> waiting;
   std::promise<void> first_waits;
+  Server server({.port = 0, .threads = 1, .loop = GetParam()});
   server.http("GET", "/poll", [&](const Request&, Responder responder) {
     if (locked) ++nested;
     waiting.push_back(std::move(responder));

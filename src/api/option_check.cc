@@ -43,7 +43,7 @@ void visit_client_durations(Options& options, Visit&& visit) {
 template <typename Limits_, typename Visit>
 void visit_limits_sizes(Limits_& limits, Visit&& visit) {
   visit("limits.message_bytes_max", limits.message_bytes_max, Zero::refused);
-  visit("limits.outbox_bytes_max", limits.outbox_bytes_max, Zero::allowed);
+  visit("limits.outbox_bytes_max", limits.outbox_bytes_max, Zero::refused);
   visit("limits.outbox_bytes_high", limits.outbox_bytes_high, Zero::allowed);
   visit("limits.topics_per_session_max", limits.topics_per_session_max, Zero::allowed);
   visit("limits.mailbox_tasks_max", limits.mailbox_tasks_max, Zero::refused);
@@ -158,6 +158,7 @@ Wrong find_wrong_option(const ServerOptions& options) {
   Finder finder;
   finder.threads(options.threads);
   if (finder.first()) return finder.first();
+  if (options.unix_mode && *options.unix_mode > kUnixModeMax) return "unix_mode: 0 to 0777";
   if (options.tls) {
     if (auto wrong = find_wrong_tls(*options.tls)) return wrong;
   }

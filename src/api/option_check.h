@@ -15,6 +15,8 @@ namespace fanfare::api {
 inline constexpr std::size_t kSizeMax = std::size_t{1} << 40;
 // Of loops.
 inline constexpr std::size_t kThreadsMax = 1024;
+// ServerOptions::unix_mode: who may read, write and execute, nothing else.
+inline constexpr unsigned kUnixModeMax = 0777;
 // ChainOptions::window_blocks; the same as the gateway's reorgWindow.
 inline constexpr std::uint32_t kWindowBlocksMax = 65'536;
 

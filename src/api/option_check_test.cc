@@ -81,6 +81,39 @@ TEST(OptionCheck, ADurationBelowItsRangeIsNamed) {
   expect_names_what_is_wrong(kChainDurations);
 }
 
+// All of it is looked at, or nothing is listened to: what the system would cut off or leave out is refused.
+TEST(OptionCheck, AnAddressIsUsedAsAWholeOrRefused) {
+  using namespace std::string_literals;
+  for (const ServerOptions& options :
+       {ServerOptions{.host = "127.0.0.1\0x"s, .port = 0}, ServerOptions{.host = "localhost\0"s, .port = 0},
+        ServerOptions{.unix_path = testing::TempDir() + "a\0b"s},
+        ServerOptions{.unix_path = "\0abstract"s}}) {
+    Server server(options);
+    const auto started = server.start();
+    ASSERT_FALSE(started);
+    EXPECT_EQ(started.error().kind, Error::Kind::bad_option);
+    EXPECT_TRUE(started.error().message.ends_with("has no NUL in it")) << started.error().message;
+  }
+}
+
+TEST(OptionCheck, TheModeOfAUnixSocketIsNoMoreThanPermissions) {
+  ServerOptions options{.unix_mode = kUnixModeMax};
+  EXPECT_FALSE(find_wrong_option(options));
+  options.unix_mode = kUnixModeMax + 1;
+  EXPECT_EQ(find_wrong_option(options), "unix_mode: 0 to 0777");
+}
+
+TEST(OptionCheck, AnOutboxThatHoldsNothingIsRefused) {
+  ServerOptions options;
+  options.limits.outbox_bytes_high = 0;
+  options.limits.outbox_bytes_max = 1;
+  EXPECT_FALSE(find_wrong_option(options));
+  options.limits.outbox_bytes_max = 0;
+  const auto wrong = find_wrong_option(options);
+  ASSERT_TRUE(wrong);
+  EXPECT_TRUE(wrong->starts_with("limits.outbox_bytes_max: ")) << *wrong;
+}
+
 TEST(OptionCheck, WithoutPingsThereIsNoPongToWaitFor) {
   ServerOptions options;
   options.heartbeat = {.ping_interval = milliseconds(0), .pong_timeout = milliseconds(0)};

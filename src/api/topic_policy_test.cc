@@ -130,8 +130,8 @@ TEST(TopicPolicy, TheLaggedHandlerMayLeaveTheTopic) {
 
 TEST(TopicPolicy, BackAtCloseNothingIsDroppedOnceWhatWaitedIsSent) {
   constexpr std::size_t kFiller = std::size_t{1} << 20;
+  int drains = 0;  // outlives the handlers
   Server server({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{64} << 20}});
-  int drains = 0;
   const auto congest = [](Session& session) {
     while (session.send(std::string(kFiller, 'f')) != SendResult::congested) {
     }

@@ -28,6 +28,8 @@ Address::Address(const sockaddr* address, socklen_t size) : size_(size) {
 std::expected<Address, std::string> Address::parse(std::string_view host, std::uint16_t port) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   const std::string text(host == "localhost" ? "127.0.0.1" : host);
+  // The system's functions read up to it, and would take what stands in front for the whole.
+  if (text.find('\0') != std::string::npos) return std::unexpected("an address has no NUL in it");
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
   v4.sin_port = htons(port);
@@ -49,6 +51,9 @@ std::expected<Address, std::string> Address::unix_path(std::string_view path) {
   if (path.empty() || path.size() >= sizeof(address.sun_path)) {
     return std::unexpected("a Unix socket path has 1 to " + std::to_string(sizeof(address.sun_path) - 1) +
                            " bytes: \"" + std::string(path) + "\"");
+  }
+  if (path.find('\0') != std::string_view::npos) {
+    return std::unexpected("a Unix socket path has no NUL in it");
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return Address(reinterpret_cast<const sockaddr*>(&address),
