@@ -28,10 +28,10 @@ constexpr auto kRefused = std::to_array<std::string_view>(
      "debug_cpuProfile", "debug_blockProfile", "debug_mutexProfile", "debug_memProfile", "debug_goTrace",
      "debug_stacks", "debug_traceBlockFromFile", "debug_traceBlockByFile", "debug_getFromDb",
      "debug_getConfigValue"});
-constexpr auto kDeveloper =
-    std::to_array<std::string_view>({"anvil_*", "hardhat_*", "evm_*", "dev_*", "ganache_*", "tenderly_set*",
-                                     "tenderly_add*", "eth_sendTransaction", "eth_sendUnsignedTransaction",
-                                     "eth_sign", "eth_signTransaction", "eth_signTypedData*", "eth_resend"});
+constexpr auto kDeveloper = std::to_array<std::string_view>(
+    {"anvil_*", "hardhat_*", "evm_*", "dev_*", "ganache_*", "tenderly_set*", "tenderly_add*",
+     "eth_sendTransaction", "eth_sendUnsignedTransaction", "eth_sign", "eth_signTransaction",
+     "eth_signTypedData*", "eth_resend", "personal_sign"});
 
 bool begins(std::string_view text, std::string_view with, bool any_case) {
   if (text.size() < with.size()) return false;
@@ -65,7 +65,7 @@ bool is_visible(char c) {
 
 // The subscriptions of other namespaces would be of the connection to the node, which all clients share.
 bool subscribes_elsewhere(std::string_view method) {
-  return !method.starts_with("eth_") && (method.ends_with("_subscribe") || method.ends_with("_unsubscribe"));
+  return !method.starts_with("eth_") && (method.contains("_subscribe") || method.contains("_unsubscribe"));
 }
 
 }  // namespace
@@ -82,8 +82,10 @@ bool MethodRules::allows(std::string_view method, bool developer) const {
   const auto allowed = longest(plan_.allow, method, false);
   if (denied && denied >= allowed) return false;
   if (allowed) return true;
-  if (any_fits(kRefused, method) || subscribes_elsewhere(method)) return false;
-  return developer || !any_fits(kDeveloper, method);
+  if (subscribes_elsewhere(method)) return false;
+  // personal_sign is among them, and the rest of its namespace is not.
+  if (any_fits(kDeveloper, method)) return developer;
+  return !any_fits(kRefused, method);
 }
 
 std::string MethodRules::refusal(std::string_view method) {

@@ -15,7 +15,7 @@ TEST(MethodRules, WhatChangesANodeIsRefused) {
   for (const std::string_view method : {"admin_addPeer",
                                         "admin_peers",
                                         "personal_unlockAccount",
-                                        "personal_sign",
+                                        "personal_sendTransaction",
                                         "engine_newPayloadV4",
                                         "miner_start",
                                         "clique_propose",
@@ -72,7 +72,7 @@ TEST(MethodRules, DevelopersMethodsAndTheNodesKeys) {
   const MethodRules rules({});
   for (const std::string_view method :
        {"anvil_setBalance", "hardhat_impersonateAccount", "evm_mine", "evm_snapshot", "dev_addWithdrawal",
-        "eth_sendTransaction", "eth_sign", "eth_signTransaction", "eth_signTypedData_v4"}) {
+        "eth_sendTransaction", "eth_sign", "eth_signTransaction", "eth_signTypedData_v4", "personal_sign"}) {
     EXPECT_TRUE(rules.allows(method, kDeveloper)) << method;
     EXPECT_FALSE(rules.allows(method, kStranger)) << method;
   }
@@ -97,6 +97,8 @@ TEST(MethodRules, SubscriptionsOfOtherNamespacesAreOfTheSharedConnection) {
   const MethodRules rules({});
   EXPECT_FALSE(rules.allows("debug_subscribe", kDeveloper));
   EXPECT_FALSE(rules.allows("parity_unsubscribe", kDeveloper));
+  EXPECT_FALSE(rules.allows("reth_subscribeChainNotifications", kDeveloper));
+  EXPECT_FALSE(rules.allows("evm_subscribe", kDeveloper));
   EXPECT_TRUE(rules.allows("eth_subscribe", kStranger));
 }
 
