@@ -113,7 +113,7 @@ TEST(Topics, ManyThatWaitAreSentInOrderAndMayBeLeftMeanwhile) {
 // Joins, leaves and publishes of one session, against a set.
 TEST(Topics, EqualASet) {
   constexpr std::uint64_t kTopics = 24;  // more than a session has in its list
-  std::set<std::uint64_t> model;  // the handler's, and so outlives its thread
+  std::set<std::uint64_t> model;         // the handler's, and so outlives its thread
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [&](Session& session, const Message& message) {
                      SeededRandom random(std::stoull(std::string(message.text())));
