@@ -204,6 +204,7 @@ std::size_t Core::stop(std::chrono::milliseconds deadline) {
     changed_.wait(lock, [this] { return state_ != State::starting; });
     if (state_ == State::idle || state_ == State::stopped) return 0;
     is_first = state_ == State::running;
+    const std::unique_lock alone(publishing_);
     // Whoever sees that it stops can rely on it that the loops know.
     server_->begin_stop(kServiceRestart, "", patience);
     state_ = State::stopping;
@@ -249,9 +250,13 @@ PostResult Core::counted(net::PostResult result) {
 }
 
 PostResult Core::publish(std::string_view topic, const Frame& frame) {
-  if (!is_running()) return PostResult::stopped;
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const Lane* const here = own_lane();
+  // What is accepted is in every mailbox before the stop is. No handler runs while the lock is held.
+  std::shared_lock lock(publishing_, std::defer_lock);
+  const bool is_for_others = here == nullptr || lanes_.size() > 1;
+  if (is_for_others) lock.lock();
+  if (!is_running()) return PostResult::stopped;
   const std::size_t cost = topic.size() + bytes.size();
   const net::PostResult room =
       server_->reserve_on_all(cost, here == nullptr ? session::Server::kNoLoop : here->index());

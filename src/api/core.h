@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -92,6 +93,8 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<Lane*> lanes_;  // each set by its loop's thread, before anyone is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
   std::atomic<State> state_ = State::idle;
+  // Shared: a publish is on its way to several loops. Alone: the stop begins, and is behind all of them.
+  std::shared_mutex publishing_;
   std::mutex mutex_;  // for state_'s changes and those who wait for them
   std::condition_variable changed_;
 };

@@ -283,6 +283,45 @@ TEST_P(StopTest, WhatWasPublishedBeforeItIsDeliveredBeforeTheClose) {
   stopper.join();
 }
 
+// Every publish of another thread that was accepted reaches the sessions of every loop, or none is told so.
+TEST_P(StopTest, WhatIsAcceptedBesideItArrivesOnEveryLoop) {
+  constexpr int kSessions = 4;
+  for (int round = 0; round < 20; ++round) {
+    Server server(options(2));
+    std::atomic<int> open = 0;
+    server.websocket("/", {.open = [&](Session& session) {
+                       session.subscribe("topic");
+                       ++open;
+                     }});
+    start(server);
+    std::vector<std::unique_ptr<RawClient>> clients;
+    for (int i = 0; i < kSessions; ++i) {
+      clients.push_back(std::make_unique<RawClient>(server.port()));
+      clients.back()->upgrade("/");
+    }
+    while (open < kSessions) std::this_thread::yield();
+    std::atomic<int> accepted = 0;
+    std::vector<std::thread> publishers;
+    for (int i = 0; i < 2; ++i) {
+      publishers.emplace_back([&] {
+        for (int k = 0; k < 2000 && server.publish("topic", "x") == PostResult::accepted; ++k) ++accepted;
+      });
+    }
+    while (accepted < 100) std::this_thread::yield();
+    std::thread stopper([&] { server.stop(1h); });
+    for (std::thread& publisher : publishers) publisher.join();
+    for (const auto& client : clients) {
+      int arrived = 0;
+      std::string next = client->receive();
+      for (; next == "x"; next = client->receive()) ++arrived;
+      EXPECT_EQ(next, "close 1012");
+      EXPECT_EQ(arrived, accepted) << "round " << round;
+      client->send("\x03\xf4", '\x88');
+    }
+    stopper.join();
+  }
+}
+
 // With eight loops there is time between the first and the last: nobody may be accepted in it.
 TEST_P(StopTest, WhoConnectsWhileItStartsIsServedByAServerThatIsThere) {
   const std::uint16_t port = free_port();
