@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <bit>
+#include <new>
 
 #include "base/check.h"
 
@@ -25,7 +26,7 @@ std::uint8_t* take_pages(std::size_t bytes) {
   FANFARE_CHECK(std::has_single_bit(bytes) && bytes >= page_bytes());
   // Twice as much has such an address in it; what lies before and behind goes back.
   void* const mapped = ::mmap(nullptr, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  FANFARE_CHECK(mapped != MAP_FAILED);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
   auto* const begin = static_cast<std::uint8_t*>(mapped);
   const std::size_t before =
       round_up(reinterpret_cast<std::uintptr_t>(begin), bytes) - reinterpret_cast<std::uintptr_t>(begin);

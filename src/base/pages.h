@@ -11,7 +11,8 @@
 
 namespace fanfare {
 
-// Zeroed; `bytes` is a power of two, at least a page, and the address a multiple of it.
+// Zeroed; `bytes` is a power of two, at least a page, and the address a multiple of it. std::bad_alloc: the
+// system has none.
 std::uint8_t* take_pages(std::size_t bytes);
 void return_pages(void* pages, std::size_t bytes);
 // Their memory goes back to the system, their addresses stay: touched again, they are zero. Only whole pages

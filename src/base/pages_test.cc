@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <new>
 #include <set>
 
 #include "base/block_pool.h"
@@ -20,6 +21,10 @@ TEST(Pages, LieAtAMultipleOfTheirSizeAndAreZero) {
   EXPECT_EQ(pages[0], 0);
   EXPECT_EQ(pages[kBytes - 1], 0);
   return_pages(pages, kBytes);
+}
+
+TEST(Pages, ThatTheSystemDoesNotHaveAreAnExceptionAsWithNew) {
+  EXPECT_THROW(take_pages(std::size_t{1} << 60U), std::bad_alloc);
 }
 
 TEST(Pages, ForgetOnlyWhatIsWholeInTheRange) {

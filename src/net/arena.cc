@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
 #include "base/check.h"
 #include "base/pages.h"
@@ -31,7 +32,9 @@ Arena::Piece Arena::take(std::size_t size) {
   FANFARE_CHECK(size <= kPieceBytesMax);
   if (filling_ != nullptr && filling_->users == 1) filling_->used = 0;  // nobody points into it any more
   if (filling_ == nullptr || filling_->used + size > kChunkBytes) {
-    if (filling_ != nullptr && --filling_->users == 0) recycle(filling_);
+    // Nobody's before another one is there: there may be no memory for it.
+    Chunk* const full = std::exchange(filling_, nullptr);
+    if (full != nullptr && --full->users == 0) recycle(full);
     if (spare_.empty()) {
       filling_ = new (take_pages(kPagesBytes)) Chunk{.arena = this, .users = 1, .used = 0};
     } else {

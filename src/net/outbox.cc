@@ -12,17 +12,19 @@ constexpr std::size_t kMoreAtFirst = 7;
 
 }  // namespace
 
+// Counted once it is there: the memory for it may be missing.
 std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   stop_growing();
-  bytes_ += size;
   if (size > Arena::kPieceBytesMax) {
     std::uint8_t* room = nullptr;
     SharedBytes own = SharedBytes::filled(size, [&](MutableBytes bytes) { room = bytes.data(); });
     segments_.add({.data = room, .size = size, .shared = std::move(own), .chunk = {}});
+    bytes_ += size;
     return room;
   }
   const Arena::Piece piece = arena.take(size);
   segments_.add({.data = piece.data, .size = size, .shared = {}, .chunk = ChunkRef(piece.chunk)});
+  bytes_ += size;
   growing_ = piece.chunk;
   growing_end_ = piece.data + size;
   return piece.data;
@@ -32,8 +34,8 @@ void Outbox::push(SharedBytes bytes) {
   if (bytes.empty()) return;
   stop_growing();
   const Bytes view = bytes.view();
-  bytes_ += view.size();
   segments_.add({.data = view.data(), .size = view.size(), .shared = std::move(bytes), .chunk = {}});
+  bytes_ += view.size();
 }
 
 std::size_t Outbox::gather(std::span<iovec> parts, std::size_t bytes_max) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/guard.h"
 #include "session/server_session.h"
 
 namespace fanfare::session {
@@ -51,7 +52,13 @@ void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {
     }
   }
   net::set_no_delay(connected.get());
-  std::unique_ptr<ServerSession> session(new (sessions_) ServerSession(sessions_, entrance, ticket));
+  std::unique_ptr<ServerSession> session;
+  const bool has_memory = run_guarded(
+      "a new connection", [&] { session.reset(new (sessions_) ServerSession(sessions_, entrance, ticket)); });
+  if (!has_memory) {
+    gate_.leave_address(ticket);
+    return gate_.leave();
+  }
   loop().adopt(std::move(session), std::move(connected));
 }
 

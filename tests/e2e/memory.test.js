@@ -118,7 +118,8 @@ projects:
     // An answer with errors, or a connection that ends: both cost this request only.
     const answer = await post(fanfare.http, batch).catch(() => null);
     if (answer !== null) assert.ok(codes(answer).length > 0);
-    assert.equal(await call(fanfare.http, "eth_chainId"), "0x7a69");
+    // Others may be refused in the same moment, too.
+    await until("others are served", async () => (await call(fanfare.http, "eth_chainId")) === "0x7a69");
   }
   assert.ok((await metric(fanfare, "fanfare_out_of_memory_total")) > 0);
   assert.equal(program.ended, undefined);
