@@ -110,14 +110,16 @@ Expected<void, Error> ClientCore::start_thread() {
     self->loop_->close_mailbox();
     self->client_.reset();
   });
-  if (thread) thread_ = *std::move(thread);
-  if (const auto result = thread ? started.get() : std::unexpected(thread.error()); !result) {
-    if (thread_.joinable()) thread_.join();
-    return std::unexpected(Error{.kind = Error::Kind::system,
-                                 .message = result.error().message(),
-                                 .system_code = result.error().code});
-  }
-  return {};
+  const auto failed = [](const net::OsError& error) {
+    return Unexpected(
+        Error{.kind = Error::Kind::system, .message = error.message(), .system_code = error.code});
+  };
+  if (!thread) return failed(thread.error());
+  thread_ = *std::move(thread);
+  const auto result = started.get();
+  if (result) return {};
+  thread_.join();
+  return failed(result.error());
 }
 
 void ClientCore::run() {

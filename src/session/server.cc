@@ -232,8 +232,13 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> l
       }
       self.end();
     });
-    if (thread) self.thread = *std::move(thread);
-    const auto result = thread ? made.get() : std::unexpected(thread.error());
+    std::expected<std::string_view, net::OsError> result;
+    if (thread) {
+      self.thread = *std::move(thread);
+      result = made.get();
+    } else {
+      result = std::unexpected(thread.error());
+    }
     if (!result) {
       go.set_value(false);
       for (const auto& one : threads_) {

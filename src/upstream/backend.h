@@ -81,6 +81,7 @@ class Backend {
   virtual std::optional<std::uint64_t> connection() const { return std::nullopt; }
   // `reconnected` runs on the worker thread each time connection() has changed to an open one. Never after
   // the backend has gone.
+  // NOLINTNEXTLINE(performance-unnecessary-value-param): the backends that have reconnects keep it.
   virtual void on_reconnect(std::function<void()> /*reconnected*/) {}
 
   // For logs and metrics: an id from the configuration or a redacted URL. Good as long as the backend.
