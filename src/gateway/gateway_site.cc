@@ -60,13 +60,14 @@ void GatewaySite::on_request(session::ServerSession& session, const http::Reques
       surface_, {.method = request.method, .target = request.target, .asks_for_websocket = false});
   std::vector<ws::OwnedHeader> cors = cors_headers(rules_.of(route), request.headers);
   auto foreign = refuse_foreign(route, request);
-  if (!foreign && route.action == Action::rpc) {
+  const bool is_foreign = foreign.has_value();
+  if (!is_foreign && route.action == Action::rpc) {
     return services_->networks[route.network]->handle_http(
         session, as_text(request.body),
         {.developer = is_developer(route, request.headers), .headers = std::move(cors)});
   }
-  session::HttpResponse response = foreign ? *std::move(foreign) : answer_page(route, request);
-  if (route.action != Action::preflight || foreign) add_headers(response, std::move(cors));
+  session::HttpResponse response = is_foreign ? *std::move(foreign) : answer_page(route, request);
+  if (route.action != Action::preflight || is_foreign) add_headers(response, std::move(cors));
   session.respond(response);
 }
 
