@@ -168,7 +168,7 @@ bool SteadyReads::take_null(const AskedPtr& asked, const upstream::Result& resul
       kind.transaction.empty() ? std::nullopt : sent_.member_of(kind.transaction, executor_.now());
   if (!taker || *taker == result->member) return false;
   asked->tries = kTriesMax;
-  asked->options.member = *taker;
+  asked->options.member = taker;
   asked->options.head_min = asked->options.head_preferred = 0;
   ask(asked);
   return true;

@@ -93,7 +93,7 @@ struct UringLoop::Ring {
 };
 
 std::optional<OsError> UringLoop::Ring::check_short_sends() {
-  const OsError unsupported{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"};
+  OsError unsupported{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"};
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return last_error("socketpair");
   const Descriptor near(ends[0]);
