@@ -54,7 +54,7 @@ struct ChainOptions {
   std::size_t connections_max = 1000;                  // WebSockets; one more is refused with 503
   std::size_t subscriptions_per_connection_max = 100;  // one more is answered -32005
   Heartbeat heartbeat = {.ping_interval = std::chrono::seconds(30), .pong_timeout = std::chrono::seconds(10)};
-  std::uint32_t window_blocks = 256;  // how deep a reorg is told exactly: 1 to 65536
+  std::uint32_t window_blocks = 256;  // how deep a reorg is reported exactly: 1 to 65536
   std::size_t threads = 0;            // loops, at most 1024; 0: one a core
 };
 

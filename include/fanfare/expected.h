@@ -1,5 +1,5 @@
 #pragma once
-// A value, or the reason why there is none: std::expected for programs that are compiled as C++20 as well.
+// A value or an error: std::expected for programs that are compiled as C++20 as well.
 //
 //   if (const auto started = server.start(); !started) return fail(started.error().message);
 //
@@ -24,7 +24,7 @@
 
 namespace fanfare {
 
-// Thrown by Expected::value() when there is none; aborts in programs without exceptions.
+// Thrown by Expected::value() when it holds an error; aborts in programs without exceptions.
 class FANFARE_EXPORT BadExpectedAccess final : public std::exception {
  public:
   const char* what() const noexcept override { return "fanfare: value() of an Expected that holds an error"; }

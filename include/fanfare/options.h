@@ -78,7 +78,7 @@ struct Limits {
   std::chrono::milliseconds close_timeout = std::chrono::seconds(5);
   // idle_timeout, session_idle_timeout, close_timeout and pong_timeout do not run out while the peer takes
   // what was sent to it before, at this rate or faster. A slower peer is treated like one that takes nothing,
-  // so no connection is held for ever by one that takes a byte a second.
+  // so no connection is held forever by a peer that takes a byte a second.
   std::uint32_t drain_bytes_per_second_min = 1024;
 };
 

@@ -34,7 +34,7 @@ enum class SendResult : std::uint8_t {
   closed,     // not sent: the session is closing, or this was more than limits.outbox_bytes_max allows (1013)
 };
 
-// What came of handing something to the loops of a server.
+// The outcome of handing a task or a message to the loops of a server.
 enum class PostResult : std::uint8_t {
   accepted,  // it is in the mailbox, and run unless the server stops first
   full,      // refused: as much waits as limits.mailbox_tasks_max and mailbox_bytes_max allow

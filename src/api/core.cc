@@ -195,7 +195,7 @@ void Core::run() {
 }
 
 std::size_t Core::stop(std::chrono::milliseconds deadline) {
-  // Longer than a year is for ever, and fits into every clock.
+  // A year at most, which fits into every clock.
   const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
                                                               std::chrono::hours(24 * 365));
   bool is_first = false;

@@ -72,7 +72,7 @@ Answer checked_answer(const AnswerDraft& draft) {
     answer.left_out.push_back({.name = type.name, .reason = Answer::Reason::malformed_value});
     type.value = {};
   }
-  answer.headers.push_back(type);  // for now
+  answer.headers.push_back(type);  // a header of the program may replace it below
   bool has_own_type = false;
   for (const HeaderField& field : draft.headers) {
     if (const auto reason = find_reason_to_leave_out(field, draft.status)) {
