@@ -23,7 +23,7 @@ function(fanfare_objects library)
   endif()
 endfunction()
 
-set(engine_rooms base ws http net session pubsub api)
+set(engine_rooms base ws http net session pubsub server api)
 set(engine_libraries OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB Threads::Threads deflate uring)
 if(NOT TARGET llhttp)
   list(APPEND engine_libraries llhttp)

@@ -2,7 +2,6 @@
 
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
-#include "gateway/listeners.h"
 #include "net/tls.h"
 
 namespace fanfare::app {
@@ -15,7 +14,7 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
     return 2;
   }
   if (config->server.tls) {
-    const auto context = net::TlsContext::server(gateway::tls_options_of(*config->server.tls));
+    const auto context = net::TlsContext::server(*config->server.tls);
     if (!context) {
       complaints << file << ": server.tls: " << context.error() << "\n";
       return 2;

@@ -7,11 +7,12 @@
 #include <vector>
 
 #include "duration_flag.h"
-#include "gateway/browser_rules.h"
 #include "gateway/config.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/duration.h"
 #include "gateway/method_rules.h"
+#include "gateway/mount_plans.h"
+#include "server/browser_rules.h"
 
 namespace fanfare::app {
 namespace {
@@ -188,16 +189,16 @@ std::expected<void, std::string> read_patterns(std::string_view flag, const std:
 }
 
 std::expected<void, std::string> read_access(const ServeArguments& arguments, ServePlan& plan) {
-  using gateway::is_host_pattern;
+  using server::is_host_pattern;
   using gateway::is_method_pattern;
-  using gateway::is_origin_pattern;
+  using server::is_origin_pattern;
   if (auto read = read_patterns("--allowed-host", arguments.allowed_hosts, is_host_pattern,
-                                gateway::kHostPatternExpected, plan.browsers.hosts);
+                                server::kHostPatternExpected, plan.browsers.hosts);
       !read) {
     return read;
   }
   if (auto read = read_patterns("--allowed-origin", arguments.allowed_origins, is_origin_pattern,
-                                gateway::kOriginPatternExpected, plan.browsers.origins);
+                                server::kOriginPatternExpected, plan.browsers.origins);
       !read) {
     return read;
   }
@@ -225,8 +226,11 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
     return wrong("--ws-port", "is the same as --http-port (" + std::to_string(ws_port) +
                                   "), expected two different ports");
   }
-  plan.listeners = {{.host = host, .port = http_port, .surface = gateway::Surface::rpc_http},
-                    {.host = host, .port = ws_port, .surface = gateway::Surface::rpc_websocket}};
+  plan.listeners = {{.at = {.host = host, .port = http_port},
+                     .mounts = gateway::http_port_mounts(true)},
+                    {.at = {.host = host, .port = ws_port},
+                     .socket_name = "websocket",
+                     .mounts = gateway::websocket_port_mounts()}};
   if (auto read = read_limits(arguments, plan); !read) return Wrong(read.error());
 
   gateway::NetworkPlan network{.chain_id = arguments.chain_id};

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "check_command.h"
+#include "gateway/mount_plans.h"
 
 namespace fanfare::app {
 namespace {
@@ -64,12 +65,12 @@ TEST(ServeFlags, WithNothingTheDevelopmentChainOnLoopback) {
   const ServePlan plan = plan_for({});
   EXPECT_EQ(plan.log_level, log::Level::info);
   ASSERT_EQ(plan.listeners.size(), 2U);
-  EXPECT_EQ(plan.listeners[0].host, "127.0.0.1");
-  EXPECT_EQ(plan.listeners[0].port, 8545);
-  EXPECT_EQ(plan.listeners[0].surface, Surface::rpc_http);
-  EXPECT_EQ(plan.listeners[1].host, "127.0.0.1");
-  EXPECT_EQ(plan.listeners[1].port, 8546);
-  EXPECT_EQ(plan.listeners[1].surface, Surface::rpc_websocket);
+  EXPECT_EQ(plan.listeners[0].at.host, "127.0.0.1");
+  EXPECT_EQ(plan.listeners[0].at.port, 8545);
+  EXPECT_EQ(plan.listeners[0].mounts, gateway::http_port_mounts(true));
+  EXPECT_EQ(plan.listeners[1].at.host, "127.0.0.1");
+  EXPECT_EQ(plan.listeners[1].at.port, 8546);
+  EXPECT_EQ(plan.listeners[1].mounts, gateway::websocket_port_mounts());
   ASSERT_EQ(plan.networks.size(), 1U);
   EXPECT_EQ(plan.networks[0].chain_id, 1337U);
   const auto& dev = std::get<DevBackend>(plan.networks[0].backend);
@@ -135,8 +136,8 @@ TEST(ServeFlags, AFileByFlagOrEnvironment) {
   const std::string file = kGolden + "valid_row_a.yaml";
   for (const ServePlan& plan : {plan_for({.config = file}), plan_for({}, with({{"FANFARE_CONFIG", file}}))}) {
     ASSERT_EQ(plan.listeners.size(), 1U);
-    EXPECT_EQ(plan.listeners[0].port, 4000);
-    EXPECT_EQ(plan.listeners[0].surface, Surface::routed);
+    EXPECT_EQ(plan.listeners[0].at.port, 4000);
+    EXPECT_EQ(plan.listeners[0].mounts, gateway::routed_mounts(true));
     EXPECT_EQ(plan.log_level, log::Level::debug);
   }
   // What is asked for by a flag wins over the environment.

@@ -8,7 +8,7 @@
 #include "api/misuse.h"
 #include "api/option_check.h"
 #include "api/settings.h"
-#include "api/site.h"
+#include "api/mounts.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
 #include "ws/handshake.h"
@@ -73,7 +73,7 @@ Core::Core(ServerOptions options) : options_(saturated(std::move(options))) {}
 
 void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
-  auto pattern = PathPattern::parse(path);
+  auto pattern = server::PathPattern::parse(path);
   if (!pattern) {
     bad_route_ = pattern.error();
     return;
@@ -88,7 +88,7 @@ void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
 void Core::add(std::string_view method, std::string_view path,
                std::function<void(const Request&, Responder)> answer) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
-  auto pattern = PathPattern::parse(path);
+  auto pattern = server::PathPattern::parse(path);
   if (!pattern || !answer || !http::is_token(method)) {
     bad_route_ =
         pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
@@ -104,36 +104,28 @@ std::optional<Error> Core::check() const {
   return std::nullopt;
 }
 
-std::expected<session::Listener, Error> Core::listener() {
-  session::Listener listener{.address = {}, .options = {}, .unix_mode = options_.unix_mode};
+std::expected<std::vector<server::ListenerOptions>, Error> Core::listener_options() const {
+  server::ListenerOptions listener{.host = options_.host,
+                                   .port = options_.port,
+                                   .unix_path = options_.unix_path,
+                                   .unix_mode = options_.unix_mode,
+                                   .proxy_protocol = options_.proxy_protocol};
   if (!options_.inherited_socket.empty()) {
     const auto fd = inherited_fd(options_.inherited_socket);
     if (!fd) return std::unexpected(bad_option(fd.error()));
     listener.inherited_fd = *fd;
-  } else {
-    const auto address = options_.unix_path.empty() ? net::Address::parse(options_.host, options_.port)
-                                                    : net::Address::unix_path(options_.unix_path);
-    if (!address) return std::unexpected(bad_option(address.error()));
-    listener.address = *address;
   }
-  if (options_.proxy_protocol) listener.options.proxy_protocol = session::ProxyProtocol::required;
-  if (options_.tls) {
-    auto loaded = session::ServerCertificate::load(to_engine(*options_.tls));
-    if (!loaded) return std::unexpected(Error{.kind = Error::Kind::tls, .message = loaded.error()});
-    certificate_ = *std::move(loaded);
-    listener.options.certificate = certificate_;
-  }
-  return listener;
+  if (options_.tls) listener.tls = to_engine(*options_.tls);
+  return std::vector{std::move(listener)};
 }
 
 std::expected<void, Error> Core::reload_certificates() {
-  if (!is_running() || certificate_ == nullptr) {
+  if (!is_running() || !listeners_.has_certificates()) {
     return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "no TLS server is running"});
   }
-  if (auto loaded = certificate_->reload(); !loaded) {
-    return std::unexpected(Error{.kind = Error::Kind::tls, .message = loaded.error()});
-  }
-  return {};
+  const std::vector<std::string> failures = listeners_.reload_certificates();
+  if (failures.empty()) return {};
+  return std::unexpected(Error{.kind = Error::Kind::tls, .message = failures.front()});
 }
 
 std::expected<void, Error> Core::start() {
@@ -158,17 +150,19 @@ std::expected<void, Error> Core::start() {
 
 std::expected<void, Error> Core::start_server() {
   if (auto wrong = check()) return std::unexpected(*std::move(wrong));
-  auto listening = listener();
-  if (!listening) return std::unexpected(std::move(listening.error()));
+  auto options = listener_options();
+  if (!options) return std::unexpected(std::move(options.error()));
+  auto listeners = server::Listeners::prepare(*options);
+  if (!listeners) return std::unexpected(std::move(listeners.error()));
+  listeners_ = *std::move(listeners);
   session_settings_ = to_settings(options_.limits, options_.heartbeat);
   server_ = std::make_unique<session::Server>(server_options(options_));
   const auto started = server_->start(
-      std::vector{*std::move(listening)},
+      listeners_.all(),
       [this](session::LoopServer& loop_server, std::size_t index) {
-        auto site = std::make_unique<ApiSite>(*this, loop_server, static_cast<std::uint32_t>(index));
-        lanes_.push_back(&site->lane());
-        session::Server::Sites sites;
-        sites.push_back(std::move(site));
+        auto sites =
+            make_sites(*this, loop_server, static_cast<std::uint32_t>(index), listeners_.all().size());
+        lanes_.push_back(Lane::current());
         return sites;
       },
       [this] {

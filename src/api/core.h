@@ -15,19 +15,20 @@
 #include <vector>
 
 #include "api/lane.h"
-#include "api/path_pattern.h"
 #include "fanfare/server.h"
 #include "fanfare/unique_function.h"
+#include "server/listener.h"
+#include "server/path_pattern.h"
 #include "session/server.h"
 
 namespace fanfare::api {
 
 struct UpgradeEntry {
-  PathPattern path;
+  server::PathPattern path;
   std::unique_ptr<WebSocketRoute> route;
 };
 struct RequestEntry {
-  PathPattern path;
+  server::PathPattern path;
   std::string method;
   std::function<void(const Request&, Responder)> answer;
 };
@@ -59,7 +60,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
   std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
 
-  // For the sites.
+  // For the mounts.
   const ServerOptions& options() const { return options_; }
   const session::SessionSettings& session_settings() const { return session_settings_; }
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
@@ -72,7 +73,7 @@ class Core : public std::enable_shared_from_this<Core> {
   enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
 
   std::optional<Error> check() const;
-  std::expected<session::Listener, Error> listener();
+  std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
   std::expected<void, Error> start_server();
   void finish_stop(std::unique_lock<std::mutex>& lock);
   bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
@@ -88,7 +89,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<RequestEntry> requests_;
   session::SessionSettings session_settings_;
 
-  std::shared_ptr<session::ServerCertificate> certificate_;  // from start() on; null: no TLS
+  server::Listeners listeners_;  // from start() on
   std::unique_ptr<session::Server> server_;                  // from start() on
   std::vector<Lane*> lanes_;  // each set by its loop's thread, before anyone is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;

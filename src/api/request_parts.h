@@ -6,17 +6,17 @@
 #include <string_view>
 #include <vector>
 
-#include "api/path_pattern.h"
 #include "fanfare/http.h"
 #include "http/request_parser.h"
 #include "http/target.h"
+#include "server/path_pattern.h"
 #include "session/server_session.h"
 
 namespace fanfare::api {
 
 class RequestParts {
  public:
-  RequestParts(session::ServerSession& from, const http::Request& whole, const Parameters& places)
+  RequestParts(session::ServerSession& from, const http::Request& whole, const server::Parameters& places)
       : session(from), request(whole), parameters(places) {}
 
   Request handle() const { return Request(*this); }
@@ -25,7 +25,7 @@ class RequestParts {
 
   session::ServerSession& session;
   const http::Request& request;
-  const Parameters& parameters;
+  const server::Parameters& parameters;
 
  private:
   mutable std::optional<std::vector<http::Parameter>> query_;

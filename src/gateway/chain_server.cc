@@ -13,6 +13,7 @@
 #include "fanfare/chain.h"
 #include "gateway/chain_hooks.h"
 #include "gateway/gateway.h"
+#include "gateway/mount_plans.h"
 
 namespace fanfare {
 namespace {
@@ -40,22 +41,14 @@ gateway::LocalMethod local_method(CallHandler answer, const void* server) {
 }
 
 gateway::ServePlan plan_of(const ChainOptions& options, std::shared_ptr<ChainHooks> hooks) {
-  std::optional<gateway::TlsPlan> tls;
-  if (options.tls) {
-    const net::TlsServerOptions read = api::to_engine(*options.tls);
-    tls = gateway::TlsPlan{.certificate_file = read.certificate_file,
-                           .key_file = read.key_file,
-                           .min_version = read.protocol.min_version,
-                           .ciphers = read.protocol.ciphers,
-                           .cipher_suites = read.protocol.cipher_suites};
-  }
+  std::optional<net::TlsServerOptions> tls;
+  if (options.tls) tls = api::to_engine(*options.tls);
   gateway::ServePlan plan;
-  plan.listeners = {
-      {.host = options.host, .port = options.http_port, .surface = gateway::Surface::rpc_http, .tls = tls},
-      {.host = options.host,
-       .port = options.websocket_port,
-       .surface = gateway::Surface::rpc_websocket,
-       .tls = tls}};
+  plan.listeners = {{.at = {.host = options.host, .port = options.http_port, .tls = tls},
+                     .mounts = gateway::http_port_mounts(true)},
+                    {.at = {.host = options.host, .port = options.websocket_port, .tls = tls},
+                     .socket_name = "websocket",
+                     .mounts = gateway::websocket_port_mounts()}};
   plan.websocket.connections_per_network_max = options.connections_max;
   plan.websocket.subscriptions_per_connection_max = options.subscriptions_per_connection_max;
   plan.websocket.ping_interval = options.heartbeat.ping_interval;

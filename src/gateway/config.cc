@@ -9,10 +9,11 @@
 #include <sstream>
 #include <utility>
 
-#include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_project.h"
+#include "gateway/mount_plans.h"
+#include "server/browser_rules.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -47,15 +48,15 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("idleTimeout", out.idle_timeout, seconds(0), hours(24));
 }
 
-void read_tls(const ReadContext& context, const YamlNode& node, std::optional<TlsPlan>& out) {
+void read_tls(const ReadContext& context, const YamlNode& node, std::optional<net::TlsServerOptions>& out) {
   const MapFields fields(context, node, "server.tls",
                          {"certificateFile", "keyFile", "minVersion", "ciphers", "cipherSuites"},
                          MapFields::Empty::refused);
   fields.require({"certificateFile", "keyFile"});
-  TlsPlan tls;
+  net::TlsServerOptions tls;
   static constexpr std::array<std::string_view, 2> kVersions{"1.2", "1.3"};
   if (const auto word = fields.read_word("minVersion", kVersions)) {
-    tls.min_version = *word == 1 ? net::TlsVersion::tls13 : net::TlsVersion::tls12;
+    tls.protocol.min_version = *word == 1 ? net::TlsVersion::tls13 : net::TlsVersion::tls12;
   }
   const auto check = [&](std::string_view key, const net::TlsProtocol& protocol) {
     const auto usable = net::check_protocol(protocol);
@@ -63,9 +64,11 @@ void read_tls(const ReadContext& context, const YamlNode& node, std::optional<Tl
     fields.report(fields.find(key)->place, key, "cannot be used: " + usable.error(), "",
                   "names of ciphers with \":\" between them");
   };
-  if (fields.read("ciphers", tls.ciphers)) check("ciphers", {.ciphers = tls.ciphers});
-  if (fields.read("cipherSuites", tls.cipher_suites)) {
-    check("cipherSuites", {.cipher_suites = tls.cipher_suites});
+  if (fields.read("ciphers", tls.protocol.ciphers)) {
+    check("ciphers", {.ciphers = tls.protocol.ciphers});
+  };
+  if (fields.read("cipherSuites", tls.protocol.cipher_suites)) {
+    check("cipherSuites", {.cipher_suites = tls.protocol.cipher_suites});
   }
   if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
 }
@@ -135,8 +138,8 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
   if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
-  fields.read("allowedHosts", out.browsers.hosts, is_host_pattern, kHostPatternExpected);
-  fields.read("allowedOrigins", out.browsers.origins, is_origin_pattern, kOriginPatternExpected);
+  fields.read("allowedHosts", out.browsers.hosts, server::is_host_pattern, server::kHostPatternExpected);
+  fields.read("allowedOrigins", out.browsers.origins, server::is_origin_pattern, server::kOriginPatternExpected);
   if (const YamlNode* tls = fields.find("tls")) read_tls(context, *tls, out.tls);
   if (const YamlNode* unix_socket = fields.find("unixSocket")) {
     read_unix_socket(context, *unix_socket, out);
@@ -223,24 +226,25 @@ ServePlan plan_from(const Config& config) {
                  .accept = config.server.accept,
                  .browsers = config.server.browsers,
                  .answers = config.server.answers,
-                 .metrics_enabled = config.metrics.enabled,
                  .shutdown_timeout = config.server.shutdown_timeout,
                  .loops = config.server.threads};
-  const ListenerPlan port{.host = config.server.host,
-                          .port = config.server.http_port,
-                          .surface = Surface::routed,
-                          .tls = config.server.tls,
-                          .proxy_protocol = config.server.proxy_protocol};
+  const bool has_metrics_port = config.metrics.enabled && config.metrics.port;
+  const ListenerPlan port{.at = {.host = config.server.host,
+                                 .port = config.server.http_port,
+                                 .tls = config.server.tls,
+                                 .proxy_protocol = config.server.proxy_protocol},
+                          .mounts = routed_mounts(config.metrics.enabled && !has_metrics_port)};
   if (config.server.listens_on_port) plan.listeners.push_back(port);
   if (!config.server.unix_path.empty()) {
     ListenerPlan path = port;
-    path.unix_path = config.server.unix_path;
-    path.unix_mode = config.server.unix_mode;
+    path.at.unix_path = config.server.unix_path;
+    path.at.unix_mode = config.server.unix_mode;
     plan.listeners.push_back(std::move(path));
   }
-  if (config.metrics.enabled && config.metrics.port) {
-    plan.listeners.push_back(
-        {.host = config.server.host, .port = *config.metrics.port, .surface = Surface::metrics});
+  if (has_metrics_port) {
+    plan.listeners.push_back({.at = {.host = config.server.host, .port = *config.metrics.port},
+                              .socket_name = "metrics",
+                              .mounts = page_mounts(true)});
   }
   for (const ProjectConfig& project : config.projects) {
     for (const NetworkConfig& network : project.networks) {

@@ -25,13 +25,13 @@ struct ServerConfig {
   Duration shutdown_timeout = std::chrono::seconds(10);
   HttpSettings http;
   AcceptPlan accept;
-  std::optional<TlsPlan> tls;
+  std::optional<net::TlsServerOptions> tls;
   bool proxy_protocol = false;
   std::string unix_path;  // empty: none
   std::optional<unsigned> unix_mode;
   bool listens_on_port = true;
   WebSocketSettings websocket;
-  BrowserPlan browsers;
+  server::BrowserOptions browsers;
   AnswerPlan answers;
 };
 

@@ -7,10 +7,10 @@
 #include <unordered_map>
 #include <utility>
 
-#include "gateway/browser_rules.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/method_rules.h"
 #include "http/headers.h"
+#include "server/browser_rules.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -270,7 +270,8 @@ void read_projects(const ReadContext& context, const MapFields& file, std::vecto
                            MapFields::Empty::refused);
     fields.require({"id", "networks", "upstreams"});
     read_id(fields, project.id, seen);
-    fields.read("allowedOrigins", project.origins, is_origin_pattern, kOriginPatternExpected);
+    fields.read("allowedOrigins", project.origins, server::is_origin_pattern,
+                server::kOriginPatternExpected);
     read_methods(context, fields, project.methods);
     read_networks(context, fields, project);
     read_upstreams(context, fields, project);

@@ -3,41 +3,38 @@
 #include <string_view>
 
 #include "gateway/duration.h"
+#include "gateway/mount_plans.h"
 #include "upstream/url.h"
 
 namespace fanfare::gateway {
 namespace {
 
-std::string_view surface_name(const ServePlan& plan, Surface surface) {
-  switch (surface) {
-    case Surface::routed:
-      return plan.websocket.enabled ? "HTTP and WebSocket at /{project}/evm/{chainId}"
-                                    : "HTTP at /{project}/evm/{chainId}";
-    case Surface::rpc_http:
-      return "HTTP";
-    case Surface::rpc_websocket:
-      return "WebSocket";
-    case Surface::metrics:
-      return "metrics";
+std::string_view offered(const ServePlan& plan, const ListenerPlan& listener) {
+  const bool has_websocket = plan.websocket.enabled && serves_websocket(listener);
+  if (is_routed(listener)) {
+    return has_websocket ? "HTTP and WebSocket at /{project}/evm/{chainId}"
+                         : "HTTP at /{project}/evm/{chainId}";
   }
-  return "";
+  if (serves_http(listener)) return "HTTP";
+  return serves_websocket(listener) ? "WebSocket" : "metrics";
 }
 
 std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
-  const bool brackets = listener.host.contains(':');
+  const server::ListenerOptions& at = listener.at;
+  const bool brackets = at.host.contains(':');
   std::string line = "listen    ";
-  if (listener.unix_path.empty()) {
-    line += brackets ? "[" + listener.host + "]" : listener.host;
-    line += ":" + std::to_string(listener.port) + " ";
+  if (at.unix_path.empty()) {
+    line += brackets ? "[" + at.host + "]" : at.host;
+    line += ":" + std::to_string(at.port) + " ";
   } else {
-    line += "unix:" + listener.unix_path + " ";
+    line += "unix:" + at.unix_path + " ";
   }
-  line += surface_name(plan, listener.surface);
-  if (listener.tls) {
-    line += listener.tls->min_version == net::TlsVersion::tls13 ? ", TLS 1.3 with " : ", TLS with ";
-    line += listener.tls->certificate_file;
+  line += offered(plan, listener);
+  if (at.tls) {
+    line += at.tls->protocol.min_version == net::TlsVersion::tls13 ? ", TLS 1.3 with " : ", TLS with ";
+    line += at.tls->certificate_file;
   }
-  if (listener.proxy_protocol) line += ", behind a proxy that sends PROXY headers";
+  if (at.proxy_protocol) line += ", behind a proxy that sends PROXY headers";
   return line + "\n";
 }
 
@@ -57,7 +54,7 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-std::string browser_lines(const BrowserPlan& browsers) {
+std::string browser_lines(const server::BrowserOptions& browsers) {
   std::string lines;
   if (!browsers.hosts.empty()) lines += "hosts     " + joined(browsers.hosts) + "\n";
   if (!browsers.origins.empty()) lines += "origins   " + joined(browsers.origins) + "\n";

@@ -7,6 +7,7 @@
 
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
+#include "gateway/mount_plans.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -94,11 +95,11 @@ TEST(Config, EveryKeyReachesThePlan) {
   const ServePlan plan = plan_from(*config);
   EXPECT_EQ(plan.log_level, log::Level::warn);
   ASSERT_EQ(plan.listeners.size(), 2U);
-  EXPECT_EQ(plan.listeners[0].host, "::1");
-  EXPECT_EQ(plan.listeners[0].port, 0);
-  EXPECT_EQ(plan.listeners[0].surface, Surface::routed);
-  EXPECT_EQ(plan.listeners[1].port, 9090);
-  EXPECT_EQ(plan.listeners[1].surface, Surface::metrics);
+  EXPECT_EQ(plan.listeners[0].at.host, "::1");
+  EXPECT_EQ(plan.listeners[0].at.port, 0);
+  EXPECT_EQ(plan.listeners[0].mounts, routed_mounts(false));
+  EXPECT_EQ(plan.listeners[1].at.port, 9090);
+  EXPECT_EQ(plan.listeners[1].mounts, page_mounts(true));
   EXPECT_EQ(plan.loops, 2U);
   EXPECT_EQ(plan.shutdown_timeout, seconds(90));
   EXPECT_EQ(plan.http.body_bytes_max, 65536U);

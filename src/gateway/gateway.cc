@@ -7,14 +7,13 @@
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "gateway/gateway_site.h"
-#include "gateway/listeners.h"
 #include "gateway/metrics.h"
+#include "gateway/mounts.h"
 #include "gateway/network.h"
-#include "gateway/routes.h"
 #include "gateway/rpc_service.h"
 #include "gateway/upstream_observer.h"
 #include "http/target.h"
+#include "server/listener.h"
 #include "session/server.h"
 #include "upstream/worker.h"
 
@@ -79,7 +78,7 @@ class Gateway::Impl {
  public:
   explicit Impl(ServePlan plan)
       : plan_(std::move(plan)),
-        routes_(plan_),
+        paths_(plan_),
         settings_(session_settings(plan_.websocket)),
         budget_(plan_.answers.held_bytes_max),
         server_(server_options(plan_, settings_)) {
@@ -93,23 +92,21 @@ class Gateway::Impl {
   ~Impl() { stop(Duration::zero()); }
 
   std::expected<void, Error> start() {
-    std::vector<session::Listener> listeners;
-    for (const ListenerPlan& listener : plan_.listeners) {
-      auto made = listener_of(listener);
-      if (!made) return fail(Error::Kind::bad_option, "cannot listen: " + made.error());
-      if (listener.tls) {
-        auto certificate = session::ServerCertificate::load(tls_options_of(*listener.tls));
-        if (!certificate) return fail(Error::Kind::tls, "cannot serve TLS: " + certificate.error());
-        made->options.certificate = *certificate;
-        certificates_.push_back(std::move(*certificate));
-      }
-      listeners.push_back(*std::move(made));
+    std::vector<server::ListenerOptions> options;
+    for (const ListenerPlan& listener : plan_.listeners) options.push_back(listener.at);
+    auto prepared = server::Listeners::prepare(options);
+    if (!prepared) {
+      Error& error = prepared.error();
+      error.message =
+          (error.kind == Error::Kind::tls ? "cannot serve TLS: " : "cannot listen: ") + error.message;
+      return std::unexpected(std::move(error));
     }
+    listeners_ = *std::move(prepared);
     for (const NetworkPlan& network : plan_.networks) add_network(network);
     for (const auto& network : networks_) {
       worker_.run([&network = *network] { network.prepare(); });
     }
-    const auto started = server_.start(listeners, [this](session::LoopServer& server, std::size_t index) {
+    const auto started = server_.start(listeners_.all(), [this](session::LoopServer& server, std::size_t index) {
       return make_sites(server, index);
     });
     if (!started) {
@@ -122,13 +119,7 @@ class Gateway::Impl {
     return {};
   }
 
-  std::vector<std::string> reload_certificates() {
-    std::vector<std::string> failures;
-    for (const auto& certificate : certificates_) {
-      if (const auto reloaded = certificate->reload(); !reloaded) failures.push_back(reloaded.error());
-    }
-    return failures;
-  }
+  std::vector<std::string> reload_certificates() const { return listeners_.reload_certificates(); }
 
   std::size_t stop(Duration deadline) {
     draining_ = true;
@@ -192,8 +183,11 @@ class Gateway::Impl {
     loop_services_.push_back(services.get());
     session::Server::Sites sites;
     for (const ListenerPlan& listener : plan_.listeners) {
-      sites.push_back(std::make_unique<GatewaySite>(listener.surface, ListenerRules(plan_, listener), routes_,
-                                                    answers_, metrics_, services));
+      sites.push_back(make_router(listener, {.plan = plan_,
+                                             .paths = paths_,
+                                             .answers = answers_,
+                                             .observer = answer_counts_,
+                                             .services = services}));
     }
     return sites;
   }
@@ -240,18 +234,19 @@ class Gateway::Impl {
   }
 
   const ServePlan plan_;
-  const Routes routes_;
+  const NetworkPaths paths_;
   const session::SessionSettings settings_;
   ByteBudget budget_;
   eth::Salt salt_{};
   Metrics metrics_;
+  AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;
   std::vector<NetworkMetrics*> network_metrics_;
   std::vector<std::unique_ptr<UpstreamObserver>> observers_;
   std::vector<LoopServices*> loop_services_;
   upstream::Worker worker_;
   std::vector<std::unique_ptr<Network>> networks_;
-  std::vector<std::shared_ptr<session::ServerCertificate>> certificates_;
+  server::Listeners listeners_;  // from start() on
   session::Server server_;
   bool running_ = false;
   std::atomic<bool> draining_ = false;

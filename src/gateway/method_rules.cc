@@ -4,9 +4,9 @@
 #include <array>
 #include <optional>
 
-#include "gateway/browser_rules.h"
 #include "http/headers.h"
 #include "http/url.h"
+#include "server/browser_rules.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -101,7 +101,7 @@ bool is_on_loopback(const Backend& backend) {
   if (upstreams == nullptr) return true;  // in this process
   return std::ranges::all_of(*upstreams, [](const UpstreamPlan& upstream) {
     const auto url = http::parse_url(upstream.url);
-    return url && is_loopback_name(url->is_ipv6() ? "[" + url->host + "]" : url->host);
+    return url && server::is_loopback_name(url->is_ipv6() ? "[" + url->host + "]" : url->host);
   });
 }
 

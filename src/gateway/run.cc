@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "gateway/descriptor_limit.h"
 #include "gateway/gateway.h"
-#include "gateway/listeners.h"
+#include "gateway/inherited.h"
 #include "gateway/welcome.h"
 
 namespace fanfare::gateway {
@@ -55,7 +55,7 @@ int run(ServePlan plan) {
     log::info("listening", {{"address", gateway.addresses()[i].text()},
                             {"loops", gateway.loop_count()},
                             {"loop", gateway.loop_name()},
-                            {"inherited", plan.listeners[i].inherited_fd.has_value()}});
+                            {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
   }
   std::fputs(welcome_text(plan, gateway.addresses(), program_invocation_name).c_str(), stdout);
   std::fflush(stdout);

@@ -15,28 +15,36 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "net/loop.h"
-#include "net/tls_protocol.h"
+#include "server/browser_rules.h"
+#include "server/listener.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
 
-// What a listening port answers; routes.h decides request by request.
-enum class Surface {
-  routed,         // POST and upgrade at /{project}/evm/{chainId}, plus /healthz, /readyz, /metrics
-  rpc_http,       // POST at /, plus /healthz, /readyz, /metrics; one network behind it
-  rpc_websocket,  // upgrade at any path; one network behind it
-  metrics,        // only /healthz, /readyz, /metrics
+// What can be mounted on a listener; mounts.h makes a mount of each.
+struct RpcFeature {  // JSON-RPC
+  // Index in ServePlan::networks. Empty: the path's {project} and {chainId} name it.
+  std::optional<std::size_t> network = {};
+  bool http = true;       // over POST
+  bool websocket = true;  // over WebSocket, with subscriptions
+
+  bool operator==(const RpcFeature&) const = default;
+};
+struct HealthFeature {
+  bool operator==(const HealthFeature&) const = default;
+};
+struct ReadyFeature {
+  bool operator==(const ReadyFeature&) const = default;
+};
+struct MetricsFeature {
+  bool operator==(const MetricsFeature&) const = default;
 };
 
-// A PEM certificate with its chain, and its key. SIGHUP reads both again.
-struct TlsPlan {
-  std::string certificate_file;
-  std::string key_file;
-  net::TlsVersion min_version = net::TlsVersion::tls12;
-  std::string ciphers = {};        // of TLS 1.2; "": net::kModernCiphers
-  std::string cipher_suites = {};  // of TLS 1.3; "": net::kModernCipherSuites
+struct MountPlan {
+  std::string path;  // a server::PathPattern
+  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature> feature;
 
-  bool operator==(const TlsPlan&) const = default;
+  bool operator==(const MountPlan&) const = default;
 };
 
 // Who is let in. Zero: no limit.
@@ -52,14 +60,10 @@ struct AcceptPlan {
 };
 
 struct ListenerPlan {
-  std::string host = "127.0.0.1";  // an IPv4 or IPv6 address (without brackets) or localhost
-  std::uint16_t port = 0;          // 0: the system chooses, and the gateway prints which
-  Surface surface = Surface::routed;
-  std::string unix_path = {};              // not empty: a Unix socket instead of host and port
-  std::optional<unsigned> unix_mode = {};  // of it, as in chmod; empty: what the umask leaves
-  std::optional<int> inherited_fd = {};    // a socket that listens already, instead of either
-  std::optional<TlsPlan> tls = {};
-  bool proxy_protocol = false;  // true: every connection begins with a PROXY header, and it is believed
+  server::ListenerOptions at;
+  // The name under which a service manager passes a socket for it: "http", "websocket", "metrics".
+  std::string socket_name = "http";
+  std::vector<MountPlan> mounts;
 
   bool operator==(const ListenerPlan&) const = default;
 };
@@ -85,15 +89,6 @@ struct WebSocketSettings {
   Duration idle_timeout = Duration::zero();    // no message either way: closes with 1008; zero: never
 
   bool operator==(const WebSocketSettings&) const = default;
-};
-
-// Whom browsers may bring here: patterns of browser_rules.h. Empty: the default, which depends on whether the
-// listener is on loopback.
-struct BrowserPlan {
-  std::vector<std::string> hosts;    // names under which the gateway is reached
-  std::vector<std::string> origins;  // pages that may ask
-
-  bool operator==(const BrowserPlan&) const = default;
 };
 
 // Which methods a project's clients may call: patterns of method_rules.h, besides the built-in rules.
@@ -183,7 +178,7 @@ struct NetworkPlan {
   Duration chain_check_every = std::chrono::seconds(60);  // that each node is on this chain; zero: never
   Backend backend;
   MethodPlan methods = {};
-  std::vector<std::string> origins = {};  // of its project, instead of BrowserPlan::origins; empty: those
+  std::vector<std::string> origins = {};  // of its project, instead of browsers.origins; empty: those
 
   bool operator==(const NetworkPlan&) const = default;
 };
@@ -191,13 +186,12 @@ struct NetworkPlan {
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
-  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); one if a surface is not routed
+  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); one where a listener names it by its index
   WebSocketSettings websocket;
   HttpSettings http;
   AcceptPlan accept;
-  BrowserPlan browsers = {};
+  server::BrowserOptions browsers = {};
   AnswerPlan answers = {};
-  bool metrics_enabled = true;                           // false: /metrics is 404
   Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
   std::size_t loops = 0;                                 // threads; zero: one a core
   net::LoopKind loop_kind = net::LoopKind::automatic;

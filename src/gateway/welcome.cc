@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "gateway/dev_node.h"
 #include "gateway/duration.h"
+#include "gateway/mount_plans.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -22,7 +24,7 @@ struct Door {
 };
 
 Door door_of(const ListenerPlan& listener, const net::Address& address) {
-  const std::string secure = listener.tls ? "s" : "";
+  const std::string secure = listener.at.tls ? "s" : "";
   if (address.family() == AF_UNIX) {
     return {.curl = "--unix-socket " + address.host() + " http" + secure + "://localhost",
             .websocket = "ws+unix:" + address.host() + ":",
@@ -37,7 +39,7 @@ template <typename Fits>
 std::optional<Door> find_door(const ServePlan& plan, const std::vector<net::Address>& addresses, Fits fits) {
   std::optional<Door> found;
   for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
-    if (!fits(plan.listeners[i].surface)) continue;
+    if (!fits(plan.listeners[i])) continue;
     Door door = door_of(plan.listeners[i], addresses[i]);
     if (!found || (found->is_unix && !door.is_unix)) found = std::move(door);
   }
@@ -46,7 +48,7 @@ std::optional<Door> find_door(const ServePlan& plan, const std::vector<net::Addr
 
 // Of the first network. "" where one network has the ports to itself.
 std::string path_of(const ServePlan& plan) {
-  if (plan.listeners.front().surface != Surface::routed) return "";
+  if (!is_routed(plan.listeners.front())) return "";
   const NetworkPlan& network = plan.networks.front();
   return "/" + network.project + "/evm/" + (network.chain_id ? std::to_string(*network.chain_id) : "1");
 }
@@ -79,13 +81,15 @@ std::string chain_text(const NetworkPlan& network) {
 
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
                          std::string_view program) {
-  const auto is_http = [](Surface it) { return it == Surface::routed || it == Surface::rpc_http; };
-  const auto http = find_door(plan, addresses, is_http);
-  const auto websocket = find_door(plan, addresses, [&](Surface it) {
-    return it == Surface::rpc_websocket || (it == Surface::routed && plan.websocket.enabled);
+  const auto http = find_door(plan, addresses, serves_http);
+  const auto websocket = find_door(plan, addresses, [&](const ListenerPlan& listener) {
+    return plan.websocket.enabled && serves_websocket(listener);
   });
-  auto pages = find_door(plan, addresses, [](Surface it) { return it == Surface::metrics; });
+  auto pages = find_door(plan, addresses, [](const ListenerPlan& listener) {
+    return !serves_http(listener) && serves_metrics(listener);
+  });
   if (!pages) pages = http;
+  const bool has_metrics = std::ranges::any_of(plan.listeners, serves_metrics);
   const std::string path = path_of(plan);
 
   std::string text = "\nFanfare is up.\n";
@@ -107,7 +111,7 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
     if (address.family() == AF_UNIX) text += "  Unix socket    " + address.host() + "\n";
   }
   if (pages) {
-    if (!pages->is_unix && plan.metrics_enabled) {
+    if (!pages->is_unix && has_metrics) {
       text += "  Metrics        " + pages->curl + "/metrics   (also /healthz, /readyz)\n";
     } else if (!pages->is_unix) {
       text += "  Health         " + pages->curl + "/healthz   (also /readyz)\n";

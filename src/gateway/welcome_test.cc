@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "devchain/devchain.h"
+#include "gateway/mount_plans.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -10,8 +11,9 @@ namespace {
 std::string welcome(const ServePlan& plan) {
   std::vector<net::Address> addresses;
   for (const ListenerPlan& listener : plan.listeners) {
-    addresses.push_back(*(listener.unix_path.empty() ? net::Address::parse(listener.host, listener.port)
-                                                     : net::Address::unix_path(listener.unix_path)));
+    addresses.push_back(*(listener.at.unix_path.empty()
+                              ? net::Address::parse(listener.at.host, listener.at.port)
+                              : net::Address::unix_path(listener.at.unix_path)));
   }
   return welcome_text(plan, addresses, "bin/fanfare");
 }
@@ -29,8 +31,8 @@ const std::string kConnect =
     R"(bin/fanfare connect -n 4 -x '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}' )";
 
 TEST(Welcome, TwoPortsHaveNoPaths) {
-  EXPECT_EQ(welcome(plan_with({{.port = 8545, .surface = Surface::rpc_http},
-                               {.port = 8546, .surface = Surface::rpc_websocket}})),
+  EXPECT_EQ(welcome(plan_with({{.at = {.port = 8545}, .mounts = http_port_mounts(true)},
+                               {.at = {.port = 8546}, .mounts = websocket_port_mounts()}})),
             "\nFanfare is up.\n"
             "  HTTP JSON-RPC  http://127.0.0.1:8545\n"
             "  WebSocket      ws://127.0.0.1:8546\n"
@@ -47,7 +49,7 @@ TEST(Welcome, TwoPortsHaveNoPaths) {
 }
 
 TEST(Welcome, AUnixSocketIsReachedThroughItsPath) {
-  EXPECT_EQ(welcome(plan_with({{.surface = Surface::routed, .unix_path = "/run/x.sock"}})),
+  EXPECT_EQ(welcome(plan_with({{.at = {.unix_path = "/run/x.sock"}, .mounts = routed_mounts(true)}})),
             "\nFanfare is up.\n"
             "  Unix socket    /run/x.sock\n"
             "\nThree things to try:\n"
@@ -62,9 +64,10 @@ TEST(Welcome, AUnixSocketIsReachedThroughItsPath) {
 }
 
 TEST(Welcome, PortsAreToldBeforeUnixSockets) {
-  const std::string text = welcome(plan_with({{.surface = Surface::routed, .unix_path = "/run/x.sock"},
-                                              {.port = 4000, .surface = Surface::routed, .tls = TlsPlan{}},
-                                              {.port = 9090, .surface = Surface::metrics}}));
+  const std::string text = welcome(plan_with({{.at = {.unix_path = "/run/x.sock"}, .mounts = routed_mounts(false)},
+                                              {.at = {.port = 4000, .tls = net::TlsServerOptions{}},
+                                               .mounts = routed_mounts(false)},
+                                              {.at = {.port = 9090}, .mounts = page_mounts(true)}}));
   EXPECT_NE(text.find("  HTTP JSON-RPC  https://127.0.0.1:4000/main/evm/7\n"), std::string::npos);
   EXPECT_NE(text.find("  WebSocket      wss://127.0.0.1:4000/main/evm/7\n"), std::string::npos);
   EXPECT_NE(text.find("  Unix socket    /run/x.sock\n"), std::string::npos);
@@ -73,7 +76,7 @@ TEST(Welcome, PortsAreToldBeforeUnixSockets) {
 }
 
 TEST(Welcome, ADevelopmentChainSaysWhatItIsAndWhoHasEther) {
-  ServePlan plan = plan_with({{.port = 8545, .surface = Surface::rpc_http}});
+  ServePlan plan = plan_with({{.at = {.port = 8545}, .mounts = http_port_mounts(true)}});
   EXPECT_EQ(welcome(plan).find("Development chain"), std::string::npos);
   plan.networks.front().backend = DevBackend{.block_time = std::chrono::seconds(2), .seed = 5};
   const std::string text = welcome(plan);
@@ -86,9 +89,8 @@ TEST(Welcome, ADevelopmentChainSaysWhatItIsAndWhoHasEther) {
 }
 
 TEST(Welcome, WhatIsOffIsNotToBeTried) {
-  ServePlan plan = plan_with({{.port = 4000, .surface = Surface::routed}});
+  ServePlan plan = plan_with({{.at = {.port = 4000}, .mounts = routed_mounts(false)}});
   plan.websocket.enabled = false;
-  plan.metrics_enabled = false;
   EXPECT_EQ(welcome(plan),
             "\nFanfare is up.\n"
             "  HTTP JSON-RPC  http://127.0.0.1:4000/main/evm/7\n"

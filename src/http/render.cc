@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <string>
 
@@ -29,9 +30,20 @@ std::string connection_options(int status, Headers headers, const ResponseOption
   return names + (options.keep_alive ? "keep-alive" : "close");
 }
 
-// RFC9110§8.6: no Content-Length with these.
-bool may_have_body(int status) {
-  return status >= 200 && status != 204 && status != 304;
+std::string head_without_framing(int status, Headers headers, const ResponseOptions& options) {
+  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
+  head.append(status_phrase(status)).append("\r\n");
+  if (!options.date.empty()) append_field(head, "Date", options.date);
+  for (const HeaderField& field : headers) append_field(head, field.name, field.value);
+  return head;
+}
+
+// The last field, and the empty line.
+void append_connection(std::string& head, int status, Headers headers, const ResponseOptions& options) {
+  if (const std::string names = connection_options(status, headers, options); !names.empty()) {
+    append_field(head, "Connection", names);
+  }
+  head += "\r\n";
 }
 
 std::string two_digits(unsigned number) {
@@ -41,16 +53,42 @@ std::string two_digits(unsigned number) {
 }  // namespace
 
 void render_response(Output& out, int status, Headers headers, Bytes body, ResponseOptions options) {
-  std::string head = "HTTP/1.1 " + std::to_string(status) + " ";
-  head.append(status_phrase(status)).append("\r\n");
-  if (!options.date.empty()) append_field(head, "Date", options.date);
-  for (const HeaderField& field : headers) append_field(head, field.name, field.value);
+  std::string head = head_without_framing(status, headers, options);
   if (may_have_body(status)) append_field(head, "Content-Length", std::to_string(body.size()));
-  if (const std::string names = connection_options(status, headers, options); !names.empty()) {
-    append_field(head, "Connection", names);
-  }
-  head += "\r\n";
+  append_connection(head, status, headers, options);
   send(out, head, options.head_only || !may_have_body(status) ? Bytes{} : body);
+}
+
+void render_response_head(Output& out, int status, Headers headers, BodyFraming framing, std::uint64_t length,
+                          ResponseOptions options) {
+  std::string head = head_without_framing(status, headers, options);
+  switch (framing) {
+    case BodyFraming::counted:
+      append_field(head, "Content-Length", std::to_string(length));
+      break;
+    case BodyFraming::chunked:
+      append_field(head, "Transfer-Encoding", "chunked");
+      break;
+    case BodyFraming::until_the_close:
+      break;
+  }
+  append_connection(head, status, headers, options);
+  send(out, head, {});
+}
+
+void render_chunk(Output& out, Bytes data) {
+  std::array<char, 2 * sizeof(std::size_t) + 2> size{};
+  const auto digits = std::to_chars(size.data(), size.data() + size.size(), data.size(), 16);
+  std::string_view line(size.data(), static_cast<std::size_t>(digits.ptr - size.data()));
+  std::uint8_t* to = out.extend(line.size() + data.size() + 4);
+  to = std::ranges::copy(as_bytes(line), to).out;
+  to = std::ranges::copy(as_bytes("\r\n"), to).out;
+  to = std::ranges::copy(data, to).out;
+  std::ranges::copy(as_bytes("\r\n"), to);
+}
+
+void render_last_chunk(Output& out) {
+  out.append(as_bytes("0\r\n\r\n"));
 }
 
 void render_request(Output& out, std::string_view method, std::string_view target, Headers headers,

@@ -71,6 +71,28 @@ TEST(RenderResponse, AFieldCannotSplitTheMessage_RFC9110_5_5) {
   EXPECT_EQ(response(404, headers, ""), "HTTP/1.1 404 Not Found\r\nGood: yes\r\nContent-Length: 0\r\n\r\n");
 }
 
+std::string head(BodyFraming framing, std::uint64_t length, ResponseOptions options = {}) {
+  VectorOutput out;
+  const std::array<HeaderField, 1> headers{{{"X-A", "b"}}};
+  render_response_head(out, 200, headers, framing, length, options);
+  return out.text();
+}
+
+TEST(RenderResponseHead, SaysHowTheBodyEnds_RFC9112_6_3) {
+  EXPECT_EQ(head(BodyFraming::counted, 70000), "HTTP/1.1 200 OK\r\nX-A: b\r\nContent-Length: 70000\r\n\r\n");
+  EXPECT_EQ(head(BodyFraming::chunked, 0), "HTTP/1.1 200 OK\r\nX-A: b\r\nTransfer-Encoding: chunked\r\n\r\n");
+  EXPECT_EQ(head(BodyFraming::until_the_close, 0, {.keep_alive = false}),
+            "HTTP/1.1 200 OK\r\nX-A: b\r\nConnection: close\r\n\r\n");
+}
+
+TEST(RenderChunk, SizeInHexAroundTheData_RFC9112_7_1) {
+  VectorOutput out;
+  render_chunk(out, as_bytes("a"));
+  render_chunk(out, as_bytes(std::string(0x1f, 'x')));
+  render_last_chunk(out);
+  EXPECT_EQ(out.text(), "1\r\na\r\n1f\r\n" + std::string(0x1f, 'x') + "\r\n0\r\n\r\n");
+}
+
 TEST(RenderRequest, ForClients) {
   const std::array<HeaderField, 1> headers{{{"Host", "a:81"}}};
   VectorOutput get;

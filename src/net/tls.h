@@ -25,6 +25,8 @@ struct TlsServerOptions {
   // What is agreed on by ALPN, in order of preference. A client that offers none of them is served without.
   std::vector<std::string> alpn = {"http/1.1"};
   TlsProtocol protocol = {};
+
+  bool operator==(const TlsServerOptions&) const = default;
 };
 
 struct TlsClientOptions {

@@ -28,6 +28,8 @@ struct TlsProtocol {
   // "!aNULL").
   std::string ciphers = {};        // of TLS 1.2; "": kModernCiphers
   std::string cipher_suites = {};  // of TLS 1.3; "": kModernCipherSuites
+
+  bool operator==(const TlsProtocol&) const = default;
 };
 
 // The error names the cipher that cannot be used.

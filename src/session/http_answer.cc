@@ -1,5 +1,6 @@
 #include "session/http_answer.h"
 
+#include <algorithm>
 #include <mutex>
 #include <set>
 #include <string>
@@ -32,12 +33,14 @@ void log_left_out(const http::Answer::LeftOut& field) {
 
 }  // namespace
 
-http::Answer answer_of(const HttpResponse& response) {
+http::Answer answer_of(const HttpResponse& response, std::span<const ws::OwnedHeader> in_front) {
   std::vector<HeaderField> fields;
-  fields.reserve(response.headers.size());
-  for (const ws::OwnedHeader& header : response.headers) {
+  fields.reserve(in_front.size() + response.headers.size());
+  const auto add = [&fields](const ws::OwnedHeader& header) {
     fields.push_back({.name = header.name, .value = header.value});
-  }
+  };
+  std::ranges::for_each(in_front, add);
+  std::ranges::for_each(response.headers, add);
   http::Answer answer = http::checked_answer({.status = response.status,
                                               .content_type = response.content_type,
                                               .headers = fields,

@@ -14,40 +14,12 @@
 #include "session/http_answer.h"
 #include "session/milliseconds.h"
 #include "session/proxy_protocol.h"
+#include "session/server_session_http.h"
 #include "session/session_table.h"
 #include "ws/deflate_codec.h"
 #include "ws/handshake.h"
 
 namespace fanfare::session {
-
-struct ServerSession::Http final : SessionData {
-  explicit Http(Entrance& way_in)
-      : entrance(way_in),
-        parser({.head_bytes_max = way_in.http.head_bytes_max,
-                .header_count_max = way_in.http.header_count_max,
-                .body_bytes_max = way_in.http.body_bytes_max}) {}
-
-  // Before the first request: proxy_header, securing. `waiting` is for a request, `reading` in one.
-  enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, leaving };
-
-  Entrance& entrance;
-  http::RequestParser parser;
-  // A part of the PROXY header; then what came while an answer was being made, or past the share of a turn.
-  std::vector<std::uint8_t> unread;
-  std::vector<std::shared_ptr<const void>> unsent;  // HttpResponse::until_sent
-  // When it began to do what it does; until the first request's head is whole, when it was accepted.
-  std::uint32_t since_ms = 0;
-  Doing doing = Doing::waiting;
-  bool had_head = false;
-  bool keep_alive = true;
-  bool head_only = false;
-  bool in_read_requests = false;
-  bool backed_up = false;  // no request is read until the client has taken the answers
-  bool end_waits = false;  // the peer's FIN came, behind what is unread
-  int version_minor = 1;
-  std::uint32_t turn = 0;
-  std::uint32_t requests_in_turn = 0;
-};
 
 ServerTable::ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate)
     : SessionTable(loop, sweep_interval), gate(its_gate), room(sizeof(ServerSession)) {}
@@ -169,6 +141,11 @@ bool ServerSession::is_backed_up() const {
 void ServerSession::on_flushed() {
   if (was_opened()) return Session::on_flushed();
   http_state().unsent.clear();
+  if (http_state().doing == Http::Doing::streaming) {
+    http_state().since_ms = now_ms();
+    if (!run_guarded("an answer", [this] { http_state().body->on_writable(*this); })) abort_body();
+    return;
+  }
   if (!std::exchange(http_state().backed_up, false) || is_closed()) return;
   if (http_state().doing != Http::Doing::waiting) return;
   if (!run_guarded("a connection", [this] { read_unread(); })) close();
@@ -202,7 +179,7 @@ void ServerSession::read_requests(MutableBytes bytes) {
   if (!http_state().unread.empty()) return keep();  // behind what waits
   http_state().in_read_requests = true;
   while (!is_closed() && http_state().doing != Http::Doing::leaving) {
-    if (http_state().doing == Http::Doing::answering) {
+    if (http_state().is_answering()) {
       if (!input.empty()) keep();
       break;
     }
@@ -231,6 +208,8 @@ void ServerSession::read_requests(MutableBytes bytes) {
     }
     const http::Request& request = **next;
     http_state().doing = Http::Doing::answering;
+    http_state().answer_headers.clear();
+    http_state().decides_later = false;
     ++http_state().requests_in_turn;
     http_state().had_head = true;
     http_state().keep_alive = request.keep_alive;
@@ -259,42 +238,69 @@ void ServerSession::note_reading() {
   }
 }
 
+// Whether the connection is a WebSocket now.
 bool ServerSession::upgrade(const http::Request& request) {
   UpgradeDecision decision = site().on_upgrade(*this, request);
   if (const auto* refusal = std::get_if<HttpResponse>(&decision)) {
     respond(*refusal);
     return false;
   }
-  auto& acceptance = std::get<Acceptance>(decision);
-  auto accepted =
-      acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
-  if (!accepted) {
-    ws::UpgradeRefusal& refusal = accepted.error();
-    static LogLimiter refused(log::Level::debug, "upgrade_refused", kDebugLogLimits);
-    refused.write({{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
-    acceptance.endpoint->on_upgrade_refused(refusal.status);
-    respond(response_of(std::move(refusal)));
+  if (std::holds_alternative<DecideLater>(decision)) {
+    http_state().decides_later = true;
     return false;
   }
-  append(as_bytes(accepted->response()));
+  auto& acceptance = std::get<Acceptance>(decision);
+  auto agreed = acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
+  if (!agreed) {
+    refuse_handshake(acceptance, std::move(agreed.error()));
+    return false;
+  }
+  start_websocket(*agreed, std::move(acceptance));
+  return true;
+}
+
+void ServerSession::refuse_handshake(Acceptance& acceptance, ws::UpgradeRefusal refusal) {
+  static LogLimiter refused(log::Level::debug, "upgrade_refused", kDebugLogLimits);
+  refused.write({{"rule", ws::info(refusal.rule).name}, {"status", refusal.status}});
+  acceptance.endpoint->on_upgrade_refused(refusal.status);
+  respond(response_of(std::move(refusal)));
+}
+
+void ServerSession::start_websocket(const ws::UpgradeAccept& agreed, Acceptance acceptance) {
+  std::vector<HeaderField> extra;
+  for (const ws::OwnedHeader& header : acceptance.headers) extra.push_back({header.name, header.value});
+  append(as_bytes(agreed.response(extra)));
   site().on_answered(101);
   std::unique_ptr<ws::MessageCodec> codec;
-  if (accepted->deflate) {
-    codec = std::make_unique<ws::DeflateCodec>(*accepted->deflate, ws::Role::server,
+  if (agreed.deflate) {
+    codec = std::make_unique<ws::DeflateCodec>(*agreed.deflate, ws::Role::server,
                                                table().deflate_pool(acceptance.policy->deflate));
   }
-  if (acceptance.data != nullptr) acceptance.data->on_agreed(accepted->subprotocol);
+  if (acceptance.data != nullptr) acceptance.data->on_agreed(agreed.subprotocol);
   set_data(std::move(acceptance.data));
   open(*acceptance.endpoint, {.role = ws::Role::server,
                               .limits = &acceptance.endpoint->settings().limits,
                               .random = nullptr,
                               .codec = std::move(codec)});
-  return true;
+}
+
+void ServerSession::accept_upgrade(Acceptance acceptance) {
+  if (was_opened() || !http_state().decides_later || http_state().doing != Http::Doing::answering) return;
+  const std::vector<std::uint8_t> unread = std::exchange(http_state().unread, {});
+  const bool end_came = http_state().end_came;
+  // Moved out: opening frees it.
+  const ws::UpgradeAccept agreed = *std::move(acceptance.agreed);
+  start_websocket(agreed, std::move(acceptance));
+  receive_later(unread, end_came);
+}
+
+void ServerSession::set_answer_headers(std::vector<ws::OwnedHeader> headers) {
+  if (!was_opened()) http_state().answer_headers = std::move(headers);
 }
 
 void ServerSession::respond(const HttpResponse& response) {
   if (was_opened() || http_state().doing != Http::Doing::answering) return;
-  const http::Answer answer = answer_of(response);
+  const http::Answer answer = answer_of(response, http_state().answer_headers);
   const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
   const std::string date = http::format_date(system_clock().wall_now());
   http::render_response(*this, answer.status, answer.headers, as_bytes(body),
@@ -329,8 +335,9 @@ void ServerSession::refuse(int status, std::string_view reason) {
 
 void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   if (was_opened()) return Session::shut_down(code, reason);
-  if (http_state().doing == Http::Doing::answering) {
+  if (http_state().is_answering()) {
     http_state().keep_alive = false;
+    if (http_state().doing == Http::Doing::streaming) http_state().body->on_shut_down(*this);
   } else if (http_state().doing != Http::Doing::leaving) {
     const bool answer_on_its_way = http_state().had_head && queued_bytes() > 0;
     if (!answer_on_its_way) return close();
@@ -357,6 +364,7 @@ void ServerSession::on_end() {
   // The requests that came before the FIN are answered before it.
   if (!http_state().unread.empty() && !before_requests) {
     http_state().end_waits = true;
+    http_state().end_came = true;
     return;
   }
   switch (http_state().doing) {
@@ -367,8 +375,10 @@ void ServerSession::on_end() {
     case Http::Doing::reading:
       return begin_leaving();
     case Http::Doing::answering:
+    case Http::Doing::streaming:
       // A client may say that it has sent its last request and still wait for the answer.
       http_state().keep_alive = false;
+      http_state().end_came = true;
       return;
     case Http::Doing::leaving:
       return finish_writing();
@@ -385,6 +395,7 @@ void ServerSession::on_lost(const net::OsError& error) {
 }
 
 void ServerSession::on_detached() {
+  if (!was_opened()) http_state().body.reset();
   Session::on_detached();
   server_table().gate.leave_address(ticket_);
   server_table().gate.leave();
@@ -426,6 +437,9 @@ void ServerSession::check_time(std::uint32_t now) {
       refuse(408, "the request took too long to arrive");
       break;
     case Http::Doing::answering:
+      break;
+    case Http::Doing::streaming:
+      check_body_time(now);
       break;
     case Http::Doing::leaving:
       if (has_waited(now, queued_bytes() > 0 ? std::max(settings.idle_timeout, settings.linger_timeout)

@@ -69,6 +69,13 @@ void Session::receive_messages(MutableBytes input) {
   go_on_next_turn();
 }
 
+void Session::receive_later(Bytes input, bool end_came) {
+  keep(input);
+  end_waits_ = end_came;
+  pause_reading();
+  if (!paused_) table_.go_on_next_turn(*this);
+}
+
 // Bytes that may still be read in this turn; zero, too, when there were frames enough.
 std::size_t Session::share_left() {
   if (const auto turn = static_cast<std::uint16_t>(loop().turn_number()); turn_ != turn) {

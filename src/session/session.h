@@ -91,6 +91,8 @@ class Session : public net::Stream {
   void open(Endpoint& endpoint, ws::Connection::Options options);
   bool was_opened() const { return phase_ != Phase::handshake; }
   void receive_messages(MutableBytes input);
+  // The loop hands it out in its next turn, and then the peer's FIN, if that has come.
+  void receive_later(Bytes input, bool end_came);
 
   // Takes its place in the table, once: on_attached does it for those that did not need one earlier.
   void join_table();

@@ -61,6 +61,9 @@ struct HttpSettings {
   // Bytes of answers that wait for the client: from here on no further request of it is read or served until
   // it has taken all of them. One answer may be larger.
   std::size_t outbox_bytes_high = std::size_t{1} << 20;
+  // Bytes of a body in pieces (ServerSession::start_body) that wait for a client which reads too slowly: one
+  // more piece cuts the answer off. A single piece may be larger.
+  std::size_t body_outbox_bytes_max = std::size_t{4} << 20;
   // Pipelined requests of one connection that are served in a turn of its loop, so that nobody else waits for
   // all of them. The rest is kept, nothing more is read, and the next turn goes on from there. At least 1.
   std::uint32_t requests_per_turn_max = 32;

@@ -35,8 +35,12 @@ struct Acceptance {
   const ws::UpgradePolicy* policy = nullptr;     // good for the call
   std::unique_ptr<SessionData> data;             // becomes the session's; destroyed if the handshake fails
   std::optional<ws::UpgradeAccept> agreed = {};  // of the same policy, where the site has checked already
+  std::vector<ws::OwnedHeader> headers = {};     // more fields of the 101 (UpgradeAccept::response)
 };
-using UpgradeDecision = std::variant<Acceptance, HttpResponse>;
+// The decision takes time: session.accept_upgrade() or session.respond() follows, with the session's id as the
+// way back to it. Meanwhile what the client sends waits.
+struct DecideLater {};
+using UpgradeDecision = std::variant<Acceptance, HttpResponse, DecideLater>;
 
 // The handshake of a request, checked against a policy.
 std::expected<ws::UpgradeAccept, ws::UpgradeRefusal> check_upgrade(const http::Request& request,

@@ -1,10 +1,10 @@
-#include "api/path_pattern.h"
+#include "server/path_pattern.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
 
-namespace fanfare::api {
+namespace fanfare::server {
 namespace {
 
 // "room=a,id=7" for what stands at the places, "no" when the path does not fit.
@@ -16,7 +16,7 @@ std::string matched(std::string_view pattern, std::string_view path) {
   const auto values = parsed->match(*segments);
   if (!values) return "no";
   std::string text = "yes";
-  for (const http::Parameter& value : *values) text += " " + value.name + "=" + value.value;
+  for (const http::Parameter& value : values->parameters) text += " " + value.name + "=" + value.value;
   return text;
 }
 
@@ -35,7 +35,26 @@ TEST(PathPattern, APlaceTakesOneDecodedSegment) {
   EXPECT_EQ(matched("/chat/{room}", "/chat/a/b"), "no");
 }
 
+TEST(PathPattern, TheLastPlaceMayTakeTheRest) {
+  EXPECT_EQ(matched("/files/{path...}", "/files/a/b%2Fc.js"), "yes path=a/b/c.js");
+  EXPECT_EQ(matched("/files/{path...}", "/files"), "yes path=");
+  EXPECT_EQ(matched("/files/{path...}", "/files/"), "yes path=");
+  EXPECT_EQ(matched("/files/{path...}", "/file"), "no");
+  EXPECT_EQ(matched("/{any...}", "/"), "yes any=");
+  EXPECT_EQ(matched("/{a}/{any...}", "/"), "no");
+  EXPECT_EQ(matched("/{a}/{any...}", "/x/y/z"), "yes a=x any=y/z");
+
+  const auto pattern = PathPattern::parse("/files/{path...}");
+  const auto segments = http::path_segments("/files/a/b%2Fc.js");
+  const auto match = pattern->match(*segments);
+  ASSERT_EQ(match->rest.size(), 2U);
+  EXPECT_EQ(match->rest[1], "b/c.js");  // one segment, which is no path
+}
+
 TEST(PathPattern, SaysWhatIsWrong) {
+  EXPECT_EQ(matched("/{a...}/b", "/"), "path '/{a...}/b': a {name...} is the last segment");
+  EXPECT_EQ(matched("/{...}", "/"), "path '/{...}': a {name} has a name");
+  EXPECT_EQ(matched("/{a}/{a...}", "/"), "path '/{a}/{a...}': two places have the same name");
   EXPECT_EQ(matched("chat", "/"), "path 'chat': it has to begin with '/'");
   EXPECT_EQ(matched("/a{b}", "/"), "path '/a{b}': a {name} is a whole segment");
   EXPECT_EQ(matched("/{}", "/"), "path '/{}': a {name} has a name");
@@ -43,4 +62,4 @@ TEST(PathPattern, SaysWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace fanfare::api
+}  // namespace fanfare::server

@@ -14,10 +14,17 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/serve_plan.h"
 #include "http/headers.h"
 
-namespace fanfare::gateway {
+namespace fanfare::server {
+
+// Whom browsers may bring: patterns as above. Empty: the default, which depends on the listener.
+struct BrowserOptions {
+  std::vector<std::string> hosts;    // names under which the server is reached
+  std::vector<std::string> origins;  // pages that may ask
+
+  bool operator==(const BrowserOptions&) const = default;
+};
 
 enum class Caller : std::uint8_t {
   program,       // no Origin: not a page
@@ -40,9 +47,9 @@ inline constexpr std::string_view kOriginPatternExpected =
 
 class BrowserRules {
  public:
-  // What is empty in the plan becomes the default: "loopback" where only this machine can connect
+  // What is empty in the options becomes the default: "loopback" where only this machine can connect
   // (`on_loopback`), else "*".
-  BrowserRules(const BrowserPlan& plan, bool on_loopback);
+  BrowserRules(const BrowserOptions& options, bool on_loopback);
 
   // Whether the request names a host that is served here. `target` is the request's, as sent: an absolute one
   // has a host, too (RFC9112§3.2.2). A request without Host (HTTP/1.0) is not a browser's.
@@ -82,4 +89,4 @@ class BrowserRules {
   std::vector<OriginPattern> origins_;
 };
 
-}  // namespace fanfare::gateway
+}  // namespace fanfare::server

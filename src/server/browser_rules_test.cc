@@ -1,4 +1,4 @@
-#include "gateway/browser_rules.h"
+#include "server/browser_rules.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "gateway/cors.h"
+#include "server/cors.h"
 
-namespace fanfare::gateway {
+namespace fanfare::server {
 namespace {
 
 const BrowserRules kLoopbackDefaults({}, true);
@@ -213,4 +213,4 @@ TEST(Cors, ThePrivateNetworkIsOpenedToPagesThatAreNamed) {
 }
 
 }  // namespace
-}  // namespace fanfare::gateway
+}  // namespace fanfare::server

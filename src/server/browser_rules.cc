@@ -1,4 +1,4 @@
-#include "gateway/browser_rules.h"
+#include "server/browser_rules.h"
 
 #include <arpa/inet.h>
 
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <utility>
 
-namespace fanfare::gateway {
+namespace fanfare::server {
 namespace {
 
 constexpr std::string_view kAny = "*";
@@ -165,9 +165,9 @@ BrowserRules::OriginPattern BrowserRules::origin_pattern(std::string_view text) 
   return pattern;
 }
 
-BrowserRules::BrowserRules(const BrowserPlan& plan, bool on_loopback) {
+BrowserRules::BrowserRules(const BrowserOptions& options, bool on_loopback) {
   const std::vector<std::string> by_default{std::string(on_loopback ? kLoopback : kAny)};
-  for (const std::string& text : plan.hosts.empty() ? by_default : plan.hosts) {
+  for (const std::string& text : options.hosts.empty() ? by_default : options.hosts) {
     if (text == kAny) {
       any_host_ = true;
     } else if (text == kLoopback) {
@@ -178,7 +178,7 @@ BrowserRules::BrowserRules(const BrowserPlan& plan, bool on_loopback) {
           {.name = lower(without_last_dot(wildcard ? text.substr(1) : text)), .with_subnames = wildcard});
     }
   }
-  for (const std::string& text : plan.origins.empty() ? by_default : plan.origins) {
+  for (const std::string& text : options.origins.empty() ? by_default : options.origins) {
     if (text == kAny) {
       any_origin_ = true;
     } else if (text == kLoopback) {
@@ -251,4 +251,4 @@ std::optional<std::string> BrowserRules::allowed_origin(http::Headers headers) c
   return std::string(*origin);
 }
 
-}  // namespace fanfare::gateway
+}  // namespace fanfare::server

@@ -1,11 +1,11 @@
-#include "gateway/cors.h"
+#include "server/cors.h"
 
 #include <algorithm>
 #include <array>
 #include <string>
 #include <string_view>
 
-namespace fanfare::gateway {
+namespace fanfare::server {
 namespace {
 
 constexpr std::array<std::string_view, 5> kAllowedHeaders{"Content-Type", "Authorization", "X-API-Key",
@@ -47,7 +47,7 @@ std::vector<ws::OwnedHeader> cors_headers(const BrowserRules& rules, http::Heade
 }
 
 std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::Headers headers) {
-  std::vector<ws::OwnedHeader> out = cors_headers(rules, headers);
+  std::vector<ws::OwnedHeader> out;
   out.push_back({.name = "Access-Control-Allow-Methods", .value = "GET, POST, OPTIONS"});
   out.push_back({.name = "Access-Control-Allow-Headers", .value = allowed_headers(headers)});
   out.push_back({.name = "Access-Control-Max-Age", .value = "86400"});
@@ -60,4 +60,4 @@ std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::
   return out;
 }
 
-}  // namespace fanfare::gateway
+}  // namespace fanfare::server

@@ -1,0 +1,157 @@
+#include "api/mounts.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "api/connection.h"
+#include "api/request_parts.h"
+#include "api/settings.h"
+#include "base/block_pool.h"
+#include "server/mount.h"
+#include "server/router.h"
+#include "session/server_session.h"
+
+namespace fanfare::api {
+namespace {
+
+ws::UpgradePolicy policy_of(const WebSocketRoute& route, const Deflate& deflate) {
+  return {.subprotocols = route.subprotocols,
+          .subprotocol_required = route.subprotocol_required,
+          .origins = route.origins,
+          .deflate = to_engine(deflate)};
+}
+
+}  // namespace
+
+session::HttpResponse to_engine(Response response) {
+  session::HttpResponse answer{.status = response.status,
+                               .content_type = std::move(response.content_type),
+                               .body = std::move(response.body),
+                               .headers = {}};
+  for (Header& header : response.headers) {
+    answer.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
+  }
+  return answer;
+}
+
+// Hands the events of one route's sessions on this loop to its handlers.
+class RouteEndpoint final : public session::Endpoint {
+ public:
+  RouteEndpoint(Core& core, const WebSocketRoute& route)
+      : Endpoint(core.session_settings()),
+        policy(policy_of(route, core.options().deflate)),
+        core_(core),
+        route_(route) {}
+
+  const ws::UpgradePolicy policy;
+
+ private:
+  static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
+
+  void on_open(session::Session& engine) override {
+    core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
+    route_.open(handle(engine));
+  }
+  void on_message(session::Session& engine, const session::Message& message) override {
+    const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
+    route_.message(handle(engine), Message(kind, message.payload));
+  }
+  void on_drained(session::Session& engine) override {
+    if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+  }
+  void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
+  void on_close(session::Session& engine, const session::CloseInfo& info) override {
+    Connection::of(engine).unsubscribe_all();
+    core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
+    route_.close(handle(engine), to_public(info));
+  }
+
+  Core& core_;
+  const WebSocketRoute& route_;
+};
+
+namespace {
+
+// What the routes of one loop have together.
+struct LoopRoutes {
+  LoopRoutes(Core& core, session::LoopServer& server, std::uint32_t index)
+      : connections(sizeof(Connection)), lane(core, server, index) {}
+
+  BlockPool connections;  // where they lie
+  Lane lane;
+};
+
+class RequestMount final : public server::Mount {
+ public:
+  RequestMount(std::shared_ptr<LoopRoutes> loop, const RequestEntry& entry)
+      : loop_(std::move(loop)), entry_(entry) {}
+
+  server::Offer offer(const server::PathPattern::Match&) const override { return {.methods = entry_.method}; }
+  void on_request(session::ServerSession& session, const server::Target& target) override {
+    const session::SessionId id = session.id();
+    const RequestParts parts(session, target.request, target.match.parameters);
+    Lane& lane = loop_->lane;
+    entry_.answer(parts.handle(),
+                  lane.core().responder_for(
+                      {.loop = lane.index(), .place = id.place, .generation = id.generation}));
+  }
+
+ private:
+  const std::shared_ptr<LoopRoutes> loop_;
+  const RequestEntry& entry_;
+};
+
+class WebSocketMount final : public server::Mount {
+ public:
+  WebSocketMount(std::shared_ptr<LoopRoutes> loop, const WebSocketRoute& route)
+      : loop_(std::move(loop)), route_(route), endpoint_(loop_->lane.core(), route) {}
+
+  server::Offer offer(const server::PathPattern::Match&) const override {
+    return {.methods = {}, .has_websocket = true};
+  }
+  void on_request(session::ServerSession&, const server::Target&) override {}
+  session::UpgradeDecision on_upgrade(session::ServerSession& session,
+                                      const server::Target& target) override {
+    // Before the program is asked: what it does then is for those who may connect (RFC6455§10.2).
+    auto agreed = session::check_upgrade(target.request, endpoint_.policy);
+    if (!agreed) return session::response_of(std::move(agreed.error()));
+    const RequestParts parts(session, target.request, target.match.parameters);
+    auto accepted = route_.upgrade(parts.handle());
+    if (!accepted) return to_engine(std::move(accepted.error()));
+    std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, *std::move(accepted)));
+    return session::Acceptance{.endpoint = &endpoint_,
+                               .policy = &endpoint_.policy,
+                               .data = std::move(data),
+                               .agreed = *std::move(agreed)};
+  }
+
+ private:
+  const std::shared_ptr<LoopRoutes> loop_;
+  const WebSocketRoute& route_;
+  RouteEndpoint endpoint_;
+};
+
+}  // namespace
+
+session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
+                                  std::size_t listener_count) {
+  const auto loop = std::make_shared<LoopRoutes>(core, server, loop_index);
+  std::vector<std::pair<server::PathPattern, std::shared_ptr<server::Mount>>> mounts;
+  for (const RequestEntry& entry : core.requests()) {
+    mounts.emplace_back(entry.path, std::make_shared<RequestMount>(loop, entry));
+  }
+  for (const UpgradeEntry& entry : core.upgrades()) {
+    mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
+  }
+  session::Server::Sites sites;
+  for (std::size_t i = 0; i < listener_count; ++i) {
+    auto router = std::make_unique<server::Router>();
+    for (const auto& [path, mount] : mounts) router->mount(path, mount);
+    sites.push_back(std::move(router));
+  }
+  return sites;
+}
+
+}  // namespace fanfare::api

@@ -1,0 +1,20 @@
+#pragma once
+// A program's routes on one loop: requests and upgrades to their handlers, sessions' events to their route.
+
+#include <cstddef>
+#include <cstdint>
+
+#include "api/core.h"
+#include "session/server.h"
+
+namespace fanfare::api {
+
+// One router for each listener, all with the same routes. They share the lane of the loop, which lives and
+// dies with them, on the loop's thread; so this is called there.
+session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
+                                  std::size_t listener_count);
+
+// The engine's words for it.
+session::HttpResponse to_engine(Response response);
+
+}  // namespace fanfare::api

@@ -1,0 +1,63 @@
+#include "gateway/mount_plans.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace fanfare::gateway {
+namespace {
+
+template <typename Feature, typename Fits>
+bool has(const ListenerPlan& listener, Fits fits) {
+  return std::ranges::any_of(listener.mounts, [&](const MountPlan& mount) {
+    const auto* feature = std::get_if<Feature>(&mount.feature);
+    return feature != nullptr && fits(*feature);
+  });
+}
+
+void add_pages(std::vector<MountPlan>& mounts, bool has_metrics) {
+  for (MountPlan& page : page_mounts(has_metrics)) mounts.push_back(std::move(page));
+}
+
+}  // namespace
+
+std::vector<MountPlan> routed_mounts(bool has_metrics) {
+  std::vector<MountPlan> mounts{{.path = "/{project}/evm/{chainId}", .feature = RpcFeature{}},
+                                {.path = "/{project}/evm/{chainId}/", .feature = RpcFeature{}}};
+  add_pages(mounts, has_metrics);
+  return mounts;
+}
+
+std::vector<MountPlan> http_port_mounts(bool has_metrics) {
+  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0, .websocket = false}}};
+  add_pages(mounts, has_metrics);
+  return mounts;
+}
+
+std::vector<MountPlan> websocket_port_mounts() {
+  return {{.path = "/{any...}", .feature = RpcFeature{.network = 0, .http = false}}};
+}
+
+std::vector<MountPlan> page_mounts(bool has_metrics) {
+  std::vector<MountPlan> mounts{{.path = "/healthz", .feature = HealthFeature{}},
+                                {.path = "/readyz", .feature = ReadyFeature{}}};
+  if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{}});
+  return mounts;
+}
+
+bool is_routed(const ListenerPlan& listener) {
+  return has<RpcFeature>(listener, [](const RpcFeature& rpc) { return !rpc.network; });
+}
+
+bool serves_http(const ListenerPlan& listener) {
+  return has<RpcFeature>(listener, [](const RpcFeature& rpc) { return rpc.http; });
+}
+
+bool serves_websocket(const ListenerPlan& listener) {
+  return has<RpcFeature>(listener, [](const RpcFeature& rpc) { return rpc.websocket; });
+}
+
+bool serves_metrics(const ListenerPlan& listener) {
+  return has<MetricsFeature>(listener, [](const MetricsFeature&) { return true; });
+}
+
+}  // namespace fanfare::gateway

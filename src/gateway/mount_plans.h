@@ -1,0 +1,24 @@
+#pragma once
+// What the gateway's kinds of ports have mounted, and what a port's mounts tell about it.
+
+#include <vector>
+
+#include "gateway/serve_plan.h"
+
+namespace fanfare::gateway {
+
+// One port for everything: each network at /{project}/evm/{chainId}, and the pages.
+std::vector<MountPlan> routed_mounts(bool has_metrics);
+// The two ports of a single network: POST at / and the pages; the upgrade at any path.
+std::vector<MountPlan> http_port_mounts(bool has_metrics);
+std::vector<MountPlan> websocket_port_mounts();
+// /healthz, /readyz and, if wanted, /metrics.
+std::vector<MountPlan> page_mounts(bool has_metrics);
+
+// Networks are told apart by their paths.
+bool is_routed(const ListenerPlan& listener);
+bool serves_http(const ListenerPlan& listener);       // JSON-RPC over POST
+bool serves_websocket(const ListenerPlan& listener);  // where the plan has WebSockets at all
+bool serves_metrics(const ListenerPlan& listener);
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,202 @@
+#include "gateway/mounts.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "gateway/mount_plans.h"
+#include "server/listener.h"
+#include "server/path_pattern.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using server::Caller;
+using server::Foreign;
+using server::Offer;
+using server::Target;
+using Match = server::PathPattern::Match;
+
+// Clients take any subprotocol or none; what a request offers is not chosen from, and nothing is compressed.
+const ws::UpgradePolicy kPolicy{.deflate = {.enabled = false}};
+
+std::optional<std::uint64_t> chain_id_of(std::string_view digits) {
+  if (digits.empty() || digits.front() == '0') return std::nullopt;
+  std::uint64_t value = 0;
+  const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (read.ec != std::errc() || read.ptr != digits.data() + digits.size()) return std::nullopt;
+  return value;
+}
+
+// Which pages may ask, network by network: those of its project, or the listener's.
+class NetworkRules {
+ public:
+  NetworkRules(const ServePlan& plan, bool on_loopback) {
+    for (const NetworkPlan& network : plan.networks) {
+      server::BrowserOptions options = plan.browsers;
+      if (!network.origins.empty()) options.origins = network.origins;
+      rules_.emplace_back(options, on_loopback);
+    }
+  }
+  const server::BrowserRules& of(std::size_t network) const { return rules_[network]; }
+
+ private:
+  std::vector<server::BrowserRules> rules_;  // in the plan's order
+};
+
+// JSON-RPC of one network, or of the one that the path names.
+class RpcMount final : public server::Mount {
+ public:
+  RpcMount(RpcFeature feature, const RouterContext& context, std::shared_ptr<const NetworkRules> rules)
+      : network_(feature.network),
+        methods_(feature.http ? "POST" : ""),
+        has_websocket_(feature.websocket && context.plan.websocket.enabled),
+        is_off_(!feature.http && !has_websocket_),
+        paths_(context.paths),
+        services_(context.services),
+        rules_(std::move(rules)) {}
+
+  Offer offer(const Match& match) const override {
+    if (is_off_) return {.methods = {}, .missing = "the WebSocket is turned off"};
+    Offer offer{.methods = methods_, .has_websocket = has_websocket_};
+    const NetworkPaths::Found found = find(match);
+    if (found.network) {
+      offer.browsers = &rules_->of(*found.network);
+    } else {
+      offer.missing = found.missing;
+    }
+    return offer;
+  }
+
+  void on_request(session::ServerSession& session, const Target& target) override {
+    service(target.match)
+        .handle_http(session, as_text(target.request.body),
+                     {.developer = is_developer(target), .headers = {}});
+  }
+
+  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
+    RpcService& service = this->service(target.match);
+    if (!service.network().reserve_connection()) {
+      service.metrics().connections_refused[RefuseReason::connection_limit].add();
+      return session::HttpResponse{.status = 503,
+                                   .body = "this network has all the connections it may have\n",
+                                   .headers = {{.name = "Retry-After", .value = "5"}}};
+    }
+    return session::Acceptance{
+        .endpoint = &service,
+        .policy = &kPolicy,
+        .data = std::make_unique<RpcConnection>(service, ConnectionPlace(service.network()),
+                                                is_developer(target))};
+  }
+
+  void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {
+    if (!find(match).network) return;
+    NetworkMetrics& metrics = service(match).metrics();
+    if (is_upgrade) {
+      metrics.connections_refused[why == Foreign::host ? RefuseReason::host : RefuseReason::origin].add();
+    } else {
+      metrics.requests_refused[why == Foreign::host ? RpcRefusal::host : RpcRefusal::origin].add();
+    }
+  }
+
+ private:
+  static bool is_developer(const Target& target) {
+    return target.on_loopback && target.caller != Caller::unknown_page;
+  }
+  NetworkPaths::Found find(const Match& match) const {
+    if (network_) return {.network = network_, .missing = {}};
+    // A router asks what there can be at all without saying where.
+    if (match.parameters.size() < 2) return {.network = std::nullopt, .missing = "unknown project"};
+    return paths_.find(match.parameters[0].value, match.parameters[1].value);
+  }
+  RpcService& service(const Match& match) const { return *services_->networks[*find(match).network]; }
+
+  const std::optional<std::size_t> network_;
+  const std::string_view methods_;
+  const bool has_websocket_;
+  const bool is_off_;
+  const NetworkPaths& paths_;
+  const std::shared_ptr<LoopServices> services_;
+  const std::shared_ptr<const NetworkRules> rules_;
+};
+
+class PageMount final : public server::Mount {
+ public:
+  using Answer = std::function<session::HttpResponse(std::string_view query)>;
+  explicit PageMount(Answer answer) : answer_(std::move(answer)) {}
+
+  Offer offer(const Match&) const override { return {.methods = "GET"}; }
+  void on_request(session::ServerSession& session, const Target& target) override {
+    session.respond(answer_(target.request.query));
+  }
+
+ private:
+  const Answer answer_;
+};
+
+// One overload a feature: a new one does not compile until it is mounted.
+struct MakeMount {
+  const RouterContext& context;
+  std::shared_ptr<const NetworkRules> rules;
+
+  std::shared_ptr<server::Mount> operator()(const RpcFeature& feature) const {
+    return std::make_shared<RpcMount>(feature, context, rules);
+  }
+  std::shared_ptr<server::Mount> operator()(const HealthFeature&) const {
+    return std::make_shared<PageMount>(
+        [](std::string_view) { return session::HttpResponse{.body = "ok\n", .headers = {}}; });
+  }
+  std::shared_ptr<server::Mount> operator()(const ReadyFeature&) const {
+    return std::make_shared<PageMount>(context.answers.ready);
+  }
+  std::shared_ptr<server::Mount> operator()(const MetricsFeature&) const {
+    return std::make_shared<PageMount>([&answers = context.answers](std::string_view) {
+      return session::HttpResponse{.content_type = std::string(kMetricsContentType),
+                                   .body = answers.metrics(),
+                                   .headers = {}};
+    });
+  }
+};
+
+std::string not_found_line(const ListenerPlan& listener) {
+  if (is_routed(listener)) return "nothing here: JSON-RPC is answered at /{project}/evm/{chainId}";
+  if (serves_http(listener)) return "nothing here: JSON-RPC is answered at /";
+  return "nothing here: this port has /healthz, /readyz and /metrics";
+}
+
+}  // namespace
+
+NetworkPaths::NetworkPaths(const ServePlan& plan) {
+  for (std::size_t i = 0; i < plan.networks.size(); ++i) {
+    const NetworkPlan& network = plan.networks[i];
+    if (network.chain_id) networks_[network.project][*network.chain_id] = i;
+  }
+}
+
+NetworkPaths::Found NetworkPaths::find(std::string_view project, std::string_view chain_id) const {
+  const auto networks = networks_.find(project);
+  if (networks == networks_.end()) return {.network = std::nullopt, .missing = "unknown project"};
+  const auto wanted = chain_id_of(chain_id);
+  const auto network = wanted ? networks->second.find(*wanted) : networks->second.end();
+  if (network == networks->second.end()) {
+    return {.network = std::nullopt, .missing = "unknown chain in this project"};
+  }
+  return {.network = network->second, .missing = {}};
+}
+
+std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context) {
+  const bool on_loopback = server::is_on_loopback(listener.at);
+  auto router = std::make_unique<server::Router>(
+      server::RouterOptions{.browsers = server::BrowserRules(context.plan.browsers, on_loopback),
+                            .on_loopback = on_loopback,
+                            .not_found = not_found_line(listener),
+                            .observer = &context.observer});
+  const MakeMount make{.context = context,
+                       .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
+  for (const MountPlan& mount : listener.mounts) {
+    router->mount(*server::PathPattern::parse(mount.path), std::visit(make, mount.feature));
+  }
+  return router;
+}
+
+}  // namespace fanfare::gateway

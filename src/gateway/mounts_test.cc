@@ -1,0 +1,177 @@
+// Which request of a gateway's port comes to which network or page: a table, asked over real sockets.
+
+#include "gateway/mounts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/raw_client_for_tests.h"
+#include "devchain/devchain.h"
+#include "gateway/dev_node.h"
+#include "gateway/gateway.h"
+#include "gateway/mount_plans.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+// Three development chains that are told apart by their accounts.
+ServePlan three_networks(std::vector<MountPlan> mounts) {
+  ServePlan plan;
+  plan.listeners = {{.mounts = std::move(mounts)}};
+  plan.networks = {{.project = "main", .chain_id = 1, .backend = DevBackend{.seed = 1}},
+                   {.project = "main", .chain_id = 137, .backend = DevBackend{.seed = 2}},
+                   {.project = "other", .chain_id = 1, .backend = DevBackend{.seed = 3}}};
+  plan.browsers = {.hosts = {"*"}, .origins = {"*"}};
+  plan.loops = 1;
+  return plan;
+}
+
+std::string first_account(const ServePlan& plan, std::size_t network) {
+  const auto& dev = std::get<DevBackend>(plan.networks[network].backend);
+  return devchain::DevChain::accounts_of(dev_options(dev, *plan.networks[network].chain_id)).front().address;
+}
+
+struct Case {
+  std::string_view method;
+  std::string_view target;
+  bool upgrade = false;
+  int status = 200;
+  // Of an answer from JSON-RPC: which network's.
+  std::optional<std::size_t> network = {};
+  std::string_view allow = {};
+};
+
+std::string ask(std::uint16_t port, const Case& one) {
+  constexpr std::string_view kBody = R"({"jsonrpc":"2.0","id":1,"method":"eth_accounts","params":[]})";
+  std::string headers = "Content-Type: application/json\r\n";
+  if (one.upgrade) {
+    headers +=
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+  }
+  api::RawClient client(port);
+  if (one.method != "POST") return client.request(one.method, one.target, headers);
+  client.write("POST " + std::string(one.target) + " HTTP/1.1\r\nHost: test\r\n" + headers +
+               "Content-Length: " + std::to_string(kBody.size()) + "\r\n\r\n" + std::string(kBody));
+  return client.read_answer(false);
+}
+
+void expect_all(const ServePlan& plan, const std::vector<Case>& cases) {
+  Gateway gateway(plan);
+  const auto started = gateway.start();
+  ASSERT_TRUE(started) << started.error().message;
+  for (const Case& one : cases) {
+    const std::string name = std::string(one.method) + " " + std::string(one.target);
+    const std::string said = ask(gateway.addresses().front().port(), one);
+    EXPECT_THAT(said, StartsWith("HTTP/1.1 " + std::to_string(one.status) + " ")) << name;
+    if (one.network) EXPECT_THAT(said, HasSubstr(first_account(plan, *one.network))) << name;
+    if (!one.allow.empty()) EXPECT_THAT(said, HasSubstr("Allow: " + std::string(one.allow) + "\r\n")) << name;
+    if (one.status == 426) EXPECT_THAT(said, HasSubstr("Upgrade: websocket\r\n")) << name;
+  }
+}
+
+TEST(Mounts, OnePortForEverything) {
+  expect_all(three_networks(routed_mounts(true)),
+             {
+                 {"POST", "/main/evm/1", false, 200, 0},
+                 {"POST", "/main/evm/137", false, 200, 1},
+                 {"POST", "/other/evm/1", false, 200, 2},
+                 {"POST", "/other/evm/1?apikey=x", false, 200, 2},
+                 {"POST", "/other/evm/1/", false, 200, 2},
+                 {"POST", "/%6dain/evm/137", false, 200, 1},
+                 {"POST", "/main/evm/1", true, 200, 0},
+                 {"POST", "http://any.example:1/main/evm/137?a=/b", false, 200, 1},
+                 {"GET", "/main/evm/137", true, 101},
+                 {"GET", "/main/evm/137?token=a/b", true, 101},
+                 {"GET", "/main/evm/1", false, 426},
+                 {"OPTIONS", "/main/evm/1", false, 204},
+                 {"OPTIONS", "*", false, 204},
+                 {"GET", "*", false, 400},
+                 {"PUT", "/main/evm/1", false, 405, {}, "GET, POST, OPTIONS"},
+                 {"HEAD", "/main/evm/1", false, 405, {}, "GET, POST, OPTIONS"},
+                 {"DELETE", "/main/evm/1", true, 405, {}, "GET, POST, OPTIONS"},
+                 {"GET", "/healthz"},
+                 {"HEAD", "/healthz"},
+                 {"GET", "/readyz?network=none", false, 404},
+                 {"GET", "/metrics"},
+                 {"GET", "http://any.example/metrics"},
+                 {"POST", "/healthz", false, 405, {}, "GET, HEAD, OPTIONS"},
+                 {"OPTIONS", "/metrics", false, 204},
+                 {"GET", "/", false, 404},
+                 {"POST", "/", false, 404},
+                 {"GET", "http://any.example", false, 404},
+                 {"POST", "/nobody/evm/1", false, 404},
+                 {"GET", "/nobody/evm/1", true, 404},
+                 {"PUT", "/nobody/evm/1", false, 404},
+                 {"POST", "/other/evm/137", false, 404},
+                 {"POST", "/main/solana/1", false, 404},
+                 {"POST", "/main/evm", false, 404},
+                 {"POST", "/main/evm/", false, 404},
+                 {"POST", "/main/evm/01", false, 404},
+                 {"POST", "/main/evm/+1", false, 404},
+                 {"POST", "/main/evm/0x1", false, 404},
+                 {"POST", "/main/evm/1x", false, 404},
+                 {"POST", "/main/evm/99999999999999999999999", false, 404},
+                 {"POST", "/main/evm/1/extra", false, 404},
+                 {"POST", "//main/evm/1", false, 404},
+                 {"POST", "/main//evm/1", false, 404},
+                 {"POST", "/Main/evm/1", false, 404},
+                 {"POST", "/main/evm/%zz", false, 400},
+                 {"GET", "/healthz/", false, 404},
+             });
+}
+
+TEST(Mounts, WithoutWebSocketAnUpgradeIsAWrongMethod) {
+  ServePlan plan = three_networks(routed_mounts(true));
+  plan.websocket.enabled = false;
+  expect_all(plan, {{"GET", "/main/evm/1", true, 405, {}, "POST, OPTIONS"},
+                    {"GET", "/main/evm/1", false, 405, {}, "POST, OPTIONS"},
+                    {"OPTIONS", "/main/evm/1", false, 204},
+                    {"POST", "/main/evm/1", false, 200, 0}});
+  plan.listeners.front().mounts = websocket_port_mounts();
+  expect_all(plan, {{"GET", "/", true, 404}, {"GET", "/", false, 404}});
+}
+
+TEST(Mounts, TheHttpPortOfTwo) {
+  expect_all(three_networks(http_port_mounts(true)),
+             {{"POST", "/", false, 200, 0},
+              {"POST", "/?key=1", false, 200, 0},
+              {"POST", "http://any.example", false, 200, 0},
+              {"POST", "/", true, 200, 0},
+              {"POST", "/main/evm/1", false, 404},
+              {"GET", "/", false, 405, {}, "POST, OPTIONS"},
+              {"GET", "/", true, 405, {}, "POST, OPTIONS"},
+              {"OPTIONS", "/", false, 204},
+              {"GET", "/healthz"},
+              {"GET", "/metrics"}});
+}
+
+TEST(Mounts, TheWebSocketPortOfTwo) {
+  expect_all(three_networks(websocket_port_mounts()), {{"GET", "/", true, 101},
+                                                       {"GET", "/any/path?x", true, 101},
+                                                       {"GET", "/", false, 426},
+                                                       {"GET", "/healthz", false, 426},
+                                                       {"POST", "/", false, 405, {}, "GET"},
+                                                       {"POST", "/", true, 405, {}, "GET"},
+                                                       {"OPTIONS", "/", false, 405, {}, "GET"}});
+}
+
+TEST(Mounts, MetricsOnTheirOwnPortOrOff) {
+  expect_all(three_networks(routed_mounts(false)), {{"GET", "/metrics", false, 404}, {"GET", "/healthz"}});
+  expect_all(three_networks(page_mounts(true)), {{"GET", "/metrics"},
+                                                 {"GET", "/healthz"},
+                                                 {"POST", "/main/evm/1", false, 404},
+                                                 {"GET", "/main/evm/1", true, 404},
+                                                 {"GET", "/healthz", true, 404}});
+  expect_all(three_networks(page_mounts(false)), {{"GET", "/metrics", false, 404}});
+}
+
+}  // namespace
+}  // namespace fanfare::gateway

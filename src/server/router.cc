@@ -1,0 +1,232 @@
+#include "server/router.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "http/target.h"
+#include "server/cors.h"
+#include "ws/handshake.h"
+
+namespace fanfare::server {
+namespace {
+
+constexpr std::string_view kForeignHost =
+    "this name is not served here (settings: server.allowedHosts, or --allowed-host)\n";
+constexpr std::string_view kForeignPage =
+    "pages of this origin may not ask here (settings: allowedOrigins of server or project, or "
+    "--allowed-origin)\n";
+
+session::HttpResponse plain(int status, std::string body) {
+  return {.status = status, .body = std::move(body), .headers = {}};
+}
+
+// The elements of "GET, POST".
+template <typename Visit>
+void for_each_method(std::string_view methods, const Visit& visit) {
+  while (!methods.empty()) {
+    const std::size_t comma = methods.find(',');
+    visit(http::trim_space(methods.substr(0, comma)));
+    methods.remove_prefix(comma == std::string_view::npos ? methods.size() : comma + 1);
+  }
+}
+
+// RFC9110§9.3.2: HEAD is GET without the body, which the engine leaves out.
+bool takes(std::string_view methods, std::string_view method) {
+  bool found = false;
+  for_each_method(methods, [&](std::string_view one) {
+    found = found || one == method || (method == "HEAD" && one == "GET");
+  });
+  return found;
+}
+
+// Each method once, in the order in which they came, and HEAD behind GET.
+class MethodList {
+ public:
+  void add(std::string_view method) {
+    if (std::ranges::find(names_, method) == names_.end()) names_.emplace_back(method);
+  }
+  void add_all(std::string_view methods) {
+    for_each_method(methods, [this](std::string_view one) {
+      add(one);
+      if (one == "GET") add("HEAD");
+    });
+  }
+  std::string text() const {
+    std::string text;
+    for (const std::string_view name : names_) {
+      if (!text.empty()) text += ", ";
+      text += name;
+    }
+    return text;
+  }
+
+ private:
+  std::vector<std::string_view> names_;
+};
+
+// An answer where there is only a WebSocket.
+session::HttpResponse websocket_only(std::string_view method) {
+  const bool could_upgrade = method == "GET" || method == "HEAD";
+  return session::response_of(ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
+                                                               : ws::Rule::handshake_method_not_get));
+}
+
+}  // namespace
+
+struct Router::Offers {
+  const Entry* first = nullptr;  // null: no pattern matches
+  PathPattern::Match first_match;
+  MethodList methods;
+  bool has_methods = false;
+  bool has_websocket = false;
+  bool has_get = false;
+  std::string_view missing;
+};
+
+void Router::mount(PathPattern path, std::shared_ptr<Mount> mount) {
+  entries_.push_back({.path = std::move(path), .mount = std::move(mount)});
+}
+
+Router::Found Router::find(session::ServerSession& session, const http::Request& request,
+                           const std::vector<std::string>& segments, bool wants_websocket) const {
+  Offers offers;
+  Found found;
+  const BrowserRules* rules = nullptr;
+  for (const Entry& entry : entries_) {
+    auto match = entry.path.match(segments);
+    if (!match) continue;
+    const Offer offer = entry.mount->offer(*match);
+    if (offers.first == nullptr) {
+      offers.first = &entry;
+      offers.first_match = *match;
+      rules = offer.browsers;
+    }
+    if (!offer.missing.empty()) {
+      if (offers.missing.empty()) offers.missing = offer.missing;
+      continue;
+    }
+    if (wants_websocket ? offer.has_websocket : takes(offer.methods, request.method)) {
+      found.mount = entry.mount.get();
+      found.match = *std::move(match);
+      offers.first = &entry;
+      rules = offer.browsers;
+      break;
+    }
+    if (offer.has_websocket) offers.methods.add("GET");
+    offers.methods.add_all(offer.methods);
+    offers.has_methods = offers.has_methods || !offer.methods.empty();
+    offers.has_websocket = offers.has_websocket || offer.has_websocket;
+    offers.has_get = offers.has_get || takes(offer.methods, "GET");
+  }
+  if (rules == nullptr && options_.browsers) rules = &*options_.browsers;
+  if (rules != nullptr) {
+    session.set_answer_headers(cors_headers(*rules, request.headers));
+    found.caller = rules->caller_of(request.headers);
+    const PathPattern::Match& match = found.mount != nullptr ? found.match : offers.first_match;
+    found.answer = refuse_foreign(request, offers.first, match, *rules, wants_websocket);
+  }
+  if (!found.answer && found.mount == nullptr) {
+    found.answer = answer_to(request, offers, rules, wants_websocket);
+  }
+  return found;
+}
+
+std::optional<session::HttpResponse> Router::refuse_foreign(const http::Request& request, const Entry* entry,
+                                                            const PathPattern::Match& match,
+                                                            const BrowserRules& rules,
+                                                            bool is_upgrade) const {
+  const auto count = [&](Foreign why) {
+    if (entry != nullptr) entry->mount->on_foreign(match, why, is_upgrade);
+  };
+  if (!rules.serves_host(request.target, request.headers)) {
+    count(Foreign::host);
+    return plain(403, std::string(kForeignHost));
+  }
+  if (rules.caller_of(request.headers) == Caller::foreign_page) {
+    count(Foreign::origin);
+    return plain(403, std::string(kForeignPage));
+  }
+  return std::nullopt;
+}
+
+session::HttpResponse Router::answer_to(const http::Request& request, const Offers& offers,
+                                        const BrowserRules* rules, bool wants_websocket) const {
+  const bool is_there = offers.has_methods || offers.has_websocket;
+  if (!is_there) {
+    return plain(404, (offers.missing.empty() ? options_.not_found : std::string(offers.missing)) + "\n");
+  }
+  // A preflight asks for what a page may do with a request; a WebSocket has none.
+  if (request.method == "OPTIONS" && rules != nullptr && offers.has_methods) {
+    return {.status = 204,
+            .content_type = "",
+            .body = "",
+            .headers = preflight_headers(*rules, request.headers)};
+  }
+  if (wants_websocket && offers.has_get) return plain(404, "there is no WebSocket here\n");
+  if (!offers.has_methods) return websocket_only(request.method);
+  if (request.method == "GET" && offers.has_websocket) return websocket_only(request.method);
+  session::HttpResponse answer = plain(405, "the method is not allowed here\n");
+  MethodList allowed = offers.methods;
+  if (rules != nullptr) allowed.add("OPTIONS");
+  answer.headers.push_back({.name = "Allow", .value = allowed.text()});
+  return answer;
+}
+
+session::HttpResponse Router::about_the_server(const http::Request& request) const {
+  MethodList methods;
+  for (const Entry& entry : entries_) {
+    const Offer offer = entry.mount->offer({});
+    if (offer.has_websocket) methods.add("GET");
+    methods.add_all(offer.methods);
+  }
+  if (options_.browsers) methods.add("OPTIONS");
+  session::HttpResponse answer{.status = 204, .content_type = "", .body = "", .headers = {}};
+  answer.headers.push_back({.name = "Allow", .value = methods.text()});
+  if (!options_.browsers) return answer;
+  for (auto& header : preflight_headers(*options_.browsers, request.headers)) {
+    answer.headers.push_back(std::move(header));
+  }
+  return answer;
+}
+
+void Router::on_request(session::ServerSession& session, const http::Request& request) {
+  if (options_.browsers) session.set_answer_headers(cors_headers(*options_.browsers, request.headers));
+  // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are no paths, and match no pattern.
+  if (request.path == "*") return session.respond(about_the_server(request));
+  if (!request.path.starts_with('/')) return session.respond(plain(501, "this is no proxy\n"));
+  const auto segments = http::path_segments(request.path);
+  if (!segments) return session.respond(plain(400, "the request's path is not well encoded\n"));
+  const Found found = find(session, request, *segments, false);
+  if (found.answer) return session.respond(*found.answer);
+  found.mount->on_request(session, {.request = request,
+                                    .match = found.match,
+                                    .caller = found.caller,
+                                    .on_loopback = options_.on_loopback});
+}
+
+session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, const http::Request& request) {
+  const auto segments = http::path_segments(request.path);
+  if (!segments) return plain(400, "the request's path is not well encoded\n");
+  Found found = find(session, request, *segments, true);
+  if (found.answer) return *std::move(found.answer);
+  return found.mount->on_upgrade(session, {.request = request,
+                                           .match = found.match,
+                                           .caller = found.caller,
+                                           .on_loopback = options_.on_loopback});
+}
+
+void Router::on_refusal(http::Headers headers, session::HttpResponse& response) {
+  if (!options_.browsers) return;
+  // The mount is not known: what may differ by mount is only which pages may read this.
+  for (auto& header : cors_headers(*options_.browsers, headers)) response.headers.push_back(std::move(header));
+}
+
+void Router::on_answered(int status) {
+  if (options_.observer != nullptr) options_.observer->on_answered(status);
+}
+
+void Router::on_turn_share_spent() {
+  if (options_.observer != nullptr) options_.observer->on_turn_share_spent();
+}
+
+}  // namespace fanfare::server

@@ -1,0 +1,208 @@
+// Which mount a request comes to, and what the router answers by itself. Over a real connection, on both
+// loops, for that is where its answers go.
+
+#include "server/router.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "session/loop_server_for_tests.h"
+
+namespace fanfare::server {
+namespace {
+
+using session::EchoEndpoint;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+// Says its name and what it was given.
+class NamedMount final : public Mount {
+ public:
+  NamedMount(std::string name, std::string methods, EchoEndpoint* endpoint = nullptr)
+      : name_(std::move(name)), methods_(std::move(methods)), endpoint_(endpoint) {}
+
+  std::string missing;
+  const BrowserRules* browsers = nullptr;
+  std::vector<std::string> foreign;
+
+  Offer offer(const PathPattern::Match&) const override {
+    return {
+        .methods = methods_, .has_websocket = endpoint_ != nullptr, .missing = missing, .browsers = browsers};
+  }
+  void on_request(session::ServerSession& session, const Target& target) override {
+    std::string body = name_ + (target.caller == Caller::known_page ? " page" : "");
+    for (const http::Parameter& value : target.match.parameters) body += " " + value.name + "=" + value.value;
+    session.respond({.body = body + (target.on_loopback ? " local" : ""), .headers = {}});
+  }
+  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target&) override {
+    return session::Acceptance{.endpoint = endpoint_, .policy = &policy_, .data = nullptr};
+  }
+  void on_foreign(const PathPattern::Match&, Foreign why, bool is_upgrade) override {
+    foreign.push_back(std::string(why == Foreign::host ? "host" : "origin") + (is_upgrade ? " upgrade" : ""));
+  }
+
+ private:
+  const std::string name_;
+  const std::string methods_;
+  EchoEndpoint* const endpoint_;
+  const ws::UpgradePolicy policy_;
+};
+
+class RouterTest : public session::LoopServerTest {
+ protected:
+  std::shared_ptr<NamedMount> mount(std::string_view path, std::string methods, bool has_websocket = false) {
+    auto made = std::make_shared<NamedMount>(std::string(path), std::move(methods),
+                                             has_websocket ? &endpoint_ : nullptr);
+    router_->mount(*PathPattern::parse(path), made);
+    return made;
+  }
+  std::string ask(std::string_view line, std::string_view headers = "Host: localhost\r\n") {
+    start();
+    std::array<int, 2> ends{};
+    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
+    server_->serve(net::Descriptor(ends[0]), *router_);
+    const net::Descriptor peer(ends[1]);
+    const bool is_upgrade = headers.find("Upgrade") != std::string_view::npos;
+    write(peer, std::string(line) + " HTTP/1.1\r\n" + std::string(headers) +
+                    (is_upgrade ? "\r\n" : "Connection: close\r\n\r\n"));
+    const std::string answer = read_until(peer, is_upgrade ? "\r\n\r\n" : "EOF");
+    server_.reset();
+    return answer;
+  }
+  std::string upgrade(std::string_view path, std::string_view more = "Host: localhost\r\n") {
+    return ask("GET " + std::string(path),
+               std::string(more) +
+                   "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+                   "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n");
+  }
+  void with_rules() {
+    router_ = std::make_unique<Router>(
+        RouterOptions{.browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = true});
+  }
+
+  std::unique_ptr<Router> router_ = std::make_unique<Router>();
+};
+
+INSTANTIATE_TEST_SUITE_P(Kinds, RouterTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
+                         [](const auto& kind) {
+                           return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
+                         });
+
+TEST_P(RouterTest, TheFirstMountOfPathAndMethod) {
+  mount("/a/{x}", "GET");
+  mount("/a/b", "GET, POST");
+  mount("/{any...}", "DELETE");
+  EXPECT_THAT(ask("GET /a/b"), HasSubstr("\r\n\r\n/a/{x} x=b"));
+  EXPECT_THAT(ask("POST /a/b"), HasSubstr("\r\n\r\n/a/b"));
+  EXPECT_THAT(ask("DELETE /a/b"), HasSubstr("\r\n\r\n/{any...} any=a/b"));
+  EXPECT_THAT(ask("GET /a/%62?q=/z"), HasSubstr("x=b"));
+  EXPECT_THAT(ask("HEAD /a/b"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(ask("PUT /a/b"), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_P(RouterTest, AnswersByItself) {
+  mount("/form", "POST");
+  mount("/page", "GET");
+  mount("/both", "POST", true);
+  mount("/ws", "", true);
+  EXPECT_THAT(ask("GET /none"), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("there is nothing here\n")));
+  EXPECT_THAT(ask("GET /%zz"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(upgrade("/%zz"), StartsWith("HTTP/1.1 400 "));
+  EXPECT_THAT(ask("CONNECT a:80"), StartsWith("HTTP/1.1 501 "));
+  EXPECT_THAT(ask("GET /form"), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: POST\r\n")));
+  EXPECT_THAT(ask("PUT /page"), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, HEAD\r\n")));
+  EXPECT_THAT(ask("PUT /both"), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET, POST\r\n")));
+  EXPECT_THAT(ask("GET /both"), AllOf(StartsWith("HTTP/1.1 426 "), HasSubstr("Upgrade: websocket\r\n")));
+  EXPECT_THAT(ask("HEAD /both"), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(ask("GET /ws"), AllOf(StartsWith("HTTP/1.1 426 "), HasSubstr("Upgrade: websocket\r\n")));
+  EXPECT_THAT(ask("POST /ws"), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Allow: GET\r\n")));
+  EXPECT_THAT(upgrade("/ws"), StartsWith("HTTP/1.1 101 "));
+  EXPECT_THAT(upgrade("/both"), StartsWith("HTTP/1.1 101 "));
+  EXPECT_THAT(upgrade("/page"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(upgrade("/form"), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(upgrade("/none"), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(ask("OPTIONS *"),
+              AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Allow: POST, GET, HEAD\r\n")));
+  EXPECT_THAT(ask("OPTIONS /page"), StartsWith("HTTP/1.1 405 "));
+}
+
+TEST_P(RouterTest, AMountMayHaveNothingAtAPlace) {
+  const auto gone = mount("/{id}", "GET");
+  gone->missing = "unknown id";
+  EXPECT_THAT(ask("GET /x"), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("\r\n\r\nunknown id\n")));
+  mount("/{id}", "GET, POST");  // and another one may
+  EXPECT_THAT(ask("GET /x"), StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(upgrade("/x"), StartsWith("HTTP/1.1 404 "));
+}
+
+TEST_P(RouterTest, WithoutRulesNothingIsSaidToBrowsers) {
+  mount("/", "GET");
+  const std::string said = ask("GET /", "Host: anything.example\r\nOrigin: https://evil.example\r\n");
+  EXPECT_THAT(said, StartsWith("HTTP/1.1 200 "));
+  EXPECT_THAT(said, Not(HasSubstr("Access-Control")));
+  EXPECT_THAT(said, EndsWith("/EOF"));  // neither a known page nor a local listener
+}
+
+TEST_P(RouterTest, RulesHoldForEveryAnswer) {
+  with_rules();
+  const auto form = mount("/form", "POST", true);
+  const std::string page = "Host: localhost\r\nOrigin: http://localhost:3000\r\n";
+  for (const std::string line : {"POST /form", "GET /form", "PUT /form", "POST /none", "POST /%zz"}) {
+    EXPECT_THAT(ask(line, page), HasSubstr("Access-Control-Allow-Origin: http://localhost:3000\r\n")) << line;
+  }
+  EXPECT_THAT(ask("POST /form", page), EndsWith("/form page localEOF"));
+  EXPECT_THAT(ask("PUT /form"), HasSubstr("Allow: GET, POST, OPTIONS\r\n"));
+  EXPECT_THAT(ask("BAD", page), StartsWith("HTTP/1.1 400 "));
+  EXPECT_EQ(form->foreign.size(), 0U);
+
+  EXPECT_THAT(ask("POST /form", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(ask("POST /form", "Host: localhost\r\nOrigin: https://evil.example\r\n"),
+              AllOf(StartsWith("HTTP/1.1 403 "), Not(HasSubstr("Access-Control-Allow-Origin"))));
+  EXPECT_THAT(upgrade("/form", "Host: localhost\r\nOrigin: https://evil.example\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+  EXPECT_THAT(ask("POST /none", "Host: evil.example\r\n"), StartsWith("HTTP/1.1 403 "));
+  EXPECT_EQ(form->foreign, (std::vector<std::string>{"host", "origin", "origin upgrade"}));
+}
+
+TEST_P(RouterTest, APreflightIsAnsweredHere) {
+  with_rules();
+  mount("/form", "POST", true);
+  mount("/own", "OPTIONS, GET");
+  mount("/ws", "", true);
+  const std::string page =
+      "Host: localhost\r\nOrigin: http://localhost:3000\r\nAccess-Control-Request-Headers: x-trace\r\n";
+  const std::string said = ask("OPTIONS /form", page);
+  EXPECT_THAT(said, StartsWith("HTTP/1.1 204 "));
+  EXPECT_THAT(said, HasSubstr("Access-Control-Allow-Methods: GET, POST, OPTIONS\r\n"));
+  EXPECT_THAT(said, HasSubstr(", x-trace\r\n"));
+  const std::string_view origin = "Access-Control-Allow-Origin: http://localhost:3000\r\n";
+  EXPECT_EQ(said.find(origin), said.rfind(origin));  // once
+  EXPECT_THAT(said, HasSubstr(origin));
+  EXPECT_THAT(ask("OPTIONS /own", page), HasSubstr("\r\n\r\n/own page"));
+  EXPECT_THAT(ask("OPTIONS /ws", page), StartsWith("HTTP/1.1 405 "));
+  EXPECT_THAT(ask("OPTIONS /none", page), StartsWith("HTTP/1.1 404 "));
+  EXPECT_THAT(ask("OPTIONS *", page), AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Access-Control-Allow-Methods")));
+  EXPECT_THAT(ask("OPTIONS /form", "Host: localhost\r\nOrigin: https://evil.example\r\n"),
+              StartsWith("HTTP/1.1 403 "));
+}
+
+TEST_P(RouterTest, AMountMayHaveRulesOfItsOwn) {
+  with_rules();
+  const BrowserRules open({.hosts = {"*"}, .origins = {"https://app.example"}}, true);
+  mount("/open", "GET")->browsers = &open;
+  mount("/closed", "GET");
+  const std::string page = "Host: node.example\r\nOrigin: https://app.example\r\n";
+  EXPECT_THAT(ask("GET /open", page), HasSubstr("Access-Control-Allow-Origin: https://app.example\r\n"));
+  EXPECT_THAT(ask("PUT /open", page), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Access-Control-Allow-Origin")));
+  EXPECT_THAT(ask("GET /closed", page), StartsWith("HTTP/1.1 403 "));
+}
+
+}  // namespace
+}  // namespace fanfare::server
