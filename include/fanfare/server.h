@@ -10,8 +10,13 @@
 //
 // Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
 // more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
-// Handlers must not block: everyone on the loop waits. What a handler throws ends the process, but
-// for std::bad_alloc: that closes the handler's connection, with a line in the log.
+// Handlers must not block: everyone on the loop waits.
+//
+// Exceptions: one that leaves a handler ends the handler's session with 1011 (RFC6455§7.4.1), or answers its
+// request or upgrade with 500; the close handler of the session follows as always. One that leaves a close
+// handler or a posted task has no further effect. Each is logged (handler_threw, with what()), a few lines a
+// minute, and the process goes on. The peer does not learn what was thrown. A handler that is declared
+// noexcept ends the process instead, at the place of the throw: for programs that want a core dump.
 //
 // No call of this library calls a handler before it returns: what the call brings about (the next request
 // behind an answer, messages after a pause, the end of a session) comes to its handler from the loop, later.

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/border.h"
 #include "api/connection.h"
 #include "api/frame.h"
 #include "api/misuse.h"
 #include "api/option_check.h"
 #include "api/settings.h"
 #include "api/site.h"
+#include "base/guard.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
 #include "ws/handshake.h"
@@ -280,7 +282,8 @@ PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
   return counted(
       server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
         session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
-        if (engine != nullptr && engine->is_open()) task(Connection::of(*engine).handle());
+        if (engine == nullptr || !engine->is_open()) return;
+        call_handler("post", [&] { task(Connection::of(*engine).handle()); });
       }));
 }
 
@@ -288,7 +291,10 @@ void Core::respond(SessionId id, Response response) {
   if (!has_loops() || id.loop >= lanes_.size()) return;
   const auto answer = [id, made = to_engine(std::move(response))](session::LoopServer& server) {
     session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
-    if (engine != nullptr) static_cast<session::ServerSession*>(engine)->respond(made);
+    if (engine == nullptr) return;
+    if (!run_guarded("an answer", [&] { static_cast<session::ServerSession*>(engine)->respond(made); })) {
+      engine->close();
+    }
   };
   Lane* const here = own_lane();
   if (here != nullptr && here->index() == id.loop) return answer(here->server());

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/core.h"
+#include "base/guard.h"
 
 namespace fanfare {
 
@@ -86,7 +87,10 @@ Responder& Responder::operator=(Responder&& other) noexcept {
 
 Responder::~Responder() {
   if (core_.expired()) return;
-  std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
+  // Perhaps on the way of an exception: a second one would end the process.
+  run_guarded("an answer", [this] {
+    std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
+  });
 }
 
 void Responder::send(Response response) && {

@@ -5,10 +5,13 @@
 #include <string_view>
 #include <utility>
 
+#include "api/border.h"
 #include "api/connection.h"
 #include "api/request_parts.h"
 #include "api/settings.h"
+#include "base/guard.h"
 #include "session/server_session.h"
+#include "ws/close_code.h"
 
 namespace fanfare::api {
 namespace {
@@ -56,6 +59,12 @@ bool fits(const RequestEntry& entry, std::string_view method) {
 
 }  // namespace
 
+void end_after_exception(session::Session& engine) {
+  if (!run_guarded("a connection", [&] { engine.start_closing(ws::close_code::internal_error); })) {
+    engine.close();
+  }
+}
+
 session::HttpResponse to_engine(Response response) {
   session::HttpResponse answer{.status = response.status,
                                .content_type = std::move(response.content_type),
@@ -80,23 +89,32 @@ class RouteEndpoint final : public session::Endpoint {
 
  private:
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
+  // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
+  template <typename Call>
+  static void guard(std::string_view handler, session::Session& engine, Call&& call) {
+    if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
+  }
 
   void on_open(session::Session& engine) override {
     core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
-    route_.open(handle(engine));
+    guard("open", engine, [&] { route_.open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
     const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-    route_.message(handle(engine), Message(kind, message.payload));
+    guard("message", engine, [&] { route_.message(handle(engine), Message(kind, message.payload)); });
   }
   void on_drained(session::Session& engine) override {
-    if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+    guard("drain", engine, [&] {
+      if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+    });
   }
-  void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
+  void on_pong(session::Session& engine, Bytes payload) override {
+    guard("pong", engine, [&] { route_.pong(handle(engine), payload); });
+  }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
     core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
-    route_.close(handle(engine), to_public(info));
+    call_handler("close", [&] { route_.close(handle(engine), to_public(info)); });
   }
 
   Core& core_;
@@ -125,9 +143,13 @@ void ApiSite::on_request(session::ServerSession& session, const http::Request& r
     if (fits(entry, request.method)) {
       const session::SessionId id = session.id();
       const RequestParts parts(session, request, *parameters);
-      return entry.answer(
-          parts.handle(),
-          core_.responder_for({.loop = lane_.index(), .place = id.place, .generation = id.generation}));
+      // What is thrown destroys the responder, unless it is somewhere else by then, and that answers 500.
+      call_handler("http", [&] {
+        entry.answer(
+            parts.handle(),
+            core_.responder_for({.loop = lane_.index(), .place = id.place, .generation = id.generation}));
+      });
+      return;
     }
     if (!allowed.empty()) allowed += ", ";
     allowed += entry.method;
@@ -154,7 +176,10 @@ session::UpgradeDecision ApiSite::on_upgrade(session::ServerSession& session, co
     auto agreed = session::check_upgrade(request, endpoints_[i]->policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, request, *parameters);
-    auto accepted = entry.route->upgrade(parts.handle());
+    Expected<std::unique_ptr<Session>, Response> accepted = nullptr;
+    if (!call_handler("upgrade", [&] { accepted = entry.route->upgrade(parts.handle()); })) {
+      return plain(500, "the server has no answer to this\n");
+    }
     if (!accepted) return to_engine(std::move(accepted.error()));
     std::unique_ptr<Connection> data(new (connections_) Connection(session, *std::move(accepted)));
     return session::Acceptance{.endpoint = endpoints_[i].get(),

@@ -31,6 +31,10 @@ class ApiSite final : public session::Site {
   std::vector<std::unique_ptr<RouteEndpoint>> endpoints_;  // as core_.upgrades()
 };
 
+// RFC6455§7.4.1: ends the session with 1011, because a handler of it threw; without memory for that, at once.
+// The peer does not learn what was thrown.
+void end_after_exception(session::Session& engine);
+
 // The engine's words for it.
 session::HttpResponse to_engine(Response response);
 
