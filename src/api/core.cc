@@ -8,6 +8,7 @@
 #include "api/frame.h"
 #include "api/misuse.h"
 #include "api/option_check.h"
+#include "api/session_walk.h"
 #include "api/settings.h"
 #include "api/site.h"
 #include "base/guard.h"
@@ -251,7 +252,7 @@ PostResult Core::counted(net::PostResult result) {
   return PostResult::stopped;
 }
 
-PostResult Core::publish(std::string_view topic, const Frame& frame) {
+PostResult Core::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const Lane* const here = own_lane();
   // What is accepted is in every mailbox before the stop is. No handler runs while the lock is held.
@@ -266,12 +267,27 @@ PostResult Core::publish(std::string_view topic, const Frame& frame) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     Lane* lane = lanes_[i];
     if (lane == here) {
-      lane->publish(topic, bytes);
+      lane->publish(topic, bytes, options.except);
     } else {
-      server_->post_reserved(i, cost, [lane, name = std::string(topic), bytes](session::LoopServer&) {
-        lane->publish(name, bytes);
-      });
+      server_->post_reserved(
+          i, cost, [lane, name = std::string(topic), bytes, except = options.except](session::LoopServer&) {
+            lane->publish(name, bytes, except);
+          });
     }
+  }
+  return PostResult::accepted;
+}
+
+PostResult Core::for_each_session(std::function<void(Session&)> task) {
+  const auto shared = std::make_shared<const SessionTask>(std::move(task));
+  // As in publish(): on every loop before the stop, or on none.
+  const std::shared_lock lock(publishing_);
+  if (!is_running()) return PostResult::stopped;
+  const net::PostResult room = server_->reserve_on_all(0);
+  if (room != net::PostResult::accepted) return counted(room);
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    server_->post_reserved(i, 0,
+                           [shared](session::LoopServer& server) { SessionWalk::start(server, shared); });
   }
   return PostResult::accepted;
 }

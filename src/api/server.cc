@@ -69,8 +69,12 @@ std::uint64_t Server::refused_tasks() const {
   return core_->refused_tasks();
 }
 
-PostResult Server::publish(std::string_view topic, const Frame& frame) {
-  return core_->publish(topic, frame);
+PostResult Server::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
+  return core_->publish(topic, frame, options);
+}
+
+PostResult Server::for_each_session(std::function<void(Session&)> task) {
+  return core_->for_each_session(std::move(task));
 }
 
 PostResult Server::post(SessionId id, UniqueFunction<void(Session&)> task) {

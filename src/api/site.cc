@@ -113,6 +113,7 @@ class RouteEndpoint final : public session::Endpoint {
   }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
+    Connection::lane().timers().forget(engine);
     core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
     call_handler("close", [&] { route_.close(handle(engine), to_public(info)); });
   }
