@@ -42,7 +42,8 @@ struct CallError {
 using CallResult = Expected<std::string, CallError>;
 
 // `params_json` is raw and "" when there were none. Called on one thread of the server's own, one call after
-// the other: what takes long holds up the others. For a method it does not know it returns code -32601.
+// the other: what takes long holds up the others. For a method it does not know it returns code -32601. An
+// exception is logged (handler_threw) and answered with -32603.
 using CallHandler = std::function<CallResult(std::string_view method, std::string_view params_json)>;
 
 struct ChainOptions {

@@ -11,6 +11,9 @@
 // Threads: a client has a thread of its own, on which its handlers are called, one after the other.
 // Everything else may be called from any thread. No call calls a handler before it returns: handlers do not
 // nest, and a lock may be held during a call (not during run() and the destructor, which wait for handlers).
+//
+// Exceptions: one that leaves a handler ends the client as close(1011) does, and one of the close and failed
+// handlers has no further effect. Each is logged (handler_threw), and the process goes on.
 
 #include <chrono>
 #include <cstdint>

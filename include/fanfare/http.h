@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,6 +43,16 @@ struct Response {
   std::vector<Header> headers = {};  // in this order; the same name may come again, as with Set-Cookie
 };
 
+// One header of a request, and one of its cookies. The views are borrowed for the call, as the request is.
+struct HeaderView {
+  std::string_view name;   // as sent; compare it without regard to case (RFC9110§5.1)
+  std::string_view value;  // without white space around it
+};
+struct Cookie {
+  std::string_view name;   // compared with regard to case
+  std::string_view value;  // as sent: quotes are part of it, and nothing is decoded
+};
+
 // A request, an upgrade's too. It and every view it gives are borrowed for the call; it cannot be copied.
 class FANFARE_EXPORT Request {
  public:
@@ -60,6 +71,14 @@ class FANFARE_EXPORT Request {
   // The first header of this name, in whatever case. Host is the host of the target where that names one, as
   // requests to a proxy do (RFC9112§3.2.2).
   std::optional<std::string_view> header(std::string_view name) const;
+  // All headers in the order sent, repeated ones too.
+  std::span<const HeaderView> headers() const;
+  // The first cookie of this name. RFC6265§5.4: of two with the same name the first has the longer path.
+  std::optional<std::string_view> cookie(std::string_view name) const;
+  // All cookies in the order sent; of the Cookie header what is no name=value pair is left out
+  // (RFC6265§4.2.1). Names and values are whatever the client sent: any page of the site's domain may have
+  // set them.
+  std::span<const Cookie> cookies() const;
   std::string_view body() const;
   std::string peer() const;  // "127.0.0.1:50312"
 

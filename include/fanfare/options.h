@@ -49,6 +49,8 @@ struct Limits {
   std::chrono::milliseconds session_idle_timeout = std::chrono::milliseconds::zero();
   // Topics that one session may be subscribed to: one more is refused (Session::subscribe() returns false).
   std::size_t topics_per_session_max = 100'000;
+  // Timers of one session that wait: one more is refused (Session::call_after()). Zero: sessions have none.
+  std::size_t timers_per_session_max = 64;
   // What other threads hand to one loop by Server::publish() and Server::post(), and it has not come to:
   // calls, and bytes of the topics and frames that are published. At either one the next call is refused
   // (PostResult::full); the bytes of a single one may be more.

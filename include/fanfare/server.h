@@ -10,8 +10,13 @@
 //
 // Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
 // more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
-// Handlers must not block: everyone on the loop waits. What a handler throws ends the process, but
-// for std::bad_alloc: that closes the handler's connection, with a line in the log.
+// Handlers must not block: everyone on the loop waits.
+//
+// Exceptions: one that leaves a handler ends the handler's session with 1011 (RFC6455§7.4.1), or answers its
+// request or upgrade with 500; the close handler of the session follows as always. One that leaves a close
+// handler or a posted task has no further effect. Each is logged (handler_threw, with what()), a few lines a
+// minute, and the process goes on. The peer does not learn what was thrown. A handler that is declared
+// noexcept ends the process instead, at the place of the throw: for programs that want a core dump.
 //
 // No call of this library calls a handler before it returns: what the call brings about (the next request
 // behind an answer, messages after a pause, the end of a session) comes to its handler from the loop, later.
@@ -70,6 +75,10 @@ class TypedRoute;
 template <typename Data>
 using SessionOf = std::conditional_t<std::is_void_v<Data>, Session, SessionWith<Data>>;
 
+struct PublishOptions {
+  SessionId except = {};  // not to this one: most often the session whose message is passed on
+};
+
 // One WebSocket route. Every member may be left out. Data is what the program keeps with each session.
 template <typename Data = void>
 struct WebSocket {
@@ -94,6 +103,18 @@ struct WebSocket {
   // Once for each session that was opened. Nothing can be sent any more.
   std::function<void(SessionOf<Data>&, const Close&)> close = {};
 };
+
+namespace api {
+// Null: the session is one of another route, with other data.
+template <typename Data>
+SessionOf<Data>* session_cast(Session& session) {
+  if constexpr (std::is_void_v<Data>) {
+    return &session;
+  } else {
+    return dynamic_cast<SessionWith<Data>*>(&session);
+  }
+}
+}  // namespace api
 
 class FANFARE_EXPORT Server {
  public:
@@ -148,18 +169,40 @@ class FANFARE_EXPORT Server {
   // To every session subscribed to the topic, on every loop; encoded once. Any thread, after start(). What
   // one thread publishes arrives in its order. In a handler it is delivered to the sessions of the handler's
   // loop before the call returns. Refused, it reaches nobody, on no loop, and may be tried again.
-  PostResult publish(std::string_view topic, std::string_view text) {
-    return publish(topic, Frame::text(text));
+  PostResult publish(std::string_view topic, std::string_view text, const PublishOptions& options = {}) {
+    return publish(topic, Frame::text(text), options);
   }
-  PostResult publish(std::string_view topic, Bytes binary) { return publish(topic, Frame::binary(binary)); }
-  PostResult publish(std::string_view topic, const Frame& frame);
+  PostResult publish(std::string_view topic, Bytes binary, const PublishOptions& options = {}) {
+    return publish(topic, Frame::binary(binary), options);
+  }
+  PostResult publish(std::string_view topic, const Frame& frame, const PublishOptions& options = {});
 
   // Runs the task with the session on its loop's thread, later; not at all when it is gone, or when the
   // server stops. Any thread. A task that is not run is destroyed, with what it has captured: in the call
   // when it is refused, else on the loop's thread, when it ends at the latest.
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
+  // The same for a session of WebSocket<Data>: server.post<Member>(id, [](auto& session) { ... }). When the
+  // id is that of a session with other data, the task is not run.
+  template <typename Data>
+  PostResult post(SessionId id, std::type_identity_t<UniqueFunction<void(SessionOf<Data>&)>> task) {
+    return post(id, [task = std::move(task)](Session& session) mutable {
+      if (SessionOf<Data>* const typed = api::session_cast<Data>(session)) task(*typed);
+    });
+  }
 
-  // How many calls of the two were refused as full. Any thread.
+  // Runs the task with every session that is open, on all loops, later. Any thread, after start(). Refused,
+  // it is run with none. Each loop runs it on its own thread, at the same time as the others, a few hundred
+  // sessions in a turn; sessions that come meanwhile, and those that a stop reaches first, are left out.
+  PostResult for_each_session(std::function<void(Session&)> task);
+  // The same with the sessions of WebSocket<Data> only.
+  template <typename Data>
+  PostResult for_each_session(std::type_identity_t<std::function<void(SessionOf<Data>&)>> task) {
+    return for_each_session([task = std::move(task)](Session& session) {
+      if (SessionOf<Data>* const typed = api::session_cast<Data>(session)) task(*typed);
+    });
+  }
+
+  // How many calls of these were refused as full. Any thread.
   std::uint64_t refused_tasks() const;
 
  private:

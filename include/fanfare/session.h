@@ -6,6 +6,7 @@
 // Server::post() or Server::publish(). Neither a Session nor a Message can be copied or moved, so that
 // neither can be kept by mistake.
 
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <utility>
 
 #include "fanfare/export.h"
+#include "fanfare/unique_function.h"
 
 namespace fanfare {
 
@@ -83,6 +85,12 @@ struct SessionId {
   std::uint32_t place = 0;
   std::uint32_t generation = 0;
   auto operator<=>(const SessionId&) const = default;
+};
+
+// Names a timer of a session, for Session::cancel(); false: no timer was set.
+struct SessionTimer {
+  std::uint64_t number = 0;
+  explicit operator bool() const { return number != 0; }
 };
 
 // Why a session ended.
@@ -156,6 +164,15 @@ class FANFARE_EXPORT Session {
   // False: it was not subscribed. Sessions that end are unsubscribed by themselves.
   bool unsubscribe(std::string_view topic);
 
+  // Calls the handler once, on the session's loop, when the delay has passed (to within a few milliseconds),
+  // and never before this call has returned. It does not run, and is destroyed before the close handler is
+  // called, when the session ends first; nor does it run while the session is closing. What it throws ends
+  // the session (1011). Refused (false): the session is closing, has limits.timers_per_session_max timers
+  // that wait, or the handler is empty. A session without timers has no memory set aside for them.
+  SessionTimer call_after(std::chrono::milliseconds delay, UniqueFunction<void(Session&)> handler);
+  // The handler is destroyed without having run. False: it has run, or was cancelled before.
+  bool cancel(SessionTimer timer);
+
   SessionId id() const;
   std::string peer() const;              // "127.0.0.1:50312"; "" when the peer is gone
   std::string_view subprotocol() const;  // as agreed; "" for none. Good as long as the session
@@ -177,6 +194,14 @@ class SessionWith final : public Session {
   // Good as long as the session.
   Data& data() { return data_; }
   const Data& data() const { return data_; }
+
+  // As Session::call_after(), with the session as the other handlers get it.
+  SessionTimer call_after(std::chrono::milliseconds delay, UniqueFunction<void(SessionWith&)> handler) {
+    if (handler == nullptr) return {};
+    return Session::call_after(delay, [handler = std::move(handler)](Session& session) mutable {
+      handler(static_cast<SessionWith&>(session));
+    });
+  }
 
  private:
   Data data_;

@@ -3,6 +3,7 @@
 #include <future>
 #include <utility>
 
+#include "api/border.h"
 #include "api/handler_thread.h"
 #include "api/misuse.h"
 #include "api/option_check.h"
@@ -263,13 +264,21 @@ void ClientCore::tell_end_when_gone() {
   ended_.notify_all();
 }
 
+// RFC6455§7.4.1: 1011 is for what was not expected.
+template <typename Call>
+void ClientCore::guard(std::string_view handler, Call&& call) {
+  if (!call_handler(handler, std::forward<Call>(call))) close(ws::close_code::internal_error, {});
+}
+
 void ClientCore::on_open(session::Client&, const session::ClientOpened& opened) {
   outgoing_.opened();
   if (handlers_.open) {
     in_open_handler_ = true;
-    handlers_.open(self_, {.is_reconnect = opened.is_reconnect,
-                           .subprotocol = opened.subprotocol,
-                           .compressed = opened.deflate.has_value()});
+    guard("client open", [&] {
+      handlers_.open(self_, {.is_reconnect = opened.is_reconnect,
+                             .subprotocol = opened.subprotocol,
+                             .compressed = opened.deflate.has_value()});
+    });
     in_open_handler_ = false;
   }
   pass();
@@ -278,17 +287,19 @@ void ClientCore::on_open(session::Client&, const session::ClientOpened& opened) 
 void ClientCore::on_message(session::Client&, const session::Message& message) {
   if (!handlers_.message) return;
   const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-  handlers_.message(self_, Message(kind, message.payload));
+  guard("client message", [&] { handlers_.message(self_, Message(kind, message.payload)); });
 }
 
 void ClientCore::on_drained(session::Client& client) {
   outgoing_.set_outbox_bytes(client.buffered_bytes());
   pass();
-  if (client.buffered_bytes() == 0 && outgoing_.take_owed_drain() && handlers_.drain) handlers_.drain(self_);
+  if (client.buffered_bytes() == 0 && outgoing_.take_owed_drain() && handlers_.drain) {
+    guard("client drain", [&] { handlers_.drain(self_); });
+  }
 }
 
 void ClientCore::on_pong(session::Client&, Bytes payload) {
-  if (handlers_.pong) handlers_.pong(self_, payload);
+  if (handlers_.pong) guard("client pong", [&] { handlers_.pong(self_, payload); });
 }
 
 void ClientCore::on_close(session::Client&, const session::CloseInfo& info,
@@ -296,7 +307,9 @@ void ClientCore::on_close(session::Client&, const session::CloseInfo& info,
   Close close = to_public(info);
   close.unsent_bytes += outgoing_.lost(reconnect_in.has_value());
   note_end(reconnect_in);
-  if (handlers_.close) handlers_.close(self_, close, in_ms(reconnect_in));
+  if (handlers_.close) {
+    call_handler("client close", [&] { handlers_.close(self_, close, in_ms(reconnect_in)); });
+  }
   tell_end(reconnect_in);
 }
 
@@ -305,12 +318,11 @@ void ClientCore::on_failed(session::Client&, const session::ClientError& error,
   outgoing_.lost(reconnect_in.has_value());
   note_end(reconnect_in);
   if (handlers_.failed) {
-    handlers_.failed(self_,
-                     {.kind = kind_of(error.failure),
-                      .message = error.text,
-                      .system_code = error.os_error,
-                      .http_status = error.status},
-                     in_ms(reconnect_in));
+    const Error told{.kind = kind_of(error.failure),
+                     .message = error.text,
+                     .system_code = error.os_error,
+                     .http_status = error.status};
+    call_handler("client failed", [&] { handlers_.failed(self_, told, in_ms(reconnect_in)); });
   }
   tell_end(reconnect_in);
 }

@@ -52,6 +52,8 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   void pass();
   void pass_all();
   void close_here(std::uint16_t code, std::string_view reason);
+  template <typename Call>
+  void guard(std::string_view handler, Call&& call);
   void apply_pause(bool paused);
   void note_end(const std::optional<Duration>& reconnect_in);
   void tell_end(const std::optional<Duration>& reconnect_in);

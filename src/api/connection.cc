@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "api/border.h"
 #include "api/core.h"
 #include "api/lane.h"
+#include "api/site.h"
 #include "base/check.h"
 
 namespace fanfare::api {
@@ -137,7 +139,9 @@ bool Connection::send_waiting(const WebSocketRoute& route) {
     // The handler may publish, subscribe and unsubscribe as it likes, this topic, too.
     const std::string topic = subscription.topic();
     waiting.in_hand = {.of = &subscription, .topic = topic, .frame = next->frame};
-    route.lagged(handle(), topic, next->missed);
+    if (!call_handler("lagged", [&] { route.lagged(handle(), topic, next->missed); })) {
+      end_after_exception(engine);
+    }
     if (waiting.in_hand) waiting.send_in_hand(engine);
   }
   return engine.is_open();

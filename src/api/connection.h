@@ -51,6 +51,11 @@ class Connection final : public session::SessionData {
   bool subscribe(std::string_view topic, TopicPolicy policy);
   bool unsubscribe(std::string_view topic);
   void unsubscribe_all();
+  // Null: it is not subscribed to it.
+  const Subscription* find_subscription(const Lane::NamedTopic& topic) const {
+    const Rare* const rare = find_rare();
+    return rare == nullptr ? nullptr : rare->find(&topic);
+  }
 
   // The outbox is empty: sends on what waits, with notices of what was dropped. True: nothing waits any more.
   bool send_waiting(const WebSocketRoute& route);

@@ -3,12 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/border.h"
 #include "api/connection.h"
 #include "api/frame.h"
 #include "api/misuse.h"
-#include "api/option_check.h"
-#include "api/settings.h"
 #include "api/mounts.h"
+#include "api/option_check.h"
+#include "api/session_walk.h"
+#include "api/settings.h"
+#include "base/guard.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
 #include "ws/handshake.h"
@@ -243,7 +246,7 @@ PostResult Core::counted(net::PostResult result) {
   return PostResult::stopped;
 }
 
-PostResult Core::publish(std::string_view topic, const Frame& frame) {
+PostResult Core::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const Lane* const here = own_lane();
   // What is accepted is in every mailbox before the stop is. No handler runs while the lock is held.
@@ -258,12 +261,27 @@ PostResult Core::publish(std::string_view topic, const Frame& frame) {
   for (std::size_t i = 0; i < lanes_.size(); ++i) {
     Lane* lane = lanes_[i];
     if (lane == here) {
-      lane->publish(topic, bytes);
+      lane->publish(topic, bytes, options.except);
     } else {
-      server_->post_reserved(i, cost, [lane, name = std::string(topic), bytes](session::LoopServer&) {
-        lane->publish(name, bytes);
-      });
+      server_->post_reserved(
+          i, cost, [lane, name = std::string(topic), bytes, except = options.except](session::LoopServer&) {
+            lane->publish(name, bytes, except);
+          });
     }
+  }
+  return PostResult::accepted;
+}
+
+PostResult Core::for_each_session(std::function<void(Session&)> task) {
+  const auto shared = std::make_shared<const SessionTask>(std::move(task));
+  // As in publish(): on every loop before the stop, or on none.
+  const std::shared_lock lock(publishing_);
+  if (!is_running()) return PostResult::stopped;
+  const net::PostResult room = server_->reserve_on_all(0);
+  if (room != net::PostResult::accepted) return counted(room);
+  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+    server_->post_reserved(i, 0,
+                           [shared](session::LoopServer& server) { SessionWalk::start(server, shared); });
   }
   return PostResult::accepted;
 }
@@ -274,7 +292,8 @@ PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
   return counted(
       server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
         session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
-        if (engine != nullptr && engine->is_open()) task(Connection::of(*engine).handle());
+        if (engine == nullptr || !engine->is_open()) return;
+        call_handler("post", [&] { task(Connection::of(*engine).handle()); });
       }));
 }
 
@@ -282,7 +301,10 @@ void Core::respond(SessionId id, Response response) {
   if (!has_loops() || id.loop >= lanes_.size()) return;
   const auto answer = [id, made = to_engine(std::move(response))](session::LoopServer& server) {
     session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
-    if (engine != nullptr) static_cast<session::ServerSession*>(engine)->respond(made);
+    if (engine == nullptr) return;
+    if (!run_guarded("an answer", [&] { static_cast<session::ServerSession*>(engine)->respond(made); })) {
+      engine->close();
+    }
   };
   Lane* const here = own_lane();
   if (here != nullptr && here->index() == id.loop) return answer(here->server());

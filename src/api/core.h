@@ -49,7 +49,8 @@ class Core : public std::enable_shared_from_this<Core> {
   void destroy();
 
   // After start(), any thread.
-  PostResult publish(std::string_view topic, const Frame& frame);
+  PostResult publish(std::string_view topic, const Frame& frame, const PublishOptions& options);
+  PostResult for_each_session(std::function<void(Session&)> task);
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
   void respond(SessionId id, Response response);
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }

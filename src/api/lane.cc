@@ -1,5 +1,6 @@
 #include "api/lane.h"
 
+#include "api/connection.h"
 #include "api/subscription.h"
 #include "base/check.h"
 
@@ -11,7 +12,11 @@ thread_local Lane* current_lane = nullptr;
 }  // namespace
 
 Lane::Lane(Core& core, session::LoopServer& server, std::uint32_t index)
-    : core_(core), server_(server), index_(index), subscriptions_(sizeof(Subscription)) {
+    : core_(core),
+      server_(server),
+      index_(index),
+      subscriptions_(sizeof(Subscription)),
+      timers_(server.loop()) {
   FANFARE_CHECK(current_lane == nullptr);
   current_lane = this;
 }
@@ -47,9 +52,18 @@ void Lane::leave(NamedTopic& topic, pubsub::Ticket ticket) {
   if (--topic.second.subscribers == 0) topics_.erase(topics_.find(topic.first));
 }
 
-void Lane::publish(std::string_view topic, const SharedBytes& frame) {
+const pubsub::Subscriber* Lane::find_subscriber(SessionId id, const NamedTopic& topic) const {
+  if (id == SessionId{} || id.loop != index_) return nullptr;
+  const session::Session* const engine =
+      server_.sessions().find({.place = id.place, .generation = id.generation});
+  if (engine == nullptr || !engine->is_open()) return nullptr;
+  return Connection::of(*engine).find_subscription(topic);
+}
+
+void Lane::publish(std::string_view topic, const SharedBytes& frame, SessionId except) {
   const auto found = topics_.find(topic);
-  if (found != topics_.end()) table_.publish(found->second.key, frame);
+  if (found == topics_.end()) return;
+  table_.publish(found->second.key, frame, find_subscriber(except, *found));
 }
 
 }  // namespace fanfare::api

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "api/handler_thread.h"
+#include "api/session_timers.h"
 #include "base/block_pool.h"
 #include "base/shared_bytes.h"
 #include "pubsub/topic_table.h"
@@ -41,14 +42,18 @@ class Lane {
   NamedTopic& enter(std::string_view topic);
   pubsub::Ticket subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber);
   void leave(NamedTopic& topic, pubsub::Ticket ticket);
-  void publish(std::string_view topic, const SharedBytes& frame);
+  // To all of its subscribers but that session.
+  void publish(std::string_view topic, const SharedBytes& frame, SessionId except);
 
   Core& core() const { return core_; }
   session::LoopServer& server() const { return server_; }
   std::uint32_t index() const { return index_; }
   BlockPool& subscriptions() { return subscriptions_; }  // where they lie
+  SessionTimers& timers() { return timers_; }
 
  private:
+  const pubsub::Subscriber* find_subscriber(SessionId id, const NamedTopic& topic) const;
+
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
@@ -62,6 +67,7 @@ class Lane {
   BlockPool subscriptions_;
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
+  SessionTimers timers_;
 };
 
 }  // namespace fanfare::api

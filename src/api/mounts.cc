@@ -5,13 +5,16 @@
 #include <string_view>
 #include <utility>
 
+#include "api/border.h"
 #include "api/connection.h"
 #include "api/request_parts.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
+#include "base/guard.h"
 #include "server/mount.h"
 #include "server/router.h"
 #include "session/server_session.h"
+#include "ws/close_code.h"
 
 namespace fanfare::api {
 namespace {
@@ -24,6 +27,12 @@ ws::UpgradePolicy policy_of(const WebSocketRoute& route, const Deflate& deflate)
 }
 
 }  // namespace
+
+void end_after_exception(session::Session& engine) {
+  if (!run_guarded("a connection", [&] { engine.start_closing(ws::close_code::internal_error); })) {
+    engine.close();
+  }
+}
 
 session::HttpResponse to_engine(Response response) {
   session::HttpResponse answer{.status = response.status,
@@ -49,23 +58,31 @@ class RouteEndpoint final : public session::Endpoint {
 
  private:
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
+  // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
+  template <typename Call>
+  static void guard(std::string_view handler, session::Session& engine, Call&& call) {
+    if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
+  }
 
   void on_open(session::Session& engine) override {
     core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
-    route_.open(handle(engine));
+    guard("open", engine, [&] { route_.open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
     const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-    route_.message(handle(engine), Message(kind, message.payload));
+    guard("message", engine, [&] { route_.message(handle(engine), Message(kind, message.payload)); });
   }
   void on_drained(session::Session& engine) override {
-    if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+    guard("drain", engine, [&] { Connection::of(engine).on_drained(route_); });
   }
-  void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
+  void on_pong(session::Session& engine, Bytes payload) override {
+    guard("pong", engine, [&] { route_.pong(handle(engine), payload); });
+  }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
+    Connection::lane().timers().forget(engine);
     core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
-    route_.close(handle(engine), to_public(info));
+    call_handler("close", [&] { route_.close(handle(engine), to_public(info)); });
   }
 
   Core& core_;
@@ -93,9 +110,12 @@ class RequestMount final : public server::Mount {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
     Lane& lane = loop_->lane;
-    entry_.answer(parts.handle(),
-                  lane.core().responder_for(
-                      {.loop = lane.index(), .place = id.place, .generation = id.generation}));
+    // What is thrown destroys the responder, unless it is somewhere else by then, and that answers 500.
+    call_handler("http", [&] {
+      entry_.answer(parts.handle(), lane.core().responder_for({.loop = lane.index(),
+                                                               .place = id.place,
+                                                               .generation = id.generation}));
+    });
   }
 
  private:
@@ -118,7 +138,10 @@ class WebSocketMount final : public server::Mount {
     auto agreed = session::check_upgrade(target.request, endpoint_.policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, target.request, target.match.parameters);
-    auto accepted = route_.upgrade(parts.handle());
+    Expected<std::unique_ptr<Session>, Response> accepted = nullptr;
+    if (!call_handler("upgrade", [&] { accepted = route_.upgrade(parts.handle()); })) {
+      return session::HttpResponse{.status = 500, .body = "the server has no answer to this\n", .headers = {}};
+    }
     if (!accepted) return to_engine(std::move(accepted.error()));
     std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, *std::move(accepted)));
     return session::Acceptance{.endpoint = &endpoint_,

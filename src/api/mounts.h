@@ -14,6 +14,10 @@ namespace fanfare::api {
 session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
                                   std::size_t listener_count);
 
+// RFC6455§7.4.1: ends the session with 1011, because a handler of it threw; without memory for that, at once.
+// The peer does not learn what was thrown.
+void end_after_exception(session::Session& engine);
+
 // The engine's words for it.
 session::HttpResponse to_engine(Response response);
 

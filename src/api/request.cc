@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "api/request_parts.h"
+#include "http/cookies.h"
 #include "http/headers.h"
 
 namespace fanfare {
@@ -10,6 +11,27 @@ std::optional<std::string_view> api::RequestParts::query_parameter(std::string_v
   const auto found = std::ranges::find(*query_, name, &http::Parameter::name);
   if (found == query_->end()) return std::nullopt;
   return found->value;
+}
+
+std::span<const HeaderView> api::RequestParts::headers() const {
+  if (!headers_) {
+    headers_.emplace();
+    headers_->reserve(request.headers.size());
+    for (const HeaderField& field : request.headers) {
+      headers_->push_back({.name = field.name, .value = field.value});
+    }
+  }
+  return *headers_;
+}
+
+std::span<const Cookie> api::RequestParts::cookies() const {
+  if (!cookies_) {
+    cookies_.emplace();
+    for (const http::CookiePair& pair : http::cookies_of(request.headers)) {
+      cookies_->push_back({.name = pair.name, .value = pair.value});
+    }
+  }
+  return *cookies_;
 }
 
 std::string_view Request::method() const {
@@ -32,6 +54,17 @@ std::optional<std::string_view> Request::query_parameter(std::string_view name) 
 }
 std::optional<std::string_view> Request::header(std::string_view name) const {
   return http::find_header(parts_.request.headers, name);
+}
+std::span<const HeaderView> Request::headers() const {
+  return parts_.headers();
+}
+std::span<const Cookie> Request::cookies() const {
+  return parts_.cookies();
+}
+std::optional<std::string_view> Request::cookie(std::string_view name) const {
+  const auto found = std::ranges::find(parts_.cookies(), name, &Cookie::name);
+  if (found == parts_.cookies().end()) return std::nullopt;
+  return found->value;
 }
 std::string_view Request::body() const {
   return as_text(parts_.request.body);

@@ -2,6 +2,7 @@
 // What stands behind a public Request, on the stack of the one who serves it.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +23,9 @@ class RequestParts {
   Request handle() const { return Request(*this); }
   // Good as long as this. The query is decoded the first time.
   std::optional<std::string_view> query_parameter(std::string_view name) const;
+  // Collected the first time.
+  std::span<const HeaderView> headers() const;
+  std::span<const Cookie> cookies() const;
 
   session::ServerSession& session;
   const http::Request& request;
@@ -29,6 +33,8 @@ class RequestParts {
 
  private:
   mutable std::optional<std::vector<http::Parameter>> query_;
+  mutable std::optional<std::vector<HeaderView>> headers_;
+  mutable std::optional<std::vector<Cookie>> cookies_;
 };
 
 }  // namespace fanfare::api

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "api/core.h"
+#include "base/guard.h"
 
 namespace fanfare {
 
@@ -68,8 +69,12 @@ std::uint64_t Server::refused_tasks() const {
   return core_->refused_tasks();
 }
 
-PostResult Server::publish(std::string_view topic, const Frame& frame) {
-  return core_->publish(topic, frame);
+PostResult Server::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
+  return core_->publish(topic, frame, options);
+}
+
+PostResult Server::for_each_session(std::function<void(Session&)> task) {
+  return core_->for_each_session(std::move(task));
 }
 
 PostResult Server::post(SessionId id, UniqueFunction<void(Session&)> task) {
@@ -86,7 +91,10 @@ Responder& Responder::operator=(Responder&& other) noexcept {
 
 Responder::~Responder() {
   if (core_.expired()) return;
-  std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
+  // Perhaps on the way of an exception: a second one would end the process.
+  run_guarded("an answer", [this] {
+    std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
+  });
 }
 
 void Responder::send(Response response) && {

@@ -1,6 +1,9 @@
 #include "fanfare/session.h"
 
+#include <utility>
+
 #include "api/connection.h"
+#include "api/core.h"
 #include "api/frame.h"
 #include "api/lane.h"
 #include "api/settings.h"
@@ -67,6 +70,16 @@ bool Session::subscribe(std::string_view topic, TopicPolicy policy) {
 
 bool Session::unsubscribe(std::string_view topic) {
   return api::Connection::of(*this).unsubscribe(topic);
+}
+
+SessionTimer Session::call_after(std::chrono::milliseconds delay, UniqueFunction<void(Session&)> handler) {
+  api::Lane& lane = api::Connection::lane();
+  return {.number = lane.timers().add(engine_of(*this), delay, std::move(handler),
+                                      lane.core().options().limits.timers_per_session_max)};
+}
+
+bool Session::cancel(SessionTimer timer) {
+  return api::Connection::lane().timers().cancel(engine_of(*this), timer.number);
 }
 
 SessionId Session::id() const {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/border.h"
 #include "api/option_check.h"
 #include "api/settings.h"
 #include "base/check.h"
@@ -31,7 +32,8 @@ gateway::LocalMethod local_method(CallHandler answer, const void* server) {
              std::string_view method,
              std::string_view params) -> std::expected<std::string, gateway::LocalError> {
     answering_for = server;
-    CallResult result = answer(method, params);
+    CallResult result = Unexpected(CallError{.message = "internal error"});
+    api::call_handler("chain call", [&] { result = answer(method, params); });
     answering_for = nullptr;
     if (result) return *std::move(result);
     CallError& error = result.error();

@@ -8,10 +8,12 @@
 #include <atomic>
 #include <cerrno>
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "api/raw_client_for_tests.h"
 #include "fanfare/chain.h"
 #include "net/socket.h"
 
@@ -153,6 +155,28 @@ TEST(ChainServer, StartSaysWhatIsWrongWithTheOptions) {
     EXPECT_EQ(started.error().kind, row.kind) << started.error().message;
     EXPECT_NE(started.error().message.find(row.named), std::string::npos) << started.error().message;
   }
+}
+
+TEST(ChainServer, AHandlerThatThrowsIsAnsweredWithAnError) {
+  std::atomic<int> asked = 0;
+  ChainServer server(on_any_ports(), [&](std::string_view method, std::string_view params) -> CallResult {
+    if (method != "eth_call") return no_method(method, params);
+    if (++asked == 1) throw std::runtime_error("not for the client's eyes");
+    return "\"0x2a\"";
+  });
+  ASSERT_TRUE(server.start());
+  constexpr std::string_view kCall = R"({"jsonrpc":"2.0","id":1,"method":"eth_call","params":[]})";
+  api::RawClient client(port_of(server.http_address()));
+  const auto call = [&] {
+    client.write("POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: " +
+                 std::to_string(kCall.size()) + "\r\n\r\n" + std::string(kCall));
+    return client.read_answer(false);
+  };
+  const std::string answer = call();
+  EXPECT_NE(answer.find("-32603"), std::string::npos) << answer;
+  EXPECT_EQ(answer.find("eyes"), std::string::npos) << answer;
+  const std::string next = call();
+  EXPECT_NE(next.find("\"0x2a\""), std::string::npos) << next;
 }
 
 TEST(ChainServer, NeedsAHandler) {

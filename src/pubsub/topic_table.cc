@@ -85,7 +85,7 @@ void TopicTable::remove_at(Topic& topic, std::uint32_t position) {
   topic.slots.pop_back();
 }
 
-std::size_t TopicTable::publish(TopicKey key, const SharedBytes& frame) {
+std::size_t TopicTable::publish(TopicKey key, const SharedBytes& frame, const Subscriber* except) {
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return 0;
   const std::uint32_t index = found->second;
@@ -98,7 +98,7 @@ std::size_t TopicTable::publish(TopicKey key, const SharedBytes& frame) {
   for (std::size_t i = 0; i < count; ++i) {
     if (i + kFetchAhead < count) __builtin_prefetch(topic.subscribers[i + kFetchAhead], 1);
     Subscriber* subscriber = topic.subscribers[i];
-    if (subscriber == nullptr) continue;
+    if (subscriber == nullptr || subscriber == except) continue;
     try {
       if (subscriber->deliver(frame)) {
         ++taken;

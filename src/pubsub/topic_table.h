@@ -76,8 +76,8 @@ class TopicTable {
   // False when the ticket's subscription is gone already: harmless, so owners may be sloppy about order.
   bool unsubscribe(Ticket ticket);
 
-  // Hands the frame to everyone subscribed when the call began. Returns how many took it.
-  std::size_t publish(TopicKey key, const SharedBytes& frame);
+  // Hands the frame to everyone subscribed when the call began, but for `except`. Returns how many took it.
+  std::size_t publish(TopicKey key, const SharedBytes& frame, const Subscriber* except = nullptr);
 
   std::size_t subscribers(TopicKey key) const;
   std::size_t subscriptions() const { return live_; }
