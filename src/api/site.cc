@@ -90,7 +90,7 @@ class RouteEndpoint final : public session::Endpoint {
     route_.message(handle(engine), Message(kind, message.payload));
   }
   void on_drained(session::Session& engine) override {
-    if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+    Connection::of(engine).on_drained(route_);
   }
   void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
