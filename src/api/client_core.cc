@@ -292,10 +292,10 @@ void ClientCore::on_message(session::Client&, const session::Message& message) {
 
 void ClientCore::on_drained(session::Client& client) {
   outgoing_.set_outbox_bytes(client.buffered_bytes());
+  // Before more is passed on: other threads may hand over more than the server ever takes.
+  const bool drained = client.buffered_bytes() == 0 && outgoing_.take_owed_drain();
   pass();
-  if (client.buffered_bytes() == 0 && outgoing_.take_owed_drain() && handlers_.drain) {
-    guard("client drain", [&] { handlers_.drain(self_); });
-  }
+  if (drained && handlers_.drain) guard("client drain", [&] { handlers_.drain(self_); });
 }
 
 void ClientCore::on_pong(session::Client&, Bytes payload) {

@@ -5,7 +5,7 @@
 #include "api/border.h"
 #include "api/core.h"
 #include "api/lane.h"
-#include "api/site.h"
+#include "api/mounts.h"
 #include "base/check.h"
 
 namespace fanfare::api {
@@ -121,6 +121,21 @@ bool Connection::unsubscribe(std::string_view topic) {
 
 void Connection::unsubscribe_all() {
   if (Rare* const rare = find_rare()) rare->unsubscribe_all();
+}
+
+// A busy topic may fill the outbox again each time it is empty, and so may the drain handler. Each goes first
+// in every second turn, so that neither waits for the other to end.
+void Connection::on_drained(const WebSocketRoute& route) {
+  Rare* const rare = find_rare();
+  if (rare == nullptr || rare->crowd == nullptr) return route.drain(handle());
+  if (std::exchange(rare->crowd->waiting.drain_is_next, false)) {
+    route.drain(handle());
+    if (engine().is_open()) send_waiting(route);
+    return;
+  }
+  if (send_waiting(route)) return route.drain(handle());
+  // The handlers may have left every topic, which the crowd outlives.
+  rare->crowd->waiting.drain_is_next = true;
 }
 
 bool Connection::send_waiting(const WebSocketRoute& route) {

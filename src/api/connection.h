@@ -57,8 +57,9 @@ class Connection final : public session::SessionData {
     return rare == nullptr ? nullptr : rare->find(&topic);
   }
 
-  // The outbox is empty: sends on what waits, with notices of what was dropped. True: nothing waits any more.
-  bool send_waiting(const WebSocketRoute& route);
+  // The outbox is empty: sends on what waits, with notices of what was dropped, and calls the drain handler, at
+  // the latest when the outbox is empty the next time.
+  void on_drained(const WebSocketRoute& route);
 
  private:
   class SessionWithoutData final : public Session {};
@@ -91,6 +92,8 @@ class Connection final : public session::SessionData {
   static constexpr std::size_t kFewTopics = 8;
 
   void on_agreed(std::string_view subprotocol) override;
+  // True: nothing waits any more, and the session is open.
+  bool send_waiting(const WebSocketRoute& route);
   session::ServerSession& engine() { return engine_of(handle_); }
   static Rare* find_rare(const Session& handle) {
     return (handle.behind_ & kRareBit) == 0 ? nullptr : reinterpret_cast<Rare*>(handle.behind_ ^ kRareBit);

@@ -43,8 +43,9 @@ Outgoing::Taken Outgoing::push(ws::Opcode opcode, Bytes payload) {
   const bool first = items_.empty();
   bytes_ += cost_of(item);
   const bool congested = before + item.payload.size() >= outbox_bytes_high_;
-  drain_owed_ |= congested;
   items_.push_back(std::move(item));
+  ++pushed_;
+  if (congested) owe_drain_after(pushed_);
   return {.result = congested ? SendResult::congested : SendResult::queued, .first = first};
 }
 
@@ -76,7 +77,7 @@ std::size_t Outgoing::lost(bool may_reopen) {
   const bool waits = may_reopen && !closing_;
   set_state(waits ? State::waiting : State::refusing);
   const bool keeps = waits && queue_bytes_max_ > 0;
-  if (!keeps) drain_owed_ = false;
+  if (!keeps) owed_drain_.reset();
   return drop(keeps);
 }
 
@@ -98,14 +99,27 @@ bool Outgoing::empty() const {
   return items_.empty();
 }
 
+// What was passed on directly is in the outbox, behind every item that was taken.
 void Outgoing::owe_drain() {
   const std::scoped_lock lock(mutex_);
-  drain_owed_ = true;
+  owe_drain_after(pushed_ - items_.size());
+}
+
+void Outgoing::owe_drain_after(std::uint64_t item) {
+  if (!owed_drain_) owed_drain_ = OwedDrain{.first = item, .last = item};
+  owed_drain_->last = item;
 }
 
 bool Outgoing::take_owed_drain() {
   const std::scoped_lock lock(mutex_);
-  return items_.empty() && std::exchange(drain_owed_, false);
+  const std::uint64_t sent = pushed_ - items_.size();
+  if (!owed_drain_ || owed_drain_->first > sent) return false;
+  if (owed_drain_->last > sent) {
+    owed_drain_->first = owed_drain_->last;
+  } else {
+    owed_drain_.reset();
+  }
+  return true;
 }
 
 void Outgoing::set_state(State state) {

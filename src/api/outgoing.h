@@ -55,14 +55,17 @@ class Outgoing {
   void count_unsent(const Item& item);
   bool empty() const;
   void set_outbox_bytes(std::size_t bytes) { outbox_bytes_.store(bytes, std::memory_order_relaxed); }
-  // The drain handler is owed a call: somebody was told congested.
+  // The drain handler is owed a call: somebody was told congested for what was passed on directly.
   void owe_drain();
+  // The outbox is empty. True: all that waited when somebody was told congested has been sent, and the drain
+  // handler is to be called, whatever waits behind it by now.
   bool take_owed_drain();
 
  private:
   enum class State : std::uint8_t { refusing, waiting, open };
 
   void set_state(State state);
+  void owe_drain_after(std::uint64_t item);
   std::size_t drop(bool pings_only);
 
   const std::size_t outbox_bytes_max_;
@@ -74,7 +77,14 @@ class Outgoing {
   std::size_t bytes_ = 0;
   State state_ = State::refusing;
   bool closing_ = false;  // close() was called
-  bool drain_owed_ = false;
+  std::uint64_t pushed_ = 0;  // items, ever
+  // What was the newest item when somebody was told congested: the first time since the drain handler was
+  // called, and the last time. Zero is before all items.
+  struct OwedDrain {
+    std::uint64_t first;
+    std::uint64_t last;
+  };
+  std::optional<OwedDrain> owed_drain_;
 
   std::atomic<bool> is_open_ = false;  // state_ == open
   std::atomic<std::size_t> outbox_bytes_ = 0;

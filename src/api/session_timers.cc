@@ -5,7 +5,7 @@
 
 #include "api/border.h"
 #include "api/connection.h"
-#include "api/site.h"
+#include "api/mounts.h"
 #include "base/time.h"
 
 namespace fanfare::api {

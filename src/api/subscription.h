@@ -29,6 +29,8 @@ struct WaitingSubscriptions {
     SharedBytes frame;
   };
   std::optional<InHand> in_hand;
+  // What waits went first when the outbox was last empty, and filled it.
+  bool drain_is_next = false;
 
   void send_in_hand(session::ServerSession& engine);
 };

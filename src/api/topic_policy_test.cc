@@ -296,5 +296,57 @@ TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {
   EXPECT_EQ(told({"+b"}), "b.");
 }
 
+class BusyTopicTest : public testing::TestWithParam<LoopKind> {};
+
+// Each frame of the topic congests the session, and in the lagged handler there are always two more: what waits
+// never ends. Answers and frames of the topic must both get through.
+TEST_P(BusyTopicTest, ATopicThatNeverEndsDoesNotKeepTheDrainHandlerWaiting) {
+  constexpr int kAnswers = 20;
+  constexpr int kReadMax = 40 * kAnswers;
+  constexpr std::size_t kFrameBytes = 256 * 1024;
+  int answers = 0;  // outlives the handlers
+  Server server({.port = 0,
+                 .threads = 1,
+                 .loop = GetParam(),
+                 .limits = {.outbox_bytes_max = 4 << 20, .outbox_bytes_high = 128 * 1024},
+                 .deflate = {.enabled = false}});
+  const auto publish_two = [&server] {
+    server.publish("busy", std::string(kFrameBytes, 't'));
+    server.publish("busy", std::string(kFrameBytes, 't'));
+  };
+  const auto answer = [](Session& session) {
+    EXPECT_EQ(session.send(std::string(kFrameBytes, 'a')), SendResult::congested);
+  };
+  server.websocket("/", {.message =
+                             [publish_two, answer](Session& session, const Message&) {
+                               session.subscribe("busy", {.when_full = WhenFull::keep_latest});
+                               answer(session);
+                               publish_two();
+                             },
+                         .drain =
+                             [&answers, answer](Session& session) {
+                               if (++answers < kAnswers) return answer(session);
+                               if (answers == kAnswers) session.send("end");
+                             },
+                         .lagged = [publish_two](Session&, std::string_view, std::uint64_t) { publish_two(); }});
+  ASSERT_TRUE(server.start());
+  RawClient client(server.port());
+  client.upgrade("/");
+  client.send("go");
+  int of_topic = 0;
+  int of_answers = 0;
+  for (int i = 0; i < kReadMax && of_answers <= kAnswers; ++i) {
+    const std::string message = client.receive();
+    if (message == "end") break;
+    of_topic += message.front() == 't' ? 1 : 0;
+    of_answers += message.front() == 'a' ? 1 : 0;
+  }
+  EXPECT_EQ(of_answers, kAnswers);
+  EXPECT_GE(of_topic, kAnswers / 4);  // nor does the handler keep the topic waiting
+}
+
+INSTANTIATE_TEST_SUITE_P(Loops, BusyTopicTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         [](const auto& loop) { return loop.param == LoopKind::epoll ? "epoll" : "uring"; });
+
 }  // namespace
 }  // namespace fanfare

@@ -74,7 +74,10 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
     filter.query = first == "null" ? "[{}]" : "[" + std::string(first) + "]";
     filter.bytes += bytes_of(filter.criteria) + filter.query.size();
   }
-  if (auto admitted = admit(filter); !admitted) return std::unexpected(std::move(admitted.error()));
+  if (auto admitted = admit(filter); !admitted) {
+    ++counters_.refused;
+    return std::unexpected(std::move(admitted.error()));
+  }
 
   SubscriptionId id;
   do {
@@ -89,6 +92,7 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
   filter.place = is_pending(kind) ? pending_.enter() : chain_.enter();
   filter.asked = now;
   filter.asked_place = by_asked_.insert(by_asked_.end(), id);
+  ++counters_.created;
   ++count_[static_cast<std::size_t>(kind)];
   bytes_ += filter.bytes;
   Owner& its_owner = owners_[filter.owner];
@@ -131,6 +135,7 @@ std::expected<bool, RpcError> FilterStore::remove(std::string_view params_json) 
   const auto found = find(params_json);
   if (!found) return std::unexpected(found.error());
   if (*found == filters_.end()) return false;
+  ++counters_.removed;
   erase(*found);
   return true;
 }
@@ -160,6 +165,7 @@ void FilterStore::expire(Instant now) {
   while (!by_asked_.empty()) {
     const auto oldest = filters_.find(by_asked_.front());
     if (now - oldest->second.asked < limits_.idle_max) return;
+    ++counters_.expired;
     erase(oldest);
   }
 }
@@ -200,6 +206,7 @@ std::expected<std::string, RpcError> FilterStore::changes(std::string_view param
   const bool pending = is_pending(filter.kind);
   const auto place = pending ? append_pending_changes(filter, out) : append_chain_changes(filter, out);
   if (!place) {
+    ++counters_.lost;
     erase(*found);
     return not_found();
   }

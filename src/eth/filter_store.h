@@ -80,6 +80,14 @@ class FilterStore {
   void expire(Instant now);
   std::optional<Instant> next_expiry() const;
 
+  struct Counters {
+    std::uint64_t created = 0;
+    std::uint64_t refused = 0;  // -32005: a limit was reached
+    std::uint64_t expired = 0;  // nobody asked for idle_max
+    std::uint64_t lost = 0;     // something was missing when they were asked
+    std::uint64_t removed = 0;  // eth_uninstallFilter
+  };
+  const Counters& counters() const { return counters_; }
   std::size_t size() const { return filters_.size(); }
   std::size_t kept_bytes() const { return chain_.bytes() + pending_.bytes(); }
 
@@ -137,6 +145,7 @@ class FilterStore {
   std::list<SubscriptionId> by_asked_;  // who was not asked for longest first
   std::map<std::string, Owner, std::less<>> owners_;
   std::size_t bytes_ = 0;
+  Counters counters_;
   std::array<std::size_t, 4> count_{};  // by kind
   EventList<ChainEntry> chain_;
   EventList<PendingEntry> pending_;

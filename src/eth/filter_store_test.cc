@@ -186,6 +186,28 @@ TEST_F(FilterStoreTest, AFilterNobodyAsksGoesAway) {
   EXPECT_EQ(changes(used), "[]");
 }
 
+TEST_F(FilterStoreTest, WhatBecomesOfThemIsCounted) {
+  add(FilterKind::blocks, "[]", "a");
+  const std::string removed = add(FilterKind::blocks, "[]", "a");
+  EXPECT_FALSE(store.add(FilterKind::blocks, "[]", "a", now));  // a third one
+  EXPECT_FALSE(store.add(FilterKind::blocks, "[1]", "a", now));  // no limit
+  EXPECT_TRUE(store.remove(removed));
+  EXPECT_FALSE(*store.remove(removed));
+  const std::string holed = add(FilterKind::pending_hashes);
+  store.on_event(PendingMissed{.why = "lost"});
+  EXPECT_EQ(changes(holed), "-32000 filter not found");
+  EXPECT_EQ(store.size(), 1U);
+  now += minutes(5);
+  store.expire(now);
+  EXPECT_EQ(store.size(), 0U);
+  const FilterStore::Counters& counted = store.counters();
+  EXPECT_EQ(counted.created, 3U);
+  EXPECT_EQ(counted.refused, 1U);
+  EXPECT_EQ(counted.removed, 1U);
+  EXPECT_EQ(counted.lost, 1U);
+  EXPECT_EQ(counted.expired, 1U);
+}
+
 TEST_F(FilterStoreTest, LimitsOfOneOwnerAndOfAll) {
   add(FilterKind::blocks, "[]", "1.2.3.4");
   const std::string second = add(FilterKind::blocks, "[]", "1.2.3.4");

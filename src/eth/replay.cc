@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "jsonrpc/response.h"
 
 namespace fanfare::eth {
 namespace {
@@ -21,6 +22,12 @@ std::string live_notice(std::uint64_t block) {
 
 std::string missed_notice(std::uint64_t first, std::uint64_t last, MissedBecause because) {
   return notice("missed", first, last) + R"(,"reason":")" + std::string(name_of(because)) + "\"}";
+}
+
+std::string ended_notice(std::string_view message) {
+  std::string json = R"({"type":"ended","reason":"missed","message":)";
+  jsonrpc::append_string(json, message);
+  return json + '}';
 }
 
 std::string reorged_notice(std::uint64_t first, std::uint64_t last) {

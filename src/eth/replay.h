@@ -17,6 +17,8 @@ namespace fanfare::eth {
 // {"type":"live","block":"0x.."} and its like: the value of `notice`.
 std::string live_notice(std::uint64_t block);
 std::string missed_notice(std::uint64_t first, std::uint64_t last, MissedBecause because);
+// The last word of a stream that goes no further; `message` is for a log.
+std::string ended_notice(std::string_view message);
 std::string reorged_notice(std::uint64_t first, std::uint64_t last);
 
 class Replay {

@@ -40,7 +40,8 @@ SubscriptionManager::~SubscriptionManager() {
 
 std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKey connection_key,
                                                                     pubsub::Subscriber& subscriber,
-                                                                    std::string_view params_json) {
+                                                                    std::string_view params_json,
+                                                                    IdScope ids) {
   auto wanted = parse_subscription(params_json, options_.types);
   if (!wanted) {
     ++counters_.refused;
@@ -55,29 +56,48 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   Connection& connection = connections_[connection_key];
   connection.subscriber = &subscriber;
 
-  // The lowest ordinal this connection does not hold: everybody's first is everybody's same.
-  std::uint32_t ordinal = 0;
-  const auto holds = [&](const Subscription& one) {
-    return one.group == group_index && one.ordinal == ordinal;
-  };
-  while (std::ranges::any_of(connection.subscriptions, holds)) ++ordinal;
-  while (group.ordinals.size() <= ordinal) {
-    const auto next = static_cast<std::uint32_t>(group.ordinals.size());
-    group.ordinals.push_back(
-        {.id = make_subscription_id(options_.salt, options_.network, group.topic, next), .holders = 0});
-  }
-  ++group.ordinals[ordinal].holders;
+  const std::uint32_t id = ids == IdScope::own ? own_id(group_index) : shared_id(group_index, connection);
+  ++group.ids[id].holders;
   ++group.holders;
   connection.alternatives += group.alternatives;
   Subscription& added = connection.subscriptions.emplace_back();
   added.group = group_index;
-  added.ordinal = ordinal;
+  added.id = id;
   if (wanted->resume_from) added.replay = std::make_unique<Replay>(group.type, *wanted->resume_from);
   if (wanted->latest_if_slow) added.latest = std::make_unique<LatestHead>(subscriber, last_head_);
   ++total_;
   ++by_type_[static_cast<std::size_t>(group.type)];
   ++counters_.subscribed;
-  return to_text(group.ordinals[ordinal].id);
+  return to_text(group.ids[id].id);
+}
+
+// The lowest ordinal this connection does not hold: everybody's first is everybody's same.
+std::uint32_t SubscriptionManager::shared_id(std::uint32_t group_index, const Connection& connection) {
+  Group& group = groups_[group_index];
+  for (std::uint32_t ordinal = 0;; ++ordinal) {
+    if (ordinal == group.shared.size()) {
+      group.shared.push_back(static_cast<std::uint32_t>(group.ids.size()));
+      group.ids.push_back(
+          {.id = make_subscription_id(options_.salt, options_.network, group.topic, ordinal)});
+    }
+    const std::uint32_t id = group.shared[ordinal];
+    const auto holds = [&](const Subscription& one) { return one.group == group_index && one.id == id; };
+    if (std::ranges::none_of(connection.subscriptions, holds)) return id;
+  }
+}
+
+std::uint32_t SubscriptionManager::own_id(std::uint32_t group_index) {
+  Group& group = groups_[group_index];
+  if (group.free_own.empty()) {
+    group.free_own.push_back(static_cast<std::uint32_t>(group.ids.size()));
+    group.ids.emplace_back();
+  }
+  const std::uint32_t id = group.free_own.back();
+  group.free_own.pop_back();
+  // No topic's name begins like this.
+  const std::string name = "own:" + std::to_string(options_.loop) + ":" + std::to_string(++own_ids_);
+  group.ids[id] = {.id = make_subscription_id(options_.salt, options_.network, name, 0), .is_own = true};
+  return id;
 }
 
 std::expected<void, RpcError> SubscriptionManager::admit(ConnectionKey connection,
@@ -116,6 +136,7 @@ std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
   group.type = wanted.type;
   group.alternatives = alternatives_of(wanted);
   group.has_cursors = wanted.has_cursors;
+  group.ends_with_notice = wanted.ends_with_notice;
   group.topic = std::move(wanted.topic);
   by_topic_.emplace(group.topic, index);
   if (group.type == SubscriptionType::logs) {
@@ -167,9 +188,8 @@ bool SubscriptionManager::remove(ConnectionKey connection_key, const Subscriptio
 
 std::vector<SubscriptionManager::Subscription>::iterator SubscriptionManager::find(Connection& connection,
                                                                                    const SubscriptionId& id) {
-  return std::ranges::find_if(connection.subscriptions, [&](const Subscription& one) {
-    return groups_[one.group].ordinals[one.ordinal].id == id;
-  });
+  return std::ranges::find_if(connection.subscriptions,
+                              [&](const Subscription& one) { return id_of(one) == id; });
 }
 
 SubscriptionManager::Subscription* SubscriptionManager::find(ConnectionKey connection_key,
@@ -189,8 +209,9 @@ void SubscriptionManager::drop(ConnectionKey connection_key) {
 }
 
 std::vector<ConnectionKey> SubscriptionManager::connections_without_notices(SubscriptionType type) const {
-  return connections_with_live(
-      [type](const Group& group) { return group.type == type && !group.has_cursors; });
+  return connections_with_live([type](const Group& group) {
+    return group.type == type && !group.has_cursors && !group.ends_with_notice;
+  });
 }
 
 std::vector<ConnectionKey> SubscriptionManager::connections_with_pending_bodies() const {
@@ -212,7 +233,9 @@ std::vector<ConnectionKey> SubscriptionManager::connections_with_live(
 void SubscriptionManager::release(const Subscription& subscription) {
   topics_.unsubscribe(subscription.ticket);
   Group& group = groups_[subscription.group];
-  --group.ordinals[subscription.ordinal].holders;
+  GroupId& its_id = group.ids[subscription.id];
+  --its_id.holders;
+  if (its_id.is_own) group.free_own.push_back(subscription.id);
   --total_;
   --by_type_[static_cast<std::size_t>(group.type)];
   if (--group.holders > 0) return;
@@ -236,8 +259,12 @@ Interest SubscriptionManager::interest() const {
   Interest interest;
   interest.logs = filters_.size() > 0;
   if (interest.logs) interest.logs_after = logs_after_;
-  if (has_topic(kPendingHashesTopic)) interest.pending = PendingWanted::hashes;
-  if (has_topic(kPendingBodiesTopic)) interest.pending = PendingWanted::bodies;
+  if (has_topic(kPendingHashesTopic) || has_topic(kPendingHashesNoticeTopic)) {
+    interest.pending = PendingWanted::hashes;
+  }
+  if (has_topic(kPendingBodiesTopic) || has_topic(kPendingBodiesNoticeTopic)) {
+    interest.pending = PendingWanted::bodies;
+  }
   interest.receipts = !receipt_filters_.empty();
   if (interest.receipts) interest.receipts_after = receipts_after_;
   interest.syncing = has_topic(kSyncingTopic);

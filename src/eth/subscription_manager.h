@@ -48,9 +48,16 @@ namespace fanfare::eth {
 // The caller's name for a connection; unique on this loop while the connection lives.
 using ConnectionKey = std::uint64_t;
 
+// Who else has the id of a subscription.
+enum class IdScope : std::uint8_t {
+  shared,  // the first subscriptions of all connections to the same: their notifications are encoded once
+  own,     // nobody, ever: each such subscription costs an encoding of its own
+};
+
 struct SubscriptionManagerOptions {
   std::string network;  // "main/1": part of every id
   Salt salt{};          // the same on every loop of the process
+  std::size_t loop = 0;  // tells the loops of the process apart
   std::uint32_t subscriptions_per_connection_max = 100;
   // Addresses, topics and transactions in the filters of one connection's subscriptions together.
   std::size_t alternatives_per_connection_max = 20'000;
@@ -70,6 +77,7 @@ class SubscriptionManager {
     std::uint64_t subscribed = 0;
     std::uint64_t unsubscribed = 0;  // by request
     std::uint64_t dropped = 0;       // with their connection
+    std::uint64_t ended = 0;         // by end_pending()
     std::uint64_t refused = 0;       // any error of subscribe(), or withdrawn
     std::uint64_t encoded = 0;       // frames made
     std::uint64_t delivered = 0;     // frames handed to subscribers
@@ -89,7 +97,8 @@ class SubscriptionManager {
   // is the connection's own and must stay until drop(). Errors: -32601 unknown type, -32602 bad parameters,
   // -32005 too many subscriptions, or too many alternatives in their filters.
   std::expected<std::string, RpcError> subscribe(ConnectionKey connection, pubsub::Subscriber& subscriber,
-                                                 std::string_view params_json);
+                                                 std::string_view params_json,
+                                                 IdScope ids = IdScope::shared);
 
   // What a subscription that is not live yet has to be told of, by History.
   struct Missing {
@@ -188,6 +197,9 @@ class SubscriptionManager {
   std::vector<ConnectionKey> connections_without_notices(SubscriptionType type) const;
   // Who has a live subscription to whole pending transactions.
   std::vector<ConnectionKey> connections_with_pending_bodies() const;
+  // Ends the live subscriptions to pending transactions (`bodies_only`: to whole ones) that asked for notices:
+  // each is sent one with `why`, and is gone. Returns how many.
+  std::size_t end_pending(bool bodies_only, std::string_view why);
 
   std::size_t connections() const { return connections_.size(); }
   std::size_t subscriptions() const { return total_; }
@@ -198,23 +210,28 @@ class SubscriptionManager {
   const Counters& counters() const { return counters_; }
 
  private:
-  struct Ordinal {
+  // An id under which a group's notifications go out.
+  struct GroupId {
     SubscriptionId id;
     std::uint32_t holders = 0;
+    bool is_own = false;  // of one subscription; free without a holder
   };
   struct Group {
     SubscriptionType type = SubscriptionType::new_heads;
     std::uint32_t generation = 0;
-    std::string topic;              // canonical; empty: free
-    std::vector<Ordinal> ordinals;  // by ordinal
+    std::string topic;  // canonical; empty: free
+    std::vector<GroupId> ids;
+    std::vector<std::uint32_t> shared;    // by ordinal, indices of ids
+    std::vector<std::uint32_t> free_own;  // likewise, without a holder
     std::uint32_t holders = 0;
     std::size_t alternatives = 0;  // of its filter
     bool has_cursors = false;
+    bool ends_with_notice = false;
     std::uint64_t last_told = 0;  // with cursors: the block of the last notification
   };
   struct Subscription {
     std::uint32_t group = 0;
-    std::uint32_t ordinal = 0;
+    std::uint32_t id = 0;                // index in the group's ids
     pubsub::Ticket ticket;               // of generation 0 until it is live
     std::unique_ptr<Replay> replay;      // until it is live
     std::unique_ptr<LatestHead> latest;  // in front of the connection, if that was asked for
@@ -236,6 +253,11 @@ class SubscriptionManager {
   bool is_live_with_cursor(const Subscription& subscription) const;
   Missing rewind(ConnectionKey connection, Subscription& subscription);
   std::uint32_t group_for(SubscriptionRequest& wanted);
+  std::uint32_t shared_id(std::uint32_t group, const Connection& connection);
+  std::uint32_t own_id(std::uint32_t group);
+  const SubscriptionId& id_of(const Subscription& subscription) const {
+    return groups_[subscription.group].ids[subscription.id].id;
+  }
   std::expected<void, RpcError> admit(ConnectionKey connection, const SubscriptionRequest& wanted) const;
   void release(const Subscription& subscription);
   void begin_log(LogsPass& pass, std::size_t index, std::size_t& work);
@@ -266,6 +288,7 @@ class SubscriptionManager {
   std::unordered_map<std::string_view, std::uint32_t> by_topic_;  // keys are the groups' own strings
   std::array<std::size_t, kSubscriptionTypes> by_type_{};
   std::size_t total_ = 0;
+  std::uint64_t own_ids_ = 0;  // made so far: none is made twice
   FilterIndex filters_;  // ids are those of the groups
   ReceiptFilters receipt_filters_;
   std::string syncing_state_;  // told last, while somebody wants it; empty: not known

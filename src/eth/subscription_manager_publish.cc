@@ -131,13 +131,38 @@ std::size_t SubscriptionManager::publish_receipts(const Header& header, const Bl
 }
 
 std::size_t SubscriptionManager::publish_pending_hash(std::string_view hash) {
-  if (!has_topic(kPendingHashesTopic)) return 0;
+  if (!has_topic(kPendingHashesTopic) && !has_topic(kPendingHashesNoticeTopic)) return 0;
   const std::string json = '"' + std::string(hash) + '"';
-  return publish(kPendingHashesTopic, {.member = "result", .json = json, .cursor = {}});
+  const Text text{.member = "result", .json = json, .cursor = {}};
+  return publish(kPendingHashesTopic, text) + publish(kPendingHashesNoticeTopic, text);
 }
 
 std::size_t SubscriptionManager::publish_pending_body(std::string_view transaction_json) {
-  return publish(kPendingBodiesTopic, {.member = "result", .json = transaction_json, .cursor = {}});
+  const Text text{.member = "result", .json = transaction_json, .cursor = {}};
+  return publish(kPendingBodiesTopic, text) + publish(kPendingBodiesNoticeTopic, text);
+}
+
+// A delivery may end a connection, and with it others of these: all are named first, and looked up again.
+std::size_t SubscriptionManager::end_pending(bool bodies_only, std::string_view why) {
+  std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
+  for (const auto& [key, connection] : connections_) {
+    for (const Subscription& one : connection.subscriptions) {
+      const Group& group = groups_[one.group];
+      if (!group.ends_with_notice || one.ticket.generation == 0) continue;
+      if (bodies_only && group.topic != kPendingBodiesNoticeTopic) continue;
+      ended.emplace_back(key, id_of(one));
+    }
+  }
+  const std::string notice = ended_notice(why);
+  std::size_t told = 0;
+  for (const auto& [key, id] : ended) {
+    if (find(key, id) == nullptr) continue;
+    connections_.at(key).subscriber->deliver(encode(id, {.member = "notice", .json = notice, .cursor = {}}));
+    if (!remove(key, id)) continue;
+    ++counters_.ended;
+    ++told;
+  }
+  return told;
 }
 
 std::size_t SubscriptionManager::publish_syncing(std::string_view result_json) {
@@ -156,9 +181,9 @@ std::size_t SubscriptionManager::publish_to_group(std::uint32_t group_index, con
   const Group& group = groups_[group_index];
   const std::uint32_t generation = group.generation;
   std::size_t taken = 0;
-  for (std::size_t i = 0; group.generation == generation && i < group.ordinals.size(); ++i) {
-    const SubscriptionId id = group.ordinals[i].id;
-    if (group.ordinals[i].holders == 0 || topics_.subscribers(id) == 0) continue;
+  for (std::size_t i = 0; group.generation == generation && i < group.ids.size(); ++i) {
+    const SubscriptionId id = group.ids[i].id;
+    if (group.ids[i].holders == 0 || topics_.subscribers(id) == 0) continue;
     taken += topics_.publish(id, encode(id, text));
   }
   counters_.delivered += taken;
@@ -225,7 +250,7 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(Connectio
   const auto connection = connections_.find(connection_key);
   if (connection == connections_.end()) return all;
   for (const Subscription& one : connection->second.subscriptions) {
-    const SubscriptionId& id = groups_[one.group].ordinals[one.ordinal].id;
+    const SubscriptionId& id = id_of(one);
     if (one.replay != nullptr && one.replay->has_batch()) waiting.push_back(id);
     if (one.latest != nullptr) latest.push_back(id);
   }
@@ -240,7 +265,7 @@ pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const 
   pubsub::Subscriber& direct = *connection.subscriber;
   // It was not told of those.
   if (groups_[subscription.group].type == SubscriptionType::new_heads) taken_back_.clear();
-  return topics_.subscribe(groups_[subscription.group].ordinals[subscription.ordinal].id,
+  return topics_.subscribe(id_of(subscription),
                            subscription.latest != nullptr ? *subscription.latest : direct);
 }
 
@@ -298,7 +323,7 @@ SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connectio
   const Group& group = groups_[subscription.group];
   topics_.unsubscribe(std::exchange(subscription.ticket, {}));
   subscription.replay = std::make_unique<Replay>(group.type, position_for(group));
-  return missing(connection, group.ordinals[subscription.ordinal].id, *subscription.replay);
+  return missing(connection, id_of(subscription), *subscription.replay);
 }
 
 // Where those who are live in it stand.

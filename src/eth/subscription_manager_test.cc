@@ -352,6 +352,56 @@ TEST(SubscriptionManager, PendingHashesAndBodiesAreTwoTopics) {
   EXPECT_TRUE(syncing.got.at(0).ends_with(R"("result":false}})"));
 }
 
+TEST(SubscriptionManager, AHoleInPendingTransactionsEndsThoseWithNoticesAndNothingElse) {
+  Loop loop;
+  Client client;
+  Client without;
+  const std::string heads = loop.subscribe(1, client);
+  const std::string hashes = loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
+  const std::string bodies = loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
+  const auto waiting =
+      loop.manager.subscribe(2, without, R"(["newPendingTransactions",false,{"cursor":true}])");
+  loop.subscribe(3, without, R"(["newPendingTransactions"])");
+  constexpr auto kPending = SubscriptionType::new_pending_transactions;
+  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::bodies);
+  EXPECT_EQ(loop.manager.publish_pending_hash("0xab"), 2U);
+  EXPECT_EQ(loop.manager.publish_pending_body("{}"), 1U);
+  EXPECT_EQ(loop.manager.connections_without_notices(kPending), std::vector<ConnectionKey>{3});
+  const auto ended = [](const std::string& id) {
+    return R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
+           R"(","notice":{"type":"ended","reason":"missed","message":"a \"hole\""}}})";
+  };
+
+  client.got.clear();
+  EXPECT_EQ(loop.manager.end_pending(true, "a \"hole\""), 1U);
+  EXPECT_EQ(client.got, std::vector<std::string>{ended(bodies)});
+  EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(bodies)));
+  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
+
+  client.got.clear();
+  EXPECT_EQ(loop.manager.end_pending(false, "a \"hole\""), 1U);
+  EXPECT_EQ(client.got, std::vector<std::string>{ended(hashes)});
+  EXPECT_EQ(loop.manager.counters().ended, 2U);
+  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // goes on
+  loop.manager.activate(2, *waiting);              // was not live: it missed nothing
+  EXPECT_EQ(loop.manager.publish_pending_hash("0xcd"), 2U);
+  // They have no place in the chain, so no word about one.
+  loop.manager.note_head(kBlock);
+  EXPECT_TRUE(loop.manager.rewind().empty());
+  EXPECT_EQ(without.got.size(), 3U);
+}
+
+TEST(SubscriptionManager, ANoticeThatEndsItsConnectionEndsItsSubscriptionsOnce) {
+  Loop loop;
+  Client client;
+  loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
+  loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
+  client.then = [&] { loop.manager.drop(1); };
+  EXPECT_EQ(loop.manager.end_pending(false, "why"), 0U);
+  EXPECT_EQ(client.got.size(), 1U);
+  EXPECT_EQ(loop.manager.subscriptions(), 0U);
+}
+
 TEST(SubscriptionId, SipHashGivesThePublishedVector) {
   Salt key;
   for (std::size_t i = 0; i < key.size(); ++i) key[i] = static_cast<std::uint8_t>(i);

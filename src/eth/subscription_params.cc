@@ -50,6 +50,10 @@ std::expected<void, RpcError> read_cursor(std::string_view raw, SubscriptionRequ
   const auto text = jsonrpc::string_copy(raw);
   if (!yes && !text) return invalid("the option cursor must be true or a cursor");
   if (yes && !*yes) return {};
+  if (yes && request.type == SubscriptionType::new_pending_transactions) {
+    request.ends_with_notice = true;
+    return {};
+  }
   if (!is_resumable(request.type)) {
     return invalid(std::string(name_of(request.type)) + " cannot be resumed, so it has no cursor");
   }
@@ -155,7 +159,7 @@ std::expected<SubscriptionRequest, RpcError> parse_subscription(std::string_view
   if (jsonrpc::element_count(params_json) > options + 1) {
     return invalid("too many arguments, want at most " + std::to_string(options + 1));
   }
-  if (request.has_cursors) request.topic += "#cursor";
+  if (request.has_cursors || request.ends_with_notice) request.topic += "#cursor";
   return request;
 }
 

@@ -8,6 +8,8 @@
 //   ["transactionReceipts", RECEIPTS]       ["transactionReceipts", RECEIPTS, OPTIONS]
 //
 //   OPTIONS = {"cursor": true | "<cursor>", "slow": "close" | "latest"}
+//
+// Pending transactions have no cursor: true asks for notices only.
 
 #include <bitset>
 #include <cstddef>
@@ -55,6 +57,9 @@ struct SubscriptionRequest {
   LogFilter filter;  // of logs
   ReceiptFilter receipts;
   bool has_cursors = false;
+  // Of pending transactions, which have no cursors: where the stream would have a hole, it ends with a notice
+  // instead of with its connection.
+  bool ends_with_notice = false;
   std::optional<Position> resume_from;
   // Of heads: who reads too slowly is sent the latest one and a notice, instead of being closed.
   bool latest_if_slow = false;
@@ -69,6 +74,9 @@ inline constexpr std::string_view kNewHeadsTopic = "newHeads";
 inline constexpr std::string_view kNewHeadsCursorTopic = "newHeads#cursor";
 inline constexpr std::string_view kPendingHashesTopic = "newPendingTransactions";
 inline constexpr std::string_view kPendingBodiesTopic = "newPendingTransactions:full";
+// With ends_with_notice.
+inline constexpr std::string_view kPendingHashesNoticeTopic = "newPendingTransactions#cursor";
+inline constexpr std::string_view kPendingBodiesNoticeTopic = "newPendingTransactions:full#cursor";
 inline constexpr std::string_view kSyncingTopic = "syncing";
 
 }  // namespace fanfare::eth

@@ -53,7 +53,7 @@ TEST(SubscriptionParams, WhatIsNoCursorIsRefusedWithItsValue) {
 TEST(SubscriptionParams, WhatHasNoPlaceInTheChainCannotBeResumed) {
   EXPECT_EQ(refused(R"(["syncing",{"cursor":true}])").message,
             "syncing cannot be resumed, so it has no cursor");
-  EXPECT_EQ(refused(R"(["newPendingTransactions",false,{"cursor":true}])").code, -32602);
+  EXPECT_EQ(refused(R"(["newPendingTransactions",false,{"cursor":"AQAA"}])").code, -32602);
 }
 
 TEST(SubscriptionParams, OnlyHeadsCanBeCutDownToTheLatest) {

@@ -121,7 +121,10 @@ void FilterCalls::create(const std::shared_ptr<Pending>& pending, std::size_t in
 void FilterCalls::created(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind) {
   ForwardItem& item = pending->job.items[index];
   const auto id = store_.add(kind, item.params, pending->client, executor_.now());
-  if (!id) return refuse(item, id.error());
+  if (!id) {
+    count();
+    return refuse(item, id.error());
+  }
   const std::string quoted = "\"" + *id + "\"";
   changed();
   if (kind == eth::FilterKind::logs || kind == eth::FilterKind::blocks) {
@@ -145,7 +148,19 @@ void FilterCalls::on_events(const std::vector<eth::SourceEvent>& events) {
   for (const eth::SourceEvent& event : events) store_.on_event(event);
 }
 
+void FilterCalls::count() {
+  if (source_.count == nullptr) return;
+  const eth::FilterStore::Counters now = store_.counters();
+  const eth::FilterStore::Counters before = std::exchange(counted_, now);
+  source_.count(store_.size(), {.created = now.created - before.created,
+                                .refused = now.refused - before.refused,
+                                .expired = now.expired - before.expired,
+                                .lost = now.lost - before.lost,
+                                .removed = now.removed - before.removed});
+}
+
 void FilterCalls::changed() {
+  count();
   executor_.cancel(expiry_);
   if (const auto due = store_.next_expiry()) {
     expiry_ = executor_.call_at(*due, [this] {

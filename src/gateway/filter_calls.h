@@ -34,6 +34,8 @@ class FilterCalls {
     std::function<void(UniqueFunction<void(bool ready)>)> followed;
     // Runs it with "" once every pending transaction that comes is told, else with why not.
     std::function<void(UniqueFunction<void(const std::string& refusal)>)> await_pending;
+    // Told how many there are, and what became of them since the last time. May be empty.
+    std::function<void(std::size_t live, const eth::FilterStore::Counters& since)> count;
   };
 
   FilterCalls(upstream::Executor& executor, const eth::FilterLimits& limits, Random& random, Source source);
@@ -62,11 +64,13 @@ class FilterCalls {
   void created(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind);
   void answer_at_once(ForwardItem& item, AnswerRoom& room);
   void changed();
+  void count();
 
   upstream::Executor& executor_;
   Source source_;
   eth::FilterStore store_;
   eth::Interest interest_;
+  eth::FilterStore::Counters counted_;
   upstream::TimerId expiry_;
 };
 

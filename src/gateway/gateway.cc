@@ -56,6 +56,8 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
   options.loop_server.http.header_count_max = plan.http.header_count_max;
   options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
+  // One deadline for all of a connection's beginning: TLS has no shorter one of its own.
+  options.loop_server.http.tls_timeout = plan.http.handshake_timeout;
   options.accept.connections_max = plan.accept.connections_max;
   options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
   options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
