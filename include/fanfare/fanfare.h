@@ -1,6 +1,7 @@
 #pragma once
 // The whole public API of Fanfare. docs/embedding.md is its guide.
 
+#include "fanfare/body.h"
 #include "fanfare/client.h"
 #include "fanfare/error.h"
 #include "fanfare/expected.h"

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "fanfare/body.h"
 #include "fanfare/export.h"
 #include "fanfare/options.h"
 
@@ -106,6 +107,10 @@ class FANFARE_EXPORT Responder {
   ~Responder();
 
   void send(Response response) &&;
+  // Sends the head, and hands out the right to write the body, of so many bytes where that is known.
+  // `head.body` is the first piece. A status that has no body is answered as by send(), and the writer is
+  // closed.
+  BodyWriter start(Response head, std::optional<std::uint64_t> length = {}) &&;
 
  private:
   friend class api::Core;
@@ -116,6 +121,23 @@ class FANFARE_EXPORT Responder {
   std::uint32_t loop_ = 0;
   std::uint32_t place_ = 0;
   std::uint32_t generation_ = 0;
+};
+
+// Files of a directory. Only regular files beneath it are served: no name that begins with a dot, and no
+// symbolic link that leads out. A name's ending gives the type. Answers carry ETag and Last-Modified, and
+// conditional requests (RFC9110§13) and one range (RFC9110§14) are understood. NAME.br and NAME.gz beside a
+// file are sent to clients that accept them. Files are read on the loops' threads: meant for a local disk.
+struct FileOptions {
+  std::string directory;
+  std::string index = "index.html";  // of the directory and those in it; "": none
+  // Served with 200 instead of a 404 where the last segment of the path has no dot, as for pages that route in
+  // the browser: "index.html". "": never.
+  std::string fallback = {};
+  std::string cache_control = "no-cache";
+  // Files in this directory, as in "assets", have names that change with their content: they are kept for a
+  // year. "": none has.
+  std::string immutable_directory = {};
+  std::vector<Header> headers = {};  // of every answer with a file: Content-Security-Policy and such
 };
 
 }  // namespace fanfare

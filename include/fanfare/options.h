@@ -67,6 +67,9 @@ struct Limits {
   std::size_t request_head_bytes_max = std::size_t{16} << 10;
   std::size_t request_header_count_max = 100;
   std::size_t request_body_bytes_max = std::size_t{8} << 20;
+  // Of an answer in pieces (BodyWriter), what waits for a client that reads too slowly: one more piece cuts it
+  // off. A single piece may be larger.
+  std::size_t response_outbox_bytes_max = std::size_t{4} << 20;
   // Pipelined requests of one connection answered in a turn of its loop; it goes on in the next.
   std::uint32_t requests_per_turn_max = 32;
   // From accepting a connection to the end of its first request's head, TLS included: dropped, or 408.
@@ -124,6 +127,17 @@ struct Tls {
   std::string cipher_suites = {};
 };
 
+// One more address of a server, with the same routes; every member as in ServerOptions.
+struct Listener {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+  std::string unix_path = {};
+  std::optional<unsigned> unix_mode = {};
+  std::string inherited_socket = {};
+  std::optional<Tls> tls = {};
+  bool proxy_protocol = false;
+};
+
 struct ServerOptions {
   // A numeric address; "0.0.0.0" and "::" are everyone, the default is this machine alone.
   std::string host = "127.0.0.1";
@@ -140,6 +154,8 @@ struct ServerOptions {
   // Every connection begins with a PROXY header, version 1 or 2, and what it says is believed: only where
   // nobody but the proxy can connect.
   bool proxy_protocol = false;
+  // Besides the address above: TLS on another port, a Unix socket for a proxy.
+  std::vector<Listener> more_listeners = {};
   // One loop a thread, at most 1024; 0: one a core.
   std::size_t threads = 0;
   LoopKind loop = LoopKind::automatic;

@@ -47,6 +47,7 @@ namespace fanfare {
 
 namespace api {
 class Core;
+class UpgradeTicket;
 
 // What a route does, whatever its data are.
 class FANFARE_EXPORT WebSocketRoute {
@@ -54,6 +55,9 @@ class FANFARE_EXPORT WebSocketRoute {
   virtual ~WebSocketRoute() = default;
   // The session that the handlers are called with; null: one without data.
   virtual Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
+  // Whether decide() is asked instead.
+  virtual bool decides_later() const = 0;
+  virtual void decide(const Request& request, UpgradeTicket ticket) const = 0;
   virtual void open(Session& session) const = 0;
   virtual void message(Session& session, const Message& message) const = 0;
   virtual void drain(Session& session) const = 0;
@@ -75,6 +79,57 @@ class TypedRoute;
 template <typename Data>
 using SessionOf = std::conditional_t<std::is_void_v<Data>, Session, SessionWith<Data>>;
 
+// What an accepted handshake says besides its own fields.
+struct UpgradeOptions {
+  std::vector<Header> headers = {};  // of the 101, such as Set-Cookie; those of the handshake are left out
+  // Instead of the one that was agreed on; one that the client offered (RFC6455§4.2.2), else 500 is answered.
+  std::optional<std::string> subprotocol = {};
+};
+
+namespace api {
+class PendingUpgrade;
+// The untyped half of Upgrade.
+class FANFARE_EXPORT UpgradeTicket {
+ public:
+  explicit UpgradeTicket(std::shared_ptr<PendingUpgrade> pending) : pending_(std::move(pending)) {}
+  UpgradeTicket(UpgradeTicket&&) noexcept = default;
+  UpgradeTicket& operator=(UpgradeTicket&& other) noexcept;
+  UpgradeTicket(const UpgradeTicket&) = delete;
+  UpgradeTicket& operator=(const UpgradeTicket&) = delete;
+  ~UpgradeTicket();
+
+  void accept(std::unique_ptr<Session> with_data, UpgradeOptions options);
+  void refuse(Response response);
+
+ private:
+  std::shared_ptr<PendingUpgrade> pending_;  // null: used
+};
+}  // namespace api
+
+// The right to decide about one upgrade, once, now or later and on any thread. One that dies unused answers
+// 500; one whose client has gone, or whose server has stopped, does nothing.
+template <typename Data>
+class Upgrade {
+ public:
+  explicit Upgrade(api::UpgradeTicket ticket) : ticket_(std::move(ticket)) {}
+
+  // Opens the WebSocket; the open handler is called by the loop.
+  template <typename Given = Data>
+    requires(!std::is_void_v<Given>)
+  void accept(Given data, UpgradeOptions options = {}) && {
+    ticket_.accept(std::make_unique<SessionWith<Data>>(std::move(data)), std::move(options));
+  }
+  void accept(UpgradeOptions options = {}) &&
+    requires(std::is_void_v<Data>)
+  {
+    ticket_.accept(nullptr, std::move(options));
+  }
+  void refuse(Response response) && { ticket_.refuse(std::move(response)); }
+
+ private:
+  api::UpgradeTicket ticket_;
+};
+
 struct PublishOptions {
   SessionId except = {};  // not to this one: most often the session whose message is passed on
 };
@@ -93,6 +148,9 @@ struct WebSocket {
   // std::unexpected in C++23). Left out: everyone comes in, with a default Data. Asked only when the
   // handshake holds, origin and subprotocol included.
   std::function<Expected<Data, Response>(const Request&)> upgrade = {};
+  // Instead of `upgrade`, for a decision that takes time: a database, a token service. What the client sends
+  // meanwhile waits. `upgrade` is not asked.
+  std::function<void(const Request&, Upgrade<Data>)> decide = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
   // All that was queued when send() said congested has been sent.
@@ -138,6 +196,10 @@ class FANFARE_EXPORT Server {
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
 
+  // Files under a path: files("/app", {.directory = "web"}) answers GET and HEAD of /app and what is below.
+  // start() says so when the directory cannot be opened.
+  void files(std::string_view path, FileOptions options);
+
   // Binds and starts the loops; connections are served when it returns. Nothing runs after an error. Nobody
   // is accepted before all loops are there, so handlers may use the whole server, even before start()
   // returns. A server starts once: wrong_state after that, stopped or not.
@@ -157,9 +219,10 @@ class FANFARE_EXPORT Server {
   // began with. After an error the old certificate stays. Any thread; blocks for the files.
   [[nodiscard]] Expected<void, Error> reload_certificates();
 
-  // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock".
+  // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock"; that of ServerOptions first, then
+  // more_listeners in their order.
   std::vector<std::string> addresses() const;
-  std::uint16_t port() const;          // 0 for a Unix socket
+  std::uint16_t port() const;          // of the first; 0 for a Unix socket
   std::string_view loop_name() const;  // "io_uring" or "epoll"
   std::size_t session_count() const;   // open WebSockets; any thread
   // How many connections were dropped before their first request, by each of the reasons there are:
@@ -240,6 +303,10 @@ class api::TypedRoute final : public WebSocketRoute {
         return Unexpected(Response{.status = 500, .body = "this route has no upgrade handler\n"});
       }
     }
+  }
+  bool decides_later() const override { return static_cast<bool>(route_.decide); }
+  void decide(const Request& request, UpgradeTicket ticket) const override {
+    route_.decide(request, Upgrade<Data>(std::move(ticket)));
   }
   void open(Session& session) const override { call(route_.open, session); }
   void message(Session& session, const Message& message) const override {

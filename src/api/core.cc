@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/border.h"
+#include "api/body_channel.h"
 #include "api/connection.h"
 #include "api/frame.h"
 #include "api/misuse.h"
@@ -38,6 +39,7 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                    .idle_timeout = limits.idle_timeout,
                                    .drain_bytes_per_second_min = limits.drain_bytes_per_second_min,
                                    .outbox_bytes_high = limits.outbox_bytes_high,
+                                   .body_outbox_bytes_max = limits.response_outbox_bytes_max,
                                    .requests_per_turn_max = limits.requests_per_turn_max,
                                    .head_bytes_max = limits.request_head_bytes_max,
                                    .header_count_max = limits.request_header_count_max,
@@ -101,25 +103,72 @@ void Core::add(std::string_view method, std::string_view path,
       {.path = *std::move(pattern), .method = std::string(method), .answer = std::move(answer)});
 }
 
+void Core::add_files(std::string_view path, FileOptions options) {
+  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
+  auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
+  if (!pattern) {
+    bad_route_ = pattern.error();
+    return;
+  }
+  server::FileOptions files{.directory = std::move(options.directory),
+                            .index = std::move(options.index),
+                            .fallback = std::move(options.fallback),
+                            .cache_control = std::move(options.cache_control),
+                            .immutable_directory = std::move(options.immutable_directory)};
+  for (Header& header : options.headers) {
+    files.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
+  }
+  files_.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
+}
+
+std::expected<void, Error> Core::open_files() {
+  for (FilesEntry& entry : files_) {
+    auto opened = server::StaticFiles::open(entry.options);
+    if (!opened) return std::unexpected(bad_option("files: " + opened.error()));
+    entry.mount = *std::move(opened);
+  }
+  return {};
+}
+
 std::optional<Error> Core::check() const {
   if (!bad_route_.empty()) return bad_option(bad_route_);
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
 }
 
-std::expected<std::vector<server::ListenerOptions>, Error> Core::listener_options() const {
-  server::ListenerOptions listener{.host = options_.host,
-                                   .port = options_.port,
-                                   .unix_path = options_.unix_path,
-                                   .unix_mode = options_.unix_mode,
-                                   .proxy_protocol = options_.proxy_protocol};
-  if (!options_.inherited_socket.empty()) {
-    const auto fd = inherited_fd(options_.inherited_socket);
+namespace {
+
+// ServerOptions and Listener say it in the same words.
+template <typename Options>
+std::expected<server::ListenerOptions, Error> listener_of(const Options& options) {
+  server::ListenerOptions listener{.host = options.host,
+                                   .port = options.port,
+                                   .unix_path = options.unix_path,
+                                   .unix_mode = options.unix_mode,
+                                   .proxy_protocol = options.proxy_protocol};
+  if (!options.inherited_socket.empty()) {
+    const auto fd = inherited_fd(options.inherited_socket);
     if (!fd) return std::unexpected(bad_option(fd.error()));
     listener.inherited_fd = *fd;
   }
-  if (options_.tls) listener.tls = to_engine(*options_.tls);
-  return std::vector{std::move(listener)};
+  if (options.tls) listener.tls = to_engine(*options.tls);
+  return listener;
+}
+
+}  // namespace
+
+std::expected<std::vector<server::ListenerOptions>, Error> Core::listener_options() const {
+  std::vector<server::ListenerOptions> listeners;
+  auto first = listener_of(options_);
+  if (!first) return std::unexpected(std::move(first.error()));
+  listeners.push_back(*std::move(first));
+  for (const Listener& more : options_.more_listeners) {
+    auto listener = listener_of(more);
+    if (!listener) return std::unexpected(std::move(listener.error()));
+    listeners.push_back(*std::move(listener));
+  }
+  return listeners;
 }
 
 std::expected<void, Error> Core::reload_certificates() {
@@ -153,6 +202,7 @@ std::expected<void, Error> Core::start() {
 
 std::expected<void, Error> Core::start_server() {
   if (auto wrong = check()) return std::unexpected(*std::move(wrong));
+  if (auto opened = open_files(); !opened) return opened;
   auto options = listener_options();
   if (!options) return std::unexpected(std::move(options.error()));
   auto listeners = server::Listeners::prepare(*options);
@@ -297,18 +347,54 @@ PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
       }));
 }
 
+namespace {
+
+// What is answered to a request that is no longer there goes nowhere.
+void with_request(session::LoopServer& server, SessionId id,
+                  UniqueFunction<void(session::ServerSession&)>& task) {
+  session::Session* const engine = server.sessions().find({.place = id.place, .generation = id.generation});
+  if (engine == nullptr) return;
+  if (!run_guarded("an answer", [&] { task(*static_cast<session::ServerSession*>(engine)); })) {
+    engine->close();
+  }
+}
+
+}  // namespace
+
+void Core::post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task) {
+  if (!has_loops() || id.loop >= lanes_.size()) return;
+  server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
+    with_request(server, id, task);
+  });
+}
+
 void Core::respond(SessionId id, Response response) {
   if (!has_loops() || id.loop >= lanes_.size()) return;
-  const auto answer = [id, made = to_engine(std::move(response))](session::LoopServer& server) {
-    session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
-    if (engine == nullptr) return;
-    if (!run_guarded("an answer", [&] { static_cast<session::ServerSession*>(engine)->respond(made); })) {
-      engine->close();
-    }
-  };
+  UniqueFunction<void(session::ServerSession&)> answer =
+      [made = to_engine(std::move(response))](session::ServerSession& session) { session.respond(made); };
   Lane* const here = own_lane();
-  if (here != nullptr && here->index() == id.loop) return answer(here->server());
-  server_->post(id.loop, answer);
+  if (here != nullptr && here->index() == id.loop) return with_request(here->server(), id, answer);
+  post_to_request(id, std::move(answer));
+}
+
+BodyWriter Core::start_body(SessionId id, Response head, std::optional<std::uint64_t> length) {
+  const auto wake = [core = weak_from_this(), id](std::shared_ptr<BodyChannel> channel) {
+    const auto self = core.lock();
+    if (self == nullptr) return channel->gone();
+    self->post_to_request(
+        id, [channel = std::move(channel)](session::ServerSession& session) { channel->pass(session); });
+  };
+  const auto channel = std::make_shared<BodyChannel>(
+      BodyChannelOptions{.bytes_high = options_.limits.outbox_bytes_high,
+                         .bytes_max = options_.limits.response_outbox_bytes_max,
+                         .has_length = length.has_value()},
+      wake);
+  const std::string first = std::exchange(head.body, {});
+  post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::ServerSession& session) {
+    session.start_body(made, length, std::make_unique<ChannelBody>(channel));
+  });
+  if (!first.empty()) channel->write(as_bytes(first));
+  return BodyWriter(channel);
 }
 
 std::vector<std::string> Core::addresses() const {

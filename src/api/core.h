@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -19,6 +20,7 @@
 #include "fanfare/unique_function.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
+#include "server/static_files.h"
 #include "session/server.h"
 
 namespace fanfare::api {
@@ -33,6 +35,12 @@ struct RequestEntry {
   std::function<void(const Request&, Responder)> answer;
 };
 
+struct FilesEntry {
+  server::PathPattern path;
+  server::FileOptions options;
+  std::shared_ptr<server::StaticFiles> mount;  // from start() on
+};
+
 class Core : public std::enable_shared_from_this<Core> {
  public:
   explicit Core(ServerOptions options);
@@ -41,6 +49,7 @@ class Core : public std::enable_shared_from_this<Core> {
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
+  void add_files(std::string_view path, FileOptions options);
 
   std::expected<void, Error> start();
   void run();
@@ -53,6 +62,9 @@ class Core : public std::enable_shared_from_this<Core> {
   PostResult for_each_session(std::function<void(Session&)> task);
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
   void respond(SessionId id, Response response);
+  BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
+  // Runs the task with the connection of a request, if it is still there, on its loop, later.
+  void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
   std::expected<void, Error> reload_certificates();
@@ -66,6 +78,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const session::SessionSettings& session_settings() const { return session_settings_; }
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
   const std::vector<RequestEntry>& requests() const { return requests_; }
+  const std::vector<FilesEntry>& files() const { return files_; }
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
 
@@ -75,6 +88,7 @@ class Core : public std::enable_shared_from_this<Core> {
 
   std::optional<Error> check() const;
   std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
+  std::expected<void, Error> open_files();
   std::expected<void, Error> start_server();
   void finish_stop(std::unique_lock<std::mutex>& lock);
   bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
@@ -88,6 +102,7 @@ class Core : public std::enable_shared_from_this<Core> {
   std::string bad_route_;
   std::vector<UpgradeEntry> upgrades_;
   std::vector<RequestEntry> requests_;
+  std::vector<FilesEntry> files_;
   session::SessionSettings session_settings_;
 
   server::Listeners listeners_;  // from start() on

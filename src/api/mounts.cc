@@ -7,6 +7,7 @@
 
 #include "api/border.h"
 #include "api/connection.h"
+#include "api/pending_upgrade.h"
 #include "api/request_parts.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
@@ -91,6 +92,21 @@ class RouteEndpoint final : public session::Endpoint {
 
 namespace {
 
+// RFC6455§11.3.4: a list, in one field or in several.
+std::vector<std::string> offered_subprotocols(http::Headers headers) {
+  std::vector<std::string> offered;
+  for (const HeaderField& field : headers) {
+    if (!http::equals_ignoring_case(field.name, "Sec-WebSocket-Protocol")) continue;
+    std::string_view list = field.value;
+    while (!list.empty()) {
+      const std::size_t comma = list.find(',');
+      offered.emplace_back(http::trim_space(list.substr(0, comma)));
+      list.remove_prefix(comma == std::string_view::npos ? list.size() : comma + 1);
+    }
+  }
+  return offered;
+}
+
 // What the routes of one loop have together.
 struct LoopRoutes {
   LoopRoutes(Core& core, session::LoopServer& server, std::uint32_t index)
@@ -138,19 +154,45 @@ class WebSocketMount final : public server::Mount {
     auto agreed = session::check_upgrade(target.request, endpoint_.policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, target.request, target.match.parameters);
+    if (route_.decides_later()) return decide(session, target.request, parts, *std::move(agreed));
     Expected<std::unique_ptr<Session>, Response> accepted = nullptr;
     if (!call_handler("upgrade", [&] { accepted = route_.upgrade(parts.handle()); })) {
       return session::HttpResponse{.status = 500, .body = "the server has no answer to this\n", .headers = {}};
     }
     if (!accepted) return to_engine(std::move(accepted.error()));
-    std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, *std::move(accepted)));
-    return session::Acceptance{.endpoint = &endpoint_,
-                               .policy = &endpoint_.policy,
-                               .data = std::move(data),
-                               .agreed = *std::move(agreed)};
+    return acceptance(session, *std::move(accepted), *std::move(agreed));
   }
 
  private:
+  session::Acceptance acceptance(session::ServerSession& session, std::unique_ptr<Session> with_data,
+                                 ws::UpgradeAccept agreed) {
+    std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, std::move(with_data)));
+    return {.endpoint = &endpoint_,
+            .policy = &endpoint_.policy,
+            .data = std::move(data),
+            .agreed = std::move(agreed)};
+  }
+
+  session::UpgradeDecision decide(session::ServerSession& session, const http::Request& request,
+                                  const RequestParts& parts, ws::UpgradeAccept agreed) {
+    const session::SessionId id = session.id();
+    // This mount lives as long as the loop's sessions.
+    const auto open = [this](session::ServerSession& waiting, std::unique_ptr<Session> with_data,
+                             ws::UpgradeAccept chosen, std::vector<ws::OwnedHeader> headers) {
+      session::Acceptance accepted = acceptance(waiting, std::move(with_data), std::move(chosen));
+      accepted.headers = std::move(headers);
+      waiting.accept_upgrade(std::move(accepted));
+    };
+    Lane& lane = loop_->lane;
+    UpgradeTicket ticket(std::make_shared<PendingUpgrade>(
+        lane.core().weak_from_this(),
+        SessionId{.loop = lane.index(), .place = id.place, .generation = id.generation}, std::move(agreed),
+        offered_subprotocols(request.headers), open));
+    // A ticket that an exception destroys answers 500.
+    call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); });
+    return session::DecideLater{};
+  }
+
   const std::shared_ptr<LoopRoutes> loop_;
   const WebSocketRoute& route_;
   RouteEndpoint endpoint_;
@@ -168,6 +210,7 @@ session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::
   for (const UpgradeEntry& entry : core.upgrades()) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
   }
+  for (const FilesEntry& entry : core.files()) mounts.emplace_back(entry.path, entry.mount);
   session::Server::Sites sites;
   for (std::size_t i = 0; i < listener_count; ++i) {
     auto router = std::make_unique<server::Router>();

@@ -54,6 +54,7 @@ void visit_limits_sizes(Limits_& limits, Visit&& visit) {
   visit("limits.request_head_bytes_max", limits.request_head_bytes_max, Zero::refused);
   visit("limits.request_header_count_max", limits.request_header_count_max, Zero::refused);
   visit("limits.request_body_bytes_max", limits.request_body_bytes_max, Zero::allowed);
+  visit("limits.response_outbox_bytes_max", limits.response_outbox_bytes_max, Zero::refused);
 }
 
 // Keeps the first thing that is wrong.

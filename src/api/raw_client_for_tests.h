@@ -12,6 +12,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace fanfare::api {
 
@@ -63,6 +64,19 @@ class RawClient {
     const std::size_t length = buffer_.find("Content-Length: ");
     if (!head_only && length < head_end) size += std::stoul(buffer_.substr(length + 16));
     return read(size);
+  }
+  // Up to this text, or to the end, which is shown as "EOF".
+  std::string read_until(std::string_view needle) {
+    std::size_t at = 0;
+    while ((at = buffer_.find(needle)) == std::string::npos) {
+      if (!read_more()) return std::exchange(buffer_, {}) + "EOF";
+    }
+    return read(at + needle.size());
+  }
+  // What has come, at least a byte; empty at the end.
+  std::string read_some() {
+    if (buffer_.empty()) read_more();
+    return std::exchange(buffer_, {});
   }
   // The head of the answer to an upgrade.
   std::string upgrade(std::string_view target, std::string_view headers = "") {

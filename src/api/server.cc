@@ -29,6 +29,10 @@ void Server::http(std::string_view method, std::string_view path,
   core_->add(method, path, std::move(answer));
 }
 
+void Server::files(std::string_view path, FileOptions options) {
+  core_->add_files(path, std::move(options));
+}
+
 Expected<void, Error> Server::start() {
   return core_->start();
 }
@@ -101,6 +105,12 @@ void Responder::send(Response response) && {
   const auto core = std::exchange(core_, {}).lock();
   if (core == nullptr) return;
   core->respond({.loop = loop_, .place = place_, .generation = generation_}, std::move(response));
+}
+
+BodyWriter Responder::start(Response head, std::optional<std::uint64_t> length) && {
+  const auto core = std::exchange(core_, {}).lock();
+  if (core == nullptr) return BodyWriter(nullptr);
+  return core->start_body({.loop = loop_, .place = place_, .generation = generation_}, std::move(head), length);
 }
 
 }  // namespace fanfare

@@ -191,6 +191,7 @@ std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const 
                             .on_loopback = on_loopback,
                             .not_found = not_found_line(listener),
                             .observer = &context.observer});
+  router->keep(context.services);  // a port of pages alone has no mount that holds them
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {

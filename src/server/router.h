@@ -55,6 +55,8 @@ class Router final : public session::Site {
 
   // Before the first request.
   void mount(PathPattern path, std::shared_ptr<Mount> mount);
+  // What the loop's mounts stand on, and others of the loop may refer to: it lives as long as this.
+  void keep(std::shared_ptr<const void> foundation) { kept_.push_back(std::move(foundation)); }
 
   void on_request(session::ServerSession& session, const http::Request& request) override;
   session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
@@ -87,6 +89,7 @@ class Router final : public session::Site {
   session::HttpResponse about_the_server(const http::Request& request) const;
 
   const RouterOptions options_;
+  std::vector<std::shared_ptr<const void>> kept_;  // outlives the mounts
   std::vector<Entry> entries_;
 };
 

@@ -1,0 +1,74 @@
+#include "api/pending_upgrade.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/mounts.h"
+#include "base/guard.h"
+#include "base/log_limiter.h"
+
+namespace fanfare::api {
+
+PendingUpgrade::PendingUpgrade(std::weak_ptr<Core> core, SessionId id, ws::UpgradeAccept agreed,
+                               std::vector<std::string> offered, Open open)
+    : core_(std::move(core)),
+      id_(id),
+      agreed_(std::move(agreed)),
+      offered_(std::move(offered)),
+      open_(std::move(open)) {}
+
+void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions options) {
+  const auto core = core_.lock();
+  if (core == nullptr) return;
+  if (options.subprotocol) {
+    if (!options.subprotocol->empty() && std::ranges::find(offered_, *options.subprotocol) == offered_.end()) {
+      static LogLimiter not_offered(log::Level::error, "subprotocol_not_offered");
+      not_offered.write({{"subprotocol", log::excerpt(*options.subprotocol)},
+                         {"expected", "one that the client offered, or none"}});
+      return refuse({.status = 500, .body = "the server has no answer to this\n"});
+    }
+    agreed_.subprotocol = *std::move(options.subprotocol);
+  }
+  std::vector<ws::OwnedHeader> headers;
+  for (Header& header : options.headers) {
+    headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
+  }
+  // Later in any case: the session has to know first that it waits for a decision.
+  core->post_to_request(id_, [open = open_, with_data = std::move(with_data), agreed = std::move(agreed_),
+                              headers = std::move(headers)](session::ServerSession& session) mutable {
+    open(session, std::move(with_data), std::move(agreed), std::move(headers));
+  });
+}
+
+void PendingUpgrade::refuse(Response response) {
+  const auto core = core_.lock();
+  if (core == nullptr) return;
+  core->post_to_request(id_, [made = to_engine(std::move(response))](session::ServerSession& session) {
+    session.respond(made);
+  });
+}
+
+UpgradeTicket& UpgradeTicket::operator=(UpgradeTicket&& other) noexcept {
+  std::swap(pending_, other.pending_);
+  return *this;
+}
+
+UpgradeTicket::~UpgradeTicket() {
+  if (pending_ == nullptr) return;
+  // Perhaps on the way of an exception: a second one would end the process.
+  run_guarded("an upgrade", [this] {
+    refuse({.status = 500, .body = "the server has no answer to this\n"});
+  });
+}
+
+void UpgradeTicket::accept(std::unique_ptr<Session> with_data, UpgradeOptions options) {
+  if (const auto pending = std::exchange(pending_, nullptr)) {
+    pending->accept(std::move(with_data), std::move(options));
+  }
+}
+
+void UpgradeTicket::refuse(Response response) {
+  if (const auto pending = std::exchange(pending_, nullptr)) pending->refuse(std::move(response));
+}
+
+}  // namespace fanfare::api

@@ -1,0 +1,35 @@
+#pragma once
+// An upgrade whose decision is under way: what the loop needs to carry it out. Any thread; made on the loop.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "api/core.h"
+#include "fanfare/server.h"
+#include "session/server_session.h"
+#include "ws/handshake.h"
+
+namespace fanfare::api {
+
+class PendingUpgrade {
+ public:
+  // On the loop's thread with the session, which is still there: opens the WebSocket.
+  using Open = std::function<void(session::ServerSession&, std::unique_ptr<Session> with_data,
+                                  ws::UpgradeAccept agreed, std::vector<ws::OwnedHeader> headers)>;
+  // `offered`: the subprotocols of the request. `open` may refer to what lives as long as the loop's mounts.
+  PendingUpgrade(std::weak_ptr<Core> core, SessionId id, ws::UpgradeAccept agreed,
+                 std::vector<std::string> offered, Open open);
+
+  void accept(std::unique_ptr<Session> with_data, UpgradeOptions options);
+  void refuse(Response response);
+
+ private:
+  const std::weak_ptr<Core> core_;
+  const SessionId id_;
+  ws::UpgradeAccept agreed_;
+  const std::vector<std::string> offered_;
+  const Open open_;
+};
+
+}  // namespace fanfare::api
