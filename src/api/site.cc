@@ -89,9 +89,7 @@ class RouteEndpoint final : public session::Endpoint {
     const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
     route_.message(handle(engine), Message(kind, message.payload));
   }
-  void on_drained(session::Session& engine) override {
-    Connection::of(engine).on_drained(route_);
-  }
+  void on_drained(session::Session& engine) override { Connection::of(engine).on_drained(route_); }
   void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();

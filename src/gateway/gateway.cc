@@ -171,7 +171,7 @@ class Gateway::Impl {
   }
 
   session::Server::Sites make_sites(session::LoopServer& server, std::size_t loop_index) {
-    auto services = std::make_shared<LoopServices>();
+    auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
     const RpcLimits limits{.subscriptions_per_connection_max =
                                static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
                            .notifications_behind_max = plan_.websocket.notifications_behind_max,
@@ -188,14 +188,15 @@ class Gateway::Impl {
                                                            .server = server,
                                                            .loop_index = loop_index,
                                                            .salt = salt_,
-                                                           .budget = budget_}));
+                                                           .budget = budget_,
+                                                           .compressor = services->compressor}));
     }
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
     session::Server::Sites sites;
     for (const ListenerPlan& listener : plan_.listeners) {
-      sites.push_back(std::make_unique<GatewaySite>(listener.surface, ListenerRules(plan_, listener), routes_,
-                                                    answers_, metrics_, services));
+      sites.push_back(std::make_unique<GatewaySite>(plan_, listener.surface, ListenerRules(plan_, listener),
+                                                    routes_, answers_, metrics_, services));
     }
     return sites;
   }

@@ -6,6 +6,7 @@
 
 #include "gateway/cors.h"
 #include "gateway/listeners.h"
+#include "http/target.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -18,8 +19,15 @@ std::vector<ws::OwnedHeader> owned(std::span<const HeaderField> fields) {
   return headers;
 }
 
-// Clients take any subprotocol or none; what a request offers is not chosen from, and nothing is compressed.
-const ws::UpgradePolicy kPolicy{.deflate = {.enabled = false}};
+// Clients take any subprotocol or none; what a request offers is not chosen from. Compression keeps nothing
+// of a connection between messages, so that thousands that are idle cost nothing.
+ws::UpgradePolicy upgrade_policy(const MessageCompression& compression) {
+  return {.deflate = {.enabled = compression.enabled,
+                      .threshold_bytes = compression.bytes_min,
+                      .ceiling_bytes = compression.bytes_max,
+                      .server_no_context_takeover = true,
+                      .client_no_context_takeover = true}};
+}
 
 void add_headers(session::HttpResponse& response, std::vector<ws::OwnedHeader> headers) {
   for (ws::OwnedHeader& header : headers) response.headers.push_back(std::move(header));
@@ -30,6 +38,7 @@ BrowserPlan with_origins(BrowserPlan plan, const std::vector<std::string>& origi
   return plan;
 }
 
+constexpr std::string_view kUnknownIds = "subscriptionIds can be shared or unique\n";
 constexpr std::string_view kForeignHost =
     "this name is not served here (settings: server.allowedHosts, or --allowed-host)\n";
 constexpr std::string_view kForeignPage =
@@ -45,7 +54,7 @@ ListenerRules::ListenerRules(const ServePlan& plan, const ListenerPlan& listener
   }
 }
 
-GatewaySite::GatewaySite(Surface surface, ListenerRules rules, const Routes& routes,
+GatewaySite::GatewaySite(const ServePlan& plan, Surface surface, ListenerRules rules, const Routes& routes,
                          const ProcessAnswers& answers, Metrics& metrics,
                          std::shared_ptr<LoopServices> services)
     : surface_(surface),
@@ -53,22 +62,25 @@ GatewaySite::GatewaySite(Surface surface, ListenerRules rules, const Routes& rou
       routes_(routes),
       answers_(answers),
       metrics_(metrics),
-      services_(std::move(services)) {}
+      services_(std::move(services)),
+      unique_ids_(plan.websocket.unique_subscription_ids),
+      upgrades_(upgrade_policy(plan.websocket.compression)) {}
 
 void GatewaySite::on_request(session::ServerSession& session, const http::Request& request) {
   const Route route = routes_.decide(
       surface_, {.method = request.method, .target = request.target, .asks_for_websocket = false});
   std::vector<ws::OwnedHeader> cors = cors_headers(rules_.of(route), request.headers);
+  const http::AcceptedCoding coding = http::accepted_coding(request.headers);
   auto foreign = refuse_foreign(route, request);
   const bool is_foreign = foreign.has_value();
   if (!is_foreign && route.action == Action::rpc) {
     return services_->networks[route.network]->handle_http(
         session, as_text(request.body),
-        {.developer = is_developer(route, request.headers), .headers = std::move(cors)});
+        {.developer = is_developer(route, request.headers), .headers = std::move(cors), .coding = coding});
   }
   session::HttpResponse response = is_foreign ? *std::move(foreign) : answer_page(route, request);
   if (route.action != Action::preflight || is_foreign) add_headers(response, std::move(cors));
-  session.respond(response);
+  services_->compressor.respond(session, std::move(response), coding);
 }
 
 session::HttpResponse GatewaySite::answer_page(const Route& route, const http::Request& request) const {
@@ -127,6 +139,8 @@ session::UpgradeDecision GatewaySite::on_upgrade(session::ServerSession&, const 
       surface_, {.method = request.method, .target = request.target, .asks_for_websocket = true});
   if (auto foreign = refuse_foreign(route, request)) return *std::move(foreign);
   if (route.action != Action::websocket) return refusal(route);
+  const auto ids = ids_for(request.query);
+  if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
   RpcService& service = *services_->networks[route.network];
   if (!service.network().reserve_connection()) {
     service.metrics().connections_refused[RefuseReason::connection_limit].add();
@@ -136,9 +150,19 @@ session::UpgradeDecision GatewaySite::on_upgrade(session::ServerSession&, const 
   }
   return session::Acceptance{
       .endpoint = &service,
-      .policy = &kPolicy,
+      .policy = &upgrades_,
       .data = std::make_unique<RpcConnection>(service, ConnectionPlace(service.network()),
-                                              is_developer(route, request.headers))};
+                                              is_developer(route, request.headers), *ids)};
+}
+
+std::optional<eth::IdScope> GatewaySite::ids_for(std::string_view query) const {
+  bool unique = unique_ids_;
+  for (const http::Parameter& parameter : http::query_parameters(query)) {
+    if (parameter.name != "subscriptionIds") continue;
+    unique = parameter.value == "unique";
+    if (!unique && parameter.value != "shared") return std::nullopt;
+  }
+  return unique ? eth::IdScope::own : eth::IdScope::shared;
 }
 
 session::HttpResponse GatewaySite::refusal(const Route& route) const {

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/answer_compressor.h"
 #include "gateway/browser_rules.h"
 #include "gateway/metrics.h"
 #include "gateway/routes.h"
@@ -18,6 +19,10 @@ namespace fanfare::gateway {
 
 // What all ports of one loop share.
 struct LoopServices {
+  LoopServices(const AnswerCompression& compression, session::LoopServer& server, CompressionCells& cells)
+      : compressor(compression, server, cells) {}
+
+  AnswerCompressor compressor;
   std::vector<std::unique_ptr<RpcService>> networks;  // in the plan's order
 };
 
@@ -47,9 +52,9 @@ class ListenerRules {
 
 class GatewaySite final : public session::Site {
  public:
-  // Everything but `services`, which it shares, outlives the site.
-  GatewaySite(Surface surface, ListenerRules rules, const Routes& routes, const ProcessAnswers& answers,
-              Metrics& metrics, std::shared_ptr<LoopServices> services);
+  // Everything but `rules`, and `services`, which it shares, outlives the site.
+  GatewaySite(const ServePlan& plan, Surface surface, ListenerRules rules, const Routes& routes,
+              const ProcessAnswers& answers, Metrics& metrics, std::shared_ptr<LoopServices> services);
 
   void on_request(session::ServerSession& session, const http::Request& request) override;
   session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
@@ -65,6 +70,9 @@ class GatewaySite final : public session::Site {
   session::HttpResponse answer_page(const Route& route, const http::Request& request) const;
   session::HttpResponse refusal(const Route& route) const;
   bool is_developer(const Route& route, http::Headers headers) const;
+  // What the URL asks for with ?subscriptionIds=shared or =unique, else what is configured. Empty: another
+  // word.
+  std::optional<eth::IdScope> ids_for(std::string_view query) const;
 
   Surface surface_;
   ListenerRules rules_;
@@ -72,6 +80,8 @@ class GatewaySite final : public session::Site {
   const ProcessAnswers& answers_;
   Metrics& metrics_;
   std::shared_ptr<LoopServices> services_;
+  bool unique_ids_;
+  ws::UpgradePolicy upgrades_;
 };
 
 }  // namespace fanfare::gateway
