@@ -23,6 +23,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fanfare/error.h"
 #include "fanfare/expected.h"
@@ -57,6 +58,22 @@ struct ChainOptions {
   Heartbeat heartbeat = {.ping_interval = std::chrono::seconds(30), .pong_timeout = std::chrono::seconds(10)};
   std::uint32_t window_blocks = 256;  // how deep a reorg is reported exactly: 1 to 65536
   std::size_t threads = 0;            // loops, at most 1024; 0: one a core
+
+  // Which names in a request's Host are served; others are answered 403 before a method runs. Each is a name
+  // or address without a port, "*.example.com" for the names below one, "loopback" for localhost and the
+  // loopback addresses, or "*" for any. Empty: "loopback" where `host` is a loopback address, else any.
+  std::vector<std::string> allowed_hosts = {};
+  // Which pages may ask, by the Origin that browsers send; others are answered 403. Each is an origin with
+  // its scheme ("https://app.example"), "loopback", or "*" for any. Programs send no Origin and are served.
+  // Empty: pages of loopback where `host` is a loopback address, else any.
+  std::vector<std::string> allowed_origins = {};
+  // Which methods may be called: the name of one, or the beginning of one and a '*'. The longest pattern that
+  // fits decides, and of two the denying one. Where none fits, what administers a node (admin_*, personal_*,
+  // debug_setHead, ...) is refused with -32601, and what uses a node's keys (eth_sendTransaction, eth_sign,
+  // ...) or changes a development chain (anvil_*, evm_*, ...) is open on loopback only. The handler is not
+  // called for what is refused.
+  std::vector<std::string> allowed_methods = {};
+  std::vector<std::string> denied_methods = {};
 };
 
 class FANFARE_EXPORT ChainServer {
@@ -69,9 +86,9 @@ class FANFARE_EXPORT ChainServer {
   ~ChainServer();
 
   // The handler is asked for eth_getBlockByNumber("latest"): subscribers are told of what comes after that
-  // block. Errors: bad_option (an address, a port, a limit, no handler), tls (the certificate or the key),
-  // system (a port that is taken, with its errno), wrong_state (it runs, or was stopped: a server starts
-  // once). After any other error it may be started again. Any thread.
+  // block. Errors: bad_option (an address, a port, a limit, a pattern, no handler), tls (the certificate or
+  // the key), system (a port that is taken, with its errno), wrong_state (it runs, or was stopped: a server
+  // starts once). After any other error it may be started again. Any thread.
   [[nodiscard]] Expected<void, Error> start();
   // Refuses new connections, closes the open ones with 1012 and waits for them, 5 seconds at most. Nothing
   // when it does not run, as before start() or the second time. Any thread but the handler's.

@@ -57,8 +57,8 @@ class Connection final : public session::SessionData {
     return rare == nullptr ? nullptr : rare->find(&topic);
   }
 
-  // The outbox is empty: sends on what waits, with notices of what was dropped, and calls the drain handler, at
-  // the latest when the outbox is empty the next time.
+  // The outbox is empty: sends on what waits, with notices of what was dropped, and calls the drain handler,
+  // at the latest when the outbox is empty the next time.
   void on_drained(const WebSocketRoute& route);
 
  private:

@@ -76,7 +76,7 @@ class Outgoing {
   std::deque<Item> items_;
   std::size_t bytes_ = 0;
   State state_ = State::refusing;
-  bool closing_ = false;  // close() was called
+  bool closing_ = false;      // close() was called
   std::uint64_t pushed_ = 0;  // items, ever
   // What was the newest item when somebody was told congested: the first time since the drain handler was
   // called, and the last time. Zero is before all items.

@@ -298,8 +298,8 @@ TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {
 
 class BusyTopicTest : public testing::TestWithParam<LoopKind> {};
 
-// Each frame of the topic congests the session, and in the lagged handler there are always two more: what waits
-// never ends. Answers and frames of the topic must both get through.
+// Each frame of the topic congests the session, and in the lagged handler there are always two more: what
+// waits never ends. Answers and frames of the topic must both get through.
 TEST_P(BusyTopicTest, ATopicThatNeverEndsDoesNotKeepTheDrainHandlerWaiting) {
   constexpr int kAnswers = 20;
   constexpr int kReadMax = 40 * kAnswers;
@@ -317,18 +317,19 @@ TEST_P(BusyTopicTest, ATopicThatNeverEndsDoesNotKeepTheDrainHandlerWaiting) {
   const auto answer = [](Session& session) {
     EXPECT_EQ(session.send(std::string(kFrameBytes, 'a')), SendResult::congested);
   };
-  server.websocket("/", {.message =
-                             [publish_two, answer](Session& session, const Message&) {
-                               session.subscribe("busy", {.when_full = WhenFull::keep_latest});
-                               answer(session);
-                               publish_two();
-                             },
-                         .drain =
-                             [&answers, answer](Session& session) {
-                               if (++answers < kAnswers) return answer(session);
-                               if (answers == kAnswers) session.send("end");
-                             },
-                         .lagged = [publish_two](Session&, std::string_view, std::uint64_t) { publish_two(); }});
+  server.websocket("/",
+                   {.message =
+                        [publish_two, answer](Session& session, const Message&) {
+                          session.subscribe("busy", {.when_full = WhenFull::keep_latest});
+                          answer(session);
+                          publish_two();
+                        },
+                    .drain =
+                        [&answers, answer](Session& session) {
+                          if (++answers < kAnswers) return answer(session);
+                          if (answers == kAnswers) session.send("end");
+                        },
+                    .lagged = [publish_two](Session&, std::string_view, std::uint64_t) { publish_two(); }});
   ASSERT_TRUE(server.start());
   RawClient client(server.port());
   client.upgrade("/");

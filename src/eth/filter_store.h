@@ -30,26 +30,13 @@
 #include "base/time.h"
 #include "eth/chain_source.h"
 #include "eth/event_list.h"
+#include "eth/filter_limits.h"
 #include "eth/interest.h"
 #include "eth/log_filter.h"
 #include "eth/subscription_id.h"
 #include "eth/subscription_params.h"
 
 namespace fanfare::eth {
-
-struct FilterLimits {
-  std::size_t filters_max = 10'000;           // of the network; one more is refused with -32005
-  std::size_t filters_per_owner_max = 1'000;  // likewise; not for the owner ""
-  // What filters hold by themselves: criteria, and what is kept with each.
-  std::size_t criteria_bytes_max = std::size_t{64} << 20;
-  std::size_t criteria_bytes_per_owner_max = std::size_t{8} << 20;
-  // Events that some filter has not asked for yet, of blocks and of pending transactions each. Past it the
-  // oldest go, and with them the filters that are so far behind.
-  std::size_t kept_bytes_max = std::size_t{64} << 20;
-  // One answer to eth_getFilterChanges ends after the block that fills it; the rest comes with the next.
-  std::size_t changes_bytes_max = std::size_t{8} << 20;
-  Duration idle_max = std::chrono::minutes(5);
-};
 
 enum class FilterKind : std::uint8_t { logs, blocks, pending_hashes, pending_bodies };
 
@@ -80,14 +67,7 @@ class FilterStore {
   void expire(Instant now);
   std::optional<Instant> next_expiry() const;
 
-  struct Counters {
-    std::uint64_t created = 0;
-    std::uint64_t refused = 0;  // -32005: a limit was reached
-    std::uint64_t expired = 0;  // nobody asked for idle_max
-    std::uint64_t lost = 0;     // something was missing when they were asked
-    std::uint64_t removed = 0;  // eth_uninstallFilter
-  };
-  const Counters& counters() const { return counters_; }
+  const FilterCounters& counters() const { return counters_; }
   std::size_t size() const { return filters_.size(); }
   std::size_t kept_bytes() const { return chain_.bytes() + pending_.bytes(); }
 
@@ -145,7 +125,7 @@ class FilterStore {
   std::list<SubscriptionId> by_asked_;  // who was not asked for longest first
   std::map<std::string, Owner, std::less<>> owners_;
   std::size_t bytes_ = 0;
-  Counters counters_;
+  FilterCounters counters_;
   std::array<std::size_t, 4> count_{};  // by kind
   EventList<ChainEntry> chain_;
   EventList<PendingEntry> pending_;

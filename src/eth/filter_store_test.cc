@@ -189,7 +189,7 @@ TEST_F(FilterStoreTest, AFilterNobodyAsksGoesAway) {
 TEST_F(FilterStoreTest, WhatBecomesOfThemIsCounted) {
   add(FilterKind::blocks, "[]", "a");
   const std::string removed = add(FilterKind::blocks, "[]", "a");
-  EXPECT_FALSE(store.add(FilterKind::blocks, "[]", "a", now));  // a third one
+  EXPECT_FALSE(store.add(FilterKind::blocks, "[]", "a", now));   // a third one
   EXPECT_FALSE(store.add(FilterKind::blocks, "[1]", "a", now));  // no limit
   EXPECT_TRUE(store.remove(removed));
   EXPECT_FALSE(*store.remove(removed));
@@ -200,7 +200,7 @@ TEST_F(FilterStoreTest, WhatBecomesOfThemIsCounted) {
   now += minutes(5);
   store.expire(now);
   EXPECT_EQ(store.size(), 0U);
-  const FilterStore::Counters& counted = store.counters();
+  const FilterCounters& counted = store.counters();
   EXPECT_EQ(counted.created, 3U);
   EXPECT_EQ(counted.refused, 1U);
   EXPECT_EQ(counted.removed, 1U);

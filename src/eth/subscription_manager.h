@@ -55,8 +55,8 @@ enum class IdScope : std::uint8_t {
 };
 
 struct SubscriptionManagerOptions {
-  std::string network;  // "main/1": part of every id
-  Salt salt{};          // the same on every loop of the process
+  std::string network;   // "main/1": part of every id
+  Salt salt{};           // the same on every loop of the process
   std::size_t loop = 0;  // tells the loops of the process apart
   std::uint32_t subscriptions_per_connection_max = 100;
   // Addresses, topics and transactions in the filters of one connection's subscriptions together.
@@ -97,8 +97,7 @@ class SubscriptionManager {
   // is the connection's own and must stay until drop(). Errors: -32601 unknown type, -32602 bad parameters,
   // -32005 too many subscriptions, or too many alternatives in their filters.
   std::expected<std::string, RpcError> subscribe(ConnectionKey connection, pubsub::Subscriber& subscriber,
-                                                 std::string_view params_json,
-                                                 IdScope ids = IdScope::shared);
+                                                 std::string_view params_json, IdScope ids = IdScope::shared);
 
   // What a subscription that is not live yet has to be told of, by History.
   struct Missing {
@@ -197,8 +196,8 @@ class SubscriptionManager {
   std::vector<ConnectionKey> connections_without_notices(SubscriptionType type) const;
   // Who has a live subscription to whole pending transactions.
   std::vector<ConnectionKey> connections_with_pending_bodies() const;
-  // Ends the live subscriptions to pending transactions (`bodies_only`: to whole ones) that asked for notices:
-  // each is sent one with `why`, and is gone. Returns how many.
+  // Ends the live subscriptions to pending transactions (`bodies_only`: to whole ones) that asked for
+  // notices: each is sent one with `why`, and is gone. Returns how many.
   std::size_t end_pending(bool bodies_only, std::string_view why);
 
   std::size_t connections() const { return connections_.size(); }
@@ -289,7 +288,7 @@ class SubscriptionManager {
   std::array<std::size_t, kSubscriptionTypes> by_type_{};
   std::size_t total_ = 0;
   std::uint64_t own_ids_ = 0;  // made so far: none is made twice
-  FilterIndex filters_;  // ids are those of the groups
+  FilterIndex filters_;        // ids are those of the groups
   ReceiptFilters receipt_filters_;
   std::string syncing_state_;  // told last, while somebody wants it; empty: not known
   std::optional<std::uint64_t> last_head_;

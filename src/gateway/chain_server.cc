@@ -1,5 +1,6 @@
 // fanfare::ChainServer: a gateway of two ports in front of a chain in the same process.
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -14,7 +15,9 @@
 #include "fanfare/chain.h"
 #include "gateway/chain_hooks.h"
 #include "gateway/gateway.h"
+#include "gateway/method_rules.h"
 #include "gateway/mount_plans.h"
+#include "server/browser_rules.h"
 
 namespace fanfare {
 namespace {
@@ -58,10 +61,36 @@ gateway::ServePlan plan_of(const ChainOptions& options, std::shared_ptr<ChainHoo
   gateway::NetworkPlan network{.chain_id = options.chain_id,
                                .backend = gateway::HookBackend{.hooks = std::move(hooks)}};
   network.poll.reorg_window_blocks = options.window_blocks;
+  network.methods = {.allow = options.allowed_methods, .deny = options.denied_methods};
   plan.networks = {std::move(network)};
+  plan.browsers = {.hosts = options.allowed_hosts, .origins = options.allowed_origins};
   plan.shutdown_timeout = kStopPatience;
   plan.loops = options.threads;
   return plan;
+}
+
+std::optional<std::string> find_wrong_pattern(const ChainOptions& options) {
+  const auto find_in = [](std::string_view name, const std::vector<std::string>& patterns,
+                          bool (*is_valid)(std::string_view),
+                          std::string_view expected) -> std::optional<std::string> {
+    const auto wrong = std::ranges::find_if_not(patterns, is_valid);
+    if (wrong == patterns.end()) return std::nullopt;
+    return std::string(name) + ": \"" + log::excerpt(*wrong, 64) + "\" is not " + std::string(expected);
+  };
+  using namespace gateway;
+  using namespace server;
+  if (auto wrong = find_in("allowed_hosts", options.allowed_hosts, is_host_pattern, kHostPatternExpected)) {
+    return wrong;
+  }
+  if (auto wrong =
+          find_in("allowed_origins", options.allowed_origins, is_origin_pattern, kOriginPatternExpected)) {
+    return wrong;
+  }
+  if (auto wrong =
+          find_in("allowed_methods", options.allowed_methods, is_method_pattern, kMethodPatternExpected)) {
+    return wrong;
+  }
+  return find_in("denied_methods", options.denied_methods, is_method_pattern, kMethodPatternExpected);
 }
 
 }  // namespace
@@ -125,7 +154,8 @@ class ChainServer::Impl {
 
   std::optional<std::string> find_wrong() const {
     if (!has_handler_) return "the handler of calls: not empty";
-    return api::find_wrong_option(options_);
+    if (auto wrong = api::find_wrong_option(options_)) return wrong;
+    return find_wrong_pattern(options_);
   }
 
   const ChainOptions options_;

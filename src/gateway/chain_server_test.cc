@@ -1,15 +1,20 @@
 // The life of a ChainServer, and what start() says when it cannot.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -115,6 +120,85 @@ TEST(ChainServer, SaysThatAPortIsTakenAndMayTryAgain) {
   EXPECT_EQ(port_of(server.websocket_address()), options.websocket_port);
 }
 
+// The status and what follows it, of one call; `headers` are lines of their own.
+std::string call(const ChainServer& server, std::string_view method, const std::string& headers) {
+  const auto peer =
+      net::start_connect(net::Address::parse("127.0.0.1", port_of(server.http_address())).value());
+  EXPECT_TRUE(peer);
+  const int flags = fcntl(peer->get(), F_GETFL);
+  EXPECT_EQ(fcntl(peer->get(), F_SETFL, flags & ~O_NONBLOCK), 0);
+  const std::string body = R"({"jsonrpc":"2.0","id":1,"method":")" + std::string(method) + R"("})";
+  const std::string request = "POST / HTTP/1.1\r\n" + headers +
+                              "Connection: close\r\nContent-Length: " + std::to_string(body.size()) +
+                              "\r\n\r\n" + body;
+  EXPECT_EQ(send(peer->get(), request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  std::string answer;
+  std::array<char, 4096> piece;
+  for (ssize_t got = 0; (got = recv(peer->get(), piece.data(), piece.size(), 0)) > 0;) {
+    answer.append(piece.data(), static_cast<std::size_t>(got));
+  }
+  return answer.substr(std::min<std::size_t>(answer.size(), std::string_view("HTTP/1.1 ").size()));
+}
+
+class ChainServerRules : public testing::Test {
+ protected:
+  void serve(ChainOptions options) {
+    server_ = std::make_unique<ChainServer>(options,
+                                            [this](std::string_view method, std::string_view) -> CallResult {
+                                              if (method.starts_with("my_")) ++calls_;
+                                              return R"("answered")";
+                                            });
+    ASSERT_TRUE(server_->start());
+  }
+  bool serves(const std::string& headers, std::string_view method = "my_method") {
+    const int before = calls_;
+    const std::string answer = call(*server_, method, headers);
+    const bool is_served = answer.starts_with("200") && answer.contains(R"("result":"answered")");
+    EXPECT_TRUE(is_served || answer.starts_with("403") || answer.contains("-32601")) << answer;
+    // What is refused never reaches the handler.
+    EXPECT_EQ(calls_ - before, is_served && method.starts_with("my_") ? 1 : 0);
+    return is_served;
+  }
+
+  std::atomic<int> calls_ = 0;
+  std::unique_ptr<ChainServer> server_;
+};
+
+TEST_F(ChainServerRules, OnLoopbackOnlyLoopbackIsServedByDefault) {
+  serve(on_any_ports());
+  EXPECT_TRUE(serves("Host: localhost\r\n"));
+  EXPECT_TRUE(serves("Host: 127.0.0.1:8545\r\nOrigin: http://localhost:3000\r\n"));
+  EXPECT_FALSE(serves("Host: node.example\r\n"));
+  EXPECT_FALSE(serves("Host: localhost\r\nOrigin: https://app.example\r\n"));
+}
+
+TEST_F(ChainServerRules, TheNamesAndPagesThatAreAllowedAreServedAndNoOthers) {
+  ChainOptions options = on_any_ports();
+  options.allowed_hosts = {"node.example", "*.nodes.example"};
+  options.allowed_origins = {"https://app.example"};
+  serve(options);
+  EXPECT_TRUE(serves("Host: node.example:8545\r\n"));
+  EXPECT_TRUE(serves("Host: a.nodes.example\r\nOrigin: https://app.example\r\n"));
+  EXPECT_FALSE(serves("Host: localhost\r\n"));
+  EXPECT_FALSE(serves("Host: nodes.example\r\n"));
+  EXPECT_FALSE(serves("Host: node.example\r\nOrigin: http://app.example\r\n"));
+  EXPECT_FALSE(serves("Host: node.example\r\nOrigin: http://localhost\r\n"));
+}
+
+TEST_F(ChainServerRules, TheLongestPatternOfAMethodDecides) {
+  ChainOptions options = on_any_ports();
+  options.allowed_methods = {"my_method", "admin_peers"};
+  options.denied_methods = {"my_*"};
+  serve(options);
+  constexpr const char* kHost = "Host: localhost\r\n";
+  EXPECT_TRUE(serves(kHost));
+  EXPECT_FALSE(serves(kHost, "my_other"));
+  EXPECT_TRUE(serves(kHost, "admin_peers"));
+  EXPECT_FALSE(serves(kHost, "admin_addPeer"));
+  EXPECT_TRUE(serves(kHost, "eth_gasPrice"));
+}
+
 struct WrongOption {
   std::function<void(ChainOptions&)> spoil;
   Error::Kind kind;
@@ -133,6 +217,14 @@ TEST(ChainServer, StartSaysWhatIsWrongWithTheOptions) {
       {[](ChainOptions& options) { options.connections_max = 0; }, Error::Kind::bad_option,
        "connections_max"},
       {[](ChainOptions& options) { options.threads = 1025; }, Error::Kind::bad_option, "threads"},
+      {[](ChainOptions& options) { options.allowed_hosts = {"node.example:80"}; }, Error::Kind::bad_option,
+       "allowed_hosts: \"node.example:80\""},
+      {[](ChainOptions& options) { options.allowed_origins = {"*", "app.example"}; }, Error::Kind::bad_option,
+       "allowed_origins: \"app.example\""},
+      {[](ChainOptions& options) { options.allowed_methods = {"eth_*Logs"}; }, Error::Kind::bad_option,
+       "allowed_methods: \"eth_*Logs\""},
+      {[](ChainOptions& options) { options.denied_methods = {""}; }, Error::Kind::bad_option,
+       "denied_methods: \"\""},
       {[](ChainOptions& options) { options.heartbeat.ping_interval = milliseconds(-1); },
        Error::Kind::bad_option, "heartbeat.ping_interval"},
       {[](ChainOptions& options) { options.heartbeat.pong_timeout = milliseconds(-1); },

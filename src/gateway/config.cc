@@ -25,12 +25,27 @@ using std::chrono::seconds;
 constexpr std::uint64_t kPortMax = 65535;
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 30;
 
+void read_message_compression(const ReadContext& context, const YamlNode& node, MessageCompression& out) {
+  const MapFields fields(context, node, "server.websocket.compression", {"enabled", "minBytes", "maxBytes"});
+  fields.read("enabled", out.enabled);
+  fields.read("minBytes", out.bytes_min, 1, kBytesMax);
+  fields.read("maxBytes", out.bytes_max, 1024, kBytesMax);
+}
+
+void read_answer_compression(const ReadContext& context, const YamlNode& node, AnswerCompression& out) {
+  const MapFields fields(context, node, "server.compression", {"enabled", "minBytes", "waitingBytesMax"});
+  fields.read("enabled", out.enabled);
+  fields.read("minBytes", out.bytes_min, 1, kBytesMax);
+  fields.read("waitingBytesMax", out.waiting_bytes_max, 0, std::uint64_t{1} << 40);
+}
+
 void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketSettings& out) {
   const MapFields fields(
       context, node, "server.websocket",
       {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
        "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
-       "slowTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout"});
+       "slowTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout", "subscriptionIds",
+       "compression"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -46,6 +61,13 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
   fields.read("idleTimeout", out.idle_timeout, seconds(0), hours(24));
+  static constexpr std::array<std::string_view, 2> kSubscriptionIds{"shared", "unique"};
+  if (const auto word = fields.read_word("subscriptionIds", kSubscriptionIds)) {
+    out.unique_subscription_ids = *word == 1;
+  }
+  if (const YamlNode* compression = fields.find("compression")) {
+    read_message_compression(context, *compression, out.compression);
+  }
 }
 
 void read_tls(const ReadContext& context, const YamlNode& node, std::optional<net::TlsServerOptions>& out) {
@@ -124,9 +146,10 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(context, node, "server",
-                         {"httpPort", "httpHost", "threads", "maxBodyBytes", "shutdownTimeout", "websocket",
-                          "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts", "allowedOrigins"});
+  const MapFields fields(
+      context, node, "server",
+      {"httpPort", "httpHost", "threads", "maxBodyBytes", "shutdownTimeout", "websocket", "tls", "limits",
+       "proxyProtocol", "unixSocket", "allowedHosts", "allowedOrigins", "compression"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -141,6 +164,9 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("allowedHosts", out.browsers.hosts, server::is_host_pattern, server::kHostPatternExpected);
   fields.read("allowedOrigins", out.browsers.origins, server::is_origin_pattern, server::kOriginPatternExpected);
   if (const YamlNode* tls = fields.find("tls")) read_tls(context, *tls, out.tls);
+  if (const YamlNode* compression = fields.find("compression")) {
+    read_answer_compression(context, *compression, out.http.compression);
+  }
   if (const YamlNode* unix_socket = fields.find("unixSocket")) {
     read_unix_socket(context, *unix_socket, out);
     out.listens_on_port = has_port;

@@ -114,6 +114,18 @@ void read_chain_id(const MapFields& evm, std::uint64_t& out) {
   evm.read("chainId", out, 1, kChainIdMax);
 }
 
+void read_filter_limits(const MapFields& chain, eth::FilterLimits& out) {
+  constexpr std::uint64_t kCountMax = 10'000'000;
+  constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 40;
+  chain.read("filterTimeout", out.idle_max, std::chrono::seconds(1), hours(24));
+  chain.read("filtersMax", out.filters_max, 0, kCountMax);
+  chain.read("filtersPerAddressMax", out.filters_per_owner_max, 0, kCountMax);
+  chain.read("filterCriteriaBytesMax", out.criteria_bytes_max, 0, kBytesMax);
+  chain.read("filterCriteriaBytesPerAddressMax", out.criteria_bytes_per_owner_max, 0, kBytesMax);
+  chain.read("filterKeptBytesMax", out.kept_bytes_max, 4096, kBytesMax);
+  chain.read("filterChangesBytesMax", out.changes_bytes_max, 1024, std::uint64_t{1} << 30);
+}
+
 void read_network(const ReadContext& context, const YamlNode& node, const std::string& path,
                   NetworkConfig& out) {
   out.place = node.place;
@@ -124,7 +136,9 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   if (evm == nullptr) return;
   const MapFields chain(context, *evm, path + ".evm",
                         {"chainId", "pollIntervalMin", "pollIntervalMax", "reorgWindow", "resumeWindow",
-                         "answerCacheBytes", "hedgeAfter", "filterTimeout", "chainCheckInterval"},
+                         "answerCacheBytes", "hedgeAfter", "filterTimeout", "filtersMax",
+                         "filtersPerAddressMax", "filterCriteriaBytesMax", "filterCriteriaBytesPerAddressMax",
+                         "filterKeptBytesMax", "filterChangesBytesMax", "chainCheckInterval"},
                         MapFields::Empty::refused);
   read_chain_id(chain, out.chain_id);
   PollSettings& poll = out.poll;
@@ -134,7 +148,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   chain.read("resumeWindow", poll.resume_window_blocks, 1, 65'536);
   chain.read("answerCacheBytes", out.reads.cache_bytes_max, 0, std::uint64_t{1} << 40);
   chain.read("hedgeAfter", out.reads.hedge_after, Duration::zero(), hours(1));
-  chain.read("filterTimeout", out.reads.filter_idle_max, std::chrono::seconds(1), hours(24));
+  read_filter_limits(chain, out.reads.filters);
   chain.read("chainCheckInterval", out.chain_check_every, Duration::zero(), hours(1));
   if (poll.interval_min > poll.interval_max) {
     const bool min_given = chain.find("pollIntervalMin") != nullptr;

@@ -59,6 +59,11 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(websocket.outbox_bytes_max, 128U << 20);
   EXPECT_EQ(websocket.notifications_behind_max, 65'536U);
   EXPECT_EQ(websocket.slow_timeout, seconds(10));
+  EXPECT_FALSE(websocket.unique_subscription_ids);
+  EXPECT_EQ(websocket.compression,
+            (MessageCompression{.enabled = false, .bytes_min = 256, .bytes_max = 1U << 20}));
+  EXPECT_EQ(config->server.http.compression,
+            (AnswerCompression{.enabled = false, .bytes_min = 2048, .waiting_bytes_max = 64U << 20}));
   EXPECT_TRUE(config->server.browsers.hosts.empty());
   EXPECT_TRUE(config->server.browsers.origins.empty());
   EXPECT_EQ(config->server.accept.connections_per_address_max, 1024U);
@@ -134,7 +139,18 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(main_one.poll.interval_max, seconds(12));
   EXPECT_EQ(main_one.poll.reorg_window_blocks, 64U);
   EXPECT_EQ(main_one.poll.resume_window_blocks, 1000U);
-  EXPECT_EQ(main_one.reads.filter_idle_max, std::chrono::minutes(2));
+  EXPECT_EQ(main_one.reads.filters, (eth::FilterLimits{.filters_max = 20,
+                                                       .filters_per_owner_max = 21,
+                                                       .criteria_bytes_max = 22,
+                                                       .criteria_bytes_per_owner_max = 23,
+                                                       .kept_bytes_max = 4124,
+                                                       .changes_bytes_max = 1025,
+                                                       .idle_max = std::chrono::minutes(2)}));
+  EXPECT_EQ(plan.http.compression,
+            (AnswerCompression{.enabled = true, .bytes_min = 30, .waiting_bytes_max = 31}));
+  EXPECT_EQ(plan.websocket.compression,
+            (MessageCompression{.enabled = true, .bytes_min = 32, .bytes_max = 1033}));
+  EXPECT_TRUE(plan.websocket.unique_subscription_ids);
   const auto& first = std::get<UpstreamBackend>(main_one.backend);
   ASSERT_EQ(first.size(), 1U);
   EXPECT_EQ(first[0].url, "https://user:password@mainnet.example:8443/secret-key");
@@ -195,6 +211,16 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "batchAnswerBytesMax",
                           "heldBytesMax",
                           "heldBytesPerConnectionMax",
+                          "subscriptionIds",
+                          "minBytes",
+                          "maxBytes",
+                          "waitingBytesMax",
+                          "filtersMax",
+                          "filtersPerAddressMax",
+                          "filterCriteriaBytesMax",
+                          "filterCriteriaBytesPerAddressMax",
+                          "filterKeptBytesMax",
+                          "filterChangesBytesMax",
                           "port",
                           "pollIntervalMin",
                           "pollIntervalMax",

@@ -150,8 +150,8 @@ void FilterCalls::on_events(const std::vector<eth::SourceEvent>& events) {
 
 void FilterCalls::count() {
   if (source_.count == nullptr) return;
-  const eth::FilterStore::Counters now = store_.counters();
-  const eth::FilterStore::Counters before = std::exchange(counted_, now);
+  const eth::FilterCounters now = store_.counters();
+  const eth::FilterCounters before = std::exchange(counted_, now);
   source_.count(store_.size(), {.created = now.created - before.created,
                                 .refused = now.refused - before.refused,
                                 .expired = now.expired - before.expired,

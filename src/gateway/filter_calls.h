@@ -35,7 +35,7 @@ class FilterCalls {
     // Runs it with "" once every pending transaction that comes is told, else with why not.
     std::function<void(UniqueFunction<void(const std::string& refusal)>)> await_pending;
     // Told how many there are, and what became of them since the last time. May be empty.
-    std::function<void(std::size_t live, const eth::FilterStore::Counters& since)> count;
+    std::function<void(std::size_t live, const eth::FilterCounters& since)> count;
   };
 
   FilterCalls(upstream::Executor& executor, const eth::FilterLimits& limits, Random& random, Source source);
@@ -70,7 +70,7 @@ class FilterCalls {
   Source source_;
   eth::FilterStore store_;
   eth::Interest interest_;
-  eth::FilterStore::Counters counted_;
+  eth::FilterCounters counted_;
   upstream::TimerId expiry_;
 };
 

@@ -162,7 +162,7 @@ class Gateway::Impl {
   }
 
   session::Server::Sites make_sites(session::LoopServer& server, std::size_t loop_index) {
-    auto services = std::make_shared<LoopServices>();
+    auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
     const RpcLimits limits{.subscriptions_per_connection_max =
                                static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
                            .notifications_behind_max = plan_.websocket.notifications_behind_max,
@@ -179,7 +179,8 @@ class Gateway::Impl {
                                                            .server = server,
                                                            .loop_index = loop_index,
                                                            .salt = salt_,
-                                                           .budget = budget_}));
+                                                           .budget = budget_,
+                                                           .compressor = services->compressor}));
     }
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());

@@ -30,6 +30,9 @@ enum class Id : std::uint8_t {
   turn_shares_spent,
   subscriptions,
   notifications,
+  subscriptions_ended,
+  filters,
+  filter_outcomes,
   messages_received,
   messages_sent,
   bytes_received,
@@ -38,6 +41,10 @@ enum class Id : std::uint8_t {
   rpc_requests_refused,
   http_responses,
   http_turn_shares_spent,
+  http_compressed,
+  http_compressed_bytes_in,
+  http_compressed_bytes_out,
+  http_compressed_no_room,
   held_bytes,
   held_refusals,
   out_of_memory,
@@ -102,6 +109,11 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_subscriptions", "gauge", "project, chain_id, type", "Live subscriptions."},
     {"fanfare_notifications_total", "counter", "project, chain_id, type",
      "Notifications queued for subscribers, one for each."},
+    {"fanfare_subscriptions_ended_total", "counter", "project, chain_id, type",
+     "Subscriptions that ended with a notice because they missed something."},
+    {"fanfare_filters", "gauge", "project, chain_id", "Filters of eth_newFilter and its kin."},
+    {"fanfare_filter_outcomes_total", "counter", "project, chain_id, outcome",
+     "What became of filters: created, refused by a limit, expired, lost, uninstalled."},
     {"fanfare_websocket_messages_received_total", "counter", "project, chain_id",
      "Messages that came from clients."},
     {"fanfare_websocket_messages_sent_total", "counter", "project, chain_id", "Messages queued for clients."},
@@ -116,6 +128,11 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_http_responses_total", "counter", "status", "Answers to HTTP requests, upgrades included."},
     {"fanfare_http_turn_shares_spent_total", "counter", "",
      "Times a connection's requests had to wait for its loop's next turn."},
+    {"fanfare_http_compressed_answers_total", "counter", "", "HTTP answers sent compressed."},
+    {"fanfare_http_compression_input_bytes_total", "counter", "", "Bytes of their bodies before."},
+    {"fanfare_http_compression_output_bytes_total", "counter", "", "Bytes of their bodies after."},
+    {"fanfare_http_compression_skipped_total", "counter", "",
+     "HTTP answers sent as they are because too many waited to be compressed."},
     {"fanfare_held_bytes", "gauge", "", "Requests under way and their answers, until they are sent."},
     {"fanfare_held_bytes_refusals_total", "counter", "",
      "Times a client or all of them held too much for more."},
@@ -138,7 +155,8 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
     {"fanfare_head_gaps_total", "counter", "project, chain_id",
      "Runs of blocks, or logs or receipts of one, that could not be had from the upstreams."},
     {"fanfare_pending_gaps_total", "counter", "project, chain_id",
-     "Times that pending transactions may have been missed: their subscribers' connections were closed."},
+     "Times that pending transactions may have been missed: their subscriptions ended with a notice, or with "
+     "their connections."},
     {"fanfare_pending_bodies_lost_total", "counter", "project, chain_id",
      "Pending transactions that no upstream could show whole."},
     {"fanfare_reads_total", "counter", "project, chain_id",
@@ -183,6 +201,8 @@ constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscr
     "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
 constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies{"close", "latest"};
 constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOutcomes{"complete", "notice"};
+constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{
+    "created", "refused", "expired", "lost", "uninstalled"};
 constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -287,6 +307,9 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
     gauge(Id::subscriptions, with, cells.subscriptions[static_cast<SubscriptionKind>(i)]);
   }
   counters(Id::notifications, labels, "type", kSubscriptionKinds, cells.notifications);
+  counters(Id::subscriptions_ended, labels, "type", kSubscriptionKinds, cells.subscriptions_ended);
+  gauge(Id::filters, labels, cells.filters);
+  counters(Id::filter_outcomes, labels, "outcome", kFilterOutcomes, cells.filter_outcomes);
   counter(Id::messages_received, labels, cells.messages_received);
   counter(Id::messages_sent, labels, cells.messages_sent);
   counter(Id::bytes_received, labels, cells.bytes_received);
@@ -364,6 +387,15 @@ void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Insta
   head_learnt.store(learnt.time_since_epoch().count(), std::memory_order_release);
 }
 
+void NetworkMetrics::filters_changed(std::size_t live, const eth::FilterCounters& since) {
+  filters.set(static_cast<std::int64_t>(live));
+  filter_outcomes[FilterOutcome::created].add(since.created);
+  filter_outcomes[FilterOutcome::refused].add(since.refused);
+  filter_outcomes[FilterOutcome::expired].add(since.expired);
+  filter_outcomes[FilterOutcome::lost].add(since.lost);
+  filter_outcomes[FilterOutcome::uninstalled].add(since.removed);
+}
+
 UpstreamMetrics::UpstreamMetrics(std::string project_id, std::string chain, std::string id)
     : project(std::move(project_id)), chain_id(std::move(chain)), upstream(std::move(id)) {}
 
@@ -425,6 +457,10 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
                   http_responses_[i]);
   }
   sheet.counter(Id::http_turn_shares_spent, {}, http_turn_shares_spent_);
+  sheet.counter(Id::http_compressed, {}, compression_.compressed);
+  sheet.counter(Id::http_compressed_bytes_in, {}, compression_.bytes_in);
+  sheet.counter(Id::http_compressed_bytes_out, {}, compression_.bytes_out);
+  sheet.counter(Id::http_compressed_no_room, {}, compression_.no_room);
   if (gate_ != nullptr) sheet.server(*gate_);
   if (budget_ != nullptr) {
     sheet.gauge(Id::held_bytes, {}, static_cast<double>(budget_->used()));

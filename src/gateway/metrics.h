@@ -21,6 +21,7 @@
 
 #include "base/byte_budget.h"
 #include "base/time.h"
+#include "eth/filter_limits.h"
 #include "gateway/metrics_values.h"
 #include "session/accept_gate.h"
 #include "upstream/failure.h"
@@ -87,6 +88,16 @@ enum class SlowPolicy : std::uint8_t {
   count_,
 };
 
+// What becomes of filters (eth_newFilter and its kin).
+enum class FilterOutcome : std::uint8_t {
+  created,
+  refused,      // -32005: a limit was reached
+  expired,      // nobody asked for it for filterTimeout
+  lost,         // something was missing when it was asked: "filter not found"
+  uninstalled,  // eth_uninstallFilter
+  count_,
+};
+
 enum class Transport : std::uint8_t { http, websocket, count_ };
 
 // One network's cells. Lives as long as the Metrics; any thread.
@@ -98,6 +109,8 @@ class NetworkMetrics {
   void closed(CloseReason reason);  // also counts a slow consumer
   // The newest known block. That it is new is counted apart: the one that following begins with is not.
   void head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt);
+  // How many filters there are, and what became of filters since the last time.
+  void filters_changed(std::size_t live, const eth::FilterCounters& since);
 
   const std::string project;
   std::string chain_id;  // guarded by the Metrics: it may be learnt late
@@ -138,6 +151,9 @@ class NetworkMetrics {
   Gauge ready;  // 1 while the head is followed
   Gauge head_number;
   Gauge head_timestamp_s;
+  PerEach<SubscriptionKind> subscriptions_ended;  // by a notice, because they missed something
+  Gauge filters;
+  PerEach<FilterOutcome> filter_outcomes;
   std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
 };
 
@@ -194,6 +210,7 @@ class Metrics {
 
   // An answer to an HTTP request, upgrades (101) included.
   void http_answered(int status);
+  CompressionCells& compression() { return compression_; }
   // A connection had to wait for its loop's next turn with its requests.
   void http_turn_share_spent() { http_turn_shares_spent_.add(); }
 
@@ -208,6 +225,7 @@ class Metrics {
                                         417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
   std::array<Counter, kStatuses.size() + 1> http_responses_;  // the last: any other
   Counter http_turn_shares_spent_;
+  CompressionCells compression_;
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
   const ByteBudget* budget_ = nullptr;

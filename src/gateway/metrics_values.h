@@ -52,6 +52,14 @@ class Gauge {
   std::atomic<std::int64_t> value_{0};
 };
 
+// What compressing HTTP answers did.
+struct CompressionCells {
+  Counter compressed;  // answers
+  Counter bytes_in;    // of their bodies, before
+  Counter bytes_out;   // and after
+  Counter no_room;     // answers sent as they are because too many waited
+};
+
 // How long something took, in buckets.
 class LatencyHistogram {
  public:

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "gateway/mount_plans.h"
+#include "http/accept_encoding.h"
+#include "http/target.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
 
@@ -17,8 +19,17 @@ using server::Offer;
 using server::Target;
 using Match = server::PathPattern::Match;
 
-// Clients take any subprotocol or none; what a request offers is not chosen from, and nothing is compressed.
-const ws::UpgradePolicy kPolicy{.deflate = {.enabled = false}};
+// Clients take any subprotocol or none; what a request offers is not chosen from. Compression keeps nothing
+// of a connection between messages, so that thousands that are idle cost nothing.
+ws::UpgradePolicy upgrade_policy(const MessageCompression& compression) {
+  return {.deflate = {.enabled = compression.enabled,
+                      .threshold_bytes = compression.bytes_min,
+                      .ceiling_bytes = compression.bytes_max,
+                      .server_no_context_takeover = true,
+                      .client_no_context_takeover = true}};
+}
+
+constexpr std::string_view kUnknownIds = "subscriptionIds can be shared or unique\n";
 
 std::optional<std::uint64_t> chain_id_of(std::string_view digits) {
   if (digits.empty() || digits.front() == '0') return std::nullopt;
@@ -54,7 +65,9 @@ class RpcMount final : public server::Mount {
         is_off_(!feature.http && !has_websocket_),
         paths_(context.paths),
         services_(context.services),
-        rules_(std::move(rules)) {}
+        rules_(std::move(rules)),
+        unique_ids_(context.plan.websocket.unique_subscription_ids),
+        upgrades_(upgrade_policy(context.plan.websocket.compression)) {}
 
   Offer offer(const Match& match) const override {
     if (is_off_) return {.methods = {}, .missing = "the WebSocket is turned off"};
@@ -71,10 +84,13 @@ class RpcMount final : public server::Mount {
   void on_request(session::ServerSession& session, const Target& target) override {
     service(target.match)
         .handle_http(session, as_text(target.request.body),
-                     {.developer = is_developer(target), .headers = {}});
+                     {.developer = is_developer(target),
+                      .coding = http::accepted_coding(target.request.headers)});
   }
 
   session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
+    const auto ids = ids_for(target.request.query);
+    if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
     RpcService& service = this->service(target.match);
     if (!service.network().reserve_connection()) {
       service.metrics().connections_refused[RefuseReason::connection_limit].add();
@@ -84,9 +100,9 @@ class RpcMount final : public server::Mount {
     }
     return session::Acceptance{
         .endpoint = &service,
-        .policy = &kPolicy,
+        .policy = &upgrades_,
         .data = std::make_unique<RpcConnection>(service, ConnectionPlace(service.network()),
-                                                is_developer(target))};
+                                                is_developer(target), *ids)};
   }
 
   void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {
@@ -103,6 +119,17 @@ class RpcMount final : public server::Mount {
   static bool is_developer(const Target& target) {
     return target.on_loopback && target.caller != Caller::unknown_page;
   }
+  // What the URL asks for with ?subscriptionIds=shared or =unique, else what is configured. Empty: another
+  // word.
+  std::optional<eth::IdScope> ids_for(std::string_view query) const {
+    bool unique = unique_ids_;
+    for (const http::Parameter& parameter : http::query_parameters(query)) {
+      if (parameter.name != "subscriptionIds") continue;
+      unique = parameter.value == "unique";
+      if (!unique && parameter.value != "shared") return std::nullopt;
+    }
+    return unique ? eth::IdScope::own : eth::IdScope::shared;
+  }
   NetworkPaths::Found find(const Match& match) const {
     if (network_) return {.network = network_, .missing = {}};
     // A router asks what there can be at all without saying where.
@@ -118,20 +145,25 @@ class RpcMount final : public server::Mount {
   const NetworkPaths& paths_;
   const std::shared_ptr<LoopServices> services_;
   const std::shared_ptr<const NetworkRules> rules_;
+  const bool unique_ids_;
+  const ws::UpgradePolicy upgrades_;
 };
 
 class PageMount final : public server::Mount {
  public:
   using Answer = std::function<session::HttpResponse(std::string_view query)>;
-  explicit PageMount(Answer answer) : answer_(std::move(answer)) {}
+  PageMount(Answer answer, std::shared_ptr<LoopServices> services)
+      : answer_(std::move(answer)), services_(std::move(services)) {}
 
   Offer offer(const Match&) const override { return {.methods = "GET"}; }
   void on_request(session::ServerSession& session, const Target& target) override {
-    session.respond(answer_(target.request.query));
+    services_->compressor.respond(session, answer_(target.request.query),
+                                  http::accepted_coding(target.request.headers));
   }
 
  private:
   const Answer answer_;
+  const std::shared_ptr<LoopServices> services_;
 };
 
 // One overload a feature: a new one does not compile until it is mounted.
@@ -143,18 +175,22 @@ struct MakeMount {
     return std::make_shared<RpcMount>(feature, context, rules);
   }
   std::shared_ptr<server::Mount> operator()(const HealthFeature&) const {
-    return std::make_shared<PageMount>(
-        [](std::string_view) { return session::HttpResponse{.body = "ok\n", .headers = {}}; });
+    return page([](std::string_view) { return session::HttpResponse{.body = "ok\n", .headers = {}}; });
   }
   std::shared_ptr<server::Mount> operator()(const ReadyFeature&) const {
-    return std::make_shared<PageMount>(context.answers.ready);
+    return page(context.answers.ready);
   }
   std::shared_ptr<server::Mount> operator()(const MetricsFeature&) const {
-    return std::make_shared<PageMount>([&answers = context.answers](std::string_view) {
+    return page([&answers = context.answers](std::string_view) {
       return session::HttpResponse{.content_type = std::string(kMetricsContentType),
                                    .body = answers.metrics(),
                                    .headers = {}};
     });
+  }
+
+ private:
+  std::shared_ptr<server::Mount> page(PageMount::Answer answer) const {
+    return std::make_shared<PageMount>(std::move(answer), context.services);
   }
 };
 
@@ -191,7 +227,7 @@ std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const 
                             .on_loopback = on_loopback,
                             .not_found = not_found_line(listener),
                             .observer = &context.observer});
-  router->keep(context.services);  // a port of pages alone has no mount that holds them
+  router->keep(context.services);
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/answer_compressor.h"
 #include "gateway/metrics.h"
 #include "gateway/rpc_service.h"
 #include "gateway/serve_plan.h"
@@ -19,6 +20,10 @@ namespace fanfare::gateway {
 
 // What all ports of one loop share.
 struct LoopServices {
+  LoopServices(const AnswerCompression& compression, session::LoopServer& server, CompressionCells& cells)
+      : compressor(compression, server, cells) {}
+
+  AnswerCompressor compressor;
   std::vector<std::unique_ptr<RpcService>> networks;  // in the plan's order
 };
 

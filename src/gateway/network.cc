@@ -60,11 +60,13 @@ void Network::prepare() {
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); }});
   filters_ = std::make_unique<FilterCalls>(
-      worker_, eth::FilterLimits{.idle_max = plan_.reads.filter_idle_max}, random_,
+      worker_, plan_.reads.filters, random_,
       FilterCalls::Source{
           .set_interest = [this](const eth::Interest& interest) { set_source_interest(0, interest); },
           .followed = [this](ReadyWaiters::Done done) { await_following(std::move(done)); },
-          .await_pending = [this](ChainFollower::ListenDone done) { await_pending(std::move(done)); }});
+          .await_pending = [this](ChainFollower::ListenDone done) { await_pending(std::move(done)); },
+          .count = [this](std::size_t live,
+                          const eth::FilterCounters& since) { metrics_.filters_changed(live, since); }});
 }
 
 void Network::make_backend() {

@@ -60,8 +60,12 @@ eth::ConnectionKey key_of(const session::Session& session) {
   return (std::uint64_t{id.place} << 32U) | id.generation;
 }
 
-RpcConnection::RpcConnection(RpcService& service, ConnectionPlace place, bool developer)
-    : service_(service), place_(std::move(place)), developer_(developer), share_(service.make_share()) {}
+RpcConnection::RpcConnection(RpcService& service, ConnectionPlace place, bool developer, eth::IdScope ids)
+    : service_(service),
+      place_(std::move(place)),
+      developer_(developer),
+      ids_(ids),
+      share_(service.make_share()) {}
 
 bool RpcConnection::deliver(const SharedBytes& frame) {
   if (is_congested() && ++notifications_behind_ > service_.limits().notifications_behind_max) {
@@ -89,6 +93,7 @@ RpcService::RpcService(const session::SessionSettings& settings, RpcLimits limit
       local_nodes_(is_on_loopback(context.network.plan().backend)),
       subscriptions_({.network = context.network.name(),
                       .salt = context.salt,
+                      .loop = context.loop_index,
                       .subscriptions_per_connection_max = limits.subscriptions_per_connection_max,
                       .budget = &context.network.filter_budget(),
                       .types = eth::kAllSubscriptionTypes},
@@ -238,7 +243,8 @@ void RpcService::subscribe(const jsonrpc::Request& request, session::Session& se
   constexpr auto kSyncing = eth::SubscriptionType::syncing;
   const std::size_t pending_before = subscriptions_.subscriptions(kPending);
   const std::size_t syncing_before = subscriptions_.subscriptions(kSyncing);
-  auto id = subscriptions_.subscribe(key_of(session), session.data<RpcConnection>(), request.params);
+  RpcConnection& connection = session.data<RpcConnection>();
+  auto id = subscriptions_.subscribe(key_of(session), connection, request.params, connection.ids_);
   if (!id) {
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(id.error().code),
                                  id.error().message);

@@ -19,10 +19,12 @@
 #include "base/byte_budget.h"
 #include "eth/subscription_manager.h"
 #include "fanfare/unique_function.h"
+#include "gateway/answer_compressor.h"
 #include "gateway/forward.h"
 #include "gateway/method_rules.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
+#include "http/accept_encoding.h"
 #include "jsonrpc/request.h"
 #include "pubsub/topic_table.h"
 #include "session/loop_server.h"
@@ -54,14 +56,14 @@ class ConnectionPlace {
 // Who sent a request over HTTP, as far as the site found out.
 struct HttpCaller {
   bool developer = false;  // may use the developer methods (method_rules.h), if the nodes are local
-  std::vector<ws::OwnedHeader> headers;  // of every answer: what the page may do with it
+  http::AcceptedCoding coding = {};
 };
 
 // What the service keeps with a session.
 class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
  public:
-  // `developer`: as HttpCaller's.
-  RpcConnection(RpcService& service, ConnectionPlace place, bool developer);
+  // `developer`: as HttpCaller's. `ids`: of its subscriptions.
+  RpcConnection(RpcService& service, ConnectionPlace place, bool developer, eth::IdScope ids);
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return session_->is_congested(); }
 
@@ -70,6 +72,7 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   RpcService& service_;
   ConnectionPlace place_;
   bool developer_;
+  eth::IdScope ids_;
   std::shared_ptr<ByteShare> share_;  // of the memory for what it asks and is answered
   std::vector<ByteHold> unsent_;      // of answers that wait in its outbox
   session::Session* session_ = nullptr;
@@ -114,6 +117,7 @@ class RpcService final : public session::Endpoint {
     std::size_t loop_index;
     eth::Salt salt;
     ByteBudget& budget;  // what all clients' requests under way and their answers may occupy
+    AnswerCompressor& compressor;
   };
 
   // Loop thread. Everything in the context outlives the service.
@@ -211,8 +215,7 @@ class RpcService final : public session::Endpoint {
   void watch(session::Session& session);
   void unwatch(session::Session& session);
   void check_watched();
-  static void respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
-                      Answered answered);
+  void respond(session::ServerSession& session, const HttpCaller& caller, Answered answered);
   void activate(eth::ConnectionKey connection, const std::string& id);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
@@ -229,6 +232,9 @@ class RpcService final : public session::Endpoint {
   void begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed);
   bool continue_logs();
   void end_logs();
+  // Their subscriptions end with a notice where that was asked for, else with their connections.
+  // `bodies_only`: of whole transactions.
+  void miss_pending(bool bodies_only, const std::string& words);
   // Told to who has a word for it; the others' connections end.
   void miss_receipts(const eth::SubscriptionManager::Range& blocks);
   // After anything that changes who is subscribed to what: the metrics, and the source's interest.

@@ -29,43 +29,43 @@ constexpr std::string_view kJson = "application/json";
 
 }  // namespace
 
-void RpcService::respond(session::ServerSession& session, const std::vector<ws::OwnedHeader>& headers,
-                         Answered answered) {
+void RpcService::respond(session::ServerSession& session, const HttpCaller& caller, Answered answered) {
   session::HttpResponse response{.content_type = std::string(kJson),
                                  .body = std::move(answered.text),
-                                 .headers = headers,
+                                 .headers = {},
                                  .until_sent = std::make_shared<ByteHold>(std::move(answered.hold))};
   // Nothing but notifications: there is nothing to say (JSON-RPC 2.0 §4.1).
   if (response.body.empty()) {
     response.status = 204;
     response.content_type.clear();
   }
-  session.respond(response);
+  context_.compressor.respond(session, std::move(response), caller.coding);
 }
 
 void RpcService::handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller) {
   const auto handle = [&] {
     auto incoming = read(body, nullptr, caller.developer, make_share());
     if (!incoming) {
-      return respond(session, caller.headers,
+      return respond(session, caller,
                      {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
     }
     if (incoming->has_filters) incoming->client = FilterCalls::client_of(session.peer());
     if (incoming->open == 0) {
-      return respond(session, caller.headers,
+      return respond(session, caller,
                      {.text = join_answers(incoming->job),
                       .subscribed = {},
                       .refused = {},
                       .hold = incoming->job.room.release()});
     }
-    send_to_node(question(*std::move(incoming), [this, headers = std::move(caller.headers),
-                                                 id = session.id()](Answered answered) {
-      // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
-      auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
-      if (asker == nullptr) return;
-      // A part of the answer may be queued: nothing else can follow it.
-      if (!run_guarded("an answer", [&] { respond(*asker, headers, std::move(answered)); })) asker->close();
-    }));
+    send_to_node(question(
+        *std::move(incoming), [this, caller = std::move(caller), id = session.id()](Answered answered) {
+          // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
+          auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+          if (asker == nullptr) return;
+          // A part of the answer may be queued: nothing else can follow it.
+          if (!run_guarded("an answer", [&] { respond(*asker, caller, std::move(answered)); }))
+            asker->close();
+        }));
   };
   if (!run_guarded("a request", handle)) session.close();
 }

@@ -66,7 +66,13 @@ void RpcService::lose_event() {
   published_of_first_ = 0;
   rewind();  // those with cursors are told what they missed
   for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
-    close_subscribers(static_cast<eth::SubscriptionType>(i), "out of memory: an event was missed");
+    const auto type = static_cast<eth::SubscriptionType>(i);
+    const std::string words = "out of memory: an event was missed";
+    if (type == eth::SubscriptionType::new_pending_transactions) {
+      miss_pending(false, words);
+    } else {
+      close_subscribers(type, words);
+    }
   }
   for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate(connection, id);
 }
@@ -138,11 +144,8 @@ void RpcService::publish(const eth::SourceEvent& event) {
     count(SubscriptionKind::new_pending_transactions,
           subscriptions_.publish_pending_body(body->transaction_json));
   } else if (const auto* unseen = std::get_if<eth::PendingMissed>(&event)) {
-    const std::string words = "pending transactions may have been missed: " + std::string(unseen->why);
-    close_all(unseen->bodies_only ? subscriptions_.connections_with_pending_bodies()
-                                  : subscriptions_.connections_without_notices(
-                                        eth::SubscriptionType::new_pending_transactions),
-              words);
+    miss_pending(unseen->bodies_only,
+                 "pending transactions may have been missed: " + std::string(unseen->why));
   } else if (const auto* syncing = std::get_if<eth::SyncingChanged>(&event)) {
     count(SubscriptionKind::syncing, subscriptions_.publish_syncing(syncing->result_json));
   } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
@@ -168,6 +171,16 @@ void RpcService::publish(const eth::SourceEvent& event) {
     close_subscribers(eth::SubscriptionType::logs, "a reorg went deeper than the window");
     close_subscribers(eth::SubscriptionType::transaction_receipts, "a reorg went deeper than the window");
   }
+}
+
+void RpcService::miss_pending(bool bodies_only, const std::string& words) {
+  const std::size_t ended = subscriptions_.end_pending(bodies_only, words);
+  metrics().subscriptions_ended[SubscriptionKind::new_pending_transactions].add(ended);
+  if (ended > 0) subscriptions_changed();
+  close_all(bodies_only
+                ? subscriptions_.connections_with_pending_bodies()
+                : subscriptions_.connections_without_notices(eth::SubscriptionType::new_pending_transactions),
+            words);
 }
 
 void RpcService::miss_receipts(const eth::SubscriptionManager::Range& blocks) {

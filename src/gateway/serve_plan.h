@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "eth/filter_limits.h"
 #include "net/loop.h"
 #include "server/browser_rules.h"
 #include "server/listener.h"
@@ -68,6 +69,25 @@ struct ListenerPlan {
   bool operator==(const ListenerPlan&) const = default;
 };
 
+// permessage-deflate (RFC 7692) for clients that offer it. Nothing is kept of a connection between messages.
+struct MessageCompression {
+  bool enabled = false;
+  std::size_t bytes_min = 256;                   // a shorter message is sent as it is
+  std::size_t bytes_max = std::size_t{1} << 20;  // a longer one, too: it would hold up its loop
+
+  bool operator==(const MessageCompression&) const = default;
+};
+
+// gzip and deflate for the bodies of HTTP answers (answer_compressor.h).
+struct AnswerCompression {
+  bool enabled = false;
+  std::size_t bytes_min = 2048;  // a shorter body is sent as it is
+  // Bodies of one loop that wait to be compressed: one more is sent as it is.
+  std::size_t waiting_bytes_max = std::size_t{64} << 20;
+
+  bool operator==(const AnswerCompression&) const = default;
+};
+
 // Every limit and interval of the WebSocket side. These defaults are the documented ones.
 struct WebSocketSettings {
   bool enabled = true;
@@ -87,6 +107,9 @@ struct WebSocketSettings {
   std::uint16_t frames_per_turn_max = 4096;    // of one connection; the rest waits for the loop's next turn
   std::uint32_t bytes_per_turn_max = 1 << 20;  // the same
   Duration idle_timeout = Duration::zero();    // no message either way: closes with 1008; zero: never
+  // Every subscription has an id that no other has, unless its connection asks for shared ones (routes.h).
+  bool unique_subscription_ids = false;
+  MessageCompression compression = {};
 
   bool operator==(const WebSocketSettings&) const = default;
 };
@@ -104,6 +127,7 @@ struct HttpSettings {
   std::size_t head_bytes_max = std::size_t{16} << 10;     // a longer request head is refused with 431
   std::size_t header_count_max = 100;                     // more header lines are refused with 431
   Duration handshake_timeout = std::chrono::seconds(10);  // from the accept to the first request's head
+  AnswerCompression compression = {};
 
   bool operator==(const HttpSettings&) const = default;
 };
@@ -132,7 +156,7 @@ struct PollSettings {
 struct ReadSettings {
   std::size_t cache_bytes_max = std::size_t{64} << 20;  // answers that cannot change; zero: none are kept
   Duration hedge_after = std::chrono::seconds(1);  // a slow read is given to another node too; zero: never
-  Duration filter_idle_max = std::chrono::minutes(5);  // a filter nobody asks for so long goes
+  eth::FilterLimits filters = {};                  // what clients' filters may cost
 
   bool operator==(const ReadSettings&) const = default;
 };

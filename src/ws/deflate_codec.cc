@@ -111,7 +111,7 @@ std::expected<void, CodecError> DeflateCodec::remember(Bytes message) {
 std::optional<Bytes> DeflateCodec::compress(Opcode opcode, Bytes message) {
   FANFARE_CHECK(!is_control(opcode));  // RFC7692§6.1: control frames are never compressed
   if (!send_takeover_) return pool_.compress(message, send_window_bits_, Ending::final_block);
-  if (message.empty() || message.size() < pool_.options().threshold_bytes) return std::nullopt;
+  if (message.empty() || !pool_.options().compresses(message.size())) return std::nullopt;
   if (ensure_deflater()) return compress_with_history(message);
   return pool_.compress(message, send_window_bits_, Ending::sync_flush);
 }

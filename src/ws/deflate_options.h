@@ -3,6 +3,7 @@
 // (DeflateParameters). Plain data, no third-party header.
 
 #include <cstddef>
+#include <limits>
 
 namespace fanfare::ws {
 
@@ -22,6 +23,8 @@ struct DeflateOptions {
   int memory_level = 5;
   // A shorter message is sent as it is: the header and the block overhead eat the gain.
   std::size_t threshold_bytes = 64;
+  // A longer message, too: compressing it would hold up the thread for too long.
+  std::size_t ceiling_bytes = std::numeric_limits<std::size_t>::max();
   // Ask for, or as a server impose, that a direction forgets its window after every message.
   bool server_no_context_takeover = false;
   bool client_no_context_takeover = false;
@@ -37,6 +40,10 @@ struct DeflateOptions {
   std::size_t ratio_floor_bytes = std::size_t{16} << 20;
   // What the contexts of all connections of one loop may take together.
   std::size_t context_bytes_max = std::size_t{256} << 20;
+
+  bool compresses(std::size_t message_bytes) const {
+    return message_bytes >= threshold_bytes && message_bytes <= ceiling_bytes;
+  }
 
   bool operator==(const DeflateOptions&) const = default;
 };

@@ -128,7 +128,7 @@ void DeflatePool::trim_large() {
 }
 
 std::optional<Bytes> DeflatePool::compress(Bytes message, int window_bits, Ending ending) {
-  if (message.empty() || message.size() < options_.threshold_bytes) return std::nullopt;
+  if (message.empty() || !options_.compresses(message.size())) return std::nullopt;
   trim_large();
   // A message that fits into the window has no reference that leaves it, whoever compresses.
   const bool fits_window = message.size() <= std::size_t{1} << window_bits;
@@ -198,7 +198,7 @@ SharedBytes DeflatePool::twin_of(const SharedBytes& frame, int window_bits) {
   const Bytes bytes = frame.view();
   const std::size_t length = bytes[1] & 0x7fU;
   const Bytes message = bytes.subspan(length < 126 ? 2 : (length == 126 ? 4 : 10));
-  if (message.size() < options_.threshold_bytes) return {};
+  if (!options_.compresses(message.size())) return {};
   std::optional<SharedBytes>& twin = broadcast_of(frame).twins[static_cast<std::size_t>(window_bits)];
   if (!twin) {
     const auto opcode = static_cast<Opcode>(bytes[0] & 0x0fU);

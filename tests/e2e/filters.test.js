@@ -6,7 +6,7 @@ import { JsonRpcProvider } from "ethers";
 import { Web3 } from "web3";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { call, readiness, startDevChain, startFanfare } from "./support/fanfare.js";
+import { call, metric, readiness, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
 import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
@@ -104,6 +104,42 @@ test("a filter is tied to no node: nothing is lost and nothing told twice when o
     chain.push((await anvil.ask("eth_getBlockByNumber", [`0x${number.toString(16)}`, false])).hash);
   }
   assert.deepEqual(heard.blocks, chain);
+});
+
+test("filters have limits that are settings, are counted, and their answers keep to a batch's bound", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, `
+logLevel: info
+server: { httpPort: 0, threads: 1, limits: { batchAnswerBytesMax: 3000 } }
+projects:
+  - id: main
+    networks: [{ architecture: evm, evm: { chainId: 31337, filtersMax: 2, filterTimeout: 1s } }]
+    upstreams: [{ id: anvil, endpoint: "${anvil.url}" }]
+`)]);
+  const counted = (outcome) => metric(fanfare, "fanfare_filter_outcomes_total", { outcome });
+  const ask = (method, params = []) => call(fanfare.http, method, params);
+  const deployed = await anvil.ask("eth_sendTransaction", [{ from: FROM, data: EMITTER }]);
+  await anvil.ask("evm_mine");
+  const { contractAddress } = await anvil.ask("eth_getTransactionReceipt", [deployed]);
+  for (let i = 0; i < 3; ++i) await anvil.ask("eth_sendTransaction", [{ from: FROM, to: contractAddress, data: `0x${word(1)}${word(i)}` }]);
+  await anvil.ask("evm_mine");
+
+  const logs = await ask("eth_newFilter", [{ fromBlock: "0x0" }]);
+  const blocks = await ask("eth_newBlockFilter");
+  await assert.rejects(ask("eth_newBlockFilter"), { code: -32005 });
+  const one = (id) => ({ jsonrpc: "2.0", id, method: "eth_getFilterLogs", params: [logs] });
+  const response = await fetch(fanfare.http, { method: "POST", body: JSON.stringify([1, 2, 3, 4].map(one)) });
+  const text = await response.text();
+  const answers = JSON.parse(text);
+  assert.ok(answers.some(({ result }) => result?.length === 3), text);
+  assert.ok(answers.some(({ error }) => error?.code === -32003), text);
+  assert.ok(text.length < 4000);
+  assert.equal(await ask("eth_uninstallFilter", [blocks]), true);
+  assert.equal(await metric(fanfare, "fanfare_filters"), 1);
+  await until("the other one expires", async () => (await metric(fanfare, "fanfare_filters")) === 0);
+  for (const [outcome, count] of [["created", 2], ["refused", 1], ["expired", 1], ["uninstalled", 1], ["lost", 0]]) {
+    assert.equal(await counted(outcome), count, outcome);
+  }
 });
 
 test("the libraries that poll: ethers over HTTP, web3.js and its contracts", async (t) => {

@@ -1,11 +1,14 @@
 // Limits at the gateway, and the metric that tells the operator which of them was reached.
 
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { once } from "node:events";
 import net from "node:net";
+import path from "node:path";
 import { test } from "node:test";
+import { promisify } from "node:util";
 import { atEnd } from "./support/cleanup.js";
-import { BINARY, metric, startFanfare, writeConfig } from "./support/fanfare.js";
+import { BINARY, metric, startFanfare, temporaryFolder, writeConfig } from "./support/fanfare.js";
 import { startFor } from "./support/processes.js";
 import { frame, Opcode, RawSocket } from "./support/raw_socket.js";
 import { until, within } from "./support/waiting.js";
@@ -92,6 +95,47 @@ test("whoever is turned away before the first request is counted by reason", asy
   await until("it is counted", async () =>
     (await metric(gateway, "fanfare_connections_refused_total", { reason: "address_connections" })) === 1);
 });
+
+for (const seconds of [1, 8]) {
+  test(`handshakeTimeout ends TLS handshakes, too, neither sooner nor later: ${seconds} s`, async (t) => {
+    const folder = temporaryFolder(t);
+    const [certificate, key] = ["cert.pem", "key.pem"].map((name) => path.join(folder, name));
+    await promisify(execFile)("openssl", ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+      "-subj", "/CN=localhost", "-days", "2", "-keyout", key, "-out", certificate]);
+    const program = startFor(t, "fanfare", BINARY, ["serve", "--config", writeConfig(t, `
+server:
+  httpPort: 0
+  threads: 1
+  tls: { certificateFile: "${certificate}", keyFile: "${key}" }
+  limits: { handshakeTimeout: ${seconds}s }
+metrics: { port: 0 }
+projects:
+  - id: main
+    networks: [{ architecture: evm, evm: { chainId: 1 } }]
+    upstreams: [{ id: nobody, endpoint: "http://127.0.0.1:9" }]
+`)]);
+    const [, hostname, port] = await program.line(/^ {2}WebSocket\s+wss:\/\/([^:]+):(\d+)/);
+    const [, health] = await program.line(/^ {2}Metrics\s+(http:\S+)\/metrics/);
+    const connect = () => {
+      const socket = net.connect({ host: hostname, port: Number(port) });
+      const connected = Date.now();
+      atEnd(t, () => socket.destroy());
+      const ended = new Promise((resolve) => socket.on("error", () => {}).on("close", () => resolve(Date.now() - connected)));
+      socket.resume();
+      return { socket, ended };
+    };
+    const [silent, dripping] = [connect(), connect()];
+    const hello = Buffer.concat([Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3]), Buffer.alloc(500)]);
+    let sent = 0;
+    const drip = setInterval(() => sent < hello.length && dripping.socket.write(hello.subarray(sent, ++sent)), 50);
+    atEnd(t, () => clearInterval(drip));
+    for (const lasted of [await within("the silent one's end", silent.ended), await within("the dripping one's end", dripping.ended)]) {
+      assert.ok(lasted >= seconds * 1000 - 100, `after ${lasted} ms`);
+    }
+    await until("both are counted", async () =>
+      (await metric({ health }, "fanfare_connections_refused_total", { reason: "tls_timeout" })) === 2);
+  });
+}
 
 test("a request with more header lines than headerLinesMax is answered 431", async (t) => {
   const gateway = await start(t, { limits: "headerLinesMax: 3" });

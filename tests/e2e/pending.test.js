@@ -90,6 +90,43 @@ test("a node without any way is no reason to be silent: eth_subscribe fails, wit
   assert.ok((await told(raw, heads.result)).hash);
 });
 
+test("who asked for notices is told of a hole by one, and loses only that subscription", async (t) => {
+  const anvil = await startAnvil(t, ["--no-mining"]);
+  let forgets = false;
+  const proxy = await NodeProxy.start(t, anvil.url, {
+    answer: (request, respond) => {
+      if (request.method !== "eth_getFilterChanges" || !forgets) return false;
+      forgets = false;
+      respond(200, failed(request, "filter not found"));
+      return true;
+    },
+  });
+  const fanfare = await startFanfare(t, ["--upstream", proxy.url, "--chain-id", "31337"]);
+  const [knows, plain] = [await connect(t, fanfare), await connect(t, fanfare)];
+  const refused = await knows.ask("eth_subscribe", ["newPendingTransactions", false, { cursor: "AQAA" }]);
+  assert.equal(refused.error.code, -32602);
+  const id = await knows.subscribe("newPendingTransactions", false, { cursor: true });
+  const heads = await knows.subscribe("newHeads");
+  await plain.subscribe("newPendingTransactions");
+  const first = await transfer(anvil);
+  assert.equal(await told(knows, id), first);
+  forgets = true;
+  const { params } = await knows.json((message) => message.params?.notice, "a notice");
+  assert.deepEqual(params, { subscription: id, notice: { type: "ended", reason: "missed", message: "pending transactions may have been missed: the node forgot its filter" } });
+  assert.equal((await plain.closed()).close, 1013);
+  assert.equal(await metric(fanfare, "fanfare_subscriptions_ended_total", { type: "newPendingTransactions" }), 1);
+  assert.equal(await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "missed" }), 1);
+  assert.equal(await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "policy" }), 0);
+  assert.equal(await subscriptions(fanfare), 0);
+  assert.equal((await knows.ask("eth_unsubscribe", [id])).error.code, -32000);
+
+  await anvil.ask("evm_mine");
+  assert.ok((await told(knows, heads)).hash); // goes on
+  const anew = await knows.subscribe("newPendingTransactions", false, { cursor: true });
+  const second = await transfer(anvil);
+  assert.equal(await told(knows, anew), second);
+});
+
 test("a node that forgets its filter: the streams end with the reason, and begin anew without a hole", async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
   let forgets = false;
