@@ -40,6 +40,15 @@ eth::CallResult to_call_result(const upstream::Result& result) {
 bool asks_for_block(const eth::UpstreamCall& call) {
   return call.method == "eth_getBlockByNumber" || call.method == "eth_getBlockByHash";
 }
+bool asks_for_head(const eth::UpstreamCall& call) {
+  return call.method == "eth_getBlockByNumber" && call.params_json.starts_with("[\"latest\"");
+}
+
+std::optional<std::uint64_t> number_of(const eth::CallResult& block) {
+  const auto raw = block ? jsonrpc::member(*block, "number") : std::nullopt;
+  const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
+  return text ? eth::parse_quantity(*text) : std::nullopt;
+}
 
 }  // namespace
 
@@ -94,7 +103,10 @@ void ChainFollower::hint(std::size_t member, std::string_view header_json) {
 
 void ChainFollower::hints_lost() {
   set_hinted(false);
-  // What happened while nobody noticed.
+  look_now();  // what happened while nobody noticed
+}
+
+void ChainFollower::look_now() {
   if (started_) source_.poll_now(executor_.now());
   pump();
 }
@@ -140,20 +152,32 @@ void ChainFollower::arm_timer() {
   });
 }
 
-void ChainFollower::call(const eth::UpstreamCall& next) {
+void ChainFollower::call(const eth::UpstreamCall& next, std::uint64_t head_min) {
   std::string request;
   jsonrpc::append_request(request, std::to_string(next.id), next.method, next.params_json);
   upstream::CallOptions options = upstream::options_for(next.method);
   options.attempt = next.attempt;
   options.head_preferred = next.block;
+  options.head_min = head_min;
   options.id = std::to_string(next.id);
   options.composable = next.method == "eth_getBlockReceipts";
   if (next.method == "eth_getFilterChanges") options.member = filter_member_;
   nodes_.backend.call(std::move(request), std::move(options), [this, next](const upstream::Result& result) {
     if (!result && result.error().kind == upstream::FailureKind::shutdown) return;
+    if (asks_others(next, result)) return call(next, source_.tip()->number);
     if (result && next.method == "eth_newPendingTransactionFilter") filter_member_ = result->member;
     take(next, result);
   });
+}
+
+// A node that has fewer blocks than it had says nothing about the chain as long as another node has them.
+bool ChainFollower::asks_others(const eth::UpstreamCall& call, const upstream::Result& result) const {
+  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !result || result->gave_way) return false;
+  if (!asks_for_head(call) || source_.tip() == nullptr || result->member != head_member_) return false;
+  const auto number = number_of(to_call_result(result));
+  if (!number || *number >= source_.tip()->number) return false;
+  nodes_.pool->head_seen(result->member, *number);
+  return true;
 }
 
 void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& result) {
@@ -194,31 +218,31 @@ void ChainFollower::take_believed(const eth::UpstreamCall& call, const upstream:
 bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                                const eth::CallResult& answer) {
   if (nodes_.pool == nullptr || !answer || !asks_for_block(call)) return true;
-  const auto raw = jsonrpc::member(*answer, "number");
-  const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
-  const auto number = text ? eth::parse_quantity(*text) : std::nullopt;
+  const auto number = number_of(answer);
   if (!number) return true;
-  if (!call.params_json.starts_with("[\"latest\"")) {
+  if (!asks_for_head(call)) {
     nodes_.pool->block_seen(result->member, *number);
     return true;
   }
   nodes_.pool->head_seen(result->member, *number);
   // A head that nobody hinted at: the hints stay out, and polls have to find the heads again.
   if (hinted_ && *number > hinted_number_) set_hinted(false);
-  return is_believed(result->member, *number);
+  if (!is_believed(*result, *number)) return false;
+  if (told_.shorter && source_.tip() != nullptr && *number < source_.tip()->number) told_.shorter(*number);
+  return true;
 }
 
 // A node that fell behind may be on a branch that everybody has left: going there would take back what is
-// true. Only the node that the head came from may say at once that the chain is shorter now.
-bool ChainFollower::is_believed(std::size_t member, std::uint64_t head) {
+// true. Only the node that the head came from may say at once that the chain is shorter now, or all together.
+bool ChainFollower::is_believed(const upstream::Reply& reply, std::uint64_t head) {
   const bool behind = source_.tip() != nullptr && head < source_.tip()->number;
-  if (behind && member != head_member_) {
+  if (behind && reply.member != head_member_ && !reply.gave_way) {
     const Instant now = executor_.now();
     if (!doubted_since_) doubted_since_ = now;
     if (now - *doubted_since_ < stall_.stall_max) return false;
   }
   doubted_since_.reset();
-  head_member_ = member;
+  head_member_ = reply.member;
   return true;
 }
 

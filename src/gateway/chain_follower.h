@@ -48,6 +48,9 @@ class ChainFollower {
     std::function<void(std::vector<eth::SourceEvent>)> events;
     // After anything happened or failed to; may be empty.
     std::function<void()> turn;
+    // The chain's head is `number`, below the last one announced: how they part is not known yet. May be
+    // empty.
+    std::function<void(std::uint64_t number)> shorter = {};
   };
   struct Nodes {
     upstream::Backend& backend;
@@ -81,6 +84,8 @@ class ChainFollower {
   // and polled only as often as it takes to notice that hints stay out.
   void hint(std::size_t member, std::string_view header_json);
   void hints_lost();
+  // The chain is not where it was: its head is asked for at once.
+  void look_now();
   void set_pending_pushed(bool pushed);
   void saw_pending(std::string_view hash);
 
@@ -89,13 +94,14 @@ class ChainFollower {
  private:
   void pump();
   void answer_listeners();
-  void call(const eth::UpstreamCall& call);
+  void call(const eth::UpstreamCall& call, std::uint64_t head_min = 0);
   void take(const eth::UpstreamCall& call, const upstream::Result& result);
   void take_believed(const eth::UpstreamCall& call, const upstream::Result& result);
   bool needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const;
   bool learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                   const eth::CallResult& answer);
-  bool is_believed(std::size_t member, std::uint64_t head);
+  bool asks_others(const eth::UpstreamCall& call, const upstream::Result& result) const;
+  bool is_believed(const upstream::Reply& reply, std::uint64_t head);
   void set_hinted(bool hinted);
   void judge(const eth::UpstreamCall& call, std::size_t member, bool of_use);
   void arm_timer();

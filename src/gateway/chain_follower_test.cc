@@ -45,7 +45,8 @@ struct ChainFollowerTest : ::testing::Test {
     follower = std::make_unique<ChainFollower>(
         time, ChainFollower::Nodes{.backend = *pool, .pool = pool.get()}, eth::ChainSourceOptions{}, random,
         ChainFollower::Told{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
-                            .turn = {}});
+                            .turn = {},
+                            .shorter = [this](std::uint64_t number) { shorter.push_back(number); }});
     follower->start();
     mine(20);  // the block time is known after that
   }
@@ -56,6 +57,7 @@ struct ChainFollowerTest : ::testing::Test {
         if (added->logs) logs += added->logs->entries.size();
       }
       if (std::holds_alternative<eth::LogsMissing>(event)) ++missing;
+      if (std::holds_alternative<eth::BlockRemoved>(event)) ++removed;
     }
   }
   // Blocks at their usual pace, seen by `who`.
@@ -85,6 +87,8 @@ struct ChainFollowerTest : ::testing::Test {
   std::size_t logs = 0;
   std::size_t logs_mined = 0;
   int missing = 0;
+  int removed = 0;
+  std::vector<std::uint64_t> shorter;  // heads below the last one that were believed
 };
 
 TEST_F(ChainFollowerTest, AFrozenPreferredNodeHoldsBackOneHeadAtMost) {
@@ -117,6 +121,26 @@ TEST_F(ChainFollowerTest, ANodeThatNeverAnswersHoldsBackOneHeadAtMost) {
   for (std::uint64_t number = before + 2; number <= head(); ++number) {
     EXPECT_LT(waited_for(number), kBlockTime) << number;
   }
+}
+
+TEST_F(ChainFollowerTest, NothingIsTakenBackWhenTheOtherNodeHasWhatOneLost) {
+  mine(5, {1});  // the heads come from b
+  ASSERT_EQ(follower->source().tip()->number, head());
+  nodes[0]->see(world.head());
+  nodes[1]->see(*testing::World::at(world.head(), head() - 4));
+  time.run_for(5s);
+  EXPECT_EQ(removed, 0);
+  EXPECT_TRUE(shorter.empty());
+  EXPECT_EQ(follower->source().tip()->number, head());
+}
+
+TEST_F(ChainFollowerTest, AShorterChainIsBelievedAtOnceWhenNoNodeHasMore) {
+  const std::uint64_t back_to = head() - 4;
+  world.reorg(4, 0);
+  for (FaultyNode* node : nodes) node->see(world.head());
+  time.run_for(5s);
+  ASSERT_FALSE(shorter.empty());
+  EXPECT_EQ(shorter.front(), back_to);
 }
 
 TEST_F(ChainFollowerTest, AChainThatIsSlowForEverybodyBlamesNobody) {

@@ -1,85 +1,33 @@
 #pragma once
-// For tests only: a world with one final chain, and nodes that tell of it badly. No sockets and no clock of
-// its own: time is the executor's, chance is the seed's, so that a run can be had again.
+// For tests only: nodes that tell of a world (world_for_tests.h) badly. No sockets and no clock of their own:
+// time is the executor's, chance is the seed's, so that a run can be had again.
 //
-//   world    a tree of blocks; one of them is the head that counts
 //   node     has the world's head, or an older one (late, frozen), or one of its own (disagrees); answers
-//   well, or
-//            slowly, never, with an error, with nonsense, with 12 MB, with no logs where there are some
+//            well, or slowly, never, with an error, with nonsense, with 12 MB, with no logs where there are
+//            some; takes transactions, which only it knows; refuses batches, or answers them badly
+//
+// Connections are kept as an HTTP client keeps them, so that an answer says whether its own is new.
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "base/random.h"
-#include "eth/chain_source_world.h"
-#include "eth/simulated_node.h"
+#include "gateway/world_for_tests.h"
 #include "jsonrpc/request.h"
 #include "jsonrpc/response.h"
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 
 namespace fanfare::gateway::testing {
-
-// A block that knows its parent.
-struct WorldBlock {
-  eth::SimulatedBlock block;
-  const WorldBlock* parent = nullptr;
-};
-
-class World {
- public:
-  explicit World(Random& random) : random_(random) { head_ = add(nullptr); }
-
-  const WorldBlock& head() const { return *head_; }
-  void mine() { head_ = add(head_); }
-  // Replaces the last `depth` blocks by `length` others.
-  void reorg(std::uint64_t depth, std::uint64_t length) {
-    for (; depth > 0 && head_->parent != nullptr; --depth) head_ = head_->parent;
-    for (; length > 0; --length) mine();
-  }
-  // A block that only whoever asked for it has.
-  const WorldBlock& fork(const WorldBlock& parent) { return *add(&parent); }
-
-  const WorldBlock* find(const eth::Hash256& hash) const {
-    const auto found = by_hash_.find(hash);
-    return found == by_hash_.end() ? nullptr : found->second;
-  }
-  static const WorldBlock* at(const WorldBlock& head, std::uint64_t number) {
-    const WorldBlock* block = &head;
-    while (block != nullptr && block->block.number > number) block = block->parent;
-    return block != nullptr && block->block.number == number ? block : nullptr;
-  }
-
- private:
-  const WorldBlock* add(const WorldBlock* parent) {
-    auto made = std::make_unique<WorldBlock>();
-    random_.fill(made->block.hash.bytes);
-    made->parent = parent;
-    made->block.timestamp_s = 1'700'000'000;
-    if (parent != nullptr) {
-      made->block.number = parent->block.number + 1;
-      made->block.parent = parent->block.hash;
-      made->block.timestamp_s = parent->block.timestamp_s + 2;
-    }
-    eth::fill_with_logs(made->block, random_, 3);
-    eth::fill_with_receipts(made->block, random_, 2);
-    by_hash_.emplace(made->block.hash, made.get());
-    blocks_.push_back(std::move(made));
-    return blocks_.back().get();
-  }
-
-  Random& random_;
-  std::vector<std::unique_ptr<WorldBlock>> blocks_;
-  std::map<eth::Hash256, const WorldBlock*> by_hash_;
-  const WorldBlock* head_ = nullptr;
-};
 
 enum class Fault : std::uint8_t {
   none,
@@ -113,48 +61,110 @@ class FaultyNode final : public upstream::Backend {
   void set_fault(Fault fault, std::uint32_t per_mille) {
     faults[static_cast<std::size_t>(fault)] = per_mille;
   }
-  void heal() { faults.fill(0); }
+  void heal() {
+    faults.fill(0);
+    note_change();
+  }
   Duration latency_max = std::chrono::milliseconds(60);
   // What it says of logs of a block it does not have: an error, or (false) that there are none.
   bool knows_what_it_lacks = false;
 
-  void see(const WorldBlock& head) { head_ = &head; }
+  void see(const WorldBlock& head) {
+    if (head.block.number < head_->block.number) note_change();
+    head_ = &head;
+  }
   // Without any sign of it, it is a node of this chain from now on.
   void move_to(World& world, std::uint64_t chain_id) {
     world_ = &world;
     chain_id_ = chain_id;
     head_ = &world.head();
+    transactions_.clear();
+    note_change();
   }
+  // The same as it happens to an address: the connections end, and with them what is under way.
+  void replace_by(World& world, std::uint64_t chain_id) {
+    move_to(world, chain_id);
+    ++incarnation_;
+    idle_connections_ = 0;
+  }
+  // Larger batches are refused as a whole, in one of several ways.
+  std::size_t batch_max = SIZE_MAX;
+  // Answers to batches in another order, with one left out or under nobody's id.
+  bool sloppy_batches = false;
+  // Of each transaction that it has taken, whatever it answered. May be empty.
+  std::function<void(const FaultyNode&, const std::string& raw)> took;
   std::uint64_t chain_id() const { return chain_id_; }
   const WorldBlock& head() const { return *head_; }
+  bool has_transaction(const std::string& raw) const { return transactions_.contains(raw); }
+  // How often, and when last, it became another: faults, its chain, or a head below the last one.
+  std::uint64_t changes = 0;
+  Instant changed_at{};
   std::uint64_t calls = 0;
   std::map<std::string, std::uint64_t, std::less<>> asked;  // by method
 
   void call(std::string body, upstream::CallOptions options, upstream::Done done) override {
     ++calls;
     ++asked[options.method];
-    jsonrpc::Parser parser;
-    const auto message = parser.parse(body);
-    const jsonrpc::Request& request = message->requests.front();
     const Fault fault = choose_fault();
     const Duration timeout = options.timeout.value_or(std::chrono::seconds(30));
     Duration latency = Duration(
         static_cast<Duration::rep>(random_.below(static_cast<std::uint64_t>(latency_max.count()) + 1)));
     if (fault == Fault::slow) latency += std::chrono::milliseconds(500 + random_.below(20'000));
+    const bool is_new = options.repeat != upstream::Repeat::always || idle_connections_ == 0;
+    if (!is_new) --idle_connections_;
+    auto message = std::make_shared<Message>(body);
     if (fault == Fault::half_open || latency >= timeout) {
+      carry_out(*message);
       return end(timeout,
                  std::unexpected(upstream::Failure{
                      .kind = upstream::FailureKind::timeout, .message = "timed out", .sent = true}),
                  std::move(done));
     }
     // A node answers what is true when it answers, not when it was asked.
-    executor_.call_after(latency,
-                         [this, fault, id = std::string(request.id), method = std::string(request.method),
-                          params = std::string(request.params),
-                          done = std::move(done)]() mutable { done(result(fault, id, method, params)); });
+    executor_.call_after(latency, [this, fault, is_new, message, incarnation = incarnation_,
+                                   done = std::move(done)]() mutable {
+      if (incarnation != incarnation_) return done(std::unexpected(lost()));
+      upstream::Result its_result = result(fault, *message);
+      if (its_result) {
+        its_result->new_connection = is_new;
+        ++idle_connections_;
+      }
+      done(std::move(its_result));
+    });
   }
 
  private:
+  struct Question {
+    std::string id, method, params;
+  };
+  struct Message {
+    explicit Message(const std::string& body) {
+      jsonrpc::Parser parser({.batch_elements_max = 100'000});
+      const auto parsed = parser.parse(body);
+      batch = parsed->batch;
+      for (const jsonrpc::Request& request : parsed->requests) {
+        questions.push_back(
+            {std::string(request.id), std::string(request.method), std::string(request.params)});
+      }
+    }
+    std::vector<Question> questions;
+    bool batch = false;
+  };
+
+  void note_change() {
+    ++changes;
+    changed_at = executor_.now();
+  }
+  static upstream::Failure lost() {
+    return {.kind = upstream::FailureKind::closed, .message = "dropped", .sent = true};
+  }
+  static upstream::Failure status(int code) {
+    return {.kind = upstream::FailureKind::http_status,
+            .http_status = code,
+            .message = "HTTP status " + std::to_string(code),
+            .sent = true};
+  }
+
   Fault choose_fault() {
     std::uint64_t dice = random_.below(1000);
     for (std::size_t i = 1; i < faults.size(); ++i) {
@@ -169,26 +179,24 @@ class FaultyNode final : public upstream::Backend {
         after, [result = std::move(result), done = std::move(done)]() mutable { done(std::move(result)); });
   }
 
-  upstream::Result result(Fault fault, const std::string& id, const std::string& method,
-                          const std::string& params) {
+  upstream::Result result(Fault fault, const Message& message) {
     using upstream::Failure;
     using upstream::FailureKind;
+    if (fault == Fault::refused) {
+      return std::unexpected(Failure{.kind = FailureKind::connect, .message = "refused"});
+    }
+    if (fault == Fault::too_many) {
+      Failure failure = status(429);
+      failure.retry_after = std::chrono::seconds(1 + random_.below(5));
+      return std::unexpected(std::move(failure));
+    }
+    if (message.batch && message.questions.size() > batch_max) return refused_batch();
+    carry_out(message);
     switch (fault) {
-      case Fault::refused:
-        return std::unexpected(Failure{.kind = FailureKind::connect, .message = "refused"});
       case Fault::dropped:
-        return std::unexpected(Failure{.kind = FailureKind::closed, .message = "dropped", .sent = true});
-      case Fault::too_many:
-        return std::unexpected(Failure{.kind = FailureKind::http_status,
-                                       .http_status = 429,
-                                       .message = "HTTP status 429",
-                                       .sent = true,
-                                       .retry_after = std::chrono::seconds(1 + random_.below(5))});
+        return std::unexpected(lost());
       case Fault::bad_gateway:
-        return std::unexpected(Failure{.kind = FailureKind::http_status,
-                                       .http_status = 502,
-                                       .message = "HTTP status 502",
-                                       .sent = true});
+        return std::unexpected(status(502));
       case Fault::not_json:
         return std::unexpected(Failure{.kind = FailureKind::bad_reply, .message = "no JSON", .sent = true});
       case Fault::too_large:
@@ -198,6 +206,8 @@ class FaultyNode final : public upstream::Backend {
       case Fault::none:
       case Fault::slow:
       case Fault::half_open:
+      case Fault::refused:
+      case Fault::too_many:
       case Fault::huge:
       case Fault::error_object:
       case Fault::null_result:
@@ -207,14 +217,73 @@ class FaultyNode final : public upstream::Backend {
       case Fault::count_:
         break;
     }
-    upstream::Reply reply;
-    const std::string answer = json_of(fault, method, params);
-    if (answer.empty()) {
-      jsonrpc::append_error(reply.body, id, jsonrpc::ErrorCode::internal, "the node is in trouble");
-    } else {
-      jsonrpc::append_result(reply.body, id, answer);
+    if (!message.batch) return upstream::Reply{.body = one(fault, message.questions.front())};
+    return upstream::Reply{.body = all(fault, message.questions)};
+  }
+
+  upstream::Result refused_batch() {
+    const std::string error =
+        R"({"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"batch too large"}})";
+    switch (random_.below(4)) {
+      case 0:
+        return upstream::Reply{.body = error};
+      case 1:
+        return upstream::Reply{.body = "[" + error + "]"};
+      case 2:
+        return std::unexpected(status(413));
+      default:
+        return std::unexpected(status(400));
     }
-    return reply;
+  }
+
+  // A fault is of one element of a batch.
+  std::string all(Fault fault, const std::vector<Question>& questions) {
+    const std::size_t bad = random_.below(questions.size());
+    std::vector<std::string> answers;
+    for (std::size_t i = 0; i < questions.size(); ++i) {
+      answers.push_back(one(i == bad ? fault : Fault::none, questions[i]));
+    }
+    if (sloppy_batches) {
+      std::ranges::reverse(answers);
+      Question nobodys = questions[bad];
+      nobodys.id = "4711";
+      if (random_.below(2) == 0) answers.push_back(one(Fault::none, nobodys));
+      if (random_.below(2) == 0 && answers.size() > 1) answers.erase(answers.begin());
+    }
+    std::string text = "[";
+    for (const std::string& answer : answers) text.append(text.size() > 1 ? "," : "").append(answer);
+    return text + "]";
+  }
+
+  std::string one(Fault fault, const Question& question) {
+    std::string text;
+    const std::string answer = json_of(fault, question.method, question.params);
+    if (answer.empty()) {
+      jsonrpc::append_error(text, question.id, jsonrpc::ErrorCode::internal, "the node is in trouble");
+    } else {
+      jsonrpc::append_result(text, question.id, answer);
+    }
+    return text;
+  }
+
+  // A raw transaction is its sender (8 digits), its nonce (8 digits) and zeros, and its own hash.
+  void carry_out(const Message& message) {
+    for (const Question& question : message.questions) {
+      if (question.method != "eth_sendRawTransaction") continue;
+      const std::string raw(
+          jsonrpc::string_value(jsonrpc::element(question.params, 0).value_or("")).value_or(""));
+      if (raw.size() != 66) continue;
+      transactions_.insert(raw);
+      if (took) took(*this, raw);
+    }
+  }
+  std::string pending_nonce(std::string_view sender) const {
+    std::uint64_t next = 0;
+    for (const std::string& raw : transactions_) {
+      if (raw.substr(2, 8) == sender)
+        next = std::stoull(raw.substr(10, 8), nullptr, 16) + 1;  // they are sorted
+    }
+    return '"' + eth::to_quantity(next) + '"';
   }
 
   // The `result`; empty: an error object.
@@ -234,10 +303,18 @@ class FaultyNode final : public upstream::Backend {
     if (method == "eth_getLogs") return logs_of(params);
     if (method == "eth_getBlockReceipts") return receipts_of(params);
     if (method == "eth_syncing") return "false";
+    if (method == "eth_sendRawTransaction") return std::string(jsonrpc::element(params, 0).value_or("\"\""));
     const auto first = jsonrpc::string_value(jsonrpc::element(params, 0).value_or("")).value_or("");
+    if (method == "eth_getTransactionCount" && first.size() >= 10) return pending_nonce(first.substr(2, 8));
+    if (method == "eth_getTransactionByHash") {
+      return transactions_.contains(std::string(first)) ? R"({"hash":")" + std::string(first) + "\"}"
+                                                        : "null";
+    }
     const WorldBlock* block = nullptr;
     if (method == "eth_getBlockByNumber") {
-      const auto number = eth::parse_quantity(first);
+      const std::uint64_t head = head_->block.number;
+      const auto number =
+          first == "finalized" ? head - std::min(head, kFinalDepth) : eth::parse_quantity(first);
       block = first == "latest" ? head_ : number ? World::at(*head_, *number) : nullptr;
     } else if (method == "eth_getBlockByHash") {
       block = known(eth::parse_hash(first).value_or(eth::Hash256{}));
@@ -249,11 +326,19 @@ class FaultyNode final : public upstream::Backend {
 
   std::string logs_of(const std::string& params) {
     const auto filter = jsonrpc::element(params, 0).value_or("");
+    if (const auto from = jsonrpc::member(filter, "fromBlock")) {  // of one block
+      const auto number = eth::parse_quantity(jsonrpc::string_value(*from).value_or(""));
+      const WorldBlock* named = number ? World::at(*head_, *number) : nullptr;
+      return named == nullptr ? "[]" : logs_json(*named);
+    }
     const auto text = jsonrpc::string_value(jsonrpc::member(filter, "blockHash").value_or("")).value_or("");
     const WorldBlock* block = known(eth::parse_hash(text).value_or(eth::Hash256{}));
     if (block == nullptr) return knows_what_it_lacks ? "" : "[]";
+    return logs_json(*block);
+  }
+  static std::string logs_json(const WorldBlock& block) {
     std::string json = "[";
-    for (const std::string& log : block->block.logs) json += (json.size() > 1 ? "," : "") + log;
+    for (const std::string& log : block.block.logs) json += (json.size() > 1 ? "," : "") + log;
     return json + "]";
   }
 
@@ -281,12 +366,18 @@ class FaultyNode final : public upstream::Backend {
     return block_json + R"(,"padding":")" + std::string(std::size_t{12} << 20, 'x') + "\"}";
   }
 
+  // Deeper than any reorg of a simulation.
+  static constexpr std::uint64_t kFinalDepth = 64;
+
   std::string name_;
   World* world_;
   std::uint64_t chain_id_ = 1;
   upstream::Executor& executor_;
   Random& random_;
   const WorldBlock* head_;
+  std::set<std::string> transactions_;
+  std::uint64_t incarnation_ = 0;
+  std::size_t idle_connections_ = 0;
 };
 
 }  // namespace fanfare::gateway::testing

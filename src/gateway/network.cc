@@ -58,7 +58,9 @@ void Network::prepare() {
       worker_, ChainFollower::Nodes{.backend = asked, .pool = pool_}, source_options(plan_.poll), random_,
       ChainFollower::Told{
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
-          .turn = [this] { update_readiness(); }});
+          .turn = [this] { update_readiness(); },
+          .shorter = [this](std::uint64_t number) { reads_->chain_went_back(number); }});
+  reads_->on_shorter([this] { follower_->look_now(); });
   filters_ = std::make_unique<FilterCalls>(
       worker_, plan_.reads.filters, random_,
       FilterCalls::Source{

@@ -35,7 +35,12 @@ SharedReads::SharedReads(upstream::Executor& executor, upstream::Backend& backen
       metrics_(metrics),
       cache_bytes_max_(cache_bytes_max),
       steady_(executor, backend, pool),
-      cache_({.bytes_max = cache_bytes_max}) {}
+      cache_({.bytes_max = cache_bytes_max}) {
+  steady_.on_shorter([this](std::uint64_t number) {
+    chain_went_back(number);
+    if (shorter_) shorter_();
+  });
+}
 
 std::optional<SharedReads::Read> SharedReads::read_of(std::string_view method, std::string_view params) {
   if (upstream::repeat_of(method) != upstream::Repeat::always) return std::nullopt;

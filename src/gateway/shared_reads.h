@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -63,6 +64,8 @@ class SharedReads {
   void wrote();
   // Blocks above `number` are of another branch now.
   void chain_went_back(std::uint64_t number);
+  // Runs when an answer to a client shows that the chain went back, before it is announced. May be empty.
+  void on_shorter(std::function<void()> then) { shorter_ = std::move(then); }
   // Another chain, or another past of this one: what was answered before, or is on its way, is not kept.
   void forget();
   std::uint64_t generation() const { return generation_; }
@@ -83,6 +86,7 @@ class SharedReads {
   std::uint64_t generation_ = 0;  // how often all was forgotten
   std::uint64_t final_number_ = 0;
   Instant final_due_{};  // not asked again before
+  std::function<void()> shorter_;
   // Answers on their way back may outlive this.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -144,7 +144,9 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
     if (measure == kLatest) pool_->block_seen(result->member, *number);
     return false;
   }
-  if (measure == kLatest && !result->gave_way && asked->tries < kTriesMax) {
+  // A node that gave way for want of a higher block may not have been the one that has this.
+  const bool nobody_has_it = result->gave_way && asked->options.head_min <= shown;
+  if (measure == kLatest && !nobody_has_it && asked->tries < kTriesMax) {
     ++asked->tries;
     pool_->head_seen(result->member, *number);
     asked->options.head_min = shown;
@@ -152,6 +154,7 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
     return true;
   }
   shown = *number;  // the chain went back
+  if (measure == kLatest && shorter_) shorter_(*number);
   return false;
 }
 

@@ -50,6 +50,8 @@ class SteadyReads {
   // blocks above `number` are of the chain no more.
   void head_announced(std::uint64_t number);
   void chain_went_back(std::uint64_t number);
+  // Runs when an answer shows that the chain is shorter than what was shown: no node has more than `number`.
+  void on_shorter(std::function<void(std::uint64_t number)> then) { shorter_ = std::move(then); }
 
   // As Backend::call. Outlives its calls, but for those that end with FailureKind::shutdown.
   void call(Question question, upstream::CallOptions options, upstream::Done done);
@@ -84,6 +86,7 @@ class SteadyReads {
   upstream::Pool* pool_;
   std::array<std::uint64_t, kMeasures> shown_{};
   SentTransactions sent_;
+  std::function<void(std::uint64_t)> shorter_;
 };
 
 }  // namespace fanfare::gateway

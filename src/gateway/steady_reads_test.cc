@@ -167,6 +167,43 @@ TEST_F(SteadyReadsTest, WhenTheChainItselfWentBackItIsToldSo) {
   EXPECT_EQ(ask("eth_blockNumber"), quoted(51));
 }
 
+TEST_F(SteadyReadsTest, NodesThatMoveInOppositeWaysShowNothingBelowWhatWasShown) {
+  nodes[0]->head = 64;
+  nodes[1]->head = 69;
+  pool->head_seen(0, 64);
+  pool->head_seen(1, 69);
+  prefer_second();
+  EXPECT_EQ(ask("eth_blockNumber"), quoted(69));
+  nodes[0]->head = 73;
+  nodes[1]->head = 65;
+  EXPECT_EQ(ask("eth_getBlockByNumber", R"(["0x45",false])"), R"({"number":"0x45"})");
+  EXPECT_EQ(ask("eth_blockNumber"), quoted(73));
+  EXPECT_EQ(reads->steady().shown(), 73U);
+}
+
+TEST_F(SteadyReadsTest, WhatIsKeptGoesAtOnceWhenAnAnswerShowsAShorterChain) {
+  SharedReads keeping(time, *pool, metrics, 1 << 20, pool.get());
+  int looked = 0;
+  keeping.on_shorter([&] { ++looked; });
+  const auto get = [&](const std::string& method, const std::string& params) {
+    std::string text;
+    forward(*pool, &keeping, {.items = {item("1", method, params)}, .batch = false},
+            [&text](ForwardJob job) { text = join_answers(job); });
+    time.run_for(1s);
+    return text;
+  };
+  const std::string of_block = R"(["0x50",false])";
+  for (int i = 0; i < 3; ++i) get("eth_getBlockByNumber", of_block);  // what is final is learnt meanwhile
+  get("eth_blockNumber", "[]");
+  const int asked = nodes[0]->asked["eth_getBlockByNumber"];
+  EXPECT_TRUE(get("eth_getBlockByNumber", of_block).contains(R"("number":"0x50")"));
+  ASSERT_EQ(nodes[0]->asked["eth_getBlockByNumber"], asked) << "from memory";
+  nodes[0]->head = nodes[1]->head = 3;  // restarted with the same genesis
+  EXPECT_TRUE(get("eth_blockNumber", "[]").contains(R"("0x3")"));
+  EXPECT_TRUE(get("eth_getBlockByNumber", of_block).contains("null"));
+  EXPECT_EQ(looked, 1);
+}
+
 TEST_F(SteadyReadsTest, AReorgToAShorterChainLowersTheMeasure) {
   EXPECT_EQ(ask("eth_blockNumber"), quoted(100));
   reads->steady().head_announced(99);  // on its way to 100, which a client has been shown already

@@ -59,6 +59,8 @@ struct Reply {
   std::shared_ptr<ByteHold> hold = {};
   // No node had the block of CallOptions::head_min any more: the chain itself went back.
   bool gave_way = false;
+  // It came over a connection that was opened for this call: another node may stand at the address by now.
+  bool new_connection = false;
 };
 
 using Result = std::expected<Reply, Failure>;

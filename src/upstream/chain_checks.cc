@@ -75,6 +75,20 @@ void ChainChecks::verify(std::size_t index, bool fresh, Then then) {
   if (member.open == 0) start(index);
 }
 
+bool ChainChecks::must_prove(std::size_t index, bool new_connection) {
+  if (!options_.enabled || *ended_ || worker_.stopping()) return false;
+  Member& member = members_[index];
+  if (new_connection) {
+    member.unproven = true;
+    member.proves = false;
+  }
+  return member.unproven;
+}
+
+void ChainChecks::prove(std::size_t index, Then then) {
+  verify(index, /*fresh=*/!members_[index].proves, std::move(then));
+}
+
 void ChainChecks::doubt(std::size_t index, bool at_once) {
   if (!options_.enabled || *ended_) return;
   Member& member = members_[index];
@@ -102,6 +116,7 @@ void ChainChecks::start(std::size_t index) {
   Member& member = members_[index];
   worker_.cancel(member.timer);
   member.again = false;
+  member.proves = member.unproven;
   member.begun = worker_.now();
   member.asked_connection = access_.backend(index).connection();
   member.claim = {};
@@ -135,6 +150,8 @@ void ChainChecks::take_chain_id(std::size_t index, const Result& result) {
 void ChainChecks::take_genesis(std::size_t index, const Result& result) {
   if (*ended_) return;
   Member& member = members_[index];
+  // What became of the connection may have become of the node that said its chain id before.
+  if (!result && !member.waiting.empty()) member.again = true;
   member.claim.genesis = read_genesis(result_of(result));
   member.serves_genesis = !member.claim.genesis.empty();
   question_ended(index);
@@ -148,6 +165,7 @@ void ChainChecks::check_ended(std::size_t index) {
   Member& member = members_[index];
   const bool reconnected = access_.backend(index).connection() != member.asked_connection;
   if (!member.failure && (member.again || reconnected)) return start(index);
+  if (!member.failure && std::exchange(member.proves, false)) member.unproven = false;
   NetworkChain::Known& known = known_[index];
   known.asked = true;
   if (member.failure) {

@@ -9,6 +9,11 @@
 //     head went far back
 //   before what must not be repeated, where           this call waits
 //     reconnects are not noticed (HTTP)
+//   after an answer over a new connection             its answers wait
+//
+// A node that is replaced at its address by one of another chain shows in nothing but the connections to it:
+// the old ones end. So an answer over a new one waits for a check that begins later, and all other answers
+// of the member wait with it. One check proves every connection that was opened before it began.
 //
 // A check asks eth_chainId and block 0 at the same time. A member on another chain is not used until a later
 // check finds it on the right one. Worker thread only.
@@ -71,6 +76,10 @@ class ChainChecks {
   bool must_verify(std::size_t index, Repeat repeat) const;
   // `then` runs once, later, after a check: one that begins now or later if `fresh`, otherwise any.
   void verify(std::size_t index, bool fresh, Then then);
+  // An answer came from the member. True: it must not be used before prove() says so.
+  bool must_prove(std::size_t index, bool new_connection);
+  // `then` runs once, later, after a check that began after the member's last new connection was noticed.
+  void prove(std::size_t index, Then then);
   // Not used until it is checked again. `at_once` false: whoever knows that it is back calls recheck().
   void doubt(std::size_t index, bool at_once);
   void recheck(std::size_t index);
@@ -95,7 +104,10 @@ class ChainChecks {
     std::optional<std::uint64_t> asked_connection;
     ChainClaim claim;
     bool again = false;  // what it brings is out of date
-    bool arm = false;    // it has ended, and the next one has no time yet
+    // An answer came over a new connection, and no check that began since has ended.
+    bool unproven = false;
+    bool proves = false;  // the check under way began since
+    bool arm = false;     // it has ended, and the next one has no time yet
     std::vector<Then> waiting;
     std::vector<Then> waiting_for_next;
   };

@@ -351,8 +351,11 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
                                    .message = "the answer is no JSON object or array",
                                    .sent = true});
   }
+  long connections_opened = 0;
+  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections_opened);
   return Reply{.body = without_secrets_in_errors(std::move(call.response), secrets_),
-               .hold = std::make_shared<ByteHold>(std::move(call.hold))};
+               .hold = std::make_shared<ByteHold>(std::move(call.hold)),
+               .new_connection = connections_opened > 0};
 }
 
 void HttpEndpoint::Impl::finished(Call& call, int curl_code) {

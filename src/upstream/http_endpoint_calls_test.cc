@@ -52,6 +52,22 @@ TEST(HttpEndpointCalls, CallsBeyondTheConnectionsWaitAndBeyondTheQueueAreRefused
   EXPECT_EQ(server.connections(), 1);
 }
 
+TEST(HttpEndpointCalls, AnAnswerSaysWhetherItsConnectionIsNew) {
+  TestServer server([](Peer& peer, const Request& request) {
+    peer.reply(kAnswer);
+    if (request.body == "last") peer.close();
+  });
+  Worker worker;
+  HttpEndpoint endpoint(worker, {.url = server.url()});
+  const auto is_new = [&](const char* body) { return ask(worker, endpoint, body, kRead)->new_connection; };
+  EXPECT_TRUE(is_new("first"));
+  EXPECT_FALSE(is_new("second"));
+  EXPECT_FALSE(is_new("last"));
+  EXPECT_TRUE(is_new("fourth"));  // the node closed the one before, as one that is restarted does
+  EXPECT_FALSE(is_new("fifth"));
+  EXPECT_EQ(server.connections(), 2);
+}
+
 TEST(HttpEndpointCalls, ACallThatWaitsTooLongInTheQueueIsNeverSent) {
   std::latch release(1);
   TestServer server([&](Peer& peer, const Request&) {

@@ -9,6 +9,9 @@
 namespace fanfare::upstream {
 namespace {
 
+// As deep as answers nest (call traces).
+constexpr std::uint32_t kAnswerDepthMax = 4096;
+
 constexpr std::int64_t kMethodNotFound = -32601;
 constexpr std::int64_t kMethodNotSupported = -32004;  // EIP-1474
 constexpr std::int64_t kResourceUnavailable = -32002;
@@ -79,6 +82,13 @@ std::string_view digits_of_id(std::string_view raw) {
   if (raw.size() > 2 && raw.starts_with('"') && raw.ends_with('"')) return raw.substr(1, raw.size() - 2);
   if (raw.ends_with(".0")) raw.remove_suffix(2);
   return raw;
+}
+
+bool has_wrong_id(std::string_view asked, std::string_view answer_json) {
+  if (asked.empty()) return false;
+  const auto answer = jsonrpc::split_response(answer_json, kAnswerDepthMax);
+  if (!answer) return true;
+  return digits_of_id(answer->id) != asked && !(answer->id == "null" && !answer->error.empty());
 }
 
 }  // namespace fanfare::upstream

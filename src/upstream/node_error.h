@@ -19,5 +19,8 @@ NodeError judge_error(std::string_view error_json);
 // The digits of an id that went out as a whole number and came back, raw, as that, as text ("7") or as 7.0:
 // some nodes do so.
 std::string_view digits_of_id(std::string_view raw);
+// Whether a node's answer, whole, is to another question than the one with the id `asked`. Empty: it is not
+// looked at. An error may be about a text that could not be read, and so have no id.
+bool has_wrong_id(std::string_view asked, std::string_view answer_json);
 
 }  // namespace fanfare::upstream

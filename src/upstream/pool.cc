@@ -18,19 +18,16 @@ constexpr double kHedgeShare = 0.1;
 // As deep as answers nest (call traces).
 constexpr std::uint32_t kReplyDepthMax = 4096;
 constexpr double kHedgesSavedMax = 10;
+constexpr const char* kNoChainInTime = "no node said in time which chain it is on";
+
+bool any_of(const std::vector<bool>& members) {
+  return std::ranges::find(members, true) != members.end();
+}
 
 // Whether another member might do better with the same call.
 bool worth_another_try(const Failure& failure) {
   return blames_endpoint(failure) || failure.kind == FailureKind::overloaded ||
          failure.kind == FailureKind::behind || failure.kind == FailureKind::wrong_chain;
-}
-
-// An error may be about a text that could not be read, and so have no id.
-bool has_wrong_id(const CallOptions& options, const Reply& reply) {
-  if (options.id.empty()) return false;
-  const auto answer = jsonrpc::split_response(reply.body, kReplyDepthMax);
-  if (!answer) return true;
-  return digits_of_id(answer->id) != options.id && !(answer->id == "null" && !answer->error.empty());
 }
 
 }  // namespace
@@ -53,6 +50,8 @@ class Pool::Impl final : Executor::StopListener {
     std::string body;
     CallOptions options;
     Done done;
+    std::uint64_t serial = 0;
+    Instant begun{};
     Instant deadline{};
     std::vector<bool> tried;
     std::vector<bool> deferred;  // counted as tried until the others have been
@@ -83,10 +82,16 @@ class Pool::Impl final : Executor::StopListener {
   bool asks_another(const Flight& flight, std::size_t member, const Reply& reply);
   bool contradicts(const Flight& flight, const Reply& reply);
   void refuse(const FlightPtr& flight);
-  static void give_way(Flight& flight);
+  bool chain_went_back(const Flight& flight) const {
+    return any_of(flight.behind) && !members_.may_have(flight.options.head_min);
+  }
+  void give_way(Flight& flight) const;
   Failure with_all_reasons(const Flight& flight);
   void arm_hedge(const FlightPtr& flight);
   void ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result);
+  void hold_back(const FlightPtr& flight, std::size_t member, Reply reply);
+  void arm_deadline(const FlightPtr& flight, std::string why);
+  void take(const FlightPtr& flight, std::size_t member, Result result);
   void attempt_failed(const FlightPtr& flight, std::size_t member, Failure failure);
   void exhausted(const FlightPtr& flight);
   void finish(const FlightPtr& flight, Result result);
@@ -100,6 +105,7 @@ class Pool::Impl final : Executor::StopListener {
   PoolMembers members_;
   std::unordered_set<FlightPtr> flights_;
   double hedges_saved_ = kHedgesSavedMax;
+  std::uint64_t serial_ = 0;
 };
 
 Pool::Impl::Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
@@ -140,13 +146,15 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   FANFARE_CHECK(worker_.on_thread());
   auto flight = std::make_shared<Flight>();
   flight->body = std::move(body);
-  flight->deadline = worker_.now() + options.timeout.value_or(options_.timeout);
+  flight->serial = ++serial_;
+  flight->begun = worker_.now();
+  flight->deadline = flight->begun + options.timeout.value_or(options_.timeout);
   flight->options = std::move(options);
   flight->done = std::move(done);
   flight->tried.resize(members_.size(), flight->options.member.has_value());
   if (flight->options.member) flight->tried.at(*flight->options.member) = false;
   flight->behind.resize(members_.size());
-  if (flight->options.head_min > 0 && !members_.may_have(flight->options.head_min)) give_way(*flight);
+  if (flight->options.head_min > 0 && members_.is_gone(flight->options.head_min)) give_way(*flight);
   defer_some(*flight);
   flights_.insert(flight);
   hedges_saved_ = std::min(hedges_saved_ + kHedgeShare, kHedgesSavedMax);
@@ -167,12 +175,15 @@ void Pool::Impl::defer_some(Flight& flight) const {
 
 void Pool::Impl::next(const FlightPtr& flight) {
   auto member = members_.choose(flight->tried, /*only_available=*/false, head_wanted(*flight));
-  if (!member && std::ranges::find(flight->deferred, true) != flight->deferred.end()) {
+  if (!member && any_of(flight->deferred)) {
     for (std::size_t i = 0; i < members_.size(); ++i) {
       if (flight->deferred[i]) flight->tried[i] = flight->deferred[i] = false;
     }
     member = members_.choose(flight->tried, /*only_available=*/false, head_wanted(*flight));
   }
+  // Who is put aside is not waited for by those who can be answered.
+  const bool is_aside = member && !members_.is_available(*member);
+  if (is_aside && flight->in_flight == 0 && chain_went_back(*flight)) return exhausted(flight);
   if (member) {
     attempt(flight, *member);
   } else if (flight->in_flight == 0) {
@@ -196,11 +207,7 @@ void Pool::Impl::attempt(const FlightPtr& flight, std::size_t member) {
 
 // What must not be repeated is sent only after a check that is younger than the call.
 void Pool::Impl::check_chain(const FlightPtr& flight, std::size_t member) {
-  worker_.cancel(flight->timer);
-  flight->timer = worker_.call_at(flight->deadline, [this, flight] {
-    finish(flight, std::unexpected(Failure{.kind = FailureKind::timeout,
-                                           .message = "no node said in time which chain it is on"}));
-  });
+  arm_deadline(flight, kNoChainInTime);
   const bool fresh = flight->options.repeat != Repeat::always;
   flight->waits_for_check_of = member;
   const std::uint64_t serial = ++flight->wait_serial;
@@ -215,12 +222,20 @@ void Pool::Impl::check_chain(const FlightPtr& flight, std::size_t member) {
   });
 }
 
+void Pool::Impl::arm_deadline(const FlightPtr& flight, std::string why) {
+  worker_.cancel(flight->timer);
+  flight->timer = worker_.call_at(flight->deadline, [this, flight, why = std::move(why)]() mutable {
+    finish(flight, std::unexpected(Failure{.kind = FailureKind::timeout, .message = std::move(why)}));
+  });
+}
+
 // Whoever waits for a node that hangs is given one that has become ready meanwhile.
 void Pool::Impl::chains_changed() {
   std::vector<FlightPtr> waiting;
   for (const FlightPtr& flight : flights_) {
     if (flight->waits_for_check_of) waiting.push_back(flight);
   }
+  std::ranges::sort(waiting, {}, [](const FlightPtr& flight) { return flight->serial; });
   for (const FlightPtr& flight : waiting) {
     const std::size_t member = *flight->waits_for_check_of;
     const bool was_right = members_.checks().standing(member) == ChainChecks::Standing::right;
@@ -239,17 +254,14 @@ void Pool::Impl::check_head(const FlightPtr& flight, std::size_t member) {
     return;
   }
   // The question may take longer than the call has.
-  worker_.cancel(flight->timer);
-  flight->timer = worker_.call_at(flight->deadline, [this, flight] {
-    finish(flight, std::unexpected(Failure{.kind = FailureKind::timeout,
-                                           .message = "no node said in time that it has block " +
-                                                      std::to_string(flight->options.head_min)}));
-  });
-  // A node is never believed to have a block: it is asked.
+  arm_deadline(flight, "no node said in time that it has block " + std::to_string(flight->options.head_min));
+  // A node is never believed to have a block, or not to have it: it is asked.
   members_.ask_head(member, [this, flight, member](const Failure* problem) {
     if (flight->over) return;
     if (flight->options.head_min <= members_.head(member)) {
       send(flight, member);
+    } else if (problem == nullptr && members_.head_asked_at(member) < flight->begun) {
+      check_head(flight, member);  // that was somebody else's question, and older than the call
     } else if (problem != nullptr) {
       Failure failure = *problem;
       failure.sent = false;  // the question was, the call was not
@@ -268,8 +280,8 @@ void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
   const Instant begun = worker_.now();
   CallOptions options = flight->options;
   Duration timeout = flight->deadline - begun;
-  const bool others_left = members_.choose(flight->tried, /*only_available=*/true).has_value() ||
-                           std::ranges::find(flight->deferred, true) != flight->deferred.end();
+  const bool others_left =
+      members_.choose(flight->tried, /*only_available=*/true).has_value() || any_of(flight->deferred);
   if (others_left && options.repeat == Repeat::always) timeout = std::min(timeout, options_.attempt_timeout);
   options.timeout = timeout;
   if (others_left) arm_hedge(flight);
@@ -292,11 +304,29 @@ void Pool::Impl::arm_hedge(const FlightPtr& flight) {
 }
 
 void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result) {
-  if (result && has_wrong_id(flight->options, *result)) {
+  if (result && has_wrong_id(flight->options.id, result->body)) {
     result = std::unexpected(Failure{
         .kind = FailureKind::bad_reply, .message = "the answer is not to what was asked", .sent = true});
   }
   members_.note(member, begun, result);
+  // What must not be repeated was checked before.
+  const bool reads = flight->options.repeat == Repeat::always;
+  if (result && reads && members_.checks().must_prove(member, result->new_connection)) {
+    return hold_back(flight, member, *std::move(result));
+  }
+  take(flight, member, std::move(result));
+}
+
+// An answer that waits until it is known that the node is still on the network's chain.
+void Pool::Impl::hold_back(const FlightPtr& flight, std::size_t member, Reply reply) {
+  if (!flight->over) arm_deadline(flight, kNoChainInTime);
+  auto held = std::make_shared<Reply>(std::move(reply));
+  members_.checks().prove(member, [this, flight, member, held](const Failure* problem) {
+    take(flight, member, problem == nullptr ? Result(std::move(*held)) : std::unexpected(*problem));
+  });
+}
+
+void Pool::Impl::take(const FlightPtr& flight, std::size_t member, Result result) {
   if (flight->over) return;
   if (!result) {
     attempt_failed(flight, member, std::move(result.error()));
@@ -359,10 +389,9 @@ void Pool::Impl::attempt_failed(const FlightPtr& flight, std::size_t member, Fai
 // Every member was tried. Those that merely did not have the block yet will have it soon, if it still is a
 // block of the chain; if it is not, they are asked without it.
 void Pool::Impl::exhausted(const FlightPtr& flight) {
-  const bool some_behind = std::ranges::find(flight->behind, true) != flight->behind.end();
-  const bool chain_went_back = some_behind && !members_.may_have(flight->options.head_min);
-  const bool wait = some_behind && worker_.now() + options_.behind_retry < flight->deadline;
-  if (!chain_went_back && !wait) {
+  const bool went_back = chain_went_back(*flight);
+  const bool wait = any_of(flight->behind) && worker_.now() + options_.behind_retry < flight->deadline;
+  if (!went_back && !wait) {
     if (flight->unhelpful) return finish(flight, std::move(*flight->unhelpful));
     if (!flight->last) return refuse(flight);
     return finish(flight, std::unexpected(with_all_reasons(*flight)));
@@ -370,7 +399,8 @@ void Pool::Impl::exhausted(const FlightPtr& flight) {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     if (flight->behind[i]) flight->tried[i] = flight->behind[i] = false;
   }
-  if (chain_went_back) {
+  if (went_back) {
+    members_.note_gone(flight->options.head_min);
     give_way(*flight);
     return next(flight);
   }
@@ -378,8 +408,10 @@ void Pool::Impl::exhausted(const FlightPtr& flight) {
   flight->timer = worker_.call_after(options_.behind_retry, [this, flight] { next(flight); });
 }
 
-void Pool::Impl::give_way(Flight& flight) {
+// The answer may be below what was asked for, and should be no lower than it has to.
+void Pool::Impl::give_way(Flight& flight) const {
   flight.options.head_min = 0;
+  flight.options.head_preferred = members_.head_best();
   flight.gave_way = true;
 }
 

@@ -53,6 +53,8 @@ struct PoolOptions {
   // members that had a block say that they do not have it any more, the chain went back, and calls stop
   // waiting for it.
   Duration head_believed_for = std::chrono::seconds(10);
+  // After every member was asked for a block and none had it, calls do not ask again for so long.
+  Duration gone_for = std::chrono::seconds(1);
   // A member whose answer was proved wrong comes after the others for so long, twice as long each time.
   Duration distrust_min = std::chrono::seconds(10);
   Duration distrust_max = std::chrono::minutes(10);

@@ -18,6 +18,7 @@ using testing::SimulatedTime;
 const CallOptions kRead{.method = "eth_getBalance", .repeat = Repeat::always};
 const CallOptions kWrite{.method = "eth_sendRawTransaction"};
 const Failure kRefused{.kind = FailureKind::connect, .message = "refused"};
+const Failure kLost{.kind = FailureKind::closed, .message = "dropped", .sent = true};
 const Failure kBadGateway{
     .kind = FailureKind::http_status, .http_status = 502, .message = "502", .sent = true};
 const std::string kOne = "0x" + std::string(63, '0') + "1";
@@ -30,10 +31,18 @@ struct ChainNode final : Backend {
     asked.push_back(options.method);
 
     // It answers what is true when it answers.
-    time.call_after(
-        1ms, [this, here = std::weak_ptr(alive), body = std::move(body), done = std::move(done)]() mutable {
-          if (!here.expired() && !silent) done(answer(body));
-        });
+    time.call_after(latency, [this, here = std::weak_ptr(alive), body = std::move(body),
+                              done = std::move(done)]() mutable {
+      if (here.expired() || silent) return;
+      Result result = answer(body);
+      if (!said_before.empty() && body.contains("eth_chainId")) {
+        result = Reply{.body = std::exchange(said_before, {})};
+      }
+      if (result && !body.contains("eth_chainId")) {
+        result->new_connection = all_are_new || std::exchange(next_is_new, false);
+      }
+      done(std::move(result));
+    });
   }
   Result answer(const std::string& body) const {
     if (failure) return std::unexpected(*failure);
@@ -43,9 +52,11 @@ struct ChainNode final : Backend {
       return Reply{.body = R"({"jsonrpc":"2.0","id":0,"result":"0x)" + std::to_string(chain_id) + "\"}"};
     }
     if (body.contains("\"0x0\"")) {
+      if (loses_genesis) return std::unexpected(kLost);
       if (genesis.empty()) return Reply{.body = R"({"jsonrpc":"2.0","id":0,"result":null})"};
       return Reply{.body = R"({"jsonrpc":"2.0","id":0,"result":{"number":"0x0","hash":")" + genesis + "\"}}"};
     }
+    if (body.contains("eth_blockNumber")) return Reply{.body = R"({"jsonrpc":"2.0","id":0,"result":"0x5"})"};
     return Reply{.body = "[\"" + id + "\"]"};
   }
   std::optional<std::uint64_t> connection() const override { return its_connection; }
@@ -62,6 +73,11 @@ struct ChainNode final : Backend {
   std::string genesis = kOne;
   std::optional<Failure> failure;
   bool silent = false;
+  Duration latency = 1ms;
+  std::string said_before;     // instead of the next answer to eth_chainId
+  bool loses_genesis = false;  // the question for it
+  bool next_is_new = false;    // the next answer comes over a new connection
+  bool all_are_new = false;    // every one does
   std::optional<std::uint64_t> its_connection;
   std::function<void()> when_reconnected;
   std::vector<std::string> asked;
@@ -346,6 +362,126 @@ TEST_F(PoolChainTest, TheHeadOfAWrongNodeIsNobodysBest) {
   pool->head_seen(0, 10);
   pool->head_seen(1, 1000);
   EXPECT_EQ(answer(), R"(["a"])");
+}
+
+// --- answers over new connections --------------------------------------------------------------------
+
+TEST_F(PoolChainTest, AReplacedNodesFirstAnswerIsNotUsed) {
+  make(2);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  EXPECT_EQ(answer(), R"(["b"])");
+  EXPECT_EQ(changes.told, std::vector<std::string>{"a wrong"});
+  nodes[1]->chain_id = 2;
+  nodes[1]->next_is_new = true;
+  EXPECT_EQ(answer(), "wrong_chain");
+}
+
+TEST_F(PoolChainTest, ABurstOfNewConnectionsCostsOneCheckAndKeptOnesNone) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  const std::size_t before = nodes[0]->count("eth_chainId");
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(answer(), R"(["a"])");
+  EXPECT_EQ(nodes[0]->count("eth_chainId"), before);
+
+  nodes[0]->all_are_new = true;
+  int answered = 0;
+  const Instant begun = time.now();
+  for (int i = 0; i < 50; ++i) {
+    pool->call("{}", kRead, [&](const Result& result) { answered += result.has_value() ? 1 : 0; });
+  }
+  // All come within the same millisecond, and the check takes another one.
+  time.run_for(1ms);
+  nodes[0]->all_are_new = false;
+  EXPECT_EQ(answered, 0);
+  EXPECT_TRUE(time.run_until([&] { return answered == 50; }, 10ms, 1ms));
+  EXPECT_LE(time.now() - begun, Duration(3ms));
+  EXPECT_LE(nodes[0]->count("eth_chainId"), before + 2);
+  EXPECT_EQ(answer(), R"(["a"])");
+  EXPECT_LE(nodes[0]->count("eth_chainId"), before + 2);
+}
+
+TEST_F(PoolChainTest, WhatComesOverAConnectionThatIsNotProvenYetWaitsToo) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  std::vector<std::string> ends;
+  const auto end = [&](const Result& result) {
+    ends.push_back(result ? result->body : std::string(to_string(result.error().kind)));
+  };
+  pool->call("{}", kRead, end);
+  time.call_after(500us, [&] { pool->call("{}", kRead, end); });  // over the same connection, a little later
+  time.run_for(10ms);
+  EXPECT_EQ(ends, (std::vector<std::string>{"wrong_chain", "wrong_chain"}));
+}
+
+TEST_F(PoolChainTest, ACheckThatBeganBeforeTheConnectionProvesNothing) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  // Asked while the old node stood there, and answered by it.
+  pool->verify(0, [](const Failure*) {});
+  nodes[0]->said_before = nodes[0]->answer(R"({"method":"eth_chainId"})")->body;
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  std::string end;
+  nodes[0]->latency = 500us;
+  pool->call("{}", kRead, [&](const Result& result) {
+    end = result ? result->body : std::string(to_string(result.error().kind));
+  });
+  time.run_for(20ms);
+  EXPECT_EQ(end, "wrong_chain");
+}
+
+TEST_F(PoolChainTest, AQuestionForTheHeadMayOpenTheConnectionAsWell) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  pool->head_stalled(1, [] {});
+  time.run_for(10ms);
+  EXPECT_EQ(changes.told, std::vector<std::string>{"a wrong"});
+}
+
+TEST_F(PoolChainTest, ANodeThatDoesNotSayItsChainAgainKeepsNobodyForever) {
+  make(2);
+  EXPECT_EQ(answer(), R"(["a"])");
+  std::string end;
+  pool->call("{}", kRead, [&](const Result& result) { end = result ? result->body : "failed"; });
+  nodes[0]->next_is_new = true;
+  time.run_for(1ms);
+  nodes[0]->silent = true;
+  pool->call("{}", {.timeout = 2s, .repeat = Repeat::always}, [](const Result&) {});
+  EXPECT_TRUE(time.run_until([&] { return !end.empty(); }, 31s));
+}
+
+// It may have been replaced after it said its chain id.
+TEST_F(PoolChainTest, ACheckOfWhichHalfIsLostIsMadeAgain) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->said_before = nodes[0]->answer(R"({"method":"eth_chainId"})")->body;
+  nodes[0]->chain_id = 2;
+  nodes[0]->loses_genesis = true;
+  EXPECT_EQ(answer(kWrite), "wrong_chain");
+  EXPECT_EQ(nodes[0]->count("eth_sendRawTransaction"), 0U);
+}
+
+// One that answers everything else is judged by its chain id, as a pruned one is.
+TEST_F(PoolChainTest, ANodeThatAlwaysFailsForBlockZeroIsUsed) {
+  make(1);
+  nodes[0]->loses_genesis = true;
+  EXPECT_EQ(answer(), R"(["a"])");
+  EXPECT_EQ(answer(kWrite), R"(["a"])");
+}
+
+TEST_F(PoolChainTest, WhatMustNotBeRepeatedIsCheckedBeforeAndNotAfter) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  const std::size_t before = nodes[0]->count("eth_chainId");
+  nodes[0]->all_are_new = true;  // a write always has a connection of its own
+  EXPECT_EQ(answer(kWrite), R"(["a"])");
+  EXPECT_EQ(nodes[0]->count("eth_chainId"), before + 1);
 }
 
 TEST_F(PoolChainTest, EndsTheCallsThatWaitForACheck) {

@@ -96,6 +96,71 @@ TEST_F(PoolTest, NobodyWaitsForABlockThatTheChainHasLeft) {
   EXPECT_EQ(nodes[0]->head_calls + nodes[1]->head_calls, head_calls);
 }
 
+TEST_F(PoolTest, ANodeThatMayHaveCaughtUpIsAskedBeforeTheChainCountsAsGoneBack) {
+  make(2);
+  on_worker([&] {
+    pool->head_seen(0, 64);
+    pool->head_seen(1, 69);
+    nodes[0]->head = 73;  // which nobody knows yet
+    nodes[1]->head = 65;
+    pool->head_seen(1, 65);
+  });
+  const Result got = ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 69});
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->body, R"(["a"])");
+  EXPECT_FALSE(got->gave_way);
+}
+
+TEST_F(PoolTest, WhenTheBlockIsGoneTheNodeThatHasTheMostAnswers) {
+  make(2);
+  on_worker([&] {
+    nodes[0]->head = 40;
+    nodes[1]->head = 45;
+  });
+  const Result got = ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 46});
+  EXPECT_TRUE(got->gave_way);
+  EXPECT_EQ(got->body, R"(["b"])");
+}
+
+TEST_F(PoolTest, ABlockThatWasGoneAndComesBackIsWaitedForAgain) {
+  make(2, {.watch_heads_every = 0s, .gone_for = 1h});
+  on_worker([&] { nodes[0]->head = nodes[1]->head = 90; });
+  EXPECT_TRUE(ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 100})->gave_way);
+  on_worker([&] {
+    nodes[1]->head = 100;
+    pool->head_seen(1, 100);
+  });
+  const Result got = ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 100});
+  EXPECT_EQ(got->body, R"(["b"])");
+  EXPECT_FALSE(got->gave_way);
+}
+
+TEST_F(PoolTest, AfterAWhileTheNodesAreAskedAgainForABlockThatWasGone) {
+  make(2, {.watch_heads_every = 0s, .gone_for = 0s});
+  on_worker([&] { nodes[0]->head = nodes[1]->head = 90; });
+  EXPECT_TRUE(ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 100})->gave_way);
+  on_worker([&] { nodes[1]->head = 100; });
+  const Result got = ask(worker, *pool, "{}", {.repeat = Repeat::always, .head_min = 100});
+  EXPECT_EQ(got->body, R"(["b"])");
+  EXPECT_FALSE(got->gave_way);
+}
+
+TEST_F(PoolTest, WhoIsPutAsideIsNotWaitedForWhenTheChainWentBack) {
+  make(2, {.health = {.failures_in_row_max = 1, .backoff_min = 1h, .backoff_max = 1h},
+           .probe_timeout = 1h,
+           .watch_heads_every = 0s});
+  on_worker([&] {
+    nodes[0]->failure = kRefused;
+    nodes[1]->head = 90;
+  });
+  EXPECT_EQ(answer(), R"(["b"])");
+  on_worker([&] { nodes[0]->hold = true; });  // from now on it hangs
+  const Result got = ask(worker, *pool, "{}", {.timeout = 1h, .repeat = Repeat::always, .head_min = 100});
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->body, R"(["b"])");
+  EXPECT_TRUE(got->gave_way);
+}
+
 TEST_F(PoolTest, ABlockThatOneNodeStillHasIsAskedOfThatNode) {
   make(2);
   on_worker([&] {

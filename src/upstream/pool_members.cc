@@ -204,6 +204,7 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
   if (member.head_asked) return;
   member.head_asked = true;
   const Instant begun = worker_.now();
+  member.head_asked_at = begun;
   CallOptions options{
       .timeout = options_.probe_timeout, .method = "eth_blockNumber", .repeat = Repeat::always};
   member.backend->call(std::string(kHeadQuery), std::move(options),
@@ -213,6 +214,9 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
                          auto waiters = std::exchange(asked.head_waiters, {});
                          if (ended_) return;
                          note(index, begun, result, Asked::by_probe);
+                         if (result && checks_.must_prove(index, result->new_connection)) {
+                           checks_.prove(index, [](const Failure*) {});
+                         }
                          if (const auto number = result ? quantity_result(result->body) : std::nullopt)
                            head_seen(index, *number);
                          for (HeadWaiter& each : waiters) each(result ? nullptr : &result.error());
@@ -232,6 +236,7 @@ void PoolMembers::watch_heads() {
 void PoolMembers::head_seen(std::size_t member, std::uint64_t number) {
   FANFARE_CHECK(member < members_.size());
   if (number + options_.head_lag_max < members_[member].head) checks_.recheck(member);
+  if (number >= gone_from_) gone_until_ = {};
   members_[member].head = number;
   members_[member].head_at = worker_.now();
   if (members_[member].stalled && number >= head_best()) set_stalled(member, false);
@@ -248,6 +253,11 @@ bool PoolMembers::may_have(std::uint64_t number) const {
     if (!never_heard_of && member.head >= number && believed) return true;
   }
   return false;
+}
+
+void PoolMembers::note_gone(std::uint64_t number) {
+  gone_from_ = number;
+  gone_until_ = worker_.now() + options_.gone_for;
 }
 
 void PoolMembers::block_seen(std::size_t index, std::uint64_t number) {

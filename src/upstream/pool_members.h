@@ -54,9 +54,17 @@ class PoolMembers {
   // Asks the member for its head; `waiter` (may be empty) runs when head() is as new as it gets, or the
   // question has failed. One question at a time, shared by all who wait. Never runs after end().
   void ask_head(std::size_t index, HeadWaiter waiter);
+  // When the last question began.
+  Instant head_asked_at(std::size_t index) const { return members_[index].head_asked_at; }
+  bool is_available(std::size_t index) const { return members_[index].health.available(); }
   // Whether any member may have this block: one that is answering and had it when it was last heard of, or
   // one that has failed since, but not for long.
   bool may_have(std::uint64_t number) const;
+  // The highest head of those that are available and known to be on the right chain; 0: none is known.
+  std::uint64_t head_best() const;
+  // All members that answer were asked, and none has this block: until one shows that it has, or for a while.
+  void note_gone(std::uint64_t number);
+  bool is_gone(std::uint64_t number) const { return number >= gone_from_ && worker_.now() < gone_until_; }
   void head_seen(std::size_t index, std::uint64_t number);
   void block_seen(std::size_t index, std::uint64_t number);
   void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
@@ -81,7 +89,8 @@ class PoolMembers {
     Instant distrusted_until{};
     Instant limited_until{};
     std::optional<Instant> confirmed_at;
-    bool head_asked = false;
+    bool head_asked = false;  // and not answered yet
+    Instant head_asked_at{};
     std::vector<HeadWaiter> head_waiters;
   };
 
@@ -92,7 +101,6 @@ class PoolMembers {
   void cross(std::size_t index, Health::Edge edge, const Failure* failure);
   void arm_probe(std::size_t index);
   void watch_heads();
-  std::uint64_t head_best() const;
   bool is_second_choice(const Member& member, std::uint64_t head_best) const;
   void set_stalled(std::size_t index, bool stalled);
 
@@ -104,6 +112,8 @@ class PoolMembers {
   std::vector<Member> members_;
   ChainChecks checks_;
   TimerId watch_timer_;
+  std::uint64_t gone_from_ = 0;
+  Instant gone_until_{};
   std::atomic<std::size_t> available_;
   bool ended_ = false;
 };

@@ -42,6 +42,7 @@ struct ReceiptsEndpoint::Job {
   std::vector<std::string> transactions;
   std::size_t next = 0;
   std::size_t in_flight = 0;
+  bool new_connection = false;  // any part of the answer came over one
   Receipts receipts;
 
   void end(Result result) {
@@ -71,6 +72,7 @@ void ReceiptsEndpoint::call(std::string body, CallOptions options, Done done) {
   if (lacks_until_ && executor_.now() < *lacks_until_) return compose(job);
   node_->call(std::move(body), std::move(options), [this, job](Result result) {
     if (!result) return job->end(std::move(result));
+    job->new_connection = result->new_connection;
     const auto answer = jsonrpc::split_response(result->body);
     const bool lacks =
         answer && !answer->error.empty() && says_no_such_method(jsonrpc::read_error(answer->error));
@@ -92,6 +94,7 @@ void ReceiptsEndpoint::ask(const JobPtr& job, std::string_view method, const std
     // After a shutdown nothing of ours may be touched.
     if (!result && result.error().kind == FailureKind::shutdown) return job->end(std::move(result));
     --job->in_flight;
+    if (result) job->new_connection = result->new_connection = job->new_connection || result->new_connection;
     const auto answer = result ? jsonrpc::split_response(result->body) : std::nullopt;
     if (answer && answer->error.empty() && jsonrpc::kind_of(answer->result) != jsonrpc::Kind::null) {
       taken(answer->result);
@@ -126,7 +129,7 @@ void ReceiptsEndpoint::take_block(const JobPtr& job, std::string_view block_json
   }
   // Not to be taken for a block without any.
   if (!are_hashes) {
-    Reply reply;
+    Reply reply{.new_connection = job->new_connection};
     jsonrpc::append_error(reply.body, job->id, jsonrpc::ErrorCode::method_not_found,
                           "neither eth_getBlockReceipts nor the block's transactions");
     return job->end(std::move(reply));
@@ -159,7 +162,7 @@ void ReceiptsEndpoint::end_if_complete(const JobPtr& job) {
     all.append(all.size() > 1 ? "," : "").append(job->receipts[transaction]);
   }
   job->receipts.clear();
-  Reply reply;
+  Reply reply{.new_connection = job->new_connection};
   jsonrpc::append_result(reply.body, job->id, all + "]");
   job->end(std::move(reply));
 }

@@ -130,6 +130,27 @@ void check_logs(const std::vector<std::string>& results, const eth::LogFilter& f
          "\n  expected " + (theirs == expected.end() ? "nothing" : *theirs));
 }
 
+void check_block_hashes(const std::vector<std::string>& results, const Joined& joined, const World& world) {
+  std::vector<const WorldBlock*> told;
+  for (const WorldBlock* block = world.find(joined.hash); block != nullptr; block = block->parent) {
+    told.push_back(block);
+  }
+  std::ranges::reverse(told);
+  for (const std::string& result : results) {
+    const auto hash = eth::parse_hash(jsonrpc::string_value(result).value_or(""));
+    const WorldBlock* block = hash ? world.find(*hash) : nullptr;
+    if (block == nullptr) broken("a filter told of no block: " + result);
+    while (!told.empty() && told.back()->block.number >= block->block.number) told.pop_back();
+    told.push_back(block);
+  }
+  std::vector<const WorldBlock*> expected = chain_above(0, world);
+  expected.insert(expected.begin(), World::at(world.head(), 0));
+  if (told != expected) {
+    broken("a filter's blocks are not the chain's: " + std::to_string(told.size()) + " of " +
+           std::to_string(expected.size()));
+  }
+}
+
 void check_receipts(const std::vector<std::string>& results, const eth::ReceiptFilter& filter,
                     std::uint64_t kept, const TimesHead& times_head, const World& world) {
   std::map<eth::Hash256, const eth::SimulatedBlock*> of_chain;

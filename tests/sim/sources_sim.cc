@@ -5,6 +5,10 @@
 //   sources_sim --seeds 2000 [--first 1]     one line each that fails, then the sums; exit status 1 if any
 //   failed sources_sim --seed 17                    that one again, telling what happens
 //
+// Clients read, send and keep filters beside the subscribers (sources_clients.h says what has to hold for
+// them). In two of three seeds a node that is replaced by one of another chain loses its connections, else it
+// is not to be seen.
+//
 // What has to hold: everything a subscriber was told, put together, is what the final chain says, with every
 // step in order: no head and no log is missing, none comes twice, what was taken back was there. In every
 // fourth seed the limits are those of the product and may be met: then the subscriber is told (and here
@@ -21,6 +25,7 @@
 #include "base/log.h"
 #include "gateway/chain_follower.h"
 #include "gateway/faulty_node_for_tests.h"
+#include "sources_clients.h"
 #include "sources_loop.h"
 #include "upstream/pool.h"
 #include "upstream/time_for_tests.h"
@@ -38,6 +43,7 @@ constexpr int kFinalBlocks = 24;  // more than any fork of a node's own is longe
 struct Sums {
   std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, logs = 0, receipts = 0,
                 notices = 0, disagreements = 0, stalls = 0;
+  ClientSums clients;
 };
 
 enum class Mood : std::uint8_t { in_step, late, frozen, own_fork, other_chain };
@@ -62,7 +68,12 @@ struct PoolCounter final : upstream::Observer {
 class Simulation {
  public:
   Simulation(std::uint64_t seed, bool talks)
-      : random_(seed), talks_(talks), strict_(seed % 4 != 0), world_(random_), other_world_(random_) {
+      : random_(seed),
+        talks_(talks),
+        strict_(seed % 4 != 0),
+        replaces_(seed % 3 != 0),
+        world_(random_),
+        other_world_(random_) {
     for (std::uint64_t i = random_.below(6); i > 0; --i) world_.mine();
     std::vector<std::unique_ptr<upstream::Backend>> members;
     for (std::uint64_t i = 1 + random_.below(3); i > 0; --i) {
@@ -74,8 +85,23 @@ class Simulation {
     }
     upstream::PoolOptions pool{.chain = {.enabled = true, .chain_id = kChainId, .every = 20s},
                                .random = &random_};
+    pool.chain.standing_changed = [this] {
+      if (clients_) clients_->chains_changed();
+    };
     if (random_.below(2) == 0) pool.hedge_after = 500ms;
     pool_ = std::make_unique<upstream::Pool>(time_, std::move(members), pool, &counter_);
+    std::vector<FaultyNode*> nodes;
+    for (const NodeModel& model : nodes_) nodes.push_back(model.node);
+    clients_ = std::make_unique<Clients>(
+        Clients::Setting{.time = time_,
+                         .random = random_,
+                         .world = world_,
+                         .pool = *pool_,
+                         .nodes = std::move(nodes),
+                         .filters_index = kLoops,
+                         .replaced_visibly = replaces_,
+                         .filters_may_be_lost = !strict_,
+                         .tell = [this](const std::string& what) { tell("      " + what); }});
     eth::ChainSourceOptions options;
     if (strict_) {
       options.heads.stuck_rounds_max = 1'000'000;
@@ -86,7 +112,10 @@ class Simulation {
     follower_ = std::make_unique<ChainFollower>(
         time_, ChainFollower::Nodes{.backend = *pool_, .pool = pool_.get()}, options, random_,
         ChainFollower::Told{
-            .events = [this](std::vector<eth::SourceEvent> events) { mail(std::move(events)); }, .turn = {}});
+            .events = [this](std::vector<eth::SourceEvent> events) { mail(std::move(events)); },
+            .turn = {},
+            .shorter = [this](std::uint64_t number) { clients_->reads().chain_went_back(number); }});
+    clients_->follow(*follower_);
     for (std::size_t i = 0; i < kLoops; ++i) {
       loops_.push_back(std::make_unique<LoopModel>(i, time_, random_, *follower_));
       loops_.back()->notices_allowed = !strict_;
@@ -94,10 +123,16 @@ class Simulation {
     }
   }
 
+  ~Simulation() { clients_->close(); }
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
+
   void run(Sums& sums) {
     follower_->start();
     for (int step = 0; step < kSteps; ++step) {
-      time_.run_for(std::chrono::milliseconds(50 + random_.below(2500)));
+      const Duration pause = std::chrono::milliseconds(50 + random_.below(2500));
+      clients_->act(pause);
+      time_.run_for(pause);
       move_the_world();
       for (NodeModel& node : nodes_) move(node);
       for (const auto& loop : loops_) {
@@ -107,6 +142,8 @@ class Simulation {
       }
     }
     calm_down();
+    clients_->finish();
+    sums.clients += clients_->sums;
     sums.blocks += world_.head().block.number;
     sums.reorgs += reorgs_;
     sums.disagreements += counter_.disagreements;
@@ -129,6 +166,7 @@ class Simulation {
     std::printf("%8lld ms  %s\n", static_cast<long long>(ms.count()), what.c_str());
   }
   void mail(std::vector<eth::SourceEvent> events) {
+    clients_->take(events);
     const auto shared = std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events));
     for (const auto& loop : loops_) loop->mail(shared);
   }
@@ -164,6 +202,10 @@ class Simulation {
   void move(NodeModel& model) {
     if (random_.below(12) == 0) change_mood(model);
     if (random_.below(9) == 0) change_faults(model);
+    if (random_.below(12) == 0) {
+      model.node->batch_max = random_.below(2) == 0 ? SIZE_MAX : 1 + random_.below(30);
+      model.node->sloppy_batches = random_.below(3) == 0;
+    }
     const WorldBlock* before = &model.node->head();
     see(model);
     if (model.tells && &model.node->head() != before) hint(model);
@@ -199,9 +241,16 @@ class Simulation {
   }
   void set_mood(NodeModel& model, Mood mood) {
     const bool was_elsewhere = model.mood == Mood::other_chain;
-    if (mood == Mood::other_chain && !was_elsewhere) model.node->move_to(other_world_, kChainId + 1);
-    if (mood != Mood::other_chain && was_elsewhere) model.node->move_to(world_, kChainId);
+    const bool is_elsewhere = mood == Mood::other_chain;
     model.mood = mood;
+    if (is_elsewhere == was_elsewhere) return;
+    World& there = is_elsewhere ? other_world_ : world_;
+    const std::uint64_t chain_id = is_elsewhere ? kChainId + 1 : kChainId;
+    if (replaces_) {
+      model.node->replace_by(there, chain_id);
+    } else {
+      model.node->move_to(there, chain_id);
+    }
   }
   void change_mood(NodeModel& model) {
     set_mood(model, random_.below(2) == 0 ? Mood::in_step : static_cast<Mood>(random_.below(kMoods)));
@@ -251,11 +300,13 @@ class Simulation {
   SeededRandom random_;
   bool talks_;
   bool strict_;
+  bool replaces_;  // a node of another chain takes the place of another: its connections end
   SimulatedTime time_;
   World world_;
   World other_world_;  // another chain
   PoolCounter counter_;
   std::vector<NodeModel> nodes_;
+  std::unique_ptr<Clients> clients_;  // outlives the pool, whose last answers it gets
   std::unique_ptr<upstream::Pool> pool_;
   std::unique_ptr<ChainFollower> follower_;
   std::vector<std::unique_ptr<LoopModel>> loops_;
@@ -297,6 +348,13 @@ int main_with(int argc, char** argv) {
       "%llu nodes stalled, %llu disagreed, %llu notices\n",
       n(sums.runs), n(sums.failed), n(sums.blocks), n(sums.reorgs), n(sums.calls), n(sums.heads),
       n(sums.logs), n(sums.receipts), n(sums.stalls), n(sums.disagreements), n(sums.notices));
+  const ClientSums& clients = sums.clients;
+  std::printf(
+      "clients: %llu answers, %llu batches, %llu sends, %llu filters; held against the nodes: %llu heights, "
+      "%llu "
+      "blocks, %llu logs, %llu transactions, %llu nonces\n",
+      n(clients.answers), n(clients.batches), n(clients.sends), n(clients.filters), n(clients.heights),
+      n(clients.blocks), n(clients.logs), n(clients.transactions), n(clients.nonces));
   return sums.failed == 0 ? 0 : 1;
 }
 
