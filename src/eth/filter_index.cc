@@ -205,6 +205,23 @@ void FilterIndex::move(FilterId id) {
   stored.misses_to_move *= stored.misses_to_move < (1U << 30U) ? 2 : 1;
 }
 
+// Moves and parks what was found for one log, at most so many; the others are found again by the next log that
+// looks at them. Returns how many it were.
+std::size_t FilterIndex::tidy(std::size_t most) {
+  to_move_.resize(std::min(to_move_.size(), most));
+  to_park_.resize(std::min(to_park_.size(), most - to_move_.size()));
+  for (const FilterId id : to_move_) move(id);
+  for (const FilterId id : to_park_) {
+    erase(id);
+    filters_[id].parked = true;
+    not_any_more_.emplace(*filters_[id].filter.to_block, id);
+  }
+  const std::size_t count = to_move_.size() + to_park_.size();
+  to_move_.clear();
+  to_park_.clear();
+  return count;
+}
+
 std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
   if (size_ == 0) return 0;
   if (log.block_number != block_) go_to_block(log.block_number);
@@ -231,21 +248,14 @@ std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
       if (filters_[id].filter.matches(log)) {
         out.push_back(id);
       } else if (filters_[id].filter.to_block.value_or(log.block_number) < log.block_number) {
-        if (to_park_.size() < kMovesPerLogMax) to_park_.push_back(id);
-      } else if (count_miss(id, log) && to_move_.size() < kMovesPerLogMax) {
+        to_park_.push_back(id);
+      } else if (count_miss(id, log)) {
         to_move_.push_back(id);
       }
     }
   }
-  for (const FilterId id : to_move_) move(id);
-  to_move_.clear();
-  for (const FilterId id : to_park_) {
-    erase(id);
-    filters_[id].parked = true;
-    not_any_more_.emplace(*filters_[id].filter.to_block, id);
-  }
-  to_park_.clear();
-  return static_cast<std::size_t>(candidates_ - looked_at_before);
+  const auto looked_at = static_cast<std::size_t>(candidates_ - looked_at_before);
+  return looked_at + kLooksPerMove * tidy(std::max(kMovesPerLogMin, looked_at / kLooksPerMove));
 }
 
 }  // namespace fanfare::eth

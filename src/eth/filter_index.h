@@ -14,7 +14,9 @@
 // Which dimensions tell the most is learnt. It begins with an order of experience (topic 0, the event's name,
 // last). A filter that was looked at kMissesMax times in vain moves to the dimension that turned it away most
 // often, so that sixty thousand filters on a busy address, with topics that never come, soon cost nothing. It
-// moves at most once in twice as many misses as the time before, and few move for one log.
+// moves at most once in twice as many misses as the time before. How many move for one log follows how many it
+// looked at: few when that was little work, and otherwise a share of it, so that the crowd is gone within some
+// dozen logs.
 //
 // Two more things would make filters candidates that cannot match: a shape is also told apart by how many
 // topics the filter asks for, and a filter whose blocks have not come yet, or have passed, is in no table.
@@ -46,15 +48,18 @@ class FilterIndex {
   // Of an id that is in the index; good until the next add() or remove().
   const LogFilter& filter(FilterId id) const { return filters_[id].filter; }
 
-  // Appends the ids of all filters that match, each once, in no order. Returns how many were looked at.
+  // Appends the ids of all filters that match, each once, in no order. Returns how many were looked at, where a
+  // filter that moved counts kLooksPerMove more: what the call cost, for those who cut their work into turns.
   std::size_t match(const LogKey& log, std::vector<FilterId>& out);
 
   std::size_t size() const { return size_; }
   // Filters looked at by match() so far: with size(), what the index saves.
   std::uint64_t candidates() const { return candidates_; }
 
-  static constexpr std::uint32_t kMissesMax = 32;
-  static constexpr std::size_t kMovesPerLogMax = 64;
+  static constexpr std::uint32_t kMissesMax = 8;
+  // For one log at least so many filters may move, and otherwise one in kLooksPerMove that were looked at.
+  static constexpr std::size_t kMovesPerLogMin = 64;
+  static constexpr std::size_t kLooksPerMove = 32;
 
  private:
   static constexpr std::size_t kDimensions = 1 + kTopicPositionsMax;
@@ -91,6 +96,7 @@ class FilterIndex {
   // Counts a candidate that did not match; true if it should move.
   bool count_miss(FilterId id, const LogKey& log);
   void move(FilterId id);
+  std::size_t tidy(std::size_t most);
   void go_to_block(std::uint64_t number);
   void unpark(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t first, std::uint64_t last);
   static void forget(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t number, FilterId id);
