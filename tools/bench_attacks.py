@@ -54,7 +54,7 @@ ATTACKS = [
            seconds=LONG),
     Attack("8,000 logs in every fourth block, to a client that reads", ("reader", {"logs": True}),
            node={"logs": 8000, "logs_every": 4}, needs="logs made"),
-    Attack("ten answers of 3 MB at a time, to a client that reads", ("reader", {"answers": 10, "every_s": 1}),
+    Attack("ten answers of 3 MB at a time, to a client that reads", ("reader", {"answers": 10, "every_s": 0.3}),
            node={"raw_bytes": 3_000_000}, needs="answers asked for"),
     Attack("20 MB to a client that reads 4 MB/s and listens to heads",
            ("reader", {"answers": 1, "every_s": 1, "bytes_per_second": 4_000_000}), node={"raw_bytes": 20_000_000},

@@ -130,13 +130,16 @@ class Gateway:
         self.url = None
 
     def sample(self):
-        """The most memory that was ever resident (the kernel's VmHWM), until it ends."""
-        status = pathlib.Path(f"/proc/{self.process.pid}/status")
         while self.process.poll() is None:
-            with contextlib.suppress(OSError):
-                if found := re.search(r"^VmHWM:\s+(\d+) kB", status.read_text(), re.MULTILINE):
-                    self.peak_bytes = max(self.peak_bytes, int(found[1]) << 10)
+            self.see_peak()
             time.sleep(0.02)
+
+    def see_peak(self):
+        """The most memory that was ever resident (the kernel's VmHWM). Of a process that has ended nothing is told any more."""
+        with contextlib.suppress(OSError):
+            status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+            if found := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
+                self.peak_bytes = max(self.peak_bytes, int(found[1]) << 10)
 
     def wait_ready(self):
         end = time.monotonic() + READY_S
@@ -161,6 +164,7 @@ class Gateway:
         """SIGTERM, while the attack goes on. {peak_bytes, log_bytes, died, end_s}; `end_s` is None if it had to be killed."""
         log_bytes = self.output.bytes
         died = how_it_died(self.process.poll())
+        self.see_peak()
         begin, end_s = time.monotonic(), None
         self.process.send_signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
