@@ -170,6 +170,8 @@ class Gateway:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(SHUTDOWN_S + SHUTDOWN_PATIENCE_S)
             end_s = time.monotonic() - begin
+            if died is None and self.process.returncode != 0:
+                died = f"{how_it_died(self.process.returncode)}, after SIGTERM"
         self.kill()
         return {"peak_bytes": self.peak_bytes, "log_bytes": log_bytes, "died": died, "end_s": end_s}
 

@@ -265,6 +265,11 @@ class GatewayTest(unittest.TestCase):
         self.assertGreater(ending["peak_bytes"], 0)
         self.assertEqual(ending["log_bytes"], len("here\n"))
 
+    def test_one_that_dies_while_it_ends_did_not_end_well(self):
+        made = self.gateway("trap 'kill -ABRT $$' TERM; echo here; while :; do :; done\n")
+        self.wait_for_words(made)
+        self.assertEqual(made.end()["died"], "SIGABRT, after SIGTERM")
+
     def test_one_that_does_not_end_is_killed(self):
         made = self.gateway("trap '' TERM; echo here; while :; do :; done\n")
         self.wait_for_words(made)
