@@ -8,16 +8,18 @@ JSON, and goes on; ends with its input. `honest` reports by itself once its time
 import asyncio
 import gc
 import json
+import re
 import sys
 import time
 import urllib.parse
 
 from bench_attacks_node import BUSY, SLOW_ADDRESS
-from bench_attacks_wire import ClientSocket, Orders, Refused, new_tally, post, say
+from bench_attacks_wire import ClientSocket, Orders, Refused, new_tally, post, refusal, say
 
 RECONNECT_S = 0.05
+AFTER_ERROR_S = 0.1
 DRAIN_S = 1.0        # after the honest client's last call: what is not there by then counts as missing
-CODE = b'"error":{"code":'
+ERROR = re.compile(rb'"error": ?\{"code": ?(-?\d+)')
 
 
 def request(call_id, method, params):
@@ -26,8 +28,8 @@ def request(call_id, method, params):
 
 def error_code(text):
     """Of the first error in an answer, as text; None without one."""
-    at = text.find(CODE)
-    return text[at + len(CODE):].split(b",", 1)[0].decode() if at >= 0 else None
+    found = ERROR.search(text)
+    return found[1].decode() if found else None
 
 
 class Client:
@@ -47,8 +49,28 @@ class Client:
                 await asyncio.sleep(RECONNECT_S)
 
     async def wait_closed(self, made):
-        self.tally[f"closed with {await made.closed}"] += 1
+        try:
+            self.tally[f"closed with {await asyncio.shield(made.closed)}"] += 1
+        finally:
+            made.abort()
         await asyncio.sleep(RECONNECT_S)
+
+    async def post_for_ever(self, next_body, piece, after):
+        """Calls over HTTP, one after the other: `piece` gets the parts of an answer, `after` is awaited when it is whole."""
+        parts = urllib.parse.urlsplit(self.url)
+        while True:
+            writer = None
+            try:
+                reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 22)
+                while True:
+                    await post(reader, writer, parts.path, next_body(), piece)
+                    await after()
+            except (Refused, OSError) as error:
+                self.tally[str(error if isinstance(error, Refused) else refusal(error))] += 1
+            finally:
+                if writer:
+                    writer.close()
+            await asyncio.sleep(RECONNECT_S)
 
     async def until_going(self, orders):
         say("ready")
@@ -77,7 +99,7 @@ class Honest(Client):
     def __init__(self, options):
         super().__init__(options)
         self.heads = {}            # hash -> ns
-        self.waiting, self.latencies = {}, []
+        self.waiting, self.latencies, self.lost = {}, [], []  # ns: when sent, how long, when sent
         self.serial, self.socket, self.warm = 0, None, asyncio.Event()
 
     def received(self, text):
@@ -104,12 +126,14 @@ class Honest(Client):
             await self.wait_closed(self.socket)
             if self.waiting:
                 self.tally["calls lost with their connection"] += len(self.waiting)
+            self.lost += self.waiting.values()
             self.waiting.clear()
 
     def call(self):
         self.serial += 1
         if self.socket is None or not self.socket.opened.done() or self.socket.closed.done():
             self.tally["calls without a connection"] += 1
+            self.lost.append(time.monotonic_ns())
             return
         # Two that no cache answers.
         method, params = (("eth_blockNumber", []), ("eth_getBalance", [f"0x{self.serial:040x}", "latest"]))[self.serial % 2]
@@ -124,6 +148,7 @@ class Honest(Client):
         while self.waiting:
             await asyncio.sleep(0.005)
         self.latencies.clear()
+        self.lost.clear()
         self.tally.clear()
         await self.until_going(orders)
         gc.disable()
@@ -136,7 +161,7 @@ class Honest(Client):
         end_ns = time.monotonic_ns()
         await asyncio.sleep(DRAIN_S)
         now = time.monotonic_ns()
-        say({"calls": calls, "latencies_ns": self.latencies, "waiting_ns": [now - sent for sent in self.waiting.values()],
+        say({"calls": calls, "latencies_ns": self.latencies, "waiting_ns": [now - sent for sent in (*self.waiting.values(), *self.lost)],
              "heads": self.heads, "window_ns": [start_ns, end_ns], "now_ns": now, "tally": self.tally})
         await orders.wait_for("end")
         connection.cancel()
@@ -154,8 +179,10 @@ class SlowReads(Client):
         return request(self.serial, "eth_getLogs", [{"fromBlock": "0x1", "toBlock": "0x2", "address": address}])
 
     def answered(self, text):
+        """How long to wait with the next call: a refused one is asked again, but is no flood of calls."""
         code = error_code(text)
         self.tally["answers" if code is None else f"error {code}"] += 1
+        return 0 if code is None else AFTER_ERROR_S
 
     async def attack(self):
         if self.options.get("over") == "http":
@@ -164,8 +191,7 @@ class SlowReads(Client):
             made = None
 
             def received(text):
-                self.answered(text)
-                made.send(self.next_call())
+                asyncio.get_running_loop().call_later(self.answered(text), lambda: made.send(self.next_call()))
 
             made = await self.connect(received)
             for _ in range(self.options["parallel"]):
@@ -173,17 +199,13 @@ class SlowReads(Client):
             await self.wait_closed(made)
 
     async def one_connection(self):
-        parts = urllib.parse.urlsplit(self.url)
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
-                while True:
-                    text = bytearray()
-                    await post(reader, writer, parts.path, self.next_call(), text.extend)
-                    self.answered(bytes(text))
-            except (Refused, OSError) as error:
-                self.tally[str(error) if isinstance(error, Refused) else "connections refused"] += 1
-                await asyncio.sleep(RECONNECT_S)
+        text = bytearray()
+
+        async def after():
+            await asyncio.sleep(self.answered(bytes(text)))
+            text.clear()
+
+        await self.post_for_ever(self.next_call, text.extend, after)
 
 
 class Resubscriber(Client):
@@ -207,23 +229,20 @@ class Batches(Client):
     """The same large answer many times in one batch over HTTP, one batch after the other."""
 
     async def attack(self):
-        parts = urllib.parse.urlsplit(self.url)
         items = [request(index, "debug_getRawBlock", ["0x1"]) for index in range(self.options["items"])]
-        body = b"[" + b",".join(items) + b"]"
-        while True:
-            try:
-                reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1 << 22)
-                while True:
-                    self.tally["batches"] += 1
-                    await post(reader, writer, parts.path, body, self.piece)
-                    self.tally["batches answered"] += 1
-            except (Refused, OSError) as error:
-                self.tally[str(error) if isinstance(error, Refused) else "connections refused"] += 1
-                await asyncio.sleep(RECONNECT_S)
+        self.body = b"[" + b",".join(items) + b"]"
+        await self.post_for_ever(self.next_body, self.piece, self.answered)
+
+    def next_body(self):
+        self.tally["batches"] += 1
+        return self.body
+
+    async def answered(self):
+        self.tally["batches answered"] += 1
 
     def piece(self, part):
         self.tally["bytes of answers"] += len(part)
-        self.tally["errors in answers"] += part.count(CODE)
+        self.tally["errors in answers"] += len(ERROR.findall(part))
 
 
 class Reader(Client):

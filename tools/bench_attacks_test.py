@@ -39,7 +39,7 @@ class FramesTest(unittest.TestCase):
 
 
 class FakeNode(unittest.IsolatedAsyncioTestCase):
-    """The node on a real socket, and what its clients see."""
+    """A node on a real socket."""
 
     async def start(self, **options):
         self.node = nodes.Node(options)
@@ -66,6 +66,10 @@ class FakeNode(unittest.IsolatedAsyncioTestCase):
     @staticmethod
     def call(method, *params, call_id=1):
         return {"jsonrpc": "2.0", "id": call_id, "method": method, "params": params}
+
+
+class NodeTest(FakeNode):
+    """What clients of the node see."""
 
     async def test_heads_are_told_and_grow_from_each_other(self):
         await self.start()
@@ -143,6 +147,86 @@ class FakeNode(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(len((await self.next())["result"]), 1_000_002)
         # What came last is not waited for any more.
         self.assertGreaterEqual(asyncio.get_running_loop().time() - begin, 0.15)
+
+
+class HonestTest(FakeNode):
+    """The honest client against the node itself, which is as good a gateway for this."""
+
+    async def test_calls_are_timed_and_lost_ones_too(self):
+        await self.start()
+        honest = clients.Honest({"url": f"ws://127.0.0.1:{self.port}/", "calls_per_second": 100, "seconds": 1})
+        honest.call()  # there is no connection yet
+        connection = asyncio.create_task(honest.stay_connected())
+        self.addCleanup(connection.cancel)
+        while not self.node.subscribers:
+            await asyncio.sleep(0.001)
+        self.node.make_block()
+        await honest.warm.wait()
+        self.assertEqual(list(honest.heads), [self.node.blocks[-1].hash])
+        honest.call()
+        while not honest.latencies:
+            await asyncio.sleep(0.001)
+        honest.call()
+        honest.socket.abort()
+        while len(honest.lost) < 2:
+            await asyncio.sleep(0.001)
+        self.assertEqual(honest.tally, {"calls without a connection": 1, "calls lost with their connection": 1, "closed with 1006": 1})
+        self.assertEqual((len(honest.latencies), len(honest.waiting)), (1, 0))
+
+
+class AttackersTest(FakeNode):
+    """The attackers against the node itself: what they count is what stands in the table."""
+
+    def begin(self, role, **options):
+        client = clients.ROLES[role]({"url": f"ws://127.0.0.1:{self.port}/", **options})
+        task = asyncio.create_task(client.attack())
+        self.addCleanup(task.cancel)
+        return client
+
+    async def until(self, condition):
+        end = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), end)
+            await asyncio.sleep(0.001)
+
+    async def test_slow_reads_are_always_so_many(self):
+        for over in ("websocket", "http"):
+            await self.start(slow_seconds=0.01)
+            client = self.begin("slow-reads", parallel=5, over=over)
+            await self.until(lambda: client.tally["answers"] >= 20)
+            self.assertLessEqual(client.tally["calls"] - client.tally["answers"], 5)
+            self.assertLessEqual(self.node.tally["slow reads at the node"], client.tally["calls"])
+
+    async def test_batches_count_answers_and_errors(self):
+        await self.start(raw_bytes=1000)
+        client = self.begin("batches", items=3)
+        await self.until(lambda: client.tally["batches answered"] >= 2)
+        self.assertEqual(client.tally["errors in answers"], 0)
+        self.node.options["raw_bytes"] = 0  # now it does not know the method
+        await self.until(lambda: client.tally["errors in answers"] >= 3)
+
+    async def test_a_reader_asks_again_when_all_came(self):
+        await self.start(raw_bytes=1000)
+        client = self.begin("reader", answers=4, every_s=0.01)
+        await self.until(lambda: client.tally["answers read"] >= 12)
+        self.assertLessEqual(client.tally["answers asked for"] - client.tally["answers read"], 4)
+
+    async def test_a_reader_tells_what_was_refused_and_how_it_was_closed(self):
+        await self.start()
+        client = self.begin("reader", logs=True)
+        await self.until(lambda: client.tally["subscriptions refused (-32602)"] == 1)  # the node has heads only
+        connection = next(iter(self.node.subscribers))
+        connection.transport.write(wire.frame(wire.CLOSE, (1013).to_bytes(2, "big")))
+        await self.until(lambda: client.tally["closed with 1013"] == 1)
+        await self.until(lambda: client.tally["subscriptions refused (-32602)"] == 2)
+
+    async def test_filters_that_are_refused_are_told(self):
+        await self.start()
+        client = clients.Filters({"url": f"ws://127.0.0.1:{self.port}/", "filters": 6, "filters_per_connection": 3})
+        await client.prepare()
+        self.assertEqual((client.tally, len(client.sockets)), ({"filters refused (-32602)": 6}, 2))
+        for made in client.sockets:
+            made.abort()
 
 
 class FloodTest(unittest.TestCase):

@@ -20,6 +20,11 @@ class Refused(Exception):
     """The server did not do what was asked; the text is a name to count it under."""
 
 
+def refusal(error):
+    """Of an OSError of a connect."""
+    return Refused("connections refused" if isinstance(error, ConnectionRefusedError) else f"connections failed ({error})")
+
+
 def frame(opcode, payload, masked=False):
     """A whole message. A client's mask is 0 (RFC6455§5.3 leaves the choice to the client), so it is no work."""
     size, bit = len(payload), 0x80 if masked else 0
@@ -104,7 +109,7 @@ class ClientSocket(asyncio.Protocol):
             await loop.sock_connect(plain, (parts.hostname, parts.port))
         except OSError as error:
             plain.close()
-            raise Refused(f"connections refused ({error.__class__.__name__})") from error
+            raise refusal(error) from error
         _, made = await loop.create_connection(lambda: cls(on_text, bytes_per_second), sock=plain)
         key = base64.b64encode(os.urandom(16)).decode()
         made.transport.write(f"GET {parts.path} HTTP/1.1\r\nHost: {parts.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -148,6 +153,7 @@ class ClientSocket(asyncio.Protocol):
         self.closed.set_result(self.code)
 
     def send(self, text):
+        """Lost where the connection has gone: its owner is told by `closed`."""
         self.transport.write(frame(TEXT, text if isinstance(text, bytes) else text.encode(), masked=True))
 
     def abort(self):
