@@ -7,6 +7,10 @@
 #:   ./dev bench --before DIR      raw servers and Fanfare only, beside the bench build of an earlier tree in DIR
 #:   ./dev bench --crowd           50,000 idle connections, alone and with a broadcast to all of them
 #:   ./dev bench --fanout          one head to 10,000 subscribers of a chain in the same process, half a minute
+#:   ./dev bench --attacks [--quick] [--before DIR] [ATTACK...]
+#:                                 what honest clients of the gateway notice of attacks, and its memory: three rounds, a quarter
+#:                                 of an hour with --before (an earlier tree with a release build), a round in 4 minutes with
+#:                                 --quick; ATTACK is part of a row's name
 #:   ./dev bench --instructions    what a message costs our server outside the kernel, in instructions (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is Google Benchmark's
 #:
@@ -20,6 +24,12 @@ build_bench() {
     { show_failure build-bench && die "the bench build failed"; }
 }
 
+if [[ " $* " == *" --attacks "* ]]; then
+  need build
+  quietly "build release" build-release configure_and_build release fanfare ||
+    { show_failure build-release && die "the release build failed"; }
+  exec python3 tools/bench_attacks.py "$@"
+fi
 need build bench
 if [[ ${1:-} == --micro ]]; then
   shift
