@@ -7,6 +7,7 @@ import json
 import pathlib
 import subprocess
 import sys
+import tempfile
 import unittest
 import urllib.request
 
@@ -35,7 +36,7 @@ def together(test):
 
 class Port(unittest.TestCase):
     def test_what_is_no_port_is_told(self):
-        for name in ("chat", "broadcast", "node"):
+        for name in ("chat", "broadcast", "events", "node"):
             for wrong in ("99999999", "65536", "-1", "80a", ""):
                 with self.subTest(name=name, wrong=wrong):
                     ended = subprocess.run([PROGRAMS / name, wrong], capture_output=True, text=True, timeout=PATIENCE)
@@ -117,6 +118,36 @@ class Broadcast(unittest.TestCase):
 
         with serving("broadcast", "0") as url:
             together(main)
+
+
+class Events(unittest.TestCase):
+    def test_events_come_one_by_one(self):
+        with serving("events", "0") as url:
+            with urllib.request.urlopen(url, timeout=PATIENCE) as answer:
+                self.assertEqual(answer.headers["Content-Type"], "text/event-stream")
+                lines = [answer.readline() for _ in range(4)]
+            first = int(lines[0].removeprefix(b"data: "))
+            self.assertEqual(lines, [b"data: %d\n" % first, b"\n", b"data: %d\n" % (first + 1), b"\n"])
+
+    def test_a_token_is_looked_up_before_the_upgrade(self):
+        async def main():
+            async with websockets.connect(url + "?token=secret") as socket:
+                self.assertEqual(socket.response_headers["X-User"], "friend")
+                self.assertEqual(await socket.recv(), "hello, friend")
+            with self.assertRaises(websockets.InvalidStatusCode) as refused:
+                await websockets.connect(url + "?token=wrong")
+            self.assertEqual(refused.exception.status_code, 401)
+
+        with serving("events", "0") as events:
+            url = events.replace("http:", "ws:").replace("/events", "/ws")
+            together(main)
+
+    def test_a_page_from_a_directory(self):
+        with tempfile.TemporaryDirectory() as directory:
+            pathlib.Path(directory, "index.html").write_text("<p>hi</p>")
+            with serving("events", "0", directory) as url:
+                with urllib.request.urlopen(url.replace("/events", "/"), timeout=PATIENCE) as answer:
+                    self.assertEqual(answer.read(), b"<p>hi</p>")
 
 
 class Client(unittest.TestCase):
