@@ -100,6 +100,9 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.listeners[1].port, 9090);
   EXPECT_EQ(plan.listeners[1].surface, Surface::metrics);
   EXPECT_EQ(plan.loops, 2U);
+  EXPECT_EQ(plan.upstream_threads_max, 3U);
+  EXPECT_EQ(plan.received_bytes_per_project_max, 3'145'728U);
+  EXPECT_EQ(plan.answers.held_bytes_per_project_max, 1'572'864U);
   EXPECT_EQ(plan.shutdown_timeout, seconds(90));
   EXPECT_EQ(plan.http.body_bytes_max, 65536U);
   EXPECT_EQ(plan.websocket.connections_per_network_max, 5U);
@@ -175,6 +178,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "httpPort",
                           "httpHost",
                           "threads",
+                          "upstreamThreads",
                           "maxBodyBytes",
                           "shutdownTimeout",
                           "enabled",
@@ -193,7 +197,9 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "batchItemsMax",
                           "batchAnswerBytesMax",
                           "heldBytesMax",
+                          "heldBytesPerProjectMax",
                           "heldBytesPerConnectionMax",
+                          "receivedBytesPerProjectMax",
                           "port",
                           "pollIntervalMin",
                           "pollIntervalMax",

@@ -91,6 +91,8 @@ class Session : public net::Stream {
   void open(Endpoint& endpoint, ws::Connection::Options options);
   bool was_opened() const { return phase_ != Phase::handshake; }
   void receive_messages(MutableBytes input);
+  // Of a message that is only partly there.
+  std::size_t partly_received_bytes() const { return connection_.buffered_bytes(); }
 
   // Takes its place in the table, once: on_attached does it for those that did not need one earlier.
   void join_table();
