@@ -2,25 +2,39 @@
 
 namespace fanfare {
 
+// Both are raised first, so that two threads that take at the same time see each other.
+bool ByteBudget::take(std::size_t bytes, std::size_t held_after, std::size_t holder_max) {
+  const std::size_t used_before = used_.fetch_add(bytes, std::memory_order_relaxed);
+  const bool fits = used_before <= bytes_max_ && held_after <= holder_max &&
+                    held_after <= bytes_max_ - used_before &&
+                    (parent_ == nullptr || parent_->take(bytes, used_before + bytes, bytes_max_));
+  if (!fits) used_.fetch_sub(bytes, std::memory_order_relaxed);
+  return fits;
+}
+
+void ByteBudget::give_back(std::size_t bytes) {
+  used_.fetch_sub(bytes, std::memory_order_relaxed);
+  if (parent_ != nullptr) parent_->give_back(bytes);
+}
+
+void ByteBudget::count_refusal() {
+  refusals_.fetch_add(1, std::memory_order_relaxed);
+  if (parent_ != nullptr) parent_->count_refusal();
+}
+
 bool ByteShare::take(std::size_t bytes) {
-  if (bytes > budget_.bytes_max_) {
-    budget_.refusals_.fetch_add(1, std::memory_order_relaxed);
-    return false;
+  if (bytes <= budget_.bytes_max_) {
+    const std::size_t held_after = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+    if (budget_.take(bytes, held_after, bytes_max_)) return true;
+    held_.fetch_sub(bytes, std::memory_order_relaxed);
   }
-  // Both are raised first, so that two threads that take at the same time see each other.
-  const std::size_t used_before = budget_.used_.fetch_add(bytes, std::memory_order_relaxed);
-  const std::size_t held_after = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-  const bool fits = used_before <= budget_.bytes_max_ && held_after <= bytes_max_ &&
-                    held_after <= budget_.bytes_max_ - used_before;
-  if (fits) return true;
-  give_back(bytes);
-  budget_.refusals_.fetch_add(1, std::memory_order_relaxed);
+  budget_.count_refusal();
   return false;
 }
 
 void ByteShare::give_back(std::size_t bytes) {
   held_.fetch_sub(bytes, std::memory_order_relaxed);
-  budget_.used_.fetch_sub(bytes, std::memory_order_relaxed);
+  budget_.give_back(bytes);
 }
 
 bool ByteHold::grow(std::size_t bytes) {

@@ -9,6 +9,10 @@
 // A client may hold at most what nobody holds: with one client that takes all it can, half of the budget
 // stays free, with N of them one part in N + 1. So nobody can use it up, and who comes later finds room. Any
 // thread, no locks.
+//
+// Budgets may be nested, by the same rule: a project's budget holds at most what is free of the process's.
+//
+//   ByteBudget project(512 << 20, &budget);                         // shares of it count in both
 
 #include <atomic>
 #include <cstddef>
@@ -20,18 +24,26 @@ namespace fanfare {
 
 class ByteBudget {
  public:
-  explicit ByteBudget(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+  // `parent` outlives it; null: it is nobody's part.
+  explicit ByteBudget(std::size_t bytes_max, ByteBudget* parent = nullptr)
+      : bytes_max_(bytes_max), parent_(parent) {}
   ByteBudget(const ByteBudget&) = delete;
   ByteBudget& operator=(const ByteBudget&) = delete;
 
   std::size_t bytes_max() const { return bytes_max_; }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
-  // How often something was refused.
+  // How often something was refused, to the budgets in it, too.
   std::uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
   friend class ByteShare;
+  // For a holder that has `held_after` with these bytes, and may have `holder_max`.
+  bool take(std::size_t bytes, std::size_t held_after, std::size_t holder_max);
+  void give_back(std::size_t bytes);
+  void count_refusal();
+
   const std::size_t bytes_max_;
+  ByteBudget* const parent_;
   std::atomic<std::size_t> used_ = 0;
   std::atomic<std::uint64_t> refusals_ = 0;
 };
@@ -44,7 +56,8 @@ class ByteShare {
   ByteShare& operator=(const ByteShare&) = delete;
 
   std::size_t held() const { return held_.load(std::memory_order_relaxed); }
-  // False: it would be more than the share, or than what is free. Nothing was taken then.
+  // False: it would be more than the share, or than what is free in the budget or one that this is part of.
+  // Nothing was taken then.
   bool take(std::size_t bytes);
   void give_back(std::size_t bytes);
 

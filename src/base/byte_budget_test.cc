@@ -45,6 +45,44 @@ TEST(ByteBudget, ManyWhoTakeAllTheyCanLeaveSomethingFree) {
   EXPECT_LE(budget.used(), budget.bytes_max());
 }
 
+TEST(ByteBudget, APartHoldsAtMostWhatIsFreeOfTheWhole) {
+  ByteBudget whole(1000);
+  ByteBudget first(1000, &whole);
+  ByteBudget second(1000, &whole);
+  // Two clients of the first part, each with a share that would do.
+  ByteHold a(std::make_shared<ByteShare>(first, 1000));
+  ByteHold b(std::make_shared<ByteShare>(first, 1000));
+  EXPECT_TRUE(a.grow(300));
+  EXPECT_TRUE(b.grow(200));
+  EXPECT_FALSE(b.grow(1));  // the first part would hold 501 where 500 are free
+  EXPECT_EQ(whole.used(), 500U);
+  EXPECT_EQ(first.used(), 500U);
+  EXPECT_EQ(first.refusals(), 1U);
+  EXPECT_EQ(whole.refusals(), 1U);
+  // The other part does not notice.
+  ByteHold c(std::make_shared<ByteShare>(second, 1000));
+  EXPECT_TRUE(c.grow(250));
+  EXPECT_EQ(second.refusals(), 0U);
+  EXPECT_EQ(whole.used(), 750U);
+  a.release();
+  b.release();
+  c.release();
+  EXPECT_EQ(whole.used(), 0U);
+  EXPECT_EQ(first.used(), 0U);
+}
+
+TEST(ByteBudget, APartHasALimitOfItsOwn) {
+  ByteBudget whole(1000);
+  ByteBudget part(100, &whole);
+  const auto share = std::make_shared<ByteShare>(part, 1000);
+  EXPECT_TRUE(share->take(100));
+  EXPECT_FALSE(share->take(1));
+  EXPECT_FALSE(share->take(101));
+  share->give_back(100);
+  EXPECT_EQ(whole.used(), 0U);
+  EXPECT_EQ(share->held(), 0U);
+}
+
 TEST(ByteBudget, WhatIsGivenBackIsFree) {
   ByteBudget budget(1000);
   const auto share = std::make_shared<ByteShare>(budget, 1000);

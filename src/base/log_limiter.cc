@@ -37,4 +37,17 @@ void LogLimiter::flush() {
   if (suppressed > 0) log::write(level_, event_, {{"suppressed", suppressed}});
 }
 
+LogLimiters::~LogLimiters() {
+  for (auto& [event, limiter] : limiters_) limiter.flush();
+}
+
+void LogLimiters::write(log::Level level, std::string_view event, log::Fields fields) {
+  LogLimiter* limiter = nullptr;
+  {
+    const std::scoped_lock lock(mutex_);
+    limiter = &limiters_.try_emplace(event, level, event, limits_, clock_).first->second;
+  }
+  limiter->write(fields);
+}
+
 }  // namespace fanfare

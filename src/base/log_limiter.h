@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -57,6 +58,30 @@ class LogLimiter {
   std::optional<Instant> interval_began_;
   std::uint32_t lines_ = 0;  // in this interval
   std::uint64_t suppressed_ = 0;
+};
+
+// The limiters of one owner, one for each kind of line: a network, a pool of nodes. What one of them causes
+// does not cost another one its lines.
+class LogLimiters {
+ public:
+  explicit LogLimiters(LogLimits limits = {}, Clock& clock = system_clock())
+      : limits_(limits), clock_(clock) {}
+  LogLimiters(const LogLimiters&) = delete;
+  LogLimiters& operator=(const LogLimiters&) = delete;
+  // flush() of each.
+  ~LogLimiters();
+
+  // `event` is a literal, always with the same level.
+  void write(log::Level level, std::string_view event, log::Fields fields);
+  void info(std::string_view event, log::Fields fields) { write(log::Level::info, event, fields); }
+  void warn(std::string_view event, log::Fields fields) { write(log::Level::warn, event, fields); }
+  void error(std::string_view event, log::Fields fields) { write(log::Level::error, event, fields); }
+
+ private:
+  const LogLimits limits_;
+  Clock& clock_;
+  std::mutex mutex_;  // guards the map; its limiters stay where they are
+  std::map<std::string_view, LogLimiter> limiters_;
 };
 
 }  // namespace fanfare

@@ -90,6 +90,24 @@ TEST(LogLimiter, ThreadsShareOneLimit) {
   EXPECT_EQ(limiter.events(), 1000U);
 }
 
+TEST(LogLimiters, EachKindOfEachOwnerHasALimitOfItsOwn) {
+  ManualClock clock;
+  testing::internal::CaptureStderr();
+  {
+    LogLimiters one({.lines_max = 2, .interval = 1min}, clock);
+    LogLimiters other({.lines_max = 2, .interval = 1min}, clock);
+    for (int i = 0; i < 100; ++i) one.warn("reorg", {{"depth", i}});
+    one.error("blocks_missed", {{"first", 1}});
+    other.warn("reorg", {{"depth", 7}});
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(lines_of(log), 5U) << log;
+  EXPECT_NE(log.find("reorg depth=1\n"), std::string::npos) << log;
+  EXPECT_NE(log.find("blocks_missed first=1\n"), std::string::npos) << log;
+  EXPECT_NE(log.find("reorg depth=7\n"), std::string::npos) << log;
+  EXPECT_NE(log.find("reorg suppressed=98\n"), std::string::npos) << log;
+}
+
 TEST(LogExcerpt, KeepsWhatFitsAndCutsBetweenCharacters) {
   EXPECT_EQ(log::excerpt("", 4), "");
   EXPECT_EQ(log::excerpt("abcd", 4), "abcd");

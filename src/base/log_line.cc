@@ -97,7 +97,8 @@ std::string line_of(WallTime now, Level level, std::string_view event, Fields fi
       line += ' ';
       line += field.key;
       line += '=';
-      append_value(line, field.value);
+      append_value(line,
+                   field.value.size() <= kValueBytesMax ? field.value : excerpt(field.value, kValueBytesMax));
     }
   }
   line += '\n';

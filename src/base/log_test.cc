@@ -32,6 +32,15 @@ TEST(LogLine, NamesEveryLevel) {
   EXPECT_EQ(level_of(Level::error), "error \n");
 }
 
+TEST(LogLine, CutsAValueOnePastItsLimit) {
+  const std::string at_limit(kValueBytesMax, 'x');
+  EXPECT_NE(line_of(kNow, Level::info, "said", {{"text", at_limit}}).find(" text=" + at_limit + "\n"),
+            std::string::npos);
+  const std::string line = line_of(kNow, Level::info, "said", {{"text", at_limit + "x"}});
+  EXPECT_NE(line.find("xxx... (1025 bytes)"), std::string::npos) << line;
+  EXPECT_LT(line.size(), kValueBytesMax + 100);
+}
+
 TEST(LogLine, CutsMillisecondsAlsoBefore1970) {
   EXPECT_EQ(line_of(WallTime(-1ns), Level::error, "x", {}), "1969-12-31T23:59:59.999Z error x\n");
 }

@@ -121,10 +121,11 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
 }
 
 void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(context, node, "server.limits",
-                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress",
-                          "handshakeTimeout", "headBytesMax", "headerLinesMax", "batchItemsMax",
-                          "batchAnswerBytesMax", "heldBytesMax", "heldBytesPerConnectionMax"});
+  const MapFields fields(
+      context, node, "server.limits",
+      {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress", "handshakeTimeout",
+       "headBytesMax", "headerLinesMax", "batchItemsMax", "batchAnswerBytesMax", "heldBytesMax",
+       "heldBytesPerProjectMax", "heldBytesPerConnectionMax", "receivedBytesPerProjectMax"});
   fields.read("connectionsMax", out.accept.connections_max, 0, 10'000'000);
   fields.read("connectionsPerAddressMax", out.accept.connections_per_address_max, 0, 10'000'000);
   fields.read("connectionsPerSecondPerAddress", out.accept.connections_per_second_per_address, 0, 1'000'000);
@@ -141,6 +142,10 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("batchItemsMax", out.answers.batch_items_max, 1, 1'000'000);
   fields.read("batchAnswerBytesMax", out.answers.batch_answer_bytes_max, 0, kBytesMax);
   fields.read("heldBytesMax", out.answers.held_bytes_max, std::uint64_t{1} << 20, std::uint64_t{1} << 40);
+  fields.read("heldBytesPerProjectMax", out.answers.held_bytes_per_project_max, std::uint64_t{1} << 16,
+              std::uint64_t{1} << 40);
+  fields.read("receivedBytesPerProjectMax", out.received_bytes_per_project_max, std::uint64_t{1} << 20,
+              std::uint64_t{1} << 40);
   fields.read("heldBytesPerConnectionMax", out.answers.held_bytes_per_connection_max, std::uint64_t{1} << 16,
               std::uint64_t{1} << 40);
 }
@@ -148,8 +153,8 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
   const MapFields fields(
       context, node, "server",
-      {"httpPort", "httpHost", "threads", "maxBodyBytes", "shutdownTimeout", "websocket", "tls", "limits",
-       "proxyProtocol", "unixSocket", "allowedHosts", "allowedOrigins", "compression"});
+      {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout", "websocket",
+       "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts", "allowedOrigins", "compression"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -157,6 +162,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
                   "an IPv4 or IPv6 address without brackets, or localhost");
   }
   fields.read("threads", out.threads, 0, 1024);
+  fields.read("upstreamThreads", out.upstream_threads, 1, 1024);
   fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
   fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
@@ -253,7 +259,9 @@ ServePlan plan_from(const Config& config) {
                  .browsers = config.server.browsers,
                  .answers = config.server.answers,
                  .shutdown_timeout = config.server.shutdown_timeout,
-                 .loops = config.server.threads};
+                 .loops = config.server.threads,
+                 .upstream_threads_max = config.server.upstream_threads,
+                 .received_bytes_per_project_max = config.server.received_bytes_per_project_max};
   const bool has_metrics_port = config.metrics.enabled && config.metrics.port;
   const ListenerPlan port{.at = {.host = config.server.host,
                                  .port = config.server.http_port,

@@ -22,6 +22,8 @@ struct ServerConfig {
   std::string host = "127.0.0.1";
   std::uint16_t http_port = 4000;  // zero: the system chooses
   std::size_t threads = 0;         // zero: one a core
+  std::size_t upstream_threads = ServePlan{}.upstream_threads_max;
+  std::size_t received_bytes_per_project_max = ServePlan{}.received_bytes_per_project_max;
   Duration shutdown_timeout = std::chrono::seconds(10);
   HttpSettings http;
   AcceptPlan accept;

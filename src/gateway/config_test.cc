@@ -106,6 +106,9 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.listeners[1].at.port, 9090);
   EXPECT_EQ(plan.listeners[1].mounts, page_mounts(true));
   EXPECT_EQ(plan.loops, 2U);
+  EXPECT_EQ(plan.upstream_threads_max, 3U);
+  EXPECT_EQ(plan.received_bytes_per_project_max, 3'145'728U);
+  EXPECT_EQ(plan.answers.held_bytes_per_project_max, 1'572'864U);
   EXPECT_EQ(plan.shutdown_timeout, seconds(90));
   EXPECT_EQ(plan.http.body_bytes_max, 65536U);
   EXPECT_EQ(plan.websocket.connections_per_network_max, 5U);
@@ -192,6 +195,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "httpPort",
                           "httpHost",
                           "threads",
+                          "upstreamThreads",
                           "maxBodyBytes",
                           "shutdownTimeout",
                           "enabled",
@@ -210,6 +214,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "batchItemsMax",
                           "batchAnswerBytesMax",
                           "heldBytesMax",
+                          "heldBytesPerProjectMax",
                           "heldBytesPerConnectionMax",
                           "subscriptionIds",
                           "minBytes",
@@ -221,6 +226,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "filterCriteriaBytesPerAddressMax",
                           "filterKeptBytesMax",
                           "filterChangesBytesMax",
+                          "receivedBytesPerProjectMax",
                           "port",
                           "pollIntervalMin",
                           "pollIntervalMax",

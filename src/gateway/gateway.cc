@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <utility>
 
 #include "base/byte_budget.h"
@@ -12,6 +13,7 @@
 #include "gateway/network.h"
 #include "gateway/rpc_service.h"
 #include "gateway/upstream_observer.h"
+#include "gateway/upstream_threads.h"
 #include "http/target.h"
 #include "server/listener.h"
 #include "session/server.h"
@@ -19,6 +21,10 @@
 
 namespace fanfare::gateway {
 namespace {
+
+// Connections to nodes that are kept open between calls, over all threads; and the least of one thread.
+constexpr std::size_t kIdleConnectionsMax = 256;
+constexpr std::size_t kIdleConnectionsOfThreadMin = 32;
 
 // With more than this waiting a client is behind: it gets no further answers until it has read what there is.
 constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
@@ -68,21 +74,33 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   return options;
 }
 
+bool has_several_projects(const ServePlan& plan) {
+  return std::ranges::any_of(plan.networks, [&](const NetworkPlan& network) {
+    return network.project != plan.networks.front().project;
+  });
+}
+
+std::size_t process_budget(const ServePlan& plan) {
+  const AnswerPlan& answers = plan.answers;
+  return has_several_projects(plan) ? answers.held_bytes_max
+                                    : std::min(answers.held_bytes_max, answers.held_bytes_per_project_max);
+}
+
 std::unexpected<Error> fail(Error::Kind kind, std::string message, int system_code = 0) {
   return std::unexpected(Error{.kind = kind, .message = std::move(message), .system_code = system_code});
 }
 
 }  // namespace
 
-// What is declared first is destroyed last: the worker goes before the loops it posts to, and the loops
-// before the networks their services refer to.
+// What is declared first is destroyed last: the workers have stopped before the loops they post to go, and
+// the loops go before the networks their services refer to.
 class Gateway::Impl {
  public:
   explicit Impl(ServePlan plan)
       : plan_(std::move(plan)),
         paths_(plan_),
         settings_(session_settings(plan_.websocket)),
-        budget_(plan_.answers.held_bytes_max),
+        budget_(process_budget(plan_)),
         server_(server_options(plan_, settings_)) {
     SystemRandom().fill(salt_);
     metrics_.watch(server_.gate());
@@ -104,9 +122,11 @@ class Gateway::Impl {
       return std::unexpected(std::move(error));
     }
     listeners_ = *std::move(prepared);
+    start_workers();
+    make_budgets();
     for (const NetworkPlan& network : plan_.networks) add_network(network);
-    for (const auto& network : networks_) {
-      worker_.run([&network = *network] { network.prepare(); });
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      worker_of(i).run([&network = *networks_[i]] { network.prepare(); });
     }
     const auto started = server_.start(listeners_.all(), [this](session::LoopServer& server, std::size_t index) {
       return make_sites(server, index);
@@ -115,8 +135,8 @@ class Gateway::Impl {
       return fail(Error::Kind::system, "cannot listen: " + started.error().message(), started.error().code);
     }
     running_ = true;
-    for (const auto& network : networks_) {
-      worker_.post([&network = *network] { network.start(); });
+    for (std::size_t i = 0; i < networks_.size(); ++i) {
+      worker_of(i).post([&network = *networks_[i]] { network.start(); });
     }
     return {};
   }
@@ -127,9 +147,14 @@ class Gateway::Impl {
     draining_ = true;
     std::size_t dropped = 0;
     if (std::exchange(running_, false)) {
-      dropped = server_.stop(ws::close_code::service_restart, "the gateway is restarting", deadline);
+      // What ends after the clients has its time within the deadline, too.
+      const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
+      dropped =
+          server_.stop(ws::close_code::service_restart, "the gateway is restarting", deadline - of_workers);
     }
-    worker_.stop();
+    // All at once: each of them may take as long as its stop_limit.
+    for (const auto& worker : workers_) worker->begin_stop();
+    for (const auto& worker : workers_) worker->stop();
     return dropped;
   }
 
@@ -137,6 +162,35 @@ class Gateway::Impl {
   const session::Server& server() const { return server_; }
 
  private:
+  void start_workers() {
+    std::vector<std::string_view> projects;
+    for (const NetworkPlan& network : plan_.networks) projects.push_back(network.project);
+    thread_of_network_ = share_threads(projects, plan_.upstream_threads_max);
+    const std::size_t threads =
+        thread_of_network_.empty() ? 0 : *std::ranges::max_element(thread_of_network_) + 1;
+    for (std::size_t i = 0; i < threads; ++i) {
+      const std::size_t idle = std::max(kIdleConnectionsOfThreadMin, kIdleConnectionsMax / threads);
+      workers_.push_back(std::make_unique<upstream::Worker>(upstream::WorkerOptions{
+          .thread_name = "upstream-" + std::to_string(i), .idle_connections_max = static_cast<long>(idle)}));
+    }
+  }
+
+  // Between projects holds what holds between clients: each at most what is free. One that is alone has
+  // nobody to leave room for.
+  void make_budgets() {
+    if (!has_several_projects(plan_)) return;
+    for (const NetworkPlan& network : plan_.networks) {
+      project_budgets_.try_emplace(network.project, plan_.answers.held_bytes_per_project_max, &budget_);
+    }
+  }
+
+  ByteBudget& budget_of(const NetworkPlan& network) {
+    const auto found = project_budgets_.find(network.project);
+    return found == project_budgets_.end() ? budget_ : found->second;
+  }
+
+  upstream::Worker& worker_of(std::size_t network) { return *workers_[thread_of_network_[network]]; }
+
   void add_network(const NetworkPlan& plan) {
     const std::string chain = plan.chain_id ? std::to_string(*plan.chain_id) : "";
     NetworkMetrics& metrics = metrics_.add_network(plan.project, chain);
@@ -144,11 +198,13 @@ class Gateway::Impl {
     observers_.push_back(std::make_unique<UpstreamObserver>(metrics_, plan, chain));
     const std::size_t index = networks_.size();
     networks_.push_back(
-        std::make_unique<Network>(plan, worker_, metrics, observers_.back().get(),
+        std::make_unique<Network>(plan, worker_of(index), metrics, observers_.back().get(),
                                   [this, index](const Network::Events& events) { publish(index, events); }));
     networks_.back()->on_chain_id([this, project = plan.project](std::uint64_t chain_id) {
       metrics_.set_chain_id(project, std::to_string(chain_id));
     });
+    networks_.back()->count_received(
+        received_budgets_.try_emplace(plan.project, plan_.received_bytes_per_project_max).first->second);
     networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
   }
 
@@ -175,11 +231,11 @@ class Gateway::Impl {
           std::make_unique<RpcService>(settings_, limits,
                                        RpcService::Context{.network = *networks_[i],
                                                            .metrics = *network_metrics_[i],
-                                                           .worker = worker_,
+                                                           .worker = worker_of(i),
                                                            .server = server,
                                                            .loop_index = loop_index,
                                                            .salt = salt_,
-                                                           .budget = budget_,
+                                                           .budget = budget_of(networks_[i]->plan()),
                                                            .compressor = services->compressor}));
     }
     // Loops are started one after the other, so this needs no lock.
@@ -233,13 +289,15 @@ class Gateway::Impl {
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       network_metrics_[i]->ready.set(networks_[i]->readiness().ready ? 1 : 0);
     }
-    return metrics_.render(worker_.now());
+    return metrics_.render(system_clock().now());
   }
 
   const ServePlan plan_;
   const NetworkPaths paths_;
   const session::SessionSettings settings_;
-  ByteBudget budget_;
+  ByteBudget budget_;                                                // of the process
+  std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
+  std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // of what nodes have sent, by project
   eth::Salt salt_{};
   Metrics metrics_;
   AnswerCounts answer_counts_{metrics_};
@@ -247,7 +305,8 @@ class Gateway::Impl {
   std::vector<NetworkMetrics*> network_metrics_;
   std::vector<std::unique_ptr<UpstreamObserver>> observers_;
   std::vector<LoopServices*> loop_services_;
-  upstream::Worker worker_;
+  std::vector<std::size_t> thread_of_network_;
+  std::vector<std::unique_ptr<upstream::Worker>> workers_;
   std::vector<std::unique_ptr<Network>> networks_;
   server::Listeners listeners_;  // from start() on
   session::Server server_;

@@ -1,5 +1,5 @@
 #pragma once
-// The gateway: listeners, networks and the worker that talks to their nodes, wired together from a plan.
+// The gateway: listeners, networks and the workers that talk to their nodes, wired together from a plan.
 
 #include <cstddef>
 #include <expected>

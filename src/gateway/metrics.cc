@@ -76,6 +76,7 @@ enum class Id : std::uint8_t {
   upstream_wrong_chain,
   upstream_stalls,
   upstream_disagreements,
+  upstream_floods,
   start_time,
   resident_memory,
   count_,
@@ -186,6 +187,8 @@ constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
      "Times the upstream stood still while another one had newer blocks."},
     {"fanfare_upstream_disagreements_total", "counter", "project, chain_id, upstream",
      "Answers of the upstream that another one's proved wrong."},
+    {"fanfare_upstream_floods_total", "counter", "project, chain_id, upstream",
+     "Times the upstream was left alone for sending what nobody asked for."},
     {"process_start_time_seconds", "gauge", "", "When the process started, since 1970."},
     {"process_resident_memory_bytes", "gauge", "", "Memory of the process that is in RAM."},
 }};
@@ -353,6 +356,7 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   gauge(Id::upstream_wrong_chain, labels, cells.wrong_chain);
   counter(Id::upstream_stalls, labels, cells.stalls);
   counter(Id::upstream_disagreements, labels, cells.disagreements);
+  counter(Id::upstream_floods, labels, cells.floods);
   const auto methods = upstream::method_labels();
   for (std::size_t i = 0; i < methods.size(); ++i) {
     // Most are never called here: a series for each of them would drown the others.

@@ -181,6 +181,7 @@ class UpstreamMetrics {
   std::array<std::atomic<std::uint64_t>, upstream::kMethodLabelsMax> calls{};  // by method_labels()
   Counter stalls;
   Counter disagreements;
+  Counter floods;
 };
 
 struct MetricInfo {

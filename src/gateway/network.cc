@@ -112,7 +112,11 @@ std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstre
   auto node = std::make_unique<upstream::WebSocketEndpoint>(
       worker_,
       upstream::WebSocketOptions{
-          .url = upstream.url, .name = upstream.id, .headers = upstream.headers, .timeout = upstream.timeout},
+          .url = upstream.url,
+          .name = upstream.id,
+          .headers = upstream.headers,
+          .timeout = upstream.timeout,
+          .received = received_ == nullptr ? nullptr : std::make_shared<ByteShare>(*received_, SIZE_MAX)},
       observer_);
   tellers_.push_back({.node = node.get(), .member = member});
   return node;
@@ -144,6 +148,10 @@ void Network::listen_to(std::size_t index) {
              } else if (const auto hash = jsonrpc::string_value(result)) {
                follower_->saw_pending(*hash);
              }
+           },
+       .flooding_changed =
+           [this] {
+             if (!worker_.stopping()) update_readiness();
            }});
   tellers_[index].node->watch(upstream::NodeTopic::new_heads, true);
 }
@@ -197,6 +205,17 @@ std::string Network::wrong_nodes() const {
   return text;
 }
 
+// What is wrong with nodes while others may do, likewise.
+std::string Network::unused_nodes() const {
+  std::string text = wrong_nodes();
+  for (const Teller& teller : tellers_) {
+    if (teller.node->flooding().empty()) continue;
+    text.append(text.empty() ? "" : "; ").append(teller.node->name()).append(" is not used: ");
+    text += teller.node->flooding();
+  }
+  return text;
+}
+
 void Network::follow() {
   following_ = true;
   follower_->start();
@@ -228,7 +247,7 @@ void Network::publish(std::vector<eth::SourceEvent> events) {
 void Network::note(const eth::SourceEvent& event) {
   if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
     learn_head(*baseline->header);
-    log::info("network_following", {{"network", name_}, {"head", baseline->header->number}});
+    log_.info("network_following", {{"network", name_}, {"head", baseline->header->number}});
   } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
     learn_head(*added->header);
     metrics_.heads.add();
@@ -243,7 +262,7 @@ void Network::note(const eth::SourceEvent& event) {
     } else {
       reads_->chain_went_back(reorg->old_number - reorg->depth);
     }
-    log::warn("reorg", {{"network", name_},
+    log_.warn("reorg", {{"network", name_},
                         {"depth", reorg->depth},
                         {"old_head", reorg->old_number},
                         {"new_head", reorg->new_number},
@@ -251,17 +270,17 @@ void Network::note(const eth::SourceEvent& event) {
                         {"other_genesis", reorg->other_genesis}});
   } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
     metrics_.gaps.add();
-    log::error("blocks_missed", {{"network", name_}, {"first", gap->first}, {"last", gap->last}});
+    log_.error("blocks_missed", {{"network", name_}, {"first", gap->first}, {"last", gap->last}});
   } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
     metrics_.gaps.add();
-    log::error("logs_missed",
+    log_.error("logs_missed",
                {{"network", name_}, {"block", missing->header->number}, {"reason", missing->why}});
   } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
     metrics_.gaps.add();
-    log::error("receipts_missed", {{"network", name_}, {"block", lost->header->number}});
+    log_.error("receipts_missed", {{"network", name_}, {"block", lost->header->number}});
   } else if (const auto* pending = std::get_if<eth::PendingMissed>(&event)) {
     metrics_.pending_gaps.add();
-    log::error("pending_transactions_missed", {{"network", name_},
+    log_.error("pending_transactions_missed", {{"network", name_},
                                                {"bodies_only", pending->bodies_only},
                                                {"reason", pending->why},
                                                {"detail", pending->detail}});
@@ -285,13 +304,13 @@ void Network::update_readiness() {
   metrics_.pending_bodies_lost.add(bodies_lost - std::exchange(bodies_lost_, bodies_lost));
   if (!following_) return;
   const auto& status = follower_->source().head_status();
-  std::string wrong = wrong_nodes();
+  std::string unused = unused_nodes();
   if (status.failures_in_a_row > 0) {
     set_readiness(false,
-                  "its nodes do not say which block is the latest" + (wrong.empty() ? "" : "; " + wrong),
+                  "its nodes do not say which block is the latest" + (unused.empty() ? "" : "; " + unused),
                   status.last_failure);
   } else if (follower_->source().tip() != nullptr) {
-    set_readiness(true, std::move(wrong));
+    set_readiness(true, std::move(unused));
   }
 }
 
@@ -301,9 +320,9 @@ void Network::set_readiness(bool ready, std::string reason, std::string_view det
   const std::lock_guard lock(readiness_mutex_);
   if (ready != readiness_.ready) {
     if (ready) {
-      log::info("network_ready", {{"network", name_}, {"head", head_number()}});
+      log_.info("network_ready", {{"network", name_}, {"head", head_number()}});
     } else {
-      log::warn("network_not_ready",
+      log_.warn("network_not_ready",
                 {{"network", name_}, {"reason", reason}, {"detail", log::excerpt(detail, 256)}});
     }
   }

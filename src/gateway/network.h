@@ -10,6 +10,8 @@
 #include <optional>
 #include <string>
 
+#include "base/byte_budget.h"
+#include "base/log_limiter.h"
 #include "base/random.h"
 #include "eth/filter_budget.h"
 #include "gateway/chain_follower.h"
@@ -49,6 +51,8 @@ class Network {
   void start();
   upstream::Backend& backend() { return *backend_; }
   SharedReads& reads() { return *reads_; }
+  // Lines that its nodes and clients can cause. Any thread.
+  LogLimiters& log() { return log_; }
   // What the subscriptions of one loop need; from the loop, by the worker's mailbox.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
   // What a subscriber has missed since `from`. `done` runs once, here, after everything that was published
@@ -78,6 +82,9 @@ class Network {
   // Told, on the worker's thread, which chain the node is on when none is configured. Before prepare().
   void on_chain_id(std::function<void(std::uint64_t)> learnt) { learnt_chain_id_ = std::move(learnt); }
   void set_connections_max(std::size_t most) { connections_max_ = most; }
+  // What the nodes of its project have sent counts here until it is worked off. Before prepare(); outlives
+  // it.
+  void count_received(ByteBudget& budget) { received_ = &budget; }
 
  private:
   struct Teller {
@@ -97,6 +104,7 @@ class Network {
   void learn_chain_id(std::uint64_t chain_id);
   void chains_changed();
   std::string wrong_nodes() const;
+  std::string unused_nodes() const;
   void follow();
   void set_source_interest(std::size_t source_index, const eth::Interest& interest);
   void publish(std::vector<eth::SourceEvent> events);
@@ -112,6 +120,8 @@ class Network {
   NetworkMetrics& metrics_;
   upstream::Observer* observer_;
   Publish publish_;
+  LogLimiters log_;
+  ByteBudget* received_ = nullptr;
   std::function<void(std::uint64_t)> learnt_chain_id_;
   std::unique_ptr<upstream::Backend> backend_;
   std::unique_ptr<upstream::Backend> source_backend_;  // where the source asks elsewhere; null: the same

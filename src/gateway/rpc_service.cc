@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "base/guard.h"
-#include "base/log.h"
 #include "jsonrpc/response.h"
 #include "ws/encode.h"
 
@@ -124,9 +123,10 @@ void RpcService::on_close(session::Session& session, const session::CloseInfo& i
   const CloseReason reason = connection.closed_because_.value_or(reason_of(info));
   metrics().closed(reason);
   if (reason == CloseReason::slow_consumer) {
-    log::warn("slow_consumer_closed", {{"network", network().name()},
-                                       {"outbox_bytes_max", settings().outbox_bytes_max},
-                                       {"notifications_behind", connection.notifications_behind_}});
+    network().log().warn("slow_consumer_closed",
+                         {{"network", network().name()},
+                          {"outbox_bytes_max", settings().outbox_bytes_max},
+                          {"notifications_behind", connection.notifications_behind_}});
   }
 }
 

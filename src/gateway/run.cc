@@ -4,12 +4,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "base/log.h"
 #include "gateway/descriptor_limit.h"
 #include "gateway/gateway.h"
 #include "gateway/inherited.h"
+#include "gateway/stop_deadline.h"
 #include "gateway/welcome.h"
 
 namespace fanfare::gateway {
@@ -46,6 +48,7 @@ int run(ServePlan plan) {
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  std::optional<StopDeadline> deadline;  // still runs while the gateway is destroyed
   Gateway gateway(plan);
   if (const auto started = gateway.start(); !started) {
     log::error("start_failed", {{"error", started.error().message}});
@@ -70,6 +73,7 @@ int run(ServePlan plan) {
     }
     if (failures.empty()) log::info("certificates_reloaded");
   }
+  deadline.emplace(plan.shutdown_timeout + kStopGrace);
   log::info("stopping", {{"signal", sigabbrev_np(received)},
                          {"deadline_s",
                           std::chrono::duration_cast<std::chrono::seconds>(plan.shutdown_timeout).count()}});

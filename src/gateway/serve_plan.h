@@ -137,6 +137,7 @@ struct AnswerPlan {
   std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
   std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; zero: no limit
   std::size_t held_bytes_max = std::size_t{512} << 20;                 // of all clients together: -32005
+  std::size_t held_bytes_per_project_max = std::size_t{512} << 20;     // of those of one project: -32005
   std::size_t held_bytes_per_connection_max = std::size_t{256} << 20;  // of one: -32005
 
   bool operator==(const AnswerPlan&) const = default;
@@ -218,6 +219,11 @@ struct ServePlan {
   AnswerPlan answers = {};
   Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
   std::size_t loops = 0;                                 // threads; zero: one a core
+  // Threads that talk to nodes and follow their heads: one a network, with more networks than that they share
+  // (upstream_threads.h). At least 1.
+  std::size_t upstream_threads_max = 32;
+  // What the WebSocket nodes of a project have sent and is not worked off: one that needs more ends.
+  std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
 
   bool operator==(const ServePlan&) const = default;

@@ -40,6 +40,11 @@ void UpstreamObserver::availability_changed(std::string_view endpoint, bool avai
   if (found != upstreams_.end()) found->second->available.set(available ? 1 : 0);
 }
 
+void UpstreamObserver::flooded(std::string_view endpoint) {
+  const auto found = upstreams_.find(endpoint);
+  if (found != upstreams_.end()) found->second->floods.add();
+}
+
 void UpstreamObserver::chain_changed(std::string_view endpoint, bool right) {
   const auto found = upstreams_.find(endpoint);
   if (found != upstreams_.end()) found->second->wrong_chain.set(right ? 0 : 1);

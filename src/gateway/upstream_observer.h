@@ -21,6 +21,7 @@ class UpstreamObserver final : public upstream::Observer {
   void disagreed(std::string_view endpoint) override;
   void availability_changed(std::string_view endpoint, bool available) override;
   void chain_changed(std::string_view endpoint, bool right) override;
+  void flooded(std::string_view endpoint) override;
 
  private:
   std::map<std::string, UpstreamMetrics*, std::less<>> upstreams_;  // by id; fixed after construction

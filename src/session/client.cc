@@ -39,6 +39,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
  private:
   void on_open(Session& session) override;
   void on_message(Session& session, const Message& message) override;
+  void on_receiving(ClientSession& session, std::size_t bytes) override;
   void on_drained(Session& session) override;
   void on_pong(Session& session, Bytes payload) override;
   void on_close(Session& session, const CloseInfo& info) override;
@@ -242,6 +243,10 @@ void Client::Core::on_open(Session& session) {
 
 void Client::Core::on_message(Session& session, const Message& message) {
   if (is_current(session)) handler_->on_message(*client_, message);
+}
+
+void Client::Core::on_receiving(ClientSession& session, std::size_t bytes) {
+  if (is_current(session) && state_ == State::open) handler_->on_receiving(*client_, bytes);
 }
 
 void Client::Core::on_drained(Session& session) {

@@ -38,6 +38,9 @@ class ClientHandler {
 
   virtual void on_open(Client&, const ClientOpened&) {}
   virtual void on_message(Client&, const Message&) = 0;
+  // After a read that ended within a message: so many bytes are kept of it. A message may be longer than the
+  // handler wants to wait for.
+  virtual void on_receiving(Client&, std::size_t /*bytes*/) {}
   // The outbox is empty again after send() said congested.
   virtual void on_drained(Client&) {}
   // The answer to a ping(), or, empty, to one of the watchdog's.

@@ -167,8 +167,10 @@ void ClientSession::ask_upgrade() {
 }
 
 void ClientSession::on_receive(MutableBytes bytes) {
-  if (opening_ == nullptr) return receive_messages(bytes);
-  read_answer(bytes);
+  if (opening_ != nullptr) return read_answer(bytes);
+  receive_messages(bytes);
+  const std::size_t partly = partly_received_bytes();
+  if (partly > 0 && !is_closed()) client_endpoint_.on_receiving(*this, partly);
 }
 
 void ClientSession::read_answer(MutableBytes bytes) {

@@ -25,6 +25,8 @@ class ClientEndpoint : public Endpoint {
   // The TCP connection stands; TLS and the handshake come next. False: another one is used, and this one is
   // closed.
   virtual bool on_connected(ClientSession&) { return true; }
+  // After a read: so many bytes are kept of a message that is only partly there.
+  virtual void on_receiving(ClientSession&, std::size_t /*bytes*/) {}
   // Instead of on_open: the connection did not come about. Exactly one of the two comes after dial(), unless
   // dial() itself says no. The session is gone after the call.
   virtual void on_failed(ClientSession& session, const ClientError& error) = 0;

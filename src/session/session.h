@@ -93,6 +93,8 @@ class Session : public net::Stream {
   void receive_messages(MutableBytes input);
   // The loop hands it out in its next turn, and then the peer's FIN, if that has come.
   void receive_later(Bytes input, bool end_came);
+  // Of a message that is only partly there.
+  std::size_t partly_received_bytes() const { return connection_.buffered_bytes(); }
 
   // Takes its place in the table, once: on_attached does it for those that did not need one earlier.
   void join_table();

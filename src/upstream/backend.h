@@ -115,6 +115,8 @@ class Observer {
   virtual void chain_changed(std::string_view /*endpoint*/, bool /*right*/) {}
   // A member of a pool gave an answer that another one's proved wrong.
   virtual void disagreed(std::string_view /*endpoint*/) {}
+  // A node behind WebSocket sent what nobody asked for, and is left alone for a while.
+  virtual void flooded(std::string_view /*endpoint*/) {}
   // A call was made again at another member.
   virtual void failed_over(std::string_view /*from*/, std::string_view /*to*/) {}
 };

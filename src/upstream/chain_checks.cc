@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/log.h"
 #include "jsonrpc/response.h"
 
 namespace fanfare::upstream {
@@ -190,9 +189,9 @@ void ChainChecks::evaluate() {
   if (chain_.settle(known_, waited_enough_)) {
     const ChainClaim& now = chain_.truth();
     if (before.genesis.empty() || before.genesis == now.genesis) {
-      log::info("network_chain", {{"chain_id", now.chain_id.value_or(0)}, {"genesis", now.genesis}});
+      log_.info("network_chain", {{"chain_id", now.chain_id.value_or(0)}, {"genesis", now.genesis}});
     } else {
-      log::error("network_genesis_replaced", {{"before", before.genesis}, {"now", now.genesis}});
+      log_.error("network_genesis_replaced", {{"before", before.genesis}, {"now", now.genesis}});
     }
     if (!before.chain_id && now.chain_id && options_.learnt) options_.learnt(*now.chain_id);
   }
@@ -225,14 +224,14 @@ bool ChainChecks::set_standing(std::size_t index, NetworkChain::Verdict verdict)
     case NetworkChain::Verdict::right:
       member.standing = Standing::right;
       if (!std::exchange(member.complained_of, std::nullopt)) break;
-      log::info("upstream_on_right_chain", {{"endpoint", endpoint}});
+      log_.info("upstream_on_right_chain", {{"endpoint", endpoint}});
       if (observer_ != nullptr) observer_->chain_changed(endpoint, true);
       break;
     case NetworkChain::Verdict::wrong:
       member.standing = Standing::wrong;
       if (member.complained_of == known_[index].claim) break;
       member.complained_of = known_[index].claim;
-      log::error("upstream_on_wrong_chain", {{"endpoint", endpoint}, {"problem", problem(index)}});
+      log_.error("upstream_on_wrong_chain", {{"endpoint", endpoint}, {"problem", problem(index)}});
       if (observer_ != nullptr) observer_->chain_changed(endpoint, false);
       break;
   }

@@ -26,6 +26,7 @@
 #include <string>
 #include <vector>
 
+#include "base/log_limiter.h"
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "upstream/backend.h"
@@ -130,6 +131,7 @@ class ChainChecks {
   Executor& worker_;
   const ChainCheckOptions& options_;
   Observer* observer_;
+  LogLimiters log_;  // a node may change as often as it likes
   Members access_;
   NetworkChain chain_;
   std::vector<NetworkChain::Known> known_;

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "base/log.h"
 #include "jsonrpc/response.h"
 
 namespace fanfare::upstream {
@@ -172,7 +171,7 @@ void PoolMembers::cross(std::size_t index, Health::Edge edge, const Failure* fai
     case Health::Edge::failed: {
       --available_;
       const auto wait = member.health.retry_at() - worker_.now();
-      log::warn("upstream_failed",
+      log_.warn("upstream_failed",
                 {{"endpoint", endpoint},
                  {"reason", to_string(failure->kind)},
                  {"status", failure->http_status},
@@ -184,7 +183,7 @@ void PoolMembers::cross(std::size_t index, Health::Edge edge, const Failure* fai
     }
     case Health::Edge::recovered:
       ++available_;
-      log::info("upstream_recovered", {{"endpoint", endpoint}});
+      log_.info("upstream_recovered", {{"endpoint", endpoint}});
       worker_.cancel(member.probe_timer);
       checks_.recheck(index);
       break;
@@ -287,9 +286,9 @@ void PoolMembers::set_stalled(std::size_t index, bool stalled) {
   member.stalled = stalled;
   const std::string_view endpoint = member.backend->name();
   if (stalled) {
-    log::warn("upstream_stalled", {{"endpoint", endpoint}, {"head", member.head}, {"best", head_best()}});
+    log_.warn("upstream_stalled", {{"endpoint", endpoint}, {"head", member.head}, {"best", head_best()}});
   } else {
-    log::info("upstream_caught_up", {{"endpoint", endpoint}, {"head", member.head}});
+    log_.info("upstream_caught_up", {{"endpoint", endpoint}, {"head", member.head}});
   }
   if (observer_ != nullptr) observer_->stall_changed(endpoint, stalled);
 }
@@ -302,7 +301,7 @@ void PoolMembers::disagreed(std::size_t index) {
   member.distrust = std::clamp(member.distrust * 2, options_.distrust_min, options_.distrust_max);
   member.distrusted_until = now + member.distrust;
   const std::string_view endpoint = member.backend->name();
-  log::warn(
+  log_.warn(
       "upstream_disagreed",
       {{"endpoint", endpoint},
        {"distrusted_ms", std::chrono::duration_cast<std::chrono::milliseconds>(member.distrust).count()}});

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/log_limiter.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "fanfare/unique_function.h"
@@ -107,6 +108,7 @@ class PoolMembers {
   Executor& worker_;
   const PoolOptions& options_;
   Observer* observer_;
+  LogLimiters log_;  // a node may come and go as often as it likes
   SystemRandom system_random_;
   Random& random_;
   std::vector<Member> members_;

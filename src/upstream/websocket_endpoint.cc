@@ -2,13 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <unordered_map>
 
 #include "base/check.h"
-#include "base/log.h"
+#include "base/log_limiter.h"
 #include "jsonrpc/request.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
@@ -21,11 +20,11 @@ namespace {
 
 constexpr std::array<std::string_view, 2> kTopicParams{R"(["newHeads"])", R"(["newPendingTransactions"])"};
 
-std::optional<std::uint64_t> wire_id_of(std::string_view token) {
-  std::uint64_t id = 0;
-  const auto [end, failed] = std::from_chars(token.data(), token.data() + token.size(), id);
-  if (failed != std::errc{} || end != token.data() + token.size()) return std::nullopt;
-  return id;
+// Of what a node or a library says, in a line of the log.
+constexpr std::size_t kReasonBytes = 256;
+
+Asked asked_for(NodeTopic topic) {
+  return topic == NodeTopic::new_heads ? Asked::heads : Asked::pending;
 }
 
 }  // namespace
@@ -43,6 +42,7 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   void on_reconnect(std::function<void()> reconnected) { reconnected_ = std::move(reconnected); }
   std::string_view name() const { return options_.name; }
   void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
+  std::string_view flooding() const { return flooding_; }
   void watch(NodeTopic topic, bool wanted);
 
  private:
@@ -57,11 +57,12 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
     Done done;
     Instant begun{};
     TimerId timer;
-    std::vector<std::string> texts;  // with ids of ours; empty once sent
+    std::vector<LinkMessage> texts;  // with ids of ours; empty once sent
     std::vector<std::uint64_t> wire_ids;
     std::vector<Element> elements;  // those that are answered
     std::size_t open = 0;           // elements without an answer
     std::size_t bytes_sent = 0;
+    ByteHold hold;  // the answer's bytes
     bool batch = false;
     bool sent = false;
   };
@@ -78,8 +79,8 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   };
 
   void link_opened() override;
-  void link_received(std::string_view text) override;
-  void link_lost(std::string why) override;
+  void link_received(const jsonrpc::Answer& message) override;
+  void link_lost(const LinkLost& lost) override;
   void worker_stopping() override { end_all(FailureKind::shutdown, "the worker is stopping"); }
 
   bool take_apart(std::string_view body, Call& call);
@@ -93,6 +94,7 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   bool topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer);
   void told(const jsonrpc::Answer& notification);
   void set_live(NodeTopic topic, bool live);
+  void set_flooding(std::string why);
   Subscription& subscription(NodeTopic topic) { return topics_[static_cast<std::size_t>(topic)]; }
 
   Executor& executor_;
@@ -104,11 +106,17 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   std::uint64_t opened_ = 0;  // connections so far: the number of the present one
   std::function<void()> reconnected_;
   std::string lost_why_;
+  std::string flooding_;
   std::unordered_map<std::uint64_t, Place> waiting_;  // by wire id
   std::map<Call*, CallPtr> calls_;
   std::array<Subscription, kTopicParams.size()> topics_;
   std::uint64_t wire_serial_ = 0;
   jsonrpc::Parser parser_;
+  // A node may come and go as often as it likes.
+  LogLimiter connected_{log::Level::info, "upstream_connected"};
+  LogLimiter disconnected_{log::Level::warn, "upstream_disconnected"};
+  LogLimiter flooded_{log::Level::error, "upstream_flooding"};
+  LogLimiter refused_{log::Level::warn, "upstream_subscription_refused"};
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<WebSocketLink> link_;
 };
@@ -120,15 +128,23 @@ WebSocketEndpoint::Impl::Impl(Executor& executor, WebSocketOptions options, Obse
       secrets_(secrets_of(options_.url, options_.headers)) {
   if (options_.name.empty()) options_.name = redacted(options_.url);
   executor_.run([this] { executor_.attach(*this); });
-  link_ = std::make_unique<WebSocketLink>(executor_,
-                                          LinkOptions{.url = options_.url,
-                                                      .headers = options_.headers,
-                                                      .connect_timeout = options_.connect_timeout,
-                                                      .message_bytes_max = options_.response_bytes_max,
-                                                      .ping_interval = options_.ping_interval,
-                                                      .pong_timeout = options_.pong_timeout,
-                                                      .ca_file = options_.ca_file},
-                                          *this);
+  link_ = std::make_unique<WebSocketLink>(
+      executor_,
+      LinkOptions{.url = options_.url,
+                  .name = options_.name,
+                  .headers = options_.headers,
+                  .connect_timeout = options_.connect_timeout,
+                  .message_bytes_max = options_.response_bytes_max,
+                  .ping_interval = options_.ping_interval,
+                  .pong_timeout = options_.pong_timeout,
+                  .backoff_min = std::min(LinkOptions{}.backoff_min, options_.reconnect_backoff_max),
+                  .backoff_max = options_.reconnect_backoff_max,
+                  .flood_backoff_min = options_.flood_backoff_min,
+                  .flood_backoff_max = options_.flood_backoff_max,
+                  .received = options_.received,
+                  .ca_file = options_.ca_file,
+                  .loop_kind = options_.loop_kind},
+      *this);
 }
 
 WebSocketEndpoint::Impl::~Impl() {
@@ -136,6 +152,7 @@ WebSocketEndpoint::Impl::~Impl() {
     executor_.detach(*this);
     link_.reset();
     end_all(FailureKind::shutdown, "the endpoint is going away");
+    for (LogLimiter* limiter : {&connected_, &disconnected_, &flooded_, &refused_}) limiter->flush();
   });
 }
 
@@ -148,6 +165,7 @@ void WebSocketEndpoint::Impl::call(const std::string& body, CallOptions options,
   const Duration timeout = std::min(options.timeout.value_or(options_.timeout), options_.timeout);
   call->options = std::move(options);
   call->done = std::move(done);
+  call->hold = ByteHold(call->options.payer);
   if (executor_.stopping()) return refuse(call, FailureKind::shutdown, "the worker is stopping");
   if (state_ == State::down) return refuse(call, FailureKind::connect, lost_why_);
   if (waiting_.size() >= options_.calls_max) {
@@ -173,13 +191,13 @@ bool WebSocketEndpoint::Impl::take_apart(std::string_view body, Call& call) {
   call.batch = message->batch;
   for (const jsonrpc::Request& request : message->requests) {
     if (request.is_notification()) {
-      call.texts.emplace_back(request.raw);
+      call.texts.push_back({.text = std::string(request.raw)});
       continue;
     }
     const std::uint64_t wire_id = ++wire_serial_;
     auto text = jsonrpc::replace_id(request.raw, std::to_string(wire_id));
     if (!text) return false;
-    call.texts.push_back(*std::move(text));
+    call.texts.push_back({.text = *std::move(text), .wire_id = wire_id});
     call.wire_ids.push_back(wire_id);
     call.elements.push_back({.id = std::string(request.id), .answer = {}});
   }
@@ -189,9 +207,9 @@ bool WebSocketEndpoint::Impl::take_apart(std::string_view body, Call& call) {
 
 void WebSocketEndpoint::Impl::send(const CallPtr& call) {
   call->sent = true;
-  for (std::string& text : std::exchange(call->texts, {})) {
-    call->bytes_sent += text.size();
-    link_->send(std::move(text), opened_);
+  for (LinkMessage& message : std::exchange(call->texts, {})) {
+    call->bytes_sent += message.text.size();
+    link_->send(std::move(message), opened_);
   }
   if (call->open > 0) return;
   // Notifications only: nothing will be answered, and nothing ends inside call().
@@ -201,6 +219,11 @@ void WebSocketEndpoint::Impl::send(const CallPtr& call) {
 
 void WebSocketEndpoint::Impl::answered(const Place& place, std::string_view text) {
   Call& call = *place.call;
+  if (!call.hold.grow(text.size())) {
+    return finish(place.call,
+                  std::unexpected(Failure{
+                      .kind = FailureKind::no_room, .message = "no room for the answer", .sent = true}));
+  }
   Element& element = call.elements[place.element];
   element.answer = jsonrpc::replace_id(text, element.id).value_or("");
   if (--call.open > 0) return;
@@ -210,6 +233,7 @@ void WebSocketEndpoint::Impl::answered(const Place& place, std::string_view text
     reply.body += each.answer;
   }
   if (call.batch) reply.body += ']';
+  reply.hold = std::make_shared<ByteHold>(std::move(call.hold));
   finish(place.call, std::move(reply));
 }
 
@@ -263,7 +287,8 @@ void WebSocketEndpoint::Impl::end_all(FailureKind kind, const std::string& why) 
 
 void WebSocketEndpoint::Impl::link_opened() {
   const bool was_down = state_ == State::down;
-  if (was_down) log::info("upstream_connected", {{"endpoint", name()}});
+  if (was_down) connected_.write({{"endpoint", name()}});
+  set_flooding("");
   state_ = State::open;
   ++opened_;
   if (was_down && reconnected_) reconnected_();
@@ -279,10 +304,14 @@ void WebSocketEndpoint::Impl::link_opened() {
   for (const CallPtr& call : unsent) send(call);
 }
 
-void WebSocketEndpoint::Impl::link_lost(std::string why) {
-  lost_why_ = scrubbed(std::move(why), secrets_);
-  if (state_ != State::down)
-    log::warn("upstream_disconnected", {{"endpoint", name()}, {"reason", lost_why_}});
+void WebSocketEndpoint::Impl::link_lost(const LinkLost& lost) {
+  lost_why_ = scrubbed(lost.why, secrets_);
+  if (lost.flooding) {
+    flooded_.write({{"endpoint", name()}, {"reason", lost_why_}});
+    if (observer_ != nullptr) observer_->flooded(name());
+  } else if (state_ != State::down) {
+    disconnected_.write({{"endpoint", name()}, {"reason", log::excerpt(lost_why_, kReasonBytes)}});
+  }
   const FailureKind kind = state_ == State::open ? FailureKind::closed : FailureKind::connect;
   state_ = State::down;
   for (std::size_t i = 0; i < topics_.size(); ++i) {
@@ -290,23 +319,25 @@ void WebSocketEndpoint::Impl::link_lost(std::string why) {
     topics_[i].id_json.clear();
     set_live(static_cast<NodeTopic>(i), false);
   }
+  set_flooding(lost.flooding ? lost_why_ : std::string());
   end_all(kind, lost_why_);
 }
 
-void WebSocketEndpoint::Impl::link_received(std::string_view text) {
-  const auto answer = jsonrpc::split_response(text);
-  if (!answer) {
-    log::warn("upstream_message_unreadable", {{"endpoint", name()}, {"bytes", text.size()}});
-    return;
-  }
-  if (answer->is_notification()) return told(*answer);
-  const auto wire_id = wire_id_of(answer->id);
-  if (!wire_id || topic_answered(*wire_id, *answer)) return;
+void WebSocketEndpoint::Impl::set_flooding(std::string why) {
+  if (flooding_ == why) return;
+  flooding_ = std::move(why);
+  if (watcher_.flooding_changed) watcher_.flooding_changed();
+}
+
+void WebSocketEndpoint::Impl::link_received(const jsonrpc::Answer& message) {
+  if (message.is_notification()) return told(message);
+  const auto wire_id = wire_id_of(message.id);
+  if (!wire_id || topic_answered(*wire_id, message)) return;
   const auto found = waiting_.find(*wire_id);
   if (found == waiting_.end()) return;  // it came too late
   const Place place = std::move(found->second);
   waiting_.erase(found);
-  answered(place, answer->raw);
+  answered(place, message.raw);
 }
 
 // --- what the node tells by itself -----------------------------------------------------------------
@@ -326,7 +357,8 @@ void WebSocketEndpoint::Impl::ask_topic(NodeTopic topic, std::string_view method
   Subscription& its = subscription(topic);
   its.wire_id = ++wire_serial_;
   jsonrpc::append_request(text, std::to_string(its.wire_id), method, params);
-  link_->send(std::move(text), opened_);
+  const Asked asked = method == "eth_subscribe" ? asked_for(topic) : Asked::answer;
+  link_->send({.text = std::move(text), .wire_id = its.wire_id, .asked = asked}, opened_);
 }
 
 bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer) {
@@ -335,9 +367,8 @@ bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrp
   found->wire_id = 0;
   const auto topic = static_cast<NodeTopic>(found - topics_.begin());
   if (jsonrpc::kind_of(answer.result) != jsonrpc::Kind::string) {
-    log::warn(
-        "upstream_subscription_refused",
-        {{"endpoint", name()}, {"error", scrubbed(jsonrpc::read_error(answer.error).message, secrets_)}});
+    const std::string error = scrubbed(jsonrpc::read_error(answer.error).message, secrets_);
+    refused_.write({{"endpoint", name()}, {"error", log::excerpt(error, kReasonBytes)}});
     return true;
   }
   found->id_json = answer.result;
@@ -377,6 +408,9 @@ std::string_view WebSocketEndpoint::name() const {
 }
 void WebSocketEndpoint::set_watcher(Watcher watcher) {
   impl_->set_watcher(std::move(watcher));
+}
+std::string_view WebSocketEndpoint::flooding() const {
+  return impl_->flooding();
 }
 void WebSocketEndpoint::watch(NodeTopic topic, bool wanted) {
   impl_->watch(topic, wanted);

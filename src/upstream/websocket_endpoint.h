@@ -18,7 +18,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/byte_budget.h"
 #include "base/time.h"
+#include "net/loop.h"
 #include "upstream/backend.h"
 #include "upstream/executor.h"
 
@@ -36,7 +38,15 @@ struct WebSocketOptions {
   std::size_t response_bytes_max = std::size_t{64} << 20;  // a longer message ends the connection
   Duration ping_interval = std::chrono::seconds(10);
   Duration pong_timeout = std::chrono::seconds(10);
+  // Between attempts to connect, at most.
+  Duration reconnect_backoff_max = std::chrono::seconds(10);
+  // How long a node that floods is left alone (websocket_link.h).
+  Duration flood_backoff_min = std::chrono::seconds(5);
+  Duration flood_backoff_max = std::chrono::minutes(5);
+  // What the node sends counts here until it is worked off; null: nowhere.
+  std::shared_ptr<ByteShare> received = {};
   std::string ca_file;  // empty: the system's
+  net::LoopKind loop_kind = net::LoopKind::automatic;
 };
 
 // What a node tells by itself (eth_subscribe).
@@ -48,6 +58,8 @@ class WebSocketEndpoint final : public Backend {
   struct Watcher {
     std::function<void(NodeTopic, bool live)> changed;
     std::function<void(NodeTopic, std::string_view result_json)> told;
+    // flooding() is another one now.
+    std::function<void()> flooding_changed = {};
   };
 
   // The observer may be null. Begins to connect.
@@ -62,6 +74,8 @@ class WebSocketEndpoint final : public Backend {
 
   // All on the executor's thread. Before the first watch().
   void set_watcher(Watcher watcher);
+  // Why the node is left alone, in our words: it sends what nobody asked for. Empty: it is not.
+  std::string_view flooding() const;
   // Subscribes, now and after each reconnection, or no longer.
   void watch(NodeTopic topic, bool wanted);
 

@@ -6,18 +6,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <functional>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
-#include "session/server.h"
-#include "session/server_session.h"
+#include "upstream/node_server_for_tests.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
 
@@ -26,100 +23,11 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ask;
+using testing::Diary;
 using testing::expect_failure;
 using testing::kRead;
+using testing::NodeServer;
 using testing::TestServer;
-
-// The node's side, on a thread of its own: hands every message to `act`.
-class NodeServer final : public session::Site, public session::Endpoint {
- public:
-  using Act = std::function<void(session::Session&, std::string_view)>;
-  explicit NodeServer(Act act) : session::Endpoint(settings()), act_(std::move(act)) { start(0); }
-  ~NodeServer() override { stop(); }
-
-  void start(std::uint16_t port) {
-    server_ = std::make_unique<session::Server>(
-        session::ServerOptions{.loops = 1, .loop = {}, .loop_server = {}, .accept = {}});
-    const auto address = net::Address::parse("127.0.0.1", port);
-    const auto started = server_->start(std::vector{*address}, [this](session::LoopServer&, std::size_t) {
-      session::Server::Sites sites;
-      sites.push_back(std::make_unique<Forward>(*this));
-      return sites;
-    });
-    ASSERT_TRUE(started.has_value());
-    port_ = server_->addresses().front().port();
-  }
-  // Drops everyone without a word.
-  void stop() { server_.reset(); }
-  std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
-  std::uint16_t port() const { return port_; }
-  int connections() const { return connections_; }
-
-  static void answer(session::Session& to, std::string_view request, const std::string& result) {
-    std::string text;
-    jsonrpc::append_result(text, *jsonrpc::member(request, "id"), result);
-    to.send_text(text);
-  }
-
- private:
-  struct Forward final : session::Site {
-    explicit Forward(NodeServer& to) : node(to) {}
-    void on_request(session::ServerSession& session, const http::Request& request) override {
-      node.on_request(session, request);
-    }
-    session::UpgradeDecision on_upgrade(session::ServerSession& session,
-                                        const http::Request& request) override {
-      return node.on_upgrade(session, request);
-    }
-    NodeServer& node;
-  };
-  static const session::SessionSettings& settings() {
-    static const session::SessionSettings all;
-    return all;
-  }
-
-  void on_request(session::ServerSession& session, const http::Request&) override {
-    session.respond({.status = 404, .headers = {}});
-  }
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const http::Request&) override {
-    return session::Acceptance{.endpoint = this, .policy = &policy_, .data = nullptr};
-  }
-  void on_open(session::Session&) override { ++connections_; }
-  void on_message(session::Session& session, const session::Message& message) override {
-    act_(session, as_text(message.payload));
-  }
-  void on_close(session::Session&, const session::CloseInfo&) override {}
-
-  Act act_;
-  ws::UpgradePolicy policy_;
-  std::unique_ptr<session::Server> server_;
-  std::uint16_t port_ = 0;
-  std::atomic<int> connections_ = 0;
-};
-
-// What the watcher was told, for a test that waits for it.
-class Diary {
- public:
-  void write(std::string line) {
-    const std::scoped_lock lock(mutex_);
-    lines_.push_back(std::move(line));
-    changed_.notify_all();
-  }
-  bool has(const std::string& line) {
-    const std::scoped_lock lock(mutex_);
-    return std::ranges::find(lines_, line) != lines_.end();
-  }
-  bool wait_for(const std::string& line, std::size_t times = 1) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(
-        lock, 60s, [&] { return static_cast<std::size_t>(std::ranges::count(lines_, line)) >= times; });
-  }
-
- private:
-  std::mutex mutex_;  // guards the lines
-  std::condition_variable changed_;
-  std::vector<std::string> lines_;
-};
 
 struct WebSocketEndpointTest : ::testing::Test {
   Diary diary;  // outlives those who write

@@ -1,10 +1,12 @@
 #include "upstream/websocket_link.h"
 
+#include <algorithm>
 #include <future>
+#include <optional>
 #include <thread>
 
 #include "base/check.h"
-#include "net/loop.h"
+#include "base/log_limiter.h"
 #include "session/client.h"
 #include "session/client_loop.h"
 
@@ -13,6 +15,11 @@ namespace {
 
 // What may wait to be sent: a node that reads no more than this has ended by then.
 constexpr std::size_t kOutboxBytesMax = std::size_t{64} << 20;
+// What the executor's thread is given in one turn, so that others on it have theirs.
+constexpr std::size_t kMessagesPerTurn = 64;
+constexpr std::size_t kBytesPerTurn = std::size_t{1} << 20;
+// How often the newest of too many heads is passed on.
+constexpr Duration kNewestHeadEvery = std::chrono::milliseconds(50);
 
 std::string why_of(const session::CloseInfo& info) {
   return "the node closed the connection with " + std::to_string(info.code);
@@ -38,83 +45,227 @@ session::ClientOptions client_options(const LinkOptions& options) {
   return client;
 }
 
+std::string in_seconds(Duration wait) {
+  return std::to_string(std::chrono::ceil<std::chrono::seconds>(wait).count()) + " s";
+}
+
 }  // namespace
 
-class WebSocketLink::Core final : public session::ClientHandler {
+class WebSocketLink::Core final : public session::ClientHandler, public std::enable_shared_from_this<Core> {
  public:
   Core(Executor& executor, LinkOptions options, LinkHandler& handler)
-      : executor_(executor), options_(std::move(options)), handler_(handler) {
+      : executor_(executor),
+        options_(std::move(options)),
+        handler_(&handler),
+        intake_(options_.intake),
+        arriving_(options_.received),
+        flood_wait_(options_.flood_backoff_min),
+        inbox_(options_.inbox) {}
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  // Not in the constructor: the thread posts what holds a share of this.
+  void start() {
     std::promise<void> ready;
     thread_ = std::thread([this, &ready] { run(ready); });
     ready.get_future().wait();
   }
-  ~Core() override {
-    alive_.reset();
+  // On the executor's thread; afterwards only its tasks hold this.
+  void stop() {
+    handler_ = nullptr;
     loop_->stop();
     thread_.join();
   }
-  Core(const Core&) = delete;
-  Core& operator=(const Core&) = delete;
 
-  void send(std::string text, std::uint64_t connection) {
-    loop_->post([this, text = std::move(text), connection] {
-      if (connection == opened_) client_->send_text(text);
+  void send(LinkMessage message, std::uint64_t connection) {
+    loop_->post([this, message = std::move(message), connection] {
+      if (connection != opened_ || client_ == nullptr) return;
+      if (message.wire_id != 0) intake_.asked(message.wire_id, message.asked);
+      client_->send_text(message.text);
     });
   }
 
  private:
   void run(std::promise<void>& ready) {
-    auto loop = net::Loop::create({.streams_max = 1});
+    auto loop = net::Loop::create({.kind = options_.loop_kind, .streams_max = 1});
     FANFARE_CHECK(loop.has_value());
     loop_ = std::move(*loop);
     session::ClientLoop clients(*loop_);
-    client_ = std::make_unique<session::Client>(clients, client_options(options_), *this);
-    client_->connect();
+    clients_ = &clients;
+    connect();
     ready.set_value();
     loop_->run();
     loop_->close_mailbox();  // what was posted names the client
     client_.reset();
+    unusable_.flush();
   }
 
-  // Runs on the executor's thread, unless the link has gone meanwhile: only that thread ends it.
-  template <typename Tell>
-  void tell(Tell tell) {
-    executor_.post([alive = watched_, tell = std::move(tell)]() mutable {
-      if (!alive.expired()) tell();
-    });
+  void connect() {
+    client_ = std::make_unique<session::Client>(*clients_, client_options(options_), *this);
+    client_->connect();
   }
+
+  // --- the link's thread: what comes in -------------------------------------------------------------
 
   void on_open(session::Client&, const session::ClientOpened&) override {
     ++opened_;
-    tell([this] { handler_.link_opened(); });
+    opened_at_ = loop_->now();
+    intake_.connected();
+    push({.what = LinkOpened{}});
+    if (inbox_.is_full()) client_->pause();  // a new connection reads, whatever the last one did
   }
+
+  void on_receiving(session::Client&, std::size_t bytes) override {
+    if (!intake_.may_arrive(bytes)) return flood("a message of many bytes that nobody asked for");
+    if (bytes > arriving_.bytes() && !arriving_.grow(bytes - arriving_.bytes())) give_up();
+  }
+
   void on_message(session::Client&, const session::Message& message) override {
-    tell([this, text = std::string(as_text(message.payload))] { handler_.link_received(text); });
+    arriving_.release();
+    const std::string_view text = as_text(message.payload);
+    const auto answer = jsonrpc::split_response(text);
+    switch (intake_.judge(answer ? &*answer : nullptr, text.size(), loop_->now())) {
+      case NodeIntake::Verdict::pass:
+        pass_newest();  // it came before this one
+        return receive(NodeMessage(text, *answer));
+      case NodeIntake::Verdict::newest:
+        return keep_newest(NodeMessage(text, *answer));
+      case NodeIntake::Verdict::drop:
+        return unusable_.write({{"endpoint", options_.name},
+                                {"problem", intake_.problem()},
+                                {"bytes", text.size()},
+                                {"text", log::excerpt(text)}});
+      case NodeIntake::Verdict::flood:
+        return flood(intake_.problem());
+    }
   }
+
   void on_close(session::Client&, const session::CloseInfo& info, std::optional<Duration>) override {
-    tell([this, why = why_of(info)]() mutable { handler_.link_lost(std::move(why)); });
+    lost({.why = why_of(info)});
   }
   void on_failed(session::Client&, const session::ClientError& error, std::optional<Duration>) override {
-    tell([this, why = error.text]() mutable { handler_.link_lost(std::move(why)); });
+    lost({.why = error.text});
+  }
+
+  void lost(LinkLost lost) {
+    arriving_.release();
+    newest_head_.reset();
+    loop_->cancel(head_timer_);
+    push({.what = std::move(lost)});
+  }
+
+  void receive(NodeMessage message) {
+    if (client_ == nullptr) return;  // given up on the way
+    LinkInbox::Item item{.what = std::move(message), .hold = ByteHold(options_.received)};
+    if (!item.hold.grow(std::get<NodeMessage>(item.what).bytes())) return give_up();
+    if (push(std::move(item))) client_->pause();
+  }
+
+  // Of heads that come too fast: the one that replaces it may be the last for a long time.
+  void keep_newest(NodeMessage head) {
+    if (!newest_head_) head_timer_ = loop_->call_after(kNewestHeadEvery, [this] { pass_newest(); });
+    newest_head_.emplace(std::move(head));
+  }
+  void pass_newest() {
+    if (!newest_head_) return;
+    loop_->cancel(head_timer_);
+    receive(*std::exchange(newest_head_, std::nullopt));
+  }
+
+  // No room for what the node sends: others of its project have taken it.
+  void give_up() {
+    client_.reset();
+    lost({.why = "there is no memory for what the node sends"});
+    reconnect_after(options_.backoff_max);
+  }
+
+  void flood(std::string_view what) {
+    client_.reset();
+    if (loop_->now() - opened_at_ > flood_wait_) flood_wait_ = options_.flood_backoff_min;
+    const Duration wait = flood_wait_;
+    flood_wait_ = std::min(2 * flood_wait_, options_.flood_backoff_max);
+    lost(
+        {.why = "it floods: " + std::string(what) + "; next tried in " + in_seconds(wait), .flooding = true});
+    reconnect_after(wait);
+  }
+
+  void reconnect_after(Duration wait) {
+    loop_->call_after(wait, [this] { connect(); });
+  }
+
+  // True: nothing more should be read.
+  bool push(LinkInbox::Item item) {
+    const auto pushed = inbox_.push(std::move(item));
+    if (pushed.first) look_soon();
+    return pushed.full;
+  }
+
+  void look_soon() {
+    executor_.post([self = shared_from_this()] { self->work_off(); });
+  }
+
+  // --- the executor's thread ------------------------------------------------------------------------
+
+  void work_off() {
+    std::size_t bytes = 0;
+    for (std::size_t i = 0; i < kMessagesPerTurn && bytes < kBytesPerTurn && handler_ != nullptr; ++i) {
+      const auto item = inbox_.pop();
+      if (!item) break;
+      if (const auto* message = std::get_if<NodeMessage>(&item->what)) bytes += message->bytes();
+      tell(item->what);
+      if (inbox_.worked_off(*item) && handler_ != nullptr) resume_reading();
+    }
+    if (handler_ != nullptr && inbox_.goes_on()) look_soon();
+  }
+
+  void tell(const std::variant<LinkOpened, NodeMessage, LinkLost>& what) {
+    if (const auto* message = std::get_if<NodeMessage>(&what)) {
+      handler_->link_received(message->answer());
+    } else if (const auto* lost = std::get_if<LinkLost>(&what)) {
+      handler_->link_lost(*lost);
+    } else {
+      handler_->link_opened();
+    }
+  }
+
+  void resume_reading() {
+    loop_->post([this] {
+      if (client_ != nullptr && !inbox_.is_full()) client_->resume();
+    });
   }
 
   Executor& executor_;
   const LinkOptions options_;
-  LinkHandler& handler_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // the executor's thread ends it
-  const std::weak_ptr<bool> watched_ = alive_;                  // what the other thread may copy
+  LinkHandler* handler_;  // the executor's thread's own; null: the link has gone
   std::unique_ptr<net::Loop> loop_;
-  std::unique_ptr<session::Client> client_;  // its thread's own
-  std::uint64_t opened_ = 0;                 // likewise
+
+  // The link's thread's own.
+  session::ClientLoop* clients_ = nullptr;
+  std::unique_ptr<session::Client> client_;  // null while a node that floods is left alone
+  std::uint64_t opened_ = 0;
+  Instant opened_at_{};
+  NodeIntake intake_;
+  ByteHold arriving_;  // for a message that is only partly there
+  std::optional<NodeMessage> newest_head_;
+  net::TimerId head_timer_{};
+  Duration flood_wait_;
+  LogLimiter unusable_{log::Level::warn, "upstream_message_unusable", {.lines_max = 3}};
+
+  LinkInbox inbox_;
   std::thread thread_;
 };
 
 WebSocketLink::WebSocketLink(Executor& executor, LinkOptions options, LinkHandler& handler)
-    : core_(std::make_unique<Core>(executor, std::move(options), handler)) {}
-WebSocketLink::~WebSocketLink() = default;
+    : core_(std::make_shared<Core>(executor, std::move(options), handler)) {
+  core_->start();
+}
 
-void WebSocketLink::send(std::string text, std::uint64_t connection) {
-  core_->send(std::move(text), connection);
+WebSocketLink::~WebSocketLink() {
+  core_->stop();
+}
+
+void WebSocketLink::send(LinkMessage message, std::uint64_t connection) {
+  core_->send(std::move(message), connection);
 }
 
 }  // namespace fanfare::upstream

@@ -37,7 +37,9 @@ struct Worker::Impl {
   explicit Impl(WorkerOptions given) : options(std::move(given)) {}
 
   void loop();
+  // Runs what was posted before the call. Once the worker stops, only until its time is over.
   void run_posted();
+  bool is_stop_time_over() const { return stop_asked && system_clock().now() >= stop_by; }
   void run_due_timers();
   void deliver_finished();
   void wait();
@@ -50,12 +52,14 @@ struct Worker::Impl {
   std::map<TimerId, Task> timers;
   std::uint64_t timer_serial = 0;
   std::vector<StopListener*> listeners;
+  std::size_t dropped = 0;  // tasks that were destroyed unrun
 
   std::mutex mutex;  // guards the two below
   std::vector<Task> posted;
   bool accepting = true;
 
   std::atomic<bool> stop_asked = false;
+  Instant stop_by{};  // set before stop_asked
   std::atomic<std::thread::id> thread_id;
   std::mutex join_mutex;  // guards the joining of `thread`
   std::thread thread;
@@ -77,13 +81,21 @@ Worker::~Worker() {
   curl_multi_cleanup(impl_->multi);
 }
 
+void Worker::begin_stop() {
+  {
+    const std::scoped_lock lock(impl_->mutex);
+    if (impl_->stop_asked) return;
+    impl_->stop_by = now() + impl_->options.stop_limit;
+    impl_->stop_asked = true;
+  }
+  curl_multi_wakeup(impl_->multi);
+}
+
 void Worker::stop() {
   FANFARE_CHECK(!on_thread());
-  impl_->stop_asked = true;
+  begin_stop();
   const std::scoped_lock lock(impl_->join_mutex);
-  if (!impl_->thread.joinable()) return;
-  curl_multi_wakeup(impl_->multi);
-  impl_->thread.join();
+  if (impl_->thread.joinable()) impl_->thread.join();
 }
 
 bool Worker::post(Task task) {
@@ -103,19 +115,19 @@ void Worker::run(Task task) {
     task();
     return;
   }
-  std::promise<void> ran;
-  std::future<void> done = ran.get_future();
-  // The task itself stays here: post() destroys what it refuses.
-  const bool accepted = post([&task, ran = std::move(ran)]() mutable {
+  std::promise<void> ended;
+  std::future<void> end = ended.get_future();
+  bool has_begun = false;
+  // The task itself stays here: what is refused, or dropped by a worker that stops, is destroyed there.
+  const bool accepted = post([&task, &has_begun, ended = std::move(ended)]() mutable {
+    has_begun = true;
     task();
-    ran.set_value();
+    ended.set_value();
   });
-  if (accepted) {
-    done.wait();
-  } else {
-    stop();  // joins: after it, the worker's things are ours
-    task();
-  }
+  if (accepted) end.wait();  // also over when the promise is destroyed unkept
+  if (has_begun) return;
+  stop();  // joins: after it, the worker's things are ours
+  task();
 }
 
 TimerId Worker::call_at(Instant when, Task task) {
@@ -147,6 +159,11 @@ bool Worker::start(void* easy, Transfer& transfer) {
   FANFARE_CHECK(on_thread());
   if (stopping()) return false;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  // A name that does not resolve would hold up the thread when its transfer is given up: curl waits for the
+  // thread that asks the system, for as long as that asks. With this it lets it end by itself.
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+#endif
   FANFARE_CHECK(curl_multi_add_handle(impl_->multi, easy) == CURLM_OK);
   return true;
 }
@@ -186,7 +203,11 @@ void Worker::Impl::run_posted() {
     batch.swap(posted);
   }
   for (Task& task : batch) {
-    run_guarded("the worker", task);
+    if (is_stop_time_over()) {
+      ++dropped;
+    } else {
+      run_guarded("the worker", task);
+    }
     task = nullptr;  // what it owns goes in the order it came
   }
 }
@@ -241,19 +262,18 @@ void Worker::Impl::end_everything() {
     }
     run_posted();
     const std::scoped_lock lock(mutex);
-    if (posted.empty() && listeners.empty()) {
-      accepting = false;
-      break;
-    }
+    if (posted.empty() && listeners.empty()) break;
+    if (is_stop_time_over() && listeners.empty()) break;
   }
-  std::vector<Task> dropped;
+  std::vector<Task> left;
   {
     const std::scoped_lock lock(mutex);
     accepting = false;
-    dropped.swap(posted);
+    left.swap(posted);
   }
-  if (!dropped.empty()) log::error("upstream_work_dropped_at_stop", {{"tasks", dropped.size()}});
-  dropped.clear();
+  dropped += left.size();
+  if (dropped > 0) log::error("upstream_work_dropped_at_stop", {{"tasks", dropped}});
+  left.clear();
   while (!timers.empty()) timers.extract(timers.begin());
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 // One thread that owns every conversation with a network's nodes: curl's multi loop, timers, and work posted
-// from other threads. What watches the network (pollers, pools) runs on it too, and so needs no lock.
+// from other threads. Networks have one each, up to a limit (gateway/upstream_threads.h). What watches the
+// network (pollers, pools) runs on it too, and so needs no lock.
 //
 // A Worker outlives the endpoints made on it: declare it before them.
 
@@ -17,6 +18,8 @@ struct WorkerOptions {
   std::string thread_name = "upstream";
   // Connections kept open between calls, all endpoints together.
   long idle_connections_max = 256;
+  // From stop() on: for ending calls and running what was posted before.
+  Duration stop_limit = std::chrono::milliseconds(500);
 };
 
 class Worker final : public Executor {
@@ -25,8 +28,12 @@ class Worker final : public Executor {
   ~Worker() override;
 
   // Ends every outstanding call with FailureKind::shutdown, runs what was posted, forgets the timers, joins
-  // the thread. Any other thread; a second time does nothing.
+  // the thread. What was posted and has not begun within WorkerOptions::stop_limit is destroyed unrun, and
+  // the log says how much: a full queue cannot hold up the end. A task that has begun is waited for. Any
+  // other thread; a second time does nothing.
   void stop();
+  // As stop(), without waiting: several workers end at the same time. Any thread.
+  void begin_stop();
 
   bool post(Task task) override;
   void run(Task task) override;

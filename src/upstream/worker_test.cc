@@ -102,6 +102,63 @@ TEST(Worker, StopRunsWhatWasPostedAndRefusesWhatComesLater) {
   EXPECT_EQ(ran, 100);
 }
 
+// Posts itself again as often as it runs.
+struct Endless {
+  Worker* worker;
+  std::atomic<int>* runs;
+  void operator()() {
+    ++*runs;
+    worker->post(Endless(*this));
+  }
+};
+
+TEST(Worker, StopIsBoundedWhateverIsPosted) {
+  Worker worker({.stop_limit = 50ms});
+  std::atomic<int> runs = 0;
+  for (int i = 0; i < 100; ++i) worker.post(Endless{.worker = &worker, .runs = &runs});
+  // A full queue of work that takes hours, one millisecond each.
+  for (int i = 0; i < 1'000'000; ++i) {
+    worker.post([] {
+      const Instant until = system_clock().now() + 1ms;
+      while (system_clock().now() < until) continue;
+    });
+  }
+  testing::internal::CaptureStderr();
+  const Instant begun = system_clock().now();
+  worker.stop();
+  EXPECT_LT(system_clock().now() - begun, 30s);  // of 1,000 s
+  EXPECT_NE(testing::internal::GetCapturedStderr().find("upstream_work_dropped_at_stop"), std::string::npos);
+  EXPECT_GT(runs, 0);
+}
+
+TEST(Worker, AListenerIsToldEvenWhereTheTimeForTheQueueIsOver) {
+  struct Listener final : Executor::StopListener {
+    void worker_stopping() override { told = true; }
+    bool told = false;
+  } listener;
+  Worker worker({.stop_limit = 0ms});
+  worker.run([&] { worker.attach(listener); });
+  worker.stop();
+  EXPECT_TRUE(listener.told);
+}
+
+TEST(Worker, WhatIsDroppedAtTheStopIsRunByTheOneWhoWaitsForIt) {
+  Worker worker({.stop_limit = 0ms});
+  std::promise<void> stopping;
+  std::promise<void> go_on;
+  worker.post([&] {
+    stopping.set_value();
+    go_on.get_future().wait();
+  });
+  stopping.get_future().wait();
+  bool ran = false;
+  std::thread waiting([&] { worker.run([&] { ran = true; }); });
+  worker.begin_stop();
+  go_on.set_value();
+  waiting.join();
+  EXPECT_TRUE(ran);
+}
+
 TEST(Worker, ATaskWithoutMemoryCostsNoOtherTask) {
   Worker worker;
   std::promise<void> later;

@@ -1,0 +1,40 @@
+#pragma once
+// The last resort of a process that is to stop: past the deadline it ends at once, whatever a thread of it is
+// still doing.
+//
+//   StopDeadline deadline(plan.shutdown_timeout + kStopGrace);   // begins to run
+//   gateway.stop();                                              // orderly; should be done long before
+//
+// Everything that stops here is bounded by itself. This is for what is not known to be: a system call that
+// does not return, a task that never ends.
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+#include "base/time.h"
+
+namespace fanfare::gateway {
+
+// What the process may take past its shutdownTimeout: the end of the threads that talk to nodes.
+inline constexpr Duration kStopGrace = std::chrono::seconds(2);
+
+class StopDeadline {
+ public:
+  // After `limit` the process ends with exit code 1, and the log says so; no destructor runs.
+  explicit StopDeadline(Duration limit);
+  // In time: nothing happens.
+  ~StopDeadline();
+  StopDeadline(const StopDeadline&) = delete;
+  StopDeadline& operator=(const StopDeadline&) = delete;
+
+ private:
+  void wait(Duration limit);
+
+  std::mutex mutex_;  // guards is_over_
+  std::condition_variable ended_;
+  bool is_over_ = false;
+  std::thread thread_;
+};
+
+}  // namespace fanfare::gateway
