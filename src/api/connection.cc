@@ -134,8 +134,7 @@ void Connection::on_drained(const WebSocketRoute& route) {
     return;
   }
   if (send_waiting(route)) return route.drain(handle());
-  // The handlers may have left every topic, which the crowd outlives.
-  rare->crowd->waiting.drain_is_next = true;
+  if (rare->crowd != nullptr) rare->crowd->waiting.drain_is_next = true;
 }
 
 bool Connection::send_waiting(const WebSocketRoute& route) {

@@ -1,5 +1,7 @@
 #include "gateway/body_coder.h"
 
+#include <zlib.h>
+
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -19,14 +21,14 @@ constexpr int kGzipWindow = MAX_WBITS + 16;
 
 }  // namespace
 
-CoderPool::~CoderPool() {
-  if (gzip_) deflateEnd(gzip_.get());
-  if (zlib_) deflateEnd(zlib_.get());
+void EndCoder::operator()(z_stream_s* stream) const {
+  deflateEnd(stream);  // of one that was not made, it does nothing
+  delete stream;
 }
 
-std::unique_ptr<z_stream> CoderPool::take(http::ContentCoding coding) {
-  if (auto& kept = spare(coding)) return std::move(kept);
-  auto made = std::make_unique<z_stream>();
+CoderPtr CoderPool::take(http::ContentCoding coding) {
+  if (CoderPtr& kept = spare(coding)) return std::move(kept);
+  CoderPtr made(new z_stream_s{});
   const int window = coding == http::ContentCoding::gzip ? kGzipWindow : MAX_WBITS;
   const int result = deflateInit2(made.get(), kLevel, Z_DEFLATED, window, kMemoryLevel, Z_DEFAULT_STRATEGY);
   if (result == Z_MEM_ERROR) throw std::bad_alloc();
@@ -34,12 +36,9 @@ std::unique_ptr<z_stream> CoderPool::take(http::ContentCoding coding) {
   return made;
 }
 
-void CoderPool::give_back(http::ContentCoding coding, std::unique_ptr<z_stream> stream) {
-  if (auto& kept = spare(coding); kept == nullptr && deflateReset(stream.get()) == Z_OK) {
-    kept = std::move(stream);
-  } else {
-    deflateEnd(stream.get());
-  }
+void CoderPool::give_back(http::ContentCoding coding, CoderPtr stream) {
+  CoderPtr& kept = spare(coding);
+  if (kept == nullptr && deflateReset(stream.get()) == Z_OK) kept = std::move(stream);
 }
 
 BodyCoder::BodyCoder(CoderPool& pool, http::ContentCoding coding, std::string body, bool may_grow)

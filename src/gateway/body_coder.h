@@ -2,15 +2,20 @@
 // One body on its way to gzip or to the zlib format, a part at a time, so that a long one need not hold up
 // its loop. One thread.
 
-#include <zlib.h>
-
 #include <cstddef>
 #include <memory>
 #include <string>
 
 #include "http/accept_encoding.h"
 
+struct z_stream_s;  // zlib's
+
 namespace fanfare::gateway {
+
+struct EndCoder {
+  void operator()(z_stream_s* stream) const;
+};
+using CoderPtr = std::unique_ptr<z_stream_s, EndCoder>;
 
 // zlib's compressors that nobody uses: making one costs 268 KiB and their clearing.
 class CoderPool {
@@ -18,20 +23,17 @@ class CoderPool {
   CoderPool() = default;
   CoderPool(const CoderPool&) = delete;
   CoderPool& operator=(const CoderPool&) = delete;
-  ~CoderPool();
 
   // Ready for a new body. Throws std::bad_alloc.
-  std::unique_ptr<z_stream> take(http::ContentCoding coding);
+  CoderPtr take(http::ContentCoding coding);
   // One that take() gave; one of each coding is kept.
-  void give_back(http::ContentCoding coding, std::unique_ptr<z_stream> stream);
+  void give_back(http::ContentCoding coding, CoderPtr stream);
 
  private:
-  std::unique_ptr<z_stream>& spare(http::ContentCoding coding) {
-    return coding == http::ContentCoding::gzip ? gzip_ : zlib_;
-  }
+  CoderPtr& spare(http::ContentCoding coding) { return coding == http::ContentCoding::gzip ? gzip_ : zlib_; }
 
-  std::unique_ptr<z_stream> gzip_;
-  std::unique_ptr<z_stream> zlib_;
+  CoderPtr gzip_;
+  CoderPtr zlib_;
 };
 
 class BodyCoder {
@@ -62,7 +64,7 @@ class BodyCoder {
   std::size_t bytes_;
   bool may_grow_;
   std::size_t done_ = 0;
-  std::unique_ptr<z_stream> stream_;  // from the first step to the last
+  CoderPtr stream_;  // from the first step to the last
   std::string coded_;
   bool is_coded_ = false;
 };

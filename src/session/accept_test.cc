@@ -153,6 +153,37 @@ TEST_P(AcceptTest, TlsHandshakeHasADeadlineOfItsOwn) {
   EXPECT_EQ(read_now(silent), "EOF");
 }
 
+// Each byte that comes would start a clock of silence anew; the deadline is that of the accept.
+TEST_P(AcceptTest, WhatIsDrippedBeforeTheFirstRequestDoesNotMoveTheDeadline) {
+  LoopServerOptions options;
+  options.http.handshake_timeout = options.http.tls_timeout = 2s;
+  start(options);
+  struct Beginning {
+    std::string bytes;
+    ProxyProtocol proxy;
+    Refusal refusal;
+  };
+  const std::string hello = "\x16\x03\x01\x02"s + std::string(1, '\0') + "\x01"s + std::string(200, '\0');
+  const std::string header = "PROXY TCP4 1.2.3.4 1.2.3.5 1 2\r\n";
+  for (const Beginning& beginning : {Beginning{hello, ProxyProtocol::off, Refusal::tls_timeout},
+                                     Beginning{header + hello, ProxyProtocol::required, Refusal::tls_timeout},
+                                     Beginning{"PROXY TCP6 " + std::string(60, '1'), ProxyProtocol::required,
+                                               Refusal::handshake_timeout}}) {
+    listen({.certificate = certificate(), .proxy_protocol = beginning.proxy});
+    const std::uint64_t before = refused(beginning.refusal);
+    const auto peer = dial();
+    ASSERT_TRUE(session_count_is(1));
+    for (std::size_t i = 0; i < 38; ++i) {
+      write(peer, beginning.bytes.substr(i, 1));
+      pass(50ms);
+    }
+    EXPECT_EQ(server_->sessions().size(), 1U);
+    pass(200ms);
+    EXPECT_EQ(server_->sessions().size(), 0U);
+    EXPECT_EQ(refused(beginning.refusal), before + 1);
+  }
+}
+
 TEST_P(AcceptTest, DeadlineOfTheFirstHeadCountsTheTlsHandshakeIn) {
   listen({.certificate = certificate()});
   TlsPeer::Diary& peer = dial_tls();

@@ -6,6 +6,7 @@
 
 #include "base/random.h"
 #include "ws/deflate_for_tests.h"
+#include "ws/encode.h"
 
 namespace fanfare::ws {
 namespace {
@@ -218,6 +219,24 @@ TEST_F(DeflateCodecTest, LeavesShortMessagesAlone) {
   EXPECT_EQ(takeover.context_bytes(), 0U) << "no context before it is needed";
   EXPECT_TRUE(takeover.compress(Opcode::text, wire(std::string(100, 'a'))).has_value());
   EXPECT_TRUE(forgetful.compress(Opcode::text, wire(std::string(100, 'a'))).has_value());
+}
+
+TEST_F(DeflateCodecTest, LeavesLongMessagesAlone) {
+  DeflatePool pool({.ceiling_bytes = 100'000});
+  DeflateCodec takeover(kTakeover, Role::server, pool);
+  DeflateCodec forgetful(kNoTakeover, Role::server, pool);
+  const auto shared = [&](std::size_t size) {
+    const std::string text(size, 'a');
+    const SharedBytes frame = encode_message(Opcode::text, wire(text));
+    return forgetful.shared_form(frame).size() < frame.size();
+  };
+  const std::string longest(100'000, 'a');
+  EXPECT_TRUE(takeover.compress(Opcode::text, wire(longest)).has_value());
+  EXPECT_TRUE(forgetful.compress(Opcode::text, wire(longest)).has_value());
+  EXPECT_TRUE(shared(100'000));
+  EXPECT_FALSE(takeover.compress(Opcode::text, wire(longest + "a")).has_value());
+  EXPECT_FALSE(forgetful.compress(Opcode::text, wire(longest + "a")).has_value());
+  EXPECT_FALSE(shared(100'001));
 }
 
 TEST_F(DeflateCodecTest, StopsAtTheMessageLimit_RFC7692_8) {
