@@ -47,6 +47,10 @@ std::optional<SharedReads::Read> SharedReads::read_of(std::string_view method, s
   Read read{.key = upstream::request_key(method, params)};
   read.settled = upstream::settled_from(method, params);
   read.by_number = read.settled.value_or(0) > 0;
+  if (method == "eth_getBlockByNumber") {
+    const auto text = jsonrpc::string_value(jsonrpc::element(params, 0).value_or(""));
+    if (text) read.block = eth::parse_quantity(*text);
+  }
   read.empty_may_be_early = method == "eth_getLogs";
   return read;
 }
@@ -87,6 +91,8 @@ void SharedReads::keep(const Read& read, const upstream::Result& result) {
   if (!result) return;
   const auto answer = jsonrpc::split_response(result->body);
   if (!answer || answer->result.empty()) return;
+  // A node's slip must not be answered for ever.
+  if (read.block && number_of_block(result) != read.block) return;
   if (read.empty_may_be_early && jsonrpc::element_count(answer->result) == 0) return;
   cache_.put(read.key, SharedBytes(as_bytes(answer->result)));
   metrics_.cache_bytes.set(static_cast<std::int64_t>(cache_.bytes()));

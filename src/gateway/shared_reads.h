@@ -38,6 +38,7 @@ class SharedReads {
     bool by_number = false;                // of a block's number: it stands once that block is final
     std::optional<std::uint64_t> settled;  // as settled_from()
     std::uint64_t generation = 0;          // of what is kept, when the call for it begins
+    std::optional<std::uint64_t> block;    // of eth_getBlockByNumber: the number its answer must have
     bool empty_may_be_early = false;       // an empty list may mean that the node does not have the block yet
   };
 

@@ -177,6 +177,20 @@ TEST_F(SharedReadsTest, AnAnswerByNumberIsKeptOnceTheBlockIsFinal) {
   EXPECT_EQ(node.asked_for_final, 2);
 }
 
+TEST_F(SharedReadsTest, AnotherBlockThanTheOneAskedForIsNotKept) {
+  ask("1", "eth_getBlockByNumber", R"(["0x1",false])");
+  node.answer_result(R"({"number":"0x1"})");
+  for (const char* slip : {R"({"number":"0x8"})", R"({"surprise":1})", "[]"}) {
+    SCOPED_TRACE(slip);
+    const std::size_t before = node.bodies.size();
+    ask("2", "eth_getBlockByNumber", R"(["0x2",false])");
+    node.answer_result(slip);
+    ask("3", "eth_getBlockByNumber", R"(["0x2",false])");
+    ASSERT_EQ(node.bodies.size(), before + 2);
+    node.answer_result(slip);
+  }
+}
+
 TEST_F(SharedReadsTest, WhatADevelopmentNodeRewritesIsForgotten) {
   for (const char* method :
        {"anvil_setBalance", "hardhat_setStorageAt", "evm_revert", "dev_setNonce", "debug_setHead"}) {

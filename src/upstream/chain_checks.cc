@@ -163,7 +163,10 @@ void ChainChecks::question_ended(std::size_t index) {
 void ChainChecks::check_ended(std::size_t index) {
   Member& member = members_[index];
   const bool reconnected = access_.backend(index).connection() != member.asked_connection;
-  if (!member.failure && (member.again || reconnected)) return start(index);
+  const auto& right_id = chain_.truth().chain_id;
+  const bool is_other = right_id && member.claim.chain_id && member.claim.chain_id != right_id;
+  // What it said of another chain counts, whatever became of it since: answers wait for this word.
+  if (!member.failure && !is_other && (member.again || reconnected)) return start(index);
   if (!member.failure && std::exchange(member.proves, false)) member.unproven = false;
   NetworkChain::Known& known = known_[index];
   known.asked = true;

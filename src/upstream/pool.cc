@@ -18,6 +18,7 @@ constexpr double kHedgeShare = 0.1;
 // As deep as answers nest (call traces).
 constexpr std::uint32_t kReplyDepthMax = 4096;
 constexpr double kHedgesSavedMax = 10;
+const Failure kOnAnother{.kind = FailureKind::wrong_chain, .message = "the node is on another chain"};
 constexpr const char* kNoChainInTime = "no node said in time which chain it is on";
 
 bool any_of(const std::vector<bool>& members) {
@@ -311,6 +312,9 @@ void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begu
   members_.note(member, begun, result);
   // What must not be repeated was checked before.
   const bool reads = flight->options.repeat == Repeat::always;
+  if (result && reads && members_.checks().standing(member) == ChainChecks::Standing::wrong) {
+    result = std::unexpected(kOnAnother);
+  }
   if (result && reads && members_.checks().must_prove(member, result->new_connection)) {
     return hold_back(flight, member, *std::move(result));
   }
@@ -334,9 +338,7 @@ void Pool::Impl::take(const FlightPtr& flight, std::size_t member, Result result
   }
   if (contradicts(*flight, *result)) {
     members_.checks().doubt(member, /*at_once=*/true);
-    attempt_failed(flight, member,
-                   {.kind = FailureKind::wrong_chain, .message = "the node is on another chain"});
-    return;
+    return attempt_failed(flight, member, kOnAnother);
   }
   result->member = member;
   result->gave_way = flight->gave_way;

@@ -417,6 +417,36 @@ TEST_F(PoolChainTest, WhatComesOverAConnectionThatIsNotProvenYetWaitsToo) {
   EXPECT_EQ(ends, (std::vector<std::string>{"wrong_chain", "wrong_chain"}));
 }
 
+TEST_F(PoolChainTest, WhatIsUnderWayWhenANodeIsFoundOutIsNotUsed) {
+  make(2);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->latency = 5ms;
+  std::string end;
+  pool->call("{}", kRead, [&](const Result& result) {
+    end = result ? result->body : std::string(to_string(result.error().kind));
+  });
+  time.run_for(1ms);
+  nodes[0]->latency = 1ms;
+  nodes[0]->chain_id = 2;
+  pool->verify(0, [](const Failure*) {});
+  time.run_for(10ms);
+  EXPECT_EQ(end, R"(["b"])");
+}
+
+TEST_F(PoolChainTest, WhatItSaidOfAnotherChainCountsWhateverBecameOfItSince) {
+  make(2);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  nodes[0]->loses_genesis = true;
+  std::string end;
+  pool->call("{}", kRead, [&](const Result& result) { end = result ? result->body : "failed"; });
+  time.run_for(2ms);  // its answer, and then the check's
+  nodes[0]->chain_id = 1;
+  time.run_for(10ms);
+  EXPECT_EQ(end, R"(["b"])");
+}
+
 TEST_F(PoolChainTest, ACheckThatBeganBeforeTheConnectionProvesNothing) {
   make(1);
   EXPECT_EQ(answer(), R"(["a"])");

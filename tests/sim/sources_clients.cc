@@ -404,7 +404,7 @@ void Clients::finish() {
       check_logs(filter->told, eth::parse_log_filter(filter->params).value(), filter->joined.number, kept,
                  set_.world);
     } else {
-      check_block_hashes(filter->told, filter->joined, set_.world);
+      check_block_hashes(filter->told, filter->joined, kept, set_.world);
     }
   }
 }

@@ -35,9 +35,10 @@ std::uint64_t lowest_kept(const std::vector<std::string>& heads_since, std::uint
 void check_logs(const std::vector<std::string>& results, const eth::LogFilter& filter,
                 std::uint64_t joined_number, std::uint64_t kept, const World& world);
 
-// Hashes of blocks, as a filter tells them, on top of the chain that it began with: in the end the world's.
-// What was taken back and comes again with nothing told in its place still stands.
-void check_block_hashes(const std::vector<std::string>& results, const Joined& joined, const World& world);
+// Hashes of blocks, as a filter tells them, on top of the chain that it began with: in the end the world's
+// above `kept`. What was taken back and comes again with nothing told in its place still stands.
+void check_block_hashes(const std::vector<std::string>& results, const Joined& joined, std::uint64_t kept,
+                        const World& world);
 
 // How often a loop had each block as its head.
 using TimesHead = std::map<eth::Hash256, std::uint64_t>;

@@ -55,6 +55,7 @@ struct NodeModel {
   Mood mood = Mood::in_step;
   std::uint64_t late_by = 0;
   std::size_t index = 0;
+  Instant moved_at{};  // to another chain, or back
   bool tells = false;  // of new heads by itself, as a node behind WebSocket does
 };
 
@@ -239,11 +240,14 @@ class Simulation {
       });
     }
   }
+  // A node is not replaced twice within the time of a check: what was answered in between could be anyone's.
   void set_mood(NodeModel& model, Mood mood) {
     const bool was_elsewhere = model.mood == Mood::other_chain;
+    if (was_elsewhere != (mood == Mood::other_chain) && time_.now() - model.moved_at < 20s) return;
     const bool is_elsewhere = mood == Mood::other_chain;
     model.mood = mood;
     if (is_elsewhere == was_elsewhere) return;
+    model.moved_at = time_.now();
     World& there = is_elsewhere ? other_world_ : world_;
     const std::uint64_t chain_id = is_elsewhere ? kChainId + 1 : kChainId;
     if (replaces_) {
@@ -277,6 +281,7 @@ class Simulation {
     tell("calm");
     for (NodeModel& model : nodes_) {
       model.node->heal();
+      model.moved_at = {};
       set_mood(model, Mood::in_step);
     }
     std::uint64_t highest = 0;
