@@ -15,7 +15,6 @@ namespace {
 
 using gateway::DevBackend;
 using gateway::ServePlan;
-using gateway::Surface;
 using gateway::UpstreamBackend;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
