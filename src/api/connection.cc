@@ -92,7 +92,7 @@ void Connection::Rare::unsubscribe_all() {
 bool Connection::subscribe(std::string_view topic, TopicPolicy policy) {
   if (!engine().is_open()) return false;
   Rare& rare = this->rare();
-  // In a lagged handler: what comes under the new subscription, or policy, comes after that.
+  // In a lagged handler: messages under the new subscription or policy must follow the current one.
   if (rare.crowd != nullptr && rare.crowd->waiting.in_hand && rare.crowd->waiting.in_hand->topic == topic) {
     rare.crowd->waiting.send_in_hand(engine());
   }
@@ -123,8 +123,8 @@ void Connection::unsubscribe_all() {
   if (Rare* const rare = find_rare()) rare->unsubscribe_all();
 }
 
-// A busy topic may fill the outbox again each time it is empty, and so may the drain handler. Each goes first
-// in every second turn, so that neither waits for the other to end.
+// A busy topic may refill the outbox each time it is empty, and so may the drain handler. They alternate in
+// going first, so that neither waits for the other to end.
 void Connection::on_drained(const WebSocketRoute& route) {
   Rare* const rare = find_rare();
   if (rare == nullptr || rare->crowd == nullptr) return route.drain(handle());
@@ -150,7 +150,7 @@ bool Connection::send_waiting(const WebSocketRoute& route) {
       engine.send_frame(next->frame);
       continue;
     }
-    // The handler may publish, subscribe and unsubscribe as it likes, this topic, too.
+    // The handler may publish, subscribe and unsubscribe, also for this topic.
     const std::string topic = subscription.topic();
     waiting.in_hand = {.of = &subscription, .topic = topic, .frame = next->frame};
     if (!call_handler("lagged", [&] { route.lagged(handle(), topic, next->missed); })) {

@@ -58,7 +58,7 @@ std::expected<int, std::string> inherited_fd(const std::string& name) {
   return std::unexpected("inherited_socket: no socket named \"" + name + "\" was passed (LISTEN_FDNAMES)");
 }
 
-// An origin or a subprotocol that no client can ever name; empty: none.
+// Returns an error for an origin or a subprotocol that no client can ever send; empty: none.
 std::string find_wrong_name(const WebSocketRoute& route) {
   const auto origin = std::ranges::find_if_not(route.origins, ws::is_origin_pattern);
   if (origin != route.origins.end()) {
@@ -69,7 +69,7 @@ std::string find_wrong_name(const WebSocketRoute& route) {
   return "";
 }
 
-constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC6455§7.4.2
+constexpr std::uint16_t kServiceRestart = 1012;  // clients may reconnect; see RFC6455§7.4.2
 constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
@@ -139,7 +139,7 @@ std::optional<Error> Core::check() const {
 
 namespace {
 
-// ServerOptions and Listener say it in the same words.
+// ServerOptions and Listener have members of the same names.
 template <typename Options>
 std::expected<server::ListenerOptions, Error> listener_of(const Options& options) {
   server::ListenerOptions listener{.host = options.host,
@@ -242,7 +242,7 @@ void Core::run() {
 }
 
 std::size_t Core::stop(std::chrono::milliseconds deadline) {
-  // A year at most, which fits into every clock.
+  // At most a year, which fits into every clock.
   const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
                                                               std::chrono::hours(24 * 365));
   bool is_first = false;
@@ -252,12 +252,12 @@ std::size_t Core::stop(std::chrono::milliseconds deadline) {
     if (state_ == State::idle || state_ == State::stopped) return 0;
     is_first = state_ == State::running;
     const std::unique_lock alone(publishing_);
-    // Whoever sees that it stops can rely on it that the loops know.
+    // Loops are notified before the state changes, so that threads which see `stopping` can rely on that.
     server_->begin_stop(kServiceRestart, "", patience);
     state_ = State::stopping;
   }
   changed_.notify_all();
-  // A handler's thread may be one of those that would be waited for, or one that they wait for.
+  // The thread of a handler must not wait: it may be one of the awaited threads, or they may wait for it.
   if (HandlerThread::is_here()) return 0;
   const std::size_t dropped = server_->finish_stop();
   std::unique_lock lock(mutex_);
@@ -299,7 +299,7 @@ PostResult Core::counted(net::PostResult result) {
 PostResult Core::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const Lane* const here = own_lane();
-  // What is accepted is in every mailbox before the stop is. No handler runs while the lock is held.
+  // An accepted message enters every mailbox before the stop does. No handler runs while the lock is held.
   std::shared_lock lock(publishing_, std::defer_lock);
   const bool is_for_others = here == nullptr || lanes_.size() > 1;
   if (is_for_others) lock.lock();
@@ -324,7 +324,7 @@ PostResult Core::publish(std::string_view topic, const Frame& frame, const Publi
 
 PostResult Core::for_each_session(std::function<void(Session&)> task) {
   const auto shared = std::make_shared<const SessionTask>(std::move(task));
-  // As in publish(): on every loop before the stop, or on none.
+  // As in publish(): accepted on every loop before the stop, or on none.
   const std::shared_lock lock(publishing_);
   if (!is_running()) return PostResult::stopped;
   const net::PostResult room = server_->reserve_on_all(0);
@@ -338,7 +338,7 @@ PostResult Core::for_each_session(std::function<void(Session&)> task) {
 
 PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running()) return PostResult::stopped;
-  if (id.loop >= lanes_.size()) return PostResult::accepted;  // no session of ours: as if it were gone
+  if (id.loop >= lanes_.size()) return PostResult::accepted;  // not our session: treated as ended
   return counted(
       server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
         session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
@@ -349,7 +349,7 @@ PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
 
 namespace {
 
-// What is answered to a request that is no longer there goes nowhere.
+// Drops the answer if the request no longer exists.
 void with_request(session::LoopServer& server, SessionId id,
                   UniqueFunction<void(session::ServerSession&)>& task) {
   session::Session* const engine = server.sessions().find({.place = id.place, .generation = id.generation});

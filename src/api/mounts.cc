@@ -46,7 +46,7 @@ session::HttpResponse to_engine(Response response) {
   return answer;
 }
 
-// Hands the events of one route's sessions on this loop to its handlers.
+// Passes the events of one route's sessions on this loop to its handlers.
 class RouteEndpoint final : public session::Endpoint {
  public:
   RouteEndpoint(Core& core, const WebSocketRoute& route)
@@ -59,7 +59,7 @@ class RouteEndpoint final : public session::Endpoint {
 
  private:
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
-  // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
+  // RFC6455§7.4.1: 1011 reports an unexpected condition. The exception is not revealed to the peer.
   template <typename Call>
   static void guard(std::string_view handler, session::Session& engine, Call&& call) {
     if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
@@ -92,7 +92,7 @@ class RouteEndpoint final : public session::Endpoint {
 
 namespace {
 
-// RFC6455§11.3.4: a list, in one field or in several.
+// RFC6455§11.3.4: a list, in one or several fields.
 std::vector<std::string> offered_subprotocols(http::Headers headers) {
   std::vector<std::string> offered;
   for (const HeaderField& field : headers) {
@@ -107,12 +107,12 @@ std::vector<std::string> offered_subprotocols(http::Headers headers) {
   return offered;
 }
 
-// What the routes of one loop have together.
+// The objects shared by all routes of one loop.
 struct LoopRoutes {
   LoopRoutes(Core& core, session::LoopServer& server, std::uint32_t index)
       : connections(sizeof(Connection)), lane(core, server, index) {}
 
-  BlockPool connections;  // where they lie
+  BlockPool connections;  // their memory
   Lane lane;
 };
 
@@ -126,7 +126,7 @@ class RequestMount final : public server::Mount {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
     Lane& lane = loop_->lane;
-    // What is thrown destroys the responder, unless it is somewhere else by then, and that answers 500.
+    // An exception destroys the responder, unless it was moved elsewhere; that answers 500.
     call_handler("http", [&] {
       entry_.answer(parts.handle(), lane.core().responder_for({.loop = lane.index(),
                                                                .place = id.place,
@@ -150,7 +150,7 @@ class WebSocketMount final : public server::Mount {
   void on_request(session::ServerSession&, const server::Target&) override {}
   session::UpgradeDecision on_upgrade(session::ServerSession& session,
                                       const server::Target& target) override {
-    // Before the program is asked: what it does then is for those who may connect (RFC6455§10.2).
+    // Checked first: the program's handler runs only for clients that may connect (RFC6455§10.2).
     auto agreed = session::check_upgrade(target.request, endpoint_.policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, target.request, target.match.parameters);
@@ -176,7 +176,7 @@ class WebSocketMount final : public server::Mount {
   session::UpgradeDecision decide(session::ServerSession& session, const http::Request& request,
                                   const RequestParts& parts, ws::UpgradeAccept agreed) {
     const session::SessionId id = session.id();
-    // This mount lives as long as the loop's sessions.
+    // This mount outlives the loop's sessions.
     const auto open = [this](session::ServerSession& waiting, std::unique_ptr<Session> with_data,
                              ws::UpgradeAccept chosen, std::vector<ws::OwnedHeader> headers) {
       session::Acceptance accepted = acceptance(waiting, std::move(with_data), std::move(chosen));
@@ -188,7 +188,7 @@ class WebSocketMount final : public server::Mount {
         lane.core().weak_from_this(),
         SessionId{.loop = lane.index(), .place = id.place, .generation = id.generation}, std::move(agreed),
         offered_subprotocols(request.headers), open));
-    // A ticket that an exception destroys answers 500.
+    // If an exception destroys the ticket, the client gets a 500.
     call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); });
     return session::DecideLater{};
   }

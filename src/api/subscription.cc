@@ -36,8 +36,7 @@ Subscription::~Subscription() {
   lane->leave(topic_, ticket_);
 }
 
-// Frames that wait already keep waiting, and the next ones wait behind them: all of them, or the session
-// ends.
+// Waiting frames keep waiting, and later frames queue after them. All of them are sent, or the session ends.
 void Subscription::send_whole() {
   if (waiting_ == nullptr || waiting_->then_whole) return;
   if (waiting_->backlog.empty()) {

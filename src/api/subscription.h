@@ -1,6 +1,6 @@
 #pragma once
-// One topic that one public session listens to, and what of it waits for a session that reads too slowly.
-// Owned by its connection; it lies in a slot of its lane's pool. One thread, the loop's.
+// One topic subscription of one public session, and the messages that wait because the session reads too
+// slowly. Owned by its connection, in a slot of its loop's pool. Used on the loop's thread only.
 
 #include <list>
 #include <memory>
@@ -17,19 +17,19 @@
 namespace fanfare::api {
 
 class Subscription;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
-// Those of one connection that have something waiting.
+// The subscriptions of one connection that have waiting messages.
 struct WaitingSubscriptions {
-  std::list<Subscription*> order;  // the first to wait first
-  std::size_t whole_bytes = 0;     // what waits for those that are back at WhenFull::close
-  // While a lagged handler runs: the message that it is told about. Whatever else goes to the same topic goes
-  // behind it.
+  std::list<Subscription*> order;  // in the order in which they began to wait
+  std::size_t whole_bytes = 0;     // waiting bytes of subscriptions set back to WhenFull::close
+  // While a lagged handler runs: the message that follows the dropped ones. Later messages of the same topic
+  // are sent after it.
   struct InHand {
-    const Subscription* of;  // null: the handler has left the topic
+    const Subscription* of;  // null: the handler has unsubscribed from the topic
     std::string topic;
     SharedBytes frame;
   };
   std::optional<InHand> in_hand;
-  // What waits went first when the outbox was last empty, and filled it.
+  // When the outbox was last empty, waiting messages went first and filled it.
   bool drain_is_next = false;
 
   void send_in_hand(session::ServerSession& engine);
@@ -37,10 +37,10 @@ struct WaitingSubscriptions {
 
 class Subscription final : public pubsub::Subscriber {
  public:
-  // Sends what is published whole, or ends the session (WhenFull::close), until it gets another policy.
+  // Starts with WhenFull::close: sends every message, or ends the session. set_policy() changes that.
   static std::unique_ptr<Subscription> make(Lane& lane, session::ServerSession& engine,
                                             std::string_view topic);
-  // Not virtual: nobody owns it as anything else.
+  // Not virtual: it is never owned through a base class.
   ~Subscription();
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
@@ -48,23 +48,24 @@ class Subscription final : public pubsub::Subscriber {
   static void operator delete(void* subscription) { BlockPool::give_back(subscription); }
   static void operator delete(void* subscription, BlockPool&) { BlockPool::give_back(subscription); }
 
-  // WhenFull::close from here on, but for what waits already.
+  // Sets WhenFull::close, except for messages that already wait.
   void send_whole();
-  // One of the others. While something waits, it is in the list, which outlives it.
+  // Sets one of the other policies. While messages wait, the subscription is in the list, which must outlive
+  // it.
   void set_policy(TopicPolicy policy, WaitingSubscriptions& list);
   bool deliver(const SharedBytes& frame) override;
   std::optional<pubsub::Backlog::Next> take();
   const std::string& topic() const { return topic_.first; }
   const Lane::NamedTopic* key() const { return &topic_; }
 
-  std::unique_ptr<Subscription> next;  // in the list of a connection that has few
+  std::unique_ptr<Subscription> next;  // the next one in the list of a connection with few topics
 
  private:
   struct Waiting {
     pubsub::Backlog backlog;
     WaitingSubscriptions& list;
-    std::list<Subscription*>::iterator place = {};  // unless the backlog is empty
-    bool then_whole = false;  // WhenFull::close: nothing more is dropped, and this goes once it is empty
+    std::list<Subscription*>::iterator place = {};  // valid unless the backlog is empty
+    bool then_whole = false;  // WhenFull::close: nothing more is dropped, and this is destroyed once empty
   };
 
   Subscription(session::ServerSession& engine, Lane::NamedTopic& topic);
