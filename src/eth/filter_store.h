@@ -91,6 +91,8 @@ class FilterStore {
     bool head = false;  // its hash is told to block filters
     bool removed = false;
     bool logs_only = false;  // of a hole: block filters miss nothing
+    // Logs that come late, or never: of a block that filters made after it have nothing to do with.
+    std::optional<std::uint64_t> late_number = {};
   };
   struct PendingEntry {
     std::string json;  // empty: a hole
@@ -102,6 +104,7 @@ class FilterStore {
     LogFilter criteria;
     std::string query;  // of logs: what eth_getLogs is asked for
     std::uint64_t place = 0;
+    std::uint64_t made_at = 0;  // the last block before it, of the present chain
     std::size_t bytes = 0;
     std::string owner;
     std::list<SubscriptionId>::iterator asked_place;
@@ -126,6 +129,9 @@ class FilterStore {
   static bool is_pending(FilterKind kind) { return kind >= FilterKind::pending_hashes; }
   void on_block(const BlockAdded& block);
   void on_removed(const BlockRemoved& block);
+  void on_late_logs(const BlockLogsLate& late);
+  void on_logs_missing(const LogsMissing& missing);
+  bool has_logs_of(std::uint64_t number) const { return logs_told_to_ && *logs_told_to_ >= number; }
   void chain_hole(bool logs_only);
   // Where the filter stands once `out` was told; empty: something is missing, it is of no use any more.
   std::optional<std::uint64_t> append_chain_changes(const Filter& filter, std::string& out) const;
@@ -142,6 +148,8 @@ class FilterStore {
   EventList<PendingEntry> pending_;
   std::optional<BlockId> published_;
   std::optional<BlockId> logs_after_;
+  std::optional<std::uint64_t>
+      logs_told_to_;  // the block up to which logs are here; while somebody wants them
   // Heads that were told, are gone, and have had none told in their place (subscription_manager.h).
   std::deque<Hash256> taken_back_;
 };

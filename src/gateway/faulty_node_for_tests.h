@@ -117,6 +117,7 @@ class FaultyNode final : public upstream::Backend {
   Duration latency_max = std::chrono::milliseconds(60);
   // What it says of logs of a block it does not have: an error, or (false) that there are none.
   bool knows_what_it_lacks = false;
+  bool hangs_on_logs = false;  // no answer about logs and receipts, ever
 
   void see(const WorldBlock& head) { head_ = &head; }
   // Without any sign of it, it is a node of this chain from now on.
@@ -141,7 +142,9 @@ class FaultyNode final : public upstream::Backend {
     Duration latency = Duration(
         static_cast<Duration::rep>(random_.below(static_cast<std::uint64_t>(latency_max.count()) + 1)));
     if (fault == Fault::slow) latency += std::chrono::milliseconds(500 + random_.below(20'000));
-    if (fault == Fault::half_open || latency >= timeout) {
+    const bool hangs =
+        hangs_on_logs && (options.method == "eth_getLogs" || options.method == "eth_getBlockReceipts");
+    if (fault == Fault::half_open || latency >= timeout || hangs) {
       return end(timeout,
                  std::unexpected(upstream::Failure{
                      .kind = upstream::FailureKind::timeout, .message = "timed out", .sent = true}),
@@ -250,7 +253,10 @@ class FaultyNode final : public upstream::Backend {
   std::string logs_of(const std::string& params) {
     const auto filter = jsonrpc::element(params, 0).value_or("");
     const auto text = jsonrpc::string_value(jsonrpc::member(filter, "blockHash").value_or("")).value_or("");
-    const WorldBlock* block = known(eth::parse_hash(text).value_or(eth::Hash256{}));
+    const auto from = jsonrpc::string_value(jsonrpc::member(filter, "fromBlock").value_or(""));
+    const auto number = from ? eth::parse_quantity(*from) : std::nullopt;
+    const WorldBlock* block =
+        number ? World::at(*head_, *number) : known(eth::parse_hash(text).value_or(eth::Hash256{}));
     if (block == nullptr) return knows_what_it_lacks ? "" : "[]";
     std::string json = "[";
     for (const std::string& log : block->block.logs) json += (json.size() > 1 ? "," : "") + log;
