@@ -33,17 +33,6 @@ std::size_t bytes_of(const BlockLogs& logs) {
   return bytes;
 }
 
-// Filters made while logs of announced blocks were still to come begin once those have come.
-template <typename Filters, typename List>
-void begin_waiting(Filters& filters, List& chain, std::optional<std::uint64_t> logs_told_to) {
-  for (auto& [id, filter] : filters) {
-    if (filter.made_at == 0 || (logs_told_to && *logs_told_to < filter.made_at)) continue;
-    filter.made_at = 0;
-    const std::uint64_t before = std::exchange(filter.place, chain.end());
-    chain.move(before, filter.place);
-  }
-}
-
 bool loses_logs_only(const SourceEvent& event) {
   const auto* reorg = std::get_if<Reorg>(&event);
   return reorg != nullptr && reorg->beyond_window;
@@ -95,7 +84,7 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
     std::memcpy(&id.low, bytes.data() + sizeof(id.high), sizeof(id.low));
   } while (id == SubscriptionId{} || filters_.contains(id));
   const bool logs_are_behind = published_ && logs_told_to_ && *logs_told_to_ < published_->number;
-  if (kind == FilterKind::logs && wants(kind) && logs_are_behind) filter.made_at = published_->number;
+  if (kind == FilterKind::logs && wants(kind) && logs_are_behind) filter.waits_for = published_->number;
   if (kind == FilterKind::logs && !wants(kind)) {
     logs_after_ = published_;
     logs_told_to_ = published_ ? std::optional(published_->number) : std::nullopt;
@@ -234,7 +223,7 @@ std::expected<std::string, RpcError> FilterStore::changes(std::string_view param
 std::optional<std::uint64_t> FilterStore::append_chain_changes(const Filter& filter, std::string& out) const {
   const bool of_logs = filter.kind == FilterKind::logs;
   std::uint64_t place = filter.place;
-  if (filter.made_at > 0) return place;
+  if (filter.waits_for) return place;
   if (place < chain_.begin()) return std::nullopt;
   for (; place < chain_.end() && out.size() < limits_.changes_bytes_max; ++place) {
     const ChainEntry& entry = chain_.at(place);
@@ -274,11 +263,11 @@ void FilterStore::on_event(const SourceEvent& event) {
     if (published_) chain_hole(false);
     published_ = BlockId{.number = baseline->header->number, .hash = baseline->header->hash};
     logs_told_to_ = baseline->header->number;
-    begin_waiting(filters_, chain_, logs_told_to_);
+    begin_waiting();
   } else if (std::get_if<Gap>(&event) != nullptr) {
     chain_hole(false);
     logs_told_to_.reset();
-    begin_waiting(filters_, chain_, logs_told_to_);
+    begin_waiting();
   } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
     on_late_logs(*late);
   } else if (const auto* missing = std::get_if<LogsMissing>(&event)) {
@@ -296,6 +285,16 @@ void FilterStore::on_event(const SourceEvent& event) {
     }
   } else if (const auto* missed = std::get_if<PendingMissed>(&event)) {
     pending_.push({.json = {}, .bodies_only = missed->bodies_only}, kEntryBytes, limits_.kept_bytes_max);
+  }
+}
+
+// Filters made while logs of announced blocks were still to come begin once those have come.
+void FilterStore::begin_waiting() {
+  for (auto& [id, filter] : filters_) {
+    if (!filter.waits_for || (logs_told_to_ && *logs_told_to_ < *filter.waits_for)) continue;
+    filter.waits_for.reset();
+    const std::uint64_t before = std::exchange(filter.place, chain_.end());
+    chain_.move(before, filter.place);
   }
 }
 
@@ -322,9 +321,9 @@ void FilterStore::on_removed(const BlockRemoved& block) {
     published_ = BlockId{.number = block.header->number - 1, .hash = block.header->parent_hash};
   }
   for (auto& [id, filter] : filters_) {
-    if (published_) filter.made_at = std::min(filter.made_at, published_->number);
+    if (filter.waits_for && published_) filter.waits_for = std::min(*filter.waits_for, published_->number);
   }
-  begin_waiting(filters_, chain_, logs_told_to_);
+  begin_waiting();
   // What was not told yet need not be taken back.
   if (!has_logs_of(block.header->number)) return;
   logs_told_to_ = block.header->number > 0 ? std::optional(block.header->number - 1) : std::nullopt;
@@ -339,7 +338,7 @@ void FilterStore::on_late_logs(const BlockLogsLate& late) {
   logs_told_to_ = number;
   chain_.push({.header = late.header, .logs = late.logs}, kEntryBytes + bytes_of(*late.logs),
               limits_.kept_bytes_max);
-  begin_waiting(filters_, chain_, logs_told_to_);
+  begin_waiting();
 }
 
 void FilterStore::on_logs_missing(const LogsMissing& missing) {
@@ -347,7 +346,7 @@ void FilterStore::on_logs_missing(const LogsMissing& missing) {
   if (!wants(FilterKind::logs) || has_logs_of(number)) return;
   logs_told_to_ = number;
   chain_hole(true);
-  begin_waiting(filters_, chain_, logs_told_to_);
+  begin_waiting();
 }
 
 void FilterStore::chain_hole(bool logs_only) {

@@ -91,8 +91,6 @@ class FilterStore {
     bool head = false;  // its hash is told to block filters
     bool removed = false;
     bool logs_only = false;  // of a hole: block filters miss nothing
-    // Logs that come late, or never: of a block that filters made after it have nothing to do with.
-    std::optional<std::uint64_t> late_number = {};
   };
   struct PendingEntry {
     std::string json;  // empty: a hole
@@ -104,7 +102,8 @@ class FilterStore {
     LogFilter criteria;
     std::string query;  // of logs: what eth_getLogs is asked for
     std::uint64_t place = 0;
-    std::uint64_t made_at = 0;  // the last block before it, of the present chain
+    // Of logs: the head when it was made, while logs up to that are still to come. It begins after them.
+    std::optional<std::uint64_t> waits_for = {};
     std::size_t bytes = 0;
     std::string owner;
     std::list<SubscriptionId>::iterator asked_place;
@@ -129,6 +128,7 @@ class FilterStore {
   static bool is_pending(FilterKind kind) { return kind >= FilterKind::pending_hashes; }
   void on_block(const BlockAdded& block);
   void on_removed(const BlockRemoved& block);
+  void begin_waiting();
   void on_late_logs(const BlockLogsLate& late);
   void on_logs_missing(const LogsMissing& missing);
   bool has_logs_of(std::uint64_t number) const { return logs_told_to_ && *logs_told_to_ >= number; }

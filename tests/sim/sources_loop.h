@@ -160,6 +160,10 @@ class LoopModel {
   }
 
   void take(const eth::SourceEvent& event) {
+    take_event(event);
+    for (const auto& [connection, id] : manager_.take_ready()) manager_.activate(connection, id);
+  }
+  void take_event(const eth::SourceEvent& event) {
     if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
       manager_.rewind();
       manager_.note_head(*baseline->header);
