@@ -156,6 +156,7 @@ void ChainFollower::call(const eth::UpstreamCall& next, std::uint64_t head_min) 
   std::string request;
   jsonrpc::append_request(request, std::to_string(next.id), next.method, next.params_json);
   upstream::CallOptions options = upstream::options_for(next.method);
+  options.for_source = true;
   options.attempt = next.attempt;
   options.head_preferred = next.block;
   options.head_min = head_min;
@@ -248,13 +249,16 @@ bool ChainFollower::is_believed(const upstream::Reply& reply, std::uint64_t head
 
 // A node is proved wrong when another one answers the same question so that the answer can be used.
 void ChainFollower::judge(const eth::UpstreamCall& call, std::size_t member, bool of_use) {
-  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || call.method != "eth_getLogs") return;
+  const bool asks_for_logs = call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
+  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !asks_for_logs) return;
+  // A block's logs are asked for in several ways.
+  const std::string question = std::to_string(call.block);
   if (!of_use) {
     if (suspects_.size() >= kSuspectedCallsMax) suspects_.clear();
-    suspects_[call.params_json].insert(member);
+    suspects_[question].insert(member);
     return;
   }
-  const auto found = suspects_.find(call.params_json);
+  const auto found = suspects_.find(question);
   if (found == suspects_.end()) return;
   for (const std::size_t suspect : found->second) {
     if (suspect != member) nodes_.pool->disagreed(suspect);

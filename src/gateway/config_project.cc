@@ -177,7 +177,9 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
                               SeenIds& seen) {
   PendingUpstream out{.upstream = {}, .place = node.place};
   UpstreamPlan& plan = out.upstream.plan;
-  const MapFields fields(context, node, path, {"id", "endpoint", "headers", "timeout", "evm"},
+  const MapFields fields(context, node, path,
+                         {"id", "endpoint", "headers", "timeout", "connectionsMax", "sourceConnectionsMax",
+                          "queuedCallsMax", "queuedCallsPerClientMax", "evm"},
                          MapFields::Empty::refused);
   fields.require({"id", "endpoint"});
   read_id(fields, plan.id, seen);
@@ -191,6 +193,11 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   }
   read_headers(context, fields, plan);
   fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
+  fields.read("connectionsMax", plan.limits.client_calls_max, 1, 65'536);
+  // One for heads and one for what may keep them waiting.
+  fields.read("sourceConnectionsMax", plan.limits.source_calls_max, 4, 65'536);
+  fields.read("queuedCallsMax", plan.limits.queued_calls_max, 1, 1'000'000);
+  fields.read("queuedCallsPerClientMax", plan.limits.queued_calls_per_client_max, 1, 1'000'000);
   if (const YamlNode* evm = fields.find("evm")) {
     const MapFields chain(context, *evm, path + ".evm", {"chainId"}, MapFields::Empty::refused);
     read_chain_id(chain, out.upstream.chain_id);

@@ -12,6 +12,7 @@
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 #include "upstream/http_endpoint.h"
+#include "upstream/lanes.h"
 #include "upstream/methods.h"
 #include "upstream/receipts_endpoint.h"
 #include "upstream/websocket_endpoint.h"
@@ -100,26 +101,50 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
   backend_ = std::move(pool);
 }
 
+// Two ways to it: one for clients' calls, one for what the network itself asks.
 std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstream, std::size_t member) {
-  if (!is_websocket_endpoint(upstream.url)) {
+  const UpstreamLimits& limits = upstream.limits;
+  const auto http = [&](std::size_t calls_max, bool http2) {
     return std::make_unique<upstream::HttpEndpoint>(worker_,
                                                     upstream::HttpOptions{.url = upstream.url,
                                                                           .name = upstream.id,
                                                                           .headers = upstream.headers,
-                                                                          .timeout = upstream.timeout},
+                                                                          .timeout = upstream.timeout,
+                                                                          .connections_max = calls_max,
+                                                                          .http2 = http2},
                                                     observer_);
+  };
+  const auto websocket = [&] {
+    return std::make_unique<upstream::WebSocketEndpoint>(
+        worker_,
+        upstream::WebSocketOptions{.url = upstream.url,
+                                   .name = upstream.id,
+                                   .headers = upstream.headers,
+                                   .timeout = upstream.timeout,
+                                   .received = received_ == nullptr
+                                                   ? nullptr
+                                                   : std::make_shared<ByteShare>(*received_, SIZE_MAX)},
+        observer_);
+  };
+  std::unique_ptr<upstream::Backend> for_clients;
+  std::unique_ptr<upstream::Backend> for_source;
+  if (is_websocket_endpoint(upstream.url)) {
+    for_clients = websocket();
+    auto told = websocket();
+    tellers_.push_back({.node = told.get(), .member = member});
+    for_source = std::move(told);
+  } else {
+    for_clients = http(limits.client_calls_max, true);
+    // With HTTP/2 its calls would share a connection with clients'.
+    for_source = http(limits.source_calls_max, false);
   }
-  auto node = std::make_unique<upstream::WebSocketEndpoint>(
-      worker_,
-      upstream::WebSocketOptions{
-          .url = upstream.url,
-          .name = upstream.id,
-          .headers = upstream.headers,
-          .timeout = upstream.timeout,
-          .received = received_ == nullptr ? nullptr : std::make_shared<ByteShare>(*received_, SIZE_MAX)},
-      observer_);
-  tellers_.push_back({.node = node.get(), .member = member});
-  return node;
+  return std::make_unique<upstream::Lanes>(
+      worker_, std::move(for_clients), std::move(for_source),
+      upstream::LaneOptions{.clients = {.calls_max = limits.client_calls_max,
+                                        .waiting_max = limits.queued_calls_max,
+                                        .waiting_per_client_max = limits.queued_calls_per_client_max},
+                            .source = {.calls_max = limits.source_calls_max},
+                            .timeout = upstream.timeout});
 }
 
 void Network::start() {

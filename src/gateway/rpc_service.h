@@ -196,6 +196,7 @@ class RpcService final : public session::Endpoint {
   void handle_message(session::Session& session, std::string_view text);
   // True: it is not to be carried out, and `answer` says why.
   bool is_refused(const jsonrpc::Request& request, bool developer, std::string& answer);
+  void set_caller(Incoming& incoming, const session::ServerSession& session);
   bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
                    std::string& answer);
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,

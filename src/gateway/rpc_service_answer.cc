@@ -42,6 +42,17 @@ void RpcService::respond(session::ServerSession& session, const HttpCaller& call
   context_.compressor.respond(session, std::move(response), caller.coding);
 }
 
+// For whose share of the limits, and in whose turn at the node, the message counts.
+void RpcService::set_caller(Incoming& incoming, const session::ServerSession& session) {
+  if (!incoming.has_filters && incoming.open == 0) return;
+  incoming.client = FilterCalls::client_of(session.peer());
+  const session::SessionId id = session.id();
+  const std::uint64_t number = std::uint64_t{id.place} << 32U | id.generation;
+  // Each loop counts its sessions for itself.
+  const auto loop = reinterpret_cast<std::uintptr_t>(&context_.server);
+  incoming.job.caller = {.client = incoming.client, .connection = number ^ (std::uint64_t{loop} << 16U)};
+}
+
 void RpcService::handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller) {
   const auto handle = [&] {
     auto incoming = read(body, nullptr, caller.developer, make_share());
@@ -49,7 +60,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
       return respond(session, caller,
                      {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
     }
-    if (incoming->has_filters) incoming->client = FilterCalls::client_of(session.peer());
+    set_caller(*incoming, session);
     if (incoming->open == 0) {
       return respond(session, caller,
                      {.text = join_answers(incoming->job),

@@ -67,6 +67,8 @@ void ReceiptsEndpoint::call(std::string body, CallOptions options, Done done) {
   job->id = request.id;
   job->block = jsonrpc::string_copy(jsonrpc::element(request.params, 0).value_or("")).value_or("");
   job->deadline = executor_.now() + options.timeout.value_or(options_.timeout);
+  // Its time is for all of the node's answers together.
+  options.deadline.reset();
   job->options = options;
   job->done = std::move(done);
   if (lacks_until_ && executor_.now() < *lacks_until_) return compose(job);
@@ -89,6 +91,8 @@ void ReceiptsEndpoint::ask(const JobPtr& job, std::string_view method, const std
   std::string body;
   jsonrpc::append_request(body, job->id, method, params_json);
   CallOptions options = options_for(method);
+  options.for_source = job->options.for_source;
+  options.caller = job->options.caller;
   options.timeout = std::max(job->deadline - executor_.now(), Duration(std::chrono::milliseconds(1)));
   node_->call(std::move(body), std::move(options), [this, job, taken = std::move(taken)](Result result) {
     // After a shutdown nothing of ours may be touched.

@@ -108,6 +108,7 @@ class Simulation {
       options.heads.stuck_rounds_max = 1'000'000;
       options.heads.stale_polls_max = 1'000'000;
       options.chain.logs_attempts_max = 1'000'000;
+      options.chain.logs_wait_max = std::chrono::hours(24 * 365);
       options.history.attempts_max = 1'000'000;
     }
     follower_ = std::make_unique<ChainFollower>(
