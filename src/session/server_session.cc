@@ -285,10 +285,12 @@ bool ServerSession::upgrade(const http::Request& request) {
   }
   if (acceptance.data != nullptr) acceptance.data->on_agreed(accepted->subprotocol);
   set_data(std::move(acceptance.data));
+  const SessionSettings& settings = acceptance.endpoint->settings();
   open(*acceptance.endpoint, {.role = ws::Role::server,
-                              .limits = &acceptance.endpoint->settings().limits,
+                              .limits = settings.pieces ? &*settings.pieces : &settings.limits,
                               .random = nullptr,
-                              .codec = std::move(codec)});
+                              .codec = std::move(codec),
+                              .pieces = settings.pieces.has_value()});
   return true;
 }
 
