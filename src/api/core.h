@@ -52,6 +52,9 @@ class Core : public std::enable_shared_from_this<Core> {
   PostResult for_each_session(std::function<void(Session&)> task);
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
   void respond(SessionId id, Response response);
+  // Of a MessageWriter that died on another thread.
+  void abandon_message(SessionId id);
+  ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
   std::expected<void, Error> reload_certificates();
@@ -67,6 +70,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::vector<RequestEntry>& requests() const { return requests_; }
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
+  std::atomic<std::uint64_t> opened_sessions = 0;
 
  private:
   // Nobody is served before running, so handlers see none of the earlier two.

@@ -77,35 +77,47 @@ session::HttpResponse to_engine(Response response) {
 }
 
 // Hands the events of one route's sessions on this loop to its handlers.
-class RouteEndpoint final : public session::Endpoint {
+class RouteEndpoint : public session::Endpoint {
  public:
   RouteEndpoint(Core& core, const WebSocketRoute& route)
-      : Endpoint(core.session_settings()),
-        policy(policy_of(route, core.options().deflate)),
-        core_(core),
-        route_(route) {}
+      : RouteEndpoint(core, route, core.session_settings()) {}
 
   const ws::UpgradePolicy policy;
 
- private:
+ protected:
+  RouteEndpoint(Core& core, const WebSocketRoute& route, const session::SessionSettings& settings)
+      : Endpoint(settings),
+        policy(policy_of(route, route.deflate.value_or(core.options().deflate))),
+        core_(core),
+        route_(route) {}
+
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
   // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
   template <typename Call>
   static void guard(std::string_view handler, session::Session& engine, Call&& call) {
     if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
   }
+  static Message::Kind kind_of(const session::Message& message) {
+    return message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
+  }
+  const WebSocketRoute& route() const { return route_; }
 
+ private:
   void on_open(session::Session& engine) override {
     core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
+    core_.opened_sessions.fetch_add(1, std::memory_order_relaxed);
     guard("open", engine, [&] { route_.open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
-    const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-    guard("message", engine, [&] { route_.message(handle(engine), Message(kind, message.payload)); });
+    guard("message", engine,
+          [&] { route_.message(handle(engine), Message(kind_of(message), message.payload)); });
   }
   void on_drained(session::Session& engine) override {
     guard("drain", engine, [&] {
-      if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+      // Topics wait for the end of a message in pieces, whose writer waits for this.
+      if (Connection::of(engine).send_waiting(route_) || engine.is_sending_pieces()) {
+        route_.drain(handle(engine));
+      }
     });
   }
   void on_pong(session::Session& engine, Bytes payload) override {
@@ -122,10 +134,41 @@ class RouteEndpoint final : public session::Endpoint {
   const WebSocketRoute& route_;
 };
 
+namespace {
+
+// A route with a chunk handler: its messages come in pieces.
+struct ChunkSettings {
+  ChunkSettings(session::SessionSettings of_all, const WebSocketRoute& route)
+      : with_pieces(std::move(of_all)) {
+    with_pieces.pieces = piece_limits(route.chunked_bytes_max);
+  }
+  session::SessionSettings with_pieces;
+};
+
+class ChunkEndpoint final : private ChunkSettings, public RouteEndpoint {
+ public:
+  ChunkEndpoint(Core& core, const WebSocketRoute& its_route)
+      : ChunkSettings(core.session_settings(), its_route), RouteEndpoint(core, its_route, with_pieces) {}
+
+ private:
+  void on_message(session::Session& engine, const session::Message& message) override {
+    guard("chunk", engine, [&] {
+      route().chunk(handle(engine),
+                    MessageChunk(kind_of(message), message.payload, message.first, message.last));
+    });
+  }
+};
+
+}  // namespace
+
 ApiSite::ApiSite(Core& core, session::LoopServer& server, std::uint32_t index)
     : core_(core), connections_(sizeof(Connection)), lane_(core, server, index) {
   for (const UpgradeEntry& entry : core.upgrades()) {
-    endpoints_.push_back(std::make_unique<RouteEndpoint>(core, *entry.route));
+    if (entry.route->has_chunk_handler) {
+      endpoints_.push_back(std::make_unique<ChunkEndpoint>(core, *entry.route));
+    } else {
+      endpoints_.push_back(std::make_unique<RouteEndpoint>(core, *entry.route));
+    }
   }
 }
 
