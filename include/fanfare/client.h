@@ -22,6 +22,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "fanfare/error.h"
 #include "fanfare/expected.h"
@@ -44,9 +45,60 @@ struct Opened {
   bool compressed = false;            // permessage-deflate was agreed on
 };
 
+// Where an attempt to connect goes, and what it says there.
+struct ConnectTarget {
+  std::string url = {};
+  std::vector<Header> headers = {};
+  std::vector<std::string> subprotocols = {};
+};
+
+// An attempt to connect that waits for the program: for a fresh token, or the address of another server. It
+// is answered once, now or later and on any thread; nothing is limited in time until then. After the client
+// was closed, started again or destroyed, the answer to an earlier attempt does nothing. One that dies unused
+// gives up.
+//
+//   .before_connect = [&](fanfare::Client&, fanfare::ConnectAttempt attempt) {
+//     tokens.fetch([attempt = std::move(attempt)](std::string token) mutable {
+//       attempt.target.headers.push_back({"Authorization", "Bearer " + token});
+//       std::move(attempt).connect();
+//     });
+//   }
+class FANFARE_EXPORT ConnectAttempt {
+ public:
+  ConnectAttempt(ConnectAttempt&&) noexcept = default;
+  ConnectAttempt& operator=(ConnectAttempt&& other) noexcept;
+  ConnectAttempt(const ConnectAttempt&) = delete;
+  ConnectAttempt& operator=(const ConnectAttempt&) = delete;
+  ~ConnectAttempt();
+
+  // As in the options, for every attempt again; to be changed at will.
+  ConnectTarget target;
+
+  // Whether the client was open before.
+  bool is_reconnect() const { return is_reconnect_; }
+
+  void connect() &&;
+  // The attempt failed: the failed handler gets the reason (Kind::cancelled), and the next attempt comes as
+  // options.reconnect says.
+  void retry_later(std::string reason) &&;
+  // The client ends, as after close(): the failed handler gets the reason (Kind::cancelled).
+  void give_up(std::string reason) &&;
+
+ private:
+  friend class api::ClientCore;
+  ConnectAttempt(std::weak_ptr<api::ClientCore> core, std::uint64_t number, bool is_reconnect,
+                 ConnectTarget from);
+
+  std::weak_ptr<api::ClientCore> core_;  // empty: used
+  std::uint64_t number_ = 0;
+  bool is_reconnect_ = false;
+};
+
 // Every member may be left out. A handler may send, close and start again as it likes. It may destroy the
 // client, too: no handler is called any more, and the connection ends when this one has returned.
 struct ClientHandlers {
+  // Before every attempt to connect, the first and those after a loss. Left out: the options hold for all.
+  std::function<void(Client&, ConnectAttempt)> before_connect = {};
   std::function<void(Client&, const Opened&)> open = {};
   std::function<void(Client&, const Message&)> message = {};
   // All that was queued when send() said congested has been sent.
@@ -91,6 +143,8 @@ class FANFARE_EXPORT Client {
   SendResult send(std::string_view text);
   SendResult send(Bytes binary);
   SendResult send(const Message& message);
+  SendResult send(std::string_view text, SendOptions options);
+  SendResult send(Bytes binary, SendOptions options);
   // At most 125 bytes (RFC6455§5.5), more are not sent: closed. Never kept for a later connection.
   SendResult ping(Bytes payload = {});
   // No message is handed out from pause() to resume(), and TCP holds the server back. A new connection is not

@@ -15,7 +15,7 @@ struct Error {
     refused,      // the peer answered the upgrade with another status than 101; http_status has it
     timeout,      // it took longer than the options allow
     wrong_state,  // started twice
-    cancelled,    // by close() on our own side
+    cancelled,    // on our own side: by close(), or by the answer to an attempt to connect
   };
   Kind kind = Kind::bad_option;
   std::string message = {};  // one line for a person: what was tried and why it failed

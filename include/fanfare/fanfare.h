@@ -6,6 +6,7 @@
 #include "fanfare/error.h"
 #include "fanfare/expected.h"
 #include "fanfare/http.h"
+#include "fanfare/log.h"
 #include "fanfare/options.h"
 #include "fanfare/server.h"
 #include "fanfare/session.h"

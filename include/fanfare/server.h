@@ -29,6 +29,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -60,6 +61,7 @@ class FANFARE_EXPORT WebSocketRoute {
   virtual void decide(const Request& request, UpgradeTicket ticket) const = 0;
   virtual void open(Session& session) const = 0;
   virtual void message(Session& session, const Message& message) const = 0;
+  virtual void chunk(Session& session, const MessageChunk& chunk) const = 0;
   virtual void drain(Session& session) const = 0;
   virtual void pong(Session& session, Bytes payload) const = 0;
   virtual void lagged(Session& session, std::string_view topic, std::uint64_t missed) const = 0;
@@ -68,6 +70,10 @@ class FANFARE_EXPORT WebSocketRoute {
   std::vector<std::string> subprotocols;
   bool subprotocol_required = false;
   std::vector<std::string> origins;
+  std::optional<Deflate> deflate;
+  bool has_message_handler = false;
+  bool has_chunk_handler = false;
+  std::size_t chunked_bytes_max = 0;
 };
 
 template <typename Data>
@@ -130,6 +136,20 @@ class Upgrade {
   api::UpgradeTicket ticket_;
 };
 
+// Counters of a server at one moment. They only grow, but for the first two.
+struct ServerStats {
+  std::size_t connections = 0;  // of all kinds, before and in their first request as well
+  std::size_t sessions = 0;     // open WebSockets
+  std::uint64_t sessions_opened = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t messages_sent = 0;   // taken to be sent, pings too
+  std::uint64_t bytes_received = 0;  // by WebSockets, without TLS and HTTP
+  std::uint64_t turn_shares_spent =
+      0;                            // times a session had to wait for its next turn (limits.*_per_turn_max)
+  std::uint64_t refused_tasks = 0;  // as refused_tasks()
+  std::uint64_t handler_exceptions = 0;  // of every server and client of the process
+};
+
 struct PublishOptions {
   SessionId except = {};  // not to this one: most often the session whose message is passed on
 };
@@ -143,6 +163,13 @@ struct WebSocket {
   // RFC6455§10.2: which pages may connect: "https://example.com", "https://*.example.com", "*". Empty: all.
   // Clients that are not browsers send no Origin and are let in.
   std::vector<std::string> origins = {};
+  // Instead of ServerOptions::deflate. What all routes with the same settings keep counts against one
+  // context_bytes_max for each loop.
+  std::optional<Deflate> deflate = {};
+  // With a chunk handler, instead of limits.message_bytes_max and limits.fragments_max: bytes of one message,
+  // after inflation; past it the session ends with 1009. Zero: no limit, since nothing of a message is kept
+  // here.
+  std::size_t chunked_bytes_max = 0;
 
   // Lets the client in with the data of its session, or answers with a response (Unexpected, or
   // std::unexpected in C++23). Left out: everyone comes in, with a default Data. Asked only when the
@@ -153,6 +180,11 @@ struct WebSocket {
   std::function<void(const Request&, Upgrade<Data>)> decide = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
+  // Instead of message: the pieces of messages as they come, so that a message may be larger than the memory
+  // for it. One that came whole is a single chunk. A chunk has at most a receive buffer's worth of bytes (64
+  // KiB), of a compressed message 2 MiB; pause() holds back the next one. Inflating a message that comes in
+  // pieces takes 48 KiB of deflate.context_bytes_max.
+  std::function<void(SessionOf<Data>&, const MessageChunk&)> chunk = {};
   // All that was queued when send() said congested has been sent.
   std::function<void(SessionOf<Data>&)> drain = {};
   std::function<void(SessionOf<Data>&, Bytes payload)> pong = {};
@@ -225,6 +257,8 @@ class FANFARE_EXPORT Server {
   std::uint16_t port() const;          // of the first; 0 for a Unix socket
   std::string_view loop_name() const;  // "io_uring" or "epoll"
   std::size_t session_count() const;   // open WebSockets; any thread
+  // Any thread, before start() and after stop(), too. It takes a lock that no handler's path takes.
+  ServerStats stats() const;
   // How many connections were dropped before their first request, by each of the reasons there are:
   // "handshake_timeout", "address_rate" and so on (docs/metrics.md). Any thread.
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
@@ -283,6 +317,10 @@ class api::TypedRoute final : public WebSocketRoute {
     subprotocols = std::move(route_.subprotocols);
     subprotocol_required = route_.subprotocol_required;
     origins = std::move(route_.origins);
+    deflate = route_.deflate;
+    has_message_handler = static_cast<bool>(route_.message);
+    has_chunk_handler = static_cast<bool>(route_.chunk);
+    chunked_bytes_max = route_.chunked_bytes_max;
   }
 
   Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
@@ -311,6 +349,9 @@ class api::TypedRoute final : public WebSocketRoute {
   void open(Session& session) const override { call(route_.open, session); }
   void message(Session& session, const Message& message) const override {
     call(route_.message, session, message);
+  }
+  void chunk(Session& session, const MessageChunk& chunk) const override {
+    call(route_.chunk, session, chunk);
   }
   void drain(Session& session) const override { call(route_.drain, session); }
   void pong(Session& session, Bytes payload) const override { call(route_.pong, session, payload); }

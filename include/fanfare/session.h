@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ namespace fanfare {
 
 namespace api {
 class Connection;
+class Core;
 class EncodedFrame;
 }  // namespace api
 
@@ -41,6 +43,12 @@ enum class PostResult : std::uint8_t {
   accepted,  // it is in the mailbox, and run unless the server stops first
   full,      // refused: as much waits as limits.mailbox_tasks_max and mailbox_bytes_max allow
   stopped,   // refused: the server does not run, or stops
+};
+
+struct SendOptions {
+  // False: this message is sent as it is, where permessage-deflate was agreed on, too (RFC7692§6): for what
+  // is compressed already, and for a secret that must not be compressed together with what an attacker chose.
+  bool compress = true;
 };
 
 // One whole message as it came. Text is valid UTF-8 (RFC6455§8.1). The payload is gone when the handler
@@ -62,6 +70,32 @@ class Message {
  private:
   Bytes payload_;
   Kind kind_;
+};
+
+// A piece of a message as it came, for the chunk handler of a route. One message's chunks come one after the
+// other, from the first to the last; when the session ends in between, the last one does not come. Text is
+// valid UTF-8 as a whole (RFC6455§5.6), and a chunk may begin and end within a character. Gone when the
+// handler returns.
+class MessageChunk {
+ public:
+  MessageChunk(Message::Kind kind, Bytes payload, bool is_first, bool is_last)
+      : payload_(payload), kind_(kind), is_first_(is_first), is_last_(is_last) {}
+  MessageChunk(const MessageChunk&) = delete;
+  MessageChunk& operator=(const MessageChunk&) = delete;
+
+  Message::Kind kind() const { return kind_; }  // of the message
+  bool is_text() const { return kind_ == Message::Kind::text; }
+  bool is_binary() const { return kind_ == Message::Kind::binary; }
+  bool is_first() const { return is_first_; }
+  bool is_last() const { return is_last_; }
+  Bytes bytes() const { return payload_; }  // only those of the last one may be none
+  std::string_view text() const { return {reinterpret_cast<const char*>(payload_.data()), payload_.size()}; }
+
+ private:
+  Bytes payload_;
+  Message::Kind kind_;
+  bool is_first_;
+  bool is_last_;
 };
 
 // A message encoded once, for any number of server sessions: copies share the bytes. Any thread.
@@ -125,6 +159,36 @@ struct TopicPolicy {
   std::size_t waiting_max = 128;  // messages of this topic, under drop_oldest
 };
 
+// A message that is sent in pieces, by Session::begin_message(): as frames (RFC6455§5.4), so that it may be
+// larger than the memory for it, and begin before its end is known. The loop's thread, as its session, which
+// it may outlive. A writer that dies before finish() has begun what cannot be ended: it ends its session
+// (1011), on whatever thread it dies.
+class FANFARE_EXPORT MessageWriter {
+ public:
+  MessageWriter(MessageWriter&&) noexcept = default;
+  MessageWriter& operator=(MessageWriter&& other) noexcept;
+  MessageWriter(const MessageWriter&) = delete;
+  MessageWriter& operator=(const MessageWriter&) = delete;
+  ~MessageWriter();
+
+  // The next piece, copied: one frame, unless it is empty. Of text all pieces together have to be UTF-8. The
+  // result is that of Session::send(): after congested, go on in the drain handler.
+  SendResult write(std::string_view piece);
+  SendResult write(Bytes piece);
+  // Ends the message. What others sent to the session meanwhile follows it.
+  SendResult finish();
+  // Until finish(), and as long as the session is open.
+  bool is_open() const;
+
+ private:
+  friend class Session;
+  MessageWriter(std::weak_ptr<api::Core> core, SessionId session)
+      : core_(std::move(core)), session_(session) {}
+
+  std::weak_ptr<api::Core> core_;  // empty: finished
+  SessionId session_;
+};
+
 class FANFARE_EXPORT Session {
  public:
   Session(const Session&) = delete;
@@ -139,6 +203,14 @@ class FANFARE_EXPORT Session {
   SendResult send(const Message& message);
   // Shares the frame's bytes.
   SendResult send(const Frame& frame);
+  SendResult send(std::string_view text, SendOptions options);
+  SendResult send(Bytes binary, SendOptions options);
+  // Begins a message in pieces, which are not compressed. Until its writer has finished it, pings and pongs
+  // are sent as ever, and all other messages wait behind it: those of send() and of topics under
+  // WhenFull::close count against limits.outbox_bytes_max, the other topics go by their policy. The drain
+  // handler is called when the pieces so far have been sent, and again when the message and what waited have
+  // been. Empty: the session is closing, or another message is being written.
+  std::optional<MessageWriter> begin_message(Message::Kind kind);
   // At most 125 bytes (RFC6455§5.5), more are not sent: closed. The answer comes to the pong handler.
   SendResult ping(Bytes payload = {});
 

@@ -36,6 +36,14 @@ SendResult Client::send(const Message& message) {
   return core_->send(message.is_text() ? ws::Opcode::text : ws::Opcode::binary, message.bytes());
 }
 
+SendResult Client::send(std::string_view text, SendOptions options) {
+  return core_->send(ws::Opcode::text, as_bytes(text), options);
+}
+
+SendResult Client::send(Bytes binary, SendOptions options) {
+  return core_->send(ws::Opcode::binary, binary, options);
+}
+
 SendResult Client::ping(Bytes payload) {
   return core_->send(ws::Opcode::ping, payload);
 }

@@ -15,13 +15,6 @@
 namespace fanfare::api {
 namespace {
 
-std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers) {
-  std::vector<ws::OwnedHeader> copies;
-  copies.reserve(headers.size());
-  for (const Header& header : headers) copies.push_back({.name = header.name, .value = header.value});
-  return copies;
-}
-
 session::ClientOptions engine_options(const ClientOptions& options) {
   return {.url = options.url,
           .headers = owned(options.headers),
@@ -70,6 +63,13 @@ std::optional<std::chrono::milliseconds> in_ms(std::optional<Duration> wait) {
 }
 
 }  // namespace
+
+std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers) {
+  std::vector<ws::OwnedHeader> copies;
+  copies.reserve(headers.size());
+  for (const Header& header : headers) copies.push_back({.name = header.name, .value = header.value});
+  return copies;
+}
 
 ClientCore::ClientCore(Client& self, ClientOptions options, ClientHandlers handlers)
     : self_(self),
@@ -150,29 +150,31 @@ void ClientCore::leave() {
   ended_.notify_all();
 }
 
-SendResult ClientCore::send(ws::Opcode opcode, Bytes payload) {
+SendResult ClientCore::send(ws::Opcode opcode, Bytes payload, SendOptions options) {
   constexpr std::size_t kControlBytesMax = 125;  // RFC6455§5.5
   if (opcode == ws::Opcode::ping && payload.size() > kControlBytesMax) return SendResult::closed;
-  if (is_here()) return send_here(opcode, payload);
-  const Outgoing::Taken taken = outgoing_.push(opcode, payload);
+  if (is_here()) return send_here(opcode, payload, options);
+  const Outgoing::Taken taken = outgoing_.push(opcode, payload, options);
   if (taken.first) loop_->post([this] { pass(); });
   return taken.result;
 }
 
-SendResult ClientCore::send_here(ws::Opcode opcode, Bytes payload) {
+SendResult ClientCore::send_here(ws::Opcode opcode, Bytes payload, SendOptions options) {
   if (client_ == nullptr) return SendResult::closed;
   // Not past what others, or this thread without a connection, have handed over before.
   const bool is_next = in_open_handler_ || outgoing_.empty();
   if (client_->state() != session::Client::State::open || !is_next) {
-    return outgoing_.push(opcode, payload).result;
+    return outgoing_.push(opcode, payload, options).result;
   }
-  const SendResult result = give(opcode, payload);
+  const SendResult result = give(opcode, payload, options);
   if (result == SendResult::congested) outgoing_.owe_drain();
   return result;
 }
 
-SendResult ClientCore::give(ws::Opcode opcode, Bytes payload) {
-  const auto result = opcode == ws::Opcode::ping ? client_->ping(payload) : client_->send(opcode, payload);
+SendResult ClientCore::give(ws::Opcode opcode, Bytes payload, SendOptions options) {
+  const auto result = opcode == ws::Opcode::ping ? client_->ping(payload)
+                      : options.compress         ? client_->send(opcode, payload)
+                                                 : client_->send_uncompressed(opcode, payload);
   client_->expect_drained();
   outgoing_.set_outbox_bytes(client_->buffered_bytes());
   return to_public(result);
@@ -189,7 +191,8 @@ void ClientCore::pass() {
   while (may_pass()) {
     const auto item = outgoing_.take();
     if (!item) return;
-    if (give(item->opcode, item->payload.view()) == SendResult::closed) outgoing_.count_unsent(*item);
+    if (give(item->opcode, item->payload.view(), item->options) == SendResult::closed)
+      outgoing_.count_unsent(*item);
   }
 }
 
@@ -198,7 +201,8 @@ void ClientCore::pass_all() {
   while (client_->state() == session::Client::State::open) {
     const auto item = outgoing_.take();
     if (!item) return;
-    if (give(item->opcode, item->payload.view()) == SendResult::closed) outgoing_.count_unsent(*item);
+    if (give(item->opcode, item->payload.view(), item->options) == SendResult::closed)
+      outgoing_.count_unsent(*item);
   }
 }
 
@@ -272,6 +276,7 @@ void ClientCore::guard(std::string_view handler, Call&& call) {
 
 void ClientCore::on_open(session::Client&, const session::ClientOpened& opened) {
   outgoing_.opened();
+  was_open_ = true;
   if (handlers_.open) {
     in_open_handler_ = true;
     guard("client open", [&] {

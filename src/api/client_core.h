@@ -9,8 +9,10 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "api/outgoing.h"
 #include "fanfare/client.h"
@@ -18,6 +20,9 @@
 #include "session/client.h"
 
 namespace fanfare::api {
+
+// In the words of the engine.
+std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers);
 
 class ClientCore final : public session::ClientHandler, public std::enable_shared_from_this<ClientCore> {
  public:
@@ -31,13 +36,21 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   // The public object goes: no handler is called any more. Waits for the thread, unless this is it.
   void leave();
 
-  SendResult send(ws::Opcode opcode, Bytes payload);
+  SendResult send(ws::Opcode opcode, Bytes payload, SendOptions options = {});
   void set_paused(bool paused);
   void close(std::uint16_t code, std::string_view reason);
 
   bool is_open() const { return outgoing_.is_open(); }
   std::size_t buffered_amount() const;
   std::uint64_t unsent_messages() const { return outgoing_.unsent_messages(); }
+
+  // Of a ConnectAttempt. Any thread.
+  struct AttemptAnswer {
+    std::optional<ConnectTarget> target = {};  // empty: the attempt fails
+    std::string reason = {};
+    bool may_retry = false;
+  };
+  void answer_attempt(std::uint64_t attempt, AttemptAnswer answer);
 
  private:
   bool is_here() const { return std::this_thread::get_id() == thread_id_.load(std::memory_order_relaxed); }
@@ -46,8 +59,8 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   Expected<void, Error> start_thread();
 
   // On the thread.
-  SendResult send_here(ws::Opcode opcode, Bytes payload);
-  SendResult give(ws::Opcode opcode, Bytes payload);
+  SendResult send_here(ws::Opcode opcode, Bytes payload, SendOptions options);
+  SendResult give(ws::Opcode opcode, Bytes payload, SendOptions options);
   bool may_pass() const;
   void pass();
   void pass_all();
@@ -59,6 +72,7 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   void tell_end(const std::optional<Duration>& reconnect_in);
   void tell_end_when_gone();
 
+  bool on_attempt(session::Client& client) override;
   void on_open(session::Client& client, const session::ClientOpened& opened) override;
   void on_message(session::Client& client, const session::Message& message) override;
   void on_drained(session::Client& client) override;
@@ -75,7 +89,9 @@ class ClientCore final : public session::ClientHandler, public std::enable_share
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<session::Client> client_;  // the thread's own; null after leave(), and at the thread's end
   bool in_open_handler_ = false;             // the thread's own
-  net::TimerId look_again_{};                // tell_end_when_gone()'s
+  bool was_open_ = false;                    // the thread's own
+  std::uint64_t attempt_ = 0;  // the thread's own: the latest one that the program was asked about
+  net::TimerId look_again_{};  // tell_end_when_gone()'s
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
   enum class PauseWish : std::uint8_t { none, resume, pause };

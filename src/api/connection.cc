@@ -133,7 +133,8 @@ void Connection::on_drained(const WebSocketRoute& route) {
     if (engine().is_open()) send_waiting(route);
     return;
   }
-  if (send_waiting(route)) return route.drain(handle());
+  // Topics wait for the end of a message in pieces, whose writer waits for this.
+  if (send_waiting(route) || engine().is_sending_pieces()) return route.drain(handle());
   if (rare->crowd != nullptr) rare->crowd->waiting.drain_is_next = true;
 }
 

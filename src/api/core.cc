@@ -87,6 +87,17 @@ void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
     bad_route_ = "route '" + std::string(path) + "': " + wrong;
     return;
   }
+  if (route->has_message_handler && route->has_chunk_handler) {
+    bad_route_ = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
+    return;
+  }
+  if (route->deflate) {
+    if (const auto wrong = find_wrong_option(*route->deflate)) {
+      bad_route_ = "route '" + std::string(path) + "': " + *wrong;
+      return;
+    }
+    route->deflate = saturated(*route->deflate);
+  }
   upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
 }
 
@@ -411,6 +422,21 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Core::refused_connection
     refused.emplace_back(session::name_of(reason), server_ == nullptr ? 0 : server_->gate().refused(reason));
   }
   return refused;
+}
+
+ServerStats Core::stats() const {
+  ServerStats stats{.sessions = open_sessions.load(std::memory_order_relaxed),
+                    .sessions_opened = opened_sessions.load(std::memory_order_relaxed),
+                    .refused_tasks = refused_tasks(),
+                    .handler_exceptions = handler_exceptions()};
+  if (!has_loops()) return stats;
+  const session::SessionTotals totals = server_->totals();
+  stats.connections = server_->gate().connections();
+  stats.messages_received = totals.messages_received;
+  stats.messages_sent = totals.messages_sent;
+  stats.bytes_received = totals.bytes_received;
+  stats.turn_shares_spent = totals.turn_shares_spent;
+  return stats;
 }
 
 std::uint16_t Core::port() const {

@@ -65,6 +65,9 @@ class Core : public std::enable_shared_from_this<Core> {
   BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
   // Runs the task with the connection of a request, if it is still there, on its loop, later.
   void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
+  // Of a MessageWriter that died on another thread.
+  void abandon_message(SessionId id);
+  ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
   std::expected<void, Error> reload_certificates();
@@ -81,6 +84,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::vector<FilesEntry>& files() const { return files_; }
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
+  std::atomic<std::uint64_t> opened_sessions = 0;
 
  private:
   // Nobody is served before running, so handlers see none of the earlier two.

@@ -47,17 +47,20 @@ session::HttpResponse to_engine(Response response) {
 }
 
 // Hands the events of one route's sessions on this loop to its handlers.
-class RouteEndpoint final : public session::Endpoint {
+class RouteEndpoint : public session::Endpoint {
  public:
   RouteEndpoint(Core& core, const WebSocketRoute& route)
-      : Endpoint(core.session_settings()),
-        policy(policy_of(route, core.options().deflate)),
-        core_(core),
-        route_(route) {}
+      : RouteEndpoint(core, route, core.session_settings()) {}
 
   const ws::UpgradePolicy policy;
 
- private:
+ protected:
+  RouteEndpoint(Core& core, const WebSocketRoute& route, const session::SessionSettings& settings)
+      : Endpoint(settings),
+        policy(policy_of(route, route.deflate.value_or(core.options().deflate))),
+        core_(core),
+        route_(route) {}
+
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
   // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
   template <typename Call>
@@ -65,13 +68,20 @@ class RouteEndpoint final : public session::Endpoint {
     if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
   }
 
+  static Message::Kind kind_of(const session::Message& message) {
+    return message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
+  }
+  const WebSocketRoute& route() const { return route_; }
+
+ private:
   void on_open(session::Session& engine) override {
     core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
+    core_.opened_sessions.fetch_add(1, std::memory_order_relaxed);
     guard("open", engine, [&] { route_.open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
-    const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-    guard("message", engine, [&] { route_.message(handle(engine), Message(kind, message.payload)); });
+    guard("message", engine,
+          [&] { route_.message(handle(engine), Message(kind_of(message), message.payload)); });
   }
   void on_drained(session::Session& engine) override {
     guard("drain", engine, [&] { Connection::of(engine).on_drained(route_); });
@@ -105,6 +115,34 @@ std::vector<std::string> offered_subprotocols(http::Headers headers) {
     }
   }
   return offered;
+}
+
+// A route with a chunk handler: its messages come in pieces.
+struct ChunkSettings {
+  ChunkSettings(session::SessionSettings of_all, const WebSocketRoute& route)
+      : with_pieces(std::move(of_all)) {
+    with_pieces.pieces = piece_limits(route.chunked_bytes_max);
+  }
+  session::SessionSettings with_pieces;
+};
+
+class ChunkEndpoint final : private ChunkSettings, public RouteEndpoint {
+ public:
+  ChunkEndpoint(Core& core, const WebSocketRoute& its_route)
+      : ChunkSettings(core.session_settings(), its_route), RouteEndpoint(core, its_route, with_pieces) {}
+
+ private:
+  void on_message(session::Session& engine, const session::Message& message) override {
+    guard("chunk", engine, [&] {
+      route().chunk(handle(engine),
+                    MessageChunk(kind_of(message), message.payload, message.first, message.last));
+    });
+  }
+};
+
+std::unique_ptr<RouteEndpoint> make_endpoint(Core& core, const WebSocketRoute& route) {
+  if (route.has_chunk_handler) return std::make_unique<ChunkEndpoint>(core, route);
+  return std::make_unique<RouteEndpoint>(core, route);
 }
 
 // What the routes of one loop have together.
@@ -142,7 +180,7 @@ class RequestMount final : public server::Mount {
 class WebSocketMount final : public server::Mount {
  public:
   WebSocketMount(std::shared_ptr<LoopRoutes> loop, const WebSocketRoute& route)
-      : loop_(std::move(loop)), route_(route), endpoint_(loop_->lane.core(), route) {}
+      : loop_(std::move(loop)), route_(route), endpoint_(make_endpoint(loop_->lane.core(), route)) {}
 
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .has_websocket = true};
@@ -151,7 +189,7 @@ class WebSocketMount final : public server::Mount {
   session::UpgradeDecision on_upgrade(session::ServerSession& session,
                                       const server::Target& target) override {
     // Before the program is asked: what it does then is for those who may connect (RFC6455§10.2).
-    auto agreed = session::check_upgrade(target.request, endpoint_.policy);
+    auto agreed = session::check_upgrade(target.request, endpoint_->policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, target.request, target.match.parameters);
     if (route_.decides_later()) return decide(session, target.request, parts, *std::move(agreed));
@@ -167,8 +205,8 @@ class WebSocketMount final : public server::Mount {
   session::Acceptance acceptance(session::ServerSession& session, std::unique_ptr<Session> with_data,
                                  ws::UpgradeAccept agreed) {
     std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, std::move(with_data)));
-    return {.endpoint = &endpoint_,
-            .policy = &endpoint_.policy,
+    return {.endpoint = endpoint_.get(),
+            .policy = &endpoint_->policy,
             .data = std::move(data),
             .agreed = std::move(agreed)};
   }
@@ -195,7 +233,7 @@ class WebSocketMount final : public server::Mount {
 
   const std::shared_ptr<LoopRoutes> loop_;
   const WebSocketRoute& route_;
-  RouteEndpoint endpoint_;
+  const std::unique_ptr<RouteEndpoint> endpoint_;
 };
 
 }  // namespace

@@ -25,11 +25,13 @@ inline constexpr std::uint32_t kWindowBlocksMax = 65'536;
 std::optional<std::string> find_wrong_option(const ServerOptions& options);
 std::optional<std::string> find_wrong_option(const ClientOptions& options);
 std::optional<std::string> find_wrong_option(const ChainOptions& options);
+std::optional<std::string> find_wrong_option(const Deflate& deflate);
 
 // The same options with durations of at most kDurationMax (base/time.h) and sizes of at most kSizeMax, so
 // that milliseconds::max() and SIZE_MAX can be converted and added to.
 ServerOptions saturated(ServerOptions options);
 ClientOptions saturated(ClientOptions options);
 ChainOptions saturated(ChainOptions options);
+Deflate saturated(Deflate deflate);
 
 }  // namespace fanfare::api

@@ -69,6 +69,10 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Server::refused_connecti
   return core_->refused_connections();
 }
 
+ServerStats Server::stats() const {
+  return core_->stats();
+}
+
 std::uint64_t Server::refused_tasks() const {
   return core_->refused_tasks();
 }

@@ -38,6 +38,16 @@ SendResult Session::send(const Frame& frame) {
   return api::to_public(engine_of(*this).send_frame(api::EncodedFrame::bytes_of(frame)));
 }
 
+SendResult Session::send(std::string_view text, SendOptions options) {
+  if (options.compress) return send(text);
+  return api::to_public(engine_of(*this).send_uncompressed(ws::Opcode::text, as_bytes(text)));
+}
+
+SendResult Session::send(Bytes binary, SendOptions options) {
+  if (options.compress) return send(binary);
+  return api::to_public(engine_of(*this).send_uncompressed(ws::Opcode::binary, binary));
+}
+
 SendResult Session::ping(Bytes payload) {
   if (payload.size() > kControlBytesMax) return SendResult::closed;
   return api::to_public(engine_of(*this).ping(payload));

@@ -30,6 +30,8 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void connect();
   bool close(std::uint16_t code, std::string_view reason);
   void abandon();
+  void connect_to(ClientTarget target);
+  void fail_attempt(std::string reason, bool may_retry);
 
   State state() const { return state_; }
   // The open one; null otherwise.
@@ -52,6 +54,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void call_at(Instant due, void (Core::*step)());
 
   void attempt();
+  void begin_attempt(const ClientOptions& options);
   void resolve();
   void give_up_resolving();
   void dial(const std::vector<net::Address>& addresses);
@@ -71,6 +74,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   Instant opened_at_{};
 
   // The attempt under way.
+  bool awaits_target_ = false;  // for connect_to() or fail_attempt()
   std::shared_ptr<const ClientPlan> plan_;
   Resolver::Question question_;
   std::unique_ptr<DialRace> race_;  // until the connection is open
@@ -121,8 +125,32 @@ void Client::Core::connect() {
 
 void Client::Core::attempt() {
   state_ = State::connecting;
+  awaits_target_ = true;
+  if (!handler_->on_attempt(*client_) || handler_ == nullptr) return;
+  awaits_target_ = false;
+  begin_attempt(options_);
+}
+
+void Client::Core::connect_to(ClientTarget target) {
+  if (!std::exchange(awaits_target_, false)) return;
+  ClientOptions options = options_;
+  options.url = std::move(target.url);
+  options.headers = std::move(target.headers);
+  options.subprotocols = std::move(target.subprotocols);
+  plan_.reset();
+  begin_attempt(options);
+}
+
+void Client::Core::fail_attempt(std::string reason, bool may_retry) {
+  if (!std::exchange(awaits_target_, false)) return;
+  const auto reconnect_in = plan_next(may_retry);
+  handler_->on_failed(*client_, {.failure = ClientFailure::cancelled, .text = std::move(reason)},
+                      reconnect_in);
+}
+
+void Client::Core::begin_attempt(const ClientOptions& options) {
   if (plan_ == nullptr) {
-    auto plan = make_client_plan(options_);
+    auto plan = make_client_plan(options);
     if (!plan) return attempt_failed(plan.error());
     plan_ = std::make_shared<const ClientPlan>(std::move(*plan));
   }
@@ -217,6 +245,7 @@ void Client::Core::cancelled() {
 }
 
 void Client::Core::give_up_attempt() {
+  awaits_target_ = false;
   loop().cancel(timer_);
   question_.withdraw();
   race_.reset();
@@ -293,6 +322,16 @@ void Client::connect() {
   core_->connect();
 }
 
+void Client::connect_to(ClientTarget target) {
+  const auto core = core_;
+  core->connect_to(std::move(target));
+}
+
+void Client::fail_attempt(std::string reason, bool may_retry) {
+  const auto core = core_;
+  core->fail_attempt(std::move(reason), may_retry);
+}
+
 Client::State Client::state() const {
   return core_->state();
 }
@@ -300,6 +339,11 @@ Client::State Client::state() const {
 SendResult Client::send(ws::Opcode opcode, Bytes payload) {
   ClientSession* const session = core_->open_session();
   return session == nullptr ? SendResult::closed : session->send(opcode, payload);
+}
+
+SendResult Client::send_uncompressed(ws::Opcode opcode, Bytes payload) {
+  ClientSession* const session = core_->open_session();
+  return session == nullptr ? SendResult::closed : session->send_uncompressed(opcode, payload);
 }
 
 SendResult Client::ping(Bytes payload) {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "session/client_loop.h"
 #include "session/client_options.h"
@@ -22,6 +23,13 @@
 namespace fanfare::session {
 
 class Client;
+
+// What an attempt may change of the options.
+struct ClientTarget {
+  std::string url;
+  std::vector<ws::OwnedHeader> headers;
+  std::vector<std::string> subprotocols;
+};
 
 // Views are borrowed for the call.
 struct ClientOpened {
@@ -36,6 +44,8 @@ class ClientHandler {
  public:
   virtual ~ClientHandler() = default;
 
+  // Before every attempt. False: it waits for connect_to() or fail_attempt(), or for close().
+  virtual bool on_attempt(Client&) { return true; }
   virtual void on_open(Client&, const ClientOpened&) {}
   virtual void on_message(Client&, const Message&) = 0;
   // After a read that ended within a message: so many bytes are kept of it. A message may be longer than the
@@ -64,11 +74,18 @@ class Client {
   // Begins, also anew from ended; in waiting, tries again at once. Nothing in the other states.
   void connect();
 
+  // The answers to on_attempt(); without an attempt that waits they do nothing. Not within on_attempt().
+  void connect_to(ClientTarget target);
+  // on_failed (cancelled) follows within the call, with the next attempt where one may follow.
+  void fail_attempt(std::string reason, bool may_retry);
+
   enum class State : std::uint8_t { idle, connecting, open, closing, waiting, ended };
   State state() const;
 
   // `closed` unless state() is open: nothing is kept for the next connection.
   SendResult send(ws::Opcode opcode, Bytes payload);
+  // As send(), but never compressed.
+  SendResult send_uncompressed(ws::Opcode opcode, Bytes payload);
   SendResult send_text(std::string_view text) { return send(ws::Opcode::text, as_bytes(text)); }
   SendResult send_binary(Bytes payload) { return send(ws::Opcode::binary, payload); }
   // At most 125 bytes (RFC6455§5.5).

@@ -19,6 +19,9 @@ class Session;
 struct Message {
   ws::Opcode opcode;     // text or binary
   MutableBytes payload;  // whole; text is valid UTF-8. The callee may change it; gone when the call returns.
+  // Of the pieces of a message, with SessionSettings::pieces: text as a whole is valid UTF-8.
+  bool first = true;
+  bool last = true;
 };
 
 // Why a session ended.

@@ -14,6 +14,10 @@ LoopServer::LoopServer(net::Loop& loop, LoopServerOptions options)
       sessions_(loop, options.sweep_interval, gate_) {}
 
 LoopServer::~LoopServer() {
+  close_all();
+}
+
+void LoopServer::close_all() {
   stop_listening();
   sessions_.close_all();
 }

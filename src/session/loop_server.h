@@ -47,6 +47,9 @@ class LoopServer {
   // way.
   void drain(std::uint16_t code, std::string_view reason);
 
+  // Closes what is left, on_close included; the loop must not be running. The destructor does it, too.
+  void close_all();
+
   SessionTable& sessions() { return sessions_; }
   net::Loop& loop() const { return sessions_.loop(); }
   bool is_draining() const { return draining_; }

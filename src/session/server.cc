@@ -39,6 +39,7 @@ struct Server::Thread {
   std::size_t dropped = 0;  // once the thread has ended: sessions that were not gone in time
 
   void end();
+  void add_to(SessionTotals& totals) const;
   void stop_by(Instant when, std::uint16_t code, std::string_view reason);
   void drain();
 
@@ -52,7 +53,32 @@ struct Server::Thread {
   net::TimerId timer_{};
   bool draining_ = false;
   bool over_ = false;
+  mutable std::mutex totals_mutex_;           // held while the server is read, or goes
+  std::optional<SessionTotals> totals_ = {};  // once it goes
 };
+
+namespace {
+
+void add(SessionTotals& to, const SessionTotals& more) {
+  to.messages_received += more.messages_received;
+  to.messages_sent += more.messages_sent;
+  to.bytes_received += more.bytes_received;
+  to.turn_shares_spent += more.turn_shares_spent;
+}
+
+SessionTotals totals_of(const SessionCounters& counters) {
+  return {.messages_received = counters.messages_received.value(),
+          .messages_sent = counters.messages_sent.value(),
+          .bytes_received = counters.bytes_received.value(),
+          .turn_shares_spent = counters.turn_shares_spent.value()};
+}
+
+}  // namespace
+
+void Server::Thread::add_to(SessionTotals& totals) const {
+  const std::scoped_lock lock(totals_mutex_);
+  add(totals, totals_ ? *totals_ : totals_of(server->sessions().counters()));
+}
 
 // After the loop has run.
 void Server::Thread::end() {
@@ -60,6 +86,11 @@ void Server::Thread::end() {
   loop->cancel(timer_);
   // Whatever others have posted names what goes now.
   loop->close_mailbox();
+  server->close_all();
+  {
+    const std::scoped_lock lock(totals_mutex_);
+    totals_ = totals_of(server->sessions().counters());
+  }
   server.reset();
   sites.clear();
 }
@@ -308,6 +339,12 @@ bool Server::post_reserved(std::size_t loop_index, std::size_t bytes, ServerTask
   Thread& thread = *threads_[loop_index];
   return thread.loop->post_reserved([&thread, task = std::move(task)]() mutable { task(*thread.server); },
                                     bytes);
+}
+
+SessionTotals Server::totals() const {
+  SessionTotals totals;
+  for (const auto& thread : threads_) thread->add_to(totals);
+  return totals;
 }
 
 void Server::begin_stop(std::uint16_t code, std::string_view reason, Duration deadline) {

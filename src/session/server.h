@@ -35,6 +35,14 @@ struct Listener {
   std::optional<int> inherited_fd = {};
 };
 
+// What the sessions of all loops have done so far.
+struct SessionTotals {
+  std::uint64_t messages_received = 0;
+  std::uint64_t messages_sent = 0;
+  std::uint64_t bytes_received = 0;
+  std::uint64_t turn_shares_spent = 0;
+};
+
 class Server {
  public:
   // The sites of one loop, in the order of the addresses; made on that loop's thread before it accepts
@@ -63,6 +71,8 @@ class Server {
   const std::vector<net::Address>& addresses() const { return addresses_; }
   // Who is here and who was turned away. Any thread.
   const AcceptGate& gate() const { return gate_; }
+  // From start() to the end of this object, any thread. Of loops that have ended: as they were then.
+  SessionTotals totals() const;
   std::string_view loop_name() const { return loop_name_; }
   std::size_t loop_count() const { return threads_.size(); }
 

@@ -278,10 +278,12 @@ void ServerSession::start_websocket(const ws::UpgradeAccept& agreed, Acceptance 
   }
   if (acceptance.data != nullptr) acceptance.data->on_agreed(agreed.subprotocol);
   set_data(std::move(acceptance.data));
+  const SessionSettings& settings = acceptance.endpoint->settings();
   open(*acceptance.endpoint, {.role = ws::Role::server,
-                              .limits = &acceptance.endpoint->settings().limits,
+                              .limits = settings.pieces ? &*settings.pieces : &settings.limits,
                               .random = nullptr,
-                              .codec = std::move(codec)});
+                              .codec = std::move(codec),
+                              .pieces = settings.pieces.has_value()});
 }
 
 void ServerSession::accept_upgrade(Acceptance acceptance) {

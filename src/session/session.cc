@@ -130,9 +130,11 @@ inline void Session::add_turn_bytes(std::size_t size) {
 
 inline void Session::hand_out(const ws::Event& message) {
   had_message_ = true;
-  table_.counters().messages_received.add();
+  if (message.last) table_.counters().messages_received.add();
   if (phase_ == Phase::open) {
-    endpoint_->on_message(*this, {.opcode = message.opcode, .payload = message.payload});
+    endpoint_->on_message(
+        *this,
+        {.opcode = message.opcode, .payload = message.payload, .first = message.first, .last = message.last});
   }
 }
 
@@ -249,6 +251,7 @@ SendResult Session::send(ws::Opcode opcode, Bytes payload) {
 
 SendResult Session::send_anew(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::message, opcode, SharedBytes(payload));
   connection_.send(opcode, payload, *this);
   had_message_ = true;
   return after_queueing();
@@ -256,6 +259,7 @@ SendResult Session::send_anew(ws::Opcode opcode, Bytes payload) {
 
 SendResult Session::send_frame(const SharedBytes& frame) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::frame, {}, frame);
   push(connection_.shared_form(frame));
   had_message_ = true;
   return after_queueing();
@@ -269,7 +273,11 @@ SendResult Session::ping(Bytes payload) {
 
 SendResult Session::after_queueing() {
   table_.counters().messages_sent.add();
-  if (queued_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
+  return note_congestion();
+}
+
+SendResult Session::note_congestion() {
+  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
   congested_ = true;
   tell_when_flushed();
   return SendResult::congested;
@@ -278,14 +286,14 @@ SendResult Session::after_queueing() {
 // One message may be larger than the limit, so that a long answer can be given to a reader who keeps up: what
 // counts is what already waits when it comes.
 bool Session::has_room(std::size_t allowance) {
-  if (queued_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
+  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
   end_as_too_slow();
   return false;
 }
 
 bool Session::has_room_behind(std::size_t waiting_bytes) {
   if (phase_ != Phase::open) return false;
-  if (queued_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;
+  if (queued_bytes() + held_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;
   end_as_too_slow();
   return false;
 }
@@ -327,11 +335,13 @@ void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std:
   phase_ = Phase::ended;
   forget_drain();
   deadline_from_ms_ = now_ms();
-  endpoint_->on_close(*this, {.cause = cause,
-                              .code = code,
-                              .reason = reason,
-                              .broken_rule = rule,
-                              .unsent_bytes = connection_.should_close_transport() ? 0 : queued_bytes()});
+  endpoint_->on_close(
+      *this, {.cause = cause,
+              .code = code,
+              .reason = reason,
+              .broken_rule = rule,
+              .unsent_bytes = held_bytes() + (connection_.should_close_transport() ? 0 : queued_bytes())});
+  table_.held_.erase(this);
 }
 
 void Session::leave() {

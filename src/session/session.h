@@ -49,6 +49,14 @@ class Session : public net::Stream {
   // A whole frame made by ws::encode_message(), shared with other sessions. Server side only: it is not
   // masked.
   SendResult send_frame(const SharedBytes& frame);
+  // As send(), but never compressed. RFC7692§6: each message is compressed or not, as its sender likes.
+  SendResult send_uncompressed(ws::Opcode opcode, Bytes payload);
+  // A message in pieces (RFC6455§5.4), not compressed: the first piece decides on text or binary, `last` ends
+  // it. Until then control frames are sent as ever, and other messages wait behind it; what waits counts
+  // against outbox_bytes_max. When it has ended they follow, and on_drained is called when all of it has been
+  // sent.
+  SendResult send_piece(ws::Opcode opcode, Bytes piece, bool last);
+  bool is_sending_pieces() const { return phase_ == Phase::open && !connection_.can_send_message(); }
   SendResult ping(Bytes payload = {});
   // False when the outbox, with `waiting_bytes` that others keep for it, is at outbox_bytes_max: the session
   // ends as by a message too many (slow_consumer). False, too, when it is not open.
@@ -72,8 +80,8 @@ class Session : public net::Stream {
   void resume();
 
   bool is_open() const { return phase_ == Phase::open; }
-  // send() said congested, and on_drained has not been called since.
-  bool is_congested() const { return congested_; }
+  // send() said congested, and on_drained has not been called since; or a message is sent in pieces.
+  bool is_congested() const { return congested_ || is_sending_pieces(); }
   SessionId id() const;
   Endpoint& endpoint() const { return *endpoint_; }
 
@@ -141,6 +149,12 @@ class Session : public net::Stream {
   void handle_close(const ws::Event& event);
   [[gnu::noinline]] SendResult send_anew(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
+  SendResult note_congestion();
+  // Behind the message that is sent in pieces.
+  enum class Form : std::uint8_t { frame, message, uncompressed };
+  [[gnu::noinline]] SendResult hold(Form form, ws::Opcode opcode, SharedBytes bytes);
+  std::size_t held_bytes() const;
+  void send_held();
   bool has_room(std::size_t allowance = 0);
   void end_as_too_slow();
   void begin_closing(Cause cause);

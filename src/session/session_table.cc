@@ -100,6 +100,7 @@ void SessionTable::sweep() {
   // The room they had for many.
   if (unread_.empty()) unread_ = {};
   if (drains_.empty()) drains_ = {};
+  if (held_.empty()) held_ = {};
   if (free_places_.capacity() > 1024 + 2 * free_places_.size()) free_places_.shrink_to_fit();
 }
 

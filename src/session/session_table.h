@@ -81,6 +81,17 @@ class SessionTable {
     std::size_t done = 0;
   };
 
+  // Messages behind one that is sent in pieces.
+  struct HeldMessage {
+    Session::Form form;
+    ws::Opcode opcode;  // unless it is a frame
+    SharedBytes bytes;  // a frame, or a payload
+  };
+  struct Held {
+    std::vector<HeldMessage> messages;
+    std::size_t bytes = 0;
+  };
+
   void go_on();
   void add(Session& session);
   void remove(Session& session);
@@ -98,6 +109,7 @@ class SessionTable {
   std::size_t size_ = 0;
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;
+  std::unordered_map<const Session*, Held> held_;
   std::unordered_map<const Session*, DrainWatch> drains_;  // of those that a deadline waits for
   std::vector<SessionId> going_on_;                        // in the next turn
   std::shared_ptr<SessionTable*> self_;                    // what is posted to the loop may outlive the table

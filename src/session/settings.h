@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 #include "base/time.h"
 #include "ws/connection.h"
@@ -13,6 +14,8 @@ namespace fanfare::session {
 // Of one WebSocket endpoint; outlives its sessions.
 struct SessionSettings {
   ws::Limits limits;
+  // Set: a message is handed out in pieces as it comes, within these limits instead.
+  std::optional<ws::Limits> pieces = {};
   // A ping this often to every session; zero: never.
   Duration ping_interval = std::chrono::seconds(30);
   // How long after a ping a session may stay silent before it is dropped (reported as 1006). Any byte counts.

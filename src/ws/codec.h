@@ -31,6 +31,15 @@ class MessageCodec {
   virtual std::expected<void, CodecError> decompress(Bytes piece, bool last, std::size_t message_bytes_max,
                                                      std::vector<std::uint8_t>& message) = 0;
 
+  // As decompress(), for messages that are handed out in pieces: what this piece inflates to is appended at
+  // once, and `message` need not hold what came before. The limit holds for all pieces of the message
+  // together.
+  virtual std::expected<void, CodecError> decompress_piece(Bytes piece, bool last,
+                                                           std::size_t message_bytes_max,
+                                                           std::vector<std::uint8_t>& message) {
+    return decompress(piece, last, message_bytes_max, message);
+  }
+
   // The compressed payload (RFC7692§7.2.1, without the trailing 00 00 ff ff), or empty when sending the
   // message as it is is better. The view is good until the next call on the same thread.
   virtual std::optional<Bytes> compress(Opcode opcode, Bytes message) = 0;

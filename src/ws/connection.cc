@@ -12,6 +12,9 @@
 namespace fanfare::ws {
 namespace {
 
+// Of a compressed message that is handed out in pieces, at once.
+constexpr std::size_t kInflateStepBytes = 2048;
+
 Rule rule_of(CodecError error) {
   switch (error) {
     case CodecError::corrupt:
@@ -34,7 +37,8 @@ Connection::Connection(Options options)
     : limits_(options.limits),
       random_(options.random),
       codec_(std::move(options.codec)),
-      role_(options.role) {
+      role_(options.role),
+      pieces_(options.pieces) {
   FANFARE_CHECK(limits_ != nullptr && limits_->fragments_max > 0);
   FANFARE_CHECK(role_ == Role::server || random_ != nullptr);
 }
@@ -50,6 +54,11 @@ std::optional<Event> Connection::next(MutableBytes& input, Output& output) {
       if (const auto broken = begin_frame(**header)) return failed(*broken, input, output);
     }
     if (const auto broken = read_payload(input)) return failed(*broken, input, output);
+    if (pieces_ && !is_control(incoming_->frame.opcode)) {
+      if (auto event = take_piece()) return event;
+      if (incoming_->payload_left > 0 && input.empty()) return std::nullopt;
+      continue;
+    }
     if (incoming_->payload_left > 0) return std::nullopt;
     if (auto event = end_frame(output)) {
       // RFC6455§5.5.1: nothing counts after a Close.
@@ -148,6 +157,7 @@ std::optional<Rule> Connection::begin_frame(const FrameHeader& header) {
     ++kept.fragments;
   } else {
     kept.in_message = true;
+    kept.handed_out = false;
     kept.opcode = header.opcode;
     kept.compressed = header.compressed;
     kept.fragments = 1;
@@ -160,7 +170,9 @@ std::optional<Rule> Connection::begin_frame(const FrameHeader& header) {
 // What the input has of the current frame's payload, perhaps nothing.
 std::optional<Rule> Connection::read_payload(MutableBytes& input) {
   Incoming& kept = *incoming_;
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kept.payload_left, input.size()));
+  auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kept.payload_left, input.size()));
+  // So that a piece inflates to no more than about 2 MiB.
+  if (pieces_ && kept.compressed && !is_control(kept.frame.opcode)) size = std::min(size, kInflateStepBytes);
   const MutableBytes piece = input.first(size);
   input = input.subspan(size);
   kept.payload_left -= size;
@@ -185,11 +197,17 @@ std::optional<Rule> Connection::read_data(MutableBytes piece, bool ascii) {
   std::optional<Rule> broken_by_codec;
   if (kept.compressed) {
     if (piece.empty() && !last) return std::nullopt;
+    if (pieces_) kept.message.clear();
     const std::size_t before = kept.message.size();
-    const auto inflated = codec_->decompress(piece, last, limits_->message_bytes_max, kept.message);
+    const auto inflated =
+        pieces_ ? codec_->decompress_piece(piece, last, limits_->message_bytes_max, kept.message)
+                : codec_->decompress(piece, last, limits_->message_bytes_max, kept.message);
     if (!inflated) broken_by_codec = rule_of(inflated.error());
     text = Bytes(kept.message).subspan(before);
     ascii = false;
+    if (pieces_) kept.due_piece = kept.message;
+  } else if (pieces_) {
+    kept.due_piece = piece;
   } else {
     kept.append(piece, limits_->message_bytes_max);
   }
@@ -213,6 +231,21 @@ std::optional<Event> Connection::end_frame(Output& output) {
   if (!kept.frame.fin) return std::nullopt;
   kept.in_message = false;
   return Event{.kind = Event::Kind::message, .opcode = kept.opcode, .payload = kept.message};
+}
+
+// What has come of a message since the last piece; empty: nothing that is worth an event.
+std::optional<Event> Connection::take_piece() {
+  Incoming& kept = *incoming_;
+  const bool last = kept.payload_left == 0 && kept.frame.fin;
+  if (kept.payload_left == 0) kept.in_frame = false;
+  if (last) kept.in_message = false;
+  const MutableBytes piece = std::exchange(kept.due_piece, {});
+  if (piece.empty() && !last) return std::nullopt;
+  return Event{.kind = Event::Kind::message,
+               .opcode = kept.opcode,
+               .first = !std::exchange(kept.handed_out, true),
+               .last = last,
+               .payload = piece};
 }
 
 // A control frame that breaks no rule.

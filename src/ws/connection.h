@@ -47,7 +47,7 @@ constexpr std::uint64_t compressed_bytes_max(const Limits& limits) {
 
 struct Event {
   enum class Kind : std::uint8_t {
-    message,  // opcode, payload
+    message,  // opcode, payload; with Options::pieces a piece of one, as first and last say
     ping,     // payload; the pong is in the output
     pong,     // payload
     close,    // code, payload: the peer's reason. The last event
@@ -57,6 +57,8 @@ struct Event {
   Opcode opcode = Opcode::binary;  // text or binary
   Rule rule{};
   std::uint16_t code = 0;
+  bool first = true;  // of the pieces of a message
+  bool last = true;
   // Good until the next call of next(), or until the memory of the input goes if that is earlier. The owner
   // may write into it.
   MutableBytes payload;
@@ -82,6 +84,9 @@ class Connection {
     const Limits* limits = &kDefaultLimits;  // outlives the connection
     Random* random = nullptr;                // masking keys; a server needs none. Outlives the connection
     std::unique_ptr<MessageCodec> codec;     // null: no compression was agreed on
+    // A message that does not lie whole in the input is handed out in pieces as it comes, and not kept. A
+    // piece of text may begin and end within a character. Only the last one may be empty.
+    bool pieces = false;
   };
   Connection() = default;  // to be assigned to
   explicit Connection(Options options);
@@ -143,6 +148,7 @@ class Connection {
   std::optional<Rule> read_payload(MutableBytes& input);
   std::optional<Rule> read_data(MutableBytes piece, bool ascii);
   std::optional<Event> end_frame(Output& output);
+  std::optional<Event> take_piece();
   Event control_event(Opcode opcode, MutableBytes payload, Output& output);
   Event failed(Rule rule, MutableBytes& input, Output& output);
   void write_close(std::uint16_t code, std::string_view reason, Output& output);
@@ -155,6 +161,7 @@ class Connection {
   Role role_ : 1 = Role::server;
   State state_ : 2 = State::open;
   bool sending_message_ : 1 = false;  // a fragmented one
+  bool pieces_ : 1 = false;
 };
 
 template <Role self>

@@ -83,6 +83,27 @@ std::expected<void, CodecError> DeflateCodec::decompress(Bytes piece, bool last,
   return done;
 }
 
+std::expected<void, CodecError> DeflateCodec::decompress_piece(Bytes piece, bool last,
+                                                               std::size_t message_bytes_max,
+                                                               std::vector<std::uint8_t>& message) {
+  if (inflating_ == nullptr) {
+    if (last) return decompress(piece, true, message_bytes_max, message);
+    if (!pool_.budget().reserve(InflateStream::kBytes)) return std::unexpected(CodecError::out_of_contexts);
+    inflating_ = std::make_unique<InflateStream>(history_);
+  }
+  const InflateLimits limits{.message_bytes_max = message_bytes_max,
+                             .ratio_max = pool_.options().ratio_max,
+                             .ratio_floor_bytes = pool_.options().ratio_floor_bytes};
+  const std::size_t before = message.size();
+  auto done = inflating_->feed(piece, last, limits, message);
+  if (done && receive_takeover_) done = remember(Bytes(message).subspan(before));
+  if (last || !done) {
+    inflating_.reset();
+    pool_.budget().release(InflateStream::kBytes);
+  }
+  return done;
+}
+
 // RFC7692§7.1.1: with context takeover the next message may refer to the window's worth of bytes before it.
 std::expected<void, CodecError> DeflateCodec::remember(Bytes message) {
   const std::size_t window = std::size_t{1} << receive_window_bits_;

@@ -24,6 +24,7 @@
 #include "ws/codec.h"
 #include "ws/deflate_options.h"
 #include "ws/deflate_pool.h"
+#include "ws/inflate_stream.h"
 #include "ws/opcode.h"
 
 namespace fanfare::ws {
@@ -39,6 +40,9 @@ class DeflateCodec final : public MessageCodec {
   // 1 KiB, which no message within the limit needs unless it is mostly block headers (message_too_big).
   std::expected<void, CodecError> decompress(Bytes piece, bool last, std::size_t message_bytes_max,
                                              std::vector<std::uint8_t>& message) override;
+  // A message that comes in several pieces takes InflateStream::kBytes of the budget until it is whole.
+  std::expected<void, CodecError> decompress_piece(Bytes piece, bool last, std::size_t message_bytes_max,
+                                                   std::vector<std::uint8_t>& message) override;
   std::optional<Bytes> compress(Opcode opcode, Bytes message) override;
 
   // Connections of a loop whose sending sides have the same window share one twin.
@@ -49,7 +53,10 @@ class DeflateCodec final : public MessageCodec {
   void release_idle();
 
   // What this connection holds of the budget.
-  std::size_t context_bytes() const { return send_context_bytes_ + history_bytes_reserved_; }
+  std::size_t context_bytes() const {
+    return send_context_bytes_ + history_bytes_reserved_ +
+           (inflating_ == nullptr ? 0 : InflateStream::kBytes);
+  }
 
  private:
   struct Deflater;
@@ -67,6 +74,7 @@ class DeflateCodec final : public MessageCodec {
   std::size_t send_context_bytes_ = 0;
   std::size_t history_bytes_reserved_ = 0;
   std::unique_ptr<Deflater> deflater_;
+  std::unique_ptr<InflateStream> inflating_;  // of the message that is coming in, in pieces
   std::vector<std::uint8_t> gathered_;  // the message that is coming in, compressed; empty between messages
   std::vector<std::uint8_t> history_;   // the end of what came in before, inflated
 };

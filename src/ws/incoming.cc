@@ -34,6 +34,8 @@ IncomingPtr make_incoming() {
   if (spare() == nullptr) return IncomingPtr(new Incoming);
   Incoming* const again = spare().release();
   again->message.clear();
+  again->due_piece = {};
+  again->handed_out = false;
   again->payload_left = 0;
   again->wire_bytes = 0;
   again->fragments = 0;

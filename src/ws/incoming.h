@@ -16,6 +16,7 @@ namespace fanfare::ws {
 
 struct Incoming {
   std::vector<std::uint8_t> message;  // of the current message, inflated, what has come
+  MutableBytes due_piece;             // handed out next, where messages are handed out in pieces
   FrameHeader frame;                  // the current one; its key moves on with its payload
   std::uint64_t payload_left = 0;     // of that frame
   std::uint64_t wire_bytes = 0;       // of the current message, as sent, finished frames and the current one
@@ -24,6 +25,7 @@ struct Incoming {
   bool compressed = false;
   bool in_frame = false;
   bool in_message = false;
+  bool handed_out = false;  // a piece of the current message was
   Utf8Validator utf8;
   std::uint8_t header_size = 0;
   std::uint8_t control_size = 0;

@@ -74,6 +74,32 @@ class Echo(unittest.TestCase):
             self.assertEqual((done.returncode, done.stderr), (2, "usage: echo [HOST:]PORT\n"))
 
 
+class Stream(unittest.TestCase):
+    def test_takes_and_gives_messages_of_any_size(self):
+        async def main():
+            async with websockets.connect(url + "/upload") as socket:
+                await socket.send("")
+                self.assertEqual(await socket.recv(), "0 14695981039346656037")
+                await socket.send("a")
+                self.assertEqual(await socket.recv(), "1 12638187200555641996")
+                await socket.send(b"x" * 65_536 for _ in range(400))
+                size, _ = (await socket.recv()).split()
+                self.assertEqual(size, str(400 * 65_536))
+            async with websockets.connect(url + "/download", max_size=None) as socket:
+                for size in (0, 1, 20 << 20):
+                    await socket.send(str(size))
+                    self.assertEqual(await socket.recv(), b"x" * size)
+                await socket.send("many")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    await socket.recv()
+                self.assertEqual(closed.exception.code, 1008)
+
+        with serving("stream", "0") as url:
+            together(main)
+            with urllib.request.urlopen(url.replace("ws:", "http:") + "/stats", timeout=PATIENCE) as answer:
+                self.assertIn("0 sessions", answer.read().decode())
+
+
 class Chat(unittest.TestCase):
     def test_a_room_hears_its_members_and_no_others(self):
         async def main():
