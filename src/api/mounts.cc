@@ -64,7 +64,7 @@ class RouteEndpoint : public session::Endpoint {
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
   // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
   template <typename Call>
-  static void guard(std::string_view handler, session::Session& engine, Call&& call) {
+  [[gnu::always_inline]] static void guard(std::string_view handler, session::Session& engine, Call&& call) {
     if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
   }
 
