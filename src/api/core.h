@@ -16,8 +16,10 @@
 
 #include "api/lane.h"
 #include "api/path_pattern.h"
+#include "base/random.h"
 #include "fanfare/server.h"
 #include "fanfare/unique_function.h"
+#include "pubsub/hub.h"
 #include "session/server.h"
 
 namespace fanfare::api {
@@ -41,6 +43,9 @@ class Core : public std::enable_shared_from_this<Core> {
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
 
+  // Once.
+  void add_hub(HubOptions options);
+
   std::expected<void, Error> start();
   void run();
   std::size_t stop(std::chrono::milliseconds deadline);
@@ -50,6 +55,8 @@ class Core : public std::enable_shared_from_this<Core> {
   // After start(), any thread.
   PostResult publish(std::string_view topic, const Frame& frame);
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
+  PublishResult publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
+                        pubsub::Receipt receipt);
   void respond(SessionId id, Response response);
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
@@ -64,12 +71,23 @@ class Core : public std::enable_shared_from_this<Core> {
   const session::SessionSettings& session_settings() const { return session_settings_; }
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
   const std::vector<RequestEntry>& requests() const { return requests_; }
+  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: the program has none
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
 
  private:
   // Nobody is served before running, so handlers see none of the earlier two.
   enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
+
+  struct HubOfServer final : pubsub::HubLoops {
+    HubOfServer(Core& its_core, HubOptions options) : core(its_core), hub(options, random) {}
+    std::size_t count() const override { return core.lanes_.size(); }
+    bool post(std::size_t loop, Task task) override;
+
+    Core& core;
+    SystemRandom random;
+    pubsub::Hub hub;
+  };
 
   std::optional<Error> check() const;
   std::expected<session::Listener, Error> listener();
@@ -89,6 +107,7 @@ class Core : public std::enable_shared_from_this<Core> {
   session::SessionSettings session_settings_;
 
   std::shared_ptr<session::ServerCertificate> certificate_;  // from start() on; null: no TLS
+  std::unique_ptr<HubOfServer> hub_;                         // outlives what waits in the loops
   std::unique_ptr<session::Server> server_;                  // from start() on
   std::vector<Lane*> lanes_;  // each set by its loop's thread, before anyone is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;

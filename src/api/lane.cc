@@ -1,5 +1,6 @@
 #include "api/lane.h"
 
+#include "api/core.h"
 #include "api/subscription.h"
 #include "base/check.h"
 
@@ -14,6 +15,7 @@ Lane::Lane(Core& core, session::LoopServer& server, std::uint32_t index)
     : core_(core), server_(server), index_(index), subscriptions_(sizeof(Subscription)) {
   FANFARE_CHECK(current_lane == nullptr);
   current_lane = this;
+  if (core.hub() != nullptr) hub_ = std::make_unique<pubsub::LoopHub>(*core.hub(), index, *this);
 }
 
 Lane::~Lane() {
@@ -49,7 +51,20 @@ void Lane::leave(NamedTopic& topic, pubsub::Ticket ticket) {
 
 void Lane::publish(std::string_view topic, const SharedBytes& frame) {
   const auto found = topics_.find(topic);
-  if (found != topics_.end()) table_.publish(found->second.key, frame);
+  if (found == topics_.end()) return;
+  const Topic& there = found->second;
+  if (there.log == nullptr) {
+    table_.publish(there.key, frame);
+    return;
+  }
+  there.log->append(frame);
+  table_.publish(there.key, frame);
+  there.log->settle();
+}
+
+pubsub::EventLog& Lane::log_of(NamedTopic& topic) {
+  if (topic.second.log == nullptr) topic.second.log = std::make_unique<pubsub::EventLog>();
+  return *topic.second.log;
 }
 
 }  // namespace fanfare::api

@@ -3,6 +3,7 @@
 // thread, and used there alone.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -11,6 +12,8 @@
 #include "api/handler_thread.h"
 #include "base/block_pool.h"
 #include "base/shared_bytes.h"
+#include "pubsub/event_log.h"
+#include "pubsub/loop_hub.h"
 #include "pubsub/topic_table.h"
 #include "session/loop_server.h"
 
@@ -18,7 +21,7 @@ namespace fanfare::api {
 
 class Core;
 
-class Lane {
+class Lane final : public pubsub::LoopPort {
  public:
   Lane(Core& core, session::LoopServer& server, std::uint32_t index);
   ~Lane();
@@ -32,6 +35,7 @@ class Lane {
   struct Topic {
     pubsub::TopicKey key;
     std::uint32_t subscribers = 0;
+    std::unique_ptr<pubsub::EventLog> log = {};  // once a subscriber may fall behind
   };
   using NamedTopic = std::pair<const std::string, Topic>;
 
@@ -42,6 +46,10 @@ class Lane {
   pubsub::Ticket subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber);
   void leave(NamedTopic& topic, pubsub::Ticket ticket);
   void publish(std::string_view topic, const SharedBytes& frame);
+  static pubsub::EventLog& log_of(NamedTopic& topic);
+
+  // This loop's part of the server's hub; null: it has none.
+  pubsub::LoopHub* hub() const { return hub_.get(); }
 
   Core& core() const { return core_; }
   session::LoopServer& server() const { return server_; }
@@ -54,6 +62,11 @@ class Lane {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
+  Instant now() override { return server_.loop().now(); }
+  void call_after(Duration delay, UniqueFunction<void()> task) override {
+    server_.loop().call_after(delay, std::move(task));
+  }
+
   const HandlerThread handler_thread_;
   Core& core_;
   session::LoopServer& server_;
@@ -62,6 +75,7 @@ class Lane {
   BlockPool subscriptions_;
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
+  std::unique_ptr<pubsub::LoopHub> hub_;
 };
 
 }  // namespace fanfare::api

@@ -4,6 +4,7 @@
 #include "api/frame.h"
 #include "api/lane.h"
 #include "api/settings.h"
+#include "fanfare/hub.h"
 
 namespace fanfare {
 namespace {
@@ -67,6 +68,14 @@ bool Session::subscribe(std::string_view topic, TopicPolicy policy) {
 
 bool Session::unsubscribe(std::string_view topic) {
   return api::Connection::of(*this).unsubscribe(topic);
+}
+
+Expected<Joined, JoinError> Session::subscribe(const HubTopic& topic, const JoinOptions& options) {
+  return api::Connection::of(*this).join(topic.topic_, options);
+}
+
+bool Session::unsubscribe(const HubTopic& topic) {
+  return topic.topic_ != nullptr && api::Connection::of(*this).leave(*topic.topic_);
 }
 
 SessionId Session::id() const {

@@ -7,6 +7,7 @@
 
 #include "api/connection.h"
 #include "api/request_parts.h"
+#include "api/route_endpoint.h"
 #include "api/settings.h"
 #include "session/server_session.h"
 
@@ -68,13 +69,12 @@ session::HttpResponse to_engine(Response response) {
 }
 
 // Hands the events of one route's sessions on this loop to its handlers.
-class RouteEndpoint final : public session::Endpoint {
+class RouteEndpoint final : public RouteEndpointBase {
  public:
   RouteEndpoint(Core& core, const WebSocketRoute& route)
-      : Endpoint(core.session_settings()),
+      : RouteEndpointBase(core.session_settings(), route),
         policy(policy_of(route, core.options().deflate)),
-        core_(core),
-        route_(route) {}
+        core_(core) {}
 
   const ws::UpgradePolicy policy;
 
@@ -83,24 +83,23 @@ class RouteEndpoint final : public session::Endpoint {
 
   void on_open(session::Session& engine) override {
     core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
-    route_.open(handle(engine));
+    route().open(handle(engine));
   }
   void on_message(session::Session& engine, const session::Message& message) override {
     const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-    route_.message(handle(engine), Message(kind, message.payload));
+    route().message(handle(engine), Message(kind, message.payload));
   }
   void on_drained(session::Session& engine) override {
-    if (Connection::of(engine).send_waiting(route_)) route_.drain(handle(engine));
+    if (Connection::of(engine).send_waiting()) route().drain(handle(engine));
   }
-  void on_pong(session::Session& engine, Bytes payload) override { route_.pong(handle(engine), payload); }
+  void on_pong(session::Session& engine, Bytes payload) override { route().pong(handle(engine), payload); }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
     core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
-    route_.close(handle(engine), to_public(info));
+    route().close(handle(engine), to_public(info));
   }
 
   Core& core_;
-  const WebSocketRoute& route_;
 };
 
 ApiSite::ApiSite(Core& core, session::LoopServer& server, std::uint32_t index)
