@@ -12,7 +12,7 @@ namespace fanfare::api {
 class HubSubscription final : public pubsub::HubSubscriber {
  public:
   explicit HubSubscription(session::ServerSession& engine) : engine_(engine) {}
-  ~HubSubscription();
+  ~HubSubscription() override;
   HubSubscription(const HubSubscription&) = delete;
   HubSubscription& operator=(const HubSubscription&) = delete;
 

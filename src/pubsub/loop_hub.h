@@ -120,7 +120,7 @@ class HubSubscriber : public PacedSubscriber {
 
  protected:
   HubSubscriber() = default;
-  ~HubSubscriber();
+  virtual ~HubSubscriber();
 
   // Subscribers that are behind get it before what waits. May end the subscriber's life.
   virtual void on_notice(TopicNotice notice) = 0;
