@@ -15,18 +15,14 @@ HubSubscription::~HubSubscription() {
 }
 
 // An event that a subscriber cannot take for want of memory must not be missing in silence.
-bool HubSubscription::deliver(const SharedBytes& frame) {
-  bool taken = false;
-  const bool whole = run_guarded("an event for a subscriber", [&] {
-    if (is_plain()) {
-      taken = engine_.is_open() && send(frame);
-      return;
-    }
-    if (engine_.is_open()) static_cast<WaitingSubscriptions&>(waiting_list()).send_in_hand_of(*this, engine_);
-    taken = PacedSubscriber::deliver(frame);
-  });
-  if (!whole) engine_.start_closing(ws::close_code::try_again_later, "out of memory");
-  return taken;
+bool HubSubscription::deliver(const SharedBytes& frame) try {
+  if (is_plain()) return engine_.is_open() && engine_.send_frame(frame) != session::SendResult::closed;
+  if (engine_.is_open()) static_cast<WaitingSubscriptions&>(waiting_list()).send_in_hand_of(*this, engine_);
+  return PacedSubscriber::deliver(frame);
+} catch (const std::bad_alloc&) {
+  note_out_of_memory("an event for a subscriber");
+  engine_.start_closing(ws::close_code::try_again_later, "out of memory");
+  return false;
 }
 
 void HubSubscription::on_ready() {
