@@ -365,6 +365,16 @@ TEST(HubTopic, BeforeTheStartNothingIsTakenAndBadOptionsAreNamed) {
   EXPECT_EQ(HubTopic().name(), "");
 }
 
+TEST(HubTopicDeathTest, ASecondHubOrOneAfterTheStartEndsTheProcessWithAMessage) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  Server server({.port = 0});
+  const Hub hub(server);
+  EXPECT_DEATH(Hub second(server), "one hub");
+  Server running({.port = 0, .threads = 1});
+  ASSERT_TRUE(running.start());
+  EXPECT_DEATH(Hub late(running), "before start");
+}
+
 TEST(HubTopic, PositionsAreReadAndWritten) {
   EXPECT_EQ(to_text({.epoch = 12, .offset = 34}), "12-34");
   EXPECT_EQ(parse_position("12-34"), (Position{.epoch = 12, .offset = 34}));

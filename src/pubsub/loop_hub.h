@@ -113,6 +113,9 @@ class LoopHub {
 // A subscriber of one hub topic, owned by somebody else; leaves when it is destroyed.
 class HubSubscriber : public PacedSubscriber {
  public:
+  HubSubscriber(const HubSubscriber&) = delete;
+  HubSubscriber& operator=(const HubSubscriber&) = delete;
+  virtual ~HubSubscriber();
   // Null: it has not joined, or has left.
   const Topic* topic() const { return here_ == nullptr ? nullptr : here_->topic.get(); }
   const std::shared_ptr<Topic>& shared_topic() const { return here_->topic; }
@@ -120,7 +123,6 @@ class HubSubscriber : public PacedSubscriber {
 
  protected:
   HubSubscriber() = default;
-  virtual ~HubSubscriber();
 
   // Subscribers that are behind get it before what waits. May end the subscriber's life.
   virtual void on_notice(TopicNotice notice) = 0;
