@@ -106,7 +106,7 @@ enum class JoinError : std::uint8_t {
   closing,         // the session is closing
   topics_full,     // limits.topics_per_session_max
   already_joined,  // leave it first
-  removed,         // the topic was removed
+  removed,         // the topic was removed, or is none of this server's
   presence_full,   // TopicLimits::presence_connections_max
   bad_member,      // a topic with presence needs a member name of 1 to 256 bytes
 };

@@ -163,6 +163,9 @@ TEST_P(HubTopicTest, HubTopicsCountAgainstTheTopicsOfASession) {
   Hub hub(server);
   const HubTopic a = *hub.add_topic("a");
   const HubTopic b = *hub.add_topic("b");
+  Server another({.port = 0});
+  const Hub foreign_hub(another);
+  const HubTopic foreign = *foreign_hub.add_topic("a");
   server.websocket("/", {.message = [&](Session& session, const Message&) {
                      EXPECT_TRUE(session.subscribe("a"));  // a plain topic of the same name is another one
                      EXPECT_TRUE(session.subscribe(a));
@@ -170,7 +173,9 @@ TEST_P(HubTopicTest, HubTopicsCountAgainstTheTopicsOfASession) {
                      EXPECT_FALSE(session.subscribe("b"));
                      EXPECT_TRUE(session.unsubscribe(a));
                      EXPECT_TRUE(session.subscribe(b));
+                     EXPECT_TRUE(session.unsubscribe(b));
                      EXPECT_EQ(session.subscribe(HubTopic()).error(), JoinError::removed);
+                     EXPECT_EQ(session.subscribe(foreign).error(), JoinError::removed);
                      session.close();
                      EXPECT_EQ(session.subscribe(a).error(), JoinError::closing);
                    }});

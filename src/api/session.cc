@@ -1,6 +1,7 @@
 #include "fanfare/session.h"
 
 #include "api/connection.h"
+#include "api/core.h"
 #include "api/frame.h"
 #include "api/lane.h"
 #include "api/settings.h"
@@ -71,7 +72,9 @@ bool Session::unsubscribe(std::string_view topic) {
 }
 
 Expected<Joined, JoinError> Session::subscribe(const HubTopic& topic, const JoinOptions& options) {
-  return api::Connection::of(*this).join(topic.topic_, options);
+  // A topic of another server would never get an event on this one's loops.
+  const bool is_ours = topic.core_.lock().get() == &api::Connection::lane().core();
+  return api::Connection::of(*this).join(is_ours ? topic.topic_ : nullptr, options);
 }
 
 bool Session::unsubscribe(const HubTopic& topic) {
