@@ -65,6 +65,8 @@ class FANFARE_EXPORT WebSocketRoute {
   virtual void drain(Session& session) const = 0;
   virtual void pong(Session& session, Bytes payload) const = 0;
   virtual void lagged(Session& session, std::string_view topic, std::uint64_t missed) const = 0;
+  virtual void missed(Session& session, std::string_view topic, const Missed& missed) const = 0;
+  virtual void notice(Session& session, std::string_view topic, TopicNotice notice) const = 0;
   virtual void close(Session& session, const Close& close) const = 0;
 
   std::vector<std::string> subprotocols;
@@ -190,9 +192,16 @@ struct WebSocket {
   std::function<void(SessionOf<Data>&, Bytes payload)> pong = {};
   // So many messages of a topic were dropped by its policy; the next one of the topic follows.
   std::function<void(SessionOf<Data>&, std::string_view topic, std::uint64_t missed)> lagged = {};
+  // Of a hub topic: these events do not come, by the topic's policy or because they were lost on the way
+  // here. The next event follows `missed.until`.
+  std::function<void(SessionOf<Data>&, std::string_view topic, const Missed& missed)> missed = {};
+  // Something became of a hub topic. After `removed` the session is not subscribed any more.
+  std::function<void(SessionOf<Data>&, std::string_view topic, TopicNotice notice)> notice = {};
   // Once for each session that was opened. Nothing can be sent any more.
   std::function<void(SessionOf<Data>&, const Close&)> close = {};
 };
+
+class Hub;
 
 namespace api {
 // Null: the session is one of another route, with other data.
@@ -303,6 +312,7 @@ class FANFARE_EXPORT Server {
   std::uint64_t refused_tasks() const;
 
  private:
+  friend class Hub;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 
   std::shared_ptr<api::Core> core_;
@@ -357,6 +367,12 @@ class api::TypedRoute final : public WebSocketRoute {
   void pong(Session& session, Bytes payload) const override { call(route_.pong, session, payload); }
   void lagged(Session& session, std::string_view topic, std::uint64_t missed) const override {
     call(route_.lagged, session, topic, missed);
+  }
+  void missed(Session& session, std::string_view topic, const Missed& missed) const override {
+    call(route_.missed, session, topic, missed);
+  }
+  void notice(Session& session, std::string_view topic, TopicNotice notice) const override {
+    call(route_.notice, session, topic, notice);
   }
   void close(Session& session, const Close& close) const override { call(route_.close, session, close); }
 

@@ -18,7 +18,9 @@
 #include <string_view>
 #include <utility>
 
+#include "fanfare/expected.h"
 #include "fanfare/export.h"
+#include "fanfare/topic.h"
 #include "fanfare/unique_function.h"
 
 namespace fanfare {
@@ -28,6 +30,8 @@ class Connection;
 class Core;
 class EncodedFrame;
 }  // namespace api
+
+class HubTopic;
 
 // Borrowed for the call it is passed to.
 using Bytes = std::span<const std::uint8_t>;
@@ -146,19 +150,6 @@ struct Close {
   std::size_t unsent_bytes = 0;
 };
 
-// What a session does when more is published to one of its topics than it reads. Sends of its own and topics
-// under close are never dropped: they end it (1013).
-enum class WhenFull : std::uint8_t {
-  close,        // nothing is lost in silence: the session ends with 1013
-  drop_oldest,  // up to `waiting_max` wait, the oldest go first, and the lagged handler is told how many
-  keep_latest,  // only the newest waits: for values that replace each other; lagged is told, too
-};
-
-struct TopicPolicy {
-  WhenFull when_full = WhenFull::close;
-  std::size_t waiting_max = 128;  // messages of this topic, under drop_oldest
-};
-
 // A message that is sent in pieces, by Session::begin_message(): as frames (RFC6455§5.4), so that it may be
 // larger than the memory for it, and begin before its end is known. The loop's thread, as its session, which
 // it may outlive. A writer that dies before finish() has begun what cannot be ended: it ends its session
@@ -235,6 +226,12 @@ class FANFARE_EXPORT Session {
   bool subscribe(std::string_view topic, TopicPolicy policy = {});
   // False: it was not subscribed. Sessions that end are unsubscribed by themselves.
   bool unsubscribe(std::string_view topic);
+
+  // To a topic of the server's hub (hub.h). What follows is every event behind Joined::position, the history
+  // first, and nothing twice; a notice (WebSocket::missed) where that does not hold. Nothing of it is sent
+  // within the call, so what is sent right after it comes before the first event.
+  Expected<Joined, JoinError> subscribe(const HubTopic& topic, const JoinOptions& options = {});
+  bool unsubscribe(const HubTopic& topic);
 
   // Calls the handler once, on the session's loop, when the delay has passed (to within a few milliseconds),
   // and never before this call has returned. It does not run, and is destroyed before the close handler is

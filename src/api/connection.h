@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "api/hub_subscription.h"
 #include "api/subscription.h"
 #include "base/block_pool.h"
 #include "base/check.h"
@@ -52,14 +53,21 @@ class Connection final : public session::SessionData {
   bool unsubscribe(std::string_view topic);
   void unsubscribe_all();
   // Null: it is not subscribed to it.
-  const Subscription* find_subscription(const Lane::NamedTopic& topic) const {
+  Subscription* find_subscription(const Lane::NamedTopic& topic) const {
     const Rare* const rare = find_rare();
     return rare == nullptr ? nullptr : rare->find(&topic);
   }
+  Expected<Joined, JoinError> join(const std::shared_ptr<pubsub::Topic>& topic, const JoinOptions& options);
+  bool leave(const pubsub::Topic& topic);
+  // The topic was removed.
+  void end_topic(const pubsub::Topic& topic);
+  void end_topic_when_sent() { ++rare().more().ended_topics; }
 
   // The outbox is empty: sends on what waits, with notices of what was dropped, and calls the drain handler,
   // at the latest when the outbox is empty the next time.
   void on_drained(const WebSocketRoute& route);
+  // send_waiting() in a later turn: something waits although the outbox has room.
+  void send_waiting_later();
 
  private:
   class SessionWithoutData final : public Session {};
@@ -67,6 +75,9 @@ class Connection final : public session::SessionData {
   struct Crowd {
     WaitingSubscriptions waiting;  // outlives the subscriptions
     std::unordered_map<const Lane::NamedTopic*, std::unique_ptr<Subscription>> topics;
+    std::unordered_map<const pubsub::Topic*, std::unique_ptr<HubSubscription>> hub_topics;
+    std::size_t ended_topics = 0;  // whose subscriber is behind: it ends when it has had the rest
+    bool sends_later = false;
   };
   // What most connections of a plain server have nothing of.
   struct Rare {
@@ -93,7 +104,8 @@ class Connection final : public session::SessionData {
 
   void on_agreed(std::string_view subprotocol) override;
   // True: nothing waits any more, and the session is open.
-  bool send_waiting(const WebSocketRoute& route);
+  bool send_waiting();
+  void end_sent_topics(Crowd& crowd);
   session::ServerSession& engine() { return engine_of(handle_); }
   static Rare* find_rare(const Session& handle) {
     return (handle.behind_ & kRareBit) == 0 ? nullptr : reinterpret_cast<Rare*>(handle.behind_ ^ kRareBit);

@@ -230,6 +230,7 @@ std::expected<void, Error> Core::start_server() {
         return sites;
       },
       [this] {
+        if (hub_ != nullptr) hub_->hub.attach(*hub_);
         const std::scoped_lock lock(mutex_);
         state_ = State::running;
       });
@@ -345,6 +346,27 @@ PostResult Core::for_each_session(std::function<void(Session&)> task) {
                            [shared](session::LoopServer& server) { SessionWalk::start(server, shared); });
   }
   return PostResult::accepted;
+}
+
+void Core::add_hub(HubOptions options) {
+  if (state_ != State::idle || hub_ != nullptr) {
+    end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start()");
+  }
+  hub_ = std::make_unique<HubOfServer>(*this, options);
+}
+
+bool Core::HubOfServer::post(std::size_t loop, Task task) {
+  Lane* const lane = core.lanes_[loop];
+  return core.server_->post(
+      loop, [lane, task = std::move(task)](session::LoopServer&) mutable { task(*lane->hub()); });
+}
+
+PublishResult Core::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
+                            pubsub::Receipt receipt) {
+  // What is accepted is in the home loop's mailbox before the stop is.
+  const std::shared_lock lock(publishing_);
+  if (!is_running()) return PublishResult::stopped;
+  return hub_->hub.publish(topic, std::move(payload), std::move(receipt));
 }
 
 PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {

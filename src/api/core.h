@@ -16,8 +16,10 @@
 #include <vector>
 
 #include "api/lane.h"
+#include "base/random.h"
 #include "fanfare/server.h"
 #include "fanfare/unique_function.h"
+#include "pubsub/hub.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
 #include "server/static_files.h"
@@ -51,6 +53,9 @@ class Core : public std::enable_shared_from_this<Core> {
            std::function<void(const Request&, Responder)> answer);
   void add_files(std::string_view path, FileOptions options);
 
+  // Once.
+  void add_hub(HubOptions options);
+
   std::expected<void, Error> start();
   void run();
   std::size_t stop(std::chrono::milliseconds deadline);
@@ -61,6 +66,8 @@ class Core : public std::enable_shared_from_this<Core> {
   PostResult publish(std::string_view topic, const Frame& frame, const PublishOptions& options);
   PostResult for_each_session(std::function<void(Session&)> task);
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
+  PublishResult publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
+                        pubsub::Receipt receipt);
   void respond(SessionId id, Response response);
   BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
   // Runs the task with the connection of a request, if it is still there, on its loop, later.
@@ -82,6 +89,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
   const std::vector<RequestEntry>& requests() const { return requests_; }
   const std::vector<FilesEntry>& files() const { return files_; }
+  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: the program has none
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
@@ -89,6 +97,16 @@ class Core : public std::enable_shared_from_this<Core> {
  private:
   // Nobody is served before running, so handlers see none of the earlier two.
   enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
+
+  struct HubOfServer final : pubsub::HubLoops {
+    HubOfServer(Core& its_core, HubOptions options) : core(its_core), hub(options, random) {}
+    std::size_t count() const override { return core.lanes_.size(); }
+    bool post(std::size_t loop, Task task) override;
+
+    Core& core;
+    SystemRandom random;
+    pubsub::Hub hub;
+  };
 
   std::optional<Error> check() const;
   std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
@@ -110,6 +128,7 @@ class Core : public std::enable_shared_from_this<Core> {
   session::SessionSettings session_settings_;
 
   server::Listeners listeners_;  // from start() on
+  std::unique_ptr<HubOfServer> hub_;  // outlives what waits in the loops
   std::unique_ptr<session::Server> server_;                  // from start() on
   std::vector<Lane*> lanes_;  // each set by its loop's thread, before anyone is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;

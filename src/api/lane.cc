@@ -1,6 +1,7 @@
 #include "api/lane.h"
 
 #include "api/connection.h"
+#include "api/core.h"
 #include "api/subscription.h"
 #include "base/check.h"
 
@@ -19,6 +20,7 @@ Lane::Lane(Core& core, session::LoopServer& server, std::uint32_t index)
       timers_(server.loop()) {
   FANFARE_CHECK(current_lane == nullptr);
   current_lane = this;
+  if (core.hub() != nullptr) hub_ = std::make_unique<pubsub::LoopHub>(*core.hub(), index, *this);
 }
 
 Lane::~Lane() {
@@ -52,7 +54,7 @@ void Lane::leave(NamedTopic& topic, pubsub::Ticket ticket) {
   if (--topic.second.subscribers == 0) topics_.erase(topics_.find(topic.first));
 }
 
-const pubsub::Subscriber* Lane::find_subscriber(SessionId id, const NamedTopic& topic) const {
+Subscription* Lane::find_subscription(SessionId id, const NamedTopic& topic) const {
   if (id == SessionId{} || id.loop != index_) return nullptr;
   const session::Session* const engine =
       server_.sessions().find({.place = id.place, .generation = id.generation});
@@ -63,7 +65,21 @@ const pubsub::Subscriber* Lane::find_subscriber(SessionId id, const NamedTopic& 
 void Lane::publish(std::string_view topic, const SharedBytes& frame, SessionId except) {
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return;
-  table_.publish(found->second.key, frame, find_subscriber(except, *found));
+  const Topic& there = found->second;
+  Subscription* const excepted = find_subscription(except, *found);
+  if (there.log == nullptr) {
+    table_.publish(there.key, frame, excepted);
+    return;
+  }
+  there.log->append(frame);
+  table_.publish(there.key, frame, excepted);
+  if (excepted != nullptr) excepted->skip_newest();
+  there.log->settle();
+}
+
+pubsub::EventLog& Lane::log_of(NamedTopic& topic) {
+  if (topic.second.log == nullptr) topic.second.log = std::make_unique<pubsub::EventLog>();
+  return *topic.second.log;
 }
 
 }  // namespace fanfare::api

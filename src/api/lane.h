@@ -3,6 +3,7 @@
 // thread, and used there alone.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,14 +13,17 @@
 #include "api/session_timers.h"
 #include "base/block_pool.h"
 #include "base/shared_bytes.h"
+#include "pubsub/event_log.h"
+#include "pubsub/loop_hub.h"
 #include "pubsub/topic_table.h"
 #include "session/loop_server.h"
 
 namespace fanfare::api {
 
 class Core;
+class Subscription;
 
-class Lane {
+class Lane final : public pubsub::LoopPort {
  public:
   Lane(Core& core, session::LoopServer& server, std::uint32_t index);
   ~Lane();
@@ -33,6 +37,7 @@ class Lane {
   struct Topic {
     pubsub::TopicKey key;
     std::uint32_t subscribers = 0;
+    std::unique_ptr<pubsub::EventLog> log = {};  // once a subscriber may fall behind
   };
   using NamedTopic = std::pair<const std::string, Topic>;
 
@@ -44,6 +49,10 @@ class Lane {
   void leave(NamedTopic& topic, pubsub::Ticket ticket);
   // To all of its subscribers but that session.
   void publish(std::string_view topic, const SharedBytes& frame, SessionId except);
+  static pubsub::EventLog& log_of(NamedTopic& topic);
+
+  // This loop's part of the server's hub; null: it has none.
+  pubsub::LoopHub* hub() const { return hub_.get(); }
 
   Core& core() const { return core_; }
   session::LoopServer& server() const { return server_; }
@@ -52,12 +61,17 @@ class Lane {
   SessionTimers& timers() { return timers_; }
 
  private:
-  const pubsub::Subscriber* find_subscriber(SessionId id, const NamedTopic& topic) const;
+  Subscription* find_subscription(SessionId id, const NamedTopic& topic) const;
 
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
+
+  Instant now() override { return server_.loop().now(); }
+  void call_after(Duration delay, UniqueFunction<void()> task) override {
+    server_.loop().call_after(delay, std::move(task));
+  }
 
   const HandlerThread handler_thread_;
   Core& core_;
@@ -68,6 +82,7 @@ class Lane {
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
   SessionTimers timers_;
+  std::unique_ptr<pubsub::LoopHub> hub_;
 };
 
 }  // namespace fanfare::api

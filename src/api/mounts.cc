@@ -9,6 +9,7 @@
 #include "api/connection.h"
 #include "api/pending_upgrade.h"
 #include "api/request_parts.h"
+#include "api/route_endpoint.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
 #include "base/guard.h"
@@ -47,7 +48,7 @@ session::HttpResponse to_engine(Response response) {
 }
 
 // Hands the events of one route's sessions on this loop to its handlers.
-class RouteEndpoint : public session::Endpoint {
+class RouteEndpoint : public RouteEndpointBase {
  public:
   RouteEndpoint(Core& core, const WebSocketRoute& route)
       : RouteEndpoint(core, route, core.session_settings()) {}
@@ -56,10 +57,9 @@ class RouteEndpoint : public session::Endpoint {
 
  protected:
   RouteEndpoint(Core& core, const WebSocketRoute& route, const session::SessionSettings& settings)
-      : Endpoint(settings),
+      : RouteEndpointBase(settings, route),
         policy(policy_of(route, route.deflate.value_or(core.options().deflate))),
-        core_(core),
-        route_(route) {}
+        core_(core) {}
 
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
   // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
@@ -71,33 +71,30 @@ class RouteEndpoint : public session::Endpoint {
   static Message::Kind kind_of(const session::Message& message) {
     return message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
   }
-  const WebSocketRoute& route() const { return route_; }
-
  private:
   void on_open(session::Session& engine) override {
     core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
     core_.opened_sessions.fetch_add(1, std::memory_order_relaxed);
-    guard("open", engine, [&] { route_.open(handle(engine)); });
+    guard("open", engine, [&] { route().open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
     guard("message", engine,
-          [&] { route_.message(handle(engine), Message(kind_of(message), message.payload)); });
+          [&] { route().message(handle(engine), Message(kind_of(message), message.payload)); });
   }
   void on_drained(session::Session& engine) override {
-    guard("drain", engine, [&] { Connection::of(engine).on_drained(route_); });
+    guard("drain", engine, [&] { Connection::of(engine).on_drained(route()); });
   }
   void on_pong(session::Session& engine, Bytes payload) override {
-    guard("pong", engine, [&] { route_.pong(handle(engine), payload); });
+    guard("pong", engine, [&] { route().pong(handle(engine), payload); });
   }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
     Connection::lane().timers().forget(engine);
     core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
-    call_handler("close", [&] { route_.close(handle(engine), to_public(info)); });
+    call_handler("close", [&] { route().close(handle(engine), to_public(info)); });
   }
 
   Core& core_;
-  const WebSocketRoute& route_;
 };
 
 namespace {

@@ -7,6 +7,7 @@
 #include "api/frame.h"
 #include "api/lane.h"
 #include "api/settings.h"
+#include "fanfare/hub.h"
 
 namespace fanfare {
 namespace {
@@ -90,6 +91,16 @@ SessionTimer Session::call_after(std::chrono::milliseconds delay, UniqueFunction
 
 bool Session::cancel(SessionTimer timer) {
   return api::Connection::lane().timers().cancel(engine_of(*this), timer.number);
+}
+
+Expected<Joined, JoinError> Session::subscribe(const HubTopic& topic, const JoinOptions& options) {
+  // A topic of another server would never get an event on this one's loops.
+  const bool is_ours = topic.core_.lock().get() == &api::Connection::lane().core();
+  return api::Connection::of(*this).join(is_ours ? topic.topic_ : nullptr, options);
+}
+
+bool Session::unsubscribe(const HubTopic& topic) {
+  return topic.topic_ != nullptr && api::Connection::of(*this).leave(*topic.topic_);
 }
 
 SessionId Session::id() const {

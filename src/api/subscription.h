@@ -1,8 +1,7 @@
 #pragma once
-// One topic that one public session listens to, and what of it waits for a session that reads too slowly.
-// Owned by its connection; it lies in a slot of its lane's pool. One thread, the loop's.
+// One plain topic that one public session listens to. Owned by its connection; it lies in a slot of its
+// lane's pool. What of it waits for a session that reads too slowly: pubsub/pace.h. One thread, the loop's.
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,20 +10,17 @@
 #include "api/lane.h"
 #include "base/block_pool.h"
 #include "fanfare/session.h"
-#include "pubsub/backlog.h"
+#include "pubsub/pace.h"
 #include "session/server_session.h"
 
 namespace fanfare::api {
 
-class Subscription;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
-// Those of one connection that have something waiting.
-struct WaitingSubscriptions {
-  std::list<Subscription*> order;  // the first to wait first
-  std::size_t whole_bytes = 0;     // what waits for those that are back at WhenFull::close
-  // While a lagged handler runs: the message that it is told about. Whatever else goes to the same topic goes
-  // behind it.
+// Those of one connection that have something waiting, of plain topics and of the hub's.
+struct WaitingSubscriptions : pubsub::WaitingList {
+  // While a lagged or missed handler runs: the message that it is told about. Whatever else goes to the same
+  // topic goes behind it.
   struct InHand {
-    const Subscription* of;  // null: the handler has left the topic
+    const pubsub::PacedSubscriber* of;  // null: the handler has left the topic
     std::string topic;
     SharedBytes frame;
   };
@@ -33,9 +29,16 @@ struct WaitingSubscriptions {
   bool drain_is_next = false;
 
   void send_in_hand(session::ServerSession& engine);
+  // Something else is published to its topic.
+  void send_in_hand_of(const pubsub::PacedSubscriber& subscriber, session::ServerSession& engine) {
+    if (in_hand && in_hand->of == &subscriber) send_in_hand(engine);
+  }
+  void forget(const pubsub::PacedSubscriber& subscriber) {
+    if (in_hand && in_hand->of == &subscriber) in_hand->of = nullptr;
+  }
 };
 
-class Subscription final : public pubsub::Subscriber {
+class Subscription final : public pubsub::PacedSubscriber {
  public:
   // Sends what is published whole, or ends the session (WhenFull::close), until it gets another policy.
   static std::unique_ptr<Subscription> make(Lane& lane, session::ServerSession& engine,
@@ -48,32 +51,29 @@ class Subscription final : public pubsub::Subscriber {
   static void operator delete(void* subscription) { BlockPool::give_back(subscription); }
   static void operator delete(void* subscription, BlockPool&) { BlockPool::give_back(subscription); }
 
-  // WhenFull::close from here on, but for what waits already.
-  void send_whole();
-  // One of the others. While something waits, it is in the list, which outlives it.
-  void set_policy(TopicPolicy policy, WaitingSubscriptions& list);
+  // One that is not WhenFull::close. While something waits, it is in the list, which outlives it.
+  void pace(TopicPolicy policy, WaitingSubscriptions& list);
   bool deliver(const SharedBytes& frame) override;
-  std::optional<pubsub::Backlog::Next> take();
-  const std::string& topic() const { return topic_.first; }
+  std::string_view topic_name() const override { return topic_.first; }
+  void on_missed(const Missed& missed) override;
   const Lane::NamedTopic* key() const { return &topic_; }
 
   std::unique_ptr<Subscription> next;  // in the list of a connection that has few
 
  private:
-  struct Waiting {
-    pubsub::Backlog backlog;
-    WaitingSubscriptions& list;
-    std::list<Subscription*>::iterator place = {};  // unless the backlog is empty
-    bool then_whole = false;  // WhenFull::close: nothing more is dropped, and this goes once it is empty
-  };
-
   Subscription(session::ServerSession& engine, Lane::NamedTopic& topic);
-  bool keep(const SharedBytes& frame);
+
+  bool is_open() const override { return engine_.is_open(); }
+  bool is_congested() const override { return engine_.is_congested(); }
+  bool send(const SharedBytes& frame) override {
+    return engine_.send_frame(frame) != session::SendResult::closed;
+  }
+  bool has_room_behind(std::size_t bytes) override { return engine_.has_room_behind(bytes); }
+  void on_ready() override {}  // what waits does so behind a congested outbox, which says when it is drained
 
   session::ServerSession& engine_;
   Lane::NamedTopic& topic_;
   pubsub::Ticket ticket_;
-  std::unique_ptr<Waiting> waiting_;  // null: WhenFull::close
 };
 
 static_assert(sizeof(Subscription) <= 48,

@@ -79,6 +79,22 @@ class TopicTable {
   // Hands the frame to everyone subscribed when the call began, but for `except`. Returns how many took it.
   std::size_t publish(TopicKey key, const SharedBytes& frame, const Subscriber* except = nullptr);
 
+  // Calls `call` for everyone subscribed when it began, as publish() calls deliver().
+  template <typename Call>
+  void visit(TopicKey key, Call&& call) {
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) return;
+    const std::uint32_t index = found->second;
+    Topic& topic = topics_[index];
+    ++topic.delivering;
+    const std::size_t count = topic.subscribers.size();
+    for (std::size_t i = 0; i < count; ++i) {
+      if (topic.subscribers[i] != nullptr) call(*topic.subscribers[i]);
+    }
+    --topic.delivering;
+    if (topic.delivering == 0 && topic.left > 0) sweep(index);
+  }
+
   std::size_t subscribers(TopicKey key) const;
   std::size_t subscriptions() const { return live_; }
   std::size_t topics() const { return by_key_.size(); }
