@@ -40,12 +40,18 @@ class Slow final {
       log.settle();
     }
   }
+  // To all of the topic but this one.
+  void publish_to_others(std::string_view event) {
+    log.append(SharedBytes(as_bytes(event)));
+    reader.skip_newest();
+    log.settle();
+  }
   // Sends on what waits. "2!c d": two missed before c, none before d.
   std::string drained() {
     reader.congested = false;
     while (const auto next = reader.take()) {
       if (next->missed) reader.on_missed(*next->missed);
-      reader.send(next->frame);
+      if (!next->frame.empty()) reader.send(next->frame);
     }
     return std::exchange(reader.got, "");
   }
@@ -195,6 +201,48 @@ TEST(Pace, OneThatGoesWhileItWaitsLeavesNothingBehind) {
   EXPECT_TRUE(slow.list.order.empty());
   slow.log.settle();
   EXPECT_FALSE(slow.log.newest());
+}
+
+TEST(Pace, WhatIsForOthersIsNeitherSentNorMissed) {
+  Slow topic;
+  topic.reader.set_policy(oldest(4), topic.list, topic.log);
+  topic.publish_to_others("x");  // nothing waits: nothing to skip
+  topic.reader.congested = true;
+  topic.publish("a");
+  topic.publish_to_others("x");
+  topic.publish("b");
+  topic.publish_to_others("x");
+  EXPECT_EQ(topic.drained(), "a b");
+  EXPECT_FALSE(topic.reader.is_behind());
+
+  // Dropped with the rest, it is not among those that are missed.
+  topic.reader.set_policy(oldest(2), topic.list, topic.log);
+  topic.reader.congested = true;
+  topic.publish("a");
+  topic.publish_to_others("x");
+  topic.publish("bc");
+  EXPECT_EQ(topic.drained(), "1!b c");
+  topic.reader.congested = true;
+  topic.publish("a");
+  topic.publish_to_others("x");
+  topic.publish_to_others("x");
+  topic.publish_to_others("x");
+  EXPECT_EQ(topic.drained(), "1!");
+}
+
+TEST(Pace, WhatIsForOthersCostsAWholeReaderNothing) {
+  Slow topic;
+  topic.reader.set_policy(oldest(4), topic.list, topic.log);
+  topic.reader.congested = true;
+  topic.publish("a");
+  topic.publish_to_others("x");
+  topic.reader.set_close_policy();
+  EXPECT_EQ(topic.list.whole_bytes, 1U);
+  topic.publish("b");
+  topic.publish_to_others("x");
+  EXPECT_EQ(topic.list.whole_bytes, 2U);
+  EXPECT_EQ(topic.drained(), "a b");
+  EXPECT_EQ(topic.list.whole_bytes, 0U);
 }
 
 }  // namespace
