@@ -121,9 +121,9 @@ bool is_own_port(std::string_view url, const std::vector<gateway::ListenerPlan>&
     return std::ranges::any_of(
         std::array<std::string_view, 3>{"://127.0.0.1:", "://localhost:", "://[::1]:"},
         [&](std::string_view host) {
-          const std::size_t at = url.find(std::string(host) + std::to_string(listener.port));
-          if (listener.port == 0 || at == std::string_view::npos) return false;
-          const std::size_t end = at + host.size() + std::to_string(listener.port).size();
+          const std::size_t at = url.find(std::string(host) + std::to_string(listener.at.port));
+          if (listener.at.port == 0 || at == std::string_view::npos) return false;
+          const std::size_t end = at + host.size() + std::to_string(listener.at.port).size();
           return end == url.size() || url[end] == '/' || url[end] == '?';
         });
   });
