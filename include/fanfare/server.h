@@ -120,11 +120,12 @@ class Upgrade {
   void accept(Given data, UpgradeOptions options = {}) && {
     ticket_.accept(std::make_unique<SessionWith<Data>>(std::move(data)), std::move(options));
   }
-  void accept(UpgradeOptions options = {}) && requires(std::is_void_v<Data>) {
+  void accept(UpgradeOptions options = {}) &&
+    requires(std::is_void_v<Data>)
+  {
     ticket_.accept(nullptr, std::move(options));
-  } void refuse(Response response) && {
-    ticket_.refuse(std::move(response));
   }
+  void refuse(Response response) && { ticket_.refuse(std::move(response)); }
 
  private:
   api::UpgradeTicket ticket_;

@@ -144,7 +144,7 @@ void EpollLoop::finish_connecting(Stream& stream) {
   if (const int code = pending_error(stream.fd_); code != 0) return lost(stream, "connect", code);
   watch(EPOLL_CTL_MOD, stream.fd_, EPOLLIN, tag_of(stream));
   connected(stream);
-  // Data queued meanwhile is not flushed at the end of this turn: its turn's flush was an earlier one.
+  // Data queued while connecting is not in this turn's flush list, because it was queued in an earlier turn.
   mark_dirty(stream);
   flush_if_dirty(stream);
 }
