@@ -87,9 +87,9 @@ class FANFARE_EXPORT ChainServer {
   ~ChainServer();
 
   // Calls the handler for eth_getBlockByNumber("latest"); subscribers are notified of the blocks after that
-  // one. Errors: bad_option (an address, port, limit or pattern, or no handler), tls (the certificate or the
-  // key), system (for example a port in use, with its errno), wrong_state (already running or stopped: a
-  // server starts only once). After any other error, start() may be called again. Any thread.
+  // one. Errors: bad_option (an address, port, limit or pattern, or no handler); tls (the certificate or the
+  // key); system (for example a port in use, with its errno). wrong_state: already running or stopped, since
+  // a server starts only once. After any other error, start() may be called again. Any thread.
   [[nodiscard]] Expected<void, Error> start();
   // Rejects new connections, closes open ones with 1012 and waits up to 5 seconds for them. Does nothing if
   // the server is not running: before start(), or on a second call. Any thread except the handler's.

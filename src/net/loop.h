@@ -2,9 +2,9 @@
 // The event loop: one per thread; all its calls run on that thread. There are two implementations: epoll, and
 // io_uring if the kernel has the required features.
 //
-// One turn: wait for the kernel; deliver events; run the mailbox (a share of it, if it is long) and the
-// timers; send what the streams queued (one write per stream); destroy closed streams. Memory that was not
-// needed recently returns to the system: once a second while the loop is busy, and once after it becomes
+// One turn: wait for the kernel and deliver events. Run the mailbox (a share of it, if it is long) and the
+// timers. Send what the streams queued, with one write per stream. Destroy closed streams. Memory that was
+// not needed recently returns to the system: once a second while the loop is busy, and once after it becomes
 // idle.
 
 #include <atomic>

@@ -2,10 +2,10 @@
 // One connected socket on one loop. Classes that use sockets derive from Stream. The loop owns the stream
 // from adopt() to its end and calls it only on its own thread.
 //
-// The order of calls: on_attached; under TLS on_secured; any number of on_receive / on_flushed /
-// on_end_unread; at most one of on_end (the peer sent FIN) or on_lost (the connection failed). Last, always,
-// comes on_detached, and then the stream is destroyed. close() may be called at any time: after the current
-// turn only on_detached follows.
+// The order of calls: on_attached; under TLS on_secured; then any number of on_receive / on_flushed /
+// on_end_unread. At most one of these follows: on_end (the peer sent FIN) or on_lost (the connection failed).
+// Last, always, comes on_detached, and then the stream is destroyed. close() may be called at any time: after
+// the current turn only on_detached follows.
 
 #include <cstddef>
 #include <cstdint>

@@ -14,8 +14,8 @@ namespace fanfare::ws {
 
 inline constexpr std::size_t kCloseReasonBytesMax = kControlPayloadBytesMax - 2;
 
-// Returns the beginning of `reason` that fits into a Close frame: at most 123 bytes, cut between two
-// characters and before the first byte that is not UTF-8.
+// Returns the beginning of `reason` that fits into a Close frame: at most 123 bytes. The cut is between two
+// characters, and before the first byte that is not UTF-8.
 std::string_view close_reason_of(std::string_view reason);
 
 // Returns the rule that the body breaks. `there` may hold only the first of its `size` bytes.
