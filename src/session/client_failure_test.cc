@@ -281,8 +281,8 @@ TEST_P(ClientFailureTest, ClosedWhileLookingUp) {
   };
   auto shared = std::make_shared<Lookup>();
   lookup_ = [shared](const std::string&, std::uint16_t) -> Resolver::Result {
-    // A separate shared state: nothing waits for the lookup thread, and the test's end destroys the other
-    // one.
+    // Holds a reference of its own, because nothing joins the lookup thread and the test's end destroys the
+    // other one.
     const auto lookup = shared;
     lookup->begun.set_value();
     lookup->may_end.get_future().wait();
