@@ -1,6 +1,6 @@
 #pragma once
-// Parses the response to a client's handshake or to a proxy's CONNECT, from bytes split in any way (RFC
-// 9112). No I/O. Not a general HTTP client: a body that ends with the connection is not read.
+// Parses the response to a client's handshake or to a proxy's CONNECT (RFC 9112). The bytes may be split in
+// any way. No I/O. Not a general HTTP client: a body that ends with the connection is not read.
 
 #include <cstddef>
 #include <cstdint>

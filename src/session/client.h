@@ -5,7 +5,7 @@
 //   connect() -> connecting -> open -> (ended) -> waiting -> connecting -> ...
 //                    \-> (failed) -> waiting -> ...            close(), or nothing left to try: ended
 //
-// Everything runs on the loop's thread. The handler is called from the loop, never from within these functions.
+// Everything runs on the loop's thread. The loop calls the handler, never within a call of these functions.
 
 #include <cstdint>
 #include <memory>

@@ -17,8 +17,8 @@ namespace fanfare::session {
 
 enum class ProxyProtocol : std::uint8_t {
   off,       // a PROXY header is a malformed HTTP request
-  required,  // every connection begins with one, version 1 or 2, and what it says is believed: for listeners
-             // that only the proxy can reach
+  required,  // every connection begins with one, version 1 or 2, and its content is trusted: only for
+             // listeners that nobody but the proxy can reach
 };
 
 struct ListenerOptions {

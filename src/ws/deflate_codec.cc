@@ -136,7 +136,7 @@ std::optional<Bytes> DeflateCodec::compress_with_history(Bytes message) {
   if (message.size() > std::numeric_limits<uInt>::max() / 2) return std::nullopt;
   const std::size_t room = message.size() + kTailBytes;
   std::uint8_t* const out = pool_.output_room(room);
-  stream.next_in = const_cast<Bytef*>(message.data());  // zlib reads only
+  stream.next_in = const_cast<Bytef*>(message.data());  // zlib only reads it
   stream.avail_in = static_cast<uInt>(message.size());
   stream.next_out = out;
   stream.avail_out = static_cast<uInt>(room);

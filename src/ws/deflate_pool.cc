@@ -169,7 +169,7 @@ std::optional<Bytes> DeflatePool::compress_sync(Bytes message, int window_bits) 
   // zlib counts in 32 bits; messages of that size are sent uncompressed.
   if (message.size() > std::numeric_limits<uInt>::max() / 2) return std::nullopt;
   std::uint8_t* const out = output_.room(message.size() + kTail.size());
-  stream->next_in = const_cast<Bytef*>(message.data());  // zlib does not write to it
+  stream->next_in = const_cast<Bytef*>(message.data());  // zlib only reads it
   stream->avail_in = static_cast<uInt>(message.size());
   stream->next_out = out;
   stream->avail_out = static_cast<uInt>(message.size() + kTail.size());
@@ -275,7 +275,7 @@ std::expected<Bytes, CodecError> DeflatePool::inflate_blockwise(Bytes history, B
     if (stream.avail_in == 0) {
       const Bytes step = compressed.first(std::min(compressed.size(), kInputStep));
       compressed = compressed.subspan(step.size());
-      stream.next_in = const_cast<Bytef*>(step.data());  // zlib does not write to it
+      stream.next_in = const_cast<Bytef*>(step.data());  // zlib only reads it
       stream.avail_in = static_cast<uInt>(step.size());
     }
     stream.next_out = chunk.data();
