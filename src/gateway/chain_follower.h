@@ -4,8 +4,8 @@
 //
 //   no new head for 1.5 block times       ->  every node is asked for its head; nodes that are behind come
 //   (at least stall_min)                      last from here on, and the head is requested again
-//   a node other than the head's source   ->  it takes nothing back, unless it insists
-//   has fewer blocks
+//   a node other than the head's source   ->  its head is not believed, unless no node has the newer block
+//   reports fewer blocks                      any more, or such reports go on for stall_max
 //   an answer is unusable, and another    ->  the first node is distrusted for a while
 //   node's to the same call is usable
 //

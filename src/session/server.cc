@@ -117,7 +117,7 @@ std::expected<net::Descriptor, net::OsError> duplicate(int fd) {
 
 std::expected<net::Descriptor, net::OsError> take_inherited(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
-  // Another process may share the socket: an accept that comes too late for a connection must not block.
+  // Others may share the socket: an accept that comes too late for a connection must not block.
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
     return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
   }
