@@ -113,8 +113,8 @@ bool set_flag(int fd, int level, int option) {
   return ::setsockopt(fd, level, option, &on, sizeof(on)) == 0;
 }
 
-// Removes a path left by a dead process: a socket on which nothing listens. Any other file belongs to somebody
-// and is kept. The type is checked first, because connect() is refused by such files as well.
+// Removes a path left by a dead process: a socket on which nothing listens. Any other file belongs to
+// somebody and is kept. The type is checked first, because connect() is refused by such files as well.
 void remove_stale_path(const Address& address) {
   struct stat there{};
   if (::lstat(address.host().c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return;
