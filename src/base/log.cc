@@ -75,8 +75,8 @@ void write(Level level, std::string_view event, Fields fields, Fields more) {
   if (!enabled(level)) return;
   if (give_to_sink(level, event, fields, more)) return;
   const std::string line = line_of(system_clock().wall_now(), level, event, fields, more);
-  // One call, and standard error is not buffered: lines of several threads do not mix. A log that cannot be
-  // written is lost.
+  // One call to an unbuffered stream, so lines of several threads do not mix. A line that cannot be written
+  // is lost.
   (void)std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

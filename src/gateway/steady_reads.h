@@ -3,10 +3,9 @@
 // transport: eth_blockNumber, "latest", "safe" and "finalized" never decrease, a block that was shown is not
 // null, and what was sent through here is seen by the reads that come after.
 //
-//   answer below what was shown   ->  another node; no node has it: the chain itself went back, and the
-//   answer
-//                                     is the new measure
-//   finalized or safe below       ->  the block that was shown, asked for by its number
+//   answer below what was shown   ->  another node; if no node has it, the chain itself went back, and the
+//                                     answer is the new measure
+//   finalized or safe below       ->  the block that was shown, requested by its number
 //   null for a block shown        ->  another node
 //   null for a transaction sent   ->  the node that took it
 //   pending nonce after a send    ->  the highest of the usual node's and of those that took sends

@@ -1,6 +1,6 @@
 #pragma once
-// Thousands of streams do not fit into the caches near the core, with what the kernel moves through them
-// meanwhile: what a walk over streams needs next is asked for while another one is served.
+// Prefetching. Thousands of streams, together with the data that the kernel moves through them, exceed the
+// caches near the core. So a walk over streams prefetches the next ones while it serves the current one.
 
 #include <cstddef>
 #include <cstdint>
@@ -10,10 +10,10 @@ namespace fanfare::net {
 
 class Stream;
 
-// How many before it is needed: one takes a microsecond or less, memory a tenth of that.
+// Prefetch distance: serving one stream takes a microsecond or less, a memory access a tenth of that.
 inline constexpr std::size_t kFetchAhead = 2;
 
-// A hint: any address will do, also one where nothing is any more.
+// A hint: any address is allowed, even one that is no longer in use.
 inline void fetch_ahead(std::uintptr_t stream) {
   constexpr std::uintptr_t kLine = 64;
   constexpr std::uintptr_t kLines = 3;  // of a session
@@ -22,7 +22,7 @@ inline void fetch_ahead(std::uintptr_t stream) {
   }
 }
 
-// The list stays as it is meanwhile.
+// The list must not change meanwhile.
 template <typename Visit>
 void for_each_fetched(std::span<Stream* const> streams, Visit&& visit) {
   for (std::size_t i = 0; i < streams.size(); ++i) {

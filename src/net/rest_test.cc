@@ -1,4 +1,4 @@
-// What a loop gives back when it has less to do, and that nothing gets lost by it.
+// The memory that a loop frees when its load drops; no data may be lost.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -39,7 +39,7 @@ class RestTest : public testing::TestWithParam<LoopKind> {
     peer_ = Descriptor(ends[1]);
   }
 
-  // Longer than the loop waits before it gives something back.
+  // Waits longer than the loop does before it frees memory.
   void rest() {
     for (int i = 0; i < 3; ++i) {
       clock_.advance(2s);
@@ -80,7 +80,7 @@ TEST_P(RestTest, NothingIsLostBetweenPieces) {
     const std::string piece = "piece " + std::to_string(i) + std::string(i * 7 % 1000, '.');
     ASSERT_EQ(::send(peer_.get(), piece.data(), piece.size(), 0), static_cast<ssize_t>(piece.size()));
     sent += piece;
-    // Some are there before the loop rests, some come with the rest.
+    // Some have arrived before the loop becomes idle, some arrive then.
     if (i % 3 != 0) run_until([&] { return received_.size() == sent.size(); });
     if (i % 4 == 0) rest();
   }
@@ -92,7 +92,7 @@ TEST_P(RestTest, WhatABurstNeededGoesBackToTheSystem) {
   constexpr std::size_t kPieceBytes = 16'000;
   constexpr std::size_t kBurstBytes = 250 * kPieceBytes;
   received_.reserve(kBurstBytes);
-  // All of it in one turn, and half of the arena's spare chunks are in use.
+  // All of it in one turn, using half of the arena's spare chunks.
   for (std::size_t at = 0; at < kBurstBytes; at += kPieceBytes) {
     std::memset(stream_->extend(kPieceBytes), 'x', kPieceBytes);
   }

@@ -30,7 +30,7 @@ AddressLimits::AddressLimits(const AddressLimitOptions& options)
 }
 
 std::optional<std::uint64_t> AddressLimits::key_of(const net::Address& address) {
-  // An IPv6 source never begins with these bits (they are multicast), so the two cannot meet.
+  // An IPv6 source address never begins with these bits (they are multicast), so the keys cannot collide.
   constexpr std::uint64_t kIp4 = 0xffff'ffff'0000'0000;
   if (address.family() == AF_INET) {
     return kIp4 | ntohl(reinterpret_cast<const sockaddr_in*>(address.data())->sin_addr.s_addr);
@@ -86,7 +86,7 @@ std::size_t AddressLimits::size() const {
   return count;
 }
 
-// A token costs interval_; the bucket is full when nothing is spent beyond now.
+// A token costs interval_; the bucket is full when spent_until is not in the future.
 bool AddressLimits::take_token(Entry& entry, Instant now) const {
   if (options_.connections_per_second == 0) return true;
   const Instant spent = std::max(entry.spent_until, now) + interval_;
@@ -109,7 +109,7 @@ std::uint32_t AddressLimits::place_for(Shard& shard, std::uint64_t key) {
   return place;
 }
 
-// The oldest first: those with a full bucket have nothing to be remembered, the others go when there are too
+// Oldest first: entries with a full bucket need not be remembered; the others are removed when there are too
 // many.
 void AddressLimits::forget_some(Shard& shard, Instant now) const {
   while (!shard.idle.empty()) {

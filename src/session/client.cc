@@ -15,8 +15,8 @@
 
 namespace fanfare::session {
 
-// The client's inside: the endpoint of its sessions, which keep it alive while they take their leave. After
-// the client is gone it has no handler and starts nothing.
+// The client's implementation: the endpoint of its sessions, which keep it alive while they close. After the
+// client is destroyed it has no handler and starts nothing.
 class Client::Core final : public ClientEndpoint, public std::enable_shared_from_this<Core> {
  public:
   Core(Client& client, ClientLoop& clients, ClientOptions options, ClientHandler& handler, Random* random)
@@ -34,7 +34,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void fail_attempt(std::string reason, bool may_retry);
 
   State state() const { return state_; }
-  // The open one; null otherwise.
+  // The open session; null otherwise.
   ClientSession* open_session() const { return state_ == State::open ? session_ : nullptr; }
   std::size_t buffered_bytes() const { return session_ == nullptr ? 0 : session_->queued_bytes(); }
 
@@ -48,7 +48,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   bool on_connected(ClientSession& session) override;
   void on_failed(ClientSession& session, const ClientError& error) override;
 
-  // A session of a former life may still be waiting for its peer's FIN.
+  // A session of an earlier connection may still be waiting for its peer's FIN.
   bool is_current(const Session& session) const { return handler_ != nullptr && session_ == &session; }
   net::Loop& loop() const { return clients_.loop(); }
   void call_at(Instant due, void (Core::*step)());
@@ -60,12 +60,12 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void dial(const std::vector<net::Address>& addresses);
   void attempt_failed(const ClientError& error);
   void give_up_attempt();
-  // The wait before the next attempt, which is planned; empty: the client has ended.
+  // Schedules the next attempt and returns the delay; empty: the client has ended.
   std::optional<Duration> plan_next(bool worth_it);
   void cancelled();
 
   Client* client_;
-  ClientHandler* handler_;  // null: the client is gone
+  ClientHandler* handler_;  // null: the client was destroyed
   ClientLoop& clients_;
   const ClientOptions options_;
   Backoff backoff_;
@@ -80,12 +80,12 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   std::unique_ptr<DialRace> race_;  // until the connection is open
   Instant connect_deadline_{};
   net::TimerId timer_{};
-  ClientSession* session_ = nullptr;  // the winner
+  ClientSession* session_ = nullptr;  // the connected one
 };
 
 namespace {
 
-// Keeps the core for as long as the session needs its endpoint.
+// Keeps the core alive as long as the session needs its endpoint.
 struct KeepAlive final : SessionData {
   explicit KeepAlive(std::shared_ptr<ClientEndpoint> endpoint_kept) : endpoint(std::move(endpoint_kept)) {}
   std::shared_ptr<ClientEndpoint> endpoint;

@@ -1,4 +1,4 @@
-// The client against our own server and against raw bytes: opening, talking, closing.
+// The client with our own server and with raw bytes: opening, exchanging messages, closing.
 
 #include "session/client.h"
 
@@ -59,7 +59,7 @@ TEST_P(ClientTest, CompressesBothWaysWhenAgreed_RFC7692_7) {
     wait_for("text " + text);
     diary_.events.clear();
   }
-  // 15,000 bytes each way, and not even a tenth of that on the wire.
+  // 15,000 bytes in each direction, less than a tenth of that on the wire.
   EXPECT_LT(clients_.sessions().counters().bytes_received.value(), 1500U);
   EXPECT_LT(server_->sessions().counters().bytes_received.value(), 1500U);
 }
@@ -190,7 +190,7 @@ TEST_P(ClientTest, ServersCloseIsEchoedAndTheServerClosesTcpFirst_RFC6455_7_1_1)
   wait_for("close peer_closed 1000 bye end");
   const std::string echo = read_bytes(peer, 8);
   EXPECT_EQ(echo.substr(0, 2), "\x88\x82");
-  // No FIN of ours until the server's, or until close_timeout.
+  // We send no FIN until the server's FIN or close_timeout.
   pass(options_.session.close_timeout - 300ms);
   EXPECT_EQ(read_now(peer), "");
   EXPECT_EQ(clients_.sessions().size(), 1U);
@@ -244,7 +244,7 @@ TEST_P(ClientTest, MaskedFrameOfTheServerFailsTheConnectionAtOnce_RFC6455_5_1) {
   const auto peer = open_raw(raw);
   write(peer, std::string("\x81\x82\0\0\0\0hi", 8));
   wait_for("close rule_broken 1002  end");
-  // RFC6455§7.1.7: who fails a connection need not wait for the other side.
+  // RFC6455§7.1.7: an endpoint that fails a connection need not wait for the other side.
   const std::string close = read_until(peer, "EOF");
   EXPECT_EQ(close[0], '\x88');
   EXPECT_EQ(static_cast<char>(close[6] ^ close[2]), '\x03');

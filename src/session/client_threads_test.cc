@@ -1,4 +1,4 @@
-// Clients and a server on threads of their own: what crosses between them are sockets and names only.
+// Clients and a server on separate threads: only sockets and names cross between them.
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMessages = 50;
 
-// Sends, waits for the echo, sends the next; comes back once after a 1012.
+// Sends, waits for the echo, sends the next message; reconnects once after a 1012.
 class Talker final : public ClientHandler {
  public:
   Talker(ClientLoop& clients, const ClientOptions& options) : client_(clients, options, *this) {
@@ -73,7 +73,7 @@ TEST(ClientThreads, ManyClientsTalkAndComeBackAfterARestart) {
   for (int i = 0; i < 2; ++i) {
     threads.emplace_back([&] {
       const auto loop = std::move(net::Loop::create().value());
-      // The name goes to the helper thread.
+      // The name is passed to the helper thread.
       ClientLoop clients(*loop, 20ms, [address](const std::string&, std::uint16_t) -> Resolver::Result {
         return std::vector<net::Address>{address};
       });

@@ -1,5 +1,5 @@
 #pragma once
-// What the connections of one listener have in common, and those of one server. Owned by the LoopServer, on
+// State shared by the connections of one listener, and by those of one server. Owned by the LoopServer, on
 // its thread.
 
 #include <memory>
@@ -17,8 +17,8 @@ namespace fanfare::session {
 
 enum class ProxyProtocol : std::uint8_t {
   off,       // a PROXY header is a malformed HTTP request
-  required,  // every connection begins with one, version 1 or 2, and what it says is believed: for listeners
-             // that only the proxy can reach
+  required,  // every connection begins with one, version 1 or 2, and its content is trusted: only for
+             // listeners that nobody but the proxy can reach
 };
 
 struct ListenerOptions {
@@ -26,7 +26,7 @@ struct ListenerOptions {
   ProxyProtocol proxy_protocol = ProxyProtocol::off;
 };
 
-// Known to a connection until its upgrade.
+// A connection refers to it until its upgrade.
 struct Entrance {
   Site& site;
   const HttpSettings& http;
@@ -35,14 +35,14 @@ struct Entrance {
 
 class ServerSession;
 
-// Known to it for all its life.
+// A connection refers to it for its whole lifetime.
 class ServerTable final : public SessionTable {
  public:
   ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate);
 
   AcceptGate& gate;
-  BlockPool room;  // where its sessions lie
-  // Who the proxy said is at the other end. Here, because most connections come without one.
+  BlockPool room;  // memory for its sessions
+  // The peer addresses announced by a proxy. Stored here, because most connections have none.
   std::unordered_map<const ServerSession*, std::string> announced_peers;
 };
 

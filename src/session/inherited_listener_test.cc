@@ -53,7 +53,7 @@ TEST_P(InheritedListenerTest, IsSharedByTheLoopsAndLeftListeningForTheNextServer
   EXPECT_EQ(server->addresses().front().text(), address.text());
   for (int i = 0; i < 8; ++i) EXPECT_NE(answer(dial(address)).find("GET /a"), std::string::npos);
   EXPECT_EQ(server->stop(1012, "", std::chrono::seconds(20)), 0U);
-  // Nobody is refused in between: who comes now is served by the successor.
+  // No connection is refused in between: the successor serves it.
   const auto waiting = dial(address);
   server = serve(socket->get());
   EXPECT_NE(answer(waiting).find("GET /a"), std::string::npos);

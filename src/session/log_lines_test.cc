@@ -1,4 +1,4 @@
-// What peers can cause does not fill the log.
+// Events that peers can trigger do not flood the log.
 
 #include <gtest/gtest.h>
 

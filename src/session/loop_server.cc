@@ -44,7 +44,7 @@ void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {
   if (sessions_.size() >= options_.connections_max) return refuse(Refusal::loop_connections);
   if (const auto entered = gate_.enter(); !entered) return refuse(entered.error());
   AddressLimits::Ticket ticket = 0;
-  // Behind a proxy the address comes with its header.
+  // Behind a proxy, the PROXY header provides the address.
   if (gate_.limits_addresses() && entrance.options.proxy_protocol == ProxyProtocol::off) {
     if (const auto address = net::peer_address(connected.get())) {
       const auto entered = gate_.enter_address(*address, loop().now());

@@ -20,7 +20,7 @@ namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
-// The peer's system has all that was sent to it, our FIN included: nothing is lost when the socket goes.
+// Whether the peer's system has received everything, including our FIN: closing the socket loses nothing.
 bool is_delivered(const Session& session) {
   int unacknowledged = 0;
   return session.has_finished_writing() && ::ioctl(session.fd(), SIOCOUTQ, &unacknowledged) == 0 &&
@@ -29,14 +29,14 @@ bool is_delivered(const Session& session) {
 
 }  // namespace
 
-// One loop and what it serves. The loop and the thread are the starting thread's to make and destroy;
-// everything else is used on the thread alone.
+// One loop and its server. The starting thread creates and destroys the loop and the thread; everything else
+// is used on that thread only.
 struct Server::Thread {
-  std::unique_ptr<net::Loop> loop;  // stays to the end: others may post to it at any time
+  std::unique_ptr<net::Loop> loop;  // kept to the end: other threads may post to it at any time
   Sites sites;
   std::unique_ptr<LoopServer> server;
   std::thread thread;
-  std::size_t dropped = 0;  // once the thread has ended: sessions that were not gone in time
+  std::size_t dropped = 0;  // valid after the thread has ended: sessions that did not end in time
 
   void end();
   void add_to(SessionTotals& totals) const;
@@ -84,7 +84,7 @@ void Server::Thread::add_to(SessionTotals& totals) const {
 void Server::Thread::end() {
   over_ = true;
   loop->cancel(timer_);
-  // Whatever others have posted names what goes now.
+  // Posted tasks refer to the objects destroyed below.
   loop->close_mailbox();
   server->close_all();
   {
@@ -111,7 +111,7 @@ void Server::Thread::drain() {
   look();
 }
 
-// Looks again and again, on the loop, whether everyone has gone.
+// Checks repeatedly, on the loop, whether all sessions have ended.
 void Server::Thread::look() {
   if (over_) return;
   const Instant now = loop->now();
@@ -148,7 +148,7 @@ std::expected<net::Descriptor, net::OsError> duplicate(int fd) {
 
 std::expected<net::Descriptor, net::OsError> take_inherited(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
-  // Who else holds it: whoever comes too late for a connection must not wait for the next one.
+  // Others may share the socket: an accept that comes too late for a connection must not block.
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
     return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
   }
@@ -163,7 +163,7 @@ std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& lis
     auto socket = listeners[i].inherited_fd ? take_inherited(*listeners[i].inherited_fd)
                                             : net::listen_on(address, {.unix_mode = listeners[i].unix_mode});
     if (!socket) return std::unexpected(socket.error());
-    // Port 0: the next loops bind the port this one got.
+    // Port 0: the other loops bind the port that this one got.
     auto bound = net::local_address(socket->get());
     if (!bound) return std::unexpected(bound.error());
     address = *bound;
@@ -172,8 +172,8 @@ std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& lis
   return listening;
 }
 
-// What the other loops listen on. A Unix path has one socket, and so has what was inherited; they share it:
-// whoever is first accepts.
+// The sockets of the other loops. A Unix path or an inherited socket exists only once, so the loops share it:
+// the first to accept gets the connection.
 std::expected<Listening, net::OsError> bind_again(const std::vector<Listener>& listeners,
                                                   const std::vector<net::Address>& addresses,
                                                   const Listening& first) {
@@ -213,7 +213,7 @@ std::expected<void, net::OsError> Server::start(const std::vector<net::Address>&
 std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners,
                                                 const MakeSites& make_sites,
                                                 const std::function<void()>& before_accepting) {
-  FANFARE_CHECK(threads_.empty());  // a server starts once
+  FANFARE_CHECK(threads_.empty());  // a server starts only once
   const std::size_t count =
       options_.loops > 0 ? options_.loops : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   for (const Listener& listener : listeners) {
@@ -240,7 +240,7 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> l
                                                         const std::function<void()>& before_accepting) {
   std::vector<ListenerOptions> options;
   for (const Listener& listener : listeners) options.push_back(listener.options);
-  std::promise<bool> go;  // false: another loop could not be made
+  std::promise<bool> go;  // false: another loop could not be created
   const std::shared_future<bool> may_go = go.get_future().share();
   for (std::size_t i = 0; i < listening.size(); ++i) {
     Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
@@ -295,7 +295,7 @@ void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
   }
 }
 
-// A successor may have put its own socket there by now.
+// A successor may have created its own socket there already.
 void Server::remove_unix_paths() {
   for (const UnixPath& ours : unix_paths_) {
     struct stat now{};
@@ -353,7 +353,7 @@ void Server::begin_stop(std::uint16_t code, std::string_view reason, Duration de
     remove_unix_paths();
   }
   const std::string text(reason);
-  // Far enough to be never, and no time that can be added to overflows.
+  // Practically forever, and without overflow in additions.
   const Duration patience = std::clamp<Duration>(deadline, Duration::zero(), std::chrono::hours(24 * 365));
   for (const auto& thread : threads_) {
     thread->loop->post_urgent([self = thread.get(), code, text, patience] {

@@ -99,7 +99,7 @@ bool ServerSession::enter_address(const net::Address& address) {
   return true;
 }
 
-// Before the first request: without an answer, there is nobody to understand it.
+// Before the first request: dropped without a response, which the peer could not interpret.
 void ServerSession::drop(Refusal refusal) {
   server_table().gate.count(refusal);
   close();
@@ -113,7 +113,7 @@ std::string ServerSession::peer() const {
 }
 
 void ServerSession::on_receive(MutableBytes bytes) {
-  // What was to be kept of the bytes is lost: nothing that follows can be understood.
+  // Bytes that had to be kept are lost, so the rest of the input cannot be interpreted.
   if (!run_guarded("a connection", [&] { receive(bytes); })) close();
 }
 
@@ -121,7 +121,7 @@ void ServerSession::receive(MutableBytes bytes) {
   if (was_opened()) return receive_messages(bytes);
   table().counters().bytes_received.add(bytes.size());
   if (http_state().doing == Http::Doing::leaving)
-    return;  // RFC9112§9.6: read on, so that no reset destroys the answer
+    return;  // RFC9112§9.6: read on, so that no reset destroys the response
   if (http_state().doing == Http::Doing::proxy_header) return read_proxy_header(bytes);
   read_requests(bytes);
 }
@@ -176,7 +176,7 @@ void ServerSession::read_requests(MutableBytes bytes) {
     http_state().unread.insert(http_state().unread.end(), input.begin(), input.end());
     pause_reading();
   };
-  if (!http_state().unread.empty()) return keep();  // behind what waits
+  if (!http_state().unread.empty()) return keep();  // after the data that is waiting
   http_state().in_read_requests = true;
   while (!is_closed() && http_state().doing != Http::Doing::leaving) {
     if (http_state().is_answering()) {
@@ -215,10 +215,10 @@ void ServerSession::read_requests(MutableBytes bytes) {
     http_state().keep_alive = request.keep_alive;
     http_state().head_only = request.method == "HEAD";
     http_state().version_minor = request.version_minor;
-    // RFC9110§7.8: a server may ignore Upgrade. Nothing but a GET can become a WebSocket (RFC6455§4.2.1).
+    // RFC9110§7.8: a server may ignore Upgrade. Only a GET can become a WebSocket (RFC6455§4.2.1).
     if (request.method == "GET" && ws::is_upgrade(request.headers)) {
       if (!upgrade(request)) continue;
-      // What follows the request is the first of the WebSocket's bytes.
+      // The bytes after the request are the WebSocket's first ones.
       return receive_messages(bytes.subspan(bytes.size() - input.size()));
     }
     site().on_request(*this, request);
@@ -226,7 +226,7 @@ void ServerSession::read_requests(MutableBytes bytes) {
   http_state().in_read_requests = false;
 }
 
-// Starts the clock of what has only partly come. That of the first head has been running since the accept.
+// Starts the timer for a partly received request. The first head's timer has been running since the accept.
 void ServerSession::note_reading() {
   if (http_state().doing == Http::Doing::waiting && http_state().parser.in_request()) {
     http_state().doing = Http::Doing::reading;
@@ -238,7 +238,7 @@ void ServerSession::note_reading() {
   }
 }
 
-// Whether the connection is a WebSocket now.
+// Returns whether the connection is now a WebSocket.
 bool ServerSession::upgrade(const http::Request& request) {
   UpgradeDecision decision = site().on_upgrade(*this, request);
   if (const auto* refusal = std::get_if<HttpResponse>(&decision)) {
@@ -250,7 +250,8 @@ bool ServerSession::upgrade(const http::Request& request) {
     return false;
   }
   auto& acceptance = std::get<Acceptance>(decision);
-  auto agreed = acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
+  auto agreed =
+      acceptance.agreed ? *std::move(acceptance.agreed) : check_upgrade(request, *acceptance.policy);
   if (!agreed) {
     refuse_handshake(acceptance, std::move(agreed.error()));
     return false;
@@ -290,7 +291,7 @@ void ServerSession::accept_upgrade(Acceptance acceptance) {
   if (was_opened() || !http_state().decides_later || http_state().doing != Http::Doing::answering) return;
   const std::vector<std::uint8_t> unread = std::exchange(http_state().unread, {});
   const bool end_came = http_state().end_came;
-  // Moved out: opening frees it.
+  // Moved out, because opening destroys it.
   const ws::UpgradeAccept agreed = *std::move(acceptance.agreed);
   start_websocket(agreed, std::move(acceptance));
   receive_later(unread, end_came);
@@ -323,7 +324,7 @@ void ServerSession::answered() {
   forget_drain();
   if (!http_state().keep_alive) return begin_leaving();
   http_state().doing = Http::Doing::waiting;
-  // Not here: whoever answers must not find the next request's handler on its own stack.
+  // Deferred: the next request's handler must not run on the stack of the caller that responds.
   if (!http_state().in_read_requests && !http_state().unread.empty()) table().go_on_next_turn(*this);
 }
 
@@ -348,13 +349,13 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   }
 }
 
-// Sends what is queued and a FIN, then waits for the client's.
+// Sends the queued data and a FIN, then waits for the client's FIN.
 void ServerSession::begin_leaving() {
   http_state().doing = Http::Doing::leaving;
   http_state().since_ms = now_ms();
   http_state().backed_up = false;
   http_state().unread = {};
-  // RFC9112§9.6: what still comes is read and dropped, so that no reset destroys the answer.
+  // RFC9112§9.6: further input is read and discarded, so that no reset destroys the response.
   resume_reading();
   finish_writing();
 }
@@ -363,7 +364,7 @@ void ServerSession::on_end() {
   if (was_opened()) return Session::on_end();
   const bool before_requests =
       http_state().doing == Http::Doing::proxy_header || http_state().doing == Http::Doing::securing;
-  // The requests that came before the FIN are answered before it.
+  // Requests that arrived before the FIN are answered first.
   if (!http_state().unread.empty() && !before_requests) {
     http_state().end_waits = true;
     http_state().end_came = true;
@@ -378,7 +379,7 @@ void ServerSession::on_end() {
       return begin_leaving();
     case Http::Doing::answering:
     case Http::Doing::streaming:
-      // A client may say that it has sent its last request and still wait for the answer.
+      // A client may half-close after its last request and still wait for the response.
       http_state().keep_alive = false;
       http_state().end_came = true;
       return;
@@ -432,8 +433,8 @@ void ServerSession::check_time(std::uint32_t now) {
       }
       break;
     case Http::Doing::reading:
-      // One who sends a byte now and then must not hold a connection: the deadline is the whole head's, and
-      // the whole body's.
+      // Occasional bytes must not hold a connection: the deadline applies to the whole head, and to the whole
+      // body.
       if (since < (http_state().had_head ? settings.request_timeout : settings.handshake_timeout)) break;
       if (!http_state().had_head) server_table().gate.count(Refusal::handshake_timeout);
       refuse(408, "the request took too long to arrive");

@@ -1,4 +1,4 @@
-// Answers of a ServerSession whose body comes in pieces.
+// ServerSession's responses with a body in pieces.
 
 #include <algorithm>
 #include <utility>
@@ -12,7 +12,7 @@
 namespace fanfare::session {
 namespace {
 
-// RFC9112§6.3: where a body cannot say its length in front, HTTP/1.1 has chunks, and HTTP/1.0 only the close.
+// RFC9112§6.3: for a body of unknown length, HTTP/1.1 uses chunks, and HTTP/1.0 only the close.
 http::BodyFraming framing_for(std::optional<std::uint64_t> length, int version_minor) {
   if (length) return http::BodyFraming::counted;
   return version_minor == 0 ? http::BodyFraming::until_the_close : http::BodyFraming::chunked;
@@ -54,7 +54,7 @@ bool ServerSession::start_body(const HttpResponse& response, std::optional<std::
 SendResult ServerSession::write_body(Bytes data) {
   if (was_opened() || http_state().doing != Http::Doing::streaming || is_closed()) return SendResult::closed;
   Http& http = http_state();
-  if (data.empty()) return SendResult::queued;  // an empty chunk would be the last one
+  if (data.empty()) return SendResult::queued;  // an empty chunk would end the body
   if (queued_bytes() >= std::max<std::size_t>(1, entrance().http.body_outbox_bytes_max) ||
       (http.framing == http::BodyFraming::counted && data.size() > http.body_left)) {
     abort_body();
@@ -96,14 +96,14 @@ void ServerSession::abort_body() {
   close();
 }
 
-// Its writer may be the one who calls: it goes with the next turn.
+// The writer may be the caller, so it is destroyed in the next turn.
 void ServerSession::body_is_over() {
   std::shared_ptr<AnswerBody> body = std::move(http_state().body);
   http_state().doing = Http::Doing::answering;
   loop().post([body = std::move(body)] {});
 }
 
-// A client that takes nothing holds no answer for longer; a writer that has nothing to say may take its time.
+// A client that accepts nothing cannot hold a response for longer; a writer without data may take its time.
 void ServerSession::check_body_time(std::uint32_t now) {
   if (queued_bytes() > 0 && has_waited(now, entrance().http.idle_timeout)) abort_body();
 }

@@ -61,7 +61,7 @@ void Session::open(Endpoint& endpoint, ws::Connection::Options options) {
 void Session::receive_messages(MutableBytes input) {
   awaiting_pong_ = false;
   table_.counters().bytes_received.add(input.size());
-  // The loop may have had more in hand when reading was paused.
+  // The loop may already have had more data when reading was paused.
   if (has_unread_) return keep(input);
   const MutableBytes rest = consume(input);
   if (rest.empty() || is_closed()) return;
@@ -76,7 +76,7 @@ void Session::receive_later(Bytes input, bool end_came) {
   if (!paused_) table_.go_on_next_turn(*this);
 }
 
-// Bytes that may still be read in this turn; zero, too, when there were frames enough.
+// Bytes that may still be read in this turn; also zero after enough frames.
 std::size_t Session::share_left() {
   if (const auto turn = static_cast<std::uint16_t>(loop().turn_number()); turn_ != turn) {
     turn_ = turn;
@@ -97,7 +97,7 @@ void Session::keep(Bytes input) {
 void Session::go_on() {
   if (paused_ || !has_unread_ || is_closed()) return;
   if (share_left() == 0) return table_.go_on_next_turn(*this);  // still the same turn
-  // Taken out while it is looked at: handlers may pause and resume as they like.
+  // Taken out while it is processed, because handlers may pause and resume.
   auto taken = table_.unread_.extract(this);
   has_unread_ = false;
   SessionTable::Unread& unread = taken.mapped();
@@ -117,7 +117,7 @@ void Session::go_on() {
 }
 
 void Session::go_on_next_turn() {
-  if (paused_) return;  // resume() goes on
+  if (paused_) return;  // resume() continues
   pause_reading();
   table_.counters().turn_shares_spent.add();
   endpoint_->on_turn_share_spent(*this);
@@ -144,7 +144,7 @@ inline bool Session::may_go_on() const {
          turn_bytes_ < settings.bytes_per_turn_max;
 }
 
-// The path of nearly every message there is. What is counted is counted once, at the end.
+// The path of nearly all messages. Counters are updated once, at the end.
 template <ws::Role self>
 MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
   Endpoint& endpoint = *endpoint_;
@@ -207,14 +207,14 @@ MutableBytes Session::consume(MutableBytes input) {
   return {input.data(), input.size() + after.size()};
 }
 
-// Answers the connection made by itself (pongs) count against the outbox like everything else; they may stand
-// behind the one large message that the outbox takes past its limit.
+// Automatic replies (pongs) count against the outbox as well. They may follow one large message that exceeds
+// the outbox limit.
 void Session::check_answers() {
   const SessionSettings& settings = endpoint_->settings();
   const std::size_t allowance = settings.limits.message_bytes_max;
   if (phase_ == Phase::open && !has_room(allowance)) return;
-  // RFC6455§5.5.2: Pings are answered until the peer's Close comes, but not for one who reads none of it, see
-  // docs/decisions/0014-where-we-are-lenient.md.
+  // RFC6455§5.5.2: Pings are answered until the peer's Close arrives, but not for a peer that reads none of
+  // the pongs, see docs/decisions/0014-where-we-are-lenient.md.
   if (phase_ == Phase::closing && queued_bytes() >= 2 * settings.outbox_bytes_max + allowance) {
     end(cause_, ws::close_code::abnormal);
     close();
@@ -232,7 +232,7 @@ void Session::handle_close(const ws::Event& event) {
 }
 
 SendResult Session::send(ws::Opcode opcode, Bytes payload) {
-  // Far from every limit, behind another message of this turn.
+  // Far from every limit, after another message of this turn.
   net::Outbox* const growing = growing_outbox();
   if (growing != nullptr && phase_ == Phase::open && connection_.sends_plainly(payload)) [[likely]] {
     const SessionSettings& settings = endpoint_->settings();
@@ -283,8 +283,8 @@ SendResult Session::note_congestion() {
   return SendResult::congested;
 }
 
-// One message may be larger than the limit, so that a long answer can be given to a reader who keeps up: what
-// counts is what already waits when it comes.
+// One message may exceed the limit, so that a peer that keeps up can get a long response. Only data that is
+// already waiting counts.
 bool Session::has_room(std::size_t allowance) {
   if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
   end_as_too_slow();
@@ -326,7 +326,7 @@ void Session::begin_closing(Cause cause) {
   cause_ = cause;
   forget_drain();
   deadline_from_ms_ = now_ms();
-  // The peer's Close has to be read, whatever the application had in mind.
+  // The peer's Close must be read, even if the application paused the session.
   resume();
 }
 
@@ -352,7 +352,7 @@ void Session::pause() {
   if (phase_ != Phase::open) return;
   paused_ = true;
   if (is_end_unread() || end_waits_)
-    deadline_from_ms_ = now_ms();  // for another reason nothing was read before
+    deadline_from_ms_ = now_ms();  // until now nothing was read for another reason
   pause_reading();
 }
 
@@ -360,7 +360,7 @@ void Session::resume() {
   if (!paused_) return;
   paused_ = false;
   awaiting_pong_ = false;
-  // Not here: whoever resumes, sends or closes must not find a handler on its own stack.
+  // Deferred: a handler must not run on the stack of a caller that resumes, sends or closes.
   if (has_unread_) return table_.go_on_next_turn(*this);
   resume_reading();
 }
@@ -372,15 +372,15 @@ void Session::on_flushed() {
 }
 
 void Session::on_end() {
-  // What came before the FIN is handed out before it.
+  // Data that arrived before the FIN is delivered first.
   if (has_unread_) {
     end_waits_ = true;
     if (paused_) deadline_from_ms_ = now_ms();
     return;
   }
-  // A FIN in the middle of the WebSocket, or the peer's part of the end.
+  // A FIN within the WebSocket connection, or the peer's side of the closing.
   if (phase_ == Phase::ended && queued_bytes() > 0)
-    return finish_writing();  // it may still read; the loop closes after the last byte
+    return finish_writing();  // the peer may still read; the loop closes after the last byte
   end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
   close();
 }

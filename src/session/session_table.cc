@@ -54,7 +54,7 @@ void SessionTable::add(Session& session) {
   free_places_.pop_back();
   places_[place] = &session;
   session.place_ = place;
-  if (++last_generation_ == 0) ++last_generation_;  // zero is nobody's
+  if (++last_generation_ == 0) ++last_generation_;  // zero is never assigned
   session.generation_ = last_generation_;
   ++size_;
 }
@@ -71,13 +71,13 @@ void SessionTable::go_on_next_turn(Session& session) {
   session.goes_on_ = true;
   going_on_.push_back(session.id());
   if (going_on_.size() > 1) return;
-  // In front of what others have posted, however much that is.
+  // Ahead of all tasks posted by others.
   loop_.post_urgent([self = self_] {
     if (*self != nullptr) (*self)->go_on();
   });
 }
 
-// Who has no share left, because this is still the same turn, asks for the next one again.
+// A session without a share left, because it is still the same turn, is scheduled for the next one again.
 void SessionTable::go_on() {
   for (const SessionId id : std::exchange(going_on_, {})) {
     Session* const session = find(id);
@@ -97,7 +97,7 @@ void SessionTable::schedule() {
 void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
   for_each([now](Session& session) { session.check_time(now); });
-  // The room they had for many.
+  // Frees the memory that they needed for many sessions.
   if (unread_.empty()) unread_ = {};
   if (drains_.empty()) drains_ = {};
   if (held_.empty()) held_ = {};

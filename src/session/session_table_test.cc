@@ -1,4 +1,4 @@
-// Who is here, by id.
+// Sessions by id.
 
 #include "session/client_for_tests.h"
 #include "session/loop_server_for_tests.h"

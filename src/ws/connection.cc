@@ -18,9 +18,9 @@ constexpr std::size_t kInflateStepBytes = 2048;
 Rule rule_of(CodecError error) {
   switch (error) {
     case CodecError::corrupt:
-      // RFC7692§7.2.2: what cannot be inflated is no message.
+      // RFC7692§7.2.2: data that cannot be inflated is not a message.
       return Rule::compressed_data_corrupt;
-    // RFC7692§8: a small message on the wire may be a big one in memory.
+    // RFC7692§8: a message may be small on the wire but large in memory.
     case CodecError::message_too_big:
       return Rule::inflated_message_too_big;
     case CodecError::ratio_exceeded:
@@ -61,7 +61,7 @@ std::optional<Event> Connection::next(MutableBytes& input, Output& output) {
     }
     if (incoming_->payload_left > 0) return std::nullopt;
     if (auto event = end_frame(output)) {
-      // RFC6455§5.5.1: nothing counts after a Close.
+      // RFC6455§5.5.1: data after a Close is ignored.
       if (!is_reading(state_)) input = input.last(0);
       return event;
     }
@@ -105,7 +105,7 @@ std::expected<std::optional<FrameHeader>, Rule> Connection::read_header(MutableB
   const Bytes so_far(kept.header.data(), before + more);
   auto header = parse_header(so_far, expectation());
   if (header && !*header) {
-    // Fourteen bytes are always enough, so all of the input is in there now.
+    // Fourteen bytes always suffice, so all of the input has been copied.
     kept.header_size = static_cast<std::uint8_t>(so_far.size());
     input = input.subspan(more);
   } else if (header) {
@@ -115,7 +115,7 @@ std::expected<std::optional<FrameHeader>, Rule> Connection::read_header(MutableB
   return header;
 }
 
-// A frame that needs no memory, because all of it is in the input: its payload is a view.
+// Handles a frame that lies completely in the input: it needs no memory, and its payload is a view.
 std::optional<Event> Connection::whole_frame(const FrameHeader& header, MutableBytes& input, Output& output) {
   const bool control = is_control(header.opcode);
   const bool whole_message = header.fin && header.opcode != Opcode::continuation && !header.compressed;
@@ -128,12 +128,12 @@ std::optional<Event> Connection::whole_frame(const FrameHeader& header, MutableB
     if (header.opcode == Opcode::close) {
       if (const auto broken = broken_close_rule(payload, payload.size()))
         return failed(*broken, input, output);
-      // RFC6455§5.5.1: nothing counts after a Close.
+      // RFC6455§5.5.1: data after a Close is ignored.
       input = input.last(0);
     }
     return control_event(header.opcode, payload, output);
   }
-  // A header that came in two parts was kept; there is no need for it now.
+  // A header that came in two parts was kept; it is no longer needed.
   incoming_.reset();
   // RFC6455§8.1: text is UTF-8.
   if (header.opcode == Opcode::text && !ascii && !is_valid_utf8(payload)) {
@@ -167,7 +167,7 @@ std::optional<Rule> Connection::begin_frame(const FrameHeader& header) {
   return std::nullopt;
 }
 
-// What the input has of the current frame's payload, perhaps nothing.
+// Reads the available part of the current frame's payload, which may be empty.
 std::optional<Rule> Connection::read_payload(MutableBytes& input) {
   Incoming& kept = *incoming_;
   auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kept.payload_left, input.size()));
@@ -212,11 +212,11 @@ std::optional<Rule> Connection::read_data(MutableBytes piece, bool ascii) {
     kept.append(piece, limits_->message_bytes_max);
   }
   if (kept.opcode == Opcode::text) {
-    // RFC6455§8.1: text is UTF-8, and known not to be at the first byte that spoils it; what the codec made
-    // before it stopped comes first.
+    // RFC6455§8.1: text is UTF-8; the error is reported at the first invalid byte. Output that the codec
+    // produced before it stopped is checked first.
     const bool needs_no_look = ascii && kept.utf8.complete();
     if (!needs_no_look && !kept.utf8.feed(text)) return Rule::text_not_utf8;
-    // RFC6455§5.6: the message as a whole; its frames may cut characters.
+    // RFC6455§5.6: only the message as a whole must be UTF-8; its frames may split characters.
     if (last && !broken_by_codec && !kept.utf8.complete()) return Rule::text_not_utf8;
   }
   return broken_by_codec;
@@ -251,8 +251,8 @@ std::optional<Event> Connection::take_piece() {
 // A control frame that breaks no rule.
 Event Connection::control_event(Opcode opcode, MutableBytes payload, Output& output) {
   if (opcode == Opcode::ping) {
-    // RFC6455§5.5.2: answered until the peer's Close comes, and so in closing, too. RFC6455§5.5.3: with its
-    // data.
+    // RFC6455§5.5.2: pings are answered until the peer's Close arrives, so also in the closing state.
+    // RFC6455§5.5.3: the pong carries the ping's data.
     write({.opcode = Opcode::pong, .payload = payload}, output);
     return {.kind = Event::Kind::ping, .payload = payload};
   }
@@ -261,7 +261,7 @@ Event Connection::control_event(Opcode opcode, MutableBytes payload, Output& out
   const std::uint16_t code = close_code_of(payload);
   const auto [next, action] = transition(state_, Input::peer_close);
   state_ = next;
-  // RFC6455§5.5.1: the answer carries the code received.
+  // RFC6455§5.5.1: the reply carries the code received.
   if (action == Do::echo_close) write_close(code, {}, output);
   return {.kind = Event::Kind::close,
           .code = code,

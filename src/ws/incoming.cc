@@ -18,7 +18,7 @@ void Incoming::append(Bytes piece, std::size_t bytes_max) {
   const std::size_t needed = message.size() + piece.size();
   if (needed > message.capacity()) {
     std::size_t room = std::min(std::max(message.capacity() * 2, kFirstMessageBytes), bytes_max);
-    // `payload_left` no longer counts the piece.
+    // `payload_left` no longer includes the piece.
     if (frame.fin && room - std::min(room, needed) > payload_left) room = needed + payload_left;
     message.reserve(std::max(room, needed));
   }

@@ -7,8 +7,8 @@
 //      |  any rule broken / send Close
 //      +------------------------> failed <---- closing (a Close was sent already)
 //
-// In closing we still read and still answer pings, but send no data (RFC6455§5.5.1). In closed and failed
-// nothing is read any more: what comes is discarded (RFC6455§7.1.7).
+// In `closing` we still read and still answer pings, but send no data (RFC6455§5.5.1). In `closed` and
+// `failed` all further input is discarded (RFC6455§7.1.7).
 
 #include <array>
 #include <cstddef>
@@ -39,7 +39,7 @@ constexpr Transition transition(State state, Input input) {
   return kTransitions[static_cast<std::size_t>(state)][static_cast<std::size_t>(input)];
 }
 
-// Whether what arrives still means anything.
+// Whether received data is still processed.
 constexpr bool is_reading(State state) {
   return state == State::open || state == State::closing;
 }
