@@ -31,7 +31,7 @@
 #include "base/time.h"
 #include "eth/block_logs.h"
 #include "eth/head_poller.h"
-#include "eth/logs_question.h"
+#include "eth/logs_request.h"
 #include "eth/pace.h"
 #include "eth/upstream_call.h"
 
@@ -114,7 +114,7 @@ class ChainView {
     bool needs_logs = false;
     BlockLogsPtr logs;
     std::uint64_t call_id = 0;               // 0: none outstanding
-    LogsQuestion::Way way{};                 // of the call
+    LogsRequest::Strategy strategy{};        // of the call
     std::uint32_t tries = 0;                 // that failed, for whatever reason
     std::uint32_t attempts = 0;              // of them, unusable answers
     std::optional<Backoff> backoff;          // made at the first failure
@@ -152,8 +152,8 @@ class ChainView {
   std::deque<Announced> announced_;
   std::deque<Item> pending_;
   std::uint32_t bloom_lies_ = 0;
-  bool logs_are_prompt_ = true;    // those of the last block were
-  LogsQuestion::Way first_way_{};  // the way that brought logs last
+  bool logs_are_prompt_ = true;             // those of the last block were
+  LogsRequest::Strategy first_strategy_{};  // the way that brought logs last
   std::vector<UpstreamCall> calls_;
   std::vector<ChainEvent> events_;
   Status status_;

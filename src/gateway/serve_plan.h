@@ -222,7 +222,8 @@ struct NetworkPlan {
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
-  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); one where a listener names it by its index
+  std::vector<NetworkPlan>
+      networks;  // unique by (project, chain_id); one where a listener names it by its index
   WebSocketSettings websocket;
   HttpSettings http;
   AcceptPlan accept;

@@ -52,7 +52,7 @@ struct WebSocketOptions {
 // What a node tells by itself (eth_subscribe).
 enum class NodeTopic : std::uint8_t { new_heads, pending_hashes };
 
-class WebSocketEndpoint final : public Backend {
+class WebSocketNode final : public Backend {
  public:
   // On the executor's thread. `live`: the node has taken the subscription; false: it was lost or refused.
   struct Watcher {
@@ -63,9 +63,9 @@ class WebSocketEndpoint final : public Backend {
   };
 
   // The observer may be null. Begins to connect.
-  WebSocketEndpoint(Executor& executor, WebSocketOptions options, Observer* observer = nullptr);
+  WebSocketNode(Executor& executor, WebSocketOptions options, Observer* observer = nullptr);
   // Any thread.
-  ~WebSocketEndpoint() override;
+  ~WebSocketNode() override;
 
   void call(std::string body, CallOptions options, Done done) override;
   std::optional<std::uint64_t> connection() const override;

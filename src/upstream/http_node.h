@@ -44,12 +44,12 @@ struct HttpOptions {
 // What is wrong with the options, for people and free of secrets; empty optional when nothing is.
 std::optional<std::string> problem_with(const HttpOptions& options);
 
-class HttpEndpoint final : public Backend {
+class HttpNode final : public Backend {
  public:
   // `problem_with(options)` is empty. The observer may be null.
-  HttpEndpoint(Worker& worker, HttpOptions options, Observer* observer = nullptr);
+  HttpNode(Worker& worker, HttpOptions options, Observer* observer = nullptr);
   // Any thread.
-  ~HttpEndpoint() override;
+  ~HttpNode() override;
 
   void call(std::string body, CallOptions options, Done done) override;
   std::string_view name() const override;

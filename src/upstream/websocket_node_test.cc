@@ -1,6 +1,6 @@
 // A node behind WebSocket: many calls over one connection, what it tells by itself, and its coming and going.
 
-#include "upstream/websocket_endpoint.h"
+#include "upstream/websocket_node.h"
 
 #include <gtest/gtest.h>
 
@@ -32,10 +32,10 @@ using testing::TestServer;
 struct WebSocketEndpointTest : ::testing::Test {
   Diary diary;  // outlives those who write
   Worker worker;
-  std::unique_ptr<WebSocketEndpoint> endpoint;
+  std::unique_ptr<WebSocketNode> endpoint;
 
   void open(const std::string& url, Duration timeout = 30s) {
-    endpoint = std::make_unique<WebSocketEndpoint>(worker, WebSocketOptions{.url = url, .timeout = timeout});
+    endpoint = std::make_unique<WebSocketNode>(worker, WebSocketOptions{.url = url, .timeout = timeout});
   }
   void watch() {
     worker.run([this] {

@@ -19,25 +19,26 @@
 
 namespace fanfare::eth {
 
-struct LogsQuestion {
-  enum class Way : std::uint8_t { by_hash, by_number, by_receipts };
+struct LogsRequest {
+  enum class Strategy : std::uint8_t { by_hash, by_number, by_receipts };
 
   std::string_view method;  // static
   std::string params_json;
 
-  static LogsQuestion about(const Header& header, Way way);
+  static LogsRequest about(const Header& header, Strategy strategy);
   // The way to go after so many tries that failed, beginning with `first`. With one to three members that are
   // tried in turn, twelve tries go every way to every member.
-  static Way way_after(Way first, std::uint32_t tries);
+  static Strategy strategy_after(Strategy first, std::uint32_t tries);
 
   struct Answer {
     BlockLogs logs;
     bool shows_block = false;  // even where it holds no logs, it is about this block
   };
   // `result_json` is the value of `result`. The error is one line for the log.
-  static std::expected<Answer, std::string> read(std::string_view result_json, Way way, const Header& header);
+  static std::expected<Answer, std::string> read(std::string_view result_json, Strategy strategy,
+                                                 const Header& header);
   // No logs, and that cannot be believed.
-  static bool is_doubtful(const Answer& answer, Way way, const Header& header, bool bloom_trusted);
+  static bool is_doubtful(const Answer& answer, Strategy strategy, const Header& header, bool bloom_trusted);
 };
 
 }  // namespace fanfare::eth
