@@ -121,9 +121,9 @@ bool is_own_port(std::string_view url, const std::vector<gateway::ListenerPlan>&
     return std::ranges::any_of(
         std::array<std::string_view, 3>{"://127.0.0.1:", "://localhost:", "://[::1]:"},
         [&](std::string_view host) {
-          const std::size_t at = url.find(std::string(host) + std::to_string(listener.port));
-          if (listener.port == 0 || at == std::string_view::npos) return false;
-          const std::size_t end = at + host.size() + std::to_string(listener.port).size();
+          const std::size_t at = url.find(std::string(host) + std::to_string(listener.at.port));
+          if (listener.at.port == 0 || at == std::string_view::npos) return false;
+          const std::size_t end = at + host.size() + std::to_string(listener.at.port).size();
           return end == url.size() || url[end] == '/' || url[end] == '?';
         });
   });
@@ -189,8 +189,8 @@ std::expected<void, std::string> read_patterns(std::string_view flag, const std:
 }
 
 std::expected<void, std::string> read_access(const ServeArguments& arguments, ServePlan& plan) {
-  using server::is_host_pattern;
   using gateway::is_method_pattern;
+  using server::is_host_pattern;
   using server::is_origin_pattern;
   if (auto read = read_patterns("--allowed-host", arguments.allowed_hosts, is_host_pattern,
                                 server::kHostPatternExpected, plan.browsers.hosts);
@@ -226,8 +226,7 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
     return wrong("--ws-port", "is the same as --http-port (" + std::to_string(ws_port) +
                                   "), expected two different ports");
   }
-  plan.listeners = {{.at = {.host = host, .port = http_port},
-                     .mounts = gateway::http_port_mounts(true)},
+  plan.listeners = {{.at = {.host = host, .port = http_port}, .mounts = gateway::http_port_mounts(true)},
                     {.at = {.host = host, .port = ws_port},
                      .socket_name = "websocket",
                      .mounts = gateway::websocket_port_mounts()}};

@@ -112,9 +112,9 @@ TEST(ServeFlags, NodesBehindTwoPorts) {
                                    .ping_interval = "0s",
                                    .pong_timeout = "5s",
                                    .shutdown_timeout = "6s"});
-  EXPECT_EQ(plan.listeners.at(0).host, "0.0.0.0");
-  EXPECT_EQ(plan.listeners.at(0).port, 0);
-  EXPECT_EQ(plan.listeners.at(1).port, 0);
+  EXPECT_EQ(plan.listeners.at(0).at.host, "0.0.0.0");
+  EXPECT_EQ(plan.listeners.at(0).at.port, 0);
+  EXPECT_EQ(plan.listeners.at(1).at.port, 0);
   ASSERT_EQ(plan.networks.size(), 1U);
   EXPECT_FALSE(plan.networks[0].chain_id);
   const auto& nodes = std::get<UpstreamBackend>(plan.networks[0].backend);

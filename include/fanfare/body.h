@@ -1,5 +1,5 @@
 #pragma once
-// Answers whose body comes in pieces: exports, progress, Server-Sent Events.
+// Responses whose body is sent in pieces: exports, progress, Server-Sent Events.
 //
 //   server.http("GET", "/events", [&](const Request&, Responder responder) {
 //     BodyWriter body = std::move(responder).start({.content_type = "text/event-stream"});
@@ -23,15 +23,15 @@ class Responder;
 
 namespace api {
 class BodyChannel;
-class Core;
+class ServerImpl;
 }  // namespace api
 
-// The right to write the body of one answer. Any thread, one call after the other. Pieces are sent in the
-// order of the calls, as chunks (RFC9112§7.1) or, with a length, as they are.
+// Write access to the body of one response. Any thread may call it, but calls must not overlap. Pieces are
+// sent in call order: as chunks (RFC9112§7.1), or unframed when the length was declared.
 //
-// Destroyed before finish(), it closes the connection, so that the client can tell that something is missing.
-// While the server stops, a body of unknown length ends in good order; one with a length may still be
-// finished, until the deadline.
+// Destroying the writer before finish() closes the connection, so the client can detect the truncation. When
+// the server stops, a body of unknown length is terminated normally. A body with a declared length may still
+// be finished until the deadline.
 class FANFARE_EXPORT BodyWriter {
  public:
   BodyWriter(BodyWriter&&) noexcept = default;
@@ -40,27 +40,28 @@ class FANFARE_EXPORT BodyWriter {
   BodyWriter& operator=(const BodyWriter&) = delete;
   ~BodyWriter();
 
-  // Copies the piece. congested: the client reads slower than this writes: better wait for on_drain(). closed:
-  // nothing is sent any more: the client has gone, or has left limits.response_outbox_bytes_max unread, or it
-  // asked with HEAD, or more was written than the length.
+  // Copies the piece. Results: `congested`, the client reads more slowly than this writes, so wait for
+  // on_drain(); `closed`, nothing more is sent. It is closed when the client has disconnected, left
+  // limits.response_outbox_bytes_max unread or sent a HEAD request. It is also closed when more was written
+  // than the declared length.
   SendResult write(std::string_view text);
   SendResult write(Bytes bytes);
-  // Calls the handler, on a thread of the server, once after each time that write() said congested, when all
-  // of it has been sent. Not during this call; not after the end.
+  // Sets the handler that runs once after each time write() returned congested, when everything has been
+  // sent. It runs on a server thread, never during this call, and never after the body has ended.
   void on_drain(std::function<void()> handler);
-  // Bytes that wait here or on the socket.
+  // Bytes queued here or on the socket.
   std::size_t buffered_amount() const;
   bool is_open() const;
-  // The body is whole; the connection goes on with its next request.
+  // Completes the body. The connection continues with its next request.
   void finish() &&;
 
  private:
-  friend class api::Core;
+  friend class api::ServerImpl;
   friend class Responder;
   explicit BodyWriter(std::shared_ptr<api::BodyChannel> channel) : channel_(std::move(channel)) {}
   void end(bool is_whole);
 
-  std::shared_ptr<api::BodyChannel> channel_;  // null: used
+  std::shared_ptr<api::BodyChannel> channel_;  // null after finish() or a move
 };
 
 }  // namespace fanfare

@@ -8,17 +8,17 @@ namespace fanfare {
 
 struct Error {
   enum class Kind : std::uint8_t {
-    bad_option,   // an option, a route or a URL cannot be used as it stands
-    system,       // the operating system refused; system_code is its errno
+    bad_option,   // an option, a route or a URL is invalid
+    system,       // the operating system reported an error; system_code is its errno
     tls,          // a certificate, a key or a TLS handshake
-    handshake,    // the peer's answer to an upgrade breaks RFC 6455 §4
-    refused,      // the peer answered the upgrade with another status than 101; http_status has it
+    handshake,    // the peer's response to an upgrade violates RFC 6455 §4
+    refused,      // the peer answered the upgrade with a status other than 101: http_status
     timeout,      // it took longer than the options allow
     wrong_state,  // started twice
-    cancelled,    // by close() on our own side
+    cancelled,    // on our own side: by close(), or by the answer to an attempt to connect
   };
   Kind kind = Kind::bad_option;
-  std::string message = {};  // one line for a person: what was tried and why it failed
+  std::string message = {};  // one line for people: what was attempted and why it failed
   int system_code = 0;       // with Kind::system
   int http_status = 0;       // with Kind::refused
 };

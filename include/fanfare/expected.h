@@ -1,9 +1,9 @@
 #pragma once
-// A value or an error: std::expected for programs that are compiled as C++20 as well.
+// A value or an error: std::expected for programs that are also compiled as C++20.
 //
 //   if (const auto started = server.start(); !started) return fail(started.error().message);
 //
-// Where the standard library has std::expected (C++23), the two convert into each other implicitly, and
+// Where the standard library has std::expected (C++23), the two types convert implicitly into each other, and
 // std::unexpected may be returned wherever Unexpected may. Size, layout and symbols are the same in C++20 and
 // C++23, so a C++20 program can link a library that was compiled as C++23. Plain data; any thread.
 
@@ -24,13 +24,13 @@
 
 namespace fanfare {
 
-// Thrown by Expected::value() when it holds an error; aborts in programs without exceptions.
+// Thrown by Expected::value() when it holds an error; programs without exceptions abort.
 class FANFARE_EXPORT BadExpectedAccess final : public std::exception {
  public:
   const char* what() const noexcept override { return "fanfare: value() of an Expected that holds an error"; }
 };
 
-// Why there is no value; converts to every Expected with this error.
+// The reason why there is no value; converts to every Expected with this error type.
 template <typename E>
 class Unexpected {
  public:
@@ -71,7 +71,7 @@ class Expected;
 
 namespace detail {
 
-// What means an error or another result, and so is never the value of a result.
+// True for errors and other results, which an Expected never holds as its value.
 template <typename>
 inline constexpr bool is_outcome = false;
 template <typename E>
@@ -95,7 +95,7 @@ inline constexpr bool is_outcome<std::expected<T, E>> = true;
 
 }  // namespace detail
 
-// As std::expected<T, E>: *, -> and error() have to fit what it holds; value() checks.
+// As std::expected<T, E>: *, -> and error() require the matching state; value() checks it.
 template <typename T, typename E>
 class Expected {
   static_assert(std::is_object_v<T> && std::is_object_v<E>, "a reference cannot be held");
@@ -197,7 +197,7 @@ class Expected {
     return has_value() ? *std::move(*this) : static_cast<T>(std::forward<U>(otherwise));
   }
 
-  // Destroys what is held and makes a value.
+  // Destroys the current value or error and constructs a value.
   template <typename... Arguments>
     requires std::is_nothrow_constructible_v<T, Arguments...>
   constexpr T& emplace(Arguments&&... arguments) noexcept {

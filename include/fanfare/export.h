@@ -1,5 +1,5 @@
 #pragma once
-// Marks what the shared library libfanfare.so shows. Everything else in it is hidden: it is compiled with
-// -fvisibility=hidden. tests/configurations compares its symbols with this promise.
+// Marks the exported symbols of the shared library libfanfare.so. All others are hidden by
+// -fvisibility=hidden. tests/configurations compares the library's symbols with these marks.
 
 #define FANFARE_EXPORT __attribute__((visibility("default")))

@@ -8,27 +8,28 @@
 //   if (auto started = server.start(); !started) return fail(started.error());
 //   server.run();
 //
-// Threads: routes are set up before start(), by one thread. A handler runs on the loop of its session; with
-// more than one loop the same handler runs on several threads at once, so what it captures has to bear that.
-// Handlers must not block: everyone on the loop waits.
+// Threads: one thread sets up the routes before start(). A handler runs on the loop of its session. With
+// several loops, the same handler runs on several threads at once, so its captures must be thread-safe.
+// Handlers must not block: they would delay everything on their loop.
 //
-// Exceptions: one that leaves a handler ends the handler's session with 1011 (RFC6455§7.4.1), or answers its
-// request or upgrade with 500; the close handler of the session follows as always. One that leaves a close
-// handler or a posted task has no further effect. Each is logged (handler_threw, with what()), a few lines a
-// minute, and the process goes on. The peer does not learn what was thrown. A handler that is declared
-// noexcept ends the process instead, at the place of the throw: for programs that want a core dump.
+// Exceptions: an exception that escapes a handler ends the session with 1011 (RFC6455§7.4.1), or answers the
+// request or upgrade with 500. The session's close handler still runs. An exception that escapes a close
+// handler or a posted task has no further effect. Each one is logged (handler_threw, with what()), a few
+// lines per minute, and the process continues. The peer does not learn the exception's text. To get a core
+// dump instead, declare the handler noexcept: the process then ends where the exception was thrown.
 //
-// No call of this library calls a handler before it returns: what the call brings about (the next request
-// behind an answer, messages after a pause, the end of a session) comes to its handler from the loop, later.
-// So handlers do not nest, and a lock may be held during a call.
+// No function of this library calls a handler before it returns. The loop calls handlers later for the
+// effects of a call: the next request after a response, messages after a pause, the end of a session. So
+// handlers do not nest, and a lock may be held during a call.
 //
-// In a handler of any server or client, stop() begins the stop and returns. Two calls would wait for
-// themselves and end the process with a message: run() and the destructor, in a handler of the same server.
+// In a handler of any server or client, stop() begins the stop and returns. In a handler of the same server,
+// run() and the destructor would wait for themselves, so they end the process with a message.
 
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -46,28 +47,35 @@
 namespace fanfare {
 
 namespace api {
-class Core;
+class ServerImpl;
 class UpgradeTicket;
 
-// What a route does, whatever its data are.
+// The handlers of a route, independent of its Data type.
 class FANFARE_EXPORT WebSocketRoute {
  public:
   virtual ~WebSocketRoute() = default;
-  // The session that the handlers are called with; null: one without data.
+  // Returns the session passed to the handlers; null: a session without data.
   virtual Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const = 0;
-  // Whether decide() is asked instead.
+  // Whether decide() is called instead of upgrade().
   virtual bool decides_later() const = 0;
   virtual void decide(const Request& request, UpgradeTicket ticket) const = 0;
   virtual void open(Session& session) const = 0;
   virtual void message(Session& session, const Message& message) const = 0;
+  virtual void chunk(Session& session, const MessageChunk& chunk) const = 0;
   virtual void drain(Session& session) const = 0;
   virtual void pong(Session& session, Bytes payload) const = 0;
   virtual void lagged(Session& session, std::string_view topic, std::uint64_t missed) const = 0;
+  virtual void missed(Session& session, std::string_view topic, const Missed& missed) const = 0;
+  virtual void notice(Session& session, std::string_view topic, TopicNotice notice) const = 0;
   virtual void close(Session& session, const Close& close) const = 0;
 
   std::vector<std::string> subprotocols;
   bool subprotocol_required = false;
   std::vector<std::string> origins;
+  std::optional<Deflate> deflate;
+  bool has_message_handler = false;
+  bool has_chunk_handler = false;
+  std::size_t chunked_bytes_max = 0;
 };
 
 template <typename Data>
@@ -75,14 +83,15 @@ class TypedRoute;
 
 }  // namespace api
 
-// What handlers of WebSocket<Data> get: a Session, with data() when Data is not void.
+// The session type passed to handlers of WebSocket<Data>: a Session, with data() unless Data is void.
 template <typename Data>
 using SessionOf = std::conditional_t<std::is_void_v<Data>, Session, SessionWith<Data>>;
 
-// What an accepted handshake says besides its own fields.
+// Additional fields of the 101 response.
 struct UpgradeOptions {
-  std::vector<Header> headers = {};  // of the 101, such as Set-Cookie; those of the handshake are left out
-  // Instead of the one that was agreed on; one that the client offered (RFC6455§4.2.2), else 500 is answered.
+  std::vector<Header> headers = {};  // such as Set-Cookie; the handshake's own fields are omitted
+  // Replaces the negotiated subprotocol. It must be one that the client offered (RFC6455§4.2.2); otherwise
+  // 500 is answered.
   std::optional<std::string> subprotocol = {};
 };
 
@@ -102,26 +111,26 @@ class FANFARE_EXPORT UpgradeTicket {
   void refuse(Response response);
 
  private:
-  std::shared_ptr<PendingUpgrade> pending_;  // null: used
+  std::shared_ptr<PendingUpgrade> pending_;  // null after use
 };
 }  // namespace api
 
-// The right to decide about one upgrade, once, now or later and on any thread. One that dies unused answers
-// 500; one whose client has gone, or whose server has stopped, does nothing.
+// The right to accept or refuse one upgrade, once, immediately or later, on any thread. An Upgrade destroyed
+// unused answers with 500. It does nothing if its client has disconnected or its server has stopped.
 template <typename Data>
 class Upgrade {
  public:
   explicit Upgrade(api::UpgradeTicket ticket) : ticket_(std::move(ticket)) {}
 
-  // Opens the WebSocket; the open handler is called by the loop.
+  // Opens the WebSocket; the loop then calls the open handler.
   template <typename Given = Data>
     requires(!std::is_void_v<Given>)
   void accept(Given data, UpgradeOptions options = {}) && {
     ticket_.accept(std::make_unique<SessionWith<Data>>(std::move(data)), std::move(options));
   }
-  void accept(UpgradeOptions options = {}) &&
-    requires(std::is_void_v<Data>)
-  {
+  template <typename Given = Data>
+    requires(std::is_void_v<Given>)
+  void accept(UpgradeOptions options = {}) && {
     ticket_.accept(nullptr, std::move(options));
   }
   void refuse(Response response) && { ticket_.refuse(std::move(response)); }
@@ -130,40 +139,73 @@ class Upgrade {
   api::UpgradeTicket ticket_;
 };
 
-struct PublishOptions {
-  SessionId except = {};  // not to this one: most often the session whose message is passed on
+// Counters of a server at one moment. They only grow, but for the first two.
+struct ServerStats {
+  std::size_t connections = 0;  // of all kinds, before and in their first request as well
+  std::size_t sessions = 0;     // open WebSockets
+  std::uint64_t sessions_opened = 0;
+  std::uint64_t messages_received = 0;
+  std::uint64_t messages_sent = 0;   // taken to be sent, pings too
+  std::uint64_t bytes_received = 0;  // by WebSockets, without TLS and HTTP
+  std::uint64_t turn_shares_spent =
+      0;                            // times a session had to wait for its next turn (limits.*_per_turn_max)
+  std::uint64_t refused_tasks = 0;  // as refused_tasks()
+  std::uint64_t handler_exceptions = 0;  // of every server and client of the process
 };
 
-// One WebSocket route. Every member may be left out. Data is what the program keeps with each session.
+struct PublishOptions {
+  SessionId except = {};  // skip this session, usually the sender of the message
+};
+
+// One WebSocket route. Every member is optional. Data is the program's own state for each session.
 template <typename Data = void>
 struct WebSocket {
-  // RFC6455§4.2.2: in order of our preference; the first that the client offers is agreed on.
+  // RFC6455§4.2.2: in our order of preference; the first one that the client offers is used.
   std::vector<std::string> subprotocols = {};
-  bool subprotocol_required = false;  // refuse (400) who offers none of them
-  // RFC6455§10.2: which pages may connect: "https://example.com", "https://*.example.com", "*". Empty: all.
-  // Clients that are not browsers send no Origin and are let in.
+  bool subprotocol_required = false;  // reject (400) clients that offer none of them
+  // RFC6455§10.2: origins that may connect: "https://example.com", "https://*.example.com", "*". Empty: all.
+  // Clients other than browsers send no Origin and are accepted.
   std::vector<std::string> origins = {};
+  // Instead of ServerOptions::deflate. What all routes with the same settings keep counts against one
+  // context_bytes_max for each loop.
+  std::optional<Deflate> deflate = {};
+  // With a chunk handler, instead of limits.message_bytes_max and limits.fragments_max: bytes of one message,
+  // after inflation; past it the session ends with 1009. Zero: no limit, since nothing of a message is kept
+  // here.
+  std::size_t chunked_bytes_max = 0;
 
-  // Lets the client in with the data of its session, or answers with a response (Unexpected, or
-  // std::unexpected in C++23). Left out: everyone comes in, with a default Data. Asked only when the
-  // handshake holds, origin and subprotocol included.
+  // Accepts the client by returning the session's data, or rejects it by returning a response (Unexpected, or
+  // std::unexpected in C++23). Not set: every client is accepted, with a default Data. It is called only
+  // after the handshake has been validated, including origin and subprotocol.
   std::function<Expected<Data, Response>(const Request&)> upgrade = {};
-  // Instead of `upgrade`, for a decision that takes time: a database, a token service. What the client sends
-  // meanwhile waits. `upgrade` is not asked.
+  // Replaces `upgrade`, for decisions that take time: a database, a token service. Data that the client sends
+  // meanwhile waits. `upgrade` is not called.
   std::function<void(const Request&, Upgrade<Data>)> decide = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
+  // Instead of message: the pieces of messages as they come, so that a message may be larger than the memory
+  // for it. One that came whole is a single chunk. A chunk has at most a receive buffer's worth of bytes (64
+  // KiB), of a compressed message 2 MiB; pause() holds back the next one. Inflating a message that comes in
+  // pieces takes 48 KiB of deflate.context_bytes_max.
+  std::function<void(SessionOf<Data>&, const MessageChunk&)> chunk = {};
   // All that was queued when send() said congested has been sent.
   std::function<void(SessionOf<Data>&)> drain = {};
   std::function<void(SessionOf<Data>&, Bytes payload)> pong = {};
-  // So many messages of a topic were dropped by its policy; the next one of the topic follows.
+  // The topic's policy dropped `missed` messages; the topic's next message follows.
   std::function<void(SessionOf<Data>&, std::string_view topic, std::uint64_t missed)> lagged = {};
+  // Of a hub topic: these events do not come, by the topic's policy or because they were lost on the way
+  // here. The next event follows `missed.until`.
+  std::function<void(SessionOf<Data>&, std::string_view topic, const Missed& missed)> missed = {};
+  // Something became of a hub topic. After `removed` the session is not subscribed any more.
+  std::function<void(SessionOf<Data>&, std::string_view topic, TopicNotice notice)> notice = {};
   // Once for each session that was opened. Nothing can be sent any more.
   std::function<void(SessionOf<Data>&, const Close&)> close = {};
 };
 
+class Hub;
+
 namespace api {
-// Null: the session is one of another route, with other data.
+// Null: the session belongs to another route, with another Data type.
 template <typename Data>
 SessionOf<Data>* session_cast(Session& session) {
   if constexpr (std::is_void_v<Data>) {
@@ -176,62 +218,67 @@ SessionOf<Data>* session_cast(Session& session) {
 
 class FANFARE_EXPORT Server {
  public:
-  // Options are checked by start().
+  // start() checks the options.
   explicit Server(ServerOptions options = {});
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
-  // stop() without time to drain, when it is still running; waits for the loops' threads, so that no handler
-  // runs when it returns. Not in one of its own handlers, and not by what one of its tasks has captured.
+  // Calls stop() without time to drain if the server is still running. It waits for the loops' threads, so no
+  // handler runs after it returns. Do not destroy the server in one of its own handlers, or from the captures
+  // of one of its tasks.
   ~Server();
 
-  // A route for upgrades. A path is "/", or segments of literal text and {name}: "/chat/{room}". The first
-  // route that fits, in the order of the calls, is taken. A plain request to it is answered 426.
+  // Adds a route for upgrades. A path is "/", or segments of literal text and {name}: "/chat/{room}". The
+  // first matching route is used, in the order of the calls. A plain request to it is answered with 426.
   template <typename Data = void>
   void websocket(std::string_view path, std::type_identity_t<WebSocket<Data>> route) {
     add_websocket(path, std::make_unique<api::TypedRoute<Data>>(std::move(route)));
   }
 
-  // A route for requests. GET answers HEAD, too. Paths without a route are 404, other methods 405.
+  // Adds a route for requests. A GET route also answers HEAD. Paths without a route get 404, other methods
+  // 405.
   void http(std::string_view method, std::string_view path, std::function<Response(const Request&)> answer);
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
 
-  // Files under a path: files("/app", {.directory = "web"}) answers GET and HEAD of /app and what is below.
-  // start() says so when the directory cannot be opened.
+  // Serves files under a path: files("/app", {.directory = "web"}) answers GET and HEAD for /app and
+  // everything below it. start() reports a directory that cannot be opened.
   void files(std::string_view path, FileOptions options);
 
-  // Binds and starts the loops; connections are served when it returns. Nothing runs after an error. Nobody
-  // is accepted before all loops are there, so handlers may use the whole server, even before start()
-  // returns. A server starts once: wrong_state after that, stopped or not.
+  // Binds and starts the loops; when it returns, connections are served. After an error nothing is running.
+  // No connection is accepted before all loops exist, so handlers may use the whole server even before
+  // start() returns. A server starts only once: later calls return wrong_state, even after a stop.
   [[nodiscard]] Expected<void, Error> start();
-  // Waits until stop() was called and is done. Returns at once when nothing runs.
+  // Waits until stop() was called and has completed. Returns immediately if the server is not running.
   void run();
-  // Refuses new connections, closes the open ones with 1012 and waits for them, at most as long as the
-  // deadline; the rest is dropped. A request under way may still be answered, by its Responder too, and
-  // counts as done when the peer's system has the answer. What was published and posted before is delivered
-  // first; with no time (zero or less) it is dropped. Any thread. Returns how many connections were dropped.
+  // Rejects new connections, closes open ones with 1012 and waits for them until the deadline; the rest are
+  // dropped. Any thread. Returns the number of dropped connections. Requests in progress may still be
+  // answered, also by a Responder. They are complete when the peer's system has received the response.
+  // Earlier publishes and posts are delivered first; with a deadline of zero or less they are dropped.
   //
-  // Several threads may call it: all wait, the earliest deadline holds, and the first gets the number, the
-  // others 0. In a handler it returns 0 at once; run() on another thread returns when all is done.
+  // Several threads may call it. All wait, the earliest deadline applies, and the first caller gets the
+  // number; the others get 0. In a handler it returns 0 immediately; run() on another thread returns when the
+  // stop is complete.
   std::size_t stop(std::chrono::milliseconds deadline = std::chrono::seconds(5));
 
-  // Reads the files of options.tls again, for connections from here on; those that are there keep what they
-  // began with. After an error the old certificate stays. Any thread; blocks for the files.
+  // Reads the files of options.tls again, for new connections only. After an error the old certificate stays
+  // in use. Any thread; blocks while reading the files.
   [[nodiscard]] Expected<void, Error> reload_certificates();
 
-  // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock"; that of ServerOptions first, then
-  // more_listeners in their order.
+  // After start(): "127.0.0.1:9001", "[::1]:9001", "unix:/run/fanfare.sock". The address of ServerOptions is
+  // first, followed by more_listeners in order.
   std::vector<std::string> addresses() const;
-  std::uint16_t port() const;          // of the first; 0 for a Unix socket
+  std::uint16_t port() const;          // of the first address; 0 for a Unix socket
   std::string_view loop_name() const;  // "io_uring" or "epoll"
   std::size_t session_count() const;   // open WebSockets; any thread
+  // Any thread, before start() and after stop(), too. It takes a lock that no handler's path takes.
+  ServerStats stats() const;
   // How many connections were dropped before their first request, by each of the reasons there are:
   // "handshake_timeout", "address_rate" and so on (docs/metrics.md). Any thread.
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
 
-  // To every session subscribed to the topic, on every loop; encoded once. Any thread, after start(). What
-  // one thread publishes arrives in its order. In a handler it is delivered to the sessions of the handler's
-  // loop before the call returns. Refused, it reaches nobody, on no loop, and may be tried again.
+  // Sends to every session subscribed to the topic, on every loop; encoded once. Any thread, after start().
+  // Messages from one thread arrive in order. In a handler, the sessions of that handler's loop receive it
+  // before the call returns. A rejected publish reaches no session on any loop and may be retried.
   PostResult publish(std::string_view topic, std::string_view text, const PublishOptions& options = {}) {
     return publish(topic, Frame::text(text), options);
   }
@@ -240,12 +287,12 @@ class FANFARE_EXPORT Server {
   }
   PostResult publish(std::string_view topic, const Frame& frame, const PublishOptions& options = {});
 
-  // Runs the task with the session on its loop's thread, later; not at all when it is gone, or when the
-  // server stops. Any thread. A task that is not run is destroyed, with what it has captured: in the call
-  // when it is refused, else on the loop's thread, when it ends at the latest.
+  // Runs the task later with the session, on its loop's thread. The task does not run if the session has
+  // ended or the server stops. Any thread. A task that is not run is destroyed with its captures. That
+  // happens in this call if it is rejected, otherwise on the loop's thread, no later than when the loop ends.
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
-  // The same for a session of WebSocket<Data>: server.post<Member>(id, [](auto& session) { ... }). When the
-  // id is that of a session with other data, the task is not run.
+  // As above, for a session of WebSocket<Data>: server.post<Member>(id, [](auto& session) { ... }). The task
+  // does not run if the session has another Data type.
   template <typename Data>
   PostResult post(SessionId id, std::type_identity_t<UniqueFunction<void(SessionOf<Data>&)>> task) {
     return post(id, [task = std::move(task)](Session& session) mutable {
@@ -253,11 +300,11 @@ class FANFARE_EXPORT Server {
     });
   }
 
-  // Runs the task with every session that is open, on all loops, later. Any thread, after start(). Refused,
-  // it is run with none. Each loop runs it on its own thread, at the same time as the others, a few hundred
-  // sessions in a turn; sessions that come meanwhile, and those that a stop reaches first, are left out.
+  // Runs the task later with every open session, on all loops. Any thread, after start(). A rejected task
+  // runs with none. Each loop runs it on its own thread, concurrently with the others, for a few hundred
+  // sessions per turn. Sessions that open meanwhile are skipped, and so are those that a stop reaches first.
   PostResult for_each_session(std::function<void(Session&)> task);
-  // The same with the sessions of WebSocket<Data> only.
+  // As above, for the sessions of WebSocket<Data> only.
   template <typename Data>
   PostResult for_each_session(std::type_identity_t<std::function<void(SessionOf<Data>&)>> task) {
     return for_each_session([task = std::move(task)](Session& session) {
@@ -265,16 +312,17 @@ class FANFARE_EXPORT Server {
     });
   }
 
-  // How many calls of these were refused as full. Any thread.
+  // The number of publish(), post() and for_each_session() calls rejected as full. Any thread.
   std::uint64_t refused_tasks() const;
 
  private:
+  friend class Hub;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 
-  std::shared_ptr<api::Core> core_;
+  std::shared_ptr<api::ServerImpl> impl_;
 };
 
-// ---- nothing to read below: how the typed handlers meet the untyped engine ----
+// ---- implementation: connects the typed handlers to the untyped engine ----
 
 template <typename Data>
 class api::TypedRoute final : public WebSocketRoute {
@@ -283,6 +331,10 @@ class api::TypedRoute final : public WebSocketRoute {
     subprotocols = std::move(route_.subprotocols);
     subprotocol_required = route_.subprotocol_required;
     origins = std::move(route_.origins);
+    deflate = route_.deflate;
+    has_message_handler = static_cast<bool>(route_.message);
+    has_chunk_handler = static_cast<bool>(route_.chunk);
+    chunked_bytes_max = route_.chunked_bytes_max;
   }
 
   Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
@@ -312,15 +364,24 @@ class api::TypedRoute final : public WebSocketRoute {
   void message(Session& session, const Message& message) const override {
     call(route_.message, session, message);
   }
+  void chunk(Session& session, const MessageChunk& chunk) const override {
+    call(route_.chunk, session, chunk);
+  }
   void drain(Session& session) const override { call(route_.drain, session); }
   void pong(Session& session, Bytes payload) const override { call(route_.pong, session, payload); }
   void lagged(Session& session, std::string_view topic, std::uint64_t missed) const override {
     call(route_.lagged, session, topic, missed);
   }
+  void missed(Session& session, std::string_view topic, const Missed& missed) const override {
+    call(route_.missed, session, topic, missed);
+  }
+  void notice(Session& session, std::string_view topic, TopicNotice notice) const override {
+    call(route_.notice, session, topic, notice);
+  }
   void close(Session& session, const Close& close) const override { call(route_.close, session, close); }
 
  private:
-  // Every session of this route was made by upgrade().
+  // upgrade() created every session of this route.
   template <typename Handler, typename... Arguments>
   static void call(const Handler& handler, Session& session, Arguments&&... arguments) {
     if (handler) handler(static_cast<SessionOf<Data>&>(session), std::forward<Arguments>(arguments)...);

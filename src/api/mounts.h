@@ -5,15 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "api/core.h"
+#include "api/server_impl.h"
 #include "session/server.h"
 
 namespace fanfare::api {
 
 // Creates one router for each listener, all with the same routes. They share the loop's part of the server,
 // which is created and destroyed with them. Must be called on the loop's thread.
-session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
-                                  std::size_t listener_count);
+session::Server::HttpServices make_http_services(ServerImpl& impl, session::LoopServer& server,
+                                                 std::uint32_t loop_index, std::size_t listener_count);
 
 // RFC6455§7.4.1: ends the session with 1011, because its handler threw. Without memory for a Close frame,
 // ends it at once. The exception is not revealed to the peer.

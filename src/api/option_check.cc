@@ -150,8 +150,7 @@ void saturate_both(Options& options) {
   visit_limits_durations(options.limits, Saturate());
   visit_limits_sizes(options.limits, Saturate());
   visit_heartbeat_durations(options.heartbeat, Saturate());
-  options.deflate.context_bytes_max = std::min(options.deflate.context_bytes_max, kSizeMax);
-  options.deflate.threshold_bytes = std::min(options.deflate.threshold_bytes, kSizeMax);
+  options.deflate = saturated(options.deflate);
 }
 
 }  // namespace
@@ -191,6 +190,16 @@ Wrong find_wrong_option(const ChainOptions& options) {
     if (auto wrong = find_wrong_tls(*options.tls)) return wrong;
   }
   return find_wrong(options.heartbeat);
+}
+
+Wrong find_wrong_option(const Deflate& deflate) {
+  return find_wrong(deflate);
+}
+
+Deflate saturated(Deflate deflate) {
+  deflate.context_bytes_max = std::min(deflate.context_bytes_max, kSizeMax);
+  deflate.threshold_bytes = std::min(deflate.threshold_bytes, kSizeMax);
+  return deflate;
 }
 
 ServerOptions saturated(ServerOptions options) {

@@ -25,11 +25,13 @@ inline constexpr std::uint32_t kWindowBlocksMax = 65'536;
 std::optional<std::string> find_wrong_option(const ServerOptions& options);
 std::optional<std::string> find_wrong_option(const ClientOptions& options);
 std::optional<std::string> find_wrong_option(const ChainOptions& options);
+std::optional<std::string> find_wrong_option(const Deflate& deflate);
 
 // Returns the options with durations clamped to kDurationMax (base/time.h) and sizes to kSizeMax. This makes
 // conversions and additions safe for milliseconds::max() and SIZE_MAX.
 ServerOptions saturated(ServerOptions options);
 ClientOptions saturated(ClientOptions options);
 ChainOptions saturated(ChainOptions options);
+Deflate saturated(Deflate deflate);
 
 }  // namespace fanfare::api

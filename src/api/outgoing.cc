@@ -20,9 +20,9 @@ Outgoing::Outgoing(const ClientOptions& options)
       outbox_bytes_high_(options.limits.outbox_bytes_high),
       queue_bytes_max_(options.queue_bytes_max) {}
 
-Outgoing::Taken Outgoing::push(ws::Opcode opcode, Bytes payload) {
+Outgoing::Taken Outgoing::push(ws::Opcode opcode, Bytes payload, SendOptions options) {
   if (!is_open() && queue_bytes_max_ == 0) return {};
-  Item item{.opcode = opcode, .payload = SharedBytes(payload)};
+  Item item{.opcode = opcode, .payload = SharedBytes(payload), .options = options};
   const std::scoped_lock lock(mutex_);
   std::size_t most = 0;
   switch (state_) {

@@ -25,6 +25,7 @@ class Outgoing {
   struct Item {
     ws::Opcode opcode;  // text, binary or ping
     SharedBytes payload;
+    SendOptions options;
   };
   struct Taken {
     SendResult result = SendResult::closed;
@@ -34,7 +35,7 @@ class Outgoing {
   explicit Outgoing(const ClientOptions& options);
 
   // Any thread.
-  Taken push(ws::Opcode opcode, Bytes payload);
+  Taken push(ws::Opcode opcode, Bytes payload, SendOptions options = {});
   // Returns false if it was already called since the last start().
   bool close();
   bool is_open() const { return is_open_.load(std::memory_order_acquire); }

@@ -113,6 +113,7 @@ class RawClient {
   std::string receive() {
     const std::string head = read(2);
     if (head.size() < 2) return "EOF";
+    first_byte_ = static_cast<unsigned char>(head[0]);
     std::size_t size = static_cast<unsigned char>(head[1]);
     if (size >= 126) {
       const std::string more = read(size == 126 ? 2 : 8);
@@ -125,6 +126,9 @@ class RawClient {
     const int code = static_cast<unsigned char>(payload[0]) * 256 + static_cast<unsigned char>(payload[1]);
     return "close " + std::to_string(code) + (payload.size() > 2 ? " " + payload.substr(2) : "");
   }
+
+  // Of the latest frame that was received: FIN, RSV1-3, opcode (RFC6455§5.2).
+  int first_byte() const { return first_byte_; }
 
  private:
   // Lets a test fail instead of hanging if an awaited message never arrives.
@@ -154,6 +158,7 @@ class RawClient {
 
   int fd_;
   std::string buffer_;
+  int first_byte_ = 0;
 };
 
 }  // namespace fanfare::api

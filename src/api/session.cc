@@ -3,10 +3,11 @@
 #include <utility>
 
 #include "api/connection.h"
-#include "api/core.h"
 #include "api/frame.h"
-#include "api/lane.h"
+#include "api/loop_context.h"
+#include "api/server_impl.h"
 #include "api/settings.h"
+#include "fanfare/hub.h"
 
 namespace fanfare {
 namespace {
@@ -36,6 +37,16 @@ SendResult Session::send(const Message& message) {
 
 SendResult Session::send(const Frame& frame) {
   return api::to_public(engine_of(*this).send_frame(api::EncodedFrame::bytes_of(frame)));
+}
+
+SendResult Session::send(std::string_view text, SendOptions options) {
+  if (options.compress) return send(text);
+  return api::to_public(engine_of(*this).send_uncompressed(ws::Opcode::text, as_bytes(text)));
+}
+
+SendResult Session::send(Bytes binary, SendOptions options) {
+  if (options.compress) return send(binary);
+  return api::to_public(engine_of(*this).send_uncompressed(ws::Opcode::binary, binary));
 }
 
 SendResult Session::ping(Bytes payload) {
@@ -73,18 +84,28 @@ bool Session::unsubscribe(std::string_view topic) {
 }
 
 SessionTimer Session::call_after(std::chrono::milliseconds delay, UniqueFunction<void(Session&)> handler) {
-  api::Lane& lane = api::Connection::lane();
-  return {.number = lane.timers().add(engine_of(*this), delay, std::move(handler),
-                                      lane.core().options().limits.timers_per_session_max)};
+  api::LoopContext& loop_context = api::Connection::loop_context();
+  return {.number = loop_context.timers().add(engine_of(*this), delay, std::move(handler),
+                                              loop_context.impl().options().limits.timers_per_session_max)};
 }
 
 bool Session::cancel(SessionTimer timer) {
-  return api::Connection::lane().timers().cancel(engine_of(*this), timer.number);
+  return api::Connection::loop_context().timers().cancel(engine_of(*this), timer.number);
+}
+
+Expected<Joined, JoinError> Session::subscribe(const HubTopic& topic, const JoinOptions& options) {
+  // A topic of another server would never get an event on this one's loops.
+  const bool is_ours = topic.impl_.lock().get() == &api::Connection::loop_context().impl();
+  return api::Connection::of(*this).join(is_ours ? topic.topic_ : nullptr, options);
+}
+
+bool Session::unsubscribe(const HubTopic& topic) {
+  return topic.topic_ != nullptr && api::Connection::of(*this).leave(*topic.topic_);
 }
 
 SessionId Session::id() const {
   const session::SessionId id = engine_of(*this).id();
-  return {.loop = api::Connection::lane().index(), .place = id.place, .generation = id.generation};
+  return {.loop = api::Connection::loop_context().index(), .slot = id.slot, .generation = id.generation};
 }
 
 std::string Session::peer() const {

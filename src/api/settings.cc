@@ -1,5 +1,7 @@
 #include "api/settings.h"
 
+#include <algorithm>
+
 #include "ws/close_code.h"
 #include "ws/close_frame.h"
 #include "ws/utf8.h"
@@ -29,6 +31,12 @@ session::SessionSettings to_settings(const Limits& limits, const Heartbeat& hear
           .frames_per_turn_max = limits.frames_per_turn_max,
           .bytes_per_turn_max = limits.bytes_per_turn_max,
           .idle_timeout = limits.session_idle_timeout};
+}
+
+ws::Limits piece_limits(std::size_t bytes_max) {
+  constexpr std::size_t kAnySize = std::size_t{1} << 60;  // exact in sums of a few
+  return {.message_bytes_max = bytes_max == 0 ? kAnySize : std::min(bytes_max, kAnySize),
+          .fragments_max = UINT32_MAX};
 }
 
 ws::DeflateOptions to_engine(const Deflate& deflate) {

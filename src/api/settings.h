@@ -19,6 +19,8 @@ namespace fanfare::api {
 
 net::LoopKind to_engine(LoopKind kind);
 session::SessionSettings to_settings(const Limits& limits, const Heartbeat& heartbeat);
+// Of messages that are handed out in pieces; zero: any size.
+ws::Limits piece_limits(std::size_t bytes_max);
 ws::DeflateOptions to_engine(const Deflate& deflate);
 net::TlsServerOptions to_engine(const Tls& tls);
 session::ClientTlsOptions to_engine(const ClientTls& tls);

@@ -1,30 +1,26 @@
 #pragma once
-// One topic subscription of one public session, and the messages that wait because the session reads too
-// slowly. Owned by its connection, in a slot of its loop's pool. Used on the loop's thread only.
+// One plain topic that one public session listens to. Owned by its connection; it lies in a slot of its
+// lane's pool. What of it waits for a session that reads too slowly: pubsub/pace.h. One thread, the loop's.
 
-#include <list>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "api/lane.h"
+#include "api/loop_context.h"
 #include "base/block_pool.h"
 #include "fanfare/session.h"
-#include "pubsub/backlog.h"
+#include "pubsub/pace.h"
 #include "session/server_session.h"
 
 namespace fanfare::api {
 
-class Subscription;  // NOLINT(cppcoreguidelines-virtual-class-destructor): it is final
-// The subscriptions of one connection that have waiting messages.
-struct WaitingSubscriptions {
-  std::list<Subscription*> order;  // in the order in which they began to wait
-  std::size_t whole_bytes = 0;     // waiting bytes of subscriptions set back to WhenFull::close
-  // While a lagged handler runs: the message that follows the dropped ones. Later messages of the same topic
-  // are sent after it.
+// Those of one connection that have something waiting, of plain topics and of the hub's.
+struct WaitingSubscriptions : pubsub::WaitingList {
+  // While a lagged or missed handler runs: the message that it is told about. Whatever else goes to the same
+  // topic goes behind it.
   struct InHand {
-    const Subscription* of;  // null: the handler has unsubscribed from the topic
+    const pubsub::PacedSubscriber* of;  // null: the handler has unsubscribed from the topic
     std::string topic;
     SharedBytes frame;
   };
@@ -33,12 +29,19 @@ struct WaitingSubscriptions {
   bool drain_is_next = false;
 
   void send_in_hand(session::ServerSession& engine);
+  // Something else is published to its topic.
+  void send_in_hand_of(const pubsub::PacedSubscriber& subscriber, session::ServerSession& engine) {
+    if (in_hand && in_hand->of == &subscriber) send_in_hand(engine);
+  }
+  void forget(const pubsub::PacedSubscriber& subscriber) {
+    if (in_hand && in_hand->of == &subscriber) in_hand->of = nullptr;
+  }
 };
 
-class Subscription final : public pubsub::Subscriber {
+class Subscription final : public pubsub::PacedSubscriber {
  public:
   // Starts with WhenFull::close: sends every message, or ends the session. set_policy() changes that.
-  static std::unique_ptr<Subscription> make(Lane& lane, session::ServerSession& engine,
+  static std::unique_ptr<Subscription> make(LoopContext& loop_context, session::ServerSession& engine,
                                             std::string_view topic);
   // Not virtual: it is never owned through a base class.
   ~Subscription();
@@ -48,33 +51,29 @@ class Subscription final : public pubsub::Subscriber {
   static void operator delete(void* subscription) { BlockPool::give_back(subscription); }
   static void operator delete(void* subscription, BlockPool&) { BlockPool::give_back(subscription); }
 
-  // Sets WhenFull::close, except for messages that already wait.
-  void send_whole();
-  // Sets one of the other policies. While messages wait, the subscription is in the list, which must outlive
-  // it.
-  void set_policy(TopicPolicy policy, WaitingSubscriptions& list);
+  // One that is not WhenFull::close. While something waits, it is in the list, which outlives it.
+  void pace(TopicPolicy policy, WaitingSubscriptions& list);
   bool deliver(const SharedBytes& frame) override;
-  std::optional<pubsub::Backlog::Next> take();
-  const std::string& topic() const { return topic_.first; }
-  const Lane::NamedTopic* key() const { return &topic_; }
+  std::string_view topic_name() const override { return topic_.first; }
+  void on_missed(const Missed& missed) override;
+  const LoopContext::NamedTopic* key() const { return &topic_; }
 
   std::unique_ptr<Subscription> next;  // the next one in the list of a connection with few topics
 
  private:
-  struct Waiting {
-    pubsub::Backlog backlog;
-    WaitingSubscriptions& list;
-    std::list<Subscription*>::iterator place = {};  // valid unless the backlog is empty
-    bool then_whole = false;  // WhenFull::close: nothing more is dropped, and this is destroyed once empty
-  };
+  Subscription(session::ServerSession& engine, LoopContext::NamedTopic& topic);
 
-  Subscription(session::ServerSession& engine, Lane::NamedTopic& topic);
-  bool keep(const SharedBytes& frame);
+  bool is_open() const override { return engine_.is_open(); }
+  bool is_congested() const override { return engine_.is_congested(); }
+  bool send(const SharedBytes& frame) override {
+    return engine_.send_frame(frame) != session::SendResult::closed;
+  }
+  bool has_room_behind(std::size_t bytes) override { return engine_.has_room_behind(bytes); }
+  void on_ready() override {}  // what waits does so behind a congested outbox, which says when it is drained
 
   session::ServerSession& engine_;
-  Lane::NamedTopic& topic_;
+  LoopContext::NamedTopic& topic_;
   pubsub::Ticket ticket_;
-  std::unique_ptr<Waiting> waiting_;  // null: WhenFull::close
 };
 
 static_assert(sizeof(Subscription) <= 48,

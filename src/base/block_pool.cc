@@ -18,13 +18,13 @@ constexpr bool kOneByOne = false;
 
 }  // namespace
 
-// The head of its pages; slots fill the rest.
+// The header at the start of a block's pages; slots fill the rest.
 struct BlockPool::Block {
   BlockPool& pool;
-  Block* next = nullptr;  // of those with a free slot
+  Block* next = nullptr;  // list of the blocks with a free slot
   Block* before = nullptr;
-  FreeSlot* free = nullptr;        // given back, the last one first
-  std::size_t fresh = kHeadBytes;  // slots from here on were never used: their pages cost nothing yet
+  FreeSlot* free = nullptr;        // returned slots, the most recent first
+  std::size_t fresh = kHeadBytes;  // slots from here on are unused: their pages use no memory yet
   std::size_t used = 0;
 
   static const std::size_t kHeadBytes;

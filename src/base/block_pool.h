@@ -1,9 +1,8 @@
 #pragma once
-// Room for many objects of one size, of which there are sometimes a great many and sometimes hardly any: side
-// by side, without malloc's words between them, in blocks of pages. A block that is empty goes back to the
-// system at once, but for a few. One thread.
+// Memory for objects of one size whose number varies widely. They are packed without malloc's overhead, in
+// blocks of pages. All but a few empty blocks are returned to the system immediately. One thread.
 //
-// Under AddressSanitizer each has memory of its own, so that it sees who uses what is gone.
+// Under AddressSanitizer each object has its own allocation, so that a use after free is detected.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,24 +11,24 @@ namespace fanfare {
 
 class BlockPool {
  public:
-  // Where a slot lies says which block it is in.
+  // Blocks are aligned to their size, so a slot's address identifies its block.
   static constexpr std::size_t kBlockBytes = 64 * 1024;
-  // Kept for who comes next, if nobody says otherwise.
+  // Empty blocks kept for reuse by default.
   static constexpr std::size_t kEmptyBlocksMax = 2;
   static constexpr std::size_t kAlignment = 8;
 
-  // Slots of so many bytes, at most a sixteenth of a block. Who calls release_empty() now and then may keep
-  // more empty blocks until then: all of them come and go many times a second.
+  // Slots of `slot_bytes` bytes, at most a sixteenth of a block. Callers that call release_empty() regularly
+  // may keep more empty blocks in between: useful if all slots come and go many times a second.
   explicit BlockPool(std::size_t slot_bytes, std::size_t empty_blocks_max = kEmptyBlocksMax);
   BlockPool(const BlockPool&) = delete;
   BlockPool& operator=(const BlockPool&) = delete;
-  // Every slot is back.
+  // All slots must have been given back.
   ~BlockPool();
 
   void* take();
-  // To the pool that it is from, which lives.
+  // Returns the slot to its pool, which must still exist.
   static void give_back(void* slot);
-  // Nobody is expected to need one soon: the empty blocks go back, too.
+  // Returns all empty blocks to the system; use it when no demand is expected soon.
   void release_empty();
 
   std::size_t blocks() const { return blocks_; }
@@ -49,7 +48,7 @@ class BlockPool {
 
   const std::size_t slot_bytes_;
   const std::size_t empty_blocks_max_;
-  Block* roomy_ = nullptr;  // the first of those with a free slot
+  Block* roomy_ = nullptr;  // first block with a free slot
   std::size_t blocks_ = 0;
   std::size_t empty_blocks_ = 0;
 };

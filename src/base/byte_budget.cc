@@ -2,7 +2,7 @@
 
 namespace fanfare {
 
-// Both are raised first, so that two threads that take at the same time see each other.
+// Both counters are raised before the check, so that two threads that take concurrently see each other.
 bool ByteBudget::take(std::size_t bytes, std::size_t held_after, std::size_t holder_max) {
   const std::size_t used_before = used_.fetch_add(bytes, std::memory_order_relaxed);
   const bool fits = used_before <= bytes_max_ && held_after <= holder_max &&

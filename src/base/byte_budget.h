@@ -1,18 +1,18 @@
 #pragma once
-// One bound on the memory that all clients together may occupy, and a fair share of it for each.
+// One limit on the memory that all clients together may use, and a fair share of it for each.
 //
-//   ByteBudget budget(512 << 20);                                   // of the process
-//   auto share = std::make_shared<ByteShare>(budget, 256 << 20);    // of one client
+//   ByteBudget budget(512 << 20);                                   // for the process
+//   auto share = std::make_shared<ByteShare>(budget, 256 << 20);    // for one client
 //   ByteHold hold(share);
 //   if (!hold.grow(answer.size())) refuse();                        // given back when the hold is destroyed
 //
-// A client may hold at most what nobody holds: with one client that takes all it can, half of the budget
-// stays free, with N of them one part in N + 1. So nobody can use it up, and who comes later finds room. Any
-// thread, no locks.
+// A client may hold at most as much as is free. One client that takes all it can leaves half of the budget
+// free; N such clients leave one part in N + 1. So clients cannot exhaust the budget, and new ones find
+// memory. Any thread, no locks.
 //
-// Budgets may be nested, by the same rule: a project's budget holds at most what is free of the process's.
+// Budgets may be nested by the same rule: a project's budget holds at most what is free in the process's.
 //
-//   ByteBudget project(512 << 20, &budget);                         // shares of it count in both
+//   ByteBudget project(512 << 20, &budget);                         // its shares count in both
 
 #include <atomic>
 #include <cstddef>
@@ -24,7 +24,7 @@ namespace fanfare {
 
 class ByteBudget {
  public:
-  // `parent` outlives it; null: it is nobody's part.
+  // `parent` must outlive it; null: top-level budget.
   explicit ByteBudget(std::size_t bytes_max, ByteBudget* parent = nullptr)
       : bytes_max_(bytes_max), parent_(parent) {}
   ByteBudget(const ByteBudget&) = delete;
@@ -32,12 +32,12 @@ class ByteBudget {
 
   std::size_t bytes_max() const { return bytes_max_; }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
-  // How often something was refused, to the budgets in it, too.
+  // Number of rejections, including those in nested budgets.
   std::uint64_t refusals() const { return refusals_.load(std::memory_order_relaxed); }
 
  private:
   friend class ByteShare;
-  // For a holder that has `held_after` with these bytes, and may have `holder_max`.
+  // `held_after`: what the holder has with these bytes; `holder_max`: what it may have.
   bool take(std::size_t bytes, std::size_t held_after, std::size_t holder_max);
   void give_back(std::size_t bytes);
   void count_refusal();
@@ -48,7 +48,7 @@ class ByteBudget {
   std::atomic<std::uint64_t> refusals_ = 0;
 };
 
-// The budget outlives it.
+// The budget must outlive it.
 class ByteShare {
  public:
   ByteShare(ByteBudget& budget, std::size_t bytes_max) : budget_(budget), bytes_max_(bytes_max) {}
@@ -56,8 +56,8 @@ class ByteShare {
   ByteShare& operator=(const ByteShare&) = delete;
 
   std::size_t held() const { return held_.load(std::memory_order_relaxed); }
-  // False: it would be more than the share, or than what is free in the budget or one that this is part of.
-  // Nothing was taken then.
+  // False: it would exceed the share, or what is free in the budget or one of its parents. Then nothing was
+  // taken.
   bool take(std::size_t bytes);
   void give_back(std::size_t bytes);
 
@@ -67,7 +67,7 @@ class ByteShare {
   std::atomic<std::size_t> held_ = 0;
 };
 
-// Bytes of a share, given back at the end. Without a share it holds nothing and refuses nothing.
+// Bytes held from a share, given back on destruction. Without a share it holds nothing and rejects nothing.
 class ByteHold {
  public:
   ByteHold() = default;
@@ -85,7 +85,7 @@ class ByteHold {
 
   std::size_t bytes() const { return bytes_; }
   const std::shared_ptr<ByteShare>& share() const { return share_; }
-  // False: there is no room, and it holds what it held.
+  // False: not enough memory is left; the hold is unchanged.
   bool grow(std::size_t bytes);
   void shrink_to(std::size_t bytes);
   void release() { shrink_to(0); }

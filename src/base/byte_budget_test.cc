@@ -24,11 +24,11 @@ TEST(ByteBudget, AShareHoldsAtMostWhatIsFree) {
   ByteBudget budget(1000);
   ByteHold first(std::make_shared<ByteShare>(budget, 1000));
   EXPECT_TRUE(first.grow(500));
-  EXPECT_FALSE(first.grow(1));  // 500 would be free, and it would hold 501
+  EXPECT_FALSE(first.grow(1));  // 500 would be free, but it would hold 501
   ByteHold second(std::make_shared<ByteShare>(budget, 1000));
   EXPECT_TRUE(second.grow(250));
   EXPECT_FALSE(second.grow(1));
-  // Somebody new still finds room.
+  // A new client still finds memory.
   ByteHold third(std::make_shared<ByteShare>(budget, 1000));
   EXPECT_TRUE(third.grow(125));
   EXPECT_EQ(budget.used(), 875U);
@@ -49,17 +49,17 @@ TEST(ByteBudget, APartHoldsAtMostWhatIsFreeOfTheWhole) {
   ByteBudget whole(1000);
   ByteBudget first(1000, &whole);
   ByteBudget second(1000, &whole);
-  // Two clients of the first part, each with a share that would do.
+  // Two clients of the first part, each with a large enough share.
   ByteHold a(std::make_shared<ByteShare>(first, 1000));
   ByteHold b(std::make_shared<ByteShare>(first, 1000));
   EXPECT_TRUE(a.grow(300));
   EXPECT_TRUE(b.grow(200));
-  EXPECT_FALSE(b.grow(1));  // the first part would hold 501 where 500 are free
+  EXPECT_FALSE(b.grow(1));  // the first part would hold 501 with 500 free
   EXPECT_EQ(whole.used(), 500U);
   EXPECT_EQ(first.used(), 500U);
   EXPECT_EQ(first.refusals(), 1U);
   EXPECT_EQ(whole.refusals(), 1U);
-  // The other part does not notice.
+  // The other part is not affected.
   ByteHold c(std::make_shared<ByteShare>(second, 1000));
   EXPECT_TRUE(c.grow(250));
   EXPECT_EQ(second.refusals(), 0U);

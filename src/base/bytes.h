@@ -1,8 +1,8 @@
 #pragma once
-// Views of bytes, and the way between bytes and text.
+// Views of bytes, and conversion between bytes and text.
 //
-// A view is borrowed: it is good for the call it is passed to and no longer, unless the function that
-// returns it says whose memory it points into.
+// A view is borrowed: it is valid only during the call that it is passed to. A function that returns a view
+// documents whose memory it points into.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +23,8 @@ inline std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-// Copies `size` bytes that do not overlap. Most messages are small: a call of memcpy() and its choice among
-// many ways would cost more than these two or four moves, which overlap where the size is no power of two.
+// Copies `size` bytes that do not overlap. Most messages are small: memcpy() and its choice of strategy would
+// cost more than these two or four moves. The moves overlap if the size is not a power of two.
 inline void copy_bytes(std::uint8_t* to, const std::uint8_t* from, std::size_t size) {
   const auto both_ends = [=]<typename Word>(Word first) {
     Word last;
@@ -49,8 +49,8 @@ inline void copy_bytes(std::uint8_t* to, const std::uint8_t* from, std::size_t s
   }
 }
 
-// Where an encoder puts what it makes. extend(n) returns room for exactly n bytes, which count as written:
-// the caller fills all of them before it calls anything else on the same output.
+// An encoder's destination. extend(n) returns space for exactly n bytes, which count as written: the caller
+// must fill all of them before it makes another call on the same output.
 class Output {
  public:
   virtual ~Output() = default;

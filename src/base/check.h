@@ -1,6 +1,6 @@
 #pragma once
-// An assertion that is always on: what it guards is a rule of our own, so breaking it is a bug of ours and
-// the process must not go on. Bad input is never handled with it.
+// An assertion that is always enabled. It guards our own rules: a failure is a bug of ours, and the process
+// must not continue. Never use it for bad input.
 
 namespace fanfare {
 

@@ -120,7 +120,7 @@ TEST(Expected, ConvertsItsValueAndItsError) {
 TEST(Expected, OnlyAnExplicitTestIsABool) {
   static_assert(!std::convertible_to<Number, bool>);
   static_assert(std::constructible_from<bool, Number>);
-  // The truth of a result is not its value.
+  // Whether a result holds a value is not itself a value.
   static_assert(!std::constructible_from<Expected<bool, Fault>, Text>);
   const Expected<bool, Fault> no = false;
   ASSERT_TRUE(no.has_value());
@@ -143,7 +143,7 @@ TEST(Expected, WorksAtCompileTime) {
   static_assert(!bad && bad.error() == Fault::large);
 }
 
-// What programs written for std::expected rely on.
+// Features that programs written for std::expected use.
 
 std::expected<std::string, Fault> standard(bool fine) {
   if (!fine) return Unexpected(Fault::large);
@@ -195,7 +195,7 @@ TEST(Expected, AHandlerOfTheStandardKindFitsAFunctionOfOurs) {
   };
   EXPECT_EQ(handler(true), "text");
   EXPECT_EQ(handler(false), Unexpected(Fault::large));
-  // But not one that makes something else.
+  // But not a function that returns another type.
   static_assert(!std::is_invocable_r_v<Text, std::expected<int, Fault> (*)()>);
 }
 

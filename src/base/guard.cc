@@ -22,7 +22,7 @@ void note_out_of_memory(std::string_view what) {
   if (!last_line.compare_exchange_strong(last, now, std::memory_order_relaxed)) return;
   try {
     log::error("out_of_memory", {{"what", what}, {"times", out_of_memory_count()}});
-  } catch (const std::bad_alloc&) {  // not even for that
+  } catch (const std::bad_alloc&) {  // not enough memory even for the log
   }
 }
 

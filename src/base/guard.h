@@ -1,6 +1,7 @@
 #pragma once
-// Where a task's exceptions end. Nearly all errors here are values; what is thrown is std::bad_alloc, and
-// running out of memory must cost the task that ran out, not the process and everyone in it.
+// Contains a task's exceptions. Nearly all errors here are values; the exception that occurs is
+// std::bad_alloc. Running out of memory must end only the task concerned, not the process and everything in
+// it.
 //
 //   run_guarded("upstream task", [&] { task(); });
 
@@ -11,13 +12,14 @@
 
 namespace fanfare {
 
-// Counts and logs that memory ran out; at most a line a second over the process. Any thread; allocates
+// Counts and logs that memory ran out; at most one line per second for the process. Any thread; allocates
 // little.
 void note_out_of_memory(std::string_view what);
-// How often so far.
+// Number of times so far.
 std::uint64_t out_of_memory_count();
 
-// False: it ended with std::bad_alloc, which was noted. Other exceptions are ours to find: they pass.
+// False: the task ended with std::bad_alloc, which was noted. Other exceptions are bugs of ours and
+// propagate.
 template <typename Task>
 bool run_guarded(std::string_view what, Task&& task) {
   try {

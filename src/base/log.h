@@ -4,8 +4,8 @@
 //   log::warn("upstream_failed", {{"endpoint", url}, {"status", 502}});
 //   2026-11-21T06:40:00.123Z warn  upstream_failed endpoint=http://127.0.0.1:8545 status=502
 //
-// Lines go to standard error. Values with spaces, quotes or control bytes are quoted and escaped, so that
-// a peer can never forge a line.
+// Lines go to standard error. Values with spaces, quotes or control bytes are quoted and escaped, so a peer
+// cannot forge a line.
 
 #include <concepts>
 #include <cstddef>
@@ -31,7 +31,7 @@ struct Field {
 };
 using Fields = std::initializer_list<Field>;
 
-// What is below the level is dropped. info until told otherwise.
+// Messages below the level are dropped. The default is info.
 void set_level(Level level);
 bool enabled(Level level);
 // `more` follows `fields` in the line.
@@ -50,12 +50,12 @@ inline void error(std::string_view event, Fields fields = {}) {
   write(Level::error, event, fields);
 }
 
-// A value that somebody else chose, short enough for a line: all of it, or its first `bytes_max` bytes, cut
-// between characters, and how long it was: "abc... (1048576 bytes)".
+// Shortens an untrusted value for a log line: all of it, or at most its first `bytes_max` bytes, cut between
+// characters, with the original length: "abc... (1048576 bytes)".
 inline constexpr std::size_t kExcerptBytes = 64;
 std::string excerpt(std::string_view value, std::size_t bytes_max = kExcerptBytes);
 
-// Appends `value` as it would stand in a line: bare, or quoted and escaped. Exposed for its test.
+// Appends `value` as it appears in a line: bare, or quoted and escaped. Exposed for its test.
 void append_value(std::string& line, std::string_view value);
 
 }  // namespace fanfare::log

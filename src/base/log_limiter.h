@@ -1,6 +1,6 @@
 #pragma once
-// A kind of log line that somebody else can cause as often as they like: written a few times an interval,
-// counted beyond that.
+// A kind of log line that outsiders can trigger as often as they like. A few are written per interval, and
+// the rest are counted.
 //
 //   LogLimiter unreadable_{log::Level::error, "hook_block_unreadable"};
 //   unreadable_.write({{"problem", problem}, {"value", log::excerpt(json)}});
@@ -25,27 +25,27 @@ struct LogLimits {
   std::uint32_t lines_max = 10;  // per interval; further ones are counted and not written
   Duration interval = std::chrono::minutes(1);
 };
-// Of a level that is off by default: enough for one who looks for a fault, too little to fill a disk.
+// For a level that is off by default: enough to find a fault, too little to fill a disk.
 inline constexpr LogLimits kDebugLogLimits{.lines_max = 100, .interval = std::chrono::seconds(1)};
 
-// Any thread may call anything here.
+// Any thread may call any function.
 class LogLimiter {
  public:
-  // `event` is a literal, and `clock` outlives the object.
+  // `event` is a literal; `clock` must outlive the object.
   LogLimiter(log::Level level, std::string_view event, LogLimits limits = {}, Clock& clock = system_clock())
       : level_(level), event_(event), limits_(limits), clock_(clock) {}
   LogLimiter(const LogLimiter&) = delete;
   LogLimiter& operator=(const LogLimiter&) = delete;
 
-  // Writes the line or counts it as suppressed. The first line after some were suppressed says how many.
+  // Writes the line or counts it as suppressed. The first line after suppressed ones reports their number.
   void write(log::Fields fields);
-  // Writes how many were suppressed since the last line, if any were: for an owner that is about to stop.
+  // Writes the number of lines suppressed since the last line, if any; for owners that are about to stop.
   void flush();
-  // Calls of write(), whether a line came of them or not.
+  // Number of write() calls, including suppressed ones.
   std::uint64_t events() const { return events_.load(std::memory_order_relaxed); }
 
  private:
-  // How many lines were suppressed before this one; empty: this one is, too.
+  // The number of lines suppressed before this one; empty if this one is suppressed.
   std::optional<std::uint64_t> admit();
 
   const log::Level level_;
@@ -60,18 +60,17 @@ class LogLimiter {
   std::uint64_t suppressed_ = 0;
 };
 
-// The limiters of one owner, one for each kind of line: a network, a pool of nodes. What one of them causes
-// does not cost another one its lines.
+// The limiters of one owner (a network, a pool of nodes), one per kind of line. They do not share a limit.
 class LogLimiters {
  public:
   explicit LogLimiters(LogLimits limits = {}, Clock& clock = system_clock())
       : limits_(limits), clock_(clock) {}
   LogLimiters(const LogLimiters&) = delete;
   LogLimiters& operator=(const LogLimiters&) = delete;
-  // flush() of each.
+  // Calls flush() on each limiter.
   ~LogLimiters();
 
-  // `event` is a literal, always with the same level.
+  // `event` is a literal, always used with the same level.
   void write(log::Level level, std::string_view event, log::Fields fields);
   void info(std::string_view event, log::Fields fields) { write(log::Level::info, event, fields); }
   void warn(std::string_view event, log::Fields fields) { write(log::Level::warn, event, fields); }
@@ -80,7 +79,7 @@ class LogLimiters {
  private:
   const LogLimits limits_;
   Clock& clock_;
-  std::mutex mutex_;  // guards the map; its limiters stay where they are
+  std::mutex mutex_;  // guards the map; its limiters never move
   std::map<std::string_view, LogLimiter> limiters_;
 };
 

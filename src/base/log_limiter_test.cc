@@ -1,4 +1,4 @@
-// How many lines an event leaves in the log, however often it happens.
+// How many log lines an event produces, however often it happens.
 
 #include "base/log_limiter.h"
 
@@ -115,7 +115,7 @@ TEST(LogExcerpt, KeepsWhatFitsAndCutsBetweenCharacters) {
   EXPECT_EQ(log::excerpt("ab\xc3\xa4xyz", 3), "ab... (7 bytes)");
   EXPECT_EQ(log::excerpt("ab\xc3\xa4xyz", 4), "ab\xc3\xa4... (7 bytes)");
   EXPECT_EQ(log::excerpt("\xf0\x9f\x8e\xba!", 3), "... (5 bytes)");
-  // No UTF-8 at all: cut nearly where it was asked for.
+  // Not UTF-8: cut close to the requested length.
   EXPECT_EQ(log::excerpt(std::string(100, '\x80'), 10), std::string(7, '\x80') + "... (100 bytes)");
 }
 

@@ -77,7 +77,7 @@ void append_value(std::string& line, std::string_view value) {
 
 std::string excerpt(std::string_view value, std::size_t bytes_max) {
   if (value.size() <= bytes_max) return std::string(value);
-  // A byte 10xxxxxx goes on with a character of UTF-8, which has at most three of them.
+  // A byte 10xxxxxx continues a UTF-8 character, which has at most three such bytes.
   std::size_t end = bytes_max;
   while (end > 0 && bytes_max - end < 3 && (static_cast<unsigned char>(value[end]) & 0xc0) == 0x80) --end;
   return std::string(value.substr(0, end)) + "... (" + std::to_string(value.size()) + " bytes)";

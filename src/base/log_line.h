@@ -1,5 +1,5 @@
 #pragma once
-// How a line of the log is written:
+// The format of a log line:
 //
 //   2026-11-21T06:40:00.123Z info  session_opened peer=127.0.0.1:50312
 //   |                        |     |              fields: key=value, quoted and escaped where needed
@@ -14,11 +14,11 @@
 
 namespace fanfare::log {
 
-// Of a value in a line; a longer one is cut and says how long it was. What a peer can put into the log is
-// bounded, whoever forgot to cut it.
+// Limit for one value in a line; a longer value is cut, and its length is stated. This limits what a peer can
+// put into the log even if the caller did not shorten the value.
 inline constexpr std::size_t kValueBytesMax = 1024;
 
-// The line with its newline. Milliseconds are cut, not rounded. `more` follows `fields`.
+// The line including its newline. Milliseconds are truncated, not rounded. `more` follows `fields`.
 std::string line_of(WallTime now, Level level, std::string_view event, Fields fields, Fields more = {});
 
 }  // namespace fanfare::log

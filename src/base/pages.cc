@@ -24,7 +24,7 @@ std::size_t page_bytes() {
 
 std::uint8_t* take_pages(std::size_t bytes) {
   FANFARE_CHECK(std::has_single_bit(bytes) && bytes >= page_bytes());
-  // Twice as much has such an address in it; what lies before and behind goes back.
+  // Twice the size always contains an aligned range; the parts before and after it are unmapped.
   void* const mapped = ::mmap(nullptr, 2 * bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
   auto* const begin = static_cast<std::uint8_t*>(mapped);

@@ -1,6 +1,6 @@
 #pragma once
-// Whole pages from the system and back to it: for what a busy moment needs much of and a quiet one nothing.
-// malloc would keep them, between blocks that live on.
+// Allocates whole pages from the system and returns them: for memory that is needed in bulk at peak times
+// only. malloc would keep such memory, between blocks that are still in use.
 
 #include <algorithm>
 #include <bit>
@@ -11,15 +11,15 @@
 
 namespace fanfare {
 
-// Zeroed; `bytes` is a power of two, at least a page, and the address a multiple of it. std::bad_alloc: the
-// system has none.
+// Zeroed. `bytes` is a power of two and at least one page; the address is a multiple of it. Throws
+// std::bad_alloc if the system has no memory.
 std::uint8_t* take_pages(std::size_t bytes);
 void return_pages(void* pages, std::size_t bytes);
-// Their memory goes back to the system, their addresses stay: touched again, they are zero. Only whole pages
-// of the range.
+// Returns the memory to the system but keeps the addresses, which read as zero when touched again. Affects
+// only whole pages inside the range.
 void forget_pages(std::uint8_t* begin, std::size_t bytes);
 
-// Of lists that are short, but for moments.
+// For lists that are usually short, with occasional peaks.
 template <typename T>
 struct PagesAllocator {
   using value_type = T;
@@ -42,13 +42,13 @@ struct PagesAllocator {
   bool operator==(const PagesAllocator&) const = default;
 
  private:
-  // NOLINTNEXTLINE(bugprone-sizeof-expression): of a pointer, where T is one.
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): T may be a pointer.
   static std::size_t bytes_of(std::size_t count) { return count * sizeof(T); }
 };
 template <typename T>
 using PagesVector = std::vector<T, PagesAllocator<T>>;
 
-// Gives back the room of an empty list that had far more than `needed` at once.
+// Frees the memory of an empty list whose capacity is far above `needed`.
 template <typename T>
 void release_unneeded(PagesVector<T>& list, std::size_t needed) {
   constexpr std::size_t kWorthwhile = 512;

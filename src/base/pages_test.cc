@@ -1,4 +1,4 @@
-// Pages and what is built on them.
+// Pages, and the types built on them.
 
 #include "base/pages.h"
 
@@ -47,7 +47,7 @@ TEST(Pages, AListKeepsItsContentsAsItGrowsAndGivesItsRoomBackWhenItIsEmpty) {
   release_unneeded(list, 0);
   EXPECT_EQ(list.size(), 100'000U);
   list.clear();
-  release_unneeded(list, 100'000);  // needed lately
+  release_unneeded(list, 100'000);  // needed recently
   EXPECT_GE(list.capacity(), 100'000U);
   release_unneeded(list, 10);
   EXPECT_EQ(list.capacity(), 0U);
@@ -78,7 +78,7 @@ TEST(BlockPool, KeepsFewEmptyBlocksAndNoneWhenAsked) {
   std::vector<void*> slots;
   for (int i = 0; i < 20'000; ++i) slots.push_back(pool.take());
   const std::size_t most = pool.blocks();
-  // Every other one goes: no block is empty, and the next that come find room in them.
+  // Free every other slot: no block becomes empty, and later allocations reuse the free slots.
   for (std::size_t i = 0; i < slots.size(); i += 2) BlockPool::give_back(slots[i]);
   EXPECT_EQ(pool.blocks(), most);
   for (std::size_t i = 0; i < slots.size(); i += 2) slots[i] = pool.take();

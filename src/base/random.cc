@@ -11,7 +11,7 @@ namespace fanfare {
 
 std::uint64_t Random::below(std::uint64_t bound) {
   FANFARE_CHECK(bound > 0);
-  // Values past the last whole multiple of bound would favour the small ones.
+  // Values beyond the last whole multiple of bound would make small results more likely.
   const std::uint64_t excess = (UINT64_MAX % bound + 1) % bound;
   for (;;) {
     const std::uint64_t value = next_u64();
@@ -26,7 +26,7 @@ void SystemRandom::fill(MutableBytes bytes) {
       do {
         got = getrandom(ahead_.data(), ahead_.size(), 0);
       } while (got < 0 && errno == EINTR);
-      // Up to 256 bytes come whole once the pool is ready (getrandom(2)).
+      // Up to 256 bytes are always returned in full once the pool is ready (getrandom(2)).
       FANFARE_CHECK(got == static_cast<ssize_t>(ahead_.size()));
       used_ = 0;
     }

@@ -1,5 +1,5 @@
 #pragma once
-// Chance is an argument, as time is: a seed replays a run.
+// Randomness is passed as an argument, as time is: a seed replays a run.
 
 #include <array>
 #include <cstdint>
@@ -29,8 +29,8 @@ class Random {
   }
 };
 
-// The kernel's generator, read ahead into a small buffer. One per thread: not safe to share.
-// RFC6455§10.3: masking keys come from a strong source of entropy.
+// The kernel's generator, prefetched into a small buffer. One per thread: not thread-safe. RFC6455§10.3:
+// masking keys come from a strong source of entropy.
 class SystemRandom final : public Random {
  public:
   void fill(MutableBytes bytes) override;

@@ -13,7 +13,7 @@ SharedBytes::SharedBytes(Bytes bytes) {
 
 SharedBytes SharedBytes::allocate(std::size_t size) {
   void* memory = std::malloc(sizeof(Block) + size);
-  if (memory == nullptr) throw std::bad_alloc();  // costs a message, not the process
+  if (memory == nullptr) throw std::bad_alloc();  // fails one message, not the process
   SharedBytes made;
   made.block_ = new (memory) Block{.owners = 1, .size = size};
   return made;

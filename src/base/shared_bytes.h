@@ -1,6 +1,6 @@
 #pragma once
-// Immutable bytes shared by many owners, on any thread: one allocation holds the count and the bytes.
-// This is what a fan-out shares: ten thousand outboxes point at the same encoded frame.
+// Immutable bytes shared by many owners, on any thread. One allocation holds the count and the bytes. A
+// fan-out uses it: ten thousand outboxes refer to the same encoded frame.
 
 #include <atomic>
 #include <cstddef>
@@ -13,9 +13,9 @@ namespace fanfare {
 class SharedBytes {
  public:
   SharedBytes() = default;
-  // Copies the bytes once; every copy of the handle afterwards shares them.
+  // Copies the bytes once; all copies of the handle share them.
   explicit SharedBytes(Bytes bytes);
-  // Room to be filled by `fill(MutableBytes)` before anyone else can see it.
+  // Allocates `size` bytes, which `fill(MutableBytes)` writes before anyone else can see them.
   template <typename Fill>
   static SharedBytes filled(std::size_t size, Fill&& fill) {
     SharedBytes made = allocate(size);
@@ -33,7 +33,7 @@ class SharedBytes {
   }
   ~SharedBytes() { release(); }
 
-  // Good as long as any handle on the same bytes lives.
+  // Valid while any handle to the same bytes exists.
   Bytes view() const { return block_ == nullptr ? Bytes{} : Bytes(block_->bytes(), block_->size); }
   std::size_t size() const { return block_ == nullptr ? 0 : block_->size; }
   bool empty() const { return size() == 0; }

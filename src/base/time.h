@@ -1,5 +1,5 @@
 #pragma once
-// Time is an argument: code that needs "now" is told it, so that a test can be at any instant at once.
+// Time is passed as an argument, so that a test can choose any instant without waiting.
 
 #include <chrono>
 #include <concepts>
@@ -7,17 +7,17 @@
 namespace fanfare {
 
 using Duration = std::chrono::nanoseconds;
-// Monotonic; only differences mean anything.
+// Monotonic; only differences are meaningful.
 using Instant = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 // Since 1970-01-01 UTC.
 using WallTime = std::chrono::sys_time<Duration>;
 
-// The longest time that anything waits. Longer settings count as this, which is as good as forever, and still
-// far enough from the type's end for the sum of two to be exact.
+// The longest wait. Longer settings count as this, which is practically forever. The sum of two is still
+// exact, since it is far from the type's limit.
 constexpr Duration kDurationMax = std::chrono::hours(24 * 365 * 100);
 
-// Any duration in nanoseconds, kept between -kDurationMax and kDurationMax: milliseconds::max() is too large
-// for the plain conversion, which is undefined then.
+// Converts any duration to nanoseconds, clamped to -kDurationMax and kDurationMax. A plain conversion of
+// milliseconds::max() would overflow, which is undefined behaviour.
 template <std::integral Rep, typename Period>
 constexpr Duration saturating_duration(std::chrono::duration<Rep, Period> duration) {
   using Coarse = std::chrono::duration<double, std::nano>;
@@ -26,7 +26,7 @@ constexpr Duration saturating_duration(std::chrono::duration<Rep, Period> durati
   return std::chrono::duration_cast<Duration>(duration);
 }
 
-// `since` + `wait`, but never past the ends of the type.
+// `since` + `wait`, clamped to the limits of the type.
 constexpr Instant saturating_add(Instant since, Duration wait) {
   if (wait > Duration::zero() && since > Instant::max() - wait) return Instant::max();
   if (wait < Duration::zero() && since < Instant::min() - wait) return Instant::min();
@@ -40,10 +40,10 @@ class Clock {
   virtual WallTime wall_now() = 0;
 };
 
-// The machine's own clock. Any thread.
+// The system's own clock. Any thread.
 Clock& system_clock();
 
-// Stands still until told to move.
+// A clock that advances only through advance().
 class ManualClock final : public Clock {
  public:
   Instant now() override { return now_; }

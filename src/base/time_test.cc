@@ -1,4 +1,4 @@
-// Times at the ends of their type.
+// Times at the limits of their type.
 
 #include "base/time.h"
 

@@ -22,7 +22,7 @@ static_assert(!std::constructible_from<Count, std::string>);
 static_assert(!std::constructible_from<UniqueFunction<std::string()>, int (*)()>);
 static_assert(!std::constructible_from<Count, int (*)(std::string)>);
 
-// Counts the ones that live; Padding decides whether it is kept inside or on the heap.
+// Counts the live instances; Padding decides whether it is stored inline or on the heap.
 template <std::size_t Padding>
 struct Counted {
   explicit Counted(int& living) : living_(&living) { ++living; }
@@ -51,7 +51,7 @@ TYPED_TEST(UniqueFunctionOf, DestroysWhatItHoldsExactlyOnce) {
     Count moved = std::move(function);
     EXPECT_EQ(living, 1);
     EXPECT_EQ(moved(), 1);
-    EXPECT_FALSE(function);  // NOLINT(bugprone-use-after-move): empty afterwards, as promised
+    EXPECT_FALSE(function);  // NOLINT(bugprone-use-after-move): empty after a move, as documented
     Count other = TypeParam(living);
     EXPECT_EQ(living, 2);
     other = std::move(moved);
@@ -130,7 +130,7 @@ TEST(UniqueFunction, ACallableWithStateKeepsIt) {
 }
 
 TEST(UniqueFunction, ACallableMayReplaceItsFunctionsContentWhenItDies) {
-  // Assigning destroys the old callable last, when the new one is in place.
+  // Assignment destroys the old callable last, when the new one is in place.
   Count function;
   int seen = 0;
   const auto look = [&function, &seen](int*) { seen = function(); };

@@ -104,6 +104,8 @@ std::expected<BlockLogs, std::string> parse_block_logs(std::string_view logs_jso
   }
   std::vector<Read> all;
   for (const std::string_view log_json : jsonrpc::array_elements(logs_json)) {
+    // What a reorg took away is not of the block, whatever hash it bears.
+    if (jsonrpc::bool_value(jsonrpc::member(log_json, "removed").value_or("")).value_or(false)) continue;
     auto read = read_log(log_json, block_hash);
     if (!read) return std::unexpected(std::move(read.error()));
     all.push_back(std::move(*read));

@@ -30,7 +30,8 @@ using BlockLogsPtr = std::shared_ptr<const BlockLogs>;
 
 // `logs_json` is the value of `result`, which must be an array of logs of the block `block_hash`, each with
 // address, topics, data, blockNumber, transactionHash, transactionIndex, blockHash and logIndex, none null.
-// These are what is kept of each, verbatim. The error is one line for the log.
+// These are what is kept of each, verbatim. Logs with `removed: true` are left out. The error is one line for
+// the log.
 std::expected<BlockLogs, std::string> parse_block_logs(std::string_view logs_json, const Hash256& block_hash);
 
 }  // namespace fanfare::eth

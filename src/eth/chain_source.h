@@ -63,7 +63,7 @@ class ChainSource {
   // answer.
   PendingSource::ListenerId await_pending(Instant now) { return pending_.await_listening(now); }
   // The node asked for its head seems to be stuck: asks again, without waiting for it.
-  void poll_anew(Instant now);
+  void restart_polling(Instant now);
 
   // What a subscriber has missed since `from`: comes from take_history() under the number returned.
   History::JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);

@@ -42,12 +42,22 @@ inline void fill_with_logs(SimulatedBlock& block, Random& random, std::uint64_t 
   if (count > 0) block.bloom = "0x" + std::string(512, 'f');
 }
 
-// Up to `most` receipts of transactions whose hashes are few.
+// A receipt with all logs that the block has so far, or none.
+inline std::string receipt_of(const SimulatedBlock& block, const std::string& transaction, bool has_logs) {
+  std::string receipt =
+      R"({"transactionHash":")" + transaction + R"(","blockHash":")" + to_hex(block.hash) + R"(","logs":[)";
+  for (std::size_t i = 0; has_logs && i < block.logs.size(); ++i) {
+    receipt.append(i > 0 ? "," : "").append(block.logs[i]);
+  }
+  return receipt + "]}";
+}
+
+// Up to `most` receipts of transactions whose hashes are few; the first one has the block's logs.
 inline void fill_with_receipts(SimulatedBlock& block, Random& random, std::uint64_t most) {
-  const std::uint64_t count = random.below(most + 1);
+  const std::uint64_t least = block.logs.empty() ? 0 : 1;
+  const std::uint64_t count = std::max(least, random.below(most + 1));
   for (std::uint64_t i = 0; i < count; ++i) {
-    block.receipts.push_back(R"({"transactionHash":")" + simulated_topic(random.below(4)) +
-                             R"(","blockHash":")" + to_hex(block.hash) + "\"}");
+    block.receipts.push_back(receipt_of(block, simulated_topic(random.below(4)), i == 0));
   }
 }
 
@@ -126,10 +136,16 @@ struct ChainSourceWorld {
         if (added->logs) manager.publish_logs(*added->header, *added->logs, false);
         if (added->logs) manager.note_told(*added->header);
       } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
-        manager.publish_late_logs(*late->header, *late->logs);
+        if (manager.wants_late_logs(*late->header)) {
+          manager.publish_logs(*late->header, *late->logs, false);
+          manager.note_told(*late->header);
+        }
+      } else if (const auto* missing = std::get_if<LogsMissing>(&event)) {
+        if (manager.miss_logs(*missing->header)) missed_logs.push_back(missing->header->number);
       } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
-        if (removed->logs == nullptr) rewind_logs();
-        if (removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
+        const bool was_told = manager.may_have_told_logs(*removed->header);
+        if (was_told && removed->logs == nullptr) rewind_logs();
+        if (was_told && removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
         manager.note_removed(*removed->header);
       } else if (const auto* receipts = std::get_if<ReceiptsKnown>(&event)) {
         manager.publish_receipts(*receipts->header, *receipts->receipts);
@@ -141,6 +157,9 @@ struct ChainSourceWorld {
         manager.publish_syncing(syncing->result_json);
       }
       events.push_back(std::move(event));
+      for (const auto& [key, id] : manager.take_ready()) {
+        if (const auto missed = manager.activate(key, id)) ask_history(*missed);
+      }
     }
     for (const History::Answer& answer : source.take_history()) {
       const auto [key, id] = resuming.extract(answer.job).mapped();
@@ -200,6 +219,7 @@ struct ChainSourceWorld {
   SubscriptionManager manager;
   Instant now{std::chrono::hours(1)};
   std::vector<SourceEvent> events;
+  std::vector<std::uint64_t> missed_logs;  // blocks whose subscribers to logs are told that they miss them
   std::map<History::JobId, std::pair<ConnectionKey, std::string>> resuming;
   std::function<bool(const UpstreamCall&)> held;
 };

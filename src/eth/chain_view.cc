@@ -21,16 +21,20 @@ ChainView::ChainView(const ChainViewOptions& options, CallIds& call_ids, Random&
 }
 
 void ChainView::on_head_event(HeadEvent event, Instant now) {
-  std::visit(
-      Overloaded{
-          [this](Baseline& baseline) {
-            enqueue({.kind = Item::Kind::baseline, .header = std::move(baseline.header)});
-          },
-          [this](NewHead& head) { enqueue({.header = std::move(head.header), .needs_logs = logs_wanted_}); },
-          [this](Reorg& reorg) { take_back(reorg); },
-          [this](Gap& gap) { enqueue({.kind = Item::Kind::gap, .gap = gap}); },
-      },
-      event);
+  std::visit(Overloaded{
+                 [this](Baseline& baseline) {
+                   enqueue({.kind = Item::Kind::baseline, .header = std::move(baseline.header)});
+                 },
+                 [this, now](NewHead& head) {
+                   for (Item& item : pending_) {
+                     if (!item.next_since) item.next_since = now;
+                   }
+                   enqueue({.header = std::move(head.header), .needs_logs = logs_wanted_, .since = now});
+                 },
+                 [this](Reorg& reorg) { take_back(reorg); },
+                 [this](Gap& gap) { enqueue({.kind = Item::Kind::gap, .gap = gap}); },
+             },
+             event);
   pump(now);
 }
 
@@ -61,7 +65,7 @@ void ChainView::take_back(const Reorg& reorg) {
 void ChainView::want_logs_from(std::uint64_t first_block, Instant now) {
   logs_wanted_ = true;
   for (Item& item : pending_) {
-    if (item.kind == Item::Kind::block) item.needs_logs = true;
+    if (item.kind == Item::Kind::block && item.missing_because.empty()) item.needs_logs = true;
   }
   // Those announced come first in the queue: logs are told in the order of the blocks.
   std::deque<Item> late;
@@ -69,7 +73,8 @@ void ChainView::want_logs_from(std::uint64_t first_block, Instant now) {
     if (block.header->number < first_block || block.logs != nullptr || block.given_up) continue;
     const auto is_it = [&block](const Item& item) { return item.header == block.header; };
     if (std::ranges::none_of(pending_, is_it)) {
-      late.push_back({.kind = Item::Kind::late_logs, .header = block.header, .needs_logs = true});
+      late.push_back(
+          {.kind = Item::Kind::late_logs, .header = block.header, .needs_logs = true, .since = now});
     }
   }
   pending_.insert(pending_.begin(), std::make_move_iterator(late.begin()),
@@ -99,11 +104,8 @@ void ChainView::pump(Instant now) {
     announce(std::move(oldest));
     pending_.pop_front();
   }
-  while (!pending_.empty() && (!pending_.front().needs_logs || pending_.front().logs != nullptr)) {
-    Item item = std::move(pending_.front());
-    pending_.pop_front();
-    announce(std::move(item));
-  }
+  give_up_overdue(now);
+  announce_ready(now);
   for (std::size_t i = 0; i < active(); ++i) {
     Item& item = pending_[i];
     if (item.needs_logs && item.logs == nullptr && item.call_id == 0 && item.due <= now) ask(item, now);
@@ -111,14 +113,57 @@ void ChainView::pump(Instant now) {
   status_.pending = pending_.size();
 }
 
+void ChainView::give_up_overdue(Instant now) {
+  for (std::size_t i = 0; i < active(); ++i) {
+    Item& item = pending_[i];
+    if (!item.needs_logs || item.logs != nullptr || !item.next_since) continue;
+    if (now >= *item.next_since + options_.logs_wait_max)
+      give_up(item, "not given in time: " + item.last_failure);
+  }
+}
+
+// Heads in their order and logs in theirs; heads before logs.
+void ChainView::announce_ready(Instant now) {
+  for (auto it = pending_.begin(); it != pending_.end();) {
+    Item& item = *it;
+    const bool is_first = it == pending_.begin();
+    const bool has_all = !item.needs_logs || item.logs != nullptr;
+    if (item.kind == Item::Kind::gap) {
+      // What follows does not go on from the blocks before: those who want their logs are told of the gap.
+      pending_.erase(pending_.begin(), it);
+      announce(std::move(pending_.front()));
+      pending_.pop_front();
+      it = pending_.begin();
+    } else if (has_all && (is_first || (item.kind != Item::Kind::late_logs && item.logs == nullptr &&
+                                        item.missing_because.empty()))) {
+      announce(std::move(item));
+      it = pending_.erase(it);
+    } else if (item.kind != Item::Kind::late_logs) {
+      if (is_first && may_wait(item, now)) return;
+      if (!has_all) logs_are_prompt_ = false;
+      announce({.header = item.header});
+      item.kind = Item::Kind::late_logs;
+      ++it;
+    } else {
+      ++it;
+    }
+  }
+}
+
+bool ChainView::may_wait(const Item& item, Instant now) const {
+  return logs_are_prompt_ && item.tries == 0 && now < item.since + options_.head_wait;
+}
+
 void ChainView::ask(Item& item, Instant now) {
   ++status_.calls;
   item.call_id = call_ids_.next();
   item.due = now + options_.call_timeout;
+  item.strategy = LogsRequest::strategy_after(first_strategy_, item.tries);
+  const LogsRequest question = LogsRequest::about(*item.header, item.strategy);
   calls_.push_back({.id = item.call_id,
-                    .method = "eth_getLogs",
-                    .params_json = R"([{"blockHash":")" + to_hex(item.header->hash) + "\"}]",
-                    .attempt = item.attempts,
+                    .method = question.method,
+                    .params_json = question.params_json,
+                    .attempt = item.tries,
                     .block = item.header->number});
 }
 
@@ -134,16 +179,28 @@ bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instan
     } else {
       retry_later(item, result.error().message, now);
     }
-  } else if (auto logs = parse_block_logs(*result, item.header->hash); !logs) {
+  } else if (auto logs = LogsRequest::read(*result, item.strategy, *item.header); !logs) {
     unusable(item, logs.error(), false, now);
-  } else if (logs->entries.empty() && status_.bloom_trusted && item.header->says_there_are_logs()) {
+  } else if (LogsRequest::is_doubtful(*logs, item.strategy, *item.header, status_.bloom_trusted)) {
     unusable(item, "no logs, but the block's bloom filter is not empty", true, now);
   } else {
-    if (!logs->entries.empty()) bloom_lies_ = 0;
-    item.logs = std::make_shared<const BlockLogs>(std::move(*logs));
+    take_logs(item, std::move(logs->logs), now);
   }
   pump(now);
   return true;
+}
+
+void ChainView::take_logs(Item& item, BlockLogs logs, Instant now) {
+  if (!logs.entries.empty()) bloom_lies_ = 0;
+  // Receipts have the last word on a block that has no logs, whatever its bloom filter says.
+  if (logs.entries.empty() && item.header->says_there_are_logs()) note_bloom_lie();
+  first_strategy_ = status_.bloom_trusted ? item.strategy : LogsRequest::Strategy::by_hash;
+  logs_are_prompt_ = item.tries == 0 && now <= item.since + options_.head_wait;
+  item.logs = std::make_shared<const BlockLogs>(std::move(logs));
+}
+
+void ChainView::note_bloom_lie() {
+  if (++bloom_lies_ >= options_.bloom_lies_max) status_.bloom_trusted = false;
 }
 
 void ChainView::on_timer(Instant now) {
@@ -157,6 +214,8 @@ void ChainView::on_timer(Instant now) {
 }
 
 void ChainView::retry_later(Item& item, std::string why, Instant now) {
+  ++item.tries;
+  item.last_failure = why;
   status_.last_failure = std::move(why);
   if (!item.backoff) item.backoff.emplace(options_.retry_min, options_.retry_max);
   item.due = now + item.backoff->next(random_);
@@ -165,7 +224,7 @@ void ChainView::retry_later(Item& item, std::string why, Instant now) {
 void ChainView::unusable(Item& item, std::string why, bool bloom_says_otherwise, Instant now) {
   ++status_.retries;
   if (++item.attempts < options_.logs_attempts_max) return retry_later(item, std::move(why), now);
-  if (bloom_says_otherwise && ++bloom_lies_ >= options_.bloom_lies_max) status_.bloom_trusted = false;
+  if (bloom_says_otherwise) note_bloom_lie();
   give_up(item, std::move(why));
 }
 
@@ -189,11 +248,13 @@ void ChainView::announce(Item item) {
       events_.emplace_back(item.gap);
       return;
     case Item::Kind::late_logs: {
+      // One that has left the window meanwhile is told all the same.
       const auto block = std::ranges::find(announced_, item.header, &Announced::header);
-      if (block == announced_.end()) return;
-      block->given_up = given_up;
+      if (block != announced_.end()) {
+        block->given_up = given_up;
+        block->logs = item.logs;
+      }
       if (item.logs == nullptr) return;
-      block->logs = item.logs;
       events_.emplace_back(BlockLogsLate{.header = std::move(item.header), .logs = std::move(item.logs)});
       return;
     }
@@ -226,7 +287,10 @@ std::optional<Instant> ChainView::next_timer() const {
   for (std::size_t i = 0; i < active(); ++i) {
     const Item& item = pending_[i];
     if (!item.needs_logs || item.logs != nullptr) continue;
-    if (!earliest || item.due < *earliest) earliest = item.due;
+    Instant due = item.due;
+    if (item.next_since) due = std::min(due, *item.next_since + options_.logs_wait_max);
+    if (item.kind == Item::Kind::block) due = std::min(due, item.since + options_.head_wait);
+    if (!earliest || due < *earliest) earliest = due;
   }
   return earliest;
 }

@@ -22,6 +22,7 @@ void give_logs(World& world, std::uint64_t count) {
                            to_hex(block.hash) + R"(","logIndex":")" + to_quantity(i) + R"("})");
     }
     block.bloom = "0x" + std::string(512, count > 0 ? '1' : '0');
+    block.receipts = {receipt_of(block, simulated_topic(1), true)};
   };
 }
 
@@ -72,8 +73,17 @@ TEST(ChainView, OneCallABlockHoweverManySubscribe) {
   for (const RecordingSubscriber& one : subscribers) EXPECT_EQ(one.results.size(), 10U);
 }
 
+bool asks_for_logs(const UpstreamCall& call) {
+  return call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
+}
+
+// No block is told before its logs where logs come at all.
+ChainSourceOptions patient() {
+  return {.chain = {.head_wait = std::chrono::hours(1)}};
+}
+
 TEST(ChainView, ABlockIsAnnouncedOnceItsLogsAreKnownAndInOrder) {
-  LogsWorld world(1);
+  LogsWorld world(1, patient());
   RecordingSubscriber heads;
   world.subscribe(2, heads, R"(["newHeads"])");
   world.node.mine(3);
@@ -123,7 +133,7 @@ TEST(ChainView, ARevertedChainTellsNothingUntilTheNextBlock) {
 }
 
 TEST(ChainView, WhatWasNeverToldIsNotRemoved) {
-  LogsWorld world(1);
+  LogsWorld world(1, patient());
   world.node.mine(2);
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.tick();
@@ -139,7 +149,7 @@ TEST(ChainView, AnEmptyAnswerAgainstTheBloomIsAskedAgainElsewhere) {
   world.node.mine(1);
   std::vector<std::uint32_t> attempts;
   world.held = [&](const UpstreamCall& call) {
-    if (call.method != "eth_getLogs") return false;
+    if (!asks_for_logs(call)) return false;
     attempts.push_back(call.attempt);
     return attempts.size() < 4 && world.reply(call.id, "[]");
   };
@@ -153,9 +163,7 @@ TEST(ChainView, LogsThatCannotBeHadAreReportedMissingAndTheHeadGoesOn) {
   LogsWorld world(1, {.chain = {.logs_attempts_max = 3}});
   RecordingSubscriber heads;
   world.subscribe(2, heads, R"(["newHeads"])");
-  world.held = [&](const UpstreamCall& call) {
-    return call.method == "eth_getLogs" && world.reply(call.id, "[]");
-  };
+  world.held = [&](const UpstreamCall& call) { return asks_for_logs(call) && world.reply(call.id, "[]"); };
   world.node.mine(1);
   world.catch_up();
   ASSERT_EQ(world.all<LogsMissing>().size(), 1U);
@@ -180,7 +188,7 @@ TEST(ChainView, ANodeThatDoesNotAnswerIsAskedWithoutEnd) {
   world.node.mine(1);
   int down = 30;
   world.held = [&](const UpstreamCall& call) {
-    return call.method == "eth_getLogs" && down-- > 0 &&
+    return asks_for_logs(call) && down-- > 0 &&
            world.source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
   };
   world.catch_up();
@@ -189,7 +197,7 @@ TEST(ChainView, ANodeThatDoesNotAnswerIsAskedWithoutEnd) {
 }
 
 TEST(ChainView, TooManyBlocksWaitingAreToldWithoutLogsAndSaidSo) {
-  LogsWorld world(1, {.chain = {.pending_blocks_max = 10}});
+  LogsWorld world(1, {.chain = {.pending_blocks_max = 10, .head_wait = std::chrono::hours(1)}});
   RecordingSubscriber heads;
   world.subscribe(2, heads, R"(["newHeads"])");
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
@@ -255,6 +263,147 @@ TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
   world.catch_up();
   EXPECT_EQ(world.node.asked.count("eth_getLogs"), 0U);
   EXPECT_TRUE(world.logs.results.empty());
+}
+
+// --- logs that fail while heads go on ---------------------------------------------------------------
+
+// One subscriber to heads beside the one to logs.
+struct FaultyLogsWorld : LogsWorld {
+  explicit FaultyLogsWorld(const ChainSourceOptions& options = {}) : LogsWorld(2, options) {
+    subscribe(2, heads, R"(["newHeads"])");
+  }
+  // A block, and how long its head takes from when the source has seen it.
+  Duration mine_and_time_head() {
+    const std::size_t before = heads.results.size();
+    node.mine(1);
+    while (source.tip()->hash != node.head().hash) tick();
+    const Instant seen = now;
+    while (heads.results.size() == before) tick();
+    return now - seen;
+  }
+  RecordingSubscriber heads;
+};
+
+bool asks_by_hash(const UpstreamCall& call) {
+  return call.method == "eth_getLogs" && call.params_json.contains("blockHash");
+}
+
+TEST(ChainView, ANodeThatRejectsBlockHashesHoldsNoHeadAndItsLogsAreToldAllTheSame) {
+  FaultyLogsWorld world;
+  world.held = [&](const UpstreamCall& call) { return asks_by_hash(call) && world.reject(call.id, -32602); };
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
+  world.catch_up();
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "1:1+", "2:0+", "2:1+", "3:0+", "3:1+"}));
+  EXPECT_TRUE(world.all<LogsMissing>().empty());
+  // What has worked once is asked first.
+  world.node.asked.clear();
+  world.node.mine(1);
+  world.catch_up();
+  EXPECT_EQ(world.node.asked["eth_getLogs"], 1U);
+}
+
+TEST(ChainView, LogsThatNoNodeListsAreTakenFromReceipts) {
+  FaultyLogsWorld world;
+  world.held = [&](const UpstreamCall& call) {
+    return call.method == "eth_getLogs" && world.reject(call.id, -32601);
+  };
+  EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
+  world.catch_up();
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "1:1+"}));
+}
+
+TEST(ChainView, ABloomFilterOfAllOnesIsFoundOutByReceipts) {
+  FaultyLogsWorld world;
+  world.node.fill_block = [](SimulatedBlock& block) {
+    block.bloom = "0x" + std::string(512, 'f');
+    block.receipts = {receipt_of(block, simulated_topic(1), true)};
+  };
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
+  world.catch_up();
+  EXPECT_TRUE(world.all<LogsMissing>().empty());
+  EXPECT_FALSE(world.source.chain_status().bloom_trusted);
+  world.node.asked.clear();
+  world.node.mine(1);
+  world.catch_up();
+  EXPECT_EQ(world.node.asked["eth_getLogs"], 1U);
+  EXPECT_EQ(world.node.asked.count("eth_getBlockReceipts"), 0U);
+}
+
+TEST(ChainView, ALogThatIsMarkedAsRemovedIsNotOfTheBlock) {
+  FaultyLogsWorld world;
+  world.held = [&](const UpstreamCall& call) {
+    if (call.method != "eth_getLogs") return false;
+    std::string logs = world.node.answer(call);
+    const std::string other = R"({"address":")" + simulated_address(1) +
+                              R"(","topics":[],"data":"0x","blockNumber":"0x1","transactionHash":"0x1",)"
+                              R"("transactionIndex":"0x0","blockHash":"0x)" +
+                              std::string(64, '7') + R"(","logIndex":"0x9","removed":true})";
+    logs.insert(1, other + ",");
+    return world.reply(call.id, logs);
+  };
+  EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
+  world.catch_up();
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "1:1+"}));
+  EXPECT_EQ(world.source.chain_status().retries, 0U);
+}
+
+TEST(ChainView, LogsThatAreNotAnsweredHoldOneHeadForAMoment) {
+  FaultyLogsWorld world;
+  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  EXPECT_EQ(world.mine_and_time_head(), Duration(std::chrono::milliseconds(200)));
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
+  EXPECT_TRUE(world.logs.results.empty());
+  // Once they are answered they come in their order, and heads wait for them again.
+  world.held = nullptr;
+  world.catch_up();
+  EXPECT_EQ(short_form(world.logs.results).size(), 12U);
+  EXPECT_EQ(short_form(world.logs.results).front(), "1:0+");
+  EXPECT_EQ(short_form(world.logs.results).back(), "6:1+");
+  for (int i = 0; i < 2; ++i) {
+    world.node.mine(1);
+    world.catch_up();
+  }
+  EXPECT_NE(world.all<BlockAdded>().back().logs, nullptr);
+}
+
+TEST(ChainView, LogsAreWaitedForAsLongAsTheLimitSaysAndNoLonger) {
+  FaultyLogsWorld world;
+  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  world.mine_and_time_head();
+  const Instant first = world.now;
+  world.mine_and_time_head();
+  const Instant next = world.now;
+  while (world.all<LogsMissing>().empty()) world.tick();
+  EXPECT_EQ(world.now - next, Duration(std::chrono::seconds(30)));
+  EXPECT_GT(world.now - first, Duration(std::chrono::seconds(30)));
+  EXPECT_EQ(world.all<LogsMissing>().front().header->number, 1U);
+  EXPECT_EQ(world.missed_logs, std::vector<std::uint64_t>{1});
+}
+
+TEST(ChainView, WhoSubscribesWhileLogsAreLateBeginsAfterTheHeadAndMissesNothingBefore) {
+  FaultyLogsWorld world;
+  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  for (int i = 0; i < 2; ++i) world.mine_and_time_head();
+  RecordingSubscriber later;
+  world.subscribe(3, later, R"(["logs",{}])");
+  EXPECT_EQ(world.manager.connections_without_notices(SubscriptionType::logs), std::vector<ConnectionKey>{1});
+  world.mine_and_time_head();
+  world.held = nullptr;
+  world.catch_up();
+  EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "1:1+", "2:0+", "2:1+", "3:0+", "3:1+"}));
+  EXPECT_EQ(short_form(later.results), (Strings{"3:0+", "3:1+"}));
+}
+
+TEST(ChainView, ABlockThatGoesBeforeItsLogsCameIsNotTakenBack) {
+  FaultyLogsWorld world;
+  world.mine_and_time_head();
+  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  for (int i = 0; i < 2; ++i) world.mine_and_time_head();
+  world.node.reorg(2, 3);
+  world.held = nullptr;
+  world.catch_up();
+  EXPECT_EQ(short_form(world.logs.results),
+            (Strings{"1:0+", "1:1+", "2:0+", "2:1+", "3:0+", "3:1+", "4:0+", "4:1+"}));
 }
 
 }  // namespace

@@ -28,8 +28,7 @@ std::uint64_t combine(std::uint64_t key, std::uint64_t value, std::size_t dimens
 
 }  // namespace
 
-FilterIndex::Shape FilterIndex::choose_shape(const Stored& stored) {
-  const LogFilter& filter = stored.filter;
+FilterIndex::Shape FilterIndex::choose_shape(const LogFilter& filter, const Misses& turned_away) {
   std::size_t total = 0;
   Shape shape = Shape{filter.topic_positions} << kDimensions;
   for (std::size_t dimension = 0; dimension < kDimensions; ++dimension) {
@@ -41,7 +40,7 @@ FilterIndex::Shape FilterIndex::choose_shape(const Stored& stored) {
   std::size_t places = 1;
   std::array<std::size_t, kDimensions> by_worth = kByWorth;
   std::ranges::stable_sort(by_worth, std::greater<>(),
-                           [&](std::size_t dimension) { return stored.turned_away[dimension]; });
+                           [&](std::size_t dimension) { return turned_away[dimension]; });
   for (const std::size_t dimension : by_worth) {
     const std::size_t count = alternatives(filter, dimension);
     if (count < 2 || places * count > places_max) continue;
@@ -56,20 +55,20 @@ std::uint64_t FilterIndex::hash_value(Bytes value) const {
 }
 
 template <typename Use>
-void FilterIndex::for_each_key(const Stored& stored, Use&& use) const {
-  std::vector<std::uint64_t> keys = {stored.shape};
+void FilterIndex::for_each_key(const LogFilter& filter, Shape shape, Use&& use) const {
+  std::vector<std::uint64_t> keys = {shape};
   for (std::size_t dimension = 0; dimension < kDimensions; ++dimension) {
-    if ((stored.shape >> dimension & 1U) == 0) continue;
+    if ((shape >> dimension & 1U) == 0) continue;
     std::vector<std::uint64_t> longer;
-    longer.reserve(keys.size() * alternatives(stored.filter, dimension));
+    longer.reserve(keys.size() * alternatives(filter, dimension));
     const auto extend = [&](Bytes value) {
       const std::uint64_t hash = hash_value(value);
       for (const std::uint64_t key : keys) longer.push_back(combine(key, hash, dimension));
     };
     if (dimension == 0) {
-      for (const Address& address : stored.filter.addresses) extend(address.bytes);
+      for (const Address& address : filter.addresses) extend(address.bytes);
     } else {
-      for (const Hash256& topic : stored.filter.topics[dimension - 1]) extend(topic.bytes);
+      for (const Hash256& topic : filter.topics[dimension - 1]) extend(topic.bytes);
     }
     keys = std::move(longer);
   }
@@ -120,11 +119,39 @@ void FilterIndex::go_to_block(std::uint64_t number) {
   block_ = number;
 }
 
+std::uint32_t FilterIndex::crowd(const LogFilter& filter, Shape shape) const {
+  std::uint32_t most = 0;
+  for_each_key(filter, shape, [&](std::uint64_t key) {
+    const auto head = heads_.find(key);
+    if (head != heads_.end()) most = std::max(most, head->second.count);
+  });
+  return most;
+}
+
+// The usual shape, or, where that is crowded, the one that is least so, of those in which another dimension
+// comes first.
+FilterIndex::Shape FilterIndex::find_room(const Stored& stored) const {
+  const Shape usual = choose_shape(stored.filter, stored.turned_away);
+  Shape best = usual;
+  std::uint32_t least = crowd(stored.filter, usual);
+  for (std::size_t dimension = 0; dimension < kDimensions && least >= kCrowdMax; ++dimension) {
+    if (alternatives(stored.filter, dimension) < 2 || (usual >> dimension & 1U) != 0) continue;
+    Misses first = stored.turned_away;
+    first[dimension] = UINT32_MAX;
+    const Shape shape = choose_shape(stored.filter, first);
+    if (const std::uint32_t its = crowd(stored.filter, shape); its < least) {
+      least = its;
+      best = shape;
+    }
+  }
+  return best;
+}
+
 void FilterIndex::insert(FilterId id) {
   Stored& stored = filters_[id];
-  stored.shape = choose_shape(stored);
+  stored.shape = find_room(stored);
   ++filters_of_shape_[stored.shape];
-  for_each_key(stored, [&](std::uint64_t key) {
+  for_each_key(stored.filter, stored.shape, [&](std::uint64_t key) {
     std::uint32_t place = 0;
     if (free_entries_.empty()) {
       place = static_cast<std::uint32_t>(entries_.size());
@@ -133,11 +160,11 @@ void FilterIndex::insert(FilterId id) {
       place = free_entries_.back();
       free_entries_.pop_back();
     }
-    const auto [head, is_first] = heads_.try_emplace(key, place);
-    entries_[place] = {
-        .key = key, .filter = id, .next = is_first ? kNone : head->second, .sibling = stored.places};
-    if (!is_first) entries_[head->second].previous = place;
-    head->second = place;
+    Head& head = heads_[key];
+    entries_[place] = {.key = key, .filter = id, .next = head.first, .sibling = stored.places};
+    if (head.first != kNone) entries_[head.first].previous = place;
+    head.first = place;
+    ++head.count;
     stored.places = place;
   });
 }
@@ -160,14 +187,14 @@ void FilterIndex::erase(FilterId id) {
   --filters_of_shape_[stored.shape];
   for (std::uint32_t place = std::exchange(stored.places, kNone); place != kNone;) {
     const Entry entry = entries_[place];
+    const auto head = heads_.find(entry.key);
     if (entry.next != kNone) entries_[entry.next].previous = entry.previous;
     if (entry.previous != kNone) {
       entries_[entry.previous].next = entry.next;
-    } else if (entry.next != kNone) {
-      heads_[entry.key] = entry.next;
     } else {
-      heads_.erase(entry.key);
+      head->second.first = entry.next;
     }
+    if (--head->second.count == 0) heads_.erase(head);
     free_entries_.push_back(place);
     place = entry.sibling;
   }
@@ -195,8 +222,7 @@ bool FilterIndex::count_miss(FilterId id, const LogKey& log) {
 
 void FilterIndex::move(FilterId id) {
   Stored& stored = filters_[id];
-  const Shape before = stored.shape;
-  if (choose_shape(stored) != before) {
+  if (find_room(stored) != stored.shape) {
     erase(id);
     insert(id);
   }
@@ -205,11 +231,8 @@ void FilterIndex::move(FilterId id) {
   stored.misses_to_move *= stored.misses_to_move < (1U << 30U) ? 2 : 1;
 }
 
-// Moves and parks what was found for one log, at most so many; the others are found again by the next log that
-// looks at them. Returns how many it were.
-std::size_t FilterIndex::tidy(std::size_t most) {
-  to_move_.resize(std::min(to_move_.size(), most));
-  to_park_.resize(std::min(to_park_.size(), most - to_move_.size()));
+// Moves and parks what was found for one log. Returns how many filters it were.
+std::size_t FilterIndex::tidy() {
   for (const FilterId id : to_move_) move(id);
   for (const FilterId id : to_park_) {
     erase(id);
@@ -239,7 +262,7 @@ std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
     }
     const auto head = heads_.find(key);
     if (head == heads_.end()) continue;
-    for (std::uint32_t place = head->second; place != kNone; place = entries_[place].next) {
+    for (std::uint32_t place = head->second.first; place != kNone; place = entries_[place].next) {
       ++candidates_;
       const FilterId id = entries_[place].filter;
       // The shape is checked too: by chance a filter of another one might stand under the same key, and
@@ -248,14 +271,13 @@ std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
       if (filters_[id].filter.matches(log)) {
         out.push_back(id);
       } else if (filters_[id].filter.to_block.value_or(log.block_number) < log.block_number) {
-        to_park_.push_back(id);
-      } else if (count_miss(id, log)) {
+        if (to_park_.size() < kMovesPerLogMax) to_park_.push_back(id);
+      } else if (count_miss(id, log) && to_move_.size() < kMovesPerLogMax) {
         to_move_.push_back(id);
       }
     }
   }
-  const auto looked_at = static_cast<std::size_t>(candidates_ - looked_at_before);
-  return looked_at + kLooksPerMove * tidy(std::max(kMovesPerLogMin, looked_at / kLooksPerMove));
+  return static_cast<std::size_t>(candidates_ - looked_at_before) + kLooksPerMove * tidy();
 }
 
 }  // namespace fanfare::eth

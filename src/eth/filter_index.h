@@ -12,11 +12,9 @@
 // checked. Every candidate is checked by LogFilter::matches in any case.
 //
 // Which dimensions tell the most is learnt. It begins with an order of experience (topic 0, the event's name,
-// last). A filter that was looked at kMissesMax times in vain moves to the dimension that turned it away most
-// often, so that sixty thousand filters on a busy address, with topics that never come, soon cost nothing. It
-// moves at most once in twice as many misses as the time before. How many move for one log follows how many it
-// looked at: few when that was little work, and otherwise a share of it, so that the crowd is gone within some
-// dozen logs.
+// last). Where kCrowdMax filters stand under one key already, the next one looks for a dimension in which it
+// stands more alone: sixty thousand filters on a busy address cost whoever adds them, not every log. A filter that was looked at kMissesMax times in vain moves to the dimension that turned it away most
+// often. It moves at most once in twice as many misses as the time before, and few move for one log.
 //
 // Two more things would make filters candidates that cannot match: a shape is also told apart by how many
 // topics the filter asks for, and a filter whose blocks have not come yet, or have passed, is in no table.
@@ -56,10 +54,10 @@ class FilterIndex {
   // Filters looked at by match() so far: with size(), what the index saves.
   std::uint64_t candidates() const { return candidates_; }
 
-  static constexpr std::uint32_t kMissesMax = 8;
-  // For one log at least so many filters may move, and otherwise one in kLooksPerMove that were looked at.
-  static constexpr std::size_t kMovesPerLogMin = 64;
-  static constexpr std::size_t kLooksPerMove = 32;
+  static constexpr std::uint32_t kMissesMax = 32;
+  static constexpr std::size_t kMovesPerLogMax = 64;
+  static constexpr std::size_t kLooksPerMove = 32;  // what moving costs, in filters that are looked at
+  static constexpr std::uint32_t kCrowdMax = 256;
 
  private:
   static constexpr std::size_t kDimensions = 1 + kTopicPositionsMax;
@@ -88,28 +86,37 @@ class FilterIndex {
     std::uint32_t previous = kNone;
     std::uint32_t sibling = kNone;
   };
+  // The list under one key.
+  struct Head {
+    std::uint32_t first = kNone;
+    std::uint32_t count = 0;
+  };
   struct KeyHash {
     std::size_t operator()(std::uint64_t key) const noexcept { return static_cast<std::size_t>(key); }
   };
 
-  static Shape choose_shape(const Stored& stored);
+  using Misses = std::array<std::uint32_t, kDimensions>;
+  static Shape choose_shape(const LogFilter& filter, const Misses& turned_away);
+  // How many filters stand under the most crowded of the keys that it would have in this shape.
+  std::uint32_t crowd(const LogFilter& filter, Shape shape) const;
+  Shape find_room(const Stored& stored) const;
   // Counts a candidate that did not match; true if it should move.
   bool count_miss(FilterId id, const LogKey& log);
   void move(FilterId id);
-  std::size_t tidy(std::size_t most);
+  std::size_t tidy();
   void go_to_block(std::uint64_t number);
   void unpark(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t first, std::uint64_t last);
   static void forget(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t number, FilterId id);
   void insert(FilterId id);
   void erase(FilterId id);
   std::uint64_t hash_value(Bytes value) const;
-  // Calls use(key) for each combination of the alternatives of the filter's shape.
+  // Calls use(key) for each combination of the filter's alternatives in the shape.
   template <typename Use>
-  void for_each_key(const Stored& stored, Use&& use) const;
+  void for_each_key(const LogFilter& filter, Shape shape, Use&& use) const;
 
   Salt secret_;
   std::vector<Stored> filters_;
-  std::unordered_map<std::uint64_t, std::uint32_t, KeyHash> heads_;
+  std::unordered_map<std::uint64_t, Head, KeyHash> heads_;
   std::vector<Entry> entries_;
   std::vector<std::uint32_t> free_entries_;
   std::array<std::uint32_t, kShapes> filters_of_shape_{};

@@ -35,7 +35,7 @@ std::size_t bytes_of(const BlockLogs& logs) {
 
 bool loses_logs_only(const SourceEvent& event) {
   const auto* reorg = std::get_if<Reorg>(&event);
-  return std::holds_alternative<LogsMissing>(event) || (reorg != nullptr && reorg->beyond_window);
+  return reorg != nullptr && reorg->beyond_window;
 }
 
 void append_element(std::string& out, std::string_view json) {
@@ -86,7 +86,12 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
     std::memcpy(&id.high, bytes.data(), sizeof(id.high));
     std::memcpy(&id.low, bytes.data() + sizeof(id.high), sizeof(id.low));
   } while (id == SubscriptionId{} || filters_.contains(id));
-  if (kind == FilterKind::logs && !wants(kind)) logs_after_ = published_;
+  const bool logs_are_behind = published_ && logs_told_to_ && *logs_told_to_ < published_->number;
+  if (kind == FilterKind::logs && wants(kind) && logs_are_behind) filter.waits_for = published_->number;
+  if (kind == FilterKind::logs && !wants(kind)) {
+    logs_after_ = published_;
+    logs_told_to_ = published_ ? std::optional(published_->number) : std::nullopt;
+  }
   // It was not told of those.
   if (kind == FilterKind::blocks) taken_back_.clear();
   filter.place = is_pending(kind) ? pending_.enter() : chain_.enter();
@@ -225,6 +230,7 @@ std::expected<std::string, RpcError> FilterStore::changes(std::string_view param
 std::optional<std::uint64_t> FilterStore::append_chain_changes(const Filter& filter, std::string& out) const {
   const bool of_logs = filter.kind == FilterKind::logs;
   std::uint64_t place = filter.place;
+  if (filter.waits_for) return place;
   if (place < chain_.begin()) return std::nullopt;
   for (; place < chain_.end() && out.size() < limits_.changes_bytes_max; ++place) {
     const ChainEntry& entry = chain_.at(place);
@@ -263,8 +269,16 @@ void FilterStore::on_event(const SourceEvent& event) {
   } else if (const auto* baseline = std::get_if<Baseline>(&event)) {
     if (published_) chain_hole(false);
     published_ = BlockId{.number = baseline->header->number, .hash = baseline->header->hash};
+    logs_told_to_ = baseline->header->number;
+    begin_waiting();
   } else if (std::get_if<Gap>(&event) != nullptr) {
     chain_hole(false);
+    logs_told_to_.reset();
+    begin_waiting();
+  } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
+    on_late_logs(*late);
+  } else if (const auto* missing = std::get_if<LogsMissing>(&event)) {
+    on_logs_missing(*missing);
   } else if (loses_logs_only(event)) {
     chain_hole(true);
   } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
@@ -279,7 +293,16 @@ void FilterStore::on_event(const SourceEvent& event) {
   } else if (const auto* missed = std::get_if<PendingMissed>(&event)) {
     pending_.push({.json = {}, .bodies_only = missed->bodies_only}, kEntryBytes, limits_.kept_bytes_max);
   }
-  // BlockLogsLate are of blocks from before the first filter on logs.
+}
+
+// Filters made while logs of announced blocks were still to come begin once those have come.
+void FilterStore::begin_waiting() {
+  for (auto& [id, filter] : filters_) {
+    if (!filter.waits_for || (logs_told_to_ && *logs_told_to_ < *filter.waits_for)) continue;
+    filter.waits_for.reset();
+    const std::uint64_t before = std::exchange(filter.place, chain_.end());
+    chain_.move(before, filter.place);
+  }
 }
 
 void FilterStore::on_block(const BlockAdded& block) {
@@ -290,8 +313,10 @@ void FilterStore::on_block(const BlockAdded& block) {
   } else {
     taken_back_.clear();
   }
+  if (!logs_told_to_ && block.header->number > 0) logs_told_to_ = block.header->number - 1;
   ChainEntry entry{.header = block.header, .head = !still_stands};
   if (wants(FilterKind::logs)) entry.logs = block.logs;
+  if (block.logs != nullptr) logs_told_to_ = block.header->number;
   const std::size_t bytes = kEntryBytes + (entry.logs != nullptr ? bytes_of(*entry.logs) : 0);
   chain_.push(std::move(entry), bytes, limits_.kept_bytes_max);
 }
@@ -302,9 +327,33 @@ void FilterStore::on_removed(const BlockRemoved& block) {
   if (block.header->number > 0) {
     published_ = BlockId{.number = block.header->number - 1, .hash = block.header->parent_hash};
   }
+  for (auto& [id, filter] : filters_) {
+    if (filter.waits_for && published_) filter.waits_for = std::min(*filter.waits_for, published_->number);
+  }
+  begin_waiting();
+  // What was not told yet need not be taken back.
+  if (!has_logs_of(block.header->number)) return;
+  logs_told_to_ = block.header->number > 0 ? std::optional(block.header->number - 1) : std::nullopt;
   if (!wants(FilterKind::logs) || block.logs == nullptr) return;
   chain_.push({.header = block.header, .logs = block.logs, .removed = true},
               kEntryBytes + bytes_of(*block.logs), limits_.kept_bytes_max);
+}
+
+void FilterStore::on_late_logs(const BlockLogsLate& late) {
+  const std::uint64_t number = late.header->number;
+  if (!wants(FilterKind::logs) || has_logs_of(number)) return;
+  logs_told_to_ = number;
+  chain_.push({.header = late.header, .logs = late.logs}, kEntryBytes + bytes_of(*late.logs),
+              limits_.kept_bytes_max);
+  begin_waiting();
+}
+
+void FilterStore::on_logs_missing(const LogsMissing& missing) {
+  const std::uint64_t number = missing.header->number;
+  if (!wants(FilterKind::logs) || has_logs_of(number)) return;
+  logs_told_to_ = number;
+  chain_hole(true);
+  begin_waiting();
 }
 
 void FilterStore::chain_hole(bool logs_only) {

@@ -90,6 +90,8 @@ class FilterStore {
     LogFilter criteria;
     std::string query;  // of logs: what eth_getLogs is asked for
     std::uint64_t place = 0;
+    // Of logs: the head when it was made, while logs up to that are still to come. It begins after them.
+    std::optional<std::uint64_t> waits_for = {};
     std::size_t bytes = 0;
     std::string owner;
     std::list<SubscriptionId>::iterator asked_place;
@@ -114,6 +116,10 @@ class FilterStore {
   static bool is_pending(FilterKind kind) { return kind >= FilterKind::pending_hashes; }
   void on_block(const BlockAdded& block);
   void on_removed(const BlockRemoved& block);
+  void begin_waiting();
+  void on_late_logs(const BlockLogsLate& late);
+  void on_logs_missing(const LogsMissing& missing);
+  bool has_logs_of(std::uint64_t number) const { return logs_told_to_ && *logs_told_to_ >= number; }
   void chain_hole(bool logs_only);
   // Where the filter stands once `out` was told; empty: something is missing, it is of no use any more.
   std::optional<std::uint64_t> append_chain_changes(const Filter& filter, std::string& out) const;
@@ -131,6 +137,8 @@ class FilterStore {
   EventList<PendingEntry> pending_;
   std::optional<BlockId> published_;
   std::optional<BlockId> logs_after_;
+  std::optional<std::uint64_t>
+      logs_told_to_;  // the block up to which logs are here; while somebody wants them
   // Heads that were told, are gone, and have had none told in their place (subscription_manager.h).
   std::deque<Hash256> taken_back_;
 };

@@ -72,6 +72,7 @@ TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
   ChainSourceOptions options;
   options.heads.stuck_rounds_max = 100'000;
   options.chain.logs_attempts_max = 100'000;
+  options.chain.logs_wait_max = std::chrono::hours(24 * 365);
   World world(options, GetParam());
   Random& random = world.random;
   world.node.mine(random.below(4));

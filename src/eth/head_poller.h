@@ -112,7 +112,7 @@ class HeadPoller {
   // Whether a node hints at new heads by itself, so that polls need not be as frequent.
   void set_pushed(bool pushed, Instant now);
   // Polls at once, giving up the round under way: whoever is asked there may never answer.
-  void poll_anew(Instant now);
+  void restart_polling(Instant now);
 
   // To be asked for after each of the above. Calls may be sent as one batch.
   std::vector<UpstreamCall> take_calls();

@@ -8,7 +8,7 @@
 // what is missing once for all who need it:
 //
 //   block below what was announced     eth_getBlockByNumber, many at once, believed once it links
-//   logs of a block                    eth_getLogs by block hash
+//   logs of a block                    eth_getLogs by block hash, or another way (logs_question.h)
 //   block of a branch that is gone     eth_getBlockByHash, and its logs by hash, unless it was seen going
 //
 // A batch with `live` ends at the announced head: who delivers it before the chain view's next event, and
@@ -31,6 +31,7 @@
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
 #include "eth/interest.h"
+#include "eth/logs_request.h"
 #include "eth/pace.h"
 #include "eth/upstream_call.h"
 
@@ -171,6 +172,7 @@ class History {
   struct Fetch {
     std::uint64_t call_id = 0;  // 0: not under way
     std::uint32_t attempts = 0;
+    LogsRequest::Strategy strategy{};  // of logs, in the call under way
     std::uint32_t attempts_max = 0;
     std::uint64_t wanted_in = 0;  // the last pump that wanted it
     Instant due{};                // under way: its deadline; else: not before
@@ -206,7 +208,7 @@ class History {
   Have want(const FetchKey& key, std::uint32_t attempts_max, Instant now);
   void ask(const FetchKey& key, Fetch& fetch, Instant now);
   // False: not usable.
-  bool take(const FetchKey& key, std::string_view json);
+  bool take(const FetchKey& key, LogsRequest::Strategy strategy, std::string_view json);
   bool take_header(const FetchKey& key, std::string_view json);
   void retry_later(Fetch& fetch, Instant now);
 

@@ -64,10 +64,16 @@ void History::ask(const FetchKey& key, Fetch& fetch, Instant now) {
       call.method = "eth_getBlockByHash";
       call.params_json = "[\"" + to_hex(key.hash) + "\",false]";
       break;
-    case FetchKey::What::logs:
-      call.method = "eth_getLogs";
-      call.params_json = R"([{"blockHash":")" + to_hex(key.hash) + "\"}]";
+    case FetchKey::What::logs: {
+      Header unknown;
+      unknown.hash = key.hash;
+      fetch.strategy =
+          block == nullptr ? LogsRequest::Strategy::by_hash : LogsRequest::strategy_after({}, fetch.attempts);
+      LogsRequest question = LogsRequest::about(block == nullptr ? unknown : *block->header, fetch.strategy);
+      call.method = question.method;
+      call.params_json = std::move(question.params_json);
       break;
+    }
     case FetchKey::What::receipts:
       call.method = "eth_getBlockReceipts";
       call.params_json = "[\"" + to_hex(key.hash) + "\"]";
@@ -84,7 +90,7 @@ bool History::on_reply(std::uint64_t call_id, const CallResult& result, Instant 
   fetch.call_id = 0;
   --in_flight_;
   const bool was_answered = result || result.error().kind == CallFailure::Kind::rejected;
-  if (result && take(found->first, *result)) {
+  if (result && take(found->first, fetch.strategy, *result)) {
     ++status_.blocks_fetched;
     fetches_.erase(found);
   } else if (was_answered && ++fetch.attempts >= fetch.attempts_max) {
@@ -96,7 +102,7 @@ bool History::on_reply(std::uint64_t call_id, const CallResult& result, Instant 
   return true;
 }
 
-bool History::take(const FetchKey& key, std::string_view json) {
+bool History::take(const FetchKey& key, LogsRequest::Strategy strategy, std::string_view json) {
   if (key.what == FetchKey::What::header_by_number || key.what == FetchKey::What::header_by_hash) {
     return take_header(key, json);
   }
@@ -107,10 +113,9 @@ bool History::take(const FetchKey& key, std::string_view json) {
     if (receipts) block->receipts = std::make_shared<const BlockReceipts>(std::move(*receipts));
     return receipts.has_value();
   }
-  auto logs = parse_block_logs(json, key.hash);
-  if (!logs) return false;
-  if (logs->entries.empty() && bloom_trusted_ && block->header->says_there_are_logs()) return false;
-  block->logs = std::make_shared<const BlockLogs>(std::move(*logs));
+  auto answer = LogsRequest::read(json, strategy, *block->header);
+  if (!answer || LogsRequest::is_doubtful(*answer, strategy, *block->header, bloom_trusted_)) return false;
+  block->logs = std::make_shared<const BlockLogs>(std::move(answer->logs));
   return true;
 }
 

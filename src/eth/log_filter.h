@@ -1,15 +1,16 @@
 #pragma once
 // The filter of a logs subscription, with geth's semantics:
 //
-//   address         one, or an array of any of which; absent, null or [] is any address
-//   topics          at most 4 positions; in each: null or [] is anything, a string is that topic, an array
-//   any of
-//                   its strings; a null inside an array makes its position anything and ends its reading
-//   a log with fewer topics than the filter has positions does not match, trailing nulls counted
-//   fromBlock,      bound which blocks' logs are told, and never replay. Allowed: both absent or `latest`; a
-//   toBlock         number or `earliest` to `latest`; a number or `earliest` to a number not below it. Every
-//   other           range is refused, also those with `pending`, `safe` and `finalized`
-//   blockHash       accepted without fromBlock and toBlock, means nothing for a subscription
+//   address         one, or an array of alternatives; absent, null or [] matches any address
+//   topics          at most 4 positions; in each, null or [] matches anything, a string is that topic, an
+//                   array is any of its strings; a null inside an array makes its position match anything and
+//                   ends its reading
+//                   a log with fewer topics than the filter has positions does not match, trailing nulls
+//                   counted
+//   fromBlock,      limit which blocks' logs are sent, and never replay; allowed: both absent or `latest`; a
+//   toBlock         number or `earliest` to `latest`; a number or `earliest` to a number not below it; every
+//                   other range is rejected, also those with `pending`, `safe` and `finalized`
+//   blockHash       accepted without fromBlock and toBlock, has no meaning for a subscription
 //
 // Kept in canonical form: sorted, each alternative once. Filters that mean the same are equal.
 

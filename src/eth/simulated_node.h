@@ -83,7 +83,12 @@ class SimulatedNode {
     if (call.method == "eth_getLogs") {
       const auto filter = jsonrpc::element(call.params_json, 0).value_or("");
       const auto text = jsonrpc::string_value(jsonrpc::member(filter, "blockHash").value_or(""));
-      const auto found = by_hash_.find(parse_hash(text.value_or("")).value_or(Hash256{}));
+      const auto from = jsonrpc::string_value(jsonrpc::member(filter, "fromBlock").value_or(""));
+      const auto number = from ? parse_quantity(*from) : std::nullopt;
+      const bool has_number = number && *number < chain_.size();
+      const Hash256 hash =
+          has_number ? chain_[*number].hash : parse_hash(text.value_or("")).value_or(Hash256{});
+      const auto found = by_hash_.find(hash);
       std::string logs = "[";
       if (found != by_hash_.end()) {
         for (const std::string& log : found->second.logs) logs += (logs.size() > 1 ? "," : "") + log;

@@ -142,7 +142,7 @@ std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
   if (group.type == SubscriptionType::logs) {
     if (filters_.size() == 0) {
       logs_after_ = published();
-      late_logs_from_ = logs_after_ ? logs_after_->number + 1 : 0;
+      logs_trail_ = trail_;
     }
     filters_.add(index, std::move(wanted.filter));
   }

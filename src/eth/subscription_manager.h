@@ -164,7 +164,14 @@ class SubscriptionManager {
   // The same of a block that was published before. Those that another loop asked for, and that were told here
   // or concern nobody, are dropped.
   std::size_t publish_late_logs(const Header& header, const BlockLogs& logs);
-  bool wants_late_logs(const Header& header) const { return header.number >= late_logs_from_; }
+  bool wants_late_logs(const Header& header) const;
+  // Whether the logs of the block, which is about to be taken back, may have been told to somebody here.
+  bool may_have_told_logs(const Header& header) const;
+  // The logs of this block will not be told; false if they were, or concern nobody here.
+  bool miss_logs(const Header& header);
+  // Who subscribes to logs while those of announced blocks are still to come begins after the head that was
+  // published last, once they have come: those for whom that is now, to be activated again.
+  std::vector<std::pair<ConnectionKey, std::string>> take_ready();
   // The block is not of the chain any more; after its logs were.
   void note_removed(const Header& header);
   // All of the block was told: from time to time those with cursors learn it who got nothing for long.
@@ -234,6 +241,7 @@ class SubscriptionManager {
     pubsub::Ticket ticket;               // of generation 0 until it is live
     std::unique_ptr<Replay> replay;      // until it is live
     std::unique_ptr<LatestHead> latest;  // in front of the connection, if that was asked for
+    bool has_waited = false;             // for the logs of blocks before it
   };
   struct Connection {
     pubsub::Subscriber* subscriber = nullptr;
@@ -269,6 +277,7 @@ class SubscriptionManager {
   static Missing missing(ConnectionKey connection, const SubscriptionId& id, const Replay& replay);
   pubsub::Ticket go_live(const Connection& connection, const Subscription& subscription);
   bool still_stands(const Header& header);
+  bool logs_are_behind() const { return logs_trail_.number() && logs_trail_.number() < trail_.number(); }
   void send_latest(ConnectionKey connection, const SubscriptionId& id);
   std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
   std::size_t publish(std::string_view topic, const Text& text);
@@ -299,8 +308,15 @@ class SubscriptionManager {
   // Likewise, as far as receipts were; while somebody wants them.
   Trail receipts_trail_;
   std::optional<BlockId> receipts_after_;  // where that began
-  std::optional<BlockId> logs_after_;      // and where logs did
-  std::uint64_t late_logs_from_ = 0;       // those of blocks before it were told, or concern nobody
+  // Likewise for logs, which may come later than heads.
+  Trail logs_trail_;
+  std::optional<BlockId> logs_after_;
+  struct WaitsForLogs {
+    ConnectionKey connection = 0;
+    std::string id;
+    std::uint64_t number = 0;  // of the block whose logs are not its own yet
+  };
+  std::vector<WaitsForLogs> waiting_for_logs_;
   std::string scratch_;
   Counters counters_;
 };

@@ -7,6 +7,30 @@
 
 namespace fanfare::eth {
 
+bool SubscriptionManager::wants_late_logs(const Header& header) const {
+  return filters_.size() > 0 && !(logs_trail_.number() >= header.number);
+}
+
+bool SubscriptionManager::may_have_told_logs(const Header& header) const {
+  return !logs_trail_.number() || logs_trail_.number() >= header.number;
+}
+
+bool SubscriptionManager::miss_logs(const Header& header) {
+  if (!wants_late_logs(header)) return false;
+  logs_trail_.move_to(header);
+  return true;
+}
+
+std::vector<std::pair<ConnectionKey, std::string>> SubscriptionManager::take_ready() {
+  std::vector<std::pair<ConnectionKey, std::string>> ready;
+  std::erase_if(waiting_for_logs_, [&](WaitsForLogs& one) {
+    if (logs_trail_.number() && *logs_trail_.number() < one.number) return false;
+    ready.emplace_back(one.connection, std::move(one.id));
+    return true;
+  });
+  return ready;
+}
+
 std::size_t SubscriptionManager::publish_late_logs(const Header& header, const BlockLogs& logs) {
   return wants_late_logs(header) ? publish_logs(header, logs, false) : 0;
 }
@@ -23,7 +47,7 @@ std::size_t SubscriptionManager::publish_logs(const Header& header, const BlockL
 
 bool SubscriptionManager::publish_some_logs(LogsPass& pass, std::size_t work_max) {
   if (!std::exchange(pass.begun, true)) {
-    pass.trail = trail_;  // of a block whose logs come late it is already past
+    pass.trail = logs_trail_;
     pass.trail.move_to(*pass.header);
   }
   const std::size_t count = pass.logs->entries.size();
@@ -38,6 +62,8 @@ bool SubscriptionManager::publish_some_logs(LogsPass& pass, std::size_t work_max
     pass.next_match = 0;
     if (++pass.entry < count && work >= work_max) return false;
   }
+  // Of one that is taken back note_removed() follows.
+  if (!pass.removed) logs_trail_ = pass.trail;
   return true;
 }
 

@@ -23,7 +23,10 @@ std::size_t SubscriptionManager::publish_head(std::string_view header_json) {
 std::size_t SubscriptionManager::publish_head(const Header& header) {
   last_head_ = header.number;
   trail_.move_to(header);
-  late_logs_from_ = std::min(late_logs_from_, header.number);
+  if (!logs_trail_.number()) {
+    logs_trail_ = trail_;
+    logs_trail_.move_to_parent_of(header);
+  }
   if (!receipts_trail_.number()) {
     receipts_trail_ = trail_;
     receipts_trail_.move_to_parent_of(header);
@@ -51,7 +54,7 @@ void SubscriptionManager::note_head(const Header& header) {
   const bool was_nowhere = !trail_.number();
   last_head_ = header.number;
   trail_.move_to(header);
-  late_logs_from_ = was_nowhere ? header.number + 1 : std::min(late_logs_from_, header.number + 1);
+  logs_trail_ = trail_;
   receipts_trail_ = trail_;
   if (was_nowhere) publish_live_notices();
 }
@@ -67,8 +70,8 @@ void SubscriptionManager::publish_live_notices() {
 }
 
 void SubscriptionManager::note_told(const Header& header) {
-  if (header.number % kSilentBlocksMax != 0 || !trail_.number()) return;
-  const std::string cursor = to_cursor(trail_.position(Position::kAll));
+  if (header.number % kSilentBlocksMax != 0 || !logs_trail_.number()) return;
+  const std::string cursor = to_cursor(logs_trail_.position(Position::kAll));
   const std::string notice = live_notice(header.number);
   for (std::uint32_t group = 0; group < groups_.size(); ++group) {
     if (!groups_[group].has_cursors || groups_[group].type != SubscriptionType::logs) continue;
@@ -90,6 +93,8 @@ void SubscriptionManager::note_removed(const Header& header) {
   taken_back_.push_front(header.hash);
   trail_.move_to_parent_of(header);
   if (receipts_trail_.number() >= header.number) receipts_trail_.move_to_parent_of(header);
+  if (logs_trail_.number() >= header.number) logs_trail_.move_to_parent_of(header);
+  for (WaitsForLogs& one : waiting_for_logs_) one.number = std::min(one.number, *trail_.number());
 }
 
 std::optional<SubscriptionManager::Range> SubscriptionManager::receipts_missed_before(
@@ -218,6 +223,12 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(Connec
   if (subscription->replay != nullptr) return missing(connection_key, *id, *subscription->replay);
   pubsub::Subscriber& subscriber = *connection->second.subscriber;
   const Group& group = groups_[subscription->group];
+  if (group.type == SubscriptionType::logs && logs_are_behind() &&
+      !std::exchange(subscription->has_waited, true)) {
+    waiting_for_logs_.push_back(
+        {.connection = connection_key, .id = std::string(id_text), .number = *trail_.number()});
+    return std::nullopt;
+  }
   subscription->ticket = go_live(connection->second, *subscription);
   if (group.type == SubscriptionType::syncing && !syncing_state_.empty()) {
     subscriber.deliver(encode(*id, {.member = "result", .json = syncing_state_, .cursor = {}}));
@@ -299,6 +310,7 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
   }
   taken_back_.clear();
   receipts_trail_.clear();  // those without cursors go on from where the chain does
+  logs_trail_.clear();
   return all;
 }
 
@@ -329,7 +341,9 @@ SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connectio
 // Where those who are live in it stand.
 Position SubscriptionManager::position_for(const Group& group) const {
   const bool by_receipts = group.type == SubscriptionType::transaction_receipts && receipts_trail_.number();
-  return (by_receipts ? receipts_trail_ : trail_).position(Position::kAll);
+  const bool by_logs = group.type == SubscriptionType::logs && logs_trail_.number();
+  const Trail& its_trail = by_receipts ? receipts_trail_ : by_logs ? logs_trail_ : trail_;
+  return its_trail.position(Position::kAll);
 }
 
 SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connection, const SubscriptionId& id,
@@ -355,6 +369,7 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
       // It knows the way here from further back than a loop that has just begun.
       if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
       if (receipts_trail_.hash() == message->after.hash) receipts_trail_ = Trail(message->after);
+      if (logs_trail_.hash() == message->after.hash) logs_trail_ = Trail(message->after);
       ++(replay.is_incomplete() ? counters_.resumed_with_notice : counters_.resumed);
       subscription->replay.reset();
       subscription->ticket = go_live(connection->second, *subscription);

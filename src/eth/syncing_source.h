@@ -1,8 +1,8 @@
 #pragma once
-// Whether the node is syncing, from eth_syncing at intervals, told when it becomes known and when it changes:
-// `false`, or
-// {"syncing":true,"status":{...}} with the node's own object, also each time that object changes. A node
-// without the method is not syncing. Nothing is asked while nobody wants to know. No I/O. One thread.
+// Whether the node is syncing, from periodic eth_syncing calls. The state is reported when it is first known
+// and when it changes: `false`, or {"syncing":true,"status":{...}} with the node's own object, also each time
+// that object changes. A node without the method is not syncing. Without subscribers no calls are made. No
+// I/O. One thread.
 
 #include <cstdint>
 #include <optional>

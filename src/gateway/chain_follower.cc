@@ -53,9 +53,13 @@ std::optional<std::uint64_t> number_of(const eth::CallResult& block) {
 }  // namespace
 
 ChainFollower::ChainFollower(upstream::Executor& executor, Nodes nodes,
-                             const eth::ChainSourceOptions& options, Random& random, Told told,
+                             const eth::ChainSourceOptions& options, Random& random, Callbacks callbacks,
                              StallLimits stall)
-    : executor_(executor), nodes_(nodes), told_(std::move(told)), stall_(stall), source_(options, random) {}
+    : executor_(executor),
+      nodes_(nodes),
+      callbacks_(std::move(callbacks)),
+      stall_(stall),
+      source_(options, random) {}
 
 ChainFollower::~ChainFollower() = default;
 
@@ -128,14 +132,14 @@ void ChainFollower::saw_pending(std::string_view hash) {
 }
 
 void ChainFollower::pump() {
-  if (auto events = source_.take_events(); !events.empty()) told_.events(std::move(events));
+  if (auto events = source_.take_events(); !events.empty()) callbacks_.events(std::move(events));
   answer_listeners();
   for (eth::History::Answer& answer : source_.take_history()) {
     auto waiting = resuming_.extract(answer.job);
     if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
   }
   for (const eth::UpstreamCall& next : source_.take_calls()) call(next);
-  if (told_.turn) told_.turn();
+  if (callbacks_.turn) callbacks_.turn();
   watch_head();
   arm_timer();
 }
@@ -156,6 +160,7 @@ void ChainFollower::call(const eth::UpstreamCall& next, std::uint64_t head_min) 
   std::string request;
   jsonrpc::append_request(request, std::to_string(next.id), next.method, next.params_json);
   upstream::CallOptions options = upstream::options_for(next.method);
+  options.for_source = true;
   options.attempt = next.attempt;
   options.head_preferred = next.block;
   options.head_min = head_min;
@@ -228,7 +233,8 @@ bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Re
   // A head that nobody hinted at: the hints stay out, and polls have to find the heads again.
   if (hinted_ && *number > hinted_number_) set_hinted(false);
   if (!is_believed(*result, *number)) return false;
-  if (told_.shorter && source_.tip() != nullptr && *number < source_.tip()->number) told_.shorter(*number);
+  if (callbacks_.shorter && source_.tip() != nullptr && *number < source_.tip()->number)
+    callbacks_.shorter(*number);
   return true;
 }
 
@@ -248,13 +254,16 @@ bool ChainFollower::is_believed(const upstream::Reply& reply, std::uint64_t head
 
 // A node is proved wrong when another one answers the same question so that the answer can be used.
 void ChainFollower::judge(const eth::UpstreamCall& call, std::size_t member, bool of_use) {
-  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || call.method != "eth_getLogs") return;
+  const bool asks_for_logs = call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
+  if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !asks_for_logs) return;
+  // A block's logs are asked for in several ways.
+  const std::string question = std::to_string(call.block);
   if (!of_use) {
     if (suspects_.size() >= kSuspectedCallsMax) suspects_.clear();
-    suspects_[call.params_json].insert(member);
+    suspects_[question].insert(member);
     return;
   }
-  const auto found = suspects_.find(call.params_json);
+  const auto found = suspects_.find(question);
   if (found == suspects_.end()) return;
   for (const std::size_t suspect : found->second) {
     if (suspect != member) nodes_.pool->disagreed(suspect);
@@ -285,7 +294,7 @@ void ChainFollower::head_is_late() {
   arm_stall();
   nodes_.pool->head_stalled(stall_tip_->number, [this, late = stall_tip_] {
     if (source_.tip() != late) return;
-    source_.poll_anew(executor_.now());
+    source_.restart_polling(executor_.now());
     pump();
   });
 }

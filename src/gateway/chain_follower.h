@@ -2,13 +2,12 @@
 // Where a chain's source meets the pool of nodes: puts the source's questions to the pool, gives it the
 // answers, keeps its timers, and watches that the head does not stand still while some node has a newer one.
 //
-//   no new head for 1.5 block times (at least stall_min)  ->  every node is asked for its head; who is behind
-//   comes
-//                                                             last from here on, and the head is asked for
-//                                                             anew
-//   another node than the head came from has fewer blocks             ->  it takes nothing back, unless it
-//   insists an answer is of no use, another node's to the same question is  ->  the first node is distrusted
-//   for a while
+//   no new head for 1.5 block times       ->  every node is asked for its head; nodes that are behind come
+//   (at least stall_min)                      last from here on, and the head is requested again
+//   a node other than the head's source   ->  its head is not believed, unless no node has the newer block
+//   reports fewer blocks                      any more, or such reports go on for stall_max
+//   an answer is unusable, and another    ->  the first node is distrusted for a while
+//   node's to the same call is usable
 //
 // A block that does not grow from what was announced may be of another chain altogether: it is taken only
 // after the node that sent it was checked once more (Pool::verify).
@@ -43,7 +42,7 @@ struct StallLimits {
 
 class ChainFollower {
  public:
-  struct Told {
+  struct Callbacks {
     // What happened since the last time, in order.
     std::function<void(std::vector<eth::SourceEvent>)> events;
     // After anything happened or failed to; may be empty.
@@ -60,7 +59,7 @@ class ChainFollower {
   // Everything referred to outlives the follower, but for calls under way: their ends may come later, as
   // FailureKind::shutdown, and touch nothing.
   ChainFollower(upstream::Executor& executor, Nodes nodes, const eth::ChainSourceOptions& options,
-                Random& random, Told told, StallLimits stall = {});
+                Random& random, Callbacks callbacks, StallLimits stall = {});
   ~ChainFollower();
   ChainFollower(const ChainFollower&) = delete;
   ChainFollower& operator=(const ChainFollower&) = delete;
@@ -111,7 +110,7 @@ class ChainFollower {
 
   upstream::Executor& executor_;
   Nodes nodes_;
-  Told told_;
+  Callbacks callbacks_;
   StallLimits stall_;
   eth::ChainSource source_;
   std::unordered_map<eth::History::JobId, HistoryDone> resuming_;

@@ -44,9 +44,9 @@ struct ChainFollowerTest : ::testing::Test {
         time, std::move(members), upstream::PoolOptions{.hedge_after = 1s, .random = &random}, &edges);
     follower = std::make_unique<ChainFollower>(
         time, ChainFollower::Nodes{.backend = *pool, .pool = pool.get()}, eth::ChainSourceOptions{}, random,
-        ChainFollower::Told{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
-                            .turn = {},
-                            .shorter = [this](std::uint64_t number) { shorter.push_back(number); }});
+        ChainFollower::Callbacks{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
+                                 .turn = {},
+                                 .shorter = [this](std::uint64_t number) { shorter.push_back(number); }});
     follower->start();
     mine(20);  // the block time is known after that
   }
@@ -56,6 +56,7 @@ struct ChainFollowerTest : ::testing::Test {
         waited[added->header->number] = time.now() - mined_at[added->header->number];
         if (added->logs) logs += added->logs->entries.size();
       }
+      if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) logs += late->logs->entries.size();
       if (std::holds_alternative<eth::LogsMissing>(event)) ++missing;
       if (std::holds_alternative<eth::BlockRemoved>(event)) ++removed;
     }
@@ -192,6 +193,26 @@ TEST_F(ChainFollowerTest, TwoOfFiveAnswersBadOnBothNodesHoldHeadsBackForSecondsA
   EXPECT_LT(all[all.size() / 2], 5s);
   EXPECT_LT(all.back(), 60s);
   EXPECT_EQ(missing, 0);
+}
+
+// The node answers everything but eth_getLogs and receipts, which hang.
+TEST_F(ChainFollowerTest, LogsThatNobodyAnswersHoldNoHeadBack) {
+  const eth::Header& tip = *follower->source().tip();
+  follower->set_interest(0,
+                         {.logs = true, .logs_after = eth::BlockId{.number = tip.number, .hash = tip.hash}});
+  const std::uint64_t first = head() + 1;
+  for (FaultyNode* node : nodes) node->hangs_on_logs = true;
+  mine(20);
+  for (std::uint64_t number = first + 1; number < head(); ++number) {
+    EXPECT_LT(waited_for(number), 5s) << number;
+  }
+  EXPECT_GT(missing, 0);
+  EXPECT_TRUE(std::ranges::none_of(edges.told, [](const auto& one) { return one.contains("disagreed"); }));
+  for (FaultyNode* node : nodes) node->hangs_on_logs = false;
+  const int missing_before = missing;
+  mine(20);
+  EXPECT_TRUE(time.run_until([this] { return follower->source().chain_status().pending == 0; }, 60s));
+  EXPECT_LT(missing - missing_before, 20);
 }
 
 TEST_F(ChainFollowerTest, ANodeAloneIsNeitherStalledNorDistrusted) {

@@ -46,12 +46,20 @@ struct Followed {
                  {.events =
                       [this](const std::vector<eth::SourceEvent>& some) {
                         for (const eth::SourceEvent& event : some) {
+                          if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) take_late(*late);
                           if (auto text = text_of(event); !text.empty()) told.push_back(std::move(text));
                         }
                       },
                   .turn = {}}) {
     follower.start();
     follower.set_interest(0, {.logs = true, .pending = eth::PendingWanted::hashes, .syncing = true});
+  }
+  // A block's logs are compared with the block, whenever they come.
+  void take_late(const eth::BlockLogsLate& late) {
+    const eth::BlockAdded without{.header = late.header, .logs = nullptr};
+    const auto block = std::ranges::find(told, text_of(without));
+    ASSERT_NE(block, told.end()) << "logs before their head";
+    *block = text_of(eth::BlockAdded{.header = late.header, .logs = late.logs});
   }
   std::vector<std::string> told;
   ChainFollower follower;

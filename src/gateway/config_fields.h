@@ -1,6 +1,6 @@
 #pragma once
 // Reads the fields of one map of the configuration: each with its type and range, none unknown, none
-// missing. Every problem goes to the Problems, which keep the one that stands first in the file: people
+// missing. Every problem goes to the Diagnostics, which keep the one that stands first in the file: people
 // mend a file from the top.
 
 #include <concepts>
@@ -19,23 +19,23 @@
 
 namespace fanfare::gateway {
 
-class Problems {
+class Diagnostics {
  public:
-  void report(Place place, std::string message);
-  const std::optional<Flaw>& first() const { return first_; }
+  void report(Location location, std::string message);
+  const std::optional<Diagnostic>& first() const { return first_; }
 
  private:
-  std::optional<Flaw> first_;
+  std::optional<Diagnostic> first_;
 };
 
 struct ReadContext {
   const EnvironmentLookup& environment;
-  Problems& problems;
+  Diagnostics& diagnostics;
 };
 
 // A scalar with its variables filled in.
 struct Scalar {
-  Place place;
+  Location location;
   std::string text;
   std::string written;   // as it stands in the file, so that a message never shows what a variable holds
   bool is_text = false;  // in quotes: not a number or a truth value
@@ -77,10 +77,10 @@ class MapFields {
   // Reports what is absent, unless an unknown key has been reported, which is likely the same one misspelt.
   void require(std::initializer_list<std::string_view> keys) const;
 
-  void report(Place place, std::string_view key, std::string_view problem, std::string_view value,
+  void report(Location location, std::string_view key, std::string_view problem, std::string_view value,
               std::string_view expected) const;
   std::string path_of(std::string_view key) const;
-  Place place() const { return node_.place; }
+  Location location() const { return node_.location; }
   bool is_map() const { return usable_; }
 
  private:

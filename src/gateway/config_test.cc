@@ -88,6 +88,7 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(project.upstreams.front().plan.id, "node");
   EXPECT_EQ(project.upstreams.front().plan.url, "http://127.0.0.1:8545");
   EXPECT_EQ(project.upstreams.front().plan.timeout, seconds(10));
+  EXPECT_EQ(project.upstreams.front().plan.limits, UpstreamLimits{});
   EXPECT_EQ(project.upstreams.front().chain_id, 1U);
 }
 
@@ -234,6 +235,10 @@ TEST(Config, TheDocumentShowsTheDefaults) {
                           "resumeWindow",
                           "filterTimeout",
                           "timeout",
+                          "connectionsMax",
+                          "sourceConnectionsMax",
+                          "queuedCallsMax",
+                          "queuedCallsPerClientMax",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;
   }
@@ -251,6 +256,32 @@ TEST(Config, LimitsOfAnAddressHoldForLoopbackWhereTheyWereChosen) {
   EXPECT_FALSE(limits_loopback("connectionsPerAddressMax: 1024, connectionsPerSecondPerAddress: 200"));
   EXPECT_TRUE(limits_loopback("connectionsPerAddressMax: 1025"));
   EXPECT_TRUE(limits_loopback("connectionsPerSecondPerAddress: 1"));
+}
+
+TEST(Config, TheLimitsOfANodeAreCheckedAtTheirEnds) {
+  const auto with = [](const std::string& key, const std::string& value) {
+    return std::string(kMinimal) + "        " + key + ": " + value + "\n";
+  };
+  struct Range {
+    std::string key;
+    std::size_t UpstreamLimits::* member;
+    std::size_t least, most;
+  };
+  for (const Range& range :
+       {Range{"connectionsMax", &UpstreamLimits::client_calls_max, 1, 65'536},
+        Range{"sourceConnectionsMax", &UpstreamLimits::source_calls_max, 4, 65'536},
+        Range{"queuedCallsMax", &UpstreamLimits::queued_calls_max, 1, 1'000'000},
+        Range{"queuedCallsPerClientMax", &UpstreamLimits::queued_calls_per_client_max, 1, 1'000'000}}) {
+    for (const std::size_t good : {range.least, range.most}) {
+      const auto config = parse(with(range.key, std::to_string(good)));
+      ASSERT_TRUE(config) << config.error().message();
+      EXPECT_EQ(config->projects.front().upstreams.front().plan.limits.*range.member, good) << range.key;
+    }
+    for (const std::size_t bad : {range.least - 1, range.most + 1}) {
+      EXPECT_TRUE(error_of(with(range.key, std::to_string(bad))).contains(range.key + " is out of range"))
+          << error_of(with(range.key, std::to_string(bad)));
+    }
+  }
 }
 
 TEST(Config, AValueOfTheEnvironmentCannotChangeTheStructure) {

@@ -68,6 +68,7 @@ class FaultyNode final : public upstream::Backend {
   Duration latency_max = std::chrono::milliseconds(60);
   // What it says of logs of a block it does not have: an error, or (false) that there are none.
   bool knows_what_it_lacks = false;
+  bool hangs_on_logs = false;  // no answer about logs and receipts, ever
 
   void see(const WorldBlock& head) {
     if (head.block.number < head_->block.number) note_change();
@@ -113,7 +114,9 @@ class FaultyNode final : public upstream::Backend {
     const bool is_new = options.repeat != upstream::Repeat::always || idle_connections_ == 0;
     if (!is_new) --idle_connections_;
     auto message = std::make_shared<Message>(body);
-    if (fault == Fault::half_open || latency >= timeout) {
+    const bool hangs =
+        hangs_on_logs && (options.method == "eth_getLogs" || options.method == "eth_getBlockReceipts");
+    if (fault == Fault::half_open || latency >= timeout || hangs) {
       carry_out(*message);
       return end(timeout,
                  std::unexpected(upstream::Failure{

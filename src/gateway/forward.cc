@@ -57,7 +57,8 @@ PublicError public_error(const upstream::Failure& failure) {
     case FailureKind::bad_reply:
       return {ErrorCode::internal, "upstream: the node's answer is not JSON-RPC"};
     case FailureKind::overloaded:
-      return {ErrorCode::limit_exceeded, "upstream: too many calls wait for the node"};
+      return {ErrorCode::limit_exceeded,
+              "too many calls wait in the gateway's queue for the node, try again later"};
     case FailureKind::no_room:
       return {ErrorCode::limit_exceeded, "upstream: there is no room for the answer"};
     case FailureKind::wrong_chain:
@@ -142,6 +143,8 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     // Whatever is only read is better asked of a node that keeps up; nobody waits for one.
     if (made.repeat == upstream::Repeat::always) made.head_preferred = job_.head_min;
     made.payer = job_.room.share();
+    made.caller = job_.caller;
+    made.queue_time = queue_time_;
     if (job_.timeout > Duration::zero()) made.timeout = job_.timeout;
     return made;
   }
@@ -164,11 +167,12 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     }
     ++outstanding_;
     read->generation = reads_->generation();
-    const auto ticket = reads_->join(
-        *read, head_min, [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
-          self->take(index, *result);
-          self->ended();
-        });
+    const auto ticket =
+        reads_->join(*read, {.head_min = head_min, .caller = job_.caller, .queue_time = queue_time_},
+                     [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
+                       self->take(index, *result);
+                       self->ended();
+                     });
     if (!ticket) return;
     to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }
@@ -362,6 +366,8 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   SharedReads* reads_;
   ForwardJob job_;
   UniqueFunction<void(ForwardJob)> done_;
+  // Of whatever of it waits in the queue for a node.
+  std::shared_ptr<upstream::QueueTime> queue_time_ = std::make_shared<upstream::QueueTime>();
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
   bool writes_ = false;

@@ -26,7 +26,8 @@ struct ForwardJob {
   // The highest head the caller was shown: a node below it may not answer what depends on it (head_need.h).
   std::uint64_t head_min = 0;
   Duration timeout{};
-  AnswerRoom room = {};  // for everything of it
+  upstream::Caller caller = {};  // whose turn it takes at the node
+  AnswerRoom room = {};          // for everything of it
 };
 
 // The answers there are, together: "" if there are none (notifications only). Where there is no memory for

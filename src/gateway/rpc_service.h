@@ -38,14 +38,14 @@ class RpcService;
 eth::ConnectionKey key_of(const session::Session& session);
 
 // One place among the network's connections, held as long as this lives.
-class ConnectionPlace {
+class ConnectionSlot {
  public:
-  explicit ConnectionPlace(Network& network) : network_(&network) {}
-  ConnectionPlace(ConnectionPlace&& other) noexcept : network_(std::exchange(other.network_, nullptr)) {}
-  ConnectionPlace& operator=(ConnectionPlace&&) = delete;
-  ConnectionPlace(const ConnectionPlace&) = delete;
-  ConnectionPlace& operator=(const ConnectionPlace&) = delete;
-  ~ConnectionPlace() {
+  explicit ConnectionSlot(Network& network) : network_(&network) {}
+  ConnectionSlot(ConnectionSlot&& other) noexcept : network_(std::exchange(other.network_, nullptr)) {}
+  ConnectionSlot& operator=(ConnectionSlot&&) = delete;
+  ConnectionSlot(const ConnectionSlot&) = delete;
+  ConnectionSlot& operator=(const ConnectionSlot&) = delete;
+  ~ConnectionSlot() {
     if (network_ != nullptr) network_->release_connection();
   }
 
@@ -63,14 +63,14 @@ struct HttpCaller {
 class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
  public:
   // `developer`: as HttpCaller's. `ids`: of its subscriptions.
-  RpcConnection(RpcService& service, ConnectionPlace place, bool developer, eth::IdScope ids);
+  RpcConnection(RpcService& service, ConnectionSlot slot, bool developer, eth::IdScope ids);
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return session_->is_congested(); }
 
  private:
   friend class RpcService;
   RpcService& service_;
-  ConnectionPlace place_;
+  ConnectionSlot slot_;
   bool developer_;
   eth::IdScope ids_;
   std::shared_ptr<ByteShare> share_;  // of the memory for what it asks and is answered
@@ -178,9 +178,9 @@ class RpcService final : public session::Endpoint {
     std::uint32_t open = 0;           // requests that are no longer in flight once it is queued
   };
 
-  struct Question;
+  struct PendingRequest;
 
-  struct Told {
+  struct PublishedEvents {
     Network::Events events;
     Instant at;
   };
@@ -196,14 +196,16 @@ class RpcService final : public session::Endpoint {
   void handle_message(session::Session& session, std::string_view text);
   // True: it is not to be carried out, and `answer` says why.
   bool is_refused(const jsonrpc::Request& request, bool developer, std::string& answer);
+  void set_caller(Incoming& incoming, const session::ServerSession& session);
   bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
                    std::string& answer);
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
   // `done_on_loop` runs once from here on, whatever happens, but for the end of the server.
-  std::shared_ptr<Question> question(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
-  void send_to_node(std::shared_ptr<Question> question);
+  std::shared_ptr<PendingRequest> pending_request(Incoming incoming,
+                                                  UniqueFunction<void(Answered)> done_on_loop);
+  void send_to_node(std::shared_ptr<PendingRequest> pending_request);
   // Queues an answer, or keeps it while the client has enough to read: our own answers are no reason to close
   // it.
   void reply(session::Session& session, Answered answered);
@@ -219,7 +221,7 @@ class RpcService final : public session::Endpoint {
   void activate(eth::ConnectionKey connection, const std::string& id);
   // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
-  void enqueue(std::variant<Told, HistoryAnswer> next);
+  void enqueue(std::variant<PublishedEvents, HistoryAnswer> next);
   void publish_next();
   void publish_one();
   void event_is_over();
@@ -254,7 +256,7 @@ class RpcService final : public session::Endpoint {
   bool local_nodes_;  // all of the network's nodes are on this machine
   pubsub::TopicTable topics_;
   eth::SubscriptionManager subscriptions_;
-  std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
+  std::deque<std::variant<PublishedEvents, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
   std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // for their client to read
   std::vector<eth::ConnectionKey> watched_;

@@ -9,7 +9,7 @@ namespace fanfare::gateway {
 namespace {
 
 session::SessionId id_of(eth::ConnectionKey key) {
-  return {.place = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
+  return {.slot = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
 }
 
 // Blocks that come closer together than this come as fast as we publish them: it is a jump.
@@ -18,10 +18,10 @@ constexpr Duration kBurst = std::chrono::milliseconds(250);
 }  // namespace
 
 void RpcService::publish(Network::Events events, Instant told) {
-  enqueue(Told{.events = std::move(events), .at = told});
+  enqueue(PublishedEvents{.events = std::move(events), .at = told});
 }
 
-void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
+void RpcService::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
   to_publish_.push_back(std::move(next));
   // With more than one waiting, the next turn is on its way already.
   if (to_publish_.size() == 1) publish_next();
@@ -36,6 +36,7 @@ void RpcService::publish_next() {
       } else if (!over) {
         break;
       } else {
+        for (const auto& [connection, id] : subscriptions_.take_ready()) activate(connection, id);
         event_is_over();
       }
       continue;
@@ -95,12 +96,14 @@ void RpcService::publish_one() {
     to_publish_.pop_front();
     return;
   }
-  publish((*std::get<Told>(to_publish_.front()).events)[published_of_first_]);
-  if (!logs_pass_ || continue_logs()) event_is_over();
+  publish((*std::get<PublishedEvents>(to_publish_.front()).events)[published_of_first_]);
+  if (logs_pass_ && !continue_logs()) return;
+  for (const auto& [connection, id] : subscriptions_.take_ready()) activate(connection, id);
+  event_is_over();
 }
 
 void RpcService::event_is_over() {
-  const Told& told = std::get<Told>(to_publish_.front());
+  const PublishedEvents& told = std::get<PublishedEvents>(to_publish_.front());
   if (++published_of_first_ < told.events->size()) return;
   metrics().fan_out.observe(system_clock().now() - told.at);
   to_publish_.pop_front();
@@ -111,7 +114,7 @@ bool RpcService::should_pause() const {
   if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
   if (context_.server.loop().now() - last_published_ > kBurst) return false;
   // Pending transactions come by the thousand all the time: no jump, and no reason to wait for anyone.
-  const auto* told = std::get_if<Told>(&to_publish_.front());
+  const auto* told = std::get_if<PublishedEvents>(&to_publish_.front());
   return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
 }
 
@@ -135,8 +138,12 @@ void RpcService::publish(const eth::SourceEvent& event) {
   } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
     if (subscriptions_.wants_late_logs(*late->header)) begin_logs(late->header, late->logs, false);
   } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
-    if (removed->logs) return begin_logs(removed->header, removed->logs, true);
-    for (auto& missing : subscriptions_.rewind_logs()) ask_history(std::move(missing));
+    // What was not told yet need not be taken back.
+    const bool was_told = subscriptions_.may_have_told_logs(*removed->header);
+    if (was_told && removed->logs) return begin_logs(removed->header, removed->logs, true);
+    if (was_told) {
+      for (auto& missing : subscriptions_.rewind_logs()) ask_history(std::move(missing));
+    }
     subscriptions_.note_removed(*removed->header);
   } else if (const auto* hash = std::get_if<eth::PendingHash>(&event)) {
     count(SubscriptionKind::new_pending_transactions, subscriptions_.publish_pending_hash(hash->hash));
@@ -155,6 +162,7 @@ void RpcService::publish(const eth::SourceEvent& event) {
     close_subscribers(eth::SubscriptionType::logs, words);
     close_subscribers(eth::SubscriptionType::transaction_receipts, words);
   } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
+    if (!subscriptions_.miss_logs(*missing->header)) return;
     const std::uint64_t number = missing->header->number;
     subscriptions_.publish_missed(eth::SubscriptionType::logs, number, number,
                                   eth::MissedBecause::unavailable);
@@ -216,10 +224,9 @@ bool RpcService::continue_logs() {
 void RpcService::end_logs() {
   const eth::SubscriptionManager::LogsPass pass = *std::exchange(logs_pass_, std::nullopt);
   metrics().notifications[SubscriptionKind::logs].add(pass.taken);
-  const auto& event = (*std::get<Told>(to_publish_.front()).events)[published_of_first_];
   if (pass.removed) {
     subscriptions_.note_removed(*pass.header);
-  } else if (std::holds_alternative<eth::BlockAdded>(event)) {
+  } else {
     if (subscriptions_.subscriptions(eth::SubscriptionType::logs) > 0) metrics().match.observe(match_time_);
     subscriptions_.note_told(*pass.header);
   }

@@ -162,11 +162,22 @@ struct ReadSettings {
   bool operator==(const ReadSettings&) const = default;
 };
 
+// Calls of one node at once, and those that wait for it (upstream/call_queue.h).
+struct UpstreamLimits {
+  std::size_t client_calls_max = 64;               // at the node, for clients
+  std::size_t source_calls_max = 16;               // at the node, for heads, logs, receipts, checks
+  std::size_t queued_calls_max = 4096;             // of clients; one more is answered -32005
+  std::size_t queued_calls_per_client_max = 1024;  // of one client; likewise
+
+  bool operator==(const UpstreamLimits&) const = default;
+};
+
 struct UpstreamPlan {
   std::string id;   // bounded and chosen by the operator: good for logs and metric labels
   std::string url;  // http or https. May hold a secret: logs show upstream::redacted() of it.
   std::vector<std::pair<std::string, std::string>> headers;  // sent with every request, in this order
   Duration timeout = std::chrono::seconds(10);               // of one call
+  UpstreamLimits limits = {};
 
   bool operator==(const UpstreamPlan&) const = default;
 };
@@ -211,7 +222,8 @@ struct NetworkPlan {
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
-  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); one where a listener names it by its index
+  std::vector<NetworkPlan>
+      networks;  // unique by (project, chain_id); one where a listener names it by its index
   WebSocketSettings websocket;
   HttpSettings http;
   AcceptPlan accept;

@@ -70,11 +70,11 @@ std::optional<SharedBytes> SharedReads::kept(const Read& read) {
   return result;
 }
 
-std::optional<SharedReads::Ticket> SharedReads::join(const Read& read, std::uint64_t head_min,
+std::optional<SharedReads::Ticket> SharedReads::join(const Read& read, upstream::Coalescer::Need need,
                                                      Waiter waiter) {
   metrics_.reads.add();
-  const auto ticket = coalescer_.join(read.key, {.head_min = head_min, .begun_after = last_write_},
-                                      executor_.now(), std::move(waiter));
+  need.begun_after = last_write_;
+  const auto ticket = coalescer_.join(read.key, std::move(need), executor_.now(), std::move(waiter));
   if (!ticket) metrics_.reads_shared.add();
   return ticket;
 }
@@ -109,7 +109,9 @@ void SharedReads::learn_final() {
   final_due_ = now + kFinalEvery;
   std::string request;
   jsonrpc::append_request(request, "0", "eth_getBlockByNumber", R"(["finalized",false])");
-  backend_.call(std::move(request), upstream::options_for("eth_getBlockByNumber"),
+  upstream::CallOptions options = upstream::options_for("eth_getBlockByNumber");
+  options.for_source = true;
+  backend_.call(std::move(request), std::move(options),
                 [this, alive = std::weak_ptr(alive_)](const upstream::Result& result) {
                   if (alive.expired()) return;
                   if (const auto number = number_of_block(result)) {

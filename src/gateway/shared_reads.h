@@ -57,7 +57,8 @@ class SharedReads {
 
   // The raw result.
   std::optional<SharedBytes> kept(const Read& read);
-  std::optional<Ticket> join(const Read& read, std::uint64_t head_min, Waiter waiter);
+  // `need` without begun_after, which is known here.
+  std::optional<Ticket> join(const Read& read, upstream::Coalescer::Need need, Waiter waiter);
   // The end of the ticket's call: a whole JSON-RPC answer, whatever its id, or a failure.
   void finish(Ticket ticket, const Read& read, upstream::Result result);
 

@@ -247,7 +247,7 @@ TEST_F(SharedReadsTest, ABatchIsAnsweredFromAllPlaces) {
 TEST_F(SharedReadsTest, WithoutMemoryNothingIsKept) {
   SharedReads bare(time, node, metrics, 0);
   const auto read = SharedReads::read_of("eth_getBlockByHash", kByHash);
-  const auto ticket = bare.join(*read, 0, [](const auto&) {});
+  const auto ticket = bare.join(*read, {}, [](const auto&) {});
   bare.finish(*ticket, *read, upstream::Reply{.body = result("0", "{}")});
   EXPECT_FALSE(bare.kept(*read));
 }

@@ -3,10 +3,9 @@
 // transport: eth_blockNumber, "latest", "safe" and "finalized" never decrease, a block that was shown is not
 // null, and what was sent through here is seen by the reads that come after.
 //
-//   answer below what was shown   ->  another node; no node has it: the chain itself went back, and the
-//   answer
-//                                     is the new measure
-//   finalized or safe below       ->  the block that was shown, asked for by its number
+//   answer below what was shown   ->  another node; if no node has it, the chain itself went back, and the
+//                                     answer is the new measure
+//   finalized or safe below       ->  the block that was shown, requested by its number
 //   null for a block shown        ->  another node
 //   null for a transaction sent   ->  the node that took it
 //   pending nonce after a send    ->  the highest of the usual node's and of those that took sends
@@ -32,7 +31,7 @@ namespace fanfare::gateway {
 class SteadyReads {
  public:
   // A single request, as it goes to the node.
-  struct Question {
+  struct Request {
     std::string method;
     std::string params;  // raw
     std::string id;      // raw
@@ -54,10 +53,10 @@ class SteadyReads {
   void on_shorter(std::function<void(std::uint64_t number)> then) { shorter_ = std::move(then); }
 
   // As Backend::call. Outlives its calls, but for those that end with FailureKind::shutdown.
-  void call(Question question, upstream::CallOptions options, upstream::Done done);
+  void call(Request request, upstream::CallOptions options, upstream::Done done);
   // An answer that came in a batch. False: it is older than what was shown, or null where it should not be;
   // to be asked again by call().
-  bool accepts(const Question& question, const upstream::Result& result);
+  bool accepts(const Request& request, const upstream::Result& result);
 
  private:
   enum Measure : std::uint8_t { kLatest, kSafe, kFinalized, kMeasures };
@@ -72,7 +71,7 @@ class SteadyReads {
   struct Asked;
   using AskedPtr = std::shared_ptr<Asked>;
 
-  static Kind kind_of(const Question& question);
+  static Kind kind_of(const Request& request);
   void ask(const AskedPtr& asked);
   void take(const AskedPtr& asked, upstream::Result result);
   bool take_measure(const AskedPtr& asked, const upstream::Result& result);

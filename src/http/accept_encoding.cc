@@ -8,7 +8,7 @@ namespace {
 
 constexpr int kWeightMax = 1000;  // thousandths
 
-// RFC9110§12.4.2: "0", "0.5", "0.123", "1", "1.000". Empty: another text.
+// RFC9110§12.4.2: "0", "0.5", "0.123", "1", "1.000". Empty: the text is not a weight.
 std::optional<int> parse_weight(std::string_view text) {
   if (text.empty() || text.size() > 5 || (text[0] != '0' && text[0] != '1')) return std::nullopt;
   int weight = (text[0] - '0') * kWeightMax;
@@ -24,7 +24,7 @@ std::optional<int> parse_weight(std::string_view text) {
   return weight;
 }
 
-// What stands before the next `end`; removes it and the `end`.
+// Returns the text before the next `end`; removes it and the `end` from `text`.
 std::string_view take_until(std::string_view& text, char end) {
   const std::size_t at = text.find(end);
   const std::string_view taken = text.substr(0, at);
@@ -32,7 +32,7 @@ std::string_view take_until(std::string_view& text, char end) {
   return trim_space(taken);
 }
 
-// Zero: refused. Empty: not mentioned.
+// Zero: not acceptable. Empty: not mentioned.
 struct Weights {
   std::optional<int> gzip;
   std::optional<int> deflate;
@@ -40,7 +40,7 @@ struct Weights {
   std::optional<int> any;
 
   std::optional<int>* of(std::string_view coding) {
-    // RFC9110§8.4.1.3: x-gzip is the same.
+    // RFC9110§8.4.1.3: x-gzip is equivalent to gzip.
     if (equals_ignoring_case(coding, "gzip") || equals_ignoring_case(coding, "x-gzip")) return &gzip;
     if (equals_ignoring_case(coding, "deflate")) return &deflate;
     if (equals_ignoring_case(coding, "identity")) return &identity;

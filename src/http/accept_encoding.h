@@ -1,5 +1,5 @@
 #pragma once
-// Which coding of an answer's body a client takes. RFC9110§12.5.3.
+// Which coding of a response body a client accepts. RFC9110§12.5.3.
 
 #include <cstdint>
 #include <string_view>
@@ -14,20 +14,20 @@ enum class ContentCoding : std::uint8_t {
   deflate,  // RFC9110§8.4.1.2: the zlib format, RFC 1950
 };
 
-// As in Content-Encoding.
+// The name used in Content-Encoding.
 std::string_view name_of(ContentCoding coding);
 
 struct AcceptedCoding {
-  // What the client likes best of what we have: the highest q, gzip among equals. Identity where it names
-  // neither of the others, likes identity better than both, or sends no Accept-Encoding.
+  // The coding that the client prefers among those we support: the highest q, and gzip on a tie. Identity if
+  // it names neither of the others, prefers identity to both, or sends no Accept-Encoding.
   ContentCoding best = ContentCoding::identity;
-  // It refuses identity ("identity;q=0", or "*;q=0" alone) and takes `best`, which is then another one.
+  // The client rejects identity ("identity;q=0", or "*;q=0" alone) and accepts `best`, which is not identity.
   bool is_required = false;
 
   bool operator==(const AcceptedCoding&) const = default;
 };
 
-// All fields Accept-Encoding of a request together. A member that cannot be read is taken as refused.
+// Evaluates all Accept-Encoding fields of a request together. An invalid member counts as not acceptable.
 AcceptedCoding accepted_coding(Headers headers);
 
 }  // namespace fanfare::http

@@ -53,7 +53,7 @@ TEST(AcceptEncoding, IdentityCanBeLikedBetterOrRefused) {
   EXPECT_EQ(of("gzip, identity;q=0"), (AcceptedCoding{.best = ContentCoding::gzip, .is_required = true}));
   EXPECT_EQ(of("deflate;q=0.1, *;q=0"),
             (AcceptedCoding{.best = ContentCoding::deflate, .is_required = true}));
-  EXPECT_EQ(of("identity;q=0"), kIdentity);  // nothing we have: sent as it is
+  EXPECT_EQ(of("identity;q=0"), kIdentity);  // nothing we support: sent unencoded
   EXPECT_EQ(of("*;q=0, identity;q=0.1, gzip;q=0.2"), kGzip);
 }
 

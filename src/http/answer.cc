@@ -23,7 +23,7 @@ bool forbids_body(int status) {
   return status == 204 || status == 205 || status == 304;
 }
 
-// Why the draft cannot be sent; empty when it can.
+// Why the draft cannot be sent; empty if it can.
 std::string find_fault(const AnswerDraft& draft) {
   const std::string status = std::to_string(draft.status);
   if (!is_answer_status(draft.status))
@@ -66,7 +66,7 @@ Answer checked_answer(const AnswerDraft& draft) {
     answer.headers.push_back(type);
     return answer;
   }
-  // RFC9110§8.3: where there is no body, there is nothing whose type could be said.
+  // RFC9110§8.3: without a body there is no content type.
   type.value = forbids_body(draft.status) ? std::string_view() : draft.content_type;
   if (!is_header_value(type.value)) {
     answer.left_out.push_back({.name = type.name, .reason = Answer::Reason::malformed_value});

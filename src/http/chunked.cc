@@ -8,7 +8,7 @@
 namespace fanfare::http {
 namespace {
 
-constexpr std::size_t kSizeDigitsMax = 15;  // what fits into 64 bits with no thought of overflow
+constexpr std::size_t kSizeDigitsMax = 15;  // always fits into 64 bits without overflow
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -25,7 +25,7 @@ bool is_token_byte(char c) {
   return is_token(std::string_view(&c, 1));
 }
 
-// RFC9110§5.5: what a value is made of, and (RFC9110§5.6.4) what may stand between quotes.
+// RFC9110§5.5: a byte of a field value, and (RFC9110§5.6.4) of a quoted string.
 bool is_text_byte(char c) {
   return is_header_value(std::string_view(&c, 1));
 }
@@ -58,7 +58,7 @@ std::expected<bool, Error> ChunkedDecoder::decode(Bytes& input, std::string& bod
   return false;
 }
 
-// One byte outside of the data. True: it was the last of the body.
+// Processes one byte outside the data. True: it was the last byte of the body.
 std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte, std::size_t body_bytes) {
   switch (state_) {
     case State::size:
@@ -96,7 +96,7 @@ std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte, std::size_t b
       if (byte != '\n') return malformed();
       return true;
     case State::data:
-      break;  // decode() takes data by the block
+      break;  // decode() takes data in blocks
   }
   return malformed();
 }
@@ -126,7 +126,7 @@ std::expected<bool, Error> ChunkedDecoder::on_extension_byte(char byte) {
   return false;
 }
 
-// RFC9112§7.1.1. White space may stand around ";" and "=", not at the end of the line.
+// RFC9112§7.1.1. White space is allowed around ";" and "=", but not at the end of the line.
 std::optional<ChunkedDecoder::State> ChunkedDecoder::after_extension_byte(char byte) const {
   const auto only_if = [](bool fits, State next) { return fits ? std::optional(next) : std::nullopt; };
   switch (state_) {

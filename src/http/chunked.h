@@ -1,12 +1,12 @@
 #pragma once
-// The chunked transfer coding, RFC9112§7.1. For the parsers in this room.
+// The chunked transfer coding, RFC9112§7.1. For the parsers in src/http.
 //
 //   *( size-in-hex [ extensions ] CRLF  data CRLF )  0 [ extensions ] CRLF  *( trailer CRLF )  CRLF
 //
 //   extensions   *( BWS ";" BWS name [ BWS "=" BWS ( token / quoted-string ) ] )
 //   trailer      name ":" value: a header line, which is never folded
 //
-// Extensions and trailers are checked and then dropped. CRLF and nothing else ends a line.
+// Extensions and trailers are checked and then discarded. Only CRLF ends a line.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,21 +22,21 @@ namespace fanfare::http {
 class ChunkedDecoder {
  public:
   struct Limits {
-    std::size_t body_bytes_max;  // 413 past it, decided from a chunk's size before its data is read
-    // 400 past it: the extensions of one chunk, and all trailer lines together.
+    std::size_t body_bytes_max;  // 413 beyond it, decided from a chunk's size before its data is read
+    // 400 beyond it: for the extensions of one chunk, and for all trailer lines together.
     std::size_t line_bytes_max = 1024;
   };
 
   explicit ChunkedDecoder(Limits limits) : limits_(limits) {}
 
-  // Takes bytes from the front of `input`, appends data to `body`; true when the body is complete, and then
+  // Consumes bytes from the front of `input` and appends data to `body`. True: the body is complete, and
   // `input` begins after it.
   std::expected<bool, Error> decode(Bytes& input, std::string& body);
 
  private:
   enum class State {
     size,
-    // RFC9112§7.1.1: within a chunk's extensions. What may follow: see on_extension_byte().
+    // RFC9112§7.1.1: within a chunk's extensions. For transitions see after_extension_byte().
     before_semicolon,
     before_name,
     name,
@@ -63,7 +63,7 @@ class ChunkedDecoder {
   std::expected<bool, Error> on_extension_byte(char byte);
   std::expected<bool, Error> on_trailer_byte(char byte);
   std::expected<bool, Error> end_size_line(std::size_t body_bytes);
-  // Where the extensions stand after this byte; size_lf at their end. Empty: it must not stand there.
+  // The state within the extensions after this byte; size_lf at their end. Empty: the byte is invalid here.
   std::optional<State> after_extension_byte(char byte) const;
 
   Limits limits_;

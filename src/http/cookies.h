@@ -4,10 +4,9 @@
 //   Cookie: session=31d4d96e; theme="dark"; theme=light
 //           name    value     └ with its quotes, which are part of the value
 //
-// Read as leniently as servers have to: pairs are split at ';', spaces and tabs around names and values do
-// not count, and a pair without '=' or without a name is left out. Names are compared with regard to case,
-// and one that comes twice is kept twice: RFC6265§5.4 sends the more specific path first, so the first one
-// counts.
+// Parsed leniently, as servers must: pairs are split at ';', and spaces and tabs around names and values are
+// ignored. A pair without '=' or without a name is omitted. Names are case-sensitive, and repeated names are
+// kept. RFC6265§5.4 sends the more specific path first, so the first one counts.
 
 #include <string_view>
 #include <vector>
@@ -21,8 +20,8 @@ struct CookiePair {
   std::string_view value;
 };
 
-// In the order sent, of all Cookie fields: RFC6265§5.4 allows one, RFC9113§8.2.3 lets it be split into
-// several. The views point where the fields point.
+// Returns the cookies of all Cookie fields in the order sent. RFC6265§5.4 allows one field; RFC9113§8.2.3
+// allows splitting it into several. The views point into the same memory as the fields.
 std::vector<CookiePair> cookies_of(Headers headers);
 
 }  // namespace fanfare::http

@@ -9,7 +9,7 @@
 namespace fanfare::http {
 namespace {
 
-// What llhttp calls back with, gathered. One header at a time is open between its field and its value.
+// Collects the data from llhttp's callbacks. At most one header is between its field and its value.
 struct Gathering {
   Head* head;
   std::string_view name;
@@ -21,7 +21,7 @@ Gathering& gathering(llhttp_t* parser) {
   return *static_cast<Gathering*>(parser->data);
 }
 
-// llhttp may hand out one piece of text in several adjoining parts.
+// llhttp may deliver one piece of text in several adjoining parts.
 void extend(std::string_view& text, const char* at, std::size_t size) {
   text = text.data() != nullptr && text.data() + text.size() == at
              ? std::string_view(text.data(), text.size() + size)
@@ -76,7 +76,7 @@ const llhttp_settings_t& settings() {
   return kSettings;
 }
 
-// What llhttp lets pass and two readers of one connection may read differently.
+// Finds input that llhttp accepts but that two readers of one connection may interpret differently.
 std::optional<Error> find_ambiguity(std::string_view bytes) {
   std::size_t from = 0;
   while (from < bytes.size()) {
@@ -91,7 +91,7 @@ std::optional<Error> find_ambiguity(std::string_view bytes) {
   return std::nullopt;
 }
 
-// RFC9112§3: method SP target SP version, and single spaces; llhttp lets several pass.
+// RFC9112§3: method SP target SP version, with single spaces; llhttp accepts several.
 std::optional<Error> find_start_line_error(std::string_view line) {
   const std::size_t first = line.find(' ');
   const std::size_t second = line.find(' ', first == std::string_view::npos ? first : first + 1);
@@ -122,7 +122,7 @@ llhttp_errno_t run(llhttp_type_t type, std::string_view bytes, Gathering& found)
 Error request_error(llhttp_errno_t error, std::string_view bytes) {
   switch (error) {
     case HPE_INVALID_METHOD:
-      // RFC9110§15.6.2: a method we do not know; anything else there is not HTTP at all.
+      // RFC9110§15.6.2: a method that we do not know; any other text here is not HTTP.
       return is_token(bytes.substr(0, bytes.find(' '))) ? Error{501, "unknown method"}
                                                         : Error{400, "invalid method"};
     case HPE_INVALID_URL:
@@ -154,8 +154,8 @@ std::expected<bool, Error> HeadCollector::collect(Bytes& input) {
                                              : limits_.head_bytes_max;
     const std::size_t room = limit - bytes_.size();
     const std::string_view window = as_text(input.first(std::min(room, input.size())));
-    // RFC9112§3: a start line begins with a method or "HTTP". What does not, such as a TLS record, never
-    // becomes a head, and whoever sends it need not wait for the handshake's timeout to learn that.
+    // RFC9112§3: a start line begins with a method or "HTTP". Other input, such as a TLS record, can never
+    // become a head, so it is rejected now, not at the handshake timeout.
     if (bytes_.empty() && !is_token(window.substr(0, 1)) && window[0] != '\r' && window[0] != '\n') {
       return std::unexpected(Error{400, "what came is not HTTP"});
     }
@@ -168,7 +168,7 @@ std::expected<bool, Error> HeadCollector::collect(Bytes& input) {
       if (limit < limits_.head_bytes_max) return std::unexpected(Error{414, "start line too long"});
       return std::unexpected(Error{431, "head too large"});
     }
-    // RFC9112§2.2: a lone LF would be let pass by some and not by others.
+    // RFC9112§2.2: some readers accept a lone LF and others do not.
     if (!bytes_.ends_with("\r\n")) return std::unexpected(Error{400, "line feed without carriage return"});
     if (bytes_.size() == 2) {
       // RFC9112§2.2: one empty line before the start line is ignored.
@@ -210,7 +210,7 @@ std::expected<void, Error> parse_response_head(std::string_view bytes, Head& hea
 std::expected<Framing, Error> find_framing(const Head& head) {
   const std::size_t lengths = count_headers(head.headers, "Content-Length");
   const std::size_t encodings = count_headers(head.headers, "Transfer-Encoding");
-  // RFC9112§6.3: one delimiter, given once. Whoever sends more may be smuggling.
+  // RFC9112§6.3: one delimiter, given once. More than one may be a smuggling attempt.
   if (lengths > 1) return std::unexpected(Error{400, "duplicate Content-Length"});
   if (encodings > 1) return std::unexpected(Error{400, "duplicate Transfer-Encoding"});
   if (lengths + encodings > 1) {

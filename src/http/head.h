@@ -1,6 +1,6 @@
 #pragma once
-// The head of a message, from the start line to the empty line: collected byte by byte within limits, then
-// taken apart at once by llhttp. For the parsers in this room; nobody else includes it.
+// The head of a message, from the start line to the empty line. It is collected byte by byte within limits,
+// then parsed in one step by llhttp. Only for the parsers in src/http.
 //
 //   start line CRLF  *( name ":" value CRLF )  CRLF
 
@@ -18,7 +18,8 @@
 
 namespace fanfare::http {
 
-// Collects the bytes of one head. Errors do not depend on how the input was split: each belongs to an offset.
+// Collects the bytes of one head. Each error occurs at a fixed offset, so errors do not depend on how the
+// input was split.
 class HeadCollector {
  public:
   struct Limits {
@@ -28,9 +29,9 @@ class HeadCollector {
 
   explicit HeadCollector(Limits limits) : limits_(limits) {}
 
-  // Takes bytes from the front of `input`; true when the head is complete, and then `input` begins after it.
-  // Errors: 431 head too large, 414 start line too long, 400 a line feed without its carriage return, or a
-  // first byte that no start line has.
+  // Consumes bytes from the front of `input`. True: the head is complete, and `input` begins after it.
+  // Errors: 431 head too large, 414 start line too long, 400 line feed without carriage return, or 400 first
+  // byte that cannot begin a start line.
   std::expected<bool, Error> collect(Bytes& input);
   const std::string& bytes() const { return bytes_; }
   void clear();
@@ -42,7 +43,7 @@ class HeadCollector {
   bool skipped_empty_line_ = false;
 };
 
-// Views point into the bytes it was parsed from.
+// The views point into the parsed bytes.
 struct Head {
   std::string_view method;  // requests
   std::string_view target;  // requests
@@ -52,7 +53,7 @@ struct Head {
   std::vector<HeaderField> headers;
 };
 
-// `bytes` is a whole head. Errors: 400, 501 for an unknown method, 505; for responses always 502.
+// `bytes` is a complete head. Errors: 400, 501 for an unknown method, 505; for responses always 502.
 std::expected<void, Error> parse_request_head(std::string_view bytes, Head& head);
 std::expected<void, Error> parse_response_head(std::string_view bytes, Head& head);
 

@@ -21,7 +21,7 @@ void send(Output& out, const std::string& head, Bytes body) {
   std::ranges::copy(body, std::ranges::copy(as_bytes(head), to).out);
 }
 
-// RFC9110§7.6.1: what holds for this connection only. Empty: nothing needs to be said.
+// RFC9110§7.6.1: options for this connection only. Empty: no Connection header is needed.
 std::string connection_options(int status, Headers headers, const ResponseOptions& options) {
   std::string names;
   if (find_header(headers, "Upgrade")) names = "Upgrade";
@@ -38,7 +38,7 @@ std::string head_without_framing(int status, Headers headers, const ResponseOpti
   return head;
 }
 
-// The last field, and the empty line.
+// Appends the last field and the empty line.
 void append_connection(std::string& head, int status, Headers headers, const ResponseOptions& options) {
   if (const std::string names = connection_options(status, headers, options); !names.empty()) {
     append_field(head, "Connection", names);

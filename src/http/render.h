@@ -1,7 +1,8 @@
 #pragma once
-// HTTP/1.1 messages to be sent. Each is appended to `out` in one piece.
+// Renders outgoing HTTP/1.1 messages. Each is appended to `out` in one piece.
 //
-// A field whose name is no token or whose value holds control bytes is left out: no text of a peer's can
+// A field is omitted if its name is not a token or its value contains control bytes. So text from a peer
+// cannot split a message in two.
 // split a message in two.
 
 #include <cstdint>
@@ -16,37 +17,37 @@ namespace fanfare::http {
 
 struct ResponseOptions {
   bool keep_alive = true;  // false adds "Connection: close"
-  int version_minor = 1;   // the request's: a 1.0 client is told "Connection: keep-alive" where it may go on
+  int version_minor = 1;   // the request's; a 1.0 client gets "Connection: keep-alive" if it may continue
   std::string_view date;   // the Date header, from format_date(); empty: none
-  bool head_only = false;  // the answer to HEAD: everything but the body
+  bool head_only = false;  // the response to HEAD: everything except the body
 };
 
-// How a body that comes in pieces ends. RFC9112§6.3.
+// How the end of a body in pieces is marked. RFC9112§6.3.
 enum class BodyFraming {
   counted,          // by Content-Length
   chunked,          // by its last chunk; not for an HTTP/1.0 client
-  until_the_close,  // with the connection
+  until_the_close,  // by closing the connection
 };
 
-// RFC9110§8.6: the others have neither a body nor a Content-Length.
+// RFC9110§8.6: responses with other statuses have neither a body nor a Content-Length.
 constexpr bool may_have_body(int status) {
   return status >= 200 && status != 204 && status != 304;
 }
 
-// `status` has three digits. Content-Length is added where the status allows a body (not for 1xx, 204, 304),
-// and Connection as the options say and where `headers` hold Upgrade (RFC9110§7.8). `headers` hold neither of
-// the two; what a program gives goes through checked_answer() first.
+// `status` has three digits. Content-Length is added if the status allows a body (not for 1xx, 204, 304).
+// Connection is added according to the options, and if `headers` contain Upgrade (RFC9110§7.8). `headers`
+// must contain neither of the two. A program's headers must pass checked_answer() first.
 void render_response(Output& out, int status, Headers headers, Bytes body, ResponseOptions options = {});
 
-// The head of an answer whose body follows in pieces. `length` is for BodyFraming::counted. The status allows
-// a body, and options.keep_alive is false with BodyFraming::until_the_close.
+// Renders the head of a response whose body follows in pieces. `length` applies to BodyFraming::counted. The
+// status must allow a body, and options.keep_alive must be false for BodyFraming::until_the_close.
 void render_response_head(Output& out, int status, Headers headers, BodyFraming framing, std::uint64_t length,
                           ResponseOptions options = {});
-// RFC9112§7.1: one chunk, which is not empty, and what stands behind the last one.
+// RFC9112§7.1: one non-empty chunk, and the end marker after the last one.
 void render_chunk(Output& out, Bytes data);
 void render_last_chunk(Output& out);
 
-// Content-Length is added when there is a body or the method usually has one.
+// Content-Length is added if there is a body or the method usually has one.
 void render_request(Output& out, std::string_view method, std::string_view target, Headers headers,
                     Bytes body = {});
 

@@ -1,5 +1,5 @@
-// What the request parser refuses, because another reader of the same connection might read it otherwise:
-// targets, Host, delimiters, lines, chunks.
+// Input that the request parser rejects because another reader of the same connection might interpret it
+// differently: targets, Host, delimiters, lines, chunks.
 
 #include <gtest/gtest.h>
 
@@ -41,7 +41,7 @@ TEST(RequestParser, BytesThatHaveToBePercentEncoded_RFC9112_3_2) {
     EXPECT_EQ(status("/?a=" + std::string(odd)), 400) << odd;
     EXPECT_EQ(status("http://a/" + std::string(odd)), 400) << odd;
   }
-  // Browsers and ws leave these in a query, but (all but one of them) not in a path.
+  // Browsers and ws leave these unescaped in a query but, with one exception, not in a path.
   for (const char odd : std::string_view("\\^`{|}")) {
     EXPECT_EQ(status(std::string("/a") + odd), 400) << odd;
     EXPECT_EQ(status(std::string("/?a=") + odd), 0) << odd;

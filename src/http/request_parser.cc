@@ -9,9 +9,9 @@
 namespace fanfare::http {
 namespace {
 
-// Room for the method, the version and the spaces around the target.
+// Space for the method, the version and the spaces around the target.
 constexpr std::size_t kStartLineExtra = 64;
-// What a parser keeps of a large body's memory once it is done with it.
+// How much of a large body's memory a parser keeps afterwards.
 constexpr std::size_t kBodyKeptBytes = 64 * 1024;
 
 // RFC9112§3.2: origin-form "/a?b", absolute-form "http://host/a?b", "*", or CONNECT's "host:port".
@@ -29,24 +29,24 @@ void split_target(Request& request) {
 }
 
 std::optional<Error> check_target(const Request& request) {
-  // RFC9112§3.2.4: "*" asks about the server as a whole, and only OPTIONS can.
+  // RFC9112§3.2.4: "*" addresses the server as a whole, and only OPTIONS may use it.
   if (request.target == "*") {
     return request.method == "OPTIONS" ? std::nullopt
                                        : std::optional(Error{400, "only OPTIONS can have the target *"});
   }
-  // RFC9112§3.2.3: CONNECT names a host and a port, and nothing else does.
+  // RFC9112§3.2.3: CONNECT names a host and a port; no other method does.
   if (request.method == "CONNECT") {
     const bool is_authority = request.target.contains(':') && is_host_and_port(request.target);
     return is_authority ? std::nullopt : std::optional(Error{400, "CONNECT needs a host and a port"});
   }
   if (!request.target.starts_with('/')) {
-    // RFC9110§4.2.1, §4.2.4: an empty host, or a user in front of it, is invalid.
+    // RFC9110§4.2.1, §4.2.4: an empty host, or a user before the host, is invalid.
     const std::string_view authority = authority_of(request.target);
     if (authority.empty() || authority.starts_with(':') || !is_host_and_port(authority)) {
       return Error{400, "invalid host in the request target"};
     }
   }
-  // RFC9112§3.2, RFC3986§2: everything else has to be percent-encoded.
+  // RFC9112§3.2, RFC3986§2: all other bytes must be percent-encoded.
   if (!is_path_text(request.path) || !is_query_text(request.query)) {
     return Error{400, "a byte in the request target has to be percent-encoded"};
   }
@@ -101,7 +101,7 @@ bool RequestParser::in_request() const {
   return false;
 }
 
-// What the head must be, beyond its grammar.
+// Checks the requirements on the head beyond its grammar.
 std::optional<Error> RequestParser::check_head() const {
   if (head_.headers.size() > limits_.header_count_max) return Error{431, "too many header lines"};
   if (head_.target.size() > limits_.target_bytes_max) return Error{414, "request target too long"};
@@ -116,11 +116,11 @@ std::optional<Error> RequestParser::check_head() const {
   return std::nullopt;
 }
 
-// Takes the target apart.
+// Parses the target.
 std::optional<Error> RequestParser::read_target() {
   split_target(request_);
   if (const auto error = check_target(request_)) return error;
-  // RFC9112§3.2.2: the host of an absolute-form target counts, and what Host says does not.
+  // RFC9112§3.2.2: the host of an absolute-form target replaces the value of Host.
   if (const std::string_view authority = authority_of(request_.target); !authority.empty()) {
     const auto is_host = [](const HeaderField& field) { return equals_ignoring_case(field.name, "Host"); };
     const auto host = std::ranges::find_if(head_.headers, is_host);
@@ -129,7 +129,7 @@ std::optional<Error> RequestParser::read_target() {
   return std::nullopt;
 }
 
-// The head is whole: says how the body will come.
+// The head is complete: determines how the body is delimited.
 std::expected<void, Error> RequestParser::start(std::size_t input_left) {
   if (const auto parsed = parse_request_head(collector_.bytes(), head_); !parsed) {
     return std::unexpected(parsed.error());
@@ -144,7 +144,7 @@ std::expected<void, Error> RequestParser::start(std::size_t input_left) {
               .headers = head_.headers,
               .keep_alive = wants_keep_alive(head_)};
   if (const auto error = read_target()) return std::unexpected(*error);
-  // RFC9110§7.8: Upgrade counts only where Connection names it, and not in HTTP/1.0.
+  // RFC9110§7.8: Upgrade counts only if Connection names it, and not in HTTP/1.0.
   request_.upgrade = head_.version_minor == 1 && find_header(head_.headers, "Upgrade").has_value() &&
                      header_has_token(head_.headers, "Connection", "upgrade");
 
@@ -152,7 +152,7 @@ std::expected<void, Error> RequestParser::start(std::size_t input_left) {
   if (body_left_ > limits_.body_bytes_max) return std::unexpected(Error{413, "body too large"});
   state_ = framing->chunked ? State::chunked_body : State::counted_body;
 
-  // RFC9110§10.1.1: an expectation in HTTP/1.0 is ignored; one that we do not know is refused.
+  // RFC9110§10.1.1: an expectation in HTTP/1.0 is ignored; an unknown one is rejected.
   if (const auto expectation = find_header(head_.headers, "Expect");
       expectation && head_.version_minor == 1) {
     if (!equals_ignoring_case(*expectation, "100-continue")) {
@@ -169,7 +169,7 @@ std::expected<bool, Error> RequestParser::read_body(Bytes& input) {
     if (whole && *whole) request_.body = as_bytes(body_);
     return whole;
   }
-  if (body_.empty() && body_left_ <= input.size()) {  // all of it is here: no copy
+  if (body_.empty() && body_left_ <= input.size()) {  // all of it is present: no copy
     request_.body = input.first(static_cast<std::size_t>(body_left_));
     input = input.subspan(static_cast<std::size_t>(body_left_));
     return true;

@@ -1,5 +1,5 @@
 #pragma once
-// HTTP/1.1 requests out of bytes that come in any split (RFC 9112), for the server's side. No I/O.
+// Parses HTTP/1.1 requests from bytes split in any way (RFC 9112), for the server side. No I/O.
 //
 //   while (true) {
 //     auto next = parser.next(input);                      // consumes from the front of input
@@ -8,7 +8,8 @@
 //     handle(**next);                                      // before the next call
 //   }
 //
-// One per connection and one thread. Its owner frees it at the upgrade: it holds the last request's bytes.
+// One per connection and one thread. Its owner frees it at the upgrade, since it holds the last request's
+// bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,20 +27,21 @@
 
 namespace fanfare::http {
 
-// Every view is good until the next call of next(), `body` only while the input it came from stands, too.
+// Every view is valid until the next call of next(). `body` also requires that the input it came from still
+// exists.
 struct Request {
   std::string_view method;
   std::string_view target;  // as sent
-  // Of the target, as sent (not percent-decoded). Begins with '/', but for "*" (OPTIONS only) and for the
+  // The target's path as sent (not percent-decoded). It begins with '/', except "*" (OPTIONS only) and the
   // "host:port" of CONNECT.
   std::string_view path;
-  std::string_view query;  // what follows the first '?', without it; may be empty
+  std::string_view query;  // the part after the first '?'; may be empty
   int version_minor = 1;   // of HTTP/1.x: 0 or 1
-  // RFC9112§3.2.2: where the target names the host ("http://host/path"), Host has that value, if it was sent.
+  // RFC9112§3.2.2: if the target names the host ("http://host/path"), Host has that value, if it was sent.
   Headers headers;
   bool keep_alive = true;
-  // Connection and Upgrade ask for another protocol. The input then begins right after this request; if
-  // the upgrade is refused, next() goes on with HTTP.
+  // Connection and Upgrade request another protocol. The input then begins directly after this request. If
+  // the upgrade is rejected, next() continues with HTTP.
   bool upgrade = false;
   Bytes body;
 };
@@ -57,19 +59,21 @@ class RequestParser {
   RequestParser(const RequestParser&) = delete;  // its requests point into it
   RequestParser& operator=(const RequestParser&) = delete;
 
-  // The next whole request, or empty: all of `input` was taken and more is needed. Errors are final.
+  // Returns the next complete request. Empty: all of `input` was consumed, and more is needed. Errors are
+  // final.
   std::expected<std::optional<Request>, Error> next(Bytes& input);
 
-  // True once for a request whose head has come with `Expect: 100-continue` and whose body has not: the
-  // client waits for "HTTP/1.1 100 Continue" (RFC9110§10.1.1). To be asked after next() came back empty.
+  // True once for a request whose head has arrived with `Expect: 100-continue` and whose body has not. The
+  // client is waiting for "HTTP/1.1 100 Continue" (RFC9110§10.1.1). Call it after next() returned empty.
   bool take_continue();
 
-  // The headers of the request whose head has been read, also if it was refused; empty before. Good until the
+  // The headers of the request whose head was read, even if it was rejected; empty before. Valid until the
   // next call of next().
   Headers headers() const { return head_.headers; }
-  // Whether bytes of an unfinished request are held: a connection that ends now ends in the middle.
+  // Whether bytes of an incomplete request are held; a connection that ends now ends in the middle of a
+  // request.
   bool in_request() const;
-  // Whether that request's head is whole and its body is not.
+  // Whether that request's head is complete and its body is not.
   bool in_body() const { return state_ == State::counted_body || state_ == State::chunked_body; }
 
  private:

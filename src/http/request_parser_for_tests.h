@@ -1,5 +1,5 @@
 #pragma once
-// What the tests of the request parser share: everything it makes of a text, whatever the split.
+// Shared by the request parser's tests: everything the parser produces from a text, however it is split.
 
 #include <gtest/gtest.h>
 
@@ -12,7 +12,7 @@
 
 namespace fanfare::http::request_tests {
 
-// A request with strings of its own.
+// A request that owns its strings.
 struct Copy {
   std::string method, target, path, query, body, headers;
   int version_minor = 1;
@@ -36,7 +36,8 @@ inline Copy copy(const Request& request) {
   return made;
 }
 
-// Everything a parser makes of the text: its requests, its error's status (0: none), what it left.
+// Everything a parser produces from the text: its requests, its error's status (0: none), the input left
+// over.
 struct Outcome {
   std::vector<Copy> requests;
   int status = 0;
@@ -44,13 +45,13 @@ struct Outcome {
   bool operator==(const Outcome&) const = default;
 };
 
-// Feeds pieces of the sizes that `piece` says.
+// Feeds pieces whose sizes `piece` returns.
 template <typename Piece>
 Outcome fed(std::string_view text, RequestLimits limits, Piece piece) {
   RequestParser parser(limits);
   Outcome outcome;
   while (!text.empty()) {
-    const std::string part(text.substr(0, piece()));  // memory of its own: views cannot look ahead
+    const std::string part(text.substr(0, piece()));  // its own memory, so that views cannot look ahead
     text.remove_prefix(part.size());
     Bytes input = as_bytes(part);
     while (true) {
@@ -70,7 +71,7 @@ Outcome fed(std::string_view text, RequestLimits limits, Piece piece) {
   return outcome;
 }
 
-// What comes of the text, which must not depend on how it is split.
+// The result for the text, which must not depend on how it is split.
 inline Outcome parsed(std::string_view text, RequestLimits limits = {}) {
   const Outcome whole = fed(text, limits, [&] { return text.size(); });
   EXPECT_EQ(whole, fed(text, limits, [] { return 1U; })) << text;

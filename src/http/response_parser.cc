@@ -53,7 +53,7 @@ std::expected<bool, Error> ResponseParser::read_head(Bytes& input) {
     }
     if (head_.headers.size() > limits_.header_count_max)
       return std::unexpected(Error{502, "too many headers"});
-    // RFC9110§15.2: interim responses are not the answer.
+    // RFC9110§15.2: interim responses are not the final response.
     if (head_.status >= 200 || head_.status == 101) break;
     collector_.clear();
   }

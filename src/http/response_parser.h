@@ -1,6 +1,6 @@
 #pragma once
-// The answer to a client's handshake or to a proxy's CONNECT, out of bytes in any split (RFC 9112). No I/O.
-// Not a general HTTP client: a body that ends with the connection is not read.
+// Parses the response to a client's handshake or to a proxy's CONNECT (RFC 9112). The bytes may be split in
+// any way. No I/O. Not a general HTTP client: a body that ends with the connection is not read.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,14 +17,14 @@
 
 namespace fanfare::http {
 
-// Every view is good until the next call of next().
+// Every view is valid until the next call of next().
 struct Response {
   int status = 0;
   std::string_view phrase;
   int version_minor = 1;
   Headers headers;
   bool keep_alive = true;
-  Bytes body;  // at most body_bytes_max: what a refusal says
+  Bytes body;  // at most body_bytes_max: the explanation of a rejection
 };
 
 struct ResponseLimits {
@@ -35,17 +35,17 @@ struct ResponseLimits {
 
 class ResponseParser {
  public:
-  // `connect`: the request was CONNECT, whose 2xx answer has no body whatever it says (RFC9112§6.3).
+  // `connect`: the request was CONNECT, whose 2xx response never has a body (RFC9112§6.3).
   explicit ResponseParser(ResponseLimits limits = {}, bool connect = false);
   ResponseParser(const ResponseParser&) = delete;  // its responses point into it
   ResponseParser& operator=(const ResponseParser&) = delete;
 
-  // The response, or empty: all of `input` was taken and more is needed. Takes nothing past the end: after
-  // 101, or 2xx to CONNECT, `input` begins with the other protocol's first byte. Other 1xx are skipped.
-  // Errors, final, all with status 502: not HTTP, or past a limit. The reason says which.
+  // Returns the response. Empty: all of `input` was consumed, and more is needed. Consumes nothing beyond the
+  // end: after 101, or 2xx to CONNECT, `input` begins with the other protocol's first byte. Other 1xx are
+  // skipped. Errors are final and all have status 502: not HTTP, or beyond a limit. The reason says which.
   std::expected<std::optional<Response>, Error> next(Bytes& input);
 
-  // The status as soon as the head is there, also when the body never comes or is too large; 0 before.
+  // The status as soon as the head is complete, even if the body never arrives or is too large; 0 before.
   int status() const { return status_; }
 
  private:

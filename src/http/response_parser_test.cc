@@ -9,7 +9,7 @@ namespace fanfare::http {
 namespace {
 
 struct Outcome {
-  int status = 0;  // 0: not yet complete; -1: refused
+  int status = 0;  // 0: not yet complete; -1: rejected
   std::string phrase, headers, body, left;
   bool keep_alive = false;
   bool operator==(const Outcome&) const = default;

@@ -17,9 +17,9 @@ constexpr ByteSet byte_set(std::string_view others) {
   return set;
 }
 
-// RFC3986§3.3: pchar and the slash; then the brackets.
+// RFC3986§3.3: pchar and the slash; plus the brackets.
 constexpr ByteSet kPathBytes = byte_set("-._~!$&'()*+,;=:@/%[]");
-// RFC3986§3.4: those and the question mark; then what browsers leave.
+// RFC3986§3.4: the same bytes and the question mark; plus those that browsers leave unescaped.
 constexpr ByteSet kQueryBytes = byte_set("-._~!$&'()*+,;=:@/%?[]\\^`{|}");
 
 bool is_made_of(std::string_view text, const ByteSet& set) {
@@ -47,7 +47,7 @@ int hex_digit(char c) {
   return -1;
 }
 
-// What "%XY" at the front of `text` stands for; empty when it is no escape, or one of NUL.
+// The byte that "%XY" at the front of `text` encodes; empty if it is not an escape, or encodes NUL.
 std::optional<char> escaped_byte(std::string_view text) {
   if (text.size() < 3) return std::nullopt;
   const int high = hex_digit(text[1]);

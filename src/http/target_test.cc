@@ -11,7 +11,7 @@ namespace {
 
 using ::testing::ElementsAre;
 
-// The value of the first parameter of that name; "-" when there is none.
+// The value of the first parameter with that name; "-" if there is none.
 std::string value_of(std::string_view query, std::string_view name) {
   for (const Parameter& parameter : query_parameters(query)) {
     if (parameter.name == name) return parameter.value;
@@ -49,7 +49,7 @@ TEST(Target, MalformedEscapesOfAPathAreRefused_RFC3986_2_1) {
   }
 }
 
-// Browsers and ws send "?q=100%" as it was typed.
+// Browsers and ws send "?q=100%" as typed.
 TEST(Target, MalformedEscapesOfAQueryStandForThemselves) {
   for (const std::string_view odd : {"%", "%1", "%g1", "%1g", "100%", "%00", "%%"}) {
     EXPECT_EQ(value_of("a=" + std::string(odd), "a"), odd);
@@ -61,7 +61,7 @@ TEST(Target, MalformedEscapesOfAQueryStandForThemselves) {
 
 TEST(Target, BytesOfAPath_RFC3986_3_3) {
   EXPECT_TRUE(is_path_text("/azAZ09-._~!$&'()*+,;=:@%41"));
-  EXPECT_TRUE(is_path_text("/[a]"));  // browsers leave them
+  EXPECT_TRUE(is_path_text("/[a]"));  // browsers do not escape them
   for (const std::string_view bad : {"\"", "<", ">", "\\", "^", "`", "{", "|", "}", "?", "#", " ", "\x01",
                                      "\x7F", "\x80", "\xC3\xA9", "\xFF"}) {
     EXPECT_FALSE(is_path_text("/a" + std::string(bad))) << bad;
@@ -71,7 +71,7 @@ TEST(Target, BytesOfAPath_RFC3986_3_3) {
 
 TEST(Target, BytesOfAQuery_RFC3986_3_4) {
   EXPECT_TRUE(is_query_text("azAZ09-._~!$&'()*+,;=:@%41/?"));
-  EXPECT_TRUE(is_query_text("[]\\^`{|}"));  // browsers leave them
+  EXPECT_TRUE(is_query_text("[]\\^`{|}"));  // browsers do not escape them
   for (const std::string_view bad : {"\"", "<", ">", "#", " ", "\x01", "\x7F", "\x80", "\xC3\xA9", "\xFF"}) {
     EXPECT_FALSE(is_query_text("a" + std::string(bad))) << bad;
   }

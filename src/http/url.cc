@@ -29,14 +29,14 @@ const SchemeEntry& entry_of(Scheme scheme) {
   return *std::ranges::find(kSchemes, scheme, &SchemeEntry::scheme);
 }
 
-// What went wrong, without the text around it.
+// A description of the error, without the surrounding text.
 using Fault = std::optional<std::string>;
 
 std::string quoted(std::string_view text) {
   return joined({"\"", text, "\""});
 }
 
-// `text` as an error may show it: a user's password must not end up in a log.
+// `text` in a form that an error may show: a user's password must not appear in a log.
 std::string without_password(std::string_view text) {
   const std::size_t slashes = text.find("//");
   const std::size_t from = slashes == std::string_view::npos ? 0 : slashes + 2;
@@ -50,7 +50,7 @@ bool is_host_byte(char c) {
          c == '_' || c == '~';
 }
 
-// A number of at most `digits_max` digits, all of the text.
+// Parses a number of at most `digits_max` digits that takes up all of the text.
 template <typename Number>
 std::optional<Number> number_of(std::string_view text, std::size_t digits_max, int base) {
   Number number = 0;
@@ -103,7 +103,7 @@ Fault parse_host(std::string_view text, Url& url) {
   return parse_port(text.substr(colon + 1), url);
 }
 
-// What follows "ws+unix:": the socket's absolute path, then, after a colon, the target.
+// Parses the part after "ws+unix:": the socket's absolute path, then, after a colon, the target.
 Fault parse_unix(std::string_view text, Url& url) {
   while (text.starts_with("//")) text.remove_prefix(1);  // ws+unix:///run/x.sock is the same socket
   const std::size_t colon = text.find(':');

@@ -23,7 +23,7 @@ std::string_view standard_message(ErrorCode code) {
     case ErrorCode::limit_exceeded:
       return "Limit exceeded";
   }
-  return "Server error";  // a code that is not in the table, passed on from elsewhere
+  return "Server error";  // a code that is not in the table, forwarded from elsewhere
 }
 
 }  // namespace fanfare::jsonrpc

@@ -17,10 +17,10 @@ enum class ErrorCode : int {
   limit_exceeded = -32005,
 };
 
-// The message that goes with a code when nothing better is known. Static.
+// The default message for a code. Static.
 std::string_view standard_message(ErrorCode code);
 
-// Why a text was refused as a whole: to be answered with id null.
+// Why a text was rejected as a whole; answer it with id null.
 struct Error {
   ErrorCode code;
   std::string_view message;  // static

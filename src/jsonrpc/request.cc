@@ -16,7 +16,7 @@ std::string_view between(const char* from, const char* to) {
   return {from, static_cast<std::size_t>(to - from)};
 }
 
-// The members a request has, as they were found.
+// The members of a request, as they appear in the text.
 struct Found {
   std::string_view version;
   std::string_view id;
@@ -48,9 +48,10 @@ bool is_valid_id(std::string_view id) {
   return false;
 }
 
-// Why these members make no request, or nothing if they do. JSON-RPC 2.0 §4.
+// Why these members are not a valid request; empty if they are. JSON-RPC 2.0 §4.
 std::string_view find_fault(const Found& found) {
-  // Two readers may pick different ones of a pair: what is checked here must be what runs upstream.
+  // Two readers may choose different members of a duplicate pair, but upstream must run exactly what was
+  // checked here.
   if (found.duplicate) return "Invalid Request: duplicate member";
   if (found.version != "\"2.0\"") return "Invalid Request: jsonrpc must be \"2.0\"";
   if (!found.id.empty() && !is_valid_id(found.id)) {
@@ -79,7 +80,7 @@ std::string_view Parser::unescape(std::string_view content) {
   return text;
 }
 
-// One object, whose opening brace is next. False: not JSON.
+// Parses one object, whose opening brace is next. False: not JSON.
 bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& request) {
   if (depth_max == 0) return false;
   Found found;
@@ -126,7 +127,7 @@ bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& re
   return true;
 }
 
-// One element of a batch, or the only one. False: not JSON.
+// Parses one element of a batch, or the only one. False: not JSON.
 bool Parser::parse_element(Scanner& scanner, std::uint32_t depth_max) {
   const char* const from = scanner.at();
   Request request;

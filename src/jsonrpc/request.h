@@ -1,8 +1,8 @@
 #pragma once
-// Incoming JSON-RPC 2.0 text, taken apart without being rebuilt: one request, one notification or a batch.
-// Every field is the caller's own bytes, so an id of any type and size goes back exactly as it came.
+// Parses incoming JSON-RPC 2.0 text without rebuilding it: one request, one notification or a batch. Every
+// field is a view of the caller's own bytes, so an id of any type and size is returned exactly as it came.
 //
-//   Parser parser;                       // one per loop, reused: its memory stays
+//   Parser parser;                       // one per loop, reused to keep its memory
 //   auto message = parser.parse(text);
 //   if (!message) reply = error with id null
 //   for (const Request& request : message->requests) ...
@@ -23,38 +23,38 @@ namespace fanfare::jsonrpc {
 class Scanner;
 
 struct Request {
-  std::string_view raw;  // the whole element verbatim
+  std::string_view raw;  // the complete element, verbatim
   // The raw token (`7`, `"a\u0041"`, `null`, 9007199254740993). Empty: the member is missing, so this is a
-  // notification and is never answered. With a fault, the id to answer with: the caller's own if it has a
-  // valid one, else `null`.
+  // notification and is never answered. With a fault, this is the id to answer with: the caller's own if it
+  // is valid, otherwise `null`.
   std::string_view id;
   std::string_view method;  // unescaped
   // Raw: an array, an object or `null`. Empty: the member is missing.
   std::string_view params;
-  // Not empty: this is no request. To be answered with -32600 and this message (static).
+  // Not empty: this is not a valid request. Answer with -32600 and this message (static).
   std::string_view fault;
 
   bool is_notification() const { return id.empty(); }
 };
 
 struct Message {
-  bool batch = false;                 // the answer must be an array, even for one element
-  std::span<const Request> requests;  // one without batch, at least one with
+  bool batch = false;                 // the response must be an array, even for one element
+  std::span<const Request> requests;  // exactly one without a batch, at least one with a batch
 };
 
 struct ParseLimits {
-  std::uint32_t depth_max = 128;            // how deep arrays and objects may nest; the batch's own counts
-  std::uint32_t batch_elements_max = 1000;  // past it the whole batch is refused with -32600
+  std::uint32_t depth_max = 128;  // nesting limit for arrays and objects, including the batch's own array
+  std::uint32_t batch_elements_max = 1000;  // beyond it the whole batch is rejected with -32600
 };
 
 class Parser {
  public:
   explicit Parser(ParseLimits limits = {}) : limits_(limits) {}
 
-  // Views point into `text`, and into the parser for a method written with escapes: good while the text
-  // stands and until the next parse. Allocates nothing in steady state but for such methods.
-  // Errors: -32700 not JSON (or nested too deep, or not UTF-8); -32600 empty batch, batch too large.
-  // What is JSON but no request is an element with a `fault`.
+  // The views point into `text`. A method written with escapes points into the parser. They are valid while
+  // the text exists and until the next parse. In steady state only such methods allocate memory. Errors:
+  // -32700 for text that is not JSON (or nested too deep, or not UTF-8); -32600 for an empty or too large
+  // batch. JSON that is not a valid request becomes an element with a `fault`.
   std::expected<Message, Error> parse(std::string_view text);
 
  private:

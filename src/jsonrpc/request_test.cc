@@ -8,7 +8,7 @@
 namespace fanfare::jsonrpc {
 namespace {
 
-// The only request of `text`; fields as strings, so that the parser may go.
+// The only request of `text`; its fields are strings, so that the parser may be destroyed.
 struct Copy {
   std::string raw, id, method, params, fault;
 };
@@ -124,7 +124,7 @@ TEST(JsonRpcRequest, TheVersionAndTheMethodAreAskedFor) {
   EXPECT_NE(only(R"({"jsonrpc":2.0,"id":1,"method":"m"})").fault, "");
   EXPECT_NE(only(R"({"jsonrpc":"2.0","id":1})").fault, "");
   EXPECT_NE(only(R"({"jsonrpc":"2.0","id":1,"method":1})").fault, "");
-  // A fault is answered with the caller's id where it has one, and with null where it has none.
+  // A fault is answered with the caller's id if there is a valid one, otherwise with null.
   EXPECT_EQ(only(R"({"jsonrpc":"2.0","id":"q","method":1})").id, R"("q")");
   EXPECT_EQ(only(R"({"jsonrpc":"2.0","method":1,"params":"bar"})").id, "null");
   EXPECT_EQ(only("{}").id, "null");
@@ -211,7 +211,8 @@ TEST(JsonRpcRequest, SurrogatesComeInPairs) {
 }
 
 TEST(JsonRpcRequest, EveryPositionOfASpecialByteIsSeen) {
-  // The fast path looks at eight bytes at a time: a quote, a control byte or a bad byte may stand anywhere.
+  // The fast path checks eight bytes at a time: a quote, a control byte or an invalid byte may be at any
+  // position.
   for (std::size_t at = 0; at < 24; ++at) {
     std::string content(24, 'x');
     for (const char bad : {'\x01', '\x1F', '"', '\xFF', '\0'}) {
@@ -225,7 +226,7 @@ TEST(JsonRpcRequest, EveryPositionOfASpecialByteIsSeen) {
 
 TEST(JsonRpcRequest, NestingIsLimited) {
   const auto nested = [](std::size_t depth) {
-    // The object itself is one level.
+    // The object itself counts as one level.
     return R"({"jsonrpc":"2.0","id":1,"method":"m","params":)" + std::string(depth - 1, '[') +
            std::string(depth - 1, ']') + "}";
   };

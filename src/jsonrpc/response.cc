@@ -20,7 +20,7 @@ using Parts = std::initializer_list<std::string_view>;
 void append_parts(std::string& out, Parts parts) {
   std::size_t size = out.size();
   for (const std::string_view part : parts) size += part.size();
-  // Grows as push_back would: many answers may go into one string.
+  // Grows as push_back would, since many responses may be appended to one string.
   if (size > out.capacity()) out.reserve(std::max(size, out.capacity() * 2));
   for (const std::string_view part : parts) out.append(part);
 }
@@ -36,7 +36,7 @@ void append_parts(Output& out, Parts parts) {
   }
 }
 
-// `text` as a JSON string. Methods and messages are short and plain: this fits without the heap mostly.
+// `text` as a JSON string. Methods and messages are usually short and plain, so most need no heap allocation.
 std::string quoted(std::string_view text) {
   std::string out;
   append_string(out, text);
@@ -66,7 +66,7 @@ void call_to(Out& out, std::string_view id, std::string_view method, std::string
             quoted(method), params_json.empty() ? "" : R"(,"params":)", params_json, "}"});
 }
 
-// Whether the member is called `name`, however it is written.
+// Whether the member's name equals `name`, with or without escapes.
 bool is_called(const Member& found, std::string_view name) {
   if (!found.name_escaped) return found.name == name;
   std::string unescaped;
@@ -81,7 +81,7 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
 }
 
-// `raw` is valid JSON without space around it.
+// `raw` is valid JSON without surrounding white space.
 std::optional<Answer> take_apart(std::string_view raw) {
   if (kind_of(raw) != Kind::object) return std::nullopt;
   Answer answer{.raw = raw};
@@ -121,7 +121,7 @@ std::optional<Answer> take_apart(std::string_view raw) {
   return answer;
 }
 
-// Where the value of the only id of the object stands. Empty: none, several, or no object.
+// The value of the object's only id. Empty: no id, several, or not an object.
 std::optional<std::string_view> find_id(std::string_view raw) {
   std::optional<std::string_view> id;
   for (const Member& found : object_members(raw)) {

@@ -22,7 +22,7 @@ class VectorOutput final : public Output {
   std::vector<std::uint8_t> bytes_;
 };
 
-// What `build` appends, and that it is the same for both kinds of output.
+// Returns what `build` appends, after checking that both kinds of output get the same.
 template <typename Build>
 std::string built(Build build) {
   std::string text = "before ";
@@ -128,13 +128,13 @@ TEST(JsonRpcAnswer, ABatchComesInAnyOrder) {
   ASSERT_EQ(answers->size(), 2U);
   EXPECT_EQ((*answers)[0].id, "2");
   EXPECT_EQ((*answers)[1].error, R"({"code":1})");
-  // A server that refuses the whole batch sends one object.
+  // A server that rejects the whole batch sends one object.
   EXPECT_EQ(split_responses(R"({"id":null,"error":{"code":-32600}})")->size(), 1U);
   EXPECT_FALSE(split_responses(R"([{"id":2,"result":"b"},3])"));
   EXPECT_FALSE(split_responses("[{]"));
 }
 
-// What callTracer answers of so many nested calls.
+// callTracer's response for `calls` nested calls.
 std::string trace_of(std::size_t calls) {
   std::string text = R"({"jsonrpc":"2.0","id":1,"result":)";
   for (std::size_t i = 1; i < calls; ++i) text += R"({"type":"CALL","calls":[)";
@@ -153,7 +153,7 @@ TEST(JsonRpcResponse, TracesAsDeepAsTheEvmCallsAreTaken) {
     EXPECT_TRUE(replace_id(text, "7").value().contains("\"id\":7"));
     EXPECT_TRUE(member(answer->result, "type"));
   }
-  // The object of the answer, and two levels a call.
+  // The response's object, and two levels per call.
   EXPECT_TRUE(split_response(trace_of(kAnswerDepthMax / 2)));
   EXPECT_FALSE(split_response(trace_of(kAnswerDepthMax / 2 + 1)));
 }

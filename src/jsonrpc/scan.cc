@@ -30,15 +30,15 @@ int hex4(const char* at) {
   return value;
 }
 
-// Which bytes of a string need no thought: printable ASCII but for the quote and the backslash.
+// The bytes of a string that need no further check: printable ASCII except the quote and the backslash.
 constexpr std::array<bool, 256> kPlain = [] {
   std::array<bool, 256> plain{};
   for (unsigned c = 0x20; c < 0x80; ++c) plain[c] = c != '"' && c != '\\';
   return plain;
 }();
 
-// How many of the eight bytes at `at` (in memory order) are plain, counted from the first. May be too
-// small after a byte that is not plain, never too large.
+// How many of the eight bytes at `at` (in memory order) are plain, counted from the first. The result may be
+// too small after a byte that is not plain, but never too large.
 unsigned plain_prefix(const char* at) {
   constexpr std::uint64_t kOnes = 0x0101010101010101U;
   constexpr std::uint64_t kHigh = 0x8080808080808080U;
@@ -131,7 +131,7 @@ bool Scanner::skip_escape() {
   return true;
 }
 
-// RFC3629§4: no overlong forms, no surrogates, nothing past U+10FFFF.
+// RFC3629§4: no overlong forms, no surrogates, nothing above U+10FFFF.
 bool Scanner::skip_utf8() {
   const auto byte = [this](int i) { return static_cast<unsigned char>(at_[i]); };
   const auto continues = [&byte](int i) { return (byte(i) & 0xC0) == 0x80; };
@@ -271,7 +271,7 @@ void append_unescaped(std::string& out, std::string_view content) {
         append_utf8(out, code_point);
         break;
       }
-      default:  // a quote, a backslash or a slash stands for itself
+      default:  // a quote, a backslash or a slash represents itself
         out.push_back(kind);
         break;
     }

@@ -1,11 +1,11 @@
 #pragma once
-// A validating JSON scanner that builds nothing: it walks over one value and says where it ends, so that
-// the caller can slice the text. RFC 8259 to the letter, and stricter in one place: an escaped surrogate
-// must stand in a pair, because a lone one has no UTF-8 form (RFC8259§8.2 leaves it open).
+// A validating JSON scanner that builds nothing: it steps over one value and reports where it ends, so that
+// the caller can slice the text. It follows RFC 8259 exactly and is stricter in one point. An escaped
+// surrogate must be part of a pair, because a lone one has no UTF-8 form (RFC8259§8.2 leaves this open).
 //
-// It is what lets a request be forwarded without being re-encoded: numbers are never converted, strings
-// are never copied. It must accept and reject exactly what RapidJSON does (fuzz/jsonrpc_fuzz.cc).
-// Recursion is bounded by `depth_max`. No memory is taken.
+// It allows forwarding a request without re-encoding it: numbers are never converted, strings are never
+// copied. It must accept and reject exactly what RapidJSON does (fuzz/jsonrpc_fuzz.cc). Recursion is limited
+// by `depth_max`. It allocates no memory.
 
 #include <cstdint>
 #include <string>
@@ -13,8 +13,8 @@
 
 namespace fanfare::jsonrpc {
 
-// How deep a node's answer may nest. callTracer nests two levels a call, and the EVM calls 1,024 deep.
-// Requests of clients are held to less (ParseLimits).
+// Nesting limit for a node's response. callTracer nests two levels per call, and the EVM allows calls 1,024
+// deep. Client requests have a lower limit (ParseLimits).
 inline constexpr std::uint32_t kAnswerDepthMax = 4096;
 
 class Scanner {
@@ -23,15 +23,15 @@ class Scanner {
 
   const char* at() const { return at_; }
   bool at_end() const { return at_ == end_; }
-  // The byte under the cursor, or NUL at the end. (A NUL in the text is no JSON anywhere.)
+  // The byte under the cursor, or NUL at the end. (A NUL in the text is never valid JSON.)
   char peek() const { return at_ == end_ ? '\0' : *at_; }
   void skip_space();
   // Steps over `expected` if it is the next byte.
   bool consume(char expected);
-  // Steps over one string, whose opening quote is next. False: it is malformed, and the cursor stands
-  // somewhere inside. `escaped` says whether there is a backslash in it.
+  // Steps over one string, whose opening quote is next. False: it is malformed, and the cursor is somewhere
+  // inside it. `escaped` is set if the string contains a backslash.
   bool skip_string(bool* escaped);
-  // Steps over one value of any kind, in which arrays and objects may nest `depth_max` deep.
+  // Steps over one value of any kind, whose arrays and objects may nest up to `depth_max` deep.
   bool skip_value(std::uint32_t depth_max);
 
  private:
@@ -46,7 +46,7 @@ class Scanner {
   const char* end_;
 };
 
-// Appends the text that `content` stands for: what is between the quotes of a valid JSON string.
+// Appends the decoded text of `content`, which is the part between the quotes of a valid JSON string.
 void append_unescaped(std::string& out, std::string_view content);
 
 }  // namespace fanfare::jsonrpc

@@ -8,7 +8,7 @@
 namespace fanfare::jsonrpc {
 namespace {
 
-// Views come from text whose depth was checked when it was parsed; this only keeps the stack bounded.
+// The depth of the text was checked when it was parsed; this only limits the stack.
 constexpr std::uint32_t kDepthMax = kAnswerDepthMax;
 
 std::string_view between(const char* from, const char* to) {

@@ -1,11 +1,11 @@
 #pragma once
-// Reading raw JSON without building it: `raw` is the text of one valid value with no space around it, as
-// Request::params or another function here returns it. Every view returned points into `raw`.
-// Nothing is converted until asked, nothing is allocated but by the functions that return std::string.
+// Reads raw JSON without building a tree. `raw` is the text of one valid value without surrounding white
+// space, as Request::params or another function here returns it. Every returned view points into `raw`.
+// Values are converted only on request, and only functions that return std::string allocate.
 //
 //   for (std::string_view address : array_elements(*member(filter, "address"))) ...
 //
-// Text that is not valid JSON does no harm: iteration ends early, lookups find nothing.
+// Text that is not valid JSON is harmless: iteration ends early, and lookups find nothing.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,10 +18,11 @@ namespace fanfare::jsonrpc {
 
 enum class Kind { null, boolean, number, string, array, object, none };
 
-// What the value is, from its first byte; `none` if `raw` is empty (a missing member) or no JSON.
+// The kind of the value, from its first byte; `none` if `raw` is empty (a missing member) or not JSON.
 Kind kind_of(std::string_view raw);
 
-// Whether `text` is exactly one valid JSON value, nested at most `depth_max` deep, space around it allowed.
+// Whether `text` is exactly one valid JSON value, nested at most `depth_max` deep; surrounding white space is
+// allowed.
 bool is_valid_json(std::string_view text, std::uint32_t depth_max = 128);
 
 // The elements of an array, in order; none if `raw` is not an array.
@@ -49,7 +50,7 @@ class Elements {
 
    private:
     void step();
-    std::string_view rest_;     // what follows the element
+    std::string_view rest_;     // the text after the element
     std::string_view element_;  // null at the end
   };
 
@@ -62,9 +63,9 @@ class Elements {
 };
 
 struct Member {
-  std::string_view name;  // between the quotes, escapes as they stand
+  std::string_view name;  // the text between the quotes, not unescaped
   std::string_view value;
-  bool name_escaped = false;  // there is a backslash in the name: unescape before comparing
+  bool name_escaped = false;  // the name contains a backslash: unescape it before comparing
 };
 
 // The members of an object, in order; none if `raw` is not an object.
@@ -114,18 +115,20 @@ inline Members object_members(std::string_view raw) {
   return Members(raw);
 }
 
-// Element `index` of an array (0 is the first), empty if there is none. Linear in what precedes it.
+// Element `index` of an array (0 is the first); empty if there is none. Takes time linear in the preceding
+// text.
 std::optional<std::string_view> element(std::string_view raw, std::size_t index);
 std::size_t element_count(std::string_view raw);
-// The value of the member called `name` (unescaped names are compared); the last one if there are several.
+// The value of the member called `name` (names are unescaped for the comparison); the last one if there are
+// several.
 std::optional<std::string_view> member(std::string_view raw, std::string_view name);
 
-// The text of a string without escapes, as a view; empty for other kinds and for strings with escapes.
-// For what has no escapes in practice: addresses, hashes, quantities, names.
+// The text of a string without escapes, as a view; empty for other kinds and for strings with escapes. For
+// values that have no escapes in practice: addresses, hashes, quantities, names.
 std::optional<std::string_view> string_value(std::string_view raw);
 // The text of any string, unescaped; empty for other kinds.
 std::optional<std::string> string_copy(std::string_view raw);
-// A whole number that fits, written without fraction or exponent.
+// An integer that fits, written without fraction or exponent.
 std::optional<std::uint64_t> uint_value(std::string_view raw);
 std::optional<bool> bool_value(std::string_view raw);
 

@@ -1,6 +1,6 @@
 #pragma once
-// A listener out of descriptors or memory: the kernel would report it again at once, and again, so it rests
-// for a moment. The log tells of the first failure and of the end, not of every try in between.
+// Pauses a listener that is out of descriptors or memory, since the kernel would report the same event again
+// immediately. Only the first failure and the recovery are logged, not the retries in between.
 
 #include <cerrno>
 #include <chrono>
@@ -16,7 +16,7 @@ class AcceptPause {
  public:
   static constexpr Duration kRest = std::chrono::milliseconds(100);
 
-  // Whether `code`, the errno of an accept, means that the listener has to rest. Anything else belongs to the
+  // Whether `code`, the errno of an accept, means that the listener must pause. Other errors concern only the
   // connection that was about to be accepted (accept(2)).
   bool begins(const char* call, int code) {
     if (code != EMFILE && code != ENFILE && code != ENOBUFS && code != ENOMEM) return false;

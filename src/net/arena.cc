@@ -21,7 +21,7 @@ ChunkRef::~ChunkRef() {
 
 Arena::~Arena() {
   if (filling_ != nullptr) {
-    // Every outbox is gone before its loop.
+    // All outboxes must be destroyed before their loop.
     FANFARE_CHECK(filling_->users == 1);
     return_pages(filling_, kPagesBytes);
   }
@@ -30,9 +30,9 @@ Arena::~Arena() {
 
 Arena::Piece Arena::take(std::size_t size) {
   FANFARE_CHECK(size <= kPieceBytesMax);
-  if (filling_ != nullptr && filling_->users == 1) filling_->used = 0;  // nobody points into it any more
+  if (filling_ != nullptr && filling_->users == 1) filling_->used = 0;  // no pointer into it is left
   if (filling_ == nullptr || filling_->used + size > kChunkBytes) {
-    // Nobody's before another one is there: there may be no memory for it.
+    // Reset the member before the new chunk exists, since its allocation may fail.
     Chunk* const full = std::exchange(filling_, nullptr);
     if (full != nullptr && --full->users == 0) recycle(full);
     if (spare_.empty()) {

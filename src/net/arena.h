@@ -1,7 +1,7 @@
 #pragma once
-// Where a loop's outgoing bytes are written: large chunks filled from front to back by all streams in turn,
-// so that the replies of one turn lie side by side in warm cache and nobody allocates. A chunk comes back to
-// the loop when the last outbox that points into it lets go. One thread only.
+// Memory for a loop's outgoing bytes: large chunks that all streams fill in turn, from front to back. So the
+// replies of one turn are contiguous in warm cache, without allocations. A chunk returns to the loop when the
+// last outbox that points into it releases it. One thread only.
 
 #include <cstddef>
 #include <cstdint>
@@ -22,7 +22,7 @@ struct Chunk {
   std::uint8_t* end() { return bytes() + used; }
 };
 
-// One outbox segment's hold on a chunk.
+// One outbox segment's reference to a chunk.
 class ChunkRef {
  public:
   ChunkRef() = default;
@@ -45,9 +45,9 @@ class ChunkRef {
 class Arena {
  public:
   static constexpr std::size_t kChunkBytes = 64 * 1024 - sizeof(Chunk);
-  // What is larger gets memory of its own: it would waste the rest of a chunk.
+  // Larger pieces get their own memory, since they would waste the rest of a chunk.
   static constexpr std::size_t kPieceBytesMax = kChunkBytes / 4;
-  // Chunks kept for the next turn; what a burst needed beyond this goes back to the system.
+  // Chunks kept for the next turn; chunks beyond this, from a burst, return to the system.
   static constexpr std::size_t kSpareChunksMax = 64;
 
   struct Piece {
@@ -60,10 +60,11 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
   ~Arena();
 
-  // Gives back the chunks that nobody has needed since it was called last.
+  // Frees the chunks that have not been needed since the last call.
   void release_unneeded();
 
-  // Room for `size` <= kPieceBytesMax bytes, right behind the piece before it when the chunk has room.
+  // Returns space for `size` <= kPieceBytesMax bytes, directly after the previous piece if the chunk has
+  // space.
   Piece take(std::size_t size);
 
  private:
@@ -72,7 +73,7 @@ class Arena {
 
   Chunk* filling_ = nullptr;  // the arena itself is one of its users
   std::vector<Chunk*> spare_;
-  std::size_t unneeded_ = 0;  // the fewest that were spare since release_unneeded()
+  std::size_t unneeded_ = 0;  // the lowest number of spare chunks since release_unneeded()
 };
 
 }  // namespace fanfare::net

@@ -1,6 +1,6 @@
 #pragma once
-// Certificates made on the spot: a key and a self-signed certificate for a name, as PEM files in a folder
-// that goes away with the object.
+// Generated certificates for tests: a key and a self-signed certificate for a name, as PEM files in a folder
+// that is deleted with the object.
 
 #include <string>
 
@@ -9,7 +9,7 @@ namespace fanfare::net {
 struct TestCertificateOptions {
   std::string name = "localhost";
   int rsa_bits = 0;           // 0: a key on P-256
-  long valid_from_s = -3600;  // from now
+  long valid_from_s = -3600;  // relative to now
   long valid_until_s = 24L * 3600;
 };
 

@@ -9,13 +9,13 @@ namespace fanfare::net {
 namespace {
 
 constexpr rlim_t kSizeMax = 65'536;
-// Of the kernel's interface, and newer than the distribution's liburing.
+// Part of the kernel's interface, but newer than the distribution's liburing.
 constexpr std::uint32_t kFeatureOf614 = 1U << 16U;  // IORING_FEAT_RW_ATTR
 
 }  // namespace
 
-// Before 6.14 a descriptor that is taken out of the table stays open until every operation that began before
-// has ended, those of others, too: a connection could not be closed while a neighbour listens.
+// Before 6.14, a descriptor removed from the table stays open until every earlier operation has ended,
+// including those of other connections. A connection could then not be closed while another one listens.
 void DescriptorTable::attach(io_uring& ring, std::uint32_t features) {
   rlimit limit{};
   if ((features & kFeatureOf614) == 0 || ::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

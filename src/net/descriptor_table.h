@@ -1,6 +1,6 @@
 #pragma once
-// Descriptors registered with an io_uring, each under its own number: the kernel need not look them up and
-// hold them for every operation. It has them open, too, for as long as they are in the table.
+// Descriptors registered with an io_uring, each under its own number. The kernel then need not look up and
+// reference them for every operation. It also keeps them open while they are in the table.
 
 #include <cstdint>
 
@@ -10,7 +10,8 @@ namespace fanfare::net {
 
 class DescriptorTable {
  public:
-  // `features` are what io_uring_setup() told. Where a table would do harm there is none, and add() says no.
+  // `features` come from io_uring_setup(). Where a table would do harm, none is created, and add() returns
+  // false.
   void attach(io_uring& ring, std::uint32_t features);
 
   bool add(int descriptor);

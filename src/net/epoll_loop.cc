@@ -9,18 +9,19 @@
 #include <array>
 
 #include "base/check.h"
-#include "net/fetch_ahead.h"
 #include "net/pending_error.h"
+#include "net/prefetch.h"
 
 namespace fanfare::net {
 namespace {
 
-// What an epoll event belongs to: the pointer's low bit tells a listener from a stream; zero is the wake-up.
+// Identifies an epoll event's owner: the pointer's low bit distinguishes listeners from streams; zero is the
+// wake-up.
 constexpr std::uint64_t kWakeTag = 0;
 constexpr std::uint64_t kListenerBit = 1;
 
 constexpr std::size_t kEventsPerTurnMax = 1024;
-// Segments of one outbox given to one sendmsg.
+// Maximum number of segments of one outbox per sendmsg.
 constexpr std::size_t kPartsMax = 64;
 
 std::uint64_t tag_of(const Stream& stream) {
@@ -29,12 +30,12 @@ std::uint64_t tag_of(const Stream& stream) {
 
 int to_milliseconds(Duration wait) {
   if (wait >= std::chrono::hours(1)) return 3'600'000;
-  // Rounded up: a timer due in 0.4 ms must not spin until then.
+  // Rounded up: the loop must not spin until a timer due in 0.4 ms.
   return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
 }
 
-// The C library's recv() and send() are places where a thread may be cancelled, and where there are several
-// threads each call makes ready for that twice. Nobody cancels a loop's thread.
+// The C library's recv() and send() are cancellation points. In multithreaded programs each call pays for
+// that twice. A loop's thread is never cancelled.
 ssize_t receive_from(int fd, std::uint8_t* into, std::size_t size) {
   return ::syscall(SYS_recvfrom, fd, into, size, 0, nullptr, nullptr);
 }
@@ -49,7 +50,7 @@ std::expected<std::unique_ptr<Loop>, OsError> EpollLoop::create(const LoopOption
   Descriptor epoll(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll.valid()) return std::unexpected(last_error("epoll_create1"));
   std::unique_ptr<EpollLoop> loop(new EpollLoop(options, std::move(epoll)));
-  // Nothing has failed since, so errno is still that of the wake-up's descriptor.
+  // Nothing has failed since, so errno is still from creating the wake-up descriptor.
   if (loop->wake_fd() < 0) return std::unexpected(last_error("eventfd"));
   if (!loop->watch(EPOLL_CTL_ADD, loop->wake_fd(), EPOLLIN, kWakeTag)) {
     return std::unexpected(last_error("epoll_ctl"));
@@ -80,14 +81,14 @@ bool EpollLoop::poll(Duration wait) {
   update_now();
   for (int i = 0; i < count; ++i) {
     const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
-    const std::size_t later = static_cast<std::size_t>(i) + kFetchAhead;
-    if (later < static_cast<std::size_t>(count)) fetch_ahead(events[later].data.u64);
+    const std::size_t later = static_cast<std::size_t>(i) + kPrefetchDistance;
+    if (later < static_cast<std::size_t>(count)) prefetch(events[later].data.u64);
     if (tag == kWakeTag) {
-      swallow_wakes();
+      drain_wakeups();
     } else if ((tag & kListenerBit) != 0) {
       accept(*reinterpret_cast<Listener*>(tag & ~kListenerBit));
     } else {
-      // Closed streams live until the end of the turn, so the pointer is good.
+      // Closed streams exist until the end of the turn, so the pointer is valid.
       handle(*reinterpret_cast<Stream*>(tag), events[static_cast<std::size_t>(i)].events);
     }
   }
@@ -96,7 +97,7 @@ bool EpollLoop::poll(Duration wait) {
 
 void EpollLoop::start(Stream& stream) {
   const std::uint32_t events = stream.has(Stream::kConnecting) ? EPOLLOUT : EPOLLIN;
-  // Out of memory or watches: the stream is told as if the network had failed.
+  // Out of memory or watches: reported to the stream as if the network had failed.
   if (!watch(EPOLL_CTL_ADD, stream.fd_, events, tag_of(stream))) lost(stream, "epoll_ctl", errno);
 }
 
@@ -104,7 +105,8 @@ void EpollLoop::update_reading(Stream& stream) {
   if (stream.has(Stream::kClosed) || stream.has(Stream::kConnecting)) return;
   std::uint32_t events = 0;
   if (!stream.has(Stream::kEnded)) {
-    // While reading is paused, the peer's FIN is reported once: it stays true.
+    // While reading is paused, the peer's FIN is reported once (edge-triggered), because the condition
+    // persists.
     events |= stream.has(Stream::kReadPaused) ? EPOLLRDHUP | EPOLLET : EPOLLIN;
   }
   if (stream.has(Stream::kWaitingWritable)) events |= EPOLLOUT;
@@ -117,7 +119,7 @@ void EpollLoop::handle(Stream& stream, std::uint32_t events) {
   if ((events & EPOLLIN) != 0) {
     receive(stream);
   } else if ((events & EPOLLERR) != 0 || ((events & EPOLLHUP) != 0 && stream.has(Stream::kEnded))) {
-    // Reading is paused or over, and the connection is gone: nobody else would notice.
+    // Reading is paused or has ended, and the connection is lost: no other code would notice.
     const int code = pending_error(stream.fd_);
     lost(stream, "epoll_wait", code == 0 ? ECONNRESET : code);
   } else if ((events & (EPOLLHUP | EPOLLRDHUP)) != 0) {
@@ -142,8 +144,7 @@ void EpollLoop::finish_connecting(Stream& stream) {
   if (const int code = pending_error(stream.fd_); code != 0) return lost(stream, "connect", code);
   watch(EPOLL_CTL_MOD, stream.fd_, EPOLLIN, tag_of(stream));
   connected(stream);
-  // What was queued meanwhile is not looked for at the end of this turn: it was, at the end of an earlier
-  // one.
+  // Data queued while connecting is not in this turn's flush list, because it was queued in an earlier turn.
   mark_dirty(stream);
   flush_if_dirty(stream);
 }
@@ -179,7 +180,7 @@ void EpollLoop::flush(Stream& stream) {
 }
 
 void EpollLoop::begin_close(Stream& stream) {
-  // Closing the descriptor takes it out of epoll: nobody has a duplicate of it.
+  // Closing the descriptor removes it from epoll, since no duplicate exists.
   finish_close(stream);
 }
 
@@ -194,7 +195,7 @@ ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
 void EpollLoop::stop_listening(ListenerId id) {
   Listener& listener = listeners_[id];
   if (!listener.descriptor.valid()) return;
-  // Others may hold duplicates of the socket, and epoll would go on telling us about it.
+  // Others may hold duplicates of the socket, and epoll would keep reporting its events.
   watch(EPOLL_CTL_DEL, listener.descriptor.get(), 0, 0);
   listener.descriptor = Descriptor();
 }

@@ -1,5 +1,5 @@
 #pragma once
-// The loop on epoll: level-triggered, one receive buffer for all streams.
+// The epoll loop: level-triggered, one receive buffer for all streams.
 
 #include <deque>
 
@@ -42,7 +42,7 @@ class EpollLoop final : public Loop {
 
   Descriptor epoll_;
   std::unique_ptr<std::uint8_t[]> receive_buffer_;
-  std::deque<Listener> listeners_;  // their places are stable; a stopped one stays, without a descriptor
+  std::deque<Listener> listeners_;  // elements never move; a stopped one stays, without a descriptor
 };
 
 }  // namespace fanfare::net

@@ -14,7 +14,7 @@
 namespace fanfare::net {
 namespace {
 
-// What sd_listen_fds() accepts, too; a number beyond it is a mistake.
+// The limit of sd_listen_fds(); a larger number is an error.
 constexpr int kSocketsMax = 1024;
 
 std::optional<int> to_number(std::string_view text) {
@@ -43,7 +43,7 @@ std::expected<std::vector<InheritedSocket>, std::string> inherited_sockets(
     const InheritedVariables& variables) {
   std::vector<InheritedSocket> sockets;
   if (variables.pid == nullptr || variables.count == nullptr) return sockets;
-  // Variables that a parent of ours was given: its descriptors are not ours.
+  // The variables were meant for our parent process: its descriptors are not ours.
   if (to_number(variables.pid) != static_cast<int>(::getpid())) return sockets;
   const auto count = to_number(variables.count);
   if (!count || *count < 0 || *count > kSocketsMax) {

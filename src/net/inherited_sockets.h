@@ -6,8 +6,8 @@
 //   LISTEN_FDS=2               how many: descriptors 3 and 4
 //   LISTEN_FDNAMES=http:metrics   their names, in order; may be missing
 //
-// The descriptors stay open and the manager keeps its own: who connects while we restart waits for the next
-// process, nobody is refused.
+// The descriptors stay open, and the manager keeps its own. Clients that connect during a restart wait for
+// the next process; none is rejected.
 
 #include <expected>
 #include <string>
@@ -16,11 +16,11 @@
 namespace fanfare::net {
 
 struct InheritedSocket {
-  std::string name;  // "" when it has none
-  int fd = -1;       // listens; nobody's to close
+  std::string name;  // "" if it has none
+  int fd = -1;       // a listening socket; must not be closed
 };
 
-// The variables as the environment has them; null: not set.
+// The variables as found in the environment; null: not set.
 struct InheritedVariables {
   const char* pid = nullptr;
   const char* count = nullptr;
@@ -28,11 +28,11 @@ struct InheritedVariables {
   int first_fd = 3;
 };
 
-// Empty when there are none for this process. Not passed on to children from here on. The error says which
-// variable or descriptor is not as it should be.
+// Returns the sockets for this process; empty if there are none. From here on they are not passed on to child
+// processes. The error names the invalid variable or descriptor.
 std::expected<std::vector<InheritedSocket>, std::string> inherited_sockets(
     const InheritedVariables& variables);
-// Of our environment.
+// As above, with the variables of our environment.
 std::expected<std::vector<InheritedSocket>, std::string> inherited_sockets();
 
 }  // namespace fanfare::net

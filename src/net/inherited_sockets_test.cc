@@ -11,7 +11,7 @@ namespace {
 
 class InheritedSocketsTest : public testing::Test {
  protected:
-  // Listening sockets on `count` descriptors in a row, as a service manager would leave them.
+  // Creates listening sockets on `count` consecutive descriptors, as a service manager does.
   void listen_on_row(int count) {
     first_ = ::fcntl(socket_.get(), F_DUPFD, 500);
     for (int i = 0; i < count; ++i) {

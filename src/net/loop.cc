@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "net/epoll_loop.h"
-#include "net/fetch_ahead.h"
+#include "net/prefetch.h"
 #include "net/uring_loop.h"
 
 namespace fanfare::net {
@@ -53,21 +53,21 @@ void Loop::turn(Duration wait) {
   if (!mailbox_.empty() || !urgent_.empty() || !dirty_.empty() || !closing_.empty() || !finished_.empty()) {
     wait = Duration::zero();
   } else if (const auto due = timers_.next_due()) {
-    // A delay below zero, however far, is due already: it is no difference that could overflow.
+    // A due time in the past is handled first, because the difference could overflow.
     const Instant now = clock_->now();
     wait = *due <= now ? Duration::zero() : std::min(*due - now, wait);
   }
-  if (poll(wait)) rest_later();
+  if (poll(wait)) trim_later();
   update_now();
   run_tasks();
   timers_.run(now_);
   flush_all();
   close_scheduled();
   destroy_finished();
-  if (rest_due_) {
-    rest_due_ = rest_planned_ = false;
+  if (trim_due_) {
+    trim_due_ = trim_planned_ = false;
     release_unneeded();
-    if (came_since_) rest_later();
+    if (came_since_) trim_later();
   }
 }
 
@@ -79,11 +79,11 @@ void Loop::run_tasks() {
   });
 }
 
-// Not while there is nothing to do: nobody is woken for it.
-void Loop::rest_later() {
-  came_since_ = rest_planned_;
-  if (std::exchange(rest_planned_, true)) return;
-  call_after(kRestAfter, [this] { rest_due_ = true; });
+// Not while the loop is idle: the thread is not woken just for this.
+void Loop::trim_later() {
+  came_since_ = trim_planned_;
+  if (std::exchange(trim_planned_, true)) return;
+  call_after(kTrimAfter, [this] { trim_due_ = true; });
 }
 
 void Loop::release_unneeded() {
@@ -130,11 +130,11 @@ void Loop::close_mailbox() {
 
 void Loop::wake() {
   const std::uint64_t one = 1;
-  // It fails only when the counter is full, and then the loop is awake anyway.
+  // It fails only if the counter is full, and then the loop wakes up anyway.
   [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof(one));
 }
 
-void Loop::swallow_wakes() {
+void Loop::drain_wakeups() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &count, sizeof(count));
 }
@@ -176,7 +176,8 @@ void Loop::deliver(Stream& stream, MutableBytes bytes) {
 
 namespace {
 
-// Encrypted bytes, which TLS makes by itself too: to the stream's outbox, whatever the stream may still send.
+// Output for encrypted bytes, some of which TLS generates itself. They go to the stream's outbox even if the
+// stream must not send any more.
 class Encrypted final : public Output {
  public:
   Encrypted(Outbox& outbox, Arena& arena) : outbox_(outbox), arena_(arena) {}
@@ -216,7 +217,7 @@ void Loop::deliver_decrypted(Stream& stream, Bytes input) {
 
 void Loop::lost_to_tls(Stream& stream) {
   if (stream.has(Stream::kClosed)) return;
-  // The alert that tells the peer why is in the outbox: it goes out with what else is there.
+  // The alert with the reason for the peer is in the outbox, and is sent with the other data there.
   flush(stream);
   if (stream.has(Stream::kClosed)) return;
   stream.on_lost({.call = "tls", .code = EPROTO, .detail = stream.tls_->error()});
@@ -268,7 +269,7 @@ void Loop::drained(Stream& stream) {
   if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
     stream.set(Stream::kFinished);
     ::shutdown(stream.fd_, SHUT_WR);
-    if (stream.has(Stream::kEnded)) return stream.close();  // both directions are over
+    if (stream.has(Stream::kEnded)) return stream.close();  // both directions have ended
   }
   const bool waited = stream.has(Stream::kWaitingWritable);
   const bool tell = waited || (all_sent && stream.has(Stream::kTellFlushed));
@@ -280,8 +281,8 @@ void Loop::drained(Stream& stream) {
   if (tell && !stream.has(Stream::kClosed)) stream.on_flushed();
 }
 
-// A stream that is flushed before the end of the turn stays in the list: being there and having something to
-// send are two things. Otherwise it could come in twice, and the list could outlive it.
+// A stream that is flushed before the end of the turn stays in the list, with or without data to send.
+// Otherwise it could be listed twice, and the list could outlive it.
 void Loop::mark_dirty(Stream& stream) {
   if (stream.has(Stream::kDirty) || stream.has(Stream::kClosed)) return;
   stream.set(Stream::kDirty);
@@ -301,7 +302,7 @@ void Loop::flush_if_dirty(Stream& stream) {
   if (stream.tls_ != nullptr && !stream.has(Stream::kClosed) && !stream.has(Stream::kConnecting)) {
     encrypt_waiting(stream);
   }
-  // A stream that waits is flushed when the kernel says that it can be.
+  // A stream that waits for the kernel is flushed when the kernel reports it writable.
   if (stream.has(Stream::kClosed) || stream.has(Stream::kWaitingWritable) ||
       stream.has(Stream::kConnecting)) {
     return;
@@ -344,7 +345,7 @@ void Loop::destroy_finished() {
     stream->on_detached();
     any_listed = any_listed || stream->has(Stream::kListed);
   }
-  // One pass for all of them. No closed stream comes into the list, so what is left in it lives on.
+  // One pass for all of them. Closed streams are never added, so the remaining entries are alive.
   if (any_listed) std::erase_if(dirty_, [](const Stream* stream) { return stream->fd_ < 0; });
   for (Stream* stream : destroying_) {
     stream->outbox_.reset();
@@ -360,7 +361,7 @@ void Loop::close_all() {
   while (!streams_.empty()) {
     for (Stream* stream : streams_) stream->close();
     close_scheduled();
-    if (finished_.empty()) poll(Duration::zero());  // completions still under way
+    if (finished_.empty()) poll(Duration::zero());  // completions in progress
     destroy_finished();
   }
 }

@@ -1,4 +1,5 @@
-// A loop that the system has no descriptor left for is an error, whichever of its descriptors is the one.
+// If the system has no descriptor left for a loop, creation fails, whichever of the loop's descriptors is
+// affected.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -14,12 +15,12 @@
 namespace fanfare::net {
 namespace {
 
-// While it lives, exactly `spare` descriptors are left.
+// While it exists, exactly `spare` descriptors are available.
 class FewDescriptors {
  public:
   explicit FewDescriptors(rlim_t spare) {
     ::getrlimit(RLIMIT_NOFILE, &before_);
-    // Everything below the next free one is taken, so that the limit is exact.
+    // All lower descriptors are in use, so the limit is exact.
     const int next = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
     ::close(next);
     const rlimit few{.rlim_cur = static_cast<rlim_t>(next) + spare, .rlim_max = before_.rlim_max};
@@ -37,8 +38,7 @@ class LoopLimitsTest : public ::testing::TestWithParam<LoopKind> {};
 
 TEST_P(LoopLimitsTest, WithoutDescriptorsThereIsAnError) {
   constexpr rlim_t kEnough = 8;
-  // UBSan looks at a type that it sees for the first time through a pipe, for which there would be no
-  // descriptor.
+  // UBSan opens a pipe the first time it checks a type; later no descriptor would be available for it.
   for (const LoopKind kind : {LoopKind::uring, LoopKind::epoll}) (void)Loop::create({.kind = kind});
   bool made = false;
   std::vector<OsError> refused;

@@ -1,7 +1,7 @@
-// Random handlers, replayed from a seed: in every callback, task and timer any stream may be written to,
-// paused, half-closed or closed, its own or another, and new ones come. What holds whatever happens: nothing
-// is touched after its end (AddressSanitizer sees to that), every byte arrives in its order or not at all,
-// and every stream is detached once, after which it hears nothing.
+// Random handlers, replayed from a seed. In every callback, task and timer, any stream may be written to,
+// paused, half-closed or closed, and new ones are added. These invariants must hold: nothing is accessed
+// after its end (checked by AddressSanitizer); every byte arrives in order or not at all; every stream is
+// detached exactly once and gets no calls afterwards.
 //
 // FANFARE_LOOP_SEEDS=2000 runs the seeds 1 to 2000.
 
@@ -29,7 +29,7 @@ class World;
 
 constexpr std::size_t kWriteBytesMax = 300'000;
 
-// The bytes of a stream count up, so that one that is lost, doubled or another stream's shows.
+// The bytes of a stream count up, so lost, repeated or foreign bytes are detected.
 Bytes counting(std::uint64_t from, std::size_t size) {
   static const std::vector<std::uint8_t> all = [] {
     std::vector<std::uint8_t> bytes(kWriteBytesMax + 251);
@@ -99,10 +99,10 @@ class World {
     EXPECT_EQ(detached_, attached_);
   }
 
-  // What a callback does: usually little, now and then much.
+  // What a callback does: usually little, sometimes much.
   void act() {
     if (acts_ >= kActsMax || acting_) return;
-    acting_ = true;  // adopt() calls back at once
+    acting_ = true;  // adopt() calls back immediately
     for (int more = one_in(3) ? below(6) : 1; more > 0; --more) act_once();
     acting_ = false;
   }
@@ -112,7 +112,7 @@ class World {
   }
 
  private:
-  // Made once: a key takes longer than a seed.
+  // Created once, because generating a key takes longer than running a seed.
   static TestCertificate& certificate() {
     static TestCertificate made;
     return made;
@@ -192,7 +192,7 @@ class World {
   std::unique_ptr<Loop> loop_;
 };
 
-// What is written after finish_writing() is dropped: it does not count.
+// Data written after finish_writing() is dropped and does not count.
 void RandomStream::write(std::size_t size) {
   const std::size_t queued = queued_bytes();
   std::memcpy(extend(size), counting(sent_, size).data(), size);

@@ -1,4 +1,4 @@
-// The loop's contract, held by every implementation.
+// The loop's contract, which every implementation must meet.
 
 #include "net/loop.h"
 
@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What happened to a stream; outlives it.
+// Records a stream's events; must outlive the stream.
 struct Diary {
   std::string received;
   std::vector<std::string> events;
@@ -53,7 +53,7 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
  protected:
   LoopTest() : loop_(std::move(Loop::create({.kind = GetParam()}).value())) {}
 
-  // A stream of the loop and the blocking descriptor of its peer.
+  // Returns a stream of the loop and the blocking descriptor of its peer.
   std::pair<TestStream*, Descriptor> connect_pair(Diary& diary) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
@@ -83,7 +83,7 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
     return text;
   }
 
-  // On as many streams, each a message of its own.
+  // Sends a different message on each of `streams` streams at once.
   void echo_at_once(std::size_t streams) {
     std::vector<Descriptor> peers;
     for (std::size_t i = 0; i < streams; ++i) {
@@ -101,11 +101,11 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
     }
   }
 
-  // They outlive the loop, which tells its last streams their end.
+  // These must outlive the loop, which notifies its last streams of their end.
   Diary& new_diary() { return diaries_.emplace_back(); }
 
   std::deque<Diary> diaries_;
-  ManualClock clock_;  // for a loop made with it
+  ManualClock clock_;  // for loops created with it
   std::unique_ptr<Loop> loop_;
 };
 
@@ -234,7 +234,7 @@ TEST_P(LoopTest, FinIsNoticedOncePerPauseAndReadLater) {
   run_until([&] { return stream->is_end_unread(); });
   for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
   EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "end unread"}));
-  // Resumed and paused at once: the bytes may come, the report comes again.
+  // Resumed and immediately paused: the bytes may arrive, and the report must be repeated.
   stream->resume_reading();
   stream->pause_reading();
   EXPECT_FALSE(stream->is_end_unread());
@@ -245,7 +245,7 @@ TEST_P(LoopTest, FinIsNoticedOncePerPauseAndReadLater) {
   EXPECT_EQ(diary.received, "last");
 }
 
-// What is waited for is what the kernel can say without being asked: the loop must not spin on it.
+// A condition that persists must not make the loop spin.
 TEST_P(LoopTest, FinThatNobodyReadsLetsTheLoopSleep) {
   Diary& diary = new_diary();
   {
@@ -277,7 +277,7 @@ TEST_P(LoopTest, PauseAndResumeInOneTurnKeepTheWatchForAHangup) {
   run_until([&] { return stream->is_end_unread(); });
 }
 
-// The kernel takes up to 2 GiB at once; here it is asked for much less.
+// The kernel accepts up to 2 GiB at once; the limit here is much lower.
 TEST_P(LoopTest, BufferLargerThanOneSendArrivesWhole) {
   loop_ = std::move(Loop::create({.kind = GetParam(), .send_bytes_max = 1000}).value());
   Diary& diary = new_diary();
@@ -359,7 +359,7 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   EXPECT_EQ(client.events.front(), "attached");
   EXPECT_EQ(server.received, "queued before it was connected");
 
-  loop_->stop_listening(id);  // at once, without another turn
+  loop_->stop_listening(id);  // immediately, without another turn
   Diary& refused = new_diary();
   auto connecting = start_connect(address);
   if (connecting) {
@@ -371,8 +371,8 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   }
 }
 
-// The kernel drops what asks for a connection while two wait to be accepted, and it asks again a second
-// later.
+// The kernel drops connection requests while two are waiting to be accepted; the client repeats its request a
+// second later.
 TEST_P(LoopTest, WhatWasQueuedInAnEarlierTurnIsSentWhenTheConnectionStands) {
   const Descriptor listening(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const Address any = Address::parse("127.0.0.1", 0).value();
@@ -439,8 +439,8 @@ TEST_P(LoopTest, StreamsStillAttachedAreDetachedWithTheLoop) {
   EXPECT_EQ(two.events.back(), "detached");
 }
 
-// More at once than the io_uring loop offers the kernel to begin with, and again when it has rested: whoever
-// finds no buffer waits, and nobody gets another one's bytes.
+// More data at once than the io_uring loop initially has buffers for, and again after it was idle. Streams
+// without a buffer must wait, and none may get another stream's bytes.
 TEST_P(LoopTest, MoreArrivesInATurnThanThereAreBuffersFor) {
   constexpr std::size_t kStreams = 64;
   constexpr std::size_t kBytesEach = 96 * 1024;

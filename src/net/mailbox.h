@@ -1,12 +1,13 @@
 #pragma once
-// Work handed to a loop by other threads: many may push, one takes. No lock: pushing is one compare-and-swap,
-// and one addition more for a task that counts against the limits. Order is kept for each pusher.
+// Tasks from other threads for one loop: many threads push, one takes. Lock-free: a push is one
+// compare-and-swap, plus one addition for a task that counts against the limits. Order is kept per pushing
+// thread.
 //
-//   newest_ -> entry -> entry -> entry    pushed, newest first; kClosed instead of the first: no more
-//   oldest_ -> entry -> entry             the reader's: taken, oldest first, and left over from its last turn
+//   newest_ -> entry -> entry -> entry    pushed, newest first; kClosed in place of the first: closed
+//   oldest_ -> entry -> entry             the reader's: taken, oldest first; may remain from its last turn
 //
-// A task may name things that are gone when its turn comes. The owner of those things closes the mailbox
-// before they go: from then on a task is destroyed, never run.
+// A task may refer to objects that no longer exist when it would run. Their owner must close the mailbox
+// before destroying them: from then on tasks are destroyed, never run.
 
 #include <algorithm>
 #include <atomic>
@@ -21,13 +22,13 @@ namespace fanfare::net {
 using Task = UniqueFunction<void()>;
 
 enum class PostResult : std::uint8_t {
-  accepted,  // it will be run, unless the mailbox is closed before its turn
-  full,      // not accepted: as much waits as the limits allow
-  stopped,   // not accepted: the mailbox is closed
+  accepted,  // it will run, unless the mailbox is closed first
+  full,      // rejected: a limit is reached
+  stopped,   // rejected: the mailbox is closed
 };
 
-// Of the tasks that come by reserve(). At either limit the next one is refused: what counts is what waits
-// already, so that a single task may be larger.
+// Limits for tasks pushed after reserve(). At either limit the next task is rejected. Only waiting tasks
+// count, so a single task may be larger.
 struct MailboxLimits {
   std::size_t tasks_max = 100'000;
   std::size_t bytes_max = std::size_t{64} << 20;
@@ -43,14 +44,14 @@ class Mailbox {
   ~Mailbox() { close(); }
 
   enum class Pushed : std::uint8_t {
-    first,   // the mailbox was empty: whoever filled it wakes the reader
-    behind,  // others wait already
-    closed,  // the task was destroyed, here and now
+    first,   // the mailbox was empty: the pusher must wake the reader
+    behind,  // other tasks are waiting already
+    closed,  // the task was destroyed in this call
   };
   // Any thread. Not limited.
   Pushed push(Task task) { return push(std::move(task), 0); }
 
-  // Any thread. Takes room for one task of so many bytes, which push_reserved() or give_back() follows.
+  // Any thread. Reserves space for one task of `bytes` bytes; follow with push_reserved() or give_back().
   PostResult reserve(std::size_t bytes) {
     if (newest_.load(std::memory_order_relaxed) == closed_mark()) return PostResult::stopped;
     const std::uint64_t cost = cost_of(bytes);
@@ -62,15 +63,15 @@ class Mailbox {
   void give_back(std::size_t bytes) { reserved_.fetch_sub(cost_of(bytes), std::memory_order_relaxed); }
   Pushed push_reserved(Task task, std::size_t bytes) { return push(std::move(task), cost_of(bytes)); }
 
-  // The reader's thread: nothing to take.
+  // The reader's thread: whether no task is waiting.
   bool empty() const {
     if (oldest_ != nullptr) return false;
     const Entry* newest = newest_.load(std::memory_order_acquire);
     return newest == nullptr || newest == closed_mark();
   }
 
-  // The reader's thread. Runs what is there, oldest first, for as long as may_go_on() says so, asked between
-  // two tasks. What is left over, and what comes meanwhile, waits for the next time.
+  // The reader's thread. Runs the waiting tasks, oldest first, while may_go_on() returns true; it is called
+  // between two tasks. Remaining tasks, and those that arrive meanwhile, wait for the next call.
   template <typename MayGoOn>
   void run(MayGoOn&& may_go_on) {
     if (oldest_ == nullptr) take();
@@ -86,25 +87,25 @@ class Mailbox {
     if (done > 0) reserved_.fetch_sub(done, std::memory_order_relaxed);
   }
 
-  // The reader's thread, or the last one to know the mailbox. Destroys what waits. What is pushed from here
-  // on is destroyed by its pusher.
+  // The reader's thread, or the last thread that uses the mailbox. Destroys waiting tasks. Tasks pushed later
+  // are destroyed by the pushing thread.
   void close() {
     while (oldest_ != nullptr) drop_oldest();
     Entry* newest = newest_.exchange(closed_mark(), std::memory_order_acq_rel);
     if (newest == closed_mark()) return;
     put_in_order(newest);
-    // What a task holds may come back here by its destructor; nothing waits then.
+    // The destructor of a task's captures may push again; by then nothing is waiting.
     while (oldest_ != nullptr) drop_oldest();
   }
 
  private:
   struct Entry {
     Task task;
-    Entry* older;  // once it is taken: the next younger one
+    Entry* older;  // after it is taken: the next younger entry
     std::uint64_t cost;
   };
 
-  // One number for both, so that one addition reserves: how many tasks, and how many bytes.
+  // Task count and byte count share one number, so that one addition reserves both.
   static constexpr unsigned kByteBits = 40;
   static constexpr std::uint64_t kBytesMask = (std::uint64_t{1} << kByteBits) - 1;
   static constexpr std::size_t kTasksMax = std::size_t{1} << 22;
@@ -113,7 +114,7 @@ class Mailbox {
   static std::uint64_t cost_of(std::size_t bytes) {
     return (std::uint64_t{1} << kByteBits) + std::min<std::uint64_t>(bytes, kBytesMax);
   }
-  // Never looked into.
+  // A marker that is never dereferenced.
   static Entry* closed_mark() { return reinterpret_cast<Entry*>(&kClosed); }
 
   Pushed push(Task task, std::uint64_t cost) {
@@ -128,7 +129,7 @@ class Mailbox {
       entry->older = older;
     } while (
         !newest_.compare_exchange_weak(older, entry, std::memory_order_release, std::memory_order_relaxed));
-    // The entry is the reader's from here: it may be gone already.
+    // From here the reader owns the entry, which may already be destroyed.
     return older == nullptr ? Pushed::first : Pushed::behind;
   }
 

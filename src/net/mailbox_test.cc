@@ -31,7 +31,7 @@ TEST(Mailbox, RunsInOrderAndKeepsTheRestForTheNextTime) {
   EXPECT_EQ(done, "ab");
   EXPECT_FALSE(mailbox.empty());
   mailbox.run(kAll);
-  EXPECT_EQ(done, "abc");  // d came while the others were there
+  EXPECT_EQ(done, "abc");  // d arrived while the others were waiting
   mailbox.run(kAll);
   EXPECT_EQ(done, "abcd");
   EXPECT_TRUE(mailbox.empty());
@@ -45,7 +45,7 @@ TEST(Mailbox, TakesTasksUpToTheirLimitAndNoneMoreUntilOneWasRun) {
     mailbox.push_reserved([&] { ++run; }, 1);
   }
   EXPECT_EQ(mailbox.reserve(1), PostResult::full);
-  EXPECT_EQ(mailbox.push([&] { ++run; }), Mailbox::Pushed::behind);  // what is not limited still comes in
+  EXPECT_EQ(mailbox.push([&] { ++run; }), Mailbox::Pushed::behind);  // unlimited tasks are still accepted
   EXPECT_EQ(mailbox.reserve(1), PostResult::full);
   mailbox.run([] { return false; });
   EXPECT_EQ(run, 1);
@@ -75,7 +75,7 @@ TEST(Mailbox, ClosedItDestroysWhatWaitsAndWhatComes) {
   mailbox.push([&run, held] { ++run; });
   mailbox.run([] { return false; });
   mailbox.push([&run, held] { ++run; });
-  // What a task holds may post once more, when it is destroyed.
+  // Destroying a task's captures may post once more.
   const std::shared_ptr<int> poster(new int, [&](const int* number) {
     delete number;
     EXPECT_EQ(mailbox.push([&run] { ++run; }), Mailbox::Pushed::closed);
@@ -153,7 +153,7 @@ TEST_P(LoopMailbox, ALongOneIsRunInSharesWithUrgentTasksInFront) {
   EXPECT_EQ(done, "ab");
   loop->post_urgent([&] { done += 'U'; });
   loop->post_urgent([&] { done += 'V'; });
-  loop->run_once(std::chrono::hours(1));  // it does not wait: there is more to do
+  loop->run_once(std::chrono::hours(1));  // it does not wait, because more tasks are waiting
   EXPECT_EQ(done, "abUVcd");
   loop->run_once(std::chrono::hours(1));
   EXPECT_EQ(done, "abUVcde");

@@ -1,5 +1,5 @@
 #pragma once
-// The operating system refused: which call, and its errno.
+// An error of the operating system: the failed call and its errno.
 
 #include <cerrno>
 #include <cstring>
@@ -10,7 +10,7 @@ namespace fanfare::net {
 struct OsError {
   const char* call;    // the name of the call, a literal
   int code;            // its errno
-  std::string detail;  // what it was asked for, for people: "127.0.0.1:8545"
+  std::string detail;  // the call's subject, for people: "127.0.0.1:8545"
 
   // "bind 127.0.0.1:8545: Address already in use"
   std::string message() const {

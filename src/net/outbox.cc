@@ -7,12 +7,12 @@
 namespace fanfare::net {
 namespace {
 
-// A few broadcasts under way, and the vector need not grow.
+// Enough for a few simultaneous broadcasts without growing the vector.
 constexpr std::size_t kMoreAtFirst = 7;
 
 }  // namespace
 
-// Counted once it is there: the memory for it may be missing.
+// Count the bytes only after the allocation, which may fail.
 std::uint8_t* Outbox::add(std::size_t size, Arena& arena) {
   stop_growing();
   if (size > Arena::kPieceBytesMax) {
@@ -43,7 +43,7 @@ std::size_t Outbox::gather(std::span<iovec> parts, std::size_t bytes_max) {
   std::size_t count = 0;
   for (std::size_t i = first_; i < segments_.size() && count < parts.size() && bytes_max > 0; ++i, ++count) {
     const std::size_t size = std::min(segments_[i].size, bytes_max);
-    // sendmsg only reads through it; iovec has no const.
+    // sendmsg only reads from it, but iovec has no const.
     parts[count] = {.iov_base = const_cast<std::uint8_t*>(segments_[i].data), .iov_len = size};
     bytes_max -= size;
   }

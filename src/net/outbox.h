@@ -1,6 +1,7 @@
 #pragma once
-// What one stream still has to send: segments in order, each pointing at bytes somebody keeps alive (shared
-// bytes, or a piece of the loop's arena). A stream has one only while it has something to send. One thread.
+// The data that one stream has yet to send: segments in order, each pointing to bytes kept alive elsewhere
+// (shared bytes, or a piece of the loop's arena). A stream has an outbox only while it has data to send. One
+// thread.
 
 #include <sys/uio.h>
 
@@ -26,12 +27,13 @@ class Outbox {
   bool empty() const { return first_ == segments_.size(); }
   std::size_t bytes() const { return bytes_; }
 
-  // Room for exactly `size` bytes at the end, to be filled at once.
+  // Returns space for exactly `size` bytes at the end; fill it immediately.
   std::uint8_t* extend(std::size_t size, Arena& arena) {
     if (std::uint8_t* room = extend_in_place(size)) return room;
     return add(size, arena);
   }
-  // The same behind the last segment's bytes, when nobody else has written there since; null otherwise.
+  // As extend(), directly after the last segment's bytes if nothing else was written there since; otherwise
+  // null.
   std::uint8_t* extend_in_place(std::size_t size) {
     if (growing_ == nullptr || growing_end_ != growing_->end() ||
         size > Arena::kChunkBytes - growing_->used) {
@@ -43,20 +45,20 @@ class Outbox {
     bytes_ += size;
     return room;
   }
-  // By reference: the bytes lie where they are until they are sent.
+  // By reference: the bytes are not copied.
   void push(SharedBytes bytes);
 
-  // Fills `parts` with what is to be sent next, at most `bytes_max` bytes; returns how many parts.
+  // Fills `parts` with the next data to send, at most `bytes_max` bytes; returns the number of parts.
   std::size_t gather(std::span<iovec> parts, std::size_t bytes_max = SIZE_MAX);
-  // The first `size` bytes were sent (or, under TLS, taken).
+  // The first `size` bytes were sent (or, under TLS, encrypted).
   void consume(std::size_t size);
-  // Bytes consumed since it was made; wraps, so only differences mean anything.
+  // Bytes consumed since construction. It wraps, so only differences are meaningful.
   std::uint32_t consumed() const { return consumed_; }
-  // Takes what is left out of the arena: a slow reader's few bytes must not hold a whole chunk.
+  // Copies the remaining data out of the arena: a slow reader's few bytes must not hold a whole chunk.
   void settle();
   void clear();
 
-  // For the loop on io_uring: what was given to the kernel, and its answer once there is one.
+  // For the io_uring loop: the data passed to the kernel, and its result once available.
   struct InFlight {
     std::size_t bytes = 0;
     std::optional<int> result;
@@ -70,7 +72,7 @@ class Outbox {
     SharedBytes shared;
     ChunkRef chunk;
   };
-  // In order. The first lies in here: hardly any outbox has more.
+  // In order. The first segment is stored inline; few outboxes have more.
   class Segments {
    public:
     std::size_t size() const { return one_.data == nullptr ? 0 : 1 + more_.size(); }
@@ -78,7 +80,7 @@ class Outbox {
     const Segment& operator[](std::size_t i) const { return i == 0 ? one_ : more_[i - 1]; }
     Segment& back() { return more_.empty() ? one_ : more_.back(); }
     void add(Segment segment);
-    void remove_first(std::size_t count);  // fewer than all of them
+    void remove_first(std::size_t count);  // must leave at least one
     void clear();
 
    private:
@@ -87,7 +89,7 @@ class Outbox {
   };
 
   std::uint8_t* add(std::size_t size, Arena& arena);
-  // The last segment gets the size it has grown to.
+  // Updates the last segment's size after it has grown.
   void measure_last() {
     if (growing_ != nullptr)
       segments_.back().size = static_cast<std::size_t>(growing_end_ - segments_.back().data);
@@ -101,13 +103,13 @@ class Outbox {
   std::size_t first_ = 0;
   std::size_t bytes_ = 0;
   std::uint32_t consumed_ = 0;
-  // Where the last segment is the end of what its chunk had when it was written: the chunk, and that end,
-  // which is ahead of the segment's own size until somebody asks.
+  // Set while the last segment is the end of its chunk's used part: the chunk, and that end. The end may be
+  // ahead of the segment's own size, which is updated on demand.
   Chunk* growing_ = nullptr;
   std::uint8_t* growing_end_ = nullptr;
 };
 
-// In a slot of its loop's pool.
+// Destroys an outbox in a slot of its loop's pool.
 struct OutboxReturn {
   void operator()(Outbox* outbox) const {
     outbox->~Outbox();

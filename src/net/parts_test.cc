@@ -1,4 +1,4 @@
-// The loop's parts by themselves: arena, outbox, addresses.
+// The loop's components in isolation: arena, outbox, addresses.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -216,7 +216,7 @@ TEST(Listen, TheErrorNamesTheCallTheAddressAndWhy) {
   EXPECT_EQ(again.error().message(), "bind " + address.text() + ": Address already in use");
 }
 
-// A Unix path as a process leaves it that dies: a socket's file on which nobody listens.
+// A Unix path as left by a process that died: a socket file without a listener.
 TEST(Listen, ReplacesAStaleUnixPathAndNothingElse) {
   const std::string path = testing::TempDir() + "fanfare_listen_" + std::to_string(::getpid());
   const Address address = Address::unix_path(path).value();

@@ -1,5 +1,5 @@
 #pragma once
-// Why a socket that the kernel reported is broken.
+// The error of a socket that the kernel reported as broken.
 
 #include <sys/socket.h>
 
@@ -7,7 +7,7 @@
 
 namespace fanfare::net {
 
-// The socket's errno, which the kernel forgets with this call; 0: it is fine.
+// The socket's errno, which this call clears in the kernel; 0: no error.
 inline int pending_error(int fd) {
   int code = 0;
   socklen_t size = sizeof(code);

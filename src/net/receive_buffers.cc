@@ -13,27 +13,28 @@
 namespace fanfare::net {
 namespace {
 
-// Of the kernel's interface, and newer than the distribution's liburing: IOU_PBUF_RING_INC.
+// Part of the kernel's interface, but newer than the distribution's liburing: IOU_PBUF_RING_INC.
 constexpr std::uint16_t kFillIncrementally = 2;
 
 constexpr unsigned kDenseBuffersMin = 4;
 constexpr unsigned kDenseBuffersMax = 128;
-constexpr std::size_t kDenseStreamsForEach = 8;  // 16 KiB for each stream
+constexpr std::size_t kDenseStreamsForEach = 8;  // 16 KiB per stream
 constexpr std::size_t kDenseBufferBytes = 128 * 1024;
 constexpr std::size_t kQuietBufferBytes = 16 * 1024;
-constexpr std::size_t kQuietBytesMax = std::size_t{1} << 20U;  // received between two forget_unneeded()
-// Each takes one receive, so the number is what can arrive between two turns before somebody has to wait. Not
-// a multiple of the cache's ways apart: the first lines of all of them would fight for the same place.
+constexpr std::size_t kQuietBytesMax = std::size_t{1} << 20U;  // received between two forget_unneeded() calls
+// Each receive takes one buffer, so the number limits how much can arrive between two turns without waiting.
+// The distance is not a multiple of the cache's way size: otherwise the first lines of all buffers would
+// compete for the same cache set.
 constexpr unsigned kSparseBuffersMin = 16;
 constexpr unsigned kSparseBuffersMax = 512;
 constexpr std::size_t kSparseBufferBytes = 16 * 1024 + 320;
 
-// The kernel wants a power of two.
+// The kernel requires a power of two.
 unsigned count_for(std::size_t wanted, std::size_t least, std::size_t most) {
   return static_cast<unsigned>(std::bit_ceil(std::clamp(wanted, least, most)));
 }
 
-// Its pages are taken as they are first used. Null, and errno, when there is no room.
+// Pages are allocated on first use. Returns null and sets errno if there is no memory.
 void* map_memory(std::size_t size) {
   void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
@@ -43,7 +44,7 @@ void* map_memory(std::size_t size) {
 
 struct ReceiveBuffers::Shape {
   unsigned count;  // a power of two
-  unsigned shown;  // to begin with, and at least
+  unsigned shown;  // initial and minimum number
   std::size_t bytes;
   std::size_t quiet_bytes;
   std::uint16_t flags;
@@ -93,7 +94,7 @@ std::optional<OsError> ReceiveBuffers::take(io_uring& ring, const Shape& shape) 
   registration.ring_addr = reinterpret_cast<std::uintptr_t>(ring_);
   registration.ring_entries = count_;
   registration.bgid = kGroup;
-  // The field after bgid: older headers call it padding.
+  // The field after bgid, which older headers call padding.
   constexpr std::size_t kFlagsAt = offsetof(io_uring_buf_reg, bgid) + sizeof(registration.bgid);
   std::memcpy(reinterpret_cast<std::uint8_t*>(&registration) + kFlagsAt, &shape.flags, sizeof(shape.flags));
   if (const int failed = io_uring_register_buf_ring(&ring, &registration, 0); failed < 0) {
@@ -108,7 +109,7 @@ std::optional<OsError> ReceiveBuffers::take(io_uring& ring, const Shape& shape) 
   return std::nullopt;
 }
 
-void ReceiveBuffers::is_free(unsigned index, Instant now) {
+void ReceiveBuffers::release(unsigned index, Instant now) {
   came_ += filled_[index];
   if (small_shown_ > 0) --small_shown_;
   const bool is_needed = shown() <= shown_min_ || now - made_room_at_ < kNeededFor;
@@ -141,7 +142,7 @@ void ReceiveBuffers::show_more(unsigned how_many) {
   show_free();
 }
 
-// First the same buffers, whole; when those were not enough, as many again.
+// First step: the same buffers, in full size. If those were not enough: twice as many.
 void ReceiveBuffers::make_room(Instant now) {
   made_room_at_ = now;
   if (shown_bytes_ < bytes_) {

@@ -1,12 +1,13 @@
 #pragma once
-// The memory that an io_uring loop receives into: buffers of one size in a ring that all its streams share,
-// so that a stream which receives nothing holds none.
+// The memory that an io_uring loop receives into: buffers of one size in a ring shared by all its streams. So
+// a stream that receives nothing holds none.
 //
-// On kernels that fill them incrementally (most since 6.12) receives lie side by side in large buffers: what
-// a turn brings is dense in the cache, however many streams it is from. They are filled in turn, so the fewer
-// there are the warmer they stay. The kernel is shown few, and of each only the beginning, until somebody had
-// to wait: then whole ones, then as many again. When nobody has waited for a while they go back to the system
-// one after the other. On older kernels a receive takes a whole one for as long as its bytes are looked at.
+// Kernels that fill buffers incrementally (most since 6.12) place receives side by side in large buffers. So
+// the data of a turn is dense in the cache, however many streams it is from. Buffers are filled in turn, so
+// fewer buffers stay warmer in the cache. The kernel is initially given few buffers, and only the beginning
+// of each. After a receive had to wait for a buffer, it is given whole ones, then twice as many. When none
+// has waited for a while, they return to the system one by one. On older kernels, a receive holds a whole
+// buffer until its bytes have been processed.
 //
 // One thread only: the ring's.
 
@@ -26,40 +27,40 @@ namespace fanfare::net {
 
 class ReceiveBuffers {
  public:
-  static constexpr int kGroup = 0;  // what receives that take from here name
-  // In a completion's flags: its buffer is not full, and more will come into it. Of the kernel's interface,
-  // and newer than the distribution's liburing: IORING_CQE_F_BUF_MORE.
+  static constexpr int kGroup = 0;  // the group ID that receives from these buffers must use
+  // Completion flag: the buffer is not full, and more data will be put into it. Part of the kernel's
+  // interface, but newer than the distribution's liburing: IORING_CQE_F_BUF_MORE.
   static constexpr std::uint32_t kHasMore = 1U << 4U;
-  static constexpr Duration kNeededFor = std::chrono::seconds(10);  // after somebody waited
+  static constexpr Duration kNeededFor = std::chrono::seconds(10);  // after a receive had to wait
 
   ReceiveBuffers() = default;
   ReceiveBuffers(const ReceiveBuffers&) = delete;
   ReceiveBuffers& operator=(const ReceiveBuffers&) = delete;
   ~ReceiveBuffers();
 
-  // Before all else, once. The ring must end before these do.
+  // Must be called first, and once. The ring must be destroyed before the buffers.
   std::optional<OsError> attach(io_uring& ring, std::size_t streams_max);
 
-  // What a receive put into the buffer its completion names.
+  // The bytes that a receive put into the buffer named by its completion.
   MutableBytes received(unsigned index, std::size_t size) {
     const MutableBytes bytes(memory_ + index * bytes_ + filled_[index], size);
     filled_[index] += static_cast<std::uint32_t>(size);
     return bytes;
   }
-  // The kernel will put nothing more into it, and nobody looks at its bytes any more.
-  void is_free(unsigned index, Instant now);
-  // Shows the kernel those that are free again; at the end of a turn.
+  // The kernel will not use the buffer any more, and its bytes have been processed.
+  void release(unsigned index, Instant now);
+  // Gives the free buffers back to the kernel; call it at the end of a turn.
   void show_free() {
     if (free_ > 0) show_them();
   }
-  // A receive ended because there was none.
+  // A receive ended because no buffer was free.
   void make_room(Instant now);
 
-  // The pages that nobody needed since it was called last, where little came since; `in_use` says that a
-  // receive may have happened which nobody has looked at.
+  // If little has arrived lately, frees the pages not needed since the last call. `in_use`: there may be
+  // received data that has not been processed.
   void forget_unneeded(bool in_use);
 
-  // How many the kernel has, and how much of each it is given when it comes back.
+  // How many buffers the kernel has, and how many bytes of each it gets when it is returned.
   unsigned shown() const { return count_ - static_cast<unsigned>(spare_.size()); }
   std::size_t shown_bytes() const { return shown_bytes_; }
 
@@ -78,13 +79,13 @@ class ReceiveBuffers {
   std::size_t bytes_ = 0;
   unsigned shown_min_ = 0;
   std::size_t shown_bytes_ = 0;
-  std::size_t quiet_bytes_ = 0;        // shown of each while little comes
-  unsigned small_shown_ = 0;           // shown with fewer bytes than now, and before all others
-  bool were_small_ = false;            // some of those there were since the last make_room()
-  std::vector<unsigned> spare_;        // not shown
-  std::vector<std::uint32_t> filled_;  // how far, each
-  unsigned free_ = 0;                  // in the ring, but not shown yet
-  std::size_t came_ = 0;               // bytes since forget_unneeded(), in buffers that came back
+  std::size_t quiet_bytes_ = 0;        // bytes shown of each while there is little traffic
+  unsigned small_shown_ = 0;           // buffers shown with fewer bytes than now, at the front of the queue
+  bool were_small_ = false;            // some of the buffers were small at the last make_room()
+  std::vector<unsigned> spare_;        // not given to the kernel
+  std::vector<std::uint32_t> filled_;  // how far each buffer is filled
+  unsigned free_ = 0;                  // in the ring, but not yet visible to the kernel
+  std::size_t came_ = 0;               // bytes since forget_unneeded(), in returned buffers
   Instant made_room_at_{};             // the last time
 };
 

@@ -1,4 +1,4 @@
-// With a ring and a socket of their own: how many buffers the kernel is shown, when more, and when fewer.
+// With its own ring and socket: how many buffers the kernel is given, and when it gets more or fewer.
 
 #include "net/receive_buffers.h"
 
@@ -21,7 +21,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kSmall = 16 * 1024;
 constexpr std::size_t kWhole = 128 * 1024;
 
-using Shown = std::pair<unsigned, std::size_t>;  // how many, how large
+using Shown = std::pair<unsigned, std::size_t>;  // number, size
 
 struct Ring : io_uring {
   Ring() : io_uring{} {
@@ -41,16 +41,16 @@ class ReceiveBuffersTest : public testing::Test {
     peer_ = Descriptor(ends[1]);
   }
 
-  // False on a kernel that gives each receive a whole buffer.
+  // False on a kernel that uses a whole buffer for each receive.
   bool attach(std::size_t streams_max) {
     EXPECT_FALSE(buffers_.attach(ring_, streams_max));
     return buffers_.shown_bytes() == kSmall;
   }
   Shown shown() const { return {buffers_.shown(), buffers_.shown_bytes()}; }
 
-  // All that the kernel was shown is filled before anything is free again, and somebody has waited.
+  // Fills all buffers given to the kernel before any is free again, until a receive had to wait.
   Shown receive_until_starved() {
-    // Each turn brings more than the smallest buffer holds.
+    // Each turn delivers more than the smallest buffer holds.
     int turns_left = 1000;
     while (!turn() && --turns_left > 0) {
     }
@@ -67,14 +67,14 @@ class ReceiveBuffersTest : public testing::Test {
   }
 
   ReceiveBuffers buffers_;
-  Ring ring_;  // ends before they do
+  Ring ring_;  // destroyed before the buffers
   Instant now_{1h};
 
  private:
   // True: a receive found no buffer.
   bool turn() {
     if (!std::exchange(armed_, true)) arm();
-    // Each byte says where it is.
+    // Each byte's value depends on its position.
     std::string text(60'000, '\0');
     for (std::size_t i = 0; i < text.size(); ++i) text[i] = byte_at(sent_ + i);
     const ssize_t taken = ::send(peer_.get(), text.data(), text.size(), MSG_DONTWAIT);
@@ -103,7 +103,7 @@ class ReceiveBuffersTest : public testing::Test {
   }
 
   void free_all() {
-    for (const unsigned index : std::exchange(filled_, {})) buffers_.is_free(index, now_);
+    for (const unsigned index : std::exchange(filled_, {})) buffers_.release(index, now_);
     buffers_.show_free();
   }
 
@@ -121,7 +121,7 @@ class ReceiveBuffersTest : public testing::Test {
   bool armed_ = false;
   std::size_t sent_ = 0;
   std::size_t received_ = 0;
-  std::vector<unsigned> filled_;  // and not free yet
+  std::vector<unsigned> filled_;  // and not yet free
 };
 
 constexpr const char* kOldKernel = "this kernel gives each receive a whole buffer";
@@ -130,7 +130,7 @@ TEST_F(ReceiveBuffersTest, AreMadeWholeBeforeThereAreMore) {
   if (!attach(1000)) GTEST_SKIP() << kOldKernel;
   EXPECT_EQ(shown(), Shown(4, kSmall));
   EXPECT_EQ(receive_until_starved(), Shown(4, kWhole));
-  // Those that were shown before are still small.
+  // Buffers given to the kernel earlier are still small.
   EXPECT_EQ(receive_until_starved(), Shown(4, kWhole));
   EXPECT_EQ(receive_until_starved(), Shown(8, kWhole));
   EXPECT_EQ(receive_until_starved(), Shown(16, kWhole));

@@ -18,7 +18,7 @@ namespace fanfare::net {
 #ifdef FANFARE_THREAD_SANITIZER
 namespace {
 
-// All rings share one: which of them had an address before is not known here.
+// All rings share one marker, because it is unknown which of them had an address before.
 char rings_are_mapped = 0;
 
 }  // namespace

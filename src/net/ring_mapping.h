@@ -1,7 +1,7 @@
 #pragma once
-// liburing maps and unmaps rings by bare system calls, which ThreadSanitizer does not see: to it, a ring at
-// the address of one that is gone is still the old memory, and the thread that had it would race with the new
-// one. These two tell it. In other builds they do nothing. Any thread.
+// Annotations for ThreadSanitizer, which does not see that liburing maps and unmaps rings by bare system
+// calls. It would take a ring at a reused address for the old memory, and report a race with the old ring's
+// thread. These two functions inform it. In other builds they do nothing. Any thread.
 
 namespace fanfare::net {
 

@@ -1,6 +1,6 @@
 #pragma once
-// The message headers of sends with several parts. The kernel has copied them once they are submitted, so all
-// of a turn's lie in one memory and are used again in the next.
+// Message headers for sends with several parts. The kernel copies them on submission, so all headers of a
+// turn share one block of memory, which the next turn reuses.
 
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -17,7 +17,7 @@ namespace fanfare::net {
 
 class SendMessages {
  public:
-  static constexpr std::size_t kPartsMax = 64;    // of one send
+  static constexpr std::size_t kPartsMax = 64;    // per send
   static constexpr std::size_t kCountMax = 4096;  // between two submissions
 
   struct Message {
@@ -38,7 +38,7 @@ class SendMessages {
     return all_[used_++];
   }
   void submitted() { used_ = 0; }
-  // The pages of those that were not needed since it was called last.
+  // Frees the pages of headers that were not needed since the last call.
   void forget_unneeded() {
     if (all_ == nullptr) return;
     forget_pages(reinterpret_cast<std::uint8_t*>(all_ + used_), kBytes - used_ * sizeof(Message));
@@ -47,7 +47,7 @@ class SendMessages {
  private:
   static constexpr std::size_t kBytes = std::bit_ceil(kCountMax * sizeof(Message));
 
-  Message* all_ = nullptr;  // pages that were never used cost nothing
+  Message* all_ = nullptr;  // pages that were never used cost no memory
   std::size_t used_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// What the system knows of a stream's sending.
+// The system's information about a stream's sending.
 
 #include <linux/tcp.h>
 #include <netinet/in.h>

@@ -28,7 +28,7 @@ Address::Address(const sockaddr* address, socklen_t size) : size_(size) {
 std::expected<Address, std::string> Address::parse(std::string_view host, std::uint16_t port) {
   if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
   const std::string text(host == "localhost" ? "127.0.0.1" : host);
-  // The system's functions read up to it, and would take what stands in front for the whole.
+  // The system's functions would read up to the NUL and use only the text before it.
   if (text.find('\0') != std::string::npos) return std::unexpected("an address has no NUL in it");
   sockaddr_in v4{};
   v4.sin_family = AF_INET;
@@ -113,8 +113,8 @@ bool set_flag(int fd, int level, int option) {
   return ::setsockopt(fd, level, option, &on, sizeof(on)) == 0;
 }
 
-// A path left behind by a process that died: nobody answers there, so it may go. Whatever else stands there
-// is somebody's file, and connect() is refused by that, too.
+// Removes a path left by a dead process: a socket on which nothing listens. Any other file belongs to
+// somebody and is kept. The type is checked first, because connect() is refused by such files as well.
 void remove_stale_path(const Address& address) {
   struct stat there{};
   if (::lstat(address.host().c_str(), &there) != 0 || !S_ISSOCK(there.st_mode)) return;
@@ -128,7 +128,7 @@ std::expected<void, OsError> bind_to(int fd, const Address& address) {
   if (address.family() != AF_UNIX && !set_flag(fd, SOL_SOCKET, SO_REUSEADDR)) {
     return std::unexpected(last_error("setsockopt SO_REUSEADDR"));
   }
-  // "::" means IPv6 only, as it reads; listen on "0.0.0.0" as well for both.
+  // "::" means IPv6 only; to listen on both, add "0.0.0.0".
   if (address.family() == AF_INET6) set_flag(fd, IPPROTO_IPV6, IPV6_V6ONLY);
   if (::bind(fd, address.data(), address.size()) != 0) {
     return std::unexpected(last_error("bind", address.text()));
@@ -148,7 +148,7 @@ std::expected<Descriptor, OsError> listen_on(const Address& address, ListenOptio
     return std::unexpected(last_error("setsockopt SO_REUSEPORT"));
   }
   const bool has_mode = address.family() == AF_UNIX && options.unix_mode;
-  // The path takes over the socket's mode, less the umask: nobody gets in between bind and chmod.
+  // The path inherits the socket's mode, less the umask, so it is never too open between bind and chmod.
   if (has_mode && ::fchmod(fd, *options.unix_mode) != 0) return std::unexpected(last_error("fchmod"));
   if (const auto bound = bind_to(fd, address); !bound) return std::unexpected(bound.error());
   if (has_mode && ::chmod(address.host().c_str(), *options.unix_mode) != 0) {
@@ -162,7 +162,7 @@ std::expected<void, OsError> check_free(const Address& address) {
   if (address.family() == AF_UNIX || address.port() == 0) return {};
   const auto probe = make_socket(address);
   if (!probe) return std::unexpected(probe.error());
-  // Bound without SO_REUSEPORT it is refused by whoever listens, and never listens itself.
+  // Bound without SO_REUSEPORT, it fails if another socket listens; it never listens itself.
   return bind_to(probe->get(), address);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// Addresses and sockets: what is done before the loop takes a descriptor over.
+// Addresses and sockets: operations before the loop takes a descriptor over.
 
 #include <sys/socket.h>
 
@@ -43,8 +43,8 @@ class Address {
   Address() = default;
   Address(const sockaddr* address, socklen_t size);
 
-  // A numeric host ("127.0.0.1", "::1", "[::1]", "0.0.0.0", "localhost" for 127.0.0.1) and a port; nothing is
-  // looked up. Empty when the host is no numeric address.
+  // Parses a numeric host ("127.0.0.1", "::1", "[::1]", "0.0.0.0", "localhost" for 127.0.0.1) and a port,
+  // without name lookup. Error: the host is not a numeric address.
   static std::expected<Address, std::string> parse(std::string_view host, std::uint16_t port);
   static std::expected<Address, std::string> unix_path(std::string_view path);
 
@@ -65,28 +65,29 @@ class Address {
 };
 
 struct ListenOptions {
-  bool reuse_port = true;  // several loops may listen on the same address; the kernel spreads the accepts
+  bool reuse_port = true;  // several loops may listen on one address; the kernel distributes connections
   int backlog = 4096;
-  // Of a Unix path, as in chmod; it never is more open than this. Empty: what the umask leaves.
+  // Mode of a Unix path, as in chmod; the path is never more open than this. Empty: the umask applies.
   std::optional<unsigned> unix_mode = {};
 };
 
-// A bound, listening, non-blocking, close-on-exec socket. A stale Unix path nobody listens on is replaced.
+// Returns a bound, listening, non-blocking, close-on-exec socket. A stale Unix path without a listener is
+// replaced.
 std::expected<Descriptor, OsError> listen_on(const Address& address, ListenOptions options = {});
 
-// The error if another socket listens on the address, also one that would share it: with reuse_port alone a
-// second process of the same user would quietly take half of the first one's connections. Never an error for
-// port 0 and Unix paths.
+// Returns an error if another socket listens on the address, even one that would share it. With reuse_port
+// alone, a second process of the same user would silently take half of the first one's connections. Never an
+// error for port 0 and Unix paths.
 std::expected<void, OsError> check_free(const Address& address);
 
-// The address a socket was given (port 0 asks the kernel for one).
+// The actual address of a socket (the kernel assigns a port for port 0).
 std::expected<Address, OsError> local_address(int fd);
 std::expected<Address, OsError> peer_address(int fd);
 
-// A non-blocking socket whose connection is under way or made; its end is told by writability.
+// Returns a non-blocking socket that is connected or connecting; it becomes writable when that ends.
 std::expected<Descriptor, OsError> start_connect(const Address& address);
 
-// Small frames leave at once (Nagle off). No-op for Unix sockets.
+// Sends small frames immediately (Nagle off). No effect on Unix sockets.
 void set_no_delay(int fd);
 
 }  // namespace fanfare::net

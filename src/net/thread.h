@@ -1,5 +1,5 @@
 #pragma once
-// std::thread, with an error where the system has no thread left instead of an exception.
+// std::thread that returns an error instead of throwing if the system cannot create a thread.
 
 #include <expected>
 #include <system_error>
@@ -10,8 +10,8 @@
 
 namespace fanfare::net {
 
-// Errors: what pthread_create() said (EAGAIN: too many threads, or no memory for a stack). `run` is destroyed
-// uncalled then.
+// Errors: those of pthread_create() (EAGAIN: too many threads, or no memory for a stack). `run` is then
+// destroyed without being called.
 template <typename Run>
 std::expected<std::thread, OsError> start_thread(Run&& run) {
   try {

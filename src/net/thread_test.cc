@@ -1,4 +1,4 @@
-// A thread starts, or the system says why not: nothing is thrown and nothing is leaked.
+// A thread starts, or the system's error is returned: nothing is thrown or leaked.
 
 #include "net/thread.h"
 
@@ -34,7 +34,7 @@ TEST(Thread, TakesWhatCanOnlyBeMoved) {
   EXPECT_EQ(result, 42);
 }
 
-// As long as it lives, a thread asks for a larger stack than there are addresses.
+// While it exists, threads request a larger stack than the address space allows.
 class NoRoomForStacks {
  public:
   NoRoomForStacks() {
@@ -68,7 +68,7 @@ TEST(Thread, WithoutRoomForAStackItIsAnErrorAndNoException) {
     EXPECT_EQ(thread.error().call, std::string_view("pthread_create"));
     EXPECT_TRUE(thread.error().code == EAGAIN || thread.error().code == ENOMEM) << thread.error().code;
   }
-  // What was to run is destroyed, and has not run.
+  // The callable is destroyed without having run.
   EXPECT_EQ(held.use_count(), 1);
   EXPECT_EQ(*held, 0);
   auto thread = start_thread([held] { ++*held; });

@@ -1,5 +1,5 @@
 #pragma once
-// The timers of one loop. Few and coarse: connections share one sweep, so this holds tens, not thousands.
+// The timers of one loop. Few and coarse: connections share one sweep, so there are tens, not thousands.
 
 #include <cstdint>
 #include <map>
@@ -24,7 +24,7 @@ class Timers {
     waiting_.emplace(id, std::move(task));
     return id;
   }
-  // False when it has run or was cancelled before.
+  // False if it has already run or been cancelled.
   bool cancel(TimerId id) { return waiting_.erase(id) > 0; }
 
   std::optional<Instant> next_due() const {
@@ -32,7 +32,7 @@ class Timers {
     return waiting_.begin()->first.due;
   }
 
-  // Runs what is due, in order of due time. A timer added meanwhile for `now` or earlier waits for the next
+  // Runs due timers in order of due time. A timer added meanwhile for `now` or earlier waits for the next
   // call.
   void run(Instant now) {
     const std::uint64_t newest = last_number_;

@@ -16,7 +16,7 @@
 namespace fanfare::net {
 namespace {
 
-// The newest error OpenSSL queued on this thread, for people.
+// The latest error that OpenSSL queued on this thread, as readable text.
 std::string openssl_error() {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
@@ -28,7 +28,7 @@ std::string openssl_error() {
   return reason != nullptr ? reason : "error " + std::to_string(code);
 }
 
-// RFC7301§3.1: names with their length in front.
+// RFC7301§3.1: names, each preceded by its length.
 std::string alpn_list(const std::vector<std::string>& names) {
   std::string list;
   for (const std::string& name : names) {
@@ -49,7 +49,7 @@ bool is_address(const std::string& name) {
 
 struct TlsContext::State {
   SSL_CTX* context = nullptr;
-  std::string alpn;  // servers
+  std::string alpn;  // for servers
   bool verify = false;
 
   State() = default;
@@ -78,7 +78,7 @@ namespace {
 SSL_CTX* new_context(const SSL_METHOD* method) {
   SSL_CTX* context = SSL_CTX_new(method);
   FANFARE_CHECK(context != nullptr);
-  // Record buffers are given back when empty: they are most of what an idle session would cost.
+  // Empty record buffers are freed: they would be most of an idle session's memory.
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
                                 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
   SSL_CTX_set_options(context,
@@ -99,7 +99,7 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::server
   auto warnings = use_certificate(*context, options.certificate_file, options.key_file);
   if (!warnings) return std::unexpected(std::move(warnings.error()));
   SSL_CTX_set_options(context, SSL_OP_CIPHER_SERVER_PREFERENCE);
-  // Tickets resume without memory of ours; one is enough for a client that keeps one connection.
+  // Tickets resume sessions without using our memory; one is enough for a client with one connection.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
   state->alpn = alpn_list(options.alpn);
@@ -136,8 +136,8 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::client
   return std::shared_ptr<const TlsContext>(new TlsContext(std::move(state)));
 }
 
-// Between OpenSSL and our buffers stands a BIO of ours: it reads from the input of the call under way and
-// writes into its output, so that no byte is kept or copied in between.
+// A BIO of ours connects OpenSSL to our buffers. It reads from the current call's input and writes to its
+// output, so no bytes are kept or copied in between.
 struct TlsSession::State {
   SSL* ssl = nullptr;
   Bytes input;

@@ -1,9 +1,9 @@
 #pragma once
-// TLS 1.2 and 1.3 under a stream (OpenSSL inside). A context is what many connections share: certificate and
-// key of a server, trust of a client. A session is one connection's: it sits between the socket and the
-// stream's owner, who sees only plain bytes.
+// TLS 1.2 and 1.3 under a stream (using OpenSSL). A context is shared by many connections: certificate and
+// key of a server, trusted authorities of a client. A session belongs to one connection. It sits between the
+// socket and the stream's owner, which sees only plain bytes.
 //
-// An idle session holds no record buffers: OpenSSL gives them back when they are empty.
+// An idle session holds no record buffers: OpenSSL frees them when they are empty.
 
 #include <expected>
 #include <memory>
@@ -20,9 +20,9 @@ namespace fanfare::net {
 enum class TlsRole : std::uint8_t { server, client };
 
 struct TlsServerOptions {
-  std::string certificate_file;  // PEM: the certificate, then its chain
+  std::string certificate_file;  // PEM: the certificate, followed by its chain
   std::string key_file;          // PEM
-  // What is agreed on by ALPN, in order of preference. A client that offers none of them is served without.
+  // For ALPN, in order of preference. A client that offers none of them is served without ALPN.
   std::vector<std::string> alpn = {"http/1.1"};
   TlsProtocol protocol = {};
 
@@ -30,15 +30,15 @@ struct TlsServerOptions {
 };
 
 struct TlsClientOptions {
-  bool verify = true;   // the chain, and that the certificate is for the server's name
-  std::string ca_file;  // PEM, trusted instead of the system's; empty: the system's
+  bool verify = true;   // the chain, and that the certificate matches the server's name
+  std::string ca_file;  // PEM, replaces the system's authorities; empty: the system's
   std::vector<std::string> alpn = {"http/1.1"};
   TlsProtocol protocol = {};
 };
 
 class TlsContext {
  public:
-  // The error names the file or the cipher, what is wrong with it and what to do.
+  // The error names the file or the cipher, the problem and the remedy.
   static std::expected<std::shared_ptr<const TlsContext>, std::string> server(
       const TlsServerOptions& options);
   static std::expected<std::shared_ptr<const TlsContext>, std::string> client(
@@ -47,7 +47,7 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  // What a server's certificate has that clients will not like, a line each: it has expired.
+  // Diagnostics of a server's certificate that clients will object to, one per line: it has expired.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:
@@ -58,39 +58,39 @@ class TlsContext {
   std::vector<std::string> warnings_;
 };
 
-// One connection's TLS, without a socket: encrypted bytes in and out, plain bytes out and in. The loop drives
-// it; nobody else needs to.
+// The TLS of one connection, without a socket: encrypted bytes in and out, plain bytes out and in. Only the
+// loop uses it.
 class TlsSession {
  public:
   enum class Step : std::uint8_t {
-    wants_input,  // everything was taken, nothing more comes out
-    secured,      // the handshake has just ended: call decrypt() again
-    plain,        // there are plain bytes: take them and call decrypt() again
-    ended,        // the peer said goodbye (close_notify)
+    wants_input,  // all input was consumed, and there is no more output
+    secured,      // the handshake has just completed: call decrypt() again
+    plain,        // there are plain bytes: process them and call decrypt() again
+    ended,        // the peer closed the session (close_notify)
     failed,       // error() says why
   };
 
-  // `server_name`: what a client asks for by SNI and checks the certificate against; a name or an address.
+  // `server_name`: sent by a client as SNI and checked against the certificate; a name or an address.
   TlsSession(std::shared_ptr<const TlsContext> context, TlsRole role, std::string_view server_name);
   ~TlsSession();
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
 
-  // Takes a client's first step; what is to be sent goes to `encrypted`.
+  // Starts a client's handshake; output goes to `encrypted`.
   void begin(Output& encrypted);
-  // Consumes from the front of `input`. Plain bytes are put at the front of `room`; `plain_size` says how
-  // many.
+  // Consumes bytes from the front of `input`. Plain bytes are written to the front of `room`; `plain_size` is
+  // their number.
   Step decrypt(Bytes& input, MutableBytes room, std::size_t& plain_size, Output& encrypted);
   bool is_secured() const { return secured_; }
-  // False when the session cannot go on.
+  // False: the session cannot continue.
   bool encrypt(Bytes plain, Output& encrypted);
   void say_goodbye(Output& encrypted);
   const std::string& error() const { return error_; }
-  // "TLSv1.3", and what ALPN agreed on; empty before the handshake has ended.
+  // "TLSv1.3", and the protocol negotiated by ALPN; empty before the handshake has completed.
   std::string_view version() const;
   std::string_view alpn() const;
 
-  // What waits to be encrypted, because the handshake has not ended or the turn has not.
+  // Data waiting for encryption, because the handshake or the turn has not ended.
   Outbox waiting;
 
  private:

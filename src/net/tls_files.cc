@@ -28,9 +28,9 @@ using Source = std::unique_ptr<BIO, decltype(&BIO_free)>;
 using Certificate = std::unique_ptr<X509, decltype(&X509_free)>;
 using Key = std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)>;
 
-// The bytes of a file, which may be a secret: wiped at the end.
+// The content of a file, which may be secret: wiped on destruction.
 struct Pem {
-  std::string name;  // "key file \"/etc/key.pem\"", as errors begin
+  std::string name;  // "key file \"/etc/key.pem\"", the start of error messages
   std::string text;
 
   Pem(std::string_view what, const std::string& path) : name(std::string(what) + " file \"" + path + "\"") {}
@@ -56,7 +56,7 @@ std::string system_error(int code) {
 std::expected<Pem, std::string> read_pem(std::string_view what, const std::string& path) {
   Pem pem(what, path);
   if (path.empty()) return pem.error("no path is given");
-  // Not blocking: a FIFO without a writer must not hold up everything.
+  // Non-blocking: a FIFO without a writer must not block the process.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!file.valid()) return pem.error(system_error(errno));
   struct stat status{};
@@ -80,7 +80,7 @@ std::expected<Pem, std::string> read_pem(std::string_view what, const std::strin
   return pem;
 }
 
-// Why the file brought no `thing`.
+// Why the file contains no `thing`.
 std::string without(const Pem& pem, std::string_view thing) {
   const std::string wanted = std::string("expected PEM with a ") + std::string(thing);
   if (pem.text.find_first_not_of(" \t\r\n") == std::string::npos) return "it is empty, " + wanted;
@@ -100,12 +100,12 @@ std::string without(const Pem& pem, std::string_view thing) {
   return "no " + std::string(thing) + " to be read in it, " + wanted;
 }
 
-// A server has nobody to ask. Without this OpenSSL asks at the terminal, and everything waits.
+// A server cannot ask for a passphrase. By default OpenSSL would ask at the terminal and block.
 int no_passphrase(char*, int, int, void*) {
   return -1;
 }
 
-// The next certificate; null at the end. An error: there is one, and it is broken.
+// Reads the next certificate; null at the end. An error means that it is malformed.
 std::expected<Certificate, std::string> next_certificate(const Pem& pem, BIO& source) {
   ERR_clear_error();
   Certificate read(PEM_read_bio_X509_AUX(&source, nullptr, &no_passphrase, nullptr), &X509_free);
@@ -116,7 +116,7 @@ std::expected<Certificate, std::string> next_certificate(const Pem& pem, BIO& so
   return pem.error("one of its certificates is damaged: copy it again from where it was issued");
 }
 
-// In their order; at least one.
+// Reads all certificates in order; there must be at least one.
 std::expected<std::vector<Certificate>, std::string> read_certificates(const Pem& pem) {
   const Source source = pem.source();
   std::vector<Certificate> certificates;
@@ -147,7 +147,7 @@ std::expected<Key, std::string> read_key(const Pem& pem) {
   return pem.error(without(pem, "key"));
 }
 
-// What is wrong with the size of a public key; empty: nothing.
+// Why a public key's size is insufficient; empty: it is sufficient.
 std::optional<std::string> find_small_key(const EVP_PKEY& key) {
   const int bits = EVP_PKEY_get_bits(&key);
   const bool is_rsa = EVP_PKEY_get_base_id(&key) == EVP_PKEY_RSA;
@@ -182,7 +182,7 @@ std::vector<std::string> find_warnings(const Pem& pem, const X509& certificate) 
   return warnings;
 }
 
-// What OpenSSL has against a certificate that could be read.
+// OpenSSL's reason for rejecting a certificate that could be read.
 std::string refusal() {
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();

@@ -1,4 +1,4 @@
-// What is said about certificates and keys that cannot be used: the file, what is wrong, what to do.
+// Errors for unusable certificates and keys: the file, the problem, the remedy.
 
 #include "net/tls_files.h"
 
@@ -21,7 +21,7 @@ std::string read_all(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The error of a server with these files; "" when it can be made.
+// The error of a server with these files; "" if it can be created.
 std::string error_of(const std::string& certificate_file, const std::string& key_file) {
   const auto context = TlsContext::server({.certificate_file = certificate_file, .key_file = key_file});
   return context ? "" : context.error();

@@ -13,12 +13,13 @@
 namespace fanfare::net {
 namespace {
 
-// 112 bits: RSA keys of 2048 bits, SHA-2 signatures. Said here, so that no distribution's default decides.
+// 112 bits: RSA keys of 2048 bits, SHA-2 signatures. Set explicitly, so that distribution defaults do not
+// matter.
 constexpr int kSecurityLevel = 2;
 
 using Context = std::unique_ptr<SSL_CTX, decltype(&SSL_CTX_free)>;
 
-// What keeps a cipher of TLS 1.2 from being used; empty: nothing.
+// Why a TLS 1.2 cipher cannot be used; empty: it can.
 std::optional<std::string> find_wrong_cipher(const SSL_CTX& all, std::string_view name) {
   const STACK_OF(SSL_CIPHER)* ciphers = SSL_CTX_get_ciphers(&all);
   for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); ++i) {
@@ -51,7 +52,7 @@ std::expected<void, std::string> check_cipher_suites(std::string_view names) {
   FANFARE_CHECK(any != nullptr);
   for (const auto part : std::views::split(names, ':')) {
     const std::string name(part.begin(), part.end());
-    // OpenSSL takes an empty name for an empty list.
+    // OpenSSL treats an empty name as an empty list.
     if (!name.empty() && SSL_CTX_set_ciphersuites(any.get(), name.c_str()) == 1) continue;
     ERR_clear_error();
     return std::unexpected("TLS 1.3 cipher suite \"" + name +

@@ -1,6 +1,6 @@
 #pragma once
-// Which versions of TLS and which ciphers are spoken. What is not set is modern: ephemeral keys and
-// authenticated encryption only (RFC9325§4.2), so no RSA key exchange and no CBC.
+// The TLS versions and ciphers in use. The defaults are modern: only ephemeral keys and authenticated
+// encryption (RFC9325§4.2), so no RSA key exchange and no CBC.
 
 #include <cstdint>
 #include <expected>
@@ -24,15 +24,14 @@ inline constexpr std::string_view kModernCipherSuites =
 
 struct TlsProtocol {
   TlsVersion min_version = TlsVersion::tls12;
-  // OpenSSL's names with ':' between them, in order of preference; no classes and no operators ("HIGH",
-  // "!aNULL").
-  std::string ciphers = {};        // of TLS 1.2; "": kModernCiphers
-  std::string cipher_suites = {};  // of TLS 1.3; "": kModernCipherSuites
+  // OpenSSL names separated by ':', in order of preference; no classes and no operators ("HIGH", "!aNULL").
+  std::string ciphers = {};        // for TLS 1.2; "": kModernCiphers
+  std::string cipher_suites = {};  // for TLS 1.3; "": kModernCipherSuites
 
   bool operator==(const TlsProtocol&) const = default;
 };
 
-// The error names the cipher that cannot be used.
+// The error names the invalid cipher.
 std::expected<void, std::string> check_protocol(const TlsProtocol& protocol);
 std::expected<void, std::string> apply_protocol(const TlsProtocol& protocol, ssl_ctx_st& context);
 

@@ -1,5 +1,4 @@
-// Which versions and ciphers are agreed on, seen from an OpenSSL of the peer's that offers one thing at a
-// time.
+// The negotiated versions and ciphers, seen from a peer's OpenSSL that offers one at a time.
 
 #include "net/tls_protocol.h"
 
@@ -27,7 +26,7 @@ class TextOutput final : public Output {
   std::string text;
 };
 
-// One TLS connection in memory between ours and OpenSSL as it comes, with everything weak allowed.
+// One in-memory TLS connection between our code and a plain OpenSSL that allows everything weak.
 class Handshake {
  public:
   Handshake(std::shared_ptr<const TlsContext> ours, TlsRole our_role, SSL_CTX* theirs)
@@ -40,7 +39,7 @@ class Handshake {
   Handshake& operator=(const Handshake&) = delete;
   ~Handshake() { SSL_free(theirs_); }
 
-  // Until nothing moves any more. True: both ends are secured, and neither failed.
+  // Runs until no more data is exchanged. True: both ends are secured, and neither failed.
   bool run() {
     for (int round = 0; round < 20; ++round) {
       ERR_clear_error();
@@ -101,7 +100,7 @@ class TlsProtocolTest : public testing::Test {
                                .protocol = std::move(protocol)})
         .value();
   }
-  // With a client that offers this cipher of TLS 1.2 alone.
+  // With a client that offers only this TLS 1.2 cipher.
   bool agrees(const TestCertificate& certificate, const std::string& cipher, TlsProtocol protocol = {}) {
     const Peer peer(TLS_client_method());
     SSL_CTX_set_max_proto_version(peer.context.get(), TLS1_2_VERSION);

@@ -179,7 +179,7 @@ TEST_P(TlsTest, FilesThatAreNotThereAreNamed) {
   EXPECT_NE(mixed.error().find(other.key_file()), std::string::npos);
 }
 
-// A file of a test with these bytes in it.
+// Creates a test file with these bytes.
 std::string file_with(const std::string& content) {
   std::string path = testing::TempDir() + "fanfare_tls_test_XXXXXX";
   const int fd = ::mkstemp(path.data());
@@ -205,7 +205,7 @@ TEST_P(TlsTest, FilesThatCannotBeUsedSayWhy) {
   ::unlink(junk.c_str());
 }
 
-// Were the passphrase asked for at the terminal, this would wait for ever.
+// If OpenSSL asked for the passphrase at the terminal, this would block forever.
 TEST_P(TlsTest, EncryptedKeyIsRefusedWithoutAsking) {
   std::FILE* plain = std::fopen(certificate_.key_file().c_str(), "r");
   EVP_PKEY* key = PEM_read_PrivateKey(plain, nullptr, nullptr, nullptr);

@@ -12,8 +12,8 @@
 
 #include "base/check.h"
 #include "net/descriptor_table.h"
-#include "net/fetch_ahead.h"
 #include "net/pending_error.h"
+#include "net/prefetch.h"
 #include "net/receive_buffers.h"
 #include "net/ring_mapping.h"
 #include "net/send_messages.h"
@@ -21,14 +21,15 @@
 namespace fanfare::net {
 namespace {
 
-// Submissions collected before the kernel is asked, a stream's receive and its send; more in one turn are
-// submitted in between. And completions for each of them: what finds no room waits in the kernel.
+// Submissions collected before the kernel is called: each stream's receive and its send. If a turn has more,
+// they are submitted in between. Each submission gets several completion entries; completions without space
+// wait in the kernel.
 constexpr std::size_t kSubmissionsMin = 64;
 constexpr std::size_t kSubmissionsMax = SendMessages::kCountMax;
 constexpr unsigned kCompletionsForEach = 4;
 constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
 
-// What a completion belongs to: a pointer, and in its low bits which operation.
+// A completion's owner: a pointer, whose low bits identify the operation.
 enum class Operation : std::uint64_t { receive, send, writable, hangup, connect, accept, wake, ignored };
 constexpr std::uint64_t kOperationBits = 7;
 static_assert(alignof(Stream) > kOperationBits || alignof(std::max_align_t) > kOperationBits);
@@ -57,7 +58,7 @@ struct UringLoop::Ring {
   bool open = false;
   std::uint64_t wakes = 0;
   ReceiveBuffers buffers;
-  SendMessages messages;  // one for each submission
+  SendMessages messages;  // one per submission
   DescriptorTable descriptors;
 
   Ring() = default;
@@ -80,15 +81,14 @@ struct UringLoop::Ring {
     io_uring_submit(&uring);
     messages.submitted();
   }
-  // The owner of the completion behind `position` that comes next but one; past the last, of an older one.
+  // The owner of the completion kPrefetchDistance positions after `position`; beyond the last one, an old entry's.
   std::uintptr_t later_owner(unsigned position) const {
-    return uring.cq.cqes[(position + kFetchAhead) & uring.cq.ring_mask].user_data & ~kOperationBits;
+    return uring.cq.cqes[(position + kPrefetchDistance) & uring.cq.ring_mask].user_data & ~kOperationBits;
   }
-  // The kernel has taken every entry, and every completion it had is in the completion queue.
+  // Whether the kernel has taken every entry, and all its completions are in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   bool has_completions() const { return io_uring_cq_ready(&uring) > 0 || io_uring_cq_has_overflow(&uring); }
-  // Tries what flush() builds on, with a peer that takes only a part.
-  // Empty: it does.
+  // Tests the behaviour that flush() depends on, with a peer that accepts only a part. Empty: it works.
   std::optional<OsError> check_short_sends();
 };
 
@@ -124,8 +124,9 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   }
   ring->open = true;
   note_ring_mapped();
-  // Known by a number, it need not be looked up and held for every call. The number is this thread's, and
-  // another one that ends the loop cannot give back its own by it: SINGLE_ISSUER refuses.
+  // A registered ring need not be looked up and referenced for every call. The number belongs to this thread.
+  // Another thread that destroys the loop cannot unregister its own ring by mistake: SINGLE_ISSUER rejects
+  // that.
   io_uring_register_ring_fd(&ring->uring);
   if (auto failed = ring->buffers.attach(ring->uring, options.streams_max)) {
     return std::unexpected(*std::move(failed));
@@ -133,7 +134,7 @@ std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOption
   if (auto failed = ring->check_short_sends()) return std::unexpected(*std::move(failed));
   ring->descriptors.attach(ring->uring, params.features);
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
-  // Nothing has failed since, so errno is still that of the wake-up's descriptor.
+  // Nothing has failed since, so errno is still from creating the wake-up descriptor.
   if (loop->wake_fd() < 0) return std::unexpected(last_error("eventfd"));
   loop->arm_wake();
   return loop;
@@ -164,7 +165,7 @@ bool UringLoop::poll(Duration wait) {
   io_uring_cqe* entry = nullptr;
   io_uring_for_each_cqe(&ring_->uring, head, entry) {
     ++count;
-    fetch_ahead(ring_->later_owner(head));
+    prefetch(ring_->later_owner(head));
     handle(entry->user_data, {.result = entry->res, .flags = entry->flags});
   }
   io_uring_cq_advance(&ring_->uring, count);
@@ -176,8 +177,8 @@ bool UringLoop::poll(Duration wait) {
 void UringLoop::release_unneeded() {
   for (auto* list : {&starved_, &sending_, &settling_}) fanfare::release_unneeded(*list, most_flushed_);
   ring_->messages.forget_unneeded();
-  // Receives happen within our own calls (DEFER_TASKRUN): with every completion handed out, nobody needs what
-  // is in the buffers.
+  // Receives happen within our own calls (DEFER_TASKRUN). So once every completion is delivered, the buffers'
+  // contents are no longer needed.
   ring_->buffers.forget_unneeded(ring_->has_completions());
   Loop::release_unneeded();
 }
@@ -188,7 +189,7 @@ void UringLoop::handle(std::uint64_t tag, Completion completion) {
     case Operation::receive:
       return received(*static_cast<Stream*>(owner), completion);
     case Operation::send:
-      return;  // settle_sends() has been there
+      return;  // already handled by settle_sends()
     case Operation::writable:
       return writable(*static_cast<Stream*>(owner));
     case Operation::hangup:
@@ -217,7 +218,7 @@ void UringLoop::cancel(std::uint64_t tag) {
 }
 
 void UringLoop::start(Stream& stream) {
-  // On a non-blocking socket the kernel would answer EAGAIN instead of waiting for us.
+  // On a non-blocking socket the kernel would return EAGAIN instead of waiting.
   const int flags = ::fcntl(stream.fd_, F_GETFL);
   if ((flags & O_NONBLOCK) != 0) ::fcntl(stream.fd_, F_SETFL, flags & ~O_NONBLOCK);
   if (ring_->descriptors.add(stream.fd_)) stream.set(Stream::kRegistered);
@@ -227,7 +228,7 @@ void UringLoop::start(Stream& stream) {
   begin(*entry, stream, tag_of(stream, Operation::connect));
 }
 
-// An entry on the stream's descriptor, which is its own number in the table.
+// Sets up an entry for the stream's descriptor, which has the same number in the table.
 void UringLoop::begin(io_uring_sqe& entry, Stream& stream, std::uint64_t tag) {
   if (stream.has(Stream::kRegistered)) entry.flags |= IOSQE_FIXED_FILE;
   io_uring_sqe_set_data64(&entry, tag);
@@ -244,8 +245,8 @@ void UringLoop::arm_receive(Stream& stream) {
   stream.set(Stream::kReadArmed);
 }
 
-// While nothing is read: the kernel reports an error, the peer's FIN and the end of both directions without
-// being asked. A FIN is not the end of it, so one report must not be the last.
+// While reading is paused, the kernel still reports an error, the peer's FIN and the end of both directions.
+// The poll must be multishot: after a FIN, further reports may follow.
 void UringLoop::arm_hangup(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   io_uring_prep_poll_multishot(entry, stream.fd_, 0);
@@ -271,11 +272,11 @@ void UringLoop::received(Stream& stream, Completion completion) {
   if (completion.result > 0) {
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
     deliver(stream, ring_->buffers.received(buffer, static_cast<std::size_t>(completion.result)));
-    if ((completion.flags & ReceiveBuffers::kHasMore) == 0) ring_->buffers.is_free(buffer, now());
+    if ((completion.flags & ReceiveBuffers::kHasMore) == 0) ring_->buffers.release(buffer, now());
   } else if (completion.result == 0) {
     delivered_end(stream);
   } else if (completion.result == -ENOBUFS) {
-    // No buffer was free: the bytes wait in the socket until some are.
+    // No buffer was free: the bytes stay in the socket until one is.
     starved_.push_back(&stream);
   } else if (completion.result != -ECANCELED) {
     lost(stream, "recv", -completion.result);
@@ -297,10 +298,10 @@ void UringLoop::rearm_starved() {
   starved_.clear();
 }
 
-// At the end of a turn. A send that does not wait is over once it is submitted, and completes only when it
-// could not take everything (IOSQE_CQE_SKIP_SUCCESS): silence is success. MSG_WAITALL makes a part count as
-// failure, which says how long the part is. Nothing wakes the loop after silence, so where somebody waits for
-// the end of the send, it is told.
+// Called at the end of a turn. A send that does not wait completes at submission, and posts a completion only
+// if it could not send everything (IOSQE_CQE_SKIP_SUCCESS). So no completion means success. MSG_WAITALL makes
+// a partial send count as a failure, which reports its length. A missing completion does not wake the loop,
+// so a completion is requested if the end of the send is awaited.
 void UringLoop::flush(Stream& stream) {
   if (stream.has(Stream::kSendInFlight)) return;
   if (stream.outbox_ == nullptr || stream.outbox_->empty()) return drained(stream);
@@ -331,7 +332,7 @@ void UringLoop::flush(Stream& stream) {
   sending_.push_back(&stream);
 }
 
-// Before anything else that came is handed out: whoever is called may send again.
+// Runs before any other events are delivered, because handlers may send again.
 void UringLoop::settle_sends() {
   if (sending_.empty()) return;
   unsigned head = 0;
@@ -341,7 +342,7 @@ void UringLoop::settle_sends() {
       stream_of(entry->user_data).outbox_->in_flight.result = entry->res;
     }
   }
-  // Entries not taken yet, or completions that found no room: silence says nothing then.
+  // While entries are unsubmitted or completions had no space, a missing completion proves nothing.
   if (!ring_->is_settled()) return;
   settling_.swap(sending_);
   for_each_fetched(settling_, [this](Stream& stream) {
@@ -363,12 +364,12 @@ void UringLoop::sent(Stream& stream) {
   stream.outbox_->consume(stream.outbox_->in_flight.bytes);
   if (stream.has(Stream::kClosed)) return;
   if (stream.outbox_->empty()) return drained(stream);
-  // flush_all() leaves those that wait for their peer to us.
+  // flush_all() skips streams that wait for their peer, so this one is flushed here.
   if (stream.has(Stream::kWaitingWritable)) return flush(stream);
   mark_dirty(stream);
 }
 
-// The kernel took `result` bytes, or none for the reason -`result`.
+// The kernel sent `result` bytes, or failed with the error -`result`.
 void UringLoop::send_cut_short(Stream& stream, int result) {
   if (result >= 0 || result == -EAGAIN) {
     if (result > 0) stream.outbox_->consume(static_cast<std::size_t>(result));
@@ -404,7 +405,7 @@ void UringLoop::hung_up(Stream& stream, Completion completion) {
   }
   if ((completion.flags & IORING_CQE_F_MORE) != 0) return;
   stream.unset(Stream::kHangupArmed);
-  // Cancelled because reading went on, and paused again before that was over.
+  // The poll was cancelled because reading resumed; reading may have been paused again meanwhile.
   update_reading(stream);
   operation_over(stream);
 }
@@ -422,7 +423,7 @@ void UringLoop::connect_over(Stream& stream, Completion completion) {
   operation_over(stream);
 }
 
-// The table has the descriptor open, too, which would keep the FIN from being sent.
+// The table also keeps the descriptor open, which would delay the FIN.
 void UringLoop::let_go(Stream& stream) {
   if (stream.has(Stream::kRegistered)) ring_->descriptors.remove(stream.fd_);
   finish_close(stream);
@@ -460,10 +461,10 @@ void UringLoop::arm_accept(Listener& listener) {
 void UringLoop::stop_listening(ListenerId id) {
   Listener& listener = listeners_[id];
   if (std::exchange(listener.stopped, true)) return;
-  // No shutdown(): the socket may be shared with other loops or processes, who go on with it.
+  // No shutdown(): the socket may be shared with other loops or processes that continue to use it.
   cancel(tag_of(listener, Operation::accept));
-  // The kernel gives up the accept in here, and with the descriptor the socket goes at once, not with the
-  // next turn: there may be none.
+  // This call makes the kernel cancel the accept. So closing the descriptor frees the socket immediately;
+  // there may be no next turn to do it.
   io_uring_submit_and_get_events(&ring_->uring);
   ring_->messages.submitted();
   listener.descriptor = Descriptor();

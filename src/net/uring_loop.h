@@ -1,10 +1,10 @@
 #pragma once
-// The loop on io_uring. Receives are multishot and take their buffers from a ring that all streams share, so
-// an idle connection holds none; what a turn wants to send is collected and submitted with the wait for the
-// next one: a turn is one system call, however many streams it served.
+// The io_uring loop. Receives are multishot and take their buffers from a ring shared by all streams, so an
+// idle connection holds none. A turn's sends are collected and submitted together with the wait for the next
+// turn. So a turn takes one system call, however many streams it serves.
 //
 // Needs Linux 6.1 (SINGLE_ISSUER, DEFER_TASKRUN, multishot receive, buffer rings). The ring belongs to the
-// thread that made the loop, which must also run it.
+// thread that created the loop; the same thread must run it.
 
 #include <cstdint>
 #include <deque>
@@ -20,7 +20,7 @@ namespace fanfare::net {
 
 class UringLoop final : public Loop {
  public:
-  // The error names what the kernel lacks.
+  // The error names the missing kernel feature.
   static std::expected<std::unique_ptr<Loop>, OsError> create(const LoopOptions& options);
   ~UringLoop() override;
 
@@ -29,8 +29,8 @@ class UringLoop final : public Loop {
   std::string_view name() const override { return "io_uring"; }
 
  private:
-  struct Ring;       // liburing's, and the memory it works on
-  struct Listener {  // stays in its place until the kernel has let it go
+  struct Ring;       // liburing's ring, and the memory it uses
+  struct Listener {  // does not move until the kernel has released it
     Descriptor descriptor;
     AcceptHandler handler;
     bool stopped = false;
@@ -73,10 +73,11 @@ class UringLoop final : public Loop {
 
   std::unique_ptr<Ring> ring_;
   std::deque<Listener> listeners_;
-  // Streams whose receive ended because no buffer was free; armed again when this turn's have come back.
+  // Streams whose receive ended because no buffer was free; restarted when this turn's buffers have been
+  // returned.
   PagesVector<Stream*> starved_;
   PagesVector<Stream*> sending_;   // submitted, or about to be
-  PagesVector<Stream*> settling_;  // those whose outcome is known
+  PagesVector<Stream*> settling_;  // those with a known result
 };
 
 }  // namespace fanfare::net

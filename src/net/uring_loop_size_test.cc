@@ -1,4 +1,4 @@
-// What io_uring is asked for follows the number of streams, as the kernel itself tells it.
+// The size of io_uring's queues depends on the number of streams, as reported by the kernel.
 
 #include <gtest/gtest.h>
 
@@ -22,7 +22,7 @@ struct RingSize {
 std::set<std::string> rings() {
   std::set<std::string> found;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-    std::error_code gone;  // the one that lists them is among them
+    std::error_code gone;  // one of them is the descriptor that lists them
     if (std::filesystem::read_symlink(entry.path(), gone) == "anon_inode:[io_uring]")
       found.insert(entry.path().filename());
   }
@@ -36,7 +36,7 @@ RingSize size_of(const std::string& descriptor) {
     if (name == "SqMask:") size.submissions = std::stoul(value, nullptr, 0) + 1;
     if (name == "CqMask:") {
       size.completions = std::stoul(value, nullptr, 0) + 1;
-      break;  // what follows is no pair any more
+      break;  // the following text has no more pairs
     }
   }
   return size;

@@ -1,6 +1,6 @@
 #pragma once
-// What one subscriber has not been sent of one topic, because it reads too slowly: bounded, and exact about
-// what it gave up. One thread.
+// The frames of one topic that a slow subscriber has not been sent yet. The backlog is bounded and counts
+// exactly what it dropped. One thread.
 //
 //   keep_latest is a backlog of one.
 
@@ -15,23 +15,23 @@ namespace fanfare::pubsub {
 
 class Backlog {
  public:
-  // frames_max >= 1.
+  // Requires frames_max >= 1.
   explicit Backlog(std::size_t frames_max);
 
-  // The oldest frame goes when there are frames_max already.
+  // Drops the oldest frame if there are already frames_max.
   void add(SharedBytes frame);
 
   struct Next {
-    std::uint64_t missed = 0;  // how many frames before this one were given up since the last Next
+    std::uint64_t missed = 0;  // frames before this one that were dropped since the last Next
     SharedBytes frame;
   };
-  // The oldest frame kept; empty when nothing waits.
+  // Returns the oldest kept frame; empty if nothing is waiting.
   std::optional<Next> take();
 
   bool empty() const { return frames_.empty(); }
   std::size_t size() const { return frames_.size(); }
   std::size_t bytes() const { return bytes_; }
-  // Fewer than wait already: the oldest go now.
+  // If more frames are waiting than the new limit allows, drops the oldest now.
   void set_frames_max(std::size_t frames_max);
 
  private:
@@ -40,7 +40,7 @@ class Backlog {
   std::size_t frames_max_;
   std::deque<SharedBytes> frames_;
   std::size_t bytes_ = 0;
-  std::uint64_t missed_ = 0;  // given up, and not told yet; all of them older than what waits
+  std::uint64_t missed_ = 0;  // dropped and not yet reported; all of them older than the waiting frames
 };
 
 }  // namespace fanfare::pubsub

@@ -5,9 +5,8 @@
 namespace fanfare::pubsub {
 namespace {
 
-// Ten thousand subscribers do not fit into the caches near the core: they are asked for before they are
-// needed.
-constexpr std::size_t kFetchAhead = 8;
+// Ten thousand subscribers do not fit into the caches near the core, so they are prefetched.
+constexpr std::size_t kPrefetchDistance = 8;
 
 }  // namespace
 
@@ -63,7 +62,7 @@ bool TopicTable::unsubscribe(Ticket ticket) {
 
   Topic& topic = topics_[topic_index];
   if (topic.delivering > 0) {
-    // Moving entries now would make the running delivery skip or repeat someone.
+    // Moving entries now would make the running delivery skip or repeat a subscriber.
     topic.subscribers[position] = nullptr;
     ++topic.left;
     return true;
@@ -78,7 +77,7 @@ void TopicTable::remove_at(Topic& topic, std::uint32_t position) {
   if (position != last) {
     topic.subscribers[position] = topic.subscribers[last];
     topic.slots[position] = topic.slots[last];
-    // The entry that moved may itself be one that left; then its slot is somebody else's by now.
+    // The moved entry may itself have been removed; its slot then belongs to another subscription.
     if (topic.subscribers[position] != nullptr) slots_[topic.slots[position]].position = position;
   }
   topic.subscribers.pop_back();
@@ -96,7 +95,7 @@ std::size_t TopicTable::publish(TopicKey key, const SharedBytes& frame, const Su
   ++topic.delivering;
   const std::size_t count = topic.subscribers.size();
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kFetchAhead < count) __builtin_prefetch(topic.subscribers[i + kFetchAhead], 1);
+    if (i + kPrefetchDistance < count) __builtin_prefetch(topic.subscribers[i + kPrefetchDistance], 1);
     Subscriber* subscriber = topic.subscribers[i];
     if (subscriber == nullptr || subscriber == except) continue;
     try {
@@ -106,7 +105,7 @@ std::size_t TopicTable::publish(TopicKey key, const SharedBytes& frame, const Su
         ++counters_.refused;
       }
     } catch (...) {
-      // Out of memory for one subscriber's queue must not cost the others their frame.
+      // Out of memory for one subscriber's queue must not prevent delivery to the others.
       ++counters_.failed;
     }
   }

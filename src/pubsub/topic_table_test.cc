@@ -97,7 +97,7 @@ TEST(TopicTable, WhoIsRemovedByAnotherDuringDeliveryGetsNothing) {
   table.subscribe(kHeads, third);
   first.then = [&] {
     table.unsubscribe(ticket);
-    second.reset();  // really gone: touching it would be seen by the sanitizer
+    second.reset();  // destroyed: the sanitizer would detect an access
   };
   EXPECT_EQ(table.publish(kHeads, frame("1")), 2U);
   EXPECT_EQ(third.got.size(), 1U);
@@ -169,7 +169,7 @@ TEST(TopicTable, PublishWithinDeliveryReachesAllOnce) {
   }
 }
 
-// Random joins, leaves and publishes, some from within a delivery, against the plainest model.
+// Random subscribes, unsubscribes and publishes, some during a delivery, compared with the simplest model.
 class TopicTableHistory : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(TopicTableHistory, EqualsTheModel) {

@@ -17,9 +17,9 @@
 namespace fanfare::server {
 
 struct ListenerOptions {
-  std::string host = "127.0.0.1";  // an IPv4 or IPv6 address without brackets, or localhost
-  std::uint16_t port = 0;          // 0: the system chooses
-  std::string unix_path = {};      // not empty: a Unix socket instead of host and port
+  std::string host = "127.0.0.1";          // an IPv4 or IPv6 address without brackets, or localhost
+  std::uint16_t port = 0;                  // 0: the system chooses
+  std::string unix_path = {};              // not empty: a Unix socket instead of host and port
   std::optional<unsigned> unix_mode = {};  // mode of the Unix socket, as in chmod; empty: from the umask
   std::optional<int> inherited_fd = {};    // a listening socket, used instead of the above
   std::optional<net::TlsServerOptions> tls = {};

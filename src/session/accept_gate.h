@@ -1,6 +1,6 @@
 #pragma once
-// Who is let in: the limits that all loops of a server share, and the count of everyone who was turned away,
-// by reason. Any thread; touched when a connection comes and when it goes, never for a message.
+// Admission of connections: the limits shared by all loops of a server, and counts of rejected connections by
+// reason. Any thread; used when a connection opens and when it closes, never per message.
 
 #include <array>
 #include <atomic>
@@ -14,21 +14,21 @@
 namespace fanfare::session {
 
 struct AcceptLimits {
-  // Sockets of all kinds over all loops; one more is accepted and closed at once. Zero: no limit but those of
-  // the loops.
+  // Sockets of all kinds over all loops; further ones are accepted and closed immediately. Zero: only the
+  // loops' own limits apply.
   std::size_t connections_max = 0;
   AddressLimitOptions per_address;
 };
 
-// Why a connection was dropped before it came to its first request.
+// Why a connection was dropped before its first request.
 enum class Refusal : std::uint8_t {
   shutting_down,
   loop_connections,     // LoopServerOptions::connections_max
   server_connections,   // AcceptLimits::connections_max
   address_connections,  // AddressLimitOptions::connections_max
   address_rate,         // AddressLimitOptions::connections_per_second
-  proxy_header,         // none, or not a valid one
-  tls_failed,           // no TLS, or none we can agree on
+  proxy_header,         // missing or invalid
+  tls_failed,           // no TLS, or no common version or cipher
   tls_timeout,          // HttpSettings::tls_timeout
   handshake_timeout,    // HttpSettings::handshake_timeout
   count_,
@@ -39,12 +39,12 @@ class AcceptGate {
  public:
   explicit AcceptGate(const AcceptLimits& limits = {});
 
-  // A connection came. Everyone let in leaves again.
+  // A connection was accepted. After a successful enter(), call leave() when it ends.
   std::expected<void, Refusal> enter();
   void leave();
   std::size_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
-  // Its address is known. The ticket goes back to leave_address().
+  // The connection's address is known. Pass the ticket to leave_address().
   std::expected<AddressLimits::Ticket, Refusal> enter_address(const net::Address& address, Instant now);
   void leave_address(AddressLimits::Ticket ticket) { addresses_.leave(ticket); }
   bool limits_addresses() const { return addresses_.enabled(); }

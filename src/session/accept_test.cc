@@ -1,4 +1,4 @@
-// Connections on their way in: TLS, PROXY headers, and the limits at their edges.
+// Accepting connections: TLS, PROXY headers, and the limits at their boundaries.
 
 #include <netinet/in.h>
 
@@ -14,7 +14,7 @@ namespace {
 
 using namespace std::string_literals;
 
-// A client's end under TLS, on the server's own loop.
+// The client side of a TLS connection, on the server's own loop.
 class TlsPeer final : public net::Stream {
  public:
   struct Diary {
@@ -44,7 +44,7 @@ class AcceptTest : public LoopServerTest {
     for (TlsPeer::Diary& diary : diaries_) {
       if (diary.stream != nullptr) diary.stream->close();
     }
-    server_.reset();  // before the gate
+    server_.reset();  // must be destroyed before the gate
     loop_->run_once(0ms);
   }
 
@@ -52,19 +52,19 @@ class AcceptTest : public LoopServerTest {
     gate_ = std::make_unique<AcceptGate>(limits);
     start({.gate = gate_.get()});
   }
-  // Listens on a port of its own with these options.
+  // Listens on a separate port with these options.
   void listen(ListenerOptions options, std::string_view host = "127.0.0.1") {
     if (server_ == nullptr) start();
     auto listening = net::listen_on(net::Address::parse(host, 0).value()).value();
     address_ = net::local_address(listening.get()).value();
-    server_->listen(std::move(listening), site_, std::move(options));
+    server_->listen(std::move(listening), service_, std::move(options));
   }
   std::shared_ptr<ServerCertificate> certificate() {
     return ServerCertificate::load(
                {.certificate_file = certificate_.certificate_file(), .key_file = certificate_.key_file()})
         .value();
   }
-  // Connected; the server has not necessarily accepted it yet.
+  // Returns a connected socket that the server may not have accepted yet.
   net::Descriptor dial() {
     auto peer = net::start_connect(address_).value();
     EXPECT_TRUE(run_until([&] { return net::peer_address(peer.get()).has_value(); }));
@@ -153,7 +153,7 @@ TEST_P(AcceptTest, TlsHandshakeHasADeadlineOfItsOwn) {
   EXPECT_EQ(read_now(silent), "EOF");
 }
 
-// Each byte that comes would start a clock of silence anew; the deadline is that of the accept.
+// Every byte would restart an idle timer; the deadline counts from the accept.
 TEST_P(AcceptTest, WhatIsDrippedBeforeTheFirstRequestDoesNotMoveTheDeadline) {
   LoopServerOptions options;
   options.http.handshake_timeout = options.http.tls_timeout = 2s;
@@ -218,11 +218,12 @@ TEST_P(AcceptTest, ReloadedCertificateIsForNewConnectionsAndOldOnesGoOn) {
 
   const net::TestCertificate renewed;
   std::ofstream(certificate_.certificate_file()) << read_file(renewed.certificate_file());
-  const auto mismatch = holder->reload();  // the key is the old one still
+  const auto mismatch = holder->reload();  // the key is still the old one
   ASSERT_FALSE(mismatch);
   EXPECT_NE(mismatch.error().find(certificate_.key_file()), std::string::npos) << mismatch.error();
   TlsPeer::Diary& refuses = dial_tls();
-  ASSERT_TRUE(run_until([&] { return refuses.gone; }));  // the old certificate is shown, the new one trusted
+  // The server presents the old certificate; the client trusts the new one.
+  ASSERT_TRUE(run_until([&] { return refuses.gone; }));
 
   std::ofstream(certificate_.key_file()) << read_file(renewed.key_file());
   ASSERT_TRUE(holder->reload());
@@ -234,7 +235,7 @@ TEST_P(AcceptTest, ReloadedCertificateIsForNewConnectionsAndOldOnesGoOn) {
 
 TEST_P(AcceptTest, ProxyHeaderNamesThePeer) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({.proxy_protocol = ProxyProtocol::required});
   const auto one = dial();
   write(one, "PROXY TCP4 192.0.2.7 198.51.100.1 50312 443\r\n" + std::string(kGet));
@@ -248,7 +249,7 @@ TEST_P(AcceptTest, ProxyHeaderNamesThePeer) {
 
 TEST_P(AcceptTest, ProxyHeaderMayComeInPieces) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({.proxy_protocol = ProxyProtocol::required});
   const auto peer = dial();
   ASSERT_TRUE(session_count_is(1));
@@ -262,7 +263,7 @@ TEST_P(AcceptTest, ProxyHeaderMayComeInPieces) {
 
 TEST_P(AcceptTest, TlsBeginsBehindTheProxyHeader) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({.certificate = certificate(), .proxy_protocol = ProxyProtocol::required});
   TlsPeer::Diary& peer = dial_tls("PROXY TCP4 192.0.2.7 198.51.100.1 50312 443\r\n");
   peer.stream->append(as_bytes(kGet));
@@ -272,7 +273,7 @@ TEST_P(AcceptTest, TlsBeginsBehindTheProxyHeader) {
 
 TEST_P(AcceptTest, ClientHelloInTheSamePieceAsTheProxyHeader) {
   listen({.certificate = certificate(), .proxy_protocol = ProxyProtocol::required});
-  // What a client would say first, caught from one that talks to nobody.
+  // A client's first bytes, captured from one without a peer.
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
   const net::Descriptor other(ends[1]);
@@ -392,7 +393,7 @@ TEST_P(AcceptTest, ConnectionsOverAllLoopsAreLimitedAtTheEdge) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
   net::Descriptor two(ends[1]);
-  other.serve(net::Descriptor(ends[0]), site_);
+  other.serve(net::Descriptor(ends[0]), service_);
   EXPECT_EQ(other.sessions().size(), 1U);
   const auto three = connect();
   EXPECT_EQ(read_now(three), "EOF");
@@ -418,7 +419,7 @@ TEST_P(AcceptTest, ConnectionsOfOneLoopAreCountedByReason) {
 
 TEST_P(AcceptTest, Ip6Listens) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({}, "::1");
   EXPECT_EQ(address_.text().substr(0, 6), "[::1]:");
   const auto peer = dial();
@@ -427,7 +428,7 @@ TEST_P(AcceptTest, Ip6Listens) {
   EXPECT_EQ(seen, net::local_address(peer.get())->text());
 }
 
-// As it reads: "::" is IPv6 only, so the same port is free for IPv4.
+// "::" is IPv6 only, so the same port stays free for IPv4.
 TEST_P(AcceptTest, Ip6WildcardLeavesIp4Alone) {
   listen({}, "::");
   const auto ip4 = net::listen_on(net::Address::parse("0.0.0.0", address_.port()).value());

@@ -7,7 +7,7 @@
 namespace fanfare::session {
 namespace {
 
-// Read at the start and by an operator's word: no limit is needed.
+// Only at startup and at an operator's command, so no rate limit is needed.
 void log_warnings(const net::TlsContext& context) {
   for (const std::string& warning : context.warnings()) {
     log::warn("certificate_not_valid_now", {{"problem", warning}});

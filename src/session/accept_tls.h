@@ -1,6 +1,6 @@
 #pragma once
-// The certificate a listener shows, replaceable while it runs: connections that are there keep what they
-// began with, new ones get the newest. Any thread.
+// A listener's certificate, which can be replaced while the listener runs. Existing connections keep theirs;
+// new ones get the latest. Any thread.
 
 #include <expected>
 #include <memory>
@@ -13,11 +13,11 @@ namespace fanfare::session {
 
 class ServerCertificate {
  public:
-  // Reads the files. The error names the file and what is wrong with it.
+  // Reads the files. The error names the file and the problem.
   static std::expected<std::shared_ptr<ServerCertificate>, std::string> load(net::TlsServerOptions options);
 
   std::shared_ptr<const net::TlsContext> context() const;
-  // Reads the files again. After an error the old certificate stays.
+  // Reads the files again. After an error the old certificate stays in use.
   std::expected<void, std::string> reload();
   const net::TlsServerOptions& options() const { return options_; }
 

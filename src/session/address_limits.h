@@ -1,9 +1,9 @@
 #pragma once
-// What one address may have: connections at the same time, and new ones a second. An address is an IPv4
-// address or an IPv6 /64 (a customer gets at least that much, so a single IPv6 address limits nobody);
-// IPv4 mapped into IPv6 is IPv4. Other families (Unix sockets) have no limits here.
+// Limits per address: simultaneous connections, and new connections per second. An address is an IPv4 address
+// or an IPv6 /64. A customer gets at least a /64, so a limit on single IPv6 addresses would be useless. IPv4
+// mapped into IPv6 counts as IPv4. Other families (Unix sockets) have no limits here.
 //
-// Any thread: a mutex guards each of several shards, and is taken when a connection comes and when it goes.
+// Any thread. A mutex guards each of several shards; it is taken when a connection opens and when it closes.
 
 #include <array>
 #include <cstddef>
@@ -21,18 +21,18 @@
 namespace fanfare::session {
 
 struct AddressLimitOptions {
-  std::uint32_t connections_max = 0;  // at the same time; zero: any number
-  // New connections a second, on average; zero: any number.
+  std::uint32_t connections_max = 0;  // simultaneous; zero: no limit
+  // New connections per second, on average; zero: no limit.
   std::uint32_t connections_per_second = 0;
-  // How many may come at once after a quiet time; zero: as many as in a second.
+  // How many may connect at once after a quiet time; zero: as many as per second.
   std::uint32_t burst = 0;
-  bool exempts_loopback = false;  // 127.0.0.0/8 and ::1 have no limits
-  // Addresses without a connection whose rate is remembered; past it the one that was heard of longest ago is
-  // forgotten. Those with connections are bounded by the connections.
+  bool exempts_loopback = false;  // 127.0.0.0/8 and ::1 are not limited
+  // Number of addresses without a connection whose rate is remembered; beyond it the least recent one is
+  // forgotten. Addresses with connections are limited by the number of connections.
   std::size_t remembered_max = 65'536;
 };
 
-// Seeded: who could choose addresses that collide could make every accept slow.
+// Seeded: otherwise an attacker could choose colliding addresses and slow down every accept.
 struct AddressKeyHash {
   std::uint64_t seed = 0;
   std::size_t operator()(std::uint64_t key) const;
@@ -41,7 +41,7 @@ struct AddressKeyHash {
 class AddressLimits {
  public:
   enum class Refused : std::uint8_t { too_many, too_fast };
-  // What an admitted connection gives back when it goes. Zero: nothing.
+  // Returned by an admitted connection when it closes. Zero: nothing to return.
   using Ticket = std::uint32_t;
 
   explicit AddressLimits(const AddressLimitOptions& options);
@@ -50,40 +50,40 @@ class AddressLimits {
 
   bool enabled() const { return options_.connections_max > 0 || options_.connections_per_second > 0; }
 
-  // A refused connection uses up nothing.
+  // A rejected connection uses no tokens.
   std::expected<Ticket, Refused> enter(const net::Address& address, Instant now);
   void leave(Ticket ticket);
 
-  // Addresses the table holds.
+  // The number of addresses in the table.
   std::size_t size() const;
 
-  // The first 64 bits that tell addresses apart; empty for families without limits. Exposed for its test.
+  // The first 64 bits that distinguish addresses; empty for families without limits. Exposed for its test.
   static std::optional<std::uint64_t> key_of(const net::Address& address);
 
  private:
   struct Entry {
     std::uint64_t key = 0;
     std::uint32_t connections = 0;
-    Instant spent_until{};                    // the token bucket: everything up to here has been spent
-    std::list<std::uint32_t>::iterator idle;  // in the shard's list, while there are no connections
+    Instant spent_until{};                    // the token bucket: everything before this time has been spent
+    std::list<std::uint32_t>::iterator idle;  // in the shard's list while there are no connections
   };
   struct Shard {
     mutable std::mutex mutex;  // guards everything below
     std::unordered_map<std::uint64_t, std::uint32_t, AddressKeyHash> places;
     std::vector<Entry> entries;
     std::vector<std::uint32_t> free;
-    std::list<std::uint32_t> idle;  // without connections, the one that left longest ago first
+    std::list<std::uint32_t> idle;  // without connections, the least recent first
   };
 
   static constexpr std::size_t kShards = 16;
   bool take_token(Entry& entry, Instant now) const;
-  static std::uint32_t place_for(Shard& shard, std::uint64_t key);
+  static std::uint32_t slot_for(Shard& shard, std::uint64_t key);
   void forget_some(Shard& shard, Instant now) const;
-  static void forget(Shard& shard, std::uint32_t place);
+  static void forget(Shard& shard, std::uint32_t slot);
 
   const AddressLimitOptions options_;
-  Duration interval_{};  // one token
-  Duration bucket_{};    // a full one, as time
+  Duration interval_{};  // the time of one token
+  Duration bucket_{};    // the time of a full bucket
   std::size_t idle_max_ = 1;
   AddressKeyHash hash_;
   std::array<Shard, kShards> shards_;

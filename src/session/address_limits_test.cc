@@ -68,7 +68,7 @@ TEST(AddressLimits, BurstThenOneForEachIntervalThenAFullBucketAgain) {
   EXPECT_TRUE(enters(0ms) && enters(0ms) && enters(0ms));
   EXPECT_EQ(limits.enter(address("192.0.2.7"), kStart).error(), Refused::too_fast);
   EXPECT_FALSE(enters(99ms));
-  EXPECT_TRUE(enters(100ms));  // what was refused used up nothing
+  EXPECT_TRUE(enters(100ms));  // the rejected attempt used no token
   EXPECT_FALSE(enters(100ms));
   EXPECT_TRUE(enters(10s) && enters(10s) && enters(10s));
   EXPECT_FALSE(enters(10s));
@@ -98,7 +98,7 @@ TEST(AddressLimits, TableOfTheRateIsBounded) {
     limits.leave(*ticket);
   }
   EXPECT_LE(limits.size(), 160U + 16U);
-  EXPECT_FALSE(limits.enter(address("10.0.39.15"), kStart));  // the last of them
+  EXPECT_FALSE(limits.enter(address("10.0.39.15"), kStart));  // the most recent one
 }
 
 TEST(AddressLimits, FullBucketsAreForgotten) {

@@ -1,6 +1,6 @@
 #pragma once
-// An answer whose body comes in pieces: what ServerSession needs of whoever writes it. The object belongs to
-// the session, and is called and destroyed on the loop's thread.
+// The writer of a response body in pieces, as seen by ServerSession. The session owns the object, and calls
+// and destroys it on the loop's thread.
 
 namespace fanfare::session {
 
@@ -9,15 +9,15 @@ class ServerSession;
 class AnswerBody {
  public:
   AnswerBody() = default;
-  // The answer is over: ended, aborted, or its connection is gone.
+  // The response has ended, was aborted, or lost its connection.
   virtual ~AnswerBody() = default;
   AnswerBody(const AnswerBody&) = delete;
   AnswerBody& operator=(const AnswerBody&) = delete;
 
-  // The client has taken all that was written so far: time to write more. Called the first time soon after
-  // the head was queued, and then once after each time that something was written.
+  // The client has accepted everything written so far; write more now. First called soon after the head was
+  // queued, then once after each write.
   virtual void on_writable(ServerSession& session) = 0;
-  // The server stops: an answer without an end of its own ends here, or is cut off at the deadline.
+  // The server stops: a response of unknown length must end here, or it is cut off at the deadline.
   virtual void on_shut_down(ServerSession&) {}
 };
 

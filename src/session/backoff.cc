@@ -15,7 +15,7 @@ Backoff::Backoff(const BackoffOptions& options, Random& random)
 Duration Backoff::next() {
   ++attempts_;
   const Duration ceiling = ceiling_;
-  // In floating point, so that no multiplier can overflow the count.
+  // In floating point, so that no multiplier can overflow the value.
   const double grown = static_cast<double>(ceiling.count()) * options_.multiplier;
   ceiling_ = grown >= static_cast<double>(options_.backoff_max.count())
                  ? options_.backoff_max

@@ -1,5 +1,5 @@
-// No call runs a handler on its caller's stack: what a call brings about is told by the loop, later. So a
-// program may hold its locks while it calls, and handlers do not nest.
+// No call runs a handler on its caller's stack: the loop calls handlers later. So a program may hold its
+// locks during a call, and handlers do not nest.
 
 #include <algorithm>
 #include <deque>
@@ -25,7 +25,7 @@ class CallerStackTest : public LoopServerTest {
   void respond(SessionId id) {
     static_cast<ServerSession*>(server_->sessions().find(id))->respond({.body = "news", .headers = {}});
   }
-  // A session that its handler has paused after "one", with these frames behind it.
+  // A session that its handler paused after "one", with these frames following.
   net::Descriptor paused_before(std::string_view frames) {
     net::Descriptor peer = open_websocket();
     endpoint_.when_message = [this](Session& session, std::string_view text) {
@@ -47,27 +47,27 @@ class CallerStackTest : public LoopServerTest {
 
 TEST_P(CallerStackTest, AnAnswerServesNoPipelinedRequest) {
   std::size_t served = 0;
-  site_.when_request = [&](ServerSession&) { ++served; };
+  service_.when_request = [&](ServerSession&) { ++served; };
   const auto peer = connect();
   write(peer, std::string(kLater) + std::string(kLater));
   ASSERT_TRUE(run_until([&] { return served == 1; }));
   turns(5);
-  respond(site_.waiting);
+  respond(service_.waiting);
   EXPECT_EQ(served, 1U);
   ASSERT_TRUE(run_until([&] { return served == 2; }));
-  respond(site_.waiting);
+  respond(service_.waiting);
   std::string text;
   EXPECT_TRUE(run_until([&] { return answers(text += read_now(peer)) == 2; })) << text;
 }
 
-// Each request answers the one that has waited longest, and waits in its place.
+// Each request answers the one that has waited longest, and then waits itself.
 TEST_P(CallerStackTest, HandlersThatAnswerEachOtherDoNotNest) {
   constexpr std::size_t kPeers = 50;
   std::deque<SessionId> waiting;
   std::size_t depth = 0;
   std::size_t deepest = 0;
   std::size_t served = 0;
-  site_.when_request = [&](ServerSession& session) {
+  service_.when_request = [&](ServerSession& session) {
     deepest = std::max(deepest, ++depth);
     ++served;
     waiting.push_back(session.id());
@@ -92,15 +92,15 @@ TEST_P(CallerStackTest, HandlersThatAnswerEachOtherDoNotNest) {
 
 TEST_P(CallerStackTest, TheFinBehindPipelinedRequestsIsSeenAfterThem) {
   std::size_t served = 0;
-  site_.when_request = [&](ServerSession&) { ++served; };
+  service_.when_request = [&](ServerSession&) { ++served; };
   const auto peer = connect();
   write(peer, std::string(kLater) + std::string(kLater));
   ::shutdown(peer.get(), SHUT_WR);
   ASSERT_TRUE(run_until([&] { return served == 1; }));
   turns(5);
-  respond(site_.waiting);
+  respond(service_.waiting);
   ASSERT_TRUE(run_until([&] { return served == 2; }));
-  respond(site_.waiting);
+  respond(service_.waiting);
   EXPECT_EQ(answers(read_until(peer, "EOF")), 2U);
 }
 

@@ -15,8 +15,8 @@
 
 namespace fanfare::session {
 
-// The client's inside: the endpoint of its sessions, which keep it alive while they take their leave. After
-// the client is gone it has no handler and starts nothing.
+// The client's implementation: the endpoint of its sessions, which keep it alive while they close. After the
+// client is destroyed it has no handler and starts nothing.
 class Client::Core final : public ClientEndpoint, public std::enable_shared_from_this<Core> {
  public:
   Core(Client& client, ClientLoop& clients, ClientOptions options, ClientHandler& handler, Random* random)
@@ -30,9 +30,11 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void connect();
   bool close(std::uint16_t code, std::string_view reason);
   void abandon();
+  void connect_to(ClientTarget target);
+  void fail_attempt(std::string reason, bool may_retry);
 
   State state() const { return state_; }
-  // The open one; null otherwise.
+  // The open session; null otherwise.
   ClientSession* open_session() const { return state_ == State::open ? session_ : nullptr; }
   std::size_t buffered_bytes() const { return session_ == nullptr ? 0 : session_->queued_bytes(); }
 
@@ -46,23 +48,24 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   bool on_connected(ClientSession& session) override;
   void on_failed(ClientSession& session, const ClientError& error) override;
 
-  // A session of a former life may still be waiting for its peer's FIN.
+  // A session of an earlier connection may still be waiting for its peer's FIN.
   bool is_current(const Session& session) const { return handler_ != nullptr && session_ == &session; }
   net::Loop& loop() const { return clients_.loop(); }
   void call_at(Instant due, void (Core::*step)());
 
   void attempt();
+  void begin_attempt(const ClientOptions& options);
   void resolve();
   void give_up_resolving();
   void dial(const std::vector<net::Address>& addresses);
   void attempt_failed(const ClientError& error);
   void give_up_attempt();
-  // The wait before the next attempt, which is planned; empty: the client has ended.
+  // Schedules the next attempt and returns the delay; empty: the client has ended.
   std::optional<Duration> plan_next(bool worth_it);
   void cancelled();
 
   Client* client_;
-  ClientHandler* handler_;  // null: the client is gone
+  ClientHandler* handler_;  // null: the client was destroyed
   ClientLoop& clients_;
   const ClientOptions options_;
   Backoff backoff_;
@@ -71,17 +74,18 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   Instant opened_at_{};
 
   // The attempt under way.
+  bool awaits_target_ = false;  // for connect_to() or fail_attempt()
   std::shared_ptr<const ClientPlan> plan_;
-  Resolver::Question question_;
+  Resolver::PendingLookup question_;
   std::unique_ptr<DialRace> race_;  // until the connection is open
   Instant connect_deadline_{};
   net::TimerId timer_{};
-  ClientSession* session_ = nullptr;  // the winner
+  ClientSession* session_ = nullptr;  // the connected one
 };
 
 namespace {
 
-// Keeps the core for as long as the session needs its endpoint.
+// Keeps the core alive as long as the session needs its endpoint.
 struct KeepAlive final : SessionData {
   explicit KeepAlive(std::shared_ptr<ClientEndpoint> endpoint_kept) : endpoint(std::move(endpoint_kept)) {}
   std::shared_ptr<ClientEndpoint> endpoint;
@@ -121,8 +125,32 @@ void Client::Core::connect() {
 
 void Client::Core::attempt() {
   state_ = State::connecting;
+  awaits_target_ = true;
+  if (!handler_->on_attempt(*client_) || handler_ == nullptr) return;
+  awaits_target_ = false;
+  begin_attempt(options_);
+}
+
+void Client::Core::connect_to(ClientTarget target) {
+  if (!std::exchange(awaits_target_, false)) return;
+  ClientOptions options = options_;
+  options.url = std::move(target.url);
+  options.headers = std::move(target.headers);
+  options.subprotocols = std::move(target.subprotocols);
+  plan_.reset();
+  begin_attempt(options);
+}
+
+void Client::Core::fail_attempt(std::string reason, bool may_retry) {
+  if (!std::exchange(awaits_target_, false)) return;
+  const auto reconnect_in = plan_next(may_retry);
+  handler_->on_failed(*client_, {.failure = ClientFailure::cancelled, .text = std::move(reason)},
+                      reconnect_in);
+}
+
+void Client::Core::begin_attempt(const ClientOptions& options) {
   if (plan_ == nullptr) {
-    auto plan = make_client_plan(options_);
+    auto plan = make_client_plan(options);
     if (!plan) return attempt_failed(plan.error());
     plan_ = std::make_shared<const ClientPlan>(std::move(*plan));
   }
@@ -217,6 +245,7 @@ void Client::Core::cancelled() {
 }
 
 void Client::Core::give_up_attempt() {
+  awaits_target_ = false;
   loop().cancel(timer_);
   question_.withdraw();
   race_.reset();
@@ -293,6 +322,16 @@ void Client::connect() {
   core_->connect();
 }
 
+void Client::connect_to(ClientTarget target) {
+  const auto core = core_;
+  core->connect_to(std::move(target));
+}
+
+void Client::fail_attempt(std::string reason, bool may_retry) {
+  const auto core = core_;
+  core->fail_attempt(std::move(reason), may_retry);
+}
+
 Client::State Client::state() const {
   return core_->state();
 }
@@ -300,6 +339,11 @@ Client::State Client::state() const {
 SendResult Client::send(ws::Opcode opcode, Bytes payload) {
   ClientSession* const session = core_->open_session();
   return session == nullptr ? SendResult::closed : session->send(opcode, payload);
+}
+
+SendResult Client::send_uncompressed(ws::Opcode opcode, Bytes payload) {
+  ClientSession* const session = core_->open_session();
+  return session == nullptr ? SendResult::closed : session->send_uncompressed(opcode, payload);
 }
 
 SendResult Client::ping(Bytes payload) {

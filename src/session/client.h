@@ -1,17 +1,18 @@
 #pragma once
-// One logical connection to a server, kept up: it connects, and when the connection ends or does not come
-// about, waits and connects again, until close() or a reason that will not pass by itself.
+// One logical connection to a server. When the connection ends or cannot be established, the client waits and
+// reconnects. It stops on close(), or for a reason that a retry cannot fix.
 //
 //   connect() -> connecting -> open -> (ended) -> waiting -> connecting -> ...
 //                    \-> (failed) -> waiting -> ...            close(), or nothing left to try: ended
 //
-// Everything runs on the loop's thread. The handler is called by the loop, never from inside these functions.
+// Everything runs on the loop's thread. The loop calls the handler, never within a call of these functions.
 
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "session/client_loop.h"
 #include "session/client_options.h"
@@ -23,68 +24,85 @@ namespace fanfare::session {
 
 class Client;
 
+// What an attempt may change of the options.
+struct ClientTarget {
+  std::string url;
+  std::vector<ws::OwnedHeader> headers;
+  std::vector<std::string> subprotocols;
+};
+
 // Views are borrowed for the call.
 struct ClientOpened {
-  // Not the first time: what was subscribed to has to be subscribed to again.
+  // Not the first connection: repeat your subscriptions.
   bool is_reconnect = false;
-  std::string_view subprotocol;                  // empty: none was agreed on
+  std::string_view subprotocol;                  // empty: none was negotiated
   std::optional<ws::DeflateParameters> deflate;  // empty: no compression
 };
 
-// A handler may do with the client what it likes in any call, destroy it included.
+// A handler may use the client freely in any call, and may even destroy it.
 class ClientHandler {
  public:
   virtual ~ClientHandler() = default;
 
+  // Before every attempt. False: it waits for connect_to() or fail_attempt(), or for close().
+  virtual bool on_attempt(Client&) { return true; }
   virtual void on_open(Client&, const ClientOpened&) {}
   virtual void on_message(Client&, const Message&) = 0;
-  // After a read that ended within a message: so many bytes are kept of it. A message may be longer than the
-  // handler wants to wait for.
+  // Called after a read that ended within a message: `bytes` bytes of it are kept. A message may be longer
+  // than the handler is willing to wait for.
   virtual void on_receiving(Client&, std::size_t /*bytes*/) {}
-  // The outbox is empty again after send() said congested.
+  // The outbox is empty again after send() returned congested.
   virtual void on_drained(Client&) {}
-  // The answer to a ping(), or, empty, to one of the watchdog's.
+  // The reply to ping(), or, with an empty payload, to a heartbeat ping.
   virtual void on_pong(Client&, Bytes) {}
-  // An open connection ended. `reconnect_in`: the wait before the next attempt; empty: there is none, this
-  // was the last call.
+  // An open connection ended. `reconnect_in`: the delay before the next attempt; empty: no further attempt,
+  // and this was the last call.
   virtual void on_close(Client&, const CloseInfo&, std::optional<Duration> reconnect_in) = 0;
-  // An attempt failed. As on_close; after close() without a connection, too (cancelled).
+  // An attempt failed; as on_close. Also called after close() without a connection (cancelled).
   virtual void on_failed(Client&, const ClientError&, std::optional<Duration> reconnect_in) = 0;
 };
 
 class Client {
  public:
-  // `clients` and the handler outlive the client. `random`: for the jitter; null: the table's.
+  // `clients` and the handler must outlive the client. `random`: for the jitter; null: the table's.
   Client(ClientLoop& clients, ClientOptions options, ClientHandler& handler, Random* random = nullptr);
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
-  // Ends everything at once, without a Close frame; the handler is not called any more.
+  // Ends everything immediately, without a Close frame; the handler is not called any more.
   ~Client();
 
-  // Begins, also anew from ended; in waiting, tries again at once. Nothing in the other states.
+  // Begins to connect, also after the client has ended; in `waiting`, retries immediately. No effect in other
+  // states.
   void connect();
+
+  // The answers to on_attempt(); without an attempt that waits they do nothing. Not within on_attempt().
+  void connect_to(ClientTarget target);
+  // on_failed (cancelled) follows within the call, with the next attempt where one may follow.
+  void fail_attempt(std::string reason, bool may_retry);
 
   enum class State : std::uint8_t { idle, connecting, open, closing, waiting, ended };
   State state() const;
 
-  // `closed` unless state() is open: nothing is kept for the next connection.
+  // Returns `closed` unless state() is open: nothing is kept for the next connection.
   SendResult send(ws::Opcode opcode, Bytes payload);
+  // As send(), but never compressed.
+  SendResult send_uncompressed(ws::Opcode opcode, Bytes payload);
   SendResult send_text(std::string_view text) { return send(ws::Opcode::text, as_bytes(text)); }
   SendResult send_binary(Bytes payload) { return send(ws::Opcode::binary, payload); }
   // At most 125 bytes (RFC6455§5.5).
   SendResult ping(Bytes payload = {});
-  // After something was queued: on_drained is called when all of it has been sent, congested or not.
+  // Call it after queueing data: on_drained is called when all of it has been sent, congested or not.
   void expect_drained();
-  // Bytes accepted and not yet given to the kernel.
+  // Bytes accepted and not yet passed to the kernel.
   std::size_t buffered_bytes() const;
 
-  // Between the two no message is handed out; the server is held back by TCP.
+  // Between pause() and resume() no message is delivered; TCP flow control holds the server back.
   void pause();
   void resume();
 
-  // Ends the connection, or the attempts to make one, for good. False, and nothing happens, when a Close
-  // frame cannot carry this: a code outside 1000-4999 or reserved, a reason of more than 123 bytes or not
-  // UTF-8. 1005 sends no code.
+  // Permanently ends the connection or the attempts to make one. Returns false, without effect, if a Close
+  // frame cannot carry the arguments. Invalid are a code outside 1000-4999 or reserved, and a reason of more
+  // than 123 bytes or not UTF-8. 1005 sends no code.
   bool close(std::uint16_t code = 1000, std::string_view reason = {});
 
  private:

@@ -47,7 +47,7 @@ bool is_worth_retrying(const CloseInfo& info) {
         case ws::close_code::try_again_later:
         case ws::close_code::bad_gateway:
           return true;
-        default:  // the codes are open-ended; the rest would come again
+        default:  // the codes are open-ended; other errors would recur
           return false;
       }
     case Cause::we_closed:

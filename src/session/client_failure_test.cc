@@ -1,4 +1,4 @@
-// Every way in which a connection does not come about, each with its kind and a text that names the value.
+// Every way a connection attempt can fail, each with its kind and a text that names the value.
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -89,7 +89,7 @@ TEST_P(ClientFailureTest, NobodyListens) {
   EXPECT_TEXT(fail("ws+unix:/no/such.sock:/", "connect_failed"), "unix:/no/such.sock: No such file");
 }
 
-// A listening socket whose queue is full: more connections hang.
+// A listening socket with a full queue: further connections hang.
 TEST_P(ClientFailureTest, AddressThatNeverAnswersTimesOut) {
   auto listening = net::listen_on(*net::Address::parse("127.0.0.1", 0), {.backlog = 0}).value();
   const net::Address address = *net::local_address(listening.get());
@@ -113,7 +113,7 @@ TEST_P(ClientFailureTest, ServerThatNeverAnswersTheHandshakeTimesOut) {
   const auto peer = accept(raw);
   read_until(peer, "\r\n\r\n");
   pass(options_.handshake_timeout - 200ms);
-  write(peer, "HTTP/1.1 101 Switching");  // a little now and then does not help
+  write(peer, "HTTP/1.1 101 Switching");  // an occasional byte does not extend the deadline
   EXPECT_EQ(diary_.last(), "");
   pass(400ms);
   EXPECT_EQ(diary_.last(), "failed timed_out end");
@@ -231,7 +231,7 @@ TEST_P(ClientFailureTest, AddressesOfAHostAreTriedInOrder) {
   connect();
   wait_for("open");
   EXPECT_EQ(diary_.events.size(), 1U);
-  EXPECT_EQ(site_.header("Host"), "many.test");
+  EXPECT_EQ(service_.header("Host"), "many.test");
 }
 
 TEST_P(ClientFailureTest, WhenNoAddressAnswersTheErrorNamesThemAll) {
@@ -281,7 +281,8 @@ TEST_P(ClientFailureTest, ClosedWhileLookingUp) {
   };
   auto shared = std::make_shared<Lookup>();
   lookup_ = [shared](const std::string&, std::uint16_t) -> Resolver::Result {
-    // A share of its own: nobody waits for the thread that looks up, and the test's end takes the other.
+    // Holds a reference of its own, because nothing joins the lookup thread and the test's end destroys the
+    // other one.
     const auto lookup = shared;
     lookup->begun.set_value();
     lookup->may_end.get_future().wait();

@@ -1,6 +1,6 @@
 #pragma once
-// Clients under test: one loop that is told what time it is, a server of ours on it, raw servers that do what
-// no good server would, and a diary of what the client said.
+// Fixtures for client tests: one loop with a manual clock, our own server on it, raw servers that misbehave,
+// and a diary of the client's events.
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -21,7 +21,7 @@
 
 namespace fanfare::session {
 
-// Echoes, unless told what to do.
+// Echoes messages, unless a test sets another behaviour.
 class EchoServerEndpoint final : public Endpoint {
  public:
   using Endpoint::Endpoint;
@@ -44,10 +44,10 @@ class EchoServerEndpoint final : public Endpoint {
   }
 };
 
-// Accepts every upgrade but those of the paths that name a status: /401 is refused with 401.
-class EchoSite final : public Site {
+// Accepts every upgrade except on paths that name a status: /401 is rejected with 401.
+class EchoHttpService final : public HttpService {
  public:
-  explicit EchoSite(Endpoint& endpoint) : endpoint_(endpoint) {}
+  explicit EchoHttpService(Endpoint& endpoint) : endpoint_(endpoint) {}
   ws::UpgradePolicy policy;
   std::vector<std::string> targets;
   std::vector<ws::OwnedHeader> headers;  // of the last upgrade
@@ -79,7 +79,7 @@ class EchoSite final : public Site {
   Endpoint& endpoint_;
 };
 
-// Writes down what the client says.
+// Records the client's events.
 class Diary final : public ClientHandler {
  public:
   std::vector<std::string> events;
@@ -128,14 +128,14 @@ class Diary final : public ClientHandler {
   }
 };
 
-// A listening socket of the test's own, and what connects to it.
+// A listening socket owned by the test, and the connections to it.
 class RawServer {
  public:
   explicit RawServer(const net::Address& address = *net::Address::parse("127.0.0.1", 0))
       : listening_(std::move(net::listen_on(address).value())) {}
 
   std::uint16_t port() const { return net::local_address(listening_.get())->port(); }
-  // Invalid when nobody came yet.
+  // Returns an invalid descriptor if nothing has connected yet.
   net::Descriptor accept() const {
     return net::Descriptor(::accept4(listening_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
   }
@@ -155,14 +155,14 @@ class ClientTest : public OneLoopTest {
     server_.reset();
   }
 
-  // A server of ours at this address, with options_.url pointing there.
+  // Starts our own server at this address, and points options_.url to it.
   void serve(const net::Address& address = *net::Address::parse("127.0.0.1", 0)) {
     LoopServerOptions options;
     options.sweep_interval = 100ms;
     server_ = std::make_unique<LoopServer>(*loop_, options);
     auto listening = net::listen_on(address).value();
     const net::Address bound = *net::local_address(listening.get());
-    server_->listen(std::move(listening), site_);
+    server_->listen(std::move(listening), service_);
     if (address.family() == AF_UNIX) {
       options_.url = "ws+unix:" + address.host() + ":/";
     } else {
@@ -174,14 +174,14 @@ class ClientTest : public OneLoopTest {
     client_->connect();
     return *client_;
   }
-  // Connected to a server of ours.
+  // Returns a client connected to our own server.
   Client& open() {
     if (server_ == nullptr) serve();
     connect();
     EXPECT_TRUE(run_until([&] { return diary_.last().starts_with("open"); })) << diary_.error.text;
     return *client_;
   }
-  // Connected to a raw server, which has answered the handshake.
+  // Connects to a raw server that has answered the handshake.
   net::Descriptor open_raw(const RawServer& raw, std::string_view more = {}) {
     if (options_.url.empty()) options_.url = "ws://127.0.0.1:" + std::to_string(raw.port()) + "/";
     connect();
@@ -198,7 +198,7 @@ class ClientTest : public OneLoopTest {
     }));
     return peer;
   }
-  // Reads the request and accepts it, with `more` behind the answer in the same segment.
+  // Reads the request and accepts it; `more` follows the response in the same segment.
   std::string answer(const net::Descriptor& peer, std::string_view more = {}) {
     std::string request = read_until(peer, "\r\n\r\n");
     const std::string_view name = "Sec-WebSocket-Key: ";
@@ -227,7 +227,7 @@ class ClientTest : public OneLoopTest {
   SeededRandom random_{11};
   SessionSettings server_settings_;
   EchoServerEndpoint endpoint_{server_settings_};
-  EchoSite site_{endpoint_};
+  EchoHttpService service_{endpoint_};
   std::unique_ptr<LoopServer> server_;
   std::function<Resolver::Result(const std::string&, std::uint16_t)> lookup_ = Resolver::system_lookup;
   ClientLoop clients_{*loop_, 50ms,

@@ -1,6 +1,6 @@
 #pragma once
-// What the clients of one loop share: the table of their sessions, whose sweep keeps their deadlines, and the
-// thread that looks names up.
+// Shared by the clients of one loop: the table of their sessions, whose sweep checks deadlines, and the
+// thread that resolves names.
 
 #include <memory>
 #include <optional>
@@ -13,17 +13,17 @@ namespace fanfare::session {
 
 class ClientLoop {
  public:
-  // `sweep_interval`: how exact timeouts and heartbeats are.
+  // `sweep_interval`: the accuracy of timeouts and heartbeats.
   explicit ClientLoop(net::Loop& loop, Duration sweep_interval = std::chrono::milliseconds(250),
                       Resolver::Lookup lookup = Resolver::system_lookup)
       : own_table_(std::in_place, loop, sweep_interval), table_(*own_table_), resolver_(std::move(lookup)) {}
-  // In the table of a server on the same loop, which outlives this. When the server drains, the clients'
-  // connections are closed as well, and do not come back (Cause::shut_down).
+  // Uses the table of a server on the same loop, which must outlive this. When the server drains, the
+  // clients' connections are closed as well and are not re-established (Cause::shut_down).
   explicit ClientLoop(SessionTable& table, Resolver::Lookup lookup = Resolver::system_lookup)
       : table_(table), resolver_(std::move(lookup)) {}
   ClientLoop(const ClientLoop&) = delete;
   ClientLoop& operator=(const ClientLoop&) = delete;
-  // After its clients. Closes what is left in its own table; the loop must not be running.
+  // Destroy it after its clients. Closes the sessions left in its own table; the loop must not be running.
   ~ClientLoop() {
     if (own_table_) own_table_->close_all();
   }

@@ -16,7 +16,7 @@ std::string basic_authorization(const http::Url& url) {
   return "Basic " + ws::base64_encode(as_bytes(url.user + ":" + url.password));
 }
 
-// RFC9110§9.3.6: the target of CONNECT always has its port.
+// RFC9110§9.3.6: the target of CONNECT always includes the port.
 std::string authority_with_port(const http::Url& url) {
   return (url.is_ipv6() ? "[" + url.host + "]" : url.host) + ":" + std::to_string(url.port);
 }

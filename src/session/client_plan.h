@@ -1,5 +1,5 @@
 #pragma once
-// Options, read: everything one attempt to connect needs to know. Made once for many attempts.
+// Parsed options: everything that a connection attempt needs. Created once for many attempts.
 
 #include <cstdint>
 #include <expected>
@@ -17,14 +17,14 @@ namespace fanfare::session {
 
 struct ClientPlan {
   http::Url url;
-  // Where the connection goes: the server or the proxy. Not used for ws+unix.
+  // The host to connect to: the server or the proxy. Not used for ws+unix.
   std::string connect_host;
   std::uint16_t connect_port = 0;
-  // With a proxy: the "host:port" it is asked for, and its Proxy-Authorization, if any.
+  // With a proxy: the requested "host:port", and its Proxy-Authorization, if any.
   std::string tunnel_to;
   std::string proxy_authorization;
   ws::ClientHandshakeOptions handshake;
-  // Of wss URLs; null for the others.
+  // For wss URLs; null for others.
   std::shared_ptr<const net::TlsContext> tls{};
   std::string tls_server_name;
   Duration connect_timeout{};
@@ -34,7 +34,7 @@ struct ClientPlan {
 // Errors: bad_url, bad_option.
 std::expected<ClientPlan, ClientError> make_client_plan(const ClientOptions& options);
 
-// The addresses to try, in order, when no name has to be looked up; empty otherwise.
+// The addresses to try, in order, if no name has to be resolved; empty otherwise.
 std::vector<net::Address> known_addresses(const ClientPlan& plan);
 
 }  // namespace fanfare::session

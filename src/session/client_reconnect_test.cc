@@ -1,4 +1,4 @@
-// When a client comes back, and how soon.
+// When a client reconnects, and how soon.
 
 #include <gtest/gtest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 class ClientReconnectTest : public ClientTest {
  protected:
-  // Nobody listens there any more.
+  // A port on which nothing listens any more.
   std::uint16_t free_port() {
     const RawServer gone;
     return gone.port();
@@ -63,10 +63,10 @@ TEST_P(ClientReconnectTest, ServerThatComesUpLaterIsFound) {
   ASSERT_TRUE(wait_for_events(1));
   serve(*net::Address::parse("127.0.0.1", port));
   clock_.advance(diary_.waits.back());
-  wait_for("open");  // its first: not a reconnect
+  wait_for("open");  // its first one: not a reconnect
 }
 
-// The close code of the server, and whether the client comes back.
+// The server's close code, and whether the client reconnects.
 TEST_P(ClientReconnectTest, ComesBackAfterWhatWillPassAndNotAfterTheRest) {
   serve();
   const std::vector<std::pair<std::uint16_t, bool>> cases{{ws::close_code::normal, false},
@@ -131,7 +131,7 @@ TEST_P(ClientReconnectTest, ReconnectedClientIsToldSoThatItSubscribesAgain) {
   };
   open();
   wait_for("text subscribe open");
-  endpoint_.open.front()->close();  // gone without a Close frame
+  endpoint_.open.front()->close();  // lost without a Close frame
   wait_for("close connection_lost 1006  retry");
   clock_.advance(diary_.waits.back());
   wait_for("text subscribe reopen");
@@ -248,7 +248,7 @@ TEST_P(ClientReconnectTest, WaitMayBeCutShort) {
   client.connect();
   client.connect();
   EXPECT_EQ(client.state(), Client::State::connecting);
-  ASSERT_TRUE(wait_for_events(2));  // the clock stood still
+  ASSERT_TRUE(wait_for_events(2));  // without advancing the clock
   EXPECT_EQ(diary_.waits, (std::vector<Duration>{250ms, 500ms}));
 }
 

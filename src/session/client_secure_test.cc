@@ -1,4 +1,4 @@
-// The client through a proxy and through TLS, and through both.
+// The client through a proxy, through TLS, and through both.
 
 #include <gtest/gtest.h>
 
@@ -17,7 +17,7 @@ class ClientSecureTest : public ClientTest {
     table_.close_all();
   }
 
-  // Our server takes this connection over and speaks TLS on it.
+  // Our server takes this connection over and uses TLS on it.
   void serve_tls(net::Descriptor connected) {
     ASSERT_TRUE(gate_.enter());
     std::unique_ptr<ServerSession> session(new (table_)
@@ -46,7 +46,7 @@ class ClientSecureTest : public ClientTest {
   AcceptGate gate_;
   ServerTable table_{*loop_, 100ms, gate_};
   HttpSettings http_;
-  Entrance entrance_{.site = site_, .http = http_, .options = {}};
+  ListenerContext entrance_{.service = service_, .http = http_, .options = {}};
   std::uint16_t port_ = 0;
 };
 
@@ -99,7 +99,7 @@ TEST_P(ClientSecureTest, ServerThatSpeaksNoTlsIsATlsFailure) {
   options_.url = "wss://localhost:" + std::to_string(raw.port()) + "/";
   connect();
   const auto peer = accept(raw);
-  ASSERT_EQ(read_bytes(peer, 1)[0], '\x16');  // a TLS record: no byte of the request goes out in the clear
+  ASSERT_EQ(read_bytes(peer, 1)[0], '\x16');  // a TLS record: no byte of the request is sent unencrypted
   write(peer, "HTTP/1.1 400 Bad Request\r\n\r\n");
   wait_for("failed tls_failed end");
 }
@@ -114,12 +114,13 @@ TEST_P(ClientSecureTest, TlsThatNeverEndsTimesOut) {
   EXPECT_EQ(diary_.last(), "failed timed_out end");
 }
 
-// A proxy, which is the server itself once it has answered.
+// A proxy that acts as the server after its response.
 TEST_P(ClientSecureTest, AsksTheProxyForTheHostAndGoesOn_RFC6455_4_1) {
   const RawServer proxy;
   use(proxy, "me:secret@");
   options_.url = "ws://Far.test/room";
-  lookup_ = [](const std::string&, std::uint16_t) -> Resolver::Result { std::abort(); };  // the proxy's work
+  // The proxy resolves the name.
+  lookup_ = [](const std::string&, std::uint16_t) -> Resolver::Result { std::abort(); };
   connect();
   const auto peer = accept(proxy);
   EXPECT_EQ(read_until(peer, "\r\n\r\n"),

@@ -17,13 +17,13 @@
 namespace fanfare::session {
 namespace {
 
-// How much of a refusal's body an error quotes.
+// How much of a rejection's body an error quotes.
 constexpr std::size_t kQuotedBytesMax = 200;
 
 std::string quoted(std::string_view text) {
   std::string copy(text.substr(0, kQuotedBytesMax));
   while (!copy.empty() && (copy.back() == '\n' || copy.back() == '\r')) copy.pop_back();
-  // The peer's text goes to terminals and logs: nothing that could steer one.
+  // The peer's text may appear in terminals and logs, so control characters are removed.
   std::ranges::replace_if(
       copy, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }, ' ');
   return "\"" + copy + (text.size() > kQuotedBytesMax ? "...\"" : "\"");
@@ -34,7 +34,7 @@ std::string seconds(Duration duration) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
 }
 
-// What in the options cannot be sent, with its value.
+// Describes the option that cannot be sent, with its value.
 std::string describe(ws::OfferError error, const ws::ClientHandshakeOptions& options) {
   std::string text(ws::to_text(error));
   switch (error) {
@@ -54,7 +54,7 @@ std::string describe(ws::OfferError error, const ws::ClientHandshakeOptions& opt
   return text;
 }
 
-// "401 Unauthorized: "no token"", with the way to go for a redirect.
+// "401 Unauthorized: "no token"", with the location for a redirect.
 std::string describe(const http::Response& response) {
   std::string text =
       std::to_string(response.status) + " " + std::string(http::status_phrase(response.status));
@@ -69,7 +69,7 @@ std::string describe(const http::Response& response) {
 
 }  // namespace
 
-// Everything that is needed only until the WebSocket is open.
+// State that is needed only until the WebSocket is open.
 struct ClientSession::Opening {
   enum class Stage : std::uint8_t { connecting, asking_proxy, securing, upgrading, over };
 
@@ -77,9 +77,9 @@ struct ClientSession::Opening {
   ws::ClientHandshake handshake;
   std::string address;
   Duration connect_timeout;
-  std::uint32_t since_ms;  // when connecting began, and then when the connection stood
+  std::uint32_t since_ms;  // when connecting began; later, when the connection was established
   Stage stage = Stage::connecting;
-  bool dialling = true;  // dial() has not returned yet, and returns what fails meanwhile
+  bool dialling = true;  // dial() has not returned yet, and will return errors that occur meanwhile
   std::optional<ClientError> early_failure{};
   std::unique_ptr<http::ResponseParser> parser{};
 };
@@ -106,7 +106,7 @@ std::expected<ClientSession*, ClientError> ClientSession::dial(SessionTable& tab
                                                    .since_ms = table.now_ms()});
   std::unique_ptr<ClientSession> session(new ClientSession(table, endpoint, std::move(opening)));
   ClientSession* dialled = session.get();
-  // From here on, so that the sweep sees a connection that never comes about.
+  // Join now, so that the sweep checks a connection that is never established.
   dialled->join_table();
   table.loop().adopt_connecting(std::move(session), std::move(*connecting));
   dialled->opening_->dialling = false;
@@ -125,7 +125,7 @@ std::string ClientSession::peer() const {
 }
 
 void ClientSession::on_attached() {
-  // The loop may learn of it in the turn in which it is closed.
+  // The loop may report the connection in the turn in which it was closed.
   if (is_closed()) return;
   if (!client_endpoint_.on_connected(*this)) return close();
   opening_->since_ms = now_ms();
@@ -136,7 +136,7 @@ void ClientSession::on_attached() {
   }
 }
 
-// RFC9110§9.3.6: what follows a 2xx answer is the connection to the server.
+// RFC9110§9.3.6: after a 2xx response, the bytes that follow belong to the connection with the server.
 void ClientSession::ask_proxy() {
   const ClientPlan& plan = *opening_->plan;
   opening_->stage = Opening::Stage::asking_proxy;
@@ -193,7 +193,7 @@ void ClientSession::read_answer(MutableBytes bytes) {
                  .text = "the proxy answered " + describe(**response),
                  .status = (*response)->status});
   }
-  // The server speaks only when asked: bytes that are there already were not sent by it.
+  // The server speaks only after our request, so bytes that have already arrived are not from it.
   if (!input.empty()) {
     return fail(
         {.failure = ClientFailure::rule_broken, .text = "the proxy sent more than its answer to CONNECT"});
@@ -206,7 +206,7 @@ void ClientSession::judge(const http::Response& response, MutableBytes rest) {
       {.version_minor = response.version_minor, .status = response.status, .headers = response.headers});
   if (!agreement) {
     const ws::RuleInfo& rule = ws::info(agreement.error());
-    // RFC6455§4.1: any other status than 101 is HTTP's to handle.
+    // RFC6455§4.1: HTTP handles any status other than 101.
     if (rule.rule == ws::Rule::handshake_status_not_101 || response.status != 101) {
       return fail({.failure = ClientFailure::rejected,
                    .text = "the server answered " + describe(response),
@@ -228,7 +228,7 @@ void ClientSession::judge(const http::Response& response, MutableBytes rest) {
                           .limits = &client_endpoint_.settings().limits,
                           .random = &table().random(),
                           .codec = std::move(codec)});
-  // What follows the answer is the first of the WebSocket's bytes.
+  // The bytes after the response are the WebSocket's first ones.
   if (!rest.empty()) receive_messages(rest);
 }
 
@@ -236,7 +236,7 @@ bool ClientSession::has_refusal() const {
   return opening_->parser != nullptr && opening_->parser->status() > 101;
 }
 
-// The head of an honest refusal was there, its body was not or was too long.
+// The head of a regular rejection arrived, but its body did not, or was too long.
 ClientError ClientSession::refusal_without_body() const {
   const int status = opening_->parser->status();
   const bool from_proxy = opening_->stage == Opening::Stage::asking_proxy;

@@ -1,10 +1,10 @@
 #pragma once
-// A connection on the client's side: it is made, perhaps through a proxy and TLS, then asks for the upgrade,
-// and is a WebSocket from there on. One attempt each; Client makes as many as it takes. What the handshake
-// needs is freed when it is done.
+// A connection on the client side. It connects, possibly through a proxy and TLS, requests the upgrade, and
+// is a WebSocket from there on. Each one is a single attempt; Client makes as many as necessary. Handshake
+// state is freed when the handshake is complete.
 //
-// RFC6455§4.1 wants connections to one address made one after the other; this is left to the caller, see
-// docs/decisions/0007-clients-connect-at-the-same-time.md.
+// RFC6455§4.1 requires connections to one address to be made one after the other. This is left to the caller,
+// see docs/decisions/0007-clients-connect-at-the-same-time.md.
 
 #include <expected>
 #include <memory>
@@ -18,35 +18,35 @@ namespace fanfare::session {
 
 class ClientSession;
 
-// The endpoint of connections that we make.
+// The endpoint of outgoing connections.
 class ClientEndpoint : public Endpoint {
  public:
   using Endpoint::Endpoint;
-  // The TCP connection stands; TLS and the handshake come next. False: another one is used, and this one is
+  // TCP is connected; TLS and the handshake follow. False: another connection is used, and this one is
   // closed.
   virtual bool on_connected(ClientSession&) { return true; }
-  // After a read: so many bytes are kept of a message that is only partly there.
+  // Called after a read: `bytes` bytes of an incomplete message are kept.
   virtual void on_receiving(ClientSession&, std::size_t /*bytes*/) {}
-  // Instead of on_open: the connection did not come about. Exactly one of the two comes after dial(), unless
-  // dial() itself says no. The session is gone after the call.
+  // Called in place of on_open if the connection failed. Exactly one of the two is called after a successful
+  // dial(). The session is destroyed after the call.
   virtual void on_failed(ClientSession& session, const ClientError& error) = 0;
 };
 
 class ClientSession final : public Session {
  public:
-  // How much of connect_timeout one address gets is the caller's to say: `connect_timeout` here is for this
-  // one. The endpoint outlives the session, which the loop owns. Deadlines are kept as exactly as the table
-  // sweeps. Errors: bad_option, connect_failed.
+  // `connect_timeout` applies to this address; the caller divides its total time. The endpoint must outlive
+  // the session, which the loop owns. The table's sweep interval determines the accuracy of deadlines.
+  // Errors: bad_option, connect_failed.
   static std::expected<ClientSession*, ClientError> dial(SessionTable& table, ClientEndpoint& endpoint,
                                                          std::shared_ptr<const ClientPlan> plan,
                                                          const net::Address& address,
                                                          Duration connect_timeout);
   ~ClientSession() override;
 
-  // What was agreed on, from on_open on.
+  // The negotiated values, from on_open on.
   const std::string& subprotocol() const { return agreement_.subprotocol; }
   const std::optional<ws::DeflateParameters>& deflate() const { return agreement_.deflate; }
-  // "127.0.0.1:8546", "unix:/run/fanfare.sock", or "" when the peer is gone.
+  // "127.0.0.1:8546", "unix:/run/fanfare.sock", or "" if the peer has disconnected.
   std::string peer() const;
 
  private:

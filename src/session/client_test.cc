@@ -1,4 +1,4 @@
-// The client against our own server and against raw bytes: opening, talking, closing.
+// The client with our own server and with raw bytes: opening, exchanging messages, closing.
 
 #include "session/client.h"
 
@@ -32,7 +32,7 @@ TEST_P(ClientTest, ConnectsTalksAndCloses) {
 
 TEST_P(ClientTest, SaysWhatItWasToldToSay_RFC6455_4_1) {
   serve();
-  site_.policy.subprotocols = {"graphql", "chat"};
+  service_.policy.subprotocols = {"graphql", "chat"};
   options_.url.insert(5, "user:p%40ss@");
   options_.url += "room?x=1";
   options_.headers = {{.name = "X-Token", .value = "abc"}};
@@ -40,11 +40,11 @@ TEST_P(ClientTest, SaysWhatItWasToldToSay_RFC6455_4_1) {
   options_.origin = "https://example.com";
   connect();
   wait_for("open chat");
-  EXPECT_EQ(site_.targets, (std::vector<std::string>{"/room?x=1"}));
-  EXPECT_EQ(site_.header("X-Token"), "abc");
-  EXPECT_EQ(site_.header("Origin"), "https://example.com");
-  EXPECT_EQ(site_.header("Authorization"), "Basic dXNlcjpwQHNz");
-  EXPECT_EQ("ws://" + site_.header("Host") + "/room?x=1",
+  EXPECT_EQ(service_.targets, (std::vector<std::string>{"/room?x=1"}));
+  EXPECT_EQ(service_.header("X-Token"), "abc");
+  EXPECT_EQ(service_.header("Origin"), "https://example.com");
+  EXPECT_EQ(service_.header("Authorization"), "Basic dXNlcjpwQHNz");
+  EXPECT_EQ("ws://" + service_.header("Host") + "/room?x=1",
             options_.url.substr(0, 5) + options_.url.substr(options_.url.find('@') + 1));
 }
 
@@ -59,14 +59,14 @@ TEST_P(ClientTest, CompressesBothWaysWhenAgreed_RFC7692_7) {
     wait_for("text " + text);
     diary_.events.clear();
   }
-  // 15,000 bytes each way, and not even a tenth of that on the wire.
+  // 15,000 bytes in each direction, less than a tenth of that on the wire.
   EXPECT_LT(clients_.sessions().counters().bytes_received.value(), 1500U);
   EXPECT_LT(server_->sessions().counters().bytes_received.value(), 1500U);
 }
 
 TEST_P(ClientTest, ServerWithoutCompressionIsFine) {
   serve();
-  site_.policy.deflate.enabled = false;
+  service_.policy.deflate.enabled = false;
   options_.deflate.enabled = true;
   connect();
   wait_for("open");
@@ -174,7 +174,7 @@ TEST_P(ClientTest, ConnectsThroughAUnixSocket) {
   wait_for("open");
   client_->send_text("by path");
   wait_for("text by path");
-  EXPECT_EQ(site_.targets, (std::vector<std::string>{"/here"}));
+  EXPECT_EQ(service_.targets, (std::vector<std::string>{"/here"}));
   ::unlink(path.c_str());
 }
 
@@ -190,7 +190,7 @@ TEST_P(ClientTest, ServersCloseIsEchoedAndTheServerClosesTcpFirst_RFC6455_7_1_1)
   wait_for("close peer_closed 1000 bye end");
   const std::string echo = read_bytes(peer, 8);
   EXPECT_EQ(echo.substr(0, 2), "\x88\x82");
-  // No FIN of ours until the server's, or until close_timeout.
+  // We send no FIN until the server's FIN or close_timeout.
   pass(options_.session.close_timeout - 300ms);
   EXPECT_EQ(read_now(peer), "");
   EXPECT_EQ(clients_.sessions().size(), 1U);
@@ -244,7 +244,7 @@ TEST_P(ClientTest, MaskedFrameOfTheServerFailsTheConnectionAtOnce_RFC6455_5_1) {
   const auto peer = open_raw(raw);
   write(peer, std::string("\x81\x82\0\0\0\0hi", 8));
   wait_for("close rule_broken 1002  end");
-  // RFC6455§7.1.7: who fails a connection need not wait for the other side.
+  // RFC6455§7.1.7: an endpoint that fails a connection need not wait for the other side.
   const std::string close = read_until(peer, "EOF");
   EXPECT_EQ(close[0], '\x88');
   EXPECT_EQ(static_cast<char>(close[6] ^ close[2]), '\x03');

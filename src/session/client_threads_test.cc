@@ -1,4 +1,4 @@
-// Clients and a server on threads of their own: what crosses between them are sockets and names only.
+// Clients and a server on separate threads: only sockets and names cross between them.
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 constexpr int kMessages = 50;
 
-// Sends, waits for the echo, sends the next; comes back once after a 1012.
+// Sends, waits for the echo, sends the next message; reconnects once after a 1012.
 class Talker final : public ClientHandler {
  public:
   Talker(ClientLoop& clients, const ClientOptions& options) : client_(clients, options, *this) {
@@ -45,7 +45,7 @@ class Talker final : public ClientHandler {
   Client client_;
 };
 
-class SharedSite final : public Site {
+class SharedSite final : public HttpService {
  public:
   void on_request(ServerSession&, const http::Request&) override {}
   UpgradeDecision on_upgrade(ServerSession&, const http::Request&) override {
@@ -59,13 +59,13 @@ class SharedSite final : public Site {
 };
 
 TEST(ClientThreads, ManyClientsTalkAndComeBackAfterARestart) {
-  const auto make_sites = [](LoopServer&, std::size_t) {
-    Server::Sites sites;
-    sites.push_back(std::make_unique<SharedSite>());
-    return sites;
+  const auto make_http_services = [](LoopServer&, std::size_t) {
+    Server::HttpServices services;
+    services.push_back(std::make_unique<SharedSite>());
+    return services;
   };
   auto server = std::make_unique<Server>(ServerOptions{.loops = 2});
-  ASSERT_TRUE(server->start({*net::Address::parse("127.0.0.1", 0)}, make_sites));
+  ASSERT_TRUE(server->start({*net::Address::parse("127.0.0.1", 0)}, make_http_services));
   const net::Address address = server->addresses().front();
 
   std::atomic<int> echoes = 0;
@@ -73,7 +73,7 @@ TEST(ClientThreads, ManyClientsTalkAndComeBackAfterARestart) {
   for (int i = 0; i < 2; ++i) {
     threads.emplace_back([&] {
       const auto loop = std::move(net::Loop::create().value());
-      // The name goes to the helper thread.
+      // The name is passed to the helper thread.
       ClientLoop clients(*loop, 20ms, [address](const std::string&, std::uint16_t) -> Resolver::Result {
         return std::vector<net::Address>{address};
       });
@@ -101,7 +101,7 @@ TEST(ClientThreads, ManyClientsTalkAndComeBackAfterARestart) {
   while (echoes < 2 * 8 * kMessages) std::this_thread::yield();
   server->stop(1012, "restarting", 10s);
   server = std::make_unique<Server>(ServerOptions{.loops = 2});
-  EXPECT_TRUE(server->start({address}, make_sites));
+  EXPECT_TRUE(server->start({address}, make_http_services));
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(echoes, 2 * 2 * 8 * kMessages);
 }

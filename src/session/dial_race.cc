@@ -13,7 +13,7 @@ Duration delay_for(Duration time, std::size_t addresses) {
   return std::clamp(share, kConnectionAttemptDelayMin, kConnectionAttemptDelay);
 }
 
-// What says nothing about the other addresses.
+// Errors that say nothing about the other addresses.
 bool is_of_this_address(const ClientError& error) {
   return !error.was_connected &&
          (error.failure == ClientFailure::connect_failed || error.failure == ClientFailure::timed_out);
@@ -94,7 +94,7 @@ bool DialRace::failed(const ClientSession& session, const ClientError& error) {
   }
   note(error);
   if (next_ < addresses_.size() && loop_.now() < deadline_) {
-    // Not from here: the loop is still busy with the one that failed.
+    // Not from here: the loop is still processing the failed session.
     start_next_at(loop_.now());
   } else if (running_.empty()) {
     lose(last_error_);
@@ -110,7 +110,7 @@ void DialRace::note(const ClientError& error) {
 void DialRace::lose(ClientError error) {
   over_ = true;
   finish();
-  // The last one is in the list already, unless it ended the race by itself.
+  // The last error is already in the list, unless it ended the race by itself.
   if (is_of_this_address(error)) {
     error.text = failures_.substr(0, failures_.size() - 2);
   } else {
@@ -120,7 +120,7 @@ void DialRace::lose(ClientError error) {
   if (left > 0 && error.failure == ClientFailure::timed_out) {
     error.text += "; " + std::to_string(left) + " more addresses were not tried in time";
   }
-  // It may destroy the race, and must not be destroyed with it while it runs.
+  // Moved out first: the call may destroy the race, and the callback must survive that.
   Lost lost = std::move(lost_);
   lost(error);
 }

@@ -1,11 +1,11 @@
 #pragma once
-// Happy Eyeballs (RFC 8305): connects to the addresses of a host at staggered times, and keeps the connection
-// that stands first. One race is one attempt of a client; it runs on the loop's thread.
+// Happy Eyeballs (RFC 8305): starts connections to a host's addresses at staggered times, and keeps the first
+// one that is established. One race is one attempt of a client; it runs on the loop's thread.
 //
 //   ::1 ----------------------------------- (no answer)              closed
 //        250 ms  127.0.0.1 ---- connected                            won
 //
-// An address that refuses makes the next one start at once. TLS and the handshake come after the race.
+// An address that refuses starts the next one immediately. TLS and the handshake follow after the race.
 
 #include <cstddef>
 #include <expected>
@@ -22,39 +22,39 @@
 
 namespace fanfare::session {
 
-// RFC8305§5: the time from one attempt to the next. Less where the time is too short for all addresses.
+// RFC8305§5: the time between attempts. Less if the total time is too short for all addresses.
 inline constexpr Duration kConnectionAttemptDelay = std::chrono::milliseconds(250);
 // RFC8305§5: never less than this.
 inline constexpr Duration kConnectionAttemptDelayMin = std::chrono::milliseconds(10);
 
-// RFC8305§4: the order of the system, but the two families take turns, beginning with the first address's.
+// RFC8305§4: the system's order, but alternating between families, beginning with that of the first address.
 std::vector<net::Address> interleaved(const std::vector<net::Address>& addresses);
 
 class DialRace {
  public:
-  // Begins to connect to an address, with so much time for it.
+  // Begins to connect to an address with this timeout.
   using Dial = std::function<std::expected<ClientSession*, ClientError>(const net::Address& address,
                                                                         Duration timeout)>;
-  // Nobody can win any more, or the winner failed before the loop knew it; the text lists every address that
-  // was tried. May destroy the race.
+  // No address can win any more, or the winner failed before the loop reported it. The text lists every
+  // address that was tried. The callback may destroy the race.
   using Lost = UniqueFunction<void(const ClientError&)>;
 
-  // At least one address. The loop outlives the race.
+  // Needs at least one address. The loop must outlive the race.
   DialRace(net::Loop& loop, const std::vector<net::Address>& addresses, Instant deadline, Dial dial,
            Lost lost);
   DialRace(const DialRace&) = delete;
   DialRace& operator=(const DialRace&) = delete;
-  // Closes the connections that are still being made.
+  // Closes the connections that are still being established.
   ~DialRace();
 
   void start() { start_next(); }
-  // The TCP connection of a session stands. True: it has won, it is not the race's any more, and the others
-  // are closed. False: nobody waits for it.
+  // A session's TCP connection is established. True: it has won, the race no longer owns it, and the others
+  // are closed. False: it is not needed.
   bool connected(const ClientSession& session);
-  // False: the session is none of the race's. It has failed and is gone after the call, in which the race may
-  // be lost.
+  // False: the session does not belong to the race. It has failed and is destroyed after the call; the call
+  // may lose the race.
   bool failed(const ClientSession& session, const ClientError& error);
-  // "connect [::1]:80: Connection refused; ": of the addresses that failed so far.
+  // "connect [::1]:80: Connection refused; ": the addresses that have failed so far.
   const std::string& failures() const { return failures_; }
 
  private:
@@ -72,7 +72,7 @@ class DialRace {
   Lost lost_;
   std::size_t next_ = 0;
   std::vector<ClientSession*> running_;
-  bool dialling_ = false;  // a session that connects at once is not in running_ yet
+  bool dialling_ = false;  // a session that connects immediately is not in running_ yet
   bool over_ = false;      // won or lost
   std::string failures_;
   ClientError last_error_;

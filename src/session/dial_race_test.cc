@@ -1,5 +1,5 @@
-// A client whose host has several addresses, some of which do not answer. The clock stands still unless it is
-// told to move, so what happens without pass() happens at once.
+// A client whose host has several addresses, some of which do not answer. Only the test advances the clock,
+// so anything without pass() happens immediately.
 
 #include "session/dial_race.h"
 
@@ -30,7 +30,7 @@ TEST(Interleaved, TheFamiliesTakeTurnsBeginningWithTheFirst_RFC8305_4) {
   EXPECT_EQ(texts({address("127.0.0.1", 1), address("127.0.0.2", 1)}), "127.0.0.1:1 127.0.0.2:1 ");
 }
 
-// A listening socket whose queue is full: more connections hang.
+// A listening socket with a full queue: further connections hang.
 class Blackhole {
  public:
   explicit Blackhole(const std::string& host = "127.0.0.1")
@@ -50,13 +50,13 @@ class DialRaceTest : public ClientTest {
  protected:
   DialRaceTest() { options_.reconnect.enabled = false; }
 
-  // The address of a server of ours.
+  // The address of our own server.
   net::Address alive(const std::string& host = "127.0.0.1") {
     serve(session::address(host, 0));
     const std::size_t colon = options_.url.rfind(':');
     return session::address(host, static_cast<std::uint16_t>(std::stoi(options_.url.substr(colon + 1))));
   }
-  // Nobody listens there.
+  // An address on which nothing listens.
   static net::Address dead() {
     const RawServer gone;
     return session::address("127.0.0.1", gone.port());
@@ -68,7 +68,7 @@ class DialRaceTest : public ClientTest {
     options_.url = "ws://many.test" + path_;
     connect();
   }
-  // `count` connections are being made, or there.
+  // Waits until `count` connections are being established or open.
   bool wait_for_connections(std::size_t count) {
     return run_until([&] { return clients_.sessions().size() == count; });
   }
@@ -190,7 +190,7 @@ TEST_P(DialRaceTest, AWinnerThatIsRefusedEndsTheAttempt) {
   EXPECT_TRUE(diary_.error.text.starts_with("connect " + refusing.text() + ": Connection refused; "))
       << diary_.error.text;
   EXPECT_NE(diary_.error.text.find("404"), std::string::npos);
-  EXPECT_EQ(site_.targets.size(), 1U);
+  EXPECT_EQ(service_.targets.size(), 1U);
 }
 
 TEST_P(DialRaceTest, ClosedDuringTheRace) {

@@ -1,11 +1,11 @@
 #pragma once
-// Whether a peer is still taking what was sent to it. A deadline that waits for a peer's answer, its Close or
-// its FIN must not run out while the peer is busy with what it has to read first, but a peer that takes a
-// byte a second must not hold a connection for ever. So time does not count against a peer while it takes at
-// least `bytes_per_second_min` on average; then it has the whole deadline, once, from the moment when
-// everything was taken.
+// Tracks whether a peer is still accepting the data sent to it. A deadline for a peer's reply, its Close or
+// its FIN must not expire while the peer still reads earlier data. But a peer that accepts a byte per second
+// must not hold a connection forever. So time does not count while the peer accepts at least
+// `bytes_per_second_min` on average. After everything was accepted, the peer has the whole deadline, once.
 //
-// A session has one only while a deadline runs and something is queued. Times are SessionTable::now_ms().
+// A session has one only while a deadline is running and data is queued. Times are from
+// SessionTable::now_ms().
 
 #include <algorithm>
 #include <cstdint>
@@ -22,7 +22,7 @@ class DrainWatch {
   bool began_at(std::uint32_t now_ms) const { return !was_busy_ && counted_from_ms_ == now_ms; }
 
   bool is_complete() const { return is_complete_; }
-  // More was queued: everything may wait again.
+  // More data was queued, so not everything has been accepted.
   void begin_again() { is_complete_ = false; }
 
   void look(const net::SendProgress& progress, std::uint32_t now_ms, std::uint32_t bytes_per_second_min) {
@@ -37,7 +37,7 @@ class DrainWatch {
     was_busy_ = true;
   }
 
-  // How much of a deadline that began `since_ms` ago has run.
+  // How much of a deadline that began `since_ms` ago has elapsed.
   std::uint32_t counted(std::uint32_t since_ms, std::uint32_t now_ms) const {
     return was_busy_ ? std::min(since_ms, now_ms - busy_until_ms_) : since_ms;
   }

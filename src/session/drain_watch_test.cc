@@ -7,7 +7,7 @@
 namespace fanfare::session {
 namespace {
 
-constexpr std::uint32_t kRate = 1000;  // bytes a second, so a byte a millisecond
+constexpr std::uint32_t kRate = 1000;  // bytes per second, so a byte per millisecond
 
 TEST(DrainWatch, DeadlineRunsAgainstAPeerThatTakesNothing) {
   DrainWatch watch({.bytes = 5}, 10'000);
@@ -37,7 +37,7 @@ TEST(DrainWatch, RateIsAnAverageSinceItWasReachedLast) {
 
 TEST(DrainWatch, WhenEverythingIsTakenTheWholeDeadlineBegins) {
   DrainWatch watch({.bytes = 0}, 0);
-  watch.look({.bytes = 1, .is_complete = true}, 60'000, kRate);  // however slowly
+  watch.look({.bytes = 1, .is_complete = true}, 60'000, kRate);  // however slow
   EXPECT_TRUE(watch.is_complete());
   EXPECT_EQ(watch.counted(60'000, 60'000), 0U);
   EXPECT_EQ(watch.counted(63'000, 63'000), 3000U);

@@ -1,5 +1,5 @@
 #pragma once
-// What a program puts behind a WebSocket: one Endpoint serves many sessions of one loop and is called on that
+// The program's side of a WebSocket: one Endpoint serves many sessions of one loop. It is called on that
 // loop's thread only.
 
 #include <cstdint>
@@ -19,15 +19,18 @@ class Session;
 struct Message {
   ws::Opcode opcode;     // text or binary
   MutableBytes payload;  // whole; text is valid UTF-8. The callee may change it; gone when the call returns.
+  // Of the pieces of a message, with SessionSettings::pieces: text as a whole is valid UTF-8.
+  bool first = true;
+  bool last = true;
 };
 
 // Why a session ended.
 enum class Cause : std::uint8_t {
-  peer_closed,      // the peer's Close frame came first
-  we_closed,        // ours did, and the peer answered or had its time to
+  peer_closed,      // the peer sent the first Close frame
+  we_closed,        // we sent the first one, and the peer answered or timed out
   rule_broken,      // the peer broke a rule
-  slow_consumer,    // outbox_bytes_max
-  pong_timeout,     // silent after a ping
+  slow_consumer,    // outbox_bytes_max was reached
+  pong_timeout,     // no data after a ping
   idle_timeout,     // SessionSettings::idle_timeout
   connection_lost,  // reset, or FIN without a Close frame
   shut_down,        // the server stopped
@@ -36,10 +39,10 @@ std::string_view name_of(Cause cause);
 
 struct CloseInfo {
   Cause cause = Cause::connection_lost;
-  std::uint16_t code = 1006;            // as it would be reported to an application (RFC6455§7.1.5)
-  std::string_view reason;              // the peer's, when it sent one; borrowed for the call
+  std::uint16_t code = 1006;            // as reported to an application (RFC6455§7.1.5)
+  std::string_view reason;              // the peer's, if it sent one; borrowed for the call
   std::optional<ws::Rule> broken_rule;  // with Cause::rule_broken
-  std::size_t unsent_bytes = 0;         // queued, and never taken by the kernel
+  std::size_t unsent_bytes = 0;         // queued, but never accepted by the kernel
 };
 
 class Endpoint {
@@ -50,16 +53,16 @@ class Endpoint {
   Endpoint& operator=(const Endpoint&) = delete;
 
   virtual void on_open(Session&) {}
-  // A handshake for this endpoint broke a rule or the policy, and was answered with this status.
+  // A handshake for this endpoint violated a rule or the policy, and was answered with this status.
   virtual void on_upgrade_refused(int /*status*/) {}
   virtual void on_message(Session&, const Message&) = 0;
-  // The outbox is empty again after send() said congested.
+  // The outbox is empty again after send() returned congested.
   virtual void on_drained(Session&) {}
   virtual void on_pong(Session&, Bytes) {}
-  // The session has had its share of this turn (frames_per_turn_max, bytes_per_turn_max) and goes on in the
-  // next: only to be counted.
+  // The session has used its share of this turn (frames_per_turn_max, bytes_per_turn_max) and continues in
+  // the next. For counting only.
   virtual void on_turn_share_spent(Session&) {}
-  // Exactly once for every session that was opened. Nothing can be sent any more.
+  // Called exactly once for every session that was opened. Nothing can be sent any more.
   virtual void on_close(Session&, const CloseInfo&) {}
 
   const SessionSettings& settings() const { return settings_; }

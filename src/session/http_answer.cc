@@ -13,7 +13,7 @@
 namespace fanfare::session {
 namespace {
 
-// Whether this is new, and is to be logged.
+// Whether this key is new and should be logged.
 bool is_first(std::string key) {
   static std::mutex mutex;
   static std::set<std::string> known;  // guarded by the mutex
@@ -25,7 +25,7 @@ bool is_first(std::string key) {
 void log_left_out(const http::Answer::LeftOut& field) {
   const std::string_view reason = name_of(field.reason);
   std::string key(reason);
-  // A malformed name may be any text, even a peer's: the reason alone is the key.
+  // A malformed name may be any text, even a peer's, so the key is only the reason.
   if (field.reason != http::Answer::Reason::malformed_name) key.append(" ").append(field.name);
   if (!is_first(std::move(key))) return;
   log::warn("response_header_left_out", {{"name", log::excerpt(field.name)}, {"reason", reason}});

@@ -1,19 +1,19 @@
 #pragma once
-// A site's answer on its way out: checked, with what could not be sent in the log.
+// Checks a site's response before it is sent, and logs what could not be sent.
 
 #include <span>
 
 #include "http/answer.h"
-#include "session/site.h"
+#include "session/http_service.h"
 
 namespace fanfare::session {
 
-// How many different things are logged in a process; later ones are still left out, but no longer logged.
+// Maximum number of distinct faults logged per process; later ones are still omitted but no longer logged.
 inline constexpr std::size_t kAnswerFaultsLoggedMax = 64;
 
-// What of the response goes out, behind the fields that stand `in_front`; its headers point into both. A header that was left out
-// (http/answer.h says which) is logged once for each name and reason, a status that no answer has once for
-// each status: a handler that does it would do it with every request. Any thread.
+// Returns the part of the response that may be sent, after the fields `in_front`; its headers point into
+// both. An omitted header (see http/answer.h) is logged once per name and reason, an invalid status once per
+// status: the handler would repeat it with every request. Any thread.
 http::Answer answer_of(const HttpResponse& response, std::span<const ws::OwnedHeader> in_front = {});
 
 }  // namespace fanfare::session

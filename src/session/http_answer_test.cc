@@ -10,7 +10,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// What the log says about the answer. Each test has names and statuses of its own: a process logs them once.
+// The log lines about the response. Each test uses different names and statuses, since a process logs each
+// once.
 std::string logged(const HttpResponse& response) {
   testing::internal::CaptureStderr();
   answer_of(response);

@@ -18,9 +18,9 @@ class InheritedListenerTest : public testing::TestWithParam<net::LoopKind> {
     auto server = std::make_unique<Server>(ServerOptions{.loops = 2, .loop = {.kind = GetParam()}});
     const auto started = server->start({Listener{.address = {}, .options = {}, .inherited_fd = fd}},
                                        [this](LoopServer&, std::size_t) {
-                                         Server::Sites sites;
-                                         sites.push_back(std::make_unique<TestSite>(endpoint_));
-                                         return sites;
+                                         Server::HttpServices services;
+                                         services.push_back(std::make_unique<TestHttpService>(endpoint_));
+                                         return services;
                                        });
     EXPECT_TRUE(started) << started.error().message();
     return server;
@@ -53,7 +53,7 @@ TEST_P(InheritedListenerTest, IsSharedByTheLoopsAndLeftListeningForTheNextServer
   EXPECT_EQ(server->addresses().front().text(), address.text());
   for (int i = 0; i < 8; ++i) EXPECT_NE(answer(dial(address)).find("GET /a"), std::string::npos);
   EXPECT_EQ(server->stop(1012, "", std::chrono::seconds(20)), 0U);
-  // Nobody is refused in between: who comes now is served by the successor.
+  // No connection is refused in between: the successor serves it.
   const auto waiting = dial(address);
   server = serve(socket->get());
   EXPECT_NE(answer(waiting).find("GET /a"), std::string::npos);

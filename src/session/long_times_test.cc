@@ -1,4 +1,4 @@
-// Timers longer than the clock of a table counts, which wraps after 49 days.
+// Timers longer than the range of a table's clock, which wraps after 49 days.
 
 #include <gtest/gtest.h>
 
@@ -20,14 +20,14 @@ INSTANTIATE_TEST_SUITE_P(Kinds, LongTimesTest, testing::Values(net::LoopKind::ep
 constexpr Duration kOnceAround = std::chrono::milliseconds(std::int64_t{1} << 32);
 
 TEST_P(LongTimesTest, ATimeoutBeyondTheClockNeverRunsOut) {
-  std::vector<net::Descriptor> peers;  // all stay
+  std::vector<net::Descriptor> peers;  // all stay open
   for (const Duration timeout : {kOnceAround, kOnceAround + 1ms, kDurationMax, Duration::max()}) {
     settings_.ping_interval = 1s;
     settings_.pong_timeout = timeout;
     settings_.idle_timeout = timeout;
     endpoint_.events.clear();
     peers.push_back(open_websocket());
-    pass(5s);  // a ping without an answer
+    pass(5s);  // a ping without a reply
     EXPECT_EQ(endpoint_.events, std::vector<std::string>{"open"}) << timeout.count();
   }
 }

@@ -11,19 +11,19 @@
 
 #include "net/loop.h"
 #include "session/accept_gate.h"
-#include "session/entrance.h"
+#include "session/http_service.h"
+#include "session/listener_context.h"
 #include "session/session_table.h"
-#include "session/site.h"
 
 namespace fanfare::session {
 
 struct LoopServerOptions {
   HttpSettings http;
-  // Heartbeats and deadlines are kept this exactly.
+  // The accuracy of heartbeats and deadlines.
   Duration sweep_interval = std::chrono::seconds(1);
-  // Sockets of all kinds on this loop; past it a connection is accepted and closed at once.
+  // Sockets of all kinds on this loop; further ones are accepted and closed immediately.
   std::size_t connections_max = 100'000;
-  // Shared with the other loops of a server, and outlives them; null: the loop has one of its own, without
+  // Shared with the other loops of a server, and must outlive them; null: the loop has its own, without
   // limits.
   AcceptGate* gate = nullptr;
 };
@@ -33,36 +33,42 @@ class LoopServer {
   LoopServer(net::Loop& loop, LoopServerOptions options);
   LoopServer(const LoopServer&) = delete;
   LoopServer& operator=(const LoopServer&) = delete;
-  // Closes what is left, on_close included; the loop must not be running.
+  // Closes the remaining sessions and calls on_close; the loop must not be running.
   ~LoopServer();
 
-  // The site outlives the server.
-  void listen(net::Descriptor listening, Site& site, ListenerOptions options = {});
-  // Serves a connection that somebody else accepted.
-  void serve(net::Descriptor connected, Site& site) { serve(std::move(connected), entrance_of(site)); }
+  // The site must outlive the server.
+  void listen(net::Descriptor listening, HttpService& service, ListenerOptions options = {});
+  // Serves a connection that was accepted elsewhere.
+  void serve(net::Descriptor connected, HttpService& service) {
+    serve(std::move(connected), context_of(service));
+  }
 
-  // No new connections from here on; open ones go on.
+  // Accepts no new connections from here on; open ones continue.
   void stop_listening();
-  // stop_listening(), then ends every session: WebSockets with this close code, HTTP after the answer under
-  // way.
+  // stop_listening(), then ends every session: WebSockets with this close code, HTTP connections after the
+  // current response.
   void drain(std::uint16_t code, std::string_view reason);
+
+  // Closes what is left, on_close included; the loop must not be running. The destructor does it, too.
+  void close_all();
 
   SessionTable& sessions() { return sessions_; }
   net::Loop& loop() const { return sessions_.loop(); }
   bool is_draining() const { return draining_; }
-  // Turned away at once: by a limit, or because the server stops. AcceptGate has all of them, by reason.
+  // Connections rejected immediately: by a limit, or because the server stops. AcceptGate counts all
+  // rejections by reason.
   const Counter& refused_connections() const { return refused_; }
   const AcceptGate& gate() const { return gate_; }
 
  private:
-  void serve(net::Descriptor connected, Entrance& entrance);
+  void serve(net::Descriptor connected, ListenerContext& listener_context);
   void refuse(Refusal refusal);
-  Entrance& entrance_of(Site& site);
+  ListenerContext& context_of(HttpService& service);
 
   LoopServerOptions options_;
   AcceptGate own_gate_;
   AcceptGate& gate_;
-  std::deque<Entrance> entrances_;  // sessions point at them
+  std::deque<ListenerContext> contexts_;  // sessions point into it
   ServerTable sessions_;
   std::vector<net::ListenerId> listeners_;
   Counter refused_;

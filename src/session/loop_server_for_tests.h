@@ -1,5 +1,5 @@
 #pragma once
-// A server on one loop, told what time it is, with raw bytes on the other side of real sockets.
+// A server on one loop with a manual clock, and raw bytes on the other side of real sockets.
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -16,7 +16,7 @@
 #include "session/server_session.h"
 
 namespace fanfare::session {
-// Echoes; "pause", "close" and "big" do what they say.
+// Echoes; the messages "pause", "close" and "big" trigger those actions.
 class EchoEndpoint final : public Endpoint {
  public:
   using Endpoint::Endpoint;
@@ -44,10 +44,10 @@ class EchoEndpoint final : public Endpoint {
   }
 };
 
-class TestSite final : public Site {
+class TestHttpService final : public HttpService {
  public:
-  explicit TestSite(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
-  SessionId waiting;  // asked for /later
+  explicit TestHttpService(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
+  SessionId waiting;  // the request for /later
   ws::UpgradePolicy policy;
   std::function<void(ServerSession&)> when_request;
 
@@ -74,7 +74,7 @@ inline constexpr std::string_view kUpgrade =
     "GET /chat HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
 
-// A masked client frame with the mask 0: the payload stands there as it is.
+// A masked client frame with mask 0, so the payload is readable.
 inline std::string client_frame(std::uint8_t first, std::string_view payload) {
   std::string frame{static_cast<char>(first)};
   if (payload.size() < 126) {
@@ -99,12 +99,12 @@ class LoopServerTest : public OneLoopTest {
     server_ = std::make_unique<LoopServer>(*loop_, options);
   }
 
-  // The peer of a connection that the server serves.
+  // Returns the peer of a connection that the server serves.
   net::Descriptor connect() {
     if (server_ == nullptr) start();
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
-    server_->serve(net::Descriptor(ends[0]), site_);
+    server_->serve(net::Descriptor(ends[0]), service_);
     return net::Descriptor(ends[1]);
   }
 
@@ -117,7 +117,7 @@ class LoopServerTest : public OneLoopTest {
 
   SessionSettings settings_;
   EchoEndpoint endpoint_{settings_};
-  TestSite site_{endpoint_};
+  TestHttpService service_{endpoint_};
   std::unique_ptr<LoopServer> server_;
 };
 

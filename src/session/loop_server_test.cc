@@ -1,4 +1,4 @@
-// Serving HTTP and WebSockets: what comes, what goes, and what each deadline does.
+// Serving HTTP and WebSockets: input, output, and the effect of each deadline.
 
 #include "session/loop_server_for_tests.h"
 
@@ -18,9 +18,9 @@ TEST_P(LoopServerTest, PipelinedRequestsAreAnsweredInOrderAroundALateAnswer) {
   write(peer,
         "GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\n"
         "GET /third HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(site_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
   EXPECT_EQ(read_now(peer), "");
-  static_cast<ServerSession*>(server_->sessions().find(site_.waiting))
+  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
       ->respond({.body = "first", .headers = {}});
   const std::string text = read_until(peer, "EOF");
   EXPECT_LT(text.find("first"), text.find("GET /second"));
@@ -31,9 +31,9 @@ TEST_P(LoopServerTest, AnswerAfterTheClientHalfClosedStillGoesOut) {
   const auto peer = connect();
   write(peer, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
   ::shutdown(peer.get(), SHUT_WR);
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(site_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
   loop_->run_once(0ms);
-  static_cast<ServerSession*>(server_->sessions().find(site_.waiting))
+  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
       ->respond({.body = "late", .headers = {}});
   EXPECT_NE(read_until(peer, "EOF").find("late"), std::string::npos);
   EXPECT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
@@ -79,7 +79,7 @@ TEST_P(LoopServerTest, AgreesOnCompressionAndInflates_RFC7692_7_2_3_1) {
   EXPECT_NE(read_until(peer, "\r\n\r\n").find("Sec-WebSocket-Extensions: permessage-deflate"),
             std::string::npos);
   write(peer, client_frame(0xc1, "\xf2\x48\xcd\xc9\xc9\x07" + std::string(1, '\0')));
-  EXPECT_EQ(read_until(peer, "Hello"), "\x81\x05Hello");  // too short to be worth compressing
+  EXPECT_EQ(read_until(peer, "Hello"), "\x81\x05Hello");  // too short to be compressed
 }
 
 TEST_P(LoopServerTest, RefusedUpgradeCarriesStatusAndBodyAndHttpGoesOn) {
@@ -172,7 +172,7 @@ TEST_P(LoopServerTest, SessionWithoutMessagesIsClosedWith1008AfterIdleTimeout) {
   for (int i = 0; i < 3; ++i) {
     pass(settings_.ping_interval + 200ms);
     EXPECT_EQ(read_now(peer), std::string("\x89\x00", 2));
-    write(peer, client_frame(0x8a, ""));  // which is no message
+    write(peer, client_frame(0x8a, ""));  // does not count as a message
     loop_->run_once(0ms);
   }
   pass(9'000ms);
@@ -206,7 +206,7 @@ TEST_P(LoopServerTest, HalfARequestIsGivenUpAfterRequestTimeout) {
   write(peer, "GET / HT");
   pass(9900ms);
   EXPECT_EQ(read_now(peer), "");
-  write(peer, "TP/1.1\r\nHost:");  // a byte now and then does not help
+  write(peer, "TP/1.1\r\nHost:");  // an occasional byte does not extend the deadline
   pass(400ms);
   EXPECT_NE(read_now(peer).find("408 Request Timeout"), std::string::npos);
 }
@@ -267,7 +267,7 @@ TEST_P(LoopServerTest, ReaderThatFallsBehindIsClosedWith1013) {
   EXPECT_EQ(server_->sessions().size(), 0U);
 }
 
-// The clock stands still: it is the outbox that ends it, not close_timeout.
+// The clock does not advance: the outbox limit ends the session, not close_timeout.
 TEST_P(LoopServerTest, PongsForOneWhoNeverReadsAreLimitedInClosing_RFC6455_5_5_2) {
   settings_.limits.message_bytes_max = 1 << 16;
   const auto peer = open_websocket();
@@ -278,7 +278,7 @@ TEST_P(LoopServerTest, PongsForOneWhoNeverReadsAreLimitedInClosing_RFC6455_5_5_2
   ASSERT_TRUE(run_until([&] {
     const ssize_t written = ::send(peer.get(), pings.data(), pings.size(), MSG_NOSIGNAL);
     if (written > 0) sent += static_cast<std::size_t>(written);
-    // A frame cut by a full socket would be garbage after it: the rest of it goes out first.
+    // A frame cut by a full socket would make the following bytes invalid, so the rest of it is sent first.
     for (std::size_t at = written > 0 ? static_cast<std::size_t>(written) : pings.size();
          at < pings.size() && !is_gone();) {
       loop_->run_once(0ms);
@@ -303,13 +303,13 @@ TEST_P(LoopServerTest, OneMessageMayBeLargerThanTheOutbox) {
   EXPECT_TRUE(run_until([&] { return endpoint_.events.back() == "drained"; }));
 }
 
-// The answer is queued while the bytes of the question are still being read.
+// The response is queued while the bytes of the request are still being read.
 TEST_P(LoopServerTest, OneAnswerMayBeLargerThanTheOutbox) {
   endpoint_.when_message = [&](Session& session, std::string_view) {
     session.send_text(std::string(settings_.outbox_bytes_max * 3, 'x'));
   };
   const auto peer = open_websocket();
-  // With a Ping right behind it, whose Pong comes after the answer.
+  // A Ping follows directly; its Pong comes after the response.
   write(peer, client_frame(0x81, "big") + client_frame(0x89, ""));
   std::string got;
   ASSERT_TRUE(run_until([&] {
@@ -343,11 +343,11 @@ TEST_P(LoopServerTest, DrainClosesEveryoneWith1012AndTakesNobodyNew) {
   const auto idle = connect();
   const auto asking = connect();
   write(asking, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(site_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
   server_->drain(1012, "restarting");
   EXPECT_EQ(read_until(websocket, "restarting").substr(2, 2), "\x03\xf4");
   EXPECT_EQ(read_until(idle, "EOF"), "EOF");
-  static_cast<ServerSession*>(server_->sessions().find(site_.waiting))
+  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
       ->respond({.body = "still", .headers = {}});
   const std::string answer = read_until(asking, "EOF");
   EXPECT_NE(answer.find("Connection: close"), std::string::npos);

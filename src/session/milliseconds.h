@@ -1,5 +1,5 @@
 #pragma once
-// Durations as sessions keep them: whole milliseconds in 32 bits.
+// Durations as stored in sessions: whole milliseconds in 32 bits.
 
 #include <algorithm>
 #include <chrono>
@@ -9,8 +9,7 @@
 
 namespace fanfare::session {
 
-// Rounded up. What does not fit (49 days, or below zero) is the nearest that does: a deadline of the longest
-// time there is never comes.
+// Rounded up and clamped to the range (0 to 49 days). A deadline of the maximum never expires.
 inline std::uint32_t to_ms(Duration duration) {
   const auto ms = std::chrono::ceil<std::chrono::milliseconds>(duration).count();
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(ms, 0, UINT32_MAX));

@@ -1,6 +1,5 @@
 #pragma once
-// A loop that is told what time it is, turned by the test that has it, and raw bytes to and from whoever is
-// on it.
+// A loop with a manual clock, whose turns the test runs, and raw bytes to and from its connections.
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -30,7 +29,7 @@ class OneLoopTest : public testing::TestWithParam<net::LoopKind> {
     ASSERT_EQ(::send(peer.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
               static_cast<ssize_t>(bytes.size()));
   }
-  // What has come until now; "EOF" at its end when the other end closed.
+  // The data received so far; "EOF" at its end if the other end has closed.
   static std::string read_now(const net::Descriptor& peer) {
     std::string text;
     std::array<char, 65536> piece;
@@ -59,7 +58,7 @@ class OneLoopTest : public testing::TestWithParam<net::LoopKind> {
     }
     return true;
   }
-  // Lets the loop live through that time, sweep by sweep.
+  // Advances the clock by that time, sweep by sweep.
   void pass(Duration time) {
     for (Duration passed{}; passed < time; passed += 50ms) {
       clock_.advance(50ms);

@@ -1,4 +1,4 @@
-// A session that is paused notices that its peer is gone, and loses nothing that came before.
+// A paused session notices that its peer has disconnected, and loses no earlier data.
 
 #include "session/loop_server_for_tests.h"
 
@@ -14,7 +14,7 @@ class PausedTest : public LoopServerTest {
     start();
     auto listening = net::listen_on(net::Address::parse("127.0.0.1", 0).value()).value();
     const net::Address address = net::local_address(listening.get()).value();
-    server_->listen(std::move(listening), site_);
+    server_->listen(std::move(listening), service_);
     net::Descriptor peer = net::start_connect(address).value();
     EXPECT_TRUE(run_until([&] { return server_->sessions().size() == 1; }));
     write(peer, kUpgrade);
@@ -44,7 +44,7 @@ class PausedTest : public LoopServerTest {
       then(session);
     };
   }
-  // Until the systems of both ends have taken what they will of what was sent: how long that takes is theirs.
+  // Waits until both systems have accepted as much as they can; how long that takes depends on them.
   void settle() {
     std::size_t last = SIZE_MAX;
     int same = 0;
@@ -192,7 +192,7 @@ TEST_P(PausedTest, PeerWhoseSystemTakesThePingsStays) {
 TEST_P(PausedTest, PeerThatTakesNothingIsDroppedAfterPongTimeout) {
   over_both([&](bool tcp) {
     const auto peer = paused(tcp);
-    // More than the two systems hold: the ping never gets there.
+    // More than both systems can hold: the ping never arrives.
     endpoint_.last->send(ws::Opcode::binary, as_bytes(std::string(std::size_t{16} << 20, 'x')));
     settle();
     pass(settings_.ping_interval + settings_.pong_timeout - 500ms);

@@ -1,4 +1,4 @@
-// Requests of a client that does not take its answers wait, at the limit and one past it.
+// Requests of a client that does not accept its responses wait, at the limit and one past it.
 
 #include "session/loop_server_for_tests.h"
 
@@ -11,7 +11,7 @@ class PipeliningTest : public LoopServerTest {
     LoopServerOptions options;
     options.http.outbox_bytes_high = outbox_bytes_high;
     start(options);
-    site_.when_request = [this, body_bytes](ServerSession& session) {
+    service_.when_request = [this, body_bytes](ServerSession& session) {
       ++served_;
       most_queued_ = std::max(most_queued_, session.queued_bytes());
       if (is_late_) {
@@ -54,7 +54,7 @@ class PipeliningTest : public LoopServerTest {
   SessionId late_;
 };
 
-// What is queued when a request is served; the size of an answer is known from one before.
+// The queued size when a request is served; the size of a response is known from an earlier one.
 TEST_P(PipeliningTest, RequestsAreServedUntilTheLimitIsReached) {
   start_with(1000, 1 << 20);
   write(peer_, requests(1));
@@ -83,7 +83,7 @@ TEST_P(PipeliningTest, ClientThatReadsNothingCostsNoMoreThanTheLimitAndOneAnswer
   }
   EXPECT_LE(served_, 10U);
   EXPECT_GE(served_, 4U);
-  // And everything is answered when it reads.
+  // All are answered once the client reads.
   std::size_t got = 0;
   ASSERT_TRUE(run_until([&] {
     if (sent < many.size()) {

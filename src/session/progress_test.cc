@@ -1,5 +1,5 @@
-// Deadlines go by what the peer takes, not by the time since something was queued: slow readers over TCP, TLS
-// and Unix sockets, on a clock that only the test moves.
+// Deadlines depend on how much the peer accepts, not on the time since data was queued. Tests use slow
+// readers over TCP, TLS and Unix sockets, and a clock that only the test advances.
 
 #include <algorithm>
 
@@ -9,7 +9,7 @@
 namespace fanfare::session {
 namespace {
 
-// Reads only when asked to, through TLS.
+// Reads through TLS only on request.
 class TlsReader final : public net::Stream {
  public:
   struct Diary {
@@ -40,7 +40,7 @@ class ProgressTest : public LoopServerTest {
   ProgressTest() {
     settings_.outbox_bytes_max = std::size_t{4} << 20;
     http_.idle_timeout = 20s;
-    site_.when_request = [this](ServerSession& session) {
+    service_.when_request = [this](ServerSession& session) {
       if (const std::size_t size = std::exchange(answer_bytes_, 0); size > 0) {
         session.respond({.body = std::string(size, 'x'), .headers = {}});
       }
@@ -56,7 +56,7 @@ class ProgressTest : public LoopServerTest {
       std::array<int, 2> ends{};
       ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
       ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &kSmallBuffer, sizeof(kSmallBuffer));
-      server_->serve(net::Descriptor(ends[0]), site_);
+      server_->serve(net::Descriptor(ends[0]), service_);
       peer_ = net::Descriptor(ends[1]);
       return;
     }
@@ -69,7 +69,7 @@ class ProgressTest : public LoopServerTest {
                                                       .key_file = certificate().key_file()})
                                  .value();
     }
-    server_->listen(std::move(listening), site_, listener);
+    server_->listen(std::move(listening), service_, listener);
     peer_ = net::start_connect(address).value();
     ::setsockopt(peer_.get(), SOL_SOCKET, SO_RCVBUF, &kSmallBuffer, sizeof(kSmallBuffer));
     ASSERT_TRUE(run_until([&] { return server_->sessions().size() == 1; }));
@@ -87,7 +87,7 @@ class ProgressTest : public LoopServerTest {
     take_until([&](const std::string& got) { return got.find("\r\n\r\n") != std::string::npos; });
   }
 
-  // Made once: a key takes longer than a test.
+  // Created once, because generating a key takes longer than a test.
   static net::TestCertificate& certificate() {
     static net::TestCertificate made;
     return made;
@@ -98,12 +98,12 @@ class ProgressTest : public LoopServerTest {
     loop_->run_once(0ms);
   }
   bool is_tls() const { return !peer_.valid(); }
-  // Some of what is there, at most 16 KiB (a little more under TLS); "EOF" at the end.
+  // Takes some of the available data, at most 16 KiB (slightly more under TLS); "EOF" at the end.
   std::string take_once() {
     std::string got;
     if (is_tls()) {
       if (reader_.stream != nullptr) reader_.stream->resume_reading();
-      // A pause that io_uring has not come to yet is over one turn later.
+      // A pause that io_uring has not processed yet takes effect one turn later.
       for (int turn = 0; turn < 4 && reader_.unread.empty() && !reader_.ended; ++turn) loop_->run_once(0ms);
       if (reader_.stream != nullptr) reader_.stream->pause_reading();
       got = std::exchange(reader_.unread, {});
@@ -115,7 +115,7 @@ class ProgressTest : public LoopServerTest {
     got.resize(size > 0 ? static_cast<std::size_t>(size) : 0);
     return size == 0 ? "EOF" : got;
   }
-  // Waits for it.
+  // Waits for data.
   std::string take_some() {
     std::string got;
     EXPECT_TRUE(run_until([&] { return !(got = take_once()).empty(); }));
@@ -130,8 +130,8 @@ class ProgressTest : public LoopServerTest {
     }));
     return got;
   }
-  // Takes everything that comes, with half a second of the test's time for each 16 KiB. The bytes before the
-  // end.
+  // Takes all data as it arrives, with half a second of test time per 16 KiB. Returns the number of bytes
+  // before the end.
   std::size_t take_slowly(std::size_t expected) {
     std::size_t all = 0;
     while (all < expected) {
@@ -256,7 +256,7 @@ TEST_P(OverAllTransports, PeerThatTakesNothingOfACloseIsDroppedAfterCloseTimeout
   });
 }
 
-// The ping waits behind the message, and nothing comes from the peer meanwhile.
+// The ping waits behind the message, and the peer sends nothing meanwhile.
 TEST_P(OverAllTransports, SlowReaderIsNotTakenForDeadWhileItTakesWhatIsBeforeThePing) {
   settings_.ping_interval = 2s;
   settings_.pong_timeout = 6s;
@@ -267,7 +267,7 @@ TEST_P(OverAllTransports, SlowReaderIsNotTakenForDeadWhileItTakesWhatIsBeforeThe
     const std::size_t expected = 10 + kBigBytes + 2;
     EXPECT_EQ(take_slowly(expected), expected);
     EXPECT_GT(slow_time_, 2 * (settings_.ping_interval + settings_.pong_timeout));
-    // Its system took the ping at most three seconds ago: there is time left to answer it.
+    // Its system accepted the ping at most three seconds ago, so there is still time to answer.
     pass(1s);
     EXPECT_FALSE(is_gone());
     pass(settings_.pong_timeout);
@@ -310,7 +310,7 @@ TEST_P(OverAllTransports, SessionIsNotIdleWhileAMessageIsTaken) {
   });
 }
 
-// A peer that lets pongs pile up, and takes them now and then, cannot stay for longer than that.
+// A peer that lets pongs pile up and accepts them occasionally cannot stay longer than that.
 TEST_P(OverAllTransports, DeadlineOfAClosingBeginsAgainOnce) {
   over_all([&](Transport transport) {
     open_websocket_over(transport);

@@ -31,7 +31,7 @@ std::string_view take_word(std::string_view& line) {
   return word;
 }
 
-// Decimal, without sign or leading zeros.
+// Decimal, without a sign or leading zeros.
 std::optional<std::uint16_t> parse_port(std::string_view word) {
   std::uint16_t port = 0;
   const auto [end, failed] = std::from_chars(word.data(), word.data() + word.size(), port);
@@ -41,7 +41,7 @@ std::optional<std::uint16_t> parse_port(std::string_view word) {
 }
 
 std::optional<net::Address> parse_address(std::string_view host, std::uint16_t port, int family) {
-  // Address::parse() also takes names and brackets, which have no place here.
+  // Address::parse() also accepts names and brackets, which are invalid here.
   if (host.find_first_not_of("0123456789abcdefABCDEF:.") != std::string_view::npos) return std::nullopt;
   const auto address = net::Address::parse(host, port);
   if (!address || address->family() != family) return std::nullopt;
@@ -57,13 +57,13 @@ Parsed parse_line(std::string_view text) {
   ProxyHeader header{.source = {}, .size = end + 2};
   std::string_view line = text.substr(kLineStart.size(), end - kLineStart.size());
   const std::string_view protocol = take_word(line);
-  if (protocol == "UNKNOWN") return header;  // whatever follows says nothing
+  if (protocol == "UNKNOWN") return header;  // the rest of the line has no meaning
   if (protocol != "TCP4" && protocol != "TCP6") return std::unexpected("neither TCP4, TCP6 nor UNKNOWN");
   const int family = protocol == "TCP4" ? AF_INET : AF_INET6;
   const std::string_view source = take_word(line);
   const std::string_view destination = take_word(line);
   const auto source_port = parse_port(take_word(line));
-  // What is left is the last word: a space in it makes it no number.
+  // The rest is the last word; a space in it would make the number invalid.
   const auto destination_port = parse_port(line);
   if (!source_port || !destination_port) return std::unexpected("a port is no number of 16 bits");
   header.source = parse_address(source, *source_port, family);
@@ -89,7 +89,7 @@ net::Address ip6(const std::uint8_t* address, const std::uint8_t* port) {
   return {reinterpret_cast<const sockaddr*>(&socket), sizeof(socket)};
 }
 
-// 108 bytes, filled up with zeros; all zeros when the client's socket has no name.
+// 108 bytes, padded with zeros; all zeros if the client's socket has no name.
 std::optional<net::Address> unix_path(Bytes bytes) {
   const std::string_view field = as_text(bytes);
   const std::string_view path = field.substr(0, field.find('\0'));
@@ -125,7 +125,7 @@ Parsed parse_binary(Bytes input) {
       needed = 216;
       break;
     default:
-      // A LOCAL header's family means nothing.
+      // The family in a LOCAL header has no meaning.
       if (!is_local) return std::unexpected("the address family or transport is unknown");
   }
   if (!is_local && length < needed) return std::unexpected("the header is shorter than its addresses");

@@ -45,17 +45,17 @@ TEST(ProxyProtocol, Version1IsTakenToTheLetter) {
            "PROXY TCP4 192.0.2.7 198.51.100.1 50312\r\n",        // a port is missing
            "PROXY TCP4 192.0.2.7 198.51.100.1 50312 443 1\r\n",  // a word too many
            "PROXY TCP4 192.0.2.7  198.51.100.1 50312 443\r\n",   // two spaces
-           "PROXY TCP4 192.0.2.7 198.51.100.1 65536 443\r\n",    // no port
+           "PROXY TCP4 192.0.2.7 198.51.100.1 65536 443\r\n",    // invalid port
            "PROXY TCP4 192.0.2.7 198.51.100.1 0443 443\r\n",     // a leading zero
            "PROXY TCP4 192.0.2.7 198.51.100.1 +443 443\r\n",     // a sign
-           "PROXY TCP4 192.0.2.256 198.51.100.1 1 443\r\n",      // no address
+           "PROXY TCP4 192.0.2.256 198.51.100.1 1 443\r\n",      // invalid address
            "PROXY TCP4 localhost 198.51.100.1 1 443\r\n",        // a name
            "PROXY TCP6 [::1] ::1 1 443\r\n",                     // brackets
            "PROXY TCP4 2001:db8::7 2001:db8::1 1 443\r\n",       // the other family
            "PROXY TCP6 ::1 192.0.2.7 1 443\r\n",                 // the other family
-           "PROXY TCP5 192.0.2.7 198.51.100.1 1 443\r\n",        // no protocol
+           "PROXY TCP5 192.0.2.7 198.51.100.1 1 443\r\n",        // invalid protocol
            "PROXY  TCP4 192.0.2.7 198.51.100.1 1 443\r\n",       // two spaces
-           "PROXY TCP4 192.0.2.7 198.51.100.1 1 443\n\r\n",      // a line feed alone
+           "PROXY TCP4 192.0.2.7 198.51.100.1 1 443\n\r\n",      // a lone line feed
        }) {
     EXPECT_EQ(source_of(line).substr(0, 6), "error:") << line;
   }
@@ -102,9 +102,9 @@ TEST(ProxyProtocol, Version2IsTakenToTheLetter) {
   for (const std::string& end : {
            "\x11"s,              // version 1
            "\x31"s,              // version 3
-           "\x22"s,              // no command
-           "\x21\x13\x00\x0c"s,  // no transport
-           "\x21\x41\x00\x0c"s,  // no family
+           "\x22"s,              // invalid command
+           "\x21\x13\x00\x0c"s,  // invalid transport
+           "\x21\x41\x00\x0c"s,  // invalid family
            "\x21\x11\x00\x0b"s,  // shorter than two addresses
            "\x21\x21\x00\x23"s,
            "\x21\x31\x00\xd7"s,

@@ -17,11 +17,11 @@ namespace fanfare::session {
 struct Resolver::Entry {
   std::string host;
   std::uint16_t port;
-  net::Loop* loop;  // guarded by State::mutex; null: withdrawn
+  net::Loop* loop;  // guarded by State::mutex; null: cancelled
   Answer answer;    // the loop's thread only
 };
 
-// What the helper thread works with. It may outlive the resolver, and keeps this alive.
+// The helper thread's state. The thread may outlive the resolver and keeps this state alive.
 struct Resolver::State {
   Lookup lookup;
   std::mutex mutex;  // guards everything below
@@ -75,8 +75,8 @@ Resolver::~Resolver() {
   }
 }
 
-Resolver::Question Resolver::ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer) {
-  Question question;
+Resolver::PendingLookup Resolver::ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer) {
+  PendingLookup question;
   question.state_ = state_;
   question.entry_ = std::make_shared<Entry>(Entry{std::move(host), port, &loop, std::move(answer)});
   {
@@ -113,17 +113,17 @@ void Resolver::work(const std::shared_ptr<State>& state) {
     Result result = state->lookup(entry->host, entry->port);
     lock.lock();
     state->looking_up = false;
-    // Under the lock: whoever withdraws the question may let the loop go right afterwards.
+    // Post while holding the lock: after a cancellation the caller may destroy the loop.
     if (state->stopping || entry->loop == nullptr) continue;
     net::Loop& loop = *entry->loop;
     loop.post([entry = std::move(entry), result = std::move(result)]() mutable {
-      // Withdrawn after it was posted: there is no answer to call.
+      // Cancelled after it was posted: there is no callback left.
       if (auto asked = std::exchange(entry->answer, {})) asked(std::move(result));
     });
   }
 }
 
-Resolver::Question& Resolver::Question::operator=(Question&& other) noexcept {
+Resolver::PendingLookup& Resolver::PendingLookup::operator=(PendingLookup&& other) noexcept {
   if (this == &other) return *this;
   withdraw();
   state_ = std::move(other.state_);
@@ -131,13 +131,13 @@ Resolver::Question& Resolver::Question::operator=(Question&& other) noexcept {
   return *this;
 }
 
-void Resolver::Question::withdraw() {
+void Resolver::PendingLookup::withdraw() {
   if (entry_ == nullptr) return;
   {
     const std::lock_guard lock(state_->mutex);
     entry_->loop = nullptr;
   }
-  // Moved out first: destroying what the answer holds may come back here.
+  // Moved out first: destroying the callback's captures may call this function again.
   const auto withdrawn = std::exchange(entry_->answer, {});
   entry_.reset();
   state_.reset();

@@ -1,6 +1,6 @@
 #pragma once
-// Host names to addresses, without holding up a loop: one helper thread asks the system, one name at a time,
-// and the answer is posted to the loop of whoever asked. The thread starts with the first question.
+// Resolves host names without blocking a loop. One helper thread asks the system, one name at a time, and
+// posts the result to the requesting loop. The thread starts with the first request.
 
 #include <cstdint>
 #include <expected>
@@ -17,7 +17,7 @@ namespace fanfare::session {
 
 class Resolver {
  public:
-  // In the order in which they are to be tried, never empty; or what went wrong, naming the host.
+  // The addresses in the order to try them, never empty; or an error that names the host.
   using Result = std::expected<std::vector<net::Address>, std::string>;
   // Runs on the helper thread and may block.
   using Lookup = std::function<Result(const std::string& host, std::uint16_t port)>;
@@ -27,8 +27,8 @@ class Resolver {
   static Result system_lookup(const std::string& host, std::uint16_t port);
 
   explicit Resolver(Lookup lookup = system_lookup);
-  // Questions still open are never answered. A lookup under way cannot be interrupted: its thread finishes it
-  // alone, and what it found is thrown away.
+  // Pending requests are never answered. A running lookup cannot be interrupted: its thread finishes it alone
+  // and discards the result.
   ~Resolver();
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
@@ -38,16 +38,16 @@ class Resolver {
   struct Entry;
 
  public:
-  // Kept by the one who asked; letting go of it withdraws the question: the answer is destroyed uncalled. On
-  // the loop's thread only, and gone before the loop is.
-  class Question {
+  // A handle held by the caller. Destroying it cancels the request: the callback is destroyed without being
+  // called. Use it on the loop's thread only, and destroy it before the loop.
+  class PendingLookup {
    public:
-    Question() = default;
-    Question(Question&&) noexcept = default;
-    Question& operator=(Question&& other) noexcept;
-    Question(const Question&) = delete;
-    Question& operator=(const Question&) = delete;
-    ~Question() { withdraw(); }
+    PendingLookup() = default;
+    PendingLookup(PendingLookup&&) noexcept = default;
+    PendingLookup& operator=(PendingLookup&& other) noexcept;
+    PendingLookup(const PendingLookup&) = delete;
+    PendingLookup& operator=(const PendingLookup&) = delete;
+    ~PendingLookup() { withdraw(); }
     void withdraw();
 
    private:
@@ -56,8 +56,8 @@ class Resolver {
     std::shared_ptr<Entry> entry_;
   };
 
-  // Called on the loop's thread; `answer` is too, later, at most once.
-  [[nodiscard]] Question ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer);
+  // Call it on the loop's thread. `answer` is called there later, at most once.
+  [[nodiscard]] PendingLookup ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer);
 
  private:
   static void work(const std::shared_ptr<State>& state);

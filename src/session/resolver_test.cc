@@ -77,7 +77,7 @@ TEST_F(ResolverTest, WithdrawnQuestionIsNotAnswered) {
   go.set_value();
   ASSERT_TRUE(run_until([&] { return answers != 0; }));
   EXPECT_EQ(answers, 100);
-  EXPECT_EQ(lookups, 2);  // nobody looked for "two"
+  EXPECT_EQ(lookups, 2);  // "two" was never looked up
 }
 
 TEST_F(ResolverTest, LoopMayGoWhileALookupIsUnderWay) {

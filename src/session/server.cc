@@ -20,7 +20,7 @@ namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);
 
-// The peer's system has all that was sent to it, our FIN included: nothing is lost when the socket goes.
+// Whether the peer's system has received everything, including our FIN: closing the socket loses nothing.
 bool is_delivered(const Session& session) {
   int unacknowledged = 0;
   return session.has_finished_writing() && ::ioctl(session.fd(), SIOCOUTQ, &unacknowledged) == 0 &&
@@ -29,16 +29,17 @@ bool is_delivered(const Session& session) {
 
 }  // namespace
 
-// One loop and what it serves. The loop and the thread are the starting thread's to make and destroy;
-// everything else is used on the thread alone.
+// One loop and its server. The starting thread creates and destroys the loop and the thread; everything else
+// is used on that thread only.
 struct Server::Thread {
-  std::unique_ptr<net::Loop> loop;  // stays to the end: others may post to it at any time
-  Sites sites;
+  std::unique_ptr<net::Loop> loop;  // kept to the end: other threads may post to it at any time
+  HttpServices services;
   std::unique_ptr<LoopServer> server;
   std::thread thread;
-  std::size_t dropped = 0;  // once the thread has ended: sessions that were not gone in time
+  std::size_t dropped = 0;  // valid after the thread has ended: sessions that did not end in time
 
   void end();
+  void add_to(SessionTotals& totals) const;
   void stop_by(Instant when, std::uint16_t code, std::string_view reason);
   void drain();
 
@@ -52,16 +53,46 @@ struct Server::Thread {
   net::TimerId timer_{};
   bool draining_ = false;
   bool over_ = false;
+  mutable std::mutex totals_mutex_;           // held while the server is read, or goes
+  std::optional<SessionTotals> totals_ = {};  // once it goes
 };
+
+namespace {
+
+void add(SessionTotals& to, const SessionTotals& more) {
+  to.messages_received += more.messages_received;
+  to.messages_sent += more.messages_sent;
+  to.bytes_received += more.bytes_received;
+  to.turn_shares_spent += more.turn_shares_spent;
+}
+
+SessionTotals totals_of(const SessionCounters& counters) {
+  return {.messages_received = counters.messages_received.value(),
+          .messages_sent = counters.messages_sent.value(),
+          .bytes_received = counters.bytes_received.value(),
+          .turn_shares_spent = counters.turn_shares_spent.value()};
+}
+
+}  // namespace
+
+void Server::Thread::add_to(SessionTotals& totals) const {
+  const std::scoped_lock lock(totals_mutex_);
+  add(totals, totals_ ? *totals_ : totals_of(server->sessions().counters()));
+}
 
 // After the loop has run.
 void Server::Thread::end() {
   over_ = true;
   loop->cancel(timer_);
-  // Whatever others have posted names what goes now.
+  // Posted tasks refer to the objects destroyed below.
   loop->close_mailbox();
+  server->close_all();
+  {
+    const std::scoped_lock lock(totals_mutex_);
+    totals_ = totals_of(server->sessions().counters());
+  }
   server.reset();
-  sites.clear();
+  services.clear();
 }
 
 void Server::Thread::stop_by(Instant when, std::uint16_t code, std::string_view reason) {
@@ -80,7 +111,7 @@ void Server::Thread::drain() {
   look();
 }
 
-// Looks again and again, on the loop, whether everyone has gone.
+// Checks repeatedly, on the loop, whether all sessions have ended.
 void Server::Thread::look() {
   if (over_) return;
   const Instant now = loop->now();
@@ -117,7 +148,7 @@ std::expected<net::Descriptor, net::OsError> duplicate(int fd) {
 
 std::expected<net::Descriptor, net::OsError> take_inherited(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
-  // Who else holds it: whoever comes too late for a connection must not wait for the next one.
+  // Others may share the socket: an accept that comes too late for a connection must not block.
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) != 0) {
     return std::unexpected(net::last_error("fcntl", "descriptor " + std::to_string(fd)));
   }
@@ -132,7 +163,7 @@ std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& lis
     auto socket = listeners[i].inherited_fd ? take_inherited(*listeners[i].inherited_fd)
                                             : net::listen_on(address, {.unix_mode = listeners[i].unix_mode});
     if (!socket) return std::unexpected(socket.error());
-    // Port 0: the next loops bind the port this one got.
+    // Port 0: the other loops bind the port that this one got.
     auto bound = net::local_address(socket->get());
     if (!bound) return std::unexpected(bound.error());
     address = *bound;
@@ -141,8 +172,8 @@ std::expected<Listening, net::OsError> bind_all(const std::vector<Listener>& lis
   return listening;
 }
 
-// What the other loops listen on. A Unix path has one socket, and so has what was inherited; they share it:
-// whoever is first accepts.
+// The sockets of the other loops. A Unix path or an inherited socket exists only once, so the loops share it:
+// the first to accept gets the connection.
 std::expected<Listening, net::OsError> bind_again(const std::vector<Listener>& listeners,
                                                   const std::vector<net::Address>& addresses,
                                                   const Listening& first) {
@@ -171,18 +202,18 @@ Server::~Server() {
 }
 
 std::expected<void, net::OsError> Server::start(const std::vector<net::Address>& addresses,
-                                                const MakeSites& make_sites) {
+                                                const MakeHttpServices& make_http_services) {
   std::vector<Listener> listeners;
   for (const net::Address& address : addresses) {
     listeners.push_back({.address = address, .options = {}});
   }
-  return start(listeners, make_sites);
+  return start(listeners, make_http_services);
 }
 
 std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners,
-                                                const MakeSites& make_sites,
+                                                const MakeHttpServices& make_http_services,
                                                 const std::function<void()>& before_accepting) {
-  FANFARE_CHECK(threads_.empty());  // a server starts once
+  FANFARE_CHECK(threads_.empty());  // a server starts only once
   const std::size_t count =
       options_.loops > 0 ? options_.loops : std::max<std::size_t>(1, std::thread::hardware_concurrency());
   for (const Listener& listener : listeners) {
@@ -198,35 +229,35 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
     listening.push_back(std::move(*bound));
   }
   remember_unix_paths(listeners);
-  auto started = start_threads(std::move(listening), listeners, make_sites, before_accepting);
+  auto started = start_threads(std::move(listening), listeners, make_http_services, before_accepting);
   if (!started) remove_unix_paths();
   return started;
 }
 
 std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> listening,
                                                         const std::vector<Listener>& listeners,
-                                                        const MakeSites& make_sites,
+                                                        const MakeHttpServices& make_http_services,
                                                         const std::function<void()>& before_accepting) {
   std::vector<ListenerOptions> options;
   for (const Listener& listener : listeners) options.push_back(listener.options);
-  std::promise<bool> go;  // false: another loop could not be made
+  std::promise<bool> go;  // false: another loop could not be created
   const std::shared_future<bool> may_go = go.get_future().share();
   for (std::size_t i = 0; i < listening.size(); ++i) {
     Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
     std::promise<std::expected<std::string_view, net::OsError>> ready;
     auto made = ready.get_future();
-    auto thread = net::start_thread([this, i, &self, &make_sites, options, may_go, ready = std::move(ready),
-                                     mine = std::move(listening[i])]() mutable {
+    auto thread = net::start_thread([this, i, &self, &make_http_services, options, may_go,
+                                     ready = std::move(ready), mine = std::move(listening[i])]() mutable {
       auto loop = net::Loop::create(options_.loop);
       if (!loop) return ready.set_value(std::unexpected(loop.error()));
       self.loop = std::move(*loop);
       self.server = std::make_unique<LoopServer>(*self.loop, options_.loop_server);
-      self.sites = make_sites(*self.server, i);
-      FANFARE_CHECK(self.sites.size() == mine.size());
+      self.services = make_http_services(*self.server, i);
+      FANFARE_CHECK(self.services.size() == mine.size());
       ready.set_value(self.loop->name());
       if (may_go.get()) {
         for (std::size_t k = 0; k < mine.size(); ++k) {
-          self.server->listen(std::move(mine[k]), *self.sites[k], options[k]);
+          self.server->listen(std::move(mine[k]), *self.services[k], options[k]);
         }
         self.loop->run();
       }
@@ -264,7 +295,7 @@ void Server::remember_unix_paths(const std::vector<Listener>& listeners) {
   }
 }
 
-// A successor may have put its own socket there by now.
+// A successor may have created its own socket there already.
 void Server::remove_unix_paths() {
   for (const UnixPath& ours : unix_paths_) {
     struct stat now{};
@@ -310,13 +341,19 @@ bool Server::post_reserved(std::size_t loop_index, std::size_t bytes, ServerTask
                                     bytes);
 }
 
+SessionTotals Server::totals() const {
+  SessionTotals totals;
+  for (const auto& thread : threads_) thread->add_to(totals);
+  return totals;
+}
+
 void Server::begin_stop(std::uint16_t code, std::string_view reason, Duration deadline) {
   {
     const std::scoped_lock lock(paths_mutex_);
     remove_unix_paths();
   }
   const std::string text(reason);
-  // Far enough to be never, and no time that can be added to overflows.
+  // Practically forever, and without overflow in additions.
   const Duration patience = std::clamp<Duration>(deadline, Duration::zero(), std::chrono::hours(24 * 365));
   for (const auto& thread : threads_) {
     thread->loop->post_urgent([self = thread.get(), code, text, patience] {

@@ -1,7 +1,7 @@
 #pragma once
-// A connection on the server's side: a PROXY header and the TLS handshake where the listener asks for them,
-// HTTP requests, and a WebSocket from the upgrade on. What HTTP needs is freed at the upgrade: until then it
-// is in the place of what the application keeps with the session.
+// A connection on the server side: a PROXY header and the TLS handshake if the listener requires them, HTTP
+// requests, and a WebSocket after the upgrade. HTTP state is freed at the upgrade. Until then it occupies the
+// field that later holds the application's data.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,48 +12,49 @@
 #include <vector>
 
 #include "session/answer_body.h"
-#include "session/entrance.h"
+#include "session/http_service.h"
+#include "session/listener_context.h"
 #include "session/session.h"
-#include "session/site.h"
 
 namespace fanfare::session {
 
 class ServerSession final : public Session {
  public:
-  // As new (table) ServerSession(table, ...). The entrance outlives the session, which has entered its gate;
-  // `ticket` is for its address.
-  ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket);
+  // Create it as new (table) ServerSession(table, ...). The entrance must outlive the session, which has
+  // already entered its gate; `ticket` is for its address.
+  ServerSession(ServerTable& table, ListenerContext& listener_context, AddressLimits::Ticket ticket);
   ~ServerSession() override;
   static void* operator new(std::size_t, ServerTable& table) { return table.room.take(); }
   static void operator delete(void* session) { BlockPool::give_back(session); }
   static void operator delete(void* session, ServerTable&) { BlockPool::give_back(session); }
 
-  // Answers the request being served, once; without one, or once the WebSocket is open, it does nothing. The
-  // connection's next request is served by the loop, not within this call.
+  // Answers the current request, once. It does nothing without a request, or once the WebSocket is open. The
+  // loop serves the connection's next request, not this call.
   void respond(const HttpResponse& response);
-  // After on_upgrade() gave DecideLater: opens the WebSocket, on_open() of the endpoint included, so this is
-  // called by a task of the loop. Does nothing where respond() would do nothing. `acceptance.agreed` is set.
+  // Call it after on_upgrade() returned DecideLater. Opens the WebSocket and calls the endpoint's on_open(),
+  // so call it only from a task of the loop. It does nothing where respond() would do nothing.
+  // `acceptance.agreed` must be set.
   void accept_upgrade(Acceptance acceptance);
-  // Fields in front of those of whatever answers the request that is being served. A 101 has none of them.
+  // Adds fields before those of any response to the current request. A 101 has none of them.
   void set_answer_headers(std::vector<ws::OwnedHeader> headers);
 
-  // Answers the request being served with this head and a body that follows in pieces: `length` bytes, or,
-  // where nobody knows, in chunks (RFC9112§7.1), for an HTTP/1.0 client up to the close. `response.body` is
-  // empty. False: no body is wanted (HEAD), the status has none, or there is no request to answer; `body` is
-  // destroyed.
+  // Answers the current request with this head and a body in pieces. The body has `length` bytes; without a
+  // length it is sent in chunks (RFC9112§7.1), or until the close for an HTTP/1.0 client. `response.body`
+  // must be empty. False: no body is sent (HEAD, or the status allows none), or there is no request to
+  // answer; `body` is destroyed.
   bool start_body(const HttpResponse& response, std::optional<std::uint64_t> length,
                   std::unique_ptr<AnswerBody> body);
-  // congested: the client reads slower; wait for on_writable. closed: nobody reads any more, or more than
-  // HttpSettings::body_outbox_bytes_max waits already, and the answer was cut off.
+  // congested: the client reads too slowly; wait for on_writable. closed: the client has disconnected, or
+  // HttpSettings::body_outbox_bytes_max was already waiting and the response was cut off.
   SendResult write_body(Bytes data);
-  // The body is whole; the connection goes on. One with fewer bytes than its length is cut off instead.
+  // Completes the body; the connection continues. A body with fewer bytes than its length is cut off instead.
   void end_body();
-  // Something went wrong: the connection is closed, so that the client can tell.
+  // Reports a failure: the connection is closed, so that the client can detect it.
   void abort_body();
 
   void shut_down(std::uint16_t code, std::string_view reason) override;
 
-  // "127.0.0.1:50312", or "" when the peer is gone. Behind a proxy: what its header says.
+  // "127.0.0.1:50312", or "" if the peer has disconnected. Behind a proxy: the address in its header.
   std::string peer() const;
 
  private:
@@ -90,10 +91,10 @@ class ServerSession final : public Session {
   void refuse(int status, std::string_view reason);
   void answered();
 
-  // Until the upgrade.
+  // Valid until the upgrade.
   Http& http_state() const;
-  Entrance& entrance() const;
-  Site& site() const { return entrance().site; }
+  ListenerContext& listener_context() const;
+  HttpService& service() const { return listener_context().service; }
   ServerTable& server_table() const { return static_cast<ServerTable&>(table()); }
 
   AddressLimits::Ticket ticket_;

@@ -1,4 +1,4 @@
-// Answers in pieces and upgrades that are decided later, with raw bytes on the other side of a real socket.
+// Responses in pieces and upgrades decided later, with raw bytes on the other side of a real socket.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 using testing::EndsWith;
 using testing::HasSubstr;
 
-// What a test has of the body: its session while there is one.
+// A test's access to the body: its session while it exists.
 struct Watched {
   ServerSession* session = nullptr;
   int writable = 0;
@@ -42,9 +42,9 @@ class WatchedBody final : public AnswerBody {
   Watched& watched_;
 };
 
-class BodySite final : public Site {
+class BodyService final : public HttpService {
  public:
-  explicit BodySite(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
+  explicit BodyService(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
 
   std::optional<std::uint64_t> length;
   Watched watched;
@@ -88,21 +88,20 @@ class AnswerBodyTest : public LoopServerTest {
     server_->serve(net::Descriptor(ends[0]), bodies_);
     return net::Descriptor(ends[1]);
   }
-  // Up to the FIN, without it.
+  // Reads up to the FIN and omits the "EOF".
   std::string read_to_eof(const net::Descriptor& peer) {
     std::string text = read_until(peer, "EOF");
     return text.substr(0, text.size() - 3);
   }
   void turn() { loop_->run_once(0ms); }
 
-  BodySite bodies_{endpoint_};
+  BodyService bodies_{endpoint_};
 };
 
 INSTANTIATE_TEST_SUITE_P(Kinds, AnswerBodyTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& kind) {
                            return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
                          });
-
 
 TEST_P(AnswerBodyTest, ComesInChunksWhereNobodyKnowsItsLength_RFC9112_7_1) {
   const net::Descriptor peer = connect_to_bodies();
@@ -116,7 +115,7 @@ TEST_P(AnswerBodyTest, ComesInChunksWhereNobodyKnowsItsLength_RFC9112_7_1) {
   EXPECT_EQ(read_until(peer, "hello\r\n"), "5\r\nhello\r\n");
   EXPECT_EQ(bodies_.watched.session->write_body({}), SendResult::queued);  // would be the last chunk
   bodies_.watched.session->end_body();
-  // The next request of the connection is answered behind it.
+  // The connection's next request is answered after it.
   EXPECT_THAT(read_until(peer, "plain"), testing::StartsWith("0\r\n\r\nHTTP/1.1 200 OK\r\n"));
   EXPECT_TRUE(run_until([&] { return bodies_.watched.destroyed; }));
 }
@@ -142,7 +141,7 @@ TEST_P(AnswerBodyTest, HasTheLengthThatWasSaid) {
   EXPECT_THAT(read_until(peer, "plain"), testing::StartsWith("helloHTTP/1.1 200 OK"));
 }
 
-// A client must not take a cut body for a whole one, nor the rest for the next answer.
+// A client must not mistake a truncated body for a complete one, nor the rest for the next response.
 TEST_P(AnswerBodyTest, OfAnotherLengthThanWasSaidIsCutOff) {
   bodies_.length = 5;
   const net::Descriptor shorter = connect_to_bodies();
@@ -177,7 +176,7 @@ TEST_P(AnswerBodyTest, AReaderThatIsSlowHoldsTheWriterBack) {
   write(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   read_until(peer, "\r\n\r\n");
   EXPECT_TRUE(run_until([&] { return bodies_.watched.writable == 1; }));
-  // More than the system's buffers take.
+  // More than the system's buffers hold.
   const std::string much(8'000'000, 'x');
   EXPECT_EQ(bodies_.watched.session->write_body(as_bytes(much)), SendResult::congested);
   turn();
@@ -186,7 +185,7 @@ TEST_P(AnswerBodyTest, AReaderThatIsSlowHoldsTheWriterBack) {
   std::size_t taken = 0;
   EXPECT_TRUE(run_until([&] { return (taken += read_now(peer).size()) >= much.size(); }));
   EXPECT_TRUE(run_until([&] { return bodies_.watched.writable == 2; }));
-  // One who does not wait loses the client instead of filling the memory.
+  // A writer that does not wait loses the client instead of filling the memory.
   EXPECT_EQ(bodies_.watched.session->write_body(as_bytes(much)), SendResult::congested);
   turn();
   ServerSession* const session = bodies_.watched.session;
@@ -201,7 +200,7 @@ TEST_P(AnswerBodyTest, AClientThatTakesNothingIsNotWaitedForWithoutEnd) {
   write(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
   read_until(peer, "\r\n\r\n");
   EXPECT_TRUE(run_until([&] { return bodies_.watched.writable == 1; }));
-  pass(std::chrono::seconds(60));  // a writer with nothing to say may take its time
+  pass(std::chrono::seconds(60));  // a writer without data may take its time
   EXPECT_FALSE(bodies_.watched.destroyed);
   bodies_.watched.session->write_body(as_bytes(std::string(8'000'000, 'x')));
   turn();
@@ -233,7 +232,7 @@ TEST_P(AnswerBodyTest, EndsInGoodOrderWhenTheServerStops) {
 
 TEST_P(AnswerBodyTest, AnUpgradeMayBeAcceptedLater) {
   const net::Descriptor peer = connect_to_bodies();
-  // The first message comes with the handshake, before anybody knows.
+  // The first message arrives with the handshake, before the decision.
   write(peer, std::string(kUpgrade) + client_frame(0x81, "early"));
   EXPECT_TRUE(run_until([&] { return bodies_.agreed.has_value(); }));
   turn();
@@ -247,7 +246,7 @@ TEST_P(AnswerBodyTest, AnUpgradeMayBeAcceptedLater) {
   EXPECT_THAT(answer, EndsWith("early"));
   write(peer, client_frame(0x81, "late"));
   EXPECT_THAT(read_until(peer, "late"), EndsWith("late"));
-  session->accept_upgrade(bodies_.acceptance());  // a second time does nothing
+  session->accept_upgrade(bodies_.acceptance());  // a second call does nothing
   session->respond({.status = 403, .body = "no", .headers = {}});
   turn();
   EXPECT_EQ(endpoint_.events, std::vector<std::string>{"open"});
@@ -271,7 +270,7 @@ TEST_P(AnswerBodyTest, AClientMayLeaveBeforeTheDecision) {
     EXPECT_TRUE(run_until([&] { return bodies_.agreed.has_value(); }));
   }
   turn();
-  // Its system may take what it does not read: the session then opens, and ends.
+  // Its system may accept data that the client does not read: the session then opens, and ends.
   if (auto* session = static_cast<ServerSession*>(server_->sessions().find(bodies_.deciding))) {
     session->accept_upgrade(bodies_.acceptance());
   }

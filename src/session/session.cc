@@ -34,8 +34,8 @@ std::string_view name_of(Cause cause) {
 Session::~Session() = default;
 
 SessionId Session::id() const {
-  if (place_ == kNoPlace) return {};
-  return {.place = place_, .generation = generation_};
+  if (slot_ == kNoSlot) return {};
+  return {.slot = slot_, .generation = generation_};
 }
 
 std::uint32_t Session::now_ms() const {
@@ -43,7 +43,7 @@ std::uint32_t Session::now_ms() const {
 }
 
 void Session::join_table() {
-  if (place_ == kNoPlace) table_.add(*this);
+  if (slot_ == kNoSlot) table_.add(*this);
 }
 
 void Session::on_attached() {
@@ -61,7 +61,7 @@ void Session::open(Endpoint& endpoint, ws::Connection::Options options) {
 void Session::receive_messages(MutableBytes input) {
   awaiting_pong_ = false;
   table_.counters().bytes_received.add(input.size());
-  // The loop may have had more in hand when reading was paused.
+  // The loop may already have had more data when reading was paused.
   if (has_unread_) return keep(input);
   const MutableBytes rest = consume(input);
   if (rest.empty() || is_closed()) return;
@@ -76,7 +76,7 @@ void Session::receive_later(Bytes input, bool end_came) {
   if (!paused_) table_.go_on_next_turn(*this);
 }
 
-// Bytes that may still be read in this turn; zero, too, when there were frames enough.
+// Bytes that may still be read in this turn; also zero after enough frames.
 std::size_t Session::share_left() {
   if (const auto turn = static_cast<std::uint16_t>(loop().turn_number()); turn_ != turn) {
     turn_ = turn;
@@ -97,7 +97,7 @@ void Session::keep(Bytes input) {
 void Session::go_on() {
   if (paused_ || !has_unread_ || is_closed()) return;
   if (share_left() == 0) return table_.go_on_next_turn(*this);  // still the same turn
-  // Taken out while it is looked at: handlers may pause and resume as they like.
+  // Taken out while it is processed, because handlers may pause and resume.
   auto taken = table_.unread_.extract(this);
   has_unread_ = false;
   SessionTable::Unread& unread = taken.mapped();
@@ -117,7 +117,7 @@ void Session::go_on() {
 }
 
 void Session::go_on_next_turn() {
-  if (paused_) return;  // resume() goes on
+  if (paused_) return;  // resume() continues
   pause_reading();
   table_.counters().turn_shares_spent.add();
   endpoint_->on_turn_share_spent(*this);
@@ -130,9 +130,11 @@ inline void Session::add_turn_bytes(std::size_t size) {
 
 inline void Session::hand_out(const ws::Event& message) {
   had_message_ = true;
-  table_.counters().messages_received.add();
+  if (message.last) table_.counters().messages_received.add();
   if (phase_ == Phase::open) {
-    endpoint_->on_message(*this, {.opcode = message.opcode, .payload = message.payload});
+    endpoint_->on_message(
+        *this,
+        {.opcode = message.opcode, .payload = message.payload, .first = message.first, .last = message.last});
   }
 }
 
@@ -142,7 +144,7 @@ inline bool Session::may_go_on() const {
          turn_bytes_ < settings.bytes_per_turn_max;
 }
 
-// The path of nearly every message there is. What is counted is counted once, at the end.
+// The path of nearly all messages. Counters are updated once, at the end.
 template <ws::Role self>
 MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
   Endpoint& endpoint = *endpoint_;
@@ -205,14 +207,14 @@ MutableBytes Session::consume(MutableBytes input) {
   return {input.data(), input.size() + after.size()};
 }
 
-// Answers the connection made by itself (pongs) count against the outbox like everything else; they may stand
-// behind the one large message that the outbox takes past its limit.
+// Automatic replies (pongs) count against the outbox as well. They may follow one large message that exceeds
+// the outbox limit.
 void Session::check_answers() {
   const SessionSettings& settings = endpoint_->settings();
   const std::size_t allowance = settings.limits.message_bytes_max;
   if (phase_ == Phase::open && !has_room(allowance)) return;
-  // RFC6455§5.5.2: Pings are answered until the peer's Close comes, but not for one who reads none of it, see
-  // docs/decisions/0014-where-we-are-lenient.md.
+  // RFC6455§5.5.2: Pings are answered until the peer's Close arrives, but not for a peer that reads none of
+  // the pongs, see docs/decisions/0014-where-we-are-lenient.md.
   if (phase_ == Phase::closing && queued_bytes() >= 2 * settings.outbox_bytes_max + allowance) {
     end(cause_, ws::close_code::abnormal);
     close();
@@ -230,7 +232,7 @@ void Session::handle_close(const ws::Event& event) {
 }
 
 SendResult Session::send(ws::Opcode opcode, Bytes payload) {
-  // Far from every limit, behind another message of this turn.
+  // Far from every limit, after another message of this turn.
   net::Outbox* const growing = growing_outbox();
   if (growing != nullptr && phase_ == Phase::open && connection_.sends_plainly(payload)) [[likely]] {
     const SessionSettings& settings = endpoint_->settings();
@@ -244,11 +246,12 @@ SendResult Session::send(ws::Opcode opcode, Bytes payload) {
       }
     }
   }
-  return send_anew(opcode, payload);
+  return send_slowly(opcode, payload);
 }
 
-SendResult Session::send_anew(ws::Opcode opcode, Bytes payload) {
+SendResult Session::send_slowly(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::message, opcode, SharedBytes(payload));
   connection_.send(opcode, payload, *this);
   had_message_ = true;
   return after_queueing();
@@ -256,6 +259,7 @@ SendResult Session::send_anew(ws::Opcode opcode, Bytes payload) {
 
 SendResult Session::send_frame(const SharedBytes& frame) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::frame, {}, frame);
   push(connection_.shared_form(frame));
   had_message_ = true;
   return after_queueing();
@@ -269,23 +273,27 @@ SendResult Session::ping(Bytes payload) {
 
 SendResult Session::after_queueing() {
   table_.counters().messages_sent.add();
-  if (queued_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
+  return note_congestion();
+}
+
+SendResult Session::note_congestion() {
+  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
   congested_ = true;
   tell_when_flushed();
   return SendResult::congested;
 }
 
-// One message may be larger than the limit, so that a long answer can be given to a reader who keeps up: what
-// counts is what already waits when it comes.
+// One message may exceed the limit, so that a peer that keeps up can get a long response. Only data that is
+// already waiting counts.
 bool Session::has_room(std::size_t allowance) {
-  if (queued_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
+  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
   end_as_too_slow();
   return false;
 }
 
 bool Session::has_room_behind(std::size_t waiting_bytes) {
   if (phase_ != Phase::open) return false;
-  if (queued_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;
+  if (queued_bytes() + held_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;
   end_as_too_slow();
   return false;
 }
@@ -318,7 +326,7 @@ void Session::begin_closing(Cause cause) {
   cause_ = cause;
   forget_drain();
   deadline_from_ms_ = now_ms();
-  // The peer's Close has to be read, whatever the application had in mind.
+  // The peer's Close must be read, even if the application paused the session.
   resume();
 }
 
@@ -327,11 +335,13 @@ void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std:
   phase_ = Phase::ended;
   forget_drain();
   deadline_from_ms_ = now_ms();
-  endpoint_->on_close(*this, {.cause = cause,
-                              .code = code,
-                              .reason = reason,
-                              .broken_rule = rule,
-                              .unsent_bytes = connection_.should_close_transport() ? 0 : queued_bytes()});
+  endpoint_->on_close(
+      *this, {.cause = cause,
+              .code = code,
+              .reason = reason,
+              .broken_rule = rule,
+              .unsent_bytes = held_bytes() + (connection_.should_close_transport() ? 0 : queued_bytes())});
+  table_.held_.erase(this);
 }
 
 void Session::leave() {
@@ -342,7 +352,7 @@ void Session::pause() {
   if (phase_ != Phase::open) return;
   paused_ = true;
   if (is_end_unread() || end_waits_)
-    deadline_from_ms_ = now_ms();  // for another reason nothing was read before
+    deadline_from_ms_ = now_ms();  // until now nothing was read for another reason
   pause_reading();
 }
 
@@ -350,7 +360,7 @@ void Session::resume() {
   if (!paused_) return;
   paused_ = false;
   awaiting_pong_ = false;
-  // Not here: whoever resumes, sends or closes must not find a handler on its own stack.
+  // Deferred: a handler must not run on the stack of a caller that resumes, sends or closes.
   if (has_unread_) return table_.go_on_next_turn(*this);
   resume_reading();
 }
@@ -362,15 +372,15 @@ void Session::on_flushed() {
 }
 
 void Session::on_end() {
-  // What came before the FIN is handed out before it.
+  // Data that arrived before the FIN is delivered first.
   if (has_unread_) {
     end_waits_ = true;
     if (paused_) deadline_from_ms_ = now_ms();
     return;
   }
-  // A FIN in the middle of the WebSocket, or the peer's part of the end.
+  // A FIN within the WebSocket connection, or the peer's side of the closing.
   if (phase_ == Phase::ended && queued_bytes() > 0)
-    return finish_writing();  // it may still read; the loop closes after the last byte
+    return finish_writing();  // the peer may still read; the loop closes after the last byte
   end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
   close();
 }
@@ -386,7 +396,7 @@ void Session::on_lost(const net::OsError&) {
 void Session::on_detached() {
   end(phase_ == Phase::closing ? cause_ : Cause::shut_down, ws::close_code::abnormal);
   forget_drain();
-  if (place_ != kNoPlace) table_.remove(*this);
+  if (slot_ != kNoSlot) table_.remove(*this);
 }
 
 }  // namespace fanfare::session

@@ -1,4 +1,4 @@
-// What a session does as time passes: heartbeat, idle timeout, and the end of closing.
+// A session's time-dependent behaviour: heartbeat, idle timeout, and the end of closing.
 
 #include <algorithm>
 
@@ -12,7 +12,7 @@ std::uint32_t Session::waited_ms(std::uint32_t now, std::uint32_t from, Duration
                                  std::uint32_t bytes_per_second_min) {
   const std::uint32_t since = now - from;
   if (!has_drain_) {
-    // What our own system still holds is worth a call only when the deadline comes near.
+    // Checking our own system's buffer is worth a system call only when the deadline approaches.
     if (queued_bytes() == 0 && since < to_ms(timeout) / 2) return since;
     const net::SendProgress progress = send_progress();
     if (progress.is_complete) return since;
@@ -20,7 +20,7 @@ std::uint32_t Session::waited_ms(std::uint32_t now, std::uint32_t from, Duration
     has_drain_ = true;
   }
   DrainWatch& drain = table_.drains_.at(this);
-  // One look says nothing: where the deadline is hardly longer than a sweep, the next one decides.
+  // A single check proves nothing: if the deadline is barely longer than a sweep, the next sweep decides.
   if (drain.began_at(now)) return std::min(since, std::max(to_ms(timeout), 1U) - 1);
   if (!drain.is_complete()) drain.look(send_progress(), now, bytes_per_second_min);
   return drain.counted(since, now);
@@ -62,12 +62,13 @@ void Session::check_heartbeat(std::uint32_t now, const SessionSettings& settings
     connection_.ping({}, *this);
     return;
   }
-  // A ping behind other data cannot be answered yet, so a peer that takes the data is alive.
+  // A ping behind other data cannot be answered yet, so a peer that accepts the data is alive.
   if (waited_ms(now, deadline_from_ms_, settings.pong_timeout, settings.drain_bytes_per_second_min) <
       to_ms(settings.pong_timeout)) {
     return;
   }
-  // A session that is not read cannot be heard. That its system has taken the ping must do for a pong.
+  // The pongs of a session that is not read cannot be seen. That its system has accepted the ping counts as a
+  // pong.
   if (paused_ && send_progress().is_complete) {
     awaiting_pong_ = false;
     return;
@@ -84,7 +85,7 @@ void Session::check_time(std::uint32_t now) {
       to_ms(settings.close_timeout)) {
     return;
   }
-  // RFC6455§7.1.7: the peer had its time to answer.
+  // RFC6455§7.1.7: the peer had time to answer.
   if (phase_ == Phase::closing) end(cause_, ws::close_code::abnormal);
   close();
 }

@@ -1,6 +1,6 @@
 #pragma once
-// The sessions of one loop: who is here, by id, and the sweep that gives each its heartbeat and its deadlines
-// without a timer of its own.
+// The sessions of one loop, by id, and the sweep that checks their heartbeats and deadlines without a timer
+// per session.
 
 #include <atomic>
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace fanfare::session {
 
-// Written by the loop's thread alone, read by anyone.
+// Written only by the loop's thread, readable by any thread.
 class Counter {
  public:
   void add(std::uint64_t n = 1) {
@@ -39,46 +39,57 @@ struct SessionCounters {
 
 class SessionTable {
  public:
-  // `sweep_interval`: how exact heartbeats and deadlines are; those of every endpoint of the loop should be
-  // several times as long.
+  // `sweep_interval`: the accuracy of heartbeats and deadlines. The timeouts of the loop's endpoints should
+  // be several times as long.
   SessionTable(net::Loop& loop, Duration sweep_interval);
   ~SessionTable();
   SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
 
-  // Null when that session is gone.
+  // Null if that session has ended.
   Session* find(SessionId id) const;
   std::size_t size() const { return size_; }
   template <typename Visit>
   void for_each(Visit&& visit) {
-    // By index: a visit may add sessions, and then the places move.
+    // By index: a visit may add sessions, which may move the slots.
     // NOLINTNEXTLINE(modernize-loop-convert)
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (places_[i] != nullptr) visit(*places_[i]);
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i] != nullptr) visit(*slots_[i]);
     }
   }
 
-  // Closes every session and runs the loop, which must not be running, until they are gone.
+  // Closes every session and runs the loop until they have ended. The loop must not be running.
   void close_all();
 
   net::Loop& loop() const { return loop_; }
   Random& random() { return random_; }
   SessionCounters& counters() { return counters_; }
-  // What the compressed sessions of this loop with these options share.
+  // The state shared by this loop's compressed sessions with these options.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
-  // Calls session.go_on() in the loop's next turn, or, if this one has not come to its mailbox, already then.
-  // Once, however often it is asked for.
+  // Calls session.go_on() in the loop's next turn, or in this turn if the loop has not run its mailbox yet.
+  // Only once, however often it is requested.
   void go_on_next_turn(Session& session);
-  // Milliseconds since the table was made; wraps after 49 days, so only differences mean anything.
+  // Milliseconds since the table was created. It wraps after 49 days, so only differences are meaningful.
   std::uint32_t now_ms() const;
 
  private:
   friend class Session;
-  // What a session received while it was paused, or past the share of a turn. Here, because hardly any has
-  // some.
+  // Input that a session received while paused or beyond a turn's share. Stored here, because few sessions
+  // have any.
   struct Unread {
     std::vector<std::uint8_t> bytes;
     std::size_t done = 0;
+  };
+
+  // Messages behind one that is sent in pieces.
+  struct HeldMessage {
+    Session::Form form;
+    ws::Opcode opcode;  // unless it is a frame
+    SharedBytes bytes;  // a frame, or a payload
+  };
+  struct Held {
+    std::vector<HeldMessage> messages;
+    std::size_t bytes = 0;
   };
 
   void go_on();
@@ -93,14 +104,15 @@ class SessionTable {
   SystemRandom random_;
   SessionCounters counters_;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
-  std::deque<Session*> places_;  // null: free
-  std::vector<std::uint32_t> free_places_;
+  std::deque<Session*> slots_;  // null: free
+  std::vector<std::uint32_t> free_slots_;
   std::size_t size_ = 0;
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;
+  std::unordered_map<const Session*, Held> held_;
   std::unordered_map<const Session*, DrainWatch> drains_;  // of those that a deadline waits for
   std::vector<SessionId> going_on_;                        // in the next turn
-  std::shared_ptr<SessionTable*> self_;                    // what is posted to the loop may outlive the table
+  std::shared_ptr<SessionTable*> self_;                    // tasks posted to the loop may outlive the table
   net::TimerId timer_;
 };
 

@@ -1,4 +1,4 @@
-// What one session may take of a turn, at the limit and one past it, and that nothing gets lost there.
+// How much of a turn one session may use, at the limit and one past it, without losing anything.
 
 #include <algorithm>
 
@@ -17,7 +17,7 @@ class TurnShareTest : public LoopServerTest {
   }
 
   std::uint64_t shares_spent() const { return server_->sessions().counters().turn_shares_spent.value(); }
-  // The turn in which the first message comes, and no other.
+  // Runs the turn in which the first message arrives, and no other.
   void run_first_turn() {
     ASSERT_TRUE(run_until([&] { return !seen_.empty(); }));
   }
@@ -72,7 +72,7 @@ TEST_P(TurnShareTest, ControlFramesCountAsFrames) {
 TEST_P(TurnShareTest, AsManyBytesAsTheLimitAreOneTurn) {
   settings_.bytes_per_turn_max = 1000;
   const auto peer = open_websocket();
-  write(peer, frames(2, std::string(492, 'x')));  // 8 bytes of header each
+  write(peer, frames(2, std::string(492, 'x')));  // with 8 bytes of header each
   run_first_turn();
   EXPECT_EQ(seen_.size(), 2U);
   EXPECT_EQ(shares_spent(), 0U);
@@ -179,7 +179,7 @@ class RequestShareTest : public LoopServerTest {
     LoopServerOptions options;
     options.http.requests_per_turn_max = requests;
     start(options);
-    site_.when_request = [this](ServerSession&) { ++served_; };
+    service_.when_request = [this](ServerSession&) { ++served_; };
     return connect();
   }
   static std::string requests(std::size_t count, std::string_view path = "/x") {
@@ -232,9 +232,9 @@ TEST_P(RequestShareTest, RequestsBeforeTheFinAreAnsweredBehindALateAnswer) {
   const auto peer = connect_with_share(2);
   write(peer, requests(1, "/later") + requests(5));
   ::shutdown(peer.get(), SHUT_WR);
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(site_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
   for (int i = 0; i < 3; ++i) loop_->run_once(0ms);
-  static_cast<ServerSession*>(server_->sessions().find(site_.waiting))
+  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
       ->respond({.body = "now", .headers = {}});
   const std::string text = read_until(peer, "EOF");
   EXPECT_EQ(answers(text), 6U);

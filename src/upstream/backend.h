@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <expected>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,10 +25,51 @@ enum class Repeat : std::uint8_t {
   always,     // it only reads
 };
 
+// Whose turn a call takes in our queue for a node (call_queue.h). Both values are opaque.
+struct Caller {
+  // Who asks: today the peer's address. Empty: unknown, and each connection is a client of its own.
+  std::string client;
+  std::uint64_t connection = 0;
+
+  // Whether both wait in the same turn.
+  bool is_same_client(const Caller& other) const {
+    return client == other.client && (!client.empty() || connection == other.connection);
+  }
+};
+
+// How long a call waited in a queue of ours, kept by the queue and read by whoever made the call. That time
+// says nothing about the node. Worker thread.
+struct QueueTime {
+  bool waiting = false;
+  Instant left_at{};                         // when it left the queue for the node; unset: it has not waited
+  std::shared_ptr<QueueTime> of_whole = {};  // of the call that this is an attempt of
+
+  void begin() { set_waiting(true); }
+  void leave(Instant now) {
+    left_at = now;
+    set_waiting(false);
+  }
+  void give_up() { set_waiting(false); }
+
+ private:
+  void set_waiting(bool is_waiting) {
+    waiting = is_waiting;
+    if (of_whole != nullptr) of_whole->waiting = is_waiting;
+  }
+};
+
 struct CallOptions {
   // From call() to done(), waiting for a connection included, all attempts together. Unset: the backend's
   // own.
   std::optional<Duration> timeout;
+  // Set: `timeout` is the node's alone. It begins when the call leaves our queue, in which the call may wait
+  // as long, and all of it is over at this time.
+  std::optional<Instant> deadline = {};
+  // A question of the gateway's own (heads, logs of subscriptions, receipts, checks, probes): it never waits
+  // behind clients' calls.
+  bool for_source = false;
+  Caller caller = {};  // of a client's call
+  std::shared_ptr<QueueTime> queue_time = {};
   // The JSON-RPC method, or "batch": a label for metrics, nothing is decided by it.
   std::string method;
   Repeat repeat = Repeat::if_unsent;

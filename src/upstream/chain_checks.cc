@@ -124,7 +124,10 @@ void ChainChecks::start(std::size_t index) {
   const bool asks_genesis = member.serves_genesis || member.waiting.empty();
   member.open = asks_genesis ? 2 : 1;
   const auto options = [this](std::string_view method) {
-    return CallOptions{.timeout = options_.timeout, .method = std::string(method), .repeat = Repeat::always};
+    return CallOptions{.timeout = options_.timeout,
+                       .for_source = true,
+                       .method = std::string(method),
+                       .repeat = Repeat::always};
   };
   Backend& backend = access_.backend(index);
   backend.call(std::string(kChainIdQuery), options("eth_chainId"),

@@ -38,12 +38,19 @@ std::optional<Coalescer::Ticket> Coalescer::join(std::string_view key, Need need
     Group& group = groups_.at(it->second);
     if (group.head_min < need.head_min || group.begun < need.begun_after) continue;
     if (group.waiters.size() >= limits_.waiters_max) continue;
+    const bool is_queued = group.queue_time != nullptr && group.queue_time->waiting;
+    if (is_queued && !group.caller.is_same_client(need.caller)) continue;
     group.waiters.push_back(std::move(waiter));
     ++shared_;
     return std::nullopt;
   }
   const std::uint64_t serial = ++serial_;
-  Group group{.key = owned, .head_min = need.head_min, .begun = now, .waiters = {}};
+  Group group{.key = owned,
+              .head_min = need.head_min,
+              .begun = now,
+              .caller = std::move(need.caller),
+              .queue_time = std::move(need.queue_time),
+              .waiters = {}};
   group.waiters.push_back(std::move(waiter));
   groups_.emplace(serial, std::move(group));
   by_key_.emplace(std::move(owned), serial);

@@ -7,6 +7,9 @@
 // An answer under way may be older than what a caller has already seen. Two things keep it from going back in
 // time: the block it was shown, and the moment of its own last write (somebody who has just sent a
 // transaction must not be given a nonce that was asked for before).
+//
+// A call that still waits in our queue for a node is shared only with its own client: whoever else asks the
+// same would wait for the turn of somebody who may have hundreds of calls before it.
 
 #include <cstddef>
 #include <cstdint>
@@ -40,6 +43,10 @@ class Coalescer {
   struct Need {
     std::uint64_t head_min = 0;  // as in CallOptions
     Instant begun_after{};       // only a call made at or after it will do
+    // Whose turn the call takes, and the time it waits for that, if it is made: nobody waits in the queue for
+    // somebody else's turn.
+    Caller caller = {};
+    std::shared_ptr<QueueTime> queue_time = {};
   };
   enum class Ticket : std::uint64_t {};
 
@@ -62,6 +69,8 @@ class Coalescer {
     std::string key;
     std::uint64_t head_min;
     Instant begun;
+    Caller caller = {};
+    std::shared_ptr<QueueTime> queue_time = {};
     std::vector<Waiter> waiters;
   };
   CoalescerLimits limits_;

@@ -109,5 +109,26 @@ TEST(RequestKey, ForgetsSpaceBetweenTokensOnly) {
   EXPECT_NE(request_key("m", "[[]]"), request_key("m", ""));
 }
 
+TEST(Coalescer, ACallThatWaitsForItsTurnIsSharedWithItsOwnClientOnly) {
+  Coalescer coalescer;
+  const auto need = [](std::string client, std::shared_ptr<QueueTime> queue_time) {
+    return Coalescer::Need{.caller = {.client = std::move(client), .connection = 1},
+                           .queue_time = std::move(queue_time)};
+  };
+  const auto ignore = [](const Coalescer::SharedResult&) {};
+  const auto hogs = std::make_shared<QueueTime>();
+  ASSERT_TRUE(coalescer.join("k", need("hog", hogs), Instant{}, ignore));
+  EXPECT_FALSE(coalescer.join("k", need("other", nullptr), Instant{}, ignore)) << "it is at the node";
+  hogs->begin();
+  EXPECT_FALSE(coalescer.join("k", need("hog", nullptr), Instant{}, ignore));
+  const auto others = std::make_shared<QueueTime>();
+  EXPECT_TRUE(coalescer.join("k", need("other", others), Instant{}, ignore)) << "a turn of its own";
+  EXPECT_FALSE(coalescer.join("k", need("third", nullptr), Instant{}, ignore)) << "with the one at the node";
+  others->begin();
+  EXPECT_TRUE(coalescer.join("k", need("fourth", nullptr), Instant{}, ignore));
+  hogs->leave(Instant{});
+  EXPECT_FALSE(coalescer.join("k", need("fifth", nullptr), Instant{}, ignore));
+}
+
 }  // namespace
 }  // namespace fanfare::upstream

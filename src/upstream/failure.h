@@ -20,7 +20,7 @@ enum class FailureKind : std::uint8_t {
   http_status,  // answered, but not with 2xx
   too_large,    // the answer is longer than response_bytes_max
   bad_reply,    // answered with something that is not HTTP, or not JSON
-  overloaded,   // our own queue for the endpoint is full; nothing was sent
+  overloaded,   // our own queue for the endpoint is full, or took the call's time: not the node's fault
   no_room,      // the caller's share of the memory has no room for the answer
   behind,       // no node of a pool has the block that the caller has seen (CallOptions::head_min)
   wrong_chain,  // the node is on another chain than its network; nothing was sent, or the answer was not used

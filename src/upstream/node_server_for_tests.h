@@ -22,7 +22,7 @@
 namespace fanfare::upstream::testing {
 
 // The node's side, on a thread of its own: hands every message to `act`.
-class NodeServer final : public session::Site, public session::Endpoint {
+class NodeServer final : public session::HttpService, public session::Endpoint {
  public:
   using Act = std::function<void(session::Session&, std::string_view)>;
   explicit NodeServer(Act act, net::LoopKind kind = net::LoopKind::automatic)
@@ -37,7 +37,7 @@ class NodeServer final : public session::Site, public session::Endpoint {
         session::ServerOptions{.loops = 1, .loop = {.kind = kind_}, .loop_server = {}, .accept = {}});
     const auto address = net::Address::parse("127.0.0.1", port);
     const auto started = server_->start(std::vector{*address}, [this](session::LoopServer&, std::size_t) {
-      session::Server::Sites sites;
+      session::Server::HttpServices sites;
       sites.push_back(std::make_unique<Forward>(*this));
       return sites;
     });
@@ -59,7 +59,7 @@ class NodeServer final : public session::Site, public session::Endpoint {
   }
 
  private:
-  struct Forward final : session::Site {
+  struct Forward final : session::HttpService {
     explicit Forward(NodeServer& to) : node(to) {}
     void on_request(session::ServerSession& session, const http::Request& request) override {
       node.on_request(session, request);

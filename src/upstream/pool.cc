@@ -88,7 +88,9 @@ class Pool::Impl final : Executor::StopListener {
   }
   void give_way(Flight& flight) const;
   Failure with_all_reasons(const Flight& flight);
-  void arm_hedge(const FlightPtr& flight);
+  using QueueTimePtr = std::shared_ptr<QueueTime>;
+  void arm_hedge(const FlightPtr& flight, const QueueTimePtr& queue_time);
+  void hedge_at(Instant when, const FlightPtr& flight, const QueueTimePtr& queue_time);
   void ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result);
   void hold_back(const FlightPtr& flight, std::size_t member, Reply reply);
   void arm_deadline(const FlightPtr& flight, std::string why);
@@ -285,18 +287,32 @@ void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
       members_.choose(flight->tried, /*only_available=*/true).has_value() || any_of(flight->deferred);
   if (others_left && options.repeat == Repeat::always) timeout = std::min(timeout, options_.attempt_timeout);
   options.timeout = timeout;
-  if (others_left) arm_hedge(flight);
+  options.deadline = flight->deadline;
+  options.queue_time = std::make_shared<QueueTime>();
+  options.queue_time->of_whole = flight->options.queue_time;
+  auto queue_time = options.queue_time;
+  if (others_left) arm_hedge(flight, queue_time);
   std::string body = members_.size() > 1 ? flight->body : std::move(flight->body);
   members_.backend(member).call(
-      std::move(body), std::move(options),
-      [this, flight, member, begun](Result result) { ended(flight, member, begun, std::move(result)); });
+      std::move(body), std::move(options), [this, flight, member, begun, queue_time](Result result) {
+        ended(flight, member, std::max(begun, queue_time->left_at), std::move(result));
+      });
 }
 
-void Pool::Impl::arm_hedge(const FlightPtr& flight) {
+void Pool::Impl::arm_hedge(const FlightPtr& flight, const QueueTimePtr& queue_time) {
   // One hedge a call: the timer of a first attempt only.
   if (!options_.hedge_after || flight->options.repeat != Repeat::always || flight->in_flight > 1) return;
-  flight->timer = worker_.call_after(*options_.hedge_after, [this, flight] {
-    if (flight->over || flight->in_flight != 1 || hedges_saved_ < 1) return;
+  hedge_at(worker_.now() + *options_.hedge_after, flight, queue_time);
+}
+
+// Time in our own queue is not the node's: it has all of hedge_after from when the call has left it.
+void Pool::Impl::hedge_at(Instant when, const FlightPtr& flight, const QueueTimePtr& queue_time) {
+  flight->timer = worker_.call_at(when, [this, flight, queue_time] {
+    if (flight->over || flight->in_flight != 1) return;
+    const Instant now = worker_.now();
+    const Instant due = (queue_time->waiting ? now : queue_time->left_at) + *options_.hedge_after;
+    if (due > now) return hedge_at(due, flight, queue_time);
+    if (hedges_saved_ < 1) return;
     const auto member = members_.choose(flight->tried, /*only_available=*/true, head_wanted(*flight));
     if (!member) return;
     hedges_saved_ -= 1;

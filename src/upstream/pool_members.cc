@@ -204,8 +204,10 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
   member.head_asked = true;
   const Instant begun = worker_.now();
   member.head_asked_at = begun;
-  CallOptions options{
-      .timeout = options_.probe_timeout, .method = "eth_blockNumber", .repeat = Repeat::always};
+  CallOptions options{.timeout = options_.probe_timeout,
+                      .for_source = true,
+                      .method = "eth_blockNumber",
+                      .repeat = Repeat::always};
   member.backend->call(std::string(kHeadQuery), std::move(options),
                        [this, index, begun](const Result& result) {
                          Member& asked = members_[index];

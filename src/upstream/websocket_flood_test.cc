@@ -13,8 +13,8 @@
 
 #include "upstream/node_server_for_tests.h"
 #include "upstream/test_calls.h"
-#include "upstream/websocket_endpoint.h"
 #include "upstream/websocket_link.h"
+#include "upstream/websocket_node.h"
 
 namespace fanfare::upstream {
 namespace {
@@ -47,12 +47,12 @@ struct WebSocketFloodTest : ::testing::TestWithParam<net::LoopKind> {
   Diary diary;
   Observing observer;
   Worker worker;
-  std::unique_ptr<WebSocketEndpoint> endpoint;
+  std::unique_ptr<WebSocketNode> endpoint;
 
   void open(const NodeServer& node, WebSocketOptions options = {}) {
     options.url = node.url();
     options.loop_kind = GetParam();
-    endpoint = std::make_unique<WebSocketEndpoint>(worker, std::move(options), &observer);
+    endpoint = std::make_unique<WebSocketNode>(worker, std::move(options), &observer);
     worker.run([this] {
       endpoint->set_watcher({.changed = {},
                              .told = [this](NodeTopic, std::string_view result) { on_told(result); },
@@ -252,7 +252,7 @@ TEST_P(WebSocketFloodTest, TheOtherNetworkIsAnswered) {
     watch(NodeTopic::pending_hashes);
     Worker other;
     Worker& of_good = together ? worker : other;
-    WebSocketEndpoint another(of_good, {.url = good.url(), .loop_kind = GetParam()});
+    WebSocketNode another(of_good, {.url = good.url(), .loop_kind = GetParam()});
     for (int i = 0; i < 20; ++i) {
       const std::size_t before = seen;
       EXPECT_TRUE(ask(of_good, another, std::string(kAsk), kRead).has_value());

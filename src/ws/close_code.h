@@ -5,7 +5,7 @@
 
 namespace fanfare::ws {
 
-// The codes we send or report ourselves. A peer may send any other valid one, so codes travel as numbers.
+// The codes that we send or report. A peer may send any other valid code, so codes are passed as numbers.
 namespace close_code {
 inline constexpr std::uint16_t normal = 1000;
 inline constexpr std::uint16_t going_away = 1001;
@@ -24,13 +24,14 @@ inline constexpr std::uint16_t bad_gateway = 1014;
 inline constexpr std::uint16_t tls_handshake = 1015;  // reported, never sent
 }  // namespace close_code
 
-// RFC6455§7.4.1: 1005, 1006 and 1015 describe what an endpoint saw; no Close frame may carry them.
+// RFC6455§7.4.1: 1005, 1006 and 1015 describe what an endpoint observed; no Close frame may carry them.
 constexpr bool is_report_only_close_code(std::uint16_t code) {
   return code == close_code::no_status || code == close_code::abnormal || code == close_code::tls_handshake;
 }
 
-// RFC6455§7.4.2: whether a Close frame may carry the code. 1000-1014 as registered with IANA but for 1004,
-// which has no meaning, and the codes above; 3000-3999 of libraries; 4000-4999 of applications.
+// RFC6455§7.4.2: whether a Close frame may carry the code. Valid are 1000-1014 as registered with IANA,
+// except 1004, which has no meaning, and the codes above. Also valid: 3000-3999 for libraries and 4000-4999
+// for applications.
 constexpr bool is_valid_close_code(std::uint16_t code) {
   if (code >= 3000) return code <= 4999;
   return code >= 1000 && code <= 1014 && code != 1004 && !is_report_only_close_code(code);

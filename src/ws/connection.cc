@@ -12,12 +12,15 @@
 namespace fanfare::ws {
 namespace {
 
+// Of a compressed message that is handed out in pieces, at once.
+constexpr std::size_t kInflateStepBytes = 2048;
+
 Rule rule_of(CodecError error) {
   switch (error) {
     case CodecError::corrupt:
-      // RFC7692§7.2.2: what cannot be inflated is no message.
+      // RFC7692§7.2.2: data that cannot be inflated is not a message.
       return Rule::compressed_data_corrupt;
-    // RFC7692§8: a small message on the wire may be a big one in memory.
+    // RFC7692§8: a message may be small on the wire but large in memory.
     case CodecError::message_too_big:
       return Rule::inflated_message_too_big;
     case CodecError::ratio_exceeded:
@@ -34,7 +37,8 @@ Connection::Connection(Options options)
     : limits_(options.limits),
       random_(options.random),
       codec_(std::move(options.codec)),
-      role_(options.role) {
+      role_(options.role),
+      pieces_(options.pieces) {
   FANFARE_CHECK(limits_ != nullptr && limits_->fragments_max > 0);
   FANFARE_CHECK(role_ == Role::server || random_ != nullptr);
 }
@@ -50,9 +54,14 @@ std::optional<Event> Connection::next(MutableBytes& input, Output& output) {
       if (const auto broken = begin_frame(**header)) return failed(*broken, input, output);
     }
     if (const auto broken = read_payload(input)) return failed(*broken, input, output);
+    if (pieces_ && !is_control(incoming_->frame.opcode)) {
+      if (auto event = take_piece()) return event;
+      if (incoming_->payload_left > 0 && input.empty()) return std::nullopt;
+      continue;
+    }
     if (incoming_->payload_left > 0) return std::nullopt;
     if (auto event = end_frame(output)) {
-      // RFC6455§5.5.1: nothing counts after a Close.
+      // RFC6455§5.5.1: data after a Close is ignored.
       if (!is_reading(state_)) input = input.last(0);
       return event;
     }
@@ -96,7 +105,7 @@ std::expected<std::optional<FrameHeader>, Rule> Connection::read_header(MutableB
   const Bytes so_far(kept.header.data(), before + more);
   auto header = parse_header(so_far, expectation());
   if (header && !*header) {
-    // Fourteen bytes are always enough, so all of the input is in there now.
+    // Fourteen bytes always suffice, so all of the input has been copied.
     kept.header_size = static_cast<std::uint8_t>(so_far.size());
     input = input.subspan(more);
   } else if (header) {
@@ -106,7 +115,7 @@ std::expected<std::optional<FrameHeader>, Rule> Connection::read_header(MutableB
   return header;
 }
 
-// A frame that needs no memory, because all of it is in the input: its payload is a view.
+// Handles a frame that lies completely in the input: it needs no memory, and its payload is a view.
 std::optional<Event> Connection::whole_frame(const FrameHeader& header, MutableBytes& input, Output& output) {
   const bool control = is_control(header.opcode);
   const bool whole_message = header.fin && header.opcode != Opcode::continuation && !header.compressed;
@@ -119,12 +128,12 @@ std::optional<Event> Connection::whole_frame(const FrameHeader& header, MutableB
     if (header.opcode == Opcode::close) {
       if (const auto broken = broken_close_rule(payload, payload.size()))
         return failed(*broken, input, output);
-      // RFC6455§5.5.1: nothing counts after a Close.
+      // RFC6455§5.5.1: data after a Close is ignored.
       input = input.last(0);
     }
     return control_event(header.opcode, payload, output);
   }
-  // A header that came in two parts was kept; there is no need for it now.
+  // A header that came in two parts was kept; it is no longer needed.
   incoming_.reset();
   // RFC6455§8.1: text is UTF-8.
   if (header.opcode == Opcode::text && !ascii && !is_valid_utf8(payload)) {
@@ -148,6 +157,7 @@ std::optional<Rule> Connection::begin_frame(const FrameHeader& header) {
     ++kept.fragments;
   } else {
     kept.in_message = true;
+    kept.handed_out = false;
     kept.opcode = header.opcode;
     kept.compressed = header.compressed;
     kept.fragments = 1;
@@ -157,10 +167,12 @@ std::optional<Rule> Connection::begin_frame(const FrameHeader& header) {
   return std::nullopt;
 }
 
-// What the input has of the current frame's payload, perhaps nothing.
+// Reads the available part of the current frame's payload, which may be empty.
 std::optional<Rule> Connection::read_payload(MutableBytes& input) {
   Incoming& kept = *incoming_;
-  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kept.payload_left, input.size()));
+  auto size = static_cast<std::size_t>(std::min<std::uint64_t>(kept.payload_left, input.size()));
+  // So that a piece inflates to no more than about 2 MiB.
+  if (pieces_ && kept.compressed && !is_control(kept.frame.opcode)) size = std::min(size, kInflateStepBytes);
   const MutableBytes piece = input.first(size);
   input = input.subspan(size);
   kept.payload_left -= size;
@@ -185,20 +197,26 @@ std::optional<Rule> Connection::read_data(MutableBytes piece, bool ascii) {
   std::optional<Rule> broken_by_codec;
   if (kept.compressed) {
     if (piece.empty() && !last) return std::nullopt;
+    if (pieces_) kept.message.clear();
     const std::size_t before = kept.message.size();
-    const auto inflated = codec_->decompress(piece, last, limits_->message_bytes_max, kept.message);
+    const auto inflated =
+        pieces_ ? codec_->decompress_piece(piece, last, limits_->message_bytes_max, kept.message)
+                : codec_->decompress(piece, last, limits_->message_bytes_max, kept.message);
     if (!inflated) broken_by_codec = rule_of(inflated.error());
     text = Bytes(kept.message).subspan(before);
     ascii = false;
+    if (pieces_) kept.due_piece = kept.message;
+  } else if (pieces_) {
+    kept.due_piece = piece;
   } else {
     kept.append(piece, limits_->message_bytes_max);
   }
   if (kept.opcode == Opcode::text) {
-    // RFC6455§8.1: text is UTF-8, and known not to be at the first byte that spoils it; what the codec made
-    // before it stopped comes first.
+    // RFC6455§8.1: text is UTF-8; the error is reported at the first invalid byte. Output that the codec
+    // produced before it stopped is checked first.
     const bool needs_no_look = ascii && kept.utf8.complete();
     if (!needs_no_look && !kept.utf8.feed(text)) return Rule::text_not_utf8;
-    // RFC6455§5.6: the message as a whole; its frames may cut characters.
+    // RFC6455§5.6: only the message as a whole must be UTF-8; its frames may split characters.
     if (last && !broken_by_codec && !kept.utf8.complete()) return Rule::text_not_utf8;
   }
   return broken_by_codec;
@@ -215,11 +233,26 @@ std::optional<Event> Connection::end_frame(Output& output) {
   return Event{.kind = Event::Kind::message, .opcode = kept.opcode, .payload = kept.message};
 }
 
+// What has come of a message since the last piece; empty: nothing that is worth an event.
+std::optional<Event> Connection::take_piece() {
+  Incoming& kept = *incoming_;
+  const bool last = kept.payload_left == 0 && kept.frame.fin;
+  if (kept.payload_left == 0) kept.in_frame = false;
+  if (last) kept.in_message = false;
+  const MutableBytes piece = std::exchange(kept.due_piece, {});
+  if (piece.empty() && !last) return std::nullopt;
+  return Event{.kind = Event::Kind::message,
+               .opcode = kept.opcode,
+               .first = !std::exchange(kept.handed_out, true),
+               .last = last,
+               .payload = piece};
+}
+
 // A control frame that breaks no rule.
 Event Connection::control_event(Opcode opcode, MutableBytes payload, Output& output) {
   if (opcode == Opcode::ping) {
-    // RFC6455§5.5.2: answered until the peer's Close comes, and so in closing, too. RFC6455§5.5.3: with its
-    // data.
+    // RFC6455§5.5.2: pings are answered until the peer's Close arrives, so also in the closing state.
+    // RFC6455§5.5.3: the pong carries the ping's data.
     write({.opcode = Opcode::pong, .payload = payload}, output);
     return {.kind = Event::Kind::ping, .payload = payload};
   }
@@ -228,8 +261,8 @@ Event Connection::control_event(Opcode opcode, MutableBytes payload, Output& out
   const std::uint16_t code = close_code_of(payload);
   const auto [next, action] = transition(state_, Input::peer_close);
   state_ = next;
-  // RFC6455§5.5.1: the answer carries the code received.
-  if (action == Do::echo_close) write_close(code, {}, output);
+  // RFC6455§5.5.1: the reply carries the code received.
+  if (action == Action::echo_close) write_close(code, {}, output);
   return {.kind = Event::Kind::close,
           .code = code,
           .payload = payload.subspan(std::min<std::size_t>(2, payload.size()))};

@@ -1,14 +1,14 @@
 #pragma once
-// One WebSocket connection after its handshake, RFC 6455 from §5 to §8, without I/O: bytes in, events and
-// bytes out. One thread at a time.
+// One WebSocket connection after its handshake, RFC 6455 from §5 to §8, without I/O: it takes bytes and
+// produces events and bytes. One thread at a time.
 //
 //   while (auto event = connection.next(input, output)) handle(*event);   // input is empty now
 //   write(output);
 //   if (connection.should_close_transport()) close();
 //
-// Pongs, the answer to a Close and the Close of a failure are written to `output` on the way.
+// next() writes pongs, the reply to a Close and the Close after a failure to `output`.
 //
-// To pause reading, stop calling next() and keep what is left of the input.
+// To pause reading, stop calling next() and keep the remaining input.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,23 +31,23 @@
 
 namespace fanfare::ws {
 
-// RFC6455§10.4. Both hold for messages received; past them the connection fails with 1009.
+// RFC6455§10.4. Both apply to received messages; beyond them the connection fails with 1009.
 struct Limits {
-  std::size_t message_bytes_max = std::size_t{16} << 20U;  // after inflation, too
-  // Frames of one message, empty ones too. Some clients end a message with an empty frame: room for that
-  // behind 4 MiB in pieces of 64 bytes.
+  std::size_t message_bytes_max = std::size_t{16} << 20U;  // also after inflation
+  // Frames in one message, including empty ones. The default allows 4 MiB in 64-byte frames, followed by the
+  // empty final frame that some clients send.
   std::uint32_t fragments_max = 70'000;
 };
 inline constexpr Limits kDefaultLimits{};
 
-// What a compressed message may measure on the wire: deflate makes incompressible data a little longer.
+// Largest compressed size of a message: deflate makes incompressible data slightly longer.
 constexpr std::uint64_t compressed_bytes_max(const Limits& limits) {
   return limits.message_bytes_max + limits.message_bytes_max / 8 + 64;
 }
 
 struct Event {
   enum class Kind : std::uint8_t {
-    message,  // opcode, payload
+    message,  // opcode, payload; with Options::pieces a piece of one, as first and last say
     ping,     // payload; the pong is in the output
     pong,     // payload
     close,    // code, payload: the peer's reason. The last event
@@ -57,6 +57,8 @@ struct Event {
   Opcode opcode = Opcode::binary;  // text or binary
   Rule rule{};
   std::uint16_t code = 0;
+  bool first = true;  // of the pieces of a message
+  bool last = true;
   // Good until the next call of next(), or until the memory of the input goes if that is earlier. The owner
   // may write into it.
   MutableBytes payload;
@@ -64,15 +66,15 @@ struct Event {
 
 struct WholeMessage {
   Opcode opcode;
-  MutableBytes payload;  // as that of an event
+  MutableBytes payload;  // valid as long as an event's payload
 };
 
 enum class SendResult : std::uint8_t {
   ok,
-  not_open,       // a Close was sent or received: no more data
-  in_message,     // a fragmented message of ours is not finished
+  not_open,       // a Close was sent or received: no more data may be sent
+  in_message,     // our own fragmented message is not finished
   too_long,       // control payloads have at most 125 bytes, reasons 123
-  invalid_close,  // the code may not be sent, or the reason is not UTF-8
+  invalid_close,  // the code must not be sent, or the reason is not UTF-8
 };
 
 class Connection {
@@ -82,55 +84,61 @@ class Connection {
     const Limits* limits = &kDefaultLimits;  // outlives the connection
     Random* random = nullptr;                // masking keys; a server needs none. Outlives the connection
     std::unique_ptr<MessageCodec> codec;     // null: no compression was agreed on
+    // A message that does not lie whole in the input is handed out in pieces as it comes, and not kept. A
+    // piece of text may begin and end within a character. Only the last one may be empty.
+    bool pieces = false;
   };
-  Connection() = default;  // to be assigned to
+  Connection() = default;  // to be assigned later
   explicit Connection(Options options);
 
-  // Consumes from the front of `input`, which it may modify (it unmasks in place), up to and with the frame
-  // that makes an event. Empty: more bytes are needed; then the input is empty, too, and what is only partly
-  // there has been kept. A message in one uncompressed frame that lies whole in the input is a view of it.
-  // After close and failed everything is discarded (RFC6455§7.1.7).
+  // Consumes `input` up to the end of the frame that completes an event. It may modify the input, since it
+  // unmasks in place. Empty: more bytes are needed; all input has been consumed, and incomplete parts are
+  // kept. A message in one uncompressed frame that lies entirely in the input is returned as a view of it.
+  // After `close` and `failed` everything is discarded (RFC6455§7.1.7).
   std::optional<Event> next(MutableBytes& input, Output& output);
-  // The next event, if it is what nearly every frame is: a whole message below 64 KiB, not compressed, all of
-  // it in the input. For whoever takes many: it stays in registers. Empty: next() knows. `self` is role().
+  // Fast path for nearly all frames: a complete uncompressed message below 64 KiB that lies entirely in the
+  // input. Use it when reading many messages: it stays in registers. Empty: call next() instead. `self` must
+  // equal role().
   template <Role self>
   std::optional<WholeMessage> next_whole_message(MutableBytes& input);
 
-  // One whole message, compressed when that makes it smaller. That text is UTF-8 is the caller's promise.
+  // Sends one complete message, compressed if that makes it smaller. The caller guarantees that text is
+  // UTF-8.
   SendResult send(Opcode opcode, Bytes payload, Output& output);
-  // A message in pieces whose number need not be known: the first one decides on text or binary, `last` ends
-  // it. Not compressed. Between pieces only control frames go out.
+  // Sends a message in pieces, whose number need not be known. The first piece decides between text and
+  // binary; `last` ends the message. Not compressed. Between pieces only control frames may be sent.
   SendResult send_fragment(Opcode opcode, Bytes piece, bool last, Output& output);
   SendResult ping(Bytes payload, Output& output);
   SendResult pong(Bytes payload, Output& output);
-  // Starts the closing handshake; the peer's answer is the event `close`. close_code::no_status sends an
-  // empty body. Calling it again does nothing.
+  // Starts the closing handshake; the peer's reply is the event `close`. close_code::no_status sends an empty
+  // body. Further calls do nothing.
   SendResult close(std::uint16_t code, std::string_view reason, Output& output);
-  // RFC6455§7.1.7: sends Close, unless one was sent, and from now on discards what comes.
-  // The reason is the rule's name.
+  // RFC6455§7.1.7: sends a Close unless one was sent, and discards all further input. The reason is the
+  // rule's name.
   void fail(Rule rule, Output& output);
   void fail(std::uint16_t code, std::string_view reason, Output& output);
 
   State state() const { return state_; }
   Role role() const { return role_; }
-  // A whole frame may be put into the output by another hand (encode_message()).
+  // Whether a complete frame from elsewhere may be added to the output (encode_message()).
   bool can_send_message() const { return state_ == State::open && !sending_message_; }
-  // send() would only put a header before the payload.
+  // Whether send() would only prepend a header to the payload.
   bool sends_plainly(Bytes payload) const {
     const bool by_state = (state_ == State::open) & !sending_message_ & (role_ == Role::server);
     return by_state && codec_ == nullptr && payload.size() < 65'536;
   }
-  // Such a frame, in the form in which this connection sends it: compressed, where that was agreed on.
+  // Returns such a frame in the form this connection sends: compressed, if compression was negotiated.
   SharedBytes shared_form(const SharedBytes& frame) {
     return codec_ == nullptr ? frame : codec_->shared_form(frame);
   }
-  // RFC6455§7.1.1: a server closes TCP first, once its output is flushed; a client waits for that, for as
-  // long as its owner has patience, and closes at once only when it failed the connection. Whoever closes
-  // shuts down writing first and reads to the end: a reset could destroy the Close frame on its way.
+  // RFC6455§7.1.1: a server closes TCP first, once its output is flushed. A client waits for that, as long as
+  // its owner's timeout allows, and closes immediately only if it failed the connection. The closing side
+  // first shuts down writing and then reads to the end, since a reset could destroy the Close frame in
+  // transit.
   bool should_close_transport() const {
     return state_ == State::failed || (state_ == State::closed && role_ == Role::server);
   }
-  // Memory held for what is only partly there.
+  // Memory held for incomplete frames and messages.
   std::size_t buffered_bytes() const {
     return incoming_ == nullptr ? 0 : sizeof(Incoming) + incoming_->message.capacity();
   }
@@ -143,6 +151,7 @@ class Connection {
   std::optional<Rule> read_payload(MutableBytes& input);
   std::optional<Rule> read_data(MutableBytes piece, bool ascii);
   std::optional<Event> end_frame(Output& output);
+  std::optional<Event> take_piece();
   Event control_event(Opcode opcode, MutableBytes payload, Output& output);
   Event failed(Rule rule, MutableBytes& input, Output& output);
   void write_close(std::uint16_t code, std::string_view reason, Output& output);
@@ -155,6 +164,7 @@ class Connection {
   Role role_ : 1 = Role::server;
   State state_ : 2 = State::open;
   bool sending_message_ : 1 = false;  // a fragmented one
+  bool pieces_ : 1 = false;
 };
 
 template <Role self>
@@ -162,7 +172,7 @@ std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) 
   constexpr bool kMasked = self == Role::server;
   if (incoming_ != nullptr || state() != State::open || input.size() < 2) return std::nullopt;
   const std::uint8_t first = input[0];
-  // Past 127 where the mask bit is not as it should be.
+  // Above 127 if the mask bit is wrong.
   std::size_t size = input[1] ^ (kMasked ? kMaskBit : 0U);
   std::size_t at = kMasked ? 6 : 2;
   if (size > 125) {
@@ -180,7 +190,7 @@ std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) 
   const auto opcode = static_cast<Opcode>(first & 0x0FU);
   // RFC6455§8.1: text is UTF-8.
   if (!ascii && opcode == Opcode::text && !is_valid_utf8(payload)) [[unlikely]] {
-    if (kMasked) unmask(payload, key);  // as it came: next() finds what is wrong with it, and says so
+    if (kMasked) unmask(payload, key);  // restore the input: next() finds and reports the error
     return std::nullopt;
   }
   input = input.subspan(at + size);

@@ -19,7 +19,7 @@ TEST_F(CloseTest, APeersCloseIsAnswered_RFC6455_5_5_1) {
   EXPECT_EQ(output.take(), wire("88 02 03E8"));
   EXPECT_EQ(connection.state(), State::closed);
   EXPECT_TRUE(connection.should_close_transport());
-  // What follows a Close means nothing.
+  // Data after a Close is ignored.
   EXPECT_TRUE(input.empty());
   EXPECT_FALSE(feed(connection, "FF FF FF").has_value());
   EXPECT_TRUE(input.empty());
@@ -46,7 +46,7 @@ TEST_F(CloseTest, OurCloseWaitsForTheAnswer_RFC6455_7_1_2) {
   EXPECT_EQ(connection.close(1000, "", output), SendResult::not_open);
   EXPECT_EQ(connection.send(Opcode::text, {}, output), SendResult::not_open);
   EXPECT_FALSE(connection.can_send_message());
-  // The peer may have been in the middle of something.
+  // The peer may have been in the middle of a message.
   expect_message(feed(connection, "81 81 00000000 'x'"), Opcode::text, "x");
   EXPECT_EQ(feed(connection, "89 80 00000000")->kind, Event::Kind::ping);
   EXPECT_EQ(output.take(), wire("8A 00"));
@@ -141,11 +141,11 @@ TEST(State, TheTableIsComplete_RFC6455_7_1_4) {
   for (const State state : {State::open, State::closing, State::closed, State::failed}) {
     for (const Input input : {Input::close, Input::peer_close, Input::failure}) {
       const Transition step = transition(state, input);
-      // Nothing leaves the two ends, and a Close goes out only once: on leaving open.
+      // The two final states are never left, and a Close is sent only once: on leaving `open`.
       if (!is_reading(state)) {
         EXPECT_EQ(step.next, state);
       }
-      EXPECT_EQ(step.action != Do::nothing, state == State::open);
+      EXPECT_EQ(step.action != Action::nothing, state == State::open);
     }
   }
 }

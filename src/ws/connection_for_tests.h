@@ -1,5 +1,5 @@
 #pragma once
-// What the tests of the connection share: a connection of either role, bytes to feed it, and what to expect.
+// Shared by the connection's tests: a connection of either role, bytes to feed it, and expectations.
 
 #include <gtest/gtest.h>
 
@@ -13,8 +13,8 @@
 
 namespace fanfare::ws::testing {
 
-// Inflates by handing on what it gets, compresses whatever is longer than three bytes by dropping its last
-// byte, and breaks on demand: what the connection does with a codec shows without a real one.
+// A fake codec that shows how the connection uses one. It inflates by passing bytes through, compresses
+// messages longer than three bytes by dropping the last byte, and fails on demand.
 class FakeCodec final : public MessageCodec {
  public:
   std::expected<void, CodecError> decompress(Bytes piece, bool last, std::size_t message_bytes_max,
@@ -41,7 +41,7 @@ class ConnectionTest : public ::testing::Test {
                        .codec = codec ? std::make_unique<FakeCodec>() : nullptr});
   }
 
-  // The next event of these bytes, all of which are given at once.
+  // Returns the next event from these bytes, which are all passed at once.
   std::optional<Event> feed(Connection& connection, const char* bytes) {
     memory = wire(bytes);
     input = memory;

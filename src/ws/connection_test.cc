@@ -127,7 +127,7 @@ TEST_F(ReceiveTest, TextIsCheckedAcrossFragments_RFC6455_5_6) {
   Connection connection = make(Role::client);
   expect_message(feed(connection, "01 01 E2 00 01 82 80 01 AC"), Opcode::text, "€");
   EXPECT_FALSE(feed(connection, "01 01 E2").has_value());
-  // The continuation is not finished, but no more bytes could help.
+  // The continuation is incomplete, but more bytes could not make it valid.
   expect_failed(connection, feed(connection, "80 05 28"), Rule::text_not_utf8);
 }
 

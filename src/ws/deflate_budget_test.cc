@@ -1,4 +1,4 @@
-// What compression may keep, and the frames that many connections share.
+// What compression may keep, and frames shared by many connections.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -121,7 +121,7 @@ TEST(DeflateShared, TwinsOfTheLatestFramesAreRemembered) {
   for (std::size_t i = 1; i < frames.size(); ++i) {
     EXPECT_EQ(codec.shared_form(frames[i]).view().data(), twins[i].view().data());
   }
-  // The oldest of nine is made again.
+  // The oldest of nine is compressed again.
   EXPECT_NE(codec.shared_form(frames.front()).view().data(), twins.front().view().data());
 }
 

@@ -14,7 +14,7 @@ constexpr std::size_t kTailBytes = 4;
 constexpr std::size_t kCompressedSlackBytes = 1024;
 constexpr std::size_t kHistoryFirstBytes = 1024;
 
-// What deflateInit2 allocates: the window twice, its links, the hash heads and the pending output, and the
+// The memory deflateInit2 allocates: twice the window, its links, the hash heads, the pending output and the
 // state.
 constexpr std::size_t deflater_bytes(int window_bits, int memory_level) {
   constexpr std::size_t kStateBytes = 6 * 1024;
@@ -64,13 +64,13 @@ std::expected<void, CodecError> DeflateCodec::decompress(Bytes piece, bool last,
     gathered_.insert(gathered_.end(), piece.begin(), piece.end());
     return {};
   }
-  // RFC7692§8: what was already in `message` counts against its limit.
+  // RFC7692§8: bytes already in `message` count against its limit.
   FANFARE_CHECK(message.size() <= message_bytes_max);
   const InflateLimits limits{.message_bytes_max = message_bytes_max - message.size(),
                              .ratio_max = pool_.options().ratio_max,
                              .ratio_floor_bytes = pool_.options().ratio_floor_bytes};
   const std::expected<Bytes, CodecError> inflated = pool_.inflate(history_, gathered_, piece, limits);
-  // Between messages a connection keeps its window and nothing else.
+  // Between messages a connection keeps only its window.
   if (!gathered_.empty()) std::vector<std::uint8_t>().swap(gathered_);
   std::expected<void, CodecError> done;
   if (inflated) {
@@ -83,12 +83,33 @@ std::expected<void, CodecError> DeflateCodec::decompress(Bytes piece, bool last,
   return done;
 }
 
+std::expected<void, CodecError> DeflateCodec::decompress_piece(Bytes piece, bool last,
+                                                               std::size_t message_bytes_max,
+                                                               std::vector<std::uint8_t>& message) {
+  if (inflating_ == nullptr) {
+    if (last) return decompress(piece, true, message_bytes_max, message);
+    if (!pool_.budget().reserve(InflateStream::kBytes)) return std::unexpected(CodecError::out_of_contexts);
+    inflating_ = std::make_unique<InflateStream>(history_);
+  }
+  const InflateLimits limits{.message_bytes_max = message_bytes_max,
+                             .ratio_max = pool_.options().ratio_max,
+                             .ratio_floor_bytes = pool_.options().ratio_floor_bytes};
+  const std::size_t before = message.size();
+  auto done = inflating_->feed(piece, last, limits, message);
+  if (done && receive_takeover_) done = remember(Bytes(message).subspan(before));
+  if (last || !done) {
+    inflating_.reset();
+    pool_.budget().release(InflateStream::kBytes);
+  }
+  return done;
+}
+
 // RFC7692§7.1.1: with context takeover the next message may refer to the window's worth of bytes before it.
 std::expected<void, CodecError> DeflateCodec::remember(Bytes message) {
   const std::size_t window = std::size_t{1} << receive_window_bits_;
   const std::size_t wanted = std::min(window, history_.size() + message.size());
   if (wanted > history_bytes_reserved_) {
-    // Doubling, so that a connection with little traffic keeps little.
+    // Grows by doubling, so that a connection with little traffic uses little memory.
     std::size_t grown = std::max(kHistoryFirstBytes, history_bytes_reserved_);
     while (grown < wanted) grown *= 2;
     grown = std::min(grown, window);
@@ -116,7 +137,7 @@ std::optional<Bytes> DeflateCodec::compress(Opcode opcode, Bytes message) {
   return pool_.compress(message, send_window_bits_, Ending::sync_flush);
 }
 
-// False: there is no window of 8 bits in zlib, or no memory set aside for another context.
+// False: zlib does not support a window of 8 bits, or the budget has no memory for another context.
 bool DeflateCodec::ensure_deflater() {
   if (deflater_) return true;
   if (send_window_bits_ < kWindowBitsUsable) return false;
@@ -131,12 +152,12 @@ bool DeflateCodec::ensure_deflater() {
 std::optional<Bytes> DeflateCodec::compress_with_history(Bytes message) {
   z_stream& stream = deflater_->stream;
   if (forget_sent_) deflateReset(&stream);
-  // Until the message is known to have become smaller, the compressor is ahead of the peer.
+  // Until the message is known to be smaller, the compressor is ahead of the peer.
   forget_sent_ = true;
   if (message.size() > std::numeric_limits<uInt>::max() / 2) return std::nullopt;
   const std::size_t room = message.size() + kTailBytes;
   std::uint8_t* const out = pool_.output_room(room);
-  stream.next_in = const_cast<Bytef*>(message.data());  // zlib reads only
+  stream.next_in = const_cast<Bytef*>(message.data());  // zlib only reads it
   stream.avail_in = static_cast<uInt>(message.size());
   stream.next_out = out;
   stream.avail_out = static_cast<uInt>(room);
@@ -148,7 +169,7 @@ std::optional<Bytes> DeflateCodec::compress_with_history(Bytes message) {
 
 SharedBytes DeflateCodec::shared_form(const SharedBytes& frame) {
   const SharedBytes twin = pool_.twin_of(frame, send_window_bits_);
-  // The peer's window has moved without our compressor, which must not refer to it.
+  // The peer's window has advanced without our compressor, which must not refer to it.
   if (!twin.empty()) forget_sent_ = true;
   return twin.empty() ? frame : twin;
 }

@@ -62,7 +62,7 @@ TEST_F(DeflateCodecTest, InflatesBlocksBehindAFinalOne_RFC7692_7_2_3_4) {
   EXPECT_EQ(inflated(server_, wire("\x01")), "") << "a final stored block, completed by the tail";
 }
 
-// Some senders leave the zero byte behind a final block out, and npm's ws and others read it all the same.
+// Some senders omit the zero byte after a final block; npm's ws and others accept that.
 TEST_F(DeflateCodecTest, InflatesAFinalBlockWithoutItsPaddingByte_RFC7692_7_2_1) {
   for (const bool takeover : {true, false}) {
     DeflateCodec server(takeover ? kTakeover : kNoTakeover, Role::server, pool_);
@@ -70,7 +70,7 @@ TEST_F(DeflateCodecTest, InflatesAFinalBlockWithoutItsPaddingByte_RFC7692_7_2_1)
     EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello") << "another one";
     EXPECT_EQ(inflated(server, wire("\x03\x00")), "") << "an empty one";
     EXPECT_EQ(inflated(server, wire("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f")), "Hello") << "a stored one";
-    // Behind others, which is the plain way through zlib.
+    // After other blocks, which takes the zlib path.
     EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"
                                     "\xf3\x00\x11\x00")),
               "HelloHello");
@@ -100,7 +100,7 @@ TEST_F(DeflateCodecTest, RefusesWhatIsNoDeflateStream_RFC7692_7_2_2) {
       {"\x00\x06\x00\xf9\xff\x48", 6},                       // a stored block that ends early
       {"\xf2\x48\xcd\xc9\xc9", 5},                           // fixed codes that end early
       {"\xf3\x48\xcd\xc9\xc9\x07", 6},                       // a final block that ends early
-      {"\xf3\x48\xcd\xc9\xc9\x07\x00\xff\xff", 9},           // a final block and rubbish behind it
+      {"\xf3\x48\xcd\xc9\xc9\x07\x00\xff\xff", 9},           // a final block followed by garbage
       {"\x05\xe0\x81", 3},                                   // half the header of a block with dynamic codes
   };
   for (const std::string_view payload : bad) {
@@ -141,7 +141,7 @@ TEST_F(DeflateCodecTest, UsesTheWindowOfTheMessageBefore_RFC7692_7_1_1_1) {
   EXPECT_EQ(owned(forgetful.compress(Opcode::text, wire(text))), once);
 }
 
-// Every agreement there can be, both ways, over messages of all kinds and sizes, some in pieces.
+// Every possible agreement, in both directions, with messages of all kinds and sizes, some in pieces.
 TEST(DeflateCodecRoundTrip, AllParameterSets_RFC7692_7_2) {
   SeededRandom random(42);
   DeflatePool server_pool(kEager);
@@ -202,7 +202,7 @@ TEST_F(DeflateCodecTest, NeverRefersToAMessageThatWasSentPlain_RFC7692_7_2_1) {
   const std::string plain = noise(random, 700);
   EXPECT_EQ(inflated(client_, owned(server_.compress(Opcode::text, wire(text)))), text);
   ASSERT_FALSE(server_.compress(Opcode::binary, wire(plain)).has_value());
-  // Had the compressor kept the noise, this would be nothing but a reference to it.
+  // If the compressor had kept the noise, this would be only a reference to it.
   const std::string again = plain + text;
   const Buffer payload = owned(server_.compress(Opcode::text, wire(again)));
   ASSERT_FALSE(payload.empty());
@@ -271,7 +271,7 @@ TEST_F(DeflateCodecTest, StopsAtTheLimitBehindAFinalBlockToo_RFC7692_8) {
 TEST_F(DeflateCodecTest, StopsAtTheRatio_RFC7692_8) {
   const std::string text(100000, 'a');
   const Buffer payload = owned(pool_.compress(wire(text), 15, Ending::sync_flush));
-  const std::size_t ratio = text.size() / payload.size();  // rounded down: past the limit by a little
+  const std::size_t ratio = text.size() / payload.size();  // rounded down: slightly beyond the limit
 
   DeflatePool strict({.ratio_max = ratio, .ratio_floor_bytes = 1000});
   DeflateCodec past(kNoTakeover, Role::server, strict);
@@ -287,7 +287,7 @@ TEST_F(DeflateCodecTest, StopsAtTheRatio_RFC7692_8) {
 }
 
 TEST_F(DeflateCodecTest, BoundsTheCompressedBytesToo_RFC7692_8) {
-  // A message of nothing but empty stored blocks inflates to nothing, for ever.
+  // A message of empty stored blocks inflates to nothing, without end.
   Buffer blocks;
   for (int count = 0; count < 1000; ++count) blocks.insert(blocks.end(), {0x00, 0x00, 0x00, 0xff, 0xff});
   Buffer message;
@@ -311,7 +311,7 @@ TEST_F(DeflateCodecTest, ABombCostsTheLimitAndNoMore_RFC7692_8) {
 }
 
 TEST_F(DeflateCodecTest, ManyFinalBlocksCostTimeInProportion_RFC7692_7_2_3_4) {
-  // 400,000 empty final blocks behind a full window: each must not copy the window again.
+  // 400,000 empty final blocks after a full window: none may copy the window again.
   SeededRandom random(5);
   DeflateCodec server({.client_max_window_bits = 15}, Role::server, pool_);
   const std::string window = json(random, 32768);

@@ -1,5 +1,5 @@
 #pragma once
-// What the tests of compression share: literal payloads, messages of two kinds, and a whole message inflated.
+// Shared by the compression tests: literal payloads, messages of two kinds, and inflating a whole message.
 
 #include <expected>
 #include <optional>
@@ -25,7 +25,7 @@ inline constexpr std::size_t kNoLimit = std::size_t{1} << 30;
 inline Bytes wire(std::string_view text) {
   return as_bytes(text);
 }
-// For bytes with zeros in them.
+// For bytes that include zeros.
 template <std::size_t size>
 Bytes wire(const char (&text)[size]) {
   return as_bytes(std::string_view(text, size - 1));

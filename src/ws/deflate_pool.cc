@@ -13,25 +13,27 @@
 namespace fanfare::ws {
 namespace {
 
-// Scratch that stays between messages: enough for the messages that come by the thousand.
+// Scratch memory kept between messages: enough for frequent messages.
 constexpr std::size_t kScratchKeptBytes = std::size_t{128} << 10;
 constexpr std::size_t kInflateFirstTryBytes = std::size_t{32} << 10;
-constexpr int kRawDeflate = -1;  // zlib's way to say "no wrapper": negative window bits
+constexpr int kRawDeflate = -1;  // zlib's sign for "no wrapper": negative window bits
 
-// RFC7692§7.2.2: what the sender took off, and an empty final block so that the stream ends where the message
-// does. Stored, not fixed codes: for those libdeflate would build its tables anew for every message.
+// RFC7692§7.2.2: the bytes that the sender removed, plus an empty final block, so that the stream ends where
+// the message does. The block is stored: with fixed codes, libdeflate would rebuild its tables for every
+// message.
 constexpr std::array<std::uint8_t, 4> kTail{0x00, 0x00, 0xff, 0xff};
 constexpr std::array<std::uint8_t, 9> kTailAndEnd{0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff};
-// What is left of the above, and of the padding byte before it, when the peer's last block was a final one.
+// What remains of the above, and of the padding byte before it, if the peer's last block was final.
 constexpr std::array<std::uint8_t, 10> kRestAfterFinal{0x00, 0x00, 0x00, 0xff, 0xff,
                                                        0x01, 0x00, 0x00, 0xff, 0xff};
-// The same when the final block is itself the empty stored one.
+// The remainder if the final block is itself the empty stored block.
 constexpr std::array<std::uint8_t, 5> kRestAfterEmptyFinal{0x01, 0x00, 0x00, 0xff, 0xff};
 
-// Whether nothing of the message is left behind a final block.
+// Whether no data of the message follows a final block.
 bool is_end_of_message(Bytes rest) {
-  // Without the padding byte: kTailAndEnd as we put it there. RFC7692§7.2.1 wants the byte, and others accept
-  // its absence, which means nothing else: docs/decisions/0052-a-final-block-without-its-padding-byte.md.
+  // Without the padding byte: exactly the kTailAndEnd that we appended. RFC7692§7.2.1 requires the byte.
+  // Others accept its absence, which has no other meaning:
+  // docs/decisions/0052-a-final-block-without-its-padding-byte.md.
   return rest.empty() || std::ranges::equal(rest, kRestAfterFinal) ||
          std::ranges::equal(rest, kRestAfterEmptyFinal) || std::ranges::equal(rest, kTailAndEnd);
 }
@@ -88,13 +90,13 @@ CodecError InflateLimits::error(std::size_t compressed_bytes) const {
                                                          : CodecError::message_too_big;
 }
 
-// Each made when it is first needed.
+// Each codec is created on first use.
 struct DeflatePool::Codecs {
   std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)> compressor{
       nullptr, libdeflate_free_compressor};
   std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)> decompressor{
       nullptr, libdeflate_free_decompressor};
-  // By window bits. zlib's state points back at its z_stream, so these never move.
+  // Indexed by window bits. zlib's state points back to its z_stream, so the streams never move.
   std::array<std::unique_ptr<z_stream>, kWindowBitsMax + 1> deflaters;
   std::unique_ptr<z_stream> inflater;
 
@@ -130,22 +132,23 @@ void DeflatePool::trim_large() {
 std::optional<Bytes> DeflatePool::compress(Bytes message, int window_bits, Ending ending) {
   if (message.empty() || !options_.compresses(message.size())) return std::nullopt;
   trim_large();
-  // A message that fits into the window has no reference that leaves it, whoever compresses.
+  // A message that fits into the window cannot contain a reference beyond it, whatever the compressor.
   const bool fits_window = message.size() <= std::size_t{1} << window_bits;
   if (ending == Ending::final_block && fits_window) return compress_final(message);
   if (window_bits < kWindowBitsUsable && !fits_window) return std::nullopt;
   return compress_sync(message, std::max(window_bits, kWindowBitsUsable));
 }
 
-// RFC7692§7.2.1: a final block, padded to a byte, then the header of the empty stored block whose last four
-// bytes are not sent: that is one zero byte.
+// RFC7692§7.2.1: a final block, padded to a byte, then the header of the empty stored block, whose last four
+// bytes are not sent. So one zero byte remains.
 std::optional<Bytes> DeflatePool::compress_final(Bytes message) {
   if (!codecs_->compressor) {
     codecs_->compressor.reset(libdeflate_alloc_compressor(options_.level));
     FANFARE_CHECK(codecs_->compressor != nullptr);
   }
   if (message.size() < 3) return std::nullopt;
-  // Room for two bytes less than the message: with the zero byte it is still smaller, or it is not sent.
+  // Leaves two bytes less than the message: with the zero byte the result is still smaller, or it is not
+  // sent.
   std::uint8_t* const out = output_.room(message.size());
   const std::size_t size = libdeflate_deflate_compress(codecs_->compressor.get(), message.data(),
                                                        message.size(), out, message.size() - 2);
@@ -163,15 +166,15 @@ std::optional<Bytes> DeflatePool::compress_sync(Bytes message, int window_bits) 
   } else {
     deflateReset(stream.get());
   }
-  // zlib counts in 32 bits; nobody sends 4 GiB in one message, and if so, as it is.
+  // zlib counts in 32 bits; messages of that size are sent uncompressed.
   if (message.size() > std::numeric_limits<uInt>::max() / 2) return std::nullopt;
   std::uint8_t* const out = output_.room(message.size() + kTail.size());
-  stream->next_in = const_cast<Bytef*>(message.data());  // zlib reads only
+  stream->next_in = const_cast<Bytef*>(message.data());  // zlib only reads it
   stream->avail_in = static_cast<uInt>(message.size());
   stream->next_out = out;
   stream->avail_out = static_cast<uInt>(message.size() + kTail.size());
   deflate(stream.get(), Z_SYNC_FLUSH);
-  // A full buffer means that there may be more to come: not smaller than the message.
+  // A full buffer means that more output may follow, so the result is not smaller than the message.
   if (stream->avail_out == 0 || stream->avail_in != 0) return std::nullopt;
   const auto size = static_cast<std::size_t>(stream->next_out - out) - kTail.size();
   return Bytes(out, size);
@@ -194,7 +197,7 @@ DeflatePool::Broadcast& DeflatePool::broadcast_of(const SharedBytes& frame) {
 }
 
 SharedBytes DeflatePool::twin_of(const SharedBytes& frame, int window_bits) {
-  // RFC6455§5.2: opcode and length are where our own encoder put them.
+  // RFC6455§5.2: our own encoder fixed the positions of opcode and length.
   const Bytes bytes = frame.view();
   const std::size_t length = bytes[1] & 0x7fU;
   const Bytes message = bytes.subspan(length < 126 ? 2 : (length == 126 ? 4 : 10));
@@ -223,8 +226,8 @@ std::expected<Bytes, CodecError> DeflatePool::inflate(Bytes history, Bytes head,
   std::uint8_t* const end = append(append(append(compressed, head), tail), kTailAndEnd);
   const auto input_bytes = static_cast<std::size_t>(end - input);
 
-  // The size is not known beforehand: room for four times the input, then four times more each time it did
-  // not do, up to the limit. What a bomb costs is at most a third more than inflating up to the limit once.
+  // The inflated size is unknown. Start with four times the input and multiply by four after each failure, up
+  // to the limit. A decompression bomb costs at most a third more than inflating once up to the limit.
   const std::size_t bytes_max = limits.bytes_max(compressed_bytes);
   std::size_t room =
       std::min(bytes_max, std::max(kInflateFirstTryBytes, saturating_multiply(compressed_bytes, 4)));
@@ -240,8 +243,8 @@ std::expected<Bytes, CodecError> DeflatePool::inflate(Bytes history, Bytes head,
       continue;
     }
     if (result != LIBDEFLATE_SUCCESS) return std::unexpected(CodecError::corrupt);
-    // RFC7692§7.2.3.4: the peer's own final block ended the stream before our end did. Nothing but the end
-    // behind it, or more blocks?
+    // RFC7692§7.2.3.4: the peer's own final block ended the stream before our end did. Check whether only the
+    // end follows, or more blocks.
     if (!is_end_of_message(Bytes(input + read, input_bytes - read))) {
       return inflate_blockwise(history, Bytes(compressed, compressed_bytes + kTail.size()), bytes_max,
                                limits.error(compressed_bytes));
@@ -250,7 +253,7 @@ std::expected<Bytes, CodecError> DeflatePool::inflate(Bytes history, Bytes head,
   }
 }
 
-// The plain way, through zlib: slower, but it goes on behind a final block with its window kept.
+// The general path, through zlib: slower, but it continues after a final block and keeps its window.
 // `compressed` includes the tail.
 std::expected<Bytes, CodecError> DeflatePool::inflate_blockwise(Bytes history, Bytes compressed,
                                                                 std::size_t bytes_max, CodecError too_much) {
@@ -272,7 +275,7 @@ std::expected<Bytes, CodecError> DeflatePool::inflate_blockwise(Bytes history, B
     if (stream.avail_in == 0) {
       const Bytes step = compressed.first(std::min(compressed.size(), kInputStep));
       compressed = compressed.subspan(step.size());
-      stream.next_in = const_cast<Bytef*>(step.data());  // zlib reads only
+      stream.next_in = const_cast<Bytef*>(step.data());  // zlib only reads it
       stream.avail_in = static_cast<uInt>(step.size());
     }
     stream.next_out = chunk.data();
@@ -285,12 +288,11 @@ std::expected<Bytes, CodecError> DeflatePool::inflate_blockwise(Bytes history, B
     if (made > bytes_max - message.size()) return std::unexpected(too_much);
     message.insert(message.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(made));
     ended = result == Z_STREAM_END;
-    // Nothing but the tail is left: the padding byte behind the final block is missing, as in
-    // is_end_of_message().
+    // Only the tail is left: the padding byte after the final block is missing, as in is_end_of_message().
     if (ended && stream.avail_in + compressed.size() == kTail.size()) break;
     if (ended) inflateResetKeep(&stream);
   } while (stream.avail_in != 0 || stream.avail_out == 0 || !compressed.empty());
-  // At the end of a block, no bit of the next one read: the message was whole.
+  // At the end of a block, with no bit of the next one read: the message was complete.
   constexpr int kAtBlockEnd = 128;
   constexpr int kUnusedBits = 63;
   if (!ended && ((stream.data_type & kAtBlockEnd) == 0 || (stream.data_type & kUnusedBits) != 0)) {

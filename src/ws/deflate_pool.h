@@ -1,14 +1,13 @@
 #pragma once
-// What the connections of one loop share for permessage-deflate: the codecs that keep nothing between
-// messages, the scratch memory they work in, and the budget for what connections do keep. One per loop, used
-// on that loop's thread only, and outliving the codecs that point at it.
+// Resources for permessage-deflate shared by the connections of one loop. These are the codecs that keep
+// nothing between messages, their scratch memory, and the budget for memory that connections keep. One pool
+// per loop, used only on that loop's thread; it must outlive the codecs that refer to it.
 //
-// Messages without history go through libdeflate, which for 1 KiB of JSON takes two thirds of the time of
-// zlib's fastest level, and need no memory of the connection. Inflating always goes through libdeflate: the
-// window that a peer takes over is put in front of the message as a stored block, so that a connection keeps
-// only its window (as much as was sent, at most 1 << window bits) and no inflater of 8 KiB. Only the rare
-// message with more blocks behind a final one (RFC7692§7.2.3.4) goes through zlib, which can keep its window
-// over that.
+// Messages without history are compressed by libdeflate. It takes two thirds of the time of zlib's fastest
+// level for 1 KiB of JSON, and needs no memory per connection. Inflating uses libdeflate as well: the window
+// that a peer takes over is prepended to the message as a stored block. So a connection keeps only its window
+// (at most 1 << window bits, and no more than was sent) and no inflater of 8 KiB. The rare message with more
+// blocks after a final one (RFC7692§7.2.3.4) is inflated by zlib, which can keep its window.
 
 #include <array>
 #include <cstddef>
@@ -27,12 +26,12 @@
 
 namespace fanfare::ws {
 
-// Memory set aside for contexts, counted in bytes.
+// Memory reserved for contexts, counted in bytes.
 class DeflateBudget {
  public:
   explicit DeflateBudget(std::size_t bytes_max) : bytes_max_(bytes_max) {}
 
-  // False: there is not that much left; nothing is taken.
+  // False: not enough is left; nothing is reserved.
   bool reserve(std::size_t bytes) {
     if (bytes > bytes_max_ - bytes_) {
       ++refusals_;
@@ -52,13 +51,13 @@ class DeflateBudget {
   std::uint64_t refusals_ = 0;
 };
 
-// Uninitialised bytes that grow by being thrown away: nobody needs what was in them.
+// Uninitialised memory. Growing discards the contents, which are never needed again.
 class Scratch {
  public:
-  // At least `size` bytes; the contents are lost when it grows.
+  // Returns at least `size` bytes; the contents are lost when it grows.
   std::uint8_t* room(std::size_t size);
   std::size_t size() const { return size_; }
-  // Gives the memory back if there is more than `keep`.
+  // Frees the memory if it is larger than `keep`.
   void trim(std::size_t keep);
 
  private:
@@ -71,18 +70,17 @@ struct InflateLimits {
   std::size_t ratio_max = 0;
   std::size_t ratio_floor_bytes = 0;
 
-  // How far `compressed_bytes` may inflate, and which error names the bound.
+  // The limit to which `compressed_bytes` may inflate, and the error for exceeding it.
   std::size_t bytes_max(std::size_t compressed_bytes) const;
   CodecError error(std::size_t compressed_bytes) const;
 };
 
-// How the compressed message ends; both are legal everywhere (RFC7692§7.2.1).
+// How the compressed message ends; every inflater must accept both (RFC7692§7.2.1).
 enum class Ending : std::uint8_t {
-  // In a final block: what libdeflate makes. Some peers' inflaters stop for good there, so it is for those
-  // that
-  // start a new one for each message, which is without context takeover.
+  // With a final block, as libdeflate produces it. Some peers' inflaters stop permanently there. So this is
+  // only for peers that start a new inflater for each message: without context takeover.
   final_block,
-  // In no final block, as zlib's flush makes it: for everyone.
+  // Without a final block, as zlib's flush produces it: works for every peer.
   sync_flush,
 };
 
@@ -96,44 +94,46 @@ class DeflatePool {
   const DeflateOptions& options() const { return options_; }
   DeflateBudget& budget() { return budget_; }
 
-  // RFC7692§7.2.1, referring to no earlier message. Empty when the message is below the threshold, does not
-  // get smaller, or cannot be compressed for that window (8 bits and more than 256 bytes). The view is good
-  // until the next call on this pool.
+  // RFC7692§7.2.1, without references to earlier messages. Empty if the message is below the threshold, does
+  // not get smaller, or cannot be compressed for that window (8 bits and more than 256 bytes). The view is
+  // valid until the next call on this pool.
   std::optional<Bytes> compress(Bytes message, int window_bits, Ending ending);
 
-  // The whole frame of a message sent to many: a server's frame, unmasked, RSV1 set. It is good for every
-  // connection whose sending side has at least this window, with or without context takeover, if its own
-  // compressor forgets what it had sent. Empty as compress() is.
+  // Returns the complete frame of a message sent to many connections: a server frame, unmasked, with RSV1
+  // set. It suits every connection with at least this send window, with or without context takeover, if the
+  // connection's own compressor then discards its history. Empty in the same cases as compress().
   std::optional<SharedBytes> compress_shared(Opcode opcode, Bytes message, int window_bits);
 
-  // The same for a whole frame as ws::encode_message() makes it. Made once for each window and remembered for
-  // the next connections that ask, as long as the frame is one of the latest. Empty: send the frame itself.
+  // As compress_shared(), for a complete frame from ws::encode_message(). The result is created once per
+  // window and cached while the frame is among the latest. Returns an empty handle if the frame itself should
+  // be sent.
   SharedBytes twin_of(const SharedBytes& frame, int window_bits);
 
-  // RFC7692§7.2.2: the whole payload of one message, in two pieces that are put together, and the window its
-  // references may reach into. The view is good until the next call on this pool.
+  // RFC7692§7.2.2: inflates the complete payload of one message, passed in two pieces. `history` is the
+  // window that its references may reach into. The view is valid until the next call on this pool.
   std::expected<Bytes, CodecError> inflate(Bytes history, Bytes head, Bytes tail,
                                            const InflateLimits& limits);
 
-  // Where a codec with its own context puts what it makes; lost with the next call on this pool.
+  // Output buffer for a codec with its own context; invalid after the next call on this pool.
   std::uint8_t* output_room(std::size_t size) { return output_.room(size); }
 
-  // Scratch memory given back: all of it, when the loop has nothing to do, or what only a large message
-  // needed. The codec asks for the second after each message it inflates; for one that is compressed, whose
-  // view is still in use, it happens with the next.
+  // Free scratch memory: trim() all of it, when the loop is idle; trim_large() only what a large message
+  // needed. The codec calls trim_large() after each message it inflates. For a compressed message, whose view
+  // is still in use, this happens with the next message.
   void trim();
   void trim_large();
   std::size_t scratch_bytes() const { return output_.size() + input_.size(); }
 
  private:
   struct Codecs;
-  // A frame that is being sent to many, and what it became for each window: empty if it is sent as it is.
+  // A frame being sent to many connections, and its compressed form for each window; empty if it is sent as
+  // it is.
   struct Broadcast {
     SharedBytes frame;
     std::array<std::optional<SharedBytes>, kWindowBitsMax + 1> twins;
   };
-  // A publish asks for one frame again and again, readers that lag for one of the last few; large ones are
-  // not kept for those.
+  // A publish requests the same frame repeatedly, and slow readers request one of the latest few. Large
+  // frames are not kept for slow readers.
   static constexpr std::size_t kBroadcastsMax = 8;
   static constexpr std::size_t kBroadcastBytesMax = 64 * 1024;
 

@@ -26,7 +26,7 @@ void write_frame(Output& output, Role sender, Random* random, const OutgoingFram
   MaskKey key = 0;
   if (sender == Role::client) {
     FANFARE_CHECK(random != nullptr);
-    // RFC6455§5.3: the key cannot be foretold, and no two frames share one.
+    // RFC6455§5.3: the key is unpredictable, and no two frames share one.
     key = random->next_u32();
     std::memcpy(at, &key, sizeof(key));
     at += sizeof(key);

@@ -1,5 +1,5 @@
 #pragma once
-// Frames on their way out: into an output that belongs to one connection, or into bytes that many share.
+// Encodes outgoing frames, into the output of one connection or into bytes shared by many.
 
 #include <cstring>
 
@@ -13,16 +13,16 @@ namespace fanfare::ws {
 struct OutgoingFrame {
   Opcode opcode = Opcode::text;
   bool fin = true;
-  bool compressed = false;  // the payload is what MessageCodec::compress made
+  bool compressed = false;  // the payload is the output of MessageCodec::compress
   Bytes payload;            // read before write_frame() returns
 };
 
-// Header and payload in one extend(). `random` gives a client its masking keys, a fresh one for every frame
-// (RFC6455§5.3); a server needs none.
+// Writes header and payload with one extend(). `random` gives a client its masking keys, a fresh one for
+// every frame (RFC6455§5.3); a server needs none.
 void write_frame(Output& output, Role sender, Random* random, const OutgoingFrame& frame);
 
-// The same for what most frames are, a server's whole uncompressed message of less than 64 KiB: `room` has
-// plain_frame_size().
+// As write_frame(), for the most common case: a server's complete uncompressed message of less than 64 KiB.
+// `room` has plain_frame_size() bytes.
 constexpr std::size_t plain_frame_size(Bytes payload) {
   return (payload.size() < 126 ? 2 : 4) + payload.size();
 }
@@ -39,10 +39,11 @@ inline void write_plain_frame(std::uint8_t* room, Opcode opcode, Bytes payload) 
   copy_bytes(room + 4, payload.data(), size);
 }
 
-// A whole unmasked message frame, for fan-out: encoded once, put as it is into the outbox of every server
-// connection for which can_send_message() holds.
+// Encodes a complete unmasked message frame for fan-out: encoded once, and put unchanged into the outbox of
+// every server connection for which can_send_message() is true.
 SharedBytes encode_message(Opcode opcode, Bytes payload);
-// Its compressed twin, for connections whose codecs keep no context: `payload` is what compress() made.
+// Its compressed version, for connections whose codecs keep no context. `payload` is the output of
+// compress().
 SharedBytes encode_compressed_message(Opcode opcode, Bytes payload);
 
 }  // namespace fanfare::ws

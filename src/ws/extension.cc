@@ -14,8 +14,8 @@ constexpr std::string_view kClientTakeover = "client_no_context_takeover";
 constexpr std::string_view kServerWindow = "server_max_window_bits";
 constexpr std::string_view kClientWindow = "client_max_window_bits";
 
-// Walks one header value. RFC6455§9.1 takes its list and white space rules from RFC2616§2.1: white space is
-// free between any two tokens, and empty list elements do not count.
+// Parses one header value. RFC6455§9.1 takes its list and white space rules from RFC2616§2.1: white space is
+// allowed between any two tokens, and empty list elements are ignored.
 class Cursor {
  public:
   explicit Cursor(std::string_view text) : text_(text) { skip_space(); }
@@ -27,7 +27,7 @@ class Cursor {
     skip_space();
     return true;
   }
-  // Empty when there is no token here.
+  // Empty if there is no token here.
   std::string_view take_token() {
     const std::size_t begin = at_;
     while (!done() && is_token_char(text_[at_])) ++at_;
@@ -35,7 +35,7 @@ class Cursor {
     skip_space();
     return token;
   }
-  // RFC6455§9.1: a quoted value is a token once it is unquoted and unescaped. Called behind the opening
+  // RFC6455§9.1: a quoted value must be a token after unquoting and unescaping. Call it after the opening
   // quote.
   std::optional<std::string> take_quoted() {
     std::string value;
@@ -49,7 +49,7 @@ class Cursor {
     skip_space();
     return value;
   }
-  // The opening quote itself; no space is skipped, what follows is the value.
+  // Takes the opening quote only; no space is skipped, since the value follows.
   bool take_quote() {
     if (done() || text_[at_] != '"') return false;
     ++at_;
@@ -110,7 +110,7 @@ std::expected<void, Rule> parse_value(std::string_view text, std::vector<Extensi
   return {};
 }
 
-// RFC7692§7.1.2: 8 to 15, without leading zero.
+// RFC7692§7.1.2: 8 to 15, without a leading zero.
 std::optional<int> parse_window_bits(std::string_view text) {
   static constexpr std::array<std::string_view, 8> kSpellings{"8", "9", "10", "11", "12", "13", "14", "15"};
   const auto* const found = std::ranges::find(kSpellings, text);
@@ -166,26 +166,26 @@ std::optional<DeflateAgreement> accept_offer(const DeflateTerms& offer, const De
   DeflateAgreement agreement{.parameters = {}, .header_value = std::string(kDeflate)};
   DeflateParameters& agreed = agreement.parameters;
 
-  // RFC7692§7.1.1.1: accepting the offer is accepting this; a server may also decide it alone.
+  // RFC7692§7.1.1.1: accepting the offer includes accepting this; a server may also impose it.
   agreed.server_no_context_takeover = offer.server_no_context_takeover || options.server_no_context_takeover;
   if (agreed.server_no_context_takeover) append_flag(agreement.header_value, kServerTakeover);
 
-  // RFC7692§7.1.1.2: from a client this is a hint that it will not take over anyway; agreeing makes it
-  // binding, so that we can forget its window.
+  // RFC7692§7.1.1.2: from a client this hints that it will not use takeover anyway. Agreeing makes it
+  // binding, so that we can discard its window.
   agreed.client_no_context_takeover = offer.client_no_context_takeover || options.client_no_context_takeover;
   if (agreed.client_no_context_takeover) append_flag(agreement.header_value, kClientTakeover);
 
-  // RFC7692§7.1.2.1: at most what was offered; a smaller window may be announced without being asked for.
+  // RFC7692§7.1.2.1: at most the offered size; a server may announce a smaller window without being asked.
   agreed.server_max_window_bits =
       std::min(options.server_max_window_bits, offer.server_max_window_bits.value_or(kWindowBitsMax));
-  // An offer of 8 is legal, but there is no compressor for it: declined.
+  // An offer of 8 is legal, but no compressor supports it, so it is declined.
   if (agreed.server_max_window_bits < kWindowBitsUsable) return std::nullopt;
   if (offer.server_max_window_bits || agreed.server_max_window_bits < kWindowBitsMax) {
     append_window(agreement.header_value, kServerWindow, agreed.server_max_window_bits);
   }
 
-  // RFC7692§7.1.2.2: not named in the offer, not to be named in the response: the client's window is then 15,
-  // whatever our wish. A client that said 8 is inflated like any other.
+  // RFC7692§7.1.2.2: if the offer does not name it, the response must not either: the client's window is then
+  // 15, whatever our options. A client that offered 8 is inflated like any other.
   if (offer.client_max_window_bits_named) {
     agreed.client_max_window_bits =
         std::min(options.client_max_window_bits, offer.client_max_window_bits.value_or(kWindowBitsMax));
@@ -223,7 +223,7 @@ std::optional<DeflateAgreement> accept_deflate(std::span<const Extension> offers
   for (const Extension& offer : offers) {
     if (offer.name != kDeflate) continue;
     const std::expected<DeflateTerms, Rule> terms = read_deflate_terms(offer, DeflateMessage::offer);
-    if (!terms) continue;  // RFC7692§7.1: such an offer is declined, the next one may do
+    if (!terms) continue;  // RFC7692§7.1: such an offer is declined; a later one may be acceptable
     std::optional<DeflateAgreement> agreement = accept_offer(*terms, options);
     if (agreement) return agreement;
   }
@@ -238,8 +238,8 @@ std::string deflate_offer(const DeflateOptions& options) {
   if (options.server_max_window_bits < kWindowBitsMax) {
     append_window(value, kServerWindow, options.server_max_window_bits);
   }
-  // RFC7692§7.1.2.2: named in every offer, so that the server may limit our window, and without a value:
-  // servers that want another one refuse an offer with a value. See docs/decisions/0051.
+  // RFC7692§7.1.2.2: named in every offer, so that the server may limit our window. It has no value, because
+  // servers that want another window refuse an offer with a value. See docs/decisions/0051.
   append_flag(value, kClientWindow);
   return value;
 }
@@ -250,26 +250,27 @@ std::expected<std::optional<DeflateParameters>, Rule> check_deflate_response(
   for (const Extension& extension : accepted) {
     // RFC6455§9.1: the server accepts only extensions that were offered.
     if (!offered.enabled || extension.name != kDeflate) return std::unexpected(Rule::extension_not_offered);
-    // RFC7692§5: one offer of an extension is accepted, not two.
+    // RFC7692§5: at most one offer of an extension is accepted.
     if (agreed) return std::unexpected(Rule::extension_accepted_twice);
     const std::expected<DeflateTerms, Rule> terms = read_deflate_terms(extension, DeflateMessage::response);
     if (!terms) return std::unexpected(terms.error());
-    // RFC7692§7.1.1.1: accepting an offer with server_no_context_takeover is saying so.
+    // RFC7692§7.1.1.1: a server that accepts an offer with server_no_context_takeover must repeat it.
     if (offered.server_no_context_takeover && !terms->server_no_context_takeover) {
       return std::unexpected(Rule::extension_server_takeover_ignored);
     }
-    // RFC7692§7.1.2.1: accepting an offer with server_max_window_bits is naming the same or a smaller one.
+    // RFC7692§7.1.2.1: a server that accepts an offer with server_max_window_bits must name the same or a
+    // smaller size.
     if (offered.server_max_window_bits < kWindowBitsMax &&
         terms->server_max_window_bits.value_or(kWindowBitsMax + 1) > offered.server_max_window_bits) {
       return std::unexpected(Rule::extension_server_window_too_large);
     }
     agreed = DeflateParameters{
         .server_no_context_takeover = terms->server_no_context_takeover,
-        // Our own wish binds us even if the server did not repeat it.
+        // Our own option binds us even if the server did not repeat it.
         .client_no_context_takeover = terms->client_no_context_takeover || offered.client_no_context_takeover,
         .server_max_window_bits = terms->server_max_window_bits.value_or(kWindowBitsMax),
-        // RFC7692§7.1.2.2: at most what the server says, or 15 where it says nothing. We stay within our own
-        // window, too, which needs no agreement: whoever inflates with a larger one reads it just as well.
+        // RFC7692§7.1.2.2: at most the size the server names, or 15 if it names none. We also stay within our
+        // own limit, which needs no agreement: a peer with a larger window can inflate it as well.
         .client_max_window_bits =
             std::min(terms->client_max_window_bits.value_or(kWindowBitsMax), offered.client_max_window_bits),
     };

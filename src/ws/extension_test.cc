@@ -8,7 +8,7 @@ namespace {
 
 using testing::ElementsAre;
 
-// No wish about windows, so that what is seen comes from the offer.
+// No limit on windows, so that the results come from the offer.
 constexpr DeflateOptions kWide{.server_max_window_bits = 15, .client_max_window_bits = 15};
 
 constexpr DeflateOptions wide(bool server_no_context_takeover, bool client_no_context_takeover) {
@@ -27,7 +27,7 @@ std::expected<std::vector<Extension>, Rule> parsed(std::initializer_list<std::st
   return parse_extensions(headers);
 }
 
-// What a server with these options answers to this header; "-" when it declines.
+// A server's reply to this header with these options; "-" if it declines.
 std::string answer(std::string_view offer, const DeflateOptions& options = kWide) {
   const auto offers = parsed({offer});
   if (!offers) return "malformed";
@@ -255,7 +255,7 @@ TEST(DeflateNegotiation, RefusesAServerWindowAboveTheOffer_RFC7692_7_1_2_1) {
   EXPECT_EQ(rule_of_response("permessage-deflate; server_max_window_bits=8", offered), "accepted");
 }
 
-// The offer leaves the window to the server; ours is the smaller of its and our own.
+// The offer leaves the window to the server; ours is the smaller of the server's and our own.
 TEST(DeflateNegotiation, StaysWithinTheServersWindowAndItsOwn_RFC7692_7_1_2_2) {
   const auto window = [](const std::string& answered, int own) {
     const std::string value = "permessage-deflate" + answered;

@@ -3,7 +3,7 @@
 namespace fanfare::ws {
 namespace {
 
-// What the first byte alone breaks, if anything.
+// Returns the rule that the first byte alone breaks, if any.
 std::optional<Rule> first_byte_rule(std::uint8_t byte, const FrameExpectation& expect) {
   const std::uint8_t opcode_bits = byte & 0x0FU;
   const bool fin = (byte & kFinBit) != 0;
@@ -11,7 +11,7 @@ std::optional<Rule> first_byte_rule(std::uint8_t byte, const FrameExpectation& e
 
   // RFC6455§5.2: reserved bits are zero unless an extension says otherwise.
   if ((byte & kRsv2And3Bits) != 0 || (rsv1 && !expect.compression)) return Rule::reserved_bits_set;
-  // RFC6455§5.2: so are reserved opcodes.
+  // RFC6455§5.2: reserved opcodes are invalid as well.
   if (is_reserved_opcode(opcode_bits)) return Rule::opcode_reserved;
 
   const auto opcode = static_cast<Opcode>(opcode_bits);
@@ -23,11 +23,11 @@ std::optional<Rule> first_byte_rule(std::uint8_t byte, const FrameExpectation& e
     return std::nullopt;
   }
   if (opcode == Opcode::continuation) {
-    // RFC6455§5.4: there must be something to continue.
+    // RFC6455§5.4: a continuation needs a message to continue.
     if (!expect.in_message) return Rule::continuation_without_message;
     // RFC7692§6.1: RSV1 is set on the first frame only.
     if (rsv1) return Rule::compressed_continuation;
-    // RFC6455§10.4: endless fragments would cost endless work.
+    // RFC6455§10.4: unlimited fragments would cost unlimited work.
     if (expect.fragments_left == 0) return Rule::too_many_fragments;
     return std::nullopt;
   }
@@ -41,8 +41,8 @@ struct Length {
   bool whole = false;
 };
 
-// The extended length of `size` bytes (2 or 8), of which only the first ones may be there. What is missing
-// can only lie between all zeros and all ones, which often decides already.
+// Parses the extended length of `size` bytes (2 or 8), of which only the first may be present. Missing bytes
+// lie between all zeros and all ones, which often decides the result early.
 std::expected<Length, Rule> extended_length(Bytes there, std::size_t size, std::uint64_t bytes_max) {
   if (there.size() > size) there = there.first(size);
   // RFC6455§5.2: the top bit of eight is zero.
@@ -54,9 +54,9 @@ std::expected<Length, Rule> extended_length(Bytes there, std::size_t size, std::
     least = least << 8U | (i < there.size() ? there[i] : 0x00U);
     most = most << 8U | (i < there.size() ? there[i] : 0xFFU);
   }
-  // RFC6455§5.2: the shortest form that holds the length is the only one.
+  // RFC6455§5.2: only the shortest encoding of the length is valid.
   if (most < (size == 2 ? 126U : 65'536U)) return std::unexpected(Rule::length_not_minimal);
-  // RFC6455§10.4: too big is known before any of the payload is awaited.
+  // RFC6455§10.4: an oversized message is rejected before any of its payload is awaited.
   if (least > bytes_max) return std::unexpected(Rule::message_too_big);
   return Length{.value = least, .whole = there.size() == size};
 }
@@ -79,13 +79,13 @@ std::expected<std::optional<FrameHeader>, Rule> parse_header(Bytes input, const 
   const std::uint8_t short_length = input[1] & 0x7FU;
   std::size_t at = 2;
   if (is_control(header.opcode)) {
-    // RFC6455§5.5: a control frame is small, whatever form its length has.
+    // RFC6455§5.5: a control frame is small, whatever the encoding of its length.
     if (short_length > kControlPayloadBytesMax) return std::unexpected(Rule::control_frame_too_long);
     header.payload_size = short_length;
   } else {
     const std::uint64_t bytes_max = header.compressed ? expect.compressed_bytes_max : expect.data_bytes_max;
     if (short_length < 126) {
-      // RFC6455§10.4: the limit may be below even this.
+      // RFC6455§10.4: the limit may be even smaller than this.
       if (short_length > bytes_max) return std::unexpected(Rule::message_too_big);
       header.payload_size = short_length;
     } else {

@@ -1,5 +1,5 @@
 #pragma once
-// RFC6455§5.2: what stands before the payload of a frame.
+// RFC6455§5.2: the header before the payload of a frame.
 //
 //    byte 0            byte 1            then, by length          then, when masked
 //   +---+---+--------+ +------+--------+ +----------------------+ +---------------+
@@ -31,26 +31,26 @@ inline constexpr std::uint8_t kMaskBit = 0x80;
 
 struct FrameHeader {
   std::uint64_t payload_size = 0;
-  MaskKey mask_key = 0;  // 0, which changes nothing, when the frame is not masked
+  MaskKey mask_key = 0;  // 0, which has no effect, if the frame is not masked
   Opcode opcode = Opcode::continuation;
   bool fin = false;
   bool compressed = false;       // RSV1 (RFC7692§6)
-  std::uint8_t header_size = 0;  // bytes from the first one to the payload
+  std::uint8_t header_size = 0;  // offset of the payload
 };
 
-// What the next header is held against, besides what always holds.
+// The state that the next header is checked against, in addition to the fixed rules.
 struct FrameExpectation {
   Role self = Role::server;
-  bool compression = false;                // an extension that gives RSV1 a meaning was agreed on
+  bool compression = false;                // an extension that uses RSV1 was negotiated
   bool in_message = false;                 // a fragmented message is not finished
   std::uint32_t fragments_left = 0;        // of that message
-  std::uint64_t data_bytes_max = 0;        // a data frame's payload; of a fragmented message, what is left
+  std::uint64_t data_bytes_max = 0;        // a data frame's payload; of a fragmented message, the remainder
   std::uint64_t compressed_bytes_max = 0;  // the payload of the first frame of a compressed message
 };
 
 // Reads one frame header from the front of `input`. Empty means "feed me more bytes". Every check is made as
-// soon as the bytes that decide it are there, and always in their order: however the input is split, it
-// breaks the same rule first.
+// soon as the bytes that decide it are present, and always in the same order. So the same rule is reported
+// first, however the input is split.
 std::expected<std::optional<FrameHeader>, Rule> parse_header(Bytes input, const FrameExpectation& expect);
 
 constexpr std::size_t header_size(std::uint64_t payload_size, Role sender) {
@@ -58,8 +58,8 @@ constexpr std::size_t header_size(std::uint64_t payload_size, Role sender) {
   return key + (payload_size < 126 ? 2 : payload_size < 65'536 ? 4 : 10);
 }
 
-// Writes the header but for the masking key, which follows when the sender is a client. `out` has room for
-// header_size() bytes; returns where the writing stopped.
+// Writes the header except for the masking key, which follows if the sender is a client. `out` has space for
+// header_size() bytes; returns the end of the written bytes.
 std::uint8_t* write_header(std::uint8_t* out, Role sender, Opcode opcode, bool fin, bool compressed,
                            std::uint64_t payload_size);
 

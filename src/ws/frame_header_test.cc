@@ -29,7 +29,7 @@ FrameExpectation in_message(FrameExpectation expect, std::uint32_t fragments_lef
   return expect;
 }
 
-// The rule breaks at the last byte given, not earlier and not only later.
+// The rule must be reported at the last byte given, neither earlier nor only later.
 void expect_broken(const char* bytes, const FrameExpectation& expect, Rule rule) {
   const Wire input = wire(bytes);
   for (std::size_t size = 0; size < input.size(); ++size) {
@@ -162,7 +162,7 @@ TEST(FrameHeader, RejectsTooBigAsSoonAsItShows_RFC6455_10_4) {
   expect.data_bytes_max = 1U << 24U;
   EXPECT_EQ(expect_header("82 7F 0000000001000000", expect).payload_size, 1U << 24U);
   expect_broken("82 7F 0000000001000001", expect, Rule::message_too_big);
-  // Control frames are no part of a message.
+  // Control frames are not part of a message.
   expect.data_bytes_max = 0;
   EXPECT_EQ(expect_header("89 01", expect).payload_size, 1U);
 }

@@ -16,7 +16,7 @@ namespace {
 constexpr std::string_view kGuid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 constexpr std::size_t kKeyBytes = 16;
 
-// RFC6455§3: a resource name is an absolute path, or (RFC9112§3.2.2) a whole URI; never with a fragment.
+// RFC6455§3: a resource name is an absolute path, or (RFC9112§3.2.2) a complete URI; it never has a fragment.
 bool is_target(std::string_view target) {
   const bool absolute_path = target.starts_with('/');
   const std::size_t scheme_end = target.find("://");
@@ -28,7 +28,7 @@ bool is_target(std::string_view target) {
          });
 }
 
-// RFC6455§4.2.1, points 1 to 6: everything that must be there whatever the policy. Empty: all is well.
+// RFC6455§4.2.1, points 1 to 6: the requirements that do not depend on the policy. Empty: all are met.
 std::optional<Rule> check_request(const UpgradeRequest& request) {
   // RFC6455§4.2.1: the method is GET.
   if (request.method != "GET") return Rule::handshake_method_not_get;
@@ -45,7 +45,8 @@ std::optional<Rule> check_request(const UpgradeRequest& request) {
   if (!list_names(request.headers, "Upgrade", "websocket")) return Rule::handshake_upgrade_missing;
   // RFC6455§4.2.1: Connection names upgrade; browsers send "keep-alive, Upgrade".
   if (!list_names(request.headers, "Connection", "upgrade")) return Rule::handshake_connection_missing;
-  // RFC6455§4.4: the version before the key, so that a client of another version learns which we speak.
+  // RFC6455§4.4: check the version before the key, so that a client with another version learns which one we
+  // support.
   const FoundHeader version = find_header(request.headers, "Sec-WebSocket-Version");
   if (version.count == 0) return Rule::handshake_version_missing;
   if (version.count > 1) return Rule::handshake_version_repeated;  // RFC6455§11.3.5
@@ -59,7 +60,7 @@ std::optional<Rule> check_request(const UpgradeRequest& request) {
   return std::nullopt;
 }
 
-// RFC6455§10.2: a browser says for whom it asks; other programs need not.
+// RFC6455§10.2: a browser sends the page's origin; other programs need not send one.
 bool origin_accepted(const UpgradeRequest& request, const UpgradePolicy& policy) {
   const FoundHeader origin = find_header(request.headers, "Origin");
   if (origin.count == 0) return !policy.origin_required;
@@ -67,7 +68,7 @@ bool origin_accepted(const UpgradeRequest& request, const UpgradePolicy& policy)
   return policy.origins.empty() || origin_allowed(origin.value, policy.origins);
 }
 
-// The server's first choice among what the client offers; empty: none in common.
+// Returns the server's most preferred subprotocol among those offered; empty: none in common.
 std::expected<std::string, Rule> choose_subprotocol(const UpgradeRequest& request,
                                                     const UpgradePolicy& policy) {
   const FoundHeader header = find_header(request.headers, "Sec-WebSocket-Protocol");
@@ -116,14 +117,14 @@ std::expected<UpgradeAccept, UpgradeRefusal> accept_upgrade(const UpgradeRequest
                                                             const UpgradePolicy& policy) {
   if (const std::optional<Rule> broken = check_request(request))
     return std::unexpected(refuse_upgrade(*broken));
-  // RFC6455§10.2: an Origin that is not welcome gets 403.
+  // RFC6455§10.2: an unaccepted Origin gets 403.
   if (!origin_accepted(request, policy))
     return std::unexpected(refuse_upgrade(Rule::handshake_origin_refused));
 
   std::expected<std::string, Rule> subprotocol = choose_subprotocol(request, policy);
   if (!subprotocol) return std::unexpected(refuse_upgrade(subprotocol.error()));
 
-  // RFC6455§9.1: a malformed extension header fails the handshake, an offer of no use to us does not.
+  // RFC6455§9.1: a malformed extension header fails the handshake; an offer that we cannot use does not.
   const auto offers = parse_extensions(request.headers);
   if (!offers) return std::unexpected(refuse_upgrade(offers.error()));
 
@@ -158,11 +159,11 @@ UpgradeRefusal refuse_upgrade(Rule rule) {
   FANFARE_CHECK(broken.code >= 400 && broken.code <= 599);
   UpgradeRefusal refusal{.rule = rule, .status = broken.code, .reason = "", .headers = {}};
   refusal.reason = "broken rule: " + std::string(broken.sentence) + " (" + std::string(broken.clause) + ")";
-  // RFC9110§15.5.6: 405 lists what is allowed. RFC9110§15.5.22: 426 names the protocol to upgrade to.
+  // RFC9110§15.5.6: 405 lists the allowed methods. RFC9110§15.5.22: 426 names the protocol to upgrade to.
   if (refusal.status == 405) refusal.headers.push_back({"Allow", "GET"});
-  // RFC9110§7.8: Connection names Upgrade, too, which is for those who write the answer.
+  // RFC9110§7.8: Connection must name Upgrade as well; the code that writes the response adds it.
   if (refusal.status == 426) refusal.headers.push_back({"Upgrade", "websocket"});
-  // RFC6455§4.4: the versions that we speak.
+  // RFC6455§4.4: the versions that we support.
   if (rule == Rule::handshake_version_unsupported || rule == Rule::handshake_version_missing) {
     refusal.headers.push_back({"Sec-WebSocket-Version", "13"});
   }

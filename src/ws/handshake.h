@@ -1,6 +1,6 @@
 #pragma once
-// The opening handshake as the server sees it, RFC 6455 §4.2: one request in, one answer out, no I/O. The
-// HTTP room reads the request; this decides.
+// The server side of the opening handshake, RFC 6455 §4.2: one request in, one response out, no I/O. src/http
+// parses the request; this code decides.
 //
 //   const UpgradeRequest request{.method = "GET", .target = "/", .headers = headers};
 //   if (is_upgrade(request.headers)) {
@@ -33,13 +33,13 @@ struct UpgradeRequest {
 };
 
 struct UpgradePolicy {
-  // In order of the server's preference; the first that the client offers is chosen. Compared exactly.
+  // In the server's order of preference; the first one that the client offers is chosen. Case-sensitive.
   std::vector<std::string> subprotocols;
-  // Refuse a client that offers none of them, instead of going on without a subprotocol.
+  // Reject a client that offers none of them, instead of continuing without a subprotocol.
   bool subprotocol_required = false;
-  // RFC6455§10.2: who may connect from a browser; see origin_allowed(). Empty: anyone.
+  // RFC6455§10.2: origins that may connect from a browser; see origin_allowed(). Empty: any.
   std::vector<std::string> origins;
-  // Refuse a request without Origin, which is what programs other than browsers send.
+  // Reject requests without an Origin, as programs other than browsers send them.
   bool origin_required = false;
   DeflateOptions deflate;
 };
@@ -58,40 +58,41 @@ struct UpgradeAccept {
   std::optional<DeflateParameters> deflate;  // empty: no compression
   std::string extensions;                    // the value of Sec-WebSocket-Extensions; empty: no such header
 
-  // The whole 101 response, up to and including the empty line. An extra header is left out if its name is no
-  // token, its value holds control bytes, it would repeat one of the handshake's own, or it is about framing
-  // or the connection (RFC9110§7.6.1): whatever an application puts there, the response stays one response.
+  // The complete 101 response, including the final empty line. Extra headers are omitted if the name is not a
+  // token, the value contains control bytes, or the header repeats one of the handshake's own. Headers about
+  // framing or the connection (RFC9110§7.6.1) are omitted too. So an application's headers can never split
+  // the response.
   std::string response(std::span<const HeaderField> extra = {}) const;
 };
 
 struct UpgradeRefusal {
-  Rule rule;                         // what the client broke
+  Rule rule;                         // the rule that the client broke
   int status;                        // 400, 403, 405, 426, 431 or 505
   std::string reason;                // for the body: "broken rule: Upgrade names websocket (RFC6455§4.2.1)"
-  std::vector<OwnedHeader> headers;  // what the status asks for: Allow, Upgrade, Sec-WebSocket-Version
+  std::vector<OwnedHeader> headers;  // required by the status: Allow, Upgrade, Sec-WebSocket-Version
 };
 
-// Whether the client wants a WebSocket here at all, rightly or not: Upgrade names websocket. Everything else
-// is an ordinary request. Errors in such an upgrade are accept_upgrade()'s to name.
+// Whether the client requests a WebSocket, correctly or not: Upgrade names websocket. All other requests are
+// ordinary. accept_upgrade() reports the errors in an upgrade request.
 bool is_upgrade(std::span<const HeaderField> headers);
 
-// Every check of RFC6455§4.2.1, in the order of that section; the first rule that is broken is the answer.
+// Makes every check of RFC6455§4.2.1, in that section's order, and reports the first broken rule.
 std::expected<UpgradeAccept, UpgradeRefusal> accept_upgrade(const UpgradeRequest& request,
                                                             const UpgradePolicy& policy);
 
-// The refusal for a rule found broken elsewhere (a path that only speaks WebSocket got a plain GET:
-// Rule::handshake_upgrade_missing gives the 426). The rule is one of the server's handshake rules.
+// The rejection for a rule that was found broken elsewhere. For example, a plain GET to a WebSocket-only path
+// gets the 426 of Rule::handshake_upgrade_missing. The rule must be one of the server's handshake rules.
 UpgradeRefusal refuse_upgrade(Rule rule);
 
 // RFC6455§4.2.2: base64(SHA-1(key + the GUID of the protocol)).
 std::string accept_key_for(std::string_view key);
 
-// Whether `origin` matches one of the patterns. A pattern is an origin, compared without regard to case
-// (https://example.com, http://localhost:3000); an origin whose host starts with "*.", which stands for one
-// or more labels (https://*.example.com: not https://example.com itself); or "*", any origin. A missing port
-// means the default of the scheme, and never any other.
+// Whether `origin` matches one of the patterns. A pattern is "*" (any origin) or an origin, compared
+// case-insensitively (https://example.com, http://localhost:3000). A host that starts with "*." stands for
+// one or more labels (https://*.example.com, which excludes https://example.com itself). A missing port means
+// the scheme's default port only.
 bool origin_allowed(std::string_view origin, std::span<const std::string> patterns);
-// Whether the text can ever match: one of those, or the "null" that sandboxed pages send.
+// Whether the text can ever match: a pattern as above, or the "null" that sandboxed pages send.
 bool is_origin_pattern(std::string_view text);
 
 }  // namespace fanfare::ws

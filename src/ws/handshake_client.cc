@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::size_t kKeyBytes = 16;
 
-// Nothing that ends the line or the host: white space, controls, path, fragment, credentials.
+// Excludes everything that would end the line or the host: white space, controls, path, fragment,
+// credentials.
 bool is_host(std::string_view host) {
   return !host.empty() && std::ranges::all_of(host, [](char character) {
     const auto byte = static_cast<unsigned char>(character);
@@ -20,7 +21,7 @@ bool is_host(std::string_view host) {
   });
 }
 
-// RFC6455§3: a path and a query in visible ASCII, without fragment.
+// RFC6455§3: a path and a query in visible ASCII, without a fragment.
 bool is_target(std::string_view target) {
   return target.starts_with('/') && std::ranges::all_of(target, [](char character) {
            const auto byte = static_cast<unsigned char>(character);
@@ -87,7 +88,7 @@ std::expected<ClientHandshake, OfferError> ClientHandshake::make(const ClientHan
   ClientHandshake handshake;
   handshake.subprotocols_ = options.subprotocols;
   handshake.deflate_ = options.deflate;
-  // RFC6455§4.1: a nonce of 16 bytes, drawn anew for each connection.
+  // RFC6455§4.1: a nonce of 16 bytes, newly chosen for each connection.
   std::array<std::uint8_t, kKeyBytes> nonce{};
   random.fill(nonce);
   handshake.key_ = base64_encode(nonce);
@@ -122,9 +123,9 @@ std::expected<ClientAgreement, Rule> ClientHandshake::check(const UpgradeRespons
   if (response.version_major < 1 || (response.version_major == 1 && response.version_minor < 1)) {
     return std::unexpected(Rule::handshake_response_malformed);
   }
-  // RFC6455§4.1, point 1: any other status is HTTP's to handle.
+  // RFC6455§4.1, point 1: HTTP handles any other status.
   if (response.status != 101) return std::unexpected(Rule::handshake_status_not_101);
-  // RFC6455§4.1, point 2: Upgrade is websocket and nothing else.
+  // RFC6455§4.1, point 2: Upgrade is exactly websocket.
   const FoundHeader upgrade = find_header(headers, "Upgrade");
   if (upgrade.count != 1 || !equal_ignoring_case(trim_space(upgrade.value), "websocket")) {
     return std::unexpected(Rule::handshake_response_upgrade_invalid);
@@ -133,7 +134,7 @@ std::expected<ClientAgreement, Rule> ClientHandshake::check(const UpgradeRespons
   if (!list_names(headers, "Connection", "upgrade")) {
     return std::unexpected(Rule::handshake_response_connection_invalid);
   }
-  // RFC6455§4.1, point 4: the server shows that it read the key.
+  // RFC6455§4.1, point 4: the server proves that it read the key.
   const FoundHeader accept = find_header(headers, "Sec-WebSocket-Accept");
   if (accept.count != 1) return std::unexpected(Rule::handshake_accept_missing);
   if (trim_space(accept.value) != accept_key_for(key_)) return std::unexpected(Rule::handshake_accept_wrong);
@@ -142,7 +143,7 @@ std::expected<ClientAgreement, Rule> ClientHandshake::check(const UpgradeRespons
   if (!extensions) return std::unexpected(extensions.error());
   const auto deflate = check_deflate_response(*extensions, deflate_);
   if (!deflate) return std::unexpected(deflate.error());
-  // RFC6455§4.1, point 6: one subprotocol, out of those offered. The server may leave the header out.
+  // RFC6455§4.1, point 6: one of the offered subprotocols. The server may omit the header.
   const FoundHeader protocol = find_header(headers, "Sec-WebSocket-Protocol");
   const std::string_view chosen = trim_space(protocol.value);
   if (protocol.count > 1 ||

@@ -1,11 +1,11 @@
 #pragma once
-// The opening handshake as the client sees it, RFC 6455 §4.1: one request out, one response in, no I/O.
+// The client side of the opening handshake, RFC 6455 §4.1: one request out, one response in, no I/O.
 //
 //   auto handshake = ClientHandshake::make({.host = "example.com", .target = "/chat"}, random);
 //   send(handshake->request());
 //   auto agreed = handshake->check({.status = 101, .headers = headers});
 //
-// Any thread; the object keeps the key it drew and what it offered, and checks one response against them.
+// Any thread. The object keeps its random key and its offer, and checks one response against them.
 
 #include <cstdint>
 #include <expected>
@@ -24,7 +24,7 @@
 namespace fanfare::ws {
 
 struct ClientHandshakeOptions {
-  std::string host;          // as it goes into Host: with the port unless it is the scheme's default
+  std::string host;          // as sent in Host: with the port unless it is the scheme's default
   std::string target = "/";  // path and query, percent-encoded by the caller
   std::vector<std::string> subprotocols;
   std::string origin;                // empty: no Origin header
@@ -32,13 +32,13 @@ struct ClientHandshakeOptions {
   DeflateOptions deflate;
 };
 
-// What of the options cannot stand in a request.
+// The option that cannot be put into a request.
 enum class OfferError : std::uint8_t {
   bad_host,
   bad_target,
-  bad_subprotocol,  // no token, or named twice
-  bad_header,       // no token as name, or control bytes in name or value
-  reserved_header,  // one that the handshake itself writes
+  bad_subprotocol,  // not a token, or named twice
+  bad_header,       // the name is not a token, or name or value contains control bytes
+  reserved_header,  // a header that the handshake itself writes
 };
 std::string_view to_text(OfferError error);
 
@@ -60,13 +60,14 @@ class ClientHandshake {
   static std::expected<ClientHandshake, OfferError> make(const ClientHandshakeOptions& options,
                                                          Random& random);
 
-  // The whole request, up to and including the empty line. Good as long as the object.
+  // The complete request, including the final empty line. Valid as long as the object.
   const std::string& request() const { return request_; }
-  // The 16 random bytes in base64 that went out as Sec-WebSocket-Key.
+  // The 16 random bytes sent as Sec-WebSocket-Key, in base64.
   const std::string& key() const { return key_; }
 
-  // What the server agreed to, or the first rule of RFC6455§4.1 that it broke, in that section's order.
-  // handshake_status_not_101 also stands for every honest refusal, a redirect or a 401: those are HTTP's.
+  // Returns the negotiated result, or the first rule of RFC6455§4.1 that the server broke, in that section's
+  // order. handshake_status_not_101 also covers every regular refusal, such as a redirect or a 401, which
+  // HTTP code must handle.
   std::expected<ClientAgreement, Rule> check(const UpgradeResponse& response) const;
 
  private:

@@ -8,7 +8,7 @@
 namespace fanfare::ws {
 namespace {
 
-// Draws "the sample nonce", the key of RFC6455§1.3.
+// Returns "the sample nonce", the key of RFC6455§1.3.
 class SampleNonce final : public Random {
  public:
   void fill(MutableBytes bytes) override { std::memcpy(bytes.data(), "the sample nonce", bytes.size()); }
@@ -24,7 +24,7 @@ const ClientHandshakeOptions kChat{.host = "server.example.com",
                                    .subprotocols = {"chat", "superchat"},
                                    .deflate = {.server_max_window_bits = 15, .client_max_window_bits = 15}};
 
-// The response of RFC6455§1.3, to be changed by each test.
+// The response of RFC6455§1.3, modified by each test.
 struct Response {
   int major = 1;
   int minor = 1;
@@ -187,8 +187,8 @@ std::string deflate_offer_of(std::string_view request) {
   return std::string(request.substr(begin, request.find("\r\n", begin) - begin));
 }
 
-// The two ends understand each other: whatever a client offers and a server accepts is agreed on alike, but
-// for the client's own window, which it may keep smaller by itself.
+// Both ends agree: whatever a client offers and a server accepts gives the same result on both sides. The
+// exception is the client's own window, which it may keep smaller.
 TEST(ClientHandshake, AgreesWithOurServerOverAllOptions_RFC7692_7_1) {
   for (int mask = 0; mask < 16; ++mask) {
     for (const int bits : {9, 12, 15}) {

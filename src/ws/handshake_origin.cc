@@ -1,4 +1,4 @@
-// RFC6455§10.2: which Origin a server lets in. Declared in ws/handshake.h.
+// RFC6455§10.2: which Origins a server accepts. Declared in ws/handshake.h.
 
 #include <algorithm>
 
@@ -11,10 +11,10 @@ namespace {
 struct Origin {
   std::string_view scheme;
   std::string_view host;  // with the brackets of an IPv6 address
-  std::string_view port;  // the scheme's default where none is written
+  std::string_view port;  // the scheme's default if none is given
 };
 
-// Empty for what is no scheme://host[:port]: "null", a path behind the host, an empty host.
+// Empty if the text is not scheme://host[:port]: "null", a path after the host, an empty host.
 std::optional<Origin> split_origin(std::string_view text) {
   const std::size_t scheme_end = text.find("://");
   if (scheme_end == std::string_view::npos || scheme_end == 0) return std::nullopt;
@@ -47,7 +47,7 @@ bool origin_allowed(std::string_view origin, std::span<const std::string> patter
   const std::optional<Origin> asked = split_origin(origin);
   return std::ranges::any_of(patterns, [&](const std::string& pattern) {
     if (pattern == "*") return true;
-    // Not of the usual form, such as the "null" of a sandboxed page: only the very same text allows it.
+    // Not of the usual form, such as the "null" of a sandboxed page: allowed only by an identical pattern.
     const std::optional<Origin> allowed = split_origin(pattern);
     if (!asked || !allowed) return pattern == origin;
     return equal_ignoring_case(asked->scheme, allowed->scheme) && asked->port == allowed->port &&

@@ -10,7 +10,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-// The request of RFC6455§1.3, to be changed by each test.
+// The request of RFC6455§1.3, modified by each test.
 struct Request {
   std::string_view method = "GET";
   int major = 1;
@@ -236,7 +236,7 @@ TEST(Handshake, MatchesOriginPatterns_RFC6455_10_2) {
     EXPECT_EQ(origin_allowed(c.origin, std::span(&c.pattern, 1)), c.allowed)
         << c.pattern << " <- " << c.origin;
   }
-  // What no Origin header can ever be equal to.
+  // Values that an Origin header can never equal.
   for (const std::string_view text :
        {"", "example.com", "*.example.com", "https://", "https://example.com/"}) {
     EXPECT_FALSE(is_origin_pattern(text)) << text;

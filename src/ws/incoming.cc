@@ -18,7 +18,7 @@ void Incoming::append(Bytes piece, std::size_t bytes_max) {
   const std::size_t needed = message.size() + piece.size();
   if (needed > message.capacity()) {
     std::size_t room = std::min(std::max(message.capacity() * 2, kFirstMessageBytes), bytes_max);
-    // `payload_left` no longer counts the piece.
+    // `payload_left` no longer includes the piece.
     if (frame.fin && room - std::min(room, needed) > payload_left) room = needed + payload_left;
     message.reserve(std::max(room, needed));
   }
@@ -34,6 +34,8 @@ IncomingPtr make_incoming() {
   if (spare() == nullptr) return IncomingPtr(new Incoming);
   Incoming* const again = spare().release();
   again->message.clear();
+  again->due_piece = {};
+  again->handed_out = false;
   again->payload_left = 0;
   again->wire_bytes = 0;
   again->fragments = 0;

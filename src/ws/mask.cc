@@ -23,7 +23,7 @@ namespace {
 
 using Kernel = bool (*)(std::uint8_t* bytes, std::size_t size, MaskKey key);
 
-// The last word overlaps the one before it: read before the loop writes anything.
+// The last word overlaps the one before it, so it is read before the loop writes anything.
 bool unmask_any(std::uint8_t* bytes, std::size_t size, MaskKey key) {
   constexpr std::size_t kWord = sizeof(std::uint64_t);
   constexpr auto load = [](const std::uint8_t* from) {
@@ -45,7 +45,7 @@ bool unmask_any(std::uint8_t* bytes, std::size_t size, MaskKey key) {
 
 #if defined(__x86_64__)
 
-// Sizes are past kUnmaskInlineBytesMax, so the overlapping last vector always lies inside.
+// Sizes exceed kUnmaskInlineBytesMax, so the overlapping last vector always lies inside the payload.
 __attribute__((target("avx2"))) bool unmask_avx2(std::uint8_t* bytes, std::size_t size, MaskKey key) {
   const std::size_t last = size - 32;
   const __m256i keys = _mm256_set1_epi32(static_cast<int>(key));
@@ -94,7 +94,7 @@ Kernel best_kernel() {
 
 #endif
 
-// Right from the first instruction of the program on, and best once the initialisers have run.
+// Valid even before static initialisation; the fastest kernel is chosen there.
 constinit Kernel kernel = unmask_any;
 [[maybe_unused]] const bool kernel_chosen = (kernel = best_kernel(), true);
 

@@ -1,9 +1,9 @@
 #pragma once
-// RFC6455§5.3: every payload byte a client sends is XORed with one byte of a four-byte key, in turn.
+// RFC6455§5.3: every payload byte that a client sends is XORed with one byte of a four-byte key, in turn.
 //
-// unmask() works in place and is its own inverse. Small payloads are done inline, in two or four words;
-// longer ones by the widest vectors the processor has (AVX-512, AVX2), chosen at start. unmask_plain() is the
-// twin that tests and fuzzers compare them with.
+// unmask() works in place and is its own inverse. Small payloads are processed inline in two or four words.
+// Longer ones use the widest vectors of the processor (AVX-512, AVX2), chosen at startup. unmask_plain() is
+// the reference version for tests and fuzzers.
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -19,7 +19,7 @@
 
 namespace fanfare::ws {
 
-// The four bytes as they lie on the wire, whatever the machine's byte order.
+// The four bytes in wire order, whatever the machine's byte order.
 using MaskKey = std::uint32_t;
 
 inline MaskKey load_mask_key(const std::uint8_t* wire) {
@@ -28,13 +28,13 @@ inline MaskKey load_mask_key(const std::uint8_t* wire) {
   return key;
 }
 
-// The key for the bytes that follow `size` bytes already unmasked with `key`.
+// The key for the bytes after the first `size` bytes unmasked with `key`.
 constexpr MaskKey advance_mask_key(MaskKey key, std::uint64_t size) {
   const int bits = static_cast<int>(size & 3U) * 8;
   return std::endian::native == std::endian::little ? std::rotr(key, bits) : std::rotl(key, bits);
 }
 
-// Both return whether every resulting byte is ASCII, which is then known to be valid UTF-8.
+// Both return whether every resulting byte is ASCII, which is always valid UTF-8.
 bool unmask_plain(MutableBytes payload, MaskKey key);
 bool unmask_long(MutableBytes payload, MaskKey key);
 
@@ -55,9 +55,9 @@ inline bool is_ascii(Sixteen bytes) {
 #endif
 }
 
-// Two words, or, past two, four: from both ends towards the middle, where they may overlap, so that no odd
-// bytes remain; so all of them are read before any is written. Those from the end share a key, as their
-// distances are whole words.
+// Processes two words, or four for larger sizes, from both ends towards the middle, so that no odd bytes
+// remain. They may overlap in the middle, so all are read before any is written. Words at the end share a
+// key, because they are whole words apart.
 template <typename Word>
 [[gnu::always_inline]] inline bool unmask_from_both_ends(std::uint8_t* bytes, std::size_t size, MaskKey key) {
   constexpr std::size_t kWord = sizeof(Word);

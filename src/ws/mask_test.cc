@@ -26,7 +26,7 @@ TEST(Mask, KeyMovesOnWithThePayload_RFC6455_5_3) {
   EXPECT_EQ(advance_mask_key(key, 7), load_mask_key(wire("04010203").data()));
 }
 
-// Every size around the widths of all kernels, at every alignment, against the plain twin.
+// Every size around the widths of all kernels, at every alignment, compared with the plain version.
 TEST(Mask, FastAndPlainAgree_RFC6455_5_3) {
   std::mt19937 random(1);
   for (std::size_t size = 0; size < 400; ++size) {

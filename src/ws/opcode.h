@@ -1,6 +1,6 @@
 #pragma once
-// RFC6455§5.2: the four opcode bits of a frame. Values not listed here are reserved and never get past
-// parse_header().
+// RFC6455§5.2: the four opcode bits of a frame. Values not listed here are reserved; parse_header() rejects
+// them.
 
 #include <cstdint>
 
@@ -15,7 +15,7 @@ enum class Opcode : std::uint8_t {
   pong = 0xA,
 };
 
-// Which end of the connection we are. It decides who masks (RFC6455§5.1) and who closes TCP (RFC6455§7.1.1).
+// Our end of the connection. It decides who masks (RFC6455§5.1) and who closes TCP (RFC6455§7.1.1).
 enum class Role : std::uint8_t { server, client };
 
 // RFC6455§5.5: control frames have the top opcode bit set.

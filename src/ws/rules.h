@@ -3,14 +3,14 @@
 //
 //   RULE(enumerator, code, clause, what the peer had to do)
 //
-// The code says what happens to one who breaks the rule:
+// The code determines what happens when a peer breaks the rule:
 //   1000-4999  the connection fails with a Close frame of this code (RFC6455§7.1.7)
 //   400-599    the server refuses the handshake with this HTTP status (RFC6455§4.2.1)
 //   0          nothing can be sent: a client drops the connection (RFC6455§4.1), a server declines the
 //              extension offer and goes on (RFC7692§7.1)
 //
-// The clause is the tag to search for: it stands above the branch that checks it and, as _RFC6455_5_1, in the
-// name of the test. `./dev rfc` prints the three side by side and fails on a rule or clause without a test.
+// The clause is the tag to search for. It stands above the branch that checks the rule and, as _RFC6455_5_1,
+// in the test's name. `./dev rfc` prints all three and fails on a rule or clause without a test.
 
 #include <array>
 #include <cstddef>
@@ -107,7 +107,7 @@ constexpr const RuleInfo& info(Rule rule) {
   return kRules[static_cast<std::size_t>(rule)];
 }
 
-// The rule of that name, for those who read names (transcripts, tools); null when there is none.
+// Finds a rule by name, for transcripts and tools; null if there is none.
 const RuleInfo* find_rule(std::string_view name);
 
 }  // namespace fanfare::ws

@@ -7,8 +7,8 @@
 //      |  any rule broken / send Close
 //      +------------------------> failed <---- closing (a Close was sent already)
 //
-// In closing we still read and still answer pings, but send no data (RFC6455§5.5.1). In closed and failed
-// nothing is read any more: what comes is discarded (RFC6455§7.1.7).
+// In `closing` we still read and still answer pings, but send no data (RFC6455§5.5.1). In `closed` and
+// `failed` all further input is discarded (RFC6455§7.1.7).
 
 #include <array>
 #include <cstddef>
@@ -18,28 +18,34 @@ namespace fanfare::ws {
 
 enum class State : std::uint8_t { open, closing, closed, failed };
 enum class Input : std::uint8_t { close, peer_close, failure };
-enum class Do : std::uint8_t { nothing, send_close, echo_close };
+enum class Action : std::uint8_t { nothing, send_close, echo_close };
 
 struct Transition {
   State next;
-  Do action;
+  Action action;
 };
 
 inline constexpr std::array<std::array<Transition, 3>, 4> kTransitions = {{
     // close, peer_close, failure
-    {{{State::closing, Do::send_close},
-      {State::closed, Do::echo_close},
-      {State::failed, Do::send_close}}},                                                            // open
-    {{{State::closing, Do::nothing}, {State::closed, Do::nothing}, {State::failed, Do::nothing}}},  // closing
-    {{{State::closed, Do::nothing}, {State::closed, Do::nothing}, {State::closed, Do::nothing}}},   // closed
-    {{{State::failed, Do::nothing}, {State::failed, Do::nothing}, {State::failed, Do::nothing}}},   // failed
+    {{{State::closing, Action::send_close},
+      {State::closed, Action::echo_close},
+      {State::failed, Action::send_close}}},  // open
+    {{{State::closing, Action::nothing},
+      {State::closed, Action::nothing},
+      {State::failed, Action::nothing}}},  // closing
+    {{{State::closed, Action::nothing},
+      {State::closed, Action::nothing},
+      {State::closed, Action::nothing}}},  // closed
+    {{{State::failed, Action::nothing},
+      {State::failed, Action::nothing},
+      {State::failed, Action::nothing}}},  // failed
 }};
 
 constexpr Transition transition(State state, Input input) {
   return kTransitions[static_cast<std::size_t>(state)][static_cast<std::size_t>(input)];
 }
 
-// Whether what arrives still means anything.
+// Whether received data is still processed.
 constexpr bool is_reading(State state) {
   return state == State::open || state == State::closing;
 }

@@ -1,5 +1,5 @@
-// Replays tests/transcripts/*.md: whole, byte by byte, and cut at random places, each time with the same
-// events, the same output and the same state. The format is described in tests/transcripts/README.md.
+// Replays tests/transcripts/*.md: whole, byte by byte, and cut at random positions. Each replay must give the
+// same events, output and state. The format is described in tests/transcripts/README.md.
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ using testing::KeptOutput;
 using testing::Wire;
 using testing::wire;
 
-// What happens between two acts of our own, and the act that ends it.
+// What happens between two of our own acts, and the act that ends it.
 struct Turn {
   std::string act;  // "send text 'x'"; empty for the first turn of a transcript that starts with input
   Wire in;
@@ -40,12 +40,12 @@ struct Turn {
 struct Transcript {
   std::string name;  // file, line and heading
   Role role = Role::server;
-  bool compression = false;  // permessage-deflate without parameters was agreed on
+  bool compression = false;  // permessage-deflate without parameters was negotiated
   Limits limits;
   std::vector<Turn> turns;
 };
 
-// The first word, which is taken off `rest`.
+// Returns the first word and removes it from `rest`.
 std::string take_word(std::string_view& rest) {
   rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size()));
   const std::size_t end = std::min(rest.find(' '), rest.size());
@@ -110,7 +110,7 @@ void read_line(Transcript& transcript, std::string_view line) {
     const Turn& turn = turns.back();
     return !turn.events.empty() || !turn.out.empty() || !turn.state.empty() || !turn.transport.empty();
   };
-  // Bytes after an expectation come only when that has been met.
+  // Bytes after an expectation are sent only once it has been met.
   if (word == "do" || turns.empty() || (word == "in" && said_more())) turns.emplace_back();
   Turn& turn = turns.back();
   if (word == "do") {
@@ -157,7 +157,7 @@ std::vector<Transcript> read_transcripts() {
   return transcripts;
 }
 
-// Masks with zeros, so that a client's payload can be read in its transcript.
+// Masks with zeros, so that a client's payload is readable in its transcript.
 class ZeroRandom final : public Random {
  public:
   void fill(MutableBytes bytes) override { std::ranges::fill(bytes, std::uint8_t{0}); }
@@ -219,7 +219,7 @@ void act(Connection& connection, std::string_view line, KeptOutput& output) {
   EXPECT_EQ(name_of(*result), expected) << verb;
 }
 
-// How many bytes to give next, of so many that are left.
+// Returns how many of the remaining bytes to pass next.
 using Splitter = std::function<std::size_t(std::size_t)>;
 
 void replay(const Transcript& transcript, const Splitter& split) {
@@ -239,7 +239,7 @@ void replay(const Transcript& transcript, const Splitter& split) {
     Bytes left = turn.in;
     while (!left.empty()) {
       const std::size_t size = split(left.size());
-      // Memory of its own for every piece, so that a view kept too long is noticed.
+      // Each piece has its own memory, so that use of an outdated view is detected.
       Wire piece(left.begin(), left.begin() + size);
       left = left.subspan(size);
       MutableBytes input = piece;

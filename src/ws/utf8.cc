@@ -44,7 +44,7 @@ bool is_valid_utf8_plain(Bytes text) {
 
 namespace {
 
-// How many bytes from the start are ASCII, rounded down to whole words.
+// The number of leading ASCII bytes, rounded down to whole words.
 std::size_t ascii_words(Bytes text) {
   std::size_t size = 0;
   for (; size + 8 <= text.size(); size += 8) {
@@ -55,7 +55,7 @@ std::size_t ascii_words(Bytes text) {
   return size;
 }
 
-// Where the text can be cut so that no character at its very end is cut.
+// The position at which the text can be cut without splitting its last character.
 std::size_t last_boundary(Bytes text) {
   for (std::size_t back = 1; back <= std::min<std::size_t>(3, text.size()); ++back) {
     const std::uint8_t byte = text[text.size() - back];
@@ -71,13 +71,13 @@ using Kernel = bool (*)(Bytes text);
 
 #if defined(__x86_64__)
 
-// The vector kernel looks at each byte together with the one before it. A wrong pair is described by the two
-// nibbles of the first byte and the upper nibble of the second; each kind of wrong pair owns a bit, and a
-// pair is wrong when all three tables show the same bit.
+// The vector kernel examines each byte together with the preceding one. A wrong pair is described by both
+// nibbles of the first byte and the upper nibble of the second. Each kind of wrong pair has its own bit; a
+// pair is wrong if all three tables have the same bit set.
 struct WrongPair {
-  std::uint16_t first_high;   // which upper nibbles of the first byte: bit n for nibble n
-  std::uint16_t first_low;    // which lower nibbles of it
-  std::uint16_t second_high;  // which upper nibbles of the second byte
+  std::uint16_t first_high;   // matching upper nibbles of the first byte: bit n for nibble n
+  std::uint16_t first_low;    // its lower nibbles
+  std::uint16_t second_high;  // upper nibbles of the second byte
 };
 
 constexpr std::uint16_t nibbles(int from, int to) {
@@ -89,16 +89,16 @@ constexpr std::uint16_t kContinuation = nibbles(0x8, 0xB);
 
 constexpr std::array<WrongPair, 8> kWrongPairs = {{
     {nibbles(0xC, 0xF), kAnyNibble, static_cast<std::uint16_t>(kAnyNibble - kContinuation)},  // cut character
-    {nibbles(0x0, 0x7), kAnyNibble, kContinuation},             // continuation of nothing
+    {nibbles(0x0, 0x7), kAnyNibble, kContinuation},             // continuation without a lead byte
     {nibbles(0xC, 0xC), nibbles(0x0, 0x1), kContinuation},      // C0, C1
     {nibbles(0xE, 0xE), nibbles(0x0, 0x0), nibbles(0x8, 0x9)},  // E0 80-9F
     {nibbles(0xE, 0xE), nibbles(0xD, 0xD), nibbles(0xA, 0xB)},  // surrogates
-    {nibbles(0xF, 0xF), nibbles(0x4, 0xF), nibbles(0x9, 0xB)},  // past U+10FFFF
+    {nibbles(0xF, 0xF), nibbles(0x4, 0xF), nibbles(0x9, 0xB)},  // above U+10FFFF
     {nibbles(0xF, 0xF), static_cast<std::uint16_t>(nibbles(0x0, 0x0) | nibbles(0x5, 0xF)),
-     nibbles(0x8, 0x8)},                         // F0 80-8F, and past U+10FFFF again
-    {kContinuation, kAnyNibble, kContinuation},  // wrong unless a lead byte stands two or three before
+     nibbles(0x8, 0x8)},                         // F0 80-8F, and above U+10FFFF again
+    {kContinuation, kAnyNibble, kContinuation},  // wrong unless a lead byte precedes by two or three
 }};
-// The last kind must own the top bit: it is compared with a saturated difference.
+// The last kind must have the top bit, which is compared with a saturated difference.
 constexpr std::uint8_t kTwoContinuations = 0x80;
 
 constexpr std::array<std::uint8_t, 16> pair_table(std::uint16_t WrongPair::* part) {
@@ -122,13 +122,13 @@ __attribute__((target("avx2"))) inline __m256i look_up(const std::array<std::uin
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(half), nibble);
 }
 
-// The bytes of `block`, each moved `distance` places on, the first ones coming from the block before.
+// The bytes of `block`, each moved back by `distance` positions; the first ones come from the previous block.
 template <int distance>
 __attribute__((target("avx2"))) inline __m256i before(__m256i previous, __m256i block) {
   return _mm256_alignr_epi8(block, _mm256_permute2x128_si256(previous, block, 0x21), 16 - distance);
 }
 
-// Non-zero wherever the text is wrong.
+// Non-zero bytes mark errors in the text.
 __attribute__((target("avx2"))) inline __m256i wrong_bytes(__m256i previous, __m256i block) {
   const __m256i low_nibble = _mm256_set1_epi8(0x0F);
   const __m256i first = before<1>(previous, block);
@@ -138,7 +138,8 @@ __attribute__((target("avx2"))) inline __m256i wrong_bytes(__m256i previous, __m
   const __m256i wrong =
       _mm256_and_si256(_mm256_and_si256(look_up(kFirstHigh, first_high), look_up(kFirstLow, first_low)),
                        look_up(kSecondHigh, second_high));
-  // Third byte after E0-FF, fourth after F0-FF: there, and only there, two continuations follow each other.
+  // Third byte after E0-FF, fourth after F0-FF: only there may two continuations follow each other, and there
+  // they must.
   const __m256i third = _mm256_subs_epu8(before<2>(previous, block), _mm256_set1_epi8(0xE0 - 0x80));
   const __m256i fourth = _mm256_subs_epu8(before<3>(previous, block), _mm256_set1_epi8(0xF0 - 0x80));
   const __m256i due = _mm256_and_si256(_mm256_or_si256(third, fourth),
@@ -154,12 +155,13 @@ __attribute__((target("avx2"))) bool is_valid_utf8_avx2(Bytes text) {
   for (; at + 32 <= text.size(); at += 32) {
     const __m256i block = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(text.data() + at));
     const bool ascii = _mm256_movemask_epi8(block) == 0;
-    // After an ASCII block nothing is open, so one more of them needs no look.
+    // After an ASCII block no character is incomplete, so another ASCII block needs no check.
     if (!ascii || !previous_ascii) wrong = _mm256_or_si256(wrong, wrong_bytes(previous, block));
     previous = block;
     previous_ascii = ascii;
   }
-  // What is left, and at least one zero after it: a character cut by the end shows as one cut by ASCII.
+  // The remaining bytes, followed by at least one zero: a character cut by the end appears as one cut by
+  // ASCII.
   std::array<std::uint8_t, 32> rest{};
   if (at < text.size()) std::memcpy(rest.data(), text.data() + at, text.size() - at);
   const __m256i block = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rest.data()));
@@ -182,7 +184,7 @@ Kernel best_kernel() {
   return nullptr;
 }
 
-// Null where there is no vector kernel, and before the initialisers have run.
+// Null without a vector kernel, and before static initialisation.
 constinit Kernel wide_kernel = nullptr;
 [[maybe_unused]] const bool kernel_chosen = (wide_kernel = best_kernel(), true);
 constexpr std::size_t kWideBytesMin = 8;
@@ -202,7 +204,7 @@ bool Utf8Validator::feed(Bytes piece) {
   }
   for (at = 0; at < piece.size();) {
     if (pending_ == 0) at += ascii_words(piece.subspan(at));
-    // One character, or the few ASCII bytes that fill no word.
+    // One character, or the few ASCII bytes that do not fill a word.
     do {
       if (at == piece.size()) return true;
       if (!step(piece[at++])) return false;

@@ -1,5 +1,5 @@
 #pragma once
-// RFC6455§8.1, RFC3629§4: text is UTF-8, and a message in it may be cut anywhere, even inside a character.
+// RFC6455§8.1, RFC3629§4: text is UTF-8. A message may be split anywhere, even inside a character.
 //
 //   first byte   then                              so that
 //   00-7F
@@ -17,12 +17,12 @@
 
 namespace fanfare::ws {
 
-// Validates text that comes in pieces. Three bytes of state, so that it costs nothing to keep.
+// Validates text that arrives in pieces, with only three bytes of state.
 class Utf8Validator {
  public:
-  // False as soon as no continuation could make the text valid any more; the validator is then of no use.
+  // Returns false as soon as no continuation could make the text valid; do not use the validator afterwards.
   bool feed(Bytes piece);
-  // Whether the text may end here: no character is cut.
+  // Whether the text may end here: its last character is complete.
   bool complete() const { return pending_ == 0; }
 
  private:
@@ -30,13 +30,13 @@ class Utf8Validator {
   bool step(std::uint8_t byte);
 
   std::uint8_t pending_ = 0;  // bytes the current character still needs
-  std::uint8_t low_ = 0x80;   // what the next of them may be
+  std::uint8_t low_ = 0x80;   // lowest valid value of the next one
   std::uint8_t high_ = 0xBF;
 };
 
-// Whole text at once: ASCII a vector at a time, the rest with AVX2 where the processor has it.
+// Validates complete text: ASCII a vector at a time, the rest with AVX2 if the processor supports it.
 bool is_valid_utf8(Bytes text);
-// The twin that tests and fuzzers compare it with: byte by byte.
+// The byte-by-byte reference version for tests and fuzzers.
 bool is_valid_utf8_plain(Bytes text);
 
 }  // namespace fanfare::ws

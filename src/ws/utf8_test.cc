@@ -16,7 +16,7 @@ using testing::joined;
 using testing::Wire;
 using testing::wire;
 
-// The scalar values themselves, encoded by arithmetic, and nothing else.
+// The scalar values themselves, encoded by arithmetic.
 Wire encoded(std::uint32_t value) {
   const auto byte = [](std::uint32_t bits) { return static_cast<std::uint8_t>(bits); };
   if (value < 0x80) return {byte(value)};
@@ -36,7 +36,7 @@ bool fed_bytewise(Bytes text) {
   return validator.complete();
 }
 
-// All the ways to judge a text must agree; long texts go through the vector kernel.
+// All validators must agree; long texts use the vector kernel.
 void expect_judged(const Wire& text, bool valid) {
   EXPECT_EQ(is_valid_utf8_plain(text), valid) << hex(text);
   EXPECT_EQ(is_valid_utf8(text), valid) << hex(text);

@@ -1,9 +1,9 @@
 #pragma once
-// How tests write bytes: hex, text in quotes, and repetition.
+// The notation for bytes in tests: hex, text in quotes, and repetition.
 //
 //   wire("81 85 00000000 'Hello'")     wire("82 7E 0100 AB*256")     wire("81 02 '\"' '!'")
 //
-// Text stands in single or double quotes, without escapes. Blanks between hex digits mean nothing.
+// Text is in single or double quotes, without escapes. Blanks between hex digits are ignored.
 
 #include <cstdint>
 #include <stdexcept>
@@ -69,7 +69,7 @@ Wire joined(const Parts&... parts) {
   return bytes;
 }
 
-// Keeps what was written until it is taken.
+// Keeps the written bytes until they are taken.
 class KeptOutput final : public Output {
  public:
   std::uint8_t* extend(std::size_t size) override {

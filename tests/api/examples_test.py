@@ -36,7 +36,7 @@ def together(test):
 
 class Port(unittest.TestCase):
     def test_what_is_no_port_is_told(self):
-        for name in ("chat", "broadcast", "events", "node"):
+        for name in ("chat", "broadcast", "events", "hub", "node"):
             for wrong in ("99999999", "65536", "-1", "80a", ""):
                 with self.subTest(name=name, wrong=wrong):
                     ended = subprocess.run([PROGRAMS / name, wrong], capture_output=True, text=True, timeout=PATIENCE)
@@ -72,6 +72,32 @@ class Echo(unittest.TestCase):
         for arguments in (["nonsense"], ["127.0.0.1:99999"], ["1", "2"]):
             done = subprocess.run([PROGRAMS / "echo", *arguments], capture_output=True, text=True, timeout=PATIENCE)
             self.assertEqual((done.returncode, done.stderr), (2, "usage: echo [HOST:]PORT\n"))
+
+
+class Stream(unittest.TestCase):
+    def test_takes_and_gives_messages_of_any_size(self):
+        async def main():
+            async with websockets.connect(url + "/upload") as socket:
+                await socket.send("")
+                self.assertEqual(await socket.recv(), "0 14695981039346656037")
+                await socket.send("a")
+                self.assertEqual(await socket.recv(), "1 12638187200555641996")
+                await socket.send(b"x" * 65_536 for _ in range(400))
+                size, _ = (await socket.recv()).split()
+                self.assertEqual(size, str(400 * 65_536))
+            async with websockets.connect(url + "/download", max_size=None) as socket:
+                for size in (0, 1, 20 << 20):
+                    await socket.send(str(size))
+                    self.assertEqual(await socket.recv(), b"x" * size)
+                await socket.send("many")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    await socket.recv()
+                self.assertEqual(closed.exception.code, 1008)
+
+        with serving("stream", "0") as url:
+            together(main)
+            with urllib.request.urlopen(url.replace("ws:", "http:") + "/stats", timeout=PATIENCE) as answer:
+                self.assertIn("0 sessions", answer.read().decode())
 
 
 class Chat(unittest.TestCase):
@@ -148,6 +174,32 @@ class Events(unittest.TestCase):
             with serving("events", "0", directory) as url:
                 with urllib.request.urlopen(url.replace("/events", "/"), timeout=PATIENCE) as answer:
                     self.assertEqual(answer.read(), b"<p>hi</p>")
+
+
+class HubFeed(unittest.TestCase):
+    def test_who_comes_back_goes_on_where_it_stopped(self):
+        async def main():
+            async with websockets.connect(url + "/feed") as socket:
+                self.assertIn("begins_after", json.loads(await socket.recv()))
+                first = json.loads(await socket.recv())
+            async with websockets.connect(url + "/feed") as other:  # until there is something to catch up with
+                for _ in range(4):
+                    await other.recv()
+            async with websockets.connect(f"{url}/feed?since={first['at']}") as socket:
+                self.assertEqual(json.loads(await socket.recv()), {"begins_after": first["at"]})
+                events = [json.loads(await socket.recv())["event"] for _ in range(6)]
+            self.assertEqual(events, list(range(first["event"] + 1, first["event"] + 7)))
+            async with websockets.connect(url + "/feed?since=7-7") as socket:  # an epoch that never was
+                await socket.recv()
+                self.assertEqual(json.loads(await socket.recv())["missed_after"], "7-7")
+            with self.assertRaises(websockets.exceptions.InvalidStatusCode) as refused:
+                await websockets.connect(url + "/feed?since=nonsense")
+            self.assertEqual(refused.exception.status_code, 400)
+            with urllib.request.urlopen(url.replace("ws:", "http:") + "/metrics", timeout=PATIENCE) as answer:
+                self.assertRegex(answer.read().decode(), r"published \d+\nsubscribers \d+\nhistory \d+\n")
+
+        with serving("hub", "0") as url:
+            together(main)
 
 
 class Client(unittest.TestCase):

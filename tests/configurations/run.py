@@ -65,12 +65,14 @@ def public_headers():
     return sorted(path.name for path in (INCLUDE / "fanfare").glob("*.h"))
 
 
-def exported_classes():
-    """Returns the classes exported by the public headers, except chain.h, which is in no shared library."""
+def exported_names():
+    """The classes and functions that the public headers promise, without chain.h, which is in no shared library."""
     found = set()
     for name in public_headers():
         if name != "chain.h":
-            found.update(re.findall(r"^\s*class FANFARE_EXPORT (\w+)", (INCLUDE / "fanfare" / name).read_text(), re.M))
+            text = (INCLUDE / "fanfare" / name).read_text()
+            found.update(re.findall(r"^\s*class FANFARE_EXPORT (\w+)", text, re.M))
+            found.update(re.findall(r"^FANFARE_EXPORT [\w:]+ (\w+)\(", text, re.M))
     return found
 
 
@@ -149,10 +151,10 @@ def symbols(step):
         name = line.split()[-1]
         found = ours.match(name)
         owner = found and found.group(2)[:int(found.group(1))]
-        if owner not in exported_classes():
+        if owner not in exported_names():
             raise Failed(f"libfanfare.so shows {name}, which no public header marks with FANFARE_EXPORT")
         seen.add(owner)
-    missing = exported_classes() - seen - {"BadExpectedAccess", "WebSocketRoute"}  # these two are header-only
+    missing = exported_names() - seen - {"BadExpectedAccess", "WebSocketRoute"}  # these two are header-only
     if missing:
         raise Failed(f"libfanfare.so shows nothing of {', '.join(sorted(missing))}")
     for line in step.run("nm", "-A", "--defined-only", "--extern-only", libraries / "libfanfare.a").splitlines():
@@ -211,7 +213,7 @@ def fetched(step, *settings, name="fetched-debug"):
 
 
 def libcxx(step):
-    """Repeats the FetchContent build with clang and libc++."""
+    """Builds and tests the library with clang and libc++."""
     fetched(step, f"CMAKE_CXX_COMPILER={CLANG}", f"CMAKE_C_COMPILER={CLANG.replace('++', '')}", f"CMAKE_CXX_FLAGS={LIBCXX}",
             "FANFARE_CHAIN=OFF", name="fetched-libcxx")
 

@@ -160,6 +160,10 @@ class LoopModel {
   }
 
   void take(const eth::SourceEvent& event) {
+    take_event(event);
+    for (const auto& [connection, id] : manager_.take_ready()) manager_.activate(connection, id);
+  }
+  void take_event(const eth::SourceEvent& event) {
     if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
       manager_.rewind();
       manager_.note_head(*baseline->header);
@@ -204,12 +208,13 @@ class LoopModel {
         throw std::runtime_error("removed is not the last: " + std::to_string(removed->header->number));
       }
       if (!chain_.empty()) chain_.pop_back();
-      if (removed->logs) manager_.publish_logs(*removed->header, *removed->logs, true);
+      const bool was_told = manager_.may_have_told_logs(*removed->header);
+      if (was_told && removed->logs) manager_.publish_logs(*removed->header, *removed->logs, true);
       manager_.note_removed(*removed->header);
     } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
       notice("gap " + std::to_string(gap->first) + " to " + std::to_string(gap->last), true);
     } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
-      notice("logs missing: " + missing->why, false);
+      if (manager_.miss_logs(*missing->header)) notice("logs missing: " + missing->why, false);
     } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
       tell("reorg of " + std::to_string(reorg->depth));
       if (reorg->beyond_window) notice("reorg beyond the window", true);

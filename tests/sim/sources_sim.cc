@@ -108,11 +108,12 @@ class Simulation {
       options.heads.stuck_rounds_max = 1'000'000;
       options.heads.stale_polls_max = 1'000'000;
       options.chain.logs_attempts_max = 1'000'000;
+      options.chain.logs_wait_max = std::chrono::hours(24 * 365);
       options.history.attempts_max = 1'000'000;
     }
     follower_ = std::make_unique<ChainFollower>(
         time_, ChainFollower::Nodes{.backend = *pool_, .pool = pool_.get()}, options, random_,
-        ChainFollower::Told{
+        ChainFollower::Callbacks{
             .events = [this](std::vector<eth::SourceEvent> events) { mail(std::move(events)); },
             .turn = {},
             .shorter = [this](std::uint64_t number) { clients_->reads().chain_went_back(number); }});

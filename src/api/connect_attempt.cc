@@ -1,0 +1,79 @@
+// What a program may change, answer and refuse before its client connects.
+
+#include <utility>
+
+#include "api/border.h"
+#include "api/client_impl.h"
+#include "base/guard.h"
+
+namespace fanfare {
+
+namespace api {
+
+bool ClientImpl::on_attempt(session::Client&) {
+  if (!handlers_.before_connect) return true;
+  ++attempt_;
+  call_handler("client before_connect", [this] {
+    handlers_.before_connect(self_, ConnectAttempt(weak_from_this(), attempt_, was_open_,
+                                                   {.url = options_.url,
+                                                    .headers = options_.headers,
+                                                    .subprotocols = options_.subprotocols}));
+  });
+  return false;
+}
+
+// Not within the call, on whatever thread that is: what follows calls handlers.
+void ClientImpl::answer_attempt(std::uint64_t attempt, AttemptAnswer answer) {
+  loop_->post([this, attempt, answer = std::move(answer)]() mutable {
+    // After close(), and after another start(), an answer to what was is none any more.
+    if (client_ == nullptr || attempt != attempt_) return;
+    if (answer.target) {
+      client_->connect_to({.url = std::move(answer.target->url),
+                           .headers = owned(answer.target->headers),
+                           .subprotocols = std::move(answer.target->subprotocols)});
+    } else {
+      client_->fail_attempt(std::move(answer.reason), answer.may_retry);
+    }
+  });
+}
+
+}  // namespace api
+
+ConnectAttempt::ConnectAttempt(std::weak_ptr<api::ClientImpl> impl, std::uint64_t number, bool is_reconnect,
+                               ConnectTarget from)
+    : target(std::move(from)), impl_(std::move(impl)), number_(number), is_reconnect_(is_reconnect) {}
+
+ConnectAttempt& ConnectAttempt::operator=(ConnectAttempt&& other) noexcept {
+  std::swap(target, other.target);
+  std::swap(impl_, other.impl_);
+  std::swap(number_, other.number_);
+  std::swap(is_reconnect_, other.is_reconnect_);
+  return *this;
+}
+
+ConnectAttempt::~ConnectAttempt() {
+  if (impl_.expired()) return;
+  // Perhaps on the way of an exception: a second one would end the process.
+  run_guarded("an attempt to connect",
+              [this] { std::move(*this).give_up("the before_connect handler gave no answer"); });
+}
+
+void ConnectAttempt::connect() && {
+  if (const auto impl = std::exchange(impl_, {}).lock()) {
+    impl->answer_attempt(number_, {.target = std::move(target)});
+  }
+}
+
+void ConnectAttempt::retry_later(std::string reason) && {
+  if (const auto impl = std::exchange(impl_, {}).lock()) {
+    impl->answer_attempt(number_, {.reason = std::move(reason), .may_retry = true});
+  }
+}
+
+void ConnectAttempt::give_up(std::string reason) && {
+  if (const auto impl = std::exchange(impl_, {}).lock()) {
+    impl->answer_attempt(number_, {.reason = std::move(reason)});
+  }
+}
+
+}  // namespace fanfare

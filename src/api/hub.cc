@@ -1,0 +1,131 @@
+#include "fanfare/hub.h"
+
+#include <charconv>
+#include <utility>
+
+#include "api/frame.h"
+#include "api/server_impl.h"
+#include "pubsub/hub.h"
+#include "ws/encode.h"
+
+namespace fanfare {
+namespace {
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+// The topic's own frame, or the payload as text.
+pubsub::TopicSetup to_setup(HubTopicOptions options) {
+  pubsub::TopicSetup setup{.history = options.history,
+                           .policy = options.policy,
+                           .limits = options.limits,
+                           .presence = options.presence,
+                           .presence_interval = saturating_duration(options.presence_interval)};
+  const bool has_encode = options.encode != nullptr;
+  if (has_encode) {
+    setup.encode = [encode = std::move(options.encode)](Position position, const SharedBytes& payload) {
+      return api::EncodedFrame::bytes_of(encode(position, as_text(payload.view())));
+    };
+  }
+  if (options.describe_presence) {
+    setup.describe_presence = [describe = std::move(options.describe_presence),
+                               has_encode](const PresenceChange& change) {
+      const std::string text = describe(change);
+      if (text.empty()) return SharedBytes();
+      return has_encode ? SharedBytes(as_bytes(text)) : api::EncodedFrame::bytes_of(Frame::text(text));
+    };
+  }
+  return setup;
+}
+
+}  // namespace
+
+PublishResult HubTopic::publish(std::string_view text, PublishReceipt receipt) const {
+  return offer(as_bytes(text), true, std::move(receipt));
+}
+
+PublishResult HubTopic::publish(Bytes binary, PublishReceipt receipt) const {
+  return offer(binary, false, std::move(receipt));
+}
+
+PublishResult HubTopic::offer(Bytes payload, bool is_text, PublishReceipt receipt) const {
+  if (topic_ == nullptr) return PublishResult::removed;
+  const auto impl = impl_.lock();
+  if (impl == nullptr) return PublishResult::stopped;
+  if (topic_->setup.encode) return impl->publish(topic_, SharedBytes(payload), std::move(receipt));
+  const ws::Opcode opcode = is_text ? ws::Opcode::text : ws::Opcode::binary;
+  return impl->publish(topic_, ws::encode_message(opcode, payload), std::move(receipt));
+}
+
+bool HubTopic::remove() const {
+  const auto impl = impl_.lock();
+  return topic_ != nullptr && impl != nullptr && impl->hub()->remove(*topic_);
+}
+
+const std::string& HubTopic::name() const {
+  static const std::string none;
+  return topic_ == nullptr ? none : topic_->name;
+}
+
+TopicMetrics HubTopic::metrics() const {
+  return topic_ == nullptr ? TopicMetrics() : topic_->metrics();
+}
+
+std::uint64_t HubTopic::refused(PublishResult reason) const {
+  return topic_ == nullptr ? 0 : topic_->refused(reason);
+}
+
+std::shared_ptr<const std::vector<std::string>> HubTopic::members() const {
+  return topic_ == nullptr ? std::make_shared<const std::vector<std::string>>() : topic_->members();
+}
+
+Hub::Hub(Server& server, HubOptions options) : impl_(server.impl_) {
+  impl_->add_hub(options);
+}
+
+Expected<HubTopic, Error> Hub::add_topic(std::string name, HubTopicOptions options) const {
+  auto added = impl_->hub()->add(std::move(name), to_setup(std::move(options)));
+  if (!added) return Unexpected(Error{.kind = Error::Kind::bad_option, .message = std::move(added.error())});
+  HubTopic topic;
+  topic.topic_ = *std::move(added);
+  topic.impl_ = impl_;
+  return topic;
+}
+
+HubTopic Hub::find(std::string_view name) const {
+  HubTopic topic;
+  topic.topic_ = impl_->hub()->find(name);
+  topic.impl_ = impl_;
+  return topic;
+}
+
+std::size_t Hub::topic_count() const {
+  return impl_->hub()->topic_count();
+}
+
+std::size_t Hub::pending_messages() const {
+  return impl_->hub()->room().messages();
+}
+
+std::size_t Hub::pending_bytes() const {
+  return impl_->hub()->room().bytes();
+}
+
+std::string to_text(Position position) {
+  return std::to_string(position.epoch) + "-" + std::to_string(position.offset);
+}
+
+std::optional<Position> parse_position(std::string_view text) {
+  const std::size_t dash = text.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const auto epoch = parse_number(text.substr(0, dash));
+  const auto offset = parse_number(text.substr(dash + 1));
+  if (!epoch || !offset) return std::nullopt;
+  return Position{.epoch = *epoch, .offset = *offset};
+}
+
+}  // namespace fanfare

@@ -1,0 +1,469 @@
+#include "api/server_impl.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/body_channel.h"
+#include "api/border.h"
+#include "api/connection.h"
+#include "api/frame.h"
+#include "api/misuse.h"
+#include "api/mounts.h"
+#include "api/option_check.h"
+#include "api/session_walk.h"
+#include "api/settings.h"
+#include "base/guard.h"
+#include "http/headers.h"
+#include "net/inherited_sockets.h"
+#include "ws/handshake.h"
+
+namespace fanfare::api {
+namespace {
+
+Error bad_option(std::string message) {
+  return {.kind = Error::Kind::bad_option, .message = std::move(message)};
+}
+
+Error from_system(const net::OsError& error) {
+  return {.kind = Error::Kind::system, .message = error.message(), .system_code = error.code};
+}
+
+session::ServerOptions server_options(const ServerOptions& options) {
+  const Limits& limits = options.limits;
+  return {.loops = options.threads,
+          .loop = {.kind = to_engine(options.loop),
+                   .mailbox = {.tasks_max = limits.mailbox_tasks_max, .bytes_max = limits.mailbox_bytes_max}},
+          .loop_server = {.http = {.handshake_timeout = limits.handshake_timeout,
+                                   .tls_timeout = limits.handshake_timeout,
+                                   .request_timeout = limits.request_timeout,
+                                   .idle_timeout = limits.idle_timeout,
+                                   .drain_bytes_per_second_min = limits.drain_bytes_per_second_min,
+                                   .outbox_bytes_high = limits.outbox_bytes_high,
+                                   .body_outbox_bytes_max = limits.response_outbox_bytes_max,
+                                   .requests_per_turn_max = limits.requests_per_turn_max,
+                                   .head_bytes_max = limits.request_head_bytes_max,
+                                   .header_count_max = limits.request_header_count_max,
+                                   .body_bytes_max = limits.request_body_bytes_max},
+                          .connections_max = limits.connections_per_loop_max},
+          .accept = {.connections_max = limits.connections_max,
+                     .per_address = {.connections_max = limits.connections_per_address_max,
+                                     .connections_per_second = limits.connections_per_second_per_address}}};
+}
+
+std::expected<int, std::string> inherited_fd(const std::string& name) {
+  const auto sockets = net::inherited_sockets();
+  if (!sockets) return std::unexpected(sockets.error());
+  const auto found = std::ranges::find(*sockets, name, &net::InheritedSocket::name);
+  if (found != sockets->end()) return found->fd;
+  return std::unexpected("inherited_socket: no socket named \"" + name + "\" was passed (LISTEN_FDNAMES)");
+}
+
+// Returns an error for an origin or a subprotocol that no client can ever send; empty: none.
+std::string find_wrong_name(const WebSocketRoute& route) {
+  const auto origin = std::ranges::find_if_not(route.origins, ws::is_origin_pattern);
+  if (origin != route.origins.end()) {
+    return "origin '" + *origin + "': as in https://example.com, https://*.example.com or *";
+  }
+  const auto subprotocol = std::ranges::find_if_not(route.subprotocols, http::is_token);
+  if (subprotocol != route.subprotocols.end()) return "subprotocol '" + *subprotocol + "': one token";
+  return "";
+}
+
+constexpr std::uint16_t kServiceRestart = 1012;  // clients may reconnect; see RFC6455§7.4.2
+constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
+
+}  // namespace
+
+ServerImpl::ServerImpl(ServerOptions options) : options_(saturated(std::move(options))) {}
+
+void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
+  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  auto pattern = server::PathPattern::parse(path);
+  if (!pattern) {
+    bad_route_ = pattern.error();
+    return;
+  }
+  if (const std::string wrong = find_wrong_name(*route); !wrong.empty()) {
+    bad_route_ = "route '" + std::string(path) + "': " + wrong;
+    return;
+  }
+  if (route->has_message_handler && route->has_chunk_handler) {
+    bad_route_ = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
+    return;
+  }
+  if (route->deflate) {
+    if (const auto wrong = find_wrong_option(*route->deflate)) {
+      bad_route_ = "route '" + std::string(path) + "': " + *wrong;
+      return;
+    }
+    route->deflate = saturated(*route->deflate);
+  }
+  upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
+}
+
+void ServerImpl::add(std::string_view method, std::string_view path,
+                     std::function<void(const Request&, Responder)> answer) {
+  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  auto pattern = server::PathPattern::parse(path);
+  if (!pattern || !answer || !http::is_token(method)) {
+    bad_route_ =
+        pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
+    return;
+  }
+  requests_.push_back(
+      {.path = *std::move(pattern), .method = std::string(method), .answer = std::move(answer)});
+}
+
+void ServerImpl::add_files(std::string_view path, FileOptions options) {
+  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
+  auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
+  if (!pattern) {
+    bad_route_ = pattern.error();
+    return;
+  }
+  server::FileOptions files{.directory = std::move(options.directory),
+                            .index = std::move(options.index),
+                            .fallback = std::move(options.fallback),
+                            .cache_control = std::move(options.cache_control),
+                            .immutable_directory = std::move(options.immutable_directory)};
+  for (Header& header : options.headers) {
+    files.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
+  }
+  files_.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
+}
+
+std::expected<void, Error> ServerImpl::open_files() {
+  for (FilesEntry& entry : files_) {
+    auto opened = server::StaticFiles::open(entry.options);
+    if (!opened) return std::unexpected(bad_option("files: " + opened.error()));
+    entry.mount = *std::move(opened);
+  }
+  return {};
+}
+
+std::optional<Error> ServerImpl::check() const {
+  if (!bad_route_.empty()) return bad_option(bad_route_);
+  if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
+  return std::nullopt;
+}
+
+namespace {
+
+// ServerOptions and Listener have members of the same names.
+template <typename Options>
+std::expected<server::ListenerOptions, Error> listener_of(const Options& options) {
+  server::ListenerOptions listener{.host = options.host,
+                                   .port = options.port,
+                                   .unix_path = options.unix_path,
+                                   .unix_mode = options.unix_mode,
+                                   .proxy_protocol = options.proxy_protocol};
+  if (!options.inherited_socket.empty()) {
+    const auto fd = inherited_fd(options.inherited_socket);
+    if (!fd) return std::unexpected(bad_option(fd.error()));
+    listener.inherited_fd = *fd;
+  }
+  if (options.tls) listener.tls = to_engine(*options.tls);
+  return listener;
+}
+
+}  // namespace
+
+std::expected<std::vector<server::ListenerOptions>, Error> ServerImpl::listener_options() const {
+  std::vector<server::ListenerOptions> listeners;
+  auto first = listener_of(options_);
+  if (!first) return std::unexpected(std::move(first.error()));
+  listeners.push_back(*std::move(first));
+  for (const Listener& more : options_.more_listeners) {
+    auto listener = listener_of(more);
+    if (!listener) return std::unexpected(std::move(listener.error()));
+    listeners.push_back(*std::move(listener));
+  }
+  return listeners;
+}
+
+std::expected<void, Error> ServerImpl::reload_certificates() {
+  if (!is_running() || !listeners_.has_certificates()) {
+    return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "no TLS server is running"});
+  }
+  const std::vector<std::string> failures = listeners_.reload_certificates();
+  if (failures.empty()) return {};
+  return std::unexpected(Error{.kind = Error::Kind::tls, .message = failures.front()});
+}
+
+std::expected<void, Error> ServerImpl::start() {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (state_ != State::idle) {
+      return std::unexpected(Error{.kind = Error::Kind::wrong_state,
+                                   .message = "a server starts once: it was started already, make another"});
+    }
+    state_ = State::starting;
+  }
+  auto started = start_server();
+  if (!started) {
+    const std::scoped_lock lock(mutex_);
+    loop_contexts_.clear();
+    server_.reset();
+    state_ = State::idle;
+  }
+  changed_.notify_all();
+  return started;
+}
+
+std::expected<void, Error> ServerImpl::start_server() {
+  if (auto wrong = check()) return std::unexpected(*std::move(wrong));
+  if (auto opened = open_files(); !opened) return opened;
+  auto options = listener_options();
+  if (!options) return std::unexpected(std::move(options.error()));
+  auto listeners = server::Listeners::prepare(*options);
+  if (!listeners) return std::unexpected(std::move(listeners.error()));
+  listeners_ = *std::move(listeners);
+  session_settings_ = to_settings(options_.limits, options_.heartbeat);
+  server_ = std::make_unique<session::Server>(server_options(options_));
+  const auto started = server_->start(
+      listeners_.all(),
+      [this](session::LoopServer& loop_server, std::size_t index) {
+        auto services = make_http_services(*this, loop_server, static_cast<std::uint32_t>(index),
+                                           listeners_.all().size());
+        loop_contexts_.push_back(LoopContext::current());
+        return services;
+      },
+      [this] {
+        if (hub_ != nullptr) hub_->hub.attach(*hub_);
+        const std::scoped_lock lock(mutex_);
+        state_ = State::running;
+      });
+  if (!started) return std::unexpected(from_system(started.error()));
+  return {};
+}
+
+LoopContext* ServerImpl::own_loop_context() const {
+  LoopContext* const here = LoopContext::current();
+  return here != nullptr && &here->impl() == this ? here : nullptr;
+}
+
+void ServerImpl::run() {
+  if (own_loop_context() != nullptr) {
+    end_for_misuse("Server::run() in one of its handlers",
+                   "a loop cannot wait for its own end; call it on another thread");
+  }
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return state_ != State::starting && state_ != State::running; });
+  if (state_ == State::stopping) finish_stop(lock);
+}
+
+std::size_t ServerImpl::stop(std::chrono::milliseconds deadline) {
+  // At most a year, which fits into every clock.
+  const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
+                                                              std::chrono::hours(24 * 365));
+  bool is_first = false;
+  {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return state_ != State::starting; });
+    if (state_ == State::idle || state_ == State::stopped) return 0;
+    is_first = state_ == State::running;
+    const std::unique_lock alone(publishing_);
+    // Loops are notified before the state changes, so that threads which see `stopping` can rely on that.
+    server_->begin_stop(kServiceRestart, "", patience);
+    state_ = State::stopping;
+  }
+  changed_.notify_all();
+  // The thread of a handler must not wait: it may be one of the awaited threads, or they may wait for it.
+  if (HandlerThread::is_here()) return 0;
+  const std::size_t dropped = server_->finish_stop();
+  std::unique_lock lock(mutex_);
+  finish_stop(lock);
+  return is_first ? dropped : 0;
+}
+
+void ServerImpl::destroy() {
+  if (own_loop_context() != nullptr) {
+    end_for_misuse("~Server() in one of its handlers",
+                   "a loop cannot wait for its own end; call stop() there and destroy the server elsewhere");
+  }
+  stop(std::chrono::milliseconds::zero());
+  std::unique_lock lock(mutex_);
+  if (state_ == State::stopping) finish_stop(lock);
+}
+
+void ServerImpl::finish_stop(std::unique_lock<std::mutex>& lock) {
+  lock.unlock();
+  server_->finish_stop();
+  lock.lock();
+  state_ = State::stopped;
+  changed_.notify_all();
+}
+
+PostResult ServerImpl::counted(net::PostResult result) {
+  switch (result) {
+    case net::PostResult::accepted:
+      return PostResult::accepted;
+    case net::PostResult::full:
+      refused_tasks_.fetch_add(1, std::memory_order_relaxed);
+      return PostResult::full;
+    case net::PostResult::stopped:
+      break;
+  }
+  return PostResult::stopped;
+}
+
+PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
+  const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
+  const LoopContext* const here = own_loop_context();
+  // An accepted message enters every mailbox before the stop does. No handler runs while the lock is held.
+  std::shared_lock lock(publishing_, std::defer_lock);
+  const bool is_for_others = here == nullptr || loop_contexts_.size() > 1;
+  if (is_for_others) lock.lock();
+  if (!is_running()) return PostResult::stopped;
+  const std::size_t cost = topic.size() + bytes.size();
+  const net::PostResult room =
+      server_->reserve_on_all(cost, here == nullptr ? session::Server::kNoLoop : here->index());
+  if (room != net::PostResult::accepted) return counted(room);
+  for (std::size_t i = 0; i < loop_contexts_.size(); ++i) {
+    LoopContext* loop_context = loop_contexts_[i];
+    if (loop_context == here) {
+      loop_context->publish(topic, bytes, options.except);
+    } else {
+      server_->post_reserved(i, cost,
+                             [loop_context, name = std::string(topic), bytes, except = options.except](
+                                 session::LoopServer&) { loop_context->publish(name, bytes, except); });
+    }
+  }
+  return PostResult::accepted;
+}
+
+PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
+  const auto shared = std::make_shared<const SessionTask>(std::move(task));
+  // As in publish(): accepted on every loop before the stop, or on none.
+  const std::shared_lock lock(publishing_);
+  if (!is_running()) return PostResult::stopped;
+  const net::PostResult room = server_->reserve_on_all(0);
+  if (room != net::PostResult::accepted) return counted(room);
+  for (std::size_t i = 0; i < loop_contexts_.size(); ++i) {
+    server_->post_reserved(i, 0,
+                           [shared](session::LoopServer& server) { SessionWalk::start(server, shared); });
+  }
+  return PostResult::accepted;
+}
+
+void ServerImpl::add_hub(HubOptions options) {
+  if (state_ != State::idle || hub_ != nullptr) {
+    end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start()");
+  }
+  hub_ = std::make_unique<HubOfServer>(*this, options);
+}
+
+bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
+  LoopContext* const loop_context = impl.loop_contexts_[loop];
+  return impl.server_->post(loop, [loop_context, task = std::move(task)](session::LoopServer&) mutable {
+    task(*loop_context->hub());
+  });
+}
+
+PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
+                                  pubsub::Receipt receipt) {
+  // What is accepted is in the home loop's mailbox before the stop is.
+  const std::shared_lock lock(publishing_);
+  if (!is_running()) return PublishResult::stopped;
+  return hub_->hub.publish(topic, std::move(payload), std::move(receipt));
+}
+
+PostResult ServerImpl::post(SessionId id, UniqueFunction<void(Session&)> task) {
+  if (!is_running()) return PostResult::stopped;
+  if (id.loop >= loop_contexts_.size())
+    return PostResult::accepted;  // not our session: treated as ended
+  return counted(
+      server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
+        session::Session* engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
+        if (engine == nullptr || !engine->is_open()) return;
+        call_handler("post", [&] { task(Connection::of(*engine).handle()); });
+      }));
+}
+
+namespace {
+
+// Drops the answer if the request no longer exists.
+void with_request(session::LoopServer& server, SessionId id,
+                  UniqueFunction<void(session::ServerSession&)>& task) {
+  session::Session* const engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
+  if (engine == nullptr) return;
+  if (!run_guarded("an answer", [&] { task(*static_cast<session::ServerSession*>(engine)); })) {
+    engine->close();
+  }
+}
+
+}  // namespace
+
+void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task) {
+  if (!has_loops() || id.loop >= loop_contexts_.size()) return;
+  server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
+    with_request(server, id, task);
+  });
+}
+
+void ServerImpl::respond(SessionId id, Response response) {
+  if (!has_loops() || id.loop >= loop_contexts_.size()) return;
+  UniqueFunction<void(session::ServerSession&)> answer =
+      [made = to_engine(std::move(response))](session::ServerSession& session) { session.respond(made); };
+  LoopContext* const here = own_loop_context();
+  if (here != nullptr && here->index() == id.loop) return with_request(here->server(), id, answer);
+  post_to_request(id, std::move(answer));
+}
+
+BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std::uint64_t> length) {
+  const auto wake = [impl = weak_from_this(), id](std::shared_ptr<BodyChannel> channel) {
+    const auto self = impl.lock();
+    if (self == nullptr) return channel->gone();
+    self->post_to_request(
+        id, [channel = std::move(channel)](session::ServerSession& session) { channel->pass(session); });
+  };
+  const auto channel =
+      std::make_shared<BodyChannel>(BodyChannelOptions{.bytes_high = options_.limits.outbox_bytes_high,
+                                                       .bytes_max = options_.limits.response_outbox_bytes_max,
+                                                       .has_length = length.has_value()},
+                                    wake);
+  const std::string first = std::exchange(head.body, {});
+  post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::ServerSession& session) {
+    session.start_body(made, length, std::make_unique<ChannelBody>(channel));
+  });
+  if (!first.empty()) channel->write(as_bytes(first));
+  return BodyWriter(channel);
+}
+
+std::vector<std::string> ServerImpl::addresses() const {
+  std::vector<std::string> texts;
+  if (server_ == nullptr) return texts;
+  for (const net::Address& address : server_->addresses()) texts.push_back(address.text());
+  return texts;
+}
+
+std::vector<std::pair<std::string_view, std::uint64_t>> ServerImpl::refused_connections() const {
+  std::vector<std::pair<std::string_view, std::uint64_t>> refused;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(session::Refusal::count_); ++i) {
+    const auto reason = static_cast<session::Refusal>(i);
+    refused.emplace_back(session::name_of(reason), server_ == nullptr ? 0 : server_->gate().refused(reason));
+  }
+  return refused;
+}
+
+ServerStats ServerImpl::stats() const {
+  ServerStats stats{.sessions = open_sessions.load(std::memory_order_relaxed),
+                    .sessions_opened = opened_sessions.load(std::memory_order_relaxed),
+                    .refused_tasks = refused_tasks(),
+                    .handler_exceptions = handler_exceptions()};
+  if (!has_loops()) return stats;
+  const session::SessionTotals totals = server_->totals();
+  stats.connections = server_->gate().connections();
+  stats.messages_received = totals.messages_received;
+  stats.messages_sent = totals.messages_sent;
+  stats.bytes_received = totals.bytes_received;
+  stats.turn_shares_spent = totals.turn_shares_spent;
+  return stats;
+}
+
+std::uint16_t ServerImpl::port() const {
+  return server_ == nullptr || server_->addresses().empty() ? 0 : server_->addresses().front().port();
+}
+
+}  // namespace fanfare::api

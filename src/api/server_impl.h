@@ -1,0 +1,143 @@
+#pragma once
+// The implementation of a public Server: its routes and its loops. The routes do not change while it runs.
+// The part of each loop is used on that loop's thread only.
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/loop_context.h"
+#include "base/random.h"
+#include "fanfare/server.h"
+#include "fanfare/unique_function.h"
+#include "pubsub/hub.h"
+#include "server/listener.h"
+#include "server/path_pattern.h"
+#include "server/static_files.h"
+#include "session/server.h"
+
+namespace fanfare::api {
+
+struct UpgradeEntry {
+  server::PathPattern path;
+  std::unique_ptr<WebSocketRoute> route;
+};
+struct RequestEntry {
+  server::PathPattern path;
+  std::string method;
+  std::function<void(const Request&, Responder)> answer;
+};
+
+struct FilesEntry {
+  server::PathPattern path;
+  server::FileOptions options;
+  std::shared_ptr<server::StaticFiles> mount;  // from start() on
+};
+
+class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
+ public:
+  explicit ServerImpl(ServerOptions options);
+
+  // Call before start(). An invalid path is recorded, and start() reports it.
+  void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
+  void add(std::string_view method, std::string_view path,
+           std::function<void(const Request&, Responder)> answer);
+  void add_files(std::string_view path, FileOptions options);
+
+  // Once.
+  void add_hub(HubOptions options);
+
+  std::expected<void, Error> start();
+  void run();
+  std::size_t stop(std::chrono::milliseconds deadline);
+  // Like stop() with no time; nothing runs any more when it returns.
+  void destroy();
+
+  // After start(); any thread.
+  PostResult publish(std::string_view topic, const Frame& frame, const PublishOptions& options);
+  PostResult for_each_session(std::function<void(Session&)> task);
+  PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
+  PublishResult publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
+                        pubsub::Receipt receipt);
+  void respond(SessionId id, Response response);
+  BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
+  // Later runs the task on the request's loop with its connection, if it still exists.
+  void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
+  // Of a MessageWriter that died on another thread.
+  void abandon_message(SessionId id);
+  ServerStats stats() const;
+  std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
+
+  std::expected<void, Error> reload_certificates();
+  std::vector<std::string> addresses() const;
+  std::uint16_t port() const;
+  std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
+  std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
+
+  // Used by the mounts.
+  const ServerOptions& options() const { return options_; }
+  const session::SessionSettings& session_settings() const { return session_settings_; }
+  const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
+  const std::vector<RequestEntry>& requests() const { return requests_; }
+  const std::vector<FilesEntry>& files() const { return files_; }
+  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: the program has none
+  Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
+  std::atomic<std::size_t> open_sessions = 0;
+  std::atomic<std::uint64_t> opened_sessions = 0;
+
+ private:
+  // Handlers never see the first two states, because no client is served before `running`.
+  enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
+
+  struct HubOfServer final : pubsub::HubLoops {
+    HubOfServer(ServerImpl& its_core, HubOptions options) : impl(its_core), hub(options, random) {}
+    std::size_t count() const override { return impl.loop_contexts_.size(); }
+    bool post(std::size_t loop, Task task) override;
+
+    ServerImpl& impl;
+    SystemRandom random;
+    pubsub::Hub hub;
+  };
+
+  std::optional<Error> check() const;
+  std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
+  std::expected<void, Error> open_files();
+  std::expected<void, Error> start_server();
+  void finish_stop(std::unique_lock<std::mutex>& lock);
+  bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
+  // Answers to requests are still delivered while the server stops.
+  bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
+  // The one of the calling thread, if that is a loop of this server; otherwise null.
+  LoopContext* own_loop_context() const;
+  PostResult counted(net::PostResult result);
+
+  const ServerOptions options_;
+  std::string bad_route_;
+  std::vector<UpgradeEntry> upgrades_;
+  std::vector<RequestEntry> requests_;
+  std::vector<FilesEntry> files_;
+  session::SessionSettings session_settings_;
+
+  server::Listeners listeners_;              // from start() on
+  std::unique_ptr<HubOfServer> hub_;         // outlives what waits in the loops
+  std::unique_ptr<session::Server> server_;  // from start() on
+  std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
+  std::atomic<std::uint64_t> refused_tasks_ = 0;
+  std::atomic<State> state_ = State::idle;
+  // Shared: held by a publish to several loops. Exclusive: held at the start of a stop, which thus follows
+  // all of them.
+  std::shared_mutex publishing_;
+  std::mutex mutex_;  // guards changes of state_, and used to wait for them
+  std::condition_variable changed_;
+};
+
+}  // namespace fanfare::api

@@ -1,0 +1,35 @@
+#pragma once
+// Prefetching. Thousands of streams, together with the data that the kernel moves through them, exceed the
+// caches near the core. So a walk over streams prefetches the next ones while it serves the current one.
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace fanfare::net {
+
+class Stream;
+
+// Prefetch distance: serving one stream takes a microsecond or less, a memory access a tenth of that.
+inline constexpr std::size_t kPrefetchDistance = 2;
+
+// A hint: any address is allowed, even one that is no longer in use.
+inline void prefetch(std::uintptr_t stream) {
+  constexpr std::uintptr_t kLine = 64;
+  constexpr std::uintptr_t kLines = 3;  // of a session
+  for (std::uintptr_t i = 0; i < kLines; ++i) {
+    __builtin_prefetch(reinterpret_cast<const void*>(stream + i * kLine), 1);
+  }
+}
+
+// The list must not change meanwhile.
+template <typename Visit>
+void for_each_fetched(std::span<Stream* const> streams, Visit&& visit) {
+  for (std::size_t i = 0; i < streams.size(); ++i) {
+    if (i + kPrefetchDistance < streams.size())
+      prefetch(reinterpret_cast<std::uintptr_t>(streams[i + kPrefetchDistance]));
+    visit(*streams[i]);
+  }
+}
+
+}  // namespace fanfare::net

@@ -1,0 +1,145 @@
+#include "pubsub/hub.h"
+
+#include <mutex>
+#include <utility>
+
+#include "base/check.h"
+#include "pubsub/loop_hub.h"
+
+namespace fanfare::pubsub {
+namespace {
+
+constexpr std::uint64_t kEpochMask = (std::uint64_t{1} << 53U) - 1;  // JavaScript's Number.MAX_SAFE_INTEGER
+
+}  // namespace
+
+Hub::~Hub() {
+  stop_relay();
+}
+
+void Hub::attach(HubLoops& loops) {
+  FANFARE_CHECK(this->loops() == nullptr);
+  loops_.store(&loops, std::memory_order_release);
+  if (relay_ == nullptr) return;
+  relay_runs_ = true;
+  relay_->start(*this);
+  const std::shared_lock lock(mutex_);
+  for (const auto& [name, topic] : topics_) {
+    if (topic->setup.relayed) relay_->open(name);
+  }
+}
+
+void Hub::stop_relay() {
+  if (relay_runs_.exchange(false)) relay_->stop();
+}
+
+std::expected<std::shared_ptr<Topic>, std::string> Hub::add(std::string name, TopicSetup setup) {
+  if (name.empty() || name.size() > kNameBytesMax)
+    return std::unexpected("a topic's name has 1 to 1024 bytes");
+  if (setup.relayed && relay_ == nullptr) return std::unexpected("a relayed topic needs a relay");
+  if (setup.relayed && setup.presence) return std::unexpected("a relayed topic has no presence");
+  if (setup.presence_interval <= Duration::zero())
+    return std::unexpected("presence_interval: more than zero");
+  std::shared_ptr<Topic> topic;
+  {
+    const std::unique_lock lock(mutex_);
+    if (topics_.contains(name)) return std::unexpected("there is a topic '" + name + "' already");
+    if (topics_.size() >= options_.topics_max) return std::unexpected("there are topics_max topics already");
+    std::uint64_t epoch = 0;
+    while (epoch == 0) epoch = random_.next_u64() & kEpochMask;
+    topic = std::make_shared<Topic>(name, std::move(setup), next_id_++, epoch);
+    topics_.emplace(std::move(name), topic);
+  }
+  if (topic->setup.relayed && relay_runs_) relay_->open(topic->name);
+  return topic;
+}
+
+std::shared_ptr<Topic> Hub::find(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto found = topics_.find(name);
+  return found == topics_.end() ? nullptr : found->second;
+}
+
+std::size_t Hub::topic_count() const {
+  const std::shared_lock lock(mutex_);
+  return topics_.size();
+}
+
+bool Hub::remove(Topic& topic) {
+  std::shared_ptr<Topic> held;
+  {
+    const std::unique_lock lock(mutex_);
+    if (topic.removed.exchange(true, std::memory_order_acq_rel)) return false;
+    const auto found = topics_.find(topic.name);
+    FANFARE_CHECK(found != topics_.end() && found->second.get() == &topic);
+    held = std::move(found->second);
+    topics_.erase(found);
+  }
+  if (topic.setup.relayed && relay_runs_) relay_->close(topic.name);
+  if (HubLoops* const loops = this->loops()) {
+    loops->post(home_of(topic), [held](LoopHub& home) { home.end_topic(held); });
+  }
+  return true;
+}
+
+PublishResult Hub::publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt) {
+  const PublishResult result = offer(topic, std::move(payload), std::move(receipt));
+  if (result != PublishResult::accepted) {
+    topic->refusals[static_cast<std::size_t>(result)].fetch_add(1, std::memory_order_relaxed);
+  }
+  return result;
+}
+
+PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt) {
+  HubLoops* const loops = this->loops();
+  if (loops == nullptr) return PublishResult::stopped;
+  if (topic->is_removed()) return PublishResult::removed;
+  const auto flight = std::make_shared<Flight>(topic, room_, std::move(payload), std::move(receipt));
+  PublishResult result = flight->take_room();
+  if (result == PublishResult::accepted && topic->setup.relayed) {
+    result = offer_to_relay(flight);
+  } else if (result == PublishResult::accepted &&
+             !loops->post(home_of(*topic), [flight](LoopHub& home) { home.sequence(flight); })) {
+    result = PublishResult::stopped;
+  }
+  if (result != PublishResult::accepted) flight->forget_receipt();
+  return result;
+}
+
+PublishResult Hub::offer_to_relay(const std::shared_ptr<Flight>& flight) {
+  if (!relay_runs_) return PublishResult::stopped;
+  const bool taken = !is_relay_down() &&
+                     relay_->publish(flight->topic->name, flight->payload,
+                                     [flight](std::optional<Position> position) { flight->tell(position); });
+  return taken ? PublishResult::accepted : PublishResult::relay_unavailable;
+}
+
+bool Hub::on_message(std::string_view name, Position position, SharedBytes payload) {
+  auto topic = find(name);
+  if (topic == nullptr || !topic->setup.relayed || position.offset == 0) return true;
+  const auto flight = std::make_shared<Flight>(std::move(topic), room_, std::move(payload), Receipt());
+  flight->position = position;
+  if (flight->take_room() != PublishResult::accepted) return false;
+  loops()->post(home_of(*flight->topic), [flight](LoopHub& home) { home.take_relayed(flight); });
+  return true;
+}
+
+void Hub::on_lost(std::string_view name, Position until) {
+  auto topic = find(name);
+  if (topic == nullptr || !topic->setup.relayed) return;
+  const auto flight = std::make_shared<Flight>(std::move(topic), room_, SharedBytes(), Receipt());
+  flight->position = until;
+  loops()->post(home_of(*flight->topic), [flight](LoopHub& home) { home.take_lost(flight); });
+}
+
+void Hub::set_relay_down(bool is_down) {
+  if (relay_down_.exchange(is_down, std::memory_order_acq_rel) == is_down) return;
+  HubLoops* const loops = this->loops();
+  for (std::size_t i = 0; i < loops->count(); ++i) {
+    loops->post(i, [is_down](LoopHub& loop) {
+      loop.tell_relayed(is_down ? TopicNotice::degraded : TopicNotice::restored);
+    });
+  }
+}
+
+}  // namespace fanfare::pubsub

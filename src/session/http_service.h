@@ -1,0 +1,69 @@
+#pragma once
+// The content of a listening port: the site answers plain HTTP requests, and passes upgrades to an endpoint
+// or rejects them. One site per loop, called on its thread.
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "http/request_parser.h"
+#include "session/endpoint.h"
+#include "session/session.h"
+#include "ws/handshake.h"
+
+namespace fanfare::session {
+
+class ServerSession;
+
+// Checked before it is sent (http/answer.h): headers that the engine writes itself are omitted, and an
+// invalid status becomes a 500.
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::vector<ws::OwnedHeader> headers;
+  // Kept until the response has been sent, or can no longer be sent; used to account for its memory.
+  std::shared_ptr<const void> until_sent = {};
+};
+
+// Accepts the upgrade: the handshake is checked against the policy, and the endpoint gets the session.
+struct Acceptance {
+  Endpoint* endpoint = nullptr;                  // must outlive the session
+  const ws::UpgradePolicy* policy = nullptr;     // valid during the call
+  std::unique_ptr<SessionData> data;             // becomes the session's; destroyed if the handshake fails
+  std::optional<ws::UpgradeAccept> agreed = {};  // from the same policy, if the site has already checked
+  std::vector<ws::OwnedHeader> headers = {};     // additional fields of the 101 (UpgradeAccept::response)
+};
+// The decision takes time. Call session.accept_upgrade() or session.respond() later; keep the session's id to
+// find it again. Data that the client sends meanwhile waits.
+struct DecideLater {};
+using UpgradeDecision = std::variant<Acceptance, HttpResponse, DecideLater>;
+
+// Checks the handshake of a request against a policy.
+std::expected<ws::UpgradeAccept, ws::UpgradeRefusal> check_upgrade(const http::Request& request,
+                                                                   const ws::UpgradePolicy& policy);
+HttpResponse response_of(ws::UpgradeRefusal refusal);
+
+class HttpService {
+ public:
+  virtual ~HttpService() = default;
+  // A complete request, borrowed for the call. Answer with session.respond(), now or later (keep the id). The
+  // connection's next request is read after that.
+  virtual void on_request(ServerSession& session, const http::Request& request) = 0;
+  // A GET that requests a WebSocket, correctly or not.
+  virtual UpgradeDecision on_upgrade(ServerSession& session, const http::Request& request) = 0;
+  // Adds headers to a response that the session itself gives to a request it does not pass on (400, 408, 413,
+  // ...). `headers`: the request's, borrowed for the call; empty if its head was not read.
+  virtual void on_refusal(http::Headers /*headers*/, HttpResponse& /*response*/) {}
+  // Called after each response, including those of the session itself (400, 408, ...) and accepted upgrades
+  // (101).
+  virtual void on_answered(int /*status*/) {}
+  // A connection has used its share of this turn (requests_per_turn_max) and continues in the next. For
+  // counting only.
+  virtual void on_turn_share_spent() {}
+};
+
+}  // namespace fanfare::session

@@ -1,0 +1,62 @@
+#pragma once
+// A node behind HTTP: POSTs JSON-RPC texts over kept-alive connections, HTTP/2 where TLS offers it.
+//
+// Redirects are not followed, environment proxies are not used, certificates are verified. A call that must
+// not be repeated gets a connection of its own: on a reused one that turns out to be dead, curl would send it
+// twice.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "upstream/backend.h"
+#include "upstream/worker.h"
+
+namespace fanfare::upstream {
+
+inline constexpr std::size_t kResponseBytesMax = std::size_t{64} << 20;
+
+struct HttpOptions {
+  std::string url;   // http:// or https://
+  std::string name;  // empty: the redacted URL
+  // Sent with every call, after our own Content-Type and Accept.
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string user_agent = "fanfare";
+  // Of one call, at most: a caller's own limit only shortens it.
+  Duration timeout = std::chrono::seconds(30);
+  Duration connect_timeout = std::chrono::seconds(5);
+  // Calls on the wire at once; the others wait in the queue, in order.
+  std::size_t connections_max = 64;
+  // Past it a call ends at once with FailureKind::overloaded.
+  std::size_t queued_calls_max = 4096;
+  // Of the body, after decompression: a longer one ends with FailureKind::too_large.
+  std::size_t response_bytes_max = kResponseBytesMax;
+  bool http2 = true;    // with https only
+  std::string ca_file;  // empty: the system's
+  std::string proxy;    // empty: none, whatever the environment says
+};
+
+// What is wrong with the options, for people and free of secrets; empty optional when nothing is.
+std::optional<std::string> problem_with(const HttpOptions& options);
+
+class HttpNode final : public Backend {
+ public:
+  // `problem_with(options)` is empty. The observer may be null.
+  HttpNode(Worker& worker, HttpOptions options, Observer* observer = nullptr);
+  // Any thread.
+  ~HttpNode() override;
+
+  void call(std::string body, CallOptions options, Done done) override;
+  std::string_view name() const override;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace fanfare::upstream

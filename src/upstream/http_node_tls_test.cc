@@ -1,0 +1,144 @@
+// Certificates are verified: a node that cannot show who it is gets nothing of the request.
+
+#include <gtest/gtest.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#include <openssl/x509v3.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+
+#include "upstream/http_node.h"
+#include "upstream/test_calls.h"
+#include "upstream/test_server.h"
+
+namespace fanfare::upstream {
+namespace {
+
+using testing::ask;
+using testing::expect_failure;
+using testing::kAnswer;
+using testing::kRead;
+using testing::Peer;
+using testing::Request;
+using testing::TestServer;
+
+// A key, and a certificate for 127.0.0.1 that it signed itself.
+struct Identity {
+  EVP_PKEY* key = EVP_EC_gen("P-256");
+  X509* certificate = X509_new();
+
+  Identity() {
+    X509_set_version(certificate, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(certificate), 1);
+    X509_gmtime_adj(X509_getm_notBefore(certificate), -3600);
+    X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+    X509_set_pubkey(certificate, key);
+    X509_NAME* name = X509_get_subject_name(certificate);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, reinterpret_cast<const unsigned char*>("node"), -1,
+                               -1, 0);
+    X509_set_issuer_name(certificate, name);
+    X509_EXTENSION* extension = X509V3_EXT_conf_nid(nullptr, nullptr, NID_subject_alt_name, "IP:127.0.0.1");
+    X509_add_ext(certificate, extension, -1);
+    X509_EXTENSION_free(extension);
+    X509_sign(certificate, key, EVP_sha256());
+  }
+  ~Identity() {
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+  }
+  Identity(const Identity&) = delete;
+  Identity& operator=(const Identity&) = delete;
+};
+
+// The certificate as a file, for as long as this stands.
+struct CertificateFile {
+  std::string path = "/tmp/fanfare_upstream_ca_XXXXXX";
+  explicit CertificateFile(X509* certificate) {
+    FILE* file = ::fdopen(::mkstemp(path.data()), "w");
+    PEM_write_X509(file, certificate);
+    std::fclose(file);
+  }
+  ~CertificateFile() { ::unlink(path.c_str()); }
+  CertificateFile(const CertificateFile&) = delete;
+  CertificateFile& operator=(const CertificateFile&) = delete;
+};
+
+struct HttpEndpointTls : ::testing::Test {
+  Identity identity;
+  SSL_CTX* context = SSL_CTX_new(TLS_server_method());
+  std::atomic<int> texts = 0;
+  // Takes over each connection before a byte is read, answers one request, and is done.
+  std::unique_ptr<TestServer> server;
+  Worker worker;
+
+  HttpEndpointTls() {
+    ::signal(SIGPIPE, SIG_IGN);  // the server's TLS writes; the worker looks after itself
+    SSL_CTX_use_certificate(context, identity.certificate);
+    SSL_CTX_use_PrivateKey(context, identity.key);
+    server = std::make_unique<TestServer>(
+        [](Peer&, const Request&) {},
+        [this](int fd) {
+          const std::unique_ptr<SSL, decltype(&SSL_free)> tls(SSL_new(context), &SSL_free);
+          SSL_set_fd(tls.get(), fd);
+          if (SSL_accept(tls.get()) != 1) return;
+          std::string seen;
+          char chunk[1024];
+          int got = 0;
+          while (!seen.ends_with("{}") && (got = SSL_read(tls.get(), chunk, sizeof(chunk))) > 0) {
+            seen.append(chunk, static_cast<std::size_t>(got));
+          }
+          if (seen.empty()) return;
+          ++texts;
+          const std::string reply = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " +
+                                    std::to_string(std::string(kAnswer).size()) + "\r\n\r\n" + kAnswer;
+          SSL_write(tls.get(), reply.data(), static_cast<int>(reply.size()));
+          SSL_shutdown(tls.get());
+        });
+  }
+  ~HttpEndpointTls() override {
+    worker.stop();
+    server.reset();
+    SSL_CTX_free(context);
+  }
+  std::string url() const { return "https://127.0.0.1:" + std::to_string(server->port()) + "/v2/secretkey"; }
+};
+
+TEST_F(HttpEndpointTls, AnUnknownCertificateIsRefusedBeforeAnythingIsSent) {
+  HttpNode endpoint(worker, {.url = url()});
+  const Result result = ask(worker, endpoint, "{}", kRead);
+  expect_failure(result, FailureKind::tls);
+  EXPECT_FALSE(result.error().sent);
+  EXPECT_EQ(result.error().message.find("secretkey"), std::string::npos) << result.error().message;
+  worker.stop();
+  server.reset();
+  EXPECT_EQ(texts, 0);
+}
+
+TEST_F(HttpEndpointTls, ACertificateOfOurOwnAuthorityIsAccepted) {
+  const CertificateFile authority(identity.certificate);
+  HttpNode endpoint(worker, {.url = url(), .ca_file = authority.path});
+  const Result result = ask(worker, endpoint, "{}", kRead);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->body, kAnswer);
+}
+
+TEST_F(HttpEndpointTls, APlainServerIsNotMistakenForASecureOne) {
+  TestServer plain(
+      [](Peer& peer, const Request&) { peer.reply(kAnswer); },
+      [](int fd) { static_cast<void>(::send(fd, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL)); });
+  HttpNode endpoint(worker, {.url = "https://127.0.0.1:" + std::to_string(plain.port())});
+  const Result result = ask(worker, endpoint, "{}", kRead);
+  expect_failure(result, FailureKind::tls);
+  EXPECT_FALSE(result.error().sent);
+}
+
+}  // namespace
+}  // namespace fanfare::upstream
