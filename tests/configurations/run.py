@@ -66,7 +66,7 @@ def public_headers():
 
 
 def exported_names():
-    """The classes and functions that the public headers promise, without chain.h, which is in no shared library."""
+    """Returns the classes and functions exported by the public headers, except chain.h, which is in no shared library."""
     found = set()
     for name in public_headers():
         if name != "chain.h":
