@@ -245,6 +245,8 @@ struct User {
 
 class DecideTest : public HttpBodyTest {
  protected:
+  ~DecideTest() override { server_.reset(); }  // before what its handlers name
+
   void serve_users() {
     server_->websocket<User>(
         "/ws",

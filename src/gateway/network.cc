@@ -163,7 +163,7 @@ void Network::listen_to(std::size_t index) {
   push_sources_[index].node->set_watcher(
       {.changed = [this, index](upstream::NodeTopic topic,
                                 bool live) { push_source_changed(push_sources_[index], topic, live); },
-       .pushing =
+       .event =
            [this, index](upstream::NodeTopic topic, std::string_view result) {
              if (!pool_->is_trusted(push_sources_[index].member)) return;
              if (topic == upstream::NodeTopic::new_heads) {

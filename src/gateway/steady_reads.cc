@@ -54,9 +54,9 @@ struct SteadyReads::Asked {
   std::optional<upstream::Result> best;
 
   std::string text() const {
-    std::string request;
-    jsonrpc::append_request(request, request.id, request.method, request.params);
-    return request;
+    std::string text;
+    jsonrpc::append_request(text, request.id, request.method, request.params);
+    return text;
   }
 };
 

@@ -55,7 +55,7 @@ struct WebSocketFloodTest : ::testing::TestWithParam<net::LoopKind> {
     endpoint = std::make_unique<WebSocketNode>(worker, std::move(options), &observer);
     worker.run([this] {
       endpoint->set_watcher({.changed = {},
-                             .told = [this](NodeTopic, std::string_view result) { on_told(result); },
+                             .event = [this](NodeTopic, std::string_view result) { on_told(result); },
                              .flooding_changed =
                                  [this] {
                                    diary.write(endpoint->flooding().empty() ? "good again" : "flooding");

@@ -381,8 +381,8 @@ void WebSocketNode::Impl::told(const jsonrpc::Answer& notification) {
   const auto result = jsonrpc::member(notification.params, "result");
   if (!id || !result) return;
   const auto found = std::ranges::find(topics_, *id, &Subscription::id_json);
-  if (found == topics_.end() || !watcher_.told) return;
-  watcher_.told(static_cast<NodeTopic>(found - topics_.begin()), *result);
+  if (found == topics_.end() || !watcher_.event) return;
+  watcher_.event(static_cast<NodeTopic>(found - topics_.begin()), *result);
 }
 
 void WebSocketNode::Impl::set_live(NodeTopic topic, bool live) {

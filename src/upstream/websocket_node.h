@@ -57,7 +57,7 @@ class WebSocketNode final : public Backend {
   // On the executor's thread. `live`: the node has taken the subscription; false: it was lost or refused.
   struct Watcher {
     std::function<void(NodeTopic, bool live)> changed;
-    std::function<void(NodeTopic, std::string_view result_json)> told;
+    std::function<void(NodeTopic, std::string_view result_json)> event;
     // flooding() is another one now.
     std::function<void()> flooding_changed = {};
   };

@@ -45,7 +45,7 @@ struct WebSocketEndpointTest : ::testing::Test {
                  diary.write(std::string(topic == NodeTopic::new_heads ? "heads" : "pending") +
                              (live ? " live" : " lost"));
                },
-           .told = [this](NodeTopic, std::string_view result) { diary.write(std::string(result)); }});
+           .event = [this](NodeTopic, std::string_view result) { diary.write(std::string(result)); }});
       endpoint->watch(NodeTopic::new_heads, true);
     });
   }
