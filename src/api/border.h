@@ -4,7 +4,8 @@
 //
 //   call_handler("message", [&] { route.message(session, message); });
 //
-// Any thread. Without an exception it costs a message three instructions, which keep the session at hand.
+// Any thread. Without an exception it costs three instructions per message, which keep a pointer to the
+// session.
 
 #include <cstdint>
 #include <string_view>

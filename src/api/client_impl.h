@@ -22,7 +22,7 @@
 
 namespace fanfare::api {
 
-// In the words of the engine.
+// Converts headers to the engine's type.
 std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers);
 
 class ClientImpl final : public session::ClientHandler, public std::enable_shared_from_this<ClientImpl> {
@@ -46,7 +46,7 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
   std::size_t buffered_amount() const;
   std::uint64_t unsent_messages() const { return outgoing_.unsent_messages(); }
 
-  // Of a ConnectAttempt. Any thread.
+  // The answer of a ConnectAttempt. Any thread.
   struct AttemptAnswer {
     std::optional<ConnectTarget> target = {};  // empty: the attempt fails
     std::string reason = {};
@@ -91,8 +91,8 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
   std::unique_ptr<net::Loop> loop_;
   std::unique_ptr<session::Client> client_;  // thread only; null after leave(), and at the thread's end
   bool in_open_handler_ = false;             // thread only
-  bool was_open_ = false;                    // the thread's own
-  std::uint64_t attempt_ = 0;  // the thread's own: the latest one that the program was asked about
+  bool was_open_ = false;                    // thread only
+  std::uint64_t attempt_ = 0;  // thread only: the latest one passed to before_connect
   net::TimerId look_again_{};  // for tell_end_when_gone()
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;

@@ -135,7 +135,7 @@ void Connection::on_drained(const WebSocketRoute& route) {
     if (engine().is_open()) send_waiting();
     return;
   }
-  // Topics wait for the end of a message in pieces, whose writer waits for this.
+  // While a message is sent in pieces, topics wait for its end, and its writer waits for this call.
   if (send_waiting() || engine().is_sending_pieces()) return route.drain(handle());
   if (rare->crowd != nullptr) rare->crowd->waiting.drain_is_next = true;
 }
@@ -179,7 +179,7 @@ void Connection::end_sent_topics(Crowd& crowd) {
     if (subscription->has_ended()) ended.push_back(topic);
   }
   for (const pubsub::Topic* const topic : ended) {
-    if (!crowd.hub_topics.contains(topic)) continue;  // a handler of this session left it meanwhile
+    if (!crowd.hub_topics.contains(topic)) continue;  // a handler of this session unsubscribed meanwhile
     --crowd.ended_topics;
     end_topic(*topic);
   }

@@ -59,14 +59,14 @@ class Connection final : public session::SessionData {
   }
   Expected<Joined, JoinError> join(const std::shared_ptr<pubsub::Topic>& topic, const JoinOptions& options);
   bool leave(const pubsub::Topic& topic);
-  // The topic was removed.
+  // Ends the subscription to a removed topic.
   void end_topic(const pubsub::Topic& topic);
   void end_topic_when_sent() { ++rare().more().ended_topics; }
 
   // Called when the outbox is empty: sends waiting messages and reports of dropped ones. Calls the drain
   // handler, at the latest when the outbox is empty the next time.
   void on_drained(const WebSocketRoute& route);
-  // send_waiting() in a later turn: something waits although the outbox has room.
+  // Calls send_waiting() in a later turn, because messages wait although the outbox has room.
   void send_waiting_later();
 
  private:
@@ -76,7 +76,7 @@ class Connection final : public session::SessionData {
     WaitingSubscriptions waiting;  // must outlive the subscriptions
     std::unordered_map<const LoopContext::NamedTopic*, std::unique_ptr<Subscription>> topics;
     std::unordered_map<const pubsub::Topic*, std::unique_ptr<HubSubscription>> hub_topics;
-    std::size_t ended_topics = 0;  // whose subscriber is behind: it ends when it has had the rest
+    std::size_t ended_topics = 0;  // removed, but still sending waiting messages
     bool sends_later = false;
   };
   // Members that most connections of a plain server do not need.
@@ -121,8 +121,7 @@ class Connection final : public session::SessionData {
 
 inline session::ServerSession& Connection::engine_of(const Session& handle) {
   FANFARE_CHECK(handle.behind_ != 0);
-  // Test the bit instead of find_rare(): g++ 12 at -O3 assumes that the latter may be null for an engine at
-  // address 1.
+  // Test the bit, not find_rare(): for g++ 12 at -O3, its null case includes an engine at address 1.
   if ((handle.behind_ & kRareBit) == 0) return *reinterpret_cast<session::ServerSession*>(handle.behind_);
   return reinterpret_cast<const Rare*>(handle.behind_ ^ kRareBit)->engine;
 }

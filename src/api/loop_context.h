@@ -37,7 +37,7 @@ class LoopContext final : public pubsub::LoopPort {
   struct Topic {
     pubsub::TopicKey key;
     std::uint32_t subscribers = 0;
-    std::unique_ptr<pubsub::EventLog> log = {};  // once a subscriber may fall behind
+    std::unique_ptr<pubsub::EventLog> log = {};  // created once a subscriber may fall behind
   };
   using NamedTopic = std::pair<const std::string, Topic>;
 
@@ -51,7 +51,7 @@ class LoopContext final : public pubsub::LoopPort {
   void publish(std::string_view topic, const SharedBytes& frame, SessionId except);
   static pubsub::EventLog& log_of(NamedTopic& topic);
 
-  // This loop's part of the server's hub; null: it has none.
+  // This loop's part of the server's hub; null: no hub.
   pubsub::LoopHub* hub() const { return hub_.get(); }
 
   ServerImpl& impl() const { return impl_; }

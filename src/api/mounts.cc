@@ -115,7 +115,7 @@ std::vector<std::string> offered_subprotocols(http::Headers headers) {
   return offered;
 }
 
-// A route with a chunk handler: its messages come in pieces.
+// The settings of a route with a chunk handler, whose messages arrive in pieces.
 struct ChunkSettings {
   ChunkSettings(session::SessionSettings of_all, const WebSocketRoute& route)
       : with_pieces(std::move(of_all)) {

@@ -363,7 +363,7 @@ bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
 
 PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
                                   pubsub::Receipt receipt) {
-  // What is accepted is in the home loop's mailbox before the stop is.
+  // An accepted event enters the home loop's mailbox before the stop does.
   const std::shared_lock lock(publishing_);
   if (!is_running()) return PublishResult::stopped;
   return hub_->hub.publish(topic, std::move(payload), std::move(receipt));

@@ -53,7 +53,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
            std::function<void(const Request&, Responder)> answer);
   void add_files(std::string_view path, FileOptions options);
 
-  // Once.
+  // May be called only once.
   void add_hub(HubOptions options);
 
   std::expected<void, Error> start();
@@ -72,7 +72,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
   // Later runs the task on the request's loop with its connection, if it still exists.
   void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
-  // Of a MessageWriter that died on another thread.
+  // Ends the message of a MessageWriter that was destroyed on another thread.
   void abandon_message(SessionId id);
   ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
@@ -89,7 +89,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
   const std::vector<RequestEntry>& requests() const { return requests_; }
   const std::vector<FilesEntry>& files() const { return files_; }
-  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: the program has none
+  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
@@ -128,7 +128,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   session::SessionSettings session_settings_;
 
   server::Listeners listeners_;              // from start() on
-  std::unique_ptr<HubOfServer> hub_;         // outlives what waits in the loops
+  std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
   std::unique_ptr<session::Server> server_;  // from start() on
   std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
