@@ -73,7 +73,7 @@ struct BenchArguments {
   std::uint64_t connections = 100;
   std::uint64_t in_flight = 1;
   std::uint64_t size = 20;
-  double rate = 0;  // 0: as fast as answers come back
+  double rate = 0;  // 0: as fast as answers arrive
   std::string duration = "10s";
   std::string ramp = "0s";
   std::string subscribe;  // empty: echoes

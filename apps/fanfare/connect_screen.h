@@ -13,7 +13,7 @@ namespace fanfare::app {
 struct ScreenOptions {
   bool prompt = false;   // the input is a terminal, too: directions are marked and the line redrawn
   bool colours = false;  // never without `prompt`
-  int terminal = -1;     // its descriptor, asked for its width; -1: 80 columns
+  int terminal = -1;     // its descriptor, used to get its width; -1: 80 columns
 };
 
 class Screen {

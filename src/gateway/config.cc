@@ -142,8 +142,10 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("batchItemsMax", out.answers.batch_items_max, 1, 1'000'000);
   fields.read("batchAnswerBytesMax", out.answers.batch_answer_bytes_max, 0, kBytesMax);
   fields.read("heldBytesMax", out.answers.held_bytes_max, std::uint64_t{1} << 20, std::uint64_t{1} << 40);
-  fields.read("heldBytesPerProjectMax", out.answers.held_bytes_per_project_max, std::uint64_t{1} << 16,
-              std::uint64_t{1} << 40);
+  if (!fields.read("heldBytesPerProjectMax", out.answers.held_bytes_per_project_max, std::uint64_t{1} << 16,
+                   std::uint64_t{1} << 40)) {
+    out.answers.held_bytes_per_project_max = out.answers.held_bytes_max;
+  }
   fields.read("receivedBytesPerProjectMax", out.received_bytes_per_project_max, std::uint64_t{1} << 20,
               std::uint64_t{1} << 40);
   fields.read("heldBytesPerConnectionMax", out.answers.held_bytes_per_connection_max, std::uint64_t{1} << 16,

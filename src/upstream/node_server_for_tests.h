@@ -25,8 +25,10 @@ namespace fanfare::upstream::testing {
 class NodeServer final : public session::HttpService, public session::Endpoint {
  public:
   using Act = std::function<void(session::Session&, std::string_view)>;
-  explicit NodeServer(Act act, net::LoopKind kind = net::LoopKind::automatic)
-      : session::Endpoint(settings()), act_(std::move(act)), kind_(kind) {
+  // `room` is called for a connection that is new, and for one that has taken all it was sent.
+  using Room = std::function<void(session::Session&)>;
+  explicit NodeServer(Act act, net::LoopKind kind = net::LoopKind::automatic, Room room = {})
+      : session::Endpoint(settings()), act_(std::move(act)), kind_(kind), room_(std::move(room)) {
     policy_.deflate.enabled = false;  // what is sent has its size on the wire, too
     start(0);
   }
@@ -44,8 +46,6 @@ class NodeServer final : public session::HttpService, public session::Endpoint {
     ASSERT_TRUE(started.has_value());
     port_ = server_->addresses().front().port();
   }
-  // Called for a connection that is new, and for one that has taken all it was sent. Before anybody connects.
-  void on_room(std::function<void(session::Session&)> room) { room_ = std::move(room); }
   // Drops everyone without a word.
   void stop() { server_.reset(); }
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
@@ -95,7 +95,7 @@ class NodeServer final : public session::HttpService, public session::Endpoint {
 
   Act act_;
   const net::LoopKind kind_;
-  std::function<void(session::Session&)> room_;
+  const Room room_;
   ws::UpgradePolicy policy_;
   std::unique_ptr<session::Server> server_;
   std::uint16_t port_ = 0;
