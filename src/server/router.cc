@@ -75,7 +75,6 @@ session::HttpResponse websocket_only(std::string_view method) {
 
 struct Router::Offers {
   const Entry* first = nullptr;  // null: no pattern matches
-  PathPattern::Match first_match;
   MethodList methods;
   bool has_methods = false;
   bool has_websocket = false;
@@ -98,7 +97,6 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
     const Offer offer = entry.mount->offer(*match);
     if (offers.first == nullptr) {
       offers.first = &entry;
-      offers.first_match = *match;
       rules = offer.browsers;
     }
     if (!offer.missing.empty()) {
@@ -108,7 +106,6 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
     if (wants_websocket ? offer.has_websocket : takes(offer.methods, request.method)) {
       found.mount = entry.mount.get();
       found.match = *std::move(match);
-      offers.first = &entry;
       rules = offer.browsers;
       break;
     }
@@ -122,8 +119,7 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
   if (rules != nullptr) {
     session.set_answer_headers(cors_headers(*rules, request.headers));
     found.caller = rules->caller_of(request.headers);
-    const PathPattern::Match& match = found.mount != nullptr ? found.match : offers.first_match;
-    found.answer = refuse_foreign(request, offers.first, match, *rules, wants_websocket);
+    found.answer = refuse_foreign(request, found, *rules, wants_websocket);
   }
   if (!found.answer && found.mount == nullptr) {
     found.answer = answer_to(request, offers, rules, wants_websocket);
@@ -131,12 +127,11 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
   return found;
 }
 
-std::optional<session::HttpResponse> Router::refuse_foreign(const http::Request& request, const Entry* entry,
-                                                            const PathPattern::Match& match,
-                                                            const BrowserRules& rules,
-                                                            bool is_upgrade) const {
+// Only a request that the mount would have served is counted there: not a preflight, nor another method.
+std::optional<session::HttpResponse> Router::refuse_foreign(const http::Request& request, const Found& found,
+                                                            const BrowserRules& rules, bool is_upgrade) {
   const auto count = [&](Foreign why) {
-    if (entry != nullptr) entry->mount->on_foreign(match, why, is_upgrade);
+    if (found.mount != nullptr) found.mount->on_foreign(found.match, why, is_upgrade);
   };
   if (!rules.serves_host(request.target, request.headers)) {
     count(Foreign::host);

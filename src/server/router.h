@@ -82,9 +82,8 @@ class Router final : public session::HttpService {
 
   Found find(session::ServerSession& session, const http::Request& request,
              const std::vector<std::string>& segments, bool wants_websocket) const;
-  std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Entry* entry,
-                                                      const PathPattern::Match& match,
-                                                      const BrowserRules& rules, bool is_upgrade) const;
+  static std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Found& found,
+                                                             const BrowserRules& rules, bool is_upgrade);
   session::HttpResponse answer_to(const http::Request& request, const Offers& offers,
                                   const BrowserRules* rules, bool wants_websocket) const;
   session::HttpResponse about_the_server(const http::Request& request) const;
