@@ -35,7 +35,7 @@ CloseReason reason_of(const session::CloseInfo& info) {
   return CloseReason::internal;
 }
 
-// The enumerations have the same order; the metrics have additional values at the end.
+// The metrics' enumeration may have values of its own.
 SubscriptionKind kind_of(eth::SubscriptionType type) {
   switch (type) {
     case eth::SubscriptionType::new_heads:

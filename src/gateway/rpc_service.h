@@ -132,7 +132,7 @@ class RpcService final : public session::Endpoint {
   // does not make a subscriber look slow. `told`: when the source reported them.
   void publish(Network::Events events, Instant told);
 
-  // An event made one more connection congested, or a connection that had not been behind.
+  // An event made the connection congested. `first`: it was not behind before.
   void fell_behind(session::Session& session, bool first);
 
   Network& network() const { return context_.network; }
