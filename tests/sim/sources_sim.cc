@@ -2,8 +2,8 @@
 // frozen, forked, silent, rejecting, lying. Time is simulated and randomness comes from a seed, so thousands
 // of runs take seconds and each can be repeated.
 //
-//   sources_sim --seeds 2000 [--first 1]     one line for each failure, then sums; exit status 1 if any
-//   failed
+//   sources_sim --seeds 2000 [--first 1]     one line for each failure, then sums; exit status 1
+//                                            if any failed
 //   sources_sim --seed 17                    repeats one run and prints its events
 //
 // Clients read, send and keep filters beside the subscribers (sources_clients.h lists the conditions for
