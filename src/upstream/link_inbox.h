@@ -3,8 +3,10 @@
 // a bound the link stops reading its socket, until half is processed, and TCP holds the node back.
 //
 //   link's thread:      if (inbox.push(...) == full) pause reading
-//   executor's thread:  while (auto item = inbox.pop()) { handle(*item); if (inbox.worked_off(*item)) resume
-//   }
+//   executor's thread:  while (auto item = inbox.pop()) {
+//                         handle(*item);
+//                         if (inbox.worked_off(*item)) resume reading
+//                       }
 
 #include <cstddef>
 #include <deque>

@@ -35,7 +35,7 @@ bool says_no_such_method(const jsonrpc::ErrorObject& error) {
 
 struct ReceiptsEndpoint::Job {
   std::string id;     // of the request, raw
-  std::string block;  // its hash, as asked for
+  std::string block;  // its hash, as in the request
   CallOptions options;
   Instant deadline;
   Done done;  // empty after it has run
