@@ -4,7 +4,7 @@
 // loops.
 //
 //   start / on_timer / on_reply / set_interest / resume   ->   take_events, take_history, take_calls,
-//   next_timer
+//                                                              next_timer
 //
 // No I/O. One thread.
 

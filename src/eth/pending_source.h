@@ -2,8 +2,7 @@
 // New pending transactions, by the first strategy that the node supports, tried in this order:
 //
 //   pushed   the node pushes them: set_pushed(), saw_pushed()
-//   filter   eth_newPendingTransactionFilter, then eth_getFilterChanges; created again when the node forgot
-//   it
+//   filter   eth_newPendingTransactionFilter, then eth_getFilterChanges; created again if forgotten
 //   txpool   txpool_content; new are those that were not in the previous answer
 //   block    eth_getBlockByNumber("pending", true); compared in the same manner
 //
