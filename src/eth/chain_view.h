@@ -122,8 +122,7 @@ class ChainView {
     std::optional<Backoff> backoff;          // made at the first failure
     Instant since{};                         // when the block arrived
     std::optional<Instant> next_since = {};  // when the next block was announced
-    Instant due{};                           // the deadline of an outstanding call; otherwise the earliest
-                                             // time for the next one
+    Instant due{};                           // call outstanding: its deadline; otherwise earliest next call
     std::string last_failure{};
     std::string missing_because{};  // not empty: given up
   };

@@ -57,8 +57,7 @@ struct HeadPollerOptions {
   std::uint64_t catch_up_blocks_max = 10'000;  // a longer gap loses its oldest blocks, with a Gap event
   std::uint32_t stale_polls_max = 8;           // a head far below ours is accepted after so many polls
   std::uint32_t block_tries_max = 4;           // of one block of a jump or a fork, in one round without delay
-  std::uint32_t stuck_rounds_max = 20;         // a block that stays unavailable is given up after so many
-                                               // rounds, with a Gap event
+  std::uint32_t stuck_rounds_max = 20;         // then an unavailable block is given up, with a Gap event
 };
 
 using HeaderPtr = std::shared_ptr<const Header>;
@@ -93,8 +92,7 @@ class HeadPoller {
   struct Status {
     std::uint64_t polls = 0;
     std::uint64_t calls = 0;
-    std::uint64_t backfilled = 0;         // blocks fetched beyond those that polls returned: for jumps, forks
-                                          // and the start
+    std::uint64_t backfilled = 0;         // blocks not from polls: for jumps, forks and the start
     std::uint64_t failures = 0;           // rounds given up, for any reason
     std::uint32_t failures_in_a_row = 0;  // 0: the last poll was answered
     std::string last_failure;             // one line

@@ -40,8 +40,7 @@ namespace fanfare::eth {
 struct HistoryOptions {
   std::uint32_t window_blocks = 256;    // a position further behind is not replayed
   std::uint32_t batch_blocks_max = 32;  // new blocks in one batch
-  std::uint32_t live_blocks_max = 4;  // with more than these left, the reader gets another batch before it is
-                                      // live
+  std::uint32_t live_blocks_max = 4;    // with more left, the reader gets another batch before it is live
   std::uint32_t calls_in_flight_max = 16;
   std::uint32_t attempts_max = 12;                 // unusable answers about a block of the chain
   std::uint32_t branch_attempts_max = 3;           // unusable answers about a removed block
@@ -233,8 +232,7 @@ class History {
   std::map<FetchKey, Instant> given_up_;  // and until when
   std::size_t in_flight_ = 0;
   std::uint64_t pumps_ = 0;
-  std::optional<std::uint64_t> reached_for_;  // in this pump: everything from this block up has been
-                                              // requested
+  std::optional<std::uint64_t> reached_for_;  // in this pump: all from this block up is requested
   std::vector<UpstreamCall> calls_;
   std::vector<Answer> answers_;
   Status status_;

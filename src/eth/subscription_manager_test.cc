@@ -156,8 +156,7 @@ TEST(SubscriptionManager, UnsubscribeOfWhatIsNotOursIsNotFound) {
     EXPECT_EQ(result.error().code, -32000);
     EXPECT_EQ(result.error().message, "subscription not found");
   }
-  EXPECT_EQ(loop.manager.unsubscribe(2, as_params(id)).error().code, -32000);  // belongs to another
-                                                                               // connection
+  EXPECT_EQ(loop.manager.unsubscribe(2, as_params(id)).error().code, -32000);  // another connection's
   EXPECT_TRUE(loop.manager.unsubscribe(1, as_params(id)));
   EXPECT_EQ(loop.manager.unsubscribe(1, as_params(id)).error().code, -32000);
   EXPECT_EQ(loop.manager.unsubscribe(1, "[]").error().code, -32602);

@@ -124,8 +124,7 @@ class NetworkMetrics {
   PerEach<ResumeOutcome> resumes;
   Counter replayed;           // notifications of resumed subscriptions
   Counter history_blocks;     // blocks, logs and receipts fetched for them
-  LatencyHistogram match;     // of a block's logs with all filters of one loop, including encoding and
-                              // queueing
+  LatencyHistogram match;     // a block's logs with all filters of a loop, including encoding and queueing
   LatencyHistogram fan_out;   // from the source's report to the last outbox of one loop
   Counter turn_shares_spent;  // times a connection had to wait for its loop's next turn
   PerEach<SubscriptionKind, Gauge> subscriptions;

@@ -127,8 +127,7 @@ class Network {
   ByteBudget* received_ = nullptr;
   std::function<void(std::uint64_t)> learnt_chain_id_;
   std::unique_ptr<upstream::Backend> backend_;
-  std::unique_ptr<upstream::Backend> source_backend_;  // where the source's calls go; null: to the same
-                                                       // backend
+  std::unique_ptr<upstream::Backend> source_backend_;  // for the source's calls; null: the same backend
   upstream::Pool* pool_ = nullptr;                     // the backend, if it is a pool
   std::vector<Teller> tellers_;
   std::unique_ptr<SharedReads> reads_;  // from prepare() on

@@ -257,8 +257,7 @@ class RpcService final : public session::Endpoint {
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
-  std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // answers that wait for their
-                                                                          // client to read
+  std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // until their client reads
   std::vector<eth::ConnectionKey> watched_;
   net::TimerId watch_timer_;
   std::optional<eth::SubscriptionManager::LogsPass> logs_pass_;  // of the event that is being published

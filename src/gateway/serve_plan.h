@@ -211,12 +211,10 @@ struct NetworkPlan {
   std::optional<std::uint64_t> chain_id;
   PollSettings poll;
   ReadSettings reads = {};
-  Duration chain_check_every = std::chrono::seconds(60);  // how often each node's chain is checked; zero:
-                                                          // never
+  Duration chain_check_every = std::chrono::seconds(60);  // interval of chain checks; zero: never
   Backend backend;
   MethodPlan methods = {};
-  std::vector<std::string> origins = {};  // of its project, instead of browsers.origins; empty:
-                                          // browsers.origins
+  std::vector<std::string> origins = {};  // of its project; empty: browsers.origins
 
   bool operator==(const NetworkPlan&) const = default;
 };
@@ -224,8 +222,7 @@ struct NetworkPlan {
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
-  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); only one if a listener names it by
-                                      // index
+  std::vector<NetworkPlan> networks;  // unique by (project, chain_id); one if a listener names it by index
   WebSocketSettings websocket;
   HttpSettings http;
   AcceptPlan accept;

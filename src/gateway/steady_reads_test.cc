@@ -193,9 +193,7 @@ TEST_F(SteadyReadsTest, WhatIsKeptGoesAtOnceWhenAnAnswerShowsAShorterChain) {
     return text;
   };
   const std::string of_block = R"(["0x50",false])";
-  for (int i = 0; i < 3; ++i)
-    get("eth_getBlockByNumber", of_block);  // meanwhile the final block becomes
-                                            // known
+  for (int i = 0; i < 3; ++i) get("eth_getBlockByNumber", of_block);  // the final block becomes known
   get("eth_blockNumber", "[]");
   const int asked = nodes[0]->asked["eth_getBlockByNumber"];
   EXPECT_TRUE(get("eth_getBlockByNumber", of_block).contains(R"("number":"0x50")"));

@@ -243,8 +243,7 @@ std::unique_ptr<HttpEndpoint::Impl::Call> HttpEndpoint::Impl::take_handle() {
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());  // "" also disables the proxies of the
-                                                                  // environment
+  curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());  // "" also ignores the environment
   curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");            // all encodings that this curl supports
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);

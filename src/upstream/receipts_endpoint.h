@@ -27,8 +27,7 @@ namespace fanfare::upstream {
 
 struct ReceiptsOptions {
   std::size_t at_once_max = 8;             // calls in flight for one block
-  std::size_t unfinished_blocks_max = 32;  // with receipts kept for the next call; beyond it the oldest are
-                                           // dropped
+  std::size_t unfinished_blocks_max = 32;  // with receipts kept for the next call; the oldest are dropped
   Duration timeout = std::chrono::seconds(30);         // of a call without a timeout of its own
   Duration remembered_for = std::chrono::minutes(10);  // how long a missing method is remembered
 };
