@@ -56,9 +56,9 @@ class Broadcast final : public session::Endpoint {
   pubsub::TopicTable topics_;
 };
 
-class EchoSite final : public session::Site {
+class EchoHttpService final : public session::HttpService {
  public:
-  explicit EchoSite(const fanfare::bench::EchoProgram& program) {
+  explicit EchoHttpService(const fanfare::bench::EchoProgram& program) {
     policy_.deflate.enabled = program.deflate;
     if (program.broadcast) {
       endpoint_ = std::make_unique<Broadcast>(settings_);
@@ -101,8 +101,8 @@ int main(int argc, char** argv) {
   const auto started =
       server.start({{.address = fanfare::bench::address_of(program.where), .options = listener_of(program)}},
                    [&program](session::LoopServer&, std::size_t) {
-                     session::Server::Sites sites;
-                     sites.push_back(std::make_unique<EchoSite>(program));
+                     session::Server::HttpServices sites;
+                     sites.push_back(std::make_unique<EchoHttpService>(program));
                      return sites;
                    });
   if (!started) fanfare::bench::give_up(started.error().message());

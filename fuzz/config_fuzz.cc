@@ -1,5 +1,5 @@
 // Any bytes as a configuration file: a configuration that can be planned and described, or one error with a
-// place inside the file and a message that is one printable line. Never a crash, never a hang, and the same
+// location inside the file and a message that is one printable line. Never a crash, never a hang, and the same
 // answer twice.
 
 #include <algorithm>
@@ -28,8 +28,8 @@ std::optional<std::string> environment(std::string_view name) {
 
 void check_error(const ConfigError& error, std::string_view text) {
   const auto lines = static_cast<int>(std::ranges::count(text, '\n')) + 1;
-  FANFARE_CHECK(error.flaw.place.line >= 0 && error.flaw.place.line <= lines);
-  FANFARE_CHECK((error.flaw.place.line == 0) == (error.flaw.place.column == 0));
+  FANFARE_CHECK(error.diagnostic.location.line >= 0 && error.diagnostic.location.line <= lines);
+  FANFARE_CHECK((error.diagnostic.location.line == 0) == (error.diagnostic.location.column == 0));
   const std::string message = error.message();
   FANFARE_CHECK(message.starts_with("fuzz.yaml:"));
   FANFARE_CHECK(message.contains(", expected "));

@@ -300,7 +300,7 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
   return app;
 }
 
-Leave leave_because(const CLI::App& root, const CLI::ParseError& error) {
+ExitRequest leave_because(const CLI::App& root, const CLI::ParseError& error) {
   std::ostringstream out;
   std::ostringstream complaint;
   if (root.exit(error, out, complaint) == 0) return {.status = 0, .text = out.str()};
@@ -311,7 +311,7 @@ Leave leave_because(const CLI::App& root, const CLI::ParseError& error) {
 
 }  // namespace
 
-std::expected<Command, Leave> parse_arguments(int count, const char* const* arguments) {
+std::expected<Command, ExitRequest> parse_arguments(int count, const char* const* arguments) {
   CLI::App root(kAbout, "fanfare");
   root.footer(kExamples);
   root.set_version_flag("-V,--version", "fanfare " FANFARE_VERSION);
@@ -334,7 +334,7 @@ std::expected<Command, Leave> parse_arguments(int count, const char* const* argu
   if (check_app->parsed()) return check;
   if (connect_app->parsed()) return connect;
   if (bench_app->parsed()) return bench;
-  return std::unexpected(Leave{.status = 2, .text = root.help()});
+  return std::unexpected(ExitRequest{.status = 2, .text = root.help()});
 }
 
 }  // namespace fanfare::app

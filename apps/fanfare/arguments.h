@@ -90,11 +90,11 @@ struct BenchArguments {
 using Command = std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments>;
 
 // The command line asked for nothing to run: help or the version (status 0), or it was wrong (status 2).
-struct Leave {
+struct ExitRequest {
   int status = 0;
   std::string text;  // for standard output if the status is 0, for standard error otherwise
 };
 
-std::expected<Command, Leave> parse_arguments(int count, const char* const* arguments);
+std::expected<Command, ExitRequest> parse_arguments(int count, const char* const* arguments);
 
 }  // namespace fanfare::app

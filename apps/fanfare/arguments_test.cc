@@ -11,7 +11,7 @@ namespace {
 
 using testing::HasSubstr;
 
-std::expected<Command, Leave> parse(const std::vector<const char*>& words) {
+std::expected<Command, ExitRequest> parse(const std::vector<const char*>& words) {
   std::vector<const char*> all{"fanfare"};
   all.insert(all.end(), words.begin(), words.end());
   return parse_arguments(static_cast<int>(all.size()), all.data());

@@ -45,7 +45,7 @@ class Peer final : public session::Endpoint {
 };
 
 // "/deflate" compresses, as the client wishes.
-class PeerSite final : public session::Site {
+class PeerSite final : public session::HttpService {
  public:
   PeerSite() { plain_.deflate.enabled = false; }
   void on_request(session::ServerSession& peer, const http::Request& /*request*/) override {
@@ -80,10 +80,10 @@ class BenchLoad : public testing::TestWithParam<net::LoopKind> {
     const auto started =
         server_->start({{.address = here}, {.address = here, .options = {.certificate = *certificate}}},
                        [](session::LoopServer&, std::size_t) {
-                         session::Server::Sites sites;
-                         sites.push_back(std::make_unique<PeerSite>());
-                         sites.push_back(std::make_unique<PeerSite>());
-                         return sites;
+                         session::Server::HttpServices services;
+                         services.push_back(std::make_unique<PeerSite>());
+                         services.push_back(std::make_unique<PeerSite>());
+                         return services;
                        });
     ASSERT_TRUE(started) << started.error().message();
   }

@@ -189,8 +189,8 @@ std::expected<void, std::string> read_patterns(std::string_view flag, const std:
 }
 
 std::expected<void, std::string> read_access(const ServeArguments& arguments, ServePlan& plan) {
-  using server::is_host_pattern;
   using gateway::is_method_pattern;
+  using server::is_host_pattern;
   using server::is_origin_pattern;
   if (auto read = read_patterns("--allowed-host", arguments.allowed_hosts, is_host_pattern,
                                 server::kHostPatternExpected, plan.browsers.hosts);
@@ -226,8 +226,7 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
     return wrong("--ws-port", "is the same as --http-port (" + std::to_string(ws_port) +
                                   "), expected two different ports");
   }
-  plan.listeners = {{.at = {.host = host, .port = http_port},
-                     .mounts = gateway::http_port_mounts(true)},
+  plan.listeners = {{.at = {.host = host, .port = http_port}, .mounts = gateway::http_port_mounts(true)},
                     {.at = {.host = host, .port = ws_port},
                      .socket_name = "websocket",
                      .mounts = gateway::websocket_port_mounts()}};

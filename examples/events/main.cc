@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "fanfare/fanfare.h"
 #include "../port.h"
+#include "fanfare/fanfare.h"
 
 namespace {
 

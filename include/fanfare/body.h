@@ -23,7 +23,7 @@ class Responder;
 
 namespace api {
 class BodyChannel;
-class Core;
+class ServerImpl;
 }  // namespace api
 
 // Write access to the body of one response. Any thread may call it, but calls must not overlap. Pieces are
@@ -56,7 +56,7 @@ class FANFARE_EXPORT BodyWriter {
   void finish() &&;
 
  private:
-  friend class api::Core;
+  friend class api::ServerImpl;
   friend class Responder;
   explicit BodyWriter(std::shared_ptr<api::BodyChannel> channel) : channel_(std::move(channel)) {}
   void end(bool is_whole);

@@ -34,7 +34,7 @@
 namespace fanfare {
 
 namespace api {
-class ClientCore;
+class ClientImpl;
 }
 
 class Client;
@@ -85,11 +85,11 @@ class FANFARE_EXPORT ConnectAttempt {
   void give_up(std::string reason) &&;
 
  private:
-  friend class api::ClientCore;
-  ConnectAttempt(std::weak_ptr<api::ClientCore> core, std::uint64_t number, bool is_reconnect,
+  friend class api::ClientImpl;
+  ConnectAttempt(std::weak_ptr<api::ClientImpl> impl, std::uint64_t number, bool is_reconnect,
                  ConnectTarget from);
 
-  std::weak_ptr<api::ClientCore> core_;  // empty: used
+  std::weak_ptr<api::ClientImpl> impl_;  // empty: used
   std::uint64_t number_ = 0;
   bool is_reconnect_ = false;
 };
@@ -165,7 +165,7 @@ class FANFARE_EXPORT Client {
   std::uint64_t unsent_messages() const;
 
  private:
-  std::shared_ptr<api::ClientCore> core_;
+  std::shared_ptr<api::ClientImpl> impl_;
 };
 
 }  // namespace fanfare

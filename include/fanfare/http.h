@@ -18,7 +18,7 @@
 namespace fanfare {
 
 namespace api {
-class Core;
+class ServerImpl;
 class RequestParts;
 }  // namespace api
 
@@ -114,13 +114,14 @@ class FANFARE_EXPORT Responder {
   BodyWriter start(Response head, std::optional<std::uint64_t> length = {}) &&;
 
  private:
-  friend class api::Core;
-  Responder(std::weak_ptr<api::Core> core, std::uint32_t loop, std::uint32_t place, std::uint32_t generation)
-      : core_(std::move(core)), loop_(loop), place_(place), generation_(generation) {}
+  friend class api::ServerImpl;
+  Responder(std::weak_ptr<api::ServerImpl> impl, std::uint32_t loop, std::uint32_t slot,
+            std::uint32_t generation)
+      : impl_(std::move(impl)), loop_(loop), slot_(slot), generation_(generation) {}
 
-  std::weak_ptr<api::Core> core_;  // empty after use
+  std::weak_ptr<api::ServerImpl> impl_;  // empty after use
   std::uint32_t loop_ = 0;
-  std::uint32_t place_ = 0;
+  std::uint32_t slot_ = 0;
   std::uint32_t generation_ = 0;
 };
 

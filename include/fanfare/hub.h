@@ -84,7 +84,7 @@ class FANFARE_EXPORT HubTopic {
   PublishResult offer(Bytes payload, bool is_text, PublishReceipt receipt) const;
 
   std::shared_ptr<pubsub::Topic> topic_;
-  std::weak_ptr<api::Core> core_;
+  std::weak_ptr<api::ServerImpl> impl_;
 };
 
 // The hub of one server.
@@ -105,7 +105,7 @@ class FANFARE_EXPORT Hub {
   std::size_t pending_bytes() const;
 
  private:
-  std::shared_ptr<api::Core> core_;
+  std::shared_ptr<api::ServerImpl> impl_;
 };
 
 // "EPOCH-OFFSET", a text that clients can keep and send back.

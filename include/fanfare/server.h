@@ -47,7 +47,7 @@
 namespace fanfare {
 
 namespace api {
-class Core;
+class ServerImpl;
 class UpgradeTicket;
 
 // The handlers of a route, independent of its Data type.
@@ -128,9 +128,9 @@ class Upgrade {
   void accept(Given data, UpgradeOptions options = {}) && {
     ticket_.accept(std::make_unique<SessionWith<Data>>(std::move(data)), std::move(options));
   }
-  void accept(UpgradeOptions options = {}) &&
-    requires(std::is_void_v<Data>)
-  {
+  template <typename Given = Data>
+    requires(std::is_void_v<Given>)
+  void accept(UpgradeOptions options = {}) && {
     ticket_.accept(nullptr, std::move(options));
   }
   void refuse(Response response) && { ticket_.refuse(std::move(response)); }
@@ -319,7 +319,7 @@ class FANFARE_EXPORT Server {
   friend class Hub;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 
-  std::shared_ptr<api::Core> core_;
+  std::shared_ptr<api::ServerImpl> impl_;
 };
 
 // ---- implementation: connects the typed handlers to the untyped engine ----

@@ -27,7 +27,7 @@ namespace fanfare {
 
 namespace api {
 class Connection;
-class Core;
+class ServerImpl;
 class EncodedFrame;
 }  // namespace api
 
@@ -121,7 +121,7 @@ class FANFARE_EXPORT Frame {
 // Identifies a session for the lifetime of its server; never reused. Any thread.
 struct SessionId {
   std::uint32_t loop = 0;
-  std::uint32_t place = 0;
+  std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   auto operator<=>(const SessionId&) const = default;
 };
@@ -175,10 +175,10 @@ class FANFARE_EXPORT MessageWriter {
 
  private:
   friend class Session;
-  MessageWriter(std::weak_ptr<api::Core> core, SessionId session)
-      : core_(std::move(core)), session_(session) {}
+  MessageWriter(std::weak_ptr<api::ServerImpl> impl, SessionId session)
+      : impl_(std::move(impl)), session_(session) {}
 
-  std::weak_ptr<api::Core> core_;  // empty: finished
+  std::weak_ptr<api::ServerImpl> impl_;  // empty: finished
   SessionId session_;
 };
 
@@ -284,7 +284,7 @@ class SessionWith final : public Session {
 template <>
 struct std::hash<fanfare::SessionId> {
   std::size_t operator()(const fanfare::SessionId& id) const noexcept {
-    const std::uint64_t low = (std::uint64_t{id.place} << 32U) | id.generation;
+    const std::uint64_t low = (std::uint64_t{id.slot} << 32U) | id.generation;
     return static_cast<std::size_t>((low + id.loop) * 0x9E3779B97F4A7C15U);
   }
 };

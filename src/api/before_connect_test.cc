@@ -41,11 +41,11 @@ class BeforeConnect : public testing::TestWithParam<LoopKind> {
     ASSERT_TRUE(server_.start());
   }
 
-  std::string url(std::string_view place) const {
-    return "ws://127.0.0.1:" + std::to_string(server_.port()) + "/" + std::string(place);
+  std::string url(std::string_view slot) const {
+    return "ws://127.0.0.1:" + std::to_string(server_.port()) + "/" + std::string(slot);
   }
-  ClientOptions options(std::string_view place = "home") const {
-    return {.url = url(place),
+  ClientOptions options(std::string_view slot = "home") const {
+    return {.url = url(slot),
             .reconnect = {.wait_min = milliseconds(1), .wait_max = milliseconds(1)},
             .loop = GetParam()};
   }

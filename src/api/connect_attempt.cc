@@ -3,14 +3,14 @@
 #include <utility>
 
 #include "api/border.h"
-#include "api/client_core.h"
+#include "api/client_impl.h"
 #include "base/guard.h"
 
 namespace fanfare {
 
 namespace api {
 
-bool ClientCore::on_attempt(session::Client&) {
+bool ClientImpl::on_attempt(session::Client&) {
   if (!handlers_.before_connect) return true;
   ++attempt_;
   call_handler("client before_connect", [this] {
@@ -23,7 +23,7 @@ bool ClientCore::on_attempt(session::Client&) {
 }
 
 // Not within the call, on whatever thread that is: what follows calls handlers.
-void ClientCore::answer_attempt(std::uint64_t attempt, AttemptAnswer answer) {
+void ClientImpl::answer_attempt(std::uint64_t attempt, AttemptAnswer answer) {
   loop_->post([this, attempt, answer = std::move(answer)]() mutable {
     // After close(), and after another start(), an answer to what was is none any more.
     if (client_ == nullptr || attempt != attempt_) return;
@@ -39,40 +39,40 @@ void ClientCore::answer_attempt(std::uint64_t attempt, AttemptAnswer answer) {
 
 }  // namespace api
 
-ConnectAttempt::ConnectAttempt(std::weak_ptr<api::ClientCore> core, std::uint64_t number, bool is_reconnect,
+ConnectAttempt::ConnectAttempt(std::weak_ptr<api::ClientImpl> impl, std::uint64_t number, bool is_reconnect,
                                ConnectTarget from)
-    : target(std::move(from)), core_(std::move(core)), number_(number), is_reconnect_(is_reconnect) {}
+    : target(std::move(from)), impl_(std::move(impl)), number_(number), is_reconnect_(is_reconnect) {}
 
 ConnectAttempt& ConnectAttempt::operator=(ConnectAttempt&& other) noexcept {
   std::swap(target, other.target);
-  std::swap(core_, other.core_);
+  std::swap(impl_, other.impl_);
   std::swap(number_, other.number_);
   std::swap(is_reconnect_, other.is_reconnect_);
   return *this;
 }
 
 ConnectAttempt::~ConnectAttempt() {
-  if (core_.expired()) return;
+  if (impl_.expired()) return;
   // Perhaps on the way of an exception: a second one would end the process.
   run_guarded("an attempt to connect",
               [this] { std::move(*this).give_up("the before_connect handler gave no answer"); });
 }
 
 void ConnectAttempt::connect() && {
-  if (const auto core = std::exchange(core_, {}).lock()) {
-    core->answer_attempt(number_, {.target = std::move(target)});
+  if (const auto impl = std::exchange(impl_, {}).lock()) {
+    impl->answer_attempt(number_, {.target = std::move(target)});
   }
 }
 
 void ConnectAttempt::retry_later(std::string reason) && {
-  if (const auto core = std::exchange(core_, {}).lock()) {
-    core->answer_attempt(number_, {.reason = std::move(reason), .may_retry = true});
+  if (const auto impl = std::exchange(impl_, {}).lock()) {
+    impl->answer_attempt(number_, {.reason = std::move(reason), .may_retry = true});
   }
 }
 
 void ConnectAttempt::give_up(std::string reason) && {
-  if (const auto core = std::exchange(core_, {}).lock()) {
-    core->answer_attempt(number_, {.reason = std::move(reason)});
+  if (const auto impl = std::exchange(impl_, {}).lock()) {
+    impl->answer_attempt(number_, {.reason = std::move(reason)});
   }
 }
 

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "api/border.h"
-#include "api/core.h"
-#include "api/lane.h"
+#include "api/loop_context.h"
 #include "api/mounts.h"
 #include "api/route_endpoint.h"
+#include "api/server_impl.h"
 #include "base/check.h"
 
 namespace fanfare::api {
@@ -23,8 +23,8 @@ Connection::~Connection() {
   delete find_rare();
 }
 
-Lane& Connection::lane() {
-  Lane* const here = Lane::current();
+LoopContext& Connection::loop_context() {
+  LoopContext* const here = LoopContext::current();
   FANFARE_CHECK(here != nullptr);
   return *here;
 }
@@ -45,7 +45,7 @@ Connection::Crowd& Connection::Rare::more() {
   return *crowd;
 }
 
-Subscription* Connection::Rare::find(const Lane::NamedTopic* topic) const {
+Subscription* Connection::Rare::find(const LoopContext::NamedTopic* topic) const {
   if (crowd != nullptr) {
     const auto found = crowd->topics.find(topic);
     if (found != crowd->topics.end()) return found->second.get();
@@ -77,12 +77,12 @@ void Connection::Rare::add(std::unique_ptr<Subscription> subscription) {
   topics.emplace(subscription->key(), std::move(subscription));
 }
 
-bool Connection::Rare::remove(const Lane::NamedTopic* topic) {
+bool Connection::Rare::remove(const LoopContext::NamedTopic* topic) {
   if (crowd != nullptr && crowd->topics.erase(topic) > 0) return true;
-  std::unique_ptr<Subscription>* place = &first;
-  while (*place != nullptr && (*place)->key() != topic) place = &(*place)->next;
-  if (*place == nullptr) return false;
-  *place = std::move((*place)->next);
+  std::unique_ptr<Subscription>* slot = &first;
+  while (*slot != nullptr && (*slot)->key() != topic) slot = &(*slot)->next;
+  if (*slot == nullptr) return false;
+  *slot = std::move((*slot)->next);
   return true;
 }
 
@@ -98,11 +98,11 @@ bool Connection::subscribe(std::string_view topic, TopicPolicy policy) {
   if (rare.crowd != nullptr && rare.crowd->waiting.in_hand && rare.crowd->waiting.in_hand->topic == topic) {
     rare.crowd->waiting.send_in_hand(engine());
   }
-  const Lane::NamedTopic* const known = lane().find(topic);
+  const LoopContext::NamedTopic* const known = loop_context().find(topic);
   Subscription* subscription = known == nullptr ? nullptr : rare.find(known);
   if (subscription == nullptr) {
-    if (rare.topic_count() >= lane().core().options().limits.topics_per_session_max) return false;
-    auto made = Subscription::make(lane(), engine(), topic);
+    if (rare.topic_count() >= loop_context().impl().options().limits.topics_per_session_max) return false;
+    auto made = Subscription::make(loop_context(), engine(), topic);
     subscription = made.get();
     rare.add(std::move(made));
   }
@@ -117,7 +117,7 @@ bool Connection::subscribe(std::string_view topic, TopicPolicy policy) {
 bool Connection::unsubscribe(std::string_view topic) {
   Rare* const rare = find_rare();
   if (rare == nullptr) return false;
-  const Lane::NamedTopic* const known = lane().find(topic);
+  const LoopContext::NamedTopic* const known = loop_context().find(topic);
   return known != nullptr && rare->remove(known);
 }
 
@@ -143,18 +143,18 @@ void Connection::on_drained(const WebSocketRoute& route) {
 Expected<Joined, JoinError> Connection::join(const std::shared_ptr<pubsub::Topic>& topic,
                                              const JoinOptions& options) {
   if (!engine().is_open()) return Unexpected(JoinError::closing);
-  pubsub::LoopHub* const hub = lane().hub();
+  pubsub::LoopHub* const hub = loop_context().hub();
   if (topic == nullptr || hub == nullptr) return Unexpected(JoinError::removed);
   Rare& rare = this->rare();
   Crowd& crowd = rare.more();
   if (crowd.hub_topics.contains(topic.get())) return Unexpected(JoinError::already_joined);
-  if (rare.topic_count() >= lane().core().options().limits.topics_per_session_max) {
+  if (rare.topic_count() >= loop_context().impl().options().limits.topics_per_session_max) {
     return Unexpected(JoinError::topics_full);
   }
-  const auto place = crowd.hub_topics.emplace(topic.get(), std::make_unique<HubSubscription>(engine())).first;
-  auto joined = hub->join(topic, *place->second, crowd.waiting, options);
+  const auto slot = crowd.hub_topics.emplace(topic.get(), std::make_unique<HubSubscription>(engine())).first;
+  auto joined = hub->join(topic, *slot->second, crowd.waiting, options);
   if (joined) return *std::move(joined);
-  crowd.hub_topics.erase(place);
+  crowd.hub_topics.erase(slot);
   return Unexpected(joined.error());
 }
 
@@ -187,7 +187,7 @@ void Connection::end_sent_topics(Crowd& crowd) {
 
 void Connection::send_waiting_later() {
   if (std::exchange(rare().more().sends_later, true)) return;
-  session::LoopServer& server = lane().server();
+  session::LoopServer& server = loop_context().server();
   server.loop().post([&server, id = engine().id()] {
     session::Session* const there = server.sessions().find(id);
     if (there == nullptr || !there->is_open()) return;

@@ -21,7 +21,7 @@
 
 namespace fanfare::api {
 
-class Lane;
+class LoopContext;
 
 class Connection final : public session::SessionData {
  public:
@@ -42,7 +42,7 @@ class Connection final : public session::SessionData {
     const Rare* const rare = find_rare();
     return rare == nullptr || rare->with_data == nullptr ? handle_ : *rare->with_data;
   }
-  static Lane& lane();
+  static LoopContext& loop_context();
   std::string_view subprotocol() const {
     const Rare* const rare = find_rare();
     return rare == nullptr || rare->subprotocol == nullptr ? "" : std::string_view(*rare->subprotocol);
@@ -53,7 +53,7 @@ class Connection final : public session::SessionData {
   bool unsubscribe(std::string_view topic);
   void unsubscribe_all();
   // Null: it is not subscribed to it.
-  Subscription* find_subscription(const Lane::NamedTopic& topic) const {
+  Subscription* find_subscription(const LoopContext::NamedTopic& topic) const {
     const Rare* const rare = find_rare();
     return rare == nullptr ? nullptr : rare->find(&topic);
   }
@@ -74,7 +74,7 @@ class Connection final : public session::SessionData {
   // What hardly any connection has, of those with topics.
   struct Crowd {
     WaitingSubscriptions waiting;  // outlives the subscriptions
-    std::unordered_map<const Lane::NamedTopic*, std::unique_ptr<Subscription>> topics;
+    std::unordered_map<const LoopContext::NamedTopic*, std::unique_ptr<Subscription>> topics;
     std::unordered_map<const pubsub::Topic*, std::unique_ptr<HubSubscription>> hub_topics;
     std::size_t ended_topics = 0;  // whose subscriber is behind: it ends when it has had the rest
     bool sends_later = false;
@@ -86,10 +86,10 @@ class Connection final : public session::SessionData {
     Rare(const Rare&) = delete;
     Rare& operator=(const Rare&) = delete;
 
-    Subscription* find(const Lane::NamedTopic* topic) const;
+    Subscription* find(const LoopContext::NamedTopic* topic) const;
     std::size_t topic_count() const;
     void add(std::unique_ptr<Subscription> subscription);
-    bool remove(const Lane::NamedTopic* topic);
+    bool remove(const LoopContext::NamedTopic* topic);
     void unsubscribe_all();
     Crowd& more();
 

@@ -90,7 +90,8 @@ TEST_P(HttpBodyTest, IsWrittenFromAnotherThread) {
   RawClient client(server_->port());
   ask(client);
   BodyWriter body = writer_.take();
-  EXPECT_THAT(client.read_answer(true), AllOf(HasSubstr("X-A: b\r\n"), HasSubstr("Transfer-Encoding: chunked")));
+  EXPECT_THAT(client.read_answer(true),
+              AllOf(HasSubstr("X-A: b\r\n"), HasSubstr("Transfer-Encoding: chunked")));
   EXPECT_TRUE(body.is_open());
   EXPECT_EQ(body.write("two"), SendResult::queued);
   std::move(body).finish();
@@ -110,7 +111,8 @@ TEST_P(HttpBodyTest, WithALengthItStandsThereAsItIs) {
   body.write("one");
   body.write("two");
   std::move(body).finish();
-  EXPECT_THAT(client.read_answer(false), AllOf(HasSubstr("Content-Length: 6\r\n"), EndsWith("\r\n\r\nonetwo")));
+  EXPECT_THAT(client.read_answer(false),
+              AllOf(HasSubstr("Content-Length: 6\r\n"), EndsWith("\r\n\r\nonetwo")));
 }
 
 TEST_P(HttpBodyTest, AWriterThatDiesCutsTheAnswerOff) {
@@ -118,7 +120,9 @@ TEST_P(HttpBodyTest, AWriterThatDiesCutsTheAnswerOff) {
   start();
   RawClient client(server_->port());
   ask(client);
-  { const BodyWriter body = writer_.take(); }
+  {
+    const BodyWriter body = writer_.take();
+  }
   EXPECT_THAT(client.read_until("EOF"), testing::Not(HasSubstr("0\r\n\r\n")));
 }
 
@@ -241,14 +245,16 @@ struct User {
 
 class DecideTest : public HttpBodyTest {
  protected:
+  ~DecideTest() override { server_.reset(); }  // before what its handlers name
+
   void serve_users() {
     server_->websocket<User>(
-        "/ws", {.subprotocols = {"v1", "v2"},
-                .decide = [this](const Request&,
-                                 Upgrade<User> upgrade) { decision_.give(std::move(upgrade)); },
-                .open = [](SessionWith<User>& session) { session.send(session.data().name); },
-                .message = [](SessionWith<User>& session, const Message& message) { session.send(message); },
-                .close = [this](SessionWith<User>&, const Close&) { ++closed_; }});
+        "/ws",
+        {.subprotocols = {"v1", "v2"},
+         .decide = [this](const Request&, Upgrade<User> upgrade) { decision_.give(std::move(upgrade)); },
+         .open = [](SessionWith<User>& session) { session.send(session.data().name); },
+         .message = [](SessionWith<User>& session, const Message& message) { session.send(message); },
+         .close = [this](SessionWith<User>&, const Close&) { ++closed_; }});
     start();
   }
   static constexpr std::string_view kHandshake =
@@ -273,9 +279,8 @@ TEST_P(DecideTest, LaterOnAnotherThread) {
   Upgrade<User> upgrade = decision_.take();
   EXPECT_EQ(server_->session_count(), 0U);
   std::move(upgrade).accept({.name = "ann"}, {.headers = {{"Set-Cookie", "a=1"}}, .subprotocol = "v3"});
-  EXPECT_THAT(client.read_answer(true),
-              AllOf(StartsWith("HTTP/1.1 101 "), HasSubstr("Set-Cookie: a=1\r\n"),
-                    HasSubstr("Sec-WebSocket-Protocol: v3\r\n")));
+  EXPECT_THAT(client.read_answer(true), AllOf(StartsWith("HTTP/1.1 101 "), HasSubstr("Set-Cookie: a=1\r\n"),
+                                              HasSubstr("Sec-WebSocket-Protocol: v3\r\n")));
   EXPECT_EQ(client.receive(), "ann");
   EXPECT_EQ(client.receive(), "early");
 }
@@ -287,7 +292,9 @@ TEST_P(DecideTest, WithARefusal) {
   decision_.take().refuse({.status = 403, .body = "not you"});
   EXPECT_THAT(client.read_answer(false), AllOf(StartsWith("HTTP/1.1 403 "), EndsWith("not you")));
   client.write(kHandshake);  // the connection goes on
-  { const Upgrade<User> dropped = decision_.take(); }
+  {
+    const Upgrade<User> dropped = decision_.take();
+  }
   EXPECT_THAT(client.read_answer(false), StartsWith("HTTP/1.1 500 "));
   client.write(kHandshake);
   decision_.take().accept({.name = "ann"}, {.subprotocol = "v9"});
@@ -296,9 +303,9 @@ TEST_P(DecideTest, WithARefusal) {
 }
 
 TEST_P(DecideTest, AtOnceInTheHandler) {
-  server_->websocket(
-      "/ws", {.decide = [](const Request&, Upgrade<void> upgrade) { std::move(upgrade).accept(); },
-              .message = [](Session& session, const Message& message) { session.send(message); }});
+  server_->websocket("/ws",
+                     {.decide = [](const Request&, Upgrade<void> upgrade) { std::move(upgrade).accept(); },
+                      .message = [](Session& session, const Message& message) { session.send(message); }});
   start();
   RawClient client(server_->port());
   EXPECT_THAT(client.upgrade("/ws"), StartsWith("HTTP/1.1 101 "));
@@ -308,7 +315,9 @@ TEST_P(DecideTest, AtOnceInTheHandler) {
 
 TEST_P(DecideTest, AfterTheClientHasLeftOrTheServerHasStopped) {
   serve_users();
-  { RawClient(server_->port()).write(kHandshake); }
+  {
+    RawClient(server_->port()).write(kHandshake);
+  }
   Upgrade<User> left = decision_.take();
   std::move(left).accept({.name = "gone"});
   {

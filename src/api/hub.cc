@@ -3,8 +3,8 @@
 #include <charconv>
 #include <utility>
 
-#include "api/core.h"
 #include "api/frame.h"
+#include "api/server_impl.h"
 #include "pubsub/hub.h"
 #include "ws/encode.h"
 
@@ -54,16 +54,16 @@ PublishResult HubTopic::publish(Bytes binary, PublishReceipt receipt) const {
 
 PublishResult HubTopic::offer(Bytes payload, bool is_text, PublishReceipt receipt) const {
   if (topic_ == nullptr) return PublishResult::removed;
-  const auto core = core_.lock();
-  if (core == nullptr) return PublishResult::stopped;
-  if (topic_->setup.encode) return core->publish(topic_, SharedBytes(payload), std::move(receipt));
+  const auto impl = impl_.lock();
+  if (impl == nullptr) return PublishResult::stopped;
+  if (topic_->setup.encode) return impl->publish(topic_, SharedBytes(payload), std::move(receipt));
   const ws::Opcode opcode = is_text ? ws::Opcode::text : ws::Opcode::binary;
-  return core->publish(topic_, ws::encode_message(opcode, payload), std::move(receipt));
+  return impl->publish(topic_, ws::encode_message(opcode, payload), std::move(receipt));
 }
 
 bool HubTopic::remove() const {
-  const auto core = core_.lock();
-  return topic_ != nullptr && core != nullptr && core->hub()->remove(*topic_);
+  const auto impl = impl_.lock();
+  return topic_ != nullptr && impl != nullptr && impl->hub()->remove(*topic_);
 }
 
 const std::string& HubTopic::name() const {
@@ -83,36 +83,36 @@ std::shared_ptr<const std::vector<std::string>> HubTopic::members() const {
   return topic_ == nullptr ? std::make_shared<const std::vector<std::string>>() : topic_->members();
 }
 
-Hub::Hub(Server& server, HubOptions options) : core_(server.core_) {
-  core_->add_hub(options);
+Hub::Hub(Server& server, HubOptions options) : impl_(server.impl_) {
+  impl_->add_hub(options);
 }
 
 Expected<HubTopic, Error> Hub::add_topic(std::string name, HubTopicOptions options) const {
-  auto added = core_->hub()->add(std::move(name), to_setup(std::move(options)));
+  auto added = impl_->hub()->add(std::move(name), to_setup(std::move(options)));
   if (!added) return Unexpected(Error{.kind = Error::Kind::bad_option, .message = std::move(added.error())});
   HubTopic topic;
   topic.topic_ = *std::move(added);
-  topic.core_ = core_;
+  topic.impl_ = impl_;
   return topic;
 }
 
 HubTopic Hub::find(std::string_view name) const {
   HubTopic topic;
-  topic.topic_ = core_->hub()->find(name);
-  topic.core_ = core_;
+  topic.topic_ = impl_->hub()->find(name);
+  topic.impl_ = impl_;
   return topic;
 }
 
 std::size_t Hub::topic_count() const {
-  return core_->hub()->topic_count();
+  return impl_->hub()->topic_count();
 }
 
 std::size_t Hub::pending_messages() const {
-  return core_->hub()->room().messages();
+  return impl_->hub()->room().messages();
 }
 
 std::size_t Hub::pending_bytes() const {
-  return core_->hub()->room().bytes();
+  return impl_->hub()->room().bytes();
 }
 
 std::string to_text(Position position) {

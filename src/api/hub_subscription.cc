@@ -3,7 +3,7 @@
 #include <new>
 
 #include "api/connection.h"
-#include "api/lane.h"
+#include "api/loop_context.h"
 #include "api/route_endpoint.h"
 #include "base/guard.h"
 #include "ws/close_code.h"

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "api/connection.h"
-#include "api/core.h"
-#include "api/lane.h"
+#include "api/loop_context.h"
 #include "api/misuse.h"
+#include "api/server_impl.h"
 #include "api/settings.h"
 #include "base/guard.h"
 #include "ws/close_code.h"
@@ -16,33 +16,33 @@ namespace {
 constexpr std::string_view kAbandoned = "a message was not finished";
 
 void abandon(session::LoopServer& server, SessionId id) {
-  session::Session* const engine = server.sessions().find({.place = id.place, .generation = id.generation});
+  session::Session* const engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
   if (engine != nullptr && engine->is_sending_pieces()) {
     engine->start_closing(ws::close_code::internal_error, kAbandoned);
   }
 }
 
 // The session's, when this is its thread. Null: the server is gone, or this is another thread.
-api::Lane* lane_of(const std::weak_ptr<api::Core>& core, SessionId id) {
-  const auto there = core.lock();
-  api::Lane* const here = api::Lane::current();
-  const bool is_here = there != nullptr && here != nullptr && &here->core() == there.get();
+api::LoopContext* lane_of(const std::weak_ptr<api::ServerImpl>& impl, SessionId id) {
+  const auto there = impl.lock();
+  api::LoopContext* const here = api::LoopContext::current();
+  const bool is_here = there != nullptr && here != nullptr && &here->impl() == there.get();
   return is_here && here->index() == id.loop ? here : nullptr;
 }
 
 // Null: the session is gone, or closing.
-session::Session* find_open(const std::weak_ptr<api::Core>& core, SessionId id, std::string_view call) {
-  if (core.expired()) return nullptr;
-  api::Lane* const lane = lane_of(core, id);
-  if (lane == nullptr) api::end_for_misuse(call, "only on the thread of its session's loop");
+session::Session* find_open(const std::weak_ptr<api::ServerImpl>& impl, SessionId id, std::string_view call) {
+  if (impl.expired()) return nullptr;
+  api::LoopContext* const loop_context = lane_of(impl, id);
+  if (loop_context == nullptr) api::end_for_misuse(call, "only on the thread of its session's loop");
   session::Session* const engine =
-      lane->server().sessions().find({.place = id.place, .generation = id.generation});
+      loop_context->server().sessions().find({.slot = id.slot, .generation = id.generation});
   return engine != nullptr && engine->is_sending_pieces() ? engine : nullptr;
 }
 
 }  // namespace
 
-void api::Core::abandon_message(SessionId id) {
+void api::ServerImpl::abandon_message(SessionId id) {
   if (!has_loops()) return;
   server_->post(id.loop, [id](session::LoopServer& server) { abandon(server, id); });
 }
@@ -53,23 +53,23 @@ std::optional<MessageWriter> Session::begin_message(Message::Kind kind) {
   const ws::Opcode opcode = kind == Message::Kind::text ? ws::Opcode::text : ws::Opcode::binary;
   // An empty first frame: from here on nothing else can come first.
   if (engine.send_piece(opcode, {}, false) == session::SendResult::closed) return std::nullopt;
-  return MessageWriter(api::Connection::lane().core().weak_from_this(), id());
+  return MessageWriter(api::Connection::loop_context().impl().weak_from_this(), id());
 }
 
 MessageWriter& MessageWriter::operator=(MessageWriter&& other) noexcept {
-  std::swap(core_, other.core_);
+  std::swap(impl_, other.impl_);
   std::swap(session_, other.session_);
   return *this;
 }
 
 MessageWriter::~MessageWriter() {
-  const auto core = core_.lock();
-  if (core == nullptr) return;
+  const auto impl = impl_.lock();
+  if (impl == nullptr) return;
   run_guarded("an unfinished message", [&] {
-    if (api::Lane* const lane = lane_of(core_, session_)) {
-      abandon(lane->server(), session_);
+    if (api::LoopContext* const loop_context = lane_of(impl_, session_)) {
+      abandon(loop_context->server(), session_);
     } else {
-      core->abandon_message(session_);
+      impl->abandon_message(session_);
     }
   });
 }
@@ -79,21 +79,21 @@ SendResult MessageWriter::write(std::string_view piece) {
 }
 
 SendResult MessageWriter::write(Bytes piece) {
-  session::Session* const engine = find_open(core_, session_, "MessageWriter::write()");
+  session::Session* const engine = find_open(impl_, session_, "MessageWriter::write()");
   if (engine == nullptr) return SendResult::closed;
   if (piece.empty()) return SendResult::queued;
   return api::to_public(engine->send_piece(ws::Opcode::binary, piece, false));
 }
 
 SendResult MessageWriter::finish() {
-  session::Session* const engine = find_open(core_, session_, "MessageWriter::finish()");
-  core_.reset();
+  session::Session* const engine = find_open(impl_, session_, "MessageWriter::finish()");
+  impl_.reset();
   if (engine == nullptr) return SendResult::closed;
   return api::to_public(engine->send_piece(ws::Opcode::binary, {}, true));
 }
 
 bool MessageWriter::is_open() const {
-  return find_open(core_, session_, "MessageWriter::is_open()") != nullptr;
+  return find_open(impl_, session_, "MessageWriter::is_open()") != nullptr;
 }
 
 }  // namespace fanfare

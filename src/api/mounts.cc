@@ -50,16 +50,16 @@ session::HttpResponse to_engine(Response response) {
 // Hands the events of one route's sessions on this loop to its handlers.
 class RouteEndpoint : public RouteEndpointBase {
  public:
-  RouteEndpoint(Core& core, const WebSocketRoute& route)
-      : RouteEndpoint(core, route, core.session_settings()) {}
+  RouteEndpoint(ServerImpl& impl, const WebSocketRoute& route)
+      : RouteEndpoint(impl, route, impl.session_settings()) {}
 
   const ws::UpgradePolicy policy;
 
  protected:
-  RouteEndpoint(Core& core, const WebSocketRoute& route, const session::SessionSettings& settings)
+  RouteEndpoint(ServerImpl& impl, const WebSocketRoute& route, const session::SessionSettings& settings)
       : RouteEndpointBase(settings, route),
-        policy(policy_of(route, route.deflate.value_or(core.options().deflate))),
-        core_(core) {}
+        policy(policy_of(route, route.deflate.value_or(impl.options().deflate))),
+        impl_(impl) {}
 
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
   // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
@@ -71,10 +71,11 @@ class RouteEndpoint : public RouteEndpointBase {
   static Message::Kind kind_of(const session::Message& message) {
     return message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
   }
+
  private:
   void on_open(session::Session& engine) override {
-    core_.open_sessions.fetch_add(1, std::memory_order_relaxed);
-    core_.opened_sessions.fetch_add(1, std::memory_order_relaxed);
+    impl_.open_sessions.fetch_add(1, std::memory_order_relaxed);
+    impl_.opened_sessions.fetch_add(1, std::memory_order_relaxed);
     guard("open", engine, [&] { route().open(handle(engine)); });
   }
   void on_message(session::Session& engine, const session::Message& message) override {
@@ -89,12 +90,12 @@ class RouteEndpoint : public RouteEndpointBase {
   }
   void on_close(session::Session& engine, const session::CloseInfo& info) override {
     Connection::of(engine).unsubscribe_all();
-    Connection::lane().timers().forget(engine);
-    core_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
+    Connection::loop_context().timers().forget(engine);
+    impl_.open_sessions.fetch_sub(1, std::memory_order_relaxed);
     call_handler("close", [&] { route().close(handle(engine), to_public(info)); });
   }
 
-  Core& core_;
+  ServerImpl& impl_;
 };
 
 namespace {
@@ -125,8 +126,8 @@ struct ChunkSettings {
 
 class ChunkEndpoint final : private ChunkSettings, public RouteEndpoint {
  public:
-  ChunkEndpoint(Core& core, const WebSocketRoute& its_route)
-      : ChunkSettings(core.session_settings(), its_route), RouteEndpoint(core, its_route, with_pieces) {}
+  ChunkEndpoint(ServerImpl& impl, const WebSocketRoute& its_route)
+      : ChunkSettings(impl.session_settings(), its_route), RouteEndpoint(impl, its_route, with_pieces) {}
 
  private:
   void on_message(session::Session& engine, const session::Message& message) override {
@@ -137,18 +138,18 @@ class ChunkEndpoint final : private ChunkSettings, public RouteEndpoint {
   }
 };
 
-std::unique_ptr<RouteEndpoint> make_endpoint(Core& core, const WebSocketRoute& route) {
-  if (route.has_chunk_handler) return std::make_unique<ChunkEndpoint>(core, route);
-  return std::make_unique<RouteEndpoint>(core, route);
+std::unique_ptr<RouteEndpoint> make_endpoint(ServerImpl& impl, const WebSocketRoute& route) {
+  if (route.has_chunk_handler) return std::make_unique<ChunkEndpoint>(impl, route);
+  return std::make_unique<RouteEndpoint>(impl, route);
 }
 
 // What the routes of one loop have together.
 struct LoopRoutes {
-  LoopRoutes(Core& core, session::LoopServer& server, std::uint32_t index)
-      : connections(sizeof(Connection)), lane(core, server, index) {}
+  LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
+      : connections(sizeof(Connection)), loop_context(impl, server, index) {}
 
   BlockPool connections;  // where they lie
-  Lane lane;
+  LoopContext loop_context;
 };
 
 class RequestMount final : public server::Mount {
@@ -160,12 +161,12 @@ class RequestMount final : public server::Mount {
   void on_request(session::ServerSession& session, const server::Target& target) override {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
-    Lane& lane = loop_->lane;
+    LoopContext& loop_context = loop_->loop_context;
     // What is thrown destroys the responder, unless it is somewhere else by then, and that answers 500.
     call_handler("http", [&] {
-      entry_.answer(parts.handle(), lane.core().responder_for({.loop = lane.index(),
-                                                               .place = id.place,
-                                                               .generation = id.generation}));
+      entry_.answer(parts.handle(),
+                    loop_context.impl().responder_for(
+                        {.loop = loop_context.index(), .slot = id.slot, .generation = id.generation}));
     });
   }
 
@@ -177,7 +178,7 @@ class RequestMount final : public server::Mount {
 class WebSocketMount final : public server::Mount {
  public:
   WebSocketMount(std::shared_ptr<LoopRoutes> loop, const WebSocketRoute& route)
-      : loop_(std::move(loop)), route_(route), endpoint_(make_endpoint(loop_->lane.core(), route)) {}
+      : loop_(std::move(loop)), route_(route), endpoint_(make_endpoint(loop_->loop_context.impl(), route)) {}
 
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .has_websocket = true};
@@ -192,7 +193,8 @@ class WebSocketMount final : public server::Mount {
     if (route_.decides_later()) return decide(session, target.request, parts, *std::move(agreed));
     Expected<std::unique_ptr<Session>, Response> accepted = nullptr;
     if (!call_handler("upgrade", [&] { accepted = route_.upgrade(parts.handle()); })) {
-      return session::HttpResponse{.status = 500, .body = "the server has no answer to this\n", .headers = {}};
+      return session::HttpResponse{
+          .status = 500, .body = "the server has no answer to this\n", .headers = {}};
     }
     if (!accepted) return to_engine(std::move(accepted.error()));
     return acceptance(session, *std::move(accepted), *std::move(agreed));
@@ -218,11 +220,11 @@ class WebSocketMount final : public server::Mount {
       accepted.headers = std::move(headers);
       waiting.accept_upgrade(std::move(accepted));
     };
-    Lane& lane = loop_->lane;
+    LoopContext& loop_context = loop_->loop_context;
     UpgradeTicket ticket(std::make_shared<PendingUpgrade>(
-        lane.core().weak_from_this(),
-        SessionId{.loop = lane.index(), .place = id.place, .generation = id.generation}, std::move(agreed),
-        offered_subprotocols(request.headers), open));
+        loop_context.impl().weak_from_this(),
+        SessionId{.loop = loop_context.index(), .slot = id.slot, .generation = id.generation},
+        std::move(agreed), offered_subprotocols(request.headers), open));
     // A ticket that an exception destroys answers 500.
     call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); });
     return session::DecideLater{};
@@ -235,24 +237,24 @@ class WebSocketMount final : public server::Mount {
 
 }  // namespace
 
-session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
-                                  std::size_t listener_count) {
-  const auto loop = std::make_shared<LoopRoutes>(core, server, loop_index);
+session::Server::HttpServices make_http_services(ServerImpl& impl, session::LoopServer& server,
+                                                 std::uint32_t loop_index, std::size_t listener_count) {
+  const auto loop = std::make_shared<LoopRoutes>(impl, server, loop_index);
   std::vector<std::pair<server::PathPattern, std::shared_ptr<server::Mount>>> mounts;
-  for (const RequestEntry& entry : core.requests()) {
+  for (const RequestEntry& entry : impl.requests()) {
     mounts.emplace_back(entry.path, std::make_shared<RequestMount>(loop, entry));
   }
-  for (const UpgradeEntry& entry : core.upgrades()) {
+  for (const UpgradeEntry& entry : impl.upgrades()) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
   }
-  for (const FilesEntry& entry : core.files()) mounts.emplace_back(entry.path, entry.mount);
-  session::Server::Sites sites;
+  for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
+  session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
     auto router = std::make_unique<server::Router>();
     for (const auto& [path, mount] : mounts) router->mount(path, mount);
-    sites.push_back(std::move(router));
+    services.push_back(std::move(router));
   }
-  return sites;
+  return services;
 }
 
 }  // namespace fanfare::api

@@ -4,15 +4,15 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "api/core.h"
+#include "api/server_impl.h"
 #include "session/server.h"
 
 namespace fanfare::api {
 
 // One router for each listener, all with the same routes. They share the lane of the loop, which lives and
 // dies with them, on the loop's thread; so this is called there.
-session::Server::Sites make_sites(Core& core, session::LoopServer& server, std::uint32_t loop_index,
-                                  std::size_t listener_count);
+session::Server::HttpServices make_http_services(ServerImpl& impl, session::LoopServer& server,
+                                                 std::uint32_t loop_index, std::size_t listener_count);
 
 // RFC6455§7.4.1: ends the session with 1011, because a handler of it threw; without memory for that, at once.
 // The peer does not learn what was thrown.

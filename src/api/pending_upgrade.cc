@@ -9,19 +9,20 @@
 
 namespace fanfare::api {
 
-PendingUpgrade::PendingUpgrade(std::weak_ptr<Core> core, SessionId id, ws::UpgradeAccept agreed,
+PendingUpgrade::PendingUpgrade(std::weak_ptr<ServerImpl> impl, SessionId id, ws::UpgradeAccept agreed,
                                std::vector<std::string> offered, Open open)
-    : core_(std::move(core)),
+    : impl_(std::move(impl)),
       id_(id),
       agreed_(std::move(agreed)),
       offered_(std::move(offered)),
       open_(std::move(open)) {}
 
 void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions options) {
-  const auto core = core_.lock();
-  if (core == nullptr) return;
+  const auto impl = impl_.lock();
+  if (impl == nullptr) return;
   if (options.subprotocol) {
-    if (!options.subprotocol->empty() && std::ranges::find(offered_, *options.subprotocol) == offered_.end()) {
+    if (!options.subprotocol->empty() &&
+        std::ranges::find(offered_, *options.subprotocol) == offered_.end()) {
       static LogLimiter not_offered(log::Level::error, "subprotocol_not_offered");
       not_offered.write({{"subprotocol", log::excerpt(*options.subprotocol)},
                          {"expected", "one that the client offered, or none"}});
@@ -34,16 +35,16 @@ void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions o
     headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
   }
   // Later in any case: the session has to know first that it waits for a decision.
-  core->post_to_request(id_, [open = open_, with_data = std::move(with_data), agreed = std::move(agreed_),
+  impl->post_to_request(id_, [open = open_, with_data = std::move(with_data), agreed = std::move(agreed_),
                               headers = std::move(headers)](session::ServerSession& session) mutable {
     open(session, std::move(with_data), std::move(agreed), std::move(headers));
   });
 }
 
 void PendingUpgrade::refuse(Response response) {
-  const auto core = core_.lock();
-  if (core == nullptr) return;
-  core->post_to_request(id_, [made = to_engine(std::move(response))](session::ServerSession& session) {
+  const auto impl = impl_.lock();
+  if (impl == nullptr) return;
+  impl->post_to_request(id_, [made = to_engine(std::move(response))](session::ServerSession& session) {
     session.respond(made);
   });
 }
@@ -56,9 +57,8 @@ UpgradeTicket& UpgradeTicket::operator=(UpgradeTicket&& other) noexcept {
 UpgradeTicket::~UpgradeTicket() {
   if (pending_ == nullptr) return;
   // Perhaps on the way of an exception: a second one would end the process.
-  run_guarded("an upgrade", [this] {
-    refuse({.status = 500, .body = "the server has no answer to this\n"});
-  });
+  run_guarded("an upgrade",
+              [this] { refuse({.status = 500, .body = "the server has no answer to this\n"}); });
 }
 
 void UpgradeTicket::accept(std::unique_ptr<Session> with_data, UpgradeOptions options) {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "api/core.h"
+#include "api/server_impl.h"
 #include "fanfare/server.h"
 #include "session/server_session.h"
 #include "ws/handshake.h"
@@ -18,14 +18,14 @@ class PendingUpgrade {
   using Open = std::function<void(session::ServerSession&, std::unique_ptr<Session> with_data,
                                   ws::UpgradeAccept agreed, std::vector<ws::OwnedHeader> headers)>;
   // `offered`: the subprotocols of the request. `open` may refer to what lives as long as the loop's mounts.
-  PendingUpgrade(std::weak_ptr<Core> core, SessionId id, ws::UpgradeAccept agreed,
+  PendingUpgrade(std::weak_ptr<ServerImpl> impl, SessionId id, ws::UpgradeAccept agreed,
                  std::vector<std::string> offered, Open open);
 
   void accept(std::unique_ptr<Session> with_data, UpgradeOptions options);
   void refuse(Response response);
 
  private:
-  const std::weak_ptr<Core> core_;
+  const std::weak_ptr<ServerImpl> impl_;
   const SessionId id_;
   ws::UpgradeAccept agreed_;
   const std::vector<std::string> offered_;

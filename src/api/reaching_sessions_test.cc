@@ -160,7 +160,7 @@ TEST_P(ReachingSessions, AnExceptedSessionNeedNotBeSubscribedNorBeThere) {
   ASSERT_TRUE(server.start());
   Clients clients = connect(server, 3);
   const std::scoped_lock lock(mutex);
-  for (const SessionId nobody : {ids[0], SessionId{}, SessionId{.loop = 99, .place = 7, .generation = 7}}) {
+  for (const SessionId nobody : {ids[0], SessionId{}, SessionId{.loop = 99, .slot = 7, .generation = 7}}) {
     EXPECT_EQ(server.publish("room", "to both", {.except = nobody}), PostResult::accepted);
     EXPECT_EQ(clients[1]->receive(), "to both");
     EXPECT_EQ(clients[2]->receive(), "to both");

@@ -3,9 +3,9 @@
 #include <utility>
 
 #include "api/connection.h"
-#include "api/core.h"
 #include "api/frame.h"
-#include "api/lane.h"
+#include "api/loop_context.h"
+#include "api/server_impl.h"
 #include "api/settings.h"
 #include "fanfare/hub.h"
 
@@ -84,18 +84,18 @@ bool Session::unsubscribe(std::string_view topic) {
 }
 
 SessionTimer Session::call_after(std::chrono::milliseconds delay, UniqueFunction<void(Session&)> handler) {
-  api::Lane& lane = api::Connection::lane();
-  return {.number = lane.timers().add(engine_of(*this), delay, std::move(handler),
-                                      lane.core().options().limits.timers_per_session_max)};
+  api::LoopContext& loop_context = api::Connection::loop_context();
+  return {.number = loop_context.timers().add(engine_of(*this), delay, std::move(handler),
+                                              loop_context.impl().options().limits.timers_per_session_max)};
 }
 
 bool Session::cancel(SessionTimer timer) {
-  return api::Connection::lane().timers().cancel(engine_of(*this), timer.number);
+  return api::Connection::loop_context().timers().cancel(engine_of(*this), timer.number);
 }
 
 Expected<Joined, JoinError> Session::subscribe(const HubTopic& topic, const JoinOptions& options) {
   // A topic of another server would never get an event on this one's loops.
-  const bool is_ours = topic.core_.lock().get() == &api::Connection::lane().core();
+  const bool is_ours = topic.impl_.lock().get() == &api::Connection::loop_context().impl();
   return api::Connection::of(*this).join(is_ours ? topic.topic_ : nullptr, options);
 }
 
@@ -105,7 +105,7 @@ bool Session::unsubscribe(const HubTopic& topic) {
 
 SessionId Session::id() const {
   const session::SessionId id = engine_of(*this).id();
-  return {.loop = api::Connection::lane().index(), .place = id.place, .generation = id.generation};
+  return {.loop = api::Connection::loop_context().index(), .slot = id.slot, .generation = id.generation};
 }
 
 std::string Session::peer() const {

@@ -14,25 +14,26 @@ void WaitingSubscriptions::send_in_hand(session::ServerSession& engine) {
   if (!frame.empty()) engine.send_frame(frame);
 }
 
-std::unique_ptr<Subscription> Subscription::make(Lane& lane, session::ServerSession& engine,
+std::unique_ptr<Subscription> Subscription::make(LoopContext& loop_context, session::ServerSession& engine,
                                                  std::string_view topic) {
-  std::unique_ptr<Subscription> made(new (lane.subscriptions()) Subscription(engine, lane.enter(topic)));
-  made->ticket_ = lane.subscribe_to(made->topic_, *made);
+  std::unique_ptr<Subscription> made(new (loop_context.subscriptions())
+                                         Subscription(engine, loop_context.enter(topic)));
+  made->ticket_ = loop_context.subscribe_to(made->topic_, *made);
   return made;
 }
 
-Subscription::Subscription(session::ServerSession& engine, Lane::NamedTopic& topic)
+Subscription::Subscription(session::ServerSession& engine, LoopContext::NamedTopic& topic)
     : engine_(engine), topic_(topic) {}
 
 Subscription::~Subscription() {
   if (!is_plain()) static_cast<WaitingSubscriptions&>(waiting_list()).forget(*this);
-  Lane* const lane = Lane::current();
-  FANFARE_CHECK(lane != nullptr);
-  lane->leave(topic_, ticket_);
+  LoopContext* const loop_context = LoopContext::current();
+  FANFARE_CHECK(loop_context != nullptr);
+  loop_context->leave(topic_, ticket_);
 }
 
 void Subscription::pace(TopicPolicy policy, WaitingSubscriptions& list) {
-  set_policy(policy, list, Lane::log_of(topic_));
+  set_policy(policy, list, LoopContext::log_of(topic_));
 }
 
 bool Subscription::deliver(const SharedBytes& frame) {

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "api/lane.h"
+#include "api/loop_context.h"
 #include "base/block_pool.h"
 #include "fanfare/session.h"
 #include "pubsub/pace.h"
@@ -41,7 +41,7 @@ struct WaitingSubscriptions : pubsub::WaitingList {
 class Subscription final : public pubsub::PacedSubscriber {
  public:
   // Sends what is published whole, or ends the session (WhenFull::close), until it gets another policy.
-  static std::unique_ptr<Subscription> make(Lane& lane, session::ServerSession& engine,
+  static std::unique_ptr<Subscription> make(LoopContext& loop_context, session::ServerSession& engine,
                                             std::string_view topic);
   // Not virtual: nobody owns it as anything else.
   ~Subscription();
@@ -56,12 +56,12 @@ class Subscription final : public pubsub::PacedSubscriber {
   bool deliver(const SharedBytes& frame) override;
   std::string_view topic_name() const override { return topic_.first; }
   void on_missed(const Missed& missed) override;
-  const Lane::NamedTopic* key() const { return &topic_; }
+  const LoopContext::NamedTopic* key() const { return &topic_; }
 
   std::unique_ptr<Subscription> next;  // in the list of a connection that has few
 
  private:
-  Subscription(session::ServerSession& engine, Lane::NamedTopic& topic);
+  Subscription(session::ServerSession& engine, LoopContext::NamedTopic& topic);
 
   bool is_open() const override { return engine_.is_open(); }
   bool is_congested() const override { return engine_.is_congested(); }
@@ -72,7 +72,7 @@ class Subscription final : public pubsub::PacedSubscriber {
   void on_ready() override {}  // what waits does so behind a congested outbox, which says when it is drained
 
   session::ServerSession& engine_;
-  Lane::NamedTopic& topic_;
+  LoopContext::NamedTopic& topic_;
   pubsub::Ticket ticket_;
 };
 

@@ -35,8 +35,8 @@ void ChainSource::poll_now(Instant now) {
   heads_.poll_now(now);
 }
 
-void ChainSource::poll_anew(Instant now) {
-  heads_.poll_anew(now);
+void ChainSource::restart_polling(Instant now) {
+  heads_.restart_polling(now);
 }
 
 void ChainSource::on_timer(Instant now) {

@@ -64,7 +64,7 @@ class ChainSource {
   // take_listening() returns the result.
   PendingSource::ListenerId await_pending(Instant now) { return pending_.await_listening(now); }
   // The node polled for its head seems stuck: polls again, without waiting for its answer.
-  void poll_anew(Instant now);
+  void restart_polling(Instant now);
 
   // Starts to collect what a subscriber has missed since `from`. take_history() returns it, under the
   // returned id.

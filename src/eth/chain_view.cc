@@ -158,8 +158,8 @@ void ChainView::ask(Item& item, Instant now) {
   ++status_.calls;
   item.call_id = call_ids_.next();
   item.due = now + options_.call_timeout;
-  item.way = LogsQuestion::way_after(first_way_, item.tries);
-  const LogsQuestion question = LogsQuestion::about(*item.header, item.way);
+  item.strategy = LogsRequest::strategy_after(first_strategy_, item.tries);
+  const LogsRequest question = LogsRequest::about(*item.header, item.strategy);
   calls_.push_back({.id = item.call_id,
                     .method = question.method,
                     .params_json = question.params_json,
@@ -179,9 +179,9 @@ bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instan
     } else {
       retry_later(item, result.error().message, now);
     }
-  } else if (auto logs = LogsQuestion::read(*result, item.way, *item.header); !logs) {
+  } else if (auto logs = LogsRequest::read(*result, item.strategy, *item.header); !logs) {
     unusable(item, logs.error(), false, now);
-  } else if (LogsQuestion::is_doubtful(*logs, item.way, *item.header, status_.bloom_trusted)) {
+  } else if (LogsRequest::is_doubtful(*logs, item.strategy, *item.header, status_.bloom_trusted)) {
     unusable(item, "no logs, but the block's bloom filter is not empty", true, now);
   } else {
     take_logs(item, std::move(logs->logs), now);
@@ -194,7 +194,7 @@ void ChainView::take_logs(Item& item, BlockLogs logs, Instant now) {
   if (!logs.entries.empty()) bloom_lies_ = 0;
   // Receipts decide whether a block has logs, whatever its bloom filter says.
   if (logs.entries.empty() && item.header->says_there_are_logs()) note_bloom_lie();
-  first_way_ = status_.bloom_trusted ? item.way : LogsQuestion::Way::by_hash;
+  first_strategy_ = status_.bloom_trusted ? item.strategy : LogsRequest::Strategy::by_hash;
   logs_are_prompt_ = item.tries == 0 && now <= item.since + options_.head_wait;
   item.logs = std::make_shared<const BlockLogs>(std::move(logs));
 }

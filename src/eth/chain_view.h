@@ -13,7 +13,7 @@
 //
 // An answer is not trusted when it is empty although the block's bloom filter says otherwise, when a log
 // belongs to another block, or when it is malformed. The request is then repeated with another strategy
-// (logs_question.h) and with attempt > 0: to another node, if there is one. The view gives up on the logs,
+// (logs_request.h) and with attempt > 0: to another node, if there is one. The view gives up on the logs,
 // with LogsMissing, after logs_attempts_max unusable answers, or logs_wait_max after the next block was
 // announced. Once a node's blooms were wrong bloom_lies_max times in a row, they are no longer compared.
 //
@@ -32,7 +32,7 @@
 #include "base/time.h"
 #include "eth/block_logs.h"
 #include "eth/head_poller.h"
-#include "eth/logs_question.h"
+#include "eth/logs_request.h"
 #include "eth/pace.h"
 #include "eth/upstream_call.h"
 
@@ -116,7 +116,7 @@ class ChainView {
     bool needs_logs = false;
     BlockLogsPtr logs;
     std::uint64_t call_id = 0;               // 0: none outstanding
-    LogsQuestion::Way way{};                 // strategy of the call
+    LogsRequest::Strategy strategy{};        // strategy of the call
     std::uint32_t tries = 0;                 // failed tries, for any reason
     std::uint32_t attempts = 0;              // unusable answers among them
     std::optional<Backoff> backoff;          // made at the first failure
@@ -154,8 +154,8 @@ class ChainView {
   std::deque<Announced> announced_;
   std::deque<Item> pending_;
   std::uint32_t bloom_lies_ = 0;
-  bool logs_are_prompt_ = true;    // the logs of the last block came in time
-  LogsQuestion::Way first_way_{};  // the strategy that last brought logs
+  bool logs_are_prompt_ = true;             // the logs of the last block came in time
+  LogsRequest::Strategy first_strategy_{};  // the strategy that last brought logs
   std::vector<UpstreamCall> calls_;
   std::vector<ChainEvent> events_;
   Status status_;

@@ -52,7 +52,7 @@ void HeadPoller::poll_now(Instant now) {
   }
 }
 
-void HeadPoller::poll_anew(Instant now) {
+void HeadPoller::restart_polling(Instant now) {
   if (announced_in_round_ > 0) last_progress_ = now;
   clear_round();
   poll(now);

@@ -112,7 +112,7 @@ class HeadPoller {
   // Whether a node pushes hints about new heads, so that polls may be less frequent.
   void set_pushed(bool pushed, Instant now);
   // Abandons the round in progress and polls at once: the node it uses may never answer.
-  void poll_anew(Instant now);
+  void restart_polling(Instant now);
 
   // Call after each of the functions above. Calls may be sent as one batch.
   std::vector<UpstreamCall> take_calls();

@@ -8,7 +8,7 @@
 // missing data once for all readers that need it:
 //
 //   block below the announced chain     eth_getBlockByNumber, many in parallel, trusted once it links
-//   logs of a block                    eth_getLogs by block hash, or another strategy (logs_question.h)
+//   logs of a block                    eth_getLogs by block hash, or another strategy (logs_request.h)
 //   removed block                      eth_getBlockByHash, and its logs by hash, unless its removal was seen
 //
 // A batch with `live` ends at the announced head. A caller that delivers it before the chain view's next
@@ -31,7 +31,7 @@
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
 #include "eth/interest.h"
-#include "eth/logs_question.h"
+#include "eth/logs_request.h"
 #include "eth/pace.h"
 #include "eth/upstream_call.h"
 
@@ -172,7 +172,7 @@ class History {
   struct Fetch {
     std::uint64_t call_id = 0;  // 0: not in flight
     std::uint32_t attempts = 0;
-    LogsQuestion::Way way{};  // of logs: the strategy of the call in flight
+    LogsRequest::Strategy strategy{};  // of logs: the strategy of the call in flight
     std::uint32_t attempts_max = 0;
     std::uint64_t wanted_in = 0;  // the last pump that needed it
     Instant due{};                // in flight: its deadline; otherwise the earliest time for the next call
@@ -208,7 +208,7 @@ class History {
   Have want(const FetchKey& key, std::uint32_t attempts_max, Instant now);
   void ask(const FetchKey& key, Fetch& fetch, Instant now);
   // False: the answer is not usable.
-  bool take(const FetchKey& key, LogsQuestion::Way way, std::string_view json);
+  bool take(const FetchKey& key, LogsRequest::Strategy strategy, std::string_view json);
   bool take_header(const FetchKey& key, std::string_view json);
   void retry_later(Fetch& fetch, Instant now);
 

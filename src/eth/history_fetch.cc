@@ -67,8 +67,9 @@ void History::ask(const FetchKey& key, Fetch& fetch, Instant now) {
     case FetchKey::What::logs: {
       Header unknown;
       unknown.hash = key.hash;
-      fetch.way = block == nullptr ? LogsQuestion::Way::by_hash : LogsQuestion::way_after({}, fetch.attempts);
-      LogsQuestion question = LogsQuestion::about(block == nullptr ? unknown : *block->header, fetch.way);
+      fetch.strategy =
+          block == nullptr ? LogsRequest::Strategy::by_hash : LogsRequest::strategy_after({}, fetch.attempts);
+      LogsRequest question = LogsRequest::about(block == nullptr ? unknown : *block->header, fetch.strategy);
       call.method = question.method;
       call.params_json = std::move(question.params_json);
       break;
@@ -89,7 +90,7 @@ bool History::on_reply(std::uint64_t call_id, const CallResult& result, Instant 
   fetch.call_id = 0;
   --in_flight_;
   const bool was_answered = result || result.error().kind == CallFailure::Kind::rejected;
-  if (result && take(found->first, fetch.way, *result)) {
+  if (result && take(found->first, fetch.strategy, *result)) {
     ++status_.blocks_fetched;
     fetches_.erase(found);
   } else if (was_answered && ++fetch.attempts >= fetch.attempts_max) {
@@ -101,7 +102,7 @@ bool History::on_reply(std::uint64_t call_id, const CallResult& result, Instant 
   return true;
 }
 
-bool History::take(const FetchKey& key, LogsQuestion::Way way, std::string_view json) {
+bool History::take(const FetchKey& key, LogsRequest::Strategy strategy, std::string_view json) {
   if (key.what == FetchKey::What::header_by_number || key.what == FetchKey::What::header_by_hash) {
     return take_header(key, json);
   }
@@ -112,8 +113,8 @@ bool History::take(const FetchKey& key, LogsQuestion::Way way, std::string_view 
     if (receipts) block->receipts = std::make_shared<const BlockReceipts>(std::move(*receipts));
     return receipts.has_value();
   }
-  auto answer = LogsQuestion::read(json, way, *block->header);
-  if (!answer || LogsQuestion::is_doubtful(*answer, way, *block->header, bloom_trusted_)) return false;
+  auto answer = LogsRequest::read(json, strategy, *block->header);
+  if (!answer || LogsRequest::is_doubtful(*answer, strategy, *block->header, bloom_trusted_)) return false;
   block->logs = std::make_shared<const BlockLogs>(std::move(answer->logs));
   return true;
 }

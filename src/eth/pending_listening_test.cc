@@ -281,7 +281,7 @@ TEST(PendingListening, AnAnswerThatIsNoPoolLeadsToTheNextWay) {
     return call.method == "txpool_content" ? std::string("{}") : std::string();
   };
   world.want(PendingWanted::hashes);
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::none);
+  EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::none);
 }
 
 TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
@@ -295,7 +295,7 @@ TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
   pool = false;
   world.tick();
   EXPECT_EQ(world.take(), "!");
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::block);
+  EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::block);
   EXPECT_EQ(world.listening(), "yes");
 }
 
@@ -307,10 +307,10 @@ TEST(PendingListening, ANodeThatKeepsForgettingFiltersIsAskedForItsPool) {
   };
   world.want(PendingWanted::hashes);
   for (std::uint32_t i = 0; i < PendingSourceOptions{}.short_filters_max; ++i) {
-    EXPECT_EQ(world.source.status().way, PendingSource::Way::filter);
+    EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::filter);
     world.tick();
   }
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::txpool);
+  EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::txpool);
   EXPECT_EQ(world.take(), "!!!");
   EXPECT_EQ(world.listening(), "yes");
 }
@@ -330,7 +330,7 @@ TEST(PendingListening, FiltersThatLastedAreForgottenWithoutConsequence) {
     left = 0;
     world.tick();
     EXPECT_EQ(world.take(), "!");
-    EXPECT_EQ(world.source.status().way, PendingSource::Way::filter);
+    EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::filter);
   }
 }
 

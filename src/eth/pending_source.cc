@@ -46,7 +46,7 @@ PendingSource::ListenerId PendingSource::await_listening(Instant now) {
   listeners_.push_back({.id = ++last_listener_, .deadline = now + options_.listen_timeout});
   if (listening_) {
     begin_listening();
-  } else if (wanted_ == Wanted::nothing || status_.way == Way::none) {
+  } else if (wanted_ == Wanted::nothing || status_.strategy == Strategy::none) {
     refuse_listeners(status_.last_failure);
   }
   return last_listener_;
@@ -113,26 +113,26 @@ std::uint64_t PendingSource::call(std::string_view method, std::string params_js
 void PendingSource::poll(Instant now) {
   if (!started_) return;
   timer_ = now + options_.call_timeout;
-  switch (status_.way) {
-    case Way::filter:
+  switch (status_.strategy) {
+    case Strategy::filter:
       if (filter_id_json_.empty()) {
         poll_call_ = call("eth_newPendingTransactionFilter", "[]");
       } else {
         poll_call_ = call("eth_getFilterChanges", "[" + filter_id_json_ + "]");
       }
       return;
-    case Way::txpool:
+    case Strategy::txpool:
       poll_call_ = call("txpool_content", "[]");
       return;
-    case Way::none:
-    case Way::block:
+    case Strategy::none:
+    case Strategy::block:
       poll_call_ = call("eth_getBlockByNumber", R"(["pending",true])");
       return;
   }
 }
 
 void PendingSource::begin_polling(Instant now) {
-  if (status_.way == Way::none) status_.way = Way::filter;
+  if (status_.strategy == Strategy::none) status_.strategy = Strategy::filter;
   baseline_ = true;
   poll(now);
 }
@@ -165,7 +165,7 @@ void PendingSource::on_timer(Instant now) {
         {.kind = CallFailure::Kind::timed_out, .code = 0, .maybe_done = true, .message = "no answer in time"},
         now);
   }
-  if (status_.way == Way::none) return begin_polling(now);
+  if (status_.strategy == Strategy::none) return begin_polling(now);
   poll(now);
 }
 
@@ -187,7 +187,7 @@ void PendingSource::fail(std::string why, Instant now) {
 }
 
 void PendingSource::poll_failed(const CallFailure& failure, Instant now) {
-  const bool has_filter = status_.way == Way::filter && !filter_id_json_.empty();
+  const bool has_filter = status_.strategy == Strategy::filter && !filter_id_json_.empty();
   if (failure.kind == CallFailure::Kind::rejected) {
     // A node that restarted, or was not polled for long, does not know the filter any more.
     return has_filter ? filter_forgotten(failure.message, now) : next_way(failure.message, now);
@@ -225,16 +225,16 @@ void PendingSource::next_way(const std::string& why, Instant now) {
     return begin_listening();
   }
   baseline_ = true;
-  switch (status_.way) {
-    case Way::filter:
-      status_.way = Way::txpool;
+  switch (status_.strategy) {
+    case Strategy::filter:
+      status_.strategy = Strategy::txpool;
       return poll(now);
-    case Way::txpool:
-      status_.way = Way::block;
+    case Strategy::txpool:
+      status_.strategy = Strategy::block;
       return poll(now);
-    case Way::block:
-    case Way::none:
-      status_.way = Way::none;
+    case Strategy::block:
+    case Strategy::none:
+      status_.strategy = Strategy::none;
       timer_ = now + options_.retry_all;
       return refuse_listeners(why);
   }
@@ -262,15 +262,15 @@ bool PendingSource::on_reply(std::uint64_t call_id, const CallResult& result, In
 void PendingSource::on_poll_reply(std::string_view json, Instant now) {
   const bool has_filter = !filter_id_json_.empty();
   bool usable = false;
-  switch (status_.way) {
-    case Way::filter:
+  switch (status_.strategy) {
+    case Strategy::filter:
       usable = has_filter ? read_changes(json) : read_filter_id(json, now);
       break;
-    case Way::txpool:
+    case Strategy::txpool:
       usable = read_pool(json);
       break;
-    case Way::block:
-    case Way::none:
+    case Strategy::block:
+    case Strategy::none:
       usable = read_block(json);
       break;
   }
@@ -334,7 +334,7 @@ void PendingSource::saw_transaction(std::string_view transaction_json) {
   const auto hash = raw ? jsonrpc::string_value(*raw) : std::nullopt;
   if (!hash || !is_new(*hash)) return;
   // A filter lists only new transactions; the first answer of a pool or block shows the ones already there.
-  if (baseline_ && status_.way != Way::filter) return;
+  if (baseline_ && status_.strategy != Strategy::filter) return;
   events_.emplace_back(PendingHash{std::string(*hash)});
   if (wanted_ == Wanted::bodies) bodies_.add(*hash, transaction_json);
 }

@@ -71,10 +71,10 @@ using PendingEvent = std::variant<PendingHash, PendingBody, PendingMissed>;
 class PendingSource {
  public:
   using Wanted = PendingWanted;
-  enum class Way { filter, txpool, block, none };
+  enum class Strategy { filter, txpool, block, none };
 
   struct Status {
-    Way way = Way::filter;
+    Strategy strategy = Strategy::filter;
     std::uint64_t calls = 0;
     std::uint64_t failures = 0;
     std::uint64_t missed = 0;       // PendingMissed events

@@ -77,7 +77,7 @@ TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
   EXPECT_EQ(world.take(), "!");
   EXPECT_EQ(filters, 2);
   EXPECT_EQ(world.listening(), "yes");
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::filter);
+  EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::filter);
   EXPECT_EQ(world.source.status().missed, 1U);
 }
 
@@ -92,7 +92,7 @@ TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
   pool = "abc";
   world.tick();
   EXPECT_EQ(world.take(), "bcBC");
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::txpool);
+  EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::txpool);
 }
 
 TEST(PendingSource, WithoutAPoolThePendingBlockIsCompared) {
@@ -153,7 +153,7 @@ TEST(PendingSource, ANodeWithNoWayIsAskedAgainLater) {
   World world;
   world.answers = [](const UpstreamCall&) { return std::string(); };
   world.want(PendingWanted::hashes);
-  EXPECT_EQ(world.source.status().way, PendingSource::Way::none);
+  EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::none);
   EXPECT_EQ(*world.source.next_timer() - world.now, PendingSourceOptions{}.retry_all);
   world.answers = [](const UpstreamCall& call) {
     return call.method == "eth_newPendingTransactionFilter" ? std::string("\"0x1\"") : hashes("a");

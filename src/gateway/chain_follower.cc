@@ -53,9 +53,13 @@ std::optional<std::uint64_t> number_of(const eth::CallResult& block) {
 }  // namespace
 
 ChainFollower::ChainFollower(upstream::Executor& executor, Nodes nodes,
-                             const eth::ChainSourceOptions& options, Random& random, Told told,
+                             const eth::ChainSourceOptions& options, Random& random, Callbacks callbacks,
                              StallLimits stall)
-    : executor_(executor), nodes_(nodes), told_(std::move(told)), stall_(stall), source_(options, random) {}
+    : executor_(executor),
+      nodes_(nodes),
+      callbacks_(std::move(callbacks)),
+      stall_(stall),
+      source_(options, random) {}
 
 ChainFollower::~ChainFollower() = default;
 
@@ -128,14 +132,14 @@ void ChainFollower::saw_pending(std::string_view hash) {
 }
 
 void ChainFollower::pump() {
-  if (auto events = source_.take_events(); !events.empty()) told_.events(std::move(events));
+  if (auto events = source_.take_events(); !events.empty()) callbacks_.events(std::move(events));
   answer_listeners();
   for (eth::History::Answer& answer : source_.take_history()) {
     auto waiting = resuming_.extract(answer.job);
     if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
   }
   for (const eth::UpstreamCall& next : source_.take_calls()) call(next);
-  if (told_.turn) told_.turn();
+  if (callbacks_.turn) callbacks_.turn();
   watch_head();
   arm_timer();
 }
@@ -229,7 +233,8 @@ bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Re
   // A head without a hint: hints have stopped, and polls must find heads again.
   if (hinted_ && *number > hinted_number_) set_hinted(false);
   if (!is_believed(*result, *number)) return false;
-  if (told_.shorter && source_.tip() != nullptr && *number < source_.tip()->number) told_.shorter(*number);
+  if (callbacks_.shorter && source_.tip() != nullptr && *number < source_.tip()->number)
+    callbacks_.shorter(*number);
   return true;
 }
 
@@ -289,7 +294,7 @@ void ChainFollower::head_is_late() {
   arm_stall();
   nodes_.pool->head_stalled(stall_tip_->number, [this, late = stall_tip_] {
     if (source_.tip() != late) return;
-    source_.poll_anew(executor_.now());
+    source_.restart_polling(executor_.now());
     pump();
   });
 }

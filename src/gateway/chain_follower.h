@@ -42,7 +42,7 @@ struct StallLimits {
 
 class ChainFollower {
  public:
-  struct Told {
+  struct Callbacks {
     // The events since the last call, in order.
     std::function<void(std::vector<eth::SourceEvent>)> events;
     // Called after each turn, with or without events; may be empty.
@@ -59,7 +59,7 @@ class ChainFollower {
   // Everything referred to must outlive the follower, except calls in flight: they may end later, with
   // FailureKind::shutdown, and access nothing.
   ChainFollower(upstream::Executor& executor, Nodes nodes, const eth::ChainSourceOptions& options,
-                Random& random, Told told, StallLimits stall = {});
+                Random& random, Callbacks callbacks, StallLimits stall = {});
   ~ChainFollower();
   ChainFollower(const ChainFollower&) = delete;
   ChainFollower& operator=(const ChainFollower&) = delete;
@@ -110,7 +110,7 @@ class ChainFollower {
 
   upstream::Executor& executor_;
   Nodes nodes_;
-  Told told_;
+  Callbacks callbacks_;
   StallLimits stall_;
   eth::ChainSource source_;
   std::unordered_map<eth::History::JobId, HistoryDone> resuming_;

@@ -73,8 +73,8 @@ struct ChainFollowerPending : ::testing::Test {
         time, std::move(members), upstream::PoolOptions{.watch_heads_every = 0s, .random = &random});
     follower = std::make_unique<ChainFollower>(
         time, ChainFollower::Nodes{.backend = *pool, .pool = pool.get()}, eth::ChainSourceOptions{}, random,
-        ChainFollower::Told{.events = [this](const std::vector<eth::SourceEvent>& events) { take(events); },
-                            .turn = {}});
+        ChainFollower::Callbacks{
+            .events = [this](const std::vector<eth::SourceEvent>& events) { take(events); }, .turn = {}});
   }
   void take(const std::vector<eth::SourceEvent>& events) {
     for (const eth::SourceEvent& event : events) {

@@ -44,9 +44,9 @@ struct ChainFollowerTest : ::testing::Test {
         time, std::move(members), upstream::PoolOptions{.hedge_after = 1s, .random = &random}, &edges);
     follower = std::make_unique<ChainFollower>(
         time, ChainFollower::Nodes{.backend = *pool, .pool = pool.get()}, eth::ChainSourceOptions{}, random,
-        ChainFollower::Told{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
-                            .turn = {},
-                            .shorter = [this](std::uint64_t number) { shorter.push_back(number); }});
+        ChainFollower::Callbacks{.events = [this](std::vector<eth::SourceEvent> events) { take(events); },
+                                 .turn = {},
+                                 .shorter = [this](std::uint64_t number) { shorter.push_back(number); }});
     follower->start();
     mine(20);  // the block time is known after that
   }

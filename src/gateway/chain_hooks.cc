@@ -87,8 +87,8 @@ std::unique_ptr<upstream::Backend> ChainHooks::for_source(upstream::Executor& ex
   return std::make_unique<Face>(*this, executor, /*of_source=*/true);
 }
 
-void ChainHooks::attach(upstream::Executor& executor, Told told) {
-  told_ = std::move(told);
+void ChainHooks::attach(upstream::Executor& executor, Callbacks callbacks) {
+  callbacks_ = std::move(callbacks);
   const std::scoped_lock lock(mutex_);
   executor_ = &executor;
 }
@@ -120,7 +120,7 @@ void ChainHooks::new_block(std::string block_json) {
     }
     const std::string header_json = header->json;
     keep(std::move(*header));
-    told_.head(header_json);
+    callbacks_.head(header_json);
   });
 }
 
@@ -131,7 +131,7 @@ void ChainHooks::logs(std::string logs_json) {
 void ChainHooks::pending(std::string hash) {
   on_thread([this, hash = std::move(hash)] {
     if (!eth::parse_hash(hash)) return unreadable_hashes_.write({{"value", log::excerpt(hash)}});
-    told_.pending(hash);
+    callbacks_.pending(hash);
   });
 }
 

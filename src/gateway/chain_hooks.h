@@ -28,7 +28,7 @@ namespace fanfare::gateway {
 class ChainHooks {
  public:
   // The callbacks of the source, on the executor's thread.
-  struct Told {
+  struct Callbacks {
     std::function<void(std::string_view header_json)> head;
     std::function<void(std::string_view hash)> pending;
   };
@@ -48,7 +48,7 @@ class ChainHooks {
   std::uint64_t unreadable() const;
 
   // Called by the network on the executor's thread; detach() also after the executor has stopped.
-  void attach(upstream::Executor& executor, Told told);
+  void attach(upstream::Executor& executor, Callbacks callbacks);
   void detach();
   std::unique_ptr<upstream::Backend> for_clients(upstream::Executor& executor);
   std::unique_ptr<upstream::Backend> for_source(upstream::Executor& executor);
@@ -90,7 +90,7 @@ class ChainHooks {
   upstream::Executor* executor_ = nullptr;
 
   // Used by the executor's thread only.
-  Told told_;
+  Callbacks callbacks_;
   jsonrpc::Parser parser_;
   std::map<eth::Hash256, Kept> blocks_;
   std::map<std::uint64_t, eth::Hash256> chain_;  // by number: the branch of the newest block

@@ -83,7 +83,7 @@ void read_tls(const ReadContext& context, const YamlNode& node, std::optional<ne
   const auto check = [&](std::string_view key, const net::TlsProtocol& protocol) {
     const auto usable = net::check_protocol(protocol);
     if (usable) return;
-    fields.report(fields.find(key)->place, key, "cannot be used: " + usable.error(), "",
+    fields.report(fields.find(key)->location, key, "cannot be used: " + usable.error(), "",
                   "names of ciphers with \":\" between them");
   };
   if (fields.read("ciphers", tls.protocol.ciphers)) {
@@ -109,7 +109,7 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
   if (fields.read("path", out.unix_path)) {
     if (const auto address = net::Address::unix_path(out.unix_path); !address) {
       const YamlNode& path = *fields.find("path");
-      fields.report(path.place, "path", "cannot be a Unix socket", path.text, "a path of 1 to 107 bytes");
+      fields.report(path.location, "path", "cannot be a Unix socket", path.text, "a path of 1 to 107 bytes");
     }
   }
   std::string mode;
@@ -117,7 +117,7 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
   out.unix_mode = parse_mode(mode);
   if (out.unix_mode) return;
   const YamlNode& bad = *fields.find("mode");
-  fields.report(bad.place, "mode", "is no file mode", bad.text, "octal digits up to 0777, such as 0660");
+  fields.report(bad.location, "mode", "is no file mode", bad.text, "octal digits up to 0777, such as 0660");
 }
 
 void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
@@ -142,8 +142,10 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("batchItemsMax", out.answers.batch_items_max, 1, 1'000'000);
   fields.read("batchAnswerBytesMax", out.answers.batch_answer_bytes_max, 0, kBytesMax);
   fields.read("heldBytesMax", out.answers.held_bytes_max, std::uint64_t{1} << 20, std::uint64_t{1} << 40);
-  fields.read("heldBytesPerProjectMax", out.answers.held_bytes_per_project_max, std::uint64_t{1} << 16,
-              std::uint64_t{1} << 40);
+  if (!fields.read("heldBytesPerProjectMax", out.answers.held_bytes_per_project_max, std::uint64_t{1} << 16,
+                   std::uint64_t{1} << 40)) {
+    out.answers.held_bytes_per_project_max = out.answers.held_bytes_max;
+  }
   fields.read("receivedBytesPerProjectMax", out.received_bytes_per_project_max, std::uint64_t{1} << 20,
               std::uint64_t{1} << 40);
   fields.read("heldBytesPerConnectionMax", out.answers.held_bytes_per_connection_max, std::uint64_t{1} << 16,
@@ -158,7 +160,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
-    fields.report(host.place, "httpHost", "is not an address", host.text,
+    fields.report(host.location, "httpHost", "is not an address", host.text,
                   "an IPv4 or IPv6 address without brackets, or localhost");
   }
   fields.read("threads", out.threads, 0, 1024);
@@ -168,7 +170,8 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
   if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
   fields.read("allowedHosts", out.browsers.hosts, server::is_host_pattern, server::kHostPatternExpected);
-  fields.read("allowedOrigins", out.browsers.origins, server::is_origin_pattern, server::kOriginPatternExpected);
+  fields.read("allowedOrigins", out.browsers.origins, server::is_origin_pattern,
+              server::kOriginPatternExpected);
   if (const YamlNode* tls = fields.find("tls")) read_tls(context, *tls, out.tls);
   if (const YamlNode* compression = fields.find("compression")) {
     read_answer_compression(context, *compression, out.http.compression);
@@ -201,9 +204,10 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
     const YamlNode* metrics = fields.find("metrics");
-    context.problems.report(metrics->place, "metrics.port is the same as server.httpPort (\"" +
-                                                std::to_string(*out.metrics.port) +
-                                                "\"), expected another port, or no port at all to share it");
+    context.diagnostics.report(metrics->location,
+                               "metrics.port is the same as server.httpPort (\"" +
+                                   std::to_string(*out.metrics.port) +
+                                   "\"), expected another port, or no port at all to share it");
   }
 }
 
@@ -211,26 +215,26 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
 
 std::string ConfigError::message() const {
   std::string text = file + ":";
-  if (flaw.place.line > 0) {
-    text += std::to_string(flaw.place.line) + ":" + std::to_string(flaw.place.column) + ":";
+  if (diagnostic.location.line > 0) {
+    text += std::to_string(diagnostic.location.line) + ":" + std::to_string(diagnostic.location.column) + ":";
   }
-  return text + " " + flaw.message;
+  return text + " " + diagnostic.message;
 }
 
 std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
                                                 const EnvironmentLookup& environment) {
-  const auto failed = [&](Flaw flaw) {
-    return std::unexpected(ConfigError{std::string(file), std::move(flaw)});
+  const auto failed = [&](Diagnostic diagnostic) {
+    return std::unexpected(ConfigError{std::string(file), std::move(diagnostic)});
   };
   const auto root = parse_yaml(text);
   if (!root) return failed(root.error());
   if (root->kind == YamlNode::Kind::null) {
     return failed({{.line = 1, .column = 1}, "the file is empty, expected a map with the key projects"});
   }
-  Problems problems;
+  Diagnostics diagnostics;
   Config config;
-  read_root({.environment = environment, .problems = problems}, *root, config);
-  if (problems.first()) return failed(*problems.first());
+  read_root({.environment = environment, .diagnostics = diagnostics}, *root, config);
+  if (diagnostics.first()) return failed(*diagnostics.first());
   return config;
 }
 

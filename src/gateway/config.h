@@ -43,7 +43,7 @@ struct MetricsConfig {
 };
 
 struct NetworkConfig {
-  Place place;
+  Location location;
   std::uint64_t chain_id = 0;  // the only architecture is evm
   PollSettings poll;
   ReadSettings reads;
@@ -72,7 +72,7 @@ struct Config {
 
 struct ConfigError {
   std::string file;
-  Flaw flaw;
+  Diagnostic diagnostic;
 
   // "file:line:column: what is wrong (the offending value), what was expected"
   std::string message() const;

@@ -71,9 +71,9 @@ std::string_view nearest(std::string_view word, std::initializer_list<std::strin
   return best;
 }
 
-void Problems::report(Place place, std::string message) {
-  if (first_ && first_->place <= place) return;
-  first_ = Flaw{place, std::move(message)};
+void Diagnostics::report(Location location, std::string message) {
+  if (first_ && first_->location <= location) return;
+  first_ = Diagnostic{location, std::move(message)};
 }
 
 MapFields::MapFields(const ReadContext& context, const YamlNode& node, std::string path,
@@ -85,8 +85,8 @@ MapFields::MapFields(const ReadContext& context, const YamlNode& node, std::stri
     usable_ = false;
     std::string found(kind_name(node));
     if (node.kind == YamlNode::Kind::scalar) found += " (" + quoted_for_message(node.text) + ")";
-    context_.problems.report(node.place, where + " is " + found + ", expected a map with the keys " +
-                                             joined({known.begin(), known.size()}));
+    context_.diagnostics.report(node.location, where + " is " + found + ", expected a map with the keys " +
+                                                   joined({known.begin(), known.size()}));
     return;
   }
   for (const YamlEntry& entry : node.entries) {
@@ -96,8 +96,8 @@ MapFields::MapFields(const ReadContext& context, const YamlNode& node, std::stri
     if (const std::string_view meant = nearest(entry.key, known); !meant.empty()) {
       message += " (did you mean \"" + std::string(meant) + "\"?)";
     }
-    context_.problems.report(entry.key_place,
-                             message + ", expected one of " + joined({known.begin(), known.size()}));
+    context_.diagnostics.report(entry.key_location,
+                                message + ", expected one of " + joined({known.begin(), known.size()}));
   }
 }
 
@@ -106,15 +106,15 @@ std::string MapFields::path_of(std::string_view key) const {
   return path_ + "." + std::string(key);
 }
 
-void MapFields::report(Place place, std::string_view key, std::string_view problem, std::string_view value,
-                       std::string_view expected) const {
+void MapFields::report(Location location, std::string_view key, std::string_view problem,
+                       std::string_view value, std::string_view expected) const {
   std::string message = path_of(key);
   message += ' ';
   message += problem;
   if (!value.empty()) message += " (" + quoted_for_message(value) + ")";
   message += ", expected ";
   message += expected;
-  context_.problems.report(place, std::move(message));
+  context_.diagnostics.report(location, std::move(message));
 }
 
 const YamlNode* MapFields::find(std::string_view key) const {
@@ -128,8 +128,8 @@ void MapFields::require(std::initializer_list<std::string_view> keys) const {
   if (!usable_ || has_unknown_key_) return;
   for (const std::string_view key : keys) {
     if (find(key) != nullptr) continue;
-    context_.problems.report(node_.place, (path_.empty() ? "the file" : path_) + " has no key \"" +
-                                              std::string(key) + "\", expected it to be given");
+    context_.diagnostics.report(node_.location, (path_.empty() ? "the file" : path_) + " has no key \"" +
+                                                    std::string(key) + "\", expected it to be given");
     return;
   }
 }
@@ -138,18 +138,18 @@ std::optional<Scalar> MapFields::scalar(std::string_view key, std::string_view e
   const YamlNode* node = find(key);
   if (node == nullptr) return std::nullopt;
   if (node->kind != YamlNode::Kind::scalar) {
-    report(node->place, key,
+    report(node->location, key,
            node->kind == YamlNode::Kind::null ? "has no value" : "is " + std::string(kind_name(*node)), "",
            expected);
     return std::nullopt;
   }
   auto expanded = expand_environment(node->text, context_.environment);
   if (!expanded) {
-    context_.problems.report(node->place, path_of(key) + " " + expanded.error());
+    context_.diagnostics.report(node->location, path_of(key) + " " + expanded.error());
     return std::nullopt;
   }
   // A variable is often written in quotes, but its value is still interpreted.
-  return Scalar{.place = node->place,
+  return Scalar{.location = node->location,
                 .text = std::move(expanded->text),
                 .written = node->text,
                 .is_text = node->quoted && !expanded->substituted};
@@ -160,8 +160,8 @@ bool MapFields::read(std::string_view key, bool& out) const {
   const auto value = scalar(key, kExpected);
   if (!value) return false;
   if (value->is_text || (value->text != "true" && value->text != "false")) {
-    report(value->place, key, value->is_text ? "is text in quotes" : "is not a truth value", value->written,
-           kExpected);
+    report(value->location, key, value->is_text ? "is text in quotes" : "is not a truth value",
+           value->written, kExpected);
     return false;
   }
   out = value->text == "true";
@@ -173,7 +173,7 @@ bool MapFields::read(std::string_view key, std::string& out) const {
   auto value = scalar(key, kExpected);
   if (!value) return false;
   if (value->text.empty()) {
-    report(value->place, key, "is empty", value->written, kExpected);
+    report(value->location, key, "is empty", value->written, kExpected);
     return false;
   }
   out = std::move(value->text);
@@ -187,11 +187,11 @@ bool MapFields::read(std::string_view key, Duration& out, Duration min, Duration
   if (!value) return false;
   const auto duration = parse_duration(value->text);
   if (!duration) {
-    report(value->place, key, duration.error(), value->written, expected);
+    report(value->location, key, duration.error(), value->written, expected);
     return false;
   }
   if (*duration < min || *duration > max) {
-    report(value->place, key, *duration < min ? "is too short" : "is too long", value->written, expected);
+    report(value->location, key, *duration < min ? "is too short" : "is too long", value->written, expected);
     return false;
   }
   out = *duration;
@@ -203,7 +203,7 @@ bool MapFields::read_count(std::string_view key, std::uint64_t& out, std::uint64
   const auto value = scalar(key, range_text(min, max));
   if (!value) return false;
   if (value->is_text) {
-    report(value->place, key, "is text in quotes", value->written, range_text(min, max));
+    report(value->location, key, "is text in quotes", value->written, range_text(min, max));
     return false;
   }
   const std::string& text = value->text;
@@ -213,11 +213,11 @@ bool MapFields::read_count(std::string_view key, std::uint64_t& out, std::uint64
   std::uint64_t number = 0;
   const auto read = std::from_chars(begin, end, number);
   if (read.ptr != end || read.ec == std::errc::invalid_argument) {
-    report(value->place, key, "is not a whole number", value->written, range_text(min, max));
+    report(value->location, key, "is not a whole number", value->written, range_text(min, max));
     return false;
   }
   if (negative || read.ec != std::errc() || number < min || number > max) {
-    report(value->place, key, "is out of range", value->written, range_text(min, max));
+    report(value->location, key, "is out of range", value->written, range_text(min, max));
     return false;
   }
   out = number;
@@ -231,7 +231,7 @@ std::optional<std::size_t> MapFields::read_word(std::string_view key,
   if (!value) return std::nullopt;
   const auto found = std::ranges::find(words, std::string_view(value->text));
   if (found == words.end()) {
-    report(value->place, key, "has an unknown value", value->written, expected);
+    report(value->location, key, "has an unknown value", value->written, expected);
     return std::nullopt;
   }
   return static_cast<std::size_t>(found - words.begin());
@@ -245,16 +245,16 @@ bool MapFields::read(std::string_view key, std::vector<std::string>& out, bool (
   for (const YamlNode& node : *nodes) {
     const std::string name = std::string(key) + "[" + std::to_string(texts.size()) + "]";
     if (node.kind != YamlNode::Kind::scalar) {
-      report(node.place, name, "is " + std::string(kind_name(node)), "", expected);
+      report(node.location, name, "is " + std::string(kind_name(node)), "", expected);
       return false;
     }
     auto expanded = expand_environment(node.text, context_.environment);
     if (!expanded) {
-      context_.problems.report(node.place, path_of(name) + " " + expanded.error());
+      context_.diagnostics.report(node.location, path_of(name) + " " + expanded.error());
       return false;
     }
     if (!is_valid(expanded->text)) {
-      report(node.place, name, "is malformed", node.text, expected);
+      report(node.location, name, "is malformed", node.text, expected);
       return false;
     }
     texts.push_back(std::move(expanded->text));
@@ -267,13 +267,13 @@ const std::vector<YamlNode>* MapFields::list(std::string_view key, std::string_v
   const YamlNode* node = find(key);
   if (node == nullptr) return nullptr;
   if (node->kind != YamlNode::Kind::sequence) {
-    report(node->place, key,
+    report(node->location, key,
            node->kind == YamlNode::Kind::null ? "has no value" : "is " + std::string(kind_name(*node)),
            node->text, expected);
     return nullptr;
   }
   if (node->items.empty()) {
-    report(node->place, key, "is an empty list", "", expected);
+    report(node->location, key, "is an empty list", "", expected);
     return nullptr;
   }
   return &node->items;

@@ -1,6 +1,6 @@
 #pragma once
 // Reads the fields of one map of the configuration, each with its type and range, and rejects unknown and
-// missing ones. Every problem goes to Problems, which keeps the first one in file order, because people fix a
+// missing ones. Every problem goes to Diagnostics, which keeps the first one in file order, because people fix a
 // file from the top.
 
 #include <concepts>
@@ -19,23 +19,23 @@
 
 namespace fanfare::gateway {
 
-class Problems {
+class Diagnostics {
  public:
-  void report(Place place, std::string message);
-  const std::optional<Flaw>& first() const { return first_; }
+  void report(Location location, std::string message);
+  const std::optional<Diagnostic>& first() const { return first_; }
 
  private:
-  std::optional<Flaw> first_;
+  std::optional<Diagnostic> first_;
 };
 
 struct ReadContext {
   const EnvironmentLookup& environment;
-  Problems& problems;
+  Diagnostics& diagnostics;
 };
 
 // A scalar with its variables expanded.
 struct Scalar {
-  Place place;
+  Location location;
   std::string text;
   std::string written;   // the text in the file: messages never show the value of a variable
   bool is_text = false;  // in quotes: not a number or a boolean
@@ -77,10 +77,10 @@ class MapFields {
   // Reports absent keys, unless an unknown key has been reported, which is likely a misspelling of one.
   void require(std::initializer_list<std::string_view> keys) const;
 
-  void report(Place place, std::string_view key, std::string_view problem, std::string_view value,
+  void report(Location location, std::string_view key, std::string_view problem, std::string_view value,
               std::string_view expected) const;
   std::string path_of(std::string_view key) const;
-  Place place() const { return node_.place; }
+  Location location() const { return node_.location; }
   bool is_map() const { return usable_; }
 
  private:

@@ -42,12 +42,12 @@ void read_id(const MapFields& fields, std::string& out, SeenIds& seen) {
   if (!fields.read("id", out)) return;
   const YamlNode& node = *fields.find("id");
   if (!is_id(out)) {
-    fields.report(node.place, "id", "is not an id", node.text, kIdExpected);
+    fields.report(node.location, "id", "is not an id", node.text, kIdExpected);
     return;
   }
-  const auto [before, fresh] = seen.emplace(out, node.place.line);
+  const auto [before, fresh] = seen.emplace(out, node.location.line);
   if (!fresh) {
-    fields.report(node.place, "id", "is a duplicate", node.text,
+    fields.report(node.location, "id", "is a duplicate", node.text,
                   "another id (this one already stands in line " + std::to_string(before->second) + ")");
   }
 }
@@ -76,33 +76,33 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
   const YamlNode* node = upstream.find("headers");
   if (node == nullptr || node->kind == YamlNode::Kind::null) return;
   if (node->kind != YamlNode::Kind::map) {
-    upstream.report(node->place, "headers", "is not a map", node->text, kExpected);
+    upstream.report(node->location, "headers", "is not a map", node->text, kExpected);
     return;
   }
   for (const YamlEntry& entry : node->entries) {
     if (!is_header_name(entry.key)) {
-      upstream.report(entry.key_place, "headers", "has a malformed header name", entry.key,
+      upstream.report(entry.key_location, "headers", "has a malformed header name", entry.key,
                       "letters, digits and '-'");
       continue;
     }
     const std::string key = "headers." + entry.key;
     if (is_header_of_ours(entry.key)) {
-      upstream.report(entry.key_place, key, "cannot be set: the gateway sets it itself", "",
+      upstream.report(entry.key_location, key, "cannot be set: the gateway sets it itself", "",
                       "another header");
       continue;
     }
     if (entry.value.kind != YamlNode::Kind::scalar) {
-      upstream.report(entry.value.place, key, "is not text", "", "the value of the header");
+      upstream.report(entry.value.location, key, "is not text", "", "the value of the header");
       continue;
     }
     auto expanded = expand_environment(entry.value.text, context.environment);
     if (!expanded) {
-      context.problems.report(entry.value.place, upstream.path_of(key) + " " + expanded.error());
+      context.diagnostics.report(entry.value.location, upstream.path_of(key) + " " + expanded.error());
       continue;
     }
     // RFC9110§5.5: a line break inside a value would begin another header.
     if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
-      upstream.report(entry.value.place, key, "has a line end inside", entry.value.text, "one line");
+      upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
       continue;
     }
     out.headers.emplace_back(entry.key, std::move(expanded->text));
@@ -129,7 +129,7 @@ void read_filter_limits(const MapFields& chain, eth::FilterLimits& out) {
 
 void read_network(const ReadContext& context, const YamlNode& node, const std::string& path,
                   NetworkConfig& out) {
-  out.place = node.place;
+  out.location = node.location;
   const MapFields fields(context, node, path, {"architecture", "evm"}, MapFields::Empty::refused);
   fields.require({"architecture", "evm"});
   fields.read_word("architecture", kArchitectures);
@@ -154,7 +154,7 @@ void read_network(const ReadContext& context, const YamlNode& node, const std::s
   if (poll.interval_min > poll.interval_max) {
     const bool min_given = chain.find("pollIntervalMin") != nullptr;
     const std::string_view key = min_given ? "pollIntervalMin" : "pollIntervalMax";
-    chain.report(chain.find(key)->place, key,
+    chain.report(chain.find(key)->location, key,
                  min_given ? "is longer than pollIntervalMax" : "is shorter than pollIntervalMin", "",
                  "the shortest interval to be at most the longest");
   }
@@ -170,13 +170,13 @@ void read_methods(const ReadContext& context, const MapFields& project, MethodPl
 
 struct PendingUpstream {
   UpstreamConfig upstream;
-  Place place;
+  Location location;
   bool names_network = false;
 };
 
 PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, const std::string& path,
                               SeenIds& seen) {
-  PendingUpstream out{.upstream = {}, .place = node.place};
+  PendingUpstream out{.upstream = {}, .location = node.location};
   UpstreamPlan& plan = out.upstream.plan;
   const MapFields fields(context, node, path,
                          {"id", "endpoint", "headers", "timeout", "connectionsMax", "sourceConnectionsMax",
@@ -188,7 +188,7 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   if (auto endpoint = fields.scalar("endpoint", kUrl)) {
     // The message shows the text in the file: the value of a variable may be a secret.
     if (const auto good = check_endpoint(endpoint->text); !good) {
-      fields.report(endpoint->place, "endpoint", good.error(), endpoint->written, kUrl);
+      fields.report(endpoint->location, "endpoint", good.error(), endpoint->written, kUrl);
     }
     plan.url = std::move(endpoint->text);
   }
@@ -231,8 +231,8 @@ void read_networks(const ReadContext& context, const MapFields& fields, ProjectC
     if (const NetworkConfig* before = find_network(out, network.chain_id);
         before != nullptr && network.chain_id != 0) {
       fields.report(
-          node.place, name, "is a duplicate network", "evm " + std::to_string(network.chain_id),
-          "another chainId (this one already stands in line " + std::to_string(before->place.line) + ")");
+          node.location, name, "is a duplicate network", "evm " + std::to_string(network.chain_id),
+          "another chainId (this one already stands in line " + std::to_string(before->location.line) + ")");
     }
     out.networks.push_back(network);
   }
@@ -247,12 +247,12 @@ void assign(const MapFields& fields, const std::string& name, PendingUpstream& p
       upstream.chain_id = project.networks.front().chain_id;
       return;
     }
-    fields.report(pending.place, name, "does not say which network it serves", upstream.plan.id,
+    fields.report(pending.location, name, "does not say which network it serves", upstream.plan.id,
                   "evm: { chainId: N } with one of " + chain_ids_of(project));
     return;
   }
   if (upstream.chain_id != 0 && find_network(project, upstream.chain_id) == nullptr) {
-    fields.report(pending.place, name, "serves a network that the project does not have",
+    fields.report(pending.location, name, "serves a network that the project does not have",
                   "evm " + std::to_string(upstream.chain_id),
                   "evm: { chainId: N } with one of " + chain_ids_of(project));
   }
@@ -269,12 +269,12 @@ void read_upstreams(const ReadContext& context, const MapFields& fields, Project
     out.upstreams.push_back(std::move(pending.upstream));
   }
   // An upstream with another error is the likelier reason, and stands further down.
-  if (context.problems.first()) return;
+  if (context.diagnostics.first()) return;
   for (std::size_t i = 0; i < out.networks.size(); ++i) {
     const NetworkConfig& network = out.networks[i];
     const auto serves = [&](const UpstreamConfig& upstream) { return upstream.chain_id == network.chain_id; };
     if (std::ranges::any_of(out.upstreams, serves)) continue;
-    fields.report(network.place, indexed("networks", i), "has no upstream",
+    fields.report(network.location, indexed("networks", i), "has no upstream",
                   "evm " + std::to_string(network.chain_id), "at least one upstream that serves it");
   }
 }
@@ -292,8 +292,7 @@ void read_projects(const ReadContext& context, const MapFields& file, std::vecto
                            MapFields::Empty::refused);
     fields.require({"id", "networks", "upstreams"});
     read_id(fields, project.id, seen);
-    fields.read("allowedOrigins", project.origins, server::is_origin_pattern,
-                server::kOriginPatternExpected);
+    fields.read("allowedOrigins", project.origins, server::is_origin_pattern, server::kOriginPatternExpected);
     read_methods(context, fields, project.methods);
     read_networks(context, fields, project);
     read_upstreams(context, fields, project);

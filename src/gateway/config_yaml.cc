@@ -19,10 +19,10 @@ constexpr std::size_t kMessageBytesMax = 60;
 
 // Thrown through the YAML library, the only method to stop it early. Never leaves this file.
 struct Stop {
-  Flaw flaw;
+  Diagnostic diagnostic;
 };
 
-Place place_of(const YAML::Mark& mark) {
+Location location_of(const YAML::Mark& mark) {
   return {.line = mark.line + 1, .column = mark.column + 1};
 }
 
@@ -50,11 +50,11 @@ class TreeBuilder final : public YAML::EventHandler {
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     refuse_anchor(mark, anchor);
-    add({.place = place_of(mark)});
+    add({.location = location_of(mark)});
   }
 
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
-    throw Stop{{place_of(mark), "an alias (*name) is not supported, expected the value itself"}};
+    throw Stop{{location_of(mark), "an alias (*name) is not supported, expected the value itself"}};
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -62,7 +62,7 @@ class TreeBuilder final : public YAML::EventHandler {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     refuse_open_quote(mark);
-    add({.kind = YamlNode::Kind::scalar, .place = place_of(mark), .text = value, .quoted = tag == "!"});
+    add({.kind = YamlNode::Kind::scalar, .location = location_of(mark), .text = value, .quoted = tag == "!"});
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -81,19 +81,19 @@ class TreeBuilder final : public YAML::EventHandler {
   struct Open {
     YamlNode node;
     std::optional<YamlEntry> pending;  // a map's key that waits for its value
-    std::unordered_map<std::string, Place> seen;
+    std::unordered_map<std::string, Location> seen;
   };
 
   static void refuse_anchor(const YAML::Mark& mark, YAML::anchor_t anchor) {
     if (anchor == 0) return;
-    throw Stop{{place_of(mark), "an anchor (&name) is not supported, expected the value itself"}};
+    throw Stop{{location_of(mark), "an anchor (&name) is not supported, expected the value itself"}};
   }
 
   // The library reports the tag "?" for untagged values, and "!" for quoted ones.
   static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    throw Stop{
-        {place_of(mark), "a tag (" + quoted_for_message(tag) + ") is not supported, expected a plain value"}};
+    throw Stop{{location_of(mark),
+                "a tag (" + quoted_for_message(tag) + ") is not supported, expected a plain value"}};
   }
 
   // After a line break, the library takes the end of the file for the closing quote.
@@ -102,18 +102,18 @@ class TreeBuilder final : public YAML::EventHandler {
     if (mark.pos < 0 || begin >= source_.size()) return;
     if (source_[begin] != '"' && source_[begin] != '\'') return;
     if (is_closed(source_, begin)) return;
-    throw Stop{{place_of(mark), std::string("a quote (") + source_[begin] +
-                                    ") is never closed, expected another one before the end of the file"}};
+    throw Stop{{location_of(mark), std::string("a quote (") + source_[begin] +
+                                       ") is never closed, expected another one before the end of the file"}};
   }
 
   void open(YamlNode::Kind kind, const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     refuse_anchor(mark, anchor);
     refuse_tag(mark, tag);
     if (open_.size() >= static_cast<std::size_t>(kYamlDepthMax)) {
-      throw Stop{{place_of(mark),
+      throw Stop{{location_of(mark),
                   "nested too deeply, expected at most " + std::to_string(kYamlDepthMax) + " levels"}};
     }
-    open_.push_back({.node = {.kind = kind, .place = place_of(mark)}});
+    open_.push_back({.node = {.kind = kind, .location = location_of(mark)}});
   }
 
   void close() {
@@ -131,7 +131,7 @@ class TreeBuilder final : public YAML::EventHandler {
     if (parent.node.kind == YamlNode::Kind::sequence) {
       parent.node.items.push_back(std::move(node));
     } else if (parent.pending) {
-      if (node.kind == YamlNode::Kind::null) node.place = parent.pending->key_place;
+      if (node.kind == YamlNode::Kind::null) node.location = parent.pending->key_location;
       parent.pending->value = std::move(node);
       parent.node.entries.push_back(*std::exchange(parent.pending, std::nullopt));
     } else {
@@ -141,15 +141,15 @@ class TreeBuilder final : public YAML::EventHandler {
 
   static void begin_entry(Open& parent, YamlNode key) {
     if (key.kind != YamlNode::Kind::scalar) {
-      throw Stop{{key.place, "a key is not plain text, expected a name followed by a colon"}};
+      throw Stop{{key.location, "a key is not plain text, expected a name followed by a colon"}};
     }
-    const auto [before, fresh] = parent.seen.emplace(key.text, key.place);
+    const auto [before, fresh] = parent.seen.emplace(key.text, key.location);
     if (!fresh) {
-      throw Stop{{key.place, "duplicate key " + quoted_for_message(key.text) +
-                                 ", expected it once (it already stands in line " +
-                                 std::to_string(before->second.line) + ")"}};
+      throw Stop{{key.location, "duplicate key " + quoted_for_message(key.text) +
+                                    ", expected it once (it already stands in line " +
+                                    std::to_string(before->second.line) + ")"}};
     }
-    parent.pending = YamlEntry{.key = std::move(key.text), .key_place = key.place, .value = {}};
+    parent.pending = YamlEntry{.key = std::move(key.text), .key_location = key.location, .value = {}};
   }
 
   std::string_view source_;
@@ -158,13 +158,13 @@ class TreeBuilder final : public YAML::EventHandler {
 };
 
 // Input that the library must not see: too large, too deep, or bytes that it takes for its own end-of-file.
-std::optional<Flaw> find_unparsable(std::string_view text) {
+std::optional<Diagnostic> find_unparsable(std::string_view text) {
   if (text.size() > kYamlBytesMax) {
-    return Flaw{{},
-                "the file is too large (" + std::to_string(text.size()) + " bytes), expected at most " +
-                    std::to_string(kYamlBytesMax)};
+    return Diagnostic{{},
+                      "the file is too large (" + std::to_string(text.size()) + " bytes), expected at most " +
+                          std::to_string(kYamlBytesMax)};
   }
-  Place here{.line = 1, .column = 1};
+  Location here{.line = 1, .column = 1};
   // Brackets in comments and quotes count too: no real file has this many unclosed ones.
   int open_brackets = 0;
   for (const char c : text) {
@@ -172,13 +172,13 @@ std::optional<Flaw> find_unparsable(std::string_view text) {
     if ((byte < ' ' && c != '\n' && c != '\r' && c != '\t') || byte == 0x7f) {
       std::array<char, 8> hex{};
       std::snprintf(hex.data(), hex.size(), "0x%02x", byte);
-      return Flaw{here, std::string("a control byte (") + hex.data() + "), expected UTF-8 text"};
+      return Diagnostic{here, std::string("a control byte (") + hex.data() + "), expected UTF-8 text"};
     }
     if (c == '[' || c == '{') ++open_brackets;
     if ((c == ']' || c == '}') && open_brackets > 0) --open_brackets;
     if (open_brackets > kYamlDepthMax) {
-      return Flaw{here,
-                  "nested too deeply, expected at most " + std::to_string(kYamlDepthMax) + " open brackets"};
+      return Diagnostic{
+          here, "nested too deeply, expected at most " + std::to_string(kYamlDepthMax) + " open brackets"};
     }
     ++here.column;
     if (c == '\n') here = {.line = here.line + 1, .column = 1};
@@ -187,11 +187,11 @@ std::optional<Flaw> find_unparsable(std::string_view text) {
 }
 
 // The first line with a tab in its indentation; the library would report it later and as another error.
-std::optional<Place> find_tab_indentation(std::string_view text, int last_line) {
+std::optional<Location> find_tab_indentation(std::string_view text, int last_line) {
   for (int line = 1; line <= last_line && !text.empty(); ++line) {
     const std::size_t indentation = std::min(text.find_first_not_of(" \t"), text.size());
     const std::size_t tab = text.substr(0, indentation).find('\t');
-    if (tab != std::string_view::npos) return Place{.line = line, .column = static_cast<int>(tab) + 1};
+    if (tab != std::string_view::npos) return Location{.line = line, .column = static_cast<int>(tab) + 1};
     const std::size_t end = text.find('\n');
     if (end == std::string_view::npos) break;
     text.remove_prefix(end + 1);
@@ -199,21 +199,21 @@ std::optional<Place> find_tab_indentation(std::string_view text, int last_line) 
   return std::nullopt;
 }
 
-Flaw flaw_of(const YAML::Exception& error, std::string_view text) {
-  const Place place = error.mark.is_null() ? Place{} : place_of(error.mark);
-  if (const auto tab = find_tab_indentation(text, place.line)) {
+Diagnostic diagnostic_of(const YAML::Exception& error, std::string_view text) {
+  const Location location = error.mark.is_null() ? Location{} : location_of(error.mark);
+  if (const auto tab = find_tab_indentation(text, location.line)) {
     return {*tab, "not valid YAML: a tab in the indentation, expected spaces"};
   }
-  return {place, "not valid YAML: " + escaped_for_message(error.msg) +
-                     ", expected closed quotes and brackets and even indentation"};
+  return {location, "not valid YAML: " + escaped_for_message(error.msg) +
+                        ", expected closed quotes and brackets and even indentation"};
 }
 
 }  // namespace
 
-std::expected<YamlNode, Flaw> parse_yaml(std::string_view text) {
+std::expected<YamlNode, Diagnostic> parse_yaml(std::string_view text) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
-  if (auto flaw = find_unparsable(text)) return std::unexpected(*std::move(flaw));
+  if (auto diagnostic = find_unparsable(text)) return std::unexpected(*std::move(diagnostic));
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
@@ -223,14 +223,14 @@ std::expected<YamlNode, Flaw> parse_yaml(std::string_view text) {
     TreeBuilder second(text);
     if (parser.HandleNextDocument(second)) {
       const auto extra = second.take_root();
-      return std::unexpected(Flaw{extra ? extra->place : Place{},
-                                  "a second document begins here, expected one document in the file"});
+      return std::unexpected(Diagnostic{extra ? extra->location : Location{},
+                                        "a second document begins here, expected one document in the file"});
     }
     return root;
   } catch (Stop& stop) {
-    return std::unexpected(std::move(stop.flaw));
+    return std::unexpected(std::move(stop.diagnostic));
   } catch (const YAML::Exception& error) {
-    return std::unexpected(flaw_of(error, text));
+    return std::unexpected(diagnostic_of(error, text));
   }
 }
 

@@ -14,16 +14,16 @@
 namespace fanfare::gateway {
 
 // Counted from 1, in bytes along the line. Zero: the file as a whole.
-struct Place {
+struct Location {
   int line = 0;
   int column = 0;
 
-  auto operator<=>(const Place&) const = default;
+  auto operator<=>(const Location&) const = default;
 };
 
 // The first problem: "what is wrong (the offending value), what was expected".
-struct Flaw {
-  Place place;
+struct Diagnostic {
+  Location location;
   std::string message;
 };
 
@@ -36,7 +36,7 @@ struct YamlNode {
   enum class Kind { null, scalar, sequence, map };
 
   Kind kind = Kind::null;
-  Place place;                     // a null inside a map has the position of its key
+  Location location;               // a null inside a map has the position of its key
   std::string text;                // of a scalar
   bool quoted = false;             // a scalar in quotes or a block scalar: always text, never a number
   std::vector<YamlNode> items;     // of a sequence
@@ -45,12 +45,12 @@ struct YamlNode {
 
 struct YamlEntry {
   std::string key;
-  Place key_place;
+  Location key_location;
   YamlNode value;
 };
 
 // The tree owns its text. Never throws; terminates for any input.
-std::expected<YamlNode, Flaw> parse_yaml(std::string_view text);
+std::expected<YamlNode, Diagnostic> parse_yaml(std::string_view text);
 
 // `text` made safe for a message: control bytes, quotes and backslashes escaped, truncated after 60 bytes.
 std::string escaped_for_message(std::string_view text);

@@ -190,12 +190,12 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       self->ended();
     };
     if (reads_ != nullptr && !item.id.empty()) {
-      return reads_->steady().call(question(sent.index), std::move(made), std::move(done));
+      return reads_->steady().call(request_of(sent.index), std::move(made), std::move(done));
     }
     if (!item.id.empty()) made.id = std::to_string(sent.index);
     backend_.call(request_text(item, sent.index), std::move(made), std::move(done));
   }
-  SteadyReads::Question question(std::size_t index) const {
+  SteadyReads::Request request_of(std::size_t index) const {
     const ForwardItem& item = job_.items[index];
     return {.method = item.method, .params = item.params, .id = std::to_string(index)};
   }
@@ -286,7 +286,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
                                                                         upstream::NodeError::answer);
     if (reads && is_of_no_use) return call_one(sent, 1);
     upstream::Result result = std::move(reply);
-    const bool is_steady = reads_ == nullptr || reads_->steady().accepts(question(sent.index), result);
+    const bool is_steady = reads_ == nullptr || reads_->steady().accepts(request_of(sent.index), result);
     if (reads && !is_steady) return call_one(sent);
     settle(sent, std::move(result));
   }

@@ -128,9 +128,9 @@ class Gateway::Impl {
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       worker_of(i).run([&network = *networks_[i]] { network.prepare(); });
     }
-    const auto started = server_.start(listeners_.all(), [this](session::LoopServer& server, std::size_t index) {
-      return make_sites(server, index);
-    });
+    const auto started = server_.start(
+        listeners_.all(),
+        [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); });
     if (!started) {
       return fail(Error::Kind::system, "cannot listen: " + started.error().message(), started.error().code);
     }
@@ -217,7 +217,7 @@ class Gateway::Impl {
     }
   }
 
-  session::Server::Sites make_sites(session::LoopServer& server, std::size_t loop_index) {
+  session::Server::HttpServices make_http_services(session::LoopServer& server, std::size_t loop_index) {
     auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
     const RpcLimits limits{.subscriptions_per_connection_max =
                                static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
@@ -240,15 +240,15 @@ class Gateway::Impl {
     }
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
-    session::Server::Sites sites;
+    session::Server::HttpServices services_of_listeners;
     for (const ListenerPlan& listener : plan_.listeners) {
-      sites.push_back(make_router(listener, {.plan = plan_,
-                                             .paths = paths_,
-                                             .answers = answers_,
-                                             .observer = answer_counts_,
-                                             .services = services}));
+      services_of_listeners.push_back(make_router(listener, {.plan = plan_,
+                                                             .paths = paths_,
+                                                             .answers = answers_,
+                                                             .observer = answer_counts_,
+                                                             .services = services}));
     }
-    return sites;
+    return services_of_listeners;
   }
 
   // For all networks, or for those named by `?network=`.

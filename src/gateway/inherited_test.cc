@@ -19,7 +19,7 @@ std::string shown(const ServePlan& plan) {
   for (const ListenerPlan& listener : plan.listeners) {
     text += listener.socket_name + " " +
             (listener.at.inherited_fd ? "fd " + std::to_string(*listener.at.inherited_fd)
-                                   : "port " + std::to_string(listener.at.port)) +
+                                      : "port " + std::to_string(listener.at.port)) +
             "\n";
   }
   return text;

@@ -83,9 +83,9 @@ class RpcMount final : public server::Mount {
 
   void on_request(session::ServerSession& session, const Target& target) override {
     service(target.match)
-        .handle_http(session, as_text(target.request.body),
-                     {.developer = is_developer(target),
-                      .coding = http::accepted_coding(target.request.headers)});
+        .handle_http(
+            session, as_text(target.request.body),
+            {.developer = is_developer(target), .coding = http::accepted_coding(target.request.headers)});
   }
 
   session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
@@ -98,11 +98,10 @@ class RpcMount final : public server::Mount {
                                    .body = "this network has all the connections it may have\n",
                                    .headers = {{.name = "Retry-After", .value = "5"}}};
     }
-    return session::Acceptance{
-        .endpoint = &service,
-        .policy = &upgrades_,
-        .data = std::make_unique<RpcConnection>(service, ConnectionPlace(service.network()),
-                                                is_developer(target), *ids)};
+    return session::Acceptance{.endpoint = &service,
+                               .policy = &upgrades_,
+                               .data = std::make_unique<RpcConnection>(
+                                   service, ConnectionSlot(service.network()), is_developer(target), *ids)};
   }
 
   void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {
@@ -177,14 +176,11 @@ struct MakeMount {
   std::shared_ptr<server::Mount> operator()(const HealthFeature&) const {
     return page([](std::string_view) { return session::HttpResponse{.body = "ok\n", .headers = {}}; });
   }
-  std::shared_ptr<server::Mount> operator()(const ReadyFeature&) const {
-    return page(context.answers.ready);
-  }
+  std::shared_ptr<server::Mount> operator()(const ReadyFeature&) const { return page(context.answers.ready); }
   std::shared_ptr<server::Mount> operator()(const MetricsFeature&) const {
     return page([&answers = context.answers](std::string_view) {
-      return session::HttpResponse{.content_type = std::string(kMetricsContentType),
-                                   .body = answers.metrics(),
-                                   .headers = {}};
+      return session::HttpResponse{
+          .content_type = std::string(kMetricsContentType), .body = answers.metrics(), .headers = {}};
     });
   }
 

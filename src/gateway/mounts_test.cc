@@ -140,17 +140,16 @@ TEST(Mounts, WithoutWebSocketAnUpgradeIsAWrongMethod) {
 }
 
 TEST(Mounts, TheHttpPortOfTwo) {
-  expect_all(three_networks(http_port_mounts(true)),
-             {{"POST", "/", false, 200, 0},
-              {"POST", "/?key=1", false, 200, 0},
-              {"POST", "http://any.example", false, 200, 0},
-              {"POST", "/", true, 200, 0},
-              {"POST", "/main/evm/1", false, 404},
-              {"GET", "/", false, 405, {}, "POST, OPTIONS"},
-              {"GET", "/", true, 405, {}, "POST, OPTIONS"},
-              {"OPTIONS", "/", false, 204},
-              {"GET", "/healthz"},
-              {"GET", "/metrics"}});
+  expect_all(three_networks(http_port_mounts(true)), {{"POST", "/", false, 200, 0},
+                                                      {"POST", "/?key=1", false, 200, 0},
+                                                      {"POST", "http://any.example", false, 200, 0},
+                                                      {"POST", "/", true, 200, 0},
+                                                      {"POST", "/main/evm/1", false, 404},
+                                                      {"GET", "/", false, 405, {}, "POST, OPTIONS"},
+                                                      {"GET", "/", true, 405, {}, "POST, OPTIONS"},
+                                                      {"OPTIONS", "/", false, 204},
+                                                      {"GET", "/healthz"},
+                                                      {"GET", "/metrics"}});
 }
 
 TEST(Mounts, TheWebSocketPortOfTwo) {

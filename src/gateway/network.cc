@@ -11,11 +11,11 @@
 #include "gateway/pool_options.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 #include "upstream/lanes.h"
 #include "upstream/methods.h"
-#include "upstream/receipts_endpoint.h"
-#include "upstream/websocket_endpoint.h"
+#include "upstream/receipts_node.h"
+#include "upstream/websocket_node.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -57,7 +57,7 @@ void Network::prepare() {
   upstream::Backend& asked = source_backend_ != nullptr ? *source_backend_ : *backend_;
   follower_ = std::make_unique<ChainFollower>(
       worker_, ChainFollower::Nodes{.backend = asked, .pool = pool_}, source_options(plan_.poll), random_,
-      ChainFollower::Told{
+      ChainFollower::Callbacks{
           .events = [this](std::vector<eth::SourceEvent> events) { publish(std::move(events)); },
           .turn = [this] { update_readiness(); },
           .shorter = [this](std::uint64_t number) { reads_->chain_went_back(number); }});
@@ -77,8 +77,7 @@ void Network::make_backend() {
     backend_ = std::make_unique<DevNode>(worker_, dev_options(*dev, plan_.chain_id.value_or(kDevChainId)));
   } else if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) {
     backend_ = hooked->hooks->for_clients(worker_);
-    source_backend_ =
-        std::make_unique<upstream::ReceiptsEndpoint>(worker_, hooked->hooks->for_source(worker_));
+    source_backend_ = std::make_unique<upstream::ReceiptsNode>(worker_, hooked->hooks->for_source(worker_));
   } else {
     make_pool(std::get<UpstreamBackend>(plan_.backend));
   }
@@ -88,7 +87,7 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
   std::vector<std::unique_ptr<upstream::Backend>> members;
   for (const UpstreamPlan& upstream : upstreams) {
     auto node = make_node(upstream, members.size());
-    members.push_back(std::make_unique<upstream::ReceiptsEndpoint>(worker_, std::move(node)));
+    members.push_back(std::make_unique<upstream::ReceiptsNode>(worker_, std::move(node)));
   }
   upstream::PoolOptions options = pool_options(name_, upstreams, plan_.reads);
   options.chain = {.enabled = true,
@@ -105,34 +104,33 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
 std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstream, std::size_t member) {
   const UpstreamLimits& limits = upstream.limits;
   const auto http = [&](std::size_t calls_max, bool http2) {
-    return std::make_unique<upstream::HttpEndpoint>(worker_,
-                                                    upstream::HttpOptions{.url = upstream.url,
-                                                                          .name = upstream.id,
-                                                                          .headers = upstream.headers,
-                                                                          .timeout = upstream.timeout,
-                                                                          .connections_max = calls_max,
-                                                                          .http2 = http2},
-                                                    observer_);
+    return std::make_unique<upstream::HttpNode>(worker_,
+                                                upstream::HttpOptions{.url = upstream.url,
+                                                                      .name = upstream.id,
+                                                                      .headers = upstream.headers,
+                                                                      .timeout = upstream.timeout,
+                                                                      .connections_max = calls_max,
+                                                                      .http2 = http2},
+                                                observer_);
   };
   const auto websocket = [&] {
-    return std::make_unique<upstream::WebSocketEndpoint>(
+    return std::make_unique<upstream::WebSocketNode>(
         worker_,
-        upstream::WebSocketOptions{.url = upstream.url,
-                                   .name = upstream.id,
-                                   .headers = upstream.headers,
-                                   .timeout = upstream.timeout,
-                                   .received = received_ == nullptr
-                                                   ? nullptr
-                                                   : std::make_shared<ByteShare>(*received_, SIZE_MAX)},
+        upstream::WebSocketOptions{
+            .url = upstream.url,
+            .name = upstream.id,
+            .headers = upstream.headers,
+            .timeout = upstream.timeout,
+            .received = received_ == nullptr ? nullptr : std::make_shared<ByteShare>(*received_, SIZE_MAX)},
         observer_);
   };
   std::unique_ptr<upstream::Backend> for_clients;
   std::unique_ptr<upstream::Backend> for_source;
   if (is_websocket_endpoint(upstream.url)) {
     for_clients = websocket();
-    auto told = websocket();
-    tellers_.push_back({.node = told.get(), .member = member});
-    for_source = std::move(told);
+    auto pushing = websocket();
+    push_sources_.push_back({.node = pushing.get(), .member = member});
+    for_source = std::move(pushing);
   } else {
     for_clients = http(limits.client_calls_max, true);
     // With HTTP/2 its calls would share a connection with clients'.
@@ -148,7 +146,7 @@ std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstre
 }
 
 void Network::start() {
-  for (std::size_t i = 0; i < tellers_.size(); ++i) listen_to(i);
+  for (std::size_t i = 0; i < push_sources_.size(); ++i) listen_to(i);
   if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) {
     hooked->hooks->attach(worker_,
                           {.head = [this](std::string_view header) { follower_->hint(0, header); },
@@ -162,14 +160,14 @@ void Network::start() {
 }
 
 void Network::listen_to(std::size_t index) {
-  tellers_[index].node->set_watcher(
+  push_sources_[index].node->set_watcher(
       {.changed = [this, index](upstream::NodeTopic topic,
-                                bool live) { teller_changed(tellers_[index], topic, live); },
-       .told =
+                                bool live) { push_source_changed(push_sources_[index], topic, live); },
+       .event =
            [this, index](upstream::NodeTopic topic, std::string_view result) {
-             if (!pool_->is_trusted(tellers_[index].member)) return;
+             if (!pool_->is_trusted(push_sources_[index].member)) return;
              if (topic == upstream::NodeTopic::new_heads) {
-               follower_->hint(tellers_[index].member, result);
+               follower_->hint(push_sources_[index].member, result);
              } else if (const auto hash = jsonrpc::string_value(result)) {
                follower_->saw_pending(*hash);
              }
@@ -178,18 +176,18 @@ void Network::listen_to(std::size_t index) {
            [this] {
              if (!worker_.stopping()) update_readiness();
            }});
-  tellers_[index].node->watch(upstream::NodeTopic::new_heads, true);
+  push_sources_[index].node->watch(upstream::NodeTopic::new_heads, true);
 }
 
-void Network::teller_changed(Teller& teller, upstream::NodeTopic topic, bool live) {
-  (topic == upstream::NodeTopic::new_heads ? teller.heads : teller.pending) = live;
-  if (!worker_.stopping()) tellers_changed(topic);
+void Network::push_source_changed(PushSource& push_source, upstream::NodeTopic topic, bool live) {
+  (topic == upstream::NodeTopic::new_heads ? push_source.heads : push_source.pending) = live;
+  if (!worker_.stopping()) push_sources_changed(topic);
 }
 
-void Network::tellers_changed(upstream::NodeTopic topic) {
+void Network::push_sources_changed(upstream::NodeTopic topic) {
   const bool heads = topic == upstream::NodeTopic::new_heads;
-  const bool any = std::ranges::any_of(tellers_, [&](const Teller& teller) {
-    return (heads ? teller.heads : teller.pending) && pool_->is_trusted(teller.member);
+  const bool any = std::ranges::any_of(push_sources_, [&](const PushSource& push_source) {
+    return (heads ? push_source.heads : push_source.pending) && pool_->is_trusted(push_source.member);
   });
   if (heads) {
     if (std::exchange(heads_told_, any) && !any) follower_->hints_lost();
@@ -201,7 +199,8 @@ void Network::tellers_changed(upstream::NodeTopic topic) {
 // A chain has many pending transactions: nodes are subscribed to them only while there are subscribers.
 void Network::want_pending() {
   const bool wanted = std::ranges::find(pending_wanted_, true) != pending_wanted_.end();
-  for (const Teller& teller : tellers_) teller.node->watch(upstream::NodeTopic::pending_hashes, wanted);
+  for (const PushSource& push_source : push_sources_)
+    push_source.node->watch(upstream::NodeTopic::pending_hashes, wanted);
 }
 
 void Network::learn_chain_id(std::uint64_t chain_id) {
@@ -211,8 +210,8 @@ void Network::learn_chain_id(std::uint64_t chain_id) {
 // Notifications pushed by a node count only while it is known to be on the network's chain.
 void Network::chains_changed() {
   if (follower_ == nullptr || worker_.stopping()) return;
-  tellers_changed(upstream::NodeTopic::new_heads);
-  tellers_changed(upstream::NodeTopic::pending_hashes);
+  push_sources_changed(upstream::NodeTopic::new_heads);
+  push_sources_changed(upstream::NodeTopic::pending_hashes);
   // Answers of a node from before it was found on another chain may have been about that chain.
   if (!wrong_nodes().empty()) reads_->forget();
   update_readiness();
@@ -233,10 +232,10 @@ std::string Network::wrong_nodes() const {
 // For /readyz: the problems of single nodes, while others may work.
 std::string Network::unused_nodes() const {
   std::string text = wrong_nodes();
-  for (const Teller& teller : tellers_) {
-    if (teller.node->flooding().empty()) continue;
-    text.append(text.empty() ? "" : "; ").append(teller.node->name()).append(" is not used: ");
-    text += teller.node->flooding();
+  for (const PushSource& push_source : push_sources_) {
+    if (push_source.node->flooding().empty()) continue;
+    text.append(text.empty() ? "" : "; ").append(push_source.node->name()).append(" is not used: ");
+    text += push_source.node->flooding();
   }
   return text;
 }

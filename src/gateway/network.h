@@ -22,7 +22,7 @@
 #include "gateway/shared_reads.h"
 #include "upstream/backend.h"
 #include "upstream/pool.h"
-#include "upstream/websocket_endpoint.h"
+#include "upstream/websocket_node.h"
 #include "upstream/worker.h"
 
 namespace fanfare::gateway {
@@ -90,8 +90,8 @@ class Network {
   void count_received(ByteBudget& budget) { received_ = &budget; }
 
  private:
-  struct Teller {
-    upstream::WebSocketEndpoint* node = nullptr;  // a member of the pool that pushes events
+  struct PushSource {
+    upstream::WebSocketNode* node = nullptr;  // a member of the pool that pushes events
     std::size_t member = 0;
     bool heads = false;  // whether it pushes heads
     bool pending = false;
@@ -100,10 +100,10 @@ class Network {
   void make_backend();
   void make_pool(const UpstreamBackend& upstreams);
   std::unique_ptr<upstream::Backend> make_node(const UpstreamPlan& upstream, std::size_t member);
-  void listen_to(std::size_t teller);
-  void teller_changed(Teller& teller, upstream::NodeTopic topic, bool live);
+  void listen_to(std::size_t push_source);
+  void push_source_changed(PushSource& push_source, upstream::NodeTopic topic, bool live);
   void want_pending();
-  void tellers_changed(upstream::NodeTopic topic);
+  void push_sources_changed(upstream::NodeTopic topic);
   void learn_chain_id(std::uint64_t chain_id);
   void chains_changed();
   std::string wrong_nodes() const;
@@ -129,7 +129,7 @@ class Network {
   std::unique_ptr<upstream::Backend> backend_;
   std::unique_ptr<upstream::Backend> source_backend_;  // for the source's calls; null: the same backend
   upstream::Pool* pool_ = nullptr;                     // the backend, if it is a pool
-  std::vector<Teller> tellers_;
+  std::vector<PushSource> push_sources_;
   std::unique_ptr<SharedReads> reads_;  // from prepare() on
   SystemRandom random_;
   std::unique_ptr<ChainFollower> follower_;  // from start() on

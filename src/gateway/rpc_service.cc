@@ -56,12 +56,12 @@ SubscriptionKind kind_of(eth::SubscriptionType type) {
 
 eth::ConnectionKey key_of(const session::Session& session) {
   const session::SessionId id = session.id();
-  return (std::uint64_t{id.place} << 32U) | id.generation;
+  return (std::uint64_t{id.slot} << 32U) | id.generation;
 }
 
-RpcConnection::RpcConnection(RpcService& service, ConnectionPlace place, bool developer, eth::IdScope ids)
+RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, bool developer, eth::IdScope ids)
     : service_(service),
-      place_(std::move(place)),
+      slot_(std::move(slot)),
       developer_(developer),
       ids_(ids),
       share_(service.make_share()) {}
@@ -154,7 +154,7 @@ void RpcService::handle_message(session::Session& session, std::string_view text
     return reply(session, std::move(answered));
   }
   const std::uint32_t open = incoming->open;
-  auto asked = question(*std::move(incoming), [this, id = session.id(), open](Answered answered) {
+  auto asked = pending_request(*std::move(incoming), [this, id = session.id(), open](Answered answered) {
     session::Session* asker = context_.server.sessions().find(id);
     if (asker == nullptr) return;
     answered.open = open;

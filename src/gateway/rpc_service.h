@@ -38,14 +38,14 @@ class RpcService;
 eth::ConnectionKey key_of(const session::Session& session);
 
 // One of the network's connection slots, held during the lifetime of this object.
-class ConnectionPlace {
+class ConnectionSlot {
  public:
-  explicit ConnectionPlace(Network& network) : network_(&network) {}
-  ConnectionPlace(ConnectionPlace&& other) noexcept : network_(std::exchange(other.network_, nullptr)) {}
-  ConnectionPlace& operator=(ConnectionPlace&&) = delete;
-  ConnectionPlace(const ConnectionPlace&) = delete;
-  ConnectionPlace& operator=(const ConnectionPlace&) = delete;
-  ~ConnectionPlace() {
+  explicit ConnectionSlot(Network& network) : network_(&network) {}
+  ConnectionSlot(ConnectionSlot&& other) noexcept : network_(std::exchange(other.network_, nullptr)) {}
+  ConnectionSlot& operator=(ConnectionSlot&&) = delete;
+  ConnectionSlot(const ConnectionSlot&) = delete;
+  ConnectionSlot& operator=(const ConnectionSlot&) = delete;
+  ~ConnectionSlot() {
     if (network_ != nullptr) network_->release_connection();
   }
 
@@ -63,14 +63,14 @@ struct HttpCaller {
 class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
  public:
   // `developer`: as in HttpCaller. `ids`: for its subscriptions.
-  RpcConnection(RpcService& service, ConnectionPlace place, bool developer, eth::IdScope ids);
+  RpcConnection(RpcService& service, ConnectionSlot slot, bool developer, eth::IdScope ids);
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return session_->is_congested(); }
 
  private:
   friend class RpcService;
   RpcService& service_;
-  ConnectionPlace place_;
+  ConnectionSlot slot_;
   bool developer_;
   eth::IdScope ids_;
   std::shared_ptr<ByteShare> share_;  // the memory share for its requests and answers
@@ -178,9 +178,9 @@ class RpcService final : public session::Endpoint {
     std::uint32_t open = 0;           // requests that end their flight once it is queued
   };
 
-  struct Question;
+  struct PendingRequest;
 
-  struct Told {
+  struct PublishedEvents {
     Network::Events events;
     Instant at;
   };
@@ -203,8 +203,9 @@ class RpcService final : public session::Endpoint {
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
   // `done_on_loop` runs once in any case, unless the server stops.
-  std::shared_ptr<Question> question(Incoming incoming, UniqueFunction<void(Answered)> done_on_loop);
-  void send_to_node(std::shared_ptr<Question> question);
+  std::shared_ptr<PendingRequest> pending_request(Incoming incoming,
+                                                  UniqueFunction<void(Answered)> done_on_loop);
+  void send_to_node(std::shared_ptr<PendingRequest> pending_request);
   // Queues an answer, or keeps it while the client has enough to read: the server's own answers must not
   // cause it to close the connection.
   void reply(session::Session& session, Answered answered);
@@ -220,7 +221,7 @@ class RpcService final : public session::Endpoint {
   void activate(eth::ConnectionKey connection, const std::string& id);
   // Requests what a subscription with a cursor missed, and delivers it at its position among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
-  void enqueue(std::variant<Told, HistoryAnswer> next);
+  void enqueue(std::variant<PublishedEvents, HistoryAnswer> next);
   void publish_next();
   void publish_one();
   void event_is_over();
@@ -255,7 +256,7 @@ class RpcService final : public session::Endpoint {
   bool local_nodes_;  // all of the network's nodes are on this machine
   pubsub::TopicTable topics_;
   eth::SubscriptionManager subscriptions_;
-  std::deque<std::variant<Told, HistoryAnswer>> to_publish_;
+  std::deque<std::variant<PublishedEvents, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
   std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // until their client reads
   std::vector<eth::ConnectionKey> watched_;

@@ -47,7 +47,7 @@ void RpcService::set_caller(Incoming& incoming, const session::ServerSession& se
   if (!incoming.has_filters && incoming.open == 0) return;
   incoming.client = FilterCalls::client_of(session.peer());
   const session::SessionId id = session.id();
-  const std::uint64_t number = std::uint64_t{id.place} << 32U | id.generation;
+  const std::uint64_t number = std::uint64_t{id.slot} << 32U | id.generation;
   // Each loop numbers its own sessions.
   const auto loop = reinterpret_cast<std::uintptr_t>(&context_.server);
   incoming.job.caller = {.client = incoming.client, .connection = number ^ (std::uint64_t{loop} << 16U)};
@@ -68,7 +68,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
                       .refused = {},
                       .hold = incoming->job.room.release()});
     }
-    send_to_node(question(
+    send_to_node(pending_request(
         *std::move(incoming), [this, caller = std::move(caller), id = session.id()](Answered answered) {
           // Only HTTP sessions come here, and none becomes a WebSocket while it waits for its answer.
           auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
@@ -83,17 +83,17 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
 
 // A message on the worker's thread: calls for the node are sent there, and subscriptions to pending
 // transactions wait until all of them will be reported.
-struct RpcService::Question : std::enable_shared_from_this<Question> {
-  Question(const Context& context, Incoming its_incoming, UniqueFunction<void(Answered)> its_done)
+struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest> {
+  PendingRequest(const Context& context, Incoming its_incoming, UniqueFunction<void(Answered)> its_done)
       : network(context.network),
         worker(context.worker),
         loop(context.server.loop()),
         incoming(std::move(its_incoming)),
         done(std::move(its_done)) {}
-  Question(const Question&) = delete;
-  Question& operator=(const Question&) = delete;
+  PendingRequest(const PendingRequest&) = delete;
+  PendingRequest& operator=(const PendingRequest&) = delete;
   // If memory ran out on the way, the callback for answer() may have been lost.
-  ~Question() {
+  ~PendingRequest() {
     if (done == nullptr) return;
     run_guarded("the end of a message", [this] {
       for (ForwardItem& item : incoming.job.items) {
@@ -172,15 +172,16 @@ struct RpcService::Question : std::enable_shared_from_this<Question> {
   Answered answered;
 };
 
-std::shared_ptr<RpcService::Question> RpcService::question(Incoming incoming,
-                                                           UniqueFunction<void(Answered)> done_on_loop) {
-  return std::make_shared<Question>(context_, std::move(incoming), std::move(done_on_loop));
+std::shared_ptr<RpcService::PendingRequest> RpcService::pending_request(
+    Incoming incoming, UniqueFunction<void(Answered)> done_on_loop) {
+  return std::make_shared<PendingRequest>(context_, std::move(incoming), std::move(done_on_loop));
 }
 
-void RpcService::send_to_node(std::shared_ptr<Question> question) {
+void RpcService::send_to_node(std::shared_ptr<PendingRequest> pending_request) {
   // The loop outlives the worker; the service is only used on its own loop while that still runs.
-  context_.worker.post(
-      [question = std::move(question)] { run_guarded("a message", [&] { question->ask(); }); });
+  context_.worker.post([pending_request = std::move(pending_request)] {
+    run_guarded("a message", [&] { pending_request->ask(); });
+  });
 }
 
 }  // namespace fanfare::gateway

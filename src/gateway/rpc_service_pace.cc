@@ -11,7 +11,7 @@ namespace fanfare::gateway {
 namespace {
 
 session::SessionId id_of(eth::ConnectionKey key) {
-  return {.place = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
+  return {.slot = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
 }
 
 // The delay between the answer to eth_subscribe for syncing and the first state.

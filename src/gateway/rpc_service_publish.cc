@@ -9,7 +9,7 @@ namespace fanfare::gateway {
 namespace {
 
 session::SessionId id_of(eth::ConnectionKey key) {
-  return {.place = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
+  return {.slot = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
 }
 
 // Blocks with shorter intervals come as fast as they are published: it is a jump.
@@ -18,10 +18,10 @@ constexpr Duration kBurst = std::chrono::milliseconds(250);
 }  // namespace
 
 void RpcService::publish(Network::Events events, Instant told) {
-  enqueue(Told{.events = std::move(events), .at = told});
+  enqueue(PublishedEvents{.events = std::move(events), .at = told});
 }
 
-void RpcService::enqueue(std::variant<Told, HistoryAnswer> next) {
+void RpcService::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
   to_publish_.push_back(std::move(next));
   // If more than one waits, the next turn is already scheduled.
   if (to_publish_.size() == 1) publish_next();
@@ -97,14 +97,14 @@ void RpcService::publish_one() {
     to_publish_.pop_front();
     return;
   }
-  publish((*std::get<Told>(to_publish_.front()).events)[published_of_first_]);
+  publish((*std::get<PublishedEvents>(to_publish_.front()).events)[published_of_first_]);
   if (logs_pass_ && !continue_logs()) return;
   for (const auto& [connection, id] : subscriptions_.take_ready()) activate(connection, id);
   event_is_over();
 }
 
 void RpcService::event_is_over() {
-  const Told& told = std::get<Told>(to_publish_.front());
+  const PublishedEvents& told = std::get<PublishedEvents>(to_publish_.front());
   if (++published_of_first_ < told.events->size()) return;
   metrics().fan_out.observe(system_clock().now() - told.at);
   to_publish_.pop_front();
@@ -115,7 +115,7 @@ bool RpcService::should_pause() const {
   if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
   if (context_.server.loop().now() - last_published_ > kBurst) return false;
   // Pending transactions always come by the thousand: that is not a jump, and no reason for a pause.
-  const auto* told = std::get_if<Told>(&to_publish_.front());
+  const auto* told = std::get_if<PublishedEvents>(&to_publish_.front());
   return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
 }
 

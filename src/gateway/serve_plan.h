@@ -134,9 +134,9 @@ struct HttpSettings {
 
 // Memory limits for clients' requests in progress and their answers.
 struct AnswerPlan {
-  std::uint32_t batch_items_max = 1000;             // a longer batch is rejected as a whole: -32600
-  std::size_t batch_answer_bytes_max = 25'000'000;  // answers beyond it become -32003; zero: no limit
-  std::size_t held_bytes_max = std::size_t{512} << 20;                 // of all clients together: -32005
+  std::uint32_t batch_items_max = 1000;                 // a longer batch is rejected as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;      // answers beyond it become -32003; zero: no limit
+  std::size_t held_bytes_max = std::size_t{512} << 20;  // of all clients together: -32005
   std::size_t held_bytes_per_project_max = std::size_t{512} << 20;     // of those of one project: -32005
   std::size_t held_bytes_per_connection_max = std::size_t{256} << 20;  // of one: -32005
 

@@ -43,7 +43,7 @@ std::optional<std::uint64_t> height_of(const upstream::Result& result) {
 }  // namespace
 
 struct SteadyReads::Asked {
-  Question question;
+  Request request;
   upstream::CallOptions options;
   upstream::Done done;
   Kind kind;
@@ -54,16 +54,16 @@ struct SteadyReads::Asked {
   std::optional<upstream::Result> best;
 
   std::string text() const {
-    std::string request;
-    jsonrpc::append_request(request, question.id, question.method, question.params);
-    return request;
+    std::string text;
+    jsonrpc::append_request(text, request.id, request.method, request.params);
+    return text;
   }
 };
 
-SteadyReads::Kind SteadyReads::kind_of(const Question& question) {
+SteadyReads::Kind SteadyReads::kind_of(const Request& request) {
   Kind kind;
-  const std::string_view method = question.method;
-  const auto first = jsonrpc::element(question.params, 0).value_or("");
+  const std::string_view method = request.method;
+  const auto first = jsonrpc::element(request.params, 0).value_or("");
   if (method == "eth_blockNumber") {
     kind.measure = kLatest;
   } else if (method == "eth_getBlockByNumber") {
@@ -77,7 +77,7 @@ SteadyReads::Kind SteadyReads::kind_of(const Question& question) {
     kind.transaction = jsonrpc::string_value(first).value_or("");
   } else if (method == "eth_getTransactionCount") {
     kind.is_pending_nonce =
-        jsonrpc::string_value(jsonrpc::element(question.params, 1).value_or("")) == "pending";
+        jsonrpc::string_value(jsonrpc::element(request.params, 1).value_or("")) == "pending";
   } else {
     kind.sends = method == "eth_sendRawTransaction" || method == "eth_sendTransaction";
   }
@@ -92,12 +92,12 @@ void SteadyReads::chain_went_back(std::uint64_t number) {
   for (std::uint64_t& shown : shown_) shown = std::min(shown, number);
 }
 
-void SteadyReads::call(Question question, upstream::CallOptions options, upstream::Done done) {
+void SteadyReads::call(Request request, upstream::CallOptions options, upstream::Done done) {
   auto asked = std::make_shared<Asked>();
-  asked->kind = kind_of(question);
-  asked->question = std::move(question);
+  asked->kind = kind_of(request);
+  asked->request = std::move(request);
   if (options.timeout) asked->deadline = executor_.now() + *options.timeout;
-  options.id = asked->question.id;
+  options.id = asked->request.id;
   asked->options = std::move(options);
   asked->done = std::move(done);
   const bool several = pool_ != nullptr && pool_->size() > 1;
@@ -180,10 +180,10 @@ bool SteadyReads::take_null(const AskedPtr& asked, const upstream::Result& resul
 // A node that knows an older final block may well have the newer one.
 void SteadyReads::show_block(const AskedPtr& asked, Measure measure, upstream::Result older) {
   ++asked->tries;
-  const std::string hydrated(jsonrpc::element(asked->question.params, 1).value_or("false"));
-  Question by_number{.method = asked->question.method,
-                     .params = "[\"" + eth::to_quantity(shown_[measure]) + "\"," + hydrated + "]",
-                     .id = asked->question.id};
+  const std::string hydrated(jsonrpc::element(asked->request.params, 1).value_or("false"));
+  Request by_number{.method = asked->request.method,
+                    .params = "[\"" + eth::to_quantity(shown_[measure]) + "\"," + hydrated + "]",
+                    .id = asked->request.id};
   upstream::CallOptions options = asked->options;
   options.head_min = shown_[measure];
   call(std::move(by_number), std::move(options),
@@ -223,9 +223,9 @@ void SteadyReads::note_sent(const upstream::Result& result) {
   }
 }
 
-bool SteadyReads::accepts(const Question& question, const upstream::Result& result) {
+bool SteadyReads::accepts(const Request& request, const upstream::Result& result) {
   if (pool_ == nullptr || !result) return true;
-  const Kind kind = kind_of(question);
+  const Kind kind = kind_of(request);
   if (kind.sends) note_sent(result);
   if (kind.is_pending_nonce) return pool_->size() < 2 || sent_.members(executor_.now()).empty();
   if (is_null(result)) {

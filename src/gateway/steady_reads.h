@@ -31,7 +31,7 @@ namespace fanfare::gateway {
 class SteadyReads {
  public:
   // A single request, in the form sent to the node.
-  struct Question {
+  struct Request {
     std::string method;
     std::string params;  // raw
     std::string id;      // raw
@@ -53,10 +53,10 @@ class SteadyReads {
   void on_shorter(std::function<void(std::uint64_t number)> then) { shorter_ = std::move(then); }
 
   // Like Backend::call. Must outlive its calls, except those that end with FailureKind::shutdown.
-  void call(Question question, upstream::CallOptions options, upstream::Done done);
+  void call(Request request, upstream::CallOptions options, upstream::Done done);
   // Checks an answer from a batch. False: it is older than what was shown, or unexpectedly null; repeat it
   // with call().
-  bool accepts(const Question& question, const upstream::Result& result);
+  bool accepts(const Request& request, const upstream::Result& result);
 
  private:
   enum Measure : std::uint8_t { kLatest, kSafe, kFinalized, kMeasures };
@@ -71,7 +71,7 @@ class SteadyReads {
   struct Asked;
   using AskedPtr = std::shared_ptr<Asked>;
 
-  static Kind kind_of(const Question& question);
+  static Kind kind_of(const Request& request);
   void ask(const AskedPtr& asked);
   void take(const AskedPtr& asked, upstream::Result result);
   bool take_measure(const AskedPtr& asked, const upstream::Result& result);

@@ -64,10 +64,10 @@ TEST(Welcome, AUnixSocketIsReachedThroughItsPath) {
 }
 
 TEST(Welcome, PortsAreToldBeforeUnixSockets) {
-  const std::string text = welcome(plan_with({{.at = {.unix_path = "/run/x.sock"}, .mounts = routed_mounts(false)},
-                                              {.at = {.port = 4000, .tls = net::TlsServerOptions{}},
-                                               .mounts = routed_mounts(false)},
-                                              {.at = {.port = 9090}, .mounts = page_mounts(true)}}));
+  const std::string text = welcome(
+      plan_with({{.at = {.unix_path = "/run/x.sock"}, .mounts = routed_mounts(false)},
+                 {.at = {.port = 4000, .tls = net::TlsServerOptions{}}, .mounts = routed_mounts(false)},
+                 {.at = {.port = 9090}, .mounts = page_mounts(true)}}));
   EXPECT_NE(text.find("  HTTP JSON-RPC  https://127.0.0.1:4000/main/evm/7\n"), std::string::npos);
   EXPECT_NE(text.find("  WebSocket      wss://127.0.0.1:4000/main/evm/7\n"), std::string::npos);
   EXPECT_NE(text.find("  Unix socket    /run/x.sock\n"), std::string::npos);

@@ -9,8 +9,8 @@
 #include <array>
 
 #include "base/check.h"
-#include "net/fetch_ahead.h"
 #include "net/pending_error.h"
+#include "net/prefetch.h"
 
 namespace fanfare::net {
 namespace {
@@ -81,10 +81,10 @@ bool EpollLoop::poll(Duration wait) {
   update_now();
   for (int i = 0; i < count; ++i) {
     const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
-    const std::size_t later = static_cast<std::size_t>(i) + kFetchAhead;
-    if (later < static_cast<std::size_t>(count)) fetch_ahead(events[later].data.u64);
+    const std::size_t later = static_cast<std::size_t>(i) + kPrefetchDistance;
+    if (later < static_cast<std::size_t>(count)) prefetch(events[later].data.u64);
     if (tag == kWakeTag) {
-      swallow_wakes();
+      drain_wakeups();
     } else if ((tag & kListenerBit) != 0) {
       accept(*reinterpret_cast<Listener*>(tag & ~kListenerBit));
     } else {

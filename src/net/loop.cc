@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "net/epoll_loop.h"
-#include "net/fetch_ahead.h"
+#include "net/prefetch.h"
 #include "net/uring_loop.h"
 
 namespace fanfare::net {
@@ -57,17 +57,17 @@ void Loop::turn(Duration wait) {
     const Instant now = clock_->now();
     wait = *due <= now ? Duration::zero() : std::min(*due - now, wait);
   }
-  if (poll(wait)) rest_later();
+  if (poll(wait)) trim_later();
   update_now();
   run_tasks();
   timers_.run(now_);
   flush_all();
   close_scheduled();
   destroy_finished();
-  if (rest_due_) {
-    rest_due_ = rest_planned_ = false;
+  if (trim_due_) {
+    trim_due_ = trim_planned_ = false;
     release_unneeded();
-    if (came_since_) rest_later();
+    if (came_since_) trim_later();
   }
 }
 
@@ -80,10 +80,10 @@ void Loop::run_tasks() {
 }
 
 // Not while the loop is idle: the thread is not woken just for this.
-void Loop::rest_later() {
-  came_since_ = rest_planned_;
-  if (std::exchange(rest_planned_, true)) return;
-  call_after(kRestAfter, [this] { rest_due_ = true; });
+void Loop::trim_later() {
+  came_since_ = trim_planned_;
+  if (std::exchange(trim_planned_, true)) return;
+  call_after(kTrimAfter, [this] { trim_due_ = true; });
 }
 
 void Loop::release_unneeded() {
@@ -134,7 +134,7 @@ void Loop::wake() {
   [[maybe_unused]] const ssize_t written = ::write(wake_fd_.get(), &one, sizeof(one));
 }
 
-void Loop::swallow_wakes() {
+void Loop::drain_wakeups() {
   std::uint64_t count = 0;
   [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &count, sizeof(count));
 }

@@ -144,7 +144,7 @@ class Loop {
   void close_all();
 
   // Resets the counter on wake_fd(), after poll() found it readable.
-  void swallow_wakes();
+  void drain_wakeups();
   int wake_fd() const { return wake_fd_.get(); }
 
   const LoopOptions options_;
@@ -158,7 +158,7 @@ class Loop {
   void run_tasks();
   // Buffer for data that will never be sent.
   std::uint8_t* room_to_drop(std::size_t size);
-  void rest_later();
+  void trim_later();
   void schedule_close(Stream& stream);
   void flush_all();
   void close_scheduled();
@@ -170,7 +170,7 @@ class Loop {
 
   // The most that one decryption yields: a TLS record (RFC8446§5.1).
   static constexpr std::size_t kPlainBytes = 16 * 1024;
-  static constexpr Duration kRestAfter = std::chrono::seconds(1);
+  static constexpr Duration kTrimAfter = std::chrono::seconds(1);
 
   Clock* clock_;
   Descriptor wake_fd_;
@@ -192,8 +192,8 @@ class Loop {
   Timers timers_;
   // In order: release_unneeded() is scheduled; it is due at the end of this turn; there was activity since it
   // was scheduled.
-  bool rest_planned_ = false;
-  bool rest_due_ = false;
+  bool trim_planned_ = false;
+  bool trim_due_ = false;
   bool came_since_ = false;
   std::atomic<bool> stopping_ = false;
 };

@@ -109,7 +109,7 @@ std::optional<OsError> ReceiveBuffers::take(io_uring& ring, const Shape& shape) 
   return std::nullopt;
 }
 
-void ReceiveBuffers::is_free(unsigned index, Instant now) {
+void ReceiveBuffers::release(unsigned index, Instant now) {
   came_ += filled_[index];
   if (small_shown_ > 0) --small_shown_;
   const bool is_needed = shown() <= shown_min_ || now - made_room_at_ < kNeededFor;

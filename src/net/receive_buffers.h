@@ -48,7 +48,7 @@ class ReceiveBuffers {
     return bytes;
   }
   // The kernel will not use the buffer any more, and its bytes have been processed.
-  void is_free(unsigned index, Instant now);
+  void release(unsigned index, Instant now);
   // Gives the free buffers back to the kernel; call it at the end of a turn.
   void show_free() {
     if (free_ > 0) show_them();

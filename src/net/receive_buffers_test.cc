@@ -103,7 +103,7 @@ class ReceiveBuffersTest : public testing::Test {
   }
 
   void free_all() {
-    for (const unsigned index : std::exchange(filled_, {})) buffers_.is_free(index, now_);
+    for (const unsigned index : std::exchange(filled_, {})) buffers_.release(index, now_);
     buffers_.show_free();
   }
 

@@ -29,7 +29,7 @@ void Stream::receive_encrypted(Bytes bytes) {
   if (!has(kClosed)) loop_->deliver_decrypted(*this, bytes);
 }
 
-std::uint8_t* Stream::extend_anew(std::size_t size) {
+std::uint8_t* Stream::extend_slowly(std::size_t size) {
   if (!prepare_to_queue()) return loop_->room_to_drop(size);
   return (tls_ == nullptr ? outbox() : tls_->waiting).extend(size, loop_->arena_);
 }

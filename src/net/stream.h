@@ -41,7 +41,7 @@ class Stream : public Output {
   std::uint8_t* extend(std::size_t size) final {
     Outbox* const growing = growing_outbox();
     std::uint8_t* const room = growing == nullptr ? nullptr : growing->extend_in_place(size);
-    return room != nullptr ? room : extend_anew(size);
+    return room != nullptr ? room : extend_slowly(size);
   }
   void push(SharedBytes bytes);
   // Bytes queued here that the kernel has not yet accepted.
@@ -135,7 +135,7 @@ class Stream : public Output {
   // The masks show g++ that the value fits into the bit field.
   void set(Flag flag) { flags_ = (flags_ | flag) & kFlagsMask; }
   void unset(Flag flag) { flags_ = flags_ & ~std::uint32_t{flag} & kFlagsMask; }
-  std::uint8_t* extend_anew(std::size_t size);
+  std::uint8_t* extend_slowly(std::size_t size);
   bool prepare_to_queue();
   Outbox& outbox();
 

@@ -47,7 +47,7 @@ class TlsContext {
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
 
-  // Problems of a server's certificate that clients will object to, one per line: it has expired.
+  // Diagnostics of a server's certificate that clients will object to, one per line: it has expired.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
  private:

@@ -12,8 +12,8 @@
 
 #include "base/check.h"
 #include "net/descriptor_table.h"
-#include "net/fetch_ahead.h"
 #include "net/pending_error.h"
+#include "net/prefetch.h"
 #include "net/receive_buffers.h"
 #include "net/ring_mapping.h"
 #include "net/send_messages.h"
@@ -81,9 +81,9 @@ struct UringLoop::Ring {
     io_uring_submit(&uring);
     messages.submitted();
   }
-  // The owner of the completion kFetchAhead positions after `position`; beyond the last one, an old entry's.
+  // The owner of the completion kPrefetchDistance positions after `position`; beyond the last one, an old entry's.
   std::uintptr_t later_owner(unsigned position) const {
-    return uring.cq.cqes[(position + kFetchAhead) & uring.cq.ring_mask].user_data & ~kOperationBits;
+    return uring.cq.cqes[(position + kPrefetchDistance) & uring.cq.ring_mask].user_data & ~kOperationBits;
   }
   // Whether the kernel has taken every entry, and all its completions are in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
@@ -165,7 +165,7 @@ bool UringLoop::poll(Duration wait) {
   io_uring_cqe* entry = nullptr;
   io_uring_for_each_cqe(&ring_->uring, head, entry) {
     ++count;
-    fetch_ahead(ring_->later_owner(head));
+    prefetch(ring_->later_owner(head));
     handle(entry->user_data, {.result = entry->res, .flags = entry->flags});
   }
   io_uring_cq_advance(&ring_->uring, count);
@@ -272,7 +272,7 @@ void UringLoop::received(Stream& stream, Completion completion) {
   if (completion.result > 0) {
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
     deliver(stream, ring_->buffers.received(buffer, static_cast<std::size_t>(completion.result)));
-    if ((completion.flags & ReceiveBuffers::kHasMore) == 0) ring_->buffers.is_free(buffer, now());
+    if ((completion.flags & ReceiveBuffers::kHasMore) == 0) ring_->buffers.release(buffer, now());
   } else if (completion.result == 0) {
     delivered_end(stream);
   } else if (completion.result == -ENOBUFS) {

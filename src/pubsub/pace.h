@@ -96,9 +96,9 @@ class PacedSubscriber : public Subscriber {
     std::uint64_t free_until = 0;  // entries up to here are history: they wait without counting
     EventRef next;                 // empty: nothing waits
     Position sent;                 // the last event sent or announced; while something waits, and ahead
-    std::list<PacedSubscriber*>::iterator place;  // while something waits
+    std::list<PacedSubscriber*>::iterator place;          // while something waits
     std::unique_ptr<std::vector<std::uint64_t>> skipped;  // indices of what waits and is not for this one
-    bool whole;                                   // WhenFull::close: this goes once nothing waits
+    bool whole;                                           // WhenFull::close: this goes once nothing waits
     bool ahead = false;
   };
   static_assert(sizeof(Pace) <= 80, "what a subscriber that is behind costs more, whatever waits");

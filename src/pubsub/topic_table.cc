@@ -6,7 +6,7 @@ namespace fanfare::pubsub {
 namespace {
 
 // Ten thousand subscribers do not fit into the caches near the core, so they are prefetched.
-constexpr std::size_t kFetchAhead = 8;
+constexpr std::size_t kPrefetchDistance = 8;
 
 }  // namespace
 
@@ -95,7 +95,7 @@ std::size_t TopicTable::publish(TopicKey key, const SharedBytes& frame, const Su
   ++topic.delivering;
   const std::size_t count = topic.subscribers.size();
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kFetchAhead < count) __builtin_prefetch(topic.subscribers[i + kFetchAhead], 1);
+    if (i + kPrefetchDistance < count) __builtin_prefetch(topic.subscribers[i + kPrefetchDistance], 1);
     Subscriber* subscriber = topic.subscribers[i];
     if (subscriber == nullptr || subscriber == except) continue;
     try {

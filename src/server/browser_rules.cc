@@ -236,8 +236,8 @@ Caller BrowserRules::caller_of(http::Headers headers) const {
   const auto origin = http::find_header(headers, "Origin");
   if (!origin) {
     // A form of an old browser may come without Origin. https://www.w3.org/TR/fetch-metadata/
-    const auto site = http::find_header(headers, "Sec-Fetch-Site");
-    if (!site || !http::equals_ignoring_case(*site, "cross-site")) return Caller::program;
+    const auto service = http::find_header(headers, "Sec-Fetch-Site");
+    if (!service || !http::equals_ignoring_case(*service, "cross-site")) return Caller::program;
     return any_origin_ ? Caller::unknown_page : Caller::foreign_page;
   }
   if (http::count_headers(headers, "Origin") == 1 && names(*origin)) return Caller::known_page;

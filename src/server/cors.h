@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "server/browser_rules.h"
 #include "http/headers.h"
+#include "server/browser_rules.h"
 #include "ws/handshake.h"
 
 namespace fanfare::server {

@@ -17,9 +17,9 @@
 namespace fanfare::server {
 
 struct ListenerOptions {
-  std::string host = "127.0.0.1";  // an IPv4 or IPv6 address without brackets, or localhost
-  std::uint16_t port = 0;          // 0: the system chooses
-  std::string unix_path = {};      // not empty: a Unix socket instead of host and port
+  std::string host = "127.0.0.1";          // an IPv4 or IPv6 address without brackets, or localhost
+  std::uint16_t port = 0;                  // 0: the system chooses
+  std::string unix_path = {};              // not empty: a Unix socket instead of host and port
   std::optional<unsigned> unix_mode = {};  // of it, as in chmod; empty: what the umask leaves
   std::optional<int> inherited_fd = {};    // a socket that listens already, instead of either
   std::optional<net::TlsServerOptions> tls = {};

@@ -24,8 +24,8 @@ TEST(Listener, SaysWhatCannotBe) {
   EXPECT_NE(error_of({.unix_path = std::string(200, 'x')}).message.find("Unix socket path"),
             std::string::npos);
   EXPECT_EQ(error_of({.host = "no.such.host"}).kind, Error::Kind::bad_option);
-  const Error no_file = error_of({.tls = net::TlsServerOptions{.certificate_file = "/no/such.pem",
-                                                               .key_file = "/no/such.pem"}});
+  const Error no_file = error_of(
+      {.tls = net::TlsServerOptions{.certificate_file = "/no/such.pem", .key_file = "/no/such.pem"}});
   EXPECT_EQ(no_file.kind, Error::Kind::tls);
   EXPECT_NE(no_file.message.find("/no/such.pem"), std::string::npos);
 }

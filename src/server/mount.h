@@ -11,8 +11,8 @@
 
 #include "server/browser_rules.h"
 #include "server/path_pattern.h"
+#include "session/http_service.h"
 #include "session/server_session.h"
-#include "session/site.h"
 
 namespace fanfare::server {
 

@@ -157,10 +157,8 @@ session::HttpResponse Router::answer_to(const http::Request& request, const Offe
   }
   // A preflight asks for what a page may do with a request; a WebSocket has none.
   if (request.method == "OPTIONS" && rules != nullptr && offers.has_methods) {
-    return {.status = 204,
-            .content_type = "",
-            .body = "",
-            .headers = preflight_headers(*rules, request.headers)};
+    return {
+        .status = 204, .content_type = "", .body = "", .headers = preflight_headers(*rules, request.headers)};
   }
   if (wants_websocket && offers.has_get) return plain(404, "there is no WebSocket here\n");
   if (!offers.has_methods) return websocket_only(request.method);
@@ -218,7 +216,8 @@ session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, con
 void Router::on_refusal(http::Headers headers, session::HttpResponse& response) {
   if (!options_.browsers) return;
   // The mount is not known: what may differ by mount is only which pages may read this.
-  for (auto& header : cors_headers(*options_.browsers, headers)) response.headers.push_back(std::move(header));
+  for (auto& header : cors_headers(*options_.browsers, headers))
+    response.headers.push_back(std::move(header));
 }
 
 void Router::on_answered(int status) {

@@ -27,7 +27,7 @@
 #include "server/browser_rules.h"
 #include "server/mount.h"
 #include "server/path_pattern.h"
-#include "session/site.h"
+#include "session/http_service.h"
 
 namespace fanfare::server {
 
@@ -49,7 +49,7 @@ struct RouterOptions {
   RouterObserver* observer = nullptr;
 };
 
-class Router final : public session::Site {
+class Router final : public session::HttpService {
  public:
   explicit Router(RouterOptions options = {}) : options_(std::move(options)) {}
 

@@ -128,8 +128,7 @@ TEST_P(RouterTest, AnswersByItself) {
   EXPECT_THAT(upgrade("/page"), StartsWith("HTTP/1.1 404 "));
   EXPECT_THAT(upgrade("/form"), StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(upgrade("/none"), StartsWith("HTTP/1.1 404 "));
-  EXPECT_THAT(ask("OPTIONS *"),
-              AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Allow: POST, GET, HEAD\r\n")));
+  EXPECT_THAT(ask("OPTIONS *"), AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Allow: POST, GET, HEAD\r\n")));
   EXPECT_THAT(ask("OPTIONS /page"), StartsWith("HTTP/1.1 405 "));
 }
 
@@ -188,7 +187,8 @@ TEST_P(RouterTest, APreflightIsAnsweredHere) {
   EXPECT_THAT(ask("OPTIONS /own", page), HasSubstr("\r\n\r\n/own page"));
   EXPECT_THAT(ask("OPTIONS /ws", page), StartsWith("HTTP/1.1 405 "));
   EXPECT_THAT(ask("OPTIONS /none", page), StartsWith("HTTP/1.1 404 "));
-  EXPECT_THAT(ask("OPTIONS *", page), AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Access-Control-Allow-Methods")));
+  EXPECT_THAT(ask("OPTIONS *", page),
+              AllOf(StartsWith("HTTP/1.1 204 "), HasSubstr("Access-Control-Allow-Methods")));
   EXPECT_THAT(ask("OPTIONS /form", "Host: localhost\r\nOrigin: https://evil.example\r\n"),
               StartsWith("HTTP/1.1 403 "));
 }
@@ -200,7 +200,8 @@ TEST_P(RouterTest, AMountMayHaveRulesOfItsOwn) {
   mount("/closed", "GET");
   const std::string page = "Host: node.example\r\nOrigin: https://app.example\r\n";
   EXPECT_THAT(ask("GET /open", page), HasSubstr("Access-Control-Allow-Origin: https://app.example\r\n"));
-  EXPECT_THAT(ask("PUT /open", page), AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Access-Control-Allow-Origin")));
+  EXPECT_THAT(ask("PUT /open", page),
+              AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Access-Control-Allow-Origin")));
   EXPECT_THAT(ask("GET /closed", page), StartsWith("HTTP/1.1 403 "));
 }
 

@@ -138,7 +138,8 @@ class FileBody final : public session::AnswerBody {
     if (got <= 0) return session.abort_body();  // it was cut short meanwhile
     next_ += static_cast<std::uint64_t>(got);
     left_ -= static_cast<std::uint64_t>(got);
-    if (session.write_body(Bytes(piece_).first(static_cast<std::size_t>(got))) == session::SendResult::closed) {
+    if (session.write_body(Bytes(piece_).first(static_cast<std::size_t>(got))) ==
+        session::SendResult::closed) {
       return;
     }
     if (left_ == 0) session.end_body();
@@ -158,7 +159,7 @@ struct StaticFiles::File {
   std::string path;  // beneath the directory
   std::uint64_t size = 0;
   std::int64_t modified_s = 0;
-  std::string tag;                // quoted
+  std::string tag;                 // quoted
   std::string_view encoding = {};  // of the file that was chosen; empty: none
   bool may_vary = false;           // an encoded twin lies beside it
   bool is_fallback = false;
@@ -288,9 +289,8 @@ void StaticFiles::answer(session::ServerSession& session, const http::Request& r
   const std::string modified = http::format_date(WallTime(std::chrono::seconds(file.modified_s)));
   const bool is_immutable = !options_.immutable_directory.empty() && !file.is_fallback &&
                             file.path.starts_with(options_.immutable_directory + "/");
-  session::HttpResponse response{.content_type = std::string(content_type_of(file.path)),
-                                 .body = "",
-                                 .headers = options_.headers};
+  session::HttpResponse response{
+      .content_type = std::string(content_type_of(file.path)), .body = "", .headers = options_.headers};
   const auto add = [&](std::string_view name, std::string value) {
     response.headers.push_back({.name = std::string(name), .value = std::move(value)});
   };

@@ -113,8 +113,8 @@ TEST_P(StaticFilesTest, NothingButFilesBeneathTheDirectory) {
   std::filesystem::create_symlink("main.js", root_ / "site" / "inside.js");
   ::mkfifo((root_ / "site" / "pipe").c_str(), 0600);
   for (const std::string path :
-       {"../secret", "%2e%2e/secret", "..%2fsecret", "app/../../secret", "app/%2e%2e/%2e%2e/secret", "//secret",
-        "%2fetc%2fpasswd", ".hidden", "link", "passwd", "pipe", "app/.", "./main.js", "main.js/",
+       {"../secret", "%2e%2e/secret", "..%2fsecret", "app/../../secret", "app/%2e%2e/%2e%2e/secret",
+        "//secret", "%2fetc%2fpasswd", ".hidden", "link", "passwd", "pipe", "app/.", "./main.js", "main.js/",
         "..%5csecret", "nothing"}) {
     const std::string said = ask("GET /files/" + path);
     EXPECT_THAT(said, StartsWith("HTTP/1.1 404 ")) << path;
@@ -129,9 +129,8 @@ TEST_P(StaticFilesTest, WhatAClientHasIsNotSentAgain_RFC9110_13_1) {
   const std::string first = ask("GET /files/main.js");
   const std::string tag = field(first, "ETag");
   const std::string date = field(first, "Last-Modified");
-  for (const std::string& condition :
-       {"If-None-Match: " + tag, "If-None-Match: \"other\", W/" + tag, std::string("If-None-Match: *"),
-        "If-Modified-Since: " + date}) {
+  for (const std::string& condition : {"If-None-Match: " + tag, "If-None-Match: \"other\", W/" + tag,
+                                       std::string("If-None-Match: *"), "If-Modified-Since: " + date}) {
     const std::string said = ask("GET /files/main.js", condition + "\r\n");
     EXPECT_THAT(said, StartsWith("HTTP/1.1 304 ")) << condition;
     EXPECT_EQ(field(said, "ETag"), tag);
@@ -222,8 +221,8 @@ TEST(StaticFiles, RangesAgainstASize_RFC9110_14_1_2) {
   EXPECT_EQ(read("bytes=-99", 10), "0+10");
   EXPECT_EQ(read("bytes=-0", 10), "unsatisfiable");
   EXPECT_EQ(read("bytes=0-", 0), "unsatisfiable");
-  for (const char* ignored : {"bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes=1", "lines=0-1", "bytes=--1",
-                              "bytes=0-1,3-4", "bytes=99999999999999999999-", ""}) {
+  for (const char* ignored : {"bytes=", "bytes=-", "bytes=5-4", "bytes=a-b", "bytes=1", "lines=0-1",
+                              "bytes=--1", "bytes=0-1,3-4", "bytes=99999999999999999999-", ""}) {
     EXPECT_EQ(read(ignored, 10), "whole") << ignored;
   }
 }

@@ -57,7 +57,7 @@ class AcceptTest : public LoopServerTest {
     if (server_ == nullptr) start();
     auto listening = net::listen_on(net::Address::parse(host, 0).value()).value();
     address_ = net::local_address(listening.get()).value();
-    server_->listen(std::move(listening), site_, std::move(options));
+    server_->listen(std::move(listening), service_, std::move(options));
   }
   std::shared_ptr<ServerCertificate> certificate() {
     return ServerCertificate::load(
@@ -235,7 +235,7 @@ TEST_P(AcceptTest, ReloadedCertificateIsForNewConnectionsAndOldOnesGoOn) {
 
 TEST_P(AcceptTest, ProxyHeaderNamesThePeer) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({.proxy_protocol = ProxyProtocol::required});
   const auto one = dial();
   write(one, "PROXY TCP4 192.0.2.7 198.51.100.1 50312 443\r\n" + std::string(kGet));
@@ -249,7 +249,7 @@ TEST_P(AcceptTest, ProxyHeaderNamesThePeer) {
 
 TEST_P(AcceptTest, ProxyHeaderMayComeInPieces) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({.proxy_protocol = ProxyProtocol::required});
   const auto peer = dial();
   ASSERT_TRUE(session_count_is(1));
@@ -263,7 +263,7 @@ TEST_P(AcceptTest, ProxyHeaderMayComeInPieces) {
 
 TEST_P(AcceptTest, TlsBeginsBehindTheProxyHeader) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({.certificate = certificate(), .proxy_protocol = ProxyProtocol::required});
   TlsPeer::Diary& peer = dial_tls("PROXY TCP4 192.0.2.7 198.51.100.1 50312 443\r\n");
   peer.stream->append(as_bytes(kGet));
@@ -393,7 +393,7 @@ TEST_P(AcceptTest, ConnectionsOverAllLoopsAreLimitedAtTheEdge) {
   std::array<int, 2> ends{};
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
   net::Descriptor two(ends[1]);
-  other.serve(net::Descriptor(ends[0]), site_);
+  other.serve(net::Descriptor(ends[0]), service_);
   EXPECT_EQ(other.sessions().size(), 1U);
   const auto three = connect();
   EXPECT_EQ(read_now(three), "EOF");
@@ -419,7 +419,7 @@ TEST_P(AcceptTest, ConnectionsOfOneLoopAreCountedByReason) {
 
 TEST_P(AcceptTest, Ip6Listens) {
   std::string seen;
-  site_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
   listen({}, "::1");
   EXPECT_EQ(address_.text().substr(0, 6), "[::1]:");
   const auto peer = dial();

@@ -51,8 +51,8 @@ std::expected<AddressLimits::Ticket, AddressLimits::Refused> AddressLimits::ente
   const std::size_t which = hash_(*key) % kShards;
   Shard& shard = shards_[which];
   const std::scoped_lock lock(shard.mutex);
-  const std::uint32_t place = place_for(shard, *key);
-  Entry& entry = shard.entries[place];
+  const std::uint32_t slot = slot_for(shard, *key);
+  Entry& entry = shard.entries[slot];
   const bool fits = options_.connections_max == 0 || entry.connections < options_.connections_max;
   if (!fits) return std::unexpected(Refused::too_many);
   if (!take_token(entry, now)) {
@@ -62,19 +62,19 @@ std::expected<AddressLimits::Ticket, AddressLimits::Refused> AddressLimits::ente
   }
   if (entry.connections++ == 0) shard.idle.erase(entry.idle);
   forget_some(shard, now);
-  return static_cast<Ticket>((place + 1) * kShards + which);
+  return static_cast<Ticket>((slot + 1) * kShards + which);
 }
 
 void AddressLimits::leave(Ticket ticket) {
   if (ticket == 0) return;
   Shard& shard = shards_[ticket % kShards];
-  const std::uint32_t place = static_cast<std::uint32_t>(ticket / kShards) - 1;
+  const std::uint32_t slot = static_cast<std::uint32_t>(ticket / kShards) - 1;
   const std::scoped_lock lock(shard.mutex);
-  Entry& entry = shard.entries[place];
+  Entry& entry = shard.entries[slot];
   FANFARE_CHECK(entry.connections > 0);
   if (--entry.connections > 0) return;
-  entry.idle = shard.idle.insert(shard.idle.end(), place);
-  if (options_.connections_per_second == 0) forget(shard, place);
+  entry.idle = shard.idle.insert(shard.idle.end(), slot);
+  if (options_.connections_per_second == 0) forget(shard, slot);
 }
 
 std::size_t AddressLimits::size() const {
@@ -95,18 +95,18 @@ bool AddressLimits::take_token(Entry& entry, Instant now) const {
   return true;
 }
 
-std::uint32_t AddressLimits::place_for(Shard& shard, std::uint64_t key) {
+std::uint32_t AddressLimits::slot_for(Shard& shard, std::uint64_t key) {
   const auto found = shard.places.find(key);
   if (found != shard.places.end()) return found->second;
   if (shard.free.empty()) {
     shard.free.push_back(static_cast<std::uint32_t>(shard.entries.size()));
     shard.entries.emplace_back();
   }
-  const std::uint32_t place = shard.free.back();
+  const std::uint32_t slot = shard.free.back();
   shard.free.pop_back();
-  shard.entries[place] = {.key = key, .idle = shard.idle.insert(shard.idle.end(), place)};
-  shard.places.emplace(key, place);
-  return place;
+  shard.entries[slot] = {.key = key, .idle = shard.idle.insert(shard.idle.end(), slot)};
+  shard.places.emplace(key, slot);
+  return slot;
 }
 
 // Oldest first: entries with a full bucket need not be remembered; the others are removed when there are too
@@ -119,10 +119,10 @@ void AddressLimits::forget_some(Shard& shard, Instant now) const {
   }
 }
 
-void AddressLimits::forget(Shard& shard, std::uint32_t place) {
-  shard.idle.erase(shard.entries[place].idle);
-  shard.places.erase(shard.entries[place].key);
-  shard.free.push_back(place);
+void AddressLimits::forget(Shard& shard, std::uint32_t slot) {
+  shard.idle.erase(shard.entries[slot].idle);
+  shard.places.erase(shard.entries[slot].key);
+  shard.free.push_back(slot);
 }
 
 }  // namespace fanfare::session

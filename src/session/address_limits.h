@@ -77,9 +77,9 @@ class AddressLimits {
 
   static constexpr std::size_t kShards = 16;
   bool take_token(Entry& entry, Instant now) const;
-  static std::uint32_t place_for(Shard& shard, std::uint64_t key);
+  static std::uint32_t slot_for(Shard& shard, std::uint64_t key);
   void forget_some(Shard& shard, Instant now) const;
-  static void forget(Shard& shard, std::uint32_t place);
+  static void forget(Shard& shard, std::uint32_t slot);
 
   const AddressLimitOptions options_;
   Duration interval_{};  // the time of one token

@@ -47,15 +47,15 @@ class CallerStackTest : public LoopServerTest {
 
 TEST_P(CallerStackTest, AnAnswerServesNoPipelinedRequest) {
   std::size_t served = 0;
-  site_.when_request = [&](ServerSession&) { ++served; };
+  service_.when_request = [&](ServerSession&) { ++served; };
   const auto peer = connect();
   write(peer, std::string(kLater) + std::string(kLater));
   ASSERT_TRUE(run_until([&] { return served == 1; }));
   turns(5);
-  respond(site_.waiting);
+  respond(service_.waiting);
   EXPECT_EQ(served, 1U);
   ASSERT_TRUE(run_until([&] { return served == 2; }));
-  respond(site_.waiting);
+  respond(service_.waiting);
   std::string text;
   EXPECT_TRUE(run_until([&] { return answers(text += read_now(peer)) == 2; })) << text;
 }
@@ -67,7 +67,7 @@ TEST_P(CallerStackTest, HandlersThatAnswerEachOtherDoNotNest) {
   std::size_t depth = 0;
   std::size_t deepest = 0;
   std::size_t served = 0;
-  site_.when_request = [&](ServerSession& session) {
+  service_.when_request = [&](ServerSession& session) {
     deepest = std::max(deepest, ++depth);
     ++served;
     waiting.push_back(session.id());
@@ -92,15 +92,15 @@ TEST_P(CallerStackTest, HandlersThatAnswerEachOtherDoNotNest) {
 
 TEST_P(CallerStackTest, TheFinBehindPipelinedRequestsIsSeenAfterThem) {
   std::size_t served = 0;
-  site_.when_request = [&](ServerSession&) { ++served; };
+  service_.when_request = [&](ServerSession&) { ++served; };
   const auto peer = connect();
   write(peer, std::string(kLater) + std::string(kLater));
   ::shutdown(peer.get(), SHUT_WR);
   ASSERT_TRUE(run_until([&] { return served == 1; }));
   turns(5);
-  respond(site_.waiting);
+  respond(service_.waiting);
   ASSERT_TRUE(run_until([&] { return served == 2; }));
-  respond(site_.waiting);
+  respond(service_.waiting);
   EXPECT_EQ(answers(read_until(peer, "EOF")), 2U);
 }
 

@@ -76,7 +76,7 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   // The attempt under way.
   bool awaits_target_ = false;  // for connect_to() or fail_attempt()
   std::shared_ptr<const ClientPlan> plan_;
-  Resolver::Question question_;
+  Resolver::PendingLookup question_;
   std::unique_ptr<DialRace> race_;  // until the connection is open
   Instant connect_deadline_{};
   net::TimerId timer_{};

@@ -231,7 +231,7 @@ TEST_P(ClientFailureTest, AddressesOfAHostAreTriedInOrder) {
   connect();
   wait_for("open");
   EXPECT_EQ(diary_.events.size(), 1U);
-  EXPECT_EQ(site_.header("Host"), "many.test");
+  EXPECT_EQ(service_.header("Host"), "many.test");
 }
 
 TEST_P(ClientFailureTest, WhenNoAddressAnswersTheErrorNamesThemAll) {

@@ -45,9 +45,9 @@ class EchoServerEndpoint final : public Endpoint {
 };
 
 // Accepts every upgrade except on paths that name a status: /401 is rejected with 401.
-class EchoSite final : public Site {
+class EchoHttpService final : public HttpService {
  public:
-  explicit EchoSite(Endpoint& endpoint) : endpoint_(endpoint) {}
+  explicit EchoHttpService(Endpoint& endpoint) : endpoint_(endpoint) {}
   ws::UpgradePolicy policy;
   std::vector<std::string> targets;
   std::vector<ws::OwnedHeader> headers;  // of the last upgrade
@@ -162,7 +162,7 @@ class ClientTest : public OneLoopTest {
     server_ = std::make_unique<LoopServer>(*loop_, options);
     auto listening = net::listen_on(address).value();
     const net::Address bound = *net::local_address(listening.get());
-    server_->listen(std::move(listening), site_);
+    server_->listen(std::move(listening), service_);
     if (address.family() == AF_UNIX) {
       options_.url = "ws+unix:" + address.host() + ":/";
     } else {
@@ -227,7 +227,7 @@ class ClientTest : public OneLoopTest {
   SeededRandom random_{11};
   SessionSettings server_settings_;
   EchoServerEndpoint endpoint_{server_settings_};
-  EchoSite site_{endpoint_};
+  EchoHttpService service_{endpoint_};
   std::unique_ptr<LoopServer> server_;
   std::function<Resolver::Result(const std::string&, std::uint16_t)> lookup_ = Resolver::system_lookup;
   ClientLoop clients_{*loop_, 50ms,

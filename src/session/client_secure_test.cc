@@ -46,7 +46,7 @@ class ClientSecureTest : public ClientTest {
   AcceptGate gate_;
   ServerTable table_{*loop_, 100ms, gate_};
   HttpSettings http_;
-  Entrance entrance_{.site = site_, .http = http_, .options = {}};
+  ListenerContext entrance_{.service = service_, .http = http_, .options = {}};
   std::uint16_t port_ = 0;
 };
 

@@ -32,7 +32,7 @@ TEST_P(ClientTest, ConnectsTalksAndCloses) {
 
 TEST_P(ClientTest, SaysWhatItWasToldToSay_RFC6455_4_1) {
   serve();
-  site_.policy.subprotocols = {"graphql", "chat"};
+  service_.policy.subprotocols = {"graphql", "chat"};
   options_.url.insert(5, "user:p%40ss@");
   options_.url += "room?x=1";
   options_.headers = {{.name = "X-Token", .value = "abc"}};
@@ -40,11 +40,11 @@ TEST_P(ClientTest, SaysWhatItWasToldToSay_RFC6455_4_1) {
   options_.origin = "https://example.com";
   connect();
   wait_for("open chat");
-  EXPECT_EQ(site_.targets, (std::vector<std::string>{"/room?x=1"}));
-  EXPECT_EQ(site_.header("X-Token"), "abc");
-  EXPECT_EQ(site_.header("Origin"), "https://example.com");
-  EXPECT_EQ(site_.header("Authorization"), "Basic dXNlcjpwQHNz");
-  EXPECT_EQ("ws://" + site_.header("Host") + "/room?x=1",
+  EXPECT_EQ(service_.targets, (std::vector<std::string>{"/room?x=1"}));
+  EXPECT_EQ(service_.header("X-Token"), "abc");
+  EXPECT_EQ(service_.header("Origin"), "https://example.com");
+  EXPECT_EQ(service_.header("Authorization"), "Basic dXNlcjpwQHNz");
+  EXPECT_EQ("ws://" + service_.header("Host") + "/room?x=1",
             options_.url.substr(0, 5) + options_.url.substr(options_.url.find('@') + 1));
 }
 
@@ -66,7 +66,7 @@ TEST_P(ClientTest, CompressesBothWaysWhenAgreed_RFC7692_7) {
 
 TEST_P(ClientTest, ServerWithoutCompressionIsFine) {
   serve();
-  site_.policy.deflate.enabled = false;
+  service_.policy.deflate.enabled = false;
   options_.deflate.enabled = true;
   connect();
   wait_for("open");
@@ -174,7 +174,7 @@ TEST_P(ClientTest, ConnectsThroughAUnixSocket) {
   wait_for("open");
   client_->send_text("by path");
   wait_for("text by path");
-  EXPECT_EQ(site_.targets, (std::vector<std::string>{"/here"}));
+  EXPECT_EQ(service_.targets, (std::vector<std::string>{"/here"}));
   ::unlink(path.c_str());
 }
 

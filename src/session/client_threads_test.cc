@@ -45,7 +45,7 @@ class Talker final : public ClientHandler {
   Client client_;
 };
 
-class SharedSite final : public Site {
+class SharedSite final : public HttpService {
  public:
   void on_request(ServerSession&, const http::Request&) override {}
   UpgradeDecision on_upgrade(ServerSession&, const http::Request&) override {
@@ -59,13 +59,13 @@ class SharedSite final : public Site {
 };
 
 TEST(ClientThreads, ManyClientsTalkAndComeBackAfterARestart) {
-  const auto make_sites = [](LoopServer&, std::size_t) {
-    Server::Sites sites;
-    sites.push_back(std::make_unique<SharedSite>());
-    return sites;
+  const auto make_http_services = [](LoopServer&, std::size_t) {
+    Server::HttpServices services;
+    services.push_back(std::make_unique<SharedSite>());
+    return services;
   };
   auto server = std::make_unique<Server>(ServerOptions{.loops = 2});
-  ASSERT_TRUE(server->start({*net::Address::parse("127.0.0.1", 0)}, make_sites));
+  ASSERT_TRUE(server->start({*net::Address::parse("127.0.0.1", 0)}, make_http_services));
   const net::Address address = server->addresses().front();
 
   std::atomic<int> echoes = 0;
@@ -101,7 +101,7 @@ TEST(ClientThreads, ManyClientsTalkAndComeBackAfterARestart) {
   while (echoes < 2 * 8 * kMessages) std::this_thread::yield();
   server->stop(1012, "restarting", 10s);
   server = std::make_unique<Server>(ServerOptions{.loops = 2});
-  EXPECT_TRUE(server->start({address}, make_sites));
+  EXPECT_TRUE(server->start({address}, make_http_services));
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(echoes, 2 * 2 * 8 * kMessages);
 }

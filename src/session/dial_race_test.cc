@@ -190,7 +190,7 @@ TEST_P(DialRaceTest, AWinnerThatIsRefusedEndsTheAttempt) {
   EXPECT_TRUE(diary_.error.text.starts_with("connect " + refusing.text() + ": Connection refused; "))
       << diary_.error.text;
   EXPECT_NE(diary_.error.text.find("404"), std::string::npos);
-  EXPECT_EQ(site_.targets.size(), 1U);
+  EXPECT_EQ(service_.targets.size(), 1U);
 }
 
 TEST_P(DialRaceTest, ClosedDuringTheRace) {

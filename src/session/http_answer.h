@@ -4,7 +4,7 @@
 #include <span>
 
 #include "http/answer.h"
-#include "session/site.h"
+#include "session/http_service.h"
 
 namespace fanfare::session {
 

@@ -18,9 +18,9 @@ class InheritedListenerTest : public testing::TestWithParam<net::LoopKind> {
     auto server = std::make_unique<Server>(ServerOptions{.loops = 2, .loop = {.kind = GetParam()}});
     const auto started = server->start({Listener{.address = {}, .options = {}, .inherited_fd = fd}},
                                        [this](LoopServer&, std::size_t) {
-                                         Server::Sites sites;
-                                         sites.push_back(std::make_unique<TestSite>(endpoint_));
-                                         return sites;
+                                         Server::HttpServices services;
+                                         services.push_back(std::make_unique<TestHttpService>(endpoint_));
+                                         return services;
                                        });
     EXPECT_TRUE(started) << started.error().message();
     return server;

@@ -20,7 +20,7 @@ TEST_P(LogLinesTest, RefusedProxyHeadersAreLoggedAFewTimesAMinute) {
   start();
   auto listening = net::listen_on(*net::Address::parse("127.0.0.1", 0)).value();
   const net::Address address = *net::local_address(listening.get());
-  server_->listen(std::move(listening), site_, {.proxy_protocol = ProxyProtocol::required});
+  server_->listen(std::move(listening), service_, {.proxy_protocol = ProxyProtocol::required});
   testing::internal::CaptureStderr();
   for (int i = 0; i < 30; ++i) {
     const net::Descriptor peer = net::start_connect(address).value();

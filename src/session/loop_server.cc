@@ -22,30 +22,31 @@ void LoopServer::close_all() {
   sessions_.close_all();
 }
 
-void LoopServer::listen(net::Descriptor listening, Site& site, ListenerOptions options) {
-  Entrance& entrance = entrances_.emplace_back(site, options_.http, std::move(options));
-  listeners_.push_back(loop().listen(std::move(listening), [this, &entrance](net::Descriptor connected) {
-    serve(std::move(connected), entrance);
-  }));
+void LoopServer::listen(net::Descriptor listening, HttpService& service, ListenerOptions options) {
+  ListenerContext& listener_context = contexts_.emplace_back(service, options_.http, std::move(options));
+  listeners_.push_back(
+      loop().listen(std::move(listening), [this, &listener_context](net::Descriptor connected) {
+        serve(std::move(connected), listener_context);
+      }));
 }
 
-Entrance& LoopServer::entrance_of(Site& site) {
-  const auto is_plain = [&](Entrance& entrance) {
-    return &entrance.site == &site && entrance.options.certificate == nullptr &&
-           entrance.options.proxy_protocol == ProxyProtocol::off;
+ListenerContext& LoopServer::context_of(HttpService& service) {
+  const auto is_plain = [&](ListenerContext& listener_context) {
+    return &listener_context.service == &service && listener_context.options.certificate == nullptr &&
+           listener_context.options.proxy_protocol == ProxyProtocol::off;
   };
-  const auto found = std::ranges::find_if(entrances_, is_plain);
-  if (found != entrances_.end()) return *found;
-  return entrances_.emplace_back(site, options_.http, ListenerOptions{});
+  const auto found = std::ranges::find_if(contexts_, is_plain);
+  if (found != contexts_.end()) return *found;
+  return contexts_.emplace_back(service, options_.http, ListenerOptions{});
 }
 
-void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {
+void LoopServer::serve(net::Descriptor connected, ListenerContext& listener_context) {
   if (draining_) return refuse(Refusal::shutting_down);
   if (sessions_.size() >= options_.connections_max) return refuse(Refusal::loop_connections);
   if (const auto entered = gate_.enter(); !entered) return refuse(entered.error());
   AddressLimits::Ticket ticket = 0;
   // Behind a proxy, the PROXY header provides the address.
-  if (gate_.limits_addresses() && entrance.options.proxy_protocol == ProxyProtocol::off) {
+  if (gate_.limits_addresses() && listener_context.options.proxy_protocol == ProxyProtocol::off) {
     if (const auto address = net::peer_address(connected.get())) {
       const auto entered = gate_.enter_address(*address, loop().now());
       if (!entered) {
@@ -57,8 +58,9 @@ void LoopServer::serve(net::Descriptor connected, Entrance& entrance) {
   }
   net::set_no_delay(connected.get());
   std::unique_ptr<ServerSession> session;
-  const bool has_memory = run_guarded(
-      "a new connection", [&] { session.reset(new (sessions_) ServerSession(sessions_, entrance, ticket)); });
+  const bool has_memory = run_guarded("a new connection", [&] {
+    session.reset(new (sessions_) ServerSession(sessions_, listener_context, ticket));
+  });
   if (!has_memory) {
     gate_.leave_address(ticket);
     return gate_.leave();

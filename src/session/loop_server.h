@@ -11,9 +11,9 @@
 
 #include "net/loop.h"
 #include "session/accept_gate.h"
-#include "session/entrance.h"
+#include "session/http_service.h"
+#include "session/listener_context.h"
 #include "session/session_table.h"
-#include "session/site.h"
 
 namespace fanfare::session {
 
@@ -37,9 +37,11 @@ class LoopServer {
   ~LoopServer();
 
   // The site must outlive the server.
-  void listen(net::Descriptor listening, Site& site, ListenerOptions options = {});
+  void listen(net::Descriptor listening, HttpService& service, ListenerOptions options = {});
   // Serves a connection that was accepted elsewhere.
-  void serve(net::Descriptor connected, Site& site) { serve(std::move(connected), entrance_of(site)); }
+  void serve(net::Descriptor connected, HttpService& service) {
+    serve(std::move(connected), context_of(service));
+  }
 
   // Accepts no new connections from here on; open ones continue.
   void stop_listening();
@@ -59,14 +61,14 @@ class LoopServer {
   const AcceptGate& gate() const { return gate_; }
 
  private:
-  void serve(net::Descriptor connected, Entrance& entrance);
+  void serve(net::Descriptor connected, ListenerContext& listener_context);
   void refuse(Refusal refusal);
-  Entrance& entrance_of(Site& site);
+  ListenerContext& context_of(HttpService& service);
 
   LoopServerOptions options_;
   AcceptGate own_gate_;
   AcceptGate& gate_;
-  std::deque<Entrance> entrances_;  // sessions point into it
+  std::deque<ListenerContext> contexts_;  // sessions point into it
   ServerTable sessions_;
   std::vector<net::ListenerId> listeners_;
   Counter refused_;

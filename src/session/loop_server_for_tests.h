@@ -44,9 +44,9 @@ class EchoEndpoint final : public Endpoint {
   }
 };
 
-class TestSite final : public Site {
+class TestHttpService final : public HttpService {
  public:
-  explicit TestSite(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
+  explicit TestHttpService(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
   SessionId waiting;  // the request for /later
   ws::UpgradePolicy policy;
   std::function<void(ServerSession&)> when_request;
@@ -104,7 +104,7 @@ class LoopServerTest : public OneLoopTest {
     if (server_ == nullptr) start();
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
-    server_->serve(net::Descriptor(ends[0]), site_);
+    server_->serve(net::Descriptor(ends[0]), service_);
     return net::Descriptor(ends[1]);
   }
 
@@ -117,7 +117,7 @@ class LoopServerTest : public OneLoopTest {
 
   SessionSettings settings_;
   EchoEndpoint endpoint_{settings_};
-  TestSite site_{endpoint_};
+  TestHttpService service_{endpoint_};
   std::unique_ptr<LoopServer> server_;
 };
 

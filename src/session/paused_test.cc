@@ -14,7 +14,7 @@ class PausedTest : public LoopServerTest {
     start();
     auto listening = net::listen_on(net::Address::parse("127.0.0.1", 0).value()).value();
     const net::Address address = net::local_address(listening.get()).value();
-    server_->listen(std::move(listening), site_);
+    server_->listen(std::move(listening), service_);
     net::Descriptor peer = net::start_connect(address).value();
     EXPECT_TRUE(run_until([&] { return server_->sessions().size() == 1; }));
     write(peer, kUpgrade);

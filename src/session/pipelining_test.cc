@@ -11,7 +11,7 @@ class PipeliningTest : public LoopServerTest {
     LoopServerOptions options;
     options.http.outbox_bytes_high = outbox_bytes_high;
     start(options);
-    site_.when_request = [this, body_bytes](ServerSession& session) {
+    service_.when_request = [this, body_bytes](ServerSession& session) {
       ++served_;
       most_queued_ = std::max(most_queued_, session.queued_bytes());
       if (is_late_) {

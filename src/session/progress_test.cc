@@ -40,7 +40,7 @@ class ProgressTest : public LoopServerTest {
   ProgressTest() {
     settings_.outbox_bytes_max = std::size_t{4} << 20;
     http_.idle_timeout = 20s;
-    site_.when_request = [this](ServerSession& session) {
+    service_.when_request = [this](ServerSession& session) {
       if (const std::size_t size = std::exchange(answer_bytes_, 0); size > 0) {
         session.respond({.body = std::string(size, 'x'), .headers = {}});
       }
@@ -56,7 +56,7 @@ class ProgressTest : public LoopServerTest {
       std::array<int, 2> ends{};
       ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
       ::setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &kSmallBuffer, sizeof(kSmallBuffer));
-      server_->serve(net::Descriptor(ends[0]), site_);
+      server_->serve(net::Descriptor(ends[0]), service_);
       peer_ = net::Descriptor(ends[1]);
       return;
     }
@@ -69,7 +69,7 @@ class ProgressTest : public LoopServerTest {
                                                       .key_file = certificate().key_file()})
                                  .value();
     }
-    server_->listen(std::move(listening), site_, listener);
+    server_->listen(std::move(listening), service_, listener);
     peer_ = net::start_connect(address).value();
     ::setsockopt(peer_.get(), SOL_SOCKET, SO_RCVBUF, &kSmallBuffer, sizeof(kSmallBuffer));
     ASSERT_TRUE(run_until([&] { return server_->sessions().size() == 1; }));

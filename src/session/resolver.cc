@@ -75,8 +75,8 @@ Resolver::~Resolver() {
   }
 }
 
-Resolver::Question Resolver::ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer) {
-  Question question;
+Resolver::PendingLookup Resolver::ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer) {
+  PendingLookup question;
   question.state_ = state_;
   question.entry_ = std::make_shared<Entry>(Entry{std::move(host), port, &loop, std::move(answer)});
   {
@@ -123,7 +123,7 @@ void Resolver::work(const std::shared_ptr<State>& state) {
   }
 }
 
-Resolver::Question& Resolver::Question::operator=(Question&& other) noexcept {
+Resolver::PendingLookup& Resolver::PendingLookup::operator=(PendingLookup&& other) noexcept {
   if (this == &other) return *this;
   withdraw();
   state_ = std::move(other.state_);
@@ -131,7 +131,7 @@ Resolver::Question& Resolver::Question::operator=(Question&& other) noexcept {
   return *this;
 }
 
-void Resolver::Question::withdraw() {
+void Resolver::PendingLookup::withdraw() {
   if (entry_ == nullptr) return;
   {
     const std::lock_guard lock(state_->mutex);

@@ -40,14 +40,14 @@ class Resolver {
  public:
   // A handle held by the caller. Destroying it cancels the request: the callback is destroyed without being
   // called. Use it on the loop's thread only, and destroy it before the loop.
-  class Question {
+  class PendingLookup {
    public:
-    Question() = default;
-    Question(Question&&) noexcept = default;
-    Question& operator=(Question&& other) noexcept;
-    Question(const Question&) = delete;
-    Question& operator=(const Question&) = delete;
-    ~Question() { withdraw(); }
+    PendingLookup() = default;
+    PendingLookup(PendingLookup&&) noexcept = default;
+    PendingLookup& operator=(PendingLookup&& other) noexcept;
+    PendingLookup(const PendingLookup&) = delete;
+    PendingLookup& operator=(const PendingLookup&) = delete;
+    ~PendingLookup() { withdraw(); }
     void withdraw();
 
    private:
@@ -57,7 +57,7 @@ class Resolver {
   };
 
   // Call it on the loop's thread. `answer` is called there later, at most once.
-  [[nodiscard]] Question ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer);
+  [[nodiscard]] PendingLookup ask(net::Loop& loop, std::string host, std::uint16_t port, Answer answer);
 
  private:
   static void work(const std::shared_ptr<State>& state);

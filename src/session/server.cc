@@ -33,7 +33,7 @@ bool is_delivered(const Session& session) {
 // is used on that thread only.
 struct Server::Thread {
   std::unique_ptr<net::Loop> loop;  // kept to the end: other threads may post to it at any time
-  Sites sites;
+  HttpServices services;
   std::unique_ptr<LoopServer> server;
   std::thread thread;
   std::size_t dropped = 0;  // valid after the thread has ended: sessions that did not end in time
@@ -92,7 +92,7 @@ void Server::Thread::end() {
     totals_ = totals_of(server->sessions().counters());
   }
   server.reset();
-  sites.clear();
+  services.clear();
 }
 
 void Server::Thread::stop_by(Instant when, std::uint16_t code, std::string_view reason) {
@@ -202,16 +202,16 @@ Server::~Server() {
 }
 
 std::expected<void, net::OsError> Server::start(const std::vector<net::Address>& addresses,
-                                                const MakeSites& make_sites) {
+                                                const MakeHttpServices& make_http_services) {
   std::vector<Listener> listeners;
   for (const net::Address& address : addresses) {
     listeners.push_back({.address = address, .options = {}});
   }
-  return start(listeners, make_sites);
+  return start(listeners, make_http_services);
 }
 
 std::expected<void, net::OsError> Server::start(const std::vector<Listener>& listeners,
-                                                const MakeSites& make_sites,
+                                                const MakeHttpServices& make_http_services,
                                                 const std::function<void()>& before_accepting) {
   FANFARE_CHECK(threads_.empty());  // a server starts only once
   const std::size_t count =
@@ -229,14 +229,14 @@ std::expected<void, net::OsError> Server::start(const std::vector<Listener>& lis
     listening.push_back(std::move(*bound));
   }
   remember_unix_paths(listeners);
-  auto started = start_threads(std::move(listening), listeners, make_sites, before_accepting);
+  auto started = start_threads(std::move(listening), listeners, make_http_services, before_accepting);
   if (!started) remove_unix_paths();
   return started;
 }
 
 std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> listening,
                                                         const std::vector<Listener>& listeners,
-                                                        const MakeSites& make_sites,
+                                                        const MakeHttpServices& make_http_services,
                                                         const std::function<void()>& before_accepting) {
   std::vector<ListenerOptions> options;
   for (const Listener& listener : listeners) options.push_back(listener.options);
@@ -246,18 +246,18 @@ std::expected<void, net::OsError> Server::start_threads(std::vector<Listening> l
     Thread& self = *threads_.emplace_back(std::make_unique<Thread>());
     std::promise<std::expected<std::string_view, net::OsError>> ready;
     auto made = ready.get_future();
-    auto thread = net::start_thread([this, i, &self, &make_sites, options, may_go, ready = std::move(ready),
-                                     mine = std::move(listening[i])]() mutable {
+    auto thread = net::start_thread([this, i, &self, &make_http_services, options, may_go,
+                                     ready = std::move(ready), mine = std::move(listening[i])]() mutable {
       auto loop = net::Loop::create(options_.loop);
       if (!loop) return ready.set_value(std::unexpected(loop.error()));
       self.loop = std::move(*loop);
       self.server = std::make_unique<LoopServer>(*self.loop, options_.loop_server);
-      self.sites = make_sites(*self.server, i);
-      FANFARE_CHECK(self.sites.size() == mine.size());
+      self.services = make_http_services(*self.server, i);
+      FANFARE_CHECK(self.services.size() == mine.size());
       ready.set_value(self.loop->name());
       if (may_go.get()) {
         for (std::size_t k = 0; k < mine.size(); ++k) {
-          self.server->listen(std::move(mine[k]), *self.sites[k], options[k]);
+          self.server->listen(std::move(mine[k]), *self.services[k], options[k]);
         }
         self.loop->run();
       }

@@ -47,8 +47,8 @@ class Server {
  public:
   // The sites of one loop, in the order of the addresses. Created on that loop's thread before it accepts
   // connections.
-  using Sites = std::vector<std::unique_ptr<Site>>;
-  using MakeSites = std::function<Sites(LoopServer&, std::size_t loop_index)>;
+  using HttpServices = std::vector<std::unique_ptr<HttpService>>;
+  using MakeHttpServices = std::function<HttpServices(LoopServer&, std::size_t loop_index)>;
   // Runs on a loop's thread with that loop's server.
   using ServerTask = UniqueFunction<void(LoopServer&)>;
 
@@ -63,8 +63,9 @@ class Server {
   // connection is accepted before every loop has its sites; `before_accepting` is called just before, on the
   // calling thread.
   std::expected<void, net::OsError> start(const std::vector<net::Address>& addresses,
-                                          const MakeSites& make_sites);
-  std::expected<void, net::OsError> start(const std::vector<Listener>& listeners, const MakeSites& make_sites,
+                                          const MakeHttpServices& make_http_services);
+  std::expected<void, net::OsError> start(const std::vector<Listener>& listeners,
+                                          const MakeHttpServices& make_http_services,
                                           const std::function<void()>& before_accepting = {});
 
   // The bound addresses, with the ports that the system chose for port 0.
@@ -110,7 +111,7 @@ class Server {
   };
   std::expected<void, net::OsError> start_threads(std::vector<std::vector<net::Descriptor>> listening,
                                                   const std::vector<Listener>& listeners,
-                                                  const MakeSites& make_sites,
+                                                  const MakeHttpServices& make_http_services,
                                                   const std::function<void()>& before_accepting);
   void remember_unix_paths(const std::vector<Listener>& listeners);
   void remove_unix_paths();

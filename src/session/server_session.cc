@@ -24,9 +24,10 @@ namespace fanfare::session {
 ServerTable::ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate)
     : SessionTable(loop, sweep_interval), gate(its_gate), room(sizeof(ServerSession)) {}
 
-ServerSession::ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket)
+ServerSession::ServerSession(ServerTable& table, ListenerContext& listener_context,
+                             AddressLimits::Ticket ticket)
     : Session(table), ticket_(ticket) {
-  set_data(std::make_unique<Http>(entrance));
+  set_data(std::make_unique<Http>(listener_context));
   http_state().since_ms = now_ms();
 }
 
@@ -38,30 +39,30 @@ ServerSession::Http& ServerSession::http_state() const {
   return data<Http>();
 }
 
-Entrance& ServerSession::entrance() const {
-  return http_state().entrance;
+ListenerContext& ServerSession::listener_context() const {
+  return http_state().listener_context;
 }
 
 void ServerSession::on_attached() {
   Session::on_attached();
-  if (entrance().options.proxy_protocol == ProxyProtocol::required) {
-    http_state().doing = Http::Doing::proxy_header;
+  if (listener_context().options.proxy_protocol == ProxyProtocol::required) {
+    http_state().state = Http::State::proxy_header;
   } else {
     begin_tls();
   }
 }
 
 void ServerSession::begin_tls() {
-  if (entrance().options.certificate == nullptr) {
-    http_state().doing = Http::Doing::waiting;
+  if (listener_context().options.certificate == nullptr) {
+    http_state().state = Http::State::waiting;
     return;
   }
-  http_state().doing = Http::Doing::securing;
-  start_tls(entrance().options.certificate->context(), net::TlsRole::server);
+  http_state().state = Http::State::securing;
+  start_tls(listener_context().options.certificate->context(), net::TlsRole::server);
 }
 
 void ServerSession::on_secured() {
-  http_state().doing = Http::Doing::waiting;
+  http_state().state = Http::State::waiting;
 }
 
 void ServerSession::read_proxy_header(MutableBytes bytes) {
@@ -85,7 +86,7 @@ void ServerSession::read_proxy_header(MutableBytes bytes) {
   held = {};
   begin_tls();
   if (rest.empty()) return;
-  if (http_state().doing == Http::Doing::securing) return receive_encrypted(rest);
+  if (http_state().state == Http::State::securing) return receive_encrypted(rest);
   on_receive(rest);
 }
 
@@ -120,9 +121,9 @@ void ServerSession::on_receive(MutableBytes bytes) {
 void ServerSession::receive(MutableBytes bytes) {
   if (was_opened()) return receive_messages(bytes);
   table().counters().bytes_received.add(bytes.size());
-  if (http_state().doing == Http::Doing::leaving)
+  if (http_state().state == Http::State::leaving)
     return;  // RFC9112§9.6: read on, so that no reset destroys the response
-  if (http_state().doing == Http::Doing::proxy_header) return read_proxy_header(bytes);
+  if (http_state().state == Http::State::proxy_header) return read_proxy_header(bytes);
   read_requests(bytes);
 }
 
@@ -131,29 +132,29 @@ bool ServerSession::has_requests_left() {
     http_state().turn = turn;
     http_state().requests_in_turn = 0;
   }
-  return http_state().requests_in_turn < entrance().http.requests_per_turn_max;
+  return http_state().requests_in_turn < listener_context().http.requests_per_turn_max;
 }
 
 bool ServerSession::is_backed_up() const {
-  return queued_bytes() >= std::max<std::size_t>(1, entrance().http.outbox_bytes_high);
+  return queued_bytes() >= std::max<std::size_t>(1, listener_context().http.outbox_bytes_high);
 }
 
 void ServerSession::on_flushed() {
   if (was_opened()) return Session::on_flushed();
   http_state().unsent.clear();
-  if (http_state().doing == Http::Doing::streaming) {
+  if (http_state().state == Http::State::streaming) {
     http_state().since_ms = now_ms();
     if (!run_guarded("an answer", [this] { http_state().body->on_writable(*this); })) abort_body();
     return;
   }
   if (!std::exchange(http_state().backed_up, false) || is_closed()) return;
-  if (http_state().doing != Http::Doing::waiting) return;
+  if (http_state().state != Http::State::waiting) return;
   if (!run_guarded("a connection", [this] { read_unread(); })) close();
 }
 
 void ServerSession::go_on() {
   if (was_opened()) return Session::go_on();
-  if (is_closed() || http_state().backed_up || http_state().doing != Http::Doing::waiting ||
+  if (is_closed() || http_state().backed_up || http_state().state != Http::State::waiting ||
       http_state().unread.empty())
     return;
   if (!has_requests_left()) return table().go_on_next_turn(*this);  // still the same turn
@@ -178,21 +179,21 @@ void ServerSession::read_requests(MutableBytes bytes) {
   };
   if (!http_state().unread.empty()) return keep();  // after the data that is waiting
   http_state().in_read_requests = true;
-  while (!is_closed() && http_state().doing != Http::Doing::leaving) {
+  while (!is_closed() && http_state().state != Http::State::leaving) {
     if (http_state().is_answering()) {
       if (!input.empty()) keep();
       break;
     }
-    if (http_state().doing == Http::Doing::waiting && is_backed_up()) {
+    if (http_state().state == Http::State::waiting && is_backed_up()) {
       keep();
       http_state().backed_up = true;
       tell_when_flushed();
       break;
     }
-    if (http_state().doing == Http::Doing::waiting && !input.empty() && !has_requests_left()) {
+    if (http_state().state == Http::State::waiting && !input.empty() && !has_requests_left()) {
       keep();
       table().counters().turn_shares_spent.add();
-      site().on_turn_share_spent();
+      service().on_turn_share_spent();
       table().go_on_next_turn(*this);
       break;
     }
@@ -207,7 +208,7 @@ void ServerSession::read_requests(MutableBytes bytes) {
       break;
     }
     const http::Request& request = **next;
-    http_state().doing = Http::Doing::answering;
+    http_state().state = Http::State::answering;
     http_state().answer_headers.clear();
     http_state().decides_later = false;
     ++http_state().requests_in_turn;
@@ -221,15 +222,15 @@ void ServerSession::read_requests(MutableBytes bytes) {
       // The bytes after the request are the WebSocket's first ones.
       return receive_messages(bytes.subspan(bytes.size() - input.size()));
     }
-    site().on_request(*this, request);
+    service().on_request(*this, request);
   }
   http_state().in_read_requests = false;
 }
 
 // Starts the timer for a partly received request. The first head's timer has been running since the accept.
 void ServerSession::note_reading() {
-  if (http_state().doing == Http::Doing::waiting && http_state().parser.in_request()) {
-    http_state().doing = Http::Doing::reading;
+  if (http_state().state == Http::State::waiting && http_state().parser.in_request()) {
+    http_state().state = Http::State::reading;
     if (http_state().had_head) http_state().since_ms = now_ms();
   }
   if (!http_state().had_head && http_state().parser.in_body()) {
@@ -240,7 +241,7 @@ void ServerSession::note_reading() {
 
 // Returns whether the connection is now a WebSocket.
 bool ServerSession::upgrade(const http::Request& request) {
-  UpgradeDecision decision = site().on_upgrade(*this, request);
+  UpgradeDecision decision = service().on_upgrade(*this, request);
   if (const auto* refusal = std::get_if<HttpResponse>(&decision)) {
     respond(*refusal);
     return false;
@@ -271,7 +272,7 @@ void ServerSession::start_websocket(const ws::UpgradeAccept& agreed, Acceptance 
   std::vector<HeaderField> extra;
   for (const ws::OwnedHeader& header : acceptance.headers) extra.push_back({header.name, header.value});
   append(as_bytes(agreed.response(extra)));
-  site().on_answered(101);
+  service().on_answered(101);
   std::unique_ptr<ws::MessageCodec> codec;
   if (agreed.deflate) {
     codec = std::make_unique<ws::DeflateCodec>(*agreed.deflate, ws::Role::server,
@@ -288,7 +289,7 @@ void ServerSession::start_websocket(const ws::UpgradeAccept& agreed, Acceptance 
 }
 
 void ServerSession::accept_upgrade(Acceptance acceptance) {
-  if (was_opened() || !http_state().decides_later || http_state().doing != Http::Doing::answering) return;
+  if (was_opened() || !http_state().decides_later || http_state().state != Http::State::answering) return;
   const std::vector<std::uint8_t> unread = std::exchange(http_state().unread, {});
   const bool end_came = http_state().end_came;
   // Moved out, because opening destroys it.
@@ -302,7 +303,7 @@ void ServerSession::set_answer_headers(std::vector<ws::OwnedHeader> headers) {
 }
 
 void ServerSession::respond(const HttpResponse& response) {
-  if (was_opened() || http_state().doing != Http::Doing::answering) return;
+  if (was_opened() || http_state().state != Http::State::answering) return;
   const http::Answer answer = answer_of(response, http_state().answer_headers);
   const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
   const std::string date = http::format_date(system_clock().wall_now());
@@ -315,7 +316,7 @@ void ServerSession::respond(const HttpResponse& response) {
     http_state().unsent.push_back(response.until_sent);
     tell_when_flushed();
   }
-  site().on_answered(answer.status);
+  service().on_answered(answer.status);
   answered();
 }
 
@@ -323,16 +324,16 @@ void ServerSession::answered() {
   http_state().since_ms = now_ms();
   forget_drain();
   if (!http_state().keep_alive) return begin_leaving();
-  http_state().doing = Http::Doing::waiting;
+  http_state().state = Http::State::waiting;
   // Deferred: the next request's handler must not run on the stack of the caller that responds.
   if (!http_state().in_read_requests && !http_state().unread.empty()) table().go_on_next_turn(*this);
 }
 
 void ServerSession::refuse(int status, std::string_view reason) {
-  http_state().doing = Http::Doing::answering;
+  http_state().state = Http::State::answering;
   http_state().keep_alive = false;
   HttpResponse response{.status = status, .body = std::string(reason) + "\n", .headers = {}};
-  site().on_refusal(http_state().parser.headers(), response);
+  service().on_refusal(http_state().parser.headers(), response);
   respond(response);
 }
 
@@ -340,8 +341,8 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
   if (was_opened()) return Session::shut_down(code, reason);
   if (http_state().is_answering()) {
     http_state().keep_alive = false;
-    if (http_state().doing == Http::Doing::streaming) http_state().body->on_shut_down(*this);
-  } else if (http_state().doing != Http::Doing::leaving) {
+    if (http_state().state == Http::State::streaming) http_state().body->on_shut_down(*this);
+  } else if (http_state().state != Http::State::leaving) {
     const bool answer_on_its_way = http_state().had_head && queued_bytes() > 0;
     if (!answer_on_its_way) return close();
     http_state().keep_alive = false;
@@ -351,7 +352,7 @@ void ServerSession::shut_down(std::uint16_t code, std::string_view reason) {
 
 // Sends the queued data and a FIN, then waits for the client's FIN.
 void ServerSession::begin_leaving() {
-  http_state().doing = Http::Doing::leaving;
+  http_state().state = Http::State::leaving;
   http_state().since_ms = now_ms();
   http_state().backed_up = false;
   http_state().unread = {};
@@ -363,33 +364,33 @@ void ServerSession::begin_leaving() {
 void ServerSession::on_end() {
   if (was_opened()) return Session::on_end();
   const bool before_requests =
-      http_state().doing == Http::Doing::proxy_header || http_state().doing == Http::Doing::securing;
+      http_state().state == Http::State::proxy_header || http_state().state == Http::State::securing;
   // Requests that arrived before the FIN are answered first.
   if (!http_state().unread.empty() && !before_requests) {
     http_state().end_waits = true;
     http_state().end_came = true;
     return;
   }
-  switch (http_state().doing) {
-    case Http::Doing::proxy_header:
-    case Http::Doing::securing:
+  switch (http_state().state) {
+    case Http::State::proxy_header:
+    case Http::State::securing:
       return close();
-    case Http::Doing::waiting:
-    case Http::Doing::reading:
+    case Http::State::waiting:
+    case Http::State::reading:
       return begin_leaving();
-    case Http::Doing::answering:
-    case Http::Doing::streaming:
+    case Http::State::answering:
+    case Http::State::streaming:
       // A client may half-close after its last request and still wait for the response.
       http_state().keep_alive = false;
       http_state().end_came = true;
       return;
-    case Http::Doing::leaving:
+    case Http::State::leaving:
       return finish_writing();
   }
 }
 
 void ServerSession::on_lost(const net::OsError& error) {
-  if (!was_opened() && http_state().doing == Http::Doing::securing && error.code == EPROTO) {
+  if (!was_opened() && http_state().state == Http::State::securing && error.code == EPROTO) {
     static LogLimiter failed(log::Level::debug, "tls_handshake_failed", kDebugLogLimits);
     failed.write({{"peer", peer()}, {"error", error.detail}});
     server_table().gate.count(Refusal::tls_failed);
@@ -405,46 +406,46 @@ void ServerSession::on_detached() {
 }
 
 bool ServerSession::has_waited(std::uint32_t now, Duration timeout) {
-  const std::uint32_t rate_min = entrance().http.drain_bytes_per_second_min;
+  const std::uint32_t rate_min = listener_context().http.drain_bytes_per_second_min;
   return waited_ms(now, http_state().since_ms, timeout, rate_min) >= to_ms(timeout);
 }
 
 void ServerSession::check_time(std::uint32_t now) {
   if (was_opened()) return Session::check_time(now);
   if (is_closed()) return;
-  const HttpSettings& settings = entrance().http;
+  const HttpSettings& settings = listener_context().http;
   const auto since = std::chrono::milliseconds(now - http_state().since_ms);
-  switch (http_state().doing) {
-    case Http::Doing::proxy_header:
+  switch (http_state().state) {
+    case Http::State::proxy_header:
       if (since >= settings.handshake_timeout) drop(Refusal::handshake_timeout);
       break;
-    case Http::Doing::securing:
+    case Http::State::securing:
       if (since >= settings.tls_timeout) {
         drop(Refusal::tls_timeout);
       } else if (since >= settings.handshake_timeout) {
         drop(Refusal::handshake_timeout);
       }
       break;
-    case Http::Doing::waiting:
+    case Http::State::waiting:
       if (http_state().had_head) {
         if (has_waited(now, settings.idle_timeout)) close();
       } else if (since >= settings.handshake_timeout) {
         drop(Refusal::handshake_timeout);
       }
       break;
-    case Http::Doing::reading:
+    case Http::State::reading:
       // Occasional bytes must not hold a connection: the deadline applies to the whole head, and to the whole
       // body.
       if (since < (http_state().had_head ? settings.request_timeout : settings.handshake_timeout)) break;
       if (!http_state().had_head) server_table().gate.count(Refusal::handshake_timeout);
       refuse(408, "the request took too long to arrive");
       break;
-    case Http::Doing::answering:
+    case Http::State::answering:
       break;
-    case Http::Doing::streaming:
+    case Http::State::streaming:
       check_body_time(now);
       break;
-    case Http::Doing::leaving:
+    case Http::State::leaving:
       if (has_waited(now, queued_bytes() > 0 ? std::max(settings.idle_timeout, settings.linger_timeout)
                                              : settings.linger_timeout)) {
         close();

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "session/answer_body.h"
-#include "session/entrance.h"
+#include "session/http_service.h"
+#include "session/listener_context.h"
 #include "session/session.h"
-#include "session/site.h"
 
 namespace fanfare::session {
 
@@ -22,7 +22,7 @@ class ServerSession final : public Session {
  public:
   // Create it as new (table) ServerSession(table, ...). The entrance must outlive the session, which has
   // already entered its gate; `ticket` is for its address.
-  ServerSession(ServerTable& table, Entrance& entrance, AddressLimits::Ticket ticket);
+  ServerSession(ServerTable& table, ListenerContext& listener_context, AddressLimits::Ticket ticket);
   ~ServerSession() override;
   static void* operator new(std::size_t, ServerTable& table) { return table.room.take(); }
   static void operator delete(void* session) { BlockPool::give_back(session); }
@@ -93,8 +93,8 @@ class ServerSession final : public Session {
 
   // Valid until the upgrade.
   Http& http_state() const;
-  Entrance& entrance() const;
-  Site& site() const { return entrance().site; }
+  ListenerContext& listener_context() const;
+  HttpService& service() const { return listener_context().service; }
   ServerTable& server_table() const { return static_cast<ServerTable&>(table()); }
 
   AddressLimits::Ticket ticket_;

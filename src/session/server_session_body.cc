@@ -22,7 +22,7 @@ http::BodyFraming framing_for(std::optional<std::uint64_t> length, int version_m
 
 bool ServerSession::start_body(const HttpResponse& response, std::optional<std::uint64_t> length,
                                std::unique_ptr<AnswerBody> body) {
-  if (was_opened() || http_state().doing != Http::Doing::answering) return false;
+  if (was_opened() || http_state().state != Http::State::answering) return false;
   Http& http = http_state();
   const http::Answer answer = answer_of(response, http.answer_headers);
   if (!answer.explanation.empty() || !http::may_have_body(answer.status)) {
@@ -38,12 +38,12 @@ bool ServerSession::start_body(const HttpResponse& response, std::optional<std::
                               .version_minor = http.version_minor,
                               .date = date,
                               .head_only = http.head_only});
-  site().on_answered(answer.status);
+  service().on_answered(answer.status);
   if (http.head_only) {
     answered();
     return false;
   }
-  http.doing = Http::Doing::streaming;
+  http.state = Http::State::streaming;
   http.since_ms = now_ms();
   forget_drain();
   http.body = std::move(body);
@@ -52,10 +52,10 @@ bool ServerSession::start_body(const HttpResponse& response, std::optional<std::
 }
 
 SendResult ServerSession::write_body(Bytes data) {
-  if (was_opened() || http_state().doing != Http::Doing::streaming || is_closed()) return SendResult::closed;
+  if (was_opened() || http_state().state != Http::State::streaming || is_closed()) return SendResult::closed;
   Http& http = http_state();
   if (data.empty()) return SendResult::queued;  // an empty chunk would end the body
-  if (queued_bytes() >= std::max<std::size_t>(1, entrance().http.body_outbox_bytes_max) ||
+  if (queued_bytes() >= std::max<std::size_t>(1, listener_context().http.body_outbox_bytes_max) ||
       (http.framing == http::BodyFraming::counted && data.size() > http.body_left)) {
     abort_body();
     return SendResult::closed;
@@ -77,11 +77,12 @@ SendResult ServerSession::write_body(Bytes data) {
       break;
   }
   tell_when_flushed();
-  return queued_bytes() < entrance().http.outbox_bytes_high ? SendResult::queued : SendResult::congested;
+  return queued_bytes() < listener_context().http.outbox_bytes_high ? SendResult::queued
+                                                                    : SendResult::congested;
 }
 
 void ServerSession::end_body() {
-  if (was_opened() || http_state().doing != Http::Doing::streaming) return;
+  if (was_opened() || http_state().state != Http::State::streaming) return;
   Http& http = http_state();
   if (http.framing == http::BodyFraming::counted && http.body_left > 0) return abort_body();
   if (http.framing == http::BodyFraming::chunked) http::render_last_chunk(*this);
@@ -90,22 +91,22 @@ void ServerSession::end_body() {
 }
 
 void ServerSession::abort_body() {
-  if (was_opened() || http_state().doing != Http::Doing::streaming) return;
+  if (was_opened() || http_state().state != Http::State::streaming) return;
   body_is_over();
-  http_state().doing = Http::Doing::leaving;
+  http_state().state = Http::State::leaving;
   close();
 }
 
 // The writer may be the caller, so it is destroyed in the next turn.
 void ServerSession::body_is_over() {
   std::shared_ptr<AnswerBody> body = std::move(http_state().body);
-  http_state().doing = Http::Doing::answering;
+  http_state().state = Http::State::answering;
   loop().post([body = std::move(body)] {});
 }
 
 // A client that accepts nothing cannot hold a response for longer; a writer without data may take its time.
 void ServerSession::check_body_time(std::uint32_t now) {
-  if (queued_bytes() > 0 && has_waited(now, entrance().http.idle_timeout)) abort_body();
+  if (queued_bytes() > 0 && has_waited(now, listener_context().http.idle_timeout)) abort_body();
 }
 
 }  // namespace fanfare::session

@@ -42,9 +42,9 @@ class WatchedBody final : public AnswerBody {
   Watched& watched_;
 };
 
-class BodySite final : public Site {
+class BodyService final : public HttpService {
  public:
-  explicit BodySite(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
+  explicit BodyService(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
 
   std::optional<std::uint64_t> length;
   Watched watched;
@@ -95,7 +95,7 @@ class AnswerBodyTest : public LoopServerTest {
   }
   void turn() { loop_->run_once(0ms); }
 
-  BodySite bodies_{endpoint_};
+  BodyService bodies_{endpoint_};
 };
 
 INSTANTIATE_TEST_SUITE_P(Kinds, AnswerBodyTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),

@@ -13,24 +13,24 @@
 namespace fanfare::session {
 
 struct ServerSession::Http final : SessionData {
-  explicit Http(Entrance& way_in)
-      : entrance(way_in),
+  explicit Http(ListenerContext& way_in)
+      : listener_context(way_in),
         parser({.head_bytes_max = way_in.http.head_bytes_max,
                 .header_count_max = way_in.http.header_count_max,
                 .body_bytes_max = way_in.http.body_bytes_max}) {}
 
   // Before the first request: proxy_header, securing. `waiting`: for a request; `reading`: within one.
   // `streaming`: the response's head was sent and its body is in progress.
-  enum class Doing : std::uint8_t { proxy_header, securing, waiting, reading, answering, streaming, leaving };
+  enum class State : std::uint8_t { proxy_header, securing, waiting, reading, answering, streaming, leaving };
 
-  Entrance& entrance;
+  ListenerContext& listener_context;
   http::RequestParser parser;
   // Part of the PROXY header; later, input that arrived during a response or exceeded the turn's share.
   std::vector<std::uint8_t> unread;
   std::vector<std::shared_ptr<const void>> unsent;  // HttpResponse::until_sent
   // When the current activity began. Until the first request's head is complete: when it was accepted.
   std::uint32_t since_ms = 0;
-  Doing doing = Doing::waiting;
+  State state = State::waiting;
   bool had_head = false;
   bool keep_alive = true;
   bool head_only = false;
@@ -49,7 +49,7 @@ struct ServerSession::Http final : SessionData {
   std::uint64_t body_left = 0;  // with BodyFraming::counted
 
   // Whether a request waits for its response, or for the rest of it.
-  bool is_answering() const { return doing == Doing::answering || doing == Doing::streaming; }
+  bool is_answering() const { return state == State::answering || state == State::streaming; }
 };
 
 }  // namespace fanfare::session

@@ -34,8 +34,8 @@ std::string_view name_of(Cause cause) {
 Session::~Session() = default;
 
 SessionId Session::id() const {
-  if (place_ == kNoPlace) return {};
-  return {.place = place_, .generation = generation_};
+  if (slot_ == kNoSlot) return {};
+  return {.slot = slot_, .generation = generation_};
 }
 
 std::uint32_t Session::now_ms() const {
@@ -43,7 +43,7 @@ std::uint32_t Session::now_ms() const {
 }
 
 void Session::join_table() {
-  if (place_ == kNoPlace) table_.add(*this);
+  if (slot_ == kNoSlot) table_.add(*this);
 }
 
 void Session::on_attached() {
@@ -246,10 +246,10 @@ SendResult Session::send(ws::Opcode opcode, Bytes payload) {
       }
     }
   }
-  return send_anew(opcode, payload);
+  return send_slowly(opcode, payload);
 }
 
-SendResult Session::send_anew(ws::Opcode opcode, Bytes payload) {
+SendResult Session::send_slowly(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   if (is_sending_pieces()) return hold(Form::message, opcode, SharedBytes(payload));
   connection_.send(opcode, payload, *this);
@@ -396,7 +396,7 @@ void Session::on_lost(const net::OsError&) {
 void Session::on_detached() {
   end(phase_ == Phase::closing ? cause_ : Cause::shut_down, ws::close_code::abnormal);
   forget_drain();
-  if (place_ != kNoPlace) table_.remove(*this);
+  if (slot_ != kNoSlot) table_.remove(*this);
 }
 
 }  // namespace fanfare::session

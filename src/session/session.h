@@ -22,7 +22,7 @@ class SessionTable;
 // Identifies a session for the lifetime of its loop: every session has another generation, even in a reused
 // slot. No session has the default one.
 struct SessionId {
-  std::uint32_t place = 0;
+  std::uint32_t slot = 0;
   std::uint32_t generation = 0;
   bool operator==(const SessionId&) const = default;
 };
@@ -149,7 +149,7 @@ class Session : public net::Stream {
   void check_open(std::uint32_t now_ms);
   void check_heartbeat(std::uint32_t now_ms, const SessionSettings& settings);
   void handle_close(const ws::Event& event);
-  [[gnu::noinline]] SendResult send_anew(ws::Opcode opcode, Bytes payload);
+  [[gnu::noinline]] SendResult send_slowly(ws::Opcode opcode, Bytes payload);
   SendResult after_queueing();
   SendResult note_congestion();
   // Behind the message that is sent in pieces.
@@ -166,7 +166,7 @@ class Session : public net::Stream {
   // for the server's FIN first, unless it failed the connection.
   void leave();
 
-  static constexpr std::uint32_t kNoPlace = UINT32_MAX;
+  static constexpr std::uint32_t kNoSlot = UINT32_MAX;
   std::uint32_t idle_since_ms_ = 0;  // no message since then, but for had_message_
   SessionTable& table_;
   Endpoint* endpoint_ = nullptr;
@@ -185,8 +185,8 @@ class Session : public net::Stream {
   bool goes_on_ : 1 = false;       // go_on() is called in the next turn
   std::uint16_t turn_frames_ = 0;  // in the turn turn_, as turn_bytes_
   std::uint16_t turn_ = 0;
-  std::uint32_t place_ = kNoPlace;  // in the table
-  std::uint32_t generation_ = 0;    // of its id
+  std::uint32_t slot_ = kNoSlot;  // in the table
+  std::uint32_t generation_ = 0;  // of its id
   // When the last ping was sent, closing began, or the peer's FIN arrived while nothing was being read.
   std::uint32_t deadline_from_ms_ = 0;
   std::uint32_t turn_bytes_ = 0;

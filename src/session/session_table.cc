@@ -26,8 +26,8 @@ std::uint32_t SessionTable::now_ms() const {
 }
 
 Session* SessionTable::find(SessionId id) const {
-  if (id.place >= places_.size()) return nullptr;
-  Session* const session = places_[id.place];
+  if (id.slot >= slots_.size()) return nullptr;
+  Session* const session = slots_[id.slot];
   return session != nullptr && session->generation_ == id.generation ? session : nullptr;
 }
 
@@ -46,22 +46,22 @@ void SessionTable::close_all() {
 }
 
 void SessionTable::add(Session& session) {
-  if (free_places_.empty()) {
-    free_places_.push_back(static_cast<std::uint32_t>(places_.size()));
-    places_.push_back(nullptr);
+  if (free_slots_.empty()) {
+    free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.push_back(nullptr);
   }
-  const std::uint32_t place = free_places_.back();
-  free_places_.pop_back();
-  places_[place] = &session;
-  session.place_ = place;
+  const std::uint32_t slot = free_slots_.back();
+  free_slots_.pop_back();
+  slots_[slot] = &session;
+  session.slot_ = slot;
   if (++last_generation_ == 0) ++last_generation_;  // zero is never assigned
   session.generation_ = last_generation_;
   ++size_;
 }
 
 void SessionTable::remove(Session& session) {
-  places_[session.place_] = nullptr;
-  free_places_.push_back(session.place_);
+  slots_[session.slot_] = nullptr;
+  free_slots_.push_back(session.slot_);
   --size_;
   if (session.has_unread_) unread_.erase(&session);
 }
@@ -101,7 +101,7 @@ void SessionTable::sweep() {
   if (unread_.empty()) unread_ = {};
   if (drains_.empty()) drains_ = {};
   if (held_.empty()) held_ = {};
-  if (free_places_.capacity() > 1024 + 2 * free_places_.size()) free_places_.shrink_to_fit();
+  if (free_slots_.capacity() > 1024 + 2 * free_slots_.size()) free_slots_.shrink_to_fit();
 }
 
 }  // namespace fanfare::session

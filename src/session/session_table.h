@@ -53,8 +53,8 @@ class SessionTable {
   void for_each(Visit&& visit) {
     // By index: a visit may add sessions, which may move the slots.
     // NOLINTNEXTLINE(modernize-loop-convert)
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      if (places_[i] != nullptr) visit(*places_[i]);
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      if (slots_[i] != nullptr) visit(*slots_[i]);
     }
   }
 
@@ -104,8 +104,8 @@ class SessionTable {
   SystemRandom random_;
   SessionCounters counters_;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
-  std::deque<Session*> places_;  // null: free
-  std::vector<std::uint32_t> free_places_;
+  std::deque<Session*> slots_;  // null: free
+  std::vector<std::uint32_t> free_slots_;
   std::size_t size_ = 0;
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;

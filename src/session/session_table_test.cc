@@ -26,7 +26,7 @@ TEST_P(SessionTableTest, AnIdNamesOneSessionAndNoneThatComesAfter) {
   EXPECT_EQ(sessions.find(gone), nullptr);
   const auto next = open_websocket();
   const SessionId here = endpoint_.last->id();
-  EXPECT_EQ(here.place, gone.place);
+  EXPECT_EQ(here.slot, gone.slot);
   EXPECT_NE(here.generation, gone.generation);
   EXPECT_EQ(sessions.find(gone), nullptr);
   EXPECT_EQ(sessions.find(here), endpoint_.last);

@@ -80,7 +80,7 @@ struct CallOptions {
   std::uint64_t head_preferred = 0;
   // Only this member of a pool can answer (Reply::member), as for state it holds: no other is tried.
   std::optional<std::size_t> member;
-  // If the node lacks the method, the answer may be composed from other calls (receipts_endpoint.h).
+  // If the node lacks the method, the answer may be composed from other calls (receipts_node.h).
   bool composable = false;
   // The raw id that the answer must have; a pool rejects any other. Empty: the answer is not checked, as for
   // batches. If set, a read that a node cannot answer (node_error.h) is retried on another.

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 
 namespace fanfare::upstream {
 namespace {

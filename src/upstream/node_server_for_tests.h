@@ -22,11 +22,13 @@
 namespace fanfare::upstream::testing {
 
 // The node's side, on its own thread: passes every message to `act`.
-class NodeServer final : public session::Site, public session::Endpoint {
+class NodeServer final : public session::HttpService, public session::Endpoint {
  public:
   using Act = std::function<void(session::Session&, std::string_view)>;
-  explicit NodeServer(Act act, net::LoopKind kind = net::LoopKind::automatic)
-      : session::Endpoint(settings()), act_(std::move(act)), kind_(kind) {
+  // `room` is called for a new connection, and for one that has received everything sent.
+  using Room = std::function<void(session::Session&)>;
+  explicit NodeServer(Act act, net::LoopKind kind = net::LoopKind::automatic, Room room = {})
+      : session::Endpoint(settings()), act_(std::move(act)), kind_(kind), room_(std::move(room)) {
     policy_.deflate.enabled = false;  // sizes are the same on the wire
     start(0);
   }
@@ -37,15 +39,13 @@ class NodeServer final : public session::Site, public session::Endpoint {
         session::ServerOptions{.loops = 1, .loop = {.kind = kind_}, .loop_server = {}, .accept = {}});
     const auto address = net::Address::parse("127.0.0.1", port);
     const auto started = server_->start(std::vector{*address}, [this](session::LoopServer&, std::size_t) {
-      session::Server::Sites sites;
+      session::Server::HttpServices sites;
       sites.push_back(std::make_unique<Forward>(*this));
       return sites;
     });
     ASSERT_TRUE(started.has_value());
     port_ = server_->addresses().front().port();
   }
-  // Called for a new connection, and for one that has received everything sent. Set it before any connection.
-  void on_room(std::function<void(session::Session&)> room) { room_ = std::move(room); }
   // Drops all connections without a Close frame.
   void stop() { server_.reset(); }
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
@@ -59,7 +59,7 @@ class NodeServer final : public session::Site, public session::Endpoint {
   }
 
  private:
-  struct Forward final : session::Site {
+  struct Forward final : session::HttpService {
     explicit Forward(NodeServer& to) : node(to) {}
     void on_request(session::ServerSession& session, const http::Request& request) override {
       node.on_request(session, request);
@@ -95,7 +95,7 @@ class NodeServer final : public session::Site, public session::Endpoint {
 
   Act act_;
   const net::LoopKind kind_;
-  std::function<void(session::Session&)> room_;
+  const Room room_;
   ws::UpgradePolicy policy_;
   std::unique_ptr<session::Server> server_;
   std::uint16_t port_ = 0;

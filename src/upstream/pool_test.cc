@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 #include "upstream/pool_world_for_tests.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
@@ -278,7 +278,7 @@ TEST(PoolOverHttp, FailsOverFromADeadPortAndFromABrokenNode) {
   std::vector<std::unique_ptr<Backend>> members;
   for (const std::string& url :
        {"http://127.0.0.1:" + std::to_string(TestServer::closed_port()), broken.url(), good.url()}) {
-    members.push_back(std::make_unique<HttpEndpoint>(worker, HttpOptions{.url = url}));
+    members.push_back(std::make_unique<HttpNode>(worker, HttpOptions{.url = url}));
   }
   Pool pool(worker, std::move(members), {.watch_heads_every = 0s});
   const Result read = ask(worker, pool, "1", kRead);

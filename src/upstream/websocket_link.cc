@@ -1,5 +1,7 @@
 #include "upstream/websocket_link.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <future>
 #include <optional>
@@ -69,6 +71,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
   void start() {
     std::promise<void> ready;
     thread_ = std::thread([this, &ready] { run(ready); });
+    pthread_setname_np(thread_.native_handle(), "node-link");  // as `top -H` shows it
     ready.get_future().wait();
   }
   // On the executor's thread; afterwards only tasks of that thread hold this object.

@@ -262,7 +262,7 @@ Event Connection::control_event(Opcode opcode, MutableBytes payload, Output& out
   const auto [next, action] = transition(state_, Input::peer_close);
   state_ = next;
   // RFC6455§5.5.1: the reply carries the code received.
-  if (action == Do::echo_close) write_close(code, {}, output);
+  if (action == Action::echo_close) write_close(code, {}, output);
   return {.kind = Event::Kind::close,
           .code = code,
           .payload = payload.subspan(std::min<std::size_t>(2, payload.size()))};

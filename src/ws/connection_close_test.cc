@@ -145,7 +145,7 @@ TEST(State, TheTableIsComplete_RFC6455_7_1_4) {
       if (!is_reading(state)) {
         EXPECT_EQ(step.next, state);
       }
-      EXPECT_EQ(step.action != Do::nothing, state == State::open);
+      EXPECT_EQ(step.action != Action::nothing, state == State::open);
     }
   }
 }

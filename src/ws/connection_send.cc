@@ -59,7 +59,7 @@ SendResult Connection::close(std::uint16_t code, std::string_view reason, Output
   if (!is_valid_utf8(as_bytes(reason))) return SendResult::invalid_close;
   const auto [next, action] = transition(state_, Input::close);
   state_ = next;
-  if (action != Do::send_close) return SendResult::not_open;
+  if (action != Action::send_close) return SendResult::not_open;
   write_close(code, reason, output);
   return SendResult::ok;
 }
@@ -72,7 +72,7 @@ void Connection::fail(std::uint16_t code, std::string_view reason, Output& outpu
   FANFARE_CHECK(is_valid_close_code(code) && reason.size() <= kCloseReasonBytesMax);
   const auto [next, action] = transition(state_, Input::failure);
   state_ = next;
-  if (action == Do::send_close) write_close(code, reason, output);
+  if (action == Action::send_close) write_close(code, reason, output);
 }
 
 void Connection::write_close(std::uint16_t code, std::string_view reason, Output& output) {

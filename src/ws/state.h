@@ -18,21 +18,27 @@ namespace fanfare::ws {
 
 enum class State : std::uint8_t { open, closing, closed, failed };
 enum class Input : std::uint8_t { close, peer_close, failure };
-enum class Do : std::uint8_t { nothing, send_close, echo_close };
+enum class Action : std::uint8_t { nothing, send_close, echo_close };
 
 struct Transition {
   State next;
-  Do action;
+  Action action;
 };
 
 inline constexpr std::array<std::array<Transition, 3>, 4> kTransitions = {{
     // close, peer_close, failure
-    {{{State::closing, Do::send_close},
-      {State::closed, Do::echo_close},
-      {State::failed, Do::send_close}}},                                                            // open
-    {{{State::closing, Do::nothing}, {State::closed, Do::nothing}, {State::failed, Do::nothing}}},  // closing
-    {{{State::closed, Do::nothing}, {State::closed, Do::nothing}, {State::closed, Do::nothing}}},   // closed
-    {{{State::failed, Do::nothing}, {State::failed, Do::nothing}, {State::failed, Do::nothing}}},   // failed
+    {{{State::closing, Action::send_close},
+      {State::closed, Action::echo_close},
+      {State::failed, Action::send_close}}},  // open
+    {{{State::closing, Action::nothing},
+      {State::closed, Action::nothing},
+      {State::failed, Action::nothing}}},  // closing
+    {{{State::closed, Action::nothing},
+      {State::closed, Action::nothing},
+      {State::closed, Action::nothing}}},  // closed
+    {{{State::failed, Action::nothing},
+      {State::failed, Action::nothing},
+      {State::failed, Action::nothing}}},  // failed
 }};
 
 constexpr Transition transition(State state, Input input) {

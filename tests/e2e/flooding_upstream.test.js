@@ -14,7 +14,7 @@ import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
 
 const MiB = 1024 * 1024;
-const PEAK_MAX = 320 * MiB; // a message at its limit (64 MiB) while it arrives and grows, and what the process needs itself
+const PEAK_MAX = 128 * MiB; // 32 MiB that the process needs itself, and what a node and a loop may hold for a moment
 const LOG_LINES_MAX = 60;
 const LOG_BYTES_MAX = 32 * 1024;
 const SHUTDOWN_S = 3;

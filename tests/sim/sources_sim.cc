@@ -113,7 +113,7 @@ class Simulation {
     }
     follower_ = std::make_unique<ChainFollower>(
         time_, ChainFollower::Nodes{.backend = *pool_, .pool = pool_.get()}, options, random_,
-        ChainFollower::Told{
+        ChainFollower::Callbacks{
             .events = [this](std::vector<eth::SourceEvent> events) { mail(std::move(events)); },
             .turn = {},
             .shorter = [this](std::uint64_t number) { clients_->reads().chain_went_back(number); }});

@@ -1,4 +1,4 @@
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 
 #include <gtest/gtest.h>
 #include <zlib.h>
@@ -24,15 +24,15 @@ using testing::Peer;
 using testing::Request;
 using testing::TestServer;
 
-TEST(HttpEndpoint, SendsTheTextAsItIsAndReturnsTheBody) {
+TEST(HttpNode, SendsTheTextAsItIsAndReturnsTheBody) {
   std::promise<Request> seen;
   TestServer server([&](Peer& peer, const Request& request) {
     seen.set_value(request);
     peer.reply(kAnswer);
   });
   Worker worker;
-  HttpEndpoint endpoint(
-      worker, {.url = server.url("/v2/secretkey"), .headers = {{"X-Token", "abc"}, {"X-Empty", ""}}});
+  HttpNode endpoint(worker,
+                    {.url = server.url("/v2/secretkey"), .headers = {{"X-Token", "abc"}, {"X-Empty", ""}}});
   const std::string text = R"( {"id":1, "jsonrpc":"2.0","method":"eth_blockNumber"} )";
   const Result result = ask(worker, endpoint, text, kRead);
   ASSERT_TRUE(result.has_value());
@@ -49,16 +49,16 @@ TEST(HttpEndpoint, SendsTheTextAsItIsAndReturnsTheBody) {
   EXPECT_EQ(endpoint.name().find("secretkey"), std::string::npos) << endpoint.name();
 }
 
-TEST(HttpEndpoint, ReusesTheConnectionForReads) {
+TEST(HttpNode, ReusesTheConnectionForReads) {
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(ask(worker, endpoint, "{}", kRead).has_value());
   EXPECT_EQ(server.connections(), 1);
   EXPECT_EQ(server.requests(), 5);
 }
 
-TEST(HttpEndpoint, ReadsSurviveAConnectionThatDiedWhileIdle) {
+TEST(HttpNode, ReadsSurviveAConnectionThatDiedWhileIdle) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.connection == 1 && request.body == "second") {
       peer.close();  // as a node that closes the idle connection just as the request is written
@@ -67,13 +67,13 @@ TEST(HttpEndpoint, ReadsSurviveAConnectionThatDiedWhileIdle) {
     peer.reply(kAnswer);
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   ASSERT_TRUE(ask(worker, endpoint, "first", kRead).has_value());
   ASSERT_TRUE(ask(worker, endpoint, "second", kRead).has_value());
   EXPECT_EQ(server.connections(), 2);
 }
 
-TEST(HttpEndpoint, AWriteIsNeverSentTwice) {
+TEST(HttpNode, AWriteIsNeverSentTwice) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "write") {
       peer.close();
@@ -82,7 +82,7 @@ TEST(HttpEndpoint, AWriteIsNeverSentTwice) {
     peer.reply(kAnswer);
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   ASSERT_TRUE(ask(worker, endpoint, "read", kRead).has_value());
   const Result result = ask(worker, endpoint, "write", {.method = "eth_sendTransaction"});
   expect_failure(result, FailureKind::closed);
@@ -90,9 +90,9 @@ TEST(HttpEndpoint, AWriteIsNeverSentTwice) {
   EXPECT_EQ(server.requests(), 2);
 }
 
-TEST(HttpEndpoint, ARefusedConnectionSentNothing) {
+TEST(HttpNode, ARefusedConnectionSentNothing) {
   Worker worker;
-  HttpEndpoint endpoint(
+  HttpNode endpoint(
       worker, {.url = "http://127.0.0.1:" + std::to_string(TestServer::closed_port()) + "/v2/secretkey"});
   const Result result = ask(worker, endpoint, "{}");
   expect_failure(result, FailureKind::connect);
@@ -100,52 +100,52 @@ TEST(HttpEndpoint, ARefusedConnectionSentNothing) {
   EXPECT_EQ(result.error().message.find("secretkey"), std::string::npos);
 }
 
-TEST(HttpEndpoint, ANodeThatNeverAnswersTimesOut) {
+TEST(HttpNode, ANodeThatNeverAnswersTimesOut) {
   std::latch release(1);
   TestServer server([&](Peer&, const Request&) { release.wait(); });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   const Result result = ask(worker, endpoint, "{}", {.timeout = 300ms});
   release.count_down();
   expect_failure(result, FailureKind::timeout);
   EXPECT_TRUE(result.error().sent);
 }
 
-TEST(HttpEndpoint, ACallerWithMoreTimeDoesNotGiveTheNodeMore) {
+TEST(HttpNode, ACallerWithMoreTimeDoesNotGiveTheNodeMore) {
   std::latch release(1);
   TestServer server([&](Peer&, const Request&) { release.wait(); });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url(), .timeout = 300ms});
+  HttpNode endpoint(worker, {.url = server.url(), .timeout = 300ms});
   const Result result = ask(worker, endpoint, "{}", {.timeout = 1h});
   release.count_down();
   expect_failure(result, FailureKind::timeout);
 }
 
-TEST(HttpEndpoint, ASlowBodyTimesOutToo) {
+TEST(HttpNode, ASlowBodyTimesOutToo) {
   std::latch release(1);
   TestServer server([&](Peer& peer, const Request&) {
     peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{");
     release.wait();
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   const Result result = ask(worker, endpoint, "{}", {.timeout = 300ms});
   release.count_down();
   expect_failure(result, FailureKind::timeout);
 }
 
-TEST(HttpEndpoint, AnAnswerThatEndsEarlyIsNoAnswer) {
+TEST(HttpNode, AnAnswerThatEndsEarlyIsNoAnswer) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "half") peer.send("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{}");
     peer.close();
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   expect_failure(ask(worker, endpoint, "half", kRead), FailureKind::closed);
   expect_failure(ask(worker, endpoint, "nothing", kRead), FailureKind::closed);
 }
 
-TEST(HttpEndpoint, AStatusOtherThan2xxIsAFailureWithItsBody) {
+TEST(HttpNode, AStatusOtherThan2xxIsAFailureWithItsBody) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "429") {
       peer.reply(R"({"error":"slow down /v2/secretkey"})", "429 Too Many Requests", "Retry-After: 7\r\n");
@@ -156,7 +156,7 @@ TEST(HttpEndpoint, AStatusOtherThan2xxIsAFailureWithItsBody) {
     }
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url("/v2/secretkey")});
+  HttpNode endpoint(worker, {.url = server.url("/v2/secretkey")});
   const Result limited = ask(worker, endpoint, "429", kRead);
   expect_failure(limited, FailureKind::http_status);
   EXPECT_EQ(limited.error().http_status, 429);
@@ -175,7 +175,7 @@ TEST(HttpEndpoint, AStatusOtherThan2xxIsAFailureWithItsBody) {
   EXPECT_EQ(server.requests(), 3);  // no call was retried
 }
 
-TEST(HttpEndpoint, WhatIsNotHttpOrNotJsonIsABadReply) {
+TEST(HttpNode, WhatIsNotHttpOrNotJsonIsABadReply) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.body == "noise") {
       peer.send("\x16\x03\x01 what is this\r\n\r\n");
@@ -191,7 +191,7 @@ TEST(HttpEndpoint, WhatIsNotHttpOrNotJsonIsABadReply) {
     }
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   for (const char* body : {"noise", "page", "cut", "spaces", "empty"}) {
     SCOPED_TRACE(body);
     expect_failure(ask(worker, endpoint, body, kRead), FailureKind::bad_reply);
@@ -213,7 +213,7 @@ std::string gzip(const std::string& text) {
   return out;
 }
 
-TEST(HttpEndpoint, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
+TEST(HttpNode, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
   const std::string fits = "[" + std::string(998, ' ') + "]";
   const std::string over = "[" + std::string(999, ' ') + "]";
   TestServer server([&](Peer& peer, const Request& request) {
@@ -233,7 +233,7 @@ TEST(HttpEndpoint, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
     }
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url(), .response_bytes_max = 1000});
+  HttpNode endpoint(worker, {.url = server.url(), .response_bytes_max = 1000});
   for (const char* body : {"fits", "gzip fits"}) {
     const Result result = ask(worker, endpoint, body, kRead);
     ASSERT_TRUE(result.has_value()) << result.error().message;
@@ -262,13 +262,13 @@ struct Recorder final : Observer {
   std::vector<Entry> entries;  // used by the worker; read after run()
 };
 
-TEST(HttpEndpoint, TellsTheObserverEveryCall) {
+TEST(HttpNode, TellsTheObserverEveryCall) {
   TestServer server([](Peer& peer, const Request& request) {
     request.body == "bad" ? peer.reply("oops", "500 Internal Server Error") : peer.reply(kAnswer);
   });
   Recorder recorder;
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url(), .name = "node-a"}, &recorder);
+  HttpNode endpoint(worker, {.url = server.url(), .name = "node-a"}, &recorder);
   EXPECT_TRUE(ask(worker, endpoint, "good", kRead).has_value());
   EXPECT_FALSE(ask(worker, endpoint, "bad", {.method = "batch"}).has_value());
   worker.stop();
@@ -283,16 +283,16 @@ TEST(HttpEndpoint, TellsTheObserverEveryCall) {
   EXPECT_EQ(recorder.entries[1].status, 500);
 }
 
-TEST(HttpEndpoint, IgnoresTheProxyOfTheEnvironment) {
+TEST(HttpNode, IgnoresTheProxyOfTheEnvironment) {
   ::setenv("http_proxy", ("http://127.0.0.1:" + std::to_string(TestServer::closed_port())).c_str(), 1);
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   EXPECT_TRUE(ask(worker, endpoint, "{}", kRead).has_value());
   ::unsetenv("http_proxy");
 }
 
-TEST(HttpEndpoint, OptionsAreCheckedWithoutTellingSecrets) {
+TEST(HttpNode, OptionsAreCheckedWithoutTellingSecrets) {
   EXPECT_FALSE(problem_with({.url = "https://eth.example/v2/key"}).has_value());
   EXPECT_TRUE(problem_with({.url = "ftp://eth.example"}).has_value());
   EXPECT_TRUE(problem_with({.url = "eth.example"}).has_value());

@@ -1,4 +1,4 @@
-#include "eth/logs_question.h"
+#include "eth/logs_request.h"
 
 #include <utility>
 
@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint32_t kWays = 3;
 
-std::expected<LogsQuestion::Answer, std::string> read_receipts(std::string_view result_json,
-                                                               const Header& header) {
+std::expected<LogsRequest::Answer, std::string> read_receipts(std::string_view result_json,
+                                                              const Header& header) {
   const auto receipts = parse_block_receipts(result_json, header.hash);
   if (!receipts) return std::unexpected(receipts.error());
   std::string all = "[";
@@ -28,21 +28,21 @@ std::expected<LogsQuestion::Answer, std::string> read_receipts(std::string_view 
   all += ']';
   auto logs = parse_block_logs(all, header.hash);
   if (!logs) return std::unexpected(std::move(logs.error()));
-  return LogsQuestion::Answer{.logs = std::move(*logs), .shows_block = !receipts->entries.empty()};
+  return LogsRequest::Answer{.logs = std::move(*logs), .shows_block = !receipts->entries.empty()};
 }
 
 }  // namespace
 
-LogsQuestion LogsQuestion::about(const Header& header, Way way) {
-  switch (way) {
-    case Way::by_hash:
+LogsRequest LogsRequest::about(const Header& header, Strategy strategy) {
+  switch (strategy) {
+    case Strategy::by_hash:
       break;
-    case Way::by_number: {
+    case Strategy::by_number: {
       const std::string number = to_quantity(header.number);
       return {.method = "eth_getLogs",
               .params_json = R"([{"fromBlock":")" + number + R"(","toBlock":")" + number + "\"}]"};
     }
-    case Way::by_receipts:
+    case Strategy::by_receipts:
       return {.method = "eth_getBlockReceipts", .params_json = "[\"" + to_hex(header.hash) + "\"]"};
   }
   return {.method = "eth_getLogs", .params_json = R"([{"blockHash":")" + to_hex(header.hash) + "\"}]"};
@@ -50,22 +50,23 @@ LogsQuestion LogsQuestion::about(const Header& header, Way way) {
 
 // Shifts by one after each round. Otherwise, with as many pool members as strategies, each member would see
 // one strategy only.
-LogsQuestion::Way LogsQuestion::way_after(Way first, std::uint32_t tries) {
-  return static_cast<Way>((static_cast<std::uint32_t>(first) + tries + tries / kWays) % kWays);
+LogsRequest::Strategy LogsRequest::strategy_after(Strategy first, std::uint32_t tries) {
+  return static_cast<Strategy>((static_cast<std::uint32_t>(first) + tries + tries / kWays) % kWays);
 }
 
-std::expected<LogsQuestion::Answer, std::string> LogsQuestion::read(std::string_view result_json, Way way,
-                                                                    const Header& header) {
-  if (way == Way::by_receipts) return read_receipts(result_json, header);
+std::expected<LogsRequest::Answer, std::string> LogsRequest::read(std::string_view result_json,
+                                                                  Strategy strategy, const Header& header) {
+  if (strategy == Strategy::by_receipts) return read_receipts(result_json, header);
   auto logs = parse_block_logs(result_json, header.hash);
   if (!logs) return std::unexpected(std::move(logs.error()));
   return Answer{.logs = std::move(*logs), .shows_block = false};
 }
 
-bool LogsQuestion::is_doubtful(const Answer& answer, Way way, const Header& header, bool bloom_trusted) {
+bool LogsRequest::is_doubtful(const Answer& answer, Strategy strategy, const Header& header,
+                              bool bloom_trusted) {
   if (!answer.logs.entries.empty() || answer.shows_block) return false;
   if (bloom_trusted) return header.says_there_are_logs();
-  return way == Way::by_number;
+  return strategy == Strategy::by_number;
 }
 
 }  // namespace fanfare::eth

@@ -32,11 +32,11 @@ struct ReceiptsOptions {
   Duration remembered_for = std::chrono::minutes(10);  // how long a missing method is remembered
 };
 
-class ReceiptsEndpoint final : public Backend {
+class ReceiptsNode final : public Backend {
  public:
   // `executor` must outlive this object.
-  ReceiptsEndpoint(Executor& executor, std::unique_ptr<Backend> node, ReceiptsOptions options = {});
-  ~ReceiptsEndpoint() override;
+  ReceiptsNode(Executor& executor, std::unique_ptr<Backend> node, ReceiptsOptions options = {});
+  ~ReceiptsNode() override;
 
   void call(std::string body, CallOptions options, Done done) override;
   std::optional<std::uint64_t> connection() const override { return node_->connection(); }

@@ -1,10 +1,10 @@
-#include "api/core.h"
+#include "api/server_impl.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "api/border.h"
 #include "api/body_channel.h"
+#include "api/border.h"
 #include "api/connection.h"
 #include "api/frame.h"
 #include "api/misuse.h"
@@ -74,9 +74,9 @@ constexpr std::string_view kRoutes = "Server::websocket() or http() after start(
 
 }  // namespace
 
-Core::Core(ServerOptions options) : options_(saturated(std::move(options))) {}
+ServerImpl::ServerImpl(ServerOptions options) : options_(saturated(std::move(options))) {}
 
-void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
+void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) {
@@ -101,8 +101,8 @@ void Core::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
   upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
 }
 
-void Core::add(std::string_view method, std::string_view path,
-               std::function<void(const Request&, Responder)> answer) {
+void ServerImpl::add(std::string_view method, std::string_view path,
+                     std::function<void(const Request&, Responder)> answer) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern || !answer || !http::is_token(method)) {
@@ -114,7 +114,7 @@ void Core::add(std::string_view method, std::string_view path,
       {.path = *std::move(pattern), .method = std::string(method), .answer = std::move(answer)});
 }
 
-void Core::add_files(std::string_view path, FileOptions options) {
+void ServerImpl::add_files(std::string_view path, FileOptions options) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
   const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
   auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
@@ -133,7 +133,7 @@ void Core::add_files(std::string_view path, FileOptions options) {
   files_.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
 }
 
-std::expected<void, Error> Core::open_files() {
+std::expected<void, Error> ServerImpl::open_files() {
   for (FilesEntry& entry : files_) {
     auto opened = server::StaticFiles::open(entry.options);
     if (!opened) return std::unexpected(bad_option("files: " + opened.error()));
@@ -142,7 +142,7 @@ std::expected<void, Error> Core::open_files() {
   return {};
 }
 
-std::optional<Error> Core::check() const {
+std::optional<Error> ServerImpl::check() const {
   if (!bad_route_.empty()) return bad_option(bad_route_);
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
@@ -169,7 +169,7 @@ std::expected<server::ListenerOptions, Error> listener_of(const Options& options
 
 }  // namespace
 
-std::expected<std::vector<server::ListenerOptions>, Error> Core::listener_options() const {
+std::expected<std::vector<server::ListenerOptions>, Error> ServerImpl::listener_options() const {
   std::vector<server::ListenerOptions> listeners;
   auto first = listener_of(options_);
   if (!first) return std::unexpected(std::move(first.error()));
@@ -182,7 +182,7 @@ std::expected<std::vector<server::ListenerOptions>, Error> Core::listener_option
   return listeners;
 }
 
-std::expected<void, Error> Core::reload_certificates() {
+std::expected<void, Error> ServerImpl::reload_certificates() {
   if (!is_running() || !listeners_.has_certificates()) {
     return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "no TLS server is running"});
   }
@@ -191,7 +191,7 @@ std::expected<void, Error> Core::reload_certificates() {
   return std::unexpected(Error{.kind = Error::Kind::tls, .message = failures.front()});
 }
 
-std::expected<void, Error> Core::start() {
+std::expected<void, Error> ServerImpl::start() {
   {
     const std::scoped_lock lock(mutex_);
     if (state_ != State::idle) {
@@ -203,7 +203,7 @@ std::expected<void, Error> Core::start() {
   auto started = start_server();
   if (!started) {
     const std::scoped_lock lock(mutex_);
-    lanes_.clear();
+    loop_contexts_.clear();
     server_.reset();
     state_ = State::idle;
   }
@@ -211,7 +211,7 @@ std::expected<void, Error> Core::start() {
   return started;
 }
 
-std::expected<void, Error> Core::start_server() {
+std::expected<void, Error> ServerImpl::start_server() {
   if (auto wrong = check()) return std::unexpected(*std::move(wrong));
   if (auto opened = open_files(); !opened) return opened;
   auto options = listener_options();
@@ -224,10 +224,10 @@ std::expected<void, Error> Core::start_server() {
   const auto started = server_->start(
       listeners_.all(),
       [this](session::LoopServer& loop_server, std::size_t index) {
-        auto sites =
-            make_sites(*this, loop_server, static_cast<std::uint32_t>(index), listeners_.all().size());
-        lanes_.push_back(Lane::current());
-        return sites;
+        auto services = make_http_services(*this, loop_server, static_cast<std::uint32_t>(index),
+                                           listeners_.all().size());
+        loop_contexts_.push_back(LoopContext::current());
+        return services;
       },
       [this] {
         if (hub_ != nullptr) hub_->hub.attach(*hub_);
@@ -238,13 +238,13 @@ std::expected<void, Error> Core::start_server() {
   return {};
 }
 
-Lane* Core::own_lane() const {
-  Lane* const here = Lane::current();
-  return here != nullptr && &here->core() == this ? here : nullptr;
+LoopContext* ServerImpl::own_loop_context() const {
+  LoopContext* const here = LoopContext::current();
+  return here != nullptr && &here->impl() == this ? here : nullptr;
 }
 
-void Core::run() {
-  if (own_lane() != nullptr) {
+void ServerImpl::run() {
+  if (own_loop_context() != nullptr) {
     end_for_misuse("Server::run() in one of its handlers",
                    "a loop cannot wait for its own end; call it on another thread");
   }
@@ -253,7 +253,7 @@ void Core::run() {
   if (state_ == State::stopping) finish_stop(lock);
 }
 
-std::size_t Core::stop(std::chrono::milliseconds deadline) {
+std::size_t ServerImpl::stop(std::chrono::milliseconds deadline) {
   // A year at most, which fits into every clock.
   const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
                                                               std::chrono::hours(24 * 365));
@@ -277,8 +277,8 @@ std::size_t Core::stop(std::chrono::milliseconds deadline) {
   return is_first ? dropped : 0;
 }
 
-void Core::destroy() {
-  if (own_lane() != nullptr) {
+void ServerImpl::destroy() {
+  if (own_loop_context() != nullptr) {
     end_for_misuse("~Server() in one of its handlers",
                    "a loop cannot wait for its own end; call stop() there and destroy the server elsewhere");
   }
@@ -287,7 +287,7 @@ void Core::destroy() {
   if (state_ == State::stopping) finish_stop(lock);
 }
 
-void Core::finish_stop(std::unique_lock<std::mutex>& lock) {
+void ServerImpl::finish_stop(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
   server_->finish_stop();
   lock.lock();
@@ -295,7 +295,7 @@ void Core::finish_stop(std::unique_lock<std::mutex>& lock) {
   changed_.notify_all();
 }
 
-PostResult Core::counted(net::PostResult result) {
+PostResult ServerImpl::counted(net::PostResult result) {
   switch (result) {
     case net::PostResult::accepted:
       return PostResult::accepted;
@@ -308,73 +308,74 @@ PostResult Core::counted(net::PostResult result) {
   return PostResult::stopped;
 }
 
-PostResult Core::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
+PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
-  const Lane* const here = own_lane();
+  const LoopContext* const here = own_loop_context();
   // What is accepted is in every mailbox before the stop is. No handler runs while the lock is held.
   std::shared_lock lock(publishing_, std::defer_lock);
-  const bool is_for_others = here == nullptr || lanes_.size() > 1;
+  const bool is_for_others = here == nullptr || loop_contexts_.size() > 1;
   if (is_for_others) lock.lock();
   if (!is_running()) return PostResult::stopped;
   const std::size_t cost = topic.size() + bytes.size();
   const net::PostResult room =
       server_->reserve_on_all(cost, here == nullptr ? session::Server::kNoLoop : here->index());
   if (room != net::PostResult::accepted) return counted(room);
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
-    Lane* lane = lanes_[i];
-    if (lane == here) {
-      lane->publish(topic, bytes, options.except);
+  for (std::size_t i = 0; i < loop_contexts_.size(); ++i) {
+    LoopContext* loop_context = loop_contexts_[i];
+    if (loop_context == here) {
+      loop_context->publish(topic, bytes, options.except);
     } else {
-      server_->post_reserved(
-          i, cost, [lane, name = std::string(topic), bytes, except = options.except](session::LoopServer&) {
-            lane->publish(name, bytes, except);
-          });
+      server_->post_reserved(i, cost,
+                             [loop_context, name = std::string(topic), bytes, except = options.except](
+                                 session::LoopServer&) { loop_context->publish(name, bytes, except); });
     }
   }
   return PostResult::accepted;
 }
 
-PostResult Core::for_each_session(std::function<void(Session&)> task) {
+PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
   const auto shared = std::make_shared<const SessionTask>(std::move(task));
   // As in publish(): on every loop before the stop, or on none.
   const std::shared_lock lock(publishing_);
   if (!is_running()) return PostResult::stopped;
   const net::PostResult room = server_->reserve_on_all(0);
   if (room != net::PostResult::accepted) return counted(room);
-  for (std::size_t i = 0; i < lanes_.size(); ++i) {
+  for (std::size_t i = 0; i < loop_contexts_.size(); ++i) {
     server_->post_reserved(i, 0,
                            [shared](session::LoopServer& server) { SessionWalk::start(server, shared); });
   }
   return PostResult::accepted;
 }
 
-void Core::add_hub(HubOptions options) {
+void ServerImpl::add_hub(HubOptions options) {
   if (state_ != State::idle || hub_ != nullptr) {
     end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start()");
   }
   hub_ = std::make_unique<HubOfServer>(*this, options);
 }
 
-bool Core::HubOfServer::post(std::size_t loop, Task task) {
-  Lane* const lane = core.lanes_[loop];
-  return core.server_->post(
-      loop, [lane, task = std::move(task)](session::LoopServer&) mutable { task(*lane->hub()); });
+bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
+  LoopContext* const loop_context = impl.loop_contexts_[loop];
+  return impl.server_->post(loop, [loop_context, task = std::move(task)](session::LoopServer&) mutable {
+    task(*loop_context->hub());
+  });
 }
 
-PublishResult Core::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
-                            pubsub::Receipt receipt) {
+PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
+                                  pubsub::Receipt receipt) {
   // What is accepted is in the home loop's mailbox before the stop is.
   const std::shared_lock lock(publishing_);
   if (!is_running()) return PublishResult::stopped;
   return hub_->hub.publish(topic, std::move(payload), std::move(receipt));
 }
 
-PostResult Core::post(SessionId id, UniqueFunction<void(Session&)> task) {
+PostResult ServerImpl::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running()) return PostResult::stopped;
-  if (id.loop >= lanes_.size()) return PostResult::accepted;  // no session of ours: as if it were gone
+  if (id.loop >= loop_contexts_.size())
+    return PostResult::accepted;  // no session of ours: as if it were gone
   return counted(
       server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
-        session::Session* engine = server.sessions().find({.place = id.place, .generation = id.generation});
+        session::Session* engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
         if (engine == nullptr || !engine->is_open()) return;
         call_handler("post", [&] { task(Connection::of(*engine).handle()); });
       }));
@@ -385,7 +386,7 @@ namespace {
 // What is answered to a request that is no longer there goes nowhere.
 void with_request(session::LoopServer& server, SessionId id,
                   UniqueFunction<void(session::ServerSession&)>& task) {
-  session::Session* const engine = server.sessions().find({.place = id.place, .generation = id.generation});
+  session::Session* const engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
   if (engine == nullptr) return;
   if (!run_guarded("an answer", [&] { task(*static_cast<session::ServerSession*>(engine)); })) {
     engine->close();
@@ -394,34 +395,34 @@ void with_request(session::LoopServer& server, SessionId id,
 
 }  // namespace
 
-void Core::post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task) {
-  if (!has_loops() || id.loop >= lanes_.size()) return;
+void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task) {
+  if (!has_loops() || id.loop >= loop_contexts_.size()) return;
   server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
     with_request(server, id, task);
   });
 }
 
-void Core::respond(SessionId id, Response response) {
-  if (!has_loops() || id.loop >= lanes_.size()) return;
+void ServerImpl::respond(SessionId id, Response response) {
+  if (!has_loops() || id.loop >= loop_contexts_.size()) return;
   UniqueFunction<void(session::ServerSession&)> answer =
       [made = to_engine(std::move(response))](session::ServerSession& session) { session.respond(made); };
-  Lane* const here = own_lane();
+  LoopContext* const here = own_loop_context();
   if (here != nullptr && here->index() == id.loop) return with_request(here->server(), id, answer);
   post_to_request(id, std::move(answer));
 }
 
-BodyWriter Core::start_body(SessionId id, Response head, std::optional<std::uint64_t> length) {
-  const auto wake = [core = weak_from_this(), id](std::shared_ptr<BodyChannel> channel) {
-    const auto self = core.lock();
+BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std::uint64_t> length) {
+  const auto wake = [impl = weak_from_this(), id](std::shared_ptr<BodyChannel> channel) {
+    const auto self = impl.lock();
     if (self == nullptr) return channel->gone();
     self->post_to_request(
         id, [channel = std::move(channel)](session::ServerSession& session) { channel->pass(session); });
   };
-  const auto channel = std::make_shared<BodyChannel>(
-      BodyChannelOptions{.bytes_high = options_.limits.outbox_bytes_high,
-                         .bytes_max = options_.limits.response_outbox_bytes_max,
-                         .has_length = length.has_value()},
-      wake);
+  const auto channel =
+      std::make_shared<BodyChannel>(BodyChannelOptions{.bytes_high = options_.limits.outbox_bytes_high,
+                                                       .bytes_max = options_.limits.response_outbox_bytes_max,
+                                                       .has_length = length.has_value()},
+                                    wake);
   const std::string first = std::exchange(head.body, {});
   post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::ServerSession& session) {
     session.start_body(made, length, std::make_unique<ChannelBody>(channel));
@@ -430,14 +431,14 @@ BodyWriter Core::start_body(SessionId id, Response head, std::optional<std::uint
   return BodyWriter(channel);
 }
 
-std::vector<std::string> Core::addresses() const {
+std::vector<std::string> ServerImpl::addresses() const {
   std::vector<std::string> texts;
   if (server_ == nullptr) return texts;
   for (const net::Address& address : server_->addresses()) texts.push_back(address.text());
   return texts;
 }
 
-std::vector<std::pair<std::string_view, std::uint64_t>> Core::refused_connections() const {
+std::vector<std::pair<std::string_view, std::uint64_t>> ServerImpl::refused_connections() const {
   std::vector<std::pair<std::string_view, std::uint64_t>> refused;
   for (std::size_t i = 0; i < static_cast<std::size_t>(session::Refusal::count_); ++i) {
     const auto reason = static_cast<session::Refusal>(i);
@@ -446,7 +447,7 @@ std::vector<std::pair<std::string_view, std::uint64_t>> Core::refused_connection
   return refused;
 }
 
-ServerStats Core::stats() const {
+ServerStats ServerImpl::stats() const {
   ServerStats stats{.sessions = open_sessions.load(std::memory_order_relaxed),
                     .sessions_opened = opened_sessions.load(std::memory_order_relaxed),
                     .refused_tasks = refused_tasks(),
@@ -461,7 +462,7 @@ ServerStats Core::stats() const {
   return stats;
 }
 
-std::uint16_t Core::port() const {
+std::uint16_t ServerImpl::port() const {
   return server_ == nullptr || server_->addresses().empty() ? 0 : server_->addresses().front().port();
 }
 

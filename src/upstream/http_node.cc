@@ -1,4 +1,4 @@
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 
 #include <curl/curl.h>
 
@@ -44,7 +44,7 @@ bool is_json_rpc(std::string_view body) {
 
 }  // namespace
 
-class HttpEndpoint::Impl final : Worker::StopListener {
+class HttpNode::Impl final : Worker::StopListener {
  public:
   Impl(Worker& worker, HttpOptions options, Observer* observer);
   ~Impl() override;
@@ -115,7 +115,7 @@ class HttpEndpoint::Impl final : Worker::StopListener {
   std::uint64_t serial_ = 0;
 };
 
-HttpEndpoint::Impl::Impl(Worker& worker, HttpOptions options, Observer* observer)
+HttpNode::Impl::Impl(Worker& worker, HttpOptions options, Observer* observer)
     : worker_(worker),
       options_(std::move(options)),
       observer_(observer),
@@ -135,7 +135,7 @@ HttpEndpoint::Impl::Impl(Worker& worker, HttpOptions options, Observer* observer
   worker_.run([this] { worker_.attach(*this); });
 }
 
-HttpEndpoint::Impl::~Impl() {
+HttpNode::Impl::~Impl() {
   worker_.run([this] {
     worker_.detach(*this);
     end_all("the endpoint is going away");
@@ -144,11 +144,11 @@ HttpEndpoint::Impl::~Impl() {
   curl_slist_free_all(headers_);
 }
 
-void HttpEndpoint::Impl::worker_stopping() {
+void HttpNode::Impl::worker_stopping() {
   end_all("the worker is stopping");
 }
 
-void HttpEndpoint::Impl::end_all(const char* why) {
+void HttpNode::Impl::end_all(const char* why) {
   const auto failure = [&](bool sent) {
     return Failure{.kind = FailureKind::shutdown, .message = why, .sent = sent};
   };
@@ -173,7 +173,7 @@ void HttpEndpoint::Impl::end_all(const char* why) {
   end_refused();
 }
 
-void HttpEndpoint::Impl::call(std::string body, CallOptions options, Done done) {
+void HttpNode::Impl::call(std::string body, CallOptions options, Done done) {
   FANFARE_CHECK(worker_.on_thread());
   const Instant begun = worker_.now();
   if (worker_.stopping()) {
@@ -205,7 +205,7 @@ void HttpEndpoint::Impl::call(std::string body, CallOptions options, Done done) 
 }
 
 // Ends the call unsent; in the next turn, because `done` never runs inside call().
-void HttpEndpoint::Impl::refuse(std::string_view method, Instant begun, Failure failure, Done done) {
+void HttpNode::Impl::refuse(std::string_view method, Instant begun, Failure failure, Done done) {
   report({.endpoint = name(), .method = method, .latency = worker_.now() - begun, .failure = failure.kind});
   refused_.emplace_back(std::move(failure), std::move(done));
   if (refused_.size() > 1) return;
@@ -214,12 +214,12 @@ void HttpEndpoint::Impl::refuse(std::string_view method, Instant begun, Failure 
   });
 }
 
-void HttpEndpoint::Impl::end_refused() {
+void HttpNode::Impl::end_refused() {
   auto refused = std::exchange(refused_, {});
   for (auto& [failure, done] : refused) done(std::unexpected(std::move(failure)));
 }
 
-void HttpEndpoint::Impl::expire(std::uint64_t serial) {
+void HttpNode::Impl::expire(std::uint64_t serial) {
   const auto found = std::ranges::find(queue_, serial, &Waiting::serial);
   if (found == queue_.end()) return;
   Waiting waiting = std::move(*found);
@@ -229,7 +229,7 @@ void HttpEndpoint::Impl::expire(std::uint64_t serial) {
          std::move(waiting.done));
 }
 
-std::unique_ptr<HttpEndpoint::Impl::Call> HttpEndpoint::Impl::take_handle() {
+std::unique_ptr<HttpNode::Impl::Call> HttpNode::Impl::take_handle() {
   if (!idle_.empty()) {
     auto call = std::move(idle_.back());
     idle_.pop_back();
@@ -263,7 +263,7 @@ std::unique_ptr<HttpEndpoint::Impl::Call> HttpEndpoint::Impl::take_handle() {
   return call;
 }
 
-void HttpEndpoint::Impl::start(Waiting waiting) {
+void HttpNode::Impl::start(Waiting waiting) {
   auto call = take_handle();
   call->body = std::move(waiting.body);
   call->options = std::move(waiting.options);
@@ -286,7 +286,7 @@ void HttpEndpoint::Impl::start(Waiting waiting) {
   FANFARE_CHECK(worker_.start(easy, started));
 }
 
-void HttpEndpoint::Impl::start_waiting() {
+void HttpNode::Impl::start_waiting() {
   while (!queue_.empty() && active_.size() < options_.connections_max && !worker_.stopping()) {
     Waiting next = std::move(queue_.front());
     queue_.pop_front();
@@ -295,7 +295,7 @@ void HttpEndpoint::Impl::start_waiting() {
   }
 }
 
-std::size_t HttpEndpoint::Impl::take_body(char* data, std::size_t size, std::size_t count, void* user) {
+std::size_t HttpNode::Impl::take_body(char* data, std::size_t size, std::size_t count, void* user) {
   Call& call = *static_cast<Call*>(user);
   const std::size_t bytes = size * count;
   if (bytes > call.impl.options_.response_bytes_max - call.response.size()) {
@@ -308,7 +308,7 @@ std::size_t HttpEndpoint::Impl::take_body(char* data, std::size_t size, std::siz
   return call.no_memory ? 0 : bytes;
 }
 
-Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
+Result HttpNode::Impl::judge(Call& call, int curl_code) const {
   CURL* easy = call.easy;
   long status = 0;
   curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
@@ -358,7 +358,7 @@ Result HttpEndpoint::Impl::judge(Call& call, int curl_code) const {
                .new_connection = connections_opened > 0};
 }
 
-void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
+void HttpNode::Impl::finished(Call& call, int curl_code) {
   auto owned = std::move(active_.extract(&call).mapped());
   const std::size_t bytes_received = call.response.size();
   Result result = judge(call, curl_code);
@@ -382,14 +382,14 @@ void HttpEndpoint::Impl::finished(Call& call, int curl_code) {
   done(std::move(result));  // last: may destroy this
 }
 
-HttpEndpoint::HttpEndpoint(Worker& worker, HttpOptions options, Observer* observer)
+HttpNode::HttpNode(Worker& worker, HttpOptions options, Observer* observer)
     : impl_(std::make_unique<Impl>(worker, std::move(options), observer)) {}
-HttpEndpoint::~HttpEndpoint() = default;
+HttpNode::~HttpNode() = default;
 
-void HttpEndpoint::call(std::string body, CallOptions options, Done done) {
+void HttpNode::call(std::string body, CallOptions options, Done done) {
   impl_->call(std::move(body), std::move(options), std::move(done));
 }
-std::string_view HttpEndpoint::name() const {
+std::string_view HttpNode::name() const {
   return impl_->name();
 }
 

@@ -19,25 +19,26 @@
 
 namespace fanfare::eth {
 
-struct LogsQuestion {
-  enum class Way : std::uint8_t { by_hash, by_number, by_receipts };
+struct LogsRequest {
+  enum class Strategy : std::uint8_t { by_hash, by_number, by_receipts };
 
   std::string_view method;  // static
   std::string params_json;
 
-  static LogsQuestion about(const Header& header, Way way);
+  static LogsRequest about(const Header& header, Strategy strategy);
   // The strategy after `tries` failed tries, beginning with `first`. With one to three pool members used in
   // turn, twelve tries use every strategy on every member.
-  static Way way_after(Way first, std::uint32_t tries);
+  static Strategy strategy_after(Strategy first, std::uint32_t tries);
 
   struct Answer {
     BlockLogs logs;
     bool shows_block = false;  // it is about this block even if it has no logs
   };
   // `result_json` is the value of `result`. The error is one line for the log.
-  static std::expected<Answer, std::string> read(std::string_view result_json, Way way, const Header& header);
+  static std::expected<Answer, std::string> read(std::string_view result_json, Strategy strategy,
+                                                 const Header& header);
   // The answer has no logs, and this cannot be trusted.
-  static bool is_doubtful(const Answer& answer, Way way, const Header& header, bool bloom_trusted);
+  static bool is_doubtful(const Answer& answer, Strategy strategy, const Header& header, bool bloom_trusted);
 };
 
 }  // namespace fanfare::eth

@@ -44,12 +44,12 @@ struct HttpOptions {
 // The problem with the options, as text for people without secrets; empty if there is none.
 std::optional<std::string> problem_with(const HttpOptions& options);
 
-class HttpEndpoint final : public Backend {
+class HttpNode final : public Backend {
  public:
   // `problem_with(options)` must be empty. The observer may be null.
-  HttpEndpoint(Worker& worker, HttpOptions options, Observer* observer = nullptr);
+  HttpNode(Worker& worker, HttpOptions options, Observer* observer = nullptr);
   // Any thread.
-  ~HttpEndpoint() override;
+  ~HttpNode() override;
 
   void call(std::string body, CallOptions options, Done done) override;
   std::string_view name() const override;

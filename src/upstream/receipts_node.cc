@@ -1,4 +1,4 @@
-#include "upstream/receipts_endpoint.h"
+#include "upstream/receipts_node.h"
 
 #include <algorithm>
 #include <array>
@@ -33,7 +33,7 @@ bool says_no_such_method(const jsonrpc::ErrorObject& error) {
 
 }  // namespace
 
-struct ReceiptsEndpoint::Job {
+struct ReceiptsNode::Job {
   std::string id;     // of the request, raw
   std::string block;  // its hash, as in the request
   CallOptions options;
@@ -50,14 +50,14 @@ struct ReceiptsEndpoint::Job {
   }
 };
 
-ReceiptsEndpoint::ReceiptsEndpoint(Executor& executor, std::unique_ptr<Backend> node, ReceiptsOptions options)
+ReceiptsNode::ReceiptsNode(Executor& executor, std::unique_ptr<Backend> node, ReceiptsOptions options)
     : executor_(executor), options_(options), node_(std::move(node)) {
   FANFARE_CHECK(options.at_once_max > 0 && options.unfinished_blocks_max > 0);
 }
 
-ReceiptsEndpoint::~ReceiptsEndpoint() = default;
+ReceiptsNode::~ReceiptsNode() = default;
 
-void ReceiptsEndpoint::call(std::string body, CallOptions options, Done done) {
+void ReceiptsNode::call(std::string body, CallOptions options, Done done) {
   if (!options.composable) return node_->call(std::move(body), std::move(options), std::move(done));
   jsonrpc::Parser parser;
   const auto message = parser.parse(body);
@@ -86,8 +86,8 @@ void ReceiptsEndpoint::call(std::string body, CallOptions options, Done done) {
 
 // Calls the node and passes the result to `taken`. Any other outcome ends the job and becomes its answer.
 template <typename Taken>
-void ReceiptsEndpoint::ask(const JobPtr& job, std::string_view method, const std::string& params_json,
-                           Taken taken) {
+void ReceiptsNode::ask(const JobPtr& job, std::string_view method, const std::string& params_json,
+                       Taken taken) {
   std::string body;
   jsonrpc::append_request(body, job->id, method, params_json);
   CallOptions options = options_for(method);
@@ -111,7 +111,7 @@ void ReceiptsEndpoint::ask(const JobPtr& job, std::string_view method, const std
   ++job->in_flight;
 }
 
-void ReceiptsEndpoint::compose(const JobPtr& job) {
+void ReceiptsNode::compose(const JobPtr& job) {
   if (auto known = unfinished_.extract(job->block); !known.empty()) {
     std::erase(unfinished_by_age_, job->block);
     job->receipts = std::move(known.mapped());
@@ -120,7 +120,7 @@ void ReceiptsEndpoint::compose(const JobPtr& job) {
       [this, job](std::string_view block_json) { take_block(job, block_json); });
 }
 
-void ReceiptsEndpoint::take_block(const JobPtr& job, std::string_view block_json) {
+void ReceiptsNode::take_block(const JobPtr& job, std::string_view block_json) {
   if (!job->done) return;
   const auto transactions = jsonrpc::member(block_json, "transactions").value_or("");
   bool are_hashes = jsonrpc::kind_of(transactions) == jsonrpc::Kind::array;
@@ -142,7 +142,7 @@ void ReceiptsEndpoint::take_block(const JobPtr& job, std::string_view block_json
   end_if_complete(job);
 }
 
-void ReceiptsEndpoint::ask_more(const JobPtr& job) {
+void ReceiptsNode::ask_more(const JobPtr& job) {
   while (job->in_flight < options_.at_once_max && job->next < job->transactions.size()) {
     const std::string& transaction = job->transactions[job->next++];
     if (job->receipts.contains(transaction)) continue;
@@ -151,15 +151,15 @@ void ReceiptsEndpoint::ask_more(const JobPtr& job) {
   }
 }
 
-void ReceiptsEndpoint::take_receipt(const JobPtr& job, const std::string& transaction,
-                                    std::string_view receipt_json) {
+void ReceiptsNode::take_receipt(const JobPtr& job, const std::string& transaction,
+                                std::string_view receipt_json) {
   job->receipts.insert_or_assign(transaction, std::string(receipt_json));
   if (!job->done) return;
   ask_more(job);
   end_if_complete(job);
 }
 
-void ReceiptsEndpoint::end_if_complete(const JobPtr& job) {
+void ReceiptsNode::end_if_complete(const JobPtr& job) {
   if (job->in_flight > 0 || job->next < job->transactions.size()) return;
   std::string all = "[";
   for (const std::string& transaction : job->transactions) {
@@ -172,7 +172,7 @@ void ReceiptsEndpoint::end_if_complete(const JobPtr& job) {
 }
 
 // Keeps the fetched receipts of a block whose call has failed.
-void ReceiptsEndpoint::keep(Job& job) {
+void ReceiptsNode::keep(Job& job) {
   if (job.receipts.empty()) return;
   const auto [place, is_new] = unfinished_.try_emplace(job.block);
   place->second.merge(job.receipts);

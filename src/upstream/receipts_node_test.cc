@@ -1,4 +1,4 @@
-#include "upstream/receipts_endpoint.h"
+#include "upstream/receipts_node.h"
 
 #include <gtest/gtest.h>
 
@@ -80,7 +80,7 @@ struct ReceiptsEndpointTest : ::testing::Test {
   ReceiptsEndpointTest() {
     auto owned = std::make_unique<Node>(time);
     node = owned.get();
-    endpoint = std::make_unique<ReceiptsEndpoint>(time, std::move(owned), ReceiptsOptions{.at_once_max = 4});
+    endpoint = std::make_unique<ReceiptsNode>(time, std::move(owned), ReceiptsOptions{.at_once_max = 4});
   }
   // The answer's text; "failed: .." for a failure, "" for none.
   std::string ask(const std::string& params = R"(["0xb"])", bool composable = true) {
@@ -96,7 +96,7 @@ struct ReceiptsEndpointTest : ::testing::Test {
 
   SimulatedTime time;
   Node* node = nullptr;
-  std::unique_ptr<ReceiptsEndpoint> endpoint;
+  std::unique_ptr<ReceiptsNode> endpoint;
 };
 
 const std::string kAllThree =

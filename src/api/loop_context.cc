@@ -1,42 +1,42 @@
-#include "api/lane.h"
+#include "api/loop_context.h"
 
 #include "api/connection.h"
-#include "api/core.h"
+#include "api/server_impl.h"
 #include "api/subscription.h"
 #include "base/check.h"
 
 namespace fanfare::api {
 namespace {
 
-thread_local Lane* current_lane = nullptr;
+thread_local LoopContext* current_loop_context = nullptr;
 
 }  // namespace
 
-Lane::Lane(Core& core, session::LoopServer& server, std::uint32_t index)
-    : core_(core),
+LoopContext::LoopContext(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
+    : impl_(impl),
       server_(server),
       index_(index),
       subscriptions_(sizeof(Subscription)),
       timers_(server.loop()) {
-  FANFARE_CHECK(current_lane == nullptr);
-  current_lane = this;
-  if (core.hub() != nullptr) hub_ = std::make_unique<pubsub::LoopHub>(*core.hub(), index, *this);
+  FANFARE_CHECK(current_loop_context == nullptr);
+  current_loop_context = this;
+  if (impl.hub() != nullptr) hub_ = std::make_unique<pubsub::LoopHub>(*impl.hub(), index, *this);
 }
 
-Lane::~Lane() {
-  current_lane = nullptr;
+LoopContext::~LoopContext() {
+  current_loop_context = nullptr;
 }
 
-Lane* Lane::current() {
-  return current_lane;
+LoopContext* LoopContext::current() {
+  return current_loop_context;
 }
 
-Lane::NamedTopic* Lane::find(std::string_view topic) {
+LoopContext::NamedTopic* LoopContext::find(std::string_view topic) {
   const auto found = topics_.find(topic);
   return found == topics_.end() ? nullptr : &*found;
 }
 
-Lane::NamedTopic& Lane::enter(std::string_view topic) {
+LoopContext::NamedTopic& LoopContext::enter(std::string_view topic) {
   auto found = topics_.find(topic);
   if (found == topics_.end()) {
     found = topics_.emplace(std::string(topic), Topic{.key = {.high = 0, .low = next_key_++}}).first;
@@ -45,24 +45,24 @@ Lane::NamedTopic& Lane::enter(std::string_view topic) {
   return *found;
 }
 
-pubsub::Ticket Lane::subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber) {
+pubsub::Ticket LoopContext::subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber) {
   return table_.subscribe(topic.second.key, subscriber);
 }
 
-void Lane::leave(NamedTopic& topic, pubsub::Ticket ticket) {
+void LoopContext::leave(NamedTopic& topic, pubsub::Ticket ticket) {
   table_.unsubscribe(ticket);
   if (--topic.second.subscribers == 0) topics_.erase(topics_.find(topic.first));
 }
 
-Subscription* Lane::find_subscription(SessionId id, const NamedTopic& topic) const {
+Subscription* LoopContext::find_subscription(SessionId id, const NamedTopic& topic) const {
   if (id == SessionId{} || id.loop != index_) return nullptr;
   const session::Session* const engine =
-      server_.sessions().find({.place = id.place, .generation = id.generation});
+      server_.sessions().find({.slot = id.slot, .generation = id.generation});
   if (engine == nullptr || !engine->is_open()) return nullptr;
   return Connection::of(*engine).find_subscription(topic);
 }
 
-void Lane::publish(std::string_view topic, const SharedBytes& frame, SessionId except) {
+void LoopContext::publish(std::string_view topic, const SharedBytes& frame, SessionId except) {
   const auto found = topics_.find(topic);
   if (found == topics_.end()) return;
   const Topic& there = found->second;
@@ -77,7 +77,7 @@ void Lane::publish(std::string_view topic, const SharedBytes& frame, SessionId e
   there.log->settle();
 }
 
-pubsub::EventLog& Lane::log_of(NamedTopic& topic) {
+pubsub::EventLog& LoopContext::log_of(NamedTopic& topic) {
   if (topic.second.log == nullptr) topic.second.log = std::make_unique<pubsub::EventLog>();
   return *topic.second.log;
 }

@@ -24,12 +24,12 @@ namespace fanfare::api {
 // In the words of the engine.
 std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers);
 
-class ClientCore final : public session::ClientHandler, public std::enable_shared_from_this<ClientCore> {
+class ClientImpl final : public session::ClientHandler, public std::enable_shared_from_this<ClientImpl> {
  public:
-  ClientCore(Client& self, ClientOptions options, ClientHandlers handlers);
-  ~ClientCore() override = default;
-  ClientCore(const ClientCore&) = delete;
-  ClientCore& operator=(const ClientCore&) = delete;
+  ClientImpl(Client& self, ClientOptions options, ClientHandlers handlers);
+  ~ClientImpl() override = default;
+  ClientImpl(const ClientImpl&) = delete;
+  ClientImpl& operator=(const ClientImpl&) = delete;
 
   Expected<void, Error> start();
   void run();

@@ -47,9 +47,9 @@ std::expected<ws::UpgradeAccept, ws::UpgradeRefusal> check_upgrade(const http::R
                                                                    const ws::UpgradePolicy& policy);
 HttpResponse response_of(ws::UpgradeRefusal refusal);
 
-class Site {
+class HttpService {
  public:
-  virtual ~Site() = default;
+  virtual ~HttpService() = default;
   // A complete request, borrowed for the call. Answer with session.respond(), now or later (keep the id). The
   // connection's next request is read after that.
   virtual void on_request(ServerSession& session, const http::Request& request) = 0;

@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "api/lane.h"
+#include "api/loop_context.h"
 #include "base/random.h"
 #include "fanfare/server.h"
 #include "fanfare/unique_function.h"
@@ -43,9 +43,9 @@ struct FilesEntry {
   std::shared_ptr<server::StaticFiles> mount;  // from start() on
 };
 
-class Core : public std::enable_shared_from_this<Core> {
+class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
  public:
-  explicit Core(ServerOptions options);
+  explicit ServerImpl(ServerOptions options);
 
   // Before start(). What is wrong with a path is kept for start() to tell.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
@@ -90,7 +90,7 @@ class Core : public std::enable_shared_from_this<Core> {
   const std::vector<RequestEntry>& requests() const { return requests_; }
   const std::vector<FilesEntry>& files() const { return files_; }
   pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: the program has none
-  Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.place, id.generation}; }
+  Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
 
@@ -99,11 +99,11 @@ class Core : public std::enable_shared_from_this<Core> {
   enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
 
   struct HubOfServer final : pubsub::HubLoops {
-    HubOfServer(Core& its_core, HubOptions options) : core(its_core), hub(options, random) {}
-    std::size_t count() const override { return core.lanes_.size(); }
+    HubOfServer(ServerImpl& its_core, HubOptions options) : impl(its_core), hub(options, random) {}
+    std::size_t count() const override { return impl.loop_contexts_.size(); }
     bool post(std::size_t loop, Task task) override;
 
-    Core& core;
+    ServerImpl& impl;
     SystemRandom random;
     pubsub::Hub hub;
   };
@@ -117,7 +117,7 @@ class Core : public std::enable_shared_from_this<Core> {
   // Answers to requests are still delivered while the server stops.
   bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
   // Of the calling thread, when it is one of ours.
-  Lane* own_lane() const;
+  LoopContext* own_loop_context() const;
   PostResult counted(net::PostResult result);
 
   const ServerOptions options_;
@@ -127,10 +127,10 @@ class Core : public std::enable_shared_from_this<Core> {
   std::vector<FilesEntry> files_;
   session::SessionSettings session_settings_;
 
-  server::Listeners listeners_;  // from start() on
-  std::unique_ptr<HubOfServer> hub_;  // outlives what waits in the loops
-  std::unique_ptr<session::Server> server_;                  // from start() on
-  std::vector<Lane*> lanes_;  // each set by its loop's thread, before anyone is served
+  server::Listeners listeners_;              // from start() on
+  std::unique_ptr<HubOfServer> hub_;         // outlives what waits in the loops
+  std::unique_ptr<session::Server> server_;  // from start() on
+  std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before anyone is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
   std::atomic<State> state_ = State::idle;
   // Shared: a publish is on its way to several loops. Alone: the stop begins, and is behind all of them.

@@ -1,4 +1,4 @@
-#include "session/site.h"
+#include "session/http_service.h"
 
 #include <utility>
 

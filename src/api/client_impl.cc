@@ -1,4 +1,4 @@
-#include "api/client_core.h"
+#include "api/client_impl.h"
 
 #include <future>
 #include <utility>
@@ -71,13 +71,13 @@ std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers) {
   return copies;
 }
 
-ClientCore::ClientCore(Client& self, ClientOptions options, ClientHandlers handlers)
+ClientImpl::ClientImpl(Client& self, ClientOptions options, ClientHandlers handlers)
     : self_(self),
       options_(saturated(std::move(options))),
       handlers_(std::move(handlers)),
       outgoing_(options_) {}
 
-Expected<void, Error> ClientCore::start() {
+Expected<void, Error> ClientImpl::start() {
   const std::scoped_lock lock(mutex_);
   if (active_) {
     return std::unexpected(Error{.kind = Error::Kind::wrong_state, .message = "the client runs already"});
@@ -94,7 +94,7 @@ Expected<void, Error> ClientCore::start() {
   return {};
 }
 
-Expected<void, Error> ClientCore::start_thread() {
+Expected<void, Error> ClientImpl::start_thread() {
   std::promise<std::expected<void, net::OsError>> ready;
   auto started = ready.get_future();
   auto thread = net::start_thread([self = shared_from_this(), &ready] {
@@ -123,7 +123,7 @@ Expected<void, Error> ClientCore::start_thread() {
   return failed(result.error());
 }
 
-void ClientCore::run() {
+void ClientImpl::run() {
   if (is_here()) {
     end_for_misuse("Client::run() in one of its handlers",
                    "a client's thread cannot wait for its own end; call it on another thread");
@@ -132,7 +132,7 @@ void ClientCore::run() {
   ended_.wait(lock, [this] { return !active_ && !leaving_; });
 }
 
-void ClientCore::leave() {
+void ClientImpl::leave() {
   if (!thread_.joinable()) return;
   if (!is_here()) {
     loop_->stop();
@@ -150,7 +150,7 @@ void ClientCore::leave() {
   ended_.notify_all();
 }
 
-SendResult ClientCore::send(ws::Opcode opcode, Bytes payload, SendOptions options) {
+SendResult ClientImpl::send(ws::Opcode opcode, Bytes payload, SendOptions options) {
   constexpr std::size_t kControlBytesMax = 125;  // RFC6455§5.5
   if (opcode == ws::Opcode::ping && payload.size() > kControlBytesMax) return SendResult::closed;
   if (is_here()) return send_here(opcode, payload, options);
@@ -159,7 +159,7 @@ SendResult ClientCore::send(ws::Opcode opcode, Bytes payload, SendOptions option
   return taken.result;
 }
 
-SendResult ClientCore::send_here(ws::Opcode opcode, Bytes payload, SendOptions options) {
+SendResult ClientImpl::send_here(ws::Opcode opcode, Bytes payload, SendOptions options) {
   if (client_ == nullptr) return SendResult::closed;
   // Not past what others, or this thread without a connection, have handed over before.
   const bool is_next = in_open_handler_ || outgoing_.empty();
@@ -171,7 +171,7 @@ SendResult ClientCore::send_here(ws::Opcode opcode, Bytes payload, SendOptions o
   return result;
 }
 
-SendResult ClientCore::give(ws::Opcode opcode, Bytes payload, SendOptions options) {
+SendResult ClientImpl::give(ws::Opcode opcode, Bytes payload, SendOptions options) {
   const auto result = opcode == ws::Opcode::ping ? client_->ping(payload)
                       : options.compress         ? client_->send(opcode, payload)
                                                  : client_->send_uncompressed(opcode, payload);
@@ -180,14 +180,14 @@ SendResult ClientCore::give(ws::Opcode opcode, Bytes payload, SendOptions option
   return to_public(result);
 }
 
-bool ClientCore::may_pass() const {
+bool ClientImpl::may_pass() const {
   if (client_ == nullptr || client_->state() != session::Client::State::open) return false;
   const std::size_t queued = client_->buffered_bytes();
   return queued == 0 || queued < options_.limits.outbox_bytes_high;
 }
 
 // What does not go now goes when the outbox is empty, or the connection open.
-void ClientCore::pass() {
+void ClientImpl::pass() {
   while (may_pass()) {
     const auto item = outgoing_.take();
     if (!item) return;
@@ -197,7 +197,7 @@ void ClientCore::pass() {
 }
 
 // In front of a Close frame: all of it, which is no more than the outbox may hold.
-void ClientCore::pass_all() {
+void ClientImpl::pass_all() {
   while (client_->state() == session::Client::State::open) {
     const auto item = outgoing_.take();
     if (!item) return;
@@ -206,7 +206,7 @@ void ClientCore::pass_all() {
   }
 }
 
-void ClientCore::set_paused(bool paused) {
+void ClientImpl::set_paused(bool paused) {
   if (is_here()) return apply_pause(paused);
   if (!was_started()) return;
   const PauseWish wish = paused ? PauseWish::pause : PauseWish::resume;
@@ -214,7 +214,7 @@ void ClientCore::set_paused(bool paused) {
   loop_->post([this] { apply_pause(pause_wish_.exchange(PauseWish::none) == PauseWish::pause); });
 }
 
-void ClientCore::apply_pause(bool paused) {
+void ClientImpl::apply_pause(bool paused) {
   if (client_ == nullptr) return;
   if (paused) {
     client_->pause();
@@ -223,39 +223,39 @@ void ClientCore::apply_pause(bool paused) {
   }
 }
 
-void ClientCore::close(std::uint16_t code, std::string_view reason) {
+void ClientImpl::close(std::uint16_t code, std::string_view reason) {
   if (!was_started() || !outgoing_.close()) return;
   const CloseWords words = close_words(code, reason);
   if (is_here()) return close_here(words.code, words.reason);
   loop_->post([this, code = words.code, text = std::string(words.reason)] { close_here(code, text); });
 }
 
-void ClientCore::close_here(std::uint16_t code, std::string_view reason) {
+void ClientImpl::close_here(std::uint16_t code, std::string_view reason) {
   if (client_ == nullptr) return;
   pass_all();
   client_->close(code, reason);
 }
 
-std::size_t ClientCore::buffered_amount() const {
+std::size_t ClientImpl::buffered_amount() const {
   return outgoing_.bytes();
 }
 
 // Before the last handler is called, so that it may start() again.
-void ClientCore::note_end(const std::optional<Duration>& reconnect_in) {
+void ClientImpl::note_end(const std::optional<Duration>& reconnect_in) {
   if (reconnect_in) return;
   const std::scoped_lock lock(mutex_);
   active_ = false;
   leaving_ = true;
 }
 
-void ClientCore::tell_end(const std::optional<Duration>& reconnect_in) {
+void ClientImpl::tell_end(const std::optional<Duration>& reconnect_in) {
   if (!reconnect_in && client_ != nullptr) tell_end_when_gone();
 }
 
 // Once the server's FIN has come, too, or close_timeout is over: whoever run() lets go may destroy the
 // client, and a socket closed with something unread is reset, which can destroy our Close on its way
 // (RFC6455§7.1.1).
-void ClientCore::tell_end_when_gone() {
+void ClientImpl::tell_end_when_gone() {
   loop_->cancel(look_again_);
   const std::scoped_lock lock(mutex_);
   // Started again: run() waits for the next end, and that one looks for what is left of this one, too.
@@ -270,11 +270,11 @@ void ClientCore::tell_end_when_gone() {
 
 // RFC6455§7.4.1: 1011 is for what was not expected.
 template <typename Call>
-void ClientCore::guard(std::string_view handler, Call&& call) {
+void ClientImpl::guard(std::string_view handler, Call&& call) {
   if (!call_handler(handler, std::forward<Call>(call))) close(ws::close_code::internal_error, {});
 }
 
-void ClientCore::on_open(session::Client&, const session::ClientOpened& opened) {
+void ClientImpl::on_open(session::Client&, const session::ClientOpened& opened) {
   outgoing_.opened();
   was_open_ = true;
   if (handlers_.open) {
@@ -289,13 +289,13 @@ void ClientCore::on_open(session::Client&, const session::ClientOpened& opened) 
   pass();
 }
 
-void ClientCore::on_message(session::Client&, const session::Message& message) {
+void ClientImpl::on_message(session::Client&, const session::Message& message) {
   if (!handlers_.message) return;
   const auto kind = message.opcode == ws::Opcode::text ? Message::Kind::text : Message::Kind::binary;
   guard("client message", [&] { handlers_.message(self_, Message(kind, message.payload)); });
 }
 
-void ClientCore::on_drained(session::Client& client) {
+void ClientImpl::on_drained(session::Client& client) {
   outgoing_.set_outbox_bytes(client.buffered_bytes());
   // Before more is passed on: other threads may hand over more than the server ever takes.
   const bool drained = client.buffered_bytes() == 0 && outgoing_.take_owed_drain();
@@ -303,11 +303,11 @@ void ClientCore::on_drained(session::Client& client) {
   if (drained && handlers_.drain) guard("client drain", [&] { handlers_.drain(self_); });
 }
 
-void ClientCore::on_pong(session::Client&, Bytes payload) {
+void ClientImpl::on_pong(session::Client&, Bytes payload) {
   if (handlers_.pong) guard("client pong", [&] { handlers_.pong(self_, payload); });
 }
 
-void ClientCore::on_close(session::Client&, const session::CloseInfo& info,
+void ClientImpl::on_close(session::Client&, const session::CloseInfo& info,
                           std::optional<Duration> reconnect_in) {
   Close close = to_public(info);
   close.unsent_bytes += outgoing_.lost(reconnect_in.has_value());
@@ -318,7 +318,7 @@ void ClientCore::on_close(session::Client&, const session::CloseInfo& info,
   tell_end(reconnect_in);
 }
 
-void ClientCore::on_failed(session::Client&, const session::ClientError& error,
+void ClientImpl::on_failed(session::Client&, const session::ClientError& error,
                            std::optional<Duration> reconnect_in) {
   outgoing_.lost(reconnect_in.has_value());
   note_end(reconnect_in);

@@ -7,7 +7,7 @@
 #include <memory>
 #include <vector>
 
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
 
@@ -32,7 +32,7 @@ TEST(HttpEndpointCalls, CallsBeyondTheConnectionsWaitAndBeyondTheQueueAreRefused
     peer.reply("[" + request.body + "]");
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url(), .connections_max = 1, .queued_calls_max = 2});
+  HttpNode endpoint(worker, {.url = server.url(), .connections_max = 1, .queued_calls_max = 2});
   std::vector<std::promise<Result>> results(5);
   worker.run([&] {
     for (int i = 0; i < 4; ++i) {
@@ -58,7 +58,7 @@ TEST(HttpEndpointCalls, AnAnswerSaysWhetherItsConnectionIsNew) {
     if (request.body == "last") peer.close();
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url()});
+  HttpNode endpoint(worker, {.url = server.url()});
   const auto is_new = [&](const char* body) { return ask(worker, endpoint, body, kRead)->new_connection; };
   EXPECT_TRUE(is_new("first"));
   EXPECT_FALSE(is_new("second"));
@@ -75,7 +75,7 @@ TEST(HttpEndpointCalls, ACallThatWaitsTooLongInTheQueueIsNeverSent) {
     peer.reply(kAnswer);
   });
   Worker worker;
-  HttpEndpoint endpoint(worker, {.url = server.url(), .connections_max = 1});
+  HttpNode endpoint(worker, {.url = server.url(), .connections_max = 1});
   std::promise<Result> first;
   worker.run(
       [&] { endpoint.call("first", kRead, [&](Result result) { first.set_value(std::move(result)); }); });
@@ -97,7 +97,7 @@ TEST(HttpEndpointCalls, StoppingTheWorkerEndsEveryCallOnce) {
   std::vector<FailureKind> ends;
   {
     Worker worker;
-    HttpEndpoint endpoint(worker, {.url = server.url(), .connections_max = 1});
+    HttpNode endpoint(worker, {.url = server.url(), .connections_max = 1});
     worker.run([&] {
       for (int i = 0; i < 3; ++i) {
         endpoint.call("{}", kRead, [&](Result result) {
@@ -121,7 +121,7 @@ TEST(HttpEndpointCalls, EndsItsCallsWhenItGoesWhileTheWorkerStays) {
   std::latch release(1);
   TestServer server([&](Peer&, const Request&) { release.wait(); });
   Worker worker;
-  auto endpoint = std::make_unique<HttpEndpoint>(worker, HttpOptions{.url = server.url()});
+  auto endpoint = std::make_unique<HttpNode>(worker, HttpOptions{.url = server.url()});
   std::promise<Result> result;
   worker.run([&] { endpoint->call("{}", kRead, [&](Result got) { result.set_value(std::move(got)); }); });
   endpoint.reset();
@@ -132,7 +132,7 @@ TEST(HttpEndpointCalls, EndsItsCallsWhenItGoesWhileTheWorkerStays) {
 TEST(HttpEndpointCalls, MayBeDestroyedByItsOwnAnswer) {
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
   Worker worker;
-  auto endpoint = std::make_unique<HttpEndpoint>(worker, HttpOptions{.url = server.url()});
+  auto endpoint = std::make_unique<HttpNode>(worker, HttpOptions{.url = server.url()});
   std::promise<bool> done;
   worker.run([&] {
     endpoint->call("{}", kRead, [&](const Result& result) {

@@ -1,4 +1,4 @@
-#include "upstream/websocket_endpoint.h"
+#include "upstream/websocket_node.h"
 
 #include <algorithm>
 #include <array>
@@ -29,7 +29,7 @@ Asked asked_for(NodeTopic topic) {
 
 }  // namespace
 
-class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler {
+class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
  public:
   Impl(Executor& executor, WebSocketOptions options, Observer* observer);
   ~Impl() override;
@@ -121,7 +121,7 @@ class WebSocketEndpoint::Impl final : Executor::StopListener, public LinkHandler
   std::unique_ptr<WebSocketLink> link_;
 };
 
-WebSocketEndpoint::Impl::Impl(Executor& executor, WebSocketOptions options, Observer* observer)
+WebSocketNode::Impl::Impl(Executor& executor, WebSocketOptions options, Observer* observer)
     : executor_(executor),
       options_(std::move(options)),
       observer_(observer),
@@ -147,7 +147,7 @@ WebSocketEndpoint::Impl::Impl(Executor& executor, WebSocketOptions options, Obse
       *this);
 }
 
-WebSocketEndpoint::Impl::~Impl() {
+WebSocketNode::Impl::~Impl() {
   executor_.run([this] {
     executor_.detach(*this);
     link_.reset();
@@ -158,7 +158,7 @@ WebSocketEndpoint::Impl::~Impl() {
 
 // --- calls -----------------------------------------------------------------------------------------
 
-void WebSocketEndpoint::Impl::call(const std::string& body, CallOptions options, Done done) {
+void WebSocketNode::Impl::call(const std::string& body, CallOptions options, Done done) {
   FANFARE_CHECK(executor_.on_thread());
   const auto call = std::make_shared<Call>();
   call->begun = executor_.now();
@@ -185,7 +185,7 @@ void WebSocketEndpoint::Impl::call(const std::string& body, CallOptions options,
 
 // A batch is sent as single requests: one connection carries them all anyway. Nodes that reject a whole batch
 // because of one element then reject only that element.
-bool WebSocketEndpoint::Impl::take_apart(std::string_view body, Call& call) {
+bool WebSocketNode::Impl::take_apart(std::string_view body, Call& call) {
   const auto message = parser_.parse(body);
   if (!message) return false;
   call.batch = message->batch;
@@ -205,7 +205,7 @@ bool WebSocketEndpoint::Impl::take_apart(std::string_view body, Call& call) {
   return true;
 }
 
-void WebSocketEndpoint::Impl::send(const CallPtr& call) {
+void WebSocketNode::Impl::send(const CallPtr& call) {
   call->sent = true;
   for (LinkMessage& message : std::exchange(call->texts, {})) {
     call->bytes_sent += message.text.size();
@@ -217,7 +217,7 @@ void WebSocketEndpoint::Impl::send(const CallPtr& call) {
   call->timer = executor_.call_at(executor_.now(), [this, call] { finish(call, Reply{.body = "[]"}); });
 }
 
-void WebSocketEndpoint::Impl::answered(const Place& place, std::string_view text) {
+void WebSocketNode::Impl::answered(const Place& place, std::string_view text) {
   Call& call = *place.call;
   if (!call.hold.grow(text.size())) {
     return finish(place.call,
@@ -237,7 +237,7 @@ void WebSocketEndpoint::Impl::answered(const Place& place, std::string_view text
   finish(place.call, std::move(reply));
 }
 
-void WebSocketEndpoint::Impl::finish(const CallPtr& call, Result result) {
+void WebSocketNode::Impl::finish(const CallPtr& call, Result result) {
   const CallPtr kept = call;  // the map and the timer hold the other references
   executor_.cancel(kept->timer);
   for (const std::uint64_t wire_id : kept->wire_ids) waiting_.erase(wire_id);
@@ -260,7 +260,7 @@ void WebSocketEndpoint::Impl::finish(const CallPtr& call, Result result) {
 }
 
 // In the next turn, because `done` never runs inside call().
-void WebSocketEndpoint::Impl::refuse(const CallPtr& call, FailureKind kind, std::string why) {
+void WebSocketNode::Impl::refuse(const CallPtr& call, FailureKind kind, std::string why) {
   Failure failure{.kind = kind, .message = std::move(why)};
   const bool posted = executor_.post([this, alive = std::weak_ptr(alive_), call, failure]() mutable {
     if (alive.expired()) {
@@ -273,7 +273,7 @@ void WebSocketEndpoint::Impl::refuse(const CallPtr& call, FailureKind kind, std:
   if (!posted && call->done) call->done(std::unexpected(std::move(failure)));
 }
 
-void WebSocketEndpoint::Impl::end_all(FailureKind kind, const std::string& why) {
+void WebSocketNode::Impl::end_all(FailureKind kind, const std::string& why) {
   // Taken out first: `done` may call this object again.
   std::vector<CallPtr> all;
   for (const auto& [key, call] : calls_) all.push_back(call);
@@ -285,7 +285,7 @@ void WebSocketEndpoint::Impl::end_all(FailureKind kind, const std::string& why) 
 
 // --- the connection --------------------------------------------------------------------------------
 
-void WebSocketEndpoint::Impl::link_opened() {
+void WebSocketNode::Impl::link_opened() {
   const bool was_down = state_ == State::down;
   if (was_down) connected_.write({{"endpoint", name()}});
   set_flooding("");
@@ -304,7 +304,7 @@ void WebSocketEndpoint::Impl::link_opened() {
   for (const CallPtr& call : unsent) send(call);
 }
 
-void WebSocketEndpoint::Impl::link_lost(const LinkLost& lost) {
+void WebSocketNode::Impl::link_lost(const LinkLost& lost) {
   lost_why_ = scrubbed(lost.why, secrets_);
   if (lost.flooding) {
     flooded_.write({{"endpoint", name()}, {"reason", lost_why_}});
@@ -323,13 +323,13 @@ void WebSocketEndpoint::Impl::link_lost(const LinkLost& lost) {
   end_all(kind, lost_why_);
 }
 
-void WebSocketEndpoint::Impl::set_flooding(std::string why) {
+void WebSocketNode::Impl::set_flooding(std::string why) {
   if (flooding_ == why) return;
   flooding_ = std::move(why);
   if (watcher_.flooding_changed) watcher_.flooding_changed();
 }
 
-void WebSocketEndpoint::Impl::link_received(const jsonrpc::Answer& message) {
+void WebSocketNode::Impl::link_received(const jsonrpc::Answer& message) {
   if (message.is_notification()) return told(message);
   const auto wire_id = wire_id_of(message.id);
   if (!wire_id || topic_answered(*wire_id, message)) return;
@@ -342,7 +342,7 @@ void WebSocketEndpoint::Impl::link_received(const jsonrpc::Answer& message) {
 
 // --- subscriptions ---------------------------------------------------------------------------------
 
-void WebSocketEndpoint::Impl::watch(NodeTopic topic, bool wanted) {
+void WebSocketNode::Impl::watch(NodeTopic topic, bool wanted) {
   Subscription& its = subscription(topic);
   if (std::exchange(its.wanted, wanted) == wanted || state_ != State::open) return;
   if (wanted) return ask_topic(topic, "eth_subscribe", kTopicParams[static_cast<std::size_t>(topic)]);
@@ -352,7 +352,7 @@ void WebSocketEndpoint::Impl::watch(NodeTopic topic, bool wanted) {
   set_live(topic, false);
 }
 
-void WebSocketEndpoint::Impl::ask_topic(NodeTopic topic, std::string_view method, std::string_view params) {
+void WebSocketNode::Impl::ask_topic(NodeTopic topic, std::string_view method, std::string_view params) {
   std::string text;
   Subscription& its = subscription(topic);
   its.wire_id = ++wire_serial_;
@@ -361,7 +361,7 @@ void WebSocketEndpoint::Impl::ask_topic(NodeTopic topic, std::string_view method
   link_->send({.text = std::move(text), .wire_id = its.wire_id, .asked = asked}, opened_);
 }
 
-bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer) {
+bool WebSocketNode::Impl::topic_answered(std::uint64_t wire_id, const jsonrpc::Answer& answer) {
   const auto found = std::ranges::find(topics_, wire_id, &Subscription::wire_id);
   if (found == topics_.end()) return false;
   found->wire_id = 0;
@@ -376,43 +376,43 @@ bool WebSocketEndpoint::Impl::topic_answered(std::uint64_t wire_id, const jsonrp
   return true;
 }
 
-void WebSocketEndpoint::Impl::told(const jsonrpc::Answer& notification) {
+void WebSocketNode::Impl::told(const jsonrpc::Answer& notification) {
   const auto id = jsonrpc::member(notification.params, "subscription");
   const auto result = jsonrpc::member(notification.params, "result");
   if (!id || !result) return;
   const auto found = std::ranges::find(topics_, *id, &Subscription::id_json);
-  if (found == topics_.end() || !watcher_.told) return;
-  watcher_.told(static_cast<NodeTopic>(found - topics_.begin()), *result);
+  if (found == topics_.end() || !watcher_.event) return;
+  watcher_.event(static_cast<NodeTopic>(found - topics_.begin()), *result);
 }
 
-void WebSocketEndpoint::Impl::set_live(NodeTopic topic, bool live) {
+void WebSocketNode::Impl::set_live(NodeTopic topic, bool live) {
   if (std::exchange(subscription(topic).live, live) == live) return;
   if (watcher_.changed) watcher_.changed(topic, live);
 }
 
-WebSocketEndpoint::WebSocketEndpoint(Executor& executor, WebSocketOptions options, Observer* observer)
+WebSocketNode::WebSocketNode(Executor& executor, WebSocketOptions options, Observer* observer)
     : impl_(std::make_unique<Impl>(executor, std::move(options), observer)) {}
-WebSocketEndpoint::~WebSocketEndpoint() = default;
+WebSocketNode::~WebSocketNode() = default;
 
-void WebSocketEndpoint::call(std::string body, CallOptions options, Done done) {
+void WebSocketNode::call(std::string body, CallOptions options, Done done) {
   impl_->call(body, std::move(options), std::move(done));
 }
-std::optional<std::uint64_t> WebSocketEndpoint::connection() const {
+std::optional<std::uint64_t> WebSocketNode::connection() const {
   return impl_->connection();
 }
-void WebSocketEndpoint::on_reconnect(std::function<void()> reconnected) {
+void WebSocketNode::on_reconnect(std::function<void()> reconnected) {
   impl_->on_reconnect(std::move(reconnected));
 }
-std::string_view WebSocketEndpoint::name() const {
+std::string_view WebSocketNode::name() const {
   return impl_->name();
 }
-void WebSocketEndpoint::set_watcher(Watcher watcher) {
+void WebSocketNode::set_watcher(Watcher watcher) {
   impl_->set_watcher(std::move(watcher));
 }
-std::string_view WebSocketEndpoint::flooding() const {
+std::string_view WebSocketNode::flooding() const {
   return impl_->flooding();
 }
-void WebSocketEndpoint::watch(NodeTopic topic, bool wanted) {
+void WebSocketNode::watch(NodeTopic topic, bool wanted) {
   impl_->watch(topic, wanted);
 }
 

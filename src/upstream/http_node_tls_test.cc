@@ -15,7 +15,7 @@
 #include <memory>
 #include <string>
 
-#include "upstream/http_endpoint.h"
+#include "upstream/http_node.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
 
@@ -112,7 +112,7 @@ struct HttpEndpointTls : ::testing::Test {
 };
 
 TEST_F(HttpEndpointTls, AnUnknownCertificateIsRefusedBeforeAnythingIsSent) {
-  HttpEndpoint endpoint(worker, {.url = url()});
+  HttpNode endpoint(worker, {.url = url()});
   const Result result = ask(worker, endpoint, "{}", kRead);
   expect_failure(result, FailureKind::tls);
   EXPECT_FALSE(result.error().sent);
@@ -124,7 +124,7 @@ TEST_F(HttpEndpointTls, AnUnknownCertificateIsRefusedBeforeAnythingIsSent) {
 
 TEST_F(HttpEndpointTls, ACertificateOfOurOwnAuthorityIsAccepted) {
   const CertificateFile authority(identity.certificate);
-  HttpEndpoint endpoint(worker, {.url = url(), .ca_file = authority.path});
+  HttpNode endpoint(worker, {.url = url(), .ca_file = authority.path});
   const Result result = ask(worker, endpoint, "{}", kRead);
   ASSERT_TRUE(result.has_value()) << result.error().message;
   EXPECT_EQ(result->body, kAnswer);
@@ -134,7 +134,7 @@ TEST_F(HttpEndpointTls, APlainServerIsNotMistakenForASecureOne) {
   TestServer plain(
       [](Peer& peer, const Request&) { peer.reply(kAnswer); },
       [](int fd) { static_cast<void>(::send(fd, "HTTP/1.1 200 OK\r\n\r\n", 19, MSG_NOSIGNAL)); });
-  HttpEndpoint endpoint(worker, {.url = "https://127.0.0.1:" + std::to_string(plain.port())});
+  HttpNode endpoint(worker, {.url = "https://127.0.0.1:" + std::to_string(plain.port())});
   const Result result = ask(worker, endpoint, "{}", kRead);
   expect_failure(result, FailureKind::tls);
   EXPECT_FALSE(result.error().sent);

@@ -1,6 +1,6 @@
 // A node behind WebSocket: many calls over one connection, its notifications, and its coming and going.
 
-#include "upstream/websocket_endpoint.h"
+#include "upstream/websocket_node.h"
 
 #include <gtest/gtest.h>
 
@@ -32,10 +32,10 @@ using testing::TestServer;
 struct WebSocketEndpointTest : ::testing::Test {
   Diary diary;  // outlives all objects that write to it
   Worker worker;
-  std::unique_ptr<WebSocketEndpoint> endpoint;
+  std::unique_ptr<WebSocketNode> endpoint;
 
   void open(const std::string& url, Duration timeout = 30s) {
-    endpoint = std::make_unique<WebSocketEndpoint>(worker, WebSocketOptions{.url = url, .timeout = timeout});
+    endpoint = std::make_unique<WebSocketNode>(worker, WebSocketOptions{.url = url, .timeout = timeout});
   }
   void watch() {
     worker.run([this] {
@@ -45,7 +45,7 @@ struct WebSocketEndpointTest : ::testing::Test {
                  diary.write(std::string(topic == NodeTopic::new_heads ? "heads" : "pending") +
                              (live ? " live" : " lost"));
                },
-           .told = [this](NodeTopic, std::string_view result) { diary.write(std::string(result)); }});
+           .event = [this](NodeTopic, std::string_view result) { diary.write(std::string(result)); }});
       endpoint->watch(NodeTopic::new_heads, true);
     });
   }

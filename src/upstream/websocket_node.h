@@ -52,20 +52,20 @@ struct WebSocketOptions {
 // The topics that a node pushes (eth_subscribe).
 enum class NodeTopic : std::uint8_t { new_heads, pending_hashes };
 
-class WebSocketEndpoint final : public Backend {
+class WebSocketNode final : public Backend {
  public:
   // On the executor's thread. `live`: the node has accepted the subscription; false: it was lost or rejected.
   struct Watcher {
     std::function<void(NodeTopic, bool live)> changed;
-    std::function<void(NodeTopic, std::string_view result_json)> told;
+    std::function<void(NodeTopic, std::string_view result_json)> event;
     // flooding() has changed.
     std::function<void()> flooding_changed = {};
   };
 
   // The observer may be null. Begins to connect.
-  WebSocketEndpoint(Executor& executor, WebSocketOptions options, Observer* observer = nullptr);
+  WebSocketNode(Executor& executor, WebSocketOptions options, Observer* observer = nullptr);
   // Any thread.
-  ~WebSocketEndpoint() override;
+  ~WebSocketNode() override;
 
   void call(std::string body, CallOptions options, Done done) override;
   std::optional<std::uint64_t> connection() const override;

@@ -9,9 +9,9 @@
 #include "base/block_pool.h"
 #include "session/accept_gate.h"
 #include "session/accept_tls.h"
+#include "session/http_service.h"
 #include "session/session_table.h"
 #include "session/settings.h"
-#include "session/site.h"
 
 namespace fanfare::session {
 
@@ -27,8 +27,8 @@ struct ListenerOptions {
 };
 
 // A connection refers to it until its upgrade.
-struct Entrance {
-  Site& site;
+struct ListenerContext {
+  HttpService& service;
   const HttpSettings& http;
   ListenerOptions options;
 };

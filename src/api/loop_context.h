@@ -20,18 +20,18 @@
 
 namespace fanfare::api {
 
-class Core;
+class ServerImpl;
 class Subscription;
 
-class Lane final : public pubsub::LoopPort {
+class LoopContext final : public pubsub::LoopPort {
  public:
-  Lane(Core& core, session::LoopServer& server, std::uint32_t index);
-  ~Lane();
-  Lane(const Lane&) = delete;
-  Lane& operator=(const Lane&) = delete;
+  LoopContext(ServerImpl& impl, session::LoopServer& server, std::uint32_t index);
+  ~LoopContext();
+  LoopContext(const LoopContext&) = delete;
+  LoopContext& operator=(const LoopContext&) = delete;
 
   // The lane whose thread this is, or null.
-  static Lane* current();
+  static LoopContext* current();
 
   // A topic that somebody here listens to: its key is a number, so that no two names can collide.
   struct Topic {
@@ -54,7 +54,7 @@ class Lane final : public pubsub::LoopPort {
   // This loop's part of the server's hub; null: it has none.
   pubsub::LoopHub* hub() const { return hub_.get(); }
 
-  Core& core() const { return core_; }
+  ServerImpl& impl() const { return impl_; }
   session::LoopServer& server() const { return server_; }
   std::uint32_t index() const { return index_; }
   BlockPool& subscriptions() { return subscriptions_; }  // where they lie
@@ -74,7 +74,7 @@ class Lane final : public pubsub::LoopPort {
   }
 
   const HandlerThread handler_thread_;
-  Core& core_;
+  ServerImpl& impl_;
   session::LoopServer& server_;
   const std::uint32_t index_;
   std::uint64_t next_key_ = 1;

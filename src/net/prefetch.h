@@ -11,10 +11,10 @@ namespace fanfare::net {
 class Stream;
 
 // Prefetch distance: serving one stream takes a microsecond or less, a memory access a tenth of that.
-inline constexpr std::size_t kFetchAhead = 2;
+inline constexpr std::size_t kPrefetchDistance = 2;
 
 // A hint: any address is allowed, even one that is no longer in use.
-inline void fetch_ahead(std::uintptr_t stream) {
+inline void prefetch(std::uintptr_t stream) {
   constexpr std::uintptr_t kLine = 64;
   constexpr std::uintptr_t kLines = 3;  // of a session
   for (std::uintptr_t i = 0; i < kLines; ++i) {
@@ -26,8 +26,8 @@ inline void fetch_ahead(std::uintptr_t stream) {
 template <typename Visit>
 void for_each_fetched(std::span<Stream* const> streams, Visit&& visit) {
   for (std::size_t i = 0; i < streams.size(); ++i) {
-    if (i + kFetchAhead < streams.size())
-      fetch_ahead(reinterpret_cast<std::uintptr_t>(streams[i + kFetchAhead]));
+    if (i + kPrefetchDistance < streams.size())
+      prefetch(reinterpret_cast<std::uintptr_t>(streams[i + kPrefetchDistance]));
     visit(*streams[i]);
   }
 }
