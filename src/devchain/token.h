@@ -1,8 +1,7 @@
 #pragma once
 // The ERC-20 tokens of the development chain. They are implemented by this file, not by bytecode. A call is
-// decoded here and changes the contract's storage, which has Solidity's layout (balances in slot 0,
-// allowances in 1, the supply in 2, name 3, symbol 4, decimals 5). So eth_getStorageAt returns what a real
-// token would.
+// decoded here and changes the contract's storage. The layout is Solidity's (balances in slot 0, allowances
+// in 1, supply in 2, name 3, symbol 4, decimals 5). So eth_getStorageAt returns what a real token would.
 
 #include <span>
 #include <string_view>

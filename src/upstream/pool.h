@@ -1,7 +1,7 @@
 #pragma once
-// Several nodes of one network as one backend. Members are preferred in the given order. That order is
-// changed by health (health.h), by a head behind the others', by a head that stands still while others go on,
-// and by answers that the others' answers proved wrong.
+// Several nodes of one network as one backend. Members are preferred in the given order, with exceptions. A
+// member comes later if it is unhealthy (health.h) or its head is behind the others'. The same applies if its
+// head stands still while others go on, or if another's answer proved it wrong.
 //
 // A member is used only while it is known to be on the network's chain (chain_checks.h). An unchecked member
 // is checked before its first call, and a member on another chain is never used.

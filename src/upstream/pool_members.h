@@ -59,7 +59,8 @@ class PoolMembers {
   Instant head_asked_at(std::size_t index) const { return members_[index].head_asked_at; }
   bool is_available(std::size_t index) const { return members_[index].health.available(); }
   // Whether any member may have this block: a member that answers and had it when last heard from, or a
-  // member that had it and has failed only recently.
+  // member that had it and has failed only recently. A member not heard from yet, and not failing, may have
+  // any block.
   bool may_have(std::uint64_t number) const;
   // The highest head of the members that are available and known to be on the right chain; 0: unknown.
   std::uint64_t head_best() const;
