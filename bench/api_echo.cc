@@ -1,4 +1,4 @@
-// Our engine once more, as a program that embeds it uses it: only the public API.
+// Our engine through the public API, as an embedding program uses it.
 
 #include <fanfare/fanfare.h>
 

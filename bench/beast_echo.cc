@@ -1,5 +1,5 @@
-// Boost.Beast as a contestant: one thread, its asynchronous calls, every setting as it comes but for the
-// level of compression.
+// Boost.Beast as a contestant: one thread, its asynchronous calls, default settings except the compression
+// level.
 
 #include <memory>
 #include <string>

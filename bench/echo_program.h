@@ -1,6 +1,6 @@
 #pragma once
-// What the contestants share: NAME [HOST:]PORT and flags on the command line, one line "listening HOST:PORT"
-// on standard output once they serve (port 0: the system chooses), and they run until a signal ends them.
+// The common interface of the contestants. The command line is NAME [HOST:]PORT and flags. They print one
+// line "listening HOST:PORT" once they serve (port 0: the system chooses), and run until a signal ends them.
 
 #include <sys/resource.h>
 
@@ -20,13 +20,13 @@ namespace fanfare::bench {
   std::exit(1);
 }
 
-// What a contestant was started with. Those it has no use for it refuses.
+// The flags of a contestant. It rejects flags that it does not support.
 struct EchoProgram {
   std::string_view where;
-  std::string_view loop;    // Fanfare's: "epoll" or "uring"
-  std::size_t loops = 1;    // Fanfare's, a thread each
-  bool broadcast = false;   // what anyone sends goes to everyone, instead of back
-  bool deflate = false;     // as the client wishes, at zlib's level 1
+  std::string_view loop;    // Fanfare only: "epoll" or "uring"
+  std::size_t loops = 1;    // Fanfare only, one thread each
+  bool broadcast = false;   // every message goes to all connections instead of back
+  bool deflate = false;     // as the client requests, at zlib level 1
   std::string certificate;  // PEM; empty: no TLS
   std::string key;
 };
@@ -71,7 +71,7 @@ inline net::Address address_of(std::string_view where) {
   return *address;
 }
 
-// Listening, Nagle off for all it accepts.
+// Opens a listening socket; accepted connections have Nagle's algorithm turned off.
 inline net::Descriptor listen_for_echo(std::string_view where) {
   auto listening = net::listen_on(address_of(where), {.reuse_port = false});
   if (!listening) give_up(listening.error().message());
@@ -90,7 +90,7 @@ inline void say_listening(int fd) {
   say_listening(*address);
 }
 
-// As many descriptors as the system allows this process.
+// Raises the descriptor limit to the maximum for this process.
 inline void raise_descriptor_limit() {
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

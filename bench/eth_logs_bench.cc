@@ -1,6 +1,6 @@
-// Distinct log subscriptions against blocks of 1,000 logs: the time a block takes follows its matches, not
-// the subscriptions. Every match is encoded and handed to its subscriber. `bytes_each` is the heap that one
-// subscription takes, everything counted.
+// Distinct log subscriptions against blocks of 1,000 logs: the time per block depends on its matches, not on
+// the number of subscriptions. Every match is encoded and passed to its subscriber. `bytes_each` is the total
+// heap per subscription.
 //
 //   cmake --preset bench && cmake --build build/bench --target eth_logs_bench &&
 //   build/bench/bench/eth_logs_bench
@@ -45,13 +45,13 @@ std::string quoted_topic(std::uint64_t value) {
   return '"' + padded(value, 64) + '"';
 }
 
-// What the heap has handed out; large blocks come from mmap.
+// Allocated heap bytes, including large blocks from mmap.
 double allocated_bytes() {
   const struct mallinfo2 heap = mallinfo2();
   return static_cast<double>(heap.uordblks + heap.hblkhd);
 }
 
-// 1,000 transfers, of which `matching` go to accounts somebody is subscribed to.
+// 1,000 transfers; `matching` of them go to accounts with a subscription.
 BlockLogs block_of(std::uint64_t matching, std::uint64_t subscriptions) {
   SeededRandom random(1);
   const std::string block = "0x" + std::string(64, 'c');

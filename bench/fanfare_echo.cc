@@ -1,4 +1,4 @@
-// Our engine as a contestant: one loop, every check and limit as it is by default.
+// Our engine as a contestant: one loop, with all default checks and limits.
 
 #include <unistd.h>
 

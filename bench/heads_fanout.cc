@@ -1,11 +1,11 @@
-// One head to many subscribers, from the word of the chain to the readers' sockets:
+// One head to many subscribers, from the chain's announcement to the readers' sockets:
 //
-//   heads_fanout [SUBSCRIBERS [HEADS [EVERY_MS]]]        10,000, 50, and the next one once all have the last
+//   heads_fanout [SUBSCRIBERS [HEADS [EVERY_MS]]]      default: 10,000, 50, as soon as all have the last
 //
-// Two processes: a chain with its server (fanfare/chain.h, one loop) on core 0, which stamps the time into
-// the header it gives to on_new_block; and all the readers on core 1, in one thread over epoll. "Socket" is
-// when the kernel had the last byte in the reader's socket (SO_TIMESTAMPNS, the sender's core does that);
-// "read" is when the one thread of the readers had got round to it. Prints one line of JSON.
+// There are two processes. A chain with its server (fanfare/chain.h, one loop) runs on core 0, and writes the
+// time into the header it passes to on_new_block. All readers run on core 1, in one thread with epoll.
+// "Socket" is the time at which the kernel had the last byte in the reader's socket (SO_TIMESTAMPNS, set on
+// the sender's core). "Read" is the time at which the readers' thread read it. Prints one line of JSON.
 
 #include <arpa/inet.h>
 #include <fanfare/chain.h>
@@ -42,7 +42,7 @@ constexpr std::string_view kUpgrade =
 constexpr std::string_view kSubscribe =
     R"({"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]})";
 
-// What both processes read alike, and the kernel stamps what it receives with.
+// The clock that both processes use, and that the kernel uses for its timestamps.
 std::int64_t now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -73,7 +73,7 @@ std::string hash_of(std::uint64_t number) {
   return text;
 }
 
-// As long as mainnet's.
+// As long as a mainnet header.
 std::string header_of(std::uint64_t number, std::int64_t stamp) {
   const auto quantity = [](std::uint64_t value) {
     char text[24];
@@ -93,7 +93,7 @@ std::string header_of(std::uint64_t number, std::int64_t stamp) {
          ",\"blobGasUsed\":\"0x20000\",\"excessBlobGas\":\"0x0\",\"parentBeaconBlockRoot\":" + root + "}";
 }
 
-// Makes a block for each byte that comes, and answers with the CPU time used so far.
+// Makes a block for each received byte, and answers with the CPU time used so far.
 [[noreturn]] void serve(int control, std::size_t subscribers) {
   run_on_core(0);
   std::mutex mutex;
@@ -186,8 +186,8 @@ class Readers {
     }
   }
 
-  // Until everyone has all of the next head. Returns when the last of them had it in its socket, after the
-  // stamp.
+  // Reads until all readers have the whole next head. Returns the time after the stamp at which the last
+  // socket had it.
   std::int64_t take_head(Times& times) {
     frame_bytes_ = 0;
     std::ranges::fill(left_, 0);
@@ -210,7 +210,7 @@ class Readers {
   }
 
  private:
-  // Returns when the kernel got it.
+  // Returns the time at which the kernel received it.
   std::int64_t read(std::size_t index) {
     iovec place{.iov_base = buffer_.data(), .iov_len = buffer_.size()};
     alignas(cmsghdr) std::array<char, 128> control;
@@ -234,7 +234,7 @@ class Readers {
     give_up("the kernel stamps nothing");
   }
 
-  // The same bytes go to everyone: the first to come says how many, and when they were made.
+  // All readers get the same bytes: the first reader determines their size and the time of the stamp.
   void learn_frame(std::string_view bytes) {
     constexpr std::string_view kStamp = "\"extraData\":\"0x";
     const std::size_t stamp = bytes.find(kStamp);
@@ -297,7 +297,7 @@ int main(int argc, char** argv) {
     if (::write(control, "b", 1) != 1) give_up("the server is gone");
     return readers.take_head(times);
   };
-  tell();  // what is done once is done
+  tell();  // one-time work is done
   times = {};
   const double cpu_before = server_cpu(control);
   const std::int64_t begun = now_ns();

@@ -1,4 +1,4 @@
-// JSON-RPC from the bytes of a request to those of its answer, the work of the method itself left out.
+// JSON-RPC from the bytes of a request to those of its answer, without the work of the method itself.
 
 #include <benchmark/benchmark.h>
 
@@ -45,7 +45,7 @@ void dispatch(benchmark::State& state) {
 }
 BENCHMARK(dispatch)->ArgName("requests")->Arg(1)->Arg(10)->Arg(1000);
 
-// A node's answer taken apart and given its caller's id.
+// Parses a node's answer and replaces its id with the caller's.
 void split_answer(benchmark::State& state) {
   std::string text = R"({"jsonrpc":"2.0","id":"0x12","result":")";
   text.append(static_cast<std::size_t>(state.range(0)), 'a').append("\"}");

@@ -1,4 +1,4 @@
-// libwebsockets as a contestant: one service thread, the messages of a connection queued until it may write.
+// libwebsockets as a contestant: one service thread; a connection's messages are queued until it may write.
 
 #include <libwebsockets.h>
 
@@ -14,9 +14,9 @@ namespace {
 
 constexpr std::size_t kReceiveBytes = 16 * 1024;
 
-// Of one connection; libwebsockets gives the memory, zeroed.
+// The data of one connection; libwebsockets allocates it zeroed.
 struct Peer {
-  std::deque<std::vector<unsigned char>>* queue;  // each with LWS_PRE bytes in front
+  std::deque<std::vector<unsigned char>>* queue;  // each preceded by LWS_PRE bytes
   std::vector<unsigned char>* coming;
 };
 

@@ -1,4 +1,4 @@
-// What a topic adds to the work of its subscribers: who shares the frame, who joins and leaves.
+// The cost of topics besides the work of their subscribers: sharing a frame, joining and leaving.
 
 #include <benchmark/benchmark.h>
 
@@ -17,7 +17,7 @@
 namespace fanfare::pubsub {
 namespace {
 
-// Holds its share of the newest frame, as an outbox does until it is sent.
+// Holds a reference to the newest frame, as an outbox does until it is sent.
 struct Holder final : Subscriber {
   bool deliver(const SharedBytes& frame) override {
     held = frame;
@@ -53,7 +53,7 @@ struct HubHolder final : HubSubscriber {
   SharedBytes held;
 };
 
-// One loop, whose mailbox is emptied at once.
+// One loop, whose mailbox is processed at once.
 struct OneLoop final : HubLoops, LoopPort {
   explicit OneLoop(Hub& hub) : loop_hub(hub, 0, *this) { hub.attach(*this); }
   std::size_t count() const override { return 1; }
@@ -70,7 +70,7 @@ struct OneLoop final : HubLoops, LoopPort {
   std::deque<Task> tasks;
 };
 
-// The same through a hub topic: limits, position, history, receipt.
+// Publishes through a hub topic: limits, position, history, receipt.
 void publish_numbered(benchmark::State& state) {
   SeededRandom random(1);
   Hub hub({}, random);
@@ -93,7 +93,7 @@ BENCHMARK(publish_numbered)
     ->Args({1000, 1000})
     ->Args({100'000, 1000});
 
-// One of many leaves, and comes back.
+// One of many subscribers leaves and joins again.
 void leave_and_join(benchmark::State& state) {
   TopicTable table;
   std::deque<Holder> holders(static_cast<std::size_t>(state.range(0)));

@@ -1,6 +1,6 @@
-// What epoll alone costs: every byte goes back as it came, or to everyone, no WebSocket anywhere. One recv
-// and one send for each time a socket is readable, one receive buffer, no memory for a connection that keeps
-// up.
+// The cost of epoll alone, without WebSocket: every byte is sent back unchanged, or to all connections. One
+// recv and one send each time a socket is readable, one receive buffer, and no memory for a connection that
+// keeps up.
 
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -72,7 +72,7 @@ class Echo {
     }
     const std::string_view bytes(buffer_.get(), static_cast<std::size_t>(got));
     if (!broadcast_) return send(fd, bytes);
-    accept();  // who is connected by now gets it: the load waits for all of them
+    accept();  // goes to all current connections; the load waits for all of them
     for (std::size_t i = members_.size(); i > 0; --i) send(members_[i - 1], bytes);
   }
 
@@ -87,7 +87,7 @@ class Echo {
     if (sent == static_cast<ssize_t>(bytes.size())) return;
     if (sent < 0 && errno != EAGAIN) return leave(fd);
     waiting_[fd] = bytes.substr(sent < 0 ? 0 : static_cast<std::size_t>(sent));
-    watch(EPOLL_CTL_MOD, fd, EPOLLOUT);  // nothing more is read until this is gone
+    watch(EPOLL_CTL_MOD, fd, EPOLLOUT);  // reads nothing more until this is sent
   }
 
   void send_waiting(int fd) {
@@ -117,7 +117,7 @@ class Echo {
   std::unique_ptr<char[]> buffer_ = std::make_unique<char[]>(kReceiveBytes);
   std::unordered_map<int, std::string> waiting_;
   std::vector<int> members_;         // when broadcasting
-  std::vector<std::size_t> places_;  // by descriptor: where it stands in members_
+  std::vector<std::size_t> places_;  // by descriptor: index in members_
 };
 
 }  // namespace

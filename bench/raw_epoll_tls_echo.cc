@@ -1,5 +1,5 @@
-// What TLS on epoll costs: OpenSSL reads and writes the sockets itself and gives its buffers back when they
-// are empty; every byte goes back as it came, no WebSocket anywhere.
+// The cost of TLS on epoll, without WebSocket: every byte is sent back unchanged. OpenSSL reads and writes
+// the sockets itself, and releases its buffers when they are empty.
 
 #include <openssl/ssl.h>
 #include <sys/epoll.h>
@@ -34,7 +34,7 @@ SSL_CTX* make_context(const fanfare::bench::EchoProgram& program) {
 
 struct Connection {
   SSL* ssl = nullptr;
-  std::unique_ptr<std::string> waiting;  // what the socket would not take yet
+  std::unique_ptr<std::string> waiting;  // bytes that the socket has not accepted yet
 };
 
 class Echo {
@@ -82,7 +82,7 @@ class Echo {
     }
   }
 
-  // Readable or writable: whatever TLS waited for.
+  // Called when the socket is readable or writable, as TLS required.
   void go_on(int fd) {
     Connection& connection = connections_[static_cast<std::size_t>(fd)];
     if (connection.waiting != nullptr) {
@@ -100,7 +100,7 @@ class Echo {
     }
   }
 
-  // False: it is still waiting, or the connection has ended.
+  // Returns false if bytes still wait, or the connection has ended.
   bool send_waiting(int fd, Connection& connection) {
     std::string& waiting = *connection.waiting;
     while (!waiting.empty()) {
@@ -140,7 +140,7 @@ int main(int argc, char** argv) {
   if (program.certificate.empty() || program.broadcast || program.deflate) {
     fanfare::bench::give_up("needs --tls, and knows nothing else");
   }
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to whom may have gone
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL may write to a closed connection
   fanfare::bench::raise_descriptor_limit();
   SSL_CTX* const context = make_context(program);
   const auto listening = fanfare::bench::listen_for_echo(program.where);

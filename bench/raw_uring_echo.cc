@@ -1,6 +1,6 @@
-// What io_uring allows: every byte goes back as it came, or to everyone, no WebSocket anywhere. Multishot
-// accept into registered descriptors, multishot receive into a ring of provided buffers, sends straight from
-// those buffers, all of a turn submitted in one call that also waits for the next one.
+// The cost of io_uring alone, without WebSocket: every byte is sent back unchanged, or to all connections.
+// Multishot accept into registered descriptors, multishot receive into a ring of provided buffers, and sends
+// directly from those buffers. One call submits a whole turn and waits for the next one.
 
 #include <fcntl.h>
 #include <liburing.h>
@@ -18,11 +18,11 @@
 namespace {
 
 constexpr unsigned kSubmissions = 4096;
-// The clients shall have something to do while the rest of a broadcast is prepared.
+// Gives the clients work while the rest of a broadcast is prepared.
 constexpr unsigned kSubmitAfter = 64;
 constexpr unsigned kBuffers = 2048;  // a power of two
 constexpr std::size_t kBufferBytes = 16 * 1024;
-// Buffers begin in different cache sets, which they would not at multiples of a page.
+// Buffers begin in different cache sets; at multiples of a page they would share sets.
 constexpr std::size_t kBufferStride = kBufferBytes + 320;
 
 enum class Operation : std::uint8_t { accept, receive, send, close };
@@ -33,8 +33,8 @@ struct Piece {
 };
 
 struct Connection {
-  std::deque<Piece>* waiting = nullptr;  // behind the send that is under way; rare
-  unsigned sends = 0;                    // under way
+  std::deque<Piece>* waiting = nullptr;  // pieces after the send in progress; rare
+  unsigned sends = 0;                    // in progress
   bool here = false;
   bool ended = false;
 };
@@ -162,12 +162,12 @@ class Echo {
   }
 
   void send_to_all(Piece piece) {
-    senders_[piece.buffer] = 1;  // us
+    senders_[piece.buffer] = 1;  // this function
     unsigned prepared = 0;
     for (unsigned slot = 0; slot < slots_used_; ++slot) {
       if (!connections_[slot].here || connections_[slot].ended) continue;
       ++senders_[piece.buffer];
-      // Small enough that the socket's buffer takes it at once: no send overtakes another.
+      // Small enough for the socket's buffer to accept at once, so no send overtakes another.
       send(slot, piece);
       if (++prepared % kSubmitAfter == 0) io_uring_submit(&ring_);
     }
@@ -223,7 +223,7 @@ class Echo {
   bool broadcast_;
   std::vector<Connection> connections_;
   unsigned slots_used_ = 0;
-  std::array<unsigned, kBuffers> senders_{};  // that still need a buffer
+  std::array<unsigned, kBuffers> senders_{};  // number of sends that still use a buffer
   io_uring_buf_ring* buffers_ = nullptr;
   char* buffer_memory_ = nullptr;
   unsigned returned_ = 0;
@@ -237,7 +237,7 @@ int main(int argc, char** argv) {
   if (program.deflate || !program.certificate.empty()) fanfare::bench::give_up("raw bytes only");
   fanfare::bench::raise_descriptor_limit();
   const auto listening = fanfare::bench::listen_for_echo(program.where);
-  // A blocking socket: the ring waits in the kernel instead of answering EAGAIN.
+  // With a blocking socket the ring waits in the kernel instead of returning EAGAIN.
   const int flags = ::fcntl(listening.get(), F_GETFL);
   ::fcntl(listening.get(), F_SETFL, flags & ~O_NONBLOCK);
   fanfare::bench::say_listening(listening.get());

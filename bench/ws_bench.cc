@@ -1,4 +1,4 @@
-// What the protocol's steps cost: frames read and written, masks, UTF-8, the handshake.
+// The cost of the protocol's steps: reading and writing frames, masks, UTF-8, the handshake.
 
 #include <benchmark/benchmark.h>
 
@@ -34,7 +34,7 @@ class Memory final : public Output {
   std::size_t used_ = 0;
 };
 
-// As many masked text frames as make about 64 KiB. The mask is zero: they stay the same when they are read.
+// About 64 KiB of masked text frames. The mask is zero, so that reading does not change them.
 std::vector<std::uint8_t> masked_frames(std::size_t payload_size, std::size_t& count) {
   const std::size_t frame_size = header_size(payload_size, Role::client) + payload_size;
   count = std::max<std::size_t>(1, std::size_t{65'536} / frame_size);
@@ -67,7 +67,7 @@ void parse_headers(benchmark::State& state) {
 }
 BENCHMARK(parse_headers)->ArgName("payload")->Arg(20)->Arg(512)->Arg(65'536);
 
-// Header, unmasking, UTF-8: what the engine does with a frame before its handler is called.
+// Header, unmasking, UTF-8: the engine's work on a frame before its handler is called.
 void read_messages(benchmark::State& state) {
   std::size_t count = 0;
   auto frames = masked_frames(static_cast<std::size_t>(state.range(0)), count);
@@ -137,7 +137,7 @@ constexpr std::string_view kRequest =
     "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
     "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
-// From the request's bytes to those of the 101.
+// From the bytes of the request to those of the 101.
 void handshake(benchmark::State& state) {
   const UpgradePolicy policy;
   for (auto _ : state) {

@@ -1,5 +1,6 @@
 #pragma once
-// For the examples that take a port: the argument at `index`, or `otherwise`. Anything else ends the program.
+// For examples with a port argument: returns the argument at `index`, or `otherwise` without one. Ends the
+// program if the argument is invalid.
 
 #include <charconv>
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Any bytes as a configuration file: a configuration that can be planned and described, or one error with a
-// location inside the file and a message that is one printable line. Never a crash, never a hang, and the same
-// answer twice.
+// Any bytes as a configuration file. The result is a configuration that can be planned and described, or one
+// error with a location inside the file and a message of one printable line. It never crashes or hangs, and
+// gives the same result twice.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,7 +18,7 @@ using namespace fanfare::gateway;
 
 namespace {
 
-// Some variables are set, one of them to something hostile.
+// Some variables are set, one of them to a hostile value.
 std::optional<std::string> environment(std::string_view name) {
   if (name == "A") return "http://127.0.0.1:8545";
   if (name == "B") return "30s\nprojects: [";

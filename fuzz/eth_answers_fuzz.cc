@@ -1,8 +1,8 @@
-// What a node answers and what a client filters for. First line of the input: a log filter; the rest: a
-// block, or the logs of one. Anything is taken or refused with a reason, and
+// A node's answers and a client's filters. The first line of the input is a log filter; the rest is a block,
+// or the logs of one. Any input is accepted or refused with a reason, and
 //   - a filter's canonical form reads back as the same filter;
 //   - the index finds a filter exactly where the plain matcher does;
-//   - what was valid JSON stays valid JSON as a notification's result.
+//   - valid JSON remains valid JSON as a notification's result.
 
 #include <cstddef>
 #include <cstdint>
@@ -58,7 +58,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   FANFARE_CHECK(filter || !filter.error().empty());
   if (filter) check_filter(*filter);
 
-  // The block the first log names, so that the rest is read too.
+  // Use the block that the first log names, so that the rest is parsed too.
   const auto first = jsonrpc::element(answer, 0);
   const auto name = first ? jsonrpc::member(*first, "blockHash") : std::nullopt;
   const auto hash = name ? jsonrpc::string_value(*name) : std::nullopt;

@@ -1,6 +1,6 @@
 // Any split of the input gives the same requests and the same error.
 //
-// Input: one byte that seeds the split, then what a client sends.
+// Input: one byte that seeds the split, then the client's bytes.
 
 #include <cstdint>
 #include <string>
@@ -17,11 +17,11 @@ namespace {
 
 using namespace fanfare;
 
-// Small, so that the fuzzer finds the edges.
+// Small, so that the fuzzer reaches the limits.
 constexpr http::RequestLimits kLimits{
     .head_bytes_max = 512, .header_count_max = 8, .target_bytes_max = 128, .body_bytes_max = 256};
 
-// What passes can be sent on as it is, and says the same to the next reader.
+// An accepted target can be forwarded unchanged, and the next parser reads it in the same way.
 void check_target(const http::Request& request) {
   const auto host = http::find_header(request.headers, "Host");
   FANFARE_CHECK(!host || http::is_host_and_port(*host));
@@ -40,14 +40,14 @@ void check_target(const http::Request& request) {
   FANFARE_CHECK(decoded_bytes <= request.query.size());
 }
 
-// What came of the bytes, as text. `piece` says how many to feed next.
+// The result for the bytes, as text. `piece` returns the number of bytes to feed next.
 template <typename Piece>
 std::string outcome(Bytes bytes, Piece piece) {
   http::RequestParser parser(kLimits);
   std::string made;
   while (!bytes.empty()) {
     const Bytes taken = bytes.first(piece(bytes.size()));
-    const std::vector<std::uint8_t> part(taken.begin(), taken.end());  // its end is watched by the sanitizer
+    const std::vector<std::uint8_t> part(taken.begin(), taken.end());  // a copy: detects overruns
     bytes = bytes.subspan(part.size());
     Bytes input(part);
     while (true) {

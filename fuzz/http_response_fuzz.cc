@@ -1,6 +1,6 @@
-// A client's view of an answer: any split gives the same response, error and leftover.
+// Parsing an answer as a client: any split gives the same response, error and remaining bytes.
 //
-// Input: one byte that seeds the split and says whether the request was CONNECT, then what a server sends.
+// Input: one byte that seeds the split and says whether the request was CONNECT, then the server's bytes.
 
 #include <cstdint>
 #include <string>

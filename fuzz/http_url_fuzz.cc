@@ -1,5 +1,5 @@
-// Addresses are judged as the C library judges them. A URL that is accepted can be written down and read
-// again, and never carries anything into a request line.
+// Addresses are accepted exactly as in the C library. An accepted URL can be written and parsed again, and
+// never injects anything into a request line.
 
 #include <arpa/inet.h>
 

@@ -1,10 +1,10 @@
-// Our slices against RapidJSON: the same texts are accepted, and every slice is what RapidJSON's reader makes
-// of it. Then the builders: what they make is valid and carries the same id.
+// Compares our slices with RapidJSON: both accept the same texts, and every slice equals the result of
+// RapidJSON's reader. Then tests the builders: their output is valid and has the same id.
 //
-// The tree is our own and not RapidJSON's document, which clang 19 does not compile; so a number can be
-// compared to the letter.
+// The tree is our own, because clang 19 does not compile RapidJSON's document. This also allows comparing the
+// exact text of numbers.
 
-// RapidJSON's stack adds to a null pointer while it is empty.
+// While empty, RapidJSON's stack adds an offset to a null pointer.
 #pragma clang attribute push(__attribute__((no_sanitize("pointer-overflow"))), apply_to = function)
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
@@ -29,16 +29,16 @@ using jsonrpc::Kind;
 
 constexpr unsigned kFlags = rapidjson::kParseValidateEncodingFlag | rapidjson::kParseIterativeFlag |
                             rapidjson::kParseNumbersAsStringsFlag;
-constexpr std::uint32_t kDepthMax = 4096;  // the longest input libFuzzer makes by itself
+constexpr std::uint32_t kDepthMax = 4096;  // the longest input that libFuzzer generates by default
 
 struct Node {
   Kind kind = Kind::none;
-  std::string text;                // a string's content, a number's letters, "true", "false"
-  std::vector<std::string> names;  // an object's, one for each child
+  std::string text;                // a string's content, a number's text, "true", "false"
+  std::vector<std::string> names;  // member names of an object, one for each child
   std::vector<Node> children;
 };
 
-// RapidJSON's events into a tree: `open_` is the way from the root to the container being filled.
+// Builds a tree from RapidJSON's events. `open_` is the path from the root to the current container.
 class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeBuilder> {
  public:
   bool Null() { return add(Kind::null, "null"); }
@@ -77,8 +77,8 @@ class TreeBuilder : public rapidjson::BaseReaderHandler<rapidjson::UTF8<>, TreeB
 
 enum class Verdict { valid, refused, number_too_big };
 
-// What RapidJSON says. It takes a NUL for the end, so the position is looked at, too; and it refuses numbers
-// that no double holds even where it hands out their letters.
+// RapidJSON's verdict. It treats a NUL as the end, so the position is checked as well. It refuses numbers
+// that no double can hold, even if it passes on their text.
 Verdict parse(Node& root, std::string_view text) {
   rapidjson::MemoryStream stream(text.data(), text.size());
   rapidjson::Reader reader;
@@ -89,7 +89,7 @@ Verdict parse(Node& root, std::string_view text) {
   return !result.IsError() && stream.Tell() == text.size() ? Verdict::valid : Verdict::refused;
 }
 
-// Where the two may differ: escaped surrogates on their own, of which RapidJSON lets some pass.
+// The only allowed difference: RapidJSON accepts some unpaired escaped surrogates.
 bool has_escaped_surrogate(std::string_view text) {
   for (std::size_t i = 0; i + 3 < text.size(); ++i) {
     if (text[i] == '\\' && text[i + 1] == 'u' && (text[i + 2] | 0x20) == 'd' && text[i + 3] > '7')
@@ -98,7 +98,7 @@ bool has_escaped_surrogate(std::string_view text) {
   return false;
 }
 
-// Walks the slice and the tree at once.
+// Walks the slice and the tree in parallel.
 void check_tree(std::string_view raw, const Node& node) {
   FANFARE_CHECK(jsonrpc::kind_of(raw) == node.kind);
   switch (node.kind) {
@@ -141,7 +141,7 @@ std::size_t count(const Node& object, std::string_view name) {
   return found;
 }
 
-// The first member of that name; a node of no kind when there is none.
+// Returns the first member of that name; a node without a kind if there is none.
 const Node& member(const Node& object, std::string_view name) {
   static const Node kNone;
   for (std::size_t i = 0; i < object.names.size(); ++i) {
@@ -150,7 +150,7 @@ const Node& member(const Node& object, std::string_view name) {
   return kNone;
 }
 
-// Whether the value is a request, by JSON-RPC 2.0 §4 and our rule about duplicates.
+// Whether the value is a request according to JSON-RPC 2.0 §4 and our rule about duplicates.
 bool is_request(const Node& value) {
   if (value.kind != Kind::object) return false;
   for (const char* name : {"jsonrpc", "id", "method", "params"}) {
@@ -174,7 +174,7 @@ void check_builders(const jsonrpc::Request& request) {
   if (replaced) {
     FANFARE_CHECK(jsonrpc::replace_id(*replaced, id) == answer);
   } else {
-    FANFARE_CHECK(!jsonrpc::is_valid_json(answer, 512));  // deeper than a splice goes
+    FANFARE_CHECK(!jsonrpc::is_valid_json(answer, 512));  // deeper than splicing supports
   }
   std::string error;
   jsonrpc::append_error(error, id, jsonrpc::ErrorCode::method_not_found, request.method);
@@ -204,7 +204,7 @@ void check_request(const jsonrpc::Request& request, const Node& value) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text = as_text(Bytes(data, size));
-  // On any bytes at all: no harm.
+  // Must be safe for any bytes.
   static_cast<void>(jsonrpc::split_responses(text));
   static_cast<void>(jsonrpc::with_id(text, "1"));
   static_cast<void>(jsonrpc::element(text, 1));

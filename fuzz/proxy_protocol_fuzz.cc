@@ -1,5 +1,5 @@
-// Any bytes are a PROXY header, the start of one, or refused; the verdict is the same however they are cut,
-// it comes within the limit, and the address of version 1 is written as it was read.
+// Any bytes are a PROXY header, the start of one, or refused. The result does not depend on the split, and is
+// known within the limit. The address of version 1 is written as it was read.
 
 #include <algorithm>
 #include <cstdint>
@@ -17,7 +17,7 @@ bool same(const std::optional<net::Address>& one, const std::optional<net::Addre
   return one.has_value() == other.has_value() && (!one || one->text() == other->text());
 }
 
-// What came of the bytes when they arrived one by one.
+// The result for bytes that arrive one by one.
 auto judged_byte_by_byte(Bytes input) {
   auto verdict = parse_proxy_header(input.first(0));
   for (std::size_t size = 1; size <= input.size() && verdict && !*verdict; ++size) {
@@ -51,7 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   FANFARE_CHECK(whole->has_value() == pieces->has_value());
   if (!*whole) {
-    FANFARE_CHECK(size < kProxyHeaderBytesMax);  // no more than that is ever waited for
+    FANFARE_CHECK(size < kProxyHeaderBytesMax);  // the parser never waits for more
     return 0;
   }
   const ProxyHeader& header = **whole;

@@ -1,6 +1,6 @@
-// A connection in either role is fed any bytes, whole and in arbitrary pieces, with and without the shorter
-// way for whole messages: the same events, the same output, the same state, and never more memory than the
-// limits and the bytes that came allow.
+// Feeds any bytes to a connection in either role, whole and in arbitrary pieces, with and without the fast
+// path for whole messages. Events, output and state must be the same, and memory must stay within the limits
+// and the received bytes.
 //
 //   byte 0  bit 0 client, bit 1 compression, bit 2 small limits, bit 3 we close first,
 //           bit 4 the real codec
@@ -34,8 +34,8 @@ class KeptOutput final : public Output {
   std::vector<std::uint8_t> bytes;
 };
 
-// Inflates every byte to two and calls one value corrupt, so that what the connection does around a codec is
-// reached without the luck a real stream needs.
+// Inflates every byte to two and treats one value as corrupt. This reaches the connection's code around a
+// codec, which random bytes rarely do with a real codec.
 class DoublingCodec final : public MessageCodec {
  public:
   std::expected<void, CodecError> decompress(Bytes piece, bool /*last*/, std::size_t message_bytes_max,
@@ -72,7 +72,7 @@ void describe(const Event& event, std::string& events) {
   events += as_text(event.payload);
 }
 
-// With the shorter way: what sessions do.
+// with_the_shorter: the fast path that sessions use.
 enum class Way : std::uint8_t { plain, with_the_shorter };
 
 std::optional<Event> next_event(Connection& connection, Way way, MutableBytes& input, Output& output) {

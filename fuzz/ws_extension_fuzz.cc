@@ -1,5 +1,5 @@
-// Sec-WebSocket-Extensions on arbitrary text: parsed or refused; split over two headers it reads the same;
-// and what our server answers to any offer is an answer that a client which made that offer may accept.
+// Sec-WebSocket-Extensions with arbitrary text: parsed or refused, with the same result if split over two
+// headers. Our server's answer to any offer must be acceptable to the client that made the offer.
 
 #include <algorithm>
 #include <cstdint>
@@ -26,7 +26,7 @@ DeflateOptions options_from(std::uint8_t flags, std::uint8_t windows) {
           .client_max_window_bits = 9 + (windows >> 4) % 7};
 }
 
-// RFC7692§7.1: what an answer must be for this offer.
+// RFC7692§7.1: the requirements on an answer to this offer.
 void check_answer(const DeflateTerms& offer, const DeflateTerms& answer) {
   require(!offer.server_no_context_takeover || answer.server_no_context_takeover);
   require(!offer.server_max_window_bits ||

@@ -1,5 +1,5 @@
-// Any bytes are a header, the start of one, or break a rule; more bytes never change the verdict, and a
-// header written again is the same bytes.
+// Any bytes are a header, the start of one, or break a rule. More bytes never change the result, and writing
+// a parsed header gives the same bytes.
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
-// The opening handshake, both ends, on arbitrary requests and responses: accepted or refused by a documented
-// rule, and whatever is accepted renders to one well-formed response.
+// The opening handshake in both roles, with arbitrary requests and responses. Each is accepted or refused by
+// a documented rule, and an accepted one renders to one well-formed response.
 //
 // Input: a flag byte, then a request or status line's worth of text, then header lines "name:value\n".
 
@@ -56,7 +56,8 @@ void check_server(std::uint8_t flags, std::string_view target, const std::vector
     return;
   }
   require(is_upgrade(headers));
-  // Exactly one empty line, at the end: the peer's own headers, sent back as extra ones, cannot split it.
+  // Exactly one empty line, at the end: even the peer's own headers, returned as extra headers, cannot split
+  // it.
   const std::string response = accepted->response(headers);
   require(response.find("\r\n\r\n") == response.size() - 4);
   require(response.find('\0') == std::string::npos);
@@ -68,7 +69,7 @@ void check_client(std::uint8_t flags, const std::vector<HeaderField>& headers) {
       {.host = "example.com", .subprotocols = {"chat"}, .deflate = {.enabled = flags > 8}}, random);
   require(handshake.has_value());
   std::vector<HeaderField> answer(headers);
-  // The accept key is out of a fuzzer's reach: given, so that what follows it is tried too.
+  // A fuzzer cannot guess the accept key, so it is provided to reach the later checks.
   const std::string accept_key = accept_key_for(handshake->key());
   if ((flags & 1) != 0) {
     answer.push_back({.name = "Sec-WebSocket-Accept", .value = accept_key});
@@ -90,7 +91,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<HeaderField> headers = take_headers(text);
   check_client(data[0], headers);
   check_server(data[0], target, headers);
-  // The same with everything that must be there, so that the rest is reached at once.
+  // Repeated with all required headers, so that the later checks are reached at once.
   headers.insert(headers.begin(), {{"Host", "example.com"},
                                    {"Upgrade", "websocket"},
                                    {"Connection", "Upgrade"},

@@ -1,8 +1,8 @@
-// Arbitrary compressed messages into the codec of one connection, with and without context takeover: each
-// inflates within its limits or ends in a documented error; in pieces as in one; and as zlib alone inflates
-// it.
+// Feeds arbitrary compressed messages to the codec of one connection, with and without context takeover. Each
+// inflates within its limits or ends in a documented error. Pieces give the same result as whole messages and
+// as plain zlib.
 //
-// Input: two flag bytes, then messages, each behind a length byte.
+// Input: two flag bytes, then messages, each preceded by a length byte.
 
 #include <zlib.h>
 
@@ -27,8 +27,8 @@ void require(bool holds) {
   if (!holds) std::abort();
 }
 
-// The plain twin: one inflater for the life of the connection, fed message after message. Empty: an error, a
-// message that ends in the middle of a block, or one past the limit.
+// The plain reference: one inflater for the whole connection. Returns empty for an error, a message that ends
+// in the middle of a block, or one over the limit.
 class PlainInflater {
  public:
   explicit PlainInflater(bool takeover) : takeover_(takeover) {
@@ -54,7 +54,7 @@ class PlainInflater {
       if (result != Z_OK && result != Z_STREAM_END && result != Z_BUF_ERROR) return std::nullopt;
       message.insert(message.end(), chunk.begin(), chunk.end() - stream_.avail_out);
       if (message.size() > kMessageBytesMax) return std::nullopt;
-      // Nothing but the tail is left: a final block without the padding byte behind it is good, too.
+      // Only the tail is left: a final block without the padding byte after it is valid, too.
       if (result == Z_STREAM_END && stream_.avail_in == 4) {
         inflateResetKeep(&stream_);
         return message;
@@ -76,7 +76,7 @@ DeflatePool& pool() {
   return shared;
 }
 
-// True: inflated; the connection goes on.
+// Returns true if the message was inflated and the connection continues.
 bool check_message(Bytes payload, std::size_t cut, DeflateCodec& whole, DeflateCodec& pieces,
                    PlainInflater& plain) {
   Buffer at_once;
@@ -109,8 +109,8 @@ void check_round_trip(Bytes message, const DeflateParameters& agreed) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
-  // The receiving window is 15, as the twin's: a smaller one is the sender's promise, which we need not
-  // enforce.
+  // The receiving window is 15, as in the reference. A smaller window is the sender's promise, which we need
+  // not enforce.
   const DeflateParameters agreed{.server_no_context_takeover = (data[0] & 1) != 0,
                                  .client_no_context_takeover = (data[0] & 2) != 0,
                                  .server_max_window_bits = 8 + (data[0] >> 2) % 8};

@@ -1,4 +1,4 @@
-// The fast ways of unmasking and of judging UTF-8 against their plain twins, at any alignment and any cut.
+// Compares fast unmasking and UTF-8 validation with plain implementations, at any alignment and split.
 
 #include <algorithm>
 #include <cstdint>
@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t cut_hint = data[5];
   const Bytes input(data + 6, size - 6);
 
-  // Text, as it is; first at some alignment, then in pieces.
+  // UTF-8 validation, first at some alignment, then in pieces.
   std::vector<std::uint8_t> placed(offset + input.size());
   std::ranges::copy(input, placed.begin() + static_cast<std::ptrdiff_t>(offset));
   const MutableBytes payload = MutableBytes(placed).subspan(offset);
@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   FANFARE_CHECK((possible && validator.complete()) == valid);
 
-  // Unmasked whole, plainly, and in two parts.
+  // Unmasking: whole, with the plain implementation, and in two parts.
   std::vector<std::uint8_t> plain(input.begin(), input.end());
   const bool plain_ascii = unmask_plain(plain, key);
   std::vector<std::uint8_t> parts(input.begin(), input.end());

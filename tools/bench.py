@@ -1,7 +1,7 @@
-"""Runs the contestants of ./dev bench alternating, one after the other, and tells the medians.
+"""Runs the contestants of ./dev bench in alternation and prints the medians.
 
-Every round runs each contestant once, so that a machine that gets slower in between does so for all of them.
-What is compared is relative to the base contestant of the same round; the spread is that of the rounds.
+Every round runs each contestant once, so that a machine that slows down affects all of them. Results are relative
+to the base contestant of the same round. The spread is the one between rounds.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from bench_report import LOAD_BUSY, Table, Watch, write_result
 
 
 class Bench:
-    """What all rows need: who takes part, how long and how often, and where the cells go."""
+    """The state shared by all rows: contestants, duration, rounds, and the table's cells."""
 
     def __init__(self, contestants, quick, certificate):
         self.contestants, self.quick, self.certificate = contestants, quick, certificate
@@ -31,17 +31,17 @@ class Bench:
         self.complaints = []
         self.load_was_busy = False
         self.waited_shares = []
-        self.raw_speeds = {}  # of the base, by row: half of it is the pace of the rows that have one
+        self.raw_speeds = {}  # the base's speed by row; rows with a fixed pace use half of it
 
     def waited(self):
-        """The share of the time in which the servers could have run but others did; of a median run."""
+        """The share of time for which a server was runnable but had to wait for its core; median over the runs."""
         return statistics.median(self.waited_shares or [0])
 
     def taking_part(self, kind):
         return [one for one in self.contestants if kind in one.can]
 
     def alternate(self, row, kind, measure):
-        """{name: [one measurement a round]} of those that never failed."""
+        """Returns {name: [one measurement per round]} for the contestants that never failed."""
         values = {one.name: [] for one in self.taking_part(kind)}
         for _ in range(self.rounds):
             for one in self.taking_part(kind):
@@ -55,12 +55,12 @@ class Bench:
         return {name: many for name, many in values.items() if many}
 
     def timed(self, server, flags, warm_up="150ms"):
-        """One load's result."""
+        """Returns the result of one load."""
         if warm_up:
             server.load([*flags, "-d", warm_up])
         result = server.load([*flags, "-d", self.duration])
         self.waited_shares.append(result["waited_share"])
-        # At a rate the load generator watches the clock instead of sleeping.
+        # With a rate, the load generator polls the clock instead of sleeping.
         self.load_was_busy |= "--rate" not in flags and result["own_cpu_seconds"] > LOAD_BUSY * result["seconds"]
         return result
 
@@ -92,7 +92,7 @@ def number_of(values):
 
 
 class Echo:
-    """Messages back and forth, as fast as they come: throughput and what each costs the server."""
+    """Echoes as fast as possible: throughput, and the server's cost per message."""
 
     def __init__(self, name, flags, goal, cpu_goal="", kind="echo", base="raw epoll", server_flags=()):
         self.name, self.flags, self.goal, self.cpu_goal = name, flags, goal, cpu_goal
@@ -114,8 +114,8 @@ class Echo:
 
 
 class Loops:
-    """What a message costs with two loops, to what it costs with one: loops that wait for each other cost more. A loop
-    more is so much faster only on a core more; here two loops and the load share two."""
+    """The cost of a message with two loops relative to one loop: loops that wait for each other cost more. A second
+    loop adds throughput only with another core; here two loops and the load share two cores."""
 
     def __init__(self, name, flags):
         self.name, self.flags = name, flags
@@ -130,7 +130,7 @@ class Loops:
 
 
 class Broadcast:
-    """One sends, all get it: deliveries, with one or several broadcasts under way."""
+    """One connection sends to all: deliveries per second, with one or several broadcasts in flight."""
 
     def __init__(self, name, in_flight, goal):
         self.name, self.in_flight, self.goal = name, in_flight, goal
@@ -151,7 +151,7 @@ class Broadcast:
 
 
 class Pace:
-    """Latency at half of what raw epoll can do, the same for all."""
+    """Latency at the same rate for all: half of raw epoll's throughput."""
 
     def __init__(self, name, flags, of_row):
         self.name, self.flags, self.of_row = name, flags, of_row
@@ -177,8 +177,8 @@ class Pace:
 
 
 class Idle:
-    """Resident memory for each of many connections, at most, while each sends a message a second; and what it is
-    when hardly any sends one, after a burst on as many connections that have gone since."""
+    """Peak resident memory per connection, with many connections that send one message per second each. Measured
+    again with little traffic, after a burst on the same number of connections, since closed."""
 
     LAST_SECONDS = 1.0
 
@@ -191,7 +191,7 @@ class Idle:
         for one in bench.taking_part(self.kind):
             try:
                 with one.start_tls(bench.certificate) if self.kind == "tls" else one.start() as server:
-                    server.load(["-c", "10", "-n", "1", "-d", "200ms"])  # what the first connections cost once
+                    server.load(["-c", "10", "-n", "1", "-d", "200ms"])  # the one-time cost of the first connections
                     before = server.resident_bytes()
                     fresh[one.name] = self.bytes_each(server, count, before, rate=count)
                     if not bench.quick:
@@ -205,7 +205,7 @@ class Idle:
 
     @classmethod
     def bytes_each(cls, server, count, before, rate):
-        """At most, in the last second: by then all connections are open, and what was there before them has gone."""
+        """Peak in the last second: by then all connections are open, and memory used before them is released."""
         load = server.start_load(["-q", "-c", str(count), "--rate", str(rate), "-d", "4s"])
         seen = []
         while load.poll() is None:
@@ -220,9 +220,8 @@ class Idle:
 
 
 class Crowd:
-    """Fifty thousand connections that do nothing; and as many that listen to a topic, with a broadcast to all of them
-    now and then. A process may have fewer descriptors than that: then it is several servers of each contestant, side
-    by side."""
+    """Fifty thousand silent connections; then as many subscribed to a topic, with an occasional broadcast to all of
+    them. If the descriptor limit of a process is lower, several servers of each contestant run side by side."""
 
     CONNECTIONS = 50_000
     CACHES = ("TCP", "sock_inode_cache", "filp", "dentry", "eventpoll_epi", "ep_head", "request_sock_TCP")
@@ -257,7 +256,7 @@ class Crowd:
         with contextlib.ExitStack() as stack:
             servers = [stack.enter_context(contestant.start(*server_flags)) for _ in range(parts)]
             for server in servers:
-                server.load(["-c", "10", *warm_up, "-d", "200ms"])  # what the first ones cost once
+                server.load(["-c", "10", *warm_up, "-d", "200ms"])  # the one-time cost of the first ones
             resident, kernel = self.resident(servers), self.kernel_bytes()
             loads = [server.start_load(["-q", "-c", str(each), *load_flags]) for server in servers]
             seen = []
@@ -266,7 +265,7 @@ class Crowd:
                 time.sleep(0.2)
             results = [result_of(load) for load in loads]
         count = each * parts
-        # The end of the run is near, and all connections are there: between two broadcasts they are at rest.
+        # Near the end of the run all connections are open, and idle between two broadcasts.
         at_rest = min(size for size, _ in seen[-40:-10])
         return {
             "at_rest": (at_rest - resident) / count,
@@ -280,7 +279,7 @@ class Crowd:
         return sum(server.resident_bytes() for server in servers)
 
     def kernel_bytes(self):
-        """What sockets cost the kernel, both ends of each connection; 0 where nobody may look."""
+        """The kernel's memory for sockets, both ends of each connection; 0 without permission to read it."""
         try:
             lines = pathlib.Path("/proc/slabinfo").read_text().splitlines()
         except OSError:

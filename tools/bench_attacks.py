@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""What honest clients notice while the gateway is attacked: ./dev bench --attacks. docs/bench.md says how it is measured.
+"""Measures how attacks on the gateway affect honest clients: ./dev bench --attacks. docs/bench.md explains the method.
 
-Each round runs every attack against the gateway of each tree in turn. The gateway has core 0; honest client, attackers
-and fake nodes, a process each, share core 1.
+Each round runs every attack against the gateway of each tree in turn. The gateway has core 0. The honest client, the
+attackers and the fake nodes are separate processes on core 1.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from bench_report import Watch, commit, machine, save
 
 MIB = 1 << 20
 PROGRAM = "build/release/apps/fanfare/fanfare"
-# Seconds of honest calls: with --quick, without.
+# Seconds of honest calls: with --quick, and without.
 USUAL, LONG = (3, 4), (4, 7)
 
 
 class Attack:
-    """`client`: the role of bench_attacks_clients.py and its options. `node`: what the honest client's node does besides.
-    `flood`: what the node of another project sends. `needs`: a count that shows that there was an attack at all."""
+    """`client`: a role of bench_attacks_clients.py and its options. `node`: options for the honest client's node.
+    `flood`: what the node of another project sends. `needs`: a counter which proves that the attack took place."""
 
     def __init__(self, name, client=None, node=None, flood=None, needs=None, seconds=USUAL):
         self.name, self.client, self.node, self.flood = name, client, node or {}, flood
@@ -74,7 +74,7 @@ def measure(attack, program, seconds, folder):
         honest = stage.add(Program("honest", {"url": gateway.url, "calls_per_second": CALLS_PER_SECOND, "seconds": seconds}, nice=-5))
         client = stage.add(Program(attack.client[0], {"url": gateway.url, **attack.client[1]}, nice=5)) if attack.client else None
         parties = [one for one in (node, flooder, client) if one]
-        # What needs time, such as tens of thousands of filters, is there before anything is measured.
+        # Slow preparations, such as tens of thousands of filters, are complete before the measurement starts.
         for one in (honest, client):
             if one:
                 one.wait_for("ready", 60)
@@ -112,7 +112,7 @@ class Tree:
 
 def options_of(arguments):
     parser = argparse.ArgumentParser(prog="./dev bench --attacks")
-    parser.add_argument("--attacks", action="store_true", help=argparse.SUPPRESS)  # chose this program
+    parser.add_argument("--attacks", action="store_true", help=argparse.SUPPRESS)  # the flag that selected this program
     parser.add_argument("--quick", action="store_true", help="one round, shorter runs")
     parser.add_argument("--rounds", type=int, help="three if not given, one with --quick")
     parser.add_argument("--seconds", type=int, help="of honest calls in each run, instead of each attack's own")
@@ -133,7 +133,7 @@ def main():
     if not attacks:
         raise SystemExit("bench: no attack has that in its name")
     trees = [*([Tree("before", options.before)] if options.before else []), Tree("now", ROOT)]
-    # Other programs of the machine are not what is measured.
+    # Keep other programs on the machine from affecting the measurement.
     try:
         os.nice(-10)
     except OSError:

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """The clients of ./dev bench --attacks: bench_attacks_clients.py ROLE OPTIONS, a JSON object with `url` at least.
 
-Prints "ready" once it is connected; begins at the line "go" on its standard input; answers "report" with what it got, as
-JSON, and goes on; ends with its input. `honest` reports by itself once its time is over.
+Prints "ready" once it is connected, and begins at the line "go" on its standard input. At "report" it prints its results as
+JSON and continues. It ends at the end of its input. `honest` reports without being asked, once its time is over.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from bench_attacks_wire import ClientSocket, Orders, Refused, new_tally, post, r
 
 RECONNECT_S = 0.05
 AFTER_ERROR_S = 0.1
-DRAIN_S = 1.0        # after the honest client's last call: what is not there by then counts as missing
+DRAIN_S = 1.0        # after the honest client's last call: heads that arrive later count as missing
 ERROR = re.compile(rb'"error": ?\{"code": ?(-?\d+)')
 
 
@@ -27,20 +27,20 @@ def request(call_id, method, params):
 
 
 def error_code(text):
-    """Of the first error in an answer, as text; None without one."""
+    """Returns the code of the first error in an answer, as text; None without one."""
     found = ERROR.search(text)
     return found[1].decode() if found else None
 
 
 class Client:
-    """A client that is always there: it connects again when it was closed, and counts that."""
+    """A persistent client: it reconnects after each disconnect, and counts those."""
 
     def __init__(self, options):
         self.options, self.tally = options, new_tally()
         self.url = options["url"]
 
     async def connect(self, on_text, bytes_per_second=0):
-        """Tries until it succeeds."""
+        """Retries until it succeeds."""
         while True:
             try:
                 return await ClientSocket.open(self.url, on_text, bytes_per_second)
@@ -56,7 +56,7 @@ class Client:
         await asyncio.sleep(RECONNECT_S)
 
     async def post_for_ever(self, next_body, piece, after):
-        """Calls over HTTP, one after the other: `piece` gets the parts of an answer, `after` is awaited when it is whole."""
+        """Sends calls over HTTP, one at a time. `piece` gets the parts of an answer; `after` is awaited when it is complete."""
         parts = urllib.parse.urlsplit(self.url)
         while True:
             writer = None
@@ -80,7 +80,7 @@ class Client:
         return {"tally": self.tally}
 
     async def run(self, orders):
-        """The attack goes on while it is reported, until the end."""
+        """Runs the attack until the end; reporting does not interrupt it."""
         await self.prepare()
         await self.until_going(orders)
         attack = asyncio.get_running_loop().create_task(self.attack())
@@ -94,12 +94,12 @@ class Client:
 
 
 class Honest(Client):
-    """Calls at a steady pace and listens to heads, on one connection."""
+    """Sends calls at a steady pace and subscribes to heads, on one connection."""
 
     def __init__(self, options):
         super().__init__(options)
         self.heads = {}            # hash -> ns
-        self.waiting, self.latencies, self.lost = {}, [], []  # ns: when sent, how long, when sent
+        self.waiting, self.latencies, self.lost = {}, [], []  # ns: time sent, duration, time sent
         self.serial, self.socket, self.warm = 0, None, asyncio.Event()
 
     def received(self, text):
@@ -135,7 +135,7 @@ class Honest(Client):
             self.tally["calls without a connection"] += 1
             self.lost.append(time.monotonic_ns())
             return
-        # Two that no cache answers.
+        # Two calls that no cache answers.
         method, params = (("eth_blockNumber", []), ("eth_getBalance", [f"0x{self.serial:040x}", "latest"]))[self.serial % 2]
         self.waiting[self.serial] = time.monotonic_ns()
         self.socket.send(request(self.serial, method, params))
@@ -168,7 +168,7 @@ class Honest(Client):
 
 
 class SlowReads(Client):
-    """`parallel` reads at a time, on one WebSocket or, with `over` http, on a connection each; each asks for other logs."""
+    """`parallel` reads at a time, on one WebSocket or, with `over` http, on one connection each. Each reads different logs."""
 
     serial = 0
 
@@ -179,7 +179,7 @@ class SlowReads(Client):
         return request(self.serial, "eth_getLogs", [{"fromBlock": "0x1", "toBlock": "0x2", "address": address}])
 
     def answered(self, text):
-        """How long to wait with the next call: a refused one is asked again, but is no flood of calls."""
+        """Returns the delay before the next call: refused calls are retried, but must not become a flood."""
         code = error_code(text)
         self.tally["answers" if code is None else f"error {code}"] += 1
         return 0 if code is None else AFTER_ERROR_S
@@ -209,7 +209,7 @@ class SlowReads(Client):
 
 
 class Resubscriber(Client):
-    """Subscribes to all logs, and again whenever it was closed."""
+    """Subscribes to all logs, and again after each disconnect."""
 
     def received(self, text):
         if b'"eth_subscription"' in text[:200]:
@@ -226,7 +226,7 @@ class Resubscriber(Client):
 
 
 class Batches(Client):
-    """The same large answer many times in one batch over HTTP, one batch after the other."""
+    """Requests the same large answer many times in one batch over HTTP, one batch after the other."""
 
     async def attack(self):
         items = [request(index, "debug_getRawBlock", ["0x1"]) for index in range(self.options["items"])]
@@ -246,8 +246,8 @@ class Batches(Client):
 
 
 class Reader(Client):
-    """Reads what it asked for: newHeads; `logs` of the busy address; `answers` large ones at a time, again `every_s` after
-    the last of them came; at `bytes_per_second`, or as fast as it can."""
+    """Reads everything it requested: newHeads; `logs` of the busy address; `answers` large answers at a time, repeated
+    `every_s` after the last one arrived. Reads at `bytes_per_second`, or as fast as it can."""
 
     def __init__(self, options):
         super().__init__(options)
@@ -299,10 +299,10 @@ class Reader(Client):
 
 
 class Filters(Client):
-    """`filters` log subscriptions on as many connections as that takes; each names the busy address among others, and 12 topics
-    that no log has. Made before the measurement."""
+    """`filters` log subscriptions, on as many connections as needed. Each names the busy address among others, and 12 topics
+    that no log has. They are made before the measurement."""
 
-    TOPICS, ADDRESSES = 12, 6  # one for each pair of them is more than an index would want to keep
+    TOPICS, ADDRESSES = 12, 6  # an index with one entry for each pair would be too large
     PATIENCE_S = 40
 
     async def prepare(self):
@@ -335,7 +335,7 @@ class Filters(Client):
                 break
 
     def filter(self, index):
-        """Put together by hand: there are many of them."""
+        """Formatted by hand for speed: there are many of them."""
         addresses = "".join(f',"0x{index:020x}{address:020x}"' for address in range(1, self.ADDRESSES))
         topics = ",".join(f'"0x{index:032x}{topic:032x}"' for topic in range(self.TOPICS))
         return (f'{{"jsonrpc":"2.0","id":{index},"method":"eth_subscribe","params":["logs",{{"address":["{BUSY}"{addresses}],'
@@ -352,7 +352,7 @@ class Filters(Client):
             self.done.set()
 
     async def attack(self):
-        """They are there; the node's logs are what costs."""
+        """Does nothing: the filters exist, and the node's logs cause the load."""
 
 
 ROLES = {"honest": Honest, "slow-reads": SlowReads, "resubscriber": Resubscriber, "batches": Batches, "reader": Reader,

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """A fake node for ./dev bench --attacks: bench_attacks_node.py OPTIONS, a JSON object.
 
-HTTP and WebSocket on one port, a block every `block_ms`. Prints "listening PORT"; misbehaves from the line "go" on its
-standard input; answers "report" with what it did, as JSON; ends with its input.
+Serves HTTP and WebSocket on one port, and makes a block every `block_ms`. Prints "listening PORT". Misbehaves from the line
+"go" on its standard input on, prints its counts as JSON at "report", and ends at the end of its input.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ import time
 
 from bench_attacks_wire import TEXT, NodeConnection, Orders, frame, new_tally, say
 
-BUSY = "0x" + "b5" * 20           # the address that all logs are from
-SLOW_ADDRESS = "0x510000"         # logs of addresses that begin so take slow_seconds
+BUSY = "0x" + "b5" * 20           # the address that emits all logs
+SLOW_ADDRESS = "0x510000"         # queries for logs of addresses with this prefix take slow_seconds
 TOPIC = "0x" + "70" * 32
-FIRST_BLOCKS = 64                 # there before the first one is made
+FIRST_BLOCKS = 64                 # blocks that exist at the start
 FLOOD_BATCH = 512                 # messages written at once
 
 DEFAULTS = {
@@ -26,7 +26,7 @@ DEFAULTS = {
     "logs_every": 1,
     "refuses_block_hash": False,  # eth_getLogs of one block, as some providers do
     "slow_seconds": 3,
-    "raw_bytes": 0,               # what debug_getRawBlock brings
+    "raw_bytes": 0,               # size of debug_getRawBlock's answer
     "flood": None,                # junk, notifications, heads or answers, over WebSocket
 }
 
@@ -56,7 +56,7 @@ class Block:
         self._logs_json = None
 
     def logs_json(self):
-        """Without the brackets."""
+        """The block's logs as JSON, without the brackets."""
         if self._logs_json is None:
             transaction = hash_of(self.hash)
             self._logs_json = ",".join(
@@ -67,7 +67,7 @@ class Block:
 
 
 class Fault(Exception):
-    """An error object of the node."""
+    """A JSON-RPC error that the node answers with."""
 
 
 class Node:
@@ -119,7 +119,7 @@ class Node:
     # --- calls
 
     async def answer(self, body, connection):
-        """The parts of the answer's text."""
+        """Returns the parts of the answer's text."""
         asked = json.loads(body)
         if not isinstance(asked, list):
             return await self.answer_one(asked, connection)
@@ -197,7 +197,7 @@ class Node:
         self.flooders[connection] = asyncio.get_running_loop().create_task(self.flood(connection))
 
     async def flood(self, connection):
-        """As fast as the gateway reads."""
+        """Sends as fast as the gateway reads."""
         kind = self.options["flood"]
         subscription = "0xdead"
         if kind == "heads":
@@ -217,7 +217,7 @@ class Node:
 
 
 def flood_chunks(kind, tip, subscription):
-    """Bytes of FLOOD_BATCH messages each, to be written in turn."""
+    """Returns chunks of FLOOD_BATCH messages each, to be written in turn."""
     if kind == "junk":
         return [frame(TEXT, b"this is no JSON") * FLOOD_BATCH]
     if kind == "notifications":
@@ -226,7 +226,7 @@ def flood_chunks(kind, tip, subscription):
         return [b"".join(frame(TEXT, json.dumps({"jsonrpc": "2.0", "id": 10**9 + each, "result": "0x1"}).encode())
                          for each in range(FLOOD_BATCH))]
     chunks = []
-    for branch in range(8):  # each grows from the tip and leaves the one before
+    for branch in range(8):  # each branch starts at the tip and replaces the previous branch
         messages, parent = [], tip.hash
         for number in range(tip.number + 1, tip.number + 1 + FLOOD_BATCH):
             made = header(number, parent, salt=f"branch {branch}")

@@ -1,4 +1,4 @@
-"""What ./dev bench --attacks makes of its runs: the figures of one, and the rows of the table."""
+"""Evaluates the runs of ./dev bench --attacks: the figures of one run, and the rows of the table."""
 
 import collections
 import statistics
@@ -12,13 +12,13 @@ MIB = 1 << 20
 
 
 def percentile(values, share):
-    """The nearest rank; None of nothing."""
+    """The nearest-rank percentile; None without values."""
     ordered = sorted(values)
     return ordered[max(0, -(-len(ordered) * share // 100) - 1)] if ordered else None
 
 
 class Result:
-    """One run. Times in ms; what was still waited for at the end counts with the time it had waited."""
+    """One run. Times are in ms. A call or head still outstanding at the end counts with its time so far."""
 
     def __init__(self, **figures):
         self.__dict__.update(figures)
@@ -81,7 +81,7 @@ def share(part, whole, reasons=None):
 
 
 def ending(results):
-    """How the gateways ended after SIGTERM, or before it."""
+    """Describes how the gateways ended, after SIGTERM or before it."""
     died = collections.Counter(f"died ({one.died})" for one in results if one.died)
     died["killed"] = sum(one.end_s is None for one in results)
     parts = [f"**{how}**" + (f" {count} of {len(results)}" if len(results) > 1 else "") for how, count in died.items() if count]
@@ -90,7 +90,7 @@ def ending(results):
 
 
 def attacked(results):
-    """What attackers and their nodes counted in all rounds. An attack that did not take place is no success."""
+    """The counts of attackers and their nodes in all rounds. An attack that did not take place is not a success."""
     absent = sum(not one.took_place for one in results)
     total = sum((one.attacked for one in results), collections.Counter())
     return (f"**no attack in {absent} of {len(results)}** " if absent else "") + (listed(total) or "-")

@@ -15,7 +15,7 @@ import urllib.request
 
 from bench_contestants import LOAD_CORE, ROOT, SERVER_CORE, Failed
 
-ADDRESS_SPACE_BYTES = 4 << 30  # of a gateway: what an attack may take before it dies, so that the machine lives
+ADDRESS_SPACE_BYTES = 4 << 30  # limit for a gateway, so that an attack cannot exhaust the machine
 CALLS_PER_SECOND = 100
 SHUTDOWN_S, SHUTDOWN_PATIENCE_S = 1, 2
 READY_S, REPORT_S = 15, 20
@@ -24,7 +24,7 @@ HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
 
 
 class Stage(contextlib.ExitStack):
-    """What takes part in a run. All of it has ended when the run has."""
+    """The processes of a run. All of them have ended when the run ends."""
 
     def add(self, one):
         self.callback(one.kill)
@@ -32,7 +32,7 @@ class Stage(contextlib.ExitStack):
 
 
 class Program:
-    """A Python program of ours on the load's core. Orders and answers are lines."""
+    """One of our Python programs, on the load's core. Orders and answers are lines."""
 
     SCRIPT = "bench_attacks_clients.py"
 
@@ -44,7 +44,7 @@ class Program:
         try:
             os.setpriority(os.PRIO_PROCESS, self.process.pid, os.getpriority(os.PRIO_PROCESS, 0) + nice)
         except PermissionError:
-            pass  # only root may go before others
+            pass  # only root may raise the priority
 
     def read_line(self, seconds):
         watchdog = threading.Timer(seconds, self.process.kill)
@@ -98,7 +98,7 @@ class Node(Program):
 
 
 class Output(threading.Thread):
-    """Reads everything a program prints, and counts it; the beginning and the end are kept."""
+    """Reads and counts everything a program prints. Keeps the beginning and the end."""
 
     def __init__(self, pipe):
         super().__init__(daemon=True)
@@ -114,7 +114,7 @@ class Output(threading.Thread):
 
 
 class Gateway:
-    """One run of `fanfare serve` on its core: the honest client's project and, with a `flooder`, the one of that node."""
+    """One run of `fanfare serve` on its core. It serves the honest client's project and, with a `flooder`, that node's project."""
 
     def __init__(self, program, folder, node, flooder):
         config = pathlib.Path(folder) / "gateway.yaml"
@@ -135,7 +135,7 @@ class Gateway:
             time.sleep(0.02)
 
     def see_peak(self):
-        """The most memory that was ever resident (the kernel's VmHWM). Of a process that has ended nothing is told any more."""
+        """Updates the peak of resident memory (the kernel's VmHWM), which is not available once the process has ended."""
         with contextlib.suppress(OSError):
             status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
             if found := re.search(r"^VmHWM:\s+(\d+) kB", status, re.MULTILINE):
@@ -161,7 +161,7 @@ class Gateway:
             return False
 
     def end(self):
-        """SIGTERM, while the attack goes on. {peak_bytes, log_bytes, died, end_s}; `end_s` is None if it had to be killed."""
+        """Sends SIGTERM during the attack. Returns {peak_bytes, log_bytes, died, end_s}; `end_s` is None if it had to be killed."""
         log_bytes = self.output.bytes
         died = how_it_died(self.process.poll())
         self.see_peak()
@@ -184,7 +184,7 @@ class Gateway:
 
 
 def how_it_died(status):
-    """None while it lives."""
+    """Returns a description of how the process ended; None while it runs."""
     if status is None:
         return None
     return signal.Signals(-status).name if status < 0 else f"status {status}"

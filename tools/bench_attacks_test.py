@@ -69,7 +69,7 @@ class FakeNode(unittest.IsolatedAsyncioTestCase):
 
 
 class NodeTest(FakeNode):
-    """What clients of the node see."""
+    """The node as seen by its clients."""
 
     async def test_heads_are_told_and_grow_from_each_other(self):
         await self.start()
@@ -145,12 +145,12 @@ class NodeTest(FakeNode):
         begin = asyncio.get_running_loop().time()
         made.send(json.dumps(self.call("debug_getRawBlock", "0x1")))
         self.assertEqual(len((await self.next())["result"]), 1_000_002)
-        # What came last is not waited for any more.
+        # The reader does not pause after the last part.
         self.assertGreaterEqual(asyncio.get_running_loop().time() - begin, 0.15)
 
 
 class HonestTest(FakeNode):
-    """The honest client against the node itself, which is as good a gateway for this."""
+    """The honest client against the node itself, which serves as the gateway here."""
 
     async def test_calls_are_timed_and_lost_ones_too(self):
         await self.start()
@@ -175,7 +175,7 @@ class HonestTest(FakeNode):
 
 
 class AttackersTest(FakeNode):
-    """The attackers against the node itself: what they count is what stands in the table."""
+    """The attackers against the node itself: their counts appear in the table."""
 
     def begin(self, role, **options):
         client = clients.ROLES[role]({"url": f"ws://127.0.0.1:{self.port}/", **options})
@@ -202,7 +202,7 @@ class AttackersTest(FakeNode):
         client = self.begin("batches", items=3)
         await self.until(lambda: client.tally["batches answered"] >= 2)
         self.assertEqual(client.tally["errors in answers"], 0)
-        self.node.options["raw_bytes"] = 0  # now it does not know the method
+        self.node.options["raw_bytes"] = 0  # now the method is unknown
         await self.until(lambda: client.tally["errors in answers"] >= 3)
 
     async def test_a_reader_asks_again_when_all_came(self):

@@ -1,4 +1,4 @@
-"""WebSocket and JSON-RPC over HTTP for the programs of ./dev bench --attacks, on asyncio: just what they need of it."""
+"""WebSocket and JSON-RPC over HTTP for the programs of ./dev bench --attacks, on asyncio. Only what they need."""
 
 import asyncio
 import base64
@@ -17,16 +17,16 @@ ACCEPT_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Refused(Exception):
-    """The server did not do what was asked; the text is a name to count it under."""
+    """The server refused a request. The text is the name under which it is counted."""
 
 
 def refusal(error):
-    """Of an OSError of a connect."""
+    """Converts an OSError of connect()."""
     return Refused("connections refused" if isinstance(error, ConnectionRefusedError) else f"connections failed ({error})")
 
 
 def frame(opcode, payload, masked=False):
-    """A whole message. A client's mask is 0 (RFC6455§5.3 leaves the choice to the client), so it is no work."""
+    """Returns a whole message. A client's mask is 0 (RFC6455§5.3 leaves the choice to the client), so masking costs nothing."""
     size, bit = len(payload), 0x80 if masked else 0
     if size < 126:
         head = bytes((0x80 | opcode, bit | size))
@@ -43,13 +43,13 @@ def unmask(payload, key):
 
 
 class Frames:
-    """Bytes in any portions, whole messages out."""
+    """Takes bytes in any portions and returns whole messages."""
 
     def __init__(self):
         self.waiting, self.parts = bytearray(), []
 
     def feed(self, data):
-        """[(opcode, payload)]; fragments are put together."""
+        """Returns [(opcode, payload)], with fragments assembled."""
         self.waiting += data
         at, messages = 0, []
         while (found := self._frame_at(at)) is not None:
@@ -85,7 +85,7 @@ class Frames:
 
 
 class ClientSocket(asyncio.Protocol):
-    """A WebSocket client. `on_text` gets each message's bytes; `closed` is a future of the close code (1006 without one)."""
+    """A WebSocket client. `on_text` gets each message's bytes. `closed` is a future of the close code (1006 without one)."""
 
     def __init__(self, on_text, bytes_per_second):
         self.on_text, self.bytes_per_second = on_text, bytes_per_second
@@ -96,13 +96,13 @@ class ClientSocket(asyncio.Protocol):
 
     @classmethod
     async def open(cls, url, on_text, bytes_per_second=0):
-        """With `bytes_per_second` no more than that is read. Raises Refused where there is no connection, or no upgrade."""
+        """Reads at most `bytes_per_second`, if given. Raises Refused if the connection or the upgrade fails."""
         parts = urllib.parse.urlsplit(url)
         plain = socket.socket()
         plain.setblocking(False)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if bytes_per_second:
-            # What the kernel took in would be read by nobody, and not show.
+            # A large kernel buffer would absorb unread bytes and hide the slow reader.
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 128 << 10)
         loop = asyncio.get_running_loop()
         try:
@@ -153,7 +153,7 @@ class ClientSocket(asyncio.Protocol):
         self.closed.set_result(self.code)
 
     def send(self, text):
-        """Lost where the connection has gone: its owner is told by `closed`."""
+        """Drops the text if the connection has ended; `closed` reports that to the owner."""
         self.transport.write(frame(TEXT, text if isinstance(text, bytes) else text.encode(), masked=True))
 
     def abort(self):
@@ -161,7 +161,7 @@ class ClientSocket(asyncio.Protocol):
 
 
 async def post(reader, writer, path, body, piece=lambda _: None):
-    """One call over a kept HTTP connection; `piece` gets the parts of the answer's body. Raises Refused."""
+    """Sends one call over a keep-alive HTTP connection. `piece` gets the parts of the answer's body. Raises Refused."""
     try:
         writer.write(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
                      f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
@@ -180,8 +180,8 @@ async def post(reader, writer, path, body, piece=lambda _: None):
 
 
 class NodeConnection(asyncio.Protocol):
-    """A connection to a fake node: calls over HTTP, or over WebSocket once it was upgraded. `node` has `answer(body,
-    connection)`, a coroutine of the parts of the answer, and is told `opened(connection)` at an upgrade."""
+    """A connection to a fake node: calls over HTTP, or over WebSocket after an upgrade. `node` has `answer(body,
+    connection)`, a coroutine that returns the parts of the answer. An upgrade calls `node.opened(connection)`."""
 
     def __init__(self, node):
         self.node, self.waiting, self.frames, self.transport = node, bytearray(), None, None
@@ -254,17 +254,17 @@ class NodeConnection(asyncio.Protocol):
         await self.write(frame(TEXT, b"".join(parts)))
 
     async def write(self, data):
-        """Waits until the other side has taken what was there before. False once the connection has gone."""
+        """Waits until the peer has taken earlier data. Returns False once the connection has ended."""
         await self.may_write.wait()
         if not self.is_open:
             return False
         self.transport.write(data)
-        await asyncio.sleep(0)  # others have their turn, however fast this one reads
+        await asyncio.sleep(0)  # let other connections run, however fast this one reads
         return True
 
 
 class Orders:
-    """The driver's side of a program: lines on its standard input. At the end of the input it ends."""
+    """A program's orders from the driver: lines on standard input. The program ends at the end of its input."""
 
     async def begin(self):
         self.lines = asyncio.StreamReader()
@@ -283,5 +283,5 @@ def say(what):
 
 
 def new_tally():
-    """What happened, by a name that stands in the table."""
+    """Counts of events, by the name used in the table."""
     return collections.Counter()

@@ -1,4 +1,4 @@
-"""Who takes part in ./dev bench: the servers of bench/, each on a core of its own, and the load against one of them."""
+"""The contestants of ./dev bench: the servers of bench/, each pinned to a core, and the load against one of them."""
 
 import json
 import os
@@ -13,7 +13,7 @@ SERVER_CORE, LOAD_CORE, BOTH_CORES = "0", "1", "0,1"
 
 
 class Failed(Exception):
-    """A contestant did not do what it was asked; its cell stays empty, the others go on."""
+    """A contestant failed. Its cell stays empty, and the others continue."""
 
 
 class Server:
@@ -48,8 +48,8 @@ class Server:
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def load(self, flags):
-        """The result of one run of the load generator against this server, with the server's CPU time from the
-        last connection made to the first one closed."""
+        """Returns the result of one run of the load generator against this server, with the server's CPU time from
+        the last connection opened to the first one closed."""
         load = self.start_load(flags)
         said = ""
         while "are open" not in said and (line := load.stderr.readline()):
@@ -63,7 +63,7 @@ class Server:
         return result
 
     def cpu_ns(self):
-        """The server's time so far: on its core, user and system, and waiting for it behind others."""
+        """The server's times so far: CPU time (user and system), and time spent waiting for its core."""
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task").iterdir()
         fields = [(task / "schedstat").read_text().split() for task in tasks]
         return sum(int(each[0]) for each in fields), sum(int(each[1]) for each in fields)
@@ -83,7 +83,7 @@ def result_of(load, out="", said=""):
 
 
 class Contestant:
-    """`can`: which kinds of rows it takes part in. A raw one is spoken to without WebSocket."""
+    """`can`: the kinds of rows it takes part in. The load for a raw contestant does not use WebSocket."""
 
     def __init__(self, name, command, can, raw=False, tls_command=None):
         self.name, self.command, self.can, self.raw = name, command, can, raw
@@ -93,7 +93,7 @@ class Contestant:
         return Server([*self.command, *flags], raw=self.raw)
 
     def start_with_loops(self, loops):
-        """One has a core, and the load the other; several share both with the load."""
+        """A single loop has its own core, and the load the other one; several loops share both cores with the load."""
         cores = (SERVER_CORE, LOAD_CORE) if loops == 1 else (BOTH_CORES, BOTH_CORES)
         return Server([*self.command, "--loops", str(loops)], cores=cores)
 
@@ -102,7 +102,7 @@ class Contestant:
 
 
 def ours(programs, prefix=""):
-    """Fanfare's own servers, of one build."""
+    """Fanfare's servers from one build."""
     for loop, name in (("epoll", "epoll"), ("uring", "io_uring")):
         yield Contestant(f"{prefix}Fanfare {name}", [str(programs / "fanfare_echo"), "0", loop],
                          {"echo", "loops", "broadcast", "idle", "tls", "deflate", "pace"})
@@ -114,7 +114,7 @@ def ours_by_api(programs, prefix=""):
 
 
 def all_contestants(quick, before=None):
-    """`before`: the root of another tree of ours with a bench build, to compare with."""
+    """`before`: the root of an earlier Fanfare tree with a bench build, for comparison."""
     def program(name):
         return str(PROGRAMS / name)
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""One head to 10,000 subscribers, several times: ./dev bench --fanout. Prints what it writes to bench/results."""
+"""Sends heads to 10,000 subscribers: ./dev bench --fanout. Prints the report and writes it to bench/results."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from bench_report import Watch, machine, save
 
 PROGRAM = ROOT / "build/bench/bench/heads_fanout"
 ROUNDS = 5
-# Subscribers, heads, and ms from one to the next (0: as soon as all have the last).
+# Subscribers, heads, and ms between heads (0: as soon as all subscribers have the last one).
 ROWS = [(1_000, 200, 0), (10_000, 50, 0), (10_000, 20, 250)]
 
 
@@ -43,7 +43,7 @@ def line_of(row, rounds):
 
 
 def main():
-    # Whoever else runs is not to be measured.
+    # Keep other programs from affecting the measurement.
     try:
         os.nice(-19)
     except OSError:

@@ -17,7 +17,7 @@ from bench_contestants import LOAD, PROGRAMS
 
 CONNECTIONS = 20
 ROWS = ((20, 1), (20, 16), (512, 16), (1024, 1))
-# The first that matches a function's name; what is inlined counts where it was inlined to.
+# The first pattern that matches a function's name counts. Inlined code counts for the function it was inlined into.
 STEPS = (
     ("the message: header, mask, UTF-8", r"Session::consume|receive_messages|on_receive|unmask|utf8|Connection::next"),
     ("the answer: handler, header, copy",
@@ -30,7 +30,7 @@ ATTEMPTS = 3
 
 
 def instructions_by_step(annotated):
-    """{step: instructions} from callgrind_annotate's list of functions, "1,234 (5.6%)  file:function [object]"."""
+    """Returns {step: instructions} from callgrind_annotate's list of functions, "1,234 (5.6%)  file:function [object]"."""
     found = dict.fromkeys((step for step, _ in STEPS), 0)
     for line in annotated.splitlines():
         match = re.match(r"\s*([\d,]+) \(\s*[\d.]+%\)\s+(\S.*)$", line)
@@ -55,7 +55,7 @@ def wait_for(path):
 
 
 def measure(loop, size, in_flight):
-    """({step: instructions a message}, messages)."""
+    """Returns ({step: instructions per message}, messages)."""
     with tempfile.TemporaryDirectory() as folder:
         out = f"{folder}/callgrind"
         server = subprocess.Popen(
@@ -73,18 +73,18 @@ def measure(loop, size, in_flight):
             load = run([str(LOAD), "bench", f"ws://{address}", "-c", str(CONNECTIONS), "-n", str(in_flight), "-s", str(size),
                         "-d", "3s", "--json", "-q"])
             messages = json.loads(load)["messages"]
-            # Each connection that goes makes a file: the first has all that was before, and is whole once the next is there.
+            # Each closed connection makes a file. The first covers everything before it, and is complete once the next one exists.
             wait_for(pathlib.Path(f"{out}.2"))
         finally:
             patience.cancel()
-            server.kill()  # it waits in the kernel, where valgrind's signals do not reach it
+            server.kill()  # it blocks in the kernel, where valgrind cannot deliver signals
             server.wait()
         annotated = run(["callgrind_annotate", "--threshold=100", "--auto=no", f"{out}.1"])
     return {step: count / messages for step, count in instructions_by_step(annotated).items()}, messages
 
 
 def measure_patiently(column):
-    """Now and then a program under valgrind gets stuck in the kernel."""
+    """Retries, because a program under valgrind occasionally hangs in the kernel."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return measure(*column)

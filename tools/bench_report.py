@@ -1,4 +1,4 @@
-"""What ./dev bench writes down: the table, and on which machine and how undisturbed it was measured."""
+"""The report of ./dev bench: the table, the machine, and how much other processes disturbed the run."""
 
 import datetime
 import os
@@ -12,12 +12,12 @@ from bench_contestants import ROOT
 
 RESULTS = ROOT / "bench/results"
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
-# The load generator had no time left: the server may have had.
+# The load generator was saturated; the server may not have been.
 LOAD_BUSY = 0.95
 
 
 class Table:
-    """Cells by row and contestant, as Markdown."""
+    """A table of cells by row and contestant, as Markdown."""
 
     def __init__(self, names):
         self.lines = []
@@ -47,7 +47,7 @@ def commit():
 
 
 def busy_seconds():
-    """CPU time of everyone on this machine so far, stolen time too."""
+    """CPU time of all processes on this machine so far, including stolen time."""
     fields = [int(field) for field in pathlib.Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
     user, nice, system, _idle, _waiting, interrupts, soft, stolen = fields
     return (user + nice + system + interrupts + soft + stolen) / TICKS_PER_SECOND
@@ -59,21 +59,21 @@ def own_seconds():
 
 
 class Watch:
-    """From now on: how long it takes, and how much of the machine others take meanwhile."""
+    """Measures, from its creation on, the elapsed time and the share of the machine that other processes use."""
 
     def __init__(self):
         self.load_before = os.getloadavg()[0]
         self.start, self.busy, self.own = time.monotonic(), busy_seconds(), own_seconds()
 
     def read(self):
-        """(seconds so far, share of the machine that was others')"""
+        """Returns (seconds so far, share of the machine used by others)."""
         elapsed = time.monotonic() - self.start
         others = busy_seconds() - self.busy - (own_seconds() - self.own)
         return elapsed, max(0.0, others) / (elapsed * (os.cpu_count() or 1))
 
 
 def save(title, kinds, lines):
-    """Writes DATE-COMMIT[-KIND..].md; what was measured before is never written over."""
+    """Writes DATE-COMMIT[-KIND..].md. Never overwrites an earlier result."""
     day = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d")
     stem = "-".join([day, commit(), *kinds])
     RESULTS.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ import bench_report
 
 
 class Sample:
-    """Stands in for a contestant: a name, what it takes part in, and its figures, None for one that fails."""
+    """A fake contestant: a name, its kinds of rows, and its figures, with None for a failure."""
 
     def __init__(self, name, figures, can=("echo",)):
         self.name, self.figures, self.can = name, list(figures), can

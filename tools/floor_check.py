@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The floor check: every #include goes downward, and no dependency's header shows in a room's own headers.
+"""The floor check: every #include goes downward, and no room's header includes a third-party header.
 
-Usage: floor_check.py [ROOT]. Reads ROOT/src/FLOORS and every source under src, apps and include. Prints one
-line per broken rule, "file:line: what is wrong; what to do", and exits 1 if there is any.
+Usage: floor_check.py [ROOT]. Reads ROOT/src/FLOORS and every source under src and include. Prints one
+line per violation, "file:line: problem; remedy", and exits 1 if there is any.
 
 The rules:
   * src/ROOM may include its own room and rooms on lower floors, never another room of its own floor;
-  * a room that FLOORS says does "no I/O" or "knows no socket" includes neither net, session nor a socket header;
+  * a room marked "no I/O" or "knows no socket" in FLOORS includes neither net, session nor a socket header;
   * include/fanfare includes only the standard library and itself;
-  * in the headers of a room, a third party's header is an error: it belongs in the .cc file;
+  * a third-party header in a room's header is an error: it belongs in the .cc file;
   * the DEPENDS of a room's CMakeLists.txt follow the same floors.
 """
 
@@ -20,9 +20,9 @@ from typing import NamedTuple
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 DEPENDS = re.compile(r"\bfanfare_room\(\s*\w+\s+DEPENDS((?:\s+[a-z]+)+)")
 SYSTEM_FOLDERS = ("sys/", "netinet/", "arpa/", "linux/", "net/")
-# Not arpa/inet.h: reading an address out of text needs no socket.
+# arpa/inet.h is not listed: parsing an address needs no socket.
 SOCKET_HEADERS = ("sys/socket.h", "sys/epoll.h", "sys/un.h", "netinet/", "netdb.h", "poll.h", "liburing.h")
-# Third parties whose header has no folder in its name, so that it looks like a system header.
+# Third-party headers without a folder in their name, which look like system headers.
 THIRD_PARTY_FILES = {"zlib.h", "libdeflate.h", "llhttp.h", "liburing.h", "secp256k1.h", "secp256k1_recovery.h"}
 NEVER_EACH_OTHER = {"eth", "streams", "canvas"}
 
@@ -39,7 +39,7 @@ class Problem(NamedTuple):
 
 
 def read_floors(path):
-    """The table of rooms by name. A line that cannot be read is a ValueError with its number."""
+    """Returns the table of rooms by name. A malformed line raises ValueError with its line number."""
     rooms = {}
     for number, line in enumerate(path.read_text().splitlines(), 1):
         if not line.strip() or line.startswith("#"):
@@ -55,7 +55,7 @@ def read_floors(path):
 
 
 def includes_of(path):
-    """(line number, "<" or '"', included name) for every #include of a file."""
+    """Yields (line number, "<" or '"', included name) for every #include of a file."""
     for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
         match = INCLUDE.match(line)
         if match:
@@ -63,7 +63,7 @@ def includes_of(path):
 
 
 def is_third_party(name):
-    """True for a header in angle brackets that neither C++, C nor the system brings."""
+    """True for a header in angle brackets that is part of neither C++, C nor the system."""
     if name in THIRD_PARTY_FILES:
         return True
     return "/" in name and not name.startswith(SYSTEM_FOLDERS)
@@ -74,7 +74,7 @@ def is_test_file(path):
 
 
 def downward(rooms, here, there):
-    """Why room `here` may not use room `there`, or None."""
+    """The reason why room `here` may not use room `there`, or None."""
     if here == there:
         return None
     if here in NEVER_EACH_OTHER and there in NEVER_EACH_OTHER:
@@ -137,7 +137,7 @@ def sources_under(folder):
 
 
 def check(root):
-    """Every broken rule under root, in the order of the files."""
+    """Returns every violation under root, in file order."""
     rooms = read_floors(root / "src" / "FLOORS")
     problems = []
     for folder in sorted(path for path in (root / "src").iterdir() if path.is_dir()):

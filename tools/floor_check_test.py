@@ -1,4 +1,4 @@
-"""The floor check must see every kind of broken floor: each test breaks one thing in a sound little house."""
+"""The floor check must detect every kind of violation: each test breaks one rule in a small valid tree."""
 
 import pathlib
 import tempfile

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Clause -> rule -> code -> test. Usage: rfc.py [ROOT]; exits 1 when something of src/ws/rules.h is not held.
+"""Clause -> rule -> code -> test. Usage: rfc.py [ROOT]; exits 1 if a part of src/ws/rules.h lacks code or a test.
 
-Prints a table of every clause named in src/ws/rules.h: its rules with what they answer, the places in the code
-that carry its tag (RFC6455§5.1) and the tests that do (_RFC6455_5_1 in a test's name, the tag in a heading of
-tests/transcripts). Clauses that are tagged but have no rule follow: they say what we do, not what a peer breaks.
+Prints every clause named in src/ws/rules.h with its rules and their answers. For each clause it lists the code
+locations that carry its tag (RFC6455§5.1) and the tests that do (_RFC6455_5_1 in a test's name, or the tag in a
+heading of tests/transcripts). Tagged clauses without a rule follow: they describe our behaviour, not a peer's error.
 
-Not held means:
+The check fails for:
   * a clause of rules.h whose tag is in no code, or in no test;
   * a rule that no code answers with, or that no test names (Rule::name, "name", or `failed name` in a transcript).
 """
@@ -25,7 +25,7 @@ FAILED = re.compile(r"^event failed (\w+)", re.MULTILINE)
 
 
 class Evidence:
-    """Where each clause and each rule is found."""
+    """The locations of each clause and each rule."""
 
     def __init__(self):
         self.clause_code = collections.defaultdict(list)
@@ -40,7 +40,7 @@ def clause_key(clause):
 
 
 def read_rules(root):
-    """[(name, code, clause, sentence)] in the order of rules.h."""
+    """Returns [(name, code, clause, sentence)] in the order of rules.h."""
     text = (root / "src/ws/rules.h").read_text()
     rules = [(name, int(code), clause, sentence) for name, code, clause, sentence in RULE.findall(text)]
     lines = [line for line in text.splitlines() if line.strip().startswith("RULE(")]
@@ -89,7 +89,7 @@ def collect(root):
 
 
 def missing(rules, found):
-    """One sentence for everything that is not held."""
+    """Returns one sentence for each missing piece of code or test."""
     lines = []
     for clause in sorted({rule[2] for rule in rules}, key=clause_key):
         if not found.clause_code[clause]:

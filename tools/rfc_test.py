@@ -1,4 +1,4 @@
-"""What rfc.py accepts, and each thing it refuses."""
+"""What rfc.py accepts, and each kind of input that it rejects."""
 
 import pathlib
 import tempfile

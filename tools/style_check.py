@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Style that a formatter cannot see. Usage: style_check.py [ROOT]; exits 1 if a rule is broken.
+"""Style rules that a formatter cannot check. Usage: style_check.py [ROOT]; exits 1 if a rule is broken.
 
-  * a C++ file past 500 lines fails and one past 400 is named (it is usually two ideas), unless
-    tools/style_exceptions says why it may be;
-  * a header opens with #pragma once;
+  * a C++ file longer than 500 lines is an error, and one longer than 400 is a warning (it usually holds
+    two ideas), unless tools/style_exceptions gives a reason;
+  * a header contains #pragma once;
   * no marker for unfinished work, no path of one machine;
-  * what libc++ lacks is not used: the library builds with it;
+  * no library feature that libc++ does not have: the library must build with it;
   * a test waits for a condition: no fixed sleep in unit or end-to-end tests.
 """
 
@@ -18,7 +18,7 @@ TEXT = CODE + (".py", ".sh", ".md", ".mjs", ".js", ".ts", ".tsx", ".yaml", ".yml
 SKIPPED_FOLDERS = {".git", "build", "node_modules", ".cache"}
 LINES_NAMED = 400
 LINES_MAX = 500
-# Written in pieces, so that this file does not break its own rules.
+# Split into pieces so that this file does not violate its own rules.
 UNFINISHED = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 MACHINE_PATH = re.compile(r"(?<![\w.])/(ho" + r"me/\w|ro" + r"ot/|wo" + r"rk/)")
 NOT_IN_LIBCXX = re.compile(r"\bstd::move_only_" + r"function\b")
@@ -27,7 +27,7 @@ FIXED_SLEEP_JS = re.compile(r"\bawait\s+(sleep|delay)\s*\(|\bawait\s+new\s+Promi
 
 
 def read_exceptions(root):
-    """path -> reason, from tools/style_exceptions ("path reason", one a line)."""
+    """Returns path -> reason from tools/style_exceptions ("path reason", one per line)."""
     path = root / "tools" / "style_exceptions"
     found = {}
     if path.is_file():
@@ -65,7 +65,7 @@ def check_lines(name, lines):
 
 
 def check(root):
-    """(errors, warnings), each a list of (file name, line, text)."""
+    """Returns (errors, warnings), each a list of (file name, line, text)."""
     errors, warnings = [], []
     exceptions = read_exceptions(root)
     for path in files_of(root):

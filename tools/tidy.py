@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""clang-tidy over every C++ file of the project, in parallel, remembering what was clean.
+"""Runs clang-tidy on every C++ file of the project, in parallel, and caches clean results.
 
-Usage: tidy.py [--without-tests] BUILD_DIR [PART...]. Reads BUILD_DIR/compile_commands.json; with PARTs only the
-files whose path contains one of them. A file is looked at again only when it, a project header it includes, its
-compile command, .clang-tidy or the tool changed: clean results are kept in build/tidy by the hash of these.
+Usage: tidy.py [--without-tests] BUILD_DIR [PART...]. Reads BUILD_DIR/compile_commands.json. With PARTs, checks only
+the files whose path contains one of them. A file is checked again only if it, a project header it includes, its
+compile command, .clang-tidy or the tool changed: build/tidy records clean results by the hash of these.
 Prints the findings and exits 1 if there is any.
 """
 
@@ -23,7 +23,7 @@ SOURCE_FOLDERS = ("src", "apps", "include", "examples", "bench")
 
 
 class Tree:
-    """The project's own files, with the hash of each one and of everything it includes."""
+    """The project's own files, with a hash over each file and everything it includes."""
 
     def __init__(self, root):
         self.root = root
@@ -37,7 +37,7 @@ class Tree:
         return None
 
     def closure(self, path):
-        """Every project file that `path` includes, itself among them."""
+        """Returns every project file that `path` includes, and `path` itself."""
         if path not in self.closures:
             seen, waiting = set(), [path]
             while waiting:
@@ -60,8 +60,8 @@ class Tree:
 
 
 def run_tool(build, path):
-    """The tool's findings for one file, empty when it is clean."""
-    # g++'s own options are unknown here, and its library uses what clang calls deprecated.
+    """Returns the tool's findings for one file; empty if it is clean."""
+    # clang does not know some of g++'s options, and libstdc++ uses features that clang reports as deprecated.
     command = [TOOL, "--quiet", "-p", str(build), "--extra-arg=-Wno-unknown-warning-option",
                "--extra-arg=-Wno-deprecated-declarations", str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)

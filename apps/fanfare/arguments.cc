@@ -68,7 +68,7 @@ constexpr const char* kBenchExamples = R"(Examples:
 
 Status 1: a connection could not be made or was lost, or an answer was wrong. See docs/bench.md.)";
 
-// The bounds stand in the message when they are broken; in the list of flags they would drown the rest.
+// The error message contains the bounds. In the list of flags they would hide more important text.
 template <typename Number>
 CLI::Validator within(Number min, Number max) {
   return CLI::Range(min, max).description("");

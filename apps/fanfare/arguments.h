@@ -1,6 +1,6 @@
 #pragma once
-// The command line as plain data. What it means (which flags go together, what is served) is decided in
-// serve_flags.h, so that neither needs the other's library.
+// The command line as plain data. serve_flags.h interprets it (valid combinations of flags, what is served),
+// so that neither file needs the other's library.
 
 #include <cstdint>
 #include <expected>
@@ -11,7 +11,7 @@
 
 namespace fanfare::app {
 
-// Every flag that was given, unset otherwise. Numbers are in range, durations still text.
+// Flags that were not given are empty. Numbers are in range; durations are still text.
 struct ServeArguments {
   std::optional<std::string> config;
   std::vector<std::string> upstreams;
@@ -67,13 +67,13 @@ struct ConnectArguments {
   bool no_deflate = false;
 };
 
-// Numbers are in range, durations still text.
+// Numbers are in range; durations are still text.
 struct BenchArguments {
   std::string url;
   std::uint64_t connections = 100;
   std::uint64_t in_flight = 1;
   std::uint64_t size = 20;
-  double rate = 0;  // 0: as fast as answers come back
+  double rate = 0;  // 0: as fast as answers arrive
   std::string duration = "10s";
   std::string ramp = "0s";
   std::string subscribe;  // empty: echoes
@@ -89,7 +89,8 @@ struct BenchArguments {
 
 using Command = std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments>;
 
-// The command line asked for nothing to run: help or the version (status 0), or it was wrong (status 2).
+// The program exits without running a command: help or version (status 0), or an invalid command line (status
+// 2).
 struct ExitRequest {
   int status = 0;
   std::string text;  // for standard output if the status is 0, for standard error otherwise

@@ -1,5 +1,5 @@
 #pragma once
-// One connection of a load that knows what has to come back: its reader, and the Pongs that it owes.
+// One connection of a load with known answers: its reader, and its pending Pongs.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace fanfare::app {
 struct BenchAnswering {
   explicit BenchAnswering(AnswerReader made) : reader(std::move(made)) {}
 
-  // Sends the Pongs that are owed, if anything can be sent. True: something is under way, or it has ended, so
-  // nothing else may be sent now.
+  // Sends pending Pongs if the connection can send. Returns true if a send is in progress or the connection
+  // has ended, so that nothing else may be sent now.
   bool answer_pings(BenchTransport& transport, std::size_t index) {
     if (sending || ended || pongs.empty()) return sending || ended;
     pongs_under_way.swap(pongs);

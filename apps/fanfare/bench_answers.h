@@ -1,6 +1,6 @@
 #pragma once
-// What comes back on one connection, counted and compared: plain frames byte by byte, compressed ones
-// inflated and then compared.
+// Counts and compares the answers on one connection: plain frames byte by byte, compressed ones after
+// inflating.
 
 #include <cstdint>
 #include <memory>
@@ -17,20 +17,20 @@
 
 namespace fanfare::app {
 
-// What the connections of one benchmark share. Outlives them.
+// The state shared by the connections of one benchmark. Must outlive them.
 struct AnswerTools {
   AnswerTools();
   SystemRandom random;
   ws::DeflatePool pool;
 };
 
-// Of the client's side of one connection.
+// The options for the client's side of one connection.
 ws::Connection::Options protocol_options(const std::optional<ws::DeflateParameters>& agreed,
                                          AnswerTools& tools);
 
 class AnswerReader {
  public:
-  // Empty `agreed`: plain frames.
+  // `agreed` empty: plain frames.
   AnswerReader(const std::optional<ws::DeflateParameters>& agreed, AnswerTools& tools);
 
   // As EchoReader::read(); may change the bytes.
@@ -44,7 +44,7 @@ class AnswerReader {
     explicit Inflating(ws::Connection::Options options) : protocol(std::move(options)) {}
     ws::Connection protocol;
     Bytebox output;
-    std::uint64_t next = 0;  // number of the message that is to come
+    std::uint64_t next = 0;  // number of the next message
     EchoReader::End end = EchoReader::End::none;
   };
   std::uint64_t inflate(MutableBytes bytes, const EchoWire& wire, std::vector<std::uint8_t>& pongs);

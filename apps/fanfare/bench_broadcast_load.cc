@@ -55,8 +55,8 @@ class BroadcastRun final : public BenchRun {
  private:
   using Connection = BenchAnswering;
   struct Broadcast {
-    Instant at;               // sent, or at a rate: due
-    std::size_t missing = 0;  // connections that have not got it
+    Instant at;               // time of sending; with a rate: due time
+    std::size_t missing = 0;  // connections that have not received it
   };
 
   bool can_go_on() const override { return listening_ > 0 && !connections_[sender_].ended; }
@@ -79,7 +79,7 @@ class BroadcastRun final : public BenchRun {
 
   void note_deliveries(Connection& connection, std::size_t index, std::uint64_t got) {
     if (connection.received + got > sent_) {
-      ++result_.wrong;  // nobody sent that
+      ++result_.wrong;  // an unexpected message
       return end(connection, index);
     }
     const Instant now = clock_.now();
@@ -96,7 +96,7 @@ class BroadcastRun final : public BenchRun {
       result_.to_all.add(since(open_.front().at, now));
       open_.pop_front();
       ++completed_;
-      // At once: whoever is slow to go on measures itself.
+      // Sent at once: a delay here would measure the generator itself.
       if (!pace_.is_steady() && !finishing_) send_due(now);
     }
   }
@@ -115,14 +115,14 @@ class BroadcastRun final : public BenchRun {
     if (connection.reader.end() == EchoReader::End::wrong) ++result_.wrong;
     if (index == sender_) return;
     --listening_;
-    // Nobody waits for it any more.
+    // This connection no longer waits for these broadcasts.
     for (std::uint64_t k = connection.received; k < begun(); ++k) {
       --open_[static_cast<std::size_t>(k - completed_)].missing;
     }
     complete(clock_.now());
   }
 
-  // What is still on its way counts as what it took, or at least what it has taken so far.
+  // An outstanding delivery counts with its time, or with the time so far.
   void finish(Instant now) {
     finishing_ = true;
     now = turn_on(now, [this] { return open_.empty() || !can_go_on(); });
@@ -140,8 +140,8 @@ class BroadcastRun final : public BenchRun {
   AnswerTools tools_;
   std::vector<Connection> connections_;
   std::size_t sender_;
-  std::size_t listening_;       // connections that are there to get it
-  std::deque<Broadcast> open_;  // begun, but not everyone has it; the oldest first
+  std::size_t listening_;       // open receiving connections
+  std::deque<Broadcast> open_;  // broadcasts not yet received by all; oldest first
   std::uint64_t completed_ = 0;
   std::uint64_t sent_ = 0;
   bool finishing_ = false;

@@ -1,5 +1,5 @@
 #pragma once
-// An output that is a vector: what a protocol wants to have sent, until it is sent.
+// A vector as output: bytes of a protocol that wait to be sent.
 
 #include <cstdint>
 #include <vector>

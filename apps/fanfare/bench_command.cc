@@ -18,7 +18,7 @@ namespace {
 constexpr int kStatusFailed = 1;
 constexpr int kStatusUsage = 2;
 
-// Everything the flags mean.
+// The parsed flags.
 struct Plan {
   http::Url url;
   Duration duration{};
@@ -50,7 +50,7 @@ net::LoopKind loop_of(const BenchArguments& arguments) {
   return net::LoopKind::automatic;
 }
 
-// What cannot go together; empty: nothing.
+// The error for conflicting flags; empty: none.
 std::string_view contradiction(const BenchArguments& arguments) {
   const bool subscribes = !arguments.subscribe.empty();
   if (subscribes && (arguments.raw || arguments.rate > 0))
@@ -82,7 +82,7 @@ std::expected<Plan, std::string> plan_of_bench(const BenchArguments& arguments) 
   return plan;
 }
 
-// As many descriptors as the system allows this process.
+// Raises the descriptor limit to the maximum for this process.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -142,7 +142,8 @@ int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& 
     notes << "fanfare bench: " << result.error() << "\n";
     return kStatusFailed;
   }
-  // Before the connections are closed: who measures the server's CPU time wants to know when it was over.
+  // Printed before the connections are closed: a caller that measures the server's CPU time needs the end of
+  // the load.
   out << (arguments.json ? bench_json(*result, arguments.connections) : bench_text(*result)) << std::flush;
   return result->lost + result->wrong == 0 ? 0 : kStatusFailed;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// `fanfare bench URL`: connects, loads, tells what came of it.
+// `fanfare bench URL`: connects, runs the load, prints the result.
 
 #include <ostream>
 
@@ -7,8 +7,8 @@
 
 namespace fanfare::app {
 
-// The exit status: 0; 1 when a connection could not be made or was lost, or an answer was wrong; 2 for a
-// wrong flag. The result goes to `out`, progress and complaints to `notes`.
+// Returns the exit status: 0; 1 if a connection failed or was lost, or an answer was wrong; 2 for an invalid
+// flag. The result goes to `out`, progress and errors to `notes`.
 int run_bench(const BenchArguments& arguments, std::ostream& out, std::ostream& notes);
 
 }  // namespace fanfare::app

@@ -26,7 +26,7 @@ std::unexpected<std::string> refused(const char* call, const net::Address& addre
   return std::unexpected(net::last_error(call, address.text()).message());
 }
 
-// A ring that this thread had, and the kernel is still taking apart, may interrupt its system calls.
+// The kernel may still be destroying an earlier ring of this thread, which can interrupt system calls.
 template <typename Call>
 auto uninterrupted(Call&& call) {
   auto result = call();
@@ -34,7 +34,7 @@ auto uninterrupted(Call&& call) {
   return result;
 }
 
-// Binds to 127.0.0.1, 127.0.0.2, ... in turn; the port is chosen when the connection is made.
+// Binds to 127.0.0.1, 127.0.0.2, ... in turn; connect() chooses the port.
 bool bind_loopback(int fd, std::size_t index) {
   sockaddr_in from{};
   from.sin_family = AF_INET;
@@ -44,7 +44,7 @@ bool bind_loopback(int fd, std::size_t index) {
   return ::bind(fd, reinterpret_cast<const sockaddr*>(&from), sizeof(from)) == 0;
 }
 
-// Sends all and receives some, through TLS where there is any.
+// Sends all bytes and receives some, through TLS if it is used.
 class Channel {
  public:
   Channel(int fd, net::TlsSession* tls) : fd_(fd), tls_(tls) {}
@@ -67,7 +67,7 @@ class Channel {
     return flush();
   }
 
-  // What came next, perhaps nothing that was not TLS's own. Good until the next call.
+  // The next received bytes; may be empty after internal TLS records. Valid until the next call.
   std::expected<Bytes, std::string> receive() {
     const ssize_t got = uninterrupted([&] { return ::recv(fd_, raw_.data(), raw_.size(), 0); });
     if (got < 0) return std::unexpected(net::last_error("recv", "the handshake").message());
@@ -183,7 +183,8 @@ std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address
     return refused("connect", address);
   }
   net::set_no_delay(fd);
-  // Nothing is lost on the way to our own machine: no pacing of what we send, whatever the system prefers.
+  // Loopback loses nothing, so avoid the pacing of other congestion controls that may be the system's
+  // default.
   if (address.is_loopback()) ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, "reno", 4);
   if (url.is_tls()) {
     dialed.tls = std::make_unique<net::TlsSession>(options.tls, net::TlsRole::client, url.host);

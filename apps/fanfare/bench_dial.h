@@ -1,6 +1,5 @@
 #pragma once
-// One connection of a benchmark, made while nothing else is going on: connect, TLS, upgrade, check the
-// answer.
+// Opens one connection of a benchmark before the load starts: connect, TLS, upgrade, check of the answer.
 
 #include <cstdint>
 #include <expected>
@@ -20,32 +19,32 @@ namespace fanfare::app {
 
 struct Dialed {
   net::Descriptor socket;                        // blocking
-  std::vector<std::uint8_t> read_ahead;          // decrypted; came right behind the handshake
+  std::vector<std::uint8_t> read_ahead;          // decrypted; arrived directly after the handshake
   std::unique_ptr<net::TlsSession> tls;          // null: none
   std::optional<ws::DeflateParameters> deflate;  // empty: no compression
 };
 
 struct DialOptions {
   bool raw = false;                            // no handshake
-  std::shared_ptr<const net::TlsContext> tls;  // of wss:// URLs
+  std::shared_ptr<const net::TlsContext> tls;  // for wss:// URLs
   ws::DeflateOptions deflate{.enabled = false};
 };
 
-// The address a ws:// or wss:// URL names; the error is for people.
+// Resolves the address of a ws:// or wss:// URL; the error is human-readable.
 std::expected<net::Address, std::string> resolve_bench_url(const http::Url& url);
 
-// `index`: the how manieth connection. From 20,000 on they come from further loopback addresses, when the
-// server is on one, as one address has too few ports. Waits 10 s at most for any one step. A server that does
-// not agree to the compression that is asked for is an error.
+// `index`: the number of the connection. If the server is on loopback, connections from 20,000 on use further
+// loopback addresses, because one address has too few ports. Each step may take at most 10 s. A server that
+// does not accept the requested compression is an error.
 std::expected<Dialed, std::string> dial(const http::Url& url, const net::Address& address, std::size_t index,
                                         const DialOptions& options);
 
 struct DialCrowd {
   std::size_t count = 0;
-  Duration ramp{};  // over which they are begun, at even distances
+  Duration ramp{};  // the connections are started at even intervals over this time
 };
-// All of them, a few at the same time, as each may wait for a distant server. Calls `progress` every second
-// with the number of those that are made. The error is the first one.
+// Opens all connections, several at a time, because each may wait for a distant server. Calls `progress`
+// every second with the number of open connections. Returns the first error.
 std::expected<std::vector<Dialed>, std::string> dial_all(const http::Url& url, const DialOptions& options,
                                                          const DialCrowd& crowd,
                                                          const std::function<void(std::size_t)>& progress);

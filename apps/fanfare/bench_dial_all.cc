@@ -61,7 +61,7 @@ class Dialing {
   const DialOptions& options_;
   const DialCrowd crowd_;
   Instant start_{};
-  std::vector<Dialed> made_;  // each entry is one dialer's
+  std::vector<Dialed> made_;  // each entry is used by one dialer
   std::atomic<std::size_t> next_ = 0;
   std::atomic<std::size_t> count_made_ = 0;
   std::atomic<bool> failed_ = false;

@@ -10,7 +10,7 @@
 namespace fanfare::app {
 namespace {
 
-// Of all that one connection has under way: fits any socket's buffer, so that no send ever has to wait.
+// The limit for one connection's bytes in flight: fits any socket's buffer, so that no send has to wait.
 constexpr std::size_t kUntoldBytesMax = 4096;
 
 class EchoRun final : public BenchRun {
@@ -36,7 +36,7 @@ class EchoRun final : public BenchRun {
     const Instant now = turn_until_end(load_.duration, progress);
     const std::uint64_t counted_until_end = result_.messages;
     if (pace_.is_steady()) {
-      // Also what became due while the last turn took its time.
+      // Also sends messages that became due during the last turn.
       send_due(std::min(now, start_ + load_.duration));
       finish(now);
     }
@@ -63,7 +63,7 @@ class EchoRun final : public BenchRun {
   struct Connection : BenchAnswering {
     using BenchAnswering::BenchAnswering;
     std::uint64_t sent = 0;
-    std::uint64_t pending = 0;  // to be sent now
+    std::uint64_t pending = 0;  // messages to send now
   };
 
   static EchoWire make_wire(const EchoLoad& load, const std::optional<ws::DeflateParameters>& agreed) {
@@ -87,7 +87,7 @@ class EchoRun final : public BenchRun {
 
   void note_answers(std::size_t index, Connection& connection, std::uint64_t answers) {
     if (connection.received + answers > connection.sent) {
-      ++result_.wrong;  // more than was asked for
+      ++result_.wrong;  // more answers than requests
       return end(connection);
     }
     const Instant now = clock_.now();
@@ -104,7 +104,7 @@ class EchoRun final : public BenchRun {
     result_.messages += answers;
   }
 
-  // Messages that were sent together are noted together.
+  // Messages sent together are recorded together.
   void note_closed_loop(Instant now, const Instant* sent_at, std::uint64_t first, std::uint64_t answers) {
     std::uint64_t same = 0;
     Instant of_same{};
@@ -130,7 +130,7 @@ class EchoRun final : public BenchRun {
     connection.pending -= count;
     connection.sending = !untold_;
     transport_.send(index, bytes, untold_);
-    // What is compressed lies in pieces; those of small loads need not wait for each other.
+    // Compressed frames are not contiguous; those of small loads need not wait for each other.
     if (untold_) flush(index, connection);
   }
 
@@ -141,7 +141,7 @@ class EchoRun final : public BenchRun {
     if (connection.reader.end() == EchoReader::End::wrong) ++result_.wrong;
   }
 
-  // The rate is over; what is still on its way counts as what it took, or at least what it has taken so far.
+  // The load has ended. An outstanding answer counts with its time, or with the time so far.
   void finish(Instant now) {
     now = turn_on(now, [this] {
       return std::ranges::all_of(connections_, [](const Connection& connection) {
@@ -165,7 +165,7 @@ class EchoRun final : public BenchRun {
   AnswerTools tools_;
   std::vector<Connection> connections_;
   std::vector<Instant> sent_at_;  // in_flight for each connection, used in turn
-  std::uint64_t next_ = 0;        // number of the message that is due next, at a rate
+  std::uint64_t next_ = 0;        // number of the next due message, with a rate
 };
 
 }  // namespace

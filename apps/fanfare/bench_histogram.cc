@@ -7,7 +7,7 @@
 namespace fanfare::app {
 namespace {
 
-// Values below 256 have a bucket each; above, eight significant bits are kept.
+// Values below 256 have one bucket each; larger values keep eight significant bits.
 constexpr unsigned kBits = 8;
 constexpr std::size_t kHalf = std::size_t{1} << (kBits - 1);
 constexpr std::size_t kBuckets = (64 - kBits) * kHalf + 2 * kHalf;

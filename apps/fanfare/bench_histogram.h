@@ -1,5 +1,5 @@
 #pragma once
-// Latencies by the million, each kept to within 0.8 %: buckets that double in width every 128 of them.
+// Stores millions of latencies, each within 0.8 %: the width of the buckets doubles every 128 buckets.
 
 #include <cstdint>
 #include <vector>
@@ -18,8 +18,8 @@ class Histogram {
 
   std::uint64_t count() const { return count_; }
   std::uint64_t max() const { return max_; }  // exact
-  // The smallest value that at least this share (0 to 1) of all values does not exceed, rounded up to the
-  // end of its bucket and never past max(); 0 when there are none.
+  // The quantile for this share (0 to 1), rounded up to the end of its bucket but never beyond max(). 0
+  // without values.
   std::uint64_t at(double share) const;
 
  private:

@@ -17,8 +17,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Echoes; but what begins with "subscribe" is answered, and followed by three notifications; and at "/all"
-// everyone gets what anyone sends.
+// Echoes messages. A message that begins with "subscribe" is answered, then followed by three notifications.
+// At "/all" every message goes to all connections.
 class Peer final : public session::Endpoint {
  public:
   Peer(const session::SessionSettings& settings, bool to_all) : Endpoint(settings), to_all_(to_all) {}
@@ -44,7 +44,7 @@ class Peer final : public session::Endpoint {
   std::vector<session::Session*> everyone_;
 };
 
-// "/deflate" compresses, as the client wishes.
+// "/deflate" compresses as the client requests.
 class PeerSite final : public session::HttpService {
  public:
   PeerSite() { plain_.deflate.enabled = false; }
@@ -110,7 +110,7 @@ class BenchLoad : public testing::TestWithParam<net::LoopKind> {
     return {.tls = *context};
   }
 
-  // Again until something was measured, which on a busy machine may not be the first time.
+  // Repeats until something was measured; on a busy machine the first attempt may fail.
   template <typename Load>
   static std::expected<BenchResult, std::string> until_measured(Load&& load) {
     auto result = load();
@@ -191,7 +191,7 @@ TEST_P(BenchLoad, CompressedEchoesAreComparedToo) {
   for (const bool forget : {false, true}) {
     const DialOptions options{
         .deflate = {.server_no_context_takeover = forget, .client_no_context_takeover = forget}};
-    // Enough for more than two cycles of messages on a connection, however slow this is.
+    // Enough for more than two cycles of messages on a connection, even if this is slow.
     const auto result =
         echo(dial_many(1, "/deflate", options), {.size = 500, .rate = 1000, .duration = milliseconds(200)});
     ASSERT_TRUE(result) << result.error();
@@ -225,7 +225,7 @@ TEST_P(BenchLoad, BroadcastsComeAtARate) {
       broadcast(dial_many(4, "/all"), {.size = 20, .rate = 1000, .duration = milliseconds(100)});
   ASSERT_TRUE(result) << result.error();
   EXPECT_EQ(result->lost + result->wrong, 0U);
-  // Each of those that were due, for each of the three, got there or not.
+  // Each due message counts for each of the three connections, received or not.
   EXPECT_EQ(result->latency.count() % 3, 0U);
   EXPECT_GE(result->latency.count(), 3U);
   EXPECT_LE(result->latency.count(), 303U);
@@ -241,13 +241,13 @@ TEST_P(BenchLoad, ABroadcastThatOnlyItsSenderGetsIsUnanswered) {
 TEST_P(BenchLoad, ARateIsKept) {
   const auto result = echo(dial_many(3), {.size = 20, .rate = 1000, .duration = milliseconds(200)});
   ASSERT_TRUE(result) << result.error();
-  // Numbers 0 to 200 are due, and each of them has a latency, answered in time or not.
+  // Messages 0 to 200 are due, and each has a latency, whether answered in time or not.
   EXPECT_EQ(result->latency.count(), 201U);
   EXPECT_LE(result->messages, result->latency.count());
   EXPECT_EQ(result->lost + result->wrong, 0U);
 }
 
-// No coordinated omission: messages are due whether or not those before them were answered.
+// No coordinated omission: messages are due even if earlier ones were not answered.
 TEST_P(BenchLoad, WhatNeverComesBackCountsWithTheTimeItHasTaken) {
   const auto silent = net::listen_on(*net::Address::parse("127.0.0.1", 0));
   ASSERT_TRUE(silent) << silent.error().message();

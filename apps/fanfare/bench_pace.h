@@ -1,6 +1,6 @@
 #pragma once
-// When messages are due at a steady rate, sent or not: a server that falls behind does not make the others
-// come later (coordinated omission).
+// The due times of messages at a steady rate. They do not depend on the server: if it falls behind, later
+// messages are still due on time (no coordinated omission).
 
 #include <chrono>
 #include <cmath>
@@ -12,7 +12,7 @@ namespace fanfare::app {
 
 class Pace {
  public:
-  // `rate`: messages a second; 0: none is ever due.
+  // `rate`: messages per second; 0: none is ever due.
   explicit Pace(double rate) : nanoseconds_each_(rate > 0 ? 1e9 / rate : 0) {}
 
   bool is_steady() const { return nanoseconds_each_ > 0; }
@@ -26,8 +26,7 @@ class Pace {
   Instant start_{};
 };
 
-// How long to wait in the kernel for something that is due so soon: not at all where waking up would take
-// about as long.
+// How long to wait in the kernel until the next message is due. Zero if waking up would take about as long.
 inline Duration worthwhile_wait(Duration until) {
   return until < std::chrono::microseconds(50) ? Duration::zero() : until;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// A benchmark's result as text for people and as JSON for programs.
+// Formats a benchmark's result as text and as JSON.
 
 #include <string>
 

@@ -1,7 +1,7 @@
 #pragma once
-// The load generator's own loop: as little between it and the kernel as there can be, so that it is the
-// server that is measured. Over io_uring: registered descriptors, multishot receives into provided buffers,
-// sends from memory that stays where it is. Over epoll where the system has no io_uring for us. One thread.
+// The load generator's event loop. It adds as little work as possible, so that the result measures the
+// server. With io_uring it uses registered descriptors, multishot receives into provided buffers, and sends
+// from stable memory. It uses epoll if io_uring is not available. One thread.
 
 #include <cstddef>
 #include <expected>
@@ -21,7 +21,7 @@ class BenchRing {
   class Handler {
    public:
     virtual ~Handler() = default;
-    // The bytes are the callee's to change until it returns.
+    // The callee may modify the bytes until it returns.
     virtual void on_bytes(std::size_t connection, MutableBytes bytes) = 0;
     virtual void on_sent(std::size_t connection) = 0;
     // FIN (0) or an errno. Nothing more is received.
@@ -29,20 +29,20 @@ class BenchRing {
   };
   using Made = std::expected<std::unique_ptr<BenchRing>, std::string>;
 
-  // Connections are numbered as they stand in `fds`, whose owner keeps them open. automatic: epoll if
-  // io_uring (as of Linux 6.1) is not to be had.
+  // Connections are numbered by their index in `fds`, whose owner keeps them open. automatic: epoll if
+  // io_uring (as of Linux 6.1) is not available.
   static Made create(const std::vector<int>& fds, net::LoopKind kind);
   BenchRing() = default;
   BenchRing(const BenchRing&) = delete;
   BenchRing& operator=(const BenchRing&) = delete;
   virtual ~BenchRing() = default;
 
-  // All of the bytes, which stay where they are until on_sent(). One at a time for each connection, or their
-  // parts may mix. `untold`: without on_sent() if all goes well, for bytes that always fit the socket's
+  // Sends all bytes, which must stay valid until on_sent(). Only one send at a time per connection, otherwise
+  // their parts may mix. `untold`: no on_sent() call on success; only for bytes that always fit the socket's
   // buffer.
   virtual void send(std::size_t connection, Bytes bytes, bool untold) = 0;
-  // Submits, waits at most so long for something to happen, hands out all there is. The handler is called
-  // from here only.
+  // Submits, waits for at most this time for an event, then delivers all events. The handler is called only
+  // from here.
   virtual void turn(Duration wait, Handler& handler) = 0;
   virtual std::string_view name() const = 0;  // "io_uring" or "epoll"
 };

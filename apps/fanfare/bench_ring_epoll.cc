@@ -101,12 +101,12 @@ class EpollRing final : public BenchRing {
   }
 
   net::Descriptor epoll_;
-  std::vector<std::vector<Piece>> waiting_;  // of each connection: what the socket would not take yet
+  std::vector<std::vector<Piece>> waiting_;  // per connection: bytes that the socket has not accepted yet
   std::vector<int> fds_;
   std::vector<std::uint8_t> buffer_;
   std::array<epoll_event, 1024> events_{};
-  std::vector<std::size_t> sent_;                  // to be told
-  std::vector<std::pair<std::size_t, int>> gone_;  // to be told
+  std::vector<std::size_t> sent_;                  // to report
+  std::vector<std::pair<std::size_t, int>> gone_;  // to report
 };
 
 }  // namespace

@@ -12,11 +12,11 @@ namespace fanfare::app {
 namespace {
 
 constexpr unsigned kSubmissions = 4096;
-// The server shall have something to do while we prepare the rest.
+// Gives the server work while the rest is prepared.
 constexpr unsigned kSubmitAfter = 64;
 constexpr unsigned kBuffers = 2048;  // a power of two
 constexpr std::size_t kBufferBytes = 16 * 1024;
-// Buffers begin in different cache sets, which they would not at multiples of a page.
+// Buffers begin in different cache sets; at multiples of a page they would share sets.
 constexpr std::size_t kBufferStride = kBufferBytes + 320;
 constexpr std::uint64_t kReceive = 0;
 constexpr std::uint64_t kSend = 1;
@@ -65,7 +65,7 @@ class UringRing final : public BenchRing {
 
  private:
   std::unique_ptr<Ring> ring_;
-  std::vector<std::size_t> starved_;  // no buffer was free
+  std::vector<std::size_t> starved_;  // connections that found no free buffer
 };
 
 void UringRing::receive(std::size_t connection) {

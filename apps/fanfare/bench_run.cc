@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// User and system, of this process.
+// User and system time of this process.
 Duration cpu_time() {
   rusage used{};
   ::getrusage(RUSAGE_SELF, &used);

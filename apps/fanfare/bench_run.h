@@ -1,6 +1,6 @@
 #pragma once
-// What the runs of all loads share: the turns from the beginning to the end with a report each second, the
-// time after the end for what is still on its way, and what every result tells.
+// The common part of all loads: the turns from start to end with a report every second, the extra time for
+// outstanding answers, and the common members of the result.
 
 #include <algorithm>
 #include <chrono>
@@ -19,16 +19,17 @@ class BenchRun : public BenchTransport::Handler {
  protected:
   explicit BenchRun(BenchTransport& transport) : transport_(transport) {}
 
-  // Time and CPU time count from here on.
+  // Starts the measurement of time and CPU time.
   void begin();
-  // Turns until the time is over or nobody is left. Then the result has its elapsed time, and this is when.
+  // Runs turns until the time is over or no connection is left. Sets the result's elapsed time, and returns
+  // the end.
   Instant turn_until_end(Duration duration, const ShowProgress& progress);
-  // Turns for a second at most, until `is_done`. Returns when it was.
+  // Runs turns until `is_done`, for at most one second. Returns the time of the end.
   template <typename IsDone>
   Instant turn_on(Instant now, IsDone is_done);
 
-  // What a load does in turn_until_end(): whether there is anybody left to load; what is due now; and how
-  // long a turn may wait for bytes, at most until `until`.
+  // Called by turn_until_end(): whether any connection is left; sending what is due now; and how long a turn
+  // may wait for bytes, at most until `until`.
   virtual bool can_go_on() const = 0;
   virtual void send_due(Instant /*now*/) {}
   virtual Duration wait_from(Instant now, Instant until) const { return until - now; }
@@ -56,7 +57,7 @@ Instant BenchRun::turn_on(Instant now, IsDone is_done) {
   return now;
 }
 
-// Runs one load over the connections. The error: the machine cannot do it.
+// Runs one load over the connections. The error means that the machine cannot run the load.
 template <typename Run, typename Load>
 std::expected<BenchResult, std::string> run_over(std::vector<Dialed>& connections, const Load& load,
                                                  const ShowProgress& progress) {

@@ -15,7 +15,7 @@ namespace {
 
 using std::chrono::seconds;
 
-// How long the answers to the requests may take before notifications are counted anyway.
+// The maximum wait for answers to the requests before notifications are counted anyway.
 constexpr Duration kPatienceForAnswers = seconds(10);
 
 class SubscribeRun final : public BenchRun {
@@ -86,7 +86,7 @@ class SubscribeRun final : public BenchRun {
     ++result_.messages;
     if (!measuring_) return;
     const Instant now = clock_.now();
-    // Other servers give each subscription an id of its own; what follows it is the same for everyone.
+    // Other servers give each subscription its own id; the text after it is the same on all connections.
     const std::size_t at = text.find("\"result\"");
     const std::string_view event = at == std::string_view::npos ? text : text.substr(at);
     const auto first = first_seen_.try_emplace(std::hash<std::string_view>()(event), now).first->second;

@@ -6,7 +6,7 @@
 
 namespace fanfare::app {
 
-// Between the ring and the load. What is encrypted while a send is under way goes with the next one.
+// The TLS layer between the ring and the load. Data encrypted during a send is sent with the next one.
 class BenchTransport::Secure final : public BenchRing::Handler {
  public:
   Secure(BenchRing& ring, std::vector<Dialed>& connections) : ring_(ring), connections_(connections.size()) {
@@ -60,7 +60,7 @@ class BenchTransport::Secure final : public BenchRing::Handler {
     Bytebox waiting;
     std::vector<std::uint8_t> under_way;
     bool sending = false;
-    bool tell = false;  // the load wants to hear when all of it is gone
+    bool tell = false;  // notify the load when everything is sent
     bool ended = false;
   };
 
@@ -78,7 +78,7 @@ class BenchTransport::Secure final : public BenchRing::Handler {
   BenchRing& ring_;
   Handler* load_ = nullptr;
   std::vector<Connection> connections_;
-  std::vector<std::size_t> failed_;           // nothing could be encrypted; told with the next turn
+  std::vector<std::size_t> failed_;           // encryption failed; reported in the next turn
   std::array<std::uint8_t, 16 * 1024> room_;  // RFC8446§5.1: a record
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-// The ring with TLS on it where the connections have any: what the loads send and receive is plain bytes.
+// The ring, with TLS if the connections use it. Loads send and receive plain bytes.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,7 +21,7 @@ class BenchTransport {
  public:
   using Handler = BenchRing::Handler;
 
-  // The connections, which outlive this, are numbered as they stand there.
+  // Connections are numbered by their index, and must outlive this object.
   static std::expected<std::unique_ptr<BenchTransport>, std::string> create(std::vector<Dialed>& connections,
                                                                             net::LoopKind kind);
   BenchTransport(const BenchTransport&) = delete;

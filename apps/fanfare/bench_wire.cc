@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kBlockBytes = 64 * 1024;
 constexpr std::size_t kCycle = 64;
-// A load generator's masks protect nobody: one key for all frames lets them be made once.
+// A load generator needs no unpredictable masks; with one key, all frames can be built once.
 constexpr ws::MaskKey kMaskKey = 0x5A3C96E1;
 
 std::vector<std::uint8_t> frame(ws::Role sender, ws::Opcode opcode, Bytes payload, bool compressed = false) {
@@ -34,7 +34,7 @@ std::string letters(std::size_t size) {
   return text;
 }
 
-// Numbers that look like chance and are the same in every run.
+// Pseudo-random numbers, the same in every run.
 class Dice {
  public:
   explicit Dice(std::uint64_t seed) : state_(seed * 0x9E3779B97F4A7C15U + 1) {}
@@ -113,7 +113,7 @@ EchoWire EchoWire::compressed(std::size_t payload_size, const ws::DeflateParamet
   ws::DeflateCodec codec(agreed, ws::Role::client, pool);
   for (Frames* frames : {&wire.first_, &wire.again_}) {
     for (const std::string& message : wire.messages_) {
-      // RFC7692§7.2.3.4 allows a final block, but not every server's inflater goes on behind one.
+      // RFC7692§7.2.3.4 allows a final block, but not every server's inflater continues after one.
       const auto smaller =
           agreed.client_no_context_takeover
               ? pool.compress(as_bytes(message), agreed.client_max_window_bits, ws::Ending::sync_flush)
@@ -142,7 +142,7 @@ std::uint64_t EchoReader::read(Bytes bytes, const EchoWire& wire, std::vector<st
   const Bytes answers = wire.answers();
   std::uint64_t found = 0;
   while (!bytes.empty() && end_ == End::none) {
-    // Nearly always: nothing but whole answers, compared many at a time.
+    // The common case: only whole answers, compared many at a time.
     if (at_ == 0 && control_.empty()) {
       const std::size_t count = std::min(bytes.size(), answers.size()) / answer.size();
       if (count > 0 && std::memcmp(bytes.data(), answers.data(), count * answer.size()) == 0) {

@@ -63,7 +63,7 @@ TEST(EchoWire, JsonHasExactlyTheSizeThatIsAskedFor) {
   EXPECT_TRUE(json_of_size(1024, 1).starts_with(R"({"orders":[{"id":)"));
 }
 
-// What a server inflates is the messages, over three cycles, whatever was agreed on.
+// A server inflates exactly the messages, over three cycles, with any negotiated parameters.
 TEST(EchoWire, CompressedMessagesInflateInTheOrderOfTheirNumbers) {
   for (const bool forget : {false, true}) {
     for (const int bits : {9, 12, 15}) {

@@ -1,6 +1,5 @@
 #pragma once
-// `fanfare check FILE`: reads a configuration and the certificate that it names, says what they mean or what
-// is wrong with them.
+// `fanfare check FILE`: reads a configuration and its certificate, and prints a summary or the error.
 
 #include <ostream>
 #include <string>
@@ -9,8 +8,8 @@
 
 namespace fanfare::app {
 
-// The exit status: 0 with a summary on `out` and warnings on `complaints` (a certificate has expired), or 2
-// with the one error there.
+// Returns the exit status: 0 with a summary on `out` and warnings (an expired certificate) on `complaints`,
+// or 2 with the error on `complaints`.
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
               std::ostream& complaints);
 

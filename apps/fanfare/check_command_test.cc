@@ -1,4 +1,4 @@
-// `fanfare check` and the certificate that a configuration names.
+// `fanfare check` and the certificate in a configuration.
 
 #include "check_command.h"
 

@@ -14,7 +14,7 @@
 namespace fanfare::app {
 namespace {
 
-// The keyboard byte by byte, undone at the end.
+// Puts the terminal into raw mode, and restores it at the end.
 class RawTerminal {
  public:
   explicit RawTerminal(int descriptor) : descriptor_(descriptor) {

@@ -1,5 +1,5 @@
 #pragma once
-// `fanfare connect`: a WebSocket client for people (a prompt) and for scripts (lines in, lines out).
+// `fanfare connect`: a WebSocket client for interactive use (a prompt) and for scripts (lines in, lines out).
 
 #include <expected>
 #include <iosfwd>
@@ -10,20 +10,20 @@
 
 namespace fanfare::app {
 
-// What the process's status says; docs/connect.md and --help say the same.
+// The exit statuses, as documented in docs/connect.md and --help.
 inline constexpr int kConnectDone = 0;
 inline constexpr int kConnectFailed = 1;
 inline constexpr int kConnectUsage = 2;
 inline constexpr int kConnectLost = 3;
 
-// Error: a sentence for people; the status is kConnectUsage.
+// The error is human-readable; its status is kConnectUsage.
 std::expected<session::ClientOptions, std::string> client_options_of(const ConnectArguments& arguments);
 
-// How an open connection's end is reported: kConnectDone after 1000 or no code at all, or when the end was
-// ours; else kConnectLost.
+// The status for the end of an open connection: kConnectDone after 1000 or no code, or if we closed it;
+// otherwise kConnectLost.
 int status_of(const session::CloseInfo& info);
 
-// With standard input and output, until the connection has ended. Returns the status.
+// Runs with standard input and output until the connection has ended. Returns the status.
 int run_connect(const ConnectArguments& arguments, std::ostream& out, std::ostream& complaints);
 
 }  // namespace fanfare::app

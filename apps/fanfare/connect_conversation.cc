@@ -78,7 +78,7 @@ void Conversation::on_open(session::Client&, const session::ClientOpened& opened
   detail("handshake " + milliseconds(system_clock().now() - began_) + ", " +
          (opened.subprotocol.empty() ? "no subprotocol" : "subprotocol " + std::string(opened.subprotocol)) +
          ", " + deflate_text(opened.deflate));
-  // Each connection anew: what was subscribed to is gone with the old one.
+  // Sent on each connection, because subscriptions end with the old one.
   for (const std::string& text : arguments_.texts) waiting_.push_back(text);
   go_on();
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What `fanfare connect` does between the input, the screen and the client. Everything on the loop's thread.
+// Connects the input, the screen and the client of `fanfare connect`. Everything runs on the loop's thread.
 
 #include <cstdint>
 #include <deque>
@@ -19,16 +19,16 @@ namespace fanfare::app {
 
 class Conversation final : public session::ClientHandler {
  public:
-  // How long to stay after -x or the end of the input, when --wait does not say.
+  // The default of --wait: the time until exit after -x or the end of the input.
   static constexpr Duration kWaitDefault = std::chrono::seconds(1);
 
-  // `loop`, `arguments` and `screen` outlive it.
+  // `loop`, `arguments` and `screen` must outlive this object.
   Conversation(net::Loop& loop, session::ClientOptions options, const ConnectArguments& arguments,
                std::optional<Duration> wait, Screen& screen);
   ~Conversation() override;
 
-  // Runs the loop until the connection has ended for good. `input`: a descriptor to read; -1: none. Returns
-  // the status of the process.
+  // Runs the loop until the connection has ended finally. `input`: a descriptor to read; -1: none. Returns
+  // the exit status.
   int run(int input);
 
  private:
@@ -44,7 +44,7 @@ class Conversation final : public session::ClientHandler {
   void take_input(const std::string& piece);
   void take_line(std::string line);
   void act(const PromptAction& action);
-  // Sends what waits, as far as the connection takes it; then asks the input for more, or begins to leave.
+  // Sends waiting lines as far as the connection accepts them. Then requests more input, or starts to leave.
   void go_on();
   session::SendResult send(std::string_view line);
   void ping(const std::string& payload);
@@ -61,7 +61,7 @@ class Conversation final : public session::ClientHandler {
   session::Client client_;
   std::unique_ptr<InputReader> input_;
 
-  Instant began_{};  // to connect
+  Instant began_{};  // start of the connection attempt
   std::string half_line_;
   std::deque<std::string> waiting_;  // lines, until they can be sent
   struct Ping {
@@ -71,7 +71,7 @@ class Conversation final : public session::ClientHandler {
   std::deque<Ping> pings_;
   std::uint64_t received_ = 0;
   bool input_ended_ = false;
-  bool asked_ = false;  // the input, and it has not answered
+  bool asked_ = false;  // input was requested and has not arrived
   bool congested_ = false;
   bool leaving_ = false;
   bool timer_runs_ = false;

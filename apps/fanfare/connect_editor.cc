@@ -10,7 +10,7 @@ constexpr char key(char letter) {
   return static_cast<char>(letter - '@');
 }  // with Ctrl
 
-// The inner bytes of a UTF-8 character.
+// A continuation byte of a UTF-8 character.
 bool continues(char byte) {
   return (static_cast<unsigned char>(byte) & 0xC0) == 0x80;
 }
@@ -145,7 +145,7 @@ void LineEditor::recall(std::size_t index) {
 }
 
 std::string LineEditor::drawn(std::string_view prompt, std::size_t columns) const {
-  // The last column stays free: a terminal would wrap there.
+  // The last column stays empty, because a terminal would wrap there.
   const std::size_t room = columns > prompt.size() + 2 ? columns - prompt.size() - 1 : 1;
   std::size_t begin = 0;
   while (characters(std::string_view(line_).substr(begin, cursor_ - begin)) > room) {

@@ -36,7 +36,7 @@ void InputReader::read_on(const std::stop_token& stopping) {
     ssize_t got = 0;
     do got = ::read(descriptor_, piece.data(), piece.size());
     while (got < 0 && errno == EINTR);
-    // An input that cannot be read has ended.
+    // A read error counts as the end of the input.
     piece.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
     loop_.post([this, piece]() mutable { handler_(std::move(piece)); });
   } while (!piece.empty());

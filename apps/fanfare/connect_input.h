@@ -1,6 +1,6 @@
 #pragma once
-// Standard input, read on a thread of its own and handed to the loop piece by piece: the next piece is read
-// when the loop has asked for it, so that a fast writer waits for a slow server.
+// Reads standard input on a separate thread and passes it to the loop in pieces. The next piece is read only
+// when the loop requests it, so that a fast writer waits for a slow server.
 
 #include <semaphore>
 #include <string>
@@ -13,13 +13,13 @@ namespace fanfare::app {
 
 class InputReader {
  public:
-  // Called on the loop's thread, after each ask_for_more() once; an empty piece is the end.
+  // Called on the loop's thread, once after each ask_for_more(). An empty piece means the end.
   using Handler = std::function<void(std::string piece)>;
-  // The loop and what the handler uses outlive it; the descriptor stays the caller's.
+  // The loop and the handler's data must outlive this object. The caller keeps ownership of the descriptor.
   InputReader(net::Loop& loop, int descriptor, Handler handler);
   InputReader(const InputReader&) = delete;
   InputReader& operator=(const InputReader&) = delete;
-  // Waits for the thread, which does not wait for input any more.
+  // Waits for the thread, which stops waiting for input.
   ~InputReader();
 
   void ask_for_more() { asked_.release(); }

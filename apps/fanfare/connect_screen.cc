@@ -17,7 +17,7 @@ constexpr std::string_view kClear = "\r\x1B[K";
 
 std::size_t width_of(int terminal) {
   winsize size{};
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): there is no other way to ask
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-vararg): there is no other API
   if (terminal < 0 || ::ioctl(terminal, TIOCGWINSZ, &size) != 0 || size.ws_col == 0) return 80;
   return size.ws_col;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Where `fanfare connect` writes: messages to standard output, everything else to standard error, and for
-// people the prompt below it all. One thread.
+// The output of `fanfare connect`: messages to standard output, everything else to standard error, and in
+// interactive use the prompt below. One thread.
 
 #include <ostream>
 #include <string_view>
@@ -13,24 +13,25 @@ namespace fanfare::app {
 struct ScreenOptions {
   bool prompt = false;   // the input is a terminal, too: directions are marked and the line redrawn
   bool colours = false;  // never without `prompt`
-  int terminal = -1;     // its descriptor, asked for its width; -1: 80 columns
+  int terminal = -1;     // its descriptor, used to get its width; -1: 80 columns
 };
 
 class Screen {
  public:
-  // The streams outlive it.
+  // The streams must outlive this object.
   Screen(std::ostream& out, std::ostream& complaints, const ScreenOptions& options)
       : out_(out), complaints_(complaints), options_(options) {}
 
-  // Scripts get the bytes as they are and a newline; people see them marked, control characters made visible.
+  // Scripts get the bytes unchanged and a newline. With a prompt, messages are marked and control characters
+  // visible.
   void message(std::string_view text);
   void binary_message(Bytes payload);
-  // About the connection, for people only.
+  // A message about the connection; only with a prompt.
   void notice(std::string_view text);
 
-  // What the terminal's keyboard sent; with a prompt only.
+  // Handles keyboard bytes; only with a prompt.
   LineEditor::Typed type(std::string_view bytes);
-  // Draws the prompt, or takes it away for good.
+  // Draws the prompt, or removes it finally.
   void draw();
   void leave();
   bool has_prompt() const { return options_.prompt; }

@@ -17,7 +17,7 @@ std::optional<unsigned> digit_of(char sign) {
   return std::nullopt;
 }
 
-// The first word, which is taken off `text` with the spaces behind it.
+// Removes the first word and the spaces after it from `text`, and returns the word.
 std::string_view take_word(std::string_view& text) {
   const std::string_view word = text.substr(0, text.find(' '));
   text.remove_prefix(word.size());
@@ -26,7 +26,7 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-// `info.broken_rule`, if any, is the server's.
+// `info.broken_rule`, if any, was broken by the server.
 std::string ending_of(const session::CloseInfo& info) {
   switch (info.cause) {
     case session::Cause::peer_closed:

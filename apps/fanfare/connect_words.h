@@ -1,6 +1,6 @@
 #pragma once
-// The words of `fanfare connect`: what a line typed at the prompt means, and how bytes look to people.
-// Pure functions, any thread.
+// Text functions of `fanfare connect`: the meaning of prompt lines, and the display of bytes. Pure functions,
+// any thread.
 
 #include <cstdint>
 #include <expected>
@@ -29,15 +29,15 @@ struct CloseWith {
 struct ShowHelp {};
 using PromptAction = std::variant<SendText, SendBinary, SendPing, CloseWith, ShowHelp>;
 
-// A line that begins with / is a command, with // a message that begins with /. `binary`: messages are hex.
-// Error: a sentence for people.
+// A line that begins with / is a command; one with // is a message that begins with /. `binary`: messages are
+// hex. The error is human-readable.
 std::expected<PromptAction, std::string> read_prompt_line(std::string_view line, bool binary);
-// What read_prompt_line() understands, for people.
+// The help text for the commands of read_prompt_line().
 std::string_view prompt_help();
 
-// Two lower-case digits a byte.
+// Two lower-case digits per byte.
 std::string to_hex(Bytes bytes);
-// Spaces between bytes and a leading 0x are allowed. Error: a sentence for people.
+// Spaces between bytes and a leading 0x are allowed. The error is human-readable.
 std::expected<std::string, std::string> from_hex(std::string_view text);
 
 // For a terminal: control characters, which could move its cursor or change its title, become \xNN. Tab and

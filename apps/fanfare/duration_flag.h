@@ -1,5 +1,5 @@
 #pragma once
-// A duration that came as a flag's value.
+// Parses a duration given as the value of a flag.
 
 #include <expected>
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// What `fanfare serve` was asked for: flags, environment and file become one plan.
+// Combines flags, environment and file of `fanfare serve` into one plan.
 
 #include <expected>
 #include <string>
@@ -10,9 +10,9 @@
 
 namespace fanfare::app {
 
-// FANFARE_CONFIG stands for --config if no other source is given, FANFARE_LOG_LEVEL for --log-level. A flag
-// wins over the environment, and both over the file. The error is what to print, without a line end at its
-// end: the one error of the file, or which flag is wrong and what would be right.
+// FANFARE_CONFIG replaces --config if no other source is given; FANFARE_LOG_LEVEL replaces --log-level. A
+// flag overrides the environment, and both override the file. The error is printable text without a final
+// newline: the error in the file, or the invalid flag and its valid values.
 std::expected<gateway::ServePlan, std::string> plan_of(const ServeArguments& arguments,
                                                        const gateway::EnvironmentLookup& environment);
 

@@ -139,7 +139,7 @@ TEST(ServeFlags, AFileByFlagOrEnvironment) {
     EXPECT_EQ(plan.listeners[0].mounts, gateway::routed_mounts(true));
     EXPECT_EQ(plan.log_level, log::Level::debug);
   }
-  // What is asked for by a flag wins over the environment.
+  // Flags override the environment.
   const auto environment = with({{"FANFARE_CONFIG", file}});
   EXPECT_EQ(plan_for({.dev = true}, environment).listeners.size(), 2U);
   EXPECT_EQ(plan_for({.dev_seed = 3}, environment).listeners.size(), 2U);

@@ -1,5 +1,5 @@
-// One value for everyone: broadcast [PORT]. A thread of the program's own publishes a number ten times a
-// second; who reads slowly always gets the newest. GET /now answers the same number over HTTP.
+// One value for all clients: broadcast [PORT]. A thread of the program publishes a number ten times per
+// second. Slow clients always get the newest one. GET /now returns the same number over HTTP.
 
 #include <fanfare/fanfare.h>
 
@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
   const std::jthread source([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      server.publish("now", std::to_string(++now));  // encoded once, whoever listens
+      server.publish("now", std::to_string(++now));  // encoded once for all subscribers
     }
   });
   server.run();

@@ -1,5 +1,5 @@
-// A chat with rooms: chat [PORT]. ws://127.0.0.1:PORT/chat/ROOM?name=NAME; what one says, all in the room
-// hear.
+// A chat with rooms: chat [PORT]. ws://127.0.0.1:PORT/chat/ROOM?name=NAME; each message goes to all members
+// of the room.
 
 #include <fanfare/fanfare.h>
 
@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
       {.upgrade = let_in,
        .open =
            [say](ChatSession& session) {
-             // A reader who cannot keep up misses the oldest messages, and is told how many.
+             // A slow client loses the oldest messages, and gets their number.
              session.subscribe(session.data().room, {.when_full = fanfare::WhenFull::drop_oldest});
              say(session, " is here");
            },

@@ -1,5 +1,5 @@
-// Sends its arguments and prints what comes back: client URL [TEXT...]. It leaves after as many messages as
-// it sent; without any it prints for ever, and comes back when the connection is lost.
+// Sends its arguments and prints the received messages: client URL [TEXT...]. It exits after as many messages
+// as it sent. Without arguments it prints forever, and reconnects when the connection is lost.
 
 #include <fanfare/fanfare.h>
 

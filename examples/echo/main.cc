@@ -1,5 +1,5 @@
-// Sends every message back: echo [HOST:]PORT. Everything else is the library's default, compression included.
-// Port 0 lets the system choose; the address is printed when connections are served.
+// Echoes every message: echo [HOST:]PORT. All other settings are the library's defaults, including
+// compression. With port 0 the system chooses the port; the address is printed when the server is ready.
 
 #include <fanfare/fanfare.h>
 

@@ -1,7 +1,7 @@
-// Server-Sent Events, a page from a directory, and a WebSocket whose clients are let in by another thread.
+// Server-Sent Events, a page from a directory, and a WebSocket whose clients are accepted by another thread.
 //
-//   examples/events [PORT] [DIRECTORY]         9001 and no directory if none is named
-//   curl -N http://127.0.0.1:9001/events       a line a second, until you stop it
+//   examples/events [PORT] [DIRECTORY]         defaults: 9001, and no directory
+//   curl -N http://127.0.0.1:9001/events       one line per second, until you stop it
 //   fanfare connect 'ws://127.0.0.1:9001/ws?token=secret'
 
 #include <chrono>
@@ -20,7 +20,7 @@
 
 namespace {
 
-// Work for a thread that may take its time: here it looks tokens up.
+// A thread for slow work; here it looks up tokens.
 class Worker {
  public:
   Worker() : thread_([this](const std::stop_token& stop) { run(stop); }) {}
@@ -49,7 +49,7 @@ class Worker {
   std::jthread thread_;
 };
 
-// Everyone who listens to the events; a body that is closed is forgotten with the next event.
+// All listeners to the events. A closed body is removed at the next event.
 class Feed {
  public:
   void add(fanfare::BodyWriter body) {
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
       "/ws",
       {.decide =
            [&](const fanfare::Request& request, fanfare::Upgrade<User> upgrade) {
-             // The request is gone when this returns, so what is needed of it is copied.
+             // The request is valid only during this call, so copy what is needed.
              worker.push([token = std::string(request.query_parameter("token").value_or("")),
                           upgrade = std::move(upgrade)]() mutable {
                if (token != "secret") {

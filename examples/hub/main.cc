@@ -1,6 +1,6 @@
-// A feed that loses nothing: hub [PORT]. A thread publishes ten events a second; the last thousand are kept.
-// A client that connects to /feed gets what is new; with ?since=EPOCH-OFFSET, the position of the last event
-// it has seen, it gets everything after that. GET /metrics shows the topic.
+// A feed that loses nothing: hub [PORT]. A thread publishes ten events per second; the last thousand are
+// kept. A client that connects to /feed gets new events. With ?since=EPOCH-OFFSET, the position of the last
+// event it has seen, it gets all later events. GET /metrics shows the topic.
 
 #include <fanfare/fanfare.h>
 
@@ -14,7 +14,7 @@
 
 namespace {
 
-// What the upgrade handler read from the request.
+// The parameters that the upgrade handler read from the request.
 struct Follower {
   std::optional<fanfare::Position> since;
 };
@@ -31,7 +31,7 @@ std::string range_of(const fanfare::Missed& missed) {
 void begin(fanfare::SessionWith<Follower>& session, const fanfare::HubTopic& feed) {
   const auto joined = session.subscribe(feed, {.since = session.data().since});
   if (!joined) return session.close(1013, "try again later");
-  // Sent before the first event, whatever the history holds.
+  // Always sent before the first event.
   session.send(R"({"begins_after":")" + to_text(joined->position) + R"("})");
   if (joined->missing) session.send(range_of(*joined->missing));
 }
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     int number = 0;
     while (!stop.stop_requested()) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      // Refused: too much waits. The number is not used up, and the next turn tries again.
+      // If a limit refuses the event, the number is not used, and the next iteration retries it.
       if (feed->publish(std::to_string(number + 1)) == fanfare::PublishResult::accepted) ++number;
     }
   });

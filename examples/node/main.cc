@@ -1,6 +1,6 @@
-// A node of a few lines with a full subscription server: node [HTTP_PORT WEBSOCKET_PORT]. Its chain grows by
-// a block ten times a second, each with one log; now and then the last two blocks are replaced. Subscribe to
-// newHeads or logs with any Ethereum client; a reorg shows as `removed: true`.
+// A minimal node with a full subscription server: node [HTTP_PORT WEBSOCKET_PORT]. Its chain gets ten blocks
+// per second, each with one log. Occasionally the last two blocks are replaced. Subscribe to newHeads or logs
+// with any Ethereum client; a reorg shows as `removed: true`.
 
 #include <fanfare/chain.h>
 
@@ -28,7 +28,7 @@ std::string hex(unsigned long long number) {
   return text;
 }
 
-// The chain and its JSON-RPC methods. Blocks are made on one thread and asked for on another.
+// The chain and its JSON-RPC methods. One thread makes blocks, and another one reads them.
 class Chain {
  public:
   Chain() { append(); }
@@ -72,7 +72,7 @@ class Chain {
   }
 
  private:
-  // By what stands in the parameters: a hash, a number in quotes, or "latest".
+  // Finds a block by the parameters: a hash, a number in quotes, or "latest".
   const Block* find(std::string_view params) const {
     if (params.find("\"latest\"") != std::string_view::npos) return &blocks_.back();
     for (std::size_t i = 0; i < blocks_.size(); ++i) {

@@ -1,4 +1,4 @@
-// An eth_subscribe that loses nothing: after every reconnect it goes on from its last cursor.
+// An eth_subscribe that loses nothing: after every reconnect it resumes from its last cursor.
 //   resume ws://127.0.0.1:8546 '"newHeads"'          resume ws://127.0.0.1:8546 '"logs",{}'
 
 #include <fanfare/fanfare.h>
@@ -20,8 +20,8 @@ int main(int argc, char** argv) {
                                 const std::string text(message.text());
                                 std::printf("%s\n", text.c_str());
                                 std::fflush(stdout);
-                                // Only now: what was told is behind us. It is the last member, and has no
-                                // escapes.
+                                // Store the cursor only after the message was handled. It is the last
+                                // member, and has no escapes.
                                 constexpr std::string_view kMember = R"("cursor":)";
                                 const std::size_t at = text.rfind(kMember);
                                 if (at == std::string::npos) return;

@@ -1,6 +1,6 @@
-// An eth_subscribe that loses nothing: after every reconnect it goes on from its last cursor.
+// An eth_subscribe that loses nothing: after every reconnect it resumes from its last cursor.
 //   follow("ws://127.0.0.1:8546", ["logs", {}], ({ result, notice }) => ...)      in a browser
-//   node resume.mjs URL ["newHeads"]                                              with npm's ws beside it
+//   node resume.mjs URL ["newHeads"]                                              with npm's ws installed
 export function follow(url, params, tell, { cursor = true, WebSocket = globalThis.WebSocket } = {}) {
   let socket;
   let stopped = false;
@@ -13,7 +13,7 @@ export function follow(url, params, tell, { cursor = true, WebSocket = globalThi
       if (error) throw new Error(error.message);
       if (!told) return;
       tell(told);
-      // Only now: what was told and acted upon is behind us.
+      // Store the cursor only after the message was handled.
       cursor = told.cursor ?? cursor;
     };
     socket.onerror = () => {};

@@ -1,11 +1,10 @@
-// Messages larger than the memory for them: stream [PORT].
+// Messages larger than the memory used for them: stream [PORT].
 //
-//   ws://127.0.0.1:PORT/upload        answers each message, of whatever size, with its size and its FNV-1a
-//   hash ws://127.0.0.1:PORT/download      answers "BYTES" with one message of so many bytes; who asks for
-//   nothing
-//                                     within a minute is sent away (a timer)
+//   ws://127.0.0.1:PORT/upload        answers each message of any size with its size and its FNV-1a hash
+//   ws://127.0.0.1:PORT/download      answers "BYTES" with one message of that many bytes; closes a client
+//                                     that sends no request within a minute (a timer)
 //
-// The log goes to standard output, as lines of JSON (a sink). GET /stats shows the server's counters.
+// A sink writes the log to standard output as lines of JSON. GET /stats shows the server's counters.
 
 #include <fanfare/fanfare.h>
 
@@ -40,7 +39,7 @@ struct Download {
 };
 using DownloadSession = fanfare::SessionWith<Download>;
 
-// As much as the client takes for now; the drain handler comes here again.
+// Sends as much as the client takes now; the drain handler calls this again.
 void go_on(DownloadSession& session) {
   Download& download = session.data();
   while (download.writer) {
@@ -87,7 +86,7 @@ int main(int argc, char** argv) {
   fanfare::Server server({.port = port_argument(argc, argv, 1, 9001)});
   server.websocket<Upload>("/upload", {.chunk = take});
   server.websocket<Download>(
-      "/download", {.deflate = fanfare::Deflate{.enabled = false},  // pieces are sent as they are
+      "/download", {.deflate = fanfare::Deflate{.enabled = false},  // pieces are sent uncompressed
                     .open =
                         [](DownloadSession& session) {
                           session.data().patience = session.call_after(

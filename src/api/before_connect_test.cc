@@ -1,5 +1,4 @@
-// The before_connect handler: it sees every attempt before it is made, may change it, and answers when it
-// likes.
+// The before_connect handler: called before every attempt, it may change the attempt and may answer later.
 
 #include <gtest/gtest.h>
 
@@ -58,7 +57,7 @@ INSTANTIATE_TEST_SUITE_P(BothLoops, BeforeConnect, testing::Values(LoopKind::uri
                            return tested.param == LoopKind::uring ? "uring" : "epoll";
                          });
 
-// A token that is good for one connection: each attempt begins with the options, and gets a fresh one.
+// A token that is valid for one connection: each attempt starts from the options and gets a fresh token.
 TEST_P(BeforeConnect, EveryAttemptGetsItsOwnHeaders) {
   std::vector<std::string> seen;
   std::vector<bool> reconnects;
@@ -105,7 +104,7 @@ TEST_P(BeforeConnect, TheUrlAndTheSubprotocolsMayChangeAndTheAnswerMayComeFromAn
   EXPECT_EQ(seen, std::vector<std::string>{"elsewhere - v2"});
 }
 
-// "message/reconnects": what the failed handler said, each time.
+// "message/reconnects" for each call of the failed handler.
 std::vector<std::string> failures_of(ClientOptions options,
                                      std::function<void(Client&, ConnectAttempt)> before_connect) {
   std::vector<std::string> failures;
@@ -162,7 +161,7 @@ TEST_P(BeforeConnect, AUrlThatCannotBeUsedFails) {
   EXPECT_EQ(kind, Error::Kind::bad_option);
 }
 
-// close() does not wait for the answer, and a late one is for nobody, not even for the next attempt.
+// close() does not wait for the answer. A late answer is ignored and does not affect the next attempt.
 TEST_P(BeforeConnect, AnAnswerAfterCloseIsIgnored) {
   std::mutex mutex;
   std::vector<ConnectAttempt> kept;

@@ -1,6 +1,6 @@
 #pragma once
-// Between a BodyWriter, on any thread, and the answer of a session on its loop: what was written and not yet
-// passed on, and how much of it the client has not taken. One lock, held for a moment.
+// Connects a BodyWriter, on any thread, with the answer of a session on its loop. Holds the bytes not yet
+// passed to the session, and counts those that the client has not taken. One lock, held only briefly.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,17 +18,17 @@
 namespace fanfare::api {
 
 struct BodyChannelOptions {
-  // From here on write() says congested.
+  // From this size on, write() returns congested.
   std::size_t bytes_high = std::size_t{1} << 20;
-  // More is refused, and ends the answer. A single piece may be larger.
+  // Beyond this size, write() is refused and the answer ends. A single piece may be larger.
   std::size_t bytes_max = std::size_t{4} << 20;
-  // An answer in chunks ends in good order when the server stops.
+  // False: a chunked answer, which ends cleanly when the server stops.
   bool has_length = false;
 };
 
 class BodyChannel final : public std::enable_shared_from_this<BodyChannel> {
  public:
-  // Hands the channel to the loop, soon: pass() with the session, or never when that is gone. Any thread.
+  // Passes the channel to the loop, which later calls pass() with the session if it still exists. Any thread.
   using Wake = std::function<void(std::shared_ptr<BodyChannel>)>;
   BodyChannel(BodyChannelOptions options, Wake wake) : options_(options), wake_(std::move(wake)) {}
 
@@ -41,7 +41,7 @@ class BodyChannel final : public std::enable_shared_from_this<BodyChannel> {
 
   // The loop's thread.
   void pass(session::ServerSession& session);
-  void taken(session::ServerSession& session);  // the client has all that was passed on
+  void taken(session::ServerSession& session);  // the client has taken everything passed on
   void server_stops(session::ServerSession& session);
   void gone();
 
@@ -52,7 +52,7 @@ class BodyChannel final : public std::enable_shared_from_this<BodyChannel> {
 
   const BodyChannelOptions options_;
   const Wake wake_;
-  mutable std::mutex mutex_;  // for what follows
+  mutable std::mutex mutex_;  // guards the members below
   std::vector<std::uint8_t> waiting_;
   std::size_t on_socket_ = 0;
   End end_ = End::none;

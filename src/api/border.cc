@@ -28,7 +28,7 @@ void note_handler_exception(std::string_view handler) noexcept {
     } catch (...) {
       log_exception(handler, "not a std::exception");
     }
-  } catch (...) {  // no memory for a line
+  } catch (...) {  // no memory for a log line
   }
 }
 

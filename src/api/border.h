@@ -1,10 +1,11 @@
 #pragma once
-// The border between the program and the library: an exception of a handler ends here. It costs the session
-// it was thrown in (1011), or the request (500), never the process and everyone else in it.
+// The boundary between the program and the library: exceptions of handlers end here. An exception ends its
+// session (1011) or request (500), but never affects the process or other sessions.
 //
 //   call_handler("message", [&] { route.message(session, message); });
 //
-// Any thread. Without an exception it costs a message three instructions, which keep the session at hand.
+// Any thread. Without an exception it costs three instructions per message, which keep a pointer to the
+// session.
 
 #include <cstdint>
 #include <string_view>
@@ -12,14 +13,14 @@
 
 namespace fanfare::api {
 
-// In a catch block: counts the exception and logs it (`handler_threw`), a few lines a minute over the
-// process.
+// Call in a catch block: counts the exception and logs it (`handler_threw`), at a few lines per minute for
+// the whole process.
 void note_handler_exception(std::string_view handler) noexcept;
-// How many so far, of every server and client of the process.
+// The number of exceptions so far, from all servers and clients of the process.
 std::uint64_t handler_exceptions();
 
-// False: it threw, which is noted. `handler` is its name in the public API. Always inlined: a call of its own
-// would cost each message twenty instructions.
+// Returns false if the handler threw; the exception is counted and logged. `handler` is its name in the
+// public API. Always inlined: a call of its own would cost each message twenty instructions.
 template <typename Call>
 [[gnu::always_inline]] inline bool call_handler(std::string_view handler, Call&& call) {
   try {

@@ -1,4 +1,4 @@
-// Exceptions of a program's handlers: each costs its own session or request, and nothing else.
+// Exceptions in a program's handlers: each ends only its own session or request.
 
 #include "api/border.h"
 
@@ -43,7 +43,7 @@ INSTANTIATE_TEST_SUITE_P(BothLoops, HandlerBorder, testing::Values(LoopKind::uri
                            return tested.param == LoopKind::uring ? "uring" : "epoll";
                          });
 
-// What the message says is thrown: a std::exception, something else, or the lack of memory.
+// Throws what the message names: a std::exception, another type, or std::bad_alloc.
 void throw_as_told(std::string_view text) {
   if (text == "int") throw 7;
   if (text == "memory") throw std::bad_alloc();
@@ -125,7 +125,7 @@ TEST_P(HandlerBorder, EveryHandlerOfASessionHasTheBorder) {
   }
   server.stop();
   EXPECT_EQ(closed, 3);
-  EXPECT_EQ(noted(), 4U);  // the close handler of the first as well
+  EXPECT_EQ(noted(), 4U);  // including the close handler of the first session
 }
 
 TEST_P(HandlerBorder, ALaggedHandlerThatThrowsEndsItsSession) {
@@ -249,7 +249,7 @@ TEST_P(HandlerBorder, AClientsOpenAndFailedHandlersHaveTheBorder) {
   EXPECT_EQ(noted(), 2U);
 }
 
-// Destroyed in a handler that throws afterwards: nothing of it is touched any more.
+// If a handler destroys its client and then throws, the client is no longer accessed.
 TEST_P(HandlerBorder, AClientMayBeDestroyedByAHandlerThatThrows) {
   Server server(options());
   server.websocket("/", {.open = [](Session& session) { session.send("hello"); }});

@@ -1,4 +1,4 @@
-// No call runs a handler on its caller's stack, seen from a program. On both loops.
+// No API call runs a handler on its caller's stack. On both loops.
 
 #include <gtest/gtest.h>
 
@@ -20,7 +20,7 @@ using api::RawClient;
 
 class CallerStackTest : public testing::TestWithParam<LoopKind> {};
 
-// Long polling: the lock is that of the handler which answers and of the one that the next request comes to.
+// Long polling: the handler that answers and the handler of the next request use the same lock.
 TEST_P(CallerStackTest, AResponderMayBeUsedUnderALockOfItsHandlers) {
   bool locked = false;
   int nested = 0;
@@ -49,7 +49,7 @@ TEST_P(CallerStackTest, AResponderMayBeUsedUnderALockOfItsHandlers) {
   EXPECT_TRUE(poller.read_answer(false).ends_with("news"));
 }
 
-// The close handler, which may destroy the client, does not run within the send() that ends the connection.
+// The close handler, which may destroy the client, does not run inside the send() that ends the connection.
 TEST_P(CallerStackTest, ASendThatEndsTheConnectionLeavesTheClientInPlace) {
   Server server({.port = 0, .threads = 1, .loop = GetParam()});
   server.websocket("/", {.message = [](Session& session, const Message& message) {

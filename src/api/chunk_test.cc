@@ -1,4 +1,4 @@
-// The chunk handler: messages that are handed out in pieces as they come.
+// The chunk handler: messages are delivered in pieces on arrival.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ INSTANTIATE_TEST_SUITE_P(BothLoops, Chunks, testing::Values(LoopKind::uring, Loo
                            return tested.param == LoopKind::uring ? "uring" : "epoll";
                          });
 
-// "(" for the first, ")" for the last.
+// Marks the first piece with "(" and the last one with ")".
 void report(Session& session, const MessageChunk& chunk) {
   session.send(std::string(chunk.is_first() ? (chunk.is_text() ? "(text " : "(binary ") : "") +
                std::string(chunk.text()) + (chunk.is_last() ? ")" : ""));
@@ -55,7 +55,7 @@ TEST_P(Chunks, ComeAsTheFramesCome_RFC6455_5_4) {
   EXPECT_EQ(client.receive(), "close 1007 text_not_utf8");
 }
 
-// limits.message_bytes_max is for messages that are kept; chunks have their own limit, or none.
+// limits.message_bytes_max applies to messages that are stored; chunks have their own limit, or none.
 TEST_P(Chunks, HaveTheirOwnLimit_RFC6455_10_4) {
   Server server(options());
   server.websocket("/any", {.chunk = [](Session& session, const MessageChunk& chunk) {
@@ -105,7 +105,7 @@ TEST_P(Chunks, OfACompressedMessageAreInflated_RFC7692_6) {
   EXPECT_GT(chunks, 10);
 }
 
-// pause() between two chunks holds back the next one, resume() goes on where it was.
+// pause() between two chunks delays the next one; resume() continues from there.
 TEST_P(Chunks, MayBePausedInTheMiddle) {
   Server server(options());
   std::promise<SessionId> paused;

@@ -1,4 +1,4 @@
-// What a client's Close frame says, as the server gets it.
+// The client's Close frame, as the server receives it.
 
 #include <gtest/gtest.h>
 
@@ -11,7 +11,7 @@
 namespace fanfare {
 namespace {
 
-// "CODE reason" as it came to the server; the client closes from a handler, or from another thread.
+// "CODE reason" as received by the server. The client closes from a handler, or from another thread.
 std::string came_of(std::uint16_t code, const std::string& reason, bool in_handler) {
   std::promise<std::string> came;
   std::promise<void> open;

@@ -1,4 +1,4 @@
-// The end of a client: at any moment, by any thread, its own handlers included. On both loops.
+// The end of a client: at any time, by any thread, including its own handlers. On both loops.
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -62,8 +62,8 @@ TEST_P(ClientEndTest, RightAfterAnyCall) {
   }
 }
 
-// Destroys the client in its own handler. What the handlers hold is destroyed at the end of its thread: that
-// is what is waited for.
+// Destroys the client in its own handler, and waits for the end of its thread, which destroys the handlers'
+// captures.
 class SelfDestruction {
  public:
   std::unique_ptr<Client> client;
@@ -144,7 +144,7 @@ TEST_P(ClientEndTest, ByAHandlerWhileAnotherThreadIsInRun) {
   self.wait();
 }
 
-// The client waits for the end of its last connection only while it has no new one.
+// The client waits for the end of its last connection only until it has a new one.
 TEST_P(ClientEndTest, AClientThatItsCloseHandlerStartedAgainSleeps) {
   std::promise<pid_t> opened_again;
   int opens = 0;
@@ -162,8 +162,8 @@ TEST_P(ClientEndTest, AClientThatItsCloseHandlerStartedAgainSleeps) {
                                 }});
   ASSERT_TRUE(client.start());
   const pid_t thread = opened_again.get_future().get();
-  // A thread that sleeps wakes a few times a second for its deadlines; one that looks every 5 ms, 20 times in
-  // 100 ms.
+  // A sleeping thread wakes a few times per second for its deadlines. A thread that polls every 5 ms wakes 20
+  // times in 100 ms.
   const auto wakes = [thread] {
     std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
     for (std::string word; status >> word;) {

@@ -107,7 +107,7 @@ Expected<void, Error> ClientImpl::start_thread() {
     self->thread_id_.store(std::this_thread::get_id(), std::memory_order_release);
     ready.set_value({});
     self->loop_->run();
-    // What was posted names the client.
+    // Posted tasks refer to the client.
     self->loop_->close_mailbox();
     self->client_.reset();
   });
@@ -139,7 +139,7 @@ void ClientImpl::leave() {
     thread_.join();
     return;
   }
-  // Within a handler: the engine lets go of the client at once, and of us when the thread is done.
+  // In a handler: the engine releases the client at once, and this object when the thread ends.
   client_.reset();
   loop_->close_mailbox();
   loop_->stop();
@@ -161,7 +161,7 @@ SendResult ClientImpl::send(ws::Opcode opcode, Bytes payload, SendOptions option
 
 SendResult ClientImpl::send_here(ws::Opcode opcode, Bytes payload, SendOptions options) {
   if (client_ == nullptr) return SendResult::closed;
-  // Not past what others, or this thread without a connection, have handed over before.
+  // Must not overtake messages queued earlier by other threads, or by this one without a connection.
   const bool is_next = in_open_handler_ || outgoing_.empty();
   if (client_->state() != session::Client::State::open || !is_next) {
     return outgoing_.push(opcode, payload, options).result;
@@ -186,7 +186,7 @@ bool ClientImpl::may_pass() const {
   return queued == 0 || queued < options_.limits.outbox_bytes_high;
 }
 
-// What does not go now goes when the outbox is empty, or the connection open.
+// Remaining messages are sent when the outbox is empty, or the connection is open.
 void ClientImpl::pass() {
   while (may_pass()) {
     const auto item = outgoing_.take();
@@ -196,7 +196,7 @@ void ClientImpl::pass() {
   }
 }
 
-// In front of a Close frame: all of it, which is no more than the outbox may hold.
+// Before a Close frame: passes on all messages, which never exceed the limit of the outbox.
 void ClientImpl::pass_all() {
   while (client_->state() == session::Client::State::open) {
     const auto item = outgoing_.take();
@@ -240,7 +240,7 @@ std::size_t ClientImpl::buffered_amount() const {
   return outgoing_.bytes();
 }
 
-// Before the last handler is called, so that it may start() again.
+// Called before the last handler, so that the handler may call start() again.
 void ClientImpl::note_end(const std::optional<Duration>& reconnect_in) {
   if (reconnect_in) return;
   const std::scoped_lock lock(mutex_);
@@ -252,13 +252,13 @@ void ClientImpl::tell_end(const std::optional<Duration>& reconnect_in) {
   if (!reconnect_in && client_ != nullptr) tell_end_when_gone();
 }
 
-// Once the server's FIN has come, too, or close_timeout is over: whoever run() lets go may destroy the
-// client, and a socket closed with something unread is reset, which can destroy our Close on its way
+// Waits for the server's FIN, or for close_timeout. When run() returns, its caller may destroy the client.
+// Closing a socket with unread data resets the connection, which can destroy our Close in flight
 // (RFC6455§7.1.1).
 void ClientImpl::tell_end_when_gone() {
   loop_->cancel(look_again_);
   const std::scoped_lock lock(mutex_);
-  // Started again: run() waits for the next end, and that one looks for what is left of this one, too.
+  // If it was started again, run() waits for the next end, which also covers the streams of this one.
   if (!active_ && loop_->stream_count() > 0) {
     constexpr Duration kLookAgain = std::chrono::milliseconds(5);
     look_again_ = loop_->call_after(kLookAgain, [this] { tell_end_when_gone(); });
@@ -268,7 +268,7 @@ void ClientImpl::tell_end_when_gone() {
   ended_.notify_all();
 }
 
-// RFC6455§7.4.1: 1011 is for what was not expected.
+// RFC6455§7.4.1: 1011 reports an unexpected condition.
 template <typename Call>
 void ClientImpl::guard(std::string_view handler, Call&& call) {
   if (!call_handler(handler, std::forward<Call>(call))) close(ws::close_code::internal_error, {});
@@ -297,7 +297,7 @@ void ClientImpl::on_message(session::Client&, const session::Message& message) {
 
 void ClientImpl::on_drained(session::Client& client) {
   outgoing_.set_outbox_bytes(client.buffered_bytes());
-  // Before more is passed on: other threads may hand over more than the server ever takes.
+  // Decide this before passing on more: other threads may send faster than the server ever reads.
   const bool drained = client.buffered_bytes() == 0 && outgoing_.take_owed_drain();
   pass();
   if (drained && handlers_.drain) guard("client drain", [&] { handlers_.drain(self_); });

@@ -1,7 +1,8 @@
 #pragma once
-// What stands behind a public Client: its thread with a loop, the engine's client on it, and the handlers.
-// The engine's objects are made, used and destroyed on that thread; the loop stays, so that others may post
-// to it at any time. The thread keeps the core alive: the client may be destroyed by one of its own handlers.
+// The implementation of a public Client: its thread with a loop, the engine's client, and the handlers. The
+// engine's objects are created, used and destroyed on that thread. The loop remains, so that other threads
+// may post to it at any time. The thread keeps this object alive, because a handler may destroy its own
+// client.
 
 #include <atomic>
 #include <condition_variable>
@@ -21,7 +22,7 @@
 
 namespace fanfare::api {
 
-// In the words of the engine.
+// Converts headers to the engine's type.
 std::vector<ws::OwnedHeader> owned(const std::vector<Header>& headers);
 
 class ClientImpl final : public session::ClientHandler, public std::enable_shared_from_this<ClientImpl> {
@@ -33,7 +34,8 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
 
   Expected<void, Error> start();
   void run();
-  // The public object goes: no handler is called any more. Waits for the thread, unless this is it.
+  // The public object is destroyed: no handler is called afterwards. Waits for the thread, unless called on
+  // it.
   void leave();
 
   SendResult send(ws::Opcode opcode, Bytes payload, SendOptions options = {});
@@ -44,7 +46,7 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
   std::size_t buffered_amount() const;
   std::uint64_t unsent_messages() const { return outgoing_.unsent_messages(); }
 
-  // Of a ConnectAttempt. Any thread.
+  // The answer of a ConnectAttempt. Any thread.
   struct AttemptAnswer {
     std::optional<ConnectTarget> target = {};  // empty: the attempt fails
     std::string reason = {};
@@ -54,11 +56,11 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
 
  private:
   bool is_here() const { return std::this_thread::get_id() == thread_id_.load(std::memory_order_relaxed); }
-  // Loop and thread are there for good once start() has returned.
+  // Loop and thread exist permanently once start() has returned.
   bool was_started() const { return thread_id_.load(std::memory_order_acquire) != std::thread::id(); }
   Expected<void, Error> start_thread();
 
-  // On the thread.
+  // Called on the client's thread.
   SendResult send_here(ws::Opcode opcode, Bytes payload, SendOptions options);
   SendResult give(ws::Opcode opcode, Bytes payload, SendOptions options);
   bool may_pass() const;
@@ -87,19 +89,19 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
   const ClientHandlers handlers_;
   Outgoing outgoing_;
   std::unique_ptr<net::Loop> loop_;
-  std::unique_ptr<session::Client> client_;  // the thread's own; null after leave(), and at the thread's end
-  bool in_open_handler_ = false;             // the thread's own
-  bool was_open_ = false;                    // the thread's own
-  std::uint64_t attempt_ = 0;  // the thread's own: the latest one that the program was asked about
-  net::TimerId look_again_{};  // tell_end_when_gone()'s
+  std::unique_ptr<session::Client> client_;  // thread only; null after leave(), and at the thread's end
+  bool in_open_handler_ = false;             // thread only
+  bool was_open_ = false;                    // thread only
+  std::uint64_t attempt_ = 0;  // thread only: the latest one passed to before_connect
+  net::TimerId look_again_{};  // for tell_end_when_gone()
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
   enum class PauseWish : std::uint8_t { none, resume, pause };
-  std::atomic<PauseWish> pause_wish_ = PauseWish::none;  // of other threads, the latest
-  std::mutex mutex_;                                     // for the two below
+  std::atomic<PauseWish> pause_wish_ = PauseWish::none;  // the latest request of other threads
+  std::mutex mutex_;                                     // guards the two below
   std::condition_variable ended_;
-  bool active_ = false;   // there is something to wait for; start() would be wrong
-  bool leaving_ = false;  // the last handler has to return, and the connection to go, before run() returns
+  bool active_ = false;   // the client runs: run() waits, and start() is an error
+  bool leaving_ = false;  // run() waits for the last handler and the end of the connection
 };
 
 }  // namespace fanfare::api

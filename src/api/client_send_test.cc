@@ -1,4 +1,4 @@
-// What Client::send() says on other threads than the client's, and what becomes of the message. On both
+// The result of Client::send() on threads other than the client's, and what happens to the message. On both
 // loops.
 
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// What a server has received, in order.
+// The messages that a server has received, in order.
 class Inbox {
  public:
   void add(std::string_view text) {
@@ -118,7 +118,7 @@ TEST_P(ClientSendTest, WhatWasSentBeforeCloseArrivesAndNothingAfterIt) {
   EXPECT_EQ(client.unsent_messages(), 0U);
 }
 
-// The server does not read: what send() takes has a bound, and it says so; the connection stays open.
+// The server does not read: send() takes a bounded amount, then returns closed. The connection stays open.
 TEST_P(ClientSendTest, AtOutboxBytesMaxItIsClosedAndTheConnectionStaysOpen) {
   constexpr std::size_t kMax = 1 << 20;
   constexpr std::size_t kMessage = 10'000;
@@ -135,7 +135,8 @@ TEST_P(ClientSendTest, AtOutboxBytesMaxItIsClosedAndTheConnectionStaysOpen) {
   opened.get_future().wait();
   std::size_t taken = 0;
   bool congested = false;
-  // The sockets' buffers take some megabytes, in their own time: full is what has not moved for many tries.
+  // The sockets' buffers take some megabytes, with delays: it is full when many attempts in a row are
+  // refused.
   for (int refusals = 0; refusals < 2000;) {
     const SendResult result = client.send(std::to_string(taken) + std::string(kMessage, ' '));
     if (result == SendResult::closed) {
@@ -196,8 +197,8 @@ TEST_P(ClientSendTest, WhatTheConnectionDidNotTakeIsCounted) {
     }
   }
   server_.stop(std::chrono::milliseconds::zero());
-  // The connection is given up to outbox_bytes_high, of which the kernel may have taken some; the rest of
-  // outbox_bytes_max was in our own hands.
+  // The connection gets up to outbox_bytes_high, some of which the kernel may have taken. The rest of
+  // outbox_bytes_max was in our own queue.
   EXPECT_GE(unsent.get_future().get(), (std::size_t{3} << 20) - 2 * kMessage);
   EXPECT_GT(client.unsent_messages(), 0U);
   EXPECT_LE(client.unsent_messages(), taken);
@@ -214,14 +215,14 @@ TEST_P(ClientSendTest, WithAQueueMessagesWaitForTheConnection) {
                   self.send("0 first of all");
                 }});
   EXPECT_EQ(client.send("before start"), SendResult::closed);
-  // Nobody listens there yet: attempts fail until the queue is full.
+  // No server listens there yet: attempts fail until the queue is full.
   server_.stop(std::chrono::milliseconds::zero());
   ASSERT_TRUE(client.start());
   std::size_t taken = 1;
   while (client.send(std::to_string(taken) + std::string(1000, ' ')) != SendResult::closed) ++taken;
   EXPECT_GT(taken, kMax / 1100);
   EXPECT_LE(taken, kMax / 1000 + 1);
-  EXPECT_EQ(client.ping(), SendResult::closed);  // never kept
+  EXPECT_EQ(client.ping(), SendResult::closed);  // never queued
   EXPECT_FALSE(in_open);
   EXPECT_FALSE(client.is_open());
   ServerOptions again{.port = server_.port(), .threads = 1, .loop = GetParam()};
@@ -268,7 +269,7 @@ TEST_P(ClientSendTest, WithAQueueMessagesSurviveTheLossOfTheConnection) {
   while (opens < 2) std::this_thread::yield();
   while (client.send(std::to_string(taken)) == SendResult::closed) std::this_thread::yield();
   ++taken;
-  // The first connection lost what it had taken, and nothing that came behind it.
+  // Only the messages that the first connection had taken are lost, and none after them.
   std::size_t expected = 0;
   const auto last = [&] {
     const auto texts = inbox_.texts();

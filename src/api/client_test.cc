@@ -75,7 +75,7 @@ TEST_F(ClientTest, ConnectsSendsAndClosesFromItsHandlers) {
                      }});
   ASSERT_TRUE(client.start());
   client.run();
-  client.run();  // it has ended: at once
+  client.run();  // it has ended, so this returns at once
   EXPECT_EQ(seen, "echo compressed 1000 4000");
 }
 
@@ -139,8 +139,8 @@ TEST_F(ClientTest, SaysWhyItDoesNotConnect) {
   EXPECT_EQ(gone.system_code, ECONNREFUSED) << gone.message;
 }
 
-// Both forms of one frame, the second time behind a message of the session's own, which the compressor of a
-// session with context takeover has to forget.
+// Both forms of one frame. The second one follows a message of the session itself, which the compressor of a
+// session with context takeover must forget.
 TEST(Publish, ReachesCompressedAndPlainSessionsAlike) {
   const std::string news = "[" + std::string(2000, 'n') + "]";
   Server server({.port = 0, .threads = 1});

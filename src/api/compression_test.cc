@@ -1,4 +1,4 @@
-// Compression that differs: by route, and by message.
+// Compression settings per route and per message.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -71,11 +71,11 @@ TEST_P(Compression, AMessageMayBeSentAsItIs_RFC7692_6) {
   EXPECT_EQ(client.first_byte(), 0x81);
   EXPECT_EQ(client.receive(), std::string(bytes.begin(), bytes.end()));
   EXPECT_EQ(client.first_byte(), 0x82);
-  EXPECT_LT(client.receive().size(), 100U);  // the history is as it was
+  EXPECT_LT(client.receive().size(), 100U);  // the compression history is unchanged
   EXPECT_EQ(client.first_byte(), 0x81 | kCompressed);
 }
 
-// The server cannot see it, but it inflates what was compressed behind what was not: the histories agree.
+// The server inflates a compressed message after an uncompressed one, so both sides have the same history.
 TEST_P(Compression, AClientsMessageMayBeSentAsItIs) {
   std::vector<std::string> seen;
   std::promise<void> all;
@@ -103,7 +103,7 @@ TEST_P(Compression, AClientsMessageMayBeSentAsItIs) {
   opened.get_future().wait();
   EXPECT_GT(plain_bytes.get_future().get(), text.size());
   const std::vector<std::uint8_t> binary(2000, 'y');
-  EXPECT_EQ(client.send(Bytes(binary), {.compress = false}), SendResult::queued);  // from this thread
+  EXPECT_EQ(client.send(Bytes(binary), {.compress = false}), SendResult::queued);  // from the test's thread
   EXPECT_EQ(client.send(text), SendResult::queued);
   all.get_future().wait();
   EXPECT_EQ(seen, (std::vector<std::string>{text, text, text, std::string(2000, 'y'), text}));

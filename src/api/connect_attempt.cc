@@ -1,4 +1,4 @@
-// What a program may change, answer and refuse before its client connects.
+// Lets a program change, accept or refuse a connection attempt of its client.
 
 #include <utility>
 
@@ -22,10 +22,10 @@ bool ClientImpl::on_attempt(session::Client&) {
   return false;
 }
 
-// Not within the call, on whatever thread that is: what follows calls handlers.
+// Always deferred, on every thread: the next steps call handlers.
 void ClientImpl::answer_attempt(std::uint64_t attempt, AttemptAnswer answer) {
   loop_->post([this, attempt, answer = std::move(answer)]() mutable {
-    // After close(), and after another start(), an answer to what was is none any more.
+    // After close() or another start(), a late answer is ignored.
     if (client_ == nullptr || attempt != attempt_) return;
     if (answer.target) {
       client_->connect_to({.url = std::move(answer.target->url),
@@ -53,7 +53,7 @@ ConnectAttempt& ConnectAttempt::operator=(ConnectAttempt&& other) noexcept {
 
 ConnectAttempt::~ConnectAttempt() {
   if (impl_.expired()) return;
-  // Perhaps on the way of an exception: a second one would end the process.
+  // May run during stack unwinding, where a second exception would end the process.
   run_guarded("an attempt to connect",
               [this] { std::move(*this).give_up("the before_connect handler gave no answer"); });
 }

@@ -94,7 +94,7 @@ void Connection::Rare::unsubscribe_all() {
 bool Connection::subscribe(std::string_view topic, TopicPolicy policy) {
   if (!engine().is_open()) return false;
   Rare& rare = this->rare();
-  // In a lagged handler: what comes under the new subscription, or policy, comes after that.
+  // In a lagged handler: messages under the new subscription or policy must follow the current one.
   if (rare.crowd != nullptr && rare.crowd->waiting.in_hand && rare.crowd->waiting.in_hand->topic == topic) {
     rare.crowd->waiting.send_in_hand(engine());
   }
@@ -125,8 +125,8 @@ void Connection::unsubscribe_all() {
   if (Rare* const rare = find_rare()) rare->unsubscribe_all();
 }
 
-// A busy topic may fill the outbox again each time it is empty, and so may the drain handler. Each goes first
-// in every second turn, so that neither waits for the other to end.
+// A busy topic may refill the outbox each time it is empty, and so may the drain handler. They alternate in
+// going first, so that neither waits for the other to end.
 void Connection::on_drained(const WebSocketRoute& route) {
   Rare* const rare = find_rare();
   if (rare == nullptr || rare->crowd == nullptr) return route.drain(handle());
@@ -135,7 +135,7 @@ void Connection::on_drained(const WebSocketRoute& route) {
     if (engine().is_open()) send_waiting();
     return;
   }
-  // Topics wait for the end of a message in pieces, whose writer waits for this.
+  // While a message is sent in pieces, topics wait for its end, and its writer waits for this call.
   if (send_waiting() || engine().is_sending_pieces()) return route.drain(handle());
   if (rare->crowd != nullptr) rare->crowd->waiting.drain_is_next = true;
 }
@@ -179,7 +179,7 @@ void Connection::end_sent_topics(Crowd& crowd) {
     if (subscription->has_ended()) ended.push_back(topic);
   }
   for (const pubsub::Topic* const topic : ended) {
-    if (!crowd.hub_topics.contains(topic)) continue;  // a handler of this session left it meanwhile
+    if (!crowd.hub_topics.contains(topic)) continue;  // a handler of this session unsubscribed meanwhile
     --crowd.ended_topics;
     end_topic(*topic);
   }
@@ -207,7 +207,7 @@ bool Connection::send_waiting() {
     const auto next = subscriber.take();
     FANFARE_CHECK(next);
     if (next->missed) {
-      // The handler may publish, subscribe and unsubscribe as it likes, this topic, too.
+      // The handler may publish, subscribe and unsubscribe, also for this topic.
       waiting.in_hand = {
           .of = &subscriber, .topic = std::string(subscriber.topic_name()), .frame = next->frame};
       subscriber.on_missed(*next->missed);

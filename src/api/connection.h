@@ -1,6 +1,6 @@
 #pragma once
-// What stands behind a public Session: the engine's session, and the topics it listens to. One thread, the
-// loop's.
+// The implementation of a public Session: the engine's session, and its topics. Used on the loop's thread
+// only.
 //
 //   handle.behind_ -> engine                                     most sessions of a plain server
 //   handle.behind_ -> rare -> engine, data, topics, subprotocol  a session that has one of these
@@ -25,7 +25,7 @@ class LoopContext;
 
 class Connection final : public session::SessionData {
  public:
-  // `with_data` is the session the handlers see; null: one without data.
+  // `with_data` is the session passed to the handlers; null: a session without data.
   Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data);
   ~Connection() override;
   static void* operator new(std::size_t, BlockPool& room) { return room.take(); }
@@ -48,38 +48,38 @@ class Connection final : public session::SessionData {
     return rare == nullptr || rare->subprotocol == nullptr ? "" : std::string_view(*rare->subprotocol);
   }
 
-  // False: it is closing, or has as many topics as it may.
+  // Returns false if the session is closing, or has the maximum number of topics.
   bool subscribe(std::string_view topic, TopicPolicy policy);
   bool unsubscribe(std::string_view topic);
   void unsubscribe_all();
-  // Null: it is not subscribed to it.
+  // Returns null if the session is not subscribed to the topic.
   Subscription* find_subscription(const LoopContext::NamedTopic& topic) const {
     const Rare* const rare = find_rare();
     return rare == nullptr ? nullptr : rare->find(&topic);
   }
   Expected<Joined, JoinError> join(const std::shared_ptr<pubsub::Topic>& topic, const JoinOptions& options);
   bool leave(const pubsub::Topic& topic);
-  // The topic was removed.
+  // Ends the subscription to a removed topic.
   void end_topic(const pubsub::Topic& topic);
   void end_topic_when_sent() { ++rare().more().ended_topics; }
 
-  // The outbox is empty: sends on what waits, with notices of what was dropped, and calls the drain handler,
-  // at the latest when the outbox is empty the next time.
+  // Called when the outbox is empty: sends waiting messages and reports of dropped ones. Calls the drain
+  // handler, at the latest when the outbox is empty the next time.
   void on_drained(const WebSocketRoute& route);
-  // send_waiting() in a later turn: something waits although the outbox has room.
+  // Calls send_waiting() in a later turn, because messages wait although the outbox has room.
   void send_waiting_later();
 
  private:
   class SessionWithoutData final : public Session {};
-  // What hardly any connection has, of those with topics.
+  // Members that few connections with topics need.
   struct Crowd {
-    WaitingSubscriptions waiting;  // outlives the subscriptions
+    WaitingSubscriptions waiting;  // must outlive the subscriptions
     std::unordered_map<const LoopContext::NamedTopic*, std::unique_ptr<Subscription>> topics;
     std::unordered_map<const pubsub::Topic*, std::unique_ptr<HubSubscription>> hub_topics;
-    std::size_t ended_topics = 0;  // whose subscriber is behind: it ends when it has had the rest
+    std::size_t ended_topics = 0;  // removed, but still sending waiting messages
     bool sends_later = false;
   };
-  // What most connections of a plain server have nothing of.
+  // Members that most connections of a plain server do not need.
   struct Rare {
     explicit Rare(session::ServerSession& its_engine) : engine(its_engine) {}
     ~Rare() { unsubscribe_all(); }
@@ -97,13 +97,13 @@ class Connection final : public session::SessionData {
     std::unique_ptr<Session> with_data;
     std::unique_ptr<const std::string> subprotocol;
     std::unique_ptr<Crowd> crowd;
-    // Up to kFewTopics in this list; with one more all of them are in the crowd's.
+    // Up to kFewTopics are in this list. Beyond that, all of them are in the crowd's map.
     std::unique_ptr<Subscription> first;
   };
   static constexpr std::size_t kFewTopics = 8;
 
   void on_agreed(std::string_view subprotocol) override;
-  // True: nothing waits any more, and the session is open.
+  // Returns true if no message waits any more, and the session is open.
   bool send_waiting();
   void end_sent_topics(Crowd& crowd);
   session::ServerSession& engine() { return engine_of(handle_); }
@@ -113,15 +113,15 @@ class Connection final : public session::SessionData {
   Rare* find_rare() const { return find_rare(handle_); }
   Rare& rare();
 
-  // Both are aligned: a pointer's lowest bit says which of them it leads to.
+  // Both are aligned, so the lowest bit of the pointer tells which one it points to.
   static constexpr std::uintptr_t kRareBit = 1;
 
-  SessionWithoutData handle_;  // its behind_ is ours, whether it is the session the handlers see or not
+  SessionWithoutData handle_;  // its behind_ belongs to this object, even if handlers see `with_data`
 };
 
 inline session::ServerSession& Connection::engine_of(const Session& handle) {
   FANFARE_CHECK(handle.behind_ != 0);
-  // By the bit, not by find_rare() being null: for g++ 12 at -O3 the latter includes an engine at address 1.
+  // Test the bit, not find_rare(): for g++ 12 at -O3, its null case includes an engine at address 1.
   if ((handle.behind_ & kRareBit) == 0) return *reinterpret_cast<session::ServerSession*>(handle.behind_);
   return reinterpret_cast<const Rare*>(handle.behind_ ^ kRareBit)->engine;
 }

@@ -15,7 +15,7 @@ Frame EncodedFrame::make(ws::Opcode opcode, Bytes payload) {
 }
 
 const SharedBytes& EncodedFrame::bytes_of(const Frame& frame) {
-  FANFARE_CHECK(frame.encoded_ != nullptr);  // it was moved from
+  FANFARE_CHECK(frame.encoded_ != nullptr);  // not moved from
   return frame.encoded_->bytes_;
 }
 

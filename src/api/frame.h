@@ -1,5 +1,5 @@
 #pragma once
-// What stands behind a public Frame: the bytes that outboxes share. Immutable; any thread.
+// The implementation of a public Frame: the bytes that outboxes share. Immutable; any thread.
 
 #include "base/shared_bytes.h"
 #include "fanfare/session.h"

@@ -1,12 +1,12 @@
 #pragma once
-// Whether the calling thread is one that handlers are called on: a loop of a server's, or a client's. Who
-// waits there may wait for itself.
+// Marks threads that call handlers: the loops of a server, or a client's thread. Code on such a thread must
+// not wait for a server or client, because it may wait for itself.
 
 namespace fanfare::api {
 
 class HandlerThread {
  public:
-  // The calling thread is one from here to the end of this object, which it destroys.
+  // Marks the calling thread during the lifetime of this object, which must be destroyed on the same thread.
   HandlerThread();
   ~HandlerThread();
   HandlerThread(const HandlerThread&) = delete;

@@ -1,5 +1,5 @@
-// Answers in pieces, files, more listeners and upgrades that are decided later, as a program uses them. Real
-// sockets, on both loops.
+// Streaming answers, files, additional listeners and delayed upgrades, as a program uses them. Real sockets,
+// on both loops.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// Hands a value from a handler to the test.
+// Passes a value from a handler to the test.
 template <typename Value>
 class Handed {
  public:
@@ -95,7 +95,7 @@ TEST_P(HttpBodyTest, IsWrittenFromAnotherThread) {
   EXPECT_TRUE(body.is_open());
   EXPECT_EQ(body.write("two"), SendResult::queued);
   std::move(body).finish();
-  EXPECT_FALSE(body.is_open());  // NOLINT(bugprone-use-after-move): it says so
+  EXPECT_FALSE(body.is_open());  // NOLINT(bugprone-use-after-move): tests this state
   EXPECT_EQ(body.write("late"), SendResult::closed);
   ask(client, "/plain");
   EXPECT_THAT(client.read_until("plain"),
@@ -167,7 +167,7 @@ TEST_P(HttpBodyTest, ASlowReaderIsToldToTheWriterAndCutOffAtTheLimit) {
   ASSERT_EQ(result, SendResult::congested);
   EXPECT_EQ(drained, 0);
   EXPECT_GE(body.buffered_amount(), 100'000U);
-  // It reads on: the writer hears of it, once.
+  // The client continues reading: the writer is notified once.
   std::size_t taken = 0;
   while (drained == 0) taken += client.read_some().size();
   EXPECT_GT(taken, 0U);
@@ -210,7 +210,7 @@ TEST_P(HttpBodyTest, FilesOfADirectory) {
   RawClient client(server_->port());
   const std::string page = client.request("GET", "/");
   EXPECT_THAT(page, AllOf(HasSubstr("text/html"), HasSubstr("X-Frame-Options: DENY"), EndsWith("<p>hi</p>")));
-  EXPECT_THAT(client.request("GET", "/api"), EndsWith("api"));  // routes that were set up before
+  EXPECT_THAT(client.request("GET", "/api"), EndsWith("api"));  // routes that were added earlier
   EXPECT_THAT(client.request("GET", "/../etc/passwd"), StartsWith("HTTP/1.1 404 "));
   std::filesystem::remove_all(name);
 
@@ -291,7 +291,7 @@ TEST_P(DecideTest, WithARefusal) {
   client.write(kHandshake);
   decision_.take().refuse({.status = 403, .body = "not you"});
   EXPECT_THAT(client.read_answer(false), AllOf(StartsWith("HTTP/1.1 403 "), EndsWith("not you")));
-  client.write(kHandshake);  // the connection goes on
+  client.write(kHandshake);  // the connection continues
   {
     const Upgrade<User> dropped = decision_.take();
   }

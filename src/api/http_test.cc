@@ -1,5 +1,5 @@
-// HTTP on the port of the WebSockets, as seen from outside: which requests come to a handler, and what its
-// answer may be. Real sockets, on both loops.
+// HTTP on the WebSocket port, as clients see it: which requests reach a handler, and which answers it may
+// give. Real sockets, on both loops.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -29,7 +29,7 @@ class SiteTest : public testing::TestWithParam<LoopKind> {
     ASSERT_TRUE(started) << started.error().message;
   }
   std::string answer(std::string_view target) { return RawClient(server_.port()).request("GET", target); }
-  // The status of a request with this line and a Host.
+  // The status for a request with this line and a Host.
   std::string status(const std::string& line, const std::string& host = "Host: a\r\n") {
     RawClient client(server_.port());
     client.write(line + " HTTP/1.1\r\n" + host + "\r\n");
@@ -50,7 +50,7 @@ std::size_t count(std::string_view text, std::string_view part) {
   return found;
 }
 
-// A handler that passes on another server's answer must not desynchronise the connection.
+// A handler that forwards another server's answer must not desynchronise the connection.
 TEST_P(SiteTest, TheEngineFramesTheMessage_RFC9112_6) {
   get("/proxied", {.body = "b",
                    .headers = {{"Content-Length", "999"},
@@ -69,7 +69,7 @@ TEST_P(SiteTest, TheEngineFramesTheMessage_RFC9112_6) {
                                {"X C", "y"}}});
   start();
   RawClient client(server_.port());
-  for (int turn = 0; turn < 2; ++turn) {  // the same connection: the message ended where both sides think
+  for (int turn = 0; turn < 2; ++turn) {  // on the same connection: both sides agree where the message ended
     const std::string said = client.request("GET", "/proxied");
     EXPECT_THAT(said, EndsWith("\r\n\r\nb"));
     EXPECT_EQ(count(said, "Content-Length: 1\r\n"), 1U) << said;
@@ -182,7 +182,7 @@ TEST_P(SiteTest, TheServerAsAWholeIsNoRoute_RFC9112_3_2_4) {
 TEST_P(SiteTest, TheNumberOfHeaderLinesIsLimited_RFC6585_5) {
   const auto lines = [](int count_of_them) {
     std::string text;
-    for (int i = 1; i < count_of_them; ++i) text += "X-" + std::to_string(i) + ": y\r\n";  // Host is one, too
+    for (int i = 1; i < count_of_them; ++i) text += "X-" + std::to_string(i) + ": y\r\n";  // Host counts, too
     return text;
   };
   get("/", {});

@@ -18,7 +18,7 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
   return number;
 }
 
-// The topic's own frame, or the payload as text.
+// Events are encoded by the topic's encoder, or sent as text.
 pubsub::TopicSetup to_setup(HubTopicOptions options) {
   pubsub::TopicSetup setup{.history = options.history,
                            .policy = options.policy,

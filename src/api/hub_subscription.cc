@@ -14,7 +14,7 @@ HubSubscription::~HubSubscription() {
   if (!is_plain()) static_cast<WaitingSubscriptions&>(waiting_list()).forget(*this);
 }
 
-// An event that a subscriber cannot take for want of memory must not be missing in silence.
+// If there is no memory to queue an event for a subscriber, it must not be lost silently.
 bool HubSubscription::deliver(const SharedBytes& frame) try {
   if (is_plain()) return engine_.is_open() && engine_.send_frame(frame) != session::SendResult::closed;
   if (engine_.is_open()) static_cast<WaitingSubscriptions&>(waiting_list()).send_in_hand_of(*this, engine_);
@@ -30,7 +30,7 @@ void HubSubscription::on_ready() {
 }
 
 void HubSubscription::tell_missed(const Missed& missed) {
-  const std::shared_ptr<pubsub::Topic> topic = shared_topic();  // the handler may leave it
+  const std::shared_ptr<pubsub::Topic> topic = shared_topic();  // the handler may unsubscribe
   tell(engine_, "missed",
        [&] { route_of(engine_).missed(Connection::of(engine_).handle(), topic->name, missed); });
 }

@@ -1,5 +1,5 @@
 #pragma once
-// One hub topic that one public session listens to. Owned by its connection. One thread, the loop's.
+// One hub topic subscription of one public session. Owned by its connection. Used on the loop's thread only.
 
 #include <string_view>
 
@@ -18,7 +18,7 @@ class HubSubscription final : public pubsub::HubSubscriber {
 
   bool deliver(const SharedBytes& frame) override;
   std::string_view topic_name() const override { return topic()->name; }
-  // The topic was removed, and nothing waits: the owner lets it go and says so.
+  // The topic was removed and no event waits: the owner destroys this subscription and notifies the program.
   bool has_ended() const { return ended_ && !is_behind(); }
 
  private:

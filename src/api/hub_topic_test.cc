@@ -1,4 +1,4 @@
-// The hub through the public API, on both loops: positions, joins, limits, presence and slow readers.
+// The hub through the public API, on both loops: positions, joins, limits, presence and slow subscribers.
 
 #include <gtest/gtest.h>
 
@@ -32,7 +32,7 @@ std::string text_of(const Expected<Joined, JoinError>& joined) {
   return text;
 }
 
-// Clients say "join", "join EPOCH-OFFSET" or "leave"; the answer comes before the first event.
+// Clients send "join", "join EPOCH-OFFSET" or "leave". The answer precedes the first event.
 class HubServer {
  public:
   explicit HubServer(LoopKind loop,
@@ -129,7 +129,7 @@ TEST_P(HubTopicTest, WhoComesBackGetsTheOutcomeThenTheHistoryThenWhatIsLive) {
   EXPECT_EQ(current->receive(), "recovered at 2");
   for (const char* event : {"3 c", "4 d", "5 e", "6 f"}) EXPECT_EQ(current->receive(), event);
   const auto late = world.client();
-  late->send("join " + epoch + "-0");  // five are kept
+  late->send("join " + epoch + "-0");  // the history has five events
   EXPECT_EQ(late->receive(), "not recovered at 1 missing 1..1");
   EXPECT_EQ(late->receive(), "2 b");
   world.publish("g");
@@ -167,7 +167,7 @@ TEST_P(HubTopicTest, HubTopicsCountAgainstTheTopicsOfASession) {
   const Hub foreign_hub(another);
   const HubTopic foreign = *foreign_hub.add_topic("a");
   server.websocket("/", {.message = [&](Session& session, const Message&) {
-                     EXPECT_TRUE(session.subscribe("a"));  // a plain topic of the same name is another one
+                     EXPECT_TRUE(session.subscribe("a"));  // a plain topic of the same name is independent
                      EXPECT_TRUE(session.subscribe(a));
                      EXPECT_EQ(session.subscribe(b).error(), JoinError::topics_full);
                      EXPECT_FALSE(session.subscribe("b"));
@@ -230,7 +230,7 @@ TEST_P(HubTopicTest, ASlowReaderUnderCloseEndsWith1013AndComesBackWithoutALoss) 
   std::string last;
   while ((last = slow->receive()).size() > payload.size()) ASSERT_EQ(std::stoi(last), ++at);
   EXPECT_EQ(last, "close 1013 reading too slowly");
-  // Six megabytes of history do not end a session whose outbox takes one.
+  // A replay of six megabytes does not end a session whose outbox holds one.
   const auto back = world.client(16 * 1024);
   back->send("join " + std::to_string(epoch) + "-" + std::to_string(at));
   EXPECT_EQ(back->receive(), "recovered at " + std::to_string(at));
@@ -244,7 +244,7 @@ TEST_P(HubTopicTest, AFullTopicRefusesAndCountsUntilItsLoopsHaveCaughtUp) {
   const auto client = world.client();
   client->send("join");
   EXPECT_EQ(client->receive(), "recovered at 0");
-  // The receipt of the first event holds the loop.
+  // The receipt of the first event blocks the loop.
   ASSERT_EQ(world.topic.publish("1",
                                 [&](std::optional<Position>) {
                                   held.set_value();
@@ -324,7 +324,7 @@ TEST_P(HubTopicTest, ASlowReaderOfARemovedTopicGetsTheRestFirst) {
   EXPECT_EQ(client->receive(), "removed t");
 }
 
-// Both a publisher that waits for nobody and a server that stops: each accepted event is accounted for.
+// With a publisher that never waits and a server that stops, every accepted event gets its receipt.
 TEST_P(HubTopicTest, WhileTheServerStopsEveryAcceptedEventGetsItsReceipt) {
   std::atomic<int> accepted = 0;
   std::atomic<int> receipts = 0;

@@ -1,4 +1,4 @@
-// The program's own sink of the log, and the counters of a server.
+// A program's log sink, and the counters of a server.
 
 #include "fanfare/log.h"
 
@@ -24,7 +24,7 @@ namespace {
 using api::RawClient;
 using testing::HasSubstr;
 
-// Whatever a test does, the next one logs as ever.
+// Restores the default log after each test.
 class LogSinkTest : public testing::Test {
  protected:
   ~LogSinkTest() override {
@@ -90,7 +90,7 @@ TEST_F(LogSinkTest, AnEmptySinkBringsBackStandardErrorAndTheOldOneIsDestroyed) {
   EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("here again"));
 }
 
-// When set_log_sink() has returned, the earlier sink is not running: what it refers to may go.
+// Once set_log_sink() has returned, the previous sink is not running, so its data may be destroyed.
 TEST_F(LogSinkTest, MayBeReplacedWhileOthersLog) {
   std::atomic<bool> done{false};
   std::atomic<std::size_t> lines{0};
@@ -187,7 +187,7 @@ TEST_P(ServerStatsTest, CountWhatCameAndWentAndStayAfterTheStop) {
   EXPECT_EQ(after.messages_sent, 2U);
 }
 
-// Asked for all the while that a server starts, serves and stops.
+// Reads the counters while a server starts, serves and stops.
 TEST_P(ServerStatsTest, MayBeReadByAnyThreadAtAnyTime) {
   for (int round = 0; round < 5; ++round) {
     Server server({.port = 0, .threads = 2, .loop = GetParam()});

@@ -1,6 +1,6 @@
 #pragma once
-// One loop's part of a server: its topics and its place among the others. Made and destroyed on the loop's
-// thread, and used there alone.
+// One loop's part of a server: its topics, and its index among the loops. Created, used and destroyed on the
+// loop's thread.
 
 #include <cstdint>
 #include <memory>
@@ -33,31 +33,31 @@ class LoopContext final : public pubsub::LoopPort {
   // The lane whose thread this is, or null.
   static LoopContext* current();
 
-  // A topic that somebody here listens to: its key is a number, so that no two names can collide.
+  // A topic with subscribers on this loop. Its key is a number, so that two names cannot collide.
   struct Topic {
     pubsub::TopicKey key;
     std::uint32_t subscribers = 0;
-    std::unique_ptr<pubsub::EventLog> log = {};  // once a subscriber may fall behind
+    std::unique_ptr<pubsub::EventLog> log = {};  // created once a subscriber may fall behind
   };
   using NamedTopic = std::pair<const std::string, Topic>;
 
-  // Null when nobody here listens to it.
+  // Returns null if the topic has no subscriber on this loop.
   NamedTopic* find(std::string_view topic);
-  // For one subscriber more; it stays in its place until as many have left it.
+  // Adds a subscriber. The topic keeps its address until as many subscribers have left it.
   NamedTopic& enter(std::string_view topic);
   pubsub::Ticket subscribe_to(const NamedTopic& topic, pubsub::Subscriber& subscriber);
   void leave(NamedTopic& topic, pubsub::Ticket ticket);
-  // To all of its subscribers but that session.
+  // Sends the frame to all subscribers except that session.
   void publish(std::string_view topic, const SharedBytes& frame, SessionId except);
   static pubsub::EventLog& log_of(NamedTopic& topic);
 
-  // This loop's part of the server's hub; null: it has none.
+  // This loop's part of the server's hub; null: no hub.
   pubsub::LoopHub* hub() const { return hub_.get(); }
 
   ServerImpl& impl() const { return impl_; }
   session::LoopServer& server() const { return server_; }
   std::uint32_t index() const { return index_; }
-  BlockPool& subscriptions() { return subscriptions_; }  // where they lie
+  BlockPool& subscriptions() { return subscriptions_; }  // their memory
   SessionTimers& timers() { return timers_; }
 
  private:

@@ -1,4 +1,5 @@
-// What other threads hand to a server's loops is bounded, and they are told what became of it. On both loops.
+// Tasks that other threads post to a server's loops are bounded, and the result says what happened. On both
+// loops.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -21,7 +22,7 @@ using std::chrono_literals::operator""h;
 constexpr std::size_t kTasksMax = 50;
 constexpr std::size_t kBytesMax = 10'000;
 
-// A server whose loop can be held in a handler, so that its mailbox fills.
+// A server whose loop can be blocked in a handler, so that its mailbox fills.
 class HeldServer {
  public:
   HeldServer(LoopKind loop, std::size_t threads)
@@ -43,7 +44,7 @@ class HeldServer {
                 [this](const Request&, Responder responder) { asked.set_value(std::move(responder)); });
     EXPECT_TRUE(server.start());
   }
-  // Of the session that asked for it.
+  // Blocks the loop of the client's session; returns the session's id.
   SessionId hold(const RawClient& client) {
     client.send("hold");
     return held.get_future().get();
@@ -98,14 +99,14 @@ TEST_P(MailboxLimitsTest, PublishedBytesHaveALimitAndOneMessageMayBeLarger) {
   EXPECT_EQ(client.receive(), "room again");
 }
 
-// Otherwise a second try would reach the subscribers of the other loops twice.
+// Otherwise a retry would reach the subscribers of the other loops twice.
 TEST_P(MailboxLimitsTest, WhatOneLoopRefusesReachesNobodyOnTheOthers) {
   HeldServer held(GetParam(), 2);
   Server& server = held.server;
   RawClient holding(server.port());
   holding.upgrade("/");
   const SessionId id = held.hold(holding);
-  // One on the other loop: it answers although the first one's is held. Those on the first one's do not.
+  // Finds a client on the other loop: it gets answers although the first loop is blocked.
   std::vector<std::unique_ptr<RawClient>> clients;
   RawClient* other = nullptr;
   std::promise<void> found;
@@ -145,7 +146,7 @@ TEST_P(MailboxLimitsTest, StoppingWithoutTimeDropsWhatWaits) {
   EXPECT_EQ(client.receive(), "close 1012");
 }
 
-// Stopping needs the mailbox, too, and answers do: no limit refuses them.
+// Stopping and answers also use the mailbox, but no limit refuses them.
 TEST_P(MailboxLimitsTest, AFullMailboxRefusesNeitherAnswersNorTheStop) {
   HeldServer held(GetParam(), 1);
   Server& server = held.server;

@@ -1,4 +1,4 @@
-// Messages in pieces: the writer, and where it finds its session again.
+// Messages in pieces: the writer, and how it finds its session.
 
 #include <utility>
 
@@ -22,7 +22,8 @@ void abandon(session::LoopServer& server, SessionId id) {
   }
 }
 
-// The session's, when this is its thread. Null: the server is gone, or this is another thread.
+// Returns the context of the session's loop on its thread. Null on other threads, or if the server no longer
+// exists.
 api::LoopContext* lane_of(const std::weak_ptr<api::ServerImpl>& impl, SessionId id) {
   const auto there = impl.lock();
   api::LoopContext* const here = api::LoopContext::current();
@@ -30,7 +31,7 @@ api::LoopContext* lane_of(const std::weak_ptr<api::ServerImpl>& impl, SessionId 
   return is_here && here->index() == id.loop ? here : nullptr;
 }
 
-// Null: the session is gone, or closing.
+// Returns null if the session has ended or is closing.
 session::Session* find_open(const std::weak_ptr<api::ServerImpl>& impl, SessionId id, std::string_view call) {
   if (impl.expired()) return nullptr;
   api::LoopContext* const loop_context = lane_of(impl, id);
@@ -51,7 +52,7 @@ std::optional<MessageWriter> Session::begin_message(Message::Kind kind) {
   session::Session& engine = api::Connection::engine_of(*this);
   if (engine.is_sending_pieces()) return std::nullopt;
   const ws::Opcode opcode = kind == Message::Kind::text ? ws::Opcode::text : ws::Opcode::binary;
-  // An empty first frame: from here on nothing else can come first.
+  // Sends an empty first frame, so that no other message can come first.
   if (engine.send_piece(opcode, {}, false) == session::SendResult::closed) return std::nullopt;
   return MessageWriter(api::Connection::loop_context().impl().weak_from_this(), id());
 }

@@ -1,4 +1,4 @@
-// Messages in pieces: what goes over the wire, what waits behind them, and how they end.
+// Messages in pieces: their frames, the messages that wait for them, and their end.
 
 #include <gtest/gtest.h>
 
@@ -29,7 +29,7 @@ INSTANTIATE_TEST_SUITE_P(BothLoops, MessageWriterTest, testing::Values(LoopKind:
                            return tested.param == LoopKind::uring ? "uring" : "epoll";
                          });
 
-// The next frame: its first byte in hexadecimal, then its payload.
+// Returns the next frame: its first byte in hexadecimal, then its payload.
 std::string frame(RawClient& client) {
   const std::string payload = client.receive();
   constexpr std::string_view kHex = "0123456789abcdef";
@@ -56,7 +56,7 @@ TEST_P(MessageWriterTest, SendsFramesOfOneMessage_RFC6455_5_4) {
                    }});
   ASSERT_TRUE(server.start());
   RawClient client(server.port());
-  // With compression agreed on, the pieces are as they are nevertheless.
+  // Pieces are not compressed even if compression was negotiated.
   client.upgrade("/", "Sec-WebSocket-Extensions: permessage-deflate\r\n");
   for (const char kind : {'\x81', '\x82'}) {
     client.send("go", kind);
@@ -68,8 +68,7 @@ TEST_P(MessageWriterTest, SendsFramesOfOneMessage_RFC6455_5_4) {
   }
 }
 
-// All kinds of messages that others send meanwhile come behind it, in their order; control frames do not
-// wait.
+// All messages sent meanwhile follow it in order; control frames do not wait.
 TEST_P(MessageWriterTest, WhatOthersSendFollowsTheMessage_RFC6455_5_4) {
   Server server(options());
   server.websocket<std::optional<MessageWriter>>(
@@ -114,7 +113,8 @@ TEST_P(MessageWriterTest, WhatOthersSendFollowsTheMessage_RFC6455_5_4) {
   }
 }
 
-// 64 MiB through an outbox that never holds more than its high mark and a piece: the drain handler goes on.
+// Sends 64 MiB through an outbox that never holds more than its high mark and a piece, using the drain
+// handler.
 TEST_P(MessageWriterTest, ALargeMessageNeedsNoMoreMemoryThanItsPieces) {
   constexpr std::size_t kPiece = 64 * 1024;
   constexpr std::size_t kPieces = 1024;
@@ -144,7 +144,8 @@ TEST_P(MessageWriterTest, ALargeMessageNeedsNoMoreMemoryThanItsPieces) {
                                      [&](SessionWith<Upload>& session, const Message&) {
                                        session.subscribe("value", {.when_full = WhenFull::keep_latest});
                                        session.data().writer = session.begin_message(Message::Kind::binary);
-                                       // Waits for the end of the message, and the drain handler not for it.
+                                       // This waits for the end of the message; the drain handler does not
+                                       // wait for it.
                                        server.publish("value", "a topic's");
                                        go_on(session);
                                      },
@@ -169,7 +170,7 @@ TEST_P(MessageWriterTest, ALargeMessageNeedsNoMoreMemoryThanItsPieces) {
   EXPECT_LE(most, (std::size_t{1} << 20) + 2 * kPiece);
 }
 
-// What waits behind a message counts as what waits in the outbox does.
+// Messages that wait for the end of a message count like those in the outbox.
 TEST_P(MessageWriterTest, TooMuchBehindAMessageEndsTheSession) {
   ServerOptions limited = options();
   limited.limits.outbox_bytes_max = 1000;
@@ -225,13 +226,13 @@ TEST_P(MessageWriterTest, AWriterThatDiesUnfinishedEndsItsSession_RFC6455_7_4_1)
   elsewhere.upgrade("/");
   elsewhere.send("keep");
   begun.get_future().wait();
-  kept.reset();  // on this thread
+  kept.reset();  // on the test's thread
   EXPECT_EQ(frame(elsewhere), "01 ");
   EXPECT_EQ(frame(elsewhere), "00 begun");
   EXPECT_EQ(elsewhere.receive(), "close 1011 a message was not finished");
 }
 
-// A writer in the data of its session, in a peer's hand that goes away, and past its server.
+// A writer in its session's data, a writer whose peer disconnects, and a writer that outlives its server.
 TEST_P(MessageWriterTest, AWriterMayOutliveItsSessionAndItsServer) {
   std::optional<MessageWriter> kept;
   {

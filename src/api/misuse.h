@@ -1,6 +1,6 @@
 #pragma once
-// A call that cannot be made where it was made: a mistake in the program that no result could report. The
-// process ends with a line that names the call, and what to do instead.
+// A call from an invalid context: a bug in the program that no result could report. The process ends with a
+// message that names the call, and what to do instead.
 
 #include <string_view>
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the random test of the public API keeps its objects in.
+// Containers for the objects of the random test of the public API.
 
 #include <atomic>
 #include <cstdint>
@@ -18,15 +18,15 @@ inline std::uint64_t number_from(const char* variable, std::uint64_t otherwise) 
   return text == nullptr ? otherwise : std::stoull(text);
 }
 
-// What must be zero at the end.
+// Counters that must be zero at the end.
 struct Balance {
   std::atomic<int> servers = 0;
   std::atomic<int> sessions = 0;  // opened and not closed
   std::atomic<int> tasks = 0;     // neither run nor destroyed
-  std::atomic<int> clients = 0;   // with their handlers, which go at the end of their threads
+  std::atomic<int> clients = 0;   // including their handlers, which are destroyed at the end of their threads
 };
 
-// One object that many use and anyone may let go of: it goes with the last one who uses it.
+// A shared object that any user may release. The last user destroys it.
 template <typename T>
 class Slot {
  public:
@@ -44,8 +44,8 @@ class Slot {
   std::shared_ptr<T> object_;
 };
 
-// What cannot be destroyed where it is let go of: a server in its own handlers, a client in those of another
-// that waits for it. The main thread does it.
+// Objects that must not be destroyed where they are released: a server in its own handlers, or a client in
+// the handlers of another one that waits for it. The main thread destroys them.
 class Graves {
  public:
   void dig(std::function<void()> grave) {

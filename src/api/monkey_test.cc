@@ -1,10 +1,9 @@
-// Random use of the whole public API: several servers and clients in one process, any call in any handler and
-// on other threads, at any moment of anyone's life. From a seed: the calls are the same for the same seed,
-// the threads' order is not. The sanitizers look for what is wrong; here only what must hold at the end is
-// checked.
+// Random use of the whole public API: several servers and clients in one process, and any call in any handler
+// and on other threads at any time. The same seed gives the same calls, but not the same thread order. The
+// sanitizers find the faults; the test itself only checks what must hold at the end.
 //
 //   FANFARE_MONKEY_SEED=7     only this seed
-//   FANFARE_MONKEY_SEEDS=500  so many, for a long run
+//   FANFARE_MONKEY_SEEDS=500  the number of seeds, for a long run
 
 #include <gtest/gtest.h>
 
@@ -38,8 +37,8 @@ using api::Slot;
 constexpr std::size_t kServers = 2;
 constexpr std::size_t kClients = 4;
 constexpr std::size_t kThreads = 2;
-constexpr int kSteps = 150;          // of each thread
-constexpr int kHandlerSteps = 4000;  // of all handlers together; then they only count
+constexpr int kSteps = 150;          // for each thread
+constexpr int kHandlerSteps = 4000;  // for all handlers together; after that they only count
 constexpr std::size_t kIdsKept = 16;
 
 class Monkey {
@@ -65,7 +64,7 @@ class Monkey {
     handler_steps_ = 0;
     for (auto& client : clients_) client.take();
     for (auto& server : servers_) server.take();
-    // Some may still be in use by a handler, and are let go of there.
+    // Some may still be in use by a handler, which releases them.
     while (balance.servers > 0 || balance.clients > 0) {
       graves_.bury();
       std::this_thread::yield();
@@ -144,7 +143,7 @@ class Monkey {
                 }};
   }
 
-  // Ends with its handlers, wherever those are destroyed.
+  // Destroyed together with the client's handlers, on any thread.
   struct ClientLife {
     explicit ClientLife(Balance& its_balance) : balance(its_balance) { ++balance.clients; }
     ~ClientLife() { --balance.clients; }
@@ -197,7 +196,7 @@ class Monkey {
     clients_[index].take(std::move(made));
   }
 
-  // The client whose handler the calling thread is in.
+  // The client whose handler runs on the calling thread.
   static Client*& in_handler_of() {
     thread_local Client* client = nullptr;
     return client;
@@ -208,7 +207,7 @@ class Monkey {
     if (handler_steps_ > 0 && chance(15)) {
       const auto self = clients_[index].get();
       if (self.get() == &client) clients_[index].take();
-      // Destroyed here, if nobody else uses it.
+      // Destroyed here, unless it is still in use.
     } else {
       act_in_handler(nullptr);
       if (in_handler_of() != nullptr && chance(2)) use(client);
@@ -216,7 +215,7 @@ class Monkey {
     in_handler_of() = nullptr;
   }
 
-  // In a handler, with its session if it has one.
+  // Called in a handler, with its session if there is one.
   void act_in_handler(Session* session) {
     if (--handler_steps_ < 0 || chance(3)) return;
     act(session);
@@ -365,7 +364,7 @@ class Monkey {
   const LoopKind loop_;
   std::atomic<int> randoms_ = 0;
   std::atomic<int> handler_steps_ = kHandlerSteps;
-  std::mutex mutex_;  // for the three below
+  std::mutex mutex_;  // guards the three below
   std::array<SessionId, kIdsKept> ids_{};
   std::size_t ids_kept_ = 0;
   std::vector<Responder> responders_;

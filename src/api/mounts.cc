@@ -47,7 +47,7 @@ session::HttpResponse to_engine(Response response) {
   return answer;
 }
 
-// Hands the events of one route's sessions on this loop to its handlers.
+// Passes the events of one route's sessions on this loop to its handlers.
 class RouteEndpoint : public RouteEndpointBase {
  public:
   RouteEndpoint(ServerImpl& impl, const WebSocketRoute& route)
@@ -62,7 +62,7 @@ class RouteEndpoint : public RouteEndpointBase {
         impl_(impl) {}
 
   static Session& handle(session::Session& engine) { return Connection::of(engine).handle(); }
-  // RFC6455§7.4.1: 1011 is for what the server did not expect. The peer does not learn what was thrown.
+  // RFC6455§7.4.1: 1011 reports an unexpected condition. The exception is not revealed to the peer.
   template <typename Call>
   [[gnu::always_inline]] static void guard(std::string_view handler, session::Session& engine, Call&& call) {
     if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
@@ -100,7 +100,7 @@ class RouteEndpoint : public RouteEndpointBase {
 
 namespace {
 
-// RFC6455§11.3.4: a list, in one field or in several.
+// RFC6455§11.3.4: a list, in one or several fields.
 std::vector<std::string> offered_subprotocols(http::Headers headers) {
   std::vector<std::string> offered;
   for (const HeaderField& field : headers) {
@@ -115,7 +115,7 @@ std::vector<std::string> offered_subprotocols(http::Headers headers) {
   return offered;
 }
 
-// A route with a chunk handler: its messages come in pieces.
+// The settings of a route with a chunk handler, whose messages arrive in pieces.
 struct ChunkSettings {
   ChunkSettings(session::SessionSettings of_all, const WebSocketRoute& route)
       : with_pieces(std::move(of_all)) {
@@ -143,12 +143,12 @@ std::unique_ptr<RouteEndpoint> make_endpoint(ServerImpl& impl, const WebSocketRo
   return std::make_unique<RouteEndpoint>(impl, route);
 }
 
-// What the routes of one loop have together.
+// The objects shared by all routes of one loop.
 struct LoopRoutes {
   LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
       : connections(sizeof(Connection)), loop_context(impl, server, index) {}
 
-  BlockPool connections;  // where they lie
+  BlockPool connections;  // their memory
   LoopContext loop_context;
 };
 
@@ -162,7 +162,7 @@ class RequestMount final : public server::Mount {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
     LoopContext& loop_context = loop_->loop_context;
-    // What is thrown destroys the responder, unless it is somewhere else by then, and that answers 500.
+    // An exception destroys the responder, unless it was moved elsewhere; that answers 500.
     call_handler("http", [&] {
       entry_.answer(parts.handle(),
                     loop_context.impl().responder_for(
@@ -186,7 +186,7 @@ class WebSocketMount final : public server::Mount {
   void on_request(session::ServerSession&, const server::Target&) override {}
   session::UpgradeDecision on_upgrade(session::ServerSession& session,
                                       const server::Target& target) override {
-    // Before the program is asked: what it does then is for those who may connect (RFC6455§10.2).
+    // Checked first: the program's handler runs only for clients that may connect (RFC6455§10.2).
     auto agreed = session::check_upgrade(target.request, endpoint_->policy);
     if (!agreed) return session::response_of(std::move(agreed.error()));
     const RequestParts parts(session, target.request, target.match.parameters);
@@ -213,7 +213,7 @@ class WebSocketMount final : public server::Mount {
   session::UpgradeDecision decide(session::ServerSession& session, const http::Request& request,
                                   const RequestParts& parts, ws::UpgradeAccept agreed) {
     const session::SessionId id = session.id();
-    // This mount lives as long as the loop's sessions.
+    // This mount outlives the loop's sessions.
     const auto open = [this](session::ServerSession& waiting, std::unique_ptr<Session> with_data,
                              ws::UpgradeAccept chosen, std::vector<ws::OwnedHeader> headers) {
       session::Acceptance accepted = acceptance(waiting, std::move(with_data), std::move(chosen));
@@ -225,7 +225,7 @@ class WebSocketMount final : public server::Mount {
         loop_context.impl().weak_from_this(),
         SessionId{.loop = loop_context.index(), .slot = id.slot, .generation = id.generation},
         std::move(agreed), offered_subprotocols(request.headers), open));
-    // A ticket that an exception destroys answers 500.
+    // If an exception destroys the ticket, the client gets a 500.
     call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); });
     return session::DecideLater{};
   }

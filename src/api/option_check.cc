@@ -15,7 +15,7 @@ using Wrong = std::optional<std::string>;
 
 enum class Zero : std::uint8_t { allowed, refused };
 
-// Every duration and every size of the options, with its name. The options may be const.
+// Visits every duration and every size of the options, with its name. The options may be const.
 
 template <typename Limits_, typename Visit>
 void visit_limits_durations(Limits_& limits, Visit&& visit) {
@@ -57,7 +57,7 @@ void visit_limits_sizes(Limits_& limits, Visit&& visit) {
   visit("limits.response_outbox_bytes_max", limits.response_outbox_bytes_max, Zero::refused);
 }
 
-// Keeps the first thing that is wrong.
+// Keeps the first error.
 class Finder {
  public:
   void operator()(std::string_view name, const milliseconds& value, Zero zero) {
@@ -111,7 +111,7 @@ Wrong find_wrong(const Deflate& deflate) {
 
 Wrong find_wrong(const Reconnect& reconnect) {
   if (reconnect.wait_max < reconnect.wait_min) return "reconnect.wait_max: at least reconnect.wait_min";
-  // Not a number is not at least 1 either.
+  // Written so that NaN is rejected, too.
   if (!(reconnect.multiplier >= 1)) return "reconnect.multiplier: at least 1";
   return std::nullopt;
 }
@@ -126,7 +126,7 @@ Wrong find_wrong(const Heartbeat& heartbeat) {
   return std::nullopt;
 }
 
-// Of Tls or ClientTls. Files are read later.
+// Checks Tls or ClientTls. Files are read later.
 template <typename Tls_>
 Wrong find_wrong_tls(const Tls_& tls) {
   if (auto usable = net::check_protocol({.ciphers = tls.ciphers}); !usable) {
@@ -217,7 +217,7 @@ ClientOptions saturated(ClientOptions options) {
 ChainOptions saturated(ChainOptions options) {
   visit_heartbeat_durations(options.heartbeat, Saturate());
   options.connections_max = std::min(options.connections_max, kSizeMax);
-  // Of one connection: the gateway counts them in 32 bits.
+  // The gateway counts the subscriptions of a connection in 32 bits.
   options.subscriptions_per_connection_max =
       std::min<std::size_t>(options.subscriptions_per_connection_max, UINT32_MAX);
   return options;

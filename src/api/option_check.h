@@ -1,5 +1,5 @@
 #pragma once
-// What is wrong with options, said before anything is started with them.
+// Validates options before they are used.
 
 #include <cstddef>
 #include <optional>
@@ -10,25 +10,25 @@
 
 namespace fanfare::api {
 
-// Byte counts and numbers of connections beyond this count as this: as good as no limit, and far enough from
-// the type's end for sums of a few to be exact.
+// Larger byte counts and numbers of connections are clamped to this. It is practically no limit, and small
+// enough for sums of a few values to be exact.
 inline constexpr std::size_t kSizeMax = std::size_t{1} << 40;
-// Of loops.
+// The maximum number of loops.
 inline constexpr std::size_t kThreadsMax = 1024;
-// ServerOptions::unix_mode: who may read, write and execute, nothing else.
+// ServerOptions::unix_mode: only permission bits for read, write and execute.
 inline constexpr unsigned kUnixModeMax = 0777;
-// ChainOptions::window_blocks; the same as the gateway's reorgWindow.
+// ChainOptions::window_blocks; equal to the limit of the gateway's reorgWindow.
 inline constexpr std::uint32_t kWindowBlocksMax = 65'536;
 
-// The first option that cannot be used, with what it may be: "deflate.level: 1 to 9". Addresses, URLs and
-// files are not looked at here.
+// Returns the first invalid option with its valid values: "deflate.level: 1 to 9". Does not check addresses,
+// URLs and files.
 std::optional<std::string> find_wrong_option(const ServerOptions& options);
 std::optional<std::string> find_wrong_option(const ClientOptions& options);
 std::optional<std::string> find_wrong_option(const ChainOptions& options);
 std::optional<std::string> find_wrong_option(const Deflate& deflate);
 
-// The same options with durations of at most kDurationMax (base/time.h) and sizes of at most kSizeMax, so
-// that milliseconds::max() and SIZE_MAX can be converted and added to.
+// Returns the options with durations clamped to kDurationMax (base/time.h) and sizes to kSizeMax. This makes
+// conversions and additions safe for milliseconds::max() and SIZE_MAX.
 ServerOptions saturated(ServerOptions options);
 ClientOptions saturated(ClientOptions options);
 ChainOptions saturated(ChainOptions options);

@@ -1,5 +1,5 @@
-// Every duration and every size of the options at the ends of its type: an error that names the option, or a
-// server and a client that work.
+// Every duration and every size of the options at the limits of its type: either an error that names the
+// option, or a working server and client.
 
 #include "api/option_check.h"
 
@@ -81,7 +81,7 @@ TEST(OptionCheck, ADurationBelowItsRangeIsNamed) {
   expect_names_what_is_wrong(kChainDurations);
 }
 
-// All of it is looked at, or nothing is listened to: what the system would cut off or leave out is refused.
+// Addresses that the system would truncate or use only in part are refused, and the server does not listen.
 TEST(OptionCheck, AnAddressIsUsedAsAWholeOrRefused) {
   using namespace std::string_literals;
   for (const ServerOptions& options :
@@ -120,7 +120,7 @@ TEST(OptionCheck, WithoutPingsThereIsNoPongToWaitFor) {
   EXPECT_FALSE(find_wrong_option(options));
 }
 
-// Whether a client with these options reaches the server, in its first attempt or in a later one.
+// Whether a client with these options reaches the server, on its first attempt or a later one.
 bool opens(ClientOptions options, std::string& why) {
   std::promise<bool> opened;
   std::atomic_flag told;
@@ -191,7 +191,7 @@ TEST(OptionCheck, AClientWorksWithEveryDurationAtItsEnds) {
   }
 }
 
-// Before, the wait became negative and the client aborted.
+// Regression: the wait became negative and the client aborted.
 TEST(OptionCheck, TheLongestWaitBetweenAttemptsIsPlanned) {
   std::promise<milliseconds> planned;
   std::atomic_flag told;
@@ -265,7 +265,7 @@ TEST(OptionCheck, ThreadsHaveALimit) {
   EXPECT_EQ(find_wrong_option(ChainOptions{.threads = SIZE_MAX}), "threads: at most 1024");
 }
 
-// Before, the deadline lay in the past and everyone was dropped at once.
+// Regression: the deadline lay in the past and all clients were dropped at once.
 TEST(OptionCheck, AServerStopsWithoutEndWhenToldSo) {
   for (const LoopKind loop : {LoopKind::epoll, LoopKind::automatic}) {
     Server server({.port = 0, .threads = 1, .loop = loop, .limits = {.close_timeout = milliseconds::max()}});

@@ -6,7 +6,7 @@
 namespace fanfare::api {
 namespace {
 
-// What an item takes beside its payload: many small ones count as well.
+// The memory of an item besides its payload, so that many small items count as well.
 constexpr std::size_t kItemBytes = 32;
 
 std::size_t cost_of(const Outgoing::Item& item) {
@@ -38,7 +38,7 @@ Outgoing::Taken Outgoing::push(ws::Opcode opcode, Bytes payload, SendOptions opt
   }
   const std::size_t before =
       bytes_ + (state_ == State::open ? outbox_bytes_.load(std::memory_order_relaxed) : 0);
-  // What counts is what waits already: one message may be larger, as in Session::send().
+  // Only waiting messages count, so a single message may be larger, as in Session::send().
   if (before >= most) return {};
   const bool first = items_.empty();
   bytes_ += cost_of(item);
@@ -99,7 +99,7 @@ bool Outgoing::empty() const {
   return items_.empty();
 }
 
-// What was passed on directly is in the outbox, behind every item that was taken.
+// A directly passed message is in the outbox, after every item that was taken.
 void Outgoing::owe_drain() {
   const std::scoped_lock lock(mutex_);
   owe_drain_after(pushed_ - items_.size());
@@ -127,7 +127,7 @@ void Outgoing::set_state(State state) {
   is_open_.store(state == State::open, std::memory_order_release);
 }
 
-// A ping asks about the connection that there was.
+// A ping applies only to the connection for which it was sent.
 std::size_t Outgoing::drop(bool pings_only) {
   std::size_t dropped = 0;
   const auto goes = [&](const Item& item) {

@@ -1,8 +1,8 @@
 #pragma once
-// What threads other than the client's hand over to be sent: in order, bounded, and true about what becomes
-// of it. One lock, held for a moment; the client's thread passes on to the connection what is here.
+// The queue of messages that other threads send through a client: in order, bounded, and with reliable
+// results. One lock, held only briefly. The client's thread moves messages from this queue to the connection.
 //
-//   refusing   before start(), after the end, from close() on: nothing is taken
+//   refusing   before start(), after the end, after close(): nothing is taken
 //   waiting    no connection, but one may come: taken up to queue_bytes_max
 //   open       taken up to outbox_bytes_max, with what the connection's outbox holds
 
@@ -29,37 +29,37 @@ class Outgoing {
   };
   struct Taken {
     SendResult result = SendResult::closed;
-    bool first = false;  // of those that wait: the client's thread has to be asked to pass them on
+    bool first = false;  // first in the queue: the caller must wake the client's thread to pass it on
   };
 
   explicit Outgoing(const ClientOptions& options);
 
   // Any thread.
   Taken push(ws::Opcode opcode, Bytes payload, SendOptions options = {});
-  // False: it was called already, since the last start().
+  // Returns false if it was already called since the last start().
   bool close();
   bool is_open() const { return is_open_.load(std::memory_order_acquire); }
-  std::size_t bytes() const;  // here and in the outbox
+  std::size_t bytes() const;  // in this queue and in the outbox
   std::uint64_t unsent_messages() const { return unsent_.load(std::memory_order_relaxed); }
 
-  // Any thread, before the client is told to connect.
+  // Any thread, before the client connects.
   void start();
 
   // The client's thread.
   void opened();
-  // `may_reopen`: the connection is lost, and another one will be tried. Otherwise it was the last one.
-  // Returns the bytes of what is given up.
+  // `may_reopen`: the connection is lost, and the client will reconnect. Otherwise it was the last
+  // connection. Returns the number of bytes discarded.
   std::size_t lost(bool may_reopen);
-  // The oldest one.
+  // Takes the oldest message.
   std::optional<Item> take();
-  // One that was taken could not be sent.
+  // Counts a message that was taken but could not be sent.
   void count_unsent(const Item& item);
   bool empty() const;
   void set_outbox_bytes(std::size_t bytes) { outbox_bytes_.store(bytes, std::memory_order_relaxed); }
-  // The drain handler is owed a call: somebody was told congested for what was passed on directly.
+  // Requests a call of the drain handler, because a directly passed message returned congested.
   void owe_drain();
-  // The outbox is empty. True: all that waited when somebody was told congested has been sent, and the drain
-  // handler is to be called, whatever waits behind it by now.
+  // Called when the outbox is empty. Returns true if all messages that waited when congested was returned
+  // have been sent. Then the drain handler must be called, even if newer messages wait.
   bool take_owed_drain();
 
  private:
@@ -73,14 +73,14 @@ class Outgoing {
   const std::size_t outbox_bytes_high_;
   const std::size_t queue_bytes_max_;
 
-  mutable std::mutex mutex_;  // for what follows, up to the empty line
+  mutable std::mutex mutex_;  // guards the members up to the empty line
   std::deque<Item> items_;
   std::size_t bytes_ = 0;
   State state_ = State::refusing;
   bool closing_ = false;      // close() was called
-  std::uint64_t pushed_ = 0;  // items, ever
-  // What was the newest item when somebody was told congested: the first time since the drain handler was
-  // called, and the last time. Zero is before all items.
+  std::uint64_t pushed_ = 0;  // total number of items
+  // The newest item when congested was returned: the first time since the last drain call, and the latest
+  // time. Zero means before all items.
   struct OwedDrain {
     std::uint64_t first;
     std::uint64_t last;

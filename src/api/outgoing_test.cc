@@ -1,4 +1,4 @@
-// When the drain handler of a client is due, while other threads hand over messages without end.
+// When a client's drain handler is due, while other threads keep sending messages.
 
 #include "api/outgoing.h"
 
@@ -28,16 +28,16 @@ class OutgoingTest : public testing::Test {
 TEST_F(OutgoingTest, DrainIsDueOnceWhatWaitedHasGoneWhateverCameSince) {
   ASSERT_EQ(push(kHigh), SendResult::congested);
   ASSERT_EQ(push(10), SendResult::congested);
-  EXPECT_FALSE(outgoing_.take_owed_drain());  // neither has gone
+  EXPECT_FALSE(outgoing_.take_owed_drain());  // neither was sent
   ASSERT_TRUE(outgoing_.take());
   ASSERT_EQ(push(kHigh), SendResult::congested);
-  EXPECT_TRUE(outgoing_.take_owed_drain());  // the first has
+  EXPECT_TRUE(outgoing_.take_owed_drain());  // the first was sent
   EXPECT_FALSE(outgoing_.take_owed_drain());
   ASSERT_TRUE(outgoing_.take());
-  EXPECT_FALSE(outgoing_.take_owed_drain());  // those told since wait for the last of them
+  EXPECT_FALSE(outgoing_.take_owed_drain());  // later congested results wait for the last of their messages
   ASSERT_TRUE(outgoing_.take());
   EXPECT_TRUE(outgoing_.take_owed_drain());
-  EXPECT_FALSE(outgoing_.take_owed_drain());  // once
+  EXPECT_FALSE(outgoing_.take_owed_drain());  // only once
 }
 
 TEST_F(OutgoingTest, DrainIsDueForWhatWasPassedOnDirectlyWhateverWaits) {

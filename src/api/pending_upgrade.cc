@@ -34,7 +34,7 @@ void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions o
   for (Header& header : options.headers) {
     headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
   }
-  // Later in any case: the session has to know first that it waits for a decision.
+  // Always deferred: the session must first know that it waits for a decision.
   impl->post_to_request(id_, [open = open_, with_data = std::move(with_data), agreed = std::move(agreed_),
                               headers = std::move(headers)](session::ServerSession& session) mutable {
     open(session, std::move(with_data), std::move(agreed), std::move(headers));
@@ -56,7 +56,7 @@ UpgradeTicket& UpgradeTicket::operator=(UpgradeTicket&& other) noexcept {
 
 UpgradeTicket::~UpgradeTicket() {
   if (pending_ == nullptr) return;
-  // Perhaps on the way of an exception: a second one would end the process.
+  // May run during stack unwinding, where a second exception would end the process.
   run_guarded("an upgrade",
               [this] { refuse({.status = 500, .body = "the server has no answer to this\n"}); });
 }

@@ -1,5 +1,6 @@
 #pragma once
-// An upgrade whose decision is under way: what the loop needs to carry it out. Any thread; made on the loop.
+// An upgrade that waits for its decision, with the data that the loop needs to complete it. Any thread;
+// created on the loop.
 
 #include <memory>
 #include <string>
@@ -14,10 +15,11 @@ namespace fanfare::api {
 
 class PendingUpgrade {
  public:
-  // On the loop's thread with the session, which is still there: opens the WebSocket.
+  // Opens the WebSocket. Called on the loop's thread with the session, which still exists.
   using Open = std::function<void(session::ServerSession&, std::unique_ptr<Session> with_data,
                                   ws::UpgradeAccept agreed, std::vector<ws::OwnedHeader> headers)>;
-  // `offered`: the subprotocols of the request. `open` may refer to what lives as long as the loop's mounts.
+  // `offered`: the subprotocols of the request. `open` may refer to objects that live as long as the loop's
+  // mounts.
   PendingUpgrade(std::weak_ptr<ServerImpl> impl, SessionId id, ws::UpgradeAccept agreed,
                  std::vector<std::string> offered, Open open);
 

@@ -1,6 +1,6 @@
 #pragma once
-// The other side of a server under test: a blocking socket that speaks just enough HTTP and WebSocket, built
-// here and not by the code under test.
+// A client for a server under test: a blocking socket with minimal HTTP and WebSocket support that does not
+// use the code under test.
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -48,13 +48,13 @@ class RawClient {
     }
   }
 
-  // The whole answer, head and body.
+  // Sends a request and returns the whole answer, head and body.
   std::string request(std::string_view method, std::string_view target, std::string_view headers = "") {
     write(std::string(method) + " " + std::string(target) + " HTTP/1.1\r\nHost: test\r\n" +
           std::string(headers) + "\r\n");
     return read_answer(method == "HEAD");
   }
-  // The next answer, head and body; that to HEAD has no body.
+  // Returns the next answer, head and body. An answer to HEAD has no body.
   std::string read_answer(bool head_only) {
     std::size_t head_end = 0;
     while ((head_end = buffer_.find("\r\n\r\n")) == std::string::npos) {
@@ -65,7 +65,7 @@ class RawClient {
     if (!head_only && length < head_end) size += std::stoul(buffer_.substr(length + 16));
     return read(size);
   }
-  // Up to this text, or to the end, which is shown as "EOF".
+  // Reads up to this text, or to the end, which is shown as "EOF".
   std::string read_until(std::string_view needle) {
     std::size_t at = 0;
     while ((at = buffer_.find(needle)) == std::string::npos) {
@@ -73,12 +73,12 @@ class RawClient {
     }
     return read(at + needle.size());
   }
-  // What has come, at least a byte; empty at the end.
+  // Returns the bytes received so far, at least one; empty at the end.
   std::string read_some() {
     if (buffer_.empty()) read_more();
     return std::exchange(buffer_, {});
   }
-  // The head of the answer to an upgrade.
+  // Requests an upgrade and returns the head of the answer.
   std::string upgrade(std::string_view target, std::string_view headers = "") {
     return request("GET", target,
                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -86,7 +86,7 @@ class RawClient {
                        std::string(headers));
   }
 
-  // Asks for an upgrade, and looks for a moment whether there is an answer.
+  // Requests an upgrade, and waits briefly for the answer.
   bool is_answered_soon(std::string_view target) {
     const timeval moment{.tv_sec = 0, .tv_usec = 200'000};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment));
@@ -95,7 +95,7 @@ class RawClient {
     return answer.starts_with("HTTP/1.1 101 ");
   }
 
-  // RFC6455§5.2, masked with zeros; up to 65,535 bytes.
+  // Sends a frame (RFC6455§5.2), masked with zeros; up to 65,535 bytes.
   void send(std::string_view text, char first_byte = '\x81') const {
     std::string frame(1, first_byte);
     if (text.size() < 126) {
@@ -109,7 +109,7 @@ class RawClient {
     frame += text;
     write(frame);
   }
-  // The next frame's payload; "close CODE reason" for a Close frame, "EOF" at the end.
+  // Returns the next frame's payload; "close CODE reason" for a Close frame, "EOF" at the end.
   std::string receive() {
     const std::string head = read(2);
     if (head.size() < 2) return "EOF";
@@ -131,7 +131,7 @@ class RawClient {
   int first_byte() const { return first_byte_; }
 
  private:
-  // A test that waits for what never comes ends instead of hanging.
+  // Lets a test fail instead of hanging if an awaited message never arrives.
   void set_patience() const {
     const timeval patience{.tv_sec = 20, .tv_usec = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));

@@ -1,4 +1,4 @@
-// Reaching sessions from elsewhere: all of them, all but one, and those of one type.
+// Reaching sessions from other threads: all of them, all but one, and those of one type.
 
 #include <gtest/gtest.h>
 
@@ -49,7 +49,7 @@ TEST_P(ReachingSessions, ForEachSessionReachesEveryOpenOneOnceOnEveryLoop) {
   server.websocket("/", {});
   EXPECT_EQ(server.for_each_session([](Session&) {}), PostResult::stopped);
   ASSERT_TRUE(server.start());
-  // More than one turn's share on at least one of the loops.
+  // More sessions than one turn handles on at least one of the loops.
   const std::size_t count = 2 * api::SessionWalk::kSessionsPerTurn + 3;
   Clients clients = connect(server, count);
   std::atomic<std::size_t> reached{0};
@@ -82,7 +82,7 @@ TEST_P(ReachingSessions, ForEachSessionInAHandlerRunsTheTaskLater) {
   for (const auto& client : clients) EXPECT_EQ(client->receive(), "to all");
 }
 
-// Sessions that the task ends, or that come while it runs, disturb nobody.
+// Sessions that the task ends, or that open while it runs, do not disturb the walk.
 TEST_P(ReachingSessions, ForEachSessionMayEndSessionsAndSkipsThoseThatHaveEnded) {
   Server server(options(1));
   server.websocket("/", {});
@@ -144,7 +144,7 @@ TEST_P(ReachingSessions, PublishReachesAllButTheExceptedSession) {
   }
 }
 
-// From another thread, and with ids that name nobody, somebody without the topic, or somebody with many
+// From another thread, with ids of no session, of a session without the topic, and of a session with many
 // topics.
 TEST_P(ReachingSessions, AnExceptedSessionNeedNotBeSubscribedNorBeThere) {
   Server server(options(2));

@@ -1,5 +1,5 @@
 #pragma once
-// What stands behind a public Request, on the stack of the one who serves it.
+// The implementation of a public Request; lives on the stack of the code that serves it.
 
 #include <optional>
 #include <span>
@@ -21,9 +21,9 @@ class RequestParts {
       : session(from), request(whole), parameters(places) {}
 
   Request handle() const { return Request(*this); }
-  // Good as long as this. The query is decoded the first time.
+  // Valid during the lifetime of this object. The query is decoded on first use.
   std::optional<std::string_view> query_parameter(std::string_view name) const;
-  // Collected the first time.
+  // Collected on first use.
   std::span<const HeaderView> headers() const;
   std::span<const Cookie> cookies() const;
 

@@ -1,4 +1,4 @@
-// What a handler sees of a request: all of its headers, and its cookies.
+// The request as a handler sees it: all of its headers, and its cookies.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -40,7 +40,7 @@ std::string cookies_of(const Request& request) {
 TEST_P(RequestTest, HasAllHeadersInTheOrderSent) {
   Server server({.port = 0, .threads = 1, .loop = GetParam()});
   server.http("GET", "/", [](const Request& request) -> Response {
-    EXPECT_EQ(request.headers().data(), request.headers().data());  // collected once
+    EXPECT_EQ(request.headers().data(), request.headers().data());  // collected only once
     return {.body = headers_of(request)};
   });
   ASSERT_TRUE(server.start());

@@ -1,5 +1,5 @@
 #pragma once
-// The engine's endpoint of one public route, as the parts behind its sessions see it.
+// The engine's endpoint of one public route, as used by the implementation of its sessions.
 
 #include <string_view>
 #include <utility>
@@ -24,13 +24,13 @@ class RouteEndpointBase : public session::Endpoint {
   const WebSocketRoute& route_;
 };
 
-// Calls a handler of the session; one that throws ends it (border.h).
+// Calls a handler of the session; an exception ends the session (border.h).
 template <typename Call>
 void tell(session::Session& engine, std::string_view handler, Call&& call) {
   if (!call_handler(handler, std::forward<Call>(call))) end_after_exception(engine);
 }
 
-// Every session of the public API has an endpoint of this kind once it is open.
+// Every open session of the public API has an endpoint of this kind.
 inline const WebSocketRoute& route_of(const session::ServerSession& engine) {
   return static_cast<const RouteEndpointBase&>(engine.endpoint()).route();
 }

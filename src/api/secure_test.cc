@@ -1,4 +1,4 @@
-// wss:// from end to end, and who is let in.
+// wss:// end to end, and which peers are trusted.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -20,7 +20,7 @@ using testing::StartsWith;
 
 constexpr auto echo = [](Session& session, const Message& message) { session.send(message); };
 
-// What a client that trusts `ca_file` gets back for "hello", or why it does not connect.
+// The echo of "hello" for a client that trusts `ca_file`, or the reason why it does not connect.
 std::string echoed(const std::string& url, const std::string& ca_file) {
   std::string result;
   Client client({.url = url, .tls = {.ca_file = ca_file}, .reconnect = {.enabled = false}},
@@ -82,7 +82,7 @@ TEST(SecureServer, SaysWhichFileIsMissing) {
   EXPECT_EQ(server.reload_certificates().error().kind, Error::Kind::wrong_state);
 }
 
-// At the start and at a reload, which leaves the certificate that was there.
+// At the start, and at a reload, which keeps the previous certificate.
 TEST(SecureServer, SaysWhatIsWrongWithACertificate) {
   const net::TestCertificate good;
   const net::TestCertificate weak(net::TestCertificateOptions{.rsa_bits = 1024});

@@ -99,7 +99,7 @@ Responder& Responder::operator=(Responder&& other) noexcept {
 
 Responder::~Responder() {
   if (impl_.expired()) return;
-  // Perhaps on the way of an exception: a second one would end the process.
+  // May run during stack unwinding, where a second exception would end the process.
   run_guarded("an answer", [this] {
     std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
   });

@@ -58,7 +58,7 @@ std::expected<int, std::string> inherited_fd(const std::string& name) {
   return std::unexpected("inherited_socket: no socket named \"" + name + "\" was passed (LISTEN_FDNAMES)");
 }
 
-// An origin or a subprotocol that no client can ever name; empty: none.
+// Returns an error for an origin or a subprotocol that no client can ever send; empty: none.
 std::string find_wrong_name(const WebSocketRoute& route) {
   const auto origin = std::ranges::find_if_not(route.origins, ws::is_origin_pattern);
   if (origin != route.origins.end()) {
@@ -69,7 +69,7 @@ std::string find_wrong_name(const WebSocketRoute& route) {
   return "";
 }
 
-constexpr std::uint16_t kServiceRestart = 1012;  // clients come back; see RFC6455§7.4.2
+constexpr std::uint16_t kServiceRestart = 1012;  // clients may reconnect; see RFC6455§7.4.2
 constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
@@ -150,7 +150,7 @@ std::optional<Error> ServerImpl::check() const {
 
 namespace {
 
-// ServerOptions and Listener say it in the same words.
+// ServerOptions and Listener have members of the same names.
 template <typename Options>
 std::expected<server::ListenerOptions, Error> listener_of(const Options& options) {
   server::ListenerOptions listener{.host = options.host,
@@ -254,7 +254,7 @@ void ServerImpl::run() {
 }
 
 std::size_t ServerImpl::stop(std::chrono::milliseconds deadline) {
-  // A year at most, which fits into every clock.
+  // At most a year, which fits into every clock.
   const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
                                                               std::chrono::hours(24 * 365));
   bool is_first = false;
@@ -264,12 +264,12 @@ std::size_t ServerImpl::stop(std::chrono::milliseconds deadline) {
     if (state_ == State::idle || state_ == State::stopped) return 0;
     is_first = state_ == State::running;
     const std::unique_lock alone(publishing_);
-    // Whoever sees that it stops can rely on it that the loops know.
+    // Loops are notified before the state changes, so that threads which see `stopping` can rely on that.
     server_->begin_stop(kServiceRestart, "", patience);
     state_ = State::stopping;
   }
   changed_.notify_all();
-  // A handler's thread may be one of those that would be waited for, or one that they wait for.
+  // The thread of a handler must not wait: it may be one of the awaited threads, or they may wait for it.
   if (HandlerThread::is_here()) return 0;
   const std::size_t dropped = server_->finish_stop();
   std::unique_lock lock(mutex_);
@@ -311,7 +311,7 @@ PostResult ServerImpl::counted(net::PostResult result) {
 PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const PublishOptions& options) {
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const LoopContext* const here = own_loop_context();
-  // What is accepted is in every mailbox before the stop is. No handler runs while the lock is held.
+  // An accepted message enters every mailbox before the stop does. No handler runs while the lock is held.
   std::shared_lock lock(publishing_, std::defer_lock);
   const bool is_for_others = here == nullptr || loop_contexts_.size() > 1;
   if (is_for_others) lock.lock();
@@ -335,7 +335,7 @@ PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const
 
 PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
   const auto shared = std::make_shared<const SessionTask>(std::move(task));
-  // As in publish(): on every loop before the stop, or on none.
+  // As in publish(): accepted on every loop before the stop, or on none.
   const std::shared_lock lock(publishing_);
   if (!is_running()) return PostResult::stopped;
   const net::PostResult room = server_->reserve_on_all(0);
@@ -363,7 +363,7 @@ bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
 
 PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
                                   pubsub::Receipt receipt) {
-  // What is accepted is in the home loop's mailbox before the stop is.
+  // An accepted event enters the home loop's mailbox before the stop does.
   const std::shared_lock lock(publishing_);
   if (!is_running()) return PublishResult::stopped;
   return hub_->hub.publish(topic, std::move(payload), std::move(receipt));
@@ -372,7 +372,7 @@ PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, S
 PostResult ServerImpl::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running()) return PostResult::stopped;
   if (id.loop >= loop_contexts_.size())
-    return PostResult::accepted;  // no session of ours: as if it were gone
+    return PostResult::accepted;  // not our session: treated as ended
   return counted(
       server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
         session::Session* engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
@@ -383,7 +383,7 @@ PostResult ServerImpl::post(SessionId id, UniqueFunction<void(Session&)> task) {
 
 namespace {
 
-// What is answered to a request that is no longer there goes nowhere.
+// Drops the answer if the request no longer exists.
 void with_request(session::LoopServer& server, SessionId id,
                   UniqueFunction<void(session::ServerSession&)>& task) {
   session::Session* const engine = server.sessions().find({.slot = id.slot, .generation = id.generation});

@@ -1,6 +1,6 @@
 #pragma once
-// What stands behind a public Server: its routes, its loops, and the way from one to the other. The routes do
-// not change once it runs; the lanes are used on their own threads only.
+// The implementation of a public Server: its routes and its loops. The routes do not change while it runs.
+// The part of each loop is used on that loop's thread only.
 
 #include <atomic>
 #include <condition_variable>
@@ -47,22 +47,22 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
  public:
   explicit ServerImpl(ServerOptions options);
 
-  // Before start(). What is wrong with a path is kept for start() to tell.
+  // Call before start(). An invalid path is recorded, and start() reports it.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
   void add_files(std::string_view path, FileOptions options);
 
-  // Once.
+  // May be called only once.
   void add_hub(HubOptions options);
 
   std::expected<void, Error> start();
   void run();
   std::size_t stop(std::chrono::milliseconds deadline);
-  // stop() without time, and nothing runs when it returns.
+  // Like stop() with no time; nothing runs any more when it returns.
   void destroy();
 
-  // After start(), any thread.
+  // After start(); any thread.
   PostResult publish(std::string_view topic, const Frame& frame, const PublishOptions& options);
   PostResult for_each_session(std::function<void(Session&)> task);
   PostResult post(SessionId id, UniqueFunction<void(Session&)> task);
@@ -70,9 +70,9 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
                         pubsub::Receipt receipt);
   void respond(SessionId id, Response response);
   BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
-  // Runs the task with the connection of a request, if it is still there, on its loop, later.
+  // Later runs the task on the request's loop with its connection, if it still exists.
   void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
-  // Of a MessageWriter that died on another thread.
+  // Ends the message of a MessageWriter that was destroyed on another thread.
   void abandon_message(SessionId id);
   ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
@@ -83,19 +83,19 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
   std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
 
-  // For the mounts.
+  // Used by the mounts.
   const ServerOptions& options() const { return options_; }
   const session::SessionSettings& session_settings() const { return session_settings_; }
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
   const std::vector<RequestEntry>& requests() const { return requests_; }
   const std::vector<FilesEntry>& files() const { return files_; }
-  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: the program has none
+  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
 
  private:
-  // Nobody is served before running, so handlers see none of the earlier two.
+  // Handlers never see the first two states, because no client is served before `running`.
   enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
 
   struct HubOfServer final : pubsub::HubLoops {
@@ -116,7 +116,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
   // Answers to requests are still delivered while the server stops.
   bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
-  // Of the calling thread, when it is one of ours.
+  // The one of the calling thread, if that is a loop of this server; otherwise null.
   LoopContext* own_loop_context() const;
   PostResult counted(net::PostResult result);
 
@@ -128,14 +128,15 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   session::SessionSettings session_settings_;
 
   server::Listeners listeners_;              // from start() on
-  std::unique_ptr<HubOfServer> hub_;         // outlives what waits in the loops
+  std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
   std::unique_ptr<session::Server> server_;  // from start() on
-  std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before anyone is served
+  std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
   std::atomic<State> state_ = State::idle;
-  // Shared: a publish is on its way to several loops. Alone: the stop begins, and is behind all of them.
+  // Shared: held by a publish to several loops. Exclusive: held at the start of a stop, which thus follows
+  // all of them.
   std::shared_mutex publishing_;
-  std::mutex mutex_;  // for state_'s changes and those who wait for them
+  std::mutex mutex_;  // guards changes of state_, and used to wait for them
   std::condition_variable changed_;
 };
 

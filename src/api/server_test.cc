@@ -1,4 +1,4 @@
-// The public server, from the outside: real sockets, several loops, and other threads.
+// The public server as clients see it: real sockets, several loops, and other threads.
 
 #include "fanfare/server.h"
 
@@ -84,7 +84,7 @@ TEST(Server, AnOriginThatIsNotListedIsRefused_RFC6455_10_2) {
               StartsWith("HTTP/1.1 101 "));
 }
 
-// A handler may look up an account, or count: it is nobody's who may not connect anyway.
+// A handler may look up an account, or count, so it must not run for clients that may not connect anyway.
 TEST(Server, TheUpgradeHandlerIsOnlyAskedAboutHandshakesThatHold_RFC6455_4_2_1) {
   Server server({.port = 0, .threads = 1});
   std::atomic<int> asked{0};
@@ -291,7 +291,7 @@ TEST(Server, PostReachesTheSessionOnItsLoopAndNobodyWhenItIsGone) {
     EXPECT_EQ(client.receive(), "posted");
   }
   while (closed == 0) std::this_thread::yield();
-  RawClient second(server.port());  // in the same place, perhaps
+  RawClient second(server.port());  // may reuse the same slot
   second.upgrade("/");
   EXPECT_EQ(second.receive(), "open");
   server.post(id_of(0), [](Session&) { ADD_FAILURE() << "the session is gone"; });

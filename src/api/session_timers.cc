@@ -41,7 +41,7 @@ UniqueFunction<void(Session&)> SessionTimers::take(const session::Session& engin
   return handler;
 }
 
-// A session that has ended was forgotten: this one is there.
+// Ended sessions were removed by forget(), so this session still exists.
 void SessionTimers::run(session::Session& engine, std::uint64_t number) {
   UniqueFunction<void(Session&)> handler = take(engine, number);
   if (handler == nullptr || !engine.is_open()) return;
@@ -54,7 +54,7 @@ bool SessionTimers::cancel(const session::Session& engine, std::uint64_t number)
 
 void SessionTimers::forget(const session::Session& engine) {
   if (timers_.empty()) return;
-  // Taken out first: what a handler has captured may come back here when it goes.
+  // Removed first: destroying a handler's captures may call back into this object.
   auto session = timers_.extract(&engine);
   if (session.empty()) return;
   for (const Timer& timer : session.mapped()) loop_.cancel(timer.due);

@@ -1,6 +1,6 @@
 #pragma once
-// The timers of one loop's public sessions. They lie here, so that a session without one costs nothing. One
-// thread, the loop's.
+// The timers of one loop's public sessions. They are stored here, so that a session without timers uses no
+// memory for them. Used on the loop's thread only.
 
 #include <chrono>
 #include <cstddef>
@@ -17,18 +17,18 @@ namespace fanfare::api {
 
 class SessionTimers {
  public:
-  // The loop outlives it.
+  // The loop must outlive this object.
   explicit SessionTimers(net::Loop& loop) : loop_(loop) {}
   ~SessionTimers();
   SessionTimers(const SessionTimers&) = delete;
   SessionTimers& operator=(const SessionTimers&) = delete;
 
-  // Zero: refused, because the session has `timers_max` or is not open.
+  // Returns the timer's number; zero if the session has `timers_max` timers or is not open.
   std::uint64_t add(session::Session& engine, std::chrono::milliseconds delay,
                     UniqueFunction<void(Session&)> handler, std::size_t timers_max);
-  // False: it has run, or was cancelled.
+  // Returns false if the timer has run or was cancelled.
   bool cancel(const session::Session& engine, std::uint64_t number);
-  // The session has ended: its timers go.
+  // The session has ended: removes its timers.
   void forget(const session::Session& engine);
 
   std::size_t session_count() const { return timers_.size(); }
@@ -41,7 +41,7 @@ class SessionTimers {
   };
 
   void run(session::Session& engine, std::uint64_t number);
-  // Takes it out of the list; an empty handler: it was not there.
+  // Removes the timer from the list; returns an empty handler if it was not there.
   UniqueFunction<void(Session&)> take(const session::Session& engine, std::uint64_t number);
 
   net::Loop& loop_;

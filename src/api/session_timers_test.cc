@@ -1,4 +1,4 @@
-// The timers of public sessions: they run on their session's loop, and go with it.
+// The timers of public sessions: they run on their session's loop, and end with the session.
 
 #include "api/session_timers.h"
 
@@ -38,7 +38,7 @@ TEST_P(SessionTimersTest, RunInTheOrderOfTheirTimesAndNeverWithinTheCall) {
                      session.call_after(milliseconds(30), [](Session& later) { later.send("third"); });
                      session.call_after(milliseconds(0), [](Session& later) { later.send("second"); });
                      session.call_after(milliseconds::min(), [](Session& later) {
-                       // Again, from within.
+                       // Set another timer from the handler.
                        later.call_after(milliseconds(1), [](Session&) {});
                      });
                      session.send("first");
@@ -106,7 +106,7 @@ TEST_P(SessionTimersTest, NoneIsAllowedWhereTheLimitIsZero) {
   EXPECT_EQ(client.receive(), "done");
 }
 
-// What the handlers hold is destroyed when the session ends, not when the timer would have been due.
+// The handlers' captures are destroyed when the session ends, not when the timer would have been due.
 TEST_P(SessionTimersTest, GoWithTheirSession) {
   Server server(options());
   const auto held = std::make_shared<int>(0);
@@ -184,7 +184,7 @@ TEST_P(SessionTimersTest, ASessionWithDataGetsItself) {
   EXPECT_EQ(client.receive(), "mine");
 }
 
-// Many timers of one session, set and cancelled in turn by their handlers: each runs once, and none is left.
+// Many timers of one session, set and cancelled by their handlers: each runs once, and none is left.
 TEST_P(SessionTimersTest, HandlersMaySetAndCancelOthers) {
   Server server(options());
   constexpr int kRounds = 200;

@@ -24,7 +24,7 @@ void SessionWalk::go_on() {
     call_handler("for_each_session", [&] { (*task_)(Connection::of(*engine).handle()); });
   }
   if (done_ == sessions_.size()) return;
-  // The mailbox is closed before the server goes.
+  // The mailbox is closed before the server is destroyed.
   server_.loop().post([self = shared_from_this()] { self->go_on(); });
 }
 

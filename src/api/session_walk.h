@@ -1,6 +1,6 @@
 #pragma once
-// A task that is run with every open session of one loop: a share of them in each turn, so that nobody on the
-// loop waits for all of them. The loop's thread, but for the task, which the loops share.
+// Runs a task with every open session of one loop. Each turn handles some of the sessions, so that others on
+// the loop do not wait for all of them. Used on the loop's thread; the loops share the task.
 
 #include <cstddef>
 #include <functional>
@@ -18,8 +18,8 @@ class SessionWalk : public std::enable_shared_from_this<SessionWalk> {
  public:
   static constexpr std::size_t kSessionsPerTurn = 256;
 
-  // The sessions are those that are open now; one that has ended when its turn comes is left out. What the
-  // task throws is noted, and the next session is next.
+  // Visits the sessions that are open now, except those that have ended when their turn comes. If the task
+  // throws, the exception is counted and logged, and the walk continues.
   static void start(session::LoopServer& server, std::shared_ptr<const SessionTask> task);
 
  private:

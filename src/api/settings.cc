@@ -34,7 +34,7 @@ session::SessionSettings to_settings(const Limits& limits, const Heartbeat& hear
 }
 
 ws::Limits piece_limits(std::size_t bytes_max) {
-  constexpr std::size_t kAnySize = std::size_t{1} << 60;  // exact in sums of a few
+  constexpr std::size_t kAnySize = std::size_t{1} << 60;  // sums of a few are exact
   return {.message_bytes_max = bytes_max == 0 ? kAnySize : std::min(bytes_max, kAnySize),
           .fragments_max = UINT32_MAX};
 }

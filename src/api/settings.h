@@ -1,5 +1,5 @@
 #pragma once
-// The public options in the words of the engine.
+// Converts the public options to the engine's types.
 
 #include <cstdint>
 #include <optional>
@@ -28,9 +28,9 @@ session::ClientTlsOptions to_engine(const ClientTls& tls);
 SendResult to_public(session::SendResult result);
 Close to_public(const session::CloseInfo& info);
 
-// What a Close frame says when a program wants to close with these. RFC6455§5.5.1, §7.4: a code that no frame
-// may carry is left out, and the reason with it; a reason is cut as ws::close_reason_of() does. Points into
-// `reason`.
+// The contents of the Close frame for a program's code and reason. RFC6455§5.5.1, §7.4: a code that no frame
+// may carry is omitted together with the reason. The reason is truncated as in ws::close_reason_of(). Points
+// into `reason`.
 struct CloseWords {
   std::uint16_t code;
   std::string_view reason;

@@ -1,5 +1,4 @@
-// Starting, stopping and destroying a server, at moments when its handlers and other threads use it. On both
-// loops.
+// Starting, stopping and destroying a server while its handlers and other threads use it. On both loops.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -36,7 +35,7 @@ class StopTest : public testing::TestWithParam<LoopKind> {
     const auto started = server.start();
     ASSERT_TRUE(started) << started.error().message;
   }
-  // A port that was free a moment ago.
+  // Returns a port that was free just now.
   static std::uint16_t free_port() {
     Server server(options());
     start(server);
@@ -45,7 +44,7 @@ class StopTest : public testing::TestWithParam<LoopKind> {
 };
 using StopDeathTest = StopTest;
 
-// Whether each of many tasks was run or destroyed: none may be left, run late, or run twice.
+// Checks that each of many tasks was run or destroyed: none may be left, run late, or run twice.
 class Tasks {
  public:
   auto make() {
@@ -236,7 +235,7 @@ TEST_P(StopTest, AnswersGivenWhileItStopsAreDeliveredAndNothingElseIsWaitedFor) 
   for (int i = 0; i < kRequests; ++i) {
     std::move(responders[static_cast<std::size_t>(i)]).send({.body = "answer " + std::to_string(i)});
   }
-  // The clients stay, and yet it ends: the hour is not waited for.
+  // The server ends although the clients stay connected, without waiting for the hour.
   EXPECT_EQ(stopped.get_future().get(), 0U);
   stopper.join();
   int answers = 0;
@@ -256,7 +255,7 @@ TEST_P(StopTest, AnAnswerOnItsWayIsNotCutByTheStop) {
   });
   start(server);
   RawClient client(server.port(), 4096);
-  client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n");  // and stays: a connection that is kept alive
+  client.write("GET / HTTP/1.1\r\nHost: test\r\n\r\n");  // it stays connected (keep-alive)
   answered.get_future().wait();
   std::thread stopper([&] { EXPECT_EQ(server.stop(1h), 0U); });
   while (server.publish("x", "y") != PostResult::stopped) std::this_thread::yield();
@@ -283,7 +282,7 @@ TEST_P(StopTest, WhatWasPublishedBeforeItIsDeliveredBeforeTheClose) {
   stopper.join();
 }
 
-// Every publish of another thread that was accepted reaches the sessions of every loop, or none is told so.
+// Every accepted publish of another thread reaches the sessions of every loop.
 TEST_P(StopTest, WhatIsAcceptedBesideItArrivesOnEveryLoop) {
   constexpr int kSessions = 4;
   for (int round = 0; round < 20; ++round) {
@@ -322,7 +321,8 @@ TEST_P(StopTest, WhatIsAcceptedBesideItArrivesOnEveryLoop) {
   }
 }
 
-// With eight loops there is time between the first and the last: nobody may be accepted in it.
+// With eight loops, time passes between the start of the first and the last. No client may be accepted
+// meanwhile.
 TEST_P(StopTest, WhoConnectsWhileItStartsIsServedByAServerThatIsThere) {
   const std::uint16_t port = free_port();
   for (int round = 0; round < 10; ++round) {

@@ -44,7 +44,7 @@ bool Subscription::deliver(const SharedBytes& frame) {
 
 void Subscription::on_missed(const Missed& missed) {
   Connection& connection = Connection::of(engine_);
-  const std::string topic = topic_.first;  // the handler may leave the topic
+  const std::string topic = topic_.first;  // the handler may unsubscribe
   tell(engine_, "lagged", [&] { route_of(engine_).lagged(connection.handle(), topic, missed.count()); });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// One plain topic that one public session listens to. Owned by its connection; it lies in a slot of its
-// lane's pool. What of it waits for a session that reads too slowly: pubsub/pace.h. One thread, the loop's.
+// One plain topic subscription of one public session. Owned by its connection, in a slot of its loop's pool.
+// pubsub/pace.h handles the messages that wait for a slow session. Used on the loop's thread only.
 
 #include <memory>
 #include <optional>
@@ -15,21 +15,21 @@
 
 namespace fanfare::api {
 
-// Those of one connection that have something waiting, of plain topics and of the hub's.
+// The subscriptions of one connection that have waiting messages, to plain and hub topics.
 struct WaitingSubscriptions : pubsub::WaitingList {
-  // While a lagged or missed handler runs: the message that it is told about. Whatever else goes to the same
-  // topic goes behind it.
+  // While a lagged or missed handler runs: the message that follows the dropped ones. Later messages of the
+  // same topic are sent after it.
   struct InHand {
-    const pubsub::PacedSubscriber* of;  // null: the handler has left the topic
+    const pubsub::PacedSubscriber* of;  // null: the handler has unsubscribed from the topic
     std::string topic;
     SharedBytes frame;
   };
   std::optional<InHand> in_hand;
-  // What waits went first when the outbox was last empty, and filled it.
+  // When the outbox was last empty, waiting messages went first and filled it.
   bool drain_is_next = false;
 
   void send_in_hand(session::ServerSession& engine);
-  // Something else is published to its topic.
+  // Called when another message is published to the topic.
   void send_in_hand_of(const pubsub::PacedSubscriber& subscriber, session::ServerSession& engine) {
     if (in_hand && in_hand->of == &subscriber) send_in_hand(engine);
   }
@@ -40,10 +40,10 @@ struct WaitingSubscriptions : pubsub::WaitingList {
 
 class Subscription final : public pubsub::PacedSubscriber {
  public:
-  // Sends what is published whole, or ends the session (WhenFull::close), until it gets another policy.
+  // Starts with WhenFull::close: sends every message, or ends the session. set_policy() changes that.
   static std::unique_ptr<Subscription> make(LoopContext& loop_context, session::ServerSession& engine,
                                             std::string_view topic);
-  // Not virtual: nobody owns it as anything else.
+  // Not virtual: it is never owned through a base class.
   ~Subscription();
   Subscription(const Subscription&) = delete;
   Subscription& operator=(const Subscription&) = delete;
@@ -51,14 +51,15 @@ class Subscription final : public pubsub::PacedSubscriber {
   static void operator delete(void* subscription) { BlockPool::give_back(subscription); }
   static void operator delete(void* subscription, BlockPool&) { BlockPool::give_back(subscription); }
 
-  // One that is not WhenFull::close. While something waits, it is in the list, which outlives it.
+  // Sets a policy other than WhenFull::close. While messages wait, the subscription is in the list, which
+  // must outlive it.
   void pace(TopicPolicy policy, WaitingSubscriptions& list);
   bool deliver(const SharedBytes& frame) override;
   std::string_view topic_name() const override { return topic_.first; }
   void on_missed(const Missed& missed) override;
   const LoopContext::NamedTopic* key() const { return &topic_; }
 
-  std::unique_ptr<Subscription> next;  // in the list of a connection that has few
+  std::unique_ptr<Subscription> next;  // the next one in the list of a connection with few topics
 
  private:
   Subscription(session::ServerSession& engine, LoopContext::NamedTopic& topic);
@@ -69,7 +70,7 @@ class Subscription final : public pubsub::PacedSubscriber {
     return engine_.send_frame(frame) != session::SendResult::closed;
   }
   bool has_room_behind(std::size_t bytes) override { return engine_.has_room_behind(bytes); }
-  void on_ready() override {}  // what waits does so behind a congested outbox, which says when it is drained
+  void on_ready() override {}  // messages wait behind a congested outbox, which reports when it is drained
 
   session::ServerSession& engine_;
   LoopContext::NamedTopic& topic_;

@@ -1,4 +1,5 @@
-// What a subscriber that reads too slowly gets, by the policy of its topic: all, or an exact account.
+// What a slow subscriber receives, depending on its topic's policy: all messages, or exact counts of dropped
+// ones.
 
 #include <gtest/gtest.h>
 
@@ -27,7 +28,7 @@ std::string numbered(int number) {
   return text;
 }
 
-// A server whose sessions subscribe with this policy; a client that reads nothing until all is published.
+// A server whose sessions subscribe with this policy, and a client that reads nothing until all is published.
 class SlowSubscriber {
  public:
   explicit SlowSubscriber(TopicPolicy policy)
@@ -55,7 +56,7 @@ class SlowSubscriber {
   std::unique_ptr<RawClient> client;
 };
 
-// Reads to the last message; every number that does not come was announced as missed right before the next.
+// Reads to the last message. Each missing number must have been reported right before the next received one.
 void expect_exact_account(RawClient& client, bool some_missed) {
   int expected = 0;
   int missed = 0;
@@ -95,7 +96,7 @@ TEST(TopicPolicy, CloseEndsTheSessionWith1013) {
   while (true) {
     last = slow.client->receive();
     if (last.size() != kMessageBytes) break;
-    ASSERT_EQ(std::stoi(last), next++);  // what came is whole and in order
+    ASSERT_EQ(std::stoi(last), next++);  // the received messages are complete and in order
   }
   EXPECT_EQ(last, "close 1013 reading too slowly");
   EXPECT_LT(next, kMessages);
@@ -124,13 +125,13 @@ TEST(TopicPolicy, TheLaggedHandlerMayLeaveTheTopic) {
   for (int i = 0; i < kMessages; ++i) server.publish("ticks", numbered(i));
   while (client.receive() != "left") {
   }
-  EXPECT_EQ(client.receive().size(), kMessageBytes);  // taken before it left
+  EXPECT_EQ(client.receive().size(), kMessageBytes);  // queued before it unsubscribed
   EXPECT_EQ(client.receive(), "drained");
 }
 
 TEST(TopicPolicy, BackAtCloseNothingIsDroppedOnceWhatWaitedIsSent) {
   constexpr std::size_t kFiller = std::size_t{1} << 20;
-  int drains = 0;  // outlives the handlers
+  int drains = 0;  // must outlive the handlers
   Server server({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{64} << 20}});
   const auto congest = [](Session& session) {
     while (session.send(std::string(kFiller, 'f')) != SendResult::congested) {
@@ -164,7 +165,7 @@ TEST(TopicPolicy, BackAtCloseNothingIsDroppedOnceWhatWaitedIsSent) {
   EXPECT_EQ(got, "waits one two ");
 }
 
-// Frames wait under drop_oldest; what is published after the change back to close is not dropped.
+// Frames wait under drop_oldest. Messages published after the change back to close are not dropped.
 class BackAtClose {
  public:
   BackAtClose(int messages, std::size_t message_bytes)
@@ -219,7 +220,7 @@ TEST(TopicPolicy, BackAtCloseMoreThanTheOutboxMayHoldEndsTheSession) {
   EXPECT_TRUE(slow.ended_at_once);
 }
 
-// What a lagged handler publishes comes behind the message that it is told about.
+// Messages published by a lagged handler come after the message that follows the dropped ones.
 void expect_order_after_lagged(TopicPolicy policy, const std::function<void(Session&)>& before_publishing) {
   Server server({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{16} << 20}});
   server.websocket("/", {.open = [policy](Session& session) { session.subscribe("t", policy); },
@@ -298,13 +299,13 @@ TEST(TopicPolicy, TopicsAreJoinedAndLeftInAnyOrder) {
 
 class BusyTopicTest : public testing::TestWithParam<LoopKind> {};
 
-// Each frame of the topic congests the session, and in the lagged handler there are always two more: what
-// waits never ends. Answers and frames of the topic must both get through.
+// Each frame of the topic congests the session, and the lagged handler always publishes two more, so messages
+// always wait. Answers and frames of the topic must both get through.
 TEST_P(BusyTopicTest, ATopicThatNeverEndsDoesNotKeepTheDrainHandlerWaiting) {
   constexpr int kAnswers = 20;
   constexpr int kReadMax = 40 * kAnswers;
   constexpr std::size_t kFrameBytes = 256 * 1024;
-  int answers = 0;  // outlives the handlers
+  int answers = 0;  // must outlive the handlers
   Server server({.port = 0,
                  .threads = 1,
                  .loop = GetParam(),
@@ -343,7 +344,7 @@ TEST_P(BusyTopicTest, ATopicThatNeverEndsDoesNotKeepTheDrainHandlerWaiting) {
     of_answers += message.front() == 'a' ? 1 : 0;
   }
   EXPECT_EQ(of_answers, kAnswers);
-  EXPECT_GE(of_topic, kAnswers / 4);  // nor does the handler keep the topic waiting
+  EXPECT_GE(of_topic, kAnswers / 4);  // the handler does not block the topic either
 }
 
 INSTANTIATE_TEST_SUITE_P(Loops, BusyTopicTest, testing::Values(LoopKind::epoll, LoopKind::uring),

@@ -1,4 +1,4 @@
-// Many topics of one session: what it costs does not grow with their number, and there is a limit.
+// Many topics of one session: the cost per topic does not grow with their number, and there is a limit.
 
 #include <gtest/gtest.h>
 
@@ -45,7 +45,7 @@ TEST(Topics, UpToTheLimitAndOneMoreIsRefusedUntilOneIsLeft) {
   }
 }
 
-// With a cost that grows with the number of topics this takes minutes.
+// If the cost grew with the number of topics, this would take minutes.
 TEST(Topics, FiftyThousandOfOneSessionAreJoinedUsedAndLeft) {
   constexpr std::uint64_t kTopics = 50'000;
   Server server({.port = 0, .threads = 1, .limits = {.outbox_bytes_max = std::size_t{64} << 20}});
@@ -73,7 +73,7 @@ TEST(Topics, FiftyThousandOfOneSessionAreJoinedUsedAndLeft) {
   }
 }
 
-// All of them have something waiting, and the lagged handler leaves its topic each time.
+// All topics have waiting messages, and the lagged handler unsubscribes from its topic each time.
 TEST(Topics, ManyThatWaitAreSentInOrderAndMayBeLeftMeanwhile) {
   constexpr std::uint64_t kTopics = 20'000;
   constexpr std::size_t kFiller = std::size_t{8} << 20;
@@ -110,10 +110,10 @@ TEST(Topics, ManyThatWaitAreSentInOrderAndMayBeLeftMeanwhile) {
   EXPECT_EQ(next, "drained");
 }
 
-// Joins, leaves and publishes of one session, against a set.
+// Compares joins, leaves and publishes of one session with a set.
 TEST(Topics, EqualASet) {
-  constexpr std::uint64_t kTopics = 24;  // more than a session has in its list
-  std::set<std::uint64_t> model;         // the handler's, and so outlives its thread
+  constexpr std::uint64_t kTopics = 24;  // more than fit into a session's list
+  std::set<std::uint64_t> model;         // used by the handler, so it must outlive its thread
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [&](Session& session, const Message& message) {
                      SeededRandom random(std::stoull(std::string(message.text())));

@@ -28,7 +28,7 @@ bool is_name_byte(char c) {
          c == '.';
 }
 
-// Whole digits, as a port has them.
+// A valid port number, digits only.
 bool is_port(std::string_view digits) {
   std::uint16_t port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
@@ -55,7 +55,7 @@ struct Authority {
   bool has_port = false;
 };
 
-// RFC3986§3.2, without the user: nobody sends one in Host or Origin, and it would hide the host.
+// RFC3986§3.2, without userinfo: Host and Origin never contain it, and it would hide the host.
 std::optional<Authority> split_authority(std::string_view text) {
   const std::size_t after = text.starts_with('[') ? text.find(']') : 0;
   if (after == std::string_view::npos) return std::nullopt;
@@ -105,7 +105,7 @@ bool is_web(std::string_view scheme) {
   return http::equals_ignoring_case(scheme, "http") || http::equals_ignoring_case(scheme, "https");
 }
 
-// RFC6454§6.2: an origin does not name the scheme's own port.
+// RFC6454§6.2: an origin omits the scheme's default port.
 std::string_view own_port(std::string_view scheme) {
   if (scheme == "http" || scheme == "ws") return ":80";
   if (scheme == "https" || scheme == "wss") return ":443";
@@ -235,7 +235,7 @@ bool BrowserRules::names(std::string_view origin) const {
 Caller BrowserRules::caller_of(http::Headers headers) const {
   const auto origin = http::find_header(headers, "Origin");
   if (!origin) {
-    // A form of an old browser may come without Origin. https://www.w3.org/TR/fetch-metadata/
+    // Form posts of old browsers may have no Origin. https://www.w3.org/TR/fetch-metadata/
     const auto service = http::find_header(headers, "Sec-Fetch-Site");
     if (!service || !http::equals_ignoring_case(*service, "cross-site")) return Caller::program;
     return any_origin_ ? Caller::unknown_page : Caller::foreign_page;

@@ -1,12 +1,12 @@
 #pragma once
-// Who may talk to a port, as far as a browser tells: the name it was asked to reach (Host) and the page that
-// asks (Origin). A program that is no browser sends no Origin, and nothing here can stop it; a browser sends
-// both truthfully, so a page of a stranger cannot use the browser of a developer to reach a port on loopback.
+// Access rules for browsers: the requested name (Host) and the page that sends the request (Origin). A
+// program that is not a browser sends no Origin, and these rules cannot stop it. A browser sends both
+// truthfully, so a foreign page cannot use a developer's browser to reach a port on loopback.
 //
 //   Host   "loopback", "*", "node.example", "*.node.example", "10.0.0.7", "[2001:db8::1]"; any port
 //   Origin "loopback", "*", "null", "https://app.example", "https://*.app.example", "http://app.example:*"
 //
-// Pure and immutable: one for each listener and loop, or shared.
+// Pure and immutable: may be shared, or copied for each listener and loop.
 
 #include <cstdint>
 #include <optional>
@@ -18,26 +18,26 @@
 
 namespace fanfare::server {
 
-// Whom browsers may bring: patterns as above. Empty: the default, which depends on the listener.
+// The allowed hosts and origins: patterns as above. Empty: the default, which depends on the listener.
 struct BrowserOptions {
   std::vector<std::string> hosts;    // names under which the server is reached
-  std::vector<std::string> origins;  // pages that may ask
+  std::vector<std::string> origins;  // pages that may send requests
 
   bool operator==(const BrowserOptions&) const = default;
 };
 
 enum class Caller : std::uint8_t {
-  program,       // no Origin: not a page
-  known_page,    // of loopback, where the rules say "loopback", or of an origin that they name
-  unknown_page,  // let in because every page is
+  program,       // no Origin: not a web page
+  known_page,    // a loopback origin, if the rules contain "loopback", or an origin that they name
+  unknown_page,  // allowed because every page is
   foreign_page,  // to be refused with 403
 };
 
-// `localhost`, a name under it, 127.0.0.0/8, ::1, or one of these mapped into IPv6. Without a port; an IPv6
-// address in brackets. A dot at the end of a name is ignored.
+// Whether `host` is `localhost`, a name under it, 127.0.0.0/8, ::1, or one of these mapped into IPv6. `host`
+// has no port; an IPv6 address is in brackets. A dot at the end of a name is ignored.
 bool is_loopback_name(std::string_view host);
 
-// Whether a text may stand among the rules; see the patterns above.
+// Whether a text is a valid pattern, as described above.
 bool is_host_pattern(std::string_view text);
 bool is_origin_pattern(std::string_view text);
 inline constexpr std::string_view kHostPatternExpected =
@@ -47,31 +47,30 @@ inline constexpr std::string_view kOriginPatternExpected =
 
 class BrowserRules {
  public:
-  // What is empty in the options becomes the default: "loopback" where only this machine can connect
-  // (`on_loopback`), else "*".
+  // Empty options become the default: "loopback" if only this machine can connect (`on_loopback`), else "*".
   BrowserRules(const BrowserOptions& options, bool on_loopback);
 
-  // Whether the request names a host that is served here. `target` is the request's, as sent: an absolute one
-  // has a host, too (RFC9112§3.2.2). A request without Host (HTTP/1.0) is not a browser's.
+  // Whether the request names a host that is served here. `target` is the request target as sent: an absolute
+  // one contains a host, too (RFC9112§3.2.2). A request without Host (HTTP/1.0) does not come from a browser.
   bool serves_host(std::string_view target, http::Headers headers) const;
 
-  // Who asks. Two Origin fields are as bad as a foreign one.
+  // The kind of caller. Two Origin fields count as a foreign page.
   Caller caller_of(http::Headers headers) const;
 
-  // Access-Control-Allow-Origin for this request. Empty: nothing is allowed, no field is sent.
+  // Access-Control-Allow-Origin for this request. Empty: not allowed, so the field is not sent.
   std::optional<std::string> allowed_origin(http::Headers headers) const;
-  // Every page is let in, so that answers are the same for all: no Vary.
+  // Every page is allowed, so answers do not depend on the origin and need no Vary.
   bool any_origin() const { return any_origin_; }
 
  private:
   struct HostPattern {
-    std::string name;  // lower case; begins with the dot where only names under it fit
+    std::string name;  // lower case; begins with a dot if only its subdomains match
     bool with_subnames = false;
   };
   struct OriginPattern {
     std::string scheme;
     HostPattern host;
-    std::string port;  // with its colon; empty: the scheme's own; ":*": any
+    std::string port;  // with its colon; empty: the scheme's default; ":*": any
     bool any_host = false;
   };
 

@@ -56,7 +56,7 @@ TEST(BrowserRules, OnLoopbackOnlyLoopbackHostsAreServed) {
     EXPECT_FALSE(kLoopbackDefaults.serves_host("/", host(name))) << name;
     EXPECT_TRUE(kPublicDefaults.serves_host("/", host(name))) << name;
   }
-  // HTTP/1.0 without one is not a browser's.
+  // An HTTP/1.0 request without Host does not come from a browser.
   EXPECT_TRUE(kLoopbackDefaults.serves_host("/", {}));
 }
 

@@ -16,8 +16,7 @@ bool is_listed(const std::vector<std::string_view>& names, std::string_view name
                              [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
 }
 
-// The names of Access-Control-Request-Headers behind our own, each once; what is no header's name is left
-// out.
+// Our own header names, then those of Access-Control-Request-Headers, each once. Invalid names are left out.
 std::string allowed_headers(http::Headers headers) {
   std::vector<std::string_view> names(kAllowedHeaders.begin(), kAllowedHeaders.end());
   std::string_view asked = http::find_header(headers, "Access-Control-Request-Headers").value_or("");
@@ -51,8 +50,8 @@ std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::
   out.push_back({.name = "Access-Control-Allow-Methods", .value = "GET, POST, OPTIONS"});
   out.push_back({.name = "Access-Control-Allow-Headers", .value = allowed_headers(headers)});
   out.push_back({.name = "Access-Control-Max-Age", .value = "86400"});
-  // Only to a page that the operator knows: a browser asks before it lets a public page reach into a private
-  // network, and "every page" is no answer to that. https://wicg.github.io/private-network-access/
+  // Granted only to pages that the operator has named: a browser asks before it lets a public page access a
+  // private network, and "every page" must not grant that. https://wicg.github.io/private-network-access/
   if (http::find_header(headers, "Access-Control-Request-Private-Network") == "true" &&
       rules.caller_of(headers) == Caller::known_page) {
     out.push_back({.name = "Access-Control-Allow-Private-Network", .value = "true"});

@@ -1,7 +1,7 @@
 #pragma once
-// The fields that tell a browser what a page may do with an answer
-// (https://fetch.spec.whatwg.org/#http-cors-protocol). Every answer of a port carries them: a page that may
-// not read an error cannot report it.
+// The header fields that control what a page may do with an answer
+// (https://fetch.spec.whatwg.org/#http-cors-protocol). Every answer of a port has them: a page cannot report
+// an error that it may not read.
 
 #include <vector>
 
@@ -11,12 +11,12 @@
 
 namespace fanfare::server {
 
-// Of any answer to the request with these headers. Where not every origin is let in, the answer differs by
-// origin, and caches are told so.
+// The fields for any answer to the request with these headers. Unless every origin is allowed, the answer
+// depends on the origin, and Vary says so.
 std::vector<ws::OwnedHeader> cors_headers(const BrowserRules& rules, http::Headers headers);
 
-// In the answer to an OPTIONS of a page that may ask, besides those above: the methods, and the request
-// headers that may be sent: our own list and what the page asks for, at most kAskedHeadersMax of it.
+// Additional fields for the answer to a preflight of an allowed page: the allowed methods, and the allowed
+// request headers. The latter are our own list and at most kAskedHeadersMax of those that the page requests.
 inline constexpr std::size_t kAskedHeadersMax = 32;
 std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::Headers headers);
 

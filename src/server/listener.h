@@ -1,6 +1,6 @@
 #pragma once
-// Where a server listens, and with which certificate: what a program, a configuration file and a service
-// manager say, and the sockets that become of it.
+// Where a server listens, and with which certificate. Turns the options of a program, a configuration file
+// and a service manager into sockets.
 
 #include <cstdint>
 #include <expected>
@@ -20,28 +20,28 @@ struct ListenerOptions {
   std::string host = "127.0.0.1";          // an IPv4 or IPv6 address without brackets, or localhost
   std::uint16_t port = 0;                  // 0: the system chooses
   std::string unix_path = {};              // not empty: a Unix socket instead of host and port
-  std::optional<unsigned> unix_mode = {};  // of it, as in chmod; empty: what the umask leaves
-  std::optional<int> inherited_fd = {};    // a socket that listens already, instead of either
+  std::optional<unsigned> unix_mode = {};  // mode of the Unix socket, as in chmod; empty: from the umask
+  std::optional<int> inherited_fd = {};    // a listening socket, used instead of the above
   std::optional<net::TlsServerOptions> tls = {};
-  bool proxy_protocol = false;  // true: every connection begins with a PROXY header, and it is believed
+  bool proxy_protocol = false;  // true: every connection begins with a PROXY header, which is trusted
 
   bool operator==(const ListenerOptions&) const = default;
 };
 
-// Whether only this machine can connect, and browsers on it do so directly. A Unix socket and a listener
-// behind PROXY headers are for proxies, whose clients may be anywhere.
+// Whether only this machine can connect, and its browsers connect directly. Unix sockets and listeners with
+// PROXY headers are for proxies, whose clients may be anywhere.
 bool is_on_loopback(const ListenerOptions& options);
 
-// Listeners that are ready to be bound. The certificates are loaded; they may be loaded again at any time.
+// Listeners that are ready to be bound. Their certificates are loaded, and may be reloaded at any time.
 class Listeners {
  public:
-  // The error names the option that cannot be.
+  // The error names the invalid option.
   static std::expected<Listeners, Error> prepare(std::span<const ListenerOptions> options);
 
   const std::vector<session::Listener>& all() const { return all_; }
   bool has_certificates() const { return !certificates_.empty(); }
-  // Reads all files again, for connections from here on. After an error the old certificate stays. Any
-  // thread; blocks for the files. Returns a line for each that could not be used.
+  // Reads all files again, for future connections. After an error the old certificate stays in use. Any
+  // thread; blocks on file I/O. Returns one line for each certificate that could not be used.
   std::vector<std::string> reload_certificates() const;
 
  private:

@@ -36,7 +36,7 @@ TEST(Listener, OnlyLoopbackItselfIsOnLoopback) {
     EXPECT_TRUE(is_local({.host = host})) << host;
   for (const char* host : {"0.0.0.0", "::", "10.0.0.7", "2001:db8::1"})
     EXPECT_FALSE(is_local({.host = host})) << host;
-  // For proxies: their clients are elsewhere.
+  // Listeners for proxies: their clients may be elsewhere.
   EXPECT_FALSE(is_local({.host = "127.0.0.1", .proxy_protocol = true}));
   EXPECT_FALSE(is_local({.unix_path = "/run/fanfare.sock"}));
 }

@@ -1,6 +1,6 @@
 #pragma once
-// What stands at a path of a server: a method of a program, JSON-RPC, a page, files. A Router (router.h)
-// finds the mount, decides about hosts, pages, methods and upgrades, and hands over what is left.
+// What a server offers at a path: a program's handler, JSON-RPC, a page, files. A Router (router.h) finds the
+// mount, checks host, page, method and upgrade, and passes on the requests that the mount must answer.
 //
 // One mount object serves one loop or several: the router calls it on its own loop's thread.
 
@@ -16,33 +16,34 @@
 
 namespace fanfare::server {
 
-// A request that has reached its mount. All of it is borrowed for the call.
+// A request that has reached its mount. All members are borrowed for the call.
 struct Target {
   const http::Request& request;
   const PathPattern::Match& match;
-  // Who asks, as far as a browser says; Caller::program where the listener has no rules.
+  // The kind of caller; Caller::program if the listener has no rules.
   Caller caller = Caller::program;
-  // Only this machine can connect to the listener, and browsers on it do so directly.
+  // Only this machine can connect to the listener, and its browsers connect directly.
   bool on_loopback = false;
 };
 
-// What a mount has at a place.
+// What a mount offers for a path.
 struct Offer {
-  // The methods that on_request() takes, separated by ", ": "GET, POST". GET takes HEAD with it. Good as long
-  // as the mount.
+  // The methods that on_request() accepts, separated by ", ": "GET, POST". GET includes HEAD. Valid during
+  // the mount's lifetime.
   std::string_view methods;
   // A GET that asks for a WebSocket goes to on_upgrade().
   bool has_websocket = false;
-  // Not empty: nothing is here after all, and this line says why (404). Good as long as the mount.
+  // Not empty: the path does not exist (404), and this line gives the reason. Valid during the mount's
+  // lifetime.
   std::string_view missing = {};
-  // Instead of the listener's. Null: those. Good as long as the mount.
+  // Rules that replace the listener's; null: the listener's apply. Valid during the mount's lifetime.
   const BrowserRules* browsers = nullptr;
 };
 
-// Why a request was refused before it came to its mount.
+// Why a request was refused before it reached its mount.
 enum class Foreign : std::uint8_t {
   host,    // a Host that is not served here
-  origin,  // a page that may not ask
+  origin,  // a page that is not allowed
 };
 
 class Mount {
@@ -53,11 +54,11 @@ class Mount {
   Mount& operator=(const Mount&) = delete;
 
   virtual Offer offer(const PathPattern::Match& match) const = 0;
-  // A request with one of the offered methods. session.respond() answers it, now or later.
+  // Handles a request with one of the offered methods. session.respond() answers it, now or later.
   virtual void on_request(session::ServerSession& session, const Target& target) = 0;
-  // Only where has_websocket was offered.
+  // Called only if has_websocket was offered.
   virtual session::UpgradeDecision on_upgrade(session::ServerSession& session, const Target& target);
-  // A request for this place was answered 403: only to be counted.
+  // A request for this path was answered 403. Used only for counting.
   virtual void on_foreign(const PathPattern::Match& /*match*/, Foreign /*why*/, bool /*is_upgrade*/) {}
 };
 

@@ -1,7 +1,7 @@
 #pragma once
-// The path of a route: "/", "/hello/{name}", "/chat/{room}/log", "/files/{path...}". A place {name} matches
-// exactly one segment that is not empty. A place {name...} is the last part and matches what is left, which
-// may be nothing.
+// The path of a route: "/", "/hello/{name}", "/chat/{room}/log", "/files/{path...}". A placeholder {name}
+// matches exactly one non-empty segment. A placeholder {name...} comes last and matches the remaining
+// segments, possibly none.
 
 #include <expected>
 #include <optional>
@@ -18,23 +18,23 @@ using Parameters = std::vector<http::Parameter>;
 
 class PathPattern {
  public:
-  // Returns an error text for people when the pattern is malformed.
+  // Returns a human-readable error if the pattern is malformed.
   static std::expected<PathPattern, std::string> parse(std::string_view text);
 
   struct Match {
-    // The decoded value of each place, in the order of the path. That of {name...} is its segments joined by
-    // '/': for people and logs. A decoded segment may hold a '/' itself, so files are looked up by `rest`.
+    // The decoded value of each placeholder, in path order. The value of {name...} is its segments joined by
+    // '/', for display and logs. A decoded segment may contain a '/', so use `rest` to look up files.
     Parameters parameters;
-    // The decoded segments that {name...} matched. Points into what match() was given.
+    // The decoded segments that {name...} matched. Points into the argument of match().
     std::span<const std::string> rest;
   };
-  // Empty when the decoded segments (http::path_segments) do not match.
+  // Empty if the decoded segments (http::path_segments) do not match.
   std::optional<Match> match(std::span<const std::string> segments) const;
 
  private:
   enum class Kind : std::uint8_t { literal, place, rest };
   struct Part {
-    std::string text;  // of a literal, or a place's name
+    std::string text;  // the literal, or the name of the placeholder
     Kind kind = Kind::literal;
   };
   std::vector<Part> parts_;

@@ -7,7 +7,7 @@
 namespace fanfare::server {
 namespace {
 
-// "room=a,id=7" for what stands at the places, "no" when the path does not fit.
+// "room=a,id=7" for the values of the placeholders, "no" if the path does not match.
 std::string matched(std::string_view pattern, std::string_view path) {
   const auto parsed = PathPattern::parse(pattern);
   if (!parsed) return parsed.error();
@@ -48,7 +48,7 @@ TEST(PathPattern, TheLastPlaceMayTakeTheRest) {
   const auto segments = http::path_segments("/files/a/b%2Fc.js");
   const auto match = pattern->match(*segments);
   ASSERT_EQ(match->rest.size(), 2U);
-  EXPECT_EQ(match->rest[1], "b/c.js");  // one segment, which is no path
+  EXPECT_EQ(match->rest[1], "b/c.js");  // one segment, not a path
 }
 
 TEST(PathPattern, SaysWhatIsWrong) {

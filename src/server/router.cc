@@ -20,7 +20,7 @@ session::HttpResponse plain(int status, std::string body) {
   return {.status = status, .body = std::move(body), .headers = {}};
 }
 
-// The elements of "GET, POST".
+// Visits each element of a list such as "GET, POST".
 template <typename Visit>
 void for_each_method(std::string_view methods, const Visit& visit) {
   while (!methods.empty()) {
@@ -30,7 +30,7 @@ void for_each_method(std::string_view methods, const Visit& visit) {
   }
 }
 
-// RFC9110§9.3.2: HEAD is GET without the body, which the engine leaves out.
+// RFC9110§9.3.2: HEAD is GET without the body, which the engine omits.
 bool takes(std::string_view methods, std::string_view method) {
   bool found = false;
   for_each_method(methods, [&](std::string_view one) {
@@ -39,7 +39,7 @@ bool takes(std::string_view methods, std::string_view method) {
   return found;
 }
 
-// Each method once, in the order in which they came, and HEAD behind GET.
+// Lists each method once, in order of first appearance, with HEAD after GET.
 class MethodList {
  public:
   void add(std::string_view method) {
@@ -64,7 +64,7 @@ class MethodList {
   std::vector<std::string_view> names_;
 };
 
-// An answer where there is only a WebSocket.
+// The answer at a path that offers only a WebSocket.
 session::HttpResponse websocket_only(std::string_view method) {
   const bool could_upgrade = method == "GET" || method == "HEAD";
   return session::response_of(ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
@@ -155,7 +155,7 @@ session::HttpResponse Router::answer_to(const http::Request& request, const Offe
   if (!is_there) {
     return plain(404, (offers.missing.empty() ? options_.not_found : std::string(offers.missing)) + "\n");
   }
-  // A preflight asks for what a page may do with a request; a WebSocket has none.
+  // A preflight concerns HTTP requests of a page; WebSockets have no preflight.
   if (request.method == "OPTIONS" && rules != nullptr && offers.has_methods) {
     return {
         .status = 204, .content_type = "", .body = "", .headers = preflight_headers(*rules, request.headers)};
@@ -189,7 +189,7 @@ session::HttpResponse Router::about_the_server(const http::Request& request) con
 
 void Router::on_request(session::ServerSession& session, const http::Request& request) {
   if (options_.browsers) session.set_answer_headers(cors_headers(*options_.browsers, request.headers));
-  // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are no paths, and match no pattern.
+  // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are not paths, and match no pattern.
   if (request.path == "*") return session.respond(about_the_server(request));
   if (!request.path.starts_with('/')) return session.respond(plain(501, "this is no proxy\n"));
   const auto segments = http::path_segments(request.path);
@@ -215,7 +215,7 @@ session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, con
 
 void Router::on_refusal(http::Headers headers, session::HttpResponse& response) {
   if (!options_.browsers) return;
-  // The mount is not known: what may differ by mount is only which pages may read this.
+  // The mount is unknown here. Only the set of pages that may read this answer could depend on it.
   for (auto& header : cors_headers(*options_.browsers, headers))
     response.headers.push_back(std::move(header));
 }

@@ -1,21 +1,21 @@
 #pragma once
-// One listener on one loop: from a request's path to its mount, with everything that is the same for all
-// mounts decided here, in this order:
+// Routes the requests of one listener on one loop to their mounts. The router makes the decisions common to
+// all mounts, in this order:
 //
 //   "OPTIONS *"                          204 with Allow (RFC9110§9.3.7)
-//   a target that is no path (CONNECT)   501
+//   a target without a path (CONNECT)    501
 //   a malformed escape in the path       400
 //   a host that is not served            403
-//   a page that may not ask              403
+//   a page that is not allowed           403
 //   no mount at the path                 404
-//   a preflight of a page                204 (the Fetch standard's CORS protocol), where the mount takes no
-//                                        OPTIONS itself
-//   a WebSocket where there is none      404
+//   a preflight of a page                204 (the Fetch standard's CORS protocol), unless the mount itself
+//                                        accepts OPTIONS
+//   a WebSocket where none is offered    404
 //   a plain GET where only a WebSocket   426 with Upgrade (RFC9110§15.5.22)
 //   another method                       405 with Allow (RFC9110§15.5.6)
 //
-// Mounts are tried in the order in which they were mounted; the first whose pattern and method match serves
-// the request. Host and page are checked only where the router has BrowserRules.
+// Mounts are tried in the order in which they were mounted. The first one whose pattern and method match
+// serves the request. Host and page are checked only if the router has BrowserRules.
 
 #include <cstdint>
 #include <memory>
@@ -31,7 +31,7 @@
 
 namespace fanfare::server {
 
-// What happens at a listener, to be counted. On the loop's thread; outlives the router.
+// Counts the events of a listener. Called on the loop's thread; must outlive the router.
 class RouterObserver {
  public:
   virtual ~RouterObserver() = default;
@@ -40,11 +40,11 @@ class RouterObserver {
 };
 
 struct RouterOptions {
-  // Empty: every host is served and every page may ask, without a word about it in the answers. For programs
-  // that have rules of their own.
+  // Empty: every host and every page is allowed, and answers have no CORS fields. For programs that apply
+  // their own rules.
   std::optional<BrowserRules> browsers = {};
   bool on_loopback = false;  // see Target
-  // The line that a 404 says; without its newline.
+  // The text of a 404, without its newline.
   std::string not_found = "there is nothing here";
   RouterObserver* observer = nullptr;
 };
@@ -53,9 +53,10 @@ class Router final : public session::HttpService {
  public:
   explicit Router(RouterOptions options = {}) : options_(std::move(options)) {}
 
-  // Before the first request.
+  // Must be called before the first request.
   void mount(PathPattern path, std::shared_ptr<Mount> mount);
-  // What the loop's mounts stand on, and others of the loop may refer to: it lives as long as this.
+  // Keeps alive an object that the loop's mounts, and others on the loop, refer to, as long as the router
+  // lives.
   void keep(std::shared_ptr<const void> foundation) { kept_.push_back(std::move(foundation)); }
 
   void on_request(session::ServerSession& session, const http::Request& request) override;
@@ -69,14 +70,14 @@ class Router final : public session::HttpService {
     PathPattern path;
     std::shared_ptr<Mount> mount;
   };
-  // What was found for a request: the mount that serves it, or the answer that the router gives.
+  // The result for a request: the mount that serves it, or the router's own answer.
   struct Found {
     Mount* mount = nullptr;
     std::optional<session::HttpResponse> answer;
     PathPattern::Match match;
     Caller caller = Caller::program;
   };
-  // What the mounts at one path have together.
+  // The combined offers of all mounts at one path.
   struct Offers;
 
   Found find(session::ServerSession& session, const http::Request& request,

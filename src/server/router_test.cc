@@ -1,5 +1,4 @@
-// Which mount a request comes to, and what the router answers by itself. Over a real connection, on both
-// loops, for that is where its answers go.
+// Which mount a request reaches, and the router's own answers. Over a real connection, on both loops.
 
 #include "server/router.h"
 
@@ -22,7 +21,7 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-// Says its name and what it was given.
+// Answers with its name and its arguments.
 class NamedMount final : public Mount {
  public:
   NamedMount(std::string name, std::string methods, EchoEndpoint* endpoint = nullptr)
@@ -136,7 +135,7 @@ TEST_P(RouterTest, AMountMayHaveNothingAtAPlace) {
   const auto gone = mount("/{id}", "GET");
   gone->missing = "unknown id";
   EXPECT_THAT(ask("GET /x"), AllOf(StartsWith("HTTP/1.1 404 "), HasSubstr("\r\n\r\nunknown id\n")));
-  mount("/{id}", "GET, POST");  // and another one may
+  mount("/{id}", "GET, POST");  // another mount may
   EXPECT_THAT(ask("GET /x"), StartsWith("HTTP/1.1 200 "));
   EXPECT_THAT(upgrade("/x"), StartsWith("HTTP/1.1 404 "));
 }

@@ -73,24 +73,24 @@ std::optional<std::uint64_t> number_of(std::string_view digits) {
   return value;
 }
 
-// A segment that may be part of a file's name: nothing hidden, and nothing that means something to the system.
+// A segment that may be a file name: not hidden, and without characters that are special to the system.
 bool is_name(std::string_view segment) {
   return !segment.empty() && segment.front() != '.' &&
          segment.find_first_of(std::string_view("/\\\0", 3)) == std::string_view::npos;
 }
 
-// Opens beneath the directory only, symbolic links included.
+// Opens only files beneath the directory, also through symbolic links.
 int open_beneath(int directory, const char* path) {
   open_how how{};
   how.flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   const long opened = ::syscall(SYS_openat2, directory, path, &how, sizeof(how));
   if (opened >= 0 || (errno != ENOSYS && errno != EPERM)) return static_cast<int>(opened);
-  // Where the call is not there or not allowed: no symbolic link as the last part, and names are checked.
+  // If openat2 is missing or not permitted: names are checked, and the last part must not be a symbolic link.
   return ::openat(directory, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 }
 
-// Whether a coding is acceptable: named with a weight above zero. RFC9110§12.5.3.
+// Whether a coding is acceptable: listed with a weight above zero. RFC9110§12.5.3.
 bool accepts(http::Headers headers, std::string_view coding) {
   for (const HeaderField& field : headers) {
     if (!http::equals_ignoring_case(field.name, "Accept-Encoding")) continue;
@@ -110,7 +110,7 @@ bool accepts(http::Headers headers, std::string_view coding) {
   return false;
 }
 
-// RFC9110§13.1.2: whether a list of entity tags has this one, compared weakly, or is "*".
+// RFC9110§13.1.2: whether a list of entity tags contains this one (weak comparison), or is "*".
 bool names_tag(std::string_view list, std::string_view tag) {
   while (!list.empty()) {
     const std::size_t comma = list.find(',');
@@ -122,7 +122,7 @@ bool names_tag(std::string_view list, std::string_view tag) {
   return false;
 }
 
-// Sends a part of a file as its client takes it.
+// Sends part of a file at the client's pace.
 class FileBody final : public session::AnswerBody {
  public:
   FileBody(net::Descriptor file, ByteRange range)
@@ -135,7 +135,7 @@ class FileBody final : public session::AnswerBody {
     do {
       got = ::pread(file_.get(), piece_.data(), piece_.size(), static_cast<off_t>(next_));
     } while (got < 0 && errno == EINTR);
-    if (got <= 0) return session.abort_body();  // it was cut short meanwhile
+    if (got <= 0) return session.abort_body();  // the file was truncated meanwhile
     next_ += static_cast<std::uint64_t>(got);
     left_ -= static_cast<std::uint64_t>(got);
     if (session.write_body(Bytes(piece_).first(static_cast<std::size_t>(got))) ==
@@ -160,10 +160,10 @@ struct StaticFiles::File {
   std::uint64_t size = 0;
   std::int64_t modified_s = 0;
   std::string tag;                 // quoted
-  std::string_view encoding = {};  // of the file that was chosen; empty: none
-  bool may_vary = false;           // an encoded twin lies beside it
+  std::string_view encoding = {};  // of the chosen file; empty: none
+  bool may_vary = false;           // an encoded version exists
   bool is_fallback = false;
-  bool is_index = false;  // of a directory that was asked for without the slash behind it
+  bool is_index = false;  // of a directory that was requested without a trailing slash
 };
 
 std::string_view content_type_of(std::string_view name) {
@@ -275,7 +275,7 @@ void StaticFiles::on_request(session::ServerSession& session, const Target& targ
   auto file = find(target.match.rest);
   if (!file) return session.respond({.status = 404, .body = "there is no such file\n", .headers = {}});
   if (file->is_index) {
-    // Relative links of a page start from the last slash of its address.
+    // A page's relative links are resolved against the last slash of its URL.
     std::string location = std::string(target.request.path) + "/";
     if (!target.request.query.empty()) location += "?" + std::string(target.request.query);
     return session.respond(
@@ -300,7 +300,8 @@ void StaticFiles::answer(session::ServerSession& session, const http::Request& r
   add("X-Content-Type-Options", "nosniff");
   if (file.may_vary) add("Vary", "Accept-Encoding");
   const auto none_match = http::find_header(asked, "If-None-Match");
-  // RFC9110§13.1.3: a date only where no tag is asked for. The exact one is enough: we gave it.
+  // RFC9110§13.1.3: the date counts only without a tag. An exact comparison suffices, because we sent that
+  // date.
   const bool is_known = none_match ? names_tag(*none_match, file.tag)
                                    : http::find_header(asked, "If-Modified-Since") == modified;
   if (is_known) {

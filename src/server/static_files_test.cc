@@ -1,4 +1,4 @@
-// Files as a client gets them, over a real connection on both loops.
+// Files as a client receives them, over a real connection on both loops.
 
 #include "server/static_files.h"
 
@@ -181,7 +181,7 @@ TEST_P(StaticFilesTest, NamesThatChangeWithTheirContentAreKept) {
   const std::string asset = ask("GET /files/assets/x-1f.css", "", options);
   EXPECT_EQ(field(asset, "Cache-Control"), "public, max-age=31536000, immutable");
   EXPECT_EQ(field(asset, "Content-Security-Policy"), "default-src 'self'");
-  // A page's own routes come to the page, a missing file does not.
+  // The page's own routes get the page; a missing file does not.
   const std::string page = ask("GET /files/blocks/17", "", options);
   EXPECT_THAT(page, EndsWith("<p>home</p>"));
   EXPECT_EQ(field(page, "Cache-Control"), "no-cache");

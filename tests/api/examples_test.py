@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The examples do what their first lines say. Usage: examples_test.py FOLDER-OF-THE-PROGRAMS"""
+"""Each example does what its first lines promise. Usage: examples_test.py FOLDER-OF-THE-PROGRAMS"""
 
 import asyncio
 import contextlib
@@ -19,7 +19,7 @@ PATIENCE = 60
 
 @contextlib.contextmanager
 def serving(name, *arguments):
-    """Runs an example; gives the URL that it prints."""
+    """Runs an example and yields the URL that it prints."""
     with subprocess.Popen([PROGRAMS / name, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().strip()
@@ -227,7 +227,7 @@ class Node(unittest.TestCase):
                 for number, params in enumerate((["newHeads"], ["logs", {}])):
                     await socket.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "eth_subscribe", "params": params}))
                     message = json.loads(await socket.recv())
-                    while "id" not in message:  # of the subscription before
+                    while "id" not in message:  # from the previous subscription
                         message = json.loads(await socket.recv())
                     names[message["result"]] = params[0]
                 heads, logs, removed = [], [], 0
@@ -237,7 +237,7 @@ class Node(unittest.TestCase):
                     if names[told["subscription"]] == "logs":
                         if result["removed"]:
                             removed += 1
-                            if logs:  # not of a block from before the subscription
+                            if logs:  # ignore a block from before the subscription
                                 self.assertEqual(logs.pop()["blockHash"], result["blockHash"])
                         else:
                             logs.append(result)

@@ -1,5 +1,5 @@
-// Each case is a way to use the API wrongly that must not compile. The test compiles this file once with no
-// case, which has to succeed, and once with each, which has to fail with the words beside its name.
+// Each case misuses the API in a way that must not compile. The test compiles this file once without a case,
+// which must succeed, and once with each case, which must fail with the words next to its name.
 
 #include <fanfare/fanfare.h>
 

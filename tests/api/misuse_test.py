@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Misuse of the API does not compile, and for the right reason. Usage: misuse_test.py COMPILER INCLUDE_FOLDER"""
+"""Misuse of the API fails to compile for the right reason. Usage: misuse_test.py COMPILER INCLUDE_FOLDER"""
 
 import concurrent.futures
 import os
@@ -26,7 +26,7 @@ def compile_case(name):
 class Misuse(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        # Read once for all the cases: the header takes ten times as long as any of them.
+        # Compiled once for all cases: the header takes ten times as long as any case.
         folder = pathlib.Path(PRECOMPILED.name, "fanfare")
         folder.mkdir()
         subprocess.run([*FLAGS, "-w", "-x", "c++-header", "-I", INCLUDE, f"{INCLUDE}/fanfare/fanfare.h",

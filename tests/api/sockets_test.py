@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Where a program on the public API listens. Usage: sockets_test.py ECHO-SERVER (tests/programs)"""
+"""Listening sockets of a program that uses the public API. Usage: sockets_test.py ECHO-SERVER (tests/programs)"""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ PATIENCE = 60
 
 @contextlib.contextmanager
 def serving(*arguments, **options):
-    """The program as a process; gives its first line. It has to end well when its input ends."""
+    """Runs the program and yields its first line. It must exit with success when its input ends."""
     with subprocess.Popen([PROGRAM, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                           **options) as process:
         yield process.stdout.readline().strip()
@@ -51,7 +51,7 @@ class UnixSocket(unittest.TestCase):
 
 class InheritedSocket(unittest.TestCase):
     def serving_on(self, listening, name):
-        """As a service manager starts it: the second of two sockets, descriptor 4, is called "echo"."""
+        """Starts it like a service manager: the second of two sockets, descriptor 4, is named "echo"."""
         other = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(other.close)
 
@@ -61,7 +61,7 @@ class InheritedSocket(unittest.TestCase):
             os.dup2(100, 3, inheritable=True)
             os.dup2(101, 4, inheritable=True)
 
-        # A shell knows its own process number, and keeps it when it becomes the program.
+        # A shell knows its own process id, and keeps it when it executes the program.
         return subprocess.Popen(["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$1"', PROGRAM, f"inherited={name}"],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                 close_fds=False, preexec_fn=become_the_service,

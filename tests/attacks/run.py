@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Rude clients against the library's server: run.py --server BIN [--loop uring|epoll] [--attack NAME].
+"""Misbehaving clients against the library's server: run.py --server BIN [--loop uring|epoll] [--attack NAME].
 
-BIN is tests/programs/echo_server. Each attack has to end as its limit says, while an honest client, a process
-of its own on the same loop of the same server, goes on with its round trips. Prints one line an attack, with
-what the honest client saw meanwhile, and "N passed, N failed".
+BIN is tests/programs/echo_server. Each attack must end as its limit specifies. Meanwhile an honest client, in a
+separate process on the same loop of the same server, continues its round trips. Prints one line per attack, with
+the honest client's results, and "N passed, N failed".
 """
 
 import argparse
@@ -22,8 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "conformance"))
 from peer import BINARY, CLOSE, PING, TEXT, Peer, Violation  # noqa: E402
 
-PATIENCE_S = 60  # for anything that has to come; a busy machine is slow
-HONEST_WORST_S = 10  # one round trip of the honest client, on however slow a machine
+PATIENCE_S = 60  # for anything that must arrive; a busy machine is slow
+HONEST_WORST_S = 10  # one round trip of the honest client, even on a slow machine
 HALF_HANDSHAKES = 5000
 LIMITS = {"threads": 1, "handshake_ms": 2000, "close_ms": 1000, "idle_ms": 4000, "outbox_bytes": 256 << 10}
 MEBIBYTE = 1 << 20
@@ -87,7 +87,7 @@ class Server:
 
 
 class Honest:
-    """The honest client's process, asked for what it saw since it was last asked."""
+    """The honest client's process. Each report covers the time since the previous one."""
 
     def __init__(self, address):
         self.process = subprocess.Popen([sys.executable, __file__, "--honest", "%s:%d" % address],
@@ -95,7 +95,7 @@ class Honest:
         self.seen()
 
     def seen(self):
-        """(round trips, worst in seconds), at least ten of them."""
+        """Returns (round trips, worst in seconds), for at least ten round trips."""
         self.process.stdin.write("\n")
         self.process.stdin.flush()
         answer = self.process.stdout.readline().split()
@@ -184,10 +184,10 @@ def message_byte_by_byte(server):
 
 
 def send_until_dropped(server, data):
-    """Never reads; returns when the connection is gone."""
+    """Never reads; returns when the connection has ended."""
     peer = open_websocket(server.address, receive_bytes=4096)
     resident = server.resident_bytes()
-    # By time alone: a quick machine sends gigabytes while the server, closing, only throws them away.
+    # Limited only by time: a fast machine sends gigabytes while the closing server discards them.
     deadline = time.monotonic() + PATIENCE_S
     sent = 0
     while True:
@@ -211,7 +211,7 @@ def never_reader_of_pongs(server):
 
 
 def late_reader(server):
-    """Reads when it is too late, and finds the reason."""
+    """Reads too late, and finds the close reason."""
     patient = Server(server.process.args[0], **{**server.settings, "close_ms": 60_000})
     peer = open_websocket(patient.address, receive_bytes=4096)
     peer.send(peer.frame(BINARY, bytes(1 << 16)) * 256)
@@ -261,7 +261,7 @@ def empty_fragments(server):
 
 
 def flood(server):
-    """Five million small messages as fast as they go, echoes read."""
+    """Sends five million small messages as fast as possible, and reads their echoes."""
     peer = open_websocket(server.address)
     count = 5_000_000
     writer = threading.Thread(target=lambda: [peer.send(peer.frame(TEXT, b"x") * 1000) for _ in range(count // 1000)])
@@ -312,7 +312,7 @@ def attack_all(options):
 
 
 def attack_both(options):
-    """Side by side: most of the time of an attack is waiting for the limit."""
+    """Runs attacks concurrently: most of an attack's time is spent waiting for the limit."""
     command = [sys.executable, __file__, "--server", options.server, "--attack", options.attack, "--loop"]
     runs = [subprocess.Popen([*command, loop], stdout=subprocess.PIPE, text=True) for loop in ("uring", "epoll")]
     passed = failed = 0

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Builds the engine in the ways its users do, and uses what comes out.
+"""Builds the engine as its users do, and uses the results.
 
-Usage: run.py [--work FOLDER] [STEP...]     FOLDER: build/configurations unless named; STEP: only these
+Usage: run.py [--work FOLDER] [STEP...]     FOLDER: default build/configurations; STEP: run only these
 
-Prints one line a step, and last "N passed, N failed"; the exit status is 1 if anything failed. A step whose
-name another one `needs` runs first. The output of every command is in FOLDER/STEP.log.
+Prints one line per step, and finally "N passed, N failed". The exit status is 1 if anything failed. A step that
+another one `needs` runs first. The output of every command is in FOLDER/STEP.log.
 """
 
 import argparse
@@ -23,18 +23,18 @@ GNU = "g++"
 CLANG = "clang++-19"
 LIBCXX = "-stdlib=libc++"
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
-# Mangled names: whatever is in our namespace or made of it, and templates and inline functions of the standard library.
+# Mangled names in our namespace or derived from it, and templates and inline functions of the standard library.
 OURS_STATIC = r"fanfare_|_Z\w*7fanfare"
 STANDARD = r"_ZG?V?Z?T?[VIS]?N?[KRO]*(S[tabsiod]|9__gnu_cxx|10__cxxabi)|_Z(nw|na|dl|da)|DW\.ref\."
 JOBS = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", str(os.cpu_count()))
 
 
 class Failed(Exception):
-    """What is wrong, in words for a person."""
+    """A human-readable description of the failure."""
 
 
 class Step:
-    """A folder and a log of its own."""
+    """A step, with its own folder and log."""
 
     def __init__(self, work, name):
         self.work = work
@@ -42,7 +42,7 @@ class Step:
         self.log.write_text("")
 
     def run(self, *command, fails=False, **options):
-        """The command's output, standard error included; its failure is the step's."""
+        """Runs a command and returns its output, including standard error. If it fails, the step fails."""
         words = [str(word) for word in command]
         done = subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                               timeout=1800, env={**os.environ, "LC_ALL": "C"}, check=False, **options)
@@ -53,7 +53,7 @@ class Step:
         return done.stdout
 
     def configure(self, source, build, *settings, fails=False):
-        # What an earlier run has cached must not decide this one.
+        # The cache of an earlier run must not affect this one.
         (build / "CMakeCache.txt").unlink(missing_ok=True)
         return self.run("cmake", "-G", "Ninja", "-S", source, "-B", build, *(f"-D{s}" for s in settings), fails=fails)
 
@@ -66,7 +66,7 @@ def public_headers():
 
 
 def exported_names():
-    """The classes and functions that the public headers promise, without chain.h, which is in no shared library."""
+    """Returns the classes and functions exported by the public headers, except chain.h, which is in no shared library."""
     found = set()
     for name in public_headers():
         if name != "chain.h":
@@ -79,7 +79,7 @@ def exported_names():
 # ---- the steps ----
 
 def headers(step):
-    """Every public header alone, as C++20 and C++23, with both compilers and both standard libraries."""
+    """Compiles every public header alone, as C++20 and C++23, with both compilers and both standard libraries."""
     wrong = []
     for compiler in ([GNU], [CLANG], [CLANG, LIBCXX]):
         for standard in ("c++20", "c++23"):
@@ -94,7 +94,7 @@ def headers(step):
 
 
 def release(step):
-    """Release, as plain CMake has it (-O3), without a warning; installed, moved, and the install tree is complete."""
+    """A plain CMake Release build (-O3) without warnings. Installs and moves it, and checks that the tree is complete."""
     build, prefix = step.work / "release", step.work / "prefix"
     step.configure(ROOT, build, "CMAKE_BUILD_TYPE=Release", "FANFARE_CHAIN=OFF", "FANFARE_PROGRAM=OFF", "FANFARE_WERROR=ON",
                    f"CMAKE_CXX_COMPILER={GNU}")
@@ -105,7 +105,7 @@ def release(step):
 
 
 def installed(step):
-    """A C++20 program on the installed library: static, shared, in a shared object, through pkg-config; both compilers."""
+    """A C++20 program with the installed library: static, shared, in a shared object, through pkg-config; both compilers."""
     libraries = library_folder(step)
     for compiler in (GNU, CLANG):
         build = step.work / f"installed-{compiler}"
@@ -129,13 +129,13 @@ def installed(step):
 
 
 def components(step):
-    """What cannot be found is named, and so is what there is."""
+    """An error names the component that is missing, and those that exist."""
     prefix = f"CMAKE_PREFIX_PATH={step.work / 'prefix'}"
     unknown = step.configure(HERE / "installed", step.work / "unknown", prefix, "COMPONENTS=static;kitchen", fails=True)
     for words in ("kitchen", "static, shared, chain"):
         if words not in re.sub(r"\s+", " ", unknown):
             raise Failed(f"the error of an unknown component does not say \"{words}\"")
-    # The engine was installed without it.
+    # The engine was installed without this component.
     absent = step.configure(HERE / "installed", step.work / "absent", prefix, "COMPONENTS=chain", fails=True)
     if "was installed without" not in re.sub(r"\s+", " ", absent):
         raise Failed("the error of a component that was not installed does not say so")
@@ -143,7 +143,7 @@ def components(step):
 
 
 def symbols(step):
-    """Neither library shows a name that is not ours."""
+    """Neither library exports a foreign symbol."""
     libraries = library_folder(step)
     ours = re.compile(r"_Z(?:N[KRO]*|T[VIS]N)7fanfare(?:3api)?(\d+)(\w+)")
     seen = set()
@@ -154,21 +154,21 @@ def symbols(step):
         if owner not in exported_names():
             raise Failed(f"libfanfare.so shows {name}, which no public header marks with FANFARE_EXPORT")
         seen.add(owner)
-    missing = exported_names() - seen - {"BadExpectedAccess", "WebSocketRoute"}  # these two are wholly in their headers
+    missing = exported_names() - seen - {"BadExpectedAccess", "WebSocketRoute"}  # these two are header-only
     if missing:
         raise Failed(f"libfanfare.so shows nothing of {', '.join(sorted(missing))}")
     for line in step.run("nm", "-A", "--defined-only", "--extern-only", libraries / "libfanfare.a").splitlines():
         kind, name = line.split()[-2:]
-        # Weak ones are instantiated templates; the standard library's are the same in every program.
+        # Weak symbols are instantiated templates; those of the standard library are the same in every program.
         may = OURS_STATIC + (f"|{STANDARD}" if kind in "WVu" else "")
         if not re.match(may, name):
             raise Failed(f"libfanfare.a defines {name} ({kind})")
 
 
 def hardening(step):
-    """Position independent, bound at start with read-only relocations, stack protector, fortified calls."""
+    """Checks position independence, read-only relocations bound at start, stack protector and fortified calls."""
     subjects = {step.work / "release/examples/echo": True, library_folder(step) / "libfanfare.so": False}
-    # ./dev test has built it; what a stranger builds has the same flags, as the example shows.
+    # ./dev test has built it. A user's build has the same flags, as the example shows.
     program = ROOT / "build/release/apps/fanfare/fanfare"
     if program.exists():
         subjects[program] = True
@@ -192,7 +192,7 @@ def hardening(step):
 
 
 def fetched(step, *settings, name="fetched-debug"):
-    """FetchContent in a project of C++20, in Debug: the library alone, and nothing of that project's is changed."""
+    """FetchContent in a C++20 project, in Debug: builds only the library, and changes none of the project's settings."""
     build = step.work / name
     said = step.configure(HERE / "fetched", build, f"FANFARE_SOURCE={ROOT}", "CMAKE_BUILD_TYPE=Debug", *(settings or ["WANT_CHAIN=ON"]))
     if "GTest" in said or "benchmark" in said:
@@ -213,7 +213,7 @@ def fetched(step, *settings, name="fetched-debug"):
 
 
 def libcxx(step):
-    """The same with clang and libc++."""
+    """Builds and tests the library with clang and libc++."""
     fetched(step, f"CMAKE_CXX_COMPILER={CLANG}", f"CMAKE_C_COMPILER={CLANG.replace('++', '')}", f"CMAKE_CXX_FLAGS={LIBCXX}",
             "FANFARE_CHAIN=OFF", name="fetched-libcxx")
 
@@ -222,7 +222,7 @@ def library_folder(step):
     return next((step.work / "prefix").rglob("libfanfare.a")).parent
 
 
-# In this order; `release` is what the others use.
+# In this order; the others use the result of `release`.
 STEPS = {step.__name__: step for step in (headers, release, installed, components, symbols, hardening, fetched, libcxx)}
 NEEDS_RELEASE = {"installed", "components", "symbols", "hardening"}
 

@@ -1,8 +1,8 @@
-"""What is tried: one Case each, numbered as in the well-known suite. A case is data; run.py plays it.
+"""The test cases, numbered as in a well-known suite. A case is data; run.py plays it.
 
-`send` is a list of frames (opcode, payload[, fin[, rsv]]); `expect` what must come back, in order; `end` how
-the connection ends: None, we close with 1000; a number, the other end closes with this code before we do;
-Closing, we send that Close frame and what follows it.
+`send` is a list of frames (opcode, payload[, fin[, rsv]]). `expect` lists the expected replies, in order. `end` is the
+end of the connection. None: we close with 1000. A number: the peer closes with this code before we do. Closing: we send
+that Close frame and the frames after it.
 """
 
 import random
@@ -11,27 +11,27 @@ from dataclasses import dataclass, field
 from peer import BINARY, CLOSE, CONTINUATION, FINAL, FINAL_WITHOUT_PADDING, PING, PONG, SYNC, TEXT
 
 KIB, MIB = 1 << 10, 1 << 20
-DEFAULT_OFFER = "permessage-deflate; client_max_window_bits"  # of a client with its defaults; browsers offer the same
-FRAMEWISE = -1  # one write a frame
+DEFAULT_OFFER = "permessage-deflate; client_max_window_bits"  # a client's default offer; browsers offer the same
+FRAMEWISE = -1  # one write per frame
 
 
 @dataclass
 class Closing:
     body: bytes
-    codes: tuple  # the answer's; None: without a body
-    after: list = field(default_factory=list)  # frames behind our Close frame
+    codes: tuple  # accepted codes of the answer; None: without a body
+    after: list = field(default_factory=list)  # frames after our Close frame
 
 
 @dataclass
 class Rounds:
-    """`count` messages, each sent when the one before has come back."""
+    """`count` messages, each sent after the previous one was echoed."""
 
     opcode: int
     size: int
     count: int = 1
     fragment: int = 0
-    sample: str = ""  # which text or data; "": all the same byte
-    ending: int = SYNC  # of a compressed message
+    sample: str = ""  # which text or data; "": one repeated byte
+    ending: int = SYNC  # the end of a compressed message
 
 
 @dataclass
@@ -41,11 +41,11 @@ class Case:
     send: list = field(default_factory=list)
     expect: list = field(default_factory=list)
     end: object = None
-    chop: int = 0  # bytes a write; 0: everything at once; FRAMEWISE
-    held_back: int = 0  # so many last bytes are never sent
+    chop: int = 0  # bytes per write; 0: everything at once; FRAMEWISE
+    held_back: int = 0  # number of bytes at the end that are never sent
     rounds: Rounds | None = None
-    offer: str = ""  # of permessage-deflate, when we are the client
-    answer: str = ""  # to the client's offer, when we are the server
+    offer: str = ""  # our permessage-deflate offer as the client
+    answer: str = ""  # our answer to the client's offer, as the server
 
 
 def text(payload):
@@ -57,7 +57,7 @@ def code(number, reason=b""):
 
 
 def pieces(payload, size):
-    """A text message in fragments of so many bytes."""
+    """Returns a text message in fragments of the given size in bytes."""
     parts = [payload[i : i + size] for i in range(0, len(payload), size)]
     return [(TEXT if i == 0 else CONTINUATION, part, i == len(parts) - 1) for i, part in enumerate(parts)]
 
@@ -191,7 +191,7 @@ def utf8():
 
 
 def utf8_groups(greek):
-    """Groups 6.5 to 6.23. Whether each payload is valid is Python's strict decoder's word."""
+    """Groups 6.5 to 6.23. Python's strict decoder decides whether a payload is valid."""
     incomplete = hex_list("c0", "e080", "f08080", "f8808080", "fc80808080",
                           "df", "efbf", "f7bfbf", "fbbfbfbf", "fdbfbfbfbf")
     surrogates = ["d800", "db7f", "db80", "dbff", "dc00", "df80", "dfff"]
@@ -290,7 +290,7 @@ SAMPLES = {}
 
 
 def sample(name):
-    """Half a MiB of made-up data of one kind."""
+    """Returns 512 KiB of generated data of one kind."""
     if name not in SAMPLES:
         SAMPLES[name] = make_sample(name, random.Random(name))[: 512 * KIB]
     return SAMPLES[name]
@@ -359,9 +359,9 @@ def compression():
 
 
 def windows():
-    """One window each. A server has no deflater for 8 bits: there the next offer counts."""
+    """One window size each. A server has no deflater for 8 bits, so there the next offer applies."""
     for number, bits in enumerate(range(8, 16), 1):
-        # With 8 bits only messages that fit into the window are compressed.
+        # With 8 bits, only messages that fit into the window are compressed.
         rounds = Rounds(TEXT, 256 if bits == 8 else 8 * KIB, 12, sample="JSON")
         for group, side in [(8, "client"), (9, "server")]:
             parameter = f"permessage-deflate; {side}_max_window_bits={bits}"

@@ -1,7 +1,7 @@
 """One end of a WebSocket connection, written from RFC 6455 and RFC 7692 with the standard library alone.
 
-It shares nothing with the engine under test. It sends what it is told, broken frames included, and is strict
-about what it receives: anything that breaks a rule raises Violation.
+It shares no code with the engine under test. It sends any frame it is given, including invalid ones. It checks received
+data strictly: anything that breaks a rule raises Violation.
 """
 
 import base64
@@ -12,14 +12,14 @@ import struct
 import zlib
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
-# How a compressed message ends: in no final block; in one, with the zero byte of RFC 7692 section 7.2.3.4 behind
-# it; in one without that byte. Messages that end in a final block refer to none before them.
+# How a compressed message ends: without a final block; with a final block and the zero byte of RFC 7692 section
+# 7.2.3.4; with a final block without that byte. Messages that end in a final block do not refer to earlier ones.
 SYNC, FINAL, FINAL_WITHOUT_PADDING = range(3)
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 class Violation(Exception):
-    """The other end did what it must not, or did not do what it must."""
+    """The peer broke a rule, or did not do what was required."""
 
 
 def mask(payload, key):
@@ -52,14 +52,14 @@ def parse_parameters(value):
 
 
 class Deflate:
-    """permessage-deflate as agreed. `ours` and `theirs` are (window bits, forgets after each message)."""
+    """The negotiated permessage-deflate. `ours` and `theirs` are (window bits, no context takeover)."""
 
     def __init__(self, ours, theirs):
         self.ours, self.theirs = ours, theirs
         self.deflater = self.inflater = None
 
     def compressor(self):
-        # zlib has no window of 8 bits; without matches none is needed.
+        # zlib has no 8-bit window; output without matches needs none.
         strategy = zlib.Z_HUFFMAN_ONLY if self.ours[0] == 8 else zlib.Z_DEFAULT_STRATEGY
         return zlib.compressobj(6, zlib.DEFLATED, -max(self.ours[0], 9), strategy=strategy)
 
@@ -108,7 +108,7 @@ class Peer:
         return head + payload
 
     def message(self, opcode, payload, fragment=0, compressed=False, ending=SYNC):
-        """A message's frames as bytes, in fragments of at most so many bytes (0: one frame)."""
+        """Returns a message's frames as bytes, in fragments of at most the given size (0: one frame)."""
         rsv = 4 if compressed else 0
         if compressed:
             payload = self.deflate.compress(payload, ending)
@@ -122,7 +122,7 @@ class Peer:
         return b"".join(frames)
 
     def send(self, data, chop=0):
-        """Writes the bytes, in pieces of so many bytes each (0: at once)."""
+        """Writes the bytes in pieces of the given size (0: at once)."""
         if not chop:
             self.socket.sendall(data)
             return
@@ -132,7 +132,7 @@ class Peer:
     # ---- in ----
 
     def fill(self):
-        """Reads more; False at the end of the stream."""
+        """Reads more bytes; returns False at the end of the stream."""
         try:
             data = self.socket.recv(1 << 18)
         except TimeoutError as error:
@@ -170,7 +170,7 @@ class Peer:
         return fin, rsv, opcode, mask(payload, key) if key else payload
 
     def receive(self):
-        """The next message, Ping, Pong or Close: (opcode, payload), inflated."""
+        """Returns the next message, Ping, Pong or Close as (opcode, payload), inflated."""
         parts, kind, compressed = [], None, False
         while True:
             fin, rsv, opcode, payload = self.receive_frame()
@@ -202,7 +202,7 @@ class Peer:
             raise Violation(f"expected {describe(opcode, payload)}, got {describe(got, data)}")
 
     def expect_close(self, codes):
-        """A Close frame with one of the codes (None: without a body)."""
+        """Expects a Close frame with one of the codes (None: without a body)."""
         got, data = self.receive()
         code = struct.unpack("!H", data[:2])[0] if len(data) >= 2 else None
         if got != CLOSE or len(data) == 1 or code not in codes:
@@ -210,7 +210,7 @@ class Peer:
         data[2:].decode()
 
     def expect_end(self):
-        """FIN, and not a byte before it."""
+        """Expects FIN, without any byte before it."""
         while True:
             if self.received:
                 raise Violation(f"{len(self.received)} bytes after the Close frame")
@@ -250,7 +250,7 @@ class Peer:
         self.agree(parse_parameters(offer), answer)
 
     def handshake_as_server(self, answer, offer=None):
-        """`offer`: what has to be offered, exactly; None: anything that fits the answer."""
+        """`offer`: the exact offer that the client must make; None: any offer that matches the answer."""
         status, fields = self.read_head()
         if status != "GET / HTTP/1.1" or fields.get("sec-websocket-version") != "13" or "host" not in fields:
             raise Violation(f"handshake began {status!r}")

@@ -48,7 +48,7 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
     { address: two, topics: [TRANSFER, null, to[1]] }, { topics: [`0x${word(0)}`] }];
   const raw = await RawSocket.open(fanfare.ws);
   atEnd(t, () => raw.destroy());
-  const told = new Map(); // by subscription
+  const told = new Map(); // notifications by subscription
   for (const filter of filters) told.set(await raw.subscribe("logs", filter), []);
   const ids = [...told.keys()];
   const pending = await raw.subscribe("newPendingTransactions");
@@ -58,12 +58,12 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
     if (params) told.get(params.subscription).push(params.result);
   };
 
-  // What each client hears of the first two contracts: the transaction, with a minus when it is taken back.
+  // The transactions of the first two contracts that each client receives, with a minus if removed by a reorg.
   const heard = { ethers: new Inbox("ethers"), viem: new Inbox("viem"), web3: new Inbox("web3.js"), cpp: new Inbox("C++") };
   const entry = ({ transactionHash, removed }) => `${removed ? "-" : ""}${transactionHash}`;
   const provider = new WebSocketProvider(fanfare.ws);
   atEnd(t, () => provider.destroy());
-  await provider.getNetwork(); // ethers fails at a log that comes before it knows its chain
+  await provider.getNetwork(); // ethers fails if a log arrives before it knows its chain
   await provider.on({ address: two }, (log) => {
     heard.ethers.push(entry(log));
     provider.on({ orphan: "drop-log", log: { ...log.toJSON(), removed: true } }, (gone) => heard.ethers.push(entry(gone)));
@@ -80,13 +80,13 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
     const { params } = JSON.parse(line);
     if (params?.result) heard.cpp.push(entry(params.result));
   };
-  // viem and ethers subscribe when they come to it: eight of our own, and theirs.
+  // viem and ethers subscribe asynchronously: wait for our own subscriptions and theirs.
   await until("everybody has subscribed", async () => {
     const metrics = await (await fetch(`${fanfare.http.replace(/(:\d+).*$/, "$1")}/metrics`)).text();
     return Number(/fanfare_subscriptions\{[^}]*type="logs"[^}]*\} (\d+)/.exec(metrics)?.[1]) === filters.length + 4;
   });
 
-  const expected = []; // of the first two contracts
+  const expected = []; // transactions of the first two contracts
   const all = async (what) => {
     for (const inbox of Object.values(heard)) {
       const items = await inbox.atLeast(expected.length);
@@ -107,7 +107,7 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
   await block([0, 1], [1, 2], [2, 1]);
   await block([0, 2], [2, 3], [1, 1]);
   await all("two blocks");
-  // Every filter, whole, as the node itself answers it.
+  // Every filter receives the complete logs that the node itself answers.
   for (const [i, filter] of filters.entries()) {
     const logs = await anvil.ask("eth_getLogs", [{ ...filter, fromBlock: `0x${first.toString(16)}`, toBlock: "latest" }]);
     await until(`filter ${i}`, () => told.get(ids[i]).length >= logs.length);
@@ -116,11 +116,11 @@ test("logs in front of anvil: arrays, wildcards, alternatives, anvil_reorg and e
     assert.deepEqual(told.get(ids[i]), wanted, JSON.stringify(filter));
   }
 
-  // A reorg that the node makes: its blocks have no transactions.
+  // A reorg made by the node; its blocks have no transactions.
   expected.push(...expected.slice(-2).reverse().map((one) => `-${one}`));
   await anvil.ask("anvil_reorg", [1, []]);
   await all("anvil_reorg");
-  // One that is not seen before the next block is there.
+  // A reorg that the gateway cannot see before the next block exists.
   const snapshot = await anvil.ask("evm_snapshot");
   const gone = await block([1, 3], [0, 3]);
   await all("a block more");

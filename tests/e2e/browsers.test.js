@@ -1,4 +1,4 @@
-// What a page in a browser may do here: hosts, origins, preflights; and which methods anybody may call.
+// Access rules for web pages (hosts, origins, preflights), and the methods that any client may call.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -7,7 +7,7 @@ import { startAnvil } from "./support/anvil.js";
 import { metric, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
 import { RawSocket } from "./support/raw_socket.js";
 
-// {status, headers, json, text}; node:http, because fetch sets Host and Origin itself.
+// Returns {status, headers, json, text}. Uses node:http, because fetch sets Host and Origin itself.
 function ask(url, { method = "POST", headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
     const request = http.request(url, { method, headers, agent: false }, (response) => {

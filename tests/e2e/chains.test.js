@@ -1,4 +1,4 @@
-// Nodes of other chains: never used, whatever happens to the right ones.
+// Nodes of other chains are never used, even if all nodes of the right chain fail.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -81,7 +81,7 @@ test("what a node said before it was found on another chain is not kept", async 
   const right = await startAnvil(t, ["--chain-id", "1", "--timestamp", "1700000000"]);
   const wrong = await startAnvil(t, ["--chain-id", "2", "--timestamp", "1800000000"]);
   for (const anvil of [right, wrong]) await anvil.ask("anvil_mine", ["0x64"]);
-  // The address is the other chain's: at first only for one block, so that nobody notices yet.
+  // The proxy serves the other chain: at first only for one block, so that this is not detected yet.
   let stage = "hidden";
   const proxy = await NodeProxy.start(t, right.url, {
     answer: (asked, respond) => {
@@ -97,7 +97,7 @@ test("what a node said before it was found on another chain is not kept", async 
   const fanfare = await startFanfare(t, ["--config", writeConfig(t, configFor(1, proxy.url))]);
   const block = async () => (await call(fanfare.http, "eth_getBlockByNumber", ["0x5", false])).hash;
   const [ours, theirs] = await Promise.all([right, wrong].map(async (anvil) => (await anvil.ask("eth_getBlockByNumber", ["0x5", false])).hash));
-  // From memory once it is known to be final: then the node is not asked again.
+  // Once the block is known to be final it is served from the cache, and the node is not asked again.
   await until("it is kept", async () => {
     const before = proxy.count("eth_getBlockByNumber");
     assert.equal(await block(), theirs);

@@ -1,4 +1,4 @@
-// Pages in a real browser: a page of a foreign origin cannot call the operator's node, a page of this machine can.
+// Pages in a real browser: a page of a foreign origin cannot call the operator's node; a page of this machine can.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -9,7 +9,7 @@ import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
 import { metric, startFanfare } from "./support/fanfare.js";
 
-// evil.example is this machine as well, so that the page is real and only its origin is foreign.
+// evil.example resolves to this machine too, so the page is real and only its origin is foreign.
 async function startBrowser(t) {
   const browser = await chromium.launch({
     executablePath: "/usr/bin/chromium",
@@ -31,7 +31,7 @@ async function startPages(t) {
   return server.address().port;
 }
 
-// Runs in the page: everything a page has to call with. What each gave, or "refused".
+// Runs in the page: tries every kind of call that a page can make. Returns each result, or "refused".
 async function tryEverything({ http, ws }) {
   const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "evm_mine", params: [] });
   const post = async (options) => {
@@ -71,7 +71,7 @@ test("pages in Chromium", async (t) => {
     const page = await open("http://evil.example");
     assert.deepEqual(await page.evaluate(tryEverything, { http: fanfare.http, ws: fanfare.ws }),
       { json: "refused", text: "refused", blind: "opaque", socket: "refused" });
-    // The opaque one was sent, and refused: nothing was mined.
+    // The opaque request was sent and refused: nothing was mined.
     assert.equal(await mined(), 0);
     assert.ok((await metric(fanfare, "fanfare_rpc_requests_refused_total", { reason: "origin" })) >= 2);
   });

@@ -1,5 +1,5 @@
-// What clients that take compressed answers and messages get: curl, fetch, ethers, viem and ws, and bytes of our own
-// where the framing counts.
+// Compressed answers and messages with curl, fetch, ethers, viem and ws, and with raw bytes where the framing
+// matters.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -18,7 +18,7 @@ import { within } from "./support/waiting.js";
 
 const BIG = 3 << 20;
 
-// A node whose my_data is as long as its parameter says, and that knows nothing else.
+// A node whose only method, my_data, answers with the length given by its parameter.
 async function startNode(t) {
   const server = http.createServer((request, response) => {
     const parts = [];
@@ -61,7 +61,7 @@ const SMALL = 60;
 const MIDDLE = 60_000;
 const LARGE = 6 * (BIG / 6);
 
-// Head and body as they came.
+// Returns head and body as received.
 function ask(url, { headers = {}, method = "POST", body } = {}) {
   return within("an answer", new Promise((resolve, reject) => {
     const request = http.request(url, { method, headers, agent: false }, (response) => {
@@ -141,7 +141,7 @@ test("without the setting nothing is compressed", async (t) => {
   assert.equal(socket.extensions, "");
 });
 
-// What `ws` agreed on, and how many bytes came for the answer.
+// Returns the extensions that `ws` negotiated, and the number of bytes received for the answer.
 async function overWebSocket(t, gateway, options, size) {
   const socket = new WebSocket(gateway.ws, options);
   atEnd(t, () => socket.terminate());
@@ -161,7 +161,7 @@ test("messages are compressed for WebSocket clients that offer it, within the li
   const plain = await overWebSocket(t, gateway, { perMessageDeflate: false }, MIDDLE);
   assert.equal(plain.extensions, "");
   assert.ok(plain.bytes >= MIDDLE);
-  assert.ok((await overWebSocket(t, gateway, {}, LARGE)).bytes >= LARGE); // past maxBytes: as it is
+  assert.ok((await overWebSocket(t, gateway, {}, LARGE)).bytes >= LARGE); // larger than maxBytes: not compressed
   for (const perMessageDeflate of [{ serverNoContextTakeover: true }, { clientMaxWindowBits: 10, serverMaxWindowBits: 10 }]) {
     assert.ok((await overWebSocket(t, gateway, { perMessageDeflate }, MIDDLE)).bytes < MIDDLE / 4);
   }

@@ -1,4 +1,4 @@
-// `fanfare connect` against `fanfare serve`: lines in, lines out, and a status that scripts can use.
+// `fanfare connect` against `fanfare serve`: lines in, lines out, and the exit status.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";

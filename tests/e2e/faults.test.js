@@ -1,5 +1,5 @@
-// Two nodes that misbehave on real sockets, in front of a chain that reorganises: what every subscriber was told
-// adds up to what the chain says. ./dev sim does the same by the thousand, on simulated time.
+// Two misbehaving nodes on real sockets, in front of a chain that reorganises. The notifications of every subscriber
+// must add up to the state of the chain. ./dev sim runs thousands of such cases on simulated time.
 //
 //   FANFARE_FAULTS_SEED=7 node --test faults.test.js
 
@@ -15,7 +15,7 @@ const SEED = Number(process.env.FANFARE_FAULTS_SEED ?? 1);
 const BLOCKS = 30;
 const quantity = (number) => `0x${number.toString(16)}`;
 
-// Applies heads or logs as they come; what contradicts what is held is a fault.
+// Applies heads or logs as they arrive. A notification that contradicts earlier ones is a fault.
 class Ledger {
   static async of(t, url, ...params) {
     const ledger = new Ledger();
@@ -48,7 +48,7 @@ class Ledger {
   #log(log) {
     const last = this.held.at(-1);
     if (!log.removed) this.held.push(log);
-    else if (!last) return; // of a block from before the subscription
+    else if (!last) return; // its block is older than the subscription
     else if (last.blockHash !== log.blockHash || last.logIndex !== log.logIndex) this.faults.push(`removed ${log.blockNumber}, which is not the last`);
     else this.held.pop();
   }
@@ -77,7 +77,7 @@ ${nodes.map(({ url }, i) => `      - { id: node-${i + 1}, endpoint: "${url}", ti
   const from = heads.head();
   await until(`${BLOCKS} blocks`, () => heads.head() >= from + BLOCKS);
   for (const node of nodes) node.heal();
-  // No reorg reaches so far down, so what is compared stands still.
+  // No reorg reaches that deep, so the compared blocks no longer change.
   const last = heads.head();
   await until("what follows", () => heads.head() >= last + 12);
 
@@ -86,7 +86,7 @@ ${nodes.map(({ url }, i) => `      - { id: node-${i + 1}, endpoint: "${url}", ti
   const told = heads.held.filter(({ number }) => Number(number) >= heads.lowest && Number(number) <= last);
   assert.equal(told.length, last - heads.lowest + 1);
   for (const head of told) assert.equal(head.hash, (await ask("eth_getBlockByNumber", head.number, false)).hash);
-  // The logs began with a head of their own: the first block told whole is one that came after both.
+  // The log subscription started at its own head. Compare only blocks after the start of both subscriptions.
   const first = Math.max(heads.first, Number(logs.held[0].blockNumber)) + 1;
   const within = logs.held.filter(({ blockNumber }) => Number(blockNumber) >= first && Number(blockNumber) <= last);
   assert.deepEqual(within, await ask("eth_getLogs", { fromBlock: quantity(first), toBlock: quantity(last) }));

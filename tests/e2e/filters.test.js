@@ -1,4 +1,4 @@
-// Filters served by the gateway itself: eth_newFilter and its kin, over HTTP and WebSocket, for any node.
+// Filters served by the gateway itself: eth_newFilter and related methods, over HTTP and WebSocket, for any node.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -34,7 +34,7 @@ test("filters of the development chain say what eth_getLogs and the chain say, w
 
   const heard = { logs: [], blocks: [], pending: [] };
   await until("thirty blocks", async () => {
-    // Each by the way it was not made by.
+    // Poll each filter over the transport that did not create it.
     heard.logs.push(...(await raw.ask("eth_getFilterChanges", [logs])).result);
     heard.blocks.push(...(await ask("eth_getFilterChanges", [blocks])));
     heard.pending.push(...(await ask("eth_getFilterChanges", [pending])));
@@ -64,7 +64,7 @@ test("filters of the development chain say what eth_getLogs and the chain say, w
 
 test("a filter is tied to no node: nothing is lost and nothing told twice when one goes and another comes", async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
-  let down = -1; // the proxy that answers nothing of use
+  let down = -1; // the proxy that fails every call
   const proxies = [];
   for (const i of [0, 1]) {
     proxies.push(await NodeProxy.start(t, anvil.url, {
@@ -154,7 +154,7 @@ test("the libraries that poll: ethers over HTTP, web3.js and its contracts", asy
   await provider.on({ address: receipt.contractAddress }, (log) => heard.push(log.transactionHash));
   await provider.on("pending", (hash) => pending.push(hash));
   const sent = [];
-  // ethers makes its filters in its own time: what comes before is not theirs.
+  // ethers creates its filters asynchronously, and they do not see earlier events.
   await until("ethers hears its logs and its pending transactions", async () => {
     sent.push(await anvil.ask("eth_sendTransaction", [{ from: FROM, to: receipt.contractAddress, data: `0x${word(1)}${word(sent.length)}` }]));
     return heard.length >= 3 && pending.length >= 3;
@@ -195,7 +195,7 @@ test("a chain that cannot be followed is an error to who subscribes to it, not s
   assert.equal(error.code, -32603);
   assert.match(error.message, /^the chain cannot be followed at present/);
   assert.doesNotMatch(error.message, /127\.0\.0\.1|502/);
-  // Once it is back: how soon that is seen depends on how often the node is asked by then.
+  // After the node is back: the delay depends on the current poll interval.
   down = false;
   await until("a subscription is answered", async () => (await raw.ask("eth_subscribe", ["newHeads"])).result !== undefined);
   await assert.doesNotReject(call(fanfare.http, "eth_newBlockFilter"));

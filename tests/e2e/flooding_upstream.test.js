@@ -1,4 +1,4 @@
-// A node of one project floods the gateway: the other project goes on, memory and log stay small, and SIGTERM
+// A node of one project floods the gateway. The other project continues, memory and log stay small, and SIGTERM
 // ends the process in time.
 
 import assert from "node:assert/strict";
@@ -14,7 +14,7 @@ import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
 
 const MiB = 1024 * 1024;
-const PEAK_MAX = 128 * MiB; // 32 MiB that the process needs itself, and what a node and a loop may hold for a moment
+const PEAK_MAX = 128 * MiB; // 32 MiB for the process itself, plus what a node and a loop may hold briefly
 const LOG_LINES_MAX = 60;
 const LOG_BYTES_MAX = 32 * 1024;
 const SHUTDOWN_S = 3;
@@ -39,7 +39,7 @@ projects:
   return Object.assign(fanfare, { b: `http://${host}/b/evm/1002`, bWs: `ws://${host}/b/evm/1002` });
 }
 
-// b answers and has its heads, whatever a does meanwhile.
+// b answers and gets its heads, regardless of a.
 async function assertBGoesOn(t, fanfare, { calls = 50, heads = 5 } = {}) {
   const socket = await RawSocket.open(fanfare.bWs);
   atEnd(t, () => socket.destroy());
@@ -64,7 +64,7 @@ async function assertEndsInTime(t, fanfare) {
   t.diagnostic(`peak ${(peakBytes(fanfare) / MiB).toFixed(0)} MiB, ${lines} lines, ${bytes} bytes of log`);
   assert.ok(peakBytes(fanfare) < PEAK_MAX, `peak ${peakBytes(fanfare)}`);
   assert.ok(lines < LOG_LINES_MAX && bytes < LOG_BYTES_MAX, `${lines} lines, ${bytes} bytes`);
-  // The deadline, the second that is forced, and a busy machine.
+  // The shutdown deadline, one second for the forced end, and slack for a busy machine.
   const { code } = await fanfare.program.stop("SIGTERM", (SHUTDOWN_S + 10) * 1000);
   assert.equal(code, 0);
 }
@@ -83,7 +83,7 @@ for (const kind of ["junk", "notifications", "answers", "heads", "branches", "hu
     assert.equal((await fetch(`${fanfare.health}/readyz?network=b/1002`)).status, 200);
     await until("/readyz says so", async () => /a\/1001 .*node-a is not used: it floods: /.test((await readiness(fanfare)).text));
 
-    // An honest node again: it is tried again by itself.
+    // Once the node is honest again, the gateway retries it automatically.
     await a.flood("none");
     await until("a is ready again", async () => (await fetch(`${fanfare.health}/readyz?network=a/1001`)).status === 200);
     assert.match(await call(fanfare.b.replace("b/evm/1002", "a/evm/1001"), "eth_blockNumber"), /^0x/);
@@ -102,7 +102,7 @@ test("each network has a thread of its own, up to the limit", async (t) => {
   assert.equal(threads(await startTwoProjects(t, a.url, b.url, { server: ", upstreamThreads: 2" })), 2);
   const shared = await startTwoProjects(t, a.url, b.url, { server: ", upstreamThreads: 1" });
   assert.equal(threads(shared), 1);
-  // Even so the other project goes on.
+  // The other project continues even on a shared thread.
   await a.flood("junk");
   await assertBGoesOn(t, shared);
   await assertEndsInTime(t, shared);

@@ -1,4 +1,4 @@
-// What users of each library do all day, against the development chain: it has to look like any other node.
+// Common tasks with each client library against the development chain, which must behave like any other node.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { call, startDevChain } from "./support/fanfare.js";
 import { assertConsecutive } from "./support/heads.js";
 import { Inbox, until, within } from "./support/waiting.js";
 
-const TOKEN = "0xfa4fa4e000000000000000000000000000000001"; // the development chain's first
+const TOKEN = "0xfa4fa4e000000000000000000000000000000001"; // the first token of the development chain
 const ABI = [
   "function name() view returns (string)",
   "function symbol() view returns (string)",
@@ -22,7 +22,7 @@ const ABI = [
 ];
 
 // A chain with a few blocks and transfers in it.
-// For a quarter of a second ethers answers the same question from its own memory, and a block may come sooner.
+// By default ethers caches answers for a quarter of a second, and a block may arrive sooner.
 const FRESH = { cacheTimeout: -1 };
 
 async function startChain(t) {
@@ -31,7 +31,7 @@ async function startChain(t) {
   return fanfare;
 }
 
-// keccak256 of the RLP of a header, as the yellow paper and EIPs 1559, 4895, 4844, 4788 put it together.
+// keccak256 of the RLP of a header, as defined by the yellow paper and EIPs 1559, 4895, 4844, 4788.
 function hashOfHeader(block) {
   const quantity = (value) => (BigInt(value) === 0n ? "0x" : toBeHex(BigInt(value)));
   const fields = [
@@ -110,7 +110,7 @@ test("ethers: blocks, balances, logs, a contract, and transactions of its own", 
     const block = await provider.getBlock(receipt.blockNumber);
     assert.ok(block.transactions.includes(sent.hash));
 
-    // A transfer of a token it has none of reverts, and the receipt says so.
+    // Transferring a token without a balance reverts, and the receipt shows that.
     const poor = new Contract(TOKEN, ABI, wallet);
     await assert.rejects(poor.transfer(to, 1n), { code: "CALL_EXCEPTION" });
     await assert.rejects(wallet.sendTransaction({ to, value: parseEther("100") }), { code: "INSUFFICIENT_FUNDS" });

@@ -1,5 +1,5 @@
-// A chain that goes back: evm_revert, or a node restarted from an older state. Nobody waits for blocks that are
-// not there any more.
+// A chain that goes back: evm_revert, or a node restarted from an older state. No call waits for blocks that no
+// longer exist.
 
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -12,7 +12,7 @@ import { RawSocket } from "./support/raw_socket.js";
 import { until, within } from "./support/waiting.js";
 
 const FROM = "0xf39fd6e51aad88f6f4ce6ab8827279cfffb92266";
-// Far less than the 30 s a call has, and far more than an answer takes.
+// Far less than the 30 s limit of a call, and far more than an answer takes.
 const AT_ONCE_MS = 10_000;
 
 async function subscribed(t, fanfare) {
@@ -23,14 +23,14 @@ async function subscribed(t, fanfare) {
   return raw;
 }
 
-// Until the gateway has seen where the chain is now: it has asked for the newest block twice since.
+// Waits until the gateway knows the new head, that is, until it has polled the newest block twice.
 async function untilPolled(fanfare) {
   const polls = () => metric(fanfare, "fanfare_upstream_calls_total", { method: "eth_getBlockByNumber" });
   const before = await polls();
   await until("two more polls", async () => (await polls()) >= before + 2);
 }
 
-// Each of these, over HTTP and over the WebSocket that was shown the blocks that are gone.
+// Sends each call over HTTP, and over the WebSocket that has seen the removed blocks.
 async function everythingAnswersAtOnce(fanfare, raw) {
   const calls = [
     ["eth_chainId", []],

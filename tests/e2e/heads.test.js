@@ -1,5 +1,5 @@
-// The heads of a chain reach every client, none missing, none twice, and equal to what the node says, while
-// others come and go. In front of a real node, and on the development chain.
+// Every client receives every head exactly once, and equal to the node's block, while other clients connect and
+// disconnect. With a real node, and with the development chain.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -16,12 +16,12 @@ import { Inbox, until } from "./support/waiting.js";
 const HEADS = 20;
 const VISITORS = 200;
 
-// Each of these subscribes in its library's own way and fills `inbox` with {number, hash, parentHash}.
+// Each of these subscribes with its library's API and fills `inbox` with {number, hash, parentHash}.
 
 async function ethersHeads(t, url, inbox) {
   const provider = new WebSocketProvider(url);
   atEnd(t, () => provider.destroy());
-  // The provider tells only the number: the block is read through it, as its users do.
+  // The provider reports only the number, so read the block through it, as its users do.
   let reads = Promise.resolve();
   await provider.on("block", (number) => {
     reads = reads
@@ -66,7 +66,7 @@ async function rawHeads(t, url, inbox) {
 
 const CLIENTS = { ethers: ethersHeads, viem: viemHeads, "web3.js": web3Heads, raw: rawHeads };
 
-// Subscribe, perhaps see a head, leave: some politely, some by tearing the connection.
+// Subscribes, may receive a head, and leaves: with a proper close, or by dropping the connection.
 async function visit(url, number) {
   const raw = await RawSocket.open(url);
   try {
@@ -95,7 +95,7 @@ async function everyClientSeesEveryHead(t, fanfare, node) {
   }
   await Promise.all(visits);
   assert.ok((await metric(fanfare, "fanfare_websocket_connections_opened_total")) >= VISITORS + inboxes.length);
-  // Whoever left is gone; the four stay.
+  // The visitors' connections are gone; the four clients stay.
   await until("the visitors are gone", async () => (await metric(fanfare, "fanfare_websocket_connections")) === inboxes.length);
   assert.equal(await metric(fanfare, "fanfare_subscriptions", { type: "newHeads" }), inboxes.length);
 }

@@ -1,4 +1,4 @@
-// Heads do not depend on what clients ask and on what a node makes of logs.
+// Heads depend neither on clients' calls nor on a node's handling of logs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -49,7 +49,7 @@ test("reads that a node never answers hold back neither heads nor other clients,
     return true;
   }, ", connectionsMax: 8, queuedCallsMax: 300, queuedCallsPerClientMax: 200");
   const heads = await subscribe(t, fanfare, "newHeads");
-  // One client with more slow reads than its part of the queue takes: six at the node, 200 that wait.
+  // One client sends more slow reads than its share of the connections: six at the node, 200 waiting.
   const slow = await RawSocket.open(fanfare.ws);
   atEnd(t, () => slow.destroy());
   const query = (id) => ({ jsonrpc: "2.0", id, method: "eth_getLogs", params: [{ fromBlock: "0x1", toBlock: "0x1", address: `0x${id.toString(16).padStart(40, "0")}` }] });
@@ -58,7 +58,7 @@ test("reads that a node never answers hold back neither heads nor other clients,
   assert.equal(refused.error.code, -32005);
   assert.match(refused.error.message, /the gateway's queue/);
   assert.equal(held.length, 6, "a quarter of the connections is left to others");
-  // Heads go on, and so do other clients.
+  // Heads and other clients continue.
   const from = heads.told.length;
   await until("ten heads", () => heads.told.length >= from + 10);
   assertConsecutive(heads.told);
@@ -67,7 +67,7 @@ test("reads that a node never answers hold back neither heads nor other clients,
   assert.equal((await other.ask("eth_getBlockByNumber", ["0x1", false])).result.number, "0x1");
   assert.equal(held.length, 6);
   assert.equal(await metric(fanfare, "fanfare_upstream_available"), 1);
-  // The rest has its turn when the node answers again.
+  // The other calls get their turn when the node answers again.
   const answering = setInterval(() => held.splice(0).forEach((answer) => answer()), 20);
   atEnd(t, () => clearInterval(answering));
   assert.deepEqual((await slow.json(({ id }) => id === 206)).result, []);
@@ -99,7 +99,7 @@ test("logs that no way brings end the subscriptions to logs only, and heads go o
   const closed = await first.raw.closed();
   assert.equal(closed.close, 1013);
   assert.match(closed.reason, /the logs of block \d+ were missed/);
-  // Many heads came meanwhile, and one that waits for the logs of its block comes at once.
+  // Many heads have arrived meanwhile. A head that waits for its block's logs arrives at once.
   assert.ok(heads.told.length > begun + 10, `${heads.told.length - begun} heads`);
   const again = await subscribe(t, fanfare, "logs", {});
   const from = heads.told.length;

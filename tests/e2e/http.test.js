@@ -1,4 +1,4 @@
-// What the HTTP side answers, and what `fanfare check` says.
+// The answers over HTTP, and the output of `fanfare check`.
 
 import assert from "node:assert/strict";
 import http from "node:http";
@@ -9,7 +9,7 @@ import { call, check, metric, startDevChain, startFanfare, writeConfig } from ".
 import { RawSocket, upgradeRequest } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
 
-// {status, headers, text}; node:http, because fetch hides and refuses some of what is asked here.
+// Returns {status, headers, text}. Uses node:http, because fetch hides or refuses some of these requests.
 function ask(url, { method = "GET", headers = {}, body } = {}) {
   return new Promise((resolve, reject) => {
     const request = http.request(url, { method, headers, agent: false }, (response) => {
@@ -60,7 +60,7 @@ test("one port with projects and chains", async (t) => {
     const raw = await RawSocket.open(fanfare.ws);
     assert.equal((await raw.ask("eth_chainId")).result, "0x7a69");
     await raw.close();
-    // RFC6455§1.3: the key of the RFC has the accept of the RFC.
+    // RFC6455§1.3: the example key and its Sec-WebSocket-Accept.
     const { status, headers } = await ask(network, { headers: UPGRADE });
     assert.equal(status, 101);
     assert.equal(headers["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
@@ -116,7 +116,7 @@ test("one port with projects and chains", async (t) => {
     atEnd(t, () => raws.forEach((raw) => raw.destroy()));
     await assert.rejects(RawSocket.open(fanfare.ws), { status: 503 });
     assert.equal(await metric(fanfare, "fanfare_websocket_connections_refused_total", { reason: "connection_limit" }), 1);
-    // POST is not a connection of this kind.
+    // A POST is not counted as a WebSocket connection.
     assert.equal(await call(network, "eth_chainId"), "0x7a69");
     await raws.pop().close();
     raws.push(await until("there is room again", () => RawSocket.open(fanfare.ws)));
@@ -199,13 +199,13 @@ projects:
       return !now.text.includes("starting") && now;
     });
     assert.equal(answer.status, 503, query);
-    // Clients of a public page learn nothing of the node.
+    // The public page does not reveal the node.
     assert.match(answer.text, /^main\/1 not ready: /m);
     assert.doesNotMatch(answer.text, /127\.0\.0\.1|connect to|port|s3cret/i);
   }
   assert.equal((await ready("?network=main/5")).status, 404);
   assert.equal((await ready("?network=%zz")).status, 404);
-  // Callers learn nothing either; the operator does.
+  // The error does not reveal it to callers either; the log does, for the operator.
   const dead = fanfare.http.replace(/\d+$/, "1");
   const answer = JSON.parse((await ask(dead, { method: "POST", body: '{"jsonrpc":"2.0","id":1,"method":"eth_gasPrice"}' })).text);
   assert.deepEqual(answer.error, { code: -32603, message: "upstream: the node could not be reached" });

@@ -1,4 +1,4 @@
-// Keep-alive, half-open and rude peers, and the end of the daemon.
+// Keep-alive, half-open and misbehaving peers, and the daemon's shutdown.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -110,7 +110,7 @@ test("SIGTERM: every connection gets 1012, whatever its client, and the status i
 test("SIGTERM: a peer that answers nothing is dropped at the deadline, and the status is 0", async (t) => {
   const fanfare = await startDevChain(t, ["--shutdown-timeout", "500ms"]);
   const deaf = await open(t, fanfare);
-  deaf.closeSent = true; // it will not answer the Close
+  deaf.closeSent = true; // it does not answer the Close
   fanfare.program.signal("SIGTERM");
   assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: 0, signal: null });
   await fanfare.program.line(/ stopped connections_dropped=1$/);
@@ -127,7 +127,7 @@ test("a second signal ends the daemon at once", async (t) => {
   assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: null, signal: "SIGTERM" });
 });
 
-// As a script's shell starts what runs behind it: with SIGINT ignored.
+// Starts it like a script's shell starts a background program: with SIGINT ignored.
 const IGNORING = ["-c", `trap "" INT; exec "$0" "$@"`, BINARY];
 
 test("a second SIGINT ends it at once where it was ignored at the start, and SIGHUP does not hurry the end", async (t) => {

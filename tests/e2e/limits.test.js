@@ -1,4 +1,4 @@
-// Limits at the gateway, and the metric that tells the operator which of them was reached.
+// The gateway's limits, and the metric that shows which limit was reached.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -33,7 +33,7 @@ const open = async (t, gateway, options) => {
   return raw;
 };
 
-// The gateway's own answer, without any node.
+// A call that the gateway answers itself, without a node.
 const ROUND_TRIP = '{"jsonrpc":"2.0","id":1,"method":"eth_unsubscribe","params":["0x1"]}';
 
 test("a connection without messages is closed with 1008, one with messages stays", async (t) => {
@@ -89,7 +89,7 @@ test("whoever is turned away before the first request is counted by reason", asy
   await within("the silent one is dropped", from("127.0.0.2").ended);
   assert.equal(await metric(gateway, "fanfare_connections_refused_total", { reason: "handshake_timeout" }), 1);
 
-  // The limit is that of an address: the metrics are asked for from another.
+  // The limit applies per address, so the metrics are read from another one.
   const connections = [from("127.0.0.3"), from("127.0.0.3"), from("127.0.0.3")];
   await within("one of three is refused", Promise.race(connections.map(({ ended }) => ended)));
   await until("it is counted", async () =>
@@ -174,7 +174,7 @@ for (const loop of ["auto", "epoll"]) {
       net.connect({ host: hostname, port: Number(port) }).on("error", () => {}));
     atEnd(t, () => sockets.forEach((socket) => socket.destroy()));
     await program.line(/ accept_failed error=".*Too many open files"/);
-    // Those who wait are accepted as others leave.
+    // Waiting connections are accepted as others close.
     const last = sockets.pop();
     sockets.forEach((socket) => socket.destroy());
     await program.line(/ accept_works_again/);

@@ -1,4 +1,4 @@
-// What requests and their answers may occupy: a batch, a client, all of them, and a process without memory left.
+// Memory limits of requests and answers: for a batch, a client, all clients, and a process that is out of memory.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { until } from "./support/waiting.js";
 const MiB = 1024 * 1024;
 const LARGE = `"0x${"00".repeat(6 * MiB)}"`;
 
-// A node whose debug_getRawBlock brings 12 MiB, once released where `held`.
+// A node whose debug_getRawBlock answers 12 MiB; with `held`, only once released.
 async function startLargeNode(t, { held = false } = {}) {
   const anvil = await startAnvil(t);
   const waiting = [];
@@ -32,7 +32,7 @@ async function startLargeNode(t, { held = false } = {}) {
 
 const raw = (id, block) => `{"jsonrpc":"2.0","id":${id},"method":"debug_getRawBlock","params":["0x${block.toString(16)}"]}`;
 const post = async (url, body) => (await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body })).text();
-// The most that the process ever had in RAM.
+// The peak resident memory of the process.
 const peakBytes = (fanfare) => Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${fanfare.program.child.pid}/status`, "utf8"))[1]) * 1024;
 const codes = (text) => [...text.matchAll(/"error":\{"code":(-\d+)/g)].map((match) => Number(match[1]));
 
@@ -53,7 +53,7 @@ test("the answer to a batch is bounded: what does not fit is an error under its 
   await socket.close();
   t.diagnostic(`peak ${(peakBytes(fanfare) / MiB).toFixed(0)} MiB`);
   assert.ok(peakBytes(fanfare) < 256 * MiB, `${peakBytes(fanfare)}`);
-  // One more item is too many for a batch.
+  // One more item exceeds the limit of a batch.
   const refused = JSON.parse(await post(fanfare.http, `[${Array.from({ length: 1001 }, (_, id) => raw(id, 1)).join()}]`));
   assert.equal(refused.error.code, -32600);
   assert.equal(await call(fanfare.http, "eth_chainId"), "0x7a69");
@@ -87,13 +87,13 @@ projects:
   for (const text of answers) if (!text.includes('"result"')) assert.deepEqual(codes(text), [-32005]);
   assert.ok(peakBytes(fanfare) < 384 * MiB, `${peakBytes(fanfare)}`);
   assert.equal(await call(fanfare.http, "eth_chainId"), "0x7a69");
-  // All of it has been given back.
+  // All of it has been released.
   await until("nothing is held", async () => (await metric(fanfare, "fanfare_held_bytes")) === 0);
 });
 
 test("without memory a request is lost, not the process", async (t) => {
   const node = await startLargeNode(t);
-  // So much address space that some of what follows does not get what it asks for. No limits of ours step in before.
+  // With this address space some allocations fail. The gateway's own limits are too high to apply first.
   const file = writeConfig(t, `
 logLevel: info
 server:
@@ -115,10 +115,10 @@ projects:
   await until("it is ready", async () => (await fetch(`${health}/readyz`)).status === 200);
   for (const items of [200, 1000]) {
     const batch = `[${Array.from({ length: items }, (_, id) => raw(id, 1)).join()}]`;
-    // An answer with errors, or a connection that ends: both cost this request only.
+    // An answer with errors, or a closed connection: either affects only this request.
     const answer = await post(fanfare.http, batch).catch(() => null);
     if (answer !== null) assert.ok(codes(answer).length > 0);
-    // Others may be refused in the same moment, too.
+    // Other requests may be refused at the same moment, too.
     await until("others are served", async () => (await call(fanfare.http, "eth_chainId")) === "0x7a69");
   }
   assert.ok((await metric(fanfare, "fanfare_out_of_memory_total")) > 0);

@@ -1,5 +1,5 @@
-// Slowness is a lack of progress, not size: what was asked for is given as fast as it is read, and who reads nothing
-// is closed.
+// Slowness means lack of progress, not size. Answers are sent as fast as the client reads them, and a client that
+// reads nothing is closed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -12,7 +12,7 @@ import { until } from "./support/waiting.js";
 
 const MiB = 1024 * 1024;
 
-// debug_getRawBlock with a number of MiB brings an answer of that size.
+// debug_getRawBlock takes a number of MiB and returns an answer of that size.
 async function start(t, { slowTimeout = "10s" } = {}) {
   const anvil = await startAnvil(t);
   const node = await NodeProxy.start(t, anvil.url, {
@@ -45,7 +45,7 @@ const closes = (fanfare) => metric(fanfare, "fanfare_slow_consumer_closes_total"
 
 test("a block with 8,000 logs reaches a client that reads", async (t) => {
   const { anvil, fanfare, raw } = await start(t);
-  // A contract that emits as many logs as its argument says.
+  // A contract that emits the number of logs given by its argument.
   const [from] = await anvil.ask("eth_accounts");
   const code = "0x6014600c60003960146000f3" + "6000355b6001900360016020" + "6000a1806003" + "5700";
   const hash = await anvil.ask("eth_sendTransaction", [{ from, data: code, gas: "0x100000" }]);
@@ -72,7 +72,7 @@ test("ten parallel answers of 3 MiB all come", async (t) => {
 test("heads come beside a large answer to a client that reads it slowly", async (t) => {
   const { anvil, fanfare, raw } = await start(t, { slowTimeout: "1s" });
   const heads = await raw.subscribe("newHeads");
-  // 4 MB/s, as far as a timer keeps that: a part, a pause, and so on, for longer than slowTimeout.
+  // About 4 MB/s, reading a part and then pausing, for longer than slowTimeout.
   const pace = setInterval(() => {
     raw.readAgain();
     raw.socket.once("data", () => raw.stopReading());

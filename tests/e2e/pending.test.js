@@ -1,5 +1,5 @@
-// Pending transactions cannot be asked for again: who has subscribed is told each of them, or that some may
-// lack (decision 0015).
+// Pending transactions cannot be fetched again. A subscriber receives each of them, or is notified that some may
+// be missing (decision 0015).
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -42,13 +42,13 @@ test("the answer to eth_subscribe waits for the node to listen, and for nobody e
   ]);
   raw.sendJson({ jsonrpc: "2.0", id: "alone", method: "eth_subscribe", params: ["newPendingTransactions"] });
   await until("the node is asked for a filter", () => held);
-  // Two answers of the node later those who wait have none, though others do.
+  // After two answers of the node the pending subscriptions are still unanswered, though other calls are answered.
   for (let i = 0; i < 2; ++i) assert.equal((await raw.ask("eth_getBalance", [FROM, "latest"])).error, undefined);
   const heads = await raw.subscribe("newHeads");
   assert.equal(raw.frames.items.length, 0);
 
   proxy.filter = await anvil.ask(FILTER);
-  const sent = [await transfer(anvil)]; // nobody has been told that anyone listens, and yet it is in the filter
+  const sent = [await transfer(anvil)]; // not subscribed yet as far as the client knows, but the filter has it
   held();
   const alone = (await raw.json(({ id }) => id === "alone")).result;
   const [first, second] = await raw.json((message) => Array.isArray(message));
@@ -56,7 +56,7 @@ test("the answer to eth_subscribe waits for the node to listen, and for nobody e
   assert.notEqual(first.result, alone);
   sent.push(await transfer(anvil));
   for (const id of [first.result, alone]) {
-    // Of what was sent after the answer nothing lacks; what came before it may be told, too.
+    // Everything sent after the answer must arrive; earlier transactions may arrive, too.
     let one = await told(raw, id);
     if (one === sent[0]) one = await told(raw, id);
     assert.equal(one, sent[1]);
@@ -82,7 +82,7 @@ test("a node without any way is no reason to be silent: eth_subscribe fails, wit
   }
   assert.equal(await subscriptions(fanfare), 0);
   assert.equal(await metric(fanfare, "fanfare_pending_gaps_total"), 0);
-  // In a batch only the one fails.
+  // In a batch, only this subscription fails.
   raw.sendJson(["newPendingTransactions", "newHeads"].map((type, id) => ({ jsonrpc: "2.0", id, method: "eth_subscribe", params: [type] })));
   const [pending, heads] = await raw.json((message) => Array.isArray(message));
   assert.equal(pending.error.code, -32603);
@@ -121,7 +121,7 @@ test("who asked for notices is told of a hole by one, and loses only that subscr
   assert.equal((await knows.ask("eth_unsubscribe", [id])).error.code, -32000);
 
   await anvil.ask("evm_mine");
-  assert.ok((await told(knows, heads)).hash); // goes on
+  assert.ok((await told(knows, heads)).hash); // the other subscription continues
   const anew = await knows.subscribe("newPendingTransactions", false, { cursor: true });
   const second = await transfer(anvil);
   assert.equal(await told(knows, anew), second);
@@ -154,7 +154,7 @@ test("a node that forgets its filter: the streams end with the reason, and begin
   const anew = await again.subscribe("newPendingTransactions");
   const second = await transfer(anvil);
   assert.equal(await told(again, anew), second);
-  assert.equal((await heads.ask("eth_blockNumber")).error, undefined); // nobody else lost anything
+  assert.equal((await heads.ask("eth_blockNumber")).error, undefined); // other connections are not affected
 });
 
 test("whole transactions that the node does not show: who wants them is closed, or told by the counter", async (t) => {
@@ -175,12 +175,12 @@ test("whole transactions that the node does not show: who wants them is closed, 
     const hash = await transfer(anvil);
     assert.equal(await told(hashes, id), hash);
   };
-  // Gone before it could be read: there is nothing to tell.
+  // The transaction disappeared before it could be read, so there is nothing to report.
   answer = (request) => JSON.stringify({ jsonrpc: "2.0", id: request.id, result: null });
   await heard();
   await until("it is counted", async () => (await metric(fanfare, "fanfare_pending_bodies_lost_total")) === 1);
   assert.equal(bodies.isEnded, undefined);
-  // There, and not shown.
+  // The transaction exists, but the node does not return it.
   answer = (request) => failed(request, "in trouble");
   await heard();
   const { close, reason } = await bodies.closed();
@@ -191,7 +191,7 @@ test("whole transactions that the node does not show: who wants them is closed, 
 
 test("listening that ends while the rest of a batch is on its way is not promised", async (t) => {
   const anvil = await startAnvil(t, ["--no-mining"]);
-  const held = new Map(); // method -> lets the request go on
+  const held = new Map(); // method -> releases the request
   let forgets = false;
   const hold = new Set(["eth_call"]);
   const proxy = await NodeProxy.start(t, anvil.url, {
@@ -222,7 +222,7 @@ test("listening that ends while the rest of a batch is on its way is not promise
   held.get("eth_call")();
   await until("the call has ended", () => metric(fanfare, "fanfare_upstream_calls_total", { method: "eth_call" }));
   await raw.ask("eth_getBalance", [FROM, "latest"]);
-  assert.equal(raw.frames.items.length, 0); // nobody listens: no answer yet
+  assert.equal(raw.frames.items.length, 0); // no source is listening, so there is no answer yet
   forgets = false;
   proxy.result = await anvil.ask(FILTER);
   held.get(FILTER)();
@@ -237,19 +237,19 @@ test("a node behind WebSocket that goes away ends the streams it fed", async (t)
   const raw = await connect(t, fanfare);
   const id = await raw.subscribe("newPendingTransactions");
   const sent = [];
-  for (let i = 0; i < 20; ++i) sent.push(await transfer(anvil)); // while one way takes over from the other
+  for (let i = 0; i < 20; ++i) sent.push(await transfer(anvil)); // while the source switches from polling to notifications
   for (const hash of sent) assert.equal(await told(raw, id), hash);
   await anvil.program.stop("SIGKILL");
   const { close, reason } = await raw.closed();
   assert.equal(close, 1013);
   assert.match(reason, /^pending transactions may have been missed: the node /);
-  // Who comes while there is no node waits for it, as long as its time allows.
+  // A subscription without an available node waits for one until its deadline.
   const waiting = await connect(t, fanfare);
   const subscribed = until("a subscription", async () => (await waiting.ask("eth_subscribe", ["newPendingTransactions"])).result);
   const back = await startAnvil(t, ["--no-mining"], { port: anvil.port });
   const anew = await subscribed;
   const hash = await transfer(back);
-  assert.equal(hash, sent[0]); // the new chain begins as the old one did, and its first hash is news
+  assert.equal(hash, sent[0]); // the new chain begins like the old one, and its first hash is reported again
   assert.equal(await told(waiting, anew), hash);
 });
 

@@ -1,4 +1,4 @@
-// What many ask is asked once, what cannot change is kept, and a node that stands still holds nobody back.
+// Identical reads are shared, immutable answers are cached, and a stalled node delays no client.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -53,7 +53,7 @@ test("twenty clients with one question cost one call, and an answer by hash is a
 
 test("the preferred node stands still one block behind: heads go on by the other", async (t) => {
   const anvil = await startAnvil(t);
-  let frozen = null; // the head it stays at
+  let frozen = null; // the head at which it stalls
   const stuck = await NodeProxy.start(t, anvil.url, {
     answer: (asked, respond) => {
       if (frozen === null) return false;

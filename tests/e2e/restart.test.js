@@ -1,4 +1,4 @@
-// The node dies and comes back: with its chain, in the middle of work, or with another chain.
+// The node dies and returns: with its chain, under load, or with another chain.
 
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -45,15 +45,15 @@ test("anvil killed and restarted with its state: no head missing, none twice", a
   for (const heads of subscribers) await heads.take(5);
 
   for (let round = 0; round < 3; ++round) {
-    await anvil.program.stop("SIGTERM"); // it writes its state as it goes
+    await anvil.program.stop("SIGTERM"); // it saves its state on exit
     await untilReady(fanfare, 503);
     const told = await readiness(fanfare);
-    // Its address and what the network said are for the log only.
+    // The node's address and network errors appear only in the log.
     assert.match(told.text, /^main\/any not ready: its nodes do not say which block is the latest$/m);
     assert.equal((await subscribers[0].raw.ask("eth_getBalance", [`0x${"11".repeat(20)}`, "latest"])).error.code, -32603);
 
     anvil = await startAnvil(t, state, { port: anvil.port });
-    // At once, so that there may be blocks the daemon finds when it first sees the node again.
+    // Mined at once, so that the daemon may find new blocks when it first reaches the node again.
     await anvil.ask("anvil_mine", ["0x3"]);
     for (const heads of subscribers) await heads.take(3);
     await untilReady(fanfare);
@@ -65,7 +65,7 @@ test("anvil killed and restarted with its state: no head missing, none twice", a
   }
   for (const head of subscribers[0].all) await assertHeadIsBlock(head, anvil.ask);
 
-  // The log says when it went and when it came back, once each.
+  // The log reports loss and recovery, once each.
   const lines = fanfare.program.lines.items;
   assert.equal(lines.filter((line) => /warning network_not_ready network=main\/any reason=/.test(line)).length, 3, fanfare.program.text);
   assert.equal(lines.filter((line) => /info +network_ready network=main\/any head=/.test(line)).length, 4);
@@ -96,7 +96,7 @@ test("another chain at the same address: the subscription goes on with its heads
   await heads.take(5);
   await anvil.program.stop("SIGKILL");
   await untilReady(fanfare, 503);
-  // Another genesis: its time is part of its hash.
+  // Another genesis: the timestamp is part of its hash.
   anvil = await startAnvil(t, ["--timestamp", "1700000000"], { port: anvil.port });
   await anvil.ask("anvil_mine", ["0x3"]);
   await untilReady(fanfare);

@@ -1,5 +1,5 @@
-// The gateway dies under load and comes back, again and again, while the chain goes on and reorganises: every
-// client that resumes by its cursor ends with exactly what the chain says.
+// The gateway is killed under load and restarted repeatedly, while the chain continues and reorganises. Every
+// client that resumes with its cursor ends up with exactly the chain's data.
 //
 //   FANFARE_RESUME_CLIENTS=1000 node --test resume.test.js
 
@@ -37,7 +37,7 @@ const quantity = (number) => `0x${number.toString(16)}`;
 // The block number is bytes 1 to 8 of a cursor.
 const blockOf = (cursor) => (typeof cursor === "string" ? Number(Buffer.from(cursor, "base64url").readBigUInt64BE(1)) : -1);
 
-// What a careful client holds: it applies what it is told, and nothing may contradict what it has.
+// The state of a careful client: it applies each message, and no message may contradict that state.
 class Client {
   constructor(url, params) {
     this.params = params;
@@ -63,7 +63,7 @@ class Client {
       if (last && order(last) >= order(result)) this.faults.push(`${result.blockNumber}/${result.logIndex} after ${last.blockNumber}/${last.logIndex}`);
       this.held.push(result);
     } else if (last?.blockHash !== result.blockHash || last.logIndex !== result.logIndex) {
-      // What is taken back may have been told before this subscription began.
+      // A removed log may have been sent before this subscription began.
       if (Number(result.blockNumber) > this.from) this.faults.push(`removed ${result.blockNumber}, which is not the last`);
     } else {
       this.held.pop();
@@ -90,7 +90,7 @@ class Client {
     return blockOf(this.cursor) > block;
   }
 
-  // Compared from where it began up to `last`, which no reorg reaches any more.
+  // Compares from the start up to `last`, which no reorg can reach any more.
   async check(ask, last) {
     assert.deepEqual(this.faults, [], JSON.stringify(this.params));
     const number = (event) => Number(event.number ?? event.blockNumber);
@@ -106,7 +106,7 @@ class Client {
   }
 }
 
-// The C++ example, which prints the messages it gets.
+// The C++ example, which prints the messages it receives.
 function startExample(t, url) {
   const client = new Client(null, ["newHeads"]);
   const program = startFor(t, "resume", EXAMPLE, [url, '"newHeads"']);
@@ -165,7 +165,7 @@ test("what cannot be resumed is said", async (t) => {
   assert.equal((await refused("newPendingTransactions", false, { cursor: "AQAA" })).code, -32602);
   assert.equal((await refused("syncing", { cursor: true })).code, -32602);
   assert.equal((await refused("newHeads", { resume: true })).code, -32602);
-  // Who does not ask for a cursor gets none.
+  // Without a request for cursors, none are sent.
   const plain = await raw.subscribe("newHeads");
   const { params } = await raw.json((message) => message.params?.subscription === plain);
   assert.deepEqual(Object.keys(params), ["subscription", "result"]);

@@ -1,4 +1,4 @@
-// JSON-RPC as wire-compatible clients need it: one test for each rule they rely on. Bytes in, bytes out.
+// JSON-RPC as existing clients require it: one test for each rule they rely on. Bytes in, bytes out.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,12 +19,12 @@ async function open(t, fanfare, options) {
   return raw;
 }
 
-// As they stand in the request, so they have to stand in the answer.
+// The answer must repeat each id byte for byte.
 const IDS = [
   "0", "1", "-7", "9007199254740993", "123456789012345678901234567890", "1.50", "2e3", "null", '""',
   '"0b7a5c2e-2f0b-4d0c-9f7e-5a1c2d3e4f50"', '"\\u00e9\\/\\n\\"\\\\"', '"0x1"', '"\u{1F941}"',
 ];
-// Answered by the daemon, answered by the node, refused by either.
+// Answered by the daemon, answered by the node, refused by either of them.
 const METHODS = [
   '"method":"eth_unsubscribe","params":["0x1"]',
   '"method":"eth_chainId"',
@@ -45,7 +45,7 @@ async function idsComeBackVerbatim(t, fanfare) {
       }
     }
   }
-  // In a batch too, and both of two that are the same.
+  // Also in a batch, and for both of two equal ids.
   raw.sendJson(`[${IDS.concat(IDS).map((id) => `{"jsonrpc":"2.0","id":${id},"method":"eth_chainId"}`)}]`);
   const batch = await raw.text();
   const parts = batch.slice(1, -1).split(/,(?=\{"jsonrpc")/);
@@ -155,7 +155,7 @@ test("over WebSocket and HTTP, in front of the development chain", async (t) => 
     }
     const gone = await raw.ask("eth_unsubscribe", ["0x123"]);
     assert.equal(gone.error.message, "subscription not found");
-    // Within a batch each element has its own.
+    // In a batch each element has its own error.
     raw.sendJson('[1,{"jsonrpc":"2.0","id":1,"method":"eth_chainId"},{"id":2,"jsonrpc":"2.0","method":"nope"}]');
     const answers = await raw.json();
     assert.deepEqual(answers.map((answer) => [answer.id, answer.error?.code]), [[null, -32600], [1, undefined], [2, -32601]]);

@@ -1,4 +1,4 @@
-// Where the gateway listens: Unix sockets, and sockets that somebody else opened.
+// The gateway's listeners: Unix sockets, and inherited sockets.
 
 import assert from "node:assert/strict";
 import { existsSync, statSync } from "node:fs";
@@ -12,7 +12,7 @@ import { within } from "./support/waiting.js";
 
 const PYTHON = process.env.FANFARE_PYTHON ?? "/usr/bin/python3";
 
-// What a service manager does: opens the sockets, puts them on descriptors from 3 on, and becomes the service.
+// Acts as a service manager: opens the sockets, passes them as descriptors from 3 on, and executes the service.
 const MANAGER = `
 import os, socket, sys
 names, command = sys.argv[1].split(":"), sys.argv[2:]
@@ -57,7 +57,7 @@ test("sockets passed by a service manager are used instead of ports", async (t) 
   const [, second] = await gateway.line(/^passed metrics (\d+)/);
   await gateway.line(new RegExp(`listening.*127\\.0\\.0\\.1:${port}.*inherited=true`));
   assert.equal((await get({ port, path: "/healthz" })).status, 200);
-  // No listener of ours is called "metrics" here, so it is one more for the first.
+  // No listener is named "metrics" here, so this socket is an additional one for the first listener.
   await open(`ws://127.0.0.1:${second}/main/evm/1`);
   assert.equal((await gateway.stop()).code, 0);
 });

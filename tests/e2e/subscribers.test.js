@@ -1,4 +1,4 @@
-// Thousands of subscribers cost the node nothing more, and one that does not read costs the others nothing.
+// Thousands of subscribers cause no additional load on the node, and one that does not read does not affect others.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +33,7 @@ projects:
         endpoint: ${url}
 `;
 
-// A reader that only counts heads: thousands of them must not keep their frames.
+// A reader that only counts heads: thousands of readers must not keep their frames.
 class CountingSubscriber {
   static async open(url) {
     const subscriber = new CountingSubscriber();
@@ -57,7 +57,7 @@ async function openSubscribers(t, url, count) {
   return all;
 }
 
-// Calls to the node while `blocks` blocks are made one by one and seen by all; per 1,000 ms.
+// The number of calls to the node while `blocks` blocks are mined one by one and seen by all readers.
 async function rateOfPolls(anvil, proxy, subscribers, blocks) {
   const methods = () => [...proxy.calls.values()].reduce((sum, count) => sum + count, 0);
   const [before, from] = [methods(), performance.now()];
@@ -88,11 +88,11 @@ test("polls do not grow with subscribers, and one that never reads delays nobody
   t.diagnostic(`1 subscriber: ${alone.calls} calls in ${alone.elapsedMs.toFixed(0)} ms; ` +
     `${SUBSCRIBERS}: ${crowded.calls} in ${crowded.elapsedMs.toFixed(0)} ms; first to last ${words(crowded.took)}`);
   for (const { calls, elapsedMs } of [alone, crowded]) {
-    // One poll an interval; a quarter for what is random in it, and one at each end.
+    // One poll per interval, a quarter more for its jitter, and one at each end.
     assert.ok(calls <= (elapsedMs / POLL_MS) * 1.25 + 2, `${calls} calls in ${elapsedMs} ms`);
   }
 
-  // Answers of a megabyte to someone who does not read them: first the kernel's buffers fill, then the outbox.
+  // Megabyte answers to a client that does not read: they fill the kernel's buffers first, then the outbox.
   const contract = `0x${"c0de".repeat(10)}`;
   await anvil.ask("anvil_setCode", [contract, `0x${"5b".repeat(512 * 1024)}`]);
   const stuck = await RawSocket.open(fanfare.ws);
@@ -112,7 +112,7 @@ test("polls do not grow with subscribers, and one that never reads delays nobody
   stuck.readAgain();
   const close = await stuck.closed();
   assert.ok(close === null || close.close === 1013, JSON.stringify(close));
-  // The others are all there, and each got each head once.
+  // All other connections are still open, and each received each head once.
   assert.equal(await metric(fanfare, "fanfare_websocket_connections"), SUBSCRIBERS);
   for (const { numbers } of many.slice(1)) assert.deepEqual(numbers, [7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
 });
@@ -132,7 +132,7 @@ test("heads alone end a subscriber that never reads, and the others get them all
     assert.deepEqual(reader.numbers, all);
   }
   await until("it is closed by policy", async () => (await metric(fanfare, "fanfare_slow_consumer_closes_total")) === 1);
-  // What it was sent before the end has no hole either.
+  // The messages it received before the close have no gap either.
   stuck.readAgain();
   await stuck.closed();
   const heads = new Map();
@@ -155,7 +155,7 @@ test("a reader behind is closed with one notification more than notificationsBeh
   const [reader] = await openSubscribers(t, fanfare.ws, 1);
   const contract = `0x${"c0de".repeat(10)}`;
   await anvil.ask("anvil_setCode", [contract, `0x${"5b".repeat(MEGABYTE / 2)}`]);
-  // More than the kernel takes: the rest waits here.
+  // More than the kernel buffers, so the rest waits in the gateway.
   const REPLIES = 24;
   const openBehind = async () => {
     const raw = await RawSocket.open(fanfare.ws);
@@ -177,7 +177,7 @@ test("a reader behind is closed with one notification more than notificationsBeh
   for (let i = 0; i < MOST; ++i) await mineOne();
   assert.equal(await closes(), 0);
   assert.equal(await metric(fanfare, "fanfare_websocket_connections"), 3);
-  // Who has caught up begins anew.
+  // For a client that has caught up, counting starts again.
   late.readAgain();
   const numbers = [];
   const takeHeads = async (count) => {
@@ -185,11 +185,11 @@ test("a reader behind is closed with one notification more than notificationsBeh
   };
   await takeHeads(MOST);
   await mineOne();
-  // With one loop it was decided before anyone could be told.
+  // With one loop, the close was decided before any notification was sent.
   stuck.readAgain();
   const close = await stuck.closed();
   await fanfare.program.line(new RegExp(`slow_consumer_closed .*notifications_behind=${MOST + 1}`));
-  assert.ok(close === null || close.close === 1013, JSON.stringify(close)); // null: it read too late for the close itself
+  assert.ok(close === null || close.close === 1013, JSON.stringify(close)); // null: it read too late to receive the close
   await takeHeads(MOST + 1);
   assert.deepEqual(numbers, reader.numbers);
   assert.equal(await metric(fanfare, "fanfare_websocket_connections"), 2);

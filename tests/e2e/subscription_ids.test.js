@@ -1,4 +1,4 @@
-// Ids of subscriptions: shared by default, and unique for those who ask, such as a multiplexer in front.
+// Subscription ids: shared by default, and unique on request, such as for a multiplexer.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -25,7 +25,7 @@ test("with ?subscriptionIds=unique no two subscriptions have the same id, and ea
   for (const [raw, id] of ids) await notified(raw, id);
   for (const raw of shared) await notified(raw, one);
   const [raw, id] = ids[0];
-  assert.equal((await raw.ask("eth_unsubscribe", [ids[3][1]])).error.code, -32000); // another connection's
+  assert.equal((await raw.ask("eth_unsubscribe", [ids[3][1]])).error.code, -32000); // the id belongs to another connection
   assert.equal((await raw.ask("eth_unsubscribe", [id])).result, true);
   const again = await raw.subscribe("newHeads");
   assert.ok(!ids.some(([, old]) => old === again));

@@ -1,4 +1,4 @@
-// Logs, pending transactions and sync state as clients subscribe to them, against the development chain.
+// Subscriptions to logs, pending transactions and sync state, against the development chain.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -75,7 +75,7 @@ test("logs", async (t) => {
 
     const provider = new WebSocketProvider(fanfare.ws);
     atEnd(t, () => provider.destroy());
-    await provider.getNetwork(); // ethers fails at a log that comes before it knows its chain
+    await provider.getNetwork(); // ethers fails if a log arrives before it knows its chain
     const token = new Contract(TOKENS[0], abi, provider);
     await token.on("Transfer", (from, to, value, { log }) => boxes.ethers.push([log.transactionHash, log.index, value]));
 
@@ -115,7 +115,7 @@ test("pending transactions: hashes, whole with true, and to each library", async
     for (const member of ["hash", "from", "to", "value", "nonce", "gas", "input"]) assert.ok(member in transaction, member);
   }
 
-  // One of our own, told by its hash to all.
+  // All subscribers receive the hash of our own transaction.
   const provider = new WebSocketProvider(fanfare.ws);
   atEnd(t, () => provider.destroy());
   const client = createPublicClient({ transport: webSocket(fanfare.ws, { reconnect: false }) });
@@ -126,7 +126,7 @@ test("pending transactions: hashes, whole with true, and to each library", async
   await provider.on("pending", (hash) => seen.ethers.add(hash));
   atEnd(t, client.watchPendingTransactions({ onTransactions: (list) => list.forEach((hash) => seen.viem.add(hash)) }));
   (await web3.eth.subscribe("newPendingTransactions")).on("data", (hash) => seen.web3.add(hash));
-  // Who subscribed with the library's own promise still out is there once anything arrives.
+  // The library's subscription promise may still be pending; the subscription exists once a message arrives.
   await until("pending transactions at each library", () => seen.ethers.size && seen.viem.size && seen.web3.size);
   const [from, to] = await call(fanfare.http, "eth_accounts");
   const hash = await call(fanfare.http, "eth_sendTransaction", [{ from, to, value: "0x1" }]);
@@ -185,7 +185,7 @@ test("a reorg takes its logs back, newest first, before the new branch", async (
     }
   }
   assert.ok(taken > 0, "the reorg took no logs back");
-  // What is left is what the chain says now.
+  // The remaining logs equal those of the chain now.
   const left = [...live.values()].filter(({ blockNumber }) => Number(blockNumber) < Number(events.at(-1).result.number ?? events.at(-1).result.blockNumber));
   const range = { fromBlock: left[0].blockNumber, toBlock: left.at(-1).blockNumber };
   const now = await call(fanfare.http, "eth_getLogs", [range]);
@@ -222,7 +222,7 @@ test("receipts from a node without eth_getBlockReceipts are asked for one by one
     const receipts = await next(raw, all);
     assert.deepEqual(receipts, await call(node.http, "eth_getBlockReceipts", [receipts[0].blockHash]));
   }
-  // It is remembered what the node lacks. A client's own call is the node's to answer.
+  // The gateway remembers that the node does not support the method. A client's own call still goes to the node.
   assert.equal(lacking.count("eth_getBlockReceipts"), asked);
   assert.equal((await raw.ask("eth_getBlockReceipts", ["latest"])).error.code, -32601);
 });

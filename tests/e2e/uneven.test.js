@@ -1,4 +1,4 @@
-// Two nodes that are not equally far, asked over HTTP; what nodes say in errors with status 200; refused batches.
+// Two nodes at different heights, over HTTP; node errors with status 200; refused batches.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -18,7 +18,7 @@ projects:
 ${urls.map((url, i) => `      - id: node-${i + 1}\n        endpoint: ${url}\n`).join("")}`;
 const start = (t, ...nodes) => startFanfare(t, ["--config", writeConfig(t, configFor(...nodes.map(({ url }) => url)))]);
 
-// A view of the node that ends at block `view.head` (null: it sees all), and knows of no transaction if `view.blind`.
+// A view of the node that ends at block `view.head` (null: no limit), and knows no transactions if `view.blind`.
 function viewOf(t, anvil, view) {
   const hex = (number) => `0x${number.toString(16)}`;
   const one = async ({ method, params = [] }) => {
@@ -58,7 +58,7 @@ test("over HTTP nothing goes back while the nodes take turns in being behind", a
     await anvil.ask("anvil_mine", ["0x3"]);
     const height = Number(await anvil.ask("eth_blockNumber"));
     const [behind, ahead] = round % 2 === 0 ? views : [...views].reverse();
-    ahead.head = height; // first: there is always a node that has what was shown
+    ahead.head = height; // first, so that one node always has the blocks already shown
     behind.head = height - 5;
     for (let i = 0; i < 5; ++i) {
       const number = Number(await call(fanfare.http, "eth_blockNumber"));
@@ -76,7 +76,7 @@ test("over HTTP nothing goes back while the nodes take turns in being behind", a
 
 test("logs up to a block that was shown are whole", async (t) => {
   const anvil = await startAnvil(t);
-  // Emits one log without topics whenever it is called: PUSH1 0 PUSH1 0 LOG0 STOP.
+  // Emits one log without topics on every call: PUSH1 0 PUSH1 0 LOG0 STOP.
   const address = `0x${"ab".repeat(20)}`;
   await anvil.ask("anvil_setCode", [address, "0x60006000a000"]);
   const views = [{ head: null }, { head: null }];
@@ -85,7 +85,7 @@ test("logs up to a block that was shown are whole", async (t) => {
     await anvil.ask("eth_sendTransaction", [{ from: FROM, to: address, gas: "0x30000" }]);
     await until(`block ${i}`, async () => Number(await anvil.ask("eth_blockNumber")) === i);
     views[1].head = i;
-    views[0].head = i - 1; // the preferred one
+    views[0].head = i - 1; // the preferred node
     await until("it is shown", async () => Number(await call(fanfare.http, "eth_blockNumber")) === i);
     const logs = await call(fanfare.http, "eth_getLogs", [{ fromBlock: "0x0", toBlock: `0x${i.toString(16)}` }]);
     assert.equal(logs.length, i);
@@ -102,13 +102,13 @@ test("what was just sent over HTTP is known and counted, whichever node took it"
   first.answer = (asked, respond) => {
     if (asked.method !== "eth_sendTransaction") return answer(asked, respond);
     ++sends;
-    respond(403, "{}"); // it takes none
+    respond(403, "{}"); // it refuses all transactions
     return true;
   };
   const fanfare = await start(t, first, second);
   await assert.rejects(call(fanfare.http, "eth_sendTransaction", [{ from: FROM, to: FROM }]));
-  assert.equal(sends, 1); // and nobody else was given what may have been carried out
-  // The node that refuses comes after the other one for a second.
+  assert.equal(sends, 1); // a call that may have been executed is not sent to another node
+  // For one second, the node that refused is ranked after the other.
   for (let i = 1; i <= 3; ++i) {
     let hash = null;
     while (hash === null) hash = await call(fanfare.http, "eth_sendTransaction", [{ from: FROM, to: FROM }]).catch(() => null);
@@ -147,7 +147,7 @@ test("an error that only says what one node cannot do is not the answer", async 
     const answers = await (await fetch(fanfare.http, { method: "POST", body: JSON.stringify(batch) })).json();
     assert.deepEqual(answers.map(({ result }) => result), ["0x7a69", "0x0"], error.message);
   }
-  // An error that is the answer comes from the preferred node, and no other is asked.
+  // If the error is the answer, it comes from the preferred node, and no other node is asked.
   error = { code: 3, message: "execution reverted" };
   const another = await start(t, first, second);
   const before = second.count("eth_getBalance");

@@ -1,4 +1,4 @@
-// Nodes that misbehave, and two nodes that do not agree yet.
+// Misbehaving nodes, and two nodes that do not agree yet.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -57,7 +57,7 @@ test("what a node does wrong has its own error, and what it says comes through u
 
 test("a node that lags never answers from below the head that was shown", async (t) => {
   const anvil = await startAnvil(t);
-  const lagging = 0; // all the second node knows
+  const lagging = 0; // the head of the second node
   const ahead = await NodeProxy.start(t, anvil.url);
   const behind = await NodeProxy.start(t, anvil.url, {
     answer: (asked, respond) => {

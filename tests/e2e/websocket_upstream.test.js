@@ -1,4 +1,4 @@
-// A node behind WebSocket: the same events as by polling, calls over the same connection, and its restarts.
+// A node behind WebSocket: the same events as with polling, calls over the same connection, and restarts.
 
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -14,7 +14,7 @@ const EMITTER = // emits Transfer(caller, to, value) of its calldata's two words
   "0x6031600c60003960316000f3602035600052600035337fddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef60206000a300";
 const word = (n) => n.toString(16).padStart(64, "0");
 
-// A subscriber of everything that only hashes name, so that two of them can be compared.
+// Subscribes to everything that is identified by hashes only, so that two subscribers can be compared.
 class Listener {
   static async of(t, fanfare) {
     const listener = new Listener();
@@ -82,7 +82,7 @@ test("over WebSocket and by polling: the same heads, logs, reorgs and pending tr
   const removed = await both((one) => one.take(one.logs, 3));
   assert.deepEqual(removed, logs.map((log) => ({ ...log, removed: true })).reverse());
 
-  // Calls go over the same connection, ids and all.
+  // Calls use the same connection, and keep their ids.
   const [http, ws] = await Promise.all(listeners.map((one) => one.raw.ask("eth_getBlockByNumber", ["latest", true], "x-1")));
   assert.deepEqual(ws, http);
   const post = async (gateway) => (await fetch(gateway.http, {
@@ -107,7 +107,7 @@ test("a node behind WebSocket is killed and comes back: no head missing, none tw
   await anvil.ask("anvil_mine", ["0x3"]);
   await take(3);
   for (let round = 0; round < 2; ++round) {
-    await anvil.program.stop("SIGTERM"); // it writes its state as it goes
+    await anvil.program.stop("SIGTERM"); // it saves its state on exit
     await untilReady(fanfare, 503);
     assert.equal((await raw.ask("eth_getBalance", [FROM, "latest"])).error.code, -32603);
     anvil = await startAnvil(t, state, { port: anvil.port });

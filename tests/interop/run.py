@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Other people's clients against our server, and our client against other people's servers.
+"""Third-party clients against our server, and our client against third-party servers.
 
 run.py --server BIN --client BIN --fanfare BIN [--node_modules DIR] [--only WORD]
 
-BIN are tests/programs/echo_server, tests/conformance/echo_client and apps/fanfare/fanfare. Each pair is tried plain and
-under TLS, with and without compression. Prints one line each and "N passed, N failed".
+BIN are tests/programs/echo_server, tests/conformance/echo_client and apps/fanfare/fanfare. Each pair runs in plain text
+and under TLS, with and without compression. Prints one line for each, and "N passed, N failed".
 """
 
 import argparse
@@ -29,7 +29,7 @@ def started(arguments, **options):
 
 
 def run(arguments, **options):
-    """Standard output of a program that has to end well."""
+    """Returns the standard output of a program, which must succeed."""
     done = subprocess.run([str(argument) for argument in arguments], capture_output=True, text=True, timeout=PATIENCE_S,
                           **options)
     assert done.returncode == 0, f"status {done.returncode}: {(done.stderr or done.stdout).strip()[:300]}"
@@ -37,7 +37,7 @@ def run(arguments, **options):
 
 
 class Ground:
-    """What every pair needs: the binaries, a certificate, the servers of ours."""
+    """The state shared by all pairs: the binaries, a certificate, our servers."""
 
     def __init__(self, options, folder):
         self.options = options
@@ -55,7 +55,7 @@ class Ground:
         return ssl.create_default_context(cafile=str(self.certificate)) if tls else None
 
     def url(self, tls, deflate):
-        """Of our echo server with these properties."""
+        """Returns the URL of our echo server with these properties."""
         if (tls, deflate) not in self.servers:
             settings = [f"deflate={int(deflate)}", "threads=1"]
             if tls:
@@ -74,7 +74,7 @@ class Ground:
 
 
 def python_client(ground, tls, deflate):
-    import websockets  # Debian's
+    import websockets  # the Debian package
 
     async def exercise():
         async with websockets.connect(ground.url(tls, True), compression="deflate" if deflate else None, max_size=None,
@@ -82,7 +82,7 @@ def python_client(ground, tls, deflate):
             for message in MESSAGES:
                 await connection.send(message)
                 assert await connection.recv() == message
-            # In pieces of 64 bytes, and an empty frame at the end: as many fragments as the limit has room for.
+            # Fragments of 64 bytes and an empty frame at the end: as many fragments as the limit allows.
             if not deflate:
                 await connection.send(b"x" * 64 for _ in range(65_536))
                 assert await connection.recv() == b"x" * (64 * 65_536)
@@ -104,7 +104,7 @@ def node_client(ground, tls, deflate):
 
 def wscat(ground, tls, deflate):
     trust = ["--ca", ground.certificate] if tls else []
-    keyboard, hand = os.pipe()  # it leaves when its input ends
+    keyboard, hand = os.pipe()  # it exits when its input ends
     with os.fdopen(keyboard), os.fdopen(hand):
         came = run(["node", pathlib.Path(ground.options.node_modules) / "wscat/bin/wscat", *trust, "-x", "Hello, wscat",
                     "-w", "1", "-c", ground.url(tls, deflate)], env=ground.environment, stdin=keyboard)
@@ -112,7 +112,7 @@ def wscat(ground, tls, deflate):
 
 
 def curl(ground, tls, deflate):
-    """curl knows the handshake only: the answer's head is what counts."""
+    """curl supports only the handshake, so the head of the answer is checked."""
     offer = ["-H", "Sec-WebSocket-Extensions: permessage-deflate"] if deflate else []
     url = ground.url(tls, True).replace("ws", "http", 1)
     arguments = ["curl", "-sS", "-i", "-N", "--http1.1", "--max-time", "2", "--cacert", ground.certificate, "-H",
@@ -125,7 +125,7 @@ def curl(ground, tls, deflate):
 
 
 def chromium(ground):
-    """All four at once, because a browser is slow to start: (name, None or what failed) each."""
+    """Runs all four at once, because a browser starts slowly. Yields (name, None or the failure)."""
     pairs = [(tls, deflate) for tls in (False, True) for deflate in (False, True)]
     targets = [f"{ground.url(tls, deflate)},{str(deflate).lower()}" for tls, deflate in pairs]
     said = run(["node", HERE / "chromium.mjs", ground.options.node_modules, *targets])
@@ -137,7 +137,7 @@ def chromium(ground):
 
 
 def echo_with(ground, url, tls, deflate):
-    """Our client, which sends every message back and leaves when the server closes."""
+    """Our client, which echoes every message and exits when the server closes."""
     said = run([ground.options.client, url, "default" if deflate else "none", *([ground.certificate] if tls else [])])
     assert said == "closed 1000\n", said
 
@@ -147,7 +147,7 @@ def ws_server(ground, tls, deflate):
 
 
 def ws_server_windows(ground, tls, deflate):
-    """A server that wants windows of its own, with every size that it knows."""
+    """A server that requests its own window sizes, with every size that it supports."""
     for bits in range(9, 16):
         wanted = {"clientMaxWindowBits": bits, "serverMaxWindowBits": bits} if deflate else False
         echo_with_ws(ground, tls, deflate, wanted)
@@ -196,7 +196,7 @@ def python_server(ground, tls, deflate):
 
 
 def nats_server(ground, tls, deflate):
-    """NATS speaks its own protocol inside: a subscription of ours gets what we publish."""
+    """NATS uses its own protocol inside WebSocket: our subscription receives what we publish."""
     with tempfile.TemporaryDirectory() as folder:
         config = pathlib.Path(folder) / "nats.conf"
         security = f'tls {{ cert_file: "{ground.certificate}", key_file: "{ground.key}" }}' if tls else "no_tls: true"
@@ -236,7 +236,7 @@ def name_of(who, tls, deflate):
 
 
 def attempts(ground):
-    """(name, None or what failed) of every pair."""
+    """Yields (name, None or the failure) for every pair."""
     for who, attempt in PAIRS.items():
         if ground.options.only not in who:
             continue
@@ -245,7 +245,7 @@ def attempts(ground):
                 try:
                     attempt(ground, tls, deflate)
                     yield name_of(who, tls, deflate), None
-                except Exception as error:  # whatever a foreign library raises is the finding
+                except Exception as error:  # any exception of a third-party library is a failure
                     yield name_of(who, tls, deflate), f"{type(error).__name__}: {error}"
     if ground.options.only in "Chromium":
         try:

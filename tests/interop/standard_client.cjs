@@ -1,7 +1,7 @@
-// The WebSocket of browsers, as Node has it: standard_client.cjs URL COMPRESSED. The same function runs in a page
-// (chromium.mjs). Exit status 0 when every message came back and the connection ended with 1000.
+// The browsers' WebSocket API in Node: standard_client.cjs URL COMPRESSED. The same function runs in a page
+// (chromium.mjs). Exit status 0 if every message was echoed and the connection ended with 1000.
 
-// Must not refer to anything outside: its text is sent to the browser.
+// Must not refer to outer variables, because its text is sent to the browser.
 function exercise({ url, compressed }) {
   const messages = ['', 'Hello', 'κόσμε'.repeat(1000), 'a'.repeat(300000), new Uint8Array(200000).fill(0xfe)];
   return new Promise((resolve, reject) => {

@@ -1,5 +1,5 @@
-// npm's ws against the echo server: ws_client.cjs URL COMPRESSED NODE_MODULES. Exit status 0 when every
-// message came back and the connection ended with 1000.
+// npm's ws against the echo server: ws_client.cjs URL COMPRESSED NODE_MODULES. Exit status 0 if every
+// message was echoed and the connection ended with 1000.
 const [url, compressed, modules] = process.argv.slice(2);
 const WebSocket = require(require('node:path').resolve(modules, 'ws'));
 const messages = ['', 'Hello', 'κόσμε'.repeat(1000), 'a'.repeat(300000), Buffer.alloc(200000, 0xfe)].map((m) => Buffer.from(m));

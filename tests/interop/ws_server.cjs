@@ -1,6 +1,6 @@
 // npm's ws as the server of our echoing client: ws_server.cjs COMPRESSED NODE_MODULES [CERTIFICATE KEY]. COMPRESSED is
 // true, false, or the parameters of permessage-deflate as JSON: {"clientMaxWindowBits":13}. Prints its URL; exit status 0
-// when every message came back and the connection ended with 1000.
+// if every message was echoed and the connection ended with 1000.
 const { readFileSync } = require('node:fs');
 const path = require('node:path');
 const [how, modules, cert, key] = process.argv.slice(2);

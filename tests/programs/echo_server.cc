@@ -1,11 +1,11 @@
-// The library's server as the runs under tests/ need it: sends every message back until its input ends.
+// The library's server for the programs under tests/: echoes every message until its input ends.
 //
 //   echo_server [NAME=VALUE...]
 //
 //   unix= unix_mode= inherited= tls_certificate= tls_key= deflate=0 loop=epoll threads= handshake_ms=
 //   idle_ms= ping_ms= close_ms= message_bytes= outbox_bytes=
 //
-// What is not given is the library's default; the port is the system's choice. Prints the URL when it serves.
+// Other settings are the library's defaults, and the system chooses the port. Prints the URL when it serves.
 
 #include <fanfare/fanfare.h>
 

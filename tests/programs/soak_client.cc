@@ -1,11 +1,11 @@
-// Opens many connections to an echo server, uses and closes them, again and again:
+// Repeatedly opens, uses and closes many connections to an echo server:
 //
 //   soak_client URL CONNECTIONS ROUNDS [SERVER_PID]
 //
-// Every connection sends one text (a third of them long enough to be compressed, a third too short), awaits
-// its echo, and closes with 1000 once all have theirs. After each round one line says what this process and
-// the server hold: "round 3: client 61204 KiB 9 fds, server 80412 KiB 11 fds". Exit status 1 when anything
-// came back different, or did not.
+// Every connection sends one text, awaits its echo, and closes with 1000 once all echoes have arrived. Two
+// thirds of the texts are long enough to be compressed. After each round one line shows the memory and
+// descriptors of this process and of the server: "round 3: client 61204 KiB 9 fds, server 80412 KiB 11 fds".
+// Exit status 1 if an echo differed or did not arrive.
 
 #include <sys/types.h>
 
@@ -84,7 +84,7 @@ std::size_t fds_of(const std::string& process) {
   return fds;
 }
 
-// "61204 KiB 9 fds"
+// Formats as "61204 KiB 9 fds".
 std::string held_by(const std::string& process) {
   std::ifstream status("/proc/" + process + "/status");
   std::string word;
@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
   const std::string server = argc > 4 ? argv[4] : "self";
   session::ClientOptions options{.url = argv[1]};
   options.reconnect.enabled = false;
-  // Thousands connect at once to a server that may be slow: how long is not what is tested.
+  // Thousands connect at once to a server that may be slow; the time is not tested.
   options.connect_timeout = options.handshake_timeout = std::chrono::minutes(5);
   options.session.close_timeout = std::chrono::minutes(5);
   options.session.ping_interval = Duration::zero();
@@ -129,9 +129,9 @@ int main(int argc, char** argv) {
       for (const auto& visitor : visitors) visitor->leave();
       while (tally.closed < connections) (*loop)->run_once(std::chrono::seconds(1));
       visitors.clear();
-      // Sockets go when the server's FIN has come.
+      // Sockets are closed after the server's FIN.
       while ((*loop)->stream_count() > 0) (*loop)->run_once(std::chrono::seconds(1));
-      // The server hears of it a little later; if it never does, the line says so.
+      // The server notices a little later; if it never does, the line shows that.
       const Instant patience = system_clock().now() + std::chrono::minutes(1);
       while (server != "self" && fds_of(server) > server_fds && system_clock().now() < patience) {
         (*loop)->run_once(std::chrono::milliseconds(20));

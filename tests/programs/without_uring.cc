@@ -1,8 +1,8 @@
-// Runs a program where the kernel refuses io_uring, as the default seccomp profile of containers does:
+// Runs a program for which the kernel refuses io_uring, like the default seccomp profile of containers:
 //
 //   without_uring PROGRAM [ARGUMENTS...]
 //
-// The refusal holds for everything that the program starts. Exit status 125: it could not be set up.
+// The refusal also applies to all child processes. Exit status 125: the filter could not be installed.
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -28,10 +28,10 @@ bool refuse_uring() {
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   }};
   const sock_fprog program{.len = rules.size(), .filter = rules.data()};
-  // Without privileges to gain, anyone may filter their own calls.
+  // With no_new_privs, an unprivileged process may filter its own system calls.
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
   if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) return false;
-  // With arguments that a kernel which knows the call refuses with EFAULT.
+  // Uses arguments for which a kernel with this system call returns EFAULT.
   return ::syscall(SYS_io_uring_setup, 1, nullptr) == -1 && errno == EPERM;
 }
 

@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""Connections opened, used and closed, again and again: run.py --server BIN --client BIN [--connections N] [--rounds N].
+"""Opens, uses and closes connections repeatedly: run.py --server BIN --client BIN [--connections N] [--rounds N].
 
-BIN are tests/programs/echo_server and soak_client, built with AddressSanitizer. Passes when every echo was right,
-both processes ended without a complaint of the sanitizers (leaks included), the descriptors are as many as after the
-first round, and, from 20 rounds on, the least memory of the second half of them is that of the quarter before. Prints
-the rounds and "N passed, N failed".
+BIN are tests/programs/echo_server and soak_client, built with AddressSanitizer. Passes if every echo was correct, and
+both processes ended without a sanitizer report (leaks included). There must not be more descriptors than after the first
+round. From 20 rounds on, the minimum memory of the second half must match that of the quarter before. Prints the rounds and "N passed, N failed".
 """
 
 import argparse
@@ -14,10 +13,10 @@ import resource
 import subprocess
 import sys
 
-# ASan keeps freed memory back, 256 MiB by default; that would look like growth for many rounds.
+# ASan quarantines freed memory, 256 MiB by default; that would look like growth for many rounds.
 SANITIZER = {"ASAN_OPTIONS": "quarantine_size_mb=8:allocator_release_to_os_interval_ms=100:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1"}
-# From round to round memory moves by a factor of three, with what the allocator happens to have given back to the
-# system. The lower bound of it is what is really held, and needs some rounds to be found.
+# Between rounds, memory varies by a factor of three, depending on how much the allocator has returned to the
+# system. The minimum shows the memory really in use; finding it takes some rounds.
 LOWER_BOUND_ROUNDS = 20
 SLACK = 1.10
 SLACK_KIB = 8 * 1024
@@ -25,10 +24,10 @@ ROUND = re.compile(r"round (\d+): client (\d+) KiB (\d+) fds, server (\d+) KiB (
 
 
 def judge(rounds):
-    """What is wrong, if anything."""
+    """Returns a description of the failure, if any."""
     wrong = []
     first, last = rounds[0], rounds[-1]
-    # The first quarter is for caches and pools to become as large as they get.
+    # During the first quarter, caches and pools reach their full size.
     quarter = len(rounds) // 4
     early, late = rounds[quarter : 2 * quarter], rounds[2 * quarter :]
     for who, memory, fds in (("client", 1, 2), ("server", 3, 4)):

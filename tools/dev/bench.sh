@@ -3,19 +3,19 @@
 #:   ./dev bench                   every row, five rounds of 3 s, about 25 minutes
 #:   ./dev bench --quick           three rounds of 0.7 s, less than 5 minutes once it is built
 #:   ./dev bench ROW...            only the rows whose name contains ROW
-#:   ./dev bench --only NAME       only the contestants whose name contains NAME (again for more), and raw epoll
-#:   ./dev bench --before DIR      raw servers and Fanfare only, beside the bench build of an earlier tree in DIR
+#:   ./dev bench --only NAME       only the contestants whose name contains NAME (repeatable), and raw epoll
+#:   ./dev bench --before DIR      raw servers and Fanfare only, compared with the bench build of an earlier tree in DIR
 #:   ./dev bench --crowd           50,000 idle connections, alone and with a broadcast to all of them
 #:   ./dev bench --fanout          one head to 10,000 subscribers of a chain in the same process, half a minute
 #:   ./dev bench --attacks [--quick] [--before DIR] [ATTACK...]
-#:                                 what honest clients of the gateway notice of attacks, and its memory: three rounds, a quarter
-#:                                 of an hour with --before (an earlier tree with a release build), a round in 4 minutes with
-#:                                 --quick; ATTACK is part of a row's name
-#:   ./dev bench --instructions    what a message costs our server outside the kernel, in instructions (callgrind)
-#:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is Google Benchmark's
+#:                                 how attacks affect the gateway's memory and its honest clients. Three rounds; with --before (an
+#:                                 earlier tree with a release build) 15 minutes. --quick: one round, 4 minutes. ATTACK: part of
+#:                                 a row's name
+#:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
+#:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
-#: The server runs on core 0, the load on core 1; an idle machine is up to you. Prints the table and writes it
-#: to bench/results/DATE-COMMIT.md. docs/bench.md says how it is measured.
+#: The server runs on core 0 and the load on core 1. Use an idle machine. Prints the table and writes it
+#: to bench/results/DATE-COMMIT.md. docs/bench.md explains the method.
 #needs: tools/bench.py
 source tools/dev/lib.sh
 

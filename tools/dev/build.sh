@@ -1,4 +1,4 @@
-#: build it (release, or another preset)
+#: build (the release preset, or another one)
 #:
 #:   ./dev build [PRESET] [TARGET...]
 #:

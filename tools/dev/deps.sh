@@ -1,9 +1,9 @@
-#: install what is missing on this machine (Debian 12)
+#: install missing packages on this machine (Debian 12)
 #:
-#:   ./dev deps [build] [test] [bench]     sets of tools/packages; build and test if none is named
+#:   ./dev deps [build] [test] [bench]     sets of tools/packages; default: build and test
 #:
-#: Installs with apt only the packages that are not there: as root directly, otherwise through sudo.
-#: The end-to-end tests need Node 20; where node is older, one is put into build/tools (nothing global).
+#: Installs only missing packages, with apt: directly as root, otherwise through sudo.
+#: The end-to-end tests need Node 20. If node is older, Node 20 is installed into build/tools, not globally.
 source tools/dev/lib.sh
 
 sets=("$@")
@@ -46,7 +46,7 @@ install_packages() {
 
 node_major() { node --version 2>/dev/null | sed -n 's/^v\([0-9]*\)\..*/\1/p'; }
 
-# Debian 12's Node is 18, some client libraries need 20: npm itself carries the newer one.
+# Debian 12 has Node 18, but some client libraries need 20. npm has a package with the newer one.
 install_node() {
   local version=20.20.2
   say "dev: node is older than $NODE_MAJOR_MIN, putting $version into build/tools"

@@ -2,7 +2,7 @@
 #:
 #:   ./dev fmt [--check]
 #:
-#: With --check nothing is written; every place that differs is named and the exit status is 1.
+#: With --check nothing is written. Every difference is printed, and then the exit status is 1.
 source tools/dev/lib.sh
 
 if ! command -v clang-format-19 >/dev/null; then need test; fi

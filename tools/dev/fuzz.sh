@@ -4,8 +4,8 @@
 #:   ./dev fuzz --minutes N        N minutes each
 #:   ./dev fuzz NAME               only the fuzzers whose name contains NAME
 #:
-#: Seeds come from fuzz/corpus/NAME, what is found on the way is kept in build/corpus/NAME, and an input
-#: that breaks something in build/findings. Prints executions and coverage of each fuzzer.
+#: Seeds come from fuzz/corpus/NAME. New inputs are kept in build/corpus/NAME, and failing inputs in
+#: build/findings. Prints the executions and coverage of each fuzzer.
 #needs: fuzz/CMakeLists.txt
 source tools/dev/lib.sh
 
@@ -54,7 +54,7 @@ run_one() {
   return "$status"
 }
 
-# As many at once as there are cores.
+# Run as many fuzzers at once as cores and memory allow.
 status=0
 running=0
 for program in "${programs[@]}"; do

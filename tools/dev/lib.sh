@@ -1,17 +1,17 @@
-# What the verbs share. Sourced, never run; the working directory is the repository's root.
+# Functions shared by the verbs. Sourced, never run. The working directory is the repository's root.
 # shellcheck shell=bash
 set -euo pipefail
 
 LOGS=build/logs
 mkdir -p "$LOGS"
 
-# Everything that is downloaded stays inside the repository.
+# All downloads stay inside the repository.
 export npm_config_cache=$PWD/build/tools/npm-cache
 NODE_MAJOR_MIN=20
 NODE_HOME=$PWD/build/tools/node
 if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
 
-# Reports of the sanitizers name lines: clang looks for a tool of its own, binutils' does as well.
+# The sanitizers need a symbolizer to report line numbers. clang looks for its own; binutils' addr2line works as well.
 if [[ -z ${ASAN_SYMBOLIZER_PATH:-} ]] && command -v addr2line >/dev/null; then
   ASAN_SYMBOLIZER_PATH=$(command -v addr2line)
   export ASAN_SYMBOLIZER_PATH TSAN_OPTIONS="external_symbolizer_path=$ASAN_SYMBOLIZER_PATH"
@@ -23,7 +23,7 @@ die() {
   exit 1
 }
 
-# A compiler process takes up to 1.5 GB here: no more of them at once than the memory holds.
+# A compiler process takes up to 1.5 GB, so memory limits how many run at once.
 jobs_max() {
   local cores memory_kb by_memory
   cores=$(nproc)
@@ -33,8 +33,8 @@ jobs_max() {
   echo $((cores < by_memory ? cores : by_memory))
 }
 
-# Every 30 s: what runs, for how long, and the last line of its log. It waits in read, not in a
-# child process, so that nothing outlives it.
+# Every 30 s, prints the running step, its duration, and the last line of its log. It waits in read rather than in
+# a child process, so that nothing outlives it.
 heartbeat() {
   local label=$1 log=$2 pipe start=$SECONDS last
   exec {pipe}<> <(:)
@@ -45,8 +45,8 @@ heartbeat() {
   done
 }
 
-# quietly LABEL LOG COMMAND...: the command's whole output goes to build/logs/LOG.log; long ones show
-# that they live. Returns the command's status.
+# quietly LABEL LOG COMMAND...: writes the command's whole output to build/logs/LOG.log and prints progress for
+# long commands. Returns the command's status.
 quietly() {
   local label=$1 log=$LOGS/$2.log status=0 beat
   shift 2
@@ -59,10 +59,10 @@ quietly() {
   return "$status"
 }
 
-# Installs what the sets (build, test, bench) of tools/packages name and the machine lacks.
+# Installs the missing packages of the given sets (build, test, bench) of tools/packages.
 need() { bash tools/dev/deps.sh "$@"; }
 
-# configure_and_build PRESET [TARGET...]: nothing to configure again is noticed by ninja itself.
+# configure_and_build PRESET [TARGET...]: configures only once; ninja itself reconfigures when needed.
 configure_and_build() {
   local preset=$1 targets=()
   shift
@@ -71,15 +71,15 @@ configure_and_build() {
   cmake --build "build/$preset" --parallel "$(jobs_max)" "${targets[@]}"
 }
 
-# Only the fuzzers and the rooms they link, not the program.
+# Builds only the fuzzers and the rooms they link, not the program.
 build_fuzzers() {
   local sources=(fuzz/*_fuzz.cc)
   sources=("${sources[@]#fuzz/}")
   configure_and_build asan "${sources[@]%.cc}"
 }
 
-# The part of a failed step's log that a reader wants first: what failed tests printed, or else what looks
-# like an error.
+# Prints the most useful part of a failed step's log: the output of failed tests, or else lines that look like
+# errors.
 show_failure() {
   local log=$LOGS/$1.log marks
   local tests=': Failure$|^not ok|WARNING: ThreadSanitizer|ERROR: [A-Z][a-z]*Sanitizer|runtime error:|\*\*\*(Exception|Timeout|Not Run)'

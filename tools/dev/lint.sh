@@ -1,6 +1,6 @@
-#: look for mistakes without running anything: floors, style, format, clang-tidy
+#: run the static checks: floors, style, format, clang-tidy
 #:
-#:   ./dev lint [PART...]          PART: clang-tidy only files whose path contains it, as in src/ws
+#:   ./dev lint [PART...]          PART: run clang-tidy only on files whose path contains it, such as src/ws
 source tools/dev/lib.sh
 
 need build test

@@ -1,8 +1,8 @@
-#: runs the simulations: the gateway's sources against nodes that misbehave, on a simulated clock
+#: run the simulations: the gateway's sources against misbehaving nodes, on a simulated clock
 #:
 #:   ./dev sim                  2,000 seeds
 #:   ./dev sim --seeds N        the seeds 1 to N
-#:   ./dev sim --seed N         that one, telling what happens
+#:   ./dev sim --seed N         only seed N, with a trace of its events
 #needs: tests/sim/sources_sim.cc
 source tools/dev/lib.sh
 

@@ -1,9 +1,9 @@
 #: open, use and close 10,000 connections 100 times over, under AddressSanitizer
 #:
-#:   ./dev soak                    all of it, about half an hour
+#:   ./dev soak                    the full run, about half an hour
 #:   ./dev soak CONNECTIONS ROUNDS
 #:
-#: Passes when no byte was lost, no descriptor leaked, and memory does not grow. Needs as many descriptors as connections (ulimit -n).
+#: Passes if no byte was lost, no descriptor leaked, and memory does not grow. Needs one descriptor per connection (ulimit -n).
 #needs: tests/soak/run.py
 source tools/dev/lib.sh
 

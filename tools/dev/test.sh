@@ -2,9 +2,9 @@
 #:
 #:   ./dev test                    everything
 #:   ./dev test --quick            the checks without clang-tidy, and the unit tests under AddressSanitizer
-#:   ./dev test [--quick] FILTER   only the unit tests of the room, or with the name, that FILTER says
+#:   ./dev test [--quick] FILTER   only the unit tests of room FILTER, or those whose name contains FILTER
 #:
-#: Each step prints one line; whole logs are in build/logs. The last line is "N passed, N failed" and
+#: Each step prints one line; full logs are in build/logs. The last line is "N passed, N failed", and
 #: the exit status is 1 if anything failed.
 source tools/dev/lib.sh
 
@@ -35,7 +35,7 @@ result() {
   fi
 }
 
-# check LABEL LOG COMMAND...: a step that counts as one.
+# check LABEL LOG COMMAND...: a step that counts as one test.
 check() {
   local label=$1 log=$2 start=$SECONDS status=0
   shift
@@ -44,8 +44,8 @@ check() {
   return "$status"
 }
 
-# suite LABEL LOG COUNTER COMMAND...: a step whose log says how many passed and failed; COUNTER prints the
-# two numbers from it. A suite that fails without saying so, or that ran nothing, counts as one failure.
+# suite LABEL LOG COUNTER COMMAND...: a step whose log contains the numbers of passed and failed tests. COUNTER
+# prints them. A suite that fails without reporting a failure, or that ran nothing, counts as one failure.
 suite() {
   local label=$1 log=$2 counter=$3 start=$SECONDS status=0 good bad
   shift 3
@@ -55,7 +55,7 @@ suite() {
   result "$label" $((SECONDS - start)) "$good" "$bad" "$log"
 }
 
-# The tests inside each test program; a program that died, and a script, count as one.
+# Counts the tests inside each test program. A crashed program or a script counts as one test.
 count_ctest() {
   awk '/^[0-9]+: \[==========\] [0-9]+ tests? .* ran\./ { ran = $3; number = $1; sub(/:/, "", number) }
        /^[0-9]+: \[  PASSED  \] [0-9]+ tests?\./ {
@@ -84,7 +84,7 @@ count_fuzz() {
 
 count_conformance() { awk '/^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3 } END { print good + 0, bad + 0 }' "$1"; }
 
-# Rooms that have tests, of those that are asked for.
+# Prints those of the given rooms that have tests.
 rooms_with_tests() {
   local room
   for room in "$@"; do
@@ -98,7 +98,7 @@ run_ctest() {
   ctest --test-dir "build/$preset" --parallel "$(nproc)" --verbose --no-tests=error "$@"
 }
 
-# g++ 12's ThreadSanitizer cannot place its shadow under the address randomisation of recent kernels.
+# g++ 12's ThreadSanitizer cannot map its shadow memory with the address randomisation of recent kernels.
 run_ctest_without_aslr() {
   if setarch "$(uname -m)" -R true 2>/dev/null; then
     setarch "$(uname -m)" -R bash -c "$(declare -f run_ctest); run_ctest \"\$@\"" run_ctest "$@"
@@ -127,8 +127,8 @@ unit_tests_asan() {
   suite "unit tests, asan and ubsan" test-asan count_ctest run_ctest asan "${selection[@]}"
 }
 
-# Where io_uring is refused, as in most containers, everything runs on epoll. What is about io_uring by name
-# is left out.
+# Where io_uring is not permitted, as in most containers, everything runs on epoll. Tests with io_uring in their
+# name are excluded.
 unit_tests_without_uring() {
   suite "unit tests, io_uring refused" test-without-uring count_ctest without_uring_asan
 }
@@ -155,8 +155,8 @@ soak_short() {
     --server $programs/echo_server --client $programs/soak_client
 }
 
-# The tests themselves are left to ./dev lint: they are half of the files and most of the time. It runs beside
-# the steps that mostly wait, and gives way to them.
+# Test files are left to ./dev lint: they are half of the files and take most of the time. clang-tidy runs at low
+# priority beside steps that mostly wait.
 begin_tidy() {
   nice -n 19 python3 tools/tidy.py --without-tests build/asan >"$LOGS/tidy-run.log" 2>&1 </dev/null &
   tidy_pid=$!
@@ -168,7 +168,7 @@ follow_tidy() {
   wait "$tidy_pid"
 }
 
-# The engine as its users build and link it, and what they would not forgive in the binaries.
+# Builds and links the engine as its users do, and checks the binaries.
 configurations() {
   suite "build configurations" configurations count_conformance \
     env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
@@ -227,6 +227,6 @@ else
 fi
 
 say "dev: $(((SECONDS - began) / 60)) min $(((SECONDS - began) % 60)) s"
-# The last line says nothing else: programs read it.
+# Programs read the last line, so it contains nothing else.
 say "$passed passed, $failed failed"
 if ((failed)); then exit 1; fi

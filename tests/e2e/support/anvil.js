@@ -1,4 +1,4 @@
-// A real node of another make: anvil, on a port the system chooses or on a given one.
+// A real third-party node: anvil, on a port chosen by the system or on a given one.
 
 import path from "node:path";
 import { call } from "./fanfare.js";
@@ -6,8 +6,8 @@ import { E2E, startFor } from "./processes.js";
 
 const ANVIL = path.join(E2E, "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
 
-// {program, url, port, ask(method, params)}. Blocks come only when asked for (ask("anvil_mine")), or every
-// --block-time seconds if that is among the flags.
+// Returns {program, url, port, ask(method, params)}. Blocks are mined only on request (ask("anvil_mine")), or every
+// --block-time seconds if the flags contain that.
 export async function startAnvil(t, flags = [], { port = 0 } = {}) {
   const program = startFor(t, "anvil", ANVIL, ["--port", String(port), ...flags]);
   const [, address] = await program.line(/^Listening on (\S+)/);

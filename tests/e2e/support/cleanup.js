@@ -1,5 +1,4 @@
-// What a test has to undo at its end, last thing first: clients leave before the daemon does, and the daemon
-// before its node.
+// Runs a test's cleanup steps in reverse order: clients end before the daemon, and the daemon before its node.
 
 const stacks = new WeakMap();
 

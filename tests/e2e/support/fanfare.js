@@ -1,4 +1,4 @@
-// The daemon: started on ports the system chooses, ready when /readyz says so.
+// Starts the daemon on ports chosen by the system. It is ready when /readyz reports that.
 
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { until } from "./waiting.js";
 export const BINARY = process.env.FANFARE_BIN ?? path.join(ROOT, "build/release/apps/fanfare/fanfare");
 accessSync(BINARY, constants.X_OK);
 
-// A folder of its own for the test, removed at its end.
+// A folder for the test, removed at its end.
 export function temporaryFolder(t) {
   const folder = mkdtempSync(path.join(tmpdir(), "fanfare-e2e-"));
   atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
@@ -23,7 +23,7 @@ export function writeConfig(t, text) {
   return file;
 }
 
-// {program, http, ws, health}: URLs, and the process. `flags` come after serve.
+// Returns {program, http, ws, health}: the process and its URLs. `flags` follow serve.
 export async function startFanfare(t, flags = [], { ready = true, env } = {}) {
   const ports = flags.includes("--config") ? [] : ["--http-port", "0", "--ws-port", "0"];
   const program = startFor(t, "fanfare", BINARY, ["serve", ...ports, ...flags], { env });
@@ -53,7 +53,7 @@ export function check(text, t, { env } = {}) {
   return run(BINARY, ["check", file], { env }).then((result) => ({ ...result, file }));
 }
 
-// One JSON-RPC call over HTTP: the result, or an Error with `code`.
+// Sends one JSON-RPC call over HTTP. Returns the result, or throws an Error with `code`.
 export async function call(url, method, params = []) {
   const response = await fetch(url, {
     method: "POST",

@@ -1,11 +1,11 @@
-// A node behind HTTP that misbehaves as a seed says, in front of a good one: what proxies, providers and lost
-// connections do to real gateways, on real sockets.
+// A proxy in front of a good HTTP node that misbehaves according to a seed. It simulates the faults of proxies,
+// providers and lost connections, on real sockets.
 
 import http from "node:http";
 import { once } from "node:events";
 import { atEnd } from "./cleanup.js";
 
-// Small and seeded, so that a run's faults can be had again (mulberry32).
+// A small seeded generator (mulberry32), so that the faults of a run can be reproduced.
 export function seeded(seed) {
   let state = seed >>> 0;
   return () => {
@@ -19,7 +19,7 @@ export function seeded(seed) {
 const JSON_TYPE = { "content-type": "application/json" };
 const HUGE = "x".repeat(12 * 1024 * 1024);
 
-// Each takes (response, text of the good answer, request) and answers in its own way.
+// Each takes (response, text of the good answer, request) and gives a different bad answer.
 const FAULTS = {
   half_open: () => {},
   dropped: (response) => response.destroy(),
@@ -44,7 +44,7 @@ const FAULTS = {
 };
 
 export class FaultyNode {
-  // `rate`: how many of the answers are bad, 0 to 1.
+  // `rate`: the share of bad answers, 0 to 1.
   static async start(t, target, { random, rate }) {
     const node = new FaultyNode();
     Object.assign(node, { target, random, rate, counts: {} });

@@ -1,4 +1,4 @@
-// Starts flooding_node.js for one test, and speaks to it.
+// Starts flooding_node.js for one test, and controls it.
 
 import path from "node:path";
 import { E2E, startFor } from "./processes.js";

@@ -1,12 +1,12 @@
-// A node behind WebSocket that floods the one who connects to it. A program of its own, so that it never waits
-// for the test and the test never waits for it:
+// A WebSocket node that floods its clients. It is a separate program, so that it and the test never wait for
+// each other:
 //
 //   node flooding_node.js [CHAIN_ID] [BLOCK_MS]     prints "listening PORT"
-//   POST /flood/KIND                                every connection gets KIND from now on, KIND as in FLOODS;
-//                                                   none: an honest node again
+//   POST /flood/KIND                                from now on every connection gets KIND, a key of FLOODS;
+//                                                   none: it behaves as an honest node again
 //   GET /counts                                     {"connections", "sent_bytes", "asked"}
 //
-// Without a flood it is an honest node: it has a block every BLOCK_MS and tells who subscribed to newHeads.
+// Without a flood it is an honest node: it makes a block every BLOCK_MS and notifies newHeads subscribers.
 
 import http from "node:http";
 import { createHash } from "node:crypto";
@@ -48,7 +48,7 @@ function frame(payload, first = 0x81) {
   return Buffer.concat([top, data]);
 }
 
-// A chunk of frames that can be sent again and again.
+// A chunk of frames that can be sent repeatedly.
 function repeated(make) {
   const frames = [];
   let bytes = 0;
@@ -61,12 +61,12 @@ function repeated(make) {
 }
 const told = (id, result) => JSON.stringify({ jsonrpc: "2.0", method: "eth_subscription", params: { subscription: id, result } });
 
-// By kind: (socket) -> () -> the next bytes.
+// For each kind: (socket) -> () -> the next bytes.
 const FLOODS = {
   junk: repeated(() => "garbage ".repeat(24)),
   notifications: repeated((i) => told("0xnobody", block(i))),
   answers: repeated((i) => JSON.stringify({ jsonrpc: "2.0", id: 1e9 + i, result: "0x1" })),
-  // Heads that fit the chain, each one new, in the subscription that was asked for.
+  // New heads that fit the chain, sent to the requested subscription.
   heads: (socket) => {
     let number = head;
     return () => Buffer.concat(Array.from({ length: 200 }, () => frame(told(tellers.get(socket) ?? "0x1", block(++number)))));

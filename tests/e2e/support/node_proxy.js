@@ -1,12 +1,12 @@
-// A node's HTTP side seen through glass: passes JSON-RPC on to the real node and counts what was asked. It can
-// also answer instead of the node.
+// A transparent HTTP proxy in front of a real node. It forwards JSON-RPC and counts the calls. It can also answer
+// instead of the node.
 
 import http from "node:http";
 import { once } from "node:events";
 import { atEnd } from "./cleanup.js";
 
 export class NodeProxy {
-  // `answer(request, respond)`: returns true if it takes the request over; respond(status, text) when it likes.
+  // `answer(request, respond)` returns true if it handles the request; it may call respond(status, text) later.
   static async start(t, target, { answer = () => false } = {}) {
     const proxy = new NodeProxy(target, answer);
     proxy.server.listen(0, "127.0.0.1");

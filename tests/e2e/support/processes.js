@@ -1,5 +1,5 @@
-// Programs that a test starts. Each is ended through its own handle, its output is kept, and goes to build/logs
-// when the test fails.
+// The programs that a test starts. Each is ended through its own handle. Its output is kept, and written to
+// build/logs if the test fails.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +15,7 @@ const LOGS = path.join(ROOT, "build/logs/e2e");
 
 let started = 0;
 const running = new Set();
-// However this process ends, what it started ends with it.
+// When this process exits, the programs that it started end with it.
 process.once("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
@@ -23,7 +23,7 @@ process.once("exit", () => {
 export class Program {
   constructor(name, file, parameters, { env } = {}) {
     this.name = `${name}-${process.pid}-${++started}`;
-    this.lines = new Inbox(this.name); // both streams, in the order they came
+    this.lines = new Inbox(this.name); // both streams, in order of arrival
     this.child = spawn(file, parameters, { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     running.add(this.child);
     this.exit = new Promise((resolve) => {
@@ -49,7 +49,7 @@ export class Program {
     stream.once("close", () => rest && this.lines.push(rest));
   }
 
-  // The match of the first line that has one.
+  // Returns the match of the first line that matches.
   line(pattern, deadlineMs) {
     return this.lines.when(
       `a line like ${pattern}`,
@@ -68,7 +68,7 @@ export class Program {
     return this.child.kill(name);
   }
 
-  // Ends it, and returns {code, signal}.
+  // Ends the program and returns {code, signal}.
   async stop(name = "SIGTERM", deadlineMs = 20_000) {
     if (!this.ended) this.child.kill(name);
     try {
@@ -92,22 +92,22 @@ export class Program {
   }
 }
 
-// A program for one test: it is stopped at the end of the test, whatever happened, and its output is saved
-// if the test failed. `t` is the context of the test (or of the suite around it).
+// A program for one test. It is always stopped at the end of the test, and its output is saved if the test failed.
+// `t` is the context of the test or of its suite.
 export function startFor(t, ...parameters) {
   const program = new Program(...parameters);
   atEnd(t, async () => {
     try {
       await program.stop();
     } finally {
-      // Contexts tell whether they passed since Node 20.12; where they do not, the log is kept.
+      // Since Node 20.12, contexts report whether they passed. In older versions the log is always kept.
       if (t.passed !== true) t.diagnostic(`log of ${program.name}: ${program.save()}`);
     }
   });
   return program;
 }
 
-// Runs to the end; {code, signal, stdout, stderr}.
+// Runs a program to its end; returns {code, signal, stdout, stderr}.
 export async function run(file, parameters, { env, input = "" } = {}) {
   const child = spawn(file, parameters, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
   const out = { stdout: "", stderr: "" };

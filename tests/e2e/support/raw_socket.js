@@ -1,5 +1,5 @@
-// A WebSocket client of bytes, for what client libraries never do: it judges nothing, hides nothing, and can
-// stop reading. Frames are parsed as RFC 6455 draws them; what came is in `frames`.
+// A low-level WebSocket client for things that client libraries never do. It validates nothing, hides nothing, and
+// can stop reading. Frames are parsed as in RFC 6455; received frames are in `frames`.
 
 import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";
@@ -23,7 +23,7 @@ export function upgradeRequest(url, { key = randomBytes(16).toString("base64"), 
   return lines.join("\r\n") + "\r\n\r\n";
 }
 
-// The bytes of a client's frame: masked, as RFC6455§5.1 asks.
+// The bytes of a client's frame, masked as RFC6455§5.1 requires.
 export function frame(opcode, payload, { fin = true, mask = randomBytes(4) } = {}) {
   const data = Buffer.from(payload);
   const first = (fin ? 0x80 : 0) | opcode;
@@ -42,7 +42,7 @@ export function frame(opcode, payload, { fin = true, mask = randomBytes(4) } = {
   return Buffer.concat([head, mask, data]);
 }
 
-// Takes whole frames from `bytes`; returns [frames, rest]. A server's frames are not masked.
+// Parses whole frames from `bytes`; returns [frames, rest]. A server's frames are not masked.
 export function parseFrames(bytes) {
   const frames = [];
   let at = 0;
@@ -73,7 +73,7 @@ export class RawSocket {
     return raw;
   }
 
-  // Only the TCP connection.
+  // Opens only the TCP connection.
   static async connect(url) {
     const { hostname, port } = new URL(url);
     const raw = new RawSocket(net.connect({ host: hostname, port: Number(port), noDelay: true }));
@@ -172,13 +172,13 @@ export class RawSocket {
     return this.send(Opcode.text, typeof value === "string" ? value : JSON.stringify(value));
   }
 
-  // The next text frame that fits, out of the box, exactly as it came.
+  // Removes the next matching text frame from the inbox and returns it exactly as received.
   async text(fits = () => true, what = "a text frame") {
     return (await this.frames.take(what, (one) => one.text !== undefined && fits(one.text))).text;
   }
 
   async json(fits = () => true, what = "a JSON message") {
-    // Parsed once, also when it is looked at for many questions.
+    // Parsed once, even if many calls look at it.
     const parsed = (one) => (one.json ??= JSON.parse(one.text));
     return parsed(await this.frames.take(what, (one) => one.text !== undefined && fits(parsed(one))));
   }
@@ -196,7 +196,7 @@ export class RawSocket {
     return answer.result;
   }
 
-  // From here on nothing is taken from the socket any more, and the kernel's buffers fill.
+  // From now on nothing is read from the socket, and the kernel's buffers fill.
   stopReading() {
     this.socket.pause();
   }
@@ -205,7 +205,7 @@ export class RawSocket {
     this.socket.resume();
   }
 
-  // The close frame that came, once the connection has ended.
+  // The received close frame, once the connection has ended.
   async closed() {
     await within("the end of the connection", this.ended);
     return this.frames.items.find((one) => one.close !== undefined) ?? null;

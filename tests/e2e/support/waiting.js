@@ -1,12 +1,12 @@
-// Waiting for conditions. Nothing here waits for a time: every wait ends when what it waits for is there, and
-// fails with words when it does not come.
+// Waiting for conditions. Nothing here waits for a fixed time: every wait ends when its condition is true, and
+// fails with a message at its deadline.
 
 import { setTimeout as pause } from "node:timers/promises";
 
 export const DEADLINE_MS = 60_000;
 
-// Asks `probe` (may be async) until it answers something truthy, which is returned. Between two questions it
-// lets others run for a moment. What a probe throws is remembered and told if the time is over.
+// Calls `probe` (may be async) until it returns a truthy value, which is returned. Between two calls it yields
+// for a moment. At the deadline, the error includes the last exception of the probe.
 export async function until(what, probe, { deadlineMs = DEADLINE_MS, everyMs = 20 } = {}) {
   const end = Date.now() + deadlineMs;
   let last;
@@ -25,7 +25,7 @@ export async function until(what, probe, { deadlineMs = DEADLINE_MS, everyMs = 2
   }
 }
 
-// The promise, or an error that says what was waited for.
+// Returns the promise's value, or throws an error that names the awaited event.
 export function within(what, promise, deadlineMs = DEADLINE_MS) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -34,7 +34,7 @@ export function within(what, promise, deadlineMs = DEADLINE_MS) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
-// Things that arrive one after another: pushed at one end, awaited at the other.
+// A queue of items: pushed at one end, awaited at the other.
 export class Inbox {
   constructor(name) {
     this.name = name;
@@ -48,7 +48,7 @@ export class Inbox {
     this.#wake();
   }
 
-  // Nothing more will come; `why` is told to whoever still waits.
+  // No more items will arrive; pending waits fail with `why`.
   end(why) {
     this.ended ??= why ?? "ended";
     this.#wake();
@@ -83,7 +83,7 @@ export class Inbox {
     return this.when(`${count} items`, (items) => items.length >= count && items, deadlineMs);
   }
 
-  // Takes the first item that fits out of the box.
+  // Removes the first matching item from the inbox and returns it.
   take(what, fits = () => true, deadlineMs = DEADLINE_MS) {
     return this.when(
       what,
