@@ -1,4 +1,4 @@
-# What `cmake --install` and the .deb bring: the public headers, the libraries of libraries.cmake, their CMake package and
+# The files that `cmake --install` and the .deb install: the public headers, the libraries of libraries.cmake, their CMake package and
 # pkg-config files (component "library"), and the fanfare program (component "program").
 include(CMakePackageConfigHelpers)
 
@@ -10,7 +10,7 @@ if(NOT TARGET llhttp)
   set(FANFARE_PC_LLHTTP "-lllhttp")
 endif()
 
-# An export set and a pkg-config file for each, so that nobody is asked for what only another one needs.
+# An export set and a pkg-config file for each, so that no library requires the dependencies of another.
 function(fanfare_install target component package)
   install(TARGETS ${target} EXPORT fanfare-${component} COMPONENT library)
   install(EXPORT fanfare-${component} NAMESPACE fanfare:: FILE fanfare-${component}-targets.cmake
@@ -26,8 +26,8 @@ if(FANFARE_CHAIN)
   fanfare_install(fanfare_chain_library chain fanfare-chain)
 endif()
 
-# Beside libfanfare.so, -lfanfare would mean that one. Another name for the archive is understood by every linker, and by
-# CMake's reading of pkg-config files, which loses the folder of -l:libfanfare.a.
+# If libfanfare.so is installed too, -lfanfare means the shared library. So the archive has a second name. Every linker supports that,
+# and so does CMake's parser of pkg-config files, which loses the folder of -l:libfanfare.a.
 file(CREATE_LINK libfanfare.a ${PROJECT_BINARY_DIR}/libfanfare-static.a SYMBOLIC)
 install(FILES ${PROJECT_BINARY_DIR}/libfanfare-static.a DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT library)
 
@@ -38,13 +38,13 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/fanfare-config-version.cm
 install(FILES ${PROJECT_BINARY_DIR}/fanfare-config.cmake ${PROJECT_BINARY_DIR}/fanfare-config-version.cmake
   DESTINATION ${package_dir} COMPONENT library)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/fanfare DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library)
-# The licence asks to go along with every copy, and Debian looks for it under this name.
+# The licence must be part of every copy, and Debian expects it under this name.
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT library)
 if(FANFARE_PROGRAM)
   install(TARGETS fanfare COMPONENT program)
 endif()
 
-# Packages are made of a project of its own; a project around this one has its own.
+# Packages are made only if this is the top-level project; an enclosing project makes its own.
 if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_GENERATOR DEB)
   set(CPACK_PACKAGE_CONTACT "The Fanfare authors")
@@ -54,7 +54,7 @@ if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_DEBIAN_PACKAGE_SECTION net)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_COMPRESSION_TYPE gzip)
-  # Who only runs the program needs none of these; who links the static library needs all.
+  # Running the program needs none of these; linking the static library needs all.
   set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libssl-dev, zlib1g-dev, libdeflate-dev, liburing-dev")
   set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libcurl4-openssl-dev, libyaml-cpp-dev, prometheus-cpp-dev, libcrypto++-dev, libsecp256k1-dev")
   include(CPack)

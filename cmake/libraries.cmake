@@ -1,20 +1,20 @@
-# The libraries that others link, in a build tree as after an installation:
+# The libraries for other projects, in a build tree and after an installation:
 #   fanfare::fanfare   libfanfare.a, the engine's rooms. Position independent, so it also fits into a shared object.
-#   fanfare::shared    libfanfare.so, the same, showing only what include/fanfare marks with FANFARE_EXPORT
-#   fanfare::chain     libfanfare-chain.a, what stands behind fanfare/chain.h, on libfanfare.a
+#   fanfare::shared    libfanfare.so, the same, exporting only symbols marked with FANFARE_EXPORT in include/fanfare
+#   fanfare::chain     libfanfare-chain.a, which implements fanfare/chain.h, on top of libfanfare.a
 if(FANFARE_INSTALL)
   include(GNUInstallDirs)
 endif()
 find_package(OpenSSL REQUIRED)
 find_package(ZLIB REQUIRED)
 
-# fanfare_objects(LIBRARY ROOM...): the library is made of these rooms.
+# fanfare_objects(LIBRARY ROOM...): builds the library from these rooms.
 function(fanfare_objects library)
   foreach(room ${ARGN})
     target_sources(${library} PRIVATE $<TARGET_OBJECTS:fanfare_${room}>)
   endforeach()
   set_target_properties(${library} PROPERTIES LINKER_LANGUAGE CXX)
-  # The headers are C++20; what is behind them was compiled already.
+  # The headers need C++20; the implementation is already compiled.
   target_compile_features(${library} INTERFACE cxx_std_20)
   target_include_directories(${library} INTERFACE
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
@@ -38,7 +38,7 @@ endif()
 set_target_properties(fanfare_library PROPERTIES OUTPUT_NAME fanfare EXPORT_NAME fanfare)
 add_library(fanfare::fanfare ALIAS fanfare_library)
 
-# Sanitizers need their runtime in the program, and nothing of such a build is shipped.
+# Sanitizers need their runtime in the program, and such builds are not shipped.
 if(NOT FANFARE_SANITIZE)
   add_library(fanfare_shared SHARED)
   fanfare_objects(fanfare_shared ${engine_rooms})
@@ -46,7 +46,7 @@ if(NOT FANFARE_SANITIZE)
   if(TARGET llhttp)
     target_sources(fanfare_shared PRIVATE $<TARGET_OBJECTS:llhttp>)
   endif()
-  # Templates of the standard library have default visibility; the version script keeps them inside.
+  # Templates of the standard library have default visibility; the version script hides them.
   set(exports ${CMAKE_CURRENT_LIST_DIR}/exports.map)
   target_link_options(fanfare_shared PRIVATE -Wl,-z,defs -Wl,--version-script=${exports})
   # Before 1.0 a new minor version may change the API, and with it the ABI.

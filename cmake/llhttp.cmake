@@ -1,6 +1,6 @@
 # The target `llhttp`, Node's HTTP parser: Debian 12 ships it as C source (node-llhttp, decision 0002), newer distributions as a
-# library. Compiled here, its functions are renamed to fanfare_llhttp_*: a program that links libfanfare.a may have an llhttp of
-# its own, in another version, and the linker would silently take one of the two for both.
+# library. Compiled here, its functions are renamed to fanfare_llhttp_*: a program that links libfanfare.a may contain
+# another version of llhttp, and the linker would silently use one of the two for both.
 find_package(llhttp QUIET)
 if(TARGET llhttp::llhttp_static OR TARGET llhttp::llhttp_shared)
   return()
@@ -12,7 +12,7 @@ if(NOT llhttp_sources)
   message(FATAL_ERROR "llhttp not found: install node-llhttp (Debian 12) or libllhttp-dev")
 endif()
 
-# Everything that is called or defined as a function; a name too many does no harm, since all files see the same header.
+# Every name that is called or defined as a function; extra names do no harm, since all files include the same header.
 set(names "")
 foreach(source ${llhttp_sources} /usr/share/include/llhttp/llhttp.h)
   file(READ ${source} text)

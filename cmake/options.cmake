@@ -1,7 +1,7 @@
-# What can be chosen. A project of its own (a clone that is built as it stands) builds everything that is installed. Inside
-# another project it is the libraries alone, and only when something links them.
+# The build options. As the top-level project (a plain clone) everything that is installed is built. Inside another project only the
+# libraries are built, and only if a target links them.
 
-# Whether the gateway's rooms are built, for fanfare::chain and the program. AUTO: where the libraries they need are found.
+# Whether the gateway's rooms are built, for fanfare::chain and the program. AUTO: if their libraries are found.
 set(chain_default ON)
 if(NOT PROJECT_IS_TOP_LEVEL)
   set(chain_default AUTO)
@@ -11,18 +11,18 @@ option(FANFARE_PROGRAM "Build the fanfare program" ${PROJECT_IS_TOP_LEVEL})
 option(FANFARE_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(FANFARE_INSTALL "Make install rules and packages" ${PROJECT_IS_TOP_LEVEL})
 
-# For those who change Fanfare; the presets turn on what they need.
+# For development of Fanfare; the presets turn these on as needed.
 option(FANFARE_WERROR "Treat warnings as errors" OFF)
 option(FANFARE_TESTS "Build the unit tests" OFF)
 option(FANFARE_CONFORMANCE "Build the programs of the conformance, attack, interoperability and soak runs" OFF)
 option(FANFARE_FUZZ "Build the fuzzers (clang only)" OFF)
 option(FANFARE_BENCH "Build the benchmarks" OFF)
-# Which sanitizers the whole tree is built with: "address,undefined", "thread", or nothing.
+# The sanitizers for the whole tree: "address,undefined", "thread", or nothing.
 set(FANFARE_SANITIZE "" CACHE STRING "Sanitizers for every target")
 
 if(PROJECT_IS_TOP_LEVEL)
   set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
-  # Without a build type everything would be compiled without optimisation, which nobody who does not ask for it wants.
+  # Without a build type everything would be compiled without optimisation, which should happen only on request.
   get_property(has_several_build_types GLOBAL PROPERTY GENERATOR_IS_MULTI_CONFIG)
   if(NOT CMAKE_BUILD_TYPE AND NOT has_several_build_types)
     set(CMAKE_BUILD_TYPE Release CACHE STRING "Debug, Release, RelWithDebInfo or MinSizeRel" FORCE)
@@ -30,7 +30,7 @@ if(PROJECT_IS_TOP_LEVEL)
 endif()
 
 if(FANFARE_CHAIN STREQUAL "AUTO")
-  # What the rooms behind fanfare::chain need; they look for it themselves, and insist.
+  # The dependencies of the rooms in fanfare::chain; each room also searches for them, as required ones.
   find_package(PkgConfig QUIET)
   find_package(CURL QUIET)
   find_package(yaml-cpp QUIET)

@@ -1,11 +1,11 @@
-# The sanitizer builds read the standard library once, not once a file: it is most of what they parse, and what
+# The sanitizer builds parse the standard library once, not once per file: it is most of what they parse, and most of what
 # clang-tidy parses with their flags. The shipped build has no precompiled header, so a missing include shows there.
 set(FANFARE_PRECOMPILED OFF)
 if(FANFARE_SANITIZE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   set(FANFARE_PRECOMPILED ON)
 endif()
 
-# fanfare_precompiled(NAME OPTIONS... HEADERS...): a header that targets with the same options can share.
+# fanfare_precompiled(NAME OPTIONS... HEADERS...): a precompiled header that targets with the same options can share.
 function(fanfare_precompiled name)
   cmake_parse_arguments(PRE "" "" "OPTIONS;LINK;HEADERS" ${ARGN})
   file(WRITE ${PROJECT_BINARY_DIR}/${name}.cc "")

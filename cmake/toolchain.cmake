@@ -1,7 +1,7 @@
-# Flags every target shares: hardening, warnings, sanitizers, the linker.
+# Flags for every target: hardening, warnings, sanitizers, the linker.
 
-# What is shipped: hardened, position independent (an executable too, and the archives fit into shared objects), and with
-# nothing visible but what is marked. The sanitizer builds check more than all this, and nobody ships them.
+# The shipped build is hardened and position independent (executables too, and the archives fit into shared objects). Only marked
+# symbols are visible. The sanitizer builds check more than this, and are not shipped.
 add_library(fanfare_hardening INTERFACE)
 if(NOT FANFARE_SANITIZE)
   include(CheckPIESupported)
@@ -32,7 +32,7 @@ if(FANFARE_SANITIZE)
     -fsanitize=${FANFARE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(fanfare_flags INTERFACE -fsanitize=${FANFARE_SANITIZE})
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    # What sanitizers add makes g++ doubt every optional; the optimised build without them keeps the warning.
+    # With sanitizer instrumentation g++ warns about every optional; the optimised build without it keeps the warning.
     target_compile_options(fanfare_flags INTERFACE -Wno-maybe-uninitialized)
   endif()
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND FANFARE_SANITIZE MATCHES "thread")
@@ -41,7 +41,7 @@ if(FANFARE_SANITIZE)
   endif()
 endif()
 if(FANFARE_FUZZ)
-  # Every room tells the fuzzer which branches it took; only the fuzzers themselves bring its main().
+  # Every room reports its branches to the fuzzer; only the fuzzers themselves link its main().
   target_compile_options(fanfare_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 if(PROJECT_IS_TOP_LEVEL)

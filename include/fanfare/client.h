@@ -46,17 +46,16 @@ struct Opened {
   bool compressed = false;            // permessage-deflate was negotiated
 };
 
-// Where an attempt to connect goes, and what it says there.
+// The target of an attempt to connect, and the content of its request.
 struct ConnectTarget {
   std::string url = {};
   std::vector<Header> headers = {};
   std::vector<std::string> subprotocols = {};
 };
 
-// An attempt to connect that waits for the program: for a fresh token, or the address of another server. It
-// is answered once, now or later and on any thread; nothing is limited in time until then. After the client
-// was closed, started again or destroyed, the answer to an earlier attempt does nothing. One that dies unused
-// gives up.
+// A connection attempt that waits for the program: for a fresh token, or the address of another server.
+// Answer it once, now or later, on any thread; no timeout runs until then. If the client was closed, started
+// again or destroyed meanwhile, the answer does nothing. Destroying it unused has the effect of give_up().
 //
 //   .before_connect = [&](fanfare::Client&, fanfare::ConnectAttempt attempt) {
 //     tokens.fetch([attempt = std::move(attempt)](std::string token) mutable {
@@ -72,15 +71,15 @@ class FANFARE_EXPORT ConnectAttempt {
   ConnectAttempt& operator=(const ConnectAttempt&) = delete;
   ~ConnectAttempt();
 
-  // As in the options, for every attempt again; to be changed at will.
+  // Initialised from the options for every attempt; may be changed.
   ConnectTarget target;
 
   // Whether the client was open before.
   bool is_reconnect() const { return is_reconnect_; }
 
   void connect() &&;
-  // The attempt failed: the failed handler gets the reason (Kind::cancelled), and the next attempt comes as
-  // options.reconnect says.
+  // The attempt fails: the failed handler gets the reason (Kind::cancelled), and the next attempt follows
+  // options.reconnect.
   void retry_later(std::string reason) &&;
   // The client ends, as after close(): the failed handler gets the reason (Kind::cancelled).
   void give_up(std::string reason) &&;
@@ -98,7 +97,7 @@ class FANFARE_EXPORT ConnectAttempt {
 // Every member may be left out. A handler may send, close and start again as it likes. It may destroy the
 // client, too: no handler is called any more, and the connection ends when this one has returned.
 struct ClientHandlers {
-  // Before every attempt to connect, the first and those after a loss. Left out: the options hold for all.
+  // Called before every attempt to connect, the first and later ones. Not set: the options apply unchanged.
   std::function<void(Client&, ConnectAttempt)> before_connect = {};
   std::function<void(Client&, const Opened&)> open = {};
   std::function<void(Client&, const Message&)> message = {};

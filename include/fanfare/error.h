@@ -15,7 +15,7 @@ struct Error {
     refused,      // the peer answered the upgrade with a status other than 101: http_status
     timeout,      // it took longer than the options allow
     wrong_state,  // started twice
-    cancelled,    // on our own side: by close(), or by the answer to an attempt to connect
+    cancelled,    // by this side: by close(), or by the answer to a connection attempt
   };
   Kind kind = Kind::bad_option;
   std::string message = {};  // one line for people: what was attempted and why it failed

@@ -1,7 +1,7 @@
 #pragma once
-// Named topics whose events are numbered and kept for a while, so that a client that comes back goes on where
-// it stopped (docs/hub.md). For topics without memory, Server::publish() and Session::subscribe(name) are
-// enough.
+// Named topics whose events are numbered and kept for a while, so that a client that reconnects can continue
+// where it stopped (docs/hub.md). For topics without history, Server::publish() and Session::subscribe(name)
+// are enough.
 //
 //   fanfare::Server server({.port = 9001});
 //   fanfare::Hub hub(server);
@@ -10,8 +10,8 @@
 //   ...
 //   prices.publish("{\"btc\": 1}");   // any thread; says whether it was taken
 //
-// Threads: any, unless said otherwise. Handles are copied freely and may outlive the server: they refuse
-// then.
+// Threads: any, unless stated otherwise. Handles can be copied freely and may outlive the server; their calls
+// are then rejected.
 
 #include <chrono>
 #include <cstdint>
@@ -37,45 +37,45 @@ class Topic;
 }  // namespace pubsub
 
 struct HubTopicOptions {
-  HistoryLimits history = {};  // the default keeps nothing
-  TopicPolicy policy = {};     // of subscribers that read too slowly
+  HistoryLimits history = {};  // by default nothing is kept
+  TopicPolicy policy = {};     // for subscribers that read too slowly
   TopicLimits limits = {};
-  // Members are counted: who joins names itself (JoinOptions::member).
+  // Members are counted: each subscriber gives a member name (JoinOptions::member).
   bool presence = false;
-  // Changes of presence are told together, at most this often. More than zero.
+  // Presence changes are reported together, at most once per interval. More than zero.
   std::chrono::milliseconds presence_interval = std::chrono::seconds(1);
-  // The message of an event, for all subscribers: called once an event, on the topic's home loop, in the
-  // order of the events. Must not block. Left out: the payload as it was published; clients then count from
+  // Builds the message of an event for all subscribers. Called once per event, on the topic's home loop, in
+  // event order. Must not block. Not set: the message is the published payload; clients then count from
   // Joined::position.
   std::function<Frame(Position position, std::string_view payload)> encode = {};
-  // The payload of the event that says who came and went. Called on the home loop. Left out, or an empty
-  // result: no such event; HubTopic::members() is right all the same.
+  // Builds the payload of the event that reports a presence change. Called on the home loop. Not set, or an
+  // empty result: no such event; HubTopic::members() is correct all the same.
   std::function<std::string(const PresenceChange& change)> describe_presence = {};
 };
 
-// Where an accepted event stands; empty when it never got a position, because the server stopped or memory
-// ran out, or the topic was removed. Called exactly once for each accepted event and never for a refused one:
-// on the topic's home loop, or, when the server stops, where what waits is destroyed.
+// The position of an accepted event. Empty if it never got one, because the server stopped, memory ran out,
+// or the topic was removed. Called exactly once for each accepted event and never for a rejected one. It runs
+// on the topic's home loop or, when the server stops, where the waiting events are destroyed.
 using PublishReceipt = UniqueFunction<void(std::optional<Position> position)>;
 
-// A topic of a hub. A handle without one (made by the default constructor, or not found) refuses everything.
+// A topic of a hub. A handle without a topic (default-constructed, or not found) rejects every call.
 class FANFARE_EXPORT HubTopic {
  public:
   HubTopic() = default;
   explicit operator bool() const { return topic_ != nullptr; }
 
-  // The bytes are copied before it returns. What one thread publishes keeps its order. Text has to be UTF-8.
-  // With HubTopicOptions::encode both kinds are the payload that it gets.
+  // The bytes are copied before it returns. Events of one thread keep their order. Text must be UTF-8. With
+  // HubTopicOptions::encode, both kinds are only its payload.
   PublishResult publish(std::string_view text, PublishReceipt receipt = {}) const;
   PublishResult publish(Bytes binary, PublishReceipt receipt = {}) const;
-  // Subscribers get what was accepted before, and then WebSocket::notice with `removed`. False: it was
-  // removed before.
+  // Subscribers get the events accepted before, and then WebSocket::notice with `removed`. False: it was
+  // already removed.
   bool remove() const;
 
   const std::string& name() const;  // "" without a topic
   TopicMetrics metrics() const;
   std::uint64_t refused(PublishResult reason) const;
-  // Who is in, sorted, as of the latest change that was told. Never null.
+  // The members, sorted, as of the latest reported change. Never null.
   std::shared_ptr<const std::vector<std::string>> members() const;
 
  private:
@@ -90,17 +90,17 @@ class FANFARE_EXPORT HubTopic {
 // The hub of one server.
 class FANFARE_EXPORT Hub {
  public:
-  // Before Server::start(), once a server: anything else ends the process with a message. The hub is the
-  // server's own; this object is a handle and may go before or after it.
+  // Call before Server::start(), once per server; otherwise the process ends with a message. The hub belongs
+  // to the server; this object is a handle and may be destroyed before or after it.
   explicit Hub(Server& server, HubOptions options = {});
 
-  // Before or after start(). bad_option: the name (1 to 1024 bytes) is taken or not usable, an option is, or
-  // there are HubOptions::topics_max.
+  // Before or after start(). bad_option: the name (1 to 1024 bytes) is in use or invalid, an option is
+  // invalid, or HubOptions::topics_max is reached.
   [[nodiscard]] Expected<HubTopic, Error> add_topic(std::string name, HubTopicOptions options = {}) const;
-  // Empty when there is none.
+  // Empty if there is none.
   HubTopic find(std::string_view name) const;
   std::size_t topic_count() const;
-  // Over all topics: accepted, and not yet with every loop.
+  // Over all topics: events that are accepted and have not reached every loop yet.
   std::size_t pending_messages() const;
   std::size_t pending_bytes() const;
 
@@ -108,9 +108,9 @@ class FANFARE_EXPORT Hub {
   std::shared_ptr<api::ServerImpl> impl_;
 };
 
-// "EPOCH-OFFSET", as clients may keep it and send it back.
+// "EPOCH-OFFSET", a text that clients can keep and send back.
 FANFARE_EXPORT std::string to_text(Position position);
-// Empty: it is no such text.
+// Empty: the text is not a position.
 FANFARE_EXPORT std::optional<Position> parse_position(std::string_view text);
 
 }  // namespace fanfare

@@ -166,12 +166,12 @@ struct WebSocket {
   // RFC6455§10.2: origins that may connect: "https://example.com", "https://*.example.com", "*". Empty: all.
   // Clients other than browsers send no Origin and are accepted.
   std::vector<std::string> origins = {};
-  // Instead of ServerOptions::deflate. What all routes with the same settings keep counts against one
+  // Replaces ServerOptions::deflate. The contexts of all routes with equal settings count against one
   // context_bytes_max for each loop.
   std::optional<Deflate> deflate = {};
-  // With a chunk handler, instead of limits.message_bytes_max and limits.fragments_max: bytes of one message,
-  // after inflation; past it the session ends with 1009. Zero: no limit, since nothing of a message is kept
-  // here.
+  // With a chunk handler this replaces limits.message_bytes_max and limits.fragments_max. It limits the bytes
+  // of one message after inflation; beyond it the session ends with 1009. Zero: no limit, since the library
+  // does not store the message.
   std::size_t chunked_bytes_max = 0;
 
   // Accepts the client by returning the session's data, or rejects it by returning a response (Unexpected, or
@@ -183,20 +183,20 @@ struct WebSocket {
   std::function<void(const Request&, Upgrade<Data>)> decide = {};
   std::function<void(SessionOf<Data>&)> open = {};
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
-  // Instead of message: the pieces of messages as they come, so that a message may be larger than the memory
-  // for it. One that came whole is a single chunk. A chunk has at most a receive buffer's worth of bytes (64
-  // KiB), of a compressed message 2 MiB; pause() holds back the next one. Inflating a message that comes in
-  // pieces takes 48 KiB of deflate.context_bytes_max.
+  // Replaces `message`: gets the pieces of messages as they arrive, so that a message may be larger than
+  // memory. A message that arrived whole is a single chunk. A chunk has at most the size of a receive buffer
+  // (64 KiB), or 2 MiB of a compressed message. pause() holds back the next one. Inflating a message that
+  // comes in pieces takes 48 KiB of deflate.context_bytes_max.
   std::function<void(SessionOf<Data>&, const MessageChunk&)> chunk = {};
-  // All that was queued when send() said congested has been sent.
+  // Everything that was queued when send() returned congested has been sent.
   std::function<void(SessionOf<Data>&)> drain = {};
   std::function<void(SessionOf<Data>&, Bytes payload)> pong = {};
   // The topic's policy dropped `missed` messages; the topic's next message follows.
   std::function<void(SessionOf<Data>&, std::string_view topic, std::uint64_t missed)> lagged = {};
-  // Of a hub topic: these events do not come, by the topic's policy or because they were lost on the way
-  // here. The next event follows `missed.until`.
+  // For a hub topic: these events will not come, because of the topic's policy or because they were lost on
+  // the way here. The next event follows `missed.until`.
   std::function<void(SessionOf<Data>&, std::string_view topic, const Missed& missed)> missed = {};
-  // Something became of a hub topic. After `removed` the session is not subscribed any more.
+  // The state of a hub topic has changed. After `removed` the session is no longer subscribed.
   std::function<void(SessionOf<Data>&, std::string_view topic, TopicNotice notice)> notice = {};
   // Once for each session that was opened. Nothing can be sent any more.
   std::function<void(SessionOf<Data>&, const Close&)> close = {};

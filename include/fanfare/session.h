@@ -50,8 +50,9 @@ enum class PostResult : std::uint8_t {
 };
 
 struct SendOptions {
-  // False: this message is sent as it is, where permessage-deflate was agreed on, too (RFC7692§6): for what
-  // is compressed already, and for a secret that must not be compressed together with what an attacker chose.
+  // False: this message is sent uncompressed, even if permessage-deflate was negotiated (RFC7692§6). For data
+  // that is already compressed, and for secrets, which must not be compressed together with an attacker's
+  // data.
   bool compress = true;
 };
 
@@ -76,10 +77,10 @@ class Message {
   Kind kind_;
 };
 
-// A piece of a message as it came, for the chunk handler of a route. One message's chunks come one after the
-// other, from the first to the last; when the session ends in between, the last one does not come. Text is
-// valid UTF-8 as a whole (RFC6455§5.6), and a chunk may begin and end within a character. Gone when the
-// handler returns.
+// A piece of a message as it arrived, for the chunk handler of a route. The chunks of one message come in
+// sequence, from first to last; if the session ends in between, the last one does not come. Text is valid
+// UTF-8 as a whole (RFC6455§5.6), but a chunk may begin and end within a character. Valid until the handler
+// returns.
 class MessageChunk {
  public:
   MessageChunk(Message::Kind kind, Bytes payload, bool is_first, bool is_last)
@@ -92,7 +93,7 @@ class MessageChunk {
   bool is_binary() const { return kind_ == Message::Kind::binary; }
   bool is_first() const { return is_first_; }
   bool is_last() const { return is_last_; }
-  Bytes bytes() const { return payload_; }  // only those of the last one may be none
+  Bytes bytes() const { return payload_; }  // empty only for the last one, if at all
   std::string_view text() const { return {reinterpret_cast<const char*>(payload_.data()), payload_.size()}; }
 
  private:
@@ -150,10 +151,10 @@ struct Close {
   std::size_t unsent_bytes = 0;
 };
 
-// A message that is sent in pieces, by Session::begin_message(): as frames (RFC6455§5.4), so that it may be
-// larger than the memory for it, and begin before its end is known. The loop's thread, as its session, which
-// it may outlive. A writer that dies before finish() has begun what cannot be ended: it ends its session
-// (1011), on whatever thread it dies.
+// A message sent in pieces, from Session::begin_message(). The pieces are frames (RFC6455§5.4), so the
+// message may be larger than memory and may begin before its end is known. Thread: the loop's, like its
+// session; the writer may outlive the session. A message whose writer is destroyed before finish() cannot be
+// completed, so the session ends (1011), on whatever thread that happens.
 class FANFARE_EXPORT MessageWriter {
  public:
   MessageWriter(MessageWriter&&) noexcept = default;
@@ -162,13 +163,14 @@ class FANFARE_EXPORT MessageWriter {
   MessageWriter& operator=(const MessageWriter&) = delete;
   ~MessageWriter();
 
-  // The next piece, copied: one frame, unless it is empty. Of text all pieces together have to be UTF-8. The
-  // result is that of Session::send(): after congested, go on in the drain handler.
+  // Sends the next piece: one frame, unless it is empty. The bytes are copied. In a text message all pieces
+  // together must be UTF-8. The results are those of Session::send(): after congested, continue in the drain
+  // handler.
   SendResult write(std::string_view piece);
   SendResult write(Bytes piece);
-  // Ends the message. What others sent to the session meanwhile follows it.
+  // Ends the message. Messages sent to the session meanwhile follow it.
   SendResult finish();
-  // Until finish(), and as long as the session is open.
+  // True until finish(), as long as the session is open.
   bool is_open() const;
 
  private:
@@ -197,10 +199,10 @@ class FANFARE_EXPORT Session {
   SendResult send(std::string_view text, SendOptions options);
   SendResult send(Bytes binary, SendOptions options);
   // Begins a message in pieces, which are not compressed. Until its writer has finished it, pings and pongs
-  // are sent as ever, and all other messages wait behind it: those of send() and of topics under
-  // WhenFull::close count against limits.outbox_bytes_max, the other topics go by their policy. The drain
-  // handler is called when the pieces so far have been sent, and again when the message and what waited have
-  // been. Empty: the session is closing, or another message is being written.
+  // are sent as usual, and all other messages wait behind it. Messages of send() and of topics under
+  // WhenFull::close count against limits.outbox_bytes_max; other topics follow their policy. The drain
+  // handler is called when the pieces so far have been sent, and again when the message and the waiting ones
+  // have been. Empty: the session is closing, or another message is being written.
   std::optional<MessageWriter> begin_message(Message::Kind kind);
   // At most 125 bytes (RFC6455§5.5), more are not sent: closed. The answer comes to the pong handler.
   SendResult ping(Bytes payload = {});
@@ -228,9 +230,9 @@ class FANFARE_EXPORT Session {
   // False: it was not subscribed. A session is unsubscribed automatically when it ends.
   bool unsubscribe(std::string_view topic);
 
-  // To a topic of the server's hub (hub.h). What follows is every event behind Joined::position, the history
-  // first, and nothing twice; a notice (WebSocket::missed) where that does not hold. Nothing of it is sent
-  // within the call, so what is sent right after it comes before the first event.
+  // Subscribes to a topic of the server's hub (hub.h). Every event after Joined::position follows, the
+  // history first, each once. Missing events are reported (WebSocket::missed). No event is sent within the
+  // call, so a message sent right after it comes before the first event.
   Expected<Joined, JoinError> subscribe(const HubTopic& topic, const JoinOptions& options = {});
   bool unsubscribe(const HubTopic& topic);
 

@@ -11,8 +11,8 @@
 
 namespace fanfare::devchain {
 
-// In the order of the encoding. The optional fields came with later forks, each needing those before it: the
-// encoding ends at the first one absent.
+// In the order of the encoding. The optional fields came with later forks, and each needs the earlier ones:
+// the encoding ends at the first absent one.
 struct Header {
   Hash parent_hash{};
   Hash uncles_hash{};
@@ -31,7 +31,7 @@ struct Header {
   std::array<std::uint8_t, 8> nonce{};
   std::optional<Wei> base_fee_per_gas;         // London
   std::optional<Hash> withdrawals_root;        // Shanghai
-  std::optional<std::uint64_t> blob_gas_used;  // Cancun, these three
+  std::optional<std::uint64_t> blob_gas_used;  // Cancun: this and the next two
   std::optional<std::uint64_t> excess_blob_gas;
   std::optional<Hash> parent_beacon_block_root;
 
@@ -73,13 +73,13 @@ struct Block {
 };
 using BlockPtr = std::shared_ptr<Block>;
 
-// [header, transactions, uncles, withdrawals], as nodes send it to each other: what `size` counts.
+// [header, transactions, uncles, withdrawals], as nodes exchange it; `size` is its length.
 Blob encode_block(const Block& block);
 Hash transactions_root(std::span<const TransactionPtr> transactions);
 Hash receipts_root(std::span<const Receipt> receipts);
-// Fills in what follows from the rest: roots, bloom, gas used, hash, size.
+// Fills in the derived fields: roots, bloom, gas used, hash, size.
 void seal(Block& block);
-// EIP-1559: what the block after `parent` asks for.
+// EIP-1559: the base fee of the block after `parent`.
 Wei next_base_fee(const Header& parent);
 
 }  // namespace fanfare::devchain

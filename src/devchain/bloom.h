@@ -1,6 +1,6 @@
 #pragma once
-// The 2048-bit logs bloom of a block or a receipt (Yellow Paper, section 4.3.1): three bits a value, each
-// chosen by 11 bits of the value's Keccak.
+// The 2048-bit logs bloom of a block or a receipt (Yellow Paper, section 4.3.1): three bits per value, each
+// chosen by 11 bits of the value's Keccak hash.
 
 #include <array>
 

@@ -90,8 +90,8 @@ Instant Chain::next_due() const {
   return started_ ? due().at : Instant::min();
 }
 
-// Events happen in the order of their instants whether one call covers one of them or a thousand: how often
-// advance() is called does not show in the chain.
+// Events happen in the order of their instants, whether one call covers one of them or a thousand. How often
+// advance() is called does not affect the chain.
 void Chain::advance(Instant now) {
   if (!started_) {
     started_ = true;
@@ -114,13 +114,12 @@ void Chain::advance(Instant now) {
     next_block_ += interval();
     plan_transactions();
   }
-  // Stopped early, time is only where the chain is.
+  // If stopped early, the time is only as far as the chain.
   if (due().at > now) now_ = std::max(now_, now);
   filters_.drop_idle(now_);
 }
 
-// In the first three quarters of the interval, so that each has been pending for a while when its block
-// comes.
+// In the first three quarters of the interval, so that each has been pending for a while before its block.
 void Chain::plan_transactions() {
   const std::uint64_t count = options_.transactions_per_block_max == 0
                                   ? 0
@@ -166,7 +165,8 @@ BlockPtr Chain::template_after(const Block& parent) const {
   header.miner = kMiner;
   header.number = parent.number() + 1;
   header.gas_limit = kGasLimit;
-  // Blocks made ahead of time still come a second apart; with shorter block times several share one.
+  // Blocks made ahead of time still have timestamps a second apart; with shorter block times several share
+  // one.
   const std::uint64_t step = options_.block_time >= std::chrono::seconds(1) ? 1 : 0;
   const std::uint64_t due = syncing()
                                 ? unix_seconds(start_wall_ - options_.block_time * options_.sync_blocks +
@@ -182,7 +182,7 @@ BlockPtr Chain::template_after(const Block& parent) const {
   return block;
 }
 
-// `some_only` leaves some out, each sender's later ones with the first: that is how a new branch differs.
+// `some_only` leaves some out, together with the sender's later ones: this makes a new branch differ.
 void Chain::fill(Block& block, bool some_only) {
   for (const auto& transaction : pool_.split(*block.state).pending) {
     if (some_only && random_.below(3) == 0) continue;
@@ -217,7 +217,7 @@ void Chain::make_block(bool scheduled) {
   unsigned depth = 0;
   if (scheduled && every != 0 && number % every == 0 && !syncing()) {
     depth = 1 + static_cast<unsigned>(random_.below(options_.reorg_depth_max));
-    // Young chains have little to undo, and two reorgs do not meet: the common ancestor stays.
+    // Young chains have little to undo, and two reorgs do not overlap: the common ancestor stays.
     depth = static_cast<unsigned>(std::min<std::uint64_t>({depth, head().number(), every}));
   }
   if (depth != 0) undo(depth);

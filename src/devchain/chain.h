@@ -1,6 +1,6 @@
 #pragma once
-// The machinery of a development chain: what exists, when the next thing is due, how blocks come and go.
-// DevChain puts the JSON-RPC methods in front of it. One thread.
+// The core of a development chain: its state, the time of the next event, adding and removing blocks.
+// DevChain adds the JSON-RPC methods. One thread.
 
 #include "devchain/filters.h"
 #include "devchain/ledger.h"
@@ -9,7 +9,7 @@
 
 namespace fanfare::devchain {
 
-// Those with ether that users may have; options out of range are moved into it.
+// The accounts with ether for users; options out of range are clamped.
 std::vector<DevAccount> user_accounts(const Options& options);
 
 class Chain {
@@ -23,7 +23,7 @@ class Chain {
   void mine(std::uint64_t blocks);
   // Replaces the last `depth` blocks by as many others. False if so many cannot be undone.
   bool reorg(unsigned depth);
-  // The transaction's hash, or geth's text for why not.
+  // The transaction's hash, or geth's text for the error.
   std::expected<Hash, std::string> submit(const TransactionPtr& transaction);
 
   void set_observer(Observer* observer) { observer_ = observer; }
@@ -64,8 +64,8 @@ class Chain {
   void announce_pending(const Transaction& transaction);
 
   Options options_;
-  SeededRandom random_;               // what the chain does
-  SeededRandom id_random_;            // what callers ask for: it must not change what the chain does
+  SeededRandom random_;               // for the chain's own events
+  SeededRandom id_random_;            // for callers' requests, which must not change the chain's own events
   std::vector<DevAccount> accounts_;  // for the users
   std::vector<DevAccount> bots_;
   Traffic traffic_;

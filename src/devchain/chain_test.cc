@@ -76,7 +76,7 @@ TEST(Chain, RootsAreThoseOfTheContents) {
     std::uint64_t gas = 0;
     std::uint64_t log_index = 0;
     for (std::size_t i = 0; i < block.transactions.size(); ++i) {
-      // rlp(index), written out: 0 is the empty string, below 128 itself.
+      // rlp(index), written out: 0 is the empty string, values below 128 encode themselves.
       const Blob key = i == 0 ? Blob{0x80} : Blob{static_cast<std::uint8_t>(i)};
       transactions.put(key, block.transactions[i]->raw);
       receipts.put(key, block.receipts[i].encode());
@@ -118,7 +118,7 @@ TEST(Chain, BloomsCoverEveryLog) {
   EXPECT_FALSE(bloom_may_contain(Bloom{}, as_bytes("anything")));
 }
 
-// Everything the observer hears, kept as a client would keep it: a chain of hashes by number, and the logs.
+// Keeps the observer's events as a client would: a chain of hashes by number, and the logs.
 class Follower final : public Observer {
  public:
   explicit Follower(const Chain& chain) : chain_(chain) {}
@@ -207,7 +207,7 @@ TEST(Chain, AReorgKeepsEveryTransactionAndShowsOnlyTheNewBranch) {
     EXPECT_TRUE(place.block != nullptr || chain.pool().find(hash) != nullptr);
     EXPECT_TRUE(place.block == nullptr || chain.ledger().is_canonical(*place.block));
   }
-  // What was left over comes with the next block.
+  // The remaining transactions come with the next block.
   chain.mine(1);
   for (const Hash& hash : transactions) EXPECT_NE(chain.ledger().find_transaction(hash).block, nullptr);
 }

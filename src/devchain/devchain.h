@@ -1,7 +1,7 @@
 #pragma once
 // The built-in development chain: seeded and deterministic (the same seed, options and calls give the same
-// blocks, hashes and transactions), with real Ethereum structures, answering JSON-RPC as geth does. No I/O,
-// no thread of its own: time is an argument. One thread at a time.
+// blocks, hashes and transactions), with real Ethereum structures, answering JSON-RPC like geth. No I/O, no
+// thread of its own: time is an argument. One thread at a time.
 //
 //   DevChain chain({.seed = 7, .block_time = 1s}, clock.wall_now());
 //   chain.advance(clock.now());                       // then again at chain.next_due()
@@ -20,27 +20,27 @@ class Chain;
 
 class DevChain {
  public:
-  // `start` is the wall time of the first advance(); the genesis block lies sync_blocks block times before
-  // it. Options out of range are moved into it.
+  // `start` is the wall time of the first advance(); the genesis block is sync_blocks block times earlier.
+  // Options out of range are clamped.
   DevChain(const Options& options, WallTime start);
   ~DevChain();
   DevChain(DevChain&&) noexcept;
   DevChain& operator=(DevChain&&) noexcept;
 
-  // Makes the transactions and blocks due by `now`, at most blocks_per_advance_max of them: then next_due()
-  // is still not after `now`. The first call starts the clock.
+  // Makes the transactions and blocks due by `now`, but at most blocks_per_advance_max of them; next_due() is
+  // then still not after `now`. The first call starts the clock.
   void advance(Instant now);
-  // When the next thing happens; Instant::min() before the first advance().
+  // The time of the next event; Instant::min() before the first advance().
   Instant next_due() const;
 
-  // One JSON-RPC call. `params_json` is the raw JSON of `params`, "" when it was missing. Returns the raw
-  // JSON of `result`, or the `error`. The anvil names evm_mine, anvil_mine and anvil_reorg change the chain.
+  // One JSON-RPC call. `params_json` is the raw JSON of `params`, "" if it was missing. Returns the raw JSON
+  // of `result`, or the `error`. The anvil methods evm_mine, anvil_mine and anvil_reorg change the chain.
   std::expected<std::string, CallError> call(std::string_view method, std::string_view params_json);
 
   // Must outlive the chain, or be replaced; null for none.
   void set_observer(Observer* observer);
 
-  // Blocks at once, out of turn, with what is pending.
+  // Mines blocks at once, outside the schedule, with the pending transactions.
   void mine(std::uint64_t blocks);
   // Replaces the last `depth` blocks by as many others. False if depth is 0, above kReorgDepthMax or the
   // height.
@@ -51,9 +51,9 @@ class DevChain {
     std::string private_key;  // hexadecimal; worthless outside of this chain
   };
   std::vector<AccountInfo> accounts() const;
-  // Those of a chain made with these options.
+  // The accounts of a chain with these options.
   static std::vector<AccountInfo> accounts_of(const Options& options);
-  static constexpr unsigned kEtherOfAccount = 10'000;  // each has in the genesis block
+  static constexpr unsigned kEtherOfAccount = 10'000;  // the balance of each in the genesis block
 
  private:
   std::unique_ptr<Chain> chain_;

@@ -80,12 +80,12 @@ TEST(Rlp, DecodesOneItemAfterAnother) {
 TEST(Rlp, RefusesWhatIsCutShortOrNotTheShortestForm) {
   const std::vector<Blob> bad = {
       {},                                                      // nothing
-      {0x83, 'd', 'o'},                                        // short of a byte
-      {0x81, 0x05},                                            // 5 stands for itself
+      {0x83, 'd', 'o'},                                        // a byte too short
+      {0x81, 0x05},                                            // 5 must encode itself
       {0xb8, 0x02, 'a', 'b'},                                  // a long form for a short string
       {0xb9, 0x00, 0x40},                                      // a leading zero in the length
-      {0xc2, 0x01},                                            // a list short of a byte
-      {0xbf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},  // more than there ever is
+      {0xc2, 0x01},                                            // a list that is a byte too short
+      {0xbf, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},  // more bytes than can exist
   };
   for (const Blob& bytes : bad) {
     Bytes rest = bytes;
@@ -125,7 +125,7 @@ TEST(Trie, TheRootFollowsTheContentNotTheWayThere) {
     std::map<std::string, std::string> content;
     Trie wandering;
     for (int step = 0; step < 60; ++step) {
-      // Short keys over two letters: prefixes of each other, splits and joins all the time.
+      // Short keys over two letters: many prefixes of each other, so nodes split and join often.
       std::string key;
       for (auto size = 1 + random.below(4); size > 0; --size) key += static_cast<char>('a' + random.below(2));
       if (random.below(3) == 0) {

@@ -53,7 +53,7 @@ void apply(Block& block, const TransactionPtr& transaction) {
   CallResult result =
       execute_call(state, transaction->from, *transaction->to, transaction->value, transaction->data);
   std::uint64_t used = gas_of(*transaction, result);
-  if (used > transaction->gas_limit) {  // out of gas: everything it did is undone, all gas is gone
+  if (used > transaction->gas_limit) {  // out of gas: its effects are undone, all its gas is used
     result = {};
     used = transaction->gas_limit;
   }
@@ -62,7 +62,7 @@ void apply(Block& block, const TransactionPtr& transaction) {
   sender = state.account(transaction->from);
   sender.balance += price * (transaction->gas_limit - used);
   state.set_account(transaction->from, sender);
-  Account miner = state.account(block.header.miner);  // the base fee is burned, the rest is the miner's
+  Account miner = state.account(block.header.miner);  // the base fee is burned, the rest goes to the miner
   miner.balance += (price - base_fee) * used;
   state.set_account(block.header.miner, miner);
 

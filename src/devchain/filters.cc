@@ -89,7 +89,7 @@ void Filters::on_logs(const Block& block, bool removed) {
 }
 
 void Filters::on_pending(const Transaction& transaction) {
-  std::string body;  // written once, for the first that wants it
+  std::string body;  // written once, for the first filter that needs it
   for (auto& [id, filter] : filters_) {
     if (filter.overflowed) continue;
     if (filter.kind == Kind::pending_hashes) collect(filter, json_string(hex(transaction.hash)));

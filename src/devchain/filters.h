@@ -1,8 +1,8 @@
 #pragma once
-// The filters of eth_newFilter and its kin: each collects what happens until its owner asks. A filter nobody
-// asked for five minutes goes away, as in geth. Bounded in number, and each and all together in what they
-// collect: past that a filter is dropped, so that its owner is told "filter not found" rather than given a
-// part.
+// The filters of eth_newFilter and the like: each collects events until its owner queries it. A filter that
+// was not queried for five minutes is removed, as in geth. The number of filters is limited, and so is the
+// memory of each and of all together. Beyond a limit a filter is removed, so that its owner gets "filter not
+// found" rather than partial changes.
 
 #include <expected>
 #include <map>
@@ -25,14 +25,14 @@ class Filters {
   enum class Kind { blocks, pending_hashes, pending_bodies, logs };
   struct LogQuery {
     LogFilter filter;
-    std::optional<std::uint64_t> from_block;  // none: the head of the moment
+    std::optional<std::uint64_t> from_block;  // none: the current head
     std::optional<std::uint64_t> to_block;
   };
 
-  // The id, a quantity; empty when there are too many.
+  // Returns the id, a quantity; empty if there are too many.
   std::optional<std::string> add(Kind kind, LogQuery query, Instant now, Random& random);
   bool remove(std::string_view id);
-  // The JSON array of what was collected since the last time, empty if there is no such filter.
+  // The JSON array of the events since the last call; empty if there is no such filter.
   std::optional<std::string> take(std::string_view id, Instant now);
   // The query of a log filter; null for the others.
   const LogQuery* log_query(std::string_view id) const;

@@ -9,7 +9,7 @@ namespace fanfare::devchain {
 
 namespace {
 
-// What a block takes, roughly: its transactions twice (decoded and as sent), and its logs.
+// The approximate memory of a block: its transactions twice (decoded and as sent), and its logs.
 std::size_t bytes_of(const Block& block) {
   std::size_t bytes = sizeof(Block) + 2 * static_cast<std::size_t>(block.size);
   for (const Receipt& receipt : block.receipts) {

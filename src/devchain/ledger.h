@@ -1,6 +1,6 @@
 #pragma once
-// The blocks that are kept: the canonical chain's last ones, the genesis block, and some that a reorg
-// abandoned, which answer by hash only.
+// The stored blocks: the last ones of the canonical chain, the genesis block, and some that a reorg
+// abandoned, which are found only by hash.
 
 #include <deque>
 #include <unordered_map>
@@ -15,19 +15,19 @@ class Ledger {
     std::uint64_t blocks = 4096;  // canonical, behind the head
     std::uint64_t states = 256;   // of those, with their state
     std::uint64_t orphans = 512;
-    // Of canonical blocks, and of orphans: past it fewer are kept, of canonical ones kHistoryMin at least.
+    // Of canonical blocks, and of orphans: beyond it fewer are kept, but at least kHistoryMin canonical ones.
     std::size_t bytes = std::size_t{256} << 20;
   };
   Ledger(BlockPtr genesis, Limits limits);
 
   const BlockPtr& head() const { return canonical_.back(); }
   const BlockPtr& genesis() const { return genesis_; }
-  // The oldest block from which on every canonical one is kept.
+  // The oldest block after which every canonical one is kept.
   std::uint64_t oldest() const { return canonical_.front()->number(); }
 
   // Its parent must be the head.
   void append(BlockPtr block);
-  // Takes the head off; it stays readable by hash. Never the oldest.
+  // Removes the head; it stays available by hash. Never removes the oldest block.
   BlockPtr pop();
 
   BlockPtr by_number(std::uint64_t number) const;
@@ -39,7 +39,7 @@ class Ledger {
     BlockPtr block;
     std::size_t index = 0;
   };
-  // Where a transaction stands in the canonical chain; a null block if it does not.
+  // The position of a transaction in the canonical chain; a null block if it is not in it.
   Place find_transaction(const Hash& hash) const;
   bool is_canonical(const Block& block) const;
 

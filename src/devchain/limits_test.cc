@@ -1,4 +1,4 @@
-// What a flood leaves behind is limited: filters, blocks, abandoned blocks.
+// A flood uses limited memory: filters, blocks, abandoned blocks.
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ TEST(DevChainLimits, WhatAllFiltersCollectIsBounded) {
     filters.on_pending(*large);
     ASSERT_LE(filters.bytes(), Filters::kBytesMax);
   }
-  // Those it was too much for are gone; nobody is given a part.
+  // Filters over the limit are removed; none returns partial changes.
   std::size_t gone = 0;
   for (const std::string& id : ids) gone += filters.take(id, kNow) ? 0 : 1;
   EXPECT_GT(gone, 0U);
@@ -82,7 +82,7 @@ TEST(DevChainLimits, LargeBlocksAreKeptForLessLong) {
   for (int i = 0; i < 500; ++i) ledger.append(block_after(*ledger.head(), 30'000));
   EXPECT_LE(ledger.bytes(), 20'000'000U);
   EXPECT_LT(ledger.kept(), 400U);
-  // A reorg must always find what it grows from.
+  // A reorg must always find its common ancestor.
   for (int i = 0; i < 300; ++i) ledger.append(block_after(*ledger.head(), 1'000'000));
   EXPECT_EQ(ledger.kept(), kHistoryMin);
   const std::size_t before = ledger.bytes();

@@ -1,5 +1,5 @@
 #pragma once
-// Which logs a caller wants, with geth's meaning.
+// A filter for logs, with geth's semantics.
 
 #include "devchain/block.h"
 

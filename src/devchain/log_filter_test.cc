@@ -68,7 +68,7 @@ TEST(LogFilter, MatchesAsGethDoes) {
     ASSERT_FALSE(params.error()) << params.error()->message;
     const Log log = log_of(one.from, one.topics);
     EXPECT_EQ(filter.matches(log), one.matches) << one.filter << " " << one.topics;
-    // The bloom may only err on the side of looking.
+    // The bloom may only give false positives.
     EXPECT_TRUE(!one.matches || filter.may_match(bloom_of(log))) << one.filter;
   }
 }

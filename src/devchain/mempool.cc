@@ -5,7 +5,7 @@
 namespace fanfare::devchain {
 namespace {
 
-// Above this a fee times a gas limit would no longer fit; nobody here owns that much.
+// Above this a fee times a gas limit would overflow; no account here owns that much.
 constexpr Wei kFeeMax = static_cast<Wei>(1) << 60;
 constexpr Wei kValueMax = static_cast<Wei>(1) << 126;
 
@@ -124,7 +124,7 @@ Mempool::Split Mempool::split(const State& state) const {
     std::uint64_t next = state.account(sender).nonce;
     std::uint64_t latest = 0;
     for (const auto& [nonce, waiting] : nonces) {
-      // A later nonce cannot go before an earlier one, even if that one was replaced since.
+      // A later nonce cannot precede an earlier one, even if that one was replaced since.
       latest = std::max(latest, waiting.arrival);
       const bool follows = nonce == next;
       if (follows) ++next;
@@ -133,7 +133,7 @@ Mempool::Split Mempool::split(const State& state) const {
   }
   Split result;
   for (auto [from, to] : {std::pair{&pending, &result.pending}, std::pair{&queued, &result.queued}}) {
-    // Only a sender's own can share an arrival.
+    // Only transactions of one sender can share an arrival.
     std::ranges::sort(*from, {},
                       [](const Entry& entry) { return std::pair(entry.arrival, entry.transaction->nonce); });
     for (Entry& entry : *from) to->push_back(std::move(entry.transaction));

@@ -1,6 +1,6 @@
 #pragma once
-// Transactions that wait for a block, by sender and nonce. Those whose nonces follow the sender's account
-// without a gap are pending, the rest queued.
+// Transactions that wait for a block, by sender and nonce. Those whose nonces continue the sender's account
+// without a gap are pending, the others queued.
 
 #include <expected>
 #include <functional>
@@ -25,13 +25,13 @@ class Mempool {
     std::uint64_t gas_limit_max = 0;
     Wei base_fee = 0;  // of the next block
   };
-  // Checks as geth does and takes the transaction in; the error is geth's text. A transaction with the nonce
-  // of one already here replaces it when it pays at least a tenth more.
+  // Checks like geth and adds the transaction; the error is geth's text. A transaction with the nonce of a
+  // waiting one replaces it if it pays at least a tenth more.
   std::expected<void, std::string> add(const TransactionPtr& transaction, const State& state,
                                        const Rules& rules);
-  // Takes back what an abandoned block held; no checks but room.
+  // Adds a transaction of an abandoned block again; checks nothing but room.
   void restore(const TransactionPtr& transaction);
-  // Drops what the state has moved past.
+  // Drops transactions whose nonces the state has passed.
   void drop_stale(const State& state);
 
   TransactionPtr find(const Hash& hash) const;
@@ -44,7 +44,7 @@ class Mempool {
     std::vector<TransactionPtr> pending;
     std::vector<TransactionPtr> queued;
   };
-  // Each list by arrival, a sender's own in the order of nonces.
+  // Each list is in order of arrival, and for one sender in order of nonces.
   Split split(const State& state) const;
 
  private:

@@ -15,8 +15,8 @@ void collect(const Block& block, const LogFilter& filter, std::vector<std::strin
   });
 }
 
-// The number a bound means; `otherwise` when it was not given. Pending logs do not exist: they end at the
-// head.
+// The block number of a bound; `otherwise` if it is absent. There are no pending logs: a pending bound ends
+// at the head.
 std::uint64_t bound(const Chain& chain, const std::optional<BlockReference>& reference,
                     std::uint64_t otherwise) {
   using Kind = BlockReference::Kind;
@@ -40,7 +40,7 @@ std::uint64_t bound(const Chain& chain, const std::optional<BlockReference>& ref
 
 Answer range(const Chain& chain, const LogFilter& filter, std::uint64_t from, std::uint64_t to) {
   if (from > to) return failure(-32602, "invalid block range params");
-  // As execution-apis asks since 2025: no answer may look like "no events" for blocks that are still to come.
+  // As execution-apis requires since 2025: for future blocks no answer may look like "no events".
   if (to > chain.head().number()) {
     return failure(-32602, "block range extends beyond current head block");
   }
@@ -48,7 +48,7 @@ Answer range(const Chain& chain, const LogFilter& filter, std::uint64_t from, st
     return failure(-32005,
                    "block range too large: at most " + std::to_string(chain.options().logs_range_max));
   }
-  // Empty would be taken for "no events".
+  // An empty list would mean "no events".
   if (from < chain.ledger().oldest()) return failure(4444, "pruned history unavailable");
   std::vector<std::string> logs;
   for (std::uint64_t number = from; number <= to; ++number) {
@@ -94,7 +94,7 @@ Answer new_filter(Chain& chain, Params& params) {
     return failure(-32602, "invalid argument 0: a filter takes fromBlock and toBlock as numbers or tags");
   }
   Filters::LogQuery query{.filter = request.filter};
-  // "latest" moves with the head, so only fixed bounds bound.
+  // "latest" moves with the head, so only fixed bounds limit the range.
   const auto fixed = [&](const std::optional<BlockReference>& reference) -> std::optional<std::uint64_t> {
     if (!reference || reference->kind == BlockReference::Kind::latest ||
         reference->kind == BlockReference::Kind::pending) {

@@ -82,7 +82,7 @@ Answer proof(Chain& chain, Params& params) {
   return std::move(json).done();
 }
 
-// Error(string) of a revert, as readable text; empty if the data is something else.
+// The Error(string) of a revert as readable text; empty for other data.
 std::string revert_reason(Bytes output) {
   if (output.size() < 68) return {};
   const Wei size = number_of(output.subspan(36, 32));
@@ -95,7 +95,7 @@ struct Ran {
   std::uint64_t gas = 0;
 };
 
-// Runs a request on a copy of a block's state; what fails is already an answer.
+// Runs a request on a copy of a block's state; a failure is already an answer.
 std::expected<Ran, CallError> run(Chain& chain, const CallRequest& request, const BlockReference& reference) {
   const auto block = find_state(chain, reference);
   if (!block) return std::unexpected(block.error());
@@ -138,7 +138,7 @@ Answer estimate_gas(Chain& chain, Params& params) {
   return json_string(quantity(ran->gas));
 }
 
-// Nothing here profits from a list: only what a call would use is told.
+// No call here benefits from an access list: it only lists what the call would use.
 Answer create_access_list(Chain& chain, Params& params) {
   const CallRequest request = params.call(0);
   const BlockReference reference = params.block_or_latest(1);

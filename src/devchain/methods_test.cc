@@ -1,4 +1,4 @@
-// The JSON-RPC surface, from outside: raw params in, raw JSON out.
+// The JSON-RPC interface: raw params in, raw JSON out.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,7 +19,7 @@ using testing::HasSubstr;
 constexpr Instant kStart{std::chrono::hours(1)};
 constexpr WallTime kWall{std::chrono::seconds(1'700'000'000)};
 
-// An answer, or a part of one; equal when the texts are.
+// An answer, or a part of one; equal if the texts are.
 class Json {
  public:
   Json() = default;
@@ -182,7 +182,7 @@ TEST_F(MethodsTest, LogsOfARangeAreThoseOfTheReceipts) {
                                                     "logIndex", "blockTimestamp", "removed"}));
   }
   EXPECT_EQ(got, wanted);
-  // Every token's share adds up to the whole.
+  // The balances of every token add up to the supply.
   std::size_t sum = 0;
   for (const Token& token : tokens()) {
     const std::string address = hex(token.address);
@@ -203,7 +203,7 @@ TEST_F(MethodsTest, TokensAnswerCalls) {
   EXPECT_THAT(call("0x06fdde03"), HasSubstr(hex(as_bytes(token.name)).substr(2)));
   const std::string owner = std::string(24, '0') + chain_.accounts()[0].address.substr(2);
   EXPECT_EQ(call("0x70a08231" + owner), hex(word(Wei{1'000'000'000'000})));
-  // Slot 2 is where Solidity's usual layout has the supply.
+  // Slot 2 holds the supply in Solidity's usual layout.
   EXPECT_EQ(text("eth_getStorageAt", "[\"" + hex(token.address) + R"(","0x2","latest"])"),
             call("0x18160ddd"));
   EXPECT_NE(text("eth_getCode", "[\"" + hex(token.address) + R"(","latest"])"), "0x");
@@ -339,7 +339,7 @@ TEST_F(MethodsTest, ALogFilterTellsOfRemovedLogs) {
   const auto after = ask("eth_getLogs", R"([{"fromBlock":"0x4","toBlock":"0x5"}])");
   const auto changes = ask("eth_getFilterChanges", filter);
   ASSERT_EQ(changes.size(), before.size() + after.size());
-  // Newest first, then the new branch in its order.
+  // Newest first, then the new branch in order.
   for (std::size_t i = 0; i < before.size(); ++i) {
     const auto& old = before[before.size() - 1 - i];
     EXPECT_TRUE(changes[i]["removed"].yes());
@@ -394,7 +394,7 @@ TEST_F(MethodsTest, WhatNeedsNoEvmIsThere) {
   EXPECT_EQ(parse_hex(text("debug_getRawBlock", R"(["0x1"])")).value().size(),
             std::stoul(block["size"].text(), nullptr, 16));
   EXPECT_EQ(ask("debug_getRawReceipts", R"(["0x1"])").size(), block["transactions"].size());
-  // Signed here, sent by the client, found by its sender.
+  // Signed here, sent by the client, found under its sender.
   const auto made = ask("eth_signTransaction", "[" + transfer + "]");
   EXPECT_EQ(ask("txpool_contentFrom", "[\"" + from + "\"]")["pending"].members().size(), 0U);
   const std::string hash = text("eth_sendRawTransaction", "[\"" + made["raw"].text() + "\"]");

@@ -86,8 +86,8 @@ Answer send_raw(Chain& chain, Params& params) {
   return submit(chain, *transaction);
 }
 
-// Signed for the development accounts, as a node does for its unlocked ones, with what the request leaves
-// open filled in.
+// Signs for the development accounts, as a node does for its unlocked ones, and fills in the missing fields
+// of the request.
 std::expected<TransactionPtr, CallError> sign_request(Chain& chain, const CallRequest& request) {
   const auto& accounts = chain.accounts();
   const auto signer =
@@ -135,7 +135,7 @@ Answer sign_only(Chain& chain, Params& params) {
   return std::move(json).done();
 }
 
-// EIP-191, version 0x45: what wallets call a personal message.
+// EIP-191, version 0x45: a "personal message" in wallets.
 Answer sign_message(Chain& chain, Params& params) {
   const Address address = params.address(0);
   const Blob message = params.bytes(1);
@@ -181,7 +181,7 @@ Answer pool_content(Chain& chain, Params&) {
   return std::move(json).done();
 }
 
-// What one sender has there: {"pending":{"NONCE":{...}},"queued":{...}}
+// The transactions of one sender: {"pending":{"NONCE":{...}},"queued":{...}}
 Answer pool_content_from(Chain& chain, Params& params) {
   const Address sender = params.address(0);
   FANFARE_PARAMS_OK(params);

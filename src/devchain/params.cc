@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kShownMax = 120;
 constexpr int kDepthMax = 16;
 
-// Values are walked recursively further on, so the depth is checked before anything else.
+// Values are parsed recursively later, so the depth is checked first.
 bool too_deep(std::string_view json) {
   int depth = 0;
   bool quoted = false;
@@ -46,7 +46,7 @@ std::string shown(Json value) {
   return value.size() > kShownMax ? std::string(value.substr(0, kShownMax)) + "..." : std::string(value);
 }
 
-// What is written here in strings has no escapes: digits and tags.
+// The strings used here have no escapes: digits and tags.
 std::string_view text_of(Json value) {
   return jsonrpc::string_value(value).value_or("");
 }
@@ -87,7 +87,7 @@ std::optional<BlockReference> parse_block(Json value) {
   return BlockReference{.kind = Kind::number, .number = *number};
 }
 
-// A member that may be absent or null: false if it is there and cannot be read.
+// A member that may be absent or null: false if it is present and invalid.
 template <typename T, typename Parse>
 bool read_member(Json object, const char* name, std::optional<T>& into, Parse&& parse) {
   const auto value = jsonrpc::member(object, name);
@@ -109,7 +109,7 @@ bool read_addresses(Json value, std::vector<Address>& into) {
   return address.has_value();
 }
 
-// One position: null or [] is any, a null among alternatives makes it any.
+// One position: null or [] matches any topic, and so does a null among alternatives.
 bool read_topic(Json value, std::vector<Hash>& into) {
   if (is(value, JsonKind::null)) return true;
   if (is(value, JsonKind::array)) {
@@ -139,7 +139,7 @@ bool read_topics(Json value, std::vector<std::vector<Hash>>& into) {
 
 struct Params::Impl {
   std::string text;
-  Json array;  // in `text`; empty for no parameters
+  Json array;  // in `text`; empty if there are no parameters
   std::optional<CallError> error;
 
   std::optional<Json> at(std::size_t index) const { return jsonrpc::element(array, index); }

@@ -1,6 +1,6 @@
 #pragma once
-// The positional parameters of one call. Each reader gives the value, or a harmless one and remembers the
-// first thing that was wrong: a method reads all it needs, asks error() once, and only then acts.
+// The positional parameters of one call. Each reader returns the value, or a harmless one and remembers the
+// first problem. A method reads all parameters, checks error() once, and only then acts.
 
 #include <memory>
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace fanfare::devchain {
 
-// Which block is meant: a tag, a number, or a hash (EIP-1898).
+// Names a block: a tag, a number, or a hash (EIP-1898).
 struct BlockReference {
   enum class Kind { latest, earliest, pending, safe, finalized, number, hash };
   Kind kind = Kind::latest;
@@ -20,7 +20,7 @@ struct BlockReference {
   bool require_canonical = false;
 };
 
-// The object of eth_call, eth_estimateGas and eth_sendTransaction; what is absent was not given.
+// The object of eth_call, eth_estimateGas and eth_sendTransaction; absent members are empty.
 struct CallRequest {
   std::optional<Address> from;
   std::optional<Address> to;
@@ -43,14 +43,14 @@ struct LogRequest {
 
 class Params {
  public:
-  // "" and null are no parameters.
+  // "" and null mean no parameters.
   explicit Params(std::string_view json);
   ~Params();
   Params(const Params&) = delete;
   Params& operator=(const Params&) = delete;
 
   std::size_t size() const;
-  // True if the parameter is there and not null.
+  // True if the parameter is present and not null.
   bool has(std::size_t index) const;
   void at_most(std::size_t count);
 
@@ -64,7 +64,7 @@ class Params {
   // A quantity in hexadecimal, or a JSON number.
   std::uint64_t number(std::size_t index, std::optional<std::uint64_t> otherwise = std::nullopt);
   BlockReference block(std::size_t index);
-  // A number or a tag, no hash.
+  // A number or a tag, but no hash.
   BlockReference block_number(std::size_t index);
   BlockReference block_or_latest(std::size_t index);
   CallRequest call(std::size_t index);

@@ -12,7 +12,7 @@ namespace fanfare::devchain {
 std::string json_string(std::string_view text);
 std::string json_array(std::span<const std::string> elements);
 
-// An object written member by member; values are JSON already.
+// Builds an object member by member; values are JSON already.
 class JsonObject {
  public:
   JsonObject& raw(std::string_view key, std::string_view json);
@@ -25,7 +25,7 @@ class JsonObject {
   std::string json_ = "{";
 };
 
-// A log in its block: which transaction, which of its logs.
+// A log's position in its block: which transaction, which of its logs.
 struct LogPlace {
   const Block* block;
   std::size_t transaction;
@@ -48,12 +48,12 @@ void each_log_backwards(const Block& block, Visit&& visit) {
 }
 
 std::string render_log(const Block& block, const LogPlace& place, bool removed);
-// The header as geth announces it: no transactions, uncles or size.
+// The header in the form that geth announces: without transactions, uncles and size.
 std::string render_header(const Block& block);
 // `full`: whole transactions instead of hashes. `pending`: hash, nonce and miner are null, as they are not
 // known yet.
 std::string render_block(const Block& block, bool full, bool pending = false);
-// With no block: the transaction is pending.
+// Without a block the transaction is pending.
 std::string render_transaction(const Transaction& transaction, const Block* block, std::size_t index);
 std::string render_receipt(const Block& block, std::size_t index);
 

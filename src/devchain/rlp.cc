@@ -20,7 +20,7 @@ void append_prefix(Blob& out, std::uint8_t base, std::size_t size) {
   while (digits-- > 0) out.push_back(static_cast<std::uint8_t>(size >> (8 * digits)));
 }
 
-// The size behind a long prefix of `digits` bytes; empty when cut short or not the shortest form.
+// The size after a long prefix of `digits` bytes; empty if truncated or not in the shortest form.
 std::optional<std::size_t> long_size(Bytes input, std::size_t digits) {
   if (input.size() < 1 + digits || digits > sizeof(std::size_t) || input[1] == 0) return std::nullopt;
   std::size_t size = 0;
@@ -79,7 +79,7 @@ std::optional<Item> take(Bytes& input) {
     }
   }
   if (size > input.size() - start) return std::nullopt;
-  // A single byte below 0x80 stands for itself; with a prefix it would be a second form of the same.
+  // A single byte below 0x80 encodes itself; with a prefix it would have a second encoding.
   if (first == kString + 1 && input[1] < kString) return std::nullopt;
   const Item item{
       .is_list = is_list, .payload = input.subspan(start, size), .whole = input.first(start + size)};

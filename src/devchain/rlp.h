@@ -17,7 +17,7 @@ namespace fanfare::devchain::rlp {
 
 void append_bytes(Blob& out, Bytes bytes);
 void append_number(Blob& out, Wei value);
-// `payload` is the items already encoded, one after another.
+// `payload` has the items, already encoded, one after another.
 void append_list(Blob& out, Bytes payload);
 void append_raw(Blob& out, Bytes encoded);
 
@@ -30,12 +30,12 @@ struct Item {
   Bytes whole;    // with its prefix
 };
 
-// Takes the first item off `input`. Empty, and `input` as it was, when the bytes are cut short or are not the
-// shortest form of what they say.
+// Removes the first item from `input` and returns it. Returns empty and leaves `input` unchanged if the bytes
+// are truncated or not the shortest encoding.
 std::optional<Item> take(Bytes& input);
-// The items of a list payload; empty when any of them is malformed or there are more than `items_max`.
+// The items of a list payload; empty if any is malformed or there are more than `items_max`.
 std::optional<std::vector<Item>> items(Bytes payload, std::size_t items_max);
-// The number an item holds: empty for a list, leading zeros, or more than 32 bytes. Saturates to kWeiMax.
+// The number in an item; empty for a list, leading zeros, or more than 32 bytes. Saturates to kWeiMax.
 std::optional<Wei> number(const Item& item);
 std::optional<std::uint64_t> number_u64(const Item& item);
 

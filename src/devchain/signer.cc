@@ -11,7 +11,7 @@
 namespace fanfare::devchain {
 namespace {
 
-// Made once, since its tables take a while; only read afterwards, on any thread.
+// Created once, because its tables take time; read-only afterwards, on any thread.
 const secp256k1_context* context() {
   static const secp256k1_context* const made =
       // NOLINTNEXTLINE(misc-redundant-expression): the library's flags share a bit

@@ -13,12 +13,12 @@ struct Signature {
   std::uint8_t parity = 0;  // of the point's y: 0 or 1
 };
 
-// The last 20 bytes of the Keccak of the public key. `key` must be a valid secret key (nearly every 32 bytes
-// are).
+// The last 20 bytes of the Keccak hash of the public key. `key` must be a valid secret key (nearly every 32
+// bytes are).
 Address address_of_key(const Hash& key);
 bool valid_key(const Hash& key);
 Signature sign(const Hash& digest, const Hash& key);
-// Who signed; empty when r or s is out of range, s is in the upper half, or no point fits.
+// The signer's address; empty if r or s is out of range, s is in the upper half, or no point matches.
 std::optional<Address> recover(const Hash& digest, const Signature& signature);
 
 }  // namespace fanfare::devchain

@@ -1,5 +1,5 @@
 #pragma once
-// Accounts and the storage of contracts, as tries, so that the state root is a real one. A copy is cheap and
+// Accounts and the storage of contracts, as tries, so that the state root is a real one. Copies are cheap and
 // independent: each recent block keeps the state after it. One thread.
 
 #include <map>
@@ -17,15 +17,15 @@ struct Account {
 
 class State {
  public:
-  // Zero for an address never heard of.
+  // Zero for an unknown address.
   Account account(const Address& address) const;
   void set_account(const Address& address, const Account& account);
 
-  // `code` must outlive every state: code is part of the program here.
+  // `code` must outlive every state; here it is part of the program.
   void deploy(const Address& address, Bytes code);
   Bytes code(const Address& address) const;
   Hash storage(const Address& address, const Hash& slot) const;
-  // Zero erases, as it does in Ethereum.
+  // Zero erases the slot, as in Ethereum.
   void set_storage(const Address& address, const Hash& slot, const Hash& value);
 
   Hash root();
@@ -41,7 +41,7 @@ class State {
     Trie storage;
     Bytes code;
     Hash code_hash{};
-    bool dirty = true;  // its account leaf does not name its storage root yet
+    bool dirty = true;  // its account leaf does not have its storage root yet
   };
 
   void write_leaf(const Address& address, const Account& account);

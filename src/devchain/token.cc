@@ -44,7 +44,7 @@ Hash allowance_slot(const Address& owner, const Address& spender) {
   return keccak_pair(word(spender), keccak_pair(word(owner), word(Wei{kAllowancesSlot})));
 }
 
-// Solidity's form of a short string in storage: the bytes, and twice the length in the last byte.
+// Solidity's storage layout for a short string: the bytes, and twice the length in the last byte.
 Hash short_string(std::string_view text) {
   Hash slot{};
   std::ranges::copy(text, slot.begin());
@@ -79,7 +79,7 @@ CallResult view(Blob output) {
   return {.succeeded = true, .output = std::move(output), .gas = 2'800};
 }
 
-// One call: who calls which token with which arguments.
+// One call: caller, token and arguments.
 struct Call {
   State& state;
   const Token& token;

@@ -1,7 +1,7 @@
 #pragma once
-// The ERC-20 tokens of the development chain. Their code is this file, not bytecode: a call is decoded here
-// and acts on the contract's storage, laid out as Solidity would (balances in slot 0, allowances in 1, the
-// supply in 2, name 3, symbol 4, decimals 5), so that eth_getStorageAt shows what a real one would show.
+// The ERC-20 tokens of the development chain. They are implemented by this file, not by bytecode. A call is
+// decoded here and changes the contract's storage. The layout is Solidity's (balances in slot 0, allowances
+// in 1, supply in 2, name 3, symbol 4, decimals 5). So eth_getStorageAt returns what a real token would.
 
 #include <span>
 #include <string_view>
@@ -18,15 +18,15 @@ struct Token {
   std::uint8_t decimals;
 };
 
-// The same on every chain, whatever the seed.
+// The same tokens on every chain, for any seed.
 std::span<const Token> tokens();
 const Token* find_token(const Address& address);
 
-// What eth_getCode answers for a token: an invalid instruction and a readable mark.
+// The answer to eth_getCode for a token: an invalid instruction and a readable marker.
 Bytes token_code();
 
 void deploy_token(State& state, const Token& token);
-// Creates units out of nothing; only for the genesis block.
+// Mints units; only for the genesis block.
 void mint_token(State& state, const Token& token, const Address& to, Wei amount);
 Wei token_balance(const State& state, const Token& token, const Address& owner);
 
@@ -37,7 +37,7 @@ struct CallResult {
   std::uint64_t gas = 0;  // beyond the intrinsic gas
 };
 
-// Runs calldata against the token. A call that fails leaves the state as it was.
+// Runs calldata against the token. A failed call leaves the state unchanged.
 CallResult call_token(State& state, const Token& token, const Address& caller, Wei value, Bytes calldata);
 
 // Calldata of transfer(to, amount).

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::size_t kStrangers = 32;
 constexpr Wei kEtherEach = DevChain::kEtherOfAccount * kEther;
-constexpr Wei kTokensEach = 1'000'000;  // whole ones
+constexpr Wei kTokensEach = 1'000'000;  // whole tokens
 
 Hash derive(std::string_view purpose, std::uint64_t seed, std::uint64_t index) {
   Blob bytes(purpose.begin(), purpose.end());
@@ -76,7 +76,7 @@ TransactionPtr Traffic::next(const Mempool& pool, const State& state, Wei base_f
   const Address recipient = pick_recipient(sender.address);
   if (random_.below(4) == 0) {
     body.to = recipient;
-    // At most a ten-thousandth of what is there, so that it lasts.
+    // At most a ten-thousandth of the balance, so that it lasts.
     body.value = state.account(sender.address).balance / 10'000'000 * random_.below(1'000);
   } else {
     const Token& token = tokens()[random_.below(tokens().size())];

@@ -1,6 +1,6 @@
 #pragma once
-// What happens on the chain by itself: bots send each other ether and tokens, all drawn from the seed. They
-// keep off the development accounts, whose nonces and balances belong to the users.
+// The chain's own traffic: bots send each other ether and tokens, all drawn from the seed. They do not use
+// the development accounts, whose nonces and balances belong to the users.
 
 #include <memory>
 
@@ -16,16 +16,16 @@ struct DevAccount {
 
 // The same seed and purpose give the same accounts.
 std::vector<DevAccount> make_accounts(std::string_view purpose, std::uint64_t seed, std::size_t count);
-// The token contracts.
+// A state with the token contracts.
 State genesis_state();
-// Ether and tokens for each.
+// Gives ether and tokens to each account.
 void endow(State& state, const std::vector<DevAccount>& accounts);
 
 class Traffic {
  public:
   Traffic(std::uint64_t chain_id, const std::vector<DevAccount>& bots, Random& random);
 
-  // A new transaction of a random account: a token transfer three times out of four, else ether; now and then
+  // A new transaction of a random account: a token transfer three times out of four, else ether; occasionally
   // one that will fail. `state` is the one after the head.
   TransactionPtr next(const Mempool& pool, const State& state, Wei base_fee);
 
@@ -34,7 +34,7 @@ class Traffic {
 
   std::uint64_t chain_id_;
   const std::vector<DevAccount>& bots_;
-  std::vector<Address> strangers_;  // receive, never send
+  std::vector<Address> strangers_;  // only receive, never send
   Random& random_;
 };
 

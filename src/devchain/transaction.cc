@@ -18,7 +18,7 @@ void append_to(Blob& payload, const std::optional<Address>& to) {
   rlp::append_bytes(payload, to ? Bytes(*to) : Bytes{});
 }
 
-// The fields that are signed, one after another.
+// The signed fields, one after another.
 Blob unsigned_fields(const TransactionBody& body) {
   Blob payload;
   if (body.type != TransactionType::legacy) rlp::append_number(payload, body.chain_id);
@@ -33,7 +33,7 @@ Blob unsigned_fields(const TransactionBody& body) {
   return payload;
 }
 
-// `payload` as a list behind the type's byte, if it has one.
+// `payload` as a list, after the type's byte if it has one.
 Blob envelope(TransactionType type, Bytes payload) {
   Blob out;
   if (type != TransactionType::legacy) out.push_back(static_cast<std::uint8_t>(type));
@@ -41,7 +41,7 @@ Blob envelope(TransactionType type, Bytes payload) {
   return out;
 }
 
-// EIP-155: a legacy transaction signs its chain with it.
+// EIP-155: a legacy transaction includes the chain id in the signature.
 Hash signing_hash(TransactionType type, std::uint64_t chain_id, Blob fields) {
   if (type == TransactionType::legacy) {
     rlp::append_number(fields, chain_id);
@@ -220,7 +220,7 @@ std::expected<TransactionPtr, std::string> decode_transaction(Bytes raw) {
     if (v > 1) return std::unexpected("invalid transaction v, r, s values");
     made->signature.parity = static_cast<std::uint8_t>(v);
   }
-  // The bytes that were signed are the ones that came, whatever numbers they were read as.
+  // The signed bytes are the received ones, in whatever form they were parsed as numbers.
   Blob signed_fields;
   for (std::size_t i = 0; i < signed_count; ++i) rlp::append_raw(signed_fields, reader.fields[i].whole);
   const auto from =

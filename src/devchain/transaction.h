@@ -18,7 +18,7 @@ namespace fanfare::devchain {
 
 enum class TransactionType : std::uint8_t { legacy = 0, access_list = 1, dynamic_fee = 2 };
 
-// What its author decides.
+// The fields that the author chooses.
 struct TransactionBody {
   TransactionType type = TransactionType::dynamic_fee;
   std::uint64_t chain_id = 0;
@@ -38,26 +38,26 @@ struct Transaction : TransactionBody {
   Hash hash{};
   Blob raw;  // as sent and as hashed
 
-  // What the sender pays for one gas under this base fee. fee_max must not be below it.
+  // The price of one gas for the sender under this base fee. fee_max must not be below it.
   Wei effective_gas_price(Wei base_fee) const;
 };
 using TransactionPtr = std::shared_ptr<const Transaction>;
 
 TransactionPtr sign_transaction(TransactionBody body, const Hash& key);
-// The same when the key's address is known already, which costs half.
+// The same if the key's address is already known, at half the cost.
 TransactionPtr sign_transaction(TransactionBody body, const Hash& key, const Address& from);
 
-// Decodes, checks the signature and recovers the sender. The error is geth's text where it has one.
+// Decodes, checks the signature and recovers the sender. The error is geth's text if geth has one.
 std::expected<TransactionPtr, std::string> decode_transaction(Bytes raw);
 
-// The gas a transaction needs before anything runs: base, calldata, access list.
+// The gas of a transaction before any code runs: base, calldata, access list.
 std::uint64_t intrinsic_gas(const TransactionBody& body);
 
 struct AccessListEntry {
   Address address{};
   std::vector<Hash> keys;
 };
-// Empty when the encoded items are not an access list.
+// Empty if the encoded items are not an access list.
 std::optional<std::vector<AccessListEntry>> parse_access_list(Bytes items);
 
 }  // namespace fanfare::devchain

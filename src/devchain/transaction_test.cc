@@ -9,8 +9,7 @@
 namespace fanfare::devchain {
 namespace {
 
-// The bytes and hashes here were made by other programs: the example of EIP-155, ethers, and a block of
-// anvil's.
+// These bytes and hashes come from other programs: the example of EIP-155, ethers, and a block of anvil.
 const Hash kKey = *parse_hash("0x4646464646464646464646464646464646464646464646464646464646464646");
 constexpr std::string_view kSigner = "0x9d8a62f656a8d1615c1294fd71e9cfb3e4855a4f";
 const Address kThirtyFives = *parse_address("0x3535353535353535353535353535353535353535");
@@ -126,7 +125,7 @@ TEST(Transaction, RefusesEveryCutAndDamage) {
     Blob longer = raw;
     longer.push_back(0);
     EXPECT_FALSE(decode_transaction(longer));
-    // Any other byte is refused or is another transaction of somebody else.
+    // Any other byte is rejected, or gives another transaction of another sender.
     for (std::size_t at = 0; at < raw.size(); ++at) {
       Blob damaged = raw;
       damaged[at] ^= 1;
@@ -163,7 +162,7 @@ TEST(Transaction, CountsIntrinsicGas) {
   EXPECT_EQ(intrinsic_gas({.to = kThirtyFives, .access_list = one_access_entry()}), 21'000U + 2'400 + 1'900);
 }
 
-// A block of anvil's (hardfork Cancun), with its one transaction: signature, both roots, hash and size.
+// A block of anvil (hardfork Cancun) with one transaction: signature, both roots, hash and size.
 TEST(Block, IsHashedAsAnvilHashesIt) {
   const Hash key = *parse_hash("0xac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80");
   Block block;
@@ -196,7 +195,7 @@ TEST(Block, IsHashedAsAnvilHashesIt) {
             "0x631d7502e930a9d1380c6858843e88a5431024e3204efa8fd753b33d0b4ba2d4");
   EXPECT_EQ(hex(header.receipts_root), "0xf78dfb743fbd92ade140711c8bbc542b5e307f0ab7984eff35d751969fe57efa");
   EXPECT_EQ(hex(block.hash), "0x17703f71762f1b5b59a30fb6c47aad4816b573bfeed147169ebfce4ffef4e6bf");
-  // anvil says 0x2bc: it leaves out the empty list of withdrawals, which geth counts.
+  // anvil has 0x2bc: it leaves out the empty list of withdrawals, which geth counts.
   EXPECT_EQ(block.size, 0x2bcU + 1);
 }
 

@@ -10,14 +10,14 @@
 namespace fanfare::devchain {
 
 using NodePtr = std::shared_ptr<const TrieNode>;
-using Nibbles = std::string;  // one value 0-15 a character
+using Nibbles = std::string;  // one value 0-15 per character
 
 // leaf: no children. extension: one child and a path. branch: sixteen children and perhaps a value.
 struct TrieNode {
   Nibbles path;
   Blob value;
   std::vector<NodePtr> children;
-  mutable Blob reference;  // how a parent names it: its encoding, or from 32 bytes on its hash
+  mutable Blob reference;  // the parent's reference to it: its encoding or, from 32 bytes on, its hash
 
   bool is_leaf() const { return children.empty(); }
   bool is_extension() const { return children.size() == 1; }
@@ -56,7 +56,7 @@ NodePtr make_extension(Nibbles path, NodePtr child) {
   return node;
 }
 
-// The node one would reach by `prefix` and then `node`, in its only legal shape.
+// The node at path `prefix` plus the path of `node`, in its only legal form.
 NodePtr join(const Nibbles& prefix, const NodePtr& node) {
   if (node->is_leaf()) return make_leaf(prefix + node->path, node->value);
   if (node->is_extension()) return make_extension(prefix + node->path, node->children[0]);
@@ -113,7 +113,7 @@ std::size_t common_prefix(const Nibbles& one, const Nibbles& two) {
   return static_cast<std::size_t>(std::ranges::mismatch(one, two).in1 - one.begin());
 }
 
-// Puts what is left of a path below a new branch: its value, or a child.
+// Attaches the rest of a path below a new branch: its value, or a child.
 void hang(TrieNode& branch, const Nibbles& rest, const Blob& value) {
   if (rest.empty()) {
     branch.value = value;
@@ -142,7 +142,7 @@ NodePtr insert(const NodePtr& node, const Nibbles& path, const Blob& value) {
   if (node->is_extension() && whole) {
     return make_extension(node->path, insert(node->children[0], path.substr(shared), value));
   }
-  // The paths part here: a branch, and what was here before becomes one side of it.
+  // The paths diverge here: a new branch, with the old node as one side.
   changed->children.resize(kBranch);
   if (node->is_leaf()) {
     hang(*changed, node->path.substr(shared), node->value);
@@ -171,7 +171,7 @@ NodePtr erase(const NodePtr& node, const Nibbles& path) {
     NodePtr& child = changed->children[index_of(path[0])];
     child = erase(child, path.substr(1));
   }
-  // A branch with one way left is no branch.
+  // A branch with only one entry must be replaced.
   const auto present = [](const NodePtr& child) { return child != nullptr; };
   const auto left = std::ranges::count_if(changed->children, present);
   if (left == 0) return changed->value.empty() ? nullptr : make_leaf({}, changed->value);
@@ -180,7 +180,7 @@ NodePtr erase(const NodePtr& node, const Nibbles& path) {
   return join(Nibbles(1, static_cast<char>(only - changed->children.begin())), *only);
 }
 
-// Calls visit(node) from the root towards the path; returns the node the path ends at, or null.
+// Calls visit(node) from the root along the path; returns the node where the path ends, or null.
 template <typename Visit>
 const TrieNode* walk(const TrieNode* node, const Nibbles& path, Visit&& visit) {
   std::size_t at = 0;

@@ -1,9 +1,9 @@
 #pragma once
-// The Merkle-Patricia trie (Yellow Paper, appendix D), persistent: a copy costs one pointer and keeps seeing
-// what it saw, while the other is changed. That is how every recent block keeps its own state.
+// The Merkle-Patricia trie (Yellow Paper, appendix D). It is persistent: a copy costs one pointer, and stays
+// unchanged when the other is modified. So every recent block keeps its own state.
 //
-// Nodes are immutable and shared; each remembers its hash, so that a root after k changes costs k paths.
-// One thread: the remembered hashes are not guarded.
+// Nodes are immutable and shared; each caches its hash, so that a root after k changes costs k paths. One
+// thread: the cached hashes are not guarded.
 
 #include <memory>
 #include <optional>
@@ -18,18 +18,18 @@ class Trie {
  public:
   // An empty value erases the key.
   void put(Bytes key, Bytes value);
-  // Good until the trie, and every copy that shares the node, has changed or gone.
+  // Valid until the trie, and every copy that shares the node, is changed or destroyed.
   std::optional<Bytes> get(Bytes key) const;
   Hash root() const;
   bool empty() const { return root_ == nullptr; }
-  // The encoded nodes from the root towards `key`, those that are hashed: a Merkle proof.
+  // The encoded nodes from the root towards `key` that have a hash: a Merkle proof.
   std::vector<Blob> proof(Bytes key) const;
 
  private:
   std::shared_ptr<const TrieNode> root_;
 };
 
-// keccak(rlp("")): the root of a trie with nothing in it.
+// keccak(rlp("")): the root of an empty trie.
 extern const Hash kEmptyRoot;
 
 }  // namespace fanfare::devchain

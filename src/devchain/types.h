@@ -1,5 +1,5 @@
 #pragma once
-// The chain's basic values: hashes, addresses, amounts, and their hexadecimal form on the wire.
+// The chain's basic values: hashes, addresses, amounts, and their hexadecimal form.
 
 #include <array>
 #include <cstdint>
@@ -15,8 +15,8 @@ namespace fanfare::devchain {
 using Hash = std::array<std::uint8_t, 32>;
 using Address = std::array<std::uint8_t, 20>;
 using Blob = std::vector<std::uint8_t>;
-// Amounts. Ethereum's are 256 bits wide; nothing on this chain can hold more than 2^128 - 1, and a decoder
-// that meets more saturates, so that the amount fails the balance check it is made for.
+// Amounts. Ethereum's have 256 bits; amounts on this chain never exceed 2^128 - 1. A decoder saturates larger
+// values, so that they fail the balance check.
 __extension__ typedef unsigned __int128 Wei;
 inline constexpr Wei kWeiMax = ~static_cast<Wei>(0);
 inline constexpr Wei kGwei = 1'000'000'000;
@@ -31,23 +31,23 @@ struct FirstBytesHasher {
   }
 };
 
-// "0x" and two digits a byte.
+// "0x" and two digits per byte.
 std::string hex(Bytes bytes);
 // A quantity: "0x" and the digits without leading zeros; "0x0" for none.
 std::string quantity(Wei value);
-// The same of a whole word, which may hold more than Wei can.
+// The same for a whole word, which may exceed Wei.
 std::string quantity(const Hash& word);
 std::string decimal(Wei value);
 
-// The bytes of "0x" and an even number of digits of either case; empty for anything else.
+// The bytes of "0x" and an even number of digits of either case; empty for other text.
 std::optional<Blob> parse_hex(std::string_view text);
-// A quantity as above, at most 32 bytes of it; leading zeros are refused, as geth does.
-// More than 128 bits saturate to kWeiMax.
+// A quantity as above, at most 32 bytes of it; leading zeros are rejected, as in geth. More than 128 bits
+// saturate to kWeiMax.
 std::optional<Wei> parse_quantity(std::string_view text);
 std::optional<Hash> parse_hash(std::string_view text);
 std::optional<Address> parse_address(std::string_view text);
 
-// Big-endian in 32 bytes, and back; what does not fit saturates.
+// Big-endian in 32 bytes, and back; larger values saturate.
 Hash word(Wei value);
 Hash word(const Address& address);
 Wei number_of(Bytes big_endian);

@@ -70,7 +70,7 @@ std::expected<Read, std::string> read_log(std::string_view log_json, const Hash2
   const auto number = parse_quantity(text_of(kBlockNumber));
   if (!number) return malformed("blockNumber", raw[kBlockNumber]);
   key.block_number = *number;
-  // A node asked for one block and answering with another's logs would break every subscriber's history.
+  // A node that answers with the logs of another block would corrupt every subscriber's history.
   if (parse_hash(text_of(kBlockHash)) != block_hash) return malformed("blockHash", raw[kBlockHash]);
   const auto index = parse_quantity(text_of(kLogIndex));
   if (!index) return malformed("logIndex", raw[kLogIndex]);
@@ -104,7 +104,7 @@ std::expected<BlockLogs, std::string> parse_block_logs(std::string_view logs_jso
   }
   std::vector<Read> all;
   for (const std::string_view log_json : jsonrpc::array_elements(logs_json)) {
-    // What a reorg took away is not of the block, whatever hash it bears.
+    // A log that a reorg removed does not belong to the block, whatever hash it names.
     if (jsonrpc::bool_value(jsonrpc::member(log_json, "removed").value_or("")).value_or(false)) continue;
     auto read = read_log(log_json, block_hash);
     if (!read) return std::unexpected(std::move(read.error()));

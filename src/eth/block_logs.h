@@ -1,6 +1,6 @@
 #pragma once
-// The logs of one block, from the answer to eth_getLogs to what a logs notification carries, with what
-// filters look at beside each.
+// The logs of one block: parsed from the answer to eth_getLogs, and serialised for logs notifications. The
+// fields that filters compare are stored beside each log.
 
 #include <cstddef>
 #include <expected>
@@ -28,9 +28,9 @@ struct BlockLogs {
 
 using BlockLogsPtr = std::shared_ptr<const BlockLogs>;
 
-// `logs_json` is the value of `result`, which must be an array of logs of the block `block_hash`, each with
-// address, topics, data, blockNumber, transactionHash, transactionIndex, blockHash and logIndex, none null.
-// These are what is kept of each, verbatim. Logs with `removed: true` are left out. The error is one line for
+// `logs_json` is the value of `result`. It must be an array of logs of the block `block_hash`, each with
+// address, topics, data, blockNumber, transactionHash, transactionIndex, blockHash and logIndex, none of them
+// null. These members are kept verbatim. Logs with `removed: true` are left out. The error is one line for
 // the log.
 std::expected<BlockLogs, std::string> parse_block_logs(std::string_view logs_json, const Hash256& block_hash);
 

@@ -26,7 +26,7 @@ std::expected<BlockReceipts, std::string> parse_block_receipts(std::string_view 
   for (const std::string_view receipt : jsonrpc::array_elements(receipts_json)) {
     const auto transaction = hash_in(receipt, "transactionHash");
     if (!transaction) return std::unexpected("receipt without a usable transactionHash");
-    // Another block's would be told for this one.
+    // Otherwise subscribers would receive another block's receipts for this one.
     if (hash_in(receipt, "blockHash") != block_hash) {
       return std::unexpected("receipt without a usable blockHash");
     }

@@ -1,11 +1,11 @@
 #pragma once
-// The receipts of one block, from the answer to eth_getBlockReceipts to what a transactionReceipts
-// notification carries; and the filter of such a subscription, with geth's semantics:
+// The receipts of one block, from the answer to eth_getBlockReceipts to the transactionReceipts notification;
+// and the filter of such a subscription, with geth's semantics:
 //
-//   transactionHashes   the transactions whose receipts are told; absent, null or [] is all, at most 200
+//   transactionHashes   sends only the receipts of these, at most 200; absent, null or [] sends all
 //
-// One notification a block: an array of the receipts that match, in the block's order; none for a block
-// without any. A reorg takes nothing back: receipts of the new branch follow.
+// Each block gives one notification: an array of the receipts that match, in the block's order. A block
+// without a match gives none. A reorg retracts nothing: receipts of the new branch follow.
 
 #include <cstddef>
 #include <expected>
@@ -38,7 +38,7 @@ struct ReceiptFilter {
   std::vector<Hash256> transactions;  // sorted, each once; empty: all
 
   bool matches(const Hash256& transaction) const;
-  // The same text for every way to write the same filter.
+  // Equal for all spellings of the same filter.
   std::string canonical() const;
 };
 
@@ -46,7 +46,7 @@ struct ReceiptFilter {
 // message that goes with -32602.
 std::expected<ReceiptFilter, std::string> parse_receipt_filter(std::string_view filter_json);
 
-// The notification's `result`: those of the block that match. Empty: none does.
+// The notification's `result`: the matching receipts of the block. Empty if none match.
 std::string matching_receipts(const BlockReceipts& receipts, const ReceiptFilter& filter);
 
 }  // namespace fanfare::eth

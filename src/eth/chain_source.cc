@@ -106,7 +106,7 @@ std::vector<SourceEvent> ChainSource::take_events() {
   for (std::string& state : syncing_.take_events()) {
     events.emplace_back(SyncingChanged{std::move(state)});
   }
-  // It goes on from what was just taken, and so may only look now.
+  // The history continues from the events just taken, so it may look only now.
   history_.set_view_state(chain_.tells_late_logs(), chain_.status().bloom_trusted);
   history_.pump(now_);
   for (ReceiptsEvent& event : history_.take_receipts()) {

@@ -1,10 +1,10 @@
 #pragma once
-// Everything a network's subscriptions are fed from, behind one face: the head poller, the chain view,
+// Everything that feeds a network's subscriptions, behind one interface: the head poller, the chain view,
 // pending transactions and the sync state. Runs on the thread that talks to the node; its events go to the
 // loops.
 //
 //   start / on_timer / on_reply / set_interest / resume   ->   take_events, take_history, take_calls,
-//   next_timer
+//                                                              next_timer
 //
 // No I/O. One thread.
 
@@ -42,34 +42,36 @@ using SourceEvent =
 
 class ChainSource {
  public:
-  // `random` outlives the source.
+  // `random` must outlive the source.
   ChainSource(const ChainSourceOptions& options, Random& random);
   ChainSource(const ChainSource&) = delete;
   ChainSource& operator=(const ChainSource&) = delete;
 
   void start(Instant now);
   void on_timer(Instant now);
-  // False: no call of ours (any more).
+  // False: the call is not, or no longer, one of this source.
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
-  // What the subscriptions of one loop need from now on; loops are counted from 0.
+  // Sets what the subscriptions of one loop need from now on. Loops are counted from 0.
   void set_interest(std::size_t loop_index, const Interest& interest, Instant now);
-  // Something hints at a new head: asks at once.
+  // Something hints at a new head: polls at once.
   void poll_now(Instant now);
-  // What a node tells by itself (its eth_subscribe). Heads are hints: what is announced is always asked for.
+  // Whether a node pushes heads (its eth_subscribe). Pushed heads are hints: every announced block is fetched
+  // first.
   void set_heads_pushed(bool pushed, Instant now) { heads_.set_pushed(pushed, now); }
   void set_pending_pushed(bool pushed, Instant now) { pending_.set_pushed(pushed, now); }
   void saw_pending(std::string_view hash, Instant now) { pending_.saw_pushed(hash, now); }
-  // Until every pending transaction is told, as long as the interest says so: take_listening() has the
-  // answer.
+  // Waits until every new pending transaction will be reported, as long as the interest asks for them.
+  // take_listening() returns the result.
   PendingSource::ListenerId await_pending(Instant now) { return pending_.await_listening(now); }
-  // The node asked for its head seems to be stuck: asks again, without waiting for it.
+  // The node polled for its head seems stuck: polls again, without waiting for its answer.
   void restart_polling(Instant now);
 
-  // What a subscriber has missed since `from`: comes from take_history() under the number returned.
+  // Starts to collect what a subscriber has missed since `from`. take_history() returns it, under the
+  // returned id.
   History::JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
 
-  // To be asked for after each of the above, in this order: the answers go on from the events taken before
-  // them. Calls taken together may be sent as one batch.
+  // Call these after each of the functions above, in this order: the later results build on the earlier
+  // events. Calls taken together may be sent as one batch.
   std::vector<SourceEvent> take_events();
   std::vector<PendingSource::Listening> take_listening() { return pending_.take_listening(); }
   std::vector<History::Answer> take_history();
@@ -95,7 +97,7 @@ class ChainSource {
   SyncingSource syncing_;
   History history_;
   std::vector<Interest> interests_;  // by loop
-  Instant now_{};                    // of the last call in
+  Instant now_{};                    // of the last call into the source
 };
 
 }  // namespace fanfare::eth

@@ -1,5 +1,5 @@
-// Random chains with logs behind a faulty node, replayed from a seed: what every subscriber was told, put
-// together, is what the final chain says.
+// Random chains with logs behind a faulty node, replayed from a seed. The notifications of every subscriber
+// add up to the final chain.
 
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ std::string random_filter(Random& random) {
   return json + "]}";
 }
 
-// Applies notifications to a list of logs, holding the order to account: what is removed is the newest.
+// Applies notifications to a list of logs and checks the order: a removed log is always the newest.
 std::vector<std::string> replay_logs(const std::vector<std::string>& results) {
   static constexpr std::string_view kAdded = ",\"removed\":false}";
   static constexpr std::string_view kRemoved = ",\"removed\":true}";

@@ -1,5 +1,5 @@
 #pragma once
-// For tests only: a chain source, the simulated node it asks, and a loop with subscribers fed from it.
+// For tests only: a chain source, the simulated node it calls, and a loop with subscribers fed from it.
 
 #include <algorithm>
 #include <functional>
@@ -24,7 +24,7 @@ inline std::string simulated_topic(std::uint64_t which) {
   return "0x" + std::string(63, '0') + std::to_string(which);
 }
 
-// Gives a block up to `logs_max` logs of few addresses and topics, and a bloom that says whether there are
+// Gives a block up to `logs_max` logs from a few addresses and topics, and a bloom that says whether it has
 // any.
 inline void fill_with_logs(SimulatedBlock& block, Random& random, std::uint64_t logs_max) {
   const std::uint64_t count = random.below(logs_max + 1);
@@ -42,7 +42,7 @@ inline void fill_with_logs(SimulatedBlock& block, Random& random, std::uint64_t 
   if (count > 0) block.bloom = "0x" + std::string(512, 'f');
 }
 
-// A receipt with all logs that the block has so far, or none.
+// A receipt with all logs that the block has so far, or with none.
 inline std::string receipt_of(const SimulatedBlock& block, const std::string& transaction, bool has_logs) {
   std::string receipt =
       R"({"transactionHash":")" + transaction + R"(","blockHash":")" + to_hex(block.hash) + R"(","logs":[)";
@@ -52,7 +52,7 @@ inline std::string receipt_of(const SimulatedBlock& block, const std::string& tr
   return receipt + "]}";
 }
 
-// Up to `most` receipts of transactions whose hashes are few; the first one has the block's logs.
+// Up to `most` receipts of transactions from a small set of hashes; the first one has the block's logs.
 inline void fill_with_receipts(SimulatedBlock& block, Random& random, std::uint64_t most) {
   const std::uint64_t least = block.logs.empty() ? 0 : 1;
   const std::uint64_t count = std::max(least, random.below(most + 1));
@@ -86,7 +86,7 @@ struct RecordingSubscriber final : pubsub::Subscriber {
 };
 
 struct ChainSourceWorld {
-  // `shared_node`: of another world, which outlives this one; without it the world has its own.
+  // `shared_node` belongs to another world and must outlive this one; without it the world has its own.
   explicit ChainSourceWorld(const ChainSourceOptions& options = {}, std::uint64_t seed = 1,
                             SimulatedNode* shared_node = nullptr)
       : random(seed),
@@ -124,7 +124,7 @@ struct ChainSourceWorld {
     for (const auto& missing : manager.rewind_logs()) ask_history(missing);
   }
 
-  // What the gateway does with the source's events.
+  // Does what the gateway does with the source's events.
   void publish() {
     for (SourceEvent& event : source.take_events()) {
       if (const auto* baseline = std::get_if<Baseline>(&event)) {
@@ -166,7 +166,7 @@ struct ChainSourceWorld {
       if (const auto missing = manager.replay(key, id, answer.batch)) ask_history(*missing);
     }
   }
-  // Answers until nothing is asked.
+  // Answers calls until none are outstanding.
   void settle() {
     publish();
     for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
@@ -189,13 +189,13 @@ struct ChainSourceWorld {
     source.start(now);
     settle();
   }
-  // To the next timer.
+  // Advances to the next timer.
   void tick() {
     now = std::max(now, source.next_timer().value());
     source.on_timer(now);
     settle();
   }
-  // Until the source has told the node's head.
+  // Runs until the source has announced the node's head.
   void catch_up() {
     for (int i = 0; i < 1000 && (source.tip()->hash != node.head().hash || source.chain_status().pending > 0);
          ++i) {
@@ -219,12 +219,12 @@ struct ChainSourceWorld {
   SubscriptionManager manager;
   Instant now{std::chrono::hours(1)};
   std::vector<SourceEvent> events;
-  std::vector<std::uint64_t> missed_logs;  // blocks whose subscribers to logs are told that they miss them
+  std::vector<std::uint64_t> missed_logs;  // blocks whose logs subscribers were notified to have missed
   std::map<History::JobId, std::pair<ConnectionKey, std::string>> resuming;
   std::function<bool(const UpstreamCall&)> held;
 };
 
-// What who wants this filter's logs of the blocks after `after` has in the end, without "removed".
+// The logs that a subscriber to this filter holds in the end, of the blocks after `after`, without "removed".
 inline std::vector<std::string> expected_logs(const SimulatedNode& node, std::uint64_t after,
                                               const LogFilter& filter) {
   std::vector<std::string> expected;

@@ -42,8 +42,8 @@ void ChainView::enqueue(Item item) {
   pending_.push_back(std::move(item));
 }
 
-// The reorg itself is told at once: what it takes from the pending ones nobody has seen, and only when none
-// of those is left does it reach what was announced.
+// The reorg is announced at once. Nobody has seen the pending blocks it removes; announced blocks are
+// affected only when no pending ones are left.
 void ChainView::take_back(const Reorg& reorg) {
   events_.emplace_back(reorg);
   std::uint64_t left = reorg.depth;
@@ -53,7 +53,7 @@ void ChainView::take_back(const Reorg& reorg) {
     pending_.pop_back();
     --left;
   }
-  if (std::ranges::any_of(pending_, is_gap)) return;  // what was announced lies before it
+  if (std::ranges::any_of(pending_, is_gap)) return;  // announced blocks lie before the gap
   for (; left > 0 && !announced_.empty(); --left) {
     Announced& last = announced_.back();
     std::erase_if(pending_, [&last](const Item& item) { return item.header == last.header; });  // late logs
@@ -67,7 +67,7 @@ void ChainView::want_logs_from(std::uint64_t first_block, Instant now) {
   for (Item& item : pending_) {
     if (item.kind == Item::Kind::block && item.missing_because.empty()) item.needs_logs = true;
   }
-  // Those announced come first in the queue: logs are told in the order of the blocks.
+  // Announced blocks come first in the queue: logs are reported in block order.
   std::deque<Item> late;
   for (const Announced& block : announced_) {
     if (block.header->number < first_block || block.logs != nullptr || block.given_up) continue;
@@ -92,7 +92,7 @@ void ChainView::stop_logs(Instant now) {
   pump(now);
 }
 
-// Only the first few pending items are worked on: the rest wait their turn.
+// Only the first few pending items are worked on; the others wait.
 std::size_t ChainView::active() const {
   return std::min<std::size_t>(pending_.size(), options_.calls_in_flight_max);
 }
@@ -122,14 +122,14 @@ void ChainView::give_up_overdue(Instant now) {
   }
 }
 
-// Heads in their order and logs in theirs; heads before logs.
+// Announces heads in order and logs in order; heads before logs.
 void ChainView::announce_ready(Instant now) {
   for (auto it = pending_.begin(); it != pending_.end();) {
     Item& item = *it;
     const bool is_first = it == pending_.begin();
     const bool has_all = !item.needs_logs || item.logs != nullptr;
     if (item.kind == Item::Kind::gap) {
-      // What follows does not go on from the blocks before: those who want their logs are told of the gap.
+      // The next block does not follow the earlier ones: subscribers to logs are notified of the gap.
       pending_.erase(pending_.begin(), it);
       announce(std::move(pending_.front()));
       pending_.pop_front();
@@ -192,7 +192,7 @@ bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instan
 
 void ChainView::take_logs(Item& item, BlockLogs logs, Instant now) {
   if (!logs.entries.empty()) bloom_lies_ = 0;
-  // Receipts have the last word on a block that has no logs, whatever its bloom filter says.
+  // Receipts decide whether a block has logs, whatever its bloom filter says.
   if (logs.entries.empty() && item.header->says_there_are_logs()) note_bloom_lie();
   first_strategy_ = status_.bloom_trusted ? item.strategy : LogsRequest::Strategy::by_hash;
   logs_are_prompt_ = item.tries == 0 && now <= item.since + options_.head_wait;
@@ -207,7 +207,7 @@ void ChainView::on_timer(Instant now) {
   for (std::size_t i = 0; i < active(); ++i) {
     Item& item = pending_[i];
     if (item.call_id == 0 || now < item.due) continue;
-    item.call_id = 0;  // whatever comes still is nobody's
+    item.call_id = 0;  // an answer that still comes is ignored
     retry_later(item, "no answer in time", now);
   }
   pump(now);
@@ -233,7 +233,7 @@ void ChainView::give_up(Item& item, std::string why) {
   status_.last_failure = why;
   item.needs_logs = false;
   item.call_id = 0;
-  // Told in order, in front of its block.
+  // Reported in order, in front of its block.
   item.missing_because = std::move(why);
 }
 
@@ -248,7 +248,7 @@ void ChainView::announce(Item item) {
       events_.emplace_back(item.gap);
       return;
     case Item::Kind::late_logs: {
-      // One that has left the window meanwhile is told all the same.
+      // Also reported if it has left the window meanwhile.
       const auto block = std::ranges::find(announced_, item.header, &Announced::header);
       if (block != announced_.end()) {
         block->given_up = given_up;

@@ -12,7 +12,7 @@ namespace {
 
 using World = ChainSourceWorld;
 
-// Every block with exactly `count` logs.
+// Gives every block exactly `count` logs.
 void give_logs(World& world, std::uint64_t count) {
   world.node.fill_block = [count](SimulatedBlock& block) {
     for (std::uint64_t i = 0; i < count; ++i) {
@@ -26,7 +26,7 @@ void give_logs(World& world, std::uint64_t count) {
   };
 }
 
-// And one subscriber to all of them, from the start.
+// Adds one subscriber to all logs, from the start.
 struct LogsWorld : World {
   explicit LogsWorld(std::uint64_t count, const ChainSourceOptions& options = {}) : World(options) {
     give_logs(*this, count);
@@ -77,7 +77,7 @@ bool asks_for_logs(const UpstreamCall& call) {
   return call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
 }
 
-// No block is told before its logs where logs come at all.
+// With these options no block is announced before its logs, if its logs come at all.
 ChainSourceOptions patient() {
   return {.chain = {.head_wait = std::chrono::hours(1)}};
 }
@@ -171,7 +171,7 @@ TEST(ChainView, LogsThatCannotBeHadAreReportedMissingAndTheHeadGoesOn) {
   EXPECT_EQ(world.all<LogsMissing>()[0].why, "no logs, but the block's bloom filter is not empty");
   EXPECT_EQ(heads.results.size(), 1U);
   EXPECT_TRUE(world.source.chain_status().bloom_trusted);
-  // A chain whose blooms always say so is not waited for any longer.
+  // The view stops waiting for logs on a chain whose blooms always claim some.
   for (int i = 0; i < 2; ++i) {
     world.node.mine(1);
     world.catch_up();
@@ -232,7 +232,7 @@ TEST(ChainView, ASubscriptionMadeJustBeforeABlockGetsItsLogs) {
   EXPECT_EQ(short_form(logs.results), (Strings{"5:0-", "4:0-", "4:0+", "5:0+"}));
 }
 
-// And the blocks after it are another branch's by the time the interest arrives.
+// By the time the interest arrives, the blocks after it belong to another branch.
 TEST(ChainView, WhoSubscribedOnABranchThatIsGoneGetsTheLogsOfTheOneThatCame) {
   World world;
   give_logs(world, 1);
@@ -257,7 +257,7 @@ TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
   world.manager.drop(1);
   world.source.set_interest(0, world.manager.interest(), world.now);
   world.publish();
-  EXPECT_EQ(world.all<BlockAdded>().size(), 1U);  // what waited for logs goes on without
+  EXPECT_EQ(world.all<BlockAdded>().size(), 1U);  // the blocks that waited for logs continue without them
   world.node.asked.clear();
   world.node.mine(1);
   world.catch_up();
@@ -272,7 +272,7 @@ struct FaultyLogsWorld : LogsWorld {
   explicit FaultyLogsWorld(const ChainSourceOptions& options = {}) : LogsWorld(2, options) {
     subscribe(2, heads, R"(["newHeads"])");
   }
-  // A block, and how long its head takes from when the source has seen it.
+  // Mines a block; returns how long its head takes from the moment the source has seen it.
   Duration mine_and_time_head() {
     const std::size_t before = heads.results.size();
     node.mine(1);
@@ -295,7 +295,7 @@ TEST(ChainView, ANodeThatRejectsBlockHashesHoldsNoHeadAndItsLogsAreToldAllTheSam
   world.catch_up();
   EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "1:1+", "2:0+", "2:1+", "3:0+", "3:1+"}));
   EXPECT_TRUE(world.all<LogsMissing>().empty());
-  // What has worked once is asked first.
+  // The strategy that worked last is tried first.
   world.node.asked.clear();
   world.node.mine(1);
   world.catch_up();
@@ -353,7 +353,7 @@ TEST(ChainView, LogsThatAreNotAnsweredHoldOneHeadForAMoment) {
   EXPECT_EQ(world.mine_and_time_head(), Duration(std::chrono::milliseconds(200)));
   for (int i = 0; i < 5; ++i) EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
   EXPECT_TRUE(world.logs.results.empty());
-  // Once they are answered they come in their order, and heads wait for them again.
+  // Once the calls are answered, logs come in order, and heads wait for them again.
   world.held = nullptr;
   world.catch_up();
   EXPECT_EQ(short_form(world.logs.results).size(), 12U);

@@ -23,7 +23,7 @@ std::uint64_t read_big_endian(Bytes bytes) {
   return value;
 }
 
-// Against texts that were cut or mistyped; nobody is kept from making one.
+// Detects texts that were cut or mistyped; it does not prevent forgery.
 std::uint64_t checksum(Bytes bytes) {
   return siphash128(Salt{}, bytes).low & 0xffffffffU;
 }
@@ -54,7 +54,7 @@ std::optional<std::vector<std::uint8_t>> from_base64url(std::string_view text) {
     held -= 8;
     bytes.push_back(static_cast<std::uint8_t>(bits >> held));
   }
-  // What is left over must be padding of zeros, or two texts would be one position.
+  // Remaining bits must be zero padding, or two texts would mean one position.
   if (held >= 6 || (bits & ((1U << held) - 1U)) != 0) return std::nullopt;
   return bytes;
 }
@@ -103,7 +103,7 @@ std::optional<Position> parse_cursor(std::string_view text) {
                     .hash = {},
                     .logs_told = static_cast<std::uint32_t>(read_big_endian(all.subspan(9, 4))),
                     .ancestors = std::vector<HashPrefix>(ancestors)};
-  // There is nothing before block 0, and no chain so long that its numbers would overflow.
+  // Block 0 has no ancestors, and no real chain is long enough for its numbers to overflow.
   if (ancestors > position.number || position.number >> 56U != 0) return std::nullopt;
   std::ranges::copy(all.subspan(13, 32), position.hash.bytes.begin());
   for (std::size_t i = 0; i < ancestors; ++i) {
@@ -121,7 +121,7 @@ void Trail::move_to(const Header& header) {
     ancestors_.push_front(prefix_of(hash_));
     if (ancestors_.size() > Position::kAncestorsMax) ancestors_.pop_back();
   } else {
-    // Back along the walk, as far as it is known to lead to this block.
+    // Goes back along the trail, as far as it is known to lead to this block.
     const bool is_behind = number_ && header.number <= *number_;
     const std::uint64_t back = is_behind ? *number_ - header.number : ancestors_.size();
     const auto gone = static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(back, ancestors_.size()));

@@ -1,19 +1,19 @@
 #pragma once
-// Where in the chain a subscriber stands, and the text of it that clients keep (docs/subscriptions.md,
-// "Resuming").
+// A subscriber's position in the chain, and its text form, the cursor that clients keep
+// (docs/subscriptions.md, "Resuming").
 //
 //    0      version, 1
 //    1  8   block number, big-endian
-//    9  4   how many of its logs were told, by their order in the block; 0xffffffff: all there is of it
+//    9  4   how many of its logs were sent, by their order in the block; 0xffffffff: the whole block
 //   13 32   block hash
 //   45      how many ancestors, 0 to 12
 //   46  8 each   the first bytes of the hash of block number - 1, - 2, ..
 //      4    checksum of all before
 //
-// as base64url without padding (RFC 4648 section 5). The same position is the same text on every instance.
+// encoded as base64url without padding (RFC 4648 section 5). A position has the same text on every instance.
 //
-// "n logs told" means: the subscriber holds what its filter matches of the block's ancestors, and of the
-// first n logs of the block. Telling log i makes it i + 1, taking log i back makes it i.
+// "n logs told" means: the subscriber holds everything its filter matches in the block's ancestors, and in
+// the first n logs of the block. Sending log i makes the count i + 1; retracting log i makes it i.
 
 #include <array>
 #include <cstddef>
@@ -46,25 +46,26 @@ struct Position {
 };
 
 std::string to_cursor(const Position& position);
-// Empty: not a text that to_cursor() makes.
+// Empty: to_cursor() does not make such a text.
 std::optional<Position> parse_cursor(std::string_view text);
 
-// The last blocks of a walk along the chain, from which positions are made.
+// The last blocks of a walk along the chain; positions are made from it.
 class Trail {
  public:
   Trail() = default;
   explicit Trail(const Position& from);
 
-  // The walk is at this block now: the child of the last one, or where it went back to, or somewhere else.
+  // The walk has moved to this block: the child of the last one, a block it went back to, or an unrelated
+  // one.
   void move_to(const Header& header);
-  // The block was taken back.
+  // The block was removed by a reorg.
   void move_to_parent_of(const Header& header);
   void clear() { *this = Trail(); }
 
-  // Empty: nowhere yet.
+  // Empty before the first block.
   std::optional<std::uint64_t> number() const { return number_; }
   const Hash256& hash() const { return hash_; }
-  // Of the block the walk is at, which there must be.
+  // The position at the current block; there must be one.
   Position position(std::uint32_t logs_told) const;
 
  private:

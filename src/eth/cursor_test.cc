@@ -53,7 +53,7 @@ TEST(Cursor, AnyOtherTextIsRefused) {
     changed[i] = changed[i] == 'x' ? 'y' : 'x';
     EXPECT_FALSE(parse_cursor(changed)) << i;
   }
-  // More ancestors than there are blocks before it, and a number no chain has.
+  // More ancestors than the block can have, and a number that no chain reaches.
   EXPECT_FALSE(parse_cursor(to_cursor({.number = 1, .hash = {}, .logs_told = 0, .ancestors = {{}, {}}})));
   EXPECT_FALSE(parse_cursor(to_cursor({.number = ~0ULL, .hash = {}, .logs_told = 0, .ancestors = {}})));
 }
@@ -81,7 +81,7 @@ TEST(Trail, GoesBackAndOnAlongAnotherBranch) {
   trail.move_to(block(4, 44, 3));
   EXPECT_EQ(trail.position(0).ancestors, (std::vector{prefix_of(hash_of(3)), prefix_of(hash_of(2)),
                                                       prefix_of(hash_of(1)), prefix_of(hash_of(0))}));
-  // A sibling without being taken back first: the same.
+  // Moving to a sibling without removing the block first has the same effect.
   trail.move_to(block(4, 45, 3));
   EXPECT_EQ(trail.position(0).ancestors.size(), 4U);
   EXPECT_EQ(trail.position(0).hash, hash_of(45));

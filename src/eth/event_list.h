@@ -1,6 +1,6 @@
 #pragma once
-// Events kept for readers who each have a place in them: counted from the first that ever came, so that a
-// place stays good while what all readers have passed goes. One thread.
+// A list of events for several readers. A reader's slot is counted from the first event ever added, so it
+// stays valid when events that all readers have passed are dropped. One thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -15,10 +15,10 @@ namespace fanfare::eth {
 template <typename Entry>
 class EventList {
  public:
-  // Past bytes_max the oldest entries go, whoever has not read them; the newest never does.
+  // Beyond bytes_max the oldest entries are dropped even if readers have not read them; the newest never is.
   void push(Entry entry, std::size_t bytes, std::size_t bytes_max) {
     if (places_.empty()) {
-      ++first_;  // nobody will read it
+      ++first_;  // no reader needs it
       return;
     }
     entries_.push_back({.entry = std::move(entry), .bytes = bytes});
@@ -28,13 +28,14 @@ class EventList {
 
   std::uint64_t begin() const { return first_; }
   std::uint64_t end() const { return first_ + entries_.size(); }
-  // `place` from begin() to end() - 1.
+  // The slot must be from begin() to end() - 1.
   const Entry& at(std::uint64_t place) const {
     return entries_[static_cast<std::size_t>(place - first_)].entry;
   }
   std::size_t bytes() const { return bytes_; }
 
-  // A reader begins at the end, moves on, or ends. What nobody is before any more goes.
+  // A reader starts at the end, advances, or leaves. Entries that no reader still has ahead of it are
+  // dropped.
   std::uint64_t enter() {
     ++places_[end()];
     return end();
@@ -65,7 +66,7 @@ class EventList {
   std::deque<Kept> entries_;
   std::uint64_t first_ = 0;
   std::size_t bytes_ = 0;
-  std::map<std::uint64_t, std::size_t> places_;  // readers by place
+  std::map<std::uint64_t, std::size_t> places_;  // readers by slot
 };
 
 }  // namespace fanfare::eth

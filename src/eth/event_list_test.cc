@@ -7,7 +7,7 @@ namespace {
 
 TEST(EventList, KeepsWhatSomeReaderHasNotPassed) {
   EventList<int> list;
-  list.push(1, 10, 1000);  // for nobody
+  list.push(1, 10, 1000);  // no reader
   EXPECT_EQ(list.bytes(), 0U);
   const auto slow = list.enter();
   const auto fast = list.enter();
@@ -35,7 +35,7 @@ TEST(EventList, PastTheLimitTheOldestGoButNeverTheNewest) {
   list.push(4, 5000, 100);
   EXPECT_EQ(list.begin(), place + 3);
   EXPECT_EQ(list.at(place + 3), 4);
-  list.leave(place);  // far behind, all the same
+  list.leave(place);  // far behind, but still valid
   EXPECT_EQ(list.bytes(), 0U);
 }
 

@@ -1,6 +1,6 @@
 #pragma once
-// How many alternatives (addresses, topics, transactions) the filters of a network's subscriptions may have
-// together, on all loops: a filter at its own limits takes half a megabyte. Any thread.
+// Limits the alternatives (addresses, topics, transactions) in the filters of a network's subscriptions,
+// summed over all loops. A filter at its own limits takes half a megabyte. Any thread.
 
 #include <atomic>
 #include <cstddef>
@@ -14,7 +14,7 @@ class FilterBudget {
 
   explicit FilterBudget(std::size_t alternatives_max = kAlternativesMax) : max_(alternatives_max) {}
 
-  // False, and nothing is taken: there are not so many left.
+  // False if fewer are left; nothing is taken then.
   bool take(std::size_t alternatives) {
     if (used_.fetch_add(alternatives, std::memory_order_relaxed) + alternatives <= max_) return true;
     give_back(alternatives);

@@ -9,10 +9,10 @@
 namespace fanfare::eth {
 namespace {
 
-// The order in which dimensions with alternatives are taken into a shape: topic 0, the event's name, is
-// shared by the most filters and comes last.
+// The order in which dimensions with alternatives are added to a shape. Topic 0, the event's name, is shared
+// by the most filters and comes last.
 constexpr std::array<std::size_t, 5> kByWorth = {0, 2, 3, 4, 1};
-// A filter may stand in this many places, or in twice as many as it has alternatives.
+// A filter may have this many table entries, or twice as many as it has alternatives.
 constexpr std::size_t kPlacesAlwaysAllowed = 64;
 
 std::size_t alternatives(const LogFilter& filter, std::size_t dimension) {
@@ -34,7 +34,7 @@ FilterIndex::Shape FilterIndex::choose_shape(const LogFilter& filter, const Miss
   for (std::size_t dimension = 0; dimension < kDimensions; ++dimension) {
     const std::size_t count = alternatives(filter, dimension);
     total += count;
-    if (count == 1) shape |= 1U << dimension;  // multiplies nothing
+    if (count == 1) shape |= 1U << dimension;  // does not multiply the entries
   }
   const std::size_t places_max = std::max(kPlacesAlwaysAllowed, 2 * total);
   std::size_t places = 1;
@@ -72,7 +72,7 @@ void FilterIndex::for_each_key(const LogFilter& filter, Shape shape, Use&& use) 
     }
     keys = std::move(longer);
   }
-  // Two combinations may have one hash: a filter stands under it once, or it would match twice.
+  // Two combinations may have the same hash: the filter gets one entry for it, or it would match twice.
   std::ranges::sort(keys);
   const auto repeated = std::ranges::unique(keys);
   keys.erase(repeated.begin(), repeated.end());
@@ -94,7 +94,7 @@ void FilterIndex::add(FilterId id, LogFilter filter) {
   }
 }
 
-// What begins with a block from `first` to `last`, or ends with one, may match again.
+// Filters whose range begins or ends with a block from `first` to `last` may match again.
 void FilterIndex::unpark(std::multimap<std::uint64_t, FilterId>& parked, std::uint64_t first,
                          std::uint64_t last) {
   const auto begin = parked.lower_bound(first);
@@ -114,7 +114,7 @@ void FilterIndex::forget(std::multimap<std::uint64_t, FilterId>& parked, std::ui
 
 void FilterIndex::go_to_block(std::uint64_t number) {
   if (number > block_) unpark(not_yet_, block_, number);
-  // Back on another branch.
+  // The chain went back to another branch.
   if (number < block_) unpark(not_any_more_, number, block_);
   block_ = number;
 }
@@ -128,8 +128,7 @@ std::uint32_t FilterIndex::crowd(const LogFilter& filter, Shape shape) const {
   return most;
 }
 
-// The usual shape, or, where that is crowded, the one that is least so, of those in which another dimension
-// comes first.
+// The usual shape. If that is crowded: the least crowded of the shapes that put another dimension first.
 FilterIndex::Shape FilterIndex::find_room(const Stored& stored) const {
   const Shape usual = choose_shape(stored.filter, stored.turned_away);
   Shape best = usual;
@@ -200,8 +199,8 @@ void FilterIndex::erase(FilterId id) {
   }
 }
 
-// Which dimension turned the log away: the first that a lookup by it would have spared. Topics that the log
-// does not have, and bounds on blocks, are nobody's.
+// Finds the dimension that rejected the log: the first one whose lookup would have spared the check. Topics
+// that the log does not have, and block ranges, count for no dimension.
 bool FilterIndex::count_miss(FilterId id, const LogKey& log) {
   Stored& stored = filters_[id];
   const LogFilter& filter = stored.filter;
@@ -231,7 +230,7 @@ void FilterIndex::move(FilterId id) {
   stored.misses_to_move *= stored.misses_to_move < (1U << 30U) ? 2 : 1;
 }
 
-// Moves and parks what was found for one log. Returns how many filters it were.
+// Moves and parks the filters collected for one log. Returns how many there were.
 std::size_t FilterIndex::tidy() {
   for (const FilterId id : to_move_) move(id);
   for (const FilterId id : to_park_) {
@@ -252,7 +251,7 @@ std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
   std::array<std::uint64_t, kDimensions> hashes{};
   hashes[0] = hash_value(log.address.bytes);
   for (std::size_t i = 0; i < log.topic_count; ++i) hashes[i + 1] = hash_value(log.topics[i].bytes);
-  // Shapes come by how many topics they ask for: past what this log has, none can match.
+  // Shapes are ordered by topic count: none with more topics than the log has can match.
   const Shape end = Shape{log.topic_count + 1U} << kDimensions;
   for (Shape shape = 0; shape < end; ++shape) {
     if (filters_of_shape_[shape] == 0) continue;
@@ -265,8 +264,8 @@ std::size_t FilterIndex::match(const LogKey& log, std::vector<FilterId>& out) {
     for (std::uint32_t place = head->second.first; place != kNone; place = entries_[place].next) {
       ++candidates_;
       const FilterId id = entries_[place].filter;
-      // The shape is checked too: by chance a filter of another one might stand under the same key, and
-      // would be found twice.
+      // The shape is compared too: a filter of another shape may have the same key by chance, and would be
+      // found twice.
       if (filters_[id].shape != shape) continue;
       if (filters_[id].filter.matches(log)) {
         out.push_back(id);

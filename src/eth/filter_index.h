@@ -1,25 +1,27 @@
 #pragma once
-// Which of many log filters match a log, at a cost that follows the matches.
+// Finds the log filters, among many, that match a log. The cost grows with the matches, not with the filters.
 //
-// A filter fixes some of five dimensions (address, topics 0 to 3) and leaves the others open; which ones is
-// its shape, one of 32. Filters of one shape are in a hash table under the values they fix, all together:
+// A filter fixes some of five dimensions (address, topics 0 to 3) and leaves the others open. The fixed
+// dimensions are its shape, one of 32. Filters of one shape share a hash table; the key is all their fixed
+// values together:
 //
 //   shape {address, topic 2}:  hash(USDC, alice) -> [7]   hash(USDC, bob) -> [8, 31]   ...
 //
 // A log is looked up once for each shape in use, so a hundred thousand filters on one address, each for its
-// own account, cost one lookup. A filter with alternatives stands under each combination of them; when those
-// are many more than the alternatives themselves, it gives up dimensions and what is found under the rest is
-// checked. Every candidate is checked by LogFilter::matches in any case.
+// own account, cost one lookup. A filter with alternatives has an entry for each combination of them. If
+// there are many more combinations than alternatives, it leaves out dimensions and is checked more often.
+// LogFilter::matches checks every candidate in any case.
 //
-// Which dimensions tell the most is learnt. It begins with an order of experience (topic 0, the event's name,
-// last). Where kCrowdMax filters stand under one key already, the next one looks for a dimension in which it
-// stands more alone: sixty thousand filters on a busy address cost whoever adds them, not every log. A filter that was looked at kMissesMax times in vain moves to the dimension that turned it away most
-// often. It moves at most once in twice as many misses as the time before, and few move for one log.
+// The index learns which dimensions are the most selective. It begins with a fixed order (topic 0, the
+// event's name, last). Where kCrowdMax filters share one key, the next filter looks for a less crowded
+// dimension. So sixty thousand filters on a busy address cost the caller of add(), not every log. A filter
+// that was checked kMissesMax times without a match moves to the dimension that rejected it most often. Each
+// move needs twice as many misses as the one before, and few filters move per log.
 //
-// Two more things would make filters candidates that cannot match: a shape is also told apart by how many
-// topics the filter asks for, and a filter whose blocks have not come yet, or have passed, is in no table.
+// Two rules avoid candidates that cannot match. A shape also includes the number of topics that the filter
+// requires. A filter whose block range has not begun, or has passed, is in no table.
 //
-// Values are hashed with a secret, so that nobody can choose filters that collide. One thread.
+// Values are hashed with a secret key, so that clients cannot choose filters that collide. One thread.
 
 #include <array>
 #include <cstddef>
@@ -35,7 +37,7 @@ namespace fanfare::eth {
 
 class FilterIndex {
  public:
-  using FilterId = std::uint32_t;  // the caller's: small numbers, used again after remove()
+  using FilterId = std::uint32_t;  // chosen by the caller: small numbers, reused after remove()
 
   explicit FilterIndex(const Salt& secret) : secret_(secret) {}
 
@@ -43,42 +45,42 @@ class FilterIndex {
   void add(FilterId id, LogFilter filter);
   void remove(FilterId id);
 
-  // Of an id that is in the index; good until the next add() or remove().
+  // `id` must be in the index. The reference is valid until the next add() or remove().
   const LogFilter& filter(FilterId id) const { return filters_[id].filter; }
 
-  // Appends the ids of all filters that match, each once, in no order. Returns how many were looked at, where a
-  // filter that moved counts kLooksPerMove more: what the call cost, for those who cut their work into turns.
+  // Appends the ids of all matching filters, each once, in no order. Returns the cost, for callers that split
+  // their work into steps: the number of filters checked, plus kLooksPerMove for each filter that moved.
   std::size_t match(const LogKey& log, std::vector<FilterId>& out);
 
   std::size_t size() const { return size_; }
-  // Filters looked at by match() so far: with size(), what the index saves.
+  // Filters checked by match() so far. Compared with size(), it shows what the index saves.
   std::uint64_t candidates() const { return candidates_; }
 
   static constexpr std::uint32_t kMissesMax = 32;
   static constexpr std::size_t kMovesPerLogMax = 64;
-  static constexpr std::size_t kLooksPerMove = 32;  // what moving costs, in filters that are looked at
+  static constexpr std::size_t kLooksPerMove = 32;  // the cost of a move, in filter checks
   static constexpr std::uint32_t kCrowdMax = 256;
 
  private:
   static constexpr std::size_t kDimensions = 1 + kTopicPositionsMax;
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
-  // Bit 0: address, bit 1 + i: topic i; above them how many topics the log must have.
+  // Bit 0: address; bit 1 + i: topic i; the bits above: how many topics the log must have.
   using Shape = std::uint32_t;
   static constexpr std::size_t kShapes = (1U << kDimensions) * (kTopicPositionsMax + 1);
 
   struct Stored {
     LogFilter filter;
     Shape shape = 0;
-    std::uint32_t places = kNone;  // the first of its own list
+    std::uint32_t places = kNone;  // the first entry of the filter's own list
     bool used = false;
     bool parked = false;  // in no table
-    // Looked at in vain since it moved last, by the first dimension that did not fit.
+    // Failed checks since the last move, by the first dimension that did not match.
     std::array<std::uint32_t, kDimensions> turned_away{};
     std::uint32_t misses = 0;
     std::uint32_t misses_to_move = kMissesMax;
   };
-  // One place of a filter in a table, all in one pool: in a doubly linked list per key, so that one of sixty
-  // thousand under the same key goes as fast as any, and in a list of the filter's own.
+  // A filter's entry in a table. All entries are in one pool. Each is in a doubly linked list per key, so
+  // that removal takes constant time even among sixty thousand, and in a list of its filter.
   struct Entry {
     std::uint64_t key = 0;
     FilterId filter = 0;
@@ -97,7 +99,7 @@ class FilterIndex {
 
   using Misses = std::array<std::uint32_t, kDimensions>;
   static Shape choose_shape(const LogFilter& filter, const Misses& turned_away);
-  // How many filters stand under the most crowded of the keys that it would have in this shape.
+  // How many filters share the most crowded key that this filter would have in this shape.
   std::uint32_t crowd(const LogFilter& filter, Shape shape) const;
   Shape find_room(const Stored& stored) const;
   // Counts a candidate that did not match; true if it should move.
@@ -125,8 +127,8 @@ class FilterIndex {
   std::multimap<std::uint64_t, FilterId> not_any_more_;  // parked, by to_block
   std::size_t size_ = 0;
   std::uint64_t candidates_ = 0;
-  std::vector<FilterId> to_move_;  // of one log
-  std::vector<FilterId> to_park_;  // likewise
+  std::vector<FilterId> to_move_;  // collected for one log
+  std::vector<FilterId> to_park_;  // collected for one log
 };
 
 }  // namespace fanfare::eth

@@ -13,7 +13,7 @@ namespace {
 
 constexpr Salt kSecret = {1, 2, 3};
 
-// Few different values, so that filters and logs meet often.
+// Few distinct values, so that filters often match logs.
 Address address(std::uint64_t which) {
   Address value;
   value.bytes[19] = static_cast<std::uint8_t>(which);
@@ -104,7 +104,7 @@ TEST_P(FilterIndexHistory, FindsWhatThePlainMatcherFinds) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, FilterIndexHistory, testing::Range<std::uint64_t>(1, 31));
 
-// The claim of the index, counted instead of timed: filters looked at, not filters held.
+// Checks the complexity by counting filters checked, not by time.
 TEST(FilterIndex, LooksOnlyAtWhatMayMatch) {
   FilterIndex index(kSecret);
   constexpr std::uint32_t kMany = 20'000;
@@ -134,7 +134,7 @@ TEST(FilterIndex, ManyAlternativesEverywhereCostTheFilterNotTheMemory) {
   }
   canonical(filter.addresses);
   for (auto& position : filter.topics) canonical(position);
-  index.add(0, filter);  // 10^15 combinations: must come back at once
+  index.add(0, filter);  // 10^15 combinations: must return at once
   LogKey log{.address = address(999), .topic_count = 4};
   log.topics = {topic(1), topic(2), topic(3), topic(4)};
   std::vector<FilterIndex::FilterId> found;
@@ -147,7 +147,8 @@ TEST(FilterIndex, ManyAlternativesEverywhereCostTheFilterNotTheMemory) {
 }
 
 TEST(FilterIndex, FiltersOnABusyAddressWithTopicsThatNeverComeSoonCostNothing) {
-  // Each position has a dozen alternatives, and one position's include what every log has.
+  // Each position has a dozen alternatives. The alternatives of one position include the value that every log
+  // has.
   constexpr std::uint64_t kFilters = 5000;
   for (std::size_t busy = 0; busy < kTopicPositionsMax; ++busy) {
     FilterIndex index(kSecret);
@@ -168,7 +169,7 @@ TEST(FilterIndex, FiltersOnABusyAddressWithTopicsThatNeverComeSoonCostNothing) {
     log.topics.fill(topic(7));
     std::vector<FilterIndex::FilterId> found;
     for (int i = 0; i < 200; ++i) {
-      // A crowd is found out when it comes, not when the logs do.
+      // A crowded key is detected when filters are added, not when logs arrive.
       EXPECT_LE(index.match(log, found),
                 2 * FilterIndex::kCrowdMax + FilterIndex::kMovesPerLogMax * FilterIndex::kLooksPerMove);
     }
@@ -218,7 +219,7 @@ TEST(FilterIndex, FiltersThatAskForMoreTopicsOrForOtherBlocksCostNothing) {
   for (std::size_t i = 0; i < 100; i += FilterIndex::kMovesPerLogMax) index.match(log, found);
   EXPECT_EQ(index.match(log, found), 0U);
   EXPECT_TRUE(found.empty());
-  // A reorg to where their blocks are, and on to where the others' are.
+  // A reorg back into one block range, then on to the other filters' range.
   log.block_number = 15;
   index.match(log, found);
   EXPECT_EQ(found.size(), 50U);

@@ -11,8 +11,8 @@ namespace {
 constexpr int kServerError = -32000;
 constexpr int kInvalidParams = -32602;
 constexpr int kLimitExceeded = -32005;
-constexpr std::size_t kFilterBytes = 512;  // of one without criteria, with its places in the tables
-constexpr std::size_t kEntryBytes = 256;   // of an event, without what it refers to
+constexpr std::size_t kFilterBytes = 512;  // of a filter without criteria, with its table entries
+constexpr std::size_t kEntryBytes = 256;   // of an event, without the objects it refers to
 
 std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
@@ -54,7 +54,7 @@ void append_matching(const BlockLogs& logs, bool removed, const LogFilter& crite
 
 }  // namespace
 
-// --- who has which ---------------------------------------------------------------------------------
+// --- ownership -------------------------------------------------------------------------------------
 
 std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::string_view params_json,
                                                       std::string_view owner, Instant now) {
@@ -92,7 +92,7 @@ std::expected<std::string, RpcError> FilterStore::add(FilterKind kind, std::stri
     logs_after_ = published_;
     logs_told_to_ = published_ ? std::optional(published_->number) : std::nullopt;
   }
-  // It was not told of those.
+  // The filter never received those heads.
   if (kind == FilterKind::blocks) taken_back_.clear();
   filter.place = is_pending(kind) ? pending_.enter() : chain_.enter();
   filter.asked = now;
@@ -189,7 +189,7 @@ Interest FilterStore::interest() const {
   return interest;
 }
 
-// --- what they are told ----------------------------------------------------------------------------
+// --- changes ---------------------------------------------------------------------------------------
 
 std::expected<std::string, RpcError> FilterStore::logs_query(std::string_view params_json, Instant now) {
   expire(now);
@@ -295,7 +295,7 @@ void FilterStore::on_event(const SourceEvent& event) {
   }
 }
 
-// Filters made while logs of announced blocks were still to come begin once those have come.
+// Filters created while logs of announced blocks were outstanding begin once those logs have arrived.
 void FilterStore::begin_waiting() {
   for (auto& [id, filter] : filters_) {
     if (!filter.waits_for || (logs_told_to_ && *logs_told_to_ < *filter.waits_for)) continue;
@@ -331,7 +331,7 @@ void FilterStore::on_removed(const BlockRemoved& block) {
     if (filter.waits_for && published_) filter.waits_for = std::min(*filter.waits_for, published_->number);
   }
   begin_waiting();
-  // What was not told yet need not be taken back.
+  // Logs that were never reported need not be retracted.
   if (!has_logs_of(block.header->number)) return;
   logs_told_to_ = block.header->number > 0 ? std::optional(block.header->number - 1) : std::nullopt;
   if (!wants(FilterKind::logs) || block.logs == nullptr) return;

@@ -1,18 +1,18 @@
 #pragma once
-// The filters of eth_newFilter, eth_newBlockFilter and eth_newPendingTransactionFilter for one network,
-// served from the same events as subscriptions, so that any node behind the gateway will do. On the thread
-// where the events are made; no I/O.
+// The filters of eth_newFilter, eth_newBlockFilter and eth_newPendingTransactionFilter for one network. They
+// are served from the same events as subscriptions, so any upstream node can be behind the gateway. Runs on
+// the thread that makes the events; no I/O.
 //
-//   events -> [ e17 | e18 | e19 | .. ]      kept once for all filters, as long as one of them has not asked
-//                 ^filter a    ^filter b    a filter is its criteria and a place in this list
+//   events -> [ e17 | e18 | e19 | .. ]      kept once for all filters, until each of them has read it
+//                 ^filter a    ^filter b    a filter is its criteria and a slot in this list
 //
-// A filter costs nothing when a block comes. What it matches is found when it is asked, from its place to the
-// end: nothing is lost and nothing told twice. Where something is lost all the same (the nodes would not give
-// a block's logs, the list is full), the filter is gone, and its owner is told "filter not found" rather than
-// given a part. A filter nobody asks goes away after idle_max, as in geth.
+// A filter costs nothing when a block arrives. Its matches are computed when it is queried, from its slot to
+// the end, so that nothing is lost or reported twice. If events are lost all the same (the nodes did not
+// deliver a block's logs, or the list is full), the filter is removed. Its owner then gets "filter not found"
+// rather than partial changes. A filter that is not queried for idle_max is removed, as in geth.
 //
-// A reorg is told as geth does: logs with removed: true, then those of the new branch; block filters list the
-// new branch's hashes.
+// A reorg is reported as in geth: logs with removed: true, then the logs of the new branch; block filters
+// list the hashes of the new branch.
 
 #include <cstddef>
 #include <cstdint>
@@ -42,28 +42,30 @@ enum class FilterKind : std::uint8_t { logs, blocks, pending_hashes, pending_bod
 
 class FilterStore {
  public:
-  // `random` gives the ids, 128 bits that nobody can guess, and outlives the store.
+  // `random` makes the ids, 128 bits that cannot be guessed; it must outlive the store.
   FilterStore(const FilterLimits& limits, Random& random) : limits_(limits), random_(random) {}
 
-  // `params_json`: the request's, raw; empty if it has none. `owner`: whose limits count, such as the
-  // client's address; "" for one without limits of its own. Returns the id as text. What happened before is
-  // not the filter's: for that it has to be called between two events. Errors: -32602, -32005.
+  // `params_json`: the raw `params` of the request; empty if it has none. `owner`: whose limits apply, such
+  // as the client's address; "" has no limits of its own. Returns the id as text. Earlier events are not part
+  // of the filter, so this must be called between two events. Errors: -32602, -32005.
   std::expected<std::string, RpcError> add(FilterKind kind, std::string_view params_json,
                                            std::string_view owner, Instant now);
-  // eth_getFilterChanges: the JSON array. Errors: -32602, -32000 "filter not found". `has_room` is asked with
-  // the bytes of the array; where it says no, nothing counts as told, and the error has code 0.
+  // eth_getFilterChanges: the JSON array. Errors: -32602, -32000 "filter not found". `has_room` is called
+  // with the size of the array in bytes. If it returns false, nothing counts as reported, and the error has
+  // code 0.
   using HasRoom = std::function<bool(std::size_t bytes)>;
   std::expected<std::string, RpcError> changes(std::string_view params_json, Instant now,
                                                const HasRoom& has_room = {});
-  // eth_getFilterLogs: the `params` of the eth_getLogs that answers it. The same errors.
+  // eth_getFilterLogs: the `params` of the eth_getLogs call that answers it. Same errors as changes(), except
+  // code 0.
   std::expected<std::string, RpcError> logs_query(std::string_view params_json, Instant now);
-  // eth_uninstallFilter: whether there was one. Error: -32602.
+  // eth_uninstallFilter: whether the filter existed. Error: -32602.
   std::expected<bool, RpcError> remove(std::string_view params_json);
 
   void on_event(const SourceEvent& event);
-  // To be looked at after add, changes, remove and expire.
+  // Check after add, changes, remove and expire.
   Interest interest() const;
-  // Filters that nobody has asked for idle_max go.
+  // Removes filters that were not queried for idle_max.
   void expire(Instant now);
   std::optional<Instant> next_expiry() const;
 
@@ -72,25 +74,26 @@ class FilterStore {
   std::size_t kept_bytes() const { return chain_.bytes() + pending_.bytes(); }
 
  private:
-  // What a list holds. A hole ends the filters of its kind that have not come past it.
+  // An entry of a list. A gap removes the filters of its kind that have not read past it.
   struct ChainEntry {
-    HeaderPtr header;   // null: a hole
-    BlockLogsPtr logs;  // null: nobody wanted them
-    bool head = false;  // its hash is told to block filters
+    HeaderPtr header;   // null: a gap
+    BlockLogsPtr logs;  // null: not needed
+    bool head = false;  // its hash is reported to block filters
     bool removed = false;
-    bool logs_only = false;  // of a hole: block filters miss nothing
+    bool logs_only = false;  // of a gap: block filters miss nothing
   };
   struct PendingEntry {
-    std::string json;  // empty: a hole
+    std::string json;  // empty: a gap
     bool body = false;
-    bool bodies_only = false;  // of a hole
+    bool bodies_only = false;  // of a gap
   };
   struct Filter {
     FilterKind kind = FilterKind::logs;
     LogFilter criteria;
-    std::string query;  // of logs: what eth_getLogs is asked for
+    std::string query;  // of logs: the parameters of the eth_getLogs call
     std::uint64_t place = 0;
-    // Of logs: the head when it was made, while logs up to that are still to come. It begins after them.
+    // Of logs: the head when the filter was created, if logs up to it are outstanding. The filter begins
+    // after them.
     std::optional<std::uint64_t> waits_for = {};
     std::size_t bytes = 0;
     std::string owner;
@@ -121,14 +124,14 @@ class FilterStore {
   void on_logs_missing(const LogsMissing& missing);
   bool has_logs_of(std::uint64_t number) const { return logs_told_to_ && *logs_told_to_ >= number; }
   void chain_hole(bool logs_only);
-  // Where the filter stands once `out` was told; empty: something is missing, it is of no use any more.
+  // The filter's slot after `out` is reported. Empty: events are missing, and the filter is no longer usable.
   std::optional<std::uint64_t> append_chain_changes(const Filter& filter, std::string& out) const;
   std::optional<std::uint64_t> append_pending_changes(const Filter& filter, std::string& out) const;
 
   FilterLimits limits_;
   Random& random_;
   Filters filters_;
-  std::list<SubscriptionId> by_asked_;  // who was not asked for longest first
+  std::list<SubscriptionId> by_asked_;  // the least recently queried first
   std::map<std::string, Owner, std::less<>> owners_;
   std::size_t bytes_ = 0;
   FilterCounters counters_;
@@ -138,8 +141,8 @@ class FilterStore {
   std::optional<BlockId> published_;
   std::optional<BlockId> logs_after_;
   std::optional<std::uint64_t>
-      logs_told_to_;  // the block up to which logs are here; while somebody wants them
-  // Heads that were told, are gone, and have had none told in their place (subscription_manager.h).
+      logs_told_to_;  // the block up to which logs have arrived, while they are needed
+  // Heads that were reported, then removed, and not replaced yet (subscription_manager.h).
   std::deque<Hash256> taken_back_;
 };
 

@@ -1,5 +1,5 @@
-// Random chains behind a faulty node, replayed from a seed: what a filter is told, poll by poll, is what a
-// subscription with the same criteria is told, and put together what the final chain says.
+// Random chains behind a faulty node, replayed from a seed. The changes of a filter, poll by poll, equal the
+// notifications of a subscription with the same criteria, and add up to the final chain.
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ std::string criteria(Random& random) {
   }
 }
 
-// A filter, and its twin.
+// A filter and the subscription with the same criteria.
 struct Pair {
   std::string params;  // of the subscription
   std::string id;      // of the filter, as the first parameter
@@ -119,7 +119,7 @@ TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
   world.feed();
   ASSERT_TRUE(world.all<LogsMissing>().empty());
   for (const auto& pair : world.pairs) {
-    // Several polls: an answer is cut at its limit.
+    // Several polls: an answer is cut at its size limit.
     for (std::size_t before = ~std::size_t{0}; before != pair->polled.size();) {
       before = pair->polled.size();
       world.poll(*pair);

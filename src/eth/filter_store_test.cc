@@ -23,7 +23,7 @@ HeaderPtr header(std::uint64_t number, std::uint8_t digit) {
   return std::make_shared<const Header>(
       Header{.number = number, .hash = hash_of(digit), .parent_hash = hash_of(0)});
 }
-// One log for each digit, by the address of that digit.
+// One log for each digit, from the address of that digit.
 BlockLogsPtr logs(std::uint64_t number, const std::string& digits) {
   BlockLogs all;
   for (const char digit : digits) {
@@ -94,7 +94,7 @@ TEST_F(FilterStoreTest, AReorgIsToldAsGethDoes) {
   removed(102, 3, "3");
   removed(101, 2, "12");
   block(101, 4, "5");
-  // More than one answer may hold: the rest comes with the next.
+  // More than fits into one answer: the rest comes with the next.
   EXPECT_EQ(changes(all), R"([{"a":1,"removed":false},{"a":2,"removed":false},{"a":3,"removed":false},)"
                           R"({"a":3,"removed":true},{"a":2,"removed":true},{"a":1,"removed":true}])");
   EXPECT_EQ(changes(all), R"([{"a":5,"removed":false}])");
@@ -221,7 +221,7 @@ TEST_F(FilterStoreTest, LimitsOfOneOwnerAndOfAll) {
 TEST_F(FilterStoreTest, AlternativesAreCountedPerOwnerAndForAll) {
   std::string many = R"([{"address":[)";
   for (int i = 0; i < 60; ++i) many += (i > 0 ? ",\"0x" : "\"0x") + std::string(40, 'a') + '"';
-  many += "]}]";  // some 2,700 bytes of text, which are kept for eth_getFilterLogs
+  many += "]}]";  // some 2,700 bytes of text, kept for eth_getFilterLogs
   add(FilterKind::logs, many, "1.2.3.4");
   EXPECT_EQ(store.add(FilterKind::logs, many, "1.2.3.4", now).error().code, -32005);
   add(FilterKind::logs, many, "5.6.7.8");
@@ -261,7 +261,7 @@ TEST_F(FilterStoreTest, IdsAre128BitsThatDoNotFollowEachOther) {
   const auto two = parse_subscription_id(store.add(FilterKind::blocks, "", "", now).value()).value();
   EXPECT_NE(one.high, two.high);
   EXPECT_GT(two.low > one.low ? two.low - one.low : one.low - two.low, 1'000'000U);
-  // Clients send them back padded or trimmed.
+  // Clients may send ids padded or trimmed.
   const std::string text = to_text(one);
   EXPECT_EQ(changes("[\"0x0" + text.substr(2) + "\"]"), "[]");
 }

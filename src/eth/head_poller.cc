@@ -61,7 +61,7 @@ void HeadPoller::restart_polling(Instant now) {
 void HeadPoller::set_pushed(bool pushed, Instant now) {
   if (std::exchange(pushed_, pushed) == pushed) return;
   status_.poll_interval = interval();
-  // Between two polls: the next one is due by the new measure. A failed round's wait is left alone.
+  // Between two polls: reschedules the next one by the new interval. The delay after a failed round stays.
   if (phase_ == Phase::idle && timer_ && status_.failures_in_a_row == 0) {
     timer_ = std::max(now, round_started_ + status_.poll_interval);
   }
@@ -122,7 +122,7 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Insta
   }
   if (!result && ask_again(number)) return true;
   if (!result) {
-    // A node that rejects a question about one block may well answer the next poll.
+    // A node that rejects a call about one block may still answer the next poll.
     if (result.error().kind == CallFailure::Kind::rejected && phase_ != Phase::polling) {
       cannot_resolve(describe(result.error()), now);
     } else {
@@ -200,7 +200,7 @@ void HeadPoller::announce(HeaderPtr header) {
     block_time_.saw_timestamps(tip_->timestamp_s, header->timestamp_s);
   }
   view_.push_back(header->hash);
-  // One more than the window: the block that a fork of full depth grows from.
+  // One more than the window: the block from which a fork of full depth starts.
   while (view_.size() > std::size_t{options_.window_blocks} + 1) {
     view_.pop_front();
     ++view_first_;
@@ -248,14 +248,14 @@ void HeadPoller::finish_round(Instant now) {
   backoff_.reset();
   status_.failures_in_a_row = 0;
   status_.poll_interval = interval();
-  // From the start of the round: the time the answers took does not stretch the interval.
+  // Counted from the start of the round, so that slow answers do not stretch the interval.
   timer_ = behind_ ? now : std::max(now, round_started_ + status_.poll_interval);
 }
 
 void HeadPoller::give_up_round(std::string why, Instant now) {
   if (announced_in_round_ > 0) {
     last_progress_ = now;
-    backoff_.reset();  // it grows while nothing succeeds at all
+    backoff_.reset();  // it grows until a round succeeds
   }
   clear_round();
   ++status_.failures;

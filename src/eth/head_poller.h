@@ -1,12 +1,12 @@
 #pragma once
-// Follows the head of a chain through a node that only answers questions. No I/O: it says what to ask and
-// when, is told the answers, and yields the heads in order, none skipped, each linked to the one before.
+// Follows the head of a chain by polling a node. No I/O: it produces calls and timers, receives the answers,
+// and yields heads in order, each linked to the one before, with none skipped.
 //
-// Calls. One eth_getBlockByNumber("latest") a poll, however many subscribe. eth_blockNumber first would be a
-// smaller answer while nothing happens, but a second call and a second round trip for every block, and blind
-// to a fork at the same height. So a chain that advances by one costs one call a poll; a jump by n costs
-// n - 1 more, in parallel up to calls_in_flight_max; a fork of depth d costs d - 1 more, one after another,
-// as each block names its parent.
+// Calls. Each poll is one eth_getBlockByNumber("latest"), for any number of subscribers. eth_blockNumber
+// would be a smaller answer while nothing happens. But it would cost a second call and round trip for every
+// block, and miss a fork at the same height. So a chain that advances by one costs one call per poll. A jump
+// by n costs n - 1 more, in parallel up to calls_in_flight_max. A fork of depth d costs d - 1 more, one after
+// another, as each block names its parent.
 //
 //   latest is ...                              then
 //   known, at or below our tip                 nothing (a lagging node, or evm_revert before its next block)
@@ -16,8 +16,8 @@
 //   below everything we remember               compare genesis: another chain at once, a lagging node only
 //                                              after stale_polls_max polls
 //
-// Whatever fails (an error, `null` for a block just announced, blocks that do not link) ends the round; what
-// was announced stays, and the next poll goes on from there. One thread.
+// Any failure (an error, `null` for a block just announced, blocks that do not link) ends the round.
+// Announced blocks stay, and the next poll continues from there. One thread.
 
 #include <cstdint>
 #include <deque>
@@ -39,44 +39,44 @@
 namespace fanfare::eth {
 
 struct HeadPollerOptions {
-  // Polls are polls_per_block times as frequent as blocks, within these.
+  // Polls are polls_per_block times as frequent as blocks, between these bounds.
   Duration poll_interval_min = std::chrono::milliseconds(200);
   Duration poll_interval_max = std::chrono::seconds(2);
   Duration poll_interval_initial = std::chrono::milliseconds(500);  // until a block time is known
   std::uint32_t polls_per_block = 4;
-  // While the node tells of new heads by itself (set_pushed), polls only watch that it does: once in one and
-  // a half blocks, within these.
+  // While the node pushes new heads (set_pushed), polls only check that it still does: once per one and a
+  // half blocks, between these bounds.
   Duration watch_interval_min = std::chrono::seconds(1);
   Duration watch_interval_max = std::chrono::seconds(30);
   Duration backoff_min = std::chrono::milliseconds(250);
   Duration backoff_max = std::chrono::seconds(10);
-  Duration call_timeout = std::chrono::seconds(15);  // without any answer a round is given up
-  std::uint32_t window_blocks = 256;                 // how deep a fork is still resolved exactly
-  std::uint32_t backfill_blocks = 16;  // remembered from before following began, for a fork there
+  Duration call_timeout = std::chrono::seconds(15);  // a round is given up after this time without any answer
+  std::uint32_t window_blocks = 256;                 // the deepest fork that is still resolved exactly
+  std::uint32_t backfill_blocks = 16;  // remembered from before the start, in case a fork begins there
   std::uint32_t calls_in_flight_max = 16;
   std::uint64_t catch_up_blocks_max = 10'000;  // a longer gap loses its oldest blocks, with a Gap event
-  std::uint32_t stale_polls_max = 8;           // a head far below ours is believed after so many polls
-  std::uint32_t block_tries_max = 4;           // of one block of a jump or a fork in one round, at once
-  std::uint32_t stuck_rounds_max = 20;         // a block that cannot be had is given up, with a Gap event
+  std::uint32_t stale_polls_max = 8;           // a head far below ours is accepted after so many polls
+  std::uint32_t block_tries_max = 4;           // of one block of a jump or a fork, in one round without delay
+  std::uint32_t stuck_rounds_max = 20;         // then an unavailable block is given up, with a Gap event
 };
 
 using HeaderPtr = std::shared_ptr<const Header>;
 
-// The head when following began: what is known from here on. Not new, so not for newHeads.
+// The head at the start: the first known block. It is not new, so newHeads does not announce it.
 struct Baseline {
   HeaderPtr header;
 };
 struct NewHead {
   HeaderPtr header;
 };
-// The last `depth` blocks are no longer of the chain; the heads that follow take their place.
+// The last `depth` blocks are no longer part of the chain; the heads that follow replace them.
 struct Reorg {
   std::uint64_t depth = 0;
   std::uint64_t old_number = 0;
   Hash256 old_hash;
   std::uint64_t new_number = 0;
   Hash256 new_hash;
-  // No block of the window is left: more may have been announced before it that is gone too.
+  // No block of the window is left: even older announced blocks may be gone too.
   bool beyond_window = false;
   bool other_genesis = false;  // the node serves another chain now
 };
@@ -92,39 +92,39 @@ class HeadPoller {
   struct Status {
     std::uint64_t polls = 0;
     std::uint64_t calls = 0;
-    std::uint64_t backfilled = 0;         // blocks fetched that no poll had shown: of jumps, forks, the start
-    std::uint64_t failures = 0;           // rounds given up, for whatever reason
+    std::uint64_t backfilled = 0;         // blocks not from polls: for jumps, forks and the start
+    std::uint64_t failures = 0;           // rounds given up, for any reason
     std::uint32_t failures_in_a_row = 0;  // 0: the last poll was answered
     std::string last_failure;             // one line
-    std::optional<Instant> last_answer;   // of a poll that was understood
+    std::optional<Instant> last_answer;   // the time of the last poll with a valid answer
     Duration poll_interval{};
   };
 
-  // `call_ids` and `random` outlive the poller.
+  // `call_ids` and `random` must outlive the poller.
   HeadPoller(const HeadPollerOptions& options, CallIds& call_ids, Random& random);
 
   void start(Instant now);
   void on_timer(Instant now);
-  // False: no call of ours (any more).
+  // False: the call is not, or no longer, one of this poller.
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
-  // Something hints at a new head (an upstream notification): polls at once unless a round is under way.
+  // Something hints at a new head (an upstream notification): polls at once unless a round is in progress.
   void poll_now(Instant now);
-  // Whether a node hints at new heads by itself, so that polls need not be as frequent.
+  // Whether a node pushes hints about new heads, so that polls may be less frequent.
   void set_pushed(bool pushed, Instant now);
-  // Polls at once, giving up the round under way: whoever is asked there may never answer.
+  // Abandons the round in progress and polls at once: the node it uses may never answer.
   void restart_polling(Instant now);
 
-  // To be asked for after each of the above. Calls may be sent as one batch.
+  // Call after each of the functions above. Calls may be sent as one batch.
   std::vector<UpstreamCall> take_calls();
   std::vector<HeadEvent> take_events();
   std::optional<Instant> next_timer() const { return timer_; }
 
   const Status& status() const { return status_; }
-  // The last head announced, or the baseline; null before.
+  // The last announced head, or the baseline; null before the first answer.
   const HeaderPtr& tip() const { return tip_; }
-  // Whether this block is one of the last window_blocks announced, and stands.
+  // Whether this block is one of the last window_blocks announced, and still part of the chain.
   bool shows(std::uint64_t number, const Hash256& hash) const { return in_view(number, hash); }
-  // As observed; empty until two blocks have been.
+  // The observed block time; empty until two blocks were seen.
   std::optional<Duration> block_time() const { return block_time_.median(); }
 
  private:
@@ -132,7 +132,7 @@ class HeadPoller {
   static constexpr std::string_view kByNumber = "eth_getBlockByNumber";
   static constexpr std::string_view kByHash = "eth_getBlockByHash";
 
-  // A block of an answer, or the line that says why there is none.
+  // The block of an answer, or the reason why there is none, as one line.
   static std::expected<HeaderPtr, std::string> read_block(std::string_view json);
 
   void poll(Instant now);
@@ -170,7 +170,7 @@ class HeadPoller {
   CallIds& call_ids_;
   Random& random_;
 
-  // The chain as announced: hashes of consecutive blocks, the last is the tip's.
+  // The announced chain: hashes of consecutive blocks; the last is the tip's.
   std::deque<Hash256> view_;
   std::uint64_t view_first_ = 0;
   bool view_trimmed_ = false;  // older blocks were announced and forgotten
@@ -182,16 +182,16 @@ class HeadPoller {
   std::map<std::uint64_t, std::uint64_t> outstanding_;  // call id -> block number (filling)
   HeaderPtr target_;                                    // the latest block of this round
   std::deque<HeaderPtr> branch_;                        // linked, ends at target_
-  // Walked in a round that failed: a fork of depth d must not need d answers in a row without a fault.
+  // Blocks walked in a failed round: a fork of depth d must not need d answers in a row without a failure.
   std::map<Hash256, HeaderPtr> walked_;
   std::map<std::uint64_t, HeaderPtr> filled_;            // arrived before their turn
   std::map<std::uint64_t, std::uint32_t> failed_tries_;  // in this round, by block
   std::uint64_t fill_next_ask_ = 0;
   std::uint64_t fill_end_ = 0;
   std::uint64_t fill_next_announce_ = 0;
-  std::optional<Gap> gap_before_fill_;  // told when the first block after it is there
+  std::optional<Gap> gap_before_fill_;  // reported when the first block after it arrives
   bool pushed_ = false;
-  bool behind_ = false;  // more is known to be there: poll again at once
+  bool behind_ = false;  // more blocks are known to exist: poll again at once
   std::uint32_t stale_polls_ = 0;
   std::uint32_t stuck_rounds_ = 0;
 

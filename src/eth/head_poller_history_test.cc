@@ -13,8 +13,8 @@ namespace {
 
 using World = HeadPollerWorld;
 
-// A random chain behind a faulty connection. Whatever happens, the events replayed one by one give a linked
-// chain at each step, and the node's own chain in the end.
+// A random chain behind a faulty connection. Whatever happens, the replayed events give a linked chain at
+// each step, and the node's own chain in the end.
 class HeadPollerHistory : public testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
@@ -72,7 +72,7 @@ TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
     for (UpstreamCall& call : world.poller.take_calls()) pending.push_back(std::move(call));
     for (HeadEvent& event : world.poller.take_events()) world.events.push_back(std::move(event));
   }
-  world.node.mine(30);  // longer than any branch before: past what a wrong answer may have invented
+  world.node.mine(30);  // higher than any block that a wrong answer may have invented
   for (int i = 0; i < 50 && world.poller.tip()->hash != world.node.head().hash; ++i) world.tick();
 
   std::vector<HeaderPtr> replayed;

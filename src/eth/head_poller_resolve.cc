@@ -1,5 +1,5 @@
-// The second half of the head poller: how a block that is not the child of our tip is joined to what was
-// announced. The first half, head_poller.cc, is the rounds and the state.
+// The second half of the head poller: how a block that is not the child of our tip is linked to the announced
+// chain. The first half, head_poller.cc, has the rounds and the state.
 
 #include <algorithm>
 #include <ranges>
@@ -9,7 +9,7 @@
 
 namespace fanfare::eth {
 
-// branch_ is linked and ends at the target: joins it to what was announced, or asks for what is missing.
+// branch_ is linked and ends at the target. Links it to the announced chain, or requests the missing blocks.
 void HeadPoller::resolve(Instant now) {
   for (auto known = walked_.find(branch_.front()->parent_hash); known != walked_.end();
        known = walked_.find(branch_.front()->parent_hash)) {
@@ -48,7 +48,7 @@ void HeadPoller::on_walked(std::string_view json, Instant now) {
   resolve(now);
 }
 
-// One answer of no use does not cost the round, and what its other answers have brought. False: it does.
+// One unusable answer does not end the round or discard its other answers. False: the round must end.
 bool HeadPoller::ask_again(std::uint64_t number) {
   const bool walks = phase_ == Phase::walking;
   if (!walks && phase_ != Phase::filling) return false;
@@ -58,7 +58,7 @@ bool HeadPoller::ask_again(std::uint64_t number) {
   outstanding_.emplace(walks ? call(kByHash, to_hex(child->parent_hash), child->number)
                              : call(kByNumber, to_quantity(number), number),
                        number);
-  calls_.back().attempt = tries;  // of another node, if there is one
+  calls_.back().attempt = tries;  // to another node, if there is one
   return true;
 }
 
@@ -74,7 +74,7 @@ void HeadPoller::start_filling(Instant now) {
   fill_next_announce_ = first;
   fill_next_ask_ = first;
   phase_ = Phase::filling;
-  if (first > fill_end_) {  // catch_up_blocks_max is 0: only the target is wanted
+  if (first > fill_end_) {  // catch_up_blocks_max is 0: only the target is needed
     jump_to_target();
     return finish_round(now);
   }
@@ -82,7 +82,7 @@ void HeadPoller::start_filling(Instant now) {
 }
 
 void HeadPoller::ask_to_fill() {
-  // What arrives before its turn waits: the second bound keeps a slow answer from piling up the others.
+  // Blocks that arrive early wait: the second bound keeps a slow answer from piling up the others.
   const std::uint64_t ahead_max = 4ULL * options_.calls_in_flight_max;
   while (outstanding_.size() < options_.calls_in_flight_max && fill_next_ask_ <= fill_end_ &&
          fill_next_ask_ < fill_next_announce_ + ahead_max) {
@@ -109,7 +109,7 @@ void HeadPoller::on_filled(std::uint64_t number, std::string_view json, Instant 
   resolve(now);
 }
 
-// False: a block does not link, and the round has become a walk from there.
+// False: a block does not link, and the round has turned into a walk from there.
 bool HeadPoller::announce_filled(Instant now) {
   while (!filled_.empty() && filled_.begin()->first == fill_next_announce_) {
     HeaderPtr block = std::move(filled_.begin()->second);
@@ -120,7 +120,7 @@ bool HeadPoller::announce_filled(Instant now) {
       view_.clear();
       view_trimmed_ = true;
     } else if (block->parent_hash != view_.back()) {
-      // The chain forked below what we announced: this block first, the next poll brings the rest.
+      // The chain forked below the announced blocks: this block first, the next poll brings the rest.
       outstanding_.clear();
       filled_.clear();
       behind_ = true;
@@ -135,7 +135,7 @@ bool HeadPoller::announce_filled(Instant now) {
   return true;
 }
 
-// The branch takes the place of what stands above its parent, or of everything.
+// The branch replaces the blocks above its parent, or all blocks.
 void HeadPoller::attach(bool whole_window) {
   const std::uint64_t keep = whole_window ? 0 : branch_.front()->number - view_first_;
   const std::uint64_t depth = view_.size() - keep;
@@ -144,7 +144,7 @@ void HeadPoller::attach(bool whole_window) {
   for (HeaderPtr& header : branch_) announce(std::move(header));
 }
 
-// --- what is far from what we know -----------------------------------------------------------------
+// --- targets far from the known chain --------------------------------------------------------------
 
 void HeadPoller::on_genesis(std::string_view json, Instant now) {
   auto genesis = read_block(json);
@@ -152,13 +152,13 @@ void HeadPoller::on_genesis(std::string_view json, Instant now) {
   replace_chain(std::move(*genesis), now);
 }
 
-// A head below everything we remember, of what seems our chain: a node that lags, until it insists.
+// A head below every known block, apparently of our chain: treated as a lagging node until it persists.
 void HeadPoller::still_stale(Instant now) {
   if (++stale_polls_ < options_.stale_polls_max) return finish_round(now);
   announce_reorg(view_.size(), true, false);
   std::get<Reorg>(events_.back()).beyond_window = true;
   view_trimmed_ = true;
-  set_baseline(target_);  // it is where the chain went back to, not a new block
+  set_baseline(target_);  // the chain went back to it: not a new block
   stale_polls_ = 0;
   finish_round(now);
 }
@@ -176,7 +176,7 @@ void HeadPoller::replace_chain(HeaderPtr genesis, Instant now) {
   resolve(now);
 }
 
-// Goes on from the target, saying what is lost.
+// Continues from the target and reports the lost blocks.
 void HeadPoller::jump_to_target() {
   if (target_->number > view_end()) {
     events_.emplace_back(Gap{.first = view_end(), .last = target_->number - 1});
@@ -199,10 +199,10 @@ void HeadPoller::announce_reorg(std::uint64_t depth, bool whole_window, bool oth
                              .other_genesis = other_genesis});
 }
 
-// --- what lies below where following began ---------------------------------------------------------
+// --- blocks below the start ------------------------------------------------------------------------
 
-// A fork soon after the start may grow from a block before it: then those blocks are new heads too, so a few
-// are remembered. One that cannot be had ends that; nothing depends on them.
+// A fork soon after the start may begin at a block before it. The blocks above that one are then new heads
+// too, so a few old blocks are remembered. An unavailable block ends the backfill; nothing depends on it.
 void HeadPoller::start_backfill(Instant now) {
   const std::uint64_t count =
       std::min<std::uint64_t>({options_.backfill_blocks, options_.calls_in_flight_max, target_->number});

@@ -55,7 +55,7 @@ TEST(HeadPoller, NothingNewIsNothingTold) {
 TEST(HeadPoller, AJumpOfAThousandIsAThousandHeadsInOrder) {
   World world;
   world.start();
-  world.node.seconds_per_block = 0;  // as anvil_mine does it
+  world.node.seconds_per_block = 0;  // as after anvil_mine
   world.node.mine(1000);
   world.tick();
   EXPECT_EQ(world.take_heads(), range(1, 1000));
@@ -130,7 +130,7 @@ TEST(HeadPoller, ForkDeeperThanTheWindowSaysSo) {
   world.node.reorg(8, 9);
   world.tick();
   ASSERT_EQ(world.all<Reorg>().size(), 1U);
-  EXPECT_FALSE(world.all<Reorg>()[0].beyond_window);  // exactly as deep as the window: still exact
+  EXPECT_FALSE(world.all<Reorg>()[0].beyond_window);  // exactly as deep as the window, so resolved exactly
   world.events.clear();
   world.node.reorg(15, 16);
   world.tick();
@@ -160,7 +160,7 @@ TEST(HeadPoller, WhatCannotBeHadFromBeforeTheStartIsNotWaitedFor) {
   world.start();
   EXPECT_EQ(world.poller.status().failures, 0U);
   world.held = nullptr;
-  world.node.reorg(3, 4);  // grows from 7, and 9 is the lowest remembered
+  world.node.reorg(3, 4);  // forks from 7; 9 is the lowest remembered block
   world.tick();
   world.tick();
   EXPECT_EQ(world.poller.tip()->hash, world.node.head().hash);
@@ -175,7 +175,7 @@ TEST(HeadPoller, AfterRevertNothingComesUntilTheNextBlock) {
     world.tick();
   }
   world.events.clear();
-  world.node.revert(4);  // 6 is the head now
+  world.node.revert(4);  // the head is now 6
   for (int i = 0; i < 20; ++i) world.tick();
   EXPECT_TRUE(world.events.empty());
   world.node.mine(1);
@@ -208,7 +208,7 @@ TEST(HeadPoller, NullForAJustAnnouncedBlockIsAskedAgain) {
   World world;
   world.start();
   world.node.mine(5);
-  // Asked again at once a few times, then with the next round.
+  // Retried a few times at once, then in the next round.
   int nulls = 2 * static_cast<int>(HeadPollerOptions{}.block_tries_max);
   world.held = [&](const UpstreamCall& call) {
     return call.params_json.starts_with("[\"0x3\"") && nulls-- > 0 &&
@@ -239,7 +239,7 @@ TEST(HeadPoller, AnOutageLongerThanTheLimitIsAGapWithANotice) {
   world.start();
   world.node.mine(101);
   world.tick();
-  EXPECT_TRUE(world.all<Gap>().empty());  // exactly the limit beside the head itself
+  EXPECT_TRUE(world.all<Gap>().empty());  // exactly the limit, not counting the head itself
   EXPECT_EQ(world.take_heads(), range(1, 101));
   world.node.mine(5000);
   world.tick();
@@ -294,7 +294,7 @@ TEST(HeadPoller, AHeadFarBelowIsBelievedWhenItInsists) {
   world.tick();
   ASSERT_EQ(world.all<Reorg>().size(), 1U);
   EXPECT_TRUE(world.all<Reorg>()[0].beyond_window);
-  EXPECT_TRUE(world.all<NewHead>().empty());  // the chain went back: nothing new yet
+  EXPECT_TRUE(world.all<NewHead>().empty());  // the chain went back: no new head yet
   world.node.mine(2);
   world.tick();
   EXPECT_EQ(world.take_heads(), range(11, 12));

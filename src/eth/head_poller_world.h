@@ -11,7 +11,7 @@
 
 namespace fanfare::eth {
 
-// The poller and a node, with the time in between: answers come at once unless a test holds them back.
+// The poller and a node, with simulated time. Answers come at once unless a test holds them back.
 struct HeadPollerWorld {
   explicit HeadPollerWorld(const HeadPollerOptions& options = {}, std::uint64_t seed = 1)
       : random(seed), node(random), poller(options, ids, random) {}
@@ -20,7 +20,7 @@ struct HeadPollerWorld {
     poller.start(now);
     settle();
   }
-  // Answers until nothing is asked.
+  // Answers calls until none are outstanding.
   void settle() {
     for (auto calls = poller.take_calls(); !calls.empty(); calls = poller.take_calls()) {
       in_flight_most = std::max(in_flight_most, calls.size());

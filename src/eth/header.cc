@@ -20,7 +20,8 @@ constexpr std::array<std::string_view, 22> kMembers = {
     "blobGasUsed",  "excessBlobGas", "parentBeaconBlockRoot",
     "requestsHash",
 };
-// What of a block is not of its header: the body, and what is derived from the whole block or chain.
+// Members of a block that are not part of its header: the body, and values derived from the whole block or
+// chain.
 constexpr std::array<std::string_view, 5> kNotOfTheHeader = {"transactions", "uncles", "withdrawals", "size",
                                                              "totalDifficulty"};
 constexpr auto kNotUnknown = [] {

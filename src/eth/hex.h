@@ -1,6 +1,6 @@
 #pragma once
-// The two hex forms of Ethereum JSON: quantities (`0x1b4`, no leading zero) and data (`0x00ff`, two digits a
-// byte). Readers accept what nodes send: either case, and leading zeros in a quantity.
+// The two hex forms of Ethereum JSON: quantities (`0x1b4`, no leading zero) and data (`0x00ff`, two digits
+// per byte). The parsers accept the variants that nodes send: either case, and leading zeros in a quantity.
 
 #include <array>
 #include <cstdint>
@@ -24,16 +24,16 @@ struct Address {
   friend auto operator<=>(const Address&, const Address&) = default;
 };
 
-// Hashes and addresses are made by hashing: any eight bytes of them are a hash. (Topics may be small
-// numbers, which fill the last bytes, and texts, which fill the first: both ends are taken.)
+// Hashes and addresses are outputs of a hash function, so any eight bytes of them serve as a hash. Topics may
+// be small numbers (in the last bytes) or texts (in the first bytes), so both ends are used.
 struct FixedBytesHash {
   std::size_t operator()(const Hash256& value) const noexcept;
   std::size_t operator()(const Address& value) const noexcept;
 };
 
-// Empty: no `0x`, no digit, a character that is no digit, or more than 64 bits.
+// Empty: no `0x`, no digit, an invalid character, or more than 64 bits.
 std::optional<std::uint64_t> parse_quantity(std::string_view text);
-// `0x` and exactly two digits a byte; false otherwise.
+// Accepts `0x` and exactly two digits per byte of the output; false otherwise.
 bool parse_data(std::string_view text, MutableBytes out);
 std::optional<Hash256> parse_hash(std::string_view text);
 std::optional<Address> parse_address(std::string_view text);

@@ -26,14 +26,14 @@ History::History(const HistoryOptions& options, CallIds& call_ids, Random& rando
   FANFARE_CHECK(options.window_blocks > 0 && options.batch_blocks_max > 0 && options.calls_in_flight_max > 0);
 }
 
-// --- the chain as announced ------------------------------------------------------------------------
+// --- the announced chain ---------------------------------------------------------------------------
 
 void History::on_event(ChainEvent& event) {
   if (const auto* baseline = std::get_if<Baseline>(&event)) {
     const Header& header = *baseline->header;
     while (!chain_.empty() && tip() > header.number) take_back_tip();
     if (chain_.empty() || chain_.back().header->hash != header.hash) push(baseline->header, nullptr);
-    receipts_next_ = header.number + 1;  // nobody is told of a baseline
+    receipts_next_ = header.number + 1;  // a baseline is never announced, so it needs no receipts
   } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
     push(added->header, added->logs);
   } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
@@ -49,17 +49,17 @@ void History::on_event(ChainEvent& event) {
   }
 }
 
-// What was announced and does not lead to this block is not of the chain any more.
+// Announced blocks that do not lead to this block are no longer part of the chain.
 void History::push(const HeaderPtr& header, const BlockLogsPtr& logs) {
   while (!chain_.empty() && chain_.back().header->hash != header->parent_hash) take_back_tip();
   if (chain_.empty()) receipts_next_ = header->number;
   chain_.push_back(with_what_is_known({.header = header, .logs = logs}));
-  // A position at the end of the window names ancestors that may be asked for too.
+  // A position at the end of the window names ancestors that may be requested too.
   const std::size_t most = std::size_t{options_.window_blocks} + 1 + Position::kAncestorsMax;
   while (chain_.size() > most) chain_.pop_front();
 }
 
-// A block that was gone and is of the chain again: what was learnt of it then is as true now.
+// A block that was removed and is part of the chain again: data fetched for it before is still valid.
 History::Block History::with_what_is_known(Block block) {
   const auto gone = branches_.extract(block.header->hash);
   if (gone.empty()) return block;
@@ -138,7 +138,7 @@ void History::pump(Instant now) {
     answers_.push_back({.job = job.id, .batch = std::make_shared<const HistoryBatch>(std::move(*batch))});
     return true;
   });
-  // What nobody waits for any more is not asked again.
+  // Blocks that no job waits for any more are not requested again.
   std::erase_if(fetches_, [this](const auto& one) {
     return one.second.call_id == 0 && one.second.wanted_in != pumps_;
   });
@@ -147,16 +147,16 @@ void History::pump(Instant now) {
   status_.receipts_late = receipts_late();
 }
 
-// --- receipts, to those who are live ---------------------------------------------------------------
+// --- receipts for live subscribers -----------------------------------------------------------------
 
 void History::want_receipts_after(const std::optional<BlockId>& after) {
   if (!std::exchange(receipts_wanted_, true)) receipts_next_ = chain_.empty() ? 0 : tip() + 1;
   receipts_next_ = std::min(receipts_next_, first_after(after));
 }
 
-// From a block that nobody remembers they may have parted anywhere.
+// A reader at an unknown block may have left the chain at any earlier block.
 std::uint64_t History::first_after(const std::optional<BlockId>& after) const {
-  if (chain_.empty()) return 0;  // it begins with what is announced next
+  if (chain_.empty()) return 0;  // the chain begins with the next announced block
   if (!after) return first();
   BlockId at = *after;
   while (!on_chain(at.number, at.hash)) {
@@ -167,7 +167,7 @@ std::uint64_t History::first_after(const std::optional<BlockId>& after) const {
   return at.number + 1;
 }
 
-// In the order of the blocks; all that is missing is asked for at once.
+// Reports receipts in block order; requests all missing ones at once.
 void History::tell_receipts(Instant now) {
   if (!receipts_wanted_ || chain_.empty()) return;
   receipts_next_ = std::max(receipts_next_, first());
@@ -191,8 +191,8 @@ std::uint64_t History::receipts_late() const {
 
 // --- one job ---------------------------------------------------------------------------------------
 
-// Empty: something has to be waited for. Looks at everything anew each time, so that it does not matter what
-// happened to the chain in between.
+// Empty: data is still missing. Evaluates everything again at each call, so that changes of the chain between
+// two calls do not matter.
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   const Position& from = job.from;
   if (chain_.empty() || job.waits_for_head) return std::nullopt;
@@ -226,8 +226,8 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   return continue_from(job, last_told + 1, std::move(batch), now);
 }
 
-// The reader saw more than we have: our node is behind its last one, or the chain went back. It is known to
-// have gone back when our head is not what the reader names as that ancestor.
+// The reader has seen more than we have: our node is behind the reader's last node, or the chain went back.
+// The chain certainly went back if our head differs from the ancestor that the reader names for its height.
 bool History::must_wait_for_head(const Job& job, Instant now) const {
   if (job.from.number <= tip() || now >= job.give_up_waiting) return false;
   const std::uint64_t distance = job.from.number - tip();
@@ -235,7 +235,7 @@ bool History::must_wait_for_head(const Job& job, Instant now) const {
   return job.from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
 }
 
-// The last block that the reader's branch and the chain share, as far as the position itself tells.
+// The last common block of the reader's branch and the chain, as far as the position itself shows it.
 std::optional<std::uint64_t> History::named_ancestor(const Position& from) const {
   for (std::uint64_t i = 0; i < from.ancestors.size(); ++i) {
     const std::uint64_t number = from.number - 1 - i;
@@ -245,7 +245,7 @@ std::optional<std::uint64_t> History::named_ancestor(const Position& from) const
   return std::nullopt;
 }
 
-// The same without the logs of what is gone.
+// The same, but without the logs of removed blocks.
 History::Have History::find_fork(const Position& from, std::uint64_t& fork, Instant now) {
   const std::uint64_t lowest = from.number - std::min<std::uint64_t>(from.number, from.ancestors.size());
   if (const Have have = reach_down(std::min(lowest, tip()), now); have != Have::yes) return have;
@@ -253,7 +253,7 @@ History::Have History::find_fork(const Position& from, std::uint64_t& fork, Inst
     fork = *named;
     return Have::yes;
   }
-  // Further down than the position tells: by the blocks that are gone, if somebody has them.
+  // Below the named ancestors: uses the removed blocks, if they are known or a node has them.
   Hash256 hash = from.hash;
   for (std::uint64_t number = from.number;; --number) {
     if (on_chain(number, hash)) {
@@ -272,7 +272,7 @@ History::Have History::find_fork(const Position& from, std::uint64_t& fork, Inst
   }
 }
 
-// Walks the reader's branch down to the chain, block by block, with the logs that it was told.
+// Walks the reader's branch down to the chain, block by block, with the logs that the reader was sent.
 History::Have History::append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now) {
   if (const Have have = find_fork(job.from, fork, now); have != Have::yes) return have;
   Have all = Have::yes;
@@ -296,14 +296,14 @@ History::Have History::append_removed(const Job& job, std::uint64_t& fork, Histo
                             .logs_told = told});
     hash = block->second.header->parent_hash;
   }
-  // What the position names as ancestors may not be what its block descends from.
+  // The block may not descend from the ancestors that the position names.
   if (all == Have::yes && hash != at(fork).header->hash) return Have::never;
   if (all != Have::never) return all;
   batch.events = {{.kind = HistoryEvent::Kind::reorged, .first = fork + 1, .last = job.from.number}};
   return Have::yes;
 }
 
-// The blocks from `next` on, as many as a batch takes.
+// Appends blocks from `next` on, as many as fit into a batch.
 std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t next, HistoryBatch batch,
                                                    Instant now) {
   const std::uint64_t last = std::min(tip(), next - 1 + options_.batch_blocks_max);
@@ -314,7 +314,8 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   }
   if (!complete) return std::nullopt;
   batch.reached = position_at(last);
-  // Live only from the head, with little left to send, and when nothing of before is told late.
+  // Live only at the head, with few blocks left to send, and when no earlier logs or receipts are
+  // outstanding.
   const bool is_short = last + 1 - next <= options_.live_blocks_max;
   batch.live = last == tip() && is_short && !(job.needs.logs && logs_are_late_) &&
                !(job.needs.receipts && receipts_late() > 0);
@@ -322,7 +323,7 @@ std::optional<HistoryBatch> History::continue_from(const Job& job, std::uint64_t
   return batch;
 }
 
-// Asks for the block's logs if they are needed, and goes on: all that is missing is asked for at once.
+// Requests the block's logs if they are needed, and continues: all missing data is requested at once.
 History::Have History::append_block(const Job& job, const Block& block, HistoryEvent event,
                                     HistoryBatch& batch, Instant now) {
   event.header = block.header;

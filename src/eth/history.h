@@ -1,18 +1,18 @@
 #pragma once
-// What a subscriber that comes back has missed: from the position of its cursor to the announced head, in
-// batches, with what has to be taken back first. No I/O. One thread, that of the chain view.
+// What a resuming subscriber has missed: from the position of its cursor to the announced head, in batches,
+// preceded by what must be retracted. No I/O. One thread, the chain view's.
 //
 //   resume(position, needs)  ->  batch, batch, .., batch with `live`      one resume() for each batch
 //
-// It keeps the announced blocks of the window with their logs, as the chain view tells them, and fetches
-// what is missing once for all who need it:
+// It keeps the announced blocks of the window with their logs, as the chain view reports them. It fetches
+// missing data once for all readers that need it:
 //
-//   block below what was announced     eth_getBlockByNumber, many at once, believed once it links
-//   logs of a block                    eth_getLogs by block hash, or another way (logs_question.h)
-//   block of a branch that is gone     eth_getBlockByHash, and its logs by hash, unless it was seen going
+//   block below the announced chain     eth_getBlockByNumber, many in parallel, trusted once it links
+//   logs of a block                    eth_getLogs by block hash, or another strategy (logs_request.h)
+//   removed block                      eth_getBlockByHash, and its logs by hash, unless its removal was seen
 //
-// A batch with `live` ends at the announced head: who delivers it before the chain view's next event, and
-// from then on that one and all after it, loses nothing and gets nothing twice.
+// A batch with `live` ends at the announced head. A caller that delivers it before the chain view's next
+// event, and then delivers that event and all later ones, loses nothing and sends nothing twice.
 
 #include <compare>
 #include <cstdint>
@@ -40,12 +40,12 @@ namespace fanfare::eth {
 struct HistoryOptions {
   std::uint32_t window_blocks = 256;    // a position further behind is not replayed
   std::uint32_t batch_blocks_max = 32;  // new blocks in one batch
-  std::uint32_t live_blocks_max = 4;  // more than these, and the reader gets another batch before it is live
+  std::uint32_t live_blocks_max = 4;    // with more left, the reader gets another batch before it is live
   std::uint32_t calls_in_flight_max = 16;
   std::uint32_t attempts_max = 12;                 // unusable answers about a block of the chain
-  std::uint32_t branch_attempts_max = 3;           // about one that is gone
-  std::uint32_t branch_blocks_max = 1024;          // blocks that are gone, remembered
-  Duration ahead_wait = std::chrono::seconds(30);  // for the head to reach a position above it
+  std::uint32_t branch_attempts_max = 3;           // unusable answers about a removed block
+  std::uint32_t branch_blocks_max = 1024;          // removed blocks that are remembered
+  Duration ahead_wait = std::chrono::seconds(30);  // how long a position above the head waits for it
   Duration given_up_for = std::chrono::seconds(10);
   Duration retry_min = std::chrono::milliseconds(50);
   Duration retry_max = std::chrono::seconds(5);
@@ -57,42 +57,42 @@ struct HistoryNeeds {
   bool receipts = false;
 };
 
-// Why something is missing, as clients are told.
+// Why something is missing, as reported to clients.
 enum class MissedBecause : std::uint8_t { window, unknown_block, unavailable, slow };
 std::string_view name_of(MissedBecause reason);
 
 struct HistoryEvent {
   enum class Kind : std::uint8_t {
-    removed,  // a block that was told is no longer of the chain
-    rest,     // what was not told yet of the block that the position names
-    added,    // a block nothing was told of
-    missed,   // of the blocks `first` to `last` not everything can be told
-    reorged,  // the blocks `first` to `last` that were told are gone, and their logs are known to nobody
+    removed,  // a block that was sent is no longer part of the chain
+    rest,     // the part not sent yet of the block that the position names
+    added,    // a block of which nothing was sent
+    missed,   // of the blocks `first` to `last` not everything is available
+    reorged,  // the sent blocks `first` to `last` are removed, and their logs are unknown
   };
   Kind kind = Kind::added;
   HeaderPtr header = {};
   BlockLogsPtr logs = {};          // if they were needed
-  BlockReceiptsPtr receipts = {};  // likewise
-  std::uint32_t logs_told = 0;     // removed: so many are to be taken back; rest: these were told
+  BlockReceiptsPtr receipts = {};  // if they were needed
+  std::uint32_t logs_told = 0;     // removed: how many to retract; rest: how many were sent
   std::uint64_t first = 0;
   std::uint64_t last = 0;
   MissedBecause because = MissedBecause::window;
 };
 
 struct HistoryBatch {
-  Position from;  // as it was asked
+  Position from;  // the position in the request
   std::vector<HistoryEvent> events;
-  Position reached;  // where a reader of all of them stands
+  Position reached;  // the position of a reader after all events
   bool live = false;
 };
 using HistoryBatchPtr = std::shared_ptr<const HistoryBatch>;
 
-// The receipts of an announced block, in the order of the blocks, each once.
+// The receipts of an announced block. They come in block order, each block once.
 struct ReceiptsKnown {
   HeaderPtr header;
   BlockReceiptsPtr receipts;
 };
-// They were given up.
+// The history gave up on the receipts of a block.
 struct ReceiptsMissing {
   HeaderPtr header;
 };
@@ -107,39 +107,39 @@ class History {
   };
   struct Status {
     std::uint64_t calls = 0;
-    std::uint64_t blocks_fetched = 0;  // headers and logs counted apart
-    std::uint64_t missed = 0;          // batches that say what is missing
+    std::uint64_t blocks_fetched = 0;  // headers and logs counted separately
+    std::uint64_t missed = 0;          // batches that report missing data
     std::size_t jobs = 0;
-    std::uint64_t receipts_late = 0;  // announced blocks whose receipts are still to be told
+    std::uint64_t receipts_late = 0;  // announced blocks whose receipts are outstanding
   };
 
-  // `call_ids` and `random` outlive it.
+  // `call_ids` and `random` must outlive the history.
   History(const HistoryOptions& options, CallIds& call_ids, Random& random);
 
-  // What the chain view says, in its order. A block that is taken back gets the logs that were told of it
-  // from here, if the view itself never told them.
+  // Takes the events of the chain view, in order. A removed block whose logs the view never reported gets the
+  // logs that were sent from here.
   void on_event(ChainEvent& event);
-  // Whether logs of announced blocks are still to be told to those who are live, and whether an empty answer
-  // against a block's bloom filter is to be doubted.
+  // Whether logs of announced blocks are still outstanding for live subscribers, and whether an empty answer
+  // that contradicts a block's bloom filter is doubted.
   void set_view_state(bool logs_are_late, bool bloom_trusted);
 
-  // A loop that has published the chain up to `after` (empty: nothing of it) wants receipts. From here on
-  // those of every block of the chain are told, in the order of the blocks, from the first one that it has
-  // not published; another loop may so be told again what it knows, and drops it by the number
+  // A loop that has published the chain up to `after` (empty: nothing of it) needs receipts. From now on the
+  // receipts of every block are reported, in block order, from the first block that this loop has not
+  // published. Other loops may so get receipts again; they drop them by block number
   // (SubscriptionManager::publish_receipts).
   void want_receipts_after(const std::optional<BlockId>& after);
-  // The first block of the chain that somebody has not published who published it up to `after`, and that may
-  // be of a branch that is gone.
+  // The first block of the chain that a loop which published it up to `after` has not published. `after` may
+  // be on a removed branch.
   std::uint64_t first_after(const std::optional<BlockId>& after) const;
-  // No loop does any more.
+  // No loop needs receipts any more.
   void stop_receipts() { receipts_wanted_ = false; }
 
   JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
   void on_timer(Instant now);
-  // False: no call of ours (any more).
+  // False: the call is not, or no longer, one of this history.
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
-  // After any of the above, and only when all that the chain view has said was passed on to the loops: looks
-  // what can be answered now.
+  // Call after each of the functions above, but only once all events of the chain view were passed to the
+  // loops. Checks which jobs can make progress.
   void pump(Instant now);
 
   std::vector<UpstreamCall> take_calls();
@@ -152,30 +152,30 @@ class History {
  private:
   struct Block {
     HeaderPtr header;
-    BlockLogsPtr logs;  // null: not known here
+    BlockLogsPtr logs;  // null: unknown
     BlockReceiptsPtr receipts = {};
   };
   struct Job {
     JobId id = 0;
     Position from;
     HistoryNeeds needs;
-    Instant give_up_waiting;  // for the head to come
+    Instant give_up_waiting;  // the deadline for the head to arrive
     bool waits_for_head = false;
   };
   struct FetchKey {
     enum class What : std::uint8_t { header_by_number, header_by_hash, logs, receipts };
     What what = What::header_by_number;
     std::uint64_t number = 0;  // of header_by_number
-    Hash256 hash;              // of the others
+    Hash256 hash;              // of the other kinds
     auto operator<=>(const FetchKey&) const = default;
   };
   struct Fetch {
-    std::uint64_t call_id = 0;  // 0: not under way
+    std::uint64_t call_id = 0;  // 0: not in flight
     std::uint32_t attempts = 0;
-    LogsRequest::Strategy strategy{};  // of logs, in the call under way
+    LogsRequest::Strategy strategy{};  // of logs: the strategy of the call in flight
     std::uint32_t attempts_max = 0;
-    std::uint64_t wanted_in = 0;  // the last pump that wanted it
-    Instant due{};                // under way: its deadline; else: not before
+    std::uint64_t wanted_in = 0;  // the last pump that needed it
+    Instant due{};                // in flight: its deadline; otherwise the earliest time for the next call
     std::optional<Backoff> backoff;
   };
   enum class Have : std::uint8_t { yes, not_yet, never };
@@ -207,7 +207,7 @@ class History {
 
   Have want(const FetchKey& key, std::uint32_t attempts_max, Instant now);
   void ask(const FetchKey& key, Fetch& fetch, Instant now);
-  // False: not usable.
+  // False: the answer is not usable.
   bool take(const FetchKey& key, LogsRequest::Strategy strategy, std::string_view json);
   bool take_header(const FetchKey& key, std::string_view json);
   void retry_later(Fetch& fetch, Instant now);
@@ -217,22 +217,22 @@ class History {
   Random& random_;
   std::deque<Block> chain_;                   // linked, the last one is the announced head
   std::map<std::uint64_t, HeaderPtr> older_;  // answers that do not link yet
-  std::map<Hash256, Block> branches_;         // blocks that are gone
+  std::map<Hash256, Block> branches_;         // removed blocks
   std::deque<Hash256> branches_by_age_;
   bool logs_are_late_ = false;
   bool bloom_trusted_ = true;
-  // While somebody wants receipts: the block whose are to be told next. It goes down with every block that is
-  // taken back, so that whatever takes its place is told, whoever is live and since when.
+  // While receipts are needed: the next block to report. Each removed block lowers it, so that the replacing
+  // blocks are reported for every live subscriber.
   bool receipts_wanted_ = false;
   std::uint64_t receipts_next_ = 0;
   std::vector<ReceiptsEvent> receipts_events_;
   std::vector<Job> jobs_;
   JobId last_job_ = 0;
   std::map<FetchKey, Fetch> fetches_;
-  std::map<FetchKey, Instant> given_up_;  // until when
+  std::map<FetchKey, Instant> given_up_;  // and until when
   std::size_t in_flight_ = 0;
   std::uint64_t pumps_ = 0;
-  std::optional<std::uint64_t> reached_for_;  // in this pump: everything from here up has been asked for
+  std::optional<std::uint64_t> reached_for_;  // in this pump: all from this block up is requested
   std::vector<UpstreamCall> calls_;
   std::vector<Answer> answers_;
   Status status_;

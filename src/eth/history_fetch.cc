@@ -1,5 +1,5 @@
-// The second half of History: what has to be asked of the node. The first half, history.cc, is what the
-// answers mean to those who come back.
+// The second half of History: the requests to the node. The first half, history.cc, turns the answers into
+// batches for resuming subscribers.
 
 #include <algorithm>
 #include <utility>
@@ -27,7 +27,7 @@ void History::link_older() {
        block = older_.find(first() - 1)) {
     const bool links = block->second->hash == chain_.front().header->parent_hash;
     if (links) chain_.push_front(with_what_is_known({.header = std::move(block->second), .logs = nullptr}));
-    // One that does not was of another branch, or the node is: it is asked again.
+    // A block that does not link is of another branch, or the node is on one: it is requested again.
     older_.erase(block);
     if (!links) return;
   }
@@ -107,7 +107,7 @@ bool History::take(const FetchKey& key, LogsRequest::Strategy strategy, std::str
     return take_header(key, json);
   }
   Block* const block = find_block(key.hash);
-  if (block == nullptr) return true;  // gone meanwhile, and nobody asks for it any more
+  if (block == nullptr) return true;  // removed meanwhile, and no longer needed
   if (key.what == FetchKey::What::receipts) {
     auto receipts = parse_block_receipts(json, key.hash);
     if (receipts) block->receipts = std::make_shared<const BlockReceipts>(std::move(*receipts));
@@ -142,7 +142,7 @@ void History::retry_later(Fetch& fetch, Instant now) {
 void History::on_timer(Instant now) {
   for (auto& [key, fetch] : fetches_) {
     if (fetch.call_id == 0 || now < fetch.due) continue;
-    fetch.call_id = 0;  // whatever comes still is nobody's
+    fetch.call_id = 0;  // an answer that still comes is ignored
     --in_flight_;
     retry_later(fetch, now);
   }
@@ -154,7 +154,7 @@ std::optional<Instant> History::next_timer() const {
     if (!earliest || when < *earliest) earliest = when;
   };
   for (const auto& [key, fetch] : fetches_) {
-    // One that waits for a place among those under way is asked when an answer comes.
+    // A fetch that waits for a free call is sent when an answer arrives.
     if (fetch.call_id != 0 || in_flight_ < options_.calls_in_flight_max) consider(fetch.due);
   }
   for (const Job& job : jobs_) {

@@ -1,5 +1,5 @@
-// Receipts told live: each block's once for every time it becomes part of the chain, whoever is live and
-// since when. resume_history_test.cc and tests/sim drive the same at random.
+// Live receipts: a block's receipts are sent once each time it becomes part of the chain, for every live
+// subscriber. resume_history_test.cc and tests/sim cover the same at random.
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@ using Texts = std::vector<std::string>;
 
 struct ReceiptsWorld : ChainSourceWorld {
   ReceiptsWorld() {
-    // One receipt a block, of a transaction that tells the block's number.
+    // One receipt per block, of a transaction that encodes the block's number.
     node.fill_block = [](SimulatedBlock& block) {
       block.receipts = {R"({"transactionHash":")" + simulated_topic(block.number) + R"(","blockHash":")" +
                         to_hex(block.hash) + "\"}"};
@@ -39,7 +39,7 @@ struct ReceiptsWorld : ChainSourceWorld {
   }
 };
 
-// The numbers of the blocks whose receipts were told.
+// The numbers of the blocks whose receipts were sent.
 std::string blocks_told(const std::vector<std::string>& results) {
   std::string numbers;
   for (const std::string& result : results) {
@@ -59,7 +59,7 @@ TEST(HistoryReceipts, WhoComesBackWhileABranchIsGoneIsToldWhatTakesItsPlace) {
   RecordingSubscriber logs;
   world.subscribe(2, logs, R"(["logs",{}])");
   world.settle();
-  // The old blocks are taken back, and the new ones wait for their logs.
+  // The old blocks are removed, and the new ones wait for their logs.
   world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.node.reorg(2, 3);
   for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
@@ -82,11 +82,11 @@ TEST(HistoryReceipts, ABlockThatWasGoneAndIsBackIsToldAgain) {
   world.mine(2);
   EXPECT_EQ(blocks_told(client.results), "12334345");
   EXPECT_EQ(client.results[2], client.results[5]);
-  // What was learnt of it is not asked again: 1 2 3, 3' 4', 4 5.
+  // Known receipts are not requested again: 1 2 3, 3' 4', 4 5.
   EXPECT_EQ(world.node.asked["eth_getBlockReceipts"], 7U);
 }
 
-// Nobody wanted receipts when the block was announced for the first time.
+// No loop needed receipts when the block was announced for the first time.
 TEST(HistoryReceipts, ABlockThatIsBackIsToldToWhoSubscribedInBetween) {
   ReceiptsWorld world;
   world.mine(3);
@@ -100,7 +100,7 @@ TEST(HistoryReceipts, ABlockThatIsBackIsToldToWhoSubscribedInBetween) {
   EXPECT_EQ(blocks_told(client.results), "345");
 }
 
-// A loop whose mailbox is slow: it had published a branch that was gone by the time its interest arrived.
+// A loop with a slow mailbox: the branch it had published was removed by the time its interest arrived.
 TEST(HistoryReceipts, ALoopThatStoodOnAnotherBranchIsToldFromTheForkOn) {
   ReceiptsWorld world;
   world.mine(5);
@@ -115,7 +115,7 @@ TEST(HistoryReceipts, ALoopThatStoodOnAnotherBranchIsToldFromTheForkOn) {
     EXPECT_EQ(known.header->hash, world.node.at(known.header->number).hash);
   }
   EXPECT_EQ(numbers, "3456");
-  // It is told once: an interest that says the same again begins nothing anew.
+  // It is sent once: repeating the same interest starts nothing.
   world.source.set_interest(1, {.logs = true, .receipts = true, .receipts_after = seen}, world.now);
   world.settle();
   EXPECT_EQ(world.all<ReceiptsKnown>().size(), 4U);

@@ -1,4 +1,4 @@
-// What one who comes back is told, case by case; resume_history_test.cc drives the same at random.
+// What a resuming subscriber is sent, case by case; resume_history_test.cc covers the same at random.
 
 #include "eth/history.h"
 
@@ -16,12 +16,12 @@ namespace {
 constexpr std::string_view kAllLogs = R"(["logs",{})";
 
 struct HistoryWorld : ChainSourceWorld {
-  // `chain`: another's, to begin with; the seed is what new blocks are made from.
+  // `chain`: the node whose chain is copied at the start. New blocks are made from the seed.
   explicit HistoryWorld(const ChainSourceOptions& options = {}, std::uint64_t seed = 5,
                         const SimulatedNode* chain = nullptr)
       : ChainSourceWorld(options, seed) {
     if (chain != nullptr) node.copy_chain(*chain);
-    // One log a block: what is told is easily counted.
+    // One log per block, so that notifications are easy to count.
     node.fill_block = [](SimulatedBlock& block) {
       block.logs = {R"({"address":")" + simulated_address(1) +
                     R"(","topics":[],"data":"0x","blockNumber":")" + to_quantity(block.number) +
@@ -101,7 +101,7 @@ TEST(History, ABranchThatNobodyKnowsAnyMoreIsToldAsSuch) {
   world.mine(4);
   world.node.reorg(2, 3);
   world.node.forget_branches();
-  HistoryWorld other({}, 6, &world.node);  // an instance that was not there
+  HistoryWorld other({}, 6, &world.node);  // an instance that did not see the branch
   other.resume(1, client);
   other.until_live();
   EXPECT_EQ(client.notices[1], R"({"type":"reorged","fromBlock":"0x3","toBlock":"0x4"})");
@@ -216,11 +216,11 @@ TEST(History, ManyWhoComeBackCostTheNodeNoMoreThanOne) {
   }
   restarted.until_live();
   for (const RecordingSubscriber& client : clients) ASSERT_EQ(client.results.size(), 50U);
-  // Each block and its logs once. What was learnt at the start may not be asked again.
+  // Each block and its logs once. Data fetched at the start must not be requested again.
   EXPECT_LE(restarted.source.history_status().calls, 100U);
 }
 
-// It was told by another instance, and this one never had to ask for its logs.
+// Another instance sent it, and this one never had to request its logs.
 TEST(History, WhatAnotherInstanceToldIsTakenBackWhenItsBlockGoesLater) {
   HistoryWorld world;
   RecordingSubscriber client;
@@ -235,7 +235,7 @@ TEST(History, WhatAnotherInstanceToldIsTakenBackWhenItsBlockGoesLater) {
   EXPECT_EQ(blocks_of(client.results), (Texts{"0x1", "0x2", "0x3", "-0x3", "0x3", "0x4"}));
 }
 
-// The branch in between waited for its logs, and nobody was told of it.
+// The branch in between waited for its logs, and was never announced.
 TEST(History, AHeadThatIsBackBeforeAnyOtherWasToldIsNotToldAgain) {
   HistoryWorld world({.chain = {.head_wait = std::chrono::hours(1)}});
   RecordingSubscriber heads;

@@ -1,5 +1,5 @@
 #pragma once
-// What subscriptions need from the sources: what nobody needs is not asked for.
+// What subscriptions need from the sources; nothing else is requested.
 
 #include <algorithm>
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace fanfare::eth {
 
 enum class PendingWanted : std::uint8_t { nothing, hashes, bodies };
 
-// Where in the chain a loop stood, as it saw it.
+// A block as a loop saw it: its position in the chain.
 struct BlockId {
   std::uint64_t number = 0;
   Hash256 hash;
@@ -21,9 +21,9 @@ struct BlockId {
 
 struct Interest {
   bool logs = false;
-  // The block that the loop had published last when logs began to be wanted there: those of every block that
-  // comes after it are told, so that a subscription just answered misses nothing while the interest is on its
-  // way to the source, whatever happens to the chain meanwhile. Empty: it knew of none.
+  // The block that the loop had published last when its first subscriber to logs came. The logs of all later
+  // blocks are reported, so that a new subscription misses nothing while the interest is on its way, whatever
+  // the chain does meanwhile. Empty: the loop knew of no block.
   std::optional<BlockId> logs_after;
   PendingWanted pending = PendingWanted::nothing;
   bool syncing = false;
@@ -33,7 +33,7 @@ struct Interest {
   friend bool operator==(const Interest&, const Interest&) = default;
 };
 
-// What two loops need together, but for where logs and receipts begin: that is each loop's own.
+// What two loops need together, except where logs and receipts begin: that differs per loop.
 inline Interest merged(const Interest& one, const Interest& other) {
   return {.logs = one.logs || other.logs,
           .logs_after = {},

@@ -1,7 +1,7 @@
 #pragma once
 // A subscriber between the heads' topic and a connection that asked for the latest head only when it reads
-// too slowly: while the connection is congested one head is kept, and what it took the place of is
-// remembered. One thread.
+// too slowly. While the connection is congested, it keeps one head, and remembers the range of heads that
+// this one replaced. One thread.
 
 #include <cstdint>
 #include <optional>
@@ -14,7 +14,7 @@ namespace fanfare::eth {
 
 class LatestHead final : public pubsub::Subscriber {
  public:
-  // Both outlive it; `published` is the number of the head that is being delivered.
+  // Both must outlive it. `published` is the number of the head that is being delivered.
   LatestHead(pubsub::Subscriber& connection, const std::optional<std::uint64_t>& published)
       : connection_(connection), published_(published) {}
 
@@ -24,12 +24,12 @@ class LatestHead final : public pubsub::Subscriber {
   struct Held {
     SharedBytes frame;
     std::uint64_t heads_missed = 0;
-    std::uint64_t first = 0;  // the lowest and the highest number of those that were missed
+    std::uint64_t first = 0;  // the lowest and the highest number of the missed heads
     std::uint64_t last = 0;
   };
-  // What waits, once the connection is not congested any more.
+  // Returns the kept head; call once the connection is no longer congested.
   std::optional<Held> take();
-  // Heads that were not sent, so far.
+  // Heads not sent so far.
   std::uint64_t dropped() const { return dropped_; }
 
  private:

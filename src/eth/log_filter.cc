@@ -12,7 +12,7 @@ using jsonrpc::Kind;
 
 constexpr std::uint64_t kBlockNumberMax = std::numeric_limits<std::int64_t>::max();
 
-// Sorted, each once, and not a byte more than they need: there may be a hundred thousand filters.
+// Sorts, removes duplicates and shrinks to fit: there may be a hundred thousand filters.
 template <typename Value>
 void make_canonical(std::vector<Value>& values) {
   std::ranges::sort(values);
@@ -100,15 +100,15 @@ std::expected<void, std::string> read_topics(std::string_view raw, LogFilter& fi
   return {};
 }
 
-// A bound of the range of blocks, as it is written.
+// A bound of the block range, as written.
 struct Bound {
   enum class Kind : std::uint8_t { latest, pending, settled, number };
-  Kind kind = Kind::latest;  // also if it is not given
+  Kind kind = Kind::latest;  // also if absent
   std::uint64_t number = 0;  // `earliest` is number 0
   bool given = false;
 };
 
-// As strict as geth about quantities: clients that write them otherwise are better told here than by the
+// As strict as geth about quantities: clients should learn of a wrong spelling here, rather than from the
 // next node.
 std::expected<std::uint64_t, std::string> read_number(std::string_view text) {
   if (text.empty()) return invalid("empty hex string");
@@ -138,8 +138,8 @@ std::expected<Bound, std::string> read_bound(std::string_view raw) {
   return Bound{.kind = Bound::Kind::number, .number = *number, .given = true};
 }
 
-// Which ranges a stream of new logs can have, as in geth: all that is new, from a block on, or from a block
-// to a later one. A range that ends before the head would wait for ever, and is refused.
+// The ranges that a stream of new logs can have, as in geth: all new blocks, from a block on, or from a block
+// to a later one. A range that ends before the head would wait for ever, and is rejected.
 std::expected<void, std::string> read_range(const Bound& from, const Bound& to, LogFilter& filter) {
   using Is = Bound::Kind;
   if (from.kind == Is::pending || to.kind == Is::pending) return invalid("pending logs are not supported");

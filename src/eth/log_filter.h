@@ -5,9 +5,9 @@
 //   topics          at most 4 positions; in each, null or [] matches anything, a string is that topic, an
 //                   array is any of its strings; a null inside an array makes its position match anything and
 //                   ends its reading
-//                   a log with fewer topics than the filter has positions does not match, trailing nulls
-//                   counted
-//   fromBlock,      limit which blocks' logs are sent, and never replay; allowed: both absent or `latest`; a
+//                   a log with fewer topics than the filter has positions does not match; trailing nulls
+//                   count as positions
+//   fromBlock,      limit which blocks' logs are sent; they never replay; allowed: both absent or `latest`; a
 //   toBlock         number or `earliest` to `latest`; a number or `earliest` to a number not below it; every
 //                   other range is rejected, also those with `pending`, `safe` and `finalized`
 //   blockHash       accepted without fromBlock and toBlock, has no meaning for a subscription
@@ -30,7 +30,7 @@ namespace fanfare::eth {
 
 inline constexpr std::size_t kTopicPositionsMax = 4;  // the EVM has LOG0 to LOG4
 
-// What of a log filters look at.
+// The fields of a log that filters compare.
 struct LogKey {
   Address address;
   std::array<Hash256, kTopicPositionsMax> topics{};
@@ -50,12 +50,12 @@ struct LogFilter {
   friend bool operator==(const LogFilter&, const LogFilter&) = default;
 
   bool matches(const LogKey& log) const;
-  // The same text for every way to write the same filter: JSON, lower case, in a fixed order.
+  // Equal for all spellings of the same filter: JSON, lower case, in a fixed order.
   std::string canonical() const;
 };
 
-// `filter_json` is the raw second parameter; empty or null is the filter that matches all. The error is the
-// message that goes with -32602.
+// `filter_json` is the raw second parameter; empty or null gives the filter that matches all. The error is
+// the message sent with -32602.
 std::expected<LogFilter, std::string> parse_log_filter(std::string_view filter_json);
 
 }  // namespace fanfare::eth

@@ -144,7 +144,7 @@ TEST(LogFilter, WhatMeansTheSameIsTheSame) {
                                  R"(],null],"address":[)" + in_quotes(kAlice) + "," + in_quotes(kBob) + "]}");
   EXPECT_EQ(one, other);
   EXPECT_EQ(one.canonical(), other.canonical());
-  EXPECT_EQ(filter(one.canonical()), one);  // and can be read again
+  EXPECT_EQ(filter(one.canonical()), one);  // the text parses again
   EXPECT_EQ(filter(R"({"address":[)" + in_quotes(kAlice) + "]}"),
             filter(R"({"address":)" + in_quotes(kAlice) + "}"));
 }

@@ -48,7 +48,8 @@ LogsRequest LogsRequest::about(const Header& header, Strategy strategy) {
   return {.method = "eth_getLogs", .params_json = R"([{"blockHash":")" + to_hex(header.hash) + "\"}]"};
 }
 
-// One step more after every round: with as many members as ways each member would get one way only.
+// Shifts by one after each round. Otherwise, with as many pool members as strategies, each member would see
+// one strategy only.
 LogsRequest::Strategy LogsRequest::strategy_after(Strategy first, std::uint32_t tries) {
   return static_cast<Strategy>((static_cast<std::uint32_t>(first) + tries + tries / kWays) % kWays);
 }

@@ -19,7 +19,7 @@ std::optional<Duration> BlockTime::Ring::median() const {
 }
 
 void BlockTime::saw_timestamps(std::uint64_t parent_s, std::uint64_t block_s) {
-  // A timestamp is the block producer's word: one from the far future must not overflow.
+  // The block producer chooses the timestamp: one from the far future must not overflow.
   constexpr std::uint64_t kMostSeconds = 86'400;
   const std::uint64_t seconds = block_s > parent_s ? std::min(block_s - parent_s, kMostSeconds) : 0;
   timestamps_.add(std::chrono::seconds(seconds));

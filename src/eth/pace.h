@@ -1,5 +1,5 @@
 #pragma once
-// How often to ask a node: the block time as observed, and waiting longer after each failure.
+// How often to poll a node: by the observed block time, and less often after each failure.
 
 #include <array>
 #include <cstddef>
@@ -11,16 +11,16 @@
 
 namespace fanfare::eth {
 
-// The median time between the last blocks. The blocks' own timestamps count, as they are right whenever
-// the blocks are seen (a thousand at once after an outage); but they are whole seconds, so that for chains
-// faster than a second their median is 0, and then the arrival of the blocks counts.
+// The median time between the last blocks. It uses the blocks' own timestamps, which are right whenever the
+// blocks are seen (a thousand at once after an outage). They are whole seconds, so for chains faster than a
+// second their median is 0; then the arrival times count.
 class BlockTime {
  public:
   static constexpr std::size_t kSamples = 16;
 
-  // Seconds between two consecutive blocks by their timestamps.
+  // The timestamps of two consecutive blocks, in seconds.
   void saw_timestamps(std::uint64_t parent_s, std::uint64_t block_s);
-  // `blocks` new ones were seen `elapsed` after the ones before.
+  // `blocks` new blocks arrived `elapsed` after the previous ones.
   void saw_arrival(Duration elapsed, std::uint64_t blocks);
 
   // Empty until there is a sample.
@@ -38,12 +38,13 @@ class BlockTime {
   Ring arrivals_;
 };
 
-// Exponential, with jitter so that many gateways do not come back to a recovering node at one instant.
+// Exponential, with jitter so that many gateways do not retry a recovering node at the same instant.
 class Backoff {
  public:
   Backoff(Duration first, Duration most) : first_(first), most_(most), step_(first) {}
 
-  // How long to wait now: between half of the step and the whole. The step doubles, up to the most.
+  // The delay before the next try: between half of the step and the whole. The step then doubles, up to the
+  // maximum.
   Duration next(Random& random);
   void reset() { step_ = first_; }
 

@@ -108,13 +108,13 @@ std::vector<PendingBodies::Body> PendingBodies::take(Instant now) {
 
 std::optional<Instant> PendingBodies::next_timer() const {
   if (known_ == 0) return std::nullopt;
-  // What take() left waits until each one before it is passed. They were asked for in order.
+  // Bodies that take() left wait until every earlier one is passed. They were requested in order.
   std::optional<Instant> all_passed;
   for (const Slot& slot : slots_) {
     if (slot.state == State::known) break;
     if (slot.state == State::over) continue;
     if (slot.state == State::waiting && slot.attempt == 0)
-      return std::nullopt;  // asked for once there is room
+      return std::nullopt;  // requested once a call is free
     all_passed = slot.asked_at + limits_.order_wait;
   }
   return all_passed;

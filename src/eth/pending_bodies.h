@@ -1,11 +1,11 @@
 #pragma once
-// Whole pending transactions: asked for one by one, told in the order in which their hashes came, each as a
-// node shows what is in no block yet.
+// Whole pending transactions: requested one by one, reported in the order in which their hashes came, in the
+// form that a node uses for a transaction in no block.
 //
 //   add(hash) -> [ waiting | asked | known | lost ]  -> take(): from the front, as far as they are known
 //
-// The answers come in any order, so those that are known wait for the ones before them, but no longer than
-// order_wait after the call for that one was made: then they pass it, and it is told when it comes.
+// Answers come in any order, so a known body waits for the earlier ones. It waits at most order_wait after
+// the call for an earlier one was made. Then it passes that one, which is reported when it arrives.
 // No I/O. One thread.
 
 #include <cstddef>
@@ -20,8 +20,8 @@
 
 namespace fanfare::eth {
 
-// blockHash, blockNumber, transactionIndex and blockTimestamp are null, as geth has it; all other bytes as
-// they are. A node that mines at once shows the transaction in its block already when it is asked.
+// Sets blockHash, blockNumber, transactionIndex and blockTimestamp to null, as geth does, and keeps all other
+// bytes. A node that mines at once already returns the transaction with its block.
 std::string as_pending(std::string_view transaction_json);
 
 class PendingBodies {
@@ -44,19 +44,20 @@ class PendingBodies {
 
   explicit PendingBodies(const Limits& limits) : limits_(limits) {}
 
-  // One that a call has to bring, or one that came whole.
+  // Adds a body that a call has to fetch, or one that arrived whole.
   void add(std::string_view hash);
   void add(std::string_view hash, std::string_view transaction_json);
-  // Those past waiting_max, oldest first, are lost: how many.
+  // Drops the oldest beyond waiting_max as lost, and returns how many.
   std::uint32_t drop_surplus();
-  // To be asked for now.
+  // The calls to make now.
   std::vector<Ask> take_asks(Instant now);
-  // The answers. Those to what is gone meanwhile are ignored. `failed`: true when it will not be asked again.
+  // The results of calls. Results for dropped bodies are ignored. `failed` returns true when there is no
+  // further attempt.
   void known(std::uint64_t serial, std::string_view transaction_json);
   bool failed(std::uint64_t serial);
-  // What can be told now, in order.
+  // The bodies that can be reported now, in order.
   std::vector<Body> take(Instant now);
-  // When take() will have more without an answer.
+  // When take() returns more without a further answer.
   std::optional<Instant> next_timer() const;
   void clear();
 
@@ -67,7 +68,7 @@ class PendingBodies {
     std::string json;
     State state = State::waiting;
     std::uint32_t attempt = 0;
-    Instant asked_at{};  // the first time
+    Instant asked_at{};  // time of the first request
   };
 
   Slot* find(std::uint64_t serial);

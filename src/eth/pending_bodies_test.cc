@@ -72,7 +72,7 @@ TEST(PendingBodies, AFailedOneIsAskedAgainInItsPlaceAndThenGivenUp) {
   EXPECT_EQ(asked(bodies, kStart), "a0");
   EXPECT_TRUE(bodies.failed(0));
   EXPECT_EQ(taken(bodies, kStart), "b");
-  EXPECT_FALSE(bodies.failed(0));  // nobody's any more
+  EXPECT_FALSE(bodies.failed(0));  // already dropped
 }
 
 TEST(PendingBodies, NoMoreThanTheLimitsAreAskedForAndWait) {

@@ -1,5 +1,5 @@
-// Who wants to miss no pending transaction: when listening begins, how one way takes over from another
-// without a hole, and what is told where there is one (decision 0015).
+// Subscribers that must not miss a pending transaction: when listening begins, how one strategy replaces
+// another without a gap, and what is reported if there is a gap (decision 0015).
 
 #include <gtest/gtest.h>
 
@@ -34,7 +34,7 @@ TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
   world.source.saw_pushed(hash('a'), world.now);
   world.source.saw_pushed("0x12", world.now);
   EXPECT_EQ(world.take(), "a");
-  // It does no longer: what it told is not told again.
+  // The node no longer pushes; pushed transactions are not reported again.
   world.answers = [](const UpstreamCall& call) {
     if (call.method == "txpool_content") {
       return R"({"pending":{"0x1":{"0":)" + transaction('a') + R"(,"1":)" + transaction('b') + "}}}";
@@ -47,7 +47,7 @@ TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
   EXPECT_EQ(world.take(), "!");
 }
 
-// --- who waits until somebody listens -------------------------------------------------------------------
+// --- waiting until the source listens -------------------------------------------------------------------
 
 TEST(PendingListening, AListenerWaitsUntilTheNodeHasTheFilter) {
   World world;
@@ -62,7 +62,7 @@ TEST(PendingListening, AListenerWaitsUntilTheNodeHasTheFilter) {
   EXPECT_EQ(answers[0].listener, first);
   EXPECT_EQ(answers[1].listener, second);
   EXPECT_EQ(answers[0].refusal + answers[1].refusal, "");
-  EXPECT_EQ(world.listening(), "yes");  // once it listens, at once
+  EXPECT_EQ(world.listening(), "yes");  // returns at once while it listens
 }
 
 TEST(PendingListening, AListenerWaitsForTheFirstLookAtAPool) {
@@ -89,7 +89,7 @@ TEST(PendingListening, AListenerIsRefusedWhenItsTimeIsOver) {
   const auto early = world.source.await_listening(world.now);
   world.now += std::chrono::seconds(1);
   const auto late = world.source.await_listening(world.now);
-  world.tick();  // the call's own time is over
+  world.tick();  // the call's own timeout has passed
   world.source.on_timer(deadline - std::chrono::nanoseconds(1));
   EXPECT_EQ(world.answer_of(early), "...");
   world.source.on_timer(deadline);
@@ -107,7 +107,7 @@ TEST(PendingListening, WhereThereIsNoWayAListenerIsToldAtOnce) {
   answer_all(world.source, world.answers, world.now, nullptr);
   EXPECT_EQ(world.answer_of(waiting), "no");
   EXPECT_EQ(world.listening(), "no");
-  // Who comes after the others have gone has all ways tried again.
+  // A new subscriber after all others have left makes the source try every strategy again.
   world.want(PendingWanted::nothing);
   world.answers = [](const UpstreamCall& call) { return filter_with(call, ""); };
   world.want(PendingWanted::hashes);
@@ -141,14 +141,14 @@ TEST(PendingListening, WithNobodyLeftToTellListenersAreRefused) {
   EXPECT_EQ(world.answer_of(listener), "nobody wants pending transactions any more");
 }
 
-// --- from one way to the other, and holes ---------------------------------------------------------------
+// --- changes of strategy, and gaps ----------------------------------------------------------------------
 
 TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
   World world;
   std::string changes;
   world.answers = [&](const UpstreamCall& call) { return filter_with(call, changes); };
   world.want(PendingWanted::hashes);
-  changes = "a";  // in the filter, not polled yet
+  changes = "a";  // in the filter, but not polled yet
   world.push(true);
   world.source.saw_pushed(hash('a'), world.now);
   world.source.saw_pushed(hash('b'), world.now);
@@ -179,7 +179,7 @@ TEST(PendingListening, ANodeThatOnlyJustBeganToTellAndIsLostLeavesNoHole) {
   World world;
   world.answers = [](const UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
-  world.push(true);  // asks for the last time, and is not answered yet
+  world.push(true);  // polls for the last time; not answered yet
   world.push(false);
   EXPECT_EQ(world.take(), "");
   EXPECT_EQ(world.listening(), "yes");
@@ -209,7 +209,7 @@ TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) 
   EXPECT_FALSE(world.source.next_timer());
 }
 
-// The answers to eth_getFilterChanges that fail so.
+// The failures of eth_getFilterChanges that have this effect.
 struct FilterFailures : World {
   explicit FilterFailures(CallFailure failure) : failure(std::move(failure)) {
     answers = [](const UpstreamCall& call) { return filter_with(call, "a"); };
@@ -257,7 +257,7 @@ TEST(PendingListening, AnAnswerThatGotLostMayHaveTakenTheChangesAway) {
   EXPECT_EQ(world.take(), "!");
   EXPECT_EQ(world.listening(), "...");
   world.tick();                  // the same filter
-  EXPECT_EQ(world.take(), "a");  // who listens now was not told
+  EXPECT_EQ(world.take(), "a");  // the new listener was sent nothing before
   EXPECT_EQ(world.listening(), "yes");
   EXPECT_EQ(std::ranges::count(world.methods, "eth_newPendingTransactionFilter"), 1);
 }

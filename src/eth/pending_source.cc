@@ -76,12 +76,13 @@ void PendingSource::miss(std::string_view why, const std::string& detail) {
 void PendingSource::set_pushed(bool pushed, Instant now) {
   if (std::exchange(pushed_, pushed) == pushed || wanted_ == Wanted::nothing) return;
   if (!pushed) {
-    // Polls that have not had their last answer yet go on where they are.
+    // If final polls are still outstanding, polling simply continues.
     if (std::exchange(last_polls_, 0) > 0) return;
     miss("the node that told of them is out of reach", {});
     begin_polling(now);
   } else if (listening_) {
-    // What came after the last answer and before the node began to tell. An answer on its way may be older.
+    // Polls for transactions that came after the last answer and before the node began to push. An answer in
+    // flight may be older, so one more poll follows it.
     last_polls_ = poll_call_ ? 2 : 1;
     if (!poll_call_) poll(now);
   } else {
@@ -188,15 +189,15 @@ void PendingSource::fail(std::string why, Instant now) {
 void PendingSource::poll_failed(const CallFailure& failure, Instant now) {
   const bool has_filter = status_.strategy == Strategy::filter && !filter_id_json_.empty();
   if (failure.kind == CallFailure::Kind::rejected) {
-    // A node that restarted knows no filter any more, nor does one that was not asked for long.
+    // A node that restarted, or was not polled for long, does not know the filter any more.
     return has_filter ? filter_forgotten(failure.message, now) : next_way(failure.message, now);
   }
   if (has_filter) {
-    // Asking takes the changes away, whether or not they arrive.
+    // The poll consumes the changes, whether or not the answer arrives.
     if (failure.maybe_done) miss("an answer of the node was lost", failure.message);
     const bool give_up = ++filter_failures_ >= options_.filter_failures_max;
     if (give_up) miss("the node with the filter is out of reach", failure.message);
-    // What is pushed needs no filter: what lacks, lacks.
+    // Pushed transactions need no filter; what was missed stays missed.
     if (give_up || (pushed_ && !listening_)) stop_polling();
     if (pushed_ && !listening_) return begin_listening();
   }
@@ -274,7 +275,7 @@ void PendingSource::on_poll_reply(std::string_view json, Instant now) {
       break;
   }
   if (!usable) {
-    // What a filter had to tell is gone with its answer.
+    // The changes of the filter are lost with this answer.
     return poll_failed({.kind = has_filter ? CallFailure::Kind::unreachable : CallFailure::Kind::rejected,
                         .code = 0,
                         .maybe_done = true,
@@ -332,7 +333,7 @@ void PendingSource::saw_transaction(std::string_view transaction_json) {
   const auto raw = jsonrpc::member(transaction_json, "hash");
   const auto hash = raw ? jsonrpc::string_value(*raw) : std::nullopt;
   if (!hash || !is_new(*hash)) return;
-  // A filter lists only what is new; a pool or a block shows first what was there before.
+  // A filter lists only new transactions; the first answer of a pool or block shows the ones already there.
   if (baseline_ && status_.strategy != Strategy::filter) return;
   events_.emplace_back(PendingHash{std::string(*hash)});
   if (wanted_ == Wanted::bodies) bodies_.add(*hash, transaction_json);
@@ -349,7 +350,7 @@ bool PendingSource::is_new(std::string_view hash_text) {
   return true;
 }
 
-// Those who come next were told nothing yet, and a chain may begin anew meanwhile.
+// New listeners have been sent nothing yet, and the chain may start over meanwhile.
 void PendingSource::forget_seen() {
   seen_.clear();
   seen_order_.clear();
@@ -375,7 +376,7 @@ void PendingSource::on_body(std::uint64_t serial, const CallResult& result) {
   if (result && jsonrpc::kind_of(*result) == jsonrpc::Kind::object) {
     bodies_.known(serial, *result);
   } else if (bodies_.failed(serial)) {
-    // A notification is never null: a transaction that was replaced meanwhile is not told whole.
+    // A notification is never null: a transaction that was replaced meanwhile is not sent whole.
     ++status_.bodies_lost;
     if (!result) miss_bodies("the node did not show one", result.error().message);
   }

@@ -1,17 +1,18 @@
 #pragma once
-// New pending transactions, by whatever way the node has, tried in this order:
+// New pending transactions, by the first strategy that the node supports, tried in this order:
 //
-//   pushed   the node tells by itself: set_pushed(), saw_pushed()
-//   filter   eth_newPendingTransactionFilter, then eth_getFilterChanges; set up again when the node forgot it
-//   txpool   txpool_content; what was not in the answer before is new
-//   block    eth_getBlockByNumber("pending", true); the same
+//   pushed   the node pushes them: set_pushed(), saw_pushed()
+//   filter   eth_newPendingTransactionFilter, then eth_getFilterChanges; created again if forgotten
+//   txpool   txpool_content; new are those that were not in the previous answer
+//   block    eth_getBlockByNumber("pending", true); compared in the same manner
 //
-// A node that rejects one way is asked the next; one that rejects all is asked again after retry_all. Nothing
-// is asked while nobody wants pending transactions. What is in the pool when asking begins is not new. Each
-// transaction is told once, as long as it is among the last seen_max and no hole lies between.
+// If the node rejects a strategy, the next is tried; if it rejects all, they are tried again after retry_all.
+// Nothing is polled while no subscriber needs pending transactions. Transactions already in the pool when
+// polling begins are not new. Each transaction is reported once, as long as it is among the last seen_max and
+// no gap lies between.
 //
-// Who wants to be sure to miss none waits with await_listening(): from its answer on all that come are told,
-// or a PendingMissed is (decision 0015).
+// A subscriber that must not miss any waits with await_listening(). After its result every new transaction is
+// reported, or PendingMissed is (decision 0015).
 //
 // No I/O. One thread.
 
@@ -43,27 +44,27 @@ struct PendingSourceOptions {
   Duration call_timeout = std::chrono::seconds(15);
   std::uint32_t seen_max = 65'536;
   std::uint32_t bodies_in_flight_max = 32;  // with a filter each body is a call
-  std::uint32_t bodies_waiting_max = 4096;  // past it the oldest goes without: PendingMissed
-  std::uint32_t body_attempts_max = 3;      // each at another node, if there is one
-  // Whole ones are told in the order of their hashes; one that takes longer is passed by the others.
+  std::uint32_t bodies_waiting_max = 4096;  // beyond it the oldest are dropped: PendingMissed
+  std::uint32_t body_attempts_max = 3;      // each on another node, if there is one
+  // Bodies are reported in the order of their hashes; later ones pass a body that takes longer than this.
   Duration body_order_wait = std::chrono::seconds(2);
   Duration listen_timeout = std::chrono::seconds(15);  // of await_listening()
-  std::uint32_t filter_failures_max = 3;               // in a row: the filter is given up
-  // So many filters that the node forgot within retry_all of their making: it is asked the next way.
+  std::uint32_t filter_failures_max = 3;               // in a row: the source gives up on the filter
+  // When the node forgot so many filters within retry_all of their creation, the next strategy is tried.
   std::uint32_t short_filters_max = 3;
 };
 
-// A new one: its hash as the node wrote it.
+// A new transaction: its hash as the node wrote it.
 struct PendingHash {
   std::string hash;
 };
-// The same, whole, and as of no block. Only while bodies are wanted; after its PendingHash.
+// A whole transaction in its pending form. Only while bodies are needed; comes after its PendingHash.
 using PendingBody = PendingBodies::Body;
-// Between what was told before and what will be, some may lack, and nothing will bring them.
+// Transactions may be missing between those reported before and those to come, and will not be reported.
 struct PendingMissed {
-  bool bodies_only = false;  // every hash was told
+  bool bodies_only = false;  // every hash was reported
   std::string_view why;      // static, short enough for the reason of a Close frame
-  std::string detail;        // the node's words, if it had any
+  std::string detail;        // the node's message, if there was one
 };
 using PendingEvent = std::variant<PendingHash, PendingBody, PendingMissed>;
 
@@ -76,36 +77,36 @@ class PendingSource {
     Strategy strategy = Strategy::filter;
     std::uint64_t calls = 0;
     std::uint64_t failures = 0;
-    std::uint64_t missed = 0;       // PendingMissed told
-    std::uint64_t bodies_lost = 0;  // gone from the node before they could be read, or missed
+    std::uint64_t missed = 0;       // PendingMissed events
+    std::uint64_t bodies_lost = 0;  // no longer available from the node, or missed
     std::string last_failure;
   };
 
   PendingSource(const PendingSourceOptions& options, CallIds& call_ids, Random& random);
 
-  // Nothing is asked before.
+  // Call before any other function: nothing is polled before.
   void start(Instant now);
   void set_wanted(Wanted wanted, Instant now);
-  // Waits until whatever comes from then on is told, as long as they are wanted: take_listening() has the
-  // answer, under the number returned, listen_timeout later at most.
+  // Waits until every new transaction will be reported, while any are needed. take_listening() returns the
+  // result under the returned id, after listen_timeout at the latest.
   using ListenerId = std::uint64_t;
   ListenerId await_listening(Instant now);
-  // Whether a node tells of new ones by itself, so that nothing is polled.
+  // Whether a node pushes new transactions, so that polls are not needed.
   void set_pushed(bool pushed, Instant now);
-  // It told of this one: its hash between the quotes.
+  // The node pushed this transaction: its hash without quotes.
   void saw_pushed(std::string_view hash, Instant now);
   void on_timer(Instant now);
-  // False: no call of ours (any more).
+  // False: the call is not, or no longer, one of this source.
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
 
   struct Listening {
     ListenerId listener = 0;
-    std::string refusal;  // empty: from here on all are told
+    std::string refusal;  // empty: from now on every transaction is reported
   };
 
   std::vector<UpstreamCall> take_calls();
   std::vector<PendingEvent> take_events() { return std::exchange(events_, {}); }
-  // After the events: what was told before an answer is not of its time.
+  // Take these after the events: events reported earlier precede the result.
   std::vector<Listening> take_listening();
   std::optional<Instant> next_timer() const;
   const Status& status() const { return status_; }
@@ -130,7 +131,7 @@ class PendingSource {
   void filter_forgotten(const std::string& why, Instant now);
   void on_poll_reply(std::string_view json, Instant now);
   void on_body(std::uint64_t serial, const CallResult& result);
-  // False: not the answer it should be.
+  // False: the answer is malformed.
   bool read_filter_id(std::string_view json, Instant now);
   bool read_changes(std::string_view json);
   bool read_pool(std::string_view json);
@@ -150,19 +151,19 @@ class PendingSource {
   bool started_ = false;
   Wanted wanted_ = Wanted::nothing;
   bool pushed_ = false;
-  bool listening_ = false;        // whatever comes is told
-  std::uint32_t last_polls_ = 0;  // above 0: so many more, and then what is pushed is enough
-  std::string filter_id_json_;    // raw; empty: none set up
+  bool listening_ = false;        // every new transaction is reported
+  std::uint32_t last_polls_ = 0;  // above 0: polls left before pushes alone suffice
+  std::string filter_id_json_;    // raw; empty: no filter
   Instant filter_since_{};
   std::uint32_t filter_failures_ = 0;  // in a row
   std::uint32_t short_filters_ = 0;
-  bool baseline_ = true;  // the next answer of a pool or block shows what is there already
+  bool baseline_ = true;  // the next answer of a pool or block shows what already exists
   std::optional<std::uint64_t> poll_call_;
   PendingBodies bodies_;
-  std::map<std::uint64_t, std::uint64_t> body_calls_;  // to the serial of the body
+  std::map<std::uint64_t, std::uint64_t> body_calls_;  // call id -> serial of the body
   std::unordered_set<Hash256, FixedBytesHash> seen_;
   std::deque<Hash256> seen_order_;
-  std::optional<Instant> timer_;  // of the polls
+  std::optional<Instant> timer_;  // for the next poll
   std::deque<Listener> listeners_;
   ListenerId last_listener_ = 0;
   std::vector<UpstreamCall> calls_;

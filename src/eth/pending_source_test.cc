@@ -1,4 +1,4 @@
-// The ways to learn of pending transactions, and their bodies.
+// The strategies to learn of pending transactions, and their bodies.
 
 #include "eth/pending_source.h"
 
@@ -88,7 +88,7 @@ TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
     return call.method == "txpool_content" ? pool_of(pool) : std::string();
   };
   world.want(PendingWanted::bodies);
-  EXPECT_EQ(world.take(), "");  // what is there already is not new
+  EXPECT_EQ(world.take(), "");  // transactions already there are not new
   pool = "abc";
   world.tick();
   EXPECT_EQ(world.take(), "bcBC");
@@ -169,7 +169,7 @@ TEST(PendingSource, NoAnswerIsGivenUpAndNobodyWantingStopsIt) {
   world.want(PendingWanted::hashes);
   world.tick();
   EXPECT_EQ(world.source.status().last_failure, "no answer in time");
-  EXPECT_EQ(world.take(), "");  // nobody was told that anyone listened
+  EXPECT_EQ(world.take(), "");  // no listener was notified yet
   world.want(PendingWanted::nothing);
   EXPECT_FALSE(world.source.next_timer());
 }
@@ -182,7 +182,7 @@ TEST(PendingSource, BodiesPastTheLimitAreAHoleForThoseWhoWantThem) {
   source.set_pushed(true, world.now);
   source.set_wanted(PendingWanted::bodies, world.now);
   for (const char digit : std::string("abc"))
-    source.saw_pushed(hash(digit), world.now);  // one asked for, two wait
+    source.saw_pushed(hash(digit), world.now);  // one requested, two waiting
   EXPECT_EQ(source.take_events().size(), 3U);
   source.saw_pushed(hash('d'), world.now);
   const auto events = source.take_events();

@@ -1,6 +1,6 @@
 #pragma once
-// A node as the sources of pending transactions and of the sync state see it in their tests: a function from
-// calls to answers.
+// A simulated node for the tests of the sources of pending transactions and of the sync state: a function
+// from calls to answers.
 
 #include <chrono>
 #include <functional>
@@ -26,7 +26,7 @@ inline std::string hashes(const std::string& digits) {
   return json + "]";
 }
 
-// What the node answers; "" rejects, "!" is no answer at all.
+// The node's answer; "" rejects, "!" means no answer at all.
 using Answers = std::function<std::string(const UpstreamCall&)>;
 
 template <typename Source>
@@ -63,7 +63,7 @@ struct PendingWorld {
     source.set_pushed(pushed, now);
     answer_all(source, answers, now, &methods);
   }
-  // "yes", why not, or "..." while there is no answer.
+  // "yes", the reason why not, or "..." while there is no result.
   std::string listening() {
     const auto listener = source.await_listening(now);
     return answer_of(listener);
@@ -74,8 +74,8 @@ struct PendingWorld {
     }
     return "...";
   }
-  // "a" is hash a; "A" the same transaction whole; "!" that hashes may have been missed, "?" that bodies may,
-  // "#" a body that is not its hash's.
+  // "a" is hash a; "A" the same transaction whole; "!" means hashes may be missed, "?" bodies may be missed,
+  // "#" a body that does not match its hash.
   std::string take() {
     std::string text;
     for (const PendingEvent& event : source.take_events()) {
@@ -97,13 +97,13 @@ struct PendingWorld {
   std::vector<std::string> methods;
 };
 
-// A filter with these changes; "!": none are answered.
+// A filter with these changes; "!": polls get no answer.
 inline std::string filter_with(const UpstreamCall& call, const std::string& changes) {
   if (call.method == "eth_newPendingTransactionFilter") return "\"0x1\"";
   return changes == "!" ? changes : hashes(changes);
 }
 
-// What txpool_content shows of one sender.
+// The txpool_content of one sender.
 inline std::string pool_of(const std::string& digits) {
   std::string json = R"({"pending":{"0x2":{)";
   for (const char digit : digits)

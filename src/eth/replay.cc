@@ -77,7 +77,7 @@ std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const 
                  .after = trail_.position(Position::kAll)};
 }
 
-// Of a block that is gone: what was told of it, the last log first.
+// For a removed block: retracts what was sent of it, the last log first.
 std::optional<Replay::Message> Replay::next_removed(const HistoryEvent& event, const LogFilter& filter) {
   if (step_ == 0) trail_.move_to(*event.header);
   const std::size_t told =

@@ -1,6 +1,6 @@
 #pragma once
-// One subscription's way through the batches of History: from what happened to the notifications it gets,
-// each with the cursor that stands after it. One thread, the loop's.
+// Turns the batches of History into the notifications of one subscription, each with the cursor that follows
+// it. One thread, the loop's.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,10 +14,10 @@
 
 namespace fanfare::eth {
 
-// {"type":"live","block":"0x.."} and its like: the value of `notice`.
+// The value of `notice`: {"type":"live","block":"0x.."} and the like.
 std::string live_notice(std::uint64_t block);
 std::string missed_notice(std::uint64_t first, std::uint64_t last, MissedBecause because);
-// The last word of a stream that goes no further; `message` is for a log.
+// The last notice of a stream that ends; `message` is for a log.
 std::string ended_notice(std::string_view message);
 std::string reorged_notice(std::uint64_t first, std::uint64_t last);
 
@@ -31,21 +31,21 @@ class Replay {
 
   Replay(SubscriptionType type, const Position& from) : type_(type), position_(from), trail_(from) {}
 
-  // What to ask History for next, once next() has nothing more.
+  // The position to request from History once next() returns nothing more.
   const Position& position() const { return position_; }
   HistoryNeeds needs() const {
     return {.logs = type_ == SubscriptionType::logs,
             .receipts = type_ == SubscriptionType::transaction_receipts};
   }
 
-  // In between batches.
+  // Call only between batches.
   void start(HistoryBatchPtr batch);
   bool has_batch() const { return batch_ != nullptr; }
-  // It was told that something is missing, or cannot be taken back.
+  // The subscriber was notified that something is missing, or cannot be retracted.
   bool is_incomplete() const { return is_incomplete_; }
-  // With the end of this one the subscription is live.
+  // The subscription is live after this batch.
   bool is_last() const { return batch_ != nullptr && batch_->live; }
-  // Empty: the batch is through, and gone.
+  // next() returns empty when the batch is finished and released.
   struct Filters {
     const LogFilter& logs;
     const ReceiptFilter& receipts;

@@ -1,6 +1,6 @@
-// Random chains behind a faulty node, gateways that die, and subscribers that come back with their last
-// cursor, to this or another instance: put together, what each was told is what the final chain says.
-// Replayed from a seed.
+// Random chains behind a faulty node, gateways that die, and subscribers that resume with their last cursor,
+// on this or another instance. The notifications of each subscriber add up to the final chain. Replayed from
+// a seed.
 
 #include <gtest/gtest.h>
 
@@ -167,7 +167,7 @@ struct ResumeWorld {
   }
 
   SeededRandom random;
-  ChainSourceWorld keeper;  // of the node, which survives every instance
+  ChainSourceWorld keeper;  // owns the node, which survives every instance
   ChainSourceOptions options;
   std::unique_ptr<ChainSourceWorld> instance;
   std::vector<UpstreamCall> pending;
@@ -175,7 +175,7 @@ struct ResumeWorld {
   std::uint64_t first = 0;
 };
 
-// The logs a client holds in the end; what is removed has to be the newest.
+// The logs that a client holds in the end. A removed log must be the newest.
 std::vector<std::string> folded_logs(const std::vector<std::string>& results) {
   static constexpr std::string_view kAdded = ",\"removed\":false}";
   static constexpr std::string_view kRemoved = ",\"removed\":true}";
@@ -195,7 +195,7 @@ std::vector<std::string> folded_logs(const std::vector<std::string>& results) {
   return logs;
 }
 
-// What a client was told of blocks that are of the chain in the end: each once, in order.
+// The receipts a client was sent of blocks that are part of the final chain: each once, in order.
 std::vector<std::string> lasting_receipts(const std::vector<std::string>& results, const SimulatedNode& node,
                                           std::uint64_t after) {
   std::vector<std::string> lasting;
@@ -220,7 +220,7 @@ std::vector<std::string> expected_receipts(const SimulatedNode& node, std::uint6
   return expected;
 }
 
-// The chain a client ends with that follows heads by their parents.
+// The final chain of a client that follows heads by their parents.
 std::vector<Hash256> folded_heads(const std::vector<std::string>& results) {
   std::vector<Header> chain;
   for (const std::string& result : results) {
@@ -235,7 +235,7 @@ std::vector<Hash256> folded_heads(const std::vector<std::string>& results) {
   return hashes;
 }
 
-// One by one: the lists are long, and what matters is where they part.
+// Compares element by element: the lists are long, and the first difference matters.
 void expect_same(const std::vector<std::string>& told, const std::vector<std::string>& expected) {
   for (std::size_t i = 0; i < std::min(told.size(), expected.size()); ++i) {
     ASSERT_EQ(told[i], expected[i]) << "the " << i << "th of " << expected.size();

@@ -1,6 +1,6 @@
 #pragma once
-// For tests only: a node of this process whose chain the test moves as it likes. It answers the calls that
-// the sources make, as JSON text, with faults where the test wants them.
+// For tests only: an in-process node whose chain the test controls. It answers the calls that the sources
+// make, as JSON text, with faults where the test wants them.
 
 #include <cstdint>
 #include <functional>
@@ -48,15 +48,15 @@ class SimulatedNode {
     append(length);
   }
   void revert(std::uint64_t depth) { chain_.resize(chain_.size() - depth); }
-  // To a branch it was on before.
+  // Returns to an earlier branch.
   void return_to(std::vector<SimulatedBlock> branch) { chain_ = std::move(branch); }
 
-  // Both serve the same chain, from here on each on its own.
+  // Copies the chain of the other node; afterwards each evolves on its own.
   void copy_chain(const SimulatedNode& other) {
     chain_ = other.chain_;
     by_hash_ = other.by_hash_;
   }
-  // From here on it does not know the blocks it has reorganised away.
+  // From now on the node does not know the blocks that its reorgs removed.
   void forget_branches() {
     by_hash_.clear();
     for (const SimulatedBlock& block : chain_) by_hash_.emplace(block.hash, block);
@@ -66,7 +66,7 @@ class SimulatedNode {
   const SimulatedBlock& head() const { return chain_.back(); }
   SimulatedBlock& at(std::uint64_t number) { return chain_.at(number); }
 
-  // What a healthy node says; `null` for what it does not know.
+  // The answer of a healthy node; `null` for unknown objects.
   std::string answer(const UpstreamCall& call) {
     ++asked[std::string(call.method)];
     const auto first = jsonrpc::string_value(jsonrpc::element(call.params_json, 0).value_or(""));
@@ -107,7 +107,7 @@ class SimulatedNode {
     return "null";
   }
 
-  // What a new block is given beside its links.
+  // Fills a new block beyond its links.
   std::function<void(SimulatedBlock&)> fill_block;
   std::uint64_t seconds_per_block = 1;
   std::map<std::string, std::uint64_t> asked;  // by method

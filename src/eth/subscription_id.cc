@@ -61,7 +61,7 @@ SubscriptionId siphash128(const Salt& key, Bytes message) {
 
 SubscriptionId make_subscription_id(const Salt& salt, std::string_view network, std::string_view topic,
                                     std::uint32_t ordinal) {
-  // The lengths stand before the texts: no two different triples make one message.
+  // The lengths precede the texts, so that no two different triples make the same message.
   std::string message = std::to_string(network.size());
   message.append(1, ':').append(network).append(std::to_string(ordinal)).append(1, ':').append(topic);
   SubscriptionId id = siphash128(salt, as_bytes(message));

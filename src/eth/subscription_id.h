@@ -1,8 +1,8 @@
 #pragma once
-// Subscription ids: the same topic has the same id on every loop and every connection of a process, so that
-// whole frames are shared, yet nobody outside can tell which topic an id stands for.
+// Subscription ids: a topic has the same id on every loop and connection of a process, so that whole frames
+// are shared. Outsiders cannot infer the topic from an id.
 //
-// id = SipHash-2-4 with 128 bits of (network, topic, ordinal), keyed with the process's salt. As text a
+// id = SipHash-2-4 with 128 bits of (network, topic, ordinal), keyed with the process's salt. Its text is a
 // quantity: 0x, no leading zero. Clients send it back trimmed, padded or in another case, so it is compared
 // as a number.
 
@@ -19,16 +19,16 @@ namespace fanfare::eth {
 
 using Salt = std::array<std::uint8_t, 16>;
 
-// Also the key of its topic in the loop's table.
+// Also the topic's key in the loop's table.
 using SubscriptionId = pubsub::TopicKey;
 
-// `ordinal` tells apart the subscriptions of one connection to one topic. Never 0.
+// `ordinal` distinguishes the subscriptions of one connection to one topic. Never returns 0.
 SubscriptionId make_subscription_id(const Salt& salt, std::string_view network, std::string_view topic,
                                     std::uint32_t ordinal);
 
 std::string to_text(const SubscriptionId& id);
 
-// Empty: no hex number, or too large to be one of ours.
+// Empty: not a hex number, or too large.
 std::optional<SubscriptionId> parse_subscription_id(std::string_view text);
 
 // Aumasson and Bernstein, "SipHash: a fast short-input PRF", in its 128-bit form. Exposed for its test.

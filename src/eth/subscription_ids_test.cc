@@ -1,4 +1,4 @@
-// Subscriptions with ids of their own, beside those whose ids are shared.
+// Subscriptions with their own ids, beside those with shared ids.
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ TEST(SubscriptionIds, OfTheirOwnDifferBetweenConnectionsAndTimes) {
     for (int i = 0; i < 3; ++i) {
       const std::string id = own(loop, key, clients[key]);
       EXPECT_TRUE(ids.insert(id).second);
-      // Not even when it is free again: a late notification must not seem to be another's.
+      // Not reused even when it is free: a late notification must not seem to belong to another subscription.
       if (i == 0) {
         EXPECT_TRUE(loop.manager.unsubscribe(key, as_params(id)));
       }
@@ -85,7 +85,7 @@ TEST(SubscriptionIds, OfTheirOwnAreForgottenWithTheirConnection) {
   EXPECT_EQ(loop.manager.subscriptions(), 1U);
   EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
   EXPECT_TRUE(client.got.empty());
-  EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(kept)));  // another's
+  EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(kept)));  // belongs to another connection
   EXPECT_TRUE(loop.manager.unsubscribe(2, as_params(kept)));
   EXPECT_EQ(loop.manager.topics(), 0U);
 }
@@ -95,7 +95,7 @@ TEST(SubscriptionIds, OfTheirOwnWorkWithCursorsAndTheLatestHead) {
   Client client;
   loop.manager.note_head(testing::kBlock);
   const std::string id = own(loop, 1, client, R"(["newHeads",{"cursor":true,"slow":"latest"}])");
-  ASSERT_EQ(client.got.size(), 1U);  // where it stands
+  ASSERT_EQ(client.got.size(), 1U);  // the notice with its position
   EXPECT_NE(client.got[0].find('"' + id + '"'), std::string::npos);
   Header next = testing::kBlock;
   ++next.number;

@@ -29,7 +29,8 @@ SubscriptionManager::SubscriptionManager(SubscriptionManagerOptions options, pub
     : options_(std::move(options)), topics_(topics), framer_(std::move(framer)), filters_(options_.salt) {}
 
 SubscriptionManager::~SubscriptionManager() {
-  // The table may outlive the network: it must not keep pointers to subscribers that nobody can drop.
+  // The table may outlive the network: it must not keep pointers to subscribers that can no longer be
+  // dropped.
   for (auto& [key, connection] : connections_) {
     for (const Subscription& subscription : connection.subscriptions)
       topics_.unsubscribe(subscription.ticket);
@@ -71,7 +72,8 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   return to_text(group.ids[id].id);
 }
 
-// The lowest ordinal this connection does not hold: everybody's first is everybody's same.
+// The lowest ordinal this connection does not hold: the first subscription of every connection has the same
+// id.
 std::uint32_t SubscriptionManager::shared_id(std::uint32_t group_index, const Connection& connection) {
   Group& group = groups_[group_index];
   for (std::uint32_t ordinal = 0;; ++ordinal) {
@@ -94,7 +96,7 @@ std::uint32_t SubscriptionManager::own_id(std::uint32_t group_index) {
   }
   const std::uint32_t id = group.free_own.back();
   group.free_own.pop_back();
-  // No topic's name begins like this.
+  // No topic's name has this prefix.
   const std::string name = "own:" + std::to_string(options_.loop) + ":" + std::to_string(++own_ids_);
   group.ids[id] = {.id = make_subscription_id(options_.salt, options_.network, name, 0), .is_own = true};
   return id;
@@ -116,7 +118,7 @@ std::expected<void, RpcError> SubscriptionManager::admit(ConnectionKey connectio
                  "the filters of this connection have too many addresses and topics: at most " +
                      std::to_string(options_.alternatives_per_connection_max));
   }
-  // What somebody on this loop is subscribed to already costs nothing more.
+  // A topic that already has a subscriber on this loop costs nothing more.
   if (options_.budget == nullptr || has_topic(wanted.topic) || options_.budget->take(alternatives)) return {};
   return error(kLimitExceeded, "the filters of all connections have too many addresses and topics");
 }

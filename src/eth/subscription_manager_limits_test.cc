@@ -1,4 +1,4 @@
-// What subscribers are told at once, budgets of filters, and a block's logs in steps.
+// State sent on activation, budgets of filters, and a block's logs in steps.
 
 #include <gtest/gtest.h>
 
@@ -19,9 +19,9 @@ TEST(SubscriptionManager, ASubscriberOfSyncingIsToldThePresentState) {
   Client first;
   Client second;
   loop.subscribe(1, first, R"(["syncing"])");
-  EXPECT_TRUE(first.got.empty());  // nobody knows it yet
+  EXPECT_TRUE(first.got.empty());  // the state is not known yet
   EXPECT_EQ(loop.manager.publish_syncing("false"), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 0U);  // asked for by another loop
+  EXPECT_EQ(loop.manager.publish_syncing("false"), 0U);  // requested by another loop
   loop.subscribe(2, second, R"(["syncing"])");
   ASSERT_EQ(second.got.size(), 1U);
   EXPECT_TRUE(second.got.at(0).ends_with(R"("result":false}})"));
@@ -29,7 +29,7 @@ TEST(SubscriptionManager, ASubscriberOfSyncingIsToldThePresentState) {
   EXPECT_EQ(loop.manager.publish_syncing(R"({"syncing":true,"status":{}})"), 2U);
   loop.manager.drop(1);
   loop.manager.drop(2);
-  // What was known while nobody asked may be old.
+  // A state from before the last subscriber left may be stale.
   Client third;
   loop.subscribe(3, third, R"(["syncing"])");
   EXPECT_TRUE(third.got.empty());
@@ -61,7 +61,7 @@ TEST(SubscriptionManager, TheAlternativesOfAConnectionAndOfAllAreLimited) {
     EXPECT_EQ(code(1, addresses(10)), 0);
     EXPECT_EQ(code(1, addresses(1, 77)), -32005);
     EXPECT_EQ(code(1, R"(["logs",{}])"), 0);  // it has none
-    EXPECT_EQ(code(2, addresses(10)), 0);     // the same topic: nothing more is kept
+    EXPECT_EQ(code(2, addresses(10)), 0);     // same topic: no further memory
     EXPECT_EQ(budget.used(), 10U);
     EXPECT_EQ(code(3, addresses(10, 100)), 0);
     EXPECT_EQ(code(4, addresses(6, 200)), -32005);

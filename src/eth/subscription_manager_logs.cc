@@ -1,4 +1,4 @@
-// The third part of the subscription manager: the logs of a block, to those whose filters they match.
+// The third part of the subscription manager: sends the logs of a block to the matching filters.
 
 #include <limits>
 #include <utility>
@@ -62,7 +62,7 @@ bool SubscriptionManager::publish_some_logs(LogsPass& pass, std::size_t work_max
     pass.next_match = 0;
     if (++pass.entry < count && work >= work_max) return false;
   }
-  // Of one that is taken back note_removed() follows.
+  // For a removed block, note_removed() follows.
   if (!pass.removed) logs_trail_ = pass.trail;
   return true;
 }
@@ -82,7 +82,7 @@ void SubscriptionManager::begin_log(LogsPass& pass, std::size_t index, std::size
 
 void SubscriptionManager::publish_match(LogsPass& pass, std::size_t index) {
   const std::uint32_t group_index = pass.matching[pass.next_match];
-  // A delivery may have dropped the group, and its place may be another filter's by now.
+  // A delivery may have dropped the group, and its slot may hold another filter by now.
   Group& group = groups_[group_index];
   if (group.generation != pass.generations[pass.next_match]) return;
   if (group.has_cursors && pass.cursor.empty()) {

@@ -1,5 +1,5 @@
-// The second half of the subscription manager: what is told to whom. The first half, subscription_manager.cc,
-// is who holds what.
+// The second half of the subscription manager: delivery. The first half, subscription_manager.cc, is
+// ownership.
 
 #include <algorithm>
 #include <utility>
@@ -9,7 +9,7 @@
 namespace fanfare::eth {
 namespace {
 
-// A filter that matched nothing in so many blocks is told where the chain is, so that its cursor stays young.
+// A filter without a match in so many blocks is sent the chain's position, so that its cursor stays fresh.
 constexpr std::uint64_t kSilentBlocksMax = 64;
 
 }  // namespace
@@ -59,7 +59,7 @@ void SubscriptionManager::note_head(const Header& header) {
   if (was_nowhere) publish_live_notices();
 }
 
-// Those who subscribed before anything was known of the chain.
+// For subscribers that came before any block was known.
 void SubscriptionManager::publish_live_notices() {
   const std::string cursor = to_cursor(trail_.position(Position::kAll));
   const std::string notice = live_notice(*trail_.number());
@@ -147,7 +147,8 @@ std::size_t SubscriptionManager::publish_pending_body(std::string_view transacti
   return publish(kPendingBodiesTopic, text) + publish(kPendingBodiesNoticeTopic, text);
 }
 
-// A delivery may end a connection, and with it others of these: all are named first, and looked up again.
+// A delivery may end a connection and, with it, others in this list: ids are collected first, then looked up
+// again.
 std::size_t SubscriptionManager::end_pending(bool bodies_only, std::string_view why) {
   std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
   for (const auto& [key, connection] : connections_) {
@@ -182,7 +183,7 @@ std::size_t SubscriptionManager::publish(std::string_view topic, const Text& tex
 }
 
 std::size_t SubscriptionManager::publish_to_group(std::uint32_t group_index, const Text& text) {
-  // A delivery may drop connections, and with the last one the group: looked at anew each time.
+  // A delivery may drop connections, and the group with the last of them: look it up again each time.
   const Group& group = groups_[group_index];
   const std::uint32_t generation = group.generation;
   std::size_t taken = 0;
@@ -245,7 +246,7 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::replay(Connecti
                                                                         HistoryBatchPtr batch) {
   const auto id = parse_subscription_id(id_text);
   Subscription* const subscription = id ? find(connection, *id) : nullptr;
-  // It may have been cancelled, and even asked for anew, while the answer was on its way.
+  // It may have been cancelled, or even subscribed again, while the answer was on its way.
   if (subscription == nullptr || subscription->replay == nullptr || subscription->replay->has_batch() ||
       subscription->replay->position() != batch->from) {
     return std::nullopt;
@@ -274,13 +275,13 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(Connectio
 
 pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const Subscription& subscription) {
   pubsub::Subscriber& direct = *connection.subscriber;
-  // It was not told of those.
+  // The subscription was not sent those heads.
   if (groups_[subscription.group].type == SubscriptionType::new_heads) taken_back_.clear();
   return topics_.subscribe(id_of(subscription),
                            subscription.latest != nullptr ? *subscription.latest : direct);
 }
 
-// What was kept for a reader that is not slow any more, after a word on what was not.
+// Sends the head kept for a slow reader that caught up, after a notice about the dropped ones.
 void SubscriptionManager::send_latest(ConnectionKey connection_key, const SubscriptionId& id) {
   Subscription* const subscription = find(connection_key, id);
   if (subscription == nullptr || subscription->latest == nullptr) return;
@@ -309,7 +310,7 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
     }
   }
   taken_back_.clear();
-  receipts_trail_.clear();  // those without cursors go on from where the chain does
+  receipts_trail_.clear();  // subscriptions without cursors continue from the chain's position
   logs_trail_.clear();
   return all;
 }
@@ -338,7 +339,7 @@ SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connectio
   return missing(connection, id_of(subscription), *subscription.replay);
 }
 
-// Where those who are live in it stand.
+// The position of the live subscriptions in the group.
 Position SubscriptionManager::position_for(const Group& group) const {
   const bool by_receipts = group.type == SubscriptionType::transaction_receipts && receipts_trail_.number();
   const bool by_logs = group.type == SubscriptionType::logs && logs_trail_.number();
@@ -351,7 +352,7 @@ SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connecti
   return {.connection = connection, .id = to_text(id), .from = replay.position(), .needs = replay.needs()};
 }
 
-// A delivery may end the connection and with it the subscription: looked up anew each time.
+// A delivery may end the connection and with it the subscription: look it up again each time.
 std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay(ConnectionKey connection_key,
                                                                                  const SubscriptionId& id) {
   for (;;) {
@@ -360,13 +361,13 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     if (subscription == nullptr || subscription->replay == nullptr) return std::nullopt;
     Replay& replay = *subscription->replay;
     pubsub::Subscriber& subscriber = *connection->second.subscriber;
-    // The last batch goes out whole: what follows it is published.
+    // The last batch is sent completely: published events follow it.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
     const auto message = replay.next(filters_of(*subscription));
     if (!message) return missing(connection_key, id, replay);
     if (is_last && !replay.has_batch()) {
-      // It knows the way here from further back than a loop that has just begun.
+      // The message knows more ancestors than a loop that has just started.
       if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
       if (receipts_trail_.hash() == message->after.hash) receipts_trail_ = Trail(message->after);
       if (logs_trail_.hash() == message->after.hash) logs_trail_ = Trail(message->after);

@@ -56,7 +56,7 @@ TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
   Client client;
   const auto id = loop.manager.subscribe(1, client, R"(["newPendingTransactions"])");
   ASSERT_TRUE(id);
-  loop.manager.withdraw(2, *id);  // another's
+  loop.manager.withdraw(2, *id);  // belongs to another connection
   EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
   loop.manager.withdraw(1, *id);
   loop.manager.withdraw(1, *id);
@@ -114,7 +114,7 @@ TEST(SubscriptionManager, NothingIsDeliveredBeforeActivation) {
   EXPECT_EQ(loop.manager.publish_head("{}"), 0U);
   EXPECT_EQ(loop.manager.counters().encoded, 0U);
   loop.manager.activate(1, *id);
-  loop.manager.activate(1, *id);  // twice is once
+  loop.manager.activate(1, *id);  // a second call has no effect
   EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
   EXPECT_EQ(client.got.size(), 1U);
 }
@@ -156,7 +156,7 @@ TEST(SubscriptionManager, UnsubscribeOfWhatIsNotOursIsNotFound) {
     EXPECT_EQ(result.error().code, -32000);
     EXPECT_EQ(result.error().message, "subscription not found");
   }
-  EXPECT_EQ(loop.manager.unsubscribe(2, as_params(id)).error().code, -32000);  // another's
+  EXPECT_EQ(loop.manager.unsubscribe(2, as_params(id)).error().code, -32000);  // another connection's
   EXPECT_TRUE(loop.manager.unsubscribe(1, as_params(id)));
   EXPECT_EQ(loop.manager.unsubscribe(1, as_params(id)).error().code, -32000);
   EXPECT_EQ(loop.manager.unsubscribe(1, "[]").error().code, -32602);
@@ -234,7 +234,7 @@ TEST(SubscriptionManager, DroppingWithinADeliveryHarmsNobody) {
   clients[0].then = [&] {
     for (ConnectionKey key = 0; key < 4; ++key) loop.manager.drop(key);
   };
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // the last one leaves, and the topic with it
+  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // the last subscriber leaves, and the topic with it
   EXPECT_EQ(loop.manager.topics(), 0U);
   EXPECT_EQ(loop.topics.topics(), 0U);
 }
@@ -382,10 +382,10 @@ TEST(SubscriptionManager, AHoleInPendingTransactionsEndsThoseWithNoticesAndNothi
   EXPECT_EQ(loop.manager.end_pending(false, "a \"hole\""), 1U);
   EXPECT_EQ(client.got, std::vector<std::string>{ended(hashes)});
   EXPECT_EQ(loop.manager.counters().ended, 2U);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // goes on
-  loop.manager.activate(2, *waiting);              // was not live: it missed nothing
+  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // continues
+  loop.manager.activate(2, *waiting);              // was not live, so it missed nothing
   EXPECT_EQ(loop.manager.publish_pending_hash("0xcd"), 2U);
-  // They have no place in the chain, so no word about one.
+  // They have no position in the chain, so they get no notice about one.
   loop.manager.note_head(kBlock);
   EXPECT_TRUE(loop.manager.rewind().empty());
   EXPECT_EQ(without.got.size(), 3U);
@@ -433,7 +433,7 @@ TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
   Client client;
   Client other;
   const std::string id = loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
-  EXPECT_EQ(loop.subscribe(2, other), id);  // the same frames
+  EXPECT_EQ(loop.subscribe(2, other), id);  // shares the frames
   loop.manager.publish_head(head_of(1));
   client.congested = true;
   for (std::uint64_t number = 2; number <= 6; ++number) loop.manager.publish_head(head_of(number));
@@ -449,7 +449,7 @@ TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
                 R"(","notice":{"type":"missed","fromBlock":"0x2","toBlock":"0x5","reason":"slow"}}})");
   EXPECT_EQ(client.got[2], other.got[5]);
   EXPECT_EQ(loop.manager.counters().heads_dropped, 4U);
-  // From here on as if nothing had been.
+  // From here on everything is as usual.
   loop.manager.publish_head(head_of(7));
   loop.manager.drained(1);
   EXPECT_EQ(client.got.size(), 4U);

@@ -1,5 +1,5 @@
 #pragma once
-// For tests only: a subscription manager as a loop has it, and subscribers that keep what they are told.
+// For tests only: a subscription manager as a loop has it, and subscribers that record their notifications.
 
 #include <functional>
 #include <string>

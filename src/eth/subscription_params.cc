@@ -13,7 +13,7 @@ using jsonrpc::Kind;
 
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
-constexpr std::size_t kQuotedMax = 64;  // of what a client wrote, in an error's message
+constexpr std::size_t kQuotedMax = 64;  // the longest client text quoted in an error message
 
 constexpr std::array<std::string_view, kSubscriptionTypes> kTypeNames = {
     "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
@@ -78,7 +78,7 @@ std::expected<void, RpcError> read_options(std::optional<std::string_view> raw,
   if (jsonrpc::kind_of(*raw) != Kind::object) return invalid("the options must be an object");
   for (const jsonrpc::Member& member : jsonrpc::object_members(*raw)) {
     if (jsonrpc::kind_of(member.value) == Kind::null) continue;
-    // An option that is not understood may be what somebody relies on.
+    // Unknown options are rejected: the client may rely on their effect.
     if (member.name != "cursor" && member.name != "slow") {
       return invalid("unknown option \"" + std::string(member.name.substr(0, kQuotedMax)) + "\"");
     }
@@ -88,7 +88,7 @@ std::expected<void, RpcError> read_options(std::optional<std::string_view> raw,
   return {};
 }
 
-// How many parameters come before the options, the name counted.
+// The number of parameters before the options, including the name.
 std::size_t parameters_before_options(SubscriptionType type) {
   switch (type) {
     case SubscriptionType::new_heads:

@@ -1,5 +1,5 @@
 #pragma once
-// What an eth_subscribe asks for: type, its own parameter, and the options that only Fanfare knows.
+// The parameters of eth_subscribe: type, its own parameter, and the options that only Fanfare has.
 //
 //   ["newHeads"]                            ["newHeads", OPTIONS]
 //   ["logs", FILTER]                        ["logs", FILTER, OPTIONS]
@@ -9,7 +9,7 @@
 //
 //   OPTIONS = {"cursor": true | "<cursor>", "slow": "close" | "latest"}
 //
-// Pending transactions have no cursor: true asks for notices only.
+// Pending transactions have no cursor: true requests notices only.
 
 #include <bitset>
 #include <cstddef>
@@ -39,9 +39,9 @@ using SubscriptionTypes = std::bitset<kSubscriptionTypes>;
 inline constexpr SubscriptionTypes kNewHeadsOnly{1U};
 inline constexpr SubscriptionTypes kAllSubscriptionTypes{0x1FU};
 
-// As clients write it.
+// The name that clients use.
 std::string_view name_of(SubscriptionType type);
-// Its notifications have a position in the chain, from which they can be told again.
+// Its notifications have a position in the chain, from which they can be replayed.
 bool is_resumable(SubscriptionType type);
 
 struct RpcError {
@@ -51,25 +51,25 @@ struct RpcError {
 
 struct SubscriptionRequest {
   SubscriptionType type = SubscriptionType::new_heads;
-  // Type, parameters and whether there are cursors, in canonical form: what is the same for two requests is
-  // the same stream of texts.
+  // Type, parameters and whether there are cursors, in canonical form: requests with equal topics get the
+  // same stream of texts.
   std::string topic;
   LogFilter filter;  // of logs
   ReceiptFilter receipts;
   bool has_cursors = false;
-  // Of pending transactions, which have no cursors: where the stream would have a hole, it ends with a notice
-  // instead of with its connection.
+  // For pending transactions, which have no cursors: at a gap the stream ends with a notice, and the
+  // connection stays open.
   bool ends_with_notice = false;
   std::optional<Position> resume_from;
-  // Of heads: who reads too slowly is sent the latest one and a notice, instead of being closed.
+  // For heads: a slow reader is sent the latest one and a notice, and its connection is not closed.
   bool latest_if_slow = false;
 };
 
-// `params_json` is the request's `params`, raw; empty if it has none. `types`: those that are known.
+// `params_json` is the raw `params` of the request; empty if it has none. `types`: the supported types.
 std::expected<SubscriptionRequest, RpcError> parse_subscription(std::string_view params_json,
                                                                 SubscriptionTypes types);
 
-// The topics of what has no parameters.
+// The topics of the types without parameters.
 inline constexpr std::string_view kNewHeadsTopic = "newHeads";
 inline constexpr std::string_view kNewHeadsCursorTopic = "newHeads#cursor";
 inline constexpr std::string_view kPendingHashesTopic = "newPendingTransactions";

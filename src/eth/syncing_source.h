@@ -1,8 +1,8 @@
 #pragma once
-// Whether the node is syncing, from periodic eth_syncing calls. The state is reported when it is first known
-// and when it changes: `false`, or {"syncing":true,"status":{...}} with the node's own object, also each time
-// that object changes. A node without the method is not syncing. Without subscribers no calls are made. No
-// I/O. One thread.
+// Whether the node is syncing, from periodic eth_syncing calls. The state is `false`, or
+// {"syncing":true,"status":{...}} with the node's own object. It is reported when it is first known and
+// whenever it or that object changes. A node without the method counts as not syncing. Without subscribers no
+// calls are made. No I/O. One thread.
 
 #include <cstdint>
 #include <optional>
@@ -28,13 +28,13 @@ class SyncingSource {
 
   void set_wanted(bool wanted, Instant now);
   void on_timer(Instant now);
-  // False: no call of ours (any more).
+  // False: the call is not, or no longer, one of this source.
   bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
 
   std::vector<UpstreamCall> take_calls();
-  // Somebody else wants to know: what is known is told again.
+  // Reports the known state again, for a new subscriber.
   void tell_again();
-  // Each the notification's `result`.
+  // Each is the `result` of a notification.
   std::vector<std::string> take_events();
   std::optional<Instant> next_timer() const { return timer_; }
 

@@ -1,4 +1,4 @@
-// The sync state, asked for while somebody wants it.
+// The sync state, polled while it is needed.
 
 #include "eth/syncing_source.h"
 
@@ -43,7 +43,7 @@ TEST(SyncingSource, TellsTheStateOnceItIsKnownAndThenChangesOnly) {
   state = "!";
   EXPECT_TRUE(tick().empty());
   EXPECT_TRUE(tick().empty());
-  source.tell_again();  // to another loop
+  source.tell_again();  // for another loop
   EXPECT_EQ(source.take_events(), std::vector<std::string>{"false"});
   source.set_wanted(false, now);
   EXPECT_FALSE(source.next_timer());

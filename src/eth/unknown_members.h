@@ -1,10 +1,9 @@
 #pragma once
-// The members of a node's object that this version has never heard of: a new fork's, or a chain's own. They
-// pass through to clients byte for byte, after the known ones and ordered by name, so that two nodes that
-// agree yield the same bytes.
+// The members of a node's object that this version does not know: a new fork's, or a chain's own. They are
+// passed to clients byte for byte, after the known ones and ordered by name. So two nodes that agree yield
+// the same bytes.
 //
-// What a node sends must not fill our memory: of members past kBytesMax the later ones, by name, are left
-// out.
+// A node's answer must not exhaust memory: the members beyond kBytesMax, ordered by name, are left out.
 
 #include <cstddef>
 #include <span>
@@ -20,10 +19,10 @@ class UnknownMembers {
  public:
   static constexpr std::size_t kBytesMax = std::size_t{64} << 10;  // names and values, of one object
 
-  // `known`: names that are never taken in, however they are written. It outlives this.
+  // `known`: names that are never added, however they are escaped. It must outlive this object.
   explicit UnknownMembers(std::span<const std::string_view> known) : known_(known) {}
 
-  // Views of the member are kept. The last of two with the same name stands.
+  // Keeps views of the member. The last of two with the same name wins.
   void add(const jsonrpc::Member& member);
 
   // Appends `,"name":value` for each.

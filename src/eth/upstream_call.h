@@ -1,6 +1,6 @@
 #pragma once
-// How the sources of this room speak to a node without knowing how it is reached: they say which calls they
-// want, and are told the answers in whatever order those come.
+// How the sources of this room talk to a node without knowing its transport: they produce calls and take the
+// answers in any order.
 
 #include <cstdint>
 #include <expected>
@@ -10,16 +10,16 @@
 namespace fanfare::eth {
 
 struct UpstreamCall {
-  std::uint64_t id = 0;     // for the reply; no other meaning
+  std::uint64_t id = 0;     // identifies the reply; no other meaning
   std::string_view method;  // static
   std::string params_json;  // an array
-  // Above 0: an answer to this was unusable so many times; to be put to another node if there is one.
+  // Above 0: so many answers were unusable; the call should go to another node if there is one.
   std::uint32_t attempt = 0;
-  // The number of the block it is about, if there is one: a node known to have it is the better one to ask.
+  // The number of the block that the call is about, if any: a node known to have the block is preferred.
   std::uint64_t block = 0;
 };
 
-// Where sources that share a connection to a node take their call ids from, so that none repeats.
+// Allocates call ids, unique among the sources that share a connection to a node.
 class CallIds {
  public:
   std::uint64_t next() { return ++last_; }
@@ -35,13 +35,13 @@ struct CallFailure {
     rejected,  // the node answered with an error object
   };
   Kind kind = Kind::unreachable;
-  int code = 0;  // of the error object, when rejected
+  int code = 0;  // The node may have executed the call, although no answer arrived.
   // The node may have carried the call out all the same, and its answer got lost on the way.
   bool maybe_done = false;
   std::string message;  // one line, for the log
 };
 
-// The raw JSON of `result`, whole, valid for the call it is passed to; `null` included.
+// The raw JSON of `result`, complete, including `null`; valid only during the call that receives it.
 using CallResult = std::expected<std::string_view, CallFailure>;
 
 }  // namespace fanfare::eth

@@ -71,7 +71,7 @@ void AnswerCompressor::step() {
     if (room == 0) break;
     std::unique_ptr<Job> job = std::move(jobs_.front());
     jobs_.pop_front();
-    // Only HTTP sessions are here, and none becomes a WebSocket while it waits for its answer.
+    // Only HTTP sessions are passed here, and none becomes a WebSocket while it waits for its answer.
     auto* session = static_cast<session::ServerSession*>(server_.sessions().find(job->session));
     const std::size_t before = job->coder.bytes_left();
     const std::size_t size = job->coder.bytes();

@@ -63,7 +63,7 @@ std::string noise(std::size_t bytes) {
 
 class AnswerCompressorTest : public LoopServerTest {
  protected:
-  // What each request is answered, in order.
+  // The answers to the requests, in order.
   struct Plan {
     std::string body;
     http::AcceptedCoding accepted = kGzip;
@@ -84,7 +84,7 @@ class AnswerCompressorTest : public LoopServerTest {
     server_.reset();  // no handler runs any more
     compressor_.reset();
   }
-  // The site answers "/later" by itself only if nobody did.
+  // The site answers "/later" by itself only if no handler did.
   static std::string request(std::string_view method = "GET") {
     return std::string(method) + " /later HTTP/1.1\r\nHost: x\r\n\r\n";
   }
@@ -92,7 +92,7 @@ class AnswerCompressorTest : public LoopServerTest {
     std::string head;
     std::string body;
   };
-  // The next one of that peer; `text` keeps what came behind it.
+  // The next answer to that peer; `text` keeps the bytes after it.
   Answer read_answer(const net::Descriptor& peer, std::string& text, bool without_body = false) {
     Answer answer;
     EXPECT_TRUE(run_until([&] {
@@ -130,7 +130,7 @@ class AnswerCompressorTest : public LoopServerTest {
 TEST_P(AnswerCompressorTest, GzipAndDeflateComeOutAsTheyWentIn_RFC9110_8_4_1) {
   serve();
   for (const auto coding : {ContentCoding::gzip, ContentCoding::deflate, ContentCoding::gzip}) {
-    // As long as a turn's share, one more, and several turns long.
+    // As long as a turn's share, one byte more, and several turns long.
     for (const std::size_t size :
          {kMin, AnswerCompressor::kBytesPerTurn, AnswerCompressor::kBytesPerTurn + 1, std::size_t{3} << 20}) {
       const std::string body = json(size);
@@ -193,7 +193,7 @@ TEST_P(AnswerCompressorTest, HeadHasTheHeadersOfGetAndNoBody_RFC9110_9_3_2) {
   std::string text;
   const Answer head = read_answer(peer, text, true);
   EXPECT_EQ(head.head, get.head);
-  EXPECT_EQ(read_answer(peer, text).body, "last");  // right behind the head
+  EXPECT_EQ(read_answer(peer, text).body, "last");  // directly after the head
 }
 
 TEST_P(AnswerCompressorTest, PipelinedAnswersKeepTheirOrder) {
@@ -217,7 +217,7 @@ TEST_P(AnswerCompressorTest, ALongAnswerHoldsUpNobody) {
   const net::Descriptor quick = connect();
   write(quick, request());
   read_until(quick, "short");
-  EXPECT_GT(compressor_->waiting_bytes(), 0U);  // the long one is still under way
+  EXPECT_GT(compressor_->waiting_bytes(), 0U);  // the long one is still in progress
   std::string text;
   EXPECT_TRUE(inflated(read_answer(slow, text).body, ContentCoding::gzip) == json(kWaitingMax));
 }
@@ -230,7 +230,7 @@ TEST_P(AnswerCompressorTest, AtTheLimitItWaitsAndPastItItIsSentAsItIs) {
   ASSERT_TRUE(run_until([&] { return asked_ == 1; }));
   EXPECT_EQ(compressor_->waiting_bytes(), kWaitingMax - 1);
   const net::Descriptor second = connect();
-  write(second, request() + request());  // one is too short to wait, and one too long for the room
+  write(second, request() + request());  // one is too short to wait, and one too long for the free room
   std::string text;
   EXPECT_EQ(read_answer(second, text).body, "x");
   EXPECT_EQ(read_answer(second, text).body, json(kMin));
@@ -268,7 +268,7 @@ TEST_P(AnswerCompressorTest, ItsEndIsTheEndOfWhatWaits) {
   write(peer, request());
   ASSERT_TRUE(run_until([&] { return asked_ == 1; }));
   compressor_.reset();
-  pass(std::chrono::milliseconds(200));  // what was posted finds nobody
+  pass(std::chrono::milliseconds(200));  // the posted task finds no compressor
   EXPECT_EQ(read_now(peer), "");
 }
 

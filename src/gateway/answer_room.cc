@@ -7,7 +7,7 @@ namespace fanfare::gateway {
 bool AnswerRoom::take_answer(std::size_t bytes, std::string_view id, std::string& answer) {
   if (batch_bytes_max_ > 0 && (full_ || bytes > batch_bytes_max_ - answer_bytes_)) {
     full_ = true;
-    // go-ethereum's words (rpc/errors.go), which clients may know.
+    // go-ethereum's text (rpc/errors.go), which clients may know.
     if (!id.empty()) {
       jsonrpc::append_error(answer, id, jsonrpc::ErrorCode::response_too_large, "response too large");
     }

@@ -1,8 +1,7 @@
 #pragma once
-// What one incoming message and its answers may occupy while they are here: a bound for the answer to a
-// batch, as go-ethereum has one, and the client's share of the memory of the process (base/byte_budget.h). An
-// answer for which there is no room becomes an error under its own id; the others are given. One thread at a
-// time.
+// Memory limits for one incoming message and its answers: a limit for the answer to a batch, as in
+// go-ethereum, and the client's share of the process's memory (base/byte_budget.h). An answer without room
+// becomes an error under its own id; the others are sent. One thread at a time.
 
 #include <cstddef>
 #include <string>
@@ -15,21 +14,21 @@ namespace fanfare::gateway {
 
 class AnswerRoom {
  public:
-  // Without bounds.
+  // Without limits.
   AnswerRoom() = default;
-  // `batch_bytes_max` zero: it is no batch, and has no bound of its own.
+  // `batch_bytes_max` zero: not a batch, without a limit of its own.
   AnswerRoom(std::shared_ptr<ByteShare> share, std::size_t batch_bytes_max)
       : hold_(std::move(share)), batch_bytes_max_(batch_bytes_max) {}
 
-  // Room for the request itself. False: there is none.
+  // Takes room for the request itself. False: there is none.
   bool take_request(std::size_t bytes) { return hold_.grow(bytes); }
-  // Room for one answer of the message. False: there is none, and `answer` says so under the id. Once the
-  // bound of the batch is reached, no later answer has room, whatever its size.
+  // Takes room for one answer of the message. False: there is none, and `answer` becomes an error under the
+  // id. Once the batch's limit is reached, no later answer has room, whatever its size.
   bool take_answer(std::size_t bytes, std::string_view id, std::string& answer);
 
-  // The client's share, for those who hold parts of the answer before it is whole.
+  // The client's share, for code that holds parts of the answer before it is complete.
   const std::shared_ptr<ByteShare>& share() const { return hold_.share(); }
-  // To be kept until the answer has left.
+  // Keep this until the answer has been sent.
   ByteHold release() { return std::move(hold_); }
 
  private:
@@ -39,7 +38,8 @@ class AnswerRoom {
   bool full_ = false;
 };
 
-// An answer, or a part of one, that cost more memory than there is. No answer for a notification (empty id).
+// An error for an answer, or part of one, that did not fit into memory. Nothing for a notification (empty
+// id).
 void append_no_memory(std::string& answer, std::string_view id);
 
 }  // namespace fanfare::gateway

@@ -47,7 +47,7 @@ TEST(AnswerRoom, TheClientsShareIsForRequestAndAnswers) {
     EXPECT_TRUE(room.take_answer(70, "1", answer));
     EXPECT_FALSE(room.take_answer(1, "7", answer));
     EXPECT_NE(answer.find("-32005"), std::string::npos);
-    // What is too much for now is not too much for the batch: a smaller one is tried.
+    // An answer that exceeds the share does not end the batch: a smaller one is tried.
     EXPECT_TRUE(room.take_answer(0, "2", answer));
     answer.clear();
     EXPECT_FALSE(room.take_answer(1, "", answer));  // a notification

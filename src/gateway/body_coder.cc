@@ -13,7 +13,8 @@
 namespace fanfare::gateway {
 namespace {
 
-// Fastest: for JSON, level 6 saves a tenth more and takes three times as long (docs/decisions/0130).
+// Fastest: for JSON, level 6 makes the result a tenth smaller but takes three times as long
+// (docs/decisions/0130).
 constexpr int kLevel = 1;
 constexpr int kMemoryLevel = 8;
 // Makes zlib write the header and the checksum of RFC 1952.
@@ -22,7 +23,7 @@ constexpr int kGzipWindow = MAX_WBITS + 16;
 }  // namespace
 
 void EndCoder::operator()(z_stream_s* stream) const {
-  deflateEnd(stream);  // of one that was not made, it does nothing
+  deflateEnd(stream);  // no effect if initialisation failed
   delete stream;
 }
 

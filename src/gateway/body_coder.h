@@ -1,6 +1,6 @@
 #pragma once
-// One body on its way to gzip or to the zlib format, a part at a time, so that a long one need not hold up
-// its loop. One thread.
+// Codes one body in the gzip or zlib format, a part at a time, so that a long body does not block its loop.
+// One thread.
 
 #include <cstddef>
 #include <memory>
@@ -17,16 +17,16 @@ struct EndCoder {
 };
 using CoderPtr = std::unique_ptr<z_stream_s, EndCoder>;
 
-// zlib's compressors that nobody uses: making one costs 268 KiB and their clearing.
+// Idle zlib compressors: creating one allocates and clears 268 KiB.
 class CoderPool {
  public:
   CoderPool() = default;
   CoderPool(const CoderPool&) = delete;
   CoderPool& operator=(const CoderPool&) = delete;
 
-  // Ready for a new body. Throws std::bad_alloc.
+  // Returns a compressor ready for a new body. Throws std::bad_alloc.
   CoderPtr take(http::ContentCoding coding);
-  // One that take() gave; one of each coding is kept.
+  // Takes back a compressor from take(); keeps one for each coding.
   void give_back(http::ContentCoding coding, CoderPtr stream);
 
  private:
@@ -38,21 +38,22 @@ class CoderPool {
 
 class BodyCoder {
  public:
-  // `coding`: gzip or deflate. The pool outlives it. `may_grow`: also when the result is no smaller.
+  // `coding`: gzip or deflate. The pool must outlive the coder. `may_grow`: keep the result even if it is no
+  // smaller.
   BodyCoder(CoderPool& pool, http::ContentCoding coding, std::string body, bool may_grow);
   BodyCoder(const BodyCoder&) = delete;
   BodyCoder& operator=(const BodyCoder&) = delete;
   ~BodyCoder();
 
-  // Codes up to so many bytes of what is left. True: it is done. Throws std::bad_alloc.
+  // Codes up to so many of the remaining bytes. True: finished. Throws std::bad_alloc.
   bool step(std::size_t bytes_max);
   std::size_t bytes_left() const { return bytes_ - done_; }
   std::size_t bytes() const { return bytes_; }  // of the body
   http::ContentCoding coding() const { return coding_; }
 
-  // Once step() was true: whether there is a coded body. False: it would not be smaller.
+  // Valid after step() returned true: whether there is a coded body. False: it would not be smaller.
   bool is_coded() const { return is_coded_; }
-  // The coded body, or the body.
+  // The coded body, or the original.
   std::string take() { return std::move(is_coded_ ? coded_ : body_); }
 
  private:

@@ -11,14 +11,14 @@
 namespace fanfare::gateway {
 namespace {
 
-// Questions with an answer of no use that are remembered: past it the oldest knowledge goes.
+// Limit for calls with unusable answers that are remembered; at the limit all are forgotten.
 constexpr std::size_t kSuspectedCallsMax = 256;
 
 eth::CallFailure to_call_failure(const upstream::Failure& failure) {
   const bool timed_out = failure.kind == upstream::FailureKind::timeout;
   return {.kind = timed_out ? eth::CallFailure::Kind::timed_out : eth::CallFailure::Kind::unreachable,
           .code = 0,
-          // A node that says it is asked too much has not done it.
+          // A node that reports too many requests has not executed the call.
           .maybe_done = failure.sent && failure.http_status != 429,
           .message = failure.message};
 }
@@ -107,7 +107,7 @@ void ChainFollower::hint(std::size_t member, std::string_view header_json) {
 
 void ChainFollower::hints_lost() {
   set_hinted(false);
-  look_now();  // what happened while nobody noticed
+  look_now();  // in case something was missed meanwhile
 }
 
 void ChainFollower::look_now() {
@@ -175,7 +175,7 @@ void ChainFollower::call(const eth::UpstreamCall& next, std::uint64_t head_min) 
   });
 }
 
-// A node that has fewer blocks than it had says nothing about the chain as long as another node has them.
+// A node that has fewer blocks than before says nothing about the chain as long as another node has them.
 bool ChainFollower::asks_others(const eth::UpstreamCall& call, const upstream::Result& result) const {
   if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !result || result->gave_way) return false;
   if (!asks_for_head(call) || source_.tip() == nullptr || result->member != head_member_) return false;
@@ -194,8 +194,8 @@ void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& 
                       });
 }
 
-// A block whose parent is the last one announced is of the same chain, by its hash; every other one may be of
-// a chain that a node was moved to, without any sign of it on the connection.
+// A block whose parent is the last announced one is of the same chain, as its hash shows. Any other block may
+// be of another chain, to which a node was moved without any sign on the connection.
 bool ChainFollower::needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const {
   const auto& tip = source_.tip();
   if (nodes_.pool == nullptr || !nodes_.pool->checks_chains() || !result || tip == nullptr ||
@@ -203,7 +203,7 @@ bool ChainFollower::needs_proof(const eth::UpstreamCall& call, const upstream::R
     return false;
   const eth::CallResult answer = to_call_result(result);
   const auto header = answer ? eth::parse_header(*answer) : std::unexpected(std::string());
-  if (!header || header->number > tip->number + 1) return false;  // what lies between shows whether it links
+  if (!header || header->number > tip->number + 1) return false;  // the blocks between show whether it links
   return header->parent_hash != tip->hash && !source_.shows(header->number, header->hash);
 }
 
@@ -218,8 +218,8 @@ void ChainFollower::take_believed(const eth::UpstreamCall& call, const upstream:
   pump();
 }
 
-// Before anyone is told: calls made with this head in view must find the node that has it. False: the answer
-// is not to be taken for the chain's head.
+// Runs before anyone is notified: calls made with this head in view must find the node that has it. False:
+// the answer must not be used as the chain's head.
 bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
                                const eth::CallResult& answer) {
   if (nodes_.pool == nullptr || !answer || !asks_for_block(call)) return true;
@@ -230,7 +230,7 @@ bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Re
     return true;
   }
   nodes_.pool->head_seen(result->member, *number);
-  // A head that nobody hinted at: the hints stay out, and polls have to find the heads again.
+  // A head without a hint: hints have stopped, and polls must find heads again.
   if (hinted_ && *number > hinted_number_) set_hinted(false);
   if (!is_believed(*result, *number)) return false;
   if (callbacks_.shorter && source_.tip() != nullptr && *number < source_.tip()->number)
@@ -238,8 +238,8 @@ bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Re
   return true;
 }
 
-// A node that fell behind may be on a branch that everybody has left: going there would take back what is
-// true. Only the node that the head came from may say at once that the chain is shorter now, or all together.
+// A node that fell behind may be on an abandoned branch: following it would remove valid blocks. A shorter
+// chain is accepted at once only from the node that the head came from, or from all nodes together.
 bool ChainFollower::is_believed(const upstream::Reply& reply, std::uint64_t head) {
   const bool behind = source_.tip() != nullptr && head < source_.tip()->number;
   if (behind && reply.member != head_member_ && !reply.gave_way) {
@@ -252,11 +252,11 @@ bool ChainFollower::is_believed(const upstream::Reply& reply, std::uint64_t head
   return true;
 }
 
-// A node is proved wrong when another one answers the same question so that the answer can be used.
+// A node's answer is proved wrong when another node gives a usable answer to the same call.
 void ChainFollower::judge(const eth::UpstreamCall& call, std::size_t member, bool of_use) {
   const bool asks_for_logs = call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
   if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !asks_for_logs) return;
-  // A block's logs are asked for in several ways.
+  // A block's logs are requested with several strategies.
   const std::string question = std::to_string(call.block);
   if (!of_use) {
     if (suspects_.size() >= kSuspectedCallsMax) suspects_.clear();
@@ -288,7 +288,7 @@ void ChainFollower::arm_stall() {
   stall_timer_ = executor_.call_after(stall_wait_, [this] { head_is_late(); });
 }
 
-// The chain may just be slow: then nobody has a newer block, and the question is put ever more seldom.
+// The chain may just be slow: then no node has a newer block, and nodes are asked less and less often.
 void ChainFollower::head_is_late() {
   stall_wait_ = std::min(stall_wait_ * 2, stall_.stall_max);
   arm_stall();

@@ -1,18 +1,18 @@
 #pragma once
-// Where a chain's source meets the pool of nodes: puts the source's questions to the pool, gives it the
-// answers, keeps its timers, and watches that the head does not stand still while some node has a newer one.
+// Connects a chain's source to the pool of nodes: sends the source's calls to the pool, passes the answers
+// back, runs its timers, and detects a head that stands still while some node has a newer one.
 //
 //   no new head for 1.5 block times       ->  every node is asked for its head; nodes that are behind come
 //   (at least stall_min)                      last from here on, and the head is requested again
-//   a node other than the head's source   ->  its head is not believed, unless no node has the newer block
+//   a node other than the head's source   ->  its head is not accepted, unless no node has the newer block
 //   reports fewer blocks                      any more, or such reports go on for stall_max
 //   an answer is unusable, and another    ->  the first node is distrusted for a while
 //   node's to the same call is usable
 //
-// A block that does not grow from what was announced may be of another chain altogether: it is taken only
+// A block that does not follow the announced ones may be of another chain altogether. It is accepted only
 // after the node that sent it was checked once more (Pool::verify).
 //
-// Lives on the executor's thread; opens no socket itself, so that a simulation runs it as it is.
+// Lives on the executor's thread. It opens no socket itself, so a simulation runs it unchanged.
 
 #include <cstdint>
 #include <functional>
@@ -43,11 +43,11 @@ struct StallLimits {
 class ChainFollower {
  public:
   struct Callbacks {
-    // What happened since the last time, in order.
+    // The events since the last call, in order.
     std::function<void(std::vector<eth::SourceEvent>)> events;
-    // After anything happened or failed to; may be empty.
+    // Called after each turn, with or without events; may be empty.
     std::function<void()> turn;
-    // The chain's head is `number`, below the last one announced: how they part is not known yet. May be
+    // The chain's head is `number`, below the last announced one; the fork point is not known yet. May be
     // empty.
     std::function<void(std::uint64_t number)> shorter = {};
   };
@@ -56,8 +56,8 @@ class ChainFollower {
     upstream::Pool* pool = nullptr;  // the backend, when it is a pool
   };
 
-  // Everything referred to outlives the follower, but for calls under way: their ends may come later, as
-  // FailureKind::shutdown, and touch nothing.
+  // Everything referred to must outlive the follower, except calls in flight: they may end later, with
+  // FailureKind::shutdown, and access nothing.
   ChainFollower(upstream::Executor& executor, Nodes nodes, const eth::ChainSourceOptions& options,
                 Random& random, Callbacks callbacks, StallLimits stall = {});
   ~ChainFollower();
@@ -65,25 +65,25 @@ class ChainFollower {
   ChainFollower& operator=(const ChainFollower&) = delete;
 
   void start();
-  // What the subscriptions of one loop need.
+  // Sets what the subscriptions of one loop need.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
 
-  // What a subscriber has missed since `from`: `done` runs once, after all events that were told before; it
-  // is destroyed unrun with the follower.
+  // Collects what a subscriber has missed since `from`. `done` runs once, after all events reported before
+  // it; it is destroyed unrun with the follower.
   using HistoryDone = UniqueFunction<void(eth::HistoryBatchPtr)>;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 
-  // Until every pending transaction that comes is told, as long as the interest says so. `done` runs once,
-  // after all events that were told before, with why that cannot be, or empty; destroyed unrun with the
-  // follower.
+  // Waits until every new pending transaction will be reported, as long as the interest asks for them. `done`
+  // runs once, after all events reported before it, with the reason why that is impossible, or empty. It is
+  // destroyed unrun with the follower.
   using ListenDone = UniqueFunction<void(const std::string& refusal)>;
   void await_pending(ListenDone done);
 
-  // What the node `member` of the pool tells by itself. Its heads are hints: the head is asked for at once,
-  // and polled only as often as it takes to notice that hints stay out.
+  // Notifications pushed by node `member` of the pool. Its heads are hints: the head is then polled at once.
+  // While hints come, polls are only frequent enough to detect that hints have stopped.
   void hint(std::size_t member, std::string_view header_json);
   void hints_lost();
-  // The chain is not where it was: its head is asked for at once.
+  // The chain has changed: polls its head at once.
   void look_now();
   void set_pending_pushed(bool pushed);
   void saw_pending(std::string_view hash);
@@ -119,15 +119,15 @@ class ChainFollower {
   bool started_ = false;
   upstream::TimerId timer_;
   upstream::TimerId stall_timer_;
-  std::size_t head_member_ = 0;           // whose word on the head was believed last
+  std::size_t head_member_ = 0;           // the member whose head was accepted last
   bool hinted_ = false;                   // hints come, and in time
-  std::uint64_t hinted_number_ = 0;       // the highest head hinted at
-  std::optional<Instant> doubted_since_;  // a node with fewer blocks has not been believed since
+  std::uint64_t hinted_number_ = 0;       // the highest head in a hint
+  std::optional<Instant> doubted_since_;  // since then a node with fewer blocks has not been trusted
   eth::HeaderPtr stall_tip_;              // the head when the stall timer was set
   Duration stall_wait_{};
-  // Who gave an answer of no use, by the question, until another node has answered it.
+  // The members with unusable answers, by call, until another node has answered it.
   std::map<std::string, std::set<std::size_t>> suspects_;
-  // Checks of a node's chain may end after this.
+  // Checks of a node's chain may end after this object is destroyed.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -1,4 +1,5 @@
-// Pending transactions from a pool of nodes: a filter lives in one of them, and who waits is told in order.
+// Pending transactions from a pool of nodes: a filter lives on one of them, and listeners are notified in
+// order.
 
 #include <gtest/gtest.h>
 
@@ -24,7 +25,7 @@ std::string hash_of(char digit) {
   return "0x" + std::string(64, digit);
 }
 
-// Knows filters, and nothing else.
+// Supports filters, and nothing else.
 struct FilterNode final : upstream::Backend {
   FilterNode(SimulatedTime& its_time, std::string called) : time(its_time), id(std::move(called)) {}
 
@@ -106,7 +107,7 @@ TEST_F(ChainFollowerPending, AFilterIsAskedForWhereItLives) {
   time.run_for(100ms);
   EXPECT_EQ(diary, "<yes>");
   EXPECT_TRUE(nodes[1]->has_filter);
-  // The preferred node is there again, and knows nothing of it.
+  // The preferred node is back, and does not know the filter.
   nodes[0]->reachable = true;
   nodes[1]->changes = '"' + hash_of('a') + '"';
   time.run_for(2s);

@@ -1,4 +1,4 @@
-// The head must not stand still because one node does, and a node that is proved wrong comes last.
+// One stuck node must not stop the head, and a node that is proved wrong comes last.
 
 #include "gateway/chain_follower.h"
 
@@ -61,7 +61,7 @@ struct ChainFollowerTest : ::testing::Test {
       if (std::holds_alternative<eth::BlockRemoved>(event)) ++removed;
     }
   }
-  // Blocks at their usual pace, seen by `who`.
+  // Mines blocks at their usual interval, visible to `who`.
   void mine(int count, std::vector<std::size_t> who = {0, 1}) {
     for (int i = 0; i < count; ++i) {
       world.mine();
@@ -89,14 +89,14 @@ struct ChainFollowerTest : ::testing::Test {
   std::size_t logs_mined = 0;
   int missing = 0;
   int removed = 0;
-  std::vector<std::uint64_t> shorter;  // heads below the last one that were believed
+  std::vector<std::uint64_t> shorter;  // accepted heads below the last one
 };
 
 TEST_F(ChainFollowerTest, AFrozenPreferredNodeHoldsBackOneHeadAtMost) {
   const std::uint64_t last_of_a = head();
   mine(10, {1});
-  // One and a half block times after the last head it is noticed, which is one after the block that is
-  // missed.
+  // Detected one and a half block times after the last head, which is half a block time after the missed
+  // block.
   EXPECT_LT(waited_for(last_of_a + 1), kBlockTime * 2);
   for (std::uint64_t number = last_of_a + 2; number <= head(); ++number) {
     EXPECT_LT(waited_for(number), kBlockTime / 2) << number;
@@ -148,7 +148,7 @@ TEST_F(ChainFollowerTest, AChainThatIsSlowForEverybodyBlamesNobody) {
   const std::uint64_t calls_before = nodes[1]->calls;
   time.run_for(10min);
   EXPECT_TRUE(edges.told.empty());
-  // The heads of all are looked at ever more seldom, but for the watch every ten seconds.
+  // All nodes' heads are requested less and less often, except for the watch every ten seconds.
   EXPECT_LT(nodes[1]->calls - calls_before, 100U);
 }
 
@@ -164,7 +164,7 @@ TEST_F(ChainFollowerTest, EmptyLogsAgainstTheBloomAreAskedForElsewhereAndTheNode
   EXPECT_EQ(missing, 0);
   ASSERT_FALSE(edges.told.empty());
   EXPECT_EQ(edges.told.front(), "a disagreed");
-  // Distrusted for 10 s, then 20: most of the time it was not asked at all.
+  // Distrusted for 10 s, then 20: most of the time it was not called at all.
   EXPECT_LT(nodes[0]->asked["eth_getLogs"], 6U);
 }
 
@@ -186,7 +186,7 @@ TEST_F(ChainFollowerTest, TwoOfFiveAnswersBadOnBothNodesHoldHeadsBackForSecondsA
     return follower->source().tip()->number == head() && follower->source().chain_status().pending == 0;
   };
   EXPECT_TRUE(time.run_until(caught_up, 30s));
-  // An answer that never comes costs its time; nothing adds up to more.
+  // A call without an answer costs its timeout; delays do not add up beyond that.
   std::vector<Duration> all;
   for (std::uint64_t number = first; number <= head(); ++number) all.push_back(waited_for(number));
   std::ranges::sort(all);

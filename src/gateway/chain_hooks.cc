@@ -8,12 +8,12 @@
 namespace fanfare::gateway {
 namespace {
 
-// How long the logs of a block may come after it, before the chain is asked for them.
+// How long the logs of a block may come after it, before they are requested from the chain.
 constexpr Duration kLogsPatience = std::chrono::seconds(2);
-// Logs that came before their blocks: past it the chain is asked.
+// Logs that came before their blocks; beyond it they are requested from the chain.
 constexpr std::size_t kEarlyLogsMax = 64;
 
-// RFC8259§2: space around a value means nothing.
+// RFC8259§2: whitespace around a value is insignificant.
 std::string without_space_around(std::string text) {
   constexpr std::string_view kSpace = " \t\r\n";
   text.erase(text.find_last_not_of(kSpace) + 1);
@@ -109,7 +109,7 @@ void ChainHooks::on_thread(upstream::Executor::Task task) {
   if (executor_ != nullptr) executor_->post(std::move(task));
 }
 
-// --- what the chain tells --------------------------------------------------------------------------
+// --- events from the chain --------------------------------------------------------------------------
 
 void ChainHooks::new_block(std::string block_json) {
   on_thread([this, json = without_space_around(std::move(block_json))] {
@@ -138,7 +138,7 @@ void ChainHooks::pending(std::string hash) {
 void ChainHooks::sync_status(std::string status_json) {
   on_thread([this, json = without_space_around(std::move(status_json))]() mutable {
     const jsonrpc::Kind kind = jsonrpc::kind_of(json);
-    // It becomes a part of answers: what is no JSON would spoil them.
+    // It becomes part of answers, which invalid JSON would break.
     if ((json != "false" && kind != jsonrpc::Kind::object) || !jsonrpc::is_valid_json(json)) {
       return unreadable_statuses_.write({{"value", log::excerpt(json)}});
     }
@@ -158,7 +158,7 @@ void ChainHooks::keep(eth::Header header) {
   kept.may_have_logs = may_have_logs(kept.header);
   if (auto early = early_logs_.extract(hash)) kept.logs_json = std::move(early.mapped());
   blocks_.insert_or_assign(hash, std::move(kept));
-  // The branch of this block is the chain now.
+  // This block's branch is now the chain.
   chain_.erase(chain_.lower_bound(number), chain_.end());
   eth::Hash256 next = hash;
   for (auto found = blocks_.find(next); found != blocks_.end(); found = blocks_.find(next)) {
@@ -206,7 +206,7 @@ void ChainHooks::forget_old(std::uint64_t head) {
   chain_.erase(chain_.begin(), chain_.lower_bound(head - kept));
 }
 
-// --- what the source asks --------------------------------------------------------------------------
+// --- calls from the source --------------------------------------------------------------------------
 
 const ChainHooks::Kept* ChainHooks::find_block(std::string_view method, std::string_view params) const {
   const auto first = jsonrpc::string_value(jsonrpc::element(params, 0).value_or("")).value_or("");
@@ -244,7 +244,7 @@ std::string ChainHooks::answer_source(std::string_view body) {
       });
 }
 
-// Of a block that was told, while its logs were not.
+// The hash of a block that was reported without its logs.
 std::optional<eth::Hash256> ChainHooks::missing_logs(std::string_view method, std::string_view params) const {
   const auto block = block_of_logs(method, params);
   if (!block || !blocks_.contains(*block) || known(method, params)) return std::nullopt;

@@ -1,10 +1,10 @@
 #pragma once
-// A chain in the same process that tells what happens (fanfare::ChainServer): what its hooks told is kept for
-// the source, which asks for it as it asks a remote node, so that both sources give the same events by the
-// same code.
+// An in-process chain that reports its events (fanfare::ChainServer). The hooks' events are stored for the
+// source, which requests them like those of a remote node. So both kinds of source give the same events by
+// the same code.
 //
-//   on_new_block, on_logs --> [ the last blocks, with their logs ] <-- what the source asks
-//                                                      what is not there: the chain's own methods
+//   on_new_block, on_logs --> [ the last blocks, with their logs ] <-- calls of the source
+//                                                      anything else: the chain's own methods
 //   requests of clients ------------------------------------------> the chain's own methods
 
 #include <cstdint>
@@ -27,7 +27,7 @@ namespace fanfare::gateway {
 
 class ChainHooks {
  public:
-  // What the source is told of, on the executor's thread.
+  // The callbacks of the source, on the executor's thread.
   struct Callbacks {
     std::function<void(std::string_view header_json)> head;
     std::function<void(std::string_view hash)> pending;
@@ -38,16 +38,16 @@ class ChainHooks {
   ChainHooks(const ChainHooks&) = delete;
   ChainHooks& operator=(const ChainHooks&) = delete;
 
-  // Any thread; what is told while nobody is attached is lost, and asked for later. Text that cannot be used
-  // is ignored, counted and, a few times a minute, logged.
+  // Any thread. Events while nothing is attached are dropped, and requested later. Invalid text is ignored,
+  // counted and, a few times a minute, logged.
   void new_block(std::string block_json);
   void logs(std::string logs_json);
   void pending(std::string hash);
   void sync_status(std::string status_json);
-  // Blocks, logs, hashes and statuses that could not be used. Any thread.
+  // Invalid blocks, logs, hashes and statuses. Any thread.
   std::uint64_t unreadable() const;
 
-  // On the executor's thread, by the network; detach() also after the executor has stopped.
+  // Called by the network on the executor's thread; detach() also after the executor has stopped.
   void attach(upstream::Executor& executor, Callbacks callbacks);
   void detach();
   std::unique_ptr<upstream::Backend> for_clients(upstream::Executor& executor);
@@ -60,7 +60,7 @@ class ChainHooks {
     std::optional<std::string> logs_json;
     bool may_have_logs = true;
   };
-  struct Waiting {  // a question for logs that were not told yet
+  struct Waiting {  // a request for logs that were not reported yet
     std::string body;
     upstream::Done done;
     upstream::TimerId timer;
@@ -80,16 +80,16 @@ class ChainHooks {
   const LocalMethod methods_;
   const std::uint32_t window_blocks_;
 
-  // The program may call a hook as often as it likes.
+  // The program may call a hook at any rate.
   LogLimiter unreadable_blocks_{log::Level::error, "hook_block_unreadable"};
   LogLimiter unreadable_logs_{log::Level::error, "hook_log_unreadable"};
   LogLimiter unreadable_hashes_{log::Level::error, "hook_pending_hash_unreadable"};
   LogLimiter unreadable_statuses_{log::Level::error, "hook_sync_status_unreadable"};
 
-  std::mutex mutex_;  // guards the executor's coming and going
+  std::mutex mutex_;  // guards attaching and detaching
   upstream::Executor* executor_ = nullptr;
 
-  // The executor's thread's own.
+  // Used by the executor's thread only.
   Callbacks callbacks_;
   jsonrpc::Parser parser_;
   std::map<eth::Hash256, Kept> blocks_;

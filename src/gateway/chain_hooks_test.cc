@@ -1,4 +1,4 @@
-// Hooks give the events that polling gives: the same chain, once told by hooks and once only asked.
+// Hooks give the events that polling gives: the same chain, followed once by hooks and once by polling.
 
 #include "gateway/chain_hooks.h"
 
@@ -39,7 +39,7 @@ std::string text_of(const eth::SourceEvent& event) {
   return "";
 }
 
-// A source with its follower, and what it told.
+// A source with its follower, and the events it reported.
 struct Followed {
   Followed(SimulatedTime& time, upstream::Backend& backend, Random& random)
       : follower(time, {.backend = backend}, {}, random,
@@ -76,11 +76,11 @@ struct ChainHooksTest : ::testing::Test {
     polled = std::make_unique<Followed>(time, other, random);
     time.run_for(5s);
     for (Followed* both : {hooked.get(), polled.get()}) {
-      EXPECT_EQ(both->told, std::vector<std::string>{"syncing false"});  // the state as it is
+      EXPECT_EQ(both->told, std::vector<std::string>{"syncing false"});  // the current state
       both->told.clear();
     }
   }
-  // The chain's own methods: the node of the simulation, called directly.
+  // The chain's own methods: the simulation's node, called directly.
   std::expected<std::string, LocalError> method(std::string_view name, std::string_view params) {
     ++asked[std::string(name)];
     std::string body;
@@ -104,7 +104,7 @@ struct ChainHooksTest : ::testing::Test {
     hooks.new_block(block.block.json());
     if (tells_logs && !block.block.logs.empty()) hooks.logs(logs_of(block));
   }
-  // The branch that ends at the head, from above `number`.
+  // Calls the hooks for the branch that ends at the head, from above `number`.
   void tell_from(std::uint64_t number) {
     std::vector<const WorldBlock*> branch;
     for (const WorldBlock* block = &world.head(); block->block.number > number; block = block->parent) {
@@ -142,7 +142,7 @@ TEST_F(ChainHooksTest, TheEventsAreThoseOfPolling) {
   tell_from(world.head().block.number - 1);
   EXPECT_EQ(hooked->told, polled->told);
   EXPECT_EQ(hooked->told.size(), 15U);
-  // All was told: nothing had to be asked for but what lies before.
+  // The hooks reported everything: only earlier data had to be requested.
   EXPECT_EQ(asked["eth_getLogs"], 0);
   EXPECT_EQ(asked["eth_getBlockByHash"], 0);
 }
@@ -205,7 +205,8 @@ TEST_F(ChainHooksTest, NonsenseHarmsNobody) {
   EXPECT_EQ(hooked->told, polled->told);
 }
 
-// Whatever a program gives to a hook, however often: some lines a minute, cut, and a count.
+// Whatever a program passes to a hook, however often, the log gets a few truncated lines a minute, and a
+// count.
 TEST_F(ChainHooksTest, UnreadableValuesAreLoggedWithALimitAndCounted) {
   const std::string garbage(100'000, 'x');
   const std::vector<std::function<void()>> calls{[&] { hooks.new_block(garbage); },
@@ -221,7 +222,7 @@ TEST_F(ChainHooksTest, UnreadableValuesAreLoggedWithALimitAndCounted) {
   time.run_for(1s);
   hooks.detach();
   const std::string log = ::testing::internal::GetCapturedStderr();
-  // Four kinds of ten lines each, and what was suppressed of each.
+  // Four kinds of ten lines each, and one line for each with the number suppressed.
   EXPECT_EQ(std::ranges::count(log, '\n'), 4 * 11) << log.substr(0, 4000);
   EXPECT_LT(log.size(), 44U * 400U);
   EXPECT_NE(log.find("hook_block_unreadable suppressed=990\n"), std::string::npos) << log;
@@ -236,7 +237,7 @@ TEST_F(ChainHooksTest, SpaceAroundAValueMeansNothing_RFC8259_2) {
   hooks.logs(" \t[ ]\n");
   hooks.pending(" 0x" + std::string(64, 'b') + "\n");
   time.run_for(3s);
-  EXPECT_EQ(hooks.unreadable(), 1U);  // a hash is no JSON here
+  EXPECT_EQ(hooks.unreadable(), 1U);  // a hash is not valid JSON here
   EXPECT_EQ(hooked->told,
             std::vector<std::string>{R"(syncing {"syncing":true,"status":{"currentBlock":"0x1"}})"});
 }

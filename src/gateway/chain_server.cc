@@ -1,4 +1,4 @@
-// fanfare::ChainServer: a gateway of two ports in front of a chain in the same process.
+// fanfare::ChainServer: a gateway with two ports in front of an in-process chain.
 
 #include <algorithm>
 #include <condition_variable>
@@ -24,7 +24,7 @@ namespace {
 
 using gateway::ChainHooks;
 
-// How much a stopping server waits for its clients.
+// How long a stopping server waits for its clients.
 constexpr Duration kStopPatience = std::chrono::seconds(5);
 
 // The server whose handler runs on this thread; null: none.
@@ -128,7 +128,7 @@ class ChainServer::Impl {
     FANFARE_CHECK(answering_for != this);
     {
       std::unique_lock lock(mutex_);
-      // The one who came first stops it.
+      // The first caller stops it.
       stopped_.wait(lock, [this] { return state_ != State::stopping; });
       if (state_ != State::running) return;
       state_ = State::stopping;
@@ -161,7 +161,7 @@ class ChainServer::Impl {
   const ChainOptions options_;
   const bool has_handler_;
   const std::shared_ptr<ChainHooks> hooks_;    // outlives the gateway
-  std::unique_ptr<gateway::Gateway> gateway_;  // set by start(), and used by the one who stops it
+  std::unique_ptr<gateway::Gateway> gateway_;  // set by start(), and used by the thread that stops it
 
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable stopped_;

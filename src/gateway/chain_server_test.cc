@@ -1,4 +1,4 @@
-// The life of a ChainServer, and what start() says when it cannot.
+// The lifetime of a ChainServer, and the errors of start().
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -120,7 +120,7 @@ TEST(ChainServer, SaysThatAPortIsTakenAndMayTryAgain) {
   EXPECT_EQ(port_of(server.websocket_address()), options.websocket_port);
 }
 
-// The status and what follows it, of one call; `headers` are lines of their own.
+// The status of one call and what follows it; each of `headers` is a line.
 std::string call(const ChainServer& server, std::string_view method, const std::string& headers) {
   const auto peer =
       net::start_connect(net::Address::parse("127.0.0.1", port_of(server.http_address())).value());
@@ -156,7 +156,7 @@ class ChainServerRules : public testing::Test {
     const std::string answer = call(*server_, method, headers);
     const bool is_served = answer.starts_with("200") && answer.contains(R"("result":"answered")");
     EXPECT_TRUE(is_served || answer.starts_with("403") || answer.contains("-32601")) << answer;
-    // What is refused never reaches the handler.
+    // A rejected call never reaches the handler.
     EXPECT_EQ(calls_ - before, is_served && method.starts_with("my_") ? 1 : 0);
     return is_served;
   }

@@ -95,7 +95,7 @@ void read_tls(const ReadContext& context, const YamlNode& node, std::optional<ne
   if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
 }
 
-// "0660" and such: at most rwxrwxrwx.
+// "0660" and the like: at most rwxrwxrwx.
 std::optional<unsigned> parse_mode(std::string_view text) {
   unsigned mode = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mode, 8);
@@ -201,7 +201,7 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (const YamlNode* server = fields.find("server")) read_server(context, *server, out.server);
   if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
   read_projects(context, fields, out.projects);
-  // Port 0 twice is two different ports.
+  // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
     const YamlNode* metrics = fields.find("metrics");
     context.diagnostics.report(metrics->location,
@@ -247,7 +247,7 @@ std::expected<Config, ConfigError> load_config(const std::string& path,
   errno = 0;
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return unreadable(errno);
-  // One byte past the limit is enough for the parser to see that the file is too large.
+  // One byte beyond the limit shows the parser that the file is too large.
   std::string text(kYamlBytesMax + 1, '\0');
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (stream.bad() || (stream.gcount() == 0 && errno != 0)) return unreadable(errno);

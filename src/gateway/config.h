@@ -1,6 +1,6 @@
 #pragma once
-// The configuration file: YAML in, plain structs out, or one error with its place. docs/configuration.md
-// is its reference. Strict on purpose: what is not understood is an error, never ignored.
+// The configuration file: YAML in; plain structs out, or one error with its position. docs/configuration.md
+// is its reference. Strict on purpose: unknown content is an error, never ignored.
 
 #include <array>
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace fanfare::gateway {
 struct ServerConfig {
   std::string host = "127.0.0.1";
   std::uint16_t http_port = 4000;  // zero: the system chooses
-  std::size_t threads = 0;         // zero: one a core
+  std::size_t threads = 0;         // zero: one per core
   std::size_t upstream_threads = ServePlan{}.upstream_threads_max;
   std::size_t received_bytes_per_project_max = ServePlan{}.received_bytes_per_project_max;
   Duration shutdown_timeout = std::chrono::seconds(10);
@@ -39,7 +39,7 @@ struct ServerConfig {
 
 struct MetricsConfig {
   bool enabled = true;
-  std::optional<std::uint16_t> port;  // empty: on the port of everything else
+  std::optional<std::uint16_t> port;  // empty: on the same port as everything else
 };
 
 struct NetworkConfig {
@@ -78,13 +78,13 @@ struct ConfigError {
   std::string message() const;
 };
 
-// `file` only names the text in the error. Never throws; ends for any bytes.
+// `file` only names the text in the error. Never throws; terminates for any input.
 std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
                                                 const EnvironmentLookup& environment);
-// Reads the file first; that it cannot be read is an error without a place.
+// Reads the file first; an unreadable file is an error without a position.
 std::expected<Config, ConfigError> load_config(const std::string& path, const EnvironmentLookup& environment);
 
-// One port with everything on it (and one for metrics if the configuration says so).
+// One port for everything (and one for metrics if configured).
 ServePlan plan_from(const Config& config);
 
 // Index of a level in this list is its value.

@@ -29,7 +29,7 @@ bool is_label_byte(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-// An IPv4 address has this form as well.
+// An IPv4 address also has this form.
 bool is_host_name(std::string_view text) {
   if (text.size() > 253) return false;
   while (true) {
@@ -38,7 +38,7 @@ bool is_host_name(std::string_view text) {
     if (label.empty() || label.size() > 63 || !std::ranges::all_of(label, is_label_byte)) return false;
     if (dot == std::string_view::npos) return true;
     text.remove_prefix(dot + 1);
-    if (text.empty()) return true;  // the dot of a fully qualified name
+    if (text.empty()) return true;  // the trailing dot of a fully qualified name
   }
 }
 

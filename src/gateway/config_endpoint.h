@@ -1,6 +1,5 @@
 #pragma once
-// The URLs of upstreams and the addresses to listen on, as the configuration and the command line accept
-// them.
+// Checks the URLs of upstreams and the addresses to listen on, for the configuration and the command line.
 
 #include <expected>
 #include <string>
@@ -9,13 +8,13 @@
 namespace fanfare::gateway {
 
 // RFC3986§3: scheme http, https, ws or wss; a host, in brackets if it is an IPv6 address; a port from 1 to
-// 65535 if there is one; no fragment, no spaces. The error says what is wrong ("has no host").
+// 65535 if there is one; no fragment, no spaces. The error names the problem ("has no host").
 std::expected<void, std::string> check_endpoint(std::string_view url);
 
-// Whether a URL that check_endpoint() let pass is spoken to over WebSocket.
+// Whether a URL that passed check_endpoint() uses WebSocket.
 bool is_websocket_endpoint(std::string_view url);
 
-// Whether one may listen there: an IPv4 or IPv6 address without brackets, or "localhost".
+// Whether it is a valid address to listen on: an IPv4 or IPv6 address without brackets, or "localhost".
 bool is_listen_address(std::string_view host);
 
 }  // namespace fanfare::gateway

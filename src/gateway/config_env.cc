@@ -15,7 +15,7 @@ bool is_name(std::string_view text) {
          std::ranges::all_of(text, [&](char c) { return letter(c) || digit(c); });
 }
 
-// `inside` is what stands between the braces.
+// `inside` is the text between the braces.
 std::expected<std::string, std::string> value_of(std::string_view inside, const EnvironmentLookup& lookup) {
   const std::size_t split = inside.find(":-");
   const std::string_view name = inside.substr(0, split);

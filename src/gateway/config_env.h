@@ -5,7 +5,7 @@
 //   ${NAME:-default}    the variable, or the text up to the next `}` if it is unset or empty
 //   $${                 a literal `${`
 //
-// It works on values that YAML has already been read from, so that a value can never change the structure.
+// It is applied to values after YAML is parsed, so a variable can never change the structure.
 
 #include <expected>
 #include <functional>
@@ -20,14 +20,14 @@ using EnvironmentLookup = std::function<std::optional<std::string>(std::string_v
 
 struct Expanded {
   std::string text;
-  bool substituted = false;  // something was taken from the environment, or its default
+  bool substituted = false;  // a variable or its default was inserted
 };
 
-// The error says what is wrong, to be put behind the name of the key.
+// The error describes the problem and follows the name of the key.
 std::expected<Expanded, std::string> expand_environment(std::string_view value,
                                                         const EnvironmentLookup& lookup);
 
-// The environment of this process. Not to be used while another thread changes it.
+// The environment of this process. Do not call while another thread changes it.
 std::optional<std::string> process_environment(std::string_view name);
 
 }  // namespace fanfare::gateway

@@ -36,7 +36,7 @@ char lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
-// Levenshtein's distance, without regard to case.
+// Levenshtein distance, ignoring case.
 std::size_t edits_between(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
@@ -57,7 +57,7 @@ std::string range_text(std::uint64_t min, std::uint64_t max) {
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::initializer_list<std::string_view> known) {
-  // Longer than any key and its likely slips: not worth the quadratic comparison.
+  // Longer than any misspelt key: not worth the quadratic comparison.
   if (word.size() > 64) return {};
   std::string_view best;
   std::size_t best_edits = std::max<std::size_t>(1, word.size() / 3) + 1;
@@ -148,7 +148,7 @@ std::optional<Scalar> MapFields::scalar(std::string_view key, std::string_view e
     context_.diagnostics.report(node->location, path_of(key) + " " + expanded.error());
     return std::nullopt;
   }
-  // A variable is often written in quotes, where it means its value just the same.
+  // A variable is often written in quotes, but its value is still interpreted.
   return Scalar{.location = node->location,
                 .text = std::move(expanded->text),
                 .written = node->text,

@@ -1,7 +1,7 @@
 #pragma once
-// Reads the fields of one map of the configuration: each with its type and range, none unknown, none
-// missing. Every problem goes to the Diagnostics, which keep the one that stands first in the file: people
-// mend a file from the top.
+// Reads the fields of one map of the configuration, each with its type and range, and rejects unknown and
+// missing ones. Every problem goes to Diagnostics, which keeps the first one in file order, because people fix a
+// file from the top.
 
 #include <concepts>
 #include <cstdint>
@@ -33,25 +33,25 @@ struct ReadContext {
   Diagnostics& diagnostics;
 };
 
-// A scalar with its variables filled in.
+// A scalar with its variables expanded.
 struct Scalar {
   Location location;
   std::string text;
-  std::string written;   // as it stands in the file, so that a message never shows what a variable holds
-  bool is_text = false;  // in quotes: not a number or a truth value
+  std::string written;   // the text in the file: messages never show the value of a variable
+  bool is_text = false;  // in quotes: not a number or a boolean
 };
 
 class MapFields {
  public:
   enum class Empty { allowed, refused };
 
-  // `path` is how messages call the map ("server.websocket"; empty for the whole file). Reports at once if
-  // the node is no map, and every key that is not in `known`. A null counts as an empty map if allowed. The
-  // node and the context must outlive the fields.
+  // `path` is the map's name in messages ("server.websocket"; empty for the whole file). Reports at once if
+  // the node is not a map, and every key that is not in `known`. A null counts as an empty map if allowed.
+  // The node and the context must outlive the fields.
   MapFields(const ReadContext& context, const YamlNode& node, std::string path,
             std::initializer_list<std::string_view> known, Empty empty = Empty::allowed);
 
-  // Each leaves `out` as it is if the key is absent or wrong; true if it was set.
+  // Each leaves `out` unchanged if the key is absent or invalid; true if it was set.
   bool read(std::string_view key, bool& out) const;
   bool read(std::string_view key, std::string& out) const;  // not empty
   bool read(std::string_view key, Duration& out, Duration min, Duration max) const;
@@ -65,16 +65,16 @@ class MapFields {
   }
   // Index of the word in `words`.
   std::optional<std::size_t> read_word(std::string_view key, std::span<const std::string_view> words) const;
-  // A list of texts, each of which `is_valid` accepts; reports the first that it does not.
+  // A list of texts, each accepted by `is_valid`; reports the first that is not.
   bool read(std::string_view key, std::vector<std::string>& out, bool (*is_valid)(std::string_view),
             std::string_view expected) const;
-  // Any scalar with its variables filled in; reports what is not a scalar.
+  // Any scalar with its variables expanded; reports a value that is not a scalar.
   std::optional<Scalar> scalar(std::string_view key, std::string_view expected) const;
 
-  // Null if absent. Reports what is not a list, or an empty one.
+  // Null if absent. Reports a value that is not a list, and an empty list.
   const std::vector<YamlNode>* list(std::string_view key, std::string_view expected) const;
   const YamlNode* find(std::string_view key) const;
-  // Reports what is absent, unless an unknown key has been reported, which is likely the same one misspelt.
+  // Reports absent keys, unless an unknown key has been reported, which is likely a misspelling of one.
   void require(std::initializer_list<std::string_view> keys) const;
 
   void report(Location location, std::string_view key, std::string_view problem, std::string_view value,
@@ -93,7 +93,7 @@ class MapFields {
   bool has_unknown_key_ = false;
 };
 
-// The known word nearest to `word` by edits, if it is near enough to be meant; empty otherwise.
+// The known word nearest to `word` by edit distance, if it is close enough; empty otherwise.
 std::string_view nearest(std::string_view word, std::initializer_list<std::string_view> known);
 
 }  // namespace fanfare::gateway

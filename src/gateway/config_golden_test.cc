@@ -1,5 +1,6 @@
-// tests/golden/config/NAME.yaml against NAME.expected: the one error, to the letter, or what `fanfare check`
-// prints about a good file. FANFARE_GOLDEN_WRITE=1 writes the expectations instead; read the difference.
+// Compares tests/golden/config/NAME.yaml with NAME.expected: the one error, letter by letter, or the output
+// of `fanfare check` for a valid file. FANFARE_GOLDEN_WRITE=1 writes the expectations instead; review the
+// difference.
 
 #include <gtest/gtest.h>
 
@@ -66,7 +67,7 @@ TEST_P(ConfigGolden, SaysExactlyThis) {
   const std::string outcome = outcome_of(input);
   if (std::getenv("FANFARE_GOLDEN_WRITE") != nullptr) std::ofstream(expectation) << outcome;
   EXPECT_EQ(outcome, contents(expectation));
-  // The name of a case says which side it is on, so that no error can turn into a success unnoticed.
+  // The name of a case says which outcome it expects, so that no error can turn into a success unnoticed.
   const bool failed = outcome.starts_with(GetParam() + ".yaml:");
   EXPECT_NE(failed, GetParam().starts_with("valid_")) << outcome;
   EXPECT_FALSE(outcome.contains("s3cret")) << outcome;

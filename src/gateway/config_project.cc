@@ -26,7 +26,7 @@ std::string indexed(std::string_view list, std::size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
 }
 
-// Ids stand in URLs, logs and metric labels.
+// Ids appear in URLs, logs and metric labels.
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 && !text.starts_with('.') &&
          std::ranges::all_of(text, [](char c) {
@@ -35,7 +35,7 @@ bool is_id(std::string_view text) {
          });
 }
 
-// Remembers in which line an id was seen first.
+// Maps an id to the line where it was first seen.
 using SeenIds = std::unordered_map<std::string, int>;
 
 void read_id(const MapFields& fields, std::string& out, SeenIds& seen) {
@@ -60,7 +60,8 @@ bool is_header_name(std::string_view name) {
   });
 }
 
-// What frames a request or belongs to one connection: a second one would make two readers see two requests.
+// Headers that frame a request or belong to one connection. With a second one, two parsers could see two
+// different requests.
 bool is_header_of_ours(std::string_view name) {
   static constexpr std::array<std::string_view, 11> kNames{
       "Content-Length", "Transfer-Encoding", "Connection",   "Keep-Alive",      "Upgrade", "TE", "Trailer",
@@ -99,7 +100,7 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
       context.diagnostics.report(entry.value.location, upstream.path_of(key) + " " + expanded.error());
       continue;
     }
-    // RFC9110§5.5: a line end inside a value would begin another header.
+    // RFC9110§5.5: a line break inside a value would begin another header.
     if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
       upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
       continue;
@@ -185,7 +186,7 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   read_id(fields, plan.id, seen);
   constexpr std::string_view kUrl = "http://, https://, ws:// or wss:// followed by a host";
   if (auto endpoint = fields.scalar("endpoint", kUrl)) {
-    // The message shows what stands in the file: the value of a variable may be a secret.
+    // The message shows the text in the file: the value of a variable may be a secret.
     if (const auto good = check_endpoint(endpoint->text); !good) {
       fields.report(endpoint->location, "endpoint", good.error(), endpoint->written, kUrl);
     }
@@ -194,7 +195,7 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   read_headers(context, fields, plan);
   fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
   fields.read("connectionsMax", plan.limits.client_calls_max, 1, 65'536);
-  // One for heads and one for what may keep them waiting.
+  // One for heads, and one for calls that might delay them.
   fields.read("sourceConnectionsMax", plan.limits.source_calls_max, 4, 65'536);
   fields.read("queuedCallsMax", plan.limits.queued_calls_max, 1, 1'000'000);
   fields.read("queuedCallsPerClientMax", plan.limits.queued_calls_per_client_max, 1, 1'000'000);
@@ -237,7 +238,7 @@ void read_networks(const ReadContext& context, const MapFields& fields, ProjectC
   }
 }
 
-// Which network an upstream serves: the one it names, or the only one there is.
+// Assigns an upstream to the network it names, or to the only one there is.
 void assign(const MapFields& fields, const std::string& name, PendingUpstream& pending,
             const ProjectConfig& project) {
   UpstreamConfig& upstream = pending.upstream;
@@ -267,7 +268,7 @@ void read_upstreams(const ReadContext& context, const MapFields& fields, Project
     if (!out.networks.empty()) assign(fields, name, pending, out);
     out.upstreams.push_back(std::move(pending.upstream));
   }
-  // An upstream that is wrong in some other way is the likelier reason, and stands further down.
+  // An upstream with another error is the likelier reason, and stands further down.
   if (context.diagnostics.first()) return;
   for (std::size_t i = 0; i < out.networks.size(); ++i) {
     const NetworkConfig& network = out.networks[i];

@@ -1,5 +1,6 @@
 #pragma once
-// The projects of the configuration: their networks, their upstreams, and which serves which.
+// The projects of the configuration: their networks, their upstreams, and which upstream serves which
+// network.
 
 #include <vector>
 

@@ -1,5 +1,5 @@
 #pragma once
-// What `fanfare check` prints about a good configuration, and nothing that may be a secret in it.
+// The output of `fanfare check` for a valid configuration. It contains nothing that may be a secret.
 
 #include <string>
 

@@ -167,7 +167,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(std::get<UpstreamBackend>(plan.networks[2].backend).at(0).url, "http://node.example");
 }
 
-// docs/configuration.md shows every key with its default, so leaving them all out means the same.
+// docs/configuration.md shows every key with its default: leaving them all out must give the same result.
 TEST(Config, TheDocumentShowsTheDefaults) {
   std::ifstream document(FANFARE_SOURCE_DIR "/docs/configuration.md");
   std::string block;
@@ -244,7 +244,7 @@ TEST(Config, TheDocumentShowsTheDefaults) {
   }
 }
 
-// Limits that somebody chose hold for programs of this machine as well; the defaults do not.
+// Configured limits also apply to programs on this machine; the defaults do not.
 TEST(Config, LimitsOfAnAddressHoldForLoopbackWhereTheyWereChosen) {
   const auto limits_loopback = [](const std::string& limits) {
     const auto config = parse("server: { limits: { " + limits + " } }\n" + std::string(kMinimal));

@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::size_t kMessageBytesMax = 60;
 
-// Thrown through the YAML library, which is the only way to stop it early. Never leaves this file.
+// Thrown through the YAML library, the only method to stop it early. Never leaves this file.
 struct Stop {
   Diagnostic diagnostic;
 };
@@ -33,7 +33,7 @@ bool is_closed(std::string_view text, std::size_t begin) {
     if (quote == '"' && text[at] == '\\') {
       ++at;
     } else if (text[at] == quote) {
-      return true;  // in single quotes '' is a quote inside; then the next one ends it, or this one does
+      return true;  // in single quotes '' is a literal quote: its second half then counts as the end
     }
   }
   return false;
@@ -80,7 +80,7 @@ class TreeBuilder final : public YAML::EventHandler {
  private:
   struct Open {
     YamlNode node;
-    std::optional<YamlEntry> pending;  // a map's key whose value has not come yet
+    std::optional<YamlEntry> pending;  // a map's key that waits for its value
     std::unordered_map<std::string, Location> seen;
   };
 
@@ -89,14 +89,14 @@ class TreeBuilder final : public YAML::EventHandler {
     throw Stop{{location_of(mark), "an anchor (&name) is not supported, expected the value itself"}};
   }
 
-  // The library gives "?" to what has no tag, and "!" to what stands in quotes.
+  // The library reports the tag "?" for untagged values, and "!" for quoted ones.
   static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
     throw Stop{{location_of(mark),
                 "a tag (" + quoted_for_message(tag) + ") is not supported, expected a plain value"}};
   }
 
-  // The library takes the end of the file for the end of the quotes if a line end stands before it.
+  // After a line break, the library takes the end of the file for the closing quote.
   void refuse_open_quote(const YAML::Mark& mark) const {
     const auto begin = static_cast<std::size_t>(mark.pos);
     if (mark.pos < 0 || begin >= source_.size()) return;
@@ -157,7 +157,7 @@ class TreeBuilder final : public YAML::EventHandler {
   std::optional<YamlNode> root_;
 };
 
-// What the library must not see: too much, too deep, or bytes that it takes for its own end-of-file.
+// Input that the library must not see: too large, too deep, or bytes that it takes for its own end-of-file.
 std::optional<Diagnostic> find_unparsable(std::string_view text) {
   if (text.size() > kYamlBytesMax) {
     return Diagnostic{{},
@@ -165,7 +165,7 @@ std::optional<Diagnostic> find_unparsable(std::string_view text) {
                           std::to_string(kYamlBytesMax)};
   }
   Location here{.line = 1, .column = 1};
-  // Brackets in comments and quotes count too: nobody writes this many of them unclosed.
+  // Brackets in comments and quotes count too: no real file has this many unclosed ones.
   int open_brackets = 0;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
@@ -186,7 +186,7 @@ std::optional<Diagnostic> find_unparsable(std::string_view text) {
   return std::nullopt;
 }
 
-// The first line whose indentation has a tab, which the library reports further down and as something else.
+// The first line with a tab in its indentation; the library would report it later and as another error.
 std::optional<Location> find_tab_indentation(std::string_view text, int last_line) {
   for (int line = 1; line <= last_line && !text.empty(); ++line) {
     const std::size_t indentation = std::min(text.find_first_not_of(" \t"), text.size());

@@ -1,10 +1,9 @@
 #pragma once
-// A YAML file as a plain tree in which every node knows its place, which is what error messages need.
+// A YAML file as a plain tree in which every node knows its position, for error messages.
 //
-// Only what a configuration file uses: one document of maps, sequences and scalars. Anchors, aliases and
-// tags are errors: they let a small file become a huge or recursive one, and nothing here needs them.
-// The size, the nesting and the bytes are bounded before the YAML library sees the text, because it
-// looks ahead without limit and recurses.
+// Supports only what a configuration file needs: one document of maps, sequences and scalars. Anchors,
+// aliases and tags are errors: they let a small file become a huge or recursive one. Size, nesting and bytes
+// are limited before the YAML library sees the text, because it looks ahead without limit and recurses.
 
 #include <cstddef>
 #include <expected>
@@ -14,7 +13,7 @@
 
 namespace fanfare::gateway {
 
-// From 1, in bytes along the line. Zero: the file as a whole.
+// Counted from 1, in bytes along the line. Zero: the file as a whole.
 struct Location {
   int line = 0;
   int column = 0;
@@ -22,7 +21,7 @@ struct Location {
   auto operator<=>(const Location&) const = default;
 };
 
-// The first thing that is wrong: "what is wrong (the offending value), what was expected".
+// The first problem: "what is wrong (the offending value), what was expected".
 struct Diagnostic {
   Location location;
   std::string message;
@@ -37,7 +36,7 @@ struct YamlNode {
   enum class Kind { null, scalar, sequence, map };
 
   Kind kind = Kind::null;
-  Location location;               // a null inside a map stands where its key stands
+  Location location;               // a null inside a map has the position of its key
   std::string text;                // of a scalar
   bool quoted = false;             // a scalar in quotes or a block scalar: always text, never a number
   std::vector<YamlNode> items;     // of a sequence
@@ -50,12 +49,12 @@ struct YamlEntry {
   YamlNode value;
 };
 
-// The tree owns its text. Never throws; ends for any bytes.
+// The tree owns its text. Never throws; terminates for any input.
 std::expected<YamlNode, Diagnostic> parse_yaml(std::string_view text);
 
-// `text` as it may stand in a message: control bytes, quotes and backslashes escaped, cut after 60 bytes.
+// `text` made safe for a message: control bytes, quotes and backslashes escaped, truncated after 60 bytes.
 std::string escaped_for_message(std::string_view text);
-// The same in quotes.
+// Like escaped_for_message(), in quotes.
 std::string quoted_for_message(std::string_view text);
 
 }  // namespace fanfare::gateway

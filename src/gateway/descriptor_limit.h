@@ -9,12 +9,12 @@
 namespace fanfare::gateway {
 
 struct DescriptorLimit {
-  std::uint64_t before = 0;  // the soft limit as it was
-  std::uint64_t now = 0;     // as it is: the hard limit, where that is allowed
+  std::uint64_t before = 0;  // the previous soft limit
+  std::uint64_t now = 0;     // the new one: the hard limit, if that is allowed
 };
 
 // Raises the soft limit of this process to the hard one. The error says why that is not possible; the limit
-// is as it was then. Once, before connections are accepted; programs started later inherit it.
+// is then unchanged. Call once, before connections are accepted; child processes inherit it.
 std::expected<DescriptorLimit, std::string> raise_descriptor_limit();
 
 }  // namespace fanfare::gateway

@@ -19,7 +19,7 @@ TEST(DescriptorLimit, TheSoftLimitIsRaisedToTheHardOne) {
   EXPECT_EQ(raised->now, hard);
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
   EXPECT_EQ(limit.rlim_cur, hard);
-  // A second time there is nothing to do.
+  // A second call changes nothing.
   const auto again = raise_descriptor_limit();
   ASSERT_TRUE(again);
   EXPECT_EQ(again->before, again->now);

@@ -34,7 +34,7 @@ void DevNode::advance() {
 }
 
 void DevNode::call(std::string body, upstream::CallOptions, upstream::Done done) {
-  // Never before call() has returned: callers may rely on it, as they can with a node behind a socket.
+  // Never before call() has returned: callers may rely on that, as with a node behind a socket.
   worker_.post(
       [this, alive = std::weak_ptr(alive_), text = std::move(body), done = std::move(done)]() mutable {
         if (alive.expired()) {

@@ -1,6 +1,6 @@
 #pragma once
-// The built-in development chain as a backend: the same questions and answers as a node behind HTTP, in the
-// same process. Lives on the worker's thread.
+// The built-in development chain as an in-process backend, with the calls and answers of a node behind HTTP.
+// Lives on the worker's thread.
 
 #include <memory>
 #include <string>
@@ -17,7 +17,7 @@ namespace fanfare::gateway {
 
 class DevNode final : public upstream::Backend {
  public:
-  // Worker thread. Blocks come from the first moment on.
+  // Worker thread. Begins to produce blocks at once.
   DevNode(upstream::Worker& worker, const devchain::Options& options);
   ~DevNode() override;
 
@@ -32,11 +32,11 @@ class DevNode final : public upstream::Backend {
   devchain::DevChain chain_;
   jsonrpc::Parser parser_;
   upstream::TimerId timer_;
-  // Answers on their way back outlive a backend that is destroyed meanwhile.
+  // Pending answers may outlive the backend.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
-// The chain that a plan asks for.
+// The options of the chain in a plan.
 devchain::Options dev_options(const DevBackend& plan, std::uint64_t chain_id);
 
 }  // namespace fanfare::gateway

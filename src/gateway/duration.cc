@@ -12,7 +12,7 @@ struct Unit {
   std::int64_t milliseconds;
 };
 
-// From large to small, which is also the order they may be written in.
+// From large to small, which is also the order in durations.
 constexpr std::array kUnits{Unit{"h", 3'600'000}, Unit{"m", 60'000}, Unit{"s", 1000}, Unit{"ms", 1}};
 constexpr std::int64_t kMillisecondsMax = 8760LL * 3'600'000;
 

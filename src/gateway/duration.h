@@ -3,7 +3,7 @@
 //
 //   duration = 1*(digits unit), units from large to small, each at most once: h, m, s, ms
 //
-// Zero needs a unit as well (`0s`). At most 8760h, so that adding one to a point in time cannot overflow.
+// Zero needs a unit too (`0s`). At most 8760h, so that adding one to a point in time cannot overflow.
 
 #include <expected>
 #include <string>
@@ -13,10 +13,10 @@
 
 namespace fanfare::gateway {
 
-// The error says what is wrong with the text ("a number without a unit"); the caller knows where it stands.
+// The error describes the problem ("a number without a unit"); the caller adds the position.
 std::expected<Duration, std::string> parse_duration(std::string_view text);
 
-// The shortest text that parse_duration reads as the same duration; below a millisecond is cut off.
+// The shortest text that parse_duration reads as the same duration; fractions of a millisecond are cut off.
 std::string format_duration(Duration duration);
 
 }  // namespace fanfare::gateway

@@ -1,12 +1,12 @@
 #pragma once
-// For tests only: nodes that tell of a world (world_for_tests.h) badly. No sockets and no clock of their own:
-// time is the executor's, chance is the seed's, so that a run can be had again.
+// For tests only: faulty nodes of a world (world_for_tests.h). No sockets and no clock of their own: the
+// executor gives the time and the seed the randomness, so that a run can be repeated.
 //
-//   node     has the world's head, or an older one (late, frozen), or one of its own (disagrees); answers
-//            well, or slowly, never, with an error, with nonsense, with 12 MB, with no logs where there are
-//            some; takes transactions, which only it knows; refuses batches, or answers them badly
+//   node     has the world's head, an older one (late, frozen) or one of its own (disagrees); answers
+//            correctly, slowly, never, with an error, with nonsense, with 12 MB, or without existing logs;
+//            accepts transactions, which only it knows; rejects batches, or answers them badly
 //
-// Connections are kept as an HTTP client keeps them, so that an answer says whether its own is new.
+// Connections are kept as an HTTP client keeps them, so that an answer says whether its connection is new.
 
 #include <algorithm>
 #include <array>
@@ -32,20 +32,20 @@ namespace fanfare::gateway::testing {
 enum class Fault : std::uint8_t {
   none,
   slow,           // a body that takes seconds
-  half_open,      // the socket stands, and nothing comes
+  half_open,      // the socket stays open, and no answer comes
   refused,        // no connection
   dropped,        // the connection ends before the answer
   too_many,       // 429 with Retry-After
   bad_gateway,    // 502
-  not_json,       // 200 with a proxy's page
+  not_json,       // 200 with a proxy's error page
   no_answer,      // JSON, but no JSON-RPC answer
   huge,           // 12 MB
-  too_large,      // more than is taken
-  error_object,   // JSON-RPC says no
+  too_large,      // more than is accepted
+  error_object,   // a JSON-RPC error
   null_result,    //
   wrong_type,     //
   no_logs,        // an empty list
-  another_block,  // not what was asked for
+  another_block,  // not the requested one
   count_,
 };
 
@@ -56,7 +56,7 @@ class FaultyNode final : public upstream::Backend {
 
   std::string_view name() const override { return name_; }
 
-  // How often each fault happens, in 1000 calls. All zero: a good node.
+  // How often each fault happens, in 1000 calls. All zero: a healthy node.
   std::array<std::uint32_t, static_cast<std::size_t>(Fault::count_)> faults{};
   void set_fault(Fault fault, std::uint32_t per_mille) {
     faults[static_cast<std::size_t>(fault)] = per_mille;
@@ -66,7 +66,7 @@ class FaultyNode final : public upstream::Backend {
     note_change();
   }
   Duration latency_max = std::chrono::milliseconds(60);
-  // What it says of logs of a block it does not have: an error, or (false) that there are none.
+  // The answer for logs of an unknown block: an error, or (false) an empty list.
   bool knows_what_it_lacks = false;
   bool hangs_on_logs = false;  // no answer about logs and receipts, ever
 
@@ -74,7 +74,7 @@ class FaultyNode final : public upstream::Backend {
     if (head.block.number < head_->block.number) note_change();
     head_ = &head;
   }
-  // Without any sign of it, it is a node of this chain from now on.
+  // From now on, without any notice, it is a node of this chain.
   void move_to(World& world, std::uint64_t chain_id) {
     world_ = &world;
     chain_id_ = chain_id;
@@ -82,22 +82,22 @@ class FaultyNode final : public upstream::Backend {
     transactions_.clear();
     note_change();
   }
-  // The same as it happens to an address: the connections end, and with them what is under way.
+  // The same as a replacement at the address: the connections end, and with them the calls in flight.
   void replace_by(World& world, std::uint64_t chain_id) {
     move_to(world, chain_id);
     ++incarnation_;
     idle_connections_ = 0;
   }
-  // Larger batches are refused as a whole, in one of several ways.
+  // Larger batches are rejected as a whole, in one of several forms.
   std::size_t batch_max = SIZE_MAX;
-  // Answers to batches in another order, with one left out or under nobody's id.
+  // Answers to batches come in another order, with one missing or under an unknown id.
   bool sloppy_batches = false;
-  // Of each transaction that it has taken, whatever it answered. May be empty.
+  // Called for each transaction that it has accepted, whatever it answered. May be empty.
   std::function<void(const FaultyNode&, const std::string& raw)> took;
   std::uint64_t chain_id() const { return chain_id_; }
   const WorldBlock& head() const { return *head_; }
   bool has_transaction(const std::string& raw) const { return transactions_.contains(raw); }
-  // How often, and when last, it became another: faults, its chain, or a head below the last one.
+  // How often, and when last, it changed: faults, its chain, or a head below the last one.
   std::uint64_t changes = 0;
   Instant changed_at{};
   std::uint64_t calls = 0;
@@ -123,7 +123,7 @@ class FaultyNode final : public upstream::Backend {
                      .kind = upstream::FailureKind::timeout, .message = "timed out", .sent = true}),
                  std::move(done));
     }
-    // A node answers what is true when it answers, not when it was asked.
+    // The answer reflects the state at the time of answering.
     executor_.call_after(latency, [this, fault, is_new, message, incarnation = incarnation_,
                                    done = std::move(done)]() mutable {
       if (incarnation != incarnation_) return done(std::unexpected(lost()));
@@ -239,7 +239,7 @@ class FaultyNode final : public upstream::Backend {
     }
   }
 
-  // A fault is of one element of a batch.
+  // A fault affects one element of a batch.
   std::string all(Fault fault, const std::vector<Question>& questions) {
     const std::size_t bad = random_.below(questions.size());
     std::vector<std::string> answers;
@@ -284,7 +284,7 @@ class FaultyNode final : public upstream::Backend {
     std::uint64_t next = 0;
     for (const std::string& raw : transactions_) {
       if (raw.substr(2, 8) == sender)
-        next = std::stoull(raw.substr(10, 8), nullptr, 16) + 1;  // they are sorted
+        next = std::stoull(raw.substr(10, 8), nullptr, 16) + 1;  // the transactions are sorted
     }
     return '"' + eth::to_quantity(next) + '"';
   }
@@ -351,7 +351,7 @@ class FaultyNode final : public upstream::Backend {
     return block == nullptr ? "null" : eth::receipts_json(block->block);
   }
 
-  // A node keeps what it has had, but for what is above its head: a block is there when its branch is.
+  // A node keeps blocks it has had, except those above its head: it has a block if it has the block's branch.
   const WorldBlock* known(const eth::Hash256& hash) const {
     const WorldBlock* block = world_->find(hash);
     return block != nullptr && block->block.number <= head_->block.number ? block : nullptr;
@@ -362,7 +362,7 @@ class FaultyNode final : public upstream::Backend {
     return block == nullptr ? *head_ : *block;
   }
 
-  // The block with a member more, of 12 MB.
+  // The block with an extra member of 12 MB.
   static std::string with_huge(std::string block_json, bool huge) {
     if (!huge) return block_json;
     block_json.pop_back();

@@ -21,7 +21,7 @@ std::optional<eth::FilterKind> kind_made_by(const ForwardItem& item) {
   if (item.method == "eth_newFilter") return eth::FilterKind::logs;
   if (item.method == "eth_newBlockFilter") return eth::FilterKind::blocks;
   if (item.method != "eth_newPendingTransactionFilter") return std::nullopt;
-  // geth takes a truth value: whole transactions instead of hashes.
+  // geth accepts a boolean: whole transactions instead of hashes.
   const auto whole = jsonrpc::element(item.params, 0);
   return whole == "true" ? eth::FilterKind::pending_bodies : eth::FilterKind::pending_hashes;
 }
@@ -37,12 +37,12 @@ constexpr int kInternal = static_cast<int>(jsonrpc::ErrorCode::internal);
 
 }  // namespace
 
-// A job on its way: it is done when nothing of it is open.
+// A job in progress; finished when no part of it is open.
 struct FilterCalls::Pending {
   ForwardJob job;
   std::string client;
   UniqueFunction<void(ForwardJob)> done;
-  std::size_t open = 1;  // ours, so that nothing ends while we begin
+  std::size_t open = 1;  // our own, so that nothing ends during the start
 
   void close() {
     if (--open == 0) done(std::move(job));
@@ -70,7 +70,7 @@ void FilterCalls::answer(ForwardJob job, const std::string& client, UniqueFuncti
     ForwardItem& item = pending->job.items[i];
     if (!item.answer.empty() || !handles(item.method)) continue;
     if (item.id.empty()) {
-      // Nobody could learn the filter's id, or its changes.
+      // No caller could learn the filter's id, or its changes.
       item.answer = "null";
     } else if (const auto kind = kind_made_by(item)) {
       create(pending, i, *kind);
@@ -96,7 +96,7 @@ void FilterCalls::answer_at_once(ForwardItem& item, AnswerRoom& room) {
     if (!removed) return refuse(item, removed.error());
     return jsonrpc::append_result(item.answer, item.id, *removed ? "true" : "false");
   }
-  // What there is no room for stays, and comes with the next call.
+  // Changes without room are kept, and come with the next call.
   const auto changes = store_.changes(item.params, now, [&item, &room](std::size_t bytes) {
     return room.take_answer(bytes, item.id, item.answer);
   });
@@ -105,7 +105,7 @@ void FilterCalls::answer_at_once(ForwardItem& item, AnswerRoom& room) {
   jsonrpc::append_result(item.answer, item.id, *changes);
 }
 
-// A filter begins where the chain is: as long as that is not known, it would be told what was before it.
+// A filter begins at the chain's head: without a known head, it would report earlier events.
 void FilterCalls::create(const std::shared_ptr<Pending>& pending, std::size_t index, eth::FilterKind kind) {
   ++pending->open;
   source_.followed([this, pending, index, kind](bool ready) {
@@ -130,7 +130,7 @@ void FilterCalls::created(const std::shared_ptr<Pending>& pending, std::size_t i
   if (kind == eth::FilterKind::logs || kind == eth::FilterKind::blocks) {
     return jsonrpc::append_result(item.answer, item.id, quoted);
   }
-  // Answered once all that come are told: nothing brings back what came before.
+  // Answered once every new transaction will be reported: earlier ones cannot be recovered.
   ++pending->open;
   source_.await_pending([this, pending, index, quoted](const std::string& refusal) {
     ForwardItem& its = pending->job.items[index];

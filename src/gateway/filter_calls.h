@@ -1,7 +1,7 @@
 #pragma once
-// The JSON-RPC methods of filters, answered here from a network's own events (eth/filter_store.h) instead of
-// by a node, so that a filter is tied to none. On the worker's thread, where the events are made: whichever
-// loop, port or connection a call comes in by, it finds the filter.
+// The JSON-RPC methods of filters, answered from the network's own events (eth/filter_store.h) instead of by
+// a node, so that a filter depends on no single node. On the worker's thread, where the events are made: a
+// call finds its filter by any loop, port or connection.
 //
 //   eth_newFilter, eth_newBlockFilter, eth_newPendingTransactionFilter     once the chain is followed
 //   eth_getFilterChanges, eth_uninstallFilter                              at once
@@ -21,20 +21,20 @@
 
 namespace fanfare::gateway {
 
-// What a client is told whose network has no node that answers.
+// The error for a client whose network has no node that answers.
 inline constexpr std::string_view kNotFollowed = "the chain cannot be followed at present, try again later";
 
 class FilterCalls {
  public:
-  // What the network does for it. All outlive this; what is handed to `followed` and `await_pending` may be
-  // destroyed unrun, with the network.
+  // The network's services. Everything must outlive this object; callbacks for `followed` and `await_pending`
+  // may be destroyed unrun, with the network.
   struct Source {
     std::function<void(const eth::Interest&)> set_interest;
-    // Runs it once the chain is followed (true), or cannot be in time.
+    // Runs it once the chain is followed (true), or when it cannot be in time (false).
     std::function<void(UniqueFunction<void(bool ready)>)> followed;
-    // Runs it with "" once every pending transaction that comes is told, else with why not.
+    // Runs it with "" once every new pending transaction will be reported, else with the reason why not.
     std::function<void(UniqueFunction<void(const std::string& refusal)>)> await_pending;
-    // Told how many there are, and what became of them since the last time. May be empty.
+    // Receives the number of filters, and the changes of the counters since the last call. May be empty.
     std::function<void(std::size_t live, const eth::FilterCounters& since)> count;
   };
 
@@ -45,16 +45,15 @@ class FilterCalls {
 
   static bool handles(std::string_view method);
 
-  // Answers those items of the job that call for filters, and runs `done` with it: perhaps later. `client`:
-  // as client_of().
+  // Answers the filter calls of the job, and runs `done` with it, perhaps later. `client`: from client_of().
   void answer(ForwardJob job, const std::string& client, UniqueFunction<void(ForwardJob)> done);
-  // What the source has seen, in order and before anyone asks again.
+  // Takes the source's events, in order and before the next call.
   void on_events(const std::vector<eth::SourceEvent>& events);
 
   std::size_t filters() const { return store_.size(); }
 
-  // Whose limits a peer counts for ("1.2.3.4:50312", "[2001:db8::1]:50312"): its address without the port, of
-  // an IPv6 address the first 64 bits. "" for loopback, where a proxy may stand for many.
+  // The owner of a peer's limits ("1.2.3.4:50312", "[2001:db8::1]:50312"): its address without the port, of
+  // an IPv6 address the first 64 bits. "" for loopback, where a proxy may serve many clients.
   static std::string client_of(std::string_view peer);
 
  private:

@@ -27,7 +27,7 @@ struct FilterCallsTest : testing::Test {
   static ForwardItem item(const std::string& method, const std::string& params = "[]") {
     return {.id = "7", .method = method, .params = params, .answer = {}};
   }
-  // The job when it is done; without items until then.
+  // The job when it is finished; without items until then.
   std::shared_ptr<ForwardJob> ask(std::vector<ForwardItem> items) {
     auto job = std::make_shared<ForwardJob>();
     calls.answer({.items = std::move(items)}, "", [job](ForwardJob done) { *job = std::move(done); });
@@ -144,7 +144,7 @@ TEST_F(FilterCallsTest, ABatchesAnswersToPollsAreBoundedAndNothingOfThemIsLost) 
 
 TEST_F(FilterCallsTest, ANotificationMakesNoFilter) {
   const auto job = ask({{.id = "", .method = "eth_newBlockFilter", .params = "[]", .answer = {}}});
-  EXPECT_FALSE(job->items[0].answer.empty());  // it does not go to a node either
+  EXPECT_FALSE(job->items[0].answer.empty());  // it is not sent to a node either
   EXPECT_EQ(calls.filters(), 0U);
 }
 

@@ -18,13 +18,13 @@
 namespace fanfare::gateway {
 namespace {
 
-// Of what a node said, in a line of the log.
+// The maximum length of a node's text in a log line.
 constexpr std::size_t kDetailBytes = 256;
-// A refused batch of so many is asked for one by one.
+// After a rejected batch of at most this size, each element is sent alone.
 constexpr std::size_t kOneByOneMax = 4;
 
-// What goes to the node has ids of our own, so that whatever the callers chose comes back exactly: nodes are
-// not to be trusted with integers past 2^53, and two elements of a batch may bear the same id.
+// Requests to the node have ids of our own, so that the callers' ids come back exactly. Nodes may change
+// integers above 2^53, and two elements of a batch may have the same id.
 std::string request_text(const ForwardItem& item, std::size_t number) {
   std::string text;
   jsonrpc::append_request(text, std::to_string(number), item.method, item.params);
@@ -36,7 +36,7 @@ struct PublicError {
   std::string_view message;
 };
 
-// What clients are told: never an address, a library's words or a node's own text. Those are for the log.
+// The error for clients: never an address or the text of a library or a node. Those are for the log.
 PublicError public_error(const upstream::Failure& failure) {
   using jsonrpc::ErrorCode;
   using upstream::FailureKind;
@@ -79,13 +79,13 @@ void log_failure(const upstream::Failure& failure) {
                  {"body", log::excerpt(failure.body, kDetailBytes)}});
 }
 
-// Code, message and data of a node's error, and nothing else that may stand beside them.
+// Copies code, message and data of a node's error, and no other members.
 void append_node_error(std::string& out, std::string_view id, std::string_view error_json) {
   const jsonrpc::ErrorObject error = jsonrpc::read_error(error_json);
   jsonrpc::append_error(out, id, static_cast<jsonrpc::ErrorCode>(error.code), error.message, error.data);
 }
 
-// Each item's own copy goes as soon as it is in the text.
+// Each item's own copy is freed as soon as it is in the text.
 void append_answers(std::string& text, ForwardJob& job) {
   std::size_t size = 2;
   for (const ForwardItem& item : job.items) size += item.answer.size() + 1;
@@ -106,7 +106,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       : backend_(backend), reads_(reads), job_(std::move(job)), done_(std::move(done)) {}
   Forwarding(const Forwarding&) = delete;
   Forwarding& operator=(const Forwarding&) = delete;
-  // Where memory ran out on the way, a callback may have been lost with the answer that it was to bring.
+  // If memory ran out on the way, a callback may have been lost with its answer.
   ~Forwarding() {
     if (outstanding_ == 0) return;
     run_guarded("the end of a call", [this] {
@@ -118,9 +118,9 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   }
 
   void start() {
-    // Nobody is told less than anyone was, whatever the transport and the loop.
+    // No client gets less than any other client has seen, on any transport or loop.
     if (reads_ != nullptr) job_.head_min = std::max(job_.head_min, reads_->steady().shown());
-    outstanding_ = 1;  // our own, so that nothing ends while we begin
+    outstanding_ = 1;  // our own, so that nothing ends during the start
     for (std::size_t i = 0; i < job_.items.size(); ++i) {
       if (job_.items[i].answer.empty()) open(i);
     }
@@ -130,17 +130,17 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   }
 
  private:
-  // An item that goes to the node in a call of ours, perhaps on behalf of others who ask the same.
+  // An item sent to the node in a call of ours, perhaps shared with other callers.
   struct Sent {
     std::size_t index = 0;
-    std::optional<SharedReads::Read> read;  // empty: it is this caller's alone
+    std::optional<SharedReads::Read> read;  // empty: it is not shared
     SharedReads::Ticket ticket{};
     std::uint64_t head_min = 0;  // a node without this block must not answer
   };
 
   upstream::CallOptions options(upstream::CallOptions made, std::uint64_t head_min) const {
     made.head_min = head_min;
-    // Whatever is only read is better asked of a node that keeps up; nobody waits for one.
+    // Reads prefer a node that keeps up, but do not wait for one.
     if (made.repeat == upstream::Repeat::always) made.head_preferred = job_.head_min;
     made.payer = job_.room.share();
     made.caller = job_.caller;
@@ -149,7 +149,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     return made;
   }
 
-  // From memory, by somebody's call under way, or by one of ours.
+  // Answers from the cache, by a shared call, or by a call of its own.
   void open(std::size_t index) {
     ForwardItem& item = job_.items[index];
     const std::uint64_t head_min = upstream::head_needed(item.method, item.params, job_.head_min);
@@ -177,7 +177,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }
 
-  // `attempt` above 0: a node could not answer it, and another one is asked first.
+  // `attempt` above 0: a node could not answer the call, and another one is tried first.
   void call_one(const Sent& sent, std::uint32_t attempt = 0) {
     ++outstanding_;
     note_write();
@@ -200,7 +200,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     return {.method = item.method, .params = item.params, .id = std::to_string(index)};
   }
 
-  // The end of an item's call: for all who wait for it, this caller among them.
+  // Ends an item's call, for all waiting callers including this one.
   void settle(const Sent& sent, upstream::Result result) {
     if (sent.read) {
       reads_->finish(sent.ticket, *sent.read, std::move(result));
@@ -215,18 +215,19 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (!result) return append_failure(item.answer, item.id, result.error());
     put(item, result->body.size(), [&](std::string& out) {
       auto answer = jsonrpc::replace_id(result->body, item.id);
-      // Taken as it is only if it is an answer: the splice alone would let any object with an id through.
+      // Used unchanged only if it is a valid answer: the splice alone would accept any object with an id.
       const auto parts = answer ? jsonrpc::split_response(*answer) : std::nullopt;
       if (!parts) return bad_reply(item);
       if (!parts->error.empty()) return append_node_error(out, item.id, parts->error);
-      // What a node puts beside its result, perhaps of the call's own headers, is not for clients.
+      // Members that a node adds beside its result, perhaps copies of the call's own headers, are not for
+      // clients.
       if (parts->has_others) return jsonrpc::append_result(out, item.id, parts->result);
       out = *std::move(answer);
     });
   }
 
-  // Writes an answer of about this size, if there is room for it. Many wait for one result, so that a lack of
-  // memory must not leave here.
+  // Writes an answer of about this size, if there is room for it. Many callers wait for one result, so a lack
+  // of memory must not leave this function.
   template <typename Write>
   void put(ForwardItem& item, std::size_t size, Write&& write) {
     if (!job_.room.take_answer(size, item.id, item.answer)) return;
@@ -270,14 +271,14 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       return refused_whole(part, result, one_error ? answers->front().error : std::string_view());
     }
     for (const Sent& sent : part) {
-      // An empty body is no answer, and is told as that.
+      // An empty body is not an answer, and is reported as such.
       upstream::Reply reply{
           .body = std::string(by_item[sent.index]), .member = result->member, .gave_way = result->gave_way};
       take_element(sent, std::move(reply));
     }
   }
 
-  // What a node could not answer, or should not have answered so, is asked again by itself, if it only reads.
+  // A read without a usable answer, or with an outdated one, is repeated alone.
   void take_element(const Sent& sent, upstream::Reply reply) {
     const bool reads = upstream::repeat_of(job_.items[sent.index].method) == upstream::Repeat::always;
     const auto answer = jsonrpc::split_response(reply.body);
@@ -290,7 +291,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     settle(sent, std::move(result));
   }
 
-  // A node, or what stands before it, may refuse the size of a batch or of its answer.
+  // A node, or a proxy in front of it, may reject the size of a batch or of its answer.
   void batch_failed(const Part& part, const upstream::Result& result) {
     using upstream::FailureKind;
     const FailureKind kind = result.error().kind;
@@ -298,12 +299,12 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       for (const Sent& sent : part) settle(sent, result);
       return;
     }
-    // Of what failed in any other way nobody knows whether it was carried out.
+    // After any other failure it is unknown whether the batch was executed.
     const bool is_refusal = result.error().http_status == 413 || result.error().http_status == 400;
     ask_in_parts(part, is_refusal, result);
   }
 
-  // One error for all: nothing of the batch was carried out if the error says that it could not be taken.
+  // One error for all: if the error says that the batch could not be accepted, nothing of it was executed.
   void refused_whole(const Part& part, const upstream::Result& result, std::string_view error_json) {
     const auto error = jsonrpc::read_error(error_json.empty() ? "{}" : error_json);
     const bool is_refusal = error.code == static_cast<int>(jsonrpc::ErrorCode::invalid_request) ||
@@ -314,8 +315,8 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     ask_in_parts(part, is_refusal, whole);
   }
 
-  // Halves, and in the end one by one. Whatever must not be repeated gets `otherwise` unless it is certain
-  // that it was not carried out.
+  // Splits into halves, and in the end single calls. A call that must not be repeated gets `otherwise`,
+  // unless it certainly was not executed.
   void ask_in_parts(const Part& part, bool is_refusal, const upstream::Result& otherwise) {
     Part again;
     for (const Sent& sent : part) {
@@ -335,7 +336,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     call_batch(Part(middle, again.end()));
   }
 
-  // By the ids we gave; the first of two counts.
+  // Sorts by our own ids; the first of two counts.
   static void sort_answers(const std::vector<jsonrpc::Answer>& answers,
                            std::vector<std::string_view>& by_item) {
     for (const jsonrpc::Answer& answer : answers) {
@@ -355,7 +356,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void note_write() {
     if (writes_) reads_->wrote();
-    // Before it is sent and after it was answered: what was asked in between may be of either time.
+    // Before it is sent and after it was answered: reads in between may see either state.
     if (rewrites_) reads_->forget();
   }
   void ended() {
@@ -366,7 +367,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   SharedReads* reads_;
   ForwardJob job_;
   UniqueFunction<void(ForwardJob)> done_;
-  // Of whatever of it waits in the queue for a node.
+  // The queue time of the parts that wait for a node.
   std::shared_ptr<upstream::QueueTime> queue_time_ = std::make_shared<upstream::QueueTime>();
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
@@ -399,7 +400,7 @@ void append_failure(std::string& out, std::string_view id, const upstream::Failu
   using upstream::FailureKind;
   if (failure.kind == FailureKind::no_room) return append_no_memory(out, id);
   if (failure.kind != FailureKind::shutdown) log_failure(failure);
-  // A node may say with an HTTP error what it means in JSON-RPC: its own words are worth more than ours.
+  // A node may send a JSON-RPC error with an HTTP error status: its text is more precise than ours.
   if (const auto answer = jsonrpc::split_response(failure.body); answer && !answer->error.empty()) {
     return append_node_error(out, id, answer->error);
   }

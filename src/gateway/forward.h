@@ -1,7 +1,7 @@
 #pragma once
-// One incoming JSON-RPC message on its way through: what the gateway answers itself is answered already, the
-// rest goes to the node in one call, and the answers come back together under the callers' own ids.
-// Worker thread.
+// One incoming JSON-RPC message on its way. The items that the gateway answers itself have their answers
+// already, and the rest goes to the node in one call. The answers come back together under the callers' own
+// ids. Worker thread.
 
 #include <string>
 #include <vector>
@@ -23,24 +23,25 @@ struct ForwardItem {
 struct ForwardJob {
   std::vector<ForwardItem> items;
   bool batch = false;  // the answer is an array
-  // The highest head the caller was shown: a node below it may not answer what depends on it (head_need.h).
+  // The highest head the caller was shown: a node below it may not answer calls that depend on it
+  // (head_need.h).
   std::uint64_t head_min = 0;
   Duration timeout{};
-  upstream::Caller caller = {};  // whose turn it takes at the node
-  AnswerRoom room = {};          // for everything of it
+  upstream::Caller caller = {};  // its turn in the node's queue
+  AnswerRoom room = {};          // for the whole message
 };
 
-// The answers there are, together: "" if there are none (notifications only). Where there is no memory for
-// that, errors that say so under the same ids.
+// All answers together: "" if there are none (notifications only). Without memory for that, errors that say
+// so under the same ids.
 std::string join_answers(ForwardJob& job);
 
-// Calls `done` once with the job, all its answers in it: join_answers() is the text to send back.
-// `backend` outlives the call. With `reads`, which outlives it too, reads are shared with others and answered
-// from memory where that is right.
+// Calls `done` once with the job and all its answers: join_answers() is the text to send back. `backend` must
+// outlive the call. With `reads`, which must outlive it too, reads are shared with other callers, and
+// answered from the cache if that is correct.
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              UniqueFunction<void(ForwardJob)> done);
 
-// What a caller is told about a call that brought no answer.
+// Appends the error for a call that got no answer.
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure);
 
 }  // namespace fanfare::gateway

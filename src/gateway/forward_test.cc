@@ -1,4 +1,4 @@
-// What goes to the node, and what its answers become.
+// The calls to the node, and what becomes of its answers.
 
 #include "gateway/forward.h"
 
@@ -139,7 +139,7 @@ TEST(Forward, FailuresBecomeTheErrorsOfTheTable) {
             R"({"jsonrpc":"2.0","id":1,"error":{"code":-32005,"message":"slow down"}})");
 }
 
-// Addresses, curl's words and what a node sends instead of JSON-RPC are for the log.
+// Addresses, curl's texts and answers other than JSON-RPC are for the log.
 TEST(Forward, ClientsAreToldInWordsOfOurOwn) {
   using upstream::Failure;
   using upstream::FailureKind;
@@ -218,7 +218,7 @@ TEST(Forward, AnswersCountAgainstTheClientsShareUntilTheyHaveLeft) {
   EXPECT_EQ(budget.used(), 0U);
 }
 
-// As where memory runs out between the node's answer and us.
+// As if memory ran out between the node's answer and the gateway.
 TEST(Forward, AnAnswerThatIsLostOnItsWayIsAnError) {
   Forwarded batch({.items = {item("7", "a"), item("8", "b"), item("", "c")}, .batch = true});
   batch.node.calls.clear();

@@ -22,11 +22,11 @@
 namespace fanfare::gateway {
 namespace {
 
-// Connections to nodes that are kept open between calls, over all threads; and the least of one thread.
+// The number of idle connections to nodes kept by all threads, and the minimum of one thread.
 constexpr std::size_t kIdleConnectionsMax = 256;
 constexpr std::size_t kIdleConnectionsOfThreadMin = 32;
 
-// With more than this waiting a client is behind: it gets no further answers until it has read what there is.
+// A client with more unsent bytes than this is behind: it gets no further answers until it has read them.
 constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
 
 session::SessionSettings session_settings(const WebSocketSettings& plan) {
@@ -43,7 +43,7 @@ session::SessionSettings session_settings(const WebSocketSettings& plan) {
   return settings;
 }
 
-// Heartbeats and deadlines are kept to a quarter of the shortest of them.
+// Heartbeats and deadlines are accurate to a quarter of the shortest of them.
 Duration sweep_interval(const session::SessionSettings& settings, const HttpSettings& http) {
   Duration shortest = std::min({settings.close_timeout, settings.pong_timeout, http.handshake_timeout});
   for (const Duration optional : {settings.ping_interval, settings.idle_timeout}) {
@@ -62,13 +62,13 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
   options.loop_server.http.header_count_max = plan.http.header_count_max;
   options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
-  // One deadline for all of a connection's beginning: TLS has no shorter one of its own.
+  // One deadline for the start of a connection: TLS has no shorter one of its own.
   options.loop_server.http.tls_timeout = plan.http.handshake_timeout;
   options.accept.connections_max = plan.accept.connections_max;
   options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
   options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
   options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
-  // The limit over all loops is the one that is configured; a loop has none of its own.
+  // The configured limit applies to all loops together; a single loop has none.
   options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
   options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
@@ -92,8 +92,8 @@ std::unexpected<Error> fail(Error::Kind kind, std::string message, int system_co
 
 }  // namespace
 
-// What is declared first is destroyed last: the workers have stopped before the loops they post to go, and
-// the loops go before the networks their services refer to.
+// Members are destroyed in reverse order: the workers stop before the loops they post to, and the loops
+// before the networks their services refer to.
 class Gateway::Impl {
  public:
   explicit Impl(ServePlan plan)
@@ -147,12 +147,12 @@ class Gateway::Impl {
     draining_ = true;
     std::size_t dropped = 0;
     if (std::exchange(running_, false)) {
-      // What ends after the clients has its time within the deadline, too.
+      // The shutdown after the clients also has its time within the deadline.
       const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
       dropped =
           server_.stop(ws::close_code::service_restart, "the gateway is restarting", deadline - of_workers);
     }
-    // All at once: each of them may take as long as its stop_limit.
+    // In parallel: each of them may take its whole stop_limit.
     for (const auto& worker : workers_) worker->begin_stop();
     for (const auto& worker : workers_) worker->stop();
     return dropped;
@@ -175,8 +175,8 @@ class Gateway::Impl {
     }
   }
 
-  // Between projects holds what holds between clients: each at most what is free. One that is alone has
-  // nobody to leave room for.
+  // The rule between clients also applies between projects: each may hold at most as much as is free. A
+  // single project need not leave room for others.
   void make_budgets() {
     if (!has_several_projects(plan_)) return;
     for (const NetworkPlan& network : plan_.networks) {
@@ -208,7 +208,7 @@ class Gateway::Impl {
     networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
   }
 
-  // One mailbox entry a loop, whatever the number of subscribers.
+  // One mailbox entry per loop, whatever the number of subscribers.
   void publish(std::size_t index, const Network::Events& events) {
     for (std::size_t i = 0; i < server_.loop_count(); ++i) {
       server_.post(i, [this, i, index, events, told = system_clock().now()](session::LoopServer&) {
@@ -251,7 +251,7 @@ class Gateway::Impl {
     return services_of_listeners;
   }
 
-  // Of all networks, or of those that `?network=` names.
+  // For all networks, or for those named by `?network=`.
   session::HttpResponse ready(std::string_view query) const {
     std::vector<const Network*> asked;
     for (const http::Parameter& parameter : http::query_parameters(query)) {
@@ -297,7 +297,7 @@ class Gateway::Impl {
   const session::SessionSettings settings_;
   ByteBudget budget_;                                                // of the process
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
-  std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // of what nodes have sent, by project
+  std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project
   eth::Salt salt_{};
   Metrics metrics_;
   AnswerCounts answer_counts_{metrics_};

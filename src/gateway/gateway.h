@@ -18,7 +18,7 @@ class Gateway {
   explicit Gateway(ServePlan plan);
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
-  // stop() without time to drain, if it is running.
+  // Calls stop() without time to drain, if the gateway is running.
   ~Gateway();
 
   // Binds the listeners and starts the threads. Errors: bad_option (an address), tls, system. After an error
@@ -29,12 +29,12 @@ class Gateway {
   std::size_t loop_count() const;
   std::string_view loop_name() const;
 
-  // Reads the certificates of all listeners again, for new connections. Returns one line for each that could
-  // not be read and stays as it is. Any thread, while it runs.
+  // Reloads the certificates of all listeners, for new connections. Returns one line for each that could not
+  // be read and stays unchanged. Any thread, while the gateway runs.
   std::vector<std::string> reload_certificates();
 
-  // Refuses new connections, closes the open ones with 1012, returns when they are gone or the plan's
-  // shutdown_timeout, or another time, has passed. Returns how many had to be dropped.
+  // Rejects new connections and closes the open ones with 1012. Returns when they are closed, or after the
+  // plan's shutdown_timeout or the given time. Returns how many had to be dropped.
   std::size_t stop();
   std::size_t stop(Duration deadline);
 
@@ -43,9 +43,9 @@ class Gateway {
   std::unique_ptr<Impl> impl_;
 };
 
-// Serves until SIGTERM or SIGINT, then stop(); SIGHUP reads the certificates again; a second signal ends the
-// process at once. Prints where to look to standard output. Returns the process's exit code: 0, or 1 when it
-// could not start.
+// Serves until SIGTERM or SIGINT, then calls stop(); SIGHUP reloads the certificates; a second stop signal
+// ends the process at once. Prints its addresses to standard output. Returns the process's exit code: 0, or 1
+// when it could not start.
 int run(ServePlan plan);
 
 }  // namespace fanfare::gateway

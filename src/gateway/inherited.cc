@@ -19,7 +19,7 @@ void take_inherited(ServePlan& plan, std::span<const net::InheritedSocket> socke
       plan.listeners.push_back(listener);
       plan.listeners.back().at.inherited_fd = socket.fd;
     }
-    // Where a name has several addresses, what was passed stands for all of them.
+    // If a name has several addresses, the passed sockets replace all of them.
     const auto same = [&](const ListenerPlan& one) {
       return one.at.inherited_fd && one.socket_name == listener.socket_name;
     };

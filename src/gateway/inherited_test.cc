@@ -13,7 +13,7 @@ ServePlan plan_with(std::vector<ListenerPlan> listeners) {
   return plan;
 }
 
-// "routed 5" and such; a listener that opens its own socket is shown by its port.
+// "routed 5" and the like; a listener that opens its own socket is shown by its port.
 std::string shown(const ServePlan& plan) {
   std::string text;
   for (const ListenerPlan& listener : plan.listeners) {

@@ -1,6 +1,6 @@
 #pragma once
-// JSON-RPC answered in the same process: takes a text apart, asks a function for each result, puts the
-// answers together.
+// Answers JSON-RPC in the same process: parses a text, calls a function for each result, and joins the
+// answers.
 
 #include <expected>
 #include <functional>
@@ -16,11 +16,11 @@ struct LocalError {
   std::string message;
   std::string data_json;  // raw; empty: none
 };
-// `params` is raw, empty when there are none. Returns the raw `result`.
+// `params` is raw, empty if there are none. Returns the raw `result`.
 using LocalMethod =
     std::function<std::expected<std::string, LocalError>(std::string_view method, std::string_view params)>;
 
-// The whole answer to a request or a batch.
+// The complete answer to a request or a batch.
 std::string answer_locally(jsonrpc::Parser& parser, std::string_view text, const LocalMethod& method);
 
 }  // namespace fanfare::gateway

@@ -11,7 +11,7 @@
 namespace fanfare::gateway {
 namespace {
 
-// Of go-ethereum, Erigon, Nethermind, Besu, Reth and the nodes made of them.
+// Methods of go-ethereum, Erigon, Nethermind, Besu, Reth and nodes derived from them.
 constexpr auto kRefused = std::to_array<std::string_view>(
     {// Administration: peers, keys, mining, consensus, permissions, plugins.
      "admin_*", "personal_*", "engine_*", "miner_*", "clique_*", "les_*", "lespay_*", "vflux_*", "ethash_*",
@@ -21,7 +21,7 @@ constexpr auto kRefused = std::to_array<std::string_view>(
      "vault_*", "account_*", "ibft_*", "qbft_*", "istanbul_*", "raft_*", "perm_*", "quorumPermission_*",
      "quorumExtension_*", "plugins_*", "priv_*", "eea_*", "shh_*", "bzz_*", "db_*", "opp2p_*", "conductor_*",
      "parlia_*", "internal_*", "maintenance_*",
-     // debug_: what changes the chain, the database or the process, reads or writes files, or profiles.
+     // debug_: methods that change the chain, the database or the process, access files, or profile.
      "debug_set*", "debug_db*", "debug_chaindb*", "debug_write*", "debug_start*", "debug_stop*",
      "debug_reset*", "debug_resync*", "debug_delete*", "debug_insert*", "debug_migrate*", "debug_free*",
      "debug_batchSendRaw*", "debug_standardTrace*", "debug_verbosity", "debug_vmodule", "debug_backtraceAt",
@@ -49,7 +49,7 @@ bool any_fits(const Patterns& patterns, std::string_view method) {
   return std::ranges::any_of(patterns, [&](std::string_view one) { return fits(one, method, true); });
 }
 
-// The size of the longest pattern that fits.
+// The length of the longest matching pattern.
 std::optional<std::size_t> longest(const std::vector<std::string>& patterns, std::string_view method,
                                    bool any_case) {
   std::optional<std::size_t> found;
@@ -63,7 +63,7 @@ bool is_visible(char c) {
   return c > ' ' && c < '\x7f';
 }
 
-// The subscriptions of other namespaces would be of the connection to the node, which all clients share.
+// Subscriptions of other namespaces would belong to the connection to the node, which all clients share.
 bool subscribes_elsewhere(std::string_view method) {
   return !method.starts_with("eth_") && (method.contains("_subscribe") || method.contains("_unsubscribe"));
 }
@@ -83,7 +83,7 @@ bool MethodRules::allows(std::string_view method, bool developer) const {
   if (denied && denied >= allowed) return false;
   if (allowed) return true;
   if (subscribes_elsewhere(method)) return false;
-  // personal_sign is among them, and the rest of its namespace is not.
+  // personal_sign is a developer method; the rest of its namespace is not.
   if (any_fits(kDeveloper, method)) return developer;
   return !any_fits(kRefused, method);
 }
@@ -98,7 +98,7 @@ std::string MethodRules::refusal(std::string_view method) {
 
 bool is_on_loopback(const Backend& backend) {
   const auto* const upstreams = std::get_if<UpstreamBackend>(&backend);
-  if (upstreams == nullptr) return true;  // in this process
+  if (upstreams == nullptr) return true;  // in-process
   return std::ranges::all_of(*upstreams, [](const UpstreamPlan& upstream) {
     const auto url = http::parse_url(upstream.url);
     return url && server::is_loopback_name(url->is_ipv6() ? "[" + url->host + "]" : url->host);

@@ -78,7 +78,7 @@ TEST(MethodRules, DevelopersMethodsAndTheNodesKeys) {
   }
 }
 
-// Nodes compare names exactly, as far as is known. What we refuse does not depend on it.
+// Known nodes compare names exactly. Our rejections do not depend on that.
 TEST(MethodRules, NoSpellingGetsAround) {
   const MethodRules rules({});
   for (const std::string_view method : {"ADMIN_addPeer", "Admin_AddPeer", "aDMIN_addPeer", "DEBUG_SETHEAD",
@@ -113,7 +113,7 @@ TEST(MethodRules, AllowOpensAndDenyCloses) {
   EXPECT_FALSE(rules.allows("eth_getLogs", kDeveloper));
   EXPECT_FALSE(rules.allows("TRACE_block", kDeveloper));
   EXPECT_TRUE(rules.allows("eth_getBlockByNumber", kStranger));
-  // What is allowed is what was written, and no other case of it.
+  // Only the written spelling is allowed, not another case of it.
   EXPECT_FALSE(rules.allows("Admin_peers", kStranger));
 }
 

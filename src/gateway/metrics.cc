@@ -333,7 +333,7 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counter(Id::cache_hits, labels, cells.cache_hits);
   counter(Id::cache_misses, labels, cells.cache_misses);
   gauge(Id::cache_bytes, labels, cells.cache_bytes);
-  // Before the first head there is no number and no age: absent says that, zero would not.
+  // Before the first head there is no number and no age: a missing series says that, zero would not.
   const Instant learnt{Duration(cells.head_learnt.load(std::memory_order_acquire))};
   if (learnt == Instant{}) return;
   gauge(Id::head_number, labels, cells.head_number);
@@ -359,7 +359,7 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   counter(Id::upstream_floods, labels, cells.floods);
   const auto methods = upstream::method_labels();
   for (std::size_t i = 0; i < methods.size(); ++i) {
-    // Most are never called here: a series for each of them would drown the others.
+    // Most methods are never called: a series for each of them would hide the others.
     const std::uint64_t calls = cells.calls[i].load(std::memory_order_relaxed);
     if (calls == 0) continue;
     Labels with = labels;
@@ -387,7 +387,7 @@ void NetworkMetrics::closed(CloseReason reason) {
 void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt) {
   head_number.set(static_cast<std::int64_t>(number));
   head_timestamp_s.set(static_cast<std::int64_t>(timestamp_s));
-  // Released last: who sees it sees the number too.
+  // Stored last, with release order: a reader of it also sees the number.
   head_learnt.store(learnt.time_since_epoch().count(), std::memory_order_release);
 }
 
@@ -481,7 +481,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
 std::string Metrics::render(Instant now) const {
   Sheet sheet;
   fill(sheet, now);
-  // A family without a sample is left out whole.
+  // A family without samples is left out.
   std::erase_if(sheet.families, [](const prometheus::MetricFamily& family) { return family.metric.empty(); });
   return prometheus::TextSerializer().Serialize(sheet.families);
 }

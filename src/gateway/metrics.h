@@ -1,14 +1,14 @@
 #pragma once
-// Everything the process counts, and its text for Prometheus. docs/metrics.md lists the names; a test holds
-// that list and this code together.
+// All counters of the process, and their text for Prometheus. docs/metrics.md lists the names; a test keeps
+// that list and this code consistent.
 //
 //   Metrics metrics;
 //   NetworkMetrics& network = metrics.add_network("main", "1");   // once, at the start
 //   network.opened();                                             // any loop, any time
 //   std::string body = metrics.render(clock.now());               // GET /metrics
 //
-// Labels come from the configuration and from the enumerations here, never from a client, so their number
-// is bounded.
+// Labels come from the configuration and from the enumerations here, never from a client, so their number is
+// limited.
 
 #include <array>
 #include <atomic>
@@ -29,24 +29,24 @@
 
 namespace fanfare::gateway {
 
-// Why a WebSocket connection ended; the first that holds.
+// Why a WebSocket connection ended; the first that applies.
 enum class CloseReason : std::uint8_t {
   client,              // the client sent a Close
-  lost,                // the transport ended without one
-  protocol_error,      // the client broke a rule: 1002, 1003, 1007
+  lost,                // the transport ended without a Close
+  protocol_error,      // the client violated the protocol: 1002, 1003, 1007
   too_big,             // 1009
   too_many_fragments,  // 1009
   policy,              // 1008
   slow_consumer,       // its outbox was full: 1013
-  missed,              // a subscription missed something and could not be told so: 1013
-  ping_timeout,        // it did not answer our pings
+  missed,              // a subscription missed something and has no notice for it: 1013
+  ping_timeout,        // it did not answer a ping
   idle_timeout,        // no message for too long: 1008
-  shutdown,            // we are going away: 1012
+  shutdown,            // the server is shutting down: 1012
   internal,            // 1011
   count_,
 };
 
-// Why an upgrade was refused.
+// Why an upgrade was rejected.
 enum class RefuseReason : std::uint8_t {
   connection_limit,  // 503
   shutdown,          // 503
@@ -56,12 +56,12 @@ enum class RefuseReason : std::uint8_t {
   count_,
 };
 
-// Why a JSON-RPC request was not carried out. An HTTP request that is refused as a whole counts once.
+// Why a JSON-RPC request was not executed. An HTTP request that is rejected as a whole counts once.
 enum class RpcRefusal : std::uint8_t {
-  host,    // 403: it named a host that is not served
-  origin,  // 403: of a page that may not ask
+  host,    // 403: its host is not served
+  origin,  // 403: from a page without permission
   method,  // -32601: not allowed
-  memory,  // -32005: too much is under way for its client, or for all
+  memory,  // -32005: its client, or all clients, have too much in progress
   count_,
 };
 
@@ -74,46 +74,46 @@ enum class SubscriptionKind : std::uint8_t {
   count_,
 };
 
-// How a subscription came back from its cursor.
+// How a subscription was resumed from its cursor.
 enum class ResumeOutcome : std::uint8_t {
-  complete,  // everything it missed was told
-  notice,    // it was told what was not
+  complete,  // everything it missed was sent
+  notice,    // it got a notice about missing data
   count_,
 };
 
-// What becomes of a subscriber that reads too slowly.
+// What happens to a subscriber that reads too slowly.
 enum class SlowPolicy : std::uint8_t {
-  close,   // its connection ends: 1013
-  latest,  // it is told the latest head, and which it missed
+  close,   // its connection is closed: 1013
+  latest,  // it is sent the latest head and the range it missed
   count_,
 };
 
-// What becomes of filters (eth_newFilter and its kin).
+// The fate of filters (eth_newFilter and the like).
 enum class FilterOutcome : std::uint8_t {
   created,
   refused,      // -32005: a limit was reached
-  expired,      // nobody asked for it for filterTimeout
-  lost,         // something was missing when it was asked: "filter not found"
+  expired,      // not queried for filterTimeout
+  lost,         // events were missing when it was queried: "filter not found"
   uninstalled,  // eth_uninstallFilter
   count_,
 };
 
 enum class Transport : std::uint8_t { http, websocket, count_ };
 
-// One network's cells. Lives as long as the Metrics; any thread.
+// The cells of one network. Valid while the Metrics exist; any thread.
 class NetworkMetrics {
  public:
   NetworkMetrics(std::string project, std::string chain_id);
 
   void opened();
   void closed(CloseReason reason);  // also counts a slow consumer
-  // The newest known block. That it is new is counted apart: the one that following begins with is not.
+  // The newest known block. New heads are counted separately, since the first known one is not new.
   void head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt);
-  // How many filters there are, and what became of filters since the last time.
+  // The number of filters, and the changes of the counters since the last call.
   void filters_changed(std::size_t live, const eth::FilterCounters& since);
 
   const std::string project;
-  std::string chain_id;  // guarded by the Metrics: it may be learnt late
+  std::string chain_id;  // guarded by the Metrics: it may be determined late
 
   Gauge connections;
   Counter connections_opened;
@@ -122,10 +122,10 @@ class NetworkMetrics {
   Counter slow_consumer_closes;
   PerEach<SlowPolicy> slow_drops;  // connections closed; heads not sent
   PerEach<ResumeOutcome> resumes;
-  Counter replayed;          // notifications of those
-  Counter history_blocks;    // blocks, logs and receipts that were fetched for them
-  LatencyHistogram match;    // of a block's logs with all filters of one loop, encoding and queueing included
-  LatencyHistogram fan_out;  // from the source's word to the last outbox of one loop
+  Counter replayed;           // notifications of resumed subscriptions
+  Counter history_blocks;     // blocks, logs and receipts fetched for them
+  LatencyHistogram match;     // a block's logs with all filters of a loop, including encoding and queueing
+  LatencyHistogram fan_out;   // from the source's report to the last outbox of one loop
   Counter turn_shares_spent;  // times a connection had to wait for its loop's next turn
   PerEach<SubscriptionKind, Gauge> subscriptions;
   PerEach<SubscriptionKind> notifications;  // one for each subscriber it was queued for
@@ -133,18 +133,18 @@ class NetworkMetrics {
   Counter messages_sent;
   Counter bytes_received;  // of WebSocket frames
   Counter bytes_sent;
-  PerEach<Transport> requests;  // JSON-RPC requests, each of a batch
+  PerEach<Transport> requests;  // JSON-RPC requests; each element of a batch counts
   PerEach<RpcRefusal> requests_refused;
   Counter heads;
   Counter reorgs;
   Counter reorged_blocks;
   Gauge reorg_depth_max;
-  Counter backfilled;           // blocks fetched that no poll had shown
-  Counter gaps;                 // runs of blocks that were given up, each told to the subscribers
-  Counter pending_gaps;         // times that pending transactions may have been missed; the same
-  Counter pending_bodies_lost;  // transactions that were told by their hashes only
-  Counter reads;                // requests that could be shared with others who ask the same
-  Counter reads_shared;         // of these, those that waited for somebody else's call
+  Counter backfilled;           // blocks fetched beyond those that polls returned
+  Counter gaps;                 // runs of blocks that were given up, each reported to the subscribers
+  Counter pending_gaps;         // times that pending transactions may have been missed, reported too
+  Counter pending_bodies_lost;  // transactions reported only by their hashes
+  Counter reads;                // requests that could be shared with identical ones
+  Counter reads_shared;         // of these, those that waited for another caller's call
   Counter cache_hits;
   Counter cache_misses;
   Gauge cache_bytes;
@@ -157,12 +157,12 @@ class NetworkMetrics {
   std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
 };
 
-// One upstream's cells. Lives as long as the Metrics; any thread.
+// The cells of one upstream. Valid while the Metrics exist; any thread.
 class UpstreamMetrics {
  public:
   UpstreamMetrics(std::string project, std::string chain_id, std::string upstream);
 
-  // A call that came back, or did not.
+  // A call that got an answer, or a failure.
   void answered(std::string_view method, Duration latency);
   void failed(std::string_view method, Duration latency, upstream::FailureKind kind);
 
@@ -176,8 +176,8 @@ class UpstreamMetrics {
   std::array<Counter, kFailureKinds> errors;
   Counter bytes_sent;
   Counter bytes_received;
-  Gauge available;    // 1 while calls go to it
-  Gauge wrong_chain;  // 1 while it is not used because it is on another chain
+  Gauge available;    // 1 while it is used
+  Gauge wrong_chain;  // 1 while it is unused because it is on another chain
   std::array<std::atomic<std::uint64_t>, upstream::kMethodLabelsMax> calls{};  // by method_labels()
   Counter stalls;
   Counter disagreements;
@@ -197,25 +197,25 @@ class Metrics {
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // Any thread; the reference is good as long as the Metrics. A pair that is there already is returned again.
+  // Any thread; the reference is valid while the Metrics exist. An existing pair is returned again.
   NetworkMetrics& add_network(std::string_view project, std::string_view chain_id);
   UpstreamMetrics& add_upstream(std::string_view project, std::string_view chain_id,
                                 std::string_view upstream);
 
-  // Who counts the connections of the whole server; outlives the last render(). Once, before the first one.
+  // Counts the connections of the whole server; must outlive the last render(). Call once, before the first.
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
-  // What clients' requests and answers occupy; likewise.
+  // The memory of clients' requests and answers; must outlive the last render(). Call once, before the first.
   void watch(const ByteBudget& budget) { budget_ = &budget; }
-  // The network that had no chain id, and its upstreams, have this one from now on. Any thread.
+  // Sets the chain id of the network that had none, and of its upstreams. Any thread.
   void set_chain_id(std::string_view project, std::string_view chain_id);
 
-  // An answer to an HTTP request, upgrades (101) included.
+  // An answer to an HTTP request, including upgrades (101).
   void http_answered(int status);
   CompressionCells& compression() { return compression_; }
   // A connection had to wait for its loop's next turn with its requests.
   void http_turn_share_spent() { http_turn_shares_spent_.add(); }
 
-  // The text format 0.0.4. Any thread. `now` is of the clock that head() was told.
+  // The text format 0.0.4. Any thread. `now` must be of the same clock as the times passed to head().
   std::string render(Instant now) const;
 
  private:
@@ -239,7 +239,7 @@ class Metrics {
 
 inline constexpr std::string_view kMetricsContentType = "text/plain; version=0.0.4; charset=utf-8";
 
-// Every metric that render() can give, in its order. Static.
+// Every metric that render() can produce, in its order. Static.
 std::span<const MetricInfo> metric_infos();
 
 }  // namespace fanfare::gateway

@@ -207,8 +207,7 @@ TEST(Metrics, ClosesHaveTheNameOfTheirReason) {
   expect(CloseReason::internal, "internal");
 }
 
-// Every metric that is rendered is in the list, with its type and labels, and every one of the list is
-// rendered.
+// The rendered metrics and the list are equal, with types and labels.
 TEST(MetricNames, TheListIsWhatIsRendered) {
   const session::AcceptGate gate;
   Metrics metrics;

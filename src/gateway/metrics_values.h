@@ -1,9 +1,9 @@
 #pragma once
-// The cells metrics are kept in: written by many threads without a lock, read when somebody asks.
+// The cells of metrics: written by many threads without a lock, read when metrics are requested.
 //
-// A counter is spread over several cache lines, one for each thread as long as there are enough of them, so
-// that two loops counting messages do not fight for a line. All accesses are relaxed: a reading is not a
-// snapshot across cells, but every cell is exact and a counter never goes back.
+// A counter is spread over several cache lines, one per thread as long as there are enough, so that two loops
+// do not contend for a line. All accesses are relaxed: a reading is not a snapshot across cells, but every
+// cell is exact and a counter never decreases.
 
 #include <array>
 #include <atomic>
@@ -14,7 +14,7 @@
 
 namespace fanfare::gateway {
 
-// Which cell the calling thread uses; threads take them in turn.
+// The cell of the calling thread; threads are assigned in rotation.
 inline std::size_t metric_cell(std::size_t cells) {
   static std::atomic<std::size_t> threads{0};
   thread_local const std::size_t mine = threads.fetch_add(1, std::memory_order_relaxed);
@@ -40,7 +40,7 @@ class Counter {
   std::array<Cell, kCells> cells_;
 };
 
-// Goes up and down, or is set by one owner. For what changes rarely: it is a single cell.
+// Goes up and down, or is set by one owner. For rare changes: it is a single cell.
 class Gauge {
  public:
   void add(std::int64_t count = 1) { value_.fetch_add(count, std::memory_order_relaxed); }
@@ -52,18 +52,18 @@ class Gauge {
   std::atomic<std::int64_t> value_{0};
 };
 
-// What compressing HTTP answers did.
+// Counters of the compression of HTTP answers.
 struct CompressionCells {
   Counter compressed;  // answers
-  Counter bytes_in;    // of their bodies, before
+  Counter bytes_in;    // of their bodies, before compression
   Counter bytes_out;   // and after
-  Counter no_room;     // answers sent as they are because too many waited
+  Counter no_room;     // answers sent uncompressed because too many waited
 };
 
-// How long something took, in buckets.
+// Durations, in buckets.
 class LatencyHistogram {
  public:
-  // Upper bounds, each inclusive; what is longer falls into one more bucket.
+  // Upper bounds, inclusive; longer durations fall into one more bucket.
   static constexpr std::array kBounds{
       Duration{std::chrono::milliseconds(1)},    Duration{std::chrono::milliseconds(2)},
       Duration{std::chrono::milliseconds(5)},    Duration{std::chrono::milliseconds(10)},
@@ -91,7 +91,7 @@ class LatencyHistogram {
   std::atomic<std::uint64_t> sum_ns_{0};
 };
 
-// One counter for each enumerator. The enumeration has `count_` as its last.
+// One counter for each enumerator. The enumeration must end with `count_`.
 template <typename Enumeration, typename Cell = Counter>
 class PerEach {
  public:

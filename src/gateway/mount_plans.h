@@ -1,5 +1,5 @@
 #pragma once
-// What the gateway's kinds of ports have mounted, and what a port's mounts tell about it.
+// The mounts of the gateway's kinds of ports, and what can be derived from a port's mounts.
 
 #include <vector>
 
@@ -15,10 +15,10 @@ std::vector<MountPlan> websocket_port_mounts();
 // /healthz, /readyz and, if wanted, /metrics.
 std::vector<MountPlan> page_mounts(bool has_metrics);
 
-// Networks are told apart by their paths.
+// Networks are distinguished by their paths.
 bool is_routed(const ListenerPlan& listener);
 bool serves_http(const ListenerPlan& listener);       // JSON-RPC over POST
-bool serves_websocket(const ListenerPlan& listener);  // where the plan has WebSockets at all
+bool serves_websocket(const ListenerPlan& listener);  // if the plan has WebSockets at all
 bool serves_metrics(const ListenerPlan& listener);
 
 }  // namespace fanfare::gateway

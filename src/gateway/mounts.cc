@@ -19,8 +19,8 @@ using server::Offer;
 using server::Target;
 using Match = server::PathPattern::Match;
 
-// Clients take any subprotocol or none; what a request offers is not chosen from. Compression keeps nothing
-// of a connection between messages, so that thousands that are idle cost nothing.
+// Clients may offer any subprotocol or none; none is selected. Compression keeps no state of a connection
+// between messages, so thousands of idle ones cost nothing.
 ws::UpgradePolicy upgrade_policy(const MessageCompression& compression) {
   return {.deflate = {.enabled = compression.enabled,
                       .threshold_bytes = compression.bytes_min,
@@ -39,7 +39,7 @@ std::optional<std::uint64_t> chain_id_of(std::string_view digits) {
   return value;
 }
 
-// Which pages may ask, network by network: those of its project, or the listener's.
+// Which origins may send requests, for each network: those of its project, or the listener's.
 class NetworkRules {
  public:
   NetworkRules(const ServePlan& plan, bool on_loopback) {
@@ -55,7 +55,7 @@ class NetworkRules {
   std::vector<server::BrowserRules> rules_;  // in the plan's order
 };
 
-// JSON-RPC of one network, or of the one that the path names.
+// JSON-RPC of one network, or of the network that the path names.
 class RpcMount final : public server::Mount {
  public:
   RpcMount(RpcFeature feature, const RouterContext& context, std::shared_ptr<const NetworkRules> rules)
@@ -118,8 +118,8 @@ class RpcMount final : public server::Mount {
   static bool is_developer(const Target& target) {
     return target.on_loopback && target.caller != Caller::unknown_page;
   }
-  // What the URL asks for with ?subscriptionIds=shared or =unique, else what is configured. Empty: another
-  // word.
+  // The value of ?subscriptionIds=shared or =unique in the URL, else the configured one. Empty: an invalid
+  // value.
   std::optional<eth::IdScope> ids_for(std::string_view query) const {
     bool unique = unique_ids_;
     for (const http::Parameter& parameter : http::query_parameters(query)) {
@@ -131,7 +131,7 @@ class RpcMount final : public server::Mount {
   }
   NetworkPaths::Found find(const Match& match) const {
     if (network_) return {.network = network_, .missing = {}};
-    // A router asks what there can be at all without saying where.
+    // A router asks for all possible methods without naming a path.
     if (match.parameters.size() < 2) return {.network = std::nullopt, .missing = "unknown project"};
     return paths_.find(match.parameters[0].value, match.parameters[1].value);
   }
@@ -165,7 +165,7 @@ class PageMount final : public server::Mount {
   const std::shared_ptr<LoopServices> services_;
 };
 
-// One overload a feature: a new one does not compile until it is mounted.
+// One overload per feature: a new feature does not compile until it is mounted.
 struct MakeMount {
   const RouterContext& context;
   std::shared_ptr<const NetworkRules> rules;

@@ -1,5 +1,5 @@
 #pragma once
-// A listener of the gateway on one loop: its plan's mounts as mounts of a router.
+// A listener of the gateway on one loop: turns its plan's mounts into mounts of a router.
 
 #include <cstddef>
 #include <functional>
@@ -18,7 +18,7 @@
 
 namespace fanfare::gateway {
 
-// What all ports of one loop share.
+// The objects that all ports of one loop share.
 struct LoopServices {
   LoopServices(const AnswerCompression& compression, session::LoopServer& server, CompressionCells& cells)
       : compressor(compression, server, cells) {}
@@ -27,13 +27,13 @@ struct LoopServices {
   std::vector<std::unique_ptr<RpcService>> networks;  // in the plan's order
 };
 
-// What the whole process answers, whoever asks. Any thread.
+// Answers of the whole process, the same for every caller. Any thread.
 struct ProcessAnswers {
   std::function<session::HttpResponse(std::string_view query)> ready;
   std::function<std::string()> metrics;
 };
 
-// Which network of a plan a path names. One table is shared by every loop.
+// Finds the network of a plan that a path names. All loops share one table.
 class NetworkPaths {
  public:
   // The plan's networks that have a chain id.
@@ -41,16 +41,16 @@ class NetworkPaths {
 
   struct Found {
     std::optional<std::size_t> network;  // index in ServePlan::networks
-    std::string_view missing;            // without one: why, for a person. Static.
+    std::string_view missing;            // the reason if there is no network, for people. Static.
   };
-  // A chain id is decimal without leading zeros: one network has one URL.
+  // A chain id is decimal without leading zeros, so that a network has one URL.
   Found find(std::string_view project, std::string_view chain_id) const;
 
  private:
   std::map<std::string, std::map<std::uint64_t, std::size_t>, std::less<>> networks_;
 };
 
-// Everything referred to outlives the router; it shares the services.
+// Everything referred to must outlive the router; it shares the services.
 struct RouterContext {
   const ServePlan& plan;
   const NetworkPaths& paths;
@@ -60,7 +60,7 @@ struct RouterContext {
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 
-// Counts what every port answers.
+// Counts the answers of all ports.
 class AnswerCounts final : public server::RouterObserver {
  public:
   explicit AnswerCounts(Metrics& metrics) : metrics_(metrics) {}

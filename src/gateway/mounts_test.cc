@@ -1,4 +1,4 @@
-// Which request of a gateway's port comes to which network or page: a table, asked over real sockets.
+// Which request to a gateway's port reaches which network or page: a table, checked over real sockets.
 
 #include "gateway/mounts.h"
 
@@ -21,7 +21,7 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
-// Three development chains that are told apart by their accounts.
+// Three development chains that are distinguished by their accounts.
 ServePlan three_networks(std::vector<MountPlan> mounts) {
   ServePlan plan;
   plan.listeners = {{.mounts = std::move(mounts)}};
@@ -43,7 +43,7 @@ struct Case {
   std::string_view target;
   bool upgrade = false;
   int status = 200;
-  // Of an answer from JSON-RPC: which network's.
+  // For a JSON-RPC answer: its network.
   std::optional<std::size_t> network = {};
   std::string_view allow = {};
 };

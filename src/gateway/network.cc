@@ -100,7 +100,7 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
   backend_ = std::move(pool);
 }
 
-// Two ways to it: one for clients' calls, one for what the network itself asks.
+// Two sides to the node: one for clients' calls, one for the network's own calls.
 std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstream, std::size_t member) {
   const UpstreamLimits& limits = upstream.limits;
   const auto http = [&](std::size_t calls_max, bool http2) {
@@ -154,7 +154,7 @@ void Network::start() {
     follower_->set_pending_pushed(true);
     return follow();
   }
-  // A pool finds out by itself which chain it is on.
+  // A pool determines its chain by itself.
   if (std::holds_alternative<DevBackend>(plan_.backend)) learn_chain_id(kDevChainId);
   follow();
 }
@@ -196,7 +196,7 @@ void Network::push_sources_changed(upstream::NodeTopic topic) {
   }
 }
 
-// Every pending transaction of a chain is much: nobody tells of them while nobody wants to hear.
+// A chain has many pending transactions: nodes are subscribed to them only while there are subscribers.
 void Network::want_pending() {
   const bool wanted = std::ranges::find(pending_wanted_, true) != pending_wanted_.end();
   for (const PushSource& push_source : push_sources_)
@@ -207,17 +207,17 @@ void Network::learn_chain_id(std::uint64_t chain_id) {
   if (!plan_.chain_id && learnt_chain_id_) learnt_chain_id_(chain_id);
 }
 
-// What a node tells by itself counts only while it is known to be on the network's chain.
+// Notifications pushed by a node count only while it is known to be on the network's chain.
 void Network::chains_changed() {
   if (follower_ == nullptr || worker_.stopping()) return;
   push_sources_changed(upstream::NodeTopic::new_heads);
   push_sources_changed(upstream::NodeTopic::pending_hashes);
-  // What a node said before it was found on another chain may have been that chain's.
+  // Answers of a node from before it was found on another chain may have been about that chain.
   if (!wrong_nodes().empty()) reads_->forget();
   update_readiness();
 }
 
-// For /readyz: the nodes that are not used because they are on another chain.
+// For /readyz: the nodes that are unused because they are on another chain.
 std::string Network::wrong_nodes() const {
   std::string text;
   if (pool_ == nullptr) return text;
@@ -229,7 +229,7 @@ std::string Network::wrong_nodes() const {
   return text;
 }
 
-// What is wrong with nodes while others may do, likewise.
+// For /readyz: the problems of single nodes, while others may work.
 std::string Network::unused_nodes() const {
   std::string text = wrong_nodes();
   for (const PushSource& push_source : push_sources_) {
@@ -249,7 +249,7 @@ void Network::set_interest(std::size_t loop_index, const eth::Interest& interest
   set_source_interest(loop_index + 1, interest);
 }
 
-// To the source the filters are one more loop, the first.
+// The source sees the filters as one more loop, the first.
 void Network::set_source_interest(std::size_t source_index, const eth::Interest& interest) {
   follower_->set_interest(source_index, interest);
   if (pending_wanted_.size() <= source_index) pending_wanted_.resize(source_index + 1);
@@ -267,7 +267,7 @@ void Network::publish(std::vector<eth::SourceEvent> events) {
   publish_(std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events)));
 }
 
-// What the operator is told of an event; the subscribers are told by their loops.
+// Logs and counts an event for the operator; the loops notify the subscribers.
 void Network::note(const eth::SourceEvent& event) {
   if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
     learn_head(*baseline->header);

@@ -1,6 +1,6 @@
 #pragma once
 // One network of the gateway: its node or pool of nodes, and the source that follows the chain. Lives on the
-// worker's thread; what other threads may read is atomic.
+// worker's thread; values that other threads may read are atomic.
 
 #include <atomic>
 #include <cstdint>
@@ -29,43 +29,45 @@ namespace fanfare::gateway {
 
 class Network {
  public:
-  // What happened since the last time, in order; immutable from here on, so that all loops may share it.
+  // The events since the last time, in order; immutable from here on, so that all loops may share them.
   using Events = std::shared_ptr<const std::vector<eth::SourceEvent>>;
   // On the worker's thread.
   using Publish = std::function<void(const Events&)>;
   struct Readiness {
     bool ready = false;
-    std::string reason;  // one line, for /readyz; when ready: what is wrong with some node, or empty
+    std::string reason;  // one line, for /readyz; when ready: the problem of some node, or empty
   };
 
-  // Any thread; nothing happens before start(). Everything referred to outlives it.
+  // Any thread; nothing happens before start(). Everything referred to must outlive the network.
   Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetrics& metrics,
           upstream::Observer* observer, Publish publish);
   Network(const Network&) = delete;
   Network& operator=(const Network&) = delete;
-  // The worker has stopped.
+  // The worker must have stopped.
   ~Network();
 
-  // Worker thread. prepare() makes the backend, before anyone can ask it anything; start() begins to follow.
+  // Worker thread. prepare() makes the backend, before any call can reach it; start() begins to follow.
   void prepare();
   void start();
   upstream::Backend& backend() { return *backend_; }
   SharedReads& reads() { return *reads_; }
-  // Lines that its nodes and clients can cause. Any thread.
+  // Log lines that its nodes and clients can cause. Any thread.
   LogLimiters& log() { return log_; }
-  // What the subscriptions of one loop need; from the loop, by the worker's mailbox.
+  // Sets what the subscriptions of one loop need; posted by the loop to the worker's mailbox.
   void set_interest(std::size_t loop_index, const eth::Interest& interest);
-  // What a subscriber has missed since `from`. `done` runs once, here, after everything that was published
-  // before; it is destroyed unrun with the network.
+  // Collects what a subscriber has missed since `from`. `done` runs once, on the worker's thread, after
+  // everything published before; it is destroyed unrun with the network.
   using HistoryDone = ChainFollower::HistoryDone;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
-  // What the filters of subscriptions may hold, on all loops. Any thread.
+  // The limit for the filters of subscriptions, on all loops. Any thread.
   eth::FilterBudget& filter_budget() { return filter_budget_; }
   // The filters of clients.
   FilterCalls& filters() { return *filters_; }
-  // Runs `done` once the chain is followed (true), or after a while (false); `done` as above.
+  // Runs `done` once the chain is followed (true), or after a while (false). `done` is destroyed unrun with
+  // the network.
   void await_following(ReadyWaiters::Done done) { followed_.wait(std::move(done)); }
-  // What a subscriber of pending transactions waits for; `done` as above.
+  // For a subscriber to pending transactions: waits until they will all be reported. `done` is destroyed
+  // unrun with the network.
   void await_pending(ChainFollower::ListenDone done) { follower_->await_pending(std::move(done)); }
 
   // Any thread.
@@ -75,22 +77,23 @@ class Network {
   Readiness readiness() const;
   bool is_ready() const { return is_ready_.load(std::memory_order_relaxed); }
 
-  // The connections of this network on all loops. False: there is no room for one more.
+  // Reserves one of this network's connections, counted over all loops. False: the limit is reached.
   bool reserve_connection();
   void release_connection() { connections_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t connections() const { return connections_.load(std::memory_order_relaxed); }
-  // Told, on the worker's thread, which chain the node is on when none is configured. Before prepare().
+  // The callback gets the node's chain id, on the worker's thread, if none is configured. Call before
+  // prepare().
   void on_chain_id(std::function<void(std::uint64_t)> learnt) { learnt_chain_id_ = std::move(learnt); }
   void set_connections_max(std::size_t most) { connections_max_ = most; }
-  // What the nodes of its project have sent counts here until it is worked off. Before prepare(); outlives
-  // it.
+  // Data received from the nodes of its project counts here until it is processed. Call before prepare(); the
+  // budget must outlive the network.
   void count_received(ByteBudget& budget) { received_ = &budget; }
 
  private:
   struct PushSource {
-    upstream::WebSocketNode* node = nullptr;  // a member of the pool that tells of events by itself
+    upstream::WebSocketNode* node = nullptr;  // a member of the pool that pushes events
     std::size_t member = 0;
-    bool heads = false;  // it does, of these
+    bool heads = false;  // whether it pushes heads
     bool pending = false;
   };
 
@@ -110,7 +113,7 @@ class Network {
   void publish(std::vector<eth::SourceEvent> events);
   void note(const eth::SourceEvent& event);
   void learn_head(const eth::Header& header);
-  // `reason` is for everybody, `detail` for the log: a node's or a library's own words.
+  // `reason` is public, `detail` is for the log: text of a node or a library.
   void set_readiness(bool ready, std::string reason, std::string_view detail = {});
   void update_readiness();
 
@@ -124,8 +127,8 @@ class Network {
   ByteBudget* received_ = nullptr;
   std::function<void(std::uint64_t)> learnt_chain_id_;
   std::unique_ptr<upstream::Backend> backend_;
-  std::unique_ptr<upstream::Backend> source_backend_;  // where the source asks elsewhere; null: the same
-  upstream::Pool* pool_ = nullptr;                     // the backend, when it is a pool
+  std::unique_ptr<upstream::Backend> source_backend_;  // for the source's calls; null: the same backend
+  upstream::Pool* pool_ = nullptr;                     // the backend, if it is a pool
   std::vector<PushSource> push_sources_;
   std::unique_ptr<SharedReads> reads_;  // from prepare() on
   SystemRandom random_;
@@ -133,11 +136,11 @@ class Network {
   std::unique_ptr<FilterCalls> filters_;     // from prepare() on
   ReadyWaiters followed_;
   bool following_ = false;
-  bool heads_told_ = false;            // some node on the network's chain tells of heads by itself
+  bool heads_told_ = false;            // some node on the network's chain pushes heads
   std::vector<bool> pending_wanted_;   // by loop
-  std::uint64_t history_fetches_ = 0;  // counted already
-  std::uint64_t backfilled_ = 0;       // likewise
-  std::uint64_t bodies_lost_ = 0;      // likewise
+  std::uint64_t history_fetches_ = 0;  // already counted
+  std::uint64_t backfilled_ = 0;       // already counted
+  std::uint64_t bodies_lost_ = 0;      // already counted
 
   eth::FilterBudget filter_budget_;
   std::atomic<bool> is_ready_ = false;

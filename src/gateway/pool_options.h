@@ -1,5 +1,5 @@
 #pragma once
-// How long a network's nodes may take, from what the file says of each.
+// The timeouts of a network's pool, from the configured timeouts of its nodes.
 
 #include <string>
 
@@ -8,8 +8,8 @@
 
 namespace fanfare::gateway {
 
-// A call has at least as long as the most patient node is given, and one attempt too; with several nodes
-// there is as much time again for another one.
+// A call, and also one attempt, gets at least the longest timeout of any node. With several nodes a call gets
+// that time again for another attempt.
 upstream::PoolOptions pool_options(std::string name, const UpstreamBackend& upstreams,
                                    const ReadSettings& reads);
 

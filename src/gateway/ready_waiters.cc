@@ -12,7 +12,7 @@ void ReadyWaiters::set_ready(bool ready) {
   ready_ = ready;
   if (!ready) return;
   executor_.cancel(timer_);
-  // Taken out first: what `done` does may wait again.
+  // Taken out first: `done` may call wait() again.
   for (Waiting& one : std::exchange(waiting_, {})) one.done(true);
 }
 

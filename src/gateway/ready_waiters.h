@@ -1,6 +1,6 @@
 #pragma once
-// Those who can only be answered once a network's chain is followed: told when it is, or after wait_max that
-// it is not. On the worker's thread.
+// Callbacks that need a followed chain: they run when the chain is followed, or fail after wait_max. On the
+// worker's thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,17 +17,17 @@ class ReadyWaiters {
  public:
   struct Limits {
     Duration wait_max = std::chrono::seconds(5);
-    std::size_t waiters_max = 10'000;  // one more is told at once that it is not
+    std::size_t waiters_max = 10'000;  // one more fails at once
   };
   using Done = UniqueFunction<void(bool ready)>;
 
-  // `executor` outlives this. Those who still wait at the end are not told.
+  // `executor` must outlive this object. Callbacks that still wait at the end do not run.
   explicit ReadyWaiters(upstream::Executor& executor, Limits limits) : executor_(executor), limits_(limits) {}
   ~ReadyWaiters() { executor_.cancel(timer_); }
   ReadyWaiters(const ReadyWaiters&) = delete;
   ReadyWaiters& operator=(const ReadyWaiters&) = delete;
 
-  // `done` runs once: at once if the chain is followed now.
+  // `done` runs once; at once if the chain is followed now.
   void wait(Done done);
   void set_ready(bool ready);
 

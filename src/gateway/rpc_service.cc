@@ -35,7 +35,7 @@ CloseReason reason_of(const session::CloseInfo& info) {
   return CloseReason::internal;
 }
 
-// The enumerations agree in order but for what the metrics know besides.
+// The metrics' enumeration may have values of its own.
 SubscriptionKind kind_of(eth::SubscriptionType type) {
   switch (type) {
     case eth::SubscriptionType::new_heads:
@@ -135,7 +135,7 @@ void RpcService::on_message(session::Session& session, const session::Message& m
   metrics().bytes_received.add(message.payload.size());
   // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
   if (run_guarded("a message", [&] { handle_message(session, as_text(message.payload)); })) return;
-  // Which of its calls have been answered is not known here.
+  // It is not known here which of its calls were answered.
   session.data<RpcConnection>().closed_because_ = CloseReason::internal;
   session.start_closing(ws::close_code::try_again_later, "out of memory");
 }
@@ -223,7 +223,7 @@ bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* 
                              std::string& answer) {
   const bool subscribes = request.method == "eth_subscribe";
   if (!subscribes && request.method != "eth_unsubscribe") return false;
-  if (request.is_notification()) return true;  // without an id nobody could learn the subscription's
+  if (request.is_notification()) return true;  // without an id no client could learn the subscription's id
   if (session == nullptr) {
     jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::method_not_found,
                           "subscriptions need a WebSocket connection");
@@ -272,7 +272,7 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
 }
 
 void RpcService::activate(eth::ConnectionKey connection, const std::string& id) {
-  // In the middle of a block it would be told half of it.
+  // In the middle of a block it would get only part of the block.
   if (logs_pass_) return activate_later_.emplace_back(connection, id), void();
   if (auto missing = subscriptions_.activate(connection, id)) ask_history(std::move(*missing));
 }

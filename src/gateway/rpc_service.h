@@ -1,9 +1,9 @@
 #pragma once
-// JSON-RPC of one network on one loop: requests over WebSocket and over HTTP, subscriptions over WebSocket.
-// What needs the node goes to the worker's thread and comes back by the loop's mailbox.
+// JSON-RPC of one network on one loop: requests over WebSocket and HTTP, subscriptions over WebSocket. Calls
+// for the node go to the worker's thread, and answers come back through the loop's mailbox.
 //
-// A connection's messages are answered in whatever order the answers come; requests_in_flight_max of them may
-// be under way, and past that the connection is not read until some have been answered.
+// A connection's messages are answered in the order in which the answers come. Up to requests_in_flight_max
+// may be in flight; beyond that the connection is not read until some are answered.
 
 #include <array>
 #include <cstdint>
@@ -34,10 +34,10 @@ namespace fanfare::gateway {
 
 class RpcService;
 
-// Names a connection of one loop, for as long as the loop runs.
+// Identifies a connection of one loop, as long as the loop runs.
 eth::ConnectionKey key_of(const session::Session& session);
 
-// One place among the network's connections, held as long as this lives.
+// One of the network's connection slots, held during the lifetime of this object.
 class ConnectionSlot {
  public:
   explicit ConnectionSlot(Network& network) : network_(&network) {}
@@ -53,16 +53,16 @@ class ConnectionSlot {
   Network* network_;
 };
 
-// Who sent a request over HTTP, as far as the site found out.
+// The sender of an HTTP request, as far as the site determined it.
 struct HttpCaller {
   bool developer = false;  // may use the developer methods (method_rules.h), if the nodes are local
   http::AcceptedCoding coding = {};
 };
 
-// What the service keeps with a session.
+// The service's data for a session.
 class RpcConnection final : public session::SessionData, public pubsub::Subscriber {
  public:
-  // `developer`: as HttpCaller's. `ids`: of its subscriptions.
+  // `developer`: as in HttpCaller. `ids`: for its subscriptions.
   RpcConnection(RpcService& service, ConnectionSlot slot, bool developer, eth::IdScope ids);
   bool deliver(const SharedBytes& frame) override;
   bool is_congested() const override { return session_->is_congested(); }
@@ -73,15 +73,15 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
   ConnectionSlot slot_;
   bool developer_;
   eth::IdScope ids_;
-  std::shared_ptr<ByteShare> share_;  // of the memory for what it asks and is answered
-  std::vector<ByteHold> unsent_;      // of answers that wait in its outbox
+  std::shared_ptr<ByteShare> share_;  // the memory share for its requests and answers
+  std::vector<ByteHold> unsent_;      // for answers that wait in its outbox
   session::Session* session_ = nullptr;
   std::uint32_t in_flight_ = 0;
   bool behind_ = false;                        // an event made it congested, and it has not drained since
   std::uint32_t notifications_behind_ = 0;     // since it became congested
-  std::optional<CloseReason> closed_because_;  // where we close it for a reason of our own
-  // While it is congested: what was queued since, and with that what it has taken, and when it last took
-  // more.
+  std::optional<CloseReason> closed_because_;  // set if the service closes it for a reason of its own
+  // While it is congested: the bytes queued since then, the bytes it has accepted of them, and when it last
+  // accepted more.
   bool watched_ = false;
   std::size_t queued_ = 0;
   std::size_t taken_ = 0;
@@ -90,19 +90,20 @@ class RpcConnection final : public session::SessionData, public pubsub::Subscrib
 
 struct RpcLimits {
   std::uint32_t subscriptions_per_connection_max = 100;
-  // Sent to a connection since it became congested, without once catching up: one more closes it with 1013.
+  // Notifications to a connection since it became congested, without catching up once: one more closes it
+  // with 1013.
   std::uint32_t notifications_behind_max = 65'536;
-  // A congested connection that takes nothing for this long is closed with 1013. Checked four times as often.
+  // A congested connection without progress for this long is closed with 1013. Checked four times as often.
   Duration slow_timeout = std::chrono::seconds(10);
-  std::uint32_t requests_in_flight_max = 256;       // of one connection, the elements of batches counted
-  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
-  std::size_t batch_answer_bytes_max = 25'000'000;  // what does not fit is answered -32003; as go-ethereum
-  std::size_t held_bytes_per_connection_max = 256 << 20;  // of requests under way and their answers: -32005
+  std::uint32_t requests_in_flight_max = 256;       // of one connection; each element of a batch counts
+  std::uint32_t batch_items_max = 1000;             // a longer batch is rejected as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // answers beyond it become -32003, as in go-ethereum
+  std::size_t held_bytes_per_connection_max = 256 << 20;  // of requests in progress and their answers: -32005
   std::size_t events_per_turn_max = 32;
-  // Filters that are looked at or told in one turn, of one block's logs: some 10 ms.
+  // Filters checked or notified in one turn, for one block's logs: some 10 ms.
   std::size_t filters_per_turn_max = 10'000;
-  // In a jump of blocks those who read but are behind get time. One who does not read delays the others by
-  // all these pauses at most, and not at all while blocks come at their usual pace.
+  // In a jump of blocks, readers that are behind get pauses to catch up. A client that does not read can
+  // delay the others by the sum of these pauses, and not at all while blocks come at their usual interval.
   Duration pause = std::chrono::milliseconds(100);
   std::uint32_t pauses_max = 50;
 };
@@ -116,29 +117,28 @@ class RpcService final : public session::Endpoint {
     session::LoopServer& server;
     std::size_t loop_index;
     eth::Salt salt;
-    ByteBudget& budget;  // what all clients' requests under way and their answers may occupy
+    ByteBudget& budget;  // the memory for all clients' requests in progress and their answers
     AnswerCompressor& compressor;
   };
 
-  // Loop thread. Everything in the context outlives the service.
+  // Loop thread. Everything in the context must outlive the service.
   RpcService(const session::SessionSettings& settings, RpcLimits limits, Context context);
 
   // Answers a POST: session.respond(), now or later.
   void handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller);
 
-  // What the network's source has seen, in order, once on each loop. At most events_per_turn_max go out in
-  // one turn of the loop: what is sent is written in between, and who reads gets the time to, so that a jump
-  // by a thousand blocks is no reason to take a subscriber for a slow one.
-  // `told`: when the source did.
+  // Takes the source's events, in order, once on each loop. At most events_per_turn_max are sent in one turn
+  // of the loop. Sent data is written in between, so that readers get time, and a jump by a thousand blocks
+  // does not make a subscriber look slow. `told`: when the source reported them.
   void publish(Network::Events events, Instant told);
 
-  // An event made one more connection congested, or one that was not.
+  // An event made the connection congested. `first`: it was not behind before.
   void fell_behind(session::Session& session, bool first);
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
   const RpcLimits& limits() const { return limits_; }
-  // For one more client.
+  // For a new client.
   std::shared_ptr<ByteShare> make_share() const {
     return std::make_shared<ByteShare>(context_.budget, limits_.held_bytes_per_connection_max);
   }
@@ -151,11 +151,11 @@ class RpcService final : public session::Endpoint {
   void on_close(session::Session& session, const session::CloseInfo& info) override;
 
  private:
-  // To be activated once the answer is queued.
+  // A subscription to activate once the answer is queued.
   struct Subscribed {
     std::string id;
-    std::size_t item = 0;  // of the job, with the answer
-    // Answered only when the network listens to the nodes' pools: nothing brings back what came before.
+    std::size_t item = 0;  // the item of the job with the answer
+    // Answered only when every new pending transaction will be reported: earlier ones cannot be recovered.
     bool waits = false;
     bool needs_chain = false;  // answered only when the chain is followed
     bool activates_later =
@@ -164,18 +164,18 @@ class RpcService final : public session::Endpoint {
   struct Incoming {
     ForwardJob job;
     std::vector<Subscribed> subscribed;
-    std::uint32_t open = 0;    // requests that need the node
-    bool waits = false;        // one of `subscribed` does
-    bool needs_chain = false;  // likewise
-    std::string client;        // who calls for filters; see FilterCalls::client_of()
+    std::uint32_t open = 0;    // requests for the node
+    bool waits = false;        // one of `subscribed` has `waits` set
+    bool needs_chain = false;  // one of `subscribed` has `needs_chain` set
+    std::string client;        // the owner of filters; see FilterCalls::client_of()
     bool has_filters = false;
   };
   struct Answered {
     std::string text;
     std::vector<Subscribed> subscribed;
-    std::vector<Subscribed> refused;  // after all
+    std::vector<Subscribed> refused;  // rejected after they were accepted
     ByteHold hold;                    // until it has been sent
-    std::uint32_t open = 0;           // requests that are no longer in flight once it is queued
+    std::uint32_t open = 0;           // requests that end their flight once it is queued
   };
 
   struct PendingRequest;
@@ -194,7 +194,7 @@ class RpcService final : public session::Endpoint {
   std::expected<Incoming, std::string> read(std::string_view text, session::Session* session, bool developer,
                                             std::shared_ptr<ByteShare> share);
   void handle_message(session::Session& session, std::string_view text);
-  // True: it is not to be carried out, and `answer` says why.
+  // True: the request must not be executed, and `answer` has the error.
   bool is_refused(const jsonrpc::Request& request, bool developer, std::string& answer);
   void set_caller(Incoming& incoming, const session::ServerSession& session);
   bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
@@ -202,24 +202,24 @@ class RpcService final : public session::Endpoint {
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, session::Session& session, std::string& answer);
-  // `done_on_loop` runs once from here on, whatever happens, but for the end of the server.
+  // `done_on_loop` runs once in any case, unless the server stops.
   std::shared_ptr<PendingRequest> pending_request(Incoming incoming,
                                                   UniqueFunction<void(Answered)> done_on_loop);
   void send_to_node(std::shared_ptr<PendingRequest> pending_request);
-  // Queues an answer, or keeps it while the client has enough to read: our own answers are no reason to close
-  // it.
+  // Queues an answer, or keeps it while the client has enough to read: the server's own answers must not
+  // cause it to close the connection.
   void reply(session::Session& session, Answered answered);
   void send_answer(session::Session& session, Answered answered);
   void send_waiting(session::Session& session);
-  // Reads from the client, or does not while it has too much under way.
+  // Reads from the client, or pauses reading while it has too much in flight.
   void update_reading(session::Session& session);
-  // From when a connection becomes congested until it has drained.
+  // Watches a connection from when it becomes congested until it has drained.
   void watch(session::Session& session);
   void unwatch(session::Session& session);
   void check_watched();
   void respond(session::ServerSession& session, const HttpCaller& caller, Answered answered);
   void activate(eth::ConnectionKey connection, const std::string& id);
-  // What a subscription with a cursor missed: asked for, and delivered in its place among the events.
+  // Requests what a subscription with a cursor missed, and delivers it at its position among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);
   void enqueue(std::variant<PublishedEvents, HistoryAnswer> next);
   void publish_next();
@@ -230,22 +230,22 @@ class RpcService final : public session::Endpoint {
   void caught_up(RpcConnection& connection);
   void publish(const eth::SourceEvent& event);
   void publish_block(const eth::BlockAdded& block);
-  // A block's logs, a part each turn. The event is over when they are all out.
+  // Sends a block's logs, a part per turn. The event ends when all are sent.
   void begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed);
   bool continue_logs();
   void end_logs();
-  // Their subscriptions end with a notice where that was asked for, else with their connections.
-  // `bodies_only`: of whole transactions.
+  // Ends the subscriptions with a notice if they asked for one, else with their connections. `bodies_only`:
+  // those to whole transactions.
   void miss_pending(bool bodies_only, const std::string& words);
-  // Told to who has a word for it; the others' connections end.
+  // Notifies the subscriptions that have a notice for it; the connections of the others are closed.
   void miss_receipts(const eth::SubscriptionManager::Range& blocks);
-  // After anything that changes who is subscribed to what: the metrics, and the source's interest.
+  // Call after anything that changes subscriptions: updates the metrics and the source's interest.
   void subscriptions_changed();
   void count_changes();
   void rewind();
-  // An event is lost to all subscribers of this loop.
+  // An event is lost for all subscribers of this loop.
   void lose_event();
-  // The connections of those without cursors end.
+  // Closes the connections of subscriptions without cursors.
   void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
   void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
 
@@ -258,21 +258,21 @@ class RpcService final : public session::Endpoint {
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<PublishedEvents, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
-  std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // for their client to read
+  std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // until their client reads
   std::vector<eth::ConnectionKey> watched_;
   net::TimerId watch_timer_;
   std::optional<eth::SubscriptionManager::LogsPass> logs_pass_;  // of the event that is being published
-  Duration match_time_{};                                        // of it, so far
-  std::vector<std::pair<eth::ConnectionKey, std::string>> activate_later_;  // when it is over
+  Duration match_time_{};                                        // for that event, so far
+  std::vector<std::pair<eth::ConnectionKey, std::string>> activate_later_;  // when that event ends
   std::size_t behind_ = 0;                                                  // connections
-  std::uint32_t pauses_ = 0;                                                // since nobody was
+  std::uint32_t pauses_ = 0;                                                // since no connection was behind
   bool paused_ = false;
   bool pause_is_over_ = false;
   Instant last_published_{};
   net::TimerId pause_timer_;
   std::uint64_t shown_head_ = 0;  // the last head published here: answers must not be older
   std::array<std::int64_t, eth::kSubscriptionTypes> counted_subscriptions_{};
-  eth::SubscriptionManager::Counters counted_;  // in the metrics already
+  eth::SubscriptionManager::Counters counted_;  // already in the metrics
   eth::Interest interest_;
 };
 

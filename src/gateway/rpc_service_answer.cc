@@ -1,4 +1,4 @@
-// What becomes of a message whose answer needs the node, and how answers leave.
+// Messages whose answer needs the node, and the sending of answers.
 
 #include <algorithm>
 #include <memory>
@@ -19,7 +19,7 @@ void refuse(ForwardItem& item, std::string_view why) {
 
 constexpr std::string_view kNoPending = "the upstream does not tell of pending transactions";
 
-// The node's own words are for the operator.
+// The node's own text is for the operator.
 void log_refusal(const Network& network, const std::string& why) {
   static LogLimiter limiter(log::Level::warn, "pending_transactions_refused");
   limiter.write({{"network", network.name()}, {"reason", log::excerpt(why, 256)}});
@@ -34,7 +34,7 @@ void RpcService::respond(session::ServerSession& session, const HttpCaller& call
                                  .body = std::move(answered.text),
                                  .headers = {},
                                  .until_sent = std::make_shared<ByteHold>(std::move(answered.hold))};
-  // Nothing but notifications: there is nothing to say (JSON-RPC 2.0 §4.1).
+  // Only notifications: there is no answer (JSON-RPC 2.0 §4.1).
   if (response.body.empty()) {
     response.status = 204;
     response.content_type.clear();
@@ -42,13 +42,13 @@ void RpcService::respond(session::ServerSession& session, const HttpCaller& call
   context_.compressor.respond(session, std::move(response), caller.coding);
 }
 
-// For whose share of the limits, and in whose turn at the node, the message counts.
+// Sets whose limits the message counts for, and its turn in the node's queue.
 void RpcService::set_caller(Incoming& incoming, const session::ServerSession& session) {
   if (!incoming.has_filters && incoming.open == 0) return;
   incoming.client = FilterCalls::client_of(session.peer());
   const session::SessionId id = session.id();
   const std::uint64_t number = std::uint64_t{id.slot} << 32U | id.generation;
-  // Each loop counts its sessions for itself.
+  // Each loop numbers its own sessions.
   const auto loop = reinterpret_cast<std::uintptr_t>(&context_.server);
   incoming.job.caller = {.client = incoming.client, .connection = number ^ (std::uint64_t{loop} << 16U)};
 }
@@ -70,7 +70,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
     }
     send_to_node(pending_request(
         *std::move(incoming), [this, caller = std::move(caller), id = session.id()](Answered answered) {
-          // Only HTTP sessions ask here, and none becomes a WebSocket while it waits for its answer.
+          // Only HTTP sessions come here, and none becomes a WebSocket while it waits for its answer.
           auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
           if (asker == nullptr) return;
           // A part of the answer may be queued: nothing else can follow it.
@@ -81,8 +81,8 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
   if (!run_guarded("a request", handle)) session.close();
 }
 
-// A message on the worker's thread: what needs the node goes there, and whoever subscribes to pending
-// transactions waits until they are told.
+// A message on the worker's thread: calls for the node are sent there, and subscriptions to pending
+// transactions wait until all of them will be reported.
 struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest> {
   PendingRequest(const Context& context, Incoming its_incoming, UniqueFunction<void(Answered)> its_done)
       : network(context.network),
@@ -92,7 +92,7 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
         done(std::move(its_done)) {}
   PendingRequest(const PendingRequest&) = delete;
   PendingRequest& operator=(const PendingRequest&) = delete;
-  // Where memory ran out on the way, what was to call answer() may have been lost.
+  // If memory ran out on the way, the callback for answer() may have been lost.
   ~PendingRequest() {
     if (done == nullptr) return;
     run_guarded("the end of a message", [this] {
@@ -103,7 +103,7 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
     });
   }
 
-  // What else the message asks for comes after, as if it had come in a message of its own.
+  // The other calls of the message come after, as if in a message of their own.
   void ask() {
     follow([self = shared_from_this()] { self->listen([self] { self->ask_filters(); }); });
   }
@@ -120,11 +120,11 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
             [self = shared_from_this()](ForwardJob job) {
               self->incoming.job = std::move(job);
               if (self->worker.stopping()) return self->answer();
-              // Whoever listened then may have been lost meanwhile, when there was nobody to tell yet.
+              // The listening node may have been lost meanwhile, before there was a subscriber to notify.
               self->listen([self] { self->answer(); });
             });
   }
-  // A subscriber of a chain that cannot be followed would wait in silence.
+  // A subscriber to a chain that cannot be followed would wait without any notice.
   void follow(UniqueFunction<void()> then) {
     if (!incoming.needs_chain) return then();
     network.await_following([self = shared_from_this(), then = std::move(then)](bool ready) mutable {
@@ -143,7 +143,7 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
           then();
         });
   }
-  // All of whom that is true.
+  // Rejects all subscriptions with this flag.
   void refuse_all(bool Subscribed::* is_refused, std::string_view why) {
     for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
       if (one.*is_refused) refuse(incoming.job.items[one.item], why);
@@ -153,7 +153,7 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
   }
   void answer() {
     auto to_whom = std::exchange(done, nullptr);
-    // Once the worker stops nobody waits for answers any more, and soon the loops are gone.
+    // Once the worker stops, no client waits for answers any more, and the loops end soon.
     if (to_whom == nullptr || worker.stopping()) return;
     answered.text = join_answers(incoming.job);
     answered.subscribed = std::move(incoming.subscribed);
@@ -168,7 +168,7 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
   upstream::Worker& worker;
   net::Loop& loop;
   Incoming incoming;
-  UniqueFunction<void(Answered)> done;  // on the loop; null: called
+  UniqueFunction<void(Answered)> done;  // on the loop; null: already called
   Answered answered;
 };
 
@@ -178,7 +178,7 @@ std::shared_ptr<RpcService::PendingRequest> RpcService::pending_request(
 }
 
 void RpcService::send_to_node(std::shared_ptr<PendingRequest> pending_request) {
-  // The loop outlives the worker, and the service is only touched on its own loop while that still runs.
+  // The loop outlives the worker; the service is only used on its own loop while that still runs.
   context_.worker.post([pending_request = std::move(pending_request)] {
     run_guarded("a message", [&] { pending_request->ask(); });
   });

@@ -1,5 +1,5 @@
-// Answers go out as fast as their client reads, and who reads nothing is closed. Slowness is a lack of
-// progress over time, never the size of what was asked for.
+// Answers are sent as fast as their client reads, and a client that reads nothing is closed. Slowness means
+// no progress over time, never the size of a request.
 
 #include <algorithm>
 #include <utility>
@@ -14,7 +14,7 @@ session::SessionId id_of(eth::ConnectionKey key) {
   return {.slot = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
 }
 
-// Between the answer to eth_subscribe for syncing and the state.
+// The delay between the answer to eth_subscribe for syncing and the first state.
 constexpr Duration kFirstSyncingDelay = std::chrono::milliseconds(100);
 
 constexpr std::string_view kTooSlow = "reading too slowly";
@@ -50,7 +50,7 @@ void RpcService::send_answer(session::Session& session, Answered answered) {
       watch(session);
     }
   }
-  // Only now: a client drops what arrives for an id it has not been told.
+  // Only now: a client drops notifications for an id it does not know yet.
   for (const Subscribed& one : answered.subscribed) {
     if (!one.activates_later) {
       activate(key_of(session), one.id);
@@ -73,7 +73,7 @@ void RpcService::send_waiting(session::Session& session) {
     Answered next = std::move(found->second.front());
     found->second.pop_front();
     send_answer(session, std::move(next));
-    // Looked up again: sending may have ended the session, and what waited went with it.
+    // Looked up again: sending may have ended the session, and its waiting answers with it.
     if (const auto left = waiting_.find(key); left != waiting_.end() && left->second.empty()) {
       waiting_.erase(left);
     }
@@ -121,7 +121,8 @@ void RpcService::check_watched() {
       continue;
     }
     RpcConnection& connection = session->data<RpcConnection>();
-    // Small frames that the session sends by itself are not counted: they make it look less, never more.
+    // Small frames that the session sends by itself are not counted: they can only make the progress look
+    // smaller.
     const std::size_t waits = session->queued_bytes();
     const std::size_t taken = connection.queued_ - std::min(connection.queued_, waits);
     if (taken > connection.taken_) {

@@ -1,4 +1,4 @@
-// What the network's source has seen, on its way to the subscribers of one loop.
+// Delivers the events of the network's source to the subscribers of one loop.
 
 #include <utility>
 
@@ -12,7 +12,7 @@ session::SessionId id_of(eth::ConnectionKey key) {
   return {.slot = static_cast<std::uint32_t>(key >> 32U), .generation = static_cast<std::uint32_t>(key)};
 }
 
-// Blocks that come closer together than this come as fast as we publish them: it is a jump.
+// Blocks with shorter intervals come as fast as they are published: it is a jump.
 constexpr Duration kBurst = std::chrono::milliseconds(250);
 
 }  // namespace
@@ -23,7 +23,7 @@ void RpcService::publish(Network::Events events, Instant told) {
 
 void RpcService::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
   to_publish_.push_back(std::move(next));
-  // With more than one waiting, the next turn is on its way already.
+  // If more than one waits, the next turn is already scheduled.
   if (to_publish_.size() == 1) publish_next();
 }
 
@@ -60,12 +60,12 @@ void RpcService::count_changes() {
   counted_ = now;
 }
 
-// What looks like an unbroken stream must be one: those who may have missed the event come back and ask.
+// A stream that looks unbroken must be unbroken: subscribers that may have missed the event must reconnect.
 void RpcService::lose_event() {
   logs_pass_.reset();
   to_publish_.pop_front();
   published_of_first_ = 0;
-  rewind();  // those with cursors are told what they missed
+  rewind();  // subscriptions with cursors get what they missed
   for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
     const auto type = static_cast<eth::SubscriptionType>(i);
     const std::string words = "out of memory: an event was missed";
@@ -78,7 +78,8 @@ void RpcService::lose_event() {
   for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate(connection, id);
 }
 
-// Who reads but is behind gets a moment. One who does not read has had his after pauses_max of them.
+// Readers that are behind get a short pause. A client that does not read has had its time after pauses_max of
+// them.
 void RpcService::pause() {
   paused_ = true;
   ++pauses_;
@@ -113,7 +114,7 @@ void RpcService::event_is_over() {
 bool RpcService::should_pause() const {
   if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
   if (context_.server.loop().now() - last_published_ > kBurst) return false;
-  // Pending transactions come by the thousand all the time: no jump, and no reason to wait for anyone.
+  // Pending transactions always come by the thousand: that is not a jump, and no reason for a pause.
   const auto* told = std::get_if<PublishedEvents>(&to_publish_.front());
   return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
 }
@@ -138,7 +139,7 @@ void RpcService::publish(const eth::SourceEvent& event) {
   } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
     if (subscriptions_.wants_late_logs(*late->header)) begin_logs(late->header, late->logs, false);
   } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
-    // What was not told yet need not be taken back.
+    // Logs that were never sent need not be retracted.
     const bool was_told = subscriptions_.may_have_told_logs(*removed->header);
     if (was_told && removed->logs) return begin_logs(removed->header, removed->logs, true);
     if (was_told) {
@@ -212,7 +213,7 @@ void RpcService::begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPt
   match_time_ = {};
 }
 
-// False: the rest comes in the next turn. What is sent is written in between, and calls are answered.
+// False: the rest comes in the next turn. Between turns, sent data is written and calls are answered.
 bool RpcService::continue_logs() {
   const Instant before = system_clock().now();
   const bool done = subscriptions_.publish_some_logs(*logs_pass_, limits_.filters_per_turn_max);
@@ -233,9 +234,9 @@ void RpcService::end_logs() {
   for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate(connection, id);
 }
 
-// The protocol has no word for "you missed something", and what looks like an unbroken stream must be one: so
-// the stream ends, with the reason, and the client fetches what it missed when it comes back. Who asked for
-// cursors knows our word for it, or is told what lies between.
+// The protocol has no notice for missed data, and a stream that looks unbroken must be unbroken. So the
+// stream ends with the reason, and the client fetches what it missed after it reconnects. Subscriptions with
+// cursors get our notice, or the missing data.
 void RpcService::close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed) {
   close_all(subscriptions_.connections_without_notices(type), what_was_missed);
 }

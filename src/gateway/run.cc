@@ -1,4 +1,4 @@
-// The gateway as a process: signals, the words on the terminal, the exit code.
+// The gateway as a process: signals, terminal output, the exit code.
 
 #include <cerrno>
 #include <csignal>
@@ -77,8 +77,9 @@ int run(ServePlan plan) {
   log::info("stopping", {{"signal", sigabbrev_np(received)},
                          {"deadline_s",
                           std::chrono::duration_cast<std::chrono::seconds>(plan.shutdown_timeout).count()}});
-  // From here on another of those that stop has its default effect, the process ends at once: also where it
-  // was started with them ignored, as a shell does with what runs behind it. Certificates no longer matter.
+  // From here on another stop signal has its default effect and ends the process at once. That also holds if
+  // the process was started with these signals ignored, as a shell does for background jobs. Certificates no
+  // longer matter.
   signal(SIGTERM, SIG_DFL);
   signal(SIGINT, SIG_DFL);
   signal(SIGHUP, SIG_IGN);

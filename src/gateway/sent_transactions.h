@@ -1,5 +1,6 @@
 #pragma once
-// Which node of a network took which transaction, for a while: other nodes may hear of it later. No I/O.
+// Remembers which node of a network accepted which transaction, for a while: other nodes may receive it
+// later. No I/O.
 
 #include <cstddef>
 #include <deque>
@@ -15,19 +16,19 @@
 namespace fanfare::gateway {
 
 struct SentLimits {
-  std::size_t transactions_max = 16'384;               // past it the oldest are forgotten
-  Duration remembered_for = std::chrono::minutes(10);  // a transaction
-  Duration senders_for = std::chrono::minutes(2);      // that a node took one
+  std::size_t transactions_max = 16'384;               // beyond it the oldest are forgotten
+  Duration remembered_for = std::chrono::minutes(10);  // how long a transaction is remembered
+  Duration senders_for = std::chrono::minutes(2);      // how long it is remembered that a node accepted one
 };
 
 class SentTransactions {
  public:
   explicit SentTransactions(SentLimits limits = {}) : limits_(limits) {}
 
-  // `hash` is as the node gave it.
+  // `hash` in the node's spelling.
   void note(std::string hash, std::size_t member, Instant now);
   std::optional<std::size_t> member_of(std::string_view hash, Instant now) const;
-  // The nodes that took any, in ascending order.
+  // The nodes that accepted any, in ascending order.
   std::vector<std::size_t> members(Instant now) const;
   std::size_t size() const { return by_hash_.size(); }
 

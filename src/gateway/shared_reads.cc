@@ -12,9 +12,9 @@
 namespace fanfare::gateway {
 namespace {
 
-// How often it is looked up which block is final, while somebody asks for blocks by number.
+// How often the final block is queried, while clients read blocks by number.
 constexpr Duration kFinalEvery = std::chrono::seconds(15);
-// A node that does not know the word is not asked for it again soon.
+// A node that does not support the tag is not asked for it again for so long.
 constexpr Duration kFinalUnknownFor = std::chrono::minutes(10);
 
 std::optional<std::uint64_t> number_of_block(const upstream::Result& result) {
@@ -80,7 +80,7 @@ std::optional<SharedReads::Ticket> SharedReads::join(const Read& read, upstream:
 }
 
 void SharedReads::finish(Ticket ticket, const Read& read, upstream::Result result) {
-  // Others wait for this: that it cannot be kept must not keep it from them.
+  // Other callers wait for this: a failure to cache the answer must not keep it from them.
   if (stands(read) && read.generation == generation_) {
     run_guarded("the cache of answers", [&] { keep(read, result); });
   }
@@ -91,7 +91,7 @@ void SharedReads::keep(const Read& read, const upstream::Result& result) {
   if (!result) return;
   const auto answer = jsonrpc::split_response(result->body);
   if (!answer || answer->result.empty()) return;
-  // A node's slip must not be answered for ever.
+  // A node's mistake must not be cached for ever.
   if (read.block && number_of_block(result) != read.block) return;
   if (read.empty_may_be_early && jsonrpc::element_count(answer->result) == 0) return;
   cache_.put(read.key, SharedBytes(as_bytes(answer->result)));
@@ -99,7 +99,7 @@ void SharedReads::keep(const Read& read, const upstream::Result& result) {
 }
 
 void SharedReads::wrote() {
-  // A call begun at this very instant was begun before.
+  // A call begun at this very instant counts as begun before.
   last_write_ = executor_.now() + Duration(1);
 }
 

@@ -1,13 +1,12 @@
 #pragma once
-// What many ask is asked once: identical reads under way share one call, and answers that cannot change any
-// more are kept. Of one network; on the worker's thread.
+// Identical reads are made once: reads in flight share one call, and answers that cannot change are cached.
+// For one network; on the worker's thread.
 //
-//   kept(read)   -> the result, from memory
-//   join(read)   -> waits for somebody's call; or a ticket: the caller makes the call and finish()es it
+//   kept(read)   -> the result, from the cache
+//   join(read)   -> waits for another caller's call; or a ticket: the caller makes the call and finish()es it
 //
-// Nobody is given what was asked for before the last write that came through here: who has just sent a
-// transaction must not read the nonce of before. Nor what a node said that is below a block the asker was
-// shown.
+// No caller gets an answer from before the last write that passed here: a client that has just sent a
+// transaction must not read the nonce of before. Nor does a caller get an answer below a block it was shown.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,43 +31,43 @@ class SharedReads {
   using Ticket = upstream::Coalescer::Ticket;
   using Waiter = upstream::Coalescer::Waiter;
 
-  // A question, as far as it matters whether two are the same.
+  // The parts of a request that decide whether two are identical.
   struct Read {
     std::string key;
-    bool by_number = false;                // of a block's number: it stands once that block is final
-    std::optional<std::uint64_t> settled;  // as settled_from()
-    std::uint64_t generation = 0;          // of what is kept, when the call for it begins
+    bool by_number = false;                // by a block's number: permanent once that block is final
+    std::optional<std::uint64_t> settled;  // the result of settled_from()
+    std::uint64_t generation = 0;          // of the cache, when the call for it begins
     std::optional<std::uint64_t> block;    // of eth_getBlockByNumber: the number its answer must have
     bool empty_may_be_early = false;       // an empty list may mean that the node does not have the block yet
   };
 
-  // `pool`: the backend, if it is one. `cache_bytes_max` zero: nothing is kept. Everything referred to
-  // outlives this.
+  // `pool`: the backend, if it is one. `cache_bytes_max` zero: nothing is cached. Everything referred to must
+  // outlive this object.
   SharedReads(upstream::Executor& executor, upstream::Backend& backend, NetworkMetrics& metrics,
               std::size_t cache_bytes_max, upstream::Pool* pool = nullptr);
   SharedReads(const SharedReads&) = delete;
   SharedReads& operator=(const SharedReads&) = delete;
 
-  // Empty: not a read, to be asked for by whoever asked. `params` is valid JSON or empty.
+  // Empty: not a shareable read; the caller makes its own call. `params` is valid JSON or empty.
   static std::optional<Read> read_of(std::string_view method, std::string_view params);
 
-  // What keeps the answers from going back.
+  // Keeps the answers from going back in time.
   SteadyReads& steady() { return steady_; }
 
-  // The raw result.
+  // The raw cached result.
   std::optional<SharedBytes> kept(const Read& read);
-  // `need` without begun_after, which is known here.
+  // `need` without begun_after, which is set here.
   std::optional<Ticket> join(const Read& read, upstream::Coalescer::Need need, Waiter waiter);
-  // The end of the ticket's call: a whole JSON-RPC answer, whatever its id, or a failure.
+  // Passes the end of the ticket's call: a complete JSON-RPC answer with any id, or a failure.
   void finish(Ticket ticket, const Read& read, upstream::Result result);
 
-  // Something that may change what is read was sent, or has been answered.
+  // A call that may change what is read was sent, or was answered.
   void wrote();
-  // Blocks above `number` are of another branch now.
+  // Blocks above `number` now belong to another branch.
   void chain_went_back(std::uint64_t number);
-  // Runs when an answer to a client shows that the chain went back, before it is announced. May be empty.
+  // Runs when an answer to a client shows that the chain went back, before that is announced. May be empty.
   void on_shorter(std::function<void()> then) { shorter_ = std::move(then); }
-  // Another chain, or another past of this one: what was answered before, or is on its way, is not kept.
+  // Another chain, or a rewritten past: earlier answers, and those in flight, are not cached.
   void forget();
   std::uint64_t generation() const { return generation_; }
 
@@ -85,11 +84,11 @@ class SharedReads {
   upstream::Coalescer coalescer_;
   upstream::AnswerCache cache_;
   Instant last_write_{};
-  std::uint64_t generation_ = 0;  // how often all was forgotten
+  std::uint64_t generation_ = 0;  // how often everything was forgotten
   std::uint64_t final_number_ = 0;
-  Instant final_due_{};  // not asked again before
+  Instant final_due_{};  // not queried again before
   std::function<void()> shorter_;
-  // Answers on their way back may outlive this.
+  // Pending answers may outlive this object.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -1,4 +1,4 @@
-// What many ask is asked once, and what cannot change is asked once for all.
+// Identical reads are made once, and answers that cannot change are fetched once and for all.
 
 #include "gateway/shared_reads.h"
 
@@ -18,7 +18,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Keeps calls until the test answers them; what is final it says at once.
+// Keeps calls until the test answers them; queries for the final block are answered at once.
 class HeldNode final : public upstream::Backend {
  public:
   void call(std::string body, upstream::CallOptions options, upstream::Done done) override {
@@ -49,7 +49,7 @@ class HeldNode final : public upstream::Backend {
 };
 
 struct SharedReadsTest : ::testing::Test {
-  // The index of the answer to come, in `answers`.
+  // The index of the coming answer, in `answers`.
   std::size_t ask(std::vector<ForwardItem> items, std::uint64_t head_min = 0) {
     const std::size_t index = answers.size();
     answers.emplace_back("(none yet)");
@@ -70,7 +70,7 @@ struct SharedReadsTest : ::testing::Test {
     return R"({"jsonrpc":"2.0","id":)" + id + R"(,"result":)" + json + "}";
   }
 
-  std::vector<std::string> answers;  // outlives those who write there at the end
+  std::vector<std::string> answers;  // outlives the callbacks that write to it at the end
   upstream::testing::SimulatedTime time;
   HeldNode node;
   NetworkMetrics metrics{"main", "1"};
@@ -117,7 +117,7 @@ TEST_F(SharedReadsTest, NobodyIsGivenWhatWasAskedForBeforeAWrite) {
   EXPECT_EQ(node.bodies.size(), 3U);
   node.answer_result("\"0x5\"");
   EXPECT_EQ(answers[2], "(none yet)");
-  node.answer_result("\"0xhash\"");  // the write ends: what was asked before its end is too old again
+  node.answer_result("\"0xhash\"");  // the write ends: reads from before its end are too old again
   time.run_for(1ms);
   ask("4", "eth_getTransactionCount", R"(["0x1","latest"])");
   EXPECT_EQ(node.bodies.size(), 4U);
@@ -160,7 +160,7 @@ TEST_F(SharedReadsTest, WhatMayComeYetIsNotKept) {
 }
 
 TEST_F(SharedReadsTest, AnAnswerByNumberIsKeptOnceTheBlockIsFinal) {
-  ask("1", "eth_getBlockByNumber", R"(["0x64",false])");  // 100 is final, which nobody knew
+  ask("1", "eth_getBlockByNumber", R"(["0x64",false])");  // 100 is final, which was not known
   node.answer_result(R"({"number":"0x64"})");
   EXPECT_EQ(node.asked_for_final, 1);
   ask("2", "eth_getBlockByNumber", R"(["0x64",false])");
@@ -169,7 +169,7 @@ TEST_F(SharedReadsTest, AnAnswerByNumberIsKeptOnceTheBlockIsFinal) {
   ask("4", "eth_getBlockByNumber", R"(["0x65",false])");
   EXPECT_EQ(node.bodies.size(), 3U);
   EXPECT_EQ(answers[1], result("2", R"({"number":"0x64"})"));
-  // What is final is looked up once in 15 s at most.
+  // The final block is queried once in 15 s at most.
   EXPECT_EQ(node.asked_for_final, 1);
   time.run_for(16s);
   node.final_number = "0x65";
@@ -204,7 +204,7 @@ TEST_F(SharedReadsTest, WhatADevelopmentNodeRewritesIsForgotten) {
     const std::size_t before = node.bodies.size();
     ask("4", method);
     time.run_for(1ms);
-    ask("5", "eth_getBalance", kBalanceParams);  // may still be of the time before
+    ask("5", "eth_getBalance", kBalanceParams);  // may still be from before the write
     EXPECT_EQ(node.bodies.size(), before + 2);
     node.answer_result("true");
     node.answer_result("\"0x1\"");
@@ -230,7 +230,7 @@ TEST_F(SharedReadsTest, AReorgBelowWhatWasFinalForgetsEverything) {
 TEST_F(SharedReadsTest, ABatchIsAnsweredFromAllPlaces) {
   ask("1", "eth_getBlockByHash", kByHash);
   node.answer_result("{}");
-  ask("2", "eth_gasPrice");  // under way
+  ask("2", "eth_gasPrice");  // in flight
   ask({item("10", "eth_getBlockByHash", kByHash), item("11", "eth_gasPrice"), item("12", "eth_chainId"),
        item("13", "eth_chainId"), item("14", "eth_sendRawTransaction", "[]")});
   ASSERT_EQ(node.bodies.size(), 3U);

@@ -11,9 +11,9 @@
 namespace fanfare::gateway {
 namespace {
 
-// Another node is asked so often; then the answer is taken as it is.
+// After so many tries on other nodes, the answer is used as it is.
 constexpr std::uint32_t kTriesMax = 3;
-// As deep as answers nest (call traces).
+// The depth to which answers nest (call traces).
 constexpr std::uint32_t kReplyDepthMax = 4096;
 
 std::string_view result_of(const upstream::Result& result) {
@@ -31,7 +31,7 @@ std::optional<std::uint64_t> quantity_of(std::string_view raw) {
   return text ? eth::parse_quantity(*text) : std::nullopt;
 }
 
-// Of eth_blockNumber's answer, or of a block's.
+// The height in an answer to eth_blockNumber, or in a block.
 std::optional<std::uint64_t> height_of(const upstream::Result& result) {
   const std::string_view raw = result_of(result);
   if (raw.empty()) return std::nullopt;
@@ -49,7 +49,7 @@ struct SteadyReads::Asked {
   Kind kind;
   Instant deadline{};
   std::uint32_t tries = 0;
-  // Of a question to several nodes at once.
+  // For a request to several nodes at once.
   std::size_t open = 0;
   std::optional<upstream::Result> best;
 
@@ -109,7 +109,7 @@ void SteadyReads::call(Request request, upstream::CallOptions options, upstream:
 
 void SteadyReads::ask(const AskedPtr& asked) {
   upstream::CallOptions options = asked->options;
-  // All tries together have the time of one call.
+  // All tries together have the timeout of one call.
   if (options.timeout) {
     options.timeout = std::max<Duration>(asked->deadline - executor_.now(), std::chrono::milliseconds(1));
   }
@@ -118,7 +118,7 @@ void SteadyReads::ask(const AskedPtr& asked) {
 }
 
 void SteadyReads::take(const AskedPtr& asked, upstream::Result result) {
-  // After a shutdown nothing of ours may be touched.
+  // After a shutdown no member may be accessed.
   const bool ended = !result && result.error().kind == upstream::FailureKind::shutdown;
   if (!ended && result && pool_ != nullptr) {
     if (asked->kind.sends) note_sent(result);
@@ -133,7 +133,7 @@ void SteadyReads::take(const AskedPtr& asked, upstream::Result result) {
   asked->done(std::move(result));
 }
 
-// True: it is asked again.
+// True: the request is repeated.
 bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& result) {
   const Measure measure = *asked->kind.measure;
   const auto number = height_of(result);
@@ -144,7 +144,7 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
     if (measure == kLatest) pool_->block_seen(result->member, *number);
     return false;
   }
-  // A node that gave way for want of a higher block may not have been the one that has this.
+  // A node that gave way for lack of a higher block may not have been the one with this block.
   const bool nobody_has_it = result->gave_way && asked->options.head_min <= shown;
   if (measure == kLatest && !nobody_has_it && asked->tries < kTriesMax) {
     ++asked->tries;
@@ -158,7 +158,7 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
   return false;
 }
 
-// True: another node is asked.
+// True: another node is tried.
 bool SteadyReads::take_null(const AskedPtr& asked, const upstream::Result& result) {
   if (asked->tries >= std::min<std::size_t>(kTriesMax, pool_->size() - 1)) return false;
   const Kind& kind = asked->kind;
@@ -177,7 +177,7 @@ bool SteadyReads::take_null(const AskedPtr& asked, const upstream::Result& resul
   return true;
 }
 
-// A node that knows of an older final block may well have the newer one.
+// A node that knows an older final block may well have the newer one.
 void SteadyReads::show_block(const AskedPtr& asked, Measure measure, upstream::Result older) {
   ++asked->tries;
   const std::string hydrated(jsonrpc::element(asked->request.params, 1).value_or("false"));

@@ -1,7 +1,7 @@
 #pragma once
-// Keeps a network's answers from going back in time, whichever of its nodes gives them and over whichever
-// transport: eth_blockNumber, "latest", "safe" and "finalized" never decrease, a block that was shown is not
-// null, and what was sent through here is seen by the reads that come after.
+// Keeps a network's answers from going back in time, across all nodes and transports. eth_blockNumber,
+// "latest", "safe" and "finalized" never decrease; a block that was shown is not null; and a transaction sent
+// through here is visible to later reads.
 //
 //   answer below what was shown   ->  another node; if no node has it, the chain itself went back, and the
 //                                     answer is the new measure
@@ -10,7 +10,7 @@
 //   null for a transaction sent   ->  the node that took it
 //   pending nonce after a send    ->  the highest of the usual node's and of those that took sends
 //
-// Of one network; on the worker's thread. With fewer than two nodes only the measure is kept.
+// For one network; on the worker's thread. With fewer than two nodes only the highest shown values are kept.
 
 #include <array>
 #include <cstdint>
@@ -30,41 +30,41 @@ namespace fanfare::gateway {
 
 class SteadyReads {
  public:
-  // A single request, as it goes to the node.
+  // A single request, in the form sent to the node.
   struct Request {
     std::string method;
     std::string params;  // raw
     std::string id;      // raw
   };
 
-  // `pool` is the backend when it is one; null: answers pass as they are. Everything outlives this.
+  // `pool` is the backend if it is one; null: answers pass unchanged. Everything must outlive this object.
   SteadyReads(upstream::Executor& executor, upstream::Backend& backend, upstream::Pool* pool)
       : executor_(executor), backend_(backend), pool_(pool) {}
   SteadyReads(const SteadyReads&) = delete;
   SteadyReads& operator=(const SteadyReads&) = delete;
 
-  // The newest block that anyone was shown.
+  // The newest block that any client was shown.
   std::uint64_t shown() const { return shown_[kLatest]; }
-  // What the source announced: a head, which may be older than what a node has shown already; and that the
-  // blocks above `number` are of the chain no more.
+  // Announcements of the source: a head, which may be older than a node's answers; and that the blocks above
+  // `number` are no longer part of the chain.
   void head_announced(std::uint64_t number);
   void chain_went_back(std::uint64_t number);
-  // Runs when an answer shows that the chain is shorter than what was shown: no node has more than `number`.
+  // Runs when an answer shows that the chain is shorter than before: no node has more than `number`.
   void on_shorter(std::function<void(std::uint64_t number)> then) { shorter_ = std::move(then); }
 
-  // As Backend::call. Outlives its calls, but for those that end with FailureKind::shutdown.
+  // Like Backend::call. Must outlive its calls, except those that end with FailureKind::shutdown.
   void call(Request request, upstream::CallOptions options, upstream::Done done);
-  // An answer that came in a batch. False: it is older than what was shown, or null where it should not be;
-  // to be asked again by call().
+  // Checks an answer from a batch. False: it is older than what was shown, or unexpectedly null; repeat it
+  // with call().
   bool accepts(const Request& request, const upstream::Result& result);
 
  private:
   enum Measure : std::uint8_t { kLatest, kSafe, kFinalized, kMeasures };
-  // What is known of an answer before it is there.
+  // What a request says about its answer in advance.
   struct Kind {
-    std::optional<Measure> measure;       // it shows how far the chain is
-    std::optional<std::uint64_t> number;  // it is of this block
-    std::string transaction;              // it is of this one; its hash, raw
+    std::optional<Measure> measure;       // the answer shows the chain's height
+    std::optional<std::uint64_t> number;  // the answer is about this block
+    std::string transaction;              // the answer is about this transaction; its hash, raw
     bool is_pending_nonce = false;
     bool sends = false;
   };

@@ -1,4 +1,4 @@
-// Two nodes that are not equally far, and what their network's clients are told.
+// Two nodes at different heights, and what their network's clients get.
 
 #include "gateway/steady_reads.h"
 
@@ -27,7 +27,7 @@ std::string quoted(std::uint64_t number) {
   return '"' + eth::to_quantity(number) + '"';
 }
 
-// Knows heights and what it was sent; answers after a millisecond, batches too.
+// Knows heights and received transactions; answers after a millisecond, batches too.
 struct UnevenNode final : upstream::Backend {
   UnevenNode(upstream::testing::SimulatedTime& its_time, std::string called)
       : time(its_time), id(std::move(called)) {}
@@ -153,7 +153,7 @@ TEST_F(SteadyReadsTest, TheBlockNumberNeverGoesBack) {
 
 TEST_F(SteadyReadsTest, InABatchItDoesNotGoBackEither) {
   EXPECT_EQ(ask("eth_blockNumber"), quoted(100));
-  nodes[0]->head = 97;  // what it says now; the pool still believes it to be at 100
+  nodes[0]->head = 97;  // its current state; the pool still believes it to be at 100
   const std::string both = ask({item("1", "eth_blockNumber"), item("2", "eth_gasPrice")});
   EXPECT_TRUE(both.contains(R"("id":1,"result":"0x64")")) << both;
 }
@@ -193,7 +193,7 @@ TEST_F(SteadyReadsTest, WhatIsKeptGoesAtOnceWhenAnAnswerShowsAShorterChain) {
     return text;
   };
   const std::string of_block = R"(["0x50",false])";
-  for (int i = 0; i < 3; ++i) get("eth_getBlockByNumber", of_block);  // what is final is learnt meanwhile
+  for (int i = 0; i < 3; ++i) get("eth_getBlockByNumber", of_block);  // the final block becomes known
   get("eth_blockNumber", "[]");
   const int asked = nodes[0]->asked["eth_getBlockByNumber"];
   EXPECT_TRUE(get("eth_getBlockByNumber", of_block).contains(R"("number":"0x50")"));
@@ -206,7 +206,7 @@ TEST_F(SteadyReadsTest, WhatIsKeptGoesAtOnceWhenAnAnswerShowsAShorterChain) {
 
 TEST_F(SteadyReadsTest, AReorgToAShorterChainLowersTheMeasure) {
   EXPECT_EQ(ask("eth_blockNumber"), quoted(100));
-  reads->steady().head_announced(99);  // on its way to 100, which a client has been shown already
+  reads->steady().head_announced(99);  // on its way to 100, which a client has already seen
   EXPECT_EQ(reads->steady().shown(), 100U);
   reads->steady().chain_went_back(98);
   reads->steady().head_announced(99);
@@ -224,10 +224,10 @@ TEST_F(SteadyReadsTest, TheFinalizedBlockNeverGoesBack) {
 
 TEST_F(SteadyReadsTest, ABlockThatWasShownIsNotNull) {
   reads->steady().head_announced(100);
-  nodes[0]->head = 99;  // the pool knows nothing of it yet
+  nodes[0]->head = 99;  // the pool does not know it yet
   pool->head_seen(0, 100);
   EXPECT_EQ(ask("eth_getBlockByNumber", R"(["0x64",false])"), R"({"number":"0x64"})");
-  EXPECT_EQ(ask("eth_getBlockByNumber", R"(["0x65",false])"), "null");  // nobody was shown that one
+  EXPECT_EQ(ask("eth_getBlockByNumber", R"(["0x65",false])"), "null");  // no client was shown that block
 }
 
 TEST_F(SteadyReadsTest, WhatWasSentIsSeenByTheReadsThatCome) {

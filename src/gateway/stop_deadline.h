@@ -1,12 +1,12 @@
 #pragma once
-// The last resort of a process that is to stop: past the deadline it ends at once, whatever a thread of it is
-// still doing.
+// The last resort for a process that stops: after the deadline it ends at once, whatever its threads are
+// doing.
 //
 //   StopDeadline deadline(plan.shutdown_timeout + kStopGrace);   // begins to run
 //   gateway.stop();                                              // orderly; should be done long before
 //
-// Everything that stops here is bounded by itself. This is for what is not known to be: a system call that
-// does not return, a task that never ends.
+// Every part of the shutdown has its own time limit. This covers unexpected cases: a system call that does
+// not return, a task that never ends.
 
 #include <condition_variable>
 #include <mutex>
@@ -16,14 +16,14 @@
 
 namespace fanfare::gateway {
 
-// What the process may take past its shutdownTimeout: the end of the threads that talk to nodes.
+// The time that the process may take beyond its shutdownTimeout: the end of the threads that talk to nodes.
 inline constexpr Duration kStopGrace = std::chrono::seconds(2);
 
 class StopDeadline {
  public:
   // After `limit` the process ends with exit code 1, and the log says so; no destructor runs.
   explicit StopDeadline(Duration limit);
-  // In time: nothing happens.
+  // In time: the process continues normally.
   ~StopDeadline();
   StopDeadline(const StopDeadline&) = delete;
   StopDeadline& operator=(const StopDeadline&) = delete;

@@ -1,4 +1,4 @@
-// A process that does not come to its end is ended.
+// A process that does not stop in time is terminated.
 
 #include "gateway/stop_deadline.h"
 

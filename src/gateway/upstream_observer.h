@@ -1,5 +1,5 @@
 #pragma once
-// What the upstreams of one network report, put into the metrics.
+// Records the events of one network's upstreams in the metrics.
 
 #include <map>
 #include <string>
@@ -13,7 +13,7 @@ namespace fanfare::gateway {
 
 class UpstreamObserver final : public upstream::Observer {
  public:
-  // The metrics outlive the observer.
+  // The metrics must outlive the observer.
   UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id);
 
   void call_finished(const upstream::CallReport& report) override;

@@ -12,7 +12,7 @@ struct Project {
   std::size_t networks = 0;
   std::size_t threads = 1;
   std::size_t first_thread = 0;
-  std::size_t placed = 0;  // networks that have a thread already
+  std::size_t placed = 0;  // networks that already have a thread
 };
 
 std::vector<Project> projects_of(std::span<const std::string_view> names) {
@@ -28,7 +28,7 @@ std::vector<Project> projects_of(std::span<const std::string_view> names) {
   return projects;
 }
 
-// Every project has threads of its own. What is left goes where most networks share one.
+// Each project has its own threads. Remaining threads go where most networks share one.
 void give_own_threads(std::vector<Project>& projects, std::size_t threads) {
   for (std::size_t left = threads - projects.size(); left > 0; --left) {
     const auto most = std::ranges::max_element(projects, [](const Project& a, const Project& b) {
@@ -43,7 +43,7 @@ void give_own_threads(std::vector<Project>& projects, std::size_t threads) {
   }
 }
 
-// Every project has one thread, and shares it: each goes where the fewest networks are so far.
+// Each project has one thread and shares it: a project goes to the thread with the fewest networks so far.
 void share_between_projects(std::vector<Project>& projects, std::size_t threads) {
   std::vector<std::size_t> networks(threads);
   for (Project& project : projects) {

@@ -1,4 +1,4 @@
-// Who shares a thread with whom.
+// Which networks share a thread.
 
 #include "gateway/upstream_threads.h"
 
@@ -31,7 +31,7 @@ TEST(UpstreamThreads, WithMoreProjectsThanThreadsTheSmallOnesShare) {
   EXPECT_EQ(share_threads(kThreeOfA, 1), (Threads{0, 0, 0, 0, 0}));
 }
 
-// Over many shapes: no thread is idle, none is past the limit, and two projects share one only where there
+// For many inputs: no thread is idle, none is beyond the limit, and two projects share a thread only if there
 // are more projects than threads.
 TEST(UpstreamThreads, ProjectsAreApartWhereverTheyCanBe) {
   for (std::size_t shape = 0; shape < 4096; ++shape) {

@@ -16,7 +16,7 @@
 namespace fanfare::gateway {
 namespace {
 
-// One listener, as a person reaches it. The path goes behind each.
+// The address of one listener for people. A path is appended to each.
 struct Door {
   std::string curl;       // "http://127.0.0.1:4000", "--unix-socket /run/x.sock http://localhost"
   std::string websocket;  // "ws://127.0.0.1:4000", "ws+unix:/run/x.sock:"
@@ -34,7 +34,7 @@ Door door_of(const ListenerPlan& listener, const net::Address& address) {
           .websocket = "ws" + secure + "://" + address.text()};
 }
 
-// The first listener that fits, a port before a Unix socket; empty: none does.
+// The first listener that matches, a port before a Unix socket; empty if none does.
 template <typename Fits>
 std::optional<Door> find_door(const ServePlan& plan, const std::vector<net::Address>& addresses, Fits fits) {
   std::optional<Door> found;
@@ -46,7 +46,7 @@ std::optional<Door> find_door(const ServePlan& plan, const std::vector<net::Addr
   return found;
 }
 
-// Of the first network. "" where one network has the ports to itself.
+// The path of the first network. "" if a network has its own ports.
 std::string path_of(const ServePlan& plan) {
   if (!is_routed(plan.listeners.front())) return "";
   const NetworkPlan& network = plan.networks.front();
@@ -60,8 +60,7 @@ std::string things_to_try(const std::vector<std::string>& commands) {
   return text;
 }
 
-// What a person needs to use a development chain. The keys are derived from the seed and open nothing
-// elsewhere.
+// What a user needs for a development chain. The keys are derived from the seed and are valid nowhere else.
 std::string chain_text(const NetworkPlan& network) {
   const auto* dev = std::get_if<DevBackend>(&network.backend);
   if (dev == nullptr || !network.chain_id) return "";

@@ -1,5 +1,5 @@
 #pragma once
-// The words on the terminal once the gateway listens: where, and what to try there.
+// The terminal output once the gateway listens: its addresses, and commands to try.
 
 #include <string>
 #include <string_view>
@@ -11,8 +11,8 @@
 namespace fanfare::gateway {
 
 // `addresses` are those of plan.listeners, in their order. `program` is how this program was called, for
-// commands that can be pasted into the same shell. Every line of it works as it stands (under TLS: for who
-// trusts the certificate).
+// commands that can be pasted into the same shell. Every command works as printed (under TLS: if the
+// certificate is trusted).
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
                          std::string_view program);
 

@@ -1,5 +1,5 @@
 #pragma once
-// For tests only: a world with one final chain: a tree of blocks, of which one is the head that counts.
+// For tests only: a world with one final chain: a tree of blocks, one of which is the valid head.
 
 #include <cstdint>
 #include <map>
@@ -30,7 +30,7 @@ class World {
     for (; depth > 0 && head_->parent != nullptr; --depth) head_ = head_->parent;
     for (; length > 0; --length) mine();
   }
-  // A block that only whoever asked for it has.
+  // A block that only one node has.
   const WorldBlock& fork(const WorldBlock& parent) { return *add(&parent); }
 
   const WorldBlock* find(const eth::Hash256& hash) const {

@@ -5,7 +5,7 @@
 
 namespace fanfare::upstream {
 namespace {
-// What an entry takes beside its bytes: two nodes, a bucket and the block's head, roughly.
+// The approximate memory of an entry beside its bytes: two nodes, a bucket and the block's head.
 constexpr std::size_t kEntryOverheadBytes = 160;
 }  // namespace
 

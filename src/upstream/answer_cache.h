@@ -1,8 +1,9 @@
 #pragma once
-// The answers that cannot change (settled.h), the least recently used going first. No I/O; one thread.
+// A cache of answers that cannot change (settled.h); the least recently used are evicted first. No I/O; one
+// thread.
 //
-// What is kept is the raw `result`, not the answer around it, whose id is the caller's. A result of `null` is
-// not kept: "not there" may become "there".
+// Stores the raw `result` without the surrounding answer, whose id is the caller's. A result of `null` is not
+// cached: a missing object may appear later.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +18,7 @@
 namespace fanfare::upstream {
 
 struct AnswerCacheLimits {
-  std::size_t bytes_max = std::size_t{64} << 20;        // keys, answers and our own records
+  std::size_t bytes_max = std::size_t{64} << 20;        // keys, answers and the cache's own records
   std::size_t answer_bytes_max = std::size_t{1} << 20;  // a longer one is not kept
 };
 
@@ -25,11 +26,11 @@ class AnswerCache {
  public:
   explicit AnswerCache(AnswerCacheLimits limits = {}) : limits_(limits) {}
 
-  // The raw result kept for the key (request_key()), which counts as used now.
+  // The raw result cached for the key (request_key()); marks it as just used.
   std::optional<SharedBytes> find(std::string_view key);
-  // Keeps `result_raw`, in place of what the key had. False when it is not worth keeping.
+  // Caches `result_raw` and replaces the key's old result. False if it is not worth caching.
   bool put(std::string_view key, SharedBytes result_raw);
-  // After a restart of a development chain, when even final blocks are others.
+  // For a restarted development chain, which replaces even final blocks.
   void clear();
 
   std::size_t size() const { return entries_.size(); }

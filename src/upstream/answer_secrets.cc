@@ -18,7 +18,7 @@ std::vector<std::string> secrets_of(std::string_view url,
       if (value.size() - space - 1 >= kSecretBytesMin) secrets.push_back(value.substr(space + 1));
     }
   }
-  // A secret that contains another must go first, or its remainder would stay.
+  // A secret that contains another must be replaced first, or its remainder would stay.
   std::ranges::stable_sort(secrets, std::ranges::greater{}, &std::string::size);
   return secrets;
 }

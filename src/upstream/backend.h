@@ -1,6 +1,6 @@
 #pragma once
-// A JSON-RPC backend as the gateway sees it: a node behind HTTP, a pool of them, the development chain in the
-// same process. Everything here happens on one worker thread.
+// A JSON-RPC backend as the gateway sees it: a node behind HTTP, a pool of nodes, or the in-process
+// development chain. All functions run on one worker thread.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,31 +18,31 @@
 
 namespace fanfare::upstream {
 
-// Whether a call may be made a second time after some of it was sent. A call that was never sent may always
-// be.
+// Whether a call may be repeated after some of it was sent. A call that was never sent may always be
+// repeated.
 enum class Repeat : std::uint8_t {
-  if_unsent,  // it changes something, or nobody knows: at most one node gets it, at most once
+  if_unsent,  // it changes something, or is unknown: sent to at most one node, at most once
   always,     // it only reads
 };
 
-// Whose turn a call takes in our queue for a node (call_queue.h). Both values are opaque.
+// The caller's identity in the queue in front of a node (call_queue.h). Both values are opaque.
 struct Caller {
-  // Who asks: today the peer's address. Empty: unknown, and each connection is a client of its own.
+  // The client: currently the peer's address. Empty: unknown, and each connection counts as a client.
   std::string client;
   std::uint64_t connection = 0;
 
-  // Whether both wait in the same turn.
+  // Whether both share a turn in the queue.
   bool is_same_client(const Caller& other) const {
     return client == other.client && (!client.empty() || connection == other.connection);
   }
 };
 
-// How long a call waited in a queue of ours, kept by the queue and read by whoever made the call. That time
-// says nothing about the node. Worker thread.
+// How long a call waited in the gateway's queue; the queue writes it, and the caller reads it. This time says
+// nothing about the node. Worker thread.
 struct QueueTime {
   bool waiting = false;
-  Instant left_at{};                         // when it left the queue for the node; unset: it has not waited
-  std::shared_ptr<QueueTime> of_whole = {};  // of the call that this is an attempt of
+  Instant left_at{};                         // when it left the queue for the node; unset: not yet
+  std::shared_ptr<QueueTime> of_whole = {};  // of the call to which this attempt belongs
 
   void begin() { set_waiting(true); }
   void leave(Instant now) {
@@ -59,50 +59,50 @@ struct QueueTime {
 };
 
 struct CallOptions {
-  // From call() to done(), waiting for a connection included, all attempts together. Unset: the backend's
-  // own.
+  // From call() to done(), for all attempts together, including the wait for a connection. Unset: the
+  // backend's default.
   std::optional<Duration> timeout;
-  // Set: `timeout` is the node's alone. It begins when the call leaves our queue, in which the call may wait
-  // as long, and all of it is over at this time.
+  // If set, `timeout` covers the node's time alone: it begins when the call leaves the gateway's queue. The
+  // call may wait in the queue for up to `timeout` as well. Everything ends at this deadline.
   std::optional<Instant> deadline = {};
-  // A question of the gateway's own (heads, logs of subscriptions, receipts, checks, probes): it never waits
+  // A call of the gateway itself (heads, logs of subscriptions, receipts, checks, probes): it never waits
   // behind clients' calls.
   bool for_source = false;
   Caller caller = {};  // of a client's call
   std::shared_ptr<QueueTime> queue_time = {};
-  // The JSON-RPC method, or "batch": a label for metrics, nothing is decided by it.
+  // The JSON-RPC method, or "batch": only a label for metrics.
   std::string method;
   Repeat repeat = Repeat::if_unsent;
-  // Only nodes known to have this block may answer, as long as some node may have it: a pool whose chain went
-  // back gives way (Reply::gave_way). 0: any node.
+  // Only nodes known to have this block may answer, as long as some node may have it. If the chain went back,
+  // a pool drops the condition (Reply::gave_way). 0: any node.
   std::uint64_t head_min = 0;
-  // Members known to have this block are asked before the others; nobody is asked whether it has it.
+  // Members known to have this block are tried before the others; no head is fetched to find out.
   std::uint64_t head_preferred = 0;
-  // Only this member of a pool knows what it is about (Reply::member): nobody else is asked.
+  // Only this member of a pool can answer (Reply::member), as for state it holds: no other is tried.
   std::optional<std::size_t> member;
-  // A node that lacks the method may be asked for the answer's parts instead (receipts_endpoint.h).
+  // If the node lacks the method, the answer may be composed from other calls (receipts_node.h).
   bool composable = false;
-  // The id that the answer must have, raw; a pool takes no other. Empty: the answer is not looked at, as for
-  // batches. With it a read that a node cannot answer (node_error.h) is given to another.
+  // The raw id that the answer must have; a pool rejects any other. Empty: the answer is not checked, as for
+  // batches. If set, a read that a node cannot answer (node_error.h) is retried on another.
   std::string id;
-  // The answer says which chain the node is on: one on another chain than its network's is not used.
+  // The answer contains the node's chain id: an answer from a chain other than the network's is not used.
   bool tells_chain_id = false;
-  // So many answers to the same question were of no use: a pool begins with another member each time.
+  // So many answers to this request were unusable: a pool begins with another member each time.
   std::uint32_t attempt = 0;
-  // Whose share of the memory the answer counts against while it is here; null: nobody's. Without room the
-  // call ends with FailureKind::no_room.
+  // The memory share that pays for the answer while it is held; null: unlimited. Without room the call ends
+  // with FailureKind::no_room.
   std::shared_ptr<ByteShare> payer = {};
 };
 
 struct Reply {
   std::string body;
-  // Which member of a pool answered; 0 from a single endpoint.
+  // the member of a pool that answered; 0 from a single endpoint
   std::size_t member = 0;
-  // The bytes of the body, of CallOptions::payer. Shared: results are copied.
+  // The bytes of the body, charged to CallOptions::payer. Shared: results are copied.
   std::shared_ptr<ByteHold> hold = {};
   // No node had the block of CallOptions::head_min any more: the chain itself went back.
   bool gave_way = false;
-  // It came over a connection that was opened for this call: another node may stand at the address by now.
+  // The answer came over a connection opened for this call: another node may be at the address by now.
   bool new_connection = false;
 };
 
@@ -117,23 +117,23 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
 
-  // Sends one JSON-RPC text (a request or a batch) as it is. `done` runs on the worker thread, exactly once,
+  // Sends one JSON-RPC text (a request or a batch) unchanged. `done` runs on the worker thread, exactly once,
   // never before call() has returned. Worker thread only.
   virtual void call(std::string body, CallOptions options, Done done) = 0;
 
-  // Which connection a call made now would use, where the backend keeps one and notices that it is lost; the
-  // number changes with every reconnect. Empty: reconnects are not noticed (HTTP).
+  // The number of the connection that a call would use now, if the backend keeps one and detects its loss. It
+  // changes with every reconnect. Empty: reconnects are not detected (HTTP).
   virtual std::optional<std::uint64_t> connection() const { return std::nullopt; }
   // `reconnected` runs on the worker thread each time connection() has changed to an open one. Never after
-  // the backend has gone.
+  // the backend is destroyed.
   // NOLINTNEXTLINE(performance-unnecessary-value-param): the backends that have reconnects keep it.
   virtual void on_reconnect(std::function<void()> /*reconnected*/) {}
 
-  // For logs and metrics: an id from the configuration or a redacted URL. Good as long as the backend.
+  // For logs and metrics: an id from the configuration or a redacted URL. Valid while the backend exists.
   virtual std::string_view name() const = 0;
 };
 
-// One finished call, for metrics. The views are good for the call of the observer.
+// One finished call, for metrics. The views are valid during the observer's callback.
 struct CallReport {
   std::string_view endpoint;
   std::string_view method;
@@ -141,26 +141,25 @@ struct CallReport {
   std::optional<FailureKind> failure;  // unset: answered
   int http_status = 0;
   std::size_t bytes_sent = 0;
-  std::size_t bytes_received = 0;  // of the body, as it is after decompression
+  std::size_t bytes_received = 0;  // of the body, after decompression
 };
 
-// Told what happens, on the worker thread. It outlives the backends it is given to.
+// Receives events, on the worker thread. It must outlive its backends.
 class Observer {
  public:
   virtual ~Observer() = default;
   virtual void call_finished(const CallReport& report) = 0;
-  // A member of a pool was put aside (available = false) or taken back.
+  // A member of a pool was put aside (available = false) or became available again.
   virtual void availability_changed(std::string_view /*endpoint*/, bool /*available*/) {}
-  // A member of a pool stands still while another has newer blocks (stalled = true), or has caught up.
+  // A member's head stands still while another has newer blocks (stalled = true), or has caught up.
   virtual void stall_changed(std::string_view /*endpoint*/, bool /*stalled*/) {}
-  // A member of a pool was found on another chain (right = false) and is not used, or is back on the right
-  // one.
+  // A member was found on another chain (right = false) and is not used, or is on the right chain again.
   virtual void chain_changed(std::string_view /*endpoint*/, bool /*right*/) {}
-  // A member of a pool gave an answer that another one's proved wrong.
+  // A member's answer was proved wrong by another member's.
   virtual void disagreed(std::string_view /*endpoint*/) {}
-  // A node behind WebSocket sent what nobody asked for, and is left alone for a while.
+  // A node behind WebSocket sent unrequested messages, and is not used for a while.
   virtual void flooded(std::string_view /*endpoint*/) {}
-  // A call was made again at another member.
+  // A call was retried on another member.
   virtual void failed_over(std::string_view /*from*/, std::string_view /*to*/) {}
 };
 

@@ -23,7 +23,7 @@ bool CallQueue::may_go(const Client& client) const {
 CallQueue::Place CallQueue::add(CallId id, const Caller& caller) {
   const ClientKey key = key_of(caller);
   Client& client = clients_[key];
-  // Those of its own that wait go first. Others that wait may not go yet, or next() would have had them.
+  // Its own waiting calls go first. Other waiting calls may not go yet, or next() would have returned them.
   if (client.waiting == 0 && may_go(client)) {
     ++client.at_node;
     ++at_node_;

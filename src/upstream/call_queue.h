@@ -1,14 +1,14 @@
 #pragma once
-// Whose call goes to a node next, when more are wanted than may be there at once. No I/O, no clock.
+// Decides which call goes to a node next, when there are more than it may have at once. No I/O, no clock.
 //
 //   client A   connection 1   a1 a2 a3 ..      A, B, A, B, ..: clients take turns,
 //              connection 2   a9               and so do the connections of one client
 //   client B   connection 7   b1
 //
-// A client without an identity is one by its connection. However many calls a client has waiting, it gets one
-// turn in as many as there are clients waiting. It never has more than kShare times as many calls at the node
-// as there are free places, so that one client leaves a quarter of the places free for the others. One call
-// is always allowed where a place is free.
+// A client without an identity is identified by its connection. However many calls a client has waiting, the
+// clients with waiting calls take equal turns. A client never has more than kShare times as many calls at the
+// node as there are free slots. So one client leaves a quarter of the slots free for the others. One call is
+// always allowed while a slot is free.
 
 #include <cstddef>
 #include <cstdint>
@@ -32,24 +32,24 @@ struct CallQueueLimits {
 class CallQueue {
  public:
   static constexpr std::size_t kShare = 3;
-  using CallId = std::uint64_t;  // the caller's, each only once
+  using CallId = std::uint64_t;  // chosen by the caller, each used only once
   enum class Place : std::uint8_t { at_node, waiting, queue_full, client_full };
 
   explicit CallQueue(CallQueueLimits limits);
 
-  // A new call. `at_node`: it goes to the node now, and ended() is owed. `waiting`: next() returns it later.
-  // Otherwise it is refused, and forgotten.
+  // Adds a call. `at_node`: it goes to the node now, and the caller must call ended() later. `waiting`:
+  // next() returns it later. Otherwise it is rejected, and not stored.
   Place add(CallId id, const Caller& caller);
-  // The call whose turn it is, which goes to the node now. Empty: none waits, or none may go.
+  // The next call; it goes to the node now. Empty: none waits, or none may go.
   std::optional<CallId> next();
-  // A call of this caller that went to the node has ended there. Then next() may have more.
+  // A call of this caller has ended at the node. Afterwards next() may return more.
   void ended(const Caller& caller);
-  // A call that waits is given up. False: it does not wait.
+  // Cancels a waiting call. False: it does not wait.
   bool remove(CallId id);
 
   std::size_t at_node() const { return at_node_; }
   std::size_t waiting() const { return waiting_.size(); }
-  // Clients with a call here, for the test that none is remembered for ever.
+  // Clients with calls here, for the test that none is kept for ever.
   std::size_t clients() const { return clients_.size(); }
 
  private:
@@ -60,7 +60,7 @@ class CallQueue {
   struct Client {
     std::size_t at_node = 0;
     std::size_t waiting = 0;
-    std::list<Connection> connections;  // with calls that wait; the front one has the next turn
+    std::list<Connection> connections;  // connections with waiting calls; the front one has the next turn
   };
   using ClientKey = std::pair<std::string, std::uint64_t>;
   struct Waiting {
@@ -75,7 +75,7 @@ class CallQueue {
 
   CallQueueLimits limits_;
   std::map<ClientKey, Client> clients_;
-  std::list<ClientKey> turns_;  // of the clients with calls that wait; the front one has the next
+  std::list<ClientKey> turns_;  // clients with waiting calls; the front one has the next turn
   std::map<CallId, Waiting> waiting_;
   std::size_t at_node_ = 0;
 };

@@ -18,7 +18,7 @@ Caller connection(std::uint64_t key) {
   return {.client = {}, .connection = key};
 }
 
-// A queue whose calls are named, so that a test says who went to the node in which order.
+// A queue with named calls, so that tests show the order in which they went to the node.
 struct Queue {
   explicit Queue(CallQueueLimits limits) : queue(limits) {}
 
@@ -29,7 +29,7 @@ struct Queue {
     if (place == Place::at_node) at_node.push_back(id);
     return place;
   }
-  // The call that went first ends; who goes then.
+  // Ends the oldest call at the node; returns the next to go.
   std::string end_oldest() {
     queue.ended(calls.at(at_node.front()).second);
     at_node.erase(at_node.begin());
@@ -95,7 +95,7 @@ TEST(CallQueue, ConnectionsOfOneClientTakeTurnsToo) {
   EXPECT_EQ(turns, "first other second first first ");
 }
 
-// More connections give a client no more turns.
+// A client gets no more turns by opening more connections.
 TEST(CallQueue, AClientWithManyConnectionsIsOneClient) {
   Queue queue({.calls_max = 1});
   for (std::uint64_t i = 0; i < 100; ++i) queue.add("hog", client("hog", i));

@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kChainIdQuery = R"({"jsonrpc":"2.0","id":0,"method":"eth_chainId","params":[]})";
 constexpr std::string_view kGenesisQuery =
     R"({"jsonrpc":"2.0","id":0,"method":"eth_getBlockByNumber","params":["0x0",false]})";
-// A check as young as that need not be repeated because of one more failure.
+// A check this recent is not repeated because of one more failure.
 constexpr Duration kRecheckAfter = std::chrono::seconds(1);
 
 std::string_view result_of(const Result& result) {
@@ -120,7 +120,7 @@ void ChainChecks::start(std::size_t index) {
   member.asked_connection = access_.backend(index).connection();
   member.claim = {};
   member.failure.reset();
-  // What a node never showed is asked for only where nobody waits for it.
+  // A genesis that the node has never served is requested only when nothing waits for it.
   const bool asks_genesis = member.serves_genesis || member.waiting.empty();
   member.open = asks_genesis ? 2 : 1;
   const auto options = [this](std::string_view method) {
@@ -152,7 +152,7 @@ void ChainChecks::take_chain_id(std::size_t index, const Result& result) {
 void ChainChecks::take_genesis(std::size_t index, const Result& result) {
   if (*ended_) return;
   Member& member = members_[index];
-  // What became of the connection may have become of the node that said its chain id before.
+  // The event that broke the connection may also have replaced the node that gave its chain id before.
   if (!result && !member.waiting.empty()) member.again = true;
   member.claim.genesis = read_genesis(result_of(result));
   member.serves_genesis = !member.claim.genesis.empty();
@@ -168,16 +168,16 @@ void ChainChecks::check_ended(std::size_t index) {
   const bool reconnected = access_.backend(index).connection() != member.asked_connection;
   const auto& right_id = chain_.truth().chain_id;
   const bool is_other = right_id && member.claim.chain_id && member.claim.chain_id != right_id;
-  // What it said of another chain counts, whatever became of it since: answers wait for this word.
+  // A claim of another chain counts, whatever happened since: answers wait for this result.
   if (!member.failure && !is_other && (member.again || reconnected)) return start(index);
   if (!member.failure && std::exchange(member.proves, false)) member.unproven = false;
   NetworkChain::Known& known = known_[index];
   known.asked = true;
   if (member.failure) {
-    // One that is in use stays so: the failures of its calls say when it must not.
+    // A member in use stays in use: the failures of its calls decide when it must not.
     if (standing(index) != Standing::right) known.claim.reset();
   } else {
-    // One that has shown a genesis is held to it until it shows another.
+    // A member that has shown a genesis keeps it until it shows another.
     if (member.claim.genesis.empty()) member.claim.genesis = member.genesis;
     member.genesis = member.claim.genesis;
     member.connection = member.asked_connection;
@@ -212,19 +212,19 @@ void ChainChecks::evaluate() {
   }
   if (changed && options_.standing_changed) options_.standing_changed();
   const auto ended = ended_;
-  for (Answer& answer : answers) {  // last: it may end us
+  for (Answer& answer : answers) {  // last: may destroy this
     if (!*ended) answer.then(answer.problem ? &*answer.problem : nullptr);
   }
 }
 
-// Whether it is another one than before.
+// Whether the standing changed.
 bool ChainChecks::set_standing(std::size_t index, NetworkChain::Verdict verdict) {
   Member& member = members_[index];
   const std::string_view endpoint = access_.backend(index).name();
   const Standing before = member.standing;
   switch (verdict) {
     case NetworkChain::Verdict::unknown:
-      // A wrong one stays wrong until it is found right.
+      // A wrong member stays wrong until a check finds it right.
       if (member.standing == Standing::right) member.standing = Standing::unchecked;
       break;
     case NetworkChain::Verdict::right:
@@ -244,7 +244,7 @@ bool ChainChecks::set_standing(std::size_t index, NetworkChain::Verdict verdict)
   return member.standing != before;
 }
 
-// Sets the time of the next check of one whose check has ended.
+// Sets the time of the next check of a member whose check has ended.
 void ChainChecks::arm(std::size_t index) {
   Member& member = members_[index];
   if (!std::exchange(member.arm, false) || member.open > 0) return;
@@ -264,7 +264,7 @@ void ChainChecks::arm(std::size_t index) {
   });
 }
 
-// Those who wait hear as soon as there is something to say.
+// Waiting callbacks run as soon as there is a result.
 void ChainChecks::take_answers(std::size_t index, std::vector<Answer>& answers) {
   Member& member = members_[index];
   if (member.open > 0) return;
@@ -280,12 +280,12 @@ void ChainChecks::take_answers(std::size_t index, std::vector<Answer>& answers) 
   start(index);
 }
 
-// Empty: it is right, or nothing is decided yet.
+// Empty: the member is right, or nothing is decided yet.
 std::optional<Failure> ChainChecks::verdict_of(std::size_t index) const {
   const Member& member = members_[index];
   if (member.failure) {
     Failure failure = *member.failure;
-    failure.sent = false;  // of the call that waits nothing was
+    failure.sent = false;  // nothing of the waiting call was sent
     return failure;
   }
   if (member.standing == Standing::wrong) {
@@ -305,7 +305,7 @@ std::string ChainChecks::problem(std::size_t index) const {
   if (member.complained_of->chain_id == truth.chain_id) {
     return "the node is on " + describe(*member.complained_of) + ", the network is " + describe(truth);
   }
-  // Another id says it all.
+  // A different id is description enough.
   return "the node is on " + describe({.chain_id = member.complained_of->chain_id, .genesis = {}}) +
          ", the network is " + describe({.chain_id = truth.chain_id, .genesis = {}});
 }

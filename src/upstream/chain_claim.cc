@@ -93,7 +93,7 @@ bool NetworkChain::settle_genesis(const std::vector<Known>& nodes, bool waited_e
 NetworkChain::Verdict NetworkChain::judge(const Known& node) const {
   if (!node.claim) return Verdict::unknown;
   if (!truth_.chain_id) return nobody_says_ ? Verdict::right : Verdict::unknown;
-  // Where the chain is known, who does not say which one it is on cannot be used.
+  // If the chain is known, a node that does not report its chain cannot be used.
   if (!node.claim->chain_id) return Verdict::unknown;
   if (node.claim->chain_id != truth_.chain_id) return Verdict::wrong;
   if (truth_.genesis.empty()) return waits_ ? Verdict::unknown : Verdict::right;

@@ -1,13 +1,13 @@
 #pragma once
-// Which chain a node says it is on, and which chain a network is. No I/O.
+// Which chain a node claims to be on, and which chain a network is. No I/O.
 //
 //   chain id configured   it is the truth
 //   not configured        the first answer decides, in the order of preference
 //   genesis               the first node on the right chain that serves block 0 decides
 //
-// A genesis is only compared where both are known: a node that has pruned block 0 is judged by its chain id.
+// A genesis is only compared if both are known: a node that has pruned block 0 is judged by its chain id.
 // When every node of the network shows the same other genesis, the network was restarted (a development
-// chain); then that genesis is taken over. A chain id never changes.
+// chain); the new genesis is then adopted. A chain id never changes.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,32 +30,31 @@ std::string describe(const ChainClaim& claim);
 
 // The `result` of eth_chainId, raw.
 std::optional<std::uint64_t> read_chain_id(std::string_view result_json);
-// The hash of the `result` of eth_getBlockByNumber("0x0", false), in lower case; empty when there is none.
+// The hash in the `result` of eth_getBlockByNumber("0x0", false), in lower case; empty if there is none.
 std::string read_genesis(std::string_view result_json);
 
 class NetworkChain {
  public:
   enum class Verdict : std::uint8_t {
-    unknown,  // nothing to judge by: no claim, or nothing decided yet
+    unknown,  // no decision possible: no claim, or nothing decided yet
     right,
     wrong,
   };
-  // What is known of one node: its claim, or that its first check has not ended.
+  // The knowledge about one node: its claim, or that its first check has not ended.
   struct Known {
     std::optional<ChainClaim> claim;  // of its last check, if that was answered
-    bool asked = false;               // a check has ended, whatever came of it
+    bool asked = false;               // a check has ended, with any result
   };
 
   explicit NetworkChain(std::optional<std::uint64_t> configured)
       : truth_{.chain_id = configured, .genesis = {}} {}
 
-  // Decides what can be decided from all nodes, in their order of preference. A node whose first check is
-  // under way is waited for by those after it, unless `waited_enough`. True: something was decided or
-  // replaced.
+  // Decides what the claims of all nodes allow, in their order of preference. A node whose first check is in
+  // progress makes the later ones wait, unless `waited_enough`. True: something was decided or replaced.
   bool settle(const std::vector<Known>& nodes, bool waited_enough);
   Verdict judge(const Known& node) const;
 
-  // What has been decided so far.
+  // The decisions so far.
   const ChainClaim& truth() const { return truth_; }
 
  private:
@@ -63,8 +62,8 @@ class NetworkChain {
   bool settle_genesis(const std::vector<Known>& nodes, bool waited_enough);
 
   ChainClaim truth_;
-  bool nobody_says_ = false;  // every node was asked, and none answers eth_chainId
-  bool waits_ = true;         // the genesis may still come from a better node
+  bool nobody_says_ = false;  // every node was checked, and none answers eth_chainId
+  bool waits_ = true;         // the genesis may still come from a preferred node
 };
 
 }  // namespace fanfare::upstream

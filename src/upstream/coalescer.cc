@@ -9,7 +9,7 @@ namespace fanfare::upstream {
 std::string request_key(std::string_view method, std::string_view params_raw) {
   std::string key;
   key.reserve(method.size() + 1 + params_raw.size());
-  key.append(method).push_back('\n');  // no method holds one unescaped
+  key.append(method).push_back('\n');  // no method contains one unescaped
   const std::size_t params_at = key.size();
   bool in_string = false;
   for (std::size_t i = 0; i < params_raw.size(); ++i) {

@@ -5,8 +5,8 @@
 namespace fanfare::upstream {
 
 FailureKind failure_kind_of(int curl_code) {
-  // Not every enumerator: curl has some ninety, and grows. What is not named here broke a conversation
-  // somewhere.
+  // Not every enumerator: curl has some ninety, and adds more. All others mean that a connection failed
+  // midway.
   switch (curl_code) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:

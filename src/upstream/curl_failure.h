@@ -1,5 +1,5 @@
 #pragma once
-// What curl's result codes mean to us.
+// Maps curl's result codes to failures.
 
 #include "upstream/failure.h"
 

@@ -1,6 +1,6 @@
 #pragma once
-// The one thread on which a network's nodes are spoken to, as those who live on it see it: time, timers, and
-// work handed over. The Worker is a real one; a simulation has one whose time is its own.
+// The one thread that talks to a network's nodes, as the objects on it see it: time, timers and posted work.
+// The Worker is a real thread; a simulation has one with simulated time.
 
 #include <compare>
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace fanfare::upstream {
 
-// Names a timer from call_at() until it ran or was cancelled. The default one names none.
+// Identifies a timer from call_at() until it ran or was cancelled. A default one identifies none.
 struct TimerId {
   Instant at{};
   std::uint64_t serial = 0;
@@ -26,17 +26,17 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  // Runs `task` soon on the thread. Any thread, the own one too. False, and the task is destroyed unrun, once
-  // it has stopped.
+  // Runs `task` soon on the thread. Any thread, also the executor's own. Once it has stopped, returns false
+  // and destroys the task unrun.
   virtual bool post(Task task) = 0;
-  // Runs `task` on the thread and returns when it has run; at once when called there, or when the thread has
-  // stopped and nobody else can be touching what it owns.
+  // Runs `task` on the thread and returns when it has run. Runs it directly when called there, or when the
+  // thread has stopped and no other thread can access its objects.
   virtual void run(Task task) = 0;
 
   // On the thread only. Timers run in order of their time, then of their creation.
   virtual TimerId call_at(Instant when, Task task) = 0;
   TimerId call_after(Duration delay, Task task) { return call_at(now() + delay, std::move(task)); }
-  // False when there is no such timer any more.
+  // False if the timer no longer exists.
   virtual bool cancel(TimerId timer) = 0;
 
   // Any thread.
@@ -44,7 +44,7 @@ class Executor {
   virtual bool on_thread() const = 0;
   virtual bool stopping() const = 0;
 
-  // Told when the thread is about to stop, so that what waits for answers is ended; on the thread.
+  // Notified on the thread when it is about to stop, so that pending calls are ended.
   class StopListener {
    public:
     virtual ~StopListener() = default;

@@ -44,8 +44,8 @@ bool blames_endpoint(const Failure& failure) {
     case FailureKind::bad_reply:
       return true;
     case FailureKind::http_status:
-      // 400, 413 and their like are about what was asked. Refused keys, wrong paths and limits are about the
-      // endpoint: no other call would fare better there.
+      // 400, 413 and the like concern the request. Rejected keys, wrong paths and limits concern the
+      // endpoint: every other call would fail there too.
       return failure.http_status >= 500 || failure.http_status < 400 || failure.http_status == 401 ||
              failure.http_status == 403 || failure.http_status == 404 || failure.http_status == 429;
     case FailureKind::too_large:

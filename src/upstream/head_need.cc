@@ -10,7 +10,7 @@
 namespace fanfare::upstream {
 namespace {
 
-// Sorted by method: which parameter names the block; missing, it is the newest.
+// Sorted by method: the parameter that names the block; if missing, the newest block is meant.
 struct Rule {
   std::string_view method;
   std::size_t block_index;
@@ -46,7 +46,7 @@ constexpr auto kByBlock = std::to_array<Rule>({
 });
 static_assert(std::ranges::is_sorted(kByBlock, {}, &Rule::method));
 
-// What a hash names, or the newest block, may be as new as what the caller was shown.
+// A block named by hash, or the newest block, may be as new as the block the caller was shown.
 constexpr auto kNewest = std::to_array<std::string_view>({
     "debug_getRawTransaction",
     "debug_traceBlockByHash",
@@ -87,7 +87,7 @@ std::uint64_t needed_for(std::string_view raw, std::uint64_t shown) {
   return failed == std::errc{} && read == end ? std::min(value, shown) : shown;
 }
 
-// A range that ends above a node's head is answered without what is missing, and without an error.
+// For a range that ends above its head, a node omits the missing blocks without an error.
 std::uint64_t needed_for_range(std::string_view filter, std::uint64_t shown) {
   if (jsonrpc::kind_of(filter) != jsonrpc::Kind::object) return shown;
   if (jsonrpc::member(filter, "blockHash")) return shown;

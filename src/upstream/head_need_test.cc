@@ -31,7 +31,7 @@ TEST(HeadNeeded, AReadOfAHeightNeedsThatHeight) {
   EXPECT_EQ(head_needed("eth_getStorageAt", R"(["0xaa","0x0","0x7"])", kShown), 7U);
   EXPECT_EQ(head_needed("eth_call", R"([{},{"blockNumber":"0x9"}])", kShown), 9U);
   EXPECT_EQ(head_needed("eth_getBalance", R"(["0xaa","earliest"])", kShown), 0U);
-  // Of a block that nobody can know of yet, what was shown.
+  // For a block that the caller cannot know of yet, the block it was shown.
   EXPECT_EQ(head_needed("eth_getBlockByNumber", R"(["0x65",false])", kShown), 100U);
 }
 

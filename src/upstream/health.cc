@@ -11,7 +11,7 @@ constexpr std::uint32_t kRecentMax = 32;
 
 Health::Edge Health::answered(Instant begun, Instant now) {
   if (aside_) {
-    // An answer that was under way when the endpoint went says nothing about now.
+    // An answer to a call from before the endpoint was put aside says nothing about its present state.
     if (begun < aside_since_) return Edge::none;
     aside_ = false;
     failures_in_row_ = recent_ = recent_seen_ = 0;
@@ -35,7 +35,7 @@ Health::Edge Health::failed(const Failure& failure, Instant now) {
   const bool told_to_wait = failure.http_status == 429 || failure.retry_after.has_value();
   if (failures_in_row_ < limits_.failures_in_row_max && !too_many && !told_to_wait) return Edge::none;
 
-  // Long enough without trouble: what was before is forgotten.
+  // After long enough without failures, the earlier backoff is forgotten.
   if (now - available_since_ > limits_.backoff_max) backoff_ = Duration::zero();
   put_aside(failure, now);
   return Edge::failed;
@@ -49,7 +49,7 @@ void Health::put_aside(const Failure& failure, Instant now) {
   aside_ = true;
   aside_since_ = now;
   backoff_ = std::clamp(backoff_ * 2, limits_.backoff_min, limits_.backoff_max);
-  // From half of it to the whole.
+  // Between half of it and the whole.
   const auto half = static_cast<std::uint64_t>(backoff_.count() / 2);
   Duration wait = backoff_ - Duration(static_cast<Duration::rep>(random_->below(half + 1)));
   if (failure.retry_after) wait = std::clamp(*failure.retry_after, wait, limits_.backoff_max);

@@ -1,11 +1,11 @@
 #pragma once
-// Whether one endpoint is worth asking: counted from the ends of its calls, no I/O and no clock of its own.
+// Whether an endpoint is usable, computed from the ends of its calls. No I/O and no clock of its own.
 //
 //   available --failures in a row, or half of the recent calls, or "429 wait"--> aside
 //   aside     --its time is over: one probe--> available, or aside again for twice as long
 //
-// An endpoint that fails again soon after it came back goes on from its last backoff, so that one that only
-// answers probes does not flap.
+// An endpoint that fails again soon after it came back continues with its last backoff. So an endpoint that
+// only answers probes does not flap.
 
 #include <cstdint>
 
@@ -27,18 +27,19 @@ class Health {
  public:
   enum class Edge : std::uint8_t { none, failed, recovered };
 
-  // `random` outlives this; it spreads the probes of many gateways over time.
+  // `random` must outlive this object; it spreads the probes of many gateways over time.
   Health(HealthLimits limits, Random& random) : limits_(limits), random_(&random) {}
 
-  // A call that began at `begun` was answered. Brings an endpoint back when it began after it was put aside.
+  // A call that began at `begun` was answered. The endpoint becomes available again if the call began after
+  // it was put aside.
   Edge answered(Instant begun, Instant now);
-  // A call ended in a failure. Only those count that blame the endpoint.
+  // A call ended in a failure. Counts only if the failure blames the endpoint.
   Edge failed(const Failure& failure, Instant now);
-  // The probe at retry_at() failed: aside for longer.
+  // The probe at retry_at() failed: the endpoint stays aside for longer.
   void probe_failed(const Failure& failure, Instant now);
 
   bool available() const { return !aside_; }
-  // When the next probe is due. Means something only while not available.
+  // When the next probe is due. Meaningful only while the endpoint is not available.
   Instant retry_at() const { return retry_at_; }
 
  private:
@@ -48,9 +49,9 @@ class Health {
   Random* random_;
   bool aside_ = false;
   std::uint32_t failures_in_row_ = 0;
-  std::uint32_t recent_ = 0;  // a bit a call, 1 = failed, the newest lowest
+  std::uint32_t recent_ = 0;  // one bit per call, 1 = failed, the newest in the lowest bit
   std::uint32_t recent_seen_ = 0;
-  Duration backoff_{};  // the last one, before its random part
+  Duration backoff_{};  // the last one, without its random part
   Instant aside_since_{};
   Instant retry_at_{};
   Instant available_since_{};

@@ -19,11 +19,11 @@
 namespace fanfare::upstream {
 namespace {
 
-// What is kept of a body that came with a status other than 2xx.
+// The kept part of a body that came with a status other than 2xx.
 constexpr std::size_t kFailureBodyBytesMax = 4096;
-// Idle easy handles kept for the next calls: their set-up is most of what a call costs us.
+// Idle easy handles kept for later calls: creating one is most of the cost of a call.
 constexpr std::size_t kIdleHandlesMax = 64;
-// Memory a finished call's buffer may keep for the next one.
+// Memory that a finished call's buffer may keep for the next one.
 constexpr std::size_t kIdleBufferBytesMax = std::size_t{64} << 10;
 
 long to_ms(Duration duration) {
@@ -31,8 +31,8 @@ long to_ms(Duration duration) {
   return static_cast<long>(std::max<decltype(count)>(count, 1));  // 0 means "no limit" to curl
 }
 
-// A JSON-RPC answer is an object or an array. Scanned whole, so that a proxy's error page or a text cut off
-// on its way counts against the node, and is asked for elsewhere.
+// A JSON-RPC answer is an object or an array. It is scanned whole, so that a proxy's error page or a
+// truncated text counts against the node, and the call is retried elsewhere.
 bool is_json_rpc(std::string_view body) {
   jsonrpc::Scanner scanner(body);
   scanner.skip_space();
@@ -56,7 +56,7 @@ class HttpNode::Impl final : Worker::StopListener {
   std::string_view name() const { return options_.name; }
 
  private:
-  // One easy handle and the call it carries; reused for call after call.
+  // An easy handle and its current call; reused for many calls.
   struct Call final : Worker::Transfer {
     explicit Call(Impl& owner) : impl(owner), easy(curl_easy_init()) { FANFARE_CHECK(easy != nullptr); }
     ~Call() override { curl_easy_cleanup(easy); }
@@ -72,7 +72,7 @@ class HttpNode::Impl final : Worker::StopListener {
     Done done;
     std::string response;
     bool too_large = false;
-    bool no_memory = false;  // for the answer, of the process or of who pays for it
+    bool no_memory = false;  // the answer did not fit into the process's memory or the payer's share
     ByteHold hold;           // the answer's bytes
     Instant begun{};
     Instant deadline{};
@@ -110,8 +110,8 @@ class HttpNode::Impl final : Worker::StopListener {
   std::unordered_map<Call*, std::unique_ptr<Call>> active_;
   std::vector<std::unique_ptr<Call>> idle_;
   std::deque<Waiting> queue_;
-  std::vector<std::pair<Failure, Done>> refused_;                // told so in the worker's next turn
-  std::shared_ptr<Impl*> self_ = std::make_shared<Impl*>(this);  // what posted work watches
+  std::vector<std::pair<Failure, Done>> refused_;                // `done` runs in the worker's next turn
+  std::shared_ptr<Impl*> self_ = std::make_shared<Impl*>(this);  // checked by posted tasks
   std::uint64_t serial_ = 0;
 };
 
@@ -152,7 +152,7 @@ void HttpNode::Impl::end_all(const char* why) {
   const auto failure = [&](bool sent) {
     return Failure{.kind = FailureKind::shutdown, .message = why, .sent = sent};
   };
-  // Taken out first: what `done` does may call us again.
+  // Taken out first: `done` may call this object again.
   auto active = std::exchange(active_, {});
   auto queue = std::exchange(queue_, {});
   for (auto& [call, owned] : active) {
@@ -181,7 +181,7 @@ void HttpNode::Impl::call(std::string body, CallOptions options, Done done) {
            std::move(done));
     return;
   }
-  // The caller may have less time than this node is given, never more.
+  // The caller may shorten this node's timeout, but not extend it.
   const Duration timeout = std::min(options.timeout.value_or(options_.timeout), options_.timeout);
   Waiting waiting{.body = std::move(body),
                   .options = std::move(options),
@@ -204,7 +204,7 @@ void HttpNode::Impl::call(std::string body, CallOptions options, Done done) {
   queue_.push_back(std::move(waiting));
 }
 
-// The call ends without having been sent; in the next turn, for `done` never runs inside call().
+// Ends the call unsent; in the next turn, because `done` never runs inside call().
 void HttpNode::Impl::refuse(std::string_view method, Instant begun, Failure failure, Done done) {
   report({.endpoint = name(), .method = method, .latency = worker_.now() - begun, .failure = failure.kind});
   refused_.emplace_back(std::move(failure), std::move(done));
@@ -243,12 +243,12 @@ std::unique_ptr<HttpNode::Impl::Call> HttpNode::Impl::take_handle() {
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
   curl_easy_setopt(easy, CURLOPT_POST, 1L);
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-  curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());  // "" also shuts out the environment's
-  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");            // all that this curl can undo
+  curl_easy_setopt(easy, CURLOPT_PROXY, options_.proxy.c_str());  // "" also ignores the environment
+  curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");            // all encodings that this curl supports
   curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
   curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  // Otherwise ending a call whose name is being looked up would block the loop until the resolver is done.
+  // Otherwise ending a call during its name lookup would block the loop until the resolver returns.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, to_ms(options_.connect_timeout));
   curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options_.response_bytes_max));
@@ -257,7 +257,7 @@ std::unique_ptr<HttpNode::Impl::Call> HttpNode::Impl::take_handle() {
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, call.get());
   const bool use_http2 = options_.http2 && options_.url.starts_with("https://");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, use_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
-  // Rather wait for a connection that will carry many calls than open one a call.
+  // Prefers to wait for a connection that will carry many calls over opening one per call.
   curl_easy_setopt(easy, CURLOPT_PIPEWAIT, use_http2 ? 1L : 0L);
   if (!options_.ca_file.empty()) curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
   return call;
@@ -277,7 +277,7 @@ void HttpNode::Impl::start(Waiting waiting) {
 
   CURL* easy = call->easy;
   curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call->body.size()));
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.data());  // not copied: `call` keeps it
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call->body.data());  // not copied: owned by `call`
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(call->deadline - worker_.now()));
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, call->options.repeat == Repeat::always ? 0L : 1L);
 
@@ -379,7 +379,7 @@ void HttpNode::Impl::finished(Call& call, int curl_code) {
   call.body = {};
   if (idle_.size() < kIdleHandlesMax) idle_.push_back(std::move(owned));
   start_waiting();
-  done(std::move(result));  // last: it may end us
+  done(std::move(result));  // last: may destroy this
 }
 
 HttpNode::HttpNode(Worker& worker, HttpOptions options, Observer* observer)

@@ -2,7 +2,7 @@
 // A node behind HTTP: POSTs JSON-RPC texts over kept-alive connections, HTTP/2 where TLS offers it.
 //
 // Redirects are not followed, environment proxies are not used, certificates are verified. A call that must
-// not be repeated gets a connection of its own: on a reused one that turns out to be dead, curl would send it
+// not be repeated gets a new connection: if a reused one turned out to be dead, curl would send the call
 // twice.
 
 #include <cstddef>
@@ -27,26 +27,26 @@ struct HttpOptions {
   // Sent with every call, after our own Content-Type and Accept.
   std::vector<std::pair<std::string, std::string>> headers;
   std::string user_agent = "fanfare";
-  // Of one call, at most: a caller's own limit only shortens it.
+  // For one call; a caller's own timeout can only shorten it.
   Duration timeout = std::chrono::seconds(30);
   Duration connect_timeout = std::chrono::seconds(5);
-  // Calls on the wire at once; the others wait in the queue, in order.
+  // Calls in flight at once; the others wait in the queue, in order.
   std::size_t connections_max = 64;
-  // Past it a call ends at once with FailureKind::overloaded.
+  // Beyond it a call ends at once with FailureKind::overloaded.
   std::size_t queued_calls_max = 4096;
-  // Of the body, after decompression: a longer one ends with FailureKind::too_large.
+  // Of the body, after decompression: a longer one ends the call with FailureKind::too_large.
   std::size_t response_bytes_max = kResponseBytesMax;
-  bool http2 = true;    // with https only
+  bool http2 = true;    // only with https
   std::string ca_file;  // empty: the system's
-  std::string proxy;    // empty: none, whatever the environment says
+  std::string proxy;    // empty: none, even if the environment names one
 };
 
-// What is wrong with the options, for people and free of secrets; empty optional when nothing is.
+// The problem with the options, as text for people without secrets; empty if there is none.
 std::optional<std::string> problem_with(const HttpOptions& options);
 
 class HttpNode final : public Backend {
  public:
-  // `problem_with(options)` is empty. The observer may be null.
+  // `problem_with(options)` must be empty. The observer may be null.
   HttpNode(Worker& worker, HttpOptions options, Observer* observer = nullptr);
   // Any thread.
   ~HttpNode() override;

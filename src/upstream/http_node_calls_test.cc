@@ -1,4 +1,4 @@
-// How calls share an endpoint, and how they end when it or its worker goes.
+// How calls share an endpoint, and how they end when the endpoint or its worker is destroyed.
 
 #include <gtest/gtest.h>
 
@@ -63,7 +63,7 @@ TEST(HttpEndpointCalls, AnAnswerSaysWhetherItsConnectionIsNew) {
   EXPECT_TRUE(is_new("first"));
   EXPECT_FALSE(is_new("second"));
   EXPECT_FALSE(is_new("last"));
-  EXPECT_TRUE(is_new("fourth"));  // the node closed the one before, as one that is restarted does
+  EXPECT_TRUE(is_new("fourth"));  // the node closed the previous one, as a restarted node does
   EXPECT_FALSE(is_new("fifth"));
   EXPECT_EQ(server.connections(), 2);
 }
@@ -102,7 +102,7 @@ TEST(HttpEndpointCalls, StoppingTheWorkerEndsEveryCallOnce) {
       for (int i = 0; i < 3; ++i) {
         endpoint.call("{}", kRead, [&](Result result) {
           ends.push_back(result.error().kind);
-          // What comes during the end is ended as well.
+          // A call made during the end is ended as well.
           if (ends.size() == 1) {
             endpoint.call("{}", kRead, [&](Result last) { ends.push_back(last.error().kind); });
           }

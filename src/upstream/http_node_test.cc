@@ -61,7 +61,7 @@ TEST(HttpNode, ReusesTheConnectionForReads) {
 TEST(HttpNode, ReadsSurviveAConnectionThatDiedWhileIdle) {
   TestServer server([](Peer& peer, const Request& request) {
     if (request.connection == 1 && request.body == "second") {
-      peer.close();  // as a node that gave up the idle connection just as we wrote
+      peer.close();  // as a node that closes the idle connection just as the request is written
       return;
     }
     peer.reply(kAnswer);
@@ -172,7 +172,7 @@ TEST(HttpNode, AStatusOtherThan2xxIsAFailureWithItsBody) {
   const Result redirect = ask(worker, endpoint, "302", kRead);
   expect_failure(redirect, FailureKind::http_status);
   EXPECT_EQ(redirect.error().http_status, 302);
-  EXPECT_EQ(server.requests(), 3);  // nobody went elsewhere
+  EXPECT_EQ(server.requests(), 3);  // no call was retried
 }
 
 TEST(HttpNode, WhatIsNotHttpOrNotJsonIsABadReply) {
@@ -220,7 +220,7 @@ TEST(HttpNode, TheSizeLimitHoldsAnnouncedStreamedAndCompressed) {
     if (request.body == "fits") peer.reply(fits);
     if (request.body == "announced") {
       peer.send("HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n");
-      peer.wait_for_close();  // not one byte of the body is awaited
+      peer.wait_for_close();  // not one byte of the body is waited for
     }
     if (request.body == "streamed") {
       peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + over + "\r\n");
@@ -259,7 +259,7 @@ struct Recorder final : Observer {
     entries.push_back({std::string(report.endpoint), std::string(report.method), report.failure,
                        report.http_status, report.bytes_sent, report.bytes_received});
   }
-  std::vector<Entry> entries;  // the worker's; read after run()
+  std::vector<Entry> entries;  // used by the worker; read after run()
 };
 
 TEST(HttpNode, TellsTheObserverEveryCall) {

@@ -1,4 +1,4 @@
-// Certificates are verified: a node that cannot show who it is gets nothing of the request.
+// Certificates are verified: a node that cannot prove its identity gets nothing of the request.
 
 #include <gtest/gtest.h>
 #include <openssl/evp.h>
@@ -30,7 +30,7 @@ using testing::Peer;
 using testing::Request;
 using testing::TestServer;
 
-// A key, and a certificate for 127.0.0.1 that it signed itself.
+// A key, and a self-signed certificate for 127.0.0.1.
 struct Identity {
   EVP_PKEY* key = EVP_EC_gen("P-256");
   X509* certificate = X509_new();
@@ -58,7 +58,7 @@ struct Identity {
   Identity& operator=(const Identity&) = delete;
 };
 
-// The certificate as a file, for as long as this stands.
+// The certificate as a file, during the lifetime of this object.
 struct CertificateFile {
   std::string path = "/tmp/fanfare_upstream_ca_XXXXXX";
   explicit CertificateFile(X509* certificate) {
@@ -75,12 +75,12 @@ struct HttpEndpointTls : ::testing::Test {
   Identity identity;
   SSL_CTX* context = SSL_CTX_new(TLS_server_method());
   std::atomic<int> texts = 0;
-  // Takes over each connection before a byte is read, answers one request, and is done.
+  // Takes over each connection before a byte is read, and answers one request.
   std::unique_ptr<TestServer> server;
   Worker worker;
 
   HttpEndpointTls() {
-    ::signal(SIGPIPE, SIG_IGN);  // the server's TLS writes; the worker looks after itself
+    ::signal(SIGPIPE, SIG_IGN);  // the server writes with TLS; the worker blocks the signal itself
     SSL_CTX_use_certificate(context, identity.certificate);
     SSL_CTX_use_PrivateKey(context, identity.key);
     server = std::make_unique<TestServer>(

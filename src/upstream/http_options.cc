@@ -1,4 +1,4 @@
-// What an endpoint may be made with.
+// Validation of an endpoint's options.
 
 #include <curl/curl.h>
 

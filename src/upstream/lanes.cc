@@ -15,7 +15,7 @@ Failure queue_failure(std::string message) {
   return {.kind = FailureKind::overloaded, .message = std::move(message)};
 }
 
-// What heads depend on, checks and probes of the node included.
+// The calls that heads depend on, and checks and probes of the node.
 bool asks_for_heads(std::string_view method) {
   static constexpr std::array<std::string_view, 4> kMethods{"eth_getBlockByNumber", "eth_getBlockByHash",
                                                             "eth_blockNumber", "eth_chainId"};
@@ -28,7 +28,7 @@ Failure shutdown_failure() {
 
 }  // namespace
 
-// One way: a backend, and the queue in front of it.
+// One side: a backend and the queue in front of it.
 class Lanes::Turns final : public Executor::StopListener, public std::enable_shared_from_this<Turns> {
  public:
   Turns(Executor& executor, std::unique_ptr<Backend> node, CallQueueLimits limits, Duration timeout)
@@ -46,8 +46,8 @@ class Lanes::Turns final : public Executor::StopListener, public std::enable_sha
     std::string body;
     CallOptions options;
     Done done;
-    Duration timeout{};  // of the node
-    Instant deadline{};  // of the queue and the node together
+    Duration timeout{};  // for the node
+    Instant deadline{};  // for queue and node together
     TimerId timer;
   };
 
@@ -101,7 +101,8 @@ void Lanes::Turns::call(std::string body, CallOptions options, Done done) {
 void Lanes::Turns::start(Waiting call) {
   const Instant now = executor_.now();
   const Duration left = std::max(call.deadline - now, Duration(std::chrono::milliseconds(1)));
-  // What the queue took of the node's time is not held against the node, unless it is next to nothing.
+  // A timeout shortened by the queue is not held against the node, unless it was shortened by next to
+  // nothing.
   const bool is_short = left < call.timeout - call.timeout / 10;
   call.options.timeout = std::min(call.timeout, left);
   call.options.deadline.reset();
@@ -114,7 +115,7 @@ void Lanes::Turns::start(Waiting call) {
                   result.error().kind = FailureKind::overloaded;
                   result.error().message = "the call's time ran out in the gateway's queue for the node";
                 }
-                done(std::move(result));  // last: it may end us
+                done(std::move(result));  // last: may destroy this
               });
 }
 
@@ -142,7 +143,7 @@ void Lanes::Turns::expire(CallQueue::CallId id) {
       queue_failure("the call's turn in the gateway's queue for the node did not come in time")));
 }
 
-// In the next turn: `done` never runs inside call().
+// In the next turn, because `done` never runs inside call().
 void Lanes::Turns::refuse(Failure failure, Done done) {
   refused_.emplace_back(std::move(failure), std::move(done));
   if (refused_.size() > 1) return;
@@ -168,7 +169,7 @@ void Lanes::Turns::end_waiting() {
 
 void Lanes::Turns::end() {
   end_waiting();
-  node_.reset();  // ends what is under way
+  node_.reset();  // ends the calls in flight
 }
 
 Lanes::Lanes(Executor& executor, std::unique_ptr<Backend> for_clients, std::unique_ptr<Backend> for_source,
@@ -201,7 +202,7 @@ std::string_view Lanes::name() const {
   return source_->node().name();
 }
 
-// Each counts up.
+// Both numbers only increase, so their sum changes with either.
 std::optional<std::uint64_t> Lanes::connection() const {
   const auto one = clients_->node().connection();
   const auto other = source_->node().connection();

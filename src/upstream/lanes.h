@@ -1,15 +1,15 @@
 #pragma once
-// The two ways to one node: the gateway's own questions have connections of their own, and clients' calls
-// take turns on the others (call_queue.h).
+// Two sides to one node: the gateway's own calls have their own connections, and clients' calls take turns on
+// the others (call_queue.h).
 //
 //   for_source --> CallQueue: heads | the rest -----> connections of the source
 //   the others --> CallQueue: client, client, .. ---> connections of the clients
 //
-// On the source's side the questions about heads are a client of their own, so that logs and receipts that a
-// node does not answer leave places free for heads.
+// On the source's side the calls about heads count as a client of their own. So unanswered calls for logs and
+// receipts leave slots free for heads.
 //
-// Time in a queue is not the node's: it is in CallOptions::queue_time, the node's time begins after it
-// (CallOptions::deadline), and what runs out of time because of it ends as FailureKind::overloaded.
+// Time in a queue does not count as the node's: it is in CallOptions::queue_time. The node's time begins
+// after it (CallOptions::deadline). A call that times out because of it ends as FailureKind::overloaded.
 
 #include <cstdint>
 #include <memory>
@@ -27,13 +27,14 @@ namespace fanfare::upstream {
 struct LaneOptions {
   CallQueueLimits clients;
   CallQueueLimits source{.calls_max = 16, .waiting_max = 4096, .waiting_per_client_max = 4096};
-  // Of a call that brings none of its own.
+  // For a call without a timeout of its own.
   Duration timeout = std::chrono::seconds(30);
 };
 
 class Lanes final : public Backend {
  public:
-  // Both lead to the same node; the name is that of `for_source`. `executor` outlives this.
+  // Both backends must lead to the same node; the name is that of `for_source`. `executor` must outlive this
+  // object.
   Lanes(Executor& executor, std::unique_ptr<Backend> for_clients, std::unique_ptr<Backend> for_source,
         LaneOptions options);
   // Any thread.
@@ -46,7 +47,7 @@ class Lanes final : public Backend {
   std::string_view name() const override;
 
  private:
-  // Outlives this with the calls under way, whose ends come when the backends go.
+  // Outlives this object while calls are in flight; they end when the backends are destroyed.
   class Turns;
 
   Executor& executor_;

@@ -22,7 +22,7 @@ using testing::SimulatedTime;
 
 constexpr const char* kAnswer = R"({"jsonrpc":"2.0","id":1,"result":"0x1"})";
 
-// A node that answers when the test says so, and says "timeout" when its time is over.
+// A node that answers when the test says so, and fails with a timeout when a call's time is over.
 struct SlowNode final : Backend {
   explicit SlowNode(SimulatedTime& its_time) : time(its_time) {}
   ~SlowNode() override {
@@ -149,7 +149,7 @@ TEST_F(LanesTest, TimeThatTheQueueTookIsNotTheNodesFault) {
 TEST_F(LanesTest, ANodeThatHadNearlyAllOfTheTimeIsLateByItself) {
   lanes = make({.clients = {.calls_max = 1}});
   CallOptions options = by(1, 10s);
-  options.deadline = time.now() + 9s;  // a tenth is gone before the call
+  options.deadline = time.now() + 9s;  // a tenth has passed before the call
   call("first", options);
   time.run_for(9s);
   EXPECT_EQ(ends.back(), "first: timeout");

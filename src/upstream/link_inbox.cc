@@ -12,7 +12,7 @@ std::size_t bytes_of(const LinkInbox::Item& item) {
 
 NodeMessage::NodeMessage(std::string_view text, const jsonrpc::Answer& answer)
     : text_(std::make_unique<const std::string>(text)), answer_(answer) {
-  // The views move from the text they were found in to the copy.
+  // Moves the views from the original text to the copy.
   for (std::string_view jsonrpc::Answer::* const member :
        {&jsonrpc::Answer::raw, &jsonrpc::Answer::id, &jsonrpc::Answer::result, &jsonrpc::Answer::error,
         &jsonrpc::Answer::method, &jsonrpc::Answer::params}) {

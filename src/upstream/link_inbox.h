@@ -1,10 +1,12 @@
 #pragma once
-// What a link has received and its owner has not worked off yet, bounded in number and bytes: past a bound
-// the link stops reading its socket, until half of it is worked off, and TCP holds the node back.
+// The messages that a link has received and its owner has not processed yet, bounded in number and bytes. At
+// a bound the link stops reading its socket, until half is processed, and TCP holds the node back.
 //
 //   link's thread:      if (inbox.push(...) == full) pause reading
-//   executor's thread:  while (auto item = inbox.pop()) { handle(*item); if (inbox.worked_off(*item)) resume
-//   }
+//   executor's thread:  while (auto item = inbox.pop()) {
+//                         handle(*item);
+//                         if (inbox.worked_off(*item)) resume reading
+//                       }
 
 #include <cstddef>
 #include <deque>
@@ -21,15 +23,15 @@
 namespace fanfare::upstream {
 
 struct InboxLimits {
-  // At either of them nothing more is read. One message may be larger.
+  // Reading stops at either bound. One message may be larger.
   std::size_t messages_max = 1024;
   std::size_t bytes_max = std::size_t{8} << 20;
 };
 
-// A JSON-RPC message, with the text that the views are in.
+// A JSON-RPC message, with the text that its views point to.
 class NodeMessage {
  public:
-  // `answer` is of `text`, which is copied.
+  // `answer` has views of `text`, which is copied.
   NodeMessage(std::string_view text, const jsonrpc::Answer& answer);
 
   const jsonrpc::Answer& answer() const { return answer_; }
@@ -43,29 +45,29 @@ class NodeMessage {
 struct LinkOpened {};
 struct LinkLost {
   std::string why;
-  bool flooding = false;  // we ended it, for what the node sent
+  bool flooding = false;  // the link was closed because the node floods
 };
 
 class LinkInbox {
  public:
   struct Item {
     std::variant<LinkOpened, NodeMessage, LinkLost> what;
-    ByteHold hold = {};  // of the budget for what nodes have sent
+    ByteHold hold = {};  // from the memory share for received messages
   };
   struct Pushed {
-    bool full = false;   // nothing more should be read
-    bool first = false;  // the owner has to be told that there is something
+    bool full = false;   // reading should stop
+    bool first = false;  // the owner must be notified
   };
 
   explicit LinkInbox(InboxLimits limits) : limits_(limits) {}
 
-  // The link's thread. What is pushed is never refused: the link stops reading instead.
+  // The link's thread. An item is never rejected: the link stops reading instead.
   Pushed push(Item item);
   bool is_full() const;
-  // The owner's thread. An item counts until worked_off(): true when that made room, and reading may go on.
+  // The owner's thread. An item counts until worked_off(), which returns true if reading may continue.
   std::optional<Item> pop();
   bool worked_off(const Item& item);
-  // Whether there is more. False: the next push() is a first one again.
+  // Whether there are more items. After false, the next push() counts as the first again.
   bool goes_on();
 
  private:
@@ -74,10 +76,10 @@ class LinkInbox {
   const InboxLimits limits_;
   mutable std::mutex mutex_;  // guards everything below
   std::deque<Item> items_;
-  std::size_t messages_ = 0;  // waiting, or being worked off
+  std::size_t messages_ = 0;  // waiting or being processed
   std::size_t bytes_ = 0;
-  bool was_full_ = false;  // and not half empty since
-  bool is_known_ = false;  // the owner will look
+  bool was_full_ = false;  // and has not been half empty since
+  bool is_known_ = false;  // the owner was notified and will look
 };
 
 }  // namespace fanfare::upstream

@@ -1,4 +1,4 @@
-// How much of what a node sends waits here.
+// How much of a node's messages may wait here.
 
 #include "upstream/link_inbox.h"
 
@@ -39,7 +39,7 @@ TEST(LinkInbox, IsFullAtTheNumberAndEmptyEnoughAtHalfOfIt) {
   EXPECT_TRUE(inbox.is_full());
   EXPECT_TRUE(work_off_one(inbox));
   EXPECT_FALSE(inbox.is_full());
-  EXPECT_FALSE(work_off_one(inbox));  // it is told once
+  EXPECT_FALSE(work_off_one(inbox));  // reported only once
 }
 
 TEST(LinkInbox, IsFullAtTheBytesWhichCountUntilTheyAreWorkedOff) {

@@ -7,8 +7,8 @@
 namespace fanfare::upstream {
 namespace {
 
-// Sorted, for the search. Filters (eth_newFilter, eth_getFilterChanges, ..) are absent on purpose: they live
-// in one node.
+// Sorted for binary search. Filters (eth_newFilter, eth_getFilterChanges, ..) are left out on purpose: they
+// live in one node.
 constexpr std::array kReads = std::to_array<std::string_view>({
     "debug_getRawBlock",
     "debug_getRawHeader",
@@ -81,7 +81,7 @@ constexpr std::array kReads = std::to_array<std::string_view>({
 });
 static_assert(std::ranges::is_sorted(kReads));
 
-// What is called often without being a read, and what stands for all the rest.
+// Frequent methods that are not reads, and the label for all other methods.
 constexpr std::array kMoreLabels = std::to_array<std::string_view>({
     "batch",
     "eth_getFilterChanges",

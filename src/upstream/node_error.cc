@@ -9,18 +9,18 @@
 namespace fanfare::upstream {
 namespace {
 
-// As deep as answers nest (call traces).
+// The depth to which answers nest (call traces).
 constexpr std::uint32_t kAnswerDepthMax = 4096;
 
 constexpr std::int64_t kMethodNotFound = -32601;
 constexpr std::int64_t kMethodNotSupported = -32004;  // EIP-1474
 constexpr std::int64_t kResourceUnavailable = -32002;
 constexpr std::int64_t kLimitExceeded = -32005;  // EIP-1474
-constexpr std::int64_t kRateLimited = -32016;    // providers'
+constexpr std::int64_t kRateLimited = -32016;    // used by providers
 constexpr std::int64_t kTooManyRequests = 429;   // the HTTP status, as a code
 
-// In lower case. Of limits that are about the question itself ("query returned more than 10000 results",
-// "block range is too wide") none is here: another node of the same make would say the same.
+// In lower case. Limits that concern the request itself ("query returned more than 10000 results", "block
+// range is too wide") are not listed: another node of the same kind would give the same answer.
 constexpr auto kLimitWords = std::to_array<std::string_view>({
     "rate limit",
     "rate-limit",
@@ -48,8 +48,7 @@ constexpr auto kLackingWords = std::to_array<std::string_view>({
     "no state available",
     "world state unavailable",
 });
-// These answer the question, whatever code they come with: -32005 is also what a range of logs is refused
-// with.
+// These texts answer the request, whatever the code: -32005 also rejects a range of logs.
 constexpr auto kAnswerWords = std::to_array<std::string_view>({
     "query returned more than",
     "block range",

@@ -1,6 +1,6 @@
 #pragma once
-// What a node's error object says about asking somebody else. Nodes and providers put into HTTP 200 what is
-// no answer to the question: limits, state they have pruned, methods they lack.
+// Whether a node's error object suggests another node. Nodes and providers send HTTP 200 with errors that do
+// not answer the request: limits, pruned state, missing methods.
 
 #include <cstdint>
 #include <string_view>
@@ -8,19 +8,19 @@
 namespace fanfare::upstream {
 
 enum class NodeError : std::uint8_t {
-  answer,   // it answers the question: every node would say the same
-  limited,  // this node answers no more for now: limits, quotas, too many requests
-  lacking,  // this node cannot know: pruned state, a block or a method that it does not have
+  answer,   // it answers the request: every node would say the same
+  limited,  // this node is at a limit for now: limits, quotas, too many requests
+  lacking,  // this node cannot know: pruned state, or a block or method that it does not have
 };
 
-// `error_json` is the raw error object of a JSON-RPC answer, as jsonrpc::Answer::error has it.
+// `error_json` is the raw error object of a JSON-RPC answer, as in jsonrpc::Answer::error.
 NodeError judge_error(std::string_view error_json);
 
-// The digits of an id that went out as a whole number and came back, raw, as that, as text ("7") or as 7.0:
-// some nodes do so.
+// The digits of `raw`, an id that was sent as a whole number. It may come back as that number, as text ("7")
+// or as 7.0: some nodes do so.
 std::string_view digits_of_id(std::string_view raw);
-// Whether a node's answer, whole, is to another question than the one with the id `asked`. Empty: it is not
-// looked at. An error may be about a text that could not be read, and so have no id.
+// Whether a node's complete answer is for a request with another id than `asked`. Empty `asked`: the answer
+// is not checked. An error may be about a text that could not be parsed, and so have no id.
 bool has_wrong_id(std::string_view asked, std::string_view answer_json);
 
 }  // namespace fanfare::upstream

@@ -65,8 +65,8 @@ NodeIntake::Verdict NodeIntake::judge_answer(const jsonrpc::Answer& message, std
   return Verdict::pass;
 }
 
-// JSON-RPC 2.0 §5: a request whose id the node could not read is answered under null. A client can bring that
-// about, and must not be able to make its node look like one that floods.
+// JSON-RPC 2.0 §5: a request whose id the node could not read is answered under null. A client can provoke
+// that, and must not be able to make its node look like a flooding one.
 bool NodeIntake::answers_some_question(const jsonrpc::Answer& message) {
   if (message.id != "null" || message.error.empty() || nameless_errors_ >= questions_.size()) return false;
   ++nameless_errors_;

@@ -1,6 +1,6 @@
 #pragma once
-// Whether what a node sends over WebSocket was asked for. Nodes break, are replaced and lie: one that sends
-// junk, answers to nothing or heads by the thousand must not cost more than its own connection.
+// Whether a node's WebSocket message was requested. Nodes break, are replaced and lie. One that sends junk,
+// unrequested answers or thousands of heads must not affect more than its own connection.
 //
 //   NodeIntake intake(limits);
 //   intake.connected();                                 // each connection begins with nothing asked
@@ -22,64 +22,66 @@
 
 namespace fanfare::upstream {
 
-// What the answer to a request begins, if anything.
+// What the answer to a request starts, if anything.
 enum class Asked : std::uint8_t {
   answer,   // nothing
   heads,    // the subscription to newHeads
   pending,  // the one to newPendingTransactions
 };
 
-// Rates are levels that rise by what happens and fall by so much a second: a node floods when one is past its
-// limit.
+// A rate is a level: each event raises it, and it falls at a fixed speed. A node floods when a level is above
+// its limit.
 struct IntakeLimits {
-  // Messages nobody asked for: text that is not JSON-RPC, answers without a question, notifications without a
+  // Unrequested messages: text that is not JSON-RPC, answers without a request, notifications without a
   // subscription. Each raises the level by one, and by one more for each 4 KiB of it.
   std::uint32_t useless_max = 1000;
   std::uint32_t useless_per_second = 10;
-  // Heads that are passed on as they come. Of more than these only the newest is, now and then: whoever
-  // follows the chain asks for what lies between.
+  // Heads that are passed on one by one. Above this rate only the newest is passed on, now and then:
+  // followers of the chain fetch the blocks between.
   std::uint32_t heads_max = 256;
   std::uint32_t heads_per_second = 50;
-  // Heads that are not.
+  // Heads that are skipped.
   std::uint32_t heads_skipped_max = 50'000;
   std::uint32_t heads_skipped_per_second = 1000;
-  // Of a message that arrives while nothing was asked: a longer one is a flood before it is whole.
+  // The size of a message that arrives while no request is pending: a longer one counts as a flood before it
+  // is complete.
   std::size_t unasked_bytes_max = std::size_t{1} << 20;
-  // Questions that are remembered; beyond it the oldest is forgotten, and its answer nobody's.
+  // Pending requests that are remembered. Beyond it the oldest is forgotten, and its answer counts as
+  // unrequested.
   std::size_t questions_max = 65'536;
-  // Subscriptions of one connection that are remembered; likewise.
+  // Subscriptions of one connection that are remembered; beyond it the oldest is forgotten.
   std::size_t subscriptions_max = 16;
 };
 
 class NodeIntake {
  public:
   enum class Verdict : std::uint8_t {
-    pass,    // it was asked for
-    newest,  // a head too many: good only until the next one
-    drop,    // nobody asked for it
-    flood,   // that was one too many: the connection should end
+    pass,    // it was requested
+    newest,  // one head too many: only valid until the next one
+    drop,    // it was not requested
+    flood,   // above a limit: the connection should end
   };
 
   explicit NodeIntake(IntakeLimits limits) : limits_(limits) {}
 
   void connected();
-  // A request goes out. Ids rise.
+  // Notes a request that is sent now. Ids increase.
   void asked(std::uint64_t wire_id, Asked what);
-  // A whole message of `bytes`. Null: it is not JSON-RPC.
+  // Judges a complete message of `bytes` bytes. Null: it is not JSON-RPC.
   Verdict judge(const jsonrpc::Answer* message, std::size_t bytes, Instant now);
-  // Whether a message that is only partly there may have so many bytes already.
+  // Whether an incomplete message may already have so many bytes.
   bool may_arrive(std::size_t bytes) const {
     return bytes <= limits_.unasked_bytes_max || !questions_.empty();
   }
 
-  // What the last verdict that was not `pass` was about, in words: "text that is not JSON-RPC". Static.
+  // Describes the last message that did not pass: "text that is not JSON-RPC". Static.
   std::string_view problem() const { return problem_; }
 
  private:
   struct Level {
     double value = 0;
     Instant at{};
-    // False: it would be past `most`; then it stays.
+    // False: the level would be above `most`; it then stays unchanged.
     bool raise(double by, double most, double per_second, Instant now);
   };
   struct Subscription {
@@ -93,16 +95,16 @@ class NodeIntake {
   Verdict useless(std::string_view problem, std::size_t bytes, Instant now);
 
   const IntakeLimits limits_;
-  std::map<std::uint64_t, Asked> questions_;  // by wire id, without an answer yet
-  std::size_t nameless_errors_ = 0;           // errors without an id: of these questions, at most
-  std::vector<Subscription> subscriptions_;   // also those that ended: their last words may be on the way
+  std::map<std::uint64_t, Asked> questions_;  // by wire id; not answered yet
+  std::size_t nameless_errors_ = 0;           // errors without an id; at most one for each pending request
+  std::vector<Subscription> subscriptions_;   // also ended ones: their last notifications may be on the way
   Level useless_;
   Level heads_;
   Level heads_skipped_;
   std::string_view problem_;
 };
 
-// The id of an answer to one of our requests, which are numbers. Empty: it is not one of ours.
+// The id of an answer to a request of ours, which are numbers. Empty: it is not one.
 std::optional<std::uint64_t> wire_id_of(std::string_view token);
 
 }  // namespace fanfare::upstream

@@ -1,4 +1,4 @@
-// What a node may send, and from where on it floods.
+// What a node may send, and when it counts as flooding.
 
 #include "upstream/node_intake.h"
 
@@ -61,7 +61,7 @@ TEST_F(NodeIntakeTest, ALevelFallsWithTime) {
 }
 
 TEST_F(NodeIntakeTest, ALongMessageCountsForMany) {
-  EXPECT_EQ(judge(std::string(2 * 4096, 'x')), Verdict::drop);  // three at once
+  EXPECT_EQ(judge(std::string(2 * 4096, 'x')), Verdict::drop);  // counts as three
   EXPECT_EQ(judge("x"), Verdict::flood);
   intake.connected();
   EXPECT_EQ(judge(std::string(3 * 4096, 'x')), Verdict::flood);

@@ -1,5 +1,5 @@
 #pragma once
-// For this room's tests: a node behind WebSocket, and a list of what was told.
+// For this room's tests: a node behind WebSocket, and a log of events.
 
 #include <gtest/gtest.h>
 
@@ -21,15 +21,15 @@
 
 namespace fanfare::upstream::testing {
 
-// The node's side, on a thread of its own: hands every message to `act`.
+// The node's side, on its own thread: passes every message to `act`.
 class NodeServer final : public session::HttpService, public session::Endpoint {
  public:
   using Act = std::function<void(session::Session&, std::string_view)>;
-  // `room` is called for a connection that is new, and for one that has taken all it was sent.
+  // `room` is called for a new connection, and for one that has received everything sent.
   using Room = std::function<void(session::Session&)>;
   explicit NodeServer(Act act, net::LoopKind kind = net::LoopKind::automatic, Room room = {})
       : session::Endpoint(settings()), act_(std::move(act)), kind_(kind), room_(std::move(room)) {
-    policy_.deflate.enabled = false;  // what is sent has its size on the wire, too
+    policy_.deflate.enabled = false;  // sizes are the same on the wire
     start(0);
   }
   ~NodeServer() override { stop(); }
@@ -46,7 +46,7 @@ class NodeServer final : public session::HttpService, public session::Endpoint {
     ASSERT_TRUE(started.has_value());
     port_ = server_->addresses().front().port();
   }
-  // Drops everyone without a word.
+  // Drops all connections without a Close frame.
   void stop() { server_.reset(); }
   std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_); }
   std::uint16_t port() const { return port_; }
@@ -102,7 +102,7 @@ class NodeServer final : public session::HttpService, public session::Endpoint {
   std::atomic<int> connections_ = 0;
 };
 
-// What the watcher was told, for a test that waits for it.
+// The events that the watcher received, for a test that waits for them.
 class Diary {
  public:
   void write(std::string line) {
@@ -131,7 +131,7 @@ class Diary {
   std::vector<std::string> lines_;
 };
 
-// Fills the outbox of a session again and again with what `next` gives; on its loop's thread.
+// Keeps the outbox of a session filled with the results of `next`; on its loop's thread.
 class Flood {
  public:
   explicit Flood(std::function<std::string()> next) : next_(std::move(next)) {}
@@ -141,7 +141,7 @@ class Flood {
       const std::string text = next_();
       if (text.empty()) return;
       sent_bytes_ += text.size();
-      if (session.send_text(text) != session::SendResult::queued) return;  // on_drained goes on
+      if (session.send_text(text) != session::SendResult::queued) return;  // on_drained continues
     }
     session.expect_drained();
   }

@@ -13,9 +13,9 @@
 namespace fanfare::upstream {
 namespace {
 
-// The budget for hedges: what a call adds to it, and how much it holds at most.
+// The budget for hedges: how much each call adds to it, and its maximum.
 constexpr double kHedgeShare = 0.1;
-// As deep as answers nest (call traces).
+// The depth to which answers nest (call traces).
 constexpr std::uint32_t kReplyDepthMax = 4096;
 constexpr double kHedgesSavedMax = 10;
 const Failure kOnAnother{.kind = FailureKind::wrong_chain, .message = "the node is on another chain"};
@@ -25,7 +25,7 @@ bool any_of(const std::vector<bool>& members) {
   return std::ranges::find(members, true) != members.end();
 }
 
-// Whether another member might do better with the same call.
+// Whether another member might succeed with the same call.
 bool worth_another_try(const Failure& failure) {
   return blames_endpoint(failure) || failure.kind == FailureKind::overloaded ||
          failure.kind == FailureKind::behind || failure.kind == FailureKind::wrong_chain;
@@ -55,17 +55,17 @@ class Pool::Impl final : Executor::StopListener {
     Instant begun{};
     Instant deadline{};
     std::vector<bool> tried;
-    std::vector<bool> deferred;  // counted as tried until the others have been
-    std::vector<bool> behind;    // tried, and did not have the block
+    std::vector<bool> deferred;  // counted as tried until the others were tried
+    std::vector<bool> behind;    // tried, without the block
     std::size_t in_flight = 0;
     std::optional<Failure> last;
     std::optional<std::size_t> last_member;
-    std::optional<Reply> unhelpful;              // the first error that another node might not have
-    std::map<std::size_t, std::string> reasons;  // of the last failure of each member
+    std::optional<Reply> unhelpful;              // the first error that another node might not give
+    std::map<std::size_t, std::string> reasons;  // the last failure of each member
     bool gave_way = false;
     std::optional<std::size_t> waits_for_check_of;
-    std::uint64_t wait_serial = 0;  // of that wait: it may be given up for a member that is ready
-    TimerId timer;  // the hedge, the next look at the members, or the end of a question for the head
+    std::uint64_t wait_serial = 0;  // identifies the wait, which ends early if another member is ready
+    TimerId timer;  // the hedge, the next look at the members, or the deadline of a head request
     bool over = false;
   };
   using FlightPtr = std::shared_ptr<Flight>;
@@ -138,7 +138,7 @@ Pool::Impl::~Impl() {
 
 void Pool::Impl::end(const char* why) {
   members_.end();
-  // Taken out first: what `done` does may call us again.
+  // Taken out first: `done` may call this object again.
   for (const FlightPtr& flight : std::exchange(flights_, {})) {
     finish(flight, std::unexpected(Failure{
                        .kind = FailureKind::shutdown, .message = why, .sent = flight->in_flight > 0}));
@@ -164,7 +164,7 @@ void Pool::Impl::call(std::string body, CallOptions options, Done done) {
   next(flight);
 }
 
-// The members that answered the same question before, without use, come last.
+// Members that gave useless answers to the same call before come last.
 void Pool::Impl::defer_some(Flight& flight) const {
   flight.deferred.resize(members_.size());
   const std::size_t available = members_.available();
@@ -184,7 +184,7 @@ void Pool::Impl::next(const FlightPtr& flight) {
     }
     member = members_.choose(flight->tried, /*only_available=*/false, head_wanted(*flight));
   }
-  // Who is put aside is not waited for by those who can be answered.
+  // A call that another member can answer does not wait for a member that is put aside.
   const bool is_aside = member && !members_.is_available(*member);
   if (is_aside && flight->in_flight == 0 && chain_went_back(*flight)) return exhausted(flight);
   if (member) {
@@ -208,7 +208,7 @@ void Pool::Impl::attempt(const FlightPtr& flight, std::size_t member) {
   }
 }
 
-// What must not be repeated is sent only after a check that is younger than the call.
+// A call that must not be repeated is sent only after a check that began after the call.
 void Pool::Impl::check_chain(const FlightPtr& flight, std::size_t member) {
   arm_deadline(flight, kNoChainInTime);
   const bool fresh = flight->options.repeat != Repeat::always;
@@ -232,7 +232,7 @@ void Pool::Impl::arm_deadline(const FlightPtr& flight, std::string why) {
   });
 }
 
-// Whoever waits for a node that hangs is given one that has become ready meanwhile.
+// A call that waits for a hanging node moves to a member that has become ready meanwhile.
 void Pool::Impl::chains_changed() {
   std::vector<FlightPtr> waiting;
   for (const FlightPtr& flight : flights_) {
@@ -256,18 +256,18 @@ void Pool::Impl::check_head(const FlightPtr& flight, std::size_t member) {
     send(flight, member);
     return;
   }
-  // The question may take longer than the call has.
+  // The head request may take longer than the call may.
   arm_deadline(flight, "no node said in time that it has block " + std::to_string(flight->options.head_min));
-  // A node is never believed to have a block, or not to have it: it is asked.
+  // The pool does not guess whether a node has a block: it asks the node.
   members_.ask_head(member, [this, flight, member](const Failure* problem) {
     if (flight->over) return;
     if (flight->options.head_min <= members_.head(member)) {
       send(flight, member);
     } else if (problem == nullptr && members_.head_asked_at(member) < flight->begun) {
-      check_head(flight, member);  // that was somebody else's question, and older than the call
+      check_head(flight, member);  // that request was made for another call, before this one
     } else if (problem != nullptr) {
       Failure failure = *problem;
-      failure.sent = false;  // the question was, the call was not
+      failure.sent = false;  // the head request was sent, the call was not
       attempt_failed(flight, member, std::move(failure));
     } else {
       flight->behind[member] = true;
@@ -279,7 +279,7 @@ void Pool::Impl::check_head(const FlightPtr& flight, std::size_t member) {
 }
 
 void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
-  worker_.cancel(flight->timer);  // of the question before, or of the attempt before
+  worker_.cancel(flight->timer);  // of the head request or the attempt before
   const Instant begun = worker_.now();
   CallOptions options = flight->options;
   Duration timeout = flight->deadline - begun;
@@ -300,12 +300,12 @@ void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
 }
 
 void Pool::Impl::arm_hedge(const FlightPtr& flight, const QueueTimePtr& queue_time) {
-  // One hedge a call: the timer of a first attempt only.
+  // One hedge per call: only a first attempt sets the timer.
   if (!options_.hedge_after || flight->options.repeat != Repeat::always || flight->in_flight > 1) return;
   hedge_at(worker_.now() + *options_.hedge_after, flight, queue_time);
 }
 
-// Time in our own queue is not the node's: it has all of hedge_after from when the call has left it.
+// Time in the gateway's queue is not the node's: hedge_after starts when the call leaves the queue.
 void Pool::Impl::hedge_at(Instant when, const FlightPtr& flight, const QueueTimePtr& queue_time) {
   flight->timer = worker_.call_at(when, [this, flight, queue_time] {
     if (flight->over || flight->in_flight != 1) return;
@@ -326,7 +326,7 @@ void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begu
         .kind = FailureKind::bad_reply, .message = "the answer is not to what was asked", .sent = true});
   }
   members_.note(member, begun, result);
-  // What must not be repeated was checked before.
+  // A call that must not be repeated was checked before.
   const bool reads = flight->options.repeat == Repeat::always;
   if (result && reads && members_.checks().standing(member) == ChainChecks::Standing::wrong) {
     result = std::unexpected(kOnAnother);
@@ -337,7 +337,7 @@ void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begu
   take(flight, member, std::move(result));
 }
 
-// An answer that waits until it is known that the node is still on the network's chain.
+// Holds back an answer until the node is known to be still on the network's chain.
 void Pool::Impl::hold_back(const FlightPtr& flight, std::size_t member, Reply reply) {
   if (!flight->over) arm_deadline(flight, kNoChainInTime);
   auto held = std::make_shared<Reply>(std::move(reply));
@@ -367,7 +367,7 @@ void Pool::Impl::take(const FlightPtr& flight, std::size_t member, Result result
   finish(flight, std::move(result));
 }
 
-// An error that only says what this node cannot do is told to the client when no other node can, either.
+// An error that only concerns this node reaches the client only if no other node can answer.
 bool Pool::Impl::asks_another(const Flight& flight, std::size_t member, const Reply& reply) {
   if (flight.options.id.empty() || flight.options.repeat != Repeat::always) return false;
   const auto answer = jsonrpc::split_response(reply.body, kReplyDepthMax);
@@ -377,7 +377,7 @@ bool Pool::Impl::asks_another(const Flight& flight, std::size_t member, const Re
   return error != NodeError::answer && worker_.now() < flight.deadline;
 }
 
-// Whoever asks for the chain id checks the member as well as we do.
+// A client that requests the chain id checks the member as well as our own checks do.
 bool Pool::Impl::contradicts(const Flight& flight, const Reply& reply) {
   const auto& known = members_.checks().truth().chain_id;
   if (!flight.options.tells_chain_id || !members_.checks().enabled() || !known) return false;
@@ -397,15 +397,15 @@ void Pool::Impl::attempt_failed(const FlightPtr& flight, std::size_t member, Fai
   flight->last = std::move(failure);
   flight->last_member = member;
   if (worker_.now() >= flight->deadline) {
-    // Whoever still has it may yet answer; nobody new is asked.
+    // Members still in flight may answer; no further member is tried.
     if (flight->in_flight == 0) finish(flight, std::unexpected(*flight->last));
     return;
   }
   next(flight);
 }
 
-// Every member was tried. Those that merely did not have the block yet will have it soon, if it still is a
-// block of the chain; if it is not, they are asked without it.
+// Every member was tried. Members that only lacked the block will have it soon, if it is still part of the
+// chain. If it is not, they are called again without requiring it.
 void Pool::Impl::exhausted(const FlightPtr& flight) {
   const bool went_back = chain_went_back(*flight);
   const bool wait = any_of(flight->behind) && worker_.now() + options_.behind_retry < flight->deadline;
@@ -426,14 +426,14 @@ void Pool::Impl::exhausted(const FlightPtr& flight) {
   flight->timer = worker_.call_after(options_.behind_retry, [this, flight] { next(flight); });
 }
 
-// The answer may be below what was asked for, and should be no lower than it has to.
+// The answer may be below the required block, but no lower than necessary.
 void Pool::Impl::give_way(Flight& flight) const {
   flight.options.head_min = 0;
   flight.options.head_preferred = members_.head_best();
   flight.gave_way = true;
 }
 
-// The last failure, in the words of all members that were tried.
+// The last failure, with the reasons of all members that were tried.
 Failure Pool::Impl::with_all_reasons(const Flight& flight) {
   Failure failure = *flight.last;
   auto reasons = flight.reasons;
@@ -449,11 +449,11 @@ Failure Pool::Impl::with_all_reasons(const Flight& flight) {
   return failure;
 }
 
-// No member could be asked at all, for they are on another chain. In the next turn: `done` never runs inside
-// call().
+// No member could be used, because all are on another chain. In the next turn, because `done` never runs
+// inside call().
 void Pool::Impl::refuse(const FlightPtr& flight) {
   worker_.post([this, flight] {
-    if (flight->over) return;  // with the pool, perhaps
+    if (flight->over) return;  // perhaps with the pool
     finish(flight, std::unexpected(Failure{.kind = FailureKind::wrong_chain,
                                            .message = "no node of this network is on its chain"}));
   });
@@ -466,7 +466,7 @@ void Pool::Impl::finish(const FlightPtr& flight, Result result) {
   worker_.cancel(flight->timer);
   Done done = std::move(flight->done);
   flights_.erase(FlightPtr(flight));
-  done(std::move(result));  // last: it may end us
+  done(std::move(result));  // last: may destroy this
 }
 
 Pool::Pool(Executor& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options,

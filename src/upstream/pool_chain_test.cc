@@ -82,7 +82,7 @@ TEST_F(PoolChainTest, AReusedIdIsFoundOutByTheGenesis) {
   EXPECT_EQ(answer(), "connect");
   EXPECT_EQ(pool->status()[1].wrong_chain, "the node is on chain 1 with the genesis " + kTwo +
                                                ", the network is chain 1 with the genesis " + kOne);
-  // It is held to what it has shown: a genesis that cannot be had once changes nothing.
+  // It keeps the genesis it has shown: one failed request for it changes nothing.
   nodes[1]->genesis.clear();
   time.run_for(1min);
   EXPECT_EQ(answer(), "connect");
@@ -115,7 +115,7 @@ TEST_F(PoolChainTest, ANodeRestartedAsAnotherChainIsNotUsedAfterItsFailure) {
   nodes[0]->chain_id = 2;
   nodes[1]->failure = kRefused;
   const std::size_t before = nodes[0]->count("eth_getBalance");
-  EXPECT_EQ(answer(), "wrong_chain");  // what was said last; the message has both reasons
+  EXPECT_EQ(answer(), "wrong_chain");  // the latest result; the message has both reasons
   EXPECT_EQ(answer(kWrite), "connect");
   time.run_for(10min);
   EXPECT_EQ(answer(), "connect");
@@ -126,11 +126,11 @@ TEST_F(PoolChainTest, ANodeRestartedAsAnotherChainIsNotUsedAfterItsFailure) {
 TEST_F(PoolChainTest, WhatMustNotBeRepeatedIsSentOnlyAfterACheckOfItsOwn) {
   make(2);
   EXPECT_EQ(answer(), R"(["a"])");
-  // Moved to another chain without any sign of it.
+  // Moved to another chain without any notice.
   nodes[0]->chain_id = 2;
   EXPECT_EQ(answer(kWrite), R"(["b"])");
   EXPECT_EQ(nodes[0]->count("eth_sendRawTransaction"), 0U);
-  // A check that is under way began before the call: it is not enough.
+  // A check that began before the call is not enough.
   nodes[1]->asked.clear();
   pool->verify(1, [](const Failure*) {});
   EXPECT_EQ(answer(kWrite), R"(["b"])");
@@ -154,7 +154,7 @@ TEST_F(PoolChainTest, ANodeWhoseReconnectsAreNoticedIsCheckedAfterEachOfThem) {
   nodes[0]->its_connection = 1;
   EXPECT_EQ(answer(), R"(["a"])");
   const std::size_t checks = nodes[0]->count("eth_chainId");
-  EXPECT_EQ(answer(kWrite), R"(["a"])");  // needs none of its own
+  EXPECT_EQ(answer(kWrite), R"(["a"])");  // a write needs no check of its own
   EXPECT_EQ(nodes[0]->count("eth_chainId"), checks);
   nodes[0]->its_connection = 2;
   nodes[0]->chain_id = 2;
@@ -170,7 +170,7 @@ TEST_F(PoolChainTest, ACheckThatAReconnectOvertookIsMadeAgain) {
   make(1);
   nodes[0]->its_connection = 1;
   pool->call("{}", kRead, [](const Result&) {});
-  nodes[0]->its_connection = 2;  // while the first check is under way
+  nodes[0]->its_connection = 2;  // while the first check is in progress
   nodes[0]->when_reconnected();
   EXPECT_EQ(answer(), R"(["a"])");
   EXPECT_EQ(nodes[0]->count("eth_chainId"), 2U);

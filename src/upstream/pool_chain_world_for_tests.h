@@ -1,5 +1,5 @@
 #pragma once
-// For tests only: a pool of nodes that say which chain they are on. Time is simulated.
+// For tests only: a pool of nodes that report their chain. Time is simulated.
 
 #include <gtest/gtest.h>
 
@@ -33,7 +33,7 @@ struct ChainNode final : Backend {
   void call(std::string body, CallOptions options, Done done) override {
     asked.push_back(options.method);
 
-    // It answers what is true when it answers.
+    // The answer reflects the state at the time of answering.
     time.call_after(latency, [this, here = std::weak_ptr(alive), body = std::move(body),
                               done = std::move(done)]() mutable {
       if (here.expired() || silent) return;
@@ -77,10 +77,10 @@ struct ChainNode final : Backend {
   std::optional<Failure> failure;
   bool silent = false;
   Duration latency = 1ms;
-  std::string said_before;     // instead of the next answer to eth_chainId
-  bool loses_genesis = false;  // the question for it
+  std::string said_before;     // replaces the next answer to eth_chainId
+  bool loses_genesis = false;  // the request for it fails
   bool next_is_new = false;    // the next answer comes over a new connection
-  bool all_are_new = false;    // every one does
+  bool all_are_new = false;    // every answer does
   std::optional<std::uint64_t> its_connection;
   std::function<void()> when_reconnected;
   std::vector<std::string> asked;
@@ -109,7 +109,7 @@ struct PoolChainTest : ::testing::Test {
         time, std::move(members),
         PoolOptions{.watch_heads_every = 0s, .chain = std::move(chain), .random = &random}, &changes);
   }
-  // What the caller gets, and within a second: nobody waits for a node that cannot be used.
+  // The caller's result, which must come within a second: no call waits for an unusable node.
   std::string answer(const CallOptions& options = kRead, Duration most = 1s) {
     const auto end = std::make_shared<std::optional<Result>>();
     pool->call("{}", options, [end](Result result) { *end = std::move(result); });

@@ -1,4 +1,4 @@
-// A node that is replaced at its address shows in nothing but its connections. Time is simulated.
+// A node that is replaced at its address is detected only by its connections. Time is simulated.
 
 #include "upstream/pool_chain_world_for_tests.h"
 
@@ -92,7 +92,7 @@ TEST_F(PoolConnectionsTest, WhatItSaidOfAnotherChainCountsWhateverBecameOfItSinc
 TEST_F(PoolConnectionsTest, ACheckThatBeganBeforeTheConnectionProvesNothing) {
   make(1);
   EXPECT_EQ(answer(), R"(["a"])");
-  // Asked while the old node stood there, and answered by it.
+  // Requested while the old node was there, and answered by it.
   pool->verify(0, [](const Failure*) {});
   nodes[0]->said_before = nodes[0]->answer(R"({"method":"eth_chainId"})")->body;
   nodes[0]->chain_id = 2;
@@ -128,7 +128,7 @@ TEST_F(PoolConnectionsTest, ANodeThatDoesNotSayItsChainAgainKeepsNobodyForever) 
   EXPECT_TRUE(time.run_until([&] { return !end.empty(); }, 31s));
 }
 
-// It may have been replaced after it said its chain id.
+// The node may have been replaced after it sent its chain id.
 TEST_F(PoolConnectionsTest, ACheckOfWhichHalfIsLostIsMadeAgain) {
   make(1);
   EXPECT_EQ(answer(), R"(["a"])");
@@ -139,7 +139,7 @@ TEST_F(PoolConnectionsTest, ACheckOfWhichHalfIsLostIsMadeAgain) {
   EXPECT_EQ(nodes[0]->count("eth_sendRawTransaction"), 0U);
 }
 
-// One that answers everything else is judged by its chain id, as a pruned one is.
+// A node that answers everything else is judged by its chain id, like a pruned one.
 TEST_F(PoolConnectionsTest, ANodeThatAlwaysFailsForBlockZeroIsUsed) {
   make(1);
   nodes[0]->loses_genesis = true;

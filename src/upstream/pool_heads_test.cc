@@ -1,4 +1,4 @@
-// What a pool does with the heights of its nodes: which may answer, which comes last, and who waits.
+// How a pool uses the heights of its nodes: which may answer, which comes last, and which calls wait.
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ TEST_F(PoolTest, ANodeBelowTheBlockShownIsNotAsked) {
   });
   EXPECT_EQ(answer({.repeat = Repeat::always, .head_min = 100}), R"(["b"])");
   EXPECT_EQ(nodes[0]->calls, 0);
-  // What was learned is remembered, and what a poller says counts as well.
+  // Known heads are remembered, and a poller's reports count as well.
   on_worker([&] { pool->head_seen(0, 101); });
   EXPECT_EQ(answer({.repeat = Repeat::always, .head_min = 101}), R"(["a"])");
   EXPECT_EQ(nodes[0]->head_calls, 1);
@@ -66,7 +66,7 @@ TEST_F(PoolTest, WhenNoNodeGetsTheBlockInTimeThatIsSaid) {
     nodes[1]->head = 99;
   });
   EXPECT_EQ(answer({.timeout = 30min, .repeat = Repeat::always, .head_min = 100}), "behind");
-  on_worker([&] { EXPECT_TRUE(pool->status()[1].available); });  // being behind is no failure
+  on_worker([&] { EXPECT_TRUE(pool->status()[1].available); });  // being behind is not a failure
 }
 
 TEST_F(PoolTest, AFailedNodesWordOnItsBlocksCountsOnlySoLong) {
@@ -90,7 +90,7 @@ TEST_F(PoolTest, NobodyWaitsForABlockThatTheChainHasLeft) {
   ASSERT_TRUE(got.has_value());
   EXPECT_EQ(got->body, R"(["a"])");
   EXPECT_TRUE(got->gave_way);
-  // From now on it is known, and costs no more questions.
+  // From now on it is known, and costs no more head requests.
   const int head_calls = nodes[0]->head_calls + nodes[1]->head_calls;
   EXPECT_EQ(answer({.timeout = 30min, .repeat = Repeat::always, .head_min = 100}), R"(["a"])");
   EXPECT_EQ(nodes[0]->head_calls + nodes[1]->head_calls, head_calls);
@@ -101,7 +101,7 @@ TEST_F(PoolTest, ANodeThatMayHaveCaughtUpIsAskedBeforeTheChainCountsAsGoneBack) 
   on_worker([&] {
     pool->head_seen(0, 64);
     pool->head_seen(1, 69);
-    nodes[0]->head = 73;  // which nobody knows yet
+    nodes[0]->head = 73;  // which is not known yet
     nodes[1]->head = 65;
     pool->head_seen(1, 65);
   });
@@ -174,7 +174,7 @@ TEST_F(PoolTest, ABlockThatOneNodeStillHasIsAskedOfThatNode) {
 TEST_F(PoolTest, WithEveryNodeDownACallForABlockFailsAtOnceWithAllReasons) {
   make(2, {.timeout = 1h, .watch_heads_every = 0s, .behind_retry = 1h});
   on_worker([&] {
-    pool->head_seen(0, 100);  // the second has been dead from the start
+    pool->head_seen(0, 100);  // the second node has been dead from the start
     nodes[0]->failure = kRefused;
     nodes[1]->failure = kRefused;
   });

@@ -27,7 +27,7 @@ std::optional<std::uint64_t> quantity_result(std::string_view body) {
   return value;
 }
 
-// A refusal (401, 403, 404, 429): of everyone, or of what this one client asks and how often.
+// A rejection (401, 403, 404, 429): of every caller, or of this client's requests and their rate.
 bool may_be_the_calls_fault(const Failure& failure) {
   return failure.kind == FailureKind::http_status && failure.http_status >= 400 &&
          failure.http_status < 500 && blames_endpoint(failure);
@@ -138,8 +138,8 @@ void PoolMembers::note(std::size_t index, Instant begun, const Result& result, A
   }
 }
 
-// A node that refuses one client's call may answer everyone else's: it is asked something harmless, and what
-// comes of that counts.
+// A node that rejects one client's call may answer all others: it is sent a harmless call, and that result
+// counts.
 void PoolMembers::confirm(std::size_t index) {
   Member& member = members_[index];
   const Instant now = worker_.now();
@@ -149,8 +149,8 @@ void PoolMembers::confirm(std::size_t index) {
   ask_head(index, nullptr);
 }
 
-// A connection that is refused or ends may mean that the node was restarted, as another chain perhaps; other
-// failures that something in front of it was.
+// A refused or closed connection may mean that the node was restarted, perhaps on another chain. Other
+// failures may mean that a proxy in front of it was.
 void PoolMembers::doubt_chain(std::size_t index, const Failure& failure) {
   if (!blames_endpoint(failure) || failure.kind == FailureKind::timeout) return;
   const bool was_lost = failure.kind == FailureKind::connect || failure.kind == FailureKind::closed ||
@@ -270,7 +270,7 @@ void PoolMembers::head_stalled(std::uint64_t number, UniqueFunction<void()> foun
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const bool is_wrong = checks_.standing(i) == ChainChecks::Standing::wrong;
     if (!members_[i].health.available() || is_wrong) continue;
-    // One answer is enough: a member that hangs must not keep the others' news back.
+    // One answer is enough: a hanging member must not delay the news of the others.
     ask_head(i, [this, number, told](const Failure*) {
       const std::uint64_t best = head_best();
       if (best <= number) return;
@@ -298,7 +298,7 @@ void PoolMembers::set_stalled(std::size_t index, bool stalled) {
 void PoolMembers::disagreed(std::size_t index) {
   Member& member = members_[index];
   const Instant now = worker_.now();
-  // Long enough without trouble: what was before is forgotten.
+  // After long enough without errors, the earlier distrust is forgotten.
   if (now - member.distrusted_until > options_.distrust_max) member.distrust = Duration::zero();
   member.distrust = std::clamp(member.distrust * 2, options_.distrust_min, options_.distrust_max);
   member.distrusted_until = now + member.distrust;

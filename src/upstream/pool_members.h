@@ -1,6 +1,6 @@
 #pragma once
-// What a pool knows of its members, and how it learns it: health, heads, latency; probes of those put aside,
-// and a look at the heads of those nobody asks. Worker thread only, but for available().
+// A pool's knowledge about its members, and how it is gained: health, heads and latency; probes of members
+// put aside, and head requests to members without calls. Worker thread only, except available().
 
 #include <atomic>
 #include <cstddef>
@@ -29,9 +29,9 @@ class PoolMembers {
   PoolMembers(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, const PoolOptions& options,
               Observer* observer);
 
-  // Begins to check the chains, and to watch the heads where there is more than one member.
+  // Begins to check the chains and, with more than one member, to watch the heads.
   void begin();
-  // No more probes, no more answers to ask_head().
+  // Stops probes and answers to ask_head().
   void end();
   // After end(): ends the members' calls.
   void destroy_backends();
@@ -41,36 +41,37 @@ class PoolMembers {
   std::uint64_t head(std::size_t index) const { return members_[index].head; }
   ChainChecks& checks() { return checks_; }
 
-  // The best member that is not in `tried`, never one on another chain: available before aside; known to be
-  // on the right chain before unchecked (never that with `only_available`); having block `head_wanted` before
-  // not being known to; keeping up and agreeing with the others before not; then the order given. Of those
-  // aside, the one whose probe is due first.
+  // The best member that is not in `tried`; never one on another chain. Order: available before aside; on the
+  // right chain before unchecked (never unchecked with `only_available`); known to have block `head_wanted`
+  // before not known to; keeping up and agreeing with the others before not; then the given order. Among
+  // those aside, the one whose probe is due first.
   std::optional<std::size_t> choose(const std::vector<bool>& tried, bool only_available,
                                     std::uint64_t head_wanted = 0) const;
 
-  // A call to the member, begun at `begun`, has ended.
+  // A call to the member that began at `begun` has ended.
   void note(std::size_t index, Instant begun, const Result& result) {
     note(index, begun, result, Asked::by_call);
   }
-  // Asks the member for its head; `waiter` (may be empty) runs when head() is as new as it gets, or the
-  // question has failed. One question at a time, shared by all who wait. Never runs after end().
+  // Requests the member's head. `waiter` (may be empty) runs when head() is up to date, or the request has
+  // failed. One request at a time, shared by all waiters. Never runs after end().
   void ask_head(std::size_t index, HeadWaiter waiter);
-  // When the last question began.
+  // When the last head request began.
   Instant head_asked_at(std::size_t index) const { return members_[index].head_asked_at; }
   bool is_available(std::size_t index) const { return members_[index].health.available(); }
-  // Whether any member may have this block: one that is answering and had it when it was last heard of, or
-  // one that has failed since, but not for long.
+  // Whether any member may have this block: a member that answers and had it when last heard from, or a
+  // member that had it and has failed only recently. A member not heard from yet, and not failing, may have
+  // any block.
   bool may_have(std::uint64_t number) const;
-  // The highest head of those that are available and known to be on the right chain; 0: none is known.
+  // The highest head of the members that are available and known to be on the right chain; 0: unknown.
   std::uint64_t head_best() const;
-  // All members that answer were asked, and none has this block: until one shows that it has, or for a while.
+  // No answering member has this block. Holds until one is known to have it, or for a while.
   void note_gone(std::uint64_t number);
   bool is_gone(std::uint64_t number) const { return number >= gone_from_ && worker_.now() < gone_until_; }
   void head_seen(std::size_t index, std::uint64_t number);
   void block_seen(std::size_t index, std::uint64_t number);
   void head_stalled(std::uint64_t number, UniqueFunction<void()> found_better);
   void disagreed(std::size_t index);
-  // It said that it is asked too much.
+  // It reported too many requests.
   void limited(std::size_t index) { members_[index].limited_until = worker_.now() + options_.limited_for; }
 
   std::vector<MemberStatus> status() const;
@@ -90,7 +91,7 @@ class PoolMembers {
     Instant distrusted_until{};
     Instant limited_until{};
     std::optional<Instant> confirmed_at;
-    bool head_asked = false;  // and not answered yet
+    bool head_asked = false;  // a head request is pending
     Instant head_asked_at{};
     std::vector<HeadWaiter> head_waiters;
   };
@@ -108,7 +109,7 @@ class PoolMembers {
   Executor& worker_;
   const PoolOptions& options_;
   Observer* observer_;
-  LogLimiters log_;  // a node may come and go as often as it likes
+  LogLimiters log_;  // a node may come and go at any rate
   SystemRandom system_random_;
   Random& random_;
   std::vector<Member> members_;

@@ -82,7 +82,7 @@ TEST_F(PoolTest, OneClientsRefusedCallsDoNotTakeANodeOutForOthers) {
   make(2);
   for (const int status : {403, 429}) {
     on_worker([&] {
-      nodes[0]->head = 7;  // it answers what is harmless
+      nodes[0]->head = 7;  // it answers harmless calls
       nodes[0]->failure = Failure{.kind = FailureKind::http_status, .http_status = status, .sent = true};
     });
     for (int i = 0; i < 5; ++i) EXPECT_EQ(answer(), R"(["b"])");
@@ -126,7 +126,7 @@ TEST_F(PoolTest, AMemberThatKeepsFailingIsPutAsideAndNotAskedFirst) {
   on_worker([&] { nodes[0]->failure = kDropped; });
   for (int i = 0; i < 10; ++i) EXPECT_EQ(answer(), R"(["b"])");
   EXPECT_EQ(nodes[0]->calls, 3);
-  EXPECT_EQ(edges.changes, std::vector<std::string>{"a down"});  // one edge, not one a call
+  EXPECT_EQ(edges.changes, std::vector<std::string>{"a down"});  // one edge, not one per call
   EXPECT_EQ(pool->available(), 1U);
   on_worker([&] {
     EXPECT_FALSE(pool->status()[0].available);
@@ -138,7 +138,7 @@ TEST_F(PoolTest, AProbeBringsAMemberBackWithoutHarmToAnyCall) {
   make(2, {.health = {.backoff_min = 1ms, .backoff_max = 4ms}, .watch_heads_every = 0s});
   on_worker([&] { nodes[0]->failure = kDropped; });
   for (int i = 0; i < 3; ++i) EXPECT_EQ(answer(), R"(["b"])");
-  // Its probes fail for a while: its head is not known.
+  // Its probes fail for a while: its head is unknown.
   std::promise<void> probed;
   std::function<void()> look = [&] {
     if (nodes[0]->head_calls >= 3) {
@@ -153,7 +153,7 @@ TEST_F(PoolTest, AProbeBringsAMemberBackWithoutHarmToAnyCall) {
   probed.get_future().wait();
   edges.recovered.get_future().wait();
   EXPECT_EQ(answer(), R"(["a"])");
-  EXPECT_EQ(nodes[0]->calls, 4);  // no call of ours was its probe
+  EXPECT_EQ(nodes[0]->calls, 4);  // none of these calls was its probe
   EXPECT_EQ(edges.changes, (std::vector<std::string>{"a down", "a up"}));
   EXPECT_EQ(pool->available(), 2U);
 }
@@ -172,7 +172,7 @@ TEST_F(PoolTest, AnAttemptLeavesTimeForTheOthers) {
   make(2, {.timeout = 30s, .attempt_timeout = 10s, .watch_heads_every = 0s});
   EXPECT_EQ(answer(), R"(["a"])");
   EXPECT_EQ(nodes[0]->last_timeout, Duration(10s));
-  EXPECT_EQ(answer(kWrite), R"(["a"])");  // nobody may be asked after it: it has all the time
+  EXPECT_EQ(answer(kWrite), R"(["a"])");  // no other may be tried after it: it gets the whole timeout
   EXPECT_GT(nodes[0]->last_timeout, Duration(20s));
   on_worker([&] { nodes[0]->failure = kDropped; });
   EXPECT_EQ(answer(), R"(["b"])");
@@ -184,7 +184,7 @@ TEST_F(PoolTest, AHedgedReadTakesTheFirstAnswer) {
   on_worker([&] { nodes[0]->hold = true; });
   EXPECT_EQ(answer(), R"(["b"])");
   on_worker([&] {
-    // The late answer of the first is nobody's any more.
+    // The late answer of the first is ignored.
     for (Done& done : std::exchange(nodes[0]->held, {})) done(Reply{.body = "[\"late\"]"});
   });
   EXPECT_EQ(nodes[0]->calls, 1);
@@ -193,13 +193,13 @@ TEST_F(PoolTest, AHedgedReadTakesTheFirstAnswer) {
 TEST_F(PoolTest, HedgesHaveABudget) {
   make(2, {.timeout = 1h, .hedge_after = 1ms, .watch_heads_every = 0s});
   on_worker([&] { nodes[0]->hold = true; });
-  for (int i = 0; i < 10; ++i) EXPECT_EQ(answer(), R"(["b"])");  // the saved ones
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(answer(), R"(["b"])");  // the saved hedges
   // The calls that are held end with the pool, after this function.
   const auto answered = std::make_shared<int>(0);
   std::promise<void> later;
   on_worker([&] {
     for (int i = 0; i < 25; ++i) pool->call("{}", kRead, [answered](const Result&) { ++*answered; });
-    // A timer set after theirs and due later runs after all of them.
+    // A timer that is set after the others and due later runs after all of them.
     worker.call_after(2ms, [&] { worker.call_after(1ms, [&] { later.set_value(); }); });
   });
   later.get_future().wait();
@@ -285,7 +285,7 @@ TEST(PoolOverHttp, FailsOverFromADeadPortAndFromABrokenNode) {
   ASSERT_TRUE(read.has_value()) << read.error().message;
   EXPECT_EQ(read->body, "[1]");
   EXPECT_EQ(read->member, 2U);
-  const Result write = ask(worker, pool, "2", kWrite);  // the dead port is passed, the broken node is not
+  const Result write = ask(worker, pool, "2", kWrite);  // the dead port is skipped, the broken node is not
   ASSERT_FALSE(write.has_value());
   EXPECT_EQ(write.error().http_status, 502);
   EXPECT_EQ(good.requests(), 1);

@@ -1,5 +1,5 @@
 #pragma once
-// The nodes that tests of a pool stand on: they answer as told, count, and live on a worker of their own.
+// The nodes for tests of a pool: they answer as set, count, and live on their own worker.
 
 #include <gtest/gtest.h>
 
@@ -64,19 +64,19 @@ struct Node final : Backend {
   Worker& worker;
   std::string id;
   std::optional<Failure> failure;
-  std::optional<Failure> head_failure;  // of questions for the head, while it has none
+  std::optional<Failure> head_failure;  // of head requests, while `head` is empty
   bool hold = false;
   std::uint64_t head = 0;
   int calls = 0;
   int head_calls = 0;
   std::optional<Duration> last_timeout;
   std::vector<Done> held;
-  // On their way; a backend that goes ends them.
+  // Pending answers; destroying the backend ends them.
   std::shared_ptr<std::deque<std::pair<Done, Result>>> answering =
       std::make_shared<std::deque<std::pair<Done, Result>>>();
 };
 
-// Turns what the pool tells into something a test can wait for.
+// Turns the pool's events into something that a test can wait for.
 struct Edges final : Observer {
   void call_finished(const CallReport&) override {}
   void availability_changed(std::string_view endpoint, bool available) override {

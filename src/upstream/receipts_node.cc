@@ -14,7 +14,7 @@ namespace fanfare::upstream {
 namespace {
 
 constexpr int kMethodNotFound = -32601;
-constexpr int kMethodNotSupported = -32004;  // hardhat's
+constexpr int kMethodNotSupported = -32004;  // used by hardhat
 
 // "the method eth_getBlockReceipts does not exist/is not available" and its many relatives.
 bool says_no_such_method(const jsonrpc::ErrorObject& error) {
@@ -35,10 +35,10 @@ bool says_no_such_method(const jsonrpc::ErrorObject& error) {
 
 struct ReceiptsNode::Job {
   std::string id;     // of the request, raw
-  std::string block;  // its hash, as asked for
+  std::string block;  // its hash, as in the request
   CallOptions options;
   Instant deadline;
-  Done done;  // empty once it has run
+  Done done;  // empty after it has run
   std::vector<std::string> transactions;
   std::size_t next = 0;
   std::size_t in_flight = 0;
@@ -67,7 +67,7 @@ void ReceiptsNode::call(std::string body, CallOptions options, Done done) {
   job->id = request.id;
   job->block = jsonrpc::string_copy(jsonrpc::element(request.params, 0).value_or("")).value_or("");
   job->deadline = executor_.now() + options.timeout.value_or(options_.timeout);
-  // Its time is for all of the node's answers together.
+  // The timeout covers all of the node's answers together.
   options.deadline.reset();
   job->options = options;
   job->done = std::move(done);
@@ -84,7 +84,7 @@ void ReceiptsNode::call(std::string body, CallOptions options, Done done) {
   });
 }
 
-// Asks the node, and gives `taken` the result. Whatever else comes ends the job, and is its answer.
+// Calls the node and passes the result to `taken`. Any other outcome ends the job and becomes its answer.
 template <typename Taken>
 void ReceiptsNode::ask(const JobPtr& job, std::string_view method, const std::string& params_json,
                        Taken taken) {
@@ -95,14 +95,14 @@ void ReceiptsNode::ask(const JobPtr& job, std::string_view method, const std::st
   options.caller = job->options.caller;
   options.timeout = std::max(job->deadline - executor_.now(), Duration(std::chrono::milliseconds(1)));
   node_->call(std::move(body), std::move(options), [this, job, taken = std::move(taken)](Result result) {
-    // After a shutdown nothing of ours may be touched.
+    // After a shutdown no member may be accessed.
     if (!result && result.error().kind == FailureKind::shutdown) return job->end(std::move(result));
     --job->in_flight;
     if (result) job->new_connection = result->new_connection = job->new_connection || result->new_connection;
     const auto answer = result ? jsonrpc::split_response(result->body) : std::nullopt;
     if (answer && answer->error.empty() && jsonrpc::kind_of(answer->result) != jsonrpc::Kind::null) {
       taken(answer->result);
-      if (!job->done) keep(*job);  // too late for this call, and in time for the next
+      if (!job->done) keep(*job);  // too late for this call, but useful for the next
       return;
     }
     keep(*job);
@@ -131,7 +131,7 @@ void ReceiptsNode::take_block(const JobPtr& job, std::string_view block_json) {
       if (hash) job->transactions.push_back(std::move(*hash));
     }
   }
-  // Not to be taken for a block without any.
+  // Must not be mistaken for a block without transactions.
   if (!are_hashes) {
     Reply reply{.new_connection = job->new_connection};
     jsonrpc::append_error(reply.body, job->id, jsonrpc::ErrorCode::method_not_found,
@@ -171,7 +171,7 @@ void ReceiptsNode::end_if_complete(const JobPtr& job) {
   job->end(std::move(reply));
 }
 
-// What there is of a block whose call has failed.
+// Keeps the fetched receipts of a block whose call has failed.
 void ReceiptsNode::keep(Job& job) {
   if (job.receipts.empty()) return;
   const auto [place, is_new] = unfinished_.try_emplace(job.block);

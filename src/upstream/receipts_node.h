@@ -1,13 +1,13 @@
 #pragma once
-// A node in front of which eth_getBlockReceipts works even if the node does not have it: its receipts are
-// asked for one by one. Everything else passes through. Worker thread only, like any backend.
+// A wrapper that makes eth_getBlockReceipts work if its node does not have it, by fetching receipts one by
+// one. Other calls pass through. Worker thread only, like any backend.
 //
 //   eth_getBlockReceipts [hash]  ->  "no such method"  ->  eth_getBlockByHash, then eth_getTransactionReceipt
 //                                                          for each transaction, so many at once
 //
-// Only calls with CallOptions::composable are treated so: what clients ask for is the node's to answer. That
-// the node lacks the method is remembered for a while. A call that runs out of time keeps the receipts it has
-// got, and the next one for the same block goes on from there.
+// This applies only to calls with CallOptions::composable; clients' calls get the node's own answer. A
+// missing method is remembered for a while. A call that times out keeps the receipts it has fetched, and the
+// next one for the same block continues from there.
 
 #include <cstddef>
 #include <cstdint>
@@ -26,15 +26,15 @@
 namespace fanfare::upstream {
 
 struct ReceiptsOptions {
-  std::size_t at_once_max = 8;             // calls of one block under way
-  std::size_t unfinished_blocks_max = 32;  // whose receipts are kept for the next call; past it the oldest go
-  Duration timeout = std::chrono::seconds(30);         // of a call that brings none of its own
-  Duration remembered_for = std::chrono::minutes(10);  // that the node lacks the method
+  std::size_t at_once_max = 8;             // calls in flight for one block
+  std::size_t unfinished_blocks_max = 32;  // with receipts kept for the next call; the oldest are dropped
+  Duration timeout = std::chrono::seconds(30);         // of a call without a timeout of its own
+  Duration remembered_for = std::chrono::minutes(10);  // how long a missing method is remembered
 };
 
 class ReceiptsNode final : public Backend {
  public:
-  // `executor` outlives it.
+  // `executor` must outlive this object.
   ReceiptsNode(Executor& executor, std::unique_ptr<Backend> node, ReceiptsOptions options = {});
   ~ReceiptsNode() override;
 
@@ -65,7 +65,7 @@ class ReceiptsNode final : public Backend {
   std::optional<Instant> lacks_until_;
   std::map<std::string, Receipts> unfinished_;  // by block
   std::vector<std::string> unfinished_by_age_;
-  std::unique_ptr<Backend> node_;  // goes first: it ends what is under way
+  std::unique_ptr<Backend> node_;  // destroyed first: it ends the calls in flight
 };
 
 }  // namespace fanfare::upstream

@@ -20,7 +20,7 @@ namespace {
 using namespace std::chrono_literals;
 using testing::SimulatedTime;
 
-// Has the block "0xb" with the transactions it is given, and no eth_getBlockReceipts.
+// Has the block "0xb" with the given transactions, and no eth_getBlockReceipts.
 struct Node final : Backend {
   explicit Node(SimulatedTime& on) : time(on) {}
   ~Node() override {
@@ -65,11 +65,11 @@ struct Node final : Backend {
 
   SimulatedTime& time;
   std::size_t transactions = 3;
-  std::string block_json;  // instead of that
+  std::string block_json;  // replaces that block
   bool has_method = false;
   jsonrpc::ErrorCode error_code = jsonrpc::ErrorCode::method_not_found;
   std::string error_message = "Method not found";
-  std::uint64_t failing = 0;  // every so manieth receipt
+  std::uint64_t failing = 0;  // every n-th receipt request fails
   std::string held_method;
   std::vector<std::pair<Duration, Done>> held;
   std::map<std::string, std::uint64_t> asked;
@@ -113,7 +113,7 @@ TEST_F(ReceiptsEndpointTest, OneThatLacksItIsAskedForEachReceiptAndItIsRemembere
   EXPECT_EQ(ask(), kAllThree);
   EXPECT_EQ(node->asked["eth_getBlockReceipts"], 1U);
   EXPECT_EQ(node->asked["eth_getTransactionReceipt"], 6U);
-  // Not for ever: the node may be another version by then.
+  // Only for a while: the node may be upgraded.
   node->has_method = true;
   time.run_for(10min);
   EXPECT_EQ(ask(), R"({"jsonrpc":"2.0","id":7,"result":["all at once"]})");
@@ -131,7 +131,7 @@ TEST_F(ReceiptsEndpointTest, SaysItInManyWays) {
     EXPECT_EQ(ask(), kAllThree) << message;
     time.run_for(10min);
   }
-  // Another error is the answer.
+  // Any other error is the answer.
   node->error_code = static_cast<jsonrpc::ErrorCode>(-32000);
   node->error_message = "header not found";
   EXPECT_NE(ask().find("header not found"), std::string::npos);
@@ -170,7 +170,7 @@ TEST_F(ReceiptsEndpointTest, WhatFailsIsNotAskedForTwice) {
   int calls = 0;
   while (ask() == "failed: dropped" && calls < 20) ++calls;
   EXPECT_GT(calls, 0);
-  // Each receipt once, and those that failed once more.
+  // Each receipt once, and the failed ones once more.
   EXPECT_EQ(node->asked["eth_getTransactionReceipt"], 40U + 40U / 10);
 }
 
@@ -183,7 +183,7 @@ TEST_F(ReceiptsEndpointTest, CallsUnderWayEndWithIt) {
                  });
   time.run_for(1s);
   ASSERT_EQ(node->held.size(), 3U);
-  EXPECT_LE(node->held[0].first, 30s);  // what is left of the whole call's time
+  EXPECT_LE(node->held[0].first, 30s);  // the rest of the whole call's timeout
   endpoint.reset();
   EXPECT_EQ(ends, std::vector<std::string>{"shutdown"});
 }

@@ -91,7 +91,7 @@ std::optional<std::uint64_t> settled_from(std::string_view method, std::string_v
   if (method == "web3_sha3") return 0;
   const auto* const rule = std::ranges::find(kRules, method, &Rule::method);
   if (rule == kRules.end()) return std::nullopt;
-  // A third parameter of eth_call overrides state: then the answer is still a function of what was asked.
+  // A third parameter of eth_call overrides state: the answer still depends only on the request.
   const auto block = jsonrpc::element(params_raw, rule->block_index);
   return block ? settled_block(*block) : std::nullopt;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Which answers can never change, so that they may be kept: what is named by a block's hash, and what is
-// named by the number of a block that is final.
+// Which answers can never change, so that they may be cached: reads by a block's hash, and reads by the
+// number of a final block.
 
 #include <cstdint>
 #include <optional>
@@ -8,9 +8,9 @@
 
 namespace fanfare::upstream {
 
-// The number of the block from whose finality on the answer stands for ever; 0: it always does. Empty: it may
-// change. Tags ("latest", "finalized") and what is asked by a transaction's hash are never settled.
-// `params_raw` is valid JSON.
+// The number of the block whose finality makes the answer permanent; 0: it is always permanent. Empty: it may
+// change. Tags ("latest", "finalized") and reads by a transaction's hash are never settled. `params_raw` is
+// valid JSON.
 std::optional<std::uint64_t> settled_from(std::string_view method, std::string_view params_raw);
 
 }  // namespace fanfare::upstream

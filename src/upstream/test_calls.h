@@ -1,5 +1,5 @@
 #pragma once
-// For this room's tests: calls a backend from outside its worker and waits for the end.
+// For this room's tests: calls a backend from outside its worker and waits for the result.
 
 #include <gtest/gtest.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// For this room's tests: a very plain HTTP server over POSIX sockets, on 127.0.0.1 and a port of the kernel's
-// choice. It misbehaves as told: a handler gets the request and the socket, on the connection's own thread.
+// For this room's tests: a simple HTTP server over POSIX sockets, on 127.0.0.1 and a port chosen by the
+// kernel. Faults come from the handler, which gets the request and the socket on the connection's own thread.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -28,7 +28,7 @@ struct Request {
 class Peer {
  public:
   explicit Peer(int fd) : fd_(fd) {}
-  // False when the client has gone.
+  // False if the client has closed the connection.
   bool send(std::string_view bytes) const {
     while (!bytes.empty()) {
       const ssize_t sent = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
@@ -43,7 +43,7 @@ class Peer {
                 "\r\n" + std::string(more_headers) + "\r\n" + std::string(body));
   }
   void close() const { ::shutdown(fd_, SHUT_RDWR); }
-  // True when the client has closed its end; waits for it.
+  // Waits until the client closes its end; true then.
   bool wait_for_close() const {
     char byte = 0;
     return ::recv(fd_, &byte, 1, 0) <= 0;
@@ -57,7 +57,7 @@ class TestServer {
  public:
   using Handler = std::function<void(Peer&, const Request&)>;
 
-  // Serves a whole connection in place of the HTTP reading and `handler`.
+  // Serves a whole connection, instead of the HTTP parser and `handler`.
   using Takeover = std::function<void(int fd)>;
 
   explicit TestServer(Handler handler, Takeover takeover = nullptr)
@@ -76,7 +76,7 @@ class TestServer {
     acceptor_ = std::thread([this] { accept_all(); });
   }
   ~TestServer() {
-    // What handlers wait for is released by the test before this.
+    // The test releases everything that handlers wait for before this.
     ::shutdown(listener_, SHUT_RDWR);
     acceptor_.join();
     {
@@ -99,7 +99,7 @@ class TestServer {
   int connections() const { return accepted_; }
   int requests() const { return requests_; }
 
-  // A port that was free a moment ago and where nobody listens.
+  // A port that was free a moment ago, without a listener.
   static int closed_port() {
     TestServer gone([](Peer&, const Request&) {});
     return gone.port();

@@ -1,6 +1,6 @@
 #pragma once
-// For tests only: an executor whose time is its own. Nothing runs until it is told to; a day takes as long as
-// what happens in it.
+// For tests only: an executor with simulated time. Nothing runs until the test says so; a day takes only as
+// long as its events.
 
 #include <algorithm>
 #include <deque>
@@ -31,7 +31,7 @@ class SimulatedTime final : public Executor {
   void attach(StopListener&) override {}
   void detach(StopListener&) override {}
 
-  // Lets the time pass, and everything happen that is due in it.
+  // Advances the time and runs everything due in it.
   void run_for(Duration duration) {
     const Instant end = now_ + duration;
     run_posted();
@@ -43,7 +43,7 @@ class SimulatedTime final : public Executor {
     }
     now_ = end;
   }
-  // Until `condition` holds, looking every `step`; false if it does not within `most`.
+  // Runs until `condition` holds, checked every `step`; false if it does not hold within `most`.
   template <typename Condition>
   bool run_until(Condition&& condition, Duration most, Duration step = std::chrono::milliseconds(10)) {
     const Instant end = now_ + most;

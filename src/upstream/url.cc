@@ -20,7 +20,7 @@ struct Parts {
   bool has_query = false;
 };
 
-// False when there is no scheme or no host: then nothing can be told from a secret.
+// False if there is no scheme or no host: secrets cannot be told apart then.
 bool split(std::string_view url, Parts& parts) {
   const std::size_t scheme_end = url.find("://");
   if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
@@ -36,7 +36,7 @@ bool split(std::string_view url, Parts& parts) {
     parts.path = rest.substr(slash);
     rest = rest.substr(0, slash);
   }
-  // The last '@': a password may hold one.
+  // The last '@': a password may contain one.
   if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
     parts.has_user = true;
     parts.user = rest.substr(0, at);
@@ -100,7 +100,7 @@ std::vector<std::string> secrets_of(std::string_view url) {
       rest.remove_prefix(std::min(end + 1, rest.size()));
     }
   }
-  // A secret that contains another must go first, or its remainder would stay.
+  // A secret that contains another must be replaced first, or its remainder would stay.
   std::ranges::sort(secrets, std::ranges::greater{}, &std::string::size);
   return secrets;
 }

@@ -1,5 +1,5 @@
-// Nodes behind WebSocket that send what nobody asked for, or more than can be worked off: they cost their own
-// connection and a bounded amount of memory, and nobody else notices.
+// Nodes behind WebSocket that send unrequested messages, or more than can be processed. They lose their own
+// connection and use a bounded amount of memory, and nobody else is affected.
 
 #include <gtest/gtest.h>
 
@@ -118,7 +118,7 @@ TEST_P(WebSocketFloodTest, CallsOfANodeThatIsPutAsideFailAtOnce) {
   endpoint.reset();
 }
 
-// Everything that it sends was asked for, it only sends faster than anyone can work: its socket is not read.
+// Every message was requested, but they come faster than they can be processed: the socket is not read.
 TEST_P(WebSocketFloodTest, ANodeThatIsFasterThanItsReaderWaits) {
   constexpr std::size_t kTextBytes = 64 << 10;
   constexpr std::size_t kMessages = 1500;  // 96 MiB
@@ -139,7 +139,7 @@ TEST_P(WebSocketFloodTest, ANodeThatIsFasterThanItsReaderWaits) {
   std::size_t most = 0;
   std::promise<void> all;
   on_told = [&](std::string_view) {
-    // Until all that may wait does, or a minute is over.
+    // Until the inbox is full, or a minute has passed.
     const Instant late = system_clock().now() + 60s;
     while (seen == 0 && budget.used() < InboxLimits{}.bytes_max && system_clock().now() < late) {
       std::this_thread::yield();
@@ -153,7 +153,7 @@ TEST_P(WebSocketFloodTest, ANodeThatIsFasterThanItsReaderWaits) {
   worker.run([&] {
     EXPECT_EQ(seen, kMessages);
     EXPECT_GE(most, InboxLimits{}.bytes_max);
-    // What waits, and the message that is partly there.
+    // The waiting messages, and the incomplete one.
     EXPECT_LE(most, InboxLimits{}.bytes_max + 4 * kTextBytes);
   });
   EXPECT_EQ(observer.floods, 0);
@@ -230,8 +230,8 @@ TEST_P(WebSocketFloodTest, AnAnswerCountsAgainstTheShareOfTheOneWhoAsked) {
   endpoint.reset();
 }
 
-// A worker each, or one for both: the other node's calls are answered in the midst of a flood, before and
-// after the one that floods is put aside.
+// One worker for each, or one for both: the other node's calls are answered during a flood, before and after
+// the flooding node is put aside.
 TEST_P(WebSocketFloodTest, TheOtherNetworkIsAnswered) {
   const std::string text = told("\"0xabc\"", "\"" + std::string(1000, 'x') + "\"");
   for (const bool together : {false, true}) {
@@ -258,7 +258,7 @@ TEST_P(WebSocketFloodTest, TheOtherNetworkIsAnswered) {
     for (int i = 0; i < 20; ++i) {
       const std::size_t before = seen;
       EXPECT_TRUE(ask(of_good, another, std::string(kAsk), kRead).has_value());
-      while (seen < before + 100) std::this_thread::yield();  // the flood goes on
+      while (seen < before + 100) std::this_thread::yield();  // the flood continues
     }
     endpoint.reset();
   }

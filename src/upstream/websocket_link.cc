@@ -15,9 +15,9 @@
 namespace fanfare::upstream {
 namespace {
 
-// What may wait to be sent: a node that reads no more than this has ended by then.
+// The limit for unsent data: a node that stops reading has lost its connection before that.
 constexpr std::size_t kOutboxBytesMax = std::size_t{64} << 20;
-// What the executor's thread is given in one turn, so that others on it have theirs.
+// The executor's thread handles so many per turn, so that other tasks on it get their turn.
 constexpr std::size_t kMessagesPerTurn = 64;
 constexpr std::size_t kBytesPerTurn = std::size_t{1} << 20;
 // How often the newest of too many heads is passed on.
@@ -39,7 +39,8 @@ session::ClientOptions client_options(const LinkOptions& options) {
   client.handshake_timeout = options.connect_timeout;
   client.tls.ca_file = options.ca_file;
   client.reconnect.backoff = {.backoff_min = options.backoff_min, .backoff_max = options.backoff_max};
-  // A node that refuses us today may be configured right tomorrow, and one that says 1000 has been restarted.
+  // A node that refuses us today may be configured correctly tomorrow, and a close code of 1000 means a
+  // restart.
   client.reconnect.retry_close = [](const session::CloseInfo&) { return true; };
   client.reconnect.retry_failure = [](const session::ClientError& error) {
     return error.failure != session::ClientFailure::cancelled;
@@ -66,14 +67,14 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
   Core(const Core&) = delete;
   Core& operator=(const Core&) = delete;
 
-  // Not in the constructor: the thread posts what holds a share of this.
+  // Not in the constructor: tasks posted by the thread hold a shared reference to this object.
   void start() {
     std::promise<void> ready;
     thread_ = std::thread([this, &ready] { run(ready); });
     pthread_setname_np(thread_.native_handle(), "node-link");  // as `top -H` shows it
     ready.get_future().wait();
   }
-  // On the executor's thread; afterwards only its tasks hold this.
+  // On the executor's thread; afterwards only tasks of that thread hold this object.
   void stop() {
     handler_ = nullptr;
     loop_->stop();
@@ -98,7 +99,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     connect();
     ready.set_value();
     loop_->run();
-    loop_->close_mailbox();  // what was posted names the client
+    loop_->close_mailbox();  // posted tasks refer to the client
     client_.reset();
     unusable_.flush();
   }
@@ -108,14 +109,14 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     client_->connect();
   }
 
-  // --- the link's thread: what comes in -------------------------------------------------------------
+  // --- the link's thread: input ---------------------------------------------------------------------
 
   void on_open(session::Client&, const session::ClientOpened&) override {
     ++opened_;
     opened_at_ = loop_->now();
     intake_.connected();
     push({.what = LinkOpened{}});
-    if (inbox_.is_full()) client_->pause();  // a new connection reads, whatever the last one did
+    if (inbox_.is_full()) client_->pause();  // a new connection reads, whatever the state of the last one
   }
 
   void on_receiving(session::Client&, std::size_t bytes) override {
@@ -158,13 +159,13 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
   }
 
   void receive(NodeMessage message) {
-    if (client_ == nullptr) return;  // given up on the way
+    if (client_ == nullptr) return;  // abandoned meanwhile
     LinkInbox::Item item{.what = std::move(message), .hold = ByteHold(options_.received)};
     if (!item.hold.grow(std::get<NodeMessage>(item.what).bytes())) return give_up();
     if (push(std::move(item))) client_->pause();
   }
 
-  // Of heads that come too fast: the one that replaces it may be the last for a long time.
+  // Keeps the newest of too many heads: it may be the last one for a long time.
   void keep_newest(NodeMessage head) {
     if (!newest_head_) head_timer_ = loop_->call_after(kNewestHeadEvery, [this] { pass_newest(); });
     newest_head_.emplace(std::move(head));
@@ -175,7 +176,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     receive(*std::exchange(newest_head_, std::nullopt));
   }
 
-  // No room for what the node sends: others of its project have taken it.
+  // No room for the node's data: other nodes of its project use the memory.
   void give_up() {
     client_.reset();
     lost({.why = "there is no memory for what the node sends"});
@@ -196,7 +197,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     loop_->call_after(wait, [this] { connect(); });
   }
 
-  // True: nothing more should be read.
+  // True: reading should stop.
   bool push(LinkInbox::Item item) {
     const auto pushed = inbox_.push(std::move(item));
     if (pushed.first) look_soon();
@@ -239,16 +240,16 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
 
   Executor& executor_;
   const LinkOptions options_;
-  LinkHandler* handler_;  // the executor's thread's own; null: the link has gone
+  LinkHandler* handler_;  // used by the executor's thread only; null: the link is gone
   std::unique_ptr<net::Loop> loop_;
 
-  // The link's thread's own.
+  // Used by the link's thread only.
   session::ClientLoop* clients_ = nullptr;
-  std::unique_ptr<session::Client> client_;  // null while a node that floods is left alone
+  std::unique_ptr<session::Client> client_;  // null while a flooding node is not used
   std::uint64_t opened_ = 0;
   Instant opened_at_{};
   NodeIntake intake_;
-  ByteHold arriving_;  // for a message that is only partly there
+  ByteHold arriving_;  // for an incomplete message
   std::optional<NodeMessage> newest_head_;
   net::TimerId head_timer_{};
   Duration flood_wait_;

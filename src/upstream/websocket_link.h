@@ -1,12 +1,12 @@
 #pragma once
-// One WebSocket to a node that comes back by itself, on a loop and a thread of its own. What happens on it is
-// told on the executor's thread, in order.
+// A WebSocket to a node that reconnects by itself, on its own loop and thread. Its events are delivered on
+// the executor's thread, in order.
 //
 //   node --> [ socket ] --> link's thread: taken apart, judged --> inbox (bounded) --> executor's thread
 //                ^-- not read while the inbox is full --------------'
 //
-// A node that sends what nobody asked for (node_intake.h) is put aside: its connection ends, and the next one
-// is made after a wait that doubles with every flood.
+// A node that sends unrequested messages (node_intake.h) is put aside: its connection is closed, and the next
+// one opens after a delay that doubles with every flood.
 
 #include <cstddef>
 #include <cstdint>
@@ -31,18 +31,18 @@ struct LinkOptions {
   std::vector<std::pair<std::string, std::string>> headers;
   Duration connect_timeout = std::chrono::seconds(5);
   std::size_t message_bytes_max = std::size_t{64} << 20;
-  // A node that is silent for so long after a ping is given up: the TCP connection may stand for hours.
+  // A node that does not answer a ping for so long is given up: the TCP connection may stay open for hours.
   Duration ping_interval = std::chrono::seconds(10);
   Duration pong_timeout = std::chrono::seconds(10);
   Duration backoff_min = std::chrono::milliseconds(250);
   Duration backoff_max = std::chrono::seconds(10);
-  // After a flood, doubled each time; the first again after a connection that stood for longer than the next.
+  // After a flood, doubled each time. It is reset after a connection that lasted longer than the next delay.
   Duration flood_backoff_min = std::chrono::seconds(5);
   Duration flood_backoff_max = std::chrono::minutes(5);
   IntakeLimits intake = {};
   InboxLimits inbox = {};
-  // What the node sends counts here, from the first bytes of a message until it is worked off: without room
-  // the connection ends, and the next one is made as after any other loss. Null: it counts nowhere.
+  // Pays for received data, from the first bytes of a message until it is processed. Without room the
+  // connection is closed, and the next one opens as after any other loss. Null: not counted.
   std::shared_ptr<ByteShare> received = {};
   std::string ca_file;  // empty: the system's
   net::LoopKind loop_kind = net::LoopKind::automatic;
@@ -53,33 +53,33 @@ class LinkHandler {
  public:
   virtual ~LinkHandler() = default;
   virtual void link_opened() = 0;
-  // An answer to what was sent, or a notification of a subscription that was. Borrowed for the call.
+  // An answer to a request, or a notification of a subscription. Borrowed for the call.
   virtual void link_received(const jsonrpc::Answer& message) = 0;
-  // An open link ended, or an attempt to open one failed; it will be tried again. `why` may hold what the
-  // peer said.
+  // An open link ended, or an attempt to open one failed; it will be retried. `why` may contain text from the
+  // peer.
   virtual void link_lost(const LinkLost& lost) = 0;
 };
 
-// One request or notification, whole.
+// One complete request or notification.
 struct LinkMessage {
   std::string text;
-  std::uint64_t wire_id = 0;  // of the request; rising. 0: a notification
+  std::uint64_t wire_id = 0;  // of the request; increasing. 0: a notification
   Asked asked = Asked::answer;
 };
 
 class WebSocketLink {
  public:
-  // Begins to connect. The handler outlives the link and is not called from inside these functions.
+  // Begins to connect. The handler must outlive the link and is not called from within these functions.
   WebSocketLink(Executor& executor, LinkOptions options, LinkHandler& handler);
   // On the executor's thread; the handler is not called any more. Waits for the link's thread, which ends
-  // with its turn, whatever the node does.
+  // with its current turn, whatever the node does.
   ~WebSocketLink();
   WebSocketLink(const WebSocketLink&) = delete;
   WebSocketLink& operator=(const WebSocketLink&) = delete;
 
-  // `connection`: which one it is for, counted by link_opened() from 1. What is sent while that one is not
-  // open is gone: link_lost() has told or will tell so. It never leaves on a later connection, behind which
-  // there may be another node.
+  // `connection`: its number, counted by link_opened() from 1. A message for a connection that is not open is
+  // dropped: link_lost() has reported or will report that. It is never sent on a later connection, which may
+  // lead to another node.
   void send(LinkMessage message, std::uint64_t connection);
 
  private:

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::array<std::string_view, 2> kTopicParams{R"(["newHeads"])", R"(["newPendingTransactions"])"};
 
-// Of what a node or a library says, in a line of the log.
+// The maximum length of a node's or library's text in a log line.
 constexpr std::size_t kReasonBytes = 256;
 
 Asked asked_for(NodeTopic topic) {
@@ -37,7 +37,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   Impl& operator=(const Impl&) = delete;
 
   void call(const std::string& body, CallOptions options, Done done);
-  // A call made while the first connection opens goes out on that one; on one that is down there is none.
+  // A call made while the first connection opens is sent on it. While the connection is down there is none.
   std::uint64_t connection() const { return state_ == State::open ? opened_ : opened_ + 1; }
   void on_reconnect(std::function<void()> reconnected) { reconnected_ = std::move(reconnected); }
   std::string_view name() const { return options_.name; }
@@ -49,7 +49,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   enum class State : std::uint8_t { connecting, open, down };
 
   struct Element {
-    std::string id;      // the caller's
+    std::string id;      // the caller's id
     std::string answer;  // with the caller's id
   };
   struct Call {
@@ -57,9 +57,9 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
     Done done;
     Instant begun{};
     TimerId timer;
-    std::vector<LinkMessage> texts;  // with ids of ours; empty once sent
+    std::vector<LinkMessage> texts;  // with ids of our own; empty once sent
     std::vector<std::uint64_t> wire_ids;
-    std::vector<Element> elements;  // those that are answered
+    std::vector<Element> elements;  // the elements that get an answer
     std::size_t open = 0;           // elements without an answer
     std::size_t bytes_sent = 0;
     ByteHold hold;  // the answer's bytes
@@ -74,8 +74,8 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   struct Subscription {
     bool wanted = false;
     bool live = false;
-    std::uint64_t wire_id = 0;  // of the request under way; 0: none
-    std::string id_json;        // the node's, raw
+    std::uint64_t wire_id = 0;  // of the pending request; 0: none
+    std::string id_json;        // the node's id, raw
   };
 
   void link_opened() override;
@@ -103,7 +103,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   Watcher watcher_;
   std::vector<std::string> secrets_;
   State state_ = State::connecting;
-  std::uint64_t opened_ = 0;  // connections so far: the number of the present one
+  std::uint64_t opened_ = 0;  // connections so far: the number of the current one
   std::function<void()> reconnected_;
   std::string lost_why_;
   std::string flooding_;
@@ -112,7 +112,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   std::array<Subscription, kTopicParams.size()> topics_;
   std::uint64_t wire_serial_ = 0;
   jsonrpc::Parser parser_;
-  // A node may come and go as often as it likes.
+  // A node may come and go at any rate.
   LogLimiter connected_{log::Level::info, "upstream_connected"};
   LogLimiter disconnected_{log::Level::warn, "upstream_disconnected"};
   LogLimiter flooded_{log::Level::error, "upstream_flooding"};
@@ -183,8 +183,8 @@ void WebSocketNode::Impl::call(const std::string& body, CallOptions options, Don
   if (state_ == State::open) send(call);
 }
 
-// A batch goes as single requests: one connection carries them all the same, and nodes that refuse a whole
-// batch for one element refuse only that one.
+// A batch is sent as single requests: one connection carries them all anyway. Nodes that reject a whole batch
+// because of one element then reject only that element.
 bool WebSocketNode::Impl::take_apart(std::string_view body, Call& call) {
   const auto message = parser_.parse(body);
   if (!message) return false;
@@ -212,7 +212,7 @@ void WebSocketNode::Impl::send(const CallPtr& call) {
     link_->send(std::move(message), opened_);
   }
   if (call->open > 0) return;
-  // Notifications only: nothing will be answered, and nothing ends inside call().
+  // Only notifications: no answer will come, and nothing ends inside call().
   executor_.cancel(call->timer);
   call->timer = executor_.call_at(executor_.now(), [this, call] { finish(call, Reply{.body = "[]"}); });
 }
@@ -238,7 +238,7 @@ void WebSocketNode::Impl::answered(const Place& place, std::string_view text) {
 }
 
 void WebSocketNode::Impl::finish(const CallPtr& call, Result result) {
-  const CallPtr kept = call;  // the map and the timer hold the others
+  const CallPtr kept = call;  // the map and the timer hold the other references
   executor_.cancel(kept->timer);
   for (const std::uint64_t wire_id : kept->wire_ids) waiting_.erase(wire_id);
   calls_.erase(kept.get());
@@ -256,10 +256,10 @@ void WebSocketNode::Impl::finish(const CallPtr& call, Result result) {
                               .bytes_received = result ? result->body.size() : 0});
   }
   Done done = std::move(kept->done);
-  done(std::move(result));  // last: it may end us
+  done(std::move(result));  // last: may destroy this
 }
 
-// In the next turn, for `done` never runs inside call().
+// In the next turn, because `done` never runs inside call().
 void WebSocketNode::Impl::refuse(const CallPtr& call, FailureKind kind, std::string why) {
   Failure failure{.kind = kind, .message = std::move(why)};
   const bool posted = executor_.post([this, alive = std::weak_ptr(alive_), call, failure]() mutable {
@@ -274,7 +274,7 @@ void WebSocketNode::Impl::refuse(const CallPtr& call, FailureKind kind, std::str
 }
 
 void WebSocketNode::Impl::end_all(FailureKind kind, const std::string& why) {
-  // Taken out first: what `done` does may call us again.
+  // Taken out first: `done` may call this object again.
   std::vector<CallPtr> all;
   for (const auto& [key, call] : calls_) all.push_back(call);
   for (const CallPtr& call : all) {
@@ -340,14 +340,14 @@ void WebSocketNode::Impl::link_received(const jsonrpc::Answer& message) {
   answered(place, message.raw);
 }
 
-// --- what the node tells by itself -----------------------------------------------------------------
+// --- subscriptions ---------------------------------------------------------------------------------
 
 void WebSocketNode::Impl::watch(NodeTopic topic, bool wanted) {
   Subscription& its = subscription(topic);
   if (std::exchange(its.wanted, wanted) == wanted || state_ != State::open) return;
   if (wanted) return ask_topic(topic, "eth_subscribe", kTopicParams[static_cast<std::size_t>(topic)]);
   if (!its.id_json.empty()) ask_topic(topic, "eth_unsubscribe", "[" + its.id_json + "]");
-  its.wire_id = 0;  // nobody waits for its answer
+  its.wire_id = 0;  // the answer is ignored
   its.id_json.clear();
   set_live(topic, false);
 }

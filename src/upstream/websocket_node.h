@@ -1,13 +1,13 @@
 #pragma once
-// A node behind WebSocket: calls of many askers over one connection, and what the node tells by itself.
+// A node behind WebSocket: calls of many callers over one connection, and the node's notifications.
 //
 //   call "id":5 --.                                     .--> done, "id":5
 //   call "id":0 ---+-> "id":17, 18, 19 on the wire ----+---> done, "id":0
 //   a batch ------'    (ids of our own: any two may      '--> done, one array
 //                       have the same)
 //
-// A call that meets a lost connection fails at once, so that a pool asks elsewhere; only the first connection
-// is waited for. Calls under way when it is lost have been sent: only what may be repeated is.
+// A call on a lost connection fails at once, so that a pool tries another member; calls wait only for the
+// first connection. Calls in flight when it is lost have been sent, so only repeatable ones are retried.
 
 #include <cstddef>
 #include <cstdint>
@@ -30,35 +30,35 @@ struct WebSocketOptions {
   std::string url;                                           // ws:// or wss://
   std::string name;                                          // empty: the redacted URL
   std::vector<std::pair<std::string, std::string>> headers;  // of the handshake
-  // Of one call, at most: a caller's own limit only shortens it.
+  // For one call; a caller's own timeout can only shorten it.
   Duration timeout = std::chrono::seconds(30);
   Duration connect_timeout = std::chrono::seconds(5);
-  // Requests without an answer; past it a call ends at once with FailureKind::overloaded.
+  // Requests without an answer; beyond it a call ends at once with FailureKind::overloaded.
   std::size_t calls_max = 4096;
-  std::size_t response_bytes_max = std::size_t{64} << 20;  // a longer message ends the connection
+  std::size_t response_bytes_max = std::size_t{64} << 20;  // a longer message closes the connection
   Duration ping_interval = std::chrono::seconds(10);
   Duration pong_timeout = std::chrono::seconds(10);
-  // Between attempts to connect, at most.
+  // The longest delay between attempts to connect.
   Duration reconnect_backoff_max = std::chrono::seconds(10);
-  // How long a node that floods is left alone (websocket_link.h).
+  // How long a flooding node is not used (websocket_link.h).
   Duration flood_backoff_min = std::chrono::seconds(5);
   Duration flood_backoff_max = std::chrono::minutes(5);
-  // What the node sends counts here until it is worked off; null: nowhere.
+  // Pays for received data until it is processed; null: not counted.
   std::shared_ptr<ByteShare> received = {};
   std::string ca_file;  // empty: the system's
   net::LoopKind loop_kind = net::LoopKind::automatic;
 };
 
-// What a node tells by itself (eth_subscribe).
+// The topics that a node pushes (eth_subscribe).
 enum class NodeTopic : std::uint8_t { new_heads, pending_hashes };
 
 class WebSocketNode final : public Backend {
  public:
-  // On the executor's thread. `live`: the node has taken the subscription; false: it was lost or refused.
+  // On the executor's thread. `live`: the node has accepted the subscription; false: it was lost or rejected.
   struct Watcher {
     std::function<void(NodeTopic, bool live)> changed;
     std::function<void(NodeTopic, std::string_view result_json)> event;
-    // flooding() is another one now.
+    // flooding() has changed.
     std::function<void()> flooding_changed = {};
   };
 
@@ -74,9 +74,9 @@ class WebSocketNode final : public Backend {
 
   // All on the executor's thread. Before the first watch().
   void set_watcher(Watcher watcher);
-  // Why the node is left alone, in our words: it sends what nobody asked for. Empty: it is not.
+  // Why the node is not used: it sends unrequested messages. Empty: it is used.
   std::string_view flooding() const;
-  // Subscribes, now and after each reconnection, or no longer.
+  // Subscribes, now and after each reconnect, or unsubscribes.
   void watch(NodeTopic topic, bool wanted);
 
  private:

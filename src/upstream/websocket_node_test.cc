@@ -1,4 +1,4 @@
-// A node behind WebSocket: many calls over one connection, what it tells by itself, and its coming and going.
+// A node behind WebSocket: many calls over one connection, its notifications, and its coming and going.
 
 #include "upstream/websocket_node.h"
 
@@ -30,7 +30,7 @@ using testing::NodeServer;
 using testing::TestServer;
 
 struct WebSocketEndpointTest : ::testing::Test {
-  Diary diary;  // outlives those who write
+  Diary diary;  // outlives all objects that write to it
   Worker worker;
   std::unique_ptr<WebSocketNode> endpoint;
 
@@ -49,7 +49,7 @@ struct WebSocketEndpointTest : ::testing::Test {
       endpoint->watch(NodeTopic::new_heads, true);
     });
   }
-  // Until the endpoint has noticed that the node is back.
+  // Repeats until the endpoint has noticed that the node is back.
   Result ask_until_answered(const std::string& body) {
     Result result = ask(worker, *endpoint, body, kRead);
     while (!result && result.error().kind == FailureKind::connect)
@@ -63,7 +63,7 @@ TEST_F(WebSocketEndpointTest, CallsOfManyShareOneConnectionAndKeepTheirIds) {
   NodeServer node([&](session::Session& session, std::string_view text) {
     asked.emplace_back(text);
     if (asked.size() < 3) return;
-    // In another order than they came, each by what it asked.
+    // In another order than they came, each matched by its content.
     for (const std::string& one : {asked[2], asked[0], asked[1]}) {
       NodeServer::answer(session, one, std::string(*jsonrpc::member(one, "method")));
     }
@@ -175,7 +175,7 @@ TEST_F(WebSocketEndpointTest, ASubscriptionThatIsRefusedIsNotLive) {
   open(node.url());
   watch();
   ASSERT_TRUE(ask(worker, *endpoint, R"({"id":2,"method":"a"})", kRead).has_value());
-  // The refusal came before that answer.
+  // The rejection came before that answer.
   EXPECT_FALSE(diary.has("heads live"));
 }
 

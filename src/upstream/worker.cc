@@ -20,9 +20,9 @@
 namespace fanfare::upstream {
 namespace {
 
-// How long the loop sleeps with nothing to wait for; a wake-up or a socket ends it at once.
+// How long the loop sleeps when idle; a wake-up or a socket ends it at once.
 constexpr auto kIdleWait = std::chrono::seconds(60);
-// Rounds of posted work after the end was asked for. More means that someone answers `shutdown` with a new
+// Rounds of posted work after the stop request. More would mean that a callback answers `shutdown` with a new
 // call.
 constexpr int kStopRoundsMax = 1000;
 
@@ -37,7 +37,7 @@ struct Worker::Impl {
   explicit Impl(WorkerOptions given) : options(std::move(given)) {}
 
   void loop();
-  // Runs what was posted before the call. Once the worker stops, only until its time is over.
+  // Runs the tasks posted before the call. While the worker stops, only until its time is over.
   void run_posted();
   bool is_stop_time_over() const { return stop_asked && system_clock().now() >= stop_by; }
   void run_due_timers();
@@ -48,7 +48,7 @@ struct Worker::Impl {
   WorkerOptions options;
   CURLM* multi = nullptr;
 
-  // The worker thread's own.
+  // Used by the worker thread only.
   std::map<TimerId, Task> timers;
   std::uint64_t timer_serial = 0;
   std::vector<StopListener*> listeners;
@@ -118,15 +118,15 @@ void Worker::run(Task task) {
   std::promise<void> ended;
   std::future<void> end = ended.get_future();
   bool has_begun = false;
-  // The task itself stays here: what is refused, or dropped by a worker that stops, is destroyed there.
+  // The task itself stays here: if post() rejects it or a stopping worker drops it, it is destroyed here.
   const bool accepted = post([&task, &has_begun, ended = std::move(ended)]() mutable {
     has_begun = true;
     task();
     ended.set_value();
   });
-  if (accepted) end.wait();  // also over when the promise is destroyed unkept
+  if (accepted) end.wait();  // also ends when the promise is destroyed unset
   if (has_begun) return;
-  stop();  // joins: after it, the worker's things are ours
+  stop();  // joins: afterwards the worker's objects belong to this thread
   task();
 }
 
@@ -140,7 +140,7 @@ TimerId Worker::call_at(Instant when, Task task) {
 bool Worker::cancel(TimerId timer) {
   const auto found = impl_->timers.find(timer);
   if (found == impl_->timers.end()) return false;
-  // Out of the map first: what the task owns may cancel timers as it goes.
+  // Taken out of the map first: the task's destructor may cancel timers.
   const auto node = impl_->timers.extract(found);
   return true;
 }
@@ -160,8 +160,8 @@ bool Worker::start(void* easy, Transfer& transfer) {
   if (stopping()) return false;
   curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
 #if LIBCURL_VERSION_NUM >= 0x075700
-  // A name that does not resolve would hold up the thread when its transfer is given up: curl waits for the
-  // thread that asks the system, for as long as that asks. With this it lets it end by itself.
+  // Abandoning a transfer whose name does not resolve would block the thread: curl waits for the resolver
+  // thread, for as long as the system's lookup takes. With this option the resolver thread ends by itself.
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
   FANFARE_CHECK(curl_multi_add_handle(impl_->multi, easy) == CURLM_OK);
@@ -179,8 +179,8 @@ void Worker::detach(StopListener& listener) {
 }
 
 void Worker::Impl::loop() {
-  // The process's signals are for others to handle; and TLS writes to a connection that is gone, which curl
-  // leaves to its user with CURLOPT_NOSIGNAL, must not end the process with SIGPIPE.
+  // Signals of the process are handled elsewhere. TLS writes to a closed connection, which CURLOPT_NOSIGNAL
+  // leaves unprotected, must not end the process with SIGPIPE.
   sigset_t all;
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
@@ -208,7 +208,7 @@ void Worker::Impl::run_posted() {
     } else {
       run_guarded("the worker", task);
     }
-    task = nullptr;  // what it owns goes in the order it came
+    task = nullptr;  // its objects are destroyed in the order they came
   }
 }
 
@@ -223,7 +223,7 @@ void Worker::Impl::run_due_timers() {
     }
     auto node = timers.extract(it);
     run_guarded("the worker", node.mapped());
-    it = timers.begin();  // the task may have added and cancelled any
+    it = timers.begin();  // the task may have added or cancelled timers
   }
 }
 

@@ -1,9 +1,9 @@
 #pragma once
-// One thread that owns every conversation with a network's nodes: curl's multi loop, timers, and work posted
-// from other threads. Networks have one each, up to a limit (gateway/upstream_threads.h). What watches the
-// network (pollers, pools) runs on it too, and so needs no lock.
+// One thread for all communication with a network's nodes: curl's multi loop, timers, and tasks posted from
+// other threads. Each network has its own, up to a limit (gateway/upstream_threads.h). The network's pollers
+// and pools run on it too, and so need no lock.
 //
-// A Worker outlives the endpoints made on it: declare it before them.
+// A Worker must outlive the endpoints made on it: declare it before them.
 
 #include <memory>
 #include <string>
@@ -16,9 +16,9 @@ namespace fanfare::upstream {
 struct WorkerOptions {
   // As `top -H` shows it; at most 15 characters.
   std::string thread_name = "upstream";
-  // Connections kept open between calls, all endpoints together.
+  // Connections kept open between calls, for all endpoints together.
   long idle_connections_max = 256;
-  // From stop() on: for ending calls and running what was posted before.
+  // The time limit after stop(), for ending calls and running tasks posted before.
   Duration stop_limit = std::chrono::milliseconds(500);
 };
 
@@ -27,12 +27,12 @@ class Worker final : public Executor {
   explicit Worker(WorkerOptions options = {});
   ~Worker() override;
 
-  // Ends every outstanding call with FailureKind::shutdown, runs what was posted, forgets the timers, joins
-  // the thread. What was posted and has not begun within WorkerOptions::stop_limit is destroyed unrun, and
-  // the log says how much: a full queue cannot hold up the end. A task that has begun is waited for. Any
-  // other thread; a second time does nothing.
+  // Ends every outstanding call with FailureKind::shutdown, runs the tasks posted before, discards the
+  // timers, joins the thread. Tasks that have not begun within WorkerOptions::stop_limit are destroyed unrun,
+  // and the log says how many: a full queue cannot delay the end. A task that has begun is waited for. Any
+  // other thread; a second call does nothing.
   void stop();
-  // As stop(), without waiting: several workers end at the same time. Any thread.
+  // Like stop(), without waiting, so that several workers end at the same time. Any thread.
   void begin_stop();
 
   bool post(Task task) override;
@@ -45,7 +45,7 @@ class Worker final : public Executor {
   void attach(StopListener& listener) override;
   void detach(StopListener& listener) override;
 
-  // What this room's endpoints use; worker thread only. A transfer is a curl easy handle, spelled void* so
+  // For this room's endpoints; worker thread only. A transfer is a curl easy handle; its type is void* so
   // that curl's header stays in the .cc files.
   class Transfer {
    public:
@@ -53,7 +53,7 @@ class Worker final : public Executor {
     // The transfer is over and no longer in the loop; `curl_code` is a CURLcode.
     virtual void finished(int curl_code) = 0;
   };
-  // False when the worker is stopping: the transfer was not taken.
+  // False if the worker is stopping: the transfer was not accepted.
   bool start(void* easy, Transfer& transfer);
   void abandon(void* easy);
 

@@ -29,7 +29,7 @@ TEST(Worker, RunsPostedWorkOnItsOwnThreadInOrder) {
 
 TEST(Worker, TakesWorkFromManyThreads) {
   Worker worker;
-  int count = 0;  // the worker's own: no lock
+  int count = 0;  // used only by the worker: no lock
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t) {
     threads.emplace_back([&] {
@@ -83,7 +83,7 @@ TEST(Worker, ATimerThatRearmsItselfForNowStarvesNobody) {
     if (!enough) worker.call_at(worker.now(), [&] { again(); });
   };
   worker.run([&] { again(); });
-  worker.run([&] { enough = true; });  // would hang if the timers never let go
+  worker.run([&] { enough = true; });  // would hang if the timers never yielded
   worker.run([] {});
 }
 
@@ -98,11 +98,11 @@ TEST(Worker, StopRunsWhatWasPostedAndRefusesWhatComesLater) {
   EXPECT_EQ(ran, 10);
   EXPECT_FALSE(timer_ran);
   EXPECT_FALSE(worker.post([&] { ++ran; }));
-  worker.run([&] { ran = 100; });  // at once, here: nobody else is left
+  worker.run([&] { ran = 100; });  // runs here at once: no other thread is left
   EXPECT_EQ(ran, 100);
 }
 
-// Posts itself again as often as it runs.
+// Posts itself again each time it runs.
 struct Endless {
   Worker* worker;
   std::atomic<int>* runs;

@@ -18,9 +18,9 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t kRightChain = 1;
 constexpr std::size_t kCacheBytes = std::size_t{1} << 20;
-// A node counts as well only so long after its last change: what was asked before may still be answered.
+// A node counts as well only so long after its last change, because earlier calls may still be answered.
 constexpr Duration kSettled = 3s;
-// So long what was sent is held against the pending nonce.
+// How long a sent transaction must count in the pending nonce.
 constexpr Duration kNonceFor = 1min;
 
 [[noreturn]] void broken(const std::string& what) {
@@ -36,7 +36,7 @@ std::optional<std::uint64_t> quantity(std::string_view raw) {
   return text ? eth::parse_quantity(*text) : std::nullopt;
 }
 
-// Of a block, or of eth_blockNumber's result.
+// The height in a block, or in eth_blockNumber's result.
 std::optional<std::uint64_t> height_of(std::string_view result) {
   if (jsonrpc::kind_of(result) != jsonrpc::Kind::object) return quantity(result);
   return quantity(jsonrpc::member(result, "number").value_or(""));
@@ -47,7 +47,7 @@ std::optional<eth::Hash256> hash_in(std::string_view object, std::string_view me
   return text ? eth::parse_hash(*text) : std::nullopt;
 }
 
-// What it answers may be wrong, and nobody can see it.
+// Its answers may be wrong without a sign that shows it.
 bool lies(const FaultyNode& node) {
   constexpr auto kLies =
       std::to_array({Fault::null_result, Fault::wrong_type, Fault::no_logs, Fault::another_block});
@@ -115,7 +115,7 @@ void Clients::chains_changed() {
   }
 }
 
-// --- what is known of the nodes ------------------------------------------------------------------------
+// --- the state of the nodes ----------------------------------------------------------------------------
 
 bool Clients::is_well(std::size_t node) const {
   const FaultyNode& one = *set_.nodes[node];
@@ -171,7 +171,7 @@ void Clients::expect_right_chain(std::string_view hash_object, std::string_view 
   if (hash && set_.world.find(*hash) == nullptr) broken("a " + std::string(what) + " of another chain");
 }
 
-// --- what clients ask ------------------------------------------------------------------------------------
+// --- requests of clients -------------------------------------------------------------------------------
 
 Clients::Element Clients::height() {
   Element element{.item = {.id = "1", .method = "eth_blockNumber", .params = "[]", .answer = {}},
@@ -280,7 +280,7 @@ Clients::Element Clients::nonce() {
   const std::size_t client = set_.random.below(kClients);
   char sender[9];
   std::snprintf(sender, sizeof(sender), "%08zx", client + 1);
-  // What the answers so far have shown.
+  // The state that the answers so far have shown.
   std::vector<Sent> before;
   for (const Sent& sent : sent_) {
     if (sent.sender == sender && set_.time.now() - sent.at < kNonceFor) before.push_back(sent);
@@ -301,7 +301,7 @@ Clients::Element Clients::nonce() {
       }};
 }
 
-// What is not asked for in earnest: an answer of some kind has to come.
+// An invalid request: some answer must come.
 Clients::Element Clients::nonsense() {
   constexpr auto kItems = std::to_array<std::pair<std::string_view, std::string_view>>({
       {"eth_getBlockByNumber", "[{}]"},
@@ -438,7 +438,7 @@ void Clients::act(Duration time_span) {
 void Clients::submit(std::vector<Element> elements, bool batch) {
   ForwardJob job{.batch = batch};
   for (const Element& element : elements) job.items.push_back(element.item);
-  // A subscriber of heads asks for what it was shown; others do not say.
+  // A subscriber to heads passes the block that it was shown; others pass none.
   if (set_.random.below(2) == 0 && !heads_.empty()) job.head_min = height_of(heads_.back()).value_or(0);
   if (batch) ++sums.batches;
   auto done = [this, alive = std::weak_ptr(alive_), elements = std::move(elements),

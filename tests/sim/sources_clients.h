@@ -1,19 +1,20 @@
 #pragma once
-// Several clients of one network, who read, send and keep filters through what the gateway puts in front of
-// its nodes (SharedReads, SteadyReads, FilterCalls, forward), while the nodes misbehave. For the simulation.
+// For the simulation: several clients of one network that read, send and keep filters while the nodes
+// misbehave. They use the gateway's objects in front of its nodes (SharedReads, SteadyReads, FilterCalls,
+// forward).
 //
-// What must hold is docs/upstreams.md, as far as a client can see it. Most of it holds only while some node
-// is well: used, honest and without faults from before the question until after the answer.
+// They check the promises of docs/upstreams.md, as far as a client can see them. Most promises hold only
+// while some node is well: used, honest and without faults from before the request until after the answer.
 //
-//   no answer is below a block that was shown before the question, while a well node has that block
-//   a block on which all nodes agree is what is answered for its number, logs included
-//   a transaction is known, and counted by the pending nonce, while the node that took it is well
-//   nothing comes from another chain, and nothing goes there, where connections show that a node was replaced
-//   a transaction is carried out once at most
-//   each element of a batch has one answer, in its place and under its id, whatever nodes do to batches
-//   a filter's changes, put together, are what the final chain says
+//   no answer is below a block that was shown before the request, while a well node has that block
+//   a block on which all nodes agree is the answer for its number, including its logs
+//   a transaction is known, and counted by the pending nonce, while the node that accepted it is well
+//   if connections show a node's replacement: nothing comes from another chain, and nothing is sent there
+//   a transaction is executed at most once
+//   each element of a batch has one answer, in its position and under its id, whatever nodes do to batches
+//   the changes of a filter add up to the final chain
 //
-// What does not hold is thrown as a std::runtime_error, out of the simulated time.
+// A violation is thrown as a std::runtime_error, out of the simulated time.
 
 #include <cstdint>
 #include <functional>
@@ -59,27 +60,27 @@ class Clients {
     const World& world;
     upstream::Pool& pool;
     std::vector<FaultyNode*> nodes;
-    std::size_t filters_index = 0;  // of the follower's interests
+    std::size_t filters_index = 0;  // in the follower's list of interests
     bool replaced_visibly = false;  // nodes that move to another chain lose their connections
     bool filters_may_be_lost = false;
     std::function<void(const std::string&)> tell;
   };
-  // Everything outlives this. The follower comes later: follow().
+  // Everything must outlive this object. The follower comes later: follow().
   explicit Clients(Setting setting);
   Clients(const Clients&) = delete;
   Clients& operator=(const Clients&) = delete;
 
   void follow(ChainFollower& follower) { follower_ = &follower; }
   SharedReads& reads() { return reads_; }
-  // What the gateway's network does with the source's events.
+  // Does what the gateway's network does with the source's events.
   void take(const std::vector<eth::SourceEvent>& events);
   // The standing of some node has changed.
   void chains_changed();
-  // Each client does something, or nothing, within `time_span`.
+  // Each client acts once, or not at all, within `time_span`.
   void act(Duration time_span);
-  // The world is calm, and all filters are asked for the last time.
+  // The world is calm: queries all filters for the last time.
   void finish();
-  // Nothing is looked at any more: the world ends.
+  // Ends all checks, before the world is destroyed.
   void close() { alive_.reset(); }
 
   ClientSums sums;
@@ -87,13 +88,13 @@ class Clients {
  private:
   static constexpr std::size_t kClients = 4;
 
-  // What was true of the nodes when something was asked.
+  // The state of the nodes when a request was made.
   struct Seen {
     std::uint64_t shown = 0;
     std::vector<bool> well;
     std::vector<std::uint64_t> changes;  // of each node
     std::vector<std::uint64_t> heads;
-    std::vector<std::optional<eth::Hash256>> blocks;  // at the number asked for
+    std::vector<std::optional<eth::Hash256>> blocks;  // at the requested number
     std::optional<std::uint64_t> number;
   };
   struct Sent {
@@ -105,14 +106,14 @@ class Clients {
     std::uint64_t changes = 0;  // of that node
   };
   struct Filter {
-    std::string id;  // quoted; empty: being made
+    std::string id;  // quoted; empty: being created
     bool of_logs = false;
     std::string params;
     Joined joined;
     std::size_t heads_before = 0;
-    std::vector<std::string> told;  // logs, or hashes
+    std::vector<std::string> told;  // received logs or hashes
   };
-  // An element of what a client sends, and who looks at its answer: the raw result, empty for an error.
+  // An element of a client's message, and the check of its answer: the raw result, empty for an error.
   struct Element {
     ForwardItem item;
     std::function<void(std::string_view result)> check;
@@ -120,9 +121,9 @@ class Clients {
 
   Seen see(std::optional<std::uint64_t> number = std::nullopt) const;
   bool is_well(std::size_t node) const;
-  // Whether the node was well all the time since.
+  // Whether the node was well ever since.
   bool was_well(const Seen& seen, std::size_t node) const;
-  // The block that all nodes which have its number agreed on all the time since; null: they did not.
+  // The block on which all nodes that have its number agreed ever since; null: they did not agree.
   const WorldBlock* agreed(const Seen& seen) const;
   void show(std::uint64_t number);
   void expect_right_chain(std::string_view block_json, std::string_view what) const;
@@ -147,12 +148,12 @@ class Clients {
   std::unique_ptr<FilterCalls> filter_calls_;
   ChainFollower* follower_ = nullptr;
   std::uint64_t shown_ = 0;
-  std::vector<std::string> heads_;  // announced, one after the other
+  std::vector<std::string> heads_;  // announced, in order
   std::vector<std::uint64_t> nonces_ = std::vector<std::uint64_t>(kClients);
   std::vector<Sent> sent_;
   std::map<std::string, int> carried_out_;
   std::vector<std::shared_ptr<Filter>> filters_;
-  // Until close().
+  // Reset by close().
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

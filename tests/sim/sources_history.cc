@@ -114,7 +114,7 @@ void check_logs(const std::vector<std::string>& results, const eth::LogFilter& f
     if (!result.ends_with(kRemoved)) broken("a log that is none: " + result);
     const std::string log = result.substr(0, result.size() - kRemoved.size());
     if (told.empty()) {
-      // Of a block that was there before the subscription: everyone hears that it is gone.
+      // The block is older than the subscription: its removal is sent to every subscriber.
       if (block_number_of(result) > joined_number) broken("removed what was never told: " + result);
       continue;
     }

@@ -1,6 +1,6 @@
 #pragma once
-// What a subscriber was told, held against the final chain. Knows the world's blocks and the notifications'
-// text, and nothing of how they came about. Whatever does not add up is thrown as a std::runtime_error.
+// Compares a subscriber's notifications with the final chain. Uses only the world's blocks and the text of
+// the notifications. A mismatch is thrown as a std::runtime_error.
 
 #include <cstdint>
 #include <limits>
@@ -16,35 +16,36 @@
 
 namespace fanfare::gateway::testing {
 
-// The head a loop had shown when a subscription began: what comes later begins above it.
+// The head that a loop had shown when a subscription began: later notifications begin above it.
 struct Joined {
   std::uint64_t number = 0;
   eth::Hash256 hash;
 };
 
-// Heads, one after the other: each the child of one told before (the last, or one that a reorg goes back to),
-// none left out; in the end the world's own chain. A head comes again only after another took its place.
+// Heads, in order: each is the child of an earlier one (the last, or one that a reorg goes back to), with
+// none left out; at the end they are the world's chain. A head may be repeated only after another replaced
+// it.
 void check_heads(const std::vector<std::string>& results, const Joined& joined, const World& world);
 
-// The lowest block a reorg went back to after the join, from the heads told since: logs are owed from there
-// on.
+// The lowest block a reorg went back to after the join, from the heads sent since: logs must be complete from
+// there on.
 std::uint64_t lowest_kept(const std::vector<std::string>& heads_since, std::uint64_t joined_number);
 
-// Logs: what is removed is the newest of what stands; in the end exactly the matching logs of the world's
-// chain above `kept`.
+// Logs: each removed log is the newest one left; at the end exactly the matching logs of the world's chain
+// above `kept` remain.
 void check_logs(const std::vector<std::string>& results, const eth::LogFilter& filter,
                 std::uint64_t joined_number, std::uint64_t kept, const World& world);
 
-// Hashes of blocks, as a filter tells them, on top of the chain that it began with: in the end the world's
-// above `kept`. What was taken back and comes again with nothing told in its place still stands.
+// Block hashes from a filter, on top of the chain that it began with: at the end the world's chain above
+// `kept`. A removed block that returns before another hash was sent is still valid.
 void check_block_hashes(const std::vector<std::string>& results, const Joined& joined, std::uint64_t kept,
                         const World& world);
 
-// How often a loop had each block as its head.
+// How often each block was the head of a loop.
 using TimesHead = std::map<eth::Hash256, std::uint64_t>;
 
-// Receipts: each block of the world's chain above `kept` once, in order; a block that was left and came back
-// may be told each time. Of blocks that are gone anything may have been told.
+// Receipts: each block of the world's chain above `kept` once, in order; a block that was removed and
+// returned may be sent each time. Receipts of removed blocks are not checked.
 void check_receipts(const std::vector<std::string>& results, const eth::ReceiptFilter& filter,
                     std::uint64_t kept, const TimesHead& times_head, const World& world);
 

@@ -1,6 +1,6 @@
 #pragma once
-// What a loop of the gateway does with the events of a source, mailboxes included, and its subscribers, whose
-// histories are kept to be looked at. For the simulation of the sources.
+// For the simulation of the sources: a model of a gateway loop that handles a source's events, including
+// mailboxes, and of its subscribers, whose histories are kept for the checks.
 
 #include <algorithm>
 #include <cstdint>
@@ -26,7 +26,7 @@ struct LogListener {
   std::string params;
   eth::RecordingSubscriber told;
   Joined joined;
-  std::size_t heads_before = 0;  // that the loop had seen at the join
+  std::size_t heads_before = 0;  // seen by the loop before the join
   eth::ConnectionKey key = 0;
 };
 
@@ -39,7 +39,7 @@ struct ReceiptsListener {
   eth::ConnectionKey key = 0;
 };
 
-// What a loop of the gateway does with events, mailboxes included: they are ordered, and take their time.
+// A model of a gateway loop: its mailbox keeps events in order and adds delay.
 class LoopModel {
  public:
   LoopModel(std::size_t index, upstream::testing::SimulatedTime& time, Random& random,
@@ -82,7 +82,7 @@ class LoopModel {
     if (logs_.size() < 2) return;
     const std::size_t which = random_.below(logs_.size());
     manager_.drop(logs_[which]->key);
-    // Who leaves early is held to nothing: its history has no end that could be looked at.
+    // A subscriber that leaves early is not checked: its history has no defined end.
     left_.push_back(std::move(logs_[which]));
     logs_.erase(logs_.begin() + static_cast<std::ptrdiff_t>(which));
     interest_changed();
@@ -115,7 +115,7 @@ class LoopModel {
     return sum;
   }
   std::uint64_t notices = 0;
-  // An explicit notice is allowed (the limits are the product's).
+  // An explicit notice is allowed (with the product's limits).
   bool notices_allowed = false;
   std::function<void(const std::string&)> tell = [](const std::string&) {};
 
@@ -222,7 +222,7 @@ class LoopModel {
   }
   void show(const eth::Header& header) { shown_ = Joined{.number = header.number, .hash = header.hash}; }
 
-  // The subscribers are told, and come back once a head shows where they are.
+  // The subscribers get a notice, and resume once a head shows their position.
   void notice(const std::string& what, bool heads_too) {
     tell("notice: " + what);
     ++notices;
@@ -268,7 +268,7 @@ class LoopModel {
   Instant inbox_free_{};
   Instant outbox_free_{};
   std::optional<Joined> shown_;
-  std::vector<eth::Hash256> chain_;  // as the events say, from the first one on
+  std::vector<eth::Hash256> chain_;  // according to the events, from the first one on
   Joined heads_joined_;
   eth::RecordingSubscriber heads_;
   std::vector<std::unique_ptr<LogListener>> logs_;
@@ -276,7 +276,7 @@ class LoopModel {
   std::vector<std::unique_ptr<ReceiptsListener>> receipts_;
   std::vector<std::unique_ptr<ReceiptsListener>> left_receipts_;
   TimesHead times_head_;
-  std::vector<std::string> added_;  // heads, told or not
+  std::vector<std::string> added_;  // heads, sent or not
   eth::ConnectionKey last_key_ = 0;
   bool restart_ = false;
   bool restart_heads_ = false;

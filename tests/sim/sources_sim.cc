@@ -1,18 +1,18 @@
-// The chain source and the pool, as the gateway joins them, in front of nodes that misbehave in every way
-// known of them: late, frozen, forked, silent, refusing, lying. Time is simulated and chance comes from a
-// seed, so that thousands of runs take seconds and any of them can be had again.
+// The chain source and the pool, connected as in the gateway, in front of nodes with every known fault: late,
+// frozen, forked, silent, rejecting, lying. Time is simulated and randomness comes from a seed, so thousands
+// of runs take seconds and each can be repeated.
 //
-//   sources_sim --seeds 2000 [--first 1]     one line each that fails, then the sums; exit status 1 if any
-//   failed sources_sim --seed 17                    that one again, telling what happens
+//   sources_sim --seeds 2000 [--first 1]     one line for each failure, then sums; exit status 1
+//                                            if any failed
+//   sources_sim --seed 17                    repeats one run and prints its events
 //
-// Clients read, send and keep filters beside the subscribers (sources_clients.h says what has to hold for
-// them). In two of three seeds a node that is replaced by one of another chain loses its connections, else it
-// is not to be seen.
+// Clients read, send and keep filters beside the subscribers (sources_clients.h lists the conditions for
+// them). In two of three seeds a node that is replaced by one of another chain loses its connections;
+// otherwise nothing shows the replacement.
 //
-// What has to hold: everything a subscriber was told, put together, is what the final chain says, with every
-// step in order: no head and no log is missing, none comes twice, what was taken back was there. In every
-// fourth seed the limits are those of the product and may be met: then the subscriber is told (and here
-// begins anew).
+// The conditions: the notifications of a subscriber add up to the final chain, with every step in order. No
+// head or log is missing or repeated, and only existing ones are removed. In every fourth seed the product's
+// limits apply and may be reached: the subscriber then gets a notice (and starts over).
 
 #include <charconv>
 #include <cstdio>
@@ -38,7 +38,7 @@ using upstream::testing::SimulatedTime;
 
 constexpr std::size_t kLoops = 2;
 constexpr int kSteps = 100;
-constexpr int kFinalBlocks = 24;  // more than any fork of a node's own is longer than the chain
+constexpr int kFinalBlocks = 24;  // more blocks than any node's own fork has beyond the chain
 
 struct Sums {
   std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, logs = 0, receipts = 0,
@@ -56,7 +56,7 @@ struct NodeModel {
   std::uint64_t late_by = 0;
   std::size_t index = 0;
   Instant moved_at{};  // to another chain, or back
-  bool tells = false;  // of new heads by itself, as a node behind WebSocket does
+  bool tells = false;  // pushes new heads, like a node behind WebSocket
 };
 
 struct PoolCounter final : upstream::Observer {
@@ -192,7 +192,7 @@ class Simulation {
     tell("world: reorg of " + std::to_string(depth) + ", head " + std::to_string(world_.head().block.number));
   }
 
-  // As evm_revert does: the chain is shorter, and nothing takes the place of what is gone for a while.
+  // Like evm_revert: the chain is shorter, and for a while nothing replaces the removed blocks.
   void go_back(std::uint64_t depth) {
     depth = std::min(depth, world_.head().block.number);
     if (depth == 0) return;
@@ -231,7 +231,7 @@ class Simulation {
         return node.see(other_world_.head());
     }
   }
-  // Only of the newest of several, sometimes twice, sometimes late, sometimes not at all.
+  // Only for the newest of several heads, sometimes twice, sometimes late, sometimes not at all.
   void hint(const NodeModel& model) {
     for (std::uint64_t times = random_.below(10) == 0 ? 0 : 1 + random_.below(12) / 11; times > 0; --times) {
       const auto late =
@@ -241,7 +241,7 @@ class Simulation {
       });
     }
   }
-  // A node is not replaced twice within the time of a check: what was answered in between could be anyone's.
+  // A node is not replaced twice within the time of a check: an answer in between could come from either.
   void set_mood(NodeModel& model, Mood mood) {
     const bool was_elsewhere = model.mood == Mood::other_chain;
     if (was_elsewhere != (mood == Mood::other_chain) && time_.now() - model.moved_at < 20s) return;
@@ -268,16 +268,16 @@ class Simulation {
     const std::uint64_t kind =
         random_.below(2) == 0 ? 0 : 1 + random_.below(2 * static_cast<std::uint64_t>(Fault::count_));
     if (kind == 0) return;
-    if (kind >= static_cast<std::uint64_t>(Fault::count_)) {  // a little of everything
+    if (kind >= static_cast<std::uint64_t>(Fault::count_)) {  // a mixture of all faults
       for (std::size_t i = 1; i < node.faults.size(); ++i) node.faults[i] = i == kHuge ? 0 : 15;
     } else {
-      // 12 MB are only read now and then: the sanitizers take their time over them.
+      // 12 MB answers are rare, because the sanitizers are slow with them.
       node.faults[kind] = kind == kHuge ? 2 : static_cast<std::uint32_t>(100 + random_.below(900));
     }
     tell(std::string(node.name()) + ": faults " + std::to_string(kind));
   }
 
-  // Nobody misbehaves any more, and the chain outgrows whatever any node made up.
+  // All nodes are healthy again, and the chain grows beyond any invented block.
   void calm_down() {
     tell("calm");
     for (NodeModel& model : nodes_) {
@@ -306,7 +306,7 @@ class Simulation {
   SeededRandom random_;
   bool talks_;
   bool strict_;
-  bool replaces_;  // a node of another chain takes the place of another: its connections end
+  bool replaces_;  // a node of another chain may replace a node: its connections end
   SimulatedTime time_;
   World world_;
   World other_world_;  // another chain
