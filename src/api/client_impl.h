@@ -92,8 +92,8 @@ class ClientImpl final : public session::ClientHandler, public std::enable_share
   std::unique_ptr<session::Client> client_;  // thread only; null after leave(), and at the thread's end
   bool in_open_handler_ = false;             // thread only
   bool was_open_ = false;                    // thread only
-  std::uint64_t attempt_ = 0;  // thread only: the latest one passed to before_connect
-  net::TimerId look_again_{};  // for tell_end_when_gone()
+  std::uint64_t attempt_ = 0;                // thread only: the latest one passed to before_connect
+  net::TimerId look_again_{};                // for tell_end_when_gone()
   std::thread thread_;
   std::atomic<std::thread::id> thread_id_;
   enum class PauseWish : std::uint8_t { none, resume, pause };

@@ -371,8 +371,7 @@ PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, S
 
 PostResult ServerImpl::post(SessionId id, UniqueFunction<void(Session&)> task) {
   if (!is_running()) return PostResult::stopped;
-  if (id.loop >= loop_contexts_.size())
-    return PostResult::accepted;  // not our session: treated as ended
+  if (id.loop >= loop_contexts_.size()) return PostResult::accepted;  // not our session: treated as ended
   return counted(
       server_->offer(id.loop, 0, [id, task = std::move(task)](session::LoopServer& server) mutable {
         session::Session* engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
