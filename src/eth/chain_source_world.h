@@ -119,6 +119,9 @@ struct ChainSourceWorld {
   }
   void rewind() {
     for (const auto& missing : manager.rewind()) ask_history(missing);
+    for (const auto& [key, id] : manager.take_ready()) {
+      if (const auto missed = manager.activate(key, id)) ask_history(*missed);
+    }
   }
   void rewind_logs() {
     for (const auto& missing : manager.rewind_logs()) ask_history(missing);

@@ -305,6 +305,15 @@ void FilterStore::begin_waiting() {
   }
 }
 
+// The next block does not follow what was known: a fork deeper than that. Its logs are new to every filter.
+void FilterStore::begin_chain_at(std::uint64_t number) {
+  logs_told_to_ = number > 0 ? std::optional(number - 1) : std::nullopt;
+  for (auto& [id, filter] : filters_) {
+    if (filter.waits_for) filter.waits_for = std::min(*filter.waits_for, logs_told_to_.value_or(0));
+  }
+  begin_waiting();
+}
+
 void FilterStore::on_block(const BlockAdded& block) {
   published_ = BlockId{.number = block.header->number, .hash = block.header->hash};
   const bool still_stands = !taken_back_.empty() && taken_back_.front() == block.header->hash;
@@ -313,7 +322,7 @@ void FilterStore::on_block(const BlockAdded& block) {
   } else {
     taken_back_.clear();
   }
-  if (!logs_told_to_ && block.header->number > 0) logs_told_to_ = block.header->number - 1;
+  if (!logs_told_to_ || *logs_told_to_ >= block.header->number) begin_chain_at(block.header->number);
   ChainEntry entry{.header = block.header, .head = !still_stands};
   if (wants(FilterKind::logs)) entry.logs = block.logs;
   if (block.logs != nullptr) logs_told_to_ = block.header->number;

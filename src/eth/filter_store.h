@@ -120,6 +120,7 @@ class FilterStore {
   void on_block(const BlockAdded& block);
   void on_removed(const BlockRemoved& block);
   void begin_waiting();
+  void begin_chain_at(std::uint64_t number);
   void on_late_logs(const BlockLogsLate& late);
   void on_logs_missing(const LogsMissing& missing);
   bool has_logs_of(std::uint64_t number) const { return logs_told_to_ && *logs_told_to_ >= number; }

@@ -332,7 +332,8 @@ class FaultyNode final : public upstream::Backend {
     if (const auto from = jsonrpc::member(filter, "fromBlock")) {  // of one block
       const auto number = eth::parse_quantity(jsonrpc::string_value(*from).value_or(""));
       const WorldBlock* named = number ? World::at(*head_, *number) : nullptr;
-      return named == nullptr ? "[]" : logs_json(*named);
+      if (named == nullptr) return knows_what_it_lacks ? "" : "[]";
+      return logs_json(*named);
     }
     const auto text = jsonrpc::string_value(jsonrpc::member(filter, "blockHash").value_or("")).value_or("");
     const WorldBlock* block = known(eth::parse_hash(text).value_or(eth::Hash256{}));

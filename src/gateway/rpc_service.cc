@@ -303,6 +303,8 @@ void RpcService::ask_history(eth::SubscriptionManager::Missing missing) {
 
 void RpcService::rewind() {
   for (auto& missing : subscriptions_.rewind()) ask_history(std::move(missing));
+  // Every block that follows is new to subscriptions that waited for the logs of earlier ones.
+  for (const auto& [connection, id] : subscriptions_.take_ready()) activate(connection, id);
 }
 
 void RpcService::subscriptions_changed() {

@@ -163,9 +163,13 @@ class LoopModel {
     take_event(event);
     for (const auto& [connection, id] : manager_.take_ready()) manager_.activate(connection, id);
   }
+  void rewind() {
+    manager_.rewind();
+    for (const auto& [connection, id] : manager_.take_ready()) manager_.activate(connection, id);
+  }
   void take_event(const eth::SourceEvent& event) {
     if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
-      manager_.rewind();
+      rewind();
       manager_.note_head(*baseline->header);
       ++times_head_[baseline->header->hash];
       const bool first = !shown_.has_value();
@@ -186,7 +190,7 @@ class LoopModel {
       chain_.push_back(added->header->hash);
       ++times_head_[added->header->hash];
       added_.push_back(added->header->json);
-      if (!manager_.is_followed_by(*added->header)) manager_.rewind();
+      if (!manager_.is_followed_by(*added->header)) rewind();
       manager_.publish_head(*added->header);
       show(*added->header);
       if (added->logs) manager_.publish_logs(*added->header, *added->logs, false);
