@@ -111,6 +111,18 @@ TEST_F(FilterStoreTest, ABlockThatComesBackBeforeAnyOtherStillStands) {
   EXPECT_EQ(changes(all), R"([{"a":1,"removed":false},{"a":1,"removed":true},{"a":1,"removed":false}])");
 }
 
+// A fork that begins below the first block that was followed.
+TEST_F(FilterStoreTest, LateLogsOfAForkBelowWhatWasKnownReachEveryFilter) {
+  const std::string first = add(FilterKind::logs, "[{}]");
+  store.on_event(BlockAdded{.header = header(101, 2), .logs = nullptr});
+  const std::string waiting = add(FilterKind::logs, "[{}]");  // for the logs of 101
+  store.on_event(BlockRemoved{.header = header(101, 2), .logs = nullptr});
+  store.on_event(BlockAdded{.header = header(99, 3), .logs = nullptr});
+  store.on_event(BlockLogsLate{.header = header(99, 3), .logs = logs(99, "7")});
+  EXPECT_EQ(changes(first), R"([{"a":7,"removed":false}])");
+  EXPECT_EQ(changes(waiting), R"([{"a":7,"removed":false}])");
+}
+
 TEST_F(FilterStoreTest, PendingHashesAndWholeTransactions) {
   const std::string hashes = add(FilterKind::pending_hashes);
   const std::string bodies = add(FilterKind::pending_bodies);

@@ -72,7 +72,17 @@ class FaultyNode final : public upstream::Backend {
 
   void see(const WorldBlock& head) {
     if (head.block.number < head_->block.number) note_change();
+    for (std::uint64_t n = head_->block.number + 1; n <= head.block.number; ++n) reached_[n] = executor_.now();
     head_ = &head;
+  }
+  // The highest block that it has had for so long.
+  std::uint64_t height_for(Duration time) const {
+    std::uint64_t height = head_->block.number;
+    for (auto found = reached_.find(height); found != reached_.end(); found = reached_.find(height)) {
+      if (found->second + time <= executor_.now() || height == 0) break;
+      --height;
+    }
+    return height;
   }
   // From now on, without any notice, it is a node of this chain.
   void move_to(World& world, std::uint64_t chain_id) {
@@ -374,6 +384,7 @@ class FaultyNode final : public upstream::Backend {
   static constexpr std::uint64_t kFinalDepth = 64;
 
   std::string name_;
+  std::map<std::uint64_t, Instant> reached_;  // when its head came to this number last
   World* world_;
   std::uint64_t chain_id_ = 1;
   upstream::Executor& executor_;

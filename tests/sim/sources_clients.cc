@@ -130,7 +130,9 @@ Clients::Seen Clients::see(std::optional<std::uint64_t> number) const {
     const FaultyNode& node = *set_.nodes[i];
     seen.well.push_back(is_well(i));
     seen.changes.push_back(node.changes);
-    seen.heads.push_back(node.head().block.number);
+    // When no node has a block, that stands for a while (PoolOptions::gone_for): one that gets it then is not
+    // asked.
+    seen.heads.push_back(node.height_for(upstream::PoolOptions{}.gone_for));
     const WorldBlock* block = number ? World::at(node.head(), *number) : nullptr;
     seen.blocks.push_back(block == nullptr ? std::nullopt : std::optional(block->block.hash));
   }
