@@ -137,6 +137,7 @@ void Pool::Impl::arm_deadline(const FlightPtr& flight, std::string why) {
 
 // A call that waits for a hanging node moves to a member that has become ready meanwhile.
 void Pool::Impl::chains_changed() {
+  members_.forget_gone();
   std::vector<FlightPtr> waiting;
   for (const FlightPtr& flight : flights_) {
     if (flight->waits_for_check_of) waiting.push_back(flight);

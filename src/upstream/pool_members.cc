@@ -183,6 +183,7 @@ void PoolMembers::cross(std::size_t index, Health::Edge edge, const Failure* fai
     }
     case Health::Edge::recovered:
       ++available_;
+      forget_gone();  // nobody asked this one
       log_.info("upstream_recovered", {{"endpoint", endpoint}});
       worker_.cancel(member.probe_timer);
       checks_.recheck(index);

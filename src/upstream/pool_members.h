@@ -66,6 +66,8 @@ class PoolMembers {
   std::uint64_t head_best() const;
   // No answering member has this block. Holds until one is known to have it, or for a while.
   void note_gone(std::uint64_t number);
+  // A member that was not asked may be asked now, and may have it.
+  void forget_gone() { gone_until_ = {}; }
   bool is_gone(std::uint64_t number) const { return number >= gone_from_ && worker_.now() < gone_until_; }
   void head_seen(std::size_t index, std::uint64_t number);
   void block_seen(std::size_t index, std::uint64_t number);
