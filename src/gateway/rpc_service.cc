@@ -145,7 +145,7 @@ void RpcService::handle_message(session::Session& session, std::string_view text
   auto incoming = read(text, &session, connection.developer_, connection.share_);
   if (!incoming)
     return reply(session, {.text = incoming.error(), .subscribed = {}, .refused = {}, .hold = {}});
-  set_caller(*incoming, static_cast<session::ServerSession&>(session));
+  set_caller(*incoming, session);
   if (incoming->open == 0) {
     Answered answered{.text = join_answers(incoming->job),
                       .subscribed = std::move(incoming->subscribed),

@@ -27,8 +27,8 @@
 #include "http/accept_encoding.h"
 #include "jsonrpc/request.h"
 #include "pubsub/topic_table.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 
 namespace fanfare::gateway {
 
@@ -125,7 +125,7 @@ class RpcService final : public session::Endpoint {
   RpcService(const session::SessionSettings& settings, RpcLimits limits, Context context);
 
   // Answers a POST: session.respond(), now or later.
-  void handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller);
+  void handle_http(session::HttpConnection& session, std::string_view body, HttpCaller caller);
 
   // Takes the source's events, in order, once on each loop. At most events_per_turn_max are sent in one turn
   // of the loop. Sent data is written in between, so that readers get time, and a jump by a thousand blocks
@@ -196,7 +196,7 @@ class RpcService final : public session::Endpoint {
   void handle_message(session::Session& session, std::string_view text);
   // True: the request must not be executed, and `answer` has the error.
   bool is_refused(const jsonrpc::Request& request, bool developer, std::string& answer);
-  void set_caller(Incoming& incoming, const session::ServerSession& session);
+  void set_caller(Incoming& incoming, const session::Member& session);
   bool answer_here(const jsonrpc::Request& request, session::Session* session, Incoming& incoming,
                    std::string& answer);
   void subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
@@ -217,7 +217,7 @@ class RpcService final : public session::Endpoint {
   void watch(session::Session& session);
   void unwatch(session::Session& session);
   void check_watched();
-  void respond(session::ServerSession& session, const HttpCaller& caller, Answered answered);
+  void respond(session::HttpConnection& session, const HttpCaller& caller, Answered answered);
   void activate(eth::ConnectionKey connection, const std::string& id);
   // Requests what a subscription with a cursor missed, and delivers it at its position among the events.
   void ask_history(eth::SubscriptionManager::Missing missing);

@@ -29,7 +29,7 @@ constexpr std::string_view kJson = "application/json";
 
 }  // namespace
 
-void RpcService::respond(session::ServerSession& session, const HttpCaller& caller, Answered answered) {
+void RpcService::respond(session::HttpConnection& session, const HttpCaller& caller, Answered answered) {
   session::HttpResponse response{.content_type = std::string(kJson),
                                  .body = std::move(answered.text),
                                  .headers = {},
@@ -43,7 +43,7 @@ void RpcService::respond(session::ServerSession& session, const HttpCaller& call
 }
 
 // Sets whose limits the message counts for, and its turn in the node's queue.
-void RpcService::set_caller(Incoming& incoming, const session::ServerSession& session) {
+void RpcService::set_caller(Incoming& incoming, const session::Member& session) {
   if (!incoming.has_filters && incoming.open == 0) return;
   incoming.client = FilterCalls::client_of(session.peer());
   const session::SessionId id = session.id();
@@ -53,7 +53,7 @@ void RpcService::set_caller(Incoming& incoming, const session::ServerSession& se
   incoming.job.caller = {.client = incoming.client, .connection = number ^ (std::uint64_t{loop} << 16U)};
 }
 
-void RpcService::handle_http(session::ServerSession& session, std::string_view body, HttpCaller caller) {
+void RpcService::handle_http(session::HttpConnection& session, std::string_view body, HttpCaller caller) {
   const auto handle = [&] {
     auto incoming = read(body, nullptr, caller.developer, make_share());
     if (!incoming) {
@@ -70,8 +70,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
     }
     send_to_node(pending_request(
         *std::move(incoming), [this, caller = std::move(caller), id = session.id()](Answered answered) {
-          // Only HTTP sessions come here, and none becomes a WebSocket while it waits for its answer.
-          auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+          session::HttpConnection* const asker = context_.server.sessions().find_http(id);
           if (asker == nullptr) return;
           // A part of the answer may be queued: nothing else can follow it.
           if (!run_guarded("an answer", [&] { respond(*asker, caller, std::move(answered)); }))
