@@ -106,6 +106,30 @@ TEST_F(PoolConnectionsTest, ACheckThatBeganBeforeTheConnectionProvesNothing) {
   EXPECT_EQ(end, "wrong_chain");
 }
 
+TEST_F(PoolConnectionsTest, AConnectionThatACheckOpenedIsNotProvenByIt) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  // The old node answers the first half of the check. The second half opens a connection to the new node,
+  // which has the same block 0.
+  nodes[0]->said_before = nodes[0]->answer(R"({"method":"eth_chainId"})")->body;
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  pool->verify(0, [](const Failure*) {});
+  time.run_for(10ms);
+  EXPECT_EQ(answer(), "wrong_chain");
+}
+
+TEST_F(PoolConnectionsTest, TheHeadOfANodeThatIsNotProvenDoesNotCount) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  bool found_better = false;
+  pool->head_stalled(1, [&] { found_better = true; });
+  time.run_for(10ms);
+  EXPECT_FALSE(found_better);
+}
+
 TEST_F(PoolConnectionsTest, AQuestionForTheHeadMayOpenTheConnectionAsWell) {
   make(1);
   EXPECT_EQ(answer(), R"(["a"])");
