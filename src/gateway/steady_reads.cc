@@ -196,25 +196,39 @@ void SteadyReads::show_block(const AskedPtr& asked, Measure measure, upstream::R
 }
 
 void SteadyReads::ask_all_senders(const AskedPtr& asked) {
-  const auto take_one = [asked](upstream::Result result) {
-    const auto better = [&] {
-      if (!asked->best) return true;
-      const auto number = result ? quantity_of(result_of(result)) : std::nullopt;
-      const auto before = *asked->best ? quantity_of(result_of(*asked->best)) : std::nullopt;
-      return number && (!before || *number > *before);
-    };
-    if (better()) asked->best = std::move(result);
-    if (--asked->open == 0) asked->done(std::move(*asked->best));
-  };
   const std::vector<std::size_t> members = sent_.members(executor_.now());
   asked->open = members.size() + 1;
-  backend_.call(asked->text(), asked->options, take_one);
-  for (const std::size_t member : members) {
-    upstream::CallOptions options = asked->options;
-    options.member = member;
-    options.head_min = options.head_preferred = 0;
-    backend_.call(asked->text(), std::move(options), take_one);
+  backend_.call(asked->text(), asked->options,
+                [asked](upstream::Result result) { take_nonce(asked, std::move(result)); });
+  for (const std::size_t member : members) ask_sender(asked, member, /*is_first=*/true);
+}
+
+// A member that fails is called once more, because the other members' nonces may be too low.
+void SteadyReads::ask_sender(const AskedPtr& asked, std::size_t member, bool is_first) {
+  upstream::CallOptions options = asked->options;
+  options.member = member;
+  options.head_min = options.head_preferred = 0;
+  if (options.timeout) {
+    options.timeout = std::max<Duration>(asked->deadline - executor_.now(), std::chrono::milliseconds(1));
   }
+  backend_.call(asked->text(), std::move(options), [this, asked, member, is_first](upstream::Result result) {
+    const bool ended = !result && result.error().kind == upstream::FailureKind::shutdown;
+    const bool in_time = !asked->options.timeout || executor_.now() < asked->deadline;
+    if (!result && !ended && is_first && in_time) return ask_sender(asked, member, /*is_first=*/false);
+    take_nonce(asked, std::move(result));
+  });
+}
+
+// The highest counts.
+void SteadyReads::take_nonce(const AskedPtr& asked, upstream::Result result) {
+  const auto is_better = [&] {
+    if (!asked->best) return true;
+    const auto number = result ? quantity_of(result_of(result)) : std::nullopt;
+    const auto before = *asked->best ? quantity_of(result_of(*asked->best)) : std::nullopt;
+    return number && (!before || *number > *before);
+  };
+  if (is_better()) asked->best = std::move(result);
+  if (--asked->open == 0) asked->done(std::move(*asked->best));
 }
 
 void SteadyReads::note_sent(const upstream::Result& result) {

@@ -78,6 +78,8 @@ class SteadyReads {
   bool take_null(const AskedPtr& asked, const upstream::Result& result);
   void show_block(const AskedPtr& asked, Measure measure, upstream::Result older);
   void ask_all_senders(const AskedPtr& asked);
+  void ask_sender(const AskedPtr& asked, std::size_t member, bool is_first);
+  static void take_nonce(const AskedPtr& asked, upstream::Result result);
   void note_sent(const upstream::Result& result);
 
   upstream::Executor& executor_;
