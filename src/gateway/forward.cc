@@ -119,7 +119,10 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void start() {
     // No client gets less than any other client has seen, on any transport or loop.
-    if (reads_ != nullptr) job_.head_min = std::max(job_.head_min, reads_->steady().shown());
+    if (reads_ != nullptr) {
+      job_.head_min = std::max(job_.head_min, reads_->steady().shown());
+      times_back_ = reads_->steady().times_back();
+    }
     outstanding_ = 1;  // our own, so that nothing ends during the start
     for (std::size_t i = 0; i < job_.items.size(); ++i) {
       if (job_.items[i].answer.empty()) open(i);
@@ -360,7 +363,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (rewrites_) reads_->forget();
   }
   void ended() {
-    if (--outstanding_ == 0) done_(std::move(job_));
+    if (--outstanding_ > 0) return;
+    if (reads_ != nullptr && reads_->steady().times_back() != times_back_) {
+      for (std::size_t i = 0; i < job_.items.size(); ++i) {
+        reads_->steady().delivered_late(request_of(i), job_.items[i].answer);
+      }
+    }
+    done_(std::move(job_));
   }
 
   upstream::Backend& backend_;
@@ -371,6 +380,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   std::shared_ptr<upstream::QueueTime> queue_time_ = std::make_shared<upstream::QueueTime>();
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
+  std::uint64_t times_back_ = 0;
   bool writes_ = false;
   bool rewrites_ = false;
 };

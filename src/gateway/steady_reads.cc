@@ -31,13 +31,16 @@ std::optional<std::uint64_t> quantity_of(std::string_view raw) {
   return text ? eth::parse_quantity(*text) : std::nullopt;
 }
 
-// The height in an answer to eth_blockNumber, or in a block.
-std::optional<std::uint64_t> height_of(const upstream::Result& result) {
-  const std::string_view raw = result_of(result);
+// The height in a result of eth_blockNumber, or in a block.
+std::optional<std::uint64_t> height_in(std::string_view raw) {
   if (raw.empty()) return std::nullopt;
   if (jsonrpc::kind_of(raw) == jsonrpc::Kind::string) return quantity_of(raw);
   const auto number = jsonrpc::member(raw, "number");
   return number ? quantity_of(*number) : std::nullopt;
+}
+
+std::optional<std::uint64_t> height_of(const upstream::Result& result) {
+  return height_in(result_of(result));
 }
 
 }  // namespace
@@ -89,6 +92,7 @@ void SteadyReads::head_announced(std::uint64_t number) {
 }
 
 void SteadyReads::chain_went_back(std::uint64_t number) {
+  ++times_back_;
   for (std::uint64_t& shown : shown_) shown = std::min(shown, number);
 }
 
@@ -154,6 +158,7 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
     return true;
   }
   shown = *number;  // the chain went back
+  ++times_back_;
   if (measure == kLatest && shorter_) shorter_(*number);
   return false;
 }
@@ -252,6 +257,13 @@ bool SteadyReads::accepts(const Request& request, const upstream::Result& result
   shown_[*kind.measure] = *height;
   if (*kind.measure == kLatest) pool_->block_seen(result->member, *height);
   return true;
+}
+
+void SteadyReads::delivered_late(const Request& request, std::string_view answer_json) {
+  const Kind kind = kind_of(request);
+  const auto answer = kind.measure ? jsonrpc::split_response(answer_json, kReplyDepthMax) : std::nullopt;
+  const auto height = answer ? height_in(answer->result) : std::nullopt;
+  if (height) shown_[*kind.measure] = std::max(shown_[*kind.measure], *height);
 }
 
 }  // namespace fanfare::gateway

@@ -75,6 +75,29 @@ TEST_F(PoolConnectionsTest, WhatIsUnderWayWhenANodeIsFoundOutIsNotUsed) {
   EXPECT_EQ(end, R"(["b"])");
 }
 
+TEST_F(PoolConnectionsTest, ACallThatWaitsForANodesHeadIsNotSentToAnotherChain) {
+  for (const CallOptions& kind : {kRead, kWrite}) {
+    nodes.clear();
+    make(1);
+    EXPECT_EQ(answer(), R"(["a"])");
+    nodes[0]->latency = 5ms;
+    CallOptions options = kind;
+    options.head_min = 5;
+    std::string end;
+    pool->call("{}", options, [&](const Result& result) {
+      end = result ? result->body : std::string(to_string(result.error().kind));
+    });
+    time.run_until([&] { return nodes[0]->count("eth_blockNumber") > 0; }, 10ms, 1ms);
+    nodes[0]->latency = 1ms;
+    nodes[0]->chain_id = 2;
+    pool->verify(0, [](const Failure*) {});
+    const std::size_t before = nodes[0]->count(kind.method);
+    EXPECT_TRUE(time.run_until([&] { return !end.empty(); }, 1s, 1ms));
+    EXPECT_EQ(end, "wrong_chain");
+    EXPECT_EQ(nodes[0]->count(kind.method), before);
+  }
+}
+
 TEST_F(PoolConnectionsTest, WhatItSaidOfAnotherChainCountsWhateverBecameOfItSince) {
   make(2);
   EXPECT_EQ(answer(), R"(["a"])");
