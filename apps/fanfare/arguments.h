@@ -1,5 +1,5 @@
 #pragma once
-// The command line as plain data. serve_flags.h interprets it (valid combinations of flags, what is served),
+// The command line as plain data. serve/flags.h interprets it (valid combinations of flags, what is served),
 // so that neither file needs the other's library.
 
 #include <cstdint>

@@ -4,11 +4,11 @@
 #include <variant>
 
 #include "arguments.h"
-#include "bench_command.h"
-#include "check_command.h"
-#include "connect_command.h"
+#include "bench/command.h"
+#include "check/command.h"
+#include "connect/command.h"
 #include "gateway/gateway.h"
-#include "serve_flags.h"
+#include "serve/flags.h"
 
 namespace {
 
