@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/guard.h"
-#include "gateway/rpc_service.h"
+#include "gateway/loop_events.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -17,17 +17,17 @@ constexpr Duration kBurst = std::chrono::milliseconds(250);
 
 }  // namespace
 
-void RpcService::publish(Network::Events events, Instant told) {
+void LoopEvents::publish(Network::Events events, Instant told) {
   enqueue(PublishedEvents{.events = std::move(events), .at = told});
 }
 
-void RpcService::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
+void LoopEvents::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
   to_publish_.push_back(std::move(next));
   // If more than one waits, the next turn is already scheduled.
   if (to_publish_.size() == 1) publish_next();
 }
 
-void RpcService::publish_next() {
+void LoopEvents::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
     if (logs_pass_) {
       bool over = false;
@@ -51,7 +51,7 @@ void RpcService::publish_next() {
   count_changes();
 }
 
-void RpcService::count_changes() {
+void LoopEvents::count_changes() {
   const eth::SubscriptionManager::Counters& now = subscriptions_.counters();
   metrics().resumes[ResumeOutcome::complete].add(now.resumed - counted_.resumed);
   metrics().resumes[ResumeOutcome::notice].add(now.resumed_with_notice - counted_.resumed_with_notice);
@@ -61,7 +61,7 @@ void RpcService::count_changes() {
 }
 
 // A stream that looks unbroken must be unbroken: subscribers that may have missed the event must reconnect.
-void RpcService::lose_event() {
+void LoopEvents::lose_event() {
   logs_pass_.reset();
   to_publish_.pop_front();
   published_of_first_ = 0;
@@ -80,7 +80,7 @@ void RpcService::lose_event() {
 
 // Readers that are behind get a short pause. A client that does not read has had its time after pauses_max of
 // them.
-void RpcService::pause() {
+void LoopEvents::pause() {
   paused_ = true;
   ++pauses_;
   pause_timer_ = context_.server.loop().call_after(limits_.pause, [this] {
@@ -90,7 +90,7 @@ void RpcService::pause() {
   });
 }
 
-void RpcService::publish_one() {
+void LoopEvents::publish_one() {
   if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
     auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
     if (missing) ask_history(std::move(*missing));
@@ -103,7 +103,7 @@ void RpcService::publish_one() {
   event_is_over();
 }
 
-void RpcService::event_is_over() {
+void LoopEvents::event_is_over() {
   const PublishedEvents& told = std::get<PublishedEvents>(to_publish_.front());
   if (++published_of_first_ < told.events->size()) return;
   metrics().fan_out.observe(system_clock().now() - told.at);
@@ -111,7 +111,7 @@ void RpcService::event_is_over() {
   published_of_first_ = 0;
 }
 
-bool RpcService::should_pause() const {
+bool LoopEvents::should_pause() const {
   if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
   if (context_.server.loop().now() - last_published_ > kBurst) return false;
   // Pending transactions always come by the thousand: that is not a jump, and no reason for a pause.
@@ -119,14 +119,14 @@ bool RpcService::should_pause() const {
   return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
 }
 
-void RpcService::caught_up(RpcConnection& connection) {
-  if (!std::exchange(connection.behind_, false) || --behind_ > 0 || !paused_) return;
+void LoopEvents::caught_up(EventSubscriber& subscriber) {
+  if (!std::exchange(subscriber.behind_, false) || --behind_ > 0 || !paused_) return;
   context_.server.loop().cancel(pause_timer_);
   paused_ = false;
   context_.server.loop().post([this] { publish_next(); });
 }
 
-void RpcService::publish(const eth::SourceEvent& event) {
+void LoopEvents::publish(const eth::SourceEvent& event) {
   const auto count = [this](SubscriptionKind kind, std::size_t taken) {
     metrics().notifications[kind].add(taken);
   };
@@ -182,7 +182,7 @@ void RpcService::publish(const eth::SourceEvent& event) {
   }
 }
 
-void RpcService::miss_pending(bool bodies_only, const std::string& words) {
+void LoopEvents::miss_pending(bool bodies_only, const std::string& words) {
   const std::size_t ended = subscriptions_.end_pending(bodies_only, words);
   metrics().subscriptions_ended[SubscriptionKind::new_pending_transactions].add(ended);
   if (ended > 0) subscriptions_changed();
@@ -192,7 +192,7 @@ void RpcService::miss_pending(bool bodies_only, const std::string& words) {
             words);
 }
 
-void RpcService::miss_receipts(const eth::SubscriptionManager::Range& blocks) {
+void LoopEvents::miss_receipts(const eth::SubscriptionManager::Range& blocks) {
   subscriptions_.publish_missed(eth::SubscriptionType::transaction_receipts, blocks.first, blocks.last,
                                 eth::MissedBecause::unavailable);
   std::string words = "the receipts of block " + std::to_string(blocks.first);
@@ -200,7 +200,7 @@ void RpcService::miss_receipts(const eth::SubscriptionManager::Range& blocks) {
   close_subscribers(eth::SubscriptionType::transaction_receipts, words + " were missed");
 }
 
-void RpcService::publish_block(const eth::BlockAdded& block) {
+void LoopEvents::publish_block(const eth::BlockAdded& block) {
   const eth::Header& header = *block.header;
   shown_head_ = header.number;
   if (!subscriptions_.is_followed_by(header)) rewind();
@@ -208,13 +208,13 @@ void RpcService::publish_block(const eth::BlockAdded& block) {
   if (block.logs != nullptr) begin_logs(block.header, block.logs, false);
 }
 
-void RpcService::begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed) {
+void LoopEvents::begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed) {
   logs_pass_.emplace(eth::SubscriptionManager::LogsPass{.header = header, .logs = logs, .removed = removed});
   match_time_ = {};
 }
 
 // False: the rest comes in the next turn. Between turns, sent data is written and calls are answered.
-bool RpcService::continue_logs() {
+bool LoopEvents::continue_logs() {
   const Instant before = system_clock().now();
   const bool done = subscriptions_.publish_some_logs(*logs_pass_, limits_.filters_per_turn_max);
   match_time_ += system_clock().now() - before;
@@ -222,7 +222,7 @@ bool RpcService::continue_logs() {
   return done;
 }
 
-void RpcService::end_logs() {
+void LoopEvents::end_logs() {
   const eth::SubscriptionManager::LogsPass pass = *std::exchange(logs_pass_, std::nullopt);
   metrics().notifications[SubscriptionKind::logs].add(pass.taken);
   if (pass.removed) {
@@ -237,15 +237,15 @@ void RpcService::end_logs() {
 // The protocol has no notice for missed data, and a stream that looks unbroken must be unbroken. So the
 // stream ends with the reason, and the client fetches what it missed after it reconnects. Subscriptions with
 // cursors get our notice, or the missing data.
-void RpcService::close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed) {
+void LoopEvents::close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed) {
   close_all(subscriptions_.connections_without_notices(type), what_was_missed);
 }
 
-void RpcService::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
+void LoopEvents::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
   for (const eth::ConnectionKey key : connections) {
     session::Session* session = context_.server.sessions().find(id_of(key));
     if (session == nullptr || !session->is_open()) continue;
-    session->data<RpcConnection>().closed_because_ = CloseReason::missed;
+    context_.subscriber_of(*session).has_missed_ = true;
     session->start_closing(ws::close_code::try_again_later, why);
   }
 }
