@@ -1,0 +1,2 @@
+// @fanfare/react: hooks for the streams of a Fanfare server.
+export type { Json } from "@fanfare/client";
