@@ -218,7 +218,8 @@ class Gateway::Impl {
   }
 
   session::Server::HttpServices make_http_services(session::LoopServer& server, std::size_t loop_index) {
-    auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
+    auto services =
+        std::make_shared<LoopServices>(plan_.http.compression, server, loop_index, metrics_.compression());
     const RpcLimits limits{.subscriptions_per_connection_max =
                                static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
                            .notifications_behind_max = plan_.websocket.notifications_behind_max,

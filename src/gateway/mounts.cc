@@ -219,11 +219,11 @@ NetworkPaths::Found NetworkPaths::find(std::string_view project, std::string_vie
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context) {
   const bool on_loopback = server::is_on_loopback(listener.at);
   auto router = std::make_unique<server::Router>(
+      std::shared_ptr<server::LoopContext>(context.services, &context.services->loop),
       server::RouterOptions{.browsers = server::BrowserRules(context.plan.browsers, on_loopback),
                             .on_loopback = on_loopback,
                             .not_found = not_found_line(listener),
                             .observer = &context.observer});
-  router->keep(context.services);
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {
