@@ -122,9 +122,9 @@ function Rung({ row, above, below, tip, network }: RungProps) {
   if (row.kind === "reorg") {
     return (
       <p className="fork-mark num" data-reorg={row.depth}>
-        <svg className="lane" viewBox="0 0 64 44" aria-hidden="true">
+        <svg className="lane" viewBox="0 0 64 44" preserveAspectRatio="xMinYMid slice" aria-hidden="true">
           <line className="main-line" x1="22" x2="22" y1="0" y2="44" />
-          <path className="side-line" d="M46 0C46 26 24 20 22 44" />
+          <path className="side-line" d="M41 0C41 26 23 20 22 44" />
         </svg>
         <span>
           {row.depth} {row.depth === 1 ? "block" : "blocks"} after {number(row.ancestor)} replaced by a reorg
@@ -136,9 +136,9 @@ function Rung({ row, above, below, tip, network }: RungProps) {
   if (row.kind === "hole") {
     return (
       <p className="fork-mark hole num" data-missed>
-        <svg className="lane" viewBox="0 0 64 44" aria-hidden="true">
+        <svg className="lane" viewBox="0 0 64 44" preserveAspectRatio="xMinYMid slice" aria-hidden="true">
           <line className="main-line missing" x1="22" x2="22" y1="0" y2="44" />
-          {row.fork && <path className="side-line" d="M46 0V44" />}
+          {row.fork && <path className="side-line" d="M41 0V44" />}
         </svg>
         <span>{row.from === row.to ? `Block ${number(row.from)} was not received` : `Blocks ${number(row.from)} to ${number(row.to)} were not received`}</span>
       </p>
@@ -176,11 +176,11 @@ function Rung({ row, above, below, tip, network }: RungProps) {
 function Lane({ row, above, below, isTip }: { row: Row & { kind: "block" }; above: Row | undefined; below: Row | undefined; isTip: boolean }) {
   const side = row.gone || row.fork;
   return (
-    <svg className="lane" viewBox="0 0 64 44" aria-hidden="true">
+    <svg className="lane" viewBox="0 0 64 44" preserveAspectRatio="xMinYMid slice" aria-hidden="true">
       <line className="main-line" x1="22" x2="22" y1={isTip && above?.kind !== "block" ? 22 : 0} y2={below ? 44 : 22} />
-      {row.fork && <path className="side-line" d="M46 0V22" />}
-      {side && <path className="side-line" d="M46 22V44" />}
-      {row.gone ? <circle className="node gone" cx="46" cy="22" r="5" /> : <circle className={`node ${isTip ? "tip" : ""}`} cx="22" cy="22" r={isTip ? 7 : 5} />}
+      {row.fork && <path className="side-line" d="M41 0V22" />}
+      {side && <path className="side-line" d="M41 22V44" />}
+      {row.gone ? <circle className="node gone" cx="41" cy="22" r="5" /> : <circle className={`node ${isTip ? "tip" : ""}`} cx="22" cy="22" r={isTip ? 7 : 5} />}
     </svg>
   );
 }
