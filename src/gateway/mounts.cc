@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gateway/mount_plans.h"
+#include "gateway/web_page.h"
 #include "http/accept_encoding.h"
 #include "http/target.h"
 #include "server/listener.h"
@@ -181,6 +182,14 @@ struct MakeMount {
     return page([&answers = context.answers](std::string_view) {
       return session::HttpResponse{
           .content_type = std::string(kMetricsContentType), .body = answers.metrics(), .headers = {}};
+    });
+  }
+  std::shared_ptr<server::Mount> operator()(const WebFeature& feature) const {
+    return make_web_page(feature.directory);
+  }
+  std::shared_ptr<server::Mount> operator()(const AboutFeature& feature) const {
+    return page([text = about_text(context.plan, feature.version)](std::string_view) {
+      return session::HttpResponse{.content_type = "application/json", .body = text, .headers = {}};
     });
   }
 
