@@ -114,16 +114,18 @@ TEST_F(LanesTest, ManyClientsWithSlowReadsDoNotDelayTheFastReadOfOneMore) {
   EXPECT_EQ(clients->open.size(), 8U);
   time.run_for(3s);
   while (!clients->open.empty()) clients->answer_oldest();
-  for (const char* method : {"eth_call", "eth_getLogs"}) {
-    for (std::uint64_t i = 0; i < 200; ++i) call("slow", of(i, method));
-    EXPECT_EQ(clients->open.size(), 6U) << method;
-    call("fast", of(1000, "eth_getBalance"));
-    EXPECT_EQ(clients->bodies.back(), "fast") << method;
-    call("fast", of(5, "eth_getBalance"));  // of a client with slow reads, too
-    EXPECT_EQ(clients->bodies.back(), "fast") << method;
+  const auto fast_pass_slow = [&](const char* slow, const char* fast) {
+    for (std::uint64_t i = 0; i < 200; ++i) call("slow", of(i, slow));
+    EXPECT_EQ(clients->open.size(), 6U) << slow;
+    call("fast", of(1000, fast));
+    EXPECT_EQ(clients->bodies.back(), "fast") << slow;
+    call("fast", of(5, fast));  // of a client with slow reads, too
+    EXPECT_EQ(clients->bodies.back(), "fast") << slow;
     time.run_for(20s);
     EXPECT_TRUE(clients->open.empty());
-  }
+  };
+  fast_pass_slow("eth_call", "eth_getBalance");
+  fast_pass_slow("eth_getLogs", "eth_getCode");  // the others were not answered in time, so they count as slow
 }
 
 TEST_F(LanesTest, HeadsNeverWaitBehindLogs) {
