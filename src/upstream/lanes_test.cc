@@ -54,6 +54,7 @@ struct SlowNode final : Backend {
   }
   std::optional<std::uint64_t> connection() const override { return link; }
   void on_reconnect(std::function<void()> told) override { reconnected = std::move(told); }
+  void connect_now() override { ++attempts; }
   std::string_view name() const override { return "node"; }
 
   SimulatedTime& time;
@@ -64,6 +65,7 @@ struct SlowNode final : Backend {
   std::vector<std::optional<Duration>> timeouts;
   std::optional<std::uint64_t> link;
   std::function<void()> reconnected;
+  int attempts = 0;
 };
 
 struct LanesTest : ::testing::Test {
@@ -125,7 +127,8 @@ TEST_F(LanesTest, ManyClientsWithSlowReadsDoNotDelayTheFastReadOfOneMore) {
     EXPECT_TRUE(clients->open.empty());
   };
   fast_pass_slow("eth_call", "eth_getBalance");
-  fast_pass_slow("eth_getLogs", "eth_getCode");  // the others were not answered in time, so they count as slow
+  fast_pass_slow("eth_getLogs",
+                 "eth_getCode");  // the others were not answered in time, so they count as slow
 }
 
 TEST_F(LanesTest, HeadsNeverWaitBehindLogs) {
@@ -243,6 +246,17 @@ TEST_F(LanesTest, AReconnectOfEitherIsNoticed) {
   clients->reconnected();
   EXPECT_NE(lanes->connection(), between);
   EXPECT_EQ(told, 2);
+}
+
+// Each side waits between its attempts by itself. Without this, calls fail while heads arrive already.
+TEST_F(LanesTest, ASideThatReachesTheNodeMakesTheOtherOneTryAtOnce) {
+  lanes = make({});
+  source->reconnected();
+  EXPECT_EQ(clients->attempts, 1);
+  EXPECT_EQ(source->attempts, 0);
+  clients->reconnected();
+  EXPECT_EQ(clients->attempts, 1);
+  EXPECT_EQ(source->attempts, 1);
 }
 
 // --- with a pool in front --------------------------------------------------------------------------
