@@ -52,6 +52,10 @@ void Member::renew_drain() {
   if (has_drain_) table().drains_.at(this).begin_again();
 }
 
+void Member::note_ping_in_drain() {
+  if (has_drain_) table().drains_.at(this).note_ping();
+}
+
 void Member::forget_drain() {
   if (!has_drain_) return;
   table().drains_.erase(this);

@@ -72,8 +72,10 @@ class Member : public net::TransportHandler {
   // The next deadline is independent of the data queued before.
   void forget_drain();
   bool has_drain() const { return has_drain_; }
-  // After more data was queued: the peer has not accepted everything.
+  // After a ping was queued: the peer has not accepted everything.
   void renew_drain();
+  // A ping is among the data that the peer has not accepted, and may be all of it.
+  void note_ping_in_drain();
 
  private:
   friend class SessionTable;

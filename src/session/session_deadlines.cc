@@ -21,6 +21,7 @@ void Session::check_open(std::uint32_t now) {
     connection_.close(ws::close_code::policy_violation, "no message for too long", transport());
     return begin_closing(Cause::idle_timeout);
   }
+  if (awaiting_pong_) note_ping_in_drain();
   if (paused_ && (transport().is_end_unread() || end_waits_)) {
     if (now - deadline_from_ms_ < to_ms(settings.close_timeout)) return;
     end(Cause::connection_lost, ws::close_code::abnormal);

@@ -103,6 +103,49 @@ TEST_F(SessionTest, CarriesMessagesBothWaysOverAnyTransport) {
   EXPECT_EQ(session.queued_bytes(), 0U);
 }
 
+// Each ping waits for its acknowledgement in a sweep, as over a slow network.
+TEST_F(SessionTest, ItsOwnPingsDoNotPutOffTheIdleTimeout) {
+  settings_.ping_interval = 200ms;
+  settings_.idle_timeout = 2s;
+  open();
+  const auto taken_late = [this](Duration time) {
+    std::string all;
+    for (Duration passed{}; passed < time; passed += 200ms) {
+      pass(200ms);
+      const std::string got = transport_.take();
+      if (got.starts_with('\x89')) transport_.deliver(frame('\x8a', ""));
+      all += got;
+    }
+    return all;
+  };
+  EXPECT_EQ(taken_late(1800ms).find('\x88'), std::string::npos);
+  EXPECT_NE(taken_late(600ms).find("\x88\x19\x03\xf0"), std::string::npos);  // 1008
+}
+
+TEST_F(SessionTest, AfterALongMessageWasTakenThePeerHasTheWholeIdleTimeoutOnce) {
+  settings_.ping_interval = 200ms;
+  settings_.pong_timeout = 10s;
+  settings_.idle_timeout = 2s;
+  Session& session = open();
+  session.send(ws::Opcode::binary, as_bytes(std::string(5000, 'x')));
+  while (session.queued_bytes() > 0) {  // for twice the timeout
+    pass(200ms);
+    transport_.take(250);
+  }
+  EXPECT_TRUE(session.is_open());
+  const auto answer_pings = [&](Duration time) {
+    for (Duration passed{}; passed < time; passed += 200ms) {
+      transport_.deliver(frame('\x8a', ""));
+      pass(200ms);
+      transport_.take();
+    }
+  };
+  answer_pings(1600ms);
+  EXPECT_TRUE(session.is_open());
+  answer_pings(800ms);
+  EXPECT_FALSE(session.is_open());
+}
+
 TEST_F(SessionTest, AnswersAPeersCloseAndHalfClosesTheTransport_RFC6455_7_1_1) {
   open();
   transport_.deliver(frame('\x88', "\x03\xe8"));
