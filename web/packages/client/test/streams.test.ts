@@ -384,6 +384,40 @@ test("a heartbeat is the protocol's ping, and a pong keeps the connection", asyn
   expect(FakeSocket.all.length).toBe(1);
 });
 
+test("a patch whose base is not here is never merged into an old value", async () => {
+  const log = record();
+  await settle();
+  publish(1, 2);
+  FakeSocket.last.end();
+  FakeSocket.core = null;
+  await settle(1_000);
+  const { epoch } = core;
+  FakeSocket.last.hear({ type: "subscribed", stream: "a", position: { epoch, offset: 9 }, recovered: false, missing: { after: { epoch, offset: 2 }, until: { epoch, offset: 9 }, count: 7 } });
+  FakeSocket.last.hear({ type: "a", patch: { n: 10 }, timestamp: 1, offset: 10 });
+  expect(log.numbers).toEqual([1, 2]);
+  expect(log.errors).toEqual(["resync"]);
+  FakeSocket.last.hear({ type: "unsubscribed", stream: "a" });
+  await settle();
+  expect(FakeSocket.last.messages.at(-1)).toEqual({ type: "subscribe", stream: "a", since: { epoch, offset: 9 }, id: expect.any(Number) });
+});
+
+test("history that does not reach back to what a listener has is a gap with its exact range", async () => {
+  publish(1, 3);
+  const early = record();
+  await settle();
+  // Ten values between the end of the old subscription and the new one.
+  const push = core.received.push.bind(core.received);
+  core.received.push = (entry) => {
+    if (entry.message.history === 2) publish(4, 13);
+    return push(entry);
+  };
+  const late = record("a", { history: 2 });
+  await settle();
+  expect(late.history).toEqual([12, 13]);
+  expect(early.numbers).toEqual([3, 12, 13]);
+  expect(early.gaps.map(({ missing }) => [missing?.after.offset, missing?.until.offset, missing?.count])).toEqual([[3, 11, 8]]);
+});
+
 test("random courses: a listener's numbers are all, in order, or a gap says which are not", async () => {
   for (let seed = 1; seed <= Number(process.env.SEEDS ?? 60); seed++) {
     client.close();

@@ -28,6 +28,19 @@ function openTab(options: Partial<SharedStreamClientOptions> = {}, history?: num
   return log;
 }
 
+/** Stops a tab: it hears nothing, says nothing, and its timers do nothing. Returns what thaws it. */
+function freeze(client: SharedStreamClient, index: number): () => void {
+  const port = [...worker.ports.values()][index]!;
+  const { onmessage, postMessage } = port;
+  port.onmessage = null;
+  port.postMessage = () => {};
+  const timer = vi.spyOn(client as unknown as { checkHub(): void }, "checkHub").mockImplementation(() => {});
+  return () => {
+    Object.assign(port, { onmessage, postMessage });
+    timer.mockRestore();
+  };
+}
+
 beforeEach(() => {
   vi.useFakeTimers();
   core = new StreamCore({ streams: ["a", "b"] });
@@ -135,15 +148,12 @@ test("a tab that was frozen for long is forgotten, attaches again when it thaws,
   await settle();
   publish(1, 2);
   await settle();
-  // Frozen: it neither hears nor says anything.
-  const [, port] = [...worker.ports.values()];
-  const { onmessage, postMessage } = port!;
-  port!.onmessage = null;
-  port!.postMessage = () => {};
+  const thaw = freeze(frozen.client, 1);
   await settle(FORGET_MS * 1.5);
   publish(3, 5);
   await settle();
-  Object.assign(port!, { onmessage, postMessage });
+  expect(frozen.numbers).toEqual([1, 2]);
+  thaw();
   await settle(ALIVE_MS + ANSWER_MS);
   publish(6, 6);
   await settle();
@@ -214,12 +224,37 @@ test("a connection that ended for good is made again for a tab that comes later,
   FakeSocket.last.end(1009, "too big");
   await settle();
   expect(old.client.state).toBe("closed");
-  openTab();
+  // The new tab does not want the stream of the old one.
+  const other = new SharedStreamClient({ url: "ws://localhost/streams", via: "worker", worker: worker.connect });
+  tabs.push(other);
+  other.subscribe("b", () => {});
   await settle();
   publish(1, 1);
   await settle();
   expect(old.client.state).toBe("connected");
   expect(old.numbers).toEqual([1]);
+});
+
+test("a gap of the tab that is behind is no gap of the others", async () => {
+  core = new StreamCore({ streams: ["a", "b"], history: 3 });
+  FakeSocket.core = core;
+  const [awake, frozen] = [openTab(), openTab()];
+  await settle();
+  publish(1, 2);
+  await settle();
+  const thaw = freeze(frozen.client, 1);
+  await settle(FORGET_MS * 1.5);
+  publish(3, 10);
+  await settle();
+  thaw();
+  await settle(ALIVE_MS + ANSWER_MS);
+  publish(11, 11);
+  await settle();
+  expect(frozen.numbers).toEqual([1, 2, 8, 9, 10, 11]);
+  expect(frozen.gaps.map(({ missing }) => missing?.count)).toEqual([5]);
+  expect(awake.numbers).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+  expect(awake.gaps).toEqual([]);
+  expect(awake.answers).not.toContain(false);
 });
 
 test("without sharing the page has the same client with a socket of its own", async () => {
