@@ -38,6 +38,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   private readonly tab = crypto.getRandomValues(new Uint32Array(4)).join("-");
   private link: TabLink | null = null;
   private attached = false;
+  private ended = false;
   private readonly undo: Unsubscribe[] = [];
   private heardAtMs = 0;
   private answerTimer: ReturnType<typeof setTimeout> | null = null;
@@ -56,7 +57,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   }
 
   connect(): void {
-    if (this.state !== "idle") return;
+    if (this.ended || this.state !== "idle") return;
     const wake = (): void => {
       this.send({ t: "wake" });
       this.checkHub();
@@ -82,6 +83,8 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   }
 
   close(): void {
+    if (this.ended) return;
+    this.ended = true;
     for (const undo of this.undo) undo();
     if (this.answerTimer) clearTimeout(this.answerTimer);
     this.link?.close();

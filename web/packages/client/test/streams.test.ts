@@ -90,6 +90,22 @@ test("the last listener's end unsubscribes, unless another one comes soon after"
   expect(third.gaps).toEqual([]);
 });
 
+test("the connection is lost while a stream is being left: it is gone, and can be had again", async () => {
+  const first = record();
+  await settle();
+  FakeSocket.last.isHalfOpen = true;
+  first.stop();
+  await settle(500);
+  FakeSocket.last.end();
+  await settle(1_000);
+  expect(requests("subscribe").length).toBe(1);
+  publish(1, 1);
+  const second = record();
+  await settle();
+  expect(second.numbers).toEqual([1]);
+  expect(second.gaps).toEqual([]);
+});
+
 test("a lost connection: every message, once, in order", async () => {
   const log = record();
   await settle();

@@ -1,29 +1,15 @@
 // EthClient against the real daemon in front of a real node. The daemon is killed, and another instance takes over.
-import { existsSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
-import { afterEach, expect, test, vi } from "vitest";
+import { expect, test, vi } from "vitest";
 import { EthClient, type EthMissed, type SocketConstructor } from "../../src/index.js";
-
-const SUPPORT = fileURLToPath(new URL("../../../../../tests/e2e/support/", import.meta.url));
-const hasDaemon = existsSync(process.env["FANFARE_BIN"] ?? "") && existsSync(`${SUPPORT}../node_modules/@foundry-rs`);
-
-// The helpers of tests/e2e end what they started through this.
-let endings: (() => Promise<void>)[] = [];
-const t = { after: (end: () => Promise<void>) => { endings.push(end); }, passed: true };
-afterEach(async () => {
-  for (const end of endings.reverse()) await end();
-  endings = [];
-});
+import { hasDaemon, startAnvil, startFanfare, t } from "./fixture.js";
 
 const until = (check: () => void | Promise<void>): Promise<void> => vi.waitFor(check, { timeout: 20_000, interval: 20 });
 
 test.skipIf(!hasDaemon)("heads across a kill of the daemon: all of them, once, in order", async () => {
-  const { startAnvil } = await import(`${SUPPORT}anvil.js`);
-  const { startFanfare } = await import(`${SUPPORT}fanfare.js`);
-  const anvil = await startAnvil(t, ["--no-mining"]);
+  const anvil = await startAnvil(["--no-mining"]);
   const flags = ["--upstream", anvil.url];
-  const first = await startFanfare(t, flags);
+  const first = await startFanfare(flags);
   let url = first.ws;
   const client = new EthClient({ url: () => url, WebSocket: WebSocket as unknown as SocketConstructor, backoff: { maxMs: 200 } });
   t.after(async () => client.close());
@@ -41,7 +27,7 @@ test.skipIf(!hasDaemon)("heads across a kill of the daemon: all of them, once, i
   first.program.child.kill("SIGKILL");
   await mine(4);
   await until(() => expect(client.state).toBe("waiting"));
-  url = (await startFanfare(t, flags)).ws;
+  url = (await startFanfare(flags)).ws;
   await until(() => expect(heads).toEqual([1, 2, 3, 4, 5, 6, 7]));
   await mine(2);
   await until(() => expect(heads).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9]));
