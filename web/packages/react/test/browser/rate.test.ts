@@ -25,6 +25,7 @@ describe.each(BROWSERS)("%s", (name, launch) => {
     const tab = await browser.open(server.origin);
     await vi.waitFor(() => tab.run((url) => window.test.react(url), server.url), { timeout: 10_000 });
     await vi.waitFor(() => expect(server.core.received.some(({ message }) => message.type === "subscribe")).toBe(true), { timeout: 10_000 });
+    await tab.run(() => { window.test.log.longTasks.length = 0; });
     const before = await tab.run(() => ({ commits: window.test.log.commits, frames: window.test.log.frames }));
     const took = await send(server);
     await vi.waitFor(async () => expect(await tab.run(() => window.test.log.numbers.length)).toBeGreaterThanOrEqual(MESSAGES), { timeout: 20_000, interval: 100 });
