@@ -218,7 +218,7 @@ web_tests() {
 run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json)
 run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)
 
-need build test
+need build web test
 if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
 say "dev: $(jobs_max) jobs, logs in $LOGS"
 if [[ -n $filter ]]; then
