@@ -185,6 +185,7 @@ end_to_end() {
     --server build/release/examples/echo --client build/release/tests/conformance/echo_client
   suite "conformance, on epoll" conformance-epoll count_conformance python3 tests/conformance/run.py \
     --server "build/release/tests/programs/echo_server loop=epoll"
+  dashboard
   if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
   check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
   suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
@@ -195,6 +196,14 @@ end_to_end() {
     --server build/release/tests/programs/echo_server --client build/release/tests/conformance/echo_client \
     --fanfare build/release/apps/fanfare/fanfare
   suite "end to end" e2e count_node run_node_tests
+}
+# The dashboard in Chromium, with the program that was just built.
+dashboard() {
+  check "npm ci of web" npm-ci-web bash tools/npm_ci.sh web || return 0
+  check "types of web/app" web-types npm run --prefix web --workspace app check || true
+  check "build the dashboard" build-web build_web release || return 0
+  suite "dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
+    node --test --test-reporter=tap web/app/test/dashboard.test.js
 }
 run_node_tests() {
   local file files=()

@@ -43,6 +43,10 @@ export class ChainModel {
 
   constructor(private readonly blocksMax = 48) {}
 
+  get isEmpty(): boolean {
+    return this.main.length === 0;
+  }
+
   apply(head: Head, now: number): void {
     const tip = this.main.at(-1);
     if (tip?.hash === head.hash) return;
@@ -60,11 +64,6 @@ export class ChainModel {
     this.gone = this.gone.filter((one) => one.hash !== head.hash);
     this.main = [...kept, head];
     this.forget();
-  }
-
-  // Blocks that will never come: a notice of the server, or a new start without a cursor.
-  miss(from: number, to: number, now: number): void {
-    this.marks.push({ kind: "hole", below: from - 1, from, to, at: now });
   }
 
   chain(): Chain {

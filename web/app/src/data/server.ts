@@ -99,13 +99,14 @@ function accept(text: string): void {
 }
 
 async function poll(): Promise<void> {
+  if (info.get().value?.metrics === null) return server.update({ phase: "off" });
   try {
     const response = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
-    if (response.status === 404) return server.update({ phase: "off", reason: "this server does not offer /metrics on this port" });
     if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
     accept(await response.text());
   } catch (error) {
-    const reason = error instanceof TypeError ? "the server cannot be reached" : (error as Error).message;
+    const { name, message } = error as Error;
+    const reason = name === "TypeError" ? "the server cannot be reached" : name === "TimeoutError" ? "the server did not answer in time" : message;
     server.update({ phase: server.get().metrics.length ? "stale" : "error", reason });
   }
 }

@@ -16,13 +16,13 @@ export function Blocks({ network }: { network: NetworkInfo | undefined }) {
     if (state.phase === "error") {
       return (
         <Failed title="New blocks cannot be followed">
-          <p>{state.reason}</p>
+          <p>{state.reason}.</p>
           <p>The page keeps trying and continues by itself.</p>
         </Failed>
       );
     }
     if (state.phase === "live") return <NoBlocks network={network} />;
-    return <Bones heights={[120, 420]} label="Waiting for the next block" />;
+    return <Bones shape="blocks" label="Waiting for the next block" />;
   }
   return (
     <div data-face="live">
