@@ -84,6 +84,11 @@ count_fuzz() {
 
 count_conformance() { awk '/^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3 } END { print good + 0, bad + 0 }' "$1"; }
 
+count_vitest() {
+  awk '/^ +Tests  / { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) good = $(i - 1); if ($i ~ /^failed/) bad = $(i - 1) } }
+       END { print good + 0, bad + 0 }' "$1"
+}
+
 # Prints those of the given rooms that have tests.
 rooms_with_tests() {
   local room
@@ -185,7 +190,6 @@ end_to_end() {
     --server build/release/examples/echo --client build/release/tests/conformance/echo_client
   suite "conformance, on epoll" conformance-epoll count_conformance python3 tests/conformance/run.py \
     --server "build/release/tests/programs/echo_server loop=epoll"
-  dashboard
   if [[ ! -f tests/e2e/package.json ]]; then return 0; fi
   check "npm ci" npm-ci npm ci --prefix tests/e2e --ignore-scripts --no-audit --no-fund || return 0
   suite "interoperability" interop count_conformance /usr/bin/python3 tests/interop/run.py \
@@ -197,14 +201,6 @@ end_to_end() {
     --fanfare build/release/apps/fanfare/fanfare
   suite "end to end" e2e count_node run_node_tests
 }
-# The dashboard in Chromium, with the program that was just built.
-dashboard() {
-  check "npm ci of web" npm-ci-web bash tools/npm_ci.sh web || return 0
-  check "types of web/app" web-types npm run --prefix web --workspace app check || true
-  check "build the dashboard" build-web build_web release || return 0
-  suite "dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
-    node --test --test-reporter=tap web/app/test/dashboard.test.js
-}
 run_node_tests() {
   local file files=()
   while IFS= read -r file; do files+=("$file"); done < <(
@@ -212,6 +208,19 @@ run_node_tests() {
   export FANFARE_BIN=$PWD/build/release/apps/fanfare/fanfare
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=tap "${files[@]}")
 }
+
+# The client library and its hooks: unit tests, real browsers, the packages, and the real daemon. Then the dashboard in Chromium, with
+# the program that was just built.
+web_tests() {
+  check "npm ci, web" npm-ci-web bash tools/npm_ci.sh web || return 0
+  check "web: types" web-types run_web_types || true
+  suite "web: client, hooks and app" web count_vitest run_vitest
+  check "build the dashboard" build-web build_web release || return 0
+  suite "web: dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
+    node --test --test-reporter=tap web/app/test/dashboard.test.js
+}
+run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json && npx tsc --noEmit -p app)
+run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)
 
 need build web test
 if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
@@ -228,7 +237,10 @@ else
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
     begin_tidy
-    if [[ -n $released ]]; then end_to_end; fi
+    if [[ -n $released ]]; then
+      end_to_end
+      web_tests
+    fi
     configurations
     end_tidy
     fuzz_smoke

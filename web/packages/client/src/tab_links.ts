@@ -142,6 +142,5 @@ export class LeaderLink implements TabLink {
   private post(envelope: ChannelMessage): void { this.channel.postMessage(envelope); }
 }
 
-export function canLead(): LockManager | null {
-  return typeof BroadcastChannel === "undefined" ? null : locksOf();
-}
+/** True where tabs can agree on a leader: locks exist on HTTPS and localhost only. */
+export function canLead(): boolean { return typeof BroadcastChannel !== "undefined" && locksOf() !== null; }
