@@ -279,7 +279,7 @@ test("every panel and face, in both themes and on a phone", { skip: kRun === "re
 
 function wantedFace(panel, face, down) {
   if (panel === "playground") return "empty";
-  if (down) return panel === "server" ? "error" : panel === "blocks" ? "loading" : "error";
+  if (down) return "error";
   if (face === "unavailable") return "error";
   if (face === "interrupted") return panel === "server" ? "live" : "error";
   if (face === "empty" && panel === "network") return "live";

@@ -2,7 +2,7 @@
 import { StreamClient, type ConnectionState, type NodeStreams } from "@fanfare/client";
 
 export interface Link {
-  state: "opening" | "live" | "lost";
+  state: "opening" | "live" | "lost" | "none"; // none: the server has no streams
   since: number; // milliseconds since 1970
 }
 
@@ -20,10 +20,11 @@ const linkOf = (state: ConnectionState, wasLost: boolean): Link["state"] =>
   state === "connected" ? "live" : (state === "idle" || state === "connecting") && !wasLost ? "opening" : "lost";
 
 export class Streams {
-  private readonly client = new StreamClient<NodeStreams>({ url: addressOf("/streams") });
+  private readonly client: StreamClient<NodeStreams>;
   private link: Link = { state: "opening", since: Date.now() };
 
-  constructor(onLink: (link: Link) => void) {
+  constructor(path: string, onLink: (link: Link) => void) {
+    this.client = new StreamClient<NodeStreams>({ url: addressOf(path) });
     this.client.onChange(() => {
       const state = linkOf(this.client.state, this.client.error !== null || this.link.state !== "opening");
       if (state === this.link.state) return;

@@ -18,14 +18,18 @@ export interface ServerInfo {
 
 export const info = new Store<{ value?: ServerInfo; error?: string }>({});
 
+let again: ReturnType<typeof setTimeout> | undefined;
+
 export async function loadInfo(): Promise<void> {
+  clearTimeout(again);
   try {
     const response = await fetch("/fanfare.json", { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(`/fanfare.json answered ${response.status}`);
     info.set({ value: (await response.json()) as ServerInfo });
   } catch (error) {
-    info.set({ error: (error as Error).message });
-    setTimeout(() => void loadInfo(), 2000);
+    info.set({ ...info.get(), error: (error as Error).message });
+    clearTimeout(again);
+    again = setTimeout(() => void loadInfo(), 2000);
   }
 }
 

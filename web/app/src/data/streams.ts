@@ -3,6 +3,7 @@
 import type { MarketsHealth, NetworkMetrics, NodeStreams, Peers, Receipt } from "@fanfare/client";
 import { Streams, type Link } from "./link";
 import { Series, type Curve } from "./series";
+import { info, loadInfo } from "./server";
 import { Store, oncePerFrame } from "./store";
 
 // What a panel shows: nothing yet, values, values that no longer come, or the reason why there are none.
@@ -16,11 +17,38 @@ export interface StreamState<T> {
 export const link = new Store<Link>({ state: "opening", since: Date.now() });
 
 let connection: Streams | undefined;
-function streams(): Streams {
-  connection ??= new Streams((state) => link.set(state));
-  return connection;
+
+// Runs `use` with the connection once the server is known to have streams, or `refuse` if it has none.
+function withStreams(use: (streams: Streams) => void, refuse: () => void): void {
+  const go = (): boolean => {
+    const { value, error } = info.get();
+    if (!value) {
+      if (error) link.set({ state: "lost", since: Date.now() });
+      return false;
+    }
+    if (value.streams === null) {
+      link.set({ state: "none", since: Date.now() });
+      refuse();
+    } else {
+      connection ??= new Streams(value.streams, (state) => {
+        // A server that comes back may have other networks.
+        if (state.state === "live" && link.get().state === "lost") void loadInfo();
+        link.set(state);
+      });
+      use(connection);
+    }
+    return true;
+  };
+  if (go()) return;
+  const stop = info.subscribe(() => {
+    if (go()) stop();
+  });
 }
-export const reconnectNow = (): void => streams().reconnectNow();
+
+export function reconnectNow(): void {
+  if (connection) connection.reconnectNow();
+  else void loadInfo();
+}
 
 class Feed<N extends keyof NodeStreams, T = NodeStreams[N]> {
   readonly state = new Store<StreamState<T>>({ phase: "loading" });
@@ -38,15 +66,20 @@ class Feed<N extends keyof NodeStreams, T = NodeStreams[N]> {
   start(): void {
     if (this.open) return;
     this.open = true;
-    streams().subscribe(this.name, this.history, {
-      onValue: (value, timestamp) => {
-        this.take(value as T, timestamp);
-        this.change({ phase: "live", value: value as T, timestamp });
-      },
-      onSource: (available, reason) => this.sourceChanged(available, reason),
-      onLost: () => this.lost(),
-      onUnavailable: (reason) => this.change({ ...this.current, phase: "unavailable", reason }),
-    });
+    const unavailable = (reason: string) => this.change({ ...this.current, phase: "unavailable", reason });
+    withStreams(
+      (streams) =>
+        streams.subscribe(this.name, this.history, {
+          onValue: (value, timestamp) => {
+            this.take(value as T, timestamp);
+            this.change({ phase: "live", value: value as T, timestamp });
+          },
+          onSource: (available, reason) => this.sourceChanged(available, reason),
+          onLost: () => this.lost(),
+          onUnavailable: unavailable,
+        }),
+      () => unavailable("It has no streams."),
+    );
   }
 
   private sourceChanged(available: boolean, reason: string | undefined): void {

@@ -2,7 +2,7 @@ import { useEffect, useState } from "react";
 import { Bones, Empty, Failed, Stale } from "../parts/Face";
 import type { Head, Row } from "../data/chain";
 import { heads, watchHeads } from "../data/heads";
-import { call, type NetworkInfo } from "../data/server";
+import { call, info, loadInfo, type NetworkInfo } from "../data/server";
 import { useNow, useStore } from "../data/store";
 import { age, clock, gwei, number, shortHash, span } from "../format";
 
@@ -12,7 +12,15 @@ export function Blocks({ network }: { network: NetworkInfo | undefined }) {
     if (network) watchHeads(network.path);
   }, [network]);
   const { chain } = state;
+  const server = useStore(info);
   if (!chain.tip) {
+    if (!network && server.error) {
+      return (
+        <Failed title="The server cannot be reached" retry={() => void loadInfo()}>
+          <p>The page keeps trying and continues by itself as soon as the server answers.</p>
+        </Failed>
+      );
+    }
     if (state.phase === "error") {
       return (
         <Failed title="New blocks cannot be followed">
