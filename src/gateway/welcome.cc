@@ -85,8 +85,8 @@ std::string chain_text(const NetworkPlan& network) {
   if (dev == nullptr || !network.chain_id) return "";
   const devchain::Options options = dev_options(*dev, *network.chain_id);
   const auto accounts = devchain::DevChain::accounts_of(options);
-  std::string text = "\nDevelopment chain, chain id " + std::to_string(options.chain_id) + ", a block every " +
-                     format_duration(options.block_time) +
+  std::string text = "\nDevelopment chain, chain id " + std::to_string(options.chain_id) +
+                     ", a block every " + format_duration(options.block_time) +
                      ". It has no EVM:\nether and its built-in tokens move, nothing else runs.\n\n" +
                      std::to_string(accounts.size()) + " accounts with " +
                      std::to_string(devchain::DevChain::kEtherOfAccount) +
@@ -116,7 +116,8 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
   const std::string path = path_of(plan, plan.networks.front());
   const bool is_ready = std::ranges::all_of(states, &NetworkState::ready);
 
-  std::string text = is_ready ? "\nFanfare is ready.\n" : "\nFanfare listens, but cannot follow every chain yet.\n";
+  std::string text =
+      is_ready ? "\nFanfare is ready.\n" : "\nFanfare listens, but cannot follow every chain yet.\n";
   std::vector<std::string> commands;
   if (web && !web->is_unix) text += "  Dashboard      " + web->curl + "/\n";
   if (http) {

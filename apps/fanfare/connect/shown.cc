@@ -39,8 +39,8 @@ std::optional<std::uint64_t> quantity_in(std::string_view object, std::string_vi
 
 std::string rounded(double value, const char* unit) {
   std::array<char, 48> text{};
-  const int size = std::snprintf(text.data(), text.size(), value < 0.01 && value > 0 ? "%.3g %s" : "%.2f %s",
-                                 value, unit);
+  const int size =
+      std::snprintf(text.data(), text.size(), value < 0.01 && value > 0 ? "%.3g %s" : "%.2f %s", value, unit);
   return {text.data(), static_cast<std::size_t>(size)};
 }
 

@@ -291,8 +291,9 @@ std::expected<ServePlan, std::string> plan_of_file(const std::string& file, cons
                                         in_file ? config->web.directory : arguments.web_dir, own_page);
   if (!directory) return Wrong(directory.error());
   if (!*directory) {
-    return Wrong("fanfare serve: the dashboard's files are not beside the program, expected web.directory in " +
-                 file + ", or --web-dir");
+    return Wrong(
+        "fanfare serve: the dashboard's files are not beside the program, expected web.directory in " + file +
+        ", or --web-dir");
   }
   mount_page(plan, **directory);
   return plan;

@@ -146,8 +146,9 @@ TEST(ServeFlags, ThePageOfTheProgramIsServedIfItIsFound) {
   EXPECT_EQ(std::get<gateway::WebFeature>(plan->listeners[0].mounts.back().feature).directory, kPage);
   EXPECT_FALSE(has_page(*plan_of({.no_web = true}, with({}), kPage), 0));
   EXPECT_TRUE(has_page(plan_for({.web_dir = kPage}), 0));
-  EXPECT_EQ(error_for({.web_dir = "/nowhere"}),
-            "fanfare serve: --web-dir has no index.html (\"/nowhere\"), expected the directory of the built page");
+  EXPECT_EQ(
+      error_for({.web_dir = "/nowhere"}),
+      "fanfare serve: --web-dir has no index.html (\"/nowhere\"), expected the directory of the built page");
 }
 
 // A gateway on the internet shows its page only if its file says so.
@@ -163,7 +164,8 @@ TEST(ServeFlags, WithAFileThePageIsServedOnRequestOnly) {
 
   const std::string names = kGolden + "valid_web_directory.yaml";
   EXPECT_EQ(error_for({.config = names}),
-            "fanfare serve: web.directory has no index.html (\"/srv/none\"), expected the directory of the built page");
+            "fanfare serve: web.directory has no index.html (\"/srv/none\"), expected the directory of the "
+            "built page");
   EXPECT_TRUE(has_page(plan_for({.config = names, .web_dir = kPage}), 0));
 }
 

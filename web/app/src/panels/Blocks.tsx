@@ -83,7 +83,7 @@ function HeadNow({ network }: { network: NetworkInfo | undefined }) {
         </div>
         <div>
           <dt>Reorgs seen</dt>
-          <dd data-reorgs>{chain.reorgs ? `${number(chain.reorgs)} (${number(chain.replaced)} blocks)` : "none"}</dd>
+          <dd data-reorgs>{chain.reorgs ? `${number(chain.reorgs)} (${number(chain.replaced)} ${chain.replaced === 1 ? "block" : "blocks"})` : "none"}</dd>
         </div>
       </dl>
       {network?.development && <DevelopmentTools network={network} />}
@@ -156,7 +156,7 @@ function Rung({ row, above, below, tip, network }: RungProps) {
   const share = head.gasLimit ? head.gasUsed / head.gasLimit : 0;
   return (
     <>
-      <button type="button" className={`rung here ${gone ? "gone" : ""}`} aria-expanded={open} onClick={() => setOpen(!open)} data-block={head.number}>
+      <button type="button" className={`rung here ${gone ? "gone" : ""}`} aria-expanded={open} onClick={() => setOpen(!open)} data-block={head.number} data-hash={head.hash} data-gone={gone || undefined}>
         <Lane row={row} above={above} below={below} isTip={head.hash === tip.hash} />
         <span className="height num">
           {number(head.number)}
