@@ -29,6 +29,10 @@ test("a shorter branch leaves the replaced blocks above the tip", () => {
   expect(rowsOf([block(1), block(2), block(3), block(2, "b", "a")])).toEqual(["-a3", "b2", "-a2", "reorg 2 after 1", "a1"]);
 });
 
+test("a fork below the first known block is marked, too", () => {
+  expect(rowsOf([block(5), block(6), block(5, "b", "a"), block(6, "b")])).toEqual(["b6", "-a6", "b5", "-a5", "reorg 2 after 4"]);
+});
+
 test("a chain that goes back to its former branch shows that branch as its own again", () => {
   expect(rowsOf([block(1), block(2), block(2, "b", "a"), block(2), block(3)])).toEqual(["a3", "a2", "-b2", "reorg 1 after 1", "reorg 1 after 1", "a1"]);
 });

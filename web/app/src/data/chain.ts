@@ -83,6 +83,11 @@ export class ChainModel {
         fork = true;
       }
     }
+    // A fork below all blocks that are known here.
+    const lowest = heights.at(-1);
+    for (const mark of this.marks.filter((one) => one.kind === "reorg" && one.below + 1 === lowest)) {
+      rows.push({ kind: "reorg", ancestor: mark.below, depth: mark.to, at: mark.at, fork });
+    }
     const tip = this.main.at(-1);
     const oldest = this.main[0];
     const span = tip && oldest ? tip.number - oldest.number : 0;
@@ -99,7 +104,7 @@ export class ChainModel {
     if (this.main.length > this.blocksMax) this.main.splice(0, this.main.length - this.blocksMax);
     const first = this.main[0]!.number;
     this.gone = this.gone.filter((one) => one.number >= first);
-    this.marks = this.marks.filter((mark) => mark.below >= first);
+    this.marks = this.marks.filter((mark) => mark.below + 1 >= first);
   }
 }
 
