@@ -24,7 +24,7 @@ export function Network() {
   useEffect(() => network.start(), []);
   const course = useMemo(() => (name: (typeof kNetworkColumns)[number]) => curve.columns[column(name)] ?? [], [curve]);
   return (
-    <StreamPanel state={state} title="network metrics" bones={[260, 104, 104, 104, 240, 240]}>
+    <StreamPanel state={state} title="network metrics" shape="network">
       {(value) => {
         const [inside, inUnit] = bytes(value.bandwidth_in);
         const [outside, outUnit] = bytes(value.bandwidth_out);

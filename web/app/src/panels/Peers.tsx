@@ -3,7 +3,8 @@ import { Empty, StreamPanel } from "../parts/Face";
 import { Icon } from "../parts/Icon";
 import type { Grade } from "../parts/Status";
 import { Tile } from "../parts/Tile";
-import { peers, type Peer } from "../data/streams";
+import type { Peer } from "@fanfare/client";
+import { peers } from "../data/streams";
 import { useStore } from "../data/store";
 import { number, shortHash } from "../format";
 
@@ -11,7 +12,7 @@ export function Peers() {
   const state = useStore(peers.state);
   useEffect(() => peers.start(), []);
   return (
-    <StreamPanel state={state} title="peers" bones={[104, 104, 104, 320]} isEmpty={(value) => (value.peers ?? []).length === 0}
+    <StreamPanel state={state} title="peers" shape="peers" isEmpty={(value) => (value.peers ?? []).length === 0}
       empty={
         <Empty title="No peers" icon="peers">
           <p>The node is connected to nobody at present.</p>

@@ -9,7 +9,7 @@ export function Receipts() {
   const list = useStore(receiptList);
   useEffect(() => receipts.start(), []);
   return (
-    <StreamPanel state={state} title="receipts" bones={[44, 380]} isEmpty={() => list.rows.length === 0}
+    <StreamPanel state={state} title="receipts" shape="receipts" isEmpty={() => list.rows.length === 0}
       empty={
         <Empty title="No receipts yet" icon="receipts">
           <p>New ones appear here the moment the node reports them.</p>

@@ -22,7 +22,7 @@ export function Server() {
   const now = useNow();
   useEffect(watchServer, []);
   const { metrics, rates, curve } = state;
-  if (state.phase === "loading") return <Bones heights={[104, 104, 104, 104, 240, 240]} label="Loading metrics" />;
+  if (state.phase === "loading") return <Bones shape="server" label="Loading metrics" />;
   if (state.phase === "off") {
     return (
       <Empty title="No metrics here" icon="server">

@@ -40,13 +40,13 @@ export function Chart({ title, curve, lines, windowS = 600, sync = "time", range
     plot.current = made;
     const sizes = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: element.clientHeight }));
     sizes.observe(element);
+    void document.fonts.ready.then(() => plot.current?.redraw(false, true)); // the axes were drawn with another font
     return () => {
       sizes.disconnect();
       made.destroy();
       plot.current = null;
     };
     // The lines of a chart never change; a new theme needs new colours.
-    // oxlint-disable-next-line
   }, [look]);
 
   useEffect(() => {

@@ -5,14 +5,27 @@ import { useNow, useStore } from "../data/store";
 import { span } from "../format";
 import { Icon, type IconName } from "./Icon";
 
-export function Bones({ heights, label = "Loading" }: { heights: number[]; label?: string }) {
+// What will be there: rows of a grid, with the height of each card.
+const kShapes = {
+  network: [["network-top", 268, 268], ["two", 246, 246], ["two", 246, 246]],
+  markets: [["", 96], ["markets", 188, 188, 188, 188]],
+  receipts: [["", 560]],
+  peers: [["tiles", 104, 104, 104, 104], ["", 440]],
+  blocks: [["", 110], ["", 560]],
+  server: [["six", 104, 104, 104, 104, 104, 104], ["three", 260, 260, 260]],
+} as const satisfies Record<string, readonly (readonly [string, ...number[]])[]>;
+export type Shape = keyof typeof kShapes;
+
+export function Bones({ shape, label }: { shape: Shape; label: string }) {
   return (
     <div role="status" aria-label={label} data-face="loading">
-      <div className="grid tiles" aria-hidden="true">
-        {heights.map((height, index) => (
-          <div key={index} className="bone" ref={(bone) => bone?.style.setProperty("height", `${height}px`)} />
-        ))}
-      </div>
+      {kShapes[shape].map(([grid, ...heights], row) => (
+        <div key={row} className={`grid ${grid}`} aria-hidden="true">
+          {heights.map((height, index) => (
+            <div key={index} className="bone" style={{ height }} />
+          ))}
+        </div>
+      ))}
     </div>
   );
 }
@@ -53,12 +66,12 @@ export function Stale({ children, bad = false }: { children: ReactNode; bad?: bo
 }
 
 // A panel of one stream: chooses the face by the stream's state. `isEmpty` says whether a value has nothing to show.
-export function StreamPanel<T>({ state, title, isEmpty, empty, bones, children }: {
+export function StreamPanel<T>({ state, title, isEmpty, empty, shape, children }: {
   state: StreamState<T>;
   title: string;
   isEmpty?: (value: T) => boolean;
   empty?: ReactNode;
-  bones: number[];
+  shape: Shape;
   children: (value: T) => ReactNode;
 }) {
   const connection = useStore(link);
@@ -90,7 +103,7 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, bones, children }
         </Failed>
       );
     }
-    return <Bones heights={bones} label={`Loading ${title}`} />;
+    return <Bones shape={shape} label={`Loading ${title}`} />;
   }
   const since = state.timestamp ? `, last value ${span(now / 1000 - state.timestamp)} ago` : "";
   return (
