@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const alwaysTwoDigits = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
@@ -58,11 +59,16 @@ export const clock = (seconds: number): string =>
 export const shortHash = (hash: string, side = 6): string =>
   hash.length > side * 2 + 4 ? `${hash.slice(0, side + 2)}…${hash.slice(-side + 2)}` : hash;
 
-// Names of fields for people: "total_markets" -> "total markets".
-export const words = (name: string): string => name.replaceAll("_", " ");
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+// Names of fields for people: "total_markets" -> "Total markets".
+export const words = (name: string): string => capital(name.replaceAll("_", " "));
+
+// What a server says, as a sentence: "no answer" -> "No answer."
+export const sentence = (text: string | undefined): string => (text ? capital(text).replace(/[^.!?…]$/, "$&.") : "");
 
 export function gwei(wei: number | null): string {
   if (wei === null) return "–";
   if (wei < 1e6) return `${number(wei)} wei`;
-  return `${twoDigits.format(wei / 1e9)} gwei`;
+  return `${alwaysTwoDigits.format(wei / 1e9)} gwei`;
 }

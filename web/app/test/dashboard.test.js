@@ -146,6 +146,8 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
     await page.getByLabel("Message as JSON").press("Control+Enter");
     await until("a notification arrives", async () => (await page.locator('[data-way="in"]').filter({ hasText: "eth_subscription" }).count()) >= 1);
     assert.equal(await page.locator('[data-way="out"]').count(), 1);
+    await page.locator('[data-way="in"]').last().click();
+    await page.screenshot({ path: path.join(kPictures, "real-playground.png") });
     await page.getByLabel("Message as JSON").fill('{"jsonrpc":"2.0",');
     assert.match(await text(page, "#message-problem"), /Not JSON/);
     assert.equal(await page.getByRole("button", { name: "Send" }).isDisabled(), true);
@@ -160,6 +162,8 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
       (await tile(page, "WebSocket connections")) === String(await metric(fanfare, "fanfare_websocket_connections")) &&
       (await tile(page, "Subscriptions")) === String(await metric(fanfare, "fanfare_subscriptions")) &&
       Number(await tile(page, "Subscriptions")) >= 1);
+    await until("rates are known", async () => Number(await tile(page, "Notifications")) > 0);
+    await page.screenshot({ path: path.join(kPictures, "real-server.png"), fullPage: true });
     await page.getByText(/^All \d+ metrics$/).click();
     await page.getByLabel("Filter by name").fill("head_number");
     await until("the filter finds one", async () => (await page.locator(".all-metrics tbody tr").count()) === 1);
@@ -232,6 +236,7 @@ test("the server is killed and started again: the page recovers by itself", { sk
   outage = true;
   first.program.child.kill("SIGKILL");
   await until("the page says so", async () => (await page.locator('[data-face="stale"], [data-face="error"]').count()) >= 1);
+  await page.screenshot({ path: path.join(kPictures, "real-lost.png") });
   if (streams) assert.equal(await page.locator("[data-link]").getAttribute("data-link"), "lost");
   const second = await startFanfare(t, flags);
   if (streams) {
@@ -260,6 +265,8 @@ test("every panel and face, in both themes and on a phone", { skip: kRun === "re
       { name: `desktop-${face}`, colorScheme: index % 2 ? "dark" : "light", face, ...desktop },
       { name: `phone-${face}`, colorScheme: index % 2 ? "light" : "dark", face, ...phone },
     ]),
+    { name: "desktop-stale", colorScheme: "light", face: "stale", ...desktop },
+    { name: "phone-stale", colorScheme: "dark", face: "stale", ...phone },
     { name: "desktop-down", colorScheme: "light", face: "live", down: true, ...desktop },
   ];
   for (const { name, face, down = false, ...options } of kinds) {
@@ -273,10 +280,13 @@ test("every panel and face, in both themes and on a phone", { skip: kRun === "re
         await page.waitForSelector(`nav [aria-current][href="#/${panel}"]`);
         const wanted = wantedFace(panel, face, down);
         await page.waitForSelector(`[data-face="${wanted}"]`);
+        if (panel === "server" && wanted === "live") await page.waitForFunction(() => document.querySelector('[data-tile="Requests"] [data-value]').textContent !== "–");
         await page.evaluate(() => document.fonts.ready);
         await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
         const surplus = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(surplus <= 0, `${panel} is ${surplus} pixels too wide`);
+        const hidden = await page.evaluate(() => Math.max(0, ...[...document.querySelectorAll(".table-box")].map((box) => box.scrollWidth - box.clientWidth)));
+        assert.equal(hidden, 0, `a table of ${panel} hides ${hidden} pixels`);
         await page.screenshot({ path: path.join(kPictures, `${name}-${panel}.png`), fullPage: true });
         assert.deepEqual(await violationsOf(page), [], `${panel}, ${wanted}`);
       }
@@ -289,6 +299,7 @@ function wantedFace(panel, face, down) {
   if (panel === "playground") return "empty";
   if (down) return "error";
   if (face === "unavailable") return "error";
+  if (face === "stale") return panel === "blocks" || panel === "server" ? "live" : "stale";
   if (face === "interrupted") return panel === "server" ? "live" : "error";
   if (face === "empty" && panel === "network") return "live";
   return face;

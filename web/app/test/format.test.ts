@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { age, bytesText, gwei, number, precise, short, shortHash, span } from "../src/format";
+import { age, bytesText, gwei, number, precise, sentence, short, shortHash, span, words } from "../src/format";
 
 test("numbers keep what matters", () => {
   expect([number(1234.56), number(1234.56, 1), number(null), short(1_234_567), short(99.96), short(3.14159), precise(0.00141), precise(1234.567)]).toEqual(
@@ -18,5 +18,10 @@ test("times are short", () => {
 test("hashes keep both ends, and fees their unit", () => {
   expect(shortHash(`0x${"ab".repeat(32)}`)).toBe("0xababab…abab");
   expect(shortHash("0xabcdef")).toBe("0xabcdef");
-  expect([gwei(null), gwei(7), gwei(1.5e9)]).toEqual(["–", "7 wei", "1.5 gwei"]);
+  expect([gwei(null), gwei(7), gwei(1.5e9)]).toEqual(["–", "7 wei", "1.50 gwei"]);
+});
+
+test("what a machine says is shown to people", () => {
+  expect([words("total_markets"), words("Ads"), words("")]).toEqual(["Total markets", "Ads", ""]);
+  expect([sentence("no answer"), sentence("Really?"), sentence("it ended."), sentence(undefined)]).toEqual(["No answer.", "Really?", "It ended.", ""]);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { Series } from "../src/data/series";
+import { Series, growth } from "../src/data/series";
 
 test("samples at their interval are one curve", () => {
   const series = new Series(2, 2);
@@ -34,4 +34,17 @@ test("old samples are forgotten with their holes", () => {
   const series = new Series(1, 1, 3);
   for (const time of [1, 10, 11, 12, 13]) series.push(time, [time]);
   expect(series.curve()).toEqual({ times: [11, 12, 13], columns: [[11, 12, 13]], holes: [] });
+});
+
+test("growth counts from the first value of the last seconds, holes apart", () => {
+  const series = new Series(1, 2);
+  expect(growth(series.curve(), 0, 60)).toBeNull();
+  series.push(100, [7]);
+  expect(growth(series.curve(), 0, 60)).toBeNull();
+  series.push(150, [20]);
+  series.push(152, [null]);
+  expect(growth(series.curve(), 0, 60)).toEqual([13, 50]);
+  series.push(161, [25]);
+  expect(growth(series.curve(), 0, 60)).toEqual([5, 11]);
+  expect(growth(series.curve(), 0, 61)).toEqual([18, 61]);
 });

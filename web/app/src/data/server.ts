@@ -75,6 +75,7 @@ export interface ServerState {
 }
 
 const kIntervalMs = 2000;
+const kFirstIntervalMs = 500; // a rate needs two samples
 const kRateNames = Object.keys(kRates) as (keyof typeof kRates)[];
 const series = new Series(kRateNames.length + 1, kIntervalMs / 1000);
 const noRates = Object.fromEntries(kRateNames.map((name) => [name, null])) as Rates;
@@ -121,8 +122,10 @@ export function watchServer(): () => void {
   const round = async (): Promise<void> => {
     if (ended) return;
     if (!document.hidden) await poll();
-    timer = setTimeout(() => void round(), kIntervalMs);
+    timer = setTimeout(() => void round(), isFirst ? kFirstIntervalMs : kIntervalMs);
+    isFirst = false;
   };
+  let isFirst = before === undefined;
   let timer = setTimeout(() => void round(), 0);
   return () => {
     ended = true;

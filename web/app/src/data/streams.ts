@@ -95,7 +95,7 @@ class Feed<N extends keyof NodeStreams, T = NodeStreams[N]> {
   }
 }
 
-export const kNetworkColumns = ["network_strength", "tps", "bandwidth_in", "bandwidth_out", "finality_time", "peer_count"] as const;
+export const kNetworkColumns = ["network_strength", "tps", "bandwidth_in", "bandwidth_out", "finality_time", "peer_count", "block_height"] as const;
 const networkSeries = new Series(kNetworkColumns.length, 2);
 export const networkCurve = new Store<Curve>(networkSeries.curve());
 const showNetwork = oncePerFrame(() => networkCurve.set(networkSeries.curve()));

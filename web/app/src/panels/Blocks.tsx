@@ -4,7 +4,7 @@ import type { Head, Row } from "../data/chain";
 import { heads, watchHeads } from "../data/heads";
 import { call, info, loadInfo, type NetworkInfo } from "../data/server";
 import { useNow, useStore } from "../data/store";
-import { age, clock, gwei, number, shortHash, span } from "../format";
+import { age, clock, gwei, number, sentence, shortHash, span } from "../format";
 
 export function Blocks({ network }: { network: NetworkInfo | undefined }) {
   const state = useStore(heads);
@@ -24,7 +24,7 @@ export function Blocks({ network }: { network: NetworkInfo | undefined }) {
     if (state.phase === "error") {
       return (
         <Failed title="New blocks cannot be followed">
-          <p>{state.reason}.</p>
+          <p>{sentence(state.reason)}</p>
           <p>The page keeps trying and continues by itself.</p>
         </Failed>
       );
@@ -35,7 +35,7 @@ export function Blocks({ network }: { network: NetworkInfo | undefined }) {
   return (
     <div data-face="live">
       {state.phase === "lost" && <Stale bad>Connection lost. Missed blocks are fetched after the reconnect.</Stale>}
-      {state.phase === "error" && <Stale>{state.reason}</Stale>}
+      {state.phase === "error" && <Stale>{sentence(state.reason)}</Stale>}
       <HeadNow network={network} />
       <section className="card flush ladder" aria-label="Blocks, the newest first">
         {chain.rows.map((row, index) => (

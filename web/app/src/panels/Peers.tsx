@@ -65,7 +65,7 @@ function PeerTable({ peers: all, total }: { peers: Peer[]; total: number | undef
                     aria-sort={order.key === key ? (order.down ? "descending" : "ascending") : undefined}>
                     <button type="button" onClick={() => setOrder({ key, down: order.key === key && !order.down })}>
                       {name}
-                      <Icon name="sort" size={12} />
+                      <Icon name={order.key !== key ? "sort" : order.down ? "down" : "up"} size={12} />
                     </button>
                   </th>
                 ))}
@@ -110,7 +110,7 @@ function Latency({ ms }: { ms: number | undefined }) {
         <rect width="72" height="6" rx="3" />
         <rect className={gradeOf(ms)} width={Math.max((Math.min(ms, kSlowMs) / kSlowMs) * 72, 3)} height="6" rx="3" />
       </svg>
-      {number(ms, 1)} ms
+      <span className="figure">{number(ms, 1)} ms</span>
     </span>
   );
 }

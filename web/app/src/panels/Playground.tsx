@@ -108,7 +108,7 @@ export function Playground({ info, network }: { info: ServerInfo | undefined; ne
       <section className="card flush" aria-label="Frames, the newest first">
         <div className="panel-tools toolbar">
           <span className={`chip ${state.state === "open" ? "good" : ""}`} role="status">
-            {state.state === "open" ? "connected" : state.state === "opening" ? "connecting" : "not connected"}
+            {state.state === "open" ? "Connected" : state.state === "opening" ? "Connecting" : "Not connected"}
           </span>
           <span className="muted num count">
             {number(state.frames.length)} {state.frames.length === 1 ? "frame" : "frames"}

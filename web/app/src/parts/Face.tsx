@@ -2,30 +2,35 @@
 import type { ReactNode } from "react";
 import { link, reconnectNow, type StreamState } from "../data/streams";
 import { useNow, useStore } from "../data/store";
-import { span } from "../format";
+import { sentence, span } from "../format";
 import { Icon, type IconName } from "./Icon";
 
-// What will be there: rows of a grid, with the height of each card.
+// What will be there: grids with the height of each card, or a grid in its place.
+type Grid = readonly [name: string, ...cards: (number | Grid)[]];
 const kShapes = {
-  network: [["network-top", 268, 268], ["two", 246, 246], ["two", 246, 246]],
-  markets: [["", 96], ["markets", 188, 188, 188, 188]],
+  network: [["network-top", 276, ["tiles", 130, 130, 130, 130, 130, 130]], ["two", 246, 246, 246, 246]],
+  markets: [["", 96], ["markets", 196, 196, 196, 196]],
   receipts: [["", 560]],
-  peers: [["tiles", 104, 104, 104, 104], ["", 440]],
+  peers: [["tiles", 86, 86, 86, 86], ["", 440]],
   blocks: [["", 110], ["", 560]],
   server: [["six", 104, 104, 104, 104, 104, 104], ["three", 260, 260, 260]],
-} as const satisfies Record<string, readonly (readonly [string, ...number[]])[]>;
+} as const satisfies Record<string, readonly Grid[]>;
 export type Shape = keyof typeof kShapes;
 
 export function Bones({ shape, label }: { shape: Shape; label: string }) {
   return (
     <div role="status" aria-label={label} data-face="loading">
-      {kShapes[shape].map(([grid, ...heights], row) => (
-        <div key={row} className={`grid ${grid}`} aria-hidden="true">
-          {heights.map((height, index) => (
-            <div key={index} className="bone" style={{ height }} />
-          ))}
-        </div>
+      {kShapes[shape].map((grid, row) => (
+        <BoneGrid key={row} grid={grid} />
       ))}
+    </div>
+  );
+}
+
+function BoneGrid({ grid: [name, ...cards] }: { grid: Grid }) {
+  return (
+    <div className={`grid ${name}`} aria-hidden="true">
+      {cards.map((card, index) => (typeof card === "number" ? <div key={index} className="bone" style={{ height: card }} /> : <BoneGrid key={index} grid={card} />))}
     </div>
   );
 }
@@ -81,7 +86,7 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, shape, children }
     if (state.phase === "unavailable") {
       return (
         <Failed title={`This server does not offer ${title}`}>
-          <p>{state.reason}</p>
+          <p>{sentence(state.reason)}</p>
           <p>
             Streams are configured under <code>streams:</code>, see docs/streams.md.
           </p>
@@ -98,7 +103,7 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, shape, children }
     if (state.phase === "interrupted") {
       return (
         <Failed title={`The node does not answer for ${title}`}>
-          <p>{state.reason}</p>
+          <p>{sentence(state.reason)}</p>
           <p>The server keeps asking. Values appear here as soon as the node answers.</p>
         </Failed>
       );
@@ -111,7 +116,7 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, shape, children }
       {connection.state === "lost" && <Stale bad>Connection lost{since}. Reconnecting…</Stale>}
       {connection.state === "live" && state.phase === "interrupted" && (
         <Stale>
-          The node does not answer{since}: {state.reason}
+          No new values{since}. {sentence(state.reason)}
         </Stale>
       )}
       {isEmpty?.(value) ? empty : children(value)}

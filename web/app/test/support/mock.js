@@ -90,7 +90,7 @@ export const kHeads = [
 
 const send = (socket, message) => socket.send(JSON.stringify(message));
 
-// `faces`: per stream "live", "loading", "empty", "unavailable" or "interrupted". `streams: "down"`: nobody answers.
+// `face`: "live", "loading", "empty", "unavailable", "interrupted", or "stale", which is interrupted after values.
 function answerStream(socket, { stream, id }, face) {
   const now = Math.floor(Date.now() / 1000);
   const position = { epoch: 1, offset: 300 };
@@ -108,6 +108,7 @@ function answerStream(socket, { stream, id }, face) {
     return send(socket, { type: "notice", stream, state: "interrupted", reason: "the node did not answer within 10 s", timestamp: now, offset: 301 });
   }
   send(socket, { type: "subscribed", id, stream, position, history: face === "empty" ? [{ data: empty[stream], timestamp: now, offset: 1 }] : full[stream]() });
+  if (face === "stale") send(socket, { type: "notice", stream, state: "interrupted", reason: "the node did not answer within 10 s", timestamp: now, offset: 301 });
 }
 
 export async function mock(page, { face = "live", metrics = "", info = kInfo, down = false } = {}) {
