@@ -4,13 +4,16 @@ import { createRoot } from "react-dom/client";
 import { SharedStreamClient, StreamClient, type SharedStreamClientOptions, type StreamClientOptions, type StreamSource } from "@fanfare/client";
 import { useDataStream } from "../packages/react/src/index.js";
 
-const log = { numbers: [] as number[], gaps: 0, answers: [] as (boolean | null)[], errors: [] as string[], commits: 0, frames: 0, longTasks: [] as number[], tokens: [] as string[] };
+const log = { numbers: [] as number[], offsets: [] as number[], gaps: 0, answers: [] as (boolean | null)[], errors: [] as string[], commits: 0, frames: 0, longTasks: [] as number[], tokens: [] as string[] };
 let source: StreamSource | null = null;
 
-function listen(client: StreamSource): void {
+function listen(client: StreamSource, stream = "a"): void {
   source = client;
-  client.subscribe("a", {
-    message: ({ data }) => { log.numbers.push((data as { n: number }).n); },
+  client.subscribe(stream, {
+    message: ({ data, position }) => {
+      log.numbers.push((data as { n: number }).n);
+      if (position) log.offsets.push(position.offset);
+    },
     gap: () => { log.gaps++; },
     subscribed: ({ recovered }) => { log.answers.push(recovered ?? null); },
     error: ({ message }) => { log.errors.push(message); },
@@ -34,7 +37,7 @@ const test = {
   log,
   state: () => source?.state ?? "none",
   own: (options: StreamClientOptions & { tokenLifeMs?: number }) => listen(new StreamClient({ ...options, ...(options.tokenLifeMs ? { token: tokens(options.tokenLifeMs) } : {}) })),
-  shared: (options: SharedStreamClientOptions) => listen(new SharedStreamClient(options)),
+  shared: ({ stream, ...options }: SharedStreamClientOptions & { stream?: string }) => listen(new SharedStreamClient(options), stream),
   // Private in the types: only tests ask.
   isLeader: () => Boolean((source as unknown as { link?: { isLeader?: boolean } } | null)?.link?.isLeader),
   react: (url: string) => {

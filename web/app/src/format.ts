@@ -17,6 +17,13 @@ export function number(value: number | null | undefined, digits: 0 | 1 | 2 = 0):
 const fourDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 export const precise = (value: number): string => (Math.abs(value) < 100 ? fourDigits : twoDigits).format(value);
 
+// An amount may be text, because it may be larger than a number can be. A tiny one is not shown as nothing.
+export function amount(value: number | string | undefined): string {
+  if (typeof value === "string") return /^\d{1,15}$/.test(value) ? number(Number(value)) : value.length > 18 ? `${value.slice(0, 16)}…` : value;
+  if (!isNumber(value)) return "–";
+  return value > 0 && value < 0.005 ? "< 0.01" : alwaysTwoDigits.format(value);
+}
+
 // Short from a hundred thousand on: 1.2M.
 export function short(value: number | null | undefined): string {
   if (!isNumber(value)) return "–";

@@ -162,6 +162,11 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
       (await tile(page, "WebSocket connections")) === String(await metric(fanfare, "fanfare_websocket_connections")) &&
       (await tile(page, "Subscriptions")) === String(await metric(fanfare, "fanfare_subscriptions")) &&
       Number(await tile(page, "Subscriptions")) >= 1);
+    if (streams) {
+      await watchStreams(t, url, ["peers"]);
+      await until("the subscriber of a stream is shown", async () =>
+        (await page.locator('[data-bar="peers"]').count()) === 1 && (await text(page, '[data-bar="peers"] .num')) === String(await metric(fanfare, "fanfare_stream_subscribers", { stream: "peers" })));
+    }
     await until("rates are known", async () => Number(await tile(page, "Notifications")) > 0);
     await page.screenshot({ path: path.join(kPictures, "real-server.png"), fullPage: true });
     await page.getByText(/^All \d+ metrics$/).click();
@@ -197,24 +202,28 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
         (await tile(page, "Block height")) === whole.format(value.block_height) && (await tile(page, "Peers")) === whole.format(value.peer_count) &&
         (await tile(page, "Active connections")) === whole.format(value.active_connections);
     });
-    await page.screenshot({ path: path.join(kPictures, "real-network.png") });
+    await until("the curve has a line", async () => (await page.locator("[data-chart] .bare").count()) === 0);
+    await page.screenshot({ path: path.join(kPictures, "real-network.png"), fullPage: true });
     await show(page, "markets");
     await until("market health is the server's", async () => {
       const value = last.markets_health;
       return value !== undefined && (await text(page, '[data-value="healthy"]')) === String(value.healthy_markets) &&
         (await page.locator("[data-market]").count()) === Object.keys(value.markets).length;
     });
+    await page.screenshot({ path: path.join(kPictures, "real-markets.png"), fullPage: true });
     await show(page, "peers");
     await until("the peers are the server's", async () => {
       const value = last.peers;
       const shown = await page.locator("[data-peer]").evaluateAll((rows) => rows.map((row) => row.dataset.peer));
       return value !== undefined && value.peers.length === shown.length && value.peers.every(({ id }) => shown.includes(id));
     });
+    await page.screenshot({ path: path.join(kPictures, "real-peers.png"), fullPage: true });
     await show(page, "receipts");
     await until("the last receipts of the server are shown", async () => {
       const ids = await page.locator("td[title]").evaluateAll((cells) => cells.map((cell) => cell.title));
       return last.receipts?.receipts?.length > 0 && last.receipts.receipts.every(({ id }) => ids.includes(id));
     });
+    await page.screenshot({ path: path.join(kPictures, "real-receipts.png"), fullPage: true });
     assert.deepEqual(complaints, []);
   });
 });

@@ -1,9 +1,14 @@
 import { expect, test } from "vitest";
-import { age, bytesText, gwei, number, precise, sentence, short, shortHash, span, words } from "../src/format";
+import { age, amount, bytesText, gwei, number, precise, sentence, short, shortHash, span, words } from "../src/format";
 
 test("numbers keep what matters", () => {
   expect([number(1234.56), number(1234.56, 1), number(null), short(1_234_567), short(99.96), short(3.14159), precise(0.00141), precise(1234.567)]).toEqual(
     ["1,235", "1,234.6", "–", "1.2M", "100", "3.14", "0.00141", "1,234.57"]);
+});
+
+test("amounts are aligned, and a tiny one is not nothing", () => {
+  expect([amount(0), amount(4.7e-8), amount(0.005), amount(1234.5), amount(undefined)]).toEqual(["0.00", "< 0.01", "0.01", "1,234.50", "–"]);
+  expect([amount("1234"), amount("1".repeat(30)), amount("12.5")]).toEqual(["1,234", `${"1".repeat(16)}…`, "12.5"]);
 });
 
 test("bytes are in powers of 1000", () => {

@@ -41,6 +41,7 @@ export function Server() {
   }
   const started = sumOf(metrics, "process_start_time_seconds");
   const [memory, memoryUnit] = bytes(sumOf(metrics, "process_resident_memory_bytes"));
+  const hasStreams = metrics.some((metric) => metric.name === "fanfare_stream_subscribers");
   const drops = sumOf(metrics, "fanfare_slow_subscriber_drops_total");
   return (
     <div data-face="live">
@@ -59,13 +60,21 @@ export function Server() {
         <Chart title="WebSocket connections" curve={curve} lines={kConnections} sync="server" topMin={4} />
       </div>
       <HoleNote curve={curve} />
-      <div className="grid three">
+      <div className={hasStreams ? "grid two" : "grid three"}>
         <section className="card">
           <div className="card-head">
             <h2>Subscriptions by type</h2>
           </div>
           <Bars sums={sumsBy(metrics, "fanfare_subscriptions", "type")} none="Nobody is subscribed." />
         </section>
+        {hasStreams && (
+          <section className="card">
+            <div className="card-head">
+              <h2>Subscribers of streams</h2>
+            </div>
+            <Bars sums={sumsBy(metrics, "fanfare_stream_subscribers", "stream")} none="Nobody is subscribed." />
+          </section>
+        )}
         <section className="card">
           <div className="card-head">
             <h2>Connections closed, by reason</h2>
@@ -90,7 +99,7 @@ function Bars({ sums, none, name = (key) => key }: { sums: { key: string; value:
   return (
     <div className="bars">
       {sums.map(({ key, value }) => (
-        <div key={key}>
+        <div key={key} data-bar={key}>
           <span className="name">{name(key)}</span>
           <span className="num">{number(value)}</span>
           <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">

@@ -21,4 +21,6 @@ export interface Daemon { readonly ws: string; readonly http: string; readonly p
 export interface Anvil { readonly url: string; ask(method: string, params?: readonly unknown[]): Promise<unknown> }
 
 export async function startAnvil(flags: readonly string[]): Promise<Anvil> { return (await import(`${SUPPORT}anvil.js`)).startAnvil(t, flags); }
+/** The sum of a metric of the daemon, over all its labels. */
+export async function metric(daemon: Daemon, name: string): Promise<number> { return (await import(`${SUPPORT}fanfare.js`)).metric(daemon, name); }
 export async function startFanfare(flags: readonly string[]): Promise<Daemon> { return (await import(`${SUPPORT}fanfare.js`)).startFanfare(t, flags); }
