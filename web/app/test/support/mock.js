@@ -51,7 +51,7 @@ export const receipt = (index, now) => ({
   timestamp: now - index * 3,
   provider: hex(index + 500, 40),
   consumer: hex(index + 900, 40),
-  amount: Math.round(1000 / (index + 1)) / 4,
+  amount: index % 3 === 1 ? 4.7e-8 : Math.round(200_000 / (index + 1)) / 80,
 });
 
 export const kPeers = {
