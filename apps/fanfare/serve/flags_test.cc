@@ -66,7 +66,10 @@ TEST(ServeFlags, WithNothingTheDevelopmentChainOnLoopback) {
   ASSERT_EQ(plan.listeners.size(), 2U);
   EXPECT_EQ(plan.listeners[0].at.host, "127.0.0.1");
   EXPECT_EQ(plan.listeners[0].at.port, 8545);
-  EXPECT_EQ(plan.listeners[0].mounts, gateway::http_port_mounts(true));
+  std::vector<gateway::MountPlan> mounts = gateway::stream_mounts();
+  for (const gateway::MountPlan& mount : gateway::http_port_mounts(true)) mounts.push_back(mount);
+  EXPECT_EQ(plan.listeners[0].mounts, mounts);
+  EXPECT_TRUE(plan.streams && plan.streams->streams.size() == 4);
   EXPECT_EQ(plan.listeners[1].at.host, "127.0.0.1");
   EXPECT_EQ(plan.listeners[1].at.port, 8546);
   EXPECT_EQ(plan.listeners[1].mounts, gateway::websocket_port_mounts());
@@ -146,8 +149,9 @@ TEST(ServeFlags, ThePageOfTheProgramIsServedIfItIsFound) {
   EXPECT_EQ(std::get<gateway::WebFeature>(plan->listeners[0].mounts.back().feature).directory, kPage);
   EXPECT_FALSE(has_page(*plan_of({.no_web = true}, with({}), kPage), 0));
   EXPECT_TRUE(has_page(plan_for({.web_dir = kPage}), 0));
-  EXPECT_EQ(error_for({.web_dir = "/nowhere"}),
-            "fanfare serve: --web-dir has no index.html (\"/nowhere\"), expected the directory of the built page");
+  EXPECT_EQ(
+      error_for({.web_dir = "/nowhere"}),
+      "fanfare serve: --web-dir has no index.html (\"/nowhere\"), expected the directory of the built page");
 }
 
 // A gateway on the internet shows its page only if its file says so.
@@ -163,7 +167,8 @@ TEST(ServeFlags, WithAFileThePageIsServedOnRequestOnly) {
 
   const std::string names = kGolden + "valid_web_directory.yaml";
   EXPECT_EQ(error_for({.config = names}),
-            "fanfare serve: web.directory has no index.html (\"/srv/none\"), expected the directory of the built page");
+            "fanfare serve: web.directory has no index.html (\"/srv/none\"), expected the directory of the "
+            "built page");
   EXPECT_TRUE(has_page(plan_for({.config = names, .web_dir = kPage}), 0));
 }
 
