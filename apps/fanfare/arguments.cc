@@ -1,9 +1,10 @@
 #include "arguments.h"
-#include "help_text.h"
 
 #include <sstream>
 
 #include <CLI/CLI.hpp>
+
+#include "help_text.h"
 
 namespace fanfare::app {
 namespace {
@@ -228,8 +229,7 @@ CLI::App* add_connect(CLI::App& root, ConnectArguments& connect) {
       ->group(talk);
   app->add_flag("-b,--binary", connect.binary, "What is sent is hex, and goes as binary messages")
       ->group(talk);
-  app->add_flag("-v,--verbose", connect.verbose,
-                "Show heads whole, and sizes, times and what was agreed on")
+  app->add_flag("-v,--verbose", connect.verbose, "Show heads whole, and sizes, times and what was agreed on")
       ->group(talk);
   app->add_flag("--reconnect", connect.reconnect, "Come back after a loss, with growing pauses")->group(talk);
 

@@ -174,6 +174,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     upstream::CallOptions made = options(upstream::options_for(item.method), sent.head_min);
     made.attempt = attempt;
     auto done = [self = shared_from_this(), sent](upstream::Result result) {
+      self->note_shutdown(result);
       self->settle(sent, std::move(result));
       self->note_write();
       self->ended();
@@ -242,6 +243,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     note_write();
     backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
                   [self = shared_from_this(), part = std::move(part)](const upstream::Result& result) {
+                    self->note_shutdown(result);
                     self->take_batch(part, result);
                     self->note_write();
                     self->ended();
@@ -343,14 +345,19 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
                           "the upstream's answer is not JSON-RPC");
   }
 
+  // After a shutdown the network's reads may be gone.
+  void note_shutdown(const upstream::Result& result) {
+    if (!result && result.error().kind == upstream::FailureKind::shutdown) shut_down_ = true;
+  }
   void note_write() {
+    if (shut_down_) return;
     if (writes_) reads_->wrote();
     // Before it is sent and after it was answered: reads in between may see either state.
     if (rewrites_) reads_->forget();
   }
   void ended() {
     if (--outstanding_ > 0) return;
-    if (reads_ != nullptr && reads_->steady().times_back() != times_back_) {
+    if (reads_ != nullptr && !shut_down_ && reads_->steady().times_back() != times_back_) {
       for (std::size_t i = 0; i < job_.items.size(); ++i) {
         reads_->steady().delivered_late(request_of(i), job_.items[i].answer);
       }
@@ -369,6 +376,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   std::uint64_t times_back_ = 0;
   bool writes_ = false;
   bool rewrites_ = false;
+  bool shut_down_ = false;
 };
 
 }  // namespace

@@ -213,7 +213,8 @@ TEST(Mounts, ThePageHasAStrictPolicyAndItsAssetsAreCached) {
   EXPECT_THAT(root, HasSubstr("Content-Security-Policy: " + std::string(kWebPagePolicy) + "\r\n"));
   EXPECT_EQ(kWebPagePolicy.find("unsafe"), std::string_view::npos);
   EXPECT_THAT(root, HasSubstr("Cache-Control: no-cache\r\n"));
-  EXPECT_THAT(ask(port, {"GET", "/assets/app-1a2b.js"}), HasSubstr("Cache-Control: public, max-age=31536000"));
+  EXPECT_THAT(ask(port, {"GET", "/assets/app-1a2b.js"}),
+              HasSubstr("Cache-Control: public, max-age=31536000"));
 }
 
 TEST(Mounts, ThePageLearnsWhatTheServerOffers) {

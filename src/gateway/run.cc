@@ -50,8 +50,7 @@ int wait_until_ready(const Gateway& gateway, const sigset_t& signals) {
 }
 
 void print_welcome(const ServePlan& plan, const Gateway& gateway) {
-  const std::string text =
-      welcome_text(plan, gateway.addresses(), gateway.states(), program_invocation_name);
+  const std::string text = welcome_text(plan, gateway.addresses(), gateway.states(), program_invocation_name);
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 }

@@ -90,7 +90,8 @@ TEST(Welcome, ADevelopmentChainSaysWhatItIsAndWhoHasEther) {
   EXPECT_EQ(welcome(plan).find("Development chain"), std::string::npos);
   plan.networks.front().backend = DevBackend{.block_time = std::chrono::seconds(2), .seed = 5};
   const std::string text = welcome(plan);
-  EXPECT_NE(text.find("Development chain, chain id 7, a block every 2s. It has no EVM"), std::string::npos) << text;
+  EXPECT_NE(text.find("Development chain, chain id 7, a block every 2s. It has no EVM"), std::string::npos)
+      << text;
   EXPECT_NE(text.find("10 accounts with 10000 ether each"), std::string::npos);
   const devchain::DevChain chain({.seed = 5, .chain_id = 7}, WallTime{});
   for (const auto& account : chain.accounts()) {

@@ -16,7 +16,7 @@ std::string retry_line(const streams::Limits& limits) {
 
 }  // namespace
 
-void EventsBody::start(session::ServerSession& session, const std::shared_ptr<LoopStreams>& loop,
+void EventsBody::start(session::HttpConnection& session, const std::shared_ptr<LoopStreams>& loop,
                        ConnectionSlot slot, const streams::Request& wanted) {
   auto body = std::make_unique<EventsBody>(session, loop, std::move(slot));
   EventsBody& events = *body;
@@ -36,7 +36,7 @@ void EventsBody::start(session::ServerSession& session, const std::shared_ptr<Lo
   events.plan_heartbeat();
 }
 
-EventsBody::EventsBody(session::ServerSession& session, std::shared_ptr<LoopStreams> loop,
+EventsBody::EventsBody(session::HttpConnection& session, std::shared_ptr<LoopStreams> loop,
                        ConnectionSlot slot)
     : session_(session),
       loop_(std::move(loop)),
@@ -48,12 +48,12 @@ EventsBody::~EventsBody() {
   loop_->server().loop().cancel(heartbeat_);
 }
 
-void EventsBody::on_writable(session::ServerSession& /*session*/) {
+void EventsBody::on_writable(session::HttpConnection& /*session*/) {
   congested_ = false;
   client_.send_waiting();
 }
 
-void EventsBody::on_shut_down(session::ServerSession& /*session*/) {
+void EventsBody::on_shut_down(session::HttpConnection& /*session*/) {
   close(0, {});
 }
 

@@ -6,7 +6,7 @@
 
 #include "net/timers.h"
 #include "session/answer_body.h"
-#include "session/server_session.h"
+#include "session/http_connection.h"
 #include "streamserver/loop_streams.h"
 
 namespace fanfare::streamserver {
@@ -14,13 +14,13 @@ namespace fanfare::streamserver {
 class EventsBody final : public session::AnswerBody, public streams::ClientPort {
  public:
   // Answers the request. `wanted`: a stream that exists.
-  static void start(session::ServerSession& session, const std::shared_ptr<LoopStreams>& loop,
+  static void start(session::HttpConnection& session, const std::shared_ptr<LoopStreams>& loop,
                     ConnectionSlot slot, const streams::Request& wanted);
-  EventsBody(session::ServerSession& session, std::shared_ptr<LoopStreams> loop, ConnectionSlot slot);
+  EventsBody(session::HttpConnection& session, std::shared_ptr<LoopStreams> loop, ConnectionSlot slot);
   ~EventsBody() override;
 
-  void on_writable(session::ServerSession& session) override;
-  void on_shut_down(session::ServerSession& session) override;
+  void on_writable(session::HttpConnection& session) override;
+  void on_shut_down(session::HttpConnection& session) override;
 
   bool is_open() const override { return !ended_; }
   bool is_congested() const override { return congested_; }
@@ -34,7 +34,7 @@ class EventsBody final : public session::AnswerBody, public streams::ClientPort 
   bool write(Bytes bytes);
   void plan_heartbeat();
 
-  session::ServerSession& session_;
+  session::HttpConnection& session_;
   const std::shared_ptr<LoopStreams> loop_;
   ConnectionSlot slot_;
   streams::Client client_;

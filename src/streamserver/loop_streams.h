@@ -6,8 +6,8 @@
 
 #include "pubsub/loop_hub.h"
 #include "session/endpoint.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 #include "streams/client.h"
 
 namespace fanfare::streamserver {

@@ -84,14 +84,14 @@ server::Offer WebSocketMount::offer(const server::PathPattern::Match& /*match*/)
   return {.methods = "GET", .has_websocket = true};
 }
 
-void WebSocketMount::on_request(session::ServerSession& session, const server::Target& /*target*/) {
+void WebSocketMount::on_request(session::HttpConnection& session, const server::Target& /*target*/) {
   session::HttpResponse answer =
       session::response_of(ws::refuse_upgrade(ws::Rule::handshake_upgrade_missing));
   answer.body = "upgrade required\n";
   session.respond(answer);
 }
 
-session::UpgradeDecision WebSocketMount::on_upgrade(session::ServerSession& /*session*/,
+session::UpgradeDecision WebSocketMount::on_upgrade(session::HttpConnection& /*session*/,
                                                     const server::Target& /*target*/) {
   streams::Catalog& catalog = loop_->catalog();
   if (!catalog.reserve_connection(Transport::websocket)) return full(catalog.limits());
@@ -105,7 +105,7 @@ server::Offer EventsMount::offer(const server::PathPattern::Match& /*match*/) co
   return {.methods = "GET"};
 }
 
-void EventsMount::on_request(session::ServerSession& session, const server::Target& target) {
+void EventsMount::on_request(session::HttpConnection& session, const server::Target& target) {
   streams::Catalog& catalog = loop_->catalog();
   const auto wanted = parse(target.request);
   if (!wanted) {

@@ -16,8 +16,9 @@ class WebSocketMount final : public server::Mount {
       : loop_(std::move(loop)), policy_(std::move(policy)) {}
 
   server::Offer offer(const server::PathPattern::Match& match) const override;
-  void on_request(session::ServerSession& session, const server::Target& target) override;
-  session::UpgradeDecision on_upgrade(session::ServerSession& session, const server::Target& target) override;
+  void on_request(session::HttpConnection& session, const server::Target& target) override;
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
+                                      const server::Target& target) override;
 
  private:
   const std::shared_ptr<LoopStreams> loop_;
@@ -30,7 +31,7 @@ class EventsMount final : public server::Mount {
   explicit EventsMount(std::shared_ptr<LoopStreams> loop) : loop_(std::move(loop)) {}
 
   server::Offer offer(const server::PathPattern::Match& match) const override;
-  void on_request(session::ServerSession& session, const server::Target& target) override;
+  void on_request(session::HttpConnection& session, const server::Target& target) override;
 
  private:
   const std::shared_ptr<LoopStreams> loop_;

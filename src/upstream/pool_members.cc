@@ -209,19 +209,18 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
                       .for_source = true,
                       .method = "eth_blockNumber",
                       .repeat = Repeat::always};
-  member.backend->call(std::string(kHeadQuery), std::move(options),
-                       [this, index, begun](const Result& result) {
-                         if (ended_) return;
-                         note(index, begun, result, Asked::by_probe);
-                         if (!result) return head_answered(index, &result.error(), std::nullopt);
-                         const auto number = quantity_result(result->body);
-                         if (!checks_.must_prove(index, result->new_connection)) {
-                           return head_answered(index, nullptr, number);
-                         }
-                         checks_.prove(index, [this, index, number](const Failure* problem) {
-                           head_answered(index, problem, number);
-                         });
-                       });
+  member.backend->call(
+      std::string(kHeadQuery), std::move(options), [this, index, begun](const Result& result) {
+        if (ended_) return;
+        note(index, begun, result, Asked::by_probe);
+        if (!result) return head_answered(index, &result.error(), std::nullopt);
+        const auto number = quantity_result(result->body);
+        if (!checks_.must_prove(index, result->new_connection)) {
+          return head_answered(index, nullptr, number);
+        }
+        checks_.prove(
+            index, [this, index, number](const Failure* problem) { head_answered(index, problem, number); });
+      });
 }
 
 // `problem` null: the member has answered, with its head if it said one.

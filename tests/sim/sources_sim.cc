@@ -244,7 +244,8 @@ class Simulation {
   // A node is not replaced twice within the time of a check: an answer in between could come from either.
   void set_mood(NodeModel& model, Mood mood) {
     const bool was_elsewhere = model.mood == Mood::other_chain;
-    if (was_elsewhere != (mood == Mood::other_chain) && time_.now() - model.moved_at < kReplacedOnceIn) return;
+    if (was_elsewhere != (mood == Mood::other_chain) && time_.now() - model.moved_at < kReplacedOnceIn)
+      return;
     const bool is_elsewhere = mood == Mood::other_chain;
     model.mood = mood;
     if (is_elsewhere == was_elsewhere) return;

@@ -12,11 +12,11 @@
 namespace fanfare::app {
 
 struct ScreenOptions {
-  bool prompt = false;   // the input is a terminal, too: directions are marked and the line redrawn
+  bool prompt = false;  // the input is a terminal, too: directions are marked and the line redrawn
   bool colours = false;
   bool readable = false;  // the output is a terminal: see message()
   bool whole = false;     // never shortens a message
-  int terminal = -1;     // its descriptor, used to get its width; -1: 80 columns
+  int terminal = -1;      // its descriptor, used to get its width; -1: 80 columns
 };
 
 class Screen {

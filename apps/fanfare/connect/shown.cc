@@ -39,8 +39,8 @@ std::optional<std::uint64_t> quantity_in(std::string_view object, std::string_vi
 
 std::string rounded(double value, const char* unit) {
   std::array<char, 48> text{};
-  const int size = std::snprintf(text.data(), text.size(), value < 0.01 && value > 0 ? "%.3g %s" : "%.2f %s",
-                                 value, unit);
+  const int size =
+      std::snprintf(text.data(), text.size(), value < 0.01 && value > 0 ? "%.3g %s" : "%.2f %s", value, unit);
   return {text.data(), static_cast<std::size_t>(size)};
 }
 
@@ -77,7 +77,8 @@ std::string coloured_json(std::string_view json) {
   for (std::size_t at = 0; at < json.size();) {
     if (json[at] == '"') {
       jsonrpc::Scanner scanner(json.substr(at));
-      scanner.skip_string(nullptr);
+      bool escaped = false;
+      scanner.skip_string(&escaped);
       const auto size = static_cast<std::size_t>(scanner.at() - (json.data() + at));
       const std::size_t next = json.find_first_not_of(" \t\n\r", at + size);
       const bool is_name = next != std::string_view::npos && json[next] == ':';

@@ -41,16 +41,18 @@ TEST(ConnectShown, EverythingElseIsNoHead) {
   const auto with = [](std::string_view params) {
     return R"({"method":"eth_subscription","params":)" + std::string(params) + "}";
   };
-  for (const std::string& text : {
-           std::string("no JSON"),
-           std::string(R"({"jsonrpc":"2.0","id":1,"result":"0x1"})"),
-           with(R"({"subscription":"0x1","result":"0xabc"})"),
-           with(R"({"subscription":"0x1","result":{"number":"0x1","hash":"0x2"}})"),
-           with(R"({"subscription":"0x1","result":{"number":1,"hash":"0x2","parentHash":"0x3"}})"),
-           with(R"({"subscription":"0x1","result":{"number":"0xg","hash":"0x2","parentHash":"0x3"}})"),
-           with(R"({"subscription":"0x1","notice":{"type":"live"},"cursor":"A"})"),
-           with(R"({"subscription":"0x1","result":{"number":"0x1","hash":"0x2","parentHash":"0x3"},"cursor":"A"})"),
-       }) {
+  for (
+      const std::string& text : {
+          std::string("no JSON"),
+          std::string(R"({"jsonrpc":"2.0","id":1,"result":"0x1"})"),
+          with(R"({"subscription":"0x1","result":"0xabc"})"),
+          with(R"({"subscription":"0x1","result":{"number":"0x1","hash":"0x2"}})"),
+          with(R"({"subscription":"0x1","result":{"number":1,"hash":"0x2","parentHash":"0x3"}})"),
+          with(R"({"subscription":"0x1","result":{"number":"0xg","hash":"0x2","parentHash":"0x3"}})"),
+          with(R"({"subscription":"0x1","notice":{"type":"live"},"cursor":"A"})"),
+          with(
+              R"({"subscription":"0x1","result":{"number":"0x1","hash":"0x2","parentHash":"0x3"},"cursor":"A"})"),
+      }) {
     EXPECT_EQ(head_line(text), std::nullopt) << text;
   }
 }
