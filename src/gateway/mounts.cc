@@ -10,6 +10,7 @@
 #include "http/target.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
+#include "streamserver/mounts.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -82,13 +83,13 @@ class RpcMount final : public server::Mount {
     return offer;
   }
 
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     service(target.match)
         .handle_http(session, as_text(target.request.body), caller_of(target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));
   }
 
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target& target) override {
     const auto ids = ids_for(target.request.query);
     if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
     RpcService& service = this->service(target.match);
@@ -156,7 +157,7 @@ class PageMount final : public server::Mount {
       : answer_(std::move(answer)), services_(std::move(services)) {}
 
   Offer offer(const Match&) const override { return {.methods = "GET"}; }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     services_->compressor.respond(session, answer_(target.request.query),
                                   http::accepted_coding(target.request.headers));
   }
@@ -191,6 +192,13 @@ struct MakeMount {
     return page([text = about_text(context.plan, feature.version)](std::string_view) {
       return session::HttpResponse{.content_type = "application/json", .body = text, .headers = {}};
     });
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamsFeature&) const {
+    return std::make_shared<streamserver::WebSocketMount>(context.services->streams,
+                                                          upgrade_policy(context.plan.websocket.compression));
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamEventsFeature&) const {
+    return std::make_shared<streamserver::EventsMount>(context.services->streams);
   }
 
  private:

@@ -17,7 +17,7 @@ class MissingPage final : public server::Mount {
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .missing = "the files of the page cannot be opened"};
   }
-  void on_request(session::ServerSession&, const server::Target&) override {}
+  void on_request(session::HttpConnection&, const server::Target&) override {}
 };
 
 std::string network_text(const NetworkPlan& network, bool is_routed) {

@@ -23,8 +23,8 @@
 #include "rpc/connection.h"
 #include "rpc/methods.h"
 #include "rpc/observer.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 
 namespace fanfare::rpc {
 
@@ -56,8 +56,8 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   // Answers a POST with `respond`, now or later; not at all if the client has disconnected by then.
-  using Respond = UniqueFunction<void(session::ServerSession&, session::HttpResponse)>;
-  void handle_http(session::ServerSession& session, std::string_view body, const Caller& caller,
+  using Respond = UniqueFunction<void(session::HttpConnection&, session::HttpResponse)>;
+  void handle_http(session::HttpConnection& session, std::string_view body, const Caller& caller,
                    Respond respond);
 
   // The endpoint of its sessions passes these on.
@@ -76,7 +76,7 @@ class Service {
                                            std::shared_ptr<ByteShare> share);
   Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message, std::string& answer);
   void handle_message(Connection& connection, std::string_view text);
-  static void respond(session::ServerSession& session, Respond& respond, Reply reply);
+  static void respond(session::HttpConnection& session, Respond& respond, Reply reply);
   // For a new client.
   std::shared_ptr<ByteShare> make_share() const;
 

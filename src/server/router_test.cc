@@ -35,12 +35,12 @@ class NamedMount final : public Mount {
     return {
         .methods = methods_, .has_websocket = endpoint_ != nullptr, .missing = missing, .browsers = browsers};
   }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     std::string body = name_ + (target.caller == Caller::known_page ? " page" : "");
     for (const http::Parameter& value : target.match.parameters) body += " " + value.name + "=" + value.value;
     session.respond({.body = body + (target.on_loopback ? " local" : ""), .headers = {}});
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target&) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target&) override {
     return session::Acceptance{.endpoint = endpoint_, .policy = &policy_, .data = nullptr};
   }
   void on_foreign(const PathPattern::Match&, Foreign why, bool is_upgrade) override {
@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RouterTest, testing::Values(net::LoopKind::epoll
 class CountingMount final : public Mount {
  public:
   Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     struct Requests {
       int count = 0;
     };

@@ -52,7 +52,7 @@ class StaticFiles final : public Mount {
   static std::expected<std::shared_ptr<StaticFiles>, std::string> open(FileOptions options);
 
   Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
-  void on_request(session::ServerSession& session, const Target& target) override;
+  void on_request(session::HttpConnection& session, const Target& target) override;
 
  private:
   struct File;
@@ -62,7 +62,7 @@ class StaticFiles final : public Mount {
   std::optional<File> find(std::span<const std::string> segments) const;
   std::optional<File> open_file(const std::string& path) const;
   File choose_encoding(File file, http::Headers headers) const;
-  void answer(session::ServerSession& session, const http::Request& request, File file) const;
+  void answer(session::HttpConnection& session, const http::Request& request, File file) const;
 
   const FileOptions options_;
   const net::Descriptor directory_;

@@ -198,7 +198,15 @@ Lanes::Lanes(Executor& executor, std::unique_ptr<Backend> for_clients, std::uniq
   executor_.run([this] {
     executor_.attach(*clients_);
     executor_.attach(*source_);
+    // Each side has its own delay before the next attempt. A node that one side reaches is there for both.
+    clients_->node().on_reconnect([this] { reconnected(source_->node()); });
+    source_->node().on_reconnect([this] { reconnected(clients_->node()); });
   });
+}
+
+void Lanes::reconnected(Backend& other) {
+  other.connect_now();
+  if (reconnected_) reconnected_();
 }
 
 Lanes::~Lanes() {
@@ -229,8 +237,7 @@ std::optional<std::uint64_t> Lanes::connection() const {
 }
 
 void Lanes::on_reconnect(std::function<void()> reconnected) {
-  clients_->node().on_reconnect(reconnected);
-  source_->node().on_reconnect(std::move(reconnected));
+  reconnected_ = std::move(reconnected);
 }
 
 }  // namespace fanfare::upstream

@@ -15,6 +15,7 @@
 // after it (CallOptions::deadline). A call that times out because of it ends as FailureKind::overloaded.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,9 +54,12 @@ class Lanes final : public Backend {
   // Outlives this object while calls are in flight; they end when the backends are destroyed.
   class Turns;
 
+  void reconnected(Backend& other);
+
   Executor& executor_;
   std::shared_ptr<Turns> clients_;
   std::shared_ptr<Turns> source_;
+  std::function<void()> reconnected_;
 };
 
 }  // namespace fanfare::upstream
