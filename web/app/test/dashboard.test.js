@@ -64,8 +64,6 @@ async function violationsOf(page) {
   return JSON.parse(result.value);
 }
 
-const streamsOf = async (url) => (await (await fetch(`${url}/fanfare.json`)).json()).streams;
-
 // The last value of every stream, as a client of its own gets it.
 async function watchStreams(t, url, names) {
   const last = {};
@@ -94,7 +92,6 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
   const fanfare = await startFanfare(t, ["--dev", "--dev-block-time", "500ms"]);
   const browser = await startBrowser(t);
   const url = fanfare.http;
-  const streams = await streamsOf(url);
 
   await t.test("the program serves it, compressed and with a strict policy, beside JSON-RPC", async () => {
     const page = await fetch(url, { headers: { "accept-encoding": "br" } });
@@ -162,11 +159,9 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
       (await tile(page, "WebSocket connections")) === String(await metric(fanfare, "fanfare_websocket_connections")) &&
       (await tile(page, "Subscriptions")) === String(await metric(fanfare, "fanfare_subscriptions")) &&
       Number(await tile(page, "Subscriptions")) >= 1);
-    if (streams) {
-      await watchStreams(t, url, ["peers"]);
-      await until("the subscriber of a stream is shown", async () =>
-        (await page.locator('[data-bar="peers"]').count()) === 1 && (await text(page, '[data-bar="peers"] .num')) === String(await metric(fanfare, "fanfare_stream_subscribers", { stream: "peers" })));
-    }
+    await watchStreams(t, url, ["peers"]);
+    await until("the subscriber of a stream is shown", async () =>
+      (await page.locator('[data-bar="peers"]').count()) === 1 && (await text(page, '[data-bar="peers"] .num')) === String(await metric(fanfare, "fanfare_stream_subscribers", { stream: "peers" })));
     await until("rates are known", async () => Number(await tile(page, "Notifications")) > 0);
     await page.screenshot({ path: path.join(kPictures, "real-server.png"), fullPage: true });
     await page.getByText(/^All \d+ metrics$/).click();
@@ -192,7 +187,7 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
     assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
   });
 
-  await t.test("streams: every value is the one that the server sent", { skip: !streams && "this server has no streams" }, async (t) => {
+  await t.test("streams: every value is the one that the server sent", async (t) => {
     const last = await watchStreams(t, url, ["network_metrics", "markets_health", "receipts", "peers"]);
     const { page, complaints } = await openPage(t, browser, url);
     const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
@@ -232,27 +227,22 @@ test("the server is killed and started again: the page recovers by itself", { sk
   const port = await freePort();
   const flags = ["--dev", "--dev-block-time", "300ms", "--http-port", String(port)];
   const first = await startFanfare(t, flags);
-  const streams = await streamsOf(first.http);
   const browser = await startBrowser(t);
   let outage = false;
   const { page, complaints } = await openPage(t, browser, first.http, { panel: "blocks", expectOutage: () => outage });
   await page.evaluate(() => { window.sameDocument = true; });
   await until("blocks are shown", async () => (await page.locator("[data-block]").count()) >= 3);
-  if (streams) {
-    await show(page, "network");
-    await until("values are shown", async () => (await page.locator('[data-tile="Block height"]').count()) === 1);
-  }
+  await show(page, "network");
+  await until("values are shown", async () => (await page.locator('[data-tile="Block height"]').count()) === 1);
   outage = true;
   first.program.child.kill("SIGKILL");
   await until("the page says so", async () => (await page.locator('[data-face="stale"], [data-face="error"]').count()) >= 1);
   await page.screenshot({ path: path.join(kPictures, "real-lost.png") });
-  if (streams) assert.equal(await page.locator("[data-link]").getAttribute("data-link"), "lost");
+  assert.equal(await page.locator("[data-link]").getAttribute("data-link"), "lost");
   const second = await startFanfare(t, flags);
-  if (streams) {
-    await until("the connection is back", async () => (await page.locator("[data-link]").getAttribute("data-link")) === "live", { deadlineMs: 30_000 });
-    await until("the hole of the curve is marked", async () => (await page.locator("[data-hole]").count()) === 1, { deadlineMs: 20_000 });
-    await show(page, "blocks");
-  }
+  await until("the connection is back", async () => (await page.locator("[data-link]").getAttribute("data-link")) === "live", { deadlineMs: 30_000 });
+  await until("the hole of the curve is marked", async () => (await page.locator("[data-hole]").count()) === 1, { deadlineMs: 20_000 });
+  await show(page, "blocks");
   await until("the head is the new server's", async () => digits(await text(page, "[data-head]")) === Number(await call(second.http, "eth_blockNumber")), { deadlineMs: 30_000 });
   await until("nothing is stale", async () => (await page.locator('[data-face="stale"]').count()) === 0);
   outage = false;

@@ -8,7 +8,6 @@ const SUPPORT = `${ROOT}tests/e2e/support/`;
 
 /** False where there is no daemon to test: `./dev test` names it in FANFARE_BIN. */
 export const hasDaemon = existsSync(process.env["FANFARE_BIN"] ?? "") && existsSync(`${ROOT}tests/e2e/node_modules/@foundry-rs`);
-export const hasStreams = existsSync(`${ROOT}examples/streams/devchain.yaml`);
 
 let endings: (() => Promise<void>)[] = [];
 export const t = { after: (end: () => Promise<void>) => { endings.push(end); }, passed: true };

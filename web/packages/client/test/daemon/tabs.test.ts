@@ -4,7 +4,7 @@ import { BROWSERS, type Tab } from "../../../../testing/browsers.js";
 import { buildPages } from "../../../../testing/pages.js";
 import type { PageTest } from "../../../../testing/page.js";
 import { StreamServer } from "../../../../testing/stream_server.js";
-import { hasDaemon, hasStreams, metric, startFanfare, t } from "./fixture.js";
+import { hasDaemon, metric, startFanfare, t } from "./fixture.js";
 
 declare const window: { test: PageTest };
 const TABS = 10;
@@ -12,7 +12,7 @@ const until = <T>(check: () => Promise<T> | T): Promise<T> => vi.waitFor(check, 
 const offsets = (tab: Tab): Promise<number[]> => tab.run(() => window.test.log.offsets);
 
 // The second browser is tested at the scripted server, which needs less time.
-test.skipIf(!hasDaemon || !hasStreams).each(BROWSERS.slice(0, 1))("%s: ten tabs, one connection; its tab is killed, and nothing is lost", async (_, launch) => {
+test.skipIf(!hasDaemon).each(BROWSERS.slice(0, 1))("%s: ten tabs, one connection; its tab is killed, and nothing is lost", async (_, launch) => {
   const daemon = await startFanfare(["--dev"]);
   const pages = await StreamServer.start({ streams: [] }, await buildPages());
   t.after(() => pages.kill());
