@@ -175,16 +175,18 @@ test("the dashboard of the development chain", { skip: kRun === "faces" }, async
     await page.waitForSelector("h1");
     await page.keyboard.press("Tab");
     await page.keyboard.press("Enter");
-    assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1");
+    const heading = () => page.evaluate(() => (document.activeElement.tagName === "H1" ? document.activeElement.textContent : ""));
+    await until("the heading has the focus", async () => (await heading()) === "Network Strength");
     await page.getByRole("link", { name: "Blocks" }).focus();
     await page.keyboard.press("Enter");
-    await until("the panel has the focus", () => page.evaluate(() => document.activeElement.textContent === "Blocks"));
+    await until("the panel has the focus", async () => (await heading()) === "Blocks");
     assert.equal(await page.title(), "Blocks · Fanfare");
     await page.getByRole("button", { name: "Dark" }).focus();
     await page.keyboard.press("Enter");
-    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    const isDark = () => page.evaluate(() => document.documentElement.dataset.theme === "dark");
+    await until("the page is dark", isDark);
     await page.reload();
-    assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
+    await until("the page is dark again", isDark);
   });
 
   await t.test("streams: every value is the one that the server sent", async (t) => {
