@@ -231,6 +231,7 @@ std::expected<void, Error> ServerImpl::start_server() {
       },
       [this] {
         if (hub_ != nullptr) hub_->hub.attach(*hub_);
+        timers_.start();
         const std::scoped_lock lock(mutex_);
         state_ = State::running;
       });
@@ -355,10 +356,26 @@ void ServerImpl::add_hub(HubOptions options) {
 }
 
 bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
-  LoopContext* const loop_context = impl.loop_contexts_[loop];
-  return impl.server_->post(loop, [loop_context, task = std::move(task)](session::LoopServer&) mutable {
-    task(*loop_context->hub());
-  });
+  return impl.post_to_loop(
+      loop, [task = std::move(task)](LoopContext& loop_context) mutable { task(*loop_context.hub()); });
+}
+
+namespace {
+
+session::Server::ServerTask with_context(LoopContext& loop_context, UniqueFunction<void(LoopContext&)> task) {
+  return [&loop_context, task = std::move(task)](session::LoopServer&) mutable { task(loop_context); };
+}
+
+}  // namespace
+
+bool ServerImpl::post_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task) {
+  return server_->post(loop, with_context(*loop_contexts_[loop], std::move(task)));
+}
+
+bool ServerImpl::offer_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task) {
+  if (!is_running()) return false;
+  return counted(server_->offer(loop, 0, with_context(*loop_contexts_[loop], std::move(task)))) ==
+         PostResult::accepted;
 }
 
 PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,

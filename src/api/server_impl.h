@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "api/loop_context.h"
+#include "api/server_timers.h"
 #include "base/random.h"
 #include "fanfare/server.h"
 #include "fanfare/unique_function.h"
@@ -74,6 +75,10 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
   // Ends the message of a MessageWriter that was destroyed on another thread.
   void abandon_message(SessionId id);
+  // Later runs the task on a loop, from the start of all loops on. False: the loop has ended, or (offer) the server
+  // stops or the loop's mailbox is full.
+  bool post_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task);
+  bool offer_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task);
   ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
@@ -81,7 +86,14 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<std::string> addresses() const;
   std::uint16_t port() const;
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
+  std::size_t loop_count() const { return loop_contexts_.size(); }
   std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
+
+  // Before start() as well.
+  ServerTimers& timers() { return timers_; }
+
+  // No handler of a timer starts, and nothing is published or posted, in any other state.
+  bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
 
   // Used by the mounts.
   const ServerOptions& options() const { return options_; }
@@ -113,7 +125,6 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::expected<void, Error> open_files();
   std::expected<void, Error> start_server();
   void finish_stop(std::unique_lock<std::mutex>& lock);
-  bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
   // Answers to requests are still delivered while the server stops.
   bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
   // The one of the calling thread, if that is a loop of this server; otherwise null.
@@ -127,6 +138,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<FilesEntry> files_;
   session::SessionSettings session_settings_;
 
+  ServerTimers timers_{*this};               // must outlive the loops
   server::Listeners listeners_;              // from start() on
   std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
   std::unique_ptr<session::Server> server_;  // from start() on
