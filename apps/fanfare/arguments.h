@@ -25,6 +25,8 @@ struct ServeArguments {
   std::optional<std::string> log_level;
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
+  std::optional<std::string> web_dir;
+  bool no_web = false;
 
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;

@@ -85,20 +85,6 @@ void append_node_error(std::string& out, std::string_view id, std::string_view e
   jsonrpc::append_error(out, id, static_cast<jsonrpc::ErrorCode>(error.code), error.message, error.data);
 }
 
-// Each item's own copy is freed as soon as it is in the text.
-void append_answers(std::string& text, ForwardJob& job) {
-  std::size_t size = 2;
-  for (const ForwardItem& item : job.items) size += item.answer.size() + 1;
-  text.reserve(size);
-  for (ForwardItem& item : job.items) {
-    if (item.id.empty() || item.answer.empty()) continue;
-    if (job.batch) text += text.empty() ? '[' : ',';
-    text += item.answer;
-    item.answer = {};
-  }
-  if (job.batch && !text.empty()) text += ']';
-}
-
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
@@ -111,7 +97,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (outstanding_ == 0) return;
     run_guarded("the end of a call", [this] {
       for (ForwardItem& item : job_.items) {
-        if (item.answer.empty()) append_no_memory(item.answer, item.id);
+        if (item.answer.empty()) rpc::append_no_memory(item.answer, item.id);
       }
       done_(std::move(job_));
     });
@@ -119,7 +105,10 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void start() {
     // No client gets less than any other client has seen, on any transport or loop.
-    if (reads_ != nullptr) job_.head_min = std::max(job_.head_min, reads_->steady().shown());
+    if (reads_ != nullptr) {
+      job_.head_min = std::max(job_.head_min, reads_->steady().shown());
+      times_back_ = reads_->steady().times_back();
+    }
     outstanding_ = 1;  // our own, so that nothing ends during the start
     for (std::size_t i = 0; i < job_.items.size(); ++i) {
       if (job_.items[i].answer.empty()) open(i);
@@ -185,6 +174,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     upstream::CallOptions made = options(upstream::options_for(item.method), sent.head_min);
     made.attempt = attempt;
     auto done = [self = shared_from_this(), sent](upstream::Result result) {
+      self->note_shutdown(result);
       self->settle(sent, std::move(result));
       self->note_write();
       self->ended();
@@ -233,7 +223,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (!job_.room.take_answer(size, item.id, item.answer)) return;
     if (run_guarded("an answer", [&] { write(item.answer); })) return;
     item.answer = {};
-    append_no_memory(item.answer, item.id);
+    rpc::append_no_memory(item.answer, item.id);
   }
 
   using Part = std::vector<Sent>;
@@ -253,6 +243,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     note_write();
     backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
                   [self = shared_from_this(), part = std::move(part)](const upstream::Result& result) {
+                    self->note_shutdown(result);
                     self->take_batch(part, result);
                     self->note_write();
                     self->ended();
@@ -354,13 +345,24 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
                           "the upstream's answer is not JSON-RPC");
   }
 
+  // After a shutdown the network's reads may be gone.
+  void note_shutdown(const upstream::Result& result) {
+    if (!result && result.error().kind == upstream::FailureKind::shutdown) shut_down_ = true;
+  }
   void note_write() {
+    if (shut_down_) return;
     if (writes_) reads_->wrote();
     // Before it is sent and after it was answered: reads in between may see either state.
     if (rewrites_) reads_->forget();
   }
   void ended() {
-    if (--outstanding_ == 0) done_(std::move(job_));
+    if (--outstanding_ > 0) return;
+    if (reads_ != nullptr && !shut_down_ && reads_->steady().times_back() != times_back_) {
+      for (std::size_t i = 0; i < job_.items.size(); ++i) {
+        reads_->steady().delivered_late(request_of(i), job_.items[i].answer);
+      }
+    }
+    done_(std::move(job_));
   }
 
   upstream::Backend& backend_;
@@ -371,24 +373,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   std::shared_ptr<upstream::QueueTime> queue_time_ = std::make_shared<upstream::QueueTime>();
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
+  std::uint64_t times_back_ = 0;
   bool writes_ = false;
   bool rewrites_ = false;
+  bool shut_down_ = false;
 };
 
 }  // namespace
-
-std::string join_answers(ForwardJob& job) {
-  if (!job.batch && job.items.size() == 1) return std::move(job.items.front().answer);
-  std::string text;
-  if (run_guarded("the answer to a batch", [&] { append_answers(text, job); })) return text;
-  text = {};
-  for (ForwardItem& item : job.items) {
-    item.answer = {};
-    append_no_memory(item.answer, item.id);
-  }
-  append_answers(text, job);
-  return text;
-}
 
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              UniqueFunction<void(ForwardJob)> done) {
@@ -398,7 +389,7 @@ void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure) {
   if (id.empty()) return;
   using upstream::FailureKind;
-  if (failure.kind == FailureKind::no_room) return append_no_memory(out, id);
+  if (failure.kind == FailureKind::no_room) return rpc::append_no_memory(out, id);
   if (failure.kind != FailureKind::shutdown) log_failure(failure);
   // A node may send a JSON-RPC error with an HTTP error status: its text is more precise than ours.
   if (const auto answer = jsonrpc::split_response(failure.body); answer && !answer->error.empty()) {

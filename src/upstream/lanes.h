@@ -5,6 +5,9 @@
 //   for_source --> CallQueue: heads | the rest -----> connections of the source
 //   the others --> CallQueue: client, client, .. ---> connections of the clients
 //
+// Among the clients' calls, those of methods that the node needs long for (slow_methods.h) leave a quarter of
+// the connections to the others.
+//
 // On the source's side the calls about heads count as a client of their own. So unanswered calls for logs and
 // receipts leave slots free for heads.
 //

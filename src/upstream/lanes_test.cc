@@ -102,6 +102,32 @@ TEST_F(LanesTest, TheSourceNeverWaitsBehindClients) {
   EXPECT_EQ(source->bodies, std::vector<std::string>{"head"});
 }
 
+TEST_F(LanesTest, ManyClientsWithSlowReadsDoNotDelayTheFastReadOfOneMore) {
+  lanes = make({.clients = {.calls_max = 8}});
+  const auto of = [](std::uint64_t connection, std::string method) {
+    CallOptions options = by(connection);
+    options.method = std::move(method);
+    return options;
+  };
+  // A slow method that has no such name: the first calls are measured.
+  for (std::uint64_t i = 0; i < 8; ++i) call("slow", of(i, "eth_call"));
+  EXPECT_EQ(clients->open.size(), 8U);
+  time.run_for(3s);
+  while (!clients->open.empty()) clients->answer_oldest();
+  const auto fast_pass_slow = [&](const char* slow, const char* fast) {
+    for (std::uint64_t i = 0; i < 200; ++i) call("slow", of(i, slow));
+    EXPECT_EQ(clients->open.size(), 6U) << slow;
+    call("fast", of(1000, fast));
+    EXPECT_EQ(clients->bodies.back(), "fast") << slow;
+    call("fast", of(5, fast));  // of a client with slow reads, too
+    EXPECT_EQ(clients->bodies.back(), "fast") << slow;
+    time.run_for(20s);
+    EXPECT_TRUE(clients->open.empty());
+  };
+  fast_pass_slow("eth_call", "eth_getBalance");
+  fast_pass_slow("eth_getLogs", "eth_getCode");  // the others were not answered in time, so they count as slow
+}
+
 TEST_F(LanesTest, HeadsNeverWaitBehindLogs) {
   lanes = make({.source = {.calls_max = 4}});
   for (int i = 0; i < 50; ++i) call("logs", of_source("eth_getLogs"));

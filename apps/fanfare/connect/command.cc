@@ -116,8 +116,13 @@ int run_connect(const ConnectArguments& arguments, std::ostream& out, std::ostre
   const bool reads_input = arguments.texts.empty();
   const bool prompt =
       reads_input && ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1 && terminal_can_draw();
+  const bool is_terminal = ::isatty(STDOUT_FILENO) == 1;
   Screen screen(out, complaints,
-                {.prompt = prompt, .colours = prompt && !is_set("NO_COLOR"), .terminal = STDOUT_FILENO});
+                {.prompt = prompt,
+                 .colours = is_terminal && terminal_can_draw() && !is_set("NO_COLOR"),
+                 .readable = is_terminal,
+                 .whole = arguments.verbose,
+                 .terminal = STDOUT_FILENO});
   auto loop = net::Loop::create({.streams_max = 1});
   if (!loop) {
     complaints << "fanfare connect: " << loop.error().message() << "\n";

@@ -95,7 +95,34 @@ TEST(ConnectScreen, ScriptsGetTheBytesAndPeopleSeeThem) {
   EXPECT_THAT(plain.str(), HasSubstr("< a\\x1b[1mb\n"));
   Screen coloured(plain, plain, {.prompt = true, .colours = true, .terminal = -1});
   coloured.message("hi");
-  EXPECT_THAT(plain.str(), HasSubstr("\x1B[32m< hi\x1B[0m\n"));
+  EXPECT_THAT(plain.str(), HasSubstr("\x1B[32m< \x1B[0mhi\x1B[0m\n"));
+}
+
+constexpr std::string_view kHead =
+    R"({"method":"eth_subscription","params":{"subscription":"0x1","result":{"number":"0x4b4","hash":"0x2",)"
+    R"("parentHash":"0x3"}}})";
+
+TEST(ConnectScreen, ATerminalWithoutAPromptGetsReadableMessages) {
+  std::ostringstream out;
+  Screen plain(out, out, {.readable = true});
+  plain.message(kHead);
+  plain.message("a\x1B[1mb");
+  EXPECT_EQ(out.str(), "head 1204  0x2\na\\x1b[1mb\n");
+
+  std::ostringstream bright;
+  Screen coloured(bright, bright, {.colours = true, .readable = true});
+  coloured.message("[1]");
+  coloured.notice("closed");
+  EXPECT_EQ(bright.str(), "[\x1B[33m1\x1B[0m]\x1B[0m\nfanfare connect: closed\n");
+}
+
+TEST(ConnectScreen, HeadsAreWholeForScriptsAndOnRequest) {
+  std::ostringstream out;
+  Screen script(out, out, {});
+  script.message(kHead);
+  Screen whole(out, out, {.readable = true, .whole = true});
+  whole.message(kHead);
+  EXPECT_EQ(out.str(), std::string(kHead) + "\n" + std::string(kHead) + "\n");
 }
 
 }  // namespace

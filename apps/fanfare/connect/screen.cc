@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "connect/shown.h"
 #include "connect/words.h"
 
 namespace fanfare::app {
@@ -27,19 +28,34 @@ std::size_t width_of(int terminal) {
 void Screen::line(std::ostream& stream, std::string_view colour, std::string_view mark,
                   std::string_view text) {
   if (options_.prompt) out_ << kClear << std::flush;
-  if (options_.colours) stream << colour;
+  const bool colours = options_.prompt && options_.colours;
+  if (colours) stream << colour;
   stream << mark << printable(text);
-  if (options_.colours) stream << kPlain;
+  if (colours) stream << kPlain;
   stream << "\n" << std::flush;
   draw();
 }
 
-void Screen::message(std::string_view text) {
-  if (options_.prompt) {
-    line(out_, kGreen, "< ", text);
-  } else {
-    out_ << text << "\n" << std::flush;
+std::string Screen::shown(std::string_view text) const {
+  if (!options_.whole) {
+    if (const auto head = head_line(text)) return printable(*head);
   }
+  return options_.colours ? coloured_json(printable(text)) : printable(text);
+}
+
+void Screen::message(std::string_view text) {
+  if (!options_.prompt && !options_.readable) {
+    out_ << text << "\n" << std::flush;
+    return;
+  }
+  if (options_.prompt) out_ << kClear << std::flush;
+  if (options_.prompt && options_.colours) out_ << kGreen;
+  out_ << (options_.prompt ? "< " : "");
+  if (options_.prompt && options_.colours) out_ << kPlain;
+  out_ << shown(text);
+  if (options_.colours) out_ << kPlain;
+  out_ << "\n" << std::flush;
+  draw();
 }
 
 void Screen::binary_message(Bytes payload) {

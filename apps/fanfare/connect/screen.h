@@ -3,6 +3,7 @@
 // interactive use the prompt below. One thread.
 
 #include <ostream>
+#include <string>
 #include <string_view>
 
 #include "base/bytes.h"
@@ -11,9 +12,11 @@
 namespace fanfare::app {
 
 struct ScreenOptions {
-  bool prompt = false;   // the input is a terminal, too: directions are marked and the line redrawn
-  bool colours = false;  // never without `prompt`
-  int terminal = -1;     // its descriptor, used to get its width; -1: 80 columns
+  bool prompt = false;  // the input is a terminal, too: directions are marked and the line redrawn
+  bool colours = false;
+  bool readable = false;  // the output is a terminal: see message()
+  bool whole = false;     // never shortens a message
+  int terminal = -1;      // its descriptor, used to get its width; -1: 80 columns
 };
 
 class Screen {
@@ -22,8 +25,8 @@ class Screen {
   Screen(std::ostream& out, std::ostream& complaints, const ScreenOptions& options)
       : out_(out), complaints_(complaints), options_(options) {}
 
-  // Scripts get the bytes unchanged and a newline. With a prompt, messages are marked and control characters
-  // visible.
+  // Scripts get the bytes unchanged and a newline. At a terminal control characters are visible, JSON has
+  // colours, and a head is one line (unless `whole`). With a prompt, messages are marked, too.
   void message(std::string_view text);
   void binary_message(Bytes payload);
   // A message about the connection; only with a prompt.
@@ -37,6 +40,7 @@ class Screen {
   bool has_prompt() const { return options_.prompt; }
 
  private:
+  std::string shown(std::string_view text) const;
   void line(std::ostream& stream, std::string_view colour, std::string_view mark, std::string_view text);
 
   std::ostream& out_;

@@ -12,6 +12,7 @@
 #include "gateway/duration.h"
 #include "gateway/method_rules.h"
 #include "gateway/mount_plans.h"
+#include "serve/web_directory.h"
 #include "server/browser_rules.h"
 
 namespace fanfare::app {
@@ -212,7 +213,7 @@ std::expected<void, std::string> read_access(const ServeArguments& arguments, Se
                        gateway::kMethodPatternExpected, methods.deny);
 }
 
-// HTTP and WebSocket on ports of their own, one network behind both.
+// One port for everything, and one for clients that expect the WebSocket on its own. One network behind both.
 std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& arguments) {
   ServePlan plan;
   const std::string host = arguments.host.value_or("127.0.0.1");
@@ -255,17 +256,54 @@ net::LoopKind loop_kind(const ServeArguments& arguments) {
   return net::LoopKind::automatic;
 }
 
-std::expected<ServePlan, std::string> plan_of_file(const std::string& file,
-                                                   const gateway::EnvironmentLookup& environment) {
+// Mounts the dashboard on every listener that serves JSON-RPC over HTTP.
+void mount_page(ServePlan& plan, const std::string& directory) {
+  for (gateway::ListenerPlan& listener : plan.listeners) {
+    if (!gateway::serves_http(listener)) continue;
+    for (gateway::MountPlan& mount : gateway::web_mounts(directory, FANFARE_VERSION)) {
+      listener.mounts.push_back(std::move(mount));
+    }
+  }
+}
+
+// The directory that `setting` names, if it names one, or else the program's own. Empty: there is none.
+std::expected<std::optional<std::string>, std::string> page_directory(
+    std::string_view setting, const std::optional<std::string>& named,
+    const std::optional<std::string>& own_page) {
+  if (named && !is_web_directory(*named)) {
+    return wrong(setting, "has no index.html (" + gateway::quoted_for_message(*named) +
+                              "), expected the directory of the built page");
+  }
+  return named ? named : own_page;
+}
+
+std::expected<ServePlan, std::string> plan_of_file(const std::string& file, const ServeArguments& arguments,
+                                                   const gateway::EnvironmentLookup& environment,
+                                                   const std::optional<std::string>& own_page) {
   const auto config = gateway::load_config(file, environment);
   if (!config) return Wrong(config.error().message());
-  return gateway::plan_from(*config);
+  ServePlan plan = gateway::plan_from(*config);
+  // --web-dir asks for the page, too.
+  const bool is_wanted = (config->web.enabled || arguments.web_dir) && !arguments.no_web;
+  if (!is_wanted) return plan;
+  const bool in_file = !arguments.web_dir && !config->web.directory.empty();
+  const auto directory = page_directory(in_file ? "web.directory" : "--web-dir",
+                                        in_file ? config->web.directory : arguments.web_dir, own_page);
+  if (!directory) return Wrong(directory.error());
+  if (!*directory) {
+    return Wrong(
+        "fanfare serve: the dashboard's files are not beside the program, expected web.directory in " + file +
+        ", or --web-dir");
+  }
+  mount_page(plan, **directory);
+  return plan;
 }
 
 }  // namespace
 
 std::expected<ServePlan, std::string> plan_of(const ServeArguments& arguments,
-                                              const gateway::EnvironmentLookup& environment) {
+                                              const gateway::EnvironmentLookup& environment,
+                                              const std::optional<std::string>& own_page) {
   const bool has_upstream = !arguments.upstreams.empty();
   if (arguments.config.has_value() + has_upstream + arguments.dev > 1) {
     return wrong(arguments.config ? "--config" : "--upstream",
@@ -289,8 +327,13 @@ std::expected<ServePlan, std::string> plan_of(const ServeArguments& arguments,
   if (const std::string_view flag = first_flag_of_file(arguments); file && !flag.empty()) {
     return wrong(flag, "has no effect with a configuration file, expected it to be set in " + *file);
   }
-  auto plan = file ? plan_of_file(*file, environment) : plan_of_flags(arguments);
+  auto plan = file ? plan_of_file(*file, arguments, environment, own_page) : plan_of_flags(arguments);
   if (!plan) return plan;
+  if (!file && !arguments.no_web) {
+    const auto directory = page_directory("--web-dir", arguments.web_dir, own_page);
+    if (!directory) return Wrong(directory.error());
+    if (*directory) mount_page(*plan, **directory);
+  }
   if (auto read = read_log_level(arguments, environment, plan->log_level); !read) return Wrong(read.error());
   plan->loop_kind = loop_kind(arguments);
   return plan;

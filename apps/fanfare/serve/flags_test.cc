@@ -131,6 +131,44 @@ TEST(ServeFlags, NodesBehindTwoPorts) {
   EXPECT_EQ(plan.shutdown_timeout, seconds(6));
 }
 
+const std::string kPage = FANFARE_SOURCE_DIR "/web/app";  // has an index.html
+
+bool has_page(const ServePlan& plan, std::size_t listener) {
+  return gateway::serves_web(plan.listeners.at(listener));
+}
+
+TEST(ServeFlags, ThePageOfTheProgramIsServedIfItIsFound) {
+  EXPECT_FALSE(has_page(plan_for({}), 0));
+  const auto plan = plan_of({}, with({}), kPage);
+  ASSERT_TRUE(plan);
+  EXPECT_TRUE(has_page(*plan, 0));
+  EXPECT_FALSE(has_page(*plan, 1)) << "the port for WebSockets alone";
+  EXPECT_EQ(std::get<gateway::WebFeature>(plan->listeners[0].mounts.back().feature).directory, kPage);
+  EXPECT_FALSE(has_page(*plan_of({.no_web = true}, with({}), kPage), 0));
+  EXPECT_TRUE(has_page(plan_for({.web_dir = kPage}), 0));
+  EXPECT_EQ(
+      error_for({.web_dir = "/nowhere"}),
+      "fanfare serve: --web-dir has no index.html (\"/nowhere\"), expected the directory of the built page");
+}
+
+// A gateway on the internet shows its page only if its file says so.
+TEST(ServeFlags, WithAFileThePageIsServedOnRequestOnly) {
+  const std::string file = kGolden + "valid_row_a.yaml";
+  EXPECT_FALSE(has_page(*plan_of({.config = file}, with({}), kPage), 0));
+  EXPECT_TRUE(has_page(plan_for({.config = file, .web_dir = kPage}), 0));
+
+  const std::string asks = kGolden + "valid_web.yaml";
+  EXPECT_TRUE(has_page(*plan_of({.config = asks}, with({}), kPage), 0));
+  EXPECT_FALSE(has_page(*plan_of({.config = asks, .no_web = true}, with({}), kPage), 0));
+  EXPECT_THAT(error_for({.config = asks}), HasSubstr("the dashboard's files are not beside the program"));
+
+  const std::string names = kGolden + "valid_web_directory.yaml";
+  EXPECT_EQ(error_for({.config = names}),
+            "fanfare serve: web.directory has no index.html (\"/srv/none\"), expected the directory of the "
+            "built page");
+  EXPECT_TRUE(has_page(plan_for({.config = names, .web_dir = kPage}), 0));
+}
+
 TEST(ServeFlags, AFileByFlagOrEnvironment) {
   const std::string file = kGolden + "valid_row_a.yaml";
   for (const ServePlan& plan : {plan_for({.config = file}), plan_for({}, with({{"FANFARE_CONFIG", file}}))}) {
