@@ -86,7 +86,6 @@ class ServerSession final : public Session {
   void check_body_time(std::uint32_t now_ms);
   bool has_waited(std::uint32_t now_ms, Duration timeout);
   void note_reading();
-  void serve(const http::Request& request);
   bool upgrade(const http::Request& request);
   void refuse(int status, std::string_view reason);
   void answered();
