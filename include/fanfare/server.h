@@ -164,6 +164,16 @@ struct TimerOptions {
   std::size_t loop = 0;
 };
 
+struct StopOptions {
+  // How long stop() waits in all, the spread included; the connections left then are dropped.
+  std::chrono::milliseconds deadline = std::chrono::seconds(5);
+  // Not zero: the sessions are closed one after another, evenly over this time, so that their clients do not all
+  // connect to another server at once. Meanwhile no connection is accepted, and everything else works as before:
+  // messages, requests, publishes, posts, timers. The stop continues once all have been closed. At most the
+  // deadline; leave time for the last ones to end.
+  std::chrono::milliseconds spread = std::chrono::milliseconds::zero();
+};
+
 struct PublishOptions {
   SessionId except = {};  // skip this session, usually the sender of the message
 };
@@ -269,7 +279,10 @@ class FANFARE_EXPORT Server {
   // Several threads may call it. All wait, the earliest deadline applies, and the first caller gets the
   // number; the others get 0. In a handler it returns 0 immediately; run() on another thread returns when the
   // stop is complete.
+  //
+  // A call without a spread, or whose deadline is before the end of an earlier one's, ends that spread.
   std::size_t stop(std::chrono::milliseconds deadline = std::chrono::seconds(5));
+  std::size_t stop(const StopOptions& options);
 
   // Reads the files of options.tls again, for new connections only. After an error the old certificate stays
   // in use. Any thread; blocks while reading the files.
@@ -326,7 +339,7 @@ class FANFARE_EXPORT Server {
 
   // Calls the handler once, on the thread of one loop, when the delay has passed (to within a few milliseconds),
   // and never within this call. Before start(), the delay begins with start(). No handler is called once stop()
-  // has begun. Any thread.
+  // has begun, its spread excepted. Any thread.
   //
   // The captures of a handler are destroyed after its last call, in cancel(), or when its loop ends. What a
   // handler throws is logged; a timer of call_every() continues. Refused (false): limits.timers_max timers are

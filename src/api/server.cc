@@ -43,7 +43,10 @@ void Server::run() {
 }
 
 std::size_t Server::stop(std::chrono::milliseconds deadline) {
-  return impl_->stop(deadline);
+  return impl_->stop({.deadline = deadline});
+}
+std::size_t Server::stop(const StopOptions& options) {
+  return impl_->stop(options);
 }
 
 Expected<void, Error> Server::reload_certificates() {
