@@ -43,15 +43,6 @@ void DevChain::advance(Instant now) {
 Instant DevChain::next_due() const {
   return chain_->next_due();
 }
-void DevChain::set_observer(Observer* observer) {
-  chain_->set_observer(observer);
-}
-void DevChain::mine(std::uint64_t blocks) {
-  chain_->mine(blocks);
-}
-bool DevChain::reorg(unsigned depth) {
-  return chain_->reorg(depth);
-}
 
 std::vector<DevChain::AccountInfo> DevChain::accounts() const {
   return infos_of(chain_->accounts());

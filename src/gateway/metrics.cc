@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReason
     "client",        "lost",   "protocol_error", "too_big",      "too_many_fragments", "policy",
     "slow_consumer", "missed", "ping_timeout",   "idle_timeout", "shutdown",           "internal"};
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
-    "connection_limit", "shutdown", "bad_handshake", "origin", "host"};
+    "connection_limit", "bad_handshake", "origin", "host"};
 constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",
                                                                                 "memory"};
 constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{

@@ -54,7 +54,6 @@ enum class CloseReason : std::uint8_t {
 // Why an upgrade was rejected.
 enum class RefuseReason : std::uint8_t {
   connection_limit,  // 503
-  shutdown,          // 503
   bad_handshake,     // 400, 426
   origin,            // 403
   host,              // 403

@@ -230,6 +230,7 @@ if [[ -n $filter ]]; then
 else
   fast_checks
   unit_tests_asan
+  check "dead code" dead-code python3 tools/dead_code.py build/asan || true
   if [[ -z $quick ]]; then
     unit_tests_without_uring
     soak_short
