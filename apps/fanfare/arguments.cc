@@ -64,7 +64,7 @@ constexpr const char* kBenchExamples = R"(Examples:
       A message every 20 us whatever the server does, as JSON.
   fanfare bench ws://127.0.0.1:9001 -c 10000 -s 500 --broadcast --rate 20
       Twenty messages a second, each of which ten thousand connections have to get.
-  fanfare bench wss://127.0.0.1:9001 --ca-file own.pem -s 1024 --deflate takeover
+  fanfare bench wss://127.0.0.1:9001 --ca-file a.pem -s 1024 --deflate takeover
       Under TLS, JSON, compressed.
   fanfare bench ws://127.0.0.1:8546 -c 5000 -d 60s \
       --subscribe '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
@@ -78,10 +78,7 @@ CLI::Validator within(Number min, Number max) {
   return CLI::Range(min, max).description("");
 }
 
-CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
-  CLI::App* app = root.add_subcommand("serve", "Serve a chain until SIGTERM");
-  app->footer(kServeExamples);
-
+void add_source(CLI::App* app, ServeArguments& serve) {
   const std::string source = "What to serve (at most one; --dev if none)";
   app->add_option("-c,--config", serve.config, "YAML file, see docs/configuration.md [env FANFARE_CONFIG]")
       ->type_name("FILE")
@@ -95,7 +92,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("DURATION")
       ->group(source);
   app->add_flag("--dev", serve.dev, "The built-in development chain")->group(source);
+}
 
+void add_listeners(CLI::App* app, ServeArguments& serve) {
   const std::string listen = "Where (not with --config)";
   app->add_option("--host", serve.host, "Address to listen on, 127.0.0.1 if not given")
       ->type_name("HOST")
@@ -118,7 +117,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("N")
       ->check(within(std::uint64_t{1}, std::uint64_t{INT64_MAX}))
       ->group(listen);
+}
 
+void add_access(CLI::App* app, ServeArguments& serve) {
   const std::string access = "Who may ask what (not with --config; docs/configuration.md has the patterns)";
   app->add_option("--allowed-host", serve.allowed_hosts,
                   "A name in Host that is served; again for more. On loopback only loopback names, else any")
@@ -139,7 +140,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("PATTERN")
       ->allow_extra_args(false)
       ->group(access);
+}
 
+void add_limits(CLI::App* app, ServeArguments& serve) {
   const std::string limits = "Limits (not with --config)";
   app->add_option("--max-connections", serve.max_connections, "WebSocket connections, 10000 if not given")
       ->type_name("N")
@@ -162,11 +165,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("N")
       ->check(within(1, 1024))
       ->group(limits);
+}
 
-  app->add_option("--loop", serve.loop, "auto, uring or epoll; auto takes io_uring where the kernel has it")
-      ->type_name("KIND")
-      ->check(CLI::IsMember({"auto", "uring", "epoll"}));
-
+void add_development(CLI::App* app, ServeArguments& serve) {
   const std::string dev = "The development chain";
   app->add_option("--dev-block-time", serve.dev_block_time, "1s if not given")
       ->type_name("DURATION")
@@ -193,7 +194,20 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("BLOCKS")
       ->check(within(std::uint64_t{0}, std::uint64_t{1'000'000}))
       ->group(dev);
+}
 
+CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
+  CLI::App* app = root.add_subcommand("serve", "Serve a chain until SIGTERM");
+  app->footer(kServeExamples);
+
+  add_source(app, serve);
+  add_listeners(app, serve);
+  add_access(app, serve);
+  add_limits(app, serve);
+  app->add_option("--loop", serve.loop, "auto, uring or epoll; auto takes io_uring where the kernel has it")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"auto", "uring", "epoll"}));
+  add_development(app, serve);
   app->add_option("--log-level", serve.log_level,
                   "trace, debug, info, warn, error or off; info if not given [env FANFARE_LOG_LEVEL]")
       ->type_name("LEVEL");

@@ -5,19 +5,13 @@
 #include <openssl/hmac.h>
 
 #include "base/check.h"
+#include "base/hex.h"
 
 namespace fanfare::access {
 namespace {
 
 const unsigned char* bytes_of(std::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
-}
-
-int hex_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 int sextet(char c, std::string_view last_two) {
@@ -92,8 +86,8 @@ std::optional<Digest> digest_from_hex(std::string_view text) {
   Digest digest{};
   if (text.size() != digest.size() * 2) return std::nullopt;
   for (std::size_t i = 0; i < digest.size(); ++i) {
-    const int high = hex_value(text[2 * i]);
-    const int low = hex_value(text[2 * i + 1]);
+    const int high = hex_digit(text[2 * i]);
+    const int low = hex_digit(text[2 * i + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     digest[i] = static_cast<std::uint8_t>(high * 16 + low);
   }

@@ -61,7 +61,8 @@ class LoopContext final : public pubsub::LoopPort {
   std::uint32_t index() const { return index_; }
   BlockPool& subscriptions() { return subscriptions_; }  // their memory
   SessionTimers& timers() { return timers_; }
-  server::LoopContext& for_mounts() { return for_mounts_; }
+  // The timers and states that do not depend on the public API.
+  server::LoopContext& shared() { return shared_; }
 
  private:
   Subscription* find_subscription(SessionId id, const NamedTopic& topic) const;
@@ -85,7 +86,7 @@ class LoopContext final : public pubsub::LoopPort {
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
   SessionTimers timers_;
-  server::LoopContext for_mounts_;
+  server::LoopContext shared_;
   std::unique_ptr<pubsub::LoopHub> hub_;
 };
 

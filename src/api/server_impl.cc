@@ -70,7 +70,6 @@ std::string find_wrong_name(const WebSocketRoute& route) {
   return "";
 }
 
-constexpr std::uint16_t kServiceRestart = 1012;  // clients may reconnect; see RFC6455§7.4.2
 constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
@@ -78,7 +77,7 @@ constexpr std::string_view kRoutes = "Server::websocket() or http() after start(
 ServerImpl::ServerImpl(ServerOptions options) : options_(saturated(std::move(options))) {}
 
 void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
-  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) {
     bad_route_ = pattern.error();
@@ -118,7 +117,7 @@ void ServerImpl::add(std::string_view method, std::string_view path,
 }
 
 void ServerImpl::add(RequestEntry entry, std::string_view path) {
-  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern || (!entry.answer && !entry.answer_in_pieces) || !http::is_token(entry.method)) {
     bad_route_ =
@@ -130,7 +129,7 @@ void ServerImpl::add(RequestEntry entry, std::string_view path) {
 }
 
 void ServerImpl::add_files(std::string_view path, FileOptions options) {
-  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
   auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
   if (!pattern) {
@@ -207,22 +206,16 @@ std::expected<void, Error> ServerImpl::reload_certificates() {
 }
 
 std::expected<void, Error> ServerImpl::start() {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (state_ != State::idle) {
-      return std::unexpected(Error{.kind = Error::Kind::wrong_state,
-                                   .message = "a server starts once: it was started already, make another"});
-    }
-    state_ = State::starting;
+  if (!lifecycle_.begin_start()) {
+    return std::unexpected(Error{.kind = Error::Kind::wrong_state,
+                                 .message = "a server starts once: it was started already, make another"});
   }
   auto started = start_server();
   if (!started) {
-    const std::scoped_lock lock(mutex_);
     loop_contexts_.clear();
     server_.reset();
-    state_ = State::idle;
   }
-  changed_.notify_all();
+  lifecycle_.end_start(/*has_failed=*/!started);
   return started;
 }
 
@@ -246,8 +239,8 @@ std::expected<void, Error> ServerImpl::start_server() {
       },
       [this] {
         if (hub_ != nullptr) hub_->hub.attach(*hub_);
-        const std::scoped_lock lock(mutex_);
-        state_ = State::running;
+        timers_.start();
+        lifecycle_.enter_running(*server_);
       });
   if (!started) return std::unexpected(from_system(started.error()));
   return {};
@@ -263,33 +256,7 @@ void ServerImpl::run() {
     end_for_misuse("Server::run() in one of its handlers",
                    "a loop cannot wait for its own end; call it on another thread");
   }
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return state_ != State::starting && state_ != State::running; });
-  if (state_ == State::stopping) finish_stop(lock);
-}
-
-std::size_t ServerImpl::stop(std::chrono::milliseconds deadline) {
-  // At most a year, which fits into every clock.
-  const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
-                                                              std::chrono::hours(24 * 365));
-  bool is_first = false;
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return state_ != State::starting; });
-    if (state_ == State::idle || state_ == State::stopped) return 0;
-    is_first = state_ == State::running;
-    const std::unique_lock alone(publishing_);
-    // Loops are notified before the state changes, so that threads which see `stopping` can rely on that.
-    server_->begin_stop(kServiceRestart, "", patience);
-    state_ = State::stopping;
-  }
-  changed_.notify_all();
-  // The thread of a handler must not wait: it may be one of the awaited threads, or they may wait for it.
-  if (HandlerThread::is_here()) return 0;
-  const std::size_t dropped = server_->finish_stop();
-  std::unique_lock lock(mutex_);
-  finish_stop(lock);
-  return is_first ? dropped : 0;
+  lifecycle_.run();
 }
 
 void ServerImpl::destroy() {
@@ -297,17 +264,8 @@ void ServerImpl::destroy() {
     end_for_misuse("~Server() in one of its handlers",
                    "a loop cannot wait for its own end; call stop() there and destroy the server elsewhere");
   }
-  stop(std::chrono::milliseconds::zero());
-  std::unique_lock lock(mutex_);
-  if (state_ == State::stopping) finish_stop(lock);
-}
-
-void ServerImpl::finish_stop(std::unique_lock<std::mutex>& lock) {
-  lock.unlock();
-  server_->finish_stop();
-  lock.lock();
-  state_ = State::stopped;
-  changed_.notify_all();
+  lifecycle_.stop({.deadline = std::chrono::milliseconds::zero()});
+  lifecycle_.wait_for_end();
 }
 
 PostResult ServerImpl::counted(net::PostResult result) {
@@ -327,7 +285,7 @@ PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const LoopContext* const here = own_loop_context();
   // An accepted message enters every mailbox before the stop does. No handler runs while the lock is held.
-  std::shared_lock lock(publishing_, std::defer_lock);
+  std::shared_lock lock(lifecycle_.publishing(), std::defer_lock);
   const bool is_for_others = here == nullptr || loop_contexts_.size() > 1;
   if (is_for_others) lock.lock();
   if (!is_running()) return PostResult::stopped;
@@ -351,7 +309,7 @@ PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const
 PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
   const auto shared = std::make_shared<const SessionTask>(std::move(task));
   // As in publish(): accepted on every loop before the stop, or on none.
-  const std::shared_lock lock(publishing_);
+  const std::shared_lock lock(lifecycle_.publishing());
   if (!is_running()) return PostResult::stopped;
   const net::PostResult room = server_->reserve_on_all(0);
   if (room != net::PostResult::accepted) return counted(room);
@@ -363,23 +321,39 @@ PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
 }
 
 void ServerImpl::add_hub(HubOptions options) {
-  if (state_ != State::idle || hub_ != nullptr) {
+  if (!lifecycle_.is_idle() || hub_ != nullptr) {
     end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start()");
   }
   hub_ = std::make_unique<HubOfServer>(*this, options);
 }
 
 bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
-  LoopContext* const loop_context = impl.loop_contexts_[loop];
-  return impl.server_->post(loop, [loop_context, task = std::move(task)](session::LoopServer&) mutable {
-    task(*loop_context->hub());
-  });
+  return impl.post_to_loop(
+      loop, [task = std::move(task)](LoopContext& loop_context) mutable { task(*loop_context.hub()); });
+}
+
+namespace {
+
+session::Server::ServerTask with_context(LoopContext& loop_context, UniqueFunction<void(LoopContext&)> task) {
+  return [&loop_context, task = std::move(task)](session::LoopServer&) mutable { task(loop_context); };
+}
+
+}  // namespace
+
+bool ServerImpl::post_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task) {
+  return server_->post(loop, with_context(*loop_contexts_[loop], std::move(task)));
+}
+
+bool ServerImpl::offer_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task) {
+  if (!is_running()) return false;
+  return counted(server_->offer(loop, 0, with_context(*loop_contexts_[loop], std::move(task)))) ==
+         PostResult::accepted;
 }
 
 PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
                                   pubsub::Receipt receipt) {
   // An accepted event enters the home loop's mailbox before the stop does.
-  const std::shared_lock lock(publishing_);
+  const std::shared_lock lock(lifecycle_.publishing());
   if (!is_running()) return PublishResult::stopped;
   return hub_->hub.publish(topic, std::move(payload), std::move(receipt));
 }

@@ -3,19 +3,18 @@
 // The part of each loop is used on that loop's thread only.
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "api/lifecycle.h"
 #include "api/loop_context.h"
+#include "api/server_timers.h"
 #include "base/random.h"
 #include "fanfare/server.h"
 #include "fanfare/unique_function.h"
@@ -63,7 +62,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
 
   std::expected<void, Error> start();
   void run();
-  std::size_t stop(std::chrono::milliseconds deadline);
+  std::size_t stop(const StopOptions& options) { return lifecycle_.stop(options); }
   // Like stop() with no time; nothing runs any more when it returns.
   void destroy();
 
@@ -82,6 +81,10 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
                  UniqueFunction<void(const BodyPiece&)> handler);
   // Ends the message of a MessageWriter that was destroyed on another thread.
   void abandon_message(SessionId id);
+  // Later runs the task on a loop, from the start of all loops on. False: the loop has ended, or (offer) the server
+  // stops or the loop's mailbox is full.
+  bool post_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task);
+  bool offer_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task);
   ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
@@ -89,7 +92,14 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<std::string> addresses() const;
   std::uint16_t port() const;
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
+  std::size_t loop_count() const { return loop_contexts_.size(); }
   std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
+
+  // Before start() as well.
+  ServerTimers& timers() { return timers_; }
+
+  // No handler of a timer starts, and nothing is published or posted, in any other state.
+  bool is_running() const { return lifecycle_.is_running(); }
 
   // Used by the mounts.
   const ServerOptions& options() const { return options_; }
@@ -103,9 +113,6 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::atomic<std::uint64_t> opened_sessions = 0;
 
  private:
-  // Handlers never see the first two states, because no client is served before `running`.
-  enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
-
   struct HubOfServer final : pubsub::HubLoops {
     HubOfServer(ServerImpl& its_core, HubOptions options) : impl(its_core), hub(options, random) {}
     std::size_t count() const override { return impl.loop_contexts_.size(); }
@@ -121,10 +128,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
   std::expected<void, Error> open_files();
   std::expected<void, Error> start_server();
-  void finish_stop(std::unique_lock<std::mutex>& lock);
-  bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
   // Answers to requests are still delivered while the server stops.
-  bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
+  bool has_loops() const { return lifecycle_.has_loops(); }
   // The one of the calling thread, if that is a loop of this server; otherwise null.
   LoopContext* own_loop_context() const;
   PostResult counted(net::PostResult result);
@@ -136,17 +141,13 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<FilesEntry> files_;
   session::SessionSettings session_settings_;
 
+  Lifecycle lifecycle_;                      // must outlive the loops
+  ServerTimers timers_{*this};               // must outlive the loops
   server::Listeners listeners_;              // from start() on
   std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
   std::unique_ptr<session::Server> server_;  // from start() on
   std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
-  std::atomic<State> state_ = State::idle;
-  // Shared: held by a publish to several loops. Exclusive: held at the start of a stop, which thus follows
-  // all of them.
-  std::shared_mutex publishing_;
-  std::mutex mutex_;  // guards changes of state_, and used to wait for them
-  std::condition_variable changed_;
 };
 
 }  // namespace fanfare::api

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "gateway/config_env.h"
+#include "gateway/config_streams.h"
 #include "gateway/config_yaml.h"
 #include "gateway/serve_plan.h"
 
@@ -74,6 +75,7 @@ struct Config {
   MetricsConfig metrics;
   WebConfig web;
   std::vector<ProjectConfig> projects;
+  std::optional<StreamsConfig> streams;
 };
 
 struct ConfigError {

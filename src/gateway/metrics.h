@@ -28,6 +28,10 @@
 #include "upstream/failure.h"
 #include "upstream/methods.h"
 
+namespace fanfare::streams {
+class Catalog;
+}  // namespace fanfare::streams
+
 namespace fanfare::gateway {
 
 // Why a WebSocket connection ended; the first that applies.
@@ -50,7 +54,6 @@ enum class CloseReason : std::uint8_t {
 // Why an upgrade was rejected.
 enum class RefuseReason : std::uint8_t {
   connection_limit,  // 503
-  shutdown,          // 503
   bad_handshake,     // 400, 426
   origin,            // 403
   host,              // 403
@@ -207,6 +210,8 @@ class Metrics {
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
   // The memory of clients' requests and answers; must outlive the last render(). Call once, before the first.
   void watch(const ByteBudget& budget) { budget_ = &budget; }
+  // The streams; must outlive the last render(). Call once, before the first.
+  void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
   void set_chain_id(std::string_view project, std::string_view chain_id);
 
@@ -231,6 +236,7 @@ class Metrics {
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
   const ByteBudget* budget_ = nullptr;
+  const streams::Catalog* streams_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.
   mutable std::mutex mutex_;

@@ -12,6 +12,9 @@
 #include <thread>
 #include <vector>
 
+#include "base/random.h"
+#include "streams/catalog.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -214,6 +217,11 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(gate);
   const ByteBudget budget(1000);
   metrics.watch(budget);
+  SeededRandom random(1);
+  pubsub::Hub hub({}, random);
+  streams::Catalog catalog(hub, {});
+  ASSERT_TRUE(catalog.add({.name = "s"}));
+  metrics.watch(catalog);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));

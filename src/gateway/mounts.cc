@@ -10,6 +10,7 @@
 #include "http/target.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
+#include "streamserver/mounts.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -191,6 +192,13 @@ struct MakeMount {
     return page([text = about_text(context.plan, feature.version)](std::string_view) {
       return session::HttpResponse{.content_type = "application/json", .body = text, .headers = {}};
     });
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamsFeature&) const {
+    return std::make_shared<streamserver::WebSocketMount>(context.services->streams,
+                                                          upgrade_policy(context.plan.websocket.compression));
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamEventsFeature&) const {
+    return std::make_shared<streamserver::EventsMount>(context.services->streams);
   }
 
  private:

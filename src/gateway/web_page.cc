@@ -40,8 +40,7 @@ std::shared_ptr<server::Mount> make_web_page(const std::string& directory) {
        .immutable_directory = "assets",
        .headers = {{.name = "Content-Security-Policy", .value = std::string(kWebPagePolicy)},
                    {.name = "Referrer-Policy", .value = "no-referrer"},
-                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"},
-                   {.name = "X-Content-Type-Options", .value = "nosniff"}}});
+                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"}}});
   if (files) return *std::move(files);
   log::error("web_page_missing", {{"error", files.error()}});
   return std::make_shared<MissingPage>();

@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/hex.h"
 #include "http/headers.h"
 
 namespace fanfare::http {
 namespace {
 
 constexpr std::size_t kSizeDigitsMax = 15;  // always fits into 64 bits without overflow
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_space(char c) {
   return c == ' ' || c == '\t';

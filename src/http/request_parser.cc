@@ -17,10 +17,9 @@ constexpr std::size_t kBodyKeptBytes = 64 * 1024;
 // RFC9112§3.2: origin-form "/a?b", absolute-form "http://host/a?b", "*", or CONNECT's "host:port".
 void split_target(Request& request) {
   std::string_view rest = request.target;
-  const std::size_t scheme = rest.find("://");
-  if (!rest.starts_with('/') && scheme != std::string_view::npos) {
-    const std::size_t slash = rest.find_first_of("/?", scheme + 3);
-    rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
+  // An empty authority is refused by check_target().
+  if (const std::string_view authority = authority_of(rest); !authority.empty()) {
+    rest.remove_prefix(static_cast<std::size_t>(authority.data() + authority.size() - rest.data()));
   }
   const std::size_t mark = rest.find('?');
   request.path = rest.substr(0, mark);

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/uri.h"
+
 namespace fanfare::server {
 namespace {
 
@@ -83,21 +85,14 @@ bool is_host_or_wildcard(std::string_view text) {
   return is_host(text);
 }
 
-struct OriginParts {
-  std::string_view scheme;
-  std::string_view authority;
-};
-
 // RFC6454§6.2: scheme "://" host [":" port], nothing else.
-std::optional<OriginParts> split_origin(std::string_view text) {
-  const std::size_t mark = text.find("://");
-  if (mark == std::string_view::npos || mark == 0) return std::nullopt;
-  const OriginParts parts{.scheme = text.substr(0, mark), .authority = text.substr(mark + 3)};
+std::optional<UriParts> split_origin(std::string_view text) {
+  const auto parts = split_origin_uri(text);
   const auto is_scheme_byte = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
            c == '-' || c == '.';
   };
-  if (!std::ranges::all_of(parts.scheme, is_scheme_byte) || parts.authority.empty()) return std::nullopt;
+  if (!parts || !std::ranges::all_of(parts->scheme, is_scheme_byte)) return std::nullopt;
   return parts;
 }
 

@@ -96,7 +96,7 @@ TEST_F(WebSocketEndpointTest, ABatchGoesInPiecesAndComesBackWhole) {
   const auto request = [](const std::string& id, const char* method) {
     std::string text;
     if (id.empty()) {
-      jsonrpc::append_notification(text, method, "");
+      text = R"({"jsonrpc":"2.0","method":")" + std::string(method) + R"("})";
     } else {
       jsonrpc::append_request(text, id, method, "");
     }

@@ -3,19 +3,13 @@
 #include <charconv>
 #include <optional>
 
+#include "base/hex.h"
 #include "ws/rules.h"
 
 namespace fanfare::app {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
-
-std::optional<unsigned> digit_of(char sign) {
-  if (sign >= '0' && sign <= '9') return static_cast<unsigned>(sign - '0');
-  if (sign >= 'a' && sign <= 'f') return static_cast<unsigned>(sign - 'a') + 10;
-  if (sign >= 'A' && sign <= 'F') return static_cast<unsigned>(sign - 'A') + 10;
-  return std::nullopt;
-}
 
 // Removes the first word and the spaces after it from `text`, and returns the word.
 std::string_view take_word(std::string_view& text) {
@@ -98,14 +92,14 @@ std::string to_hex(Bytes bytes) {
 std::expected<std::string, std::string> from_hex(std::string_view text) {
   if (text.starts_with("0x")) text.remove_prefix(2);
   std::string bytes;
-  unsigned high = 0;
+  int high = 0;
   bool has_high = false;
   for (const char sign : text) {
     if ((sign == ' ' || sign == '\t') && !has_high) continue;
-    const auto digit = digit_of(sign);
-    if (!digit) return std::unexpected("'" + printable({&sign, 1}) + "' is not a hexadecimal digit");
-    if (has_high) bytes += static_cast<char>(high * 16 + *digit);
-    high = *digit;
+    const int digit = hex_digit(sign);
+    if (digit < 0) return std::unexpected("'" + printable({&sign, 1}) + "' is not a hexadecimal digit");
+    if (has_high) bytes += static_cast<char>(high * 16 + digit);
+    high = digit;
     has_high = !has_high;
   }
   if (has_high) return std::unexpected(std::string("a byte is two hexadecimal digits, and the last has one"));
