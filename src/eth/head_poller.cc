@@ -9,13 +9,13 @@
 namespace fanfare::eth {
 namespace {
 
-std::string describe(const CallFailure& failure) {
+std::string describe(const jsonrpc::CallFailure& failure) {
   switch (failure.kind) {
-    case CallFailure::Kind::unreachable:
+    case jsonrpc::CallFailure::Kind::unreachable:
       return "unreachable: " + failure.message;
-    case CallFailure::Kind::timed_out:
+    case jsonrpc::CallFailure::Kind::timed_out:
       return "timed out: " + failure.message;
-    case CallFailure::Kind::rejected:
+    case jsonrpc::CallFailure::Kind::rejected:
       return "error " + std::to_string(failure.code) + ": " + failure.message;
   }
   return failure.message;
@@ -31,7 +31,7 @@ std::expected<HeaderPtr, std::string> HeadPoller::read_block(std::string_view js
   return std::make_shared<const Header>(std::move(*header));
 }
 
-HeadPoller::HeadPoller(const HeadPollerOptions& options, CallIds& call_ids, Random& random)
+HeadPoller::HeadPoller(const HeadPollerOptions& options, jsonrpc::CallIds& call_ids, Random& random)
     : options_(options),
       call_ids_(call_ids),
       random_(random),
@@ -95,7 +95,7 @@ std::uint64_t HeadPoller::call(std::string_view method, std::string_view first_p
   return id;
 }
 
-std::vector<UpstreamCall> HeadPoller::take_calls() {
+std::vector<jsonrpc::UpstreamCall> HeadPoller::take_calls() {
   return std::exchange(calls_, {});
 }
 
@@ -103,7 +103,7 @@ std::vector<HeadEvent> HeadPoller::take_events() {
   return std::exchange(events_, {});
 }
 
-bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+bool HeadPoller::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
   if (first_genesis_call_ == call_id) {
     first_genesis_call_.reset();
     const auto genesis = result ? read_block(*result) : std::unexpected(std::string());
@@ -123,7 +123,7 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Insta
   if (!result && ask_again(number)) return true;
   if (!result) {
     // A node that rejects a call about one block may still answer the next poll.
-    if (result.error().kind == CallFailure::Kind::rejected && phase_ != Phase::polling) {
+    if (result.error().kind == jsonrpc::CallFailure::Kind::rejected && phase_ != Phase::polling) {
       cannot_resolve(describe(result.error()), now);
     } else {
       give_up_round(describe(result.error()), now);

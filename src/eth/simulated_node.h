@@ -11,7 +11,7 @@
 
 #include "base/random.h"
 #include "eth/hex.h"
-#include "eth/upstream_call.h"
+#include "jsonrpc/upstream_call.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::eth {
@@ -67,7 +67,7 @@ class SimulatedNode {
   SimulatedBlock& at(std::uint64_t number) { return chain_.at(number); }
 
   // The answer of a healthy node; `null` for unknown objects.
-  std::string answer(const UpstreamCall& call) {
+  std::string answer(const jsonrpc::UpstreamCall& call) {
     ++asked[std::string(call.method)];
     const auto first = jsonrpc::string_value(jsonrpc::element(call.params_json, 0).value_or(""));
     if (call.method == "eth_getBlockByNumber") {

@@ -25,7 +25,7 @@ TEST(SubscriptionManager, ANotificationIsExactlyWhatClientsExpect) {
   Loop loop;
   Client client;
   const std::string id = loop.subscribe(1, client);
-  EXPECT_EQ(loop.manager.publish_head(R"({"number":"0x1"})"), 1U);
+  EXPECT_EQ(loop.publish_head(R"({"number":"0x1"})"), 1U);
   ASSERT_EQ(client.got.size(), 1U);
   EXPECT_EQ(client.got[0], R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
                                R"(","result":{"number":"0x1"}}})");
@@ -36,19 +36,21 @@ TEST(SubscriptionManager, OnlyWhoIsLiveCanMissSomething) {
   Client waiting;
   Client hashes;
   Client bodies;
-  constexpr auto kPending = SubscriptionType::new_pending_transactions;
   const auto id = loop.manager.subscribe(1, waiting, R"(["newPendingTransactions",true])");
   ASSERT_TRUE(id);
-  EXPECT_TRUE(loop.manager.connections_without_notices(kPending).empty());
-  EXPECT_TRUE(loop.manager.connections_with_pending_bodies().empty());
+  loop.miss_pending(false);
+  EXPECT_TRUE(loop.closed.empty());
+  loop.miss_pending(true);
+  EXPECT_TRUE(loop.closed.empty());
   loop.subscribe(2, hashes, R"(["newPendingTransactions"])");
   loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
-  auto all = loop.manager.connections_without_notices(kPending);
-  std::ranges::sort(all);
-  EXPECT_EQ(all, (std::vector<ConnectionKey>{2, 3}));
-  EXPECT_EQ(loop.manager.connections_with_pending_bodies(), std::vector<ConnectionKey>{3});
+  loop.miss_pending(false);
+  EXPECT_EQ(loop.closed, (std::vector<ConnectionKey>{2, 3}));
+  loop.miss_pending(true);
+  EXPECT_EQ(loop.closed, std::vector<ConnectionKey>{3});
   loop.manager.activate(1, *id);
-  EXPECT_EQ(loop.manager.connections_with_pending_bodies().size(), 2U);
+  loop.miss_pending(true);
+  EXPECT_EQ(loop.closed.size(), 2U);
 }
 
 TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
@@ -64,14 +66,14 @@ TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
   EXPECT_EQ(loop.manager.subscriptions(), 0U);
   EXPECT_EQ(loop.manager.counters().refused, 1U);
   EXPECT_FALSE(loop.manager.activate(1, *id));
-  EXPECT_EQ(loop.manager.publish_pending_hash("0x1"), 0U);
+  EXPECT_EQ(loop.publish_pending_hash("0x1"), 0U);
 }
 
 TEST(SubscriptionManager, AllFirstSubscriptionsShareOneFrame) {
   Loop loop;
   std::vector<Client> clients(50);
   for (std::size_t i = 0; i < clients.size(); ++i) loop.subscribe(i, clients[i]);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 50U);
+  EXPECT_EQ(loop.publish_head("{}"), 50U);
   for (const Client& client : clients) EXPECT_EQ(client.addresses, clients[0].addresses);
   EXPECT_EQ(loop.manager.counters().encoded, 1U);
   EXPECT_EQ(loop.manager.topics(), 1U);
@@ -98,7 +100,7 @@ TEST(SubscriptionManager, TwoOfOneConnectionHaveTwoIdsAndTheLowestFreeOneIsGiven
   const std::string second = loop.subscribe(1, client);
   EXPECT_NE(first, second);
   EXPECT_EQ(loop.subscribe(2, other), first);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 3U);
+  EXPECT_EQ(loop.publish_head("{}"), 3U);
   EXPECT_EQ(client.got.size(), 2U);
   EXPECT_EQ(other.got.size(), 1U);
   EXPECT_EQ(loop.manager.counters().encoded, 2U);
@@ -111,11 +113,11 @@ TEST(SubscriptionManager, NothingIsDeliveredBeforeActivation) {
   Client client;
   const auto id = loop.manager.subscribe(1, client, kNewHeads);
   ASSERT_TRUE(id);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 0U);
+  EXPECT_EQ(loop.publish_head("{}"), 0U);
   EXPECT_EQ(loop.manager.counters().encoded, 0U);
   loop.manager.activate(1, *id);
   loop.manager.activate(1, *id);  // a second call has no effect
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
+  EXPECT_EQ(loop.publish_head("{}"), 1U);
   EXPECT_EQ(client.got.size(), 1U);
 }
 
@@ -127,7 +129,7 @@ TEST(SubscriptionManager, ActivatingWhatIsGoneDoesNothing) {
   EXPECT_TRUE(loop.manager.unsubscribe(1, as_params(*id)));
   loop.manager.activate(1, *id);
   loop.manager.activate(2, *id);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 0U);
+  EXPECT_EQ(loop.publish_head("{}"), 0U);
   EXPECT_EQ(loop.manager.connections(), 0U);
   EXPECT_EQ(loop.manager.topics(), 0U);
 }
@@ -211,7 +213,7 @@ TEST(SubscriptionManager, ADroppedConnectionHearsNothingMore) {
   loop.subscribe(2, other);
   loop.manager.drop(1);
   loop.manager.drop(1);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
+  EXPECT_EQ(loop.publish_head("{}"), 1U);
   EXPECT_TRUE(client.got.empty());
   EXPECT_EQ(loop.manager.counters().dropped, 2U);
   EXPECT_EQ(loop.manager.connections(), 1U);
@@ -226,7 +228,7 @@ TEST(SubscriptionManager, DroppingWithinADeliveryHarmsNobody) {
   }
   clients[1].then = [&] { loop.manager.drop(1); };
   clients[2].then = [&] { loop.manager.drop(3); };
-  EXPECT_EQ(loop.manager.publish_head("{}"), 5U);
+  EXPECT_EQ(loop.publish_head("{}"), 5U);
   EXPECT_EQ(clients[0].got.size(), 2U);
   EXPECT_EQ(clients[1].got.size(), 1U);
   EXPECT_EQ(clients[2].got.size(), 2U);
@@ -234,7 +236,7 @@ TEST(SubscriptionManager, DroppingWithinADeliveryHarmsNobody) {
   clients[0].then = [&] {
     for (ConnectionKey key = 0; key < 4; ++key) loop.manager.drop(key);
   };
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // the last subscriber leaves, and the topic with it
+  EXPECT_EQ(loop.publish_head("{}"), 1U);  // the last subscriber leaves, and the topic with it
   EXPECT_EQ(loop.manager.topics(), 0U);
   EXPECT_EQ(loop.topics.topics(), 0U);
 }
@@ -287,16 +289,16 @@ TEST(SubscriptionManager, LogsGoToTheFiltersTheyMatchAndEqualFiltersAreOneTopic)
   loop.subscribe(4, all, R"(["logs"])");
   EXPECT_EQ(loop.manager.topics(), 3U);
   EXPECT_EQ(loop.manager.subscriptions(SubscriptionType::logs), 4U);
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 3U);
+  EXPECT_EQ(loop.publish_logs(kBlock, one_log("a"), false), 3U);
   EXPECT_EQ(loop.manager.counters().encoded, 2U);
   EXPECT_EQ(a.addresses, same_as_a.addresses);
   EXPECT_TRUE(b.got.empty());
   ASSERT_EQ(all.got.size(), 1U);
   EXPECT_TRUE(all.got[0].ends_with(R"("logIndex":"0x0","removed":false}}})"));
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("b"), true), 2U);
+  EXPECT_EQ(loop.publish_logs(kBlock, one_log("b"), true), 2U);
   EXPECT_TRUE(b.got.at(0).ends_with(R"("removed":true}}})"));
   for (ConnectionKey key = 1; key < 5; ++key) loop.manager.drop(key);
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 0U);
+  EXPECT_EQ(loop.publish_logs(kBlock, one_log("a"), false), 0U);
 }
 
 TEST(SubscriptionManager, AFilterThatTakesThePlaceOfADroppedOneDuringDeliveryGetsNothingOfIt) {
@@ -314,7 +316,7 @@ TEST(SubscriptionManager, AFilterThatTakesThePlaceOfADroppedOneDuringDeliveryGet
   };
   first.then = swap;
   leaves.then = swap;
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 1U);
+  EXPECT_EQ(loop.publish_logs(kBlock, one_log("a"), false), 1U);
   EXPECT_TRUE(comes.got.empty());
 }
 
@@ -343,10 +345,12 @@ TEST(SubscriptionManager, PendingHashesAndBodiesAreTwoTopics) {
   EXPECT_EQ(loop.manager.topics(), 1U);
   loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
   loop.subscribe(4, syncing, R"(["syncing"])");
-  EXPECT_EQ(loop.manager.interest(), (Interest{.pending = PendingWanted::bodies, .syncing = true}));
-  EXPECT_EQ(loop.manager.publish_pending_hash("0xab"), 2U);
-  EXPECT_EQ(loop.manager.publish_pending_body(R"({"hash":"0xab"})"), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 1U);
+  Interest both{.pending = PendingWanted::bodies};
+  both.sources.set(static_cast<std::size_t>(SubscriptionType::syncing));
+  EXPECT_EQ(loop.manager.interest(), both);
+  EXPECT_EQ(loop.publish_pending_hash("0xab"), 2U);
+  EXPECT_EQ(loop.publish_pending_body(R"({"hash":"0xab"})"), 1U);
+  EXPECT_EQ(loop.publish_syncing("false"), 1U);
   EXPECT_TRUE(hashes.got.at(0).ends_with(R"("result":"0xab"}})"));
   EXPECT_TRUE(bodies.got.at(0).ends_with(R"("result":{"hash":"0xab"}}})"));
   EXPECT_TRUE(syncing.got.at(0).ends_with(R"("result":false}})"));
@@ -362,32 +366,33 @@ TEST(SubscriptionManager, AHoleInPendingTransactionsEndsThoseWithNoticesAndNothi
   const auto waiting =
       loop.manager.subscribe(2, without, R"(["newPendingTransactions",false,{"cursor":true}])");
   loop.subscribe(3, without, R"(["newPendingTransactions"])");
-  constexpr auto kPending = SubscriptionType::new_pending_transactions;
   EXPECT_EQ(loop.manager.interest().pending, PendingWanted::bodies);
-  EXPECT_EQ(loop.manager.publish_pending_hash("0xab"), 2U);
-  EXPECT_EQ(loop.manager.publish_pending_body("{}"), 1U);
-  EXPECT_EQ(loop.manager.connections_without_notices(kPending), std::vector<ConnectionKey>{3});
+  EXPECT_EQ(loop.publish_pending_hash("0xab"), 2U);
+  EXPECT_EQ(loop.publish_pending_body("{}"), 1U);
   const auto ended = [](const std::string& id) {
     return R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
-           R"(","notice":{"type":"ended","reason":"missed","message":"a \"hole\""}}})";
+           R"(","notice":{"type":"ended","reason":"missed","message":"pending transactions may have been missed: a \"hole\""}}})";
   };
 
   client.got.clear();
-  EXPECT_EQ(loop.manager.end_pending(true, "a \"hole\""), 1U);
+  EXPECT_EQ(loop.miss_pending(true), 1U);
+  EXPECT_TRUE(loop.closed.empty());
   EXPECT_EQ(client.got, std::vector<std::string>{ended(bodies)});
   EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(bodies)));
   EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
 
   client.got.clear();
-  EXPECT_EQ(loop.manager.end_pending(false, "a \"hole\""), 1U);
+  EXPECT_EQ(loop.miss_pending(false), 1U);
+  EXPECT_EQ(loop.closed, std::vector<ConnectionKey>{3});
   EXPECT_EQ(client.got, std::vector<std::string>{ended(hashes)});
   EXPECT_EQ(loop.manager.counters().ended, 2U);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // continues
-  loop.manager.activate(2, *waiting);              // was not live, so it missed nothing
-  EXPECT_EQ(loop.manager.publish_pending_hash("0xcd"), 2U);
+  EXPECT_EQ(loop.publish_head("{}"), 1U);  // continues
+  loop.manager.activate(2, *waiting);      // was not live, so it missed nothing
+  EXPECT_EQ(loop.publish_pending_hash("0xcd"), 2U);
   // They have no position in the chain, so they get no notice about one.
-  loop.manager.note_head(kBlock);
-  EXPECT_TRUE(loop.manager.rewind().empty());
+  loop.publish(Baseline{std::make_shared<const Header>(kBlock)});
+  loop.publish(Baseline{std::make_shared<const Header>(kBlock)});
+  EXPECT_TRUE(loop.manager.take_aftermath().missing.empty());
   EXPECT_EQ(without.got.size(), 3U);
 }
 
@@ -397,7 +402,7 @@ TEST(SubscriptionManager, ANoticeThatEndsItsConnectionEndsItsSubscriptionsOnce) 
   loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
   loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
   client.then = [&] { loop.manager.drop(1); };
-  EXPECT_EQ(loop.manager.end_pending(false, "why"), 0U);
+  EXPECT_EQ(loop.miss_pending(false), 0U);
   EXPECT_EQ(client.got.size(), 1U);
   EXPECT_EQ(loop.manager.subscriptions(), 0U);
 }
@@ -434,9 +439,9 @@ TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
   Client other;
   const std::string id = loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
   EXPECT_EQ(loop.subscribe(2, other), id);  // shares the frames
-  loop.manager.publish_head(head_of(1));
+  loop.publish_head(head_of(1));
   client.congested = true;
-  for (std::uint64_t number = 2; number <= 6; ++number) loop.manager.publish_head(head_of(number));
+  for (std::uint64_t number = 2; number <= 6; ++number) loop.publish_head(head_of(number));
   EXPECT_EQ(client.got.size(), 1U);
   EXPECT_EQ(other.got.size(), 6U);
   EXPECT_TRUE(loop.manager.drained(1).empty());
@@ -450,7 +455,7 @@ TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
   EXPECT_EQ(client.got[2], other.got[5]);
   EXPECT_EQ(loop.manager.counters().heads_dropped, 4U);
   // From here on everything is as usual.
-  loop.manager.publish_head(head_of(7));
+  loop.publish_head(head_of(7));
   loop.manager.drained(1);
   EXPECT_EQ(client.got.size(), 4U);
 }
@@ -460,7 +465,7 @@ TEST(SubscriptionManager, AHeadKeptForASlowReaderIsLateAndNotMissed) {
   Client client;
   loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
   client.congested = true;
-  loop.manager.publish_head(head_of(1));
+  loop.publish_head(head_of(1));
   client.congested = false;
   loop.manager.drained(1);
   ASSERT_EQ(client.got.size(), 1U);

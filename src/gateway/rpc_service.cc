@@ -35,23 +35,6 @@ CloseReason reason_of(const session::CloseInfo& info) {
   return CloseReason::internal;
 }
 
-// The metrics' enumeration may have values of its own.
-SubscriptionKind kind_of(eth::SubscriptionType type) {
-  switch (type) {
-    case eth::SubscriptionType::new_heads:
-      return SubscriptionKind::new_heads;
-    case eth::SubscriptionType::logs:
-      return SubscriptionKind::logs;
-    case eth::SubscriptionType::new_pending_transactions:
-      return SubscriptionKind::new_pending_transactions;
-    case eth::SubscriptionType::syncing:
-      return SubscriptionKind::syncing;
-    case eth::SubscriptionType::transaction_receipts:
-      return SubscriptionKind::transaction_receipts;
-  }
-  return SubscriptionKind::new_heads;
-}
-
 }  // namespace
 
 eth::ConnectionKey key_of(const session::Session& session) {
@@ -237,23 +220,21 @@ bool RpcService::answer_here(const jsonrpc::Request& request, session::Session* 
 
 void RpcService::subscribe(const jsonrpc::Request& request, session::Session& session, Incoming& incoming,
                            std::string& answer) {
-  constexpr auto kPending = eth::SubscriptionType::new_pending_transactions;
-  constexpr auto kSyncing = eth::SubscriptionType::syncing;
-  const std::size_t pending_before = subscriptions_.subscriptions(kPending);
-  const std::size_t syncing_before = subscriptions_.subscriptions(kSyncing);
   RpcConnection& connection = session.data<RpcConnection>();
-  auto id = subscriptions_.subscribe(key_of(session), connection, request.params, connection.ids_);
-  if (!id) {
-    return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(id.error().code),
-                                 id.error().message);
+  auto made = subscriptions_.subscribe(key_of(session), connection, request.params, connection.ids_);
+  if (!made) {
+    return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(made.error().code),
+                                 made.error().message);
   }
-  jsonrpc::append_result(answer, request.id, "\"" + *id + "\"");
-  Subscribed one{.id = std::move(*id),
+  jsonrpc::append_result(answer, request.id, "\"" + *made + "\"");
+  const eth::SubscriptionType type = subscriptions_.type_of(key_of(session), *made).value();
+  Subscribed one{.id = std::move(*made),
                  .item = incoming.job.items.size(),
-                 .waits = subscriptions_.subscriptions(kPending) > pending_before,
+                 .type = type,
+                 .waits = !eth::feed_type(type).not_listening.empty(),
                  .needs_chain = !network().is_ready(),
-                 .activates_later = subscriptions_.subscriptions(kSyncing) > syncing_before};
-  incoming.waits = incoming.waits || one.waits;
+                 .activates_later = eth::feed_type(type).activates_later};
+  if (one.waits) incoming.waits.set(static_cast<std::size_t>(type));
   incoming.needs_chain = incoming.needs_chain || one.needs_chain;
   if (one.waits || one.needs_chain) ++incoming.open;
   incoming.subscribed.push_back(std::move(one));
@@ -272,8 +253,6 @@ void RpcService::unsubscribe(const jsonrpc::Request& request, session::Session& 
 }
 
 void RpcService::activate(eth::ConnectionKey connection, const std::string& id) {
-  // In the middle of a block it would get only part of the block.
-  if (logs_pass_) return activate_later_.emplace_back(connection, id), void();
   if (auto missing = subscriptions_.activate(connection, id)) ask_history(std::move(*missing));
 }
 
@@ -301,17 +280,11 @@ void RpcService::ask_history(eth::SubscriptionManager::Missing missing) {
   });
 }
 
-void RpcService::rewind() {
-  for (auto& missing : subscriptions_.rewind()) ask_history(std::move(missing));
-  // Every block that follows is new to subscriptions that waited for the logs of earlier ones.
-  for (const auto& [connection, id] : subscriptions_.take_ready()) activate(connection, id);
-}
-
 void RpcService::subscriptions_changed() {
   for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
     const auto type = static_cast<eth::SubscriptionType>(i);
     const auto now = static_cast<std::int64_t>(subscriptions_.subscriptions(type));
-    metrics().subscriptions[kind_of(type)].add(now - counted_subscriptions_[i]);
+    metrics().subscriptions[type].add(now - counted_subscriptions_[i]);
     counted_subscriptions_[i] = now;
   }
   if (const eth::Interest now = subscriptions_.interest(); now != interest_) {

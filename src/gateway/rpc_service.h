@@ -155,7 +155,8 @@ class RpcService final : public session::Endpoint {
   struct Subscribed {
     std::string id;
     std::size_t item = 0;  // the item of the job with the answer
-    // Answered only when every new pending transaction will be reported: earlier ones cannot be recovered.
+    eth::SubscriptionType type{};
+    // Answered only when everything new will be reported: earlier events cannot be recovered.
     bool waits = false;
     bool needs_chain = false;  // answered only when the chain is followed
     bool activates_later =
@@ -164,10 +165,10 @@ class RpcService final : public session::Endpoint {
   struct Incoming {
     ForwardJob job;
     std::vector<Subscribed> subscribed;
-    std::uint32_t open = 0;    // requests for the node
-    bool waits = false;        // one of `subscribed` has `waits` set
-    bool needs_chain = false;  // one of `subscribed` has `needs_chain` set
-    std::string client;        // the owner of filters; see FilterCalls::client_of()
+    std::uint32_t open = 0;        // requests for the node
+    eth::SubscriptionTypes waits;  // types of those of `subscribed` that have `waits` set
+    bool needs_chain = false;      // one of `subscribed` has `needs_chain` set
+    std::string client;            // the owner of filters; see FilterCalls::client_of()
     bool has_filters = false;
   };
   struct Answered {
@@ -228,25 +229,15 @@ class RpcService final : public session::Endpoint {
   void pause();
   bool should_pause() const;
   void caught_up(RpcConnection& connection);
-  void publish(const eth::SourceEvent& event);
-  void publish_block(const eth::BlockAdded& block);
-  // Sends a block's logs, a part per turn. The event ends when all are sent.
-  void begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed);
-  bool continue_logs();
-  void end_logs();
-  // Ends the subscriptions with a notice if they asked for one, else with their connections. `bodies_only`:
-  // those to whole transactions.
-  void miss_pending(bool bodies_only, const std::string& words);
-  // Notifies the subscriptions that have a notice for it; the connections of the others are closed.
-  void miss_receipts(const eth::SubscriptionManager::Range& blocks);
+  // Continues the event, a part of a block's logs per turn. False: the rest comes in the next turn.
+  bool continue_event();
+  // Does what the event left to do.
+  void settle();
   // Call after anything that changes subscriptions: updates the metrics and the source's interest.
   void subscriptions_changed();
   void count_changes();
-  void rewind();
   // An event is lost for all subscribers of this loop.
   void lose_event();
-  // Closes the connections of subscriptions without cursors.
-  void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
   void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
 
   RpcLimits limits_;
@@ -261,11 +252,10 @@ class RpcService final : public session::Endpoint {
   std::unordered_map<eth::ConnectionKey, std::deque<Answered>> waiting_;  // until their client reads
   std::vector<eth::ConnectionKey> watched_;
   net::TimerId watch_timer_;
-  std::optional<eth::SubscriptionManager::LogsPass> logs_pass_;  // of the event that is being published
-  Duration match_time_{};                                        // for that event, so far
-  std::vector<std::pair<eth::ConnectionKey, std::string>> activate_later_;  // when that event ends
-  std::size_t behind_ = 0;                                                  // connections
-  std::uint32_t pauses_ = 0;                                                // since no connection was behind
+  bool is_publishing_ = false;  // an event, of which a part is left
+  Duration match_time_{};       // for that event, so far
+  std::size_t behind_ = 0;      // connections
+  std::uint32_t pauses_ = 0;    // since no connection was behind
   bool paused_ = false;
   bool pause_is_over_ = false;
   Instant last_published_{};

@@ -17,12 +17,11 @@ void refuse(ForwardItem& item, std::string_view why) {
   jsonrpc::append_error(item.answer, item.id, jsonrpc::ErrorCode::internal, why);
 }
 
-constexpr std::string_view kNoPending = "the upstream does not tell of pending transactions";
-
 // The node's own text is for the operator.
-void log_refusal(const Network& network, const std::string& why) {
-  static LogLimiter limiter(log::Level::warn, "pending_transactions_refused");
-  limiter.write({{"network", network.name()}, {"reason", log::excerpt(why, 256)}});
+void log_refusal(const Network& network, eth::SubscriptionType type, const std::string& why) {
+  static LogLimiter limiter(log::Level::warn, "subscription_refused");
+  limiter.write(
+      {{"network", network.name()}, {"type", eth::name_of(type)}, {"reason", log::excerpt(why, 256)}});
 }
 
 constexpr std::string_view kJson = "application/json";
@@ -128,28 +127,36 @@ struct RpcService::PendingRequest : std::enable_shared_from_this<PendingRequest>
   void follow(UniqueFunction<void()> then) {
     if (!incoming.needs_chain) return then();
     network.await_following([self = shared_from_this(), then = std::move(then)](bool ready) mutable {
-      if (!ready) self->refuse_all(&Subscribed::needs_chain, kNotFollowed);
+      if (!ready) self->refuse_all([](const Subscribed& one) { return one.needs_chain; }, kNotFollowed);
       then();
     });
   }
-  void listen(UniqueFunction<void()> then) {
-    if (!incoming.waits) return then();
-    network.await_pending(
-        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
+  // Waits for the sources of all types, one after another, beginning with `first`.
+  void listen(UniqueFunction<void()> then, std::size_t first = 0) {
+    while (first < eth::kSubscriptionTypes && !incoming.waits[first]) ++first;
+    if (first == eth::kSubscriptionTypes) return then();
+    const auto type = static_cast<eth::SubscriptionType>(first);
+    network.await_listening(
+        type, [self = shared_from_this(), then = std::move(then), type](const std::string& refusal) mutable {
           if (!refusal.empty()) {
-            log_refusal(self->network, refusal);
-            self->refuse_all(&Subscribed::waits, kNoPending);
+            log_refusal(self->network, type, refusal);
+            self->refuse_all([type](const Subscribed& one) { return one.waits && one.type == type; },
+                             eth::feed_type(type).not_listening);
           }
-          then();
+          self->listen(std::move(then), static_cast<std::size_t>(type) + 1);
         });
   }
-  // Rejects all subscriptions with this flag.
-  void refuse_all(bool Subscribed::* is_refused, std::string_view why) {
+  template <typename IsRefused>
+  void refuse_all(IsRefused is_refused, std::string_view why) {
     for (Subscribed& one : std::exchange(incoming.subscribed, {})) {
-      if (one.*is_refused) refuse(incoming.job.items[one.item], why);
-      (one.*is_refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
+      const bool refused = is_refused(one);
+      if (refused) refuse(incoming.job.items[one.item], why);
+      (refused ? answered.refused : incoming.subscribed).push_back(std::move(one));
     }
-    incoming.waits = std::ranges::any_of(incoming.subscribed, &Subscribed::waits);
+    incoming.waits.reset();
+    for (const Subscribed& one : incoming.subscribed) {
+      if (one.waits) incoming.waits.set(static_cast<std::size_t>(one.type));
+    }
   }
   void answer() {
     auto to_whom = std::exchange(done, nullptr);
