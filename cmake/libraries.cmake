@@ -23,7 +23,7 @@ function(fanfare_objects library)
   endif()
 endfunction()
 
-set(engine_rooms base ws http net session pubsub server api)
+set(engine_rooms base ws http jsonrpc net session pubsub server rpc api)
 set(engine_libraries OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB Threads::Threads deflate uring)
 if(NOT TARGET llhttp)
   list(APPEND engine_libraries llhttp)
@@ -57,7 +57,7 @@ endif()
 
 if(FANFARE_CHAIN)
   add_library(fanfare_chain_library STATIC)
-  fanfare_objects(fanfare_chain_library jsonrpc eth devchain upstream gateway)
+  fanfare_objects(fanfare_chain_library eth devchain upstream gateway)
   target_link_libraries(fanfare_chain_library INTERFACE
     fanfare_library curl yaml-cpp prometheus-cpp-core crypto++ secp256k1)
   set_target_properties(fanfare_chain_library PROPERTIES OUTPUT_NAME fanfare-chain EXPORT_NAME chain)

@@ -85,20 +85,6 @@ void append_node_error(std::string& out, std::string_view id, std::string_view e
   jsonrpc::append_error(out, id, static_cast<jsonrpc::ErrorCode>(error.code), error.message, error.data);
 }
 
-// Each item's own copy is freed as soon as it is in the text.
-void append_answers(std::string& text, ForwardJob& job) {
-  std::size_t size = 2;
-  for (const ForwardItem& item : job.items) size += item.answer.size() + 1;
-  text.reserve(size);
-  for (ForwardItem& item : job.items) {
-    if (item.id.empty() || item.answer.empty()) continue;
-    if (job.batch) text += text.empty() ? '[' : ',';
-    text += item.answer;
-    item.answer = {};
-  }
-  if (job.batch && !text.empty()) text += ']';
-}
-
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
  public:
   Forwarding(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
@@ -111,7 +97,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (outstanding_ == 0) return;
     run_guarded("the end of a call", [this] {
       for (ForwardItem& item : job_.items) {
-        if (item.answer.empty()) append_no_memory(item.answer, item.id);
+        if (item.answer.empty()) rpc::append_no_memory(item.answer, item.id);
       }
       done_(std::move(job_));
     });
@@ -233,7 +219,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (!job_.room.take_answer(size, item.id, item.answer)) return;
     if (run_guarded("an answer", [&] { write(item.answer); })) return;
     item.answer = {};
-    append_no_memory(item.answer, item.id);
+    rpc::append_no_memory(item.answer, item.id);
   }
 
   using Part = std::vector<Sent>;
@@ -377,19 +363,6 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
 }  // namespace
 
-std::string join_answers(ForwardJob& job) {
-  if (!job.batch && job.items.size() == 1) return std::move(job.items.front().answer);
-  std::string text;
-  if (run_guarded("the answer to a batch", [&] { append_answers(text, job); })) return text;
-  text = {};
-  for (ForwardItem& item : job.items) {
-    item.answer = {};
-    append_no_memory(item.answer, item.id);
-  }
-  append_answers(text, job);
-  return text;
-}
-
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              UniqueFunction<void(ForwardJob)> done) {
   std::make_shared<Forwarding>(backend, reads, std::move(job), std::move(done))->start();
@@ -398,7 +371,7 @@ void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
 void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure) {
   if (id.empty()) return;
   using upstream::FailureKind;
-  if (failure.kind == FailureKind::no_room) return append_no_memory(out, id);
+  if (failure.kind == FailureKind::no_room) return rpc::append_no_memory(out, id);
   if (failure.kind != FailureKind::shutdown) log_failure(failure);
   // A node may send a JSON-RPC error with an HTTP error status: its text is more precise than ours.
   if (const auto answer = jsonrpc::split_response(failure.body); answer && !answer->error.empty()) {

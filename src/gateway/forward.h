@@ -7,18 +7,15 @@
 #include <vector>
 
 #include "fanfare/unique_function.h"
-#include "gateway/answer_room.h"
 #include "gateway/shared_reads.h"
+#include "rpc/message.h"
 #include "upstream/backend.h"
 
 namespace fanfare::gateway {
 
-struct ForwardItem {
-  std::string id;  // the caller's raw token; empty: a notification, which is never answered
-  std::string method;
-  std::string params;  // raw, may be empty
-  std::string answer;  // set: answered by the gateway, not forwarded
-};
+// `answer` set: answered by the gateway, not forwarded.
+using ForwardItem = rpc::Call;
+using rpc::AnswerRoom;
 
 struct ForwardJob {
   std::vector<ForwardItem> items;
@@ -31,9 +28,10 @@ struct ForwardJob {
   AnswerRoom room = {};          // for the whole message
 };
 
-// All answers together: "" if there are none (notifications only). Without memory for that, errors that say
-// so under the same ids.
-std::string join_answers(ForwardJob& job);
+// All answers together, as in rpc::join_answers().
+inline std::string join_answers(ForwardJob& job) {
+  return rpc::join_answers(job.items, job.batch);
+}
 
 // Calls `done` once with the job and all its answers: join_answers() is the text to send back. `backend` must
 // outlive the call. With `reads`, which must outlive it too, reads are shared with other callers, and

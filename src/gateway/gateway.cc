@@ -219,13 +219,14 @@ class Gateway::Impl {
 
   session::Server::HttpServices make_http_services(session::LoopServer& server, std::size_t loop_index) {
     auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
-    const RpcLimits limits{.subscriptions_per_connection_max =
-                               static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max),
-                           .notifications_behind_max = plan_.websocket.notifications_behind_max,
-                           .slow_timeout = plan_.websocket.slow_timeout,
-                           .batch_items_max = plan_.answers.batch_items_max,
-                           .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
-                           .held_bytes_per_connection_max = plan_.answers.held_bytes_per_connection_max};
+    const RpcLimits limits{
+        .calls = {.batch_items_max = plan_.answers.batch_items_max,
+                  .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
+                  .held_bytes_per_connection_max = plan_.answers.held_bytes_per_connection_max,
+                  .notifications_behind_max = plan_.websocket.notifications_behind_max,
+                  .slow_timeout = plan_.websocket.slow_timeout},
+        .events = {.subscriptions_per_connection_max =
+                       static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max)}};
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       services->networks.push_back(
           std::make_unique<RpcService>(settings_, limits,

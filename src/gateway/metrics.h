@@ -24,6 +24,7 @@
 #include "eth/feeds/subscription_type.h"
 #include "eth/filter_limits.h"
 #include "gateway/metrics_values.h"
+#include "rpc/caller.h"
 #include "session/accept_gate.h"
 #include "upstream/failure.h"
 #include "upstream/methods.h"
@@ -92,7 +93,7 @@ enum class FilterOutcome : std::uint8_t {
   count_,
 };
 
-enum class Transport : std::uint8_t { http, websocket, count_ };
+using rpc::Transport;
 
 // The cells of one network. Valid while the Metrics exist; any thread.
 class NetworkMetrics {

@@ -83,9 +83,8 @@ class RpcMount final : public server::Mount {
 
   void on_request(session::ServerSession& session, const Target& target) override {
     service(target.match)
-        .handle_http(
-            session, as_text(target.request.body),
-            {.developer = is_developer(target), .coding = http::accepted_coding(target.request.headers)});
+        .handle_http(session, as_text(target.request.body), caller_of(target, rpc::Transport::http),
+                     http::accepted_coding(target.request.headers));
   }
 
   session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
@@ -98,10 +97,11 @@ class RpcMount final : public server::Mount {
                                    .body = "this network has all the connections it may have\n",
                                    .headers = {{.name = "Retry-After", .value = "5"}}};
     }
-    return session::Acceptance{.endpoint = &service,
-                               .policy = &upgrades_,
-                               .data = std::make_unique<RpcConnection>(
-                                   service, ConnectionSlot(service.network()), is_developer(target), *ids)};
+    return session::Acceptance{
+        .endpoint = &service,
+        .policy = &upgrades_,
+        .data = std::make_unique<RpcConnection>(service, ConnectionSlot(service.network()),
+                                                caller_of(target, rpc::Transport::websocket), *ids)};
   }
 
   void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {
@@ -115,8 +115,8 @@ class RpcMount final : public server::Mount {
   }
 
  private:
-  static bool is_developer(const Target& target) {
-    return target.on_loopback && target.caller != Caller::unknown_page;
+  static rpc::Caller caller_of(const Target& target, rpc::Transport transport) {
+    return {.transport = transport, .is_local = target.on_loopback && target.caller != Caller::unknown_page};
   }
   // The value of ?subscriptionIds=shared or =unique in the URL, else the configured one. Empty: an invalid
   // value.

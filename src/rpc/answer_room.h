@@ -10,7 +10,7 @@
 
 #include "base/byte_budget.h"
 
-namespace fanfare::gateway {
+namespace fanfare::rpc {
 
 class AnswerRoom {
  public:
@@ -42,4 +42,4 @@ class AnswerRoom {
 // id).
 void append_no_memory(std::string& answer, std::string_view id);
 
-}  // namespace fanfare::gateway
+}  // namespace fanfare::rpc

@@ -1,8 +1,8 @@
-#include "gateway/answer_room.h"
+#include "rpc/answer_room.h"
 
 #include "jsonrpc/response.h"
 
-namespace fanfare::gateway {
+namespace fanfare::rpc {
 
 bool AnswerRoom::take_answer(std::size_t bytes, std::string_view id, std::string& answer) {
   if (batch_bytes_max_ > 0 && (full_ || bytes > batch_bytes_max_ - answer_bytes_)) {
@@ -27,4 +27,4 @@ void append_no_memory(std::string& answer, std::string_view id) {
                         "too much is under way for this client: ask for less at once, or again later");
 }
 
-}  // namespace fanfare::gateway
+}  // namespace fanfare::rpc

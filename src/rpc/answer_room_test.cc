@@ -1,11 +1,11 @@
-#include "gateway/answer_room.h"
+#include "rpc/answer_room.h"
 
 #include <gtest/gtest.h>
 
 #include <memory>
 #include <string>
 
-namespace fanfare::gateway {
+namespace fanfare::rpc {
 namespace {
 
 constexpr const char* kTooLarge =
@@ -66,4 +66,4 @@ TEST(AnswerRoom, AMessageWithoutRoomIsRefused) {
 }
 
 }  // namespace
-}  // namespace fanfare::gateway
+}  // namespace fanfare::rpc

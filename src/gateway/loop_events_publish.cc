@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "base/guard.h"
-#include "gateway/rpc_service.h"
+#include "gateway/loop_events.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -17,17 +17,17 @@ constexpr Duration kBurst = std::chrono::milliseconds(250);
 
 }  // namespace
 
-void RpcService::publish(Network::Events events, Instant told) {
+void LoopEvents::publish(Network::Events events, Instant told) {
   enqueue(PublishedEvents{.events = std::move(events), .at = told});
 }
 
-void RpcService::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
+void LoopEvents::enqueue(std::variant<PublishedEvents, HistoryAnswer> next) {
   to_publish_.push_back(std::move(next));
   // If more than one waits, the next turn is already scheduled.
   if (to_publish_.size() == 1) publish_next();
 }
 
-void RpcService::publish_next() {
+void LoopEvents::publish_next() {
   for (std::size_t i = 0; i < limits_.events_per_turn_max && !to_publish_.empty(); ++i) {
     if (is_publishing_) {
       bool over = false;
@@ -48,7 +48,7 @@ void RpcService::publish_next() {
   count_changes();
 }
 
-void RpcService::count_changes() {
+void LoopEvents::count_changes() {
   const eth::SubscriptionManager::Counters& now = subscriptions_.counters();
   metrics().resumes[ResumeOutcome::complete].add(now.resumed - counted_.resumed);
   metrics().resumes[ResumeOutcome::notice].add(now.resumed_with_notice - counted_.resumed_with_notice);
@@ -65,7 +65,7 @@ void RpcService::count_changes() {
 }
 
 // A stream that looks unbroken must be unbroken: subscribers that may have missed the event must reconnect.
-void RpcService::lose_event() {
+void LoopEvents::lose_event() {
   is_publishing_ = false;
   to_publish_.pop_front();
   published_of_first_ = 0;
@@ -75,7 +75,7 @@ void RpcService::lose_event() {
 
 // Readers that are behind get a short pause. A client that does not read has had its time after pauses_max of
 // them.
-void RpcService::pause() {
+void LoopEvents::pause() {
   paused_ = true;
   ++pauses_;
   pause_timer_ = context_.server.loop().call_after(limits_.pause, [this] {
@@ -85,7 +85,7 @@ void RpcService::pause() {
   });
 }
 
-void RpcService::publish_one() {
+void LoopEvents::publish_one() {
   if (auto* answer = std::get_if<HistoryAnswer>(&to_publish_.front())) {
     auto missing = subscriptions_.replay(answer->connection, answer->id, std::move(answer->batch));
     if (missing) ask_history(std::move(*missing));
@@ -99,7 +99,7 @@ void RpcService::publish_one() {
   continue_event();
 }
 
-bool RpcService::continue_event() {
+bool LoopEvents::continue_event() {
   const std::uint64_t matched = subscriptions_.counters().blocks_matched;
   const Instant before = system_clock().now();
   const bool done = subscriptions_.step(limits_.filters_per_turn_max);
@@ -112,7 +112,7 @@ bool RpcService::continue_event() {
   return true;
 }
 
-void RpcService::settle() {
+void LoopEvents::settle() {
   eth::SubscriptionManager::Aftermath aftermath = subscriptions_.take_aftermath();
   for (auto& missing : aftermath.missing) ask_history(std::move(missing));
   // The protocol has no notice for missed data, and a stream that looks unbroken must be unbroken. So it ends
@@ -120,7 +120,7 @@ void RpcService::settle() {
   for (const auto& closing : aftermath.closing) close_all(closing.connections, closing.why);
 }
 
-void RpcService::event_is_over() {
+void LoopEvents::event_is_over() {
   const PublishedEvents& told = std::get<PublishedEvents>(to_publish_.front());
   if (++published_of_first_ < told.events->size()) return;
   metrics().fan_out.observe(system_clock().now() - told.at);
@@ -128,7 +128,7 @@ void RpcService::event_is_over() {
   published_of_first_ = 0;
 }
 
-bool RpcService::should_pause() const {
+bool LoopEvents::should_pause() const {
   if (behind_ == 0 || pauses_ >= limits_.pauses_max) return false;
   if (context_.server.loop().now() - last_published_ > kBurst) return false;
   // Pending transactions always come by the thousand: that is not a jump, and no reason for a pause.
@@ -136,18 +136,18 @@ bool RpcService::should_pause() const {
   return told != nullptr && std::holds_alternative<eth::BlockAdded>((*told->events)[published_of_first_]);
 }
 
-void RpcService::caught_up(RpcConnection& connection) {
-  if (!std::exchange(connection.behind_, false) || --behind_ > 0 || !paused_) return;
+void LoopEvents::caught_up(EventSubscriber& subscriber) {
+  if (!std::exchange(subscriber.behind_, false) || --behind_ > 0 || !paused_) return;
   context_.server.loop().cancel(pause_timer_);
   paused_ = false;
   context_.server.loop().post([this] { publish_next(); });
 }
 
-void RpcService::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
+void LoopEvents::close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why) {
   for (const eth::ConnectionKey key : connections) {
     session::Session* session = context_.server.sessions().find(id_of(key));
     if (session == nullptr || !session->is_open()) continue;
-    session->data<RpcConnection>().closed_because_ = CloseReason::missed;
+    context_.subscriber_of(*session).has_missed_ = true;
     session->start_closing(ws::close_code::try_again_later, why);
   }
 }

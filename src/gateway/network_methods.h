@@ -1,0 +1,54 @@
+#pragma once
+// The JSON-RPC methods of one network on one loop: eth_subscribe and eth_unsubscribe are answered here, filters
+// by the network (filter_calls.h), and every other method by its nodes (forward.h). Messages for the network go
+// to its worker's thread, and the replies come back through the loop's mailbox.
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/loop_events.h"
+#include "gateway/method_rules.h"
+#include "gateway/network.h"
+#include "rpc/methods.h"
+#include "session/loop_server.h"
+#include "upstream/worker.h"
+
+namespace fanfare::gateway {
+
+class NetworkMethods final : public rpc::Methods {
+ public:
+  // Everything must outlive this object.
+  struct Context {
+    Network& network;
+    upstream::Worker& worker;
+    session::LoopServer& server;
+    LoopEvents& events;
+    EventSubscriber& (*subscriber_of)(session::Session& session);  // of a WebSocket session
+  };
+
+  explicit NetworkMethods(const Context& context);
+
+  std::optional<rpc::Refusal> refusal(const jsonrpc::Request& request, const rpc::Caller& caller) override;
+  rpc::Begun begin(const jsonrpc::Request& request, const rpc::Origin& origin, rpc::Message& message,
+                   std::string& answer) override;
+  void run(rpc::Message message, const rpc::Origin& origin, rpc::Done done) override;
+  void activate(rpc::Connection& connection, const std::string& id) override;
+  void withdraw(rpc::Connection& connection, const std::string& id) override;
+
+ private:
+  class Pending;
+
+  EventSubscriber& subscriber_of(const rpc::Connection& connection) const {
+    return context_.subscriber_of(connection.session());
+  }
+  void subscribe(const jsonrpc::Request& request, const rpc::Origin& origin, rpc::Message& message,
+                 std::string& answer);
+  void unsubscribe(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
+
+  const Context context_;
+  const MethodRules rules_;
+  const bool local_nodes_;  // all of the network's nodes are on this machine
+};
+
+}  // namespace fanfare::gateway

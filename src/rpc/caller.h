@@ -1,0 +1,34 @@
+#pragma once
+// Who sent a JSON-RPC message, and how. Every call is checked and executed for its caller.
+
+#include <cstdint>
+#include <memory>
+
+#include "session/server_session.h"
+
+namespace fanfare::access {
+struct Principal;
+}  // namespace fanfare::access
+
+namespace fanfare::rpc {
+
+class Connection;
+
+enum class Transport : std::uint8_t { http, websocket, count_ };
+
+struct Caller {
+  Transport transport = Transport::http;
+  // A program on this machine, or a page that this machine serves: not a page of unknown origin, and not a
+  // client behind a proxy.
+  bool is_local = false;
+  std::shared_ptr<const access::Principal> principal = {};  // null: nobody was authenticated
+};
+
+// Where a message comes from. Borrowed for the call.
+struct Origin {
+  session::ServerSession& session;
+  const Caller& caller;
+  Connection* connection = nullptr;  // null over HTTP
+};
+
+}  // namespace fanfare::rpc

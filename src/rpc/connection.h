@@ -1,0 +1,66 @@
+#pragma once
+// One client's WebSocket as the service knows it: its calls in flight, the answers that wait until it reads,
+// and whether it is too slow. Part of the session's data; loop thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/byte_budget.h"
+#include "base/shared_bytes.h"
+#include "base/time.h"
+#include "rpc/caller.h"
+#include "rpc/message.h"
+#include "session/session.h"
+
+namespace fanfare::rpc {
+
+class Service;
+
+// Why the service closed a connection (1013).
+enum class Ended : std::uint8_t {
+  slow_consumer,  // it read too slowly
+  no_memory,      // the process had no memory for a message or an answer
+};
+
+class Connection {
+ public:
+  Connection(Service& service, Caller caller);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  // From the session's opening on.
+  session::Session& session() const { return *session_; }
+  const Caller& caller() const { return caller_; }
+  // Set if the service closed it.
+  std::optional<Ended> ended() const { return ended_; }
+  // Sent to it since it became congested.
+  std::uint32_t notifications_behind() const { return notifications_behind_; }
+
+  // Sends an event. `closed`: the session is not open any more, or became too slow by this event.
+  session::SendResult deliver(const SharedBytes& frame);
+
+ private:
+  friend class Service;
+
+  Service& service_;
+  Caller caller_;
+  session::Session* session_ = nullptr;
+  std::shared_ptr<ByteShare> share_;  // the memory share for its requests and answers
+  std::vector<ByteHold> unsent_;      // for answers in its outbox
+  std::deque<Reply> waiting_;         // answers, until the client reads
+  std::uint32_t in_flight_ = 0;       // calls
+  std::uint32_t notifications_behind_ = 0;
+  std::optional<Ended> ended_;
+  // While it is congested: the bytes queued since then, the bytes it has accepted of them, and when it last
+  // accepted more.
+  bool watched_ = false;
+  std::size_t queued_ = 0;
+  std::size_t taken_ = 0;
+  Instant taken_at_{};
+};
+
+}  // namespace fanfare::rpc

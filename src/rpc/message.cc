@@ -1,0 +1,48 @@
+#include "rpc/message.h"
+
+#include <utility>
+
+#include "base/guard.h"
+
+namespace fanfare::rpc {
+namespace {
+
+// Each call's own copy is freed as soon as it is in the text.
+void append_answers(std::string& text, std::vector<Call>& calls, bool batch) {
+  std::size_t size = 2;
+  for (const Call& call : calls) size += call.answer.size() + 1;
+  text.reserve(size);
+  for (Call& call : calls) {
+    if (call.id.empty() || call.answer.empty()) continue;
+    if (batch) text += text.empty() ? '[' : ',';
+    text += call.answer;
+    call.answer = {};
+  }
+  if (batch && !text.empty()) text += ']';
+}
+
+}  // namespace
+
+std::string join_answers(std::vector<Call>& calls, bool batch) {
+  if (!batch && calls.size() == 1) return std::move(calls.front().answer);
+  std::string text;
+  if (run_guarded("the answer to a batch", [&] { append_answers(text, calls, batch); })) return text;
+  text = {};
+  for (Call& call : calls) {
+    call.answer = {};
+    append_no_memory(call.answer, call.id);
+  }
+  append_answers(text, calls, batch);
+  return text;
+}
+
+Reply complete(Message message) {
+  Reply reply{.text = join_answers(message.calls, message.batch),
+              .subscribed = std::move(message.subscribed),
+              .withdrawn = std::move(message.withdrawn),
+              .hold = message.room.release()};
+  reply.hold.shrink_to(reply.text.size());
+  return reply;
+}
+
+}  // namespace fanfare::rpc

@@ -1,0 +1,60 @@
+#pragma once
+// One JSON-RPC message on its way: a request or a batch. Calls that are answered have their answers already;
+// the open ones are left to their methods. The answers are sent together, under the callers' own ids, in the
+// order of the calls.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/byte_budget.h"
+#include "base/time.h"
+#include "rpc/answer_room.h"
+
+namespace fanfare::rpc {
+
+struct Call {
+  std::string id;  // the caller's raw token; empty: a notification, which is never answered
+  std::string method;
+  std::string params;  // raw, may be empty
+  std::string answer;  // the complete answer; set: nothing is left to do
+};
+
+// A subscription that becomes active once the answer with its id is in the outbox. A client drops
+// notifications for an id that it does not know yet.
+struct Subscribed {
+  std::string id;
+  std::size_t call = 0;  // index of the call with the answer
+  // Conditions of the answer, one bit each. They belong to the method (methods.h).
+  std::uint32_t conditions = 0;
+  // Not active at the same moment as the answer, but so much later.
+  Duration active_after{};
+};
+
+struct Message {
+  std::vector<Call> calls;
+  bool batch = false;      // the answer is an array
+  std::uint32_t open = 0;  // what Methods::run() must complete; counts as in flight
+  AnswerRoom room = {};    // memory for the whole message
+  std::vector<Subscribed> subscribed = {};
+  std::vector<Subscribed> withdrawn = {};  // rejected after they were accepted
+};
+
+// The whole answer to a message.
+struct Reply {
+  std::string text;  // "": there is none, because all calls were notifications
+  std::vector<Subscribed> subscribed = {};
+  std::vector<Subscribed> withdrawn = {};
+  ByteHold hold = {};      // the memory of the text, until it has been sent
+  std::uint32_t open = 0;  // calls that end their flight once it is queued
+};
+
+// All answers as one text, "" if there are none. Frees each call's own answer. Without memory for that, the
+// text has errors that say so under the same ids.
+std::string join_answers(std::vector<Call>& calls, bool batch);
+
+// Makes the reply of a message whose calls are all answered. Any thread.
+Reply complete(Message message);
+
+}  // namespace fanfare::rpc
