@@ -75,44 +75,5 @@ TEST(SubscriptionManager, TheAlternativesOfAConnectionAndOfAllAreLimited) {
   EXPECT_EQ(budget.used(), 0U);
 }
 
-TEST(SubscriptionManager, ABlocksLogsGoOutInStepsAsTheyWouldAtOnce) {
-  const HeaderPtr header = std::make_shared<const Header>(Header{.number = 5});
-  BlockLogs all;
-  for (int i = 0; i < 30; ++i) {
-    BlockLogs::Entry entry{.key = {.block_number = 5}, .head_json = "{\"i\":" + std::to_string(i)};
-    entry.key.address.bytes[19] = static_cast<std::uint8_t>(i % 3);
-    all.entries.push_back(std::move(entry));
-  }
-  const BlockLogsPtr logs = std::make_shared<const BlockLogs>(std::move(all));
-  for (const bool removed : {false, true}) {
-    std::vector<std::string> told[2];
-    for (const bool in_steps : {false, true}) {
-      Loop loop;
-      std::vector<Client> clients(20);
-      for (std::size_t i = 0; i < clients.size(); ++i) {
-        loop.subscribe(i, clients[i], i % 2 == 0 ? R"(["logs",{}])" : addresses(1 + i % 3));
-      }
-      SourceEvent event = BlockAdded{.header = header, .logs = logs};
-      if (removed) event = BlockRemoved{.header = header, .logs = logs};
-      if (in_steps) {
-        loop.manager.begin(event);
-        int steps = 1;
-        while (!loop.manager.step(1)) ++steps;
-        EXPECT_GE(steps, 30);
-      } else {
-        loop.publish(event);
-      }
-      std::size_t taken = 0;
-      for (const Client& client : clients) {
-        told[in_steps ? 1 : 0].insert(told[in_steps ? 1 : 0].end(), client.got.begin(), client.got.end());
-        taken += client.got.size();
-      }
-      EXPECT_EQ(loop.results(), taken);
-    }
-    EXPECT_EQ(told[0], told[1]);
-    EXPECT_FALSE(told[0].empty());
-  }
-}
-
 }  // namespace
 }  // namespace fanfare::eth

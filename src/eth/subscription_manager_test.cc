@@ -31,28 +31,6 @@ TEST(SubscriptionManager, ANotificationIsExactlyWhatClientsExpect) {
                                R"(","result":{"number":"0x1"}}})");
 }
 
-TEST(SubscriptionManager, OnlyWhoIsLiveCanMissSomething) {
-  Loop loop;
-  Client waiting;
-  Client hashes;
-  Client bodies;
-  const auto id = loop.manager.subscribe(1, waiting, R"(["newPendingTransactions",true])");
-  ASSERT_TRUE(id);
-  loop.miss_pending(false);
-  EXPECT_TRUE(loop.closed.empty());
-  loop.miss_pending(true);
-  EXPECT_TRUE(loop.closed.empty());
-  loop.subscribe(2, hashes, R"(["newPendingTransactions"])");
-  loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
-  loop.miss_pending(false);
-  EXPECT_EQ(loop.closed, (std::vector<ConnectionKey>{2, 3}));
-  loop.miss_pending(true);
-  EXPECT_EQ(loop.closed, std::vector<ConnectionKey>{3});
-  loop.manager.activate(1, *id);
-  loop.miss_pending(true);
-  EXPECT_EQ(loop.closed.size(), 2U);
-}
-
 TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
   Loop loop;
   Client client;
@@ -262,64 +240,6 @@ TEST(SubscriptionManager, TypesThatNobodyPublishesAreUnknown) {
   EXPECT_TRUE(loop.manager.subscribe(1, client, kNewHeads));
 }
 
-BlockLogs one_log(const std::string& address_digit) {
-  const std::string block = "0x" + std::string(64, 'c');
-  return parse_block_logs(R"([{"address":"0x)" + std::string(39, '0') + address_digit +
-                              R"(","topics":[],"data":"0x","blockNumber":"0x5","transactionHash":"0x1",)" +
-                              R"("transactionIndex":"0x0","blockHash":")" + block + R"(","logIndex":"0x0"}])",
-                          parse_hash(block).value())
-      .value();
-}
-
-std::string logs_of(const std::string& address_digit) {
-  return R"(["logs",{"address":"0x)" + std::string(39, '0') + address_digit + R"("}])";
-}
-
-TEST(SubscriptionManager, LogsGoToTheFiltersTheyMatchAndEqualFiltersAreOneTopic) {
-  Loop loop;
-  Client a;
-  Client same_as_a;
-  Client b;
-  Client all;
-  const std::string id = loop.subscribe(1, a, logs_of("a"));
-  EXPECT_EQ(loop.subscribe(2, same_as_a,
-                           R"(["logs",{"topics":[],"address":["0x)" + std::string(39, '0') + R"(A"]}])"),
-            id);
-  loop.subscribe(3, b, logs_of("b"));
-  loop.subscribe(4, all, R"(["logs"])");
-  EXPECT_EQ(loop.manager.topics(), 3U);
-  EXPECT_EQ(loop.manager.subscriptions(SubscriptionType::logs), 4U);
-  EXPECT_EQ(loop.publish_logs(kBlock, one_log("a"), false), 3U);
-  EXPECT_EQ(loop.manager.counters().encoded, 2U);
-  EXPECT_EQ(a.addresses, same_as_a.addresses);
-  EXPECT_TRUE(b.got.empty());
-  ASSERT_EQ(all.got.size(), 1U);
-  EXPECT_TRUE(all.got[0].ends_with(R"("logIndex":"0x0","removed":false}}})"));
-  EXPECT_EQ(loop.publish_logs(kBlock, one_log("b"), true), 2U);
-  EXPECT_TRUE(b.got.at(0).ends_with(R"("removed":true}}})"));
-  for (ConnectionKey key = 1; key < 5; ++key) loop.manager.drop(key);
-  EXPECT_EQ(loop.publish_logs(kBlock, one_log("a"), false), 0U);
-}
-
-TEST(SubscriptionManager, AFilterThatTakesThePlaceOfADroppedOneDuringDeliveryGetsNothingOfIt) {
-  Loop loop;
-  Client first;
-  Client leaves;
-  Client comes;
-  loop.subscribe(1, first, logs_of("a"));
-  loop.subscribe(2, leaves, R"(["logs",{}])");
-  const auto swap = [&] {
-    loop.manager.drop(1);
-    loop.manager.drop(2);
-    loop.subscribe(3, comes, logs_of("b"));
-    loop.subscribe(3, comes, logs_of("c"));
-  };
-  first.then = swap;
-  leaves.then = swap;
-  EXPECT_EQ(loop.publish_logs(kBlock, one_log("a"), false), 1U);
-  EXPECT_TRUE(comes.got.empty());
-}
-
 TEST(SubscriptionManager, BadParametersOfTheOtherTypes) {
   Loop loop;
   Client client;
@@ -332,79 +252,6 @@ TEST(SubscriptionManager, BadParametersOfTheOtherTypes) {
   EXPECT_EQ(code(R"(["newPendingTransactions","yes"])"), -32602);
   EXPECT_EQ(code(R"(["syncing",1])"), -32602);
   EXPECT_EQ(code(R"(["logs",null])"), 0);
-}
-
-TEST(SubscriptionManager, PendingHashesAndBodiesAreTwoTopics) {
-  Loop loop;
-  Client hashes;
-  Client bodies;
-  Client syncing;
-  loop.subscribe(1, hashes, R"(["newPendingTransactions"])");
-  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
-  loop.subscribe(2, hashes, R"(["newPendingTransactions",false])");
-  EXPECT_EQ(loop.manager.topics(), 1U);
-  loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
-  loop.subscribe(4, syncing, R"(["syncing"])");
-  Interest both{.pending = PendingWanted::bodies};
-  both.sources.set(static_cast<std::size_t>(SubscriptionType::syncing));
-  EXPECT_EQ(loop.manager.interest(), both);
-  EXPECT_EQ(loop.publish_pending_hash("0xab"), 2U);
-  EXPECT_EQ(loop.publish_pending_body(R"({"hash":"0xab"})"), 1U);
-  EXPECT_EQ(loop.publish_syncing("false"), 1U);
-  EXPECT_TRUE(hashes.got.at(0).ends_with(R"("result":"0xab"}})"));
-  EXPECT_TRUE(bodies.got.at(0).ends_with(R"("result":{"hash":"0xab"}}})"));
-  EXPECT_TRUE(syncing.got.at(0).ends_with(R"("result":false}})"));
-}
-
-TEST(SubscriptionManager, AHoleInPendingTransactionsEndsThoseWithNoticesAndNothingElse) {
-  Loop loop;
-  Client client;
-  Client without;
-  const std::string heads = loop.subscribe(1, client);
-  const std::string hashes = loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
-  const std::string bodies = loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
-  const auto waiting =
-      loop.manager.subscribe(2, without, R"(["newPendingTransactions",false,{"cursor":true}])");
-  loop.subscribe(3, without, R"(["newPendingTransactions"])");
-  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::bodies);
-  EXPECT_EQ(loop.publish_pending_hash("0xab"), 2U);
-  EXPECT_EQ(loop.publish_pending_body("{}"), 1U);
-  const auto ended = [](const std::string& id) {
-    return R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
-           R"(","notice":{"type":"ended","reason":"missed","message":"pending transactions may have been missed: a \"hole\""}}})";
-  };
-
-  client.got.clear();
-  EXPECT_EQ(loop.miss_pending(true), 1U);
-  EXPECT_TRUE(loop.closed.empty());
-  EXPECT_EQ(client.got, std::vector<std::string>{ended(bodies)});
-  EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(bodies)));
-  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
-
-  client.got.clear();
-  EXPECT_EQ(loop.miss_pending(false), 1U);
-  EXPECT_EQ(loop.closed, std::vector<ConnectionKey>{3});
-  EXPECT_EQ(client.got, std::vector<std::string>{ended(hashes)});
-  EXPECT_EQ(loop.manager.counters().ended, 2U);
-  EXPECT_EQ(loop.publish_head("{}"), 1U);  // continues
-  loop.manager.activate(2, *waiting);      // was not live, so it missed nothing
-  EXPECT_EQ(loop.publish_pending_hash("0xcd"), 2U);
-  // They have no position in the chain, so they get no notice about one.
-  loop.publish(Baseline{std::make_shared<const Header>(kBlock)});
-  loop.publish(Baseline{std::make_shared<const Header>(kBlock)});
-  EXPECT_TRUE(loop.manager.take_aftermath().missing.empty());
-  EXPECT_EQ(without.got.size(), 3U);
-}
-
-TEST(SubscriptionManager, ANoticeThatEndsItsConnectionEndsItsSubscriptionsOnce) {
-  Loop loop;
-  Client client;
-  loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
-  loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
-  client.then = [&] { loop.manager.drop(1); };
-  EXPECT_EQ(loop.miss_pending(false), 0U);
-  EXPECT_EQ(client.got.size(), 1U);
-  EXPECT_EQ(loop.manager.subscriptions(), 0U);
 }
 
 TEST(SubscriptionId, SipHashGivesThePublishedVector) {
@@ -424,53 +271,6 @@ TEST(SubscriptionId, TextIsAQuantityAndComesBack) {
   EXPECT_FALSE(parse_subscription_id("0x"));
   EXPECT_FALSE(parse_subscription_id("1f"));
   EXPECT_FALSE(parse_subscription_id("0x1g"));
-}
-
-Header head_of(std::uint64_t number) {
-  return {.number = number,
-          .hash = {},
-          .parent_hash = {},
-          .json = R"({"number":")" + to_quantity(number) + "\"}"};
-}
-
-TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
-  Loop loop;
-  Client client;
-  Client other;
-  const std::string id = loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
-  EXPECT_EQ(loop.subscribe(2, other), id);  // shares the frames
-  loop.publish_head(head_of(1));
-  client.congested = true;
-  for (std::uint64_t number = 2; number <= 6; ++number) loop.publish_head(head_of(number));
-  EXPECT_EQ(client.got.size(), 1U);
-  EXPECT_EQ(other.got.size(), 6U);
-  EXPECT_TRUE(loop.manager.drained(1).empty());
-  EXPECT_EQ(client.got.size(), 1U);  // still congested
-  client.congested = false;
-  loop.manager.drained(1);
-  ASSERT_EQ(client.got.size(), 3U);
-  EXPECT_EQ(client.got[1],
-            R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
-                R"(","notice":{"type":"missed","fromBlock":"0x2","toBlock":"0x5","reason":"slow"}}})");
-  EXPECT_EQ(client.got[2], other.got[5]);
-  EXPECT_EQ(loop.manager.counters().heads_dropped, 4U);
-  // From here on everything is as usual.
-  loop.publish_head(head_of(7));
-  loop.manager.drained(1);
-  EXPECT_EQ(client.got.size(), 4U);
-}
-
-TEST(SubscriptionManager, AHeadKeptForASlowReaderIsLateAndNotMissed) {
-  Loop loop;
-  Client client;
-  loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
-  client.congested = true;
-  loop.publish_head(head_of(1));
-  client.congested = false;
-  loop.manager.drained(1);
-  ASSERT_EQ(client.got.size(), 1U);
-  EXPECT_NE(client.got[0].find(R"("result":{"number":"0x1"})"), std::string::npos);
-  EXPECT_EQ(loop.manager.counters().heads_dropped, 0U);
 }
 
 }  // namespace
