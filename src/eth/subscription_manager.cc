@@ -64,7 +64,9 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   added.group = group_index;
   added.id = id;
   if (wanted->resume_from) added.replay = std::make_unique<Replay>(*wanted->resume_from);
-  if (wanted->latest_if_slow) added.latest = std::make_unique<LatestHead>(subscriber, last_head_);
+  if (wanted->latest_if_slow) {
+    added.latest = std::make_unique<LatestHead>(subscriber, log_of(group.ids[id]), last_head_);
+  }
   ++total_;
   ++by_type_[static_cast<std::size_t>(group.type)];
   ++counters_.subscribed;
@@ -99,6 +101,11 @@ std::uint32_t SubscriptionManager::own_id(std::uint32_t group_index) {
   const std::string name = "own:" + std::to_string(options_.loop) + ":" + std::to_string(++own_ids_);
   group.ids[id] = {.id = make_subscription_id(options_.salt, options_.network, name, 0), .is_own = true};
   return id;
+}
+
+pubsub::EventLog& SubscriptionManager::log_of(GroupId& id) {
+  if (id.log == nullptr) id.log = std::make_unique<pubsub::EventLog>();
+  return *id.log;
 }
 
 std::expected<void, RpcError> SubscriptionManager::admit(ConnectionKey connection,

@@ -42,6 +42,7 @@
 #include "eth/source_event.h"
 #include "eth/subscription_id.h"
 #include "eth/subscription_params.h"
+#include "pubsub/event_log.h"
 #include "pubsub/topic_table.h"
 
 namespace fanfare::eth {
@@ -168,7 +169,8 @@ class SubscriptionManager final : private FeedLoop {
   struct GroupId {
     SubscriptionId id;
     std::uint32_t holders = 0;
-    bool is_own = false;  // of one subscription; free without a holder
+    bool is_own = false;                         // of one subscription; free without a holder
+    std::unique_ptr<pubsub::EventLog> log = {};  // once a holder wants the latest head only
   };
   struct Group : FeedGroup {
     std::string topic;  // canonical; empty: free
@@ -216,6 +218,7 @@ class SubscriptionManager final : private FeedLoop {
   const SubscriptionId& id_of(const Subscription& subscription) const {
     return groups_[subscription.group].ids[subscription.id].id;
   }
+  pubsub::EventLog& log_of(GroupId& id);
   std::expected<void, RpcError> admit(ConnectionKey connection, const SubscriptionRequest& wanted) const;
   void release(const Subscription& subscription);
   bool remove(ConnectionKey connection, const SubscriptionId& id);

@@ -84,7 +84,10 @@ std::size_t SubscriptionManager::publish(GroupIndex group_index, const Notificat
   for (std::size_t i = 0; group.generation == generation && i < group.ids.size(); ++i) {
     const SubscriptionId id = group.ids[i].id;
     if (group.ids[i].holders == 0 || topics_.subscribers(id) == 0) continue;
-    taken += topics_.publish(id, encode(id, text));
+    const SharedBytes frame = encode(id, text);
+    if (group.ids[i].log != nullptr) group.ids[i].log->append(frame);
+    taken += topics_.publish(id, frame);
+    if (group.generation == generation && group.ids[i].log != nullptr) group.ids[i].log->settle();
   }
   counters_.delivered += taken;
   if (text.member == "result") counters_.results[static_cast<std::size_t>(type)] += taken;
@@ -232,7 +235,7 @@ pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const 
 void SubscriptionManager::send_latest(ConnectionKey connection_key, const SubscriptionId& id) {
   Subscription* const subscription = find(connection_key, id);
   if (subscription == nullptr || subscription->latest == nullptr) return;
-  const auto held = subscription->latest->take();
+  const auto held = subscription->latest->take_held();
   if (!held) return;
   pubsub::Subscriber& connection = *connections_.find(connection_key)->second.subscriber;
   if (held->heads_missed > 0) {
