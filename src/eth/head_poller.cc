@@ -82,7 +82,7 @@ void HeadPoller::poll(Instant now) {
   round_started_ = now;
   announced_in_round_ = 0;
   behind_ = false;
-  outstanding_.emplace(call(kByNumber, "latest"), 0);
+  outstanding_.emplace(call(kByNumber, options_.tag), 0);
   timer_ = now + options_.call_timeout;
 }
 
@@ -156,7 +156,7 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& resu
 
 void HeadPoller::on_latest(std::string_view json, Instant now) {
   auto latest = read_block(json);
-  if (!latest) return give_up_round("latest: " + latest.error(), now);
+  if (!latest) return give_up_round(std::string(options_.tag) + ": " + latest.error(), now);
   status_.last_answer = now;
   target_ = std::move(*latest);
   if (view_.empty()) {
@@ -164,7 +164,8 @@ void HeadPoller::on_latest(std::string_view json, Instant now) {
     last_progress_ = now;
     return start_backfill(now);
   }
-  if (in_view(target_->number, target_->hash)) {
+  const bool is_passed = options_.only_forward && target_->number <= tip_->number;
+  if (is_passed || in_view(target_->number, target_->hash)) {
     stale_polls_ = 0;
     return finish_round(now);
   }
@@ -186,7 +187,7 @@ void HeadPoller::set_baseline(HeaderPtr header) {
   view_first_ = header->number;
   if (header->number == 0) {
     genesis_ = header->hash;
-  } else {
+  } else if (!options_.only_forward) {
     first_genesis_call_ = call(kByNumber, "0x0");
   }
   tip_ = header;

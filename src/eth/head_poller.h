@@ -39,6 +39,10 @@
 namespace fanfare::eth {
 
 struct HeadPollerOptions {
+  std::string_view tag = "latest";  // static; of the block that is polled
+  // A block at or below the tip says nothing, whatever its hash: for tags that never go back. Only a higher one
+  // that is on another branch replaces blocks.
+  bool only_forward = false;
   // Polls are polls_per_block times as frequent as blocks, between these bounds.
   Duration poll_interval_min = std::chrono::milliseconds(200);
   Duration poll_interval_max = std::chrono::seconds(2);

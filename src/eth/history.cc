@@ -204,6 +204,9 @@ std::uint64_t History::receipts_late() const {
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   const Position& from = job.from;
   if (chain_.empty() || job.waits_for_head) return std::nullopt;
+  if (options_.waits_ahead && may_be_ahead(from)) {
+    return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};
+  }
   if (from.number + options_.window_blocks < tip()) {
     return skip_to_tip(from.number, MissedBecause::window);
   }
@@ -237,10 +240,14 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
 // The reader has seen more than we have: our node is behind the reader's last node, or the chain went back.
 // The chain certainly went back if our head differs from the ancestor that the reader names for its height.
 bool History::must_wait_for_head(const Job& job, Instant now) const {
-  if (job.from.number <= tip() || now >= job.give_up_waiting) return false;
-  const std::uint64_t distance = job.from.number - tip();
-  if (distance > job.from.ancestors.size()) return true;
-  return job.from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
+  return now < job.give_up_waiting && may_be_ahead(job.from);
+}
+
+bool History::may_be_ahead(const Position& from) const {
+  if (from.number <= tip()) return false;
+  const std::uint64_t distance = from.number - tip();
+  if (distance > from.ancestors.size()) return true;
+  return from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
 }
 
 // The last common block of the reader's branch and the chain, as far as the position itself shows it.

@@ -47,6 +47,8 @@ struct HistoryOptions {
   std::uint32_t branch_attempts_max = 3;           // unusable answers about a removed block
   std::uint32_t branch_blocks_max = 1024;          // removed blocks that are remembered
   Duration ahead_wait = std::chrono::seconds(30);  // how long a position above the head waits for it
+  // After that time such a position waits again, instead of being taken for one that the chain went back from.
+  bool waits_ahead = false;
   Duration given_up_for = std::chrono::seconds(10);
   Duration retry_min = std::chrono::milliseconds(50);
   Duration retry_max = std::chrono::seconds(5);
@@ -186,6 +188,7 @@ class History {
   std::uint64_t receipts_late() const;
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
+  bool may_be_ahead(const Position& from) const;
   Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
   std::optional<std::uint64_t> named_ancestor(const Position& from) const;
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
