@@ -123,6 +123,7 @@ struct ChainSourceWorld {
       manager.publish(event);
       const SubscriptionManager::Aftermath aftermath = manager.take_aftermath();
       for (const auto& missing : aftermath.missing) ask_history(missing);
+      closed.insert(closed.end(), aftermath.closing.begin(), aftermath.closing.end());
       if (const auto* missing = std::get_if<LogsMissing>(&event); missing && !aftermath.closing.empty()) {
         missed_logs.push_back(missing->header->number);
       }
@@ -188,6 +189,8 @@ struct ChainSourceWorld {
   Instant now{std::chrono::hours(1)};
   std::vector<SourceEvent> events;
   std::vector<std::uint64_t> missed_logs;  // blocks whose logs connections would be closed for
+  std::vector<SubscriptionManager::Aftermath::Closing>
+      closed;  // the connections that the gateway would close
   std::map<std::uint64_t, std::pair<ConnectionKey, std::string>> resuming;
   std::function<bool(const jsonrpc::UpstreamCall&)> held;
 };

@@ -5,6 +5,7 @@
 
 #include "eth/feeds/feed.h"
 #include "eth/feeds/logs.h"
+#include "eth/feeds/new_finalized_heads.h"
 #include "eth/feeds/new_heads.h"
 #include "eth/feeds/new_pending_transactions.h"
 #include "eth/feeds/syncing.h"
@@ -39,6 +40,11 @@ constexpr auto kTypes = std::to_array<FeedType>({
      .cursor = CursorOption::resumes,
      .parse = parse_transaction_receipts,
      .make = make_transaction_receipts_feed},
+    {.name = "newFinalizedHeads",
+     .cursor = CursorOption::resumes,
+     .not_listening = "the upstream does not report finalized blocks",
+     .make = make_new_finalized_heads_feed,
+     .make_source = make_new_finalized_heads_source},
 });
 static_assert(kTypes.size() == kSubscriptionTypes, "one row for each type");
 

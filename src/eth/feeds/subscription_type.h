@@ -14,6 +14,7 @@ enum class SubscriptionType : std::uint8_t {
   new_pending_transactions,
   syncing,
   transaction_receipts,
+  new_finalized_heads,
   count_,
 };
 inline constexpr std::size_t kSubscriptionTypes = static_cast<std::size_t>(SubscriptionType::count_);
