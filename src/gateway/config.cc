@@ -192,14 +192,21 @@ void read_metrics(const ReadContext& context, const YamlNode& node, MetricsConfi
   if (fields.read("port", port, 0, kPortMax)) out.port = port;
 }
 
+void read_web(const ReadContext& context, const YamlNode& node, WebConfig& out) {
+  const MapFields fields(context, node, "web", {"enabled", "directory"});
+  fields.read("enabled", out.enabled);
+  fields.read("directory", out.directory);
+}
+
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "projects"});
+  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "web", "projects"});
   fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
     out.log_level = static_cast<log::Level>(*level);
   }
   if (const YamlNode* server = fields.find("server")) read_server(context, *server, out.server);
   if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
+  if (const YamlNode* web = fields.find("web")) read_web(context, *web, out.web);
   read_projects(context, fields, out.projects);
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {

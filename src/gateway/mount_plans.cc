@@ -28,7 +28,7 @@ std::vector<MountPlan> routed_mounts(bool has_metrics) {
 }
 
 std::vector<MountPlan> http_port_mounts(bool has_metrics) {
-  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0, .websocket = false}}};
+  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0}}};
   add_pages(mounts, has_metrics);
   return mounts;
 }
@@ -42,6 +42,11 @@ std::vector<MountPlan> page_mounts(bool has_metrics) {
                                 {.path = "/readyz", .feature = ReadyFeature{}}};
   if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{}});
   return mounts;
+}
+
+std::vector<MountPlan> web_mounts(std::string directory, std::string version) {
+  return {{.path = "/fanfare.json", .feature = AboutFeature{.version = std::move(version)}},
+          {.path = "/{file...}", .feature = WebFeature{.directory = std::move(directory)}}};
 }
 
 bool is_routed(const ListenerPlan& listener) {
@@ -58,6 +63,10 @@ bool serves_websocket(const ListenerPlan& listener) {
 
 bool serves_metrics(const ListenerPlan& listener) {
   return has<MetricsFeature>(listener, [](const MetricsFeature&) { return true; });
+}
+
+bool serves_web(const ListenerPlan& listener) {
+  return has<WebFeature>(listener, [](const WebFeature&) { return true; });
 }
 
 }  // namespace fanfare::gateway
