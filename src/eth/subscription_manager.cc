@@ -205,13 +205,14 @@ std::optional<SubscriptionType> SubscriptionManager::type_of(ConnectionKey conne
 void SubscriptionManager::drop(ConnectionKey connection_key) {
   const auto found = connections_.find(connection_key);
   if (found == connections_.end()) return;
-  for (const Subscription& subscription : found->second.subscriptions) release(subscription);
+  for (Subscription& subscription : found->second.subscriptions) release(subscription);
   counters_.dropped += found->second.subscriptions.size();
   connections_.erase(found);
 }
 
-void SubscriptionManager::release(const Subscription& subscription) {
+void SubscriptionManager::release(Subscription& subscription) {
   topics_.unsubscribe(subscription.ticket);
+  subscription.latest.reset();  // its log may go with the group
   Group& group = groups_[subscription.group];
   GroupId& its_id = group.ids[subscription.id];
   --its_id.holders;

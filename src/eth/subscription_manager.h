@@ -220,7 +220,7 @@ class SubscriptionManager final : private FeedLoop {
   }
   pubsub::EventLog& log_of(GroupId& id);
   std::expected<void, RpcError> admit(ConnectionKey connection, const SubscriptionRequest& wanted) const;
-  void release(const Subscription& subscription);
+  void release(Subscription& subscription);
   bool remove(ConnectionKey connection, const SubscriptionId& id);
   std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);
   Subscription* find(ConnectionKey connection, const SubscriptionId& id);

@@ -62,6 +62,34 @@ TEST(NewHeads, AHeadKeptForASlowReaderIsLateAndNotMissed) {
   EXPECT_EQ(loop.manager.counters().heads_dropped, 0U);
 }
 
+TEST(NewHeads, AReaderThatLeavesWithAKeptHeadLeavesNothingToThoseWhoComeAfterIt) {
+  Loop loop;
+  const std::string params = R"(["newHeads",{"slow":"latest"}])";
+  Client leaves;
+  Client stays;
+  leaves.congested = stays.congested = true;
+  loop.subscribe(1, leaves, params);
+  loop.publish_head(head_of(1));
+  loop.subscribe(2, stays, params);
+  loop.publish_head(head_of(2));
+  loop.manager.drop(1);
+  loop.publish_head(head_of(3));
+  stays.congested = false;
+  loop.manager.drained(2);
+  ASSERT_EQ(stays.got.size(), 2U);
+  EXPECT_TRUE(stays.got[0].contains(R"("fromBlock":"0x2","toBlock":"0x2","reason":"slow")"));
+  EXPECT_TRUE(stays.got[1].contains(R"("number":"0x3")"));
+  stays.congested = true;
+  loop.publish_head(head_of(4));
+  loop.manager.drop(2);  // the last one, and with it the group
+  Client comes;
+  loop.subscribe(3, comes, params);
+  loop.publish_head(head_of(5));
+  loop.manager.drained(3);
+  EXPECT_EQ(comes.got.size(), 1U);
+  EXPECT_TRUE(leaves.got.empty());
+}
+
 HeaderPtr block(std::uint64_t number, std::uint8_t branch, std::uint8_t parent_branch) {
   Header header = head_of(number);
   header.hash.bytes[0] = branch;
