@@ -24,8 +24,11 @@ constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReas
     "connection_limit", "bad_handshake", "origin", "host"};
 constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",
                                                                                 "memory"};
-constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{
-    "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
+const auto kSubscriptionKinds = [] {
+  std::array<std::string_view, PerEach<SubscriptionKind>::kSize> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = eth::name_of(static_cast<SubscriptionKind>(i));
+  return names;
+}();
 constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies{"close", "latest"};
 constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOutcomes{"complete", "notice"};
 constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{

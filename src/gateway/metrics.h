@@ -21,6 +21,7 @@
 
 #include "base/byte_budget.h"
 #include "base/time.h"
+#include "eth/feeds/subscription_type.h"
 #include "eth/filter_limits.h"
 #include "gateway/metrics_values.h"
 #include "rpc/caller.h"
@@ -69,14 +70,7 @@ enum class RpcRefusal : std::uint8_t {
   count_,
 };
 
-enum class SubscriptionKind : std::uint8_t {
-  new_heads,
-  logs,
-  new_pending_transactions,
-  syncing,
-  transaction_receipts,
-  count_,
-};
+using SubscriptionKind = eth::SubscriptionType;
 
 // How a subscription was resumed from its cursor.
 enum class ResumeOutcome : std::uint8_t {

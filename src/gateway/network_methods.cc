@@ -12,18 +12,17 @@
 namespace fanfare::gateway {
 namespace {
 
-// Conditions of the answer to eth_subscribe (rpc::Subscribed::conditions).
-enum Condition : std::uint32_t {
-  // Every new pending transaction will be reported: earlier ones cannot be recovered.
-  kPendingAreReported = 1,
-  kChainIsFollowed = 2,
-};
+// Conditions of the answer to eth_subscribe (rpc::Subscribed::conditions): bits.
+using Conditions = std::uint32_t;
+constexpr Conditions kChainIsFollowed = 1;
+// The type's source listens: earlier events could not be recovered.
+constexpr Conditions listens(std::size_t type) {
+  return Conditions{2} << type;
+}
+static_assert(eth::kSubscriptionTypes < 31);
 
-// The delay between the answer to eth_subscribe for syncing and the first state: web3.js would lose a state
-// that comes with the answer.
-constexpr Duration kFirstSyncingDelay = std::chrono::milliseconds(100);
-
-constexpr std::string_view kNoPending = "the upstream does not tell of pending transactions";
+// The delay between the answer to eth_subscribe and what clients would lose if it came with the answer.
+constexpr Duration kLaterActivation = std::chrono::milliseconds(100);
 
 void refuse(rpc::Call& call, std::string_view why) {
   call.answer.clear();
@@ -31,20 +30,21 @@ void refuse(rpc::Call& call, std::string_view why) {
 }
 
 // The node's own text is for the operator.
-void log_refusal(const Network& network, const std::string& why) {
-  static LogLimiter limiter(log::Level::warn, "pending_transactions_refused");
-  limiter.write({{"network", network.name()}, {"reason", log::excerpt(why, 256)}});
+void log_refusal(const Network& network, eth::SubscriptionType type, const std::string& why) {
+  static LogLimiter limiter(log::Level::warn, "subscription_refused");
+  limiter.write(
+      {{"network", network.name()}, {"type", eth::name_of(type)}, {"reason", log::excerpt(why, 256)}});
 }
 
-bool has_condition(const rpc::Message& message, Condition condition) {
+bool has_condition(const rpc::Message& message, Conditions condition) {
   return std::ranges::any_of(message.subscribed,
                              [&](const rpc::Subscribed& one) { return (one.conditions & condition) != 0; });
 }
 
 }  // namespace
 
-// A message on the worker's thread: calls for the node are sent there, and subscriptions to pending
-// transactions wait until all of them will be reported.
+// A message on the worker's thread: calls for the node are sent there, and some subscriptions wait until
+// their source listens.
 class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
  public:
   Pending(const Context& context, rpc::Message message, rpc::Done done)
@@ -120,19 +120,22 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
       then();
     });
   }
-  void listen(UniqueFunction<void()> then) {
-    if (!has_condition(message_, kPendingAreReported)) return then();
-    network_.await_pending(
-        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
-          if (!refusal.empty()) {
-            log_refusal(self->network_, refusal);
-            self->refuse_all(kPendingAreReported, kNoPending);
-          }
-          then();
-        });
+  // Waits for the sources of all types, one after another, beginning with `first`.
+  void listen(UniqueFunction<void()> then, std::size_t first = 0) {
+    while (first < eth::kSubscriptionTypes && !has_condition(message_, listens(first))) ++first;
+    if (first == eth::kSubscriptionTypes) return then();
+    const auto type = static_cast<eth::SubscriptionType>(first);
+    network_.await_listening(type, [self = shared_from_this(), then = std::move(then), type,
+                                    first](const std::string& refusal) mutable {
+      if (!refusal.empty()) {
+        log_refusal(self->network_, type, refusal);
+        self->refuse_all(listens(first), eth::feed_type(type).not_listening);
+      }
+      self->listen(std::move(then), first + 1);
+    });
   }
   // Rejects all subscriptions with this condition.
-  void refuse_all(Condition unfulfilled, std::string_view why) {
+  void refuse_all(Conditions unfulfilled, std::string_view why) {
     for (rpc::Subscribed& one : std::exchange(message_.subscribed, {})) {
       const bool is_refused = (one.conditions & unfulfilled) != 0;
       if (is_refused) refuse(message_.calls[one.call], why);
@@ -196,10 +199,10 @@ void NetworkMethods::subscribe(const jsonrpc::Request& request, const rpc::Origi
   }
   jsonrpc::append_result(answer, request.id, "\"" + accepted->id + "\"");
   rpc::Subscribed one{.id = std::move(accepted->id), .call = message.calls.size()};
-  if (accepted->type == eth::SubscriptionType::new_pending_transactions)
-    one.conditions |= kPendingAreReported;
+  const eth::FeedType& type = eth::feed_type(accepted->type);
+  if (!type.not_listening.empty()) one.conditions |= listens(static_cast<std::size_t>(accepted->type));
   if (!context_.network.is_ready()) one.conditions |= kChainIsFollowed;
-  if (accepted->type == eth::SubscriptionType::syncing) one.active_after = kFirstSyncingDelay;
+  if (type.activates_later) one.active_after = kLaterActivation;
   if (one.conditions != 0) ++message.open;
   message.subscribed.push_back(std::move(one));
 }

@@ -1,6 +1,6 @@
 // The sync state, polled while it is needed.
 
-#include "eth/syncing_source.h"
+#include "eth/feeds/syncing.h"
 
 #include <gtest/gtest.h>
 
@@ -16,21 +16,29 @@ namespace {
 using testing::answer_all;
 using testing::Answers;
 
+std::vector<std::string> states(SyncingSource& source) {
+  std::vector<std::string> found;
+  for (const std::any& event : source.take_events()) {
+    found.push_back(std::any_cast<const SyncingChanged&>(event).result_json);
+  }
+  return found;
+}
+
 TEST(SyncingSource, TellsTheStateOnceItIsKnownAndThenChangesOnly) {
   SeededRandom random(1);
-  CallIds ids;
+  jsonrpc::CallIds ids;
   SyncingSource source({}, ids, random);
   Instant now{std::chrono::hours(1)};
   std::string state = "false";
-  const Answers answers = [&](const UpstreamCall&) { return state; };
+  const Answers answers = [&](const jsonrpc::UpstreamCall&) { return state; };
   source.set_wanted(true, now);
   answer_all(source, answers, now, nullptr);
-  EXPECT_EQ(source.take_events(), std::vector<std::string>{"false"});
+  EXPECT_EQ(states(source), std::vector<std::string>{"false"});
   const auto tick = [&] {
     now = source.next_timer().value();
     source.on_timer(now);
     answer_all(source, answers, now, nullptr);
-    return source.take_events();
+    return states(source);
   };
   EXPECT_TRUE(tick().empty());
   state = R"({"currentBlock":"0x1"})";
@@ -43,12 +51,12 @@ TEST(SyncingSource, TellsTheStateOnceItIsKnownAndThenChangesOnly) {
   state = "!";
   EXPECT_TRUE(tick().empty());
   EXPECT_TRUE(tick().empty());
-  source.tell_again();  // for another loop
-  EXPECT_EQ(source.take_events(), std::vector<std::string>{"false"});
+  source.on_new_loop();  // for another loop
+  EXPECT_EQ(states(source), std::vector<std::string>{"false"});
   source.set_wanted(false, now);
   EXPECT_FALSE(source.next_timer());
-  source.tell_again();
-  EXPECT_TRUE(source.take_events().empty());
+  source.on_new_loop();
+  EXPECT_TRUE(states(source).empty());
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #pragma once
-// How the sources of this room talk to a node without knowing its transport: they produce calls and take the
-// answers in any order.
+// How a part without I/O talks to a node without knowing its transport: it produces calls and takes the answers
+// in any order. The sources of eth use it, and streams that are polled.
 
 #include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
 
-namespace fanfare::eth {
+namespace fanfare::jsonrpc {
 
 struct UpstreamCall {
   std::uint64_t id = 0;     // identifies the reply; no other meaning
@@ -35,8 +35,8 @@ struct CallFailure {
     rejected,  // the node answered with an error object
   };
   Kind kind = Kind::unreachable;
-  int code = 0;  // The node may have executed the call, although no answer arrived.
-  // The node may have carried the call out all the same, and its answer got lost on the way.
+  int code = 0;  // of a rejection
+  // The node may have executed the call, although no answer arrived.
   bool maybe_done = false;
   std::string message;  // one line, for the log
 };
@@ -44,4 +44,4 @@ struct CallFailure {
 // The raw JSON of `result`, complete, including `null`; valid only during the call that receives it.
 using CallResult = std::expected<std::string_view, CallFailure>;
 
-}  // namespace fanfare::eth
+}  // namespace fanfare::jsonrpc
