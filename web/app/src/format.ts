@@ -17,10 +17,10 @@ export function number(value: number | null | undefined, digits: 0 | 1 | 2 = 0):
 const fourDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 export const precise = (value: number): string => (Math.abs(value) < 100 ? fourDigits : twoDigits).format(value);
 
-// An amount may be text, because it may be larger than a number can be. A tiny one is not shown as nothing.
-export function amount(value: number | string | undefined): string {
+// An amount may be text, because it may be larger than a number can be. A tiny one is not shown as nothing. `whole`: no digits after the point.
+export function amount(value: number | string | undefined, whole: boolean): string {
   if (typeof value === "string") return /^\d{1,15}$/.test(value) ? number(Number(value)) : value.length > 18 ? `${value.slice(0, 16)}…` : value;
-  if (!isNumber(value)) return "–";
+  if (!isNumber(value) || whole) return number(value);
   return value > 0 && value < 0.005 ? "< 0.01" : alwaysTwoDigits.format(value);
 }
 

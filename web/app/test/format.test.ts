@@ -7,8 +7,8 @@ test("numbers keep what matters", () => {
 });
 
 test("amounts are aligned, and a tiny one is not nothing", () => {
-  expect([amount(0), amount(4.7e-8), amount(0.005), amount(1234.5), amount(undefined)]).toEqual(["0.00", "< 0.01", "0.01", "1,234.50", "–"]);
-  expect([amount("1234"), amount("1".repeat(30)), amount("12.5")]).toEqual(["1,234", `${"1".repeat(16)}…`, "12.5"]);
+  expect([amount(0, false), amount(4.7e-8, false), amount(0.005, false), amount(1234.5, false), amount(undefined, false), amount(21_000, true)]).toEqual(["0.00", "< 0.01", "0.01", "1,234.50", "–", "21,000"]);
+  expect([amount("1234", false), amount("1".repeat(30), false), amount("12.5", false)]).toEqual(["1,234", `${"1".repeat(16)}…`, "12.5"]);
 });
 
 test("bytes are in powers of 1000", () => {

@@ -122,12 +122,12 @@ const collected = { ids: new Set<string>(), rows: [] as Receipts["rows"], seen: 
 export const receiptList = new Store<Receipts>({ rows: [], seen: 0 });
 const showReceipts = oncePerFrame(() => receiptList.set({ rows: collected.rows, seen: collected.seen }));
 
-export const receipts = new Feed("receipts", 40, (value: NodeStreams["receipts"]) => {
+export const receipts = new Feed("receipts", 40, (value: NodeStreams["receipts"], timestamp) => {
   const fresh = (value.receipts ?? []).filter((receipt) => !collected.ids.has(receipt.id));
   if (fresh.length === 0) return;
   const now = collected.seen === 0 ? 0 : Date.now(); // what was there before the page is not new
   collected.seen += fresh.length;
-  const newestFirst = fresh.map((receipt) => ({ ...receipt, arrived: now })).toSorted((a, b) => (b.timestamp ?? 0) - (a.timestamp ?? 0));
+  const newestFirst = fresh.map((receipt) => ({ ...receipt, timestamp: receipt.timestamp ?? timestamp, arrived: now })).toSorted((a, b) => b.timestamp - a.timestamp);
   collected.rows = [...newestFirst, ...collected.rows].slice(0, kReceiptsMax);
   collected.ids = new Set(collected.rows.map((receipt) => receipt.id));
   showReceipts();

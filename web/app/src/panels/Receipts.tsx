@@ -25,6 +25,7 @@ function ReceiptTable({ list }: { list: List }) {
   const now = useNow();
   const names = [...new Set(list.rows.map((row) => row.market).filter((name) => name !== undefined))].toSorted();
   const rows = list.rows.filter((row) => !market || row.market === market);
+  const isWhole = list.rows.every((row) => typeof row.amount !== "number" || Number.isInteger(row.amount)); // as gas is
   return (
     <section className="card flush" aria-label="Receipts, the newest first">
       <div className="panel-tools toolbar">
@@ -61,7 +62,7 @@ function ReceiptTable({ list }: { list: List }) {
               <tr key={row.id} className={now - row.arrived < 2500 ? "new" : undefined}>
                 <td className="mono" title={row.id}>{shortHash(row.id, 5)}</td>
                 <td>{row.market ? <span className="chip">{words(row.market)}</span> : "–"}</td>
-                <td className="right num" title={row.amount === undefined ? undefined : String(row.amount)}>{amount(row.amount)}</td>
+                <td className="right num" title={row.amount === undefined ? undefined : String(row.amount)}>{amount(row.amount, isWhole)}</td>
                 <td className="wide mono" title={row.provider}>{shortHash(row.provider ?? "–")}</td>
                 <td className="wide mono" title={row.consumer}>{shortHash(row.consumer ?? "–")}</td>
                 <td className="wide right num">{number(row.block_height)}</td>

@@ -85,12 +85,12 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, shape, children }
   if (value === undefined) {
     if (state.phase === "unavailable") {
       return (
-        <Failed title={`This server does not offer ${title}`}>
+        <Empty title={`This server does not offer ${title}`}>
           <p>{sentence(state.reason)}</p>
           <p>
             Streams are configured under <code>streams:</code>, see docs/streams.md.
           </p>
-        </Failed>
+        </Empty>
       );
     }
     if (connection.state === "lost") {

@@ -12,8 +12,10 @@ export const hasDaemon = existsSync(process.env["FANFARE_BIN"] ?? "") && existsS
 let endings: (() => Promise<void>)[] = [];
 export const t = { after: (end: () => Promise<void>) => { endings.push(end); }, passed: true };
 afterEach(async () => {
-  for (const end of endings.reverse()) await end();
+  const ends = endings.reverse();
   endings = [];
+  // One that hangs, as after a test that took too long, does not keep the others running.
+  await Promise.allSettled(ends.map((end) => end()));
 });
 
 export interface Daemon { readonly ws: string; readonly http: string; readonly program: { readonly child: { kill(signal: string): boolean } } }
