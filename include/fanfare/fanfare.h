@@ -11,5 +11,6 @@
 #include "fanfare/options.h"
 #include "fanfare/server.h"
 #include "fanfare/session.h"
+#include "fanfare/streams.h"
 #include "fanfare/topic.h"
 #include "fanfare/unique_function.h"

@@ -11,12 +11,14 @@
 #include "api/request_body_channel.h"
 #include "api/request_parts.h"
 #include "api/route_endpoint.h"
+#include "api/server_streams.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
 #include "base/guard.h"
 #include "server/mount.h"
 #include "server/router.h"
 #include "session/http_connection.h"
+#include "streamserver/mounts.h"
 #include "ws/close_code.h"
 
 namespace fanfare::api {
@@ -147,10 +149,16 @@ std::unique_ptr<RouteEndpoint> make_endpoint(ServerImpl& impl, const WebSocketRo
 // The objects shared by all routes of one loop.
 struct LoopRoutes {
   LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
-      : connections(sizeof(Connection)), loop_context(impl, server, index) {}
+      : connections(sizeof(Connection)), loop_context(impl, server, index) {
+    ServerStreams* const of_server = impl.streams();
+    if (of_server == nullptr) return;
+    streams = std::make_unique<streamserver::LoopStreams>(of_server->catalog, *loop_context.hub(), server,
+                                                          of_server->settings);
+  }
 
   BlockPool connections;  // their memory
   LoopContext loop_context;
+  std::unique_ptr<streamserver::LoopStreams> streams;  // null: the server has none
 };
 
 class RequestMount final : public server::Mount {
@@ -258,6 +266,13 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
   }
   for (const UpgradeEntry& entry : impl.upgrades()) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
+  }
+  if (const ServerStreams* const streams = impl.streams()) {
+    const std::shared_ptr<streamserver::LoopStreams> part(loop, loop->streams.get());
+    mounts.emplace_back(*server::PathPattern::parse(streams->path),
+                        std::make_shared<streamserver::WebSocketMount>(part, streams->policy));
+    mounts.emplace_back(*server::PathPattern::parse(streams->path + "/sse"),
+                        std::make_shared<streamserver::EventsMount>(part));
   }
   for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;

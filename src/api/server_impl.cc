@@ -11,6 +11,7 @@
 #include "api/mounts.h"
 #include "api/option_check.h"
 #include "api/request_body_channel.h"
+#include "api/server_streams.h"
 #include "api/session_walk.h"
 #include "api/settings.h"
 #include "base/guard.h"
@@ -73,6 +74,8 @@ std::string find_wrong_name(const WebSocketRoute& route) {
 constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
+
+ServerImpl::~ServerImpl() = default;
 
 ServerImpl::ServerImpl(ServerOptions options) : options_(saturated(std::move(options))) {}
 

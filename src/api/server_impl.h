@@ -17,6 +17,7 @@
 #include "api/server_timers.h"
 #include "base/random.h"
 #include "fanfare/server.h"
+#include "fanfare/streams.h"
 #include "fanfare/unique_function.h"
 #include "pubsub/hub.h"
 #include "server/listener.h"
@@ -45,9 +46,12 @@ struct FilesEntry {
   std::shared_ptr<server::StaticFiles> mount;  // from start() on
 };
 
+struct ServerStreams;
+
 class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
  public:
   explicit ServerImpl(ServerOptions options);
+  ~ServerImpl();
 
   // Call before start(). An invalid path is recorded, and start() reports it.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
@@ -59,6 +63,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
 
   // May be called only once.
   void add_hub(HubOptions options);
+  // May be called only once, after add_hub().
+  void add_streams(StreamsOptions options);
 
   std::expected<void, Error> start();
   void run();
@@ -108,6 +114,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const std::vector<RequestEntry>& requests() const { return requests_; }
   const std::vector<FilesEntry>& files() const { return files_; }
   pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
+  ServerStreams* streams() const { return streams_.get(); }                    // null: no streams
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
@@ -145,6 +152,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   ServerTimers timers_{*this};               // must outlive the loops
   server::Listeners listeners_;              // from start() on
   std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
+  std::unique_ptr<ServerStreams> streams_;   // must outlive the loops, too
   std::unique_ptr<session::Server> server_;  // from start() on
   std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
