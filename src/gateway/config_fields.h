@@ -81,6 +81,7 @@ class MapFields {
               std::string_view expected) const;
   std::string path_of(std::string_view key) const;
   Location location() const { return node_.location; }
+  bool is_map() const { return usable_; }
 
  private:
   bool read_count(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max) const;

@@ -95,15 +95,25 @@ std::string chain_text(const NetworkPlan& network) {
   return text;
 }
 
+std::string streams_text(const ServePlan& plan, const std::vector<net::Address>& addresses) {
+  std::string text;
+  const auto streams = find_door(plan, addresses, [](const ListenerPlan& listener) {
+    return serves_streams(listener) && !serves_only_streams(listener);
+  });
+  if (streams && !streams->is_unix) text += "  Streams        " + streams->websocket + "/streams\n";
+  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
+    if (!serves_only_streams(plan.listeners[i])) continue;
+    text += "  Streams        " + door_of(plan.listeners[i], addresses[i]).websocket + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
                          const std::vector<NetworkState>& states, std::string_view program) {
   // Without a network, only the streams are served.
   const bool has_networks = !plan.networks.empty();
-  const auto streams = find_door(plan, addresses, [](const ListenerPlan& listener) {
-    return serves_streams(listener) && !serves_only_streams(listener);
-  });
   const auto has_websocket = [&](const ListenerPlan& listener) {
     return plan.websocket.enabled && serves_websocket(listener);
   };
@@ -142,11 +152,7 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
         "'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}' " +
         websocket->websocket + path);
   }
-  if (streams && !streams->is_unix) text += "  Streams        " + streams->websocket + "/streams\n";
-  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
-    if (!serves_only_streams(plan.listeners[i])) continue;
-    text += "  Streams        " + door_of(plan.listeners[i], addresses[i]).websocket + "\n";
-  }
+  text += streams_text(plan, addresses);
   for (const net::Address& address : addresses) {
     if (address.family() == AF_UNIX) text += "  Unix socket    " + address.host() + "\n";
   }
