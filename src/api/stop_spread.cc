@@ -22,7 +22,7 @@ class StopSpread::OfLoop : public std::enable_shared_from_this<StopSpread::OfLoo
   OfLoop(std::shared_ptr<StopSpread> whole, session::LoopServer& server, double offset)
       : whole_(std::move(whole)), server_(server), offset_(offset), begun_(server.loop().now()) {
     server_.stop_listening();
-    server_.sessions().for_each([this](const session::Session& session) {
+    server_.sessions().for_each_session([this](const session::Session& session) {
       if (session.is_open()) sessions_.push_back(session.id());
     });
   }
