@@ -15,10 +15,9 @@ namespace fanfare::api {
 Connection::Connection(std::unique_ptr<Session> with_data) {
   if (with_data == nullptr) return;
   auto made = std::make_unique<Rare>(nullptr);
-  handle_.behind_ = reinterpret_cast<std::uintptr_t>(made.get()) | kRareBit;
-  with_data->behind_ = handle_.behind_;
+  with_data->behind_ = reinterpret_cast<std::uintptr_t>(made.get()) | kRareBit;
   made->with_data = std::move(with_data);
-  (void)made.release();  // belongs to the handle
+  handle_.behind_ = reinterpret_cast<std::uintptr_t>(made.release()) | kRareBit;
 }
 
 Connection::~Connection() {

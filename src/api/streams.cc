@@ -21,7 +21,7 @@ std::int64_t seconds_now() {
 }  // namespace
 
 void api::ServerImpl::add_streams(StreamsOptions options) {
-  if (state_ != State::idle || hub_ == nullptr || streams_ != nullptr) {
+  if (!lifecycle_.is_idle() || hub_ == nullptr || streams_ != nullptr) {
     end_for_misuse("fanfare::Streams", "a server has them once, made after its Hub and before start()");
   }
   const auto pattern = server::PathPattern::parse(options.path);
