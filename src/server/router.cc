@@ -106,6 +106,7 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
     if (wants_websocket ? offer.has_websocket : takes(offer.methods, request.method)) {
       found.mount = entry.mount.get();
       found.match = *std::move(match);
+      found.is_open = offer.is_open;
       rules = offer.browsers;
       break;
     }
@@ -124,7 +125,19 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
   if (!found.answer && found.mount == nullptr) {
     found.answer = answer_to(request, offers, rules, wants_websocket);
   }
+  if (!found.answer) admit(session, request, wants_websocket, found);
   return found;
+}
+
+void Router::admit(const session::ServerSession& session, const http::Request& request, bool wants_websocket,
+                   Found& found) const {
+  if (options_.admission == nullptr || found.is_open) return;
+  auto admitted = options_.admission->admit(session, request, found.match, wants_websocket);
+  if (admitted) {
+    found.admitted = *std::move(admitted);
+  } else {
+    found.answer = std::move(admitted.error());
+  }
 }
 
 // Only a request that the mount would have served is counted there: not a preflight, nor another method.
@@ -194,7 +207,8 @@ void Router::on_request(session::ServerSession& session, const http::Request& re
   found.mount->on_request(session, {.request = request,
                                     .match = found.match,
                                     .caller = found.caller,
-                                    .on_loopback = options_.on_loopback});
+                                    .on_loopback = options_.on_loopback,
+                                    .admitted = found.admitted});
 }
 
 session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, const http::Request& request) {
@@ -205,7 +219,8 @@ session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, con
   return found.mount->on_upgrade(session, {.request = request,
                                            .match = found.match,
                                            .caller = found.caller,
-                                           .on_loopback = options_.on_loopback});
+                                           .on_loopback = options_.on_loopback,
+                                           .admitted = found.admitted});
 }
 
 void Router::on_refusal(http::Headers headers, session::HttpResponse& response) {
