@@ -8,12 +8,14 @@
 namespace fanfare::gateway {
 
 // One port for everything: each network at /{project}/evm/{chainId}, and the pages.
-std::vector<MountPlan> routed_mounts(bool has_metrics);
+// `has_keys`: a key may follow, /{project}/evm/{chainId}/{key}.
+std::vector<MountPlan> routed_mounts(bool has_metrics, bool has_keys = false);
 // The two ports of a single network: POST at / and the pages; the upgrade at any path.
 std::vector<MountPlan> http_port_mounts(bool has_metrics);
 std::vector<MountPlan> websocket_port_mounts();
 // /healthz, /readyz and, if wanted, /metrics.
-std::vector<MountPlan> page_mounts(bool has_metrics);
+// `is_own_port`: the metrics need no credentials.
+std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port = false);
 
 // Networks are distinguished by their paths.
 bool is_routed(const ListenerPlan& listener);
