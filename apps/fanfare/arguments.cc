@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "help_text.h"
+
 namespace fanfare::app {
 namespace {
 
@@ -25,9 +27,9 @@ constexpr const char* kExamples = R"(Examples:
 'fanfare COMMAND --help' tells more.)";
 
 constexpr const char* kServeExamples = R"(Examples:
-  fanfare serve --dev --dev-block-time 200ms --dev-reorg-every 10 --dev-reorg-depth 3
+  fanfare serve --dev-block-time 200ms --dev-reorg-every 10 --dev-reorg-depth 3
       Five blocks a second, and now and then up to three of them are taken back.
-  fanfare serve --upstream https://node-a.example --upstream https://node-b.example
+  fanfare serve -u https://node-a.example -u https://node-b.example
       Two nodes of one chain; the second is used when the first fails.
   fanfare serve --upstream http://127.0.0.1:8545 --http-port 9545 --ws-port 9546
       In front of a node on this machine that has the usual ports itself.
@@ -43,11 +45,13 @@ Variables of the environment are filled in as 'serve' does.)";
 constexpr const char* kConnectExamples = R"(Examples:
   fanfare connect wss://node.example/ws
       A prompt with history. /ping, /close CODE REASON, /quit and /help are commands.
-  fanfare connect -x '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}' -n 4 ws://127.0.0.1:8546
+  fanfare connect -n 4 ws://127.0.0.1:8545 \
+      -x '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
       Subscribes, prints the answer and three heads, and leaves.
-  fanfare connect --wait 5s ws://127.0.0.1:8546 < requests.txt > answers.txt
+  fanfare connect --wait 5s ws://127.0.0.1:8545 < requests.txt > answers.txt
       For scripts: a line in is a message, a message is a line out, and all else goes to standard error.
-  fanfare connect -v --ca-file own.pem -s chat -H 'Authorization: Bearer abc' wss://127.0.0.1:9443
+  fanfare connect -v --ca-file own.pem -s chat -H 'Authorization: Bearer abc' \
+      wss://127.0.0.1:9443
       Says how long the handshake took, what was agreed on, and the size of each message.
 
 Status 0: closed in order. 1: no connection. 2: a wrong flag or input. 3: the connection was lost, or closed by the
@@ -108,6 +112,11 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("PORT")
       ->check(within(0, 65535))
       ->group(listen);
+  CLI::Option* web_dir = app->add_option("--web-dir", serve.web_dir,
+                                         "The dashboard's files; those beside the program if not given")
+                             ->type_name("DIR")
+                             ->group(listen);
+  app->add_flag("--no-web", serve.no_web, "No dashboard at /")->excludes(web_dir)->group(listen);
   app->add_option("--chain-id", serve.chain_id,
                   "1337 for --dev if not given; for --upstream what the node says, which has to be the same")
       ->type_name("N")
@@ -224,7 +233,8 @@ CLI::App* add_connect(CLI::App& root, ConnectArguments& connect) {
       ->group(talk);
   app->add_flag("-b,--binary", connect.binary, "What is sent is hex, and goes as binary messages")
       ->group(talk);
-  app->add_flag("-v,--verbose", connect.verbose, "Tell sizes, times and what was agreed on")->group(talk);
+  app->add_flag("-v,--verbose", connect.verbose, "Show heads whole, and sizes, times and what was agreed on")
+      ->group(talk);
   app->add_flag("--reconnect", connect.reconnect, "Come back after a loss, with growing pauses")->group(talk);
 
   const std::string handshake = "The handshake";
@@ -307,7 +317,7 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
 ExitRequest leave_because(const CLI::App& root, const CLI::ParseError& error) {
   std::ostringstream out;
   std::ostringstream complaint;
-  if (root.exit(error, out, complaint) == 0) return {.status = 0, .text = out.str()};
+  if (root.exit(error, out, complaint) == 0) return {.status = 0, .text = fit_to_columns(out.str())};
   const auto chosen = root.get_subcommands();
   const std::string name = chosen.empty() ? "fanfare" : "fanfare " + chosen.front()->get_name();
   return {.status = 2, .text = name + ": " + error.what() + "\n'" + name + " --help' tells what there is.\n"};
@@ -338,7 +348,7 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (check_app->parsed()) return check;
   if (connect_app->parsed()) return connect;
   if (bench_app->parsed()) return bench;
-  return std::unexpected(ExitRequest{.status = 2, .text = root.help()});
+  return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }
 
 }  // namespace fanfare::app

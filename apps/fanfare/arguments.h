@@ -1,5 +1,5 @@
 #pragma once
-// The command line as plain data. serve_flags.h interprets it (valid combinations of flags, what is served),
+// The command line as plain data. serve/flags.h interprets it (valid combinations of flags, what is served),
 // so that neither file needs the other's library.
 
 #include <cstdint>
@@ -26,6 +26,8 @@ struct ServeArguments {
   std::optional<std::string> log_level;
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
+  std::optional<std::string> web_dir;
+  bool no_web = false;
 
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;

@@ -17,7 +17,8 @@ LoopContext::LoopContext(ServerImpl& impl, session::LoopServer& server, std::uin
       server_(server),
       index_(index),
       subscriptions_(sizeof(Subscription)),
-      timers_(server.loop()) {
+      timers_(server.loop()),
+      for_mounts_(server.loop(), index) {
   FANFARE_CHECK(current_loop_context == nullptr);
   current_loop_context = this;
   if (impl.hub() != nullptr) hub_ = std::make_unique<pubsub::LoopHub>(*impl.hub(), index, *this);

@@ -16,6 +16,7 @@
 #include "pubsub/event_log.h"
 #include "pubsub/loop_hub.h"
 #include "pubsub/topic_table.h"
+#include "server/loop_context.h"
 #include "session/loop_server.h"
 
 namespace fanfare::api {
@@ -59,6 +60,7 @@ class LoopContext final : public pubsub::LoopPort {
   std::uint32_t index() const { return index_; }
   BlockPool& subscriptions() { return subscriptions_; }  // their memory
   SessionTimers& timers() { return timers_; }
+  server::LoopContext& for_mounts() { return for_mounts_; }
 
  private:
   Subscription* find_subscription(SessionId id, const NamedTopic& topic) const;
@@ -82,6 +84,7 @@ class LoopContext final : public pubsub::LoopPort {
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
   SessionTimers timers_;
+  server::LoopContext for_mounts_;
   std::unique_ptr<pubsub::LoopHub> hub_;
 };
 

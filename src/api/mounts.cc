@@ -250,7 +250,8 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
   for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
-    auto router = std::make_unique<server::Router>();
+    auto router = std::make_unique<server::Router>(
+        std::shared_ptr<server::LoopContext>(loop, &loop->loop_context.for_mounts()));
     for (const auto& [path, mount] : mounts) router->mount(path, mount);
     services.push_back(std::move(router));
   }

@@ -206,6 +206,12 @@ void read_metrics(const ReadContext& context, const YamlNode& node, MetricsConfi
   if (fields.read("port", port, 0, kPortMax)) out.port = port;
 }
 
+void read_web(const ReadContext& context, const YamlNode& node, WebConfig& out) {
+  const MapFields fields(context, node, "web", {"enabled", "directory"});
+  fields.read("enabled", out.enabled);
+  fields.read("directory", out.directory);
+}
+
 // Nobody opens a node to the world by accident.
 void check_exposure(const ReadContext& context, const MapFields& file, const Config& config) {
   const ServerConfig& server = config.server;
@@ -228,13 +234,14 @@ void check_exposure(const ReadContext& context, const MapFields& file, const Con
 }
 
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "access", "projects"});
+  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "web", "access", "projects"});
   fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
     out.log_level = static_cast<log::Level>(*level);
   }
   if (const YamlNode* server = fields.find("server")) read_server(context, *server, out.server);
   if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
+  if (const YamlNode* web = fields.find("web")) read_web(context, *web, out.web);
   if (const YamlNode* access = fields.find("access")) read_access(context, *access, out.access);
   read_projects(context, fields, out.projects);
   check_exposure(context, fields, out);

@@ -45,6 +45,11 @@ struct MetricsConfig {
   std::optional<std::uint16_t> port;  // empty: on the same port as everything else
 };
 
+struct WebConfig {
+  bool enabled = false;
+  std::string directory;  // of the page's built files; empty: those beside the program
+};
+
 struct NetworkConfig {
   Location location;
   std::uint64_t chain_id = 0;  // the only architecture is evm
@@ -77,6 +82,7 @@ struct Config {
   log::Level log_level = log::Level::debug;
   ServerConfig server;
   MetricsConfig metrics;
+  WebConfig web;
   AccessConfig access;
   std::vector<ProjectConfig> projects;
 };
@@ -95,7 +101,8 @@ std::expected<Config, ConfigError> parse_config(std::string_view text, std::stri
 // Reads the file first; an unreadable file is an error without a position.
 std::expected<Config, ConfigError> load_config(const std::string& path, const EnvironmentLookup& environment);
 
-// One port for everything (and one for metrics if configured).
+// One port for everything (and one for metrics if configured). The dashboard is not mounted: only the program
+// knows where its files are.
 ServePlan plan_from(const Config& config);
 
 // Index of a level in this list is its value.

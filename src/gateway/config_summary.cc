@@ -15,7 +15,7 @@ std::string_view offered(const ServePlan& plan, const ListenerPlan& listener) {
     return has_websocket ? "HTTP and WebSocket at /{project}/evm/{chainId}"
                          : "HTTP at /{project}/evm/{chainId}";
   }
-  if (serves_http(listener)) return "HTTP";
+  if (serves_http(listener)) return has_websocket ? "HTTP and WebSocket" : "HTTP";
   return serves_websocket(listener) ? "WebSocket" : "metrics";
 }
 

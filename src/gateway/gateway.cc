@@ -143,6 +143,12 @@ class Gateway::Impl {
     return {};
   }
 
+  std::vector<NetworkState> states() const {
+    std::vector<NetworkState> states;
+    for (const auto& network : networks_) states.push_back(state_of(*network));
+    return states;
+  }
+
   std::vector<std::string> reload_certificates() const { return listeners_.reload_certificates(); }
 
   std::size_t stop(Duration deadline) {
@@ -237,7 +243,8 @@ class Gateway::Impl {
   }
 
   session::Server::HttpServices make_http_services(session::LoopServer& server, std::size_t loop_index) {
-    auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
+    auto services =
+        std::make_shared<LoopServices>(plan_.http.compression, server, loop_index, metrics_.compression());
     const RpcLimits limits{
         .calls = {.batch_items_max = plan_.answers.batch_items_max,
                   .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
@@ -296,15 +303,21 @@ class Gateway::Impl {
       response.body = "shutting down\n";
     }
     for (const Network* network : networks) {
-      const Network::Readiness readiness = network->readiness();
-      if (!readiness.ready) response.status = 503;
-      response.body += network->name() +
-                       (readiness.ready ? " ready, head " + std::to_string(network->head_number()) +
-                                              (readiness.reason.empty() ? "" : "; " + readiness.reason)
-                                        : " not ready: " + readiness.reason) +
-                       "\n";
+      const NetworkState state = state_of(*network);
+      if (!state.ready) response.status = 503;
+      response.body += state.name + " " + state.text + "\n";
     }
     return response;
+  }
+
+  static NetworkState state_of(const Network& network) {
+    const Network::Readiness readiness = network.readiness();
+    std::string text = "not ready: " + readiness.reason;
+    if (readiness.ready) {
+      text = "ready, head " + std::to_string(network.head_number()) +
+             (readiness.reason.empty() ? "" : "; " + readiness.reason);
+    }
+    return {.name = network.name(), .ready = readiness.ready, .text = std::move(text)};
   }
 
   std::string metrics_text() {
@@ -351,6 +364,9 @@ std::size_t Gateway::loop_count() const {
 }
 std::string_view Gateway::loop_name() const {
   return impl_->server().loop_name();
+}
+std::vector<NetworkState> Gateway::states() const {
+  return impl_->states();
 }
 std::vector<std::string> Gateway::reload_certificates() {
   return impl_->reload_certificates();

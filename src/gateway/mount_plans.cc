@@ -29,7 +29,7 @@ std::vector<MountPlan> routed_mounts(bool has_metrics, bool has_keys) {
 }
 
 std::vector<MountPlan> http_port_mounts(bool has_metrics) {
-  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0, .websocket = false}}};
+  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0}}};
   add_pages(mounts, has_metrics);
   return mounts;
 }
@@ -43,6 +43,11 @@ std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port) {
                                 {.path = "/readyz", .feature = ReadyFeature{}}};
   if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{.is_open = is_own_port}});
   return mounts;
+}
+
+std::vector<MountPlan> web_mounts(std::string directory, std::string version) {
+  return {{.path = "/fanfare.json", .feature = AboutFeature{.version = std::move(version)}},
+          {.path = "/{file...}", .feature = WebFeature{.directory = std::move(directory)}}};
 }
 
 bool is_routed(const ListenerPlan& listener) {
@@ -59,6 +64,10 @@ bool serves_websocket(const ListenerPlan& listener) {
 
 bool serves_metrics(const ListenerPlan& listener) {
   return has<MetricsFeature>(listener, [](const MetricsFeature&) { return true; });
+}
+
+bool serves_web(const ListenerPlan& listener) {
+  return has<WebFeature>(listener, [](const WebFeature&) { return true; });
 }
 
 }  // namespace fanfare::gateway

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "gateway/mount_plans.h"
+#include "gateway/web_page.h"
 #include "http/accept_encoding.h"
 #include "http/target.h"
 #include "server/listener.h"
@@ -204,6 +205,14 @@ struct MakeMount {
         },
         feature.is_open ? std::string_view() : kMetricsPermission);
   }
+  std::shared_ptr<server::Mount> operator()(const WebFeature& feature) const {
+    return make_web_page(feature.directory);
+  }
+  std::shared_ptr<server::Mount> operator()(const AboutFeature& feature) const {
+    return page([text = about_text(context.plan, feature.version)](std::string_view) {
+      return session::HttpResponse{.content_type = "application/json", .body = text, .headers = {}};
+    });
+  }
 
  private:
   std::shared_ptr<server::Mount> page(PageMount::Answer answer, std::string_view permission = {}) const {
@@ -240,12 +249,12 @@ NetworkPaths::Found NetworkPaths::find(std::string_view project, std::string_vie
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context) {
   const bool on_loopback = server::is_on_loopback(listener.at);
   auto router = std::make_unique<server::Router>(
+      std::shared_ptr<server::LoopContext>(context.services, &context.services->loop),
       server::RouterOptions{.browsers = server::BrowserRules(context.plan.browsers, on_loopback),
                             .on_loopback = on_loopback,
                             .not_found = not_found_line(listener),
                             .observer = &context.observer,
                             .admission = context.gate});
-  router->keep(context.services);
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {

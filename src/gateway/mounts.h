@@ -20,9 +20,11 @@ namespace fanfare::gateway {
 
 // The objects that all ports of one loop share.
 struct LoopServices {
-  LoopServices(const AnswerCompression& compression, session::LoopServer& server, CompressionCells& cells)
-      : compressor(compression, server, cells) {}
+  LoopServices(const AnswerCompression& compression, session::LoopServer& server, std::size_t loop_index,
+               CompressionCells& cells)
+      : loop(server.loop(), loop_index), compressor(compression, server, cells) {}
 
+  server::LoopContext loop;
   AnswerCompressor compressor;
   std::vector<std::unique_ptr<RpcService>> networks;  // in the plan's order
 };

@@ -44,9 +44,20 @@ struct MetricsFeature {
   bool operator==(const MetricsFeature&) const = default;
 };
 
+struct WebFeature {       // the dashboard (web_page.h)
+  std::string directory;  // of its built files
+
+  bool operator==(const WebFeature&) const = default;
+};
+struct AboutFeature {   // what the dashboard needs to know of this server, as JSON
+  std::string version;  // of the program
+
+  bool operator==(const AboutFeature&) const = default;
+};
+
 struct MountPlan {
   std::string path;  // a server::PathPattern
-  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature> feature;
+  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature, WebFeature, AboutFeature> feature;
 
   bool operator==(const MountPlan&) const = default;
 };

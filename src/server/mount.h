@@ -12,14 +12,17 @@
 
 #include "server/admission.h"
 #include "server/browser_rules.h"
+#include "server/loop_context.h"
 #include "server/path_pattern.h"
 #include "session/http_service.h"
 #include "session/server_session.h"
 
 namespace fanfare::server {
 
-// A request that has reached its mount. All members are borrowed for the call.
+// A request that has reached its mount. All members but the loop are borrowed for the call.
 struct Target {
+  // This loop's timers and states. Lives as long as the mounts of the loop.
+  LoopContext& loop;
   const http::Request& request;
   const PathPattern::Match& match;
   // The kind of caller; Caller::program if the listener has no rules.

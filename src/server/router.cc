@@ -204,7 +204,8 @@ void Router::on_request(session::ServerSession& session, const http::Request& re
   if (!segments) return session.respond(plain(400, "the request's path is not well encoded\n"));
   const Found found = find(session, request, *segments, false);
   if (found.answer) return session.respond(*found.answer);
-  found.mount->on_request(session, {.request = request,
+  found.mount->on_request(session, {.loop = *loop_,
+                                    .request = request,
                                     .match = found.match,
                                     .caller = found.caller,
                                     .on_loopback = options_.on_loopback,
@@ -216,7 +217,8 @@ session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, con
   if (!segments) return plain(400, "the request's path is not well encoded\n");
   Found found = find(session, request, *segments, true);
   if (found.answer) return *std::move(found.answer);
-  return found.mount->on_upgrade(session, {.request = request,
+  return found.mount->on_upgrade(session, {.loop = *loop_,
+                                           .request = request,
                                            .match = found.match,
                                            .caller = found.caller,
                                            .on_loopback = options_.on_loopback,

@@ -27,6 +27,7 @@
 
 #include "server/admission.h"
 #include "server/browser_rules.h"
+#include "server/loop_context.h"
 #include "server/mount.h"
 #include "server/path_pattern.h"
 #include "session/http_service.h"
@@ -55,13 +56,12 @@ struct RouterOptions {
 
 class Router final : public session::HttpService {
  public:
-  explicit Router(RouterOptions options = {}) : options_(std::move(options)) {}
+  // The routers of one loop share its context, which must have been made for the loop that calls the router.
+  explicit Router(std::shared_ptr<LoopContext> loop, RouterOptions options = {})
+      : options_(std::move(options)), loop_(std::move(loop)) {}
 
   // Must be called before the first request.
   void mount(PathPattern path, std::shared_ptr<Mount> mount);
-  // Keeps alive an object that the loop's mounts, and others on the loop, refer to, as long as the router
-  // lives.
-  void keep(std::shared_ptr<const void> foundation) { kept_.push_back(std::move(foundation)); }
 
   void on_request(session::ServerSession& session, const http::Request& request) override;
   session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
@@ -98,7 +98,7 @@ class Router final : public session::HttpService {
   session::HttpResponse about_the_server(const http::Request& request) const;
 
   const RouterOptions options_;
-  std::vector<std::shared_ptr<const void>> kept_;  // outlives the mounts
+  const std::shared_ptr<LoopContext> loop_;  // outlives the mounts
   std::vector<Entry> entries_;
 };
 

@@ -85,6 +85,8 @@ class NamedMount final : public Mount {
 
 class RouterTest : public session::LoopServerTest {
  protected:
+  ~RouterTest() override { server_.reset(); }
+
   std::shared_ptr<NamedMount> mount(std::string_view path, std::string methods, bool has_websocket = false) {
     auto made = std::make_shared<NamedMount>(std::string(path), std::move(methods),
                                              has_websocket ? &endpoint_ : nullptr);
@@ -112,16 +114,39 @@ class RouterTest : public session::LoopServerTest {
   }
   void with_rules() {
     router_ = std::make_unique<Router>(
-        RouterOptions{.browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = true});
+        loop_context_, RouterOptions{.browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = true});
   }
 
-  std::unique_ptr<Router> router_ = std::make_unique<Router>();
+  std::shared_ptr<LoopContext> loop_context_ = std::make_shared<LoopContext>(*loop_, 0);
+  std::unique_ptr<Router> router_ = std::make_unique<Router>(loop_context_);
 };
 
 INSTANTIATE_TEST_SUITE_P(Kinds, RouterTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& kind) {
                            return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
                          });
+
+// Counts its loop's requests in a state that all mounts of the loop share.
+class CountingMount final : public Mount {
+ public:
+  Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
+  void on_request(session::ServerSession& session, const Target& target) override {
+    struct Requests {
+      int count = 0;
+    };
+    session.respond({.body = std::to_string(++target.loop.state<Requests>().count), .headers = {}});
+  }
+};
+
+TEST_P(RouterTest, TheMountsOfOneLoopShareItsStates) {
+  router_->mount(*PathPattern::parse("/one"), std::make_shared<CountingMount>());
+  router_->mount(*PathPattern::parse("/two"), std::make_shared<CountingMount>());
+  EXPECT_THAT(ask("GET /one"), HasSubstr("\r\n\r\n1"));
+  EXPECT_THAT(ask("GET /two"), HasSubstr("\r\n\r\n2"));
+  with_rules();  // another router on the same loop
+  router_->mount(*PathPattern::parse("/three"), std::make_shared<CountingMount>());
+  EXPECT_THAT(ask("GET /three"), HasSubstr("\r\n\r\n3"));
+}
 
 TEST_P(RouterTest, TheFirstMountOfPathAndMethod) {
   mount("/a/{x}", "GET");
@@ -238,8 +263,10 @@ TEST_P(RouterTest, AMountMayHaveRulesOfItsOwn) {
 TEST_P(RouterTest, AnAdmissionIsAskedBeforeAGuardedMountAndOnlyThere) {
   NamedAdmission admission;
   const auto with_admission = [&] {
-    router_ = std::make_unique<Router>(RouterOptions{
-        .browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = false, .admission = &admission});
+    router_ = std::make_unique<Router>(
+        loop_context_,
+        RouterOptions{
+            .browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = false, .admission = &admission});
     mount("/guarded", "POST", true);
     mount("/open", "GET")->is_open = true;
   };

@@ -141,6 +141,30 @@ TEST_F(WebSocketEndpointTest, ALostConnectionEndsItsCallsAtOnceAndComesBack) {
   EXPECT_EQ(node.connections(), 2);
 }
 
+TEST_F(WebSocketEndpointTest, WithAnAttemptOnRequestCallsWaitForIt) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (text.contains("\"drop\"")) return session.start_closing(1011);
+    NodeServer::answer(session, text, "1");
+  });
+  open(node.url());
+  worker.run([this] { endpoint->on_reconnect([this] { diary.write("reconnected"); }); });
+  expect_failure(ask(worker, *endpoint, R"({"id":1,"method":"drop"})", kRead), FailureKind::closed);
+  worker.run([this] { endpoint->connect_now(); });
+  const Result answered = ask(worker, *endpoint, R"({"id":2,"method":"a"})", kRead);
+  ASSERT_TRUE(answered.has_value()) << answered.error().message;
+  EXPECT_TRUE(diary.wait_for("reconnected"));
+
+  // The attempt may fail, too.
+  const std::uint16_t port = node.port();
+  node.stop();
+  expect_failure(ask(worker, *endpoint, R"({"id":3,"method":"a"})", kRead), FailureKind::connect);
+  worker.run([this] { endpoint->connect_now(); });
+  expect_failure(ask(worker, *endpoint, R"({"id":4,"method":"a"})", kRead), FailureKind::connect);
+  node.start(port);
+  worker.run([this] { endpoint->connect_now(); });
+  EXPECT_TRUE(ask(worker, *endpoint, R"({"id":5,"method":"a"})", kRead).has_value());
+}
+
 TEST_F(WebSocketEndpointTest, ANodeThatWasRestartedIsSubscribedToAgain) {
   NodeServer node([](session::Session& session, std::string_view text) {
     if (!text.contains("eth_subscribe")) return;

@@ -204,7 +204,7 @@ run_node_tests() {
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=tap "${files[@]}")
 }
 
-need build test
+need build web test
 if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
 say "dev: $(jobs_max) jobs, logs in $LOGS"
 if [[ -n $filter ]]; then
