@@ -19,8 +19,12 @@ fi
 
 target=$tree/share/fanfare/web
 if [[ $(readlink -f "$target/.built-from" 2>/dev/null) != "$built" ]]; then
-  rm -rf "$target"
-  mkdir -p "$target"
+  # A server that runs holds the folder open, so the folder stays. The page comes after the files that it names.
+  mkdir -p "$target/assets"
+  cp -a "$built/assets/." "$target/assets/"
   cp -a "$built/." "$target/"
-  ln -s "$built" "$target/.built-from"
+  (cd "$target" && find . -type f -print0) | while IFS= read -r -d '' file; do
+    if [[ ! -e $built/$file ]]; then rm "$target/$file"; fi
+  done
+  ln -sfn "$built" "$target/.built-from"
 fi

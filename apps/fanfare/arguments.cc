@@ -64,7 +64,7 @@ constexpr const char* kBenchExamples = R"(Examples:
       A message every 20 us whatever the server does, as JSON.
   fanfare bench ws://127.0.0.1:9001 -c 10000 -s 500 --broadcast --rate 20
       Twenty messages a second, each of which ten thousand connections have to get.
-  fanfare bench wss://127.0.0.1:9001 --ca-file own.pem -s 1024 --deflate takeover
+  fanfare bench wss://127.0.0.1:9001 --ca-file a.pem -s 1024 --deflate takeover
       Under TLS, JSON, compressed.
   fanfare bench ws://127.0.0.1:8546 -c 5000 -d 60s \
       --subscribe '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'

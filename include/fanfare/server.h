@@ -239,6 +239,11 @@ class FANFARE_EXPORT Server {
   void http(std::string_view method, std::string_view path, std::function<Response(const Request&)> answer);
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
+  // As above, for uploads: the handler is called when the head of a request has come, and takes the body in
+  // pieces. Request::body() is empty. It may answer at any time, also before the whole body has come: what is
+  // left is then not delivered, and unless it is short the connection closes after the response.
+  void http(std::string_view method, std::string_view path,
+            std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options = {});
 
   // Serves files under a path: files("/app", {.directory = "web"}) answers GET and HEAD for /app and
   // everything below it. start() reports a directory that cannot be opened.

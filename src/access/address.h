@@ -19,7 +19,7 @@ struct IpAddress {
 
   // "192.0.2.7", "2001:db8::1". No port, no brackets, no zone.
   static std::optional<IpAddress> parse(std::string_view text);
-  // As ServerSession::peer() writes it: "192.0.2.7:50312", "[2001:db8::1]:443". Empty: a Unix socket, or nothing.
+  // As Member::peer() writes it: "192.0.2.7:50312", "[2001:db8::1]:443". Empty: a Unix socket, or nothing.
   static std::optional<IpAddress> of_peer(std::string_view text);
 };
 

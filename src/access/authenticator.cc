@@ -73,7 +73,7 @@ Authenticator::Authenticator(AccessPlan plan, Random& random)
   }
 }
 
-Caller Authenticator::caller_of(std::string name, const std::vector<std::string>& roles,
+Caller Authenticator::caller_of(std::string_view name, const std::vector<std::string>& roles,
                                 std::optional<WallTime> expires_at) const {
   Principal principal{.name = principal_name(name), .roles = {}, .expires_at = expires_at};
   Caller caller;

@@ -61,7 +61,7 @@ class Authenticator {
     Digest digest{};  // of the key, keyed with pepper_
     std::vector<AddressRange> from;
   };
-  Caller caller_of(std::string name, const std::vector<std::string>& roles,
+  Caller caller_of(std::string_view name, const std::vector<std::string>& roles,
                    std::optional<WallTime> expires_at) const;
   std::expected<Caller, Denial> check(const Credentials& credentials, const Attempt& attempt) const;
   std::expected<Caller, Denial> check_password(const Credentials& credentials, const Attempt& attempt) const;

@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 
 #include <optional>
+#include <tuple>
 #include <utility>
 
 #include "access/digest.h"
@@ -113,8 +114,8 @@ std::optional<std::string> der_of(std::string_view signature) {
   Number r = number_of(signature.substr(0, kCoordinateBytes));
   Number s = number_of(signature.substr(kCoordinateBytes));
   if (!numbers || !r || !s || ECDSA_SIG_set0(numbers.get(), r.get(), s.get()) != 1) return std::nullopt;
-  static_cast<void>(r.release());
-  static_cast<void>(s.release());
+  std::ignore = r.release();  // they belong to `numbers` now
+  std::ignore = s.release();
   unsigned char* der = nullptr;
   const int size = i2d_ECDSA_SIG(numbers.get(), &der);
   if (size <= 0) return std::nullopt;

@@ -22,6 +22,7 @@
 namespace fanfare::api {
 
 class ServerImpl;
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, which a declaration cannot say
 class Subscription;
 
 class LoopContext final : public pubsub::LoopPort {

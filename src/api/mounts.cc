@@ -8,6 +8,7 @@
 #include "api/border.h"
 #include "api/connection.h"
 #include "api/pending_upgrade.h"
+#include "api/request_body_channel.h"
 #include "api/request_parts.h"
 #include "api/route_endpoint.h"
 #include "api/settings.h"
@@ -15,7 +16,7 @@
 #include "base/guard.h"
 #include "server/mount.h"
 #include "server/router.h"
-#include "session/server_session.h"
+#include "session/http_connection.h"
 #include "ws/close_code.h"
 
 namespace fanfare::api {
@@ -157,16 +158,28 @@ class RequestMount final : public server::Mount {
   RequestMount(std::shared_ptr<LoopRoutes> loop, const RequestEntry& entry)
       : loop_(std::move(loop)), entry_(entry) {}
 
-  server::Offer offer(const server::PathPattern::Match&) const override { return {.methods = entry_.method}; }
-  void on_request(session::ServerSession& session, const server::Target& target) override {
+  server::Offer offer(const server::PathPattern::Match&) const override {
+    server::Offer offer{.methods = entry_.method};
+    offer.body.in_pieces = static_cast<bool>(entry_.answer_in_pieces);
+    if (entry_.body.bytes_max > 0) offer.body.bytes_max = entry_.body.bytes_max;
+    return offer;
+  }
+  bool plans_bodies() const override { return static_cast<bool>(entry_.answer_in_pieces); }
+  void on_request(session::HttpConnection& session, const server::Target& target) override {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
-    LoopContext& loop_context = loop_->loop_context;
+    const SessionId request{
+        .loop = loop_->loop_context.index(), .slot = id.slot, .generation = id.generation};
+    ServerImpl& impl = loop_->loop_context.impl();
     // An exception destroys the responder, unless it was moved elsewhere; that answers 500.
+    if (!entry_.answer_in_pieces) {
+      call_handler("http", [&] { entry_.answer(parts.handle(), impl.responder_for(request)); });
+      return;
+    }
+    const auto channel = std::make_shared<RequestBodyChannel>(impl.weak_from_this(), request);
+    session.receive_body(std::make_unique<ChannelReader>(channel));
     call_handler("http", [&] {
-      entry_.answer(parts.handle(),
-                    loop_context.impl().responder_for(
-                        {.loop = loop_context.index(), .slot = id.slot, .generation = id.generation}));
+      entry_.answer_in_pieces(parts.handle(), impl.responder_for(request), channel->reader());
     });
   }
 
@@ -183,8 +196,8 @@ class WebSocketMount final : public server::Mount {
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .has_websocket = true};
   }
-  void on_request(session::ServerSession&, const server::Target&) override {}
-  session::UpgradeDecision on_upgrade(session::ServerSession& session,
+  void on_request(session::HttpConnection&, const server::Target&) override {}
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
                                       const server::Target& target) override {
     // Checked first: the program's handler runs only for clients that may connect (RFC6455§10.2).
     auto agreed = session::check_upgrade(target.request, endpoint_->policy);
@@ -197,26 +210,25 @@ class WebSocketMount final : public server::Mount {
           .status = 500, .body = "the server has no answer to this\n", .headers = {}};
     }
     if (!accepted) return to_engine(std::move(accepted.error()));
-    return acceptance(session, *std::move(accepted), *std::move(agreed));
+    return acceptance(*std::move(accepted), *std::move(agreed));
   }
 
  private:
-  session::Acceptance acceptance(session::ServerSession& session, std::unique_ptr<Session> with_data,
-                                 ws::UpgradeAccept agreed) {
-    std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, std::move(with_data)));
+  session::Acceptance acceptance(std::unique_ptr<Session> with_data, ws::UpgradeAccept agreed) {
+    std::unique_ptr<Connection> data(new (loop_->connections) Connection(std::move(with_data)));
     return {.endpoint = endpoint_.get(),
             .policy = &endpoint_->policy,
             .data = std::move(data),
             .agreed = std::move(agreed)};
   }
 
-  session::UpgradeDecision decide(session::ServerSession& session, const http::Request& request,
+  session::UpgradeDecision decide(session::HttpConnection& session, const http::Request& request,
                                   const RequestParts& parts, ws::UpgradeAccept agreed) {
     const session::SessionId id = session.id();
     // This mount outlives the loop's sessions.
-    const auto open = [this](session::ServerSession& waiting, std::unique_ptr<Session> with_data,
+    const auto open = [this](session::HttpConnection& waiting, std::unique_ptr<Session> with_data,
                              ws::UpgradeAccept chosen, std::vector<ws::OwnedHeader> headers) {
-      session::Acceptance accepted = acceptance(waiting, std::move(with_data), std::move(chosen));
+      session::Acceptance accepted = acceptance(std::move(with_data), std::move(chosen));
       accepted.headers = std::move(headers);
       waiting.accept_upgrade(std::move(accepted));
     };

@@ -29,6 +29,11 @@ void Server::http(std::string_view method, std::string_view path,
   impl_->add(method, path, std::move(answer));
 }
 
+void Server::http(std::string_view method, std::string_view path,
+                  std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options) {
+  impl_->add(method, path, std::move(answer), options);
+}
+
 void Server::files(std::string_view path, FileOptions options) {
   impl_->add_files(path, std::move(options));
 }

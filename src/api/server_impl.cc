@@ -10,6 +10,7 @@
 #include "api/misuse.h"
 #include "api/mounts.h"
 #include "api/option_check.h"
+#include "api/request_body_channel.h"
 #include "api/session_walk.h"
 #include "api/settings.h"
 #include "base/guard.h"
@@ -103,15 +104,29 @@ void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> rout
 
 void ServerImpl::add(std::string_view method, std::string_view path,
                      std::function<void(const Request&, Responder)> answer) {
+  add({.path = {}, .method = std::string(method), .answer = std::move(answer)}, path);
+}
+
+void ServerImpl::add(std::string_view method, std::string_view path,
+                     std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options) {
+  add({.path = {},
+       .method = std::string(method),
+       .answer = {},
+       .answer_in_pieces = std::move(answer),
+       .body = options},
+      path);
+}
+
+void ServerImpl::add(RequestEntry entry, std::string_view path) {
   if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
-  if (!pattern || !answer || !http::is_token(method)) {
+  if (!pattern || (!entry.answer && !entry.answer_in_pieces) || !http::is_token(entry.method)) {
     bad_route_ =
         pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
     return;
   }
-  requests_.push_back(
-      {.path = *std::move(pattern), .method = std::string(method), .answer = std::move(answer)});
+  entry.path = *std::move(pattern);
+  requests_.push_back(std::move(entry));
 }
 
 void ServerImpl::add_files(std::string_view path, FileOptions options) {
@@ -384,17 +399,16 @@ namespace {
 
 // Drops the answer if the request no longer exists.
 void with_request(session::LoopServer& server, SessionId id,
-                  UniqueFunction<void(session::ServerSession&)>& task) {
-  session::Session* const engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
-  if (engine == nullptr) return;
-  if (!run_guarded("an answer", [&] { task(*static_cast<session::ServerSession*>(engine)); })) {
-    engine->close();
-  }
+                  UniqueFunction<void(session::HttpConnection&)>& task) {
+  session::HttpConnection* const connection =
+      server.sessions().find_http({.slot = id.slot, .generation = id.generation});
+  if (connection == nullptr) return;
+  if (!run_guarded("an answer", [&] { task(*connection); })) connection->close();
 }
 
 }  // namespace
 
-void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task) {
+void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::HttpConnection&)> task) {
   if (!has_loops() || id.loop >= loop_contexts_.size()) return;
   server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
     with_request(server, id, task);
@@ -403,11 +417,21 @@ void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::Serv
 
 void ServerImpl::respond(SessionId id, Response response) {
   if (!has_loops() || id.loop >= loop_contexts_.size()) return;
-  UniqueFunction<void(session::ServerSession&)> answer =
-      [made = to_engine(std::move(response))](session::ServerSession& session) { session.respond(made); };
+  UniqueFunction<void(session::HttpConnection&)> answer =
+      [made = to_engine(std::move(response))](session::HttpConnection& session) { session.respond(made); };
   LoopContext* const here = own_loop_context();
   if (here != nullptr && here->index() == id.loop) return with_request(here->server(), id, answer);
   post_to_request(id, std::move(answer));
+}
+
+void ServerImpl::read_body(SessionId id, std::shared_ptr<RequestBodyChannel> channel,
+                           UniqueFunction<void(const BodyPiece&)> handler) {
+  if (!has_loops() || id.loop >= loop_contexts_.size()) return;
+  server_->post(id.loop, [id, channel = std::move(channel),
+                          handler = std::move(handler)](session::LoopServer& server) mutable {
+    channel->want(server.sessions().find_http({.slot = id.slot, .generation = id.generation}),
+                  std::move(handler));
+  });
 }
 
 BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std::uint64_t> length) {
@@ -415,7 +439,7 @@ BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std
     const auto self = impl.lock();
     if (self == nullptr) return channel->gone();
     self->post_to_request(
-        id, [channel = std::move(channel)](session::ServerSession& session) { channel->pass(session); });
+        id, [channel = std::move(channel)](session::HttpConnection& session) { channel->pass(session); });
   };
   const auto channel =
       std::make_shared<BodyChannel>(BodyChannelOptions{.bytes_high = options_.limits.outbox_bytes_high,
@@ -423,7 +447,7 @@ BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std
                                                        .has_length = length.has_value()},
                                     wake);
   const std::string first = std::exchange(head.body, {});
-  post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::ServerSession& session) {
+  post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::HttpConnection& session) {
     session.start_body(made, length, std::make_unique<ChannelBody>(channel));
   });
   if (!first.empty()) channel->write(as_bytes(first));

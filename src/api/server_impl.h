@@ -35,6 +35,9 @@ struct RequestEntry {
   server::PathPattern path;
   std::string method;
   std::function<void(const Request&, Responder)> answer;
+  // In place of `answer`: the body is taken in pieces.
+  std::function<void(const Request&, Responder, BodyReader)> answer_in_pieces = {};
+  BodyOptions body = {};
 };
 
 struct FilesEntry {
@@ -51,6 +54,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
+  void add(std::string_view method, std::string_view path,
+           std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options);
   void add_files(std::string_view path, FileOptions options);
 
   // May be called only once.
@@ -71,7 +76,10 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void respond(SessionId id, Response response);
   BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
   // Later runs the task on the request's loop with its connection, if it still exists.
-  void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
+  void post_to_request(SessionId id, UniqueFunction<void(session::HttpConnection&)> task);
+  // Later passes the handler to the channel on the request's loop.
+  void read_body(SessionId id, std::shared_ptr<RequestBodyChannel> channel,
+                 UniqueFunction<void(const BodyPiece&)> handler);
   // Ends the message of a MessageWriter that was destroyed on another thread.
   void abandon_message(SessionId id);
   ServerStats stats() const;
@@ -108,6 +116,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
     pubsub::Hub hub;
   };
 
+  void add(RequestEntry entry, std::string_view path);
   std::optional<Error> check() const;
   std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
   std::expected<void, Error> open_files();

@@ -12,7 +12,7 @@ const Method* find_method(std::string_view name) {
   static const auto kTable = [] {
     std::unordered_map<std::string_view, const Method*> table;
     for (const auto& group : {block_methods(), transaction_methods(), state_methods(), fee_methods(),
-                              log_methods(), node_methods()}) {
+                              log_methods(), node_methods(), dev_methods()}) {
       for (const Method& method : group) table.emplace(method.name, &method);
     }
     return table;

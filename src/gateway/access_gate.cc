@@ -96,7 +96,7 @@ session::HttpResponse AccessGate::answer_to(const access::Refusal& refusal, bool
 }
 
 std::expected<std::shared_ptr<server::Admitted>, session::HttpResponse> AccessGate::admit(
-    const session::ServerSession& session, const http::Request& request,
+    const session::HttpConnection& session, const http::Request& request,
     const server::PathPattern::Match& match, bool is_upgrade) {
   const std::string name = session.peer();
   const Peer peer = peer_of(name);

@@ -63,7 +63,7 @@ class AccessGate final : public server::Admission {
   explicit AccessGate(AccessPolicy policy, Clock& clock = system_clock());
 
   std::expected<std::shared_ptr<server::Admitted>, session::HttpResponse> admit(
-      const session::ServerSession& session, const http::Request& request,
+      const session::HttpConnection& session, const http::Request& request,
       const server::PathPattern::Match& match, bool is_upgrade) override;
 
   // Fresh credentials for an open connection of `before`. It must be the same identity with the same roles, so that

@@ -187,6 +187,18 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
     read_websocket(context, *websocket, out.websocket);
 }
 
+// The index of "main/1" among the networks of all projects, as plan_from() lists them.
+std::optional<std::size_t> network_index(const Config& config, std::string_view name) {
+  std::size_t index = 0;
+  for (const ProjectConfig& project : config.projects) {
+    for (const NetworkConfig& network : project.networks) {
+      if (project.id + "/" + std::to_string(network.chain_id) == name) return index;
+      ++index;
+    }
+  }
+  return std::nullopt;
+}
+
 void read_metrics(const ReadContext& context, const YamlNode& node, MetricsConfig& out) {
   const MapFields fields(context, node, "metrics", {"enabled", "port", "host"});
   fields.read("enabled", out.enabled);
@@ -233,9 +245,27 @@ void check_exposure(const ReadContext& context, const MapFields& file, const Con
   }
 }
 
+// What the streams name elsewhere in the file.
+void check_streams(const ReadContext& context, const Config& config) {
+  for (const StreamDefinition& definition : config.streams->definitions) {
+    if (!definition.network || network_index(config, *definition.network)) continue;
+    context.diagnostics.report(*definition.network_at, definition.path + ".network is unknown (" +
+                                                           quoted_for_message(*definition.network) +
+                                                           "), expected PROJECT/CHAINID of the file");
+  }
+  const auto port = config.streams->websocket_port;
+  if (!port || *port == 0) return;
+  if (*port != config.server.http_port && port != config.metrics.port) return;
+  context.diagnostics.report(*config.streams->port_at,
+                             "streams.websocketPort is in use by another part of the file (\"" +
+                                 std::to_string(*port) + "\"), expected another port");
+}
+
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "web", "access", "projects"});
-  fields.require({"projects"});
+  const MapFields fields(context, node, "",
+                         {"logLevel", "server", "metrics", "web", "access", "projects", "streams"});
+  // A server of streams alone needs no projects.
+  if (fields.find("streams") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
     out.log_level = static_cast<log::Level>(*level);
   }
@@ -243,7 +273,10 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
   if (const YamlNode* web = fields.find("web")) read_web(context, *web, out.web);
   if (const YamlNode* access = fields.find("access")) read_access(context, *access, out.access);
-  read_projects(context, fields, out.projects);
+  if (fields.find("projects") != nullptr) read_projects(context, fields, out.projects);
+  if (const YamlNode* streams = fields.find("streams"))
+    read_streams(context, *streams, out.streams.emplace());
+  if (out.streams && !context.diagnostics.first()) check_streams(context, out);
   check_exposure(context, fields, out);
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
@@ -252,6 +285,29 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
                                "metrics.port is the same as server.httpPort (\"" +
                                    std::to_string(*out.metrics.port) +
                                    "\"), expected another port, or no port at all to share it");
+  }
+}
+
+void add_streams(const Config& config, ServePlan& plan) {
+  for (ListenerPlan& listener : plan.listeners) {
+    if (listener.socket_name == "metrics") continue;
+    for (MountPlan& mount : stream_mounts()) listener.mounts.push_back(std::move(mount));
+  }
+  if (config.streams->websocket_port) {
+    plan.listeners.push_back({.at = {.host = config.server.host,
+                                     .port = *config.streams->websocket_port,
+                                     .tls = config.server.tls,
+                                     .proxy_protocol = config.server.proxy_protocol},
+                              .socket_name = "websocket",
+                              .mounts = stream_port_mounts()});
+  }
+  StreamsPlan& streams = plan.streams.emplace();
+  streams.limits = config.streams->limits;
+  streams.limits.ping_interval = config.server.websocket.ping_interval;
+  streams.upstreams = config.streams->upstreams;
+  for (const StreamDefinition& definition : config.streams->definitions) {
+    streams.streams.push_back(definition.plan);
+    if (definition.network) streams.streams.back().index = *network_index(config, *definition.network);
   }
 }
 
@@ -334,6 +390,7 @@ ServePlan plan_from(const Config& config) {
          .socket_name = "metrics",
          .mounts = page_mounts(true, true)});
   }
+  if (config.streams) add_streams(config, plan);
   for (const ProjectConfig& project : config.projects) {
     for (const NetworkConfig& network : project.networks) {
       UpstreamBackend backend;

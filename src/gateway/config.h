@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "gateway/config_env.h"
+#include "gateway/config_streams.h"
 #include "gateway/config_yaml.h"
 #include "gateway/serve_plan.h"
 
@@ -85,6 +86,7 @@ struct Config {
   WebConfig web;
   AccessConfig access;
   std::vector<ProjectConfig> projects;
+  std::optional<StreamsConfig> streams;
 };
 
 struct ConfigError {

@@ -61,44 +61,6 @@ bool is_header_of_ours(std::string_view name) {
                              [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
 }
 
-void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
-  constexpr std::string_view kExpected = "a map of header names and their values";
-  const YamlNode* node = upstream.find("headers");
-  if (node == nullptr || node->kind == YamlNode::Kind::null) return;
-  if (node->kind != YamlNode::Kind::map) {
-    upstream.report(node->location, "headers", "is not a map", node->text, kExpected);
-    return;
-  }
-  for (const YamlEntry& entry : node->entries) {
-    if (!is_header_name(entry.key)) {
-      upstream.report(entry.key_location, "headers", "has a malformed header name", entry.key,
-                      "letters, digits and '-'");
-      continue;
-    }
-    const std::string key = "headers." + entry.key;
-    if (is_header_of_ours(entry.key)) {
-      upstream.report(entry.key_location, key, "cannot be set: the gateway sets it itself", "",
-                      "another header");
-      continue;
-    }
-    if (entry.value.kind != YamlNode::Kind::scalar) {
-      upstream.report(entry.value.location, key, "is not text", "", "the value of the header");
-      continue;
-    }
-    auto expanded = expand_environment(entry.value.text, context.environment);
-    if (!expanded) {
-      context.diagnostics.report(entry.value.location, upstream.path_of(key) + " " + expanded.error());
-      continue;
-    }
-    // RFC9110§5.5: a line break inside a value would begin another header.
-    if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
-      upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
-      continue;
-    }
-    out.headers.emplace_back(entry.key, std::move(expanded->text));
-  }
-}
-
 // `evm: { chainId: N, ... }` of a network or an upstream.
 void read_chain_id(const MapFields& evm, std::uint64_t& out) {
   evm.require({"chainId"});
@@ -277,6 +239,44 @@ bool is_config_id(std::string_view text) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
                   c == '_' || c == '.';
          });
+}
+
+void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
+  constexpr std::string_view kExpected = "a map of header names and their values";
+  const YamlNode* node = upstream.find("headers");
+  if (node == nullptr || node->kind == YamlNode::Kind::null) return;
+  if (node->kind != YamlNode::Kind::map) {
+    upstream.report(node->location, "headers", "is not a map", node->text, kExpected);
+    return;
+  }
+  for (const YamlEntry& entry : node->entries) {
+    if (!is_header_name(entry.key)) {
+      upstream.report(entry.key_location, "headers", "has a malformed header name", entry.key,
+                      "letters, digits and '-'");
+      continue;
+    }
+    const std::string key = "headers." + entry.key;
+    if (is_header_of_ours(entry.key)) {
+      upstream.report(entry.key_location, key, "cannot be set: the gateway sets it itself", "",
+                      "another header");
+      continue;
+    }
+    if (entry.value.kind != YamlNode::Kind::scalar) {
+      upstream.report(entry.value.location, key, "is not text", "", "the value of the header");
+      continue;
+    }
+    auto expanded = expand_environment(entry.value.text, context.environment);
+    if (!expanded) {
+      context.diagnostics.report(entry.value.location, upstream.path_of(key) + " " + expanded.error());
+      continue;
+    }
+    // RFC9110§5.5: a line break inside a value would begin another header.
+    if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
+      upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
+      continue;
+    }
+    out.headers.emplace_back(entry.key, std::move(expanded->text));
+  }
 }
 
 void read_projects(const ReadContext& context, const MapFields& file, std::vector<ProjectConfig>& out) {

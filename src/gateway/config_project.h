@@ -18,4 +18,7 @@ inline constexpr std::string_view kConfigIdExpected =
 // Reads the key `projects` of the file. After a reported problem `out` may be incomplete.
 void read_projects(const ReadContext& context, const MapFields& file, std::vector<ProjectConfig>& out);
 
+// Reads the key `headers` of an upstream.
+void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out);
+
 }  // namespace fanfare::gateway

@@ -16,7 +16,8 @@ std::string_view offered(const ServePlan& plan, const ListenerPlan& listener) {
                          : "HTTP at /{project}/evm/{chainId}";
   }
   if (serves_http(listener)) return has_websocket ? "HTTP and WebSocket" : "HTTP";
-  return serves_websocket(listener) ? "WebSocket" : "metrics";
+  if (serves_websocket(listener)) return "WebSocket";
+  return serves_streams(listener) ? "streams over WebSocket" : "metrics";
 }
 
 std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
@@ -114,6 +115,26 @@ std::string network_lines(const NetworkPlan& network) {
   return lines + backend_lines(network.backend);
 }
 
+std::string stream_lines(const ServePlan& plan) {
+  if (!plan.streams) return "";
+  std::string lines;
+  for (const UpstreamPlan& upstream : plan.streams->upstreams) {
+    lines += "streams   upstream " + upstream.id + " " + upstream::redacted(upstream.url) + ", timeout " +
+             format_duration(upstream.timeout) + "\n";
+  }
+  for (const StreamPlan& stream : plan.streams->streams) {
+    lines += "stream    " + stream.spec.name + " every " + format_duration(stream.spec.interval) + " from ";
+    if (stream.source == StreamPlan::Source::upstream) {
+      lines += plan.streams->upstreams[stream.index].id;
+    } else {
+      const NetworkPlan& network = plan.networks[stream.index];
+      lines += network.project + "/" + (network.chain_id ? std::to_string(*network.chain_id) : "any");
+    }
+    lines += ", history " + std::to_string(stream.spec.history_messages) + "\n";
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string summary_of(const ServePlan& plan) {
@@ -124,7 +145,7 @@ std::string summary_of(const ServePlan& plan) {
   text += access_line(plan);
   text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
-  return text;
+  return text + stream_lines(plan);
 }
 
 }  // namespace fanfare::gateway

@@ -13,6 +13,7 @@
 #include "gateway/mounts.h"
 #include "gateway/network.h"
 #include "gateway/rpc_service.h"
+#include "gateway/stream_runtime.h"
 #include "gateway/upstream_observer.h"
 #include "gateway/upstream_threads.h"
 #include "http/target.h"
@@ -104,6 +105,10 @@ class Gateway::Impl {
         budget_(process_budget(plan_)),
         server_(server_options(plan_, settings_)) {
     SystemRandom().fill(salt_);
+    if (plan_.streams) {
+      streams_ = std::make_unique<StreamRuntime>(*plan_.streams, settings_, server_);
+      metrics_.watch(streams_->catalog());
+    }
     metrics_.watch(server_.gate());
     metrics_.watch(budget_);
     answers_ = {.ready = [this](std::string_view query) { return ready(query); },
@@ -132,7 +137,8 @@ class Gateway::Impl {
     }
     const auto started = server_.start(
         listeners_.all(),
-        [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); });
+        [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); },
+        [this] { begin_streams(); });
     if (!started) {
       return fail(Error::Kind::system, "cannot listen: " + started.error().message(), started.error().code);
     }
@@ -163,7 +169,9 @@ class Gateway::Impl {
     }
     // In parallel: each of them may take its whole stop_limit.
     for (const auto& worker : workers_) worker->begin_stop();
+    if (streams_ != nullptr) streams_->begin_stop();
     for (const auto& worker : workers_) worker->stop();
+    if (streams_ != nullptr) streams_->stop();
     return dropped;
   }
 
@@ -233,6 +241,14 @@ class Gateway::Impl {
     networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
   }
 
+  void begin_streams() {
+    if (streams_ == nullptr) return;
+    streams_->begin([this](std::size_t network) -> StreamRuntime::NetworkNode {
+      return {.worker = worker_of(network),
+              .backend = [this, network]() -> upstream::Backend& { return networks_[network]->backend(); }};
+    });
+  }
+
   // One mailbox entry per loop, whatever the number of subscribers.
   void publish(std::size_t index, const Network::Events& events) {
     for (std::size_t i = 0; i < server_.loop_count(); ++i) {
@@ -266,6 +282,7 @@ class Gateway::Impl {
                                                            .compressor = services->compressor,
                                                            .gate = gate_.get()}));
     }
+    if (streams_ != nullptr) services->streams = streams_->make_loop(server);
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
     session::Server::HttpServices services_of_listeners;
@@ -345,7 +362,8 @@ class Gateway::Impl {
   std::vector<std::size_t> thread_of_network_;
   std::vector<std::unique_ptr<upstream::Worker>> workers_;
   std::vector<std::unique_ptr<Network>> networks_;
-  server::Listeners listeners_;  // from start() on
+  std::unique_ptr<StreamRuntime> streams_;  // null: the plan has none. Its loops end before it
+  server::Listeners listeners_;             // from start() on
   session::Server server_;
   bool running_ = false;
   std::atomic<bool> draining_ = false;

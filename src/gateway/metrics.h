@@ -28,6 +28,10 @@
 #include "upstream/failure.h"
 #include "upstream/methods.h"
 
+namespace fanfare::streams {
+class Catalog;
+}  // namespace fanfare::streams
+
 namespace fanfare::gateway {
 
 class AccessGate;
@@ -212,6 +216,8 @@ class Metrics {
   void watch(const AccessGate& gate) { access_ = &gate; }
   // The memory of clients' requests and answers; must outlive the last render(). Call once, before the first.
   void watch(const ByteBudget& budget) { budget_ = &budget; }
+  // The streams; must outlive the last render(). Call once, before the first.
+  void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
   void set_chain_id(std::string_view project, std::string_view chain_id);
 
@@ -237,6 +243,7 @@ class Metrics {
   const session::AcceptGate* gate_ = nullptr;
   const ByteBudget* budget_ = nullptr;
   const AccessGate* access_ = nullptr;
+  const streams::Catalog* streams_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.
   mutable std::mutex mutex_;

@@ -38,6 +38,15 @@ std::vector<MountPlan> websocket_port_mounts() {
   return {{.path = "/{any...}", .feature = RpcFeature{.network = 0, .http = false}}};
 }
 
+std::vector<MountPlan> stream_mounts() {
+  return {{.path = "/streams", .feature = StreamsFeature{}},
+          {.path = "/streams/sse", .feature = StreamEventsFeature{}}};
+}
+
+std::vector<MountPlan> stream_port_mounts() {
+  return {{.path = "/{any...}", .feature = StreamsFeature{}}};
+}
+
 std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port) {
   std::vector<MountPlan> mounts{{.path = "/healthz", .feature = HealthFeature{}},
                                 {.path = "/readyz", .feature = ReadyFeature{}}};
@@ -68,6 +77,14 @@ bool serves_metrics(const ListenerPlan& listener) {
 
 bool serves_web(const ListenerPlan& listener) {
   return has<WebFeature>(listener, [](const WebFeature&) { return true; });
+}
+
+bool serves_streams(const ListenerPlan& listener) {
+  return has<StreamsFeature>(listener, [](const StreamsFeature&) { return true; });
+}
+
+bool serves_only_streams(const ListenerPlan& listener) {
+  return listener.mounts == stream_port_mounts();
 }
 
 }  // namespace fanfare::gateway

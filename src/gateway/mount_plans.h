@@ -14,6 +14,10 @@ std::vector<MountPlan> routed_mounts(bool has_metrics, bool has_keys = false);
 // second has the WebSocket at any path, for clients that are configured for two ports.
 std::vector<MountPlan> http_port_mounts(bool has_metrics);
 std::vector<MountPlan> websocket_port_mounts();
+// /streams and /streams/sse. Before mounts that serve every path.
+std::vector<MountPlan> stream_mounts();
+// A port for the streams alone: the WebSocket at every path.
+std::vector<MountPlan> stream_port_mounts();
 // /healthz, /readyz and, if wanted, /metrics.
 // `is_own_port`: the metrics need no credentials.
 std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port = false);
@@ -27,5 +31,7 @@ bool serves_http(const ListenerPlan& listener);       // JSON-RPC over POST
 bool serves_websocket(const ListenerPlan& listener);  // if the plan has WebSockets at all
 bool serves_metrics(const ListenerPlan& listener);
 bool serves_web(const ListenerPlan& listener);  // the dashboard
+bool serves_streams(const ListenerPlan& listener);
+bool serves_only_streams(const ListenerPlan& listener);  // a port of their own
 
 }  // namespace fanfare::gateway

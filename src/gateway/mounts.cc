@@ -10,6 +10,7 @@
 #include "http/target.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
+#include "streamserver/mounts.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -87,13 +88,13 @@ class RpcMount final : public server::Mount {
     return offer;
   }
 
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     service(target.match)
         .handle_http(session, as_text(target.request.body), caller_of(target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));
   }
 
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target& target) override {
     const auto ids = ids_for(target.request.query);
     if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
     RpcService& service = this->service(target.match);
@@ -169,7 +170,7 @@ class PageMount final : public server::Mount {
       : answer_(std::move(answer)), permission_(permission), services_(std::move(services)) {}
 
   Offer offer(const Match&) const override { return {.methods = "GET", .is_open = permission_.empty()}; }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     if (target.admitted != nullptr &&
         !static_cast<const AdmittedCaller&>(*target.admitted).principal->may({.method = permission_})) {
       return session.respond(
@@ -212,6 +213,14 @@ struct MakeMount {
     return page([text = about_text(context.plan, feature.version)](std::string_view) {
       return session::HttpResponse{.content_type = "application/json", .body = text, .headers = {}};
     });
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamsFeature&) const {
+    return std::make_shared<streamserver::WebSocketMount>(
+        context.services->streams,
+        upgrade_policy(context.plan.websocket.compression, context.gate != nullptr));
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamEventsFeature&) const {
+    return std::make_shared<streamserver::EventsMount>(context.services->streams);
   }
 
  private:

@@ -15,6 +15,7 @@
 #include "gateway/rpc_service.h"
 #include "gateway/serve_plan.h"
 #include "server/router.h"
+#include "streamserver/loop_streams.h"
 
 namespace fanfare::gateway {
 
@@ -26,7 +27,8 @@ struct LoopServices {
 
   server::LoopContext loop;
   AnswerCompressor compressor;
-  std::vector<std::unique_ptr<RpcService>> networks;  // in the plan's order
+  std::vector<std::unique_ptr<RpcService>> networks;   // in the plan's order
+  std::shared_ptr<streamserver::LoopStreams> streams;  // null: the plan has none
 };
 
 // Answers of the whole process, the same for every caller. Any thread.

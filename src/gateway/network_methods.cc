@@ -71,7 +71,7 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
   }
 
   // Whose limits the message counts for, and its turn in the node's queue.
-  void set_caller(const session::LoopServer& server, const session::ServerSession& session) {
+  void set_caller(const session::LoopServer& server, const session::Member& session) {
     const session::SessionId id = session.id();
     const std::uint64_t number = std::uint64_t{id.slot} << 32U | id.generation;
     // Each loop numbers its own sessions.

@@ -102,10 +102,10 @@ EventSubscriber& RpcService::subscriber_of(session::Session& session) {
   return session.data<RpcConnection>().subscriber_;
 }
 
-void RpcService::handle_http(session::ServerSession& session, std::string_view body,
+void RpcService::handle_http(session::HttpConnection& session, std::string_view body,
                              const rpc::Caller& caller, const http::AcceptedCoding& coding) {
   service_.handle_http(session, body, caller,
-                       [&compressor = context_.compressor, coding](session::ServerSession& asker,
+                       [&compressor = context_.compressor, coding](session::HttpConnection& asker,
                                                                    session::HttpResponse answer) {
                          compressor.respond(asker, std::move(answer), coding);
                        });

@@ -17,8 +17,8 @@
 #include "gateway/network_methods.h"
 #include "http/accept_encoding.h"
 #include "rpc/service.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 
 namespace fanfare::gateway {
 
@@ -90,7 +90,7 @@ class RpcService final : public session::Endpoint {
   RpcService(const session::SessionSettings& settings, const RpcLimits& limits, const Context& context);
 
   // Answers a POST: session.respond(), now or later.
-  void handle_http(session::ServerSession& session, std::string_view body, const rpc::Caller& caller,
+  void handle_http(session::HttpConnection& session, std::string_view body, const rpc::Caller& caller,
                    const http::AcceptedCoding& coding);
 
   // Takes the source's events, in order, once on each loop. `told`: when the source reported them.

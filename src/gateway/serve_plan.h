@@ -19,6 +19,8 @@
 #include "net/loop.h"
 #include "server/browser_rules.h"
 #include "server/listener.h"
+#include "streams/limits.h"
+#include "streams/spec.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
@@ -43,6 +45,13 @@ struct MetricsFeature {
 
   bool operator==(const MetricsFeature&) const = default;
 };
+// The streams (docs/streams.md). Needs ServePlan::streams.
+struct StreamsFeature {
+  bool operator==(const StreamsFeature&) const = default;
+};
+struct StreamEventsFeature {  // as Server-Sent Events
+  bool operator==(const StreamEventsFeature&) const = default;
+};
 
 struct WebFeature {       // the dashboard (web_page.h)
   std::string directory;  // of its built files
@@ -57,7 +66,9 @@ struct AboutFeature {   // what the dashboard needs to know of this server, as J
 
 struct MountPlan {
   std::string path;  // a server::PathPattern
-  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature, WebFeature, AboutFeature> feature;
+  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature, WebFeature, AboutFeature,
+               StreamsFeature, StreamEventsFeature>
+      feature;
 
   bool operator==(const MountPlan&) const = default;
 };
@@ -233,6 +244,25 @@ struct NetworkPlan {
   bool operator==(const NetworkPlan&) const = default;
 };
 
+// A stream, and the index of the network or the upstream that is polled.
+struct StreamPlan {
+  enum class Source : std::uint8_t { network, upstream };
+
+  streams::StreamSpec spec;
+  Source source = Source::network;
+  std::size_t index = 0;  // in ServePlan::networks, or in StreamsPlan::upstreams
+
+  bool operator==(const StreamPlan&) const = default;
+};
+
+struct StreamsPlan {
+  streams::Limits limits = {};
+  std::vector<UpstreamPlan> upstreams;  // nodes that belong to no network: http or https
+  std::vector<StreamPlan> streams;
+
+  bool operator==(const StreamsPlan&) const = default;
+};
+
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
@@ -251,6 +281,7 @@ struct ServePlan {
   // closed.
   std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
+  std::optional<StreamsPlan> streams = {};
   // Who may do what; null: no access control. Secrets in it are hashes.
   std::shared_ptr<const access::AccessPlan> access = {};
   // A WebSocket may authenticate by its first message within this time; zero: it may not.

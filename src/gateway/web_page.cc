@@ -17,7 +17,7 @@ class MissingPage final : public server::Mount {
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .missing = "the files of the page cannot be opened"};
   }
-  void on_request(session::ServerSession&, const server::Target&) override {}
+  void on_request(session::HttpConnection&, const server::Target&) override {}
 };
 
 std::string network_text(const NetworkPlan& network, bool is_routed) {
@@ -40,8 +40,7 @@ std::shared_ptr<server::Mount> make_web_page(const std::string& directory) {
        .immutable_directory = "assets",
        .headers = {{.name = "Content-Security-Policy", .value = std::string(kWebPagePolicy)},
                    {.name = "Referrer-Policy", .value = "no-referrer"},
-                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"},
-                   {.name = "X-Content-Type-Options", .value = "nosniff"}},
+                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"}},
        .is_open = true});
   if (files) return *std::move(files);
   log::error("web_page_missing", {{"error", files.error()}});

@@ -99,6 +99,11 @@ std::string chain_text(const NetworkPlan& network) {
 
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
                          const std::vector<NetworkState>& states, std::string_view program) {
+  // Without a network, only the streams are served.
+  const bool has_networks = !plan.networks.empty();
+  const auto streams = find_door(plan, addresses, [](const ListenerPlan& listener) {
+    return serves_streams(listener) && !serves_only_streams(listener);
+  });
   const auto has_websocket = [&](const ListenerPlan& listener) {
     return plan.websocket.enabled && serves_websocket(listener);
   };
@@ -113,19 +118,19 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
   });
   if (!pages) pages = http;
   const bool has_metrics = std::ranges::any_of(plan.listeners, serves_metrics);
-  const std::string path = path_of(plan, plan.networks.front());
+  const std::string path = has_networks ? path_of(plan, plan.networks.front()) : "";
   const bool is_ready = std::ranges::all_of(states, &NetworkState::ready);
 
   std::string text =
       is_ready ? "\nFanfare is ready.\n" : "\nFanfare listens, but cannot follow every chain yet.\n";
   std::vector<std::string> commands;
   if (web && !web->is_unix) text += "  Dashboard      " + web->curl + "/\n";
-  if (http) {
+  if (http && has_networks) {
     if (!http->is_unix) text += "  HTTP JSON-RPC  " + http->curl + path + "\n";
     commands.push_back("curl -s -H 'content-type: application/json' " + http->curl + path +
                        " -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\"}'");
   }
-  if (websocket) {
+  if (websocket && has_networks) {
     if (!websocket->is_unix) {
       text += "  WebSocket      " + websocket->websocket + path;
       const bool has_alias = only_websocket && only_websocket->websocket != websocket->websocket;
@@ -136,6 +141,11 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
         " connect -n 4 -x "
         "'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}' " +
         websocket->websocket + path);
+  }
+  if (streams && !streams->is_unix) text += "  Streams        " + streams->websocket + "/streams\n";
+  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
+    if (!serves_only_streams(plan.listeners[i])) continue;
+    text += "  Streams        " + door_of(plan.listeners[i], addresses[i]).websocket + "\n";
   }
   for (const net::Address& address : addresses) {
     if (address.family() == AF_UNIX) text += "  Unix socket    " + address.host() + "\n";
@@ -148,7 +158,7 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
     }
     commands.push_back("curl -s " + pages->curl + "/readyz");
   }
-  text += networks_text(plan, states);
+  if (has_networks) text += networks_text(plan, states);
   for (const NetworkPlan& network : plan.networks) text += chain_text(network);
   return text + things_to_try(commands) + "\nStop it with Ctrl-C.\n";
 }

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "session/server_session.h"
+#include "session/member.h"
 
 namespace fanfare::access {
 struct Principal;
@@ -29,7 +29,7 @@ struct Caller {
 
 // Where a message comes from. Borrowed for the call.
 struct Origin {
-  session::ServerSession& session;
+  session::Member& session;
   const Caller& caller;
   Connection* connection = nullptr;  // null over HTTP
 };

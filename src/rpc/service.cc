@@ -53,9 +53,7 @@ void Service::on_message(Connection& connection, std::string_view text) {
 
 void Service::handle_message(Connection& connection, std::string_view text) {
   session::Session& session = connection.session();
-  const Origin origin{.session = static_cast<session::ServerSession&>(session),
-                      .caller = connection.caller_,
-                      .connection = &connection};
+  const Origin origin{.session = session, .caller = connection.caller_, .connection = &connection};
   auto message = read(text, origin, connection.share_);
   if (!message) return reply(connection, {.text = std::move(message.error())});
   if (message->open == 0) return reply(connection, complete(*std::move(message)));
@@ -70,11 +68,11 @@ void Service::handle_message(Connection& connection, std::string_view text) {
   });
 }
 
-void Service::handle_http(session::ServerSession& session, std::string_view body, const Caller& caller,
+void Service::handle_http(session::HttpConnection& session, std::string_view body, const Caller& caller,
                           Respond respond) {
   // The answer is paid for when it is known, and needs no other part of the caller by then.
   respond = [this, payer = Caller{.payer = caller.payer}, respond = std::move(respond)](
-                session::ServerSession& asker, session::HttpResponse answer) mutable {
+                session::HttpConnection& asker, session::HttpResponse answer) mutable {
     pay(payer, answer.body.size());
     respond(asker, std::move(answer));
   };
@@ -86,8 +84,7 @@ void Service::handle_http(session::ServerSession& session, std::string_view body
     context_.methods.run(
         *std::move(message), origin,
         [this, respond = std::move(respond), id = session.id()](Reply answered) mutable {
-          // Only HTTP sessions come here, and none becomes a WebSocket while it waits for its answer.
-          auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+          session::HttpConnection* const asker = context_.server.sessions().find_http(id);
           if (asker == nullptr) return;
           // A part of the answer may be queued: nothing else can follow it.
           if (!run_guarded("an answer", [&] { Service::respond(*asker, respond, std::move(answered)); }))
@@ -97,7 +94,7 @@ void Service::handle_http(session::ServerSession& session, std::string_view body
   if (!run_guarded("a request", handle)) session.close();
 }
 
-void Service::respond(session::ServerSession& session, Respond& respond, Reply reply) {
+void Service::respond(session::HttpConnection& session, Respond& respond, Reply reply) {
   session::HttpResponse response{.content_type = std::string(kJson),
                                  .body = std::move(reply.text),
                                  .headers = {},

@@ -7,8 +7,8 @@
 
 #include "http/request_parser.h"
 #include "server/path_pattern.h"
+#include "session/http_connection.h"
 #include "session/http_service.h"
-#include "session/server_session.h"
 
 namespace fanfare::server {
 
@@ -31,7 +31,7 @@ class Admission {
   // Called on the loop's thread, for a request that would reach a guarded mount. `is_upgrade`: it asks for a
   // WebSocket. The error is the answer.
   virtual std::expected<std::shared_ptr<Admitted>, session::HttpResponse> admit(
-      const session::ServerSession& session, const http::Request& request, const PathPattern::Match& match,
+      const session::HttpConnection& session, const http::Request& request, const PathPattern::Match& match,
       bool is_upgrade) = 0;
 };
 

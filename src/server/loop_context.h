@@ -2,7 +2,7 @@
 // One loop's part of a server, for mounts and for what they serve: time, timers, and state that lives as long as
 // the loop's mounts. A mount gets it with each request (Target::loop), so one mount object can serve all loops:
 //
-//   void on_request(session::ServerSession& session, const Target& target) override {
+//   void on_request(session::HttpConnection& session, const Target& target) override {
 //     Canvas& canvas = target.loop.state<Canvas>(target.loop);      // this loop's, made at the first use
 //     ...
 //   }

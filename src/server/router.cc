@@ -83,10 +83,11 @@ struct Router::Offers {
 };
 
 void Router::mount(PathPattern path, std::shared_ptr<Mount> mount) {
+  plans_bodies_ = plans_bodies_ || mount->plans_bodies();
   entries_.push_back({.path = std::move(path), .mount = std::move(mount)});
 }
 
-Router::Found Router::find(session::ServerSession& session, const http::Request& request,
+Router::Found Router::find(session::HttpConnection& session, const http::Request& request,
                            const std::vector<std::string>& segments, bool wants_websocket) const {
   Offers offers;
   Found found;
@@ -129,7 +130,7 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
   return found;
 }
 
-void Router::admit(const session::ServerSession& session, const http::Request& request, bool wants_websocket,
+void Router::admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
                    Found& found) const {
   if (options_.admission == nullptr || found.is_open) return;
   auto admitted = options_.admission->admit(session, request, found.match, wants_websocket);
@@ -195,7 +196,21 @@ session::HttpResponse Router::about_the_server(const http::Request& request) con
   return answer;
 }
 
-void Router::on_request(session::ServerSession& session, const http::Request& request) {
+// The plan of the mount that find() will choose, if the request is not refused before.
+session::BodyPlan Router::plan_body(const http::Request& head) {
+  if (!plans_bodies_) return {};
+  const auto segments = http::path_segments(head.path);
+  if (!segments) return {};
+  for (const Entry& entry : entries_) {
+    const auto match = entry.path.match(*segments);
+    if (!match) continue;
+    const Offer offer = entry.mount->offer(*match);
+    if (offer.missing.empty() && takes(offer.methods, head.method)) return offer.body;
+  }
+  return {};
+}
+
+void Router::on_request(session::HttpConnection& session, const http::Request& request) {
   if (options_.browsers) session.set_answer_headers(cors_headers(*options_.browsers, request.headers));
   // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are not paths, and match no pattern.
   if (request.path == "*") return session.respond(about_the_server(request));
@@ -212,7 +227,7 @@ void Router::on_request(session::ServerSession& session, const http::Request& re
                                     .admitted = found.admitted});
 }
 
-session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, const http::Request& request) {
+session::UpgradeDecision Router::on_upgrade(session::HttpConnection& session, const http::Request& request) {
   const auto segments = http::path_segments(request.path);
   if (!segments) return plain(400, "the request's path is not well encoded\n");
   Found found = find(session, request, *segments, true);

@@ -63,8 +63,10 @@ class Router final : public session::HttpService {
   // Must be called before the first request.
   void mount(PathPattern path, std::shared_ptr<Mount> mount);
 
-  void on_request(session::ServerSession& session, const http::Request& request) override;
-  session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
+  session::BodyPlan plan_body(const http::Request& head) override;
+  void on_request(session::HttpConnection& session, const http::Request& request) override;
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
+                                      const http::Request& request) override;
   void on_refusal(http::Headers headers, session::HttpResponse& response) override;
   void on_answered(int status) override;
   void on_turn_share_spent() override;
@@ -86,10 +88,10 @@ class Router final : public session::HttpService {
   // The combined offers of all mounts at one path.
   struct Offers;
 
-  Found find(session::ServerSession& session, const http::Request& request,
+  Found find(session::HttpConnection& session, const http::Request& request,
              const std::vector<std::string>& segments, bool wants_websocket) const;
   // Sets `admitted`, or the answer.
-  void admit(const session::ServerSession& session, const http::Request& request, bool wants_websocket,
+  void admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
              Found& found) const;
   static std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Found& found,
                                                              const BrowserRules& rules, bool is_upgrade);
@@ -100,6 +102,7 @@ class Router final : public session::HttpService {
   const RouterOptions options_;
   const std::shared_ptr<LoopContext> loop_;  // outlives the mounts
   std::vector<Entry> entries_;
+  bool plans_bodies_ = false;  // one of the mounts does
 };
 
 }  // namespace fanfare::server

@@ -28,7 +28,7 @@ struct NamedGuest final : Admitted {
 // Admits those whose path or header has a name.
 class NamedAdmission final : public Admission {
  public:
-  std::expected<std::shared_ptr<Admitted>, session::HttpResponse> admit(const session::ServerSession&,
+  std::expected<std::shared_ptr<Admitted>, session::HttpResponse> admit(const session::HttpConnection&,
                                                                         const http::Request& request,
                                                                         const PathPattern::Match&,
                                                                         bool is_upgrade) override {
@@ -63,13 +63,13 @@ class NamedMount final : public Mount {
             .browsers = browsers,
             .is_open = is_open};
   }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     std::string body = name_ + (target.caller == Caller::known_page ? " page" : "");
     for (const http::Parameter& value : target.match.parameters) body += " " + value.name + "=" + value.value;
     if (target.admitted != nullptr) body += " " + static_cast<const NamedGuest&>(*target.admitted).name;
     session.respond({.body = body + (target.on_loopback ? " local" : ""), .headers = {}});
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target&) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target&) override {
     return session::Acceptance{.endpoint = endpoint_, .policy = &policy_, .data = nullptr};
   }
   void on_foreign(const PathPattern::Match&, Foreign why, bool is_upgrade) override {
@@ -130,7 +130,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, RouterTest, testing::Values(net::LoopKind::epoll
 class CountingMount final : public Mount {
  public:
   Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     struct Requests {
       int count = 0;
     };

@@ -128,7 +128,7 @@ class FileBody final : public session::AnswerBody {
   FileBody(net::Descriptor file, ByteRange range)
       : file_(std::move(file)), next_(range.first), left_(range.length) {}
 
-  void on_writable(session::ServerSession& session) override {
+  void on_writable(session::HttpConnection& session) override {
     if (left_ == 0) return session.end_body();
     piece_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left_, kPieceBytes)));
     ssize_t got = 0;
@@ -271,7 +271,7 @@ StaticFiles::File StaticFiles::choose_encoding(File file, http::Headers headers)
   return chosen;
 }
 
-void StaticFiles::on_request(session::ServerSession& session, const Target& target) {
+void StaticFiles::on_request(session::HttpConnection& session, const Target& target) {
   auto file = find(target.match.rest);
   if (!file) return session.respond({.status = 404, .body = "there is no such file\n", .headers = {}});
   if (file->is_index) {
@@ -284,7 +284,7 @@ void StaticFiles::on_request(session::ServerSession& session, const Target& targ
   answer(session, target.request, choose_encoding(*std::move(file), target.request.headers));
 }
 
-void StaticFiles::answer(session::ServerSession& session, const http::Request& request, File file) const {
+void StaticFiles::answer(session::HttpConnection& session, const http::Request& request, File file) const {
   const http::Headers asked = request.headers;
   const std::string modified = http::format_date(WallTime(std::chrono::seconds(file.modified_s)));
   const bool is_immutable = !options_.immutable_directory.empty() && !file.is_fallback &&

@@ -55,7 +55,7 @@ class StaticFiles final : public Mount {
   Offer offer(const PathPattern::Match&) const override {
     return {.methods = "GET", .is_open = options_.is_open};
   }
-  void on_request(session::ServerSession& session, const Target& target) override;
+  void on_request(session::HttpConnection& session, const Target& target) override;
 
  private:
   struct File;
@@ -65,7 +65,7 @@ class StaticFiles final : public Mount {
   std::optional<File> find(std::span<const std::string> segments) const;
   std::optional<File> open_file(const std::string& path) const;
   File choose_encoding(File file, http::Headers headers) const;
-  void answer(session::ServerSession& session, const http::Request& request, File file) const;
+  void answer(session::HttpConnection& session, const http::Request& request, File file) const;
 
   const FileOptions options_;
   const net::Descriptor directory_;

@@ -1,7 +1,7 @@
 import path from "node:path";
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vite";
-import { afterBuild } from "./vite/after";
+import { afterBuild } from "./vite/after.ts";
 
 const kParts = ["react", "react-dom", "scheduler", "uplot", "@fontsource-variable/geist", "@fontsource-variable/geist-mono"];
 

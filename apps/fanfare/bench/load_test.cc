@@ -9,8 +9,8 @@
 
 #include "net/certificate_for_tests.h"
 #include "session/accept_tls.h"
+#include "session/http_connection.h"
 #include "session/server.h"
-#include "session/server_session.h"
 
 namespace fanfare::app {
 namespace {
@@ -48,10 +48,10 @@ class Peer final : public session::Endpoint {
 class PeerSite final : public session::HttpService {
  public:
   PeerSite() { plain_.deflate.enabled = false; }
-  void on_request(session::ServerSession& peer, const http::Request& /*request*/) override {
+  void on_request(session::HttpConnection& peer, const http::Request& /*request*/) override {
     peer.respond({.status = 404});
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession& /*peer*/,
+  session::UpgradeDecision on_upgrade(session::HttpConnection& /*peer*/,
                                       const http::Request& request) override {
     if (request.target == "/refused") return session::HttpResponse{.status = 403};
     return session::Acceptance{.endpoint = request.target == "/all" ? &all_ : &peer_,

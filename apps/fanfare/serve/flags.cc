@@ -9,6 +9,7 @@
 #include "duration_flag.h"
 #include "gateway/config.h"
 #include "gateway/config_endpoint.h"
+#include "gateway/config_streams.h"
 #include "gateway/duration.h"
 #include "gateway/method_rules.h"
 #include "gateway/mount_plans.h"
@@ -245,6 +246,11 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
     auto dev = dev_backend(arguments);
     if (!dev) return Wrong(dev.error());
     network.backend = *dev;
+    plan.streams = gateway::dev_streams();
+    plan.streams->limits.ping_interval = plan.websocket.ping_interval;
+    std::vector<gateway::MountPlan> mounts = gateway::stream_mounts();
+    auto& others = plan.listeners.front().mounts;
+    others.insert(others.begin(), mounts.begin(), mounts.end());
   } else {
     auto upstreams = upstream_backend(arguments, plan);
     if (!upstreams) return Wrong(upstreams.error());

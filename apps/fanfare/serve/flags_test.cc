@@ -66,7 +66,10 @@ TEST(ServeFlags, WithNothingTheDevelopmentChainOnLoopback) {
   ASSERT_EQ(plan.listeners.size(), 2U);
   EXPECT_EQ(plan.listeners[0].at.host, "127.0.0.1");
   EXPECT_EQ(plan.listeners[0].at.port, 8545);
-  EXPECT_EQ(plan.listeners[0].mounts, gateway::http_port_mounts(true));
+  std::vector<gateway::MountPlan> mounts = gateway::stream_mounts();
+  for (const gateway::MountPlan& mount : gateway::http_port_mounts(true)) mounts.push_back(mount);
+  EXPECT_EQ(plan.listeners[0].mounts, mounts);
+  EXPECT_TRUE(plan.streams && plan.streams->streams.size() == 4);
   EXPECT_EQ(plan.listeners[1].at.host, "127.0.0.1");
   EXPECT_EQ(plan.listeners[1].at.port, 8546);
   EXPECT_EQ(plan.listeners[1].mounts, gateway::websocket_port_mounts());

@@ -25,13 +25,18 @@ const kPanels = {
 type PanelName = keyof typeof kPanels & IconName;
 const kNames = Object.keys(kPanels) as PanelName[];
 
+// A server without streams begins with what it has: blocks.
 const named = (): PanelName => {
   const name = location.hash.replace(/^#\/?/, "");
-  return kNames.find((panel) => panel === name) ?? "network";
+  return kNames.find((panel) => panel === name) ?? (link.get().state === "none" ? "blocks" : "network");
 };
 const onHash = (listener: () => void) => {
   addEventListener("hashchange", listener);
-  return () => removeEventListener("hashchange", listener);
+  const stop = link.subscribe(listener);
+  return () => {
+    removeEventListener("hashchange", listener);
+    stop();
+  };
 };
 
 export function App() {
@@ -139,6 +144,7 @@ export function App() {
 
 function LinkChip() {
   const state = useStore(link);
+  if (state.state === "none") return null;
   const word = { live: "Live", opening: "Connecting", lost: "Reconnecting" }[state.state];
   return (
     <span className={`link-state ${state.state}`} role="status" data-link={state.state} title={state.state === "lost" ? `for ${span((Date.now() - state.since) / 1000)}` : undefined}>

@@ -3,6 +3,7 @@
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const oneDigit = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+const alwaysTwoDigits = new Intl.NumberFormat("en", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
 
 export const isNumber = (value: unknown): value is number => typeof value === "number" && Number.isFinite(value);
@@ -15,6 +16,13 @@ export function number(value: number | null | undefined, digits: 0 | 1 | 2 = 0):
 // Small prices keep their digits: 0.0014.
 const fourDigits = new Intl.NumberFormat("en", { maximumSignificantDigits: 4 });
 export const precise = (value: number): string => (Math.abs(value) < 100 ? fourDigits : twoDigits).format(value);
+
+// An amount may be text, because it may be larger than a number can be. A tiny one is not shown as nothing.
+export function amount(value: number | string | undefined): string {
+  if (typeof value === "string") return /^\d{1,15}$/.test(value) ? number(Number(value)) : value.length > 18 ? `${value.slice(0, 16)}…` : value;
+  if (!isNumber(value)) return "–";
+  return value > 0 && value < 0.005 ? "< 0.01" : alwaysTwoDigits.format(value);
+}
 
 // Short from a hundred thousand on: 1.2M.
 export function short(value: number | null | undefined): string {
@@ -58,11 +66,16 @@ export const clock = (seconds: number): string =>
 export const shortHash = (hash: string, side = 6): string =>
   hash.length > side * 2 + 4 ? `${hash.slice(0, side + 2)}…${hash.slice(-side + 2)}` : hash;
 
-// Names of fields for people: "total_markets" -> "total markets".
-export const words = (name: string): string => name.replaceAll("_", " ");
+const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+// Names of fields for people: "total_markets" -> "Total markets".
+export const words = (name: string): string => capital(name.replaceAll("_", " "));
+
+// What a server says, as a sentence: "no answer" -> "No answer."
+export const sentence = (text: string | undefined): string => (text ? capital(text).replace(/[^.!?…]$/, "$&.") : "");
 
 export function gwei(wei: number | null): string {
   if (wei === null) return "–";
   if (wei < 1e6) return `${number(wei)} wei`;
-  return `${twoDigits.format(wei / 1e9)} gwei`;
+  return `${alwaysTwoDigits.format(wei / 1e9)} gwei`;
 }

@@ -43,6 +43,10 @@ export class ChainModel {
 
   constructor(private readonly blocksMax = 48) {}
 
+  get isEmpty(): boolean {
+    return this.main.length === 0;
+  }
+
   apply(head: Head, now: number): void {
     const tip = this.main.at(-1);
     if (tip?.hash === head.hash) return;
@@ -62,11 +66,6 @@ export class ChainModel {
     this.forget();
   }
 
-  // Blocks that will never come: a notice of the server, or a new start without a cursor.
-  miss(from: number, to: number, now: number): void {
-    this.marks.push({ kind: "hole", below: from - 1, from, to, at: now });
-  }
-
   chain(): Chain {
     const rows: Row[] = [];
     const heights = [...new Set([...this.main, ...this.gone].map((head) => head.number))].sort((a, b) => b - a);
@@ -84,6 +83,11 @@ export class ChainModel {
         fork = true;
       }
     }
+    // A fork below all blocks that are known here.
+    const lowest = heights.at(-1);
+    for (const mark of this.marks.filter((one) => one.kind === "reorg" && one.below + 1 === lowest)) {
+      rows.push({ kind: "reorg", ancestor: mark.below, depth: mark.to, at: mark.at, fork });
+    }
     const tip = this.main.at(-1);
     const oldest = this.main[0];
     const span = tip && oldest ? tip.number - oldest.number : 0;
@@ -100,7 +104,7 @@ export class ChainModel {
     if (this.main.length > this.blocksMax) this.main.splice(0, this.main.length - this.blocksMax);
     const first = this.main[0]!.number;
     this.gone = this.gone.filter((one) => one.number >= first);
-    this.marks = this.marks.filter((mark) => mark.below >= first);
+    this.marks = this.marks.filter((mark) => mark.below + 1 >= first);
   }
 }
 

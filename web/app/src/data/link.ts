@@ -1,82 +1,53 @@
 // The connection to /streams, as the feeds see it.
+import { StreamClient, type ConnectionState, type NodeStreams } from "@fanfare/client";
 
 export interface Link {
-  state: "opening" | "live" | "lost";
+  state: "opening" | "live" | "lost" | "none"; // none: the server has no streams
   since: number; // milliseconds since 1970
-  attempt: number;
 }
 
-export interface StreamEvents {
-  onValue: (value: unknown, timestamp: number) => void;
-  onNotice: (state: string, reason: string | undefined) => void;
+export interface StreamEvents<T> {
+  onValue: (value: T, timestamp: number) => void;
+  onSource: (available: boolean, reason: string | undefined) => void;
   onLost: () => void; // values were missed for good
   onUnavailable: (reason: string) => void;
 }
 
-interface Entry {
-  history: number;
-  events: StreamEvents;
-  position?: { epoch: unknown; offset: number };
-}
+export const addressOf = (path: string): string => `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`;
 
-export function connectStreams(onLink: (link: Link) => void) {
-  const entries = new Map<string, Entry>();
-  let socket: WebSocket | undefined;
-  let attempt = 0;
-  let timer: ReturnType<typeof setTimeout> | undefined;
+// A first attempt that has not failed yet is no loss.
+const linkOf = (state: ConnectionState, wasLost: boolean): Link["state"] =>
+  state === "connected" ? "live" : (state === "idle" || state === "connecting") && !wasLost ? "opening" : "lost";
 
-  const send = (message: object): void => {
-    if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
-  };
-  const ask = (stream: string, entry: Entry): void =>
-    send({ type: "subscribe", stream, ...(entry.position ? { since: entry.position } : { history: entry.history }) });
+export class Streams {
+  private readonly client: StreamClient<NodeStreams>;
+  private link: Link = { state: "opening", since: Date.now() };
 
-  const receive = (text: string): void => {
-    const message = JSON.parse(text);
-    const entry = entries.get(message.stream ?? message.type);
-    if (!entry) return;
-    if (message.type === "subscribed") {
-      if (message.recovered === false) entry.events.onLost();
-      if (message.position) entry.position = message.position;
-      for (const one of message.history ?? []) entry.events.onValue(one.data, one.timestamp);
-    } else if (message.type === "notice") {
-      entry.events.onNotice(message.state, message.reason);
-    } else if (message.type === "error") {
-      entry.events.onUnavailable(message.message);
-    } else if (message.data) {
-      entry.events.onValue(message.data, message.timestamp);
-    }
-    if (entry.position && typeof message.offset === "number") entry.position = { ...entry.position, offset: message.offset };
-  };
+  constructor(path: string, onLink: (link: Link) => void) {
+    this.client = new StreamClient<NodeStreams>({ url: addressOf(path) });
+    this.client.onChange(() => {
+      const state = linkOf(this.client.state, this.client.error !== null || this.link.state !== "opening");
+      if (state === this.link.state) return;
+      this.link = { state, since: Date.now() };
+      onLink(this.link);
+    });
+  }
 
-  const open = (): void => {
-    clearTimeout(timer);
-    onLink({ state: attempt ? "lost" : "opening", since: Date.now(), attempt });
-    const mine = (socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/streams`));
-    mine.onopen = () => {
-      attempt = 0;
-      onLink({ state: "live", since: Date.now(), attempt });
-      for (const [stream, entry] of entries) ask(stream, entry);
-    };
-    mine.onmessage = (event) => receive(event.data);
-    mine.onclose = () => {
-      if (mine !== socket) return;
-      attempt += 1;
-      onLink({ state: "lost", since: Date.now(), attempt });
-      timer = setTimeout(open, Math.min(500 * 2 ** (attempt - 1), 10_000) * (0.5 + Math.random() / 2));
-    };
-  };
-  open();
+  subscribe<N extends keyof NodeStreams>(stream: N, history: number, events: StreamEvents<NodeStreams[N]>): void {
+    this.client.subscribe(
+      stream,
+      {
+        history: (messages) => messages.forEach(({ data, timestamp }) => events.onValue(data, timestamp)),
+        message: ({ data, timestamp }) => events.onValue(data, timestamp),
+        source: ({ available, reason }) => events.onSource(available, reason),
+        gap: () => events.onLost(),
+        error: (error) => events.onUnavailable(error.message),
+      },
+      { history },
+    );
+  }
 
-  return {
-    subscribe(stream: string, history: number, events: StreamEvents): void {
-      const entry = { history, events };
-      entries.set(stream, entry);
-      ask(stream, entry);
-    },
-    reconnectNow(): void {
-      socket?.close();
-      open();
-    },
-  };
+  reconnectNow(): void {
+    this.client.wake();
+  }
 }

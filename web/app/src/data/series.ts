@@ -11,6 +11,16 @@ export interface Curve {
   holes: Hole[];
 }
 
+// How much a column grew during the last `seconds`, as far as values go back: [growth, seconds].
+export function growth(curve: Curve, column: number, seconds: number): [number, number] | null {
+  const values = curve.columns[column] ?? [];
+  const last = values.findLastIndex((value) => value !== null);
+  const end = curve.times[last];
+  if (end === undefined) return null;
+  const first = values.findIndex((value, index) => value !== null && curve.times[index]! >= end - seconds);
+  return first < last ? [values[last]! - values[first]!, end - curve.times[first]!] : null;
+}
+
 export class Series {
   private readonly times: number[] = [];
   private readonly columns: (number | null)[][];

@@ -18,14 +18,18 @@ export interface ServerInfo {
 
 export const info = new Store<{ value?: ServerInfo; error?: string }>({});
 
+let again: ReturnType<typeof setTimeout> | undefined;
+
 export async function loadInfo(): Promise<void> {
+  clearTimeout(again);
   try {
     const response = await fetch("/fanfare.json", { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(`/fanfare.json answered ${response.status}`);
     info.set({ value: (await response.json()) as ServerInfo });
   } catch (error) {
-    info.set({ error: (error as Error).message });
-    setTimeout(() => void loadInfo(), 2000);
+    info.set({ ...info.get(), error: (error as Error).message });
+    clearTimeout(again);
+    again = setTimeout(() => void loadInfo(), 2000);
   }
 }
 
@@ -71,6 +75,7 @@ export interface ServerState {
 }
 
 const kIntervalMs = 2000;
+const kFirstIntervalMs = 500; // a rate needs two samples
 const kRateNames = Object.keys(kRates) as (keyof typeof kRates)[];
 const series = new Series(kRateNames.length + 1, kIntervalMs / 1000);
 const noRates = Object.fromEntries(kRateNames.map((name) => [name, null])) as Rates;
@@ -99,13 +104,14 @@ function accept(text: string): void {
 }
 
 async function poll(): Promise<void> {
+  if (info.get().value?.metrics === null) return server.update({ phase: "off" });
   try {
     const response = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
-    if (response.status === 404) return server.update({ phase: "off", reason: "this server does not offer /metrics on this port" });
     if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
     accept(await response.text());
   } catch (error) {
-    const reason = error instanceof TypeError ? "the server cannot be reached" : (error as Error).message;
+    const { name, message } = error as Error;
+    const reason = name === "TypeError" ? "the server cannot be reached" : name === "TimeoutError" ? "the server did not answer in time" : message;
     server.update({ phase: server.get().metrics.length ? "stale" : "error", reason });
   }
 }
@@ -116,8 +122,10 @@ export function watchServer(): () => void {
   const round = async (): Promise<void> => {
     if (ended) return;
     if (!document.hidden) await poll();
-    timer = setTimeout(() => void round(), kIntervalMs);
+    timer = setTimeout(() => void round(), isFirst ? kFirstIntervalMs : kIntervalMs);
+    isFirst = false;
   };
+  let isFirst = before === undefined;
   let timer = setTimeout(() => void round(), 0);
   return () => {
     ended = true;

@@ -1,44 +1,10 @@
 // The four streams of the dashboard. Each is subscribed to once, when a panel first needs it, and then kept: switching between panels
 // shows at once what came meanwhile.
-import { connectStreams, type Link, type StreamEvents } from "./link";
+import type { MarketsHealth, NetworkMetrics, NodeStreams, Peers, Receipt } from "@fanfare/client";
+import { Streams, type Link } from "./link";
 import { Series, type Curve } from "./series";
+import { info, loadInfo } from "./server";
 import { Store, oncePerFrame } from "./store";
-
-export interface NetworkMetrics {
-  network_strength?: number;
-  block_height?: number;
-  finality_time?: number;
-  peer_count?: number;
-  tps?: number;
-  bandwidth_in?: number;
-  bandwidth_out?: number;
-  active_connections?: number;
-}
-export interface Market {
-  status?: string;
-  [field: string]: unknown;
-}
-export interface MarketsHealth {
-  overall_status?: string;
-  markets?: Record<string, Market>;
-  healthy_markets?: number;
-  total_markets?: number;
-}
-export interface Receipt {
-  id: string;
-  market?: string;
-  block_height?: number;
-  timestamp?: number;
-  provider?: string;
-  consumer?: string;
-  amount?: number | string;
-}
-export interface Peer {
-  id: string;
-  address?: string;
-  latency_ms?: number;
-  is_validator?: boolean;
-}
 
 // What a panel shows: nothing yet, values, values that no longer come, or the reason why there are none.
 export interface StreamState<T> {
@@ -48,24 +14,50 @@ export interface StreamState<T> {
   reason?: string;
 }
 
-export type LinkState = Link;
-export const link = new Store<LinkState>({ state: "opening", since: Date.now(), attempt: 0 });
+export const link = new Store<Link>({ state: "opening", since: Date.now() });
 
-let connection: ReturnType<typeof connectStreams> | undefined;
-function streams(): ReturnType<typeof connectStreams> {
-  connection ??= connectStreams((state) => link.set(state));
-  return connection;
+let connection: Streams | undefined;
+
+// Runs `use` with the connection once the server is known to have streams, or `refuse` if it has none.
+function withStreams(use: (streams: Streams) => void, refuse: () => void): void {
+  const go = (): boolean => {
+    const { value, error } = info.get();
+    if (!value) {
+      if (error) link.set({ state: "lost", since: Date.now() });
+      return false;
+    }
+    if (value.streams === null) {
+      link.set({ state: "none", since: Date.now() });
+      refuse();
+    } else {
+      connection ??= new Streams(value.streams, (state) => {
+        // A server that comes back may have other networks.
+        if (state.state === "live" && link.get().state === "lost") void loadInfo();
+        link.set(state);
+      });
+      use(connection);
+    }
+    return true;
+  };
+  if (go()) return;
+  const stop = info.subscribe(() => {
+    if (go()) stop();
+  });
 }
-export const reconnectNow = (): void => streams().reconnectNow();
 
-class Feed<T> {
+export function reconnectNow(): void {
+  if (connection) connection.reconnectNow();
+  else void loadInfo();
+}
+
+class Feed<N extends keyof NodeStreams, T = NodeStreams[N]> {
   readonly state = new Store<StreamState<T>>({ phase: "loading" });
   private current: StreamState<T> = this.state.get();
   private open = false;
   private readonly show = oncePerFrame(() => this.state.set(this.current));
 
   constructor(
-    private readonly name: string,
+    private readonly name: N,
     private readonly history: number,
     private readonly take: (value: T, timestamp: number) => void = () => undefined,
     private readonly lost: () => void = () => undefined,
@@ -74,22 +66,27 @@ class Feed<T> {
   start(): void {
     if (this.open) return;
     this.open = true;
-    const events: StreamEvents = {
-      onValue: (value, timestamp) => {
-        this.take(value as T, timestamp);
-        this.change({ phase: "live", value: value as T, timestamp });
-      },
-      onNotice: (state, reason) => {
-        if (state === "missed") this.lost();
-        if (state === "interrupted") this.change({ ...this.current, phase: "interrupted", reason });
-        if (state === "restored" && this.current.phase === "interrupted") {
-          this.change({ ...this.current, phase: this.current.value === undefined ? "loading" : "live", reason: undefined });
-        }
-      },
-      onLost: () => this.lost(),
-      onUnavailable: (reason) => this.change({ ...this.current, phase: "unavailable", reason }),
-    };
-    streams().subscribe(this.name, this.history, events);
+    const unavailable = (reason: string) => this.change({ ...this.current, phase: "unavailable", reason });
+    withStreams(
+      (streams) =>
+        streams.subscribe(this.name, this.history, {
+          onValue: (value, timestamp) => {
+            this.take(value as T, timestamp);
+            this.change({ phase: "live", value: value as T, timestamp });
+          },
+          onSource: (available, reason) => this.sourceChanged(available, reason),
+          onLost: () => this.lost(),
+          onUnavailable: unavailable,
+        }),
+      () => unavailable("It has no streams."),
+    );
+  }
+
+  private sourceChanged(available: boolean, reason: string | undefined): void {
+    if (!available) this.change({ ...this.current, phase: "interrupted", reason });
+    else if (this.current.phase === "interrupted") {
+      this.change({ ...this.current, phase: this.current.value === undefined ? "loading" : "live", reason: undefined });
+    }
   }
 
   private change(state: StreamState<T>): void {
@@ -98,22 +95,22 @@ class Feed<T> {
   }
 }
 
-export const kNetworkColumns = ["network_strength", "tps", "bandwidth_in", "bandwidth_out", "finality_time", "peer_count"] as const;
+export const kNetworkColumns = ["network_strength", "tps", "bandwidth_in", "bandwidth_out", "finality_time", "peer_count", "block_height"] as const;
 const networkSeries = new Series(kNetworkColumns.length, 2);
 export const networkCurve = new Store<Curve>(networkSeries.curve());
 const showNetwork = oncePerFrame(() => networkCurve.set(networkSeries.curve()));
 
-export const network = new Feed<NetworkMetrics>(
+export const network = new Feed(
   "network_metrics",
   300,
-  (value, timestamp) => {
+  (value: NetworkMetrics, timestamp) => {
     networkSeries.push(timestamp, kNetworkColumns.map((name) => value[name] ?? null));
     showNetwork();
   },
   () => networkSeries.break(),
 );
-export const markets = new Feed<MarketsHealth>("markets_health", 1);
-export const peers = new Feed<{ peers?: Peer[]; total?: number }>("peers", 1);
+export const markets = new Feed<"markets_health", MarketsHealth>("markets_health", 1);
+export const peers = new Feed<"peers", Peers>("peers", 1);
 
 // Receipts come as they are new, so they are collected here, the newest first.
 export const kReceiptsMax = 200;
@@ -125,7 +122,7 @@ const collected = { ids: new Set<string>(), rows: [] as Receipts["rows"], seen: 
 export const receiptList = new Store<Receipts>({ rows: [], seen: 0 });
 const showReceipts = oncePerFrame(() => receiptList.set({ rows: collected.rows, seen: collected.seen }));
 
-export const receipts = new Feed<{ receipts?: Receipt[]; count?: number }>("receipts", 40, (value) => {
+export const receipts = new Feed("receipts", 40, (value: NodeStreams["receipts"]) => {
   const fresh = (value.receipts ?? []).filter((receipt) => !collected.ids.has(receipt.id));
   if (fresh.length === 0) return;
   const now = collected.seen === 0 ? 0 : Date.now(); // what was there before the page is not new

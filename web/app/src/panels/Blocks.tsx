@@ -2,9 +2,9 @@ import { useEffect, useState } from "react";
 import { Bones, Empty, Failed, Stale } from "../parts/Face";
 import type { Head, Row } from "../data/chain";
 import { heads, watchHeads } from "../data/heads";
-import { call, type NetworkInfo } from "../data/server";
+import { call, info, loadInfo, type NetworkInfo } from "../data/server";
 import { useNow, useStore } from "../data/store";
-import { age, clock, gwei, number, shortHash, span } from "../format";
+import { age, clock, gwei, number, sentence, shortHash, span } from "../format";
 
 export function Blocks({ network }: { network: NetworkInfo | undefined }) {
   const state = useStore(heads);
@@ -12,22 +12,30 @@ export function Blocks({ network }: { network: NetworkInfo | undefined }) {
     if (network) watchHeads(network.path);
   }, [network]);
   const { chain } = state;
+  const server = useStore(info);
   if (!chain.tip) {
+    if (!network && server.error) {
+      return (
+        <Failed title="The server cannot be reached" retry={() => void loadInfo()}>
+          <p>The page keeps trying and continues by itself as soon as the server answers.</p>
+        </Failed>
+      );
+    }
     if (state.phase === "error") {
       return (
         <Failed title="New blocks cannot be followed">
-          <p>{state.reason}</p>
+          <p>{sentence(state.reason)}</p>
           <p>The page keeps trying and continues by itself.</p>
         </Failed>
       );
     }
     if (state.phase === "live") return <NoBlocks network={network} />;
-    return <Bones heights={[120, 420]} label="Waiting for the next block" />;
+    return <Bones shape="blocks" label="Waiting for the next block" />;
   }
   return (
     <div data-face="live">
       {state.phase === "lost" && <Stale bad>Connection lost. Missed blocks are fetched after the reconnect.</Stale>}
-      {state.phase === "error" && <Stale>{state.reason}</Stale>}
+      {state.phase === "error" && <Stale>{sentence(state.reason)}</Stale>}
       <HeadNow network={network} />
       <section className="card flush ladder" aria-label="Blocks, the newest first">
         {chain.rows.map((row, index) => (
@@ -75,7 +83,7 @@ function HeadNow({ network }: { network: NetworkInfo | undefined }) {
         </div>
         <div>
           <dt>Reorgs seen</dt>
-          <dd data-reorgs>{chain.reorgs ? `${number(chain.reorgs)} (${number(chain.replaced)} blocks)` : "none"}</dd>
+          <dd data-reorgs>{chain.reorgs ? `${number(chain.reorgs)} (${number(chain.replaced)} ${chain.replaced === 1 ? "block" : "blocks"})` : "none"}</dd>
         </div>
       </dl>
       {network?.development && <DevelopmentTools network={network} />}
@@ -148,7 +156,7 @@ function Rung({ row, above, below, tip, network }: RungProps) {
   const share = head.gasLimit ? head.gasUsed / head.gasLimit : 0;
   return (
     <>
-      <button type="button" className={`rung here ${gone ? "gone" : ""}`} aria-expanded={open} onClick={() => setOpen(!open)} data-block={head.number}>
+      <button type="button" className={`rung here ${gone ? "gone" : ""}`} aria-expanded={open} onClick={() => setOpen(!open)} data-block={head.number} data-hash={head.hash} data-gone={gone || undefined}>
         <Lane row={row} above={above} below={below} isTip={head.hash === tip.hash} />
         <span className="height num">
           {number(head.number)}

@@ -2,7 +2,8 @@ import { useEffect } from "react";
 import { Empty, StreamPanel } from "../parts/Face";
 import { Icon, isIcon } from "../parts/Icon";
 import { Status, gradeOf } from "../parts/Status";
-import { markets, type Market } from "../data/streams";
+import type { Market } from "@fanfare/client";
+import { markets } from "../data/streams";
 import { useStore } from "../data/store";
 import { number, precise, words } from "../format";
 
@@ -12,7 +13,7 @@ export function Markets() {
   const state = useStore(markets.state);
   useEffect(() => markets.start(), []);
   return (
-    <StreamPanel state={state} title="market health" bones={[110, 200, 200, 200, 200]}
+    <StreamPanel state={state} title="market health" shape="markets"
       isEmpty={(value) => Object.keys(value.markets ?? {}).length === 0}
       empty={
         <Empty title="No markets" icon="markets">

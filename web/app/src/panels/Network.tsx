@@ -4,8 +4,9 @@ import { StreamPanel } from "../parts/Face";
 import { Gauge } from "../parts/Gauge";
 import { Tile } from "../parts/Tile";
 import { kNetworkColumns, network, networkCurve } from "../data/streams";
+import { growth } from "../data/series";
 import { useStore } from "../data/store";
-import { bytes, bytesText, number, short } from "../format";
+import { bytes, bytesText, number, short, span } from "../format";
 
 const column = (name: (typeof kNetworkColumns)[number]) => kNetworkColumns.indexOf(name);
 const seconds = (value: number | null | undefined) => (value == null ? "–" : `${number(value, 2)} s`);
@@ -23,8 +24,9 @@ export function Network() {
   const curve = useStore(networkCurve);
   useEffect(() => network.start(), []);
   const course = useMemo(() => (name: (typeof kNetworkColumns)[number]) => curve.columns[column(name)] ?? [], [curve]);
+  const grown = useMemo(() => growth(curve, column("block_height"), 60), [curve]);
   return (
-    <StreamPanel state={state} title="network metrics" bones={[260, 104, 104, 104, 240, 240]}>
+    <StreamPanel state={state} title="network metrics" shape="network">
       {(value) => {
         const [inside, inUnit] = bytes(value.bandwidth_in);
         const [outside, outUnit] = bytes(value.bandwidth_out);
@@ -38,7 +40,7 @@ export function Network() {
                 </p>
               </section>
               <div className="grid tiles">
-                <Tile name="Block height" value={number(value.block_height)} />
+                <Tile name="Block height" value={number(value.block_height)} note={grown && grown[0] >= 0 ? `${number(grown[0])} new in ${span(grown[1])}` : undefined} />
                 <Tile name="Finality time" value={number(value.finality_time, 2)} unit="s" course={course("finality_time")} />
                 <Tile name="Transactions" value={number(value.tps, 1)} unit="/s" course={course("tps")} />
                 <Tile name="Peers" value={number(value.peer_count)} course={course("peer_count")} />

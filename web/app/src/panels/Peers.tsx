@@ -3,7 +3,8 @@ import { Empty, StreamPanel } from "../parts/Face";
 import { Icon } from "../parts/Icon";
 import type { Grade } from "../parts/Status";
 import { Tile } from "../parts/Tile";
-import { peers, type Peer } from "../data/streams";
+import type { Peer } from "@fanfare/client";
+import { peers } from "../data/streams";
 import { useStore } from "../data/store";
 import { number, shortHash } from "../format";
 
@@ -11,7 +12,7 @@ export function Peers() {
   const state = useStore(peers.state);
   useEffect(() => peers.start(), []);
   return (
-    <StreamPanel state={state} title="peers" bones={[104, 104, 104, 320]} isEmpty={(value) => (value.peers ?? []).length === 0}
+    <StreamPanel state={state} title="peers" shape="peers" isEmpty={(value) => (value.peers ?? []).length === 0}
       empty={
         <Empty title="No peers" icon="peers">
           <p>The node is connected to nobody at present.</p>
@@ -64,7 +65,7 @@ function PeerTable({ peers: all, total }: { peers: Peer[]; total: number | undef
                     aria-sort={order.key === key ? (order.down ? "descending" : "ascending") : undefined}>
                     <button type="button" onClick={() => setOrder({ key, down: order.key === key && !order.down })}>
                       {name}
-                      <Icon name="sort" size={12} />
+                      <Icon name={order.key !== key ? "sort" : order.down ? "down" : "up"} size={12} />
                     </button>
                   </th>
                 ))}
@@ -109,7 +110,7 @@ function Latency({ ms }: { ms: number | undefined }) {
         <rect width="72" height="6" rx="3" />
         <rect className={gradeOf(ms)} width={Math.max((Math.min(ms, kSlowMs) / kSlowMs) * 72, 3)} height="6" rx="3" />
       </svg>
-      {number(ms, 1)} ms
+      <span className="figure">{number(ms, 1)} ms</span>
     </span>
   );
 }

@@ -108,7 +108,7 @@ export function Playground({ info, network }: { info: ServerInfo | undefined; ne
       <section className="card flush" aria-label="Frames, the newest first">
         <div className="panel-tools toolbar">
           <span className={`chip ${state.state === "open" ? "good" : ""}`} role="status">
-            {state.state === "open" ? "connected" : state.state === "opening" ? "connecting" : "not connected"}
+            {state.state === "open" ? "Connected" : state.state === "opening" ? "Connecting" : "Not connected"}
           </span>
           <span className="muted num count">
             {number(state.frames.length)} {state.frames.length === 1 ? "frame" : "frames"}
@@ -136,6 +136,9 @@ export function Playground({ info, network }: { info: ServerInfo | undefined; ne
   );
 }
 
+// What differs between frames, in one line. Opening it shows the frame as it was sent.
+const preview = (frame: string): string => frame.replace('"jsonrpc":"2.0",', "").slice(0, 300);
+
 const kWays = { out: "sent", in: "received", note: "connection", bad: "connection" } as const;
 
 function FrameRow({ frame }: { frame: Frame }) {
@@ -149,7 +152,7 @@ function FrameRow({ frame }: { frame: Frame }) {
           <span className="sr">{kWays[frame.way]}</span>
         </span>
         <span className="time num">{time}</span>
-        <span className="text">{frame.text.slice(0, 300)}</span>
+        <span className="text">{preview(frame.text)}</span>
         <span className="size num">{frame.size ? bytesText(frame.size) : ""}</span>
       </summary>
       {open && <Json text={frame.text} />}

@@ -2,14 +2,14 @@ import { useEffect, useState } from "react";
 import { Empty, StreamPanel } from "../parts/Face";
 import { kReceiptsMax, receiptList, receipts, type Receipts as List } from "../data/streams";
 import { useNow, useStore } from "../data/store";
-import { age, number, shortHash, words } from "../format";
+import { age, amount, number, shortHash, words } from "../format";
 
 export function Receipts() {
   const state = useStore(receipts.state);
   const list = useStore(receiptList);
   useEffect(() => receipts.start(), []);
   return (
-    <StreamPanel state={state} title="receipts" bones={[44, 380]} isEmpty={() => list.rows.length === 0}
+    <StreamPanel state={state} title="receipts" shape="receipts" isEmpty={() => list.rows.length === 0}
       empty={
         <Empty title="No receipts yet" icon="receipts">
           <p>New ones appear here the moment the node reports them.</p>
@@ -43,7 +43,7 @@ function ReceiptTable({ list }: { list: List }) {
           {number(list.seen)} received{list.seen > kReceiptsMax ? `, the last ${kReceiptsMax} kept` : ""}
         </span>
       </div>
-      <div className="table-box" tabIndex={0} role="region" aria-label="Table of receipts">
+      <div className="table-box long" tabIndex={0} role="region" aria-label="Table of receipts">
         <table>
           <thead>
             <tr>
@@ -61,7 +61,7 @@ function ReceiptTable({ list }: { list: List }) {
               <tr key={row.id} className={now - row.arrived < 2500 ? "new" : undefined}>
                 <td className="mono" title={row.id}>{shortHash(row.id, 5)}</td>
                 <td>{row.market ? <span className="chip">{words(row.market)}</span> : "–"}</td>
-                <td className="right num">{amount(row.amount)}</td>
+                <td className="right num" title={row.amount === undefined ? undefined : String(row.amount)}>{amount(row.amount)}</td>
                 <td className="wide mono" title={row.provider}>{shortHash(row.provider ?? "–")}</td>
                 <td className="wide mono" title={row.consumer}>{shortHash(row.consumer ?? "–")}</td>
                 <td className="wide right num">{number(row.block_height)}</td>
@@ -73,11 +73,4 @@ function ReceiptTable({ list }: { list: List }) {
       </div>
     </section>
   );
-}
-
-// An amount may be text, because it may be larger than a number can be.
-function amount(value: number | string | undefined): string {
-  if (typeof value === "number") return number(value, 2);
-  if (value === undefined) return "–";
-  return /^\d{1,15}$/.test(value) ? number(Number(value)) : value.length > 18 ? `${value.slice(0, 16)}…` : value;
 }

@@ -5,7 +5,7 @@ import { Tile } from "../parts/Tile";
 import type { Metric } from "../data/metrics";
 import { server, sumOf, sumsBy, watchServer } from "../data/server";
 import { useNow, useStore } from "../data/store";
-import { bytes, bytesText, number, short, span, words } from "../format";
+import { bytes, bytesText, number, sentence, short, span, words } from "../format";
 
 const kTraffic: Line[] = [
   { column: 2, label: "Sent", colour: 1, format: bytesText },
@@ -22,7 +22,7 @@ export function Server() {
   const now = useNow();
   useEffect(watchServer, []);
   const { metrics, rates, curve } = state;
-  if (state.phase === "loading") return <Bones heights={[104, 104, 104, 104, 240, 240]} label="Loading metrics" />;
+  if (state.phase === "loading") return <Bones shape="server" label="Loading metrics" />;
   if (state.phase === "off") {
     return (
       <Empty title="No metrics here" icon="server">
@@ -35,16 +35,17 @@ export function Server() {
   if (state.phase === "error") {
     return (
       <Failed title="The metrics cannot be read">
-        <p>{state.reason}. The page keeps trying.</p>
+        <p>{sentence(state.reason)} The page keeps trying.</p>
       </Failed>
     );
   }
   const started = sumOf(metrics, "process_start_time_seconds");
   const [memory, memoryUnit] = bytes(sumOf(metrics, "process_resident_memory_bytes"));
+  const hasStreams = metrics.some((metric) => metric.name === "fanfare_stream_subscribers");
   const drops = sumOf(metrics, "fanfare_slow_subscriber_drops_total");
   return (
     <div data-face="live">
-      {state.phase === "stale" && <Stale bad>No metrics for {span((now - (state.at ?? now)) / 1000)}: {state.reason}.</Stale>}
+      {state.phase === "stale" && <Stale bad>No metrics for {span((now - (state.at ?? now)) / 1000)}. {sentence(state.reason)}</Stale>}
       <div className="grid six">
         <Tile name="WebSocket connections" value={number(sumOf(metrics, "fanfare_websocket_connections"))} note={`${number(sumOf(metrics, "fanfare_connections"))} of all kinds`} />
         <Tile name="Subscriptions" value={number(sumOf(metrics, "fanfare_subscriptions"))} note={`${number(sumOf(metrics, "fanfare_filters"))} filters`} />
@@ -59,18 +60,26 @@ export function Server() {
         <Chart title="WebSocket connections" curve={curve} lines={kConnections} sync="server" topMin={4} />
       </div>
       <HoleNote curve={curve} />
-      <div className="grid three">
+      <div className={hasStreams ? "grid two" : "grid three"}>
         <section className="card">
           <div className="card-head">
             <h2>Subscriptions by type</h2>
           </div>
           <Bars sums={sumsBy(metrics, "fanfare_subscriptions", "type")} none="Nobody is subscribed." />
         </section>
+        {hasStreams && (
+          <section className="card">
+            <div className="card-head">
+              <h2>Subscribers of streams</h2>
+            </div>
+            <Bars sums={sumsBy(metrics, "fanfare_stream_subscribers", "stream")} none="Nobody is subscribed." />
+          </section>
+        )}
         <section className="card">
           <div className="card-head">
             <h2>Connections closed, by reason</h2>
           </div>
-          <Bars sums={sumsBy(metrics, "fanfare_websocket_connections_closed_total", "reason")} none="None so far." />
+          <Bars sums={sumsBy(metrics, "fanfare_websocket_connections_closed_total", "reason")} none="None so far." name={words} />
         </section>
         <section className="card">
           <div className="card-head">
@@ -84,14 +93,14 @@ export function Server() {
   );
 }
 
-function Bars({ sums, none }: { sums: { key: string; value: number }[]; none: string }) {
+function Bars({ sums, none, name = (key) => key }: { sums: { key: string; value: number }[]; none: string; name?: (key: string) => string }) {
   const most = sums[0]?.value ?? 1;
   if (sums.length === 0) return <p className="muted small">{none}</p>;
   return (
     <div className="bars">
       {sums.map(({ key, value }) => (
-        <div key={key}>
-          <span className="name">{words(key)}</span>
+        <div key={key} data-bar={key}>
+          <span className="name">{name(key)}</span>
           <span className="num">{number(value)}</span>
           <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
             <rect width={(value / most) * 100} height="6" />

@@ -40,20 +40,21 @@ export function Chart({ title, curve, lines, windowS = 600, sync = "time", range
     plot.current = made;
     const sizes = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: element.clientHeight }));
     sizes.observe(element);
+    void document.fonts.ready.then(() => plot.current?.redraw(false, true)); // the axes were drawn with another font
     return () => {
       sizes.disconnect();
       made.destroy();
       plot.current = null;
     };
     // The lines of a chart never change; a new theme needs new colours.
-    // oxlint-disable-next-line
   }, [look]);
 
   useEffect(() => {
     plot.current?.setData(data(curve, lines));
   }, [curve, lines]);
 
-  const index = hovered ?? lastWithValue(curve, lines);
+  const last = lastWithValue(curve, lines);
+  const index = hovered ?? last;
   return (
     <figure className="card chart" data-chart={title}>
       <div className="card-head">
@@ -68,7 +69,10 @@ export function Chart({ title, curve, lines, windowS = 600, sync = "time", range
           {hovered !== null && curve.times[hovered] !== undefined && <span>{clock(curve.times[hovered])}</span>}
         </figcaption>
       </div>
-      <div className="plot" ref={box} aria-hidden="true" />
+      <div className="plot-box">
+        <div className={last < 0 ? "plot bare" : "plot"} ref={box} aria-hidden="true" />
+        {last < 0 && <p className="no-values">No values yet</p>}
+      </div>
     </figure>
   );
 }
@@ -110,7 +114,7 @@ function options(
     legend: { show: false },
     cursor: { sync: { key: sync }, y: false, drag: { x: false, y: false }, points: { size: 7, width: 2 } },
     scales: {
-      x: { range: (_plot, min, max) => (Number.isFinite(max) ? [Math.max(max - windowS, Math.min(min, max - 60)), max] : [0, 1]) },
+      x: { range: (plot) => shownTime(plot.data[0], windowS) },
       y: { range: range ?? ((_plot, min, max) => roomy(min, max, topMin)) },
     },
     axes: [
@@ -131,7 +135,7 @@ function options(
         return {
           stroke,
           width: 1.75,
-          points: { show: false },
+          points: { show: (_plot, _series, from, to) => to - from < 2, size: 5, fill: stroke }, // a single value has no line
           spanGaps: false,
           ...(at === 0 ? { fill: (plot) => shade(plot, stroke) } : {}),
         };
@@ -144,10 +148,16 @@ function options(
   };
 }
 
+// From the first sample, at most `windowS` and at least a minute. uPlot's own limits of a single sample would be days apart.
+function shownTime(times: ArrayLike<number>, windowS: number): [number, number] {
+  const last = times[times.length - 1];
+  return last === undefined ? [0, 1] : [Math.max(last - windowS, Math.min(times[0]!, last - 60)), last];
+}
+
 function roomy(min: number, max: number, topMin: number): [number, number] {
   if (!Number.isFinite(min) || !Number.isFinite(max)) return [0, topMin];
   const room = (max - min || Math.abs(max) || 1) * 0.15;
-  return [min >= 0 && min - room * 3 < 0 ? 0 : min - room, Math.max(max + room, topMin)];
+  return [min >= 0 && (min === max || min - room * 3 < 0) ? 0 : min - room, Math.max(max + room, topMin)];
 }
 
 function shade(plot: uPlot, stroke: string): CanvasGradient | string {

@@ -2,17 +2,35 @@
 import type { ReactNode } from "react";
 import { link, reconnectNow, type StreamState } from "../data/streams";
 import { useNow, useStore } from "../data/store";
-import { span } from "../format";
+import { sentence, span } from "../format";
 import { Icon, type IconName } from "./Icon";
 
-export function Bones({ heights, label = "Loading" }: { heights: number[]; label?: string }) {
+// What will be there: grids with the height of each card, or a grid in its place.
+type Grid = readonly [name: string, ...cards: (number | Grid)[]];
+const kShapes = {
+  network: [["network-top", 276, ["tiles", 130, 130, 130, 130, 130, 130]], ["two", 246, 246, 246, 246]],
+  markets: [["", 96], ["markets", 196, 196, 196, 196]],
+  receipts: [["", 560]],
+  peers: [["tiles", 86, 86, 86, 86], ["", 440]],
+  blocks: [["", 110], ["", 560]],
+  server: [["six", 104, 104, 104, 104, 104, 104], ["three", 260, 260, 260]],
+} as const satisfies Record<string, readonly Grid[]>;
+export type Shape = keyof typeof kShapes;
+
+export function Bones({ shape, label }: { shape: Shape; label: string }) {
   return (
     <div role="status" aria-label={label} data-face="loading">
-      <div className="grid tiles" aria-hidden="true">
-        {heights.map((height, index) => (
-          <div key={index} className="bone" ref={(bone) => bone?.style.setProperty("height", `${height}px`)} />
-        ))}
-      </div>
+      {kShapes[shape].map((grid, row) => (
+        <BoneGrid key={row} grid={grid} />
+      ))}
+    </div>
+  );
+}
+
+function BoneGrid({ grid: [name, ...cards] }: { grid: Grid }) {
+  return (
+    <div className={`grid ${name}`} aria-hidden="true">
+      {cards.map((card, index) => (typeof card === "number" ? <div key={index} className="bone" style={{ height: card }} /> : <BoneGrid key={index} grid={card} />))}
     </div>
   );
 }
@@ -53,12 +71,12 @@ export function Stale({ children, bad = false }: { children: ReactNode; bad?: bo
 }
 
 // A panel of one stream: chooses the face by the stream's state. `isEmpty` says whether a value has nothing to show.
-export function StreamPanel<T>({ state, title, isEmpty, empty, bones, children }: {
+export function StreamPanel<T>({ state, title, isEmpty, empty, shape, children }: {
   state: StreamState<T>;
   title: string;
   isEmpty?: (value: T) => boolean;
   empty?: ReactNode;
-  bones: number[];
+  shape: Shape;
   children: (value: T) => ReactNode;
 }) {
   const connection = useStore(link);
@@ -68,7 +86,7 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, bones, children }
     if (state.phase === "unavailable") {
       return (
         <Failed title={`This server does not offer ${title}`}>
-          <p>{state.reason}</p>
+          <p>{sentence(state.reason)}</p>
           <p>
             Streams are configured under <code>streams:</code>, see docs/streams.md.
           </p>
@@ -85,12 +103,12 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, bones, children }
     if (state.phase === "interrupted") {
       return (
         <Failed title={`The node does not answer for ${title}`}>
-          <p>{state.reason}</p>
+          <p>{sentence(state.reason)}</p>
           <p>The server keeps asking. Values appear here as soon as the node answers.</p>
         </Failed>
       );
     }
-    return <Bones heights={bones} label={`Loading ${title}`} />;
+    return <Bones shape={shape} label={`Loading ${title}`} />;
   }
   const since = state.timestamp ? `, last value ${span(now / 1000 - state.timestamp)} ago` : "";
   return (
@@ -98,7 +116,7 @@ export function StreamPanel<T>({ state, title, isEmpty, empty, bones, children }
       {connection.state === "lost" && <Stale bad>Connection lost{since}. Reconnecting…</Stale>}
       {connection.state === "live" && state.phase === "interrupted" && (
         <Stale>
-          The node does not answer{since}: {state.reason}
+          No new values{since}. {sentence(state.reason)}
         </Stale>
       )}
       {isEmpty?.(value) ? empty : children(value)}

@@ -41,7 +41,7 @@ export function Gauge({ label, value }: { label: string; value: number | undefin
           of 100
         </text>
       </svg>
-      <span className={`chip ${grade}`}>{value === undefined ? "Unknown" : kWords[grade]}</span>
+      <span className={value === undefined ? "chip" : `chip ${grade}`}>{value === undefined ? "Unknown" : kWords[grade]}</span>
     </div>
   );
 }

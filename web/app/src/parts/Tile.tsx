@@ -13,7 +13,7 @@ export function Tile({ name, value, unit, note, course }: {
       <div className="name">{name}</div>
       <div className="value num">
         <span data-value>{value}</span>
-        {unit && <span className="unit">{unit}</span>}
+        {unit && value !== "–" && <span className="unit">{unit}</span>}
       </div>
       {note && <div className="note num">{note}</div>}
       {course && course.length > 1 && <Spark course={course} />}

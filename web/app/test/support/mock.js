@@ -51,7 +51,7 @@ export const receipt = (index, now) => ({
   timestamp: now - index * 3,
   provider: hex(index + 500, 40),
   consumer: hex(index + 900, 40),
-  amount: Math.round(1000 / (index + 1)) / 4,
+  amount: index % 3 === 1 ? 4.7e-8 : Math.round(200_000 / (index + 1)) / 80,
 });
 
 export const kPeers = {
@@ -90,12 +90,12 @@ export const kHeads = [
 
 const send = (socket, message) => socket.send(JSON.stringify(message));
 
-// `faces`: per stream "live", "loading", "empty", "unavailable" or "interrupted". `streams: "down"`: nobody answers.
-function answerStream(socket, stream, face) {
+// `face`: "live", "loading", "empty", "unavailable", "interrupted", or "stale", which is interrupted after values.
+function answerStream(socket, { stream, id }, face) {
   const now = Math.floor(Date.now() / 1000);
   const position = { epoch: 1, offset: 300 };
   if (face === "loading") return;
-  if (face === "unavailable") return send(socket, { type: "error", stream, code: "unknown_stream", message: `there is no stream "${stream}"; streams: none` });
+  if (face === "unavailable") return send(socket, { type: "error", id, stream, code: "unknown_stream", message: `there is no stream "${stream}"; streams: none` });
   const full = {
     network_metrics: () => Array.from({ length: 300 }, (_, index) => ({ data: networkValue(index), timestamp: now - (300 - index) * 2, offset: index })).filter((_, index) => index < 180 || index > 200),
     markets_health: () => [{ data: kMarkets, timestamp: now, offset: 1 }],
@@ -104,18 +104,18 @@ function answerStream(socket, stream, face) {
   };
   const empty = { network_metrics: {}, markets_health: { overall_status: "healthy", markets: {}, healthy_markets: 0, total_markets: 0 }, receipts: { receipts: [], count: 0 }, peers: { peers: [], total: 0 } };
   if (face === "interrupted") {
-    send(socket, { type: "subscribed", stream, position, history: [] });
+    send(socket, { type: "subscribed", id, stream, position, history: [] });
     return send(socket, { type: "notice", stream, state: "interrupted", reason: "the node did not answer within 10 s", timestamp: now, offset: 301 });
   }
-  send(socket, { type: "subscribed", stream, position, history: face === "empty" ? [{ data: empty[stream], timestamp: now, offset: 1 }] : full[stream]() });
+  send(socket, { type: "subscribed", id, stream, position, history: face === "empty" ? [{ data: empty[stream], timestamp: now, offset: 1 }] : full[stream]() });
+  if (face === "stale") send(socket, { type: "notice", stream, state: "interrupted", reason: "the node did not answer within 10 s", timestamp: now, offset: 301 });
 }
 
 export async function mock(page, { face = "live", metrics = "", info = kInfo, down = false } = {}) {
-  await page.route("**/fanfare.json", (route) => (down ? route.abort() : route.fulfill({ json: info })));
+  await page.route("**/fanfare.json", (route) => (down ? route.abort() : route.fulfill({ json: { ...info, metrics: face === "empty" ? null : info.metrics } })));
   await page.route("**/metrics", (route) => {
     if (down || face === "unavailable") return route.abort();
     if (face === "loading") return undefined;
-    if (face === "empty") return route.fulfill({ status: 404, body: "nothing here" });
     return route.fulfill({ body: metrics });
   });
   await page.routeWebSocket(/./, (socket) => {
@@ -126,7 +126,8 @@ export async function mock(page, { face = "live", metrics = "", info = kInfo, do
       const message = JSON.parse(text);
       if (message.type === "hello") return send(socket, { type: "hello", id: message.id, reconnect: { min_ms: 500, max_ms: 30000 }, ping_interval_ms: 30000, limits: { subscriptions: 64, message_bytes: 4096, messages_per_second: 20 }, streams: [] });
       if (message.type === "ping") return send(socket, { type: "pong", id: message.id });
-      if (message.type === "subscribe") return answerStream(socket, message.stream, face);
+      if (message.type === "subscribe") return answerStream(socket, message, face);
+      if (message.method === "eth_chainId") return send(socket, { jsonrpc: "2.0", id: message.id, result: "0x539" });
       if (message.method === "eth_subscribe") {
         if (face === "loading") return undefined;
         if (face === "unavailable" || face === "interrupted") return send(socket, { jsonrpc: "2.0", id: message.id, error: { code: -32603, message: "the chain cannot be followed at present, try again later" } });

@@ -206,8 +206,8 @@ export class Connection {
     if (code === 1008 || code === UNAUTHORIZED) {
       if (!this.tokens || ++this.refusals >= REFUSALS_MAX) return this.stop(error, wasOpen);
       this.tokens.refuse();
-    } else if (!wasOpen && this.failures % 2 === 1) {
-      // A browser does not say why an upgrade failed. It may have been the token.
+    } else if (!wasOpen && this.failures % 8 === 1) {
+      // A browser does not say why an upgrade failed. It may have been the token, but often the server is just away.
       this.tokens?.refuse();
     }
     this.failed(error, wasOpen);
@@ -243,12 +243,14 @@ export class Connection {
   private armIdle(): void {
     const idleMs = this.options.heartbeat?.idleMs ?? 15_000;
     if (idleMs <= 0) return;
-    this.timer("idle", Math.max(this.heardAtMs + idleMs - Date.now(), 0), () => {
-      if (Date.now() - this.heardAtMs < idleMs) return this.armIdle();
-      // A late timer is also the sign of a sleep that no event of the page reported.
-      this.wake();
-      if (this.state === "connected") this.timer("idle", idleMs, () => this.armIdle());
-    });
+    this.timer("idle", Math.max(this.heardAtMs + idleMs - Date.now(), 0), () => this.checkIdle(idleMs));
+  }
+
+  private checkIdle(idleMs: number): void {
+    if (Date.now() - this.heardAtMs < idleMs) return this.armIdle();
+    // A late timer is also the sign of a sleep that no event of the page reported.
+    this.wake();
+    if (this.state === "connected") this.timer("idle", idleMs, () => this.checkIdle(idleMs));
   }
 
   /** Asks the server for a message. Silence means that the socket is half-open. */

@@ -105,7 +105,11 @@ export class EthSubscription {
     const resumes = this.cursor !== null && RESUMABLE.has(this.type);
     try {
       const id = await this.transport.request("eth_subscribe", [this.type, ...this.params, ...this.extra(resumes)]);
-      if (round !== this.round) return;
+      if (round !== this.round) {
+        // Closed meanwhile, on the same connection: the reply of a lost one never comes.
+        this.transport.request("eth_unsubscribe", [id]).catch(() => {});
+        return;
+      }
       this.waiting = false;
       this.accepted(String(id), resumes);
     } catch (error) {

@@ -38,6 +38,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   private readonly tab = crypto.getRandomValues(new Uint32Array(4)).join("-");
   private link: TabLink | null = null;
   private attached = false;
+  private ended = false;
   private readonly undo: Unsubscribe[] = [];
   private heardAtMs = 0;
   private answerTimer: ReturnType<typeof setTimeout> | null = null;
@@ -56,7 +57,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   }
 
   connect(): void {
-    if (this.state !== "idle") return;
+    if (this.ended || this.state !== "idle") return;
     const wake = (): void => {
       this.send({ t: "wake" });
       this.checkHub();
@@ -67,8 +68,8 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
     this.set("connecting", null);
     // Whoever gets this lock later knows that the tab is gone, so it is held before anyone hears of the tab.
     const locks = locksOf();
-    if (locks && this.via !== "none") this.undo.push(hold(locks, tabLock(this.tab), () => { this.link = this.makeLink(); }));
-    else this.link = this.makeLink();
+    if (locks && this.via !== "none") this.undo.push(hold(locks, tabLock(this.tab), () => { this.link = this.makeLink(locks); }));
+    else this.link = this.makeLink(locks);
   }
 
   onChange(listener: () => void): Unsubscribe { return this.changes.add(listener); }
@@ -82,6 +83,8 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   }
 
   close(): void {
+    if (this.ended) return;
+    this.ended = true;
     for (const undo of this.undo) undo();
     if (this.answerTimer) clearTimeout(this.answerTimer);
     this.link?.close();
@@ -91,12 +94,11 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
     this.changes.clear();
   }
 
-  private makeLink(): TabLink {
+  private makeLink(locks: LockManager | null): TabLink {
     const name = this.options.name ?? this.options.url;
     const events = { ready: () => this.attach(), received: (message: HubMessage) => this.received(message) };
-    const locks = canLead();
     if (this.via === "worker") return workerLink(this.tab, () => (this.options.worker ?? defaultWorker)(name), events);
-    if (this.via === "leader" && locks) return new LeaderLink(this.tab, name, locks, events);
+    if (this.via === "leader" && locks && canLead()) return new LeaderLink(this.tab, name, locks, events);
     return localLink(this.tab, events);
   }
 

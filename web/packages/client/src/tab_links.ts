@@ -44,7 +44,7 @@ export function localLink(tab: string, events: TabLinkEvents): TabLink {
 
 type ChannelMessage =
   | { readonly to: "hub"; readonly from: string; readonly message: TabMessage }
-  | { readonly to: readonly string[]; readonly message: HubMessage }
+  | { readonly to: readonly string[]; readonly hub: string; readonly message: HubMessage }
   /** A tab looks for the hub. */
   | { readonly to: "who" }
   /** The hub names itself: as an answer, and when it begins. */
@@ -92,15 +92,18 @@ export class LeaderLink implements TabLink {
 
   private candidate(steal: boolean): void {
     this.release = hold(this.locks, `fanfare:hub:${this.name}`, () => this.lead(), () => {
-      if (this.hub) this.resign();
+      // Another tab took the lock away, because this one did not answer it.
+      this.resign();
       this.candidate(false);
+      this.post({ to: "who" });
     }, steal);
   }
 
   private lead(): void {
     this.hub = new TabHub({ send: (tabs, message) => this.deliver(tabs, message) });
     this.post({ to: "all", hub: this.tab });
-    this.follow(this.tab);
+    this.hubId = this.tab;
+    this.events.ready();
   }
 
   private resign(): void {
@@ -111,7 +114,7 @@ export class LeaderLink implements TabLink {
   private deliver(tabs: readonly string[], message: HubMessage): void {
     // One message for all tabs: the channel has no addresses, each tab picks its own.
     const others = tabs.filter((tab) => tab !== this.tab);
-    if (others.length) this.post({ to: others, message });
+    if (others.length) this.post({ to: others, hub: this.tab, message });
     if (others.length < tabs.length) {
       const hub = this.hub;
       queueMicrotask(() => { if (hub === this.hub) this.events.received(message); });
@@ -123,7 +126,7 @@ export class LeaderLink implements TabLink {
       if (this.hub) this.post({ to: "all", hub: this.tab });
     } else if (envelope.to === "all") this.follow(envelope.hub);
     else if (envelope.to === "hub") this.fromTab(envelope.from, envelope.message);
-    else if (!this.hub && envelope.to.includes(this.tab)) this.events.received(envelope.message);
+    else if (envelope.hub === this.hubId && envelope.to.includes(this.tab)) this.events.received(envelope.message);
   }
 
   private fromTab(from: string, message: TabMessage): void {
@@ -133,8 +136,9 @@ export class LeaderLink implements TabLink {
     if (message.t === "attach") whenFree(this.locks, tabLock(from), () => hub.drop(from));
   }
 
+  // A tab that leads learns from its lock, not from others, that it leads no more.
   private follow(hub: string): void {
-    if (hub === this.hubId && !this.hub) return;
+    if (this.hub || hub === this.hubId) return;
     this.hubId = hub;
     this.events.ready();
   }
@@ -142,6 +146,5 @@ export class LeaderLink implements TabLink {
   private post(envelope: ChannelMessage): void { this.channel.postMessage(envelope); }
 }
 
-export function canLead(): LockManager | null {
-  return typeof BroadcastChannel === "undefined" ? null : locksOf();
-}
+/** True where tabs can agree on a leader: locks exist on HTTPS and localhost only. */
+export function canLead(): boolean { return typeof BroadcastChannel !== "undefined" && locksOf() !== null; }

@@ -37,20 +37,20 @@ export class TokenKeeper {
   async get(): Promise<string> {
     if (this.isExpired(Date.now())) this.forget("expired");
     if (this.token) return this.token.value;
-    this.asked ??= this.ask();
-    return (await this.asked).value;
+    const asked = (this.asked ??= this.ask());
+    try {
+      return (await asked).value;
+    } finally {
+      if (this.asked === asked) this.asked = null;
+    }
   }
 
   private async ask(): Promise<Token> {
-    try {
-      const askedAtMs = Date.now();
-      let token = asToken(await this.provider(this.reason));
-      // The page slept while it waited for the token.
-      if (hasExpired(token, Date.now()) && !hasExpired(token, askedAtMs)) token = asToken(await this.provider("expired"));
-      return (this.token = token);
-    } finally {
-      this.asked = null;
-    }
+    const askedAtMs = Date.now();
+    let token = asToken(await this.provider(this.reason));
+    // The page slept while it waited for the token.
+    if (hasExpired(token, Date.now()) && !hasExpired(token, askedAtMs)) token = asToken(await this.provider("expired"));
+    return (this.token = token);
   }
 
   private forget(reason: TokenReason): void {

@@ -19,10 +19,10 @@ using testing::HasSubstr;
 
 // A test's access to the body: its session while it exists.
 struct Watched {
-  ServerSession* session = nullptr;
+  HttpConnection* session = nullptr;
   int writable = 0;
   bool destroyed = false;
-  std::function<void(ServerSession&)> when_writable;
+  std::function<void(HttpConnection&)> when_writable;
 };
 
 class WatchedBody final : public AnswerBody {
@@ -32,11 +32,11 @@ class WatchedBody final : public AnswerBody {
     watched_.destroyed = true;
     watched_.session = nullptr;
   }
-  void on_writable(ServerSession& session) override {
+  void on_writable(HttpConnection& session) override {
     ++watched_.writable;
     if (watched_.when_writable) watched_.when_writable(session);
   }
-  void on_shut_down(ServerSession& session) override { session.end_body(); }
+  void on_shut_down(HttpConnection& session) override { session.end_body(); }
 
  private:
   Watched& watched_;
@@ -53,14 +53,14 @@ class BodyService final : public HttpService {
   std::optional<ws::UpgradeAccept> agreed;
   ws::UpgradePolicy policy;
 
-  void on_request(ServerSession& session, const http::Request& request) override {
+  void on_request(HttpConnection& session, const http::Request& request) override {
     if (request.path == "/plain") return session.respond({.body = "plain", .headers = {}});
     session.set_answer_headers({{.name = "X-Front", .value = "1"}});
     watched.session = &session;
     started = session.start_body({.body = "", .headers = {{.name = "X-Own", .value = "2"}}}, length,
                                  std::make_unique<WatchedBody>(watched));
   }
-  UpgradeDecision on_upgrade(ServerSession& session, const http::Request& request) override {
+  UpgradeDecision on_upgrade(HttpConnection& session, const http::Request& request) override {
     deciding = session.id();
     auto checked = check_upgrade(request, policy);
     if (!checked) return response_of(std::move(checked.error()));
@@ -188,7 +188,7 @@ TEST_P(AnswerBodyTest, AReaderThatIsSlowHoldsTheWriterBack) {
   // A writer that does not wait loses the client instead of filling the memory.
   EXPECT_EQ(bodies_.watched.session->write_body(as_bytes(much)), SendResult::congested);
   turn();
-  ServerSession* const session = bodies_.watched.session;
+  HttpConnection* const session = bodies_.watched.session;
   EXPECT_EQ(session->write_body(as_bytes("x")), SendResult::closed);
   EXPECT_TRUE(run_until([&] { return bodies_.watched.destroyed; }));
 }
@@ -216,7 +216,7 @@ TEST_P(AnswerBodyTest, IsDestroyedWithItsConnection) {
     write(peer, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     read_until(peer, "\r\n\r\n");
     EXPECT_TRUE(run_until([&] { return bodies_.watched.writable == 1; }));
-    bodies_.watched.when_writable = [](ServerSession& session) { session.write_body(as_bytes("more")); };
+    bodies_.watched.when_writable = [](HttpConnection& session) { session.write_body(as_bytes("more")); };
     bodies_.watched.session->write_body(as_bytes("more"));
   }
   EXPECT_TRUE(run_until([&] { return bodies_.watched.destroyed; }));
@@ -237,17 +237,18 @@ TEST_P(AnswerBodyTest, AnUpgradeMayBeAcceptedLater) {
   EXPECT_TRUE(run_until([&] { return bodies_.agreed.has_value(); }));
   turn();
   EXPECT_TRUE(endpoint_.events.empty());
-  auto* session = static_cast<ServerSession*>(server_->sessions().find(bodies_.deciding));
-  ASSERT_NE(session, nullptr);
-  session->accept_upgrade(bodies_.acceptance());
+  auto* connection = server_->sessions().find_http(bodies_.deciding);
+  ASSERT_NE(connection, nullptr);
+  connection->accept_upgrade(bodies_.acceptance());
   const std::string answer = read_until(peer, "early");
   EXPECT_THAT(answer, HasSubstr("101 Switching Protocols"));
   EXPECT_THAT(answer, HasSubstr("Set-Cookie: a=1\r\n"));
   EXPECT_THAT(answer, EndsWith("early"));
   write(peer, client_frame(0x81, "late"));
   EXPECT_THAT(read_until(peer, "late"), EndsWith("late"));
-  session->accept_upgrade(bodies_.acceptance());  // a second call does nothing
-  session->respond({.status = 403, .body = "no", .headers = {}});
+  // The id of the request finds neither it nor the WebSocket, so a second answer reaches nothing.
+  EXPECT_EQ(server_->sessions().find_http(bodies_.deciding), nullptr);
+  EXPECT_EQ(server_->sessions().find(bodies_.deciding), nullptr);
   turn();
   EXPECT_EQ(endpoint_.events, std::vector<std::string>{"open"});
 }
@@ -256,10 +257,10 @@ TEST_P(AnswerBodyTest, AnUpgradeMayBeRefusedLater) {
   const net::Descriptor peer = connect_to_bodies();
   write(peer, std::string(kUpgrade) + "GET /plain HTTP/1.1\r\nHost: a\r\n\r\n");
   EXPECT_TRUE(run_until([&] { return bodies_.agreed.has_value(); }));
-  auto* session = static_cast<ServerSession*>(server_->sessions().find(bodies_.deciding));
-  session->respond({.status = 403, .body = "no", .headers = {}});
+  auto* connection = server_->sessions().find_http(bodies_.deciding);
+  connection->respond({.status = 403, .body = "no", .headers = {}});
   EXPECT_THAT(read_until(peer, "plain"), HasSubstr("HTTP/1.1 403 "));
-  session->accept_upgrade(bodies_.acceptance());
+  connection->accept_upgrade(bodies_.acceptance());
   EXPECT_TRUE(endpoint_.events.empty());
 }
 
@@ -271,10 +272,11 @@ TEST_P(AnswerBodyTest, AClientMayLeaveBeforeTheDecision) {
   }
   turn();
   // Its system may accept data that the client does not read: the session then opens, and ends.
-  if (auto* session = static_cast<ServerSession*>(server_->sessions().find(bodies_.deciding))) {
-    session->accept_upgrade(bodies_.acceptance());
+  if (auto* connection = server_->sessions().find_http(bodies_.deciding)) {
+    connection->accept_upgrade(bodies_.acceptance());
   }
-  EXPECT_TRUE(run_until([&] { return server_->sessions().find(bodies_.deciding) == nullptr; }));
+  EXPECT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
+  EXPECT_EQ(server_->sessions().find_http(bodies_.deciding), nullptr);
   if (!endpoint_.events.empty()) {
     EXPECT_EQ(endpoint_.events, (std::vector<std::string>{"open", "close connection_lost 1006 "}));
   }
