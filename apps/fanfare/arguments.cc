@@ -99,6 +99,10 @@ void add_listeners(CLI::App* app, ServeArguments& serve) {
   app->add_option("--host", serve.host, "Address to listen on, 127.0.0.1 if not given")
       ->type_name("HOST")
       ->group(listen);
+  app->add_flag("--allow-insecure-public", serve.allow_insecure_public,
+                "Listen on an address of other machines without TLS and access control: in a container, "
+                "behind a proxy")
+      ->group(listen);
   app->add_option("--http-port", serve.http_port, "JSON-RPC over HTTP, 8545 if not given; 0: any")
       ->type_name("PORT")
       ->check(within(0, 65535))

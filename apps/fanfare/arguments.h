@@ -19,6 +19,7 @@ struct ServeArguments {
   bool dev = false;
 
   std::optional<std::string> host;
+  bool allow_insecure_public = false;
   std::optional<std::uint32_t> http_port;
   std::optional<std::uint32_t> ws_port;
   std::optional<std::uint64_t> chain_id;

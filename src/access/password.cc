@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "access/credentials.h"
+#include "access/secret_file.h"
 
 namespace fanfare::access {
 namespace {
@@ -25,28 +26,6 @@ std::string random_hex(Random& random, std::size_t bytes) {
 
 std::unexpected<std::string> failed(const std::string& path, int code) {
   return std::unexpected(path + ": " + std::strerror(code));
-}
-
-// Everything, or what read() reports. Reads at most one byte more than a secret may have.
-std::expected<std::string, int> read_all(const std::string& path) {
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::unexpected(errno);
-  std::string text(kSecretBytesMax + 3, '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = read(fd, text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      const int code = errno;
-      close(fd);
-      return std::unexpected(code);
-    }
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  close(fd);
-  text.resize(size);
-  return text;
 }
 
 // Zero, or errno.
@@ -111,22 +90,8 @@ CookieFile::CookieFile(CookieFile&& other) noexcept
 
 CookieFile::~CookieFile() {
   if (path_.empty()) return;
-  const auto content = read_all(path_);
+  const auto content = read_small_file(path_, kSecretBytesMax);
   if (content && same(sha256(*content), content_)) unlink(path_.c_str());
-}
-
-std::expected<std::string, std::string> read_secret_file(const std::string& path) {
-  auto text = read_all(path);
-  if (!text) return failed(path, text.error());
-  if (text->ends_with('\n')) text->pop_back();
-  if (text->ends_with('\r')) text->pop_back();
-  if (text->empty()) return std::unexpected(path + ": the file is empty");
-  if (text->size() > kSecretBytesMax)
-    return std::unexpected(path + ": the file is longer than a secret may be");
-  if (text->find_first_of(std::string_view("\r\n\0", 3)) != std::string::npos) {
-    return std::unexpected(path + ": the file has more than one line");
-  }
-  return *std::move(text);
 }
 
 }  // namespace fanfare::access

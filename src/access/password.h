@@ -54,8 +54,4 @@ class CookieFile {
   Digest content_;
 };
 
-// The content of a file with a secret, without the line end. Errors name the path and the reason: unreadable, empty,
-// longer than 8192 bytes, a line end inside.
-std::expected<std::string, std::string> read_secret_file(const std::string& path);
-
 }  // namespace fanfare::access

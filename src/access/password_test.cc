@@ -10,6 +10,7 @@
 
 #include "access/bitcoin_options.h"
 #include "access/credentials.h"
+#include "access/secret_file.h"
 
 namespace fanfare::access {
 namespace {
@@ -121,6 +122,12 @@ TEST(SecretFile, IsOneLine) {
     EXPECT_FALSE(text.error().contains("a\nb"));
   }
   EXPECT_FALSE(read_secret_file("/nonexistent/secret"));
+  // Neither waits for a writer nor for a terminal.
+  EXPECT_EQ(read_secret_file("/dev/zero").error(), "/dev/zero: this is not a regular file");
+  EXPECT_FALSE(read_secret_file("/tmp"));
+  file.write(std::string(100, 'a'));
+  EXPECT_TRUE(read_small_file(file.path(), 100));
+  EXPECT_FALSE(read_small_file(file.path(), 99));
 }
 
 AccessPlan plan_of(const BitcoinOptions& options) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,6 +31,7 @@ struct ServerConfig {
   AcceptPlan accept;
   std::optional<net::TlsServerOptions> tls;
   bool proxy_protocol = false;
+  bool allows_insecure_public = false;
   std::string unix_path;  // empty: none
   std::optional<unsigned> unix_mode;
   bool listens_on_port = true;
@@ -40,6 +42,7 @@ struct ServerConfig {
 
 struct MetricsConfig {
   bool enabled = true;
+  std::optional<std::string> host;    // of the port; empty: the server's
   std::optional<std::uint16_t> port;  // empty: on the same port as everything else
 };
 
@@ -69,11 +72,19 @@ struct ProjectConfig {
   std::vector<UpstreamConfig> upstreams;
 };
 
+struct AccessConfig {
+  std::shared_ptr<const access::AccessPlan> plan;  // null: no access control
+  Duration first_message_within = Duration::zero();
+  std::string cookie_file;  // empty: none
+  std::vector<std::string> cookie_roles;
+};
+
 struct Config {
   log::Level log_level = log::Level::debug;
   ServerConfig server;
   MetricsConfig metrics;
   WebConfig web;
+  AccessConfig access;
   std::vector<ProjectConfig> projects;
   std::optional<StreamsConfig> streams;
 };

@@ -20,19 +20,9 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t kChainIdMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::array<std::string_view, 1> kArchitectures{"evm"};
-constexpr std::string_view kIdExpected = "1 to 64 letters, digits, '-', '_' or '.', not starting with '.'";
 
 std::string indexed(std::string_view list, std::size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
-}
-
-// Ids appear in URLs, logs and metric labels.
-bool is_id(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && !text.starts_with('.') &&
-         std::ranges::all_of(text, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                  c == '_' || c == '.';
-         });
 }
 
 // Maps an id to the line where it was first seen.
@@ -41,8 +31,8 @@ using SeenIds = std::unordered_map<std::string, int>;
 void read_id(const MapFields& fields, std::string& out, SeenIds& seen) {
   if (!fields.read("id", out)) return;
   const YamlNode& node = *fields.find("id");
-  if (!is_id(out)) {
-    fields.report(node.location, "id", "is not an id", node.text, kIdExpected);
+  if (!is_config_id(out)) {
+    fields.report(node.location, "id", "is not an id", node.text, kConfigIdExpected);
     return;
   }
   const auto [before, fresh] = seen.emplace(out, node.location.line);
@@ -242,6 +232,14 @@ void read_upstreams(const ReadContext& context, const MapFields& fields, Project
 }
 
 }  // namespace
+
+bool is_config_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && !text.starts_with('.') &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                  c == '_' || c == '.';
+         });
+}
 
 void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
   constexpr std::string_view kExpected = "a map of header names and their values";

@@ -62,6 +62,20 @@ std::string browser_lines(const server::BrowserOptions& browsers) {
   return lines;
 }
 
+// Names and numbers, no secret and no hash.
+std::string access_line(const ServePlan& plan) {
+  if (plan.access == nullptr) return "";
+  const access::AccessPlan& access = *plan.access;
+  std::vector<std::string> roles;
+  for (const access::RolePlan& one : access.roles) roles.push_back(one.role.name);
+  std::string line = "access    roles " + joined(roles) + "; keys " + std::to_string(access.keys.size()) +
+                     ", users " + std::to_string(access.users.size());
+  if (access.tokens) line += ", tokens of " + std::to_string(access.tokens->rules.keys.size()) + " keys";
+  if (!plan.cookie_file.empty()) line += ", a cookie file";
+  if (!access.anonymous_roles.empty()) line += ", anonymous callers as " + joined(access.anonymous_roles);
+  return line + "\n";
+}
+
 std::string websocket_line(const WebSocketSettings& websocket) {
   if (!websocket.enabled) return "websocket off\n";
   std::string line = "websocket " + std::to_string(websocket.connections_per_network_max) +
@@ -128,6 +142,7 @@ std::string summary_of(const ServePlan& plan) {
   for (const ListenerPlan& listener : plan.listeners) text += listener_line(plan, listener);
   text += accept_line(plan.accept);
   text += browser_lines(plan.browsers);
+  text += access_line(plan);
   text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
   return text + stream_lines(plan);

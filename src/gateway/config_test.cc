@@ -105,7 +105,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.listeners[0].at.port, 0);
   EXPECT_EQ(plan.listeners[0].mounts, routed_mounts(false));
   EXPECT_EQ(plan.listeners[1].at.port, 9090);
-  EXPECT_EQ(plan.listeners[1].mounts, page_mounts(true));
+  EXPECT_EQ(plan.listeners[1].mounts, page_mounts(true, true));
   EXPECT_EQ(plan.loops, 2U);
   EXPECT_EQ(plan.upstream_threads_max, 3U);
   EXPECT_EQ(plan.received_bytes_per_project_max, 3'145'728U);

@@ -8,6 +8,7 @@
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "gateway/access_gate.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
 #include "gateway/network.h"
@@ -127,6 +128,7 @@ class Gateway::Impl {
       return std::unexpected(std::move(error));
     }
     listeners_ = *std::move(prepared);
+    if (auto made = make_gate(); !made) return fail(Error::Kind::system, made.error());
     start_workers();
     make_budgets();
     for (const NetworkPlan& network : plan_.networks) add_network(network);
@@ -158,6 +160,7 @@ class Gateway::Impl {
   std::size_t stop(Duration deadline) {
     draining_ = true;
     std::size_t dropped = 0;
+    cookie_.reset();
     if (std::exchange(running_, false)) {
       // The shutdown after the clients also has its time within the deadline.
       const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
@@ -176,6 +179,22 @@ class Gateway::Impl {
   const session::Server& server() const { return server_; }
 
  private:
+  std::expected<void, std::string> make_gate() {
+    if (plan_.access == nullptr) return {};
+    auto access = std::make_shared<access::AccessPlan>(*plan_.access);
+    if (!plan_.cookie_file.empty()) {
+      SystemRandom random;
+      auto cookie = access::CookieFile::create(plan_.cookie_file, random);
+      if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
+      access->users.push_back({.password = cookie->hash(), .roles = plan_.cookie_roles});
+      cookie_.emplace(*std::move(cookie));
+    }
+    gate_ = std::make_unique<AccessGate>(
+        AccessPolicy{.plan = std::move(access), .first_message_within = plan_.first_message_within});
+    metrics_.watch(*gate_);
+    return {};
+  }
+
   void start_workers() {
     std::vector<std::string_view> projects;
     for (const NetworkPlan& network : plan_.networks) projects.push_back(network.project);
@@ -260,7 +279,8 @@ class Gateway::Impl {
                                                            .loop_index = loop_index,
                                                            .salt = salt_,
                                                            .budget = budget_of(networks_[i]->plan()),
-                                                           .compressor = services->compressor}));
+                                                           .compressor = services->compressor,
+                                                           .gate = gate_.get()}));
     }
     if (streams_ != nullptr) services->streams = streams_->make_loop(server);
     // Loops are started one after the other, so this needs no lock.
@@ -271,7 +291,8 @@ class Gateway::Impl {
                                                              .paths = paths_,
                                                              .answers = answers_,
                                                              .observer = answer_counts_,
-                                                             .services = services}));
+                                                             .services = services,
+                                                             .gate = gate_.get()}));
     }
     return services_of_listeners;
   }
@@ -330,6 +351,8 @@ class Gateway::Impl {
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
   std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project
   eth::Salt salt_{};
+  std::optional<access::CookieFile> cookie_;
+  std::unique_ptr<AccessGate> gate_;  // from start() on; null: no access control
   Metrics metrics_;
   AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/guard.h"
+#include "gateway/access_gate.h"
 #include "gateway/metric_infos.h"
 #include "streams/catalog.h"
 
@@ -23,7 +24,9 @@ constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReason
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
     "connection_limit", "bad_handshake", "origin", "host"};
 constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",
-                                                                                "memory"};
+                                                                                "memory", "limit"};
+constexpr std::array<std::string_view, PerEach<AccessRefusal>::kSize> kAccessRefusals{"permission", "limit",
+                                                                                      "expired"};
 const auto kSubscriptionKinds = [] {
   std::array<std::string_view, PerEach<SubscriptionKind>::kSize> names;
   for (std::size_t i = 0; i < names.size(); ++i) names[i] = eth::name_of(static_cast<SubscriptionKind>(i));
@@ -89,6 +92,7 @@ struct Metrics::Sheet {
   }
 
   void server(const session::AcceptGate& gate);
+  void access(const AccessGate& gate);
   void histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell);
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
@@ -104,6 +108,19 @@ void Metrics::Sheet::server(const session::AcceptGate& gate) {
     const auto refusal = static_cast<session::Refusal>(i);
     add(MetricId::sockets_refused, {{"reason", std::string(session::name_of(refusal))}}).counter.value =
         static_cast<double>(gate.refused(refusal));
+  }
+}
+
+void Metrics::Sheet::access(const AccessGate& gate) {
+  for (const auto& cells : gate.roles()) {
+    const Labels labels{{"role", cells->role}};
+    counter(MetricId::access_calls, labels, cells->calls);
+    counters(MetricId::access_refused, labels, "reason", kAccessRefusals, cells->refused);
+  }
+  for (std::size_t i = 0; i < PerEach<access::Denial>::kSize; ++i) {
+    const auto denial = static_cast<access::Denial>(i);
+    counter(MetricId::access_denied, {{"reason", std::string(access::name_of(denial))}},
+            gate.denials()[denial]);
   }
 }
 
@@ -223,52 +240,6 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
   }
 }
 
-NetworkMetrics::NetworkMetrics(std::string project_id, std::string chain)
-    : project(std::move(project_id)), chain_id(std::move(chain)) {}
-
-void NetworkMetrics::opened() {
-  connections.add();
-  connections_opened.add();
-}
-
-void NetworkMetrics::closed(CloseReason reason) {
-  connections.sub();
-  connections_closed[reason].add();
-  if (reason != CloseReason::slow_consumer) return;
-  slow_consumer_closes.add();
-  slow_drops[SlowPolicy::close].add();
-}
-
-void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt) {
-  head_number.set(static_cast<std::int64_t>(number));
-  head_timestamp_s.set(static_cast<std::int64_t>(timestamp_s));
-  // Stored last, with release order: a reader of it also sees the number.
-  head_learnt.store(learnt.time_since_epoch().count(), std::memory_order_release);
-}
-
-void NetworkMetrics::filters_changed(std::size_t live, const eth::FilterCounters& since) {
-  filters.set(static_cast<std::int64_t>(live));
-  filter_outcomes[FilterOutcome::created].add(since.created);
-  filter_outcomes[FilterOutcome::refused].add(since.refused);
-  filter_outcomes[FilterOutcome::expired].add(since.expired);
-  filter_outcomes[FilterOutcome::lost].add(since.lost);
-  filter_outcomes[FilterOutcome::uninstalled].add(since.removed);
-}
-
-UpstreamMetrics::UpstreamMetrics(std::string project_id, std::string chain, std::string id)
-    : project(std::move(project_id)), chain_id(std::move(chain)), upstream(std::move(id)) {}
-
-void UpstreamMetrics::answered(std::string_view method, Duration took) {
-  calls[upstream::method_label_index(method)].fetch_add(1, std::memory_order_relaxed);
-  latency.observe(took);
-}
-
-void UpstreamMetrics::failed(std::string_view method, Duration took, upstream::FailureKind kind) {
-  calls[upstream::method_label_index(method)].fetch_add(1, std::memory_order_relaxed);
-  latency.observe(took);
-  errors[static_cast<std::size_t>(kind)].add();
-}
-
 Metrics::Metrics()
     : start_time_s_(
           std::chrono::duration_cast<std::chrono::seconds>(system_clock().wall_now().time_since_epoch())
@@ -321,6 +292,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   sheet.counter(MetricId::http_compressed_bytes_out, {}, compression_.bytes_out);
   sheet.counter(MetricId::http_compressed_no_room, {}, compression_.no_room);
   if (gate_ != nullptr) sheet.server(*gate_);
+  if (access_ != nullptr) sheet.access(*access_);
   if (budget_ != nullptr) {
     sheet.gauge(MetricId::held_bytes, {}, static_cast<double>(budget_->used()));
     sheet.add(MetricId::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());

@@ -35,6 +35,8 @@ class Catalog;
 
 namespace fanfare::gateway {
 
+class AccessGate;
+
 // Why a WebSocket connection ended; the first that applies.
 enum class CloseReason : std::uint8_t {
   client,              // the client sent a Close
@@ -67,6 +69,7 @@ enum class RpcRefusal : std::uint8_t {
   origin,  // 403: from a page without permission
   method,  // -32601: not allowed
   memory,  // -32005: its client, or all clients, have too much in progress
+  limit,   // -32005: its identity or address has used up what it may
   count_,
 };
 
@@ -202,6 +205,8 @@ class Metrics {
 
   // Counts the connections of the whole server; must outlive the last render(). Call once, before the first.
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
+  // Callers by role; must outlive the last render(). Call once, before the first.
+  void watch(const AccessGate& gate) { access_ = &gate; }
   // The memory of clients' requests and answers; must outlive the last render(). Call once, before the first.
   void watch(const ByteBudget& budget) { budget_ = &budget; }
   // The streams; must outlive the last render(). Call once, before the first.
@@ -222,7 +227,7 @@ class Metrics {
   struct Sheet;
   void fill(Sheet& sheet, Instant now) const;
 
-  static constexpr std::array kStatuses{101, 200, 204, 400, 403, 404, 405, 408, 413, 415,
+  static constexpr std::array kStatuses{101, 200, 204, 400, 401, 403, 404, 405, 408, 413, 415,
                                         417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
   std::array<Counter, kStatuses.size() + 1> http_responses_;  // the last: any other
   Counter http_turn_shares_spent_;
@@ -230,6 +235,7 @@ class Metrics {
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
   const ByteBudget* budget_ = nullptr;
+  const AccessGate* access_ = nullptr;
   const streams::Catalog* streams_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.

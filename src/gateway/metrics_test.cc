@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "gateway/access_gate.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
@@ -217,6 +219,8 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(gate);
   const ByteBudget budget(1000);
   metrics.watch(budget);
+  const AccessGate access({.plan = std::make_shared<const access::AccessPlan>()});
+  metrics.watch(access);
   SeededRandom random(1);
   pubsub::Hub hub({}, random);
   streams::Catalog catalog(hub, {});

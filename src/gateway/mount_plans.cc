@@ -20,9 +20,10 @@ void add_pages(std::vector<MountPlan>& mounts, bool has_metrics) {
 
 }  // namespace
 
-std::vector<MountPlan> routed_mounts(bool has_metrics) {
+std::vector<MountPlan> routed_mounts(bool has_metrics, bool has_keys) {
   std::vector<MountPlan> mounts{{.path = "/{project}/evm/{chainId}", .feature = RpcFeature{}},
                                 {.path = "/{project}/evm/{chainId}/", .feature = RpcFeature{}}};
+  if (has_keys) mounts.push_back({.path = "/{project}/evm/{chainId}/{key}", .feature = RpcFeature{}});
   add_pages(mounts, has_metrics);
   return mounts;
 }
@@ -46,10 +47,10 @@ std::vector<MountPlan> stream_port_mounts() {
   return {{.path = "/{any...}", .feature = StreamsFeature{}}};
 }
 
-std::vector<MountPlan> page_mounts(bool has_metrics) {
+std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port) {
   std::vector<MountPlan> mounts{{.path = "/healthz", .feature = HealthFeature{}},
                                 {.path = "/readyz", .feature = ReadyFeature{}}};
-  if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{}});
+  if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{.is_open = is_own_port}});
   return mounts;
 }
 

@@ -8,7 +8,8 @@
 namespace fanfare::gateway {
 
 // One port for everything: each network at /{project}/evm/{chainId}, and the pages.
-std::vector<MountPlan> routed_mounts(bool has_metrics);
+// `has_keys`: a key may follow, /{project}/evm/{chainId}/{key}.
+std::vector<MountPlan> routed_mounts(bool has_metrics, bool has_keys = false);
 // The two ports of a single network. The first has JSON-RPC over POST and WebSocket at /, and the pages. The
 // second has the WebSocket at any path, for clients that are configured for two ports.
 std::vector<MountPlan> http_port_mounts(bool has_metrics);
@@ -18,7 +19,8 @@ std::vector<MountPlan> stream_mounts();
 // A port for the streams alone: the WebSocket at every path.
 std::vector<MountPlan> stream_port_mounts();
 // /healthz, /readyz and, if wanted, /metrics.
-std::vector<MountPlan> page_mounts(bool has_metrics);
+// `is_own_port`: the metrics need no credentials.
+std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port = false);
 
 // The dashboard in `directory`, at every path that nothing else is at: they must be mounted last.
 std::vector<MountPlan> web_mounts(std::string directory, std::string version);

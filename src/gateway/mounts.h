@@ -61,6 +61,7 @@ struct RouterContext {
   const ProcessAnswers& answers;
   server::RouterObserver& observer;
   std::shared_ptr<LoopServices> services;
+  AccessGate* gate = nullptr;  // null: no access control
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 

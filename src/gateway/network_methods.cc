@@ -8,6 +8,7 @@
 #include "gateway/filter_calls.h"
 #include "gateway/forward.h"
 #include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -162,19 +163,19 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
 };
 
 NetworkMethods::NetworkMethods(const Context& context)
-    : context_(context),
-      rules_(context.network.plan().methods),
-      local_nodes_(is_on_loopback(context.network.plan().backend)) {}
+    : context_(context), permission_(context.network.plan(), context.gate) {}
 
 std::optional<rpc::Refusal> NetworkMethods::refusal(const jsonrpc::Request& request,
                                                     const rpc::Caller& caller) {
-  if (rules_.allows(request.method, caller.is_local && local_nodes_)) return std::nullopt;
-  return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
-                      .message = MethodRules::refusal(request.method)};
+  return permission_.refusal(request, caller);
 }
 
 rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Origin& origin,
                                  rpc::Message& message, std::string& answer) {
+  if (context_.gate != nullptr && request.method == kAuthenticateMethod) {
+    authenticate(request, origin, answer);
+    return rpc::Begun::answered;
+  }
   const bool subscribes = request.method == "eth_subscribe";
   if (!subscribes && request.method != "eth_unsubscribe") return rpc::Begun::open;
   // Without an id no client could learn the subscription's id.
@@ -192,8 +193,16 @@ rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Ori
 
 void NetworkMethods::subscribe(const jsonrpc::Request& request, const rpc::Origin& origin,
                                rpc::Message& message, std::string& answer) {
+  access::Payer* const payer = origin.caller.payer.get();
+  if (payer != nullptr) {
+    if (const auto refused = payer->take_subscription(context_.server.loop().now())) {
+      const auto limit = rpc::limit_reached(access::name_of(refused->limit), refused->retry_after);
+      return jsonrpc::append_error(answer, request.id, limit.code, limit.message, limit.data_json);
+    }
+  }
   auto accepted = context_.events.subscribe(subscriber_of(*origin.connection), request.params);
   if (!accepted) {
+    if (payer != nullptr) payer->give_back_subscriptions(1);
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(accepted.error().code),
                                  accepted.error().message);
   }
@@ -214,7 +223,34 @@ void NetworkMethods::unsubscribe(const jsonrpc::Request& request, const rpc::Ori
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(done.error().code),
                                  done.error().message);
   }
+  if (*done && origin.caller.payer != nullptr) origin.caller.payer->give_back_subscriptions(1);
   jsonrpc::append_result(answer, request.id, *done ? "true" : "false");
+}
+
+// The first message of a browser, or a fresh token on an open connection: ["TOKEN"].
+void NetworkMethods::authenticate(const jsonrpc::Request& request, const rpc::Origin& origin,
+                                  std::string& answer) {
+  const auto fail = [&](const rpc::Refusal& refusal) {
+    if (request.is_notification()) return;
+    jsonrpc::append_error(answer, request.id, refusal.code, refusal.message, refusal.data_json);
+  };
+  if (origin.connection == nullptr || origin.caller.principal == nullptr) {
+    return fail({.message = "only a WebSocket connection authenticates by a message"});
+  }
+  const auto first = jsonrpc::element(request.params, 0);
+  const auto token = first ? jsonrpc::string_copy(*first) : std::nullopt;
+  if (!token) {
+    return fail({.code = jsonrpc::ErrorCode::invalid_params, .message = "expected [token], a text"});
+  }
+  const auto principal =
+      context_.gate->renew(*token, origin.session.peer(), *origin.caller.principal, *origin.caller.payer);
+  if (!principal) {
+    const access::Refusal& why = principal.error();
+    if (why.retry_after > Duration::zero()) return fail(rpc::limit_reached("attempts", why.retry_after));
+    return fail({.code = rpc::kNotPermitted, .message = std::string(access::text_of(why.denial))});
+  }
+  context_.renewed(origin.connection->session(), *principal);
+  if (!request.is_notification()) jsonrpc::append_result(answer, request.id, "true");
 }
 
 void NetworkMethods::run(rpc::Message message, const rpc::Origin& origin, rpc::Done done) {
@@ -230,6 +266,7 @@ void NetworkMethods::activate(rpc::Connection& connection, const std::string& id
 }
 
 void NetworkMethods::withdraw(rpc::Connection& connection, const std::string& id) {
+  if (const auto& payer = connection.caller().payer) payer->give_back_subscriptions(1);
   context_.events.withdraw(subscriber_of(connection), id);
 }
 

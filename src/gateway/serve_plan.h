@@ -12,6 +12,7 @@
 #include <variant>
 #include <vector>
 
+#include "access/plan.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "eth/filter_limits.h"
@@ -40,6 +41,8 @@ struct ReadyFeature {
   bool operator==(const ReadyFeature&) const = default;
 };
 struct MetricsFeature {
+  bool is_open = false;  // on a port of its own: needs no credentials
+
   bool operator==(const MetricsFeature&) const = default;
 };
 // The streams (docs/streams.md). Needs ServePlan::streams.
@@ -279,6 +282,13 @@ struct ServePlan {
   std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
   std::optional<StreamsPlan> streams = {};
+  // Who may do what; null: no access control. Secrets in it are hashes.
+  std::shared_ptr<const access::AccessPlan> access = {};
+  // A WebSocket may authenticate by its first message within this time; zero: it may not.
+  Duration first_message_within = Duration::zero();
+  // Written at the start and removed at the end (access/password.h), for a user with these roles. Empty: none.
+  std::string cookie_file = {};
+  std::vector<std::string> cookie_roles = {};
 
   bool operator==(const ServePlan&) const = default;
 };

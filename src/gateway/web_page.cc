@@ -40,7 +40,8 @@ std::shared_ptr<server::Mount> make_web_page(const std::string& directory) {
        .immutable_directory = "assets",
        .headers = {{.name = "Content-Security-Policy", .value = std::string(kWebPagePolicy)},
                    {.name = "Referrer-Policy", .value = "no-referrer"},
-                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"}}});
+                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"}},
+       .is_open = true});
   if (files) return *std::move(files);
   log::error("web_page_missing", {{"error", files.error()}});
   return std::make_shared<MissingPage>();

@@ -8,6 +8,7 @@
 
 namespace fanfare::access {
 struct Principal;
+class Payer;
 }  // namespace fanfare::access
 
 namespace fanfare::rpc {
@@ -22,6 +23,8 @@ struct Caller {
   // client behind a proxy.
   bool is_local = false;
   std::shared_ptr<const access::Principal> principal = {};  // null: nobody was authenticated
+  // Pays for its calls, subscriptions and bytes; null: nobody does. Loop thread.
+  std::shared_ptr<access::Payer> payer = {};
 };
 
 // Where a message comes from. Borrowed for the call.

@@ -5,10 +5,12 @@
 // One mount object serves one loop or several: the router calls it on its own loop's thread.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "server/admission.h"
 #include "server/browser_rules.h"
 #include "server/loop_context.h"
 #include "server/path_pattern.h"
@@ -27,6 +29,8 @@ struct Target {
   Caller caller = Caller::program;
   // Only this machine can connect to the listener, and its browsers connect directly.
   bool on_loopback = false;
+  // From the router's Admission; null without one, and at a mount that is open.
+  std::shared_ptr<Admitted> admitted = {};
 };
 
 // What a mount offers for a path.
@@ -43,6 +47,8 @@ struct Offer {
   session::BodyPlan body = {};
   // Rules that replace the listener's; null: the listener's apply. Valid during the mount's lifetime.
   const BrowserRules* browsers = nullptr;
+  // Served without asking the router's Admission.
+  bool is_open = false;
 };
 
 // Why a request was refused before it reached its mount.

@@ -107,6 +107,7 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
     if (wants_websocket ? offer.has_websocket : takes(offer.methods, request.method)) {
       found.mount = entry.mount.get();
       found.match = *std::move(match);
+      found.is_open = offer.is_open;
       rules = offer.browsers;
       break;
     }
@@ -125,7 +126,19 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
   if (!found.answer && found.mount == nullptr) {
     found.answer = answer_to(request, offers, rules, wants_websocket);
   }
+  if (!found.answer) admit(session, request, wants_websocket, found);
   return found;
+}
+
+void Router::admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
+                   Found& found) const {
+  if (options_.admission == nullptr || found.is_open) return;
+  auto admitted = options_.admission->admit(session, request, found.match, wants_websocket);
+  if (admitted) {
+    found.admitted = *std::move(admitted);
+  } else {
+    found.answer = std::move(admitted.error());
+  }
 }
 
 // Only a request that the mount would have served is counted there: not a preflight, nor another method.
@@ -210,7 +223,8 @@ void Router::on_request(session::HttpConnection& session, const http::Request& r
                                     .request = request,
                                     .match = found.match,
                                     .caller = found.caller,
-                                    .on_loopback = options_.on_loopback});
+                                    .on_loopback = options_.on_loopback,
+                                    .admitted = found.admitted});
 }
 
 session::UpgradeDecision Router::on_upgrade(session::HttpConnection& session, const http::Request& request) {
@@ -222,7 +236,8 @@ session::UpgradeDecision Router::on_upgrade(session::HttpConnection& session, co
                                            .request = request,
                                            .match = found.match,
                                            .caller = found.caller,
-                                           .on_loopback = options_.on_loopback});
+                                           .on_loopback = options_.on_loopback,
+                                           .admitted = found.admitted});
 }
 
 void Router::on_refusal(http::Headers headers, session::HttpResponse& response) {

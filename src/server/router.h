@@ -13,6 +13,7 @@
 //   a WebSocket where none is offered    404
 //   a plain GET where only a WebSocket   426 with Upgrade (RFC9110§15.5.22)
 //   another method                       405 with Allow (RFC9110§15.5.6)
+//   a caller that is not admitted        the Admission's answer, such as 401
 //
 // Mounts are tried in the order in which they were mounted. The first one whose pattern and method match
 // serves the request. Host and page are checked only if the router has BrowserRules.
@@ -24,6 +25,7 @@
 #include <string_view>
 #include <vector>
 
+#include "server/admission.h"
 #include "server/browser_rules.h"
 #include "server/loop_context.h"
 #include "server/mount.h"
@@ -48,6 +50,8 @@ struct RouterOptions {
   // The text of a 404, without its newline.
   std::string not_found = "there is nothing here";
   RouterObserver* observer = nullptr;
+  // Null: everyone is admitted. Must outlive the router.
+  Admission* admission = nullptr;
 };
 
 class Router final : public session::HttpService {
@@ -78,12 +82,17 @@ class Router final : public session::HttpService {
     std::optional<session::HttpResponse> answer;
     PathPattern::Match match;
     Caller caller = Caller::program;
+    bool is_open = false;
+    std::shared_ptr<Admitted> admitted;
   };
   // The combined offers of all mounts at one path.
   struct Offers;
 
   Found find(session::HttpConnection& session, const http::Request& request,
              const std::vector<std::string>& segments, bool wants_websocket) const;
+  // Sets `admitted`, or the answer.
+  void admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
+             Found& found) const;
   static std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Found& found,
                                                              const BrowserRules& rules, bool is_upgrade);
   session::HttpResponse answer_to(const http::Request& request, const Offers& offers,

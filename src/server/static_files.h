@@ -32,6 +32,7 @@ struct FileOptions {
   // without revalidation. Empty: no such directory.
   std::string immutable_directory = "";
   std::vector<ws::OwnedHeader> headers = {};  // for every answer with a file, such as Content-Security-Policy
+  bool is_open = false;                       // served without asking the router's Admission
 };
 
 // The type for the name's extension; application/octet-stream if the extension is unknown.
@@ -51,7 +52,9 @@ class StaticFiles final : public Mount {
   // The error names the directory that cannot be opened, and the reason.
   static std::expected<std::shared_ptr<StaticFiles>, std::string> open(FileOptions options);
 
-  Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
+  Offer offer(const PathPattern::Match&) const override {
+    return {.methods = "GET", .is_open = options_.is_open};
+  }
   void on_request(session::HttpConnection& session, const Target& target) override;
 
  private:

@@ -58,9 +58,9 @@ std::string_view first_dev_flag(const ServeArguments& a) {
 // Those that a file has keys for.
 std::string_view first_flag_of_file(const ServeArguments& a) {
   return first_given(std::array{
-      NamedFlag{"--host", a.host.has_value()}, NamedFlag{"--http-port", a.http_port.has_value()},
-      NamedFlag{"--ws-port", a.ws_port.has_value()}, NamedFlag{"--chain-id", a.chain_id.has_value()},
-      NamedFlag{"--allowed-host", !a.allowed_hosts.empty()},
+      NamedFlag{"--host", a.host.has_value()}, NamedFlag{"--allow-insecure-public", a.allow_insecure_public},
+      NamedFlag{"--http-port", a.http_port.has_value()}, NamedFlag{"--ws-port", a.ws_port.has_value()},
+      NamedFlag{"--chain-id", a.chain_id.has_value()}, NamedFlag{"--allowed-host", !a.allowed_hosts.empty()},
       NamedFlag{"--allowed-origin", !a.allowed_origins.empty()},
       NamedFlag{"--allow-method", !a.allowed_methods.empty()},
       NamedFlag{"--deny-method", !a.denied_methods.empty()},
@@ -221,6 +221,12 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
   if (!gateway::is_listen_address(host)) {
     return wrong("--host", "is not an address (" + gateway::quoted_for_message(host) +
                                "), expected an IPv4 or IPv6 address without brackets, or localhost");
+  }
+  if (!arguments.allow_insecure_public && !gateway::is_loopback_address(host)) {
+    return wrong("--host", "is open to other machines without TLS and access control (" +
+                               gateway::quoted_for_message(host) +
+                               "), expected a configuration file with server.tls and access, or "
+                               "--allow-insecure-public");
   }
   const auto http_port = static_cast<std::uint16_t>(arguments.http_port.value_or(kHttpPort));
   const auto ws_port = static_cast<std::uint16_t>(arguments.ws_port.value_or(kWebSocketPort));

@@ -106,6 +106,7 @@ TEST(ServeFlags, TheDevelopmentChainAsAsked) {
 TEST(ServeFlags, NodesBehindTwoPorts) {
   const ServePlan plan = plan_for({.upstreams = {"http://10.0.0.7:8545", "https://b.example/key"},
                                    .host = "0.0.0.0",
+                                   .allow_insecure_public = true,
                                    .http_port = 0,
                                    .ws_port = 0,
                                    .threads = 2,
@@ -218,6 +219,9 @@ TEST(ServeFlags, WhatIsWrongIsSaid) {
               HasSubstr("a port that is to be served here"));
   EXPECT_EQ(error_for({.upstreams = {"http://127.0.0.1:85450"}}).find("to be served"), std::string::npos);
   EXPECT_THAT(error_for({.host = "[::1]"}), HasSubstr("--host is not an address"));
+  for (const char* host : {"0.0.0.0", "::", "192.0.2.7"}) {
+    EXPECT_THAT(error_for({.host = host}), HasSubstr("--host is open to other machines")) << host;
+  }
   EXPECT_THAT(error_for({.http_port = 9000, .ws_port = 9000}), HasSubstr("--ws-port is the same"));
   EXPECT_EQ(error_for({.ping_interval = "30"}),
             "fanfare serve: --ping-interval is a number without a unit (\"30\"), expected a duration such as "
