@@ -116,7 +116,7 @@ TEST(PublicStreamsDeathTest, StreamsNeedAHub) {
 
 INSTANTIATE_TEST_SUITE_P(Loops, PublicStreamsTest, testing::Values(LoopKind::epoll, LoopKind::uring),
                          [](const auto& info) {
-                           return std::string(info.param == LoopKind::epoll ? "epoll" : "io_uring");
+                           return std::string(info.param == LoopKind::epoll ? "epoll" : "uring");
                          });
 
 }  // namespace

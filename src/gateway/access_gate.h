@@ -50,8 +50,8 @@ struct AccessPolicy {
 // What a mount gets.
 class AdmittedCaller final : public server::Admitted {
  public:
-  AdmittedCaller(access::PrincipalPtr principal, std::shared_ptr<access::Payer> payer)
-      : principal(std::move(principal)), payer(std::move(payer)) {}
+  AdmittedCaller(access::PrincipalPtr who, std::shared_ptr<access::Payer> who_pays)
+      : principal(std::move(who)), payer(std::move(who_pays)) {}
 
   const access::PrincipalPtr principal;
   const std::shared_ptr<access::Payer> payer;

@@ -53,8 +53,6 @@ class Stream final : public Transport {
   void finish_writing() override;
   bool is_delivered() const override;
   void close() override;
-  // Whether finish_writing() is complete: the kernel has all queued data and the FIN.
-  bool has_finished_writing() const { return has(kFinished); }
 
   std::string peer() const override;
   int fd() const { return fd_; }

@@ -71,7 +71,6 @@ class Member : public net::TransportHandler {
                           std::uint32_t bytes_per_second_min);
   // The next deadline is independent of the data queued before.
   void forget_drain();
-  bool has_drain() const { return has_drain_; }
   // After a ping was queued: the peer has not accepted everything.
   void renew_drain();
   // A ping is among the data that the peer has not accepted, and may be all of it.

@@ -298,7 +298,7 @@ TEST_P(StreamServerTest, ASlowEventsReaderIsPaced) {
 
 INSTANTIATE_TEST_SUITE_P(Loops, StreamServerTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& info) {
-                           return std::string(info.param == net::LoopKind::epoll ? "epoll" : "io_uring");
+                           return std::string(info.param == net::LoopKind::epoll ? "epoll" : "uring");
                          });
 
 }  // namespace
