@@ -42,7 +42,9 @@ std::optional<Parts> split(std::string_view token) {
 bool has_unique_members(std::string_view object) {
   std::set<std::string> names;
   for (const jsonrpc::Member& member : jsonrpc::object_members(object)) {
-    const auto name = jsonrpc::string_copy("\"" + std::string(member.name) + "\"");
+    std::string quoted("\"");
+    quoted.append(member.name).append("\"");
+    const auto name = jsonrpc::string_copy(quoted);
     if (!name || !names.insert(*name).second) return false;
   }
   return true;

@@ -16,6 +16,7 @@
 
 namespace fanfare::api {
 
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, which a declaration cannot say
 class LoopContext;
 class ServerImpl;
 

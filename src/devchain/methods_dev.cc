@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "devchain/methods.h"
 #include "devchain/render.h"
@@ -53,7 +54,7 @@ double seconds_of(Duration duration) {
 }
 
 std::string tenths(double value) {
-  const auto rounded = static_cast<std::uint64_t>(std::max(value, 0.0) * 10 + 0.5);
+  const long long rounded = std::llround(std::max(value, 0.0) * 10);
   return std::to_string(rounded / 10) + "." + std::to_string(rounded % 10);
 }
 

@@ -43,6 +43,7 @@ class StreamRuntime final : private pubsub::HubLoops {
   const streams::Catalog& catalog() const { return catalog_; }
 
  private:
+  // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, which a declaration cannot say
   struct LoopPart;
   struct Source;
 

@@ -1,10 +1,9 @@
 #include "streams/json.h"
 
-#include <locale.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>

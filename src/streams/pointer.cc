@@ -13,7 +13,8 @@ std::optional<std::string> unescape(std::string_view name) {
       out += name[i];
       continue;
     }
-    if (++i == name.size() || (name[i] != '0' && name[i] != '1')) return std::nullopt;
+    ++i;
+    if (i == name.size() || (name[i] != '0' && name[i] != '1')) return std::nullopt;
     out += name[i] == '0' ? '~' : '/';
   }
   return out;

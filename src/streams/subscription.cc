@@ -17,7 +17,7 @@ constexpr std::uint64_t kNoticesSkippedMax = 16;
 
 pubsub::EventRef last_value(const pubsub::EventLog& log, std::uint64_t offset) {
   for (std::uint64_t at = offset; at > 0 && offset - at < kNoticesSkippedMax; --at) {
-    const pubsub::EventRef event = log.find_behind(at - 1);
+    pubsub::EventRef event = log.find_behind(at - 1);
     if (!event || event->position.offset != at) return {};
     if (read_record(event->frame).is_value()) return event;
   }
@@ -36,10 +36,8 @@ std::optional<Position> before_history(const pubsub::EventLog& log) {
 Subscription::Subscription(Client& client, std::shared_ptr<Stream> stream, const Request& request)
     : client_(client), watch_(std::move(stream)), positioned_(request.position), delta_(request.delta) {}
 
-std::expected<std::unique_ptr<Subscription>, JoinError> Subscription::join(Client& client,
-                                                                           std::shared_ptr<Stream> stream,
-                                                                           const Request& request,
-                                                                           Subscribed& answer) {
+std::expected<std::unique_ptr<Subscription>, JoinError> Subscription::join(
+    Client& client, const std::shared_ptr<Stream>& stream, const Request& request, Subscribed& answer) {
   if (stream->topic()->is_removed()) return std::unexpected(JoinError::removed);
   auto made = std::make_unique<Subscription>(client, stream, request);
   pubsub::LoopHub& hub = client.loop_.hub;

@@ -20,7 +20,7 @@ class Subscription final : public pubsub::HubSubscriber {
  public:
   // Joins the stream. What follows the answer is sent later.
   static std::expected<std::unique_ptr<Subscription>, JoinError> join(Client& client,
-                                                                      std::shared_ptr<Stream> stream,
+                                                                      const std::shared_ptr<Stream>& stream,
                                                                       const Request& request,
                                                                       Subscribed& answer);
   Subscription(Client& client, std::shared_ptr<Stream> stream, const Request& request);
