@@ -219,7 +219,8 @@ bool BrowserRules::names(std::string_view origin) const {
   if (loopback_origins_ && is_web(parts->scheme) && is_loopback_name(authority->host)) return true;
   const std::string scheme = lower(parts->scheme);
   const std::string host = lower(authority->host);
-  std::string port = authority->has_port ? ":" + std::string(authority->port) : std::string();
+  std::string port;
+  if (authority->has_port) port.append(":").append(authority->port);
   if (port == own_port(scheme)) port.clear();
   return std::ranges::any_of(origins_, [&](const OriginPattern& one) {
     if (one.scheme != scheme) return false;

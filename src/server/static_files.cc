@@ -216,7 +216,7 @@ std::optional<StaticFiles::File> StaticFiles::open_file(const std::string& path)
   file.modified_s = found.st_mtim.tv_sec;
   const auto modified_ns = static_cast<std::uint64_t>(found.st_mtim.tv_sec) * 1'000'000'000U +
                            static_cast<std::uint64_t>(found.st_mtim.tv_nsec);
-  file.tag = "\"" + hex(modified_ns) + "-" + hex(file.size) + "\"";
+  file.tag.append("\"").append(hex(modified_ns)).append("-").append(hex(file.size)).append("\"");
   return file;
 }
 
@@ -277,7 +277,7 @@ void StaticFiles::on_request(session::HttpConnection& session, const Target& tar
   if (file->is_index) {
     // A page's relative links are resolved against the last slash of its URL.
     std::string location = std::string(target.request.path) + "/";
-    if (!target.request.query.empty()) location += "?" + std::string(target.request.query);
+    if (!target.request.query.empty()) location.append("?").append(target.request.query);
     return session.respond(
         {.status = 308, .body = "", .headers = {{.name = "Location", .value = std::move(location)}}});
   }

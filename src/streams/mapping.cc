@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/hex.h"
 #include "base/text.h"
 #include "jsonrpc/value.h"
 
@@ -22,11 +23,7 @@ std::optional<Json> hex_number(std::string_view digits) {
   if (end != digits.data() + digits.size()) return std::nullopt;
   if (error == std::errc()) return Json::of(whole);
   double value = 0;
-  for (const char digit : digits) {
-    int one = 0;
-    std::from_chars(&digit, &digit + 1, one, 16);
-    value = value * 16 + one;
-  }
+  for (const char digit : digits) value = value * 16 + hex_digit(digit);
   return Json::of(value);
 }
 
