@@ -107,7 +107,7 @@ std::expected<void, ProtocolError> Client::subscribe(const Request& request) {
                    joined({"too many subscriptions: at most ", std::to_string(most)}));
   }
   Subscribed answer{.id = request.id};
-  auto joined_stream = Subscription::join(*this, std::move(stream), request, answer);
+  auto joined_stream = Subscription::join(*this, stream, request, answer);
   // The only reason: it was removed just now.
   if (!joined_stream) return failure(request, ErrorCode::unknown_stream, "the stream has ended");
   subscriptions_.push_back(*std::move(joined_stream));
