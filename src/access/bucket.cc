@@ -5,7 +5,9 @@
 namespace fanfare::access {
 namespace {
 
-constexpr std::int64_t kDebtMaxNs = kBurstTimeMax.count();
+// Named, because the count of a Duration is another integer type in libc++.
+constexpr std::int64_t kBurstMaxNs = kBurstTimeMax.count();
+constexpr std::int64_t kDebtMaxNs = kBurstMaxNs;
 constexpr double kTimeMaxNs = 1e16;  // 115 days: more is as good as never, and would overflow
 
 // Exact enough: an hour of tokens is off by less than a nanosecond each.
@@ -16,7 +18,7 @@ std::int64_t time_of(const Rate& rate, std::uint64_t tokens) {
 }
 
 std::int64_t burst_of(const Rate& rate) {
-  return std::min(time_of(rate, rate.burst == 0 ? rate.per_second : rate.burst), kBurstTimeMax.count());
+  return std::min(time_of(rate, rate.burst == 0 ? rate.per_second : rate.burst), kBurstMaxNs);
 }
 
 std::int64_t ns_of(Instant now) {
