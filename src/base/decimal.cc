@@ -1,6 +1,6 @@
 #include "base/decimal.h"
 
-#include <locale.h>  // NOLINT(modernize-deprecated-headers): newlocale is POSIX
+#include <locale.h>  // newlocale is POSIX
 
 #include <clocale>
 #include <cstdlib>
