@@ -171,8 +171,10 @@ class PageMount final : public server::Mount {
 
   Offer offer(const Match&) const override { return {.methods = "GET", .is_open = permission_.empty()}; }
   void on_request(session::HttpConnection& session, const Target& target) override {
-    if (target.admitted != nullptr &&
-        !static_cast<const AdmittedCaller&>(*target.admitted).principal->may({.method = permission_})) {
+    // It shows every project, so "*" does not grant it.
+    constexpr std::size_t kNamespace = std::string_view("fanfare_").size();
+    if (target.admitted != nullptr && !static_cast<const AdmittedCaller&>(*target.admitted)
+                                           .principal->names({.method = permission_}, kNamespace)) {
       return session.respond(
           {.status = 403, .body = "these credentials do not grant this page\n", .headers = {}});
     }
