@@ -69,10 +69,19 @@ std::int64_t milliseconds_of(Duration duration) {
 std::string notice_of(std::string_view stream, const Record& record, bool with_offset) {
   std::string out = "{\"type\":\"notice\"";
   append_text(out, ",\"stream\":", stream);
-  if (record.kind == Record::Kind::interrupted) {
-    append_text(out, ",\"state\":\"interrupted\",\"reason\":", record.data);
-  } else {
-    out += ",\"state\":\"restored\"";
+  switch (record.kind) {
+    case Record::Kind::value:
+      break;
+    case Record::Kind::interrupted:
+      append_text(out, ",\"state\":\"interrupted\",\"reason\":", record.data);
+      break;
+    case Record::Kind::restored:
+      out += ",\"state\":\"restored\"";
+      break;
+    case Record::Kind::paused:
+      out += ",\"state\":\"paused\",\"from\":";
+      out += record.data;
+      break;
   }
   append_number(out, ",\"timestamp\":", record.seconds);
   if (with_offset) append_number(out, ",\"offset\":", record.position.offset);
@@ -171,6 +180,7 @@ std::string hello_message(std::string_view id, const Limits& limits, std::span<c
   for (std::size_t i = 0; i < streams.size(); ++i) {
     append_text(out, i > 0 ? ",{\"name\":" : "{\"name\":", streams[i].name);
     if (streams[i].interval_ms > 0) append_number(out, ",\"interval_ms\":", streams[i].interval_ms);
+    if (streams[i].on_change) out += ",\"on_change\":true";
     append_number(out, ",\"history\":", streams[i].history);
     out += '}';
   }

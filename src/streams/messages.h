@@ -48,6 +48,7 @@ std::string missed_message(std::string_view stream, const Missed& missed, std::i
 struct StreamInfo {
   std::string name;
   std::int64_t interval_ms = 0;  // zero: it is not polled
+  bool on_change = false;        // polls that find the same value send nothing
   std::size_t history = 0;
 };
 std::string hello_message(std::string_view id, const Limits& limits, std::span<const StreamInfo> streams);

@@ -57,10 +57,22 @@ void EventsBody::on_shut_down(session::HttpConnection& /*session*/) {
   close(0, {});
 }
 
+// One message may exceed the limit; what already waits counts, as for a WebSocket.
+bool EventsBody::has_room(std::size_t waiting_bytes) {
+  if (session_.queued_bytes() + waiting_bytes < loop_->catalog().limits().outbox_bytes_max) return true;
+  // The client sees that the answer was cut off, and resumes.
+  ended_ = true;
+  loop_->server().loop().post([self = self_] {
+    if (*self != nullptr) (*self)->session_.abort_body();
+  });
+  return false;
+}
+
 bool EventsBody::write(Bytes bytes) {
-  if (ended_) return false;
+  if (ended_ || !has_room(0)) return false;
   switch (session_.write_body(bytes)) {
     case session::SendResult::queued:
+      congested_ = session_.queued_bytes() >= outbox_bytes_high(loop_->catalog().limits());
       return true;
     case session::SendResult::congested:
       congested_ = true;
@@ -81,14 +93,7 @@ bool EventsBody::send_shared(const SharedBytes& bytes) {
 }
 
 bool EventsBody::has_room_behind(std::size_t bytes) {
-  if (ended_) return false;
-  if (bytes < loop_->catalog().limits().outbox_bytes_max) return true;
-  // The client sees that the answer was cut off, and resumes.
-  ended_ = true;
-  loop_->server().loop().post([self = self_] {
-    if (*self != nullptr) (*self)->session_.abort_body();
-  });
-  return false;
+  return !ended_ && has_room(bytes);
 }
 
 void EventsBody::send_waiting_later() {

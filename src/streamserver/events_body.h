@@ -32,6 +32,7 @@ class EventsBody final : public session::AnswerBody, public streams::ClientPort 
 
  private:
   bool write(Bytes bytes);
+  bool has_room(std::size_t waiting_bytes);
   void plan_heartbeat();
 
   session::HttpConnection& session_;

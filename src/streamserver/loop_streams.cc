@@ -9,7 +9,7 @@ namespace fanfare::streamserver {
 session::SessionSettings session_settings(const streams::Limits& limits, session::SessionSettings settings) {
   settings.limits.message_bytes_max = limits.message_bytes_max * streams::kMessageBytesFactor;
   settings.outbox_bytes_max = limits.outbox_bytes_max;
-  settings.outbox_bytes_high = limits.outbox_bytes_max / 4;
+  settings.outbox_bytes_high = outbox_bytes_high(limits);
   settings.ping_interval = limits.ping_interval;
   return settings;
 }

@@ -31,6 +31,11 @@ class ConnectionSlot {
   streams::Transport transport_;
 };
 
+// A client with so many unsent bytes is congested: what follows waits, by the policy of its stream.
+inline std::size_t outbox_bytes_high(const streams::Limits& limits) {
+  return limits.outbox_bytes_max / 4;
+}
+
 // The limits of the protocol on top of the server's own settings.
 session::SessionSettings session_settings(const streams::Limits& limits, session::SessionSettings settings);
 

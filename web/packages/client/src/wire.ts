@@ -40,6 +40,7 @@ export interface NoticeMessage {
   readonly state: string;
   readonly reason?: string;
   readonly missing?: Missing;
+  readonly from?: number;
   readonly timestamp: number;
   readonly offset?: number;
 }
@@ -54,6 +55,7 @@ export interface ErrorMessage {
 export interface HelloAnswer {
   readonly reconnect?: ReconnectHint;
   readonly limits?: { readonly messages_per_second?: number };
+  readonly streams?: readonly { readonly name: string; readonly interval_ms?: number; readonly on_change?: boolean; readonly history: number }[];
 }
 
 export type ServerMessage = { readonly type: string } & { readonly [member: string]: Json | undefined };

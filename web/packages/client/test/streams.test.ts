@@ -316,6 +316,35 @@ test("a new subscriber of an interrupted stream learns it; notices between the l
   expect(late.sources).toEqual(["down: node down"]);
 });
 
+test("a pause is reported with its times, and is no gap; neither is a notice of a later version", async () => {
+  const pauses: unknown[] = [];
+  const log = record("a", {}, { pause: (pause) => { pauses.push(pause); } });
+  await settle();
+  publish(1, 1);
+  const offset = core.pause("a", core.now - 60);
+  publish(2, 2);
+  core.notice("a", "of a later version");
+  publish(3, 3);
+  expect(log.numbers).toEqual([1, 2, 3]);
+  expect(pauses).toEqual([{ stream: "a", from: core.now - 60, until: core.now, position: { epoch: core.epoch, offset } }]);
+  expect([log.gaps, log.sources, log.errors]).toEqual([[], [], []]);
+});
+
+test("what hello says about the streams is known afterwards, also across reconnects", async () => {
+  serve({ hello: { streams: [{ name: "a", interval_ms: 2000, on_change: true, history: 5 }, { name: "b", history: 300 }] } });
+  start();
+  record();
+  await settle();
+  const details = { a: { intervalMs: 2000, onChange: true, history: 5 }, b: { onChange: false, history: 300 } };
+  expect(client.welcome?.details).toEqual(details);
+  FakeSocket.last.end();
+  const seen: unknown[] = [];
+  client.onChange(() => seen.push(client.welcome?.details));
+  await settle(2_000);
+  expect(seen.length).toBeGreaterThan(1);
+  for (const one of seen) expect(one).toEqual(details);
+});
+
 test("a server of the short protocol: values, and after a reconnect a gap, because nobody knows", async () => {
   serve({ extended: false });
   start();
@@ -452,7 +481,7 @@ test("random courses: a listener's numbers are all, in order, or a gap says whic
       const what = chance(12);
       if (what < 6) offsets[++n] = core.publish("a", { n, deep: { v: chance(3), list: [chance(2)] }, ...(chance(2) ? { extra: chance(4) } : {}) });
       else if (what === 6) FakeSocket.all.at(-1)?.end();
-      else if (what === 7) core.notice("a", chance(2) ? "restored" : "interrupted", "x");
+      else if (what === 7) chance(3) ? core.notice("a", chance(2) ? "restored" : "interrupted", "x") : core.pause("a", core.now);
       else if (what === 8) others.push(record("a", { history: chance(10) }));
       else if (what === 9) others.shift()?.stop();
       else await settle(chance(120));
