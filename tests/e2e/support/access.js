@@ -14,7 +14,7 @@ export const bearer = (value) => ({ authorization: `Bearer ${value}` });
 export const basic = (user, password) => ({ authorization: `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}` });
 export const rpc = (method, params = [], id = 1) => ({ jsonrpc: "2.0", id, method, params });
 
-const b64 = (text) => Buffer.from(text).toString("base64url");
+export const b64 = (text) => Buffer.from(text).toString("base64url");
 export const inSeconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
 // A token, signed with HS256 unless `signature` says otherwise.
 export function token(claims, { header = { alg: "HS256" }, secret = JWT_SECRET, signature } = {}) {
