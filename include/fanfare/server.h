@@ -317,6 +317,7 @@ class FANFARE_EXPORT Server {
 
  private:
   friend class Hub;
+  friend class Rpc;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 
   std::shared_ptr<api::ServerImpl> impl_;

@@ -10,6 +10,7 @@
 #include "api/pending_upgrade.h"
 #include "api/request_parts.h"
 #include "api/route_endpoint.h"
+#include "api/rpc_mount.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
 #include "base/guard.h"
@@ -246,6 +247,12 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
   }
   for (const UpgradeEntry& entry : impl.upgrades()) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
+  }
+  for (const RpcEntry& entry : impl.rpcs()) {
+    mounts.emplace_back(entry.path,
+                        make_rpc_mount(loop->loop_context, entry, [&](const WebSocketRoute& route) {
+                          return std::make_shared<WebSocketMount>(loop, route);
+                        }));
   }
   for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;

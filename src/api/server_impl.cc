@@ -15,6 +15,7 @@
 #include "base/guard.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
+#include "rpc/registry.h"
 #include "ws/handshake.h"
 
 namespace fanfare::api {
@@ -144,6 +145,9 @@ std::expected<void, Error> ServerImpl::open_files() {
 
 std::optional<Error> ServerImpl::check() const {
   if (!bad_route_.empty()) return bad_option(bad_route_);
+  for (const RpcEntry& entry : rpcs_) {
+    if (!entry.registry->problem().empty()) return bad_option(entry.registry->problem());
+  }
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
 }

@@ -25,6 +25,10 @@
 #include "server/static_files.h"
 #include "session/server.h"
 
+namespace fanfare::rpc {
+class Registry;
+}  // namespace fanfare::rpc
+
 namespace fanfare::api {
 
 struct UpgradeEntry {
@@ -43,6 +47,12 @@ struct FilesEntry {
   std::shared_ptr<server::StaticFiles> mount;  // from start() on
 };
 
+// A JSON-RPC service at a path.
+struct RpcEntry {
+  server::PathPattern path;
+  std::shared_ptr<rpc::Registry> registry;
+};
+
 class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
  public:
   explicit ServerImpl(ServerOptions options);
@@ -52,6 +62,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
   void add_files(std::string_view path, FileOptions options);
+  void add_rpc(std::string_view path, std::shared_ptr<rpc::Registry> registry);
 
   // May be called only once.
   void add_hub(HubOptions options);
@@ -89,6 +100,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
   const std::vector<RequestEntry>& requests() const { return requests_; }
   const std::vector<FilesEntry>& files() const { return files_; }
+  const std::vector<RpcEntry>& rpcs() const { return rpcs_; }
   pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
@@ -125,6 +137,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<UpgradeEntry> upgrades_;
   std::vector<RequestEntry> requests_;
   std::vector<FilesEntry> files_;
+  std::vector<RpcEntry> rpcs_;
   session::SessionSettings session_settings_;
 
   server::Listeners listeners_;              // from start() on

@@ -6,6 +6,10 @@
 
 #include "session/server_session.h"
 
+namespace fanfare {
+struct RpcIdentity;
+}  // namespace fanfare
+
 namespace fanfare::access {
 struct Principal;
 }  // namespace fanfare::access
@@ -22,6 +26,8 @@ struct Caller {
   // client behind a proxy.
   bool is_local = false;
   std::shared_ptr<const access::Principal> principal = {};  // null: nobody was authenticated
+  // As a program's own `authenticate` decided (fanfare/rpc.h); null: it has none.
+  std::shared_ptr<const RpcIdentity> identity = {};
 };
 
 // Where a message comes from. Borrowed for the call.
