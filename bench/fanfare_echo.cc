@@ -7,8 +7,8 @@
 
 #include "echo_program.h"
 #include "pubsub/topic_table.h"
+#include "session/http_connection.h"
 #include "session/server.h"
-#include "session/server_session.h"
 #include "ws/encode.h"
 
 namespace {
@@ -66,10 +66,10 @@ class EchoHttpService final : public session::HttpService {
       endpoint_ = std::make_unique<Echo>(settings_);
     }
   }
-  void on_request(session::ServerSession& peer, const fanfare::http::Request& /*request*/) override {
+  void on_request(session::HttpConnection& peer, const fanfare::http::Request& /*request*/) override {
     peer.respond({.status = 426, .body = "a WebSocket echo\n"});
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession& /*peer*/,
+  session::UpgradeDecision on_upgrade(session::HttpConnection& /*peer*/,
                                       const fanfare::http::Request& /*request*/) override {
     return session::Acceptance{.endpoint = endpoint_.get(), .policy = &policy_, .data = nullptr};
   }

@@ -42,6 +42,10 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/fanfare DESTINATION ${CMAKE_INST
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT library)
 if(FANFARE_PROGRAM)
   install(TARGETS fanfare COMPONENT program)
+  # The dashboard, if it was built: it needs Node 20 and npm. `./dev build` builds it, or `cmake --build TREE --target web`.
+  add_custom_target(web COMMAND bash ${PROJECT_SOURCE_DIR}/tools/build_web.sh ${PROJECT_BINARY_DIR} VERBATIM)
+  install(DIRECTORY ${PROJECT_BINARY_DIR}/share/fanfare/web DESTINATION ${CMAKE_INSTALL_DATADIR}/fanfare
+    COMPONENT program OPTIONAL PATTERN ".built-from" EXCLUDE)
 endif()
 
 # Packages are made only if this is the top-level project; an enclosing project makes its own.

@@ -37,7 +37,7 @@ void check_error(const ConfigError& error, std::string_view text) {
 }
 
 void check_plan(const ServePlan& plan) {
-  FANFARE_CHECK(!plan.listeners.empty() && !plan.networks.empty());
+  FANFARE_CHECK(!plan.listeners.empty() && (!plan.networks.empty() || plan.streams));
   for (const NetworkPlan& network : plan.networks) {
     FANFARE_CHECK(network.chain_id.has_value());
     FANFARE_CHECK(!std::get<UpstreamBackend>(network.backend).empty());

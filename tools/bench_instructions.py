@@ -21,7 +21,7 @@ ROWS = ((20, 1), (20, 16), (512, 16), (1024, 1))
 STEPS = (
     ("the message: header, mask, UTF-8", r"Session::consume|receive_messages|on_receive|unmask|utf8|Connection::next"),
     ("the answer: handler, header, copy",
-     r"on_message|(Session|Connection)::send|extend|Outbox::add|Stream::outbox|Arena::|memcpy|memmove|mark_dirty|take_outbox"),
+     r"on_message|(Session|SessionOutput|Connection)::send|extend|Outbox::add|Stream::outbox|Arena::|memcpy|memmove|mark_dirty|take_outbox"),
     ("handing it to the kernel", r"::flush|io_uring_|liburing"),
     ("the turn: what came, which sends are over", r""),
 )
@@ -61,7 +61,7 @@ def measure(loop, size, in_flight):
         server = subprocess.Popen(
             ["valgrind", "-q", "--tool=callgrind", f"--callgrind-out-file={out}",
              "--toggle-collect=fanfare::net::Loop::turn*",
-             "--dump-before=fanfare::session::ServerSession::~ServerSession()", str(PROGRAMS / "fanfare_echo"), "0", loop],
+             "--dump-before=fanfare::session::Session::~Session()", str(PROGRAMS / "fanfare_echo"), "0", loop],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         patience = threading.Timer(PATIENCE_SECONDS, server.kill)
         patience.start()

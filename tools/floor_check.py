@@ -9,7 +9,8 @@ The rules:
   * a room marked "no I/O" or "knows no socket" in FLOORS includes neither net, session nor a socket header;
   * include/fanfare includes only the standard library and itself;
   * a third-party header in a room's header is an error: it belongs in the .cc file;
-  * the DEPENDS of a room's CMakeLists.txt follow the same floors.
+  * the DEPENDS and USES of a room's CMakeLists.txt follow the same floors;
+  * DEPENDS names exactly the rooms that the room's headers include, and USES those that only its other files include.
 """
 
 import pathlib
@@ -18,7 +19,8 @@ import sys
 from typing import NamedTuple
 
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
-DEPENDS = re.compile(r"\bfanfare_room\(\s*\w+\s+DEPENDS((?:\s+[a-z]+)+)")
+STATEMENT = re.compile(r"\bfanfare_room\(([^)]*)\)")
+STATED = re.compile(r"\b(DEPENDS|USES)((?:\s+[a-z]+\b)+)")
 SYSTEM_FOLDERS = ("sys/", "netinet/", "arpa/", "linux/", "net/")
 # arpa/inet.h is not listed: parsing an address needs no socket.
 SOCKET_HEADERS = ("sys/socket.h", "sys/epoll.h", "sys/un.h", "netinet/", "netdb.h", "poll.h", "liburing.h")
@@ -112,14 +114,45 @@ def check_room_file(rooms, name, path):
             yield Problem(path, line, why)
 
 
+def stated_rooms(path):
+    """Returns room -> (line number, "DEPENDS" or "USES") as a room's CMakeLists.txt states them."""
+    found, text = {}, path.read_text()
+    for statement in STATEMENT.finditer(text):
+        for match in STATED.finditer(text, statement.start(1), statement.end(1)):
+            line = text.count("\n", 0, match.start(2)) + 1
+            for room in match.group(2).split():
+                found[room] = (line, match.group(1))
+    return found
+
+
+def included_rooms(rooms, name, folder):
+    """Returns room -> (file, line number, "DEPENDS" or "USES") of the include that needs the most."""
+    found = {}
+    for path in sources_under(folder):
+        keyword = "DEPENDS" if path.suffix == ".h" and not is_test_file(path) else "USES"
+        for line, bracket, included in includes_of(path):
+            first = included.split("/")[0]
+            if bracket == '"' and "/" in included and first in rooms and first != name:
+                if first not in found or (keyword == "DEPENDS" and found[first][2] == "USES"):
+                    found[first] = (path, line, keyword)
+    return found
+
+
 def check_room_cmake(rooms, name, path):
-    text = path.read_text()
-    for match in DEPENDS.finditer(text):
-        line = text.count("\n", 0, match.start(1)) + 1
-        for there in match.group(1).split():
-            why = f"'{there}' is no room of src/FLOORS" if there not in rooms else downward(rooms, name, there)
-            if why:
-                yield Problem(path, line, f"DEPENDS: {why}")
+    stated, included = stated_rooms(path), included_rooms(rooms, name, path.parent)
+    for there, (line, keyword) in stated.items():
+        why = f"'{there}' is no room of src/FLOORS" if there not in rooms else downward(rooms, name, there)
+        if why:
+            yield Problem(path, line, f"{keyword}: {why}")
+        elif there not in included:
+            yield Problem(path, line, f"{keyword}: no file of {name} includes a header of {there}; remove it")
+        elif keyword == "DEPENDS" and included[there][2] == "USES":
+            yield Problem(path, line, f"DEPENDS: no header of {name} includes {there}; move it to USES")
+    for there, (file, line, keyword) in included.items():
+        if there not in stated:
+            yield Problem(file, line, f"{there} is not stated; add it to {keyword} of src/{name}/CMakeLists.txt")
+        elif keyword == "DEPENDS" and stated[there][1] == "USES":
+            yield Problem(file, line, f"a header includes {there}; move it from USES to DEPENDS in src/{name}/CMakeLists.txt")
 
 
 def check_public_header(path):

@@ -100,12 +100,37 @@ class House(unittest.TestCase):
         self.expect_one("include/fanfare/server.h", 1, "leaks")
 
     def test_cmake_depends_upward(self):
-        self.write("src/net/CMakeLists.txt", "find_package(X)\nfanfare_room(net DEPENDS base pubsub LINK x)\n")
+        self.write("src/net/CMakeLists.txt", "find_package(X)\nfanfare_room(net DEPENDS pubsub USES base LINK x)\n")
         self.expect_one("src/net/CMakeLists.txt", 2, "reaches up to pubsub (F3)")
 
     def test_cmake_depends_on_no_room(self):
-        self.write("src/net/CMakeLists.txt", "fanfare_room(net DEPENDS base cellar)\n")
+        self.write("src/net/CMakeLists.txt", "fanfare_room(net DEPENDS cellar USES base)\n")
         self.expect_one("src/net/CMakeLists.txt", 1, "'cellar' is no room")
+
+    def test_cmake_uses_upward(self):
+        self.write("src/net/CMakeLists.txt", "fanfare_room(net USES base\n  pubsub LINK x)\n")
+        self.expect_one("src/net/CMakeLists.txt", 1, "USES: net (F2) reaches up to pubsub (F3)")
+
+    def test_an_include_of_a_room_that_is_not_stated(self):
+        self.write("src/net/CMakeLists.txt", "fanfare_room(net LINK x)\n")
+        self.expect_one("src/net/loop.cc", 3, "add it to USES of src/net/CMakeLists.txt")
+        self.write("src/net/loop.h", '#pragma once\n#include "base/bytes.h"\n')
+        self.expect_one("src/net/loop.h", 2, "add it to DEPENDS of src/net/CMakeLists.txt")
+
+    def test_a_room_that_is_stated_but_not_included(self):
+        self.write("src/net/CMakeLists.txt", "fanfare_room(net USES base http)\n")
+        self.expect_one("src/net/CMakeLists.txt", 1, "no file of net includes a header of http")
+
+    def test_a_room_that_only_a_source_includes_is_no_public_dependency(self):
+        self.write("src/net/CMakeLists.txt", "fanfare_room(net DEPENDS base)\n")
+        self.expect_one("src/net/CMakeLists.txt", 1, "move it to USES")
+        self.write("src/net/world_for_tests.h", '#pragma once\n#include "base/bytes.h"\n')
+        self.expect_one("src/net/CMakeLists.txt", 1, "move it to USES")
+
+    def test_a_room_that_a_header_includes_is_a_public_dependency(self):
+        self.write("src/net/loop.h", '#pragma once\n#include "base/bytes.h"\n')
+        self.write("src/net/CMakeLists.txt", "fanfare_room(net USES base)\n")
+        self.expect_one("src/net/loop.h", 2, "move it from USES to DEPENDS")
 
     def test_a_table_that_cannot_be_read(self):
         self.write("src/FLOORS", FLOORS + "ground base\n")

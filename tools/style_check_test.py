@@ -72,6 +72,62 @@ class Style(unittest.TestCase):
         self.write("tools/style_exceptions", "src/ws/gone.cc was long\n")
         self.expect_error("tools/style_exceptions", 0, "not there")
 
+    def write_class(self, lines):
+        """A class of so many lines, a half of them in another file."""
+        half = lines // 2
+        self.write("src/ws/a.h", "#pragma once\nclass A {\n" + "  int x;\n" * (half - 2) + "};\n")
+        self.write("src/ws/a.cc", "void A::f() {\n" * 1 + "\n" * (lines - half - 2) + "}\n")
+
+    def class_errors(self):
+        return [text for name, _, text in style_check.check(self.root)[0] if name == "src/ws/A"]
+
+    def allow(self, text):
+        self.write("tools/style_exceptions", text + "\nfunction src/ws/a.cc:A::f 300 as long as the test needs it\n")
+
+    def test_a_class_is_counted_over_its_files(self):
+        self.write_class(400)
+        self.assertEqual(self.class_errors(), [])
+        self.write_class(401)
+        self.assertEqual(len(self.class_errors()), 1)
+        self.assertIn("a class of 401 lines over all its files, over 400", self.class_errors()[0])
+
+    def test_an_exception_for_a_class_only_shrinks(self):
+        self.write_class(480)
+        self.allow("class src/ws/A 480 two ideas that share their state")
+        self.assertEqual(self.class_errors(), [])
+        self.write_class(481)
+        self.assertIn("which may only shrink", self.class_errors()[0])
+        self.write_class(459)
+        self.assertIn("lower the 480", self.class_errors()[0])
+        self.write_class(400)
+        self.assertIn("needs no exception any more", self.class_errors()[0])
+
+    def test_shrink_lowers_and_removes_and_never_raises(self):
+        self.write_class(450)
+        self.allow("# why\nclass src/ws/A 480 two ideas\nclass src/ws/Gone 500 was long")
+        style_check.shrink(self.root)
+        text = (self.root / "tools/style_exceptions").read_text()
+        self.assertIn("# why\nclass src/ws/A 450 two ideas\nfunction", text)
+        self.write_class(470)
+        style_check.shrink(self.root)
+        self.assertIn("which may only shrink", self.class_errors()[0])
+
+    def test_an_exception_for_a_class_that_is_gone(self):
+        self.write("tools/style_exceptions", "class src/ws/Gone 480 was long\n")
+        self.expect_error("tools/style_exceptions", 0, "the class src/ws/Gone")
+
+    def test_long_functions(self):
+        self.write("src/ws/a.cc", "void f() {\n" + "\n" * 58 + "}\n")
+        self.assertEqual(style_check.check(self.root), ([], []))
+        self.write("src/ws/a.cc", "void f() {\n" + "\n" * 59 + "}\n")
+        self.expect_error("src/ws/a.cc:f", 61, "a function of 61 lines, over 60")
+        self.write("tools/style_exceptions", "function src/ws/a.cc:f 61 one table\n")
+        self.assertEqual(style_check.check(self.root), ([], []))
+
+    def test_tests_may_have_long_classes(self):
+        self.write("src/ws/a_test.cc", "class A {\n" + "\n" * 400 + "};\n")
+        self.assertEqual(style_check.check(self.root)[0], [])
+
     def test_other_peoples_packages_are_skipped(self):
         self.write("tests/e2e/node_modules/x/a.js", "// TO" + "DO\n")
         self.assertEqual(style_check.check(self.root), ([], []))

@@ -30,7 +30,7 @@ class Tree:
         self.closures = {}
 
     def find(self, name, beside):
-        for folder in (beside.parent, self.root / "src", self.root / "include", self.root):
+        for folder in (beside.parent, self.root / "src", self.root / "include", self.root / "apps/fanfare", self.root):
             path = folder / name
             if path.is_file():
                 return path.resolve()

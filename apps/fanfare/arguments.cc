@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "help_text.h"
+
 namespace fanfare::app {
 namespace {
 
@@ -25,9 +27,9 @@ constexpr const char* kExamples = R"(Examples:
 'fanfare COMMAND --help' tells more.)";
 
 constexpr const char* kServeExamples = R"(Examples:
-  fanfare serve --dev --dev-block-time 200ms --dev-reorg-every 10 --dev-reorg-depth 3
+  fanfare serve --dev-block-time 200ms --dev-reorg-every 10 --dev-reorg-depth 3
       Five blocks a second, and now and then up to three of them are taken back.
-  fanfare serve --upstream https://node-a.example --upstream https://node-b.example
+  fanfare serve -u https://node-a.example -u https://node-b.example
       Two nodes of one chain; the second is used when the first fails.
   fanfare serve --upstream http://127.0.0.1:8545 --http-port 9545 --ws-port 9546
       In front of a node on this machine that has the usual ports itself.
@@ -43,11 +45,13 @@ Variables of the environment are filled in as 'serve' does.)";
 constexpr const char* kConnectExamples = R"(Examples:
   fanfare connect wss://node.example/ws
       A prompt with history. /ping, /close CODE REASON, /quit and /help are commands.
-  fanfare connect -x '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}' -n 4 ws://127.0.0.1:8546
+  fanfare connect -n 4 ws://127.0.0.1:8545 \
+      -x '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
       Subscribes, prints the answer and three heads, and leaves.
-  fanfare connect --wait 5s ws://127.0.0.1:8546 < requests.txt > answers.txt
+  fanfare connect --wait 5s ws://127.0.0.1:8545 < requests.txt > answers.txt
       For scripts: a line in is a message, a message is a line out, and all else goes to standard error.
-  fanfare connect -v --ca-file own.pem -s chat -H 'Authorization: Bearer abc' wss://127.0.0.1:9443
+  fanfare connect -v --ca-file own.pem -s chat -H 'Authorization: Bearer abc' \
+      wss://127.0.0.1:9443
       Says how long the handshake took, what was agreed on, and the size of each message.
 
 Status 0: closed in order. 1: no connection. 2: a wrong flag or input. 3: the connection was lost, or closed by the
@@ -60,7 +64,7 @@ constexpr const char* kBenchExamples = R"(Examples:
       A message every 20 us whatever the server does, as JSON.
   fanfare bench ws://127.0.0.1:9001 -c 10000 -s 500 --broadcast --rate 20
       Twenty messages a second, each of which ten thousand connections have to get.
-  fanfare bench wss://127.0.0.1:9001 --ca-file own.pem -s 1024 --deflate takeover
+  fanfare bench wss://127.0.0.1:9001 --ca-file a.pem -s 1024 --deflate takeover
       Under TLS, JSON, compressed.
   fanfare bench ws://127.0.0.1:8546 -c 5000 -d 60s \
       --subscribe '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
@@ -74,10 +78,7 @@ CLI::Validator within(Number min, Number max) {
   return CLI::Range(min, max).description("");
 }
 
-CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
-  CLI::App* app = root.add_subcommand("serve", "Serve a chain until SIGTERM");
-  app->footer(kServeExamples);
-
+void add_source(CLI::App* app, ServeArguments& serve) {
   const std::string source = "What to serve (at most one; --dev if none)";
   app->add_option("-c,--config", serve.config, "YAML file, see docs/configuration.md [env FANFARE_CONFIG]")
       ->type_name("FILE")
@@ -91,10 +92,16 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("DURATION")
       ->group(source);
   app->add_flag("--dev", serve.dev, "The built-in development chain")->group(source);
+}
 
+void add_listeners(CLI::App* app, ServeArguments& serve) {
   const std::string listen = "Where (not with --config)";
   app->add_option("--host", serve.host, "Address to listen on, 127.0.0.1 if not given")
       ->type_name("HOST")
+      ->group(listen);
+  app->add_flag("--allow-insecure-public", serve.allow_insecure_public,
+                "Listen on an address of other machines without TLS and access control: in a container, "
+                "behind a proxy")
       ->group(listen);
   app->add_option("--http-port", serve.http_port, "JSON-RPC over HTTP, 8545 if not given; 0: any")
       ->type_name("PORT")
@@ -104,12 +111,19 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("PORT")
       ->check(within(0, 65535))
       ->group(listen);
+  CLI::Option* web_dir = app->add_option("--web-dir", serve.web_dir,
+                                         "The dashboard's files; those beside the program if not given")
+                             ->type_name("DIR")
+                             ->group(listen);
+  app->add_flag("--no-web", serve.no_web, "No dashboard at /")->excludes(web_dir)->group(listen);
   app->add_option("--chain-id", serve.chain_id,
                   "1337 for --dev if not given; for --upstream what the node says, which has to be the same")
       ->type_name("N")
       ->check(within(std::uint64_t{1}, std::uint64_t{INT64_MAX}))
       ->group(listen);
+}
 
+void add_access(CLI::App* app, ServeArguments& serve) {
   const std::string access = "Who may ask what (not with --config; docs/configuration.md has the patterns)";
   app->add_option("--allowed-host", serve.allowed_hosts,
                   "A name in Host that is served; again for more. On loopback only loopback names, else any")
@@ -130,7 +144,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("PATTERN")
       ->allow_extra_args(false)
       ->group(access);
+}
 
+void add_limits(CLI::App* app, ServeArguments& serve) {
   const std::string limits = "Limits (not with --config)";
   app->add_option("--max-connections", serve.max_connections, "WebSocket connections, 10000 if not given")
       ->type_name("N")
@@ -153,11 +169,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("N")
       ->check(within(1, 1024))
       ->group(limits);
+}
 
-  app->add_option("--loop", serve.loop, "auto, uring or epoll; auto takes io_uring where the kernel has it")
-      ->type_name("KIND")
-      ->check(CLI::IsMember({"auto", "uring", "epoll"}));
-
+void add_development(CLI::App* app, ServeArguments& serve) {
   const std::string dev = "The development chain";
   app->add_option("--dev-block-time", serve.dev_block_time, "1s if not given")
       ->type_name("DURATION")
@@ -184,7 +198,20 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
       ->type_name("BLOCKS")
       ->check(within(std::uint64_t{0}, std::uint64_t{1'000'000}))
       ->group(dev);
+}
 
+CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
+  CLI::App* app = root.add_subcommand("serve", "Serve a chain until SIGTERM");
+  app->footer(kServeExamples);
+
+  add_source(app, serve);
+  add_listeners(app, serve);
+  add_access(app, serve);
+  add_limits(app, serve);
+  app->add_option("--loop", serve.loop, "auto, uring or epoll; auto takes io_uring where the kernel has it")
+      ->type_name("KIND")
+      ->check(CLI::IsMember({"auto", "uring", "epoll"}));
+  add_development(app, serve);
   app->add_option("--log-level", serve.log_level,
                   "trace, debug, info, warn, error or off; info if not given [env FANFARE_LOG_LEVEL]")
       ->type_name("LEVEL");
@@ -220,7 +247,8 @@ CLI::App* add_connect(CLI::App& root, ConnectArguments& connect) {
       ->group(talk);
   app->add_flag("-b,--binary", connect.binary, "What is sent is hex, and goes as binary messages")
       ->group(talk);
-  app->add_flag("-v,--verbose", connect.verbose, "Tell sizes, times and what was agreed on")->group(talk);
+  app->add_flag("-v,--verbose", connect.verbose, "Show heads whole, and sizes, times and what was agreed on")
+      ->group(talk);
   app->add_flag("--reconnect", connect.reconnect, "Come back after a loss, with growing pauses")->group(talk);
 
   const std::string handshake = "The handshake";
@@ -303,7 +331,7 @@ CLI::App* add_bench(CLI::App& root, BenchArguments& bench) {
 ExitRequest leave_because(const CLI::App& root, const CLI::ParseError& error) {
   std::ostringstream out;
   std::ostringstream complaint;
-  if (root.exit(error, out, complaint) == 0) return {.status = 0, .text = out.str()};
+  if (root.exit(error, out, complaint) == 0) return {.status = 0, .text = fit_to_columns(out.str())};
   const auto chosen = root.get_subcommands();
   const std::string name = chosen.empty() ? "fanfare" : "fanfare " + chosen.front()->get_name();
   return {.status = 2, .text = name + ": " + error.what() + "\n'" + name + " --help' tells what there is.\n"};
@@ -334,7 +362,7 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (check_app->parsed()) return check;
   if (connect_app->parsed()) return connect;
   if (bench_app->parsed()) return bench;
-  return std::unexpected(ExitRequest{.status = 2, .text = root.help()});
+  return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }
 
 }  // namespace fanfare::app

@@ -1,5 +1,5 @@
 #pragma once
-// The command line as plain data. serve_flags.h interprets it (valid combinations of flags, what is served),
+// The command line as plain data. serve/flags.h interprets it (valid combinations of flags, what is served),
 // so that neither file needs the other's library.
 
 #include <cstdint>
@@ -19,12 +19,15 @@ struct ServeArguments {
   bool dev = false;
 
   std::optional<std::string> host;
+  bool allow_insecure_public = false;
   std::optional<std::uint32_t> http_port;
   std::optional<std::uint32_t> ws_port;
   std::optional<std::uint64_t> chain_id;
   std::optional<std::string> log_level;
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
+  std::optional<std::string> web_dir;
+  bool no_web = false;
 
   std::vector<std::string> allowed_hosts;
   std::vector<std::string> allowed_origins;

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
+#include <sstream>
 #include <string>
 #include <vector>
+
+#include "help_text.h"
 
 namespace fanfare::app {
 namespace {
@@ -189,6 +193,18 @@ TEST(Arguments, EveryFlagOfConnect) {
 
   EXPECT_EQ(parse({"connect"}).error().status, 2);
   EXPECT_EQ(parse({"connect", "--help"}).error().status, 0);
+}
+
+TEST(Arguments, HelpFitsATerminal) {
+  for (const char* command : {"serve", "check", "connect", "bench"}) {
+    const std::array<const char*, 3> arguments{"fanfare", command, "--help"};
+    const auto help = parse_arguments(static_cast<int>(arguments.size()), arguments.data());
+    ASSERT_FALSE(help);
+    std::istringstream lines(help.error().text);
+    for (std::string line; std::getline(lines, line);) {
+      EXPECT_LE(line.size(), kHelpColumns) << command << ": " << line;
+    }
+  }
 }
 
 }  // namespace

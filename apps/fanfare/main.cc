@@ -1,21 +1,27 @@
 // The fanfare program: serve, check, connect, bench.
 
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 #include <variant>
 
 #include "arguments.h"
-#include "bench_command.h"
-#include "check_command.h"
-#include "connect_command.h"
+#include "bench/command.h"
+#include "check/command.h"
+#include "connect/command.h"
 #include "gateway/gateway.h"
-#include "serve_flags.h"
+#include "serve/flags.h"
+#include "serve/web_directory.h"
 
 namespace {
 
 constexpr int kStatusUsage = 2;
 
 int run_serve(const fanfare::app::ServeArguments& arguments) {
-  const auto plan = fanfare::app::plan_of(arguments, fanfare::gateway::process_environment);
+  std::error_code ignored;  // the path is then empty, and nothing is found
+  const auto plan = fanfare::app::plan_of(
+      arguments, fanfare::gateway::process_environment,
+      fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored)));
   if (!plan) {
     std::cerr << plan.error() << "\n";
     return kStatusUsage;

@@ -1,5 +1,5 @@
-// One value for all clients: broadcast [PORT]. A thread of the program publishes a number ten times per
-// second. Slow clients always get the newest one. GET /now returns the same number over HTTP.
+// One value for all clients: broadcast [PORT]. A timer of the server publishes a number ten times per second.
+// Slow clients always get the newest one. GET /now returns the same number over HTTP.
 
 #include <fanfare/fanfare.h>
 
@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdio>
 #include <string>
-#include <thread>
 
 #include "../port.h"
 
@@ -20,6 +19,9 @@ int main(int argc, char** argv) {
   server.http("GET", "/now", [&now](const fanfare::Request&) -> fanfare::Response {
     return {.content_type = "application/json", .body = std::to_string(now) + "\n"};
   });
+  server.call_every(std::chrono::milliseconds(100), [&] {
+    server.publish("now", std::to_string(++now));  // encoded once for all subscribers
+  });
   if (const auto started = server.start(); !started) {
     std::fprintf(stderr, "broadcast: %s\n", started.error().message.c_str());
     return 1;
@@ -27,11 +29,5 @@ int main(int argc, char** argv) {
   std::printf("ws://%s\n", server.addresses().front().c_str());
   std::fflush(stdout);
 
-  const std::jthread source([&](const std::stop_token& stop) {
-    while (!stop.stop_requested()) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      server.publish("now", std::to_string(++now));  // encoded once for all subscribers
-    }
-  });
   server.run();
 }

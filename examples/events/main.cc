@@ -1,14 +1,18 @@
-// Server-Sent Events, a page from a directory, and a WebSocket whose clients are accepted by another thread.
+// Server-Sent Events, uploads of any size, a page from a directory, and a WebSocket whose clients are accepted
+// by another thread.
 //
 //   examples/events [PORT] [DIRECTORY]         defaults: 9001, and no directory
 //   curl -N http://127.0.0.1:9001/events       one line per second, until you stop it
+//   curl -T FILE http://127.0.0.1:9001/upload  answers with the number of bytes, which are not stored
 //   fanfare connect 'ws://127.0.0.1:9001/ws?token=secret'
 
 #include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <cstdio>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -72,6 +76,25 @@ struct User {
   std::string name;
 };
 
+// One upload. The handler that waits for its next piece keeps it alive.
+struct Upload : std::enable_shared_from_this<Upload> {
+  Upload(fanfare::Responder to, fanfare::BodyReader from) : responder(std::move(to)), body(std::move(from)) {}
+
+  // Takes one piece after the other. A program that needs time for a piece calls this again when it is done.
+  void take_next() {
+    body.read([self = shared_from_this()](const fanfare::BodyPiece& piece) {
+      if (piece.failed) return;  // the client has left, or was answered: the upload is incomplete
+      self->bytes += piece.bytes.size();
+      if (!piece.last) return self->take_next();
+      std::move(self->responder).send({.status = 201, .body = std::to_string(self->bytes) + " bytes\n"});
+    });
+  }
+
+  fanfare::Responder responder;
+  fanfare::BodyReader body;
+  std::uint64_t bytes = 0;
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -83,6 +106,11 @@ int main(int argc, char** argv) {
     feed.add(std::move(responder).start(
         {.content_type = "text/event-stream", .headers = {{"Cache-Control", "no-store"}}}));
   });
+  server.http("PUT", "/upload",
+              [](const fanfare::Request&, fanfare::Responder responder, fanfare::BodyReader body) {
+                std::make_shared<Upload>(std::move(responder), std::move(body))->take_next();
+              },
+              {.bytes_max = std::uint64_t{10} << 30});
   server.websocket<User>(
       "/ws",
       {.decide =

@@ -1,5 +1,6 @@
 #pragma once
-// Responses whose body is sent in pieces: exports, progress, Server-Sent Events.
+// Bodies in pieces: responses such as exports, progress and Server-Sent Events (BodyWriter), and requests such
+// as uploads (BodyReader).
 //
 //   server.http("GET", "/events", [&](const Request&, Responder responder) {
 //     BodyWriter body = std::move(responder).start({.content_type = "text/event-stream"});
@@ -16,6 +17,7 @@
 
 #include "fanfare/export.h"
 #include "fanfare/session.h"
+#include "fanfare/unique_function.h"
 
 namespace fanfare {
 
@@ -23,6 +25,7 @@ class Responder;
 
 namespace api {
 class BodyChannel;
+class RequestBodyChannel;
 class ServerImpl;
 }  // namespace api
 
@@ -62,6 +65,53 @@ class FANFARE_EXPORT BodyWriter {
   void end(bool is_whole);
 
   std::shared_ptr<api::BodyChannel> channel_;  // null after finish() or a move
+};
+
+// A part of a request's body. The view is borrowed for the call.
+struct BodyPiece {
+  Bytes bytes;
+  bool last = false;  // the body is complete with these bytes, of which there may be none
+  // The rest will not come: the client has left or was too slow, the body exceeded its limit (413) or is
+  // malformed (400), or the request was answered. There are no bytes.
+  bool failed = false;
+};
+
+// The body of one request, at the handler's own pace:
+//
+//   void store(std::shared_ptr<Upload> upload) {
+//     upload->body.read([upload](const BodyPiece& piece) {
+//       if (piece.failed) return;
+//       upload->file.write(piece.bytes);
+//       if (piece.last) return std::move(upload->responder).send({.status = 201});
+//       store(upload);
+//     });
+//   }
+//
+// Between two calls of read() nothing is read, and TCP flow control holds the client back: so the memory of
+// an upload does not depend on its size. Any thread may call it, but calls must not overlap.
+class FANFARE_EXPORT BodyReader {
+ public:
+  BodyReader(BodyReader&&) noexcept = default;
+  BodyReader& operator=(BodyReader&&) noexcept = default;
+  BodyReader(const BodyReader&) = delete;
+  BodyReader& operator=(const BodyReader&) = delete;
+  ~BodyReader() = default;
+
+  // Calls the handler once, with the next piece, on the thread of the request's loop and never during this
+  // call. A handler that still waits is replaced. If the server ends meanwhile, it is destroyed uncalled. A
+  // client that waits for "100 Continue" gets it at the first call (RFC9110§10.1.1).
+  void read(UniqueFunction<void(const BodyPiece&)> handler);
+
+ private:
+  friend class api::RequestBodyChannel;
+  explicit BodyReader(std::shared_ptr<api::RequestBodyChannel> channel) : channel_(std::move(channel)) {}
+
+  std::shared_ptr<api::RequestBodyChannel> channel_;
+};
+
+// For requests whose body is taken in pieces.
+struct BodyOptions {
+  std::uint64_t bytes_max = 0;  // beyond it: 413; 0: limits.request_body_bytes_max
 };
 
 }  // namespace fanfare

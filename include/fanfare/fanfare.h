@@ -13,5 +13,6 @@
 #include "fanfare/rpc.h"
 #include "fanfare/server.h"
 #include "fanfare/session.h"
+#include "fanfare/streams.h"
 #include "fanfare/topic.h"
 #include "fanfare/unique_function.h"

@@ -53,6 +53,9 @@ struct Limits {
   // Pending timers per session; a further one is rejected (Session::call_after()). Zero: sessions have no
   // timers.
   std::size_t timers_per_session_max = 64;
+  // Pending timers of the server itself, on all loops; a further one is rejected (Server::call_after()). Zero:
+  // none.
+  std::size_t timers_max = 10'000;
   // What other threads have passed to one loop with Server::publish() and Server::post(), and the loop has
   // not processed yet. The limits count calls, and the bytes of published topics and frames. At either limit
   // the next call is rejected (PostResult::full). A single call may exceed the byte limit.

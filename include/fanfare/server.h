@@ -153,6 +153,27 @@ struct ServerStats {
   std::uint64_t handler_exceptions = 0;  // of every server and client of the process
 };
 
+// Identifies a server's timer for Server::cancel(); converts to false if no timer was set. Never reused.
+struct ServerTimer {
+  std::uint64_t number = 0;
+  explicit operator bool() const { return number != 0; }
+};
+
+struct TimerOptions {
+  // The loop whose thread calls the handler, modulo Server::loop_count().
+  std::size_t loop = 0;
+};
+
+struct StopOptions {
+  // How long stop() waits in all, the spread included; the connections left then are dropped.
+  std::chrono::milliseconds deadline = std::chrono::seconds(5);
+  // Not zero: the sessions are closed one after another, evenly over this time, so that their clients do not all
+  // connect to another server at once. Meanwhile no connection is accepted, and everything else works as before:
+  // messages, requests, publishes, posts, timers. The stop continues once all have been closed. At most the
+  // deadline; leave time for the last ones to end.
+  std::chrono::milliseconds spread = std::chrono::milliseconds::zero();
+};
+
 struct PublishOptions {
   SessionId except = {};  // skip this session, usually the sender of the message
 };
@@ -239,6 +260,11 @@ class FANFARE_EXPORT Server {
   void http(std::string_view method, std::string_view path, std::function<Response(const Request&)> answer);
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
+  // As above, for uploads: the handler is called when the head of a request has come, and takes the body in
+  // pieces. Request::body() is empty. It may answer at any time, also before the whole body has come: what is
+  // left is then not delivered, and unless it is short the connection closes after the response.
+  void http(std::string_view method, std::string_view path,
+            std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options = {});
 
   // Serves files under a path: files("/app", {.directory = "web"}) answers GET and HEAD for /app and
   // everything below it. start() reports a directory that cannot be opened.
@@ -258,7 +284,10 @@ class FANFARE_EXPORT Server {
   // Several threads may call it. All wait, the earliest deadline applies, and the first caller gets the
   // number; the others get 0. In a handler it returns 0 immediately; run() on another thread returns when the
   // stop is complete.
+  //
+  // A call without a spread, or whose deadline is before the end of an earlier one's, ends that spread.
   std::size_t stop(std::chrono::milliseconds deadline = std::chrono::seconds(5));
+  std::size_t stop(const StopOptions& options);
 
   // Reads the files of options.tls again, for new connections only. After an error the old certificate stays
   // in use. Any thread; blocks while reading the files.
@@ -268,6 +297,7 @@ class FANFARE_EXPORT Server {
   // first, followed by more_listeners in order.
   std::vector<std::string> addresses() const;
   std::uint16_t port() const;          // of the first address; 0 for a Unix socket
+  std::size_t loop_count() const;      // 0 before start()
   std::string_view loop_name() const;  // "io_uring" or "epoll"
   std::size_t session_count() const;   // open WebSockets; any thread
   // Any thread, before start() and after stop(), too. It takes a lock that no handler's path takes.
@@ -312,12 +342,31 @@ class FANFARE_EXPORT Server {
     });
   }
 
-  // The number of publish(), post() and for_each_session() calls rejected as full. Any thread.
+  // Calls the handler once, on the thread of one loop, when the delay has passed (to within a few milliseconds),
+  // and never within this call. Before start(), the delay begins with start(). No handler is called once stop()
+  // has begun, its spread excepted. Any thread.
+  //
+  // The captures of a handler are destroyed after its last call, in cancel(), or when its loop ends. What a
+  // handler throws is logged; a timer of call_every() continues. Refused (false): limits.timers_max timers are
+  // waiting, the server has stopped, the loop's mailbox is full, or the handler is empty. A refused handler is
+  // destroyed in this call.
+  ServerTimer call_after(std::chrono::milliseconds delay, UniqueFunction<void()> handler,
+                         const TimerOptions& options = {});
+  // As above, but again and again: first after one interval, and then at its multiples. Calls that the loop was
+  // too busy for are left out. An interval below 1 ms counts as 1 ms.
+  ServerTimer call_every(std::chrono::milliseconds interval, UniqueFunction<void()> handler,
+                         const TimerOptions& options = {});
+  // The handler is not called any more. If it is running on its loop at the moment, this does not wait for it.
+  // False: it was called for the last time, or cancelled. Any thread, the handler's included.
+  bool cancel(ServerTimer timer);
+
+  // The number of publish(), post(), for_each_session() and timer calls rejected as full. Any thread.
   std::uint64_t refused_tasks() const;
 
  private:
   friend class Hub;
   friend class Rpc;
+  friend class Streams;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 
   std::shared_ptr<api::ServerImpl> impl_;

@@ -52,7 +52,7 @@ void BodyChannel::wake_once(std::unique_lock<std::mutex>& lock) {
   wake_(shared_from_this());
 }
 
-void BodyChannel::pass(session::ServerSession& session) {
+void BodyChannel::pass(session::HttpConnection& session) {
   std::vector<std::uint8_t> pieces;
   End end = End::none;
   {
@@ -68,7 +68,7 @@ void BodyChannel::pass(session::ServerSession& session) {
   if (end == End::whole) session.end_body();
 }
 
-void BodyChannel::taken(session::ServerSession&) {
+void BodyChannel::taken(session::HttpConnection&) {
   std::function<void()> drain;
   {
     const std::scoped_lock lock(mutex_);
@@ -80,7 +80,7 @@ void BodyChannel::taken(session::ServerSession&) {
   if (drain) call_handler("body drain", drain);
 }
 
-void BodyChannel::server_stops(session::ServerSession& session) {
+void BodyChannel::server_stops(session::HttpConnection& session) {
   if (options_.has_length) return;
   pass(session);
   session.end_body();

@@ -13,7 +13,7 @@
 #include "fanfare/session.h"
 #include "fanfare/unique_function.h"
 #include "session/answer_body.h"
-#include "session/server_session.h"
+#include "session/http_connection.h"
 
 namespace fanfare::api {
 
@@ -40,9 +40,9 @@ class BodyChannel final : public std::enable_shared_from_this<BodyChannel> {
   bool is_open() const;
 
   // The loop's thread.
-  void pass(session::ServerSession& session);
-  void taken(session::ServerSession& session);  // the client has taken everything passed on
-  void server_stops(session::ServerSession& session);
+  void pass(session::HttpConnection& session);
+  void taken(session::HttpConnection& session);  // the client has taken everything passed on
+  void server_stops(session::HttpConnection& session);
   void gone();
 
  private:
@@ -67,8 +67,8 @@ class ChannelBody final : public session::AnswerBody {
  public:
   explicit ChannelBody(std::shared_ptr<BodyChannel> channel) : channel_(std::move(channel)) {}
   ~ChannelBody() override { channel_->gone(); }
-  void on_writable(session::ServerSession& session) override { channel_->taken(session); }
-  void on_shut_down(session::ServerSession& session) override { channel_->server_stops(session); }
+  void on_writable(session::HttpConnection& session) override { channel_->taken(session); }
+  void on_shut_down(session::HttpConnection& session) override { channel_->server_stops(session); }
 
  private:
   const std::shared_ptr<BodyChannel> channel_;

@@ -12,11 +12,12 @@
 
 namespace fanfare::api {
 
-Connection::Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data) {
-  handle_.behind_ = reinterpret_cast<std::uintptr_t>(&engine);
+Connection::Connection(std::unique_ptr<Session> with_data) {
   if (with_data == nullptr) return;
-  with_data->behind_ = reinterpret_cast<std::uintptr_t>(&rare()) | kRareBit;
-  rare().with_data = std::move(with_data);
+  auto made = std::make_unique<Rare>(nullptr);
+  with_data->behind_ = reinterpret_cast<std::uintptr_t>(made.get()) | kRareBit;
+  made->with_data = std::move(with_data);
+  handle_.behind_ = reinterpret_cast<std::uintptr_t>(made.release()) | kRareBit;
 }
 
 Connection::~Connection() {
@@ -31,12 +32,17 @@ LoopContext& Connection::loop_context() {
 
 Connection::Rare& Connection::rare() {
   if (Rare* const there = find_rare()) return *there;
-  auto made = std::make_unique<Rare>(engine());
+  auto made = std::make_unique<Rare>(&engine());
   handle_.behind_ = reinterpret_cast<std::uintptr_t>(made.get()) | kRareBit;
   return *made.release();
 }
 
-void Connection::on_agreed(std::string_view subprotocol) {
+void Connection::on_opening(session::Session& engine, std::string_view subprotocol) {
+  if (Rare* const there = find_rare()) {
+    there->engine = &engine;
+  } else {
+    handle_.behind_ = reinterpret_cast<std::uintptr_t>(&engine);
+  }
   if (!subprotocol.empty()) rare().subprotocol = std::make_unique<const std::string>(subprotocol);
 }
 
@@ -198,7 +204,7 @@ void Connection::send_waiting_later() {
 }
 
 bool Connection::send_waiting() {
-  session::ServerSession& engine = this->engine();
+  session::Session& engine = this->engine();
   Rare* const rare = find_rare();
   while (rare != nullptr && rare->crowd != nullptr && !rare->crowd->waiting.order.empty()) {
     if (!engine.is_open() || engine.is_congested()) return false;

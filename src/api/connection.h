@@ -17,7 +17,7 @@
 #include "base/block_pool.h"
 #include "base/check.h"
 #include "fanfare/server.h"
-#include "session/server_session.h"
+#include "session/session.h"
 
 namespace fanfare::api {
 
@@ -25,8 +25,9 @@ class LoopContext;
 
 class Connection final : public session::SessionData {
  public:
-  // `with_data` is the session passed to the handlers; null: a session without data.
-  Connection(session::ServerSession& engine, std::unique_ptr<Session> with_data);
+  // `with_data` is the session passed to the handlers; null: a session without data. The engine's session is
+  // known from on_opening() on.
+  explicit Connection(std::unique_ptr<Session> with_data);
   ~Connection() override;
   static void* operator new(std::size_t, BlockPool& room) { return room.take(); }
   static void operator delete(void* connection) { BlockPool::give_back(connection); }
@@ -36,7 +37,7 @@ class Connection final : public session::SessionData {
 
   static Connection& of(const Session& handle) { return of(engine_of(handle)); }
   static Connection& of(const session::Session& engine) { return engine.data<Connection>(); }
-  static session::ServerSession& engine_of(const Session& handle);
+  static session::Session& engine_of(const Session& handle);
 
   Session& handle() {
     const Rare* const rare = find_rare();
@@ -81,7 +82,7 @@ class Connection final : public session::SessionData {
   };
   // Members that most connections of a plain server do not need.
   struct Rare {
-    explicit Rare(session::ServerSession& its_engine) : engine(its_engine) {}
+    explicit Rare(session::Session* its_engine) : engine(its_engine) {}
     ~Rare() { unsubscribe_all(); }
     Rare(const Rare&) = delete;
     Rare& operator=(const Rare&) = delete;
@@ -93,7 +94,7 @@ class Connection final : public session::SessionData {
     void unsubscribe_all();
     Crowd& more();
 
-    session::ServerSession& engine;
+    session::Session* engine;  // null before on_opening()
     std::unique_ptr<Session> with_data;
     std::unique_ptr<const std::string> subprotocol;
     std::unique_ptr<Crowd> crowd;
@@ -102,11 +103,11 @@ class Connection final : public session::SessionData {
   };
   static constexpr std::size_t kFewTopics = 8;
 
-  void on_agreed(std::string_view subprotocol) override;
+  void on_opening(session::Session& engine, std::string_view subprotocol) override;
   // Returns true if no message waits any more, and the session is open.
   bool send_waiting();
   void end_sent_topics(Crowd& crowd);
-  session::ServerSession& engine() { return engine_of(handle_); }
+  session::Session& engine() { return engine_of(handle_); }
   static Rare* find_rare(const Session& handle) {
     return (handle.behind_ & kRareBit) == 0 ? nullptr : reinterpret_cast<Rare*>(handle.behind_ ^ kRareBit);
   }
@@ -119,11 +120,11 @@ class Connection final : public session::SessionData {
   SessionWithoutData handle_;  // its behind_ belongs to this object, even if handlers see `with_data`
 };
 
-inline session::ServerSession& Connection::engine_of(const Session& handle) {
+inline session::Session& Connection::engine_of(const Session& handle) {
   FANFARE_CHECK(handle.behind_ != 0);
   // Test the bit, not find_rare(): for g++ 12 at -O3, its null case includes an engine at address 1.
-  if ((handle.behind_ & kRareBit) == 0) return *reinterpret_cast<session::ServerSession*>(handle.behind_);
-  return reinterpret_cast<const Rare*>(handle.behind_ ^ kRareBit)->engine;
+  if ((handle.behind_ & kRareBit) == 0) return *reinterpret_cast<session::Session*>(handle.behind_);
+  return *reinterpret_cast<const Rare*>(handle.behind_ ^ kRareBit)->engine;
 }
 
 static_assert(sizeof(Connection) <= 24, "beside the engine's session, what an idle one costs");

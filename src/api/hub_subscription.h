@@ -5,13 +5,13 @@
 
 #include "api/subscription.h"
 #include "pubsub/loop_hub.h"
-#include "session/server_session.h"
+#include "session/session.h"
 
 namespace fanfare::api {
 
 class HubSubscription final : public pubsub::HubSubscriber {
  public:
-  explicit HubSubscription(session::ServerSession& engine) : engine_(engine) {}
+  explicit HubSubscription(session::Session& engine) : engine_(engine) {}
   ~HubSubscription() override;
   HubSubscription(const HubSubscription&) = delete;
   HubSubscription& operator=(const HubSubscription&) = delete;
@@ -32,7 +32,7 @@ class HubSubscription final : public pubsub::HubSubscriber {
   void tell_missed(const Missed& missed) override;
   void on_notice(TopicNotice notice) override;
 
-  session::ServerSession& engine_;
+  session::Session& engine_;
   bool ended_ = false;
 };
 

@@ -17,13 +17,15 @@ LoopContext::LoopContext(ServerImpl& impl, session::LoopServer& server, std::uin
       server_(server),
       index_(index),
       subscriptions_(sizeof(Subscription)),
-      timers_(server.loop()) {
+      timers_(server.loop()),
+      shared_(server.loop(), index) {
   FANFARE_CHECK(current_loop_context == nullptr);
   current_loop_context = this;
   if (impl.hub() != nullptr) hub_ = std::make_unique<pubsub::LoopHub>(*impl.hub(), index, *this);
 }
 
 LoopContext::~LoopContext() {
+  impl_.timers().end_loop(index_);
   current_loop_context = nullptr;
 }
 

@@ -16,11 +16,13 @@
 #include "pubsub/event_log.h"
 #include "pubsub/loop_hub.h"
 #include "pubsub/topic_table.h"
+#include "server/loop_context.h"
 #include "session/loop_server.h"
 
 namespace fanfare::api {
 
 class ServerImpl;
+// NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, which a declaration cannot say
 class Subscription;
 
 class LoopContext final : public pubsub::LoopPort {
@@ -59,6 +61,8 @@ class LoopContext final : public pubsub::LoopPort {
   std::uint32_t index() const { return index_; }
   BlockPool& subscriptions() { return subscriptions_; }  // their memory
   SessionTimers& timers() { return timers_; }
+  // The timers and states that do not depend on the public API.
+  server::LoopContext& shared() { return shared_; }
 
  private:
   Subscription* find_subscription(SessionId id, const NamedTopic& topic) const;
@@ -82,6 +86,7 @@ class LoopContext final : public pubsub::LoopPort {
   std::unordered_map<std::string, Topic, Hash, std::equal_to<>> topics_;
   pubsub::TopicTable table_;
   SessionTimers timers_;
+  server::LoopContext shared_;
   std::unique_ptr<pubsub::LoopHub> hub_;
 };
 

@@ -8,15 +8,18 @@
 #include "api/border.h"
 #include "api/connection.h"
 #include "api/pending_upgrade.h"
+#include "api/request_body_channel.h"
 #include "api/request_parts.h"
 #include "api/route_endpoint.h"
 #include "api/rpc_mount.h"
+#include "api/server_streams.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
 #include "base/guard.h"
 #include "server/mount.h"
 #include "server/router.h"
-#include "session/server_session.h"
+#include "session/http_connection.h"
+#include "streamserver/mounts.h"
 #include "ws/close_code.h"
 
 namespace fanfare::api {
@@ -147,10 +150,16 @@ std::unique_ptr<RouteEndpoint> make_endpoint(ServerImpl& impl, const WebSocketRo
 // The objects shared by all routes of one loop.
 struct LoopRoutes {
   LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
-      : connections(sizeof(Connection)), loop_context(impl, server, index) {}
+      : connections(sizeof(Connection)), loop_context(impl, server, index) {
+    ServerStreams* const of_server = impl.streams();
+    if (of_server == nullptr) return;
+    streams = std::make_unique<streamserver::LoopStreams>(of_server->catalog, *loop_context.hub(), server,
+                                                          of_server->settings);
+  }
 
   BlockPool connections;  // their memory
   LoopContext loop_context;
+  std::unique_ptr<streamserver::LoopStreams> streams;  // null: the server has none
 };
 
 class RequestMount final : public server::Mount {
@@ -158,16 +167,28 @@ class RequestMount final : public server::Mount {
   RequestMount(std::shared_ptr<LoopRoutes> loop, const RequestEntry& entry)
       : loop_(std::move(loop)), entry_(entry) {}
 
-  server::Offer offer(const server::PathPattern::Match&) const override { return {.methods = entry_.method}; }
-  void on_request(session::ServerSession& session, const server::Target& target) override {
+  server::Offer offer(const server::PathPattern::Match&) const override {
+    server::Offer offer{.methods = entry_.method};
+    offer.body.in_pieces = static_cast<bool>(entry_.answer_in_pieces);
+    if (entry_.body.bytes_max > 0) offer.body.bytes_max = entry_.body.bytes_max;
+    return offer;
+  }
+  bool plans_bodies() const override { return static_cast<bool>(entry_.answer_in_pieces); }
+  void on_request(session::HttpConnection& session, const server::Target& target) override {
     const session::SessionId id = session.id();
     const RequestParts parts(session, target.request, target.match.parameters);
-    LoopContext& loop_context = loop_->loop_context;
+    const SessionId request{
+        .loop = loop_->loop_context.index(), .slot = id.slot, .generation = id.generation};
+    ServerImpl& impl = loop_->loop_context.impl();
     // An exception destroys the responder, unless it was moved elsewhere; that answers 500.
+    if (!entry_.answer_in_pieces) {
+      call_handler("http", [&] { entry_.answer(parts.handle(), impl.responder_for(request)); });
+      return;
+    }
+    const auto channel = std::make_shared<RequestBodyChannel>(impl.weak_from_this(), request);
+    session.receive_body(std::make_unique<ChannelReader>(channel));
     call_handler("http", [&] {
-      entry_.answer(parts.handle(),
-                    loop_context.impl().responder_for(
-                        {.loop = loop_context.index(), .slot = id.slot, .generation = id.generation}));
+      entry_.answer_in_pieces(parts.handle(), impl.responder_for(request), channel->reader());
     });
   }
 
@@ -184,8 +205,8 @@ class WebSocketMount final : public server::Mount {
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = {}, .has_websocket = true};
   }
-  void on_request(session::ServerSession&, const server::Target&) override {}
-  session::UpgradeDecision on_upgrade(session::ServerSession& session,
+  void on_request(session::HttpConnection&, const server::Target&) override {}
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
                                       const server::Target& target) override {
     // Checked first: the program's handler runs only for clients that may connect (RFC6455§10.2).
     auto agreed = session::check_upgrade(target.request, endpoint_->policy);
@@ -198,26 +219,25 @@ class WebSocketMount final : public server::Mount {
           .status = 500, .body = "the server has no answer to this\n", .headers = {}};
     }
     if (!accepted) return to_engine(std::move(accepted.error()));
-    return acceptance(session, *std::move(accepted), *std::move(agreed));
+    return acceptance(*std::move(accepted), *std::move(agreed));
   }
 
  private:
-  session::Acceptance acceptance(session::ServerSession& session, std::unique_ptr<Session> with_data,
-                                 ws::UpgradeAccept agreed) {
-    std::unique_ptr<Connection> data(new (loop_->connections) Connection(session, std::move(with_data)));
+  session::Acceptance acceptance(std::unique_ptr<Session> with_data, ws::UpgradeAccept agreed) {
+    std::unique_ptr<Connection> data(new (loop_->connections) Connection(std::move(with_data)));
     return {.endpoint = endpoint_.get(),
             .policy = &endpoint_->policy,
             .data = std::move(data),
             .agreed = std::move(agreed)};
   }
 
-  session::UpgradeDecision decide(session::ServerSession& session, const http::Request& request,
+  session::UpgradeDecision decide(session::HttpConnection& session, const http::Request& request,
                                   const RequestParts& parts, ws::UpgradeAccept agreed) {
     const session::SessionId id = session.id();
     // This mount outlives the loop's sessions.
-    const auto open = [this](session::ServerSession& waiting, std::unique_ptr<Session> with_data,
+    const auto open = [this](session::HttpConnection& waiting, std::unique_ptr<Session> with_data,
                              ws::UpgradeAccept chosen, std::vector<ws::OwnedHeader> headers) {
-      session::Acceptance accepted = acceptance(waiting, std::move(with_data), std::move(chosen));
+      session::Acceptance accepted = acceptance(std::move(with_data), std::move(chosen));
       accepted.headers = std::move(headers);
       waiting.accept_upgrade(std::move(accepted));
     };
@@ -242,22 +262,30 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
                                                  std::uint32_t loop_index, std::size_t listener_count) {
   const auto loop = std::make_shared<LoopRoutes>(impl, server, loop_index);
   std::vector<std::pair<server::PathPattern, std::shared_ptr<server::Mount>>> mounts;
-  for (const RequestEntry& entry : impl.requests()) {
+  for (const RequestEntry& entry : impl.routes().requests) {
     mounts.emplace_back(entry.path, std::make_shared<RequestMount>(loop, entry));
   }
-  for (const UpgradeEntry& entry : impl.upgrades()) {
+  for (const UpgradeEntry& entry : impl.routes().upgrades) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
   }
-  for (const RpcEntry& entry : impl.rpcs()) {
+  for (const RpcEntry& entry : impl.routes().rpcs) {
     mounts.emplace_back(entry.path,
                         make_rpc_mount(loop->loop_context, entry, [&](const WebSocketRoute& route) {
                           return std::make_shared<WebSocketMount>(loop, route);
                         }));
   }
-  for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
+  if (const ServerStreams* const streams = impl.streams()) {
+    const std::shared_ptr<streamserver::LoopStreams> part(loop, loop->streams.get());
+    mounts.emplace_back(*server::PathPattern::parse(streams->path),
+                        std::make_shared<streamserver::WebSocketMount>(part, streams->policy));
+    mounts.emplace_back(*server::PathPattern::parse(streams->path + "/sse"),
+                        std::make_shared<streamserver::EventsMount>(part));
+  }
+  for (const FilesEntry& entry : impl.routes().files) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
-    auto router = std::make_unique<server::Router>();
+    auto router = std::make_unique<server::Router>(
+        std::shared_ptr<server::LoopContext>(loop, &loop->loop_context.shared()));
     for (const auto& [path, mount] : mounts) router->mount(path, mount);
     services.push_back(std::move(router));
   }

@@ -47,6 +47,7 @@ void visit_limits_sizes(Limits_& limits, Visit&& visit) {
   visit("limits.outbox_bytes_high", limits.outbox_bytes_high, Zero::allowed);
   visit("limits.topics_per_session_max", limits.topics_per_session_max, Zero::allowed);
   visit("limits.timers_per_session_max", limits.timers_per_session_max, Zero::allowed);
+  visit("limits.timers_max", limits.timers_max, Zero::allowed);
   visit("limits.mailbox_tasks_max", limits.mailbox_tasks_max, Zero::refused);
   visit("limits.mailbox_bytes_max", limits.mailbox_bytes_max, Zero::refused);
   visit("limits.connections_per_loop_max", limits.connections_per_loop_max, Zero::refused);

@@ -36,7 +36,7 @@ void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions o
   }
   // Always deferred: the session must first know that it waits for a decision.
   impl->post_to_request(id_, [open = open_, with_data = std::move(with_data), agreed = std::move(agreed_),
-                              headers = std::move(headers)](session::ServerSession& session) mutable {
+                              headers = std::move(headers)](session::HttpConnection& session) mutable {
     open(session, std::move(with_data), std::move(agreed), std::move(headers));
   });
 }
@@ -44,7 +44,7 @@ void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions o
 void PendingUpgrade::refuse(Response response) {
   const auto impl = impl_.lock();
   if (impl == nullptr) return;
-  impl->post_to_request(id_, [made = to_engine(std::move(response))](session::ServerSession& session) {
+  impl->post_to_request(id_, [made = to_engine(std::move(response))](session::HttpConnection& session) {
     session.respond(made);
   });
 }

@@ -8,7 +8,7 @@
 
 #include "api/server_impl.h"
 #include "fanfare/server.h"
-#include "session/server_session.h"
+#include "session/http_connection.h"
 #include "ws/handshake.h"
 
 namespace fanfare::api {
@@ -16,7 +16,7 @@ namespace fanfare::api {
 class PendingUpgrade {
  public:
   // Opens the WebSocket. Called on the loop's thread with the session, which still exists.
-  using Open = std::function<void(session::ServerSession&, std::unique_ptr<Session> with_data,
+  using Open = std::function<void(session::HttpConnection&, std::unique_ptr<Session> with_data,
                                   ws::UpgradeAccept agreed, std::vector<ws::OwnedHeader> headers)>;
   // `offered`: the subprotocols of the request. `open` may refer to objects that live as long as the loop's
   // mounts.

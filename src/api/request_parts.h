@@ -11,13 +11,13 @@
 #include "http/request_parser.h"
 #include "http/target.h"
 #include "server/path_pattern.h"
-#include "session/server_session.h"
+#include "session/http_connection.h"
 
 namespace fanfare::api {
 
 class RequestParts {
  public:
-  RequestParts(session::ServerSession& from, const http::Request& whole, const server::Parameters& places)
+  RequestParts(session::HttpConnection& from, const http::Request& whole, const server::Parameters& places)
       : session(from), request(whole), parameters(places) {}
 
   Request handle() const { return Request(*this); }
@@ -27,7 +27,7 @@ class RequestParts {
   std::span<const HeaderView> headers() const;
   std::span<const Cookie> cookies() const;
 
-  session::ServerSession& session;
+  session::HttpConnection& session;
   const http::Request& request;
   const server::Parameters& parameters;
 

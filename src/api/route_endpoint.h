@@ -8,7 +8,7 @@
 #include "api/mounts.h"
 #include "fanfare/server.h"
 #include "session/endpoint.h"
-#include "session/server_session.h"
+#include "session/session.h"
 
 namespace fanfare::api {
 
@@ -31,7 +31,7 @@ void tell(session::Session& engine, std::string_view handler, Call&& call) {
 }
 
 // Every open session of the public API has an endpoint of this kind.
-inline const WebSocketRoute& route_of(const session::ServerSession& engine) {
+inline const WebSocketRoute& route_of(const session::Session& engine) {
   return static_cast<const RouteEndpointBase&>(engine.endpoint()).route();
 }
 

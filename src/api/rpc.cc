@@ -115,27 +115,36 @@ PostResult Rpc::publish_json(Server& server, std::string_view event, const std::
   return server.publish(api::topic_of_event(event), text);
 }
 
+namespace {
+
+std::expected<api::RpcEntry, std::string> make_entry(std::string_view path,
+                                                     std::shared_ptr<rpc::Registry> registry) {
+  auto pattern = server::PathPattern::parse(path);
+  if (!pattern) return std::unexpected(pattern.error());
+  if (const std::string problem = find_problem(registry->options()); !problem.empty()) {
+    return std::unexpected("JSON-RPC at '" + std::string(path) + "': " + problem);
+  }
+  return api::RpcEntry{.path = *std::move(pattern), .registry = std::move(registry)};
+}
+
+}  // namespace
+
 void Rpc::serve(Server& server, std::string_view path) {
   registry_->freeze();
-  server.impl_->add_rpc(path, registry_);
+  server.impl_->add_rpc(make_entry(path, registry_));
 }
 
 std::string Rpc::discover() const {
   return rpc::open_rpc_document(*registry_);
 }
 
-void api::ServerImpl::add_rpc(std::string_view path, std::shared_ptr<rpc::Registry> registry) {
-  if (state_ != State::idle) end_for_misuse("Rpc::serve() after start()", "routes are set up before start()");
-  auto pattern = server::PathPattern::parse(path);
-  if (!pattern) {
-    bad_route_ = pattern.error();
-    return;
+void api::ServerImpl::add_rpc(std::expected<RpcEntry, std::string> entry) {
+  if (!lifecycle_.is_idle()) end_for_misuse("Rpc::serve() after start()", "routes are set up before start()");
+  if (!entry) {
+    routes_.problem = std::move(entry.error());
+  } else {
+    routes_.rpcs.push_back(*std::move(entry));
   }
-  if (const std::string problem = find_problem(registry->options()); !problem.empty()) {
-    bad_route_ = "JSON-RPC at '" + std::string(path) + "': " + problem;
-    return;
-  }
-  rpcs_.push_back({.path = *std::move(pattern), .registry = std::move(registry)});
 }
 
 }  // namespace fanfare

@@ -115,15 +115,17 @@ bool is_on_loopback(const ServerOptions& options) {
   return has_tcp && all_local;
 }
 
-// Completed calls find their way back to the loop, if the server still exists.
+// Completed calls find their way back to the loop, if the server and the caller still exist.
 std::shared_ptr<const rpc::OpenMessage::Post> post_to(LoopContext& loop_context) {
   return std::make_shared<const rpc::OpenMessage::Post>(
       [impl = loop_context.impl().weak_from_this(), loop = loop_context.index()](
           session::SessionId id, UniqueFunction<void()> task) {
         const auto self = impl.lock();
         if (self == nullptr) return;
-        self->post_to_request({.loop = loop, .slot = id.slot, .generation = id.generation},
-                              [task = std::move(task)](session::ServerSession&) mutable { task(); });
+        self->post_to_loop(loop, [id, task = std::move(task)](LoopContext& there) mutable {
+          const session::SessionTable& sessions = there.server().sessions();
+          if (sessions.find(id) != nullptr || sessions.find_http(id) != nullptr) task();
+        });
       });
 }
 
@@ -151,7 +153,7 @@ class RpcMount final : public server::Mount {
   server::Offer offer(const server::PathPattern::Match&) const override {
     return {.methods = "POST", .has_websocket = true, .browsers = &rules_};
   }
-  void on_request(session::ServerSession& session, const server::Target& target) override {
+  void on_request(session::HttpConnection& session, const server::Target& target) override {
     const RequestParts parts(session, target.request, target.match.parameters);
     Expected<Identity, Response> identity =
         Unexpected(Response{.status = 500, .body = "the server has no answer to this\n"});
@@ -160,9 +162,9 @@ class RpcMount final : public server::Mount {
     service_.handle_http(
         session, as_text(target.request.body),
         rpc::Caller{.transport = rpc::Transport::http, .identity = *std::move(identity)},
-        [](session::ServerSession& asker, const session::HttpResponse& answer) { asker.respond(answer); });
+        [](session::HttpConnection& asker, const session::HttpResponse& answer) { asker.respond(answer); });
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession& session,
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
                                       const server::Target& target) override {
     return upgrades_->on_upgrade(session, target);
   }

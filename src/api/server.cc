@@ -1,5 +1,6 @@
 #include "fanfare/server.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/server_impl.h"
@@ -29,6 +30,11 @@ void Server::http(std::string_view method, std::string_view path,
   impl_->add(method, path, std::move(answer));
 }
 
+void Server::http(std::string_view method, std::string_view path,
+                  std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options) {
+  impl_->add(method, path, std::move(answer), options);
+}
+
 void Server::files(std::string_view path, FileOptions options) {
   impl_->add_files(path, std::move(options));
 }
@@ -42,7 +48,10 @@ void Server::run() {
 }
 
 std::size_t Server::stop(std::chrono::milliseconds deadline) {
-  return impl_->stop(deadline);
+  return impl_->stop({.deadline = deadline});
+}
+std::size_t Server::stop(const StopOptions& options) {
+  return impl_->stop(options);
 }
 
 Expected<void, Error> Server::reload_certificates() {
@@ -55,6 +64,25 @@ std::vector<std::string> Server::addresses() const {
 
 std::uint16_t Server::port() const {
   return impl_->port();
+}
+
+ServerTimer Server::call_after(std::chrono::milliseconds delay, UniqueFunction<void()> handler,
+                               const TimerOptions& options) {
+  return impl_->timers().add(delay, std::chrono::milliseconds::zero(), std::move(handler), options);
+}
+
+ServerTimer Server::call_every(std::chrono::milliseconds interval, UniqueFunction<void()> handler,
+                               const TimerOptions& options) {
+  return impl_->timers().add(interval, std::max(interval, std::chrono::milliseconds(1)), std::move(handler),
+                             options);
+}
+
+bool Server::cancel(ServerTimer timer) {
+  return impl_->timers().cancel(timer);
+}
+
+std::size_t Server::loop_count() const {
+  return impl_->loop_count();
 }
 
 std::string_view Server::loop_name() const {

@@ -10,6 +10,8 @@
 #include "api/misuse.h"
 #include "api/mounts.h"
 #include "api/option_check.h"
+#include "api/request_body_channel.h"
+#include "api/server_streams.h"
 #include "api/session_walk.h"
 #include "api/settings.h"
 #include "base/guard.h"
@@ -70,57 +72,72 @@ std::string find_wrong_name(const WebSocketRoute& route) {
   return "";
 }
 
-constexpr std::uint16_t kServiceRestart = 1012;  // clients may reconnect; see RFC6455§7.4.2
 constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
 
 }  // namespace
 
+ServerImpl::~ServerImpl() = default;
+
 ServerImpl::ServerImpl(ServerOptions options) : options_(saturated(std::move(options))) {}
 
 void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
-  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) {
-    bad_route_ = pattern.error();
+    routes_.problem = pattern.error();
     return;
   }
   if (const std::string wrong = find_wrong_name(*route); !wrong.empty()) {
-    bad_route_ = "route '" + std::string(path) + "': " + wrong;
+    routes_.problem = "route '" + std::string(path) + "': " + wrong;
     return;
   }
   if (route->has_message_handler && route->has_chunk_handler) {
-    bad_route_ = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
+    routes_.problem = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
     return;
   }
   if (route->deflate) {
     if (const auto wrong = find_wrong_option(*route->deflate)) {
-      bad_route_ = "route '" + std::string(path) + "': " + *wrong;
+      routes_.problem = "route '" + std::string(path) + "': " + *wrong;
       return;
     }
     route->deflate = saturated(*route->deflate);
   }
-  upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
+  routes_.upgrades.push_back({.path = *std::move(pattern), .route = std::move(route)});
 }
 
 void ServerImpl::add(std::string_view method, std::string_view path,
                      std::function<void(const Request&, Responder)> answer) {
-  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  add({.path = {}, .method = std::string(method), .answer = std::move(answer)}, path);
+}
+
+void ServerImpl::add(std::string_view method, std::string_view path,
+                     std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options) {
+  add({.path = {},
+       .method = std::string(method),
+       .answer = {},
+       .answer_in_pieces = std::move(answer),
+       .body = options},
+      path);
+}
+
+void ServerImpl::add(RequestEntry entry, std::string_view path) {
+  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
-  if (!pattern || !answer || !http::is_token(method)) {
-    bad_route_ =
+  if (!pattern || (!entry.answer && !entry.answer_in_pieces) || !http::is_token(entry.method)) {
+    routes_.problem =
         pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
     return;
   }
-  requests_.push_back(
-      {.path = *std::move(pattern), .method = std::string(method), .answer = std::move(answer)});
+  entry.path = *std::move(pattern);
+  routes_.requests.push_back(std::move(entry));
 }
 
 void ServerImpl::add_files(std::string_view path, FileOptions options) {
-  if (state_ != State::idle) end_for_misuse(kRoutes, "routes are set up before start()");
+  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
   auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
   if (!pattern) {
-    bad_route_ = pattern.error();
+    routes_.problem = pattern.error();
     return;
   }
   server::FileOptions files{.directory = std::move(options.directory),
@@ -131,11 +148,11 @@ void ServerImpl::add_files(std::string_view path, FileOptions options) {
   for (Header& header : options.headers) {
     files.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
   }
-  files_.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
+  routes_.files.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
 }
 
 std::expected<void, Error> ServerImpl::open_files() {
-  for (FilesEntry& entry : files_) {
+  for (FilesEntry& entry : routes_.files) {
     auto opened = server::StaticFiles::open(entry.options);
     if (!opened) return std::unexpected(bad_option("files: " + opened.error()));
     entry.mount = *std::move(opened);
@@ -144,8 +161,8 @@ std::expected<void, Error> ServerImpl::open_files() {
 }
 
 std::optional<Error> ServerImpl::check() const {
-  if (!bad_route_.empty()) return bad_option(bad_route_);
-  for (const RpcEntry& entry : rpcs_) {
+  if (!routes_.problem.empty()) return bad_option(routes_.problem);
+  for (const RpcEntry& entry : routes_.rpcs) {
     if (!entry.registry->problem().empty()) return bad_option(entry.registry->problem());
   }
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
@@ -196,22 +213,16 @@ std::expected<void, Error> ServerImpl::reload_certificates() {
 }
 
 std::expected<void, Error> ServerImpl::start() {
-  {
-    const std::scoped_lock lock(mutex_);
-    if (state_ != State::idle) {
-      return std::unexpected(Error{.kind = Error::Kind::wrong_state,
-                                   .message = "a server starts once: it was started already, make another"});
-    }
-    state_ = State::starting;
+  if (!lifecycle_.begin_start()) {
+    return std::unexpected(Error{.kind = Error::Kind::wrong_state,
+                                 .message = "a server starts once: it was started already, make another"});
   }
   auto started = start_server();
   if (!started) {
-    const std::scoped_lock lock(mutex_);
     loop_contexts_.clear();
     server_.reset();
-    state_ = State::idle;
   }
-  changed_.notify_all();
+  lifecycle_.end_start(/*has_failed=*/!started);
   return started;
 }
 
@@ -235,8 +246,8 @@ std::expected<void, Error> ServerImpl::start_server() {
       },
       [this] {
         if (hub_ != nullptr) hub_->hub.attach(*hub_);
-        const std::scoped_lock lock(mutex_);
-        state_ = State::running;
+        timers_.start();
+        lifecycle_.enter_running(*server_);
       });
   if (!started) return std::unexpected(from_system(started.error()));
   return {};
@@ -252,33 +263,7 @@ void ServerImpl::run() {
     end_for_misuse("Server::run() in one of its handlers",
                    "a loop cannot wait for its own end; call it on another thread");
   }
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return state_ != State::starting && state_ != State::running; });
-  if (state_ == State::stopping) finish_stop(lock);
-}
-
-std::size_t ServerImpl::stop(std::chrono::milliseconds deadline) {
-  // At most a year, which fits into every clock.
-  const auto patience = std::clamp<std::chrono::milliseconds>(deadline, std::chrono::milliseconds::zero(),
-                                                              std::chrono::hours(24 * 365));
-  bool is_first = false;
-  {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return state_ != State::starting; });
-    if (state_ == State::idle || state_ == State::stopped) return 0;
-    is_first = state_ == State::running;
-    const std::unique_lock alone(publishing_);
-    // Loops are notified before the state changes, so that threads which see `stopping` can rely on that.
-    server_->begin_stop(kServiceRestart, "", patience);
-    state_ = State::stopping;
-  }
-  changed_.notify_all();
-  // The thread of a handler must not wait: it may be one of the awaited threads, or they may wait for it.
-  if (HandlerThread::is_here()) return 0;
-  const std::size_t dropped = server_->finish_stop();
-  std::unique_lock lock(mutex_);
-  finish_stop(lock);
-  return is_first ? dropped : 0;
+  lifecycle_.run();
 }
 
 void ServerImpl::destroy() {
@@ -286,17 +271,8 @@ void ServerImpl::destroy() {
     end_for_misuse("~Server() in one of its handlers",
                    "a loop cannot wait for its own end; call stop() there and destroy the server elsewhere");
   }
-  stop(std::chrono::milliseconds::zero());
-  std::unique_lock lock(mutex_);
-  if (state_ == State::stopping) finish_stop(lock);
-}
-
-void ServerImpl::finish_stop(std::unique_lock<std::mutex>& lock) {
-  lock.unlock();
-  server_->finish_stop();
-  lock.lock();
-  state_ = State::stopped;
-  changed_.notify_all();
+  lifecycle_.stop({.deadline = std::chrono::milliseconds::zero()});
+  lifecycle_.wait_for_end();
 }
 
 PostResult ServerImpl::counted(net::PostResult result) {
@@ -316,7 +292,7 @@ PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const
   const SharedBytes& bytes = EncodedFrame::bytes_of(frame);
   const LoopContext* const here = own_loop_context();
   // An accepted message enters every mailbox before the stop does. No handler runs while the lock is held.
-  std::shared_lock lock(publishing_, std::defer_lock);
+  std::shared_lock lock(lifecycle_.publishing(), std::defer_lock);
   const bool is_for_others = here == nullptr || loop_contexts_.size() > 1;
   if (is_for_others) lock.lock();
   if (!is_running()) return PostResult::stopped;
@@ -340,7 +316,7 @@ PostResult ServerImpl::publish(std::string_view topic, const Frame& frame, const
 PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
   const auto shared = std::make_shared<const SessionTask>(std::move(task));
   // As in publish(): accepted on every loop before the stop, or on none.
-  const std::shared_lock lock(publishing_);
+  const std::shared_lock lock(lifecycle_.publishing());
   if (!is_running()) return PostResult::stopped;
   const net::PostResult room = server_->reserve_on_all(0);
   if (room != net::PostResult::accepted) return counted(room);
@@ -352,23 +328,39 @@ PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
 }
 
 void ServerImpl::add_hub(HubOptions options) {
-  if (state_ != State::idle || hub_ != nullptr) {
+  if (!lifecycle_.is_idle() || hub_ != nullptr) {
     end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start()");
   }
   hub_ = std::make_unique<HubOfServer>(*this, options);
 }
 
 bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
-  LoopContext* const loop_context = impl.loop_contexts_[loop];
-  return impl.server_->post(loop, [loop_context, task = std::move(task)](session::LoopServer&) mutable {
-    task(*loop_context->hub());
-  });
+  return impl.post_to_loop(
+      loop, [task = std::move(task)](LoopContext& loop_context) mutable { task(*loop_context.hub()); });
+}
+
+namespace {
+
+session::Server::ServerTask with_context(LoopContext& loop_context, UniqueFunction<void(LoopContext&)> task) {
+  return [&loop_context, task = std::move(task)](session::LoopServer&) mutable { task(loop_context); };
+}
+
+}  // namespace
+
+bool ServerImpl::post_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task) {
+  return server_->post(loop, with_context(*loop_contexts_[loop], std::move(task)));
+}
+
+bool ServerImpl::offer_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task) {
+  if (!is_running()) return false;
+  return counted(server_->offer(loop, 0, with_context(*loop_contexts_[loop], std::move(task)))) ==
+         PostResult::accepted;
 }
 
 PublishResult ServerImpl::publish(const std::shared_ptr<pubsub::Topic>& topic, SharedBytes payload,
                                   pubsub::Receipt receipt) {
   // An accepted event enters the home loop's mailbox before the stop does.
-  const std::shared_lock lock(publishing_);
+  const std::shared_lock lock(lifecycle_.publishing());
   if (!is_running()) return PublishResult::stopped;
   return hub_->hub.publish(topic, std::move(payload), std::move(receipt));
 }
@@ -388,17 +380,16 @@ namespace {
 
 // Drops the answer if the request no longer exists.
 void with_request(session::LoopServer& server, SessionId id,
-                  UniqueFunction<void(session::ServerSession&)>& task) {
-  session::Session* const engine = server.sessions().find({.slot = id.slot, .generation = id.generation});
-  if (engine == nullptr) return;
-  if (!run_guarded("an answer", [&] { task(*static_cast<session::ServerSession*>(engine)); })) {
-    engine->close();
-  }
+                  UniqueFunction<void(session::HttpConnection&)>& task) {
+  session::HttpConnection* const connection =
+      server.sessions().find_http({.slot = id.slot, .generation = id.generation});
+  if (connection == nullptr) return;
+  if (!run_guarded("an answer", [&] { task(*connection); })) connection->close();
 }
 
 }  // namespace
 
-void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task) {
+void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::HttpConnection&)> task) {
   if (!has_loops() || id.loop >= loop_contexts_.size()) return;
   server_->post(id.loop, [id, task = std::move(task)](session::LoopServer& server) mutable {
     with_request(server, id, task);
@@ -407,11 +398,21 @@ void ServerImpl::post_to_request(SessionId id, UniqueFunction<void(session::Serv
 
 void ServerImpl::respond(SessionId id, Response response) {
   if (!has_loops() || id.loop >= loop_contexts_.size()) return;
-  UniqueFunction<void(session::ServerSession&)> answer =
-      [made = to_engine(std::move(response))](session::ServerSession& session) { session.respond(made); };
+  UniqueFunction<void(session::HttpConnection&)> answer =
+      [made = to_engine(std::move(response))](session::HttpConnection& session) { session.respond(made); };
   LoopContext* const here = own_loop_context();
   if (here != nullptr && here->index() == id.loop) return with_request(here->server(), id, answer);
   post_to_request(id, std::move(answer));
+}
+
+void ServerImpl::read_body(SessionId id, std::shared_ptr<RequestBodyChannel> channel,
+                           UniqueFunction<void(const BodyPiece&)> handler) {
+  if (!has_loops() || id.loop >= loop_contexts_.size()) return;
+  server_->post(id.loop, [id, channel = std::move(channel),
+                          handler = std::move(handler)](session::LoopServer& server) mutable {
+    channel->want(server.sessions().find_http({.slot = id.slot, .generation = id.generation}),
+                  std::move(handler));
+  });
 }
 
 BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std::uint64_t> length) {
@@ -419,7 +420,7 @@ BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std
     const auto self = impl.lock();
     if (self == nullptr) return channel->gone();
     self->post_to_request(
-        id, [channel = std::move(channel)](session::ServerSession& session) { channel->pass(session); });
+        id, [channel = std::move(channel)](session::HttpConnection& session) { channel->pass(session); });
   };
   const auto channel =
       std::make_shared<BodyChannel>(BodyChannelOptions{.bytes_high = options_.limits.outbox_bytes_high,
@@ -427,7 +428,7 @@ BodyWriter ServerImpl::start_body(SessionId id, Response head, std::optional<std
                                                        .has_length = length.has_value()},
                                     wake);
   const std::string first = std::exchange(head.body, {});
-  post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::ServerSession& session) {
+  post_to_request(id, [channel, length, made = to_engine(std::move(head))](session::HttpConnection& session) {
     session.start_body(made, length, std::make_unique<ChannelBody>(channel));
   });
   if (!first.empty()) channel->write(as_bytes(first));

@@ -3,21 +3,21 @@
 // The part of each loop is used on that loop's thread only.
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <expected>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "api/lifecycle.h"
 #include "api/loop_context.h"
+#include "api/server_timers.h"
 #include "base/random.h"
 #include "fanfare/server.h"
+#include "fanfare/streams.h"
 #include "fanfare/unique_function.h"
 #include "pubsub/hub.h"
 #include "server/listener.h"
@@ -39,6 +39,9 @@ struct RequestEntry {
   server::PathPattern path;
   std::string method;
   std::function<void(const Request&, Responder)> answer;
+  // In place of `answer`: the body is taken in pieces.
+  std::function<void(const Request&, Responder, BodyReader)> answer_in_pieces = {};
+  BodyOptions body = {};
 };
 
 struct FilesEntry {
@@ -53,23 +56,39 @@ struct RpcEntry {
   std::shared_ptr<rpc::Registry> registry;
 };
 
+// Everything that a program added before start().
+struct Routes {
+  std::vector<UpgradeEntry> upgrades;
+  std::vector<RequestEntry> requests;
+  std::vector<FilesEntry> files;
+  std::vector<RpcEntry> rpcs;
+  std::string problem;  // why one could not be added; start() reports it
+};
+
+struct ServerStreams;
+
 class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
  public:
   explicit ServerImpl(ServerOptions options);
+  ~ServerImpl();
 
   // Call before start(). An invalid path is recorded, and start() reports it.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
+  void add(std::string_view method, std::string_view path,
+           std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options);
   void add_files(std::string_view path, FileOptions options);
-  void add_rpc(std::string_view path, std::shared_ptr<rpc::Registry> registry);
+  void add_rpc(std::expected<RpcEntry, std::string> entry);  // the error is recorded, too
 
   // May be called only once.
   void add_hub(HubOptions options);
+  // May be called only once, after add_hub().
+  void add_streams(StreamsOptions options);
 
   std::expected<void, Error> start();
   void run();
-  std::size_t stop(std::chrono::milliseconds deadline);
+  std::size_t stop(const StopOptions& options) { return lifecycle_.stop(options); }
   // Like stop() with no time; nothing runs any more when it returns.
   void destroy();
 
@@ -82,9 +101,16 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void respond(SessionId id, Response response);
   BodyWriter start_body(SessionId id, Response head, std::optional<std::uint64_t> length);
   // Later runs the task on the request's loop with its connection, if it still exists.
-  void post_to_request(SessionId id, UniqueFunction<void(session::ServerSession&)> task);
+  void post_to_request(SessionId id, UniqueFunction<void(session::HttpConnection&)> task);
+  // Later passes the handler to the channel on the request's loop.
+  void read_body(SessionId id, std::shared_ptr<RequestBodyChannel> channel,
+                 UniqueFunction<void(const BodyPiece&)> handler);
   // Ends the message of a MessageWriter that was destroyed on another thread.
   void abandon_message(SessionId id);
+  // Later runs the task on a loop, from the start of all loops on. False: the loop has ended, or (offer) the server
+  // stops or the loop's mailbox is full.
+  bool post_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task);
+  bool offer_to_loop(std::size_t loop, UniqueFunction<void(LoopContext&)> task);
   ServerStats stats() const;
   std::uint64_t refused_tasks() const { return refused_tasks_.load(std::memory_order_relaxed); }
 
@@ -92,24 +118,26 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   std::vector<std::string> addresses() const;
   std::uint16_t port() const;
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
+  std::size_t loop_count() const { return loop_contexts_.size(); }
   std::string_view loop_name() const { return server_ ? server_->loop_name() : std::string_view(); }
+
+  // Before start() as well.
+  ServerTimers& timers() { return timers_; }
+
+  // No handler of a timer starts, and nothing is published or posted, in any other state.
+  bool is_running() const { return lifecycle_.is_running(); }
 
   // Used by the mounts.
   const ServerOptions& options() const { return options_; }
   const session::SessionSettings& session_settings() const { return session_settings_; }
-  const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
-  const std::vector<RequestEntry>& requests() const { return requests_; }
-  const std::vector<FilesEntry>& files() const { return files_; }
-  const std::vector<RpcEntry>& rpcs() const { return rpcs_; }
+  const Routes& routes() const { return routes_; }
   pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
+  ServerStreams* streams() const { return streams_.get(); }                    // null: no streams
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
 
  private:
-  // Handlers never see the first two states, because no client is served before `running`.
-  enum class State : std::uint8_t { idle, starting, running, stopping, stopped };
-
   struct HubOfServer final : pubsub::HubLoops {
     HubOfServer(ServerImpl& its_core, HubOptions options) : impl(its_core), hub(options, random) {}
     std::size_t count() const override { return impl.loop_contexts_.size(); }
@@ -120,37 +148,29 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
     pubsub::Hub hub;
   };
 
+  void add(RequestEntry entry, std::string_view path);
   std::optional<Error> check() const;
   std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
   std::expected<void, Error> open_files();
   std::expected<void, Error> start_server();
-  void finish_stop(std::unique_lock<std::mutex>& lock);
-  bool is_running() const { return state_.load(std::memory_order_acquire) == State::running; }
   // Answers to requests are still delivered while the server stops.
-  bool has_loops() const { return state_.load(std::memory_order_acquire) >= State::running; }
+  bool has_loops() const { return lifecycle_.has_loops(); }
   // The one of the calling thread, if that is a loop of this server; otherwise null.
   LoopContext* own_loop_context() const;
   PostResult counted(net::PostResult result);
 
   const ServerOptions options_;
-  std::string bad_route_;
-  std::vector<UpgradeEntry> upgrades_;
-  std::vector<RequestEntry> requests_;
-  std::vector<FilesEntry> files_;
-  std::vector<RpcEntry> rpcs_;
+  Routes routes_;
   session::SessionSettings session_settings_;
 
+  Lifecycle lifecycle_;                      // must outlive the loops
+  ServerTimers timers_{*this};               // must outlive the loops
   server::Listeners listeners_;              // from start() on
   std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
+  std::unique_ptr<ServerStreams> streams_;   // must outlive the loops, too
   std::unique_ptr<session::Server> server_;  // from start() on
   std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;
-  std::atomic<State> state_ = State::idle;
-  // Shared: held by a publish to several loops. Exclusive: held at the start of a stop, which thus follows
-  // all of them.
-  std::shared_mutex publishing_;
-  std::mutex mutex_;  // guards changes of state_, and used to wait for them
-  std::condition_variable changed_;
 };
 
 }  // namespace fanfare::api

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kControlBytesMax = 125;  // RFC6455§5.5
 
-session::ServerSession& engine_of(const Session& session) {
+session::Session& engine_of(const Session& session) {
   return api::Connection::engine_of(session);
 }
 

@@ -10,7 +10,7 @@ namespace fanfare::api {
 
 void SessionWalk::start(session::LoopServer& server, std::shared_ptr<const SessionTask> task) {
   const std::shared_ptr<SessionWalk> walk(new SessionWalk(server, std::move(task)));
-  server.sessions().for_each([&](const session::Session& session) {
+  server.sessions().for_each_session([&](const session::Session& session) {
     if (session.is_open()) walk->sessions_.push_back(session.id());
   });
   walk->go_on();

@@ -8,13 +8,13 @@
 
 namespace fanfare::api {
 
-void WaitingSubscriptions::send_in_hand(session::ServerSession& engine) {
+void WaitingSubscriptions::send_in_hand(session::Session& engine) {
   const SharedBytes frame = std::move(in_hand->frame);
   in_hand.reset();
   if (!frame.empty()) engine.send_frame(frame);
 }
 
-std::unique_ptr<Subscription> Subscription::make(LoopContext& loop_context, session::ServerSession& engine,
+std::unique_ptr<Subscription> Subscription::make(LoopContext& loop_context, session::Session& engine,
                                                  std::string_view topic) {
   std::unique_ptr<Subscription> made(new (loop_context.subscriptions())
                                          Subscription(engine, loop_context.enter(topic)));
@@ -22,7 +22,7 @@ std::unique_ptr<Subscription> Subscription::make(LoopContext& loop_context, sess
   return made;
 }
 
-Subscription::Subscription(session::ServerSession& engine, LoopContext::NamedTopic& topic)
+Subscription::Subscription(session::Session& engine, LoopContext::NamedTopic& topic)
     : engine_(engine), topic_(topic) {}
 
 Subscription::~Subscription() {

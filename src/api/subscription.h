@@ -11,7 +11,7 @@
 #include "base/block_pool.h"
 #include "fanfare/session.h"
 #include "pubsub/pace.h"
-#include "session/server_session.h"
+#include "session/session.h"
 
 namespace fanfare::api {
 
@@ -28,9 +28,9 @@ struct WaitingSubscriptions : pubsub::WaitingList {
   // When the outbox was last empty, waiting messages went first and filled it.
   bool drain_is_next = false;
 
-  void send_in_hand(session::ServerSession& engine);
+  void send_in_hand(session::Session& engine);
   // Called when another message is published to the topic.
-  void send_in_hand_of(const pubsub::PacedSubscriber& subscriber, session::ServerSession& engine) {
+  void send_in_hand_of(const pubsub::PacedSubscriber& subscriber, session::Session& engine) {
     if (in_hand && in_hand->of == &subscriber) send_in_hand(engine);
   }
   void forget(const pubsub::PacedSubscriber& subscriber) {
@@ -41,7 +41,7 @@ struct WaitingSubscriptions : pubsub::WaitingList {
 class Subscription final : public pubsub::PacedSubscriber {
  public:
   // Starts with WhenFull::close: sends every message, or ends the session. set_policy() changes that.
-  static std::unique_ptr<Subscription> make(LoopContext& loop_context, session::ServerSession& engine,
+  static std::unique_ptr<Subscription> make(LoopContext& loop_context, session::Session& engine,
                                             std::string_view topic);
   // Not virtual: it is never owned through a base class.
   ~Subscription();
@@ -62,7 +62,7 @@ class Subscription final : public pubsub::PacedSubscriber {
   std::unique_ptr<Subscription> next;  // the next one in the list of a connection with few topics
 
  private:
-  Subscription(session::ServerSession& engine, LoopContext::NamedTopic& topic);
+  Subscription(session::Session& engine, LoopContext::NamedTopic& topic);
 
   bool is_open() const override { return engine_.is_open(); }
   bool is_congested() const override { return engine_.is_congested(); }
@@ -72,7 +72,7 @@ class Subscription final : public pubsub::PacedSubscriber {
   bool has_room_behind(std::size_t bytes) override { return engine_.has_room_behind(bytes); }
   void on_ready() override {}  // messages wait behind a congested outbox, which reports when it is drained
 
-  session::ServerSession& engine_;
+  session::Session& engine_;
   LoopContext::NamedTopic& topic_;
   pubsub::Ticket ticket_;
 };

@@ -12,7 +12,7 @@ const Method* find_method(std::string_view name) {
   static const auto kTable = [] {
     std::unordered_map<std::string_view, const Method*> table;
     for (const auto& group : {block_methods(), transaction_methods(), state_methods(), fee_methods(),
-                              log_methods(), node_methods()}) {
+                              log_methods(), node_methods(), dev_methods()}) {
       for (const Method& method : group) table.emplace(method.name, &method);
     }
     return table;
@@ -42,15 +42,6 @@ void DevChain::advance(Instant now) {
 }
 Instant DevChain::next_due() const {
   return chain_->next_due();
-}
-void DevChain::set_observer(Observer* observer) {
-  chain_->set_observer(observer);
-}
-void DevChain::mine(std::uint64_t blocks) {
-  chain_->mine(blocks);
-}
-bool DevChain::reorg(unsigned depth) {
-  return chain_->reorg(depth);
 }
 
 std::vector<DevChain::AccountInfo> DevChain::accounts() const {

@@ -37,15 +37,6 @@ class DevChain {
   // of `result`, or the `error`. The anvil methods evm_mine, anvil_mine and anvil_reorg change the chain.
   std::expected<std::string, CallError> call(std::string_view method, std::string_view params_json);
 
-  // Must outlive the chain, or be replaced; null for none.
-  void set_observer(Observer* observer);
-
-  // Mines blocks at once, outside the schedule, with the pending transactions.
-  void mine(std::uint64_t blocks);
-  // Replaces the last `depth` blocks by as many others. False if depth is 0, above kReorgDepthMax or the
-  // height.
-  bool reorg(unsigned depth);
-
   struct AccountInfo {
     std::string address;      // hexadecimal
     std::string private_key;  // hexadecimal; worthless outside of this chain

@@ -24,6 +24,7 @@ std::span<const Method> state_methods();
 std::span<const Method> fee_methods();
 std::span<const Method> log_methods();
 std::span<const Method> node_methods();
+std::span<const Method> dev_methods();
 
 inline std::unexpected<CallError> failure(int code, std::string message, std::string data_json = {}) {
   return std::unexpected(

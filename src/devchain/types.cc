@@ -2,17 +2,12 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+
 namespace fanfare::devchain {
 namespace {
 
 constexpr std::string_view kDigits = "0123456789abcdef";
-
-int digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool has_prefix(std::string_view text) {
   return text.size() >= 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -70,8 +65,8 @@ std::optional<Blob> parse_hex(std::string_view text) {
   Blob bytes;
   bytes.reserve(text.size() / 2 - 1);
   for (std::size_t at = 2; at < text.size(); at += 2) {
-    const int high = digit(text[at]);
-    const int low = digit(text[at + 1]);
+    const int high = hex_digit(text[at]);
+    const int low = hex_digit(text[at + 1]);
     if (high < 0 || low < 0) return std::nullopt;
     bytes.push_back(static_cast<std::uint8_t>(high * 16 + low));
   }
@@ -83,7 +78,7 @@ std::optional<Wei> parse_quantity(std::string_view text) {
   if (text[2] == '0' && text.size() > 3) return std::nullopt;
   Wei value = 0;
   for (const char c : text.substr(2)) {
-    const int next = digit(c);
+    const int next = hex_digit(c);
     if (next < 0) return std::nullopt;
     value = (value << 4) | static_cast<Wei>(next);
   }

@@ -78,18 +78,18 @@ TEST_P(ChainSourceHistory, EverySubscriberIsToldWhatTheFinalChainSays) {
   RecordingSubscriber heads;
   world.subscribe(99, heads, R"(["newHeads"])");
 
-  std::vector<UpstreamCall> pending;
+  std::vector<jsonrpc::UpstreamCall> pending;
   const auto collect = [&] {
-    for (UpstreamCall& call : world.source.take_calls()) pending.push_back(std::move(call));
+    for (jsonrpc::UpstreamCall& call : world.source.take_calls()) pending.push_back(std::move(call));
     world.publish();
   };
   const auto answer_one = [&] {
     const std::size_t which = random.below(pending.size());
-    const UpstreamCall call = pending[which];
+    const jsonrpc::UpstreamCall call = pending[which];
     pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(which));
     switch (random.below(14)) {
       case 0:
-        world.source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
+        world.source.on_reply(call.id, std::unexpected(jsonrpc::CallFailure{.message = "502"}), world.now);
         return;
       case 1:
         world.reply(call.id, "null");

@@ -117,52 +117,17 @@ struct ChainSourceWorld {
   void ask_history(const SubscriptionManager::Missing& missing) {
     resuming[source.resume(missing.from, missing.needs, now)] = {missing.connection, missing.id};
   }
-  void rewind() {
-    for (const auto& missing : manager.rewind()) ask_history(missing);
-    for (const auto& [key, id] : manager.take_ready()) {
-      if (const auto missed = manager.activate(key, id)) ask_history(*missed);
-    }
-  }
-  void rewind_logs() {
-    for (const auto& missing : manager.rewind_logs()) ask_history(missing);
-  }
-
   // Does what the gateway does with the source's events.
   void publish() {
     for (SourceEvent& event : source.take_events()) {
-      if (const auto* baseline = std::get_if<Baseline>(&event)) {
-        rewind();
-        manager.note_head(*baseline->header);
-      } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
-        if (!manager.is_followed_by(*added->header)) rewind();
-        manager.publish_head(*added->header);
-        if (added->logs) manager.publish_logs(*added->header, *added->logs, false);
-        if (added->logs) manager.note_told(*added->header);
-      } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
-        if (manager.wants_late_logs(*late->header)) {
-          manager.publish_logs(*late->header, *late->logs, false);
-          manager.note_told(*late->header);
-        }
-      } else if (const auto* missing = std::get_if<LogsMissing>(&event)) {
-        if (manager.miss_logs(*missing->header)) missed_logs.push_back(missing->header->number);
-      } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
-        const bool was_told = manager.may_have_told_logs(*removed->header);
-        if (was_told && removed->logs == nullptr) rewind_logs();
-        if (was_told && removed->logs) manager.publish_logs(*removed->header, *removed->logs, true);
-        manager.note_removed(*removed->header);
-      } else if (const auto* receipts = std::get_if<ReceiptsKnown>(&event)) {
-        manager.publish_receipts(*receipts->header, *receipts->receipts);
-      } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
-        manager.publish_pending_hash(hash->hash);
-      } else if (const auto* body = std::get_if<PendingBody>(&event)) {
-        manager.publish_pending_body(body->transaction_json);
-      } else if (const auto* syncing = std::get_if<SyncingChanged>(&event)) {
-        manager.publish_syncing(syncing->result_json);
+      manager.publish(event);
+      const SubscriptionManager::Aftermath aftermath = manager.take_aftermath();
+      for (const auto& missing : aftermath.missing) ask_history(missing);
+      closed.insert(closed.end(), aftermath.closing.begin(), aftermath.closing.end());
+      if (const auto* missing = std::get_if<LogsMissing>(&event); missing && !aftermath.closing.empty()) {
+        missed_logs.push_back(missing->header->number);
       }
       events.push_back(std::move(event));
-      for (const auto& [key, id] : manager.take_ready()) {
-        if (const auto missed = manager.activate(key, id)) ask_history(*missed);
-      }
     }
     for (const History::Answer& answer : source.take_history()) {
       const auto [key, id] = resuming.extract(answer.job).mapped();
@@ -173,20 +138,21 @@ struct ChainSourceWorld {
   void settle() {
     publish();
     for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
-      for (const UpstreamCall& call : calls) {
+      for (const jsonrpc::UpstreamCall& call : calls) {
         if (!held || !held(call)) reply(call.id, node.answer(call));
       }
       publish();
     }
   }
   bool reply(std::uint64_t call_id, const std::string& json) {
-    return source.on_reply(call_id, CallResult(json), now);
+    return source.on_reply(call_id, jsonrpc::CallResult(json), now);
   }
   bool reject(std::uint64_t call_id, int code = -32601) {
-    return source.on_reply(call_id,
-                           std::unexpected(CallFailure{
-                               .kind = CallFailure::Kind::rejected, .code = code, .message = "rejected"}),
-                           now);
+    return source.on_reply(
+        call_id,
+        std::unexpected(jsonrpc::CallFailure{
+            .kind = jsonrpc::CallFailure::Kind::rejected, .code = code, .message = "rejected"}),
+        now);
   }
   void start() {
     source.start(now);
@@ -222,9 +188,11 @@ struct ChainSourceWorld {
   SubscriptionManager manager;
   Instant now{std::chrono::hours(1)};
   std::vector<SourceEvent> events;
-  std::vector<std::uint64_t> missed_logs;  // blocks whose logs subscribers were notified to have missed
-  std::map<History::JobId, std::pair<ConnectionKey, std::string>> resuming;
-  std::function<bool(const UpstreamCall&)> held;
+  std::vector<std::uint64_t> missed_logs;  // blocks whose logs connections would be closed for
+  std::vector<SubscriptionManager::Aftermath::Closing>
+      closed;  // the connections that the gateway would close
+  std::map<std::uint64_t, std::pair<ConnectionKey, std::string>> resuming;
+  std::function<bool(const jsonrpc::UpstreamCall&)> held;
 };
 
 // The logs that a subscriber to this filter holds in the end, of the blocks after `after`, without "removed".

@@ -15,7 +15,7 @@ struct Overloaded : Cases... {
 
 }  // namespace
 
-ChainView::ChainView(const ChainViewOptions& options, CallIds& call_ids, Random& random)
+ChainView::ChainView(const ChainViewOptions& options, jsonrpc::CallIds& call_ids, Random& random)
     : options_(options), call_ids_(call_ids), random_(random) {
   FANFARE_CHECK(options.calls_in_flight_max > 0 && options.logs_attempts_max > 0);
 }
@@ -167,14 +167,14 @@ void ChainView::ask(Item& item, Instant now) {
                     .block = item.header->number});
 }
 
-bool ChainView::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+bool ChainView::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
   const auto found =
       std::ranges::find_if(pending_, [&](const Item& item) { return item.call_id == call_id; });
   if (call_id == 0 || found == pending_.end()) return false;
   Item& item = *found;
   item.call_id = 0;
   if (!result) {
-    if (result.error().kind == CallFailure::Kind::rejected) {
+    if (result.error().kind == jsonrpc::CallFailure::Kind::rejected) {
       unusable(item, result.error().message, false, now);
     } else {
       retry_later(item, result.error().message, now);
@@ -274,7 +274,7 @@ bool ChainView::tells_late_logs() const {
   return std::ranges::any_of(pending_, [](const Item& item) { return item.kind == Item::Kind::late_logs; });
 }
 
-std::vector<UpstreamCall> ChainView::take_calls() {
+std::vector<jsonrpc::UpstreamCall> ChainView::take_calls() {
   return std::exchange(calls_, {});
 }
 

@@ -34,7 +34,7 @@
 #include "eth/head_poller.h"
 #include "eth/logs_request.h"
 #include "eth/pace.h"
-#include "eth/upstream_call.h"
+#include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
 
@@ -85,7 +85,7 @@ class ChainView {
   };
 
   // `call_ids` and `random` must outlive the view.
-  ChainView(const ChainViewOptions& options, CallIds& call_ids, Random& random);
+  ChainView(const ChainViewOptions& options, jsonrpc::CallIds& call_ids, Random& random);
 
   void on_head_event(HeadEvent event, Instant now);
   // A subscriber needs the logs of every block from `first_block` on (the one after the head it last saw),
@@ -97,9 +97,9 @@ class ChainView {
 
   void on_timer(Instant now);
   // False: the call is not, or no longer, one of this view.
-  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+  bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
 
-  std::vector<UpstreamCall> take_calls();
+  std::vector<jsonrpc::UpstreamCall> take_calls();
   std::vector<ChainEvent> take_events();
   std::optional<Instant> next_timer() const;
 
@@ -148,7 +148,7 @@ class ChainView {
   std::size_t active() const;
 
   ChainViewOptions options_;
-  CallIds& call_ids_;
+  jsonrpc::CallIds& call_ids_;
   Random& random_;
   bool logs_wanted_ = false;
   std::deque<Announced> announced_;
@@ -156,7 +156,7 @@ class ChainView {
   std::uint32_t bloom_lies_ = 0;
   bool logs_are_prompt_ = true;             // the logs of the last block came in time
   LogsRequest::Strategy first_strategy_{};  // the strategy that last brought logs
-  std::vector<UpstreamCall> calls_;
+  std::vector<jsonrpc::UpstreamCall> calls_;
   std::vector<ChainEvent> events_;
   Status status_;
 };

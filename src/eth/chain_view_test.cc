@@ -73,7 +73,7 @@ TEST(ChainView, OneCallABlockHoweverManySubscribe) {
   for (const RecordingSubscriber& one : subscribers) EXPECT_EQ(one.results.size(), 10U);
 }
 
-bool asks_for_logs(const UpstreamCall& call) {
+bool asks_for_logs(const jsonrpc::UpstreamCall& call) {
   return call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
 }
 
@@ -87,8 +87,8 @@ TEST(ChainView, ABlockIsAnnouncedOnceItsLogsAreKnownAndInOrder) {
   RecordingSubscriber heads;
   world.subscribe(2, heads, R"(["newHeads"])");
   world.node.mine(3);
-  std::vector<UpstreamCall> waiting;
-  world.held = [&](const UpstreamCall& call) {
+  std::vector<jsonrpc::UpstreamCall> waiting;
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "eth_getLogs") return false;
     waiting.push_back(call);
     return true;
@@ -135,7 +135,7 @@ TEST(ChainView, ARevertedChainTellsNothingUntilTheNextBlock) {
 TEST(ChainView, WhatWasNeverToldIsNotRemoved) {
   LogsWorld world(1, patient());
   world.node.mine(2);
-  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.tick();
   world.node.reorg(1, 2);
   world.held = nullptr;
@@ -148,7 +148,7 @@ TEST(ChainView, AnEmptyAnswerAgainstTheBloomIsAskedAgainElsewhere) {
   LogsWorld world(1);
   world.node.mine(1);
   std::vector<std::uint32_t> attempts;
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     if (!asks_for_logs(call)) return false;
     attempts.push_back(call.attempt);
     return attempts.size() < 4 && world.reply(call.id, "[]");
@@ -163,7 +163,9 @@ TEST(ChainView, LogsThatCannotBeHadAreReportedMissingAndTheHeadGoesOn) {
   LogsWorld world(1, {.chain = {.logs_attempts_max = 3}});
   RecordingSubscriber heads;
   world.subscribe(2, heads, R"(["newHeads"])");
-  world.held = [&](const UpstreamCall& call) { return asks_for_logs(call) && world.reply(call.id, "[]"); };
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
+    return asks_for_logs(call) && world.reply(call.id, "[]");
+  };
   world.node.mine(1);
   world.catch_up();
   ASSERT_EQ(world.all<LogsMissing>().size(), 1U);
@@ -187,9 +189,9 @@ TEST(ChainView, ANodeThatDoesNotAnswerIsAskedWithoutEnd) {
   LogsWorld world(1, {.chain = {.logs_attempts_max = 2}});
   world.node.mine(1);
   int down = 30;
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     return asks_for_logs(call) && down-- > 0 &&
-           world.source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
+           world.source.on_reply(call.id, std::unexpected(jsonrpc::CallFailure{.message = "502"}), world.now);
   };
   world.catch_up();
   EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+"}));
@@ -200,7 +202,7 @@ TEST(ChainView, TooManyBlocksWaitingAreToldWithoutLogsAndSaidSo) {
   LogsWorld world(1, {.chain = {.pending_blocks_max = 10, .head_wait = std::chrono::hours(1)}});
   RecordingSubscriber heads;
   world.subscribe(2, heads, R"(["newHeads"])");
-  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.node.mine(25);
   world.tick();
   EXPECT_EQ(world.all<LogsMissing>().size(), 15U);
@@ -252,7 +254,7 @@ TEST(ChainView, WhoSubscribedOnABranchThatIsGoneGetsTheLogsOfTheOneThatCame) {
 TEST(ChainView, LogsStopBeingAskedForWhenNobodyWantsThem) {
   LogsWorld world(1);
   world.node.mine(1);
-  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.tick();
   world.manager.drop(1);
   world.source.set_interest(0, world.manager.interest(), world.now);
@@ -284,13 +286,15 @@ struct FaultyLogsWorld : LogsWorld {
   RecordingSubscriber heads;
 };
 
-bool asks_by_hash(const UpstreamCall& call) {
+bool asks_by_hash(const jsonrpc::UpstreamCall& call) {
   return call.method == "eth_getLogs" && call.params_json.contains("blockHash");
 }
 
 TEST(ChainView, ANodeThatRejectsBlockHashesHoldsNoHeadAndItsLogsAreToldAllTheSame) {
   FaultyLogsWorld world;
-  world.held = [&](const UpstreamCall& call) { return asks_by_hash(call) && world.reject(call.id, -32602); };
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
+    return asks_by_hash(call) && world.reject(call.id, -32602);
+  };
   for (int i = 0; i < 3; ++i) EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
   world.catch_up();
   EXPECT_EQ(short_form(world.logs.results), (Strings{"1:0+", "1:1+", "2:0+", "2:1+", "3:0+", "3:1+"}));
@@ -304,7 +308,7 @@ TEST(ChainView, ANodeThatRejectsBlockHashesHoldsNoHeadAndItsLogsAreToldAllTheSam
 
 TEST(ChainView, LogsThatNoNodeListsAreTakenFromReceipts) {
   FaultyLogsWorld world;
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_getLogs" && world.reject(call.id, -32601);
   };
   EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
@@ -331,7 +335,7 @@ TEST(ChainView, ABloomFilterOfAllOnesIsFoundOutByReceipts) {
 
 TEST(ChainView, ALogThatIsMarkedAsRemovedIsNotOfTheBlock) {
   FaultyLogsWorld world;
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "eth_getLogs") return false;
     std::string logs = world.node.answer(call);
     const std::string other = R"({"address":")" + simulated_address(1) +
@@ -349,7 +353,7 @@ TEST(ChainView, ALogThatIsMarkedAsRemovedIsNotOfTheBlock) {
 
 TEST(ChainView, LogsThatAreNotAnsweredHoldOneHeadForAMoment) {
   FaultyLogsWorld world;
-  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return asks_for_logs(call); };
   EXPECT_EQ(world.mine_and_time_head(), Duration(std::chrono::milliseconds(200)));
   for (int i = 0; i < 5; ++i) EXPECT_EQ(world.mine_and_time_head(), Duration::zero());
   EXPECT_TRUE(world.logs.results.empty());
@@ -368,7 +372,7 @@ TEST(ChainView, LogsThatAreNotAnsweredHoldOneHeadForAMoment) {
 
 TEST(ChainView, LogsAreWaitedForAsLongAsTheLimitSaysAndNoLonger) {
   FaultyLogsWorld world;
-  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return asks_for_logs(call); };
   world.mine_and_time_head();
   const Instant first = world.now;
   world.mine_and_time_head();
@@ -382,11 +386,15 @@ TEST(ChainView, LogsAreWaitedForAsLongAsTheLimitSaysAndNoLonger) {
 
 TEST(ChainView, WhoSubscribesWhileLogsAreLateBeginsAfterTheHeadAndMissesNothingBefore) {
   FaultyLogsWorld world;
-  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return asks_for_logs(call); };
   for (int i = 0; i < 2; ++i) world.mine_and_time_head();
   RecordingSubscriber later;
   world.subscribe(3, later, R"(["logs",{}])");
-  EXPECT_EQ(world.manager.connections_without_notices(SubscriptionType::logs), std::vector<ConnectionKey>{1});
+  // Nothing that is missed now concerns the later one.
+  world.manager.publish(Reorg{.beyond_window = true});
+  const auto aftermath = world.manager.take_aftermath();
+  ASSERT_EQ(aftermath.closing.size(), 1U);
+  EXPECT_EQ(aftermath.closing[0].connections, std::vector<ConnectionKey>{1});
   world.mine_and_time_head();
   world.held = nullptr;
   world.catch_up();
@@ -397,7 +405,7 @@ TEST(ChainView, WhoSubscribesWhileLogsAreLateBeginsAfterTheHeadAndMissesNothingB
 TEST(ChainView, ABlockThatGoesBeforeItsLogsCameIsNotTakenBack) {
   FaultyLogsWorld world;
   world.mine_and_time_head();
-  world.held = [](const UpstreamCall& call) { return asks_for_logs(call); };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return asks_for_logs(call); };
   for (int i = 0; i < 2; ++i) world.mine_and_time_head();
   world.node.reorg(2, 3);
   world.held = nullptr;

@@ -33,11 +33,6 @@ std::size_t bytes_of(const BlockLogs& logs) {
   return bytes;
 }
 
-bool loses_logs_only(const SourceEvent& event) {
-  const auto* reorg = std::get_if<Reorg>(&event);
-  return reorg != nullptr && reorg->beyond_window;
-}
-
 void append_element(std::string& out, std::string_view json) {
   if (out.back() != '[') out += ',';
   out.append(json);
@@ -262,37 +257,41 @@ std::optional<std::uint64_t> FilterStore::append_pending_changes(const Filter& f
 }
 
 void FilterStore::on_event(const SourceEvent& event) {
-  if (const auto* added = std::get_if<BlockAdded>(&event)) {
-    on_block(*added);
-  } else if (const auto* removed = std::get_if<BlockRemoved>(&event)) {
-    on_removed(*removed);
-  } else if (const auto* baseline = std::get_if<Baseline>(&event)) {
-    if (published_) chain_hole(false);
-    published_ = BlockId{.number = baseline->header->number, .hash = baseline->header->hash};
-    logs_told_to_ = baseline->header->number;
-    begin_waiting();
-  } else if (std::get_if<Gap>(&event) != nullptr) {
-    chain_hole(false);
-    logs_told_to_.reset();
-    begin_waiting();
-  } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
-    on_late_logs(*late);
-  } else if (const auto* missing = std::get_if<LogsMissing>(&event)) {
-    on_logs_missing(*missing);
-  } else if (loses_logs_only(event)) {
-    chain_hole(true);
-  } else if (const auto* hash = std::get_if<PendingHash>(&event)) {
-    if (wants(FilterKind::pending_hashes)) {
-      pending_.push({.json = "\"" + hash->hash + "\""}, kEntryBytes, limits_.kept_bytes_max);
-    }
-  } else if (const auto* body = std::get_if<PendingBody>(&event)) {
-    if (wants(FilterKind::pending_bodies)) {
-      pending_.push({.json = body->transaction_json, .body = true},
-                    kEntryBytes + body->transaction_json.size(), limits_.kept_bytes_max);
-    }
-  } else if (const auto* missed = std::get_if<PendingMissed>(&event)) {
-    pending_.push({.json = {}, .bodies_only = missed->bodies_only}, kEntryBytes, limits_.kept_bytes_max);
-  }
+  std::visit(Visitor{[this](const Baseline& baseline) { on_baseline(baseline); },
+                     [this](const BlockAdded& block) { on_block(block); },
+                     [this](const BlockLogsLate& late) { on_late_logs(late); },
+                     [this](const BlockRemoved& block) { on_removed(block); },
+                     [this](const LogsMissing& missing) { on_logs_missing(missing); },
+                     [this](const Reorg& reorg) {
+                       if (reorg.beyond_window) chain_hole(true);
+                     },
+                     [this](const Gap&) {
+                       chain_hole(false);
+                       logs_told_to_.reset();
+                       begin_waiting();
+                     },
+                     [this](const PendingHash& hash) {
+                       if (!wants(FilterKind::pending_hashes)) return;
+                       pending_.push({.json = "\"" + hash.hash + "\""}, kEntryBytes, limits_.kept_bytes_max);
+                     },
+                     [this](const PendingBody& body) {
+                       if (!wants(FilterKind::pending_bodies)) return;
+                       pending_.push({.json = body.transaction_json, .body = true},
+                                     kEntryBytes + body.transaction_json.size(), limits_.kept_bytes_max);
+                     },
+                     [this](const PendingMissed& missed) {
+                       pending_.push({.json = {}, .bodies_only = missed.bodies_only}, kEntryBytes,
+                                     limits_.kept_bytes_max);
+                     },
+                     Ignores<ReceiptsKnown, ReceiptsMissing, FeedEvent>{}},
+             event);
+}
+
+void FilterStore::on_baseline(const Baseline& baseline) {
+  if (published_) chain_hole(false);
+  published_ = BlockId{.number = baseline.header->number, .hash = baseline.header->hash};
+  logs_told_to_ = baseline.header->number;
+  begin_waiting();
 }
 
 // Filters created while logs of announced blocks were outstanding begin once those logs have arrived.

@@ -28,11 +28,11 @@
 
 #include "base/random.h"
 #include "base/time.h"
-#include "eth/chain_source.h"
 #include "eth/event_list.h"
 #include "eth/filter_limits.h"
 #include "eth/interest.h"
 #include "eth/log_filter.h"
+#include "eth/source_event.h"
 #include "eth/subscription_id.h"
 #include "eth/subscription_params.h"
 
@@ -117,6 +117,7 @@ class FilterStore {
   void erase(Filters::iterator found);
   bool wants(FilterKind kind) const { return count_[static_cast<std::size_t>(kind)] > 0; }
   static bool is_pending(FilterKind kind) { return kind >= FilterKind::pending_hashes; }
+  void on_baseline(const Baseline& baseline);
   void on_block(const BlockAdded& block);
   void on_removed(const BlockRemoved& block);
   void begin_waiting();

@@ -82,7 +82,7 @@ TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
   world.add(FilterKind::logs, "{}");
   world.add(FilterKind::blocks, "");
 
-  std::vector<UpstreamCall> pending;
+  std::vector<jsonrpc::UpstreamCall> pending;
   for (int step = 0; step < 400; ++step) {
     const std::uint64_t above = world.node.head().number - std::min(first, world.node.head().number);
     const std::uint64_t move = random.below(12);
@@ -100,18 +100,18 @@ TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
       world.source.on_timer(world.now);
     } else {
       const std::size_t which = random.below(pending.size());
-      const UpstreamCall call = pending[which];
+      const jsonrpc::UpstreamCall call = pending[which];
       pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(which));
       const std::uint64_t fault = random.below(10);
       if (fault == 0) {
-        world.source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
+        world.source.on_reply(call.id, std::unexpected(jsonrpc::CallFailure{.message = "502"}), world.now);
       } else if (fault == 1) {
         world.reply(call.id, call.method == "eth_getLogs" ? "[]" : "null");
       } else if (fault > 2) {  // 2: never answered
         world.reply(call.id, world.node.answer(call));
       }
     }
-    for (UpstreamCall& call : world.source.take_calls()) pending.push_back(std::move(call));
+    for (jsonrpc::UpstreamCall& call : world.source.take_calls()) pending.push_back(std::move(call));
     world.feed();
   }
   world.node.mine(20);

@@ -9,13 +9,13 @@
 namespace fanfare::eth {
 namespace {
 
-std::string describe(const CallFailure& failure) {
+std::string describe(const jsonrpc::CallFailure& failure) {
   switch (failure.kind) {
-    case CallFailure::Kind::unreachable:
+    case jsonrpc::CallFailure::Kind::unreachable:
       return "unreachable: " + failure.message;
-    case CallFailure::Kind::timed_out:
+    case jsonrpc::CallFailure::Kind::timed_out:
       return "timed out: " + failure.message;
-    case CallFailure::Kind::rejected:
+    case jsonrpc::CallFailure::Kind::rejected:
       return "error " + std::to_string(failure.code) + ": " + failure.message;
   }
   return failure.message;
@@ -31,7 +31,7 @@ std::expected<HeaderPtr, std::string> HeadPoller::read_block(std::string_view js
   return std::make_shared<const Header>(std::move(*header));
 }
 
-HeadPoller::HeadPoller(const HeadPollerOptions& options, CallIds& call_ids, Random& random)
+HeadPoller::HeadPoller(const HeadPollerOptions& options, jsonrpc::CallIds& call_ids, Random& random)
     : options_(options),
       call_ids_(call_ids),
       random_(random),
@@ -82,7 +82,7 @@ void HeadPoller::poll(Instant now) {
   round_started_ = now;
   announced_in_round_ = 0;
   behind_ = false;
-  outstanding_.emplace(call(kByNumber, "latest"), 0);
+  outstanding_.emplace(call(kByNumber, options_.tag), 0);
   timer_ = now + options_.call_timeout;
 }
 
@@ -95,7 +95,7 @@ std::uint64_t HeadPoller::call(std::string_view method, std::string_view first_p
   return id;
 }
 
-std::vector<UpstreamCall> HeadPoller::take_calls() {
+std::vector<jsonrpc::UpstreamCall> HeadPoller::take_calls() {
   return std::exchange(calls_, {});
 }
 
@@ -103,7 +103,7 @@ std::vector<HeadEvent> HeadPoller::take_events() {
   return std::exchange(events_, {});
 }
 
-bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+bool HeadPoller::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
   if (first_genesis_call_ == call_id) {
     first_genesis_call_.reset();
     const auto genesis = result ? read_block(*result) : std::unexpected(std::string());
@@ -123,7 +123,7 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Insta
   if (!result && ask_again(number)) return true;
   if (!result) {
     // A node that rejects a call about one block may still answer the next poll.
-    if (result.error().kind == CallFailure::Kind::rejected && phase_ != Phase::polling) {
+    if (result.error().kind == jsonrpc::CallFailure::Kind::rejected && phase_ != Phase::polling) {
       cannot_resolve(describe(result.error()), now);
     } else {
       give_up_round(describe(result.error()), now);
@@ -156,7 +156,7 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const CallResult& result, Insta
 
 void HeadPoller::on_latest(std::string_view json, Instant now) {
   auto latest = read_block(json);
-  if (!latest) return give_up_round("latest: " + latest.error(), now);
+  if (!latest) return give_up_round(std::string(options_.tag) + ": " + latest.error(), now);
   status_.last_answer = now;
   target_ = std::move(*latest);
   if (view_.empty()) {
@@ -164,7 +164,8 @@ void HeadPoller::on_latest(std::string_view json, Instant now) {
     last_progress_ = now;
     return start_backfill(now);
   }
-  if (in_view(target_->number, target_->hash)) {
+  const bool is_passed = options_.only_forward && target_->number <= tip_->number;
+  if (is_passed || in_view(target_->number, target_->hash)) {
     stale_polls_ = 0;
     return finish_round(now);
   }
@@ -186,7 +187,7 @@ void HeadPoller::set_baseline(HeaderPtr header) {
   view_first_ = header->number;
   if (header->number == 0) {
     genesis_ = header->hash;
-  } else {
+  } else if (!options_.only_forward) {
     first_genesis_call_ = call(kByNumber, "0x0");
   }
   tip_ = header;

@@ -34,11 +34,15 @@
 #include "base/time.h"
 #include "eth/header.h"
 #include "eth/pace.h"
-#include "eth/upstream_call.h"
+#include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
 
 struct HeadPollerOptions {
+  std::string_view tag = "latest";  // static; of the block that is polled
+  // A block at or below the tip says nothing, whatever its hash: for tags that never go back. Only a higher one
+  // that is on another branch replaces blocks.
+  bool only_forward = false;
   // Polls are polls_per_block times as frequent as blocks, between these bounds.
   Duration poll_interval_min = std::chrono::milliseconds(200);
   Duration poll_interval_max = std::chrono::seconds(2);
@@ -101,12 +105,12 @@ class HeadPoller {
   };
 
   // `call_ids` and `random` must outlive the poller.
-  HeadPoller(const HeadPollerOptions& options, CallIds& call_ids, Random& random);
+  HeadPoller(const HeadPollerOptions& options, jsonrpc::CallIds& call_ids, Random& random);
 
   void start(Instant now);
   void on_timer(Instant now);
   // False: the call is not, or no longer, one of this poller.
-  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+  bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
   // Something hints at a new head (an upstream notification): polls at once unless a round is in progress.
   void poll_now(Instant now);
   // Whether a node pushes hints about new heads, so that polls may be less frequent.
@@ -115,7 +119,7 @@ class HeadPoller {
   void restart_polling(Instant now);
 
   // Call after each of the functions above. Calls may be sent as one batch.
-  std::vector<UpstreamCall> take_calls();
+  std::vector<jsonrpc::UpstreamCall> take_calls();
   std::vector<HeadEvent> take_events();
   std::optional<Instant> next_timer() const { return timer_; }
 
@@ -167,7 +171,7 @@ class HeadPoller {
   Duration interval() const;
 
   HeadPollerOptions options_;
-  CallIds& call_ids_;
+  jsonrpc::CallIds& call_ids_;
   Random& random_;
 
   // The announced chain: hashes of consecutive blocks; the last is the tip's.
@@ -201,7 +205,7 @@ class HeadPoller {
   std::uint64_t announced_in_round_ = 0;
   BlockTime block_time_;
   Backoff backoff_;
-  std::vector<UpstreamCall> calls_;
+  std::vector<jsonrpc::UpstreamCall> calls_;
   std::vector<HeadEvent> events_;
   Status status_;
 };

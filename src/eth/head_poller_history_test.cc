@@ -23,28 +23,29 @@ TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
   Random& random = world.random;
   world.node.mine(random.below(5));
   world.start();
-  std::vector<UpstreamCall> pending;
+  std::vector<jsonrpc::UpstreamCall> pending;
   const std::uint64_t first = world.poller.tip()->number;
 
   const auto answer_one = [&] {
     const std::size_t which = random.below(pending.size());
-    const UpstreamCall call = pending[which];
+    const jsonrpc::UpstreamCall call = pending[which];
     pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(which));
     switch (random.below(12)) {
       case 0:
-        world.poller.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), world.now);
+        world.poller.on_reply(call.id, std::unexpected(jsonrpc::CallFailure{.message = "502"}), world.now);
         return;
       case 1:
-        world.poller.on_reply(call.id, CallResult("null"), world.now);
+        world.poller.on_reply(call.id, jsonrpc::CallResult("null"), world.now);
         return;
       case 2:
         return;  // never answered
       case 3:
         world.poller.on_reply(
-            call.id, CallResult(world.node.at(random.below(world.node.chain().size())).json()), world.now);
+            call.id, jsonrpc::CallResult(world.node.at(random.below(world.node.chain().size())).json()),
+            world.now);
         return;
       default:
-        world.poller.on_reply(call.id, CallResult(world.node.answer(call)), world.now);
+        world.poller.on_reply(call.id, jsonrpc::CallResult(world.node.answer(call)), world.now);
     }
   };
   for (int step = 0; step < 600; ++step) {
@@ -69,7 +70,7 @@ TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
     } else {
       answer_one();
     }
-    for (UpstreamCall& call : world.poller.take_calls()) pending.push_back(std::move(call));
+    for (jsonrpc::UpstreamCall& call : world.poller.take_calls()) pending.push_back(std::move(call));
     for (HeadEvent& event : world.poller.take_events()) world.events.push_back(std::move(event));
   }
   world.node.mine(30);  // higher than any block that a wrong answer may have invented

@@ -69,11 +69,11 @@ TEST(HeadPoller, AnswersOutOfOrderAreAnnouncedInOrder) {
   world.node.mine(10);
   world.now = *world.poller.next_timer();
   world.poller.on_timer(world.now);
-  std::vector<UpstreamCall> calls = world.poller.take_calls();
+  std::vector<jsonrpc::UpstreamCall> calls = world.poller.take_calls();
   while (!calls.empty()) {
     std::ranges::reverse(calls);
-    for (const UpstreamCall& call : calls) {
-      EXPECT_TRUE(world.poller.on_reply(call.id, CallResult(world.node.answer(call)), world.now));
+    for (const jsonrpc::UpstreamCall& call : calls) {
+      EXPECT_TRUE(world.poller.on_reply(call.id, jsonrpc::CallResult(world.node.answer(call)), world.now));
     }
     calls = world.poller.take_calls();
   }
@@ -153,9 +153,9 @@ TEST(HeadPoller, AForkThatGrowsFromBeforeTheStartTellsItsWholeBranch) {
 TEST(HeadPoller, WhatCannotBeHadFromBeforeTheStartIsNotWaitedFor) {
   World world;
   world.node.mine(10);
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     return call.params_json.starts_with("[\"0x8\"") &&
-           world.poller.on_reply(call.id, CallResult("null"), world.now);
+           world.poller.on_reply(call.id, jsonrpc::CallResult("null"), world.now);
   };
   world.start();
   EXPECT_EQ(world.poller.status().failures, 0U);
@@ -193,8 +193,9 @@ TEST(HeadPoller, ANodeThatLagsForAWhileHarmsNothing) {
   world.take_heads();
   const std::vector<SimulatedBlock> whole = world.node.chain();
   for (const std::uint64_t lag : {3U, 20U}) {
-    world.held = [&](const UpstreamCall& call) {
-      return world.poller.on_reply(call.id, CallResult(whole[whole.size() - 1 - lag].json()), world.now);
+    world.held = [&](const jsonrpc::UpstreamCall& call) {
+      return world.poller.on_reply(call.id, jsonrpc::CallResult(whole[whole.size() - 1 - lag].json()),
+                                   world.now);
     };
     world.tick();
   }
@@ -210,9 +211,9 @@ TEST(HeadPoller, NullForAJustAnnouncedBlockIsAskedAgain) {
   world.node.mine(5);
   // Retried a few times at once, then in the next round.
   int nulls = 2 * static_cast<int>(HeadPollerOptions{}.block_tries_max);
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     return call.params_json.starts_with("[\"0x3\"") && nulls-- > 0 &&
-           world.poller.on_reply(call.id, CallResult("null"), world.now);
+           world.poller.on_reply(call.id, jsonrpc::CallResult("null"), world.now);
   };
   for (int i = 0; i < 4; ++i) world.tick();
   EXPECT_EQ(world.take_heads(), range(1, 5));
@@ -223,9 +224,9 @@ TEST(HeadPoller, ABlockThatCannotBeHadIsGivenUpWithANotice) {
   World world({.stuck_rounds_max = 3});
   world.start();
   world.node.mine(5);
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     return call.params_json.starts_with("[\"0x3\"") &&
-           world.poller.on_reply(call.id, CallResult("null"), world.now);
+           world.poller.on_reply(call.id, jsonrpc::CallResult("null"), world.now);
   };
   for (int i = 0; i < 3; ++i) world.tick();
   ASSERT_EQ(world.all<Gap>().size(), 1U);
@@ -304,11 +305,12 @@ TEST(HeadPoller, ErrorsBackOffAndOneAnswerEndsThem) {
   World world({.backoff_min = milliseconds(100), .backoff_max = seconds(2)});
   world.start();
   bool down = true;
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     if (!down) return false;
-    return world.poller.on_reply(
-        call.id, std::unexpected(CallFailure{.kind = CallFailure::Kind::unreachable, .message = "refused"}),
-        world.now);
+    return world.poller.on_reply(call.id,
+                                 std::unexpected(jsonrpc::CallFailure{
+                                     .kind = jsonrpc::CallFailure::Kind::unreachable, .message = "refused"}),
+                                 world.now);
   };
   std::vector<Duration> waits;
   for (int i = 0; i < 10; ++i) {
@@ -341,7 +343,7 @@ TEST(HeadPoller, NoAnswerAtAllIsGivenUpAndALateAnswerIsNobodys) {
   EXPECT_EQ(*world.poller.next_timer() - world.now, HeadPollerOptions{}.call_timeout);
   world.tick();
   EXPECT_EQ(world.poller.status().failures, 1U);
-  EXPECT_FALSE(world.poller.on_reply(calls[0].id, CallResult(world.node.head().json()), world.now));
+  EXPECT_FALSE(world.poller.on_reply(calls[0].id, jsonrpc::CallResult(world.node.head().json()), world.now));
   world.tick();
   EXPECT_EQ(world.take_heads(), range(1, 1));
 }
@@ -349,8 +351,9 @@ TEST(HeadPoller, NoAnswerAtAllIsGivenUpAndALateAnswerIsNobodys) {
 TEST(HeadPoller, MalformedAnswersAreFailuresThatSayWhat) {
   World world;
   world.start();
-  world.held = [&](const UpstreamCall& call) {
-    return world.poller.on_reply(call.id, CallResult(R"({"number":"0x1","hash":"0x12"})"), world.now);
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
+    return world.poller.on_reply(call.id, jsonrpc::CallResult(R"({"number":"0x1","hash":"0x12"})"),
+                                 world.now);
   };
   world.tick();
   EXPECT_EQ(world.poller.status().last_failure, "latest: block without a usable hash: \"0x12\"");
@@ -390,7 +393,7 @@ TEST(HeadPoller, PollsAreOneIntervalApartWhateverTheAnswersTake) {
   const auto calls = world.poller.take_calls();
   const Instant asked = world.now;
   world.now += milliseconds(300);
-  world.poller.on_reply(calls.at(0).id, CallResult(world.node.head().json()), world.now);
+  world.poller.on_reply(calls.at(0).id, jsonrpc::CallResult(world.node.head().json()), world.now);
   EXPECT_EQ(*world.poller.next_timer() - asked, milliseconds(500));
 }
 

@@ -24,10 +24,10 @@ struct HeadPollerWorld {
   void settle() {
     for (auto calls = poller.take_calls(); !calls.empty(); calls = poller.take_calls()) {
       in_flight_most = std::max(in_flight_most, calls.size());
-      for (const UpstreamCall& call : calls) {
+      for (const jsonrpc::UpstreamCall& call : calls) {
         if (held && held(call)) continue;
         const std::string json = node.answer(call);
-        poller.on_reply(call.id, CallResult(json), now);
+        poller.on_reply(call.id, jsonrpc::CallResult(json), now);
       }
     }
     for (HeadEvent& event : poller.take_events()) events.push_back(std::move(event));
@@ -56,11 +56,11 @@ struct HeadPollerWorld {
 
   SeededRandom random;
   SimulatedNode node;
-  CallIds ids;
+  jsonrpc::CallIds ids;
   HeadPoller poller;
   Instant now{std::chrono::hours(1)};
   std::vector<HeadEvent> events;
-  std::function<bool(const UpstreamCall&)> held;
+  std::function<bool(const jsonrpc::UpstreamCall&)> held;
   std::size_t in_flight_most = 0;
 };
 

@@ -2,15 +2,10 @@
 
 #include <charconv>
 
+#include "base/hex.h"
+
 namespace fanfare::eth {
 namespace {
-
-int digit_of(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool has_prefix(std::string_view text) {
   return text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
@@ -40,7 +35,7 @@ std::optional<std::uint64_t> parse_quantity(std::string_view text) {
   if (!has_prefix(text)) return std::nullopt;
   std::uint64_t value = 0;
   for (const char c : text.substr(2)) {
-    const int digit = digit_of(c);
+    const int digit = hex_digit(c);
     if (digit < 0 || value >> 60U != 0) return std::nullopt;
     value = value << 4U | static_cast<std::uint64_t>(digit);
   }
@@ -52,8 +47,8 @@ bool parse_data(std::string_view text, MutableBytes out) {
     if (text.size() != 2 + 2 * out.size() || !text.starts_with("0X")) return false;
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
-    const int high = digit_of(text[2 + 2 * i]);
-    const int low = digit_of(text[3 + 2 * i]);
+    const int high = hex_digit(text[2 + 2 * i]);
+    const int low = hex_digit(text[3 + 2 * i]);
     if (high < 0 || low < 0) return false;
     out[i] = static_cast<std::uint8_t>(high * 16 + low);
   }

@@ -21,7 +21,7 @@ std::string_view name_of(MissedBecause reason) {
   return "";
 }
 
-History::History(const HistoryOptions& options, CallIds& call_ids, Random& random)
+History::History(const HistoryOptions& options, jsonrpc::CallIds& call_ids, Random& random)
     : options_(options), call_ids_(call_ids), random_(random) {
   FANFARE_CHECK(options.window_blocks > 0 && options.batch_blocks_max > 0 && options.calls_in_flight_max > 0);
 }
@@ -29,24 +29,32 @@ History::History(const HistoryOptions& options, CallIds& call_ids, Random& rando
 // --- the announced chain ---------------------------------------------------------------------------
 
 void History::on_event(ChainEvent& event) {
-  if (const auto* baseline = std::get_if<Baseline>(&event)) {
-    const Header& header = *baseline->header;
-    while (!chain_.empty() && tip() > header.number) take_back_tip();
-    if (chain_.empty() || chain_.back().header->hash != header.hash) push(baseline->header, nullptr);
-    receipts_next_ = header.number + 1;  // a baseline is never announced, so it needs no receipts
-  } else if (const auto* added = std::get_if<BlockAdded>(&event)) {
-    push(added->header, added->logs);
-  } else if (const auto* late = std::get_if<BlockLogsLate>(&event)) {
-    if (Block* block = find_block(late->header->hash)) block->logs = late->logs;
-  } else if (auto* removed = std::get_if<BlockRemoved>(&event)) {
-    if (!chain_.empty() && chain_.back().header->hash == removed->header->hash) {
-      if (removed->logs == nullptr) removed->logs = chain_.back().logs;
-      take_back_tip();
+  struct {
+    History& self;
+    void operator()(const Baseline& baseline) {
+      const Header& header = *baseline.header;
+      while (!self.chain_.empty() && self.tip() > header.number) self.take_back_tip();
+      if (self.chain_.empty() || self.chain_.back().header->hash != header.hash) {
+        self.push(baseline.header, nullptr);
+      }
+      self.receipts_next_ = header.number + 1;  // a baseline is never announced, so it needs no receipts
     }
-    remember_branch({.header = removed->header, .logs = removed->logs});
-  } else if (std::holds_alternative<Gap>(event)) {
-    chain_.clear();
-  }
+    void operator()(const BlockAdded& added) { self.push(added.header, added.logs); }
+    void operator()(const BlockLogsLate& late) {
+      if (Block* block = self.find_block(late.header->hash)) block->logs = late.logs;
+    }
+    void operator()(BlockRemoved& removed) {
+      if (!self.chain_.empty() && self.chain_.back().header->hash == removed.header->hash) {
+        if (removed.logs == nullptr) removed.logs = self.chain_.back().logs;
+        self.take_back_tip();
+      }
+      self.remember_branch({.header = removed.header, .logs = removed.logs});
+    }
+    void operator()(const Gap&) { self.chain_.clear(); }
+    void operator()(const LogsMissing&) {}
+    void operator()(const Reorg&) {}  // the removed blocks follow
+  } visitor{*this};
+  std::visit(visitor, event);
 }
 
 // Announced blocks that do not lead to this block are no longer part of the chain.
@@ -196,6 +204,9 @@ std::uint64_t History::receipts_late() const {
 std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
   const Position& from = job.from;
   if (chain_.empty() || job.waits_for_head) return std::nullopt;
+  if (options_.waits_ahead && may_be_ahead(from)) {
+    return HistoryBatch{.from = {}, .events = {}, .reached = from, .live = false};
+  }
   if (from.number + options_.window_blocks < tip()) {
     return skip_to_tip(from.number, MissedBecause::window);
   }
@@ -229,10 +240,14 @@ std::optional<HistoryBatch> History::advance(const Job& job, Instant now) {
 // The reader has seen more than we have: our node is behind the reader's last node, or the chain went back.
 // The chain certainly went back if our head differs from the ancestor that the reader names for its height.
 bool History::must_wait_for_head(const Job& job, Instant now) const {
-  if (job.from.number <= tip() || now >= job.give_up_waiting) return false;
-  const std::uint64_t distance = job.from.number - tip();
-  if (distance > job.from.ancestors.size()) return true;
-  return job.from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
+  return now < job.give_up_waiting && may_be_ahead(job.from);
+}
+
+bool History::may_be_ahead(const Position& from) const {
+  if (from.number <= tip()) return false;
+  const std::uint64_t distance = from.number - tip();
+  if (distance > from.ancestors.size()) return true;
+  return from.ancestors[distance - 1] == prefix_of(chain_.back().header->hash);
 }
 
 // The last common block of the reader's branch and the chain, as far as the position itself shows it.

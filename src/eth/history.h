@@ -30,10 +30,11 @@
 #include "eth/block_receipts.h"
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
+#include "eth/feeds/subscription_type.h"
 #include "eth/interest.h"
 #include "eth/logs_request.h"
 #include "eth/pace.h"
-#include "eth/upstream_call.h"
+#include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
 
@@ -46,6 +47,8 @@ struct HistoryOptions {
   std::uint32_t branch_attempts_max = 3;           // unusable answers about a removed block
   std::uint32_t branch_blocks_max = 1024;          // removed blocks that are remembered
   Duration ahead_wait = std::chrono::seconds(30);  // how long a position above the head waits for it
+  // After that time such a position waits again, instead of being taken for one that the chain went back from.
+  bool waits_ahead = false;
   Duration given_up_for = std::chrono::seconds(10);
   Duration retry_min = std::chrono::milliseconds(50);
   Duration retry_max = std::chrono::seconds(5);
@@ -55,6 +58,7 @@ struct HistoryOptions {
 struct HistoryNeeds {
   bool logs = false;
   bool receipts = false;
+  SubscriptionType of = SubscriptionType::new_heads;  // whose history; the chain's own if the type has none
 };
 
 // Why something is missing, as reported to clients.
@@ -114,7 +118,7 @@ class History {
   };
 
   // `call_ids` and `random` must outlive the history.
-  History(const HistoryOptions& options, CallIds& call_ids, Random& random);
+  History(const HistoryOptions& options, jsonrpc::CallIds& call_ids, Random& random);
 
   // Takes the events of the chain view, in order. A removed block whose logs the view never reported gets the
   // logs that were sent from here.
@@ -137,12 +141,12 @@ class History {
   JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
   void on_timer(Instant now);
   // False: the call is not, or no longer, one of this history.
-  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+  bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
   // Call after each of the functions above, but only once all events of the chain view were passed to the
   // loops. Checks which jobs can make progress.
   void pump(Instant now);
 
-  std::vector<UpstreamCall> take_calls();
+  std::vector<jsonrpc::UpstreamCall> take_calls();
   std::vector<ReceiptsEvent> take_receipts();
   std::vector<Answer> take_answers();
   std::optional<Instant> next_timer() const;
@@ -184,6 +188,7 @@ class History {
   std::uint64_t receipts_late() const;
   std::optional<HistoryBatch> advance(const Job& job, Instant now);
   bool must_wait_for_head(const Job& job, Instant now) const;
+  bool may_be_ahead(const Position& from) const;
   Have find_fork(const Position& from, std::uint64_t& fork, Instant now);
   std::optional<std::uint64_t> named_ancestor(const Position& from) const;
   Have append_removed(const Job& job, std::uint64_t& fork, HistoryBatch& batch, Instant now);
@@ -213,7 +218,7 @@ class History {
   void retry_later(Fetch& fetch, Instant now);
 
   HistoryOptions options_;
-  CallIds& call_ids_;
+  jsonrpc::CallIds& call_ids_;
   Random& random_;
   std::deque<Block> chain_;                   // linked, the last one is the announced head
   std::map<std::uint64_t, HeaderPtr> older_;  // answers that do not link yet
@@ -233,7 +238,7 @@ class History {
   std::size_t in_flight_ = 0;
   std::uint64_t pumps_ = 0;
   std::optional<std::uint64_t> reached_for_;  // in this pump: all from this block up is requested
-  std::vector<UpstreamCall> calls_;
+  std::vector<jsonrpc::UpstreamCall> calls_;
   std::vector<Answer> answers_;
   Status status_;
 };

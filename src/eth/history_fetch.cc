@@ -52,9 +52,9 @@ void History::ask(const FetchKey& key, Fetch& fetch, Instant now) {
   ++in_flight_;
   ++status_.calls;
   const Block* const block = find_block(key.hash);
-  UpstreamCall call{.id = fetch.call_id,
-                    .attempt = fetch.attempts,
-                    .block = block == nullptr ? key.number : block->header->number};
+  jsonrpc::UpstreamCall call{.id = fetch.call_id,
+                             .attempt = fetch.attempts,
+                             .block = block == nullptr ? key.number : block->header->number};
   switch (key.what) {
     case FetchKey::What::header_by_number:
       call.method = "eth_getBlockByNumber";
@@ -82,14 +82,14 @@ void History::ask(const FetchKey& key, Fetch& fetch, Instant now) {
   calls_.push_back(std::move(call));
 }
 
-bool History::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+bool History::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
   const auto found =
       std::ranges::find_if(fetches_, [call_id](const auto& one) { return one.second.call_id == call_id; });
   if (call_id == 0 || found == fetches_.end()) return false;
   Fetch& fetch = found->second;
   fetch.call_id = 0;
   --in_flight_;
-  const bool was_answered = result || result.error().kind == CallFailure::Kind::rejected;
+  const bool was_answered = result || result.error().kind == jsonrpc::CallFailure::Kind::rejected;
   if (result && take(found->first, fetch.strategy, *result)) {
     ++status_.blocks_fetched;
     fetches_.erase(found);
@@ -163,7 +163,7 @@ std::optional<Instant> History::next_timer() const {
   return earliest;
 }
 
-std::vector<UpstreamCall> History::take_calls() {
+std::vector<jsonrpc::UpstreamCall> History::take_calls() {
   return std::exchange(calls_, {});
 }
 

@@ -60,7 +60,7 @@ TEST(HistoryReceipts, WhoComesBackWhileABranchIsGoneIsToldWhatTakesItsPlace) {
   world.subscribe(2, logs, R"(["logs",{}])");
   world.settle();
   // The old blocks are removed, and the new ones wait for their logs.
-  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.node.reorg(2, 3);
   for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
   ASSERT_EQ(world.all<BlockRemoved>().size(), 2U);
@@ -139,16 +139,24 @@ TEST(HistoryReceipts, WhatAnotherLoopAskedForIsNotToldTwiceHere) {
 TEST(HistoryReceipts, ALoopNoticesWhatItWasNotTold) {
   ReceiptsWorld world;
   RecordingSubscriber client;
+  RecordingSubscriber without;
   world.join(1, client);
+  world.subscribe(2, without, R"(["transactionReceipts"])");
+  world.settle();
   world.mine(2);
-  Header later;
-  later.number = 6;
-  const auto missed = world.manager.receipts_missed_before(later);
-  ASSERT_TRUE(missed);
-  EXPECT_EQ(missed->first, 3U);
-  EXPECT_EQ(missed->last, 5U);
-  later.number = 3;
-  EXPECT_FALSE(world.manager.receipts_missed_before(later));
+  const auto receipts_of = [](std::uint64_t number) {
+    return ReceiptsKnown{.header = std::make_shared<const Header>(Header{.number = number}),
+                         .receipts = std::make_shared<const BlockReceipts>()};
+  };
+  world.manager.publish(receipts_of(3));
+  EXPECT_TRUE(world.manager.take_aftermath().closing.empty());
+  world.manager.publish(receipts_of(7));
+  const auto aftermath = world.manager.take_aftermath();
+  ASSERT_EQ(aftermath.closing.size(), 1U);
+  EXPECT_EQ(aftermath.closing[0].connections, std::vector<ConnectionKey>{2});
+  EXPECT_EQ(aftermath.closing[0].why, "the receipts of block 4 to 6 were missed");
+  EXPECT_EQ(client.notices.back(),
+            R"({"type":"missed","fromBlock":"0x4","toBlock":"0x6","reason":"unavailable"})");
 }
 
 }  // namespace

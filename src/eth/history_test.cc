@@ -188,7 +188,7 @@ TEST(History, LogsThatCannotBeHadAreNamed) {
   world.mine(3);
   world.node.at(3).bloom = "0x" + std::string(512, 'f');
   const std::string hash = to_hex(world.node.at(3).hash);
-  world.held = [&](const UpstreamCall& call) {
+  world.held = [&](const jsonrpc::UpstreamCall& call) {
     const bool asks_for_logs = call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
     const bool is_it =
         asks_for_logs && (call.params_json.contains(hash) || call.params_json.contains("\"0x3\""));
@@ -244,7 +244,7 @@ TEST(History, AHeadThatIsBackBeforeAnyOtherWasToldIsNotToldAgain) {
   world.resume(2, logs);
   world.mine(3);
   const std::vector<SimulatedBlock> first_branch = world.node.chain();
-  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.node.reorg(2, 2);
   for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
   ASSERT_EQ(world.all<BlockRemoved>().size(), 2U);
@@ -274,7 +274,7 @@ TEST(History, WhoSubscribesWhileAHeadIsGoneIsToldWhenItIsBack) {
   world.resume(2, logs);
   world.mine(3);
   const std::vector<SimulatedBlock> first_branch = world.node.chain();
-  world.held = [](const UpstreamCall& call) { return call.method == "eth_getLogs"; };
+  world.held = [](const jsonrpc::UpstreamCall& call) { return call.method == "eth_getLogs"; };
   world.node.reorg(2, 2);
   for (int i = 0; i < 5 && world.all<BlockRemoved>().empty(); ++i) world.tick();
   RecordingSubscriber heads;

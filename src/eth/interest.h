@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "eth/feeds/subscription_type.h"
 #include "eth/hex.h"
 
 namespace fanfare::eth {
@@ -26,9 +27,9 @@ struct Interest {
   // the chain does meanwhile. Empty: the loop knew of no block.
   std::optional<BlockId> logs_after;
   PendingWanted pending = PendingWanted::nothing;
-  bool syncing = false;
   bool receipts = false;
   std::optional<BlockId> receipts_after;  // as for logs
+  SubscriptionTypes sources;              // types with a source of their own (feeds/feed.h)
 
   friend bool operator==(const Interest&, const Interest&) = default;
 };
@@ -38,9 +39,9 @@ inline Interest merged(const Interest& one, const Interest& other) {
   return {.logs = one.logs || other.logs,
           .logs_after = {},
           .pending = std::max(one.pending, other.pending),
-          .syncing = one.syncing || other.syncing,
           .receipts = one.receipts || other.receipts,
-          .receipts_after = {}};
+          .receipts_after = {},
+          .sources = one.sources | other.sources};
 }
 
 }  // namespace fanfare::eth

@@ -1,29 +1,34 @@
 #include "eth/latest_head.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace fanfare::eth {
 
-bool LatestHead::deliver(const SharedBytes& frame) {
-  if (backlog_.empty() && !connection_.is_congested()) return connection_.deliver(frame);
-  if (!backlog_.empty()) {
-    const bool is_first = first_missed_ == 0 && last_missed_ == 0;
-    first_missed_ = is_first ? held_number_ : std::min(first_missed_, held_number_);
-    last_missed_ = std::max(last_missed_, held_number_);
-    ++dropped_;
-  }
-  backlog_.add(frame);
-  held_number_ = published_.value_or(0);
-  return true;
+LatestHead::LatestHead(pubsub::Subscriber& connection, pubsub::EventLog& log,
+                       const std::optional<std::uint64_t>& published)
+    : connection_(connection), published_(published) {
+  set_policy({.when_full = WhenFull::keep_latest}, waiting, log);
 }
 
-std::optional<LatestHead::Held> LatestHead::take() {
+bool LatestHead::deliver(const SharedBytes& frame) {
+  if (is_behind()) {
+    first_missed_ = std::min(first_missed_.value_or(held_number_), held_number_);
+    last_missed_ = std::max(last_missed_, held_number_);
+  } else if (!connection_.is_congested()) {
+    return PacedSubscriber::deliver(frame);
+  }
+  held_number_ = published_.value_or(0);
+  return PacedSubscriber::deliver(frame);
+}
+
+std::optional<LatestHead::Held> LatestHead::take_held() {
   if (connection_.is_congested()) return std::nullopt;
-  auto next = backlog_.take();
+  auto next = take();
   if (!next) return std::nullopt;
   return Held{.frame = std::move(next->frame),
-              .heads_missed = next->missed,
-              .first = std::exchange(first_missed_, 0),
+              .heads_missed = next->missed ? next->missed->count() : 0,
+              .first = std::exchange(first_missed_, std::nullopt).value_or(0),
               .last = std::exchange(last_missed_, 0)};
 }
 

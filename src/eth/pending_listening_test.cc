@@ -23,7 +23,7 @@ using World = testing::PendingWorld;
 
 TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
   World world;
-  world.answers = [](const UpstreamCall& call) {
+  world.answers = [](const jsonrpc::UpstreamCall& call) {
     return call.method == "txpool_content" ? R"({"pending":{}})" : std::string();
   };
   world.source.set_pushed(true, world.now);
@@ -35,7 +35,7 @@ TEST(PendingListening, WhileTheNodeTellsByItselfNothingIsPolled) {
   world.source.saw_pushed("0x12", world.now);
   EXPECT_EQ(world.take(), "a");
   // The node no longer pushes; pushed transactions are not reported again.
-  world.answers = [](const UpstreamCall& call) {
+  world.answers = [](const jsonrpc::UpstreamCall& call) {
     if (call.method == "txpool_content") {
       return R"({"pending":{"0x1":{"0":)" + transaction('a') + R"(,"1":)" + transaction('b') + "}}}";
     }
@@ -55,7 +55,7 @@ TEST(PendingListening, AListenerWaitsUntilTheNodeHasTheFilter) {
   const auto first = world.source.await_listening(world.now);
   const auto second = world.source.await_listening(world.now);
   EXPECT_EQ(world.answer_of(first), "...");
-  world.answers = [](const UpstreamCall& call) { return filter_with(call, ""); };
+  world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, ""); };
   answer_all(world.source, world.answers, world.now, &world.methods);
   const auto answers = world.source.take_listening();
   ASSERT_EQ(answers.size(), 2U);
@@ -68,7 +68,7 @@ TEST(PendingListening, AListenerWaitsUntilTheNodeHasTheFilter) {
 TEST(PendingListening, AListenerWaitsForTheFirstLookAtAPool) {
   World world;
   bool pool = false;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "txpool_content") return std::string();
     return pool ? std::string(R"({"pending":{}})") : std::string("!");
   };
@@ -82,7 +82,7 @@ TEST(PendingListening, AListenerWaitsForTheFirstLookAtAPool) {
 
 TEST(PendingListening, AListenerIsRefusedWhenItsTimeIsOver) {
   World world;
-  world.answers = [](const UpstreamCall&) { return std::string("!"); };
+  world.answers = [](const jsonrpc::UpstreamCall&) { return std::string("!"); };
   world.want(PendingWanted::hashes);
   world.now += std::chrono::seconds(5);
   const Instant deadline = world.now + PendingSourceOptions{}.listen_timeout;
@@ -94,14 +94,14 @@ TEST(PendingListening, AListenerIsRefusedWhenItsTimeIsOver) {
   EXPECT_EQ(world.answer_of(early), "...");
   world.source.on_timer(deadline);
   EXPECT_EQ(world.answer_of(early), "no answer in time");
-  world.answers = [](const UpstreamCall& call) { return filter_with(call, ""); };
+  world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, ""); };
   answer_all(world.source, world.answers, deadline, nullptr);
   EXPECT_EQ(world.answer_of(late), "yes");
 }
 
 TEST(PendingListening, WhereThereIsNoWayAListenerIsToldAtOnce) {
   World world;
-  world.answers = [](const UpstreamCall&) { return std::string(); };
+  world.answers = [](const jsonrpc::UpstreamCall&) { return std::string(); };
   world.source.set_wanted(PendingWanted::hashes, world.now);
   const auto waiting = world.source.await_listening(world.now);
   answer_all(world.source, world.answers, world.now, nullptr);
@@ -109,14 +109,14 @@ TEST(PendingListening, WhereThereIsNoWayAListenerIsToldAtOnce) {
   EXPECT_EQ(world.listening(), "no");
   // A new subscriber after all others have left makes the source try every strategy again.
   world.want(PendingWanted::nothing);
-  world.answers = [](const UpstreamCall& call) { return filter_with(call, ""); };
+  world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, ""); };
   world.want(PendingWanted::hashes);
   EXPECT_EQ(world.listening(), "yes");
 }
 
 TEST(PendingListening, BeforeItsStartNothingIsAskedAndListenersWait) {
   SeededRandom random(1);
-  CallIds ids;
+  jsonrpc::CallIds ids;
   PendingSource source({}, ids, random);
   Instant now{std::chrono::hours(1)};
   source.set_wanted(PendingWanted::hashes, now);
@@ -134,7 +134,7 @@ TEST(PendingListening, BeforeItsStartNothingIsAskedAndListenersWait) {
 
 TEST(PendingListening, WithNobodyLeftToTellListenersAreRefused) {
   World world;
-  world.answers = [](const UpstreamCall&) { return std::string("!"); };
+  world.answers = [](const jsonrpc::UpstreamCall&) { return std::string("!"); };
   world.want(PendingWanted::hashes);
   const auto listener = world.source.await_listening(world.now);
   world.want(PendingWanted::nothing);
@@ -146,7 +146,7 @@ TEST(PendingListening, WithNobodyLeftToTellListenersAreRefused) {
 TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
   World world;
   std::string changes;
-  world.answers = [&](const UpstreamCall& call) { return filter_with(call, changes); };
+  world.answers = [&](const jsonrpc::UpstreamCall& call) { return filter_with(call, changes); };
   world.want(PendingWanted::hashes);
   changes = "a";  // in the filter, but not polled yet
   world.push(true);
@@ -160,7 +160,7 @@ TEST(PendingListening, WhatCameBeforeTheNodeBeganToTellIsAskedForOnceMore) {
 TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
   World world;
   std::string changes = "!";
-  world.answers = [&](const UpstreamCall& call) { return filter_with(call, changes); };
+  world.answers = [&](const jsonrpc::UpstreamCall& call) { return filter_with(call, changes); };
   world.want(PendingWanted::hashes);
   world.now = world.source.next_timer().value();
   world.source.on_timer(world.now);
@@ -169,7 +169,7 @@ TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
   world.source.set_pushed(true, world.now);
   EXPECT_TRUE(world.source.take_calls().empty());
   changes = "b";
-  world.source.on_reply(asked[0].id, CallResult(hashes("a")), world.now);
+  world.source.on_reply(asked[0].id, jsonrpc::CallResult(hashes("a")), world.now);
   answer_all(world.source, world.answers, world.now, &world.methods);
   EXPECT_EQ(world.take(), "ab");
   EXPECT_FALSE(world.source.next_timer());
@@ -177,7 +177,7 @@ TEST(PendingListening, AnAnswerOnItsWayWhenTheNodeBeganToTellIsNotTheLast) {
 
 TEST(PendingListening, ANodeThatOnlyJustBeganToTellAndIsLostLeavesNoHole) {
   World world;
-  world.answers = [](const UpstreamCall& call) { return filter_with(call, "!"); };
+  world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
   world.push(true);  // polls for the last time; not answered yet
   world.push(false);
@@ -187,7 +187,7 @@ TEST(PendingListening, ANodeThatOnlyJustBeganToTellAndIsLostLeavesNoHole) {
 
 TEST(PendingListening, ANodeThatForgotTheFilterWhenItBeganToTellLeavesAHole) {
   World world;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_getFilterChanges" ? std::string() : filter_with(call, "");
   };
   world.want(PendingWanted::hashes);
@@ -199,7 +199,7 @@ TEST(PendingListening, ANodeThatForgotTheFilterWhenItBeganToTellLeavesAHole) {
 
 TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) {
   World world;
-  world.answers = [](const UpstreamCall& call) { return filter_with(call, "!"); };
+  world.answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, "!"); };
   world.want(PendingWanted::hashes);
   world.push(true);
   EXPECT_EQ(world.take(), "");
@@ -211,19 +211,19 @@ TEST(PendingListening, AnAnswerLostWhenTheNodeBeganToTellLeavesAHoleAndNoPolls) 
 
 // The failures of eth_getFilterChanges that have this effect.
 struct FilterFailures : World {
-  explicit FilterFailures(CallFailure failure) : failure(std::move(failure)) {
-    answers = [](const UpstreamCall& call) { return filter_with(call, "a"); };
+  explicit FilterFailures(jsonrpc::CallFailure failure) : failure(std::move(failure)) {
+    answers = [](const jsonrpc::UpstreamCall& call) { return filter_with(call, "a"); };
     want(PendingWanted::hashes);
   }
   void fail() {
     now = source.next_timer().value();
     source.on_timer(now);
-    for (const UpstreamCall& call : source.take_calls()) {
+    for (const jsonrpc::UpstreamCall& call : source.take_calls()) {
       methods.emplace_back(call.method);
       source.on_reply(call.id, std::unexpected(failure), now);
     }
   }
-  CallFailure failure;
+  jsonrpc::CallFailure failure;
 };
 
 TEST(PendingListening, ANodeThatWasNotReachedHasTheChangesStill) {
@@ -265,7 +265,7 @@ TEST(PendingListening, AnAnswerThatGotLostMayHaveTakenTheChangesAway) {
 TEST(PendingListening, ChangesThatAreNoListAreAHole) {
   World world;
   std::string changes = "{}";
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_newPendingTransactionFilter" ? "\"0x1\"" : changes;
   };
   world.want(PendingWanted::hashes);
@@ -276,7 +276,7 @@ TEST(PendingListening, ChangesThatAreNoListAreAHole) {
 
 TEST(PendingListening, AnAnswerThatIsNoPoolLeadsToTheNextWay) {
   World world;
-  world.answers = [](const UpstreamCall& call) {
+  world.answers = [](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_getBlockByNumber") return std::string("null");
     return call.method == "txpool_content" ? std::string("{}") : std::string();
   };
@@ -287,7 +287,7 @@ TEST(PendingListening, AnAnswerThatIsNoPoolLeadsToTheNextWay) {
 TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
   World world;
   bool pool = true;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_getBlockByNumber") return std::string(R"({"transactions":[]})");
     return call.method == "txpool_content" && pool ? std::string(R"({"pending":{}})") : std::string();
   };
@@ -301,7 +301,7 @@ TEST(PendingListening, APoolThatIsNotShownAnyMoreIsAHole) {
 
 TEST(PendingListening, ANodeThatKeepsForgettingFiltersIsAskedForItsPool) {
   World world;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "txpool_content") return std::string(R"({"pending":{}})");
     return call.method == "eth_getFilterChanges" ? std::string() : filter_with(call, "");
   };
@@ -318,7 +318,7 @@ TEST(PendingListening, ANodeThatKeepsForgettingFiltersIsAskedForItsPool) {
 TEST(PendingListening, FiltersThatLastedAreForgottenWithoutConsequence) {
   World world;
   int left = 0;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     const bool forgets = call.method == "eth_getFilterChanges" && --left < 0;
     return forgets ? std::string() : filter_with(call, "");
   };

@@ -7,7 +7,7 @@
 
 namespace fanfare::eth {
 
-PendingSource::PendingSource(const PendingSourceOptions& options, CallIds& call_ids, Random& random)
+PendingSource::PendingSource(const PendingSourceOptions& options, jsonrpc::CallIds& call_ids, Random& random)
     : options_(options),
       call_ids_(call_ids),
       random_(random),
@@ -161,9 +161,11 @@ void PendingSource::on_timer(Instant now) {
   tell_bodies(now);
   if (!timer_ || now < *timer_) return;
   if (std::exchange(poll_call_, std::nullopt)) {
-    return poll_failed(
-        {.kind = CallFailure::Kind::timed_out, .code = 0, .maybe_done = true, .message = "no answer in time"},
-        now);
+    return poll_failed({.kind = jsonrpc::CallFailure::Kind::timed_out,
+                        .code = 0,
+                        .maybe_done = true,
+                        .message = "no answer in time"},
+                       now);
   }
   if (status_.strategy == Strategy::none) return begin_polling(now);
   poll(now);
@@ -186,9 +188,9 @@ void PendingSource::fail(std::string why, Instant now) {
   timer_ = now + backoff_.next(random_);
 }
 
-void PendingSource::poll_failed(const CallFailure& failure, Instant now) {
+void PendingSource::poll_failed(const jsonrpc::CallFailure& failure, Instant now) {
   const bool has_filter = status_.strategy == Strategy::filter && !filter_id_json_.empty();
-  if (failure.kind == CallFailure::Kind::rejected) {
+  if (failure.kind == jsonrpc::CallFailure::Kind::rejected) {
     // A node that restarted, or was not polled for long, does not know the filter any more.
     return has_filter ? filter_forgotten(failure.message, now) : next_way(failure.message, now);
   }
@@ -240,7 +242,7 @@ void PendingSource::next_way(const std::string& why, Instant now) {
   }
 }
 
-bool PendingSource::on_reply(std::uint64_t call_id, const CallResult& result, Instant now) {
+bool PendingSource::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
   if (const auto found = body_calls_.find(call_id); found != body_calls_.end()) {
     const std::uint64_t serial = found->second;
     body_calls_.erase(found);
@@ -276,11 +278,12 @@ void PendingSource::on_poll_reply(std::string_view json, Instant now) {
   }
   if (!usable) {
     // The changes of the filter are lost with this answer.
-    return poll_failed({.kind = has_filter ? CallFailure::Kind::unreachable : CallFailure::Kind::rejected,
-                        .code = 0,
-                        .maybe_done = true,
-                        .message = "the node's answer is of no use"},
-                       now);
+    return poll_failed(
+        {.kind = has_filter ? jsonrpc::CallFailure::Kind::unreachable : jsonrpc::CallFailure::Kind::rejected,
+         .code = 0,
+         .maybe_done = true,
+         .message = "the node's answer is of no use"},
+        now);
   }
   begin_listening();
   poll_again(now);
@@ -372,7 +375,7 @@ void PendingSource::tell_bodies(Instant now) {
   for (PendingBody& body : bodies_.take(now)) events_.emplace_back(std::move(body));
 }
 
-void PendingSource::on_body(std::uint64_t serial, const CallResult& result) {
+void PendingSource::on_body(std::uint64_t serial, const jsonrpc::CallResult& result) {
   if (result && jsonrpc::kind_of(*result) == jsonrpc::Kind::object) {
     bodies_.known(serial, *result);
   } else if (bodies_.failed(serial)) {
@@ -387,11 +390,11 @@ void PendingSource::miss_bodies(std::string_view why, std::string detail) {
   events_.emplace_back(PendingMissed{.bodies_only = true, .why = why, .detail = std::move(detail)});
 }
 
-std::vector<UpstreamCall> PendingSource::take_calls() {
+std::vector<jsonrpc::UpstreamCall> PendingSource::take_calls() {
   return std::exchange(calls_, {});
 }
 
-std::vector<PendingSource::Listening> PendingSource::take_listening() {
+std::vector<Listening> PendingSource::take_listening() {
   return std::exchange(listening_answers_, {});
 }
 

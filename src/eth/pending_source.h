@@ -31,9 +31,10 @@
 #include "base/time.h"
 #include "eth/hex.h"
 #include "eth/interest.h"
+#include "eth/listening.h"
 #include "eth/pace.h"
 #include "eth/pending_bodies.h"
-#include "eth/upstream_call.h"
+#include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
 
@@ -82,7 +83,7 @@ class PendingSource {
     std::string last_failure;
   };
 
-  PendingSource(const PendingSourceOptions& options, CallIds& call_ids, Random& random);
+  PendingSource(const PendingSourceOptions& options, jsonrpc::CallIds& call_ids, Random& random);
 
   // Call before any other function: nothing is polled before.
   void start(Instant now);
@@ -97,14 +98,9 @@ class PendingSource {
   void saw_pushed(std::string_view hash, Instant now);
   void on_timer(Instant now);
   // False: the call is not, or no longer, one of this source.
-  bool on_reply(std::uint64_t call_id, const CallResult& result, Instant now);
+  bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
 
-  struct Listening {
-    ListenerId listener = 0;
-    std::string refusal;  // empty: from now on every transaction is reported
-  };
-
-  std::vector<UpstreamCall> take_calls();
+  std::vector<jsonrpc::UpstreamCall> take_calls();
   std::vector<PendingEvent> take_events() { return std::exchange(events_, {}); }
   // Take these after the events: events reported earlier precede the result.
   std::vector<Listening> take_listening();
@@ -127,10 +123,10 @@ class PendingSource {
   std::uint64_t call(std::string_view method, std::string params_json, std::uint32_t attempt = 0);
   void next_way(const std::string& why, Instant now);
   void fail(std::string why, Instant now);
-  void poll_failed(const CallFailure& failure, Instant now);
+  void poll_failed(const jsonrpc::CallFailure& failure, Instant now);
   void filter_forgotten(const std::string& why, Instant now);
   void on_poll_reply(std::string_view json, Instant now);
-  void on_body(std::uint64_t serial, const CallResult& result);
+  void on_body(std::uint64_t serial, const jsonrpc::CallResult& result);
   // False: the answer is malformed.
   bool read_filter_id(std::string_view json, Instant now);
   bool read_changes(std::string_view json);
@@ -145,7 +141,7 @@ class PendingSource {
   void miss_bodies(std::string_view why, std::string detail);
 
   PendingSourceOptions options_;
-  CallIds& call_ids_;
+  jsonrpc::CallIds& call_ids_;
   Random& random_;
   Backoff backoff_;
   bool started_ = false;
@@ -166,7 +162,7 @@ class PendingSource {
   std::optional<Instant> timer_;  // for the next poll
   std::deque<Listener> listeners_;
   ListenerId last_listener_ = 0;
-  std::vector<UpstreamCall> calls_;
+  std::vector<jsonrpc::UpstreamCall> calls_;
   std::vector<PendingEvent> events_;
   std::vector<Listening> listening_answers_;
   Status status_;

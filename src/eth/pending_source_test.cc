@@ -30,7 +30,7 @@ TEST(PendingSource, AsksNothingUntilWanted) {
 TEST(PendingSource, AFilterGivesHashesOnceEach) {
   World world;
   std::string changes = "";
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_newPendingTransactionFilter") return std::string("\"0x7\"");
     EXPECT_EQ(call.method, "eth_getFilterChanges");
     EXPECT_EQ(call.params_json, "[\"0x7\"]");
@@ -47,7 +47,7 @@ TEST(PendingSource, AFilterGivesHashesOnceEach) {
 
 TEST(PendingSource, BodiesFollowTheirHashesAndAreNeverNull) {
   World world;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_newPendingTransactionFilter") return std::string("\"0x7\"");
     if (call.method == "eth_getFilterChanges") return hashes("abc");
     EXPECT_EQ(call.method, "eth_getTransactionByHash");
@@ -64,7 +64,7 @@ TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
   World world;
   int filters = 0;
   bool forgot = false;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method == "eth_newPendingTransactionFilter") return "\"0x" + std::to_string(++filters) + '"';
     return forgot ? std::string() : hashes("a");
   };
@@ -84,7 +84,7 @@ TEST(PendingSource, AFilterTheNodeForgotIsSetUpAgain) {
 TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
   World world;
   std::string pool = "a";
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "txpool_content" ? pool_of(pool) : std::string();
   };
   world.want(PendingWanted::bodies);
@@ -98,7 +98,7 @@ TEST(PendingSource, WithoutFiltersThePoolIsCompared) {
 TEST(PendingSource, WithoutAPoolThePendingBlockIsCompared) {
   World world;
   std::string block = "a";
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "eth_getBlockByNumber") return std::string();
     EXPECT_EQ(call.params_json, R"(["pending",true])");
     std::string json = R"({"transactions":[)";
@@ -116,7 +116,7 @@ TEST(PendingSource, WithoutAPoolThePendingBlockIsCompared) {
 TEST(PendingSource, WhoBeginsAnewIsToldAnewAndNothingOfTheTimeBetween) {
   World world;
   std::string pool = "a";
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "txpool_content" ? pool_of(pool) : std::string();
   };
   world.want(PendingWanted::hashes);
@@ -142,7 +142,7 @@ TEST(PendingSource, BodiesThatNobodyWantsAnyMoreAreNotAskedFor) {
   }
   const auto calls = world.source.take_calls();  // one waits
   world.want(PendingWanted::hashes);
-  EXPECT_FALSE(world.source.on_reply(calls[0].id, CallResult("{}"), world.now));
+  EXPECT_FALSE(world.source.on_reply(calls[0].id, jsonrpc::CallResult("{}"), world.now));
   EXPECT_TRUE(world.source.take_calls().empty());
   world.want(PendingWanted::bodies);
   world.source.saw_pushed(hash('b'), world.now);
@@ -151,11 +151,11 @@ TEST(PendingSource, BodiesThatNobodyWantsAnyMoreAreNotAskedFor) {
 
 TEST(PendingSource, ANodeWithNoWayIsAskedAgainLater) {
   World world;
-  world.answers = [](const UpstreamCall&) { return std::string(); };
+  world.answers = [](const jsonrpc::UpstreamCall&) { return std::string(); };
   world.want(PendingWanted::hashes);
   EXPECT_EQ(world.source.status().strategy, PendingSource::Strategy::none);
   EXPECT_EQ(*world.source.next_timer() - world.now, PendingSourceOptions{}.retry_all);
-  world.answers = [](const UpstreamCall& call) {
+  world.answers = [](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_newPendingTransactionFilter" ? std::string("\"0x1\"") : hashes("a");
   };
   world.tick();
@@ -165,7 +165,7 @@ TEST(PendingSource, ANodeWithNoWayIsAskedAgainLater) {
 
 TEST(PendingSource, NoAnswerIsGivenUpAndNobodyWantingStopsIt) {
   World world;
-  world.answers = [](const UpstreamCall&) { return std::string("!"); };
+  world.answers = [](const jsonrpc::UpstreamCall&) { return std::string("!"); };
   world.want(PendingWanted::hashes);
   world.tick();
   EXPECT_EQ(world.source.status().last_failure, "no answer in time");
@@ -193,7 +193,7 @@ TEST(PendingSource, BodiesPastTheLimitAreAHoleForThoseWhoWantThem) {
 
 TEST(PendingSource, ABodyThatNoNodeWillShowIsAHole) {
   World world;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     return call.method == "eth_getTransactionByHash" ? std::string() : filter_with(call, "a");
   };
   world.want(PendingWanted::bodies);
@@ -205,7 +205,7 @@ TEST(PendingSource, ABodyThatNoNodeWillShowIsAHole) {
 TEST(PendingSource, EachTryForABodyGoesToAnotherNode) {
   World world;
   std::vector<std::uint32_t> attempts;
-  world.answers = [&](const UpstreamCall& call) {
+  world.answers = [&](const jsonrpc::UpstreamCall& call) {
     if (call.method != "eth_getTransactionByHash") return filter_with(call, "a");
     attempts.push_back(call.attempt);
     return call.attempt < 2 ? std::string("null") : transaction('a');

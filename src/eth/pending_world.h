@@ -27,22 +27,22 @@ inline std::string hashes(const std::string& digits) {
 }
 
 // The node's answer; "" rejects, "!" means no answer at all.
-using Answers = std::function<std::string(const UpstreamCall&)>;
+using Answers = std::function<std::string(const jsonrpc::UpstreamCall&)>;
 
 template <typename Source>
 void answer_all(Source& source, const Answers& answers, Instant now, std::vector<std::string>* methods) {
   for (auto calls = source.take_calls(); !calls.empty(); calls = source.take_calls()) {
-    for (const UpstreamCall& call : calls) {
+    for (const jsonrpc::UpstreamCall& call : calls) {
       if (methods != nullptr) methods->emplace_back(call.method);
       const std::string json = answers(call);
       if (json == "!") continue;
       if (json.empty()) {
         source.on_reply(call.id,
-                        std::unexpected(CallFailure{
-                            .kind = CallFailure::Kind::rejected, .code = -32601, .message = "no"}),
+                        std::unexpected(jsonrpc::CallFailure{
+                            .kind = jsonrpc::CallFailure::Kind::rejected, .code = -32601, .message = "no"}),
                         now);
       } else {
-        source.on_reply(call.id, CallResult(json), now);
+        source.on_reply(call.id, jsonrpc::CallResult(json), now);
       }
     }
   }
@@ -69,7 +69,7 @@ struct PendingWorld {
     return answer_of(listener);
   }
   std::string answer_of(PendingSource::ListenerId listener) {
-    for (const PendingSource::Listening& one : source.take_listening()) {
+    for (const Listening& one : source.take_listening()) {
       if (one.listener == listener) return one.refusal.empty() ? "yes" : one.refusal;
     }
     return "...";
@@ -90,7 +90,7 @@ struct PendingWorld {
     return text;
   }
   SeededRandom random{1};
-  CallIds ids;
+  jsonrpc::CallIds ids;
   PendingSource source{{}, ids, random};
   Instant now{std::chrono::hours(1)};
   Answers answers;
@@ -98,7 +98,7 @@ struct PendingWorld {
 };
 
 // A filter with these changes; "!": polls get no answer.
-inline std::string filter_with(const UpstreamCall& call, const std::string& changes) {
+inline std::string filter_with(const jsonrpc::UpstreamCall& call, const std::string& changes) {
   if (call.method == "eth_newPendingTransactionFilter") return "\"0x1\"";
   return changes == "!" ? changes : hashes(changes);
 }

@@ -1,6 +1,5 @@
 #include "eth/replay.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "base/check.h"
@@ -38,13 +37,18 @@ void Replay::start(HistoryBatchPtr batch) {
   FANFARE_CHECK(batch_ == nullptr);
   batch_ = std::move(batch);
   event_ = 0;
+  is_begun_ = false;
   step_ = 0;
 }
 
-std::optional<Replay::Message> Replay::next(const Filters& filters) {
+std::optional<Replay::Message> Replay::next(Feed& feed, GroupIndex group) {
   if (batch_ == nullptr) return std::nullopt;
   for (; event_ < batch_->events.size(); ++event_, step_ = 0) {
-    if (auto message = next_of(batch_->events[event_], filters)) return message;
+    const HistoryEvent& event = batch_->events[event_];
+    if (!std::exchange(is_begun_, true) && event.header != nullptr) trail_.move_to(*event.header);
+    if (auto message = next_of(event, feed, group)) return message;
+    is_begun_ = false;
+    if (event.kind == HistoryEvent::Kind::removed) trail_.move_to_parent_of(*event.header);
   }
   position_ = batch_->reached;
   trail_ = Trail(position_);
@@ -54,13 +58,13 @@ std::optional<Replay::Message> Replay::next(const Filters& filters) {
   return std::nullopt;
 }
 
-std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const Filters& filters) {
+std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, Feed& feed, GroupIndex group) {
   switch (event.kind) {
     case HistoryEvent::Kind::removed:
-      return next_removed(event, filters.logs);
+      return message_of(feed.replay_removed(group, event, step_));
     case HistoryEvent::Kind::rest:
     case HistoryEvent::Kind::added:
-      return next_added(event, filters);
+      return message_of(feed.replay_added(group, event, step_));
     case HistoryEvent::Kind::missed:
       if (step_++ > 0) return std::nullopt;
       is_incomplete_ = true;
@@ -77,47 +81,9 @@ std::optional<Replay::Message> Replay::next_of(const HistoryEvent& event, const 
                  .after = trail_.position(Position::kAll)};
 }
 
-// For a removed block: retracts what was sent of it, the last log first.
-std::optional<Replay::Message> Replay::next_removed(const HistoryEvent& event, const LogFilter& filter) {
-  if (step_ == 0) trail_.move_to(*event.header);
-  const std::size_t told =
-      event.logs == nullptr ? 0 : std::min<std::size_t>(event.logs_told, event.logs->entries.size());
-  while (step_ < told) {
-    const std::size_t index = told - 1 - step_++;
-    const BlockLogs::Entry& entry = event.logs->entries[index];
-    if (!filter.matches(entry.key)) continue;
-    Message message{.json = {}, .after = trail_.position(static_cast<std::uint32_t>(index))};
-    BlockLogs::append_json(entry, true, message.json);
-    return message;
-  }
-  trail_.move_to_parent_of(*event.header);
-  return std::nullopt;
-}
-
-std::optional<Replay::Message> Replay::next_added(const HistoryEvent& event, const Filters& filters) {
-  if (step_ == 0) {
-    trail_.move_to(*event.header);
-    step_ = event.kind == HistoryEvent::Kind::rest ? event.logs_told : 0;
-  }
-  if (type_ == SubscriptionType::new_heads) {
-    if (step_++ > 0) return std::nullopt;
-    return Message{.json = event.header->json, .after = trail_.position(0)};
-  }
-  if (type_ == SubscriptionType::transaction_receipts) {
-    const bool is_done =
-        event.receipts == nullptr || std::exchange(step_, ~std::size_t{0}) == ~std::size_t{0};
-    std::string json = is_done ? "" : matching_receipts(*event.receipts, filters.receipts);
-    if (json.empty()) return std::nullopt;
-    return Message{.json = std::move(json), .after = trail_.position(Position::kAll)};
-  }
-  while (event.logs != nullptr && step_ < event.logs->entries.size()) {
-    const BlockLogs::Entry& entry = event.logs->entries[step_++];
-    if (!filters.logs.matches(entry.key)) continue;
-    Message message{.json = {}, .after = trail_.position(static_cast<std::uint32_t>(step_))};
-    BlockLogs::append_json(entry, false, message.json);
-    return message;
-  }
-  return std::nullopt;
+std::optional<Replay::Message> Replay::message_of(std::optional<Feed::Replayed> replayed) const {
+  if (!replayed) return std::nullopt;
+  return Message{.json = std::move(replayed->json), .after = trail_.position(replayed->logs_told)};
 }
 
 }  // namespace fanfare::eth

@@ -8,9 +8,8 @@
 #include <string>
 
 #include "eth/cursor.h"
+#include "eth/feeds/feed.h"
 #include "eth/history.h"
-#include "eth/log_filter.h"
-#include "eth/subscription_params.h"
 
 namespace fanfare::eth {
 
@@ -29,14 +28,10 @@ class Replay {
     Position after;
   };
 
-  Replay(SubscriptionType type, const Position& from) : type_(type), position_(from), trail_(from) {}
+  explicit Replay(const Position& from) : position_(from), trail_(from) {}
 
   // The position to request from History once next() returns nothing more.
   const Position& position() const { return position_; }
-  HistoryNeeds needs() const {
-    return {.logs = type_ == SubscriptionType::logs,
-            .receipts = type_ == SubscriptionType::transaction_receipts};
-  }
 
   // Call only between batches.
   void start(HistoryBatchPtr batch);
@@ -45,24 +40,19 @@ class Replay {
   bool is_incomplete() const { return is_incomplete_; }
   // The subscription is live after this batch.
   bool is_last() const { return batch_ != nullptr && batch_->live; }
-  // next() returns empty when the batch is finished and released.
-  struct Filters {
-    const LogFilter& logs;
-    const ReceiptFilter& receipts;
-  };
-  std::optional<Message> next(const Filters& filters);
+  // The next message for a subscription of this group of the feed. Empty: the batch is finished and released.
+  std::optional<Message> next(Feed& feed, GroupIndex group);
 
  private:
-  std::optional<Message> next_of(const HistoryEvent& event, const Filters& filters);
-  std::optional<Message> next_removed(const HistoryEvent& event, const LogFilter& filter);
-  std::optional<Message> next_added(const HistoryEvent& event, const Filters& filters);
+  std::optional<Message> next_of(const HistoryEvent& event, Feed& feed, GroupIndex group);
+  std::optional<Message> message_of(std::optional<Feed::Replayed> replayed) const;
 
-  SubscriptionType type_;
   Position position_;
   Trail trail_;
   HistoryBatchPtr batch_;
   std::size_t event_ = 0;
-  std::size_t step_ = 0;  // within the event
+  bool is_begun_ = false;  // the event
+  std::size_t step_ = 0;   // within the event, for the feed
   bool is_incomplete_ = false;
 };
 

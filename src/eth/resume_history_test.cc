@@ -89,16 +89,17 @@ struct ResumeWorld {
   }
   void collect() {
     instance->publish();
-    for (UpstreamCall& call : instance->source.take_calls()) pending.push_back(std::move(call));
+    for (jsonrpc::UpstreamCall& call : instance->source.take_calls()) pending.push_back(std::move(call));
   }
 
   void answer_one() {
     const std::size_t which = random.below(pending.size());
-    const UpstreamCall call = pending[which];
+    const jsonrpc::UpstreamCall call = pending[which];
     pending.erase(pending.begin() + static_cast<std::ptrdiff_t>(which));
     switch (random.below(16)) {
       case 0:
-        instance->source.on_reply(call.id, std::unexpected(CallFailure{.message = "502"}), instance->now);
+        instance->source.on_reply(call.id, std::unexpected(jsonrpc::CallFailure{.message = "502"}),
+                                  instance->now);
         return;
       case 1:
         instance->reply(call.id, call.method == "eth_getLogs" ? "[]" : "null");
@@ -170,7 +171,7 @@ struct ResumeWorld {
   ChainSourceWorld keeper;  // owns the node, which survives every instance
   ChainSourceOptions options;
   std::unique_ptr<ChainSourceWorld> instance;
-  std::vector<UpstreamCall> pending;
+  std::vector<jsonrpc::UpstreamCall> pending;
   std::vector<Client> clients;
   std::uint64_t first = 0;
 };

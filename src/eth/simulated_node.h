@@ -2,6 +2,7 @@
 // For tests only: an in-process node whose chain the test controls. It answers the calls that the sources
 // make, as JSON text, with faults where the test wants them.
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -11,7 +12,7 @@
 
 #include "base/random.h"
 #include "eth/hex.h"
-#include "eth/upstream_call.h"
+#include "jsonrpc/upstream_call.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::eth {
@@ -67,11 +68,15 @@ class SimulatedNode {
   SimulatedBlock& at(std::uint64_t number) { return chain_.at(number); }
 
   // The answer of a healthy node; `null` for unknown objects.
-  std::string answer(const UpstreamCall& call) {
+  std::string answer(const jsonrpc::UpstreamCall& call) {
     ++asked[std::string(call.method)];
     const auto first = jsonrpc::string_value(jsonrpc::element(call.params_json, 0).value_or(""));
     if (call.method == "eth_getBlockByNumber") {
       if (first == "latest") return head().json();
+      if (first == "finalized") {
+        if (!finalized_behind) return "null";
+        return chain_[head().number - std::min(head().number, *finalized_behind)].json();
+      }
       const auto number = parse_quantity(first.value_or(""));
       if (!number || *number >= chain_.size()) return "null";
       return chain_[*number].json();
@@ -110,7 +115,8 @@ class SimulatedNode {
   // Fills a new block beyond its links.
   std::function<void(SimulatedBlock&)> fill_block;
   std::uint64_t seconds_per_block = 1;
-  std::map<std::string, std::uint64_t> asked;  // by method
+  std::optional<std::uint64_t> finalized_behind;  // how far; empty: the node has no finalized block
+  std::map<std::string, std::uint64_t> asked;     // by method
 
  private:
   void append(std::uint64_t count) {

@@ -42,7 +42,7 @@ TEST(SubscriptionIds, OfTheirOwnDifferBetweenConnectionsAndTimes) {
   Client shared;
   EXPECT_TRUE(ids.insert(loop.subscribe(1000, shared)).second);
   EXPECT_EQ(loop.manager.topics(), 1U);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 2 * clients.size() + 1);
+  EXPECT_EQ(loop.publish_head("{}"), 2 * clients.size() + 1);
 }
 
 TEST(SubscriptionIds, OfTheirOwnDifferBetweenLoops) {
@@ -65,7 +65,7 @@ TEST(SubscriptionIds, EachIsToldUnderItsOwnAndSharedFramesStayShared) {
   const std::string id = own(loop, 1, alone);
   const std::string shared = loop.subscribe(2, one);
   EXPECT_EQ(loop.subscribe(3, other), shared);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 3U);
+  EXPECT_EQ(loop.publish_head("{}"), 3U);
   EXPECT_EQ(loop.manager.counters().encoded, 2U);
   EXPECT_NE(alone.got.at(0).find('"' + id + '"'), std::string::npos);
   EXPECT_NE(one.got.at(0).find('"' + shared + '"'), std::string::npos);
@@ -83,7 +83,7 @@ TEST(SubscriptionIds, OfTheirOwnAreForgottenWithTheirConnection) {
     loop.manager.drop(1);
   }
   EXPECT_EQ(loop.manager.subscriptions(), 1U);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
+  EXPECT_EQ(loop.publish_head("{}"), 1U);
   EXPECT_TRUE(client.got.empty());
   EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(kept)));  // belongs to another connection
   EXPECT_TRUE(loop.manager.unsubscribe(2, as_params(kept)));
@@ -93,13 +93,13 @@ TEST(SubscriptionIds, OfTheirOwnAreForgottenWithTheirConnection) {
 TEST(SubscriptionIds, OfTheirOwnWorkWithCursorsAndTheLatestHead) {
   Loop loop;
   Client client;
-  loop.manager.note_head(testing::kBlock);
+  loop.publish(Baseline{std::make_shared<const Header>(testing::kBlock)});
   const std::string id = own(loop, 1, client, R"(["newHeads",{"cursor":true,"slow":"latest"}])");
   ASSERT_EQ(client.got.size(), 1U);  // the notice with its position
   EXPECT_NE(client.got[0].find('"' + id + '"'), std::string::npos);
   Header next = testing::kBlock;
   ++next.number;
-  EXPECT_EQ(loop.manager.publish_head(next), 1U);
+  EXPECT_EQ(loop.publish_head(next), 1U);
   EXPECT_NE(client.got.at(1).find('"' + id + '"'), std::string::npos);
 }
 

@@ -12,12 +12,6 @@ constexpr int kInvalidParams = -32602;
 constexpr int kServerError = -32000;
 constexpr int kLimitExceeded = -32005;
 
-std::size_t alternatives_of(const SubscriptionRequest& wanted) {
-  std::size_t count = wanted.filter.addresses.size() + wanted.receipts.transactions.size();
-  for (const auto& position : wanted.filter.topics) count += position.size();
-  return count;
-}
-
 std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
 }
@@ -26,7 +20,12 @@ std::unexpected<RpcError> error(int code, std::string message) {
 
 SubscriptionManager::SubscriptionManager(SubscriptionManagerOptions options, pubsub::TopicTable& topics,
                                          Framer framer)
-    : options_(std::move(options)), topics_(topics), framer_(std::move(framer)), filters_(options_.salt) {}
+    : options_(std::move(options)), topics_(topics), framer_(std::move(framer)) {
+  for (std::size_t i = 0; i < feeds_.size(); ++i) {
+    const auto type = static_cast<SubscriptionType>(i);
+    feeds_[i] = feed_type(type).make(*this, type);
+  }
+}
 
 SubscriptionManager::~SubscriptionManager() {
   // The table may outlive the network: it must not keep pointers to subscribers that can no longer be
@@ -64,8 +63,10 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
   Subscription& added = connection.subscriptions.emplace_back();
   added.group = group_index;
   added.id = id;
-  if (wanted->resume_from) added.replay = std::make_unique<Replay>(group.type, *wanted->resume_from);
-  if (wanted->latest_if_slow) added.latest = std::make_unique<LatestHead>(subscriber, last_head_);
+  if (wanted->resume_from) added.replay = std::make_unique<Replay>(*wanted->resume_from);
+  if (wanted->latest_if_slow) {
+    added.latest = std::make_unique<LatestHead>(subscriber, log_of(group.ids[id]), last_head_);
+  }
   ++total_;
   ++by_type_[static_cast<std::size_t>(group.type)];
   ++counters_.subscribed;
@@ -102,6 +103,11 @@ std::uint32_t SubscriptionManager::own_id(std::uint32_t group_index) {
   return id;
 }
 
+pubsub::EventLog& SubscriptionManager::log_of(GroupId& id) {
+  if (id.log == nullptr) id.log = std::make_unique<pubsub::EventLog>();
+  return *id.log;
+}
+
 std::expected<void, RpcError> SubscriptionManager::admit(ConnectionKey connection,
                                                          const SubscriptionRequest& wanted) const {
   const auto found = connections_.find(connection);
@@ -111,7 +117,7 @@ std::expected<void, RpcError> SubscriptionManager::admit(ConnectionKey connectio
                                      std::to_string(options_.subscriptions_per_connection_max) +
                                      " per connection");
   }
-  const std::size_t alternatives = alternatives_of(wanted);
+  const std::size_t alternatives = wanted.alternatives;
   const std::size_t before = found == connections_.end() ? 0 : found->second.alternatives;
   if (before + alternatives > options_.alternatives_per_connection_max) {
     return error(kLimitExceeded,
@@ -136,25 +142,12 @@ std::uint32_t SubscriptionManager::group_for(SubscriptionRequest& wanted) {
   }
   Group& group = groups_[index];
   group.type = wanted.type;
-  group.alternatives = alternatives_of(wanted);
+  group.alternatives = wanted.alternatives;
   group.has_cursors = wanted.has_cursors;
   group.ends_with_notice = wanted.ends_with_notice;
   group.topic = std::move(wanted.topic);
   by_topic_.emplace(group.topic, index);
-  if (group.type == SubscriptionType::logs) {
-    if (filters_.size() == 0) {
-      logs_after_ = published();
-      logs_trail_ = trail_;
-    }
-    filters_.add(index, std::move(wanted.filter));
-  }
-  if (group.type == SubscriptionType::transaction_receipts) {
-    if (receipt_filters_.empty()) {
-      receipts_after_ = published();
-      receipts_trail_ = trail_;
-    }
-    receipt_filters_.add(index, std::move(wanted.receipts));
-  }
+  feed(group.type).add(index, wanted);
   return index;
 }
 
@@ -202,38 +195,24 @@ SubscriptionManager::Subscription* SubscriptionManager::find(ConnectionKey conne
   return subscription == connection->second.subscriptions.end() ? nullptr : &*subscription;
 }
 
+std::optional<SubscriptionType> SubscriptionManager::type_of(ConnectionKey connection,
+                                                             std::string_view id_text) {
+  const auto id = parse_subscription_id(id_text);
+  const Subscription* const found = id ? find(connection, *id) : nullptr;
+  return found == nullptr ? std::nullopt : std::optional(groups_[found->group].type);
+}
+
 void SubscriptionManager::drop(ConnectionKey connection_key) {
   const auto found = connections_.find(connection_key);
   if (found == connections_.end()) return;
-  for (const Subscription& subscription : found->second.subscriptions) release(subscription);
+  for (Subscription& subscription : found->second.subscriptions) release(subscription);
   counters_.dropped += found->second.subscriptions.size();
   connections_.erase(found);
 }
 
-std::vector<ConnectionKey> SubscriptionManager::connections_without_notices(SubscriptionType type) const {
-  return connections_with_live([type](const Group& group) {
-    return group.type == type && !group.has_cursors && !group.ends_with_notice;
-  });
-}
-
-std::vector<ConnectionKey> SubscriptionManager::connections_with_pending_bodies() const {
-  return connections_with_live([](const Group& group) { return group.topic == kPendingBodiesTopic; });
-}
-
-std::vector<ConnectionKey> SubscriptionManager::connections_with_live(
-    const std::function<bool(const Group&)>& fits) const {
-  std::vector<ConnectionKey> found;
-  for (const auto& [key, connection] : connections_) {
-    const bool has = std::ranges::any_of(connection.subscriptions, [&](const Subscription& subscription) {
-      return subscription.ticket.generation != 0 && fits(groups_[subscription.group]);
-    });
-    if (has) found.push_back(key);
-  }
-  return found;
-}
-
-void SubscriptionManager::release(const Subscription& subscription) {
+void SubscriptionManager::release(Subscription& subscription) {
   topics_.unsubscribe(subscription.ticket);
+  subscription.latest.reset();  // its log may go with the group
   Group& group = groups_[subscription.group];
   GroupId& its_id = group.ids[subscription.id];
   --its_id.holders;
@@ -241,10 +220,8 @@ void SubscriptionManager::release(const Subscription& subscription) {
   --total_;
   --by_type_[static_cast<std::size_t>(group.type)];
   if (--group.holders > 0) return;
-  if (group.topic == kSyncingTopic) syncing_state_.clear();
   by_topic_.erase(group.topic);
-  if (group.type == SubscriptionType::logs) filters_.remove(subscription.group);
-  if (group.type == SubscriptionType::transaction_receipts) receipt_filters_.remove(subscription.group);
+  feed(group.type).remove(subscription.group);
   if (options_.budget != nullptr) options_.budget->give_back(group.alternatives);
   const std::uint32_t generation = group.generation + 1;
   group = Group{};
@@ -252,24 +229,9 @@ void SubscriptionManager::release(const Subscription& subscription) {
   free_groups_.push_back(subscription.group);
 }
 
-std::optional<BlockId> SubscriptionManager::published() const {
-  if (!trail_.number()) return std::nullopt;
-  return BlockId{.number = *trail_.number(), .hash = trail_.hash()};
-}
-
 Interest SubscriptionManager::interest() const {
   Interest interest;
-  interest.logs = filters_.size() > 0;
-  if (interest.logs) interest.logs_after = logs_after_;
-  if (has_topic(kPendingHashesTopic) || has_topic(kPendingHashesNoticeTopic)) {
-    interest.pending = PendingWanted::hashes;
-  }
-  if (has_topic(kPendingBodiesTopic) || has_topic(kPendingBodiesNoticeTopic)) {
-    interest.pending = PendingWanted::bodies;
-  }
-  interest.receipts = !receipt_filters_.empty();
-  if (interest.receipts) interest.receipts_after = receipts_after_;
-  interest.syncing = has_topic(kSyncingTopic);
+  for (const auto& feed : feeds_) feed->add_interest(interest);
   return interest;
 }
 

@@ -20,13 +20,13 @@ TEST(SubscriptionManager, ASubscriberOfSyncingIsToldThePresentState) {
   Client second;
   loop.subscribe(1, first, R"(["syncing"])");
   EXPECT_TRUE(first.got.empty());  // the state is not known yet
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 0U);  // requested by another loop
+  EXPECT_EQ(loop.publish_syncing("false"), 1U);
+  EXPECT_EQ(loop.publish_syncing("false"), 0U);  // requested by another loop
   loop.subscribe(2, second, R"(["syncing"])");
   ASSERT_EQ(second.got.size(), 1U);
   EXPECT_TRUE(second.got.at(0).ends_with(R"("result":false}})"));
   EXPECT_EQ(first.got.size(), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing(R"({"syncing":true,"status":{}})"), 2U);
+  EXPECT_EQ(loop.publish_syncing(R"({"syncing":true,"status":{}})"), 2U);
   loop.manager.drop(1);
   loop.manager.drop(2);
   // A state from before the last subscriber left may be stale.
@@ -73,43 +73,6 @@ TEST(SubscriptionManager, TheAlternativesOfAConnectionAndOfAllAreLimited) {
     EXPECT_EQ(budget.used(), 25U);  // the second connection still has it
   }
   EXPECT_EQ(budget.used(), 0U);
-}
-
-TEST(SubscriptionManager, ABlocksLogsGoOutInStepsAsTheyWouldAtOnce) {
-  const HeaderPtr header = std::make_shared<const Header>(Header{.number = 5});
-  BlockLogs all;
-  for (int i = 0; i < 30; ++i) {
-    BlockLogs::Entry entry{.key = {.block_number = 5}, .head_json = "{\"i\":" + std::to_string(i)};
-    entry.key.address.bytes[19] = static_cast<std::uint8_t>(i % 3);
-    all.entries.push_back(std::move(entry));
-  }
-  const BlockLogsPtr logs = std::make_shared<const BlockLogs>(std::move(all));
-  for (const bool removed : {false, true}) {
-    std::vector<std::string> told[2];
-    for (const bool in_steps : {false, true}) {
-      Loop loop;
-      std::vector<Client> clients(20);
-      for (std::size_t i = 0; i < clients.size(); ++i) {
-        loop.subscribe(i, clients[i], i % 2 == 0 ? R"(["logs",{}])" : addresses(1 + i % 3));
-      }
-      SubscriptionManager::LogsPass pass{.header = header, .logs = logs, .removed = removed};
-      if (in_steps) {
-        int steps = 1;
-        while (!loop.manager.publish_some_logs(pass, 1)) ++steps;
-        EXPECT_GE(steps, 30);
-      } else {
-        pass.taken = loop.manager.publish_logs(*header, *logs, removed);
-      }
-      std::size_t taken = 0;
-      for (const Client& client : clients) {
-        told[in_steps ? 1 : 0].insert(told[in_steps ? 1 : 0].end(), client.got.begin(), client.got.end());
-        taken += client.got.size();
-      }
-      EXPECT_EQ(pass.taken, taken);
-    }
-    EXPECT_EQ(told[0], told[1]);
-    EXPECT_FALSE(told[0].empty());
-  }
 }
 
 }  // namespace

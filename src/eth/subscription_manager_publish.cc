@@ -1,202 +1,148 @@
-// The second half of the subscription manager: delivery. The first half, subscription_manager.cc, is
-// ownership.
+// The second half of the subscription manager: events, delivery and replay. The first half,
+// subscription_manager.cc, is ownership.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "eth/subscription_manager.h"
 
 namespace fanfare::eth {
-namespace {
 
-// A filter without a match in so many blocks is sent the chain's position, so that its cursor stays fresh.
-constexpr std::uint64_t kSilentBlocksMax = 64;
+// --- events ----------------------------------------------------------------------------------------
 
-}  // namespace
-
-// --- live ------------------------------------------------------------------------------------------
-
-std::size_t SubscriptionManager::publish_head(std::string_view header_json) {
-  return publish(kNewHeadsTopic, {.member = "result", .json = header_json, .cursor = {}});
-}
-
-std::size_t SubscriptionManager::publish_head(const Header& header) {
-  last_head_ = header.number;
-  trail_.move_to(header);
-  if (!logs_trail_.number()) {
-    logs_trail_ = trail_;
-    logs_trail_.move_to_parent_of(header);
-  }
-  if (!receipts_trail_.number()) {
-    receipts_trail_ = trail_;
-    receipts_trail_.move_to_parent_of(header);
-  }
-  if (still_stands(header)) return 0;
-  std::size_t taken = publish_head(header.json);
-  if (has_topic(kNewHeadsCursorTopic)) {
-    // Its logs come after it.
-    const std::string cursor = to_cursor(trail_.position(0));
-    taken += publish(kNewHeadsCursorTopic, {.member = "result", .json = header.json, .cursor = cursor});
-  }
-  return taken;
-}
-
-bool SubscriptionManager::still_stands(const Header& header) {
-  if (!taken_back_.empty() && taken_back_.front() == header.hash) {
-    taken_back_.pop_front();
-    return true;
-  }
-  taken_back_.clear();
-  return false;
-}
-
-void SubscriptionManager::note_head(const Header& header) {
-  const bool was_nowhere = !trail_.number();
-  last_head_ = header.number;
-  trail_.move_to(header);
-  logs_trail_ = trail_;
-  receipts_trail_ = trail_;
-  if (was_nowhere) publish_live_notices();
-}
-
-// For subscribers that came before any block was known.
-void SubscriptionManager::publish_live_notices() {
-  const std::string cursor = to_cursor(trail_.position(Position::kAll));
-  const std::string notice = live_notice(*trail_.number());
-  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-    if (!groups_[group].has_cursors) continue;
-    publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
+void SubscriptionManager::publish(const SourceEvent& event) {
+  begin(event);
+  while (!step(std::numeric_limits<std::size_t>::max())) {
   }
 }
 
-void SubscriptionManager::note_told(const Header& header) {
-  if (header.number % kSilentBlocksMax != 0 || !logs_trail_.number()) return;
-  const std::string cursor = to_cursor(logs_trail_.position(Position::kAll));
-  const std::string notice = live_notice(header.number);
-  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-    if (!groups_[group].has_cursors || groups_[group].type != SubscriptionType::logs) continue;
-    if (groups_[group].last_told + kSilentBlocksMax > header.number) continue;
-    publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
+void SubscriptionManager::begin(const SourceEvent& event) {
+  bool is_first_head = false;
+  std::visit(Visitor{[&](const Baseline& baseline) {
+                       break_off();
+                       is_first_head = !trail_.number();
+                       last_head_ = baseline.header->number;
+                       trail_.move_to(*baseline.header);
+                     },
+                     [&](const BlockAdded& block) {
+                       if (!is_followed_by(*block.header)) break_off();
+                       last_head_ = block.header->number;
+                       trail_.move_to(*block.header);
+                     },
+                     [&](const BlockRemoved& block) { removed_ = block.header; },
+                     Ignores<BlockLogsLate, LogsMissing, Reorg, Gap, PendingHash, PendingBody, PendingMissed,
+                             ReceiptsKnown, ReceiptsMissing, FeedEvent>{}},
+             event);
+  is_publishing_ = true;
+  for (const auto& feed : feeds_) feed->on_event(event);
+  if (!is_first_head) return;
+  for (const auto& feed : feeds_) feed->on_first_head();
+}
+
+bool SubscriptionManager::step(std::size_t work_max) {
+  for (const auto& feed : feeds_) {
+    if (!feed->step(work_max)) return false;
   }
-}
-
-void SubscriptionManager::publish_missed(SubscriptionType type, std::uint64_t first, std::uint64_t last,
-                                         MissedBecause because) {
-  const std::string notice = missed_notice(first, last, because);
-  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-    if (!groups_[group].has_cursors || groups_[group].type != type) continue;
-    publish_to_group(group, {.member = "notice", .json = notice, .cursor = {}});
-  }
-}
-
-void SubscriptionManager::note_removed(const Header& header) {
-  taken_back_.push_front(header.hash);
-  trail_.move_to_parent_of(header);
-  if (receipts_trail_.number() >= header.number) receipts_trail_.move_to_parent_of(header);
-  if (logs_trail_.number() >= header.number) logs_trail_.move_to_parent_of(header);
-  for (WaitsForLogs& one : waiting_for_logs_) one.number = std::min(one.number, *trail_.number());
-}
-
-std::optional<SubscriptionManager::Range> SubscriptionManager::receipts_missed_before(
-    const Header& header) const {
-  const auto told = receipts_trail_.number();
-  if (receipt_filters_.empty() || !told || header.number <= *told + 1) return std::nullopt;
-  return Range{.first = *told + 1, .last = header.number - 1};
-}
-
-bool SubscriptionManager::miss_receipts(const Header& header) {
-  if (receipt_filters_.empty() || receipts_trail_.number() >= header.number) return false;
-  receipts_trail_.move_to(header);
+  end_event();
   return true;
 }
 
-std::size_t SubscriptionManager::publish_receipts(const Header& header, const BlockReceipts& receipts) {
-  if (receipt_filters_.empty() || receipts_trail_.number() >= header.number) return 0;
-  receipts_trail_.move_to(header);
-  const std::string cursor = to_cursor(receipts_trail_.position(Position::kAll));
-  std::size_t taken = 0;
-  for (const std::uint32_t group : receipt_filters_.match(receipts)) {
-    // A delivery may have dropped the group.
-    if (groups_[group].type != SubscriptionType::transaction_receipts) continue;
-    groups_[group].last_told = header.number;
-    const std::string json = matching_receipts(receipts, receipt_filters_.filter(group));
-    taken += publish_to_group(group, {.member = "result",
-                                      .json = json,
-                                      .cursor = groups_[group].has_cursors ? cursor : std::string_view()});
-  }
-  if (header.number % kSilentBlocksMax != 0) return taken;
-  const std::string notice = live_notice(header.number);
-  for (std::uint32_t group = 0; group < groups_.size(); ++group) {
-    if (!groups_[group].has_cursors || groups_[group].type != SubscriptionType::transaction_receipts)
-      continue;
-    if (groups_[group].last_told + kSilentBlocksMax > header.number) continue;
-    publish_to_group(group, {.member = "notice", .json = notice, .cursor = cursor});
-  }
-  return taken;
+void SubscriptionManager::end_event() {
+  is_publishing_ = false;
+  if (const HeaderPtr gone = std::exchange(removed_, nullptr)) trail_.move_to_parent_of(*gone);
+  for (const auto& feed : feeds_) feed->on_event_over();
+  for (const auto& [connection, id] : std::exchange(activate_later_, {})) activate_held(connection, id);
 }
 
-std::size_t SubscriptionManager::publish_pending_hash(std::string_view hash) {
-  if (!has_topic(kPendingHashesTopic) && !has_topic(kPendingHashesNoticeTopic)) return 0;
-  const std::string json = '"' + std::string(hash) + '"';
-  const Text text{.member = "result", .json = json, .cursor = {}};
-  return publish(kPendingHashesTopic, text) + publish(kPendingHashesNoticeTopic, text);
+void SubscriptionManager::lose_event(const std::string& why) {
+  removed_.reset();
+  break_off();
+  for (const auto& feed : feeds_) feed->lose(why);
+  end_event();
 }
 
-std::size_t SubscriptionManager::publish_pending_body(std::string_view transaction_json) {
-  const Text text{.member = "result", .json = transaction_json, .cursor = {}};
-  return publish(kPendingBodiesTopic, text) + publish(kPendingBodiesNoticeTopic, text);
+bool SubscriptionManager::is_followed_by(const Header& header) const {
+  if (!trail_.number()) return true;
+  return *trail_.number() + 1 == header.number && trail_.hash() == header.parent_hash;
 }
 
-// A delivery may end a connection and, with it, others in this list: ids are collected first, then looked up
-// again.
-std::size_t SubscriptionManager::end_pending(bool bodies_only, std::string_view why) {
-  std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
-  for (const auto& [key, connection] : connections_) {
-    for (const Subscription& one : connection.subscriptions) {
-      const Group& group = groups_[one.group];
-      if (!group.ends_with_notice || one.ticket.generation == 0) continue;
-      if (bodies_only && group.topic != kPendingBodiesNoticeTopic) continue;
-      ended.emplace_back(key, id_of(one));
-    }
-  }
-  const std::string notice = ended_notice(why);
-  std::size_t told = 0;
-  for (const auto& [key, id] : ended) {
-    if (find(key, id) == nullptr) continue;
-    connections_.at(key).subscriber->deliver(encode(id, {.member = "notice", .json = notice, .cursor = {}}));
-    if (!remove(key, id)) continue;
-    ++counters_.ended;
-    ++told;
-  }
-  return told;
+// The next event does not follow: subscriptions with cursors are no longer live, and miss the blocks between.
+void SubscriptionManager::break_off() {
+  if (!trail_.number()) return;
+  for (const auto& feed : feeds_) feed->on_break();
 }
 
-std::size_t SubscriptionManager::publish_syncing(std::string_view result_json) {
-  if (!has_topic(kSyncingTopic) || syncing_state_ == result_json) return 0;
-  syncing_state_ = result_json;
-  return publish(kSyncingTopic, {.member = "result", .json = result_json, .cursor = {}});
-}
+// --- for the feeds ---------------------------------------------------------------------------------
 
-std::size_t SubscriptionManager::publish(std::string_view topic, const Text& text) {
-  const auto found = by_topic_.find(topic);
-  return found == by_topic_.end() ? 0 : publish_to_group(found->second, text);
-}
-
-std::size_t SubscriptionManager::publish_to_group(std::uint32_t group_index, const Text& text) {
+std::size_t SubscriptionManager::publish(GroupIndex group_index, const Notification& text) {
   // A delivery may drop connections, and the group with the last of them: look it up again each time.
   const Group& group = groups_[group_index];
   const std::uint32_t generation = group.generation;
+  const SubscriptionType type = group.type;
   std::size_t taken = 0;
   for (std::size_t i = 0; group.generation == generation && i < group.ids.size(); ++i) {
     const SubscriptionId id = group.ids[i].id;
     if (group.ids[i].holders == 0 || topics_.subscribers(id) == 0) continue;
-    taken += topics_.publish(id, encode(id, text));
+    const SharedBytes frame = encode(id, text);
+    if (group.ids[i].log != nullptr) group.ids[i].log->append(frame);
+    taken += topics_.publish(id, frame);
+    if (group.generation == generation && group.ids[i].log != nullptr) group.ids[i].log->settle();
   }
   counters_.delivered += taken;
+  if (text.member == "result") counters_.results[static_cast<std::size_t>(type)] += taken;
   return taken;
 }
 
-SharedBytes SubscriptionManager::encode(const SubscriptionId& id, const Text& text) {
+void SubscriptionManager::replay(SubscriptionType type) {
+  if (!feed(type).trail().number()) return;
+  for (auto& [key, connection] : connections_) {
+    for (Subscription& one : connection.subscriptions) {
+      const bool is_meant = groups_[one.group].type == type && is_live_with_cursor(one);
+      if (is_meant) aftermath_.missing.push_back(rewind(key, one));
+    }
+  }
+}
+
+void SubscriptionManager::close(const Fits& fits, std::string why) {
+  Aftermath::Closing closing{.connections = {}, .why = std::move(why)};
+  for (const auto& [key, connection] : connections_) {
+    const bool has = std::ranges::any_of(connection.subscriptions, [&](const Subscription& subscription) {
+      return subscription.ticket.generation != 0 && fits(subscription.group);
+    });
+    if (has) closing.connections.push_back(key);
+  }
+  if (!closing.connections.empty()) aftermath_.closing.push_back(std::move(closing));
+}
+
+// A delivery may end a connection and, with it, others in this list: ids are collected first, then looked up
+// again.
+void SubscriptionManager::end(const Fits& fits, std::string_view why) {
+  std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
+  for (const auto& [key, connection] : connections_) {
+    for (const Subscription& one : connection.subscriptions) {
+      if (one.ticket.generation != 0 && fits(one.group)) ended.emplace_back(key, id_of(one));
+    }
+  }
+  const std::string notice = ended_notice(why);
+  for (const auto& [key, id] : ended) {
+    const Subscription* const one = find(key, id);
+    if (one == nullptr) continue;
+    const auto type = static_cast<std::size_t>(groups_[one->group].type);
+    connections_.at(key).subscriber->deliver(encode(id, {.member = "notice", .json = notice}));
+    if (!remove(key, id)) continue;
+    ++counters_.ended;
+    ++counters_.ended_of[type];
+  }
+}
+
+void SubscriptionManager::activate_held(ConnectionKey connection, const std::string& id) {
+  if (auto missing = activate(connection, id)) {
+    aftermath_.missing.push_back(std::move(*missing));
+  }
+}
+
+SharedBytes SubscriptionManager::encode(const SubscriptionId& id, const Notification& text) {
   scratch_.clear();
   scratch_.append(R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")")
       .append(to_text(id))
@@ -212,32 +158,37 @@ SharedBytes SubscriptionManager::encode(const SubscriptionId& id, const Text& te
 
 // --- from a cursor ---------------------------------------------------------------------------------
 
-std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(ConnectionKey connection_key,
+std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(ConnectionKey connection,
                                                                           std::string_view id_text) {
-  const auto connection = connections_.find(connection_key);
   const auto id = parse_subscription_id(id_text);
-  if (connection == connections_.end() || !id) return std::nullopt;
-  const auto subscription = find(connection->second, *id);
-  if (subscription == connection->second.subscriptions.end() || subscription->ticket.generation != 0) {
+  const Subscription* const subscription = id ? find(connection, *id) : nullptr;
+  if (subscription == nullptr || subscription->ticket.generation != 0) return std::nullopt;
+  // In the middle of a block it would get only part of the block.
+  if (is_publishing_) {
+    activate_later_.emplace_back(connection, id_text);
     return std::nullopt;
   }
-  if (subscription->replay != nullptr) return missing(connection_key, *id, *subscription->replay);
-  pubsub::Subscriber& subscriber = *connection->second.subscriber;
-  const Group& group = groups_[subscription->group];
-  if (group.type == SubscriptionType::logs && logs_are_behind() &&
-      !std::exchange(subscription->has_waited, true)) {
-    waiting_for_logs_.push_back(
-        {.connection = connection_key, .id = std::string(id_text), .number = *trail_.number()});
+  return go_live_or_ask(connection, *id);
+}
+
+std::optional<SubscriptionManager::Missing> SubscriptionManager::go_live_or_ask(ConnectionKey connection_key,
+                                                                                const SubscriptionId& id) {
+  const Connection& connection = connections_.at(connection_key);
+  Subscription& subscription = *find(connection_key, id);
+  if (subscription.replay != nullptr) return missing(connection_key, id, subscription);
+  pubsub::Subscriber& subscriber = *connection.subscriber;
+  const Group& group = groups_[subscription.group];
+  Feed& its_feed = feed(group.type);
+  if (!subscription.has_waited && its_feed.must_wait(connection_key, to_text(id))) {
+    subscription.has_waited = true;
     return std::nullopt;
   }
-  subscription->ticket = go_live(connection->second, *subscription);
-  if (group.type == SubscriptionType::syncing && !syncing_state_.empty()) {
-    subscriber.deliver(encode(*id, {.member = "result", .json = syncing_state_, .cursor = {}}));
-  } else if (group.has_cursors && trail_.number()) {
-    const Position stands_at = position_for(group);
-    const std::string notice = live_notice(stands_at.number);
-    subscriber.deliver(encode(*id, {.member = "notice", .json = notice, .cursor = to_cursor(stands_at)}));
-  }
+  subscription.ticket = go_live(connection, subscription);
+  const auto greeting = its_feed.greeting(group);
+  if (!greeting) return std::nullopt;
+  subscriber.deliver(encode(id, {.member = greeting->is_notice ? "notice" : "result",
+                                 .json = greeting->json,
+                                 .cursor = greeting->cursor}));
   return std::nullopt;
 }
 
@@ -275,8 +226,7 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(Connectio
 
 pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const Subscription& subscription) {
   pubsub::Subscriber& direct = *connection.subscriber;
-  // The subscription was not sent those heads.
-  if (groups_[subscription.group].type == SubscriptionType::new_heads) taken_back_.clear();
+  feed(groups_[subscription.group].type).on_live();
   return topics_.subscribe(id_of(subscription),
                            subscription.latest != nullptr ? *subscription.latest : direct);
 }
@@ -285,46 +235,15 @@ pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const 
 void SubscriptionManager::send_latest(ConnectionKey connection_key, const SubscriptionId& id) {
   Subscription* const subscription = find(connection_key, id);
   if (subscription == nullptr || subscription->latest == nullptr) return;
-  const auto held = subscription->latest->take();
+  const auto held = subscription->latest->take_held();
   if (!held) return;
   pubsub::Subscriber& connection = *connections_.find(connection_key)->second.subscriber;
   if (held->heads_missed > 0) {
     counters_.heads_dropped += held->heads_missed;
     const std::string notice = missed_notice(held->first, held->last, MissedBecause::slow);
-    connection.deliver(encode(id, {.member = "notice", .json = notice, .cursor = {}}));
+    connection.deliver(encode(id, {.member = "notice", .json = notice}));
   }
   connection.deliver(held->frame);
-}
-
-bool SubscriptionManager::is_followed_by(const Header& header) const {
-  if (!trail_.number()) return true;
-  return *trail_.number() + 1 == header.number && trail_.hash() == header.parent_hash;
-}
-
-std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind() {
-  std::vector<Missing> all;
-  if (!trail_.number()) return all;
-  for (auto& [key, connection] : connections_) {
-    for (Subscription& one : connection.subscriptions) {
-      if (is_live_with_cursor(one)) all.push_back(rewind(key, one));
-    }
-  }
-  taken_back_.clear();
-  receipts_trail_.clear();  // subscriptions without cursors continue from the chain's position
-  logs_trail_.clear();
-  return all;
-}
-
-std::vector<SubscriptionManager::Missing> SubscriptionManager::rewind_logs() {
-  std::vector<Missing> all;
-  if (!trail_.number()) return all;
-  for (auto& [key, connection] : connections_) {
-    for (Subscription& one : connection.subscriptions) {
-      const bool is_logs = groups_[one.group].type == SubscriptionType::logs;
-      if (is_logs && is_live_with_cursor(one)) all.push_back(rewind(key, one));
-    }
-  }
-  return all;
 }
 
 bool SubscriptionManager::is_live_with_cursor(const Subscription& subscription) const {
@@ -333,23 +252,18 @@ bool SubscriptionManager::is_live_with_cursor(const Subscription& subscription) 
 
 SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connection,
                                                          Subscription& subscription) {
-  const Group& group = groups_[subscription.group];
+  const Trail& its_trail = feed(groups_[subscription.group].type).trail();
   topics_.unsubscribe(std::exchange(subscription.ticket, {}));
-  subscription.replay = std::make_unique<Replay>(group.type, position_for(group));
-  return missing(connection, id_of(subscription), *subscription.replay);
-}
-
-// The position of the live subscriptions in the group.
-Position SubscriptionManager::position_for(const Group& group) const {
-  const bool by_receipts = group.type == SubscriptionType::transaction_receipts && receipts_trail_.number();
-  const bool by_logs = group.type == SubscriptionType::logs && logs_trail_.number();
-  const Trail& its_trail = by_receipts ? receipts_trail_ : by_logs ? logs_trail_ : trail_;
-  return its_trail.position(Position::kAll);
+  subscription.replay = std::make_unique<Replay>(its_trail.position(Position::kAll));
+  return missing(connection, id_of(subscription), subscription);
 }
 
 SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connection, const SubscriptionId& id,
-                                                          const Replay& replay) {
-  return {.connection = connection, .id = to_text(id), .from = replay.position(), .needs = replay.needs()};
+                                                          const Subscription& subscription) const {
+  return {.connection = connection,
+          .id = to_text(id),
+          .from = subscription.replay->position(),
+          .needs = feed(groups_[subscription.group].type).history_needs()};
 }
 
 // A delivery may end the connection and with it the subscription: look it up again each time.
@@ -364,13 +278,12 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
     // The last batch is sent completely: published events follow it.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
-    const auto message = replay.next(filters_of(*subscription));
-    if (!message) return missing(connection_key, id, replay);
+    const auto message = replay.next(feed(groups_[subscription->group].type), subscription->group);
+    if (!message) return missing(connection_key, id, *subscription);
     if (is_last && !replay.has_batch()) {
       // The message knows more ancestors than a loop that has just started.
       if (trail_.hash() == message->after.hash) trail_ = Trail(message->after);
-      if (receipts_trail_.hash() == message->after.hash) receipts_trail_ = Trail(message->after);
-      if (logs_trail_.hash() == message->after.hash) logs_trail_ = Trail(message->after);
+      for (const auto& one : feeds_) one->on_replayed(message->after);
       ++(replay.is_incomplete() ? counters_.resumed_with_notice : counters_.resumed);
       subscription->replay.reset();
       subscription->ticket = go_live(connection->second, *subscription);
@@ -380,16 +293,6 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
                                    .json = message->json,
                                    .cursor = to_cursor(message->after)}));
   }
-}
-
-Replay::Filters SubscriptionManager::filters_of(const Subscription& subscription) const {
-  static const LogFilter kNoLogs;
-  static const ReceiptFilter kNoReceipts;
-  const SubscriptionType type = groups_[subscription.group].type;
-  return {.logs = type == SubscriptionType::logs ? filters_.filter(subscription.group) : kNoLogs,
-          .receipts = type == SubscriptionType::transaction_receipts
-                          ? receipt_filters_.filter(subscription.group)
-                          : kNoReceipts};
 }
 
 }  // namespace fanfare::eth

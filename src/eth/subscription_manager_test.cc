@@ -25,30 +25,10 @@ TEST(SubscriptionManager, ANotificationIsExactlyWhatClientsExpect) {
   Loop loop;
   Client client;
   const std::string id = loop.subscribe(1, client);
-  EXPECT_EQ(loop.manager.publish_head(R"({"number":"0x1"})"), 1U);
+  EXPECT_EQ(loop.publish_head(R"({"number":"0x1"})"), 1U);
   ASSERT_EQ(client.got.size(), 1U);
   EXPECT_EQ(client.got[0], R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
                                R"(","result":{"number":"0x1"}}})");
-}
-
-TEST(SubscriptionManager, OnlyWhoIsLiveCanMissSomething) {
-  Loop loop;
-  Client waiting;
-  Client hashes;
-  Client bodies;
-  constexpr auto kPending = SubscriptionType::new_pending_transactions;
-  const auto id = loop.manager.subscribe(1, waiting, R"(["newPendingTransactions",true])");
-  ASSERT_TRUE(id);
-  EXPECT_TRUE(loop.manager.connections_without_notices(kPending).empty());
-  EXPECT_TRUE(loop.manager.connections_with_pending_bodies().empty());
-  loop.subscribe(2, hashes, R"(["newPendingTransactions"])");
-  loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
-  auto all = loop.manager.connections_without_notices(kPending);
-  std::ranges::sort(all);
-  EXPECT_EQ(all, (std::vector<ConnectionKey>{2, 3}));
-  EXPECT_EQ(loop.manager.connections_with_pending_bodies(), std::vector<ConnectionKey>{3});
-  loop.manager.activate(1, *id);
-  EXPECT_EQ(loop.manager.connections_with_pending_bodies().size(), 2U);
 }
 
 TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
@@ -64,14 +44,14 @@ TEST(SubscriptionManager, WhatIsWithdrawnIsAsIfItHadNotBeen) {
   EXPECT_EQ(loop.manager.subscriptions(), 0U);
   EXPECT_EQ(loop.manager.counters().refused, 1U);
   EXPECT_FALSE(loop.manager.activate(1, *id));
-  EXPECT_EQ(loop.manager.publish_pending_hash("0x1"), 0U);
+  EXPECT_EQ(loop.publish_pending_hash("0x1"), 0U);
 }
 
 TEST(SubscriptionManager, AllFirstSubscriptionsShareOneFrame) {
   Loop loop;
   std::vector<Client> clients(50);
   for (std::size_t i = 0; i < clients.size(); ++i) loop.subscribe(i, clients[i]);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 50U);
+  EXPECT_EQ(loop.publish_head("{}"), 50U);
   for (const Client& client : clients) EXPECT_EQ(client.addresses, clients[0].addresses);
   EXPECT_EQ(loop.manager.counters().encoded, 1U);
   EXPECT_EQ(loop.manager.topics(), 1U);
@@ -98,7 +78,7 @@ TEST(SubscriptionManager, TwoOfOneConnectionHaveTwoIdsAndTheLowestFreeOneIsGiven
   const std::string second = loop.subscribe(1, client);
   EXPECT_NE(first, second);
   EXPECT_EQ(loop.subscribe(2, other), first);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 3U);
+  EXPECT_EQ(loop.publish_head("{}"), 3U);
   EXPECT_EQ(client.got.size(), 2U);
   EXPECT_EQ(other.got.size(), 1U);
   EXPECT_EQ(loop.manager.counters().encoded, 2U);
@@ -111,11 +91,11 @@ TEST(SubscriptionManager, NothingIsDeliveredBeforeActivation) {
   Client client;
   const auto id = loop.manager.subscribe(1, client, kNewHeads);
   ASSERT_TRUE(id);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 0U);
+  EXPECT_EQ(loop.publish_head("{}"), 0U);
   EXPECT_EQ(loop.manager.counters().encoded, 0U);
   loop.manager.activate(1, *id);
   loop.manager.activate(1, *id);  // a second call has no effect
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
+  EXPECT_EQ(loop.publish_head("{}"), 1U);
   EXPECT_EQ(client.got.size(), 1U);
 }
 
@@ -127,7 +107,7 @@ TEST(SubscriptionManager, ActivatingWhatIsGoneDoesNothing) {
   EXPECT_TRUE(loop.manager.unsubscribe(1, as_params(*id)));
   loop.manager.activate(1, *id);
   loop.manager.activate(2, *id);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 0U);
+  EXPECT_EQ(loop.publish_head("{}"), 0U);
   EXPECT_EQ(loop.manager.connections(), 0U);
   EXPECT_EQ(loop.manager.topics(), 0U);
 }
@@ -211,7 +191,7 @@ TEST(SubscriptionManager, ADroppedConnectionHearsNothingMore) {
   loop.subscribe(2, other);
   loop.manager.drop(1);
   loop.manager.drop(1);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);
+  EXPECT_EQ(loop.publish_head("{}"), 1U);
   EXPECT_TRUE(client.got.empty());
   EXPECT_EQ(loop.manager.counters().dropped, 2U);
   EXPECT_EQ(loop.manager.connections(), 1U);
@@ -226,7 +206,7 @@ TEST(SubscriptionManager, DroppingWithinADeliveryHarmsNobody) {
   }
   clients[1].then = [&] { loop.manager.drop(1); };
   clients[2].then = [&] { loop.manager.drop(3); };
-  EXPECT_EQ(loop.manager.publish_head("{}"), 5U);
+  EXPECT_EQ(loop.publish_head("{}"), 5U);
   EXPECT_EQ(clients[0].got.size(), 2U);
   EXPECT_EQ(clients[1].got.size(), 1U);
   EXPECT_EQ(clients[2].got.size(), 2U);
@@ -234,7 +214,7 @@ TEST(SubscriptionManager, DroppingWithinADeliveryHarmsNobody) {
   clients[0].then = [&] {
     for (ConnectionKey key = 0; key < 4; ++key) loop.manager.drop(key);
   };
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // the last subscriber leaves, and the topic with it
+  EXPECT_EQ(loop.publish_head("{}"), 1U);  // the last subscriber leaves, and the topic with it
   EXPECT_EQ(loop.manager.topics(), 0U);
   EXPECT_EQ(loop.topics.topics(), 0U);
 }
@@ -260,64 +240,6 @@ TEST(SubscriptionManager, TypesThatNobodyPublishesAreUnknown) {
   EXPECT_TRUE(loop.manager.subscribe(1, client, kNewHeads));
 }
 
-BlockLogs one_log(const std::string& address_digit) {
-  const std::string block = "0x" + std::string(64, 'c');
-  return parse_block_logs(R"([{"address":"0x)" + std::string(39, '0') + address_digit +
-                              R"(","topics":[],"data":"0x","blockNumber":"0x5","transactionHash":"0x1",)" +
-                              R"("transactionIndex":"0x0","blockHash":")" + block + R"(","logIndex":"0x0"}])",
-                          parse_hash(block).value())
-      .value();
-}
-
-std::string logs_of(const std::string& address_digit) {
-  return R"(["logs",{"address":"0x)" + std::string(39, '0') + address_digit + R"("}])";
-}
-
-TEST(SubscriptionManager, LogsGoToTheFiltersTheyMatchAndEqualFiltersAreOneTopic) {
-  Loop loop;
-  Client a;
-  Client same_as_a;
-  Client b;
-  Client all;
-  const std::string id = loop.subscribe(1, a, logs_of("a"));
-  EXPECT_EQ(loop.subscribe(2, same_as_a,
-                           R"(["logs",{"topics":[],"address":["0x)" + std::string(39, '0') + R"(A"]}])"),
-            id);
-  loop.subscribe(3, b, logs_of("b"));
-  loop.subscribe(4, all, R"(["logs"])");
-  EXPECT_EQ(loop.manager.topics(), 3U);
-  EXPECT_EQ(loop.manager.subscriptions(SubscriptionType::logs), 4U);
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 3U);
-  EXPECT_EQ(loop.manager.counters().encoded, 2U);
-  EXPECT_EQ(a.addresses, same_as_a.addresses);
-  EXPECT_TRUE(b.got.empty());
-  ASSERT_EQ(all.got.size(), 1U);
-  EXPECT_TRUE(all.got[0].ends_with(R"("logIndex":"0x0","removed":false}}})"));
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("b"), true), 2U);
-  EXPECT_TRUE(b.got.at(0).ends_with(R"("removed":true}}})"));
-  for (ConnectionKey key = 1; key < 5; ++key) loop.manager.drop(key);
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 0U);
-}
-
-TEST(SubscriptionManager, AFilterThatTakesThePlaceOfADroppedOneDuringDeliveryGetsNothingOfIt) {
-  Loop loop;
-  Client first;
-  Client leaves;
-  Client comes;
-  loop.subscribe(1, first, logs_of("a"));
-  loop.subscribe(2, leaves, R"(["logs",{}])");
-  const auto swap = [&] {
-    loop.manager.drop(1);
-    loop.manager.drop(2);
-    loop.subscribe(3, comes, logs_of("b"));
-    loop.subscribe(3, comes, logs_of("c"));
-  };
-  first.then = swap;
-  leaves.then = swap;
-  EXPECT_EQ(loop.manager.publish_logs(kBlock, one_log("a"), false), 1U);
-  EXPECT_TRUE(comes.got.empty());
-}
-
 TEST(SubscriptionManager, BadParametersOfTheOtherTypes) {
   Loop loop;
   Client client;
@@ -330,76 +252,6 @@ TEST(SubscriptionManager, BadParametersOfTheOtherTypes) {
   EXPECT_EQ(code(R"(["newPendingTransactions","yes"])"), -32602);
   EXPECT_EQ(code(R"(["syncing",1])"), -32602);
   EXPECT_EQ(code(R"(["logs",null])"), 0);
-}
-
-TEST(SubscriptionManager, PendingHashesAndBodiesAreTwoTopics) {
-  Loop loop;
-  Client hashes;
-  Client bodies;
-  Client syncing;
-  loop.subscribe(1, hashes, R"(["newPendingTransactions"])");
-  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
-  loop.subscribe(2, hashes, R"(["newPendingTransactions",false])");
-  EXPECT_EQ(loop.manager.topics(), 1U);
-  loop.subscribe(3, bodies, R"(["newPendingTransactions",true])");
-  loop.subscribe(4, syncing, R"(["syncing"])");
-  EXPECT_EQ(loop.manager.interest(), (Interest{.pending = PendingWanted::bodies, .syncing = true}));
-  EXPECT_EQ(loop.manager.publish_pending_hash("0xab"), 2U);
-  EXPECT_EQ(loop.manager.publish_pending_body(R"({"hash":"0xab"})"), 1U);
-  EXPECT_EQ(loop.manager.publish_syncing("false"), 1U);
-  EXPECT_TRUE(hashes.got.at(0).ends_with(R"("result":"0xab"}})"));
-  EXPECT_TRUE(bodies.got.at(0).ends_with(R"("result":{"hash":"0xab"}}})"));
-  EXPECT_TRUE(syncing.got.at(0).ends_with(R"("result":false}})"));
-}
-
-TEST(SubscriptionManager, AHoleInPendingTransactionsEndsThoseWithNoticesAndNothingElse) {
-  Loop loop;
-  Client client;
-  Client without;
-  const std::string heads = loop.subscribe(1, client);
-  const std::string hashes = loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
-  const std::string bodies = loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
-  const auto waiting =
-      loop.manager.subscribe(2, without, R"(["newPendingTransactions",false,{"cursor":true}])");
-  loop.subscribe(3, without, R"(["newPendingTransactions"])");
-  constexpr auto kPending = SubscriptionType::new_pending_transactions;
-  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::bodies);
-  EXPECT_EQ(loop.manager.publish_pending_hash("0xab"), 2U);
-  EXPECT_EQ(loop.manager.publish_pending_body("{}"), 1U);
-  EXPECT_EQ(loop.manager.connections_without_notices(kPending), std::vector<ConnectionKey>{3});
-  const auto ended = [](const std::string& id) {
-    return R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
-           R"(","notice":{"type":"ended","reason":"missed","message":"a \"hole\""}}})";
-  };
-
-  client.got.clear();
-  EXPECT_EQ(loop.manager.end_pending(true, "a \"hole\""), 1U);
-  EXPECT_EQ(client.got, std::vector<std::string>{ended(bodies)});
-  EXPECT_FALSE(loop.manager.unsubscribe(1, as_params(bodies)));
-  EXPECT_EQ(loop.manager.interest().pending, PendingWanted::hashes);
-
-  client.got.clear();
-  EXPECT_EQ(loop.manager.end_pending(false, "a \"hole\""), 1U);
-  EXPECT_EQ(client.got, std::vector<std::string>{ended(hashes)});
-  EXPECT_EQ(loop.manager.counters().ended, 2U);
-  EXPECT_EQ(loop.manager.publish_head("{}"), 1U);  // continues
-  loop.manager.activate(2, *waiting);              // was not live, so it missed nothing
-  EXPECT_EQ(loop.manager.publish_pending_hash("0xcd"), 2U);
-  // They have no position in the chain, so they get no notice about one.
-  loop.manager.note_head(kBlock);
-  EXPECT_TRUE(loop.manager.rewind().empty());
-  EXPECT_EQ(without.got.size(), 3U);
-}
-
-TEST(SubscriptionManager, ANoticeThatEndsItsConnectionEndsItsSubscriptionsOnce) {
-  Loop loop;
-  Client client;
-  loop.subscribe(1, client, R"(["newPendingTransactions",false,{"cursor":true}])");
-  loop.subscribe(1, client, R"(["newPendingTransactions",true,{"cursor":true}])");
-  client.then = [&] { loop.manager.drop(1); };
-  EXPECT_EQ(loop.manager.end_pending(false, "why"), 0U);
-  EXPECT_EQ(client.got.size(), 1U);
-  EXPECT_EQ(loop.manager.subscriptions(), 0U);
 }
 
 TEST(SubscriptionId, SipHashGivesThePublishedVector) {
@@ -419,53 +271,6 @@ TEST(SubscriptionId, TextIsAQuantityAndComesBack) {
   EXPECT_FALSE(parse_subscription_id("0x"));
   EXPECT_FALSE(parse_subscription_id("1f"));
   EXPECT_FALSE(parse_subscription_id("0x1g"));
-}
-
-Header head_of(std::uint64_t number) {
-  return {.number = number,
-          .hash = {},
-          .parent_hash = {},
-          .json = R"({"number":")" + to_quantity(number) + "\"}"};
-}
-
-TEST(SubscriptionManager, ASlowReaderOfTheLatestHeadIsToldWhichItMissed) {
-  Loop loop;
-  Client client;
-  Client other;
-  const std::string id = loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
-  EXPECT_EQ(loop.subscribe(2, other), id);  // shares the frames
-  loop.manager.publish_head(head_of(1));
-  client.congested = true;
-  for (std::uint64_t number = 2; number <= 6; ++number) loop.manager.publish_head(head_of(number));
-  EXPECT_EQ(client.got.size(), 1U);
-  EXPECT_EQ(other.got.size(), 6U);
-  EXPECT_TRUE(loop.manager.drained(1).empty());
-  EXPECT_EQ(client.got.size(), 1U);  // still congested
-  client.congested = false;
-  loop.manager.drained(1);
-  ASSERT_EQ(client.got.size(), 3U);
-  EXPECT_EQ(client.got[1],
-            R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")" + id +
-                R"(","notice":{"type":"missed","fromBlock":"0x2","toBlock":"0x5","reason":"slow"}}})");
-  EXPECT_EQ(client.got[2], other.got[5]);
-  EXPECT_EQ(loop.manager.counters().heads_dropped, 4U);
-  // From here on everything is as usual.
-  loop.manager.publish_head(head_of(7));
-  loop.manager.drained(1);
-  EXPECT_EQ(client.got.size(), 4U);
-}
-
-TEST(SubscriptionManager, AHeadKeptForASlowReaderIsLateAndNotMissed) {
-  Loop loop;
-  Client client;
-  loop.subscribe(1, client, R"(["newHeads",{"slow":"latest"}])");
-  client.congested = true;
-  loop.manager.publish_head(head_of(1));
-  client.congested = false;
-  loop.manager.drained(1);
-  ASSERT_EQ(client.got.size(), 1U);
-  EXPECT_NE(client.got[0].find(R"("result":{"number":"0x1"})"), std::string::npos);
-  EXPECT_EQ(loop.manager.counters().heads_dropped, 0U);
 }
 
 }  // namespace

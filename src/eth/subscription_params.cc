@@ -1,9 +1,8 @@
 #include "eth/subscription_params.h"
 
-#include <algorithm>
-#include <array>
 #include <utility>
 
+#include "eth/feeds/feed.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::eth {
@@ -14,9 +13,6 @@ using jsonrpc::Kind;
 constexpr int kMethodNotFound = -32601;
 constexpr int kInvalidParams = -32602;
 constexpr std::size_t kQuotedMax = 64;  // the longest client text quoted in an error message
-
-constexpr std::array<std::string_view, kSubscriptionTypes> kTypeNames = {
-    "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
 
 std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
@@ -30,32 +26,18 @@ bool is_absent(std::optional<std::string_view> raw) {
   return !raw || jsonrpc::kind_of(*raw) == Kind::null;
 }
 
-bool is_absent_or_empty(std::optional<std::string_view> raw) {
-  if (is_absent(raw)) return true;
-  if (jsonrpc::kind_of(*raw) != Kind::object) return false;
-  const auto members = jsonrpc::object_members(*raw);
-  return members.begin() == members.end();
-}
-
-std::expected<void, RpcError> read_pending(std::optional<std::string_view> raw, std::string& topic) {
-  if (is_absent_or_empty(raw)) return {};
-  const auto whole = jsonrpc::bool_value(*raw);
-  if (!whole) return invalid("the second parameter must be true or false");
-  if (*whole) topic = kPendingBodiesTopic;
-  return {};
-}
-
 std::expected<void, RpcError> read_cursor(std::string_view raw, SubscriptionRequest& request) {
   const auto yes = jsonrpc::bool_value(raw);
   const auto text = jsonrpc::string_copy(raw);
   if (!yes && !text) return invalid("the option cursor must be true or a cursor");
   if (yes && !*yes) return {};
-  if (yes && request.type == SubscriptionType::new_pending_transactions) {
+  const FeedType& type = feed_type(request.type);
+  if (yes && type.cursor == CursorOption::notices) {
     request.ends_with_notice = true;
     return {};
   }
-  if (!is_resumable(request.type)) {
-    return invalid(std::string(name_of(request.type)) + " cannot be resumed, so it has no cursor");
+  if (type.cursor != CursorOption::resumes) {
+    return invalid(std::string(type.name) + " cannot be resumed, so it has no cursor");
   }
   request.has_cursors = true;
   if (!text) return {};
@@ -68,7 +50,7 @@ std::expected<void, RpcError> read_slow(std::string_view raw, SubscriptionReques
   const auto text = jsonrpc::string_value(raw);
   if (text != "close" && text != "latest") return invalid("the option slow must be close or latest");
   request.latest_if_slow = text == "latest";
-  if (!request.latest_if_slow || request.type == SubscriptionType::new_heads) return {};
+  if (!request.latest_if_slow || feed_type(request.type).latest_if_slow) return {};
   return invalid("only newHeads can be cut down to the latest");
 }
 
@@ -88,38 +70,15 @@ std::expected<void, RpcError> read_options(std::optional<std::string_view> raw,
   return {};
 }
 
-// The number of parameters before the options, including the name.
-std::size_t parameters_before_options(SubscriptionType type) {
-  switch (type) {
-    case SubscriptionType::new_heads:
-    case SubscriptionType::syncing:
-      return 1;
-    case SubscriptionType::logs:
-    case SubscriptionType::new_pending_transactions:
-    case SubscriptionType::transaction_receipts:
-      return 2;
+std::optional<SubscriptionType> type_named(std::string_view name, SubscriptionTypes types) {
+  for (std::size_t i = 0; i < kSubscriptionTypes; ++i) {
+    const auto type = static_cast<SubscriptionType>(i);
+    if (types[i] && name_of(type) == name) return type;
   }
-  return 1;
+  return std::nullopt;
 }
 
 }  // namespace
-
-std::string_view name_of(SubscriptionType type) {
-  return kTypeNames[static_cast<std::size_t>(type)];
-}
-
-bool is_resumable(SubscriptionType type) {
-  switch (type) {
-    case SubscriptionType::new_heads:
-    case SubscriptionType::logs:
-    case SubscriptionType::transaction_receipts:
-      return true;
-    case SubscriptionType::new_pending_transactions:
-    case SubscriptionType::syncing:
-      return false;
-  }
-  return false;
-}
 
 std::expected<SubscriptionRequest, RpcError> parse_subscription(std::string_view params_json,
                                                                 SubscriptionTypes types) {
@@ -127,31 +86,18 @@ std::expected<SubscriptionRequest, RpcError> parse_subscription(std::string_view
   if (!first) return invalid("missing value for required argument 0");
   const auto name = jsonrpc::string_copy(*first);
   if (!name) return invalid("the subscription's name must be a string");
-  const auto* const known = std::ranges::find(kTypeNames, *name);
-  const auto index = static_cast<std::size_t>(known - kTypeNames.begin());
-  if (known == kTypeNames.end() || !types[index]) {
+  const auto type = type_named(*name, types);
+  if (!type) {
     return error(kMethodNotFound, "no \"" + name->substr(0, kQuotedMax) + "\" subscription in eth namespace");
   }
-
-  SubscriptionRequest request{.type = static_cast<SubscriptionType>(index),
-                              .topic = *name,
-                              .filter = {},
-                              .receipts = {},
-                              .resume_from = {}};
-  const std::size_t options = parameters_before_options(request.type);
-  const auto own = options > 1 ? jsonrpc::element(params_json, 1) : std::nullopt;
-  if (request.type == SubscriptionType::logs) {
-    auto filter = parse_log_filter(own.value_or(std::string_view{}));
-    if (!filter) return invalid(std::move(filter.error()));
-    request.filter = std::move(*filter);
-    request.topic.append(1, ':').append(request.filter.canonical());
-  } else if (request.type == SubscriptionType::transaction_receipts) {
-    auto filter = parse_receipt_filter(own.value_or(std::string_view{}));
-    if (!filter) return invalid(std::move(filter.error()));
-    request.receipts = std::move(*filter);
-    request.topic.append(request.receipts.canonical());
-  } else if (request.type == SubscriptionType::new_pending_transactions) {
-    if (auto read = read_pending(own, request.topic); !read) return std::unexpected(std::move(read.error()));
+  SubscriptionRequest request{.type = *type, .topic = *name, .own = {}, .resume_from = {}};
+  const FeedType& row = feed_type(*type);
+  const std::size_t options = row.has_parameter ? 2 : 1;  // parameters before the options
+  if (row.has_parameter) {
+    const auto own = jsonrpc::element(params_json, 1);
+    if (auto read = row.parse(own.value_or(std::string_view{}), request); !read) {
+      return invalid(std::move(read.error()));
+    }
   }
   if (auto read = read_options(jsonrpc::element(params_json, options), request); !read) {
     return std::unexpected(std::move(read.error()));

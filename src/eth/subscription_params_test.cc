@@ -30,8 +30,8 @@ TEST(SubscriptionParams, OptionsComeAfterWhatTheTypeHas) {
 }
 
 TEST(SubscriptionParams, WithCursorsItIsAnotherStreamOfTexts) {
-  EXPECT_EQ(parsed(R"(["newHeads"])").topic, kNewHeadsTopic);
-  EXPECT_EQ(parsed(R"(["newHeads",{"cursor":true}])").topic, kNewHeadsCursorTopic);
+  EXPECT_EQ(parsed(R"(["newHeads"])").topic, "newHeads");
+  EXPECT_EQ(parsed(R"(["newHeads",{"cursor":true}])").topic, "newHeads#cursor");
   EXPECT_NE(parsed(R"(["logs",{},{"cursor":true}])").topic, parsed(R"(["logs",{}])").topic);
 }
 

@@ -36,7 +36,7 @@ std::size_t AnswerCompressor::bytes_left_in_turn() {
   return kBytesPerTurn - bytes_in_turn_;
 }
 
-void AnswerCompressor::respond(session::ServerSession& session, session::HttpResponse response,
+void AnswerCompressor::respond(session::HttpConnection& session, session::HttpResponse response,
                                const http::AcceptedCoding& accepted) {
   const std::size_t size = response.body.size();
   if (!plan_.enabled || size == 0) return session.respond(response);
@@ -71,8 +71,7 @@ void AnswerCompressor::step() {
     if (room == 0) break;
     std::unique_ptr<Job> job = std::move(jobs_.front());
     jobs_.pop_front();
-    // Only HTTP sessions are passed here, and none becomes a WebSocket while it waits for its answer.
-    auto* session = static_cast<session::ServerSession*>(server_.sessions().find(job->session));
+    session::HttpConnection* const session = server_.sessions().find_http(job->session);
     const std::size_t before = job->coder.bytes_left();
     const std::size_t size = job->coder.bytes();
     bool over = session == nullptr;
@@ -98,7 +97,7 @@ void AnswerCompressor::step() {
   if (!jobs_.empty()) go_on();
 }
 
-void AnswerCompressor::finish(session::ServerSession& session, Job& job) {
+void AnswerCompressor::finish(session::HttpConnection& session, Job& job) {
   const bool is_coded = job.coder.is_coded();
   const std::size_t before = job.coder.bytes();
   job.response.body = job.coder.take();

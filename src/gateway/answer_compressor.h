@@ -15,8 +15,8 @@
 #include "gateway/metrics_values.h"
 #include "gateway/serve_plan.h"
 #include "http/accept_encoding.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 
 namespace fanfare::gateway {
 
@@ -35,7 +35,7 @@ class AnswerCompressor {
   // Calls session.respond() now or in a later turn; if the session closes before a later turn, not at all. An
   // answer that could have been coded says so (Vary). An answer is sent uncoded if it has no body, is shorter
   // than bytes_min or would be no smaller, unless identity is refused.
-  void respond(session::ServerSession& session, session::HttpResponse response,
+  void respond(session::HttpConnection& session, session::HttpResponse response,
                const http::AcceptedCoding& accepted);
 
   std::size_t waiting_bytes() const { return waiting_bytes_; }
@@ -45,7 +45,7 @@ class AnswerCompressor {
 
   std::size_t bytes_left_in_turn();
   void step();
-  void finish(session::ServerSession& session, Job& job);
+  void finish(session::HttpConnection& session, Job& job);
   void go_on();
 
   const AnswerCompression plan_;

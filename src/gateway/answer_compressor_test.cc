@@ -74,7 +74,7 @@ class AnswerCompressorTest : public LoopServerTest {
                  .enabled = true, .bytes_min = kMin, .waiting_bytes_max = kWaitingMax}) {
     start();
     compressor_ = std::make_unique<AnswerCompressor>(plan, *server_, cells_);
-    service_.when_request = [this](session::ServerSession& session) {
+    service_.when_request = [this](session::HttpConnection& session) {
       const Plan& answer = answers_.at(asked_++);
       compressor_->respond(session, {.status = answer.status, .body = answer.body, .headers = {}},
                            answer.accepted);

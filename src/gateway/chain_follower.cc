@@ -14,9 +14,9 @@ namespace {
 // Limit for calls with unusable answers that are remembered; at the limit all are forgotten.
 constexpr std::size_t kSuspectedCallsMax = 256;
 
-eth::CallFailure to_call_failure(const upstream::Failure& failure) {
+jsonrpc::CallFailure to_call_failure(const upstream::Failure& failure) {
   const bool timed_out = failure.kind == upstream::FailureKind::timeout;
-  return {.kind = timed_out ? eth::CallFailure::Kind::timed_out : eth::CallFailure::Kind::unreachable,
+  return {.kind = timed_out ? jsonrpc::CallFailure::Kind::timed_out : jsonrpc::CallFailure::Kind::unreachable,
           .code = 0,
           // A node that reports too many requests has not executed the call.
           .maybe_done = failure.sent && failure.http_status != 429,
@@ -24,27 +24,27 @@ eth::CallFailure to_call_failure(const upstream::Failure& failure) {
 }
 
 // The views of the result point into the reply.
-eth::CallResult to_call_result(const upstream::Result& result) {
+jsonrpc::CallResult to_call_result(const upstream::Result& result) {
   if (!result) return std::unexpected(to_call_failure(result.error()));
   const auto answer = jsonrpc::split_response(result->body);
   if (!answer) {
-    return std::unexpected(eth::CallFailure{.maybe_done = true, .message = "the answer is not JSON-RPC"});
+    return std::unexpected(jsonrpc::CallFailure{.maybe_done = true, .message = "the answer is not JSON-RPC"});
   }
   if (answer->error.empty()) return answer->result;
   const auto error = jsonrpc::read_error(answer->error);
-  return std::unexpected(eth::CallFailure{.kind = eth::CallFailure::Kind::rejected,
-                                          .code = static_cast<int>(error.code),
-                                          .message = error.message});
+  return std::unexpected(jsonrpc::CallFailure{.kind = jsonrpc::CallFailure::Kind::rejected,
+                                              .code = static_cast<int>(error.code),
+                                              .message = error.message});
 }
 
-bool asks_for_block(const eth::UpstreamCall& call) {
+bool asks_for_block(const jsonrpc::UpstreamCall& call) {
   return call.method == "eth_getBlockByNumber" || call.method == "eth_getBlockByHash";
 }
-bool asks_for_head(const eth::UpstreamCall& call) {
+bool asks_for_head(const jsonrpc::UpstreamCall& call) {
   return call.method == "eth_getBlockByNumber" && call.params_json.starts_with("[\"latest\"");
 }
 
-std::optional<std::uint64_t> number_of(const eth::CallResult& block) {
+std::optional<std::uint64_t> number_of(const jsonrpc::CallResult& block) {
   const auto raw = block ? jsonrpc::member(*block, "number") : std::nullopt;
   const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
   return text ? eth::parse_quantity(*text) : std::nullopt;
@@ -79,15 +79,15 @@ void ChainFollower::resume(const eth::Position& from, const eth::HistoryNeeds& n
   if (started_) pump();
 }
 
-void ChainFollower::await_pending(ListenDone done) {
-  listeners_.emplace(source_.await_pending(executor_.now()), std::move(done));
+void ChainFollower::await_listening(eth::SubscriptionType type, ListenDone done) {
+  listeners_.emplace(source_.await_listening(type, executor_.now()), std::move(done));
   if (started_) return pump();
   answer_listeners();
   arm_timer();
 }
 
 void ChainFollower::answer_listeners() {
-  for (const eth::PendingSource::Listening& answer : source_.take_listening()) {
+  for (const eth::Listening& answer : source_.take_listening()) {
     auto waiting = listeners_.extract(answer.listener);
     if (!waiting.empty()) waiting.mapped()(answer.refusal);
   }
@@ -138,7 +138,7 @@ void ChainFollower::pump() {
     auto waiting = resuming_.extract(answer.job);
     if (!waiting.empty()) waiting.mapped()(std::move(answer.batch));
   }
-  for (const eth::UpstreamCall& next : source_.take_calls()) call(next);
+  for (const jsonrpc::UpstreamCall& next : source_.take_calls()) call(next);
   if (callbacks_.turn) callbacks_.turn();
   watch_head();
   arm_timer();
@@ -156,7 +156,7 @@ void ChainFollower::arm_timer() {
   });
 }
 
-void ChainFollower::call(const eth::UpstreamCall& next, std::uint64_t head_min) {
+void ChainFollower::call(const jsonrpc::UpstreamCall& next, std::uint64_t head_min) {
   std::string request;
   jsonrpc::append_request(request, std::to_string(next.id), next.method, next.params_json);
   upstream::CallOptions options = upstream::options_for(next.method);
@@ -176,7 +176,7 @@ void ChainFollower::call(const eth::UpstreamCall& next, std::uint64_t head_min) 
 }
 
 // A node that has fewer blocks than before says nothing about the chain as long as another node has them.
-bool ChainFollower::asks_others(const eth::UpstreamCall& call, const upstream::Result& result) const {
+bool ChainFollower::asks_others(const jsonrpc::UpstreamCall& call, const upstream::Result& result) const {
   if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !result || result->gave_way) return false;
   if (!asks_for_head(call) || source_.tip() == nullptr || result->member != head_member_) return false;
   const auto number = number_of(to_call_result(result));
@@ -185,7 +185,7 @@ bool ChainFollower::asks_others(const eth::UpstreamCall& call, const upstream::R
   return true;
 }
 
-void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& result) {
+void ChainFollower::take(const jsonrpc::UpstreamCall& call, const upstream::Result& result) {
   if (!needs_proof(call, result)) return take_believed(call, result);
   nodes_.pool->verify(result->member,
                       [this, alive = std::weak_ptr(alive_), call, result](const upstream::Failure* problem) {
@@ -196,21 +196,21 @@ void ChainFollower::take(const eth::UpstreamCall& call, const upstream::Result& 
 
 // A block whose parent is the last announced one is of the same chain, as its hash shows. Any other block may
 // be of another chain, to which a node was moved without any sign on the connection.
-bool ChainFollower::needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const {
+bool ChainFollower::needs_proof(const jsonrpc::UpstreamCall& call, const upstream::Result& result) const {
   const auto& tip = source_.tip();
   if (nodes_.pool == nullptr || !nodes_.pool->checks_chains() || !result || tip == nullptr ||
       !asks_for_block(call))
     return false;
-  const eth::CallResult answer = to_call_result(result);
+  const jsonrpc::CallResult answer = to_call_result(result);
   const auto header = answer ? eth::parse_header(*answer) : std::unexpected(std::string());
   if (!header || header->number > tip->number + 1) return false;  // the blocks between show whether it links
   return header->parent_hash != tip->hash && !source_.shows(header->number, header->hash);
 }
 
-void ChainFollower::take_believed(const eth::UpstreamCall& call, const upstream::Result& result) {
-  eth::CallResult answer = to_call_result(result);
+void ChainFollower::take_believed(const jsonrpc::UpstreamCall& call, const upstream::Result& result) {
+  jsonrpc::CallResult answer = to_call_result(result);
   if (!learn_head(call, result, answer)) {
-    answer = std::unexpected(eth::CallFailure{.message = "the node has fewer blocks than were told"});
+    answer = std::unexpected(jsonrpc::CallFailure{.message = "the node has fewer blocks than were told"});
   }
   const std::uint64_t unusable_before = source_.chain_status().retries;
   const bool was_ours = source_.on_reply(call.id, answer, executor_.now());
@@ -220,8 +220,8 @@ void ChainFollower::take_believed(const eth::UpstreamCall& call, const upstream:
 
 // Runs before anyone is notified: calls made with this head in view must find the node that has it. False:
 // the answer must not be used as the chain's head.
-bool ChainFollower::learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
-                               const eth::CallResult& answer) {
+bool ChainFollower::learn_head(const jsonrpc::UpstreamCall& call, const upstream::Result& result,
+                               const jsonrpc::CallResult& answer) {
   if (nodes_.pool == nullptr || !answer || !asks_for_block(call)) return true;
   const auto number = number_of(answer);
   if (!number) return true;
@@ -253,7 +253,7 @@ bool ChainFollower::is_believed(const upstream::Reply& reply, std::uint64_t head
 }
 
 // A node's answer is proved wrong when another node gives a usable answer to the same call.
-void ChainFollower::judge(const eth::UpstreamCall& call, std::size_t member, bool of_use) {
+void ChainFollower::judge(const jsonrpc::UpstreamCall& call, std::size_t member, bool of_use) {
   const bool asks_for_logs = call.method == "eth_getLogs" || call.method == "eth_getBlockReceipts";
   if (nodes_.pool == nullptr || nodes_.pool->size() < 2 || !asks_for_logs) return;
   // A block's logs are requested with several strategies.

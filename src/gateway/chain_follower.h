@@ -73,11 +73,10 @@ class ChainFollower {
   using HistoryDone = UniqueFunction<void(eth::HistoryBatchPtr)>;
   void resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done);
 
-  // Waits until every new pending transaction will be reported, as long as the interest asks for them. `done`
-  // runs once, after all events reported before it, with the reason why that is impossible, or empty. It is
-  // destroyed unrun with the follower.
+  // As ChainSource::await_listening(). `done` runs once, after all events reported before it, with the reason
+  // why that is impossible, or empty. It is destroyed unrun with the follower.
   using ListenDone = UniqueFunction<void(const std::string& refusal)>;
-  void await_pending(ListenDone done);
+  void await_listening(eth::SubscriptionType type, ListenDone done);
 
   // Notifications pushed by node `member` of the pool. Its heads are hints: the head is then polled at once.
   // While hints come, polls are only frequent enough to detect that hints have stopped.
@@ -93,16 +92,16 @@ class ChainFollower {
  private:
   void pump();
   void answer_listeners();
-  void call(const eth::UpstreamCall& call, std::uint64_t head_min = 0);
-  void take(const eth::UpstreamCall& call, const upstream::Result& result);
-  void take_believed(const eth::UpstreamCall& call, const upstream::Result& result);
-  bool needs_proof(const eth::UpstreamCall& call, const upstream::Result& result) const;
-  bool learn_head(const eth::UpstreamCall& call, const upstream::Result& result,
-                  const eth::CallResult& answer);
-  bool asks_others(const eth::UpstreamCall& call, const upstream::Result& result) const;
+  void call(const jsonrpc::UpstreamCall& call, std::uint64_t head_min = 0);
+  void take(const jsonrpc::UpstreamCall& call, const upstream::Result& result);
+  void take_believed(const jsonrpc::UpstreamCall& call, const upstream::Result& result);
+  bool needs_proof(const jsonrpc::UpstreamCall& call, const upstream::Result& result) const;
+  bool learn_head(const jsonrpc::UpstreamCall& call, const upstream::Result& result,
+                  const jsonrpc::CallResult& answer);
+  bool asks_others(const jsonrpc::UpstreamCall& call, const upstream::Result& result) const;
   bool is_believed(const upstream::Reply& reply, std::uint64_t head);
   void set_hinted(bool hinted);
-  void judge(const eth::UpstreamCall& call, std::size_t member, bool of_use);
+  void judge(const jsonrpc::UpstreamCall& call, std::size_t member, bool of_use);
   void arm_timer();
   void watch_head();
   void arm_stall();
@@ -113,8 +112,8 @@ class ChainFollower {
   Callbacks callbacks_;
   StallLimits stall_;
   eth::ChainSource source_;
-  std::unordered_map<eth::History::JobId, HistoryDone> resuming_;
-  std::unordered_map<eth::PendingSource::ListenerId, ListenDone> listeners_;
+  std::unordered_map<std::uint64_t, HistoryDone> resuming_;
+  std::unordered_map<std::uint64_t, ListenDone> listeners_;
   std::optional<std::size_t> filter_member_;  // the node that has the source's filter
   bool started_ = false;
   upstream::TimerId timer_;

@@ -87,7 +87,8 @@ struct ChainFollowerPending : ::testing::Test {
     follower->set_interest(0, {.pending = wanted ? eth::PendingWanted::hashes : eth::PendingWanted::nothing});
   }
   void await() {
-    follower->await_pending(
+    follower->await_listening(
+        eth::SubscriptionType::new_pending_transactions,
         [this](const std::string& refusal) { diary += refusal.empty() ? "<yes>" : "<" + refusal + ">"; });
   }
 

@@ -33,8 +33,9 @@ std::string text_of(const eth::SourceEvent& event) {
     return "-" + eth::to_hex(removed->header->hash) + " " + logs(removed->logs);
   }
   if (const auto* pending = std::get_if<eth::PendingHash>(&event)) return "pending " + pending->hash;
-  if (const auto* syncing = std::get_if<eth::SyncingChanged>(&event))
-    return "syncing " + syncing->result_json;
+  if (const auto* own = std::get_if<eth::FeedEvent>(&event)) {
+    return "syncing " + std::any_cast<const eth::SyncingChanged&>(own->body).result_json;
+  }
   if (std::holds_alternative<eth::LogsMissing>(event)) return "logs missing";
   return "";
 }
@@ -52,7 +53,9 @@ struct Followed {
                       },
                   .turn = {}}) {
     follower.start();
-    follower.set_interest(0, {.logs = true, .pending = eth::PendingWanted::hashes, .syncing = true});
+    eth::Interest interest{.logs = true, .pending = eth::PendingWanted::hashes};
+    interest.sources.set(static_cast<std::size_t>(eth::SubscriptionType::syncing));
+    follower.set_interest(0, interest);
   }
   // A block's logs are compared with the block, whenever they come.
   void take_late(const eth::BlockLogsLate& late) {

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <utility>
 
+#include "gateway/config_access.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_project.h"
@@ -153,16 +154,17 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(
-      context, node, "server",
-      {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout", "websocket",
-       "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts", "allowedOrigins", "compression"});
+  const MapFields fields(context, node, "server",
+                         {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes",
+                          "shutdownTimeout", "websocket", "tls", "limits", "proxyProtocol", "unixSocket",
+                          "allowedHosts", "allowedOrigins", "compression", "allowInsecurePublic"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
     fields.report(host.location, "httpHost", "is not an address", host.text,
                   "an IPv4 or IPv6 address without brackets, or localhost");
   }
+  fields.read("allowInsecurePublic", out.allows_insecure_public);
   fields.read("threads", out.threads, 0, 1024);
   fields.read("upstreamThreads", out.upstream_threads, 1, 1024);
   fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
@@ -185,22 +187,97 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
     read_websocket(context, *websocket, out.websocket);
 }
 
+// The index of "main/1" among the networks of all projects, as plan_from() lists them.
+std::optional<std::size_t> network_index(const Config& config, std::string_view name) {
+  std::size_t index = 0;
+  for (const ProjectConfig& project : config.projects) {
+    for (const NetworkConfig& network : project.networks) {
+      if (project.id + "/" + std::to_string(network.chain_id) == name) return index;
+      ++index;
+    }
+  }
+  return std::nullopt;
+}
+
 void read_metrics(const ReadContext& context, const YamlNode& node, MetricsConfig& out) {
-  const MapFields fields(context, node, "metrics", {"enabled", "port"});
+  const MapFields fields(context, node, "metrics", {"enabled", "port", "host"});
   fields.read("enabled", out.enabled);
+  std::string host;
+  if (fields.read("host", host)) {
+    const YamlNode& node_of_host = *fields.find("host");
+    if (!is_listen_address(host)) {
+      fields.report(node_of_host.location, "host", "is not an address", node_of_host.text,
+                    "an IPv4 or IPv6 address without brackets, or localhost");
+    } else if (fields.find("port") == nullptr) {
+      fields.report(node_of_host.location, "host", "has no effect without metrics.port", "",
+                    "both, or neither");
+    }
+    out.host = host;
+  }
   std::uint16_t port = 0;
   if (fields.read("port", port, 0, kPortMax)) out.port = port;
 }
 
+void read_web(const ReadContext& context, const YamlNode& node, WebConfig& out) {
+  const MapFields fields(context, node, "web", {"enabled", "directory"});
+  fields.read("enabled", out.enabled);
+  fields.read("directory", out.directory);
+}
+
+// Nobody opens a node to the world by accident.
+void check_exposure(const ReadContext& context, const MapFields& file, const Config& config) {
+  const ServerConfig& server = config.server;
+  if (context.diagnostics.first() || server.allows_insecure_public) return;
+  const YamlNode* const node = file.find("server");
+  const Location location = node == nullptr ? file.location() : node->location;
+  const bool is_guarded = server.tls.has_value() && config.access.plan != nullptr;
+  const bool is_public = server.listens_on_port && !is_loopback_address(server.host);
+  if (is_public && !is_guarded) {
+    context.diagnostics.report(
+        location,
+        "server.httpHost is open to other machines without TLS and access control, expected "
+        "server.tls and access, or server.allowInsecurePublic: true");
+  } else if (config.metrics.port && !config.metrics.host && !is_loopback_address(server.host)) {
+    context.diagnostics.report(
+        location,
+        "metrics.port is open to other machines without credentials, expected metrics.host, "
+        "or server.allowInsecurePublic: true");
+  }
+}
+
+// What the streams name elsewhere in the file.
+void check_streams(const ReadContext& context, const Config& config) {
+  for (const StreamDefinition& definition : config.streams->definitions) {
+    if (!definition.network || network_index(config, *definition.network)) continue;
+    context.diagnostics.report(*definition.network_at, definition.path + ".network is unknown (" +
+                                                           quoted_for_message(*definition.network) +
+                                                           "), expected PROJECT/CHAINID of the file");
+  }
+  const auto port = config.streams->websocket_port;
+  if (!port || *port == 0) return;
+  if (*port != config.server.http_port && port != config.metrics.port) return;
+  context.diagnostics.report(*config.streams->port_at,
+                             "streams.websocketPort is in use by another part of the file (\"" +
+                                 std::to_string(*port) + "\"), expected another port");
+}
+
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(context, node, "", {"logLevel", "server", "metrics", "projects"});
-  fields.require({"projects"});
+  const MapFields fields(context, node, "",
+                         {"logLevel", "server", "metrics", "web", "access", "projects", "streams"});
+  // A server of streams alone needs no projects.
+  if (fields.find("streams") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
     out.log_level = static_cast<log::Level>(*level);
   }
   if (const YamlNode* server = fields.find("server")) read_server(context, *server, out.server);
   if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
-  read_projects(context, fields, out.projects);
+  if (const YamlNode* web = fields.find("web")) read_web(context, *web, out.web);
+  if (const YamlNode* access = fields.find("access")) read_access(context, *access, out.access);
+  if (fields.find("projects") != nullptr) read_projects(context, fields, out.projects);
+  if (const YamlNode* streams = fields.find("streams"))
+    read_streams(context, *streams, out.streams.emplace());
+  if (out.streams && !context.diagnostics.first()) check_streams(context, out);
+  check_exposure(context, fields, out);
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
     const YamlNode* metrics = fields.find("metrics");
@@ -208,6 +285,29 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
                                "metrics.port is the same as server.httpPort (\"" +
                                    std::to_string(*out.metrics.port) +
                                    "\"), expected another port, or no port at all to share it");
+  }
+}
+
+void add_streams(const Config& config, ServePlan& plan) {
+  for (ListenerPlan& listener : plan.listeners) {
+    if (listener.socket_name == "metrics") continue;
+    for (MountPlan& mount : stream_mounts()) listener.mounts.push_back(std::move(mount));
+  }
+  if (config.streams->websocket_port) {
+    plan.listeners.push_back({.at = {.host = config.server.host,
+                                     .port = *config.streams->websocket_port,
+                                     .tls = config.server.tls,
+                                     .proxy_protocol = config.server.proxy_protocol},
+                              .socket_name = "websocket",
+                              .mounts = stream_port_mounts()});
+  }
+  StreamsPlan& streams = plan.streams.emplace();
+  streams.limits = config.streams->limits;
+  streams.limits.ping_interval = config.server.websocket.ping_interval;
+  streams.upstreams = config.streams->upstreams;
+  for (const StreamDefinition& definition : config.streams->definitions) {
+    streams.streams.push_back(definition.plan);
+    if (definition.network) streams.streams.back().index = *network_index(config, *definition.network);
   }
 }
 
@@ -265,13 +365,18 @@ ServePlan plan_from(const Config& config) {
                  .shutdown_timeout = config.server.shutdown_timeout,
                  .loops = config.server.threads,
                  .upstream_threads_max = config.server.upstream_threads,
-                 .received_bytes_per_project_max = config.server.received_bytes_per_project_max};
+                 .received_bytes_per_project_max = config.server.received_bytes_per_project_max,
+                 .access = config.access.plan,
+                 .first_message_within = config.access.first_message_within,
+                 .cookie_file = config.access.cookie_file,
+                 .cookie_roles = config.access.cookie_roles};
   const bool has_metrics_port = config.metrics.enabled && config.metrics.port;
-  const ListenerPlan port{.at = {.host = config.server.host,
-                                 .port = config.server.http_port,
-                                 .tls = config.server.tls,
-                                 .proxy_protocol = config.server.proxy_protocol},
-                          .mounts = routed_mounts(config.metrics.enabled && !has_metrics_port)};
+  const ListenerPlan port{
+      .at = {.host = config.server.host,
+             .port = config.server.http_port,
+             .tls = config.server.tls,
+             .proxy_protocol = config.server.proxy_protocol},
+      .mounts = routed_mounts(config.metrics.enabled && !has_metrics_port, config.access.plan != nullptr)};
   if (config.server.listens_on_port) plan.listeners.push_back(port);
   if (!config.server.unix_path.empty()) {
     ListenerPlan path = port;
@@ -280,10 +385,12 @@ ServePlan plan_from(const Config& config) {
     plan.listeners.push_back(std::move(path));
   }
   if (has_metrics_port) {
-    plan.listeners.push_back({.at = {.host = config.server.host, .port = *config.metrics.port},
-                              .socket_name = "metrics",
-                              .mounts = page_mounts(true)});
+    plan.listeners.push_back(
+        {.at = {.host = config.metrics.host.value_or(config.server.host), .port = *config.metrics.port},
+         .socket_name = "metrics",
+         .mounts = page_mounts(true, true)});
   }
+  if (config.streams) add_streams(config, plan);
   for (const ProjectConfig& project : config.projects) {
     for (const NetworkConfig& network : project.networks) {
       UpstreamBackend backend;

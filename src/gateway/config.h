@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <expected>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "base/time.h"
 #include "gateway/config_env.h"
+#include "gateway/config_streams.h"
 #include "gateway/config_yaml.h"
 #include "gateway/serve_plan.h"
 
@@ -29,6 +31,7 @@ struct ServerConfig {
   AcceptPlan accept;
   std::optional<net::TlsServerOptions> tls;
   bool proxy_protocol = false;
+  bool allows_insecure_public = false;
   std::string unix_path;  // empty: none
   std::optional<unsigned> unix_mode;
   bool listens_on_port = true;
@@ -39,7 +42,13 @@ struct ServerConfig {
 
 struct MetricsConfig {
   bool enabled = true;
+  std::optional<std::string> host;    // of the port; empty: the server's
   std::optional<std::uint16_t> port;  // empty: on the same port as everything else
+};
+
+struct WebConfig {
+  bool enabled = false;
+  std::string directory;  // of the page's built files; empty: those beside the program
 };
 
 struct NetworkConfig {
@@ -63,11 +72,21 @@ struct ProjectConfig {
   std::vector<UpstreamConfig> upstreams;
 };
 
+struct AccessConfig {
+  std::shared_ptr<const access::AccessPlan> plan;  // null: no access control
+  Duration first_message_within = Duration::zero();
+  std::string cookie_file;  // empty: none
+  std::vector<std::string> cookie_roles;
+};
+
 struct Config {
   log::Level log_level = log::Level::debug;
   ServerConfig server;
   MetricsConfig metrics;
+  WebConfig web;
+  AccessConfig access;
   std::vector<ProjectConfig> projects;
+  std::optional<StreamsConfig> streams;
 };
 
 struct ConfigError {
@@ -84,7 +103,8 @@ std::expected<Config, ConfigError> parse_config(std::string_view text, std::stri
 // Reads the file first; an unreadable file is an error without a position.
 std::expected<Config, ConfigError> load_config(const std::string& path, const EnvironmentLookup& environment);
 
-// One port for everything (and one for metrics if configured).
+// One port for everything (and one for metrics if configured). The dashboard is not mounted: only the program
+// knows where its files are.
 ServePlan plan_from(const Config& config);
 
 // Index of a level in this list is its value.

@@ -6,6 +6,8 @@
 #include <array>
 #include <charconv>
 
+#include "net/socket.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -96,6 +98,11 @@ bool is_websocket_endpoint(std::string_view url) {
 
 bool is_listen_address(std::string_view host) {
   return host == "localhost" || is_address<AF_INET, 4>(host) || is_address<AF_INET6, 16>(host);
+}
+
+bool is_loopback_address(std::string_view host) {
+  const auto address = net::Address::parse(host, 0);
+  return address && address->is_loopback();
 }
 
 }  // namespace fanfare::gateway

@@ -16,5 +16,7 @@ bool is_websocket_endpoint(std::string_view url);
 
 // Whether it is a valid address to listen on: an IPv4 or IPv6 address without brackets, or "localhost".
 bool is_listen_address(std::string_view host);
+// Only this machine can connect to such a listen address.
+bool is_loopback_address(std::string_view host);
 
 }  // namespace fanfare::gateway

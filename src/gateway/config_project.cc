@@ -20,19 +20,9 @@ using std::chrono::milliseconds;
 
 constexpr std::uint64_t kChainIdMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::array<std::string_view, 1> kArchitectures{"evm"};
-constexpr std::string_view kIdExpected = "1 to 64 letters, digits, '-', '_' or '.', not starting with '.'";
 
 std::string indexed(std::string_view list, std::size_t index) {
   return std::string(list) + "[" + std::to_string(index) + "]";
-}
-
-// Ids appear in URLs, logs and metric labels.
-bool is_id(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && !text.starts_with('.') &&
-         std::ranges::all_of(text, [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                  c == '_' || c == '.';
-         });
 }
 
 // Maps an id to the line where it was first seen.
@@ -41,8 +31,8 @@ using SeenIds = std::unordered_map<std::string, int>;
 void read_id(const MapFields& fields, std::string& out, SeenIds& seen) {
   if (!fields.read("id", out)) return;
   const YamlNode& node = *fields.find("id");
-  if (!is_id(out)) {
-    fields.report(node.location, "id", "is not an id", node.text, kIdExpected);
+  if (!is_config_id(out)) {
+    fields.report(node.location, "id", "is not an id", node.text, kConfigIdExpected);
     return;
   }
   const auto [before, fresh] = seen.emplace(out, node.location.line);
@@ -69,44 +59,6 @@ bool is_header_of_ours(std::string_view name) {
   return http::equals_ignoring_case(name.substr(0, 14), "Sec-WebSocket-") ||
          std::ranges::any_of(kNames,
                              [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
-}
-
-void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
-  constexpr std::string_view kExpected = "a map of header names and their values";
-  const YamlNode* node = upstream.find("headers");
-  if (node == nullptr || node->kind == YamlNode::Kind::null) return;
-  if (node->kind != YamlNode::Kind::map) {
-    upstream.report(node->location, "headers", "is not a map", node->text, kExpected);
-    return;
-  }
-  for (const YamlEntry& entry : node->entries) {
-    if (!is_header_name(entry.key)) {
-      upstream.report(entry.key_location, "headers", "has a malformed header name", entry.key,
-                      "letters, digits and '-'");
-      continue;
-    }
-    const std::string key = "headers." + entry.key;
-    if (is_header_of_ours(entry.key)) {
-      upstream.report(entry.key_location, key, "cannot be set: the gateway sets it itself", "",
-                      "another header");
-      continue;
-    }
-    if (entry.value.kind != YamlNode::Kind::scalar) {
-      upstream.report(entry.value.location, key, "is not text", "", "the value of the header");
-      continue;
-    }
-    auto expanded = expand_environment(entry.value.text, context.environment);
-    if (!expanded) {
-      context.diagnostics.report(entry.value.location, upstream.path_of(key) + " " + expanded.error());
-      continue;
-    }
-    // RFC9110§5.5: a line break inside a value would begin another header.
-    if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
-      upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
-      continue;
-    }
-    out.headers.emplace_back(entry.key, std::move(expanded->text));
-  }
 }
 
 // `evm: { chainId: N, ... }` of a network or an upstream.
@@ -280,6 +232,52 @@ void read_upstreams(const ReadContext& context, const MapFields& fields, Project
 }
 
 }  // namespace
+
+bool is_config_id(std::string_view text) {
+  return !text.empty() && text.size() <= 64 && !text.starts_with('.') &&
+         std::ranges::all_of(text, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                  c == '_' || c == '.';
+         });
+}
+
+void read_headers(const ReadContext& context, const MapFields& upstream, UpstreamPlan& out) {
+  constexpr std::string_view kExpected = "a map of header names and their values";
+  const YamlNode* node = upstream.find("headers");
+  if (node == nullptr || node->kind == YamlNode::Kind::null) return;
+  if (node->kind != YamlNode::Kind::map) {
+    upstream.report(node->location, "headers", "is not a map", node->text, kExpected);
+    return;
+  }
+  for (const YamlEntry& entry : node->entries) {
+    if (!is_header_name(entry.key)) {
+      upstream.report(entry.key_location, "headers", "has a malformed header name", entry.key,
+                      "letters, digits and '-'");
+      continue;
+    }
+    const std::string key = "headers." + entry.key;
+    if (is_header_of_ours(entry.key)) {
+      upstream.report(entry.key_location, key, "cannot be set: the gateway sets it itself", "",
+                      "another header");
+      continue;
+    }
+    if (entry.value.kind != YamlNode::Kind::scalar) {
+      upstream.report(entry.value.location, key, "is not text", "", "the value of the header");
+      continue;
+    }
+    auto expanded = expand_environment(entry.value.text, context.environment);
+    if (!expanded) {
+      context.diagnostics.report(entry.value.location, upstream.path_of(key) + " " + expanded.error());
+      continue;
+    }
+    // RFC9110§5.5: a line break inside a value would begin another header.
+    if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
+      upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
+      continue;
+    }
+    out.headers.emplace_back(entry.key, std::move(expanded->text));
+  }
+}
 
 void read_projects(const ReadContext& context, const MapFields& file, std::vector<ProjectConfig>& out) {
   const auto* nodes = file.list("projects", "a list of projects with at least one entry");

@@ -15,8 +15,9 @@ std::string_view offered(const ServePlan& plan, const ListenerPlan& listener) {
     return has_websocket ? "HTTP and WebSocket at /{project}/evm/{chainId}"
                          : "HTTP at /{project}/evm/{chainId}";
   }
-  if (serves_http(listener)) return "HTTP";
-  return serves_websocket(listener) ? "WebSocket" : "metrics";
+  if (serves_http(listener)) return has_websocket ? "HTTP and WebSocket" : "HTTP";
+  if (serves_websocket(listener)) return "WebSocket";
+  return serves_streams(listener) ? "streams over WebSocket" : "metrics";
 }
 
 std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
@@ -61,6 +62,20 @@ std::string browser_lines(const server::BrowserOptions& browsers) {
   return lines;
 }
 
+// Names and numbers, no secret and no hash.
+std::string access_line(const ServePlan& plan) {
+  if (plan.access == nullptr) return "";
+  const access::AccessPlan& access = *plan.access;
+  std::vector<std::string> roles;
+  for (const access::RolePlan& one : access.roles) roles.push_back(one.role.name);
+  std::string line = "access    roles " + joined(roles) + "; keys " + std::to_string(access.keys.size()) +
+                     ", users " + std::to_string(access.users.size());
+  if (access.tokens) line += ", tokens of " + std::to_string(access.tokens->rules.keys.size()) + " keys";
+  if (!plan.cookie_file.empty()) line += ", a cookie file";
+  if (!access.anonymous_roles.empty()) line += ", anonymous callers as " + joined(access.anonymous_roles);
+  return line + "\n";
+}
+
 std::string websocket_line(const WebSocketSettings& websocket) {
   if (!websocket.enabled) return "websocket off\n";
   std::string line = "websocket " + std::to_string(websocket.connections_per_network_max) +
@@ -100,6 +115,26 @@ std::string network_lines(const NetworkPlan& network) {
   return lines + backend_lines(network.backend);
 }
 
+std::string stream_lines(const ServePlan& plan) {
+  if (!plan.streams) return "";
+  std::string lines;
+  for (const UpstreamPlan& upstream : plan.streams->upstreams) {
+    lines += "streams   upstream " + upstream.id + " " + upstream::redacted(upstream.url) + ", timeout " +
+             format_duration(upstream.timeout) + "\n";
+  }
+  for (const StreamPlan& stream : plan.streams->streams) {
+    lines += "stream    " + stream.spec.name + " every " + format_duration(stream.spec.interval) + " from ";
+    if (stream.source == StreamPlan::Source::upstream) {
+      lines += plan.streams->upstreams[stream.index].id;
+    } else {
+      const NetworkPlan& network = plan.networks[stream.index];
+      lines += network.project + "/" + (network.chain_id ? std::to_string(*network.chain_id) : "any");
+    }
+    lines += ", history " + std::to_string(stream.spec.history_messages) + "\n";
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string summary_of(const ServePlan& plan) {
@@ -107,9 +142,10 @@ std::string summary_of(const ServePlan& plan) {
   for (const ListenerPlan& listener : plan.listeners) text += listener_line(plan, listener);
   text += accept_line(plan.accept);
   text += browser_lines(plan.browsers);
+  text += access_line(plan);
   text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
-  return text;
+  return text + stream_lines(plan);
 }
 
 }  // namespace fanfare::gateway

@@ -105,7 +105,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.listeners[0].at.port, 0);
   EXPECT_EQ(plan.listeners[0].mounts, routed_mounts(false));
   EXPECT_EQ(plan.listeners[1].at.port, 9090);
-  EXPECT_EQ(plan.listeners[1].mounts, page_mounts(true));
+  EXPECT_EQ(plan.listeners[1].mounts, page_mounts(true, true));
   EXPECT_EQ(plan.loops, 2U);
   EXPECT_EQ(plan.upstream_threads_max, 3U);
   EXPECT_EQ(plan.received_bytes_per_project_max, 3'145'728U);
@@ -188,7 +188,12 @@ TEST(Config, TheDocumentShowsTheDefaults) {
     networks:
       - { architecture: evm, evm: { chainId: 1 } }
     upstreams:
-      - { id: alchemy, endpoint: "https://eth-mainnet.example/v2/KEY" })");
+      - { id: alchemy, endpoint: "https://eth-mainnet.example/v2/KEY" }
+streams:
+  upstreams: [{ id: node, endpoint: "http://127.0.0.1:9933" }]
+  definitions:
+    - { name: network_metrics, interval: 2s, upstream: node, calls: { height: eth_blockNumber },
+        fields: { block_height: { pointer: /height, as: number } } })");
   ASSERT_TRUE(left_out) << left_out.error().message();
   EXPECT_EQ(plan_from(*shown), plan_from(*left_out));
   // All of them, not only some.

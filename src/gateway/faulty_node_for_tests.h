@@ -72,7 +72,8 @@ class FaultyNode final : public upstream::Backend {
 
   void see(const WorldBlock& head) {
     if (head.block.number < head_->block.number) note_change();
-    for (std::uint64_t n = head_->block.number + 1; n <= head.block.number; ++n) reached_[n] = executor_.now();
+    for (std::uint64_t n = head_->block.number + 1; n <= head.block.number; ++n)
+      reached_[n] = executor_.now();
     head_ = &head;
   }
   // The highest block that it has had for so long.

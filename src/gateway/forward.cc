@@ -105,7 +105,10 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   void start() {
     // No client gets less than any other client has seen, on any transport or loop.
-    if (reads_ != nullptr) job_.head_min = std::max(job_.head_min, reads_->steady().shown());
+    if (reads_ != nullptr) {
+      job_.head_min = std::max(job_.head_min, reads_->steady().shown());
+      times_back_ = reads_->steady().times_back();
+    }
     outstanding_ = 1;  // our own, so that nothing ends during the start
     for (std::size_t i = 0; i < job_.items.size(); ++i) {
       if (job_.items[i].answer.empty()) open(i);
@@ -171,6 +174,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     upstream::CallOptions made = options(upstream::options_for(item.method), sent.head_min);
     made.attempt = attempt;
     auto done = [self = shared_from_this(), sent](upstream::Result result) {
+      self->note_shutdown(result);
       self->settle(sent, std::move(result));
       self->note_write();
       self->ended();
@@ -237,6 +241,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     note_write();
     backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
                   [self = shared_from_this(), part = std::move(part)](const upstream::Result& result) {
+                    self->note_shutdown(result);
                     self->take_batch(part, result);
                     self->note_write();
                     self->ended();
@@ -339,13 +344,24 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
                           "the upstream's answer is not JSON-RPC");
   }
 
+  // After a shutdown the network's reads may be gone.
+  void note_shutdown(const upstream::Result& result) {
+    if (!result && result.error().kind == upstream::FailureKind::shutdown) shut_down_ = true;
+  }
   void note_write() {
+    if (shut_down_) return;
     if (writes_) reads_->wrote();
     // Before it is sent and after it was answered: reads in between may see either state.
     if (rewrites_) reads_->forget();
   }
   void ended() {
-    if (--outstanding_ == 0) done_(std::move(job_));
+    if (--outstanding_ > 0) return;
+    if (reads_ != nullptr && !shut_down_ && reads_->steady().times_back() != times_back_) {
+      for (std::size_t i = 0; i < job_.items.size(); ++i) {
+        reads_->steady().delivered_late(request_of(i), job_.items[i].answer);
+      }
+    }
+    done_(std::move(job_));
   }
 
   upstream::Backend& backend_;
@@ -356,8 +372,10 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   std::shared_ptr<upstream::QueueTime> queue_time_ = std::make_shared<upstream::QueueTime>();
   std::vector<Sent> to_send_;
   std::size_t outstanding_ = 0;
+  std::uint64_t times_back_ = 0;
   bool writes_ = false;
   bool rewrites_ = false;
+  bool shut_down_ = false;
 };
 
 }  // namespace

@@ -8,10 +8,12 @@
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "gateway/access_gate.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
 #include "gateway/network.h"
 #include "gateway/rpc_service.h"
+#include "gateway/stream_runtime.h"
 #include "gateway/upstream_observer.h"
 #include "gateway/upstream_threads.h"
 #include "http/target.h"
@@ -103,6 +105,10 @@ class Gateway::Impl {
         budget_(process_budget(plan_)),
         server_(server_options(plan_, settings_)) {
     SystemRandom().fill(salt_);
+    if (plan_.streams) {
+      streams_ = std::make_unique<StreamRuntime>(*plan_.streams, settings_, server_);
+      metrics_.watch(streams_->catalog());
+    }
     metrics_.watch(server_.gate());
     metrics_.watch(budget_);
     answers_ = {.ready = [this](std::string_view query) { return ready(query); },
@@ -122,6 +128,7 @@ class Gateway::Impl {
       return std::unexpected(std::move(error));
     }
     listeners_ = *std::move(prepared);
+    if (auto made = make_gate(); !made) return fail(Error::Kind::system, made.error());
     start_workers();
     make_budgets();
     for (const NetworkPlan& network : plan_.networks) add_network(network);
@@ -130,7 +137,8 @@ class Gateway::Impl {
     }
     const auto started = server_.start(
         listeners_.all(),
-        [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); });
+        [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); },
+        [this] { begin_streams(); });
     if (!started) {
       return fail(Error::Kind::system, "cannot listen: " + started.error().message(), started.error().code);
     }
@@ -141,11 +149,18 @@ class Gateway::Impl {
     return {};
   }
 
+  std::vector<NetworkState> states() const {
+    std::vector<NetworkState> states;
+    for (const auto& network : networks_) states.push_back(state_of(*network));
+    return states;
+  }
+
   std::vector<std::string> reload_certificates() const { return listeners_.reload_certificates(); }
 
   std::size_t stop(Duration deadline) {
     draining_ = true;
     std::size_t dropped = 0;
+    cookie_.reset();
     if (std::exchange(running_, false)) {
       // The shutdown after the clients also has its time within the deadline.
       const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
@@ -154,7 +169,9 @@ class Gateway::Impl {
     }
     // In parallel: each of them may take its whole stop_limit.
     for (const auto& worker : workers_) worker->begin_stop();
+    if (streams_ != nullptr) streams_->begin_stop();
     for (const auto& worker : workers_) worker->stop();
+    if (streams_ != nullptr) streams_->stop();
     return dropped;
   }
 
@@ -162,6 +179,22 @@ class Gateway::Impl {
   const session::Server& server() const { return server_; }
 
  private:
+  std::expected<void, std::string> make_gate() {
+    if (plan_.access == nullptr) return {};
+    auto access = std::make_shared<access::AccessPlan>(*plan_.access);
+    if (!plan_.cookie_file.empty()) {
+      SystemRandom random;
+      auto cookie = access::CookieFile::create(plan_.cookie_file, random);
+      if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
+      access->users.push_back({.password = cookie->hash(), .roles = plan_.cookie_roles});
+      cookie_.emplace(*std::move(cookie));
+    }
+    gate_ = std::make_unique<AccessGate>(
+        AccessPolicy{.plan = std::move(access), .first_message_within = plan_.first_message_within});
+    metrics_.watch(*gate_);
+    return {};
+  }
+
   void start_workers() {
     std::vector<std::string_view> projects;
     for (const NetworkPlan& network : plan_.networks) projects.push_back(network.project);
@@ -208,6 +241,14 @@ class Gateway::Impl {
     networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
   }
 
+  void begin_streams() {
+    if (streams_ == nullptr) return;
+    streams_->begin([this](std::size_t network) -> StreamRuntime::NetworkNode {
+      return {.worker = worker_of(network),
+              .backend = [this, network]() -> upstream::Backend& { return networks_[network]->backend(); }};
+    });
+  }
+
   // One mailbox entry per loop, whatever the number of subscribers.
   void publish(std::size_t index, const Network::Events& events) {
     for (std::size_t i = 0; i < server_.loop_count(); ++i) {
@@ -218,7 +259,8 @@ class Gateway::Impl {
   }
 
   session::Server::HttpServices make_http_services(session::LoopServer& server, std::size_t loop_index) {
-    auto services = std::make_shared<LoopServices>(plan_.http.compression, server, metrics_.compression());
+    auto services =
+        std::make_shared<LoopServices>(plan_.http.compression, server, loop_index, metrics_.compression());
     const RpcLimits limits{
         .calls = {.batch_items_max = plan_.answers.batch_items_max,
                   .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
@@ -237,8 +279,10 @@ class Gateway::Impl {
                                                            .loop_index = loop_index,
                                                            .salt = salt_,
                                                            .budget = budget_of(networks_[i]->plan()),
-                                                           .compressor = services->compressor}));
+                                                           .compressor = services->compressor,
+                                                           .gate = gate_.get()}));
     }
+    if (streams_ != nullptr) services->streams = streams_->make_loop(server);
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
     session::Server::HttpServices services_of_listeners;
@@ -247,7 +291,8 @@ class Gateway::Impl {
                                                              .paths = paths_,
                                                              .answers = answers_,
                                                              .observer = answer_counts_,
-                                                             .services = services}));
+                                                             .services = services,
+                                                             .gate = gate_.get()}));
     }
     return services_of_listeners;
   }
@@ -275,15 +320,21 @@ class Gateway::Impl {
       response.body = "shutting down\n";
     }
     for (const Network* network : networks) {
-      const Network::Readiness readiness = network->readiness();
-      if (!readiness.ready) response.status = 503;
-      response.body += network->name() +
-                       (readiness.ready ? " ready, head " + std::to_string(network->head_number()) +
-                                              (readiness.reason.empty() ? "" : "; " + readiness.reason)
-                                        : " not ready: " + readiness.reason) +
-                       "\n";
+      const NetworkState state = state_of(*network);
+      if (!state.ready) response.status = 503;
+      response.body += state.name + " " + state.text + "\n";
     }
     return response;
+  }
+
+  static NetworkState state_of(const Network& network) {
+    const Network::Readiness readiness = network.readiness();
+    std::string text = "not ready: " + readiness.reason;
+    if (readiness.ready) {
+      text = "ready, head " + std::to_string(network.head_number()) +
+             (readiness.reason.empty() ? "" : "; " + readiness.reason);
+    }
+    return {.name = network.name(), .ready = readiness.ready, .text = std::move(text)};
   }
 
   std::string metrics_text() {
@@ -300,6 +351,8 @@ class Gateway::Impl {
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
   std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project
   eth::Salt salt_{};
+  std::optional<access::CookieFile> cookie_;
+  std::unique_ptr<AccessGate> gate_;  // from start() on; null: no access control
   Metrics metrics_;
   AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;
@@ -309,7 +362,8 @@ class Gateway::Impl {
   std::vector<std::size_t> thread_of_network_;
   std::vector<std::unique_ptr<upstream::Worker>> workers_;
   std::vector<std::unique_ptr<Network>> networks_;
-  server::Listeners listeners_;  // from start() on
+  std::unique_ptr<StreamRuntime> streams_;  // null: the plan has none. Its loops end before it
+  server::Listeners listeners_;             // from start() on
   session::Server server_;
   bool running_ = false;
   std::atomic<bool> draining_ = false;
@@ -328,6 +382,9 @@ std::size_t Gateway::loop_count() const {
 }
 std::string_view Gateway::loop_name() const {
   return impl_->server().loop_name();
+}
+std::vector<NetworkState> Gateway::states() const {
+  return impl_->states();
 }
 std::vector<std::string> Gateway::reload_certificates() {
   return impl_->reload_certificates();

@@ -13,6 +13,12 @@
 
 namespace fanfare::gateway {
 
+struct NetworkState {
+  std::string name;  // "main/1337"
+  bool ready = false;
+  std::string text;  // for people: "ready, head 12", "not ready: ..."
+};
+
 class Gateway {
  public:
   explicit Gateway(ServePlan plan);
@@ -28,6 +34,9 @@ class Gateway {
   const std::vector<net::Address>& addresses() const;
   std::size_t loop_count() const;
   std::string_view loop_name() const;
+
+  // Of every network, in the plan's order. Any thread, while the gateway runs.
+  std::vector<NetworkState> states() const;
 
   // Reloads the certificates of all listeners, for new connections. Returns one line for each that could not
   // be read and stays unchanged. Any thread, while the gateway runs.

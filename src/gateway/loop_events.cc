@@ -6,27 +6,6 @@
 #include "ws/encode.h"
 
 namespace fanfare::gateway {
-namespace {
-
-// The metrics' enumeration may have values of its own.
-SubscriptionKind kind_of(eth::SubscriptionType type) {
-  switch (type) {
-    case eth::SubscriptionType::new_heads:
-      return SubscriptionKind::new_heads;
-    case eth::SubscriptionType::logs:
-      return SubscriptionKind::logs;
-    case eth::SubscriptionType::new_pending_transactions:
-      return SubscriptionKind::new_pending_transactions;
-    case eth::SubscriptionType::syncing:
-      return SubscriptionKind::syncing;
-    case eth::SubscriptionType::transaction_receipts:
-      return SubscriptionKind::transaction_receipts;
-  }
-  return SubscriptionKind::new_heads;
-}
-
-}  // namespace
-
 eth::ConnectionKey key_of(const session::Session& session) {
   const session::SessionId id = session.id();
   return (std::uint64_t{id.slot} << 32U) | id.generation;
@@ -54,17 +33,12 @@ LoopEvents::LoopEvents(const EventLimits& limits, const Context& context)
 
 std::expected<LoopEvents::Accepted, eth::RpcError> LoopEvents::subscribe(EventSubscriber& subscriber,
                                                                          std::string_view params_json) {
-  std::array<std::size_t, eth::kSubscriptionTypes> before{};
-  for (std::size_t i = 0; i < before.size(); ++i) {
-    before[i] = subscriptions_.subscriptions(static_cast<eth::SubscriptionType>(i));
-  }
-  auto id = subscriptions_.subscribe(key_of(subscriber.connection_.session()), subscriber, params_json,
-                                     subscriber.ids_);
+  const eth::ConnectionKey key = key_of(subscriber.connection_.session());
+  auto id = subscriptions_.subscribe(key, subscriber, params_json, subscriber.ids_);
   if (!id) return std::unexpected(std::move(id.error()));
-  std::size_t type = 0;
-  while (subscriptions_.subscriptions(static_cast<eth::SubscriptionType>(type)) == before[type]) ++type;
+  const eth::SubscriptionType type = subscriptions_.type_of(key, *id).value();
   subscriptions_changed();
-  return Accepted{.id = *std::move(id), .type = static_cast<eth::SubscriptionType>(type)};
+  return Accepted{.id = *std::move(id), .type = type};
 }
 
 std::expected<bool, eth::RpcError> LoopEvents::unsubscribe(EventSubscriber& subscriber,
@@ -79,8 +53,6 @@ void LoopEvents::activate(EventSubscriber& subscriber, const std::string& id) {
 }
 
 void LoopEvents::activate(eth::ConnectionKey connection, const std::string& id) {
-  // In the middle of a block it would get only part of the block.
-  if (logs_pass_) return activate_later_.emplace_back(connection, id), void();
   if (auto missing = subscriptions_.activate(connection, id)) ask_history(std::move(*missing));
 }
 
@@ -116,17 +88,11 @@ void LoopEvents::ask_history(eth::SubscriptionManager::Missing missing) {
   });
 }
 
-void LoopEvents::rewind() {
-  for (auto& missing : subscriptions_.rewind()) ask_history(std::move(missing));
-  // Every block that follows is new to subscriptions that waited for the logs of earlier ones.
-  for (const auto& [connection, id] : subscriptions_.take_ready()) activate(connection, id);
-}
-
 void LoopEvents::subscriptions_changed() {
   for (std::size_t i = 0; i < eth::kSubscriptionTypes; ++i) {
     const auto type = static_cast<eth::SubscriptionType>(i);
     const auto now = static_cast<std::int64_t>(subscriptions_.subscriptions(type));
-    metrics().subscriptions[kind_of(type)].add(now - counted_subscriptions_[i]);
+    metrics().subscriptions[type].add(now - counted_subscriptions_[i]);
     counted_subscriptions_[i] = now;
   }
   if (const eth::Interest now = subscriptions_.interest(); now != interest_) {

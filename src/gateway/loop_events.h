@@ -125,25 +125,15 @@ class LoopEvents {
   void event_is_over();
   void pause();
   bool should_pause() const;
-  void publish(const eth::SourceEvent& event);
-  void publish_block(const eth::BlockAdded& block);
-  // Sends a block's logs, a part per turn. The event ends when all are sent.
-  void begin_logs(const eth::HeaderPtr& header, const eth::BlockLogsPtr& logs, bool removed);
-  bool continue_logs();
-  void end_logs();
-  // Ends the subscriptions with a notice if they asked for one, else with their connections. `bodies_only`:
-  // those to whole transactions.
-  void miss_pending(bool bodies_only, const std::string& words);
-  // Notifies the subscriptions that have a notice for it; the connections of the others are closed.
-  void miss_receipts(const eth::SubscriptionManager::Range& blocks);
+  // Continues the event, a part of a block's logs per turn. False: the rest comes in the next turn.
+  bool continue_event();
+  // Does what the event left to do.
+  void settle();
   // Call after anything that changes subscriptions: updates the metrics and the source's interest.
   void subscriptions_changed();
   void count_changes();
-  void rewind();
   // An event is lost for all subscribers of this loop.
   void lose_event();
-  // Closes the connections of subscriptions without cursors.
-  void close_subscribers(eth::SubscriptionType type, const std::string& what_was_missed);
   void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
 
   const EventLimits limits_;
@@ -152,11 +142,10 @@ class LoopEvents {
   eth::SubscriptionManager subscriptions_;
   std::deque<std::variant<PublishedEvents, HistoryAnswer>> to_publish_;
   std::size_t published_of_first_ = 0;
-  std::optional<eth::SubscriptionManager::LogsPass> logs_pass_;  // of the event that is being published
-  Duration match_time_{};                                        // for that event, so far
-  std::vector<std::pair<eth::ConnectionKey, std::string>> activate_later_;  // when that event ends
-  std::size_t behind_ = 0;                                                  // connections
-  std::uint32_t pauses_ = 0;                                                // since no connection was behind
+  bool is_publishing_ = false;  // an event, of which a part is left
+  Duration match_time_{};       // for that event, so far
+  std::size_t behind_ = 0;      // connections
+  std::uint32_t pauses_ = 0;    // since no connection was behind
   bool paused_ = false;
   bool pause_is_over_ = false;
   Instant last_published_{};

@@ -76,13 +76,18 @@ bool is_method_pattern(std::string_view text) {
   return std::ranges::all_of(text, [](char c) { return is_visible(c) && c != '*' && c != ','; });
 }
 
-bool MethodRules::allows(std::string_view method, bool developer) const {
+bool MethodRules::needs_a_name(std::string_view method) {
+  return begins(method, "debug_", true);
+}
+
+bool MethodRules::allows(std::string_view method, bool developer, bool named) const {
   if (!std::ranges::all_of(method, is_visible)) return false;
   const auto denied = longest(plan_.deny, method, true);
   const auto allowed = longest(plan_.allow, method, false);
   if (denied && denied >= allowed) return false;
   if (allowed) return true;
   if (subscribes_elsewhere(method)) return false;
+  if (named) return true;
   // personal_sign is a developer method; the rest of its namespace is not.
   if (any_fits(kDeveloper, method)) return developer;
   return !any_fits(kRefused, method);

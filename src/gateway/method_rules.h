@@ -30,9 +30,12 @@ class MethodRules {
  public:
   explicit MethodRules(const MethodPlan& plan) : plan_(plan) {}
 
-  // `developer`: the caller may use the developer methods.
+  // `developer`: the caller may use the developer methods. `named`: a role of the caller grants this method by
+  // its name or namespace, so the built-in rules do not apply; the project's own patterns do.
   // A name with other characters than visible ASCII is never allowed: some node may read it as another name.
-  bool allows(std::string_view method, bool developer) const;
+  bool allows(std::string_view method, bool developer, bool named = false) const;
+  // Methods of debug_: for callers with roles, they need a role that names them.
+  static bool needs_a_name(std::string_view method);
   // The error text for a method that is not allowed; names the setting.
   static std::string refusal(std::string_view method);
 

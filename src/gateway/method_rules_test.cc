@@ -159,5 +159,17 @@ TEST(MethodRules, NodesOnLoopback) {
   EXPECT_TRUE(is_on_loopback(Backend(DevBackend{})));
 }
 
+TEST(MethodRules, ARoleThatNamesAMethodLiftsTheDefaultsAndNotTheProjectsPatterns) {
+  const MethodRules rules({.allow = {}, .deny = {"admin_addPeer"}});
+  EXPECT_FALSE(rules.allows("admin_peers", kStranger));
+  EXPECT_TRUE(rules.allows("admin_peers", kStranger, true));
+  EXPECT_TRUE(rules.allows("anvil_setBalance", kStranger, true));
+  EXPECT_FALSE(rules.allows("admin_addPeer", kStranger, true));
+  // These would share a connection to the node, whoever asks.
+  EXPECT_FALSE(rules.allows("debug_subscribe", kStranger, true));
+  EXPECT_TRUE(MethodRules::needs_a_name("Debug_traceCall"));
+  EXPECT_FALSE(MethodRules::needs_a_name("eth_call"));
+}
+
 }  // namespace
 }  // namespace fanfare::gateway

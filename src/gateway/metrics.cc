@@ -11,197 +11,27 @@
 #include <vector>
 
 #include "base/guard.h"
+#include "gateway/access_gate.h"
+#include "gateway/metric_infos.h"
+#include "streams/catalog.h"
 
 namespace fanfare::gateway {
 namespace {
-
-enum class Id : std::uint8_t {
-  connections,
-  connections_opened,
-  connections_closed,
-  connections_refused,
-  slow_consumer_closes,
-  slow_drops,
-  resumes,
-  replayed,
-  history_blocks,
-  match,
-  fan_out,
-  turn_shares_spent,
-  subscriptions,
-  notifications,
-  subscriptions_ended,
-  filters,
-  filter_outcomes,
-  messages_received,
-  messages_sent,
-  bytes_received,
-  bytes_sent,
-  rpc_requests,
-  rpc_requests_refused,
-  http_responses,
-  http_turn_shares_spent,
-  http_compressed,
-  http_compressed_bytes_in,
-  http_compressed_bytes_out,
-  http_compressed_no_room,
-  held_bytes,
-  held_refusals,
-  out_of_memory,
-  open_sockets,
-  sockets_refused,
-  network_ready,
-  head_number,
-  head_timestamp,
-  head_age,
-  heads,
-  reorgs,
-  reorged_blocks,
-  reorg_depth_max,
-  backfilled,
-  head_gaps,
-  pending_gaps,
-  pending_bodies_lost,
-  reads,
-  reads_shared,
-  cache_hits,
-  cache_misses,
-  cache_bytes,
-  upstream_calls,
-  upstream_latency,
-  upstream_errors,
-  upstream_bytes_sent,
-  upstream_bytes_received,
-  upstream_available,
-  upstream_wrong_chain,
-  upstream_stalls,
-  upstream_disagreements,
-  upstream_floods,
-  start_time,
-  resident_memory,
-  count_,
-};
-
-// In the order of Id.
-constexpr std::array<MetricInfo, static_cast<std::size_t>(Id::count_)> kInfos{{
-    {"fanfare_websocket_connections", "gauge", "project, chain_id", "Open WebSocket connections."},
-    {"fanfare_websocket_connections_opened_total", "counter", "project, chain_id",
-     "Upgrades that succeeded."},
-    {"fanfare_websocket_connections_closed_total", "counter", "project, chain_id, reason",
-     "Connections that ended, by why."},
-    {"fanfare_websocket_connections_refused_total", "counter", "project, chain_id, reason",
-     "Upgrades that were refused, by why."},
-    {"fanfare_slow_consumer_closes_total", "counter", "project, chain_id",
-     "Connections closed because their outbox was full."},
-    {"fanfare_slow_subscriber_drops_total", "counter", "project, chain_id, policy",
-     "What slow subscribers cost: connections closed (close), heads not sent (latest)."},
-    {"fanfare_resumes_total", "counter", "project, chain_id, outcome",
-     "Subscriptions that came back from a cursor and are live."},
-    {"fanfare_replayed_notifications_total", "counter", "project, chain_id",
-     "Notifications and notices they were sent before that."},
-    {"fanfare_history_fetches_total", "counter", "project, chain_id",
-     "Blocks, logs and receipts fetched for them, and receipts fetched for live subscribers."},
-    {"fanfare_log_match_seconds", "histogram", "project, chain_id",
-     "Time one loop took for a block's logs: matching, encoding, queueing."},
-    {"fanfare_fan_out_seconds", "histogram", "project, chain_id",
-     "Time from an event to the last outbox of one loop."},
-    {"fanfare_turn_shares_spent_total", "counter", "project, chain_id",
-     "Times a connection had to wait for its loop's next turn."},
-    {"fanfare_subscriptions", "gauge", "project, chain_id, type", "Live subscriptions."},
-    {"fanfare_notifications_total", "counter", "project, chain_id, type",
-     "Notifications queued for subscribers, one for each."},
-    {"fanfare_subscriptions_ended_total", "counter", "project, chain_id, type",
-     "Subscriptions that ended with a notice because they missed something."},
-    {"fanfare_filters", "gauge", "project, chain_id", "Filters of eth_newFilter and its kin."},
-    {"fanfare_filter_outcomes_total", "counter", "project, chain_id, outcome",
-     "What became of filters: created, refused by a limit, expired, lost, uninstalled."},
-    {"fanfare_websocket_messages_received_total", "counter", "project, chain_id",
-     "Messages that came from clients."},
-    {"fanfare_websocket_messages_sent_total", "counter", "project, chain_id", "Messages queued for clients."},
-    {"fanfare_websocket_received_bytes_total", "counter", "project, chain_id",
-     "Bytes of frames that came from clients."},
-    {"fanfare_websocket_sent_bytes_total", "counter", "project, chain_id",
-     "Bytes of frames queued for clients."},
-    {"fanfare_rpc_requests_total", "counter", "project, chain_id, transport",
-     "JSON-RPC requests, each of a batch counted."},
-    {"fanfare_rpc_requests_refused_total", "counter", "project, chain_id, reason",
-     "JSON-RPC requests that were not carried out, by why."},
-    {"fanfare_http_responses_total", "counter", "status", "Answers to HTTP requests, upgrades included."},
-    {"fanfare_http_turn_shares_spent_total", "counter", "",
-     "Times a connection's requests had to wait for its loop's next turn."},
-    {"fanfare_http_compressed_answers_total", "counter", "", "HTTP answers sent compressed."},
-    {"fanfare_http_compression_input_bytes_total", "counter", "", "Bytes of their bodies before."},
-    {"fanfare_http_compression_output_bytes_total", "counter", "", "Bytes of their bodies after."},
-    {"fanfare_http_compression_skipped_total", "counter", "",
-     "HTTP answers sent as they are because too many waited to be compressed."},
-    {"fanfare_held_bytes", "gauge", "", "Requests under way and their answers, until they are sent."},
-    {"fanfare_held_bytes_refusals_total", "counter", "",
-     "Times a client or all of them held too much for more."},
-    {"fanfare_out_of_memory_total", "counter", "", "Tasks that ended because the system had no memory."},
-    {"fanfare_connections", "gauge", "", "Open connections of all kinds, over all ports."},
-    {"fanfare_connections_refused_total", "counter", "reason",
-     "Connections dropped before their first request, by why."},
-    {"fanfare_network_ready", "gauge", "project, chain_id", "1 while the head of the chain is followed."},
-    {"fanfare_head_number", "gauge", "project, chain_id", "Number of the newest block announced."},
-    {"fanfare_head_timestamp_seconds", "gauge", "project, chain_id",
-     "The time that block carries, since 1970."},
-    {"fanfare_head_age_seconds", "gauge", "project, chain_id", "Time since that block was learnt."},
-    {"fanfare_heads_total", "counter", "project, chain_id", "Blocks announced."},
-    {"fanfare_reorgs_total", "counter", "project, chain_id", "Times the chain went back to another branch."},
-    {"fanfare_reorged_blocks_total", "counter", "project, chain_id",
-     "Blocks that were taken back by reorgs."},
-    {"fanfare_reorg_depth_max_blocks", "gauge", "project, chain_id", "The deepest reorg so far."},
-    {"fanfare_backfilled_blocks_total", "counter", "project, chain_id",
-     "Blocks fetched that no poll had shown: of a jump, down to a fork, below the start."},
-    {"fanfare_head_gaps_total", "counter", "project, chain_id",
-     "Runs of blocks, or logs or receipts of one, that could not be had from the upstreams."},
-    {"fanfare_pending_gaps_total", "counter", "project, chain_id",
-     "Times that pending transactions may have been missed: their subscriptions ended with a notice, or with "
-     "their connections."},
-    {"fanfare_pending_bodies_lost_total", "counter", "project, chain_id",
-     "Pending transactions that no upstream could show whole."},
-    {"fanfare_reads_total", "counter", "project, chain_id",
-     "Requests that only read and were not answered from the cache."},
-    {"fanfare_reads_shared_total", "counter", "project, chain_id",
-     "Of these, those that waited for an identical call under way."},
-    {"fanfare_cache_hits_total", "counter", "project, chain_id",
-     "Requests answered from the cache of answers that cannot change."},
-    {"fanfare_cache_misses_total", "counter", "project, chain_id",
-     "Requests whose answer could have been there and was not."},
-    {"fanfare_cache_bytes", "gauge", "project, chain_id", "What that cache holds."},
-    {"fanfare_upstream_calls_total", "counter", "project, chain_id, upstream, method",
-     "Calls that ended, by method."},
-    {"fanfare_upstream_latency_seconds", "histogram", "project, chain_id, upstream",
-     "Time from a call to its answer or failure."},
-    {"fanfare_upstream_errors_total", "counter", "project, chain_id, upstream, kind",
-     "Calls that brought no answer, by why."},
-    {"fanfare_upstream_sent_bytes_total", "counter", "project, chain_id, upstream",
-     "Bytes of calls sent to the upstream."},
-    {"fanfare_upstream_received_bytes_total", "counter", "project, chain_id, upstream",
-     "Bytes of answers from the upstream."},
-    {"fanfare_upstream_available", "gauge", "project, chain_id, upstream",
-     "1 while the upstream answers, or was not yet put aside for failing."},
-    {"fanfare_upstream_wrong_chain", "gauge", "project, chain_id, upstream",
-     "1 while the upstream is not used because it is on another chain."},
-    {"fanfare_upstream_stalls_total", "counter", "project, chain_id, upstream",
-     "Times the upstream stood still while another one had newer blocks."},
-    {"fanfare_upstream_disagreements_total", "counter", "project, chain_id, upstream",
-     "Answers of the upstream that another one's proved wrong."},
-    {"fanfare_upstream_floods_total", "counter", "project, chain_id, upstream",
-     "Times the upstream was left alone for sending what nobody asked for."},
-    {"process_start_time_seconds", "gauge", "", "When the process started, since 1970."},
-    {"process_resident_memory_bytes", "gauge", "", "Memory of the process that is in RAM."},
-}};
 
 constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReasons{
     "client",        "lost",   "protocol_error", "too_big",      "too_many_fragments", "policy",
     "slow_consumer", "missed", "ping_timeout",   "idle_timeout", "shutdown",           "internal"};
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
-    "connection_limit", "shutdown", "bad_handshake", "origin", "host"};
+    "connection_limit", "bad_handshake", "origin", "host"};
 constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",
-                                                                                "memory"};
-constexpr std::array<std::string_view, PerEach<SubscriptionKind>::kSize> kSubscriptionKinds{
-    "newHeads", "logs", "newPendingTransactions", "syncing", "transactionReceipts"};
+                                                                                "memory", "limit"};
+constexpr std::array<std::string_view, PerEach<AccessRefusal>::kSize> kAccessRefusals{"permission", "limit",
+                                                                                      "expired"};
+const auto kSubscriptionKinds = [] {
+  std::array<std::string_view, PerEach<SubscriptionKind>::kSize> names;
+  for (std::size_t i = 0; i < names.size(); ++i) names[i] = eth::name_of(static_cast<SubscriptionKind>(i));
+  return names;
+}();
 constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies{"close", "latest"};
 constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOutcomes{"complete", "notice"};
 constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{
@@ -229,30 +59,30 @@ std::int64_t resident_bytes() {
 
 // The families of one rendering.
 struct Metrics::Sheet {
-  std::vector<prometheus::MetricFamily> families{kInfos.size()};
+  std::vector<prometheus::MetricFamily> families{kMetricInfos.size()};
 
   Sheet() {
-    for (std::size_t i = 0; i < kInfos.size(); ++i) {
-      families[i].name = kInfos[i].name;
-      families[i].help = kInfos[i].help;
-      families[i].type = type_of(kInfos[i]);
+    for (std::size_t i = 0; i < kMetricInfos.size(); ++i) {
+      families[i].name = kMetricInfos[i].name;
+      families[i].help = kMetricInfos[i].help;
+      families[i].type = type_of(kMetricInfos[i]);
     }
   }
 
-  prometheus::ClientMetric& add(Id id, Labels labels) {
+  prometheus::ClientMetric& add(MetricId id, Labels labels) {
     auto& metrics = families[static_cast<std::size_t>(id)].metric;
     metrics.emplace_back().label = std::move(labels);
     return metrics.back();
   }
-  void counter(Id id, const Labels& labels, const Counter& cell) {
+  void counter(MetricId id, const Labels& labels, const Counter& cell) {
     add(id, labels).counter.value = static_cast<double>(cell.value());
   }
-  void gauge(Id id, const Labels& labels, double value) { add(id, labels).gauge.value = value; }
-  void gauge(Id id, const Labels& labels, const Gauge& cell) {
+  void gauge(MetricId id, const Labels& labels, double value) { add(id, labels).gauge.value = value; }
+  void gauge(MetricId id, const Labels& labels, const Gauge& cell) {
     gauge(id, labels, static_cast<double>(cell.value()));
   }
   template <typename Enumeration, std::size_t Size>
-  void counters(Id id, const Labels& labels, std::string_view label,
+  void counters(MetricId id, const Labels& labels, std::string_view label,
                 const std::array<std::string_view, Size>& names, const PerEach<Enumeration>& cells) {
     for (std::size_t i = 0; i < Size; ++i) {
       Labels with = labels;
@@ -262,21 +92,39 @@ struct Metrics::Sheet {
   }
 
   void server(const session::AcceptGate& gate);
-  void histogram(Id id, const Labels& labels, const LatencyHistogram& cell);
+  void access(const AccessGate& gate);
+  void histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell);
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
+  void streams(const streams::Catalog& catalog);
+  void count(MetricId id, const Labels& labels, std::uint64_t value) {
+    add(id, labels).counter.value = static_cast<double>(value);
+  }
 };
 
 void Metrics::Sheet::server(const session::AcceptGate& gate) {
-  gauge(Id::open_sockets, {}, static_cast<double>(gate.connections()));
+  gauge(MetricId::open_sockets, {}, static_cast<double>(gate.connections()));
   for (std::size_t i = 0; i < static_cast<std::size_t>(session::Refusal::count_); ++i) {
     const auto refusal = static_cast<session::Refusal>(i);
-    add(Id::sockets_refused, {{"reason", std::string(session::name_of(refusal))}}).counter.value =
+    add(MetricId::sockets_refused, {{"reason", std::string(session::name_of(refusal))}}).counter.value =
         static_cast<double>(gate.refused(refusal));
   }
 }
 
-void Metrics::Sheet::histogram(Id id, const Labels& labels, const LatencyHistogram& cell) {
+void Metrics::Sheet::access(const AccessGate& gate) {
+  for (const auto& cells : gate.roles()) {
+    const Labels labels{{"role", cells->role}};
+    counter(MetricId::access_calls, labels, cells->calls);
+    counters(MetricId::access_refused, labels, "reason", kAccessRefusals, cells->refused);
+  }
+  for (std::size_t i = 0; i < PerEach<access::Denial>::kSize; ++i) {
+    const auto denial = static_cast<access::Denial>(i);
+    counter(MetricId::access_denied, {{"reason", std::string(access::name_of(denial))}},
+            gate.denials()[denial]);
+  }
+}
+
+void Metrics::Sheet::histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell) {
   auto& filled = add(id, labels).histogram;
   std::uint64_t count = 0;
   for (std::size_t i = 0; i < LatencyHistogram::kBuckets; ++i) {
@@ -292,71 +140,71 @@ void Metrics::Sheet::histogram(Id id, const Labels& labels, const LatencyHistogr
 
 void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}};
-  gauge(Id::connections, labels, cells.connections);
-  counter(Id::connections_opened, labels, cells.connections_opened);
-  counters(Id::connections_closed, labels, "reason", kCloseReasons, cells.connections_closed);
-  counters(Id::connections_refused, labels, "reason", kRefuseReasons, cells.connections_refused);
-  counter(Id::slow_consumer_closes, labels, cells.slow_consumer_closes);
-  counters(Id::slow_drops, labels, "policy", kSlowPolicies, cells.slow_drops);
-  counters(Id::resumes, labels, "outcome", kResumeOutcomes, cells.resumes);
-  counter(Id::replayed, labels, cells.replayed);
-  counter(Id::history_blocks, labels, cells.history_blocks);
-  histogram(Id::match, labels, cells.match);
-  histogram(Id::fan_out, labels, cells.fan_out);
-  counter(Id::turn_shares_spent, labels, cells.turn_shares_spent);
+  gauge(MetricId::connections, labels, cells.connections);
+  counter(MetricId::connections_opened, labels, cells.connections_opened);
+  counters(MetricId::connections_closed, labels, "reason", kCloseReasons, cells.connections_closed);
+  counters(MetricId::connections_refused, labels, "reason", kRefuseReasons, cells.connections_refused);
+  counter(MetricId::slow_consumer_closes, labels, cells.slow_consumer_closes);
+  counters(MetricId::slow_drops, labels, "policy", kSlowPolicies, cells.slow_drops);
+  counters(MetricId::resumes, labels, "outcome", kResumeOutcomes, cells.resumes);
+  counter(MetricId::replayed, labels, cells.replayed);
+  counter(MetricId::history_blocks, labels, cells.history_blocks);
+  histogram(MetricId::match, labels, cells.match);
+  histogram(MetricId::fan_out, labels, cells.fan_out);
+  counter(MetricId::turn_shares_spent, labels, cells.turn_shares_spent);
   for (std::size_t i = 0; i < kSubscriptionKinds.size(); ++i) {
     Labels with = labels;
     with.push_back({"type", std::string(kSubscriptionKinds[i])});
-    gauge(Id::subscriptions, with, cells.subscriptions[static_cast<SubscriptionKind>(i)]);
+    gauge(MetricId::subscriptions, with, cells.subscriptions[static_cast<SubscriptionKind>(i)]);
   }
-  counters(Id::notifications, labels, "type", kSubscriptionKinds, cells.notifications);
-  counters(Id::subscriptions_ended, labels, "type", kSubscriptionKinds, cells.subscriptions_ended);
-  gauge(Id::filters, labels, cells.filters);
-  counters(Id::filter_outcomes, labels, "outcome", kFilterOutcomes, cells.filter_outcomes);
-  counter(Id::messages_received, labels, cells.messages_received);
-  counter(Id::messages_sent, labels, cells.messages_sent);
-  counter(Id::bytes_received, labels, cells.bytes_received);
-  counter(Id::bytes_sent, labels, cells.bytes_sent);
-  counters(Id::rpc_requests, labels, "transport", kTransports, cells.requests);
-  counters(Id::rpc_requests_refused, labels, "reason", kRpcRefusals, cells.requests_refused);
-  gauge(Id::network_ready, labels, cells.ready);
-  counter(Id::heads, labels, cells.heads);
-  counter(Id::reorgs, labels, cells.reorgs);
-  counter(Id::reorged_blocks, labels, cells.reorged_blocks);
-  gauge(Id::reorg_depth_max, labels, cells.reorg_depth_max);
-  counter(Id::backfilled, labels, cells.backfilled);
-  counter(Id::head_gaps, labels, cells.gaps);
-  counter(Id::pending_gaps, labels, cells.pending_gaps);
-  counter(Id::pending_bodies_lost, labels, cells.pending_bodies_lost);
-  counter(Id::reads, labels, cells.reads);
-  counter(Id::reads_shared, labels, cells.reads_shared);
-  counter(Id::cache_hits, labels, cells.cache_hits);
-  counter(Id::cache_misses, labels, cells.cache_misses);
-  gauge(Id::cache_bytes, labels, cells.cache_bytes);
+  counters(MetricId::notifications, labels, "type", kSubscriptionKinds, cells.notifications);
+  counters(MetricId::subscriptions_ended, labels, "type", kSubscriptionKinds, cells.subscriptions_ended);
+  gauge(MetricId::filters, labels, cells.filters);
+  counters(MetricId::filter_outcomes, labels, "outcome", kFilterOutcomes, cells.filter_outcomes);
+  counter(MetricId::messages_received, labels, cells.messages_received);
+  counter(MetricId::messages_sent, labels, cells.messages_sent);
+  counter(MetricId::bytes_received, labels, cells.bytes_received);
+  counter(MetricId::bytes_sent, labels, cells.bytes_sent);
+  counters(MetricId::rpc_requests, labels, "transport", kTransports, cells.requests);
+  counters(MetricId::rpc_requests_refused, labels, "reason", kRpcRefusals, cells.requests_refused);
+  gauge(MetricId::network_ready, labels, cells.ready);
+  counter(MetricId::heads, labels, cells.heads);
+  counter(MetricId::reorgs, labels, cells.reorgs);
+  counter(MetricId::reorged_blocks, labels, cells.reorged_blocks);
+  gauge(MetricId::reorg_depth_max, labels, cells.reorg_depth_max);
+  counter(MetricId::backfilled, labels, cells.backfilled);
+  counter(MetricId::head_gaps, labels, cells.gaps);
+  counter(MetricId::pending_gaps, labels, cells.pending_gaps);
+  counter(MetricId::pending_bodies_lost, labels, cells.pending_bodies_lost);
+  counter(MetricId::reads, labels, cells.reads);
+  counter(MetricId::reads_shared, labels, cells.reads_shared);
+  counter(MetricId::cache_hits, labels, cells.cache_hits);
+  counter(MetricId::cache_misses, labels, cells.cache_misses);
+  gauge(MetricId::cache_bytes, labels, cells.cache_bytes);
   // Before the first head there is no number and no age: a missing series says that, zero would not.
   const Instant learnt{Duration(cells.head_learnt.load(std::memory_order_acquire))};
   if (learnt == Instant{}) return;
-  gauge(Id::head_number, labels, cells.head_number);
-  gauge(Id::head_timestamp, labels, cells.head_timestamp_s);
-  gauge(Id::head_age, labels,
+  gauge(MetricId::head_number, labels, cells.head_number);
+  gauge(MetricId::head_timestamp, labels, cells.head_timestamp_s);
+  gauge(MetricId::head_age, labels,
         std::chrono::duration<double>(std::max(now - learnt, Duration::zero())).count());
 }
 
 void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
   const Labels labels{{"project", cells.project}, {"chain_id", cells.chain_id}, {"upstream", cells.upstream}};
-  histogram(Id::upstream_latency, labels, cells.latency);
+  histogram(MetricId::upstream_latency, labels, cells.latency);
   for (std::size_t i = 0; i < UpstreamMetrics::kFailureKinds; ++i) {
     Labels with = labels;
     with.push_back({"kind", std::string(upstream::to_string(static_cast<upstream::FailureKind>(i)))});
-    counter(Id::upstream_errors, with, cells.errors[i]);
+    counter(MetricId::upstream_errors, with, cells.errors[i]);
   }
-  counter(Id::upstream_bytes_sent, labels, cells.bytes_sent);
-  counter(Id::upstream_bytes_received, labels, cells.bytes_received);
-  gauge(Id::upstream_available, labels, cells.available);
-  gauge(Id::upstream_wrong_chain, labels, cells.wrong_chain);
-  counter(Id::upstream_stalls, labels, cells.stalls);
-  counter(Id::upstream_disagreements, labels, cells.disagreements);
-  counter(Id::upstream_floods, labels, cells.floods);
+  counter(MetricId::upstream_bytes_sent, labels, cells.bytes_sent);
+  counter(MetricId::upstream_bytes_received, labels, cells.bytes_received);
+  gauge(MetricId::upstream_available, labels, cells.available);
+  gauge(MetricId::upstream_wrong_chain, labels, cells.wrong_chain);
+  counter(MetricId::upstream_stalls, labels, cells.stalls);
+  counter(MetricId::upstream_disagreements, labels, cells.disagreements);
+  counter(MetricId::upstream_floods, labels, cells.floods);
   const auto methods = upstream::method_labels();
   for (std::size_t i = 0; i < methods.size(); ++i) {
     // Most methods are never called: a series for each of them would hide the others.
@@ -364,54 +212,32 @@ void Metrics::Sheet::upstream(const UpstreamMetrics& cells) {
     if (calls == 0) continue;
     Labels with = labels;
     with.push_back({"method", std::string(methods[i])});
-    add(Id::upstream_calls, with).counter.value = static_cast<double>(calls);
+    add(MetricId::upstream_calls, with).counter.value = static_cast<double>(calls);
   }
 }
 
-NetworkMetrics::NetworkMetrics(std::string project_id, std::string chain)
-    : project(std::move(project_id)), chain_id(std::move(chain)) {}
-
-void NetworkMetrics::opened() {
-  connections.add();
-  connections_opened.add();
-}
-
-void NetworkMetrics::closed(CloseReason reason) {
-  connections.sub();
-  connections_closed[reason].add();
-  if (reason != CloseReason::slow_consumer) return;
-  slow_consumer_closes.add();
-  slow_drops[SlowPolicy::close].add();
-}
-
-void NetworkMetrics::head(std::uint64_t number, std::uint64_t timestamp_s, Instant learnt) {
-  head_number.set(static_cast<std::int64_t>(number));
-  head_timestamp_s.set(static_cast<std::int64_t>(timestamp_s));
-  // Stored last, with release order: a reader of it also sees the number.
-  head_learnt.store(learnt.time_since_epoch().count(), std::memory_order_release);
-}
-
-void NetworkMetrics::filters_changed(std::size_t live, const eth::FilterCounters& since) {
-  filters.set(static_cast<std::int64_t>(live));
-  filter_outcomes[FilterOutcome::created].add(since.created);
-  filter_outcomes[FilterOutcome::refused].add(since.refused);
-  filter_outcomes[FilterOutcome::expired].add(since.expired);
-  filter_outcomes[FilterOutcome::lost].add(since.lost);
-  filter_outcomes[FilterOutcome::uninstalled].add(since.removed);
-}
-
-UpstreamMetrics::UpstreamMetrics(std::string project_id, std::string chain, std::string id)
-    : project(std::move(project_id)), chain_id(std::move(chain)), upstream(std::move(id)) {}
-
-void UpstreamMetrics::answered(std::string_view method, Duration took) {
-  calls[upstream::method_label_index(method)].fetch_add(1, std::memory_order_relaxed);
-  latency.observe(took);
-}
-
-void UpstreamMetrics::failed(std::string_view method, Duration took, upstream::FailureKind kind) {
-  calls[upstream::method_label_index(method)].fetch_add(1, std::memory_order_relaxed);
-  latency.observe(took);
-  errors[static_cast<std::size_t>(kind)].add();
+void Metrics::Sheet::streams(const streams::Catalog& catalog) {
+  constexpr std::array<std::string_view, streams::kTransportCount> kStreamTransports{"websocket", "events"};
+  for (std::size_t i = 0; i < kStreamTransports.size(); ++i) {
+    gauge(MetricId::stream_connections, {{"transport", std::string(kStreamTransports[i])}},
+          static_cast<double>(catalog.connections(static_cast<streams::Transport>(i))));
+  }
+  count(MetricId::stream_connections_refused, {}, catalog.connections_refused());
+  for (std::size_t i = 0; i < streams::kErrorCodeCount; ++i) {
+    const auto code = static_cast<streams::ErrorCode>(i);
+    count(MetricId::stream_errors, {{"code", std::string(streams::name_of(code))}}, catalog.errors(code));
+  }
+  for (const auto& stream : catalog.all()) {
+    const Labels labels{{"stream", stream->name()}};
+    const streams::StreamCounters& counters = stream->counters;
+    gauge(MetricId::stream_subscribers, labels, static_cast<double>(stream->watchers()));
+    count(MetricId::stream_values, labels, counters.values);
+    count(MetricId::stream_values_refused, labels, counters.refused);
+    count(MetricId::stream_values_missed, labels, stream->topic()->metrics().missed);
+    count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "ok"}}, counters.polls);
+    count(MetricId::stream_polls, {{"stream", stream->name()}, {"outcome", "failed"}}, counters.polls_failed);
+    gauge(MetricId::stream_interrupted, labels, stream->is_interrupted() ? 1 : 0);
+  }
 }
 
 Metrics::Metrics()
@@ -457,22 +283,24 @@ void Metrics::http_answered(int status) {
 void Metrics::fill(Sheet& sheet, Instant now) const {
   for (std::size_t i = 0; i < http_responses_.size(); ++i) {
     const bool known = i < kStatuses.size();
-    sheet.counter(Id::http_responses, {{"status", known ? std::to_string(kStatuses[i]) : "other"}},
+    sheet.counter(MetricId::http_responses, {{"status", known ? std::to_string(kStatuses[i]) : "other"}},
                   http_responses_[i]);
   }
-  sheet.counter(Id::http_turn_shares_spent, {}, http_turn_shares_spent_);
-  sheet.counter(Id::http_compressed, {}, compression_.compressed);
-  sheet.counter(Id::http_compressed_bytes_in, {}, compression_.bytes_in);
-  sheet.counter(Id::http_compressed_bytes_out, {}, compression_.bytes_out);
-  sheet.counter(Id::http_compressed_no_room, {}, compression_.no_room);
+  sheet.counter(MetricId::http_turn_shares_spent, {}, http_turn_shares_spent_);
+  sheet.counter(MetricId::http_compressed, {}, compression_.compressed);
+  sheet.counter(MetricId::http_compressed_bytes_in, {}, compression_.bytes_in);
+  sheet.counter(MetricId::http_compressed_bytes_out, {}, compression_.bytes_out);
+  sheet.counter(MetricId::http_compressed_no_room, {}, compression_.no_room);
   if (gate_ != nullptr) sheet.server(*gate_);
+  if (access_ != nullptr) sheet.access(*access_);
   if (budget_ != nullptr) {
-    sheet.gauge(Id::held_bytes, {}, static_cast<double>(budget_->used()));
-    sheet.add(Id::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());
+    sheet.gauge(MetricId::held_bytes, {}, static_cast<double>(budget_->used()));
+    sheet.add(MetricId::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());
   }
-  sheet.add(Id::out_of_memory, {}).counter.value = static_cast<double>(out_of_memory_count());
-  sheet.gauge(Id::start_time, {}, static_cast<double>(start_time_s_));
-  sheet.gauge(Id::resident_memory, {}, static_cast<double>(resident_bytes()));
+  if (streams_ != nullptr) sheet.streams(*streams_);
+  sheet.add(MetricId::out_of_memory, {}).counter.value = static_cast<double>(out_of_memory_count());
+  sheet.gauge(MetricId::start_time, {}, static_cast<double>(start_time_s_));
+  sheet.gauge(MetricId::resident_memory, {}, static_cast<double>(resident_bytes()));
   const std::scoped_lock lock(mutex_);
   for (const NetworkMetrics& network : networks_) sheet.network(network, now);
   for (const UpstreamMetrics& upstream : upstreams_) sheet.upstream(upstream);
@@ -487,7 +315,7 @@ std::string Metrics::render(Instant now) const {
 }
 
 std::span<const MetricInfo> metric_infos() {
-  return kInfos;
+  return kMetricInfos;
 }
 
 }  // namespace fanfare::gateway

@@ -21,6 +21,7 @@
 
 #include "base/byte_budget.h"
 #include "base/time.h"
+#include "eth/feeds/subscription_type.h"
 #include "eth/filter_limits.h"
 #include "gateway/metrics_values.h"
 #include "rpc/caller.h"
@@ -28,7 +29,13 @@
 #include "upstream/failure.h"
 #include "upstream/methods.h"
 
+namespace fanfare::streams {
+class Catalog;
+}  // namespace fanfare::streams
+
 namespace fanfare::gateway {
+
+class AccessGate;
 
 // Why a WebSocket connection ended; the first that applies.
 enum class CloseReason : std::uint8_t {
@@ -50,7 +57,6 @@ enum class CloseReason : std::uint8_t {
 // Why an upgrade was rejected.
 enum class RefuseReason : std::uint8_t {
   connection_limit,  // 503
-  shutdown,          // 503
   bad_handshake,     // 400, 426
   origin,            // 403
   host,              // 403
@@ -63,17 +69,11 @@ enum class RpcRefusal : std::uint8_t {
   origin,  // 403: from a page without permission
   method,  // -32601: not allowed
   memory,  // -32005: its client, or all clients, have too much in progress
+  limit,   // -32005: its identity or address has used up what it may
   count_,
 };
 
-enum class SubscriptionKind : std::uint8_t {
-  new_heads,
-  logs,
-  new_pending_transactions,
-  syncing,
-  transaction_receipts,
-  count_,
-};
+using SubscriptionKind = eth::SubscriptionType;
 
 // How a subscription was resumed from its cursor.
 enum class ResumeOutcome : std::uint8_t {
@@ -205,8 +205,12 @@ class Metrics {
 
   // Counts the connections of the whole server; must outlive the last render(). Call once, before the first.
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
+  // Callers by role; must outlive the last render(). Call once, before the first.
+  void watch(const AccessGate& gate) { access_ = &gate; }
   // The memory of clients' requests and answers; must outlive the last render(). Call once, before the first.
   void watch(const ByteBudget& budget) { budget_ = &budget; }
+  // The streams; must outlive the last render(). Call once, before the first.
+  void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
   void set_chain_id(std::string_view project, std::string_view chain_id);
 
@@ -223,7 +227,7 @@ class Metrics {
   struct Sheet;
   void fill(Sheet& sheet, Instant now) const;
 
-  static constexpr std::array kStatuses{101, 200, 204, 400, 403, 404, 405, 408, 413, 415,
+  static constexpr std::array kStatuses{101, 200, 204, 400, 401, 403, 404, 405, 408, 413, 415,
                                         417, 426, 429, 431, 500, 501, 502, 503, 504, 505};
   std::array<Counter, kStatuses.size() + 1> http_responses_;  // the last: any other
   Counter http_turn_shares_spent_;
@@ -231,6 +235,8 @@ class Metrics {
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
   const ByteBudget* budget_ = nullptr;
+  const AccessGate* access_ = nullptr;
+  const streams::Catalog* streams_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.
   mutable std::mutex mutex_;

@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <atomic>
 #include <fstream>
+#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "base/random.h"
+#include "gateway/access_gate.h"
+#include "streams/catalog.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -214,6 +219,13 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(gate);
   const ByteBudget budget(1000);
   metrics.watch(budget);
+  const AccessGate access({.plan = std::make_shared<const access::AccessPlan>()});
+  metrics.watch(access);
+  SeededRandom random(1);
+  pubsub::Hub hub({}, random);
+  streams::Catalog catalog(hub, {});
+  ASSERT_TRUE(catalog.add({.name = "s"}));
+  metrics.watch(catalog);
   metrics.add_network("main", "1").head(1, 1, kStart);
   metrics.add_upstream("main", "1", "a").answered("eth_call", milliseconds(1));
   std::istringstream lines(metrics.render(kStart));

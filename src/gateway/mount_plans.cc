@@ -20,15 +20,16 @@ void add_pages(std::vector<MountPlan>& mounts, bool has_metrics) {
 
 }  // namespace
 
-std::vector<MountPlan> routed_mounts(bool has_metrics) {
+std::vector<MountPlan> routed_mounts(bool has_metrics, bool has_keys) {
   std::vector<MountPlan> mounts{{.path = "/{project}/evm/{chainId}", .feature = RpcFeature{}},
                                 {.path = "/{project}/evm/{chainId}/", .feature = RpcFeature{}}};
+  if (has_keys) mounts.push_back({.path = "/{project}/evm/{chainId}/{key}", .feature = RpcFeature{}});
   add_pages(mounts, has_metrics);
   return mounts;
 }
 
 std::vector<MountPlan> http_port_mounts(bool has_metrics) {
-  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0, .websocket = false}}};
+  std::vector<MountPlan> mounts{{.path = "/", .feature = RpcFeature{.network = 0}}};
   add_pages(mounts, has_metrics);
   return mounts;
 }
@@ -37,11 +38,25 @@ std::vector<MountPlan> websocket_port_mounts() {
   return {{.path = "/{any...}", .feature = RpcFeature{.network = 0, .http = false}}};
 }
 
-std::vector<MountPlan> page_mounts(bool has_metrics) {
+std::vector<MountPlan> stream_mounts() {
+  return {{.path = "/streams", .feature = StreamsFeature{}},
+          {.path = "/streams/sse", .feature = StreamEventsFeature{}}};
+}
+
+std::vector<MountPlan> stream_port_mounts() {
+  return {{.path = "/{any...}", .feature = StreamsFeature{}}};
+}
+
+std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port) {
   std::vector<MountPlan> mounts{{.path = "/healthz", .feature = HealthFeature{}},
                                 {.path = "/readyz", .feature = ReadyFeature{}}};
-  if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{}});
+  if (has_metrics) mounts.push_back({.path = "/metrics", .feature = MetricsFeature{.is_open = is_own_port}});
   return mounts;
+}
+
+std::vector<MountPlan> web_mounts(std::string directory, std::string version) {
+  return {{.path = "/fanfare.json", .feature = AboutFeature{.version = std::move(version)}},
+          {.path = "/{file...}", .feature = WebFeature{.directory = std::move(directory)}}};
 }
 
 bool is_routed(const ListenerPlan& listener) {
@@ -58,6 +73,18 @@ bool serves_websocket(const ListenerPlan& listener) {
 
 bool serves_metrics(const ListenerPlan& listener) {
   return has<MetricsFeature>(listener, [](const MetricsFeature&) { return true; });
+}
+
+bool serves_web(const ListenerPlan& listener) {
+  return has<WebFeature>(listener, [](const WebFeature&) { return true; });
+}
+
+bool serves_streams(const ListenerPlan& listener) {
+  return has<StreamsFeature>(listener, [](const StreamsFeature&) { return true; });
+}
+
+bool serves_only_streams(const ListenerPlan& listener) {
+  return listener.mounts == stream_port_mounts();
 }
 
 }  // namespace fanfare::gateway

@@ -5,10 +5,12 @@
 #include <utility>
 
 #include "gateway/mount_plans.h"
+#include "gateway/web_page.h"
 #include "http/accept_encoding.h"
 #include "http/target.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
+#include "streamserver/mounts.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -21,14 +23,19 @@ using Match = server::PathPattern::Match;
 
 // Clients may offer any subprotocol or none; none is selected. Compression keeps no state of a connection
 // between messages, so thousands of idle ones cost nothing.
-ws::UpgradePolicy upgrade_policy(const MessageCompression& compression) {
-  return {.deflate = {.enabled = compression.enabled,
+// With access control, a browser offers its token as a subprotocol, and must get one of the others back.
+ws::UpgradePolicy upgrade_policy(const MessageCompression& compression, bool has_access) {
+  return {.subprotocols =
+              has_access ? std::vector{std::string(access::kSubprotocol)} : std::vector<std::string>(),
+          .deflate = {.enabled = compression.enabled,
                       .threshold_bytes = compression.bytes_min,
                       .ceiling_bytes = compression.bytes_max,
                       .server_no_context_takeover = true,
                       .client_no_context_takeover = true}};
 }
 
+// What a role must grant for /metrics on a port that everyone reaches.
+constexpr std::string_view kMetricsPermission = "fanfare_metrics";
 constexpr std::string_view kUnknownIds = "subscriptionIds can be shared or unique\n";
 
 std::optional<std::uint64_t> chain_id_of(std::string_view digits) {
@@ -67,7 +74,7 @@ class RpcMount final : public server::Mount {
         services_(context.services),
         rules_(std::move(rules)),
         unique_ids_(context.plan.websocket.unique_subscription_ids),
-        upgrades_(upgrade_policy(context.plan.websocket.compression)) {}
+        upgrades_(upgrade_policy(context.plan.websocket.compression, context.gate != nullptr)) {}
 
   Offer offer(const Match& match) const override {
     if (is_off_) return {.methods = {}, .missing = "the WebSocket is turned off"};
@@ -81,13 +88,13 @@ class RpcMount final : public server::Mount {
     return offer;
   }
 
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     service(target.match)
         .handle_http(session, as_text(target.request.body), caller_of(target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));
   }
 
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target& target) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target& target) override {
     const auto ids = ids_for(target.request.query);
     if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
     RpcService& service = this->service(target.match);
@@ -116,7 +123,14 @@ class RpcMount final : public server::Mount {
 
  private:
   static rpc::Caller caller_of(const Target& target, rpc::Transport transport) {
-    return {.transport = transport, .is_local = target.on_loopback && target.caller != Caller::unknown_page};
+    rpc::Caller caller{.transport = transport,
+                       .is_local = target.on_loopback && target.caller != Caller::unknown_page};
+    if (target.admitted != nullptr) {
+      const auto& admitted = static_cast<const AdmittedCaller&>(*target.admitted);
+      caller.principal = admitted.principal;
+      caller.payer = admitted.payer;
+    }
+    return caller;
   }
   // The value of ?subscriptionIds=shared or =unique in the URL, else the configured one. Empty: an invalid
   // value.
@@ -151,17 +165,24 @@ class RpcMount final : public server::Mount {
 class PageMount final : public server::Mount {
  public:
   using Answer = std::function<session::HttpResponse(std::string_view query)>;
-  PageMount(Answer answer, std::shared_ptr<LoopServices> services)
-      : answer_(std::move(answer)), services_(std::move(services)) {}
+  // `permission`: the method that a caller's role must grant; empty: the page is open to everyone.
+  PageMount(Answer answer, std::string_view permission, std::shared_ptr<LoopServices> services)
+      : answer_(std::move(answer)), permission_(permission), services_(std::move(services)) {}
 
-  Offer offer(const Match&) const override { return {.methods = "GET"}; }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  Offer offer(const Match&) const override { return {.methods = "GET", .is_open = permission_.empty()}; }
+  void on_request(session::HttpConnection& session, const Target& target) override {
+    if (target.admitted != nullptr &&
+        !static_cast<const AdmittedCaller&>(*target.admitted).principal->may({.method = permission_})) {
+      return session.respond(
+          {.status = 403, .body = "these credentials do not grant this page\n", .headers = {}});
+    }
     services_->compressor.respond(session, answer_(target.request.query),
                                   http::accepted_coding(target.request.headers));
   }
 
  private:
   const Answer answer_;
+  const std::string_view permission_;
   const std::shared_ptr<LoopServices> services_;
 };
 
@@ -177,16 +198,34 @@ struct MakeMount {
     return page([](std::string_view) { return session::HttpResponse{.body = "ok\n", .headers = {}}; });
   }
   std::shared_ptr<server::Mount> operator()(const ReadyFeature&) const { return page(context.answers.ready); }
-  std::shared_ptr<server::Mount> operator()(const MetricsFeature&) const {
-    return page([&answers = context.answers](std::string_view) {
-      return session::HttpResponse{
-          .content_type = std::string(kMetricsContentType), .body = answers.metrics(), .headers = {}};
+  std::shared_ptr<server::Mount> operator()(const MetricsFeature& feature) const {
+    return page(
+        [&answers = context.answers](std::string_view) {
+          return session::HttpResponse{
+              .content_type = std::string(kMetricsContentType), .body = answers.metrics(), .headers = {}};
+        },
+        feature.is_open ? std::string_view() : kMetricsPermission);
+  }
+  std::shared_ptr<server::Mount> operator()(const WebFeature& feature) const {
+    return make_web_page(feature.directory);
+  }
+  std::shared_ptr<server::Mount> operator()(const AboutFeature& feature) const {
+    return page([text = about_text(context.plan, feature.version)](std::string_view) {
+      return session::HttpResponse{.content_type = "application/json", .body = text, .headers = {}};
     });
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamsFeature&) const {
+    return std::make_shared<streamserver::WebSocketMount>(
+        context.services->streams,
+        upgrade_policy(context.plan.websocket.compression, context.gate != nullptr));
+  }
+  std::shared_ptr<server::Mount> operator()(const StreamEventsFeature&) const {
+    return std::make_shared<streamserver::EventsMount>(context.services->streams);
   }
 
  private:
-  std::shared_ptr<server::Mount> page(PageMount::Answer answer) const {
-    return std::make_shared<PageMount>(std::move(answer), context.services);
+  std::shared_ptr<server::Mount> page(PageMount::Answer answer, std::string_view permission = {}) const {
+    return std::make_shared<PageMount>(std::move(answer), permission, context.services);
   }
 };
 
@@ -219,11 +258,12 @@ NetworkPaths::Found NetworkPaths::find(std::string_view project, std::string_vie
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context) {
   const bool on_loopback = server::is_on_loopback(listener.at);
   auto router = std::make_unique<server::Router>(
+      std::shared_ptr<server::LoopContext>(context.services, &context.services->loop),
       server::RouterOptions{.browsers = server::BrowserRules(context.plan.browsers, on_loopback),
                             .on_loopback = on_loopback,
                             .not_found = not_found_line(listener),
-                            .observer = &context.observer});
-  router->keep(context.services);
+                            .observer = &context.observer,
+                            .admission = context.gate});
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {

@@ -15,16 +15,20 @@
 #include "gateway/rpc_service.h"
 #include "gateway/serve_plan.h"
 #include "server/router.h"
+#include "streamserver/loop_streams.h"
 
 namespace fanfare::gateway {
 
 // The objects that all ports of one loop share.
 struct LoopServices {
-  LoopServices(const AnswerCompression& compression, session::LoopServer& server, CompressionCells& cells)
-      : compressor(compression, server, cells) {}
+  LoopServices(const AnswerCompression& compression, session::LoopServer& server, std::size_t loop_index,
+               CompressionCells& cells)
+      : loop(server.loop(), loop_index), compressor(compression, server, cells) {}
 
+  server::LoopContext loop;
   AnswerCompressor compressor;
-  std::vector<std::unique_ptr<RpcService>> networks;  // in the plan's order
+  std::vector<std::unique_ptr<RpcService>> networks;   // in the plan's order
+  std::shared_ptr<streamserver::LoopStreams> streams;  // null: the plan has none
 };
 
 // Answers of the whole process, the same for every caller. Any thread.
@@ -57,6 +61,7 @@ struct RouterContext {
   const ProcessAnswers& answers;
   server::RouterObserver& observer;
   std::shared_ptr<LoopServices> services;
+  AccessGate* gate = nullptr;  // null: no access control
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 

@@ -4,7 +4,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +17,7 @@
 #include "gateway/dev_node.h"
 #include "gateway/gateway.h"
 #include "gateway/mount_plans.h"
+#include "gateway/web_page.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -139,17 +143,94 @@ TEST(Mounts, WithoutWebSocketAnUpgradeIsAWrongMethod) {
   expect_all(plan, {{"GET", "/", true, 404}, {"GET", "/", false, 404}});
 }
 
-TEST(Mounts, TheHttpPortOfTwo) {
+TEST(Mounts, TheFirstPortOfTwoHasEverythingAtItsRoot) {
   expect_all(three_networks(http_port_mounts(true)), {{"POST", "/", false, 200, 0},
                                                       {"POST", "/?key=1", false, 200, 0},
                                                       {"POST", "http://any.example", false, 200, 0},
                                                       {"POST", "/", true, 200, 0},
                                                       {"POST", "/main/evm/1", false, 404},
-                                                      {"GET", "/", false, 405, {}, "POST, OPTIONS"},
-                                                      {"GET", "/", true, 405, {}, "POST, OPTIONS"},
+                                                      {"GET", "/", true, 101},
+                                                      {"GET", "/?key=1", true, 101},
+                                                      {"GET", "/main", true, 404},
+                                                      {"GET", "/", false, 426},
+                                                      {"PUT", "/", false, 405, {}, "GET, POST, OPTIONS"},
                                                       {"OPTIONS", "/", false, 204},
                                                       {"GET", "/healthz"},
                                                       {"GET", "/metrics"}});
+}
+
+std::vector<MountPlan> with_page(std::vector<MountPlan> mounts, const std::string& directory) {
+  for (MountPlan& mount : web_mounts(directory, "1.2.3")) mounts.push_back(std::move(mount));
+  return mounts;
+}
+
+// A folder with a page, removed at the end.
+class PageFolder {
+ public:
+  PageFolder() {
+    EXPECT_NE(::mkdtemp(path_.data()), nullptr);
+    std::filesystem::create_directory(path_ + "/assets");
+    std::ofstream(path_ + "/index.html") << "<title>page</title>";
+    std::ofstream(path_ + "/assets/app-1a2b.js") << "export {};";
+  }
+  PageFolder(const PageFolder&) = delete;
+  PageFolder& operator=(const PageFolder&) = delete;
+  ~PageFolder() { std::filesystem::remove_all(path_); }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_ = (std::filesystem::temp_directory_path() / "fanfare-page-XXXXXX").string();
+};
+
+TEST(Mounts, ThePageIsWhereNothingElseIs) {
+  const PageFolder page;
+  const std::vector<Case> common{{"GET", "/"},
+                                 {"HEAD", "/"},
+                                 {"GET", "/index.html"},
+                                 {"GET", "/assets/app-1a2b.js"},
+                                 {"GET", "/assets/none.js", false, 404},
+                                 {"GET", "/../etc/passwd", false, 404},
+                                 {"GET", "/fanfare.json"},
+                                 {"GET", "/metrics"},
+                                 {"GET", "/healthz"},
+                                 {"POST", "/fanfare.json", false, 405, {}, "GET, HEAD, OPTIONS"}};
+  expect_all(three_networks(with_page(http_port_mounts(true), page.path())), common);
+  expect_all(three_networks(with_page(http_port_mounts(true), page.path())),
+             {{"POST", "/", false, 200, 0}, {"GET", "/", true, 101}});
+  expect_all(three_networks(with_page(routed_mounts(true), page.path())), common);
+  expect_all(three_networks(with_page(routed_mounts(true), page.path())),
+             {{"POST", "/main/evm/137", false, 200, 1}, {"GET", "/main/evm/137", true, 101}});
+  expect_all(three_networks(with_page(http_port_mounts(true), page.path() + "/none")),
+             {{"GET", "/index.html", false, 404}, {"POST", "/", false, 200, 0}});
+}
+
+TEST(Mounts, ThePageHasAStrictPolicyAndItsAssetsAreCached) {
+  const PageFolder page;
+  Gateway gateway(three_networks(with_page(http_port_mounts(true), page.path())));
+  ASSERT_TRUE(gateway.start());
+  const std::uint16_t port = gateway.addresses().front().port();
+  const std::string root = ask(port, {"GET", "/"});
+  EXPECT_THAT(root, HasSubstr("Content-Security-Policy: " + std::string(kWebPagePolicy) + "\r\n"));
+  EXPECT_EQ(kWebPagePolicy.find("unsafe"), std::string_view::npos);
+  EXPECT_THAT(root, HasSubstr("Cache-Control: no-cache\r\n"));
+  EXPECT_THAT(ask(port, {"GET", "/assets/app-1a2b.js"}),
+              HasSubstr("Cache-Control: public, max-age=31536000"));
+}
+
+TEST(Mounts, ThePageLearnsWhatTheServerOffers) {
+  ServePlan plan = three_networks(with_page(http_port_mounts(true), "/page"));
+  plan.networks = {{.project = "main",
+                    .chain_id = 1337,
+                    .backend = DevBackend{.block_time = std::chrono::milliseconds(200)}}};
+  EXPECT_EQ(about_text(plan, "1.2.3"),
+            R"({"version":"1.2.3","networks":[{"project":"main","chain_id":1337,"path":"/",)"
+            R"("development":{"block_time_ms":200}}],"streams":null,"metrics":"/metrics"})"
+            "\n");
+  plan.listeners.front().mounts = with_page(routed_mounts(false), "/page");
+  plan.networks.push_back({.project = "other", .chain_id = 5, .backend = UpstreamBackend{}});
+  EXPECT_THAT(about_text(plan, "1.2.3"),
+              HasSubstr(R"({"project":"other","chain_id":5,"path":"/other/evm/5","development":null}],)"
+                        R"("streams":null,"metrics":null})"));
 }
 
 TEST(Mounts, TheWebSocketPortOfTwo) {

@@ -67,7 +67,10 @@ void Network::prepare() {
       FilterCalls::Source{
           .set_interest = [this](const eth::Interest& interest) { set_source_interest(0, interest); },
           .followed = [this](ReadyWaiters::Done done) { await_following(std::move(done)); },
-          .await_pending = [this](ChainFollower::ListenDone done) { await_pending(std::move(done)); },
+          .await_pending =
+              [this](ChainFollower::ListenDone done) {
+                await_listening(eth::SubscriptionType::new_pending_transactions, std::move(done));
+              },
           .count = [this](std::size_t live,
                           const eth::FilterCounters& since) { metrics_.filters_changed(live, since); }});
 }
@@ -269,46 +272,59 @@ void Network::publish(std::vector<eth::SourceEvent> events) {
 
 // Logs and counts an event for the operator; the loops notify the subscribers.
 void Network::note(const eth::SourceEvent& event) {
-  if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
-    learn_head(*baseline->header);
-    log_.info("network_following", {{"network", name_}, {"head", baseline->header->number}});
-  } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
-    learn_head(*added->header);
-    metrics_.heads.add();
-  } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
-    metrics_.reorgs.add();
-    metrics_.reorged_blocks.add(reorg->depth);
-    metrics_.reorg_depth_max.set(
-        std::max(metrics_.reorg_depth_max.value(), static_cast<std::int64_t>(reorg->depth)));
-    reads_->steady().chain_went_back(reorg->old_number - std::min(reorg->depth, reorg->old_number));
-    if (reorg->other_genesis || reorg->depth > reorg->old_number) {
-      reads_->forget();
-    } else {
-      reads_->chain_went_back(reorg->old_number - reorg->depth);
-    }
-    log_.warn("reorg", {{"network", name_},
-                        {"depth", reorg->depth},
-                        {"old_head", reorg->old_number},
-                        {"new_head", reorg->new_number},
-                        {"beyond_window", reorg->beyond_window},
-                        {"other_genesis", reorg->other_genesis}});
-  } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
-    metrics_.gaps.add();
-    log_.error("blocks_missed", {{"network", name_}, {"first", gap->first}, {"last", gap->last}});
-  } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
-    metrics_.gaps.add();
-    log_.error("logs_missed",
-               {{"network", name_}, {"block", missing->header->number}, {"reason", missing->why}});
-  } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
-    metrics_.gaps.add();
-    log_.error("receipts_missed", {{"network", name_}, {"block", lost->header->number}});
-  } else if (const auto* pending = std::get_if<eth::PendingMissed>(&event)) {
-    metrics_.pending_gaps.add();
-    log_.error("pending_transactions_missed", {{"network", name_},
-                                               {"bodies_only", pending->bodies_only},
-                                               {"reason", pending->why},
-                                               {"detail", pending->detail}});
+  std::visit(
+      eth::Visitor{
+          [this](const eth::Baseline& baseline) {
+            learn_head(*baseline.header);
+            log_.info("network_following", {{"network", name_}, {"head", baseline.header->number}});
+          },
+          [this](const eth::BlockAdded& added) {
+            learn_head(*added.header);
+            metrics_.heads.add();
+          },
+          [this](const eth::Reorg& reorg) { note_reorg(reorg); },
+          [this](const eth::Gap& gap) {
+            metrics_.gaps.add();
+            log_.error("blocks_missed", {{"network", name_}, {"first", gap.first}, {"last", gap.last}});
+          },
+          [this](const eth::LogsMissing& missing) {
+            metrics_.gaps.add();
+            log_.error("logs_missed",
+                       {{"network", name_}, {"block", missing.header->number}, {"reason", missing.why}});
+          },
+          [this](const eth::ReceiptsMissing& lost) {
+            metrics_.gaps.add();
+            log_.error("receipts_missed", {{"network", name_}, {"block", lost.header->number}});
+          },
+          [this](const eth::PendingMissed& pending) {
+            metrics_.pending_gaps.add();
+            log_.error("pending_transactions_missed", {{"network", name_},
+                                                       {"bodies_only", pending.bodies_only},
+                                                       {"reason", pending.why},
+                                                       {"detail", pending.detail}});
+          },
+          eth::Ignores<eth::BlockLogsLate, eth::BlockRemoved, eth::PendingHash, eth::PendingBody,
+                       eth::ReceiptsKnown, eth::FeedEvent>{}},
+      event);
+}
+
+void Network::note_reorg(const eth::Reorg& reorg) {
+  metrics_.reorgs.add();
+  metrics_.reorged_blocks.add(reorg.depth);
+  metrics_.reorg_depth_max.set(
+      std::max(metrics_.reorg_depth_max.value(), static_cast<std::int64_t>(reorg.depth)));
+  reads_->steady().chain_went_back(reorg.old_number - std::min(reorg.depth, reorg.old_number));
+  if (reorg.other_genesis || reorg.depth > reorg.old_number) {
+    reads_->forget();
+  } else {
+    reads_->chain_went_back(reorg.old_number - reorg.depth);
   }
+  log_.warn("reorg", {{"network", name_},
+                      {"depth", reorg.depth},
+                      {"old_head", reorg.old_number},
+                      {"new_head", reorg.new_number},
+                      {"beyond_window", reorg.beyond_window},
+                      {"other_genesis", reorg.other_genesis}});
 }
 
 void Network::learn_head(const eth::Header& header) {

@@ -66,9 +66,11 @@ class Network {
   // Runs `done` once the chain is followed (true), or after a while (false). `done` is destroyed unrun with
   // the network.
   void await_following(ReadyWaiters::Done done) { followed_.wait(std::move(done)); }
-  // For a subscriber to pending transactions: waits until they will all be reported. `done` is destroyed
+  // For a subscriber of a type that is answered once its source listens (eth/feeds/feed.h). `done` is destroyed
   // unrun with the network.
-  void await_pending(ChainFollower::ListenDone done) { follower_->await_pending(std::move(done)); }
+  void await_listening(eth::SubscriptionType type, ChainFollower::ListenDone done) {
+    follower_->await_listening(type, std::move(done));
+  }
 
   // Any thread.
   const std::string& name() const { return name_; }  // "main/1"
@@ -112,6 +114,7 @@ class Network {
   void set_source_interest(std::size_t source_index, const eth::Interest& interest);
   void publish(std::vector<eth::SourceEvent> events);
   void note(const eth::SourceEvent& event);
+  void note_reorg(const eth::Reorg& reorg);
   void learn_head(const eth::Header& header);
   // `reason` is public, `detail` is for the log: text of a node or a library.
   void set_readiness(bool ready, std::string reason, std::string_view detail = {});

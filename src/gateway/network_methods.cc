@@ -8,22 +8,22 @@
 #include "gateway/filter_calls.h"
 #include "gateway/forward.h"
 #include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
 
 namespace fanfare::gateway {
 namespace {
 
-// Conditions of the answer to eth_subscribe (rpc::Subscribed::conditions).
-enum Condition : std::uint32_t {
-  // Every new pending transaction will be reported: earlier ones cannot be recovered.
-  kPendingAreReported = 1,
-  kChainIsFollowed = 2,
-};
+// Conditions of the answer to eth_subscribe (rpc::Subscribed::conditions): bits.
+using Conditions = std::uint32_t;
+constexpr Conditions kChainIsFollowed = 1;
+// The type's source listens: earlier events could not be recovered.
+constexpr Conditions listens(std::size_t type) {
+  return Conditions{2} << type;
+}
+static_assert(eth::kSubscriptionTypes < 31);
 
-// The delay between the answer to eth_subscribe for syncing and the first state: web3.js would lose a state
-// that comes with the answer.
-constexpr Duration kFirstSyncingDelay = std::chrono::milliseconds(100);
-
-constexpr std::string_view kNoPending = "the upstream does not tell of pending transactions";
+// The delay between the answer to eth_subscribe and what clients would lose if it came with the answer.
+constexpr Duration kLaterActivation = std::chrono::milliseconds(100);
 
 void refuse(rpc::Call& call, std::string_view why) {
   call.answer.clear();
@@ -31,20 +31,21 @@ void refuse(rpc::Call& call, std::string_view why) {
 }
 
 // The node's own text is for the operator.
-void log_refusal(const Network& network, const std::string& why) {
-  static LogLimiter limiter(log::Level::warn, "pending_transactions_refused");
-  limiter.write({{"network", network.name()}, {"reason", log::excerpt(why, 256)}});
+void log_refusal(const Network& network, eth::SubscriptionType type, const std::string& why) {
+  static LogLimiter limiter(log::Level::warn, "subscription_refused");
+  limiter.write(
+      {{"network", network.name()}, {"type", eth::name_of(type)}, {"reason", log::excerpt(why, 256)}});
 }
 
-bool has_condition(const rpc::Message& message, Condition condition) {
+bool has_condition(const rpc::Message& message, Conditions condition) {
   return std::ranges::any_of(message.subscribed,
                              [&](const rpc::Subscribed& one) { return (one.conditions & condition) != 0; });
 }
 
 }  // namespace
 
-// A message on the worker's thread: calls for the node are sent there, and subscriptions to pending
-// transactions wait until all of them will be reported.
+// A message on the worker's thread: calls for the node are sent there, and some subscriptions wait until
+// their source listens.
 class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
  public:
   Pending(const Context& context, rpc::Message message, rpc::Done done)
@@ -70,7 +71,7 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
   }
 
   // Whose limits the message counts for, and its turn in the node's queue.
-  void set_caller(const session::LoopServer& server, const session::ServerSession& session) {
+  void set_caller(const session::LoopServer& server, const session::Member& session) {
     const session::SessionId id = session.id();
     const std::uint64_t number = std::uint64_t{id.slot} << 32U | id.generation;
     // Each loop numbers its own sessions.
@@ -120,19 +121,22 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
       then();
     });
   }
-  void listen(UniqueFunction<void()> then) {
-    if (!has_condition(message_, kPendingAreReported)) return then();
-    network_.await_pending(
-        [self = shared_from_this(), then = std::move(then)](const std::string& refusal) mutable {
-          if (!refusal.empty()) {
-            log_refusal(self->network_, refusal);
-            self->refuse_all(kPendingAreReported, kNoPending);
-          }
-          then();
-        });
+  // Waits for the sources of all types, one after another, beginning with `first`.
+  void listen(UniqueFunction<void()> then, std::size_t first = 0) {
+    while (first < eth::kSubscriptionTypes && !has_condition(message_, listens(first))) ++first;
+    if (first == eth::kSubscriptionTypes) return then();
+    const auto type = static_cast<eth::SubscriptionType>(first);
+    network_.await_listening(type, [self = shared_from_this(), then = std::move(then), type,
+                                    first](const std::string& refusal) mutable {
+      if (!refusal.empty()) {
+        log_refusal(self->network_, type, refusal);
+        self->refuse_all(listens(first), eth::feed_type(type).not_listening);
+      }
+      self->listen(std::move(then), first + 1);
+    });
   }
   // Rejects all subscriptions with this condition.
-  void refuse_all(Condition unfulfilled, std::string_view why) {
+  void refuse_all(Conditions unfulfilled, std::string_view why) {
     for (rpc::Subscribed& one : std::exchange(message_.subscribed, {})) {
       const bool is_refused = (one.conditions & unfulfilled) != 0;
       if (is_refused) refuse(message_.calls[one.call], why);
@@ -159,19 +163,19 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
 };
 
 NetworkMethods::NetworkMethods(const Context& context)
-    : context_(context),
-      rules_(context.network.plan().methods),
-      local_nodes_(is_on_loopback(context.network.plan().backend)) {}
+    : context_(context), permission_(context.network.plan(), context.gate) {}
 
 std::optional<rpc::Refusal> NetworkMethods::refusal(const jsonrpc::Request& request,
                                                     const rpc::Caller& caller) {
-  if (rules_.allows(request.method, caller.is_local && local_nodes_)) return std::nullopt;
-  return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
-                      .message = MethodRules::refusal(request.method)};
+  return permission_.refusal(request, caller);
 }
 
 rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Origin& origin,
                                  rpc::Message& message, std::string& answer) {
+  if (context_.gate != nullptr && request.method == kAuthenticateMethod) {
+    authenticate(request, origin, answer);
+    return rpc::Begun::answered;
+  }
   const bool subscribes = request.method == "eth_subscribe";
   if (!subscribes && request.method != "eth_unsubscribe") return rpc::Begun::open;
   // Without an id no client could learn the subscription's id.
@@ -189,17 +193,25 @@ rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Ori
 
 void NetworkMethods::subscribe(const jsonrpc::Request& request, const rpc::Origin& origin,
                                rpc::Message& message, std::string& answer) {
+  access::Payer* const payer = origin.caller.payer.get();
+  if (payer != nullptr) {
+    if (const auto refused = payer->take_subscription(context_.server.loop().now())) {
+      const auto limit = rpc::limit_reached(access::name_of(refused->limit), refused->retry_after);
+      return jsonrpc::append_error(answer, request.id, limit.code, limit.message, limit.data_json);
+    }
+  }
   auto accepted = context_.events.subscribe(subscriber_of(*origin.connection), request.params);
   if (!accepted) {
+    if (payer != nullptr) payer->give_back_subscriptions(1);
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(accepted.error().code),
                                  accepted.error().message);
   }
   jsonrpc::append_result(answer, request.id, "\"" + accepted->id + "\"");
   rpc::Subscribed one{.id = std::move(accepted->id), .call = message.calls.size()};
-  if (accepted->type == eth::SubscriptionType::new_pending_transactions)
-    one.conditions |= kPendingAreReported;
+  const eth::FeedType& type = eth::feed_type(accepted->type);
+  if (!type.not_listening.empty()) one.conditions |= listens(static_cast<std::size_t>(accepted->type));
   if (!context_.network.is_ready()) one.conditions |= kChainIsFollowed;
-  if (accepted->type == eth::SubscriptionType::syncing) one.active_after = kFirstSyncingDelay;
+  if (type.activates_later) one.active_after = kLaterActivation;
   if (one.conditions != 0) ++message.open;
   message.subscribed.push_back(std::move(one));
 }
@@ -211,7 +223,34 @@ void NetworkMethods::unsubscribe(const jsonrpc::Request& request, const rpc::Ori
     return jsonrpc::append_error(answer, request.id, static_cast<jsonrpc::ErrorCode>(done.error().code),
                                  done.error().message);
   }
+  if (*done && origin.caller.payer != nullptr) origin.caller.payer->give_back_subscriptions(1);
   jsonrpc::append_result(answer, request.id, *done ? "true" : "false");
+}
+
+// The first message of a browser, or a fresh token on an open connection: ["TOKEN"].
+void NetworkMethods::authenticate(const jsonrpc::Request& request, const rpc::Origin& origin,
+                                  std::string& answer) {
+  const auto fail = [&](const rpc::Refusal& refusal) {
+    if (request.is_notification()) return;
+    jsonrpc::append_error(answer, request.id, refusal.code, refusal.message, refusal.data_json);
+  };
+  if (origin.connection == nullptr || origin.caller.principal == nullptr) {
+    return fail({.message = "only a WebSocket connection authenticates by a message"});
+  }
+  const auto first = jsonrpc::element(request.params, 0);
+  const auto token = first ? jsonrpc::string_copy(*first) : std::nullopt;
+  if (!token) {
+    return fail({.code = jsonrpc::ErrorCode::invalid_params, .message = "expected [token], a text"});
+  }
+  const auto principal =
+      context_.gate->renew(*token, origin.session.peer(), *origin.caller.principal, *origin.caller.payer);
+  if (!principal) {
+    const access::Refusal& why = principal.error();
+    if (why.retry_after > Duration::zero()) return fail(rpc::limit_reached("attempts", why.retry_after));
+    return fail({.code = rpc::kNotPermitted, .message = std::string(access::text_of(why.denial))});
+  }
+  context_.renewed(origin.connection->session(), *principal);
+  if (!request.is_notification()) jsonrpc::append_result(answer, request.id, "true");
 }
 
 void NetworkMethods::run(rpc::Message message, const rpc::Origin& origin, rpc::Done done) {
@@ -227,6 +266,7 @@ void NetworkMethods::activate(rpc::Connection& connection, const std::string& id
 }
 
 void NetworkMethods::withdraw(rpc::Connection& connection, const std::string& id) {
+  if (const auto& payer = connection.caller().payer) payer->give_back_subscriptions(1);
   context_.events.withdraw(subscriber_of(connection), id);
 }
 

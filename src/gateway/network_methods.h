@@ -7,8 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "gateway/call_permission.h"
 #include "gateway/loop_events.h"
-#include "gateway/method_rules.h"
 #include "gateway/network.h"
 #include "rpc/methods.h"
 #include "session/loop_server.h"
@@ -25,6 +25,9 @@ class NetworkMethods final : public rpc::Methods {
     session::LoopServer& server;
     LoopEvents& events;
     EventSubscriber& (*subscriber_of)(session::Session& session);  // of a WebSocket session
+    AccessGate* gate = nullptr;                                    // null: no access control
+    // The connection has handed in credentials. Null without a gate.
+    void (*renewed)(session::Session& session, std::shared_ptr<const access::Principal> principal) = nullptr;
   };
 
   explicit NetworkMethods(const Context& context);
@@ -45,10 +48,10 @@ class NetworkMethods final : public rpc::Methods {
   void subscribe(const jsonrpc::Request& request, const rpc::Origin& origin, rpc::Message& message,
                  std::string& answer);
   void unsubscribe(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
+  void authenticate(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
 
   const Context context_;
-  const MethodRules rules_;
-  const bool local_nodes_;  // all of the network's nodes are on this machine
+  const CallPermission permission_;
 };
 
 }  // namespace fanfare::gateway

@@ -47,7 +47,18 @@ RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Call
       subscriber_(service.events_, connection_, ids) {}
 
 void RpcCounts::on_refused(rpc::Refused why) {
-  metrics_.requests_refused[why == rpc::Refused::memory ? RpcRefusal::memory : RpcRefusal::method].add();
+  const auto reason = [why] {
+    switch (why) {
+      case rpc::Refused::method:
+        return RpcRefusal::method;
+      case rpc::Refused::memory:
+        return RpcRefusal::memory;
+      case rpc::Refused::limit:
+        break;
+    }
+    return RpcRefusal::limit;
+  };
+  metrics_.requests_refused[reason()].add();
 }
 void RpcCounts::on_received(std::size_t bytes) {
   metrics_.messages_received.add();
@@ -74,7 +85,9 @@ RpcService::RpcService(const session::SessionSettings& settings, const RpcLimits
                 .worker = context.worker,
                 .server = context.server,
                 .events = events_,
-                .subscriber_of = &subscriber_of}),
+                .subscriber_of = &subscriber_of,
+                .gate = context.gate,
+                .renewed = &renewed}),
       service_(limits.calls, {.methods = methods_,
                               .observer = counts_,
                               .server = context.server,
@@ -89,10 +102,10 @@ EventSubscriber& RpcService::subscriber_of(session::Session& session) {
   return session.data<RpcConnection>().subscriber_;
 }
 
-void RpcService::handle_http(session::ServerSession& session, std::string_view body,
+void RpcService::handle_http(session::HttpConnection& session, std::string_view body,
                              const rpc::Caller& caller, const http::AcceptedCoding& coding) {
   service_.handle_http(session, body, caller,
-                       [&compressor = context_.compressor, coding](session::ServerSession& asker,
+                       [&compressor = context_.compressor, coding](session::HttpConnection& asker,
                                                                    session::HttpResponse answer) {
                          compressor.respond(asker, std::move(answer), coding);
                        });
@@ -100,6 +113,7 @@ void RpcService::handle_http(session::ServerSession& session, std::string_view b
 
 void RpcService::on_open(session::Session& session) {
   rpc::Service::on_open(connection_of(session), session);
+  start_term(session);
   metrics().opened();
 }
 
@@ -129,7 +143,20 @@ CloseReason RpcService::reason_of(session::Session& session, const session::Clos
   return ended ? gateway::reason_of(*ended) : gateway::reason_of(info);
 }
 
+void RpcService::renewed(session::Session& session, std::shared_ptr<const access::Principal> principal) {
+  connection_of(session).set_principal(std::move(principal));
+  static_cast<RpcService&>(session.endpoint()).start_term(session);
+}
+
+void RpcService::start_term(session::Session& session) {
+  const auto& principal = connection_of(session).caller().principal;
+  if (principal == nullptr || context_.gate == nullptr) return;
+  session.data<RpcConnection>().term_.start(context_.server.loop(), session, *principal,
+                                            context_.gate->clock().wall_now());
+}
+
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
+  session.data<RpcConnection>().term_.stop(context_.server.loop());
   events_.drop(subscriber_of(session));
   service_.on_close(connection_of(session));
   const CloseReason reason = reason_of(session, info);

@@ -8,15 +8,17 @@
 #include <utility>
 
 #include "base/byte_budget.h"
+#include "gateway/access_gate.h"
 #include "gateway/answer_compressor.h"
+#include "gateway/credential_term.h"
 #include "gateway/loop_events.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
 #include "gateway/network_methods.h"
 #include "http/accept_encoding.h"
 #include "rpc/service.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 
 namespace fanfare::gateway {
 
@@ -49,6 +51,7 @@ class RpcConnection final : public session::SessionData {
   ConnectionSlot slot_;
   rpc::Connection connection_;
   EventSubscriber subscriber_;
+  CredentialTerm term_;
 };
 
 struct RpcLimits {
@@ -80,13 +83,14 @@ class RpcService final : public session::Endpoint {
     eth::Salt salt;
     ByteBudget& budget;  // the memory for all clients' requests in progress and their answers
     AnswerCompressor& compressor;
+    AccessGate* gate = nullptr;  // null: no access control
   };
 
   // Loop thread. Everything in the context must outlive the service.
   RpcService(const session::SessionSettings& settings, const RpcLimits& limits, const Context& context);
 
   // Answers a POST: session.respond(), now or later.
-  void handle_http(session::ServerSession& session, std::string_view body, const rpc::Caller& caller,
+  void handle_http(session::HttpConnection& session, std::string_view body, const rpc::Caller& caller,
                    const http::AcceptedCoding& coding);
 
   // Takes the source's events, in order, once on each loop. `told`: when the source reported them.
@@ -107,6 +111,9 @@ class RpcService final : public session::Endpoint {
 
   static rpc::Connection& connection_of(session::Session& session);
   static EventSubscriber& subscriber_of(session::Session& session);
+  // The connection has handed in credentials.
+  static void renewed(session::Session& session, std::shared_ptr<const access::Principal> principal);
+  void start_term(session::Session& session);
   static CloseReason reason_of(session::Session& session, const session::CloseInfo& info);
 
   const Context context_;

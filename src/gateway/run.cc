@@ -1,6 +1,8 @@
 // The gateway as a process: signals, terminal output, the exit code.
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -32,6 +34,41 @@ void raise_limits() {
   log::info("descriptor_limit", {{"soft_before", limit->before}, {"soft", limit->now}});
 }
 
+// How long the welcome waits for networks that are not ready: then it says so instead.
+constexpr std::chrono::milliseconds kReadyWait{1500};
+constexpr std::chrono::milliseconds kReadyLook{10};
+
+// Waits until every network is ready, kReadyWait has passed, or a signal came; returns that signal, or 0.
+int wait_until_ready(const Gateway& gateway, const sigset_t& signals) {
+  const auto deadline = std::chrono::steady_clock::now() + kReadyWait;
+  while (std::chrono::steady_clock::now() < deadline &&
+         !std::ranges::all_of(gateway.states(), &NetworkState::ready)) {
+    const timespec look{.tv_sec = 0, .tv_nsec = std::chrono::nanoseconds(kReadyLook).count()};
+    if (const int received = sigtimedwait(&signals, nullptr, &look); received > 0) return received;
+  }
+  return 0;
+}
+
+void print_welcome(const ServePlan& plan, const Gateway& gateway) {
+  const std::string text = welcome_text(plan, gateway.addresses(), gateway.states(), program_invocation_name);
+  std::fputs(text.c_str(), stdout);
+  std::fflush(stdout);
+}
+
+// Returns the signal that ends the process; SIGHUP reloads the certificates. `received`: one that was taken
+// before, or 0.
+int wait_for_stop(Gateway& gateway, const sigset_t& signals, int received) {
+  for (;; received = 0) {
+    if (received == 0) sigwait(&signals, &received);
+    if (received != SIGHUP) return received;
+    const auto failures = gateway.reload_certificates();
+    for (const std::string& failure : failures) {
+      log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
+    }
+    if (failures.empty()) log::info("certificates_reloaded");
+  }
+}
+
 }  // namespace
 
 int run(ServePlan plan) {
@@ -60,19 +97,9 @@ int run(ServePlan plan) {
                             {"loop", gateway.loop_name()},
                             {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
   }
-  std::fputs(welcome_text(plan, gateway.addresses(), program_invocation_name).c_str(), stdout);
-  std::fflush(stdout);
-
-  int received = 0;
-  for (;;) {
-    sigwait(&signals, &received);
-    if (received != SIGHUP) break;
-    const auto failures = gateway.reload_certificates();
-    for (const std::string& failure : failures) {
-      log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
-    }
-    if (failures.empty()) log::info("certificates_reloaded");
-  }
+  int received = wait_until_ready(gateway, signals);
+  if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);
+  received = wait_for_stop(gateway, signals, received);
   deadline.emplace(plan.shutdown_timeout + kStopGrace);
   log::info("stopping", {{"signal", sigabbrev_np(received)},
                          {"deadline_s",

@@ -12,12 +12,15 @@
 #include <variant>
 #include <vector>
 
+#include "access/plan.h"
 #include "base/log.h"
 #include "base/time.h"
 #include "eth/filter_limits.h"
 #include "net/loop.h"
 #include "server/browser_rules.h"
 #include "server/listener.h"
+#include "streams/limits.h"
+#include "streams/spec.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
@@ -38,12 +41,34 @@ struct ReadyFeature {
   bool operator==(const ReadyFeature&) const = default;
 };
 struct MetricsFeature {
+  bool is_open = false;  // on a port of its own: needs no credentials
+
   bool operator==(const MetricsFeature&) const = default;
+};
+// The streams (docs/streams.md). Needs ServePlan::streams.
+struct StreamsFeature {
+  bool operator==(const StreamsFeature&) const = default;
+};
+struct StreamEventsFeature {  // as Server-Sent Events
+  bool operator==(const StreamEventsFeature&) const = default;
+};
+
+struct WebFeature {       // the dashboard (web_page.h)
+  std::string directory;  // of its built files
+
+  bool operator==(const WebFeature&) const = default;
+};
+struct AboutFeature {   // what the dashboard needs to know of this server, as JSON
+  std::string version;  // of the program
+
+  bool operator==(const AboutFeature&) const = default;
 };
 
 struct MountPlan {
   std::string path;  // a server::PathPattern
-  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature> feature;
+  std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature, WebFeature, AboutFeature,
+               StreamsFeature, StreamEventsFeature>
+      feature;
 
   bool operator==(const MountPlan&) const = default;
 };
@@ -219,6 +244,25 @@ struct NetworkPlan {
   bool operator==(const NetworkPlan&) const = default;
 };
 
+// A stream, and the index of the network or the upstream that is polled.
+struct StreamPlan {
+  enum class Source : std::uint8_t { network, upstream };
+
+  streams::StreamSpec spec;
+  Source source = Source::network;
+  std::size_t index = 0;  // in ServePlan::networks, or in StreamsPlan::upstreams
+
+  bool operator==(const StreamPlan&) const = default;
+};
+
+struct StreamsPlan {
+  streams::Limits limits = {};
+  std::vector<UpstreamPlan> upstreams;  // nodes that belong to no network: http or https
+  std::vector<StreamPlan> streams;
+
+  bool operator==(const StreamsPlan&) const = default;
+};
+
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
@@ -237,6 +281,14 @@ struct ServePlan {
   // closed.
   std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
+  std::optional<StreamsPlan> streams = {};
+  // Who may do what; null: no access control. Secrets in it are hashes.
+  std::shared_ptr<const access::AccessPlan> access = {};
+  // A WebSocket may authenticate by its first message within this time; zero: it may not.
+  Duration first_message_within = Duration::zero();
+  // Written at the start and removed at the end (access/password.h), for a user with these roles. Empty: none.
+  std::string cookie_file = {};
+  std::vector<std::string> cookie_roles = {};
 
   bool operator==(const ServePlan&) const = default;
 };

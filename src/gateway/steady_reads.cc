@@ -29,13 +29,16 @@ std::optional<std::uint64_t> quantity_of(std::string_view raw) {
   return text ? eth::parse_quantity(*text) : std::nullopt;
 }
 
-// The height in an answer to eth_blockNumber, or in a block.
-std::optional<std::uint64_t> height_of(const upstream::Result& result) {
-  const std::string_view raw = result_of(result);
+// The height in a result of eth_blockNumber, or in a block.
+std::optional<std::uint64_t> height_in(std::string_view raw) {
   if (raw.empty()) return std::nullopt;
   if (jsonrpc::kind_of(raw) == jsonrpc::Kind::string) return quantity_of(raw);
   const auto number = jsonrpc::member(raw, "number");
   return number ? quantity_of(*number) : std::nullopt;
+}
+
+std::optional<std::uint64_t> height_of(const upstream::Result& result) {
+  return height_in(result_of(result));
 }
 
 }  // namespace
@@ -87,6 +90,7 @@ void SteadyReads::head_announced(std::uint64_t number) {
 }
 
 void SteadyReads::chain_went_back(std::uint64_t number) {
+  ++times_back_;
   for (std::uint64_t& shown : shown_) shown = std::min(shown, number);
 }
 
@@ -152,6 +156,7 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
     return true;
   }
   shown = *number;  // the chain went back
+  ++times_back_;
   if (measure == kLatest && shorter_) shorter_(*number);
   return false;
 }
@@ -194,25 +199,39 @@ void SteadyReads::show_block(const AskedPtr& asked, Measure measure, upstream::R
 }
 
 void SteadyReads::ask_all_senders(const AskedPtr& asked) {
-  const auto take_one = [asked](upstream::Result result) {
-    const auto better = [&] {
-      if (!asked->best) return true;
-      const auto number = result ? quantity_of(result_of(result)) : std::nullopt;
-      const auto before = *asked->best ? quantity_of(result_of(*asked->best)) : std::nullopt;
-      return number && (!before || *number > *before);
-    };
-    if (better()) asked->best = std::move(result);
-    if (--asked->open == 0) asked->done(std::move(*asked->best));
-  };
   const std::vector<std::size_t> members = sent_.members(executor_.now());
   asked->open = members.size() + 1;
-  backend_.call(asked->text(), asked->options, take_one);
-  for (const std::size_t member : members) {
-    upstream::CallOptions options = asked->options;
-    options.member = member;
-    options.head_min = options.head_preferred = 0;
-    backend_.call(asked->text(), std::move(options), take_one);
+  backend_.call(asked->text(), asked->options,
+                [asked](upstream::Result result) { take_nonce(asked, std::move(result)); });
+  for (const std::size_t member : members) ask_sender(asked, member, /*is_first=*/true);
+}
+
+// A member that fails is called once more, because the other members' nonces may be too low.
+void SteadyReads::ask_sender(const AskedPtr& asked, std::size_t member, bool is_first) {
+  upstream::CallOptions options = asked->options;
+  options.member = member;
+  options.head_min = options.head_preferred = 0;
+  if (options.timeout) {
+    options.timeout = std::max<Duration>(asked->deadline - executor_.now(), std::chrono::milliseconds(1));
   }
+  backend_.call(asked->text(), std::move(options), [this, asked, member, is_first](upstream::Result result) {
+    const bool ended = !result && result.error().kind == upstream::FailureKind::shutdown;
+    const bool in_time = !asked->options.timeout || executor_.now() < asked->deadline;
+    if (!result && !ended && is_first && in_time) return ask_sender(asked, member, /*is_first=*/false);
+    take_nonce(asked, std::move(result));
+  });
+}
+
+// The highest counts.
+void SteadyReads::take_nonce(const AskedPtr& asked, upstream::Result result) {
+  const auto is_better = [&] {
+    if (!asked->best) return true;
+    const auto number = result ? quantity_of(result_of(result)) : std::nullopt;
+    const auto before = *asked->best ? quantity_of(result_of(*asked->best)) : std::nullopt;
+    return number && (!before || *number > *before);
+  };
+  if (is_better()) asked->best = std::move(result);
+  if (--asked->open == 0) asked->done(std::move(*asked->best));
 }
 
 void SteadyReads::note_sent(const upstream::Result& result) {
@@ -236,6 +255,13 @@ bool SteadyReads::accepts(const Request& request, const upstream::Result& result
   shown_[*kind.measure] = *height;
   if (*kind.measure == kLatest) pool_->block_seen(result->member, *height);
   return true;
+}
+
+void SteadyReads::delivered_late(const Request& request, std::string_view answer_json) {
+  const Kind kind = kind_of(request);
+  const auto answer = kind.measure ? jsonrpc::split_response(answer_json, kReplyDepthMax) : std::nullopt;
+  const auto height = answer ? height_in(answer->result) : std::nullopt;
+  if (height) shown_[*kind.measure] = std::max(shown_[*kind.measure], *height);
 }
 
 }  // namespace fanfare::gateway

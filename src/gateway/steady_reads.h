@@ -57,6 +57,10 @@ class SteadyReads {
   // Checks an answer from a batch. False: it is older than what was shown, or unexpectedly null; repeat it
   // with call().
   bool accepts(const Request& request, const upstream::Result& result);
+  // How often the chain went back. If it did while an answer waited for the others of its batch, the answer
+  // shows a block that was taken back: delivered_late() makes it count as shown.
+  std::uint64_t times_back() const { return times_back_; }
+  void delivered_late(const Request& request, std::string_view answer_json);
 
  private:
   enum Measure : std::uint8_t { kLatest, kSafe, kFinalized, kMeasures };
@@ -78,12 +82,15 @@ class SteadyReads {
   bool take_null(const AskedPtr& asked, const upstream::Result& result);
   void show_block(const AskedPtr& asked, Measure measure, upstream::Result older);
   void ask_all_senders(const AskedPtr& asked);
+  void ask_sender(const AskedPtr& asked, std::size_t member, bool is_first);
+  static void take_nonce(const AskedPtr& asked, upstream::Result result);
   void note_sent(const upstream::Result& result);
 
   upstream::Executor& executor_;
   upstream::Backend& backend_;
   upstream::Pool* pool_;
   std::array<std::uint64_t, kMeasures> shown_{};
+  std::uint64_t times_back_ = 0;
   SentTransactions sent_;
   std::function<void(std::uint64_t)> shorter_;
 };

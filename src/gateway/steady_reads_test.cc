@@ -34,7 +34,11 @@ struct UnevenNode final : upstream::Backend {
 
   void call(std::string body, upstream::CallOptions, upstream::Done done) override {
     time.call_after(1ms, [this, body = std::move(body), done = std::move(done)]() mutable {
-      if (failure) return done(std::unexpected(*failure));
+      if (failure) {
+        const upstream::Failure its = *failure;
+        if (fails_once) failure.reset();
+        return done(std::unexpected(its));
+      }
       done(upstream::Reply{.body = answer(body)});
     });
   }
@@ -92,6 +96,7 @@ struct UnevenNode final : upstream::Backend {
   std::vector<std::string> sent;
   std::map<std::string, std::string> errors;  // by method
   std::optional<upstream::Failure> failure;
+  bool fails_once = false;
   bool wrong_ids = false;
   std::size_t refuses_batches_above = SIZE_MAX;
   std::string refusal = R"({"code":-32005,"message":"batch limit"})";
@@ -246,6 +251,15 @@ TEST_F(SteadyReadsTest, TheNodeThatTookASendMayBeGone) {
   EXPECT_EQ(ask("eth_sendRawTransaction", R"(["0xaa"])"), "\"0xaa\"");
   nodes[0]->failure = upstream::Failure{.kind = upstream::FailureKind::connect, .message = "gone"};
   EXPECT_EQ(ask("eth_getTransactionCount", R"(["0x1","pending"])"), "\"0x0\"");
+}
+
+TEST_F(SteadyReadsTest, TheNodeThatTookASendIsAskedForTheNonceAgainWhenItFails) {
+  EXPECT_EQ(ask("eth_sendRawTransaction", R"(["0xaa"])"), "\"0xaa\"");
+  prefer_second();
+  nodes[0]->failure = upstream::Failure{
+      .kind = upstream::FailureKind::http_status, .http_status = 502, .message = "502", .sent = true};
+  nodes[0]->fails_once = true;
+  EXPECT_EQ(ask("eth_getTransactionCount", R"(["0x1","pending"])"), "\"0x1\"");
 }
 
 TEST_F(SteadyReadsTest, AReadThatANodeCannotAnswerIsGivenToAnother) {

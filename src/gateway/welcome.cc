@@ -46,17 +46,36 @@ std::optional<Door> find_door(const ServePlan& plan, const std::vector<net::Addr
   return found;
 }
 
-// The path of the first network. "" if a network has its own ports.
-std::string path_of(const ServePlan& plan) {
-  if (!is_routed(plan.listeners.front())) return "";
-  const NetworkPlan& network = plan.networks.front();
-  return "/" + network.project + "/evm/" + (network.chain_id ? std::to_string(*network.chain_id) : "1");
-}
-
 std::string things_to_try(const std::vector<std::string>& commands) {
   constexpr std::array<std::string_view, 4> kCounts = {"", "One thing", "Two things", "Three things"};
   std::string text = "\n" + std::string(kCounts.at(commands.size())) + " to try:\n";
   for (const std::string& command : commands) text += "  " + command + "\n";
+  return text;
+}
+
+// The path under which a network is served. "" if it has its own ports.
+std::string path_of(const ServePlan& plan, const NetworkPlan& network) {
+  if (!is_routed(plan.listeners.front())) return "";
+  return "/" + network.project + "/evm/" + (network.chain_id ? std::to_string(*network.chain_id) : "1");
+}
+
+// One line for each network: its name, its path if it has one, and its state.
+std::string networks_text(const ServePlan& plan, const std::vector<NetworkState>& states) {
+  std::size_t names = 0;
+  std::size_t paths = 0;
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    names = std::max(names, states[i].name.size());
+    paths = std::max(paths, path_of(plan, plan.networks[i]).size());
+  }
+  const auto padded = [](std::string text, std::size_t width) {
+    text.resize(width == 0 ? 0 : std::max(width, text.size()) + 2, ' ');
+    return text;
+  };
+  std::string text = states.size() == 1 ? "\nNetwork:\n" : "\nNetworks:\n";
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    text += "  " + padded(states[i].name, names) + padded(path_of(plan, plan.networks[i]), paths) +
+            states[i].text + "\n";
+  }
   return text;
 }
 
@@ -66,9 +85,9 @@ std::string chain_text(const NetworkPlan& network) {
   if (dev == nullptr || !network.chain_id) return "";
   const devchain::Options options = dev_options(*dev, *network.chain_id);
   const auto accounts = devchain::DevChain::accounts_of(options);
-  std::string text = "\nDevelopment chain " + std::to_string(options.chain_id) + ", a block every " +
-                     format_duration(options.block_time) +
-                     ". It has no EVM: ether and its built-in tokens move, nothing else runs.\n" +
+  std::string text = "\nDevelopment chain, chain id " + std::to_string(options.chain_id) +
+                     ", a block every " + format_duration(options.block_time) +
+                     ". It has no EVM:\nether and its built-in tokens move, nothing else runs.\n\n" +
                      std::to_string(accounts.size()) + " accounts with " +
                      std::to_string(devchain::DevChain::kEtherOfAccount) +
                      " ether each, and their keys (for this chain only):\n";
@@ -76,36 +95,64 @@ std::string chain_text(const NetworkPlan& network) {
   return text;
 }
 
+std::string streams_text(const ServePlan& plan, const std::vector<net::Address>& addresses) {
+  std::string text;
+  const auto streams = find_door(plan, addresses, [](const ListenerPlan& listener) {
+    return serves_streams(listener) && !serves_only_streams(listener);
+  });
+  if (streams && !streams->is_unix) text += "  Streams        " + streams->websocket + "/streams\n";
+  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
+    if (!serves_only_streams(plan.listeners[i])) continue;
+    text += "  Streams        " + door_of(plan.listeners[i], addresses[i]).websocket + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
-                         std::string_view program) {
-  const auto http = find_door(plan, addresses, serves_http);
-  const auto websocket = find_door(plan, addresses, [&](const ListenerPlan& listener) {
+                         const std::vector<NetworkState>& states, std::string_view program) {
+  // Without a network, only the streams are served.
+  const bool has_networks = !plan.networks.empty();
+  const auto has_websocket = [&](const ListenerPlan& listener) {
     return plan.websocket.enabled && serves_websocket(listener);
+  };
+  const auto http = find_door(plan, addresses, serves_http);
+  const auto websocket = find_door(plan, addresses, has_websocket);
+  const auto only_websocket = find_door(plan, addresses, [&](const ListenerPlan& listener) {
+    return has_websocket(listener) && !serves_http(listener);
   });
+  const auto web = find_door(plan, addresses, serves_web);
   auto pages = find_door(plan, addresses, [](const ListenerPlan& listener) {
     return !serves_http(listener) && serves_metrics(listener);
   });
   if (!pages) pages = http;
   const bool has_metrics = std::ranges::any_of(plan.listeners, serves_metrics);
-  const std::string path = path_of(plan);
+  const std::string path = has_networks ? path_of(plan, plan.networks.front()) : "";
+  const bool is_ready = std::ranges::all_of(states, &NetworkState::ready);
 
-  std::string text = "\nFanfare is up.\n";
+  std::string text =
+      is_ready ? "\nFanfare is ready.\n" : "\nFanfare listens, but cannot follow every chain yet.\n";
   std::vector<std::string> commands;
-  if (http) {
+  if (web && !web->is_unix) text += "  Dashboard      " + web->curl + "/\n";
+  if (http && has_networks) {
     if (!http->is_unix) text += "  HTTP JSON-RPC  " + http->curl + path + "\n";
     commands.push_back("curl -s -H 'content-type: application/json' " + http->curl + path +
                        " -d '{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_blockNumber\"}'");
   }
-  if (websocket) {
-    if (!websocket->is_unix) text += "  WebSocket      " + websocket->websocket + path + "\n";
+  if (websocket && has_networks) {
+    if (!websocket->is_unix) {
+      text += "  WebSocket      " + websocket->websocket + path;
+      const bool has_alias = only_websocket && only_websocket->websocket != websocket->websocket;
+      text += has_alias ? "   (also " + only_websocket->websocket + path + ")\n" : "\n";
+    }
     commands.push_back(
         std::string(program) +
         " connect -n 4 -x "
         "'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"eth_subscribe\",\"params\":[\"newHeads\"]}' " +
         websocket->websocket + path);
   }
+  text += streams_text(plan, addresses);
   for (const net::Address& address : addresses) {
     if (address.family() == AF_UNIX) text += "  Unix socket    " + address.host() + "\n";
   }
@@ -117,6 +164,7 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
     }
     commands.push_back("curl -s " + pages->curl + "/readyz");
   }
+  if (has_networks) text += networks_text(plan, states);
   for (const NetworkPlan& network : plan.networks) text += chain_text(network);
   return text + things_to_try(commands) + "\nStop it with Ctrl-C.\n";
 }

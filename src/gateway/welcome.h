@@ -5,15 +5,16 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/gateway.h"
 #include "gateway/serve_plan.h"
 #include "net/socket.h"
 
 namespace fanfare::gateway {
 
-// `addresses` are those of plan.listeners, in their order. `program` is how this program was called, for
+// `addresses` are those of plan.listeners and `states` those of plan.networks, in their order. `program` is how this program was called, for
 // commands that can be pasted into the same shell. Every command works as printed (under TLS: if the
 // certificate is trusted).
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
-                         std::string_view program);
+                         const std::vector<NetworkState>& states, std::string_view program);
 
 }  // namespace fanfare::gateway

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
+#include "base/hex.h"
+
 namespace fanfare::http {
 namespace {
 
 bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-bool is_hex_digit(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 bool is_letter(char c) {

@@ -3,19 +3,13 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/hex.h"
 #include "http/headers.h"
 
 namespace fanfare::http {
 namespace {
 
 constexpr std::size_t kSizeDigitsMax = 15;  // always fits into 64 bits without overflow
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
 
 bool is_space(char c) {
   return c == ' ' || c == '\t';
@@ -47,19 +41,20 @@ std::expected<bool, Error> ChunkedDecoder::decode(Bytes& input, std::string& bod
       body.append(as_text(input.first(taken)));
       input = input.subspan(taken);
       chunk_left_ -= taken;
+      body_bytes_ += taken;
       if (chunk_left_ == 0) state_ = State::data_cr;
       continue;
     }
     const char byte = static_cast<char>(input.front());
     input = input.subspan(1);
-    const auto complete = on_line_byte(byte, body.size());
+    const auto complete = on_line_byte(byte);
     if (!complete || *complete) return complete;
   }
   return false;
 }
 
 // Processes one byte outside the data. True: it was the last byte of the body.
-std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte, std::size_t body_bytes) {
+std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte) {
   switch (state_) {
     case State::size:
       return on_size_byte(byte);
@@ -75,7 +70,7 @@ std::expected<bool, Error> ChunkedDecoder::on_line_byte(char byte, std::size_t b
       return on_extension_byte(byte);
     case State::size_lf:
       if (byte != '\n') return malformed();
-      return end_size_line(body_bytes);
+      return end_size_line();
     case State::data_cr:
       if (byte != '\r') return malformed();
       state_ = State::data_lf;
@@ -176,8 +171,8 @@ std::optional<ChunkedDecoder::State> ChunkedDecoder::after_extension_byte(char b
   return std::nullopt;
 }
 
-std::expected<bool, Error> ChunkedDecoder::end_size_line(std::size_t body_bytes) {
-  if (chunk_left_ > limits_.body_bytes_max - std::min(body_bytes, limits_.body_bytes_max)) {
+std::expected<bool, Error> ChunkedDecoder::end_size_line() {
+  if (chunk_left_ > limits_.body_bytes_max - std::min(body_bytes_, limits_.body_bytes_max)) {
     return std::unexpected(Error{413, "body too large"});
   }
   digits_ = 0;

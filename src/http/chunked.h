@@ -22,15 +22,18 @@ namespace fanfare::http {
 class ChunkedDecoder {
  public:
   struct Limits {
-    std::size_t body_bytes_max;  // 413 beyond it, decided from a chunk's size before its data is read
+    std::uint64_t body_bytes_max;  // 413 beyond it, decided from a chunk's size before its data is read
     // 400 beyond it: for the extensions of one chunk, and for all trailer lines together.
     std::size_t line_bytes_max = 1024;
   };
 
   explicit ChunkedDecoder(Limits limits) : limits_(limits) {}
 
-  // Consumes bytes from the front of `input` and appends data to `body`. True: the body is complete, and
-  // `input` begins after it.
+  // Before the first decode().
+  void limit_body(std::uint64_t bytes_max) { limits_.body_bytes_max = bytes_max; }
+
+  // Consumes bytes from the front of `input` and appends data to `body`, which the caller may empty between
+  // calls. True: the body is complete, and `input` begins after it.
   std::expected<bool, Error> decode(Bytes& input, std::string& body);
 
  private:
@@ -58,17 +61,18 @@ class ChunkedDecoder {
     end_lf,
   };
 
-  std::expected<bool, Error> on_line_byte(char byte, std::size_t body_bytes);
+  std::expected<bool, Error> on_line_byte(char byte);
   std::expected<bool, Error> on_size_byte(char byte);
   std::expected<bool, Error> on_extension_byte(char byte);
   std::expected<bool, Error> on_trailer_byte(char byte);
-  std::expected<bool, Error> end_size_line(std::size_t body_bytes);
+  std::expected<bool, Error> end_size_line();
   // The state within the extensions after this byte; size_lf at their end. Empty: the byte is invalid here.
   std::optional<State> after_extension_byte(char byte) const;
 
   Limits limits_;
   State state_ = State::size;
   std::uint64_t chunk_left_ = 0;
+  std::uint64_t body_bytes_ = 0;
   std::size_t digits_ = 0;
   std::size_t line_bytes_ = 0;
 };

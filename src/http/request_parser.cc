@@ -17,10 +17,9 @@ constexpr std::size_t kBodyKeptBytes = 64 * 1024;
 // RFC9112§3.2: origin-form "/a?b", absolute-form "http://host/a?b", "*", or CONNECT's "host:port".
 void split_target(Request& request) {
   std::string_view rest = request.target;
-  const std::size_t scheme = rest.find("://");
-  if (!rest.starts_with('/') && scheme != std::string_view::npos) {
-    const std::size_t slash = rest.find_first_of("/?", scheme + 3);
-    rest = slash == std::string_view::npos ? std::string_view() : rest.substr(slash);
+  // An empty authority is refused by check_target().
+  if (const std::string_view authority = authority_of(rest); !authority.empty()) {
+    rest.remove_prefix(static_cast<std::size_t>(authority.data() + authority.size() - rest.data()));
   }
   const std::size_t mark = rest.find('?');
   request.path = rest.substr(0, mark);
@@ -61,26 +60,65 @@ RequestParser::RequestParser(RequestLimits limits)
                   .start_line_bytes_max = limits.target_bytes_max + kStartLineExtra}),
       chunked_({.body_bytes_max = limits.body_bytes_max}) {}
 
+std::unexpected<Error> RequestParser::fail(Error error) {
+  state_ = State::failed;
+  error_ = error;
+  return std::unexpected(error);
+}
+
 std::expected<std::optional<Request>, Error> RequestParser::next(Bytes& input) {
+  if (!in_body()) {
+    auto head = next_head(input);
+    if (!head || !*head || !in_body()) return head;
+    if (const auto fits = limit_body(limits_.body_bytes_max); !fits) return std::unexpected(fits.error());
+  }
+  return next_body(input);
+}
+
+std::expected<std::optional<Request>, Error> RequestParser::next_head(Bytes& input) {
   if (state_ == State::failed) return std::unexpected(error_);
   if (state_ == State::done) reset();
-  const auto fail = [this](Error error) {
-    state_ = State::failed;
-    error_ = error;
-    return std::unexpected(error);
-  };
-  if (state_ == State::head) {
-    const auto whole = collector_.collect(input);
-    if (!whole) return fail(whole.error());
-    if (!*whole) return std::nullopt;
-    if (const auto started = start(input.size()); !started) return fail(started.error());
-  }
+  const auto whole = collector_.collect(input);
+  if (!whole) return fail(whole.error());
+  if (!*whole) return std::nullopt;
+  if (const auto started = start(input.size()); !started) return fail(started.error());
+  return request_;
+}
+
+std::expected<void, Error> RequestParser::limit_body(std::uint64_t bytes_max) {
+  if (body_left_ > bytes_max) return fail({413, "body too large"});
+  chunked_.limit_body(bytes_max);
+  return {};
+}
+
+std::expected<std::optional<Request>, Error> RequestParser::next_body(Bytes& input) {
+  if (state_ == State::failed) return std::unexpected(error_);
   const auto whole = read_body(input);
   if (!whole) return fail(whole.error());
   if (!*whole) return std::nullopt;
   state_ = State::done;
   continue_wanted_ = false;
   return request_;
+}
+
+std::expected<RequestParser::Piece, Error> RequestParser::next_piece(Bytes& input) {
+  if (state_ == State::failed) return std::unexpected(error_);
+  Piece piece;
+  if (state_ == State::chunked_body) {
+    body_.clear();
+    const auto whole = chunked_.decode(input, body_);
+    if (!whole) return fail(whole.error());
+    piece = {.bytes = as_bytes(body_), .last = *whole};
+  } else {
+    const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
+    piece.bytes = input.first(taken);
+    input = input.subspan(taken);
+    body_left_ -= taken;
+    piece.last = body_left_ == 0;
+  }
+  if (piece.last) state_ = State::done;
+  if (piece.last || !piece.bytes.empty()) continue_wanted_ = false;
+  return piece;
 }
 
 bool RequestParser::take_continue() {
@@ -149,8 +187,8 @@ std::expected<void, Error> RequestParser::start(std::size_t input_left) {
                      header_has_token(head_.headers, "Connection", "upgrade");
 
   body_left_ = framing->content_length.value_or(0);
-  if (body_left_ > limits_.body_bytes_max) return std::unexpected(Error{413, "body too large"});
-  state_ = framing->chunked ? State::chunked_body : State::counted_body;
+  const bool has_body = framing->chunked || body_left_ > 0;
+  state_ = !has_body ? State::done : framing->chunked ? State::chunked_body : State::counted_body;
 
   // RFC9110§10.1.1: an expectation in HTTP/1.0 is ignored; an unknown one is rejected.
   if (const auto expectation = find_header(head_.headers, "Expect");
@@ -158,7 +196,7 @@ std::expected<void, Error> RequestParser::start(std::size_t input_left) {
     if (!equals_ignoring_case(*expectation, "100-continue")) {
       return std::unexpected(Error{417, "unknown expectation"});
     }
-    continue_wanted_ = input_left == 0 && (framing->chunked || body_left_ > 0);
+    continue_wanted_ = input_left == 0 && has_body;
   }
   return {};
 }

@@ -8,6 +8,8 @@
 //     handle(**next);                                      // before the next call
 //   }
 //
+// A body can also be taken in pieces: next_head(), then next_piece() until its last one.
+//
 // One per connection and one thread. Its owner frees it at the upgrade, since it holds the last request's
 // bytes.
 
@@ -47,10 +49,10 @@ struct Request {
 };
 
 struct RequestLimits {
-  std::size_t head_bytes_max = 16 * 1024;        // 431
-  std::size_t header_count_max = 100;            // header lines: 431
-  std::size_t target_bytes_max = 8 * 1024;       // 414
-  std::size_t body_bytes_max = 8 * 1024 * 1024;  // 413, from Content-Length before the body is read
+  std::size_t head_bytes_max = 16 * 1024;          // 431
+  std::size_t header_count_max = 100;              // header lines: 431
+  std::size_t target_bytes_max = 8 * 1024;         // 414
+  std::uint64_t body_bytes_max = 8 * 1024 * 1024;  // 413, from Content-Length before the body is read
 };
 
 class RequestParser {
@@ -62,6 +64,24 @@ class RequestParser {
   // Returns the next complete request. Empty: all of `input` was consumed, and more is needed. Errors are
   // final.
   std::expected<std::optional<Request>, Error> next(Bytes& input);
+
+  // The two halves of next(), for an owner that decides between them how the body is taken. A request without
+  // a body is complete after next_head(); otherwise in_body() is true.
+  std::expected<std::optional<Request>, Error> next_head(Bytes& input);
+  std::expected<std::optional<Request>, Error> next_body(Bytes& input);
+  // Replaces RequestLimits::body_bytes_max for the body that follows: between next_head() and the first piece.
+  // Error: 413, from Content-Length.
+  std::expected<void, Error> limit_body(std::uint64_t bytes_max);
+  struct Piece {
+    Bytes bytes;        // valid until the next call; the memory of a Content-Length body is the input's
+    bool last = false;  // may come without bytes
+  };
+  // The bytes of the body at the front of `input`. No bytes and not the last: more is needed.
+  std::expected<Piece, Error> next_piece(Bytes& input);
+  // How much of the body is still to come; empty for a chunked one, whose length is unknown.
+  std::optional<std::uint64_t> body_left() const {
+    return state_ == State::chunked_body ? std::nullopt : std::optional(body_left_);
+  }
 
   // True once for a request whose head has arrived with `Expect: 100-continue` and whose body has not. The
   // client is waiting for "HTTP/1.1 100 Continue" (RFC9110§10.1.1). Call it after next() returned empty.
@@ -83,6 +103,7 @@ class RequestParser {
   std::optional<Error> check_head() const;
   std::optional<Error> read_target();
   std::expected<bool, Error> read_body(Bytes& input);
+  std::unexpected<Error> fail(Error error);
   void reset();
 
   RequestLimits limits_;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "base/hex.h"
+
 namespace fanfare::http {
 namespace {
 
@@ -38,13 +40,6 @@ void append_escaped(std::string& to, std::string_view text, const ByteSet& set) 
       to.push_back(kHex[byte & 0xFU]);
     }
   }
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 // The byte that "%XY" at the front of `text` encodes; empty if it is not an escape, or encodes NUL.

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <initializer_list>
 #include <memory>
 
@@ -25,45 +24,11 @@ void append_parts(std::string& out, Parts parts) {
   for (const std::string_view part : parts) out.append(part);
 }
 
-void append_parts(Output& out, Parts parts) {
-  std::size_t size = 0;
-  for (const std::string_view part : parts) size += part.size();
-  std::uint8_t* to = out.extend(size);
-  for (const std::string_view part : parts) {
-    if (part.empty()) continue;
-    std::memcpy(to, part.data(), part.size());
-    to += part.size();
-  }
-}
-
 // `text` as a JSON string. Methods and messages are usually short and plain, so most need no heap allocation.
 std::string quoted(std::string_view text) {
   std::string out;
   append_string(out, text);
   return out;
-}
-
-template <typename Out>
-void result_to(Out& out, std::string_view id, std::string_view result_json) {
-  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"result":)", result_json, "}"});
-}
-
-template <typename Out>
-void error_to(Out& out, std::string_view id, ErrorCode code, std::string_view message,
-              std::string_view data_json) {
-  std::array<char, 16> digits{};
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), static_cast<int>(code));
-  const std::string_view number(digits.data(), static_cast<std::size_t>(written.ptr - digits.data()));
-  const std::string text = quoted(message.empty() ? standard_message(code) : message);
-  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"error":{"code":)", number, R"(,"message":)", text,
-                     data_json.empty() ? "" : R"(,"data":)", data_json, "}}"});
-}
-
-template <typename Out>
-void call_to(Out& out, std::string_view id, std::string_view method, std::string_view params_json) {
-  append_parts(
-      out, {R"({"jsonrpc":"2.0",)", id.empty() ? "" : R"("id":)", id, id.empty() ? "" : ",", R"("method":)",
-            quoted(method), params_json.empty() ? "" : R"(,"params":)", params_json, "}"});
 }
 
 // Whether the member's name equals `name`, with or without escapes.
@@ -228,38 +193,27 @@ void append_string(std::string& out, std::string_view text) {
 }
 
 void append_result(std::string& out, std::string_view id, std::string_view result_json) {
-  result_to(out, id, result_json);
-}
-void append_result(Output& out, std::string_view id, std::string_view result_json) {
-  result_to(out, id, result_json);
+  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"result":)", result_json, "}"});
 }
 
 void append_error(std::string& out, std::string_view id, ErrorCode code, std::string_view message,
                   std::string_view data_json) {
-  error_to(out, id, code, message, data_json);
-}
-void append_error(Output& out, std::string_view id, ErrorCode code, std::string_view message,
-                  std::string_view data_json) {
-  error_to(out, id, code, message, data_json);
+  std::array<char, 16> digits{};
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), static_cast<int>(code));
+  const std::string_view number(digits.data(), static_cast<std::size_t>(written.ptr - digits.data()));
+  const std::string text = quoted(message.empty() ? standard_message(code) : message);
+  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"error":{"code":)", number, R"(,"message":)", text,
+                     data_json.empty() ? "" : R"(,"data":)", data_json, "}}"});
 }
 
 void append_raw_error(std::string& out, std::string_view id, std::string_view error_json) {
   append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"error":)", error_json, "}"});
 }
 
-void append_notification(std::string& out, std::string_view method, std::string_view params_json) {
-  call_to(out, {}, method, params_json);
-}
-void append_notification(Output& out, std::string_view method, std::string_view params_json) {
-  call_to(out, {}, method, params_json);
-}
-
 void append_request(std::string& out, std::string_view id, std::string_view method,
                     std::string_view params_json) {
-  call_to(out, id, method, params_json);
-}
-void append_request(Output& out, std::string_view id, std::string_view method, std::string_view params_json) {
-  call_to(out, id, method, params_json);
+  append_parts(out, {R"({"jsonrpc":"2.0","id":)", id, R"(,"method":)", quoted(method),
+                     params_json.empty() ? "" : R"(,"params":)", params_json, "}"});
 }
 
 ScannedText scan_response(std::string_view text, std::uint32_t depth_max) {
@@ -326,15 +280,6 @@ std::optional<std::string> replace_id(std::string_view raw, std::string_view id)
   const auto found = find_id(raw);
   if (!found || found->ids != 1) return std::nullopt;
   return spliced(found->object, found->id, id);
-}
-
-std::optional<std::string> with_id(std::string_view raw_request, std::string_view id) {
-  const auto found = find_id(raw_request);
-  if (!found) return std::nullopt;
-  if (found->ids > 0) return replace_id(raw_request, id);
-  std::string out;
-  append_parts(out, {R"({"id":)", id, found->has_members ? "," : "", found->object.substr(1)});
-  return out;
 }
 
 ErrorObject read_error(std::string_view error_json) {

@@ -1,7 +1,7 @@
 #pragma once
 // Builds outgoing JSON-RPC 2.0 text, and parses and splices responses from others.
 //
-// Builders append one complete object to `out`, which is a std::string or an Output. Arguments named json or
+// Builders append one complete object to `out`. Arguments named json or
 // raw are inserted verbatim and must be one valid JSON value. `id` is a raw token, as in Request::id (`7`,
 // `"abc"`, `null`). Messages and methods are plain text and are escaped here.
 
@@ -21,26 +21,18 @@ namespace fanfare::jsonrpc {
 
 // {"jsonrpc":"2.0","id":ID,"result":RESULT}
 void append_result(std::string& out, std::string_view id, std::string_view result_json);
-void append_result(Output& out, std::string_view id, std::string_view result_json);
 
 // {"jsonrpc":"2.0","id":ID,"error":{"code":CODE,"message":"..","data":DATA}}. There is no data member if
 // `data_json` is empty. If `message` is empty, the standard message is used.
 void append_error(std::string& out, std::string_view id, ErrorCode code, std::string_view message = {},
                   std::string_view data_json = {});
-void append_error(Output& out, std::string_view id, ErrorCode code, std::string_view message = {},
-                  std::string_view data_json = {});
 // As append_error(), with an existing error object, verbatim.
 void append_raw_error(std::string& out, std::string_view id, std::string_view error_json);
 
-// {"jsonrpc":"2.0","method":"..","params":PARAMS}; no params member if `params_json` is empty.
-void append_notification(std::string& out, std::string_view method, std::string_view params_json);
-void append_notification(Output& out, std::string_view method, std::string_view params_json);
-
-// {"jsonrpc":"2.0","id":ID,"method":"..","params":PARAMS}. Use it to forward a request: only checked members
+// {"jsonrpc":"2.0","id":ID,"method":"..","params":PARAMS}; no params member if `params_json` is empty. Use it to forward a request: only checked members
 // are sent on. So no member passes through that another reader might take for one of ours.
 void append_request(std::string& out, std::string_view id, std::string_view method,
                     std::string_view params_json);
-void append_request(Output& out, std::string_view id, std::string_view method, std::string_view params_json);
 
 // Appends `text` as a JSON string, including quotes. Bytes from 0x80 on are copied unchanged: the caller must
 // ensure valid UTF-8.
@@ -84,8 +76,6 @@ Answer answer_in(std::string_view text, const Answer& answer, std::string_view i
 // Returns `raw` with the value of its top-level id replaced by `id`; all other bytes stay unchanged. Empty if
 // `raw` is not one object with exactly one id. For responses and for requests.
 std::optional<std::string> replace_id(std::string_view raw, std::string_view id);
-// As replace_id(), but also for a request without an id: a notification gets one, as its first member.
-std::optional<std::string> with_id(std::string_view raw_request, std::string_view id);
 
 // The code and message of a raw error object; 0 and empty if they are missing. The message is unescaped.
 struct ErrorObject {

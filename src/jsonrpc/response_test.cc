@@ -10,27 +10,13 @@
 namespace fanfare::jsonrpc {
 namespace {
 
-class VectorOutput final : public Output {
- public:
-  std::uint8_t* extend(std::size_t size) override {
-    bytes_.resize(bytes_.size() + size);
-    return bytes_.data() + bytes_.size() - size;
-  }
-  std::string text() const { return {bytes_.begin(), bytes_.end()}; }
-
- private:
-  std::vector<std::uint8_t> bytes_;
-};
-
-// Returns what `build` appends, after checking that both kinds of output get the same.
+// Returns what `build` appends to other text.
 template <typename Build>
 std::string built(Build build) {
   std::string text = "before ";
   build(text);
-  VectorOutput output;
-  build(output);
-  EXPECT_EQ(text, "before " + output.text());
-  return output.text();
+  EXPECT_TRUE(text.starts_with("before "));
+  return text.substr(7);
 }
 
 TEST(JsonRpcResponse, Result) {
@@ -59,13 +45,6 @@ TEST(JsonRpcResponse, ErrorCodesAreTheDocumentedOnes) {
   EXPECT_EQ(static_cast<int>(ErrorCode::timeout), -32002);
   EXPECT_EQ(static_cast<int>(ErrorCode::response_too_large), -32003);
   EXPECT_EQ(static_cast<int>(ErrorCode::limit_exceeded), -32005);
-}
-
-TEST(JsonRpcResponse, ANotificationHasNoId) {
-  EXPECT_EQ(built([](auto& out) {
-              append_notification(out, "eth_subscription", R"({"subscription":"0x1","result":{}})");
-            }),
-            R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x1","result":{}}})");
 }
 
 TEST(JsonRpcResponse, Requests) {
@@ -171,14 +150,6 @@ TEST(JsonRpcSplice, NeedsExactlyOneId) {
   EXPECT_FALSE(replace_id(R"({"id":1,"id":1})", "2"));
   EXPECT_FALSE(replace_id(R"([{"id":1}])", "2"));
   EXPECT_FALSE(replace_id(R"({"id":1)", "2"));
-}
-
-TEST(JsonRpcSplice, ARequestGetsItsId) {
-  EXPECT_EQ(with_id(R"({"method":"m","id":1})", "44"), R"({"method":"m","id":44})");
-  EXPECT_EQ(with_id(R"({"method":"m"})", "44"), R"({"id":44,"method":"m"})");
-  EXPECT_EQ(with_id(R"({})", "44"), R"({"id":44})");
-  EXPECT_FALSE(with_id("[]", "44"));
-  EXPECT_FALSE(with_id(R"({"id":1,"id":2})", "44"));
 }
 
 TEST(JsonRpcSplice, TheNewTextNeedsNoSecondScan) {

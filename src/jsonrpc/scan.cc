@@ -4,19 +4,13 @@
 #include <bit>
 #include <cstring>
 
+#include "base/hex.h"
+
 namespace fanfare::jsonrpc {
 namespace {
 
 constexpr bool is_digit(char c) {
   return c >= '0' && c <= '9';
-}
-
-// The value of a hexadecimal digit, or -1.
-constexpr int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 // Four hexadecimal digits at `at`, or -1.

@@ -74,6 +74,12 @@ bool EpollLoop::watch(int operation, int fd, std::uint32_t events, std::uint64_t
   return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0;
 }
 
+// The handler of the next event's stream, which was prefetched an event ago.
+void EpollLoop::prefetch_handler(std::uint64_t tag) {
+  if (tag == kWakeTag || (tag & kListenerBit) != 0) return;
+  prefetch(reinterpret_cast<std::uintptr_t>(reinterpret_cast<const Stream*>(tag)->handler_.get()));
+}
+
 bool EpollLoop::poll(Duration wait) {
   std::array<epoll_event, kEventsPerTurnMax> events;
   const int count =
@@ -83,6 +89,7 @@ bool EpollLoop::poll(Duration wait) {
     const std::uint64_t tag = events[static_cast<std::size_t>(i)].data.u64;
     const std::size_t later = static_cast<std::size_t>(i) + kPrefetchDistance;
     if (later < static_cast<std::size_t>(count)) prefetch(events[later].data.u64);
+    if (i + 1 < count) prefetch_handler(events[static_cast<std::size_t>(i) + 1].data.u64);
     if (tag == kWakeTag) {
       drain_wakeups();
     } else if ((tag & kListenerBit) != 0) {

@@ -33,6 +33,7 @@ class EpollLoop final : public Loop {
   void flush(Stream& stream) override;
   void begin_close(Stream& stream) override;
 
+  static void prefetch_handler(std::uint64_t tag);
   void handle(Stream& stream, std::uint32_t events);
   void receive(Stream& stream);
   void finish_connecting(Stream& stream);

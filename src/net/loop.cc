@@ -88,6 +88,10 @@ void Loop::trim_later() {
 
 void Loop::release_unneeded() {
   outboxes_.release_empty();
+  if (free_tls_.size() == tls_sessions_.size()) {
+    free_tls_ = std::vector<std::uint32_t>();
+    tls_sessions_ = std::vector<std::unique_ptr<TlsSession>>();
+  }
   arena_.release_unneeded();
   for (auto* list : {&dirty_, &flushing_, &closing_, &finished_, &destroying_}) {
     fanfare::release_unneeded(*list, most_flushed_);
@@ -139,39 +143,61 @@ void Loop::drain_wakeups() {
   [[maybe_unused]] const ssize_t got = ::read(wake_fd_.get(), &count, sizeof(count));
 }
 
-void Loop::attach(std::unique_ptr<Stream> stream, Descriptor descriptor) {
-  FANFARE_CHECK(descriptor.valid() && stream->loop_ == nullptr);
-  Stream* attached = stream.release();
-  attached->loop_ = this;
-  attached->fd_ = descriptor.release();
-  attached->slot_ = static_cast<std::uint32_t>(streams_.size());
-  streams_.push_back(attached);
-  attached->set(Stream::kAttached);
+Stream& Loop::attach(std::unique_ptr<TransportHandler> handler, Descriptor descriptor) {
+  FANFARE_CHECK(descriptor.valid());
+  std::unique_ptr<Stream> stream(new (stream_memory_) Stream(*this, std::move(handler)));
+  stream->slot_ = static_cast<std::uint32_t>(streams_.size());
+  stream->fd_ = descriptor.get();
+  streams_.push_back(stream.get());
+  try {
+    stream->handler_->on_adopted(*stream);
+  } catch (...) {
+    streams_.pop_back();
+    throw;
+  }
+  (void)descriptor.release();
+  return *stream.release();
 }
 
-void Loop::adopt(std::unique_ptr<Stream> stream, Descriptor descriptor) {
-  Stream& attached = *stream;
-  attach(std::move(stream), std::move(descriptor));
-  start(attached);
-  attached.on_attached();
+Stream& Loop::adopt(std::unique_ptr<TransportHandler> handler, Descriptor descriptor) {
+  Stream& stream = attach(std::move(handler), std::move(descriptor));
+  start(stream);
+  stream.handler_->on_attached();
+  return stream;
 }
 
-void Loop::adopt_connecting(std::unique_ptr<Stream> stream, Descriptor descriptor) {
-  Stream& attached = *stream;
-  attach(std::move(stream), std::move(descriptor));
-  attached.set(Stream::kConnecting);
-  start(attached);
+Stream& Loop::adopt_connecting(std::unique_ptr<TransportHandler> handler, Descriptor descriptor) {
+  Stream& stream = attach(std::move(handler), std::move(descriptor));
+  stream.set(Stream::kConnecting);
+  start(stream);
+  return stream;
 }
 
 void Loop::connected(Stream& stream) {
   stream.unset(Stream::kConnecting);
-  stream.on_attached();
+  stream.handler_->on_attached();
+}
+
+void Loop::add_tls(Stream& stream, std::unique_ptr<TlsSession> session) {
+  if (free_tls_.empty()) {
+    tls_sessions_.emplace_back();
+    free_tls_.push_back(static_cast<std::uint32_t>(tls_sessions_.size()));
+  }
+  stream.tls_ = free_tls_.back();
+  free_tls_.pop_back();
+  tls_sessions_[stream.tls_ - 1] = std::move(session);
+}
+
+void Loop::remove_tls(Stream& stream) {
+  if (stream.tls_ == 0) return;
+  tls_sessions_[stream.tls_ - 1].reset();
+  free_tls_.push_back(std::exchange(stream.tls_, 0));
 }
 
 void Loop::deliver(Stream& stream, MutableBytes bytes) {
   if (stream.has(Stream::kClosed)) return;
-  if (stream.tls_ != nullptr) return deliver_decrypted(stream, bytes);
-  stream.on_receive(bytes);
+  if (stream.tls_ != 0) return deliver_decrypted(stream, bytes);
+  stream.handler_->on_receive(bytes);
 }
 
 namespace {
@@ -193,19 +219,20 @@ class Encrypted final : public Output {
 void Loop::deliver_decrypted(Stream& stream, Bytes input) {
   if (plain_ == nullptr) plain_ = std::make_unique<std::uint8_t[]>(kPlainBytes);
   const MutableBytes room(plain_.get(), kPlainBytes);
+  TlsSession& tls = *stream.tls_session();  // until the stream is destroyed, after this turn
   while (!stream.has(Stream::kClosed)) {
     Encrypted encrypted(stream.outbox(), arena_);
     std::size_t size = 0;
-    const TlsSession::Step step = stream.tls_->decrypt(input, room, size, encrypted);
+    const TlsSession::Step step = tls.decrypt(input, room, size, encrypted);
     mark_dirty(stream);
     switch (step) {
       case TlsSession::Step::wants_input:
         return;
       case TlsSession::Step::secured:
-        stream.on_secured();
+        stream.handler_->on_secured();
         break;
       case TlsSession::Step::plain:
-        stream.on_receive(room.first(size));
+        stream.handler_->on_receive(room.first(size));
         break;
       case TlsSession::Step::ended:
         return delivered_end(stream);
@@ -220,12 +247,12 @@ void Loop::lost_to_tls(Stream& stream) {
   // The alert with the reason for the peer is in the outbox, and is sent with the other data there.
   flush(stream);
   if (stream.has(Stream::kClosed)) return;
-  stream.on_lost({.call = "tls", .code = EPROTO, .detail = stream.tls_->error()});
+  stream.handler_->on_lost({.call = "tls", .code = EPROTO, .detail = stream.tls_session()->error()});
   stream.close();
 }
 
 void Loop::encrypt_waiting(Stream& stream) {
-  TlsSession& tls = *stream.tls_;
+  TlsSession& tls = *stream.tls_session();
   Encrypted encrypted(stream.outbox(), arena_);
   if (!tls.is_secured()) {
     tls.begin(encrypted);
@@ -247,38 +274,38 @@ void Loop::delivered_end(Stream& stream) {
   if (stream.has(Stream::kClosed) || stream.has(Stream::kEnded)) return;
   stream.set(Stream::kEnded);
   update_reading(stream);
-  stream.on_end();
+  stream.handler_->on_end();
 }
 
 void Loop::end_is_unread(Stream& stream) {
   if (!stream.has(Stream::kReadPaused) || stream.has(Stream::kEnded) || stream.has(Stream::kEndUnread))
     return;
   stream.set(Stream::kEndUnread);
-  stream.on_end_unread();
+  stream.handler_->on_end_unread();
 }
 
 void Loop::lost(Stream& stream, const char* call, int code) {
   if (stream.has(Stream::kClosed)) return;
-  stream.on_lost({.call = call, .code = code, .detail = {}});
+  stream.handler_->on_lost({.call = call, .code = code, .detail = {}});
   stream.close();
 }
 
 void Loop::drained(Stream& stream) {
   stream.outbox_.reset();
-  const bool all_sent = stream.tls_ == nullptr || stream.tls_->is_secured();
+  const bool all_sent = stream.tls_ == 0 || stream.tls_session()->is_secured();
   if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
     stream.set(Stream::kFinished);
     ::shutdown(stream.fd_, SHUT_WR);
     if (stream.has(Stream::kEnded)) return stream.close();  // both directions have ended
   }
   const bool waited = stream.has(Stream::kWaitingWritable);
-  const bool tell = waited || (all_sent && stream.has(Stream::kTellFlushed));
-  if (all_sent) stream.unset(Stream::kTellFlushed);
+  const bool tell = waited || (all_sent && stream.has(Stream::kNotifyFlushed));
+  if (all_sent) stream.unset(Stream::kNotifyFlushed);
   if (waited) {
     stream.unset(Stream::kWaitingWritable);
     update_reading(stream);
   }
-  if (tell && !stream.has(Stream::kClosed)) stream.on_flushed();
+  if (tell && !stream.has(Stream::kClosed)) stream.handler_->on_flushed();
 }
 
 // A stream that is flushed before the end of the turn stays in the list, with or without data to send.
@@ -299,7 +326,7 @@ std::uint8_t* Loop::room_to_drop(std::size_t size) {
 void Loop::flush_if_dirty(Stream& stream) {
   if (!stream.has(Stream::kDirty)) return;
   stream.unset(Stream::kDirty);
-  if (stream.tls_ != nullptr && !stream.has(Stream::kClosed) && !stream.has(Stream::kConnecting)) {
+  if (stream.tls_ != 0 && !stream.has(Stream::kClosed) && !stream.has(Stream::kConnecting)) {
     encrypt_waiting(stream);
   }
   // A stream that waits for the kernel is flushed when the kernel reports it writable.
@@ -338,17 +365,20 @@ void Loop::finish_close(Stream& stream) {
 }
 
 void Loop::destroy_finished() {
+  if (!retired_.empty()) retired_.clear();
   if (finished_.empty()) return;
   destroying_.swap(finished_);
   bool any_listed = false;
   for (Stream* stream : destroying_) {
-    stream->on_detached();
+    stream->handler_->on_detached();
     any_listed = any_listed || stream->has(Stream::kListed);
   }
   // One pass for all of them. Closed streams are never added, so the remaining entries are alive.
   if (any_listed) std::erase_if(dirty_, [](const Stream* stream) { return stream->fd_ < 0; });
   for (Stream* stream : destroying_) {
+    stream->handler_.reset();
     stream->outbox_.reset();
+    remove_tls(*stream);
     streams_.back()->slot_ = stream->slot_;
     streams_[stream->slot_] = streams_.back();
     streams_.pop_back();

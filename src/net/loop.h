@@ -97,11 +97,12 @@ class Loop {
   }
   bool cancel(TimerId id) { return timers_.cancel(id); }
 
-  // Takes ownership of a connected, non-blocking descriptor and of the stream that will serve it.
-  void adopt(std::unique_ptr<Stream> stream, Descriptor descriptor);
+  // Takes ownership of a connected, non-blocking descriptor and of the handler of its stream. The stream
+  // lives at least until the end of the turn. An exception before on_attached: both are gone.
+  Stream& adopt(std::unique_ptr<TransportHandler> handler, Descriptor descriptor);
   // Takes ownership of a descriptor that is still connecting (start_connect). on_attached is called when it
   // is connected, on_lost when it fails.
-  void adopt_connecting(std::unique_ptr<Stream> stream, Descriptor descriptor);
+  Stream& adopt_connecting(std::unique_ptr<TransportHandler> handler, Descriptor descriptor);
 
   virtual ListenerId listen(Descriptor descriptor, AcceptHandler handler) = 0;
   // Resets connections that the kernel had completed and that were not accepted. If another loop or process
@@ -163,7 +164,9 @@ class Loop {
   void flush_all();
   void close_scheduled();
   void destroy_finished();
-  void attach(std::unique_ptr<Stream> stream, Descriptor descriptor);
+  Stream& attach(std::unique_ptr<TransportHandler> handler, Descriptor descriptor);
+  void add_tls(Stream& stream, std::unique_ptr<TlsSession> session);
+  void remove_tls(Stream& stream);
   void deliver_decrypted(Stream& stream, Bytes bytes);
   void encrypt_waiting(Stream& stream);
   void lost_to_tls(Stream& stream);
@@ -181,12 +184,18 @@ class Loop {
   std::unique_ptr<std::uint8_t[]> plain_;  // created with the first TLS stream
   // A broadcast takes one for every stream and then returns all of them.
   BlockPool outboxes_{sizeof(Outbox), SIZE_MAX};
+  BlockPool stream_memory_{sizeof(Stream)};
+  // The TLS sessions of the streams that have one, and the free places in that list, from 1 on. Stored here,
+  // because most streams have none.
+  std::vector<std::unique_ptr<TlsSession>> tls_sessions_;
+  std::vector<std::uint32_t> free_tls_;
   PagesVector<Stream*> dirty_;
   PagesVector<Stream*> flushing_;
   PagesVector<Stream*> closing_;
   PagesVector<Stream*> finished_;
   PagesVector<Stream*> destroying_;
-  std::deque<Stream*> streams_;  // every attached stream, unordered
+  std::deque<Stream*> streams_;                             // every attached stream, unordered
+  std::vector<std::unique_ptr<TransportHandler>> retired_;  // replaced in this turn; may be on the stack
   Mailbox mailbox_;
   Mailbox urgent_;
   Timers timers_;

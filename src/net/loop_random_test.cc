@@ -39,13 +39,15 @@ Bytes counting(std::uint64_t from, std::size_t size) {
   return Bytes(all).subspan(from % 251, size);
 }
 
-class RandomStream final : public Stream {
+class RandomStream final : public TransportHandler {
  public:
   explicit RandomStream(World& world) : world_(world) {}
   void write(std::size_t size);
   void write_shared(std::size_t size);
+  Stream& stream() const { return *stream_; }
 
  private:
+  void on_adopted(Stream& stream) override { stream_ = &stream; }
   void on_attached() override { heard(); }
   void on_secured() override { heard(); }
   void on_receive(MutableBytes bytes) override;
@@ -64,6 +66,7 @@ class RandomStream final : public Stream {
   void heard();
 
   World& world_;
+  Stream* stream_ = nullptr;
   std::uint64_t sent_ = 0;
   std::uint64_t received_ = 0;
   bool ended_ = false;
@@ -133,9 +136,9 @@ class World {
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
     RandomStream& one = adopt(ends[0]);
     RandomStream& other = adopt(ends[1]);
-    if (!one_in(4) || one.is_closed() || other.is_closed()) return;
-    one.start_tls(server_context_, TlsRole::server);
-    other.start_tls(client_context_, TlsRole::client, "localhost");
+    if (!one_in(4) || one.stream().is_closed() || other.stream().is_closed()) return;
+    one.stream().start_tls(server_context_, TlsRole::server);
+    other.stream().start_tls(client_context_, TlsRole::client, "localhost");
   }
 
   void act_once() {
@@ -145,17 +148,17 @@ class World {
     switch (below(32)) {
       case 0:
       case 1:
-        return stream.close();
+        return stream.stream().close();
       case 2:
-        return stream.finish_writing();
+        return stream.stream().finish_writing();
       case 3:
       case 4:
-        return stream.pause_reading();
+        return stream.stream().pause_reading();
       case 5:
       case 6:
       case 7:
       case 8:
-        return stream.resume_reading();
+        return stream.stream().resume_reading();
       case 9:
         return stream.write_shared(kWriteBytesMax);
       case 10:
@@ -165,7 +168,7 @@ class World {
       case 13:
       case 14:
       case 15:
-        return stream.tell_when_flushed();
+        return stream.stream().notify_when_flushed();
       case 16:
       case 17:
         loop_->post([this] { act(); });
@@ -194,15 +197,15 @@ class World {
 
 // Data written after finish_writing() is dropped and does not count.
 void RandomStream::write(std::size_t size) {
-  const std::size_t queued = queued_bytes();
-  std::memcpy(extend(size), counting(sent_, size).data(), size);
-  if (queued_bytes() != queued) sent_ += size;
+  const std::size_t queued = stream_->queued_bytes();
+  std::memcpy(stream_->extend(size), counting(sent_, size).data(), size);
+  if (stream_->queued_bytes() != queued) sent_ += size;
 }
 
 void RandomStream::write_shared(std::size_t size) {
-  const std::size_t queued = queued_bytes();
-  push(SharedBytes(counting(sent_, size)));
-  if (queued_bytes() != queued) sent_ += size;
+  const std::size_t queued = stream_->queued_bytes();
+  stream_->push(SharedBytes(counting(sent_, size)));
+  if (stream_->queued_bytes() != queued) sent_ += size;
 }
 
 void RandomStream::on_receive(MutableBytes bytes) {

@@ -25,18 +25,19 @@ struct Diary {
   std::string received;
   std::vector<std::string> events;
   Stream* stream = nullptr;
+  std::function<void(Stream&, MutableBytes)> when_receiving;
 };
 
-class TestStream : public Stream {
+class TestHandler : public TransportHandler {
  public:
-  explicit TestStream(Diary& diary) : diary_(diary) { diary_.stream = this; }
-  std::function<void(TestStream&, MutableBytes)> when_receiving;
+  explicit TestHandler(Diary& diary) : diary_(diary) {}
 
  private:
+  void on_adopted(Stream& stream) override { diary_.stream = &stream; }
   void on_attached() override { diary_.events.emplace_back("attached"); }
   void on_receive(MutableBytes bytes) override {
     diary_.received += as_text(bytes);
-    if (when_receiving) when_receiving(*this, bytes);
+    if (diary_.when_receiving) diary_.when_receiving(*diary_.stream, bytes);
   }
   void on_flushed() override { diary_.events.emplace_back("flushed"); }
   void on_end() override { diary_.events.emplace_back("end"); }
@@ -54,14 +55,12 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
   LoopTest() : loop_(std::move(Loop::create({.kind = GetParam()}).value())) {}
 
   // Returns a stream of the loop and the blocking descriptor of its peer.
-  std::pair<TestStream*, Descriptor> connect_pair(Diary& diary) {
+  std::pair<Stream*, Descriptor> connect_pair(Diary& diary) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    auto stream = std::make_unique<TestStream>(diary);
-    TestStream* raw = stream.get();
     EXPECT_EQ(::fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-    loop_->adopt(std::move(stream), Descriptor(ends[0]));
-    return {raw, Descriptor(ends[1])};
+    Stream& stream = loop_->adopt(std::make_unique<TestHandler>(diary), Descriptor(ends[0]));
+    return {&stream, Descriptor(ends[1])};
   }
 
   template <typename Condition>
@@ -87,8 +86,9 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
   void echo_at_once(std::size_t streams) {
     std::vector<Descriptor> peers;
     for (std::size_t i = 0; i < streams; ++i) {
-      auto [stream, peer] = connect_pair(new_diary());
-      stream->when_receiving = [](TestStream& self, MutableBytes bytes) { self.append(bytes); };
+      Diary& diary = new_diary();
+      auto [stream, peer] = connect_pair(diary);
+      diary.when_receiving = [](Stream& self, MutableBytes bytes) { self.append(bytes); };
       peers.push_back(std::move(peer));
     }
     for (std::size_t i = 0; i < streams; ++i) write_all(peers[i].get(), "message " + std::to_string(i));
@@ -112,7 +112,7 @@ class LoopTest : public testing::TestWithParam<LoopKind> {
 TEST_P(LoopTest, EchoesWhatArrives) {
   Diary& diary = new_diary();
   auto [stream, peer] = connect_pair(diary);
-  stream->when_receiving = [](TestStream& self, MutableBytes bytes) { self.append(bytes); };
+  diary.when_receiving = [](Stream& self, MutableBytes bytes) { self.append(bytes); };
   write_all(peer.get(), "hello");
   run_until([&] { return !diary.received.empty() && diary.stream->queued_bytes() == 0; });
   EXPECT_EQ(read_some(peer.get()), "hello");
@@ -133,7 +133,7 @@ TEST_P(LoopTest, TellsThatAllWasSentWhenAskedEvenIfTheKernelTookItAtOnce) {
   Diary& diary = new_diary();
   auto [stream, peer] = connect_pair(diary);
   stream->append(as_bytes("small"));
-  stream->tell_when_flushed();
+  stream->notify_when_flushed();
   run_until([&] { return diary.events.size() == 2; });
   EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "flushed"}));
 }
@@ -161,7 +161,7 @@ TEST_P(LoopTest, ClosedStreamIsDetachedOnceAndGone) {
 TEST_P(LoopTest, ClosingWhileReceivingIsSafeAndDropsTheReply) {
   Diary& diary = new_diary();
   auto [stream, peer] = connect_pair(diary);
-  stream->when_receiving = [](TestStream& self, MutableBytes bytes) {
+  diary.when_receiving = [](Stream& self, MutableBytes bytes) {
     self.append(bytes);
     self.close();
     self.append(as_bytes("after the end"));
@@ -314,7 +314,7 @@ TEST_P(LoopTest, LostConnectionIsToldOnce) {
   auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
   const Address address = local_address(listening.get()).value();
   loop_->listen(std::move(listening), [&](Descriptor descriptor) {
-    loop_->adopt(std::make_unique<TestStream>(diary), std::move(descriptor));
+    loop_->adopt(std::make_unique<TestHandler>(diary), std::move(descriptor));
   });
   {
     const Descriptor peer(::socket(AF_INET, SOCK_STREAM, 0));
@@ -332,7 +332,7 @@ TEST_P(LoopTest, ResetIsNoticedWhileReadingIsPaused) {
   auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
   const Address address = local_address(listening.get()).value();
   loop_->listen(std::move(listening), [&](Descriptor descriptor) {
-    loop_->adopt(std::make_unique<TestStream>(diary), std::move(descriptor));
+    loop_->adopt(std::make_unique<TestHandler>(diary), std::move(descriptor));
     diary.stream->pause_reading();
   });
   {
@@ -350,10 +350,10 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
   const Address address = local_address(listening.get()).value();
   const ListenerId id = loop_->listen(std::move(listening), [&](Descriptor descriptor) {
-    loop_->adopt(std::make_unique<TestStream>(server), std::move(descriptor));
+    loop_->adopt(std::make_unique<TestHandler>(server), std::move(descriptor));
   });
   Diary& client = new_diary();
-  loop_->adopt_connecting(std::make_unique<TestStream>(client), start_connect(address).value());
+  loop_->adopt_connecting(std::make_unique<TestHandler>(client), start_connect(address).value());
   client.stream->append(as_bytes("queued before it was connected"));
   run_until([&] { return !server.received.empty(); });
   EXPECT_EQ(client.events.front(), "attached");
@@ -363,7 +363,7 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   Diary& refused = new_diary();
   auto connecting = start_connect(address);
   if (connecting) {
-    loop_->adopt_connecting(std::make_unique<TestStream>(refused), std::move(*connecting));
+    loop_->adopt_connecting(std::make_unique<TestHandler>(refused), std::move(*connecting));
     run_until([&] { return !refused.events.empty() && refused.events.back() == "detached"; });
     EXPECT_EQ(refused.events, (std::vector<std::string>{"lost", "detached"}));
   } else {
@@ -381,7 +381,7 @@ TEST_P(LoopTest, WhatWasQueuedInAnEarlierTurnIsSentWhenTheConnectionStands) {
   const Address address = local_address(listening.get()).value();
   const Descriptor first = start_connect(address).value();
   Diary& diary = new_diary();
-  loop_->adopt_connecting(std::make_unique<TestStream>(diary), start_connect(address).value());
+  loop_->adopt_connecting(std::make_unique<TestHandler>(diary), start_connect(address).value());
   diary.stream->append(as_bytes("queued"));
   for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
   EXPECT_EQ(diary.events, std::vector<std::string>{});

@@ -1,7 +1,9 @@
 // The system's information about a stream's sending.
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cstddef>
@@ -20,6 +22,11 @@ SendProgress Stream::send_progress() const {
             .is_complete = is_ours_sent && info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0};
   }
   return {.bytes = outbox_ == nullptr ? 0 : outbox_->consumed(), .is_complete = is_ours_sent};
+}
+
+bool Stream::is_delivered() const {
+  int unacknowledged = 0;
+  return has(kFinished) && ::ioctl(fd_, SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0;
 }
 
 }  // namespace fanfare::net

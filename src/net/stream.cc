@@ -1,66 +1,98 @@
 #include "net/stream.h"
 
+#include <utility>
+
 #include "base/check.h"
 #include "net/loop.h"
+#include "net/socket.h"
 
 namespace fanfare::net {
 
 Stream::~Stream() = default;
 
+void Stream::set_handler(std::unique_ptr<TransportHandler> handler) {
+  FANFARE_CHECK(handler != nullptr);
+  // Made first: without memory, the old handler stays.
+  std::unique_ptr<TransportHandler>& retired = loop_.retired_.emplace_back();
+  retired = std::exchange(handler_, std::move(handler));
+}
+
 bool Stream::prepare_to_queue() {
-  if (has(kClosed) || has(kFinishWriting) || loop_ == nullptr) return false;
-  loop_->mark_dirty(*this);
+  if (has(kClosed) || has(kFinishWriting)) return false;
+  loop_.mark_dirty(*this);
   return true;
 }
 
 Outbox& Stream::outbox() {
-  if (outbox_ == nullptr) outbox_ = OutboxPtr(new (loop_->outboxes_.take()) Outbox);
+  if (outbox_ == nullptr) outbox_ = OutboxPtr(new (loop_.outboxes_.take()) Outbox);
   return *outbox_;
+}
+
+TlsSession* Stream::tls_session() const {
+  return tls_ == 0 ? nullptr : loop_.tls_sessions_[tls_ - 1].get();
+}
+
+const TlsSession* Stream::tls() const {
+  return tls_session();
+}
+
+Outbox& Stream::plain_outbox() {
+  return tls_ == 0 ? outbox() : tls_session()->waiting;
+}
+
+std::size_t Stream::queued_elsewhere() const {
+  return tls_session()->waiting.bytes();
 }
 
 void Stream::start_tls(std::shared_ptr<const TlsContext> context, TlsRole role,
                        std::string_view server_name) {
-  FANFARE_CHECK(tls_ == nullptr);
-  tls_ = std::make_unique<TlsSession>(std::move(context), role, server_name);
-  if (loop_ != nullptr) loop_->mark_dirty(*this);
+  FANFARE_CHECK(tls_ == 0);
+  loop_.add_tls(*this, std::make_unique<TlsSession>(std::move(context), role, server_name));
+  set(kQueuesElsewhere);
+  loop_.mark_dirty(*this);
 }
 
 void Stream::receive_encrypted(Bytes bytes) {
-  if (!has(kClosed)) loop_->deliver_decrypted(*this, bytes);
+  if (!has(kClosed)) loop_.deliver_decrypted(*this, bytes);
 }
 
 std::uint8_t* Stream::extend_slowly(std::size_t size) {
-  if (!prepare_to_queue()) return loop_->room_to_drop(size);
-  return (tls_ == nullptr ? outbox() : tls_->waiting).extend(size, loop_->arena_);
+  if (!prepare_to_queue()) return loop_.room_to_drop(size);
+  return plain_outbox().extend(size, loop_.arena_);
 }
 
 void Stream::push(SharedBytes bytes) {
-  if (prepare_to_queue()) (tls_ == nullptr ? outbox() : tls_->waiting).push(std::move(bytes));
+  if (prepare_to_queue()) plain_outbox().push(std::move(bytes));
 }
 
 void Stream::pause_reading() {
   if (has(kReadPaused) || has(kClosed)) return;
   set(kReadPaused);
-  loop_->update_reading(*this);
+  loop_.update_reading(*this);
 }
 
 void Stream::resume_reading() {
   if (!has(kReadPaused) || has(kClosed)) return;
   unset(kReadPaused);
   unset(kEndUnread);
-  loop_->update_reading(*this);
+  loop_.update_reading(*this);
 }
 
 void Stream::finish_writing() {
   if (has(kClosed) || has(kFinishWriting)) return;
   set(kFinishWriting);
-  loop_->mark_dirty(*this);
+  loop_.mark_dirty(*this);
 }
 
 void Stream::close() {
   if (has(kClosed)) return;
   set(kClosed);
-  loop_->schedule_close(*this);
+  loop_.schedule_close(*this);
+}
+
+std::string Stream::peer() const {
+  const auto address = peer_address(fd_);
+  return address ? address->text() : "";
 }
 
 }  // namespace fanfare::net

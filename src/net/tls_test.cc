@@ -29,18 +29,19 @@ struct Diary {
   std::vector<std::string> events;
   std::string error;
   Stream* stream = nullptr;
+  bool echo = false;
 };
 
-class PlainStream final : public Stream {
+class PlainHandler final : public TransportHandler {
  public:
-  explicit PlainStream(Diary& diary) : diary_(diary) { diary_.stream = this; }
-  bool echo = false;
+  explicit PlainHandler(Diary& diary) : diary_(diary) {}
 
  private:
+  void on_adopted(Stream& stream) override { diary_.stream = &stream; }
   void on_secured() override { diary_.events.emplace_back("secured"); }
   void on_receive(MutableBytes bytes) override {
     diary_.received += as_text(bytes);
-    if (echo) append(bytes);
+    if (diary_.echo) diary_.stream->append(bytes);
   }
   void on_end() override { diary_.events.emplace_back("end"); }
   void on_lost(const OsError& error) override {
@@ -71,11 +72,8 @@ class TlsTest : public testing::TestWithParam<LoopKind> {
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
     return ends;
   }
-  PlainStream& adopt(Diary& diary, int fd) {
-    auto stream = std::make_unique<PlainStream>(diary);
-    PlainStream& adopted = *stream;
-    loop_->adopt(std::move(stream), Descriptor(fd));
-    return adopted;
+  Stream& adopt(Diary& diary, int fd) {
+    return loop_->adopt(std::make_unique<PlainHandler>(diary), Descriptor(fd));
   }
   void connect(std::string_view server_name, bool trusting = true) {
     const auto ends = socket_pair();
@@ -101,7 +99,7 @@ class TlsTest : public testing::TestWithParam<LoopKind> {
 TEST_P(TlsTest, CarriesPlainBytesBothWaysAfterTheHandshake) {
   connect("localhost");
   client_.stream->append(as_bytes("queued before the handshake"));
-  static_cast<PlainStream*>(server_.stream)->echo = true;
+  server_.echo = true;
   ASSERT_TRUE(run_until([&] { return client_.received.size() == 27; }));
   EXPECT_EQ(client_.received, "queued before the handshake");
   EXPECT_EQ(client_.events, (std::vector<std::string>{"secured"}));
@@ -111,7 +109,7 @@ TEST_P(TlsTest, CarriesPlainBytesBothWaysAfterTheHandshake) {
 
 TEST_P(TlsTest, CarriesMoreThanManyRecords) {
   connect("localhost");
-  static_cast<PlainStream*>(server_.stream)->echo = true;
+  server_.echo = true;
   std::string big;
   for (int i = 0; big.size() < 3'000'000; ++i) big += std::to_string(i);
   client_.stream->push(SharedBytes(as_bytes(big)));

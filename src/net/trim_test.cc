@@ -16,16 +16,18 @@ namespace {
 
 using namespace std::chrono_literals;
 
-class Gatherer final : public Stream {
+class Gatherer final : public TransportHandler {
  public:
   explicit Gatherer(std::string& received) : received_(received) {}
 
  private:
   void on_receive(MutableBytes bytes) override { received_ += as_text(bytes); }
-  void on_end() override { close(); }
+  void on_adopted(Stream& stream) override { stream_ = &stream; }
+  void on_end() override { stream_->close(); }
   void on_lost(const OsError&) override {}
 
   std::string& received_;
+  Stream* stream_ = nullptr;
 };
 
 class RestTest : public testing::TestWithParam<LoopKind> {
@@ -33,9 +35,7 @@ class RestTest : public testing::TestWithParam<LoopKind> {
   RestTest() : loop_(std::move(Loop::create({.kind = GetParam(), .clock = &clock_}).value())) {
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()), 0);
-    auto stream = std::make_unique<Gatherer>(received_);
-    stream_ = stream.get();
-    loop_->adopt(std::move(stream), Descriptor(ends[0]));
+    stream_ = &loop_->adopt(std::make_unique<Gatherer>(received_), Descriptor(ends[0]));
     peer_ = Descriptor(ends[1]);
   }
 
@@ -70,7 +70,7 @@ class RestTest : public testing::TestWithParam<LoopKind> {
   ManualClock clock_;
   std::unique_ptr<Loop> loop_;
   std::string received_;
-  Gatherer* stream_ = nullptr;
+  Stream* stream_ = nullptr;
   Descriptor peer_;
 };
 

@@ -85,6 +85,7 @@ struct UringLoop::Ring {
   std::uintptr_t later_owner(unsigned position) const {
     return uring.cq.cqes[(position + kPrefetchDistance) & uring.cq.ring_mask].user_data & ~kOperationBits;
   }
+  std::uint64_t next_tag(unsigned at) const { return uring.cq.cqes[(at + 1) & uring.cq.ring_mask].user_data; }
   // Whether the kernel has taken every entry, and all its completions are in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   bool has_completions() const { return io_uring_cq_ready(&uring) > 0 || io_uring_cq_has_overflow(&uring); }
@@ -147,6 +148,11 @@ UringLoop::~UringLoop() {
   close_all();
 }
 
+void UringLoop::prefetch_handler(std::uint64_t tag) {
+  if (operation_of(tag) != Operation::receive) return;
+  prefetch(reinterpret_cast<std::uintptr_t>(stream_of(tag).handler_.get()));
+}
+
 bool UringLoop::poll(Duration wait) {
   io_uring_cqe* first = nullptr;
   if (wait <= Duration::zero()) {
@@ -162,10 +168,12 @@ bool UringLoop::poll(Duration wait) {
   settle_sends();
   unsigned head = 0;
   unsigned count = 0;
+  const unsigned came = io_uring_cq_ready(&ring_->uring);
   io_uring_cqe* entry = nullptr;
   io_uring_for_each_cqe(&ring_->uring, head, entry) {
     ++count;
     prefetch(ring_->later_owner(head));
+    if (count < came) prefetch_handler(ring_->next_tag(head));
     handle(entry->user_data, {.result = entry->res, .flags = entry->flags});
   }
   io_uring_cq_advance(&ring_->uring, count);
@@ -324,7 +332,7 @@ void UringLoop::flush(Stream& stream) {
     message.header.msg_iovlen = count;
     io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kSendFlags);
   }
-  const bool awaited = stream.has(Stream::kTellFlushed) || stream.has(Stream::kFinishWriting) ||
+  const bool awaited = stream.has(Stream::kNotifyFlushed) || stream.has(Stream::kFinishWriting) ||
                        stream.has(Stream::kWaitingWritable) || outbox.in_flight.bytes < outbox.bytes();
   if (!awaited) entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
   begin(*entry, stream, tag_of(stream, Operation::send));

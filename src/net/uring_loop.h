@@ -50,6 +50,8 @@ class UringLoop final : public Loop {
   void flush(Stream& stream) override;
   void begin_close(Stream& stream) override;
 
+  // The handler of the next completion's stream, which was prefetched a completion ago.
+  static void prefetch_handler(std::uint64_t tag);
   void handle(std::uint64_t tag, Completion completion);
   void received(Stream& stream, Completion completion);
   void settle_sends();

@@ -100,6 +100,12 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
   return joined;
 }
 
+const EventLog& LoopHub::log_of(const std::shared_ptr<Topic>& topic) {
+  LoopTopic& here = loop_topic(topic);
+  here.log.trim(port_.now());
+  return here.log;
+}
+
 void LoopHub::leave(HubSubscriber& subscriber) {
   if (subscriber.here_ == nullptr) return;
   LoopTopic& here = *std::exchange(subscriber.here_, nullptr);

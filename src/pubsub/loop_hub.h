@@ -68,6 +68,10 @@ class LoopHub {
   std::expected<Joined, JoinError> join(const std::shared_ptr<Topic>& topic, HubSubscriber& subscriber,
                                         WaitingList& list, const JoinOptions& options);
 
+  // The events of a topic that was not removed, for a subscriber that picks its position. Valid until the next
+  // task.
+  const EventLog& log_of(const std::shared_ptr<Topic>& topic);
+
   // Tasks of the hub's. On the home loop:
   void sequence(const std::shared_ptr<Flight>& flight);
   void take_relayed(const std::shared_ptr<Flight>& flight);

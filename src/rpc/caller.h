@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "session/server_session.h"
+#include "session/member.h"
 
 namespace fanfare {
 struct RpcIdentity;
@@ -12,6 +12,7 @@ struct RpcIdentity;
 
 namespace fanfare::access {
 struct Principal;
+class Payer;
 }  // namespace fanfare::access
 
 namespace fanfare::rpc {
@@ -28,11 +29,13 @@ struct Caller {
   std::shared_ptr<const access::Principal> principal = {};  // null: nobody was authenticated
   // As a program's own `authenticate` decided (fanfare/rpc.h); null: it has none.
   std::shared_ptr<const RpcIdentity> identity = {};
+  // Pays for its calls, subscriptions and bytes; null: nobody does. Loop thread.
+  std::shared_ptr<access::Payer> payer = {};
 };
 
 // Where a message comes from. Borrowed for the call.
 struct Origin {
-  session::ServerSession& session;
+  session::Member& session;
   const Caller& caller;
   Connection* connection = nullptr;  // null over HTTP
 };

@@ -35,6 +35,10 @@ class Connection {
   // From the session's opening on.
   session::Session& session() const { return *session_; }
   const Caller& caller() const { return caller_; }
+  // The same client with other credentials. Calls that were checked before keep what they had.
+  void set_principal(std::shared_ptr<const access::Principal> principal) {
+    caller_.principal = std::move(principal);
+  }
   // Set if the service closed it.
   std::optional<Ended> ended() const { return ended_; }
   // Sent to it since it became congested.

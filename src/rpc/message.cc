@@ -40,7 +40,8 @@ Reply complete(Message message) {
   Reply reply{.text = join_answers(message.calls, message.batch),
               .subscribed = std::move(message.subscribed),
               .withdrawn = std::move(message.withdrawn),
-              .hold = message.room.release()};
+              .hold = message.room.release(),
+              .retry_after = message.retry_after};
   reply.hold.shrink_to(reply.text.size());
   return reply;
 }

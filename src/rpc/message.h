@@ -39,6 +39,8 @@ struct Message {
   AnswerRoom room = {};    // memory for the whole message
   std::vector<Subscribed> subscribed = {};
   std::vector<Subscribed> withdrawn = {};  // rejected after they were accepted
+  // As in Reply.
+  Duration retry_after = {};
 };
 
 // The whole answer to a message.
@@ -48,6 +50,8 @@ struct Reply {
   std::vector<Subscribed> withdrawn = {};
   ByteHold hold = {};      // the memory of the text, until it has been sent
   std::uint32_t open = 0;  // calls that end their flight once it is queued
+  // Not zero: limits refused every call of the message. Over HTTP this is 429 with Retry-After.
+  Duration retry_after = {};
 };
 
 // All answers as one text, "" if there are none. Frees each call's own answer. Without memory for that, the

@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "jsonrpc/error.h"
 #include "jsonrpc/request.h"
@@ -26,7 +27,13 @@ struct Refusal {
   jsonrpc::ErrorCode code = jsonrpc::ErrorCode::method_not_found;
   std::string message;
   std::string data_json = {};  // raw; empty: no data
+  // Not zero: a limit was reached, and the same call will be allowed after this time.
+  Duration retry_after = {};
 };
+// The caller is known and may not do this, or its credentials are not valid any more.
+inline constexpr auto kNotPermitted = static_cast<jsonrpc::ErrorCode>(-32001);
+// -32005 with data.retry_after_ms: the one answer to a caller that has used up what it may.
+Refusal limit_reached(std::string_view limit, Duration retry_after);
 
 enum class Begun : std::uint8_t {
   answered,  // `answer` is set, unless the request is a notification

@@ -12,6 +12,7 @@ namespace fanfare::rpc {
 enum class Refused : std::uint8_t {
   method,  // the caller may not call it
   memory,  // its client, or all clients, have too much in progress
+  limit,   // its payer has used up what it may (access/quota.h)
 };
 
 class Observer {

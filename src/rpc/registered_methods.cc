@@ -137,7 +137,9 @@ void RegisteredMethods::start_on_worker(std::shared_ptr<OpenCall> call, BoundCal
 
 bool RegisteredMethods::is_over(Waiting& waiting, Instant now) const {
   if (waiting.message->is_delivered()) return true;
-  if (context_.server.sessions().find(waiting.message->session()) == nullptr) {
+  const session::SessionTable& sessions = context_.server.sessions();
+  const session::SessionId caller = waiting.message->session();
+  if (sessions.find(caller) == nullptr && sessions.find_http(caller) == nullptr) {
     waiting.message->cancel();
     return true;
   }

@@ -1,7 +1,9 @@
 #include "rpc/service.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "access/quota.h"
 #include "base/guard.h"
 #include "jsonrpc/response.h"
 
@@ -11,6 +13,25 @@ namespace {
 constexpr std::string_view kJson = "application/json";
 
 }  // namespace
+
+Refusal limit_reached(std::string_view limit, Duration retry_after) {
+  const auto wait = std::chrono::ceil<std::chrono::milliseconds>(retry_after);
+  return {.code = jsonrpc::ErrorCode::limit_exceeded,
+          .message = "too many " + std::string(limit) + ", try again later",
+          .data_json = "{\"retry_after_ms\":" + std::to_string(wait.count()) + "}",
+          .retry_after = std::max<Duration>(wait, std::chrono::milliseconds(1))};
+}
+
+void Service::pay(const Caller& caller, std::size_t bytes) const {
+  if (caller.payer != nullptr) caller.payer->charge_bytes(bytes, context_.server.loop().now());
+}
+
+std::optional<Refusal> Service::pay_for_nothing(const Caller& caller) const {
+  if (caller.payer == nullptr) return std::nullopt;
+  const auto exhausted = caller.payer->take_call(1, context_.server.loop().now());
+  if (!exhausted) return std::nullopt;
+  return limit_reached(access::name_of(exhausted->limit), exhausted->retry_after);
+}
 
 Service::Service(const Limits& limits, const Context& context)
     : limits_(limits), context_(context), parser_({.batch_elements_max = limits.batch_items_max}) {}
@@ -32,9 +53,7 @@ void Service::on_message(Connection& connection, std::string_view text) {
 
 void Service::handle_message(Connection& connection, std::string_view text) {
   session::Session& session = connection.session();
-  const Origin origin{.session = static_cast<session::ServerSession&>(session),
-                      .caller = connection.caller_,
-                      .connection = &connection};
+  const Origin origin{.session = session, .caller = connection.caller_, .connection = &connection};
   auto message = read(text, origin, connection.share_);
   if (!message) return reply(connection, {.text = std::move(message.error())});
   if (message->open == 0) return reply(connection, complete(*std::move(message)));
@@ -49,8 +68,14 @@ void Service::handle_message(Connection& connection, std::string_view text) {
   });
 }
 
-void Service::handle_http(session::ServerSession& session, std::string_view body, const Caller& caller,
+void Service::handle_http(session::HttpConnection& session, std::string_view body, const Caller& caller,
                           Respond respond) {
+  // The answer is paid for when it is known, and needs no other part of the caller by then.
+  respond = [this, payer = Caller{.payer = caller.payer}, respond = std::move(respond)](
+                session::HttpConnection& asker, session::HttpResponse answer) mutable {
+    pay(payer, answer.body.size());
+    respond(asker, std::move(answer));
+  };
   const auto handle = [&] {
     const Origin origin{.session = session, .caller = caller};
     auto message = read(body, origin, make_share());
@@ -59,8 +84,7 @@ void Service::handle_http(session::ServerSession& session, std::string_view body
     context_.methods.run(
         *std::move(message), origin,
         [this, respond = std::move(respond), id = session.id()](Reply answered) mutable {
-          // Only HTTP sessions come here, and none becomes a WebSocket while it waits for its answer.
-          auto* asker = static_cast<session::ServerSession*>(context_.server.sessions().find(id));
+          session::HttpConnection* const asker = context_.server.sessions().find_http(id);
           if (asker == nullptr) return;
           // A part of the answer may be queued: nothing else can follow it.
           if (!run_guarded("an answer", [&] { Service::respond(*asker, respond, std::move(answered)); }))
@@ -70,7 +94,7 @@ void Service::handle_http(session::ServerSession& session, std::string_view body
   if (!run_guarded("a request", handle)) session.close();
 }
 
-void Service::respond(session::ServerSession& session, Respond& respond, Reply reply) {
+void Service::respond(session::HttpConnection& session, Respond& respond, Reply reply) {
   session::HttpResponse response{.content_type = std::string(kJson),
                                  .body = std::move(reply.text),
                                  .headers = {},
@@ -80,6 +104,12 @@ void Service::respond(session::ServerSession& session, Respond& respond, Reply r
     response.status = 204;
     response.content_type.clear();
   }
+  if (reply.retry_after > Duration::zero()) {
+    // RFC6585§4, RFC9110§10.2.3: whole seconds.
+    response.status = 429;
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(reply.retry_after);
+    response.headers.push_back({.name = "Retry-After", .value = std::to_string(wait.count())});
+  }
   respond(session, std::move(response));
 }
 
@@ -87,6 +117,8 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
                                                   std::shared_ptr<ByteShare> share) {
   const auto parsed = parser_.parse(text);
   if (!parsed) {
+    static_cast<void>(pay_for_nothing(origin.caller));
+    pay(origin.caller, text.size());
     std::string answer;
     jsonrpc::append_error(answer, "null", parsed.error().code, parsed.error().message);
     return std::unexpected(std::move(answer));
@@ -96,6 +128,7 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
   message.room = AnswerRoom(std::move(share), parsed->batch ? limits_.batch_answer_bytes_max : 0);
   const bool has_room = message.room.take_request(text.size());
   message.calls.reserve(parsed->requests.size());
+  std::size_t limited = 0;
   for (const jsonrpc::Request& request : parsed->requests) {
     context_.observer.on_call(origin.caller.transport);
     Call call{.id = std::string(request.id), .method = {}, .params = {}, .answer = {}};
@@ -104,7 +137,7 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
       context_.observer.on_refused(Refused::memory);
       append_no_memory(call.answer, call.id);
     } else {
-      begun = begin(request, origin, message, call.answer);
+      begun = begin(request, origin, message, call.answer, limited);
     }
     if (begun == Begun::open) {
       call.method = request.method;
@@ -115,20 +148,27 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
     }
     message.calls.push_back(std::move(call));
   }
+  if (limited < parsed->requests.size()) message.retry_after = {};
+  pay(origin.caller, text.size());
   return message;
 }
 
 Begun Service::begin(const jsonrpc::Request& request, const Origin& origin, Message& message,
-                     std::string& answer) {
-  if (!request.fault.empty()) {
-    jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::invalid_request, request.fault);
-    return Begun::answered;
-  }
-  if (const auto refusal = context_.methods.refusal(request, origin.caller)) {
-    context_.observer.on_refused(Refused::method);
+                     std::string& answer, std::size_t& limited) {
+  auto refusal = request.fault.empty() ? context_.methods.refusal(request, origin.caller)
+                                       : pay_for_nothing(origin.caller);
+  if (refusal) {
+    const bool is_limited = refusal->retry_after > Duration::zero();
+    context_.observer.on_refused(is_limited ? Refused::limit : Refused::method);
+    if (is_limited) ++limited;
+    message.retry_after = std::max(message.retry_after, refusal->retry_after);
     if (!request.is_notification()) {
       jsonrpc::append_error(answer, request.id, refusal->code, refusal->message, refusal->data_json);
     }
+    return Begun::answered;
+  }
+  if (!request.fault.empty()) {
+    jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::invalid_request, request.fault);
     return Begun::answered;
   }
   return context_.methods.begin(request, origin, message, answer);

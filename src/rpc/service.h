@@ -23,8 +23,8 @@
 #include "rpc/connection.h"
 #include "rpc/methods.h"
 #include "rpc/observer.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "session/server_session.h"
 
 namespace fanfare::rpc {
 
@@ -56,8 +56,8 @@ class Service {
   Service& operator=(const Service&) = delete;
 
   // Answers a POST with `respond`, now or later; not at all if the client has disconnected by then.
-  using Respond = UniqueFunction<void(session::ServerSession&, session::HttpResponse)>;
-  void handle_http(session::ServerSession& session, std::string_view body, const Caller& caller,
+  using Respond = UniqueFunction<void(session::HttpConnection&, session::HttpResponse)>;
+  void handle_http(session::HttpConnection& session, std::string_view body, const Caller& caller,
                    Respond respond);
 
   // The endpoint of its sessions passes these on.
@@ -74,9 +74,15 @@ class Service {
   // The error is the answer to the whole text.
   std::expected<Message, std::string> read(std::string_view text, const Origin& origin,
                                            std::shared_ptr<ByteShare> share);
-  Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message, std::string& answer);
+  // Adds to `limited` if a limit refuses the call, and keeps the longest time to wait in the message.
+  Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message, std::string& answer,
+              std::size_t& limited);
   void handle_message(Connection& connection, std::string_view text);
-  static void respond(session::ServerSession& session, Respond& respond, Reply reply);
+  static void respond(session::HttpConnection& session, Respond& respond, Reply reply);
+  // A request's bytes are paid after its calls have been checked: otherwise one above the burst could never be made.
+  void pay(const Caller& caller, std::size_t bytes) const;
+  // For what is no call: it costs one, so that sending it is no way around a limit.
+  std::optional<Refusal> pay_for_nothing(const Caller& caller) const;
   // For a new client.
   std::shared_ptr<ByteShare> make_share() const;
 

@@ -28,6 +28,7 @@ session::SendResult Connection::deliver(const SharedBytes& frame) {
   if (watched_) queued_ += session_->queued_bytes() - before;
   if (result == session::SendResult::congested) service_.watch(*this);
   service_.context_.observer.on_sent(frame.size());
+  service_.pay(caller_, frame.size());
   return result;
 }
 
@@ -56,6 +57,7 @@ void Service::send(Connection& connection, Reply reply) {
     }
     if (sent == session::SendResult::closed) return;
     context_.observer.on_sent(reply.text.size());
+    pay(connection.caller_, reply.text.size());
     if (connection.watched_) connection.queued_ += session.queued_bytes() - before;
     if (sent == session::SendResult::congested) {
       connection.unsent_.push_back(std::move(reply.hold));

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/uri.h"
+
 namespace fanfare::server {
 namespace {
 
@@ -83,21 +85,14 @@ bool is_host_or_wildcard(std::string_view text) {
   return is_host(text);
 }
 
-struct OriginParts {
-  std::string_view scheme;
-  std::string_view authority;
-};
-
 // RFC6454§6.2: scheme "://" host [":" port], nothing else.
-std::optional<OriginParts> split_origin(std::string_view text) {
-  const std::size_t mark = text.find("://");
-  if (mark == std::string_view::npos || mark == 0) return std::nullopt;
-  const OriginParts parts{.scheme = text.substr(0, mark), .authority = text.substr(mark + 3)};
+std::optional<UriParts> split_origin(std::string_view text) {
+  const auto parts = split_origin_uri(text);
   const auto is_scheme_byte = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' ||
            c == '-' || c == '.';
   };
-  if (!std::ranges::all_of(parts.scheme, is_scheme_byte) || parts.authority.empty()) return std::nullopt;
+  if (!parts || !std::ranges::all_of(parts->scheme, is_scheme_byte)) return std::nullopt;
   return parts;
 }
 
@@ -224,7 +219,8 @@ bool BrowserRules::names(std::string_view origin) const {
   if (loopback_origins_ && is_web(parts->scheme) && is_loopback_name(authority->host)) return true;
   const std::string scheme = lower(parts->scheme);
   const std::string host = lower(authority->host);
-  std::string port = authority->has_port ? ":" + std::string(authority->port) : std::string();
+  std::string port;
+  if (authority->has_port) port.append(":").append(authority->port);
   if (port == own_port(scheme)) port.clear();
   return std::ranges::any_of(origins_, [&](const OriginPattern& one) {
     if (one.scheme != scheme) return false;

@@ -5,25 +5,32 @@
 // One mount object serves one loop or several: the router calls it on its own loop's thread.
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "server/admission.h"
 #include "server/browser_rules.h"
+#include "server/loop_context.h"
 #include "server/path_pattern.h"
+#include "session/http_connection.h"
 #include "session/http_service.h"
-#include "session/server_session.h"
 
 namespace fanfare::server {
 
-// A request that has reached its mount. All members are borrowed for the call.
+// A request that has reached its mount. All members but the loop are borrowed for the call.
 struct Target {
+  // This loop's timers and states. Lives as long as the mounts of the loop.
+  LoopContext& loop;
   const http::Request& request;
   const PathPattern::Match& match;
   // The kind of caller; Caller::program if the listener has no rules.
   Caller caller = Caller::program;
   // Only this machine can connect to the listener, and its browsers connect directly.
   bool on_loopback = false;
+  // From the router's Admission; null without one, and at a mount that is open.
+  std::shared_ptr<Admitted> admitted = {};
 };
 
 // What a mount offers for a path.
@@ -36,8 +43,12 @@ struct Offer {
   // Not empty: the path does not exist (404), and this line gives the reason. Valid during the mount's
   // lifetime.
   std::string_view missing = {};
+  // How on_request() takes a request's body. Read only if Mount::plans_bodies().
+  session::BodyPlan body = {};
   // Rules that replace the listener's; null: the listener's apply. Valid during the mount's lifetime.
   const BrowserRules* browsers = nullptr;
+  // Served without asking the router's Admission.
+  bool is_open = false;
 };
 
 // Why a request was refused before it reached its mount.
@@ -54,10 +65,12 @@ class Mount {
   Mount& operator=(const Mount&) = delete;
 
   virtual Offer offer(const PathPattern::Match& match) const = 0;
+  // Whether an offer has a plan of its own for bodies. It spares other requests a second look at their path.
+  virtual bool plans_bodies() const { return false; }
   // Handles a request with one of the offered methods. session.respond() answers it, now or later.
-  virtual void on_request(session::ServerSession& session, const Target& target) = 0;
+  virtual void on_request(session::HttpConnection& session, const Target& target) = 0;
   // Called only if has_websocket was offered.
-  virtual session::UpgradeDecision on_upgrade(session::ServerSession& session, const Target& target);
+  virtual session::UpgradeDecision on_upgrade(session::HttpConnection& session, const Target& target);
   // A request for this path was answered 403. Used only for counting.
   virtual void on_foreign(const PathPattern::Match& /*match*/, Foreign /*why*/, bool /*is_upgrade*/) {}
 };

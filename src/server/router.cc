@@ -83,10 +83,11 @@ struct Router::Offers {
 };
 
 void Router::mount(PathPattern path, std::shared_ptr<Mount> mount) {
+  plans_bodies_ = plans_bodies_ || mount->plans_bodies();
   entries_.push_back({.path = std::move(path), .mount = std::move(mount)});
 }
 
-Router::Found Router::find(session::ServerSession& session, const http::Request& request,
+Router::Found Router::find(session::HttpConnection& session, const http::Request& request,
                            const std::vector<std::string>& segments, bool wants_websocket) const {
   Offers offers;
   Found found;
@@ -106,6 +107,7 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
     if (wants_websocket ? offer.has_websocket : takes(offer.methods, request.method)) {
       found.mount = entry.mount.get();
       found.match = *std::move(match);
+      found.is_open = offer.is_open;
       rules = offer.browsers;
       break;
     }
@@ -124,7 +126,19 @@ Router::Found Router::find(session::ServerSession& session, const http::Request&
   if (!found.answer && found.mount == nullptr) {
     found.answer = answer_to(request, offers, rules, wants_websocket);
   }
+  if (!found.answer) admit(session, request, wants_websocket, found);
   return found;
+}
+
+void Router::admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
+                   Found& found) const {
+  if (options_.admission == nullptr || found.is_open) return;
+  auto admitted = options_.admission->admit(session, request, found.match, wants_websocket);
+  if (admitted) {
+    found.admitted = *std::move(admitted);
+  } else {
+    found.answer = std::move(admitted.error());
+  }
 }
 
 // Only a request that the mount would have served is counted there: not a preflight, nor another method.
@@ -182,7 +196,21 @@ session::HttpResponse Router::about_the_server(const http::Request& request) con
   return answer;
 }
 
-void Router::on_request(session::ServerSession& session, const http::Request& request) {
+// The plan of the mount that find() will choose, if the request is not refused before.
+session::BodyPlan Router::plan_body(const http::Request& head) {
+  if (!plans_bodies_) return {};
+  const auto segments = http::path_segments(head.path);
+  if (!segments) return {};
+  for (const Entry& entry : entries_) {
+    const auto match = entry.path.match(*segments);
+    if (!match) continue;
+    const Offer offer = entry.mount->offer(*match);
+    if (offer.missing.empty() && takes(offer.methods, head.method)) return offer.body;
+  }
+  return {};
+}
+
+void Router::on_request(session::HttpConnection& session, const http::Request& request) {
   if (options_.browsers) session.set_answer_headers(cors_headers(*options_.browsers, request.headers));
   // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are not paths, and match no pattern.
   if (request.path == "*") return session.respond(about_the_server(request));
@@ -191,21 +219,25 @@ void Router::on_request(session::ServerSession& session, const http::Request& re
   if (!segments) return session.respond(plain(400, "the request's path is not well encoded\n"));
   const Found found = find(session, request, *segments, false);
   if (found.answer) return session.respond(*found.answer);
-  found.mount->on_request(session, {.request = request,
+  found.mount->on_request(session, {.loop = *loop_,
+                                    .request = request,
                                     .match = found.match,
                                     .caller = found.caller,
-                                    .on_loopback = options_.on_loopback});
+                                    .on_loopback = options_.on_loopback,
+                                    .admitted = found.admitted});
 }
 
-session::UpgradeDecision Router::on_upgrade(session::ServerSession& session, const http::Request& request) {
+session::UpgradeDecision Router::on_upgrade(session::HttpConnection& session, const http::Request& request) {
   const auto segments = http::path_segments(request.path);
   if (!segments) return plain(400, "the request's path is not well encoded\n");
   Found found = find(session, request, *segments, true);
   if (found.answer) return *std::move(found.answer);
-  return found.mount->on_upgrade(session, {.request = request,
+  return found.mount->on_upgrade(session, {.loop = *loop_,
+                                           .request = request,
                                            .match = found.match,
                                            .caller = found.caller,
-                                           .on_loopback = options_.on_loopback});
+                                           .on_loopback = options_.on_loopback,
+                                           .admitted = found.admitted});
 }
 
 void Router::on_refusal(http::Headers headers, session::HttpResponse& response) {

@@ -13,6 +13,7 @@
 //   a WebSocket where none is offered    404
 //   a plain GET where only a WebSocket   426 with Upgrade (RFC9110§15.5.22)
 //   another method                       405 with Allow (RFC9110§15.5.6)
+//   a caller that is not admitted        the Admission's answer, such as 401
 //
 // Mounts are tried in the order in which they were mounted. The first one whose pattern and method match
 // serves the request. Host and page are checked only if the router has BrowserRules.
@@ -24,7 +25,9 @@
 #include <string_view>
 #include <vector>
 
+#include "server/admission.h"
 #include "server/browser_rules.h"
+#include "server/loop_context.h"
 #include "server/mount.h"
 #include "server/path_pattern.h"
 #include "session/http_service.h"
@@ -47,20 +50,23 @@ struct RouterOptions {
   // The text of a 404, without its newline.
   std::string not_found = "there is nothing here";
   RouterObserver* observer = nullptr;
+  // Null: everyone is admitted. Must outlive the router.
+  Admission* admission = nullptr;
 };
 
 class Router final : public session::HttpService {
  public:
-  explicit Router(RouterOptions options = {}) : options_(std::move(options)) {}
+  // The routers of one loop share its context, which must have been made for the loop that calls the router.
+  explicit Router(std::shared_ptr<LoopContext> loop, RouterOptions options = {})
+      : options_(std::move(options)), loop_(std::move(loop)) {}
 
   // Must be called before the first request.
   void mount(PathPattern path, std::shared_ptr<Mount> mount);
-  // Keeps alive an object that the loop's mounts, and others on the loop, refer to, as long as the router
-  // lives.
-  void keep(std::shared_ptr<const void> foundation) { kept_.push_back(std::move(foundation)); }
 
-  void on_request(session::ServerSession& session, const http::Request& request) override;
-  session::UpgradeDecision on_upgrade(session::ServerSession& session, const http::Request& request) override;
+  session::BodyPlan plan_body(const http::Request& head) override;
+  void on_request(session::HttpConnection& session, const http::Request& request) override;
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
+                                      const http::Request& request) override;
   void on_refusal(http::Headers headers, session::HttpResponse& response) override;
   void on_answered(int status) override;
   void on_turn_share_spent() override;
@@ -76,12 +82,17 @@ class Router final : public session::HttpService {
     std::optional<session::HttpResponse> answer;
     PathPattern::Match match;
     Caller caller = Caller::program;
+    bool is_open = false;
+    std::shared_ptr<Admitted> admitted;
   };
   // The combined offers of all mounts at one path.
   struct Offers;
 
-  Found find(session::ServerSession& session, const http::Request& request,
+  Found find(session::HttpConnection& session, const http::Request& request,
              const std::vector<std::string>& segments, bool wants_websocket) const;
+  // Sets `admitted`, or the answer.
+  void admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
+             Found& found) const;
   static std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Found& found,
                                                              const BrowserRules& rules, bool is_upgrade);
   session::HttpResponse answer_to(const http::Request& request, const Offers& offers,
@@ -89,8 +100,9 @@ class Router final : public session::HttpService {
   session::HttpResponse about_the_server(const http::Request& request) const;
 
   const RouterOptions options_;
-  std::vector<std::shared_ptr<const void>> kept_;  // outlives the mounts
+  const std::shared_ptr<LoopContext> loop_;  // outlives the mounts
   std::vector<Entry> entries_;
+  bool plans_bodies_ = false;  // one of the mounts does
 };
 
 }  // namespace fanfare::server

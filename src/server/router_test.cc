@@ -21,6 +21,30 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
+struct NamedGuest final : Admitted {
+  std::string name;
+};
+
+// Admits those whose path or header has a name.
+class NamedAdmission final : public Admission {
+ public:
+  std::expected<std::shared_ptr<Admitted>, session::HttpResponse> admit(const session::HttpConnection&,
+                                                                        const http::Request& request,
+                                                                        const PathPattern::Match&,
+                                                                        bool is_upgrade) override {
+    ++asked;
+    const auto name = http::find_header(request.headers, "X-Name");
+    if (!name) {
+      return std::unexpected(
+          session::HttpResponse{.status = 401, .body = is_upgrade ? "who upgrades?" : "who?", .headers = {}});
+    }
+    auto guest = std::make_shared<NamedGuest>();
+    guest->name = *name;
+    return guest;
+  }
+  int asked = 0;
+};
+
 // Answers with its name and its arguments.
 class NamedMount final : public Mount {
  public:
@@ -29,18 +53,23 @@ class NamedMount final : public Mount {
 
   std::string missing;
   const BrowserRules* browsers = nullptr;
+  bool is_open = false;
   std::vector<std::string> foreign;
 
   Offer offer(const PathPattern::Match&) const override {
-    return {
-        .methods = methods_, .has_websocket = endpoint_ != nullptr, .missing = missing, .browsers = browsers};
+    return {.methods = methods_,
+            .has_websocket = endpoint_ != nullptr,
+            .missing = missing,
+            .browsers = browsers,
+            .is_open = is_open};
   }
-  void on_request(session::ServerSession& session, const Target& target) override {
+  void on_request(session::HttpConnection& session, const Target& target) override {
     std::string body = name_ + (target.caller == Caller::known_page ? " page" : "");
     for (const http::Parameter& value : target.match.parameters) body += " " + value.name + "=" + value.value;
+    if (target.admitted != nullptr) body += " " + static_cast<const NamedGuest&>(*target.admitted).name;
     session.respond({.body = body + (target.on_loopback ? " local" : ""), .headers = {}});
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const Target&) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target&) override {
     return session::Acceptance{.endpoint = endpoint_, .policy = &policy_, .data = nullptr};
   }
   void on_foreign(const PathPattern::Match&, Foreign why, bool is_upgrade) override {
@@ -56,6 +85,8 @@ class NamedMount final : public Mount {
 
 class RouterTest : public session::LoopServerTest {
  protected:
+  ~RouterTest() override { server_.reset(); }
+
   std::shared_ptr<NamedMount> mount(std::string_view path, std::string methods, bool has_websocket = false) {
     auto made = std::make_shared<NamedMount>(std::string(path), std::move(methods),
                                              has_websocket ? &endpoint_ : nullptr);
@@ -83,16 +114,39 @@ class RouterTest : public session::LoopServerTest {
   }
   void with_rules() {
     router_ = std::make_unique<Router>(
-        RouterOptions{.browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = true});
+        loop_context_, RouterOptions{.browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = true});
   }
 
-  std::unique_ptr<Router> router_ = std::make_unique<Router>();
+  std::shared_ptr<LoopContext> loop_context_ = std::make_shared<LoopContext>(*loop_, 0);
+  std::unique_ptr<Router> router_ = std::make_unique<Router>(loop_context_);
 };
 
 INSTANTIATE_TEST_SUITE_P(Kinds, RouterTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& kind) {
                            return kind.param == net::LoopKind::epoll ? "epoll" : "uring";
                          });
+
+// Counts its loop's requests in a state that all mounts of the loop share.
+class CountingMount final : public Mount {
+ public:
+  Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
+  void on_request(session::HttpConnection& session, const Target& target) override {
+    struct Requests {
+      int count = 0;
+    };
+    session.respond({.body = std::to_string(++target.loop.state<Requests>().count), .headers = {}});
+  }
+};
+
+TEST_P(RouterTest, TheMountsOfOneLoopShareItsStates) {
+  router_->mount(*PathPattern::parse("/one"), std::make_shared<CountingMount>());
+  router_->mount(*PathPattern::parse("/two"), std::make_shared<CountingMount>());
+  EXPECT_THAT(ask("GET /one"), HasSubstr("\r\n\r\n1"));
+  EXPECT_THAT(ask("GET /two"), HasSubstr("\r\n\r\n2"));
+  with_rules();  // another router on the same loop
+  router_->mount(*PathPattern::parse("/three"), std::make_shared<CountingMount>());
+  EXPECT_THAT(ask("GET /three"), HasSubstr("\r\n\r\n3"));
+}
 
 TEST_P(RouterTest, TheFirstMountOfPathAndMethod) {
   mount("/a/{x}", "GET");
@@ -204,6 +258,41 @@ TEST_P(RouterTest, AMountMayHaveRulesOfItsOwn) {
   EXPECT_THAT(ask("PUT /open", page),
               AllOf(StartsWith("HTTP/1.1 405 "), HasSubstr("Access-Control-Allow-Origin")));
   EXPECT_THAT(ask("GET /closed", page), StartsWith("HTTP/1.1 403 "));
+}
+
+TEST_P(RouterTest, AnAdmissionIsAskedBeforeAGuardedMountAndOnlyThere) {
+  NamedAdmission admission;
+  const auto with_admission = [&] {
+    router_ = std::make_unique<Router>(
+        loop_context_,
+        RouterOptions{
+            .browsers = BrowserRules(BrowserOptions{}, true), .on_loopback = false, .admission = &admission});
+    mount("/guarded", "POST", true);
+    mount("/open", "GET")->is_open = true;
+  };
+  constexpr std::string_view kNamed = "Host: localhost\r\nX-Name: alice\r\n";
+  with_admission();
+  EXPECT_THAT(ask("POST /guarded"), AllOf(StartsWith("HTTP/1.1 401"), EndsWith("who?EOF")));
+  with_admission();
+  EXPECT_THAT(ask("POST /guarded", kNamed), EndsWith("/guarded aliceEOF"));
+  with_admission();
+  EXPECT_THAT(upgrade("/guarded"), StartsWith("HTTP/1.1 401"));
+  with_admission();
+  EXPECT_THAT(upgrade("/guarded", kNamed), StartsWith("HTTP/1.1 101"));
+  EXPECT_EQ(admission.asked, 4);
+  // An open mount, what the router answers itself, a host that is not served, a preflight: nobody is asked.
+  with_admission();
+  EXPECT_THAT(ask("GET /open"), EndsWith("/openEOF"));
+  with_admission();
+  EXPECT_THAT(ask("GET /nothing"), StartsWith("HTTP/1.1 404"));
+  with_admission();
+  EXPECT_THAT(ask("PUT /guarded"), StartsWith("HTTP/1.1 405"));
+  with_admission();
+  EXPECT_THAT(ask("POST /guarded", "Host: evil.example\r\nX-Name: alice\r\n"), StartsWith("HTTP/1.1 403"));
+  with_admission();
+  EXPECT_THAT(ask("OPTIONS /guarded", "Host: localhost\r\nOrigin: http://localhost\r\n"),
+              StartsWith("HTTP/1.1 204"));
+  EXPECT_EQ(admission.asked, 4);
 }
 
 }  // namespace

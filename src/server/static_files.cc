@@ -128,7 +128,7 @@ class FileBody final : public session::AnswerBody {
   FileBody(net::Descriptor file, ByteRange range)
       : file_(std::move(file)), next_(range.first), left_(range.length) {}
 
-  void on_writable(session::ServerSession& session) override {
+  void on_writable(session::HttpConnection& session) override {
     if (left_ == 0) return session.end_body();
     piece_.resize(static_cast<std::size_t>(std::min<std::uint64_t>(left_, kPieceBytes)));
     ssize_t got = 0;
@@ -216,7 +216,7 @@ std::optional<StaticFiles::File> StaticFiles::open_file(const std::string& path)
   file.modified_s = found.st_mtim.tv_sec;
   const auto modified_ns = static_cast<std::uint64_t>(found.st_mtim.tv_sec) * 1'000'000'000U +
                            static_cast<std::uint64_t>(found.st_mtim.tv_nsec);
-  file.tag = "\"" + hex(modified_ns) + "-" + hex(file.size) + "\"";
+  file.tag.append("\"").append(hex(modified_ns)).append("-").append(hex(file.size)).append("\"");
   return file;
 }
 
@@ -271,20 +271,20 @@ StaticFiles::File StaticFiles::choose_encoding(File file, http::Headers headers)
   return chosen;
 }
 
-void StaticFiles::on_request(session::ServerSession& session, const Target& target) {
+void StaticFiles::on_request(session::HttpConnection& session, const Target& target) {
   auto file = find(target.match.rest);
   if (!file) return session.respond({.status = 404, .body = "there is no such file\n", .headers = {}});
   if (file->is_index) {
     // A page's relative links are resolved against the last slash of its URL.
     std::string location = std::string(target.request.path) + "/";
-    if (!target.request.query.empty()) location += "?" + std::string(target.request.query);
+    if (!target.request.query.empty()) location.append("?").append(target.request.query);
     return session.respond(
         {.status = 308, .body = "", .headers = {{.name = "Location", .value = std::move(location)}}});
   }
   answer(session, target.request, choose_encoding(*std::move(file), target.request.headers));
 }
 
-void StaticFiles::answer(session::ServerSession& session, const http::Request& request, File file) const {
+void StaticFiles::answer(session::HttpConnection& session, const http::Request& request, File file) const {
   const http::Headers asked = request.headers;
   const std::string modified = http::format_date(WallTime(std::chrono::seconds(file.modified_s)));
   const bool is_immutable = !options_.immutable_directory.empty() && !file.is_fallback &&

@@ -32,6 +32,7 @@ struct FileOptions {
   // without revalidation. Empty: no such directory.
   std::string immutable_directory = "";
   std::vector<ws::OwnedHeader> headers = {};  // for every answer with a file, such as Content-Security-Policy
+  bool is_open = false;                       // served without asking the router's Admission
 };
 
 // The type for the name's extension; application/octet-stream if the extension is unknown.
@@ -51,8 +52,10 @@ class StaticFiles final : public Mount {
   // The error names the directory that cannot be opened, and the reason.
   static std::expected<std::shared_ptr<StaticFiles>, std::string> open(FileOptions options);
 
-  Offer offer(const PathPattern::Match&) const override { return {.methods = "GET"}; }
-  void on_request(session::ServerSession& session, const Target& target) override;
+  Offer offer(const PathPattern::Match&) const override {
+    return {.methods = "GET", .is_open = options_.is_open};
+  }
+  void on_request(session::HttpConnection& session, const Target& target) override;
 
  private:
   struct File;
@@ -62,7 +65,7 @@ class StaticFiles final : public Mount {
   std::optional<File> find(std::span<const std::string> segments) const;
   std::optional<File> open_file(const std::string& path) const;
   File choose_encoding(File file, http::Headers headers) const;
-  void answer(session::ServerSession& session, const http::Request& request, File file) const;
+  void answer(session::HttpConnection& session, const http::Request& request, File file) const;
 
   const FileOptions options_;
   const net::Descriptor directory_;

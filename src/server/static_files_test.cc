@@ -49,7 +49,7 @@ class StaticFilesTest : public session::LoopServerTest {
     if (options.directory.empty()) options = this->options();
     auto files = StaticFiles::open(std::move(options));
     EXPECT_TRUE(files) << files.error();
-    Router router;
+    Router router(std::make_shared<LoopContext>(*loop_, 0));
     router.mount(*PathPattern::parse("/files/{path...}"), *files);
     start();
     std::array<int, 2> ends{};

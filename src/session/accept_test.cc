@@ -15,21 +15,22 @@ namespace {
 using namespace std::string_literals;
 
 // The client side of a TLS connection, on the server's own loop.
-class TlsPeer final : public net::Stream {
+class TlsPeer final : public net::TransportHandler {
  public:
   struct Diary {
     std::string received;
     bool secured = false;
     bool gone = false;
     std::string error;
-    TlsPeer* stream = nullptr;
+    net::Stream* stream = nullptr;
   };
-  explicit TlsPeer(Diary& diary) : diary_(diary) { diary_.stream = this; }
+  explicit TlsPeer(Diary& diary) : diary_(diary) {}
 
  private:
+  void on_adopted(net::Stream& stream) override { diary_.stream = &stream; }
   void on_secured() override { diary_.secured = true; }
   void on_receive(MutableBytes bytes) override { diary_.received += as_text(bytes); }
-  void on_end() override { close(); }
+  void on_end() override { diary_.stream->close(); }
   void on_lost(const net::OsError& error) override { diary_.error = error.detail; }
   void on_detached() override {
     diary_.gone = true;
@@ -74,11 +75,9 @@ class AcceptTest : public LoopServerTest {
     net::TlsClientOptions options;
     options.ca_file = trusted.empty() ? certificate_.certificate_file() : trusted;
     TlsPeer::Diary& diary = diaries_.emplace_back();
-    auto stream = std::make_unique<TlsPeer>(diary);
-    TlsPeer& peer = *stream;
     auto connected = dial();
     if (!first.empty()) write(connected, first);
-    loop_->adopt(std::move(stream), std::move(connected));
+    net::Stream& peer = loop_->adopt(std::make_unique<TlsPeer>(diary), std::move(connected));
     peer.start_tls(net::TlsContext::client(options).value(), net::TlsRole::client, "localhost");
     return diary;
   }
@@ -235,7 +234,7 @@ TEST_P(AcceptTest, ReloadedCertificateIsForNewConnectionsAndOldOnesGoOn) {
 
 TEST_P(AcceptTest, ProxyHeaderNamesThePeer) {
   std::string seen;
-  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](HttpConnection& session) { seen = session.peer(); };
   listen({.proxy_protocol = ProxyProtocol::required});
   const auto one = dial();
   write(one, "PROXY TCP4 192.0.2.7 198.51.100.1 50312 443\r\n" + std::string(kGet));
@@ -249,7 +248,7 @@ TEST_P(AcceptTest, ProxyHeaderNamesThePeer) {
 
 TEST_P(AcceptTest, ProxyHeaderMayComeInPieces) {
   std::string seen;
-  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](HttpConnection& session) { seen = session.peer(); };
   listen({.proxy_protocol = ProxyProtocol::required});
   const auto peer = dial();
   ASSERT_TRUE(session_count_is(1));
@@ -263,7 +262,7 @@ TEST_P(AcceptTest, ProxyHeaderMayComeInPieces) {
 
 TEST_P(AcceptTest, TlsBeginsBehindTheProxyHeader) {
   std::string seen;
-  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](HttpConnection& session) { seen = session.peer(); };
   listen({.certificate = certificate(), .proxy_protocol = ProxyProtocol::required});
   TlsPeer::Diary& peer = dial_tls("PROXY TCP4 192.0.2.7 198.51.100.1 50312 443\r\n");
   peer.stream->append(as_bytes(kGet));
@@ -278,9 +277,7 @@ TEST_P(AcceptTest, ClientHelloInTheSamePieceAsTheProxyHeader) {
   ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
   const net::Descriptor other(ends[1]);
   TlsPeer::Diary& talker = diaries_.emplace_back();
-  auto stream = std::make_unique<TlsPeer>(talker);
-  TlsPeer& talking = *stream;
-  loop_->adopt(std::move(stream), net::Descriptor(ends[0]));
+  net::Stream& talking = loop_->adopt(std::make_unique<TlsPeer>(talker), net::Descriptor(ends[0]));
   talking.start_tls(net::TlsContext::client({.verify = false}).value(), net::TlsRole::client, "localhost");
   std::string hello;
   ASSERT_TRUE(run_until([&] { return !(hello += read_now(other)).empty(); }));
@@ -419,7 +416,7 @@ TEST_P(AcceptTest, ConnectionsOfOneLoopAreCountedByReason) {
 
 TEST_P(AcceptTest, Ip6Listens) {
   std::string seen;
-  service_.when_request = [&](ServerSession& session) { seen = session.peer(); };
+  service_.when_request = [&](HttpConnection& session) { seen = session.peer(); };
   listen({}, "::1");
   EXPECT_EQ(address_.text().substr(0, 6), "[::1]:");
   const auto peer = dial();

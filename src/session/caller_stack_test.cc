@@ -22,9 +22,7 @@ class CallerStackTest : public LoopServerTest {
     }
     return count;
   }
-  void respond(SessionId id) {
-    static_cast<ServerSession*>(server_->sessions().find(id))->respond({.body = "news", .headers = {}});
-  }
+  void respond(SessionId id) { server_->sessions().find_http(id)->respond({.body = "news", .headers = {}}); }
   // A session that its handler paused after "one", with these frames following.
   net::Descriptor paused_before(std::string_view frames) {
     net::Descriptor peer = open_websocket();
@@ -47,7 +45,7 @@ class CallerStackTest : public LoopServerTest {
 
 TEST_P(CallerStackTest, AnAnswerServesNoPipelinedRequest) {
   std::size_t served = 0;
-  service_.when_request = [&](ServerSession&) { ++served; };
+  service_.when_request = [&](HttpConnection&) { ++served; };
   const auto peer = connect();
   write(peer, std::string(kLater) + std::string(kLater));
   ASSERT_TRUE(run_until([&] { return served == 1; }));
@@ -67,7 +65,7 @@ TEST_P(CallerStackTest, HandlersThatAnswerEachOtherDoNotNest) {
   std::size_t depth = 0;
   std::size_t deepest = 0;
   std::size_t served = 0;
-  service_.when_request = [&](ServerSession& session) {
+  service_.when_request = [&](HttpConnection& session) {
     deepest = std::max(deepest, ++depth);
     ++served;
     waiting.push_back(session.id());
@@ -92,7 +90,7 @@ TEST_P(CallerStackTest, HandlersThatAnswerEachOtherDoNotNest) {
 
 TEST_P(CallerStackTest, TheFinBehindPipelinedRequestsIsSeenAfterThem) {
   std::size_t served = 0;
-  service_.when_request = [&](ServerSession&) { ++served; };
+  service_.when_request = [&](HttpConnection&) { ++served; };
   const auto peer = connect();
   write(peer, std::string(kLater) + std::string(kLater));
   ::shutdown(peer.get(), SHUT_WR);

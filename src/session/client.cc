@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "base/check.h"
+#include "session/client_dial.h"
 #include "session/client_plan.h"
-#include "session/client_session.h"
 #include "session/dial_race.h"
 #include "ws/close_code.h"
 #include "ws/close_frame.h"
@@ -45,8 +45,9 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void on_drained(Session& session) override;
   void on_pong(Session& session, Bytes payload) override;
   void on_close(Session& session, const CloseInfo& info) override;
-  bool on_connected(ClientSession& session) override;
-  void on_failed(ClientSession& session, const ClientError& error) override;
+  bool on_connected(ClientDial& dial) override;
+  void on_established(ClientDial& dial, ClientSession& session) override;
+  void on_failed(ClientDial& dial, const ClientError& error) override;
 
   // A session of an earlier connection may still be waiting for its peer's FIN.
   bool is_current(const Session& session) const { return handler_ != nullptr && session_ == &session; }
@@ -80,7 +81,8 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   std::unique_ptr<DialRace> race_;  // until the connection is open
   Instant connect_deadline_{};
   net::TimerId timer_{};
-  ClientSession* session_ = nullptr;  // the connected one
+  ClientDial* dial_ = nullptr;  // the connected one, during the handshake
+  ClientSession* session_ = nullptr;
 };
 
 namespace {
@@ -182,15 +184,15 @@ void Client::Core::give_up_resolving() {
 
 void Client::Core::dial(const std::vector<net::Address>& addresses) {
   const auto dial_one = [this](const net::Address& address,
-                               Duration timeout) -> std::expected<ClientSession*, ClientError> {
-    auto dialled = ClientSession::dial(clients_.sessions(), *this, plan_, address, timeout);
+                               Duration timeout) -> std::expected<ClientDial*, ClientError> {
+    auto dialled = ClientDial::dial(clients_.sessions(), *this, plan_, address, timeout);
     if (dialled) (*dialled)->set_data(std::make_unique<KeepAlive>(shared_from_this()));
     return dialled;
   };
   race_ = std::make_unique<DialRace>(loop(), addresses, connect_deadline_, dial_one,
                                      [this](const ClientError& error) {
                                        const auto self = shared_from_this();
-                                       session_ = nullptr;
+                                       dial_ = nullptr;
                                        attempt_failed(error);
                                      });
   race_->start();
@@ -249,6 +251,7 @@ void Client::Core::give_up_attempt() {
   loop().cancel(timer_);
   question_.withdraw();
   race_.reset();
+  if (dial_ != nullptr) std::exchange(dial_, nullptr)->close();
   if (session_ != nullptr) std::exchange(session_, nullptr)->close();
 }
 
@@ -296,16 +299,22 @@ void Client::Core::on_close(Session& session, const CloseInfo& info) {
   handler_->on_close(*client_, info, reconnect_in);
 }
 
-bool Client::Core::on_connected(ClientSession& session) {
-  if (race_ == nullptr || !race_->connected(session)) return false;
-  session_ = &session;
+bool Client::Core::on_connected(ClientDial& dial) {
+  if (race_ == nullptr || !race_->connected(dial)) return false;
+  dial_ = &dial;
   return true;
 }
 
-void Client::Core::on_failed(ClientSession& session, const ClientError& error) {
-  if (race_ != nullptr && race_->failed(session, error)) return;
-  if (!is_current(session)) return;
-  session_ = nullptr;
+void Client::Core::on_established(ClientDial& dial, ClientSession& session) {
+  if (dial_ != &dial) return;
+  dial_ = nullptr;
+  session_ = &session;
+}
+
+void Client::Core::on_failed(ClientDial& dial, const ClientError& error) {
+  if (race_ != nullptr && race_->failed(dial, error)) return;
+  if (handler_ == nullptr || dial_ != &dial) return;
+  dial_ = nullptr;
   ClientError told = error;
   if (race_ != nullptr) told.text.insert(0, race_->failures());
   attempt_failed(told);

@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "session/client.h"
+#include "session/http_connection.h"
 #include "session/loop_server.h"
 #include "session/one_loop_for_tests.h"
-#include "session/server_session.h"
 #include "ws/handshake.h"
 
 namespace fanfare::session {
@@ -52,10 +52,10 @@ class EchoHttpService final : public HttpService {
   std::vector<std::string> targets;
   std::vector<ws::OwnedHeader> headers;  // of the last upgrade
 
-  void on_request(ServerSession& session, const http::Request&) override {
+  void on_request(HttpConnection& session, const http::Request&) override {
     session.respond({.status = 404, .headers = {}});
   }
-  UpgradeDecision on_upgrade(ServerSession&, const http::Request& request) override {
+  UpgradeDecision on_upgrade(HttpConnection&, const http::Request& request) override {
     targets.emplace_back(request.target);
     headers.clear();
     for (const HeaderField& field : request.headers) {

@@ -254,7 +254,7 @@ TEST_P(ClientReconnectTest, WaitMayBeCutShort) {
 
 TEST_P(ClientReconnectTest, StoppedLoopTakesItsClientsAlong) {
   open();
-  clients_.sessions().for_each([](Session& session) { session.shut_down(1001, "leaving"); });
+  clients_.sessions().for_each_session([](Session& session) { session.shut_down(1001, "leaving"); });
   wait_for("close shut_down 1001  end");
   EXPECT_EQ(endpoint_.closes.front(), "peer_closed 1001 leaving");
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "net/certificate_for_tests.h"
+#include "net/stream.h"
 #include "net/tls.h"
 #include "session/client_for_tests.h"
 
@@ -20,11 +21,8 @@ class ClientSecureTest : public ClientTest {
   // Our server takes this connection over and uses TLS on it.
   void serve_tls(net::Descriptor connected) {
     ASSERT_TRUE(gate_.enter());
-    std::unique_ptr<ServerSession> session(new (table_)
-                                               ServerSession(table_, entrance_, AddressLimits::Ticket{0}));
-    ServerSession& served = *session;
-    loop_->adopt(std::move(session), std::move(connected));
-    served.start_tls(context_, net::TlsRole::server);
+    auto handler = std::make_unique<HttpConnection>(table_, entrance_, Admission(gate_));
+    loop_->adopt(std::move(handler), std::move(connected)).start_tls(context_, net::TlsRole::server);
   }
   void listen_tls() {
     auto listening = net::listen_on(*net::Address::parse("127.0.0.1", 0)).value();

@@ -47,8 +47,8 @@ class Talker final : public ClientHandler {
 
 class SharedSite final : public HttpService {
  public:
-  void on_request(ServerSession&, const http::Request&) override {}
-  UpgradeDecision on_upgrade(ServerSession&, const http::Request&) override {
+  void on_request(HttpConnection&, const http::Request&) override {}
+  UpgradeDecision on_upgrade(HttpConnection&, const http::Request&) override {
     return Acceptance{.endpoint = &endpoint_, .policy = &policy_, .data = nullptr};
   }
 

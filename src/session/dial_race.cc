@@ -75,8 +75,8 @@ void DialRace::start_next_at(Instant when) {
   timer_ = loop_.call_at(when, [this] { start_next(); });
 }
 
-bool DialRace::connected(const ClientSession& session) {
-  const auto found = std::ranges::find(running_, &session);
+bool DialRace::connected(const ClientDial& dial) {
+  const auto found = std::ranges::find(running_, &dial);
   if (over_ || (found == running_.end() && !dialling_)) return false;
   if (found != running_.end()) running_.erase(found);
   over_ = true;
@@ -84,8 +84,8 @@ bool DialRace::connected(const ClientSession& session) {
   return true;
 }
 
-bool DialRace::failed(const ClientSession& session, const ClientError& error) {
-  const auto found = std::ranges::find(running_, &session);
+bool DialRace::failed(const ClientDial& dial, const ClientError& error) {
+  const auto found = std::ranges::find(running_, &dial);
   if (found == running_.end()) return false;
   running_.erase(found);
   if (!is_of_this_address(error)) {
@@ -94,7 +94,7 @@ bool DialRace::failed(const ClientSession& session, const ClientError& error) {
   }
   note(error);
   if (next_ < addresses_.size() && loop_.now() < deadline_) {
-    // Not from here: the loop is still processing the failed session.
+    // Not from here: the loop is still processing the failed one.
     start_next_at(loop_.now());
   } else if (running_.empty()) {
     lose(last_error_);
@@ -127,7 +127,7 @@ void DialRace::lose(ClientError error) {
 
 void DialRace::finish() {
   loop_.cancel(timer_);
-  for (ClientSession* session : std::exchange(running_, {})) session->close();
+  for (ClientDial* dial : std::exchange(running_, {})) dial->close();
 }
 
 }  // namespace fanfare::session

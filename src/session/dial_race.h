@@ -17,8 +17,8 @@
 #include "fanfare/unique_function.h"
 #include "net/loop.h"
 #include "net/socket.h"
+#include "session/client_dial.h"
 #include "session/client_error.h"
-#include "session/client_session.h"
 
 namespace fanfare::session {
 
@@ -33,8 +33,8 @@ std::vector<net::Address> interleaved(const std::vector<net::Address>& addresses
 class DialRace {
  public:
   // Begins to connect to an address with this timeout.
-  using Dial = std::function<std::expected<ClientSession*, ClientError>(const net::Address& address,
-                                                                        Duration timeout)>;
+  using Dial =
+      std::function<std::expected<ClientDial*, ClientError>(const net::Address& address, Duration timeout)>;
   // No address can win any more, or the winner failed before the loop reported it. The text lists every
   // address that was tried. The callback may destroy the race.
   using Lost = UniqueFunction<void(const ClientError&)>;
@@ -48,12 +48,12 @@ class DialRace {
   ~DialRace();
 
   void start() { start_next(); }
-  // A session's TCP connection is established. True: it has won, the race no longer owns it, and the others
+  // A dial's TCP connection is established. True: it has won, the race no longer owns it, and the others
   // are closed. False: it is not needed.
-  bool connected(const ClientSession& session);
-  // False: the session does not belong to the race. It has failed and is destroyed after the call; the call
+  bool connected(const ClientDial& dial);
+  // False: the dial does not belong to the race. It has failed and is destroyed after the call; the call
   // may lose the race.
-  bool failed(const ClientSession& session, const ClientError& error);
+  bool failed(const ClientDial& dial, const ClientError& error);
   // "connect [::1]:80: Connection refused; ": the addresses that have failed so far.
   const std::string& failures() const { return failures_; }
 
@@ -71,8 +71,8 @@ class DialRace {
   const Dial dial_;
   Lost lost_;
   std::size_t next_ = 0;
-  std::vector<ClientSession*> running_;
-  bool dialling_ = false;  // a session that connects immediately is not in running_ yet
+  std::vector<ClientDial*> running_;
+  bool dialling_ = false;  // one that connects immediately is not in running_ yet
   bool over_ = false;      // won or lost
   std::string failures_;
   ClientError last_error_;

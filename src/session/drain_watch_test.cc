@@ -45,6 +45,22 @@ TEST(DrainWatch, WhenEverythingIsTakenTheWholeDeadlineBegins) {
   EXPECT_FALSE(watch.is_complete());
 }
 
+TEST(DrainWatch, APingOfOursIsNotWhatThePeerIsStillReading) {
+  DrainWatch watch({.bytes = 0}, 0);
+  watch.note_ping();
+  watch.look({.bytes = 2, .is_complete = true}, 1000, kRate);
+  EXPECT_EQ(watch.counted(1000, 1000), 1000U);
+  for (std::uint32_t i = 1; i < 10; ++i) {
+    watch.begin_again();
+    watch.look({.bytes = 2 + 2 * i, .is_complete = true}, 1000 + 100 * i, kRate);
+    EXPECT_EQ(watch.counted(1000 + 100 * i, 1000 + 100 * i), 1000U + 100 * i);
+  }
+  // Behind other data it is taken with it.
+  watch.begin_again();
+  watch.look({.bytes = 20 + 65, .is_complete = true}, 3000, kRate);
+  EXPECT_EQ(watch.counted(3000, 3000), 0U);
+}
+
 TEST(DrainWatch, NeverMakesADeadlineLonger) {
   DrainWatch watch({.bytes = 0}, 0);
   watch.look({.bytes = 1'000'000}, 1000, kRate);

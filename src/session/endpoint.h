@@ -1,6 +1,6 @@
 #pragma once
-// The program's side of a WebSocket: one Endpoint serves many sessions of one loop. It is called on that
-// loop's thread only.
+// The program's side of a WebSocket: one Endpoint serves many sessions of one table. It is called on that
+// table's loop's thread only.
 
 #include <cstdint>
 #include <optional>
@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/check.h"
 #include "session/settings.h"
 #include "ws/opcode.h"
 #include "ws/rules.h"
@@ -15,6 +16,7 @@
 namespace fanfare::session {
 
 class Session;
+class SessionTable;
 
 struct Message {
   ws::Opcode opcode;     // text or binary
@@ -67,8 +69,20 @@ class Endpoint {
 
   const SessionSettings& settings() const { return settings_; }
 
+  // Called by its sessions. They find their table here: all sessions of an endpoint are in the same one.
+  void enter(SessionTable& table) {
+    FANFARE_CHECK(sessions_ == 0 || table_ == &table);
+    table_ = &table;
+    ++sessions_;
+  }
+  void leave() { --sessions_; }
+  // Only while it has sessions.
+  SessionTable& table() const { return *table_; }
+
  private:
   const SessionSettings& settings_;
+  SessionTable* table_ = nullptr;
+  std::size_t sessions_ = 0;
 };
 
 }  // namespace fanfare::session

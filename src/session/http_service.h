@@ -2,6 +2,7 @@
 // The content of a listening port: the site answers plain HTTP requests, and passes upgrades to an endpoint
 // or rejects them. One site per loop, called on its thread.
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -11,12 +12,12 @@
 
 #include "http/request_parser.h"
 #include "session/endpoint.h"
-#include "session/session.h"
+#include "session/session_data.h"
 #include "ws/handshake.h"
 
 namespace fanfare::session {
 
-class ServerSession;
+class HttpConnection;
 
 // Checked before it is sent (http/answer.h): headers that the engine writes itself are omitted, and an
 // invalid status becomes a 500.
@@ -37,8 +38,8 @@ struct Acceptance {
   std::optional<ws::UpgradeAccept> agreed = {};  // from the same policy, if the site has already checked
   std::vector<ws::OwnedHeader> headers = {};     // additional fields of the 101 (UpgradeAccept::response)
 };
-// The decision takes time. Call session.accept_upgrade() or session.respond() later; keep the session's id to
-// find it again. Data that the client sends meanwhile waits.
+// Decide later with connection.accept_upgrade() or respond(); keep the connection's id to find it again. Data
+// that the client sends meanwhile waits.
 struct DecideLater {};
 using UpgradeDecision = std::variant<Acceptance, HttpResponse, DecideLater>;
 
@@ -47,14 +48,24 @@ std::expected<ws::UpgradeAccept, ws::UpgradeRefusal> check_upgrade(const http::R
                                                                    const ws::UpgradePolicy& policy);
 HttpResponse response_of(ws::UpgradeRefusal refusal);
 
+// How a request's body is taken.
+struct BodyPlan {
+  // The request is passed on as soon as its head has come, and the handler takes the body with receive_body().
+  bool in_pieces = false;
+  std::optional<std::uint64_t> bytes_max = {};  // beyond it: 413; empty: HttpSettings::body_bytes_max
+};
+
 class HttpService {
  public:
   virtual ~HttpService() = default;
-  // A complete request, borrowed for the call. Answer with session.respond(), now or later (keep the id). The
-  // connection's next request is read after that.
-  virtual void on_request(ServerSession& session, const http::Request& request) = 0;
+  // Called for a request with a body, before on_request(); `head` is borrowed for the call. It only plans: the
+  // request may still be refused.
+  virtual BodyPlan plan_body(const http::Request& /*head*/) { return {}; }
+  // A request, borrowed for the call; complete, unless its body is taken in pieces. Answer with
+  // connection.respond(), now or later (keep the id). The connection's next request is read after that.
+  virtual void on_request(HttpConnection& connection, const http::Request& request) = 0;
   // A GET that requests a WebSocket, correctly or not.
-  virtual UpgradeDecision on_upgrade(ServerSession& session, const http::Request& request) = 0;
+  virtual UpgradeDecision on_upgrade(HttpConnection& connection, const http::Request& request) = 0;
   // Adds headers to a response that the session itself gives to a request it does not pass on (400, 408, 413,
   // ...). `headers`: the request's, borrowed for the call; empty if its head was not read.
   virtual void on_refusal(http::Headers /*headers*/, HttpResponse& /*response*/) {}

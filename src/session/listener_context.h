@@ -2,13 +2,14 @@
 // State shared by the connections of one listener, and by those of one server. Owned by the LoopServer, on
 // its thread.
 
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
 
-#include "base/block_pool.h"
 #include "session/accept_gate.h"
 #include "session/accept_tls.h"
+#include "session/admission.h"
 #include "session/http_service.h"
 #include "session/session_table.h"
 #include "session/settings.h"
@@ -33,17 +34,29 @@ struct ListenerContext {
   ListenerOptions options;
 };
 
-class ServerSession;
-
 // A connection refers to it for its whole lifetime.
 class ServerTable final : public SessionTable {
  public:
-  ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate);
+  ServerTable(net::Loop& loop, Duration sweep_interval, AcceptGate& its_gate)
+      : SessionTable(loop, sweep_interval), gate(its_gate) {}
+
+  // The member has joined: from here on the table leaves the gate when its connection ends.
+  void admit(Member& member, Admission admission);
+  // The address of an admitted connection is known, and has entered its limits.
+  void set_ticket(const Member& member, AddressLimits::Ticket ticket);
+  // The address that a proxy announced for the connection.
+  void set_peer(const net::Transport& transport, std::string peer);
+  std::string peer_of(const net::Transport& transport) const override;
 
   AcceptGate& gate;
-  BlockPool room;  // memory for its sessions
-  // The peer addresses announced by a proxy. Stored here, because most connections have none.
-  std::unordered_map<const ServerSession*, std::string> announced_peers;
+
+ private:
+  void on_admitted_left(Member& member) override;
+
+  // By slot. Shorter than the table if the later ones have none.
+  std::deque<AddressLimits::Ticket> tickets_;
+  // Stored here, because most connections have none.
+  std::unordered_map<const net::Transport*, std::string> announced_peers_;
 };
 
 }  // namespace fanfare::session

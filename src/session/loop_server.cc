@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/guard.h"
-#include "session/server_session.h"
+#include "session/arrival.h"
 
 namespace fanfare::session {
 
@@ -44,28 +44,19 @@ void LoopServer::serve(net::Descriptor connected, ListenerContext& listener_cont
   if (draining_) return refuse(Refusal::shutting_down);
   if (sessions_.size() >= options_.connections_max) return refuse(Refusal::loop_connections);
   if (const auto entered = gate_.enter(); !entered) return refuse(entered.error());
-  AddressLimits::Ticket ticket = 0;
+  Admission admission(gate_);
   // Behind a proxy, the PROXY header provides the address.
   if (gate_.limits_addresses() && listener_context.options.proxy_protocol == ProxyProtocol::off) {
     if (const auto address = net::peer_address(connected.get())) {
       const auto entered = gate_.enter_address(*address, loop().now());
-      if (!entered) {
-        gate_.leave();
-        return refuse(entered.error());
-      }
-      ticket = *entered;
+      if (!entered) return refuse(entered.error());
+      admission.set_ticket(*entered);
     }
   }
   net::set_no_delay(connected.get());
-  std::unique_ptr<ServerSession> session;
-  const bool has_memory = run_guarded("a new connection", [&] {
-    session.reset(new (sessions_) ServerSession(sessions_, listener_context, ticket));
+  run_guarded("a new connection", [&] {
+    loop().adopt(make_first_handler(sessions_, listener_context, std::move(admission)), std::move(connected));
   });
-  if (!has_memory) {
-    gate_.leave_address(ticket);
-    return gate_.leave();
-  }
-  loop().adopt(std::move(session), std::move(connected));
 }
 
 void LoopServer::refuse(Refusal refusal) {
@@ -81,7 +72,7 @@ void LoopServer::stop_listening() {
 void LoopServer::drain(std::uint16_t code, std::string_view reason) {
   stop_listening();
   draining_ = true;
-  sessions_.for_each([&](Session& session) { session.shut_down(code, reason); });
+  sessions_.for_each_member([&](Member& member) { member.shut_down(code, reason); });
 }
 
 }  // namespace fanfare::session

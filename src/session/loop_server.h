@@ -54,7 +54,6 @@ class LoopServer {
 
   SessionTable& sessions() { return sessions_; }
   net::Loop& loop() const { return sessions_.loop(); }
-  bool is_draining() const { return draining_; }
   // Connections rejected immediately: by a limit, or because the server stops. AcceptGate counts all
   // rejections by reason.
   const Counter& refused_connections() const { return refused_; }

@@ -11,9 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "session/http_connection.h"
 #include "session/loop_server.h"
 #include "session/one_loop_for_tests.h"
-#include "session/server_session.h"
 
 namespace fanfare::session {
 // Echoes; the messages "pause", "close" and "big" trigger those actions.
@@ -49,9 +49,9 @@ class TestHttpService final : public HttpService {
   explicit TestHttpService(EchoEndpoint& endpoint) : endpoint_(endpoint) {}
   SessionId waiting;  // the request for /later
   ws::UpgradePolicy policy;
-  std::function<void(ServerSession&)> when_request;
+  std::function<void(HttpConnection&)> when_request;
 
-  void on_request(ServerSession& session, const http::Request& request) override {
+  void on_request(HttpConnection& session, const http::Request& request) override {
     if (when_request) when_request(session);
     if (request.path == "/later") {
       waiting = session.id();
@@ -61,7 +61,7 @@ class TestHttpService final : public HttpService {
                              std::string(as_text(request.body)),
                      .headers = {}});
   }
-  UpgradeDecision on_upgrade(ServerSession&, const http::Request& request) override {
+  UpgradeDecision on_upgrade(HttpConnection&, const http::Request& request) override {
     if (request.path == "/no") return HttpResponse{.status = 403, .body = "not here\n", .headers = {}};
     return Acceptance{.endpoint = &endpoint_, .policy = &policy, .data = nullptr};
   }

@@ -18,10 +18,9 @@ TEST_P(LoopServerTest, PipelinedRequestsAreAnsweredInOrderAroundALateAnswer) {
   write(peer,
         "GET /later HTTP/1.1\r\nHost: x\r\n\r\nGET /second HTTP/1.1\r\nHost: x\r\n\r\n"
         "GET /third HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find_http(service_.waiting) != nullptr; }));
   EXPECT_EQ(read_now(peer), "");
-  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
-      ->respond({.body = "first", .headers = {}});
+  server_->sessions().find_http(service_.waiting)->respond({.body = "first", .headers = {}});
   const std::string text = read_until(peer, "EOF");
   EXPECT_LT(text.find("first"), text.find("GET /second"));
   EXPECT_LT(text.find("GET /second"), text.find("GET /third"));
@@ -31,10 +30,9 @@ TEST_P(LoopServerTest, AnswerAfterTheClientHalfClosedStillGoesOut) {
   const auto peer = connect();
   write(peer, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
   ::shutdown(peer.get(), SHUT_WR);
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find_http(service_.waiting) != nullptr; }));
   loop_->run_once(0ms);
-  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
-      ->respond({.body = "late", .headers = {}});
+  server_->sessions().find_http(service_.waiting)->respond({.body = "late", .headers = {}});
   EXPECT_NE(read_until(peer, "EOF").find("late"), std::string::npos);
   EXPECT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
 }
@@ -343,12 +341,11 @@ TEST_P(LoopServerTest, DrainClosesEveryoneWith1012AndTakesNobodyNew) {
   const auto idle = connect();
   const auto asking = connect();
   write(asking, "GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find_http(service_.waiting) != nullptr; }));
   server_->drain(1012, "restarting");
   EXPECT_EQ(read_until(websocket, "restarting").substr(2, 2), "\x03\xf4");
   EXPECT_EQ(read_until(idle, "EOF"), "EOF");
-  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
-      ->respond({.body = "still", .headers = {}});
+  server_->sessions().find_http(service_.waiting)->respond({.body = "still", .headers = {}});
   const std::string answer = read_until(asking, "EOF");
   EXPECT_NE(answer.find("Connection: close"), std::string::npos);
   EXPECT_NE(answer.find("still"), std::string::npos);

@@ -49,15 +49,16 @@ class PausedTest : public LoopServerTest {
     std::size_t last = SIZE_MAX;
     int same = 0;
     ASSERT_TRUE(run_until([&] {
-      const std::size_t now = endpoint_.last->send_progress().bytes + endpoint_.last->queued_bytes();
+      const std::size_t now = transport().send_progress().bytes + endpoint_.last->queued_bytes();
       same = now == last ? same + 1 : 0;
       last = now;
       return same == 100;
     }));
   }
+  const net::Transport& transport() const { return std::as_const(*endpoint_.last).transport(); }
   bool is_gone() const { return server_->sessions().size() == 0; }
   bool sees_the_end() {
-    return run_until([&] { return endpoint_.last->is_end_unread(); });
+    return run_until([&] { return transport().is_end_unread(); });
   }
 
   std::string seen_;
@@ -181,7 +182,7 @@ TEST_P(PausedTest, PeerWhoseSystemTakesThePingsStays) {
     std::string pings;
     for (int second = 0; second < 300 && !is_gone(); ++second) {
       pass(1s);
-      ASSERT_TRUE(run_until([&] { return endpoint_.last->send_progress().is_complete; }));
+      ASSERT_TRUE(run_until([&] { return transport().send_progress().is_complete; }));
       pings += read_now(peer);
     }
     EXPECT_FALSE(is_gone());

@@ -11,7 +11,7 @@ class PipeliningTest : public LoopServerTest {
     LoopServerOptions options;
     options.http.outbox_bytes_high = outbox_bytes_high;
     start(options);
-    service_.when_request = [this, body_bytes](ServerSession& session) {
+    service_.when_request = [this, body_bytes](HttpConnection& session) {
       ++served_;
       most_queued_ = std::max(most_queued_, session.queued_bytes());
       if (is_late_) {
@@ -78,8 +78,8 @@ TEST_P(PipeliningTest, ClientThatReadsNothingCostsNoMoreThanTheLimitAndOneAnswer
     const ssize_t more = ::send(peer_.get(), many.data() + sent, many.size() - sent, MSG_NOSIGNAL);
     if (more > 0) sent += static_cast<std::size_t>(more);
     loop_->run_once(0ms);
-    server_->sessions().for_each(
-        [&](Session& session) { ASSERT_LE(session.queued_bytes(), (1 << 20) + kAnswer + 1000); });
+    server_->sessions().for_each_member(
+        [&](Member& member) { ASSERT_LE(member.queued_bytes(), (1 << 20) + kAnswer + 1000); });
   }
   EXPECT_LE(served_, 10U);
   EXPECT_GE(served_, 4U);
@@ -103,7 +103,7 @@ TEST_P(PipeliningTest, AnswersGivenLaterCountAsWell) {
   const std::string big(2'000'000, 'x');
   for (std::size_t number = 1; number <= 3; ++number) {
     ASSERT_TRUE(run_until([&] { return served_ == number; }));
-    static_cast<ServerSession*>(server_->sessions().find(late_))->respond({.body = big, .headers = {}});
+    server_->sessions().find_http(late_)->respond({.body = big, .headers = {}});
     turns(10);
     EXPECT_EQ(served_, number);  // the next one waits for the client
     std::size_t got = 0;

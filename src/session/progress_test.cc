@@ -10,17 +10,18 @@ namespace fanfare::session {
 namespace {
 
 // Reads through TLS only on request.
-class TlsReader final : public net::Stream {
+class TlsReader final : public net::TransportHandler {
  public:
   struct Diary {
     bool secured = false;
     bool ended = false;
     std::string unread;
-    TlsReader* stream = nullptr;
+    net::Stream* stream = nullptr;
   };
-  explicit TlsReader(Diary& diary) : diary_(diary) { diary_.stream = this; }
+  explicit TlsReader(Diary& diary) : diary_(diary) {}
 
  private:
+  void on_adopted(net::Stream& stream) override { diary_.stream = &stream; }
   void on_secured() override { diary_.secured = true; }
   void on_receive(MutableBytes bytes) override { diary_.unread += as_text(bytes); }
   void on_end() override { diary_.ended = true; }
@@ -40,7 +41,7 @@ class ProgressTest : public LoopServerTest {
   ProgressTest() {
     settings_.outbox_bytes_max = std::size_t{4} << 20;
     http_.idle_timeout = 20s;
-    service_.when_request = [this](ServerSession& session) {
+    service_.when_request = [this](HttpConnection& session) {
       if (const std::size_t size = std::exchange(answer_bytes_, 0); size > 0) {
         session.respond({.body = std::string(size, 'x'), .headers = {}});
       }

@@ -1,8 +1,6 @@
 #include "session/server.h"
 
 #include <fcntl.h>
-#include <linux/sockios.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,13 +17,6 @@ namespace fanfare::session {
 namespace {
 
 constexpr Duration kLookAgain = std::chrono::milliseconds(10);
-
-// Whether the peer's system has received everything, including our FIN: closing the socket loses nothing.
-bool is_delivered(const Session& session) {
-  int unacknowledged = 0;
-  return session.has_finished_writing() && ::ioctl(session.fd(), SIOCOUTQ, &unacknowledged) == 0 &&
-         unacknowledged == 0;
-}
 
 }  // namespace
 
@@ -130,8 +121,8 @@ void Server::Thread::look() {
 // Stops counting at `enough`.
 std::size_t Server::Thread::count_undelivered(std::size_t enough) const {
   std::size_t count = 0;
-  server->sessions().for_each([&](const Session& session) {
-    if (count < enough && !is_delivered(session)) ++count;
+  server->sessions().for_each_member([&](const Member& member) {
+    if (count < enough && !member.is_delivered()) ++count;
   });
   return count;
 }

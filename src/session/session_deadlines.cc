@@ -8,30 +8,6 @@
 
 namespace fanfare::session {
 
-std::uint32_t Session::waited_ms(std::uint32_t now, std::uint32_t from, Duration timeout,
-                                 std::uint32_t bytes_per_second_min) {
-  const std::uint32_t since = now - from;
-  if (!has_drain_) {
-    // Checking our own system's buffer is worth a system call only when the deadline approaches.
-    if (queued_bytes() == 0 && since < to_ms(timeout) / 2) return since;
-    const net::SendProgress progress = send_progress();
-    if (progress.is_complete) return since;
-    table_.drains_.emplace(this, DrainWatch(progress, now));
-    has_drain_ = true;
-  }
-  DrainWatch& drain = table_.drains_.at(this);
-  // A single check proves nothing: if the deadline is barely longer than a sweep, the next sweep decides.
-  if (drain.began_at(now)) return std::min(since, std::max(to_ms(timeout), 1U) - 1);
-  if (!drain.is_complete()) drain.look(send_progress(), now, bytes_per_second_min);
-  return drain.counted(since, now);
-}
-
-void Session::forget_drain() {
-  if (!has_drain_) return;
-  table_.drains_.erase(this);
-  has_drain_ = false;
-}
-
 void Session::check_open(std::uint32_t now) {
   const SessionSettings& settings = endpoint_->settings();
   if (had_message_) {
@@ -42,10 +18,11 @@ void Session::check_open(std::uint32_t now) {
   if (settings.idle_timeout > Duration::zero() &&
       waited_ms(now, idle_since_ms_, settings.idle_timeout, settings.drain_bytes_per_second_min) >=
           to_ms(settings.idle_timeout)) {
-    connection_.close(ws::close_code::policy_violation, "no message for too long", *this);
+    connection_.close(ws::close_code::policy_violation, "no message for too long", transport());
     return begin_closing(Cause::idle_timeout);
   }
-  if (paused_ && (is_end_unread() || end_waits_)) {
+  if (awaiting_pong_) note_ping_in_drain();
+  if (paused_ && (transport().is_end_unread() || end_waits_)) {
     if (now - deadline_from_ms_ < to_ms(settings.close_timeout)) return;
     end(Cause::connection_lost, ws::close_code::abnormal);
     return close();
@@ -58,8 +35,8 @@ void Session::check_heartbeat(std::uint32_t now, const SessionSettings& settings
     if (now - deadline_from_ms_ < to_ms(settings.ping_interval)) return;
     deadline_from_ms_ = now;
     awaiting_pong_ = true;
-    if (has_drain_) table_.drains_.at(this).begin_again();
-    connection_.ping({}, *this);
+    renew_drain();
+    connection_.ping({}, transport());
     return;
   }
   // A ping behind other data cannot be answered yet, so a peer that accepts the data is alive.
@@ -69,7 +46,7 @@ void Session::check_heartbeat(std::uint32_t now, const SessionSettings& settings
   }
   // The pongs of a session that is not read cannot be seen. That its system has accepted the ping counts as a
   // pong.
-  if (paused_ && send_progress().is_complete) {
+  if (paused_ && transport().send_progress().is_complete) {
     awaiting_pong_ = false;
     return;
   }
@@ -78,7 +55,7 @@ void Session::check_heartbeat(std::uint32_t now, const SessionSettings& settings
 }
 
 void Session::check_time(std::uint32_t now) {
-  if (phase_ == Phase::handshake || is_closed()) return;
+  if (is_closed()) return;
   if (phase_ == Phase::open) return check_open(now);
   const SessionSettings& settings = endpoint_->settings();
   if (waited_ms(now, deadline_from_ms_, settings.close_timeout, settings.drain_bytes_per_second_min) <

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "session/http_connection.h"
 
 namespace fanfare::session {
 
@@ -25,10 +26,22 @@ std::uint32_t SessionTable::now_ms() const {
       std::chrono::duration_cast<std::chrono::milliseconds>(loop_.now() - started_).count());
 }
 
-Session* SessionTable::find(SessionId id) const {
+Member* SessionTable::find_member(SessionId id) const {
   if (id.slot >= slots_.size()) return nullptr;
-  Session* const session = slots_[id.slot];
-  return session != nullptr && session->generation_ == id.generation ? session : nullptr;
+  Member* const member = slots_[id.slot];
+  return member != nullptr && member->generation_ == id.generation ? member : nullptr;
+}
+
+Session* SessionTable::find(SessionId id) const {
+  Member* const member = find_member(id);
+  const bool is_one = member != nullptr && member->kind_ == Member::Kind::websocket;
+  return is_one ? static_cast<Session*>(member) : nullptr;
+}
+
+HttpConnection* SessionTable::find_http(SessionId id) const {
+  Member* const member = find_member(id);
+  const bool is_one = member != nullptr && member->kind_ == Member::Kind::http;
+  return is_one ? static_cast<HttpConnection*>(member) : nullptr;
 }
 
 ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
@@ -40,36 +53,49 @@ ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
 
 void SessionTable::close_all() {
   while (size_ > 0) {
-    for_each([](Session& session) { session.close(); });
+    for_each_member([](Member& member) { member.close(); });
     loop_.run_once(Duration::zero());
   }
 }
 
-void SessionTable::add(Session& session) {
+void SessionTable::add(Member& member) {
   if (free_slots_.empty()) {
     free_slots_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.push_back(nullptr);
   }
-  const std::uint32_t slot = free_slots_.back();
+  member.slot_ = free_slots_.back();
   free_slots_.pop_back();
-  slots_[slot] = &session;
-  session.slot_ = slot;
-  if (++last_generation_ == 0) ++last_generation_;  // zero is never assigned
-  session.generation_ = last_generation_;
+  slots_[member.slot_] = &member;
+  give_id(member);
   ++size_;
 }
 
-void SessionTable::remove(Session& session) {
-  slots_[session.slot_] = nullptr;
-  free_slots_.push_back(session.slot_);
-  --size_;
-  if (session.has_unread_) unread_.erase(&session);
+void SessionTable::give_id(Member& member) {
+  if (++last_generation_ == 0) ++last_generation_;  // zero is never assigned
+  member.generation_ = last_generation_;
 }
 
-void SessionTable::go_on_next_turn(Session& session) {
-  if (session.goes_on_) return;
-  session.goes_on_ = true;
-  going_on_.push_back(session.id());
+void SessionTable::replace(Member& before, Member& next) {
+  FANFARE_CHECK(before.slot_ != Member::kNoSlot && next.slot_ == Member::kNoSlot);
+  before.forget_drain();
+  next.slot_ = std::exchange(before.slot_, Member::kNoSlot);
+  next.holds_admission_ = before.holds_admission_;
+  before.holds_admission_ = false;
+  slots_[next.slot_] = &next;
+  give_id(next);
+}
+
+void SessionTable::remove(Member& member) {
+  if (member.holds_admission_) on_admitted_left(member);
+  slots_[member.slot_] = nullptr;
+  free_slots_.push_back(std::exchange(member.slot_, Member::kNoSlot));
+  --size_;
+}
+
+void SessionTable::go_on_next_turn(Member& member) {
+  if (member.goes_on_) return;
+  member.goes_on_ = true;
+  going_on_.push_back(member.id());
   if (going_on_.size() > 1) return;
   // Ahead of all tasks posted by others.
   loop_.post_urgent([self = self_] {
@@ -77,13 +103,13 @@ void SessionTable::go_on_next_turn(Session& session) {
   });
 }
 
-// A session without a share left, because it is still the same turn, is scheduled for the next one again.
+// A member without a share left, because it is still the same turn, is scheduled for the next one again.
 void SessionTable::go_on() {
   for (const SessionId id : std::exchange(going_on_, {})) {
-    Session* const session = find(id);
-    if (session == nullptr) continue;
-    session->goes_on_ = false;
-    session->go_on();
+    Member* const member = find_member(id);
+    if (member == nullptr) continue;
+    member->goes_on_ = false;
+    member->go_on();
   }
 }
 
@@ -96,7 +122,7 @@ void SessionTable::schedule() {
 
 void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
-  for_each([now](Session& session) { session.check_time(now); });
+  for_each_member([now](Member& member) { member.check_time(now); });
   // Frees the memory that they needed for many sessions.
   if (unread_.empty()) unread_ = {};
   if (drains_.empty()) drains_ = {};

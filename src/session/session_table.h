@@ -1,14 +1,16 @@
 #pragma once
-// The sessions of one loop, by id, and the sweep that checks their heartbeats and deadlines without a timer
-// per session.
+// The connections of one loop in all their phases, by id, and the sweep that checks their heartbeats and
+// deadlines without a timer per connection.
 
 #include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/random.h"
 #include "net/loop.h"
 #include "session/drain_watch.h"
@@ -16,6 +18,8 @@
 #include "ws/deflate_pool.h"
 
 namespace fanfare::session {
+
+class HttpConnection;
 
 // Written only by the loop's thread, readable by any thread.
 class Counter {
@@ -42,23 +46,32 @@ class SessionTable {
   // `sweep_interval`: the accuracy of heartbeats and deadlines. The timeouts of the loop's endpoints should
   // be several times as long.
   SessionTable(net::Loop& loop, Duration sweep_interval);
-  ~SessionTable();
+  virtual ~SessionTable();
   SessionTable(const SessionTable&) = delete;
   SessionTable& operator=(const SessionTable&) = delete;
 
-  // Null if that session has ended.
+  // The WebSocket with this id; null if it has ended, or the id is of another kind of member.
   Session* find(SessionId id) const;
+  // The HTTP connection with this id; null if it has ended or is a WebSocket now.
+  HttpConnection* find_http(SessionId id) const;
+  // Of members of every kind.
   std::size_t size() const { return size_; }
   template <typename Visit>
-  void for_each(Visit&& visit) {
-    // By index: a visit may add sessions, which may move the slots.
+  void for_each_member(Visit&& visit) {
+    // By index: a visit may add members, which may move the slots.
     // NOLINTNEXTLINE(modernize-loop-convert)
     for (std::size_t i = 0; i < slots_.size(); ++i) {
       if (slots_[i] != nullptr) visit(*slots_[i]);
     }
   }
+  template <typename Visit>
+  void for_each_session(Visit&& visit) {
+    for_each_member([&](Member& member) {
+      if (member.kind_ == Member::Kind::websocket) visit(static_cast<Session&>(member));
+    });
+  }
 
-  // Closes every session and runs the loop until they have ended. The loop must not be running.
+  // Closes every connection and runs the loop until they have ended. The loop must not be running.
   void close_all();
 
   net::Loop& loop() const { return loop_; }
@@ -66,13 +79,28 @@ class SessionTable {
   SessionCounters& counters() { return counters_; }
   // The state shared by this loop's compressed sessions with these options.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
-  // Calls session.go_on() in the loop's next turn, or in this turn if the loop has not run its mailbox yet.
+  BlockPool& session_memory() { return session_memory_; }
+  // Calls member.go_on() in the loop's next turn, or in this turn if the loop has not run its mailbox yet.
   // Only once, however often it is requested.
-  void go_on_next_turn(Session& session);
+  void go_on_next_turn(Member& member);
   // Milliseconds since the table was created. It wraps after 49 days, so only differences are meaningful.
   std::uint32_t now_ms() const;
+  // The peer's address, as known to this table.
+  virtual std::string peer_of(const net::Transport& transport) const { return transport.peer(); }
+  // `next` takes the slot of `before`, with an id of its own; `before` is a member no longer.
+  void replace(Member& before, Member& next);
+
+ protected:
+  // The member is a connection that the table's server has let in. This is kept over replace(), and
+  // on_admitted_left() is called when the connection ends.
+  static void mark_admitted(Member& member) { member.holds_admission_ = true; }
+  static std::uint32_t slot_of(const Member& member) { return member.slot_; }
+  static const net::Transport& transport_of(const Member& member) { return *member.transport_; }
+  virtual void on_admitted_left(Member&) {}
 
  private:
+  friend class Member;
+  friend class SessionOutput;
   friend class Session;
   // Input that a session received while paused or beyond a turn's share. Stored here, because few sessions
   // have any.
@@ -83,7 +111,7 @@ class SessionTable {
 
   // Messages behind one that is sent in pieces.
   struct HeldMessage {
-    Session::Form form;
+    SessionOutput::Form form;
     ws::Opcode opcode;  // unless it is a frame
     SharedBytes bytes;  // a frame, or a payload
   };
@@ -93,8 +121,10 @@ class SessionTable {
   };
 
   void go_on();
-  void add(Session& session);
-  void remove(Session& session);
+  Member* find_member(SessionId id) const;
+  void add(Member& member);
+  void give_id(Member& member);
+  void remove(Member& member);
   void sweep();
   void schedule();
 
@@ -104,15 +134,16 @@ class SessionTable {
   SystemRandom random_;
   SessionCounters counters_;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
-  std::deque<Session*> slots_;  // null: free
+  BlockPool session_memory_{sizeof(Session)};
+  std::deque<Member*> slots_;  // null: free
   std::vector<std::uint32_t> free_slots_;
   std::size_t size_ = 0;
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;
-  std::unordered_map<const Session*, Held> held_;
-  std::unordered_map<const Session*, DrainWatch> drains_;  // of those that a deadline waits for
-  std::vector<SessionId> going_on_;                        // in the next turn
-  std::shared_ptr<SessionTable*> self_;                    // tasks posted to the loop may outlive the table
+  std::unordered_map<const SessionOutput*, Held> held_;
+  std::unordered_map<const Member*, DrainWatch> drains_;  // of those that a deadline waits for
+  std::vector<SessionId> going_on_;                       // in the next turn
+  std::shared_ptr<SessionTable*> self_;                   // tasks posted to the loop may outlive the table
   net::TimerId timer_;
 };
 

@@ -50,7 +50,8 @@ struct HttpSettings {
   // From accepting a connection to the end of its TLS handshake. Slower: dropped (Refusal::tls_timeout).
   Duration tls_timeout = std::chrono::seconds(5);
   // From the end of the first head, or the first byte of a later request, to the end of its body. Slower:
-  // 408.
+  // 408. For a body that is taken in pieces: while its reader waits, body_bytes_per_second_min must come on
+  // average over this time, and at least one byte.
   Duration request_timeout = std::chrono::seconds(10);
   // How long a connection may stay open between requests, and how long a client may accept no bytes of a
   // response.
@@ -63,7 +64,7 @@ struct HttpSettings {
   // Bytes of responses that wait for the client. At this size none of its further requests is read or served
   // until it has accepted all of them. A single response may be larger.
   std::size_t outbox_bytes_high = std::size_t{1} << 20;
-  // Bytes of a body in pieces (ServerSession::start_body) that wait for a slow client. Writing at this limit
+  // Bytes of a body in pieces (HttpConnection::start_body) that wait for a slow client. Writing at this limit
   // cuts the response off. A single piece may be larger.
   std::size_t body_outbox_bytes_max = std::size_t{4} << 20;
   // Pipelined requests served per connection and turn of its loop, so that other connections are not delayed.
@@ -72,6 +73,10 @@ struct HttpSettings {
   std::size_t head_bytes_max = 16 * 1024;             // beyond it: 431
   std::size_t header_count_max = 100;                 // header lines of a request; beyond it: 431
   std::size_t body_bytes_max = std::size_t{8} << 20;  // beyond it: 413
+  std::uint32_t body_bytes_per_second_min = 1024;     // of a body that is taken in pieces; slower: 408
+  // RFC9112§9.3: of a request that was answered before its body had come, at most this much is read and
+  // discarded. If more is to come, or its length is unknown, the connection closes after the response.
+  std::size_t discarded_body_bytes_max = std::size_t{64} << 10;
 };
 
 }  // namespace fanfare::session

@@ -179,7 +179,7 @@ class RequestShareTest : public LoopServerTest {
     LoopServerOptions options;
     options.http.requests_per_turn_max = requests;
     start(options);
-    service_.when_request = [this](ServerSession&) { ++served_; };
+    service_.when_request = [this](HttpConnection&) { ++served_; };
     return connect();
   }
   static std::string requests(std::size_t count, std::string_view path = "/x") {
@@ -232,10 +232,9 @@ TEST_P(RequestShareTest, RequestsBeforeTheFinAreAnsweredBehindALateAnswer) {
   const auto peer = connect_with_share(2);
   write(peer, requests(1, "/later") + requests(5));
   ::shutdown(peer.get(), SHUT_WR);
-  ASSERT_TRUE(run_until([&] { return server_->sessions().find(service_.waiting) != nullptr; }));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().find_http(service_.waiting) != nullptr; }));
   for (int i = 0; i < 3; ++i) loop_->run_once(0ms);
-  static_cast<ServerSession*>(server_->sessions().find(service_.waiting))
-      ->respond({.body = "now", .headers = {}});
+  server_->sessions().find_http(service_.waiting)->respond({.body = "now", .headers = {}});
   const std::string text = read_until(peer, "EOF");
   EXPECT_EQ(answers(text), 6U);
   EXPECT_LT(text.find("now"), text.find("GET /x"));

@@ -144,6 +144,9 @@ class Backend {
   // the backend is destroyed.
   // NOLINTNEXTLINE(performance-unnecessary-value-param): the backends that have reconnects keep it.
   virtual void on_reconnect(std::function<void()> /*reconnected*/) {}
+  // The node is known to be reachable again: a lost connection is tried now instead of after its delay, and
+  // calls wait for it. On the worker thread.
+  virtual void connect_now() {}
 
   // For logs and metrics: an id from the configuration or a redacted URL. Valid while the backend exists.
   virtual std::string_view name() const = 0;

@@ -9,6 +9,9 @@
 // clients with waiting calls take equal turns. A client never has more than kShare times as many calls at the
 // node as there are free slots. So one client leaves a quarter of the slots free for the others. One call is
 // always allowed while a slot is free.
+//
+// The same holds for all slow calls together, whoever makes them: a quarter of the slots stays free for calls
+// that are answered soon. So many clients with slow calls cannot delay the fast calls of one more.
 
 #include <cstddef>
 #include <cstdint>
@@ -37,13 +40,15 @@ class CallQueue {
 
   explicit CallQueue(CallQueueLimits limits);
 
+  enum class Pace : std::uint8_t { fast, slow };
+
   // Adds a call. `at_node`: it goes to the node now, and the caller must call ended() later. `waiting`:
   // next() returns it later. Otherwise it is rejected, and not stored.
-  Place add(CallId id, const Caller& caller);
+  Place add(CallId id, const Caller& caller, Pace pace = Pace::fast);
   // The next call; it goes to the node now. Empty: none waits, or none may go.
   std::optional<CallId> next();
-  // A call of this caller has ended at the node. Afterwards next() may return more.
-  void ended(const Caller& caller);
+  // A call of this caller has ended at the node. `pace` as given to add(). Afterwards next() may return more.
+  void ended(const Caller& caller, Pace pace = Pace::fast);
   // Cancels a waiting call. False: it does not wait.
   bool remove(CallId id);
 
@@ -53,24 +58,34 @@ class CallQueue {
   std::size_t clients() const { return clients_.size(); }
 
  private:
+  struct Call {
+    CallId id = 0;
+    Pace pace = Pace::fast;
+  };
   struct Connection {
     std::uint64_t key = 0;
-    std::list<CallId> calls;  // never empty
+    std::list<Call> calls;  // never empty
   };
   struct Client {
     std::size_t at_node = 0;
     std::size_t waiting = 0;
+    std::size_t fast_waiting = 0;
     std::list<Connection> connections;  // connections with waiting calls; the front one has the next turn
   };
   using ClientKey = std::pair<std::string, std::uint64_t>;
   struct Waiting {
     ClientKey client;
     std::uint64_t connection = 0;
+    Pace pace = Pace::fast;
   };
 
   static ClientKey key_of(const Caller& caller);
-  bool may_go(const Client& client) const;
-  CallId take_from(Client& client);
+  bool within_share(std::size_t held) const;
+  bool may_go(const Client& client, Pace pace) const;
+  void went(Client& client, Pace pace);
+  void waits_no_more(Client& client, Pace pace);
+  std::list<Connection>::iterator next_of(Client& client) const;
+  CallId take_from(Client& client, std::list<Connection>::iterator connection);
   void forget_if_idle(const ClientKey& key);
 
   CallQueueLimits limits_;
@@ -78,6 +93,8 @@ class CallQueue {
   std::list<ClientKey> turns_;  // clients with waiting calls; the front one has the next turn
   std::map<CallId, Waiting> waiting_;
   std::size_t at_node_ = 0;
+  std::size_t slow_at_node_ = 0;
+  std::size_t fast_waiting_ = 0;
 };
 
 }  // namespace fanfare::upstream

@@ -52,6 +52,39 @@ struct Queue {
   std::vector<CallQueue::CallId> at_node;
 };
 
+TEST(CallQueue, SlowCallsOfAllClientsTogetherLeaveAQuarterOfTheSlotsFree) {
+  CallQueue queue({.calls_max = 64});
+  CallQueue::CallId id = 0;
+  const auto slow = CallQueue::Pace::slow;
+  for (std::uint64_t i = 0; i < 48; ++i) EXPECT_EQ(queue.add(++id, connection(i), slow), Place::at_node);
+  EXPECT_EQ(queue.add(++id, connection(48), slow), Place::waiting);
+  const CallQueue::CallId first_waiting = id;
+  EXPECT_EQ(queue.add(++id, connection(49)), Place::at_node);
+  EXPECT_EQ(queue.add(++id, connection(48)), Place::at_node);  // its slow call waits
+  EXPECT_EQ(queue.next(), std::nullopt);
+  // 48 of 64, with 14 free slots: of the 50 that are held, slow calls may have less than three times the free.
+  for (std::uint64_t i = 0; i < 6; ++i) queue.ended(connection(i), slow);
+  queue.ended(connection(49));
+  queue.ended(connection(48));
+  EXPECT_EQ(queue.next(), first_waiting);
+  queue.ended(connection(48), slow);
+  for (std::uint64_t i = 6; i < 48; ++i) queue.ended(connection(i), slow);
+  EXPECT_EQ(queue.at_node(), 0U);
+  EXPECT_EQ(queue.clients(), 0U);
+}
+
+TEST(CallQueue, AWaitingSlowCallThatIsRemovedLeavesNothing) {
+  CallQueue queue({.calls_max = 1});
+  EXPECT_EQ(queue.add(1, connection(1), CallQueue::Pace::slow), Place::at_node);
+  EXPECT_EQ(queue.add(2, connection(2), CallQueue::Pace::slow), Place::waiting);
+  EXPECT_EQ(queue.add(3, connection(2), CallQueue::Pace::fast), Place::waiting);
+  EXPECT_TRUE(queue.remove(2));
+  queue.ended(connection(1), CallQueue::Pace::slow);
+  EXPECT_EQ(queue.next(), CallQueue::CallId{3});
+  queue.ended(connection(2), CallQueue::Pace::fast);
+  EXPECT_EQ(queue.clients(), 0U);
+}
+
 TEST(CallQueue, OneClientLeavesAQuarterOfThePlacesFree) {
   Queue queue({.calls_max = 64});
   for (int i = 0; i < 48; ++i) EXPECT_EQ(queue.add("a", client("a")), Place::at_node);

@@ -152,6 +152,8 @@ void ChainChecks::take_chain_id(std::size_t index, const Result& result) {
 void ChainChecks::take_genesis(std::size_t index, const Result& result) {
   if (*ended_) return;
   Member& member = members_[index];
+  // The check itself has opened a connection, which its eth_chainId says nothing about.
+  if (result) must_prove(index, result->new_connection);
   // The event that broke the connection may also have replaced the node that gave its chain id before.
   if (!result && !member.waiting.empty()) member.again = true;
   member.claim.genesis = read_genesis(result_of(result));

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/hex.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::upstream {
 namespace {
 
 constexpr std::size_t kHashTextSize = 66;  // "0x" and 64 digits
-
-bool is_hex_digit(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
 
 }  // namespace
 

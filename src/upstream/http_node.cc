@@ -306,7 +306,11 @@ std::size_t HttpNode::Impl::take_body(char* data, std::size_t size, std::size_t 
   // An exception must not pass through curl.
   call.no_memory = !call.hold.grow(bytes) ||
                    !run_guarded("an answer of a node", [&] { call.response.append(data, bytes); });
-  return call.no_memory ? 0 : bytes;
+  if (!call.no_memory) return bytes;
+  // Released now, not when the transfer has ended: of many answers that arrive together, some must fit.
+  call.response = {};
+  call.hold.release();
+  return 0;
 }
 
 Result HttpNode::Impl::judge(Call& call, int curl_code) const {

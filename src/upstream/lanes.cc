@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "upstream/slow_methods.h"
 
 namespace fanfare::upstream {
 namespace {
@@ -31,8 +32,10 @@ Failure shutdown_failure() {
 // One side: a backend and the queue in front of it.
 class Lanes::Turns final : public Executor::StopListener, public std::enable_shared_from_this<Turns> {
  public:
-  Turns(Executor& executor, std::unique_ptr<Backend> node, CallQueueLimits limits, Duration timeout)
-      : executor_(executor), timeout_(timeout), queue_(limits), node_(std::move(node)) {}
+  // `measures`: slow calls leave a share of the slots to the fast ones.
+  Turns(Executor& executor, std::unique_ptr<Backend> node, CallQueueLimits limits, Duration timeout,
+        bool measures)
+      : executor_(executor), timeout_(timeout), measures_(measures), queue_(limits), node_(std::move(node)) {}
   Turns(const Turns&) = delete;
   Turns& operator=(const Turns&) = delete;
 
@@ -48,12 +51,14 @@ class Lanes::Turns final : public Executor::StopListener, public std::enable_sha
     Done done;
     Duration timeout{};  // for the node
     Instant deadline{};  // for queue and node together
+    CallQueue::Pace pace = CallQueue::Pace::fast;
     TimerId timer;
   };
 
   void start(Waiting call);
   void start_next();
-  void returned(const Caller& caller);
+  void returned(const Caller& caller, CallQueue::Pace pace);
+  void measure(std::string_view method, Instant begun, const Result& result);
   void expire(CallQueue::CallId id);
   void refuse(Failure failure, Done done);
   void end_waiting();
@@ -61,6 +66,8 @@ class Lanes::Turns final : public Executor::StopListener, public std::enable_sha
 
   Executor& executor_;
   Duration timeout_;
+  bool measures_;
+  SlowMethods slow_;
   CallQueue queue_;
   CallQueue::CallId last_id_ = 0;
   std::unordered_map<CallQueue::CallId, Waiting> waiting_;
@@ -79,10 +86,11 @@ void Lanes::Turns::call(std::string body, CallOptions options, Done done) {
                .timeout = timeout,
                .deadline = now + timeout,
                .timer = {}};
+  if (measures_ && slow_.is_slow(call.options.method)) call.pace = CallQueue::Pace::slow;
   if (call.options.deadline) call.deadline = *call.options.deadline;
   if (executor_.stopping() || ended_) return refuse(shutdown_failure(), std::move(call.done));
   const CallQueue::CallId id = ++last_id_;
-  switch (queue_.add(id, call.options.caller)) {
+  switch (queue_.add(id, call.options.caller, call.pace)) {
     case CallQueue::Place::at_node:
       return start(std::move(call));
     case CallQueue::Place::queue_full:
@@ -107,10 +115,12 @@ void Lanes::Turns::start(Waiting call) {
   call.options.timeout = std::min(call.timeout, left);
   call.options.deadline.reset();
   Caller caller = call.options.caller;
+  std::string method = measures_ ? call.options.method : std::string();
   node_->call(std::move(call.body), std::move(call.options),
-              [self = shared_from_this(), caller = std::move(caller), is_short,
-               done = std::move(call.done)](Result result) mutable {
-                self->returned(caller);
+              [self = shared_from_this(), caller = std::move(caller), method = std::move(method), now,
+               pace = call.pace, is_short, done = std::move(call.done)](Result result) mutable {
+                self->measure(method, now, result);
+                self->returned(caller, pace);
                 if (!result && is_short && result.error().kind == FailureKind::timeout) {
                   result.error().kind = FailureKind::overloaded;
                   result.error().message = "the call's time ran out in the gateway's queue for the node";
@@ -119,8 +129,14 @@ void Lanes::Turns::start(Waiting call) {
               });
 }
 
-void Lanes::Turns::returned(const Caller& caller) {
-  queue_.ended(caller);
+// A call that failed at once says nothing about the method.
+void Lanes::Turns::measure(std::string_view method, Instant begun, const Result& result) {
+  if (method.empty()) return;
+  if (result || result.error().kind == FailureKind::timeout) slow_.note(method, executor_.now() - begun);
+}
+
+void Lanes::Turns::returned(const Caller& caller, CallQueue::Pace pace) {
+  queue_.ended(caller, pace);
   start_next();
 }
 
@@ -175,12 +191,22 @@ void Lanes::Turns::end() {
 Lanes::Lanes(Executor& executor, std::unique_ptr<Backend> for_clients, std::unique_ptr<Backend> for_source,
              LaneOptions options)
     : executor_(executor),
-      clients_(std::make_shared<Turns>(executor, std::move(for_clients), options.clients, options.timeout)),
-      source_(std::make_shared<Turns>(executor, std::move(for_source), options.source, options.timeout)) {
+      clients_(std::make_shared<Turns>(executor, std::move(for_clients), options.clients, options.timeout,
+                                       /*measures=*/true)),
+      source_(std::make_shared<Turns>(executor, std::move(for_source), options.source, options.timeout,
+                                      /*measures=*/false)) {
   executor_.run([this] {
     executor_.attach(*clients_);
     executor_.attach(*source_);
+    // Each side has its own delay before the next attempt. A node that one side reaches is there for both.
+    clients_->node().on_reconnect([this] { reconnected(source_->node()); });
+    source_->node().on_reconnect([this] { reconnected(clients_->node()); });
   });
+}
+
+void Lanes::reconnected(Backend& other) {
+  other.connect_now();
+  if (reconnected_) reconnected_();
 }
 
 Lanes::~Lanes() {
@@ -211,8 +237,7 @@ std::optional<std::uint64_t> Lanes::connection() const {
 }
 
 void Lanes::on_reconnect(std::function<void()> reconnected) {
-  clients_->node().on_reconnect(reconnected);
-  source_->node().on_reconnect(std::move(reconnected));
+  reconnected_ = std::move(reconnected);
 }
 
 }  // namespace fanfare::upstream

@@ -5,6 +5,9 @@
 //   for_source --> CallQueue: heads | the rest -----> connections of the source
 //   the others --> CallQueue: client, client, .. ---> connections of the clients
 //
+// Among the clients' calls, those of methods that the node needs long for (slow_methods.h) leave a quarter of
+// the connections to the others.
+//
 // On the source's side the calls about heads count as a client of their own. So unanswered calls for logs and
 // receipts leave slots free for heads.
 //
@@ -12,6 +15,7 @@
 // after it (CallOptions::deadline). A call that times out because of it ends as FailureKind::overloaded.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,9 +54,12 @@ class Lanes final : public Backend {
   // Outlives this object while calls are in flight; they end when the backends are destroyed.
   class Turns;
 
+  void reconnected(Backend& other);
+
   Executor& executor_;
   std::shared_ptr<Turns> clients_;
   std::shared_ptr<Turns> source_;
+  std::function<void()> reconnected_;
 };
 
 }  // namespace fanfare::upstream

@@ -54,6 +54,7 @@ struct SlowNode final : Backend {
   }
   std::optional<std::uint64_t> connection() const override { return link; }
   void on_reconnect(std::function<void()> told) override { reconnected = std::move(told); }
+  void connect_now() override { ++attempts; }
   std::string_view name() const override { return "node"; }
 
   SimulatedTime& time;
@@ -64,6 +65,7 @@ struct SlowNode final : Backend {
   std::vector<std::optional<Duration>> timeouts;
   std::optional<std::uint64_t> link;
   std::function<void()> reconnected;
+  int attempts = 0;
 };
 
 struct LanesTest : ::testing::Test {
@@ -100,6 +102,33 @@ TEST_F(LanesTest, TheSourceNeverWaitsBehindClients) {
   call("head", of_source("eth_getBlockByNumber"));
   EXPECT_EQ(clients->open.size(), 2U);
   EXPECT_EQ(source->bodies, std::vector<std::string>{"head"});
+}
+
+TEST_F(LanesTest, ManyClientsWithSlowReadsDoNotDelayTheFastReadOfOneMore) {
+  lanes = make({.clients = {.calls_max = 8}});
+  const auto of = [](std::uint64_t connection, std::string method) {
+    CallOptions options = by(connection);
+    options.method = std::move(method);
+    return options;
+  };
+  // A slow method that has no such name: the first calls are measured.
+  for (std::uint64_t i = 0; i < 8; ++i) call("slow", of(i, "eth_call"));
+  EXPECT_EQ(clients->open.size(), 8U);
+  time.run_for(3s);
+  while (!clients->open.empty()) clients->answer_oldest();
+  const auto fast_pass_slow = [&](const char* slow, const char* fast) {
+    for (std::uint64_t i = 0; i < 200; ++i) call("slow", of(i, slow));
+    EXPECT_EQ(clients->open.size(), 6U) << slow;
+    call("fast", of(1000, fast));
+    EXPECT_EQ(clients->bodies.back(), "fast") << slow;
+    call("fast", of(5, fast));  // of a client with slow reads, too
+    EXPECT_EQ(clients->bodies.back(), "fast") << slow;
+    time.run_for(20s);
+    EXPECT_TRUE(clients->open.empty());
+  };
+  fast_pass_slow("eth_call", "eth_getBalance");
+  fast_pass_slow("eth_getLogs",
+                 "eth_getCode");  // the others were not answered in time, so they count as slow
 }
 
 TEST_F(LanesTest, HeadsNeverWaitBehindLogs) {
@@ -217,6 +246,17 @@ TEST_F(LanesTest, AReconnectOfEitherIsNoticed) {
   clients->reconnected();
   EXPECT_NE(lanes->connection(), between);
   EXPECT_EQ(told, 2);
+}
+
+// Each side waits between its attempts by itself. Without this, calls fail while heads arrive already.
+TEST_F(LanesTest, ASideThatReachesTheNodeMakesTheOtherOneTryAtOnce) {
+  lanes = make({});
+  source->reconnected();
+  EXPECT_EQ(clients->attempts, 1);
+  EXPECT_EQ(source->attempts, 0);
+  clients->reconnected();
+  EXPECT_EQ(clients->attempts, 1);
+  EXPECT_EQ(source->attempts, 1);
 }
 
 // --- with a pool in front --------------------------------------------------------------------------

@@ -89,7 +89,8 @@ NodeIntake::Verdict NodeIntake::judge_notification(const jsonrpc::Answer& messag
 
 NodeIntake::Verdict NodeIntake::useless(std::string_view problem, std::size_t bytes, Instant now) {
   problem_ = problem;
-  const auto by = static_cast<double>(1 + bytes / kBytesOfOneMore);
+  const std::size_t counted = 1 + bytes / kBytesOfOneMore;
+  const auto by = static_cast<double>(counted);
   return useless_.raise(by, limits_.useless_max, limits_.useless_per_second, now) ? Verdict::drop
                                                                                   : Verdict::flood;
 }

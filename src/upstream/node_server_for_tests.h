@@ -16,8 +16,8 @@
 
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
+#include "session/http_connection.h"
 #include "session/server.h"
-#include "session/server_session.h"
 
 namespace fanfare::upstream::testing {
 
@@ -61,10 +61,10 @@ class NodeServer final : public session::HttpService, public session::Endpoint {
  private:
   struct Forward final : session::HttpService {
     explicit Forward(NodeServer& to) : node(to) {}
-    void on_request(session::ServerSession& session, const http::Request& request) override {
+    void on_request(session::HttpConnection& session, const http::Request& request) override {
       node.on_request(session, request);
     }
-    session::UpgradeDecision on_upgrade(session::ServerSession& session,
+    session::UpgradeDecision on_upgrade(session::HttpConnection& session,
                                         const http::Request& request) override {
       return node.on_upgrade(session, request);
     }
@@ -75,10 +75,10 @@ class NodeServer final : public session::HttpService, public session::Endpoint {
     return all;
   }
 
-  void on_request(session::ServerSession& session, const http::Request&) override {
+  void on_request(session::HttpConnection& session, const http::Request&) override {
     session.respond({.status = 404, .headers = {}});
   }
-  session::UpgradeDecision on_upgrade(session::ServerSession&, const http::Request&) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection&, const http::Request&) override {
     return session::Acceptance{.endpoint = this, .policy = &policy_, .data = nullptr};
   }
   void on_open(session::Session& session) override {

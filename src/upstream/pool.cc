@@ -166,7 +166,9 @@ void Pool::Impl::check_head(const FlightPtr& flight, std::size_t member) {
   members_.ask_head(member, [this, flight, member](const Failure* problem) {
     if (flight->over) return;
     if (flight->options.head_min <= members_.head(member)) {
-      send(flight, member);
+      // Meanwhile the node may have been replaced.
+      const bool verify = members_.checks().must_verify(member, flight->options.repeat);
+      verify && !worker_.stopping() ? check_chain(flight, member) : send(flight, member);
     } else if (problem == nullptr && members_.head_asked_at(member) < flight->begun) {
       check_head(flight, member);  // that request was made for another call, before this one
     } else if (problem != nullptr) {

@@ -75,6 +75,29 @@ TEST_F(PoolConnectionsTest, WhatIsUnderWayWhenANodeIsFoundOutIsNotUsed) {
   EXPECT_EQ(end, R"(["b"])");
 }
 
+TEST_F(PoolConnectionsTest, ACallThatWaitsForANodesHeadIsNotSentToAnotherChain) {
+  for (const CallOptions& kind : {kRead, kWrite}) {
+    nodes.clear();
+    make(1);
+    EXPECT_EQ(answer(), R"(["a"])");
+    nodes[0]->latency = 5ms;
+    CallOptions options = kind;
+    options.head_min = 5;
+    std::string end;
+    pool->call("{}", options, [&](const Result& result) {
+      end = result ? result->body : std::string(to_string(result.error().kind));
+    });
+    time.run_until([&] { return nodes[0]->count("eth_blockNumber") > 0; }, 10ms, 1ms);
+    nodes[0]->latency = 1ms;
+    nodes[0]->chain_id = 2;
+    pool->verify(0, [](const Failure*) {});
+    const std::size_t before = nodes[0]->count(kind.method);
+    EXPECT_TRUE(time.run_until([&] { return !end.empty(); }, 1s, 1ms));
+    EXPECT_EQ(end, "wrong_chain");
+    EXPECT_EQ(nodes[0]->count(kind.method), before);
+  }
+}
+
 TEST_F(PoolConnectionsTest, WhatItSaidOfAnotherChainCountsWhateverBecameOfItSince) {
   make(2);
   EXPECT_EQ(answer(), R"(["a"])");
@@ -104,6 +127,30 @@ TEST_F(PoolConnectionsTest, ACheckThatBeganBeforeTheConnectionProvesNothing) {
   });
   time.run_for(20ms);
   EXPECT_EQ(end, "wrong_chain");
+}
+
+TEST_F(PoolConnectionsTest, AConnectionThatACheckOpenedIsNotProvenByIt) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  // The old node answers the first half of the check. The second half opens a connection to the new node,
+  // which has the same block 0.
+  nodes[0]->said_before = nodes[0]->answer(R"({"method":"eth_chainId"})")->body;
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  pool->verify(0, [](const Failure*) {});
+  time.run_for(10ms);
+  EXPECT_EQ(answer(), "wrong_chain");
+}
+
+TEST_F(PoolConnectionsTest, TheHeadOfANodeThatIsNotProvenDoesNotCount) {
+  make(1);
+  EXPECT_EQ(answer(), R"(["a"])");
+  nodes[0]->chain_id = 2;
+  nodes[0]->next_is_new = true;
+  bool found_better = false;
+  pool->head_stalled(1, [&] { found_better = true; });
+  time.run_for(10ms);
+  EXPECT_FALSE(found_better);
 }
 
 TEST_F(PoolConnectionsTest, AQuestionForTheHeadMayOpenTheConnectionAsWell) {

@@ -25,6 +25,30 @@ inline bool any_of(const std::vector<bool>& members) {
   return std::ranges::find(members, true) != members.end();
 }
 
+// One call on its way through the members. Lives until done() was called and the last attempt has ended.
+struct Flight {
+  std::string body;
+  CallOptions options;
+  Done done;
+  std::uint64_t serial = 0;
+  Instant begun{};
+  Instant deadline{};
+  std::vector<bool> tried;
+  std::vector<bool> deferred;  // counted as tried until the others were tried
+  std::vector<bool> behind;    // tried, without the block
+  std::size_t in_flight = 0;
+  std::optional<Failure> last;
+  std::optional<std::size_t> last_member;
+  std::optional<Reply> unhelpful;              // the first error that another node might not give
+  std::map<std::size_t, std::string> reasons;  // the last failure of each member
+  bool gave_way = false;
+  std::optional<std::size_t> waits_for_check_of;
+  std::uint64_t wait_serial = 0;  // identifies the wait, which ends early if another member is ready
+  TimerId timer;  // the hedge, the next look at the members, or the deadline of a head request
+  bool over = false;
+};
+using FlightPtr = std::shared_ptr<Flight>;
+
 class Pool::Impl final : Executor::StopListener {
  public:
   Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
@@ -38,30 +62,6 @@ class Pool::Impl final : Executor::StopListener {
   std::string_view name() const { return options_.name; }
 
  private:
-  // One call on its way through the members. Lives until done() was called and the last attempt has ended.
-  struct Flight {
-    std::string body;
-    CallOptions options;
-    Done done;
-    std::uint64_t serial = 0;
-    Instant begun{};
-    Instant deadline{};
-    std::vector<bool> tried;
-    std::vector<bool> deferred;  // counted as tried until the others were tried
-    std::vector<bool> behind;    // tried, without the block
-    std::size_t in_flight = 0;
-    std::optional<Failure> last;
-    std::optional<std::size_t> last_member;
-    std::optional<Reply> unhelpful;              // the first error that another node might not give
-    std::map<std::size_t, std::string> reasons;  // the last failure of each member
-    bool gave_way = false;
-    std::optional<std::size_t> waits_for_check_of;
-    std::uint64_t wait_serial = 0;  // identifies the wait, which ends early if another member is ready
-    TimerId timer;  // the hedge, the next look at the members, or the deadline of a head request
-    bool over = false;
-  };
-  using FlightPtr = std::shared_ptr<Flight>;
-
   std::uint64_t head_wanted(const Flight& flight) const {
     return std::max(flight.options.head_min, flight.options.head_preferred);
   }

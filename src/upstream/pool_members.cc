@@ -209,20 +209,28 @@ void PoolMembers::ask_head(std::size_t index, HeadWaiter waiter) {
                       .for_source = true,
                       .method = "eth_blockNumber",
                       .repeat = Repeat::always};
-  member.backend->call(std::string(kHeadQuery), std::move(options),
-                       [this, index, begun](const Result& result) {
-                         Member& asked = members_[index];
-                         asked.head_asked = false;
-                         auto waiters = std::exchange(asked.head_waiters, {});
-                         if (ended_) return;
-                         note(index, begun, result, Asked::by_probe);
-                         if (result && checks_.must_prove(index, result->new_connection)) {
-                           checks_.prove(index, [](const Failure*) {});
-                         }
-                         if (const auto number = result ? quantity_result(result->body) : std::nullopt)
-                           head_seen(index, *number);
-                         for (HeadWaiter& each : waiters) each(result ? nullptr : &result.error());
-                       });
+  member.backend->call(
+      std::string(kHeadQuery), std::move(options), [this, index, begun](const Result& result) {
+        if (ended_) return;
+        note(index, begun, result, Asked::by_probe);
+        if (!result) return head_answered(index, &result.error(), std::nullopt);
+        const auto number = quantity_result(result->body);
+        if (!checks_.must_prove(index, result->new_connection)) {
+          return head_answered(index, nullptr, number);
+        }
+        checks_.prove(
+            index, [this, index, number](const Failure* problem) { head_answered(index, problem, number); });
+      });
+}
+
+// `problem` null: the member has answered, with its head if it said one.
+void PoolMembers::head_answered(std::size_t index, const Failure* problem,
+                                std::optional<std::uint64_t> number) {
+  Member& member = members_[index];
+  member.head_asked = false;
+  auto waiters = std::exchange(member.head_waiters, {});
+  if (problem == nullptr && number) head_seen(index, *number);
+  for (HeadWaiter& each : waiters) each(problem);
 }
 
 void PoolMembers::watch_heads() {

@@ -104,6 +104,7 @@ class PoolMembers {
   void doubt_chain(std::size_t index, const Failure& failure);
   void cross(std::size_t index, Health::Edge edge, const Failure* failure);
   void arm_probe(std::size_t index);
+  void head_answered(std::size_t index, const Failure* problem, std::optional<std::uint64_t> number);
   void watch_heads();
   bool is_second_choice(const Member& member, std::uint64_t head_best) const;
   void set_stalled(std::size_t index, bool stalled);

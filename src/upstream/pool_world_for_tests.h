@@ -81,13 +81,14 @@ struct Edges final : Observer {
   void call_finished(const CallReport&) override {}
   void availability_changed(std::string_view endpoint, bool available) override {
     changes.push_back(std::string(endpoint) + (available ? " up" : " down"));
-    if (available) recovered.set_value();
+    if (available && !std::exchange(has_recovered, true)) recovered.set_value();
   }
   void failed_over(std::string_view from, std::string_view to) override {
     overs.push_back(std::string(from) + " to " + std::string(to));
   }
   std::vector<std::string> changes, overs;
-  std::promise<void> recovered;
+  std::promise<void> recovered;  // for the first time
+  bool has_recovered = false;
 };
 
 struct PoolTest : ::testing::Test {

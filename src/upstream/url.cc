@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <functional>
+#include <optional>
+
+#include "base/uri.h"
 
 namespace fanfare::upstream {
 namespace {
@@ -10,40 +13,10 @@ namespace {
 constexpr std::string_view kHidden = "***";
 constexpr std::size_t kSegmentShownMax = 4;
 
-struct Parts {
-  std::string_view scheme;     // with "://"
-  std::string_view user;       // without '@'
-  std::string_view authority;  // host and port
-  std::string_view path;       // with the leading '/', or empty
-  std::string_view query;      // everything after '?' or '#'
-  bool has_user = false;
-  bool has_query = false;
-};
-
-// False if there is no scheme or no host: secrets cannot be told apart then.
-bool split(std::string_view url, Parts& parts) {
-  const std::size_t scheme_end = url.find("://");
-  if (scheme_end == std::string_view::npos || scheme_end == 0) return false;
-  parts.scheme = url.substr(0, scheme_end + 3);
-  std::string_view rest = url.substr(scheme_end + 3);
-
-  if (const std::size_t mark = rest.find_first_of("?#"); mark != std::string_view::npos) {
-    parts.has_query = true;
-    parts.query = rest.substr(mark + 1);
-    rest = rest.substr(0, mark);
-  }
-  if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
-    parts.path = rest.substr(slash);
-    rest = rest.substr(0, slash);
-  }
-  // The last '@': a password may contain one.
-  if (const std::size_t at = rest.rfind('@'); at != std::string_view::npos) {
-    parts.has_user = true;
-    parts.user = rest.substr(0, at);
-    rest = rest.substr(at + 1);
-  }
-  parts.authority = rest;
-  return !rest.empty();
+// Empty if there is no scheme or no host: secrets cannot be told apart then.
+std::optional<UriParts> split(std::string_view url) {
+  auto parts = split_uri(url);
+  return parts && !parts->authority.empty() ? parts : std::nullopt;
 }
 
 template <typename Each>
@@ -59,38 +32,39 @@ void each_segment(std::string_view path, Each&& each) {
 }  // namespace
 
 std::string redacted(std::string_view url) {
-  Parts parts;
-  if (!split(url, parts)) return std::string(kHidden);
-  std::string shown(parts.scheme);
-  if (parts.has_user) shown.append(kHidden).append("@");
-  shown.append(parts.authority);
-  each_segment(parts.path, [&](std::string_view segment) {
+  const auto parts = split(url);
+  if (!parts) return std::string(kHidden);
+  std::string shown(parts->scheme);
+  shown.append("://");
+  if (parts->has_user) shown.append(kHidden).append("@");
+  shown.append(parts->authority);
+  each_segment(parts->path, [&](std::string_view segment) {
     shown.append("/").append(segment.size() > kSegmentShownMax ? kHidden : segment);
   });
-  if (parts.has_query) shown.append("?").append(kHidden);
+  if (parts->has_query) shown.append("?").append(kHidden);
   return shown;
 }
 
 std::vector<std::string> secrets_of(std::string_view url) {
-  Parts parts;
+  const auto parts = split(url);
   std::vector<std::string> secrets;
-  if (!split(url, parts)) {
+  if (!parts) {
     if (!url.empty()) secrets.emplace_back(url);
     return secrets;
   }
-  if (!parts.user.empty()) {
-    secrets.emplace_back(parts.user);
-    if (const std::size_t colon = parts.user.find(':'); colon != std::string_view::npos) {
-      if (colon + 1 < parts.user.size()) secrets.emplace_back(parts.user.substr(colon + 1));
-      if (colon > kSegmentShownMax) secrets.emplace_back(parts.user.substr(0, colon));
+  if (!parts->user.empty()) {
+    secrets.emplace_back(parts->user);
+    if (const std::size_t colon = parts->user.find(':'); colon != std::string_view::npos) {
+      if (colon + 1 < parts->user.size()) secrets.emplace_back(parts->user.substr(colon + 1));
+      if (colon > kSegmentShownMax) secrets.emplace_back(parts->user.substr(0, colon));
     }
   }
-  each_segment(parts.path, [&](std::string_view segment) {
+  each_segment(parts->path, [&](std::string_view segment) {
     if (segment.size() > kSegmentShownMax) secrets.emplace_back(segment);
   });
-  if (!parts.query.empty()) {
-    secrets.emplace_back(parts.query);
-    std::string_view rest = parts.query;
+  if (!parts->query.empty()) {
+    secrets.emplace_back(parts->query);
+    std::string_view rest = parts->query;
     while (!rest.empty()) {
       const std::size_t end = std::min(rest.find('&'), rest.size());
       const std::string_view pair = rest.substr(0, end);

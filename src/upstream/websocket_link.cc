@@ -88,6 +88,12 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
       client_->send_text(message.text);
     });
   }
+  void connect_now() {
+    loop_->post([this] {
+      if (client_ != nullptr) return client_->connect();
+      push({.what = last_lost_});
+    });
+  }
 
  private:
   void run(std::promise<void>& ready) {
@@ -155,6 +161,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
     arriving_.release();
     newest_head_.reset();
     loop_->cancel(head_timer_);
+    last_lost_ = lost;
     push({.what = std::move(lost)});
   }
 
@@ -253,6 +260,7 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
   std::optional<NodeMessage> newest_head_;
   net::TimerId head_timer_{};
   Duration flood_wait_;
+  LinkLost last_lost_;
   LogLimiter unusable_{log::Level::warn, "upstream_message_unusable", {.lines_max = 3}};
 
   LinkInbox inbox_;
@@ -270,6 +278,10 @@ WebSocketLink::~WebSocketLink() {
 
 void WebSocketLink::send(LinkMessage message, std::uint64_t connection) {
   core_->send(std::move(message), connection);
+}
+
+void WebSocketLink::connect_now() {
+  core_->connect_now();
 }
 
 }  // namespace fanfare::upstream

@@ -81,6 +81,9 @@ class WebSocketLink {
   // dropped: link_lost() has reported or will report that. It is never sent on a later connection, which may
   // lead to another node.
   void send(LinkMessage message, std::uint64_t connection);
+  // Tries a lost connection now instead of after its delay, unless the link was closed on purpose. In every
+  // case link_opened() or link_lost() follows if the last call of the handler was link_lost().
+  void connect_now();
 
  private:
   class Core;

@@ -40,6 +40,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   // A call made while the first connection opens is sent on it. While the connection is down there is none.
   std::uint64_t connection() const { return state_ == State::open ? opened_ : opened_ + 1; }
   void on_reconnect(std::function<void()> reconnected) { reconnected_ = std::move(reconnected); }
+  void connect_now();
   std::string_view name() const { return options_.name; }
   void set_watcher(Watcher watcher) { watcher_ = std::move(watcher); }
   std::string_view flooding() const { return flooding_; }
@@ -103,6 +104,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
   Watcher watcher_;
   std::vector<std::string> secrets_;
   State state_ = State::connecting;
+  bool was_lost_ = false;     // since the last open connection, or before the first one
   std::uint64_t opened_ = 0;  // connections so far: the number of the current one
   std::function<void()> reconnected_;
   std::string lost_why_;
@@ -292,12 +294,12 @@ void WebSocketNode::Impl::end_all(FailureKind kind, const std::string& why) {
 // --- the connection --------------------------------------------------------------------------------
 
 void WebSocketNode::Impl::link_opened() {
-  const bool was_down = state_ == State::down;
-  if (was_down) connected_.write({{"endpoint", name()}});
+  const bool was_lost = std::exchange(was_lost_, false);
+  if (was_lost) connected_.write({{"endpoint", name()}});
   set_flooding("");
   state_ = State::open;
   ++opened_;
-  if (was_down && reconnected_) reconnected_();
+  if (was_lost && reconnected_) reconnected_();
   for (std::size_t i = 0; i < topics_.size(); ++i) {
     const auto topic = static_cast<NodeTopic>(i);
     if (topics_[i].wanted) ask_topic(topic, "eth_subscribe", kTopicParams[i]);
@@ -315,11 +317,12 @@ void WebSocketNode::Impl::link_lost(const LinkLost& lost) {
   if (lost.flooding) {
     flooded_.write({{"endpoint", name()}, {"reason", lost_why_}});
     if (observer_ != nullptr) observer_->flooded(name());
-  } else if (state_ != State::down) {
+  } else if (!was_lost_) {
     disconnected_.write({{"endpoint", name()}, {"reason", log::excerpt(lost_why_, kReasonBytes)}});
   }
   const FailureKind kind = state_ == State::open ? FailureKind::closed : FailureKind::connect;
   state_ = State::down;
+  was_lost_ = true;
   for (std::size_t i = 0; i < topics_.size(); ++i) {
     topics_[i].wire_id = 0;
     topics_[i].id_json.clear();
@@ -327,6 +330,13 @@ void WebSocketNode::Impl::link_lost(const LinkLost& lost) {
   }
   set_flooding(lost.flooding ? lost_why_ : std::string());
   end_all(kind, lost_why_);
+}
+
+// Calls wait for this attempt. It ends with link_opened() or link_lost().
+void WebSocketNode::Impl::connect_now() {
+  if (state_ != State::down || !flooding_.empty()) return;
+  state_ = State::connecting;
+  link_->connect_now();
 }
 
 void WebSocketNode::Impl::set_flooding(std::string why) {
@@ -408,6 +418,9 @@ std::optional<std::uint64_t> WebSocketNode::connection() const {
 }
 void WebSocketNode::on_reconnect(std::function<void()> reconnected) {
   impl_->on_reconnect(std::move(reconnected));
+}
+void WebSocketNode::connect_now() {
+  impl_->connect_now();
 }
 std::string_view WebSocketNode::name() const {
   return impl_->name();

@@ -7,7 +7,7 @@
 //                       have the same)
 //
 // A call on a lost connection fails at once, so that a pool tries another member; calls wait only for the
-// first connection. Calls in flight when it is lost have been sent, so only repeatable ones are retried.
+// first connection, and for an attempt that connect_now() begins. Calls in flight when it is lost have been sent, so only repeatable ones are retried.
 
 #include <cstddef>
 #include <cstdint>
@@ -70,6 +70,7 @@ class WebSocketNode final : public Backend {
   void call(std::string body, CallOptions options, Done done) override;
   std::optional<std::uint64_t> connection() const override;
   void on_reconnect(std::function<void()> reconnected) override;
+  void connect_now() override;
   std::string_view name() const override;
 
   // All on the executor's thread. Before the first watch().

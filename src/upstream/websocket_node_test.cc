@@ -96,7 +96,7 @@ TEST_F(WebSocketEndpointTest, ABatchGoesInPiecesAndComesBackWhole) {
   const auto request = [](const std::string& id, const char* method) {
     std::string text;
     if (id.empty()) {
-      jsonrpc::append_notification(text, method, "");
+      text = R"({"jsonrpc":"2.0","method":")" + std::string(method) + R"("})";
     } else {
       jsonrpc::append_request(text, id, method, "");
     }
@@ -139,6 +139,35 @@ TEST_F(WebSocketEndpointTest, ALostConnectionEndsItsCallsAtOnceAndComesBack) {
   const Result again = ask_until_answered(R"({"id":2,"method":"a"})");
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_EQ(node.connections(), 2);
+}
+
+TEST_F(WebSocketEndpointTest, WithAnAttemptOnRequestCallsWaitForIt) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (text.contains("\"drop\"")) return session.start_closing(1011);
+    NodeServer::answer(session, text, "1");
+  });
+  open(node.url());
+  worker.run([this] { endpoint->on_reconnect([this] { diary.write("reconnected"); }); });
+  expect_failure(ask(worker, *endpoint, R"({"id":1,"method":"drop"})", kRead), FailureKind::closed);
+  worker.run([this] { endpoint->connect_now(); });
+  const Result answered = ask(worker, *endpoint, R"({"id":2,"method":"a"})", kRead);
+  ASSERT_TRUE(answered.has_value()) << answered.error().message;
+  EXPECT_TRUE(diary.wait_for("reconnected"));
+
+  // The attempt may fail, too.
+  const std::uint16_t port = node.port();
+  node.stop();
+  // A call may still leave on the old connection before the close frame is read.
+  Result refused = ask(worker, *endpoint, R"({"id":3,"method":"a"})", kRead);
+  while (!refused.has_value() && refused.error().kind == FailureKind::closed) {
+    refused = ask(worker, *endpoint, R"({"id":3,"method":"a"})", kRead);
+  }
+  expect_failure(refused, FailureKind::connect);
+  worker.run([this] { endpoint->connect_now(); });
+  expect_failure(ask(worker, *endpoint, R"({"id":4,"method":"a"})", kRead), FailureKind::connect);
+  node.start(port);
+  worker.run([this] { endpoint->connect_now(); });
+  EXPECT_TRUE(ask(worker, *endpoint, R"({"id":5,"method":"a"})", kRead).has_value());
 }
 
 TEST_F(WebSocketEndpointTest, ANodeThatWasRestartedIsSubscribedToAgain) {

@@ -20,10 +20,6 @@ TEST(DeflateBudgetTest, GivesBackWhatConnectionsHeld) {
     ASSERT_TRUE(server.compress(Opcode::text, wire("Hello, Hello, Hello")).has_value());
     ASSERT_TRUE(inflated(server, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")).has_value());
     EXPECT_GT(pool.budget().bytes(), 1024U);
-    server.release_idle();
-    EXPECT_EQ(pool.budget().bytes(), 1024U) << "what came in may still be referred to";
-    ASSERT_TRUE(server.compress(Opcode::text, wire("Hello, Hello, Hello")).has_value());
-    EXPECT_GT(pool.budget().bytes(), 1024U);
   }
   EXPECT_EQ(pool.budget().bytes(), 0U);
 }

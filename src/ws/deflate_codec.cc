@@ -174,11 +174,4 @@ SharedBytes DeflateCodec::shared_form(const SharedBytes& frame) {
   return twin.empty() ? frame : twin;
 }
 
-void DeflateCodec::release_idle() {
-  if (!deflater_) return;
-  deflater_.reset();
-  pool_.budget().release(send_context_bytes_);
-  send_context_bytes_ = 0;
-}
-
 }  // namespace fanfare::ws

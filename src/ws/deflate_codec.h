@@ -47,10 +47,6 @@ class DeflateCodec final : public MessageCodec {
   // Connections of a loop with the same send window share one compressed frame.
   SharedBytes shared_form(const SharedBytes& frame) override;
 
-  // Frees the memory kept for sending; the next message starts without history. Memory kept for receiving
-  // cannot be freed. For connections that have been idle for a while.
-  void release_idle();
-
   // What this connection holds of the budget.
   std::size_t context_bytes() const {
     return send_context_bytes_ + history_bytes_reserved_ +

@@ -201,7 +201,7 @@ std::optional<DeflateAgreement> accept_offer(const DeflateTerms& offer, const De
 std::expected<std::vector<Extension>, Rule> parse_extensions(std::span<const HeaderField> headers) {
   std::vector<Extension> extensions;
   for (const HeaderField& field : headers) {
-    if (!equal_ignoring_case(field.name, "Sec-WebSocket-Extensions")) continue;
+    if (!equals_ignoring_case(field.name, "Sec-WebSocket-Extensions")) continue;
     const std::expected<void, Rule> parsed = parse_value(field.value, extensions);
     if (!parsed) return std::unexpected(parsed.error());
   }

@@ -100,7 +100,7 @@ bool is_handshake_header(std::string_view name) {
                                                          "Keep-Alive",
                                                          "Proxy-Connection",
                                                          "TE"};
-  return std::ranges::any_of(kOwn, [&](std::string_view own) { return equal_ignoring_case(own, name); });
+  return std::ranges::any_of(kOwn, [&](std::string_view own) { return equals_ignoring_case(own, name); });
 }
 
 void append_header(std::string& text, std::string_view name, std::string_view value) {

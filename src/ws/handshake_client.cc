@@ -41,7 +41,8 @@ bool is_reserved(std::string_view name) {
                                                               "Sec-WebSocket-Protocol",
                                                               "Sec-WebSocket-Extensions",
                                                               "Sec-WebSocket-Accept"};
-  return std::ranges::any_of(kReserved, [&](std::string_view own) { return equal_ignoring_case(own, name); });
+  return std::ranges::any_of(kReserved,
+                             [&](std::string_view own) { return equals_ignoring_case(own, name); });
 }
 
 std::optional<OfferError> check_options(const ClientHandshakeOptions& options) {
@@ -127,7 +128,7 @@ std::expected<ClientAgreement, Rule> ClientHandshake::check(const UpgradeRespons
   if (response.status != 101) return std::unexpected(Rule::handshake_status_not_101);
   // RFC6455§4.1, point 2: Upgrade is exactly websocket.
   const FoundHeader upgrade = find_header(headers, "Upgrade");
-  if (upgrade.count != 1 || !equal_ignoring_case(trim_space(upgrade.value), "websocket")) {
+  if (upgrade.count != 1 || !equals_ignoring_case(trim_space(upgrade.value), "websocket")) {
     return std::unexpected(Rule::handshake_response_upgrade_invalid);
   }
   // RFC6455§4.1, point 3: Connection names upgrade.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/uri.h"
 #include "ws/handshake.h"
 #include "ws/handshake_text.h"
 
@@ -16,10 +17,9 @@ struct Origin {
 
 // Empty if the text is not scheme://host[:port]: "null", a path after the host, an empty host.
 std::optional<Origin> split_origin(std::string_view text) {
-  const std::size_t scheme_end = text.find("://");
-  if (scheme_end == std::string_view::npos || scheme_end == 0) return std::nullopt;
-  Origin origin{.scheme = text.substr(0, scheme_end), .host = text.substr(scheme_end + 3), .port = {}};
-  if (origin.host.find_first_of("/?#@ \t") != std::string_view::npos) return std::nullopt;
+  const auto parts = split_origin_uri(text);
+  if (!parts || parts->authority.find_first_of(" \t") != std::string_view::npos) return std::nullopt;
+  Origin origin{.scheme = parts->scheme, .host = parts->authority, .port = {}};
   const std::size_t bracket = origin.host.rfind(']');
   const std::size_t colon = origin.host.rfind(':');
   if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
@@ -27,14 +27,15 @@ std::optional<Origin> split_origin(std::string_view text) {
     origin.host = origin.host.substr(0, colon);
   }
   if (origin.host.empty()) return std::nullopt;
-  if (origin.port.empty()) origin.port = equal_ignoring_case(origin.scheme, "https") ? "443" : "80";
+  if (origin.port.empty()) origin.port = equals_ignoring_case(origin.scheme, "https") ? "443" : "80";
   return origin;
 }
 
 bool host_matches(std::string_view host, std::string_view pattern) {
-  if (!pattern.starts_with("*.")) return equal_ignoring_case(host, pattern);
+  if (!pattern.starts_with("*.")) return equals_ignoring_case(host, pattern);
   const std::string_view suffix = pattern.substr(1);  // with its dot: evilexample.com is not *.example.com
-  return host.size() > suffix.size() && equal_ignoring_case(host.substr(host.size() - suffix.size()), suffix);
+  return host.size() > suffix.size() &&
+         equals_ignoring_case(host.substr(host.size() - suffix.size()), suffix);
 }
 
 }  // namespace
@@ -50,7 +51,7 @@ bool origin_allowed(std::string_view origin, std::span<const std::string> patter
     // Not of the usual form, such as the "null" of a sandboxed page: allowed only by an identical pattern.
     const std::optional<Origin> allowed = split_origin(pattern);
     if (!asked || !allowed) return pattern == origin;
-    return equal_ignoring_case(asked->scheme, allowed->scheme) && asked->port == allowed->port &&
+    return equals_ignoring_case(asked->scheme, allowed->scheme) && asked->port == allowed->port &&
            host_matches(asked->host, allowed->host);
   });
 }

@@ -1,5 +1,5 @@
 #pragma once
-// Parsing of HTTP header values for the handshake: tokens and lists of tokens (RFC 9110 §5.6). Any thread.
+// Parsing of HTTP header values for the handshake: lists of tokens (RFC 9110 §5.6). Any thread.
 
 #include <cstddef>
 #include <optional>
@@ -8,18 +8,9 @@
 #include <vector>
 
 #include "base/header_field.h"
+#include "base/header_text.h"
 
 namespace fanfare::ws {
-
-// RFC9110§5.6.2: the characters of a token.
-bool is_token_char(char character);
-// One or more token characters and nothing else.
-bool is_token(std::string_view text);
-
-// ASCII only, as header names and protocol tokens are.
-bool equal_ignoring_case(std::string_view left, std::string_view right);
-
-std::string_view trim_space(std::string_view text);
 
 // The number of headers with a name, and the value of the first.
 struct FoundHeader {
@@ -35,8 +26,5 @@ bool list_names(std::span<const HeaderField> headers, std::string_view name, std
 // that an element is not a token. The views point into the headers.
 std::optional<std::vector<std::string_view>> list_tokens(std::span<const HeaderField> headers,
                                                          std::string_view name);
-
-// Whether the text may be sent as a header value: no control bytes, and nothing that could end the line.
-bool is_header_value(std::string_view text);
 
 }  // namespace fanfare::ws

@@ -4,11 +4,13 @@
 import asyncio
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.error
 import urllib.request
 
 import websockets
@@ -18,11 +20,13 @@ PATIENCE = 60
 
 
 @contextlib.contextmanager
-def serving(name, *arguments):
-    """Runs an example and yields the URL that it prints."""
+def serving(name, *arguments, ends=False):
+    """Runs an example and yields the URL that it prints. With `ends` it must end by itself, with success."""
     with subprocess.Popen([PROGRAMS / name, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process.stdout.readline().strip()
+            if ends and process.wait(PATIENCE) != 0:
+                raise AssertionError(f"status {process.returncode}")
         finally:
             process.terminate()
 
@@ -36,7 +40,7 @@ def together(test):
 
 class Port(unittest.TestCase):
     def test_what_is_no_port_is_told(self):
-        for name in ("chat", "broadcast", "events", "hub", "node"):
+        for name in ("chat", "broadcast", "events", "hub", "lobby", "node"):
             for wrong in ("99999999", "65536", "-1", "80a", ""):
                 with self.subTest(name=name, wrong=wrong):
                     ended = subprocess.run([PROGRAMS / name, wrong], capture_output=True, text=True, timeout=PATIENCE)
@@ -200,6 +204,139 @@ class HubFeed(unittest.TestCase):
 
         with serving("hub", "0") as url:
             together(main)
+
+
+class Lobby(unittest.TestCase):
+    def setUp(self):
+        os.environ["LOBBY_TOKEN"] = "t0ken"
+        self.addCleanup(os.environ.pop, "LOBBY_TOKEN")
+
+    def ask(self, url, method, target, token="t0ken"):
+        request = urllib.request.Request(url.replace("ws:", "http:") + target, method=method,
+                                         headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return answer.read().decode()
+
+    def join(self, url, name=None, **options):
+        headers = {"Cookie": f"name={name}"} if name else {}
+        return websockets.connect(url + "/lobby", extra_headers=headers, **options)
+
+    def test_a_message_goes_to_all_but_its_sender(self):
+        async def main():
+            async with self.join(url, "Ada") as ada, self.join(url, "Bob") as bob:
+                await ada.send("hello")
+                self.assertEqual(await bob.recv(), "Ada: hello")
+                await bob.send("hi")
+                self.assertEqual(await ada.recv(), "Bob: hi")  # not her own message
+
+        with serving("lobby", "0") as url:
+            together(main)
+
+    def test_the_account_decides_about_the_answer(self):
+        async def main():
+            offers = ["lobby.v1", "lobby.v2"]
+            async with self.join(url, "Ada", subprotocols=offers) as ada, self.join(url, subprotocols=offers) as guest:
+                self.assertEqual(ada.subprotocol, "lobby.v2")
+                self.assertNotIn("Set-Cookie", ada.response_headers)
+                self.assertEqual(guest.subprotocol, "lobby.v1")
+                self.assertIn("name=guest1;", guest.response_headers["Set-Cookie"])
+
+        with serving("lobby", "0") as url:
+            together(main)
+
+    def test_an_exception_ends_one_session(self):
+        async def main():
+            async with self.join(url, "Ada") as ada, self.join(url, "Bob") as bob:
+                await bob.send("/roll 1")
+                self.assertEqual(await bob.recv(), "1")
+                await bob.send("/roll many")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    await bob.recv()
+                self.assertEqual(closed.exception.code, 1011)
+                await ada.send("/roll 1")
+                self.assertEqual(await ada.recv(), "1")
+
+        with serving("lobby", "0") as url:
+            together(main)
+
+    def test_operators_reach_members(self):
+        async def main():
+            async with self.join(url, "Ada") as ada, self.join(url, "Bob") as bob:
+                await asyncio.to_thread(self.ask, url, "POST", "/whisper?to=Ada&text=psst")
+                self.assertEqual(await ada.recv(), "psst")
+                await asyncio.to_thread(self.ask, url, "POST", "/remove?name=Bob")
+                with self.assertRaises(websockets.ConnectionClosed) as closed:
+                    await bob.recv()
+                self.assertEqual((closed.exception.code, closed.exception.reason), (1008, "removed"))
+                self.assertIn("Authorization: Bearer t0ken\n", await asyncio.to_thread(self.ask, url, "GET", "/request"))
+
+        with serving("lobby", "0") as url:
+            together(main)
+            for target, token, status in (("/whisper?to=Nobody", "t0ken", 404), ("/stop", "guess", 401)):
+                with self.assertRaises(urllib.error.HTTPError) as refused:
+                    self.ask(url, "POST", target, token)
+                self.assertEqual(refused.exception.code, status)
+
+    def test_a_spread_stop_closes_all_and_ends(self):
+        async def main():
+            members = [await self.join(url, str(number)) for number in range(4)]
+            await asyncio.to_thread(self.ask, url, "POST", "/stop?seconds=1")
+            await asyncio.gather(*(member.wait_closed() for member in members))
+            self.assertEqual([member.close_code for member in members], [1012] * 4)
+
+        with serving("lobby", "0", ends=True) as url:
+            together(main)
+
+    def test_a_second_listener_serves_the_same(self):
+        async def main():
+            async with websockets.unix_connect(path, "ws://localhost/lobby") as socket:
+                await socket.send("/roll 1")
+                self.assertEqual(await socket.recv(), "1")
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = str(pathlib.Path(folder) / "lobby.sock")
+            with serving("lobby", "0", path):
+                together(main)
+
+
+class Courier(unittest.TestCase):
+    def test_each_attempt_has_the_token_of_the_moment(self):
+        tokens, lines = [], []
+
+        async def serve(socket):
+            tokens.append(socket.request_headers["Authorization"])
+            if len(tokens) == 1:
+                token_file.write_text("second\n")
+                return await socket.close(1012)
+            async for line in socket:
+                lines.append(line)
+
+        async def main():
+            async with websockets.serve(serve, "127.0.0.1", 0) as server:
+                port = server.sockets[0].getsockname()[1]
+                courier = await asyncio.create_subprocess_exec(
+                    PROGRAMS / "courier", f"ws://127.0.0.1:{port}/", token_file, stdin=subprocess.PIPE)
+                while len(tokens) < 2:  # its input stays open until then, so nothing is sent to the first
+                    await asyncio.sleep(0.01)
+                await courier.communicate("".join(f"line {number}\n" for number in range(1000)).encode())
+                self.assertEqual(courier.returncode, 0)
+
+        with tempfile.TemporaryDirectory() as folder:
+            token_file = pathlib.Path(folder) / "token"
+            token_file.write_text("first\n")
+            together(main)
+        self.assertEqual(tokens, ["Bearer first", "Bearer second"])
+        self.assertEqual(lines, [f"line {number}" for number in range(1000)])
+
+    def test_says_why_it_cannot(self):
+        with serving("echo", "127.0.0.1:0") as url, tempfile.NamedTemporaryFile("w") as token:
+            token.write("any\n")
+            token.flush()
+            done = subprocess.run([PROGRAMS / "courier", url + "/nowhere", token.name], input="line\n",
+                                  capture_output=True, text=True, timeout=PATIENCE)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("404", done.stderr)
+        self.assertIn("not everything was sent", done.stderr)
 
 
 class Client(unittest.TestCase):

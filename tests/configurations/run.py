@@ -72,7 +72,7 @@ def exported_names():
         if name != "chain.h":
             text = (INCLUDE / "fanfare" / name).read_text()
             found.update(re.findall(r"^\s*class FANFARE_EXPORT (\w+)", text, re.M))
-            found.update(re.findall(r"^FANFARE_EXPORT [\w:]+ (\w+)\(", text, re.M))
+            found.update(re.findall(r"^FANFARE_EXPORT [\w:<>, ]+ (\w+)\(", text, re.M))
     return found
 
 

@@ -170,7 +170,7 @@ ${project}
   });
 
   await t.test("on a public address: any page, no methods of developers", async () => {
-    const fanfare = await at(file('  httpHost: "0.0.0.0"', ""));
+    const fanfare = await at(file('  httpHost: "0.0.0.0"\n  allowInsecurePublic: true', ""));
     const url = fanfare.http.replace("0.0.0.0", "127.0.0.1");
     const answer = await ask(url, { headers: { host: "any.example", origin: EVIL }, body: `[${rpc("eth_chainId")},${rpc("evm_mine")}]` });
     assert.equal(answer.headers["access-control-allow-origin"], "*");

@@ -37,6 +37,27 @@ test("-x subscribes, -n leaves after the answer and three heads", async (t) => {
   });
 });
 
+test("at a terminal a head is one line and JSON has colours; -v shows heads whole, NO_COLOR is obeyed", async (t) => {
+  const chain = await startDevChain(t, ["--dev-block-time", "100ms"]);
+  // script(1) gives the program a terminal of its own.
+  const atTerminal = async (flags, env = {}) => {
+    const command = `'${BINARY}' connect ${flags} -n 3 -x '${request(1, "eth_subscribe", ["newHeads"])}' '${chain.ws}'`;
+    const { code, stdout } = await run("script", ["-qec", command, "/dev/null"], { env: { TERM: "xterm", NO_COLOR: "", ...env } });
+    assert.equal(code, 0, stdout);
+    return stdout.trimEnd().split("\r\n");
+  };
+  const [answer, ...heads] = await atTerminal("");
+  assert.match(answer, /\x1b\[34m"result"\x1b\[0m:\x1b\[32m"0x/);
+  assert.equal(heads.length, 2);
+  for (const head of heads) assert.match(head, /^head \d+  0x[0-9a-f]{8}\.\.[0-9a-f]{8}  \d\d:\d\d:\d\d  gas [\d.]+ %  base fee [\d.]+ gwei/);
+  const plain = await atTerminal("", { NO_COLOR: "1" });
+  assert.doesNotMatch(plain.join(""), /\x1b/);
+  assert.match(plain[1], /^head \d+ /);
+  const whole = (await atTerminal("-v", { NO_COLOR: "1" })).filter((line) => line.includes("eth_subscription"));
+  assert.equal(whole.length, 2);
+  for (const line of whole) assert.match(JSON.parse(line).params.result.parentHash, /^0x/);
+});
+
 test("lines of the input are messages, messages are lines of the output", async (t) => {
   const url = await startServer(t, (socket) => socket.on("message", (data, isBinary) => socket.send(data, { binary: isBinary })));
   const lines = Array.from({ length: 500 }, (_, index) => `line ${index}`);

@@ -214,10 +214,13 @@ projects:
 });
 
 test("two ports of row D", async (t) => {
-  const fanfare = await startDevChain(t);
-  const ws = fanfare.ws.replace("ws:", "http:");
-  assert.equal((await ask(fanfare.http)).status, 405);
-  assert.deepEqual((await ask(fanfare.http)).headers.allow.split(/, */).sort(), ["OPTIONS", "POST"]);
+  const fanfare = await startDevChain(t, ["--no-web"]);
+  assert.equal((await ask(fanfare.http)).status, 426);
+  assert.equal((await ask(fanfare.http, { headers: UPGRADE })).status, 101);
+  const put = await ask(fanfare.http, { method: "PUT", body: "{}" });
+  assert.equal(put.status, 405);
+  assert.deepEqual(put.headers.allow.split(/, */).sort(), ["GET", "OPTIONS", "POST"]);
+  const [, ws] = await fanfare.program.line(/\(also ws(:\S+)\)/).then(([, rest]) => [, `http${rest}`]);
   assert.equal((await ask(`${fanfare.http}/nothing`, { method: "POST", body: "{}" })).status, 404);
   assert.equal((await ask(ws)).status, 426);
   assert.equal((await ask(ws, { method: "POST", body: "{}" })).status, 405);

@@ -167,7 +167,7 @@ test("pipelined requests past a turn's share are all answered, in later turns", 
 
 for (const loop of ["auto", "epoll"]) {
   test(`out of descriptors, the others wait and the log says so once (${loop})`, async (t) => {
-    const flags = ["serve", "--loop", loop, "--threads", "1", "--http-port", "0", "--ws-port", "0"];
+    const flags = ["serve", "--no-web", "--loop", loop, "--threads", "1", "--http-port", "0", "--ws-port", "0"];
     const program = startFor(t, "fanfare", "/bin/sh", ["-c", `ulimit -n 40; exec "$0" "$@"`, BINARY, ...flags]);
     const [, hostname, port] = await program.line(/^ {2}WebSocket\s+ws:\/\/(\S+):(\d+)/);
     const sockets = Array.from({ length: 60 }, () =>

@@ -87,24 +87,31 @@ Clients::Clients(Setting setting)
 // --- the gateway's part --------------------------------------------------------------------------------
 
 void Clients::take(const std::vector<eth::SourceEvent>& events) {
+  const auto take_head = [this](const eth::Header& header) {
+    reads_.steady().head_announced(header.number);
+    show(header.number);
+  };
   for (const eth::SourceEvent& event : events) {
-    if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
-      reads_.steady().head_announced(baseline->header->number);
-      show(baseline->header->number);
-    } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
-      reads_.steady().head_announced(added->header->number);
-      heads_.push_back(added->header->json);
-      show(added->header->number);
-    } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
-      const std::uint64_t kept = reorg->old_number - std::min(reorg->depth, reorg->old_number);
-      reads_.steady().chain_went_back(kept);
-      if (reorg->other_genesis || reorg->depth > reorg->old_number) {
-        reads_.forget();
-      } else {
-        reads_.chain_went_back(kept);
-      }
-      shown_ = std::min(shown_, kept);
-    }
+    std::visit(eth::Visitor{[&](const eth::Baseline& baseline) { take_head(*baseline.header); },
+                            [&](const eth::BlockAdded& added) {
+                              heads_.push_back(added.header->json);
+                              take_head(*added.header);
+                            },
+                            [this](const eth::Reorg& reorg) {
+                              const std::uint64_t kept =
+                                  reorg.old_number - std::min(reorg.depth, reorg.old_number);
+                              reads_.steady().chain_went_back(kept);
+                              if (reorg.other_genesis || reorg.depth > reorg.old_number) {
+                                reads_.forget();
+                              } else {
+                                reads_.chain_went_back(kept);
+                              }
+                              shown_ = std::min(shown_, kept);
+                            },
+                            eth::Ignores<eth::BlockLogsLate, eth::BlockRemoved, eth::LogsMissing, eth::Gap,
+                                         eth::PendingHash, eth::PendingBody, eth::PendingMissed,
+                                         eth::ReceiptsKnown, eth::ReceiptsMissing, eth::FeedEvent>{}},
+               event);
   }
   filter_calls_->on_events(events);
 }

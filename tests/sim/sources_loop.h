@@ -160,69 +160,78 @@ class LoopModel {
   }
 
   void take(const eth::SourceEvent& event) {
-    take_event(event);
-    for (const auto& [connection, id] : manager_.take_ready()) manager_.activate(connection, id);
+    before(event);
+    manager_.publish(event);
+    const bool closes = !manager_.take_aftermath().closing.empty();
+    after(event, closes);
   }
-  void rewind() {
-    manager_.rewind();
-    for (const auto& [connection, id] : manager_.take_ready()) manager_.activate(connection, id);
+  // The order of the events.
+  void before(const eth::SourceEvent& event) {
+    std::visit(
+        eth::Visitor{
+            [this](const eth::Baseline& baseline) { ++times_head_[baseline.header->hash]; },
+            [this](const eth::BlockAdded& added) {
+              const eth::Header& header = *added.header;
+              tell("head " + std::to_string(header.number) + " " + eth::to_hex(header.hash).substr(0, 10) +
+                   (added.logs ? "" : " without logs"));
+              if (!chain_.empty() && chain_.back() != header.parent_hash) {
+                throw std::runtime_error("a block that is not the child of the last: " +
+                                         std::to_string(header.number));
+              }
+              chain_.push_back(header.hash);
+              ++times_head_[header.hash];
+              added_.push_back(header.json);
+            },
+            [this](const eth::BlockLogsLate& late) {
+              tell("late logs of " + std::to_string(late.header->number));
+            },
+            [this](const eth::BlockRemoved& removed) {
+              tell("removed " + std::to_string(removed.header->number));
+              if (!chain_.empty() && chain_.back() != removed.header->hash) {
+                throw std::runtime_error("removed is not the last: " +
+                                         std::to_string(removed.header->number));
+              }
+              if (!chain_.empty()) chain_.pop_back();
+            },
+            [this](const eth::Reorg& reorg) { tell("reorg of " + std::to_string(reorg.depth)); },
+            eth::Ignores<eth::LogsMissing, eth::Gap, eth::PendingHash, eth::PendingBody, eth::PendingMissed,
+                         eth::ReceiptsKnown, eth::ReceiptsMissing, eth::FeedEvent>{}},
+        event);
   }
-  void take_event(const eth::SourceEvent& event) {
-    if (const auto* baseline = std::get_if<eth::Baseline>(&event)) {
-      rewind();
-      manager_.note_head(*baseline->header);
-      ++times_head_[baseline->header->hash];
-      const bool first = !shown_.has_value();
-      show(*baseline->header);
-      if (first) {
-        begin_heads();
-        listen_to_logs();
-      } else {
-        notice("the chain went back to where nobody was", true);
-      }
-    } else if (const auto* added = std::get_if<eth::BlockAdded>(&event)) {
-      tell("head " + std::to_string(added->header->number) + " " +
-           eth::to_hex(added->header->hash).substr(0, 10) + (added->logs ? "" : " without logs"));
-      if (!chain_.empty() && chain_.back() != added->header->parent_hash) {
-        throw std::runtime_error("a block that is not the child of the last: " +
-                                 std::to_string(added->header->number));
-      }
-      chain_.push_back(added->header->hash);
-      ++times_head_[added->header->hash];
-      added_.push_back(added->header->json);
-      if (!manager_.is_followed_by(*added->header)) rewind();
-      manager_.publish_head(*added->header);
-      show(*added->header);
-      if (added->logs) manager_.publish_logs(*added->header, *added->logs, false);
-      if (restart_) restart();
-    } else if (const auto* late = std::get_if<eth::BlockLogsLate>(&event)) {
-      tell("late logs of " + std::to_string(late->header->number));
-      manager_.publish_late_logs(*late->header, *late->logs);
-    } else if (const auto* receipts = std::get_if<eth::ReceiptsKnown>(&event)) {
-      if (manager_.receipts_missed_before(*receipts->header)) {
-        throw std::runtime_error("receipts before these are missing: " +
-                                 std::to_string(receipts->header->number));
-      }
-      manager_.publish_receipts(*receipts->header, *receipts->receipts);
-    } else if (const auto* lost = std::get_if<eth::ReceiptsMissing>(&event)) {
-      if (manager_.miss_receipts(*lost->header)) notice("receipts missing", false);
-    } else if (const auto* removed = std::get_if<eth::BlockRemoved>(&event)) {
-      tell("removed " + std::to_string(removed->header->number));
-      if (!chain_.empty() && chain_.back() != removed->header->hash) {
-        throw std::runtime_error("removed is not the last: " + std::to_string(removed->header->number));
-      }
-      if (!chain_.empty()) chain_.pop_back();
-      const bool was_told = manager_.may_have_told_logs(*removed->header);
-      if (was_told && removed->logs) manager_.publish_logs(*removed->header, *removed->logs, true);
-      manager_.note_removed(*removed->header);
-    } else if (const auto* gap = std::get_if<eth::Gap>(&event)) {
-      notice("gap " + std::to_string(gap->first) + " to " + std::to_string(gap->last), true);
-    } else if (const auto* missing = std::get_if<eth::LogsMissing>(&event)) {
-      if (manager_.miss_logs(*missing->header)) notice("logs missing: " + missing->why, false);
-    } else if (const auto* reorg = std::get_if<eth::Reorg>(&event)) {
-      tell("reorg of " + std::to_string(reorg->depth));
-      if (reorg->beyond_window) notice("reorg beyond the window", true);
-    }
+  // `closes`: the gateway would now close connections.
+  void after(const eth::SourceEvent& event, bool closes) {
+    std::visit(
+        eth::Visitor{[this](const eth::Baseline& baseline) {
+                       const bool first = !shown_.has_value();
+                       show(*baseline.header);
+                       if (!first) return notice("the chain went back to where nobody was", true);
+                       begin_heads();
+                       listen_to_logs();
+                     },
+                     [this](const eth::BlockAdded& added) {
+                       show(*added.header);
+                       if (restart_) restart();
+                     },
+                     [this](const eth::Gap& gap) {
+                       notice("gap " + std::to_string(gap.first) + " to " + std::to_string(gap.last), true);
+                     },
+                     [this](const eth::Reorg& reorg) {
+                       if (reorg.beyond_window) notice("reorg beyond the window", true);
+                     },
+                     [this, closes](const eth::LogsMissing& missing) {
+                       if (closes) notice("logs missing: " + missing.why, false);
+                     },
+                     [this, closes](const eth::ReceiptsMissing&) {
+                       if (closes) notice("receipts missing", false);
+                     },
+                     [closes](const eth::ReceiptsKnown& receipts) {
+                       if (!closes) return;
+                       throw std::runtime_error("receipts before these are missing: " +
+                                                std::to_string(receipts.header->number));
+                     },
+                     eth::Ignores<eth::BlockLogsLate, eth::BlockRemoved, eth::PendingHash, eth::PendingBody,
+                                  eth::PendingMissed, eth::FeedEvent>{}},
+        event);
   }
   void show(const eth::Header& header) { shown_ = Joined{.number = header.number, .hash = header.hash}; }
 

@@ -244,7 +244,8 @@ class Simulation {
   // A node is not replaced twice within the time of a check: an answer in between could come from either.
   void set_mood(NodeModel& model, Mood mood) {
     const bool was_elsewhere = model.mood == Mood::other_chain;
-    if (was_elsewhere != (mood == Mood::other_chain) && time_.now() - model.moved_at < 20s) return;
+    if (was_elsewhere != (mood == Mood::other_chain) && time_.now() - model.moved_at < kReplacedOnceIn)
+      return;
     const bool is_elsewhere = mood == Mood::other_chain;
     model.mood = mood;
     if (is_elsewhere == was_elsewhere) return;
@@ -280,11 +281,10 @@ class Simulation {
   // All nodes are healthy again, and the chain grows beyond any invented block.
   void calm_down() {
     tell("calm");
-    for (NodeModel& model : nodes_) {
-      model.node->heal();
-      model.moved_at = {};
-      set_mood(model, Mood::in_step);
-    }
+    for (NodeModel& model : nodes_) model.node->heal();
+    // set_mood() does not replace a node twice within that time.
+    time_.run_for(kReplacedOnceIn);
+    for (NodeModel& model : nodes_) set_mood(model, Mood::in_step);
     std::uint64_t highest = 0;
     for (const NodeModel& model : nodes_) highest = std::max(highest, model.node->head().block.number);
     for (int i = 0; i < kFinalBlocks || world_.head().block.number <= highest; ++i) {
@@ -301,6 +301,7 @@ class Simulation {
     time_.run_for(1s);  // the mailboxes
   }
 
+  static constexpr Duration kReplacedOnceIn = 20s;
   static constexpr std::size_t kHuge = static_cast<std::size_t>(Fault::huge);
 
   SeededRandom random_;

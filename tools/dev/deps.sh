@@ -1,13 +1,13 @@
 #: install missing packages on this machine (Debian 12)
 #:
-#:   ./dev deps [build] [test] [bench]     sets of tools/packages; default: build and test
+#:   ./dev deps [build] [web] [test] [bench]     sets of tools/packages; default: build, web and test
 #:
 #: Installs only missing packages, with apt: directly as root, otherwise through sudo.
-#: The end-to-end tests need Node 20. If node is older, Node 20 is installed into build/tools, not globally.
+#: The dashboard and the end-to-end tests need Node 20. If node is older, Node 20 is installed into build/tools, not globally.
 source tools/dev/lib.sh
 
 sets=("$@")
-if ((${#sets[@]} == 0)); then sets=(build test); fi
+if ((${#sets[@]} == 0)); then sets=(build web test); fi
 
 missing_packages() {
   local -A installed=()
@@ -63,7 +63,7 @@ if ! command -v apt-get >/dev/null; then
 fi
 mapfile -t missing < <(missing_packages)
 if ((${#missing[@]})); then install_packages "${missing[@]}"; fi
-if [[ " ${sets[*]} " =~ " test "|" bench " ]]; then
+if [[ " ${sets[*]} " =~ " web "|" test "|" bench " ]]; then
   major=$(node_major)
   if ((${major:-0} < NODE_MAJOR_MIN)); then install_node; fi
 fi

@@ -71,6 +71,12 @@ configure_and_build() {
   cmake --build "build/$preset" --parallel "$(jobs_max)" "${targets[@]}"
 }
 
+# build_web PRESET: the dashboard, for the program of that preset.
+build_web() {
+  mkdir -p "build/$1"
+  bash tools/build_web.sh "build/$1"
+}
+
 # Builds only the fuzzers and the rooms they link, not the program.
 build_fuzzers() {
   local sources=(fuzz/*_fuzz.cc)

@@ -84,6 +84,11 @@ count_fuzz() {
 
 count_conformance() { awk '/^[0-9]+ passed, [0-9]+ failed$/ { good = $1; bad = $3 } END { print good + 0, bad + 0 }' "$1"; }
 
+count_vitest() {
+  awk '/^ +Tests  / { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) good = $(i - 1); if ($i ~ /^failed/) bad = $(i - 1) } }
+       END { print good + 0, bad + 0 }' "$1"
+}
+
 # Prints those of the given rooms that have tests.
 rooms_with_tests() {
   local room
@@ -204,7 +209,20 @@ run_node_tests() {
   (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=tap "${files[@]}")
 }
 
-need build test
+# The client library and its hooks: unit tests, real browsers, the packages, and the real daemon. Then the dashboard in Chromium, with
+# the program that was just built.
+web_tests() {
+  check "npm ci, web" npm-ci-web bash tools/npm_ci.sh web || return 0
+  check "web: types" web-types run_web_types || true
+  suite "web: client, hooks and app" web count_vitest run_vitest
+  check "build the dashboard" build-web build_web release || return 0
+  suite "web: dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
+    node --test --test-reporter=tap web/app/test/dashboard.test.js
+}
+run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json && npx tsc --noEmit -p app)
+run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)
+
+need build web test
 if [[ -x $NODE_HOME/bin/node ]]; then export PATH=$NODE_HOME/bin:$PATH; fi
 say "dev: $(jobs_max) jobs, logs in $LOGS"
 if [[ -n $filter ]]; then
@@ -212,6 +230,7 @@ if [[ -n $filter ]]; then
 else
   fast_checks
   unit_tests_asan
+  check "dead code" dead-code python3 tools/dead_code.py build/asan || true
   if [[ -z $quick ]]; then
     unit_tests_without_uring
     soak_short
@@ -219,7 +238,10 @@ else
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
     begin_tidy
-    if [[ -n $released ]]; then end_to_end; fi
+    if [[ -n $released ]]; then
+      end_to_end
+      web_tests
+    fi
     configurations
     end_tidy
     fuzz_smoke

@@ -25,7 +25,8 @@ export function writeConfig(t, text) {
 
 // Returns {program, http, ws, health}: the process and its URLs. `flags` follow serve.
 export async function startFanfare(t, flags = [], { ready = true, env } = {}) {
-  const ports = flags.includes("--config") ? [] : ["--http-port", "0", "--ws-port", "0"];
+  const isFree = (flag) => !flags.includes("--config") && !flags.includes(flag);
+  const ports = ["--http-port", "--ws-port"].filter(isFree).flatMap((flag) => [flag, "0"]);
   const program = startFor(t, "fanfare", BINARY, ["serve", ...ports, ...flags], { env });
   const [, health] = await program.line(/^ {2}Metrics\s+(http:\S+)\/metrics/);
   const [, http] = await program.line(/^ {2}HTTP JSON-RPC\s+(http:\S+)/);

@@ -1,0 +1,30 @@
+#include "check/command.h"
+
+#include "gateway/config.h"
+#include "gateway/config_summary.h"
+#include "net/tls.h"
+
+namespace fanfare::app {
+
+int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
+              std::ostream& complaints) {
+  const auto config = gateway::load_config(file, environment);
+  if (!config) {
+    complaints << config.error().message() << "\n";
+    return 2;
+  }
+  if (config->server.tls) {
+    const auto context = net::TlsContext::server(*config->server.tls);
+    if (!context) {
+      complaints << file << ": server.tls: " << context.error() << "\n";
+      return 2;
+    }
+    for (const std::string& warning : (*context)->warnings()) {
+      complaints << file << ": warning: server.tls: " << warning << "\n";
+    }
+  }
+  out << file << " is good\n" << gateway::summary_of(gateway::plan_from(*config));
+  return 0;
+}
+
+}  // namespace fanfare::app

@@ -1,0 +1,81 @@
+// `fanfare check` and the certificate in a configuration.
+
+#include "check/command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "net/certificate_for_tests.h"
+
+namespace fanfare::app {
+namespace {
+
+using net::TestCertificate;
+using net::TestCertificateOptions;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+struct Checked {
+  int status = 0;
+  std::string out;
+  std::string complaints;
+};
+
+class CheckCommand : public testing::Test {
+ protected:
+  Checked check(const std::string& certificate_file, const std::string& key_file) {
+    std::ofstream(file_) << "server:\n  tls:\n    certificateFile: " << certificate_file
+                         << "\n    keyFile: " << key_file
+                         << "\nprojects:\n  - id: main\n    networks:\n      - architecture: evm\n"
+                            "        evm: { chainId: 1 }\n    upstreams:\n      - id: a\n"
+                            "        endpoint: http://127.0.0.1:8545\n";
+    std::ostringstream out;
+    std::ostringstream complaints;
+    const auto no_variables = [](std::string_view) -> std::optional<std::string> { return std::nullopt; };
+    const int status = run_check(file_, no_variables, out, complaints);
+    return {.status = status, .out = out.str(), .complaints = complaints.str()};
+  }
+
+  const TestCertificate good_;
+  const std::string file_ = good_.folder() + "/fanfare.yaml";
+};
+
+TEST_F(CheckCommand, AGoodCertificateIsGood) {
+  const Checked checked = check(good_.certificate_file(), good_.key_file());
+  EXPECT_EQ(checked.status, 0) << checked.complaints;
+  EXPECT_THAT(checked.out, StartsWith(file_ + " is good\n"));
+  EXPECT_EQ(checked.complaints, "");
+}
+
+TEST_F(CheckCommand, AMissingCertificateIsNotGood) {
+  const Checked checked = check("/no/such.pem", good_.key_file());
+  EXPECT_EQ(checked.status, 2);
+  EXPECT_EQ(checked.out, "");
+  EXPECT_EQ(checked.complaints,
+            file_ + ": server.tls: certificate file \"/no/such.pem\": No such file or directory\n");
+}
+
+TEST_F(CheckCommand, AnotherKeyOrAWeakOneIsNotGood) {
+  const TestCertificate weak(TestCertificateOptions{.rsa_bits = 1024});
+  EXPECT_THAT(check(weak.certificate_file(), weak.key_file()).complaints,
+              HasSubstr("key too small: 1024 bits, at least 2048"));
+  const Checked mixed = check(good_.certificate_file(), weak.key_file());
+  EXPECT_EQ(mixed.status, 2);
+  EXPECT_THAT(mixed.complaints, HasSubstr("does not belong to certificate file"));
+}
+
+TEST_F(CheckCommand, AnExpiredCertificateIsGoodWithAWarning) {
+  const TestCertificate expired(TestCertificateOptions{.valid_from_s = -7200, .valid_until_s = -3600});
+  const Checked checked = check(expired.certificate_file(), expired.key_file());
+  EXPECT_EQ(checked.status, 0);
+  EXPECT_THAT(checked.out, StartsWith(file_ + " is good\n"));
+  EXPECT_THAT(checked.complaints, StartsWith(file_ + ": warning: server.tls: certificate file \"" +
+                                             expired.certificate_file() + "\": the certificate expired on "));
+}
+
+}  // namespace
+}  // namespace fanfare::app

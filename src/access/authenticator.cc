@@ -1,0 +1,165 @@
+#include "access/authenticator.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace fanfare::access {
+namespace {
+
+std::string random_bytes(Random& random) {
+  Digest noise{};
+  random.fill(noise);
+  return {reinterpret_cast<const char*>(noise.data()), noise.size()};
+}
+
+// A subject of any bytes as a name that no other subject, key or user has.
+std::string token_name(const std::string& subject) {
+  std::string name = "jwt:" + subject;
+  if (principal_name(name) == name) return name;
+  return "jwt:#" + to_hex(sha256(subject)).substr(0, 32);
+}
+
+}  // namespace
+
+std::string problem_of(const AccessPlan& plan) {
+  std::set<std::string> roles;
+  for (const RolePlan& one : plan.roles) {
+    if (!roles.insert(one.role.name).second) return "the role " + one.role.name + " stands twice";
+  }
+  std::string problem;
+  const auto check_roles = [&](const std::string& who, const std::vector<std::string>& names) {
+    for (const std::string& name : names) {
+      if (problem.empty() && !roles.contains(name))
+        problem = who + " has a role that does not exist: " + name;
+    }
+  };
+  std::set<std::string> names;
+  std::set<Digest> digests;
+  for (const KeyPlan& key : plan.keys) {
+    if (!names.insert(key.name).second) return "the name " + key.name + " stands twice";
+    if (!digests.insert(key.digest).second) return "the key of " + key.name + " stands twice";
+    check_roles(key.name, key.roles);
+  }
+  for (const UserPlan& user : plan.users) {
+    // A user may stand there several times: with the old and the new password.
+    if (names.contains(user.password.user)) return "a key and a user have the name " + user.password.user;
+    check_roles(user.password.user, user.roles);
+  }
+  check_roles("anonymous", plan.anonymous_roles);
+  if (plan.tokens) check_roles("jwt", plan.tokens->default_roles);
+  return problem;
+}
+
+Authenticator::Authenticator(AccessPlan plan, Random& random)
+    : plan_(std::move(plan)),
+      pepper_(random_bytes(random)),
+      nobody_(hash_password("", random_bytes(random), random)),
+      address_limits_(std::make_shared<const Limits>(plan_.per_address)) {
+  for (const RolePlan& one : plan_.roles) {
+    roles_.try_emplace(one.role.name, one.role, std::make_shared<const Limits>(one.limits));
+  }
+  for (const KeyPlan& key : plan_.keys) {
+    const Digest digest = hmac_sha256(pepper_, to_hex(key.digest));
+    keys_.try_emplace(
+        digest,
+        Entry{.caller = caller_of(key.name, key.roles, key.expires_at), .digest = digest, .from = key.from});
+  }
+  for (const UserPlan& user : plan_.users) {
+    users_.push_back(caller_of(user.password.user, user.roles, std::nullopt));
+  }
+  if (!plan_.anonymous_roles.empty()) {
+    anonymous_ = caller_of("anonymous", plan_.anonymous_roles, std::nullopt);
+  }
+}
+
+Caller Authenticator::caller_of(std::string_view name, const std::vector<std::string>& roles,
+                                std::optional<WallTime> expires_at) const {
+  Principal principal{.name = principal_name(name), .roles = {}, .expires_at = expires_at};
+  Caller caller;
+  for (const std::string& one : roles) {
+    const auto found = roles_.find(one);
+    if (found == roles_.end()) continue;
+    if (caller.limits == nullptr) caller.limits = found->second.second;
+    principal.roles.push_back(found->second.first);
+  }
+  if (caller.limits == nullptr) caller.limits = std::make_shared<const Limits>();
+  caller.principal = std::make_shared<const Principal>(std::move(principal));
+  return caller;
+}
+
+std::expected<Caller, Refusal> Authenticator::authenticate(
+    const std::expected<Credentials, Denial>& credentials, const Attempt& attempt) const {
+  if (!is_in(plan_.allowed_addresses, attempt.address)) {
+    return std::unexpected(Refusal{.denial = Denial::address});
+  }
+  if (!credentials && credentials.error() == Denial::missing) {
+    if (anonymous_) return *anonymous_;
+    return std::unexpected(Refusal{.denial = Denial::missing});
+  }
+  if (credentials && credentials->kind() == Credentials::Kind::password) {
+    const Duration wait = attempt.account.failures.wait_for(plan_.failures, 1, attempt.now);
+    if (wait > Duration::zero()) {
+      return std::unexpected(Refusal{.denial = Denial::blocked, .retry_after = wait});
+    }
+  }
+  auto caller = credentials ? check(*credentials, attempt) : std::unexpected(credentials.error());
+  if (caller) return *std::move(caller);
+  // An expired token is no guess.
+  if (caller.error() == Denial::expired) return std::unexpected(Refusal{.denial = caller.error()});
+  const Duration wait = attempt.account.failures.take(plan_.failures, 1, attempt.now);
+  if (wait > Duration::zero()) {
+    return std::unexpected(Refusal{.denial = Denial::blocked, .retry_after = wait});
+  }
+  return std::unexpected(Refusal{.denial = caller.error()});
+}
+
+std::expected<Caller, Denial> Authenticator::check(const Credentials& credentials,
+                                                   const Attempt& attempt) const {
+  switch (credentials.kind()) {
+    case Credentials::Kind::password:
+      return check_password(credentials, attempt);
+    case Credentials::Kind::token:
+      return check_token(credentials, attempt);
+    case Credentials::Kind::none:
+      break;
+  }
+  return std::unexpected(Denial::missing);
+}
+
+std::expected<Caller, Denial> Authenticator::check_password(const Credentials& credentials,
+                                                            const Attempt& attempt) const {
+  const Digest user = sha256(credentials.user());
+  std::optional<std::size_t> found;
+  bool is_known = false;
+  // All of them: how long it takes does not depend on the position. A user may have several passwords.
+  for (std::size_t i = 0; i < plan_.users.size(); ++i) {
+    const PasswordHash& hash = plan_.users[i].password;
+    if (!same(sha256(hash.user), user)) continue;
+    is_known = true;
+    if (has_password(hash, credentials.secret())) found = i;
+  }
+  if (!is_known) static_cast<void>(has_password(nobody_, credentials.secret()));
+  if (!found) return std::unexpected(Denial::unknown);
+  if (!is_in(plan_.users[*found].from, attempt.address)) return std::unexpected(Denial::address);
+  return users_[*found];
+}
+
+std::expected<Caller, Denial> Authenticator::check_token(const Credentials& credentials,
+                                                         const Attempt& attempt) const {
+  const Digest digest = hmac_sha256(pepper_, to_hex(sha256(credentials.secret())));
+  const auto found = keys_.find(digest);
+  if (found != keys_.end() && same(found->second.digest, digest)) {
+    const Entry& entry = found->second;
+    if (!is_in(entry.from, attempt.address)) return std::unexpected(Denial::address);
+    if (entry.caller.principal->is_expired(attempt.wall_now)) return std::unexpected(Denial::expired);
+    return entry.caller;
+  }
+  if (!plan_.tokens || !looks_like_jwt(credentials.secret())) return std::unexpected(Denial::unknown);
+  const auto claims = verify_jwt(credentials.secret(), plan_.tokens->rules, attempt.wall_now);
+  if (!claims) return std::unexpected(claims.error());
+  const auto& roles = claims->roles.empty() ? plan_.tokens->default_roles : claims->roles;
+  return caller_of(token_name(claims->subject), roles, claims->expires_at);
+}
+
+}  // namespace fanfare::access

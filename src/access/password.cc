@@ -1,0 +1,97 @@
+#include "access/password.h"
+
+#include <fcntl.h>
+#include <openssl/crypto.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+#include "access/credentials.h"
+#include "access/secret_file.h"
+
+namespace fanfare::access {
+namespace {
+
+std::string random_hex(Random& random, std::size_t bytes) {
+  Digest noise{};
+  random.fill(MutableBytes(noise).first(bytes));
+  return to_hex(noise).substr(0, bytes * 2);
+}
+
+std::unexpected<std::string> failed(const std::string& path, int code) {
+  return std::unexpected(path + ": " + std::strerror(code));
+}
+
+// Zero, or errno.
+int write_private(const std::string& path, std::string_view text) {
+  unlink(path.c_str());
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd < 0) return errno;
+  const ssize_t wrote = write(fd, text.data(), text.size());
+  int code = wrote == static_cast<ssize_t>(text.size()) ? 0 : (wrote < 0 ? errno : ENOSPC);
+  if (close(fd) != 0 && code == 0) code = errno;
+  if (code != 0) unlink(path.c_str());
+  return code;
+}
+
+}  // namespace
+
+std::expected<PasswordHash, std::string> parse_rpcauth(std::string_view text) {
+  const std::size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0) return std::unexpected("has no user before a colon");
+  const std::string_view rest = text.substr(colon + 1);
+  const std::size_t dollar = rest.find('$');
+  if (dollar == std::string_view::npos || dollar == 0) return std::unexpected("has no salt before a $");
+  const auto hmac = digest_from_hex(rest.substr(dollar + 1));
+  if (!hmac) return std::unexpected("has no HMAC of 64 hexadecimal digits after the $");
+  return PasswordHash{
+      .user = std::string(text.substr(0, colon)), .salt = std::string(rest.substr(0, dollar)), .hmac = *hmac};
+}
+
+PasswordHash hash_password(std::string user, std::string_view password, Random& random) {
+  PasswordHash hash{.user = std::move(user), .salt = random_hex(random, 16)};
+  hash.hmac = hmac_sha256(hash.salt, password);
+  return hash;
+}
+
+std::string rpcauth_text(const PasswordHash& hash) {
+  return hash.user + ":" + hash.salt + "$" + to_hex(hash.hmac);
+}
+
+bool has_password(const PasswordHash& hash, std::string_view password) {
+  return same(hash.hmac, hmac_sha256(hash.salt, password));
+}
+
+std::expected<CookieFile, std::string> CookieFile::create(std::string path, Random& random) {
+  std::string password = random_hex(random, 32);
+  std::string content = std::string(kCookieUser) + ":" + password;
+  const std::string beside = path + ".tmp";
+  if (const int code = write_private(beside, content); code != 0) return failed(beside, code);
+  if (std::rename(beside.c_str(), path.c_str()) != 0) {
+    const int code = errno;
+    unlink(beside.c_str());
+    return failed(path, code);
+  }
+  PasswordHash hash = hash_password(std::string(kCookieUser), password, random);
+  const Digest digest = sha256(content);
+  OPENSSL_cleanse(password.data(), password.size());
+  OPENSSL_cleanse(content.data(), content.size());
+  return CookieFile(std::move(path), std::move(hash), digest);
+}
+
+CookieFile::CookieFile(CookieFile&& other) noexcept
+    : path_(std::exchange(other.path_, {})), hash_(std::move(other.hash_)), content_(other.content_) {}
+
+CookieFile::~CookieFile() {
+  if (path_.empty()) return;
+  const auto content = read_small_file(path_, kSecretBytesMax);
+  if (content && same(sha256(*content), content_)) unlink(path_.c_str());
+}
+
+}  // namespace fanfare::access

@@ -1,0 +1,57 @@
+#pragma once
+// Passwords as Bitcoin Core keeps them: "rpcauth=USER:SALT$HMAC", where HMAC is HMAC-SHA256 of the password with the
+// salt as its key, in hexadecimal. A plain rpcpassword is turned into this form at once. Any thread.
+
+#include <expected>
+#include <string>
+#include <string_view>
+
+#include "access/digest.h"
+#include "base/random.h"
+
+namespace fanfare::access {
+
+struct PasswordHash {
+  std::string user;
+  std::string salt;
+  Digest hmac{};
+
+  bool operator==(const PasswordHash&) const = default;
+};
+
+// "alice:0f1e...$9a8b...", without "rpcauth=". The error names what is wrong, never the text.
+std::expected<PasswordHash, std::string> parse_rpcauth(std::string_view text);
+// With a fresh salt of 16 bytes.
+PasswordHash hash_password(std::string user, std::string_view password, Random& random);
+// "user:salt$hmac", which parse_rpcauth() reads.
+std::string rpcauth_text(const PasswordHash& hash);
+// In constant time for one password, whatever the hash is.
+bool has_password(const PasswordHash& hash, std::string_view password);
+
+// Bitcoin Core's cookie: the user of a local program that can read the file.
+inline constexpr std::string_view kCookieUser = "__cookie__";
+
+// A file with a fresh password, for programs of the same user: "__cookie__:PASSWORD", mode 0600. It is removed by the
+// destructor, unless another process has replaced it.
+class CookieFile {
+ public:
+  // The error is for the operator. The file is written beside the path and renamed, so a reader never sees a part.
+  static std::expected<CookieFile, std::string> create(std::string path, Random& random);
+  CookieFile(CookieFile&& other) noexcept;
+  CookieFile& operator=(CookieFile&&) = delete;
+  CookieFile(const CookieFile&) = delete;
+  CookieFile& operator=(const CookieFile&) = delete;
+  ~CookieFile();
+
+  const PasswordHash& hash() const { return hash_; }
+
+ private:
+  CookieFile(std::string path, PasswordHash hash, Digest content)
+      : path_(std::move(path)), hash_(std::move(hash)), content_(content) {}
+
+  std::string path_;  // empty: moved from
+  PasswordHash hash_;
+  Digest content_;
+};
+
+}  // namespace fanfare::access

@@ -1,0 +1,69 @@
+#pragma once
+// Who calls, and what it may do: the result of authentication. Every connection and every call carries one, as a
+// std::shared_ptr<const Principal>. Immutable once it is shared, so any thread may use it without a lock. It
+// contains no secret: it may be logged, and its role may label a metric.
+//
+//   if (!principal->may({.method = "eth_call", .project = "main", .network = "1"})) refuse();
+//   if (principal->is_expired(clock.wall_now())) refuse();
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "access/name_rules.h"
+#include "base/time.h"
+
+namespace fanfare::access {
+
+// What the role's holders may do. Nothing is granted that is not listed, except where a comment says so.
+struct Role {
+  std::string name;  // chosen by the operator: bounded, safe for logs and as a metric's label
+  NameRules methods = {};
+  NameRules topics = {};
+  NameRules projects = {};
+  // Chain ids in decimal. Empty: every network of the granted projects.
+  NameRules networks = {};
+  // Addresses of contracts, in lower-case hexadecimal. Empty: every contract. With `deny` only: every other one.
+  NameRules contracts = {};
+
+  bool operator==(const Role&) const = default;
+};
+
+// One thing that a principal wants to do. Empty members are not asked for. Views are borrowed for the call.
+struct Action {
+  std::string_view method = {};
+  std::string_view topic = {};
+  std::string_view project = {};
+  std::string_view network = {};                // the chain id in decimal
+  std::span<const std::string> contracts = {};  // lower-case hexadecimal with 0x
+  // It concerns contracts that it does not name, such as logs without an address. Needs a role that does not
+  // restrict contracts.
+  bool every_contract = false;
+};
+
+struct Principal {
+  std::string name;         // of the key, the user or the token's subject. Printable ASCII, at most 64 bytes
+  std::vector<Role> roles;  // at least one, or nothing is granted
+  // From then on nothing is granted; the connection ends. Empty: never.
+  std::optional<WallTime> expires_at = {};
+
+  // Whether one of the roles grants all of the action. Does not look at expires_at.
+  bool may(const Action& action) const { return role_for(action) != nullptr; }
+  // The first role that grants all of the action; null: none. Valid during the principal's lifetime.
+  const Role* role_for(const Action& action) const;
+  // Some role grants the method with a pattern of at least `prefix_size` characters before its '*': the method
+  // itself, or its namespace. A role that grants "*" does not name "admin_peers".
+  bool names(const Action& action, std::size_t prefix_size) const;
+  bool restricts_contracts() const;
+  bool is_expired(WallTime now) const { return expires_at && now >= *expires_at; }
+  // The first role's name, for metrics; "none" without roles.
+  std::string_view label() const;
+};
+
+inline constexpr std::size_t kPrincipalNameMax = 64;
+// `text` as a principal's name: cut to kPrincipalNameMax, other bytes than visible ASCII become '?'.
+std::string principal_name(std::string_view text);
+
+}  // namespace fanfare::access

@@ -1,0 +1,57 @@
+// The table of subscription types, in the order of SubscriptionType. Events are passed to the feeds in this
+// order: a block's head comes before its logs.
+
+#include <array>
+
+#include "eth/feeds/feed.h"
+#include "eth/feeds/logs.h"
+#include "eth/feeds/new_finalized_heads.h"
+#include "eth/feeds/new_heads.h"
+#include "eth/feeds/new_pending_transactions.h"
+#include "eth/feeds/syncing.h"
+#include "eth/feeds/transaction_receipts.h"
+
+namespace fanfare::eth {
+namespace {
+
+constexpr auto kTypes = std::to_array<FeedType>({
+    {.name = "newHeads",
+     .cursor = CursorOption::resumes,
+     .latest_if_slow = true,
+     .make = make_new_heads_feed},
+    {.name = "logs",
+     .has_parameter = true,
+     .cursor = CursorOption::resumes,
+     .parse = parse_logs,
+     .make = make_logs_feed},
+    {.name = "newPendingTransactions",
+     .has_parameter = true,
+     .cursor = CursorOption::notices,
+     .not_listening = "the upstream does not tell of pending transactions",
+     .parse = parse_new_pending_transactions,
+     .make = make_new_pending_transactions_feed},
+    // web3.js loses what comes in the same moment as the answer.
+    {.name = "syncing",
+     .activates_later = true,
+     .make = make_syncing_feed,
+     .make_source = make_syncing_source},
+    {.name = "transactionReceipts",
+     .has_parameter = true,
+     .cursor = CursorOption::resumes,
+     .parse = parse_transaction_receipts,
+     .make = make_transaction_receipts_feed},
+    {.name = "newFinalizedHeads",
+     .cursor = CursorOption::resumes,
+     .not_listening = "the upstream does not report finalized blocks",
+     .make = make_new_finalized_heads_feed,
+     .make_source = make_new_finalized_heads_source},
+});
+static_assert(kTypes.size() == kSubscriptionTypes, "one row for each type");
+
+}  // namespace
+
+const FeedType& feed_type(SubscriptionType type) {
+  return kTypes[static_cast<std::size_t>(type)];
+}
+
+}  // namespace fanfare::eth

@@ -1,0 +1,102 @@
+#include "gateway/call_permission.h"
+
+#include <algorithm>
+
+#include "gateway/named_contracts.h"
+#include "http/headers.h"
+#include "jsonrpc/value.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using access::Action;
+using access::Principal;
+
+rpc::Refusal not_granted(std::string_view method) {
+  constexpr std::size_t kNameShown = 64;
+  std::string name(method.substr(0, kNameShown));
+  std::ranges::replace_if(name, [](char c) { return c <= ' ' || c >= '\x7f'; }, '?');
+  return {.code = jsonrpc::ErrorCode::method_not_found,
+          .message = "the method " + name + " is not granted to these credentials"};
+}
+
+// A role must name the method or its namespace, "debug_*": "*" is not enough. Everyone is granted "eth_*", so there a role
+// must name more: "eth_sendTransaction".
+bool names(const Principal& principal, const Action& action) {
+  const std::size_t space = action.method.find('_') + 1;
+  const bool is_common = http::equals_ignoring_case(action.method.substr(0, space), "eth_");
+  return principal.names(action, is_common ? space + 1 : space);
+}
+
+}  // namespace
+
+CallPermission::CallPermission(const NetworkPlan& plan, AccessGate* gate)
+    : gate_(gate),
+      rules_(plan.methods),
+      local_nodes_(is_on_loopback(plan.backend)),
+      project_(plan.project),
+      network_(plan.chain_id ? std::to_string(*plan.chain_id) : "") {}
+
+std::optional<rpc::Refusal> CallPermission::refusal(const jsonrpc::Request& request,
+                                                    const rpc::Caller& caller) const {
+  if (gate_ == nullptr || caller.principal == nullptr) {
+    if (rules_.allows(request.method, caller.is_local && local_nodes_)) return std::nullopt;
+    return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
+                        .message = MethodRules::refusal(request.method)};
+  }
+  RoleCells& cells = gate_->cells(*caller.principal);
+  cells.calls.add();
+  if (auto refused = refuse_caller(request, caller)) {
+    cells.refused[refused->retry_after > Duration::zero() ? AccessRefusal::limit : AccessRefusal::expired]
+        .add();
+    return refused;
+  }
+  auto refused = refuse_method(request, caller);
+  if (refused) cells.refused[AccessRefusal::permission].add();
+  return refused;
+}
+
+std::optional<rpc::Refusal> CallPermission::refuse_caller(const jsonrpc::Request& request,
+                                                          const rpc::Caller& caller) const {
+  if (caller.payer != nullptr) {
+    const auto exhausted = caller.payer->take_call(gate_->costs().of(request.method), gate_->clock().now());
+    if (exhausted) return rpc::limit_reached(access::name_of(exhausted->limit), exhausted->retry_after);
+  }
+  // Only a token has an end: asking for the time costs others nothing.
+  if (!caller.principal->expires_at || request.method == kAuthenticateMethod) return std::nullopt;
+  if (!caller.principal->is_expired(gate_->clock().wall_now())) return std::nullopt;
+  return rpc::Refusal{.code = rpc::kNotPermitted,
+                      .message = std::string(access::text_of(access::Denial::expired))};
+}
+
+std::optional<rpc::Refusal> CallPermission::refuse_method(const jsonrpc::Request& request,
+                                                          const rpc::Caller& caller) const {
+  if (request.method == kAuthenticateMethod) return std::nullopt;
+  const Principal& principal = *caller.principal;
+  Action action{.method = request.method, .project = project_, .network = network_};
+  std::string topic;
+  if (request.method == "eth_subscribe") {
+    const auto first = jsonrpc::element(request.params, 0);
+    topic = first ? jsonrpc::string_copy(*first).value_or("") : "";
+    action.topic = topic;
+  }
+  if (!principal.may(action)) return not_granted(request.method);
+  NamedContracts contracts;
+  if (principal.restricts_contracts()) {
+    contracts = named_contracts(request.method, request.params);
+    action.contracts = contracts.addresses;
+    action.every_contract = contracts.every;
+    if (!principal.may(action)) {
+      return rpc::Refusal{.code = rpc::kNotPermitted,
+                          .message = "a contract of this call is not granted to these credentials"};
+    }
+  }
+  const bool named = names(principal, action);
+  if (MethodRules::needs_a_name(request.method) && !named) return not_granted(request.method);
+  // A client behind a proxy on this machine looks local: developers' methods need a name, too.
+  if (rules_.allows(request.method, false, named)) return std::nullopt;
+  return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
+                      .message = MethodRules::refusal(request.method)};
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,369 @@
+#include "gateway/config_access.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "access/credentials.h"
+#include "access/secret_file.h"
+#include "base/random.h"
+#include "gateway/access_gate.h"
+#include "gateway/config_project.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using access::AccessPlan;
+using access::NameRules;
+using std::chrono::hours;
+using std::chrono::seconds;
+
+constexpr std::uint64_t kRateMax = 1'000'000'000;
+constexpr std::uint64_t kBytesRateMax = std::uint64_t{1} << 40;
+constexpr std::uint64_t kCountMax = 10'000'000;
+constexpr std::uint32_t kCostMax = 1'000'000;
+constexpr std::size_t kKeyBytesMin = 16;
+constexpr std::size_t kKeyFileBytesMax = std::size_t{1} << 20;
+constexpr std::string_view kSecretExpected = "a text, or a variable such as ${NAME}";
+constexpr std::string_view kContractExpected = "an address of 40 hexadecimal digits after 0x";
+
+// Reports a value of the wrong kind without showing it: it may be a secret in the wrong place.
+bool is_kind(const ReadContext& context, const YamlNode& node, const std::string& path, YamlNode::Kind kind) {
+  if (node.kind == kind) return true;
+  const bool is_map = kind == YamlNode::Kind::map;
+  context.diagnostics.report(node.location, path + " is " +
+                                                (is_map ? "not a map, expected a map of keys and values"
+                                                        : "not a list, expected a list"));
+  return false;
+}
+
+// Calls `read` for each element of a list of maps. A missing key is an empty list.
+void for_each_map(const ReadContext& context, const MapFields& fields, std::string_view key,
+                  const std::function<void(const YamlNode&, const std::string& path)>& read) {
+  const YamlNode* const node = fields.find(key);
+  if (node == nullptr) return;
+  const std::string path = fields.path_of(key);
+  if (!is_kind(context, *node, path, YamlNode::Kind::sequence)) return;
+  for (std::size_t i = 0; i < node->items.size(); ++i) {
+    const std::string name = path + "[" + std::to_string(i) + "]";
+    if (is_kind(context, node->items[i], name, YamlNode::Kind::map)) read(node->items[i], name);
+  }
+}
+
+bool is_contract(std::string_view text) {
+  return text.size() == 42 && text.starts_with("0x") && std::ranges::all_of(text.substr(2), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+         });
+}
+
+void lower(std::vector<std::string>& texts) {
+  for (std::string& text : texts) {
+    std::ranges::transform(text, text.begin(),
+                           [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  }
+}
+
+// A list of patterns, or {allow: [...], deny: [...]}.
+void read_rules(const ReadContext& context, const MapFields& role, std::string_view key, NameRules& out,
+                bool (*is_valid)(std::string_view), std::string_view expected) {
+  const YamlNode* const node = role.find(key);
+  if (node == nullptr) return;
+  if (node->kind == YamlNode::Kind::sequence) {
+    role.read(key, out.allow, is_valid, expected);
+    return;
+  }
+  const MapFields fields(context, *node, role.path_of(key), {"allow", "deny"}, MapFields::Empty::refused);
+  fields.read("allow", out.allow, is_valid, expected);
+  fields.read("deny", out.deny, is_valid, expected);
+}
+
+void read_rate(const MapFields& fields, std::string_view rate_key, std::string_view burst_key,
+               std::uint64_t max, access::Rate& out) {
+  fields.read(rate_key, out.per_second, 1, max);
+  const bool has_burst = fields.read(burst_key, out.burst, 1, max);
+  if (!has_burst) return;
+  if (!out.is_limited()) {
+    fields.report(fields.find(burst_key)->location, burst_key,
+                  "has no effect without " + std::string(rate_key), "", "both, or neither");
+  } else if (out.burst / out.per_second > 60) {
+    fields.report(fields.find(burst_key)->location, burst_key, "is more than a minute brings", "",
+                  "at most 60 times " + std::string(rate_key));
+  }
+}
+
+void read_limits(const ReadContext& context, const MapFields& parent, std::string_view key,
+                 access::Limits& out) {
+  const YamlNode* const node = parent.find(key);
+  if (node == nullptr) return;
+  const MapFields fields(context, *node, parent.path_of(key),
+                         {"requestsPerSecond", "requestsBurst", "subscriptionsPerSecond",
+                          "subscriptionsBurst", "subscriptionsMax", "connectionsPerSecond",
+                          "connectionsBurst", "connectionsMax", "bytesPerSecond", "bytesBurst"},
+                         MapFields::Empty::refused);
+  read_rate(fields, "requestsPerSecond", "requestsBurst", kRateMax, out.requests);
+  read_rate(fields, "subscriptionsPerSecond", "subscriptionsBurst", kRateMax, out.subscriptions);
+  read_rate(fields, "connectionsPerSecond", "connectionsBurst", kRateMax, out.connections);
+  read_rate(fields, "bytesPerSecond", "bytesBurst", kBytesRateMax, out.bytes);
+  fields.read("subscriptionsMax", out.subscriptions_max, 1, kCountMax);
+  fields.read("connectionsMax", out.connections_max, 1, kCountMax);
+}
+
+bool is_any_name(std::string_view text) {
+  return is_config_id(text);
+}
+
+// Without the path, which may come from a variable.
+std::string reason_of(const std::string& error) {
+  const std::size_t colon = error.rfind(": ");
+  return "cannot be used: " + (colon == std::string::npos ? error : error.substr(colon + 2));
+}
+
+bool parse_cost(const YamlNode& node, std::uint32_t& out) {
+  const std::string& text = node.text;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return node.kind == YamlNode::Kind::scalar && !node.quoted && error == std::errc() &&
+         end == text.data() + text.size() && out <= kCostMax;
+}
+
+// A name for logs, metrics and accounts.
+void read_name(const MapFields& fields, std::string& out) {
+  if (!fields.read("id", out)) return;
+  if (is_config_id(out) && out != kUnauthenticated && out != "anonymous" && out != "none") return;
+  const YamlNode& id = *fields.find("id");
+  fields.report(id.location, "id", "is not an id here", id.text, kConfigIdExpected);
+}
+
+void read_role(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
+  const MapFields fields(context, node, path,
+                         {"id", "methods", "topics", "projects", "networks", "contracts", "limits"});
+  fields.require({"id", "projects", "methods"});
+  access::RolePlan plan;
+  read_name(fields, plan.role.name);
+  const auto read = [&](std::string_view key, NameRules& rules) {
+    read_rules(context, fields, key, rules, access::is_name_pattern, access::kNamePatternExpected);
+  };
+  read("methods", plan.role.methods);
+  read("topics", plan.role.topics);
+  read("projects", plan.role.projects);
+  read("networks", plan.role.networks);
+  read_rules(context, fields, "contracts", plan.role.contracts, is_contract, kContractExpected);
+  lower(plan.role.contracts.allow);
+  lower(plan.role.contracts.deny);
+  read_limits(context, fields, "limits", plan.limits);
+  out.roles.push_back(std::move(plan));
+}
+
+std::vector<access::AddressRange> read_ranges(const MapFields& fields, std::string_view key) {
+  std::vector<std::string> texts;
+  fields.read(key, texts, access::is_address_range, access::kAddressRangeExpected);
+  std::vector<access::AddressRange> ranges;
+  for (const std::string& text : texts) {
+    if (const auto range = access::AddressRange::parse(text)) ranges.push_back(*range);
+  }
+  return ranges;
+}
+
+// One of three forms of a secret: in the file or a variable, in a file of its own, or as a hash.
+struct Secret {
+  std::optional<std::string> text;
+  std::optional<Scalar> hash;
+  Location location;
+};
+
+std::optional<Secret> read_secret(const MapFields& fields, std::string_view plain, std::string_view file,
+                                  std::string_view hash) {
+  std::size_t given = 0;
+  for (const std::string_view key : {plain, file, hash}) given += fields.find(key) != nullptr ? 1 : 0;
+  if (given != 1) {
+    fields.report(fields.location(), plain, given == 0 ? "is missing" : "is given in several forms", "",
+                  "one of " + std::string(plain) + ", " + std::string(file) + ", " + std::string(hash));
+    return std::nullopt;
+  }
+  Secret secret;
+  if (const YamlNode* node = fields.find(plain)) {
+    secret.location = node->location;
+    const auto scalar = fields.scalar(plain, kSecretExpected);
+    if (!scalar) return std::nullopt;
+    secret.text = scalar->text;
+  } else if (const YamlNode* path = fields.find(file)) {
+    secret.location = path->location;
+    std::string name;
+    if (!fields.read(file, name)) return std::nullopt;
+    auto text = access::read_secret_file(name);
+    if (!text) {
+      fields.report(path->location, file, reason_of(text.error()), "", "a file with one line");
+      return std::nullopt;
+    }
+    secret.text = *std::move(text);
+  } else {
+    secret.location = fields.find(hash)->location;
+    secret.hash = fields.scalar(hash, kSecretExpected);
+    if (!secret.hash) return std::nullopt;
+  }
+  return secret;
+}
+
+void read_key(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
+  const MapFields fields(context, node, path,
+                         {"id", "roles", "key", "keyFile", "keyHash", "allowedAddresses"});
+  fields.require({"id", "roles"});
+  access::KeyPlan key;
+  read_name(fields, key.name);
+  fields.read("roles", key.roles, is_any_name, kConfigIdExpected);
+  key.from = read_ranges(fields, "allowedAddresses");
+  const auto secret = read_secret(fields, "key", "keyFile", "keyHash");
+  if (!secret) return;
+  if (secret->text) {
+    if (secret->text->size() < kKeyBytesMin || secret->text->size() > access::kSecretBytesMax) {
+      fields.report(secret->location, "key", "is too short or too long", "",
+                    "at least 16 bytes, chosen at random");
+    }
+    key.digest = access::sha256(*secret->text);
+  } else if (const auto digest = access::digest_from_hex(secret->hash->text)) {
+    key.digest = *digest;
+  } else {
+    fields.report(secret->location, "keyHash", "is not a hash", "",
+                  "the SHA-256 of the key, 64 hexadecimal digits");
+  }
+  out.keys.push_back(std::move(key));
+}
+
+void read_user(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
+  const MapFields fields(context, node, path,
+                         {"id", "roles", "password", "passwordFile", "passwordHash", "allowedAddresses"});
+  fields.require({"id", "roles"});
+  access::UserPlan user;
+  read_name(fields, user.password.user);
+  fields.read("roles", user.roles, is_any_name, kConfigIdExpected);
+  user.from = read_ranges(fields, "allowedAddresses");
+  const auto secret = read_secret(fields, "password", "passwordFile", "passwordHash");
+  if (!secret) return;
+  if (secret->text) {
+    SystemRandom random;
+    user.password = access::hash_password(user.password.user, *secret->text, random);
+  } else if (const auto hash = access::parse_rpcauth(user.password.user + ":" + secret->hash->text)) {
+    user.password = *hash;
+  } else {
+    fields.report(secret->location, "passwordHash", "is not a hash", "", "SALT$HMAC, as in rpcauth");
+  }
+  out.users.push_back(std::move(user));
+}
+
+void add_keys(const MapFields& fields, std::string_view key,
+              const std::expected<std::vector<access::JwtKey>, std::string>& keys, access::JwtRules& out) {
+  if (keys) {
+    out.keys.insert(out.keys.end(), keys->begin(), keys->end());
+  } else {
+    fields.report(fields.find(key)->location, key, reason_of(keys.error()), "",
+                  "keys for HS256, RS256 or ES256");
+  }
+}
+
+// A file with keys, as `parse` reads it.
+template <typename Parse>
+void read_key_file(const MapFields& fields, std::string_view key, access::JwtRules& out, const Parse& parse) {
+  std::string path;
+  if (!fields.read(key, path)) return;
+  auto text = access::read_small_file(path, kKeyFileBytesMax);
+  if (!text) return add_keys(fields, key, std::unexpected(text.error()), out);
+  add_keys(fields, key, parse(*text), out);
+}
+
+std::expected<std::vector<access::JwtKey>, std::string> one(std::expected<access::JwtKey, std::string> key) {
+  if (!key) return std::unexpected(key.error());
+  return std::vector{*std::move(key)};
+}
+
+void read_jwt(const ReadContext& context, const MapFields& parent, AccessPlan& out) {
+  const YamlNode* const node = parent.find("jwt");
+  if (node == nullptr || !is_kind(context, *node, parent.path_of("jwt"), YamlNode::Kind::map)) return;
+  const MapFields fields(context, *node, parent.path_of("jwt"),
+                         {"secret", "secretFile", "publicKeyFile", "jwksFile", "issuer", "audience",
+                          "rolesClaim", "defaultRoles", "leeway", "lifetimeMax"},
+                         MapFields::Empty::refused);
+  access::TokenPlan tokens;
+  access::JwtRules& rules = tokens.rules;
+  if (fields.find("secret") != nullptr) {
+    if (const auto text = fields.scalar("secret", kSecretExpected)) {
+      add_keys(fields, "secret", one(access::JwtKey::hmac("", text->text)), rules);
+    }
+  }
+  read_key_file(fields, "secretFile", rules, [](std::string text) {
+    if (text.ends_with('\n')) text.pop_back();
+    return one(access::JwtKey::hmac("", std::move(text)));
+  });
+  read_key_file(fields, "publicKeyFile", rules,
+                [](const std::string& text) { return one(access::JwtKey::pem("", text)); });
+  read_key_file(fields, "jwksFile", rules, [](const std::string& text) { return access::parse_jwks(text); });
+  fields.read("issuer", rules.issuer);
+  fields.read("audience", rules.audience);
+  fields.read("rolesClaim", rules.roles_claim);
+  fields.read("defaultRoles", tokens.default_roles, is_any_name, kConfigIdExpected);
+  fields.read("leeway", rules.leeway, seconds(0), seconds(300));
+  fields.read("lifetimeMax", rules.lifetime_max, seconds(1), hours(24 * 3660));
+  if (rules.keys.empty() && !context.diagnostics.first()) {
+    fields.report(node->location, "secretFile", "is missing", "", "secretFile, publicKeyFile or jwksFile");
+  }
+  out.tokens = std::move(tokens);
+}
+
+void read_costs(const ReadContext& context, const MapFields& parent, AccessPlan& out) {
+  const YamlNode* const node = parent.find("costs");
+  if (node == nullptr || !is_kind(context, *node, parent.path_of("costs"), YamlNode::Kind::map)) return;
+  for (const YamlEntry& entry : node->entries) {
+    const std::string key = "costs." + entry.key;
+    std::uint32_t cost = 0;
+    if (!access::is_name_pattern(entry.key)) {
+      parent.report(entry.key_location, key, "is not a pattern", entry.key, access::kNamePatternExpected);
+    } else if (parse_cost(entry.value, cost)) {
+      out.costs.emplace_back(entry.key, cost);
+    } else {
+      parent.report(entry.value.location, key, "is out of range", entry.value.text,
+                    "a whole number from 0 to 1000000");
+    }
+  }
+}
+
+}  // namespace
+
+void read_access(const ReadContext& context, const YamlNode& node, AccessConfig& out) {
+  if (!is_kind(context, node, "access", YamlNode::Kind::map)) return;
+  const MapFields fields(context, node, "access",
+                         {"roles", "keys", "users", "jwt", "cookieFile", "cookieRoles", "anonymousRoles",
+                          "allowedAddresses", "perAddress", "costs", "firstMessageWithin"});
+  fields.require({"roles"});
+  AccessPlan plan;
+  for_each_map(context, fields, "roles",
+               [&](const YamlNode& role, const std::string& path) { read_role(context, role, path, plan); });
+  for_each_map(context, fields, "keys",
+               [&](const YamlNode& key, const std::string& path) { read_key(context, key, path, plan); });
+  for_each_map(context, fields, "users",
+               [&](const YamlNode& user, const std::string& path) { read_user(context, user, path, plan); });
+  read_jwt(context, fields, plan);
+  fields.read("anonymousRoles", plan.anonymous_roles, is_any_name, kConfigIdExpected);
+  plan.allowed_addresses = read_ranges(fields, "allowedAddresses");
+  read_limits(context, fields, "perAddress", plan.per_address);
+  read_costs(context, fields, plan);
+  fields.read("firstMessageWithin", out.first_message_within, seconds(0), seconds(300));
+  fields.read("cookieFile", out.cookie_file);
+  fields.read("cookieRoles", out.cookie_roles, is_any_name, kConfigIdExpected);
+  if (context.diagnostics.first()) return;
+  const bool knows_roles = std::ranges::all_of(out.cookie_roles, [&](const std::string& name) {
+    return std::ranges::any_of(plan.roles,
+                               [&](const access::RolePlan& one) { return one.role.name == name; });
+  });
+  if (!knows_roles || out.cookie_file.empty() != out.cookie_roles.empty()) {
+    fields.report(node.location, "cookieRoles", "does not fit", "", "cookieFile and the ids of its roles");
+  }
+  if (const std::string problem = access::problem_of(plan); !problem.empty()) {
+    context.diagnostics.report(node.location,
+                               "access: " + problem + ", expected names that exist and stand once");
+  }
+  out.plan = std::make_shared<const AccessPlan>(std::move(plan));
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,66 @@
+#include "gateway/web_page.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <variant>
+
+#include "base/log.h"
+#include "gateway/mount_plans.h"
+#include "server/static_files.h"
+
+namespace fanfare::gateway {
+namespace {
+
+class MissingPage final : public server::Mount {
+ public:
+  server::Offer offer(const server::PathPattern::Match&) const override {
+    return {.methods = {}, .missing = "the files of the page cannot be opened"};
+  }
+  void on_request(session::HttpConnection&, const server::Target&) override {}
+};
+
+std::string network_text(const NetworkPlan& network, bool is_routed) {
+  const std::string chain = network.chain_id ? std::to_string(*network.chain_id) : "null";
+  std::string development = "null";
+  if (const auto* dev = std::get_if<DevBackend>(&network.backend)) {
+    const auto block_time = std::chrono::duration_cast<std::chrono::milliseconds>(dev->block_time);
+    development = "{\"block_time_ms\":" + std::to_string(block_time.count()) + "}";
+  }
+  return R"({"project":")" + network.project + R"(","chain_id":)" + chain + R"(,"path":")" +
+         (is_routed ? "/" + network.project + "/evm/" + chain : "/") + R"(","development":)" + development +
+         "}";
+}
+
+}  // namespace
+
+std::shared_ptr<server::Mount> make_web_page(const std::string& directory) {
+  auto files = server::StaticFiles::open(
+      {.directory = directory,
+       .immutable_directory = "assets",
+       .headers = {{.name = "Content-Security-Policy", .value = std::string(kWebPagePolicy)},
+                   {.name = "Referrer-Policy", .value = "no-referrer"},
+                   {.name = "Cross-Origin-Opener-Policy", .value = "same-origin"}},
+       .is_open = true});
+  if (files) return *std::move(files);
+  log::error("web_page_missing", {{"error", files.error()}});
+  return std::make_shared<MissingPage>();
+}
+
+std::string about_text(const ServePlan& plan, std::string_view version) {
+  const auto served = std::ranges::find_if(plan.listeners, serves_web);
+  if (served == plan.listeners.end()) return "{}\n";
+  std::string networks;
+  for (const NetworkPlan& network : plan.networks) {
+    networks += (networks.empty() ? "" : ",") + network_text(network, is_routed(*served));
+  }
+  const auto path_if = [&](std::string_view path) {
+    const bool is_there =
+        std::ranges::any_of(served->mounts, [&](const MountPlan& mount) { return mount.path == path; });
+    return is_there ? "\"" + std::string(path) + "\"" : "null";
+  };
+  return R"({"version":")" + std::string(version) + R"(","networks":[)" + networks + R"(],"streams":)" +
+         path_if("/streams") + R"(,"metrics":)" + path_if("/metrics") + "}\n";
+}
+
+}  // namespace fanfare::gateway

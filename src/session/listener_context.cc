@@ -1,0 +1,37 @@
+#include "session/listener_context.h"
+
+#include <utility>
+
+namespace fanfare::session {
+
+void ServerTable::admit(Member& member, Admission admission) {
+  mark_admitted(member);
+  set_ticket(member, admission.release());
+}
+
+void ServerTable::set_ticket(const Member& member, AddressLimits::Ticket ticket) {
+  const std::uint32_t slot = slot_of(member);
+  if (slot >= tickets_.size()) {
+    if (ticket == 0) return;
+    tickets_.resize(slot + 1);
+  }
+  tickets_[slot] = ticket;
+}
+
+void ServerTable::set_peer(const net::Transport& transport, std::string peer) {
+  announced_peers_[&transport] = std::move(peer);
+}
+
+std::string ServerTable::peer_of(const net::Transport& transport) const {
+  const auto announced = announced_peers_.find(&transport);
+  return announced == announced_peers_.end() ? transport.peer() : announced->second;
+}
+
+void ServerTable::on_admitted_left(Member& member) {
+  const std::uint32_t slot = slot_of(member);
+  if (slot < tickets_.size()) gate.leave_address(std::exchange(tickets_[slot], 0));
+  gate.leave();
+  announced_peers_.erase(&transport_of(member));
+}
+
+}  // namespace fanfare::session

@@ -1,0 +1,145 @@
+#include "session/session_output.h"
+
+#include <utility>
+
+#include "session/session_table.h"
+
+namespace fanfare::session {
+
+SessionOutput::SessionOutput(net::Transport& transport, Endpoint& endpoint, ws::Connection::Options options)
+    : Member(Kind::websocket, transport), endpoint_(&endpoint), connection_(std::move(options)) {}
+
+SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
+  // Far from every limit, after another message of this turn.
+  net::Outbox* const growing = transport().growing_outbox();
+  if (growing != nullptr && phase_ == Phase::open && connection_.sends_plainly(payload)) [[likely]] {
+    const SessionSettings& settings = endpoint_->settings();
+    const std::size_t after = growing->bytes() + ws::kHeaderBytesMax + payload.size();
+    if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
+      if (std::uint8_t* const room = growing->extend_in_place(ws::plain_frame_size(payload))) [[likely]] {
+        had_message_ = true;
+        table().counters().messages_sent.add();
+        ws::write_plain_frame(room, opcode, payload);
+        return SendResult::queued;
+      }
+    }
+  }
+  return send_slowly(opcode, payload);
+}
+
+SendResult SessionOutput::send_slowly(ws::Opcode opcode, Bytes payload) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::message, opcode, SharedBytes(payload));
+  connection_.send(opcode, payload, transport());
+  had_message_ = true;
+  return after_queueing();
+}
+
+SendResult SessionOutput::send_frame(const SharedBytes& frame) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::frame, {}, frame);
+  transport().push(connection_.shared_form(frame));
+  had_message_ = true;
+  return after_queueing();
+}
+
+SendResult SessionOutput::send_uncompressed(ws::Opcode opcode, Bytes payload) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  if (is_sending_pieces()) return hold(Form::uncompressed, opcode, SharedBytes(payload));
+  connection_.send_fragment(opcode, payload, true, transport());
+  had_message_ = true;
+  return after_queueing();
+}
+
+SendResult SessionOutput::send_piece(ws::Opcode opcode, Bytes piece, bool last) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  connection_.send_fragment(opcode, piece, last, transport());
+  had_message_ = true;
+  if (!last) return note_congestion();
+  table().counters().messages_sent.add();
+  send_held();
+  // Whoever waited for the end of the message waits for on_drained.
+  expect_drained();
+  return note_congestion();
+}
+
+SendResult SessionOutput::ping(Bytes payload) {
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  connection_.ping(payload, transport());
+  return after_queueing();
+}
+
+SendResult SessionOutput::after_queueing() {
+  table().counters().messages_sent.add();
+  return note_congestion();
+}
+
+SendResult SessionOutput::note_congestion() {
+  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_high) return SendResult::queued;
+  expect_drained();
+  return SendResult::congested;
+}
+
+void SessionOutput::expect_drained() {
+  congested_ = true;
+  transport().notify_when_flushed();
+}
+
+// One message may exceed the limit, so that a peer that keeps up can get a long response. Only data that is
+// already waiting counts.
+bool SessionOutput::has_room(std::size_t allowance) {
+  if (queued_bytes() + held_bytes() < endpoint_->settings().outbox_bytes_max + allowance) return true;
+  end_as_too_slow();
+  return false;
+}
+
+bool SessionOutput::has_room_behind(std::size_t waiting_bytes) {
+  if (phase_ != Phase::open) return false;
+  if (queued_bytes() + held_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;
+  end_as_too_slow();
+  return false;
+}
+
+void SessionOutput::end_as_too_slow() {
+  connection_.close(ws::close_code::try_again_later, "reading too slowly", transport());
+  begin_closing(Cause::slow_consumer);
+}
+
+// RFC6455§5.4: the frames of messages do not interleave.
+SendResult SessionOutput::hold(Form form, ws::Opcode opcode, SharedBytes bytes) {
+  SessionTable::Held& held = table().held_[this];
+  held.bytes += bytes.size() + ws::kHeaderBytesMax;
+  held.messages.push_back({.form = form, .opcode = opcode, .bytes = std::move(bytes)});
+  had_message_ = true;
+  return after_queueing();
+}
+
+std::size_t SessionOutput::held_bytes() const {
+  if (connection_.can_send_message() || table().held_.empty()) return 0;
+  const auto found = table().held_.find(this);
+  return found == table().held_.end() ? 0 : found->second.bytes;
+}
+
+void SessionOutput::drop_held() {
+  table().held_.erase(this);
+}
+
+void SessionOutput::send_held() {
+  const auto taken = table().held_.extract(this);
+  if (taken.empty()) return;
+  for (const SessionTable::HeldMessage& message : taken.mapped().messages) {
+    switch (message.form) {
+      case Form::frame:
+        transport().push(connection_.shared_form(message.bytes));
+        break;
+      case Form::message:
+        connection_.send(message.opcode, message.bytes.view(), transport());
+        break;
+      case Form::uncompressed:
+        connection_.send_fragment(message.opcode, message.bytes.view(), true, transport());
+        break;
+    }
+  }
+}
+
+}  // namespace fanfare::session

@@ -1,0 +1,133 @@
+#include "streams/poller.h"
+
+#include <utility>
+
+#include "base/text.h"
+
+namespace fanfare::streams {
+namespace {
+
+// A node's answers may nest deeper than values: fields pick from them.
+constexpr std::uint32_t kResultDepthMax = 64;
+
+std::int64_t seconds_of(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+struct Poller::Poll {
+  Instant began;
+  std::int64_t seconds = 0;
+  std::size_t open = 0;
+  std::vector<std::optional<Json>> results;
+  std::string problem;  // the first one
+};
+
+Poller::Poller(const StreamSpec& spec, Stream& stream, Node& node, Clock& clock,
+               std::function<void()> rescheduled)
+    : spec_(spec),
+      stream_(stream),
+      node_(node),
+      clock_(clock),
+      rescheduled_(std::move(rescheduled)),
+      mapping_(spec) {
+  if (spec.new_only) new_entries_.emplace(*spec.new_only);
+}
+
+Instant Poller::next_due() const {
+  return is_active_ && poll_ == nullptr ? due_ : Instant::max();
+}
+
+// Whoever subscribes and leaves again does not make polls more frequent: `due_` still counts.
+void Poller::wake() {
+  is_active_ = true;
+  advance();
+}
+
+void Poller::advance() {
+  if (clock_.now() < next_due()) return;
+  if (stream_.watchers() == 0) {
+    is_active_ = false;
+    return;
+  }
+  begin();
+}
+
+void Poller::begin() {
+  const Instant now = clock_.now();
+  due_ = saturating_add(now, spec_.interval);
+  poll_ = std::make_shared<Poll>();
+  poll_->began = now;
+  poll_->seconds = seconds_of(clock_.wall_now());
+  poll_->open = spec_.calls.size();
+  poll_->results.resize(spec_.calls.size());
+  const std::weak_ptr<Poll> weak = poll_;
+  for (std::size_t i = 0; i < spec_.calls.size(); ++i) {
+    // The poll belongs to the poller, so it is gone if the poller is.
+    node_.call(spec_.calls[i], [this, weak, i](Node::Result result) {
+      const auto poll = weak.lock();
+      if (poll == nullptr) return;
+      if (result) {
+        poll->results[i] = parse_json(*result, kResultDepthMax);
+        if (!poll->results[i] && poll->problem.empty()) poll->problem = "the node's answer is not JSON";
+      } else if (poll->problem.empty()) {
+        poll->problem = std::move(result.error());
+      }
+      if (--poll->open == 0) finish(*poll);
+    });
+  }
+}
+
+Json Poller::document_of(const Poll& poll) const {
+  Json document = Json::object();
+  for (std::size_t i = 0; i < spec_.calls.size(); ++i) {
+    document.members.push_back({.name = spec_.calls[i].name, .value = *poll.results[i]});
+  }
+  const std::chrono::duration<double, std::milli> latency = clock_.now() - poll.began;
+  Json about = Json::object();
+  about.set("time", Json::of(static_cast<std::uint64_t>(poll.seconds)));
+  about.set("latency_ms", Json::of(latency.count()));
+  document.members.push_back({.name = "poll", .value = std::move(about)});
+  return document;
+}
+
+void Poller::finish(Poll& poll) {
+  const std::shared_ptr<Poll> ended = std::move(poll_);
+  if (poll.problem.empty()) {
+    auto value = mapping_.map(document_of(poll), poll.began);
+    if (value && value->write().size() > stream_.value_bytes_max()) {
+      poll.problem = "the value is longer than an eighth of the stream's history";
+    } else if (value) {
+      publish(*std::move(value), poll.seconds);
+    } else {
+      poll.problem = joined({"the node's answer cannot be used (", value.error(), ")"});
+    }
+  }
+  if (poll.problem.empty()) {
+    stream_.counters.polls.fetch_add(1, std::memory_order_relaxed);
+  } else {
+    stream_.counters.polls_failed.fetch_add(1, std::memory_order_relaxed);
+    stream_.interrupt(poll.problem, poll.seconds);
+  }
+  if (rescheduled_) rescheduled_();
+}
+
+// After an interruption a value follows even if it is an old one, so that subscribers know where they stand. A stream of
+// new entries begins with the first poll, even if there are none.
+void Poller::publish(Json value, std::int64_t seconds) {
+  const bool was_interrupted = stream_.is_interrupted();
+  stream_.restore(seconds);
+  if (new_entries_) {
+    const std::size_t count = new_entries_->keep(value);
+    mapping_.count_sizes(value);
+    if (count == 0 && stream_.has_published()) return;
+  }
+  if (spec_.on_change && !was_interrupted && last_ && *last_ == value) return;
+  // If the hub is at a limit, the next poll offers what is new again.
+  if (stream_.publish(value, seconds) != Stream::Published::yes) return;
+  if (new_entries_) new_entries_->commit();
+  if (spec_.on_change) last_ = std::move(value);
+}
+
+}  // namespace fanfare::streams

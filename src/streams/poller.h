@@ -1,0 +1,77 @@
+#pragma once
+// Polls one stream's node while the stream has subscribers: one poll for all of them, at most one in flight. One thread,
+// with time as an argument.
+//
+//   idle      nobody watches: nothing is asked
+//   waiting   the next poll begins at next_due()
+//   polling   calls are in flight; the next poll begins an interval after this one began, or when it has ended
+
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "fanfare/unique_function.h"
+#include "streams/mapping.h"
+#include "streams/new_entries.h"
+#include "streams/spec.h"
+#include "streams/stream.h"
+
+namespace fanfare::streams {
+
+// The node of a stream.
+class Node {
+ public:
+  // The raw JSON of the call's result, or the reason why there is none, in words for subscribers: without addresses,
+  // secrets and the node's own text.
+  using Result = std::expected<std::string, std::string>;
+  using Done = UniqueFunction<void(Result)>;
+
+  virtual ~Node() = default;
+  // `done` is called once, on the poller's thread, never before call() has returned; or it is destroyed unrun when the
+  // node ends.
+  virtual void call(const CallSpec& call, Done done) = 0;
+};
+
+class Poller {
+ public:
+  // Everything referred to must outlive the poller. `rescheduled` is called when next_due() has changed outside of
+  // wake() and advance().
+  Poller(const StreamSpec& spec, Stream& stream, Node& node, Clock& clock,
+         std::function<void()> rescheduled = {});
+  Poller(const Poller&) = delete;
+  Poller& operator=(const Poller&) = delete;
+
+  // Somebody watches the stream.
+  void wake();
+  // Begins the poll that is due.
+  void advance();
+  // When advance() has something to do; Instant::max(): not before wake() or the end of a poll.
+  Instant next_due() const;
+
+ private:
+  struct Poll;
+
+  void begin();
+  void finish(Poll& poll);
+  Json document_of(const Poll& poll) const;
+  void publish(Json value, std::int64_t seconds);
+
+  const StreamSpec& spec_;
+  Stream& stream_;
+  Node& node_;
+  Clock& clock_;
+  std::function<void()> rescheduled_;
+  Mapping mapping_;
+  std::optional<NewEntries> new_entries_;
+  std::optional<Json> last_;  // the last value published, with on_change
+  bool is_active_ = false;    // not idle
+  Instant due_{};
+  std::shared_ptr<Poll> poll_;  // in flight
+};
+
+}  // namespace fanfare::streams

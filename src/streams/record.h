@@ -1,0 +1,41 @@
+#pragma once
+// An event of a stream as its hub topic carries it. All loops share these bytes; each form of the event for clients
+// (forms.h) is built from them.
+//
+//   byte 0      8       16      24       32      40      48       56       60     64
+//        | kind | serial | base  | seconds | epoch | offset | data   | patch  | crc  | data, patch
+//                                                             size     size
+//
+// Numbers are in the byte order of the machine: records never leave the process.
+
+#include <cstdint>
+#include <string_view>
+
+#include "base/shared_bytes.h"
+#include "fanfare/topic.h"
+
+namespace fanfare::streams {
+
+struct Record {
+  enum class Kind : std::uint8_t { value, interrupted, restored };
+
+  Kind kind = Kind::value;
+  std::uint64_t serial = 0;  // of a value: counted by its publisher, from 1
+  // The value that `patch` is against; zero: there is no patch.
+  std::uint64_t base = 0;
+  std::int64_t seconds = 0;  // since 1970
+  Position position = {};    // set by with_position()
+  std::uint32_t checksum = 0;
+  std::string_view data;   // of a value: JSON. Of an interruption: the reason, plain text
+  std::string_view patch;  // JSON
+
+  bool is_value() const { return kind == Kind::value; }
+};
+
+SharedBytes write_record(const Record& record);
+// A copy that stands at the position: TopicSetup::encode of streams.
+SharedBytes with_position(Position position, const SharedBytes& record);
+// The views point into the bytes, which must be from write_record().
+Record read_record(const SharedBytes& bytes);
+
+}  // namespace fanfare::streams

@@ -1,0 +1,72 @@
+#include "streams/stream.h"
+
+#include "streams/canonical.h"
+#include "streams/merge_patch.h"
+#include "streams/record.h"
+
+namespace fanfare::streams {
+
+Stream::Stream(pubsub::Hub& hub, std::shared_ptr<pubsub::Topic> topic, StreamInfo info,
+               std::size_t value_bytes_max)
+    : hub_(hub), topic_(std::move(topic)), info_(std::move(info)), value_bytes_max_(value_bytes_max) {}
+
+pubsub::TopicSetup Stream::topic_setup(const HistoryLimits& history, TopicPolicy policy) {
+  return {.history = history, .policy = policy, .encode = with_position};
+}
+
+// A patch is made only if it is shorter than the value.
+Stream::Published Stream::publish(const Json& value, std::int64_t seconds) {
+  const std::string data = value.write();
+  if (data.size() > value_bytes_max_) {
+    counters.refused.fetch_add(1, std::memory_order_relaxed);
+    return Published::too_long;
+  }
+  const std::lock_guard lock(mutex_);
+  Record record{.serial = serial_ + 1, .seconds = seconds, .checksum = checksum_of(value), .data = data};
+  std::string patch;
+  if (last_) {
+    if (const auto difference = merge_difference(*last_, value)) patch = difference->write();
+    if (!patch.empty() && patch.size() < data.size()) {
+      record.base = serial_;
+      record.patch = patch;
+    }
+  }
+  if (!offer(record)) {
+    counters.refused.fetch_add(1, std::memory_order_relaxed);
+    return Published::refused;
+  }
+  ++serial_;
+  last_ = value;
+  counters.values.fetch_add(1, std::memory_order_relaxed);
+  return Published::yes;
+}
+
+void Stream::interrupt(std::string_view reason, std::int64_t seconds) {
+  const std::lock_guard lock(mutex_);
+  if (is_interrupted()) return;
+  // If the hub is full, the next failure says it.
+  if (!offer({.kind = Record::Kind::interrupted, .seconds = seconds, .data = reason})) return;
+  interrupted_ = true;
+  reason_ = reason;
+  counters.interruptions.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::string Stream::reason() const {
+  const std::lock_guard lock(mutex_);
+  return reason_;
+}
+
+void Stream::restore(std::int64_t seconds) {
+  const std::lock_guard lock(mutex_);
+  if (is_interrupted() && offer({.kind = Record::Kind::restored, .seconds = seconds})) interrupted_ = false;
+}
+
+bool Stream::offer(const Record& record) {
+  return hub_.publish(topic_, write_record(record)) == PublishResult::accepted;
+}
+
+void Stream::add_watcher() {
+  if (watchers_.fetch_add(1, std::memory_order_acq_rel) == 0 && watched_) watched_();
+}
+
+}  // namespace fanfare::streams

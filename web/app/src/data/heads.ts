@@ -1,0 +1,52 @@
+// New heads of the chosen network. The client subscribes with a cursor: after a reconnect the missed ones are replayed.
+import { EthClient } from "@fanfare/client";
+import { ChainModel, emptyChain, readHead, type Chain } from "./chain";
+import { addressOf } from "./link";
+import { Store, oncePerFrame } from "./store";
+
+export interface Heads {
+  phase: "loading" | "live" | "lost" | "error";
+  reason?: string;
+  chain: Chain;
+}
+
+export const heads = new Store<Heads>({ phase: "loading", chain: emptyChain });
+
+let path: string | undefined;
+let client: EthClient | undefined;
+
+// Follows this network from now on, also while no panel shows it.
+export function watchHeads(networkPath: string): void {
+  if (path === networkPath) return;
+  path = networkPath;
+  client?.close();
+  client = follow(networkPath);
+}
+
+function follow(networkPath: string): EthClient {
+  const model = new ChainModel();
+  let current: Pick<Heads, "phase" | "reason"> = { phase: "loading" };
+  const show = oncePerFrame(() => {
+    if (path === networkPath) heads.set({ ...current, chain: model.chain() });
+  });
+  const change = (phase: Heads["phase"], reason?: string): void => {
+    current = { phase, reason };
+    show();
+  };
+  const eth = new EthClient({ url: addressOf(networkPath) });
+  eth.onChange(() => {
+    if (eth.state === "waiting" || eth.state === "offline") change(model.isEmpty ? "error" : "lost", "The connection to the server was lost");
+    else if (eth.state === "connected" && current.phase !== "live") change(model.isEmpty ? "loading" : "live");
+  });
+  eth.subscribe("newHeads", [], {
+    event: (header) => {
+      model.apply(readHead(header as Record<string, unknown>), Date.now());
+      change("live");
+    },
+    live: () => change("live"),
+    // What was missed shows by itself: the next head does not follow the last one.
+    error: (error) => change("error", error.message),
+  });
+  show();
+  return eth;
+}

@@ -1,0 +1,136 @@
+// What the server says about itself: /fanfare.json once, /metrics every two seconds while a panel shows them.
+import { parseMetrics, sumOf, sumsBy, type Metric } from "./metrics";
+import { Series, type Curve } from "./series";
+import { Store } from "./store";
+
+export interface NetworkInfo {
+  project: string;
+  chain_id: number | null;
+  path: string; // JSON-RPC over POST and WebSocket
+  development: { block_time_ms: number } | null;
+}
+export interface ServerInfo {
+  version: string;
+  networks: NetworkInfo[];
+  streams: string | null;
+  metrics: string | null;
+}
+
+export const info = new Store<{ value?: ServerInfo; error?: string }>({});
+
+let again: ReturnType<typeof setTimeout> | undefined;
+
+export async function loadInfo(): Promise<void> {
+  clearTimeout(again);
+  try {
+    const response = await fetch("/fanfare.json", { signal: AbortSignal.timeout(10_000) });
+    if (!response.ok) throw new Error(`/fanfare.json answered ${response.status}`);
+    info.set({ value: (await response.json()) as ServerInfo });
+  } catch (error) {
+    info.set({ ...info.get(), error: (error as Error).message });
+    clearTimeout(again);
+    again = setTimeout(() => void loadInfo(), 2000);
+  }
+}
+
+let lastId = 0;
+
+export class RpcError extends Error {
+  constructor(
+    message: string,
+    readonly code: number,
+  ) {
+    super(message);
+  }
+}
+
+export async function call<T>(path: string, method: string, params: unknown[] = []): Promise<T> {
+  const response = await fetch(path, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params }),
+    signal: AbortSignal.timeout(15_000),
+  });
+  const answer = await response.json();
+  if (answer.error) throw new RpcError(answer.error.message, answer.error.code);
+  return answer.result as T;
+}
+
+// Counters of which the panel shows how much they grow a second.
+export const kRates = {
+  notifications: "fanfare_notifications_total",
+  requests: "fanfare_rpc_requests_total",
+  sent: "fanfare_websocket_sent_bytes_total",
+  received: "fanfare_websocket_received_bytes_total",
+} as const;
+export type Rates = Record<keyof typeof kRates, number | null>;
+
+export interface ServerState {
+  phase: "loading" | "live" | "stale" | "off" | "error";
+  reason?: string;
+  at?: number; // milliseconds since 1970
+  metrics: Metric[];
+  rates: Rates;
+  curve: Curve;
+}
+
+const kIntervalMs = 2000;
+const kFirstIntervalMs = 500; // a rate needs two samples
+const kRateNames = Object.keys(kRates) as (keyof typeof kRates)[];
+const series = new Series(kRateNames.length + 1, kIntervalMs / 1000);
+const noRates = Object.fromEntries(kRateNames.map((name) => [name, null])) as Rates;
+export const server = new Store<ServerState>({ phase: "loading", metrics: [], rates: noRates, curve: series.curve() });
+
+let before: { at: number; sums: Record<string, number> } | undefined;
+
+function accept(text: string): void {
+  const metrics = parseMetrics(text);
+  const at = Date.now();
+  const sums: Record<string, number> = {};
+  const rates = { ...noRates };
+  for (const name of kRateNames) {
+    const sum = sumOf(metrics, kRates[name]);
+    if (sum === null) continue;
+    sums[name] = sum;
+    const earlier = before?.sums[name];
+    // A counter that shrank belongs to a server that was started since.
+    if (before && earlier !== undefined && sum >= earlier) rates[name] = ((sum - earlier) * 1000) / (at - before.at);
+  }
+  before = { at, sums };
+  if (kRateNames.some((name) => rates[name] !== null)) {
+    series.push(at / 1000, [...kRateNames.map((name) => rates[name]), sumOf(metrics, "fanfare_websocket_connections")]);
+  }
+  server.set({ phase: "live", at, metrics, rates, curve: series.curve() });
+}
+
+async function poll(): Promise<void> {
+  if (info.get().value?.metrics === null) return server.update({ phase: "off" });
+  try {
+    const response = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
+    if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
+    accept(await response.text());
+  } catch (error) {
+    const { name, message } = error as Error;
+    const reason = name === "TypeError" ? "the server cannot be reached" : name === "TimeoutError" ? "the server did not answer in time" : message;
+    server.update({ phase: server.get().metrics.length ? "stale" : "error", reason });
+  }
+}
+
+// Polls as long as somebody watches. Returns the function that ends it.
+export function watchServer(): () => void {
+  let ended = false;
+  const round = async (): Promise<void> => {
+    if (ended) return;
+    if (!document.hidden) await poll();
+    timer = setTimeout(() => void round(), isFirst ? kFirstIntervalMs : kIntervalMs);
+    isFirst = false;
+  };
+  let isFirst = before === undefined;
+  let timer = setTimeout(() => void round(), 0);
+  return () => {
+    ended = true;
+    clearTimeout(timer);
+  };
+}
+
+export { sumOf, sumsBy };

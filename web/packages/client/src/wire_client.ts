@@ -1,0 +1,184 @@
+// Streams over one connection: passes the server's messages to the streams, and asks again after each reconnect.
+import { Connection, type ConnectionOptions } from "./connection.js";
+import { Pacer } from "./pacer.js";
+import type { Json, Position, StreamEvent, Welcome } from "./types.js";
+import { parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type ValueMessage } from "./wire.js";
+import { WireStream } from "./wire_stream.js";
+
+export interface WireClientOptions extends ConnectionOptions {
+  /** Ask the server for patches instead of whole values, which saves bytes. Default true. */
+  readonly delta?: boolean;
+}
+
+/** What a subscriber needs of a stream. */
+export interface Want {
+  readonly since?: Position;
+  /** The value at `since`; without it the resume cannot use patches. */
+  readonly value?: Json;
+  readonly history?: number;
+}
+
+export interface WireClientEvents {
+  /** The state, the error or the greeting changed. */
+  changed(): void;
+  event(stream: string, event: StreamEvent): void;
+}
+
+/** After `too_many_messages` the unanswered requests are repeated after this time. */
+export const REPEAT_MS = 1_500;
+const PING = '{"type":"ping"}';
+
+export class WireClient {
+  welcome: Welcome | null = null;
+  readonly connection: Connection;
+  private readonly streams = new Map<string, WireStream>();
+  private readonly pacer: Pacer;
+  private readonly pending = new Map<number, string>();
+  private nextId = 1;
+  private beginning = false;
+  private repeatTimer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(private readonly options: WireClientOptions, private readonly events: WireClientEvents) {
+    this.connection = new Connection(options, {
+      changed: () => events.changed(),
+      opened: () => this.opened(),
+      received: (text) => this.received(text),
+      lost: () => this.lost(),
+    }, () => PING);
+    this.pacer = new Pacer((text) => { this.connection.send(text); });
+  }
+
+  /** Returns what is known already. It is meant for the new subscriber alone. */
+  open(name: string, want: Want): readonly StreamEvent[] {
+    const known = this.streams.get(name);
+    if (known) return this.join(known, want);
+    const stream = new WireStream(name, {
+      send: (request) => {
+        const id = this.nextId++;
+        this.pending.set(id, name);
+        this.pacer.push(JSON.stringify({ ...request, id }));
+      },
+      emit: (event) => this.events.event(name, event),
+    }, { delta: this.options.delta ?? true });
+    if (want.since) stream.startAt(want.since, want.value);
+    if (want.history) stream.wantHistory(want.history);
+    this.streams.set(name, stream);
+    this.beginSoon();
+    return [];
+  }
+
+  close(name: string): void {
+    if (this.streams.get(name)?.unsubscribe()) this.streams.delete(name);
+  }
+
+  stop(): void {
+    this.connection.close();
+    this.lost();
+    this.streams.clear();
+  }
+
+  private join(stream: WireStream, { since, value, history }: Want): StreamEvent[] {
+    stream.resume();
+    const events: StreamEvent[] = [];
+    const ring = history && !since ? stream.wantHistory(history) : null;
+    if (since && isBehind(since, stream.position)) stream.startAt(since, value);
+    else if (since) events.push({ kind: "subscribed", answer: { stream: stream.name, recovered: true, position: since } });
+    else if (ring) events.push({ kind: "history", messages: ring, position: stream.position ?? undefined });
+    else if (!history && stream.last) events.push({ kind: "message", message: stream.last });
+    if (stream.interrupted) events.push(stream.interrupted);
+    return events;
+  }
+
+  // Subscriptions of one turn of the program are asked for together, with what all of them need.
+  private beginSoon(): void {
+    if (this.beginning) return;
+    this.beginning = true;
+    queueMicrotask(() => {
+      this.beginning = false;
+      if (this.connection.state === "connected") for (const stream of this.streams.values()) stream.begin();
+    });
+  }
+
+  private opened(): void {
+    this.pacer.reset();
+    this.pacer.push('{"type":"hello","id":"hello"}');
+    for (const stream of this.streams.values()) stream.begin();
+  }
+
+  private lost(): void {
+    if (this.repeatTimer) clearTimeout(this.repeatTimer);
+    this.repeatTimer = null;
+    this.pacer.reset();
+    this.pending.clear();
+    for (const stream of this.streams.values()) {
+      stream.disconnected();
+      if (!stream.isWanted) this.streams.delete(stream.name);
+    }
+  }
+
+  private received(text: string): void {
+    const message = parseMessage(text);
+    if (!message) return;
+    // The answer may arrive in either member; a stream cannot have one of these names.
+    switch (message.type) {
+      case "welcome": return this.greeted(message);
+      case "hello": return this.hello(message as HelloAnswer);
+      case "pong": return;
+      case "subscribed": return this.answered(message, (stream) => stream.subscribed(message as unknown as SubscribedAnswer));
+      case "unsubscribed": return this.answered(message, (stream) => this.afterEnd(stream, stream.unsubscribed()));
+      case "notice": return this.streams.get(String(message["stream"]))?.notice(message as unknown as NoticeMessage);
+      case "error": return this.failed(message as unknown as ErrorMessage);
+      default: this.streams.get(message.type)?.value(message as unknown as ValueMessage);
+    }
+  }
+
+  private greeted(message: ServerMessage): void {
+    const streams = message["available_streams"];
+    this.welcome = {
+      message: String(message["message"] ?? ""),
+      streams: Array.isArray(streams) ? streams.map(String) : [],
+      timestamp: Number(message["timestamp"] ?? 0),
+    };
+    this.events.changed();
+  }
+
+  private hello({ reconnect, limits }: HelloAnswer): void {
+    if (reconnect) this.connection.setHint(reconnect);
+    if (limits?.messages_per_second) this.pacer.setRate(limits.messages_per_second);
+  }
+
+  private answered(message: ServerMessage, act: (stream: WireStream) => void): void {
+    if (typeof message["id"] === "number") this.pending.delete(message["id"]);
+    const stream = this.streams.get(String(message["stream"]));
+    if (stream) act(stream);
+  }
+
+  private afterEnd(stream: WireStream, isOver: boolean): void {
+    if (isOver) this.streams.delete(stream.name);
+  }
+
+  private failed(error: ErrorMessage): void {
+    if (error.code === "too_many_messages") {
+      this.repeatTimer ??= setTimeout(() => {
+        this.repeatTimer = null;
+        for (const stream of this.streams.values()) stream.repeat();
+      }, REPEAT_MS);
+      return;
+    }
+    const name = typeof error.id === "number" ? this.pending.get(error.id) : this.withoutId(error);
+    if (typeof error.id === "number") this.pending.delete(error.id);
+    const stream = name === undefined ? undefined : this.streams.get(name);
+    if (stream) this.afterEnd(stream, stream.failed(error));
+  }
+
+  // A server of the short protocol repeats no id and names no stream: if one stream waits for an answer, it is that one.
+  private withoutId(error: ErrorMessage): string | undefined {
+    if (error.stream !== undefined) return error.stream;
+    const asked = [...this.streams.values()].filter((stream) => stream.phase === "asked" && error.message.includes(stream.name));
+    return asked.length === 1 ? asked[0]?.name : undefined;
+  }
+}
+
+function isBehind(since: Position, position: Position | null): boolean {
+  return position === null || since.epoch !== position.epoch || since.offset < position.offset;
+}

@@ -1,0 +1,27 @@
+// The helpers of tests/e2e, for tests that end what they started.
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { afterEach } from "vitest";
+
+const ROOT = fileURLToPath(new URL("../../../../../", import.meta.url));
+const SUPPORT = `${ROOT}tests/e2e/support/`;
+
+/** False where there is no daemon to test: `./dev test` names it in FANFARE_BIN. */
+export const hasDaemon = existsSync(process.env["FANFARE_BIN"] ?? "") && existsSync(`${ROOT}tests/e2e/node_modules/@foundry-rs`);
+
+let endings: (() => Promise<void>)[] = [];
+export const t = { after: (end: () => Promise<void>) => { endings.push(end); }, passed: true };
+afterEach(async () => {
+  const ends = endings.reverse();
+  endings = [];
+  // One that hangs, as after a test that took too long, does not keep the others running.
+  await Promise.allSettled(ends.map((end) => end()));
+});
+
+export interface Daemon { readonly ws: string; readonly http: string; readonly program: { readonly child: { kill(signal: string): boolean } } }
+export interface Anvil { readonly url: string; ask(method: string, params?: readonly unknown[]): Promise<unknown> }
+
+export async function startAnvil(flags: readonly string[]): Promise<Anvil> { return (await import(`${SUPPORT}anvil.js`)).startAnvil(t, flags); }
+/** The sum of a metric of the daemon, over all its labels. */
+export async function metric(daemon: Daemon, name: string): Promise<number> { return (await import(`${SUPPORT}fanfare.js`)).metric(daemon, name); }
+export async function startFanfare(flags: readonly string[]): Promise<Daemon> { return (await import(`${SUPPORT}fanfare.js`)).startFanfare(t, flags); }
