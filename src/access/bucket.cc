@@ -7,7 +7,7 @@ namespace {
 
 // Named, because the count of a Duration is another integer type in libc++.
 constexpr std::int64_t kBurstMaxNs = kBurstTimeMax.count();
-constexpr std::int64_t kDebtMaxNs = kBurstMaxNs;
+constexpr std::int64_t kDebtMaxNs = Duration(kDebtTimeMax).count();
 constexpr double kTimeMaxNs = 1e16;  // 115 days: more is as good as never, and would overflow
 
 // Exact enough: an hour of tokens is off by less than a nanosecond each.
@@ -75,7 +75,7 @@ void Bucket::give_back(const Rate& rate, std::uint64_t cost) {
 }
 
 bool Bucket::is_idle(Instant now) const {
-  return spent_until_ns_.load(std::memory_order_relaxed) <= ns_of(now) - kDebtMaxNs;
+  return spent_until_ns_.load(std::memory_order_relaxed) <= ns_of(now) - kBurstMaxNs;
 }
 
 }  // namespace fanfare::access

@@ -23,6 +23,8 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 inline constexpr Duration kBurstTimeMax = std::chrono::minutes(1);
+// What was spent beyond the limit is refused for later, but not longer than this.
+inline constexpr Duration kDebtTimeMax = std::chrono::hours(1);
 // Larger rates and costs count as this.
 inline constexpr std::uint64_t kTokensMax = std::uint64_t{1} << 40;
 
@@ -31,7 +33,8 @@ class Bucket {
   // Takes `cost` tokens and returns zero, or takes none and returns the time until they can be taken. Always the same
   // rate for one bucket.
   Duration take(const Rate& rate, std::uint64_t cost, Instant now);
-  // Takes them in any case: for what has already happened. The bucket may be in debt afterwards, by at most a minute.
+  // Takes them in any case: for what has already happened. The bucket may be in debt afterwards, by at most
+  // kDebtTimeMax.
   void charge(const Rate& rate, std::uint64_t cost, Instant now);
   // As take(), but takes nothing.
   Duration wait_for(const Rate& rate, std::uint64_t cost, Instant now) const;

@@ -5,16 +5,10 @@
 namespace fanfare::access {
 namespace {
 
-bool grants_contracts(const NameRules& rules, const Action& action) {
+bool grants_contracts(const ContractRules& rules, const Action& action) {
   if (rules.is_empty()) return true;
   if (action.every_contract) return false;
-  const auto grants = [&](const std::string& contract) {
-    if (!rules.allow.empty()) return rules.allows(contract);
-    // Only exceptions are listed.
-    const NameRules all_others{.allow = {"*"}, .deny = rules.deny};
-    return all_others.allows(contract);
-  };
-  return std::ranges::all_of(action.contracts, grants);
+  return std::ranges::all_of(action.contracts, [&](const std::string& one) { return rules.grants(one); });
 }
 
 bool grants(const Role& role, const Action& action) {

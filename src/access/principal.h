@@ -6,7 +6,9 @@
 //   if (!principal->may({.method = "eth_call", .project = "main", .network = "1"})) refuse();
 //   if (principal->is_expired(clock.wall_now())) refuse();
 
+#include <functional>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,6 +19,19 @@
 
 namespace fanfare::access {
 
+// Contracts by address, in lower-case hexadecimal. Without any, every contract is granted; with `deny` only, every other
+// one. A call may name many thousands, and a role may list as many: each is one search.
+struct ContractRules {
+  std::set<std::string, std::less<>> allow = {};
+  std::set<std::string, std::less<>> deny = {};
+
+  bool is_empty() const { return allow.empty() && deny.empty(); }
+  bool grants(std::string_view address) const {
+    return !deny.contains(address) && (allow.empty() || allow.contains(address));
+  }
+  bool operator==(const ContractRules&) const = default;
+};
+
 // What the role's holders may do. Nothing is granted that is not listed, except where a comment says so.
 struct Role {
   std::string name;  // chosen by the operator: bounded, safe for logs and as a metric's label
@@ -26,8 +41,7 @@ struct Role {
   NameRules projects = {};
   // Chain ids in decimal. Empty: every network of the granted projects.
   NameRules networks = {};
-  // Addresses of contracts, in lower-case hexadecimal. Empty: every contract. With `deny` only: every other one.
-  NameRules contracts = {};
+  ContractRules contracts = {};
 
   bool operator==(const Role&) const = default;
 };

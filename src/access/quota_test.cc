@@ -63,9 +63,9 @@ TEST(Bucket, ADebtHasALimit) {
   const Rate rate{.per_second = 1, .burst = 1};
   Bucket bucket;
   bucket.charge(rate, kTokensMax, kStart);
-  EXPECT_EQ(bucket.wait_for(rate, 1, kStart), kBurstTimeMax + seconds(1));
-  EXPECT_FALSE(bucket.is_idle(kStart + kBurstTimeMax));
-  EXPECT_TRUE(bucket.is_idle(kStart + 2 * kBurstTimeMax));
+  EXPECT_EQ(bucket.wait_for(rate, 1, kStart), kDebtTimeMax + seconds(1));
+  EXPECT_FALSE(bucket.is_idle(kStart + kDebtTimeMax));
+  EXPECT_TRUE(bucket.is_idle(kStart + kDebtTimeMax + kBurstTimeMax));
 }
 
 TEST(Bucket, GivesBack) {

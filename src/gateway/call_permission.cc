@@ -108,10 +108,7 @@ std::optional<rpc::Refusal> CallPermission::refuse_method(const jsonrpc::Request
     Action executed = action;
     executed.method = other;
     if (!principal.may(executed)) return not_granted(principal, executed);
-    if (!rules_.allows(other, false)) {
-      return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
-                          .message = MethodRules::refusal(other)};
-    }
+    if (auto refused = refuse_by_rules(principal, executed)) return refused;
   }
   if (auto refused = refuse_by_rules(principal, action)) return refused;
   if (!principal.restricts_contracts()) return std::nullopt;
@@ -133,9 +130,9 @@ std::optional<rpc::Refusal> CallPermission::refuse_by_rules(const Principal& pri
   const bool named = names(principal, action);
   if (MethodRules::needs_a_name(action.method) && !named) return not_granted("the method", action.method);
   // A client behind a proxy on this machine looks local: developers' methods need a name, too.
-  if (rules_.allows(action.method, false, named)) return std::nullopt;
-  return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
-                      .message = MethodRules::refusal(action.method)};
+  auto why = rules_.refusal_of_role(action.method, named);
+  if (!why) return std::nullopt;
+  return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found, .message = *std::move(why)};
 }
 
 }  // namespace fanfare::gateway

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -60,11 +61,12 @@ bool is_contract(std::string_view text) {
          });
 }
 
-void lower(std::vector<std::string>& texts) {
+std::set<std::string, std::less<>> lower(std::vector<std::string> texts) {
   for (std::string& text : texts) {
     std::ranges::transform(text, text.begin(),
                            [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
   }
+  return {texts.begin(), texts.end()};
 }
 
 // A list of patterns, or {allow: [...], deny: [...]}.
@@ -154,9 +156,9 @@ void read_role(const ReadContext& context, const YamlNode& node, const std::stri
   read("streams", plan.role.streams);
   read("projects", plan.role.projects);
   read("networks", plan.role.networks);
-  read_rules(context, fields, "contracts", plan.role.contracts, is_contract, kContractExpected);
-  lower(plan.role.contracts.allow);
-  lower(plan.role.contracts.deny);
+  NameRules contracts;
+  read_rules(context, fields, "contracts", contracts, is_contract, kContractExpected);
+  plan.role.contracts = {.allow = lower(contracts.allow), .deny = lower(contracts.deny)};
   read_limits(context, fields, "limits", plan.limits);
   out.roles.push_back(std::move(plan));
 }

@@ -72,6 +72,17 @@ bool is_visible(char c) {
   return c > ' ' && c < '\x7f';
 }
 
+bool may_leave(std::string_view method) {
+  return std::ranges::all_of(method, is_visible) && !begins(method, "fanfare_", true);
+}
+
+std::string shown(std::string_view method) {
+  constexpr std::size_t kNameShown = 64;
+  std::string name(method.substr(0, kNameShown));
+  std::ranges::replace_if(name, [](char c) { return !is_visible(c); }, '?');
+  return name;
+}
+
 // Subscriptions of other namespaces would belong to the connection to the node, which all clients share.
 bool subscribes_elsewhere(std::string_view method) {
   return !method.starts_with("eth_") && (method.contains("_subscribe") || method.contains("_unsubscribe"));
@@ -89,25 +100,39 @@ bool MethodRules::needs_a_name(std::string_view method) {
   return begins(method, "debug_", true);
 }
 
-bool MethodRules::allows(std::string_view method, bool developer, bool named) const {
-  if (!std::ranges::all_of(method, is_visible)) return false;
+MethodRules::Kind MethodRules::kind_of(std::string_view method) {
+  if (subscribes_elsewhere(method)) return Kind::refused;
+  // personal_sign is a developer method; the rest of its namespace is not.
+  if (any_fits(kDeveloper, method)) return Kind::developer;
+  if (any_fits(kRefused, method)) return Kind::refused;
+  return may_use_keys(method) ? Kind::developer : Kind::open;
+}
+
+bool MethodRules::allows(std::string_view method, bool developer) const {
+  if (!may_leave(method)) return false;
   const auto denied = longest(plan_.deny, method, true);
   const auto allowed = longest(plan_.allow, method, false);
   if (denied && denied >= allowed) return false;
   if (allowed) return true;
-  if (subscribes_elsewhere(method)) return false;
-  if (named) return true;
-  // personal_sign is a developer method; the rest of its namespace is not.
-  if (any_fits(kDeveloper, method)) return developer;
-  if (any_fits(kRefused, method)) return false;
-  return developer || !may_use_keys(method);
+  const Kind kind = kind_of(method);
+  return kind == Kind::open || (kind == Kind::developer && developer);
+}
+
+std::optional<std::string> MethodRules::refusal_of_role(std::string_view method, bool named) const {
+  const auto denied = longest(plan_.deny, method, true);
+  const auto allowed = longest(plan_.allow, method, false);
+  // Subscriptions of other namespaces would be of a connection to the node that all share, whoever asks.
+  const bool is_shared = subscribes_elsewhere(method) && !allowed;
+  if (!may_leave(method) || is_shared || (denied && denied >= allowed)) return refusal(method);
+  if (named || kind_of(method) == Kind::open) return std::nullopt;
+  return "the method " + shown(method) + " needs a role that names it or its namespace; \"*\" is not enough";
 }
 
 std::string MethodRules::refusal(std::string_view method) {
-  constexpr std::size_t kNameShown = 64;
-  std::string name(method.substr(0, kNameShown));
-  std::ranges::replace_if(name, [](char c) { return !is_visible(c); }, '?');
-  return "the method " + name +
+  if (begins(method, "fanfare_", true)) {
+    return "the method " + shown(method) + " is the gateway's own, and not offered here";
+  }
+  return "the method " + shown(method) +
          " is not allowed here (setting: methods.allow of the project, or --allow-method)";
 }
 

@@ -13,6 +13,7 @@
 // Known nodes compare names exactly, but others may not. So a denying pattern ignores case, while an allowing
 // one matches only exactly.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,16 +31,24 @@ class MethodRules {
  public:
   explicit MethodRules(const MethodPlan& plan) : plan_(plan) {}
 
-  // `developer`: the caller may use the developer methods. `named`: a role of the caller grants this method by
-  // its name or namespace, so the built-in rules do not apply; the project's own patterns do.
-  // A name with other characters than visible ASCII is never allowed: some node may read it as another name.
-  bool allows(std::string_view method, bool developer, bool named = false) const;
+  // Without access control. `developer`: the caller may use the developer methods.
+  // Never allowed: a name with other characters than visible ASCII, which some node may read as another name, and the
+  // gateway's own namespace, whose parameters may be secrets.
+  bool allows(std::string_view method, bool developer) const;
+  // For a caller with roles that grant the method: the text of the refusal, or nothing. `named`: a role grants it by its
+  // name or namespace, so the built-in rules do not apply. What the project allows decides what a role can grant at
+  // all, and grants nothing itself.
+  std::optional<std::string> refusal_of_role(std::string_view method, bool named) const;
   // Methods of debug_: for callers with roles, they need a role that names them.
   static bool needs_a_name(std::string_view method);
   // The error text for a method that is not allowed; names the setting.
   static std::string refusal(std::string_view method);
 
  private:
+  enum class Kind : std::uint8_t { open, developer, refused };
+  // By the built-in rules.
+  static Kind kind_of(std::string_view method);
+
   MethodPlan plan_;
 };
 

@@ -174,13 +174,39 @@ TEST(MethodRules, NodesOnLoopback) {
 TEST(MethodRules, ARoleThatNamesAMethodLiftsTheDefaultsAndNotTheProjectsPatterns) {
   const MethodRules rules({.allow = {}, .deny = {"admin_addPeer"}});
   EXPECT_FALSE(rules.allows("admin_peers", kStranger));
-  EXPECT_TRUE(rules.allows("admin_peers", kStranger, true));
-  EXPECT_TRUE(rules.allows("anvil_setBalance", kStranger, true));
-  EXPECT_FALSE(rules.allows("admin_addPeer", kStranger, true));
+  EXPECT_FALSE(rules.refusal_of_role("admin_peers", true));
+  EXPECT_FALSE(rules.refusal_of_role("anvil_setBalance", true));
+  EXPECT_TRUE(rules.refusal_of_role("admin_addPeer", true));
   // These would share a connection to the node, whoever asks.
-  EXPECT_FALSE(rules.allows("debug_subscribe", kStranger, true));
+  EXPECT_TRUE(rules.refusal_of_role("debug_subscribe", true));
   EXPECT_TRUE(MethodRules::needs_a_name("Debug_traceCall"));
   EXPECT_FALSE(MethodRules::needs_a_name("eth_call"));
+}
+
+// Otherwise a project that allows everything would open all of its nodes to everyone with "*".
+TEST(MethodRules, WhatAProjectAllowsIsNotGrantedByIt) {
+  const MethodRules rules({.allow = {"*"}, .deny = {}});
+  for (const std::string_view method : {"admin_peers", "personal_listAccounts", "anvil_setBalance",
+                                        "evm_mine", "eth_sendTransaction", "eth_sign"}) {
+    EXPECT_EQ(rules.refusal_of_role(method, false),
+              "the method " + std::string(method) +
+                  " needs a role that names it or its namespace; \"*\" is not enough");
+    EXPECT_FALSE(rules.refusal_of_role(method, true)) << method;
+  }
+  EXPECT_FALSE(rules.refusal_of_role("eth_call", false));
+  const MethodRules only_eth({.allow = {"eth_*"}, .deny = {"*"}});
+  EXPECT_TRUE(only_eth.refusal_of_role("net_version", true));
+  EXPECT_FALSE(only_eth.refusal_of_role("eth_call", false));
+}
+
+// The parameter of fanfare_authenticate is a secret.
+TEST(MethodRules, TheGatewaysOwnMethodsNeverReachANode) {
+  const MethodRules rules({.allow = {"*", "fanfare_authenticate"}, .deny = {}});
+  for (const std::string_view method : {"fanfare_authenticate", "Fanfare_Authenticate", "fanfare_metrics"}) {
+    EXPECT_FALSE(rules.allows(method, kDeveloper)) << method;
+    EXPECT_EQ(rules.refusal_of_role(method, true),
+              "the method " + std::string(method) + " is the gateway's own, and not offered here");
+  }
 }
 
 }  // namespace
