@@ -1,8 +1,10 @@
 #include "server/router.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
+#include "http/headers.h"
 #include "http/target.h"
 #include "server/cors.h"
 #include "ws/handshake.h"
@@ -69,6 +71,15 @@ session::HttpResponse websocket_only(std::string_view method) {
   const bool could_upgrade = method == "GET" || method == "HEAD";
   return session::response_of(ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
                                                                : ws::Rule::handshake_method_not_get));
+}
+
+// Also one of unknown length.
+bool has_long_body(const http::Request& head) {
+  const auto length = http::find_header(head.headers, "Content-Length");
+  if (!length) return true;
+  std::uint64_t bytes = 0;
+  const auto read = std::from_chars(length->data(), length->data() + length->size(), bytes);
+  return read.ec != std::errc() || bytes > kBodyBeforeAdmissionMax;
 }
 
 }  // namespace
@@ -197,17 +208,28 @@ session::HttpResponse Router::about_the_server(const http::Request& request) con
 }
 
 // The plan of the mount that find() will choose, if the request is not refused before.
-session::BodyPlan Router::plan_body(const http::Request& head) {
-  if (!plans_bodies_) return {};
+session::BodyPlan Router::plan_body(const session::HttpConnection& session, const http::Request& head) {
+  const bool needs_admission = options_.admission != nullptr && has_long_body(head);
+  if (!plans_bodies_ && !needs_admission) return {};
   const auto segments = http::path_segments(head.path);
   if (!segments) return {};
   for (const Entry& entry : entries_) {
     const auto match = entry.path.match(*segments);
     if (!match) continue;
     const Offer offer = entry.mount->offer(*match);
-    if (offer.missing.empty() && takes(offer.methods, head.method)) return offer.body;
+    if (!offer.missing.empty() || !takes(offer.methods, head.method)) continue;
+    if (needs_admission && !offer.is_open && refuses_early(session, head, *match)) return {.in_pieces = true};
+    return offer.body;
   }
   return {};
+}
+
+bool Router::refuses_early(const session::HttpConnection& session, const http::Request& head,
+                           const PathPattern::Match& match) {
+  auto admitted = options_.admission->admit(session, head, match, false);
+  if (admitted) return false;
+  early_refusal_ = {.connection = session.id(), .answer = std::move(admitted.error())};
+  return true;
 }
 
 void Router::on_request(session::HttpConnection& session, const http::Request& request) {
@@ -217,6 +239,8 @@ void Router::on_request(session::HttpConnection& session, const http::Request& r
   if (!request.path.starts_with('/')) return session.respond(plain(501, "this is no proxy\n"));
   const auto segments = http::path_segments(request.path);
   if (!segments) return session.respond(plain(400, "the request's path is not well encoded\n"));
+  auto early = std::exchange(early_refusal_, std::nullopt);
+  if (early && early->connection == session.id()) return session.respond(early->answer);
   const Found found = find(session, request, *segments, false);
   if (found.answer) return session.respond(*found.answer);
   found.mount->on_request(session, {.loop = *loop_,

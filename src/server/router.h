@@ -54,6 +54,9 @@ struct RouterOptions {
   Admission* admission = nullptr;
 };
 
+// A longer body is read only for callers who are admitted, because it costs memory.
+inline constexpr std::uint64_t kBodyBeforeAdmissionMax = std::uint64_t{64} << 10;
+
 class Router final : public session::HttpService {
  public:
   // The routers of one loop share its context, which must have been made for the loop that calls the router.
@@ -63,7 +66,7 @@ class Router final : public session::HttpService {
   // Must be called before the first request.
   void mount(PathPattern path, std::shared_ptr<Mount> mount);
 
-  session::BodyPlan plan_body(const http::Request& head) override;
+  session::BodyPlan plan_body(const session::HttpConnection& session, const http::Request& head) override;
   void on_request(session::HttpConnection& session, const http::Request& request) override;
   session::UpgradeDecision on_upgrade(session::HttpConnection& session,
                                       const http::Request& request) override;
@@ -93,6 +96,9 @@ class Router final : public session::HttpService {
   // Sets `admitted`, or the answer.
   void admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
              Found& found) const;
+  // Whether the mount may not be used by this caller, whose long body is then not read.
+  bool refuses_early(const session::HttpConnection& session, const http::Request& head,
+                     const PathPattern::Match& match);
   static std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Found& found,
                                                              const BrowserRules& rules, bool is_upgrade);
   session::HttpResponse answer_to(const http::Request& request, const Offers& offers,
@@ -103,6 +109,12 @@ class Router final : public session::HttpService {
   const std::shared_ptr<LoopContext> loop_;  // outlives the mounts
   std::vector<Entry> entries_;
   bool plans_bodies_ = false;  // one of the mounts does
+  // Of the request whose head was just planned; on_request() for it is the next call.
+  struct EarlyRefusal {
+    session::SessionId connection;
+    session::HttpResponse answer;
+  };
+  std::optional<EarlyRefusal> early_refusal_;
 };
 
 }  // namespace fanfare::server

@@ -93,7 +93,8 @@ class RouterTest : public session::LoopServerTest {
     router_->mount(*PathPattern::parse(path), made);
     return made;
   }
-  std::string ask(std::string_view line, std::string_view headers = "Host: localhost\r\n") {
+  std::string ask(std::string_view line, std::string_view headers = "Host: localhost\r\n",
+                  std::string_view body = "") {
     start();
     std::array<int, 2> ends{};
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends.data()), 0);
@@ -101,7 +102,7 @@ class RouterTest : public session::LoopServerTest {
     const net::Descriptor peer(ends[1]);
     const bool is_upgrade = headers.find("Upgrade") != std::string_view::npos;
     write(peer, std::string(line) + " HTTP/1.1\r\n" + std::string(headers) +
-                    (is_upgrade ? "\r\n" : "Connection: close\r\n\r\n"));
+                    (is_upgrade ? "\r\n" : "Connection: close\r\n\r\n") + std::string(body));
     const std::string answer = read_until(peer, is_upgrade ? "\r\n\r\n" : "EOF");
     server_.reset();
     return answer;
@@ -293,6 +294,27 @@ TEST_P(RouterTest, AnAdmissionIsAskedBeforeAGuardedMountAndOnlyThere) {
   EXPECT_THAT(ask("OPTIONS /guarded", "Host: localhost\r\nOrigin: http://localhost\r\n"),
               StartsWith("HTTP/1.1 204"));
   EXPECT_EQ(admission.asked, 4);
+}
+
+// Of strangers, bodies up to the limit are read to their end; longer ones cost no memory.
+TEST_P(RouterTest, ALongBodyIsReadOnlyForTheAdmitted) {
+  NamedAdmission admission;
+  const auto ask_long = [&](std::string_view headers, std::string_view body) {
+    router_ = std::make_unique<Router>(loop_context_, RouterOptions{.admission = &admission});
+    mount("/guarded", "POST");
+    return ask("POST /guarded", "Host: localhost\r\n" + std::string(headers) + "\r\n", body);
+  };
+  const std::string limit = std::to_string(kBodyBeforeAdmissionMax);
+  const std::string beyond = std::to_string(kBodyBeforeAdmissionMax + 1);
+  const std::string body(kBodyBeforeAdmissionMax, 'x');
+  // Nothing of the body was sent.
+  EXPECT_THAT(ask_long("Content-Length: " + beyond, ""), StartsWith("HTTP/1.1 401"));
+  EXPECT_THAT(ask_long("Transfer-Encoding: chunked", ""), StartsWith("HTTP/1.1 401"));
+  EXPECT_EQ(admission.asked, 2);
+  EXPECT_THAT(ask_long("Content-Length: " + limit, body), StartsWith("HTTP/1.1 401"));
+  EXPECT_EQ(admission.asked, 3);
+  EXPECT_THAT(ask_long("X-Name: alice\r\nContent-Length: " + beyond, body + "x"),
+              EndsWith("/guarded aliceEOF"));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ std::expected<std::optional<http::Request>, http::Error> HttpInput::next_request
     auto head = parser_.next_head(input);
     may_receive_ = head && *head;
     if (!may_receive_ || !parser_.in_body()) return head;
-    const BodyPlan plan = service().plan_body(**head);
+    const BodyPlan plan = service().plan_body(self(), **head);
     const auto fits = parser_.limit_body(plan.bytes_max.value_or(settings().body_bytes_max));
     if (!fits) return std::unexpected(fits.error());
     in_body_ = plan.in_pieces;

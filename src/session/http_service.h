@@ -59,8 +59,10 @@ class HttpService {
  public:
   virtual ~HttpService() = default;
   // Called for a request with a body, before on_request(); `head` is borrowed for the call. It only plans: the
-  // request may still be refused.
-  virtual BodyPlan plan_body(const http::Request& /*head*/) { return {}; }
+  // request may still be refused. With `in_pieces`, on_request() for this head is the next call.
+  virtual BodyPlan plan_body(const HttpConnection& /*connection*/, const http::Request& /*head*/) {
+    return {};
+  }
   // A request, borrowed for the call; complete, unless its body is taken in pieces. Answer with
   // connection.respond(), now or later (keep the id). The connection's next request is read after that.
   virtual void on_request(HttpConnection& connection, const http::Request& request) = 0;

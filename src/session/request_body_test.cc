@@ -57,7 +57,7 @@ class TakingService final : public HttpService {
   std::string answer;  // at once, if not empty
   SessionId id;
 
-  BodyPlan plan_body(const http::Request& head) override {
+  BodyPlan plan_body(const HttpConnection&, const http::Request& head) override {
     return head.path == "/pieces" ? plan : BodyPlan{};
   }
   void on_request(HttpConnection& connection, const http::Request& request) override {
