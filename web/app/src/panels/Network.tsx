@@ -9,7 +9,7 @@ import { useStore } from "../data/store";
 import { bytes, bytesText, number, short, span } from "../format";
 
 const column = (name: (typeof kNetworkColumns)[number]) => kNetworkColumns.indexOf(name);
-const seconds = (value: number | null | undefined) => (value == null ? "–" : value >= 600 ? `${number(value / 60, 2)} min` : `${number(value, 2)} s`);
+const seconds = (value: number | null | undefined) => (value == null ? "–" : `${number(value, 2)} s`);
 
 const kStrength: Line[] = [{ column: column("network_strength"), label: "Strength", colour: 1, format: (value) => number(value, 1) }];
 const kTps: Line[] = [{ column: column("tps"), label: "Transactions a second", colour: 1, format: short }];
