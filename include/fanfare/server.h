@@ -365,6 +365,7 @@ class FANFARE_EXPORT Server {
 
  private:
   friend class Hub;
+  friend class Rpc;
   friend class Streams;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 

@@ -11,6 +11,7 @@
 #include "api/request_body_channel.h"
 #include "api/request_parts.h"
 #include "api/route_endpoint.h"
+#include "api/rpc_mount.h"
 #include "api/server_streams.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
@@ -261,11 +262,17 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
                                                  std::uint32_t loop_index, std::size_t listener_count) {
   const auto loop = std::make_shared<LoopRoutes>(impl, server, loop_index);
   std::vector<std::pair<server::PathPattern, std::shared_ptr<server::Mount>>> mounts;
-  for (const RequestEntry& entry : impl.requests()) {
+  for (const RequestEntry& entry : impl.routes().requests) {
     mounts.emplace_back(entry.path, std::make_shared<RequestMount>(loop, entry));
   }
-  for (const UpgradeEntry& entry : impl.upgrades()) {
+  for (const UpgradeEntry& entry : impl.routes().upgrades) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
+  }
+  for (const RpcEntry& entry : impl.routes().rpcs) {
+    mounts.emplace_back(entry.path,
+                        make_rpc_mount(loop->loop_context, entry, [&](const WebSocketRoute& route) {
+                          return std::make_shared<WebSocketMount>(loop, route);
+                        }));
   }
   if (const ServerStreams* const streams = impl.streams()) {
     const std::shared_ptr<streamserver::LoopStreams> part(loop, loop->streams.get());
@@ -274,7 +281,7 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
     mounts.emplace_back(*server::PathPattern::parse(streams->path + "/sse"),
                         std::make_shared<streamserver::EventsMount>(part));
   }
-  for (const FilesEntry& entry : impl.files()) mounts.emplace_back(entry.path, entry.mount);
+  for (const FilesEntry& entry : impl.routes().files) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
     auto router = std::make_unique<server::Router>(

@@ -17,6 +17,7 @@
 #include "base/guard.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
+#include "rpc/registry.h"
 #include "ws/handshake.h"
 
 namespace fanfare::api {
@@ -83,25 +84,25 @@ void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> rout
   if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) {
-    bad_route_ = pattern.error();
+    routes_.problem = pattern.error();
     return;
   }
   if (const std::string wrong = find_wrong_name(*route); !wrong.empty()) {
-    bad_route_ = "route '" + std::string(path) + "': " + wrong;
+    routes_.problem = "route '" + std::string(path) + "': " + wrong;
     return;
   }
   if (route->has_message_handler && route->has_chunk_handler) {
-    bad_route_ = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
+    routes_.problem = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
     return;
   }
   if (route->deflate) {
     if (const auto wrong = find_wrong_option(*route->deflate)) {
-      bad_route_ = "route '" + std::string(path) + "': " + *wrong;
+      routes_.problem = "route '" + std::string(path) + "': " + *wrong;
       return;
     }
     route->deflate = saturated(*route->deflate);
   }
-  upgrades_.push_back({.path = *std::move(pattern), .route = std::move(route)});
+  routes_.upgrades.push_back({.path = *std::move(pattern), .route = std::move(route)});
 }
 
 void ServerImpl::add(std::string_view method, std::string_view path,
@@ -123,12 +124,12 @@ void ServerImpl::add(RequestEntry entry, std::string_view path) {
   if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
   auto pattern = server::PathPattern::parse(path);
   if (!pattern || (!entry.answer && !entry.answer_in_pieces) || !http::is_token(entry.method)) {
-    bad_route_ =
+    routes_.problem =
         pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
     return;
   }
   entry.path = *std::move(pattern);
-  requests_.push_back(std::move(entry));
+  routes_.requests.push_back(std::move(entry));
 }
 
 void ServerImpl::add_files(std::string_view path, FileOptions options) {
@@ -136,7 +137,7 @@ void ServerImpl::add_files(std::string_view path, FileOptions options) {
   const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
   auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
   if (!pattern) {
-    bad_route_ = pattern.error();
+    routes_.problem = pattern.error();
     return;
   }
   server::FileOptions files{.directory = std::move(options.directory),
@@ -147,11 +148,11 @@ void ServerImpl::add_files(std::string_view path, FileOptions options) {
   for (Header& header : options.headers) {
     files.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
   }
-  files_.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
+  routes_.files.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
 }
 
 std::expected<void, Error> ServerImpl::open_files() {
-  for (FilesEntry& entry : files_) {
+  for (FilesEntry& entry : routes_.files) {
     auto opened = server::StaticFiles::open(entry.options);
     if (!opened) return std::unexpected(bad_option("files: " + opened.error()));
     entry.mount = *std::move(opened);
@@ -160,7 +161,10 @@ std::expected<void, Error> ServerImpl::open_files() {
 }
 
 std::optional<Error> ServerImpl::check() const {
-  if (!bad_route_.empty()) return bad_option(bad_route_);
+  if (!routes_.problem.empty()) return bad_option(routes_.problem);
+  for (const RpcEntry& entry : routes_.rpcs) {
+    if (!entry.registry->problem().empty()) return bad_option(entry.registry->problem());
+  }
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
 }

@@ -25,6 +25,10 @@
 #include "server/static_files.h"
 #include "session/server.h"
 
+namespace fanfare::rpc {
+class Registry;
+}  // namespace fanfare::rpc
+
 namespace fanfare::api {
 
 struct UpgradeEntry {
@@ -46,6 +50,21 @@ struct FilesEntry {
   std::shared_ptr<server::StaticFiles> mount;  // from start() on
 };
 
+// A JSON-RPC service at a path.
+struct RpcEntry {
+  server::PathPattern path;
+  std::shared_ptr<rpc::Registry> registry;
+};
+
+// Everything that a program added before start().
+struct Routes {
+  std::vector<UpgradeEntry> upgrades;
+  std::vector<RequestEntry> requests;
+  std::vector<FilesEntry> files;
+  std::vector<RpcEntry> rpcs;
+  std::string problem;  // why one could not be added; start() reports it
+};
+
 struct ServerStreams;
 
 class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
@@ -60,6 +79,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options);
   void add_files(std::string_view path, FileOptions options);
+  void add_rpc(std::expected<RpcEntry, std::string> entry);  // the error is recorded, too
 
   // May be called only once.
   void add_hub(HubOptions options);
@@ -110,9 +130,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   // Used by the mounts.
   const ServerOptions& options() const { return options_; }
   const session::SessionSettings& session_settings() const { return session_settings_; }
-  const std::vector<UpgradeEntry>& upgrades() const { return upgrades_; }
-  const std::vector<RequestEntry>& requests() const { return requests_; }
-  const std::vector<FilesEntry>& files() const { return files_; }
+  const Routes& routes() const { return routes_; }
   pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
   ServerStreams* streams() const { return streams_.get(); }                    // null: no streams
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
@@ -142,10 +160,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   PostResult counted(net::PostResult result);
 
   const ServerOptions options_;
-  std::string bad_route_;
-  std::vector<UpgradeEntry> upgrades_;
-  std::vector<RequestEntry> requests_;
-  std::vector<FilesEntry> files_;
+  Routes routes_;
   session::SessionSettings session_settings_;
 
   Lifecycle lifecycle_;                      // must outlive the loops

@@ -204,15 +204,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     if (item.id.empty()) return;
     if (!result) return append_failure(item.answer, item.id, result.error());
     put(item, result->body.size(), [&](std::string& out) {
-      auto answer = jsonrpc::replace_id(result->body, item.id);
-      // Used unchanged only if it is a valid answer: the splice alone would accept any object with an id.
-      const auto parts = answer ? jsonrpc::split_response(*answer) : std::nullopt;
-      if (!parts) return bad_reply(item);
+      const auto parts = upstream::answer_of(*result);
+      if (!parts || parts->is_notification()) return bad_reply(item);
       if (!parts->error.empty()) return append_node_error(out, item.id, parts->error);
       // Members that a node adds beside its result, perhaps copies of the call's own headers, are not for
       // clients.
       if (parts->has_others) return jsonrpc::append_result(out, item.id, parts->result);
-      out = *std::move(answer);
+      out = jsonrpc::with_new_id(*parts, item.id);
     });
   }
 
@@ -253,28 +251,29 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
   void take_batch(const Part& part, const upstream::Result& result) {
     if (!result) return batch_failed(part, result);
     const auto answers = jsonrpc::split_responses(result->body);
-    std::vector<std::string_view> by_item(job_.items.size());
-    if (answers) sort_answers(*answers, by_item);
+    std::vector<const jsonrpc::Answer*> answered(job_.items.size());
+    if (answers) sort_answers(*answers, answered);
     const bool answers_none =
-        std::ranges::all_of(part, [&](const Sent& sent) { return by_item[sent.index].empty(); });
+        std::ranges::all_of(part, [&](const Sent& sent) { return answered[sent.index] == nullptr; });
     if (answers_none) {
       const bool one_error = answers && answers->size() == 1 && !answers->front().error.empty();
       return refused_whole(part, result, one_error ? answers->front().error : std::string_view());
     }
     for (const Sent& sent : part) {
       // An empty body is not an answer, and is reported as such.
-      upstream::Reply reply{
-          .body = std::string(by_item[sent.index]), .member = result->member, .gave_way = result->gave_way};
-      take_element(sent, std::move(reply));
+      upstream::Reply reply{.member = result->member, .gave_way = result->gave_way};
+      if (answered[sent.index] != nullptr) reply.body = answered[sent.index]->raw;
+      take_element(sent, std::move(reply), answered[sent.index]);
     }
   }
 
   // A read without a usable answer, or with an outdated one, is repeated alone.
-  void take_element(const Sent& sent, upstream::Reply reply) {
+  void take_element(const Sent& sent, upstream::Reply reply, const jsonrpc::Answer* answer) {
+    if (answer != nullptr) note_scan(reply, jsonrpc::answer_in(reply.body, *answer, answer->id));
     const bool reads = upstream::repeat_of(job_.items[sent.index].method) == upstream::Repeat::always;
-    const auto answer = jsonrpc::split_response(reply.body);
-    const bool is_of_no_use = !answer || (!answer->error.empty() && upstream::judge_error(answer->error) !=
-                                                                        upstream::NodeError::answer);
+    const bool is_of_no_use =
+        answer == nullptr ||
+        (!answer->error.empty() && upstream::judge_error(answer->error) != upstream::NodeError::answer);
     if (reads && is_of_no_use) return call_one(sent, 1);
     upstream::Result result = std::move(reply);
     const bool is_steady = reads_ == nullptr || reads_->steady().accepts(request_of(sent.index), result);
@@ -329,14 +328,14 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 
   // Sorts by our own ids; the first of two counts.
   static void sort_answers(const std::vector<jsonrpc::Answer>& answers,
-                           std::vector<std::string_view>& by_item) {
+                           std::vector<const jsonrpc::Answer*>& by_item) {
     for (const jsonrpc::Answer& answer : answers) {
       std::size_t index = 0;
       const std::string_view id = upstream::digits_of_id(answer.id);
       const char* end = id.data() + id.size();
       const auto [read, failed] = std::from_chars(id.data(), end, index);
       if (failed != std::errc{} || read != end || index >= by_item.size()) continue;
-      if (by_item[index].empty()) by_item[index] = answer.raw;
+      if (by_item[index] == nullptr && !answer.is_notification()) by_item[index] = &answer;
     }
   }
 

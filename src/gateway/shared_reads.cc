@@ -19,7 +19,7 @@ constexpr Duration kFinalUnknownFor = std::chrono::minutes(10);
 
 std::optional<std::uint64_t> number_of_block(const upstream::Result& result) {
   if (!result) return std::nullopt;
-  const auto answer = jsonrpc::split_response(result->body);
+  const auto answer = upstream::answer_of(*result);
   if (!answer || answer->result.empty()) return std::nullopt;
   const auto raw = jsonrpc::member(answer->result, "number");
   const auto text = raw ? jsonrpc::string_value(*raw) : std::nullopt;
@@ -89,7 +89,7 @@ void SharedReads::finish(Ticket ticket, const Read& read, upstream::Result resul
 
 void SharedReads::keep(const Read& read, const upstream::Result& result) {
   if (!result) return;
-  const auto answer = jsonrpc::split_response(result->body);
+  const auto answer = upstream::answer_of(*result);
   if (!answer || answer->result.empty()) return;
   // A node's mistake must not be cached for ever.
   if (read.block && number_of_block(result) != read.block) return;

@@ -13,12 +13,10 @@ namespace {
 
 // After so many tries on other nodes, the answer is used as it is.
 constexpr std::uint32_t kTriesMax = 3;
-// The depth to which answers nest (call traces).
-constexpr std::uint32_t kReplyDepthMax = 4096;
 
 std::string_view result_of(const upstream::Result& result) {
   if (!result) return "";
-  const auto answer = jsonrpc::split_response(result->body, kReplyDepthMax);
+  const auto answer = upstream::answer_of(*result);
   return answer ? answer->result : std::string_view();
 }
 

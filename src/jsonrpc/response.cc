@@ -39,17 +39,63 @@ bool is_called(const Member& found, std::string_view name) {
   return unescaped == name;
 }
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \n\r\t";
-  const std::size_t first = text.find_first_not_of(kSpace);
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+std::string_view between(const char* from, const char* to) {
+  return {from, static_cast<std::size_t>(to - from)};
 }
 
-// `raw` is valid JSON without surrounding white space.
-std::optional<Answer> take_apart(std::string_view raw) {
-  if (kind_of(raw) != Kind::object) return std::nullopt;
-  Answer answer{.raw = raw};
+// Steps over one object, whose opening brace is next, and visits its members. False: not JSON.
+template <typename Visit>
+bool scan_members(Scanner& scanner, std::uint32_t depth_max, Visit&& visit) {
+  if (depth_max == 0 || !scanner.consume('{')) return false;
+  scanner.skip_space();
+  if (scanner.consume('}')) return true;
+  for (;;) {
+    Member found;
+    const char* const quote = scanner.at();
+    if (!scanner.skip_string(&found.name_escaped)) return false;
+    found.name = between(quote + 1, scanner.at() - 1);
+    scanner.skip_space();
+    if (!scanner.consume(':')) return false;
+    scanner.skip_space();
+    const char* const from = scanner.at();
+    if (!scanner.skip_value(depth_max - 1)) return false;
+    found.value = between(from, scanner.at());
+    visit(found);
+    scanner.skip_space();
+    if (scanner.consume('}')) return true;
+    if (!scanner.consume(',')) return false;
+    scanner.skip_space();
+  }
+}
+
+// Runs `scan` on the only value of a text, which is an object. False: the text is not one JSON object.
+template <typename Scan>
+bool scan_only_object(std::string_view text, Scan&& scan) {
+  Scanner scanner(text);
+  scanner.skip_space();
+  if (scanner.peek() != '{' || !scan(scanner)) return false;
+  scanner.skip_space();
+  return scanner.at_end();
+}
+
+// Whether the members make a response or a notification. Removes the nulls of JSON-RPC 1.
+bool is_whole(Answer& answer, std::string_view method) {
+  if (!method.empty()) {
+    if (kind_of(method) != Kind::string || method.size() <= 2) return false;
+    answer.method = method.substr(1, method.size() - 2);
+    return answer.id.empty() && answer.result.empty() && answer.error.empty();
+  }
+  if (answer.error == "null" && !answer.result.empty()) answer.error = {};
+  if (kind_of(answer.error) == Kind::object && answer.result == "null") answer.result = {};
+  const Kind id = kind_of(answer.id);
+  if (id != Kind::number && id != Kind::string && id != Kind::null) return false;
+  if (answer.result.empty() == answer.error.empty()) return false;
+  return answer.error.empty() || kind_of(answer.error) == Kind::object;
+}
+
+// Reads one object, whose opening brace is next. False: not JSON. `read` stays empty if it is no answer.
+bool read_answer(Scanner& scanner, std::uint32_t depth_max, std::optional<Answer>& read) {
+  Answer answer;
   std::string_view method;
   struct Slot {
     std::string_view name;
@@ -60,41 +106,45 @@ std::optional<Answer> take_apart(std::string_view raw) {
                                    {"error", &answer.error},
                                    {"method", &method},
                                    {"params", &answer.params}}};
-  for (const Member& found : object_members(raw)) {
+  bool repeats = false;
+  const char* const from = scanner.at();
+  const bool is_json = scan_members(scanner, depth_max, [&](const Member& found) {
     const Slot* const slot =
         std::ranges::find_if(slots, [&](const Slot& one) { return is_called(found, one.name); });
     if (slot == slots.end()) {
       answer.has_others = answer.has_others || !is_called(found, "jsonrpc");
-      continue;
+      return;
     }
-    if (!slot->value->empty()) return std::nullopt;
+    repeats = repeats || !slot->value->empty();
     *slot->value = found.value;
-  }
-  if (!method.empty()) {
-    const bool notifies = kind_of(method) == Kind::string && method.size() > 2 && answer.id.empty() &&
-                          answer.result.empty() && answer.error.empty();
-    if (!notifies) return std::nullopt;
-    answer.method = method.substr(1, method.size() - 2);
-    return answer;
-  }
-  if (answer.error == "null" && !answer.result.empty()) answer.error = {};
-  if (kind_of(answer.error) == Kind::object && answer.result == "null") answer.result = {};
-  const Kind id = kind_of(answer.id);
-  if (id != Kind::number && id != Kind::string && id != Kind::null) return std::nullopt;
-  if (answer.result.empty() == answer.error.empty()) return std::nullopt;
-  if (!answer.error.empty() && kind_of(answer.error) != Kind::object) return std::nullopt;
-  return answer;
+  });
+  if (!is_json) return false;
+  answer.raw = between(from, scanner.at());
+  if (!repeats && is_whole(answer, method)) read = answer;
+  return true;
 }
 
-// The value of the object's only id. Empty: no id, several, or not an object.
-std::optional<std::string_view> find_id(std::string_view raw) {
-  std::optional<std::string_view> id;
-  for (const Member& found : object_members(raw)) {
-    if (!is_called(found, "id")) continue;
-    if (id) return std::nullopt;
-    id = found.value;
-  }
-  return id;
+// The object of a text and the value of its only id; empty parts if there is no id, or several.
+struct FoundId {
+  std::string_view object;
+  std::string_view id;
+  std::size_t ids = 0;
+  bool has_members = false;
+};
+std::optional<FoundId> find_id(std::string_view text) {
+  FoundId found;
+  const bool is_object = scan_only_object(text, [&](Scanner& scanner) {
+    const char* const from = scanner.at();
+    const bool is_json = scan_members(scanner, kSpliceDepthMax, [&](const Member& member) {
+      found.has_members = true;
+      if (!is_called(member, "id")) return;
+      found.id = member.value;
+      ++found.ids;
+    });
+    found.object = between(from, scanner.at());
+    return is_json;
+  });
+  return is_object ? std::optional(found) : std::nullopt;
 }
 
 std::string spliced(std::string_view raw, std::string_view old_part, std::string_view new_part) {
@@ -166,35 +216,70 @@ void append_request(std::string& out, std::string_view id, std::string_view meth
                      params_json.empty() ? "" : R"(,"params":)", params_json, "}"});
 }
 
+ScannedText scan_response(std::string_view text, std::uint32_t depth_max) {
+  ScannedText scanned;
+  scanned.is_object = scan_only_object(
+      text, [&](Scanner& scanner) { return read_answer(scanner, depth_max, scanned.answer); });
+  if (!scanned.is_object) scanned.answer.reset();
+  return scanned;
+}
+
 std::optional<Answer> split_response(std::string_view text, std::uint32_t depth_max) {
-  if (!is_valid_json(text, depth_max)) return std::nullopt;
-  return take_apart(trimmed(text));
+  return scan_response(text, depth_max).answer;
 }
 
 std::optional<std::vector<Answer>> split_responses(std::string_view text, std::uint32_t depth_max) {
-  if (!is_valid_json(text, depth_max)) return std::nullopt;
-  const std::string_view raw = trimmed(text);
+  Scanner scanner(text);
+  scanner.skip_space();
   std::vector<Answer> answers;
-  if (kind_of(raw) != Kind::array) {
-    const std::optional<Answer> only = take_apart(raw);
+  if (scanner.peek() != '[') {
+    const std::optional<Answer> only = split_response(text, depth_max);
     if (!only) return std::nullopt;
     answers.push_back(*only);
     return answers;
   }
-  for (const std::string_view found : array_elements(raw)) {
-    const std::optional<Answer> answer = take_apart(found);
-    if (!answer) return std::nullopt;
+  if (depth_max == 0) return std::nullopt;
+  scanner.consume('[');
+  scanner.skip_space();
+  bool more = !scanner.consume(']');
+  while (more) {
+    std::optional<Answer> answer;
+    if (scanner.peek() != '{' || !read_answer(scanner, depth_max - 1, answer) || !answer) return std::nullopt;
     answers.push_back(*answer);
+    scanner.skip_space();
+    more = scanner.consume(',');
+    if (!more && !scanner.consume(']')) return std::nullopt;
+    scanner.skip_space();
   }
+  scanner.skip_space();
+  if (!scanner.at_end()) return std::nullopt;
   return answers;
 }
 
+std::string with_new_id(const Answer& answer, std::string_view id) {
+  return spliced(answer.raw, answer.id, id);
+}
+
+Answer answer_in(std::string_view text, const Answer& answer, std::string_view id) {
+  const auto id_at = static_cast<std::size_t>(answer.id.data() - answer.raw.data());
+  const auto moved = [&](std::string_view part) {
+    if (part.empty()) return std::string_view();
+    const auto at = static_cast<std::size_t>(part.data() - answer.raw.data());
+    return text.substr(at > id_at ? at - answer.id.size() + id.size() : at, part.size());
+  };
+  return {.raw = text,
+          .id = text.substr(id_at, id.size()),
+          .result = moved(answer.result),
+          .error = moved(answer.error),
+          .method = {},
+          .params = moved(answer.params),
+          .has_others = answer.has_others};
+}
+
 std::optional<std::string> replace_id(std::string_view raw, std::string_view id) {
-  if (!is_valid_json(raw, kSpliceDepthMax)) return std::nullopt;
-  const std::string_view object = trimmed(raw);
-  const std::optional<std::string_view> old = find_id(object);
-  if (!old) return std::nullopt;
-  return spliced(object, *old, id);
+  const auto found = find_id(raw);
+  if (!found || found->ids != 1) return std::nullopt;
+  return spliced(found->object, found->id, id);
 }
 
 ErrorObject read_error(std::string_view error_json) {

@@ -57,11 +57,22 @@ struct Answer {
 // omit it, and nothing depends on it.
 std::optional<Answer> split_response(std::string_view text, std::uint32_t depth_max = kAnswerDepthMax);
 
+// As split_response(), with what the same scan finds out about a text that is neither of the two.
+struct ScannedText {
+  bool is_object = false;  // the text is one JSON object
+  std::optional<Answer> answer = {};
+};
+ScannedText scan_response(std::string_view text, std::uint32_t depth_max = kAnswerDepthMax);
+
 // As split_response(), for the response to a batch: an array of responses in any order. A single object is
 // also accepted, since servers reject a batch as a whole that way. Empty if any element is not a response.
 std::optional<std::vector<Answer>> split_responses(std::string_view text,
                                                    std::uint32_t depth_max = kAnswerDepthMax);
 
+// Returns the response with its id replaced; all other bytes stay unchanged. It must not be a notification.
+std::string with_new_id(const Answer& answer, std::string_view id);
+// The parts of `text`, which with_new_id(answer, id) has made. Not scanned again.
+Answer answer_in(std::string_view text, const Answer& answer, std::string_view id);
 // Returns `raw` with the value of its top-level id replaced by `id`; all other bytes stay unchanged. Empty if
 // `raw` is not one object with exactly one id. For responses and for requests.
 std::optional<std::string> replace_id(std::string_view raw, std::string_view id);

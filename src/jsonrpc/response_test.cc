@@ -152,6 +152,42 @@ TEST(JsonRpcSplice, NeedsExactlyOneId) {
   EXPECT_FALSE(replace_id(R"({"id":1)", "2"));
 }
 
+TEST(JsonRpcSplice, TheNewTextNeedsNoSecondScan) {
+  const std::string_view texts[] = {
+      R"({"jsonrpc":"2.0","id":12,"result":{"id":1}})", R"( {"result":[12],"id":"x", "jsonrpc":"2.0"} )",
+      R"({"error":{"code":-1,"message":"m"},"id":null,"extra":1})", R"({"id":1,"error":null,"result":0})",
+      R"({"id":1,"result":null,"params":[]})"};
+  for (const std::string_view text : texts) {
+    const auto before = split_response(text);
+    ASSERT_TRUE(before) << text;
+    for (const std::string_view id : {"7", "\"a longer id than any\"", "null"}) {
+      const std::string made = with_new_id(*before, id);
+      EXPECT_EQ(made, replace_id(text, id)) << text;
+      const Answer known = answer_in(made, *before, id);
+      const auto scanned = split_response(made);
+      ASSERT_TRUE(scanned) << made;
+      EXPECT_EQ(known.raw, scanned->raw);
+      EXPECT_EQ(known.id, scanned->id);
+      EXPECT_EQ(known.result, scanned->result);
+      EXPECT_EQ(known.error, scanned->error);
+      EXPECT_EQ(known.params, scanned->params);
+      EXPECT_EQ(known.has_others, scanned->has_others);
+    }
+  }
+}
+
+TEST(JsonRpcAnswer, AScanTellsJsonFromAnAnswer) {
+  EXPECT_TRUE(scan_response(R"({"id":1,"result":2})").answer);
+  const ScannedText no_answer = scan_response(R"({"hello":1})");
+  EXPECT_TRUE(no_answer.is_object);
+  EXPECT_FALSE(no_answer.answer);
+  for (const std::string_view text : {R"({"id":1,"result":2)", R"({"id":1,"result":2}})", "[]", "1", "",
+                                      R"({"id":1,"result":tru})", R"({"id":1,"result":2,})"}) {
+    EXPECT_FALSE(scan_response(text).is_object) << text;
+    EXPECT_FALSE(scan_response(text).answer) << text;
+  }
+}
+
 TEST(JsonRpcErrorObject, IsRead) {
   const ErrorObject error = read_error(R"({"code":-32005,"message":"too \"many\"","data":{"limit":100}})");
   EXPECT_EQ(error.code, -32005);

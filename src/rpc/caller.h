@@ -6,6 +6,10 @@
 
 #include "session/member.h"
 
+namespace fanfare {
+struct RpcIdentity;
+}  // namespace fanfare
+
 namespace fanfare::access {
 struct Principal;
 class Payer;
@@ -23,6 +27,8 @@ struct Caller {
   // client behind a proxy.
   bool is_local = false;
   std::shared_ptr<const access::Principal> principal = {};  // null: nobody was authenticated
+  // As a program's own `authenticate` decided (fanfare/rpc.h); null: it has none.
+  std::shared_ptr<const RpcIdentity> identity = {};
   // Pays for its calls, subscriptions and bytes; null: nobody does. Loop thread.
   std::shared_ptr<access::Payer> payer = {};
 };

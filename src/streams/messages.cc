@@ -157,6 +157,14 @@ std::string pong_message(std::string_view id) {
   return out;
 }
 
+std::string authenticated_message(std::string_view id, std::span<const std::string> streams) {
+  std::string out = R"({"type":"authenticated","available_streams":)";
+  append_names(out, streams);
+  append_id(out, id);
+  out += '}';
+  return out;
+}
+
 std::string missed_message(std::string_view stream, const Missed& missed, std::int64_t seconds) {
   std::string out = "{\"type\":\"notice\"";
   append_text(out, ",\"stream\":", stream);
@@ -210,6 +218,10 @@ std::string_view name_of(ErrorCode code) {
       return "message_too_big";
     case ErrorCode::too_many_messages:
       return "too_many_messages";
+    case ErrorCode::limit_reached:
+      return "limit_reached";
+    case ErrorCode::not_authenticated:
+      return "not_authenticated";
   }
   return "bad_message";
 }
@@ -220,6 +232,10 @@ std::string error_message(const ProtocolError& error, bool is_extended) {
   if (is_extended) {
     append_text(out, ",\"code\":", name_of(error.code));
     if (!error.stream.empty()) append_text(out, ",\"stream\":", error.stream);
+    if (error.retry_after > Duration::zero()) {
+      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(error.retry_after);
+      append_number(out, ",\"retry_after_ms\":", wait.count());
+    }
   }
   append_id(out, error.id);
   out += '}';

@@ -11,6 +11,7 @@
 #include "server/loop_context.h"
 #include "server/router.h"
 #include "session/loop_server_for_tests.h"
+#include "streams/permit_for_tests.h"
 #include "streams/world_for_tests.h"
 #include "streamserver/mounts.h"
 
@@ -40,7 +41,7 @@ std::string frame_of(std::string_view payload) {
 class StreamServerTest : public session::LoopServerTest {
  protected:
   void begin(streams::Limits limits = {}, session::LoopServerOptions options = {},
-             const streams::StreamOptions& stream = {}) {
+             const streams::StreamOptions& stream = {}, const MakePermit& make_permit = {}) {
     world_ = std::make_unique<streams::World>(limits);
     stream_ = world_->add("s", stream);
     start(options);
@@ -49,8 +50,9 @@ class StreamServerTest : public session::LoopServerTest {
         std::make_shared<LoopStreams>(world_->catalog, world_->loops.at(0), *server_, endpoint_settings_);
     router_ = std::make_unique<server::Router>(std::make_shared<server::LoopContext>(*loop_, 0));
     router_->mount(*server::PathPattern::parse("/streams"),
-                   std::make_shared<WebSocketMount>(loop, ws::UpgradePolicy{}));
-    router_->mount(*server::PathPattern::parse("/streams/sse"), std::make_shared<EventsMount>(loop));
+                   std::make_shared<WebSocketMount>(loop, ws::UpgradePolicy{}, make_permit));
+    router_->mount(*server::PathPattern::parse("/streams/sse"),
+                   std::make_shared<EventsMount>(loop, make_permit));
   }
   ~StreamServerTest() override {
     server_.reset();
@@ -94,6 +96,17 @@ class StreamServerTest : public session::LoopServerTest {
     const net::Descriptor peer = get(target, headers);
     return read_until(peer, "\n") + read_now(peer);
   }
+  // With access control; permits_ are those of the clients, in their order.
+  void begin_guarded(std::uint32_t messages = 100) {
+    begin({}, {}, {}, [this, messages](const session::HttpConnection&, const server::Target&) {
+      auto permit = std::make_unique<streams::TestPermit>();
+      permit->granted = {"s"};
+      permit->messages = messages;
+      permits_.push_back(permit.get());
+      return permit;
+    });
+    world_->add("secret");
+  }
   void publish(int n) { world_->publish(*stream_, R"({"n":)" + std::to_string(n) + "}"); }
   // A value whose message to plain clients has so many bytes.
   void publish_sized(std::size_t bytes) {
@@ -108,6 +121,7 @@ class StreamServerTest : public session::LoopServerTest {
   std::unique_ptr<streams::World> world_;
   std::shared_ptr<streams::Stream> stream_;
   session::SessionSettings endpoint_settings_;
+  std::vector<streams::TestPermit*> permits_;
   std::unique_ptr<server::Router> router_;
 };
 
@@ -284,6 +298,57 @@ TEST_P(StreamServerTest, AStoppingServerEndsEventsAndSockets) {
   read_until(events, "0\r\n\r\n");
   read_until(peer, "\x03\xf4");
   EXPECT_TRUE(run_until([&] { return stream_->watchers() == 0; }));
+}
+
+TEST_P(StreamServerTest, AWebSocketEndsWithItsPermit) {
+  begin_guarded();
+  const net::Descriptor peer = open();
+  say(peer, R"({"type":"subscribe","stream":"s"})");
+  read_until(peer, "subscribed");
+  EXPECT_GT(permits_.at(0)->bytes, 80U) << "the welcome, a message and its answer";
+  const std::size_t before = permits_.at(0)->bytes;
+  publish(1);
+  read_until(peer, R"({"n":1})");
+  EXPECT_GT(permits_.at(0)->bytes, before) << "values are paid";
+  permits_.at(0)->holder->on_permit_ended("the token has expired");
+  read_until(peer, "\x03\xf0the token has expired");
+}
+
+TEST_P(StreamServerTest, EventsEndWithTheirPermit) {
+  begin_guarded();
+  const net::Descriptor peer = get("/streams/sse?stream=s");
+  read_until(peer, "subscribed");
+  permits_.at(0)->holder->on_permit_ended("the token has expired");
+  EXPECT_THAT(read_until(peer, "0\r\n\r\n"),
+              HasSubstr(R"({"type":"unsubscribed","stream":"s","reason":"the token has expired"})"));
+  EXPECT_TRUE(run_until([&] { return world_->catalog.connections(Transport::events) == 0; }));
+}
+
+TEST_P(StreamServerTest, APermitThatGrantsLessEndsWhatItDoesNotGrant) {
+  begin_guarded();
+  const net::Descriptor events = get("/streams/sse?stream=s");
+  read_until(events, "subscribed");
+  const net::Descriptor peer = open();
+  say(peer, R"({"type":"subscribe","stream":"s"})");
+  read_until(peer, "subscribed");
+  for (streams::TestPermit* permit : permits_) {
+    permit->granted.clear();
+    permit->holder->on_permit_changed();
+  }
+  EXPECT_THAT(read_until(events, "0\r\n\r\n"), HasSubstr("do not grant the stream any more"));
+  read_until(peer, "do not grant the stream any more");
+  say(peer, R"({"type":"ping"})");
+  read_until(peer, "pong");
+}
+
+TEST_P(StreamServerTest, EventsOfAStreamThatIsNotGrantedAre404AndAUsedUpQuota429) {
+  begin_guarded(1);
+  EXPECT_THAT(answer_to("/streams/sse?stream=secret"), StartsWith("HTTP/1.1 404 "));
+  begin_guarded(0);
+  const std::string limited = answer_to("/streams/sse?stream=s");
+  EXPECT_THAT(limited, StartsWith("HTTP/1.1 429 "));
+  EXPECT_THAT(limited, HasSubstr("\r\nRetry-After: 2\r\n"));
+  EXPECT_THAT(limited, HasSubstr("\"retry_after_ms\":2000"));
 }
 
 // A reader of Server-Sent Events that stops reading gets the newest value and the number of those it missed.

@@ -14,6 +14,7 @@
 #include "base/byte_budget.h"
 #include "base/time.h"
 #include "fanfare/unique_function.h"
+#include "jsonrpc/response.h"
 #include "upstream/failure.h"
 
 namespace fanfare::upstream {
@@ -104,7 +105,22 @@ struct Reply {
   bool gave_way = false;
   // The answer came over a connection opened for this call: another node may be at the address by now.
   bool new_connection = false;
+
+  // What a scan of the body found, so that all readers share one scan. Use answer_of().
+  struct Scan {
+    const char* of = nullptr;  // the body's bytes
+    std::size_t bytes = 0;
+    std::optional<jsonrpc::Answer> answer;
+  };
+  mutable Scan scan = {};
 };
+
+// The reply as one response. Empty: it is none, or a batch. Points into the body, and is valid while the reply
+// stays where it is. The first caller scans the body; a later one scans it again only if it is short or was
+// replaced. Worker thread.
+std::optional<jsonrpc::Answer> answer_of(const Reply& reply);
+// Keeps the result of a scan of this reply's body.
+void note_scan(const Reply& reply, const std::optional<jsonrpc::Answer>& answer);
 
 using Result = std::expected<Reply, Failure>;
 using Done = UniqueFunction<void(Result)>;

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/guard.h"
 #include "jsonrpc/scan.h"
+#include "jsonrpc/value.h"
 #include "upstream/answer_secrets.h"
 #include "upstream/curl_failure.h"
 #include "upstream/url.h"
@@ -32,14 +33,14 @@ long to_ms(Duration duration) {
 }
 
 // A JSON-RPC answer is an object or an array. It is scanned whole, so that a proxy's error page or a
-// truncated text counts against the node, and the call is retried elsewhere.
-bool is_json_rpc(std::string_view body) {
-  jsonrpc::Scanner scanner(body);
+// truncated text counts against the node, and the call is retried elsewhere. The scan of an object is kept.
+bool is_json_rpc(const Reply& reply) {
+  jsonrpc::Scanner scanner(reply.body);
   scanner.skip_space();
-  if (scanner.peek() != '{' && scanner.peek() != '[') return false;
-  if (!scanner.skip_value(jsonrpc::kAnswerDepthMax)) return false;
-  scanner.skip_space();
-  return scanner.at_end();
+  if (scanner.peek() == '[') return jsonrpc::is_valid_json(reply.body, jsonrpc::kAnswerDepthMax);
+  const jsonrpc::ScannedText scanned = jsonrpc::scan_response(reply.body);
+  note_scan(reply, scanned.answer);
+  return scanned.is_object;
 }
 
 }  // namespace
@@ -349,7 +350,8 @@ Result HttpNode::Impl::judge(Call& call, int curl_code) const {
     failure.body = scrubbed(call.response.substr(0, kFailureBodyBytesMax), secrets_);
     return std::unexpected(std::move(failure));
   }
-  if (!is_json_rpc(call.response)) {
+  Reply reply{.body = std::move(call.response)};
+  if (!is_json_rpc(reply)) {
     return std::unexpected(Failure{.kind = FailureKind::bad_reply,
                                    .http_status = static_cast<int>(status),
                                    .message = "the answer is no JSON object or array",
@@ -357,9 +359,10 @@ Result HttpNode::Impl::judge(Call& call, int curl_code) const {
   }
   long connections_opened = 0;
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &connections_opened);
-  return Reply{.body = without_secrets_in_errors(std::move(call.response), secrets_),
-               .hold = std::make_shared<ByteHold>(std::move(call.hold)),
-               .new_connection = connections_opened > 0};
+  reply.body = without_secrets_in_errors(std::move(reply.body), secrets_);
+  reply.hold = std::make_shared<ByteHold>(std::move(call.hold));
+  reply.new_connection = connections_opened > 0;
+  return reply;
 }
 
 void HttpNode::Impl::finished(Call& call, int curl_code) {

@@ -9,9 +9,6 @@
 namespace fanfare::upstream {
 namespace {
 
-// The depth to which answers nest (call traces).
-constexpr std::uint32_t kAnswerDepthMax = 4096;
-
 constexpr std::int64_t kMethodNotFound = -32601;
 constexpr std::int64_t kMethodNotSupported = -32004;  // EIP-1474
 constexpr std::int64_t kResourceUnavailable = -32002;
@@ -83,9 +80,9 @@ std::string_view digits_of_id(std::string_view raw) {
   return raw;
 }
 
-bool has_wrong_id(std::string_view asked, std::string_view answer_json) {
+bool has_wrong_id(std::string_view asked, const Reply& reply) {
   if (asked.empty()) return false;
-  const auto answer = jsonrpc::split_response(answer_json, kAnswerDepthMax);
+  const auto answer = answer_of(reply);
   if (!answer) return true;
   return digits_of_id(answer->id) != asked && !(answer->id == "null" && !answer->error.empty());
 }

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "upstream/backend.h"
+
 namespace fanfare::upstream {
 
 enum class NodeError : std::uint8_t {
@@ -19,8 +21,8 @@ NodeError judge_error(std::string_view error_json);
 // The digits of `raw`, an id that was sent as a whole number. It may come back as that number, as text ("7")
 // or as 7.0: some nodes do so.
 std::string_view digits_of_id(std::string_view raw);
-// Whether a node's complete answer is for a request with another id than `asked`. Empty `asked`: the answer
+// Whether a node's reply is for a request with another id than `asked`. Empty `asked`: the answer
 // is not checked. An error may be about a text that could not be parsed, and so have no id.
-bool has_wrong_id(std::string_view asked, std::string_view answer_json);
+bool has_wrong_id(std::string_view asked, const Reply& reply);
 
 }  // namespace fanfare::upstream

@@ -10,9 +10,6 @@
 namespace fanfare::upstream {
 namespace {
 
-// The depth to which answers nest (call traces).
-constexpr std::uint32_t kReplyDepthMax = 4096;
-
 // Whether another member might succeed with the same call.
 bool worth_another_try(const Failure& failure) {
   return blames_endpoint(failure) || failure.kind == FailureKind::overloaded ||
@@ -22,7 +19,7 @@ bool worth_another_try(const Failure& failure) {
 }  // namespace
 
 void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result) {
-  if (result && has_wrong_id(flight->options.id, result->body)) {
+  if (result && has_wrong_id(flight->options.id, *result)) {
     result = std::unexpected(Failure{
         .kind = FailureKind::bad_reply, .message = "the answer is not to what was asked", .sent = true});
   }
@@ -71,7 +68,7 @@ void Pool::Impl::take(const FlightPtr& flight, std::size_t member, Result result
 // An error that only concerns this node reaches the client only if no other node can answer.
 bool Pool::Impl::asks_another(const Flight& flight, std::size_t member, const Reply& reply) {
   if (flight.options.id.empty() || flight.options.repeat != Repeat::always) return false;
-  const auto answer = jsonrpc::split_response(reply.body, kReplyDepthMax);
+  const auto answer = answer_of(reply);
   if (!answer || answer->error.empty()) return false;
   const NodeError error = judge_error(answer->error);
   if (error == NodeError::limited) members_.limited(member);
@@ -82,7 +79,7 @@ bool Pool::Impl::asks_another(const Flight& flight, std::size_t member, const Re
 bool Pool::Impl::contradicts(const Flight& flight, const Reply& reply) {
   const auto& known = members_.checks().truth().chain_id;
   if (!flight.options.tells_chain_id || !members_.checks().enabled() || !known) return false;
-  const auto answer = jsonrpc::split_response(reply.body);
+  const auto answer = answer_of(reply);
   const auto told = answer ? read_chain_id(answer->result) : std::nullopt;
   return told && told != known;
 }

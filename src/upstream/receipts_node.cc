@@ -75,7 +75,7 @@ void ReceiptsNode::call(std::string body, CallOptions options, Done done) {
   node_->call(std::move(body), std::move(options), [this, job](Result result) {
     if (!result) return job->end(std::move(result));
     job->new_connection = result->new_connection;
-    const auto answer = jsonrpc::split_response(result->body);
+    const auto answer = answer_of(*result);
     const bool lacks =
         answer && !answer->error.empty() && says_no_such_method(jsonrpc::read_error(answer->error));
     if (!lacks) return job->end(std::move(result));
@@ -99,7 +99,7 @@ void ReceiptsNode::ask(const JobPtr& job, std::string_view method, const std::st
     if (!result && result.error().kind == FailureKind::shutdown) return job->end(std::move(result));
     --job->in_flight;
     if (result) job->new_connection = result->new_connection = job->new_connection || result->new_connection;
-    const auto answer = result ? jsonrpc::split_response(result->body) : std::nullopt;
+    const auto answer = result ? answer_of(*result) : std::nullopt;
     if (answer && answer->error.empty() && jsonrpc::kind_of(answer->result) != jsonrpc::Kind::null) {
       taken(answer->result);
       if (!job->done) keep(*job);  // too late for this call, but useful for the next

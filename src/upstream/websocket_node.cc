@@ -86,7 +86,7 @@ class WebSocketNode::Impl final : Executor::StopListener, public LinkHandler {
 
   bool take_apart(std::string_view body, Call& call);
   void send(const CallPtr& call);
-  void answered(const Place& place, std::string_view text);
+  void answered(const Place& place, const jsonrpc::Answer& message);
   void finish(const CallPtr& call, Result result);
   void refuse(const CallPtr& call, FailureKind kind, std::string why);
   void end_all(FailureKind kind, const std::string& why);
@@ -219,22 +219,28 @@ void WebSocketNode::Impl::send(const CallPtr& call) {
   call->timer = executor_.call_at(executor_.now(), [this, call] { finish(call, Reply{.body = "[]"}); });
 }
 
-void WebSocketNode::Impl::answered(const Place& place, std::string_view text) {
+void WebSocketNode::Impl::answered(const Place& place, const jsonrpc::Answer& message) {
   Call& call = *place.call;
-  if (!call.hold.grow(text.size())) {
+  if (!call.hold.grow(message.raw.size())) {
     return finish(place.call,
                   std::unexpected(Failure{
                       .kind = FailureKind::no_room, .message = "no room for the answer", .sent = true}));
   }
   Element& element = call.elements[place.element];
-  element.answer = jsonrpc::replace_id(text, element.id).value_or("");
+  element.answer = jsonrpc::with_new_id(message, element.id);
   if (--call.open > 0) return;
   Reply reply;
+  if (!call.batch) {
+    reply.body = std::move(element.answer);
+    note_scan(reply, jsonrpc::answer_in(reply.body, message, element.id));
+    reply.hold = std::make_shared<ByteHold>(std::move(call.hold));
+    return finish(place.call, std::move(reply));
+  }
   for (Element& each : call.elements) {
-    if (call.batch) reply.body += reply.body.empty() ? '[' : ',';
+    reply.body += reply.body.empty() ? '[' : ',';
     reply.body += each.answer;
   }
-  if (call.batch) reply.body += ']';
+  reply.body += ']';
   reply.hold = std::make_shared<ByteHold>(std::move(call.hold));
   finish(place.call, std::move(reply));
 }
@@ -347,7 +353,7 @@ void WebSocketNode::Impl::link_received(const jsonrpc::Answer& message) {
   if (found == waiting_.end()) return;  // it came too late
   const Place place = std::move(found->second);
   waiting_.erase(found);
-  answered(place, message.raw);
+  answered(place, message);
 }
 
 // --- subscriptions ---------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 import { Connection, type ConnectionOptions } from "./connection.js";
 import { Pacer } from "./pacer.js";
 import type { Json, Position, StreamDetails, StreamEvent, Welcome } from "./types.js";
-import { parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type ValueMessage } from "./wire.js";
+import { isWellFormed, parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type ValueMessage } from "./wire.js";
 import { WireStream } from "./wire_stream.js";
 
 export interface WireClientOptions extends ConnectionOptions {
@@ -119,6 +119,10 @@ export class WireClient {
   private received(text: string): void {
     const message = parseMessage(text);
     if (!message) return;
+    // The answer of one connection is lost, but nothing else: the streams resume from their positions on the next one.
+    if (!isWellFormed(message, this.streams.has(message.type))) {
+      return this.connection.abandon(`the server sent a malformed message of type ${message.type}`);
+    }
     // The answer may arrive in either member; a stream cannot have one of these names.
     switch (message.type) {
       case "welcome": return this.greeted(message);

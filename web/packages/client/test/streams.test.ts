@@ -416,7 +416,7 @@ test("a callback that throws harms nobody else", async () => {
 test("messages that are not of the protocol are ignored", async () => {
   const log = record();
   await settle();
-  for (const text of ["", "no json", "[]", "null", "7", "{}", '{"type":1}', '{"type":"later","x":1}', '{"type":"notice","stream":"a","state":"new"}', '{"type":"error"}', '{"type":"subscribed","stream":"zz"}']) FakeSocket.last.hear(text);
+  for (const text of ["", "no json", "[]", "null", "7", "{}", '{"type":1}', '{"type":"later","x":1}', '{"type":"notice","stream":"a","state":"new"}', '{"type":"subscribed","stream":"zz"}']) FakeSocket.last.hear(text);
   publish(1, 1);
   expect(log.numbers).toEqual([1]);
 });
@@ -502,4 +502,50 @@ test("random courses: a listener's numbers are all, in order, or a gap says whic
     }
     expect(log.errors, `seed ${seed}`).toEqual([]);
   }
+});
+
+// Each of these once threw inside the client, hung a subscription, or gave nonsense to the program.
+test.each([
+  { type: "error" },
+  { type: "error", message: 7 },
+  { type: "error", message: "x", stream: [] },
+  { type: "subscribed" },
+  { type: "subscribed", stream: "a", history: 0 },
+  { type: "subscribed", stream: "a", history: [null] },
+  { type: "subscribed", stream: "a", history: [{ data: 1, offset: "1" }] },
+  { type: "subscribed", stream: "a", position: { epoch: 1, offset: -1 } },
+  { type: "subscribed", stream: "a", recovered: "yes" },
+  { type: "notice", stream: "a" },
+  { type: "notice", stream: "a", state: "missed", missing: 1.5 },
+  { type: "notice", stream: "a", state: "missed", missing: { after: {}, until: {} } },
+  { type: "a", data: { n: 4 }, offset: "x" },
+  { type: "a", data: { n: 4 }, offset: {} },
+  { type: "a", data: { n: 4 }, offset: 1e300 },
+  { type: "a", data: { n: 4 }, offset: 4, checksum: 0 },
+  { type: "hello", streams: [null] },
+  { type: "hello", limits: 7 },
+])("after a malformed message the client connects again and loses nothing: %o", async (message) => {
+  publish(1, 3);
+  const log = record();
+  await settle();
+  for (const session of core.sessions) session.reply(message);
+  expect(client.state).toBe("waiting");
+  expect(client.error?.message).toBe(`the server sent a malformed message of type ${message.type}`);
+  publish(4, 5);
+  await settle(1_000);
+  publish(6, 6);
+  expect(log.numbers).toEqual([3, 4, 5, 6]);
+  expect(log.gaps).toEqual([]);
+});
+
+test("unknown members and types are ignored, whatever they are", async () => {
+  const log = record();
+  await settle();
+  for (const session of core.sessions) {
+    session.reply({ type: "of a later version", stream: 7, offset: "x" });
+    session.reply({ type: "constructor" });
+    session.reply({ type: "notice", stream: "a", state: "of a later version", more: [], offset: 1 });
+  }
+  expect(client.state).toBe("connected");
+  expect(log.errors).toEqual([]);
 });

@@ -1,0 +1,392 @@
+#pragma once
+// JSON-RPC 2.0 for a program's own methods. A method is registered once, with typed parameters, and answers over
+// HTTP POST, WebSocket and Unix sockets:
+//
+//   fanfare::Rpc rpc({.title = "mynode", .version = "1.0"});
+//   rpc.method("getblockhash", {.description = "The hash of the block at a height."},
+//              [&](const fanfare::RpcCall&, std::uint64_t height) -> fanfare::RpcResult<std::string> {
+//                if (height > chain.height()) return fanfare::rpc_error(-8, "Block height out of range");
+//                return chain.hash(height);
+//              },
+//              fanfare::RpcParam<std::uint64_t>{"height", "The height of the block."});
+//   fanfare::Server server({.port = 8332});
+//   rpc.serve(server, "/");
+//
+// Clients pass parameters by position or by name. `rpc.discover` returns an OpenRPC document, `help` a text for
+// people; both are made from the registrations. The reply has the request's id, byte by byte.
+//
+// Errors: -32601 unknown method, -32602 wrong parameters (the message names the parameter), -32001 a permission
+// that the caller does not have, -32002 timeout, -32005 a limit (data.retry_after_ms if the same call may
+// succeed later), -32603 an exception, which is logged, or a reply that never came.
+//
+// Threads. Register everything on one thread, before Server::start(). A method with RpcRun::loop runs on the
+// loop of its connection and must not block. One with RpcRun::worker runs on a thread of the pool. With several
+// loops or workers, a handler runs on several threads at once.
+//
+// Ends. Stop the server first: then no handler runs on a loop. Then destroy the Rpc: then none runs on a worker.
+// After both, the handlers' captures may go. Workers may still use the Server object meanwhile.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "fanfare/error.h"
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
+#include "fanfare/json.h"
+#include "fanfare/server.h"
+#include "fanfare/session.h"
+#include "fanfare/unique_function.h"
+
+namespace fanfare {
+
+namespace rpc {
+class OpenCall;
+class Registry;
+struct CallContext;
+}  // namespace rpc
+
+struct RpcError {
+  int code = -32603;
+  std::string message = {};    // "": the standard message of the code
+  std::string data_json = {};  // raw JSON; "": no data
+};
+template <typename Result>
+using RpcResult = Expected<Result, RpcError>;
+inline Unexpected<RpcError> rpc_error(int code, std::string message, std::string data_json = {}) {
+  return Unexpected(RpcError{.code = code, .message = std::move(message), .data_json = std::move(data_json)});
+}
+
+// Who calls, as the program's `authenticate` decided.
+struct RpcIdentity {
+  std::string name = {};
+  std::vector<std::string> permissions = {};  // "*": all
+
+  FANFARE_EXPORT bool may(std::string_view permission) const;
+};
+
+enum class RpcRun : std::uint8_t {
+  loop,    // on the loop's thread: for short methods
+  worker,  // on a thread of the pool (RpcOptions::workers), in the order of the calls
+};
+
+// What is said about a method.
+struct RpcMethod {
+  std::string description = {};
+  std::string permission = {};  // "": every caller may call it
+  RpcRun run = RpcRun::loop;
+  // From the request to the answer of a method that does not answer at once: then -32002. Checked every 50 ms;
+  // zero: no timeout.
+  std::chrono::milliseconds timeout = std::chrono::seconds(30);
+};
+
+// One parameter. It is required unless it has a fallback, or T is an optional. A null counts as missing.
+template <typename T>
+struct RpcParam {
+  std::string name;
+  std::string description = {};
+  std::optional<T> fallback = {};
+};
+template <typename T>
+struct RpcParam<std::optional<T>> {
+  std::string name;
+  std::string description = {};
+};
+
+enum class RpcTransport : std::uint8_t { http, websocket };
+
+// One call, during its handler.
+class FANFARE_EXPORT RpcCall {
+ public:
+  RpcCall(const RpcCall&) = delete;
+  RpcCall& operator=(const RpcCall&) = delete;
+
+  std::string_view method() const;
+  RpcTransport transport() const;
+  // Null: the Rpc authenticates nobody.
+  const RpcIdentity* identity() const;
+  // The caller's WebSocket; null over HTTP, and on a worker's thread.
+  Session* session() const;
+  // The answer will not be used: the caller has disconnected, or the time is over. A caller over HTTP counts as
+  // connected until its connection is reset. Any thread.
+  bool is_cancelled() const;
+
+ private:
+  friend class rpc::OpenCall;
+  friend class Rpc;
+  friend struct rpc::CallContext;
+  explicit RpcCall(const rpc::CallContext& context) : context_(context) {}
+  const rpc::CallContext& context_;
+};
+
+// The untyped half of RpcReply.
+class FANFARE_EXPORT RpcAnswer {
+ public:
+  explicit RpcAnswer(std::shared_ptr<rpc::OpenCall> call);
+  RpcAnswer(RpcAnswer&&) noexcept;
+  RpcAnswer& operator=(RpcAnswer&&) noexcept;
+  RpcAnswer(const RpcAnswer&) = delete;
+  RpcAnswer& operator=(const RpcAnswer&) = delete;
+  ~RpcAnswer();
+
+  void send(std::string result_json) &&;
+  void fail(RpcError error) &&;
+  bool is_cancelled() const;
+
+ private:
+  std::shared_ptr<rpc::OpenCall> call_;  // null after use
+};
+
+// The right to answer one call, once, on any thread. Destroyed unused, it answers -32603. It does nothing if the
+// caller has disconnected, the time is over, or the server has stopped.
+template <typename Result>
+class RpcReply {
+ public:
+  explicit RpcReply(RpcAnswer answer) : answer_(std::move(answer)) {}
+
+  void send(const Result& result) && { std::move(answer_).send(to_json(result)); }
+  void fail(RpcError error) && { std::move(answer_).fail(std::move(error)); }
+  // As RpcCall::is_cancelled().
+  bool is_cancelled() const { return answer_.is_cancelled(); }
+
+ private:
+  RpcAnswer answer_;
+};
+
+// A kind of event, which clients subscribe to with subscribe(NAME). Each event is a notification with the name as
+// its method. Its params are the value, or an array with the value if that is neither object nor array.
+struct RpcEvent {
+  std::string description = {};
+  std::string permission = {};  // to subscribe; "": none
+  bool broadcast = false;       // every WebSocket gets it from its opening on
+};
+
+struct RpcOptions {
+  std::string title = "JSON-RPC";
+  std::string version = "1.0";
+  bool help = true;  // has the method `help`; `rpc.discover` is always there
+
+  // Decides about each HTTP request and each WebSocket upgrade. Empty: every client that can connect may call
+  // every method, so the server should listen on loopback only. Runs on the loop's thread.
+  std::function<Expected<RpcIdentity, Response>(const Request&)> authenticate = {};
+
+  std::size_t workers = 4;          // threads for RpcRun::worker; started with the first such call
+  std::size_t work_queue_max = 64;  // calls that wait for a worker; further ones: -32005
+  std::chrono::milliseconds retry_after = std::chrono::seconds(1);  // told to callers whom the queue refuses
+
+  std::uint32_t requests_in_flight_max = 256;       // of one WebSocket; beyond it the connection is not read
+  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // further answers of a batch: -32003
+  // Requests in progress and unsent answers, of one client and of all of them: -32005.
+  std::size_t held_bytes_per_client_max = std::size_t{64} << 20;
+  std::size_t held_bytes_max = std::size_t{512} << 20;
+
+  // Gets binary frames. Empty: they are JSON-RPC, like text; answers are always text.
+  std::function<void(Session&, Bytes)> binary = {};
+  // The route's own settings, as in WebSocket.
+  std::vector<std::string> subprotocols = {};
+  std::optional<Deflate> deflate = {};
+  // Which browsers may call. Names in the Host of a request: a name or address without a port, "*.example.com",
+  // "loopback", or "*" for any. Origins of pages: "https://app.example", "loopback", or "*". Other requests are
+  // answered with 403. Empty: "loopback" if every TCP listener is on loopback, otherwise any.
+  std::vector<std::string> allowed_hosts = {};
+  std::vector<std::string> allowed_origins = {};
+};
+
+namespace rpc {
+// A parameter as it is described and looked up.
+struct Parameter {
+  std::string name;
+  std::string description;
+  std::string schema;
+  bool required = true;
+  std::string fallback_json = {};
+};
+// One for each parameter, in the order of registration; empty: missing. Borrowed for the call.
+using Arguments = std::span<const std::optional<std::string_view>>;
+// A call whose parameters were converted. Runs once, on the thread that RpcMethod::run says.
+using BoundCall = UniqueFunction<void(const RpcCall&, RpcAnswer)>;
+// A method, independent of its types.
+struct MethodEntry {
+  std::string name;
+  RpcMethod about;
+  std::vector<Parameter> parameters;
+  std::string result_schema;
+  bool answers_later = false;
+  std::function<Expected<BoundCall, RpcError>(Arguments)> bind;
+};
+FANFARE_EXPORT RpcError wrong_parameter(const std::string& name, std::string_view expected);
+
+template <typename T>
+struct ParamOf {
+  using Value = T;
+  static Parameter describe(const RpcParam<T>& param) {
+    return {.name = param.name,
+            .description = param.description,
+            .schema = JsonType<T>::schema(),
+            .required = !param.fallback,
+            .fallback_json = param.fallback ? to_json(*param.fallback) : std::string()};
+  }
+  static Expected<T, RpcError> read(const RpcParam<T>& param, std::optional<std::string_view> raw) {
+    if (!raw) return *param.fallback;
+    if (auto value = JsonType<T>::read(*raw)) return *std::move(value);
+    return Unexpected(wrong_parameter(param.name, JsonType<T>::expected()));
+  }
+};
+template <typename T>
+struct ParamOf<std::optional<T>> {
+  static Parameter describe(const RpcParam<std::optional<T>>& param) {
+    return {.name = param.name,
+            .description = param.description,
+            .schema = JsonType<T>::schema(),
+            .required = false};
+  }
+  static Expected<std::optional<T>, RpcError> read(const RpcParam<std::optional<T>>& param,
+                                                   std::optional<std::string_view> raw) {
+    if (!raw) return std::optional<T>();
+    if (auto value = JsonType<T>::read(*raw)) return std::optional<T>(*std::move(value));
+    return Unexpected(wrong_parameter(param.name, JsonType<T>::expected()));
+  }
+};
+
+template <typename Result>
+struct ResultOf {
+  using Value = Result;
+};
+template <typename Result>
+struct ResultOf<Expected<Result, RpcError>> {
+  using Value = Result;
+};
+
+#ifdef __cpp_lib_expected
+template <typename Result>
+struct ResultOf<std::expected<Result, RpcError>> {
+  using Value = Result;
+};
+template <typename Result>
+void answer_with(RpcAnswer answer, std::expected<Result, RpcError> result) {
+  if (!result) return std::move(answer).fail(std::move(result.error()));
+  std::move(answer).send(to_json(*result));
+}
+#endif
+
+template <typename Result>
+void answer_with(RpcAnswer answer, Expected<Result, RpcError> result) {
+  if (!result) return std::move(answer).fail(std::move(result.error()));
+  std::move(answer).send(to_json(*result));
+}
+template <typename Result>
+void answer_with(RpcAnswer answer, const Result& result) {
+  std::move(answer).send(to_json(result));
+}
+}  // namespace rpc
+
+class FANFARE_EXPORT Rpc {
+ public:
+  explicit Rpc(RpcOptions options = {});
+  Rpc(const Rpc&) = delete;
+  Rpc& operator=(const Rpc&) = delete;
+  // Waits for the handlers that run on workers; calls that wait for a worker are not run any more.
+  ~Rpc();
+
+  // Registers a method. The handler is called with (const RpcCall&, T...), and returns a value that JsonType
+  // converts, or an RpcResult of one. Errors (bad_option): the name was registered before, it is empty, has
+  // other characters than visible ASCII or begins with "rpc."; two parameters have one name; or a required
+  // parameter follows one that is not. Server::start() reports an error that was ignored here.
+  template <typename Handler, typename... T>
+  Expected<void, Error> method(std::string_view name, RpcMethod about, Handler handler,
+                               RpcParam<T>... params) {
+    using Returned = std::invoke_result_t<Handler&, const RpcCall&, T...>;
+    using Result = typename rpc::ResultOf<Returned>::Value;
+    auto call = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
+      rpc::answer_with(std::move(answer), handler(call, std::move(values)...));
+    };
+    return add<Result>(name, std::move(about), false, std::move(call), std::move(params)...);
+  }
+
+  // As method(), for answers that come later: the handler is called with (const RpcCall&, RpcReply<Result>,
+  // T...) and returns nothing.
+  template <typename Result, typename Handler, typename... T>
+  Expected<void, Error> method_later(std::string_view name, RpcMethod about, Handler handler,
+                                     RpcParam<T>... params) {
+    auto call = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
+      handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);
+    };
+    return add<Result>(name, std::move(about), true, std::move(call), std::move(params)...);
+  }
+
+  // Declares an event, and with the first one the methods `subscribe` and `unsubscribe`. Errors: as method().
+  template <typename T>
+  Expected<void, Error> event(std::string_view name, RpcEvent about) {
+    return add_event(name, std::move(about), JsonType<T>::schema());
+  }
+
+  // Sends an event to its subscribers on a server that serves this. Any thread, after start(); as
+  // Server::publish(). `value` must be of the event's type.
+  template <typename T>
+  PostResult publish(Server& server, std::string_view event, const T& value) {
+    return publish_json(server, event, to_json(value));
+  }
+
+  // Answers POST and WebSocket at the path (Server::websocket() describes paths). Call it before
+  // Server::start(), for one server or several. After it nothing can be registered any more.
+  void serve(Server& server, std::string_view path);
+
+  // The document that rpc.discover returns.
+  std::string discover() const;
+
+ private:
+  template <typename Result, typename Call, typename... T>
+  Expected<void, Error> add(std::string_view name, RpcMethod about, bool answers_later, Call call,
+                            RpcParam<T>... params) {
+    rpc::MethodEntry entry{.name = std::string(name),
+                           .about = std::move(about),
+                           .parameters = {rpc::ParamOf<T>::describe(params)...},
+                           .result_schema = JsonType<Result>::schema(),
+                           .answers_later = answers_later,
+                           .bind = {}};
+    auto shared = std::make_shared<Call>(std::move(call));
+    entry.bind = [shared, params = std::tuple(std::move(params)...)](rpc::Arguments arguments) {
+      return bind<Call, T...>(shared, params, arguments, std::index_sequence_for<T...>());
+    };
+    return add(std::move(entry));
+  }
+  template <typename Call, typename... T, std::size_t... Index>
+  static Expected<rpc::BoundCall, RpcError> bind(const std::shared_ptr<Call>& call,
+                                                 const std::tuple<RpcParam<T>...>& params,
+                                                 [[maybe_unused]] rpc::Arguments arguments,
+                                                 std::index_sequence<Index...>) {
+    std::optional<RpcError> wrong;
+    std::tuple<std::optional<T>...> values;
+    [[maybe_unused]] const auto read = [&](auto& into, auto value) {
+      if (!value) {
+        if (!wrong) wrong = std::move(value.error());
+      } else {
+        into.emplace(*std::move(value));
+      }
+    };
+    (read(std::get<Index>(values), rpc::ParamOf<T>::read(std::get<Index>(params), arguments[Index])), ...);
+    if (wrong) return Unexpected(*std::move(wrong));
+    return rpc::BoundCall([call, values = std::move(values)](const RpcCall& of, RpcAnswer answer) mutable {
+      std::apply([&](auto&... value) { (*call)(of, std::move(answer), *std::move(value)...); }, values);
+    });
+  }
+
+  Expected<void, Error> add(rpc::MethodEntry entry);
+  Expected<void, Error> add_event(std::string_view name, RpcEvent about, std::string schema);
+  PostResult publish_json(Server& server, std::string_view event, const std::string& json);
+
+  std::shared_ptr<rpc::Registry> registry_;
+};
+
+}  // namespace fanfare

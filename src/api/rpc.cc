@@ -1,0 +1,150 @@
+#include "fanfare/rpc.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "api/misuse.h"
+#include "api/option_check.h"
+#include "api/rpc_mount.h"
+#include "api/server_impl.h"
+#include "http/headers.h"
+#include "rpc/describe.h"
+#include "rpc/registry.h"
+#include "server/browser_rules.h"
+
+namespace fanfare {
+namespace {
+
+constexpr int kNoSuchMethod = -32601;
+constexpr int kWrongParameter = -32602;
+constexpr int kPermissionDenied = -32001;
+
+// `subscribe` and `unsubscribe` have one parameter.
+RpcParam<std::string> event_parameter() {
+  return {"event", "The name of an event, as rpc.discover lists them."};
+}
+
+std::string find_problem(const RpcOptions& options) {
+  const auto host = std::ranges::find_if_not(options.allowed_hosts, server::is_host_pattern);
+  if (host != options.allowed_hosts.end()) {
+    return "allowed_hosts: \"" + *host + "\" is not " + std::string(server::kHostPatternExpected);
+  }
+  const auto origin = std::ranges::find_if_not(options.allowed_origins, server::is_origin_pattern);
+  if (origin != options.allowed_origins.end()) {
+    return "allowed_origins: \"" + *origin + "\" is not " + std::string(server::kOriginPatternExpected);
+  }
+  const auto subprotocol = std::ranges::find_if_not(options.subprotocols, http::is_token);
+  if (subprotocol != options.subprotocols.end()) return "subprotocol '" + *subprotocol + "': one token";
+  if (!options.deflate) return {};
+  return api::find_wrong_option(*options.deflate).value_or("");
+}
+
+}  // namespace
+
+Rpc::Rpc(RpcOptions options) : registry_(std::make_shared<rpc::Registry>(std::move(options))) {
+  rpc::Registry* const registry = registry_.get();
+  rpc::MethodEntry discover{.name = "rpc.discover",
+                            .about = {.description = "This service as an OpenRPC document."},
+                            .parameters = {},
+                            .result_schema = R"({"type":"object"})",
+                            .bind = [registry](rpc::Arguments) {
+                              return rpc::BoundCall([registry](const RpcCall&, RpcAnswer answer) {
+                                std::move(answer).send(rpc::open_rpc_document(*registry));
+                              });
+                            }};
+  static_cast<void>(registry_->add(std::move(discover), true));
+  if (!registry_->options().help) return;
+  static_cast<void>(method(
+      "help", {.description = "Lists the methods, or describes one."},
+      [registry](const RpcCall&, const std::string& name) -> RpcResult<std::string> {
+        if (auto text = rpc::help_text(*registry, name)) return *std::move(text);
+        return rpc_error(kWrongParameter, "the parameter method must be the name of a method");
+      },
+      RpcParam<std::string>{"method", "The name of a method.", ""}));
+}
+
+Rpc::~Rpc() {
+  registry_->workers().stop();
+}
+
+Expected<void, Error> Rpc::add(rpc::MethodEntry entry) {
+  return registry_->add(std::move(entry));
+}
+
+Expected<void, Error> Rpc::add_event(std::string_view name, RpcEvent about, std::string schema) {
+  rpc::Registry* const registry = registry_.get();
+  if (registry->events().empty()) {
+    auto added = method(
+        "subscribe",
+        {.description = "Subscribes this WebSocket to an event. Returns whether it is subscribed."},
+        [registry](const RpcCall& call, const std::string& event) -> RpcResult<bool> {
+          const rpc::EventEntry* const found = registry->find_event(event);
+          if (found == nullptr)
+            return rpc_error(kWrongParameter, "the parameter event must be the name of an event");
+          if (!registry->permits(call.identity(), found->about.permission)) {
+            return rpc_error(kPermissionDenied,
+                             "the event " + event + " needs the permission " + found->about.permission);
+          }
+          if (call.session() == nullptr)
+            return rpc_error(kNoSuchMethod, "subscriptions need a WebSocket connection");
+          return call.session()->subscribe(api::topic_of_event(event));
+        },
+        event_parameter());
+    if (!added) return added;
+    added = method(
+        "unsubscribe", {.description = "Ends a subscription. Returns whether there was one."},
+        [](const RpcCall& call, const std::string& event) -> RpcResult<bool> {
+          if (call.session() == nullptr)
+            return rpc_error(kNoSuchMethod, "subscriptions need a WebSocket connection");
+          return call.session()->unsubscribe(api::topic_of_event(event));
+        },
+        event_parameter());
+    if (!added) return added;
+  }
+  return registry->add_event(name, {.about = std::move(about), .schema = std::move(schema)});
+}
+
+PostResult Rpc::publish_json(Server& server, std::string_view event, const std::string& json) {
+  if (registry_->find_event(event) == nullptr) {
+    api::end_for_misuse("Rpc::publish() of an event that was not declared", "declare it with Rpc::event()");
+  }
+  std::string text = R"({"jsonrpc":"2.0","method":)";
+  append_json_string(text, event);
+  const bool is_structured = json.starts_with('{') || json.starts_with('[');
+  text += is_structured ? R"(,"params":)" + json + "}" : R"(,"params":[)" + json + "]}";
+  return server.publish(api::topic_of_event(event), text);
+}
+
+namespace {
+
+std::expected<api::RpcEntry, std::string> make_entry(std::string_view path,
+                                                     std::shared_ptr<rpc::Registry> registry) {
+  auto pattern = server::PathPattern::parse(path);
+  if (!pattern) return std::unexpected(pattern.error());
+  if (const std::string problem = find_problem(registry->options()); !problem.empty()) {
+    return std::unexpected("JSON-RPC at '" + std::string(path) + "': " + problem);
+  }
+  return api::RpcEntry{.path = *std::move(pattern), .registry = std::move(registry)};
+}
+
+}  // namespace
+
+void Rpc::serve(Server& server, std::string_view path) {
+  registry_->freeze();
+  server.impl_->add_rpc(make_entry(path, registry_));
+}
+
+std::string Rpc::discover() const {
+  return rpc::open_rpc_document(*registry_);
+}
+
+void api::ServerImpl::add_rpc(std::expected<RpcEntry, std::string> entry) {
+  if (!lifecycle_.is_idle()) end_for_misuse("Rpc::serve() after start()", "routes are set up before start()");
+  if (!entry) {
+    routes_.problem = std::move(entry.error());
+  } else {
+    routes_.rpcs.push_back(*std::move(entry));
+  }
+}
+
+}  // namespace fanfare

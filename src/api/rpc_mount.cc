@@ -1,0 +1,198 @@
+#include "api/rpc_mount.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "api/border.h"
+#include "api/connection.h"
+#include "api/mounts.h"
+#include "api/request_parts.h"
+#include "rpc/registered_methods.h"
+#include "rpc/service.h"
+#include "server/browser_rules.h"
+#include "server/listener.h"
+
+namespace fanfare::api {
+namespace {
+
+// A session with the service's part.
+class RpcSession final : public Session {
+ public:
+  RpcSession(rpc::Service& service, rpc::Caller caller) : connection(service, std::move(caller)) {}
+  rpc::Connection connection;
+};
+
+Session& handle_of(session::Session& engine) {
+  return Connection::of(engine).handle();
+}
+rpc::Connection& connection_of(Session& session) {
+  return static_cast<RpcSession&>(session).connection;
+}
+rpc::Connection& connection_of(session::Session& engine) {
+  return connection_of(handle_of(engine));
+}
+
+bool guard(std::string_view method, const std::function<void()>& handler) {
+  return call_handler(method, handler);
+}
+
+rpc::Limits limits_of(const RpcOptions& options) {
+  return {.requests_in_flight_max = options.requests_in_flight_max,
+          .batch_items_max = options.batch_items_max,
+          .batch_answer_bytes_max = options.batch_answer_bytes_max,
+          .held_bytes_per_connection_max = options.held_bytes_per_client_max};
+}
+
+// The identity of a request's sender; null: nobody is authenticated.
+using Identity = std::shared_ptr<const RpcIdentity>;
+Expected<Identity, Response> authenticate(const RpcOptions& options, const Request& request) {
+  if (options.authenticate == nullptr) return Identity();
+  auto identity = options.authenticate(request);
+  if (!identity) return Unexpected(std::move(identity.error()));
+  return std::make_shared<const RpcIdentity>(*std::move(identity));
+}
+
+// The handlers of the service's sessions.
+class RpcRoute final : public WebSocketRoute {
+ public:
+  RpcRoute(const rpc::Registry& registry, rpc::Service& service) : registry_(registry), service_(service) {
+    subprotocols = options().subprotocols;
+    deflate = options().deflate;
+    has_message_handler = true;
+  }
+
+  Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
+    auto identity = authenticate(options(), request);
+    if (!identity) return Unexpected(std::move(identity.error()));
+    return std::make_unique<RpcSession>(
+        service_, rpc::Caller{.transport = rpc::Transport::websocket, .identity = *std::move(identity)});
+  }
+  bool decides_later() const override { return false; }
+  void decide(const Request&, UpgradeTicket) const override {}
+  void open(Session& session) const override {
+    rpc::Service::on_open(connection_of(session), Connection::engine_of(session));
+    for (const auto& [name, event] : registry_.events()) {
+      const RpcIdentity* const identity = connection_of(session).caller().identity.get();
+      if (event.about.broadcast && registry_.permits(identity, event.about.permission)) {
+        session.subscribe(topic_of_event(name));
+      }
+    }
+  }
+  void message(Session& session, const Message& message) const override {
+    if (message.is_binary() && options().binary) return options().binary(session, message.bytes());
+    service_.on_message(connection_of(session), message.text());
+  }
+  void chunk(Session&, const MessageChunk&) const override {}
+  void drain(Session& session) const override { service_.on_drained(connection_of(session)); }
+  void pong(Session&, Bytes) const override {}
+  void lagged(Session&, std::string_view, std::uint64_t) const override {}
+  void missed(Session&, std::string_view, const Missed&) const override {}
+  void notice(Session&, std::string_view, TopicNotice) const override {}
+  void close(Session& session, const Close&) const override { service_.on_close(connection_of(session)); }
+
+ private:
+  const RpcOptions& options() const { return registry_.options(); }
+
+  const rpc::Registry& registry_;
+  rpc::Service& service_;
+};
+
+// Whether only this machine can reach the TCP listeners, and there is one: then pages of other origins have no
+// business here.
+bool is_on_loopback(const ServerOptions& options) {
+  bool has_tcp = false;
+  bool all_local = true;
+  const auto look_at = [&](const auto& listener) {
+    const bool is_tcp = listener.unix_path.empty();
+    has_tcp = has_tcp || is_tcp;
+    if (!is_tcp) return;
+    all_local = all_local && listener.inherited_socket.empty() &&
+                server::is_on_loopback({.host = listener.host, .proxy_protocol = listener.proxy_protocol});
+  };
+  look_at(options);
+  for (const Listener& listener : options.more_listeners) look_at(listener);
+  return has_tcp && all_local;
+}
+
+// Completed calls find their way back to the loop, if the server and the caller still exist.
+std::shared_ptr<const rpc::OpenMessage::Post> post_to(LoopContext& loop_context) {
+  return std::make_shared<const rpc::OpenMessage::Post>(
+      [impl = loop_context.impl().weak_from_this(), loop = loop_context.index()](
+          session::SessionId id, UniqueFunction<void()> task) {
+        const auto self = impl.lock();
+        if (self == nullptr) return;
+        self->post_to_loop(loop, [id, task = std::move(task)](LoopContext& there) mutable {
+          const session::SessionTable& sessions = there.server().sessions();
+          if (sessions.find(id) != nullptr || sessions.find_http(id) != nullptr) task();
+        });
+      });
+}
+
+class RpcMount final : public server::Mount {
+ public:
+  RpcMount(LoopContext& loop_context, const RpcEntry& entry)
+      : registry_(entry.registry),
+        rules_({.hosts = options().allowed_hosts, .origins = options().allowed_origins},
+               is_on_loopback(loop_context.impl().options())),
+        methods_({.registry = *registry_,
+                  .server = loop_context.server(),
+                  .post = post_to(loop_context),
+                  .handle_of = &handle_of,
+                  .guard = &guard}),
+        service_(limits_of(options()), {.methods = methods_,
+                                        .observer = observer_,
+                                        .server = loop_context.server(),
+                                        .budget = registry_->budget(),
+                                        .connection_of = &connection_of}),
+        route_(*registry_, service_) {}
+
+  const WebSocketRoute& route() const { return route_; }
+  void serve_upgrades(std::shared_ptr<server::Mount> upgrades) { upgrades_ = std::move(upgrades); }
+
+  server::Offer offer(const server::PathPattern::Match&) const override {
+    return {.methods = "POST", .has_websocket = true, .browsers = &rules_};
+  }
+  void on_request(session::HttpConnection& session, const server::Target& target) override {
+    const RequestParts parts(session, target.request, target.match.parameters);
+    Expected<Identity, Response> identity =
+        Unexpected(Response{.status = 500, .body = "the server has no answer to this\n"});
+    call_handler("authenticate", [&] { identity = authenticate(options(), parts.handle()); });
+    if (!identity) return session.respond(to_engine(std::move(identity.error())));
+    service_.handle_http(
+        session, as_text(target.request.body),
+        rpc::Caller{.transport = rpc::Transport::http, .identity = *std::move(identity)},
+        [](session::HttpConnection& asker, const session::HttpResponse& answer) { asker.respond(answer); });
+  }
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session,
+                                      const server::Target& target) override {
+    return upgrades_->on_upgrade(session, target);
+  }
+
+ private:
+  const RpcOptions& options() const { return registry_->options(); }
+
+  const std::shared_ptr<rpc::Registry> registry_;
+  const server::BrowserRules rules_;
+  rpc::Observer observer_;
+  rpc::RegisteredMethods methods_;
+  rpc::Service service_;
+  const RpcRoute route_;
+  std::shared_ptr<server::Mount> upgrades_;
+};
+
+}  // namespace
+
+std::shared_ptr<server::Mount> make_rpc_mount(
+    LoopContext& loop_context, const RpcEntry& entry,
+    const std::function<std::shared_ptr<server::Mount>(const WebSocketRoute&)>& upgrades) {
+  auto mount = std::make_shared<RpcMount>(loop_context, entry);
+  mount->serve_upgrades(upgrades(mount->route()));
+  return mount;
+}
+
+std::string topic_of_event(std::string_view event) {
+  return "rpc.event:" + std::string(event);
+}
+
+}  // namespace fanfare::api

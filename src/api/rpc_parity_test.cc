@@ -1,0 +1,109 @@
+// Every method, with right and wrong parameters, from every kind of caller, alone, in a batch and as a
+// notification, has the same answer and the same effects on every transport. The table is generated.
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "api/rpc_world_for_tests.h"
+#include "fanfare/json.h"
+
+namespace fanfare::api {
+namespace {
+
+enum class Form { single, batch, notification };
+
+// The methods and parameter names come from the service's own document.
+std::vector<std::string> calls_of(const RpcWorld& world) {
+  std::vector<std::string> calls{R"("method":"unknown")", R"("method":"Add","params":[1])", R"("method":1)"};
+  const std::string document = world.rpc.discover();
+  const auto methods = read_json_member(document, "methods");
+  const auto each_method = *read_json_array(*methods);
+  for (const std::string_view method : each_method) {
+    const std::string name(*read_json_member(method, "name"));
+    std::vector<std::string> variants{"",
+                                      R"(,"params":null)",
+                                      R"(,"params":[])",
+                                      R"(,"params":{})",
+                                      R"(,"params":["a","b","c","d"])",
+                                      R"(,"params":{"unknown":1})"};
+    std::string by_name;
+    std::string by_position;
+    const auto parameters = *read_json_array(*read_json_member(method, "params"));
+    for (const std::string_view parameter : parameters) {
+      by_name += (by_name.empty() ? "" : ",") + std::string(*read_json_member(parameter, "name")) + ":";
+      by_position += by_position.empty() ? "" : ",";
+      const std::string schema(*read_json_member(parameter, "schema"));
+      const bool is_number = schema.contains("integer");
+      const std::string value = is_number ? "41" : schema.contains("array") ? "[1,2.5]" : R"("\u0041x")";
+      by_name += value;
+      by_position += value;
+    }
+    if (!by_name.empty()) {
+      variants.push_back(R"(,"params":[)" + by_position + "]");
+      variants.push_back(R"(,"params":{)" + by_name + "}");
+      variants.push_back(R"(,"params":[true])");
+      variants.push_back(R"(,"params":[9223372036854775807,9223372036854775808])");
+    }
+    for (const std::string& params : variants) calls.push_back("\"method\":" + name + params);
+  }
+  return calls;
+}
+
+std::string text_of(const std::string& call, Form form) {
+  switch (form) {
+    case Form::single:
+      return R"({"jsonrpc":"2.0","id":9007199254740993,)" + call + "}";
+    case Form::batch:
+      return R"([{"jsonrpc":"2.0","id":"\u0041","method":"add","params":[1]},{"jsonrpc":"2.0","id":1.50,)" +
+             call + R"(},{"jsonrpc":"2.0","id":null,)" + call + R"(},{"jsonrpc":"2.0",)" + call + "}]";
+    case Form::notification:
+      return R"({"jsonrpc":"2.0",)" + call + "}";
+  }
+  return {};
+}
+
+struct Outcome {
+  std::string body;
+  int effects = 0;
+  bool operator==(const Outcome&) const = default;
+};
+
+Outcome outcome(RpcWorld& world, Wire wire, const std::string& text, const std::string& user, bool answers) {
+  const int before = world.effects();
+  Outcome outcome;
+  outcome.body = world.ask(wire, text, user, answers);
+  outcome.effects = world.effects() - before;
+  return outcome;
+}
+
+TEST(RpcParity, EveryMethodAnswersTheSameOnEveryTransport) {
+  RpcWorld world({.workers = 1});
+  world.start();
+  std::size_t compared = 0;
+  for (const std::string& call : calls_of(world)) {
+    for (const Form form : {Form::single, Form::batch, Form::notification}) {
+      for (const std::string user : {"nobody", "user", "admin", "stranger"}) {
+        const std::string text = text_of(call, form);
+        const bool answers = form != Form::notification || call.starts_with(R"("method":1)");
+        world.expected_effects = 0;
+        const Outcome wanted = outcome(world, Wire::http, text, user, answers);
+        EXPECT_EQ(wanted.body.empty(), !answers && user != "stranger") << text;
+        world.expected_effects = wanted.effects;
+        for (const Wire wire : {Wire::websocket, Wire::unix_http, Wire::unix_websocket}) {
+          const Outcome other = outcome(world, wire, text, user, answers);
+          EXPECT_EQ(other.body, wanted.body)
+              << text << " of " << user << " on wire " << static_cast<int>(wire);
+          EXPECT_EQ(other.effects, wanted.effects) << text << " of " << user;
+          ++compared;
+          if (testing::Test::HasFailure()) return;  // the first difference is enough
+        }
+      }
+    }
+  }
+  EXPECT_GT(compared, 2'000U);
+}
+
+}  // namespace
+}  // namespace fanfare::api

@@ -1,0 +1,64 @@
+#include "fanfare/json.h"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+
+#include "jsonrpc/response.h"
+#include "jsonrpc/value.h"
+
+namespace fanfare {
+namespace {
+
+template <typename Number>
+std::optional<Number> read_number(std::string_view json) {
+  if (jsonrpc::kind_of(json) != jsonrpc::Kind::number) return std::nullopt;
+  Number number{};
+  const char* const end = json.data() + json.size();
+  const auto read = std::from_chars(json.data(), end, number);
+  if (read.ec != std::errc() || read.ptr != end) return std::nullopt;
+  return number;
+}
+
+}  // namespace
+
+std::optional<bool> read_json_bool(std::string_view json) {
+  return jsonrpc::bool_value(json);
+}
+std::optional<std::int64_t> read_json_int(std::string_view json) {
+  return read_number<std::int64_t>(json);
+}
+std::optional<std::uint64_t> read_json_uint(std::string_view json) {
+  return read_number<std::uint64_t>(json);
+}
+std::optional<double> read_json_double(std::string_view json) {
+  return read_number<double>(json);
+}
+std::optional<std::string> read_json_string(std::string_view json) {
+  return jsonrpc::string_copy(json);
+}
+std::optional<std::vector<std::string_view>> read_json_array(std::string_view json) {
+  if (jsonrpc::kind_of(json) != jsonrpc::Kind::array) return std::nullopt;
+  std::vector<std::string_view> elements;
+  for (const std::string_view element : jsonrpc::array_elements(json)) elements.push_back(element);
+  return elements;
+}
+std::optional<std::string_view> read_json_member(std::string_view json, std::string_view name) {
+  return jsonrpc::member(json, name);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  jsonrpc::append_string(out, text);
+}
+
+void append_json_number(std::string& out, double number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  std::array<char, 32> digits{};
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  out.append(digits.data(), written.ptr);
+}
+
+}  // namespace fanfare

@@ -1,0 +1,107 @@
+#include "rpc/open_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/guard.h"
+#include "jsonrpc/response.h"
+
+namespace fanfare::rpc {
+
+void OpenMessage::put(std::size_t index, std::string answer) {
+  message_.calls[index].answer = std::move(answer);
+  one_is_done();
+}
+
+void OpenMessage::one_is_done() {
+  if (open_.fetch_sub(1, std::memory_order_acq_rel) > 1) return;
+  // In the order of the calls, so that a batch over its limit is cut at the same call on every transport.
+  for (Call& call : message_.calls) {
+    if (!is_open(call) || call.id.empty()) continue;
+    if (call.answer.empty()) append_no_memory(call.answer, call.id);
+    std::string refused;
+    if (!message_.room.take_answer(call.answer.size(), call.id, refused)) call.answer = std::move(refused);
+  }
+  (*post_)(session_, [self = shared_from_this()] {
+    if (Done done = std::exchange(self->done_, nullptr)) done(complete(std::move(self->message_)));
+  });
+}
+
+void OpenCall::finish(std::string text) {
+  if (message_ == nullptr) {
+    text_ = std::move(text);
+  } else {
+    message_->put(index_, std::move(text));
+  }
+}
+
+void OpenCall::succeed(std::string_view result_json) {
+  if (is_answered_.exchange(true, std::memory_order_acq_rel)) return;
+  std::string text;
+  // Without memory for it, the call stays empty, and the message says so.
+  if (!id_.empty()) {
+    run_guarded("an answer", [&] { jsonrpc::append_result(text, id_, result_json); });
+  }
+  finish(std::move(text));
+}
+
+void OpenCall::fail(const RpcError& error) {
+  if (is_answered_.exchange(true, std::memory_order_acq_rel)) return;
+  std::string text;
+  if (!id_.empty()) {
+    run_guarded("an answer", [&] {
+      jsonrpc::append_error(text, id_, static_cast<jsonrpc::ErrorCode>(error.code), error.message,
+                            error.data_json);
+    });
+  }
+  finish(std::move(text));
+}
+
+}  // namespace fanfare::rpc
+
+namespace fanfare {
+
+bool RpcIdentity::may(std::string_view permission) const {
+  return std::ranges::any_of(permissions,
+                             [&](const std::string& one) { return one == permission || one == "*"; });
+}
+
+std::string_view RpcCall::method() const {
+  return context_.entry.name;
+}
+RpcTransport RpcCall::transport() const {
+  return context_.transport == rpc::Transport::http ? RpcTransport::http : RpcTransport::websocket;
+}
+const RpcIdentity* RpcCall::identity() const {
+  return context_.identity;
+}
+Session* RpcCall::session() const {
+  return context_.session;
+}
+bool RpcCall::is_cancelled() const {
+  return context_.call.is_cancelled();
+}
+
+RpcAnswer::RpcAnswer(std::shared_ptr<rpc::OpenCall> call) : call_(std::move(call)) {}
+RpcAnswer::RpcAnswer(RpcAnswer&&) noexcept = default;
+RpcAnswer& RpcAnswer::operator=(RpcAnswer&& other) noexcept {
+  RpcAnswer dropped(std::move(*this));
+  call_ = std::move(other.call_);
+  return *this;
+}
+RpcAnswer::~RpcAnswer() {
+  if (const auto call = std::move(call_)) {
+    run_guarded("a call's end", [&] { call->fail({}); });
+  }
+}
+void RpcAnswer::send(std::string result_json) && {
+  if (const auto call = std::move(call_)) call->succeed(result_json);
+}
+void RpcAnswer::fail(RpcError error) && {
+  if (const auto call = std::move(call_)) call->fail(error);
+}
+bool RpcAnswer::is_cancelled() const {
+  return call_ == nullptr || call_->is_cancelled();
+}
+
+}  // namespace fanfare

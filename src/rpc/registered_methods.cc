@@ -1,0 +1,166 @@
+#include "rpc/registered_methods.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "jsonrpc/response.h"
+#include "rpc/arguments.h"
+#include "rpc/connection.h"
+
+namespace fanfare::rpc {
+namespace {
+
+constexpr Duration kSweepEvery = std::chrono::milliseconds(50);
+// The maximum length of a caller's method name in an error.
+constexpr std::size_t kNameShown = 64;
+
+// As in the gateway's answers to callers that may not.
+constexpr auto kPermissionDenied = static_cast<jsonrpc::ErrorCode>(-32001);
+
+RpcError work_queue_full(std::chrono::milliseconds retry_after) {
+  return {.code = static_cast<int>(jsonrpc::ErrorCode::limit_exceeded),
+          .message = "too many calls wait for a worker, try again later",
+          .data_json = "{\"retry_after_ms\":" + std::to_string(retry_after.count()) + "}"};
+}
+
+std::string shown(std::string_view name) {
+  std::string text(name.substr(0, kNameShown));
+  std::ranges::replace_if(text, [](char c) { return c <= ' ' || c >= '\x7f'; }, '?');
+  return text;
+}
+
+bool answers_at_once(const MethodEntry& entry) {
+  return entry.about.run == RpcRun::loop && !entry.answers_later;
+}
+
+Expected<BoundCall, RpcError> bind_call(const MethodEntry& entry, std::string_view params_json) {
+  const auto arguments = find_arguments(entry.parameters, params_json);
+  if (!arguments) return Unexpected(arguments.error());
+  return entry.bind(*arguments);
+}
+
+}  // namespace
+
+RegisteredMethods::~RegisteredMethods() {
+  for (const Waiting& one : waiting_) one.message->cancel();
+}
+
+std::optional<Refusal> RegisteredMethods::refusal(const jsonrpc::Request& request, const Caller& caller) {
+  const MethodEntry* const entry = context_.registry.find(request.method);
+  if (entry == nullptr) {
+    return Refusal{.code = jsonrpc::ErrorCode::method_not_found,
+                   .message = "unknown method " + shown(request.method)};
+  }
+  if (context_.registry.permits(caller.identity.get(), entry->about.permission)) return std::nullopt;
+  return Refusal{.code = kPermissionDenied,
+                 .message = "the method " + entry->name + " needs the permission " + entry->about.permission};
+}
+
+Begun RegisteredMethods::begin(const jsonrpc::Request& request, const Origin& origin, Message& message,
+                               std::string& answer) {
+  const MethodEntry& entry = *context_.registry.find(request.method);
+  if (!answers_at_once(entry)) return Begun::open;
+  const auto call = std::make_shared<OpenCall>(entry, std::string(request.id), nullptr, 0);
+  if (auto bound = bind_call(entry, request.params)) {
+    call_here(call, *bound, origin);
+  } else {
+    call->fail(bound.error());
+  }
+  if (request.is_notification()) return Begun::answered;
+  answer = call->take_text();
+  std::string refused;
+  if (!message.room.take_answer(answer.size(), request.id, refused)) answer = std::move(refused);
+  return Begun::answered;
+}
+
+void RegisteredMethods::call_here(const std::shared_ptr<OpenCall>& call, BoundCall& bound,
+                                  const Origin& origin) const {
+  Session* const session =
+      origin.connection == nullptr ? nullptr : &context_.handle_of(origin.connection->session());
+  const CallContext context{.entry = call->entry(),
+                            .transport = origin.caller.transport,
+                            .identity = origin.caller.identity.get(),
+                            .session = session,
+                            .call = *call};
+  // If the handler throws, its RpcAnswer is dropped, which answers -32603.
+  context_.guard(call->entry().name, [&] { bound(context.handle(), RpcAnswer(call)); });
+}
+
+void RegisteredMethods::run(Message message, const Origin& origin, Done done) {
+  Waiting waiting{.message = std::make_shared<OpenMessage>(std::move(message), origin.session.id(),
+                                                           std::move(done), context_.post),
+                  .deadlines = {}};
+  const std::shared_ptr<OpenMessage> open = waiting.message;
+  for (std::size_t i = 0; i < open->size(); ++i) {
+    if (open->is_open(i)) start(waiting, i, origin);
+  }
+  waiting_.push_back(std::move(waiting));
+  if (waiting_.size() == 1) sweep_later();
+  open->put_own();
+}
+
+void RegisteredMethods::start(Waiting& waiting, std::size_t index, const Origin& origin) {
+  OpenMessage& message = *waiting.message;
+  const Call& text = message.call(index);
+  const MethodEntry& entry = *context_.registry.find(text.method);
+  message.expect();
+  auto call = std::make_shared<OpenCall>(entry, text.id, waiting.message, index);
+  auto bound = bind_call(entry, text.params);
+  if (!bound) return call->fail(bound.error());
+  if (entry.about.timeout > std::chrono::milliseconds::zero()) {
+    waiting.deadlines.push_back(
+        {.call = call, .at = context_.server.loop().now() + Duration(entry.about.timeout)});
+  }
+  if (entry.about.run == RpcRun::worker) {
+    start_on_worker(std::move(call), *std::move(bound), origin.caller);
+  } else {
+    call_here(call, *bound, origin);
+  }
+}
+
+void RegisteredMethods::start_on_worker(std::shared_ptr<OpenCall> call, BoundCall bound,
+                                        const Caller& caller) {
+  const bool is_taken =
+      context_.registry.workers().push([call, bound = std::move(bound), transport = caller.transport,
+                                        identity = caller.identity, guard = context_.guard]() mutable {
+        RpcAnswer answer(call);
+        if (call->is_cancelled()) return;  // nobody waits for it
+        const CallContext context{.entry = call->entry(),
+                                  .transport = transport,
+                                  .identity = identity.get(),
+                                  .session = nullptr,
+                                  .call = *call};
+        guard(call->entry().name, [&] { bound(context.handle(), std::move(answer)); });
+      });
+  if (!is_taken) call->fail(work_queue_full(context_.registry.options().retry_after));
+}
+
+bool RegisteredMethods::is_over(Waiting& waiting, Instant now) const {
+  if (waiting.message->is_delivered()) return true;
+  const session::SessionTable& sessions = context_.server.sessions();
+  const session::SessionId caller = waiting.message->session();
+  if (sessions.find(caller) == nullptr && sessions.find_http(caller) == nullptr) {
+    waiting.message->cancel();
+    return true;
+  }
+  std::erase_if(waiting.deadlines, [&](const Deadline& deadline) {
+    const auto call = deadline.call.lock();
+    if (call == nullptr) return true;
+    if (now < deadline.at) return false;
+    call->fail({.code = static_cast<int>(jsonrpc::ErrorCode::timeout)});
+    return true;
+  });
+  return false;
+}
+
+void RegisteredMethods::sweep() {
+  const Instant now = context_.server.loop().now();
+  std::erase_if(waiting_, [&](Waiting& waiting) { return is_over(waiting, now); });
+  if (!waiting_.empty()) sweep_later();
+}
+
+void RegisteredMethods::sweep_later() {
+  timer_ = context_.server.loop().call_after(kSweepEvery, [this] { sweep(); });
+}
+
+}  // namespace fanfare::rpc

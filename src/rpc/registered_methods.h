@@ -1,0 +1,63 @@
+#pragma once
+// The methods that a program registered (fanfare/rpc.h), on one loop. Short ones answer at once; the others
+// answer later, from a worker or any other thread, within their timeout.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rpc/methods.h"
+#include "rpc/open_call.h"
+#include "rpc/registry.h"
+#include "session/loop_server.h"
+
+namespace fanfare::rpc {
+
+class RegisteredMethods final : public Methods {
+ public:
+  // Everything must outlive this object.
+  struct Context {
+    Registry& registry;
+    session::LoopServer& server;
+    std::shared_ptr<const OpenMessage::Post> post;
+    // The session that handlers see.
+    Session& (*handle_of)(session::Session& session);
+    // Runs a handler. False: it threw; the exception is counted and logged.
+    bool (*guard)(std::string_view method, const std::function<void()>& handler);
+  };
+
+  explicit RegisteredMethods(const Context& context) : context_(context) {}
+  ~RegisteredMethods() override;
+
+  std::optional<Refusal> refusal(const jsonrpc::Request& request, const Caller& caller) override;
+  Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message,
+              std::string& answer) override;
+  void run(Message message, const Origin& origin, Done done) override;
+
+ private:
+  struct Deadline {
+    std::weak_ptr<OpenCall> call;
+    Instant at;
+  };
+  // A message that was not delivered yet, with the deadlines of its calls.
+  struct Waiting {
+    std::shared_ptr<OpenMessage> message;
+    std::vector<Deadline> deadlines;
+  };
+
+  void start(Waiting& waiting, std::size_t index, const Origin& origin);
+  void start_on_worker(std::shared_ptr<OpenCall> call, BoundCall bound, const Caller& caller);
+  void call_here(const std::shared_ptr<OpenCall>& call, BoundCall& bound, const Origin& origin) const;
+  // Ends calls whose time is over, and cancels those whose caller is gone.
+  void sweep();
+  void sweep_later();
+  bool is_over(Waiting& waiting, Instant now) const;
+
+  const Context context_;
+  std::vector<Waiting> waiting_;
+  net::TimerId timer_;
+};
+
+}  // namespace fanfare::rpc

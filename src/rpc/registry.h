@@ -1,0 +1,59 @@
+#pragma once
+// The methods and events that a program registers, before it serves them. Immutable from serve() on; any thread
+// may read it then.
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/byte_budget.h"
+#include "fanfare/error.h"
+#include "fanfare/rpc.h"
+#include "rpc/worker_pool.h"
+
+namespace fanfare::rpc {
+
+struct EventEntry {
+  RpcEvent about;
+  std::string schema;
+};
+
+class Registry {
+ public:
+  explicit Registry(RpcOptions options);
+
+  // `is_reserved`: the name may begin with "rpc.".
+  Expected<void, Error> add(MethodEntry entry, bool is_reserved = false);
+  Expected<void, Error> add_event(std::string_view name, EventEntry entry);
+  // Nothing can be added any more. Returns the first error of add(), if any.
+  void freeze() { frozen_ = true; }
+  // The first error of all registrations; empty: none.
+  const std::string& problem() const { return problem_; }
+
+  const MethodEntry* find(std::string_view name) const;
+  const EventEntry* find_event(std::string_view name) const;
+  const std::map<std::string, MethodEntry, std::less<>>& methods() const { return methods_; }
+  const std::map<std::string, EventEntry, std::less<>>& events() const { return events_; }
+  const RpcOptions& options() const { return options_; }
+  // Whether the caller may do what needs this permission.
+  bool permits(const RpcIdentity* identity, std::string_view permission) const;
+
+  WorkerPool& workers() { return workers_; }
+  ByteBudget& budget() { return budget_; }
+
+ private:
+  Expected<void, Error> refuse(std::string problem);
+  std::string find_problem(const MethodEntry& entry, bool is_reserved) const;
+
+  const RpcOptions options_;
+  std::map<std::string, MethodEntry, std::less<>> methods_;
+  std::map<std::string, EventEntry, std::less<>> events_;
+  std::string problem_;
+  bool frozen_ = false;
+  ByteBudget budget_;
+  WorkerPool workers_;
+};
+
+}  // namespace fanfare::rpc
