@@ -47,7 +47,7 @@ std::optional<std::string> golden_environment(std::string_view name) {
 
 std::string outcome_of(const fs::path& path) {
   const auto config = parse_config(contents(path), path.filename().string(), golden_environment);
-  return config ? summary_of(plan_from(*config)) : config.error().message() + "\n";
+  return config ? summary_of(plan_from(*config), config->web) : config.error().message() + "\n";
 }
 
 std::vector<std::string> golden_names() {

@@ -39,6 +39,12 @@ std::string listener_line(const ServePlan& plan, const ListenerPlan& listener) {
   return line + "\n";
 }
 
+std::string dashboard_line(const WebConfig& web) {
+  if (!web.enabled) return "";
+  return "dashboard at /, from " + (web.directory.empty() ? "the files beside the program" : web.directory) +
+         "\n";
+}
+
 std::string accept_line(const AcceptPlan& accept) {
   if (accept == AcceptPlan{}) return "";
   const auto limit = [](std::size_t count, std::string_view what) {
@@ -137,9 +143,10 @@ std::string stream_lines(const ServePlan& plan) {
 
 }  // namespace
 
-std::string summary_of(const ServePlan& plan) {
+std::string summary_of(const ServePlan& plan, const WebConfig& web) {
   std::string text;
   for (const ListenerPlan& listener : plan.listeners) text += listener_line(plan, listener);
+  text += dashboard_line(web);
   text += accept_line(plan.accept);
   text += browser_lines(plan.browsers);
   text += access_line(plan);

@@ -32,6 +32,11 @@ std::string network_text(const NetworkPlan& network, bool is_routed) {
          "}";
 }
 
+std::string access_text(const ServePlan& plan) {
+  if (plan.access == nullptr) return "null";
+  return plan.access->anonymous_roles.empty() ? R"({"anonymous":false})" : R"({"anonymous":true})";
+}
+
 }  // namespace
 
 std::shared_ptr<server::Mount> make_web_page(const std::string& directory) {
@@ -60,7 +65,8 @@ std::string about_text(const ServePlan& plan, std::string_view version) {
     return is_there ? "\"" + std::string(path) + "\"" : "null";
   };
   return R"({"version":")" + std::string(version) + R"(","networks":[)" + networks + R"(],"streams":)" +
-         path_if("/streams") + R"(,"metrics":)" + path_if("/metrics") + "}\n";
+         path_if("/streams") + R"(,"metrics":)" + path_if("/metrics") + R"(,"access":)" + access_text(plan) +
+         "}\n";
 }
 
 }  // namespace fanfare::gateway

@@ -20,8 +20,8 @@ inline constexpr std::string_view kWebPagePolicy =
 // revalidated. If the directory cannot be opened, every path is 404 and the reason is logged.
 std::shared_ptr<server::Mount> make_web_page(const std::string& directory);
 
-// JSON for the page at /fanfare.json: version, networks with their paths, and the paths of streams and metrics
-// (null: not on the listeners that serve the page).
+// JSON for the page at /fanfare.json: version, networks with their paths, the paths of streams and metrics (null: not on
+// the listeners that serve the page), and whether calls without credentials are possible (null: there is no access control).
 std::string about_text(const ServePlan& plan, std::string_view version);
 
 }  // namespace fanfare::gateway

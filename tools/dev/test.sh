@@ -214,10 +214,10 @@ run_node_tests() {
 web_tests() {
   check "npm ci, web" npm-ci-web bash tools/npm_ci.sh web || return 0
   check "web: types" web-types run_web_types || true
-  suite "web: client, hooks and app" web count_vitest run_vitest
   check "build the dashboard" build-web build_web release || return 0
+  suite "web: client, hooks and app" web count_vitest run_vitest
   suite "web: dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
-    node --test --test-reporter=tap web/app/test/dashboard.test.js
+    node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js
 }
 run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json && npx tsc --noEmit -p app)
 run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)

@@ -11,11 +11,16 @@ export interface Tab {
   run<A, R>(call: (argument: A) => R | Promise<R>, argument?: A): Promise<R>;
   /** Ends the tab without asking it. */
   kill(): Promise<void>;
+  /** What the tab shows, as PNG. */
+  picture(): Promise<Buffer>;
   /** Only in Chromium. */
   readonly page?: Page;
 }
 export interface Browser {
   open(url: string): Promise<Tab>;
+  /** Errors and warnings of all consoles, and requests, as they come. */
+  readonly console: string[];
+  readonly requests: string[];
   /** Stops every process of the browser, as a machine that sleeps does. Until wake() no tab answers. */
   sleep(): void;
   wake(): void;
@@ -35,11 +40,17 @@ export async function openChromium(): Promise<Browser> {
   });
   const browser = await chromium.connect(server.wsEndpoint());
   const context = await browser.newContext();
+  const console: string[] = [];
+  const requests: string[] = [];
+  context.on("console", (message) => { if (["error", "warning"].includes(message.type())) console.push(message.text()); });
+  context.on("weberror", (error) => console.push(String(error.error())));
+  context.on("request", (request) => requests.push(request.url()));
   return {
+    console, requests,
     open: async (url) => {
       const page = await context.newPage();
       await page.goto(url);
-      return { page, run: (call, argument) => page.evaluate(call as any, argument) as any, kill: () => page.close() };
+      return { page, run: (call, argument) => page.evaluate(call as any, argument) as any, picture: () => page.screenshot(), kill: () => page.close() };
     },
     ...sleeper(server.process().pid),
     close: () => server.close(),
@@ -62,12 +73,21 @@ export async function openFirefox(): Promise<Browser> {
   const child = spawn(FIREFOX, ["--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0"], { detached: true, stdio: ["ignore", "ignore", "pipe"], env: { ...process.env, HOME: profile, MOZ_CRASHREPORTER_DISABLE: "1" } });
   const bidi = await Bidi.connect(await addressOf(child));
   await bidi.call("session.new", { capabilities: {} });
+  const console: string[] = [];
+  const requests: string[] = [];
+  await bidi.call("session.subscribe", { events: ["log.entryAdded", "network.beforeRequestSent"] });
+  bidi.onEvent = (method, params) => {
+    if (method === "log.entryAdded" && ["error", "warn"].includes(params.level)) console.push(params.text);
+    if (method === "network.beforeRequestSent") requests.push(params.request.url);
+  };
   return {
+    console, requests,
     open: async (url) => {
       const { context } = await bidi.call("browsingContext.create", { type: "tab" });
       await bidi.call("browsingContext.navigate", { context, url, wait: "complete" });
       return {
         run: async (call, argument) => bidi.evaluate(context, `Promise.resolve((${call})(${JSON.stringify(argument) ?? ""})).then((value) => JSON.stringify(value))`),
+        picture: async () => Buffer.from((await bidi.call("browsingContext.captureScreenshot", { context })).data, "base64"),
         kill: () => bidi.call("browsingContext.close", { context, promptUnload: false }),
       };
     },
@@ -94,12 +114,14 @@ function addressOf(child: ChildProcess): Promise<string> {
 }
 
 class Bidi {
+  onEvent: (method: string, params: any) => void = () => undefined;
   private nextId = 1;
   private readonly pending = new Map<number, { resolve: (result: any) => void; reject: (error: Error) => void }>();
 
   private constructor(private readonly socket: WebSocket) {
     socket.on("message", (data) => {
       const message = JSON.parse(String(data));
+      if (message.type === "event") return this.onEvent(message.method, message.params);
       const entry = this.pending.get(message.id);
       if (!entry) return;
       this.pending.delete(message.id);

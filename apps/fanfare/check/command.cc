@@ -2,7 +2,9 @@
 
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
+#include "gateway/config_yaml.h"
 #include "net/tls.h"
+#include "serve/web_directory.h"
 
 namespace fanfare::app {
 
@@ -23,7 +25,13 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
       complaints << file << ": warning: server.tls: " << warning << "\n";
     }
   }
-  out << file << " is good\n" << gateway::summary_of(gateway::plan_from(*config));
+  const std::string& page = config->web.directory;
+  if (config->web.enabled && !page.empty() && !is_web_directory(page)) {
+    complaints << file << ": web.directory has no index.html (" << gateway::quoted_for_message(page)
+               << "), expected the directory of the built page\n";
+    return 2;
+  }
+  out << file << " is good\n" << gateway::summary_of(gateway::plan_from(*config), config->web);
   return 0;
 }
 

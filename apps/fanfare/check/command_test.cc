@@ -28,8 +28,10 @@ struct Checked {
 class CheckCommand : public testing::Test {
  protected:
   Checked check(const std::string& certificate_file, const std::string& key_file) {
-    std::ofstream(file_) << "server:\n  tls:\n    certificateFile: " << certificate_file
-                         << "\n    keyFile: " << key_file
+    return check("server:\n  tls:\n    certificateFile: " + certificate_file + "\n    keyFile: " + key_file);
+  }
+  Checked check(const std::string& head) {
+    std::ofstream(file_) << head
                          << "\nprojects:\n  - id: main\n    networks:\n      - architecture: evm\n"
                             "        evm: { chainId: 1 }\n    upstreams:\n      - id: a\n"
                             "        endpoint: http://127.0.0.1:8545\n";
@@ -66,6 +68,18 @@ TEST_F(CheckCommand, AnotherKeyOrAWeakOneIsNotGood) {
   const Checked mixed = check(good_.certificate_file(), weak.key_file());
   EXPECT_EQ(mixed.status, 2);
   EXPECT_THAT(mixed.complaints, HasSubstr("does not belong to certificate file"));
+}
+
+TEST_F(CheckCommand, ADirectoryWithoutThePageIsNotGood) {
+  const std::string directory = good_.folder();
+  const Checked without = check("web: { enabled: true, directory: " + directory + " }");
+  EXPECT_EQ(without.status, 2);
+  EXPECT_EQ(without.complaints, file_ + ": web.directory has no index.html (\"" + directory +
+                                    "\"), expected the directory of the built page\n");
+  std::ofstream(directory + "/index.html") << "<!doctype html>";
+  const Checked with = check("web: { enabled: true, directory: " + directory + " }");
+  EXPECT_EQ(with.status, 0) << with.complaints;
+  EXPECT_THAT(with.out, HasSubstr("\ndashboard at /, from " + directory + "\n"));
 }
 
 TEST_F(CheckCommand, AnExpiredCertificateIsGoodWithAWarning) {

@@ -1,5 +1,7 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { Icon, Mark, type IconName } from "./parts/Icon";
+import { KeyForm } from "./parts/KeyForm";
+import { gate, hasKey } from "./data/key";
 import { info } from "./data/server";
 import { useStore } from "./data/store";
 import { link } from "./data/streams";
@@ -48,6 +50,9 @@ export function App() {
   const nav = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   const { title, about } = kPanels[panel];
+  const access = useStore(gate);
+  const [asksForKey, setAsksForKey] = useState(false);
+  const isShut = access === "closed" || access === "refused";
 
   useEffect(() => {
     document.title = `${title} · Fanfare`;
@@ -85,20 +90,24 @@ export function App() {
           </ul>
         </nav>
         <div className="rail-foot">
-          {network && (
+          {server && (
             <dl className="chain-card num">
-              <dt>Chain</dt>
-              <dd>
-                {network.development ? "Development chain" : network.project} {network.chain_id !== null && <span className="muted">{network.chain_id}</span>}
-              </dd>
-              {network.development && (
+              {network && (
+                <>
+                  <dt>Chain</dt>
+                  <dd>
+                    {network.development ? "Development chain" : network.project} {network.chain_id !== null && <span className="muted">{network.chain_id}</span>}
+                  </dd>
+                </>
+              )}
+              {network?.development && (
                 <>
                   <dt>Block time</dt>
                   <dd>{number(network.development.block_time_ms / 1000, 2)} s</dd>
                 </>
               )}
               <dt>Version</dt>
-              <dd>{server?.version}</dd>
+              <dd>{server.version}</dd>
             </dl>
           )}
           <ThemeChoice />
@@ -127,16 +136,26 @@ export function App() {
                 </select>
               </>
             )}
-            <LinkChip />
+            {server?.access && !isShut && (
+              <button type="button" className="button quiet" aria-expanded={asksForKey} onClick={() => setAsksForKey(!asksForKey)}>
+                <Icon name="key" size={15} />
+                {hasKey() ? "Key in use" : "Use a key"}
+              </button>
+            )}
+            {!isShut && <LinkChip />}
           </div>
         </div>
-        {panel === "network" && <Network />}
-        {panel === "markets" && <Markets />}
-        {panel === "receipts" && <Receipts />}
-        {panel === "peers" && <Peers />}
-        {panel === "blocks" && <Blocks network={network} />}
-        {panel === "playground" && <Playground info={server} network={network} />}
-        {panel === "server" && <Server />}
+        {isShut || asksForKey ? <KeyForm gate={access} close={isShut ? undefined : () => setAsksForKey(false)} /> : (
+          <>
+            {panel === "network" && <Network />}
+            {panel === "markets" && <Markets />}
+            {panel === "receipts" && <Receipts />}
+            {panel === "peers" && <Peers />}
+            {panel === "blocks" && <Blocks network={network} />}
+            {panel === "playground" && <Playground info={server} network={network} />}
+            {panel === "server" && <Server />}
+          </>
+        )}
       </main>
     </div>
   );

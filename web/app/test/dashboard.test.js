@@ -2,89 +2,13 @@
 // face is kept as a picture in build/web-pictures and checked for accessibility.
 
 import assert from "node:assert/strict";
-import { mkdirSync, readFileSync } from "node:fs";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import path from "node:path";
 import { test } from "node:test";
-import { chromium } from "playwright-core";
-import WebSocket from "ws";
-import { atEnd } from "../../../tests/e2e/support/cleanup.js";
-import { call, metric, startFanfare } from "../../../tests/e2e/support/fanfare.js";
+import { BINARY, call, metric, startFanfare, writeConfig } from "../../../tests/e2e/support/fanfare.js";
+import { startFor } from "../../../tests/e2e/support/processes.js";
 import { until } from "../../../tests/e2e/support/waiting.js";
 import { mock } from "./support/mock.js";
-
-const kRoot = path.resolve(import.meta.dirname, "../../..");
-const kPictures = path.join(kRoot, "build/web-pictures");
-const kPanels = ["network", "markets", "receipts", "peers", "blocks", "playground", "server"];
-const kAxe = readFileSync(path.join(kRoot, "web/node_modules/axe-core/axe.min.js"), "utf8");
-mkdirSync(kPictures, { recursive: true });
-
-async function startBrowser(t) {
-  const browser = await chromium.launch({
-    executablePath: "/usr/bin/chromium",
-    args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-      "--disable-component-update", "--disable-sync"],
-  });
-  atEnd(t, () => browser.close());
-  return browser;
-}
-
-// A page that keeps what it must not have: messages of the console, failures, requests to another host.
-async function openPage(t, browser, url, { panel = "network", expectOutage = () => false, prepare = async () => undefined, ...options } = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
-  atEnd(t, () => context.close());
-  const page = await context.newPage();
-  const complaints = [];
-  const note = (text) => { if (!expectOutage()) complaints.push(text); };
-  page.on("console", (message) => { if (["error", "warning"].includes(message.type())) note(message.text()); });
-  page.on("pageerror", (error) => complaints.push(String(error)));
-  for (const event of ["request", "websocket"]) {
-    page.on(event, (one) => { if (new URL(one.url()).host !== new URL(url).host) complaints.push(`a request to ${one.url()}`); });
-  }
-  await prepare(page);
-  await page.goto(`${url}/#/${panel}`);
-  return { page, complaints };
-}
-
-const text = (page, selector) => page.locator(selector).first().textContent();
-const tile = (page, name) => text(page, `[data-tile="${name}"] [data-value]`);
-const show = (page, panel) => page.evaluate((name) => { location.hash = `#/${name}`; }, panel);
-const digits = (shown) => Number(shown.replaceAll(",", ""));
-
-async function violationsOf(page) {
-  // Past the policy of the page, as a browser's own tools are.
-  const session = await page.context().newCDPSession(page);
-  await session.send("Runtime.evaluate", { expression: kAxe });
-  const { result } = await session.send("Runtime.evaluate", {
-    expression: `axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => JSON.stringify(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html.slice(0, 160))])))`,
-    awaitPromise: true,
-    returnByValue: true,
-  });
-  return JSON.parse(result.value);
-}
-
-// The last value of every stream, as a client of its own gets it.
-async function watchStreams(t, url, names) {
-  const last = {};
-  const socket = new WebSocket(`${url.replace("http", "ws")}/streams`);
-  atEnd(t, () => socket.terminate());
-  socket.on("message", (data) => {
-    const message = JSON.parse(String(data));
-    if (message.data) last[message.type] = message.data;
-  });
-  await once(socket, "open");
-  for (const stream of names) socket.send(JSON.stringify({ type: "subscribe", stream }));
-  return last;
-}
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+import { digits, freePort, kPanels, kPictures, openPage, show, startBrowser, text, tile, violationsOf, watchStreams } from "./support/pages.js";
 
 const kRun = process.env.FANFARE_DASHBOARD_ONLY;
 
@@ -263,6 +187,71 @@ test("silence of a stream with onChange is no hole; a notice between two values 
     await until("it is the one expected", async () => note.test(await text(page, "[data-hole]")));
     if (isOnChange) await page.screenshot({ path: path.join(kPictures, "on-change.png"), fullPage: true });
   }
+});
+
+// With access control: nothing is called without a key; the key is in no address, and gone with the tab.
+test("a server that needs a key", { skip: kRun === "faces" }, async (t) => {
+  const node = await startFanfare(t, ["--dev", "--dev-block-time", "300ms"]);
+  const key = "the-key-of-the-shop-0123";
+  const config = `
+server: { httpPort: 0 }
+web: { enabled: true }
+access:
+  roles: [{ id: all, projects: [main], methods: ["*", fanfare_metrics], topics: ["*"] }]
+  keys: [{ id: shop, roles: [all], key: ${key} }]
+projects: [{ id: main, networks: [{ architecture: evm, evm: { chainId: 1337 } }], upstreams: [{ id: node, endpoint: "${node.http}" }] }]
+streams:
+  upstreams: [{ id: node, endpoint: "${node.http}" }]
+  definitions: [{ name: network_metrics, interval: 200ms, upstream: node, calls: { r: eth_blockNumber }, fields: { block_height: { pointer: /r, as: number }, network_strength: { const: 90 } } }]
+`;
+  const program = startFor(t, "fanfare", BINARY, ["serve", "--config", writeConfig(t, config)]);
+  const [, host] = await program.line(/^ {2}Streams\s+ws:\/\/(\S+)\/streams$/);
+  const url = `http://${host}`;
+  const browser = await startBrowser(t);
+  let refusals = false;
+  const { page, complaints } = await openPage(t, browser, url, { expectOutage: () => refusals });
+  const addresses = [];
+  page.on("request", (request) => addresses.push(request.url()));
+  page.on("websocket", (socket) => addresses.push(socket.url()));
+  await page.waitForSelector('[data-face="key"]');
+  await page.screenshot({ path: path.join(kPictures, "key-missing.png") });
+  assert.deepEqual(await violationsOf(page), []);
+  await page.getByLabel("Key or token").fill("a key with spaces");
+  assert.match(await text(page, "#key-problem"), /cannot send/);
+  assert.equal(await page.getByRole("button", { name: "Use this key" }).isDisabled(), true);
+  assert.deepEqual(complaints, []);
+
+  refusals = true;
+  await page.getByLabel("Key or token").fill("another-key-of-16-bytes");
+  await page.getByLabel("Key or token").press("Enter");
+  await page.waitForSelector('[data-face="key"][role="alert"]');
+  assert.deepEqual(await violationsOf(page), []);
+  await page.screenshot({ path: path.join(kPictures, "key-refused.png") });
+  await page.getByLabel("Key or token").fill(key);
+  await page.getByRole("button", { name: "Use this key" }).click();
+  await page.waitForSelector('[data-face="live"]');
+  refusals = false;
+  await until("values come", async () => digits(await tile(page, "Block height")) > 0);
+  await show(page, "blocks");
+  await until("blocks come", async () => (await page.locator("[data-block]").count()) >= 2);
+  await page.locator("[data-block]").nth(1).click();
+  await until("a call is answered", async () => (await text(page, ".block-detail")).includes("Transactions"));
+  await show(page, "server");
+  await until("metrics are shown", async () => Number(await tile(page, "WebSocket connections")) >= 1);
+  await show(page, "playground");
+  await page.getByRole("button", { name: "Block number" }).click();
+  await page.getByRole("button", { name: "Send" }).click();
+  await until("the answer arrives", async () => (await page.locator('[data-way="in"]').filter({ hasText: "0x" }).count()) === 1);
+
+  // Another tab has no key; this one can forget it.
+  const other = await openPage(t, browser, url);
+  await other.page.waitForSelector('[data-face="key"]');
+  await page.getByRole("button", { name: "Key in use" }).click();
+  await page.getByRole("button", { name: "Forget the key" }).click();
+  await page.waitForSelector('[data-face="key"]:not([role="alert"])');
+  await until("nothing is remembered", async () => (await page.evaluate(() => sessionStorage.length)) === 0);
+  assert.ok(addresses.length > 0 && addresses.every((one) => !one.includes(key)), "the key is in an address");
+  assert.deepEqual([complaints, other.complaints], [[], []]);
 });
 
 // Each face on purpose: the messages are the test's own, the files those that the program serves.

@@ -1,7 +1,9 @@
 // New heads of the chosen network. The client subscribes with a cursor: after a reconnect the missed ones are replayed.
 import { EthClient } from "@fanfare/client";
 import { ChainModel, emptyChain, readHead, type Chain } from "./chain";
+import { gate, keyOptions } from "./key";
 import { addressOf } from "./link";
+import { recheckKey } from "./server";
 import { Store, oncePerFrame } from "./store";
 
 export interface Heads {
@@ -14,6 +16,10 @@ export const heads = new Store<Heads>({ phase: "loading", chain: emptyChain });
 
 let path: string | undefined;
 let client: EthClient | undefined;
+
+gate.subscribe(() => {
+  if (gate.get() === "refused") client?.close();
+});
 
 // Follows this network from now on, also while no panel shows it.
 export function watchHeads(networkPath: string): void {
@@ -33,8 +39,9 @@ function follow(networkPath: string): EthClient {
     current = { phase, reason };
     show();
   };
-  const eth = new EthClient({ url: addressOf(networkPath) });
+  const eth = new EthClient({ url: addressOf(networkPath), ...keyOptions() });
   eth.onChange(() => {
+    if (eth.state === "waiting") recheckKey();
     if (eth.state === "waiting" || eth.state === "offline") change(model.isEmpty ? "error" : "lost", "The connection to the server was lost");
     else if (eth.state === "connected" && current.phase !== "live") change(model.isEmpty ? "loading" : "live");
   });

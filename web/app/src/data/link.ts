@@ -1,5 +1,6 @@
 // The connection to /streams, as the feeds see it.
 import { StreamClient, type ConnectionState, type NodeStreams, type Welcome } from "@fanfare/client";
+import { keyOptions } from "./key";
 
 export interface Link {
   state: "opening" | "live" | "lost" | "none"; // none: the server has no streams
@@ -28,7 +29,7 @@ export class Streams {
   private aheadMs = 0; // the server's clock
 
   constructor(path: string, onLink: (link: Link) => void) {
-    this.client = new StreamClient<NodeStreams>({ url: addressOf(path) });
+    this.client = new StreamClient<NodeStreams>({ url: addressOf(path), ...keyOptions() });
     this.client.onChange(() => {
       this.greet();
       const state = linkOf(this.client.state, this.client.error !== null || this.link.state !== "opening");
@@ -75,6 +76,10 @@ export class Streams {
       },
       { history },
     );
+  }
+
+  close(): void {
+    this.client.close();
   }
 
   reconnectNow(): void {

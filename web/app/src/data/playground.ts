@@ -1,4 +1,6 @@
 // The playground's own connection, and the frames that passed over it.
+import { keyProtocols } from "./key";
+import { addressOf } from "./link";
 import { Store } from "./store";
 
 export interface Frame {
@@ -30,7 +32,7 @@ function note(way: Frame["way"], text: string): void {
 
 export function connect(path: string): void {
   disconnect();
-  const mine = (socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}${path}`));
+  const mine = (socket = new WebSocket(addressOf(path), keyProtocols()));
   play.update({ state: "opening", path });
   mine.onopen = () => {
     note("note", `connected to ${path}`);

@@ -1,4 +1,5 @@
 // What the server says about itself: /fanfare.json once, /metrics every two seconds while a panel shows them.
+import { checkKey, hasKey, keyHeaders } from "./key";
 import { parseMetrics, sumOf, sumsBy, type Metric } from "./metrics";
 import { Series, type Curve } from "./series";
 import { Store } from "./store";
@@ -14,6 +15,7 @@ export interface ServerInfo {
   networks: NetworkInfo[];
   streams: string | null;
   metrics: string | null;
+  access?: { anonymous: boolean } | null; // null: everyone may call
 }
 
 export const info = new Store<{ value?: ServerInfo; error?: string }>({});
@@ -25,12 +27,26 @@ export async function loadInfo(): Promise<void> {
   try {
     const response = await fetch("/fanfare.json", { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(`/fanfare.json answered ${response.status}`);
-    info.set({ value: (await response.json()) as ServerInfo });
+    const value = (await response.json()) as ServerInfo;
+    await checkKey(value.access, () => probe(value));
+    info.set({ value });
   } catch (error) {
     info.set({ ...info.get(), error: (error as Error).message });
     clearTimeout(again);
     again = setTimeout(() => void loadInfo(), 2000);
   }
+}
+
+// A call that every caller may make, to learn whether the key is accepted.
+async function probe({ networks }: ServerInfo): Promise<number> {
+  if (!networks[0]) return 200; // streams tell it by themselves
+  return (await post(networks[0].path, "eth_chainId", [])).status;
+}
+
+// The server is gone, or it no longer accepts the key: a token may have expired.
+export function recheckKey(): void {
+  const { value } = info.get();
+  if (value && hasKey()) void checkKey(value.access, () => probe(value));
 }
 
 let lastId = 0;
@@ -44,13 +60,17 @@ export class RpcError extends Error {
   }
 }
 
-export async function call<T>(path: string, method: string, params: unknown[] = []): Promise<T> {
-  const response = await fetch(path, {
+function post(path: string, method: string, params: unknown[]): Promise<Response> {
+  return fetch(path, {
     method: "POST",
-    headers: { "content-type": "application/json" },
+    headers: { "content-type": "application/json", ...keyHeaders() },
     body: JSON.stringify({ jsonrpc: "2.0", id: ++lastId, method, params }),
     signal: AbortSignal.timeout(15_000),
   });
+}
+
+export async function call<T>(path: string, method: string, params: unknown[] = []): Promise<T> {
+  const response = await post(path, method, params);
   const answer = await response.json();
   if (answer.error) throw new RpcError(answer.error.message, answer.error.code);
   return answer.result as T;
@@ -106,7 +126,7 @@ function accept(text: string): void {
 async function poll(): Promise<void> {
   if (info.get().value?.metrics === null) return server.update({ phase: "off" });
   try {
-    const response = await fetch("/metrics", { signal: AbortSignal.timeout(5000) });
+    const response = await fetch("/metrics", { headers: keyHeaders(), signal: AbortSignal.timeout(5000) });
     if (!response.ok) throw new Error(`/metrics answered ${response.status}`);
     accept(await response.text());
   } catch (error) {

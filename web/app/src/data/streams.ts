@@ -3,7 +3,8 @@
 import type { MarketsHealth, NetworkMetrics, NodeStreams, Peers, Receipt } from "@fanfare/client";
 import { Streams, type Link } from "./link";
 import { Series, type Curve } from "./series";
-import { info, loadInfo } from "./server";
+import { gate } from "./key";
+import { info, loadInfo, recheckKey } from "./server";
 import { Store, oncePerFrame } from "./store";
 
 // What a panel shows: nothing yet, values, values that no longer come, or the reason why there are none.
@@ -26,6 +27,7 @@ function withStreams(use: (streams: Streams) => void, refuse: () => void): void 
       if (error) link.set({ state: "lost", since: Date.now() });
       return false;
     }
+    if (gate.get() !== "open") return false;
     if (value.streams === null) {
       link.set({ state: "none", since: Date.now() });
       refuse();
@@ -33,6 +35,7 @@ function withStreams(use: (streams: Streams) => void, refuse: () => void): void 
       connection ??= new Streams(value.streams, (state) => {
         // A server that comes back may have other networks.
         if (state.state === "live" && link.get().state === "lost") void loadInfo();
+        if (state.state === "lost") recheckKey();
         link.set(state);
       });
       use(connection);
@@ -40,10 +43,15 @@ function withStreams(use: (streams: Streams) => void, refuse: () => void): void 
     return true;
   };
   if (go()) return;
-  const stop = info.subscribe(() => {
-    if (go()) stop();
-  });
+  const stops = [info, gate].map((store) => store.subscribe(() => {
+    if (go()) stops.forEach((stop) => stop());
+  }));
 }
+
+// Without a key that is accepted, each attempt would be one more refusal.
+gate.subscribe(() => {
+  if (gate.get() === "refused") connection?.close();
+});
 
 export function reconnectNow(): void {
   if (connection) connection.reconnectNow();

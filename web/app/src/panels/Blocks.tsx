@@ -21,6 +21,15 @@ export function Blocks({ network }: { network: NetworkInfo | undefined }) {
         </Failed>
       );
     }
+    if (!network && server.value) {
+      return (
+        <Empty title="This server follows no chain" icon="blocks">
+          <p>
+            Networks are configured under <code>projects:</code>, see docs/configuration.md.
+          </p>
+        </Empty>
+      );
+    }
     if (state.phase === "error") {
       return (
         <Failed title="New blocks cannot be followed">

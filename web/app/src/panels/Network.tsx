@@ -30,6 +30,7 @@ export function Network() {
       {(value) => {
         const [inside, inUnit] = bytes(value.bandwidth_in);
         const [outside, outUnit] = bytes(value.bandwidth_out);
+        const inMinutes = value.finality_time >= 600;
         return (
           <>
             <div className="grid network-top">
@@ -41,11 +42,11 @@ export function Network() {
               </section>
               <div className="grid tiles">
                 <Tile name="Block height" value={number(value.block_height)} note={grown && grown[0] >= 0 ? `${number(grown[0])} new in ${span(grown[1])}` : undefined} />
-                <Tile name="Finality time" value={number(value.finality_time, 2)} unit="s" course={course("finality_time")} />
+                <Tile name="Finality time" value={number(inMinutes ? value.finality_time / 60 : value.finality_time, 2)} unit={inMinutes ? "min" : "s"} course={course("finality_time")} />
                 <Tile name="Transactions" value={number(value.tps, 1)} unit="/s" course={course("tps")} />
                 <Tile name="Peers" value={number(value.peer_count)} course={course("peer_count")} />
-                <Tile name="Bandwidth in" value={inside} unit={`${inUnit}/s`} course={course("bandwidth_in")} />
-                <Tile name="Bandwidth out" value={outside} unit={`${outUnit}/s`} course={course("bandwidth_out")} />
+                <Tile name="Bandwidth in" value={inside} unit={inUnit && `${inUnit}/s`} course={course("bandwidth_in")} />
+                <Tile name="Bandwidth out" value={outside} unit={outUnit && `${outUnit}/s`} course={course("bandwidth_out")} />
               </div>
             </div>
             <div className="grid two">

@@ -46,7 +46,8 @@ export function Playground({ info, network }: { info: ServerInfo | undefined; ne
   const [chosen, setChosen] = useState("");
   const path = chosen || targets[0]?.path || "/";
   const presets = path === info?.streams ? kStreamPresets : kRpcPresets;
-  const [text, setText] = useState(pretty(kRpcPresets[0]!.message));
+  const [written, setText] = useState<string | null>(null);
+  const text = written ?? pretty(presets[0]!.message);
   const problem = problemOf(text);
   const go = () => send(path, JSON.stringify(JSON.parse(text)));
   const onKey = (event: KeyboardEvent) => {

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "react";
+import { useEffect, useState, type ReactNode } from "react";
 import { Chart, HoleNote, type Line } from "../parts/Chart";
 import { Bones, Empty, Failed, Stale } from "../parts/Face";
 import { Tile } from "../parts/Tile";
@@ -43,16 +43,28 @@ export function Server() {
   const [memory, memoryUnit] = bytes(sumOf(metrics, "process_resident_memory_bytes"));
   const hasStreams = metrics.some((metric) => metric.name === "fanfare_stream_subscribers");
   const drops = sumOf(metrics, "fanfare_slow_subscriber_drops_total");
+  const ofProcess = <Tile name="Memory" value={memory} unit={memoryUnit} note={started ? `up ${span(now / 1000 - started)}` : undefined} />;
+  const stale = state.phase === "stale" && <Stale bad>No metrics for {span((now - (state.at ?? now)) / 1000)}. {sentence(state.reason)}</Stale>;
+  // A server of streams alone counts nothing for networks.
+  if (hasStreams && sumOf(metrics, "fanfare_websocket_connections") === null) {
+    return (
+      <div data-face="live">
+        {stale}
+        <StreamTiles metrics={metrics}>{ofProcess}</StreamTiles>
+        <AllMetrics metrics={metrics} />
+      </div>
+    );
+  }
   return (
     <div data-face="live">
-      {state.phase === "stale" && <Stale bad>No metrics for {span((now - (state.at ?? now)) / 1000)}. {sentence(state.reason)}</Stale>}
+      {stale}
       <div className="grid six">
         <Tile name="WebSocket connections" value={number(sumOf(metrics, "fanfare_websocket_connections"))} note={`${number(sumOf(metrics, "fanfare_connections"))} of all kinds`} />
         <Tile name="Subscriptions" value={number(sumOf(metrics, "fanfare_subscriptions"))} note={`${number(sumOf(metrics, "fanfare_filters"))} filters`} />
         <Tile name="Notifications" value={short(rates.notifications)} unit="/s" note={`${short(sumOf(metrics, "fanfare_notifications_total"))} in all`} />
         <Tile name="Requests" value={short(rates.requests)} unit="/s" note={`${short(sumOf(metrics, "fanfare_rpc_requests_total"))} in all`} />
         <Tile name="Dropped for slowness" value={number(drops)} note={drops ? "see docs/subscriptions.md" : "nobody was too slow"} />
-        <Tile name="Memory" value={memory} unit={memoryUnit} note={started ? `up ${span(now / 1000 - started)}` : undefined} />
+        {ofProcess}
       </div>
       <div className="grid three">
         <Chart title="Messages a second" curve={curve} lines={kMessages} sync="server" />
@@ -67,14 +79,7 @@ export function Server() {
           </div>
           <Bars sums={sumsBy(metrics, "fanfare_subscriptions", "type")} none="Nobody is subscribed." />
         </section>
-        {hasStreams && (
-          <section className="card">
-            <div className="card-head">
-              <h2>Subscribers of streams</h2>
-            </div>
-            <Bars sums={sumsBy(metrics, "fanfare_stream_subscribers", "stream")} none="Nobody is subscribed." />
-          </section>
-        )}
+        {hasStreams && <StreamSubscribers metrics={metrics} />}
         <section className="card">
           <div className="card-head">
             <h2>Connections closed, by reason</h2>
@@ -90,6 +95,36 @@ export function Server() {
       </div>
       <AllMetrics metrics={metrics} />
     </div>
+  );
+}
+
+function StreamSubscribers({ metrics }: { metrics: Metric[] }) {
+  return (
+    <section className="card">
+      <div className="card-head">
+        <h2>Subscribers of streams</h2>
+      </div>
+      <Bars sums={sumsBy(metrics, "fanfare_stream_subscribers", "stream")} none="Nobody is subscribed." />
+    </section>
+  );
+}
+
+function StreamTiles({ metrics, children }: { metrics: Metric[]; children: ReactNode }) {
+  const missed = sumOf(metrics, "fanfare_stream_values_missed_total");
+  const polls = sumOf(metrics, "fanfare_stream_polls_total");
+  const failed = sumOf(metrics, "fanfare_stream_polls_total", { outcome: "failed" });
+  return (
+    <>
+      <div className="grid six">
+        <Tile name="Connections to streams" value={number(sumOf(metrics, "fanfare_stream_connections"))} note={`${number(sumOf(metrics, "fanfare_connections"))} of all kinds`} />
+        <Tile name="Subscribers" value={number(sumOf(metrics, "fanfare_stream_subscribers"))} />
+        <Tile name="Values" value={short(sumOf(metrics, "fanfare_stream_values_total"))} note="published so far" />
+        <Tile name="Polls" value={short(polls)} note={failed ? `${short(failed)} failed` : "none failed"} />
+        <Tile name="Missed" value={number(missed)} note={missed ? "by slow readers" : "nobody was too slow"} />
+        {children}
+      </div>
+      <StreamSubscribers metrics={metrics} />
+    </>
   );
 }
 

@@ -71,7 +71,7 @@ export function Chart({ title, curve, lines, windowS = 600, sync = "time", range
       </div>
       <div className="plot-box">
         <div className={last < 0 ? "plot bare" : "plot"} ref={box} aria-hidden="true" />
-        {last < 0 && <p className="no-values">No values yet</p>}
+        {last < 0 && <p className="no-values">{curve.times.length > 0 ? "The node does not report it" : "No values yet"}</p>}
       </div>
     </figure>
   );

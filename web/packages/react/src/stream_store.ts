@@ -4,8 +4,9 @@ import { Store } from "./store.js";
 
 /** A place in the course of a stream, after the value with this time (null: before the first). */
 export interface Mark {
-  readonly kind: "gap" | "interrupted" | "restored";
-  /** Unix seconds of the last value before it. */
+  /** `paused`: nobody polled for some time; only streams with `onChange`. */
+  readonly kind: "gap" | "interrupted" | "restored" | "paused";
+  /** Unix seconds of the last value before it; of the last poll before a pause. */
   readonly after: number | null;
   readonly reason: string;
 }
@@ -62,6 +63,7 @@ export class StreamStore<T> extends Store<StreamState<T>> {
         this.callbacks.onGap?.(gap);
       },
       source: (status) => this.sourceChanged(status),
+      pause: ({ from }) => this.mark("paused", "", from),
       error: (error) => this.settle(() => { if (error.code !== "resync") this.refusal = error; }),
     }, { history: this.length });
   }
@@ -113,8 +115,8 @@ export class StreamStore<T> extends Store<StreamState<T>> {
     this.mark(available ? "restored" : "interrupted", available ? "" : text);
   }
 
-  private mark(kind: Mark["kind"], reason: string): void {
-    this.marks = [...this.marks.slice(1 - MARKS_MAX), { kind, after: this.last?.timestamp ?? null, reason }];
+  private mark(kind: Mark["kind"], reason: string, after = this.last?.timestamp ?? null): void {
+    this.marks = [...this.marks.slice(1 - MARKS_MAX), { kind, after, reason }];
     this.changed();
   }
 

@@ -169,6 +169,10 @@ test("useStream: the chart opens full, and holes are marked", async () => {
   await frame();
   expect(last?.error).toBeNull();
   expect(last?.marks.map(({ kind }) => kind)).toEqual(["interrupted", "restored"]);
+  core.pause("a", core.now - 30);
+  core.publish("a", { n: 12 });
+  await frame();
+  expect(last?.marks.at(-1)).toEqual({ kind: "paused", after: core.now - 30, reason: "" });
   await act(async () => FakeSocket.last.end());
   core.forget();
   core.publish("a", { n: 1 });
@@ -176,7 +180,7 @@ test("useStream: the chart opens full, and holes are marked", async () => {
   await frame();
   expect(last?.marks.at(-1)?.kind).toBe("gap");
   expect(gaps.length).toBe(1);
-  expect(numbers()).toEqual([10, 11, 12, 1]);
+  expect(numbers()).toEqual([11, 12, 12, 1]);
 });
 
 test("messages keeps its identity while nothing is new, so that a memo holds", async () => {

@@ -11,8 +11,7 @@ const TABS = 10;
 const until = <T>(check: () => Promise<T> | T): Promise<T> => vi.waitFor(check, { timeout: 25_000, interval: 50 });
 const offsets = (tab: Tab): Promise<number[]> => tab.run(() => window.test.log.offsets);
 
-// The second browser is tested at the scripted server, which needs less time.
-test.skipIf(!hasDaemon).each(BROWSERS.slice(0, 1))("%s: ten tabs, one connection; its tab is killed, and nothing is lost", async (_, launch) => {
+test.skipIf(!hasDaemon).each(BROWSERS)("%s: ten tabs, one connection; its tab is killed, and nothing is lost", async (_, launch) => {
   const daemon = await startFanfare(["--dev"]);
   const pages = await StreamServer.start({ streams: [] }, await buildPages());
   t.after(() => pages.kill());
