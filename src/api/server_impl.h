@@ -61,9 +61,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
            std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options);
   void add_files(std::string_view path, FileOptions options);
 
-  // May be called only once.
+  // Each may be called only once, in this order.
   void add_hub(HubOptions options);
-  // May be called only once, after add_hub().
   void add_streams(StreamsOptions options);
 
   std::expected<void, Error> start();
