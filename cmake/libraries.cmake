@@ -1,6 +1,7 @@
 # The libraries for other projects, in a build tree and after an installation:
 #   fanfare::fanfare   libfanfare.a, the engine's rooms. Position independent, so it also fits into a shared object.
 #   fanfare::shared    libfanfare.so, the same, exporting only symbols marked with FANFARE_EXPORT in include/fanfare
+#   fanfare::store     libfanfare-store.a, which implements fanfare/store.h, on top of libfanfare.a
 #   fanfare::chain     libfanfare-chain.a, which implements fanfare/chain.h, on top of libfanfare.a
 if(FANFARE_INSTALL)
   include(GNUInstallDirs)
@@ -53,6 +54,14 @@ if(NOT FANFARE_SANITIZE)
   set_target_properties(fanfare_shared PROPERTIES OUTPUT_NAME fanfare EXPORT_NAME shared LINK_DEPENDS ${exports}
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   add_library(fanfare::shared ALIAS fanfare_shared)
+endif()
+
+if(FANFARE_STORE)
+  add_library(fanfare_store_library STATIC)
+  fanfare_objects(fanfare_store_library store)
+  target_link_libraries(fanfare_store_library INTERFACE fanfare_library sqlite3)
+  set_target_properties(fanfare_store_library PROPERTIES OUTPUT_NAME fanfare-store EXPORT_NAME store)
+  add_library(fanfare::store ALIAS fanfare_store_library)
 endif()
 
 if(FANFARE_CHAIN)

@@ -32,6 +32,7 @@
 
 namespace fanfare {
 
+class Store;
 namespace pubsub {
 class Topic;
 }  // namespace pubsub
@@ -40,6 +41,10 @@ struct HubTopicOptions {
   HistoryLimits history = {};  // by default nothing is kept
   TopicPolicy policy = {};     // for subscribers that read too slowly
   TopicLimits limits = {};
+  // What is kept on disk, in the hub's store (fanfare/store.h): subscribers with a position get from there what
+  // `history` no longer has. By default nothing is. Events then reach subscribers after they were written, and
+  // `encode` builds the message that is written.
+  HistoryLimits stored = {};
   // Members are counted: each subscriber gives a member name (JoinOptions::member).
   bool presence = false;
   // Presence changes are reported together, at most once per interval. More than zero.
@@ -94,8 +99,13 @@ class FANFARE_EXPORT Hub {
   // to the server; this object is a handle and may be destroyed before or after it.
   explicit Hub(Server& server, HubOptions options = {});
 
+  // The store of this hub's topics. Call before Server::start() and before add_topic() with
+  // HubTopicOptions::stored, at most once; otherwise the process ends with a message.
+  void set_store(const Store& store) const;
+
   // Before or after start(). bad_option: the name (1 to 1024 bytes) is in use or invalid, an option is
-  // invalid, or HubOptions::topics_max is reached.
+  // invalid, or HubOptions::topics_max is reached. With HubTopicOptions::stored it reads the disk before it
+  // returns. If the disk fails then, the topic is added all the same, and goes on in memory.
   [[nodiscard]] Expected<HubTopic, Error> add_topic(std::string name, HubTopicOptions options = {}) const;
   // Empty if there is none.
   HubTopic find(std::string_view name) const;

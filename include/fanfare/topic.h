@@ -138,6 +138,9 @@ struct TopicMetrics {
   std::size_t history_bytes = 0;     // now
   std::size_t subscribers = 0;       // now
   std::size_t members = 0;           // now
+  std::size_t stored_messages = 0;   // now, on disk
+  std::size_t stored_bytes = 0;      // now, the events' own bytes on disk
+  std::uint64_t unstored = 0;        // events that a failing disk could not take: they went on in memory
 };
 
 }  // namespace fanfare

@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "api/frame.h"
+#include "api/misuse.h"
 #include "api/server_impl.h"
+#include "fanfare/store.h"
 #include "pubsub/hub.h"
 #include "ws/encode.h"
 
@@ -24,7 +26,8 @@ pubsub::TopicSetup to_setup(HubTopicOptions options) {
                            .policy = options.policy,
                            .limits = options.limits,
                            .presence = options.presence,
-                           .presence_interval = saturating_duration(options.presence_interval)};
+                           .presence_interval = saturating_duration(options.presence_interval),
+                           .stored = options.stored};
   const bool has_encode = options.encode != nullptr;
   if (has_encode) {
     setup.encode = [encode = std::move(options.encode)](Position position, const SharedBytes& payload) {
@@ -85,6 +88,14 @@ std::shared_ptr<const std::vector<std::string>> HubTopic::members() const {
 
 Hub::Hub(Server& server, HubOptions options) : impl_(server.impl_) {
   impl_->add_hub(options);
+}
+
+void Hub::set_store(const Store& store) const {
+  pubsub::Hub& hub = *impl_->hub();
+  if (store.store_ == nullptr || hub.has_store() || hub.loops() != nullptr) {
+    api::end_for_misuse("Hub::set_store()", "a hub has one open store, which is set before start()");
+  }
+  hub.set_store(store.store_);
 }
 
 Expected<HubTopic, Error> Hub::add_topic(std::string name, HubTopicOptions options) const {

@@ -273,6 +273,7 @@ void ServerImpl::destroy() {
   }
   lifecycle_.stop({.deadline = std::chrono::milliseconds::zero()});
   lifecycle_.wait_for_end();
+  if (hub_ != nullptr) hub_->hub.stop_store();
 }
 
 PostResult ServerImpl::counted(net::PostResult result) {

@@ -85,9 +85,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   }
   void add_rpc(std::expected<RpcEntry, std::string> entry);  // the error is recorded, too
 
-  // May be called only once.
+  // Each may be called only once, in this order.
   void add_hub(HubOptions options);
-  // May be called only once, after add_hub().
   void add_streams(StreamsOptions options);
 
   std::expected<void, Error> start();

@@ -68,6 +68,9 @@ class EventLog {
   EventLog(const EventLog&) = delete;
   EventLog& operator=(const EventLog&) = delete;
 
+  // Stands at `position`; before the first append().
+  void begin_at(Position position) { last_ = before_last_ = position; }
+
   // The next event, whose position the caller knows. A mark (empty frame) stays in the chain, not in the
   // history.
   void append(Position position, SharedBytes frame, Instant at);

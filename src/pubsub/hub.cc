@@ -15,11 +15,17 @@ constexpr std::uint64_t kEpochMask = (std::uint64_t{1} << 53U) - 1;  // JavaScri
 
 Hub::~Hub() {
   stop_relay();
+  stop_store();
 }
 
 void Hub::attach(HubLoops& loops) {
   FANFARE_CHECK(this->loops() == nullptr);
-  loops_.store(&loops, std::memory_order_release);
+  gate_->set(&loops);
+  {
+    const std::shared_lock lock(mutex_);
+    loops_.store(&loops, std::memory_order_release);
+    for (const auto& [name, topic] : topics_) prepare(topic);
+  }
   if (relay_ == nullptr) return;
   relay_runs_ = true;
   relay_->start(*this);
@@ -33,6 +39,60 @@ void Hub::stop_relay() {
   if (relay_runs_.exchange(false)) relay_->stop();
 }
 
+void Hub::stop_store() {
+  gate_->set(nullptr);
+  std::vector<std::shared_ptr<Topic>> stored;
+  {
+    const std::shared_lock lock(mutex_);
+    for (const auto& [name, topic] : topics_) {
+      if (topic->stored != nullptr) stored.push_back(topic);
+    }
+  }
+  for (const auto& topic : stored) topic->stored->store->close();
+  store_.reset();
+}
+
+std::uint64_t Hub::new_epoch() {
+  const std::unique_lock lock(mutex_);
+  std::uint64_t epoch = 0;
+  while (epoch == 0) epoch = random_.next_u64() & kEpochMask;
+  return epoch;
+}
+
+// Not under the hub's lock: it may read the disk.
+std::expected<std::shared_ptr<Topic>, std::string> Hub::make(const std::string& name, TopicSetup setup) {
+  const std::uint64_t epoch = new_epoch();
+  const std::uint64_t id = next_id_.fetch_add(1, std::memory_order_relaxed);
+  if (setup.stored.messages_max == 0 || setup.stored.bytes_max == 0) {
+    return std::make_shared<Topic>(name, std::move(setup), id, epoch);
+  }
+  if (store_ == nullptr) return std::unexpected("a topic that is stored on disk needs a store");
+  const auto address = std::make_shared<std::weak_ptr<Topic>>();
+  auto opened = store_->open(
+      name, {.on_disk = setup.stored, .in_memory = setup.history, .new_epoch = epoch},
+      [address, id, gate = gate_](const StoreReport& report) {
+        auto topic = address->lock();
+        const std::size_t loops = gate->count();
+        if (topic == nullptr || loops == 0) return;
+        gate->post(id % loops, [topic, report](LoopHub& home) { home.take_report(topic, report); });
+      });
+  if (!opened) return std::unexpected(std::move(opened.error()));
+  auto stored = std::make_unique<StoredPart>(*std::move(opened), store_->times());
+  const Position last = stored->last;
+  auto topic = std::make_shared<Topic>(name, std::move(setup), id, last, std::move(stored));
+  *address = topic;
+  return topic;
+}
+
+// Each loop takes the stored events, so that they are kept by its log only.
+void Hub::prepare(const std::shared_ptr<Topic>& topic) {
+  HubLoops* const loops = this->loops();
+  if (topic->stored == nullptr || loops == nullptr) return;
+  for (std::size_t i = 0; i < loops->count(); ++i) {
+    loops->post(i, [topic](LoopHub& loop) { loop.prepare(topic); });
+  }
+}
+
 std::expected<std::shared_ptr<Topic>, std::string> Hub::add(std::string name, TopicSetup setup) {
   if (name.empty() || name.size() > kNameBytesMax)
     return std::unexpected("a topic's name has 1 to 1024 bytes");
@@ -40,17 +100,19 @@ std::expected<std::shared_ptr<Topic>, std::string> Hub::add(std::string name, To
   if (setup.relayed && setup.presence) return std::unexpected("a relayed topic has no presence");
   if (setup.presence_interval <= Duration::zero())
     return std::unexpected("presence_interval: more than zero");
-  std::shared_ptr<Topic> topic;
+  if (setup.relayed && setup.stored.messages_max > 0)
+    return std::unexpected("a relayed topic is not stored on disk: its broker keeps it");
+  if (find(name) != nullptr) return std::unexpected("there is a topic '" + name + "' already");
+  auto topic = make(name, std::move(setup));
+  if (!topic) return topic;
   {
     const std::unique_lock lock(mutex_);
     if (topics_.contains(name)) return std::unexpected("there is a topic '" + name + "' already");
     if (topics_.size() >= options_.topics_max) return std::unexpected("there are topics_max topics already");
-    std::uint64_t epoch = 0;
-    while (epoch == 0) epoch = random_.next_u64() & kEpochMask;
-    topic = std::make_shared<Topic>(name, std::move(setup), next_id_++, epoch);
-    topics_.emplace(std::move(name), topic);
+    topics_.emplace(std::move(name), *topic);
+    prepare(*topic);
   }
-  if (topic->setup.relayed && relay_runs_) relay_->open(topic->name);
+  if ((*topic)->setup.relayed && relay_runs_) relay_->open((*topic)->name);
   return topic;
 }
 
@@ -76,6 +138,7 @@ bool Hub::remove(Topic& topic) {
     topics_.erase(found);
   }
   if (topic.setup.relayed && relay_runs_) relay_->close(topic.name);
+  if (topic.stored != nullptr) topic.stored->store->erase();
   if (HubLoops* const loops = this->loops()) {
     loops->post(home_of(topic), [held](LoopHub& home) { home.end_topic(held); });
   }

@@ -8,6 +8,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -17,6 +18,7 @@
 #include "base/random.h"
 #include "fanfare/topic.h"
 #include "fanfare/unique_function.h"
+#include "pubsub/event_store.h"
 #include "pubsub/relay.h"
 #include "pubsub/topic.h"
 
@@ -39,9 +41,31 @@ class HubLoops {
   ~HubLoops() = default;
 };
 
+// What a store's thread reaches the loops through: its topics may outlive the hub. Any thread.
+class HubGate {
+ public:
+  // nullptr: nothing is posted any more, and no call is under way.
+  void set(HubLoops* loops) {
+    const std::scoped_lock lock(mutex_);
+    loops_ = loops;
+  }
+  bool post(std::size_t loop, HubLoops::Task task) {
+    const std::scoped_lock lock(mutex_);
+    return loops_ != nullptr && loops_->post(loop, std::move(task));
+  }
+  std::size_t count() {
+    const std::scoped_lock lock(mutex_);
+    return loops_ == nullptr ? 0 : loops_->count();
+  }
+
+ private:
+  std::mutex mutex_;  // guards loops_
+  HubLoops* loops_ = nullptr;
+};
+
 class Hub final : public RelaySink {
  public:
-  // The random source is used within add() only, by one thread at a time.
+  // The random source is used under the hub's lock.
   Hub(HubOptions options, Random& random) : options_(options), random_(random) {}
   Hub(const Hub&) = delete;
   Hub& operator=(const Hub&) = delete;
@@ -54,8 +78,13 @@ class Hub final : public RelaySink {
   void set_relay(Relay& relay) { relay_ = &relay; }
   // Nothing comes from the relay when it returns. Not on a loop that the relay's calls may wait for.
   void stop_relay();
+  // Before add() of a topic with TopicSetup::stored, once.
+  void set_store(std::shared_ptr<EventStore> store) { store_ = std::move(store); }
+  bool has_store() const { return store_ != nullptr; }
+  // After the loops have ended: waits until what they gave to the store is on disk, and lets go of it.
+  void stop_store();
 
-  // Any thread. An error names what cannot be used, or the limit.
+  // Any thread. An error names what cannot be used, or the limit. A topic with TopicSetup::stored reads the disk.
   std::expected<std::shared_ptr<Topic>, std::string> add(std::string name, TopicSetup setup);
   // Null: there is none.
   std::shared_ptr<Topic> find(std::string_view name) const;
@@ -72,6 +101,8 @@ class Hub final : public RelaySink {
   // For LoopHub.
   std::size_t home_of(const Topic& topic) const { return topic.id % loops()->count(); }
   HubLoops* loops() const { return loops_.load(std::memory_order_acquire); }
+  const std::shared_ptr<HubGate>& gate() const { return gate_; }
+  std::uint64_t new_epoch();
 
   bool on_message(std::string_view name, Position position, SharedBytes payload) override;
   void on_lost(std::string_view name, Position until) override;
@@ -87,6 +118,8 @@ class Hub final : public RelaySink {
     std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
+  std::expected<std::shared_ptr<Topic>, std::string> make(const std::string& name, TopicSetup setup);
+  void prepare(const std::shared_ptr<Topic>& topic);
   PublishResult offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt);
   PublishResult offer_to_relay(const std::shared_ptr<Flight>& flight);
   void set_relay_down(bool is_down);
@@ -96,12 +129,14 @@ class Hub final : public RelaySink {
   std::shared_ptr<PendingRoom> room_ =
       std::make_shared<PendingRoom>(options_.pending_messages_max, options_.pending_bytes_max);
   std::atomic<HubLoops*> loops_ = nullptr;
+  const std::shared_ptr<HubGate> gate_ = std::make_shared<HubGate>();
+  std::shared_ptr<EventStore> store_;
   Relay* relay_ = nullptr;
   std::atomic<bool> relay_runs_ = false;
+  std::atomic<std::uint64_t> next_id_ = 0;
   std::atomic<bool> relay_down_ = true;
   mutable std::shared_mutex mutex_;  // guards what follows
   std::unordered_map<std::string, std::shared_ptr<Topic>, Hash, std::equal_to<>> topics_;
-  std::uint64_t next_id_ = 0;
 };
 
 }  // namespace fanfare::pubsub

@@ -23,6 +23,17 @@ class Busy {
 
 }  // namespace
 
+LoopTopic::LoopTopic(std::shared_ptr<Topic> its_topic, std::size_t loops)
+    : topic(std::move(its_topic)), log({.epoch = topic->first_epoch, .offset = 0}, topic->setup.history) {
+  if (topic->stored == nullptr) return;
+  const auto newest = topic->stored->take_newest(loops);
+  Position first = topic->stored->last;
+  if (!newest->empty()) first.offset = newest->front().position.offset - 1;
+  log.begin_at(first);
+  for (const StoredEvent& event : *newest) log.append(event.position, event.frame, event.at);
+  log.settle();
+}
+
 LoopHub::~LoopHub() {
   *self_ = nullptr;
   FANFARE_CHECK(table_.subscriptions() == 0);
@@ -36,8 +47,17 @@ LoopTopic* LoopHub::find(const Topic& topic) {
 // Every loop gets every event of a topic, so one that is made late has missed nothing.
 LoopTopic& LoopHub::loop_topic(const std::shared_ptr<Topic>& topic) {
   if (LoopTopic* const there = find(*topic)) return *there;
-  auto made = std::make_unique<LoopTopic>(topic);
-  return *topics_.emplace(topic.get(), std::move(made)).first->second;
+  auto made = std::make_unique<LoopTopic>(topic, hub_.loops()->count());
+  if (topic->stored != nullptr && hub_.home_of(*topic) == index_) {
+    made->keeper = std::make_unique<Keeper>(*this, *topic);
+  }
+  LoopTopic& here = *topics_.emplace(topic.get(), std::move(made)).first->second;
+  if (topic->stored != nullptr) {
+    note_history(here);
+    if (here.log.oldest_due() != Instant::max()) has_aging_ = true;
+    plan_sweep();
+  }
+  return here;
 }
 
 std::expected<Joined, JoinError> LoopHub::join(const std::shared_ptr<Topic>& topic, HubSubscriber& subscriber,
@@ -89,6 +109,9 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
     return {.recovered = true, .missing = {}, .position = *since};
   }
   const EventRef first = log.find_behind(since->offset);
+  if (here.topic->stored != nullptr) {
+    if (auto joined = place_on_disk(here, subscriber, list, *since, first)) return *std::move(joined);
+  }
   if (!first)
     return {.recovered = false, .missing = Missed{.after = *since, .until = last}, .position = last};
   const Position before{.epoch = last.epoch, .offset = first->position.offset - 1};
@@ -109,6 +132,7 @@ const EventLog& LoopHub::log_of(const std::shared_ptr<Topic>& topic) {
 void LoopHub::leave(HubSubscriber& subscriber) {
   if (subscriber.here_ == nullptr) return;
   LoopTopic& here = *std::exchange(subscriber.here_, nullptr);
+  replays_.forget(subscriber);
   table_.unsubscribe(subscriber.ticket_);
   --here.subscribers;
   here.topic->subscribers.fetch_sub(1, std::memory_order_relaxed);
@@ -126,15 +150,12 @@ void LoopHub::leave(HubSubscriber& subscriber) {
 void LoopHub::sequence(const std::shared_ptr<Flight>& flight) {
   Topic& topic = *flight->topic;
   if (topic.has_ended) return flight->tell(std::nullopt);
+  if (topic.stored != nullptr) return loop_topic(flight->topic).keeper->take(flight);
   const Position position{.epoch = topic.assigned_epoch.load(std::memory_order_relaxed),
                           .offset = topic.assigned_offset.load(std::memory_order_relaxed) + 1};
-  const bool encoded = run_guarded("an event of a topic", [&] {
-    flight->frame = topic.setup.encode ? topic.setup.encode(position, flight->payload) : flight->payload;
-  });
-  if (!encoded || flight->frame.empty()) return flight->tell(std::nullopt);
+  if (!flight->encode(position)) return;
   flight->position = position;
   distribute(flight);
-  flight->tell(position);
 }
 
 void LoopHub::take_relayed(const std::shared_ptr<Flight>& flight) {
@@ -175,6 +196,7 @@ void LoopHub::distribute(const std::shared_ptr<Flight>& flight) {
                 [&] { loops.post(i, [flight](LoopHub& other) { other.apply(*flight); }); });
   }
   apply(*flight);
+  flight->tell_position();
 }
 
 void LoopHub::apply(const Flight& flight) {
@@ -214,8 +236,14 @@ void LoopHub::mark(LoopTopic& here, Position until, Instant at) {
   here.log.settle();
 }
 
+// What was accepted before is still delivered when the store has it.
 void LoopHub::end_topic(const std::shared_ptr<Topic>& topic) {
   topic->has_ended = true;
+  const LoopTopic* const here = find(*topic);
+  if (here == nullptr || here->keeper == nullptr || here->keeper->is_idle()) end_everywhere(topic);
+}
+
+void LoopHub::end_everywhere(const std::shared_ptr<Topic>& topic) {
   HubLoops& loops = *hub_.loops();
   for (std::size_t i = 0; i < loops.count(); ++i) {
     if (i != index_) loops.post(i, [topic](LoopHub& other) { other.end(topic); });

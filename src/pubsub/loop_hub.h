@@ -16,8 +16,10 @@
 #include "base/time.h"
 #include "pubsub/event_log.h"
 #include "pubsub/hub.h"
+#include "pubsub/keeper.h"
 #include "pubsub/pace.h"
 #include "pubsub/presence.h"
+#include "pubsub/replays.h"
 #include "pubsub/topic_table.h"
 
 namespace fanfare::pubsub {
@@ -37,14 +39,15 @@ class LoopPort {
 
 // A topic on one loop.
 struct LoopTopic {
-  explicit LoopTopic(std::shared_ptr<Topic> its_topic)
-      : topic(std::move(its_topic)), log({.epoch = topic->first_epoch, .offset = 0}, topic->setup.history) {}
+  // With the events that the topic has from disk, on this one of so many loops.
+  LoopTopic(std::shared_ptr<Topic> its_topic, std::size_t loops);
 
   TopicKey key() const { return {.high = 0, .low = topic->id}; }
 
   const std::shared_ptr<Topic> topic;
   EventLog log;
   std::unique_ptr<Presence> presence;  // on the home loop
+  std::unique_ptr<Keeper> keeper;      // on the home loop of a topic that is stored
   std::size_t subscribers = 0;
   std::uint32_t busy = 0;  // subscribers are being called: it stays
   bool presence_planned = false;
@@ -78,13 +81,24 @@ class LoopHub {
   void take_lost(const std::shared_ptr<Flight>& flight);
   void end_topic(const std::shared_ptr<Topic>& topic);
   void count_member(const std::shared_ptr<Topic>& topic, const std::string& member, bool joins);
+  void take_report(const std::shared_ptr<Topic>& topic, const StoreReport& report);
   // On every loop:
   void apply(const Flight& flight);
   void end(const std::shared_ptr<Topic>& topic);
+  void prepare(const std::shared_ptr<Topic>& topic);
   void tell_relayed(TopicNotice notice);
 
   std::size_t topics() const { return topics_.size(); }
   const TopicTable& table() const { return table_; }
+
+  // For Keeper and Replays.
+  Hub& hub() { return hub_; }
+  LoopPort& port() { return port_; }
+  std::size_t index() const { return index_; }
+  Replays& replays() { return replays_; }
+  // To all loops; the receipt gets the position.
+  void distribute(const std::shared_ptr<Flight>& flight);
+  void call_for_topic(const Topic& topic, Duration delay, void (*task)(Keeper&));
 
  private:
   friend class HubSubscriber;
@@ -94,7 +108,10 @@ class LoopHub {
   LoopTopic* find(const Topic& topic);
   LoopTopic& loop_topic(const std::shared_ptr<Topic>& topic);
   Joined place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& list, std::optional<Position> since);
-  void distribute(const std::shared_ptr<Flight>& flight);
+  std::optional<Joined> place_on_disk(LoopTopic& here, HubSubscriber& subscriber, WaitingList& list,
+                                      Position since, const EventRef& first);
+  void end_everywhere(const std::shared_ptr<Topic>& topic);
+  void end_if_done(const std::shared_ptr<Topic>& topic);
   void deliver(LoopTopic& here, const Flight& flight);
   void mark(LoopTopic& here, Position until, Instant at);
   void tell(LoopTopic& here, TopicNotice notice);
@@ -109,6 +126,7 @@ class LoopHub {
   LoopPort& port_;
   TopicTable table_;
   std::unordered_map<const Topic*, std::unique_ptr<LoopTopic>> topics_;
+  Replays replays_{*this};
   bool has_aging_ = false;  // a history has events that go by their age
   bool sweep_planned_ = false;
   std::shared_ptr<LoopHub*> self_ = std::make_shared<LoopHub*>(this);  // what timers reach this through
@@ -132,6 +150,7 @@ class HubSubscriber : public PacedSubscriber {
   virtual void on_notice(TopicNotice notice) = 0;
   // on_missed(), counted. May end the subscriber's life.
   virtual void tell_missed(const Missed& missed) = 0;
+  void on_piece_end() final;
 
  private:
   friend class LoopHub;

@@ -33,7 +33,8 @@ Missed missed_before(const Event& event, Position sent) {
 std::size_t PacedSubscriber::counted_bytes() const {
   std::size_t bytes = 0;
   for (EventRef event = pace_->next; event; event = event.next()) {
-    if (event->index > pace_->free_until && !is_skipped(event->index)) bytes += event->frame.size();
+    if (!pace_->apart && event->index > pace_->free_until && !is_skipped(event->index))
+      bytes += event->frame.size();
   }
   return bytes;
 }
@@ -58,7 +59,7 @@ void PacedSubscriber::set_policy(TopicPolicy policy, WaitingList& list, EventLog
 // What waits already keeps waiting, and what follows waits behind it: all of it, or the session ends.
 void PacedSubscriber::set_close_policy() {
   if (pace_ == nullptr || pace_->whole) return;
-  if (!pace_->next && !pace_->ahead) {
+  if (!pace_->next && !pace_->ahead && !pace_->apart) {
     pace_.reset();
     return;
   }
@@ -79,6 +80,26 @@ void PacedSubscriber::begin(const EventRef& next, Position position, WaitingList
   if (next) start_waiting(next, position);
 }
 
+void PacedSubscriber::begin_apart(Position position, WaitingList& list, EventLog& log) {
+  FANFARE_CHECK(!is_behind());
+  if (pace_ == nullptr) pace_ = std::make_unique<Pace>(list, log, 0, true);
+  pace_->sent = position;
+  pace_->apart = true;
+}
+
+void PacedSubscriber::feed(const EventRef& first) {
+  FANFARE_CHECK(pace_ != nullptr && pace_->apart && !pace_->next);
+  start_waiting(first, pace_->sent);
+}
+
+void PacedSubscriber::join_log(const EventRef& next, Position position) {
+  FANFARE_CHECK(pace_ != nullptr && pace_->apart && !pace_->next);
+  pace_->apart = false;
+  pace_->sent = position;
+  begin(next, position, pace_->list, pace_->log);
+  if (pace_->whole && !pace_->next && !pace_->ahead) pace_.reset();
+}
+
 bool PacedSubscriber::deliver(const SharedBytes& frame) {
   if (pace_ != nullptr) return deliver_paced(frame);
   return is_open() && send(frame);
@@ -87,6 +108,7 @@ bool PacedSubscriber::deliver(const SharedBytes& frame) {
 bool PacedSubscriber::deliver_paced(const SharedBytes& frame) {
   if (!is_open()) return false;
   Pace& pace = *pace_;
+  if (pace.apart) return true;
   const EventRef& newest = pace.log.newest();
   FANFARE_CHECK(newest);
   if (pace.ahead) {
@@ -130,6 +152,7 @@ void PacedSubscriber::stop_waiting() {
 // The oldest go, history that was to be replayed included, once more than waiting_max came meanwhile.
 void PacedSubscriber::drop_excess() {
   Pace& pace = *pace_;
+  if (pace.apart) return;
   const std::uint64_t newest = pace.log.last_index();
   const std::uint64_t counted_from = std::max(pace.next->index, pace.free_until + 1);
   if (newest + 1 - counted_from <= pace.waiting_max) return;
@@ -137,7 +160,7 @@ void PacedSubscriber::drop_excess() {
 }
 
 void PacedSubscriber::meet_mark(const Missed& missed) {
-  if (is_behind() || !is_open()) return;
+  if (is_behind() || !is_open() || (pace_ != nullptr && pace_->apart)) return;
   Missed own = missed;
   if (pace_ != nullptr && pace_->ahead) {
     if (is_before(missed.until, pace_->sent)) return;
@@ -187,7 +210,8 @@ std::optional<PacedSubscriber::Next> PacedSubscriber::take() {
     pace.sent = event->position;
     if (!is_for_others) {
       next.frame = event->frame;
-      if (pace.whole && event->index > pace.free_until) pace.list.whole_bytes -= event->frame.size();
+      if (pace.whole && !pace.apart && event->index > pace.free_until)
+        pace.list.whole_bytes -= event->frame.size();
     }
     pace.next = event.next();
     if (!pace.next) {
@@ -195,6 +219,7 @@ std::optional<PacedSubscriber::Next> PacedSubscriber::take() {
       pace.list.order.erase(pace.place);
       event = EventRef();
       pace.log.settle();
+      if (pace.apart) on_piece_end();
       return next;
     }
     if (!is_for_others || next.missed) return next;

@@ -6,6 +6,8 @@
 //   behind    `next` is the first event of the topic's log that was not sent; the owner of the outbox calls
 //             take() when there is room again. A subscriber that replays the history is behind, no more.
 //   ahead     it has seen events that this loop has yet to see: they are skipped
+//   apart     it replays what only the disk has (pubsub/replays.h): `next` is in a chain of its own, or empty until
+//             the next piece is read. What is published meanwhile is found in the log or on disk when it gets there.
 //
 // What a subscriber does not get is found by comparing positions when it goes on, so the account is exact
 // whatever was dropped, or lost before it came here.
@@ -48,6 +50,16 @@ class PacedSubscriber : public Subscriber {
   // Events after `position` that the log has yet to get are taken from there, earlier ones are skipped.
   void begin(const EventRef& next, Position position, WaitingList& list, EventLog& log);
 
+  // Before it is subscribed: begins apart, and has had everything up to `position`. Then feed() with each piece,
+  // when nothing of the last one waits, and at the end join_log().
+  void begin_apart(Position position, WaitingList& list, EventLog& log);
+  void feed(const EventRef& first);
+  // `next` is in the log; empty: live, or ahead.
+  void join_log(const EventRef& next, Position position);
+  // While apart: the last that was sent.
+  Position sent() const { return pace_->sent; }
+  const EventLog& log() const { return pace_->log; }
+
   bool deliver(const SharedBytes& frame) override;
   // Between append() and settle() of its log, instead of deliver(): the newest event is not for this one, and is
   // neither sent nor missed.
@@ -84,6 +96,8 @@ class PacedSubscriber : public Subscriber {
   WaitingList& waiting_list() const { return pace_->list; }
   // Something waits although the outbox has room: the owner calls take() later, not within this call.
   virtual void on_ready() = 0;
+  // Apart, and nothing of the piece waits any more. feed() or join_log() follows later, not within this call.
+  virtual void on_piece_end() {}
 
  private:
   struct Pace {
@@ -100,6 +114,7 @@ class PacedSubscriber : public Subscriber {
     std::unique_ptr<std::vector<std::uint64_t>> skipped;  // indices of what waits and is not for this one
     bool whole;                                           // WhenFull::close: this goes once nothing waits
     bool ahead = false;
+    bool apart = false;
   };
   static_assert(sizeof(Pace) <= 80, "what a subscriber that is behind costs more, whatever waits");
 

@@ -1,5 +1,7 @@
 #include "pubsub/topic.h"
 
+#include "base/guard.h"
+
 namespace fanfare::pubsub {
 
 PendingRoom::Taken PendingRoom::take(std::size_t bytes) {
@@ -31,6 +33,12 @@ TopicMetrics Topic::metrics() const {
                    .history_bytes = history_bytes.load(std::memory_order_relaxed),
                    .subscribers = subscribers.load(std::memory_order_relaxed),
                    .members = members_now.load(std::memory_order_relaxed)};
+  if (stored != nullptr) {
+    const StoredRange range = stored->store->range();
+    now.stored_messages = range.messages;
+    now.stored_bytes = range.bytes;
+    now.unstored = stored->unstored.load(std::memory_order_relaxed);
+  }
   for (const auto& count : refusals) now.refused += count.load(std::memory_order_relaxed);
   return now;
 }
@@ -68,6 +76,15 @@ PublishResult Flight::take_room() {
   topic->room.give_back(size_);
   return taken == PendingRoom::Taken::messages_full ? PublishResult::hub_messages_full
                                                     : PublishResult::hub_bytes_full;
+}
+
+bool Flight::encode(Position where) {
+  const TopicSetup& setup = topic->setup;
+  const bool encoded = run_guarded("an event of a topic",
+                                   [&] { frame = setup.encode ? setup.encode(where, payload) : payload; });
+  if (encoded && !frame.empty()) return true;
+  tell(std::nullopt);
+  return false;
 }
 
 void Flight::tell(std::optional<Position> where) {

@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "fanfare/topic.h"
 #include "fanfare/unique_function.h"
+#include "pubsub/event_store.h"
 
 namespace fanfare::pubsub {
 
@@ -27,6 +28,7 @@ struct TopicSetup {
   bool presence = false;
   Duration presence_interval = std::chrono::seconds(1);
   bool relayed = false;
+  HistoryLimits stored = {};  // on disk; messages_max or bytes_max of zero: not at all
   // The frame of an event, made once a process, on the topic's home loop. Not empty. Left out: the payload.
   std::function<SharedBytes(Position, const SharedBytes& payload)> encode = {};
   // The payload of the event that says who came and who went; left out or empty: no event.
@@ -62,12 +64,18 @@ class Topic {
  public:
   // `id` is unique in its hub.
   Topic(std::string its_name, TopicSetup its_setup, std::uint64_t its_id, std::uint64_t epoch)
+      : Topic(std::move(its_name), std::move(its_setup), its_id, Position{.epoch = epoch}, nullptr) {}
+  // Goes on with what is stored.
+  Topic(std::string its_name, TopicSetup its_setup, std::uint64_t its_id, Position last,
+        std::unique_ptr<StoredPart> its_stored)
       : name(std::move(its_name)),
         setup(std::move(its_setup)),
         id(its_id),
-        first_epoch(setup.relayed ? 0 : epoch),
+        first_epoch(setup.relayed ? 0 : last.epoch),
+        stored(std::move(its_stored)),
         room(setup.limits.pending_messages_max, setup.limits.pending_bytes_max),
-        assigned_epoch(first_epoch) {}
+        assigned_epoch(first_epoch),
+        assigned_offset(last.offset) {}
 
   TopicMetrics metrics() const;
   std::uint64_t refused(PublishResult reason) const {
@@ -83,12 +91,13 @@ class Topic {
   const std::string name;
   const TopicSetup setup;
   const std::uint64_t id;
-  const std::uint64_t first_epoch;  // zero: its relay has not said it yet
+  const std::uint64_t first_epoch;           // zero: its relay has not said it yet
+  const std::unique_ptr<StoredPart> stored;  // null: its events are not stored
   PendingRoom room;
   std::atomic<bool> removed = false;
   // The last position that was assigned; written on the home loop.
   std::atomic<std::uint64_t> assigned_epoch;
-  std::atomic<std::uint64_t> assigned_offset = 0;
+  std::atomic<std::uint64_t> assigned_offset;
   bool has_ended = false;  // the home loop's: nothing is sequenced any more
 
   std::atomic<std::uint64_t> published = 0;
@@ -129,8 +138,14 @@ class Flight {
   PublishResult take_room();
   // Refused after all: nobody is told.
   void forget_receipt() { receipt_ = nullptr; }
+  // Makes the frame for this position. False: memory ran out, or the encoder has none, and the receipt knows.
+  bool encode(Position where);
   // Once.
   void tell(std::optional<Position> where);
+  // If somebody waits for it.
+  void tell_position() {
+    if (receipt_) tell(position);
+  }
 
   const std::shared_ptr<Topic> topic;
   SharedBytes payload;
