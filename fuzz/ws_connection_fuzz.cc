@@ -87,8 +87,8 @@ std::optional<Event> next_event(Connection& connection, Way way, MutableBytes& i
 
 template <typename Split>
 Outcome run(std::uint8_t bits, Bytes stream, Way way, Split split) {
-  const Limits limits =
-      (bits & 4U) != 0 ? Limits{.message_bytes_max = 300, .fragments_max = 4} : kDefaultLimits;
+  const ws::Limits limits =
+      (bits & 4U) != 0 ? ws::Limits{.message_bytes_max = 300, .fragments_max = 4} : kDefaultLimits;
   SeededRandom random(1);
   KeptOutput output;
   const Role self = (bits & 1U) != 0 ? Role::client : Role::server;

@@ -130,8 +130,9 @@ void add_access(CLI::App* app, ServeArguments& serve) {
       ->type_name("HOST")
       ->allow_extra_args(false)
       ->group(access);
-  app->add_option("--allowed-origin", serve.allowed_origins,
-                  "Pages that may ask; again for more. On loopback only pages of loopback, else any")
+  app->add_option(
+         "--allowed-origin", serve.allowed_origins,
+         "Origins of pages that may send requests; again for more. On loopback only loopback, else any")
       ->type_name("ORIGIN")
       ->allow_extra_args(false)
       ->group(access);

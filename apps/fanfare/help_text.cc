@@ -5,10 +5,18 @@
 namespace fanfare::app {
 namespace {
 
-// Where the line continues: after "  -x,--execute TEXT ...   " the description begins.
+// CLI11's default, where descriptions begin unless the option's name is longer.
+constexpr std::size_t kDescriptionColumn = 30;
+
+// Where the line continues: where the description begins, after "  -x,--execute TEXT ...   ". A name that fills
+// the column is followed by one space only.
 std::size_t continuation_of(std::string_view line) {
   const std::size_t indent = std::min(line.find_first_not_of(' '), line.size());
   if (!line.substr(indent).starts_with('-')) return indent;
+  if (line.size() > kDescriptionColumn && line[kDescriptionColumn - 1] == ' ' &&
+      line[kDescriptionColumn] != ' ') {
+    return kDescriptionColumn;
+  }
   const std::size_t gap = line.find("  ", indent);
   const std::size_t text = gap == std::string_view::npos ? gap : line.find_first_not_of(' ', gap);
   return text == std::string_view::npos ? indent : text;

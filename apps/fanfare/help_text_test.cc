@@ -12,6 +12,12 @@ TEST(HelpText, ADescriptionContinuesInItsColumn) {
             "                      more\n");
 }
 
+TEST(HelpText, ADescriptionAfterANameThatFillsTheColumnContinuesThere) {
+  EXPECT_EQ(fit_to_columns("  --allowed-origin ORIGIN ... Pages that may send requests", 45),
+            "  --allowed-origin ORIGIN ... Pages that may\n"
+            "                              send requests");
+}
+
 TEST(HelpText, OtherLinesKeepTheirIndentation) {
   EXPECT_EQ(fit_to_columns("    one two three four", 14), "    one two\n    three four");
   EXPECT_EQ(fit_to_columns("one two", 7), "one two");

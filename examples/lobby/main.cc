@@ -36,7 +36,7 @@ struct Member {
 };
 using MemberSession = fanfare::SessionWith<Member>;
 
-// Who is in the lobby. Handlers run on all loops, so it has a lock.
+// The members in the lobby. Handlers run on all loops, so it has a lock.
 class Directory {
  public:
   void enter(const std::string& name, fanfare::SessionId id) {

@@ -5,7 +5,7 @@
 //   if (!caller) answer(401, text_of(caller.error().denial));
 //
 // Keys are found by a digest that is keyed with a random number of this process, and users' names and passwords are
-// compared as digests: the time it takes tells nothing about a secret. A user that does not exist takes as long as one
+// compared as digests: the time it takes reveals nothing about a secret. A user that does not exist takes as long as one
 // that does.
 
 #include <cstddef>
@@ -48,7 +48,7 @@ class Authenticator {
   Authenticator(AccessPlan plan, Random& random);
 
   // Passwords are cheap to guess: once an address has failed too often, they are refused unseen until its bucket has a
-  // token again. Keys and tokens cannot be guessed, so they keep working there, and only failures are told to wait.
+  // token again. Keys and tokens cannot be guessed, so they keep working there, and only failures must wait.
   std::expected<Caller, Refusal> authenticate(const std::expected<Credentials, Denial>& credentials,
                                               const Attempt& attempt) const;
 

@@ -20,7 +20,7 @@
 
 namespace fanfare::access {
 
-// Why a caller is refused. Outsiders get text_of(): it never tells which part of a credential is wrong.
+// Why a caller is refused. Outsiders get text_of(): it never says which part of a credential is wrong.
 enum class Denial : std::uint8_t {
   missing,    // no credentials
   malformed,  // not of any form, or of several that contradict each other

@@ -1,6 +1,6 @@
 #pragma once
 // Digests of secrets, and the encodings in which secrets come. Secrets are compared as digests in constant time: how
-// long a comparison takes tells nothing about them. Any thread.
+// long a comparison takes reveals nothing about them. Any thread.
 
 #include <array>
 #include <cstdint>

@@ -114,7 +114,7 @@ class Connection final : public session::SessionData {
   Rare* find_rare() const { return find_rare(handle_); }
   Rare& rare();
 
-  // Both are aligned, so the lowest bit of the pointer tells which one it points to.
+  // Both are aligned, so the lowest bit of the pointer says which one it points to.
   static constexpr std::uintptr_t kRareBit = 1;
 
   SessionWithoutData handle_;  // its behind_ belongs to this object, even if handlers see `with_data`

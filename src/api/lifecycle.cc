@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "api/handler_thread.h"
-#include "api/stop_spread.h"
 #include "session/server.h"
+#include "session/stop_spread.h"
 
 namespace fanfare::api {
 namespace {
@@ -79,7 +79,7 @@ void Lifecycle::wait_for_end() {
 void Lifecycle::begin_spread(Duration spread, Instant deadline) {
   spread_ = {.end = system_clock().now() + spread, .deadline = deadline};
   // The loops end, and with them what they hold, before this object does.
-  StopSpread::start(*server_, kServiceRestart, spread, [this] { end_spread(); });
+  session::StopSpread::start(*server_, kServiceRestart, "", spread, [this] { end_spread(); });
 }
 
 void Lifecycle::end_spread() {

@@ -116,6 +116,10 @@ std::optional<Position> parse_cursor(std::string_view text) {
 Trail::Trail(const Position& from)
     : number_(from.number), hash_(from.hash), ancestors_(from.ancestors.begin(), from.ancestors.end()) {}
 
+bool Trail::is_followed_by(const Header& header) const {
+  return !number_ || (*number_ + 1 == header.number && hash_ == header.parent_hash);
+}
+
 void Trail::move_to(const Header& header) {
   if (number_ && header.number == *number_ + 1 && header.parent_hash == hash_) {
     ancestors_.push_front(prefix_of(hash_));

@@ -61,6 +61,8 @@ class Trail {
   // The block was removed by a reorg.
   void move_to_parent_of(const Header& header);
   void clear() { *this = Trail(); }
+  // Whether the block is the child of the current one, or there is no current one.
+  bool is_followed_by(const Header& header) const;
 
   // Empty before the first block.
   std::optional<std::uint64_t> number() const { return number_; }

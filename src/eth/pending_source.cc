@@ -15,7 +15,8 @@ PendingSource::PendingSource(const PendingSourceOptions& options, jsonrpc::CallI
       bodies_({.in_flight_max = options.bodies_in_flight_max,
                .waiting_max = options.bodies_waiting_max,
                .attempts_max = options.body_attempts_max,
-               .order_wait = options.body_order_wait}) {}
+               .order_wait = options.body_order_wait}),
+      seen_(options.seen_max) {}
 
 void PendingSource::start(Instant now) {
   started_ = true;
@@ -30,9 +31,9 @@ void PendingSource::set_wanted(Wanted wanted, Instant now) {
   }
   if (wanted == Wanted::nothing) {
     stop_polling();
-    forget_seen();
+    seen_.clear();
     listening_ = false;
-    refuse_listeners("nobody wants pending transactions any more");
+    listeners_.refuse("nobody wants pending transactions any more");
   } else if (before == Wanted::nothing) {
     if (pushed_) {
       begin_listening();
@@ -43,33 +44,24 @@ void PendingSource::set_wanted(Wanted wanted, Instant now) {
 }
 
 PendingSource::ListenerId PendingSource::await_listening(Instant now) {
-  listeners_.push_back({.id = ++last_listener_, .deadline = now + options_.listen_timeout});
+  const ListenerId id = listeners_.add(now + options_.listen_timeout);
   if (listening_) {
     begin_listening();
   } else if (wanted_ == Wanted::nothing || status_.strategy == Strategy::none) {
-    refuse_listeners(status_.last_failure);
+    listeners_.refuse(status_.last_failure);
   }
-  return last_listener_;
+  return id;
 }
 
 void PendingSource::begin_listening() {
   listening_ = true;
-  for (const Listener& listener : std::exchange(listeners_, {}))
-    listening_answers_.push_back({.listener = listener.id, .refusal = {}});
-}
-
-void PendingSource::refuse(const Listener& listener, const std::string& why) {
-  listening_answers_.push_back({.listener = listener.id, .refusal = why.empty() ? "no answer yet" : why});
-}
-
-void PendingSource::refuse_listeners(const std::string& why) {
-  for (const Listener& listener : std::exchange(listeners_, {})) refuse(listener, why);
+  listeners_.accept();
 }
 
 void PendingSource::miss(std::string_view why, const std::string& detail) {
   if (!std::exchange(listening_, false)) return;
   ++status_.missed;
-  forget_seen();
+  seen_.clear();  // new listeners have been sent nothing yet, and the chain may start over meanwhile
   events_.emplace_back(PendingMissed{.bodies_only = false, .why = why, .detail = detail});
 }
 
@@ -98,7 +90,7 @@ void PendingSource::saw_pushed(std::string_view hash, Instant now) {
 }
 
 void PendingSource::saw_hash(std::string_view hash) {
-  if (!is_new(hash)) return;
+  if (!seen_.add(hash)) return;
   events_.emplace_back(PendingHash{std::string(hash)});
   if (wanted_ == Wanted::bodies) bodies_.add(hash);
 }
@@ -115,11 +107,8 @@ void PendingSource::poll(Instant now) {
   timer_ = now + options_.call_timeout;
   switch (status_.strategy) {
     case Strategy::filter:
-      if (filter_id_json_.empty()) {
-        poll_call_ = call("eth_newPendingTransactionFilter", "[]");
-      } else {
-        poll_call_ = call("eth_getFilterChanges", "[" + filter_id_json_ + "]");
-      }
+      poll_call_ = filter_id_json_.empty() ? call("eth_newPendingTransactionFilter", "[]")
+                                           : call("eth_getFilterChanges", "[" + filter_id_json_ + "]");
       return;
     case Strategy::txpool:
       poll_call_ = call("txpool_content", "[]");
@@ -148,16 +137,13 @@ void PendingSource::stop_polling() {
 std::optional<Instant> PendingSource::next_timer() const {
   std::optional<Instant> next = timer_;
   const auto sooner = [&next](Instant due) { next = next ? std::min(*next, due) : due; };
-  if (!listeners_.empty()) sooner(listeners_.front().deadline);
+  if (const auto deadline = listeners_.next_deadline()) sooner(*deadline);
   if (const auto bodies = bodies_.next_timer()) sooner(*bodies);
   return next;
 }
 
 void PendingSource::on_timer(Instant now) {
-  while (!listeners_.empty() && listeners_.front().deadline <= now) {
-    refuse(listeners_.front(), status_.last_failure);
-    listeners_.pop_front();
-  }
+  listeners_.refuse_late(now, status_.last_failure);
   tell_bodies(now);
   if (!timer_ || now < *timer_) return;
   if (std::exchange(poll_call_, std::nullopt)) {
@@ -192,7 +178,7 @@ void PendingSource::poll_failed(const jsonrpc::CallFailure& failure, Instant now
   const bool has_filter = status_.strategy == Strategy::filter && !filter_id_json_.empty();
   if (failure.kind == jsonrpc::CallFailure::Kind::rejected) {
     // A node that restarted, or was not polled for long, does not know the filter any more.
-    return has_filter ? filter_forgotten(failure.message, now) : next_way(failure.message, now);
+    return has_filter ? filter_forgotten(failure.message, now) : try_next_strategy(failure.message, now);
   }
   if (has_filter) {
     // The poll consumes the changes, whether or not the answer arrives.
@@ -213,11 +199,11 @@ void PendingSource::filter_forgotten(const std::string& why, Instant now) {
   status_.last_failure = why;
   if (pushed_) return begin_listening();
   if (now - filter_since_ >= options_.retry_all) short_filters_ = 0;
-  if (++short_filters_ >= options_.short_filters_max) return next_way(why, now);
+  if (++short_filters_ >= options_.short_filters_max) return try_next_strategy(why, now);
   poll(now);
 }
 
-void PendingSource::next_way(const std::string& why, Instant now) {
+void PendingSource::try_next_strategy(const std::string& why, Instant now) {
   miss("the node does not tell of them any more", why);
   ++status_.failures;
   status_.last_failure = why;
@@ -238,7 +224,7 @@ void PendingSource::next_way(const std::string& why, Instant now) {
     case Strategy::none:
       status_.strategy = Strategy::none;
       timer_ = now + options_.retry_all;
-      return refuse_listeners(why);
+      return listeners_.refuse(why);
   }
 }
 
@@ -335,28 +321,11 @@ bool PendingSource::read_block(std::string_view json) {
 void PendingSource::saw_transaction(std::string_view transaction_json) {
   const auto raw = jsonrpc::member(transaction_json, "hash");
   const auto hash = raw ? jsonrpc::string_value(*raw) : std::nullopt;
-  if (!hash || !is_new(*hash)) return;
+  if (!hash || !seen_.add(*hash)) return;
   // A filter lists only new transactions; the first answer of a pool or block shows the ones already there.
   if (baseline_ && status_.strategy != Strategy::filter) return;
   events_.emplace_back(PendingHash{std::string(*hash)});
   if (wanted_ == Wanted::bodies) bodies_.add(*hash, transaction_json);
-}
-
-bool PendingSource::is_new(std::string_view hash_text) {
-  const auto hash = parse_hash(hash_text);
-  if (!hash || !seen_.insert(*hash).second) return false;
-  seen_order_.push_back(*hash);
-  if (seen_order_.size() > options_.seen_max) {
-    seen_.erase(seen_order_.front());
-    seen_order_.pop_front();
-  }
-  return true;
-}
-
-// New listeners have been sent nothing yet, and the chain may start over meanwhile.
-void PendingSource::forget_seen() {
-  seen_.clear();
-  seen_order_.clear();
 }
 
 void PendingSource::ask_for_bodies(Instant now) {
@@ -388,14 +357,6 @@ void PendingSource::on_body(std::uint64_t serial, const jsonrpc::CallResult& res
 void PendingSource::miss_bodies(std::string_view why, std::string detail) {
   ++status_.missed;
   events_.emplace_back(PendingMissed{.bodies_only = true, .why = why, .detail = std::move(detail)});
-}
-
-std::vector<jsonrpc::UpstreamCall> PendingSource::take_calls() {
-  return std::exchange(calls_, {});
-}
-
-std::vector<Listening> PendingSource::take_listening() {
-  return std::exchange(listening_answers_, {});
 }
 
 }  // namespace fanfare::eth

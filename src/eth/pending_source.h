@@ -17,23 +17,21 @@
 // No I/O. One thread.
 
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
-#include "eth/hex.h"
 #include "eth/interest.h"
-#include "eth/listening.h"
+#include "eth/listeners.h"
 #include "eth/pace.h"
 #include "eth/pending_bodies.h"
+#include "eth/seen_hashes.h"
 #include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
@@ -90,7 +88,7 @@ class PendingSource {
   void set_wanted(Wanted wanted, Instant now);
   // Waits until every new transaction will be reported, while any are needed. take_listening() returns the
   // result under the returned id, after listen_timeout at the latest.
-  using ListenerId = std::uint64_t;
+  using ListenerId = Listeners::Id;
   ListenerId await_listening(Instant now);
   // Whether a node pushes new transactions, so that polls are not needed.
   void set_pushed(bool pushed, Instant now);
@@ -100,28 +98,22 @@ class PendingSource {
   // False: the call is not, or no longer, one of this source.
   bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
 
-  std::vector<jsonrpc::UpstreamCall> take_calls();
+  std::vector<jsonrpc::UpstreamCall> take_calls() { return std::exchange(calls_, {}); }
   std::vector<PendingEvent> take_events() { return std::exchange(events_, {}); }
   // Take these after the events: events reported earlier precede the result.
-  std::vector<Listening> take_listening();
+  std::vector<Listening> take_listening() { return listeners_.take_results(); }
   std::optional<Instant> next_timer() const;
   const Status& status() const { return status_; }
 
  private:
-  struct Listener {
-    ListenerId id = 0;
-    Instant deadline{};
-  };
   void begin_listening();
   void miss(std::string_view why, const std::string& detail);
-  void refuse(const Listener& listener, const std::string& why);
-  void refuse_listeners(const std::string& why);
   void begin_polling(Instant now);
   void poll(Instant now);
   void stop_polling();
   void poll_again(Instant now);
   std::uint64_t call(std::string_view method, std::string params_json, std::uint32_t attempt = 0);
-  void next_way(const std::string& why, Instant now);
+  void try_next_strategy(const std::string& why, Instant now);
   void fail(std::string why, Instant now);
   void poll_failed(const jsonrpc::CallFailure& failure, Instant now);
   void filter_forgotten(const std::string& why, Instant now);
@@ -134,8 +126,6 @@ class PendingSource {
   bool read_block(std::string_view json);
   void saw_hash(std::string_view hash);
   void saw_transaction(std::string_view transaction_json);
-  bool is_new(std::string_view hash);
-  void forget_seen();
   void ask_for_bodies(Instant now);
   void tell_bodies(Instant now);
   void miss_bodies(std::string_view why, std::string detail);
@@ -157,14 +147,11 @@ class PendingSource {
   std::optional<std::uint64_t> poll_call_;
   PendingBodies bodies_;
   std::map<std::uint64_t, std::uint64_t> body_calls_;  // call id -> serial of the body
-  std::unordered_set<Hash256, FixedBytesHash> seen_;
-  std::deque<Hash256> seen_order_;
+  SeenHashes seen_;
   std::optional<Instant> timer_;  // for the next poll
-  std::deque<Listener> listeners_;
-  ListenerId last_listener_ = 0;
+  Listeners listeners_;
   std::vector<jsonrpc::UpstreamCall> calls_;
   std::vector<PendingEvent> events_;
-  std::vector<Listening> listening_answers_;
   Status status_;
 };
 

@@ -1,14 +1,7 @@
 #pragma once
-// eth_subscribe and eth_unsubscribe for one network on one loop: which connection holds which subscription and
-// its id, and the way of the source's events to the feeds (feeds/feed.h), which make the texts. It knows no
+// eth_subscribe and eth_unsubscribe for one network on one loop: the path of the source's events to the feeds
+// (feeds/feed.h), which make the texts, and from there to the subscriptions (subscription_table.h). It knows no
 // subscription type. One thread, no I/O.
-//
-//   connection -> [ subscription ... ]                   for replies, limits and drop()
-//   canonical topic -> group -> id for ordinal 0, 1, ..  one text per group and ordinal, shared
-//
-// A topic is a type with its canonical parameters: equivalent filters are one topic. The k-th subscription of
-// one connection to one topic has ordinal k. So its ids differ, while the first subscriptions of all
-// connections share one frame.
 //
 // Order. subscribe() reserves and returns the id; nothing is delivered until activate(). The caller calls
 // activate() once the reply with the id (of a batch: the whole batch's reply) is in the outbox. So a client
@@ -21,74 +14,30 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/shared_bytes.h"
 #include "eth/cursor.h"
 #include "eth/feeds/feed.h"
-#include "eth/filter_budget.h"
 #include "eth/history.h"
 #include "eth/interest.h"
-#include "eth/latest_head.h"
-#include "eth/replay.h"
+#include "eth/notifier.h"
 #include "eth/source_event.h"
-#include "eth/subscription_id.h"
-#include "eth/subscription_params.h"
-#include "pubsub/event_log.h"
+#include "eth/subscription_table.h"
 #include "pubsub/topic_table.h"
 
 namespace fanfare::eth {
 
-// Who shares the id of a subscription.
-enum class IdScope : std::uint8_t {
-  shared,  // the first subscriptions of all connections to one topic: their notifications are encoded once
-  own,     // no other subscription, ever: each costs an encoding of its own
-};
-
-struct SubscriptionManagerOptions {
-  std::string network;   // "main/1": part of every id
-  Salt salt{};           // the same on every loop of the process
-  std::size_t loop = 0;  // distinguishes the loops of the process
-  std::uint32_t subscriptions_per_connection_max = 100;
-  // Addresses, topics and transactions in the filters of one connection's subscriptions together.
-  std::size_t alternatives_per_connection_max = 20'000;
-  // Shared by all connections on all loops; counts each distinct filter of a loop once. Must outlive the
-  // manager. Null: no limit.
-  FilterBudget* budget = nullptr;
-  // The types that are published; others are rejected as unknown.
-  SubscriptionTypes types = kNewHeadsOnly;
-};
-
-class SubscriptionManager final : private FeedLoop {
+class SubscriptionManager final : private FeedLoop, private SubscriptionTable::GroupObserver {
  public:
-  // Turns the text of a notification into the bytes for subscribers (a WebSocket frame around it).
-  using Framer = std::function<SharedBytes(std::string_view notification_json)>;
-
-  struct Counters {
-    std::uint64_t subscribed = 0;
-    std::uint64_t unsubscribed = 0;  // by request
-    std::uint64_t dropped = 0;       // with their connection
-    std::uint64_t ended = 0;         // by a notice, because they missed something
-    std::uint64_t refused = 0;       // any error of subscribe(), or withdrawn
-    std::uint64_t encoded = 0;       // frames made
-    std::uint64_t delivered = 0;     // frames handed to subscribers
-    std::uint64_t replayed = 0;      // frames made for resuming subscribers
-    std::uint64_t resumed = 0;       // became live without missing anything
-    std::uint64_t resumed_with_notice = 0;
-    std::uint64_t heads_dropped = 0;   // for subscribers that asked for the latest head only
-    std::uint64_t blocks_matched = 0;  // blocks whose logs were held against filters
-    // By type: results handed to subscribers, without replays; and subscriptions ended by a notice.
-    std::array<std::uint64_t, kSubscriptionTypes> results{};
-    std::array<std::uint64_t, kSubscriptionTypes> ended_of{};
-  };
+  using Framer = Notifier::Framer;
+  using Counters = SubscriptionCounters;
 
   // `topics` must outlive the manager; the networks of one loop may share it.
   SubscriptionManager(SubscriptionManagerOptions options, pubsub::TopicTable& topics, Framer framer);
@@ -103,7 +52,9 @@ class SubscriptionManager final : private FeedLoop {
                                                  std::string_view params_json, IdScope ids = IdScope::shared);
 
   // Empty: the connection has no such subscription.
-  std::optional<SubscriptionType> type_of(ConnectionKey connection, std::string_view id);
+  std::optional<SubscriptionType> type_of(ConnectionKey connection, std::string_view id) {
+    return table_.type_of(connection, id);
+  }
 
   // What History must deliver to a subscription that is not live yet.
   struct Missing {
@@ -151,53 +102,32 @@ class SubscriptionManager final : private FeedLoop {
   void withdraw(ConnectionKey connection, std::string_view id);
 
   // The connection is closed or closing: removes all of its subscriptions. May be called from deliver().
-  void drop(ConnectionKey connection);
+  void drop(ConnectionKey connection) { counters_.dropped += table_.drop(connection); }
 
   // What the subscriptions of this loop need. Check after subscribe, unsubscribe and drop.
   Interest interest() const;
 
-  std::size_t connections() const { return connections_.size(); }
-  std::size_t subscriptions() const { return total_; }
-  std::size_t subscriptions(SubscriptionType type) const;
-  std::size_t subscriptions_of(ConnectionKey connection) const;
+  std::size_t connections() const { return table_.connection_count(); }
+  std::size_t subscriptions() const { return table_.size(); }
+  std::size_t subscriptions(SubscriptionType type) const { return table_.size(type); }
+  std::size_t subscriptions_of(ConnectionKey connection) const { return table_.size_of(connection); }
   // Distinct topics (type and canonical filter) with subscribers.
-  std::size_t topics() const { return by_topic_.size(); }
+  std::size_t topics() const { return table_.topics(); }
   const Counters& counters() const { return counters_; }
 
  private:
-  // An id under which a group's notifications are sent.
-  struct GroupId {
-    SubscriptionId id;
-    std::uint32_t holders = 0;
-    bool is_own = false;                         // of one subscription; free without a holder
-    std::unique_ptr<pubsub::EventLog> log = {};  // once a holder wants the latest head only
-  };
-  struct Group : FeedGroup {
-    std::string topic;  // canonical; empty: free
-    std::vector<GroupId> ids;
-    std::vector<std::uint32_t> shared;    // by ordinal, indices of ids
-    std::vector<std::uint32_t> free_own;  // indices of ids without a holder
-    std::uint32_t holders = 0;
-    std::size_t alternatives = 0;  // of its filter
-  };
-  struct Subscription {
-    std::uint32_t group = 0;
-    std::uint32_t id = 0;                // index in the group's ids
-    pubsub::Ticket ticket;               // of generation 0 until it is live
-    std::unique_ptr<Replay> replay;      // until it is live
-    std::unique_ptr<LatestHead> latest;  // in front of the connection, if the client asked for it
-    bool has_waited = false;             // because its feed held it back
-  };
-  struct Connection {
-    pubsub::Subscriber* subscriber = nullptr;
-    std::vector<Subscription> subscriptions;
-    std::size_t alternatives = 0;  // of all of them
-  };
+  using Subscription = SubscriptionTable::Subscription;
+  using Connection = SubscriptionTable::Connection;
+  using Group = SubscriptionTable::Group;
+
+  // SubscriptionTable::GroupObserver
+  void on_group_added(GroupIndex group, SubscriptionRequest& wanted) override;
+  void on_group_removed(GroupIndex group) override;
 
   // FeedLoop
-  const Salt& salt() const override { return options_.salt; }
+  const Salt& salt() const override { return table_.options().salt; }
   const Trail& trail() const override { return trail_; }
-  FeedGroup& group(GroupIndex index) override { return groups_[index]; }
+  FeedGroup& group(GroupIndex index) override { return table_.group(index); }
   std::size_t publish(GroupIndex group, const Notification& text) override;
   void replay(SubscriptionType type) override;
   void close(const Fits& fits, std::string why) override;
@@ -208,40 +138,17 @@ class SubscriptionManager final : private FeedLoop {
   Feed& feed(SubscriptionType type) const { return *feeds_[static_cast<std::size_t>(type)]; }
   void break_off();
   void end_event();
-  bool is_followed_by(const Header& header) const;
   std::optional<Missing> go_live_or_ask(ConnectionKey connection, const SubscriptionId& id);
-  bool is_live_with_cursor(const Subscription& subscription) const;
   Missing rewind(ConnectionKey connection, Subscription& subscription);
-  std::uint32_t group_for(SubscriptionRequest& wanted);
-  std::uint32_t shared_id(std::uint32_t group, const Connection& connection);
-  std::uint32_t own_id(std::uint32_t group);
-  const SubscriptionId& id_of(const Subscription& subscription) const {
-    return groups_[subscription.group].ids[subscription.id].id;
-  }
-  pubsub::EventLog& log_of(GroupId& id);
-  std::expected<void, RpcError> admit(ConnectionKey connection, const SubscriptionRequest& wanted) const;
-  void release(Subscription& subscription);
-  bool remove(ConnectionKey connection, const SubscriptionId& id);
-  std::vector<Subscription>::iterator find(Connection& connection, const SubscriptionId& id);
-  Subscription* find(ConnectionKey connection, const SubscriptionId& id);
   Missing missing(ConnectionKey connection, const SubscriptionId& id, const Subscription& subscription) const;
-  pubsub::Ticket go_live(const Connection& connection, const Subscription& subscription);
+  void go_live(const Connection& connection, Subscription& subscription);
   void send_latest(ConnectionKey connection, const SubscriptionId& id);
   std::optional<Missing> continue_replay(ConnectionKey connection, const SubscriptionId& id);
-  bool has_topic(std::string_view topic) const { return by_topic_.contains(topic); }
-  SharedBytes encode(const SubscriptionId& id, const Notification& text);
 
-  SubscriptionManagerOptions options_;
-  pubsub::TopicTable& topics_;
-  Framer framer_;
-  std::unordered_map<ConnectionKey, Connection> connections_;
-  std::deque<Group> groups_;
-  std::vector<std::uint32_t> free_groups_;
-  std::unordered_map<std::string_view, std::uint32_t> by_topic_;  // keys are the groups' own strings
-  std::array<std::size_t, kSubscriptionTypes> by_type_{};
-  std::size_t total_ = 0;
-  std::uint64_t own_ids_ = 0;  // created so far: ids are never reused
-  std::array<std::unique_ptr<Feed>, kSubscriptionTypes> feeds_;
+  Counters counters_;
+  Notifier notifier_;
+  SubscriptionTable table_;
+  std::array<std::unique_ptr<Feed>, kSubscriptionTypes> feeds_;  // destroyed before the groups they use
   std::optional<std::uint64_t> last_head_;
   Trail trail_;  // the chain as published here
   // The event in progress: what ends with it.
@@ -249,8 +156,6 @@ class SubscriptionManager final : private FeedLoop {
   HeaderPtr removed_;
   std::vector<std::pair<ConnectionKey, std::string>> activate_later_;
   Aftermath aftermath_;
-  std::string scratch_;
-  Counters counters_;
 };
 
 }  // namespace fanfare::eth

@@ -1,5 +1,5 @@
 // The second half of the subscription manager: events, delivery and replay. The first half,
-// subscription_manager.cc, is ownership.
+// subscription_manager.cc, is what connections call.
 
 #include <algorithm>
 #include <limits>
@@ -26,7 +26,7 @@ void SubscriptionManager::begin(const SourceEvent& event) {
                        trail_.move_to(*baseline.header);
                      },
                      [&](const BlockAdded& block) {
-                       if (!is_followed_by(*block.header)) break_off();
+                       if (!trail_.is_followed_by(*block.header)) break_off();
                        last_head_ = block.header->number;
                        trail_.move_to(*block.header);
                      },
@@ -62,11 +62,6 @@ void SubscriptionManager::lose_event(const std::string& why) {
   end_event();
 }
 
-bool SubscriptionManager::is_followed_by(const Header& header) const {
-  if (!trail_.number()) return true;
-  return *trail_.number() + 1 == header.number && trail_.hash() == header.parent_hash;
-}
-
 // The next event does not follow: subscriptions with cursors are no longer live, and miss the blocks between.
 void SubscriptionManager::break_off() {
   if (!trail_.number()) return;
@@ -75,30 +70,16 @@ void SubscriptionManager::break_off() {
 
 // --- for the feeds ---------------------------------------------------------------------------------
 
-std::size_t SubscriptionManager::publish(GroupIndex group_index, const Notification& text) {
-  // A delivery may drop connections, and the group with the last of them: look it up again each time.
-  const Group& group = groups_[group_index];
-  const std::uint32_t generation = group.generation;
-  const SubscriptionType type = group.type;
-  std::size_t taken = 0;
-  for (std::size_t i = 0; group.generation == generation && i < group.ids.size(); ++i) {
-    const SubscriptionId id = group.ids[i].id;
-    if (group.ids[i].holders == 0 || topics_.subscribers(id) == 0) continue;
-    const SharedBytes frame = encode(id, text);
-    if (group.ids[i].log != nullptr) group.ids[i].log->append(frame);
-    taken += topics_.publish(id, frame);
-    if (group.generation == generation && group.ids[i].log != nullptr) group.ids[i].log->settle();
-  }
-  counters_.delivered += taken;
-  if (text.member == "result") counters_.results[static_cast<std::size_t>(type)] += taken;
-  return taken;
+std::size_t SubscriptionManager::publish(GroupIndex group, const Notification& text) {
+  return notifier_.publish(table_.group(group), text);
 }
 
 void SubscriptionManager::replay(SubscriptionType type) {
   if (!feed(type).trail().number()) return;
-  for (auto& [key, connection] : connections_) {
+  for (auto& [key, connection] : table_.connections()) {
     for (Subscription& one : connection.subscriptions) {
-      const bool is_meant = groups_[one.group].type == type && is_live_with_cursor(one);
+      const bool is_meant =
+          table_.group(one.group).type == type && one.is_live() && table_.group_of(one).has_cursors;
       if (is_meant) aftermath_.missing.push_back(rewind(key, one));
     }
   }
@@ -106,9 +87,9 @@ void SubscriptionManager::replay(SubscriptionType type) {
 
 void SubscriptionManager::close(const Fits& fits, std::string why) {
   Aftermath::Closing closing{.connections = {}, .why = std::move(why)};
-  for (const auto& [key, connection] : connections_) {
+  for (const auto& [key, connection] : table_.connections()) {
     const bool has = std::ranges::any_of(connection.subscriptions, [&](const Subscription& subscription) {
-      return subscription.ticket.generation != 0 && fits(subscription.group);
+      return subscription.is_live() && fits(subscription.group);
     });
     if (has) closing.connections.push_back(key);
   }
@@ -119,18 +100,18 @@ void SubscriptionManager::close(const Fits& fits, std::string why) {
 // again.
 void SubscriptionManager::end(const Fits& fits, std::string_view why) {
   std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
-  for (const auto& [key, connection] : connections_) {
+  for (const auto& [key, connection] : table_.connections()) {
     for (const Subscription& one : connection.subscriptions) {
-      if (one.ticket.generation != 0 && fits(one.group)) ended.emplace_back(key, id_of(one));
+      if (one.is_live() && fits(one.group)) ended.emplace_back(key, table_.id_of(one));
     }
   }
   const std::string notice = ended_notice(why);
   for (const auto& [key, id] : ended) {
-    const Subscription* const one = find(key, id);
+    const Subscription* const one = table_.find(key, id);
     if (one == nullptr) continue;
-    const auto type = static_cast<std::size_t>(groups_[one->group].type);
-    connections_.at(key).subscriber->deliver(encode(id, {.member = "notice", .json = notice}));
-    if (!remove(key, id)) continue;
+    const auto type = static_cast<std::size_t>(table_.group(one->group).type);
+    table_.find(key)->subscriber->deliver(notifier_.encode(id, {.member = "notice", .json = notice}));
+    if (!table_.remove(key, id)) continue;
     ++counters_.ended;
     ++counters_.ended_of[type];
   }
@@ -142,27 +123,13 @@ void SubscriptionManager::activate_held(ConnectionKey connection, const std::str
   }
 }
 
-SharedBytes SubscriptionManager::encode(const SubscriptionId& id, const Notification& text) {
-  scratch_.clear();
-  scratch_.append(R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":")")
-      .append(to_text(id))
-      .append("\",\"")
-      .append(text.member)
-      .append("\":")
-      .append(text.json);
-  if (!text.cursor.empty()) scratch_.append(R"(,"cursor":")").append(text.cursor).append(1, '"');
-  scratch_.append("}}");
-  ++counters_.encoded;
-  return framer_(scratch_);
-}
-
 // --- from a cursor ---------------------------------------------------------------------------------
 
 std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(ConnectionKey connection,
                                                                           std::string_view id_text) {
   const auto id = parse_subscription_id(id_text);
-  const Subscription* const subscription = id ? find(connection, *id) : nullptr;
-  if (subscription == nullptr || subscription->ticket.generation != 0) return std::nullopt;
+  const Subscription* const subscription = id ? table_.find(connection, *id) : nullptr;
+  if (subscription == nullptr || subscription->is_live()) return std::nullopt;
   // In the middle of a block it would get only part of the block.
   if (is_publishing_) {
     activate_later_.emplace_back(connection, id_text);
@@ -173,22 +140,22 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::activate(Connec
 
 std::optional<SubscriptionManager::Missing> SubscriptionManager::go_live_or_ask(ConnectionKey connection_key,
                                                                                 const SubscriptionId& id) {
-  const Connection& connection = connections_.at(connection_key);
-  Subscription& subscription = *find(connection_key, id);
+  const Connection& connection = *table_.find(connection_key);
+  Subscription& subscription = *table_.find(connection_key, id);
   if (subscription.replay != nullptr) return missing(connection_key, id, subscription);
   pubsub::Subscriber& subscriber = *connection.subscriber;
-  const Group& group = groups_[subscription.group];
+  const Group& group = table_.group(subscription.group);
   Feed& its_feed = feed(group.type);
   if (!subscription.has_waited && its_feed.must_wait(connection_key, to_text(id))) {
     subscription.has_waited = true;
     return std::nullopt;
   }
-  subscription.ticket = go_live(connection, subscription);
+  go_live(connection, subscription);
   const auto greeting = its_feed.greeting(group);
   if (!greeting) return std::nullopt;
-  subscriber.deliver(encode(id, {.member = greeting->is_notice ? "notice" : "result",
-                                 .json = greeting->json,
-                                 .cursor = greeting->cursor}));
+  subscriber.deliver(notifier_.encode(id, {.member = greeting->is_notice ? "notice" : "result",
+                                           .json = greeting->json,
+                                           .cursor = greeting->cursor}));
   return std::nullopt;
 }
 
@@ -196,7 +163,7 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::replay(Connecti
                                                                         std::string_view id_text,
                                                                         HistoryBatchPtr batch) {
   const auto id = parse_subscription_id(id_text);
-  Subscription* const subscription = id ? find(connection, *id) : nullptr;
+  Subscription* const subscription = id ? table_.find(connection, *id) : nullptr;
   // It may have been cancelled, or even subscribed again, while the answer was on its way.
   if (subscription == nullptr || subscription->replay == nullptr || subscription->replay->has_batch() ||
       subscription->replay->position() != batch->from) {
@@ -210,10 +177,10 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(Connectio
   std::vector<Missing> all;
   std::vector<SubscriptionId> waiting;
   std::vector<SubscriptionId> latest;
-  const auto connection = connections_.find(connection_key);
-  if (connection == connections_.end()) return all;
-  for (const Subscription& one : connection->second.subscriptions) {
-    const SubscriptionId& id = id_of(one);
+  const Connection* const connection = table_.find(connection_key);
+  if (connection == nullptr) return all;
+  for (const Subscription& one : connection->subscriptions) {
+    const SubscriptionId& id = table_.id_of(one);
     if (one.replay != nullptr && one.replay->has_batch()) waiting.push_back(id);
     if (one.latest != nullptr) latest.push_back(id);
   }
@@ -224,38 +191,32 @@ std::vector<SubscriptionManager::Missing> SubscriptionManager::drained(Connectio
   return all;
 }
 
-pubsub::Ticket SubscriptionManager::go_live(const Connection& connection, const Subscription& subscription) {
-  pubsub::Subscriber& direct = *connection.subscriber;
-  feed(groups_[subscription.group].type).on_live();
-  return topics_.subscribe(id_of(subscription),
-                           subscription.latest != nullptr ? *subscription.latest : direct);
+void SubscriptionManager::go_live(const Connection& connection, Subscription& subscription) {
+  feed(table_.group_of(subscription).type).on_live();
+  table_.go_live(connection, subscription);
 }
 
 // Sends the head kept for a slow reader that caught up, after a notice about the dropped ones.
 void SubscriptionManager::send_latest(ConnectionKey connection_key, const SubscriptionId& id) {
-  Subscription* const subscription = find(connection_key, id);
+  Subscription* const subscription = table_.find(connection_key, id);
   if (subscription == nullptr || subscription->latest == nullptr) return;
   const auto held = subscription->latest->take_held();
   if (!held) return;
-  pubsub::Subscriber& connection = *connections_.find(connection_key)->second.subscriber;
+  pubsub::Subscriber& connection = *table_.find(connection_key)->subscriber;
   if (held->heads_missed > 0) {
     counters_.heads_dropped += held->heads_missed;
     const std::string notice = missed_notice(held->first, held->last, MissedBecause::slow);
-    connection.deliver(encode(id, {.member = "notice", .json = notice}));
+    connection.deliver(notifier_.encode(id, {.member = "notice", .json = notice}));
   }
   connection.deliver(held->frame);
 }
 
-bool SubscriptionManager::is_live_with_cursor(const Subscription& subscription) const {
-  return groups_[subscription.group].has_cursors && subscription.ticket.generation != 0;
-}
-
 SubscriptionManager::Missing SubscriptionManager::rewind(ConnectionKey connection,
                                                          Subscription& subscription) {
-  const Trail& its_trail = feed(groups_[subscription.group].type).trail();
-  topics_.unsubscribe(std::exchange(subscription.ticket, {}));
+  const Trail& its_trail = feed(table_.group(subscription.group).type).trail();
+  table_.suspend(subscription);
   subscription.replay = std::make_unique<Replay>(its_trail.position(Position::kAll));
-  return missing(connection, id_of(subscription), subscription);
+  return missing(connection, table_.id_of(subscription), subscription);
 }
 
 SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connection, const SubscriptionId& id,
@@ -263,22 +224,22 @@ SubscriptionManager::Missing SubscriptionManager::missing(ConnectionKey connecti
   return {.connection = connection,
           .id = to_text(id),
           .from = subscription.replay->position(),
-          .needs = feed(groups_[subscription.group].type).history_needs()};
+          .needs = feed(table_.group(subscription.group).type).history_needs()};
 }
 
 // A delivery may end the connection and with it the subscription: look it up again each time.
 std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay(ConnectionKey connection_key,
                                                                                  const SubscriptionId& id) {
   for (;;) {
-    const auto connection = connections_.find(connection_key);
-    Subscription* const subscription = find(connection_key, id);
+    const Connection* const connection = table_.find(connection_key);
+    Subscription* const subscription = table_.find(connection_key, id);
     if (subscription == nullptr || subscription->replay == nullptr) return std::nullopt;
     Replay& replay = *subscription->replay;
-    pubsub::Subscriber& subscriber = *connection->second.subscriber;
+    pubsub::Subscriber& subscriber = *connection->subscriber;
     // The last batch is sent completely: published events follow it.
     const bool is_last = replay.is_last();
     if (!is_last && subscriber.is_congested()) return std::nullopt;
-    const auto message = replay.next(feed(groups_[subscription->group].type), subscription->group);
+    const auto message = replay.next(feed(table_.group(subscription->group).type), subscription->group);
     if (!message) return missing(connection_key, id, *subscription);
     if (is_last && !replay.has_batch()) {
       // The message knows more ancestors than a loop that has just started.
@@ -286,12 +247,12 @@ std::optional<SubscriptionManager::Missing> SubscriptionManager::continue_replay
       for (const auto& one : feeds_) one->on_replayed(message->after);
       ++(replay.is_incomplete() ? counters_.resumed_with_notice : counters_.resumed);
       subscription->replay.reset();
-      subscription->ticket = go_live(connection->second, *subscription);
+      go_live(*connection, *subscription);
     }
     ++counters_.replayed;
-    subscriber.deliver(encode(id, {.member = message->is_notice ? "notice" : "result",
-                                   .json = message->json,
-                                   .cursor = to_cursor(message->after)}));
+    subscriber.deliver(notifier_.encode(id, {.member = message->is_notice ? "notice" : "result",
+                                             .json = message->json,
+                                             .cursor = to_cursor(message->after)}));
   }
 }
 

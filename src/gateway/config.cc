@@ -154,10 +154,11 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(context, node, "server",
-                         {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes",
-                          "shutdownTimeout", "websocket", "tls", "limits", "proxyProtocol", "unixSocket",
-                          "allowedHosts", "allowedOrigins", "compression", "allowInsecurePublic"});
+  const MapFields fields(
+      context, node, "server",
+      {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout",
+       "shutdownSpread", "websocket", "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts",
+       "allowedOrigins", "compression", "allowInsecurePublic"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -169,6 +170,12 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   fields.read("upstreamThreads", out.upstream_threads, 1, 1024);
   fields.read("maxBodyBytes", out.http.body_bytes_max, 1024, kBytesMax);
   fields.read("shutdownTimeout", out.shutdown_timeout, seconds(0), hours(1));
+  if (fields.read("shutdownSpread", out.shutdown_spread, seconds(0), hours(1)) &&
+      out.shutdown_spread > out.shutdown_timeout) {
+    const YamlNode& spread = *fields.find("shutdownSpread");
+    fields.report(spread.location, "shutdownSpread", "is longer than shutdownTimeout", spread.text,
+                  "at most the shutdownTimeout");
+  }
   static constexpr std::array<std::string_view, 2> kProxyProtocol{"off", "required"};
   if (const auto word = fields.read_word("proxyProtocol", kProxyProtocol)) out.proxy_protocol = *word == 1;
   fields.read("allowedHosts", out.browsers.hosts, server::is_host_pattern, server::kHostPatternExpected);
@@ -363,6 +370,7 @@ ServePlan plan_from(const Config& config) {
                  .browsers = config.server.browsers,
                  .answers = config.server.answers,
                  .shutdown_timeout = config.server.shutdown_timeout,
+                 .shutdown_spread = config.server.shutdown_spread,
                  .loops = config.server.threads,
                  .upstream_threads_max = config.server.upstream_threads,
                  .received_bytes_per_project_max = config.server.received_bytes_per_project_max,

@@ -26,7 +26,8 @@ struct ServerConfig {
   std::size_t threads = 0;         // zero: one per core
   std::size_t upstream_threads = ServePlan{}.upstream_threads_max;
   std::size_t received_bytes_per_project_max = ServePlan{}.received_bytes_per_project_max;
-  Duration shutdown_timeout = std::chrono::seconds(10);
+  Duration shutdown_timeout = ServePlan{}.shutdown_timeout;
+  Duration shutdown_spread = ServePlan{}.shutdown_spread;
   HttpSettings http;
   AcceptPlan accept;
   std::optional<net::TlsServerOptions> tls;

@@ -46,6 +46,7 @@ TEST(Config, DefaultsAreTheDocumentedOnes) {
   EXPECT_EQ(config->server.http_port, 4000);
   EXPECT_EQ(config->server.threads, 0U);
   EXPECT_EQ(config->server.shutdown_timeout, seconds(10));
+  EXPECT_EQ(config->server.shutdown_spread, seconds(0));
   EXPECT_EQ(config->server.http.body_bytes_max, 16U << 20);
   const WebSocketSettings& websocket = config->server.websocket;
   EXPECT_TRUE(websocket.enabled);
@@ -111,6 +112,7 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.received_bytes_per_project_max, 3'145'728U);
   EXPECT_EQ(plan.answers.held_bytes_per_project_max, 1'572'864U);
   EXPECT_EQ(plan.shutdown_timeout, seconds(90));
+  EXPECT_EQ(plan.shutdown_spread, seconds(90));
   EXPECT_EQ(plan.http.body_bytes_max, 65536U);
   EXPECT_EQ(plan.websocket.connections_per_network_max, 5U);
   EXPECT_EQ(plan.websocket.subscriptions_per_connection_max, 7U);
@@ -204,6 +206,7 @@ streams:
                           "upstreamThreads",
                           "maxBodyBytes",
                           "shutdownTimeout",
+                          "shutdownSpread",
                           "enabled",
                           "maxConnectionsPerNetwork",
                           "maxSubscriptionsPerConnection",

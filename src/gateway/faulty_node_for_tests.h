@@ -68,6 +68,8 @@ class FaultyNode final : public upstream::Backend {
   Duration latency_max = std::chrono::milliseconds(60);
   // The answer for logs of an unknown block: an error, or (false) an empty list.
   bool knows_what_it_lacks = false;
+  // Of the finalized block, below the head. Deeper than any reorg of a simulation.
+  static constexpr std::uint64_t kFinalDepth = 64;
   bool hangs_on_logs = false;  // no answer about logs and receipts, ever
 
   void see(const WorldBlock& head) {
@@ -380,9 +382,6 @@ class FaultyNode final : public upstream::Backend {
     block_json.pop_back();
     return block_json + R"(,"padding":")" + std::string(std::size_t{12} << 20, 'x') + "\"}";
   }
-
-  // Deeper than any reorg of a simulation.
-  static constexpr std::uint64_t kFinalDepth = 64;
 
   std::string name_;
   std::map<std::uint64_t, Instant> reached_;  // when its head came to this number last

@@ -19,6 +19,7 @@
 #include "http/target.h"
 #include "server/listener.h"
 #include "session/server.h"
+#include "session/stop_spread.h"
 #include "upstream/worker.h"
 
 namespace fanfare::gateway {
@@ -30,6 +31,9 @@ constexpr std::size_t kIdleConnectionsOfThreadMin = 32;
 
 // A client with more unsent bytes than this is behind: it gets no further answers until it has read them.
 constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
+
+// The reason in the Close frames of a stop.
+constexpr std::string_view kRestarting = "the gateway is restarting";
 
 session::SessionSettings session_settings(const WebSocketSettings& plan) {
   session::SessionSettings settings;
@@ -115,7 +119,7 @@ class Gateway::Impl {
                 .metrics = [this] { return metrics_text(); }};
   }
 
-  ~Impl() { stop(Duration::zero()); }
+  ~Impl() { stop(Duration::zero(), Duration::zero()); }
 
   std::expected<void, Error> start() {
     std::vector<server::ListenerOptions> options;
@@ -157,15 +161,21 @@ class Gateway::Impl {
 
   std::vector<std::string> reload_certificates() const { return listeners_.reload_certificates(); }
 
-  std::size_t stop(Duration deadline) {
+  // For `spread` of the deadline the connections are closed one after another.
+  std::size_t stop(Duration deadline, Duration spread) {
     draining_ = true;
     std::size_t dropped = 0;
     cookie_.reset();
     if (std::exchange(running_, false)) {
       // The shutdown after the clients also has its time within the deadline.
       const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
-      dropped =
-          server_.stop(ws::close_code::service_restart, "the gateway is restarting", deadline - of_workers);
+      const Instant until = system_clock().now() + (deadline - of_workers);
+      if (spread > Duration::zero()) {
+        session::StopSpread::run(server_, ws::close_code::service_restart, kRestarting,
+                                 std::min(spread, deadline - of_workers), deadline - of_workers);
+      }
+      dropped = server_.stop(ws::close_code::service_restart, kRestarting,
+                             std::max<Duration>(until - system_clock().now(), Duration::zero()));
     }
     // In parallel: each of them may take its whole stop_limit.
     for (const auto& worker : workers_) worker->begin_stop();
@@ -390,10 +400,10 @@ std::vector<std::string> Gateway::reload_certificates() {
   return impl_->reload_certificates();
 }
 std::size_t Gateway::stop() {
-  return impl_->stop(impl_->plan().shutdown_timeout);
+  return impl_->stop(impl_->plan().shutdown_timeout, impl_->plan().shutdown_spread);
 }
 std::size_t Gateway::stop(Duration deadline) {
-  return impl_->stop(deadline);
+  return impl_->stop(deadline, Duration::zero());
 }
 
 }  // namespace fanfare::gateway

@@ -42,8 +42,9 @@ class Gateway {
   // be read and stays unchanged. Any thread, while the gateway runs.
   std::vector<std::string> reload_certificates();
 
-  // Rejects new connections and closes the open ones with 1012. Returns when they are closed, or after the
-  // plan's shutdown_timeout or the given time. Returns how many had to be dropped.
+  // Rejects new connections and closes the open ones with 1012: one after another over the plan's
+  // shutdown_spread, or all at once if a time is given. Returns when they are closed, or after the plan's
+  // shutdown_timeout or the given time. Returns how many had to be dropped.
   std::size_t stop();
   std::size_t stop(Duration deadline);
 

@@ -273,7 +273,10 @@ struct ServePlan {
   server::BrowserOptions browsers = {};
   AnswerPlan answers = {};
   Duration shutdown_timeout = std::chrono::seconds(10);  // from SIGTERM to the exit at the latest
-  std::size_t loops = 0;                                 // threads; zero: one per core
+  // The connections are closed one after another over this part of shutdown_timeout, so that their clients do
+  // not all connect to the next server at once. Zero: all at once.
+  Duration shutdown_spread = Duration::zero();
+  std::size_t loops = 0;  // threads; zero: one per core
   // Threads that talk to nodes and follow their heads: one per network. With more networks than threads,
   // networks share them (upstream_threads.h). At least 1.
   std::size_t upstream_threads_max = 32;

@@ -173,6 +173,8 @@ void EpollLoop::flush(Stream& stream) {
     }
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) return lost(stream, "send", errno);
+    // The usual case: drained() frees the outbox, so nothing need be consumed.
+    if (static_cast<std::size_t>(sent) == stream.outbox_->bytes()) break;
     if (sent > 0) stream.outbox_->consume(static_cast<std::size_t>(sent));
     if (sent < 0 || static_cast<std::size_t>(sent) < asked) {
       stream.outbox_->settle();

@@ -5,12 +5,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "base/check.h"
 #include "net/epoll_loop.h"
 #include "net/prefetch.h"
+#include "net/tls_layer.h"
 #include "net/uring_loop.h"
 
 namespace fanfare::net {
@@ -88,10 +88,6 @@ void Loop::trim_later() {
 
 void Loop::release_unneeded() {
   outboxes_.release_empty();
-  if (free_tls_.size() == tls_sessions_.size()) {
-    free_tls_ = std::vector<std::uint32_t>();
-    tls_sessions_ = std::vector<std::unique_ptr<TlsSession>>();
-  }
   arena_.release_unneeded();
   for (auto* list : {&dirty_, &flushing_, &closing_, &finished_, &destroying_}) {
     fanfare::release_unneeded(*list, most_flushed_);
@@ -178,96 +174,13 @@ void Loop::connected(Stream& stream) {
   stream.handler_->on_attached();
 }
 
-void Loop::add_tls(Stream& stream, std::unique_ptr<TlsSession> session) {
-  if (free_tls_.empty()) {
-    tls_sessions_.emplace_back();
-    free_tls_.push_back(static_cast<std::uint32_t>(tls_sessions_.size()));
-  }
-  stream.tls_ = free_tls_.back();
-  free_tls_.pop_back();
-  tls_sessions_[stream.tls_ - 1] = std::move(session);
-}
-
-void Loop::remove_tls(Stream& stream) {
-  if (stream.tls_ == 0) return;
-  tls_sessions_[stream.tls_ - 1].reset();
-  free_tls_.push_back(std::exchange(stream.tls_, 0));
-}
-
 void Loop::deliver(Stream& stream, MutableBytes bytes) {
-  if (stream.has(Stream::kClosed)) return;
-  if (stream.tls_ != 0) return deliver_decrypted(stream, bytes);
-  stream.handler_->on_receive(bytes);
+  if (!stream.has(Stream::kClosed)) stream.handler_->on_receive(bytes);
 }
 
-namespace {
-
-// Output for encrypted bytes, some of which TLS generates itself. They go to the stream's outbox even if the
-// stream must not send any more.
-class Encrypted final : public Output {
- public:
-  Encrypted(Outbox& outbox, Arena& arena) : outbox_(outbox), arena_(arena) {}
-  std::uint8_t* extend(std::size_t size) override { return outbox_.extend(size, arena_); }
-
- private:
-  Outbox& outbox_;
-  Arena& arena_;
-};
-
-}  // namespace
-
-void Loop::deliver_decrypted(Stream& stream, Bytes input) {
+MutableBytes Loop::room_to_decrypt() {
   if (plain_ == nullptr) plain_ = std::make_unique<std::uint8_t[]>(kPlainBytes);
-  const MutableBytes room(plain_.get(), kPlainBytes);
-  TlsSession& tls = *stream.tls_session();  // until the stream is destroyed, after this turn
-  while (!stream.has(Stream::kClosed)) {
-    Encrypted encrypted(stream.outbox(), arena_);
-    std::size_t size = 0;
-    const TlsSession::Step step = tls.decrypt(input, room, size, encrypted);
-    mark_dirty(stream);
-    switch (step) {
-      case TlsSession::Step::wants_input:
-        return;
-      case TlsSession::Step::secured:
-        stream.handler_->on_secured();
-        break;
-      case TlsSession::Step::plain:
-        stream.handler_->on_receive(room.first(size));
-        break;
-      case TlsSession::Step::ended:
-        return delivered_end(stream);
-      case TlsSession::Step::failed:
-        return lost_to_tls(stream);
-    }
-  }
-}
-
-void Loop::lost_to_tls(Stream& stream) {
-  if (stream.has(Stream::kClosed)) return;
-  // The alert with the reason for the peer is in the outbox, and is sent with the other data there.
-  flush(stream);
-  if (stream.has(Stream::kClosed)) return;
-  stream.handler_->on_lost({.call = "tls", .code = EPROTO, .detail = stream.tls_session()->error()});
-  stream.close();
-}
-
-void Loop::encrypt_waiting(Stream& stream) {
-  TlsSession& tls = *stream.tls_session();
-  Encrypted encrypted(stream.outbox(), arena_);
-  if (!tls.is_secured()) {
-    tls.begin(encrypted);
-    return;
-  }
-  while (!tls.waiting.empty()) {
-    std::array<iovec, 16> parts;
-    const std::size_t count = tls.waiting.gather(parts);
-    for (std::size_t i = 0; i < count; ++i) {
-      const Bytes plain(static_cast<const std::uint8_t*>(parts[i].iov_base), parts[i].iov_len);
-      if (!tls.encrypt(plain, encrypted)) return lost_to_tls(stream);
-      tls.waiting.consume(plain.size());
-    }
-  }
-  if (stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) tls.say_goodbye(encrypted);
+  return {plain_.get(), kPlainBytes};
 }
 
 void Loop::delivered_end(Stream& stream) {
@@ -292,7 +205,8 @@ void Loop::lost(Stream& stream, const char* call, int code) {
 
 void Loop::drained(Stream& stream) {
   stream.outbox_.reset();
-  const bool all_sent = stream.tls_ == 0 || stream.tls_session()->is_secured();
+  TlsLayer* const tls = stream.tls_layer();
+  const bool all_sent = tls == nullptr || tls->session().is_secured();
   if (all_sent && stream.has(Stream::kFinishWriting) && !stream.has(Stream::kFinished)) {
     stream.set(Stream::kFinished);
     ::shutdown(stream.fd_, SHUT_WR);
@@ -326,8 +240,9 @@ std::uint8_t* Loop::room_to_drop(std::size_t size) {
 void Loop::flush_if_dirty(Stream& stream) {
   if (!stream.has(Stream::kDirty)) return;
   stream.unset(Stream::kDirty);
-  if (stream.tls_ != 0 && !stream.has(Stream::kClosed) && !stream.has(Stream::kConnecting)) {
-    encrypt_waiting(stream);
+  if (TlsLayer* const tls = stream.tls_layer();
+      tls != nullptr && !stream.has(Stream::kClosed) && !stream.has(Stream::kConnecting)) {
+    tls->encrypt_waiting();
   }
   // A stream that waits for the kernel is flushed when the kernel reports it writable.
   if (stream.has(Stream::kClosed) || stream.has(Stream::kWaitingWritable) ||
@@ -378,7 +293,6 @@ void Loop::destroy_finished() {
   for (Stream* stream : destroying_) {
     stream->handler_.reset();
     stream->outbox_.reset();
-    remove_tls(*stream);
     streams_.back()->slot_ = stream->slot_;
     streams_[stream->slot_] = streams_.back();
     streams_.pop_back();

@@ -153,6 +153,7 @@ class Loop {
 
  private:
   friend class Stream;
+  friend class TlsLayer;
   void wake();
   bool woken(Mailbox::Pushed pushed);
   void turn(Duration wait);
@@ -165,13 +166,9 @@ class Loop {
   void close_scheduled();
   void destroy_finished();
   Stream& attach(std::unique_ptr<TransportHandler> handler, Descriptor descriptor);
-  void add_tls(Stream& stream, std::unique_ptr<TlsSession> session);
-  void remove_tls(Stream& stream);
-  void deliver_decrypted(Stream& stream, Bytes bytes);
-  void encrypt_waiting(Stream& stream);
-  void lost_to_tls(Stream& stream);
+  // For the plain bytes of one decryption: a TLS record (RFC8446§5.1).
+  MutableBytes room_to_decrypt();
 
-  // The most that one decryption yields: a TLS record (RFC8446§5.1).
   static constexpr std::size_t kPlainBytes = 16 * 1024;
   static constexpr Duration kTrimAfter = std::chrono::seconds(1);
 
@@ -185,10 +182,6 @@ class Loop {
   // A broadcast takes one for every stream and then returns all of them.
   BlockPool outboxes_{sizeof(Outbox), SIZE_MAX};
   BlockPool stream_memory_{sizeof(Stream)};
-  // The TLS sessions of the streams that have one, and the free places in that list, from 1 on. Stored here,
-  // because most streams have none.
-  std::vector<std::unique_ptr<TlsSession>> tls_sessions_;
-  std::vector<std::uint32_t> free_tls_;
   PagesVector<Stream*> dirty_;
   PagesVector<Stream*> flushing_;
   PagesVector<Stream*> closing_;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "fanfare/options.h"
 #include "fanfare/unique_function.h"
 
 namespace fanfare::net {
@@ -30,8 +31,8 @@ enum class PostResult : std::uint8_t {
 // Limits for tasks pushed after reserve(). At either limit the next task is rejected. Only waiting tasks
 // count, so a single task may be larger.
 struct MailboxLimits {
-  std::size_t tasks_max = 100'000;
-  std::size_t bytes_max = std::size_t{64} << 20;
+  std::size_t tasks_max = Limits{}.mailbox_tasks_max;
+  std::size_t bytes_max = Limits{}.mailbox_bytes_max;
 };
 
 class Mailbox {

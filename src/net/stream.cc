@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "net/loop.h"
 #include "net/socket.h"
+#include "net/tls_layer.h"
 
 namespace fanfare::net {
 
@@ -14,7 +15,8 @@ void Stream::set_handler(std::unique_ptr<TransportHandler> handler) {
   FANFARE_CHECK(handler != nullptr);
   // Made first: without memory, the old handler stays.
   std::unique_ptr<TransportHandler>& retired = loop_.retired_.emplace_back();
-  retired = std::exchange(handler_, std::move(handler));
+  TlsLayer* const layer = tls_layer();
+  retired = std::exchange(layer == nullptr ? handler_ : layer->handler(), std::move(handler));
 }
 
 bool Stream::prepare_to_queue() {
@@ -28,32 +30,36 @@ Outbox& Stream::outbox() {
   return *outbox_;
 }
 
-TlsSession* Stream::tls_session() const {
-  return tls_ == 0 ? nullptr : loop_.tls_sessions_[tls_ - 1].get();
+TlsLayer& Stream::secured_by() const {
+  return static_cast<TlsLayer&>(*handler_);
 }
 
 const TlsSession* Stream::tls() const {
-  return tls_session();
+  TlsLayer* const layer = tls_layer();
+  return layer == nullptr ? nullptr : &layer->session();
 }
 
 Outbox& Stream::plain_outbox() {
-  return tls_ == 0 ? outbox() : tls_session()->waiting;
+  TlsLayer* const layer = tls_layer();
+  return layer == nullptr ? outbox() : layer->session().waiting;
 }
 
 std::size_t Stream::queued_elsewhere() const {
-  return tls_session()->waiting.bytes();
+  return secured_by().session().waiting.bytes();
 }
 
 void Stream::start_tls(std::shared_ptr<const TlsContext> context, TlsRole role,
                        std::string_view server_name) {
-  FANFARE_CHECK(tls_ == 0);
-  loop_.add_tls(*this, std::make_unique<TlsSession>(std::move(context), role, server_name));
+  FANFARE_CHECK(tls_layer() == nullptr);
+  // The layer takes the handler, so nothing may fail between the two.
+  auto layer = std::make_unique<TlsLayer>(*this, std::move(context), role, server_name);
+  handler_ = std::move(layer);
   set(kQueuesElsewhere);
   loop_.mark_dirty(*this);
 }
 
 void Stream::receive_encrypted(Bytes bytes) {
-  if (!has(kClosed)) loop_.deliver_decrypted(*this, bytes);
+  if (!has(kClosed)) secured_by().decrypt(bytes);
 }
 
 std::uint8_t* Stream::extend_slowly(std::size_t size) {

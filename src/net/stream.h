@@ -19,6 +19,7 @@
 namespace fanfare::net {
 
 class Loop;
+class TlsLayer;
 
 class Stream final : public Transport {
  public:
@@ -58,6 +59,7 @@ class Stream final : public Transport {
 
  private:
   friend class Loop;
+  friend class TlsLayer;
   friend class EpollLoop;
   friend class UringLoop;
 
@@ -84,15 +86,16 @@ class Stream final : public Transport {
   bool prepare_to_queue();
   Outbox& outbox();        // of the data for the kernel; under TLS it is encrypted
   Outbox& plain_outbox();  // of the data that was written
-  TlsSession* tls_session() const;
+  // Null without TLS. Only such a stream queues data elsewhere: what waits for its encryption.
+  TlsLayer* tls_layer() const { return has(kQueuesElsewhere) ? &secured_by() : nullptr; }
+  TlsLayer& secured_by() const;
 
   static constexpr std::uint8_t kOperationsMax = 255;
-  std::uint8_t operations_ = 0;  // kernel operations in progress on this stream (io_uring)
   int fd_ = -1;
   Loop& loop_;
-  std::unique_ptr<TransportHandler> handler_;
-  std::uint32_t slot_ = 0;  // index in the loop's list
-  std::uint32_t tls_ = 0;   // index in the loop's list of TLS sessions, from 1 on; 0: no TLS
+  std::unique_ptr<TransportHandler> handler_;  // under TLS the layer, which owns the handler
+  std::uint32_t slot_ = 0;                     // index in the loop's list
+  std::uint8_t operations_ = 0;                // kernel operations in progress on this stream (io_uring)
 };
 
 static_assert(sizeof(Stream) <= 48, "part of what an idle connection costs");

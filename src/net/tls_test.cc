@@ -118,6 +118,28 @@ TEST_P(TlsTest, CarriesMoreThanManyRecords) {
   EXPECT_EQ(client_.stream->queued_bytes(), 0U);
 }
 
+// As at an upgrade: later bytes go to the new handler.
+TEST_P(TlsTest, AHandlerIsReplacedUnderTls) {
+  connect("localhost");
+  ASSERT_TRUE(run_until([&] { return !server_.events.empty() && !client_.events.empty(); }));
+  Diary next;
+  next.stream = server_.stream;
+  Stream& stream = *server_.stream;
+  stream.set_handler(std::make_unique<PlainHandler>(next));
+  client_.stream->append(as_bytes("to the second"));
+  next.echo = true;
+  ASSERT_TRUE(run_until([&] { return client_.received.size() == 13; }));
+  EXPECT_EQ(next.received, "to the second");
+  EXPECT_EQ(server_.received, "");
+  EXPECT_EQ(stream.tls()->version(), "TLSv1.3");
+  client_.stream->finish_writing();
+  ASSERT_TRUE(run_until([&] { return !next.events.empty(); }));
+  EXPECT_EQ(next.events, (std::vector<std::string>{"end"}));
+  EXPECT_EQ(server_.events, (std::vector<std::string>{"secured"}));
+  stream.close();
+  EXPECT_TRUE(run_until([&] { return next.stream == nullptr; }));
+}
+
 TEST_P(TlsTest, CertificateIsCheckedAgainstTheAddressToo) {
   connect("127.0.0.1");
   EXPECT_TRUE(run_until([&] { return !client_.events.empty(); }));

@@ -126,15 +126,13 @@ class Transport : public Output {
   virtual std::size_t queued_elsewhere() const { return 0; }
 
   bool has(std::uint32_t flag) const { return (flags_ & flag) != 0; }
-  // The masks show g++ that the value fits into the bit field.
-  void set(std::uint32_t flag) { flags_ = (flags_ | flag) & kFlagsMask; }
-  void unset(std::uint32_t flag) { flags_ = flags_ & ~flag & kFlagsMask; }
+  void set(std::uint32_t flag) { flags_ |= flag; }
+  void unset(std::uint32_t flag) { flags_ &= ~flag; }
 
   OutboxPtr outbox_;  // null if this transport has no data to send, or no outbox at all
 
  private:
-  static constexpr std::uint32_t kFlagsMask = 0xff'ffff;
-  std::uint32_t flags_ : 24 = 0;  // a derived class has room behind it
+  std::uint32_t flags_ = 0;
 };
 
 }  // namespace fanfare::net

@@ -16,18 +16,11 @@
 #include "net/prefetch.h"
 #include "net/receive_buffers.h"
 #include "net/ring_mapping.h"
+#include "net/ring_setup.h"
 #include "net/send_messages.h"
 
 namespace fanfare::net {
 namespace {
-
-// Submissions collected before the kernel is called: each stream's receive and its send. If a turn has more,
-// they are submitted in between. Each submission gets several completion entries; completions without space
-// wait in the kernel.
-constexpr std::size_t kSubmissionsMin = 64;
-constexpr std::size_t kSubmissionsMax = SendMessages::kCountMax;
-constexpr unsigned kCompletionsForEach = 4;
-constexpr int kSendFlags = MSG_NOSIGNAL | MSG_DONTWAIT | MSG_WAITALL;
 
 // A completion's owner: a pointer, whose low bits identify the operation.
 enum class Operation : std::uint64_t { receive, send, writable, hangup, connect, accept, wake, ignored };
@@ -89,51 +82,19 @@ struct UringLoop::Ring {
   // Whether the kernel has taken every entry, and all its completions are in the completion queue.
   bool is_settled() { return io_uring_sq_ready(&uring) == 0 && !io_uring_cq_has_overflow(&uring); }
   bool has_completions() const { return io_uring_cq_ready(&uring) > 0 || io_uring_cq_has_overflow(&uring); }
-  // Tests the behaviour that flush() depends on, with a peer that accepts only a part. Empty: it works.
-  std::optional<OsError> check_short_sends();
 };
-
-std::optional<OsError> UringLoop::Ring::check_short_sends() {
-  OsError unsupported{.call = "io_uring_enter", .code = EOPNOTSUPP, .detail = "short sends"};
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0) return last_error("socketpair");
-  const Descriptor near(ends[0]);
-  const Descriptor far(ends[1]);
-  const std::vector<std::uint8_t> much(std::size_t{4} << 20U);
-  io_uring_sqe* entry = next();
-  io_uring_prep_send(entry, near.get(), much.data(), much.size(), kSendFlags);
-  entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
-  io_uring_submit_and_get_events(&uring);
-  io_uring_cqe* completion = nullptr;
-  if (io_uring_peek_cqe(&uring, &completion) != 0) return unsupported;
-  const auto taken = completion->res;
-  io_uring_cqe_seen(&uring, completion);
-  if (taken > 0 && static_cast<std::size_t>(taken) < much.size()) return std::nullopt;
-  return unsupported;
-}
 
 std::expected<std::unique_ptr<Loop>, OsError> UringLoop::create(const LoopOptions& options) {
   auto ring = std::make_unique<Ring>();
-  io_uring_params params{};
-  params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_CQSIZE |
-                 IORING_SETUP_CLAMP | IORING_SETUP_SUBMIT_ALL;
-  const auto submissions = static_cast<unsigned>(
-      std::clamp(2 * options.streams_max, kSubmissionsMin, kSubmissionsMax));  // the kernel rounds up
-  params.cq_entries = kCompletionsForEach * submissions;
-  if (const int failed = io_uring_queue_init_params(submissions, &ring->uring, &params); failed < 0) {
-    return std::unexpected(OsError{.call = "io_uring_setup", .code = -failed, .detail = {}});
-  }
+  const auto features = open_ring(ring->uring, options.streams_max);
+  if (!features) return std::unexpected(features.error());
   ring->open = true;
   note_ring_mapped();
-  // A registered ring need not be looked up and referenced for every call. The number belongs to this thread.
-  // Another thread that destroys the loop cannot unregister its own ring by mistake: SINGLE_ISSUER rejects
-  // that.
-  io_uring_register_ring_fd(&ring->uring);
   if (auto failed = ring->buffers.attach(ring->uring, options.streams_max)) {
     return std::unexpected(*std::move(failed));
   }
-  if (auto failed = ring->check_short_sends()) return std::unexpected(*std::move(failed));
-  ring->descriptors.attach(ring->uring, params.features);
+  if (auto failed = check_short_sends(ring->uring)) return std::unexpected(*std::move(failed));
+  ring->descriptors.attach(ring->uring, *features);
   std::unique_ptr<UringLoop> loop(new UringLoop(options, std::move(ring)));
   // Nothing has failed since, so errno is still from creating the wake-up descriptor.
   if (loop->wake_fd() < 0) return std::unexpected(last_error("eventfd"));
@@ -320,7 +281,7 @@ void UringLoop::flush(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
   if (count == 1) {
     outbox.in_flight.bytes = parts[0].iov_len;
-    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, parts[0].iov_len, kSendFlags);
+    io_uring_prep_send(entry, stream.fd_, parts[0].iov_base, parts[0].iov_len, kRingSendFlags);
   } else {
     SendMessages::Message& message = ring_->messages.next();
     for (std::size_t i = 0; i < count; ++i) {
@@ -330,7 +291,7 @@ void UringLoop::flush(Stream& stream) {
     message.header = {};
     message.header.msg_iov = message.parts.data();
     message.header.msg_iovlen = count;
-    io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kSendFlags);
+    io_uring_prep_sendmsg(entry, stream.fd_, &message.header, kRingSendFlags);
   }
   const bool awaited = stream.has(Stream::kNotifyFlushed) || stream.has(Stream::kFinishWriting) ||
                        stream.has(Stream::kWaitingWritable) || outbox.in_flight.bytes < outbox.bytes();
@@ -369,9 +330,11 @@ void UringLoop::settle_sends() {
 }
 
 void UringLoop::sent(Stream& stream) {
-  stream.outbox_->consume(stream.outbox_->in_flight.bytes);
+  const std::size_t bytes = stream.outbox_->in_flight.bytes;
+  // The usual case: drained() frees the outbox, so nothing need be consumed.
+  if (bytes == stream.outbox_->bytes() && !stream.has(Stream::kClosed)) return drained(stream);
+  stream.outbox_->consume(bytes);
   if (stream.has(Stream::kClosed)) return;
-  if (stream.outbox_->empty()) return drained(stream);
   // flush_all() skips streams that wait for their peer, so this one is flushed here.
   if (stream.has(Stream::kWaitingWritable)) return flush(stream);
   mark_dirty(stream);

@@ -64,7 +64,7 @@ class PacedSubscriber : public Subscriber {
   // Between append() and settle() of its log, instead of deliver(): the newest event is not for this one, and is
   // neither sent nor missed.
   void skip_newest();
-  // The newest entry of the log is a mark, behind which `missed` is lost: a subscriber that is live is told
+  // The newest entry of the log is a mark, behind which `missed` is lost: a live subscriber is notified
   // now, one that is behind when it comes to it. The subscriber may be gone when this returns.
   void meet_mark(const Missed& missed);
 

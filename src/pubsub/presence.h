@@ -1,5 +1,5 @@
 #pragma once
-// Who is in a topic: members, each with any number of connections. Changes are collected until they are
+// The presence of a topic: its members, each with any number of connections. Changes are collected until they are
 // taken, so a member that leaves and comes back in between is no change. One thread, the topic's home loop.
 
 #include <cstddef>

@@ -6,7 +6,7 @@
 //
 // The broker's sequence is the topic's offset, its stream's identity the epoch. The relay may deliver an
 // event twice and late, never out of order within a topic: what comes at or below the last offset is a
-// duplicate, a jump is a loss that subscribers are told of exactly.
+// duplicate, a jump is a loss, which subscribers learn of exactly.
 
 #include <cstdint>
 #include <optional>

@@ -44,7 +44,7 @@ TopicMetrics Topic::metrics() const {
 }
 
 bool Topic::was_assigned(Position position) const {
-  // Of an epoch that this one follows: whoever is behind it learns of that when it comes to the new one.
+  // Of an epoch that this one follows: a subscriber behind it learns of that when it reaches the new one.
   if (assigned_epoch.load(std::memory_order_acquire) != position.epoch) return true;
   return position.offset <= assigned_offset.load(std::memory_order_acquire);
 }

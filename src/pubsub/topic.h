@@ -84,7 +84,7 @@ class Topic {
   bool is_removed() const { return removed.load(std::memory_order_acquire); }
   // Whether a subscriber can have seen this position.
   bool was_assigned(Position position) const;
-  // Who is in, as of the latest event about it. Sorted, never null.
+  // The members present, as of the latest event about them. Sorted, never null.
   std::shared_ptr<const std::vector<std::string>> members() const;
   void set_members(std::shared_ptr<const std::vector<std::string>> members);
 
@@ -136,7 +136,7 @@ class Flight {
 
   // Of both rooms, or of none. Before it is given to anyone.
   PublishResult take_room();
-  // Refused after all: nobody is told.
+  // Rejected after all: nobody is notified.
   void forget_receipt() { receipt_ = nullptr; }
   // Makes the frame for this position. False: memory ran out, or the encoder has none, and the receipt knows.
   bool encode(Position where);

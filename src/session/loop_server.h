@@ -22,7 +22,7 @@ struct LoopServerOptions {
   // The accuracy of heartbeats and deadlines.
   Duration sweep_interval = std::chrono::seconds(1);
   // Sockets of all kinds on this loop; further ones are accepted and closed immediately.
-  std::size_t connections_max = 100'000;
+  std::size_t connections_max = Limits{}.connections_per_loop_max;
   // Shared with the other loops of a server, and must outlive them; null: the loop has its own, without
   // limits.
   AcceptGate* gate = nullptr;

@@ -66,16 +66,10 @@ void Session::receive_later(Bytes input, bool end_came) {
   if (!paused_) table().go_on_next_turn(*this);
 }
 
-// Bytes that may still be read in this turn; also zero after enough frames.
 std::size_t Session::share_left() {
-  if (const auto turn = static_cast<std::uint16_t>(table().loop().turn_number()); turn_ != turn) {
-    turn_ = turn;
-    turn_frames_ = 0;
-    turn_bytes_ = 0;
-  }
+  share_.enter(table().loop().turn_number());
   const SessionSettings& settings = endpoint_->settings();
-  if (turn_frames_ >= settings.frames_per_turn_max || turn_bytes_ >= settings.bytes_per_turn_max) return 0;
-  return settings.bytes_per_turn_max - turn_bytes_;
+  return share_.is_spent(settings) ? 0 : share_.bytes_left(settings);
 }
 
 void Session::keep(Bytes input) {
@@ -114,10 +108,6 @@ void Session::go_on_next_turn() {
   table().go_on_next_turn(*this);
 }
 
-inline void Session::add_turn_bytes(std::size_t size) {
-  turn_bytes_ += static_cast<std::uint32_t>(std::min<std::size_t>(size, UINT32_MAX - turn_bytes_));
-}
-
 inline void Session::hand_out(const ws::Event& message) {
   had_message_ = true;
   if (message.last) table().counters().messages_received.add();
@@ -129,9 +119,7 @@ inline void Session::hand_out(const ws::Event& message) {
 }
 
 inline bool Session::may_go_on() const {
-  const SessionSettings& settings = endpoint_->settings();
-  return !is_closed() && !paused_ && turn_frames_ < settings.frames_per_turn_max &&
-         turn_bytes_ < settings.bytes_per_turn_max;
+  return !is_closed() && !paused_ && !share_.is_spent(endpoint_->settings());
 }
 
 // The path of nearly all messages. Counters are updated once, at the end.
@@ -139,7 +127,7 @@ template <ws::Role self>
 MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
   Endpoint& endpoint = *endpoint_;
   const std::size_t before = input.size();
-  const unsigned messages_max = endpoint.settings().frames_per_turn_max - turn_frames_;
+  const unsigned messages_max = share_.frames_left(endpoint.settings());
   unsigned messages = 0;
   while (messages < messages_max && phase_ == Phase::open && !paused_) {
     const auto message = connection_.next_whole_message<self>(input);
@@ -149,8 +137,8 @@ MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
     endpoint.on_message(*this, {.opcode = message->opcode, .payload = payload});
   }
   if (messages > 0) had_message_ = true;
-  turn_frames_ = static_cast<std::uint16_t>(turn_frames_ + messages);
-  add_turn_bytes(before - input.size());
+  share_.add_frames(messages);
+  share_.add_bytes(before - input.size());
   table().counters().messages_received.add(messages);
   return input;
 }
@@ -167,9 +155,9 @@ MutableBytes Session::consume(MutableBytes input) {
     if (!may_go_on() || (input.empty() && connection_.buffered_bytes() == 0)) break;
     const std::size_t before = input.size();
     const auto event = connection_.next(input, transport());
-    add_turn_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
+    share_.add_bytes(std::max(before - input.size(), event ? event->payload.size() : 0));
     if (!event) break;
-    ++turn_frames_;
+    share_.add_frames(1);
     has_answered = has_answered || event->kind == ws::Event::Kind::ping;
     handle(*event);
   }
@@ -222,16 +210,10 @@ void Session::handle_close(const ws::Event& event) {
   leave();
 }
 
-void Session::start_closing(std::uint16_t code, std::string_view reason) {
+void Session::close_as(Cause cause, std::uint16_t code, std::string_view reason) {
   if (phase_ != Phase::open) return;
   connection_.close(code, reason, transport());
-  begin_closing(Cause::we_closed);
-}
-
-void Session::shut_down(std::uint16_t code, std::string_view reason) {
-  if (phase_ != Phase::open) return;
-  connection_.close(code, reason, transport());
-  begin_closing(Cause::shut_down);
+  begin_closing(cause);
 }
 
 void Session::close() {
@@ -260,10 +242,6 @@ void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std:
               .broken_rule = rule,
               .unsent_bytes = held_bytes() + (connection_.should_close_transport() ? 0 : queued_bytes())});
   drop_held();
-}
-
-void Session::leave() {
-  if (connection_.should_close_transport()) transport().finish_writing();
 }
 
 void Session::pause() {
@@ -297,20 +275,12 @@ void Session::on_end() {
   // A FIN within the WebSocket connection, or the peer's side of the closing.
   if (phase_ == Phase::ended && queued_bytes() > 0)
     return transport().finish_writing();  // the peer may still read; the loop closes after the last byte
-  end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
+  end_without_close(Cause::connection_lost);
   close();
 }
 
-void Session::on_end_unread() {
-  if (paused_) deadline_from_ms_ = now_ms();
-}
-
-void Session::on_lost(const net::OsError&) {
-  end(phase_ == Phase::closing ? cause_ : Cause::connection_lost, ws::close_code::abnormal);
-}
-
 void Session::on_detached() {
-  end(phase_ == Phase::closing ? cause_ : Cause::shut_down, ws::close_code::abnormal);
+  end_without_close(Cause::shut_down);
   if (has_unread_) table().unread_.erase(this);
   leave_table();
 }

@@ -15,6 +15,7 @@
 #include "base/check.h"
 #include "session/session_data.h"
 #include "session/session_output.h"
+#include "session/turn_share.h"
 
 namespace fanfare::session {
 
@@ -35,9 +36,13 @@ class Session : public SessionOutput {
 
   // Starts the closing handshake; on_close follows when the peer answers or after close_timeout. The code
   // must be one that may be sent; the reason is at most 123 bytes of UTF-8.
-  void start_closing(std::uint16_t code, std::string_view reason = {});
+  void start_closing(std::uint16_t code, std::string_view reason = {}) {
+    close_as(Cause::we_closed, code, reason);
+  }
   // As start_closing, with Cause::shut_down.
-  void shut_down(std::uint16_t code, std::string_view reason = {}) override;
+  void shut_down(std::uint16_t code, std::string_view reason = {}) override {
+    close_as(Cause::shut_down, code, reason);
+  }
   void close() override;
 
   // Between pause() and resume() nothing is passed to on_message; TCP flow control holds the peer back.
@@ -77,8 +82,10 @@ class Session : public SessionOutput {
 
   void on_flushed() override;
   void on_end() override;
-  void on_end_unread() override;
-  void on_lost(const net::OsError& error) override;
+  void on_end_unread() override {
+    if (paused_) deadline_from_ms_ = now_ms();
+  }
+  void on_lost(const net::OsError&) override { end_without_close(Cause::connection_lost); }
   void on_detached() override;
   void go_on() override;
   void check_time(std::uint32_t now_ms) override;
@@ -92,8 +99,8 @@ class Session : public SessionOutput {
   MutableBytes hand_out_whole_messages(MutableBytes input);
   void handle(const ws::Event& event);
   bool may_go_on() const;
+  // Bytes that may still be read in this turn; also zero after enough frames.
   std::size_t share_left();
-  void add_turn_bytes(std::size_t size);
   void hand_out(const ws::Event& message);
   void check_answers();
   void keep(Bytes input);
@@ -101,22 +108,27 @@ class Session : public SessionOutput {
   void check_open(std::uint32_t now_ms);
   void check_heartbeat(std::uint32_t now_ms, const SessionSettings& settings);
   void handle_close(const ws::Event& event);
+  void close_as(Cause cause, std::uint16_t code, std::string_view reason);
   void begin_closing(Cause cause) override;
   // Notifies the endpoint, once. The transport ends separately.
   void end(Cause cause, std::uint16_t code, std::string_view reason = {}, std::optional<ws::Rule> rule = {});
+  // The connection has ended without the peer's Close.
+  void end_without_close(Cause cause) {
+    end(phase_ == Phase::closing ? cause_ : cause, ws::close_code::abnormal);
+  }
   // RFC6455§7.1.1: a server sends the queued data and a FIN, then waits for the peer's FIN. A client waits
   // for the server's FIN first, unless it failed the connection.
-  void leave();
+  void leave() {
+    if (connection_.should_close_transport()) transport().finish_writing();
+  }
 
   // The fields use padding where possible.
   bool paused_ : 1 = false;
   bool awaiting_pong_ : 1 = false;
-  bool has_unread_ : 1 = false;    // stored in the table
-  bool end_waits_ : 1 = false;     // the peer's FIN arrived, after the unread data
-  std::uint16_t turn_frames_ = 0;  // in the turn turn_, as turn_bytes_
-  std::uint16_t turn_ = 0;
+  bool has_unread_ : 1 = false;  // stored in the table
+  bool end_waits_ : 1 = false;   // the peer's FIN arrived, after the unread data
   Cause cause_ = Cause::we_closed;
-  std::uint32_t turn_bytes_ = 0;
+  TurnShare share_;
   std::uint32_t idle_since_ms_ = 0;  // no message since then, but for had_message_
 };
 

@@ -58,7 +58,7 @@ SendResult SessionOutput::send_piece(ws::Opcode opcode, Bytes piece, bool last) 
   if (!last) return note_congestion();
   table().counters().messages_sent.add();
   send_held();
-  // Whoever waited for the end of the message waits for on_drained.
+  // Senders that waited for the end of the message wait for on_drained.
   expect_drained();
   return note_congestion();
 }

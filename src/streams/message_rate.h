@@ -11,7 +11,7 @@ class MessageRate {
  public:
   enum class Verdict : std::uint8_t {
     handle,
-    refuse,  // the first over the limit within a second: the client is told
+    refuse,  // the first over the limit within a second: the client is notified
     ignore,
     flood,  // ten times the limit within a second: the connection ends
   };

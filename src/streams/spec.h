@@ -64,7 +64,7 @@ struct FieldSpec {
   bool operator==(const FieldSpec&) const = default;
 };
 
-// Entries of the list `list` are published once. They are told apart by the text of their field `key`.
+// Entries of the list `list` are published once. The text of their field `key` identifies them.
 struct NewOnly {
   std::string list;
   std::string key;

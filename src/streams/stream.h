@@ -40,7 +40,7 @@ class Stream {
   // A value, with the time that it shows to clients. refused: the hub is at a limit or stopped; the next value is
   // complete, not a patch against this one.
   Published publish(const Json& value, std::int64_t seconds);
-  // Subscribers are told once, until restore(). The reason is for people.
+  // Subscribers are notified once, until restore(). The reason is for people.
   void interrupt(std::string_view reason, std::int64_t seconds);
   void restore(std::int64_t seconds);
   // Records that nothing is known about the time between the two polls; a value must follow. False: the hub took nothing.

@@ -10,7 +10,7 @@
 // node as there are free slots. So one client leaves a quarter of the slots free for the others. One call is
 // always allowed while a slot is free.
 //
-// The same holds for all slow calls together, whoever makes them: a quarter of the slots stays free for calls
+// The same holds for all slow calls together, of all callers: a quarter of the slots stays free for calls
 // that are answered soon. So many clients with slow calls cannot delay the fast calls of one more.
 
 #include <cstddef>

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kHidden = "***";
 constexpr std::size_t kSegmentShownMax = 4;
 
-// Empty if there is no scheme or no host: secrets cannot be told apart then.
+// Empty if there is no scheme or no host: secrets cannot be recognized then.
 std::optional<UriParts> split(std::string_view url) {
   auto parts = split_uri(url);
   return parts && !parts->authority.empty() ? parts : std::nullopt;

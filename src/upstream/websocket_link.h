@@ -22,6 +22,7 @@
 #include "upstream/executor.h"
 #include "upstream/link_inbox.h"
 #include "upstream/node_intake.h"
+#include "upstream/websocket_options.h"
 
 namespace fanfare::upstream {
 
@@ -29,16 +30,16 @@ struct LinkOptions {
   std::string url;   // ws:// or wss://
   std::string name;  // for the log
   std::vector<std::pair<std::string, std::string>> headers;
-  Duration connect_timeout = std::chrono::seconds(5);
-  std::size_t message_bytes_max = std::size_t{64} << 20;
+  Duration connect_timeout = WebSocketOptions{}.connect_timeout;
+  std::size_t message_bytes_max = WebSocketOptions{}.response_bytes_max;
   // A node that does not answer a ping for so long is given up: the TCP connection may stay open for hours.
-  Duration ping_interval = std::chrono::seconds(10);
-  Duration pong_timeout = std::chrono::seconds(10);
+  Duration ping_interval = WebSocketOptions{}.ping_interval;
+  Duration pong_timeout = WebSocketOptions{}.pong_timeout;
   Duration backoff_min = std::chrono::milliseconds(250);
-  Duration backoff_max = std::chrono::seconds(10);
+  Duration backoff_max = WebSocketOptions{}.reconnect_backoff_max;
   // After a flood, doubled each time. It is reset after a connection that lasted longer than the next delay.
-  Duration flood_backoff_min = std::chrono::seconds(5);
-  Duration flood_backoff_max = std::chrono::minutes(5);
+  Duration flood_backoff_min = WebSocketOptions{}.flood_backoff_min;
+  Duration flood_backoff_max = WebSocketOptions{}.flood_backoff_max;
   IntakeLimits intake = {};
   InboxLimits inbox = {};
   // Pays for received data, from the first bytes of a message until it is processed. Without room the

@@ -18,6 +18,7 @@
 
 #include "base/bytes.h"
 #include "base/random.h"
+#include "fanfare/options.h"
 #include "ws/close_code.h"
 #include "ws/codec.h"
 #include "ws/encode.h"
@@ -28,15 +29,14 @@
 #include "ws/rules.h"
 #include "ws/state.h"
 #include "ws/utf8.h"
+#include "ws/whole_message.h"
 
 namespace fanfare::ws {
 
 // RFC6455§10.4. Both apply to received messages; beyond them the connection fails with 1009.
 struct Limits {
-  std::size_t message_bytes_max = std::size_t{16} << 20U;  // also after inflation
-  // Frames in one message, including empty ones. The default allows 4 MiB in 64-byte frames, followed by the
-  // empty final frame that some clients send.
-  std::uint32_t fragments_max = 70'000;
+  std::size_t message_bytes_max = fanfare::Limits{}.message_bytes_max;  // also after inflation
+  std::uint32_t fragments_max = fanfare::Limits{}.fragments_max;        // including empty ones
 };
 inline constexpr Limits kDefaultLimits{};
 
@@ -62,11 +62,6 @@ struct Event {
   // Good until the next call of next(), or until the memory of the input goes if that is earlier. The owner
   // may write into it.
   MutableBytes payload;
-};
-
-struct WholeMessage {
-  Opcode opcode;
-  MutableBytes payload;  // valid as long as an event's payload
 };
 
 enum class SendResult : std::uint8_t {
@@ -100,7 +95,10 @@ class Connection {
   // input. Use it when reading many messages: it stays in registers. Empty: call next() instead. `self` must
   // equal role().
   template <Role self>
-  std::optional<WholeMessage> next_whole_message(MutableBytes& input);
+  std::optional<WholeMessage> next_whole_message(MutableBytes& input) {
+    if (incoming_ != nullptr || state() != State::open) return std::nullopt;
+    return take_whole_message<self>(input, limits_->message_bytes_max);
+  }
 
   // Sends one complete message, compressed if that makes it smaller. The caller guarantees that text is
   // UTF-8.
@@ -167,36 +165,6 @@ class Connection {
   bool pieces_ : 1 = false;
 };
 
-template <Role self>
-std::optional<WholeMessage> Connection::next_whole_message(MutableBytes& input) {
-  constexpr bool kMasked = self == Role::server;
-  if (incoming_ != nullptr || state() != State::open || input.size() < 2) return std::nullopt;
-  const std::uint8_t first = input[0];
-  // Above 127 if the mask bit is wrong.
-  std::size_t size = input[1] ^ (kMasked ? kMaskBit : 0U);
-  std::size_t at = kMasked ? 6 : 2;
-  if (size > 125) {
-    if (size != 126 || input.size() < 4) return std::nullopt;
-    size = static_cast<std::size_t>(input[2] << 8U | input[3]);
-    at += 2;
-    if (size < 126) return std::nullopt;
-  }
-  if ((first != 0x81 && first != 0x82) || size > limits_->message_bytes_max || input.size() < at + size) {
-    return std::nullopt;
-  }
-  const MutableBytes payload = input.subspan(at, size);
-  const MaskKey key = kMasked ? load_mask_key(payload.data() - sizeof(MaskKey)) : MaskKey{};
-  const bool ascii = kMasked && unmask(payload, key);
-  const auto opcode = static_cast<Opcode>(first & 0x0FU);
-  // RFC6455§8.1: text is UTF-8.
-  if (!ascii && opcode == Opcode::text && !is_valid_utf8(payload)) [[unlikely]] {
-    if (kMasked) unmask(payload, key);  // restore the input: next() finds and reports the error
-    return std::nullopt;
-  }
-  input = input.subspan(at + size);
-  return WholeMessage{.opcode = opcode, .payload = payload};
-}
-
-static_assert(sizeof(Connection) <= 96, "an idle connection is this, a socket and a few pointers");
+static_assert(sizeof(Connection) <= 40, "an idle connection is this, a socket and a few pointers");
 
 }  // namespace fanfare::ws

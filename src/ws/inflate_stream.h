@@ -1,5 +1,5 @@
 #pragma once
-// One compressed message that is inflated while it comes (RFC7692§7.2.2), for whoever takes messages in
+// One compressed message that is inflated while it comes (RFC7692§7.2.2), for receivers that take messages in
 // pieces. Slower than DeflatePool::inflate(), and 48 KiB of state, but never the whole message. One thread.
 
 #include <cstddef>

@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import WebSocket from "ws";
 import { atEnd } from "./support/cleanup.js";
-import { BINARY, call, metric, startDevChain } from "./support/fanfare.js";
+import { BINARY, call, metric, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
 import { startFor } from "./support/processes.js";
 import { frame, Opcode, RawSocket, upgradeRequest } from "./support/raw_socket.js";
 import { until, within } from "./support/waiting.js";
@@ -115,6 +115,41 @@ test("SIGTERM: a peer that answers nothing is dropped at the deadline, and the s
   assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: 0, signal: null });
   await fanfare.program.line(/ stopped connections_dropped=1$/);
   assert.equal((await deaf.closed())?.close, 1012);
+});
+
+const spreadConfig = (spread) => `
+logLevel: info
+server: { httpPort: 0, threads: 1, shutdownTimeout: 1h, shutdownSpread: ${spread} }
+projects:
+  - id: main
+    networks: [{ architecture: evm, evm: { chainId: 1 } }]
+    upstreams: [{ id: nobody, endpoint: "http://127.0.0.1:9" }]
+`;
+
+test("SIGTERM with shutdownSpread: the connections end one after another, and the others are served", async (t) => {
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, spreadConfig("1h"))], { ready: false });
+  const raws = [];
+  for (let i = 0; i < 3; ++i) raws.push(await open(t, fanfare));
+  fanfare.program.signal("SIGTERM");
+  const first = await within("a Close", Promise.any(raws.map(async (raw) => [raw, await raw.closed()])));
+  assert.deepEqual(first[1], { close: 1012, reason: "the gateway is restarting" });
+  for (const raw of raws.filter((one) => one !== first[0])) assert.equal((await raw.ask("web3_clientVersion")).jsonrpc, "2.0");
+  await assert.rejects(RawSocket.connect(fanfare.ws), { code: "ECONNREFUSED" });
+  fanfare.program.signal("SIGTERM");
+  assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: null, signal: "SIGTERM" });
+});
+
+test("SIGTERM with shutdownSpread: the daemon ends with the last connection", async (t) => {
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, spreadConfig("400ms"))], { ready: false });
+  const raws = [];
+  for (let i = 0; i < 4; ++i) raws.push(await open(t, fanfare));
+  const before = performance.now();
+  fanfare.program.signal("SIGTERM");
+  for (const raw of raws) assert.equal((await raw.closed())?.close, 1012);
+  assert.deepEqual(await within("the daemon ends", fanfare.program.exit), { code: 0, signal: null });
+  // The last of four is due after three quarters of the time.
+  assert.ok(performance.now() - before >= 300);
+  await fanfare.program.line(/ stopped connections_dropped=0$/);
 });
 
 test("a second signal ends the daemon at once", async (t) => {

@@ -1,6 +1,7 @@
 #include "sources_history.h"
 
 #include <algorithm>
+#include <optional>
 #include <ranges>
 #include <stdexcept>
 
@@ -182,6 +183,33 @@ void check_receipts(const std::vector<std::string>& results, const eth::ReceiptF
     if (i < told.size() && i < expected.size() && told[i].second == expected[i]) continue;
     broken("receipts part from the chain's at the " + std::to_string(i) + "th of " +
            std::to_string(expected.size()) + " blocks above " + std::to_string(kept));
+  }
+}
+
+void check_finalized(const std::vector<std::string>& results) {
+  std::optional<eth::Header> last;
+  for (const std::string& result : results) {
+    auto header = eth::parse_header(result);
+    if (!header) throw std::runtime_error("a finalized head that is not a block: " + result.substr(0, 200));
+    if (last && (header->number != last->number + 1 || header->parent_hash != last->hash)) {
+      throw std::runtime_error("finalized head " + std::to_string(header->number) +
+                               " is not the child of the last one, " + std::to_string(last->number));
+    }
+    last = *std::move(header);
+  }
+}
+
+void check_finalized_end(const std::vector<std::string>& results, std::uint64_t depth_max,
+                         const World& world) {
+  if (results.empty()) throw std::runtime_error("no finalized head");
+  const auto last = eth::parse_header(results.back()).value();
+  const WorldBlock* const block = World::at(world.head(), last.number);
+  if (block == nullptr || block->block.hash != last.hash) {
+    throw std::runtime_error("finalized head " + std::to_string(last.number) + " is not on the chain");
+  }
+  if (last.number + depth_max < world.head().block.number) {
+    throw std::runtime_error("finalized heads end at " + std::to_string(last.number) + ", the chain at " +
+                             std::to_string(world.head().block.number));
   }
 }
 

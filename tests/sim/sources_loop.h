@@ -39,6 +39,13 @@ struct ReceiptsListener {
   eth::ConnectionKey key = 0;
 };
 
+// A subscriber of newFinalizedHeads without cursors: its connection closes when blocks are missed or replaced. Then
+// it subscribes again.
+struct FinalizedListener {
+  eth::RecordingSubscriber told;
+  std::uint64_t results_before = 0;  // number of those of its earlier subscriptions
+};
+
 // A model of a gateway loop: its mailbox keeps events in order and adds delay.
 class LoopModel {
  public:
@@ -89,6 +96,8 @@ class LoopModel {
   }
   void check(const World& world) const {
     check_heads(heads_.results, heads_joined_, world);
+    check_finalized(finalized_.told.results);
+    check_finalized_end(finalized_.told.results, FaultyNode::kFinalDepth, world);
     for (const auto& listener : logs_) {
       const std::vector<std::string> since(
           added_.begin() + static_cast<std::ptrdiff_t>(listener->heads_before), added_.end());
@@ -102,8 +111,15 @@ class LoopModel {
                      times_head_, world);
     }
   }
+  // Whether the head's finalized block has been reported.
+  bool has_final_of(const WorldBlock& head) const {
+    const std::vector<std::string>& results = finalized_.told.results;
+    const auto last = results.empty() ? std::unexpected(std::string()) : eth::parse_header(results.back());
+    return last && last->number + FaultyNode::kFinalDepth == head.block.number;
+  }
   bool has_listeners() const { return shown_.has_value(); }
   std::uint64_t heads_told() const { return heads_.results.size(); }
+  std::uint64_t finalized_told() const { return finalized_.results_before + finalized_.told.results.size(); }
   std::uint64_t logs_told() const {
     std::uint64_t sum = 0;
     for (const auto& listener : logs_) sum += listener->told.results.size();
@@ -121,6 +137,7 @@ class LoopModel {
 
  private:
   static constexpr eth::ConnectionKey kHeadsKey = 1'000'000;
+  static constexpr eth::ConnectionKey kFinalizedKey = 1'000'001;
 
   template <typename Task>
   void in_order(Instant& free, Task task) {
@@ -159,10 +176,29 @@ class LoopModel {
     manager_.activate(kHeadsKey, manager_.subscribe(kHeadsKey, heads_, R"(["newHeads"])").value());
   }
 
+  void begin_finalized() {
+    check_finalized(finalized_.told.results);
+    finalized_.results_before += finalized_.told.results.size();
+    finalized_.told.results.clear();
+    manager_.drop(kFinalizedKey);
+    manager_.activate(kFinalizedKey,
+                      manager_.subscribe(kFinalizedKey, finalized_.told, R"(["newFinalizedHeads"])").value());
+    interest_changed();
+  }
+
   void take(const eth::SourceEvent& event) {
     before(event);
     manager_.publish(event);
-    const bool closes = !manager_.take_aftermath().closing.empty();
+    bool closes = false;
+    bool closes_finalized = false;
+    for (const auto& closing : manager_.take_aftermath().closing) {
+      for (const eth::ConnectionKey key : closing.connections)
+        (key == kFinalizedKey ? closes_finalized : closes) = true;
+    }
+    if (closes_finalized) {
+      tell("finalized heads close");
+      begin_finalized();
+    }
     after(event, closes);
   }
   // The order of the events.
@@ -206,6 +242,7 @@ class LoopModel {
                        show(*baseline.header);
                        if (!first) return notice("the chain went back to where nobody was", true);
                        begin_heads();
+                       begin_finalized();
                        listen_to_logs();
                      },
                      [this](const eth::BlockAdded& added) {
@@ -284,6 +321,7 @@ class LoopModel {
   std::vector<eth::Hash256> chain_;  // according to the events, from the first one on
   Joined heads_joined_;
   eth::RecordingSubscriber heads_;
+  FinalizedListener finalized_;
   std::vector<std::unique_ptr<LogListener>> logs_;
   std::vector<std::unique_ptr<LogListener>> left_;
   std::vector<std::unique_ptr<ReceiptsListener>> receipts_;

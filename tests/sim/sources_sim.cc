@@ -14,6 +14,7 @@
 // head or log is missing or repeated, and only existing ones are removed. In every fourth seed the product's
 // limits apply and may be reached: the subscriber then gets a notice (and starts over).
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <cstring>
@@ -41,8 +42,8 @@ constexpr int kSteps = 100;
 constexpr int kFinalBlocks = 24;  // more blocks than any node's own fork has beyond the chain
 
 struct Sums {
-  std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, logs = 0, receipts = 0,
-                notices = 0, disagreements = 0, stalls = 0;
+  std::uint64_t runs = 0, failed = 0, blocks = 0, reorgs = 0, calls = 0, heads = 0, finalized = 0, logs = 0,
+                receipts = 0, notices = 0, disagreements = 0, stalls = 0;
   ClientSums clients;
 };
 
@@ -75,7 +76,8 @@ class Simulation {
         replaces_(seed % 3 != 0),
         world_(random_),
         other_world_(random_) {
-    for (std::uint64_t i = random_.below(6); i > 0; --i) world_.mine();
+    // So that a block is final from the start.
+    for (std::uint64_t i = FaultyNode::kFinalDepth + random_.below(6); i > 0; --i) world_.mine();
     std::vector<std::unique_ptr<upstream::Backend>> members;
     for (std::uint64_t i = 1 + random_.below(3); i > 0; --i) {
       auto node =
@@ -154,6 +156,7 @@ class Simulation {
     for (const auto& loop : loops_) {
       loop->check(world_);
       sums.heads += loop->heads_told();
+      sums.finalized += loop->finalized_told();
       sums.logs += loop->logs_told();
       sums.receipts += loop->receipts_told();
       sums.notices += loop->notices;
@@ -299,6 +302,12 @@ class Simulation {
     };
     if (!time_.run_until(there, 10min, 500ms)) throw std::runtime_error("the chain's head was never told");
     time_.run_for(1s);  // the mailboxes
+    const auto is_final = [this] {
+      return std::ranges::all_of(loops_,
+                                 [this](const auto& loop) { return loop->has_final_of(world_.head()); });
+    };
+    if (!time_.run_until(is_final, 10min, 500ms))
+      throw std::runtime_error("the finalized head was never told");
   }
 
   static constexpr Duration kReplacedOnceIn = 20s;
@@ -350,11 +359,13 @@ int main_with(int argc, char** argv) {
   for (std::uint64_t i = 0; i < count; ++i) run_seed(first + i, seed != 0, sums);
   const auto n = [](std::uint64_t value) { return static_cast<unsigned long long>(value); };
   std::printf(
-      "%llu seeds, %llu failed: %llu blocks, %llu reorgs, %llu calls, %llu heads, %llu logs and %llu blocks' "
+      "%llu seeds, %llu failed: %llu blocks, %llu reorgs, %llu calls, %llu heads, %llu finalized heads, %llu "
+      "logs and %llu blocks' "
       "receipts told, "
       "%llu nodes stalled, %llu disagreed, %llu notices\n",
       n(sums.runs), n(sums.failed), n(sums.blocks), n(sums.reorgs), n(sums.calls), n(sums.heads),
-      n(sums.logs), n(sums.receipts), n(sums.stalls), n(sums.disagreements), n(sums.notices));
+      n(sums.finalized), n(sums.logs), n(sums.receipts), n(sums.stalls), n(sums.disagreements),
+      n(sums.notices));
   const ClientSums& clients = sums.clients;
   std::printf(
       "clients: %llu answers, %llu batches, %llu sends, %llu filters; held against the nodes: %llu heights, "

@@ -109,7 +109,7 @@ class Feed {
   virtual void on_event_over() {}
   // The next event does not continue the chain published here: positions replay, then it follows.
   virtual void on_break() {}
-  // The first block is known here: subscribers that came before are told their position.
+  // The first block is known here: earlier subscribers are sent their position.
   virtual void on_first_head();
   // An event is lost for all subscribers of this loop.
   virtual void lose(const std::string& why);

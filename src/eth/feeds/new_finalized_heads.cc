@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "eth/chain_source.h"
+#include "eth/feeds/sourced_feed.h"
 #include "eth/replay.h"
 #include "jsonrpc/value.h"
 
@@ -16,21 +17,10 @@ std::string blocks_of(std::uint64_t first, std::uint64_t last) {
   return "finalized blocks " + std::to_string(first) + " to " + std::to_string(last);
 }
 
-class NewFinalizedHeadsFeed final : public Feed {
+class NewFinalizedHeadsFeed final : public SourcedFeed<FinalizedEvent> {
  public:
-  using Feed::Feed;
+  using SourcedFeed::SourcedFeed;
 
-  void add_interest(Interest& interest) const override {
-    if (!is_empty()) interest.sources.set(static_cast<std::size_t>(type_));
-  }
-  void on_event(const SourceEvent& event) override {
-    std::visit(Visitor{[this](const FeedEvent& own) {
-                         if (own.type == type_) take(std::any_cast<const FinalizedEvent&>(own.body));
-                       },
-                       Ignores<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap,
-                               PendingHash, PendingBody, PendingMissed, ReceiptsKnown, ReceiptsMissing>{}},
-               event);
-  }
   void on_first_head() override {}  // its position is not that of the chain
   void lose(const std::string& why) override {
     loop_.replay(type_);
@@ -47,7 +37,7 @@ class NewFinalizedHeadsFeed final : public Feed {
   }
 
  private:
-  void take(const FinalizedEvent& event) {
+  void on_own_event(const FinalizedEvent& event) override {
     std::visit(Visitor{[this](const Baseline& baseline) {
                          // Subscriptions that live on: the source has started again.
                          if (trail_.number()) loop_.replay(type_);
@@ -118,7 +108,7 @@ void FinalizedSource::set_wanted(bool wanted, Instant now) {
   final_.clear();
   finalized_.reset();
   reported_.reset();
-  answer_listeners("nobody wants finalized heads any more");
+  listeners_.refuse("nobody wants finalized heads any more");
 }
 
 void FinalizedSource::begin(Instant now) {
@@ -238,7 +228,7 @@ bool FinalizedSource::on_polled(std::uint64_t call_id, const jsonrpc::CallResult
 void FinalizedSource::refused(const std::string& why, Instant now) {
   if (refusals_++ == 0) refused_since_ = now;
   if (refusals_ < options_.refusals_max) return;
-  if (!reported_) return answer_listeners(why);
+  if (!reported_) return listeners_.refuse(why);
   if (now - refused_since_ < options_.patience) return;
   report(FinalizedLost{std::string(kLost)});
   begin(now);
@@ -250,11 +240,7 @@ void FinalizedSource::on_timer(Instant now) {
     heads_->on_timer(now);
     take_heads();
   }
-  while (!listeners_.empty() && listeners_.front().deadline <= now) {
-    const std::string why = heads_ == nullptr ? "" : heads_->status().last_failure;
-    listening_.push_back({.listener = listeners_.front().id, .refusal = why.empty() ? "no answer yet" : why});
-    listeners_.pop_front();
-  }
+  listeners_.refuse_late(now, heads_ == nullptr ? "" : heads_->status().last_failure);
 }
 
 std::optional<Instant> FinalizedSource::next_timer() const {
@@ -263,7 +249,7 @@ std::optional<Instant> FinalizedSource::next_timer() const {
     if (timer && (!earliest || *timer < *earliest)) earliest = timer;
   };
   if (heads_ != nullptr) consider(heads_->next_timer());
-  if (!listeners_.empty()) consider(listeners_.front().deadline);
+  consider(listeners_.next_deadline());
   return earliest;
 }
 
@@ -273,7 +259,7 @@ void FinalizedSource::take_heads() {
   for (HeadEvent& event : heads_->take_events()) {
     std::visit(Visitor{[this](Baseline& baseline) {
                          report(std::move(baseline));
-                         answer_listeners("");
+                         listeners_.accept();
                        },
                        [this](NewHead& head) { linked_.push_back(std::move(head.header)); },
                        [this](const Reorg& reorg) { take_reorg(reorg); },
@@ -334,19 +320,13 @@ std::vector<std::any> FinalizedSource::take_events() {
 // --- subscribers that wait for the first answer ------------------------------------------------------
 
 std::uint64_t FinalizedSource::await_listening(Instant now) {
-  listeners_.push_back({.id = ++last_listener_, .deadline = now + options_.listen_timeout});
+  const Listeners::Id id = listeners_.add(now + options_.listen_timeout);
   if (reported_) {
-    answer_listeners("");
+    listeners_.accept();
   } else if (refusals_ >= options_.refusals_max) {
-    answer_listeners(heads_->status().last_failure);
+    listeners_.refuse(heads_->status().last_failure);
   }
-  return last_listener_;
-}
-
-void FinalizedSource::answer_listeners(const std::string& refusal) {
-  for (const Listener& listener : std::exchange(listeners_, {})) {
-    listening_.push_back({.listener = listener.id, .refusal = refusal});
-  }
+  return id;
 }
 
 std::unique_ptr<Feed> make_new_finalized_heads_feed(FeedLoop& loop, SubscriptionType type) {

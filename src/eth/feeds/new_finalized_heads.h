@@ -28,6 +28,7 @@
 
 #include "eth/feeds/feed.h"
 #include "eth/head_poller.h"
+#include "eth/listeners.h"
 
 namespace fanfare::eth {
 
@@ -65,21 +66,16 @@ class FinalizedSource final : public FeedSource {
   std::optional<Instant> next_timer() const override;
   bool shows(std::uint64_t number, const Hash256& hash) const override;
   std::uint64_t await_listening(Instant now) override;
-  std::vector<Listening> take_listening() override { return std::exchange(listening_, {}); }
+  std::vector<Listening> take_listening() override { return listeners_.take_results(); }
   History* history() override { return history_.get(); }
 
  private:
-  struct Listener {
-    std::uint64_t id = 0;
-    Instant deadline{};
-  };
   void begin(Instant now);
   void announced(const Header& header, Instant now);
   void chain_left(const Reorg& reorg, Instant now);
   void undo_from(std::uint64_t first, Instant now);
   bool on_polled(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
   void refused(const std::string& why, Instant now);
-  void answer_listeners(const std::string& refusal);
   bool is_announced(const Header& header) const;
   void take_heads();
   void take_reorg(const Reorg& reorg);
@@ -103,9 +99,7 @@ class FinalizedSource final : public FeedSource {
   std::uint32_t refusals_ = 0;              // in a row
   Instant refused_since_{};
   std::uint32_t unusable_ = 0;  // answers in a row: the next call goes to another node
-  std::deque<Listener> listeners_;
-  std::uint64_t last_listener_ = 0;
-  std::vector<Listening> listening_;
+  Listeners listeners_;
   std::vector<std::any> events_;
 };
 

@@ -3,26 +3,16 @@
 #include <utility>
 
 #include "eth/chain_source.h"
+#include "eth/feeds/sourced_feed.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::eth {
 namespace {
 
-class SyncingFeed final : public Feed {
+class SyncingFeed final : public SourcedFeed<SyncingChanged> {
  public:
-  using Feed::Feed;
+  using SourcedFeed::SourcedFeed;
 
-  void add_interest(Interest& interest) const override {
-    if (!is_empty()) interest.sources.set(static_cast<std::size_t>(type_));
-  }
-  void on_event(const SourceEvent& event) override {
-    std::visit(Visitor{[this](const FeedEvent& own) {
-                         if (own.type == type_) publish_state(std::any_cast<const SyncingChanged&>(own.body));
-                       },
-                       Ignores<Baseline, BlockAdded, BlockLogsLate, BlockRemoved, LogsMissing, Reorg, Gap,
-                               PendingHash, PendingBody, PendingMissed, ReceiptsKnown, ReceiptsMissing>{}},
-               event);
-  }
   std::optional<Greeting> greeting(const FeedGroup&) const override {
     if (state_.empty()) return std::nullopt;
     return Greeting{.json = state_, .cursor = {}};
@@ -33,7 +23,7 @@ class SyncingFeed final : public Feed {
     if (is_empty()) state_.clear();
   }
   // The same state is not published twice: another loop may have asked for it.
-  void publish_state(const SyncingChanged& now) {
+  void on_own_event(const SyncingChanged& now) override {
     if (is_empty() || state_ == now.result_json) return;
     state_ = now.result_json;
     publish(Whom::all, {.member = "result", .json = now.result_json});

@@ -1,0 +1,42 @@
+#pragma once
+// The first part of a stop over some time: every loop accepts no more connections, and closes its sessions one
+// after another, evenly over the time. So their clients do not all connect to the next server at once.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/time.h"
+#include "session/server.h"
+
+namespace fanfare::session {
+
+class StopSpread {
+ public:
+  // Any thread. `done` is called once, on the thread of a loop, when no loop has an open session left of those
+  // that were open at the start. It is not called if the server stops before.
+  static void start(Server& server, std::uint16_t code, std::string_view reason, Duration spread,
+                    std::function<void()> done);
+  // As start(), and waits: not on a loop's thread. Returns after `wait_max` at the latest.
+  static void run(Server& server, std::uint16_t code, std::string_view reason, Duration spread,
+                  Duration wait_max);
+
+  StopSpread(std::size_t loops, std::uint16_t code, std::string_view reason, Duration spread,
+             std::function<void()> done)
+      : loops_left_(loops), code_(code), reason_(reason), spread_(spread), done_(std::move(done)) {}
+
+ private:
+  class OfLoop;
+
+  std::atomic<std::size_t> loops_left_;
+  const std::uint16_t code_;
+  const std::string reason_;
+  const Duration spread_;
+  const std::function<void()> done_;
+};
+
+}  // namespace fanfare::session
