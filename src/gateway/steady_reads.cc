@@ -259,7 +259,7 @@ bool SteadyReads::accepts(const Request& request, const upstream::Result& result
 
 void SteadyReads::delivered_late(const Request& request, std::string_view answer_json) {
   const Kind kind = kind_of(request);
-  const auto answer = kind.measure ? jsonrpc::split_response(answer_json, kReplyDepthMax) : std::nullopt;
+  const auto answer = kind.measure ? jsonrpc::split_response(answer_json) : std::nullopt;
   const auto height = answer ? height_in(answer->result) : std::nullopt;
   if (height) shown_[*kind.measure] = std::max(shown_[*kind.measure], *height);
 }
