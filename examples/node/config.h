@@ -1,38 +1,57 @@
 #pragma once
-// The node's configuration, NAME=VALUE by line with '#' for comments, and who may call what. The names and their
-// meaning are those of Bitcoin Core, where it has them.
+// The node's configuration: NAME=VALUE on each line, '#' begins a comment. Names and meaning are those of Bitcoin Core,
+// where it has them; those of BitcoinAccessOptions are valid, too.
 
-#include <fanfare/rpc.h>
+#include <fanfare/access.h>
 
-#include <cstdint>
+#include <charconv>
 #include <expected>
+#include <fstream>
 #include <map>
-#include <optional>
 #include <string>
-#include <vector>
 
 struct Config {
-  std::string rpcbind = "127.0.0.1";
-  std::uint16_t rpcport = 8332;
-  std::uint16_t rpcwebsocketport = 8333;  // with a certificate: TLS
-  std::string rpcsslcertificatechainfile;
-  std::string rpcsslprivatekeyfile;
-  std::string rpcunixsocket;
-  std::string rpcuser;
-  std::string rpcpassword;
-  std::vector<std::string> rpcauth;                              // USER:SALT$HMAC-SHA256
-  std::map<std::string, std::vector<std::string>> rpcwhitelist;  // methods, by user
-  std::vector<std::string> rpcallowip;                           // an address, or ADDRESS/BITS
-  std::size_t rpcthreads = 4;
-  std::size_t rpcworkqueue = 64;
-  std::uint32_t mineevery = 0;  // seconds; 0: only `generate` mines
+  std::map<std::string, std::string> texts{{"rpcbind", "127.0.0.1"},
+                                           {"rpcunixsocket", ""},  // "": none
+                                           {"rpcsslcertificatechainfile", ""},
+                                           {"rpcsslprivatekeyfile", ""}};
+  std::map<std::string, std::uint16_t> numbers{
+      {"rpcport", 8332},           // HTTP and WebSocket
+      {"rpcwebsocketport", 8333},  // the same; with a certificate it is WSS
+      {"rpcthreads", 4},
+      {"rpcworkqueue", 64},
+      {"rpcbroadcast", 0},  // 1: every WebSocket gets all events
+      {"mineevery", 0}};    // seconds; 0: only on `generate`
+  fanfare::BitcoinAccessOptions access{};
 
-  bool has_users() const { return !rpcpassword.empty() || !rpcauth.empty(); }
+  bool set(const std::string& name, const std::string& value) {
+    if (texts.contains(name)) {
+      texts[name] = value;
+      return true;
+    }
+    if (!numbers.contains(name)) return access.set(name, value);
+    const char* const end = value.data() + value.size();
+    const auto read = std::from_chars(value.data(), end, numbers[name]);
+    return read.ec == std::errc() && read.ptr == end;
+  }
+
+  static std::expected<Config, std::string> read(const std::string& path) {
+    Config config;
+    std::ifstream file(path);
+    if (!file) return std::unexpected("cannot read " + path);
+    for (std::string line; std::getline(file, line);) {
+      line = line.substr(0, line.find('#'));
+      line.erase(0, line.find_first_not_of(" \t"));
+      line.erase(line.find_last_not_of(" \t\r") + 1);
+      if (line.empty()) continue;
+      const std::string name = line.substr(0, line.find('='));
+      // The value is not shown: it may be a secret.
+      if (name == line || !config.set(name, line.substr(name.size() + 1))) {
+        return std::unexpected("unknown or invalid: " + name);
+      }
+    }
+    const bool has_password = !config.access.rpcpassword.empty() || !config.access.rpcauth.empty();
+    if (!has_password && config.access.rpccookiefile.empty()) config.access.rpccookiefile = ".cookie";
+    return config;
+  }
 };
-
-// The error is a line for people.
-std::expected<Config, std::string> read_config(int argc, char** argv);
-
-// HTTP Basic against the users of the configuration; a user's permissions are the methods of its whitelist.
-fanfare::Expected<fanfare::RpcIdentity, fanfare::Response> identify(const Config& config,
-                                                                    const fanfare::Request& request);

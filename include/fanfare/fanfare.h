@@ -1,6 +1,7 @@
 #pragma once
 // The whole public API of Fanfare. docs/embedding.md is its guide.
 
+#include "fanfare/access.h"
 #include "fanfare/body.h"
 #include "fanfare/client.h"
 #include "fanfare/error.h"
@@ -11,6 +12,7 @@
 #include "fanfare/log.h"
 #include "fanfare/options.h"
 #include "fanfare/rpc.h"
+#include "fanfare/rpc_options.h"
 #include "fanfare/server.h"
 #include "fanfare/session.h"
 #include "fanfare/streams.h"

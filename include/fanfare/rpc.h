@@ -44,8 +44,10 @@
 #include "fanfare/expected.h"
 #include "fanfare/export.h"
 #include "fanfare/json.h"
+#include "fanfare/rpc_options.h"
 #include "fanfare/server.h"
 #include "fanfare/session.h"
+#include "fanfare/topic.h"
 #include "fanfare/unique_function.h"
 
 namespace fanfare {
@@ -66,29 +68,6 @@ using RpcResult = Expected<Result, RpcError>;
 inline Unexpected<RpcError> rpc_error(int code, std::string message, std::string data_json = {}) {
   return Unexpected(RpcError{.code = code, .message = std::move(message), .data_json = std::move(data_json)});
 }
-
-// Who calls, as the program's `authenticate` decided.
-struct RpcIdentity {
-  std::string name = {};
-  std::vector<std::string> permissions = {};  // "*": all
-
-  FANFARE_EXPORT bool may(std::string_view permission) const;
-};
-
-enum class RpcRun : std::uint8_t {
-  loop,    // on the loop's thread: for short methods
-  worker,  // on a thread of the pool (RpcOptions::workers), in the order of the calls
-};
-
-// What is said about a method.
-struct RpcMethod {
-  std::string description = {};
-  std::string permission = {};  // "": every caller may call it
-  RpcRun run = RpcRun::loop;
-  // From the request to the answer of a method that does not answer at once: then -32002. Checked every 50 ms;
-  // zero: no timeout.
-  std::chrono::milliseconds timeout = std::chrono::seconds(30);
-};
 
 // One parameter. It is required unless it has a fallback, or T is an optional. A null counts as missing.
 template <typename T>
@@ -163,44 +142,13 @@ class RpcReply {
   RpcAnswer answer_;
 };
 
-// A kind of event, which clients subscribe to with subscribe(NAME). Each event is a notification with the name as
-// its method. Its params are the value, or an array with the value if that is neither object nor array.
-struct RpcEvent {
-  std::string description = {};
-  std::string permission = {};  // to subscribe; "": none
-  bool broadcast = false;       // every WebSocket gets it from its opening on
-};
-
-struct RpcOptions {
-  std::string title = "JSON-RPC";
-  std::string version = "1.0";
-  bool help = true;  // has the method `help`; `rpc.discover` is always there
-
-  // Decides about each HTTP request and each WebSocket upgrade. Empty: every client that can connect may call
-  // every method, so the server should listen on loopback only. Runs on the loop's thread.
-  std::function<Expected<RpcIdentity, Response>(const Request&)> authenticate = {};
-
-  std::size_t workers = 4;          // threads for RpcRun::worker; started with the first such call
-  std::size_t work_queue_max = 64;  // calls that wait for a worker; further ones: -32005
-  std::chrono::milliseconds retry_after = std::chrono::seconds(1);  // told to callers whom the queue refuses
-
-  std::uint32_t requests_in_flight_max = 256;       // of one WebSocket; beyond it the connection is not read
-  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
-  std::size_t batch_answer_bytes_max = 25'000'000;  // further answers of a batch: -32003
-  // Requests in progress and unsent answers, of one client and of all of them: -32005.
-  std::size_t held_bytes_per_client_max = std::size_t{64} << 20;
-  std::size_t held_bytes_max = std::size_t{512} << 20;
-
-  // Gets binary frames. Empty: they are JSON-RPC, like text; answers are always text.
-  std::function<void(Session&, Bytes)> binary = {};
-  // The route's own settings, as in WebSocket.
-  std::vector<std::string> subprotocols = {};
-  std::optional<Deflate> deflate = {};
-  // Which browsers may call. Names in the Host of a request: a name or address without a port, "*.example.com",
-  // "loopback", or "*" for any. Origins of pages: "https://app.example", "loopback", or "*". Other requests are
-  // answered with 403. Empty: "loopback" if every TCP listener is on loopback, otherwise any.
-  std::vector<std::string> allowed_hosts = {};
-  std::vector<std::string> allowed_origins = {};
+// A position of an event, as subscribe() and notifications have it: {"epoch":7,"offset":42}.
+template <>
+struct FANFARE_EXPORT JsonType<Position> {
+  static std::optional<Position> read(std::string_view json);
+  static void write(std::string& out, Position value);
+  static std::string schema();
+  static std::string_view expected() { return "a position with epoch and offset"; }
 };
 
 namespace rpc {
@@ -223,6 +171,7 @@ struct MethodEntry {
   std::vector<Parameter> parameters;
   std::string result_schema;
   bool answers_later = false;
+  bool at_reply = false;  // over a WebSocket it runs when its reply is sent, so that nothing comes between
   std::function<Expected<BoundCall, RpcError>(Arguments)> bind;
 };
 FANFARE_EXPORT RpcError wrong_parameter(const std::string& name, std::string_view expected);
@@ -311,7 +260,7 @@ class FANFARE_EXPORT Rpc {
     auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
       rpc::answer_with(std::move(answer), handler(call, std::move(values)...));
     };
-    return add<Result>(name, std::move(about), false, std::move(bound), std::move(params)...);
+    return add(entry_of<Result>(name, std::move(about), false, std::move(bound), std::move(params)...));
   }
 
   // As method(), for answers that come later: the handler is called with (const RpcCall&, RpcReply<Result>,
@@ -322,24 +271,26 @@ class FANFARE_EXPORT Rpc {
     auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
       handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);
     };
-    return add<Result>(name, std::move(about), true, std::move(bound), std::move(params)...);
+    return add(entry_of<Result>(name, std::move(about), true, std::move(bound), std::move(params)...));
   }
 
-  // Declares an event, and with the first one the methods `subscribe` and `unsubscribe`. Errors: as method().
+  // Declares an event (rpc_options.h), and with the first one the methods `subscribe` and `unsubscribe`. Errors: as
+  // method().
   template <typename T>
   Expected<void, Error> event(std::string_view name, RpcEvent about) {
     return add_event(name, std::move(about), JsonType<T>::schema());
   }
 
-  // Sends an event to its subscribers on a server that serves this. Any thread, after start(); as
-  // Server::publish(). `value` must be of the event's type.
+  // Sends an event to its subscribers on a server that serves this. Any thread; events of one thread keep their order.
+  // `value` must be of the event's type. The result says which limit refused it (topic.h), or `stopped` before start().
   template <typename T>
-  PostResult publish(Server& server, std::string_view event, const T& value) {
+  PublishResult publish(Server& server, std::string_view event, const T& value) {
     return publish_json(server, event, to_json(value));
   }
 
   // Answers POST and WebSocket at the path (Server::websocket() describes paths). Call it before
-  // Server::start(), for one server or several. After it nothing can be registered any more.
+  // Server::start(), for one server or several. After it nothing can be registered any more. Events are topics of the
+  // server's hub, which this creates if there is none: a program with a Hub of its own makes that first.
   void serve(Server& server, std::string_view path);
 
   // The document that rpc.discover returns.
@@ -347,8 +298,8 @@ class FANFARE_EXPORT Rpc {
 
  private:
   template <typename Result, typename Call, typename... T>
-  Expected<void, Error> add(std::string_view name, RpcMethod about, bool answers_later, Call call,
-                            RpcParam<T>... params) {
+  static rpc::MethodEntry entry_of(std::string_view name, RpcMethod about, bool answers_later, Call call,
+                                   RpcParam<T>... params) {
     rpc::MethodEntry entry{.name = std::string(name),
                            .about = std::move(about),
                            .parameters = {rpc::ParamOf<T>::describe(params)...},
@@ -359,7 +310,7 @@ class FANFARE_EXPORT Rpc {
     entry.bind = [shared, params = std::tuple(std::move(params)...)](rpc::Arguments arguments) {
       return bind<Call, T...>(shared, params, arguments, std::index_sequence_for<T...>());
     };
-    return add(std::move(entry));
+    return entry;
   }
   template <typename Call, typename... T, std::size_t... Index>
   static Expected<rpc::BoundCall, RpcError> bind(const std::shared_ptr<Call>& call,
@@ -384,7 +335,8 @@ class FANFARE_EXPORT Rpc {
 
   Expected<void, Error> add(rpc::MethodEntry entry);
   Expected<void, Error> add_event(std::string_view name, RpcEvent about, std::string schema);
-  PostResult publish_json(Server& server, std::string_view event, const std::string& json);
+  Expected<void, Error> add_event_methods();
+  PublishResult publish_json(Server& server, std::string_view event, const std::string& json);
 
   std::shared_ptr<rpc::Registry> registry_;
 };

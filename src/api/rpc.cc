@@ -5,6 +5,7 @@
 
 #include "api/misuse.h"
 #include "api/option_check.h"
+#include "api/rpc_events.h"
 #include "api/rpc_mount.h"
 #include "api/server_impl.h"
 #include "http/headers.h"
@@ -18,6 +19,7 @@ namespace {
 constexpr int kNoSuchMethod = -32601;
 constexpr int kWrongParameter = -32602;
 constexpr int kPermissionDenied = -32001;
+constexpr std::string_view kNeedsWebSocket = "subscriptions need a WebSocket connection";
 
 // `subscribe` and `unsubscribe` have one parameter.
 RpcParam<std::string> event_parameter() {
@@ -71,13 +73,15 @@ Expected<void, Error> Rpc::add(rpc::MethodEntry entry) {
   return registry_->add(std::move(entry));
 }
 
-Expected<void, Error> Rpc::add_event(std::string_view name, RpcEvent about, std::string schema) {
+Expected<void, Error> Rpc::add_event_methods() {
   rpc::Registry* const registry = registry_.get();
-  if (registry->events().empty()) {
-    auto added = method(
-        "subscribe",
-        {.description = "Subscribes this WebSocket to an event. Returns whether it is subscribed."},
-        [registry](const RpcCall& call, const std::string& event) -> RpcResult<bool> {
+  rpc::MethodEntry subscribe = entry_of<Json>(
+      "subscribe",
+      {.description = "Subscribes this WebSocket to an event, again from a position on if it is given."},
+      false,
+      [registry](const RpcCall& call, RpcAnswer answer, const std::string& event,
+                 std::optional<Position> since) {
+        const auto subscribed = [&]() -> RpcResult<Json> {
           const rpc::EventEntry* const found = registry->find_event(event);
           if (found == nullptr)
             return rpc_error(kWrongParameter, "the parameter event must be the name of an event");
@@ -85,44 +89,55 @@ Expected<void, Error> Rpc::add_event(std::string_view name, RpcEvent about, std:
             return rpc_error(kPermissionDenied,
                              "the event " + event + " needs the permission " + found->about.permission);
           }
-          if (call.session() == nullptr)
-            return rpc_error(kNoSuchMethod, "subscriptions need a WebSocket connection");
-          return call.session()->subscribe(api::topic_of_event(event));
-        },
-        event_parameter());
-    if (!added) return added;
-    added = method(
-        "unsubscribe", {.description = "Ends a subscription. Returns whether there was one."},
-        [](const RpcCall& call, const std::string& event) -> RpcResult<bool> {
-          if (call.session() == nullptr)
-            return rpc_error(kNoSuchMethod, "subscriptions need a WebSocket connection");
-          return call.session()->unsubscribe(api::topic_of_event(event));
-        },
-        event_parameter());
-    if (!added) return added;
+          if (call.session() == nullptr) return rpc_error(kNoSuchMethod, std::string(kNeedsWebSocket));
+          return api::subscribe_to_event(*call.session(), event, since);
+        };
+        rpc::answer_with(std::move(answer), subscribed());
+      },
+      event_parameter(),
+      RpcParam<std::optional<Position>>{"since", "The position of the last event that the client got."});
+  rpc::MethodEntry unsubscribe = entry_of<bool>(
+      "unsubscribe", {.description = "Ends a subscription. Returns whether there was one."}, false,
+      [](const RpcCall& call, RpcAnswer answer, const std::string& event) {
+        if (call.session() == nullptr) {
+          return std::move(answer).fail({.code = kNoSuchMethod, .message = std::string(kNeedsWebSocket)});
+        }
+        rpc::answer_with(std::move(answer), api::unsubscribe_from_event(*call.session(), event));
+      },
+      event_parameter());
+  subscribe.result_schema = api::subscription_schema();
+  for (rpc::MethodEntry* const entry : {&subscribe, &unsubscribe}) {
+    entry->at_reply = true;
+    if (auto added = registry->add(std::move(*entry)); !added) return added;
   }
-  return registry->add_event(name, {.about = std::move(about), .schema = std::move(schema)});
+  return {};
 }
 
-PostResult Rpc::publish_json(Server& server, std::string_view event, const std::string& json) {
+Expected<void, Error> Rpc::add_event(std::string_view name, RpcEvent about, std::string schema) {
+  if (registry_->events().empty()) {
+    if (auto added = add_event_methods(); !added) return added;
+  }
+  return registry_->add_event(name, {.about = std::move(about), .schema = std::move(schema)});
+}
+
+PublishResult Rpc::publish_json(Server& server, std::string_view event, const std::string& json) {
   if (registry_->find_event(event) == nullptr) {
     api::end_for_misuse("Rpc::publish() of an event that was not declared", "declare it with Rpc::event()");
   }
-  std::string text = R"({"jsonrpc":"2.0","method":)";
-  append_json_string(text, event);
-  const bool is_structured = json.starts_with('{') || json.starts_with('[');
-  text += is_structured ? R"(,"params":)" + json + "}" : R"(,"params":[)" + json + "]}";
-  return server.publish(api::topic_of_event(event), text);
+  return api::publish_event(*server.impl_, event, json);
 }
 
 namespace {
 
-std::expected<api::RpcEntry, std::string> make_entry(std::string_view path,
+std::expected<api::RpcEntry, std::string> make_entry(api::ServerImpl& server, std::string_view path,
                                                      std::shared_ptr<rpc::Registry> registry) {
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) return std::unexpected(pattern.error());
   if (const std::string problem = find_problem(registry->options()); !problem.empty()) {
     return std::unexpected("JSON-RPC at '" + std::string(path) + "': " + problem);
+  }
+  if (std::string problem = api::add_event_topics(server, *registry); !problem.empty()) {
+    return std::unexpected(std::move(problem));
   }
   return api::RpcEntry{.path = *std::move(pattern), .registry = std::move(registry)};
 }
@@ -131,7 +146,7 @@ std::expected<api::RpcEntry, std::string> make_entry(std::string_view path,
 
 void Rpc::serve(Server& server, std::string_view path) {
   registry_->freeze();
-  server.impl_->add_rpc(make_entry(path, registry_));
+  server.impl_->add_rpc(make_entry(*server.impl_, path, registry_));
 }
 
 std::string Rpc::discover() const {

@@ -8,6 +8,7 @@
 #include "api/connection.h"
 #include "api/mounts.h"
 #include "api/request_parts.h"
+#include "api/rpc_events.h"
 #include "rpc/registered_methods.h"
 #include "rpc/service.h"
 #include "server/browser_rules.h"
@@ -41,7 +42,8 @@ rpc::Limits limits_of(const RpcOptions& options) {
   return {.requests_in_flight_max = options.requests_in_flight_max,
           .batch_items_max = options.batch_items_max,
           .batch_answer_bytes_max = options.batch_answer_bytes_max,
-          .held_bytes_per_connection_max = options.held_bytes_per_client_max};
+          .held_bytes_per_connection_max = options.held_bytes_per_client_max,
+          .version_1 = options.version_1};
 }
 
 // The identity of a request's sender; null: nobody is authenticated.
@@ -72,10 +74,11 @@ class RpcRoute final : public WebSocketRoute {
   void decide(const Request&, UpgradeTicket) const override {}
   void open(Session& session) const override {
     rpc::Service::on_open(connection_of(session), Connection::engine_of(session));
+    const RpcIdentity* const identity = connection_of(session).caller().identity.get();
+    if (!registry_.may_call(identity, "subscribe")) return;
     for (const auto& [name, event] : registry_.events()) {
-      const RpcIdentity* const identity = connection_of(session).caller().identity.get();
       if (event.about.broadcast && registry_.permits(identity, event.about.permission)) {
-        session.subscribe(topic_of_event(name));
+        static_cast<void>(subscribe_to_event(session, name, std::nullopt));
       }
     }
   }
@@ -87,7 +90,9 @@ class RpcRoute final : public WebSocketRoute {
   void drain(Session& session) const override { service_.on_drained(connection_of(session)); }
   void pong(Session&, Bytes) const override {}
   void lagged(Session&, std::string_view, std::uint64_t) const override {}
-  void missed(Session&, std::string_view, const Missed&) const override {}
+  void missed(Session& session, std::string_view topic, const Missed& missed) const override {
+    if (const std::string text = missed_notification(topic, missed); !text.empty()) session.send(text);
+  }
   void notice(Session&, std::string_view, TopicNotice) const override {}
   void close(Session& session, const Close&) const override { service_.on_close(connection_of(session)); }
 
@@ -98,17 +103,21 @@ class RpcRoute final : public WebSocketRoute {
   rpc::Service& service_;
 };
 
-// Whether only this machine can reach the TCP listeners, and there is one: then pages of other origins have no
-// business here.
+// Whether only this machine can reach a TCP listener.
+template <typename Listening>
+bool is_local(const Listening& listener) {
+  return listener.inherited_socket.empty() &&
+         server::is_on_loopback({.host = listener.host, .proxy_protocol = listener.proxy_protocol});
+}
+
+// Whether there are TCP listeners, all of them local: then pages of other origins have no business here.
 bool is_on_loopback(const ServerOptions& options) {
   bool has_tcp = false;
   bool all_local = true;
   const auto look_at = [&](const auto& listener) {
-    const bool is_tcp = listener.unix_path.empty();
-    has_tcp = has_tcp || is_tcp;
-    if (!is_tcp) return;
-    all_local = all_local && listener.inherited_socket.empty() &&
-                server::is_on_loopback({.host = listener.host, .proxy_protocol = listener.proxy_protocol});
+    if (!listener.unix_path.empty()) return;
+    has_tcp = true;
+    all_local = all_local && is_local(listener);
   };
   look_at(options);
   for (const Listener& listener : options.more_listeners) look_at(listener);
@@ -191,8 +200,18 @@ std::shared_ptr<server::Mount> make_rpc_mount(
   return mount;
 }
 
-std::string topic_of_event(std::string_view event) {
-  return "rpc.event:" + std::string(event);
+std::string problem_of(const RpcEntry& entry, const ServerOptions& server) {
+  if (!entry.registry->problem().empty()) return entry.registry->problem();
+  const RpcOptions& options = entry.registry->options();
+  if (options.allow_insecure_public) return {};
+  const auto is_exposed = [&](const auto& listener) {
+    if (!listener.unix_path.empty() || is_local(listener)) return false;
+    return !listener.tls || options.authenticate == nullptr;
+  };
+  const bool any = is_exposed(server) || std::ranges::any_of(server.more_listeners, is_exposed);
+  if (!any) return {};
+  return "JSON-RPC that other machines can reach needs TLS and RpcOptions::authenticate, or "
+         "RpcOptions::allow_insecure_public";
 }
 
 }  // namespace fanfare::api

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "api/loop_context.h"
 #include "api/server_impl.h"
@@ -17,7 +18,7 @@ std::shared_ptr<server::Mount> make_rpc_mount(
     LoopContext& loop_context, const RpcEntry& entry,
     const std::function<std::shared_ptr<server::Mount>(const WebSocketRoute&)>& upgrades);
 
-// The topic of an event.
-std::string topic_of_event(std::string_view event);
+// Why the server cannot start with this service; empty: it can.
+std::string problem_of(const RpcEntry& entry, const ServerOptions& server);
 
 }  // namespace fanfare::api

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
 #include "api/rpc_world_for_tests.h"
+#include "fanfare/access.h"
 #include "fanfare/json.h"
 
 namespace fanfare::api {
@@ -69,6 +72,9 @@ struct Outcome {
   int effects = 0;
   bool operator==(const Outcome&) const = default;
 };
+std::ostream& operator<<(std::ostream& out, const Outcome& outcome) {
+  return out << outcome.body << " with " << outcome.effects << " effects";
+}
 
 Outcome outcome(RpcWorld& world, Wire wire, const std::string& text, const std::string& user, bool answers) {
   const int before = world.effects();
@@ -84,7 +90,7 @@ TEST(RpcParity, EveryMethodAnswersTheSameOnEveryTransport) {
   std::size_t compared = 0;
   for (const std::string& call : calls_of(world)) {
     for (const Form form : {Form::single, Form::batch, Form::notification}) {
-      for (const std::string user : {"nobody", "user", "admin", "stranger"}) {
+      for (const std::string user : {"nobody", "user", "admin", "listed", "denied", "stranger"}) {
         const std::string text = text_of(call, form);
         const bool answers = form != Form::notification || call.starts_with(R"("method":1)");
         world.expected_effects = 0;
@@ -103,6 +109,49 @@ TEST(RpcParity, EveryMethodAnswersTheSameOnEveryTransport) {
     }
   }
   EXPECT_GT(compared, 2'000U);
+}
+
+// RFC7617§2: Basic BASE64(USER:secret), and alice:wrong.
+std::string authorization_of(const std::string& user) {
+  const std::map<std::string, std::string> pairs{{"alice", "YWxpY2U6c2VjcmV0"},
+                                                 {"bob", "Ym9iOnNlY3JldA=="},
+                                                 {"carol", "Y2Fyb2w6c2VjcmV0"},
+                                                 {"wrong", "YWxpY2U6d3Jvbmc="}};
+  const auto pair = pairs.find(user);
+  return pair == pairs.end() ? "" : "Authorization: Basic " + pair->second + "\r\n";
+}
+
+// Alice may call everything, Bob two methods, Carol none.
+TEST(RpcParity, UsersOfBitcoinCoreMayDoTheSameOnEveryTransport) {
+  const std::string hash =
+      ":salt$98e5340f0f4f96d2b80c2a90da0d03cf46c35e9492918cc7af73d9a39efa5981";  // of "secret"
+  const auto access = BitcoinAccess::make({.rpcauth = {"alice" + hash, "bob" + hash, "carol" + hash},
+                                           .rpcwhitelist = {"bob:add,last", "carol:last"},
+                                           .rpcwhitelistdefault = false});
+  ASSERT_TRUE(access) << access.error().message;
+  RpcWorld world({.authenticate = *access, .workers = 1});
+  world.headers_of = authorization_of;
+  world.start();
+  std::map<std::string, int> effects;
+  for (const std::string user : {"nobody", "wrong", "alice", "bob", "carol"}) {
+    for (const std::string call : {R"("method":"add","params":[1])", R"("method":"admin")"}) {
+      if (user == "wrong" && call.contains("admin")) continue;  // more attempts would be slowed down
+      for (const Form form : {Form::single, Form::batch, Form::notification}) {
+        const std::string text = text_of(call, form);
+        world.expected_effects = 0;
+        const Outcome wanted = outcome(world, Wire::http, text, user, form != Form::notification);
+        effects[user] += wanted.effects;
+        world.expected_effects = wanted.effects;
+        for (const Wire wire : {Wire::websocket, Wire::unix_http, Wire::unix_websocket}) {
+          EXPECT_EQ(outcome(world, wire, text, user, form != Form::notification), wanted)
+              << text << " of " << user << " on wire " << static_cast<int>(wire);
+        }
+      }
+    }
+  }
+  // Alone, four times in a batch, and as a notification; `admin` is but three times in its batch.
+  EXPECT_EQ(effects, (std::map<std::string, int>{
+                         {"nobody", 0}, {"wrong", 0}, {"alice", 6 + 6}, {"bob", 6 + 1}, {"carol", 0}}));
 }
 
 }  // namespace

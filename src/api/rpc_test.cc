@@ -21,19 +21,6 @@ using namespace std::chrono_literals;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-std::string call(std::string_view method, std::string_view params = "[]", std::string_view id = "1") {
-  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"method":")" + std::string(method) +
-         R"(","params":)" + std::string(params) + "}";
-}
-std::string result(std::string_view json, std::string_view id = "1") {
-  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"result":)" + std::string(json) + "}";
-}
-std::string error(int code, std::string_view message, std::string_view data = "", std::string_view id = "1") {
-  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"error":{"code":)" + std::to_string(code) +
-         R"(,"message":")" + std::string(message) + "\"" +
-         (data.empty() ? "" : ",\"data\":" + std::string(data)) + "}}";
-}
-
 class RpcTest : public testing::TestWithParam<LoopKind> {
  protected:
   void start(RpcOptions options = {}) {
@@ -44,11 +31,7 @@ class RpcTest : public testing::TestWithParam<LoopKind> {
   std::string ask(const std::string& text, Wire wire = Wire::http) {
     return world->ask(wire, text, "nobody");
   }
-  struct Connected : RawClient {
-    explicit Connected(std::uint16_t port) : RawClient(port) {
-      EXPECT_THAT(upgrade("/rpc"), StartsWith("HTTP/1.1 101"));
-    }
-  };
+  using Connected = RpcClient;
   Connected connect() const { return Connected(world->server.port()); }
 
   std::unique_ptr<RpcWorld> world;
@@ -106,6 +89,30 @@ TEST_P(RpcTest, AHandlerThatThrowsOrForgetsAnswersInternalError) {
   }
 }
 
+// As npm's bitcoin-core and bitcoin-cli send them: https://www.jsonrpc.org/specification_v1.
+TEST_P(RpcTest, RequestsOfVersionOneAreAnsweredInItsForm) {
+  start({.version_1 = true});
+  for (const char* version : {"", R"(,"jsonrpc":"1.0")", R"(,"jsonrpc":"1.1")"}) {
+    for (const Wire wire : {Wire::http, Wire::websocket}) {
+      const auto text = [&](const std::string& rest) {
+        return "{\"id\":\"x\"" + std::string(version) + "," + rest + "}";
+      };
+      EXPECT_EQ(ask(text(R"("method":"add","params":[2])"), wire), R"({"result":3,"error":null,"id":"x"})");
+      EXPECT_EQ(ask(text(R"("method":"add_on_worker","params":[2])"), wire),
+                R"({"result":3,"error":null,"id":"x"})");
+      EXPECT_EQ(ask(text(R"("method":"nothing")"), wire),
+                R"({"result":null,"error":{"code":-32601,"message":"unknown method nothing"},"id":"x"})");
+    }
+  }
+  EXPECT_EQ(ask(R"({"method":"add","params":[2]})"), R"({"result":3,"error":null,"id":null})");
+  EXPECT_EQ(ask(call("add", "[2]")), result("3"));
+  EXPECT_EQ(ask("[" + call("add", "[2]") + R"(,{"id":2,"method":"add","params":[3]}])"),
+            "[" + result("3") + R"(,{"result":4,"error":null,"id":2}])");
+  EXPECT_THAT(ask(R"({"id":1,"jsonrpc":"3.0","method":"add"})"), HasSubstr("\"code\":-32600"));
+  start();
+  EXPECT_THAT(ask(R"({"id":1,"method":"add"})"), HasSubstr("\"code\":-32600"));
+}
+
 TEST_P(RpcTest, AMethodNeedsItsPermission) {
   start();
   const std::string refusal = error(-32001, "the method admin needs the permission write");
@@ -116,6 +123,47 @@ TEST_P(RpcTest, AMethodNeedsItsPermission) {
   EXPECT_EQ(world->ask(Wire::http, "[" + call("read") + "," + call("admin") + "]", "user"),
             "[" + result("\"user\"") + "," + refusal + "]");
   EXPECT_EQ(world->effects(), 3);
+}
+
+TEST_P(RpcTest, AListOfMethodsDecidesBesideThePermissions) {
+  start();
+  const auto refusal = [](const std::string& method) {
+    return error(-32001, "the method " + method + " is not allowed");
+  };
+  for (const Wire wire : {Wire::http, Wire::websocket}) {
+    EXPECT_EQ(world->ask(wire, call("add", "[2]"), "listed"), result("3"));
+    EXPECT_EQ(world->ask(wire, call("read"), "listed"), result("\"listed\""));
+    EXPECT_EQ(world->ask(wire, call("echo", "[1]"), "listed"), refusal("echo"));
+    EXPECT_EQ(world->ask(wire, call("ad"), "listed"), error(-32601, "unknown method ad"));
+    EXPECT_EQ(world->ask(wire, call("rpc.discover"), "listed"), refusal("rpc.discover"));
+    EXPECT_EQ(world->ask(wire, call("add", "[2]"), "denied"), refusal("add"));
+  }
+  EXPECT_EQ(world->effects(), 4);
+}
+
+// Other machines could call every method.
+TEST_P(RpcTest, AServiceThatIsExposedNeedsTlsAndCredentials) {
+  const auto problem = [](ServerOptions options, RpcOptions rpc_options) {
+    Rpc rpc(std::move(rpc_options));
+    Server server(std::move(options));
+    rpc.serve(server, "/");
+    const auto started = server.start();
+    return started ? std::string() : started.error().message;
+  };
+  const auto who = [](const Request&) -> Expected<RpcIdentity, Response> { return RpcIdentity{}; };
+  EXPECT_EQ(problem({.host = "127.0.0.1"}, {}), "");
+  EXPECT_EQ(problem({.host = "::1"}, {}), "");
+  EXPECT_THAT(problem({.host = "0.0.0.0"}, {}), HasSubstr("needs TLS and RpcOptions::authenticate"));
+  EXPECT_THAT(problem({.host = "0.0.0.0"}, {.authenticate = who}), HasSubstr("needs TLS"));
+  EXPECT_EQ(problem({.host = "0.0.0.0"}, {.allow_insecure_public = true}), "");
+  EXPECT_THAT(problem({.proxy_protocol = true}, {.authenticate = who}), HasSubstr("needs TLS"));
+  EXPECT_THAT(problem({.more_listeners = {{.host = "0.0.0.0"}}}, {.authenticate = who}),
+              HasSubstr("needs TLS"));
+  // With a certificate it gets as far as reading that.
+  EXPECT_THAT(problem({.host = "0.0.0.0", .tls = Tls{"missing.pem", "missing.pem"}}, {.authenticate = who}),
+              HasSubstr("missing.pem"));
+  EXPECT_THAT(problem({.host = "0.0.0.0", .tls = Tls{"missing.pem", "missing.pem"}}, {}),
+              HasSubstr("needs TLS"));
 }
 
 // The queue has room for two; with the one that runs, three are taken.
@@ -229,36 +277,6 @@ TEST_P(RpcTest, ABatchHasLimits) {
     EXPECT_EQ(ask("[" + each + "," + each + "," + each + "]"),
               "[" + result("2") + "," + result("2") + "," + error(-32003, "response too large") + "]");
   }
-}
-
-TEST_P(RpcTest, EventsReachTheirSubscribersAfterTheReply) {
-  make();
-  world->rpc.event<Json>("newblock", {.description = "A block was connected."});
-  world->rpc.event<int>("secret", {.permission = "write"});
-  world->rpc.event<int>("everyone", {.broadcast = true});
-  world->start();
-  Connected client = connect();
-  client.send(call("subscribe", R"(["newblock"])"));
-  EXPECT_EQ(client.receive(), result("true"));
-  client.send(call("subscribe", R"(["secret"])"));
-  EXPECT_EQ(client.receive(), error(-32001, "the event secret needs the permission write"));
-  client.send(call("subscribe", R"({"event":"other"})"));
-  EXPECT_EQ(client.receive(), error(-32602, "the parameter event must be the name of an event"));
-  EXPECT_EQ(ask(call("subscribe", R"(["newblock"])")),
-            error(-32601, "subscriptions need a WebSocket connection"));
-
-  world->rpc.publish(world->server, "secret", 1);
-  world->rpc.publish(world->server, "newblock", JsonObject().add("height", 7).json());
-  EXPECT_EQ(client.receive(), R"({"jsonrpc":"2.0","method":"newblock","params":{"height":7}})");
-  world->rpc.publish(world->server, "everyone", 5);
-  EXPECT_EQ(client.receive(), R"({"jsonrpc":"2.0","method":"everyone","params":[5]})");
-  client.send(call("unsubscribe", R"(["newblock"])"));
-  EXPECT_EQ(client.receive(), result("true"));
-  client.send(call("unsubscribe", R"(["newblock"])"));
-  EXPECT_EQ(client.receive(), result("false"));
-  world->rpc.publish(world->server, "newblock", Json{.text = "{}"});
-  world->rpc.publish(world->server, "everyone", 6);
-  EXPECT_EQ(client.receive(), R"({"jsonrpc":"2.0","method":"everyone","params":[6]})");
 }
 
 TEST_P(RpcTest, BinaryFramesAreJsonOrTheProgramsOwn) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -20,6 +21,28 @@
 #include "fanfare/rpc.h"
 
 namespace fanfare::api {
+
+// JSON-RPC texts.
+inline std::string call(std::string_view method, std::string_view params = "[]", std::string_view id = "1") {
+  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"method":")" + std::string(method) +
+         R"(","params":)" + std::string(params) + "}";
+}
+inline std::string result(std::string_view json, std::string_view id = "1") {
+  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"result":)" + std::string(json) + "}";
+}
+inline std::string error(int code, std::string_view message, std::string_view data = "",
+                         std::string_view id = "1") {
+  return R"({"jsonrpc":"2.0","id":)" + std::string(id) + R"(,"error":{"code":)" + std::to_string(code) +
+         R"(,"message":")" + std::string(message) + "\"" +
+         (data.empty() ? "" : ",\"data\":" + std::string(data)) + "}}";
+}
+
+// A WebSocket of a caller without credentials.
+struct RpcClient : RawClient {
+  explicit RpcClient(std::uint16_t port) : RawClient(port) {
+    EXPECT_TRUE(upgrade("/rpc").starts_with("HTTP/1.1 101"));
+  }
+};
 
 enum class Wire { http, websocket, unix_http, unix_websocket };
 
@@ -57,14 +80,16 @@ class OtherThread {
   std::thread thread_;
 };
 
-// Callers name themselves in the header User: "admin" has all permissions, "user" has "read", "stranger" is
-// refused.
+// Callers name themselves in the header User: "admin" has all permissions, "user" has "read", "listed" has "read" and
+// may call some methods only, "denied" none of those that do anything, and "stranger" is refused.
 inline Expected<RpcIdentity, Response> identify(const Request& request) {
   const std::string name(request.header("User").value_or("nobody"));
   if (name == "stranger") return Unexpected(Response{.status = 401, .body = "who are you?\n"});
   RpcIdentity identity{.name = name};
   if (name == "admin") identity.permissions = {"*"};
-  if (name == "user") identity.permissions = {"read"};
+  if (name == "user" || name == "listed") identity.permissions = {"read"};
+  if (name == "listed") identity.methods = {"add", "add_later", "read", "read_on_worker", "admin", "last"};
+  if (name == "denied") identity.methods = {"last"};
   return identity;
 }
 
@@ -74,7 +99,12 @@ class RpcWorld {
       : rpc(with_defaults(std::move(options))),
         unix_path(testing::TempDir() + "rpc_" + std::to_string(getpid()) + "_" +
                   std::to_string(static_cast<int>(loop)) + ".sock"),
-        server({.port = 0, .more_listeners = {{.unix_path = unix_path}}, .threads = 1, .loop = loop}) {
+        server({.port = 0,
+                .more_listeners = {{.unix_path = unix_path}},
+                .threads = 1,
+                .loop = loop,
+                // The clients answer no pings.
+                .heartbeat = {.ping_interval = std::chrono::milliseconds::zero()}}) {
     add_methods();
   }
   ~RpcWorld() { server.stop(std::chrono::seconds(1)); }
@@ -96,7 +126,7 @@ class RpcWorld {
     std::unique_ptr<RawClient>& client = clients_[{wire, user}];
     const bool is_new = client == nullptr;
     if (is_new) client = connect(wire);
-    const std::string headers = "User: " + user + "\r\n";
+    const std::string headers = headers_of(user);
     if (!is_websocket(wire)) {
       client->write("POST /rpc HTTP/1.1\r\nHost: test\r\n" + headers +
                     "Content-Length: " + std::to_string(text.size()) + "\r\n\r\n" + text);
@@ -134,10 +164,14 @@ class RpcWorld {
   std::string unix_path;
   Server server;
   int expected_effects = 0;  // of a notification
+  // How a caller says who it is.
+  std::function<std::string(const std::string& user)> headers_of = [](const std::string& user) {
+    return "User: " + user + "\r\n";
+  };
 
  private:
   static RpcOptions with_defaults(RpcOptions options) {
-    options.authenticate = identify;
+    if (options.authenticate == nullptr) options.authenticate = identify;
     options.allowed_hosts = {"*"};
     return options;
   }

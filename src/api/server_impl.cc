@@ -11,13 +11,13 @@
 #include "api/mounts.h"
 #include "api/option_check.h"
 #include "api/request_body_channel.h"
+#include "api/rpc_mount.h"
 #include "api/server_streams.h"
 #include "api/session_walk.h"
 #include "api/settings.h"
 #include "base/guard.h"
 #include "http/headers.h"
 #include "net/inherited_sockets.h"
-#include "rpc/registry.h"
 #include "ws/handshake.h"
 
 namespace fanfare::api {
@@ -163,7 +163,8 @@ std::expected<void, Error> ServerImpl::open_files() {
 std::optional<Error> ServerImpl::check() const {
   if (!routes_.problem.empty()) return bad_option(routes_.problem);
   for (const RpcEntry& entry : routes_.rpcs) {
-    if (!entry.registry->problem().empty()) return bad_option(entry.registry->problem());
+    if (std::string problem = problem_of(entry, options_); !problem.empty())
+      return bad_option(std::move(problem));
   }
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
@@ -330,7 +331,7 @@ PostResult ServerImpl::for_each_session(std::function<void(Session&)> task) {
 
 void ServerImpl::add_hub(HubOptions options) {
   if (!lifecycle_.is_idle() || hub_ != nullptr) {
-    end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start()");
+    end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start() and Rpc::serve()");
   }
   hub_ = std::make_unique<HubOfServer>(*this, options);
 }

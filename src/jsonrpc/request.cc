@@ -48,12 +48,16 @@ bool is_valid_id(std::string_view id) {
   return false;
 }
 
+bool has_version_1(const Found& found) {
+  return found.version.empty() || found.version == "\"1.0\"" || found.version == "\"1.1\"";
+}
+
 // Why these members are not a valid request; empty if they are. JSON-RPC 2.0 §4.
-std::string_view find_fault(const Found& found) {
+std::string_view find_fault(const Found& found, bool version_1) {
   // Two readers may choose different members of a duplicate pair, but upstream must run exactly what was
   // checked here.
   if (found.duplicate) return "Invalid Request: duplicate member";
-  if (found.version != "\"2.0\"") return "Invalid Request: jsonrpc must be \"2.0\"";
+  if (found.version != "\"2.0\"" && !version_1) return "Invalid Request: jsonrpc must be \"2.0\"";
   if (!found.id.empty() && !is_valid_id(found.id)) {
     return "Invalid Request: id must be a string, a number or null";
   }
@@ -116,7 +120,9 @@ bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& re
       return false;
     }
   }
-  request.fault = find_fault(found);
+  request.is_version_1 = limits_.version_1 && has_version_1(found);
+  if (request.is_version_1 && found.id.empty()) found.id = "null";
+  request.fault = find_fault(found, request.is_version_1);
   request.params = found.params;
   request.id = found.id;
   if (kind_of(found.method) == Kind::string) {

@@ -33,6 +33,7 @@ struct Request {
   std::string_view params;
   // Not empty: this is not a valid request. Answer with -32600 and this message (static).
   std::string_view fault;
+  bool is_version_1 = false;  // it expects the answer of JSON-RPC 1: see to_version_1() in response.h
 
   bool is_notification() const { return id.empty(); }
 };
@@ -45,6 +46,9 @@ struct Message {
 struct ParseLimits {
   std::uint32_t depth_max = 128;  // nesting limit for arrays and objects, including the batch's own array
   std::uint32_t batch_elements_max = 1000;  // beyond it the whole batch is rejected with -32600
+  // Also accepts requests without `jsonrpc`, or with "1.0" or "1.1", as clients of Bitcoin Core send them. Without
+  // an id they are answered with the id null.
+  bool version_1 = false;
 };
 
 class Parser {

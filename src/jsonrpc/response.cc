@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <memory>
 
+#include "base/check.h"
 #include "jsonrpc/scan.h"
 #include "jsonrpc/value.h"
 
@@ -254,6 +255,18 @@ std::optional<std::vector<Answer>> split_responses(std::string_view text, std::u
   scanner.skip_space();
   if (!scanner.at_end()) return std::nullopt;
   return answers;
+}
+
+std::string to_version_1(std::string_view answer, std::string_view id) {
+  constexpr std::string_view kHead = R"({"jsonrpc":"2.0","id":)";
+  FANFARE_CHECK(answer.starts_with(kHead) && answer.ends_with('}'));
+  std::string_view member = answer.substr(kHead.size() + id.size() + 1);  // with its name, behind a comma
+  member.remove_suffix(1);
+  const bool is_error = member.starts_with(R"("error":)");
+  std::string text;
+  append_parts(text, {is_error ? R"({"result":null,)" : "{", member, is_error ? "" : R"(,"error":null)",
+                      R"(,"id":)", id, "}"});
+  return text;
 }
 
 std::string with_new_id(const Answer& answer, std::string_view id) {

@@ -69,6 +69,10 @@ ScannedText scan_response(std::string_view text, std::uint32_t depth_max = kAnsw
 std::optional<std::vector<Answer>> split_responses(std::string_view text,
                                                    std::uint32_t depth_max = kAnswerDepthMax);
 
+// The answer in the form of JSON-RPC 1, which has both members: {"result":R,"error":null,"id":ID}. `answer` was made
+// with this id by append_result() or append_error().
+std::string to_version_1(std::string_view answer, std::string_view id);
+
 // Returns the response with its id replaced; all other bytes stay unchanged. It must not be a notification.
 std::string with_new_id(const Answer& answer, std::string_view id);
 // The parts of `text`, which with_new_id(answer, id) has made. Not scanned again.

@@ -176,6 +176,16 @@ TEST(JsonRpcSplice, TheNewTextNeedsNoSecondScan) {
   }
 }
 
+TEST(JsonRpcAnswer, VersionOneHasBothMembers) {
+  std::string answer;
+  append_result(answer, "\"a,\\\"b\"", R"({"result":[1,2]})");
+  EXPECT_EQ(to_version_1(answer, "\"a,\\\"b\""), R"({"result":{"result":[1,2]},"error":null,"id":"a,\"b"})");
+  answer.clear();
+  append_error(answer, "1.50", ErrorCode::method_not_found, "no");
+  EXPECT_EQ(to_version_1(answer, "1.50"),
+            R"({"result":null,"error":{"code":-32601,"message":"no"},"id":1.50})");
+}
+
 TEST(JsonRpcAnswer, AScanTellsJsonFromAnAnswer) {
   EXPECT_TRUE(scan_response(R"({"id":1,"result":2})").answer);
   const ScannedText no_answer = scan_response(R"({"hello":1})");

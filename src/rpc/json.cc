@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "fanfare/rpc.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 
@@ -59,6 +60,26 @@ void append_json_number(std::string& out, double number) {
   std::array<char, 32> digits{};
   const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
   out.append(digits.data(), written.ptr);
+}
+
+std::optional<Position> JsonType<Position>::read(std::string_view json) {
+  if (jsonrpc::kind_of(json) != jsonrpc::Kind::object) return std::nullopt;
+  const auto epoch = jsonrpc::member(json, "epoch");
+  const auto offset = jsonrpc::member(json, "offset");
+  if (!epoch || !offset) return std::nullopt;
+  const auto epoch_number = read_json_uint(*epoch);
+  const auto offset_number = read_json_uint(*offset);
+  if (!epoch_number || !offset_number) return std::nullopt;
+  return Position{.epoch = *epoch_number, .offset = *offset_number};
+}
+
+void JsonType<Position>::write(std::string& out, Position value) {
+  out += "{\"epoch\":" + std::to_string(value.epoch) + ",\"offset\":" + std::to_string(value.offset) + "}";
+}
+
+std::string JsonType<Position>::schema() {
+  return R"({"type":"object","required":["epoch","offset"],"properties":)"
+         R"({"epoch":{"type":"integer","minimum":0},"offset":{"type":"integer","minimum":0}}})";
 }
 
 }  // namespace fanfare

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/guard.h"
+#include "jsonrpc/response.h"
 
 namespace fanfare::rpc {
 namespace {
@@ -37,6 +38,10 @@ std::string join_answers(std::vector<Call>& calls, bool batch) {
 }
 
 Reply complete(Message message) {
+  if (message.has_late) return {.text = {}, .unfinished = std::make_unique<Message>(std::move(message))};
+  for (Call& call : message.calls) {
+    if (call.version_1 && !call.answer.empty()) call.answer = jsonrpc::to_version_1(call.answer, call.id);
+  }
   Reply reply{.text = join_answers(message.calls, message.batch),
               .subscribed = std::move(message.subscribed),
               .withdrawn = std::move(message.withdrawn),

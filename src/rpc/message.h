@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ namespace fanfare::rpc {
 struct Call {
   std::string id;  // the caller's raw token; empty: a notification, which is never answered
   std::string method;
-  std::string params;  // raw, may be empty
-  std::string answer;  // the complete answer; set: nothing is left to do
+  std::string params;      // raw, may be empty
+  std::string answer;      // the complete answer; set: nothing is left to do
+  bool version_1 = false;  // the answer is sent in the form of JSON-RPC 1
+  bool late = false;       // answered by Methods::finish(), not by Methods::run()
 };
 
 // A subscription that becomes active once the answer with its id is in the outbox. A client drops
@@ -41,6 +44,7 @@ struct Message {
   std::vector<Subscribed> withdrawn = {};  // rejected after they were accepted
   // As in Reply.
   Duration retry_after = {};
+  bool has_late = false;  // some calls are late
 };
 
 // The whole answer to a message.
@@ -52,13 +56,15 @@ struct Reply {
   std::uint32_t open = 0;  // calls that end their flight once it is queued
   // Not zero: limits refused every call of the message. Over HTTP this is 429 with Retry-After.
   Duration retry_after = {};
+  // Set: a message with late calls, in place of everything above but `open`.
+  std::unique_ptr<Message> unfinished = {};
 };
 
 // All answers as one text, "" if there are none. Frees each call's own answer. Without memory for that, the
 // text has errors that say so under the same ids.
 std::string join_answers(std::vector<Call>& calls, bool batch);
 
-// Makes the reply of a message whose calls are all answered. Any thread.
+// Makes the reply of a message whose calls are all answered, but for late ones. Any thread.
 Reply complete(Message message);
 
 }  // namespace fanfare::rpc

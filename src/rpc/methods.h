@@ -5,6 +5,7 @@
 //   refusal()    may this caller call that?                          for each call, in order
 //   begin()      answers the call, or leaves it open                 for each call, in order
 //   run()        answers the open calls of a message, later          once a message, if any is open
+//   finish()     answers the late calls, when the reply is sent      once a message, if any is late
 //   activate()   the answer with the subscription's id is queued
 //
 // All functions are called on the loop's thread.
@@ -38,6 +39,7 @@ Refusal limit_reached(std::string_view limit, Duration retry_after);
 enum class Begun : std::uint8_t {
   answered,  // `answer` is set, unless the request is a notification
   open,      // left to run()
+  late,      // left to finish(); never over HTTP
 };
 
 // Runs on the loop's thread, once. It may be destroyed unrun only when the server stops.
@@ -60,6 +62,9 @@ class Methods {
   // `done`. `origin` is gone when this returns.
   virtual void run(Message message, const Origin& origin, Done done) = 0;
 
+  // Answers the late calls of a message whose other calls are answered. The answers are sent right after it returns:
+  // nothing that the connection sends from now on comes before them.
+  virtual void finish(Connection& /*connection*/, Message& /*message*/) {}
   // The client has the id, or will have it before anything sent from here on.
   virtual void activate(Connection& /*connection*/, const std::string& /*id*/) {}
   // The client was refused the subscription.

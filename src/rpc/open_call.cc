@@ -61,9 +61,19 @@ void OpenCall::fail(const RpcError& error) {
 
 namespace fanfare {
 
+namespace {
+
+bool has(const std::vector<std::string>& names, std::string_view name) {
+  return std::ranges::any_of(names, [&](const std::string& one) { return one == name || one == "*"; });
+}
+
+}  // namespace
+
 bool RpcIdentity::may(std::string_view permission) const {
-  return std::ranges::any_of(permissions,
-                             [&](const std::string& one) { return one == permission || one == "*"; });
+  return has(permissions, permission);
+}
+bool RpcIdentity::may_call(std::string_view method) const {
+  return has(methods, method);
 }
 
 std::string_view RpcCall::method() const {

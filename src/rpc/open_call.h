@@ -58,7 +58,7 @@ class OpenMessage : public std::enable_shared_from_this<OpenMessage> {
   bool is_delivered() const { return done_ == nullptr; }
 
  private:
-  static bool is_open(const Call& call) { return !call.method.empty(); }
+  static bool is_open(const Call& call) { return !call.method.empty() && !call.late; }
   void one_is_done();
 
   const session::SessionId session_;

@@ -14,9 +14,6 @@ constexpr Duration kSweepEvery = std::chrono::milliseconds(50);
 // The maximum length of a caller's method name in an error.
 constexpr std::size_t kNameShown = 64;
 
-// As in the gateway's answers to callers that may not.
-constexpr auto kPermissionDenied = static_cast<jsonrpc::ErrorCode>(-32001);
-
 RpcError work_queue_full(std::chrono::milliseconds retry_after) {
   return {.code = static_cast<int>(jsonrpc::ErrorCode::limit_exceeded),
           .message = "too many calls wait for a worker, try again later",
@@ -51,26 +48,46 @@ std::optional<Refusal> RegisteredMethods::refusal(const jsonrpc::Request& reques
     return Refusal{.code = jsonrpc::ErrorCode::method_not_found,
                    .message = "unknown method " + shown(request.method)};
   }
+  if (!context_.registry.may_call(caller.identity.get(), entry->name)) {
+    return Refusal{.code = kNotPermitted, .message = "the method " + entry->name + " is not allowed"};
+  }
   if (context_.registry.permits(caller.identity.get(), entry->about.permission)) return std::nullopt;
-  return Refusal{.code = kPermissionDenied,
+  return Refusal{.code = kNotPermitted,
                  .message = "the method " + entry->name + " needs the permission " + entry->about.permission};
 }
 
 Begun RegisteredMethods::begin(const jsonrpc::Request& request, const Origin& origin, Message& message,
                                std::string& answer) {
   const MethodEntry& entry = *context_.registry.find(request.method);
+  if (entry.at_reply && origin.connection != nullptr) return Begun::late;
   if (!answers_at_once(entry)) return Begun::open;
-  const auto call = std::make_shared<OpenCall>(entry, std::string(request.id), nullptr, 0);
-  if (auto bound = bind_call(entry, request.params)) {
+  answer = answer_now(entry, request.id, request.params, origin, message);
+  return Begun::answered;
+}
+
+void RegisteredMethods::finish(Connection& connection, Message& message) {
+  const Origin origin{
+      .session = connection.session(), .caller = connection.caller(), .connection = &connection};
+  for (Call& call : message.calls) {
+    if (!call.late) continue;
+    call.answer = answer_now(*context_.registry.find(call.method), call.id, call.params, origin, message);
+  }
+}
+
+std::string RegisteredMethods::answer_now(const MethodEntry& entry, std::string_view id,
+                                          std::string_view params, const Origin& origin,
+                                          Message& message) const {
+  const auto call = std::make_shared<OpenCall>(entry, std::string(id), nullptr, 0);
+  if (auto bound = bind_call(entry, params)) {
     call_here(call, *bound, origin);
   } else {
     call->fail(bound.error());
   }
-  if (request.is_notification()) return Begun::answered;
-  answer = call->take_text();
+  if (id.empty()) return {};
+  std::string answer = call->take_text();
   std::string refused;
-  if (!message.room.take_answer(answer.size(), request.id, refused)) answer = std::move(refused);
-  return Begun::answered;
+  if (!message.room.take_answer(answer.size(), id, refused)) answer = std::move(refused);
+  return answer;
 }
 
 void RegisteredMethods::call_here(const std::shared_ptr<OpenCall>& call, BoundCall& bound,

@@ -35,6 +35,7 @@ class RegisteredMethods final : public Methods {
   Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message,
               std::string& answer) override;
   void run(Message message, const Origin& origin, Done done) override;
+  void finish(Connection& connection, Message& message) override;
 
  private:
   struct Deadline {
@@ -47,6 +48,9 @@ class RegisteredMethods final : public Methods {
     std::vector<Deadline> deadlines;
   };
 
+  // The answer of a method that answers at once; empty for a notification.
+  std::string answer_now(const MethodEntry& entry, std::string_view id, std::string_view params,
+                         const Origin& origin, Message& message) const;
   void start(Waiting& waiting, std::size_t index, const Origin& origin);
   void start_on_worker(std::shared_ptr<OpenCall> call, BoundCall bound, const Caller& caller);
   void call_here(const std::shared_ptr<OpenCall>& call, BoundCall& bound, const Origin& origin) const;

@@ -75,4 +75,8 @@ bool Registry::permits(const RpcIdentity* identity, std::string_view permission)
   return identity != nullptr && identity->may(permission);
 }
 
+bool Registry::may_call(const RpcIdentity* identity, std::string_view method) const {
+  return options_.authenticate == nullptr || (identity != nullptr && identity->may_call(method));
+}
+
 }  // namespace fanfare::rpc

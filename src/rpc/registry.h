@@ -39,6 +39,8 @@ class Registry {
   const RpcOptions& options() const { return options_; }
   // Whether the caller may do what needs this permission.
   bool permits(const RpcIdentity* identity, std::string_view permission) const;
+  // Whether the caller's list of methods has this one.
+  bool may_call(const RpcIdentity* identity, std::string_view method) const;
 
   WorkerPool& workers() { return workers_; }
   ByteBudget& budget() { return budget_; }

@@ -34,7 +34,9 @@ std::optional<Refusal> Service::pay_for_nothing(const Caller& caller) const {
 }
 
 Service::Service(const Limits& limits, const Context& context)
-    : limits_(limits), context_(context), parser_({.batch_elements_max = limits.batch_items_max}) {}
+    : limits_(limits),
+      context_(context),
+      parser_({.batch_elements_max = limits.batch_items_max, .version_1 = limits.version_1}) {}
 
 std::shared_ptr<ByteShare> Service::make_share() const {
   return std::make_shared<ByteShare>(context_.budget, limits_.held_bytes_per_connection_max);
@@ -132,6 +134,7 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
   for (const jsonrpc::Request& request : parsed->requests) {
     context_.observer.on_call(origin.caller.transport);
     Call call{.id = std::string(request.id), .method = {}, .params = {}, .answer = {}};
+    call.version_1 = request.is_version_1;
     Begun begun = Begun::answered;
     if (!has_room) {
       context_.observer.on_refused(Refused::memory);
@@ -139,10 +142,12 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
     } else {
       begun = begin(request, origin, message, call.answer, limited);
     }
-    if (begun == Begun::open) {
+    if (begun != Begun::answered) {
       call.method = request.method;
       call.params = request.params;
-      ++message.open;
+      call.late = begun == Begun::late;
+      message.has_late = message.has_late || call.late;
+      message.open += call.late ? 0 : 1;
     } else if (request.is_notification()) {
       continue;
     }

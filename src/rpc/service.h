@@ -35,6 +35,7 @@ struct Limits {
   std::size_t held_bytes_per_connection_max = 256 << 20;  // of requests in progress and their answers: -32005
   // Events to a connection since it became congested, without catching up once: one more closes it with 1013.
   std::uint32_t notifications_behind_max = 65'536;
+  bool version_1 = false;  // jsonrpc::ParseLimits::version_1
   // A congested connection without progress for this long is closed with 1013. Checked four times as often.
   Duration slow_timeout = std::chrono::seconds(10);
 };
@@ -90,6 +91,8 @@ class Service {
   // cause it to close the connection.
   void reply(Connection& connection, Reply reply);
   void send(Connection& connection, Reply reply);
+  // Answers the late calls.
+  Reply finish(Connection& connection, Reply reply);
   void send_waiting(Connection& connection);
   void settle_subscriptions(Connection& connection, const Reply& reply);
   // Reads from the client, or pauses reading while it has too much in flight.

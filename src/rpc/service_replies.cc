@@ -46,8 +46,18 @@ void Service::reply(Connection& connection, Reply reply) {
   update_reading(connection);
 }
 
+Reply Service::finish(Connection& connection, Reply reply) {
+  Message message = std::move(*reply.unfinished);
+  message.has_late = false;
+  context_.methods.finish(connection, message);
+  Reply finished = complete(std::move(message));
+  finished.open = reply.open;
+  return finished;
+}
+
 void Service::send(Connection& connection, Reply reply) {
   session::Session& session = connection.session();
+  if (reply.unfinished != nullptr) reply = finish(connection, std::move(reply));
   connection.in_flight_ -= reply.open;
   if (!reply.text.empty()) {
     const std::size_t before = session.queued_bytes();

@@ -2,6 +2,7 @@
 """Each example does what its first lines promise. Usage: examples_test.py FOLDER-OF-THE-PROGRAMS"""
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -40,7 +41,7 @@ def together(test):
 
 class Port(unittest.TestCase):
     def test_what_is_no_port_is_told(self):
-        for name in ("chat", "broadcast", "events", "hub", "lobby", "node"):
+        for name in ("chat", "broadcast", "events", "hub", "lobby", "chain"):
             for wrong in ("99999999", "65536", "-1", "80a", ""):
                 with self.subTest(name=name, wrong=wrong):
                     ended = subprocess.run([PROGRAMS / name, wrong], capture_output=True, text=True, timeout=PATIENCE)
@@ -356,7 +357,7 @@ class Client(unittest.TestCase):
         self.assertEqual(self.run_client().returncode, 2)
 
 
-class Node(unittest.TestCase):
+class ChainNode(unittest.TestCase):
     def test_its_hooks_feed_subscriptions_through_reorgs(self):
         async def main():
             async with websockets.connect(url.split()[1]) as socket:
@@ -385,14 +386,79 @@ class Node(unittest.TestCase):
                 for before, after in zip(logs, logs[1:]):
                     self.assertEqual(int(after["blockNumber"], 16), int(before["blockNumber"], 16) + 1)
 
-        with serving("node", "0", "0") as url:
+        with serving("chain", "0", "0") as url:
             together(main)
 
     def test_answers_over_http(self):
-        with serving("node", "0", "0") as url:
+        with serving("chain", "0", "0") as url:
             request = urllib.request.Request(url.split()[0], b'{"jsonrpc":"2.0","id":"x","method":"eth_chainId"}')
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 self.assertEqual(json.loads(answer.read()), {"jsonrpc": "2.0", "id": "x", "result": "0x7"})
+
+
+class Node(unittest.TestCase):
+    """The same calls over HTTP, WebSocket and the Unix socket, and a client that was away."""
+
+    @contextlib.contextmanager
+    def node(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder, "node.conf")
+            file.write_text(f"rpcport=0\nrpcwebsocketport=0\nrpcuser=alice\nrpcpassword=secret\nrpcunixsocket={folder}/s\n")
+            with serving("node", file) as address:
+                yield address, f"{folder}/s"
+
+    HEADERS = {"Authorization": "Basic " + base64.b64encode(b"alice:secret").decode()}
+
+    @staticmethod
+    def request(method, params=(), number=1):
+        return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params})
+
+    def test_answers_the_same_on_every_transport(self):
+        texts = [self.request("getblockcount"), self.request("getblockhash", {"height": 0}, "x"), self.request("getpeerinfo"),
+                 self.request("getbalance", ["alice"]), self.request("nothing"),
+                 "[" + self.request("getmininginfo") + "," + self.request("getblockhash", [9], 2) + "]"]
+
+        async def main():
+            async with (websockets.connect(f"ws://{address}/", extra_headers=self.HEADERS) as socket,
+                        websockets.unix_connect(unix, "ws://localhost/", extra_headers=self.HEADERS) as local):
+                for text, wanted in zip(texts, answers):
+                    for one in (socket, local):
+                        await one.send(text)
+                        self.assertEqual(await one.recv(), wanted)
+
+        with self.node() as (address, unix):
+            answers = []
+            for text in texts:
+                post = urllib.request.Request(f"http://{address}/", text.encode(), self.HEADERS)
+                with urllib.request.urlopen(post, timeout=PATIENCE) as answer:
+                    answers.append(answer.read().decode())
+            together(main)
+            self.assertEqual(json.loads(answers[0]), {"jsonrpc": "2.0", "id": 1, "result": 0})
+            with self.assertRaises(urllib.error.HTTPError) as refused:
+                urllib.request.urlopen(f"http://{address}/", texts[0].encode(), timeout=PATIENCE)
+            self.assertEqual(refused.exception.code, 401)
+
+    def test_a_client_that_returns_gets_what_it_missed(self):
+        async def main():
+            async def call(socket, method, params=()):
+                await socket.send(self.request(method, params))
+                return json.loads(await socket.recv())["result"]
+
+            def connect():
+                return websockets.connect(f"ws://{address}/", extra_headers=self.HEADERS)
+
+            async with connect() as socket:
+                since = (await call(socket, "subscribe", ["newblock"]))["position"]
+            async with connect() as socket:
+                hashes = await call(socket, "generate", [3])
+            async with connect() as socket:
+                self.assertTrue((await call(socket, "subscribe", ["newblock", since]))["recovered"])
+                told = [json.loads(await socket.recv()) for _ in hashes]
+            self.assertEqual([one["params"]["value"]["hash"] for one in told], hashes)
+            self.assertEqual([one["params"]["position"]["offset"] for one in told], [1, 2, 3])
+
+        with self.node() as (address, _):
+            together(main)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,108 @@
+#pragma once
+// What a program says about its JSON-RPC service, its methods, its events and its callers (fanfare/rpc.h). Plain data.
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fanfare/expected.h"
+#include "fanfare/export.h"
+#include "fanfare/http.h"
+#include "fanfare/options.h"
+#include "fanfare/session.h"
+#include "fanfare/topic.h"
+
+namespace fanfare {
+
+// Who calls, as the program's `authenticate` decided.
+struct RpcIdentity {
+  std::string name = {};
+  std::vector<std::string> permissions = {};  // those it has, of RpcMethod and RpcEvent; "*": all
+  std::vector<std::string> methods = {"*"};   // names of those that it may call; "*": all
+
+  FANFARE_EXPORT bool may(std::string_view permission) const;
+  FANFARE_EXPORT bool may_call(std::string_view method) const;
+};
+
+enum class RpcRun : std::uint8_t {
+  loop,    // on the loop's thread: for short methods
+  worker,  // on a thread of the pool (RpcOptions::workers), in the order of the calls
+};
+
+// What is said about a method.
+struct RpcMethod {
+  std::string description = {};
+  std::string permission = {};  // "": every caller may call it
+  RpcRun run = RpcRun::loop;
+  // From the request to the answer of a method that does not answer at once: then -32002. Checked every 50 ms;
+  // zero: no timeout.
+  std::chrono::milliseconds timeout = std::chrono::seconds(30);
+};
+
+// A kind of event. A client subscribes to it over a WebSocket:
+//
+//   -> {"jsonrpc":"2.0","id":1,"method":"subscribe","params":["newblock"]}
+//   <- {"jsonrpc":"2.0","id":1,"result":{"event":"newblock","position":{"epoch":7,"offset":41},"recovered":true}}
+//   <- {"jsonrpc":"2.0","method":"newblock","params":{"value":{...},"position":{"epoch":7,"offset":42}}}
+//
+// Every event after the position in the reply follows, in order, and never before the reply. A client that was
+// disconnected passes the position of the last event it got: subscribe("newblock", {"epoch":7,"offset":42}). It gets
+// what it missed, and then what is new. If some of that is not in the history any more, `recovered` is false, and
+// `missed` says which: {"after":POSITION,"until":POSITION,"count":12}. The count is left out if it is unknown, because
+// the program was restarted (another epoch). Events that are lost later, such as by the policy for slow readers, are
+// reported at their place: {"jsonrpc":"2.0","method":"rpc.missed","params":{"event":"newblock","after":...}}.
+struct RpcEvent {
+  std::string description = {};
+  std::string permission = {};  // to subscribe; "": none
+  bool broadcast = false;  // every WebSocket whose caller may subscribe to it gets it from its opening on
+  // What is kept for clients that were disconnected. messages_max = 0: nothing.
+  HistoryLimits history = {.messages_max = 1000};
+  // For clients that read too slowly. By default they are disconnected (1013), and may come back with their position.
+  TopicPolicy slow_readers = {};
+};
+
+struct RpcOptions {
+  std::string title = "JSON-RPC";
+  std::string version = "1.0";
+  bool help = true;  // has the method `help`; `rpc.discover` is always there
+  // Also accepts requests without the member `jsonrpc`, or with "1.0" or "1.1", as clients of Bitcoin Core send them.
+  // Their answers have both members: {"result":R,"error":null,"id":ID}. Without an id, the id is null.
+  bool version_1 = false;
+
+  // Decides about each HTTP request and each WebSocket upgrade. Runs on the loop's thread. Empty: every client that can
+  // connect may call every method. fanfare/access.h has one for users with passwords.
+  std::function<Expected<RpcIdentity, Response>(const Request&)> authenticate = {};
+
+  // By default start() returns bad_option if other machines can reach this service without TLS or without
+  // `authenticate`: by a TCP listener that is not on loopback, that was inherited, or that is behind a proxy.
+  bool allow_insecure_public = false;
+
+  std::size_t workers = 4;          // threads for RpcRun::worker; started with the first such call
+  std::size_t work_queue_max = 64;  // calls that wait for a worker; further ones: -32005
+  std::chrono::milliseconds retry_after = std::chrono::seconds(1);  // told to callers whom the queue refuses
+
+  std::uint32_t requests_in_flight_max = 256;       // of one WebSocket; beyond it the connection is not read
+  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::size_t batch_answer_bytes_max = 25'000'000;  // further answers of a batch: -32003
+  // Requests in progress and unsent answers, of one client and of all of them: -32005.
+  std::size_t held_bytes_per_client_max = std::size_t{64} << 20;
+  std::size_t held_bytes_max = std::size_t{512} << 20;
+
+  // Gets binary frames. Empty: they are JSON-RPC, like text; answers are always text.
+  std::function<void(Session&, Bytes)> binary = {};
+  // The route's own settings, as in WebSocket.
+  std::vector<std::string> subprotocols = {};
+  std::optional<Deflate> deflate = {};
+  // Which browsers may call. Names in the Host of a request: a name or address without a port, "*.example.com",
+  // "loopback", or "*" for any. Origins of pages: "https://app.example", "loopback", or "*". Other requests are
+  // answered with 403. Empty: "loopback" if every TCP listener is on loopback, otherwise any.
+  std::vector<std::string> allowed_hosts = {};
+  std::vector<std::string> allowed_origins = {};
+};
+
+}  // namespace fanfare
