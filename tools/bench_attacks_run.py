@@ -114,11 +114,12 @@ class Output(threading.Thread):
 
 
 class Gateway:
-    """One run of `fanfare serve` on its core. It serves the honest client's project and, with a `flooder`, that node's project."""
+    """One run of `fanfare serve` on its core. It serves the honest client's project and, with a `flooder`, that node's project.
+    `text`: another configuration, which has the project `honest`, too."""
 
-    def __init__(self, program, folder, node, flooder):
+    def __init__(self, program, folder, node, flooder, text=None):
         config = pathlib.Path(folder) / "gateway.yaml"
-        config.write_text(config_text(node, flooder))
+        config.write_text(text or config_text(node, flooder))
         self.process = subprocess.Popen(
             ["taskset", "-c", SERVER_CORE, "prlimit", f"--as={ADDRESS_SPACE_BYTES}", "--core=0", str(program), "serve",
              "--config", str(config)],
