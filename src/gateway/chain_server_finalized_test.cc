@@ -55,6 +55,14 @@ class Chain {
   gateway::testing::World world_{random_};
 };
 
+// The server refuses other hosts than this machine.
+std::string upgrade(api::RawClient& client) {
+  client.write(
+      "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  return client.read_answer(false);
+}
+
 TEST(ChainServerFinalized, HeadsComeInOrderAndNoneIsLeftOut) {
   Chain chain;
   ChainServer server(
@@ -63,7 +71,7 @@ TEST(ChainServerFinalized, HeadsComeInOrderAndNoneIsLeftOut) {
   ASSERT_TRUE(server.start());
   const std::string address = server.websocket_address();
   api::RawClient client(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  ASSERT_TRUE(client.upgrade("/").starts_with("HTTP/1.1 101 "));
+  ASSERT_TRUE(upgrade(client).starts_with("HTTP/1.1 101 "));
   client.send(R"({"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newFinalizedHeads"]})");
   const std::string accepted = client.receive();
   ASSERT_NE(accepted.find(R"("result":"0x)"), std::string::npos) << accepted;
@@ -88,7 +96,7 @@ TEST(ChainServerFinalized, AChainWithoutFinalityRefusesTheSubscription) {
   ASSERT_TRUE(server.start());
   const std::string address = server.websocket_address();
   api::RawClient client(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
-  ASSERT_TRUE(client.upgrade("/").starts_with("HTTP/1.1 101 "));
+  ASSERT_TRUE(upgrade(client).starts_with("HTTP/1.1 101 "));
   client.send(R"({"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newFinalizedHeads"]})");
   const std::string refused = client.receive();
   EXPECT_NE(refused.find("does not report finalized blocks"), std::string::npos) << refused;
