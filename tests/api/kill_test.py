@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""A feed with history on disk is killed twenty times; clients that return have every event. Usage: kill_test.py PROGRAM"""
+"""A feed with history on disk is killed twenty times; clients that return have every event. Usage: kill_test.py PROGRAM...
+
+The program may be one that starts another: `without_uring ledger`."""
 
 import asyncio
 import contextlib
 import json
-import pathlib
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import unittest
 
 import websockets
 
-PROGRAM = pathlib.Path(sys.argv.pop(1)) if len(sys.argv) > 1 else pathlib.Path("build/asan/examples/ledger")
+PROGRAM = sys.argv[1:] or ["build/asan/examples/ledger"]
 PATIENCE = 120
 KILLS = 20
 EVENTS = 25  # of each life: 500 of all
@@ -21,7 +22,7 @@ EVENTS = 25  # of each life: 500 of all
 
 @contextlib.contextmanager
 def running(*arguments):
-    with subprocess.Popen([PROGRAM, *arguments], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([*PROGRAM, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process, process.stdout.readline().strip()
         finally:
@@ -47,6 +48,8 @@ class Client:
             self.at = begin["begins_after"]
             while count > 0:
                 message = json.loads(await socket.recv())
+                if "missed_after" in message:
+                    raise AssertionError(f"after {begin}, at {self.at}: {message}")
                 self.events.append((message["at"], message["event"]))
                 self.at = message["at"]
                 count -= 1
@@ -107,10 +110,10 @@ class Kill(unittest.TestCase):
     def test_a_second_program_and_a_wrong_folder_are_told(self):
         with tempfile.TemporaryDirectory() as folder, running(f"{folder}/events", "0"):
             for path, words in ((f"{folder}/events", "another program uses it"), (f"{folder}/no/events", "No such file")):
-                done = subprocess.run([PROGRAM, path, "0"], capture_output=True, text=True, timeout=PATIENCE)
+                done = subprocess.run([*PROGRAM, path, "0"], capture_output=True, text=True, timeout=PATIENCE)
                 self.assertEqual(done.returncode, 1)
                 self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    unittest.main(argv=sys.argv[:1], verbosity=2)
