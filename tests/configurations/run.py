@@ -66,10 +66,10 @@ def public_headers():
 
 
 def exported_names():
-    """Returns the classes and functions exported by the public headers, except chain.h, which is in no shared library."""
+    """Returns the classes and functions exported by the public headers, except chain.h and store.h, which are in no shared library."""
     found = set()
     for name in public_headers():
-        if name != "chain.h":
+        if name not in ("chain.h", "store.h"):
             text = (INCLUDE / "fanfare" / name).read_text()
             found.update(re.findall(r"^\s*class FANFARE_EXPORT (\w+)", text, re.M))
             found.update(re.findall(r"^FANFARE_EXPORT [\w:<>, ]+ (\w+)\(", text, re.M))
@@ -98,7 +98,7 @@ def release(step):
     build, prefix = step.work / "release", step.work / "prefix"
     step.configure(ROOT, build, "CMAKE_BUILD_TYPE=Release", "FANFARE_CHAIN=OFF", "FANFARE_PROGRAM=OFF", "FANFARE_WERROR=ON",
                    f"CMAKE_CXX_COMPILER={GNU}")
-    step.build(build, "fanfare_library", "fanfare_shared", "example_echo")
+    step.build(build, "fanfare_library", "fanfare_shared", "fanfare_store_library", "example_echo")
     shutil.rmtree(prefix, ignore_errors=True)
     step.run("cmake", "--install", build, "--prefix", step.work / "first", "--component", "library")
     (step.work / "first").rename(prefix)
@@ -120,6 +120,9 @@ def installed(step):
             raise Failed("with_shared does not use libfanfare.so")
         if "libfanfare.so" in step.run("ldd", build / "with_static") + step.run("ldd", build / "with_pkg_config"):
             raise Failed("a program that asked for the static library uses the shared one")
+        step.run(build / "with_store", build / "events")
+        if "libsqlite3" in step.run("ldd", build / "with_static"):
+            raise Failed("a program that does not use the store needs SQLite")
     search = {**os.environ, "PKG_CONFIG_PATH": str(libraries / "pkgconfig")}
     for package, options in (("fanfare", []), ("fanfare-shared", [f"-Wl,-rpath,{libraries}"])):
         flags = subprocess.run(["pkg-config", "--cflags", "--libs", package], env=search, capture_output=True, text=True, check=True)
@@ -132,14 +135,14 @@ def components(step):
     """An error names the component that is missing, and those that exist."""
     prefix = f"CMAKE_PREFIX_PATH={step.work / 'prefix'}"
     unknown = step.configure(HERE / "installed", step.work / "unknown", prefix, "COMPONENTS=static;kitchen", fails=True)
-    for words in ("kitchen", "static, shared, chain"):
+    for words in ("kitchen", "static, shared, store, chain"):
         if words not in re.sub(r"\s+", " ", unknown):
             raise Failed(f"the error of an unknown component does not say \"{words}\"")
     # The engine was installed without this component.
     absent = step.configure(HERE / "installed", step.work / "absent", prefix, "COMPONENTS=chain", fails=True)
     if "was installed without" not in re.sub(r"\s+", " ", absent):
         raise Failed("the error of a component that was not installed does not say so")
-    step.configure(HERE / "installed", step.work / "known", prefix, "COMPONENTS=static;shared")
+    step.configure(HERE / "installed", step.work / "known", prefix, "COMPONENTS=static;shared;store")
 
 
 def symbols(step):
@@ -207,7 +210,7 @@ def fetched(step, *settings, name="fetched-debug"):
     for unwanted in ("compile_commands.json", "CPackConfig.cmake"):
         if (build / unwanted).exists():
             raise Failed(f"{unwanted} in somebody else's build folder")
-    for unwanted in ("echo", "fanfare", "*_test", "libfanfare-chain.a", "libfanfare.so"):
+    for unwanted in ("echo", "fanfare", "*_test", "libfanfare-chain.a", "libfanfare-store.a", "libfanfare.so"):
         if found := [path for path in build.rglob(unwanted) if path.is_file()]:
             raise Failed(f"{found[0]} was built, and nothing links it")
 

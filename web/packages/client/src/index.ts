@@ -11,6 +11,7 @@ export {
 export { SharedStreamClient, type SharedStreamClientOptions, type Sharing } from "./shared_stream_client.js";
 export { type HubOptions } from "./tab_messages.js";
 export { EthClient, RpcError, type EthClientOptions } from "./eth_client.js";
+export { RpcClient, type RpcClientOptions, type RpcListener, type RpcMissed, type RpcPosition, type RpcSubscribeOptions } from "./rpc_client.js";
 export { EthSubscription, type EthListener, type EthMissed, type EthSubscribeOptions, type EthType } from "./eth_subscription.js";
 export { type NodeStreams, type NetworkMetrics, type MarketsHealth, type Market, type Receipt, type Receipts, type Peer, type Peers } from "./node_streams.js";
 export { acquireClient, type AcquireOptions } from "./clients.js";

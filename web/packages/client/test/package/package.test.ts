@@ -1,9 +1,11 @@
 // What npm would publish: it installs into an empty project, has types, and a bundler keeps only what is used.
-import { execFileSync } from "node:child_process";
+import { execFile, execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -48,10 +50,38 @@ async function bundle(source: string): Promise<{ text: string; bytes: number }> 
 test("the packages hold code, types and a README, and nothing else", () => {
   expect(packed.map(({ name }) => name)).toEqual(["@fanfare/client", "@fanfare/react"]);
   for (const { files } of packed) {
-    const others = files.map(({ path }) => path).filter((path) => !/^dist\/\w+\.(js|d\.ts)$/.test(path));
+    const others = files.map(({ path }) => path).filter((path) => !/^(dist\/\w+\.(js|d\.ts)|bin\/openrpc\.mjs)$/.test(path));
     expect(others.sort()).toEqual(["README.md", "package.json"]);
     expect(files.length).toBeGreaterThan(4);
   }
+});
+
+test("fanfare-openrpc writes a client from a file and from a node, and says what is wrong", async () => {
+  const program = join(place, "node_modules/.bin/fanfare-openrpc");
+  const document = { openrpc: "1.3.2", info: { title: "toy", version: "1" }, methods: [{ name: "height", result: { schema: { type: "integer" } } }] };
+  put("document.json", JSON.stringify(document));
+  run(program, ["document.json", "--out", "toy.ts", "--name", "Toy"], place);
+  expect(readFileSync(join(place, "toy.ts"), "utf8")).toContain("export class Toy extends RpcClient");
+  const { text } = await bundle('import { Toy } from "./toy.ts"; new Toy({ url: "ws://localhost" }).height();');
+  expect(text).toContain('"height"');
+  let asked: { authorization: string | undefined; body: string } | undefined;
+  const node = createServer((request, response) => {
+    let body = "";
+    request.on("data", (part) => { body += part; }).on("end", () => {
+      asked = { authorization: request.headers.authorization, body };
+      response.end(JSON.stringify({ jsonrpc: "2.0", id: 1, result: document }));
+    });
+  });
+  await new Promise<void>((resolve) => { node.listen(0, "127.0.0.1", resolve); });
+  const { port } = node.address() as { port: number };
+  const { stdout } = await promisify(execFile)(program, [`http://user:p%40ss@127.0.0.1:${port}/`], { cwd: place });
+  node.close();
+  expect(stdout).toContain("export class ToyClient");
+  expect(asked?.authorization).toBe(`Basic ${btoa("user:p@ss")}`);
+  expect(JSON.parse(asked!.body).method).toBe("rpc.discover");
+  put("other.json", "{}");
+  expect(() => run(program, ["other.json"], place)).toThrow("not an OpenRPC document");
+  expect(() => run(program, [], place)).toThrow("usage: fanfare-openrpc");
 });
 
 test("the client has no dependencies", () => {
