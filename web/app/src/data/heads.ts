@@ -22,15 +22,17 @@ gate.subscribe(() => {
 });
 
 // Follows this network from now on, also while no panel shows it.
-export function watchHeads(networkPath: string): void {
+export function watchHeads(networkPath: string, isDevelopment: boolean): void {
   if (path === networkPath) return;
   path = networkPath;
   client?.close();
-  client = follow(networkPath);
+  client = follow(networkPath, isDevelopment);
 }
 
-function follow(networkPath: string): EthClient {
-  const model = new ChainModel();
+// A development chain that was started again is shorter than before. The server would wait until it reaches the cursor's block, as for a node that
+// is behind; here nobody wants to wait.
+function follow(networkPath: string, isDevelopment: boolean): EthClient {
+  let model = new ChainModel();
   let current: Pick<Heads, "phase" | "reason"> = { phase: "loading" };
   const show = oncePerFrame(() => {
     if (path === networkPath) heads.set({ ...current, chain: model.chain() });
@@ -42,18 +44,30 @@ function follow(networkPath: string): EthClient {
   const eth = new EthClient({ url: addressOf(networkPath), ...keyOptions() });
   eth.onChange(() => {
     if (eth.state === "waiting") recheckKey();
+    if (eth.state === "connected" && isDevelopment && !model.isEmpty) void beginAgainIfShorter();
     if (eth.state === "waiting" || eth.state === "offline") change(model.isEmpty ? "error" : "lost", "The connection to the server was lost");
     else if (eth.state === "connected" && current.phase !== "live") change(model.isEmpty ? "loading" : "live");
   });
-  eth.subscribe("newHeads", [], {
-    event: (header) => {
-      model.apply(readHead(header as Record<string, unknown>), Date.now());
-      change("live");
-    },
-    live: () => change("live"),
-    // What was missed shows by itself: the next head does not follow the last one.
-    error: (error) => change("error", error.message),
-  });
+  const begin = () =>
+    eth.subscribe("newHeads", [], {
+      event: (header) => {
+        model.apply(readHead(header as Record<string, unknown>), Date.now());
+        change("live");
+      },
+      live: () => change("live"),
+      // What was missed shows by itself: the next head does not follow the last one.
+      error: (error) => change("error", error.message),
+    });
+  let subscription = begin();
+  const beginAgainIfShorter = async (): Promise<void> => {
+    const tip = model.chain().tip!.number;
+    const head = await eth.request("eth_blockNumber").catch(() => null);
+    if (typeof head !== "string" || Number(head) >= tip) return;
+    subscription.close();
+    model = new ChainModel();
+    change("loading");
+    subscription = begin();
+  };
   show();
   return eth;
 }

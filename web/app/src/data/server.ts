@@ -28,7 +28,7 @@ export async function loadInfo(): Promise<void> {
     const response = await fetch("/fanfare.json", { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(`/fanfare.json answered ${response.status}`);
     const value = (await response.json()) as ServerInfo;
-    await checkKey(value.access, () => probe(value));
+    await checkKey(value.access, () => probe(value, false));
     info.set({ value });
   } catch (error) {
     info.set({ ...info.get(), error: (error as Error).message });
@@ -37,16 +37,17 @@ export async function loadInfo(): Promise<void> {
   }
 }
 
-// A call that every caller may make, to learn whether the key is accepted.
-async function probe({ networks }: ServerInfo): Promise<number> {
-  if (!networks[0]) return 200; // streams tell it by themselves
-  return (await post(networks[0].path, "eth_chainId", [])).status;
+// Makes a call to learn whether the key is accepted. Without a network there is only the address of the streams. A plain GET of it fails
+// in any case, which browsers report, so it is done only when the streams cannot be reached.
+async function probe({ networks, streams }: ServerInfo, isFailing: boolean): Promise<number> {
+  if (networks[0]) return (await post(networks[0].path, "eth_chainId", [])).status;
+  return isFailing && streams ? (await fetch(streams, { headers: keyHeaders(), signal: AbortSignal.timeout(15_000) })).status : 200;
 }
 
 // The server is gone, or it no longer accepts the key: a token may have expired.
 export function recheckKey(): void {
   const { value } = info.get();
-  if (value && hasKey()) void checkKey(value.access, () => probe(value));
+  if (value && hasKey()) void checkKey(value.access, () => probe(value, true));
 }
 
 let lastId = 0;

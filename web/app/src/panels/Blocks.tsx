@@ -9,7 +9,7 @@ import { age, clock, gwei, number, sentence, shortHash, span } from "../format";
 export function Blocks({ network }: { network: NetworkInfo | undefined }) {
   const state = useStore(heads);
   useEffect(() => {
-    if (network) watchHeads(network.path);
+    if (network) watchHeads(network.path, network.development !== null);
   }, [network]);
   const { chain } = state;
   const server = useStore(info);
