@@ -194,7 +194,7 @@ export class Connection {
     this.clearTimers();
     this.openedAtMs = this.heardAtMs = Date.now();
     this.opened++;
-    this.setState("connected", null);
+    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
     this.armIdle();
     this.armToken();
     callSafely(() => this.events.opened());
@@ -277,9 +277,9 @@ export class Connection {
   }
 
   private armToken(): void {
-    const expiry = this.tokens?.expiresAtMs;
-    if (expiry === undefined) return;
-    const rest = Math.max(expiry - Date.now(), 0);
+    if (!this.tokens) return;
+    const rest = Math.max(this.tokens.renewAtMs - Date.now(), 0);
+    if (rest === Infinity) return;
     this.timer("token", Math.min(rest, TIMER_MS_MAX), () => {
       if (this.tokens?.isExpired(Date.now())) this.replace("the token expired");
       else this.armToken();

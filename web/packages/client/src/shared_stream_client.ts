@@ -127,7 +127,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   private async answerToken(id: number, reason: Parameters<TokenProvider>[0]): Promise<void> {
     try {
       const token = await this.options.token?.(reason);
-      if (token !== undefined) this.send({ t: "token", id, token });
+      this.send(token === undefined ? { t: "token", id, error: "the token provider returned nothing" } : { t: "token", id, token });
     } catch (error) {
       this.send({ t: "token", id, error: error instanceof Error ? error.message : String(error) });
     }

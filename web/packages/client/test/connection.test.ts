@@ -219,6 +219,61 @@ test("a token is replaced when its time comes, without a sleep", async () => {
   expect(FakeSocket.all.map(({ protocols }) => protocols[1])).toEqual(["fanfare.bearer.t1", "fanfare.bearer.t2"]);
 });
 
+test.each([["expired long ago", -3_600_000], ["expires now", 0], ["is within the margin", 5_000]])(
+  "a token that %s by this clock is used, reported, and replaced ever more rarely", async (_, lifeMs) => {
+    const token = vi.fn(() => ({ value: "t", expiresAtMs: Date.now() + lifeMs }));
+    start({ token });
+    await settle();
+    expect(connection.state).toBe("connected");
+    expect(connection.error?.message).toContain("check this device's clock");
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(FakeSocket.all.length).toBe(1);
+    for (const seconds of [10, 20, 40, 80, 160, 300, 300]) {
+      const before = FakeSocket.all.length;
+      document.dispatchEvent(new Event("visibilitychange"));
+      await settle();
+      expect(FakeSocket.all.length).toBeLessThanOrEqual(before + 1);
+      FakeSocket.last.hear("PONG");
+      for (let second = 0; second < seconds; second++) {
+        await vi.advanceTimersByTimeAsync(1_000);
+        FakeSocket.last.hear("PONG");
+      }
+    }
+    expect(FakeSocket.all.length).toBeLessThanOrEqual(8);
+    expect(token).toHaveBeenCalledTimes(FakeSocket.all.length);
+  });
+
+test("a token of a short life is replaced no more often than every five seconds, and not reported", async () => {
+  const token = vi.fn(() => ({ value: "t", expiresAtMs: Date.now() + 5_001 }));
+  start({ token });
+  await settle();
+  expect(connection.error).toBeNull();
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(FakeSocket.all.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeSocket.all.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(FakeSocket.all.length).toBe(4);
+});
+
+test.each([[undefined, "must return a text"], [null, "must return a text"], [{}, "must return a text"], [7, "must return a text"],
+  [{ value: "t", expiresAtMs: Number.NaN }, "must be a number"], [{ value: "t", expiresAtMs: "2030-01-01" }, "must be a number"]])(
+  "a provider that returns %o is asked again with delays", async (answer, problem) => {
+    const token = vi.fn(() => answer as unknown as string);
+    start({ token, backoff: { firstMs: 100, maxMs: 1_000 } });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(connection.error?.message).toContain(problem);
+    expect(token.mock.calls.length).toBeLessThan(8);
+  });
+
+test.each([[null], [Infinity], [undefined]])("a token with the expiry %o has none", async (expiresAtMs) => {
+  const token = vi.fn(() => ({ value: "t", expiresAtMs: expiresAtMs as number | undefined }));
+  start({ token, heartbeat: { idleMs: 0 } });
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(token).toHaveBeenCalledOnce();
+  expect(connection.error).toBeNull();
+});
+
 test("a refused token is replaced; after three refusals in a row nothing more is tried", async () => {
   const reasons: string[] = [];
   start({ token: (reason) => (reasons.push(reason), `t${reasons.length}`), backoff: { firstMs: 100 }, tokenAs: { query: "apikey" } });
