@@ -59,7 +59,7 @@ export interface ConnectionEvents {
 
 /** A connection that stood this long is no failure: the next delay begins from the start. */
 export const STABLE_MS = 5_000;
-/** After so many refusals in a row (close code 1008), with a fresh token each, nothing more is tried. */
+/** After so many refusals in a row (close code 1008), with a fresh token each if there are tokens, nothing more is tried. */
 export const REFUSALS_MAX = 3;
 // Registered for WebSocket: "Unauthorized".
 const UNAUTHORIZED = 3000;
@@ -209,12 +209,13 @@ export class Connection {
   private socketClosed(code: number, reason: string): void {
     const wasOpen = this.state === "connected";
     this.dropSocket();
+    if (wasOpen && this.hasStood()) this.refusals = 0;
     const text = reason || (wasOpen ? "the connection was lost" : "the server cannot be reached");
     const error = new ConnectionError(text, code);
     if (code === 1009) return this.stop(error, wasOpen);
     if (code === 1008 || code === UNAUTHORIZED) {
-      if (!this.tokens || ++this.refusals >= REFUSALS_MAX) return this.stop(error, wasOpen);
-      this.tokens.refuse();
+      if (++this.refusals >= REFUSALS_MAX) return this.stop(error, wasOpen);
+      this.tokens?.refuse();
     } else if (!wasOpen && this.failures % 8 === 1) {
       // A browser does not say why an upgrade failed. It may have been the token, but often the server is just away.
       this.tokens?.refuse();
@@ -224,7 +225,7 @@ export class Connection {
 
   private failed(error: ConnectionError, wasOpen = false): void {
     this.attempt++;
-    if (wasOpen && Date.now() - this.openedAtMs >= STABLE_MS) this.failures = this.refusals = 0;
+    if (wasOpen && this.hasStood()) this.failures = 0;
     this.failures++;
     if (this.options.reconnect === false) return this.stop(error, wasOpen);
     this.clearTimers();
@@ -233,6 +234,8 @@ export class Connection {
     this.retryIn(offline ? this.delay(64) : this.delay(this.failures));
     if (wasOpen) this.reportLost(error);
   }
+
+  private hasStood(): boolean { return Date.now() - this.openedAtMs >= STABLE_MS; }
 
   private delay(failures: number): number {
     return backoffDelay(failures, withHint(this.options.backoff ?? {}, this.hint), Math.random());

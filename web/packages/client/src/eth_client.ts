@@ -98,6 +98,7 @@ export class EthClient {
     this.subscriptions.add(subscription);
     this.connect();
     if (this.state === "connected") subscription.begin();
+    else if (this.state === "closed") queueMicrotask(() => subscription.ended(this.connection.error ?? new ConnectionError("the client is closed")));
     return subscription;
   }
 
@@ -109,7 +110,11 @@ export class EthClient {
   }
 
   private changed(): void {
-    if (this.state === "closed" && this.connection.error) this.rejectAll(this.connection.error, false);
+    const { error } = this.connection;
+    if (this.state === "closed" && error) {
+      for (const subscription of [...this.subscriptions]) subscription.ended(error);
+      this.rejectAll(error, false);
+    }
     this.changes.emit();
   }
 

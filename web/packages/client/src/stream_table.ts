@@ -24,6 +24,8 @@ interface Entry {
   position: Position | null;
   last: StreamMessage | null;
   interrupted: StreamEvent | null;
+  /** The connection ended for good. */
+  ended: StreamEvent | null;
   historyMax: number;
   linger: ReturnType<typeof setTimeout> | null;
 }
@@ -39,7 +41,7 @@ export class StreamTable {
     let entry = this.entries.get(stream);
     let replies: readonly StreamEvent[] = [];
     if (!entry) {
-      entry = { subscriptions: new Set([subscription]), position: since ?? null, last: null, interrupted: null, historyMax: history, linger: null };
+      entry = { subscriptions: new Set([subscription]), position: since ?? null, last: null, interrupted: null, ended: null, historyMax: history, linger: null };
       this.entries.set(stream, entry);
       replies = this.upstream.open(stream, since ? { since } : { history });
     } else {
@@ -85,6 +87,7 @@ export class StreamTable {
     }
     if (entry.last) events.push({ kind: "message", message: entry.last });
     if (entry.interrupted) events.push(entry.interrupted);
+    if (entry.ended) events.push(entry.ended);
     return events;
   }
 
@@ -115,6 +118,7 @@ export class StreamTable {
       }
       case "subscribed": {
         const { recovered, position } = event.answer;
+        entry.ended = null;
         if (recovered === false && position && entry.last && isSeen(position, entry.last.position ?? null)) return;
         return to(({ listener }) => listener.subscribed?.(event.answer));
       }
@@ -131,7 +135,9 @@ export class StreamTable {
         if (position && !only) entry.position = position;
         return to(({ listener }) => listener.pause?.(event.pause));
       }
-      case "error": return to(({ listener }) => listener.error?.(new StreamError(event.message, event.stream, event.code)));
+      case "error":
+        if (event.code === "closed") entry.ended = event;
+        return to(({ listener }) => listener.error?.(new StreamError(event.message, event.stream, event.code)));
     }
   }
 

@@ -315,13 +315,29 @@ test("a token provider that fails is asked again later", async () => {
   expect(connection.state).toBe("connected");
 });
 
-test("what would fail again in the same way ends the connection: 1008 without tokens, 1009, a bad address, no WebSocket", async () => {
-  for (const code of [1008, 1009]) {
-    start();
-    await settle();
-    FakeSocket.last.end(code);
-    expect(connection.state).toBe("closed");
+test("without tokens, too, three refusals in a row end the connection, and a connection that stood begins from the start", async () => {
+  start({ backoff: { firstMs: 100, maxMs: 100 } });
+  await settle();
+  for (let refusal = 1; refusal < REFUSALS_MAX; refusal++) {
+    FakeSocket.last.end(1008);
+    expect(connection.state).toBe("waiting");
+    await vi.advanceTimersByTimeAsync(100);
   }
+  await vi.advanceTimersByTimeAsync(STABLE_MS);
+  for (let refusal = 1; refusal < REFUSALS_MAX; refusal++) {
+    FakeSocket.last.end(1008);
+    expect(connection.state).toBe("waiting");
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  FakeSocket.last.end(1008);
+  expect(connection.state).toBe("closed");
+});
+
+test("what would fail again in the same way ends the connection: 1009, a bad address, no WebSocket", async () => {
+  start();
+  await settle();
+  FakeSocket.last.end(1009);
+  expect(connection.state).toBe("closed");
   class Refusing extends FakeSocket {
     constructor() { super(""); throw new SyntaxError("bad URL"); }
   }

@@ -34,6 +34,17 @@ function watch(type: EthType = "logs", params: any[] = [{ address: "0x01" }], op
   return { ...log, subscription };
 }
 
+test("a connection that ends for good is an error of every subscription, also of a later one", async () => {
+  const log = watch();
+  await answer(() => ({ result: "0x1" }));
+  FakeSocket.last.end(1009, "too big");
+  expect(log.errors).toEqual(["too big"]);
+  const waiting = watch();
+  await settle(10_000);
+  expect(waiting.errors).toEqual(["too big"]);
+  expect(log.errors.length).toBe(1);
+});
+
 beforeEach(() => {
   vi.useFakeTimers();
   FakeSocket.reset();

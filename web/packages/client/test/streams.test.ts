@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { StreamClient, type Gap, type StreamClientOptions, type StreamListener, type StreamMessage } from "../src/index.js";
 import { FakeSocket } from "../../../testing/fake_socket.js";
-import { StreamCore } from "../../../testing/stream_core.js";
+import { StreamCore, type Peer, type Session } from "../../../testing/stream_core.js";
 
 let core: StreamCore;
 let client: StreamClient;
@@ -392,6 +392,82 @@ test("a request that the server ignored is repeated", async () => {
   await settle(1_500);
   publish(1, 1);
   expect(log.numbers).toEqual([1]);
+});
+
+/** A server that enforces its limit as docs/streams.md says: a burst of as many, then an error once a second, then 1008. */
+class LimitedCore extends StreamCore {
+  refused = 0;
+  constructor(readonly perSecond: number, names: readonly string[], hello: object = { limits: { messages_per_second: perSecond } }) { super({ streams: names, hello }); }
+  override accept(peer: Peer): Session {
+    const session = super.accept(peer);
+    const receive = session.receive.bind(session);
+    let [full, second, count] = [0, -Infinity, 0];
+    session.receive = (text) => {
+      const now = Date.now();
+      if (now - second >= 1_000) [second, count] = [now, 0];
+      if (++count > 10 * this.perSecond) return peer.close(1008, "too many messages");
+      const next = Math.max(full, now) + 1_000 / this.perSecond;
+      if (next - now > 1_000.001) {
+        this.refused++;
+        return session.reply({ type: "error", code: "too_many_messages", message: "too many messages" });
+      }
+      full = next;
+      receive(text);
+    };
+    return session;
+  }
+}
+
+test.each([[1, 12], [1, 60], [2, 25], [3, 60], [10, 60], [20, 60]])("with a limit of %i messages a second %i streams arrive, on one connection", async (perSecond, count) => {
+  const names = Array.from({ length: count }, (_, n) => `s${n}`);
+  FakeSocket.reset(core = new LimitedCore(perSecond, names));
+  const logs = names.map((name) => record(name));
+  await settle((3 * count * 1_000) / perSecond + 5_000);
+  for (const name of names) publish(1, 1, name);
+  expect(logs.map(({ numbers }) => numbers)).toEqual(names.map(() => [1]));
+  expect(logs.flatMap(({ errors }) => errors)).toEqual([]);
+  expect(FakeSocket.all.length).toBe(1);
+  // What the first burst is refused is repeated in time; afterwards the limit is known.
+  expect((core as LimitedCore).refused).toBeLessThanOrEqual(10);
+});
+
+test("a limit that is no number above 0 counts as the default", async () => {
+  for (const limit of [0, -1, 1e-320, Number.MAX_VALUE]) {
+    client.close();
+    serve({ hello: { limits: { messages_per_second: limit } } });
+    start();
+    const log = record();
+    await settle(1_000);
+    publish(1, 1);
+    expect(log.numbers).toEqual([1]);
+  }
+});
+
+test("1008 is tried again with delays; after three in a row every listener hears that it is over, also a later one", async () => {
+  const log = record();
+  const other = record("b");
+  await settle();
+  for (const ends of [1, 2, 3]) {
+    expect(log.errors).toEqual([]);
+    expect(FakeSocket.all.length).toBe(ends);
+    FakeSocket.last.end(1008, "too many messages");
+    await settle(2_000);
+  }
+  expect(client.state).toBe("closed");
+  expect(log.errors).toEqual(["closed"]);
+  expect(other.errors).toEqual(["closed"]);
+  const late = record("a");
+  const first = record("c");
+  await settle();
+  expect(late.errors).toEqual(["closed"]);
+  expect(first.errors).toEqual(["closed"]);
+});
+
+test("1009 ends the streams with an error", async () => {
+  const log = record("a", {}, { error: (error) => { log.errors.push(error.message); } });
+  await settle();
+  FakeSocket.last.end(1009, "too big");
+  expect(log.errors).toEqual(["the connection ended for good: too big"]);
 });
 
 test("the end of a stream by the server is an error", async () => {
