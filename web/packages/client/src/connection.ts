@@ -1,5 +1,6 @@
 // One WebSocket that is made again whenever it is lost. It knows nothing of the messages that it carries.
 import { backoffDelay, withHint, type BackoffOptions, type ReconnectHint } from "./backoff.js";
+import { after, checkNumber } from "./durations.js";
 import { isOnline, watchPage } from "./page.js";
 import { TokenKeeper, type TokenProvider } from "./token.js";
 import { ConnectionError, callSafely, type ConnectionState } from "./types.js";
@@ -26,7 +27,7 @@ export interface Attempt {
 export type TokenPlace = "subprotocol" | { readonly query: string };
 
 export interface HeartbeatOptions {
-  /** After this time without any message the server is asked for one, in milliseconds. Default 15,000; 0 turns it off. */
+  /** After this time without any message the server is asked for one, in milliseconds. Default 15,000; 0 and Infinity turn it off. */
   readonly idleMs?: number;
   /** Without an answer for this time the connection counts as dead. Default 5,000. */
   readonly answerMs?: number;
@@ -34,7 +35,7 @@ export interface HeartbeatOptions {
 
 export interface ConnectionOptions {
   /** `ws://` or `wss://`. A function is called before each attempt. */
-  readonly url: string | (() => string | Promise<string>);
+  readonly url: string | URL | (() => string | URL | Promise<string | URL>);
   /** Default: the global WebSocket. Node 20 has none: pass that of the npm package `ws`. */
   readonly WebSocket?: SocketConstructor;
   readonly protocols?: readonly string[];
@@ -45,7 +46,7 @@ export interface ConnectionOptions {
   readonly reconnect?: boolean;
   readonly backoff?: BackoffOptions;
   readonly heartbeat?: HeartbeatOptions;
-  /** An attempt that takes longer is abandoned. Default 10,000. */
+  /** An attempt that takes longer is abandoned. Default 10,000; Infinity: none is. */
   readonly connectTimeoutMs?: number;
 }
 
@@ -65,7 +66,18 @@ export const REFUSALS_MAX = 3;
 const UNAUTHORIZED = 3000;
 // A browser may not send 1002. docs/streams.md names it.
 const PROTOCOL_ERROR = 4002;
-const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Throws RangeError or TypeError for a value that cannot be used. */
+export function checkConnectionOptions({ url, backoff = {}, heartbeat = {}, connectTimeoutMs }: Partial<ConnectionOptions>): void {
+  if (typeof url !== "string" && typeof url !== "function" && !(url instanceof URL)) throw new TypeError("the option url must be a text, a URL or a function");
+  checkNumber("connectTimeoutMs", connectTimeoutMs, 1);
+  checkNumber("heartbeat.idleMs", heartbeat.idleMs);
+  checkNumber("heartbeat.answerMs", heartbeat.answerMs, 1);
+  checkNumber("backoff.firstMs", backoff.firstMs);
+  checkNumber("backoff.maxMs", backoff.maxMs);
+  checkNumber("backoff.factor", backoff.factor, 1);
+  checkNumber("backoff.jitter", backoff.jitter, 0, 1);
+}
 
 export class Connection {
   state: ConnectionState = "idle";
@@ -93,6 +105,7 @@ export class Connection {
     /** Returns the text that makes the server answer. */
     private readonly ping: () => string,
   ) {
+    checkConnectionOptions(options);
     this.tokens = options.token ? new TokenKeeper(options.token) : null;
   }
 
@@ -115,7 +128,8 @@ export class Connection {
     this.stop(null);
   }
 
-  setHint(hint: ReconnectHint): void { this.hint = hint; }
+  /** Its members may be anything. */
+  setHint(hint: ReconnectHint | null): void { this.hint = hint; }
 
   /**
    * The page may have slept, or the network may have changed. An expired token is replaced before anything is sent;
@@ -163,7 +177,7 @@ export class Connection {
 
   private async target(): Promise<Attempt> {
     const { url, protocols = [], tokenAs = "subprotocol" } = this.options;
-    const plain = { url: typeof url === "string" ? url : await url(), protocols };
+    const plain = { url: String(typeof url === "function" ? await url() : url), protocols };
     this.lastUrl = plain.url;
     if (!this.tokens) return plain;
     const token = await this.tokens.get();
@@ -254,7 +268,7 @@ export class Connection {
 
   private armIdle(): void {
     const idleMs = this.options.heartbeat?.idleMs ?? 15_000;
-    if (idleMs <= 0) return;
+    if (idleMs === 0) return;
     this.timer("idle", Math.max(this.heardAtMs + idleMs - Date.now(), 0), () => this.checkIdle(idleMs));
   }
 
@@ -281,9 +295,7 @@ export class Connection {
 
   private armToken(): void {
     if (!this.tokens) return;
-    const rest = Math.max(this.tokens.renewAtMs - Date.now(), 0);
-    if (rest === Infinity) return;
-    this.timer("token", Math.min(rest, TIMER_MS_MAX), () => {
+    this.timer("token", Math.max(this.tokens.renewAtMs - Date.now(), 0), () => {
       if (this.tokens?.isExpired(Date.now())) this.replace("the token expired");
       else this.armToken();
     });
@@ -321,11 +333,11 @@ export class Connection {
 
   private timer(name: Parameters<typeof this.timers.get>[0], ms: number, call: () => void): void {
     this.cancel(name);
-    const timer = setTimeout(() => {
+    const timer = after(ms, () => {
       this.timers.delete(name);
       call();
-    }, ms);
-    this.timers.set(name, timer);
+    });
+    if (timer) this.timers.set(name, timer);
   }
 
   private cancel(name: Parameters<typeof this.timers.get>[0]): void {

@@ -1,4 +1,5 @@
 // The subscriptions of one page: many listeners, one subscription a stream. Drops what a listener has seen already.
+import { after, checkNumber } from "./durations.js";
 import type { Want } from "./wire_client.js";
 import {
   StreamError, callSafely, type Gap, type Json, type Position, type StreamEvent, type StreamListener, type StreamMessage, type SubscribeOptions, type Unsubscribe,
@@ -33,7 +34,7 @@ interface Entry {
 export class StreamTable {
   private readonly entries = new Map<string, Entry>();
 
-  constructor(private readonly upstream: TableUpstream, private readonly lingerMs = LINGER_MS) {}
+  constructor(private readonly upstream: TableUpstream, private readonly lingerMs = LINGER_MS) { checkNumber("lingerMs", lingerMs); }
 
   subscribe(stream: string, listener: StreamListener<any>, options: SubscribeOptions): Unsubscribe {
     const { history = 0, since } = options;
@@ -93,11 +94,11 @@ export class StreamTable {
 
   private leave(stream: string, entry: Entry, subscription: Subscription): void {
     if (!entry.subscriptions.delete(subscription) || entry.subscriptions.size) return;
-    entry.linger = setTimeout(() => {
+    entry.linger = after(this.lingerMs, () => {
       if (this.entries.get(stream) !== entry) return;
       this.entries.delete(stream);
       this.upstream.close(stream);
-    }, this.lingerMs);
+    });
   }
 
   // `only`: a reply to these; null: news to all.

@@ -87,6 +87,65 @@ test("the server's hint sets the delay", async () => {
   expect(FakeSocket.all.length).toBe(2);
 });
 
+test.each([[{ min_ms: 0, max_ms: 0 }], [{ min_ms: -5, max_ms: -1 }], [{ min_ms: "x", max_ms: null }], [5], [null], ["text"], [[]]])(
+  "a server that hints %o and closes is tried with growing delays", async (hint) => {
+    start();
+    for (let seconds = 0; seconds < 60; seconds++) {
+      await settle();
+      if (connection.state === "connected") {
+        connection.setHint(hint as any);
+        FakeSocket.last.end(1012);
+      }
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(FakeSocket.all.length).toBeLessThan(10);
+    expect(FakeSocket.all.length).toBeGreaterThan(3);
+  });
+
+// As setTimeout: a time of 2^31 ms or more is over at once.
+const TOO_LONG = [2 ** 31, 3e9, Infinity];
+test.each(TOO_LONG)("times of %d ms are long, not short", async (ms) => {
+  FakeSocket.next = "hang";
+  start({ connectTimeoutMs: ms, heartbeat: { idleMs: ms, answerMs: ms }, backoff: { firstMs: ms, maxMs: ms } });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(connection.state).toBe("connecting");
+  FakeSocket.last.open();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeSocket.last.sent).toEqual([]);
+  connection.wake();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(connection.state).toBe("connected");
+  FakeSocket.last.end();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(connection.state).toBe("waiting");
+  expect(FakeSocket.all.length).toBe(1);
+});
+
+test.each([
+  ["connectTimeoutMs", (value: number) => ({ connectTimeoutMs: value }), [0, 0.5]],
+  ["heartbeat.idleMs", (value: number) => ({ heartbeat: { idleMs: value } }), []],
+  ["heartbeat.answerMs", (value: number) => ({ heartbeat: { answerMs: value } }), [0]],
+  ["backoff.firstMs", (value: number) => ({ backoff: { firstMs: value } }), []],
+  ["backoff.maxMs", (value: number) => ({ backoff: { maxMs: value } }), []],
+  ["backoff.factor", (value: number) => ({ backoff: { factor: value } }), [0, 0.5]],
+  ["backoff.jitter", (value: number) => ({ backoff: { jitter: value } }), [1.5, Infinity]],
+])("a value of %s that cannot be used is an error at once", (name, options, more) => {
+  for (const value of [Number.NaN, -1, -Infinity, "5000" as unknown as number, null as unknown as number, ...more]) {
+    expect(() => start(options(value)), String(value)).toThrow(`the option ${name} must be a number`);
+  }
+});
+
+test("the address may be a URL object, and must be an address", async () => {
+  start({ url: new URL("ws://gateway.example/streams?x=1") });
+  await settle();
+  expect(FakeSocket.last.url).toBe("ws://gateway.example/streams?x=1");
+  connection.close();
+  start({ url: async () => new URL("ws://gateway.example/other") });
+  await settle();
+  expect(FakeSocket.last.url).toBe("ws://gateway.example/other");
+  for (const url of [undefined, null, 7, {}]) expect(() => start({ url: url as unknown as string })).toThrow("the option url");
+});
+
 test("a half-open socket is noticed: silence, a question, silence", async () => {
   start({ heartbeat: { idleMs: 1_000, answerMs: 200 } });
   await settle();

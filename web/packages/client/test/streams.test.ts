@@ -470,6 +470,31 @@ test("1009 ends the streams with an error", async () => {
   expect(log.errors).toEqual(["the connection ended for good: too big"]);
 });
 
+test("lingerMs is checked, and Infinity keeps a stream", async () => {
+  for (const lingerMs of [Number.NaN, -1]) expect(() => new StreamClient({ url: "ws://x/", lingerMs })).toThrow("the option lingerMs");
+  for (const lingerMs of [Infinity, 3e9]) {
+    client.close();
+    serve();
+    start({ lingerMs });
+    const log = record();
+    await settle();
+    log.stop();
+    await settle(100_000);
+    expect(requests("unsubscribe")).toEqual([]);
+  }
+});
+
+test.each([[5], [null], [{ min_ms: "x", max_ms: null }]])("a hint that cannot be used (%o) harms nothing", async (reconnect) => {
+  client.close();
+  serve({ hello: { reconnect } });
+  start();
+  const log = record();
+  await settle(10_000);
+  publish(1, 1);
+  expect(log.numbers).toEqual([1]);
+  expect(FakeSocket.all.length).toBe(1);
+});
+
 test("the end of a stream by the server is an error", async () => {
   const log = record();
   await settle();
