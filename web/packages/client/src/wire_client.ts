@@ -98,11 +98,13 @@ export class WireClient {
     stream.resume();
     const events: StreamEvent[] = [];
     const ring = history && !since ? stream.wantHistory(history) : null;
-    if (since && isBehind(since, stream.position)) stream.startAt(since, value);
+    const rewinds = since !== undefined && isBehind(since, stream.position);
+    if (rewinds) stream.startAt(since, value);
     else if (since) events.push({ kind: "subscribed", answer: { stream: stream.name, recovered: true, position: since } });
     else if (ring) events.push({ kind: "history", messages: ring, position: stream.position ?? undefined });
     else if (!history && stream.last) events.push({ kind: "message", message: stream.last });
-    if (stream.interrupted) events.push(stream.interrupted);
+    // What is played again holds the notice too.
+    if (stream.interrupted && !rewinds) events.push(stream.interrupted);
     const ending = this.ending(stream.name);
     if (ending) events.push(ending);
     return events;

@@ -267,10 +267,78 @@ test("`since` of an earlier visit resumes", async () => {
   await settle();
   expect(log.numbers).toEqual([5, 6]);
   expect(log.answers).toEqual([true]);
-  // Another listener with an older position is told what it does not get.
-  const other = record("a", { since: { epoch: core.epoch, offset: 2 } });
+});
+
+test.each([[true], [false]])("a later listener with `since` gets everything after it, as if it were alone; delta: %o", async (delta) => {
+  client.close();
+  start({ delta });
+  publish(1, 5);
+  core.notice("a", "interrupted", "down");
+  core.notice("a", "restored");
+  publish(8, 10);
+  const first = record("a");
   await settle();
-  expect(other.gaps[0]?.missing).toMatchObject({ after: { offset: 2 }, until: { offset: 6 } });
+  publish(11, 15);
+  const second = record("a", { since: { epoch: core.epoch, offset: 3 } });
+  const third = record("a", { since: { epoch: core.epoch, offset: 8 } });
+  const live = record("a");
+  const now = record("a", { since: { epoch: core.epoch, offset: 15 } });
+  publish(16, 17);
+  await settle();
+  publish(18, 18);
+  const numbers = (from: number, until: number): number[] => Array.from({ length: until - from + 1 }, (_, n) => from + n);
+  expect(first.numbers).toEqual(numbers(10, 18));
+  expect(second.numbers).toEqual([4, 5, ...numbers(8, 18)]);
+  expect(third.numbers).toEqual(numbers(9, 18));
+  expect(live.numbers).toEqual(numbers(15, 18));
+  expect(now.numbers).toEqual(numbers(16, 18));
+  for (const log of [first, second, third, live, now]) expect([log.gaps, log.errors]).toEqual([[], []]);
+  expect([first, second, third, live, now].map(({ answers }) => answers)).toEqual([[undefined], [true], [true], [], [true]]);
+  expect([first, second, third, live].map(({ sources }) => sources)).toEqual([[], ["down: down", "up"], [], []]);
+  // All go on from where they are.
+  FakeSocket.last.end();
+  publish(19, 19);
+  await settle(1_000);
+  for (const log of [first, second, third, live, now]) expect(log.numbers.slice(-2)).toEqual([18, 19]);
+});
+
+test("a later listener whose `since` is too old, or of another epoch, hears exactly what is lost; the others hear nothing", async () => {
+  client.close();
+  serve({ history: 4 });
+  start();
+  publish(1, 10);
+  const first = record("a");
+  await settle();
+  for (const since of [{ epoch: core.epoch, offset: 2 }, { epoch: core.epoch - 1, offset: 50 }]) {
+    const late = record("a", { since });
+    await settle();
+    expect(late.gaps.map(({ missing }) => missing)).toEqual([expect.objectContaining({ after: since, until: { epoch: core.epoch, offset: 6 } })]);
+    expect(late.answers).toEqual([false]);
+    expect(late.numbers).toEqual([7, 8, 9, 10]);
+  }
+  publish(11, 11);
+  expect(first.numbers).toEqual([10, 11]);
+  expect(first.gaps).toEqual([]);
+  expect(first.answers).toEqual([undefined]);
+});
+
+test("a later listener with `since` while there is no connection, before the first answer, and ahead of the others", async () => {
+  publish(1, 6);
+  const first = record("a");
+  const atOnce = record("a", { since: { epoch: core.epoch, offset: 2 } });
+  await settle();
+  expect(atOnce.numbers).toEqual([3, 4, 5, 6]);
+  expect(first.numbers.at(-1)).toBe(6);
+  FakeSocket.last.end();
+  const offline = record("a", { since: { epoch: core.epoch, offset: 4 } });
+  const ahead = record("a", { since: { epoch: core.epoch, offset: 8 } });
+  publish(7, 9);
+  await settle(1_000);
+  publish(10, 10);
+  expect(offline.numbers).toEqual([5, 6, 7, 8, 9, 10]);
+  expect(ahead.numbers).toEqual([9, 10]);
+  expect(first.numbers.slice(-5)).toEqual([6, 7, 8, 9, 10]);
+  expect([...first.gaps, ...atOnce.gaps, ...offline.gaps, ...ahead.gaps]).toEqual([]);
 });
 
 test("an unknown stream is an error for its listener, and harms no other", async () => {
