@@ -1,5 +1,6 @@
 // One WebSocket that is made again whenever it is lost. It knows nothing of the messages that it carries.
 import { backoffDelay, withHint, type BackoffOptions, type ReconnectHint } from "./backoff.js";
+import { after, checkNumber } from "./durations.js";
 import { isOnline, watchPage } from "./page.js";
 import { TokenKeeper, type TokenProvider } from "./token.js";
 import { ConnectionError, callSafely, type ConnectionState } from "./types.js";
@@ -26,7 +27,7 @@ export interface Attempt {
 export type TokenPlace = "subprotocol" | { readonly query: string };
 
 export interface HeartbeatOptions {
-  /** After this time without any message the server is asked for one, in milliseconds. Default 15,000; 0 turns it off. */
+  /** After this time without any message the server is asked for one, in milliseconds. Default 15,000; 0 and Infinity turn it off. */
   readonly idleMs?: number;
   /** Without an answer for this time the connection counts as dead. Default 5,000. */
   readonly answerMs?: number;
@@ -34,7 +35,7 @@ export interface HeartbeatOptions {
 
 export interface ConnectionOptions {
   /** `ws://` or `wss://`. A function is called before each attempt. */
-  readonly url: string | (() => string | Promise<string>);
+  readonly url: string | URL | (() => string | URL | Promise<string | URL>);
   /** Default: the global WebSocket. Node 20 has none: pass that of the npm package `ws`. */
   readonly WebSocket?: SocketConstructor;
   readonly protocols?: readonly string[];
@@ -45,7 +46,7 @@ export interface ConnectionOptions {
   readonly reconnect?: boolean;
   readonly backoff?: BackoffOptions;
   readonly heartbeat?: HeartbeatOptions;
-  /** An attempt that takes longer is abandoned. Default 10,000. */
+  /** An attempt that takes longer is abandoned. Default 10,000; Infinity: none is. */
   readonly connectTimeoutMs?: number;
 }
 
@@ -59,13 +60,24 @@ export interface ConnectionEvents {
 
 /** A connection that stood this long is no failure: the next delay begins from the start. */
 export const STABLE_MS = 5_000;
-/** After so many refusals in a row (close code 1008), with a fresh token each, nothing more is tried. */
+/** After so many refusals in a row (close code 1008), with a fresh token each if there are tokens, nothing more is tried. */
 export const REFUSALS_MAX = 3;
 // Registered for WebSocket: "Unauthorized".
 const UNAUTHORIZED = 3000;
 // A browser may not send 1002. docs/streams.md names it.
 const PROTOCOL_ERROR = 4002;
-const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** Throws RangeError or TypeError for a value that cannot be used. */
+export function checkConnectionOptions({ url, backoff = {}, heartbeat = {}, connectTimeoutMs }: Partial<ConnectionOptions>): void {
+  if (typeof url !== "string" && typeof url !== "function" && !(url instanceof URL)) throw new TypeError("the option url must be a text, a URL or a function");
+  checkNumber("connectTimeoutMs", connectTimeoutMs, 1);
+  checkNumber("heartbeat.idleMs", heartbeat.idleMs);
+  checkNumber("heartbeat.answerMs", heartbeat.answerMs, 1);
+  checkNumber("backoff.firstMs", backoff.firstMs);
+  checkNumber("backoff.maxMs", backoff.maxMs);
+  checkNumber("backoff.factor", backoff.factor, 1);
+  checkNumber("backoff.jitter", backoff.jitter, 0, 1);
+}
 
 export class Connection {
   state: ConnectionState = "idle";
@@ -93,6 +105,7 @@ export class Connection {
     /** Returns the text that makes the server answer. */
     private readonly ping: () => string,
   ) {
+    checkConnectionOptions(options);
     this.tokens = options.token ? new TokenKeeper(options.token) : null;
   }
 
@@ -115,7 +128,8 @@ export class Connection {
     this.stop(null);
   }
 
-  setHint(hint: ReconnectHint): void { this.hint = hint; }
+  /** Its members may be anything. */
+  setHint(hint: ReconnectHint | null): void { this.hint = hint; }
 
   /**
    * The page may have slept, or the network may have changed. An expired token is replaced before anything is sent;
@@ -163,7 +177,7 @@ export class Connection {
 
   private async target(): Promise<Attempt> {
     const { url, protocols = [], tokenAs = "subprotocol" } = this.options;
-    const plain = { url: typeof url === "string" ? url : await url(), protocols };
+    const plain = { url: String(typeof url === "function" ? await url() : url), protocols };
     this.lastUrl = plain.url;
     if (!this.tokens) return plain;
     const token = await this.tokens.get();
@@ -194,7 +208,7 @@ export class Connection {
     this.clearTimers();
     this.openedAtMs = this.heardAtMs = Date.now();
     this.opened++;
-    this.setState("connected", null);
+    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
     this.armIdle();
     this.armToken();
     callSafely(() => this.events.opened());
@@ -209,12 +223,13 @@ export class Connection {
   private socketClosed(code: number, reason: string): void {
     const wasOpen = this.state === "connected";
     this.dropSocket();
+    if (wasOpen && this.hasStood()) this.refusals = 0;
     const text = reason || (wasOpen ? "the connection was lost" : "the server cannot be reached");
     const error = new ConnectionError(text, code);
     if (code === 1009) return this.stop(error, wasOpen);
     if (code === 1008 || code === UNAUTHORIZED) {
-      if (!this.tokens || ++this.refusals >= REFUSALS_MAX) return this.stop(error, wasOpen);
-      this.tokens.refuse();
+      if (++this.refusals >= REFUSALS_MAX) return this.stop(error, wasOpen);
+      this.tokens?.refuse();
     } else if (!wasOpen && this.failures % 8 === 1) {
       // A browser does not say why an upgrade failed. It may have been the token, but often the server is just away.
       this.tokens?.refuse();
@@ -224,7 +239,7 @@ export class Connection {
 
   private failed(error: ConnectionError, wasOpen = false): void {
     this.attempt++;
-    if (wasOpen && Date.now() - this.openedAtMs >= STABLE_MS) this.failures = this.refusals = 0;
+    if (wasOpen && this.hasStood()) this.failures = 0;
     this.failures++;
     if (this.options.reconnect === false) return this.stop(error, wasOpen);
     this.clearTimers();
@@ -233,6 +248,8 @@ export class Connection {
     this.retryIn(offline ? this.delay(64) : this.delay(this.failures));
     if (wasOpen) this.reportLost(error);
   }
+
+  private hasStood(): boolean { return Date.now() - this.openedAtMs >= STABLE_MS; }
 
   private delay(failures: number): number {
     return backoffDelay(failures, withHint(this.options.backoff ?? {}, this.hint), Math.random());
@@ -251,7 +268,7 @@ export class Connection {
 
   private armIdle(): void {
     const idleMs = this.options.heartbeat?.idleMs ?? 15_000;
-    if (idleMs <= 0) return;
+    if (idleMs === 0) return;
     this.timer("idle", Math.max(this.heardAtMs + idleMs - Date.now(), 0), () => this.checkIdle(idleMs));
   }
 
@@ -277,10 +294,8 @@ export class Connection {
   }
 
   private armToken(): void {
-    const expiry = this.tokens?.expiresAtMs;
-    if (expiry === undefined) return;
-    const rest = Math.max(expiry - Date.now(), 0);
-    this.timer("token", Math.min(rest, TIMER_MS_MAX), () => {
+    if (!this.tokens) return;
+    this.timer("token", Math.max(this.tokens.renewAtMs - Date.now(), 0), () => {
       if (this.tokens?.isExpired(Date.now())) this.replace("the token expired");
       else this.armToken();
     });
@@ -318,11 +333,11 @@ export class Connection {
 
   private timer(name: Parameters<typeof this.timers.get>[0], ms: number, call: () => void): void {
     this.cancel(name);
-    const timer = setTimeout(() => {
+    const timer = after(ms, () => {
       this.timers.delete(name);
       call();
-    }, ms);
-    this.timers.set(name, timer);
+    });
+    if (timer) this.timers.set(name, timer);
   }
 
   private cancel(name: Parameters<typeof this.timers.get>[0]): void {

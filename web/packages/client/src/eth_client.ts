@@ -1,11 +1,12 @@
 // JSON-RPC over one WebSocket that reconnects, with subscriptions that resume from cursors (docs/subscriptions.md).
+import { after, checkNumber } from "./durations.js";
 import { Connection, type ConnectionOptions } from "./connection.js";
 import { EthSubscription, type EthListener, type EthSubscribeOptions, type EthType } from "./eth_subscription.js";
 import { Listeners } from "./listeners.js";
 import { ConnectionError, type ConnectionState, type Json, type Unsubscribe } from "./types.js";
 
 export interface EthClientOptions extends ConnectionOptions {
-  /** A request without an answer for this time is rejected, in milliseconds. Default 30,000. */
+  /** A request without an answer for this time is rejected, in milliseconds. Default 30,000; Infinity: none is. */
   readonly requestTimeoutMs?: number;
 }
 
@@ -44,6 +45,7 @@ export class EthClient {
   private nextId = 1;
 
   constructor(private readonly options: EthClientOptions) {
+    checkNumber("requestTimeoutMs", options.requestTimeoutMs, 1);
     this.connection = new Connection(options, {
       changed: () => this.changed(),
       opened: () => this.opened(),
@@ -67,9 +69,9 @@ export class EthClient {
     this.connect();
     const id = this.nextId++;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => settle(() => reject(new ConnectionError(`no answer to ${method} in time`))), this.options.requestTimeoutMs ?? 30_000);
+      const timer = after(this.options.requestTimeoutMs ?? 30_000, () => settle(() => reject(new ConnectionError(`no answer to ${method} in time`))));
       const settle = (act: () => void): void => {
-        clearTimeout(timer);
+        if (timer) clearTimeout(timer);
         this.pending.delete(id);
         act();
       };
@@ -98,6 +100,7 @@ export class EthClient {
     this.subscriptions.add(subscription);
     this.connect();
     if (this.state === "connected") subscription.begin();
+    else if (this.state === "closed") queueMicrotask(() => subscription.ended(this.connection.error ?? new ConnectionError("the client is closed")));
     return subscription;
   }
 
@@ -109,7 +112,11 @@ export class EthClient {
   }
 
   private changed(): void {
-    if (this.state === "closed" && this.connection.error) this.rejectAll(this.connection.error, false);
+    const { error } = this.connection;
+    if (this.state === "closed" && error) {
+      for (const subscription of [...this.subscriptions]) subscription.ended(error);
+      this.rejectAll(error, false);
+    }
     this.changes.emit();
   }
 

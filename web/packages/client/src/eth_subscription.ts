@@ -84,6 +84,15 @@ export class EthSubscription {
     this.cancelAgain();
   }
 
+  /** The connection ended for good. */
+  ended(error: Error): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.lost();
+    this.transport.ended(this);
+    callSafely(() => this.listener.error?.(error));
+  }
+
   notified({ result, notice, cursor }: EthNotification): void {
     if (this.closed) return;
     if (cursor !== undefined) this.cursor = cursor;

@@ -1,4 +1,5 @@
 // Streams with one socket for all tabs of a browser.
+import { checkConnectionOptions } from "./connection.js";
 import { Listeners } from "./listeners.js";
 import { watchPage } from "./page.js";
 import { StreamTable } from "./stream_table.js";
@@ -45,6 +46,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
 
   constructor(private readonly options: SharedStreamClientOptions) {
     const { url, protocols, delta, backoff, heartbeat, connectTimeoutMs, tokenAs } = options;
+    checkConnectionOptions(options);
     this.hubOptions = { url, protocols, delta, backoff, heartbeat, connectTimeoutMs, tokenAs };
     this.via = options.via ?? bestSharing();
     this.table = new StreamTable({
@@ -127,7 +129,7 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
   private async answerToken(id: number, reason: Parameters<TokenProvider>[0]): Promise<void> {
     try {
       const token = await this.options.token?.(reason);
-      if (token !== undefined) this.send({ t: "token", id, token });
+      this.send(token === undefined ? { t: "token", id, error: "the token provider returned nothing" } : { t: "token", id, token });
     } catch (error) {
       this.send({ t: "token", id, error: error instanceof Error ? error.message : String(error) });
     }

@@ -113,7 +113,7 @@ export interface Welcome {
 /** What a stream client offers, with a socket of its own or one that all tabs share. */
 export interface StreamSource<S = StreamMap> {
   readonly state: ConnectionState;
-  /** Why the connection is not there; null while it is. */
+  /** Why the connection is not there. While it is: null, or what is wrong with the token that opened it. */
   readonly error: Error | null;
   /** The server's greeting, null before the first one. */
   readonly welcome: Welcome | null;

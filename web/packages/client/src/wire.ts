@@ -91,7 +91,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   },
   error: { message: isText, code: optional(isText), stream: optional(isText) },
   hello: {
-    reconnect: optional(isObject), limits: optional(has({ messages_per_second: optional(isNumber) })),
+    // `reconnect` is a hint: one that cannot be used is ignored.
+    limits: optional(has({ messages_per_second: optional(isNumber) })),
     streams: optional(listOf(has({ name: isText, interval_ms: optional(isNumber), on_change: optional(isBoolean), history: isNumber }))),
   },
 };

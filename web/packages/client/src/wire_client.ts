@@ -26,6 +26,7 @@ export interface WireClientEvents {
 
 /** After `too_many_messages` the unanswered requests are repeated after this time. */
 export const REPEAT_MS = 1_500;
+const HELLO = "hello";
 const PING = '{"type":"ping"}';
 
 export class WireClient {
@@ -40,7 +41,7 @@ export class WireClient {
 
   constructor(private readonly options: WireClientOptions, private readonly events: WireClientEvents) {
     this.connection = new Connection(options, {
-      changed: () => events.changed(),
+      changed: () => this.changed(),
       opened: () => this.opened(),
       received: (text) => this.received(text),
       lost: () => this.lost(),
@@ -64,7 +65,8 @@ export class WireClient {
     if (want.history) stream.wantHistory(want.history);
     this.streams.set(name, stream);
     this.beginSoon();
-    return [];
+    const ending = this.ending(name);
+    return ending ? [ending] : [];
   }
 
   close(name: string): void {
@@ -77,15 +79,34 @@ export class WireClient {
     this.streams.clear();
   }
 
+  // A connection that ended for good ends the streams: those who wait for values must hear of it.
+  private changed(): void {
+    this.events.changed();
+    for (const { name, isWanted } of [...this.streams.values()]) {
+      const ending = this.ending(name);
+      if (ending && isWanted) this.events.event(name, ending);
+    }
+  }
+
+  private ending(stream: string): StreamEvent | null {
+    const { state, error } = this.connection;
+    if (state !== "closed" || !error) return null;
+    return { kind: "error", stream, message: `the connection ended for good: ${error.message}`, code: "closed" };
+  }
+
   private join(stream: WireStream, { since, value, history }: Want): StreamEvent[] {
     stream.resume();
     const events: StreamEvent[] = [];
     const ring = history && !since ? stream.wantHistory(history) : null;
-    if (since && isBehind(since, stream.position)) stream.startAt(since, value);
+    const rewinds = since !== undefined && isBehind(since, stream.position);
+    if (rewinds) stream.startAt(since, value);
     else if (since) events.push({ kind: "subscribed", answer: { stream: stream.name, recovered: true, position: since } });
     else if (ring) events.push({ kind: "history", messages: ring, position: stream.position ?? undefined });
     else if (!history && stream.last) events.push({ kind: "message", message: stream.last });
-    if (stream.interrupted) events.push(stream.interrupted);
+    // What is played again holds the notice too.
+    if (stream.interrupted && !rewinds) events.push(stream.interrupted);
+    const ending = this.ending(stream.name);
+    if (ending) events.push(ending);
     return events;
   }
 
@@ -101,7 +122,7 @@ export class WireClient {
 
   private opened(): void {
     this.pacer.reset();
-    this.pacer.push('{"type":"hello","id":"hello"}');
+    this.pacer.push(JSON.stringify({ type: "hello", id: HELLO }));
     for (const stream of this.streams.values()) stream.begin();
   }
 
@@ -155,7 +176,8 @@ export class WireClient {
       this.events.changed();
     }
     if (reconnect) this.connection.setHint(reconnect);
-    if (limits?.messages_per_second) this.pacer.setRate(limits.messages_per_second);
+    if (limits?.messages_per_second === undefined) this.pacer.setDefaultRate();
+    else this.pacer.setRate(limits.messages_per_second);
   }
 
   private answered(message: ServerMessage, act: (stream: WireStream) => void): void {
@@ -172,10 +194,13 @@ export class WireClient {
     if (error.code === "too_many_messages") {
       this.repeatTimer ??= setTimeout(() => {
         this.repeatTimer = null;
+        // What has not been sent yet is among the unanswered.
+        this.pacer.drop();
         for (const stream of this.streams.values()) stream.repeat();
       }, REPEAT_MS);
       return;
     }
+    if (error.code === undefined || error.id === HELLO) this.pacer.setDefaultRate();
     const name = typeof error.id === "number" ? this.pending.get(error.id) : this.withoutId(error);
     if (typeof error.id === "number") this.pending.delete(error.id);
     const stream = name === undefined ? undefined : this.streams.get(name);

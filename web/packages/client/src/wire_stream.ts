@@ -109,19 +109,20 @@ export class WireStream {
     const resuming = this.sinceAsked !== null || this.wasLive;
     this.wasLive = true;
     this.jumpsAllowed = this.sinceAsked === null ? 2 : 0;
-    let recovered: boolean | undefined = answer.recovered;
+    // A server that does not say so has not resumed.
+    let recovered = answer.recovered ?? (this.sinceAsked ? false : undefined);
     if (!answer.position) {
       // A server of the short protocol numbers nothing: what happened meanwhile is unknown.
       this.position = null;
       if (resuming) recovered = false;
       if (resuming && this.historySent === 0) this.gap("the server does not number its messages", undefined);
-    } else if (answer.recovered === true) {
+    } else if (recovered === true) {
       this.position = this.sinceAsked ?? answer.position;
     } else {
-      if (answer.recovered === false) this.gap("the server no longer has these messages", answer.missing);
+      if (recovered === false) this.gap("the server no longer has these messages", answer.missing ?? missing(this.sinceAsked ?? answer.position, answer.position));
       this.position = answer.position;
       this.base = undefined;
-      if (answer.recovered === false) this.ring = [];
+      if (recovered === false) this.ring = [];
     }
     this.output.emit({ kind: "subscribed", answer: { stream: this.name, recovered, position: answer.position } });
     this.takeHistory(answer, before);

@@ -87,6 +87,65 @@ test("the server's hint sets the delay", async () => {
   expect(FakeSocket.all.length).toBe(2);
 });
 
+test.each([[{ min_ms: 0, max_ms: 0 }], [{ min_ms: -5, max_ms: -1 }], [{ min_ms: "x", max_ms: null }], [5], [null], ["text"], [[]]])(
+  "a server that hints %o and closes is tried with growing delays", async (hint) => {
+    start();
+    for (let seconds = 0; seconds < 60; seconds++) {
+      await settle();
+      if (connection.state === "connected") {
+        connection.setHint(hint as any);
+        FakeSocket.last.end(1012);
+      }
+      await vi.advanceTimersByTimeAsync(1_000);
+    }
+    expect(FakeSocket.all.length).toBeLessThan(10);
+    expect(FakeSocket.all.length).toBeGreaterThan(3);
+  });
+
+// As setTimeout: a time of 2^31 ms or more is over at once.
+const TOO_LONG = [2 ** 31, 3e9, Infinity];
+test.each(TOO_LONG)("times of %d ms are long, not short", async (ms) => {
+  FakeSocket.next = "hang";
+  start({ connectTimeoutMs: ms, heartbeat: { idleMs: ms, answerMs: ms }, backoff: { firstMs: ms, maxMs: ms } });
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(connection.state).toBe("connecting");
+  FakeSocket.last.open();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(FakeSocket.last.sent).toEqual([]);
+  connection.wake();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(connection.state).toBe("connected");
+  FakeSocket.last.end();
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(connection.state).toBe("waiting");
+  expect(FakeSocket.all.length).toBe(1);
+});
+
+test.each([
+  ["connectTimeoutMs", (value: number) => ({ connectTimeoutMs: value }), [0, 0.5]],
+  ["heartbeat.idleMs", (value: number) => ({ heartbeat: { idleMs: value } }), []],
+  ["heartbeat.answerMs", (value: number) => ({ heartbeat: { answerMs: value } }), [0]],
+  ["backoff.firstMs", (value: number) => ({ backoff: { firstMs: value } }), []],
+  ["backoff.maxMs", (value: number) => ({ backoff: { maxMs: value } }), []],
+  ["backoff.factor", (value: number) => ({ backoff: { factor: value } }), [0, 0.5]],
+  ["backoff.jitter", (value: number) => ({ backoff: { jitter: value } }), [1.5, Infinity]],
+])("a value of %s that cannot be used is an error at once", (name, options, more) => {
+  for (const value of [Number.NaN, -1, -Infinity, "5000" as unknown as number, null as unknown as number, ...more]) {
+    expect(() => start(options(value)), String(value)).toThrow(`the option ${name} must be a number`);
+  }
+});
+
+test("the address may be a URL object, and must be an address", async () => {
+  start({ url: new URL("ws://gateway.example/streams?x=1") });
+  await settle();
+  expect(FakeSocket.last.url).toBe("ws://gateway.example/streams?x=1");
+  connection.close();
+  start({ url: async () => new URL("ws://gateway.example/other") });
+  await settle();
+  expect(FakeSocket.last.url).toBe("ws://gateway.example/other");
+  for (const url of [undefined, null, 7, {}]) expect(() => start({ url: url as unknown as string })).toThrow("the option url");
+});
+
 test("a half-open socket is noticed: silence, a question, silence", async () => {
   start({ heartbeat: { idleMs: 1_000, answerMs: 200 } });
   await settle();
@@ -219,6 +278,61 @@ test("a token is replaced when its time comes, without a sleep", async () => {
   expect(FakeSocket.all.map(({ protocols }) => protocols[1])).toEqual(["fanfare.bearer.t1", "fanfare.bearer.t2"]);
 });
 
+test.each([["expired long ago", -3_600_000], ["expires now", 0], ["is within the margin", 5_000]])(
+  "a token that %s by this clock is used, reported, and replaced ever more rarely", async (_, lifeMs) => {
+    const token = vi.fn(() => ({ value: "t", expiresAtMs: Date.now() + lifeMs }));
+    start({ token });
+    await settle();
+    expect(connection.state).toBe("connected");
+    expect(connection.error?.message).toContain("check this device's clock");
+    await vi.advanceTimersByTimeAsync(9_999);
+    expect(FakeSocket.all.length).toBe(1);
+    for (const seconds of [10, 20, 40, 80, 160, 300, 300]) {
+      const before = FakeSocket.all.length;
+      document.dispatchEvent(new Event("visibilitychange"));
+      await settle();
+      expect(FakeSocket.all.length).toBeLessThanOrEqual(before + 1);
+      FakeSocket.last.hear("PONG");
+      for (let second = 0; second < seconds; second++) {
+        await vi.advanceTimersByTimeAsync(1_000);
+        FakeSocket.last.hear("PONG");
+      }
+    }
+    expect(FakeSocket.all.length).toBeLessThanOrEqual(8);
+    expect(token).toHaveBeenCalledTimes(FakeSocket.all.length);
+  });
+
+test("a token of a short life is replaced no more often than every five seconds, and not reported", async () => {
+  const token = vi.fn(() => ({ value: "t", expiresAtMs: Date.now() + 5_001 }));
+  start({ token });
+  await settle();
+  expect(connection.error).toBeNull();
+  await vi.advanceTimersByTimeAsync(4_999);
+  expect(FakeSocket.all.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeSocket.all.length).toBe(2);
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(FakeSocket.all.length).toBe(4);
+});
+
+test.each([[undefined, "must return a text"], [null, "must return a text"], [{}, "must return a text"], [7, "must return a text"],
+  [{ value: "t", expiresAtMs: Number.NaN }, "must be a number"], [{ value: "t", expiresAtMs: "2030-01-01" }, "must be a number"]])(
+  "a provider that returns %o is asked again with delays", async (answer, problem) => {
+    const token = vi.fn(() => answer as unknown as string);
+    start({ token, backoff: { firstMs: 100, maxMs: 1_000 } });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(connection.error?.message).toContain(problem);
+    expect(token.mock.calls.length).toBeLessThan(8);
+  });
+
+test.each([[null], [Infinity], [undefined]])("a token with the expiry %o has none", async (expiresAtMs) => {
+  const token = vi.fn(() => ({ value: "t", expiresAtMs: expiresAtMs as number | undefined }));
+  start({ token, heartbeat: { idleMs: 0 } });
+  await vi.advanceTimersByTimeAsync(3_600_000);
+  expect(token).toHaveBeenCalledOnce();
+  expect(connection.error).toBeNull();
+});
+
 test("a refused token is replaced; after three refusals in a row nothing more is tried", async () => {
   const reasons: string[] = [];
   start({ token: (reason) => (reasons.push(reason), `t${reasons.length}`), backoff: { firstMs: 100 }, tokenAs: { query: "apikey" } });
@@ -260,13 +374,29 @@ test("a token provider that fails is asked again later", async () => {
   expect(connection.state).toBe("connected");
 });
 
-test("what would fail again in the same way ends the connection: 1008 without tokens, 1009, a bad address, no WebSocket", async () => {
-  for (const code of [1008, 1009]) {
-    start();
-    await settle();
-    FakeSocket.last.end(code);
-    expect(connection.state).toBe("closed");
+test("without tokens, too, three refusals in a row end the connection, and a connection that stood begins from the start", async () => {
+  start({ backoff: { firstMs: 100, maxMs: 100 } });
+  await settle();
+  for (let refusal = 1; refusal < REFUSALS_MAX; refusal++) {
+    FakeSocket.last.end(1008);
+    expect(connection.state).toBe("waiting");
+    await vi.advanceTimersByTimeAsync(100);
   }
+  await vi.advanceTimersByTimeAsync(STABLE_MS);
+  for (let refusal = 1; refusal < REFUSALS_MAX; refusal++) {
+    FakeSocket.last.end(1008);
+    expect(connection.state).toBe("waiting");
+    await vi.advanceTimersByTimeAsync(100);
+  }
+  FakeSocket.last.end(1008);
+  expect(connection.state).toBe("closed");
+});
+
+test("what would fail again in the same way ends the connection: 1009, a bad address, no WebSocket", async () => {
+  start();
+  await settle();
+  FakeSocket.last.end(1009);
+  expect(connection.state).toBe("closed");
   class Refusing extends FakeSocket {
     constructor() { super(""); throw new SyntaxError("bad URL"); }
   }

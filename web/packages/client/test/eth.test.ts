@@ -34,6 +34,29 @@ function watch(type: EthType = "logs", params: any[] = [{ address: "0x01" }], op
   return { ...log, subscription };
 }
 
+test("a connection that ends for good is an error of every subscription, also of a later one", async () => {
+  const log = watch();
+  await answer(() => ({ result: "0x1" }));
+  FakeSocket.last.end(1009, "too big");
+  expect(log.errors).toEqual(["too big"]);
+  const waiting = watch();
+  await settle(10_000);
+  expect(waiting.errors).toEqual(["too big"]);
+  expect(log.errors.length).toBe(1);
+});
+
+test("requestTimeoutMs is checked, and may be infinite", async () => {
+  for (const requestTimeoutMs of [Number.NaN, -1, 0]) expect(() => new EthClient({ url: "ws://x/", requestTimeoutMs })).toThrow("the option requestTimeoutMs");
+  for (const requestTimeoutMs of [3e9, Infinity]) {
+    client.close();
+    client = new EthClient({ url: "ws://localhost/", WebSocket: FakeSocket, requestTimeoutMs });
+    const request = client.request("eth_call");
+    await settle(1_000);
+    await answer(() => ({ result: "0x1" }));
+    expect(await request).toBe("0x1");
+  }
+});
+
 beforeEach(() => {
   vi.useFakeTimers();
   FakeSocket.reset();

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { StreamClient, type Gap, type StreamClientOptions, type StreamListener, type StreamMessage } from "../src/index.js";
 import { FakeSocket } from "../../../testing/fake_socket.js";
-import { StreamCore } from "../../../testing/stream_core.js";
+import { StreamCore, type Peer, type Session } from "../../../testing/stream_core.js";
 
 let core: StreamCore;
 let client: StreamClient;
@@ -267,10 +267,78 @@ test("`since` of an earlier visit resumes", async () => {
   await settle();
   expect(log.numbers).toEqual([5, 6]);
   expect(log.answers).toEqual([true]);
-  // Another listener with an older position is told what it does not get.
-  const other = record("a", { since: { epoch: core.epoch, offset: 2 } });
+});
+
+test.each([[true], [false]])("a later listener with `since` gets everything after it, as if it were alone; delta: %o", async (delta) => {
+  client.close();
+  start({ delta });
+  publish(1, 5);
+  core.notice("a", "interrupted", "down");
+  core.notice("a", "restored");
+  publish(8, 10);
+  const first = record("a");
   await settle();
-  expect(other.gaps[0]?.missing).toMatchObject({ after: { offset: 2 }, until: { offset: 6 } });
+  publish(11, 15);
+  const second = record("a", { since: { epoch: core.epoch, offset: 3 } });
+  const third = record("a", { since: { epoch: core.epoch, offset: 8 } });
+  const live = record("a");
+  const now = record("a", { since: { epoch: core.epoch, offset: 15 } });
+  publish(16, 17);
+  await settle();
+  publish(18, 18);
+  const numbers = (from: number, until: number): number[] => Array.from({ length: until - from + 1 }, (_, n) => from + n);
+  expect(first.numbers).toEqual(numbers(10, 18));
+  expect(second.numbers).toEqual([4, 5, ...numbers(8, 18)]);
+  expect(third.numbers).toEqual(numbers(9, 18));
+  expect(live.numbers).toEqual(numbers(15, 18));
+  expect(now.numbers).toEqual(numbers(16, 18));
+  for (const log of [first, second, third, live, now]) expect([log.gaps, log.errors]).toEqual([[], []]);
+  expect([first, second, third, live, now].map(({ answers }) => answers)).toEqual([[undefined], [true], [true], [], [true]]);
+  expect([first, second, third, live].map(({ sources }) => sources)).toEqual([[], ["down: down", "up"], [], []]);
+  // All go on from where they are.
+  FakeSocket.last.end();
+  publish(19, 19);
+  await settle(1_000);
+  for (const log of [first, second, third, live, now]) expect(log.numbers.slice(-2)).toEqual([18, 19]);
+});
+
+test("a later listener whose `since` is too old, or of another epoch, hears exactly what is lost; the others hear nothing", async () => {
+  client.close();
+  serve({ history: 4 });
+  start();
+  publish(1, 10);
+  const first = record("a");
+  await settle();
+  for (const since of [{ epoch: core.epoch, offset: 2 }, { epoch: core.epoch - 1, offset: 50 }]) {
+    const late = record("a", { since });
+    await settle();
+    expect(late.gaps.map(({ missing }) => missing)).toEqual([expect.objectContaining({ after: since, until: { epoch: core.epoch, offset: 6 } })]);
+    expect(late.answers).toEqual([false]);
+    expect(late.numbers).toEqual([7, 8, 9, 10]);
+  }
+  publish(11, 11);
+  expect(first.numbers).toEqual([10, 11]);
+  expect(first.gaps).toEqual([]);
+  expect(first.answers).toEqual([undefined]);
+});
+
+test("a later listener with `since` while there is no connection, before the first answer, and ahead of the others", async () => {
+  publish(1, 6);
+  const first = record("a");
+  const atOnce = record("a", { since: { epoch: core.epoch, offset: 2 } });
+  await settle();
+  expect(atOnce.numbers).toEqual([3, 4, 5, 6]);
+  expect(first.numbers.at(-1)).toBe(6);
+  FakeSocket.last.end();
+  const offline = record("a", { since: { epoch: core.epoch, offset: 4 } });
+  const ahead = record("a", { since: { epoch: core.epoch, offset: 8 } });
+  publish(7, 9);
+  await settle(1_000);
+  publish(10, 10);
+  expect(offline.numbers).toEqual([5, 6, 7, 8, 9, 10]);
+  expect(ahead.numbers).toEqual([9, 10]);
+  expect(first.numbers.slice(-5)).toEqual([6, 7, 8, 9, 10]);
+  expect([...first.gaps, ...atOnce.gaps, ...offline.gaps, ...ahead.gaps]).toEqual([]);
 });
 
 test("an unknown stream is an error for its listener, and harms no other", async () => {
@@ -392,6 +460,107 @@ test("a request that the server ignored is repeated", async () => {
   await settle(1_500);
   publish(1, 1);
   expect(log.numbers).toEqual([1]);
+});
+
+/** A server that enforces its limit as docs/streams.md says: a burst of as many, then an error once a second, then 1008. */
+class LimitedCore extends StreamCore {
+  refused = 0;
+  constructor(readonly perSecond: number, names: readonly string[], hello: object = { limits: { messages_per_second: perSecond } }) { super({ streams: names, hello }); }
+  override accept(peer: Peer): Session {
+    const session = super.accept(peer);
+    const receive = session.receive.bind(session);
+    let [full, second, count] = [0, -Infinity, 0];
+    session.receive = (text) => {
+      const now = Date.now();
+      if (now - second >= 1_000) [second, count] = [now, 0];
+      if (++count > 10 * this.perSecond) return peer.close(1008, "too many messages");
+      const next = Math.max(full, now) + 1_000 / this.perSecond;
+      if (next - now > 1_000.001) {
+        this.refused++;
+        return session.reply({ type: "error", code: "too_many_messages", message: "too many messages" });
+      }
+      full = next;
+      receive(text);
+    };
+    return session;
+  }
+}
+
+test.each([[1, 12], [1, 60], [2, 25], [3, 60], [10, 60], [20, 60]])("with a limit of %i messages a second %i streams arrive, on one connection", async (perSecond, count) => {
+  const names = Array.from({ length: count }, (_, n) => `s${n}`);
+  FakeSocket.reset(core = new LimitedCore(perSecond, names));
+  const logs = names.map((name) => record(name));
+  await settle((3 * count * 1_000) / perSecond + 5_000);
+  for (const name of names) publish(1, 1, name);
+  expect(logs.map(({ numbers }) => numbers)).toEqual(names.map(() => [1]));
+  expect(logs.flatMap(({ errors }) => errors)).toEqual([]);
+  expect(FakeSocket.all.length).toBe(1);
+  // What the first burst is refused is repeated in time; afterwards the limit is known.
+  expect((core as LimitedCore).refused).toBeLessThanOrEqual(10);
+});
+
+test("a limit that is no number above 0 counts as the default", async () => {
+  for (const limit of [0, -1, 1e-320, Number.MAX_VALUE]) {
+    client.close();
+    serve({ hello: { limits: { messages_per_second: limit } } });
+    start();
+    const log = record();
+    await settle(1_000);
+    publish(1, 1);
+    expect(log.numbers).toEqual([1]);
+  }
+});
+
+test("1008 is tried again with delays; after three in a row every listener hears that it is over, also a later one", async () => {
+  const log = record();
+  const other = record("b");
+  await settle();
+  for (const ends of [1, 2, 3]) {
+    expect(log.errors).toEqual([]);
+    expect(FakeSocket.all.length).toBe(ends);
+    FakeSocket.last.end(1008, "too many messages");
+    await settle(2_000);
+  }
+  expect(client.state).toBe("closed");
+  expect(log.errors).toEqual(["closed"]);
+  expect(other.errors).toEqual(["closed"]);
+  const late = record("a");
+  const first = record("c");
+  await settle();
+  expect(late.errors).toEqual(["closed"]);
+  expect(first.errors).toEqual(["closed"]);
+});
+
+test("1009 ends the streams with an error", async () => {
+  const log = record("a", {}, { error: (error) => { log.errors.push(error.message); } });
+  await settle();
+  FakeSocket.last.end(1009, "too big");
+  expect(log.errors).toEqual(["the connection ended for good: too big"]);
+});
+
+test("lingerMs is checked, and Infinity keeps a stream", async () => {
+  for (const lingerMs of [Number.NaN, -1]) expect(() => new StreamClient({ url: "ws://x/", lingerMs })).toThrow("the option lingerMs");
+  for (const lingerMs of [Infinity, 3e9]) {
+    client.close();
+    serve();
+    start({ lingerMs });
+    const log = record();
+    await settle();
+    log.stop();
+    await settle(100_000);
+    expect(requests("unsubscribe")).toEqual([]);
+  }
+});
+
+test.each([[5], [null], [{ min_ms: "x", max_ms: null }]])("a hint that cannot be used (%o) harms nothing", async (reconnect) => {
+  client.close();
+  serve({ hello: { reconnect } });
+  start();
+  const log = record();
+  await settle(10_000);
+  publish(1, 1);
+  expect(log.numbers).toEqual([1]);
+  expect(FakeSocket.all.length).toBe(1);
 });
 
 test("the end of a stream by the server is an error", async () => {

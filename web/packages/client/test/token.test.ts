@@ -1,5 +1,5 @@
 import { beforeEach, expect, test, vi } from "vitest";
-import { TOKEN_MARGIN_MS, TokenKeeper, jwtExpiryMs, type TokenReason } from "../src/token.js";
+import { TOKEN_KEPT_MS_MAX, TOKEN_KEPT_MS_MIN, TOKEN_MARGIN_MS, TokenKeeper, jwtExpiryMs, type TokenReason } from "../src/token.js";
 
 beforeEach(() => { vi.useFakeTimers({ now: 1_000_000 }); });
 
@@ -52,4 +52,24 @@ test("the expiry of a JWT is read from it, that of another text is unknown", () 
   const jwt = (payload: object): string => `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.c2ln`;
   expect(jwtExpiryMs(jwt({ exp: 1_764_181_800, sub: "ÿ>?" }))).toBe(1_764_181_800_000);
   for (const text of ["opaque", "a.b.c", jwt({}), jwt({ exp: "soon" }), "", "e30..c"]) expect(jwtExpiryMs(text)).toBeUndefined();
+});
+
+test("tokens that arrive expired are kept twice as long each, up to the maximum; a good one ends that", async () => {
+  let lifeMs = 0;
+  const tokens = new TokenKeeper(() => ({ value: "t", expiresAtMs: Date.now() + lifeMs }));
+  expect(tokens.renewAtMs).toBe(Infinity);
+  for (const keptMs of [2, 4, 8, 16, 32, 60, 60].map((times) => times * TOKEN_KEPT_MS_MIN)) {
+    await tokens.get();
+    expect(tokens.problem).toContain("clock");
+    expect(tokens.renewAtMs - Date.now()).toBe(keptMs);
+    expect(keptMs).toBeLessThanOrEqual(TOKEN_KEPT_MS_MAX);
+    vi.setSystemTime(tokens.renewAtMs);
+  }
+  lifeMs = 60_000;
+  await tokens.get();
+  expect(tokens.problem).toBeNull();
+  expect(tokens.renewAtMs - Date.now()).toBe(60_000 - TOKEN_MARGIN_MS);
+  // A refusal asks at once, whatever the clock says.
+  tokens.refuse();
+  expect(tokens.renewAtMs).toBe(Infinity);
 });
