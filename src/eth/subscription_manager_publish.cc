@@ -120,9 +120,8 @@ void SubscriptionManager::close(const Fits& fits, std::string why) {
 void SubscriptionManager::end(const Fits& fits, std::string_view why) {
   std::vector<std::pair<ConnectionKey, SubscriptionId>> ended;
   for (const auto& [key, connection] : connections_) {
-    for (const Subscription& one : connection.subscriptions) {
+    for (const Subscription& one : connection.subscriptions)
       if (one.ticket.generation != 0 && fits(one.group)) ended.emplace_back(key, id_of(one));
-    }
   }
   const std::string notice = ended_notice(why);
   for (const auto& [key, id] : ended) {
@@ -131,15 +130,14 @@ void SubscriptionManager::end(const Fits& fits, std::string_view why) {
     const auto type = static_cast<std::size_t>(groups_[one->group].type);
     connections_.at(key).subscriber->deliver(encode(id, {.member = "notice", .json = notice}));
     if (!remove(key, id)) continue;
+    aftermath_.ended.push_back(key);
     ++counters_.ended;
     ++counters_.ended_of[type];
   }
 }
 
 void SubscriptionManager::activate_held(ConnectionKey connection, const std::string& id) {
-  if (auto missing = activate(connection, id)) {
-    aftermath_.missing.push_back(std::move(*missing));
-  }
+  if (auto missing = activate(connection, id)) aftermath_.missing.push_back(std::move(*missing));
 }
 
 SharedBytes SubscriptionManager::encode(const SubscriptionId& id, const Notification& text) {
