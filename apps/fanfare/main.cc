@@ -19,14 +19,17 @@ constexpr int kStatusUsage = 2;
 
 int run_serve(const fanfare::app::ServeArguments& arguments) {
   std::error_code ignored;  // the path is then empty, and nothing is found
-  const auto plan = fanfare::app::plan_of(
-      arguments, fanfare::gateway::process_environment,
-      fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored)));
+  const auto page =
+      fanfare::app::web_directory_beside(std::filesystem::read_symlink("/proc/self/exe", ignored));
+  const auto read = [&] {
+    return fanfare::app::plan_of(arguments, fanfare::gateway::process_environment, page);
+  };
+  const auto plan = read();
   if (!plan) {
     std::cerr << plan.error() << "\n";
     return kStatusUsage;
   }
-  return fanfare::gateway::run(*plan);
+  return fanfare::gateway::run(*plan, read);
 }
 
 }  // namespace

@@ -30,11 +30,19 @@ struct Caller {
   std::shared_ptr<const Limits> limits;  // of its identity
 };
 
+// What TLS has verified. Borrowed for the call.
+struct ClientCertificate {
+  Digest fingerprint{};
+  std::string_view subject;
+  WallTime valid_until;
+};
+
 struct Attempt {
   std::optional<IpAddress> address;  // empty: a Unix socket
   Account& account;                  // of the address
   Instant now;
   WallTime wall_now;
+  const ClientCertificate* certificate = nullptr;
 };
 
 struct Refusal {
@@ -52,6 +60,12 @@ class Authenticator {
   std::expected<Caller, Refusal> authenticate(const std::expected<Credentials, Denial>& credentials,
                                               const Attempt& attempt) const;
 
+  // What the credentials of an open connection give under this plan: `before` is what they gave under an earlier one. The
+  // error: they are not valid any more, or not from this address. A token keeps its end, and its issuer and audience are not
+  // checked again.
+  std::expected<Caller, Denial> check_again(const Principal& before,
+                                            const std::optional<IpAddress>& address) const;
+
   const AccessPlan& plan() const { return plan_; }
   const std::shared_ptr<const Limits>& address_limits() const { return address_limits_; }
 
@@ -62,9 +76,12 @@ class Authenticator {
     std::vector<AddressRange> from;
   };
   Caller caller_of(std::string_view name, const std::vector<std::string>& roles,
-                   std::optional<WallTime> expires_at) const;
+                   std::optional<WallTime> expires_at, const CredentialOrigin& origin) const;
   std::expected<Caller, Denial> check(const Credentials& credentials, const Attempt& attempt) const;
   std::expected<Caller, Denial> check_password(const Credentials& credentials, const Attempt& attempt) const;
+  std::expected<Caller, Denial> check_certificate(const ClientCertificate& certificate,
+                                                  const Attempt& attempt) const;
+  std::expected<Caller, Denial> check_token_again(const Principal& before) const;
   std::expected<Caller, Denial> check_token(const Credentials& credentials, const Attempt& attempt) const;
 
   const AccessPlan plan_;

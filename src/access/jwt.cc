@@ -118,17 +118,18 @@ std::optional<std::vector<std::string>> roles_of(std::string_view claims, std::s
   return roles;
 }
 
-// The keys that may have signed: of this algorithm, and with this id if the token names one and keys have ids.
-bool is_signed(const Parts& parts, std::string_view header, const JwtRules& rules) {
+// The key that signed; null: none. It is of this algorithm, and has this id if the token names one and keys have ids.
+const JwtKey* signer_of(const Parts& parts, std::string_view header, const JwtRules& rules) {
   const auto algorithm = text_member(header, "alg");
   const auto signature = base64url_decoded(parts.signature);
-  if (!algorithm || !signature) return false;
+  if (!algorithm || !signature) return nullptr;
   const auto id = text_member(header, "kid");
-  return std::ranges::any_of(rules.keys, [&](const JwtKey& key) {
+  const auto found = std::ranges::find_if(rules.keys, [&](const JwtKey& key) {
     if (name_of(key.algorithm()) != *algorithm) return false;
     if (id && !key.id().empty() && key.id() != *id) return false;
     return key.verifies(parts.signed_text, *signature);
   });
+  return found == rules.keys.end() ? nullptr : &*found;
 }
 
 std::expected<std::optional<WallTime>, Denial> check_dates(std::string_view claims, const JwtRules& rules,
@@ -162,7 +163,8 @@ std::expected<JwtClaims, Denial> verify_jwt(std::string_view token, const JwtRul
   if (!header) return std::unexpected(Denial::malformed);
   // RFC7515§4.1.11: extensions that must be understood, and none is.
   if (jsonrpc::member(*header, "crit")) return std::unexpected(Denial::malformed);
-  if (!is_signed(*parts, *header, rules)) return std::unexpected(Denial::unknown);
+  const JwtKey* const signer = signer_of(*parts, *header, rules);
+  if (signer == nullptr) return std::unexpected(Denial::unknown);
   const auto claims = object_of(parts->payload);
   if (!claims) return std::unexpected(Denial::malformed);
   const auto expires_at = check_dates(*claims, rules, now);
@@ -177,7 +179,8 @@ std::expected<JwtClaims, Denial> verify_jwt(std::string_view token, const JwtRul
   if (!roles) return std::unexpected(Denial::malformed);
   return JwtClaims{.subject = text_member(*claims, "sub").value_or(""),
                    .roles = *std::move(roles),
-                   .expires_at = *expires_at};
+                   .expires_at = *expires_at,
+                   .key = signer->fingerprint()};
 }
 
 }  // namespace fanfare::access

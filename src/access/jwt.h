@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "access/credentials.h"
+#include "access/digest.h"
 #include "base/time.h"
 
 namespace fanfare::access {
@@ -40,6 +41,8 @@ class JwtKey {
   const std::string& id() const { return id_; }  // "kid"; may be empty
   JwtAlgorithm algorithm() const { return algorithm_; }
   bool verifies(std::string_view signed_text, std::string_view signature) const;
+  // The same for the same key, whatever its id. It shows no secret.
+  Digest fingerprint() const;
 
  private:
   struct Material;
@@ -69,6 +72,7 @@ struct JwtClaims {
   std::string subject;
   std::vector<std::string> roles;
   std::optional<WallTime> expires_at;  // "exp" and the leeway: refused from then on
+  Digest key{};                        // the fingerprint of the key that signed it
 };
 
 inline constexpr std::size_t kTokenBytesMax = kSecretBytesMax;

@@ -220,6 +220,17 @@ std::expected<JwtKey, std::string> JwtKey::jwk(std::string_view json) {
   return key;
 }
 
+Digest JwtKey::fingerprint() const {
+  if (algorithm_ == JwtAlgorithm::hs256)
+    return hmac_sha256("fingerprint of a token's key", material_->secret);
+  unsigned char* der = nullptr;
+  const int size = i2d_PUBKEY(material_->key.get(), &der);
+  if (size <= 0) return {};
+  const Digest digest = sha256({reinterpret_cast<const char*>(der), static_cast<std::size_t>(size)});
+  OPENSSL_free(der);
+  return digest;
+}
+
 bool JwtKey::verifies(std::string_view signed_text, std::string_view signature) const {
   if (algorithm_ == JwtAlgorithm::hs256) {
     const Digest mac = hmac_sha256(material_->secret, signed_text);

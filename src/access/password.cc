@@ -54,6 +54,17 @@ std::expected<PasswordHash, std::string> parse_rpcauth(std::string_view text) {
       .user = std::string(text.substr(0, colon)), .salt = std::string(rest.substr(0, dollar)), .hmac = *hmac};
 }
 
+PasswordHash hash_password(std::string user, std::string_view password) {
+  static const std::string seed = [] {
+    SystemRandom random;
+    return random_hex(random, 32);
+  }();
+  PasswordHash hash{.salt = to_hex(hmac_sha256(seed, user)).substr(0, 32)};
+  hash.user = std::move(user);
+  hash.hmac = hmac_sha256(hash.salt, password);
+  return hash;
+}
+
 PasswordHash hash_password(std::string user, std::string_view password, Random& random) {
   PasswordHash hash{.user = std::move(user), .salt = random_hex(random, 16)};
   hash.hmac = hmac_sha256(hash.salt, password);

@@ -23,6 +23,8 @@ struct PasswordHash {
 std::expected<PasswordHash, std::string> parse_rpcauth(std::string_view text);
 // With a fresh salt of 16 bytes.
 PasswordHash hash_password(std::string user, std::string_view password, Random& random);
+// With a salt that is random and the same for the user as long as the process runs: the hash changes only with the password.
+PasswordHash hash_password(std::string user, std::string_view password);
 // "user:salt$hmac", which parse_rpcauth() reads.
 std::string rpcauth_text(const PasswordHash& hash);
 // In constant time for one password, whatever the hash is.

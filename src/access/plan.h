@@ -38,6 +38,15 @@ struct UserPlan {
   std::vector<AddressRange> from = {};
 };
 
+// A client certificate that TLS has verified. It is used by callers without other credentials.
+struct CertificatePlan {
+  std::string name;                        // of its principal; unique like a key's
+  std::optional<Digest> fingerprint = {};  // SHA-256 of the certificate: only this one
+  std::string subject = {};                // without a fingerprint: every one with this subject (RFC 4514)
+  std::vector<std::string> roles;
+  std::vector<AddressRange> from = {};
+};
+
 struct TokenPlan {
   JwtRules rules;
   // For tokens without the claim of rules.roles_claim. Names in the claim that are no roles are ignored: an issuer may
@@ -49,6 +58,7 @@ struct AccessPlan {
   std::vector<RolePlan> roles;
   std::vector<KeyPlan> keys = {};
   std::vector<UserPlan> users = {};
+  std::vector<CertificatePlan> certificates = {};
   std::optional<TokenPlan> tokens = {};
   std::vector<std::string> anonymous_roles = {};  // of callers without credentials; empty: they are refused
   std::vector<AddressRange> allowed_addresses = {};  // of all callers; empty: every address

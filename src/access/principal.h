@@ -6,6 +6,7 @@
 //   if (!principal->may({.method = "eth_call", .project = "main", .network = "1"})) refuse();
 //   if (principal->is_expired(clock.wall_now())) refuse();
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <set>
@@ -14,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/digest.h"
 #include "access/name_rules.h"
 #include "base/time.h"
 
@@ -59,11 +61,22 @@ struct Action {
   bool every_contract = false;
 };
 
+// Which credentials a principal comes from, so that those of an open connection can be checked again after the plan has
+// changed (authenticator.h). Shows no secret.
+struct CredentialOrigin {
+  enum class Kind : std::uint8_t { none, key, user, certificate, token, anonymous };
+
+  Kind kind = Kind::none;
+  Digest digest{};  // of the plan's hash of the key or password, or of the key that signed the token
+  bool has_default_roles = false;  // a token without roles of its own
+};
+
 struct Principal {
   std::string name;         // of the key, the user or the token's subject. Printable ASCII, at most 64 bytes
   std::vector<Role> roles;  // at least one, or nothing is granted
   // From then on nothing is granted; the connection ends. Empty: never.
   std::optional<WallTime> expires_at = {};
+  CredentialOrigin origin = {};
 
   // Whether one of the roles grants all of the action. Does not look at expires_at.
   bool may(const Action& action) const { return role_for(action) != nullptr; }

@@ -205,6 +205,11 @@ void Payer::give_back_subscriptions(std::uint32_t count) {
   }
 }
 
+void Payer::set_limits(std::shared_ptr<const Limits> identity, std::shared_ptr<const Limits> address) {
+  if (shares_[0].account != nullptr) shares_[0].limits = std::move(identity);
+  if (shares_[1].account != nullptr) shares_[1].limits = std::move(address);
+}
+
 void Payer::charge_bytes(std::uint64_t count, Instant now) {
   for (const Share& share : shares_) {
     if (share.account != nullptr) share.account->bytes.charge(share.limits->bytes, count, now);

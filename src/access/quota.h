@@ -128,6 +128,10 @@ class Payer {
   void give_back_subscriptions(std::uint32_t count);
   // Bytes that came or were sent. A payer in debt is refused calls until it has paid.
   void charge_bytes(std::uint64_t count, Instant now);
+  // Live ones that it has paid for.
+  std::uint32_t subscriptions() const { return subscriptions_; }
+  // Other limits from now on; what was spent stays spent.
+  void set_limits(std::shared_ptr<const Limits> identity, std::shared_ptr<const Limits> address);
   bool is_limited() const { return shares_[0].account != nullptr || shares_[1].account != nullptr; }
 
  private:

@@ -90,6 +90,8 @@ class SubscriptionManager final : private FeedLoop, private SubscriptionTable::G
       std::string why;
     };
     std::vector<Closing> closing;
+    // A connection for each of its subscriptions that a notice has ended.
+    std::vector<ConnectionKey> ended;
   };
   Aftermath take_aftermath() { return std::exchange(aftermath_, {}); }
   // The number of the last head published here.

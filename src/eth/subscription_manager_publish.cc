@@ -112,15 +112,14 @@ void SubscriptionManager::end(const Fits& fits, std::string_view why) {
     const auto type = static_cast<std::size_t>(table_.group(one->group).type);
     table_.find(key)->subscriber->deliver(notifier_.encode(id, {.member = "notice", .json = notice}));
     if (!table_.remove(key, id)) continue;
+    aftermath_.ended.push_back(key);
     ++counters_.ended;
     ++counters_.ended_of[type];
   }
 }
 
 void SubscriptionManager::activate_held(ConnectionKey connection, const std::string& id) {
-  if (auto missing = activate(connection, id)) {
-    aftermath_.missing.push_back(std::move(*missing));
-  }
+  if (auto missing = activate(connection, id)) aftermath_.missing.push_back(std::move(*missing));
 }
 
 // --- from a cursor ---------------------------------------------------------------------------------

@@ -30,6 +30,13 @@ session::HttpResponse error_answer(int status, const rpc::Refusal& refusal) {
   return answer;
 }
 
+std::optional<access::ClientCertificate> shown(const std::optional<net::PeerCertificate>& certificate) {
+  if (!certificate) return std::nullopt;
+  return access::ClientCertificate{.fingerprint = certificate->sha256,
+                                   .subject = certificate->subject,
+                                   .valid_until = certificate->valid_until};
+}
+
 // The last segment of the path, if the mount has a place for a key.
 std::string_view key_in(const server::PathPattern::Match& match) {
   const auto found = std::ranges::find(match.parameters, kPathKey, &http::Parameter::name);
@@ -44,20 +51,44 @@ std::vector<std::string_view> names_of(const std::vector<access::Role>& roles) {
 
 }  // namespace
 
+AccessGate::Rules::Rules(AccessPolicy its_policy, const Rules* before)
+    : policy(std::move(its_policy)),
+      authenticator(make_authenticator(*policy.plan)),
+      costs(policy.plan->costs) {
+  if (before != nullptr) {
+    for (const auto& one : before->cells) add_cells(one);
+  }
+  for (const access::RolePlan& one : policy.plan->roles) {
+    if (!cells_of.contains(one.role.name)) add_cells(std::make_shared<RoleCells>(one.role.name));
+  }
+  if (before == nullptr) add_cells(std::make_shared<RoleCells>(std::string(kNoRole)));
+}
+
+void AccessGate::Rules::add_cells(std::shared_ptr<RoleCells> one) {
+  cells_of[one->role] = one.get();
+  cells.push_back(std::move(one));
+}
+
 AccessGate::AccessGate(AccessPolicy policy, Clock& clock)
-    : policy_(std::move(policy)),
-      clock_(clock),
-      authenticator_(make_authenticator(*policy_.plan)),
-      costs_(policy_.plan->costs),
-      identities_(policy_.plan->accounts_max),
-      addresses_(policy_.plan->accounts_max) {
-  const auto add = [&](std::string_view name) {
-    if (cells_of_.contains(name)) return;
-    cells_.push_back(std::make_unique<RoleCells>(std::string(name)));
-    cells_of_[cells_.back()->role] = cells_.back().get();
-  };
-  for (const access::RolePlan& one : policy_.plan->roles) add(one.role.name);
-  add(kNoRole);
+    : clock_(clock),
+      owned_(std::make_shared<const Rules>(std::move(policy), nullptr)),
+      rules_(owned_.get()),
+      identities_(rules().policy.plan->accounts_max),
+      addresses_(rules().policy.plan->accounts_max) {}
+
+std::shared_ptr<const void> AccessGate::replace(AccessPolicy policy) {
+  auto next = std::make_shared<const Rules>(std::move(policy), owned_.get());
+  rules_.store(next.get(), std::memory_order_release);
+  return std::exchange(owned_, std::move(next));
+}
+
+std::expected<access::Caller, Denial> AccessGate::check_again(const access::Principal& before,
+                                                              std::string_view peer) const {
+  return rules().authenticator.check_again(before, access::IpAddress::of_peer(peer));
+}
+
+void AccessGate::set_limits(access::Payer& payer, const access::Caller& caller) const {
+  payer.set_limits(caller.limits, rules().authenticator.address_limits());
 }
 
 AccessGate::Peer AccessGate::peer_of(std::string_view text) {
@@ -66,9 +97,9 @@ AccessGate::Peer AccessGate::peer_of(std::string_view text) {
   return peer;
 }
 
-access::Payer AccessGate::payer_for(const access::Caller& caller, const Peer& peer) {
+access::Payer AccessGate::payer_for(const Rules& rules, const access::Caller& caller, const Peer& peer) {
   return {{.limits = caller.limits, .account = identities_.find(caller.principal->name, clock_.now())},
-          {.limits = authenticator_.address_limits(), .account = peer.account}};
+          {.limits = rules.authenticator.address_limits(), .account = peer.account}};
 }
 
 void AccessGate::note(const access::Refusal& refusal, std::string_view peer) {
@@ -76,7 +107,10 @@ void AccessGate::note(const access::Refusal& refusal, std::string_view peer) {
   denied_.write({{"reason", access::name_of(refusal.denial)}, {"peer", peer}});
 }
 
-session::HttpResponse AccessGate::answer_to(const access::Refusal& refusal, bool is_foreign) const {
+namespace {
+
+session::HttpResponse answer_to(const access::Refusal& refusal, const access::AccessPlan& plan,
+                                bool is_foreign) {
   if (refusal.denial == Denial::blocked) {
     rpc::Refusal limit = rpc::limit_reached("failed attempts", refusal.retry_after);
     limit.message = access::text_of(refusal.denial);
@@ -88,38 +122,45 @@ session::HttpResponse AccessGate::answer_to(const access::Refusal& refusal, bool
   if (is_foreign) return answer;
   // RFC9110§11.6.1. Basic makes a browser ask its user, so it is offered only if there are users.
   answer.headers.push_back({.name = "WWW-Authenticate", .value = "Bearer"});
-  if (!policy_.plan->users.empty()) {
+  if (!plan.users.empty()) {
     answer.headers.push_back(
         {.name = "WWW-Authenticate", .value = R"(Basic realm="jsonrpc", charset="UTF-8")"});
   }
   return answer;
 }
 
+}  // namespace
+
 std::expected<std::shared_ptr<server::Admitted>, session::HttpResponse> AccessGate::admit(
     const session::HttpConnection& session, const http::Request& request,
     const server::PathPattern::Match& match, bool is_upgrade) {
+  const Rules& rules = this->rules();
   const std::string name = session.peer();
   const Peer peer = peer_of(name);
   const auto credentials = access::find_credentials(
       {.headers = request.headers, .query = request.query, .path_key = key_in(match)});
-  auto caller = authenticator_.authenticate(credentials, {.address = peer.address,
-                                                          .account = *peer.account,
-                                                          .now = clock_.now(),
-                                                          .wall_now = clock_.wall_now()});
+  const auto certificate = session.peer_certificate();
+  const auto identity = shown(certificate);
+  auto caller =
+      rules.authenticator.authenticate(credentials, {.address = peer.address,
+                                                     .account = *peer.account,
+                                                     .now = clock_.now(),
+                                                     .wall_now = clock_.wall_now(),
+                                                     .certificate = identity ? &*identity : nullptr});
   if (!caller && caller.error().denial == Denial::missing && is_upgrade &&
-      policy_.first_message_within > Duration::zero()) {
+      rules.policy.first_message_within > Duration::zero()) {
     access::Principal waiting{.name = std::string(kUnauthenticated),
                               .roles = {},
-                              .expires_at = clock_.wall_now() + policy_.first_message_within};
+                              .expires_at = clock_.wall_now() + rules.policy.first_message_within};
     caller = access::Caller{.principal = std::make_shared<const access::Principal>(std::move(waiting)),
                             .limits = std::make_shared<const access::Limits>()};
   }
   if (!caller) {
     note(caller.error(), name);
-    const bool is_foreign = !access::is_in(policy_.plan->allowed_addresses, peer.address);
-    return std::unexpected(answer_to(caller.error(), is_foreign));
+    const bool is_foreign = !access::is_in(rules.policy.plan->allowed_addresses, peer.address);
+    return std::unexpected(answer_to(caller.error(), *rules.policy.plan, is_foreign));
   }
-  auto payer = std::make_shared<access::Payer>(payer_for(*caller, peer));
+  auto payer = std::make_shared<access::Payer>(payer_for(rules, *caller, peer));
   if (is_upgrade) {
     if (const auto refused = payer->take_connection(clock_.now())) {
       cells(*caller->principal).refused[AccessRefusal::limit].add();
@@ -134,24 +175,25 @@ std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::stri
                                                                        std::string_view peer_text,
                                                                        const access::Principal& before,
                                                                        access::Payer& payer) {
+  const Rules& rules = this->rules();
   const Peer peer = peer_of(peer_text);
   std::expected<access::Credentials, Denial> credentials = std::unexpected(Denial::malformed);
   if (!token.empty() && token.size() <= access::kSecretBytesMax) {
     credentials = access::Credentials::token(std::string(token));
   }
-  auto caller = authenticator_.authenticate(credentials, {.address = peer.address,
-                                                          .account = *peer.account,
-                                                          .now = clock_.now(),
-                                                          .wall_now = clock_.wall_now()});
+  auto caller = rules.authenticator.authenticate(credentials, {.address = peer.address,
+                                                               .account = *peer.account,
+                                                               .now = clock_.now(),
+                                                               .wall_now = clock_.wall_now()});
   if (!caller) {
     note(caller.error(), peer_text);
     return std::unexpected(caller.error());
   }
   if (before.name == kUnauthenticated) {
-    access::Payer next = payer_for(*caller, peer);
+    access::Payer next = payer_for(rules, *caller, peer);
     payer = access::Payer();  // its address pays for one connection, not for two
     if (const auto refused = next.take_connection(clock_.now())) {
-      payer = access::Payer({}, {.limits = authenticator_.address_limits(), .account = peer.account});
+      payer = access::Payer({}, {.limits = rules.authenticator.address_limits(), .account = peer.account});
       return std::unexpected(access::Refusal{.denial = Denial::blocked, .retry_after = refused->retry_after});
     }
     payer = std::move(next);
@@ -163,8 +205,9 @@ std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::stri
 }
 
 RoleCells& AccessGate::cells(const access::Principal& principal) {
-  const auto found = cells_of_.find(principal.label());
-  return found == cells_of_.end() ? *cells_of_.at(kNoRole) : *found->second;
+  const Rules& rules = this->rules();
+  const auto found = rules.cells_of.find(principal.label());
+  return found == rules.cells_of.end() ? *rules.cells_of.at(kNoRole) : *found->second;
 }
 
 }  // namespace fanfare::gateway

@@ -1,6 +1,6 @@
 #pragma once
 // The gateway's access control: authenticates each request before its mount is called, and counts what callers of each
-// role do. One per process, used by all loops.
+// role do. One per process, used by all loops. Its policy can be replaced while they run.
 
 #include <atomic>
 #include <expected>
@@ -62,6 +62,15 @@ class AccessGate final : public server::Admission {
   // `clock` must outlive the gate.
   explicit AccessGate(AccessPolicy policy, Clock& clock = system_clock());
 
+  // From now on this policy applies to new requests and connections; then call check_again() for the open ones. Loops may
+  // still use the policy before: keep what is returned until each of them has begun a new task. One thread at a time.
+  [[nodiscard]] std::shared_ptr<const void> replace(AccessPolicy policy);
+  // What the credentials of an open connection give now. The error: nothing any more.
+  std::expected<access::Caller, access::Denial> check_again(const access::Principal& before,
+                                                            std::string_view peer) const;
+  // The payer's limits are those of the caller from now on.
+  void set_limits(access::Payer& payer, const access::Caller& caller) const;
+
   std::expected<std::shared_ptr<server::Admitted>, session::HttpResponse> admit(
       const session::HttpConnection& session, const http::Request& request,
       const server::PathPattern::Match& match, bool is_upgrade) override;
@@ -73,31 +82,41 @@ class AccessGate final : public server::Admission {
                                                              const access::Principal& before,
                                                              access::Payer& payer);
 
-  const access::Costs& costs() const { return costs_; }
+  // References are valid within the loop's task.
+  const access::Costs& costs() const { return rules().costs; }
   Clock& clock() const { return clock_; }
   RoleCells& cells(const access::Principal& principal);
-  // For metrics. The list never changes.
-  const std::vector<std::unique_ptr<RoleCells>>& roles() const { return cells_; }
+  // For metrics. A role that is gone stays in the list.
+  const std::vector<std::shared_ptr<RoleCells>>& roles() const { return rules().cells; }
   const PerEach<access::Denial>& denials() const { return denials_; }
 
  private:
+  // Immutable, except for the counters.
+  struct Rules {
+    // `before`: null for the first ones; else its counters go on.
+    Rules(AccessPolicy its_policy, const Rules* before);
+    void add_cells(std::shared_ptr<RoleCells> one);
+
+    const AccessPolicy policy;
+    const access::Authenticator authenticator;
+    const access::Costs costs;
+    std::vector<std::shared_ptr<RoleCells>> cells;
+    std::map<std::string_view, RoleCells*> cells_of;
+  };
   struct Peer {
     std::optional<access::IpAddress> address;
     std::shared_ptr<access::Account> account;
   };
   Peer peer_of(std::string_view text);
   void note(const access::Refusal& refusal, std::string_view peer);
-  session::HttpResponse answer_to(const access::Refusal& refusal, bool is_foreign) const;
-  access::Payer payer_for(const access::Caller& caller, const Peer& peer);
+  access::Payer payer_for(const Rules& rules, const access::Caller& caller, const Peer& peer);
+  const Rules& rules() const { return *rules_.load(std::memory_order_acquire); }
 
-  const AccessPolicy policy_;
   Clock& clock_;
-  const access::Authenticator authenticator_;
-  const access::Costs costs_;
+  std::shared_ptr<const Rules> owned_;  // of the thread that replaces them
+  std::atomic<const Rules*> rules_;
   access::AccountTable identities_;
   access::AccountTable addresses_;
-  std::vector<std::unique_ptr<RoleCells>> cells_;
-  std::map<std::string_view, RoleCells*> cells_of_;
   PerEach<access::Denial> denials_;
   LogLimiter denied_{log::Level::warn, "access_denied"};
 };

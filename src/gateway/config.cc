@@ -73,7 +73,8 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
 
 void read_tls(const ReadContext& context, const YamlNode& node, std::optional<net::TlsServerOptions>& out) {
   const MapFields fields(context, node, "server.tls",
-                         {"certificateFile", "keyFile", "minVersion", "ciphers", "cipherSuites"},
+                         {"certificateFile", "keyFile", "minVersion", "ciphers", "cipherSuites",
+                          "clientCaFile", "clientCrlFile"},
                          MapFields::Empty::refused);
   fields.require({"certificateFile", "keyFile"});
   net::TlsServerOptions tls;
@@ -92,6 +93,11 @@ void read_tls(const ReadContext& context, const YamlNode& node, std::optional<ne
   };
   if (fields.read("cipherSuites", tls.protocol.cipher_suites)) {
     check("cipherSuites", {.cipher_suites = tls.protocol.cipher_suites});
+  }
+  fields.read("clientCaFile", tls.client_ca_file);
+  if (fields.read("clientCrlFile", tls.client_crl_file) && tls.client_ca_file.empty()) {
+    fields.report(fields.find("clientCrlFile")->location, "clientCrlFile",
+                  "has no effect without clientCaFile", "", "both, or neither");
   }
   if (fields.read("certificateFile", tls.certificate_file) && fields.read("keyFile", tls.key_file)) out = tls;
 }
@@ -231,6 +237,17 @@ void read_web(const ReadContext& context, const YamlNode& node, WebConfig& out) 
   fields.read("directory", out.directory);
 }
 
+// Certificates that nobody asks for, and questions whose answer nobody uses.
+void check_certificates(const ReadContext& context, const MapFields& file, const Config& config) {
+  if (context.diagnostics.first()) return;
+  const bool asks = config.server.tls && !config.server.tls->client_ca_file.empty();
+  const bool uses = config.access.plan != nullptr && !config.access.plan->certificates.empty();
+  if (asks == uses) return;
+  context.diagnostics.report(file.find(asks ? "server" : "access")->location,
+                             "access.certificates and server.tls.clientCaFile have no effect without each "
+                             "other, expected both, or neither");
+}
+
 // Nobody opens a node to the world by accident.
 void check_exposure(const ReadContext& context, const MapFields& file, const Config& config) {
   const ServerConfig& server = config.server;
@@ -284,6 +301,7 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (const YamlNode* streams = fields.find("streams"))
     read_streams(context, *streams, out.streams.emplace());
   if (out.streams && !context.diagnostics.first()) check_streams(context, out);
+  check_certificates(context, fields, out);
   check_exposure(context, fields, out);
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
@@ -359,7 +377,9 @@ std::expected<Config, ConfigError> load_config(const std::string& path,
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (stream.bad() || (stream.gcount() == 0 && errno != 0)) return unreadable(errno);
   text.resize(static_cast<std::size_t>(stream.gcount()));
-  return parse_config(text, path, environment);
+  auto config = parse_config(text, path, environment);
+  if (config && config->access.plan != nullptr) config->access.files.push_back(path);
+  return config;
 }
 
 ServePlan plan_from(const Config& config) {
@@ -377,7 +397,9 @@ ServePlan plan_from(const Config& config) {
                  .access = config.access.plan,
                  .first_message_within = config.access.first_message_within,
                  .cookie_file = config.access.cookie_file,
-                 .cookie_roles = config.access.cookie_roles};
+                 .cookie_roles = config.access.cookie_roles,
+                 .access_files = config.access.files,
+                 .access_check_every = config.access.check_every};
   const bool has_metrics_port = config.metrics.enabled && config.metrics.port;
   const ListenerPlan port{
       .at = {.host = config.server.host,

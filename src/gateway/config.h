@@ -78,6 +78,8 @@ struct AccessConfig {
   Duration first_message_within = Duration::zero();
   std::string cookie_file;  // empty: none
   std::vector<std::string> cookie_roles;
+  std::vector<std::string> files;  // with keys and secrets
+  Duration check_every = std::chrono::seconds(5);
 };
 
 struct Config {

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "access/secret_file.h"
 #include "base/random.h"
 #include "gateway/access_gate.h"
+#include "gateway/config_limits.h"
 #include "gateway/config_project.h"
 
 namespace fanfare::gateway {
@@ -23,9 +25,6 @@ using access::NameRules;
 using std::chrono::hours;
 using std::chrono::seconds;
 
-constexpr std::uint64_t kRateMax = 1'000'000'000;
-constexpr std::uint64_t kBytesRateMax = std::uint64_t{1} << 40;
-constexpr std::uint64_t kCountMax = 10'000'000;
 constexpr std::uint32_t kCostMax = 1'000'000;
 constexpr std::size_t kKeyBytesMin = 16;
 constexpr std::size_t kKeyFileBytesMax = std::size_t{1} << 20;
@@ -81,37 +80,6 @@ void read_rules(const ReadContext& context, const MapFields& role, std::string_v
   const MapFields fields(context, *node, role.path_of(key), {"allow", "deny"}, MapFields::Empty::refused);
   fields.read("allow", out.allow, is_valid, expected);
   fields.read("deny", out.deny, is_valid, expected);
-}
-
-void read_rate(const MapFields& fields, std::string_view rate_key, std::string_view burst_key,
-               std::uint64_t max, access::Rate& out) {
-  fields.read(rate_key, out.per_second, 1, max);
-  const bool has_burst = fields.read(burst_key, out.burst, 1, max);
-  if (!has_burst) return;
-  if (!out.is_limited()) {
-    fields.report(fields.find(burst_key)->location, burst_key,
-                  "has no effect without " + std::string(rate_key), "", "both, or neither");
-  } else if (out.burst / out.per_second > 60) {
-    fields.report(fields.find(burst_key)->location, burst_key, "is more than a minute brings", "",
-                  "at most 60 times " + std::string(rate_key));
-  }
-}
-
-void read_limits(const ReadContext& context, const MapFields& parent, std::string_view key,
-                 access::Limits& out) {
-  const YamlNode* const node = parent.find(key);
-  if (node == nullptr) return;
-  const MapFields fields(context, *node, parent.path_of(key),
-                         {"requestsPerSecond", "requestsBurst", "subscriptionsPerSecond",
-                          "subscriptionsBurst", "subscriptionsMax", "connectionsPerSecond",
-                          "connectionsBurst", "connectionsMax", "bytesPerSecond", "bytesBurst"},
-                         MapFields::Empty::refused);
-  read_rate(fields, "requestsPerSecond", "requestsBurst", kRateMax, out.requests);
-  read_rate(fields, "subscriptionsPerSecond", "subscriptionsBurst", kRateMax, out.subscriptions);
-  read_rate(fields, "connectionsPerSecond", "connectionsBurst", kRateMax, out.connections);
-  read_rate(fields, "bytesPerSecond", "bytesBurst", kBytesRateMax, out.bytes);
-  fields.read("subscriptionsMax", out.subscriptions_max, 1, kCountMax);
-  fields.read("connectionsMax", out.connections_max, 1, kCountMax);
 }
 
 bool is_any_name(std::string_view text) {
@@ -177,6 +145,7 @@ std::vector<access::AddressRange> read_ranges(const MapFields& fields, std::stri
 struct Secret {
   std::optional<std::string> text;
   std::optional<Scalar> hash;
+  std::string file;  // where it came from; empty: the configuration
   Location location;
 };
 
@@ -205,6 +174,7 @@ std::optional<Secret> read_secret(const MapFields& fields, std::string_view plai
       return std::nullopt;
     }
     secret.text = *std::move(text);
+    secret.file = std::move(name);
   } else {
     secret.location = fields.find(hash)->location;
     secret.hash = fields.scalar(hash, kSecretExpected);
@@ -213,7 +183,8 @@ std::optional<Secret> read_secret(const MapFields& fields, std::string_view plai
   return secret;
 }
 
-void read_key(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
+void read_key(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out,
+              std::vector<std::string>& files) {
   const MapFields fields(context, node, path,
                          {"id", "roles", "key", "keyFile", "keyHash", "allowedAddresses"});
   fields.require({"id", "roles"});
@@ -223,6 +194,7 @@ void read_key(const ReadContext& context, const YamlNode& node, const std::strin
   key.from = read_ranges(fields, "allowedAddresses");
   const auto secret = read_secret(fields, "key", "keyFile", "keyHash");
   if (!secret) return;
+  if (!secret->file.empty()) files.push_back(secret->file);
   if (secret->text) {
     if (secret->text->size() < kKeyBytesMin || secret->text->size() > access::kSecretBytesMax) {
       fields.report(secret->location, "key", "is too short or too long", "",
@@ -238,7 +210,8 @@ void read_key(const ReadContext& context, const YamlNode& node, const std::strin
   out.keys.push_back(std::move(key));
 }
 
-void read_user(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
+void read_user(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out,
+               std::vector<std::string>& files) {
   const MapFields fields(context, node, path,
                          {"id", "roles", "password", "passwordFile", "passwordHash", "allowedAddresses"});
   fields.require({"id", "roles"});
@@ -248,15 +221,46 @@ void read_user(const ReadContext& context, const YamlNode& node, const std::stri
   user.from = read_ranges(fields, "allowedAddresses");
   const auto secret = read_secret(fields, "password", "passwordFile", "passwordHash");
   if (!secret) return;
+  if (!secret->file.empty()) files.push_back(secret->file);
   if (secret->text) {
-    SystemRandom random;
-    user.password = access::hash_password(user.password.user, *secret->text, random);
+    user.password = access::hash_password(user.password.user, *secret->text);
   } else if (const auto hash = access::parse_rpcauth(user.password.user + ":" + secret->hash->text)) {
     user.password = *hash;
   } else {
     fields.report(secret->location, "passwordHash", "is not a hash", "", "SALT$HMAC, as in rpcauth");
   }
   out.users.push_back(std::move(user));
+}
+
+// Colons between the bytes are allowed: that is how openssl prints a fingerprint.
+std::optional<access::Digest> read_fingerprint(const std::string& text) {
+  std::string digits;
+  std::ranges::copy_if(text, std::back_inserter(digits), [](char c) { return c != ':'; });
+  return access::digest_from_hex(digits);
+}
+
+void read_certificate(const ReadContext& context, const YamlNode& node, const std::string& path,
+                      AccessPlan& out) {
+  const MapFields fields(context, node, path, {"id", "roles", "fingerprint", "subject", "allowedAddresses"});
+  fields.require({"id", "roles"});
+  access::CertificatePlan certificate{.name = {}, .roles = {}};
+  read_name(fields, certificate.name);
+  fields.read("roles", certificate.roles, is_any_name, kConfigIdExpected);
+  certificate.from = read_ranges(fields, "allowedAddresses");
+  const bool has_subject = fields.read("subject", certificate.subject);
+  std::string fingerprint;
+  if (fields.read("fingerprint", fingerprint)) {
+    certificate.fingerprint = read_fingerprint(fingerprint);
+    if (!certificate.fingerprint) {
+      fields.report(fields.find("fingerprint")->location, "fingerprint", "is not a hash", fingerprint,
+                    "the SHA-256 of the certificate, 64 hexadecimal digits");
+    }
+  }
+  if (has_subject == (fields.find("fingerprint") != nullptr)) {
+    fields.report(node.location, "fingerprint", has_subject ? "is given with a subject" : "is missing", "",
+                  "one of fingerprint, subject");
+  }
+  out.certificates.push_back(std::move(certificate));
 }
 
 void add_keys(const MapFields& fields, std::string_view key,
@@ -271,9 +275,11 @@ void add_keys(const MapFields& fields, std::string_view key,
 
 // A file with keys, as `parse` reads it.
 template <typename Parse>
-void read_key_file(const MapFields& fields, std::string_view key, access::JwtRules& out, const Parse& parse) {
+void read_key_file(const MapFields& fields, std::string_view key, access::JwtRules& out,
+                   std::vector<std::string>& files, const Parse& parse) {
   std::string path;
   if (!fields.read(key, path)) return;
+  files.push_back(path);
   auto text = access::read_small_file(path, kKeyFileBytesMax);
   if (!text) return add_keys(fields, key, std::unexpected(text.error()), out);
   add_keys(fields, key, parse(*text), out);
@@ -284,7 +290,8 @@ std::expected<std::vector<access::JwtKey>, std::string> one(std::expected<access
   return std::vector{*std::move(key)};
 }
 
-void read_jwt(const ReadContext& context, const MapFields& parent, AccessPlan& out) {
+void read_jwt(const ReadContext& context, const MapFields& parent, AccessPlan& out,
+              std::vector<std::string>& files) {
   const YamlNode* const node = parent.find("jwt");
   if (node == nullptr || !is_kind(context, *node, parent.path_of("jwt"), YamlNode::Kind::map)) return;
   const MapFields fields(context, *node, parent.path_of("jwt"),
@@ -298,13 +305,14 @@ void read_jwt(const ReadContext& context, const MapFields& parent, AccessPlan& o
       add_keys(fields, "secret", one(access::JwtKey::hmac("", text->text)), rules);
     }
   }
-  read_key_file(fields, "secretFile", rules, [](std::string text) {
+  read_key_file(fields, "secretFile", rules, files, [](std::string text) {
     if (text.ends_with('\n')) text.pop_back();
     return one(access::JwtKey::hmac("", std::move(text)));
   });
-  read_key_file(fields, "publicKeyFile", rules,
+  read_key_file(fields, "publicKeyFile", rules, files,
                 [](const std::string& text) { return one(access::JwtKey::pem("", text)); });
-  read_key_file(fields, "jwksFile", rules, [](const std::string& text) { return access::parse_jwks(text); });
+  read_key_file(fields, "jwksFile", rules, files,
+                [](const std::string& text) { return access::parse_jwks(text); });
   fields.read("issuer", rules.issuer);
   fields.read("audience", rules.audience);
   fields.read("rolesClaim", rules.roles_claim);
@@ -338,23 +346,30 @@ void read_costs(const ReadContext& context, const MapFields& parent, AccessPlan&
 
 void read_access(const ReadContext& context, const YamlNode& node, AccessConfig& out) {
   if (!is_kind(context, node, "access", YamlNode::Kind::map)) return;
-  const MapFields fields(context, node, "access",
-                         {"roles", "keys", "users", "jwt", "cookieFile", "cookieRoles", "anonymousRoles",
-                          "allowedAddresses", "perAddress", "costs", "firstMessageWithin"});
+  const MapFields fields(
+      context, node, "access",
+      {"roles", "keys", "users", "certificates", "jwt", "cookieFile", "cookieRoles", "anonymousRoles",
+       "allowedAddresses", "perAddress", "costs", "firstMessageWithin", "checkFilesEvery"});
   fields.require({"roles"});
   AccessPlan plan;
   for_each_map(context, fields, "roles",
                [&](const YamlNode& role, const std::string& path) { read_role(context, role, path, plan); });
-  for_each_map(context, fields, "keys",
-               [&](const YamlNode& key, const std::string& path) { read_key(context, key, path, plan); });
-  for_each_map(context, fields, "users",
-               [&](const YamlNode& user, const std::string& path) { read_user(context, user, path, plan); });
-  read_jwt(context, fields, plan);
+  for_each_map(context, fields, "keys", [&](const YamlNode& key, const std::string& path) {
+    read_key(context, key, path, plan, out.files);
+  });
+  for_each_map(context, fields, "users", [&](const YamlNode& user, const std::string& path) {
+    read_user(context, user, path, plan, out.files);
+  });
+  for_each_map(context, fields, "certificates", [&](const YamlNode& one, const std::string& path) {
+    read_certificate(context, one, path, plan);
+  });
+  read_jwt(context, fields, plan, out.files);
   fields.read("anonymousRoles", plan.anonymous_roles, is_any_name, kConfigIdExpected);
   plan.allowed_addresses = read_ranges(fields, "allowedAddresses");
   read_limits(context, fields, "perAddress", plan.per_address);
   read_costs(context, fields, plan);
   fields.read("firstMessageWithin", out.first_message_within, seconds(0), seconds(300));
+  fields.read("checkFilesEvery", out.check_every, seconds(0), hours(1));
   fields.read("cookieFile", out.cookie_file);
   fields.read("cookieRoles", out.cookie_roles, is_any_name, kConfigIdExpected);
   if (context.diagnostics.first()) return;

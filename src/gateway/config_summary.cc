@@ -76,6 +76,7 @@ std::string access_line(const ServePlan& plan) {
   for (const access::RolePlan& one : access.roles) roles.push_back(one.role.name);
   std::string line = "access    roles " + joined(roles) + "; keys " + std::to_string(access.keys.size()) +
                      ", users " + std::to_string(access.users.size());
+  if (!access.certificates.empty()) line += ", certificates " + std::to_string(access.certificates.size());
   if (access.tokens) line += ", tokens of " + std::to_string(access.tokens->rules.keys.size()) + " keys";
   if (!plan.cookie_file.empty()) line += ", a cookie file";
   if (!access.anonymous_roles.empty()) line += ", anonymous callers as " + joined(access.anonymous_roles);

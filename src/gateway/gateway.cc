@@ -8,7 +8,7 @@
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "gateway/access_gate.h"
+#include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
 #include "gateway/network.h"
@@ -132,7 +132,8 @@ class Gateway::Impl {
       return std::unexpected(std::move(error));
     }
     listeners_ = *std::move(prepared);
-    if (auto made = make_gate(); !made) return fail(Error::Kind::system, made.error());
+    if (auto made = access_.start(plan_); !made) return fail(Error::Kind::system, made.error());
+    if (access_.gate() != nullptr) metrics_.watch(*access_.gate());
     start_workers();
     make_budgets();
     for (const NetworkPlan& network : plan_.networks) add_network(network);
@@ -161,11 +162,22 @@ class Gateway::Impl {
 
   std::vector<std::string> reload_certificates() const { return listeners_.reload_certificates(); }
 
+  std::expected<void, std::string> reload_access(const ServePlan& plan) {
+    auto before = access_.replace(plan);
+    if (!before) return std::unexpected(std::move(before.error()));
+    for (std::size_t i = 0; *before != nullptr && i < server_.loop_count(); ++i) {
+      server_.post(i, [this, i, before = *before](session::LoopServer&) {
+        loop_services_[i]->terms.check_again(*access_.gate());
+      });
+    }
+    return {};
+  }
+
   // For `spread` of the deadline the connections are closed one after another.
   std::size_t stop(Duration deadline, Duration spread) {
     draining_ = true;
     std::size_t dropped = 0;
-    cookie_.reset();
+    access_.stop();
     if (std::exchange(running_, false)) {
       // The shutdown after the clients also has its time within the deadline.
       const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
@@ -189,22 +201,6 @@ class Gateway::Impl {
   const session::Server& server() const { return server_; }
 
  private:
-  std::expected<void, std::string> make_gate() {
-    if (plan_.access == nullptr) return {};
-    auto access = std::make_shared<access::AccessPlan>(*plan_.access);
-    if (!plan_.cookie_file.empty()) {
-      SystemRandom random;
-      auto cookie = access::CookieFile::create(plan_.cookie_file, random);
-      if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
-      access->users.push_back({.password = cookie->hash(), .roles = plan_.cookie_roles});
-      cookie_.emplace(*std::move(cookie));
-    }
-    gate_ = std::make_unique<AccessGate>(
-        AccessPolicy{.plan = std::move(access), .first_message_within = plan_.first_message_within});
-    metrics_.watch(*gate_);
-    return {};
-  }
-
   void start_workers() {
     std::vector<std::string_view> projects;
     for (const NetworkPlan& network : plan_.networks) projects.push_back(network.project);
@@ -290,7 +286,8 @@ class Gateway::Impl {
                                                            .salt = salt_,
                                                            .budget = budget_of(networks_[i]->plan()),
                                                            .compressor = services->compressor,
-                                                           .gate = gate_.get()}));
+                                                           .terms = services->terms,
+                                                           .gate = access_.gate()}));
     }
     if (streams_ != nullptr) services->streams = streams_->make_loop(server);
     // Loops are started one after the other, so this needs no lock.
@@ -302,7 +299,7 @@ class Gateway::Impl {
                                                              .answers = answers_,
                                                              .observer = answer_counts_,
                                                              .services = services,
-                                                             .gate = gate_.get()}));
+                                                             .gate = access_.gate()}));
     }
     return services_of_listeners;
   }
@@ -361,8 +358,7 @@ class Gateway::Impl {
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
   std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project
   eth::Salt salt_{};
-  std::optional<access::CookieFile> cookie_;
-  std::unique_ptr<AccessGate> gate_;  // from start() on; null: no access control
+  GatewayAccess access_;
   Metrics metrics_;
   AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;
@@ -398,6 +394,9 @@ std::vector<NetworkState> Gateway::states() const {
 }
 std::vector<std::string> Gateway::reload_certificates() {
   return impl_->reload_certificates();
+}
+std::expected<void, std::string> Gateway::reload_access(const ServePlan& plan) {
+  return impl_->reload_access(plan);
 }
 std::size_t Gateway::stop() {
   return impl_->stop(impl_->plan().shutdown_timeout, impl_->plan().shutdown_spread);

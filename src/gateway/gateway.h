@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,11 @@ class Gateway {
   // be read and stays unchanged. Any thread, while the gateway runs.
   std::vector<std::string> reload_certificates();
 
+  // Applies the keys, users, tokens, roles and limits of the plan, for new connections and for open ones: what they may do
+  // changes, and those whose credentials are not valid any more are closed with 1008. The rest of the plan is ignored. The
+  // error says what cannot be changed; then nothing has changed. One thread at a time, while the gateway runs.
+  std::expected<void, std::string> reload_access(const ServePlan& plan);
+
   // Rejects new connections and closes the open ones with 1012: one after another over the plan's
   // shutdown_spread, or all at once if a time is given. Returns when they are closed, or after the plan's
   // shutdown_timeout or the given time. Returns how many had to be dropped.
@@ -53,9 +59,13 @@ class Gateway {
   std::unique_ptr<Impl> impl_;
 };
 
-// Serves until SIGTERM or SIGINT, then calls stop(); SIGHUP reloads the certificates; a second stop signal
-// ends the process at once. Prints its addresses to standard output. Returns the process's exit code: 0, or 1
-// when it could not start.
-int run(ServePlan plan);
+// Reads the plan again. The error is for the log.
+using ReadAgain = std::function<std::expected<ServePlan, std::string>()>;
+
+// Serves until SIGTERM or SIGINT, then calls stop(); a second stop signal ends the process at once. SIGHUP reloads the
+// certificates, and with `read_again` keys and roles (Gateway::reload_access); those are also reloaded when one of
+// ServePlan::access_files has changed. Prints its addresses to standard output. Returns the process's exit code: 0, or 1 when
+// it could not start.
+int run(ServePlan plan, const ReadAgain& read_again = {});
 
 }  // namespace fanfare::gateway

@@ -134,6 +134,7 @@ class LoopEvents {
   void count_changes();
   // An event is lost for all subscribers of this loop.
   void lose_event();
+  void give_back(eth::ConnectionKey connection);
   void close_all(const std::vector<eth::ConnectionKey>& connections, const std::string& why);
 
   const EventLimits limits_;

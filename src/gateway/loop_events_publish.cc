@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "access/quota.h"
 #include "base/guard.h"
 #include "gateway/loop_events.h"
 
@@ -118,6 +119,15 @@ void LoopEvents::settle() {
   // The protocol has no notice for missed data, and a stream that looks unbroken must be unbroken. So it ends
   // with the reason, and the client fetches what it missed after it reconnects.
   for (const auto& closing : aftermath.closing) close_all(closing.connections, closing.why);
+  for (const eth::ConnectionKey key : aftermath.ended) give_back(key);
+}
+
+// The client's quota counts live subscriptions: one that a notice has ended is none.
+void LoopEvents::give_back(eth::ConnectionKey connection) {
+  session::Session* const session = context_.server.sessions().find(id_of(connection));
+  if (session == nullptr) return;
+  const auto& payer = context_.subscriber_of(*session).connection_.caller().payer;
+  if (payer != nullptr) payer->give_back_subscriptions(1);
 }
 
 void LoopEvents::event_is_over() {

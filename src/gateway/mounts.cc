@@ -233,11 +233,13 @@ struct MakeMount {
   }
   streamserver::MakePermit stream_permits() const {
     if (context.gate == nullptr) return {};
-    return [gate = context.gate](const session::HttpConnection& session, const Target& target) {
+    return [gate = context.gate, services = context.services](const session::HttpConnection& session,
+                                                              const Target& target) {
       // The mount is guarded: without an admission nobody comes so far.
       FANFARE_CHECK(target.admitted != nullptr);
       return std::make_unique<StreamPermit>(
-          *gate, target.loop.loop(), static_cast<const AdmittedCaller&>(*target.admitted), session.peer());
+          *gate, std::shared_ptr<CredentialTerms>(services, &services->terms),
+          static_cast<const AdmittedCaller&>(*target.admitted), session.peer());
     };
   }
 };

@@ -23,9 +23,10 @@ namespace fanfare::gateway {
 struct LoopServices {
   LoopServices(const AnswerCompression& compression, session::LoopServer& server, std::size_t loop_index,
                CompressionCells& cells)
-      : loop(server.loop(), loop_index), compressor(compression, server, cells) {}
+      : loop(server.loop(), loop_index), terms(server.loop()), compressor(compression, server, cells) {}
 
   server::LoopContext loop;
+  CredentialTerms terms;
   AnswerCompressor compressor;
   std::vector<std::unique_ptr<RpcService>> networks;   // in the plan's order
   std::shared_ptr<streamserver::LoopStreams> streams;  // null: the plan has none

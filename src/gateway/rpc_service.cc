@@ -44,13 +44,27 @@ CloseReason reason_of(rpc::Ended ended) {
 }  // namespace
 
 RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Caller caller, eth::IdScope ids)
-    : slot_(std::move(slot)),
+    : service_(service),
+      slot_(std::move(slot)),
       connection_(service.service_, std::move(caller)),
       subscriber_(service.events_, connection_, ids),
-      term_(service.context_.server.loop(), *this) {}
+      term_(service.context_.terms, *this) {}
 
 void RpcConnection::on_credentials_ended(std::string_view reason) {
   connection_.session().start_closing(ws::close_code::policy_violation, reason);
+}
+
+// What it has subscribed to was granted by the roles that it had then.
+void RpcConnection::on_reloaded(const access::Caller& now) {
+  const rpc::Caller& caller = connection_.caller();
+  const bool is_subscribed = caller.payer != nullptr && caller.payer->subscriptions() > 0;
+  if (is_subscribed && caller.principal->roles != now.principal->roles) {
+    return on_credentials_ended(kRolesChanged);
+  }
+  AccessGate& gate = *service_.context_.gate;
+  connection_.set_principal(now.principal);
+  if (caller.payer != nullptr) gate.set_limits(*caller.payer, now);
+  term_.start(gate.clock().wall_now());
 }
 
 void RpcCounts::on_refused(rpc::Refused why) {
@@ -158,7 +172,7 @@ void RpcService::renewed(session::Session& session, std::shared_ptr<const access
 void RpcService::start_term(session::Session& session) {
   const auto& principal = connection_of(session).caller().principal;
   if (principal == nullptr || context_.gate == nullptr) return;
-  session.data<RpcConnection>().term_.start(*principal, context_.gate->clock().wall_now());
+  session.data<RpcConnection>().term_.start(context_.gate->clock().wall_now());
 }
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {

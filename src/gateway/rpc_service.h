@@ -49,7 +49,11 @@ class RpcConnection final : public session::SessionData, private CredentialHolde
  private:
   friend class RpcService;
   void on_credentials_ended(std::string_view reason) override;
+  void on_reloaded(const access::Caller& now) override;
+  const access::Principal& principal() const override { return *connection_.caller().principal; }
+  std::string peer_address() const override { return connection_.session().peer(); }
 
+  RpcService& service_;
   ConnectionSlot slot_;
   rpc::Connection connection_;
   EventSubscriber subscriber_;
@@ -85,6 +89,7 @@ class RpcService final : public session::Endpoint {
     eth::Salt salt;
     ByteBudget& budget;  // the memory for all clients' requests in progress and their answers
     AnswerCompressor& compressor;
+    CredentialTerms& terms;
     AccessGate* gate = nullptr;  // null: no access control
   };
 

@@ -8,9 +8,11 @@
 #include <cstring>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "gateway/descriptor_limit.h"
+#include "gateway/file_watch.h"
 #include "gateway/gateway.h"
 #include "gateway/inherited.h"
 #include "gateway/stop_deadline.h"
@@ -55,23 +57,92 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   std::fflush(stdout);
 }
 
-// Returns the signal that ends the process; SIGHUP reloads the certificates. `received`: one that was taken
-// before, or 0.
-int wait_for_stop(Gateway& gateway, const sigset_t& signals, int received) {
-  for (;; received = 0) {
-    if (received == 0) sigwait(&signals, &received);
-    if (received != SIGHUP) return received;
-    const auto failures = gateway.reload_certificates();
-    for (const std::string& failure : failures) {
-      log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
+void reload_certificates(Gateway& gateway) {
+  const auto failures = gateway.reload_certificates();
+  for (const std::string& failure : failures) {
+    log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
+  }
+  if (failures.empty()) log::info("certificates_reloaded");
+}
+
+// Reloads what a running gateway can reload.
+class Reloader {
+ public:
+  Reloader(Gateway& gateway, const ServePlan& plan, const ReadAgain& read_again)
+      : gateway_(gateway),
+        read_again_(read_again),
+        has_access_(plan.access != nullptr && read_again),
+        check_every_(plan.access_check_every),
+        files_(plan.access_files),
+        watch_(files_) {}
+
+  // How long a signal is waited for before look() is called; zero: for ever.
+  Duration check_every() const { return has_access_ ? check_every_ : Duration::zero(); }
+  void look() {
+    if (has_access_ && watch_.look()) reload_access();
+  }
+  void reload_all() {
+    reload_certificates(gateway_);
+    if (has_access_) reload_access();
+  }
+
+ private:
+  void reload_access() {
+    const auto plan = read_again_();
+    const auto done = plan ? gateway_.reload_access(*plan) : std::unexpected(plan.error());
+    if (!done) {
+      return log::error("access_reload_failed", {{"error", done.error()}, {"still_used", "the one before"}});
     }
-    if (failures.empty()) log::info("certificates_reloaded");
+    log::info("access_reloaded", {{"roles", plan->access->roles.size()},
+                                  {"keys", plan->access->keys.size()},
+                                  {"users", plan->access->users.size()}});
+    check_every_ = plan->access_check_every;
+    // It may name other files.
+    if (plan->access_files != files_) {
+      files_ = plan->access_files;
+      watch_ = FileWatch(files_);
+    }
+  }
+
+  Gateway& gateway_;
+  const ReadAgain& read_again_;
+  const bool has_access_;
+  Duration check_every_;
+  std::vector<std::string> files_;
+  FileWatch watch_;
+};
+
+// Waits for a signal, or until it is time to look at the files: then 0.
+int wait_for_signal(const sigset_t& signals, Duration at_most) {
+  int received = 0;
+  if (at_most <= Duration::zero()) {
+    sigwait(&signals, &received);
+    return received;
+  }
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(at_most);
+  const timespec wait{.tv_sec = seconds.count(),
+                      .tv_nsec = std::chrono::nanoseconds(at_most - seconds).count()};
+  received = sigtimedwait(&signals, nullptr, &wait);
+  return received > 0 ? received : 0;
+}
+
+// Returns the signal that ends the process; SIGHUP reloads. `received`: one that was taken before, or 0.
+int wait_for_stop(Reloader& reloader, const sigset_t& signals, int received) {
+  for (;; received = 0) {
+    if (received == 0) received = wait_for_signal(signals, reloader.check_every());
+    if (received == 0) {
+      reloader.look();
+    } else if (received == SIGHUP) {
+      reloader.reload_all();
+    } else {
+      return received;
+    }
   }
 }
 
 }  // namespace
 
-int run(ServePlan plan) {
+int run(ServePlan plan, const ReadAgain& read_again) {
   log::set_level(plan.log_level);
   const auto inherited = net::inherited_sockets();
   if (!inherited) {
@@ -99,7 +170,8 @@ int run(ServePlan plan) {
   }
   int received = wait_until_ready(gateway, signals);
   if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);
-  received = wait_for_stop(gateway, signals, received);
+  Reloader reloader(gateway, plan, read_again);
+  received = wait_for_stop(reloader, signals, received);
   deadline.emplace(plan.shutdown_timeout + kStopGrace);
   log::info("stopping", {{"signal", sigabbrev_np(received)},
                          {"deadline_s",

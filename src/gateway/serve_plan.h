@@ -292,6 +292,10 @@ struct ServePlan {
   // Written at the start and removed at the end (access/password.h), for a user with these roles. Empty: none.
   std::string cookie_file = {};
   std::vector<std::string> cookie_roles = {};
+  // Files that decide who may do what: the configuration, and those with keys and secrets that it names.
+  std::vector<std::string> access_files = {};
+  // How often is looked whether they have changed; zero: never.
+  Duration access_check_every = std::chrono::seconds(5);
 
   bool operator==(const ServePlan&) const = default;
 };

@@ -14,16 +14,18 @@ streams::Permit::Refusal refusal_of(const access::Exhausted& exhausted) {
 
 }  // namespace
 
-StreamPermit::StreamPermit(AccessGate& gate, net::Loop& loop, const AdmittedCaller& caller, std::string peer)
+StreamPermit::StreamPermit(AccessGate& gate, std::shared_ptr<CredentialTerms> terms,
+                           const AdmittedCaller& caller, std::string peer)
     : gate_(gate),
       principal_(caller.principal),
       payer_(caller.payer),
       peer_(std::move(peer)),
-      term_(loop, *this) {}
+      terms_(std::move(terms)),
+      term_(*terms_, *this) {}
 
 void StreamPermit::begin(streams::PermitHolder& holder) {
   holder_ = &holder;
-  term_.start(*principal_, gate_.clock().wall_now());
+  term_.start(gate_.clock().wall_now());
 }
 
 // A loop that is busy may be late to end the connection: what has expired grants nothing meanwhile.
@@ -67,12 +69,19 @@ std::expected<void, streams::Permit::Refusal> StreamPermit::authenticate(std::st
                                    .retry_after = principal.error().retry_after});
   }
   principal_ = *std::move(principal);
-  if (holder_ != nullptr) term_.start(*principal_, gate_.clock().wall_now());
+  if (holder_ != nullptr) term_.start(gate_.clock().wall_now());
   return {};
 }
 
 void StreamPermit::on_credentials_ended(std::string_view reason) {
   holder_->on_permit_ended(reason);
+}
+
+void StreamPermit::on_reloaded(const access::Caller& now) {
+  principal_ = now.principal;
+  gate_.set_limits(*payer_, now);
+  term_.start(gate_.clock().wall_now());
+  holder_->on_permit_changed();
 }
 
 }  // namespace fanfare::gateway

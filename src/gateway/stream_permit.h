@@ -7,15 +7,15 @@
 
 #include "gateway/access_gate.h"
 #include "gateway/credential_term.h"
-#include "net/loop.h"
 #include "streams/permit.h"
 
 namespace fanfare::gateway {
 
 class StreamPermit final : public streams::Permit, private CredentialHolder {
  public:
-  // `peer`: the client's address. The gate and the loop must outlive it.
-  StreamPermit(AccessGate& gate, net::Loop& loop, const AdmittedCaller& caller, std::string peer);
+  // `peer`: the client's address. The gate must outlive it.
+  StreamPermit(AccessGate& gate, std::shared_ptr<CredentialTerms> terms, const AdmittedCaller& caller,
+               std::string peer);
 
   void begin(streams::PermitHolder& holder) override;
   bool may_read(std::string_view stream) const override;
@@ -28,12 +28,16 @@ class StreamPermit final : public streams::Permit, private CredentialHolder {
 
  private:
   void on_credentials_ended(std::string_view reason) override;
+  void on_reloaded(const access::Caller& now) override;
+  const access::Principal& principal() const override { return *principal_; }
+  std::string peer_address() const override { return peer_; }
 
   AccessGate& gate_;
   access::PrincipalPtr principal_;
   const std::shared_ptr<access::Payer> payer_;
   const std::string peer_;
   streams::PermitHolder* holder_ = nullptr;
+  const std::shared_ptr<CredentialTerms> terms_;
   CredentialTerm term_;
 };
 

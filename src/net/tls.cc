@@ -102,6 +102,22 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::server
   // Tickets resume sessions without using our memory; one is enough for a client with one connection.
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_num_tickets(context, 1);
+  if (!options.client_ca_file.empty()) {
+    if (auto trusted = use_authorities(*context, options.client_ca_file); !trusted) {
+      return std::unexpected(std::move(trusted.error()));
+    }
+    if (!options.client_crl_file.empty()) {
+      if (auto used = use_revocations(*context, options.client_crl_file); !used) {
+        return std::unexpected(std::move(used.error()));
+      }
+    }
+    state->verify = true;
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+    // Their names help a browser to choose a certificate.
+    SSL_CTX_set_client_CA_list(context, SSL_load_client_CA_file(options.client_ca_file.c_str()));
+    SSL_CTX_set_num_tickets(context, 0);
+    SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
+  }
   state->alpn = alpn_list(options.alpn);
   if (!state->alpn.empty()) SSL_CTX_set_alpn_select_cb(context, &State::choose_alpn, state.get());
   std::shared_ptr<TlsContext> made(new TlsContext(std::move(state)));
@@ -127,6 +143,11 @@ std::expected<std::shared_ptr<const TlsContext>, std::string> TlsContext::client
       return std::unexpected("the system's certificate authorities: " + openssl_error());
     }
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  }
+  if (!options.certificate_file.empty()) {
+    if (auto used = use_certificate(*context, options.certificate_file, options.key_file); !used) {
+      return std::unexpected(std::move(used.error()));
+    }
   }
   const std::string alpn = alpn_list(options.alpn);
   if (!alpn.empty()) {
@@ -285,6 +306,11 @@ std::string_view TlsSession::alpn() const {
   unsigned size = 0;
   SSL_get0_alpn_selected(state_->ssl, &name, &size);
   return {reinterpret_cast<const char*>(name), size};
+}
+
+std::optional<PeerCertificate> TlsSession::peer_certificate() const {
+  if (!secured_) return std::nullopt;
+  return net::peer_certificate(*state_->ssl);
 }
 
 }  // namespace fanfare::net

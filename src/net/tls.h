@@ -7,12 +7,14 @@
 
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
 #include "net/outbox.h"
+#include "net/peer_certificate.h"
 #include "net/tls_protocol.h"
 
 namespace fanfare::net {
@@ -25,6 +27,11 @@ struct TlsServerOptions {
   // For ALPN, in order of preference. A client that offers none of them is served without ALPN.
   std::vector<std::string> alpn = {"http/1.1"};
   TlsProtocol protocol = {};
+  // PEM: authorities of clients' certificates. A client is asked for one: without one it is served, with one that is not
+  // valid the handshake fails. Its sessions are not resumed, so each connection proves its key. Empty: nobody is asked.
+  std::string client_ca_file = {};
+  // PEM: revocation lists of those authorities. Each authority needs one that has not expired. Empty: none is revoked.
+  std::string client_crl_file = {};
 
   bool operator==(const TlsServerOptions&) const = default;
 };
@@ -34,6 +41,9 @@ struct TlsClientOptions {
   std::string ca_file;  // PEM, replaces the system's authorities; empty: the system's
   std::vector<std::string> alpn = {"http/1.1"};
   TlsProtocol protocol = {};
+  // The client's own, as a server's; empty: none.
+  std::string certificate_file = {};
+  std::string key_file = {};
 };
 
 class TlsContext {
@@ -89,6 +99,8 @@ class TlsSession {
   // "TLSv1.3", and the protocol negotiated by ALPN; empty before the handshake has completed.
   std::string_view version() const;
   std::string_view alpn() const;
+  // A server's client, if it showed a certificate; a client's server, if it was verified.
+  std::optional<PeerCertificate> peer_certificate() const;
 
   // Data waiting for encryption, because the handshake or the turn has not ended.
   Outbox waiting;

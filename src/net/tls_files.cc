@@ -237,4 +237,25 @@ std::expected<void, std::string> use_authorities(ssl_ctx_st& context, const std:
   return {};
 }
 
+std::expected<void, std::string> use_revocations(ssl_ctx_st& context, const std::string& crl_file) {
+  const auto pem = read_pem("CRL", crl_file);
+  if (!pem) return Unexpected(pem.error());
+  const Source source = pem->source();
+  X509_STORE* store = SSL_CTX_get_cert_store(&context);
+  std::size_t count = 0;
+  for (;; ++count) {
+    const std::unique_ptr<X509_CRL, decltype(&X509_CRL_free)> list(
+        PEM_read_bio_X509_CRL(source.get(), nullptr, &no_passphrase, nullptr), &X509_CRL_free);
+    if (list == nullptr) break;
+    if (X509_STORE_add_crl(store, list.get()) != 1) return pem->error(refusal());
+  }
+  const unsigned long code = ERR_peek_last_error();
+  ERR_clear_error();
+  const bool is_end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
+  if (!is_end) return pem->error("one of its lists is damaged: copy it again from where it was issued");
+  if (count == 0) return pem->error(without(*pem, "revocation list (X509 CRL)"));
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
+  return {};
+}
+
 }  // namespace fanfare::net

@@ -26,4 +26,8 @@ std::expected<std::vector<std::string>, std::string> use_certificate(ssl_ctx_st&
 // Makes the context trust only the certificates in the file.
 std::expected<void, std::string> use_authorities(ssl_ctx_st& context, const std::string& ca_file);
 
+// Makes the context refuse the certificates that the lists in the file revoke (RFC 5280). A certificate without a list of
+// its issuer, or with one that has expired, is refused, too: nobody would know.
+std::expected<void, std::string> use_revocations(ssl_ctx_st& context, const std::string& crl_file);
+
 }  // namespace fanfare::net

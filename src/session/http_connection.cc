@@ -81,6 +81,11 @@ void HttpConnection::go_on() {
   if (!run_guarded("a connection", [this] { read_unread(); })) close();
 }
 
+std::optional<net::PeerCertificate> HttpConnection::peer_certificate() const {
+  const net::TlsSession* const tls = stream_ == nullptr ? nullptr : stream_->tls();
+  return tls == nullptr ? std::nullopt : tls->peer_certificate();
+}
+
 void HttpConnection::read_unread() {
   transport().resume_reading();
   std::vector<std::uint8_t> unread = std::exchange(unread_, {});

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "net/peer_certificate.h"
 #include "session/admission.h"
 #include "session/http_input.h"
 
@@ -33,6 +34,9 @@ class HttpConnection final : public HttpInput {
   void accept_upgrade(Acceptance acceptance);
 
   void shut_down(std::uint16_t code, std::string_view reason) override;
+
+  // Of a client that TLS asked for one (net::TlsServerOptions::client_ca_file), once it was verified.
+  std::optional<net::PeerCertificate> peer_certificate() const;
 
   void on_receive(MutableBytes bytes) override;
 

@@ -1,0 +1,39 @@
+#include "gateway/gateway_access.h"
+
+#include <utility>
+
+#include "base/random.h"
+
+namespace fanfare::gateway {
+
+AccessPolicy GatewayAccess::policy_of(const ServePlan& plan) const {
+  auto access = std::make_shared<access::AccessPlan>(*plan.access);
+  if (cookie_) access->users.push_back({.password = cookie_->hash(), .roles = plan.cookie_roles});
+  return {.plan = std::move(access), .first_message_within = plan.first_message_within};
+}
+
+std::expected<void, std::string> GatewayAccess::start(const ServePlan& plan) {
+  if (plan.access == nullptr) return {};
+  cookie_file_ = plan.cookie_file;
+  if (!cookie_file_.empty()) {
+    SystemRandom random;
+    auto cookie = access::CookieFile::create(cookie_file_, random);
+    if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
+    cookie_.emplace(*std::move(cookie));
+  }
+  gate_ = std::make_unique<AccessGate>(policy_of(plan));
+  return {};
+}
+
+std::expected<std::shared_ptr<const void>, std::string> GatewayAccess::replace(const ServePlan& plan) {
+  if ((gate_ == nullptr) != (plan.access == nullptr)) {
+    return std::unexpected("access control cannot be turned on or off without a restart");
+  }
+  if (gate_ == nullptr) return nullptr;
+  if (plan.cookie_file != cookie_file_) {
+    return std::unexpected("access.cookieFile cannot be changed without a restart");
+  }
+  return gate_->replace(policy_of(plan));
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,37 @@
+#pragma once
+// The access control of a running gateway: made from its plan, and made again when the plan's keys and roles change.
+
+#include <expected>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "access/password.h"
+#include "gateway/access_gate.h"
+#include "gateway/serve_plan.h"
+
+namespace fanfare::gateway {
+
+class GatewayAccess {
+ public:
+  // Writes the cookie file, if the plan has one. The error is for the operator.
+  std::expected<void, std::string> start(const ServePlan& plan);
+  // Removes the cookie file.
+  void stop() { cookie_.reset(); }
+
+  // Null: no access control.
+  AccessGate* gate() const { return gate_.get(); }
+
+  // Applies the plan's keys, users, tokens, roles and limits. Everything else of the plan is ignored. What is returned must be
+  // kept as AccessGate::replace() says. The error: what cannot be changed without a restart; then nothing has changed.
+  std::expected<std::shared_ptr<const void>, std::string> replace(const ServePlan& plan);
+
+ private:
+  AccessPolicy policy_of(const ServePlan& plan) const;
+
+  std::optional<access::CookieFile> cookie_;
+  std::string cookie_file_;
+  std::unique_ptr<AccessGate> gate_;
+};
+
+}  // namespace fanfare::gateway
