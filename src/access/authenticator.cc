@@ -15,7 +15,7 @@ std::string random_bytes(Random& random) {
 
 // A subject of any bytes as a name that no other subject, key or user has.
 std::string token_name(const std::string& subject) {
-  std::string name = "jwt:" + subject;
+  std::string name = std::string(kTokenNamePrefix) + subject;
   if (principal_name(name) == name) return name;
   return "jwt:#" + to_hex(sha256(subject)).substr(0, 32);
 }
@@ -193,9 +193,9 @@ std::expected<Caller, Denial> Authenticator::check_token(const Credentials& cred
   if (!plan_.tokens || !looks_like_jwt(credentials.secret())) return std::unexpected(Denial::unknown);
   const auto claims = verify_jwt(credentials.secret(), plan_.tokens->rules, attempt.wall_now);
   if (!claims) return std::unexpected(claims.error());
-  const auto& roles = claims->roles.empty() ? plan_.tokens->default_roles : claims->roles;
+  const auto& roles = claims->has_roles ? claims->roles : plan_.tokens->default_roles;
   return caller_of(token_name(claims->subject), roles, claims->expires_at,
-                   {.kind = Kind::token, .digest = claims->key, .has_default_roles = claims->roles.empty()});
+                   {.kind = Kind::token, .digest = claims->key, .has_default_roles = !claims->has_roles});
 }
 
 std::expected<Caller, Denial> Authenticator::check_token_again(const Principal& before) const {

@@ -179,6 +179,7 @@ std::expected<JwtClaims, Denial> verify_jwt(std::string_view token, const JwtRul
   if (!roles) return std::unexpected(Denial::malformed);
   return JwtClaims{.subject = text_member(*claims, "sub").value_or(""),
                    .roles = *std::move(roles),
+                   .has_roles = jsonrpc::member(*claims, rules.roles_claim).has_value(),
                    .expires_at = *expires_at,
                    .key = signer->fingerprint()};
 }

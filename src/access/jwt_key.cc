@@ -12,6 +12,7 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 
+#include <algorithm>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -130,6 +131,15 @@ std::optional<std::string> decoded_member(std::string_view json, std::string_vie
   return text ? base64url_decoded(*text) : std::nullopt;
 }
 
+// RFC7517§4.3
+bool may_verify(std::string_view jwk) {
+  const auto operations = jsonrpc::member(jwk, "key_ops");
+  if (!operations) return true;
+  return std::ranges::any_of(jsonrpc::array_elements(*operations), [](std::string_view one) {
+    return jsonrpc::string_copy(one) == std::string("verify");
+  });
+}
+
 std::string text_member(std::string_view json, std::string_view name) {
   const auto raw = jsonrpc::member(json, name);
   return raw ? jsonrpc::string_copy(*raw).value_or("") : "";
@@ -163,6 +173,10 @@ std::string_view name_of(JwtAlgorithm algorithm) {
 }
 
 std::expected<JwtKey, std::string> JwtKey::hmac(std::string id, std::string secret) {
+  // A public key as a secret would let everyone sign.
+  if (secret.contains("-----BEGIN")) {
+    return std::unexpected("the secret is a key in PEM; a public key belongs in publicKeyFile");
+  }
   if (secret.size() < kHmacSecretMin) return std::unexpected("the secret is shorter than 32 bytes");
   auto material = std::make_shared<Material>();
   material->secret = std::move(secret);
@@ -184,6 +198,9 @@ std::expected<JwtKey, std::string> JwtKey::of_public(std::string id, std::shared
 }
 
 std::expected<JwtKey, std::string> JwtKey::pem(std::string id, const std::string& text) {
+  if (text.contains("PRIVATE KEY-----")) {
+    return std::unexpected("the file has a private key; the public one is needed");
+  }
   auto material = std::make_shared<Material>();
   material->key = pem_key(text);
   return of_public(std::move(id), std::move(material));
@@ -263,6 +280,7 @@ std::expected<std::vector<JwtKey>, std::string> parse_jwks(std::string_view json
   for (const std::string_view one : jsonrpc::array_elements(*list)) {
     const std::string use = text_member(one, "use");
     if (!use.empty() && use != "sig") continue;
+    if (!may_verify(one)) continue;
     auto key = JwtKey::jwk(one);
     if (key) {
       keys.push_back(*std::move(key));

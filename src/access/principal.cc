@@ -40,6 +40,11 @@ bool Principal::restricts_contracts() const {
   return std::ranges::any_of(roles, [](const Role& role) { return !role.contracts.is_empty(); });
 }
 
+bool Principal::is_shared() const {
+  return origin.kind == CredentialOrigin::Kind::anonymous ||
+         (origin.kind == CredentialOrigin::Kind::token && name == kTokenNamePrefix);
+}
+
 std::string_view Principal::label() const {
   return roles.empty() ? std::string_view("none") : std::string_view(roles.front().name);
 }

@@ -86,11 +86,15 @@ struct Principal {
   // itself, or its namespace. A role that grants "*" does not name "admin_peers".
   bool names(const Action& action, std::size_t prefix_size) const;
   bool restricts_contracts() const;
+  // Strangers have this identity, too: a caller without credentials, or with a token that names no subject.
+  bool is_shared() const;
   bool is_expired(WallTime now) const { return expires_at && now >= *expires_at; }
   // The first role's name, for metrics; "none" without roles.
   std::string_view label() const;
 };
 
+// Before the subject of a token in a principal's name.
+inline constexpr std::string_view kTokenNamePrefix = "jwt:";
 inline constexpr std::size_t kPrincipalNameMax = 64;
 // `text` as a principal's name: cut to kPrincipalNameMax, other bytes than visible ASCII become '?'.
 std::string principal_name(std::string_view text);

@@ -98,7 +98,10 @@ AccessGate::Peer AccessGate::peer_of(std::string_view text) {
 }
 
 access::Payer AccessGate::payer_for(const Rules& rules, const access::Caller& caller, const Peer& peer) {
-  return {{.limits = caller.limits, .account = identities_.find(caller.principal->name, clock_.now())},
+  // Names have no blanks, so these accounts are of nobody else.
+  std::string identity = caller.principal->name;
+  if (caller.principal->is_shared()) identity += " " + access::payer_of(peer.address);
+  return {{.limits = caller.limits, .account = identities_.find(identity, clock_.now())},
           {.limits = rules.authenticator.address_limits(), .account = peer.account}};
 }
 
@@ -189,7 +192,9 @@ std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::stri
     note(caller.error(), peer_text);
     return std::unexpected(caller.error());
   }
-  if (before.name == kUnauthenticated) {
+  const bool is_first =
+      rules.policy.first_message_within > Duration::zero() && before.origin.kind == access::CredentialOrigin::Kind::anonymous;
+  if (before.name == kUnauthenticated || is_first) {
     access::Payer next = payer_for(rules, *caller, peer);
     payer = access::Payer();  // its address pays for one connection, not for two
     if (const auto refused = next.take_connection(clock_.now())) {
@@ -197,7 +202,7 @@ std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::stri
       return std::unexpected(access::Refusal{.denial = Denial::blocked, .retry_after = refused->retry_after});
     }
     payer = std::move(next);
-  } else if (caller->principal->name != before.name ||
+  } else if (caller->principal->is_shared() || caller->principal->name != before.name ||
              names_of(caller->principal->roles) != names_of(before.roles)) {
     return std::unexpected(access::Refusal{.denial = Denial::unknown});
   }

@@ -13,6 +13,7 @@
 #include "access/credentials.h"
 #include "access/secret_file.h"
 #include "base/random.h"
+#include "eth/feeds/feed.h"
 #include "gateway/access_gate.h"
 #include "gateway/config_limits.h"
 #include "gateway/config_project.h"
@@ -80,6 +81,22 @@ void read_rules(const ReadContext& context, const MapFields& role, std::string_v
   const MapFields fields(context, *node, role.path_of(key), {"allow", "deny"}, MapFields::Empty::refused);
   fields.read("allow", out.allow, is_valid, expected);
   fields.read("deny", out.deny, is_valid, expected);
+  // Of contracts, all others are meant; of everything else nothing is granted that is not allowed.
+  if (out.allow.empty() && !out.deny.empty() && key != "contracts") {
+    role.report(node->location, key, "has `deny` without `allow`, so it grants nothing", "",
+                "allow: [\"*\"] beside it, or no `deny`");
+  }
+}
+
+// A name that no subscription has is a mistake in writing.
+void check_topics(const MapFields& role, const NameRules& topics) {
+  for (const auto* const list : {&topics.allow, &topics.deny}) {
+    for (const std::string& topic : *list) {
+      if (topic.ends_with('*') || eth::find_feed_type(topic) != nullptr) continue;
+      role.report(role.find("topics")->location, "topics", "has a name that is no subscription", topic,
+                  "newHeads, logs, newPendingTransactions, ..., or \"*\"");
+    }
+  }
 }
 
 bool is_any_name(std::string_view text) {
@@ -121,6 +138,7 @@ void read_role(const ReadContext& context, const YamlNode& node, const std::stri
   };
   read("methods", plan.role.methods);
   read("topics", plan.role.topics);
+  check_topics(fields, plan.role.topics);
   read("streams", plan.role.streams);
   read("projects", plan.role.projects);
   read("networks", plan.role.networks);
@@ -199,6 +217,9 @@ void read_key(const ReadContext& context, const YamlNode& node, const std::strin
     if (secret->text->size() < kKeyBytesMin || secret->text->size() > access::kSecretBytesMax) {
       fields.report(secret->location, "key", "is too short or too long", "",
                     "at least 16 bytes, chosen at random");
+    } else if (!std::ranges::all_of(*secret->text, [](char c) { return c > ' ' && c < '\x7f'; })) {
+      fields.report(secret->location, "key", "has characters that no request can carry", "",
+                    "visible ASCII, without blanks");
     }
     key.digest = access::sha256(*secret->text);
   } else if (const auto digest = access::digest_from_hex(secret->hash->text)) {
@@ -222,12 +243,14 @@ void read_user(const ReadContext& context, const YamlNode& node, const std::stri
   const auto secret = read_secret(fields, "password", "passwordFile", "passwordHash");
   if (!secret) return;
   if (!secret->file.empty()) files.push_back(secret->file);
-  if (secret->text) {
+  if (secret->text && secret->text->empty()) {
+    fields.report(secret->location, "password", "is empty", "", "a password; is its variable set?");
+  } else if (secret->text) {
     user.password = access::hash_password(user.password.user, *secret->text);
   } else if (const auto hash = access::parse_rpcauth(user.password.user + ":" + secret->hash->text)) {
     user.password = *hash;
   } else {
-    fields.report(secret->location, "passwordHash", "is not a hash", "", "SALT$HMAC, as in rpcauth");
+    fields.report(secret->location, "passwordHash", "is not a hash", "", "SALT$HMAC, as in rpcauth without the user before it");
   }
   out.users.push_back(std::move(user));
 }
@@ -307,6 +330,7 @@ void read_jwt(const ReadContext& context, const MapFields& parent, AccessPlan& o
   }
   read_key_file(fields, "secretFile", rules, files, [](std::string text) {
     if (text.ends_with('\n')) text.pop_back();
+    if (text.contains('\n')) return one(std::unexpected("the file has more than one line"));
     return one(access::JwtKey::hmac("", std::move(text)));
   });
   read_key_file(fields, "publicKeyFile", rules, files,

@@ -119,10 +119,15 @@ std::expected<Message, std::string> Service::read(std::string_view text, const O
                                                   std::shared_ptr<ByteShare> share) {
   const auto parsed = parser_.parse(text);
   if (!parsed) {
-    static_cast<void>(pay_for_nothing(origin.caller));
+    const auto refused = pay_for_nothing(origin.caller);
     pay(origin.caller, text.size());
     std::string answer;
-    jsonrpc::append_error(answer, "null", parsed.error().code, parsed.error().message);
+    if (refused) {
+      context_.observer.on_refused(Refused::limit);
+      jsonrpc::append_error(answer, "null", refused->code, refused->message, refused->data_json);
+    } else {
+      jsonrpc::append_error(answer, "null", parsed.error().code, parsed.error().message);
+    }
     return std::unexpected(std::move(answer));
   }
   Message message;
