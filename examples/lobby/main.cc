@@ -90,16 +90,15 @@ fanfare::Response respond_to(fanfare::PostResult result) {
   return {.status = 503, .body = result == fanfare::PostResult::full ? "too busy\n" : "stopping\n"};
 }
 
-using Handler = std::function<fanfare::Response(const fanfare::Request&)>;
-Handler for_operators(Handler handler) {
+// Everyone may enter the lobby; every other route is for operators.
+void admit_operators(fanfare::Server& server) {
   const char* const token = std::getenv("LOBBY_TOKEN");
-  return [expected = token == nullptr ? "" : "Bearer " + std::string(token),
-          handler = std::move(handler)](const fanfare::Request& request) -> fanfare::Response {
-    if (expected.empty() || request.header("Authorization") != expected) {
-      return {.status = 401, .headers = {{"WWW-Authenticate", "Bearer"}}};
-    }
-    return handler(request);
-  };
+  server.admit([expected = token == nullptr ? "" : "Bearer " + std::string(token)](
+                   const fanfare::Request& request) -> std::optional<fanfare::Response> {
+    if (request.path() == "/lobby") return std::nullopt;
+    if (!expected.empty() && request.header("Authorization") == expected) return std::nullopt;
+    return fanfare::Response{.status = 401, .headers = {{"WWW-Authenticate", "Bearer"}}};
+  });
 }
 
 void add_operator_routes(fanfare::Server& server, Directory& directory) {
@@ -131,10 +130,10 @@ void add_operator_routes(fanfare::Server& server, Directory& directory) {
     }
     return response;
   };
-  server.http("POST", "/whisper", for_operators(whisper));
-  server.http("POST", "/remove", for_operators(remove));
-  server.http("POST", "/stop", for_operators(stop));
-  server.http("GET", "/request", for_operators(show));
+  server.http("POST", "/whisper", whisper);
+  server.http("POST", "/remove", remove);
+  server.http("POST", "/stop", stop);
+  server.http("GET", "/request", show);
 }
 
 }  // namespace
@@ -164,6 +163,7 @@ int main(int argc, char** argv) {
            },
        .close = [&](MemberSession& session,
                     const fanfare::Close&) { directory.leave(session.data().name, session.id()); }});
+  admit_operators(server);
   add_operator_routes(server, directory);
   if (const auto started = server.start(); !started) {
     std::fprintf(stderr, "lobby: %s\n", started.error().message.c_str());

@@ -257,10 +257,10 @@ class FANFARE_EXPORT Rpc {
                                RpcParam<T>... params) {
     using Returned = std::invoke_result_t<Handler&, const RpcCall&, T...>;
     using Result = typename rpc::ResultOf<Returned>::Value;
-    auto call = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
+    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
       rpc::answer_with(std::move(answer), handler(call, std::move(values)...));
     };
-    return add(entry_of<Result>(name, std::move(about), false, std::move(call), std::move(params)...));
+    return add(entry_of<Result>(name, std::move(about), false, std::move(bound), std::move(params)...));
   }
 
   // As method(), for answers that come later: the handler is called with (const RpcCall&, RpcReply<Result>,
@@ -268,10 +268,10 @@ class FANFARE_EXPORT Rpc {
   template <typename Result, typename Handler, typename... T>
   Expected<void, Error> method_later(std::string_view name, RpcMethod about, Handler handler,
                                      RpcParam<T>... params) {
-    auto call = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
+    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
       handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);
     };
-    return add(entry_of<Result>(name, std::move(about), true, std::move(call), std::move(params)...));
+    return add(entry_of<Result>(name, std::move(about), true, std::move(bound), std::move(params)...));
   }
 
   // Declares an event (rpc_options.h), and with the first one the methods `subscribe` and `unsubscribe`. Errors: as

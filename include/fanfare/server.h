@@ -248,6 +248,11 @@ class FANFARE_EXPORT Server {
   // of one of its tasks.
   ~Server();
 
+  // Decides about every request and upgrade before its route does: authentication in one place, also for files and
+  // streams. A Response refuses it; nothing admits it. Call it once, before start(). Runs on the loop's thread. A
+  // request that no route takes (404, 405, 426) is answered without it.
+  void admit(std::function<std::optional<Response>(const Request&)> decide);
+
   // Adds a route for upgrades. A path is "/", or segments of literal text and {name}: "/chat/{room}". The
   // first matching route is used, in the order of the calls. A plain request to it is answered with 426.
   template <typename Data = void>

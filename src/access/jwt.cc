@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "access/digest.h"
+#include "base/decimal.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::access {
@@ -77,12 +77,9 @@ Date date_of(std::string_view claims, std::string_view name) {
   if (!raw) return {};
   Date date{.present = true, .at = {}};
   if (jsonrpc::kind_of(*raw) != Kind::number) return date;
-  double seconds = 0;
-  const auto [end, error] = std::from_chars(raw->data(), raw->data() + raw->size(), seconds);
+  const double seconds = double_of(*raw);
   constexpr double kSecondsMax = 8e9;  // the year 2223, which fits into WallTime
-  if (error != std::errc() || end != raw->data() + raw->size() || !(seconds >= 0) || seconds > kSecondsMax) {
-    return date;
-  }
+  if (!(seconds >= 0) || seconds > kSecondsMax) return date;
   date.at = WallTime(Duration(static_cast<std::int64_t>(std::floor(seconds)) * 1'000'000'000));
   return date;
 }

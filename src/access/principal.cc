@@ -20,6 +20,7 @@ bool grants_contracts(const NameRules& rules, const Action& action) {
 bool grants(const Role& role, const Action& action) {
   if (!action.method.empty() && !role.methods.allows(action.method)) return false;
   if (!action.topic.empty() && !role.topics.allows(action.topic)) return false;
+  if (!action.stream.empty() && !role.streams.allows(action.stream)) return false;
   if (!action.project.empty() && !role.projects.allows(action.project)) return false;
   if (!action.network.empty() && !role.networks.is_empty() && !role.networks.allows(action.network)) {
     return false;

@@ -22,6 +22,7 @@ struct Role {
   std::string name;  // chosen by the operator: bounded, safe for logs and as a metric's label
   NameRules methods = {};
   NameRules topics = {};
+  NameRules streams = {};  // by name, whatever their projects
   NameRules projects = {};
   // Chain ids in decimal. Empty: every network of the granted projects.
   NameRules networks = {};
@@ -35,6 +36,7 @@ struct Role {
 struct Action {
   std::string_view method = {};
   std::string_view topic = {};
+  std::string_view stream = {};
   std::string_view project = {};
   std::string_view network = {};                // the chain id in decimal
   std::span<const std::string> contracts = {};  // lower-case hexadecimal with 0x

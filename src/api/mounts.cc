@@ -147,10 +147,34 @@ std::unique_ptr<RouteEndpoint> make_endpoint(ServerImpl& impl, const WebSocketRo
   return std::make_unique<RouteEndpoint>(impl, route);
 }
 
+// Server::admit().
+class ProgramAdmission final : public server::Admission {
+ public:
+  explicit ProgramAdmission(const std::function<std::optional<Response>(const Request&)>& decide)
+      : decide_(decide) {}
+
+  std::expected<std::shared_ptr<server::Admitted>, session::HttpResponse> admit(
+      const session::HttpConnection& session, const http::Request& request,
+      const server::PathPattern::Match& match, bool /*is_upgrade*/) override {
+    const RequestParts parts(session, request, match.parameters);
+    std::optional<Response> refused;
+    if (!call_handler("admit", [&] { refused = decide_(parts.handle()); })) {
+      return std::unexpected(
+          session::HttpResponse{.status = 500, .body = "the server has no answer to this\n", .headers = {}});
+    }
+    if (refused) return std::unexpected(to_engine(*std::move(refused)));
+    return nullptr;  // the program's routes need to know nothing of it
+  }
+
+ private:
+  const std::function<std::optional<Response>(const Request&)>& decide_;
+};
+
 // The objects shared by all routes of one loop.
 struct LoopRoutes {
   LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
       : connections(sizeof(Connection)), loop_context(impl, server, index) {
+    if (impl.routes().admit) admission = std::make_unique<ProgramAdmission>(impl.routes().admit);
     ServerStreams* const of_server = impl.streams();
     if (of_server == nullptr) return;
     streams = std::make_unique<streamserver::LoopStreams>(of_server->catalog, *loop_context.hub(), server,
@@ -159,6 +183,7 @@ struct LoopRoutes {
 
   BlockPool connections;  // their memory
   LoopContext loop_context;
+  std::unique_ptr<ProgramAdmission> admission;         // null: every request is admitted
   std::unique_ptr<streamserver::LoopStreams> streams;  // null: the server has none
 };
 
@@ -285,7 +310,8 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
   session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
     auto router = std::make_unique<server::Router>(
-        std::shared_ptr<server::LoopContext>(loop, &loop->loop_context.shared()));
+        std::shared_ptr<server::LoopContext>(loop, &loop->loop_context.shared()),
+        server::RouterOptions{.admission = loop->admission.get()});
     for (const auto& [path, mount] : mounts) router->mount(path, mount);
     services.push_back(std::move(router));
   }

@@ -17,7 +17,8 @@ namespace fanfare::api {
 
 class RequestParts {
  public:
-  RequestParts(session::HttpConnection& from, const http::Request& whole, const server::Parameters& places)
+  RequestParts(const session::HttpConnection& from, const http::Request& whole,
+               const server::Parameters& places)
       : session(from), request(whole), parameters(places) {}
 
   Request handle() const { return Request(*this); }
@@ -27,7 +28,7 @@ class RequestParts {
   std::span<const HeaderView> headers() const;
   std::span<const Cookie> cookies() const;
 
-  session::HttpConnection& session;
+  const session::HttpConnection& session;
   const http::Request& request;
   const server::Parameters& parameters;
 

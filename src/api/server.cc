@@ -35,6 +35,10 @@ void Server::http(std::string_view method, std::string_view path,
   impl_->add(method, path, std::move(answer), options);
 }
 
+void Server::admit(std::function<std::optional<Response>(const Request&)> decide) {
+  impl_->admit(std::move(decide));
+}
+
 void Server::files(std::string_view path, FileOptions options) {
   impl_->add_files(path, std::move(options));
 }

@@ -62,6 +62,7 @@ struct Routes {
   std::vector<RequestEntry> requests;
   std::vector<FilesEntry> files;
   std::vector<RpcEntry> rpcs;
+  std::function<std::optional<Response>(const Request&)> admit;  // empty: every request is admitted
   std::string problem;  // why one could not be added; start() reports it
 };
 
@@ -79,6 +80,9 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options);
   void add_files(std::string_view path, FileOptions options);
+  void admit(std::function<std::optional<Response>(const Request&)> decide) {
+    routes_.admit = std::move(decide);
+  }
   void add_rpc(std::expected<RpcEntry, std::string> entry);  // the error is recorded, too
 
   // May be called only once.

@@ -12,12 +12,29 @@ namespace {
 using access::Action;
 using access::Principal;
 
-rpc::Refusal not_granted(std::string_view method) {
+rpc::Refusal not_granted(std::string_view kind, std::string_view given) {
   constexpr std::size_t kNameShown = 64;
-  std::string name(method.substr(0, kNameShown));
+  std::string name(given.substr(0, kNameShown));
   std::ranges::replace_if(name, [](char c) { return c <= ' ' || c >= '\x7f'; }, '?');
   return {.code = jsonrpc::ErrorCode::method_not_found,
-          .message = "the method " + name + " is not granted to these credentials"};
+          .message = std::string(kind) + " " + name + " is not granted to these credentials"};
+}
+
+// Says which part of the action no role grants; the last one, if each is granted by some role but all by none.
+rpc::Refusal not_granted(const Principal& principal, const Action& action) {
+  if (!principal.may({.method = action.method})) return not_granted("the method", action.method);
+  if (!action.topic.empty() && !principal.may({.method = action.method, .topic = action.topic})) {
+    return not_granted("the subscription", action.topic);
+  }
+  if (!principal.may({.method = action.method, .project = action.project})) {
+    return not_granted("in this project the method", action.method);
+  }
+  return not_granted("on this network the method", action.method);
+}
+
+// Asked for with one method, executed as another one, whose price and permission apply as well.
+std::string_view executed_as(std::string_view method) {
+  return method == "eth_getFilterLogs" ? "eth_getLogs" : method;
 }
 
 // A role must name the method or its namespace, "debug_*": "*" is not enough. Everyone is granted "eth_*", so there a role
@@ -59,7 +76,9 @@ std::optional<rpc::Refusal> CallPermission::refusal(const jsonrpc::Request& requ
 std::optional<rpc::Refusal> CallPermission::refuse_caller(const jsonrpc::Request& request,
                                                           const rpc::Caller& caller) const {
   if (caller.payer != nullptr) {
-    const auto exhausted = caller.payer->take_call(gate_->costs().of(request.method), gate_->clock().now());
+    const access::Costs& costs = gate_->costs();
+    const std::uint32_t cost = std::max(costs.of(request.method), costs.of(executed_as(request.method)));
+    const auto exhausted = caller.payer->take_call(cost, gate_->clock().now());
     if (exhausted) return rpc::limit_reached(access::name_of(exhausted->limit), exhausted->retry_after);
   }
   // Only a token has an end: asking for the time costs others nothing.
@@ -73,6 +92,10 @@ std::optional<rpc::Refusal> CallPermission::refuse_method(const jsonrpc::Request
                                                           const rpc::Caller& caller) const {
   if (request.method == kAuthenticateMethod) return std::nullopt;
   const Principal& principal = *caller.principal;
+  if (principal.name == kUnauthenticated) {
+    return rpc::Refusal{.code = rpc::kNotPermitted,
+                        .message = std::string(access::text_of(access::Denial::missing))};
+  }
   Action action{.method = request.method, .project = project_, .network = network_};
   std::string topic;
   if (request.method == "eth_subscribe") {
@@ -80,23 +103,39 @@ std::optional<rpc::Refusal> CallPermission::refuse_method(const jsonrpc::Request
     topic = first ? jsonrpc::string_copy(*first).value_or("") : "";
     action.topic = topic;
   }
-  if (!principal.may(action)) return not_granted(request.method);
-  NamedContracts contracts;
-  if (principal.restricts_contracts()) {
-    contracts = named_contracts(request.method, request.params);
-    action.contracts = contracts.addresses;
-    action.every_contract = contracts.every;
-    if (!principal.may(action)) {
-      return rpc::Refusal{.code = rpc::kNotPermitted,
-                          .message = "a contract of this call is not granted to these credentials"};
+  if (!principal.may(action)) return not_granted(principal, action);
+  if (const std::string_view other = executed_as(request.method); other != request.method) {
+    Action executed = action;
+    executed.method = other;
+    if (!principal.may(executed)) return not_granted(principal, executed);
+    if (!rules_.allows(other, false)) {
+      return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
+                          .message = MethodRules::refusal(other)};
     }
   }
+  if (auto refused = refuse_by_rules(principal, action)) return refused;
+  if (!principal.restricts_contracts()) return std::nullopt;
+  const NamedContracts contracts = named_contracts(request.method, request.params);
+  action.contracts = contracts.addresses;
+  action.every_contract = contracts.every;
+  if (!principal.may(action)) {
+    return rpc::Refusal{.code = rpc::kNotPermitted,
+                        .message = contracts.every
+                                       ? "this call may concern every contract; these credentials grant some"
+                                       : "a contract of this call is not granted to these credentials"};
+  }
+  // The role that names the method must also grant the contracts.
+  return refuse_by_rules(principal, action);
+}
+
+std::optional<rpc::Refusal> CallPermission::refuse_by_rules(const Principal& principal,
+                                                            const Action& action) const {
   const bool named = names(principal, action);
-  if (MethodRules::needs_a_name(request.method) && !named) return not_granted(request.method);
+  if (MethodRules::needs_a_name(action.method) && !named) return not_granted("the method", action.method);
   // A client behind a proxy on this machine looks local: developers' methods need a name, too.
-  if (rules_.allows(request.method, false, named)) return std::nullopt;
+  if (rules_.allows(action.method, false, named)) return std::nullopt;
   return rpc::Refusal{.code = jsonrpc::ErrorCode::method_not_found,
-                      .message = MethodRules::refusal(request.method)};
+                      .message = MethodRules::refusal(action.method)};
 }
 
 }  // namespace fanfare::gateway

@@ -27,6 +27,9 @@ class CallPermission {
  private:
   std::optional<rpc::Refusal> refuse_caller(const jsonrpc::Request& request, const rpc::Caller& caller) const;
   std::optional<rpc::Refusal> refuse_method(const jsonrpc::Request& request, const rpc::Caller& caller) const;
+  // By the project's patterns and the built-in rules.
+  std::optional<rpc::Refusal> refuse_by_rules(const access::Principal& principal,
+                                              const access::Action& action) const;
 
   AccessGate* const gate_;
   const MethodRules rules_;

@@ -28,6 +28,9 @@ access::AccessPlan access_plan() {
       {.role = {.name = "signer",
                 .methods = {.allow = {"eth_*", "eth_sendTransaction", "eth_signTyped*"}},
                 .projects = {.allow = {"main"}}}},
+      {.role = {.name = "without logs",
+                .methods = {.allow = {"eth_*"}, .deny = {"eth_getLogs"}},
+                .projects = {.allow = {"main"}}}},
   };
   plan.costs = {{"eth_getLogs", 500}};
   return plan;
@@ -182,6 +185,51 @@ TEST_F(CallPermissionTest, ExpiredCredentialsGrantNothingButTheWayToRenewThem) {
   EXPECT_EQ(refusal_of("eth_blockNumber"), "");
   clock_.advance(std::chrono::seconds(5));
   EXPECT_EQ(refusal_of("eth_blockNumber"), "-32001 the token has expired");
+  EXPECT_EQ(refusal_of("fanfare_authenticate", R"(["x"])"), "");
+}
+
+TEST_F(CallPermissionTest, AMethodThatIsExecutedAsAnotherOneNeedsItsPermissionAndPaysItsPrice) {
+  become(0);
+  EXPECT_EQ(refusal_of("eth_getFilterLogs", R"(["0x1"])"), "");
+  EXPECT_EQ(refusal_of("eth_getFilterLogs", R"(["0x1"])"), "");
+  EXPECT_TRUE(refusal_of("eth_getFilterLogs", R"(["0x1"])").starts_with("-32005 "));
+  become(3);
+  EXPECT_EQ(refusal_of("eth_getFilterChanges", R"(["0x1"])"), "");
+  EXPECT_EQ(refusal_of("eth_getFilterLogs", R"(["0x1"])"),
+            "-32601 the method eth_getLogs is not granted to these credentials");
+  NetworkPlan without_logs = network_;
+  without_logs.methods.deny = {"eth_getLogs"};
+  const CallPermission denied(without_logs, &gate_);
+  become(1);
+  jsonrpc::Parser parser;
+  const auto message =
+      parser.parse(R"({"jsonrpc":"2.0","id":1,"method":"eth_getFilterLogs","params":["0x1"]})");
+  EXPECT_TRUE(denied.refusal(message->requests[0], caller_));
+}
+
+TEST_F(CallPermissionTest, TheAnswerSaysWhatIsNotGranted) {
+  become(0);
+  EXPECT_EQ(refusal_of("eth_subscribe", R"(["syncing"])"),
+            "-32601 the subscription syncing is not granted to these credentials");
+  EXPECT_EQ(refusal_of("eth_getStorageValues"),
+            "-32001 this call may concern every contract; these credentials grant some");
+  const auto refused = [&](const NetworkPlan& plan) {
+    jsonrpc::Parser parser;
+    const auto message = parser.parse(R"({"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"})");
+    const auto got = CallPermission(plan, &gate_).refusal(message->requests[0], caller_);
+    return got ? got->message : "";
+  };
+  NetworkPlan other = network_;
+  other.chain_id = 137;
+  EXPECT_EQ(refused(other), "on this network the method eth_blockNumber is not granted to these credentials");
+  other.project = "internal";
+  EXPECT_EQ(refused(other), "in this project the method eth_blockNumber is not granted to these credentials");
+}
+
+TEST_F(CallPermissionTest, AConnectionThatHasYetToAuthenticateIsAskedForCredentials) {
+  access::Principal waiting{.name = std::string(kUnauthenticated), .roles = {}};
+  caller_.principal = std::make_shared<const access::Principal>(std::move(waiting));
+  EXPECT_EQ(refusal_of("eth_blockNumber"), "-32001 credentials are required");
   EXPECT_EQ(refusal_of("fanfare_authenticate", R"(["x"])"), "");
 }
 

@@ -138,9 +138,12 @@ void read_name(const MapFields& fields, std::string& out) {
 }
 
 void read_role(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
-  const MapFields fields(context, node, path,
-                         {"id", "methods", "topics", "projects", "networks", "contracts", "limits"});
-  fields.require({"id", "projects", "methods"});
+  const MapFields fields(
+      context, node, path,
+      {"id", "methods", "topics", "streams", "projects", "networks", "contracts", "limits"});
+  fields.require({"id"});
+  // A role for streams alone grants no calls.
+  if (fields.find("streams") == nullptr) fields.require({"projects", "methods"});
   access::RolePlan plan;
   read_name(fields, plan.role.name);
   const auto read = [&](std::string_view key, NameRules& rules) {
@@ -148,6 +151,7 @@ void read_role(const ReadContext& context, const YamlNode& node, const std::stri
   };
   read("methods", plan.role.methods);
   read("topics", plan.role.topics);
+  read("streams", plan.role.streams);
   read("projects", plan.role.projects);
   read("networks", plan.role.networks);
   read_rules(context, fields, "contracts", plan.role.contracts, is_contract, kContractExpected);

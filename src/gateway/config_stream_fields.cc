@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/decimal.h"
 #include "jsonrpc/value.h"
 
 namespace fanfare::gateway {
@@ -109,7 +110,7 @@ class FieldReader {
   bool read_number(std::string_view key, double& out) {
     const auto value = fields_.scalar(key, "a number");
     if (!value) return false;
-    const double number = is_json_number(value->text) ? streams::number_of(value->text) : HUGE_VAL;
+    const double number = is_json_number(value->text) ? double_of(value->text) : HUGE_VAL;
     if (value->is_text || !std::isfinite(number)) {
       fields_.report(value->location, key, "is not a number", value->written, "a number");
       return false;

@@ -28,10 +28,14 @@ constexpr auto kRefused = std::to_array<std::string_view>(
      "debug_cpuProfile", "debug_blockProfile", "debug_mutexProfile", "debug_memProfile", "debug_goTrace",
      "debug_stacks", "debug_traceBlockFromFile", "debug_traceBlockByFile", "debug_getFromDb",
      "debug_getConfigValue"});
-constexpr auto kDeveloper = std::to_array<std::string_view>(
-    {"anvil_*", "hardhat_*", "evm_*", "dev_*", "ganache_*", "tenderly_set*", "tenderly_add*",
-     "eth_sendTransaction", "eth_sendUnsignedTransaction", "eth_sign", "eth_signTransaction",
-     "eth_signTypedData*", "eth_resend", "personal_sign"});
+constexpr auto kDeveloper =
+    std::to_array<std::string_view>({"anvil_*", "hardhat_*", "evm_*", "dev_*", "ganache_*", "tenderly_set*",
+                                     "tenderly_add*", "wallet_*", "eth_resend", "personal_sign"});
+// Of the methods that sign or send, in any namespace, those that send what the client has signed. All others may use
+// keys of the node: new ones appear (eth_sendTransactionSync), so their names cannot be listed.
+constexpr auto kSendsSigned = std::to_array<std::string_view>(
+    {"sendRaw*", "sendPrivateRaw*", "sendPrivateTransaction", "sendBundle", "sendPrivateBundle",
+     "sendMegabundle", "sendEndOfBlockBundle", "sendBlob*", "sendUserOperation"});
 
 bool begins(std::string_view text, std::string_view with, bool any_case) {
   if (text.size() < with.size()) return false;
@@ -57,6 +61,11 @@ std::optional<std::size_t> longest(const std::vector<std::string>& patterns, std
     if (fits(pattern, method, any_case)) found = std::max(found.value_or(0), pattern.size());
   }
   return found;
+}
+
+bool may_use_keys(std::string_view method) {
+  const std::string_view name = method.substr(method.find('_') + 1);
+  return begins(name, "sign", true) || (begins(name, "send", true) && !any_fits(kSendsSigned, name));
 }
 
 bool is_visible(char c) {
@@ -90,7 +99,8 @@ bool MethodRules::allows(std::string_view method, bool developer, bool named) co
   if (named) return true;
   // personal_sign is a developer method; the rest of its namespace is not.
   if (any_fits(kDeveloper, method)) return developer;
-  return !any_fits(kRefused, method);
+  if (any_fits(kRefused, method)) return false;
+  return developer || !may_use_keys(method);
 }
 
 std::string MethodRules::refusal(std::string_view method) {

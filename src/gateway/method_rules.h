@@ -5,8 +5,8 @@
 // longest decides; a tie is denied. If none matches, the built-in rules decide:
 //
 //   refused    methods that administer or change a node (admin_*, personal_*, debug_setHead, ...)
-//   developer  methods for development nodes (anvil_*, evm_*, ...), and those that use keys of a node
-//              (eth_sendTransaction, eth_sign, ...): allowed if gateway and nodes are all on loopback,
+//   developer  methods for development nodes (anvil_*, evm_*, ...), and those that may use keys of a node: wallet_*,
+//              and in any namespace sign* and send*, unless known to send what the client has signed: allowed if gateway and nodes are all on loopback,
 //              and the request is not from a page of unknown origin
 //   open       everything else
 //

@@ -62,7 +62,6 @@ TEST(MethodRules, WhatReadsIsOpen) {
                                         "bor_getAuthor",
                                         "arbtrace_block",
                                         "rpc_modules",
-                                        "eth_signatures",
                                         ""}) {
     EXPECT_TRUE(rules.allows(method, kStranger)) << method;
   }
@@ -72,9 +71,22 @@ TEST(MethodRules, DevelopersMethodsAndTheNodesKeys) {
   const MethodRules rules({});
   for (const std::string_view method :
        {"anvil_setBalance", "hardhat_impersonateAccount", "evm_mine", "evm_snapshot", "dev_addWithdrawal",
-        "eth_sendTransaction", "eth_sign", "eth_signTransaction", "eth_signTypedData_v4", "personal_sign"}) {
+        "eth_sendTransaction", "eth_sendTransactionSync", "eth_sendTransactionAsync",
+        "eth_sendUnsignedTransaction", "eth_sendAnythingNew", "eth_SENDtransactionSync", "eth_sign",
+        "eth_signTransaction", "eth_signTypedData_v4", "eth_signAnythingNew", "klay_sendTransaction",
+        "wallet_sendCalls", "personal_sign"}) {
     EXPECT_TRUE(rules.allows(method, kDeveloper)) << method;
     EXPECT_FALSE(rules.allows(method, kStranger)) << method;
+  }
+}
+
+TEST(MethodRules, SignedByTheClientIsOpen) {
+  const MethodRules rules({});
+  for (const std::string_view method :
+       {"eth_sendRawTransactionSync", "eth_sendRawTransactionConditional", "eth_sendPrivateRawTransaction",
+        "eth_sendPrivateTransaction", "eth_sendBundle", "mev_sendBundle", "eth_sendUserOperation",
+        "zks_sendRawTransactionWithDetailedOutput"}) {
+    EXPECT_TRUE(rules.allows(method, kStranger)) << method;
   }
 }
 

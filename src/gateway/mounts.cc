@@ -4,7 +4,9 @@
 #include <charconv>
 #include <utility>
 
+#include "base/check.h"
 #include "gateway/mount_plans.h"
+#include "gateway/stream_permit.h"
 #include "gateway/web_page.h"
 #include "http/accept_encoding.h"
 #include "http/target.h"
@@ -171,8 +173,10 @@ class PageMount final : public server::Mount {
 
   Offer offer(const Match&) const override { return {.methods = "GET", .is_open = permission_.empty()}; }
   void on_request(session::HttpConnection& session, const Target& target) override {
-    if (target.admitted != nullptr &&
-        !static_cast<const AdmittedCaller&>(*target.admitted).principal->may({.method = permission_})) {
+    // It shows every project, so "*" does not grant it.
+    constexpr std::size_t kNamespace = std::string_view("fanfare_").size();
+    if (target.admitted != nullptr && !static_cast<const AdmittedCaller&>(*target.admitted)
+                                           .principal->names({.method = permission_}, kNamespace)) {
       return session.respond(
           {.status = 403, .body = "these credentials do not grant this page\n", .headers = {}});
     }
@@ -217,15 +221,24 @@ struct MakeMount {
   std::shared_ptr<server::Mount> operator()(const StreamsFeature&) const {
     return std::make_shared<streamserver::WebSocketMount>(
         context.services->streams,
-        upgrade_policy(context.plan.websocket.compression, context.gate != nullptr));
+        upgrade_policy(context.plan.websocket.compression, context.gate != nullptr), stream_permits());
   }
   std::shared_ptr<server::Mount> operator()(const StreamEventsFeature&) const {
-    return std::make_shared<streamserver::EventsMount>(context.services->streams);
+    return std::make_shared<streamserver::EventsMount>(context.services->streams, stream_permits());
   }
 
  private:
   std::shared_ptr<server::Mount> page(PageMount::Answer answer, std::string_view permission = {}) const {
     return std::make_shared<PageMount>(std::move(answer), permission, context.services);
+  }
+  streamserver::MakePermit stream_permits() const {
+    if (context.gate == nullptr) return {};
+    return [gate = context.gate](const session::HttpConnection& session, const Target& target) {
+      // The mount is guarded: without an admission nobody comes so far.
+      FANFARE_CHECK(target.admitted != nullptr);
+      return std::make_unique<StreamPermit>(
+          *gate, target.loop.loop(), static_cast<const AdmittedCaller&>(*target.admitted), session.peer());
+    };
   }
 };
 

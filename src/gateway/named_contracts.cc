@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "eth/feeds/feed.h"
 #include "http/headers.h"
 #include "jsonrpc/value.h"
 
@@ -19,6 +20,7 @@ using jsonrpc::Kind;
 // Their first parameter is a transaction.
 constexpr auto kTransactions = std::to_array<std::string_view>(
     {"eth_call", "eth_estimateGas", "eth_createAccessList", "eth_sendTransaction", "eth_signTransaction",
+     "eth_sendTransactionSync", "eth_sendTransactionAsync", "eth_sendUnsignedTransaction",
      "eth_fillTransaction", "eth_resend", "debug_traceCall", "trace_call", "linea_estimateGas"});
 // Their first parameter is the address of a contract.
 constexpr auto kContracts =
@@ -27,16 +29,88 @@ constexpr auto kFilters = std::to_array<std::string_view>({"eth_getLogs", "eth_n
 constexpr auto kRaw =
     std::to_array<std::string_view>({"eth_sendRawTransaction", "eth_sendRawTransactionSync",
                                      "eth_sendRawTransactionConditional", "eth_sendPrivateRawTransaction"});
-// Many calls in one, whose parameters have forms of their own; and logs of all contracts.
-constexpr auto kEvery = std::to_array<std::string_view>(
-    {"eth_callMany", "eth_simulateV1", "eth_callBundle", "eth_sendBundle", "trace_callMany",
-     "debug_traceCallMany", "trace_rawTransaction", "eth_multicallV1", "eth_sendUserOperation",
-     "erigon_getLogs", "erigon_getLatestLogs", "eth_getBlockReceipts"});
+// They name no contract: the chain, blocks, transactions and their traces, accounts, the node. A pattern ends with '*'.
+constexpr auto kNone =
+    std::to_array<std::string_view>({"eth_blockNumber",
+                                     "eth_chainId",
+                                     "eth_config",
+                                     "eth_protocolVersion",
+                                     "eth_syncing",
+                                     "eth_gasPrice",
+                                     "eth_maxPriorityFeePerGas",
+                                     "eth_baseFee",
+                                     "eth_blobBaseFee",
+                                     "eth_feeHistory",
+                                     "eth_accounts",
+                                     "eth_coinbase",
+                                     "eth_mining",
+                                     "eth_hashrate",
+                                     "eth_getBalance",
+                                     "eth_getTransactionCount",
+                                     "eth_getBlockByNumber",
+                                     "eth_getBlockByHash",
+                                     "eth_getHeaderByNumber",
+                                     "eth_getHeaderByHash",
+                                     "eth_getBlockTransactionCountByNumber",
+                                     "eth_getBlockTransactionCountByHash",
+                                     "eth_getUncleCountByBlockNumber",
+                                     "eth_getUncleCountByBlockHash",
+                                     "eth_getUncleByBlockNumberAndIndex",
+                                     "eth_getUncleByBlockHashAndIndex",
+                                     "eth_getTransactionByHash",
+                                     "eth_getTransactionByBlockNumberAndIndex",
+                                     "eth_getTransactionByBlockHashAndIndex",
+                                     "eth_getRawTransactionByHash",
+                                     "eth_getRawTransactionByBlockNumberAndIndex",
+                                     "eth_getRawTransactionByBlockHashAndIndex",
+                                     "eth_getTransactionReceipt",
+                                     "eth_pendingTransactions",
+                                     "eth_newBlockFilter",
+                                     "eth_newPendingTransactionFilter",
+                                     "eth_getFilterChanges",  // of a filter whose addresses were checked
+                                     "eth_getFilterLogs",
+                                     "eth_uninstallFilter",
+                                     "eth_unsubscribe",
+                                     "eth_sign",
+                                     "eth_signTypedData*",
+                                     "net_*",
+                                     "web3_*",
+                                     "rpc_*",
+                                     "txpool_*",
+                                     "fanfare_*",
+                                     "trace_block",
+                                     "trace_filter",
+                                     "trace_get",
+                                     "trace_transaction",
+                                     "trace_replayTransaction",
+                                     "trace_replayBlockTransactions",
+                                     "debug_traceTransaction",
+                                     "debug_traceBlock",
+                                     "debug_traceBlockByNumber",
+                                     "debug_traceBlockByHash",
+                                     "debug_traceChain",
+                                     "debug_getRawHeader",
+                                     "debug_getRawBlock",
+                                     "debug_getRawTransaction",
+                                     "debug_getBadBlocks",
+                                     "admin_*",
+                                     "evm_mine",
+                                     "evm_snapshot",
+                                     "evm_revert",
+                                     "evm_increaseTime",
+                                     "evm_setNextBlockTimestamp",
+                                     "evm_setAutomine",
+                                     "evm_setIntervalMining",
+                                     "anvil_mine"});
 
 // A node may ignore the case of names.
-bool is_one_of(std::span<const std::string_view> names, std::string_view method) {
-  return std::ranges::any_of(names,
-                             [&](std::string_view one) { return http::equals_ignoring_case(one, method); });
+bool fits(std::string_view pattern, std::string_view method) {
+  if (!pattern.ends_with('*')) return http::equals_ignoring_case(pattern, method);
+  pattern.remove_suffix(1);
+  return http::equals_ignoring_case(pattern, method.substr(0, pattern.size()));
+}
+bool is_one_of(std::span<const std::string_view> patterns, std::string_view method) {
+  return std::ranges::any_of(patterns, [&](std::string_view one) { return fits(one, method); });
 }
 
 class Collector {
@@ -95,6 +169,29 @@ void add_transaction(std::string_view transaction, Collector& out) {
     out.add(value);
   });
   if (!is_clear || !has_target) out.every();
+}
+
+bool is_given(std::optional<std::string_view> parameter) {
+  if (!parameter) return false;
+  const Kind kind = jsonrpc::kind_of(*parameter);
+  return kind != Kind::null && (kind != Kind::object || jsonrpc::object_members(*parameter).begin() !=
+                                                            jsonrpc::object_members(*parameter).end());
+}
+
+// With an override of state the caller supplies code, which may call any contract.
+void add_overrides(std::string_view method, std::string_view params, Collector& out) {
+  if (http::equals_ignoring_case(method, "debug_traceCall")) {
+    const auto options = jsonrpc::element(params, 2);
+    if (!is_given(options)) return;
+    if (jsonrpc::kind_of(*options) != Kind::object) return out.every();
+    const bool is_clear = for_each_member(*options, "stateOverrides", [&](std::string_view value) {
+      if (is_given(value)) out.every();
+    });
+    if (!is_clear) out.every();
+  } else if (!http::equals_ignoring_case(method, "trace_call") && is_given(jsonrpc::element(params, 2))) {
+    out.every();
+  }
+  if (is_given(jsonrpc::element(params, 3))) out.every();
 }
 
 void add_filter(std::string_view filter, Collector& out) {
@@ -212,22 +309,28 @@ NamedContracts named_contracts(std::string_view method, std::string_view params)
   };
   if (is_one_of(kTransactions, method)) {
     with_first(add_transaction);
+    add_overrides(method, params, found);
   } else if (is_one_of(kRaw, method)) {
     with_first(add_raw);
   } else if (is_one_of(kFilters, method)) {
     with_first(add_filter);
-  } else if (is_one_of(kEvery, method)) {
-    found.every();
   } else if (is_one_of(kContracts, method)) {
     with_first([](std::string_view raw, Collector& out) { out.add(raw); });
   } else if (http::equals_ignoring_case(method, "eth_subscribe")) {
-    const auto kind = first ? jsonrpc::string_copy(*first) : std::nullopt;
-    if (kind == "logs") {
-      const auto filter = jsonrpc::element(params, 1);
-      add_filter(filter.value_or(""), found);
-    } else if (kind == "transactionReceipts") {
-      found.every();
+    const auto name = first ? jsonrpc::string_copy(*first) : std::nullopt;
+    const eth::FeedType* const type = name ? eth::find_feed_type(*name) : nullptr;
+    switch (type == nullptr ? eth::ShownContracts::every : type->contracts) {
+      case eth::ShownContracts::every:
+        found.every();
+        break;
+      case eth::ShownContracts::of_address:
+        add_filter(jsonrpc::element(params, 1).value_or(""), found);
+        break;
+      case eth::ShownContracts::none:
+        break;
     }
+  } else if (!is_one_of(kNone, method)) {
+    found.every();
   }
   return std::move(found).take();
 }

@@ -2,12 +2,13 @@
 // The contracts that a call names in its parameters, for roles that grant only some. Execution is not watched: a
 // contract that is called may call any other one.
 //
-//   eth_call, eth_estimateGas, ... (transaction, ...)     `to`; a creation concerns every contract
+//   eth_call, eth_estimateGas, ... (transaction, ...)     `to`; a creation, and overrides of state, concern every contract
 //   eth_sendRawTransaction(bytes)                         `to` in the transaction, of every type that has one
 //   eth_getCode, eth_getStorageAt, eth_getProof(address)  the address
 //   eth_getLogs, eth_newFilter(filter), eth_subscribe("logs", filter)    `address`; without one, every contract
-//   bundles and simulations of many calls, eth_getBlockReceipts, eth_subscribe("transactionReceipts")    every contract
-//   everything else                                       none
+//   eth_subscribe of another type                         what its row says (eth/feeds/feed.h)
+//   blocks, transactions and their traces, accounts, fees, the node (kNone)    none
+//   everything else                                       every contract: a node may have any method
 //
 // Nodes read parameters in different ways. Members of the same name, in any case, all count; what cannot be read for
 // sure concerns every contract.

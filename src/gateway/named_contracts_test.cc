@@ -74,7 +74,10 @@ TEST(NamedContracts, ASubscriptionToLogsIsAFilter) {
   EXPECT_EQ(names("eth_subscribe", R"(["lo\u0067s",{"topics":[]}])"), "every");
   EXPECT_EQ(names("eth_subscribe", R"(["logs"])"), "every");
   EXPECT_EQ(names("eth_subscribe", R"(["transactionReceipts"])"), "every");
-  EXPECT_EQ(names("eth_subscribe", R"(["newHeads"])"), "");
+  for (const char* const blind : {"newHeads", "newPendingTransactions", "syncing", "newFinalizedHeads"}) {
+    EXPECT_EQ(names("eth_subscribe", R"([")" + std::string(blind) + R"("])"), "") << blind;
+  }
+  EXPECT_EQ(names("eth_subscribe", R"(["aTypeThatSaysNothingOfIt"])"), "every");
 }
 
 TEST(NamedContracts, CodeAndStorageAreOfAContractAndBundlesOfAny) {
@@ -83,6 +86,54 @@ TEST(NamedContracts, CodeAndStorageAreOfAContractAndBundlesOfAny) {
   EXPECT_EQ(names("eth_simulateV1", "[{}]"), "every");
   EXPECT_EQ(names("eth_getBalance", R"([")" + std::string(kA) + R"("])"), "");
   EXPECT_EQ(names("eth_blockNumber", ""), "");
+}
+
+TEST(NamedContracts, AMethodThatIsNotKnownConcernsEveryContract) {
+  for (const char* const method : {"eth_getStorageValues",
+                                   "eth_getAccountInfo",
+                                   "eth_getAccount",
+                                   "parity_listStorageKeys",
+                                   "ots_hasCode",
+                                   "eth_callMany",
+                                   "eth_sendBundle",
+                                   "eth_sendPrivateTransaction",
+                                   "mev_sendBundle",
+                                   "wallet_sendCalls",
+                                   "erigon_getLogsByHash",
+                                   "eth_getBlockReceipts",
+                                   "eth_getTransactionReceiptsByBlock",
+                                   "debug_storageRangeAt",
+                                   "debug_dumpBlock",
+                                   "anvil_setCode",
+                                   "anvil_setStorageAt",
+                                   "personal_sendTransaction",
+                                   "eth_anythingNew",
+                                   "Eth_getStorageValues"}) {
+    EXPECT_EQ(names(method, "[]"), "every") << method;
+  }
+  for (const char* const method : {"net_version", "NET_version", "eth_getBlockByNumber",
+                                   "debug_traceTransaction", "txpool_content", "evm_mine"}) {
+    EXPECT_EQ(names(method, "[]"), "") << method;
+  }
+}
+
+TEST(NamedContracts, OverridesOfStateBringCodeOfTheCaller) {
+  const std::string to = R"([{"to":")" + std::string(kA) + R"("},"latest")";
+  const std::string code = R"({"0x00000000000000000000000000000000000000aa":{"code":"0x00"}})";
+  for (const char* const method : {"eth_call", "eth_estimateGas", "eth_createAccessList"}) {
+    EXPECT_EQ(names(method, to + "," + code + "]"), "every") << method;
+    EXPECT_EQ(names(method, to + ",[]]"), "every") << method;
+    EXPECT_EQ(names(method, to + ",null,{},null]"), "00aa") << method;
+    EXPECT_EQ(names(method, to + ",null," + code + "]"), "every") << method;
+    EXPECT_EQ(names(method, to + "]"), "00aa") << method;
+  }
+  EXPECT_EQ(names("debug_traceCall", to + R"(,{"tracer":"callTracer","stateOverrides":{}}])"), "00aa");
+  EXPECT_EQ(names("debug_traceCall", to + R"(,{"STATEoverrides":)" + code + "}]"), "every");
+  EXPECT_EQ(names("debug_traceCall", to + R"(,{"stateOverrides":)" + code + "}]"), "every");
+  EXPECT_EQ(names("debug_traceCall", to + ",7]"), "every");
+  EXPECT_EQ(names("trace_call", R"([{"to":")" + std::string(kA) + R"("},["trace"],"latest",)" + code + "]"),
+            "every");
+  EXPECT_EQ(names("trace_call", R"([{"to":")" + std::string(kA) + R"("},["trace"],"latest"])"), "00aa");
 }
 
 // Nonce 9, price 20 gwei, gas 21000, to 0x35...35, value 1 ether: the example of EIP-155.

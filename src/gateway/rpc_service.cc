@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ws/close_code.h"
+
 namespace fanfare::gateway {
 namespace {
 
@@ -44,7 +46,12 @@ CloseReason reason_of(rpc::Ended ended) {
 RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Caller caller, eth::IdScope ids)
     : slot_(std::move(slot)),
       connection_(service.service_, std::move(caller)),
-      subscriber_(service.events_, connection_, ids) {}
+      subscriber_(service.events_, connection_, ids),
+      term_(service.context_.server.loop(), *this) {}
+
+void RpcConnection::on_credentials_ended(std::string_view reason) {
+  connection_.session().start_closing(ws::close_code::policy_violation, reason);
+}
 
 void RpcCounts::on_refused(rpc::Refused why) {
   const auto reason = [why] {
@@ -151,12 +158,11 @@ void RpcService::renewed(session::Session& session, std::shared_ptr<const access
 void RpcService::start_term(session::Session& session) {
   const auto& principal = connection_of(session).caller().principal;
   if (principal == nullptr || context_.gate == nullptr) return;
-  session.data<RpcConnection>().term_.start(context_.server.loop(), session, *principal,
-                                            context_.gate->clock().wall_now());
+  session.data<RpcConnection>().term_.start(*principal, context_.gate->clock().wall_now());
 }
 
 void RpcService::on_close(session::Session& session, const session::CloseInfo& info) {
-  session.data<RpcConnection>().term_.stop(context_.server.loop());
+  session.data<RpcConnection>().term_.stop();
   events_.drop(subscriber_of(session));
   service_.on_close(connection_of(session));
   const CloseReason reason = reason_of(session, info);

@@ -41,13 +41,15 @@ class ConnectionSlot {
 };
 
 // The service's data for a session.
-class RpcConnection final : public session::SessionData {
+class RpcConnection final : public session::SessionData, private CredentialHolder {
  public:
   // `ids`: for its subscriptions.
   RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Caller caller, eth::IdScope ids);
 
  private:
   friend class RpcService;
+  void on_credentials_ended(std::string_view reason) override;
+
   ConnectionSlot slot_;
   rpc::Connection connection_;
   EventSubscriber subscriber_;

@@ -14,6 +14,7 @@ namespace {
 streams::StreamOptions options_of(const streams::StreamSpec& spec) {
   return {.name = spec.name,
           .interval_ms = std::chrono::duration_cast<std::chrono::milliseconds>(spec.interval).count(),
+          .on_change = spec.on_change,
           .history_messages = spec.history_messages,
           .history_bytes = spec.history_bytes,
           .slow_readers = spec.slow_readers};

@@ -27,9 +27,7 @@ class Stream final : public Transport {
   static void operator delete(void* stream) { BlockPool::give_back(stream); }
   static void operator delete(void* stream, BlockPool&) { BlockPool::give_back(stream); }
 
-  // The next call goes to this handler. The old one gets none any more, not even on_detached; it is destroyed
-  // at the end of the turn, so it may call this itself.
-  void set_handler(std::unique_ptr<TransportHandler> handler);
+  void set_handler(std::unique_ptr<TransportHandler> handler) override;
 
   void push(SharedBytes bytes) override;
   // Makes a system call.

@@ -61,6 +61,10 @@ class Transport : public Output {
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
+  // The next call goes to this handler. The old one gets none any more, not even on_detached; it is destroyed
+  // at the end of the turn, so it may call this itself.
+  virtual void set_handler(std::unique_ptr<TransportHandler> handler) = 0;
+
   // Appends to the data sent at the end of the turn. After close() or finish_writing() the bytes are dropped,
   // as on a socket whose peer has disconnected.
   std::uint8_t* extend(std::size_t size) final {

@@ -17,20 +17,23 @@ HttpConnection::HttpConnection(ServerTable& table, ListenerContext& context, Adm
   since_ms_ = now_ms();
 }
 
-HttpConnection::HttpConnection(ServerTable& table, ListenerContext& context, net::Stream& stream,
+HttpConnection::HttpConnection(ServerTable& table, ListenerContext& context, net::Transport& transport,
                                std::uint32_t accepted_ms)
-    : HttpInput(table, context), stream_(&stream) {
-  set_transport(stream);
+    : HttpInput(table, context) {
+  set_transport(transport);
   since_ms_ = accepted_ms;
 }
 
 HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::on_adopted(net::Stream& stream) {
-  stream_ = &stream;
   set_transport(stream);
+  open(std::move(admission_));
+}
+
+void HttpConnection::open(Admission admission) {
   join();
-  table_.admit(*this, std::move(admission_));
+  table_.admit(*this, std::move(admission));
 }
 
 void HttpConnection::on_receive(MutableBytes bytes) {
@@ -199,7 +202,7 @@ Session& HttpConnection::start_websocket(const ws::UpgradeAccept& agreed, Accept
   }
   SessionData* const data = acceptance.data.get();
   const SessionSettings& of_messages = acceptance.endpoint->settings();
-  auto session = Session::make(table_, *stream_, *acceptance.endpoint,
+  auto session = Session::make(table_, transport(), *acceptance.endpoint,
                                {.role = ws::Role::server,
                                 .limits = of_messages.pieces ? &*of_messages.pieces : &of_messages.limits,
                                 .random = nullptr,
@@ -211,7 +214,7 @@ Session& HttpConnection::start_websocket(const ws::UpgradeAccept& agreed, Accept
   transport().append(as_bytes(agreed.response(extra)));
   service().on_answered(101);
   state_ = State::upgraded;
-  stream_->set_handler(std::move(session));
+  transport().set_handler(std::move(session));
   opened.open_in_place_of(*this);
   return opened;
 }

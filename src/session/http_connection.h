@@ -12,20 +12,20 @@
 #include "session/admission.h"
 #include "session/http_input.h"
 
-namespace fanfare::net {
-class Stream;
-}
-
 namespace fanfare::session {
 
 class HttpConnection final : public HttpInput {
  public:
   // The first handler of its stream. Both references must outlive the connection.
   HttpConnection(ServerTable& table, ListenerContext& context, Admission admission);
-  // Takes over from an Arrival. Time runs since `accepted_ms`.
-  HttpConnection(ServerTable& table, ListenerContext& context, net::Stream& stream,
+  // On any transport, for which the caller sets it as the handler. Time runs since `accepted_ms`. Then call
+  // open(), unless it replaces a member of the table (ServerTable::replace()).
+  HttpConnection(ServerTable& table, ListenerContext& context, net::Transport& transport,
                  std::uint32_t accepted_ms);
   ~HttpConnection() override;
+
+  // Joins the table, where it counts as one connection.
+  void open(Admission admission);
 
   // Call it after on_upgrade() returned DecideLater. Opens the WebSocket and calls the endpoint's on_open(),
   // so call it only from a task of the loop. It does nothing where respond() would do nothing.
@@ -67,7 +67,6 @@ class HttpConnection final : public HttpInput {
   void refuse_handshake(Acceptance& acceptance, ws::UpgradeRefusal refusal);
 
   Admission admission_;  // until it has joined the table
-  net::Stream* stream_ = nullptr;
   std::uint32_t turn_ = 0;
   std::uint32_t requests_in_turn_ = 0;
   bool had_head_ = false;

@@ -17,7 +17,9 @@ class MemoryTransport final : public net::Transport {
  public:
   MemoryTransport() { set(kQueuesElsewhere); }
 
-  void set_handler(std::unique_ptr<net::TransportHandler> handler) { handler_ = std::move(handler); }
+  void set_handler(std::unique_ptr<net::TransportHandler> handler) override {
+    retired_.push_back(std::exchange(handler_, std::move(handler)));
+  }
 
   // The peer's side.
   void deliver(std::string_view bytes) {
@@ -75,6 +77,7 @@ class MemoryTransport final : public net::Transport {
   std::size_t queued_elsewhere() const override { return queued_.size(); }
 
   std::unique_ptr<net::TransportHandler> handler_;
+  std::vector<std::unique_ptr<net::TransportHandler>> retired_;
   std::vector<std::uint8_t> queued_;
   std::vector<std::uint8_t> dropped_;
   std::uint32_t taken_ = 0;

@@ -5,6 +5,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/decimal.h"
+
 namespace fanfare::streams {
 namespace {
 
@@ -47,7 +49,7 @@ void append(std::string& out, const Json& value) {
     case Json::Kind::string:
       return value.write(out);
     case Json::Kind::number:
-      out += number_text(number_of(value.text));
+      out += number_text(double_of(value.text));
       return;
     case Json::Kind::array:
       out += '[';

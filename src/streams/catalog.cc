@@ -23,11 +23,12 @@ std::expected<std::shared_ptr<Stream>, std::string> Catalog::add(const StreamOpt
   auto topic =
       hub_.add(joined({kTopicPrefix, options.name}), Stream::topic_setup(history, options.slow_readers));
   if (!topic) return std::unexpected(std::move(topic.error()));
-  auto stream = std::make_shared<Stream>(
-      hub_, *std::move(topic),
-      StreamInfo{
-          .name = options.name, .interval_ms = options.interval_ms, .history = options.history_messages},
-      options.history_bytes / 8);
+  auto stream = std::make_shared<Stream>(hub_, *std::move(topic),
+                                         StreamInfo{.name = options.name,
+                                                    .interval_ms = options.interval_ms,
+                                                    .on_change = options.on_change,
+                                                    .history = options.history_messages},
+                                         options.history_bytes / 8);
   const std::unique_lock lock(mutex_);
   streams_.push_back(stream);
   return stream;

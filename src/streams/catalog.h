@@ -25,6 +25,7 @@ inline constexpr std::size_t kTransportCount = 2;
 struct StreamOptions {
   std::string name;
   std::int64_t interval_ms = 0;  // for clients; zero: it is not polled
+  bool on_change = false;        // for clients
   std::size_t history_messages = 300;
   std::size_t history_bytes = std::size_t{4} << 20;
   TopicPolicy slow_readers = {.when_full = WhenFull::keep_latest};

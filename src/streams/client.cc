@@ -16,6 +16,14 @@ std::string list_of(const std::vector<std::string>& names) {
   return text.empty() ? "none" : text;
 }
 
+std::unexpected<ProtocolError> failure(const Request& request, ErrorCode code, Permit::Refusal refusal) {
+  return std::unexpected(ProtocolError{.code = code,
+                                       .message = std::move(refusal.message),
+                                       .stream = request.stream,
+                                       .id = request.id,
+                                       .retry_after = refusal.retry_after});
+}
+
 std::unexpected<ProtocolError> failure(const Request& request, ErrorCode code, std::string message) {
   return std::unexpected(
       ProtocolError{.code = code, .message = std::move(message), .stream = request.stream, .id = request.id});
@@ -23,16 +31,27 @@ std::unexpected<ProtocolError> failure(const Request& request, ErrorCode code, s
 
 }  // namespace
 
-ProtocolError unknown_stream(const Catalog& catalog, const Request& request) {
+std::vector<std::string> readable_streams(const Catalog& catalog, const Permit* permit) {
+  std::vector<std::string> names = catalog.names();
+  if (permit != nullptr) std::erase_if(names, [&](const auto& name) { return !permit->may_read(name); });
+  return names;
+}
+
+ProtocolError unknown_stream(const Catalog& catalog, const Permit* permit, const Request& request) {
   return {.code = ErrorCode::unknown_stream,
-          .message = joined({"unknown stream: available are ", list_of(catalog.names())}),
+          .message = joined({"unknown stream: available are ", list_of(readable_streams(catalog, permit))}),
           .stream = request.stream,
           .id = request.id};
 }
 
 // The subscriptions are in the list, and leave it.
 Client::~Client() {
+  give_back(subscriptions_.size());
   subscriptions_.clear();
+}
+
+void Client::give_back(std::size_t count) {
+  if (permit_ != nullptr && count > 0) permit_->give_back_subscriptions(static_cast<std::uint32_t>(count));
 }
 
 std::int64_t Client::seconds() const {
@@ -40,7 +59,7 @@ std::int64_t Client::seconds() const {
 }
 
 void Client::welcome() {
-  port_.send(welcome_message(loop_.catalog.names(), seconds()));
+  port_.send(welcome_message(readable_streams(loop_.catalog, permit_), seconds()));
 }
 
 void Client::fail(const ProtocolError& error) {
@@ -76,6 +95,12 @@ void Client::receive(bool is_text, std::string_view message) {
 }
 
 std::expected<void, ProtocolError> Client::handle(const Request& request) {
+  // Whoever is at a limit may still hand in fresh credentials.
+  if (permit_ != nullptr && request.type != Request::Type::authenticate) {
+    if (auto refused = permit_->take_message()) {
+      return failure(request, ErrorCode::limit_reached, *std::move(refused));
+    }
+  }
   switch (request.type) {
     case Request::Type::subscribe:
       return subscribe(request);
@@ -87,6 +112,8 @@ std::expected<void, ProtocolError> Client::handle(const Request& request) {
     case Request::Type::hello:
       send_hello(request);
       return {};
+    case Request::Type::authenticate:
+      return authenticate(request);
   }
   return {};
 }
@@ -94,8 +121,9 @@ std::expected<void, ProtocolError> Client::handle(const Request& request) {
 std::expected<void, ProtocolError> Client::subscribe(const Request& request) {
   erase_ended();
   auto stream = loop_.catalog.find(request.stream);
-  if (stream == nullptr) {
-    return std::unexpected(unknown_stream(loop_.catalog, request));
+  if (stream == nullptr || !may_read(request.stream)) {
+    if (stream != nullptr) permit_->count_refused();
+    return std::unexpected(unknown_stream(loop_.catalog, permit_, request));
   }
   if (find(request.stream) != nullptr) {
     return failure(request, ErrorCode::already_subscribed,
@@ -106,10 +134,18 @@ std::expected<void, ProtocolError> Client::subscribe(const Request& request) {
     return failure(request, ErrorCode::too_many_subscriptions,
                    joined({"too many subscriptions: at most ", std::to_string(most)}));
   }
+  if (permit_ != nullptr) {
+    if (auto refused = permit_->take_subscription()) {
+      return failure(request, ErrorCode::limit_reached, *std::move(refused));
+    }
+  }
   Subscribed answer{.id = request.id};
   auto joined_stream = Subscription::join(*this, stream, request, answer);
   // The only reason: it was removed just now.
-  if (!joined_stream) return failure(request, ErrorCode::unknown_stream, "the stream has ended");
+  if (!joined_stream) {
+    give_back(1);
+    return failure(request, ErrorCode::unknown_stream, "the stream has ended");
+  }
   subscriptions_.push_back(*std::move(joined_stream));
   port_.send(subscribed_message(request.stream, answer));
   return {};
@@ -124,6 +160,7 @@ std::expected<void, ProtocolError> Client::unsubscribe(const Request& request) {
     return failure(request, ErrorCode::not_subscribed, "not subscribed to this stream");
   }
   subscriptions_.erase(found);
+  give_back(1);
   port_.send(unsubscribed_message(request.stream, request.id));
   return {};
 }
@@ -131,8 +168,39 @@ std::expected<void, ProtocolError> Client::unsubscribe(const Request& request) {
 void Client::send_hello(const Request& request) {
   is_extended_ = true;
   std::vector<StreamInfo> streams;
-  for (const auto& stream : loop_.catalog.all()) streams.push_back(stream->info());
+  for (const auto& stream : loop_.catalog.all()) {
+    if (may_read(stream->name())) streams.push_back(stream->info());
+  }
   port_.send(hello_message(request.id, loop_.catalog.limits(), streams));
+}
+
+std::expected<void, ProtocolError> Client::authenticate(const Request& request) {
+  if (permit_ == nullptr) {
+    return failure(request, ErrorCode::not_authenticated, "this server has no access control");
+  }
+  if (auto done = permit_->authenticate(request.token); !done) {
+    return failure(request, ErrorCode::not_authenticated, std::move(done.error()));
+  }
+  port_.send(authenticated_message(request.id, readable_streams(loop_.catalog, permit_)));
+  return {};
+}
+
+void Client::check_permit() {
+  const std::size_t ended = std::erase_if(subscriptions_, [&](const auto& subscription) {
+    if (may_read(subscription->stream().name())) return false;
+    port_.send(unsubscribed_message(subscription->stream().name(), {},
+                                    "these credentials do not grant the stream any more"));
+    return true;
+  });
+  give_back(ended);
+}
+
+void Client::end_all(std::string_view reason) {
+  for (const auto& subscription : subscriptions_) {
+    port_.send(unsubscribed_message(subscription->stream().name(), {}, reason));
+  }
+  give_back(subscriptions_.size());
+  subscriptions_.clear();
 }
 
 Subscription* Client::find(std::string_view stream) const {
@@ -161,7 +229,7 @@ void Client::end_later() {
 void Client::erase_ended() {
   if (!has_ended_) return;
   has_ended_ = false;
-  std::erase_if(subscriptions_, [&](const auto& subscription) {
+  const std::size_t ended = std::erase_if(subscriptions_, [&](const auto& subscription) {
     if (!subscription->has_ended()) {
       has_ended_ = has_ended_ || subscription->is_ending();
       return false;
@@ -169,6 +237,7 @@ void Client::erase_ended() {
     port_.send(unsubscribed_message(subscription->stream().name(), {}, "the server has ended the stream"));
     return true;
   });
+  give_back(ended);
 }
 
 }  // namespace fanfare::streams

@@ -16,6 +16,7 @@
 #include "streams/catalog.h"
 #include "streams/forms.h"
 #include "streams/message_rate.h"
+#include "streams/permit.h"
 #include "streams/request.h"
 #include "streams/subscription.h"
 
@@ -41,8 +42,10 @@ class ClientPort {
   ~ClientPort() = default;
 };
 
-// The error for a request that names no stream of the catalog.
-ProtocolError unknown_stream(const Catalog& catalog, const Request& request);
+// The streams that the permit grants; all of them without one (null).
+std::vector<std::string> readable_streams(const Catalog& catalog, const Permit* permit);
+// The error for a request that names no such stream. One that exists but is not granted looks the same.
+ProtocolError unknown_stream(const Catalog& catalog, const Permit* permit, const Request& request);
 
 // What the clients of one loop share.
 struct LoopStreams {
@@ -54,9 +57,13 @@ struct LoopStreams {
 
 class Client {
  public:
-  // Both must outlive the client.
-  Client(LoopStreams& loop, ClientPort& port, Transport transport)
-      : loop_(loop), port_(port), transport_(transport), rate_(loop.catalog.limits().messages_per_second) {}
+  // All must outlive the client. `permit`: null without access control.
+  Client(LoopStreams& loop, ClientPort& port, Transport transport, Permit* permit = nullptr)
+      : loop_(loop),
+        port_(port),
+        transport_(transport),
+        permit_(permit),
+        rate_(loop.catalog.limits().messages_per_second) {}
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
   ~Client();
@@ -69,6 +76,10 @@ class Client {
   std::expected<void, ProtocolError> subscribe(const Request& request);
   // Sends what waits for a slow client, until it is congested again.
   void send_waiting();
+  // Ends the subscriptions that the permit does not grant any more.
+  void check_permit();
+  // Ends all of them. `reason`: for the client.
+  void end_all(std::string_view reason);
 
   std::size_t subscriptions() const { return subscriptions_.size(); }
 
@@ -78,6 +89,10 @@ class Client {
   std::expected<void, ProtocolError> handle(const Request& request);
   std::expected<void, ProtocolError> unsubscribe(const Request& request);
   void send_hello(const Request& request);
+  std::expected<void, ProtocolError> authenticate(const Request& request);
+  bool may_read(std::string_view stream) const { return permit_ == nullptr || permit_->may_read(stream); }
+  // Subscriptions have ended.
+  void give_back(std::size_t count);
   void fail(const ProtocolError& error);
   Subscription* find(std::string_view stream) const;
   // What Subscription reports:
@@ -88,6 +103,7 @@ class Client {
   LoopStreams& loop_;
   ClientPort& port_;
   const Transport transport_;
+  Permit* const permit_;
   bool is_extended_ = false;  // it has said hello
   bool has_ended_ = false;    // some subscription's topic was removed
   MessageRate rate_;

@@ -93,6 +93,13 @@ TEST_F(StreamClientTest, HelloNamesLimitsAndStreams) {
       "\n");
 }
 
+TEST_F(StreamClientTest, HelloSaysWhichStreamsAreSilentWhileNothingChanges) {
+  world.add("t", {.interval_ms = 500, .on_change = true});
+  EXPECT_NE(client.say(R"({"type":"hello"})")
+                .find(R"({"name":"t","interval_ms":500,"on_change":true,"history":300})"),
+            std::string::npos);
+}
+
 TEST_F(StreamClientTest, AMessageMayHaveMessageBytesMax) {
   const std::string start = R"({"type":"ping","x":")";
   const std::size_t most = world.catalog.limits().message_bytes_max;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <clocale>
 #include <cmath>
 #include <cstdlib>
 #include <numeric>
@@ -89,12 +88,6 @@ std::string_view without_space(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kSpace);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
-}
-
-// Numbers do not depend on the program's locale.
-locale_t c_locale() {
-  static const locale_t locale = newlocale(LC_ALL_MASK, "C", nullptr);
-  return locale;
 }
 
 }  // namespace
@@ -255,11 +248,6 @@ std::string json_string(std::string_view text) {
   std::string out;
   append_json_string(out, text);
   return out;
-}
-
-double number_of(std::string_view text) {
-  const std::string terminated(text);
-  return strtod_l(terminated.c_str(), nullptr, c_locale());
 }
 
 // ECMA-262 §6.1.6.1.20: the shortest digits that read back as the same number, `point` digits before the point.

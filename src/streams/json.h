@@ -60,8 +60,6 @@ std::optional<Json> parse_json(std::string_view text, std::uint32_t depth_max = 
 void append_json_string(std::string& out, std::string_view text);
 std::string json_string(std::string_view text);
 
-// The number that JavaScript would read; infinite if it is too large for a double. `text`: a JSON number.
-double number_of(std::string_view text);
 // As JavaScript writes a number (ECMA-262, Number::toString), "null" if it is not finite.
 std::string number_text(double value);
 

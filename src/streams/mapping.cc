@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/decimal.h"
 #include "base/hex.h"
 #include "base/text.h"
 #include "jsonrpc/value.h"
@@ -128,7 +129,7 @@ Mapping::Mapped Mapping::map_value(const Field& field, const Json& found, const 
   if (spec.is_arithmetic()) {
     const auto number = as_number(found);
     if (!number) return problem(spec, "there is no number at", spec.pointer);
-    return calculate(field, number_of(number->text), document);
+    return calculate(field, double_of(number->text), document);
   }
   switch (spec.as) {
     case FieldSpec::As::json:
@@ -174,7 +175,7 @@ Mapping::Mapped Mapping::calculate(const Field& field, double number, const Json
     const Json* const other = field.minus.find(document);
     const auto subtracted = other == nullptr ? std::nullopt : as_number(*other);
     if (!subtracted) return problem(spec, "there is no number at", *spec.minus);
-    number -= number_of(subtracted->text);
+    number -= double_of(subtracted->text);
   }
   if (spec.per_second) {
     new_samples_[&spec] = {.value = number, .at = at_};

@@ -69,10 +69,19 @@ std::int64_t milliseconds_of(Duration duration) {
 std::string notice_of(std::string_view stream, const Record& record, bool with_offset) {
   std::string out = "{\"type\":\"notice\"";
   append_text(out, ",\"stream\":", stream);
-  if (record.kind == Record::Kind::interrupted) {
-    append_text(out, ",\"state\":\"interrupted\",\"reason\":", record.data);
-  } else {
-    out += ",\"state\":\"restored\"";
+  switch (record.kind) {
+    case Record::Kind::value:
+      break;
+    case Record::Kind::interrupted:
+      append_text(out, ",\"state\":\"interrupted\",\"reason\":", record.data);
+      break;
+    case Record::Kind::restored:
+      out += ",\"state\":\"restored\"";
+      break;
+    case Record::Kind::paused:
+      out += ",\"state\":\"paused\",\"from\":";
+      out += record.data;
+      break;
   }
   append_number(out, ",\"timestamp\":", record.seconds);
   if (with_offset) append_number(out, ",\"offset\":", record.position.offset);
@@ -148,6 +157,14 @@ std::string pong_message(std::string_view id) {
   return out;
 }
 
+std::string authenticated_message(std::string_view id, std::span<const std::string> streams) {
+  std::string out = R"({"type":"authenticated","available_streams":)";
+  append_names(out, streams);
+  append_id(out, id);
+  out += '}';
+  return out;
+}
+
 std::string missed_message(std::string_view stream, const Missed& missed, std::int64_t seconds) {
   std::string out = "{\"type\":\"notice\"";
   append_text(out, ",\"stream\":", stream);
@@ -171,6 +188,7 @@ std::string hello_message(std::string_view id, const Limits& limits, std::span<c
   for (std::size_t i = 0; i < streams.size(); ++i) {
     append_text(out, i > 0 ? ",{\"name\":" : "{\"name\":", streams[i].name);
     if (streams[i].interval_ms > 0) append_number(out, ",\"interval_ms\":", streams[i].interval_ms);
+    if (streams[i].on_change) out += ",\"on_change\":true";
     append_number(out, ",\"history\":", streams[i].history);
     out += '}';
   }
@@ -200,6 +218,10 @@ std::string_view name_of(ErrorCode code) {
       return "message_too_big";
     case ErrorCode::too_many_messages:
       return "too_many_messages";
+    case ErrorCode::limit_reached:
+      return "limit_reached";
+    case ErrorCode::not_authenticated:
+      return "not_authenticated";
   }
   return "bad_message";
 }
@@ -210,6 +232,10 @@ std::string error_message(const ProtocolError& error, bool is_extended) {
   if (is_extended) {
     append_text(out, ",\"code\":", name_of(error.code));
     if (!error.stream.empty()) append_text(out, ",\"stream\":", error.stream);
+    if (error.retry_after > Duration::zero()) {
+      const auto wait = std::chrono::ceil<std::chrono::milliseconds>(error.retry_after);
+      append_number(out, ",\"retry_after_ms\":", wait.count());
+    }
   }
   append_id(out, error.id);
   out += '}';

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time.h"
 #include "fanfare/topic.h"
 #include "streams/limits.h"
 #include "streams/record.h"
@@ -43,11 +44,14 @@ std::string subscribed_message(std::string_view stream, const Subscribed& subscr
 // `reason`: only if the server ended it.
 std::string unsubscribed_message(std::string_view stream, std::string_view id, std::string_view reason = {});
 std::string pong_message(std::string_view id);
+// `streams`: those that the fresh credentials grant.
+std::string authenticated_message(std::string_view id, std::span<const std::string> streams);
 std::string missed_message(std::string_view stream, const Missed& missed, std::int64_t seconds);
 
 struct StreamInfo {
   std::string name;
   std::int64_t interval_ms = 0;  // zero: it is not polled
+  bool on_change = false;        // polls that find the same value send nothing
   std::size_t history = 0;
 };
 std::string hello_message(std::string_view id, const Limits& limits, std::span<const StreamInfo> streams);
@@ -64,8 +68,10 @@ enum class ErrorCode : std::uint8_t {
   too_many_subscriptions,
   message_too_big,
   too_many_messages,
+  limit_reached,  // a quota of the access control
+  not_authenticated,
 };
-inline constexpr std::size_t kErrorCodeCount = 10;
+inline constexpr std::size_t kErrorCodeCount = 12;
 std::string_view name_of(ErrorCode code);
 
 struct ProtocolError {
@@ -73,6 +79,7 @@ struct ProtocolError {
   std::string message;
   std::string stream = {};  // the one that the request named
   std::string id = {};      // raw JSON
+  Duration retry_after{};   // zero: it does not help to wait
 };
 // `is_extended`: the client has said hello, and gets more than the text.
 std::string error_message(const ProtocolError& error, bool is_extended);

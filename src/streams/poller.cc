@@ -113,21 +113,34 @@ void Poller::finish(Poll& poll) {
   if (rescheduled_) rescheduled_();
 }
 
-// After an interruption a value follows even if it is an old one, so that subscribers know where they stand. A stream of
-// new entries begins with the first poll, even if there are none.
+// After an interruption or a pause a value follows, even an equal one or one without entries, so that subscribers know where
+// they stand and notices never push the last value out of the history. A stream of new entries begins with the first
+// poll, even if there are none.
 void Poller::publish(Json value, std::int64_t seconds) {
-  const bool was_interrupted = stream_.is_interrupted();
+  owes_value_ = owes_value_ || stream_.is_interrupted();
   stream_.restore(seconds);
+  if (spec_.on_change) note_pause(seconds);
   if (new_entries_) {
     const std::size_t count = new_entries_->keep(value);
     mapping_.count_sizes(value);
-    if (count == 0 && stream_.has_published()) return;
+    if (count == 0 && !owes_value_ && stream_.has_published()) return;
   }
-  if (spec_.on_change && !was_interrupted && last_ && *last_ == value) return;
+  if (spec_.on_change && !owes_value_ && last_ && *last_ == value) return;
   // If the hub is at a limit, the next poll offers what is new again.
   if (stream_.publish(value, seconds) != Stream::Published::yes) return;
+  owes_value_ = false;
   if (new_entries_) new_entries_->commit();
   if (spec_.on_change) last_ = std::move(value);
+}
+
+// Nobody watched, a poll took long, or the process was stopped. If the hub is at a limit, the next poll says it.
+void Poller::note_pause(std::int64_t seconds) {
+  const std::chrono::duration<double> longest = spec_.interval * kPauseIntervals + std::chrono::seconds(1);
+  if (last_seconds_ && !owes_value_ && static_cast<double>(seconds - *last_seconds_) > longest.count()) {
+    if (!stream_.pause(*last_seconds_, seconds)) return;
+    owes_value_ = true;
+  }
+  last_seconds_ = seconds;
 }
 
 }  // namespace fanfare::streams

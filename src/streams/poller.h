@@ -37,6 +37,10 @@ class Node {
   virtual void call(const CallSpec& call, Done done) = 0;
 };
 
+// A time without polls is longer than so many intervals and a second: subscribers of a stream with on_change hear of
+// it, because they would take the silence for an unchanged value.
+inline constexpr double kPauseIntervals = 2.5;
+
 class Poller {
  public:
   // Everything referred to must outlive the poller. `rescheduled` is called when next_due() has changed outside of
@@ -60,6 +64,7 @@ class Poller {
   void finish(Poll& poll);
   Json document_of(const Poll& poll) const;
   void publish(Json value, std::int64_t seconds);
+  void note_pause(std::int64_t seconds);
 
   const StreamSpec& spec_;
   Stream& stream_;
@@ -69,7 +74,10 @@ class Poller {
   Mapping mapping_;
   std::optional<NewEntries> new_entries_;
   std::optional<Json> last_;  // the last value published, with on_change
-  bool is_active_ = false;    // not idle
+  // Of the last poll that succeeded, in seconds since 1970; with on_change.
+  std::optional<std::int64_t> last_seconds_;
+  bool owes_value_ = false;  // an interruption or a pause is over, and no value has followed yet
+  bool is_active_ = false;   // not idle
   Instant due_{};
   std::shared_ptr<Poll> poll_;  // in flight
 };

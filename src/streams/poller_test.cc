@@ -203,6 +203,94 @@ TEST_F(PollerTest, OnChangePublishesOnlyWhatDiffers) {
   EXPECT_EQ(answer("2"), notice(R"("restored")") + value(R"({"height":2})")) << "after an interruption, too";
 }
 
+// Silence of such a stream means that the value is the same; a time without polls is not silence.
+TEST_F(PollerTest, OnChangeTellsOfATimeWithoutPolls) {
+  StreamSpec changing = height_spec();
+  changing.on_change = true;
+  begin(changing);
+  const auto ask = [&](TestClient& one, std::string_view more) {
+    return one.say(R"({"type":"subscribe","stream":"s")" + std::string(more) + "}");
+  };
+  TestClient asking(world);
+  ask(client, "");
+  ask(asking, R"(,"position":true)");
+  answer("1");
+  asking.take();
+  // Two and a half intervals and a second are no pause: polls are late now and then.
+  advance(seconds(6));
+  EXPECT_EQ(answer("1"), "");
+  EXPECT_EQ(asking.take(), "");
+
+  const std::string from = std::to_string(world.seconds());
+  advance(seconds(7));
+  const std::string at = std::to_string(world.seconds());
+  EXPECT_EQ(answer("1"), value(R"({"height":1})"))
+      << "the same value again; other clients do not know the notice";
+  EXPECT_EQ(asking.take(), R"({"type":"notice","stream":"s","state":"paused","from":)" + from +
+                               R"(,"timestamp":)" + at +
+                               R"(,"offset":2})"
+                               "\n"
+                               R"({"type":"s","data":{"height":1},"timestamp":)" +
+                               at +
+                               R"(,"offset":3})"
+                               "\n");
+  advance(seconds(2));
+  EXPECT_EQ(answer("1"), "") << "and silence again";
+}
+
+TEST_F(PollerTest, OnChangeTellsOfATimeWithoutSubscribers) {
+  StreamSpec changing = height_spec();
+  changing.on_change = true;
+  begin(changing);
+  subscribe();
+  answer("1");
+  const std::string from = std::to_string(world.seconds());
+  unsubscribe();
+  advance(seconds(60));
+  const std::string epoch = std::to_string(stream->topic()->first_epoch);
+  EXPECT_EQ(client.say(R"({"type":"subscribe","stream":"s","since":{"epoch":)" + epoch + R"(,"offset":1}})"),
+            R"({"type":"subscribed","stream":"s","position":{"epoch":)" + epoch +
+                R"(,"offset":1},"recovered":true})"
+                "\n");
+  const std::string at = std::to_string(world.seconds());
+  EXPECT_EQ(answer("2"), R"({"type":"notice","stream":"s","state":"paused","from":)" + from +
+                             R"(,"timestamp":)" + at +
+                             R"(,"offset":2})"
+                             "\n"
+                             R"({"type":"s","data":{"height":2},"timestamp":)" +
+                             at +
+                             R"(,"offset":3})"
+                             "\n");
+  // The values in a history show it by their offsets.
+  TestClient other(world);
+  EXPECT_NE(other.say(R"({"type":"subscribe","stream":"s","history":2})")
+                .find(R"("offset":1},{"data":{"height":2},"timestamp":)" + at + R"(,"offset":3})"),
+            std::string::npos);
+}
+
+// Without a value after each of them, notices alone would fill the history.
+TEST_F(PollerTest, AValueFollowsEveryInterruption) {
+  StreamSpec entries = height_spec();
+  entries.fields = {{.name = "list",
+                     .kind = Kind::list,
+                     .pointer = "/height",
+                     .fields = {{.name = "id", .pointer = "/i"}}}};
+  entries.new_only = NewOnly{.list = "list", .key = "id"};
+  entries.on_change = true;
+  begin(entries);
+  subscribe();
+  answer(R"([{"i":1}])");
+  for (int i = 0; i < 20; ++i) {
+    advance(seconds(2));
+    fail("x");
+    advance(seconds(2));
+    EXPECT_EQ(answer(R"([{"i":1}])"), notice(R"("restored")") + value(R"({"list":[]})"));
+  }
+  TestClient other(world);
+  EXPECT_EQ(other.say(R"({"type":"subscribe","stream":"s"})"),
+            "{\"type\":\"subscribed\",\"stream\":\"s\"}\n" + value(R"({"list":[]})"));
+}
+
 TEST_F(PollerTest, NewOnlyPublishesEachEntryOnce) {
   begin({.name = "s",
          .calls = {{.name = "r", .method = "m"}},

@@ -17,7 +17,7 @@
 namespace fanfare::streams {
 
 struct Record {
-  enum class Kind : std::uint8_t { value, interrupted, restored };
+  enum class Kind : std::uint8_t { value, interrupted, restored, paused };
 
   Kind kind = Kind::value;
   std::uint64_t serial = 0;  // of a value: counted by its publisher, from 1
@@ -26,7 +26,8 @@ struct Record {
   std::int64_t seconds = 0;  // since 1970
   Position position = {};    // set by with_position()
   std::uint32_t checksum = 0;
-  std::string_view data;   // of a value: JSON. Of an interruption: the reason, plain text
+  // Of a value: JSON. Of an interruption: the reason, plain text. Of a pause: when it began, as decimal digits.
+  std::string_view data;
   std::string_view patch;  // JSON
 
   bool is_value() const { return kind == Kind::value; }

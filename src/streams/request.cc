@@ -11,7 +11,7 @@ namespace fanfare::streams {
 namespace {
 
 constexpr std::uint64_t kNumberMax = std::uint64_t{1} << 53U;
-constexpr std::string_view kTypes = "subscribe, unsubscribe, ping and hello";
+constexpr std::string_view kTypes = "subscribe, unsubscribe, ping, hello and authenticate";
 
 // Reads the fields of one message and remembers the first problem.
 class Reader {
@@ -25,6 +25,7 @@ class Reader {
         request_.type == Request::Type::subscribe || request_.type == Request::Type::unsubscribe;
     if (!problem_ && names_stream) read_stream();
     if (!problem_ && request_.type == Request::Type::subscribe) read_options();
+    if (!problem_ && request_.type == Request::Type::authenticate) read_token();
     if (!problem_) return std::move(request_);
     problem_->id = std::move(request_.id);
     problem_->stream = std::move(request_.stream);
@@ -58,6 +59,8 @@ class Reader {
       request_.type = Request::Type::ping;
     } else if (type->text == "hello") {
       request_.type = Request::Type::hello;
+    } else if (type->text == "authenticate") {
+      request_.type = Request::Type::authenticate;
     } else {
       fail(joined({"unknown type: expected ", kTypes}), ErrorCode::unknown_type);
     }
@@ -67,6 +70,12 @@ class Reader {
     const Json* const stream = json_.find("stream");
     if (stream == nullptr || !stream->is(Json::Kind::string)) return fail("\"stream\" must be a string");
     request_.stream = stream->text;
+  }
+
+  void read_token() {
+    const Json* const token = json_.find("token");
+    if (token == nullptr || !token->is(Json::Kind::string)) return fail("\"token\" must be a string");
+    request_.token = token->text;
   }
 
   void read_options() {

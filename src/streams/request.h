@@ -13,11 +13,12 @@
 namespace fanfare::streams {
 
 struct Request {
-  enum class Type : std::uint8_t { subscribe, unsubscribe, ping, hello };
+  enum class Type : std::uint8_t { subscribe, unsubscribe, ping, hello, authenticate };
 
   Type type = Type::ping;
   std::string stream = {};  // of subscribe and unsubscribe
   std::string id = {};      // raw JSON; empty: none
+  std::string token = {};   // of authenticate
   // Of subscribe:
   bool position = false;  // messages carry their offsets
   bool delta = false;     // values may be merge patches

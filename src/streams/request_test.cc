@@ -42,7 +42,7 @@ TEST(StreamRequest, ErrorsNameTheField) {
   EXPECT_EQ(error_of("{}"), R"({"type":"error","message":"\"type\" must be a string","code":"bad_message"})");
   EXPECT_EQ(
       error_of(R"({"type":"publish","id":4})"),
-      R"({"type":"error","message":"unknown type: expected subscribe, unsubscribe, ping and hello","code":"unknown_type","id":4})");
+      R"({"type":"error","message":"unknown type: expected subscribe, unsubscribe, ping, hello and authenticate","code":"unknown_type","id":4})");
   EXPECT_EQ(error_of(R"({"type":"subscribe"})"),
             R"({"type":"error","message":"\"stream\" must be a string","code":"bad_message"})");
   for (const std::string_view since :

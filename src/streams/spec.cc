@@ -10,9 +10,9 @@
 namespace fanfare::streams {
 namespace {
 
-constexpr std::array<std::string_view, 10> kMessageTypes{
-    "welcome", "subscribed", "unsubscribed", "pong",        "error",
-    "notice",  "hello",      "subscribe",    "unsubscribe", "ping"};
+constexpr std::array<std::string_view, 12> kMessageTypes{
+    "welcome", "subscribed", "unsubscribed", "pong", "error",        "notice",
+    "hello",   "subscribe",  "unsubscribe",  "ping", "authenticate", "authenticated"};
 // The member of the document that describes the poll itself.
 constexpr std::string_view kPoll = "poll";
 

@@ -61,6 +61,12 @@ void Stream::restore(std::int64_t seconds) {
   if (is_interrupted() && offer({.kind = Record::Kind::restored, .seconds = seconds})) interrupted_ = false;
 }
 
+bool Stream::pause(std::int64_t from_seconds, std::int64_t until_seconds) {
+  const std::string from = std::to_string(from_seconds);
+  const std::lock_guard lock(mutex_);
+  return offer({.kind = Record::Kind::paused, .seconds = until_seconds, .data = from});
+}
+
 bool Stream::offer(const Record& record) {
   return hub_.publish(topic_, write_record(record)) == PublishResult::accepted;
 }

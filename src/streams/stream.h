@@ -43,6 +43,8 @@ class Stream {
   // Subscribers are told once, until restore(). The reason is for people.
   void interrupt(std::string_view reason, std::int64_t seconds);
   void restore(std::int64_t seconds);
+  // Records that nothing is known about the time between the two polls; a value must follow. False: the hub took nothing.
+  bool pause(std::int64_t from_seconds, std::int64_t until_seconds);
   bool is_interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
   // Why it is, or was last.
   std::string reason() const;

@@ -117,6 +117,8 @@ bool Subscription::deliver(const SharedBytes& record) try {
 
 bool Subscription::send(const SharedBytes& record_bytes) {
   const Record record = read_record(record_bytes);
+  // Clients that did not ask for positions do not know this notice.
+  if (record.kind == Record::Kind::paused && !positioned_) return true;
   Form form = positioned_ ? Form::positioned : Form::plain;
   if (delta_) form = record.base != 0 && record.base == serial_ ? Form::patched : Form::checked;
   if (record.is_value()) serial_ = record.serial;

@@ -56,8 +56,9 @@ struct World {
 // A connection whose outbox takes `room` messages and is congested from there on.
 class TestClient final : public ClientPort {
  public:
-  explicit TestClient(World& world, std::size_t loop = 0, Transport transport = Transport::websocket)
-      : client(*world.shared[loop], *this, transport), transport_(transport) {}
+  explicit TestClient(World& world, std::size_t loop = 0, Transport transport = Transport::websocket,
+                      Permit* permit = nullptr)
+      : client(*world.shared[loop], *this, transport, permit), transport_(transport) {}
 
   // What came since the last call, one message a line, after everything that is due was sent.
   std::string take() {

@@ -17,8 +17,9 @@ std::string retry_line(const streams::Limits& limits) {
 }  // namespace
 
 void EventsBody::start(session::HttpConnection& session, const std::shared_ptr<LoopStreams>& loop,
-                       ConnectionSlot slot, const streams::Request& wanted) {
-  auto body = std::make_unique<EventsBody>(session, loop, std::move(slot));
+                       ConnectionSlot slot, std::unique_ptr<streams::Permit> permit,
+                       const streams::Request& wanted) {
+  auto body = std::make_unique<EventsBody>(session, loop, std::move(slot), std::move(permit));
   EventsBody& events = *body;
   // A proxy that collects the answer would deliver nothing.
   const session::HttpResponse head{.content_type = "text/event-stream",
@@ -28,7 +29,8 @@ void EventsBody::start(session::HttpConnection& session, const std::shared_ptr<L
   // HEAD: the body is gone.
   if (!session.start_body(head, std::nullopt, std::move(body))) return;
   events.write(as_bytes(retry_line(loop->catalog().limits())));
-  // The stream was removed just now.
+  if (events.permit_ != nullptr) events.permit_->begin(events);
+  // The stream was removed just now, or a quota is used up.
   if (const auto joined = events.client_.subscribe(wanted); !joined) {
     events.send(streams::error_message(joined.error(), true));
     return events.close(0, {});
@@ -37,11 +39,12 @@ void EventsBody::start(session::HttpConnection& session, const std::shared_ptr<L
 }
 
 EventsBody::EventsBody(session::HttpConnection& session, std::shared_ptr<LoopStreams> loop,
-                       ConnectionSlot slot)
+                       ConnectionSlot slot, std::unique_ptr<streams::Permit> permit)
     : session_(session),
       loop_(std::move(loop)),
       slot_(std::move(slot)),
-      client_(loop_->shared(), *this, streams::Transport::events) {}
+      permit_(std::move(permit)),
+      client_(loop_->shared(), *this, streams::Transport::events, permit_.get()) {}
 
 EventsBody::~EventsBody() {
   *self_ = nullptr;
@@ -57,10 +60,23 @@ void EventsBody::on_shut_down(session::HttpConnection& /*session*/) {
   close(0, {});
 }
 
+// One message may exceed the limit; what already waits counts, as for a WebSocket.
+bool EventsBody::has_room(std::size_t waiting_bytes) {
+  if (session_.queued_bytes() + waiting_bytes < loop_->catalog().limits().outbox_bytes_max) return true;
+  // The client sees that the answer was cut off, and resumes.
+  ended_ = true;
+  loop_->server().loop().post([self = self_] {
+    if (*self != nullptr) (*self)->session_.abort_body();
+  });
+  return false;
+}
+
 bool EventsBody::write(Bytes bytes) {
-  if (ended_) return false;
+  if (ended_ || !has_room(0)) return false;
+  if (permit_ != nullptr) permit_->charge_bytes(bytes.size());
   switch (session_.write_body(bytes)) {
     case session::SendResult::queued:
+      congested_ = session_.queued_bytes() >= outbox_bytes_high(loop_->catalog().limits());
       return true;
     case session::SendResult::congested:
       congested_ = true;
@@ -81,14 +97,7 @@ bool EventsBody::send_shared(const SharedBytes& bytes) {
 }
 
 bool EventsBody::has_room_behind(std::size_t bytes) {
-  if (ended_) return false;
-  if (bytes < loop_->catalog().limits().outbox_bytes_max) return true;
-  // The client sees that the answer was cut off, and resumes.
-  ended_ = true;
-  loop_->server().loop().post([self = self_] {
-    if (*self != nullptr) (*self)->session_.abort_body();
-  });
-  return false;
+  return !ended_ && has_room(bytes);
 }
 
 void EventsBody::send_waiting_later() {
@@ -107,6 +116,16 @@ void EventsBody::close(std::uint16_t /*code*/, std::string_view /*reason*/) {
   loop_->server().loop().post([self = self_] {
     if (*self != nullptr) (*self)->session_.end_body();
   });
+}
+
+void EventsBody::on_permit_changed() {
+  client_.check_permit();
+  if (client_.subscriptions() == 0) close(0, {});
+}
+
+void EventsBody::on_permit_ended(std::string_view reason) {
+  client_.end_all(reason);
+  close(0, {});
 }
 
 void EventsBody::plan_heartbeat() {

@@ -11,12 +11,17 @@
 
 namespace fanfare::streamserver {
 
-class EventsBody final : public session::AnswerBody, public streams::ClientPort {
+// It ends with its permit, after an `unsubscribed` that says why.
+class EventsBody final : public session::AnswerBody,
+                         public streams::ClientPort,
+                         public streams::PermitHolder {
  public:
-  // Answers the request. `wanted`: a stream that exists.
+  // Answers the request. `wanted`: a stream that exists. `permit`: grants it; null without access control.
   static void start(session::HttpConnection& session, const std::shared_ptr<LoopStreams>& loop,
-                    ConnectionSlot slot, const streams::Request& wanted);
-  EventsBody(session::HttpConnection& session, std::shared_ptr<LoopStreams> loop, ConnectionSlot slot);
+                    ConnectionSlot slot, std::unique_ptr<streams::Permit> permit,
+                    const streams::Request& wanted);
+  EventsBody(session::HttpConnection& session, std::shared_ptr<LoopStreams> loop, ConnectionSlot slot,
+             std::unique_ptr<streams::Permit> permit);
   ~EventsBody() override;
 
   void on_writable(session::HttpConnection& session) override;
@@ -29,14 +34,18 @@ class EventsBody final : public session::AnswerBody, public streams::ClientPort 
   bool has_room_behind(std::size_t bytes) override;
   void send_waiting_later() override;
   void close(std::uint16_t code, std::string_view reason) override;
+  void on_permit_changed() override;
+  void on_permit_ended(std::string_view reason) override;
 
  private:
   bool write(Bytes bytes);
+  bool has_room(std::size_t waiting_bytes);
   void plan_heartbeat();
 
   session::HttpConnection& session_;
   const std::shared_ptr<LoopStreams> loop_;
   ConnectionSlot slot_;
+  const std::unique_ptr<streams::Permit> permit_;
   streams::Client client_;
   bool congested_ = false;
   bool ended_ = false;

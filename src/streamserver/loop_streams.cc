@@ -3,13 +3,14 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "ws/close_code.h"
 
 namespace fanfare::streamserver {
 
 session::SessionSettings session_settings(const streams::Limits& limits, session::SessionSettings settings) {
   settings.limits.message_bytes_max = limits.message_bytes_max * streams::kMessageBytesFactor;
   settings.outbox_bytes_max = limits.outbox_bytes_max;
-  settings.outbox_bytes_high = limits.outbox_bytes_max / 4;
+  settings.outbox_bytes_high = outbox_bytes_high(limits);
   settings.ping_interval = limits.ping_interval;
   return settings;
 }
@@ -19,9 +20,7 @@ void LoopStreams::on_open(session::Session& session) {
 }
 
 void LoopStreams::on_message(session::Session& session, const session::Message& message) {
-  if (streams::Client* const client = session.data<StreamConnection>().client()) {
-    client->receive(message.opcode == ws::Opcode::text, as_text(message.payload));
-  }
+  session.data<StreamConnection>().receive(message);
 }
 
 void LoopStreams::on_drained(session::Session& session) {
@@ -34,8 +33,41 @@ void LoopStreams::on_close(session::Session& session, const session::CloseInfo& 
 
 void StreamConnection::open(session::Session& session) {
   session_ = &session;
-  client_ = std::make_unique<streams::Client>(loop_.shared(), *this, streams::Transport::websocket);
+  client_ =
+      std::make_unique<streams::Client>(loop_.shared(), *this, streams::Transport::websocket, permit_.get());
+  if (permit_ != nullptr) permit_->begin(*this);
   client_->welcome();
+}
+
+void StreamConnection::receive(const session::Message& message) {
+  if (client_ == nullptr) return;
+  client_->receive(message.opcode == ws::Opcode::text, as_text(message.payload));
+  // A message is paid after it was checked: otherwise one that is longer than a burst could never be sent.
+  if (permit_ != nullptr) permit_->charge_bytes(message.payload.size());
+}
+
+void StreamConnection::send(std::string_view json) {
+  session_->send_text(json);
+  if (permit_ != nullptr) permit_->charge_bytes(json.size());
+}
+
+bool StreamConnection::send_shared(const SharedBytes& bytes) {
+  if (session_->send_frame(bytes) == session::SendResult::closed) return false;
+  if (permit_ != nullptr) permit_->charge_bytes(bytes.view().size());
+  return true;
+}
+
+void StreamConnection::end() {
+  client_.reset();
+  permit_.reset();
+}
+
+void StreamConnection::on_permit_changed() {
+  if (client_ != nullptr) client_->check_permit();
+}
+
+void StreamConnection::on_permit_ended(std::string_view reason) {
+  session_->start_closing(ws::close_code::policy_violation, reason);
 }
 
 void StreamConnection::send_waiting_later() {

@@ -31,6 +31,11 @@ class ConnectionSlot {
   streams::Transport transport_;
 };
 
+// A client with so many unsent bytes is congested: what follows waits, by the policy of its stream.
+inline std::size_t outbox_bytes_high(const streams::Limits& limits) {
+  return limits.outbox_bytes_max / 4;
+}
+
 // The limits of the protocol on top of the server's own settings.
 session::SessionSettings session_settings(const streams::Limits& limits, session::SessionSettings settings);
 
@@ -57,30 +62,36 @@ class LoopStreams final : public session::Endpoint {
   session::LoopServer& server_;
 };
 
-// A client over a WebSocket.
-class StreamConnection final : public session::SessionData, public streams::ClientPort {
+// A client over a WebSocket. It ends with its permit (1008).
+class StreamConnection final : public session::SessionData,
+                               public streams::ClientPort,
+                               public streams::PermitHolder {
  public:
-  StreamConnection(LoopStreams& loop, ConnectionSlot slot) : loop_(loop), slot_(std::move(slot)) {}
+  // `permit`: null without access control.
+  StreamConnection(LoopStreams& loop, ConnectionSlot slot, std::unique_ptr<streams::Permit> permit)
+      : loop_(loop), slot_(std::move(slot)), permit_(std::move(permit)) {}
 
   void open(session::Session& session);
+  void receive(const session::Message& message);
   // Null: the session has ended.
   streams::Client* client() { return client_.get(); }
-  void end() { client_.reset(); }
+  void end();
 
   bool is_open() const override { return session_->is_open(); }
   bool is_congested() const override { return session_->is_congested(); }
-  void send(std::string_view json) override { session_->send_text(json); }
-  bool send_shared(const SharedBytes& bytes) override {
-    return session_->send_frame(bytes) != session::SendResult::closed;
-  }
+  void send(std::string_view json) override;
+  bool send_shared(const SharedBytes& bytes) override;
   bool has_room_behind(std::size_t bytes) override { return session_->has_room_behind(bytes); }
   void send_waiting_later() override;
   void close(std::uint16_t code, std::string_view reason) override { session_->start_closing(code, reason); }
+  void on_permit_changed() override;
+  void on_permit_ended(std::string_view reason) override;
 
  private:
   LoopStreams& loop_;
   ConnectionSlot slot_;
   session::Session* session_ = nullptr;
+  std::unique_ptr<streams::Permit> permit_;  // outlives the client
   std::unique_ptr<streams::Client> client_;
   bool sends_later_ = false;
 };

@@ -31,6 +31,15 @@ session::HttpResponse refusal(int status, const ProtocolError& error) {
           .headers = {}};
 }
 
+session::HttpResponse limited(const streams::Permit::Refusal& refused) {
+  session::HttpResponse answer = refusal(
+      429,
+      {.code = ErrorCode::limit_reached, .message = refused.message, .retry_after = refused.retry_after});
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(refused.retry_after).count();
+  answer.headers.push_back({.name = "Retry-After", .value = std::to_string(seconds)});
+  return answer;
+}
+
 std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
@@ -91,14 +100,15 @@ void WebSocketMount::on_request(session::HttpConnection& session, const server::
   session.respond(answer);
 }
 
-session::UpgradeDecision WebSocketMount::on_upgrade(session::HttpConnection& /*session*/,
-                                                    const server::Target& /*target*/) {
+session::UpgradeDecision WebSocketMount::on_upgrade(session::HttpConnection& session,
+                                                    const server::Target& target) {
   streams::Catalog& catalog = loop_->catalog();
   if (!catalog.reserve_connection(Transport::websocket)) return full(catalog.limits());
   return session::Acceptance{
       .endpoint = loop_.get(),
       .policy = &policy_,
-      .data = std::make_unique<StreamConnection>(*loop_, ConnectionSlot(catalog, Transport::websocket))};
+      .data = std::make_unique<StreamConnection>(*loop_, ConnectionSlot(catalog, Transport::websocket),
+                                                 make_permit_ ? make_permit_(session, target) : nullptr)};
 }
 
 server::Offer EventsMount::offer(const server::PathPattern::Match& /*match*/) const {
@@ -112,12 +122,19 @@ void EventsMount::on_request(session::HttpConnection& session, const server::Tar
     catalog.count_error(wanted.error().code);
     return session.respond(refusal(400, wanted.error()));
   }
-  if (catalog.find(wanted->stream) == nullptr) {
+  auto permit = make_permit_ ? make_permit_(session, target) : nullptr;
+  if (permit != nullptr) {
+    if (const auto refused = permit->take_message()) return session.respond(limited(*refused));
+  }
+  const bool exists = catalog.find(wanted->stream) != nullptr;
+  const bool is_granted = permit == nullptr || permit->may_read(wanted->stream);
+  if (!exists || !is_granted) {
+    if (exists) permit->count_refused();
     catalog.count_error(ErrorCode::unknown_stream);
-    return session.respond(refusal(404, streams::unknown_stream(catalog, *wanted)));
+    return session.respond(refusal(404, streams::unknown_stream(catalog, permit.get(), *wanted)));
   }
   if (!catalog.reserve_connection(Transport::events)) return session.respond(full(catalog.limits()));
-  EventsBody::start(session, loop_, ConnectionSlot(catalog, Transport::events), *wanted);
+  EventsBody::start(session, loop_, ConnectionSlot(catalog, Transport::events), std::move(permit), *wanted);
 }
 
 }  // namespace fanfare::streamserver

@@ -11,6 +11,7 @@
 #include "server/loop_context.h"
 #include "server/router.h"
 #include "session/loop_server_for_tests.h"
+#include "streams/permit_for_tests.h"
 #include "streams/world_for_tests.h"
 #include "streamserver/mounts.h"
 
@@ -39,17 +40,19 @@ std::string frame_of(std::string_view payload) {
 
 class StreamServerTest : public session::LoopServerTest {
  protected:
-  void begin(streams::Limits limits = {}, session::LoopServerOptions options = {}) {
+  void begin(streams::Limits limits = {}, session::LoopServerOptions options = {},
+             const streams::StreamOptions& stream = {}, const MakePermit& make_permit = {}) {
     world_ = std::make_unique<streams::World>(limits);
-    stream_ = world_->add("s");
+    stream_ = world_->add("s", stream);
     start(options);
     endpoint_settings_ = session_settings(limits, settings_);
     auto loop =
         std::make_shared<LoopStreams>(world_->catalog, world_->loops.at(0), *server_, endpoint_settings_);
     router_ = std::make_unique<server::Router>(std::make_shared<server::LoopContext>(*loop_, 0));
     router_->mount(*server::PathPattern::parse("/streams"),
-                   std::make_shared<WebSocketMount>(loop, ws::UpgradePolicy{}));
-    router_->mount(*server::PathPattern::parse("/streams/sse"), std::make_shared<EventsMount>(loop));
+                   std::make_shared<WebSocketMount>(loop, ws::UpgradePolicy{}, make_permit));
+    router_->mount(*server::PathPattern::parse("/streams/sse"),
+                   std::make_shared<EventsMount>(loop, make_permit));
   }
   ~StreamServerTest() override {
     server_.reset();
@@ -93,7 +96,24 @@ class StreamServerTest : public session::LoopServerTest {
     const net::Descriptor peer = get(target, headers);
     return read_until(peer, "\n") + read_now(peer);
   }
+  // With access control; permits_ are those of the clients, in their order.
+  void begin_guarded(std::uint32_t messages = 100) {
+    begin({}, {}, {}, [this, messages](const session::HttpConnection&, const server::Target&) {
+      auto permit = std::make_unique<streams::TestPermit>();
+      permit->granted = {"s"};
+      permit->messages = messages;
+      permits_.push_back(permit.get());
+      return permit;
+    });
+    world_->add("secret");
+  }
   void publish(int n) { world_->publish(*stream_, R"({"n":)" + std::to_string(n) + "}"); }
+  // A value whose message to plain clients has so many bytes.
+  void publish_sized(std::size_t bytes) {
+    const std::string rest =
+        R"({"type":"s","data":{"t":""},"timestamp":)" + std::to_string(world_->seconds()) + "}";
+    world_->publish(*stream_, R"({"t":")" + std::string(bytes - rest.size(), 'x') + "\"}");
+  }
   std::string position(std::uint64_t offset) const {
     return std::to_string(stream_->topic()->first_epoch) + "-" + std::to_string(offset);
   }
@@ -101,6 +121,7 @@ class StreamServerTest : public session::LoopServerTest {
   std::unique_ptr<streams::World> world_;
   std::shared_ptr<streams::Stream> stream_;
   session::SessionSettings endpoint_settings_;
+  std::vector<streams::TestPermit*> permits_;
   std::unique_ptr<server::Router> router_;
 };
 
@@ -279,6 +300,57 @@ TEST_P(StreamServerTest, AStoppingServerEndsEventsAndSockets) {
   EXPECT_TRUE(run_until([&] { return stream_->watchers() == 0; }));
 }
 
+TEST_P(StreamServerTest, AWebSocketEndsWithItsPermit) {
+  begin_guarded();
+  const net::Descriptor peer = open();
+  say(peer, R"({"type":"subscribe","stream":"s"})");
+  read_until(peer, "subscribed");
+  EXPECT_GT(permits_.at(0)->bytes, 80U) << "the welcome, a message and its answer";
+  const std::size_t before = permits_.at(0)->bytes;
+  publish(1);
+  read_until(peer, R"({"n":1})");
+  EXPECT_GT(permits_.at(0)->bytes, before) << "values are paid";
+  permits_.at(0)->holder->on_permit_ended("the token has expired");
+  read_until(peer, "\x03\xf0the token has expired");
+}
+
+TEST_P(StreamServerTest, EventsEndWithTheirPermit) {
+  begin_guarded();
+  const net::Descriptor peer = get("/streams/sse?stream=s");
+  read_until(peer, "subscribed");
+  permits_.at(0)->holder->on_permit_ended("the token has expired");
+  EXPECT_THAT(read_until(peer, "0\r\n\r\n"),
+              HasSubstr(R"({"type":"unsubscribed","stream":"s","reason":"the token has expired"})"));
+  EXPECT_TRUE(run_until([&] { return world_->catalog.connections(Transport::events) == 0; }));
+}
+
+TEST_P(StreamServerTest, APermitThatGrantsLessEndsWhatItDoesNotGrant) {
+  begin_guarded();
+  const net::Descriptor events = get("/streams/sse?stream=s");
+  read_until(events, "subscribed");
+  const net::Descriptor peer = open();
+  say(peer, R"({"type":"subscribe","stream":"s"})");
+  read_until(peer, "subscribed");
+  for (streams::TestPermit* permit : permits_) {
+    permit->granted.clear();
+    permit->holder->on_permit_changed();
+  }
+  EXPECT_THAT(read_until(events, "0\r\n\r\n"), HasSubstr("do not grant the stream any more"));
+  read_until(peer, "do not grant the stream any more");
+  say(peer, R"({"type":"ping"})");
+  read_until(peer, "pong");
+}
+
+TEST_P(StreamServerTest, EventsOfAStreamThatIsNotGrantedAre404AndAUsedUpQuota429) {
+  begin_guarded(1);
+  EXPECT_THAT(answer_to("/streams/sse?stream=secret"), StartsWith("HTTP/1.1 404 "));
+  begin_guarded(0);
+  const std::string limited = answer_to("/streams/sse?stream=s");
+  EXPECT_THAT(limited, StartsWith("HTTP/1.1 429 "));
+  EXPECT_THAT(limited, HasSubstr("\r\nRetry-After: 2\r\n"));
+  EXPECT_THAT(limited, HasSubstr("\"retry_after_ms\":2000"));
+}
+
 // A reader of Server-Sent Events that stops reading gets the newest value and the number of those it missed.
 TEST_P(StreamServerTest, ASlowEventsReaderIsPaced) {
   session::LoopServerOptions options;
@@ -294,6 +366,94 @@ TEST_P(StreamServerTest, ASlowEventsReaderIsPaced) {
   const std::string got = read_until(peer, "\"n\":30}");
   EXPECT_THAT(got, HasSubstr(R"("state":"missed")"));
   EXPECT_LT(got.size(), 25 * text.size());
+}
+
+// outboxBytesMax: values of streams with slowReaders: close wait in the outbox, here 16 frames of 4096 bytes.
+constexpr std::size_t kOutboxMax = 65'536;
+const streams::StreamOptions kEverythingOrTheEnd{.slow_readers = {.when_full = WhenFull::close}};
+
+TEST_P(StreamServerTest, AnOutboxMayHoldOutboxBytesMax) {
+  begin({.outbox_bytes_max = kOutboxMax}, {}, kEverythingOrTheEnd);
+  const net::Descriptor peer = open();
+  say(peer, R"({"type":"subscribe","stream":"s"})");
+  read_until(peer, "subscribed");
+  read_until_quiet(peer);
+  // No turn of the loop passes, so nothing is written meanwhile.
+  for (int i = 0; i < 16; ++i) publish_sized(4092);
+  std::string got;
+  ASSERT_TRUE(run_until([&] { return (got += read_now(peer)).size() >= kOutboxMax; }));
+  EXPECT_EQ(got.size(), kOutboxMax);
+  say(peer, R"({"type":"ping"})");
+  read_until(peer, frame_of(R"({"type":"pong"})"));
+}
+
+// The client that does not read pays: 1013. Other subscribers and other streams go on.
+TEST_P(StreamServerTest, OneValuePastOutboxBytesMaxEndsTheSlowClientAlone) {
+  begin({.outbox_bytes_max = kOutboxMax}, {}, kEverythingOrTheEnd);
+  const auto calm = world_->add("calm");
+  const net::Descriptor slow = open();
+  say(slow, R"({"type":"subscribe","stream":"s"})");
+  read_until(slow, "subscribed");
+  const net::Descriptor other = open();
+  say(other, R"({"type":"subscribe","stream":"calm"})");
+  read_until(other, "subscribed");
+  read_until_quiet(slow);
+  streams::TestClient reader(*world_, 1);
+  reader.say(R"({"type":"subscribe","stream":"s"})");
+
+  for (int i = 0; i < 17; ++i) publish_sized(4092);
+  EXPECT_EQ(reader.frames.size(), 17U);
+  const std::string got = read_until(slow, "reading too slowly");
+  EXPECT_THAT(got, EndsWith("\x88\x14\x03\xf5reading too slowly"));
+  EXPECT_EQ(got.size(), kOutboxMax + 22) << "16 values and the close frame";
+  write(slow, client_frame(0x88, "\x03\xf5"));
+  EXPECT_TRUE(run_until([&] { return stream_->watchers() == 1; })) << "only the reader is left";
+  world_->publish(*calm, R"({"n":1})");
+  read_until(other, R"("data":{"n":1})");
+}
+
+// Chunks of 4096 bytes: three digits, two line ends, 4089 bytes.
+TEST_P(StreamServerTest, AnEventsClientIsCutOffPastOutboxBytesMax) {
+  for (const int values : {16, 17}) {
+    begin({.outbox_bytes_max = kOutboxMax}, {}, kEverythingOrTheEnd);
+    const net::Descriptor peer = get("/streams/sse?stream=s");
+    read_until(peer, "subscribed");
+    read_until_quiet(peer);
+    for (int i = 1; i <= values; ++i) {
+      const std::string rest = "id: " + position(static_cast<std::uint64_t>(i)) +
+                               "\ndata: " + R"({"type":"s","data":{"t":""},"timestamp":)" +
+                               std::to_string(world_->seconds()) + R"(,"offset":)" + std::to_string(i) +
+                               "}\n\n";
+      world_->publish(*stream_, R"({"t":")" + std::string(4089 - rest.size(), 'x') + "\"}");
+    }
+    std::string got;
+    if (values == 16) {
+      ASSERT_TRUE(run_until([&] { return (got += read_now(peer)).size() >= kOutboxMax; }));
+      EXPECT_EQ(got.size(), kOutboxMax);
+      publish(17);
+      read_until(peer, R"("data":{"n":17})");
+    } else {
+      EXPECT_TRUE(run_until([&] { return world_->catalog.connections(Transport::events) == 0; }));
+      EXPECT_EQ(stream_->watchers(), 0U);
+      // Without the chunk that ends an answer: the client knows that it was cut off, and resumes.
+      EXPECT_THAT(read_now(peer), Not(EndsWith("0\r\n\r\n")));
+    }
+    server_.reset();
+    loop_->run_once(std::chrono::milliseconds(0));
+  }
+}
+
+// Without it a small outboxBytesMax would end readers that should only miss values.
+TEST_P(StreamServerTest, AnEventsClientIsPacedFromAQuarterOfOutboxBytesMax) {
+  begin({.outbox_bytes_max = kOutboxMax});
+  const net::Descriptor peer = get("/streams/sse?stream=s");
+  read_until(peer, "subscribed");
+  read_until_quiet(peer);
+  for (int i = 1; i <= 40; ++i) publish_sized(4092);
+  publish(41);
+  const std::string got = read_until(peer, R"("data":{"n":41})");
+  EXPECT_THAT(got, HasSubstr(R"("state":"missed")"));
+  EXPECT_LT(got.size(), kOutboxMax / 2);
 }
 
 INSTANTIATE_TEST_SUITE_P(Loops, StreamServerTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),

@@ -78,11 +78,11 @@ def pings():
     yield Case("2.1", "empty Ping: empty Pong", [(PING, b"")], [(PONG, b"")])
     yield Case("2.2", "Ping with text: the same in the Pong", [(PING, b"Hello")], [(PONG, b"Hello")])
     yield Case("2.3", "Ping with bytes that are not text: the same in the Pong", [(PING, data)], [(PONG, data)])
-    yield Case("2.4", "Ping of 125 bytes, the most there may be", [(PING, full)], [(PONG, full)])
+    yield Case("2.4", "Ping of 125 bytes, the maximum", [(PING, full)], [(PONG, full)])
     yield Case("2.5", "Ping of 126 bytes: fails", [(PING, full + b"!")], end=1002)
     yield Case("2.6", "Ping of 125 bytes, written byte by byte", [(PING, full)], [(PONG, full)], chop=1)
-    yield Case("2.7", "empty Pong nobody asked for: ignored", [(PONG, b"")])
-    yield Case("2.8", "Pong with a payload nobody asked for: ignored", [(PONG, b"unasked")])
+    yield Case("2.7", "unsolicited empty Pong: ignored", [(PONG, b"")])
+    yield Case("2.8", "unsolicited Pong with a payload: ignored", [(PONG, b"unasked")])
     yield Case("2.9", "such a Pong, then a Ping: only the Ping is answered",
                [(PONG, b"unasked"), (PING, b"asked")], [(PONG, b"asked")])
     yield Case("2.10", "ten Pings: ten Pongs in their order", asked, answered)
@@ -172,12 +172,12 @@ def utf8():
     yield Case("6.3.1", "text with a surrogate in it: fails", [text(bad)], end=1007)
     yield Case("6.3.2", "the same in fragments of one byte: fails", pieces(bad, 1)[: len(greek) + 2], end=1007)
     beyond = greek + b"\xf4\x90\x80\x80" + b"edited"
-    for number, cut, what in [(1, len(greek) + 4, "past a code point beyond the last one"),
-                              (2, len(greek) + 2, "at the byte that can no longer become valid")]:
-        yield Case(f"6.4.{number}", f"fragments up to {what}: fails before the rest is sent",
+    for number, cut, what in [(1, len(greek) + 4, "just after an invalid code point"),
+                              (2, len(greek) + 2, "at the first byte that cannot be valid")]:
+        yield Case(f"6.4.{number}", f"fragments that end {what}: fails before the rest is sent",
                    [(TEXT, beyond[: len(greek)], False), (CONTINUATION, beyond[len(greek) : cut], False)],
                    end=1007, chop=FRAMEWISE)
-        yield Case(f"6.4.{number + 2}", f"one frame, its bytes up to {what}: fails before the rest is sent",
+        yield Case(f"6.4.{number + 2}", f"one frame that stops {what}: fails before the rest is sent",
                    [text(beyond)], end=1007, chop=len(greek), held_back=len(beyond) - cut)
     for group, (what, payloads) in enumerate(utf8_groups(greek), 5):
         for number, payload in enumerate(payloads, 1):
@@ -330,7 +330,7 @@ PARAMETERS = [  # (name, what we offer as the client, what we answer as the serv
     ("no context takeover, windows of 15 bits",
      "permessage-deflate; server_no_context_takeover; server_max_window_bits=15",
      "permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits=15"),
-    ("several offers, or unlike windows",
+    ("several offers, or different windows",
      "permessage-deflate; server_no_context_takeover; server_max_window_bits=9, "
      "permessage-deflate; server_no_context_takeover, permessage-deflate",
      "permessage-deflate; server_max_window_bits=10; client_max_window_bits=13"),

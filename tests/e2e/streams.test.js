@@ -101,7 +101,7 @@ test("every mistake of a client has its error, and the connection stays", async 
   assert.match(await client.refused("{"), /not JSON/);
   assert.match(await client.refused("[]"), /must be an object/);
   assert.match(await client.refused({}), /"type" must be a string/);
-  assert.match(await client.refused({ type: "dance" }), /unknown type: expected subscribe, unsubscribe, ping and hello/);
+  assert.match(await client.refused({ type: "dance" }), /unknown type: expected subscribe, unsubscribe, ping, hello and authenticate/);
   assert.match(await client.refused({ type: "subscribe" }), /"stream" must be a string/);
   assert.match(await client.refused({ type: "subscribe", stream: "x" }), /unknown stream: available are counter, clock, broken/);
   assert.match(await client.refused({ type: "unsubscribe", stream: "counter" }), /not subscribed/);

@@ -11,6 +11,7 @@
 #:                                 how attacks affect the gateway's memory and its honest clients. Three rounds; with --before (an
 #:                                 earlier tree with a release build) 15 minutes. --quick: one round, 4 minutes. ATTACK: part of
 #:                                 a row's name
+#:   ./dev bench --streams [--quick] up to 5,000 subscribers of a stream, and the bytes of patches and compression. 8 minutes; --quick: 2
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
@@ -24,12 +25,14 @@ build_bench() {
     { show_failure build-bench && die "the bench build failed"; }
 }
 
-if [[ " $* " == *" --attacks "* ]]; then
-  need build
-  quietly "build release" build-release configure_and_build release fanfare ||
-    { show_failure build-release && die "the release build failed"; }
-  exec python3 tools/bench_attacks.py "$@"
-fi
+for kind in attacks streams; do
+  if [[ " $* " == *" --$kind "* ]]; then
+    need build
+    quietly "build release" build-release configure_and_build release fanfare ||
+      { show_failure build-release && die "the release build failed"; }
+    exec python3 "tools/bench_$kind.py" "$@"
+  fi
+done
 need build bench
 if [[ ${1:-} == --micro ]]; then
   shift

@@ -2,7 +2,7 @@
 import { crc32 } from "node:zlib";
 
 type Json = any;
-interface Entry { offset: number; data?: Json; notice?: { state: string; reason?: string }; timestamp: number }
+interface Entry { offset: number; data?: Json; notice?: { state: string; reason?: string; from?: number }; timestamp: number }
 interface Topic { entries: Entry[]; offset: number; last: Entry | null; interrupted: Entry | null }
 interface Choice { positions: boolean; delta: boolean; base: Json | undefined }
 
@@ -39,7 +39,8 @@ export class StreamCore {
   }
 
   publish(stream: string, data: Json): number { return this.append(stream, { data }); }
-  notice(stream: string, state: "interrupted" | "restored", reason?: string): number { return this.append(stream, { notice: { state, reason } }); }
+  notice(stream: string, state: "interrupted" | "restored" | "of a later version", reason?: string): number { return this.append(stream, { notice: { state, reason } }); }
+  pause(stream: string, from: number): number { return this.append(stream, { notice: { state: "paused", from } }); }
 
   /** What a restarted server does: positions of before mean nothing. */
   forget(): void {

@@ -206,8 +206,16 @@ enum class CursorOption : std::uint8_t {
 };
 
 // A row of the table.
+// The contracts whose data a subscription shows, for callers who may see only some.
+enum class ShownContracts : std::uint8_t {
+  every,       // any contract; also the answer for a type that does not say it
+  of_address,  // those in the `address` of its parameter
+  none,        // it shows no data of contracts
+};
+
 struct FeedType {
   std::string_view name;  // in eth_subscribe
+  ShownContracts contracts = ShownContracts::every;
   bool has_parameter = false;
   CursorOption cursor = CursorOption::none;
   bool latest_if_slow = false;  // {"slow":"latest"} is possible
@@ -227,5 +235,7 @@ struct FeedType {
 
 // feed_table.cc
 const FeedType& feed_type(SubscriptionType type);
+// Null: there is no such type.
+const FeedType* find_feed_type(std::string_view name);
 
 }  // namespace fanfare::eth

@@ -1,6 +1,7 @@
 // The table of subscription types, in the order of SubscriptionType. Events are passed to the feeds in this
 // order: a block's head comes before its logs.
 
+#include <algorithm>
 #include <array>
 
 #include "eth/feeds/feed.h"
@@ -16,15 +17,18 @@ namespace {
 
 constexpr auto kTypes = std::to_array<FeedType>({
     {.name = "newHeads",
+     .contracts = ShownContracts::none,
      .cursor = CursorOption::resumes,
      .latest_if_slow = true,
      .make = make_new_heads_feed},
     {.name = "logs",
+     .contracts = ShownContracts::of_address,
      .has_parameter = true,
      .cursor = CursorOption::resumes,
      .parse = parse_logs,
      .make = make_logs_feed},
     {.name = "newPendingTransactions",
+     .contracts = ShownContracts::none,
      .has_parameter = true,
      .cursor = CursorOption::notices,
      .not_listening = "the upstream does not tell of pending transactions",
@@ -32,15 +36,18 @@ constexpr auto kTypes = std::to_array<FeedType>({
      .make = make_new_pending_transactions_feed},
     // web3.js loses what comes in the same moment as the answer.
     {.name = "syncing",
+     .contracts = ShownContracts::none,
      .activates_later = true,
      .make = make_syncing_feed,
      .make_source = make_syncing_source},
     {.name = "transactionReceipts",
+     .contracts = ShownContracts::every,
      .has_parameter = true,
      .cursor = CursorOption::resumes,
      .parse = parse_transaction_receipts,
      .make = make_transaction_receipts_feed},
     {.name = "newFinalizedHeads",
+     .contracts = ShownContracts::none,
      .cursor = CursorOption::resumes,
      .not_listening = "the upstream does not report finalized blocks",
      .make = make_new_finalized_heads_feed,
@@ -52,6 +59,11 @@ static_assert(kTypes.size() == kSubscriptionTypes, "one row for each type");
 
 const FeedType& feed_type(SubscriptionType type) {
   return kTypes[static_cast<std::size_t>(type)];
+}
+
+const FeedType* find_feed_type(std::string_view name) {
+  const auto found = std::ranges::find(kTypes, name, &FeedType::name);
+  return found == kTypes.end() ? nullptr : &*found;
 }
 
 }  // namespace fanfare::eth

@@ -252,6 +252,19 @@ test("the server is killed and started again: the page recovers by itself", { sk
   assert.deepEqual(complaints, []);
 });
 
+test("silence of a stream with onChange is no hole; a notice between two values is one", { skip: kRun === "real" }, async (t) => {
+  const fanfare = await startFanfare(t, ["--dev"]);
+  const browser = await startBrowser(t);
+  const history = [[400, 10], [300, 11], [200, 12], [100, 14]];
+  const streamsOf = (on_change) => [{ name: "network_metrics", interval_ms: 2000, history: 300, ...(on_change ? { on_change } : {}) }];
+  for (const [isOnChange, note] of [[true, /^Hatched: no data for 1 min 40 s until [\d:]+$/], [false, /, and 2 more$/]]) {
+    const { page } = await openPage(t, browser, fanfare.http, { prepare: (one) => mock(one, { history, streams: streamsOf(isOnChange) }) });
+    await until("a hole is shown", async () => (await page.locator("[data-hole]").count()) === 1);
+    await until("it is the one expected", async () => note.test(await text(page, "[data-hole]")));
+    if (isOnChange) await page.screenshot({ path: path.join(kPictures, "on-change.png"), fullPage: true });
+  }
+});
+
 // Each face on purpose: the messages are the test's own, the files those that the program serves.
 test("every panel and face, in both themes and on a phone", { skip: kRun === "real" }, async (t) => {
   const fanfare = await startFanfare(t, ["--dev"]);

@@ -24,6 +24,52 @@ test("what was lost is a hole, however short", () => {
   expect(series.curve().holes).toEqual([{ from: 10, to: 12 }]);
 });
 
+test("without a change the last sample holds: silence is no hole, and a change is a step", () => {
+  const series = new Series(1, 2);
+  series.setPace(2, true);
+  series.push(10, [1]);
+  series.hold(60);
+  expect(series.curve()).toEqual({ times: [10, 60], columns: [[1, 1]], holes: [] });
+  series.push(100, [2]);
+  expect(series.curve()).toEqual({ times: [10, 98, 100], columns: [[1, 1, 2]], holes: [] });
+  series.push(101, [3]); // sooner than the interval
+  expect(series.curve().times).toEqual([10, 98, 100, 101]);
+});
+
+test("a break ends what holds: at its time, or where it was last known", () => {
+  for (const [at, from] of [[40, 40], [undefined, 30]] as const) {
+    const series = new Series(1, 2);
+    series.setPace(2, true);
+    series.push(10, [1]);
+    series.hold(30);
+    series.break(at);
+    series.hold(80); // nothing is known any more
+    expect(series.curve()).toEqual({ times: [10, from], columns: [[1, 1]], holes: [] });
+    series.break(90);
+    series.push(100, [2]);
+    expect(series.curve()).toEqual({ times: [10, from, (from + 100) / 2, 100], columns: [[1, 1, null, 2]], holes: [{ from, to: 100 }] });
+    series.hold(110);
+    expect(series.curve().times.at(-1)).toBe(110);
+  }
+});
+
+test("a pause began before its break was heard of: the curve goes back to that time", () => {
+  const series = new Series(1, 2);
+  series.setPace(2, true);
+  series.push(10, [1]);
+  series.hold(30);
+  series.break(20);
+  series.push(32, [1]);
+  expect(series.curve().holes).toEqual([{ from: 20, to: 32 }]);
+});
+
+test("where every sample comes, nothing holds", () => {
+  const series = new Series(1, 2);
+  series.push(10, [1]);
+  series.hold(12);
+  expect(series.curve().times).toEqual([10]);
+});
+
 test("a repeated sample is ignored", () => {
   const series = new Series(1, 2);
   for (const time of [10, 10, 9, 12]) series.push(time, [time]);

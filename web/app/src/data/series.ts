@@ -1,4 +1,5 @@
-// Samples over time, for charts. A time for which there are no samples is a hole: the curve is interrupted there, never joined.
+// Samples over time, for charts. A time about which nothing is known is a hole: the curve is interrupted there, never joined.
+// Usually that is a time without samples. If samples come only when something changes, silence is knowledge: the last one holds.
 
 export interface Hole {
   from: number; // seconds since 1970: the last sample before it, and the first after it
@@ -26,12 +27,15 @@ export class Series {
   private readonly columns: (number | null)[][];
   private holes: Hole[] = [];
   private last: number | undefined;
+  private lastRow: (number | null)[] = [];
+  private held: number | undefined; // until when the last sample is known to hold, if later
   private broken = false;
+  private onChange = false;
 
   // `intervalS`: how far samples lie apart. `samplesMax`: older ones are forgotten.
   constructor(
     width: number,
-    private readonly intervalS: number,
+    private intervalS: number,
     private readonly samplesMax = 600,
   ) {
     this.columns = Array.from({ length: width }, () => []);
@@ -41,16 +45,29 @@ export class Series {
     return this.times.length;
   }
 
-  // Something was lost after the last sample: the next one does not continue its curve.
-  break(): void {
+  // `onChange`: a sample comes only if it differs from the last one.
+  setPace(intervalS: number, onChange: boolean): void {
+    this.intervalS = intervalS;
+    this.onChange = onChange;
+  }
+
+  // Something was lost after the last sample: the next one does not continue its curve. `at`: from when on, if that is known.
+  break(at?: number): void {
+    if (this.onChange && !this.broken && this.last !== undefined) this.extend(at ?? this.held ?? this.last);
+    this.held = undefined;
     this.broken = true;
+  }
+
+  // The source was asked at this time, and had nothing new to say.
+  hold(time: number): void {
+    if (this.onChange && !this.broken && this.last !== undefined && time > this.last) this.held = time;
   }
 
   clear(): void {
     this.times.length = 0;
     for (const column of this.columns) column.length = 0;
     this.holes = [];
-    this.last = undefined;
+    this.last = this.held = undefined;
     this.broken = false;
   }
 
@@ -58,19 +75,31 @@ export class Series {
   push(time: number, row: (number | null)[]): void {
     if (this.last !== undefined) {
       if (time <= this.last) return;
-      if (this.broken || time - this.last > this.intervalS * 2.5 + 1) {
+      if (!this.broken && this.onChange) this.extend(time - this.intervalS);
+      if (this.broken || (!this.onChange && time - this.last > this.intervalS * 2.5 + 1)) {
         this.holes.push({ from: this.last, to: time });
         this.append((this.last + time) / 2, row.map(() => null));
       }
     }
     this.broken = false;
+    this.held = undefined;
     this.last = time;
+    this.lastRow = row;
     this.append(time, row);
     this.forget();
   }
 
   curve(): Curve {
-    return { times: [...this.times], columns: this.columns.map((column) => [...column]), holes: [...this.holes] };
+    const { held } = this;
+    const tail = <T>(list: T[], value: T): T[] => (held === undefined ? [...list] : [...list, value]);
+    return { times: tail(this.times, held!), columns: this.columns.map((column, index) => tail(column, this.lastRow[index] ?? null)), holes: [...this.holes] };
+  }
+
+  // The last sample held until then.
+  private extend(time: number): void {
+    if (time <= this.last!) return;
+    this.last = time;
+    this.append(time, this.lastRow);
   }
 
   private append(time: number, row: (number | null)[]): void {

@@ -60,7 +60,8 @@ class Feed<N extends keyof NodeStreams, T = NodeStreams[N]> {
     private readonly name: N,
     private readonly history: number,
     private readonly take: (value: T, timestamp: number) => void = () => undefined,
-    private readonly lost: () => void = () => undefined,
+    private readonly lost: (from?: number) => void = () => undefined,
+    private readonly pace: (intervalS: number, onChange: boolean) => void = () => undefined,
   ) {}
 
   start(): void {
@@ -74,17 +75,20 @@ class Feed<N extends keyof NodeStreams, T = NodeStreams[N]> {
             this.take(value as T, timestamp);
             this.change({ phase: "live", value: value as T, timestamp });
           },
-          onSource: (available, reason) => this.sourceChanged(available, reason),
-          onLost: () => this.lost(),
+          onSource: (available, reason, timestamp) => this.sourceChanged(available, reason, timestamp),
+          onLost: (from) => this.lost(from),
+          onPace: (intervalS, onChange) => this.pace(intervalS, onChange),
           onUnavailable: unavailable,
         }),
       () => unavailable("It has no streams."),
     );
   }
 
-  private sourceChanged(available: boolean, reason: string | undefined): void {
-    if (!available) this.change({ ...this.current, phase: "interrupted", reason });
-    else if (this.current.phase === "interrupted") {
+  private sourceChanged(available: boolean, reason: string | undefined, timestamp: number): void {
+    if (!available) {
+      this.lost(timestamp);
+      this.change({ ...this.current, phase: "interrupted", reason });
+    } else if (this.current.phase === "interrupted") {
       this.change({ ...this.current, phase: this.current.value === undefined ? "loading" : "live", reason: undefined });
     }
   }
@@ -107,8 +111,21 @@ export const network = new Feed(
     networkSeries.push(timestamp, kNetworkColumns.map((name) => value[name] ?? null));
     showNetwork();
   },
-  () => networkSeries.break(),
+  (from) => networkSeries.break(from),
+  (intervalS, onChange) => {
+    networkSeries.setPace(intervalS, onChange);
+    holding ??= setInterval(hold, 1000);
+  },
 );
+
+// While nothing changes, the curve goes on: the server is connected and would say if it could not ask its node.
+let holding: ReturnType<typeof setInterval> | undefined;
+function hold(): void {
+  if (document.hidden || link.get().state !== "live" || network.state.get().phase !== "live") return;
+  networkSeries.hold(connection!.serverTime());
+  showNetwork();
+}
+
 export const markets = new Feed<"markets_health", MarketsHealth>("markets_health", 1);
 export const peers = new Feed<"peers", Peers>("peers", 1);
 

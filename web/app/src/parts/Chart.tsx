@@ -110,7 +110,7 @@ function options(
   return {
     width: element.clientWidth || 300,
     height: element.clientHeight || 190,
-    padding: [12, 20, 0, 0],
+    padding: [12, 28, 0, 0], // half of a time with seconds
     legend: { show: false },
     cursor: { sync: { key: sync }, y: false, drag: { x: false, y: false }, points: { size: 7, width: 2 } },
     scales: {

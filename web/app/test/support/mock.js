@@ -91,9 +91,13 @@ export const kHeads = [
 const send = (socket, message) => socket.send(JSON.stringify(message));
 
 // `face`: "live", "loading", "empty", "unavailable", "interrupted", or "stale", which is interrupted after values.
-function answerStream(socket, { stream, id }, face) {
+// `history`: the values of network_metrics instead, as [seconds ago, offset].
+function answerStream(socket, { stream, id }, face, history) {
   const now = Math.floor(Date.now() / 1000);
   const position = { epoch: 1, offset: 300 };
+  if (history && stream === "network_metrics") {
+    return send(socket, { type: "subscribed", id, stream, position, history: history.map(([ago, offset]) => ({ data: networkValue(offset), timestamp: now - ago, offset })) });
+  }
   if (face === "loading") return;
   if (face === "unavailable") return send(socket, { type: "error", id, stream, code: "unknown_stream", message: `there is no stream "${stream}"; streams: none` });
   const full = {
@@ -111,7 +115,7 @@ function answerStream(socket, { stream, id }, face) {
   if (face === "stale") send(socket, { type: "notice", stream, state: "interrupted", reason: "the node did not answer within 10 s", timestamp: now, offset: 301 });
 }
 
-export async function mock(page, { face = "live", metrics = "", info = kInfo, down = false } = {}) {
+export async function mock(page, { face = "live", metrics = "", info = kInfo, down = false, streams = [], history = undefined } = {}) {
   await page.route("**/fanfare.json", (route) => (down ? route.abort() : route.fulfill({ json: { ...info, metrics: face === "empty" ? null : info.metrics } })));
   await page.route("**/metrics", (route) => {
     if (down || face === "unavailable") return route.abort();
@@ -124,9 +128,9 @@ export async function mock(page, { face = "live", metrics = "", info = kInfo, do
     if (isStreams) send(socket, { type: "welcome", message: "", available_streams: [], timestamp: kStart });
     socket.onMessage((text) => {
       const message = JSON.parse(text);
-      if (message.type === "hello") return send(socket, { type: "hello", id: message.id, reconnect: { min_ms: 500, max_ms: 30000 }, ping_interval_ms: 30000, limits: { subscriptions: 64, message_bytes: 4096, messages_per_second: 20 }, streams: [] });
+      if (message.type === "hello") return send(socket, { type: "hello", id: message.id, reconnect: { min_ms: 500, max_ms: 30000 }, ping_interval_ms: 30000, limits: { subscriptions: 64, message_bytes: 4096, messages_per_second: 20 }, streams });
       if (message.type === "ping") return send(socket, { type: "pong", id: message.id });
-      if (message.type === "subscribe") return answerStream(socket, message, face);
+      if (message.type === "subscribe") return answerStream(socket, message, face, history);
       if (message.method === "eth_chainId") return send(socket, { jsonrpc: "2.0", id: message.id, result: "0x539" });
       if (message.method === "eth_subscribe") {
         if (face === "loading") return undefined;

@@ -63,6 +63,8 @@ export const STABLE_MS = 5_000;
 export const REFUSALS_MAX = 3;
 // Registered for WebSocket: "Unauthorized".
 const UNAUTHORIZED = 3000;
+// A browser may not send 1002. docs/streams.md names it.
+const PROTOCOL_ERROR = 4002;
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class Connection {
@@ -126,6 +128,13 @@ export class Connection {
     } else if (this.state === "waiting" || this.state === "offline") {
       this.retryIn(Math.min(Math.max(this.retryAtMs - Date.now(), 0), this.hint ? this.delay(1) : 0));
     }
+  }
+
+  /** The server cannot be understood: ends the socket, and connects again after a delay as after a failure. */
+  abandon(reason: string): void {
+    if (this.state !== "connected") return;
+    this.dropSocket(PROTOCOL_ERROR, reason);
+    this.failed(new ConnectionError(reason), true);
   }
 
   /** Ends the socket and connects at once. Subscriptions resume from their positions, so nothing is lost. */

@@ -2,7 +2,7 @@
 import { RpcError, type EthNotification } from "./eth_client.js";
 import { ConnectionError, callSafely, type Json } from "./types.js";
 
-export type EthType = "newHeads" | "logs" | "newPendingTransactions" | "transactionReceipts" | "syncing" | (string & {});
+export type EthType = "newHeads" | "logs" | "newPendingTransactions" | "transactionReceipts" | "newFinalizedHeads" | "syncing" | (string & {});
 
 /**
  * Events of these blocks were not delivered and will not be: fetch them, for example with eth_getLogs. The blocks are
@@ -41,7 +41,7 @@ export interface EthTransport {
   ended(subscription: EthSubscription): void;
 }
 
-const RESUMABLE = new Set(["newHeads", "logs", "transactionReceipts"]);
+const RESUMABLE = new Set(["newHeads", "logs", "transactionReceipts", "newFinalizedHeads"]);
 const INVALID_PARAMS = -32602;
 /** A subscription that the server ended, or refused for now, is requested again after this time. */
 export const AGAIN_MS = 1_000;

@@ -5,7 +5,7 @@ export { checksum, mergePatch } from "./merge.js";
 export { StreamClient, type StreamClientOptions } from "./stream_client.js";
 export { type Token, type TokenProvider, type TokenReason } from "./token.js";
 export {
-  ConnectionError, StreamError, type ConnectionState, type Gap, type Json, type Missing, type Position, type SourceStatus, type StreamEvent, type StreamListener, type StreamMap,
+  ConnectionError, StreamError, type ConnectionState, type Gap, type Json, type Missing, type Pause, type Position, type SourceStatus, type StreamDetails, type StreamEvent, type StreamListener, type StreamMap,
   type StreamMessage, type StreamSource, type Subscribed, type SubscribeOptions, type Unsubscribe, type Welcome,
 } from "./types.js";
 export { SharedStreamClient, type SharedStreamClientOptions, type Sharing } from "./shared_stream_client.js";

@@ -125,6 +125,12 @@ export class StreamTable {
         entry.interrupted = available ? null : event;
         return to(({ listener }) => listener.source?.(event.status));
       }
+      case "pause": {
+        const { position } = event.pause;
+        if (!only && position && isSeen(position, entry.position)) return;
+        if (position && !only) entry.position = position;
+        return to(({ listener }) => listener.pause?.(event.pause));
+      }
       case "error": return to(({ listener }) => listener.error?.(new StreamError(event.message, event.stream, event.code)));
     }
   }

@@ -60,6 +60,18 @@ export interface SourceStatus {
   readonly position?: Position;
 }
 
+/**
+ * The stream was not polled between two times, because nobody was subscribed or a poll took long. Only for streams whose silence
+ * means that the value is the same (`onChange` in the server's configuration). A value follows at once.
+ */
+export interface Pause {
+  readonly stream: string;
+  /** Unix time in seconds of the last poll before the pause, and of the first one after it. */
+  readonly from: number;
+  readonly until: number;
+  readonly position?: Position;
+}
+
 /** Callbacks of one subscription. An exception in one of them is reported to `reportError` and harms nobody else. */
 export interface StreamListener<T = Json> {
   message?(message: StreamMessage<T>): void;
@@ -68,6 +80,7 @@ export interface StreamListener<T = Json> {
   subscribed?(answer: Subscribed): void;
   gap?(gap: Gap): void;
   source?(status: SourceStatus): void;
+  pause?(pause: Pause): void;
   /** The server refused the subscription. It is requested again after the next reconnect. */
   error?(error: StreamError): void;
 }
@@ -79,10 +92,22 @@ export interface SubscribeOptions {
   readonly since?: Position;
 }
 
+/** What the server says about a stream. */
+export interface StreamDetails {
+  /** Between two polls. Absent for a stream that is not polled. */
+  readonly intervalMs?: number;
+  /** Polls that find the same value send nothing. */
+  readonly onChange: boolean;
+  /** Number of values that the server keeps. */
+  readonly history: number;
+}
+
 export interface Welcome {
   readonly message: string;
   readonly streams: readonly string[];
   readonly timestamp: number;
+  /** By name. Absent until the server has answered `hello`, and with a server of the short protocol. */
+  readonly details?: Readonly<Record<string, StreamDetails>>;
 }
 
 /** What a stream client offers, with a socket of its own or one that all tabs share. */
@@ -150,4 +175,5 @@ export type StreamEvent =
   | { readonly kind: "subscribed"; readonly answer: Subscribed }
   | { readonly kind: "gap"; readonly gap: Gap }
   | { readonly kind: "source"; readonly status: SourceStatus }
+  | { readonly kind: "pause"; readonly pause: Pause }
   | { readonly kind: "error"; readonly stream: string; readonly message: string; readonly code?: string };

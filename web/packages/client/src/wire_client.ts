@@ -1,8 +1,8 @@
 // Streams over one connection: passes the server's messages to the streams, and asks again after each reconnect.
 import { Connection, type ConnectionOptions } from "./connection.js";
 import { Pacer } from "./pacer.js";
-import type { Json, Position, StreamEvent, Welcome } from "./types.js";
-import { parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type ValueMessage } from "./wire.js";
+import type { Json, Position, StreamDetails, StreamEvent, Welcome } from "./types.js";
+import { isWellFormed, parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type ValueMessage } from "./wire.js";
 import { WireStream } from "./wire_stream.js";
 
 export interface WireClientOptions extends ConnectionOptions {
@@ -119,6 +119,10 @@ export class WireClient {
   private received(text: string): void {
     const message = parseMessage(text);
     if (!message) return;
+    // The answer of one connection is lost, but nothing else: the streams resume from their positions on the next one.
+    if (!isWellFormed(message, this.streams.has(message.type))) {
+      return this.connection.abandon(`the server sent a malformed message of type ${message.type}`);
+    }
     // The answer may arrive in either member; a stream cannot have one of these names.
     switch (message.type) {
       case "welcome": return this.greeted(message);
@@ -138,11 +142,18 @@ export class WireClient {
       message: String(message["message"] ?? ""),
       streams: Array.isArray(streams) ? streams.map(String) : [],
       timestamp: Number(message["timestamp"] ?? 0),
+      details: this.welcome?.details,
     };
     this.events.changed();
   }
 
-  private hello({ reconnect, limits }: HelloAnswer): void {
+  private hello({ reconnect, limits, streams }: HelloAnswer): void {
+    if (this.welcome && streams) {
+      const details = streams.map(({ name, interval_ms, on_change, history }): [string, StreamDetails] =>
+        [name, { intervalMs: interval_ms, onChange: on_change === true, history }]);
+      this.welcome = { ...this.welcome, details: Object.fromEntries(details) };
+      this.events.changed();
+    }
     if (reconnect) this.connection.setHint(reconnect);
     if (limits?.messages_per_second) this.pacer.setRate(limits.messages_per_second);
   }

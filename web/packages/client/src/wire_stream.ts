@@ -206,10 +206,16 @@ export class WireStream {
       return;
     }
     const step = this.advance(notice.offset);
-    if (step === "old" || (notice.state !== "interrupted" && notice.state !== "restored")) return;
+    if (step === "old") return;
     if (step === "hole") this.hole(notice.offset as number);
     if (notice.offset !== undefined && this.position) this.position = { epoch: this.position.epoch, offset: notice.offset };
     const position = notice.offset === undefined ? undefined : this.position ?? undefined;
+    if (notice.state === "paused") {
+      const pause = { stream: this.name, from: notice.from ?? notice.timestamp, until: notice.timestamp, position };
+      return this.output.emit({ kind: "pause", pause });
+    }
+    // A notice of a later version still has its place in the sequence.
+    if (notice.state !== "interrupted" && notice.state !== "restored") return;
     const available = notice.state === "restored";
     const event: StreamEvent = {
       kind: "source", status: { stream: this.name, available, reason: notice.reason, timestamp: notice.timestamp, position },

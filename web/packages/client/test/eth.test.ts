@@ -102,6 +102,14 @@ test("what was missed and what was reorganised is reported", async () => {
   expect(reorged).toEqual(["0x2-0x2"]);
 });
 
+test("every type that the server resumes goes on from its cursor", async () => {
+  for (const type of ["newHeads", "logs", "transactionReceipts", "newFinalizedHeads"]) {
+    watch(type, [], { cursor: `kept by ${type}` });
+    await answer(() => ({ result: `0x${type.length}` }));
+    expect(calls().at(-1)!.params).toEqual([type, { cursor: `kept by ${type}` }]);
+  }
+});
+
 test("a subscription that the server ended is made again, and what lies between is reported", async () => {
   const { missed, events } = watch("newPendingTransactions", []);
   await answer(() => ({ result: "0xa" }));

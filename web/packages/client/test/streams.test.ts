@@ -316,6 +316,35 @@ test("a new subscriber of an interrupted stream learns it; notices between the l
   expect(late.sources).toEqual(["down: node down"]);
 });
 
+test("a pause is reported with its times, and is no gap; neither is a notice of a later version", async () => {
+  const pauses: unknown[] = [];
+  const log = record("a", {}, { pause: (pause) => { pauses.push(pause); } });
+  await settle();
+  publish(1, 1);
+  const offset = core.pause("a", core.now - 60);
+  publish(2, 2);
+  core.notice("a", "of a later version");
+  publish(3, 3);
+  expect(log.numbers).toEqual([1, 2, 3]);
+  expect(pauses).toEqual([{ stream: "a", from: core.now - 60, until: core.now, position: { epoch: core.epoch, offset } }]);
+  expect([log.gaps, log.sources, log.errors]).toEqual([[], [], []]);
+});
+
+test("what hello says about the streams is known afterwards, also across reconnects", async () => {
+  serve({ hello: { streams: [{ name: "a", interval_ms: 2000, on_change: true, history: 5 }, { name: "b", history: 300 }] } });
+  start();
+  record();
+  await settle();
+  const details = { a: { intervalMs: 2000, onChange: true, history: 5 }, b: { onChange: false, history: 300 } };
+  expect(client.welcome?.details).toEqual(details);
+  FakeSocket.last.end();
+  const seen: unknown[] = [];
+  client.onChange(() => seen.push(client.welcome?.details));
+  await settle(2_000);
+  expect(seen.length).toBeGreaterThan(1);
+  for (const one of seen) expect(one).toEqual(details);
+});
+
 test("a server of the short protocol: values, and after a reconnect a gap, because nobody knows", async () => {
   serve({ extended: false });
   start();
@@ -387,7 +416,7 @@ test("a callback that throws harms nobody else", async () => {
 test("messages that are not of the protocol are ignored", async () => {
   const log = record();
   await settle();
-  for (const text of ["", "no json", "[]", "null", "7", "{}", '{"type":1}', '{"type":"later","x":1}', '{"type":"notice","stream":"a","state":"new"}', '{"type":"error"}', '{"type":"subscribed","stream":"zz"}']) FakeSocket.last.hear(text);
+  for (const text of ["", "no json", "[]", "null", "7", "{}", '{"type":1}', '{"type":"later","x":1}', '{"type":"notice","stream":"a","state":"new"}', '{"type":"subscribed","stream":"zz"}']) FakeSocket.last.hear(text);
   publish(1, 1);
   expect(log.numbers).toEqual([1]);
 });
@@ -452,7 +481,7 @@ test("random courses: a listener's numbers are all, in order, or a gap says whic
       const what = chance(12);
       if (what < 6) offsets[++n] = core.publish("a", { n, deep: { v: chance(3), list: [chance(2)] }, ...(chance(2) ? { extra: chance(4) } : {}) });
       else if (what === 6) FakeSocket.all.at(-1)?.end();
-      else if (what === 7) core.notice("a", chance(2) ? "restored" : "interrupted", "x");
+      else if (what === 7) chance(3) ? core.notice("a", chance(2) ? "restored" : "interrupted", "x") : core.pause("a", core.now);
       else if (what === 8) others.push(record("a", { history: chance(10) }));
       else if (what === 9) others.shift()?.stop();
       else await settle(chance(120));
@@ -473,4 +502,50 @@ test("random courses: a listener's numbers are all, in order, or a gap says whic
     }
     expect(log.errors, `seed ${seed}`).toEqual([]);
   }
+});
+
+// Each of these once threw inside the client, hung a subscription, or gave nonsense to the program.
+test.each([
+  { type: "error" },
+  { type: "error", message: 7 },
+  { type: "error", message: "x", stream: [] },
+  { type: "subscribed" },
+  { type: "subscribed", stream: "a", history: 0 },
+  { type: "subscribed", stream: "a", history: [null] },
+  { type: "subscribed", stream: "a", history: [{ data: 1, offset: "1" }] },
+  { type: "subscribed", stream: "a", position: { epoch: 1, offset: -1 } },
+  { type: "subscribed", stream: "a", recovered: "yes" },
+  { type: "notice", stream: "a" },
+  { type: "notice", stream: "a", state: "missed", missing: 1.5 },
+  { type: "notice", stream: "a", state: "missed", missing: { after: {}, until: {} } },
+  { type: "a", data: { n: 4 }, offset: "x" },
+  { type: "a", data: { n: 4 }, offset: {} },
+  { type: "a", data: { n: 4 }, offset: 1e300 },
+  { type: "a", data: { n: 4 }, offset: 4, checksum: 0 },
+  { type: "hello", streams: [null] },
+  { type: "hello", limits: 7 },
+])("after a malformed message the client connects again and loses nothing: %o", async (message) => {
+  publish(1, 3);
+  const log = record();
+  await settle();
+  for (const session of core.sessions) session.reply(message);
+  expect(client.state).toBe("waiting");
+  expect(client.error?.message).toBe(`the server sent a malformed message of type ${message.type}`);
+  publish(4, 5);
+  await settle(1_000);
+  publish(6, 6);
+  expect(log.numbers).toEqual([3, 4, 5, 6]);
+  expect(log.gaps).toEqual([]);
+});
+
+test("unknown members and types are ignored, whatever they are", async () => {
+  const log = record();
+  await settle();
+  for (const session of core.sessions) {
+    session.reply({ type: "of a later version", stream: 7, offset: "x" });
+    session.reply({ type: "constructor" });
+    session.reply({ type: "notice", stream: "a", state: "of a later version", more: [], offset: 1 });
+  }
+  expect(client.state).toBe("connected");
+  expect(log.errors).toEqual([]);
 });
