@@ -30,7 +30,7 @@
 namespace fanfare {
 
 // Each value as it stands after "name=" in a configuration file.
-struct BitcoinAccessOptions {
+struct FANFARE_EXPORT BitcoinAccessOptions {
   std::string rpcuser = {};      // without a colon
   std::string rpcpassword = {};  // both, or neither
   // "USER:SALT$HMAC", where HMAC is the HMAC-SHA256 of the password with the salt as its key, in hexadecimal.
@@ -48,7 +48,7 @@ struct BitcoinAccessOptions {
 
   // Sets the option with this name. False: there is no such option, or the value is invalid: rpcwhitelistdefault is
   // "0" or "1", and make() checks all others.
-  FANFARE_EXPORT bool set(std::string_view name, std::string_view value);
+  bool set(std::string_view name, std::string_view value);
 };
 
 // For RpcOptions::authenticate. Copies share their state. Any thread.

@@ -20,13 +20,13 @@
 namespace fanfare {
 
 // Who calls, as the program's `authenticate` decided.
-struct RpcIdentity {
+struct FANFARE_EXPORT RpcIdentity {
   std::string name = {};
   std::vector<std::string> permissions = {};  // those it has, of RpcMethod and RpcEvent; "*": all
   std::vector<std::string> methods = {"*"};   // names of those that it may call; "*": all
 
-  FANFARE_EXPORT bool may(std::string_view permission) const;
-  FANFARE_EXPORT bool may_call(std::string_view method) const;
+  bool may(std::string_view permission) const;
+  bool may_call(std::string_view method) const;
 };
 
 enum class RpcRun : std::uint8_t {

@@ -119,6 +119,19 @@ TEST_P(RpcEventsTest, ASubscriptionInABatchBeginsWithItsReply) {
   EXPECT_EQ(client.receive(), notification("number", "2", position(epoch, 2)));
 }
 
+// Otherwise it would get events that it does not expect.
+TEST_P(RpcEventsTest, AClientWhoseAnswerIsRefusedIsNotSubscribed) {
+  make({.batch_answer_bytes_max = 4000});
+  world->rpc.event<int>("number", {});
+  world->start();
+  RpcClient client = connect();
+  client.send("[" + call("subscribe", R"(["number"])") + "]");
+  EXPECT_EQ(client.receive(), "[" + error(-32003, "response too large") + "]");
+  publish("number", 1);
+  client.send(call("unsubscribe", R"(["number"])"));
+  EXPECT_EQ(client.receive(), result("false"));
+}
+
 TEST_P(RpcEventsTest, ANotificationSubscribesWithoutAReply) {
   make();
   world->rpc.event<int>("number", {});

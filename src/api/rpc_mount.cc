@@ -77,9 +77,9 @@ class RpcRoute final : public WebSocketRoute {
     const RpcIdentity* const identity = connection_of(session).caller().identity.get();
     if (!registry_.may_call(identity, "subscribe")) return;
     for (const auto& [name, event] : registry_.events()) {
-      if (event.about.broadcast && registry_.permits(identity, event.about.permission)) {
-        static_cast<void>(subscribe_to_event(session, name, std::nullopt));
-      }
+      if (!event.about.broadcast || !registry_.permits(identity, event.about.permission)) continue;
+      // limits.topics_per_session_max: without this the client would lack events, and not know.
+      if (!subscribe_to_event(session, name, std::nullopt)) return session.close(1011, "too many events");
     }
   }
   void message(Session& session, const Message& message) const override {
@@ -200,18 +200,21 @@ std::shared_ptr<server::Mount> make_rpc_mount(
   return mount;
 }
 
-std::string problem_of(const RpcEntry& entry, const ServerOptions& server) {
-  if (!entry.registry->problem().empty()) return entry.registry->problem();
-  const RpcOptions& options = entry.registry->options();
-  if (options.allow_insecure_public) return {};
-  const auto is_exposed = [&](const auto& listener) {
-    if (!listener.unix_path.empty() || is_local(listener)) return false;
-    return !listener.tls || options.authenticate == nullptr;
-  };
-  const bool any = is_exposed(server) || std::ranges::any_of(server.more_listeners, is_exposed);
-  if (!any) return {};
-  return "JSON-RPC that other machines can reach needs TLS and RpcOptions::authenticate, or "
-         "RpcOptions::allow_insecure_public";
+std::optional<std::string> find_wrong_rpc(const Routes& routes, const ServerOptions& server) {
+  for (const RpcEntry& entry : routes.rpcs) {
+    if (!entry.registry->problem().empty()) return entry.registry->problem();
+    const RpcOptions& options = entry.registry->options();
+    const auto is_exposed = [&](const auto& listener) {
+      if (!listener.unix_path.empty() || is_local(listener)) return false;
+      return !listener.tls || options.authenticate == nullptr;
+    };
+    if (options.allow_insecure_public) continue;
+    if (is_exposed(server) || std::ranges::any_of(server.more_listeners, is_exposed)) {
+      return "JSON-RPC that other machines can reach needs TLS and RpcOptions::authenticate, or "
+             "RpcOptions::allow_insecure_public";
+    }
+  }
+  return std::nullopt;
 }
 
 }  // namespace fanfare::api

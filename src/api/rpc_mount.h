@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "api/loop_context.h"
@@ -18,7 +19,7 @@ std::shared_ptr<server::Mount> make_rpc_mount(
     LoopContext& loop_context, const RpcEntry& entry,
     const std::function<std::shared_ptr<server::Mount>(const WebSocketRoute&)>& upgrades);
 
-// Why the server cannot start with this service; empty: it can.
-std::string problem_of(const RpcEntry& entry, const ServerOptions& server);
+// Why the server cannot start with its JSON-RPC services. Empty: it can.
+std::optional<std::string> find_wrong_rpc(const Routes& routes, const ServerOptions& server);
 
 }  // namespace fanfare::api

@@ -162,10 +162,7 @@ std::expected<void, Error> ServerImpl::open_files() {
 
 std::optional<Error> ServerImpl::check() const {
   if (!routes_.problem.empty()) return bad_option(routes_.problem);
-  for (const RpcEntry& entry : routes_.rpcs) {
-    if (std::string problem = problem_of(entry, options_); !problem.empty())
-      return bad_option(std::move(problem));
-  }
+  if (auto wrong = find_wrong_rpc(routes_, options_)) return bad_option(*std::move(wrong));
   if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
   return std::nullopt;
 }

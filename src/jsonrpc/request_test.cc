@@ -289,5 +289,25 @@ TEST(JsonRpcParser, IsUsedAgain) {
   EXPECT_EQ(message->requests.front().method, "b");
 }
 
+// https://www.jsonrpc.org/specification_v1
+TEST(JsonRpcRequest, VersionOneIsAcceptedIfWanted) {
+  Parser strict;
+  Parser lenient({.version_1 = true});
+  for (const char* version : {"", R"("jsonrpc":"1.0",)", R"("jsonrpc":"1.1",)"}) {
+    const std::string text = "{" + std::string(version) + R"("id":7,"method":"m"})";
+    EXPECT_FALSE(strict.parse(text)->requests.front().fault.empty());
+    const auto message = lenient.parse(text);
+    ASSERT_TRUE(message);
+    EXPECT_TRUE(message->requests.front().fault.empty());
+    EXPECT_TRUE(message->requests.front().is_version_1);
+    EXPECT_EQ(message->requests.front().id, "7");
+  }
+  EXPECT_EQ(lenient.parse(R"({"method":"m"})")->requests.front().id, "null");
+  EXPECT_FALSE(lenient.parse(R"({"jsonrpc":"3.0","id":1,"method":"m"})")->requests.front().fault.empty());
+  const auto second = lenient.parse(R"({"jsonrpc":"2.0","method":"m"})");
+  EXPECT_FALSE(second->requests.front().is_version_1);
+  EXPECT_TRUE(second->requests.front().is_notification());
+}
+
 }  // namespace
 }  // namespace fanfare::jsonrpc

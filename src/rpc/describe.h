@@ -10,7 +10,7 @@
 namespace fanfare::rpc {
 
 // An OpenRPC 1.3 document. Members that OpenRPC does not have: "x-permission" of a method or an event, and
-// "x-notifications", the events.
+// "x-notifications", the events: each has the schema of `value` in the params of its notifications.
 std::string open_rpc_document(const Registry& registry);
 
 // Without a method: one line for each, such as "getblockhash height" or "getbalance [account]". Empty: there is

@@ -13,6 +13,8 @@ namespace {
 constexpr Duration kSweepEvery = std::chrono::milliseconds(50);
 // The maximum length of a caller's method name in an error.
 constexpr std::size_t kNameShown = 64;
+// What the answers of subscribe() and unsubscribe() have room in, with the longest name of an event.
+constexpr std::size_t kLateAnswerBytesMax = 4096;
 
 RpcError work_queue_full(std::chrono::milliseconds retry_after) {
   return {.code = static_cast<int>(jsonrpc::ErrorCode::limit_exceeded),
@@ -61,7 +63,9 @@ Begun RegisteredMethods::begin(const jsonrpc::Request& request, const Origin& or
   const MethodEntry& entry = *context_.registry.find(request.method);
   if (entry.at_reply && origin.connection != nullptr) return Begun::late;
   if (!answers_at_once(entry)) return Begun::open;
-  answer = answer_now(entry, request.id, request.params, origin, message);
+  answer = answer_now(entry, request.id, request.params, origin);
+  std::string refused;
+  if (!message.room.take_answer(answer.size(), request.id, refused)) answer = std::move(refused);
   return Begun::answered;
 }
 
@@ -69,25 +73,21 @@ void RegisteredMethods::finish(Connection& connection, Message& message) {
   const Origin origin{
       .session = connection.session(), .caller = connection.caller(), .connection = &connection};
   for (Call& call : message.calls) {
-    if (!call.late) continue;
-    call.answer = answer_now(*context_.registry.find(call.method), call.id, call.params, origin, message);
+    // Room first: a client whose answer was refused would not know that the call took effect.
+    if (!call.late || !message.room.take_answer(kLateAnswerBytesMax, call.id, call.answer)) continue;
+    call.answer = answer_now(*context_.registry.find(call.method), call.id, call.params, origin);
   }
 }
 
 std::string RegisteredMethods::answer_now(const MethodEntry& entry, std::string_view id,
-                                          std::string_view params, const Origin& origin,
-                                          Message& message) const {
+                                          std::string_view params, const Origin& origin) const {
   const auto call = std::make_shared<OpenCall>(entry, std::string(id), nullptr, 0);
   if (auto bound = bind_call(entry, params)) {
     call_here(call, *bound, origin);
   } else {
     call->fail(bound.error());
   }
-  if (id.empty()) return {};
-  std::string answer = call->take_text();
-  std::string refused;
-  if (!message.room.take_answer(answer.size(), id, refused)) answer = std::move(refused);
-  return answer;
+  return id.empty() ? std::string() : call->take_text();
 }
 
 void RegisteredMethods::call_here(const std::shared_ptr<OpenCall>& call, BoundCall& bound,

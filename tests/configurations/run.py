@@ -71,7 +71,7 @@ def exported_names():
     for name in public_headers():
         if name not in ("chain.h", "store.h"):
             text = (INCLUDE / "fanfare" / name).read_text()
-            found.update(re.findall(r"^\s*class FANFARE_EXPORT (\w+)", text, re.M))
+            found.update(re.findall(r"^\s*(?:class|struct) FANFARE_EXPORT (\w+)", text, re.M))
             found.update(re.findall(r"^FANFARE_EXPORT [\w:<>, ]+ (\w+)\(", text, re.M))
     return found
 
@@ -148,7 +148,7 @@ def components(step):
 def symbols(step):
     """Neither library exports a foreign symbol."""
     libraries = library_folder(step)
-    ours = re.compile(r"_Z(?:N[KRO]*|T[VIS]N)7fanfare(?:3api)?(\d+)(\w+)")
+    ours = re.compile(r"_Z(?:N[KRO]*|T[VIS]N)7fanfare(?:3api|3rpc)?(\d+)(\w+)")
     seen = set()
     for line in step.run("nm", "-D", "--defined-only", libraries / "libfanfare.so").splitlines():
         name = line.split()[-1]
