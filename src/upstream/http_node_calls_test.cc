@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <future>
 #include <latch>
 #include <memory>
+#include <thread>
 #include <vector>
 
+#include "base/byte_budget.h"
 #include "upstream/http_node.h"
 #include "upstream/test_calls.h"
 #include "upstream/test_server.h"
@@ -141,6 +144,44 @@ TEST(HttpEndpointCalls, MayBeDestroyedByItsOwnAnswer) {
     });
   });
   EXPECT_TRUE(done.get_future().get());
+}
+
+// Two answers arrive together, and there is room for one: the other must not keep its part until the turn ends.
+TEST(HttpEndpointCalls, ARefusedAnswerGivesItsMemoryBackAtOnce) {
+  constexpr std::size_t kFirstPart = 45'000;
+  constexpr std::size_t kShare = 100'000;
+  const std::string answer = R"({"jsonrpc":"2.0","id":1,"result":")" + std::string(60'000, 'x') + "\"}";
+  std::latch first_parts_read(1);
+  std::latch all_sent(2);
+  TestServer server([&](Peer& peer, const Request&) {
+    peer.send("HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(answer.size()) + "\r\n\r\n" +
+              answer.substr(0, kFirstPart));
+    first_parts_read.wait();
+    peer.send(answer.substr(kFirstPart));
+    all_sent.count_down();
+  });
+  ByteBudget budget(10 * kShare);
+  Worker worker;
+  HttpNode endpoint(worker, {.url = server.url()});
+  CallOptions options = kRead;
+  options.payer = std::make_shared<ByteShare>(budget, kShare);
+  std::array<std::promise<Result>, 2> promises;
+  for (std::promise<Result>& promise : promises) {
+    worker.post([&endpoint, &options, &promise] {
+      endpoint.call("{}", options, [&promise](Result got) { promise.set_value(std::move(got)); });
+    });
+  }
+  while (budget.used() < 2 * kFirstPart) std::this_thread::yield();
+  // Both are there before the worker reads more of either.
+  worker.post([&] {
+    first_parts_read.count_down();
+    all_sent.wait();
+  });
+  const Result first = promises[0].get_future().get();
+  const Result second = promises[1].get_future().get();
+  ASSERT_NE(first.has_value(), second.has_value());
+  expect_failure(first.has_value() ? second : first, FailureKind::no_room);
+  EXPECT_EQ((first.has_value() ? first : second)->body, answer);
 }
 
 }  // namespace
