@@ -1,5 +1,5 @@
 // Streams with one socket for all tabs of a browser.
-import { checkConnectionOptions } from "./connection.js";
+import { checkConnectionOptions, type SocketConstructor } from "./connection.js";
 import { Listeners } from "./listeners.js";
 import { watchPage } from "./page.js";
 import { StreamTable } from "./stream_table.js";
@@ -24,6 +24,8 @@ export interface SharedStreamClientOptions extends HubOptions {
   /** Asked in the tab that was active last. */
   readonly token?: TokenProvider;
   readonly lingerMs?: number;
+  /** As in ConnectionOptions, for a connection that is in this page or process: `via` is `none` or `leader`. A worker has its own. */
+  readonly WebSocket?: SocketConstructor;
 }
 
 /** The same interface as StreamClient. The options of the tab that comes first count for all of them. */
@@ -100,8 +102,8 @@ export class SharedStreamClient<S = StreamMap> implements StreamSource<S> {
     const name = this.options.name ?? this.options.url;
     const events = { ready: () => this.attach(), received: (message: HubMessage) => this.received(message) };
     if (this.via === "worker") return workerLink(this.tab, () => (this.options.worker ?? defaultWorker)(name), events);
-    if (this.via === "leader" && locks && canLead()) return new LeaderLink(this.tab, name, locks, events);
-    return localLink(this.tab, events);
+    if (this.via === "leader" && locks && canLead()) return new LeaderLink(this.tab, name, locks, events, this.options.WebSocket);
+    return localLink(this.tab, events, this.options.WebSocket);
   }
 
   // The subscriptions made so far, each from the position that this tab has reached.

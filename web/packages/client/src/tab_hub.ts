@@ -1,4 +1,5 @@
 // Holds the one connection of many tabs, in a SharedWorker, in the tab that leads, or in the page itself.
+import type { SocketConstructor } from "./connection.js";
 import { ConnectionError } from "./types.js";
 import { FORGET_MS, type HubMessage, type HubOptions, type TabMessage } from "./tab_messages.js";
 import type { Token, TokenReason } from "./token.js";
@@ -24,7 +25,8 @@ export class TabHub {
   private nextToken = 1;
   private forgetTimer: ReturnType<typeof setInterval> | null = null;
 
-  constructor(private readonly output: HubOutput) {}
+  /** `WebSocket`: the class to use, if it is not the global one. */
+  constructor(private readonly output: HubOutput, private readonly WebSocket?: SocketConstructor) {}
 
   receive(from: string, message: TabMessage): void {
     if (message.t === "attach") return this.attach(from, message.options, message.hasToken);
@@ -86,7 +88,7 @@ export class TabHub {
 
   private makeWire(options: HubOptions, hasToken: boolean): WireClient {
     const token = hasToken ? { token: (reason: TokenReason) => this.askForToken(reason) } : {};
-    const wire: WireClient = new WireClient({ ...options, ...token }, {
+    const wire: WireClient = new WireClient({ ...options, ...token, WebSocket: this.WebSocket }, {
       changed: () => { if (wire === this.wire) this.output.send([...this.tabs.keys()], this.state()); },
       event: (stream, event) => {
         if (wire !== this.wire) return;

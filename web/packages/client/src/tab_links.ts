@@ -1,4 +1,5 @@
 // The three ways from a tab to the hub.
+import type { SocketConstructor } from "./connection.js";
 import { TabHub } from "./tab_hub.js";
 import { hold, locksOf, whenFree } from "./tab_locks.js";
 import type { HubMessage, TabLink, TabLinkEvents, TabMessage } from "./tab_messages.js";
@@ -28,9 +29,9 @@ export function workerLink(tab: string, make: () => SharedWorker, events: TabLin
 }
 
 /** The hub is in this page, which shares nothing. */
-export function localLink(tab: string, events: TabLinkEvents): TabLink {
+export function localLink(tab: string, events: TabLinkEvents, WebSocket?: SocketConstructor): TabLink {
   let isOpen = true;
-  const hub = new TabHub({ send: (_, message) => queueMicrotask(() => { if (isOpen) events.received(message); }) });
+  const hub = new TabHub({ send: (_, message) => queueMicrotask(() => { if (isOpen) events.received(message); }) }, WebSocket);
   queueMicrotask(() => events.ready());
   return {
     send: (message) => hub.receive(tab, message),
@@ -61,7 +62,10 @@ export class LeaderLink implements TabLink {
   private hubId = "";
   private release: () => void = () => {};
 
-  constructor(private readonly tab: string, private readonly name: string, private readonly locks: LockManager, private readonly events: TabLinkEvents) {
+  constructor(
+    private readonly tab: string, private readonly name: string, private readonly locks: LockManager, private readonly events: TabLinkEvents,
+    private readonly WebSocket?: SocketConstructor,
+  ) {
     this.channel = new BroadcastChannel(`fanfare:${name}`);
     this.channel.onmessage = (event: MessageEvent<ChannelMessage>) => this.received(event.data);
     this.post({ to: "who" });
@@ -100,7 +104,7 @@ export class LeaderLink implements TabLink {
   }
 
   private lead(): void {
-    this.hub = new TabHub({ send: (tabs, message) => this.deliver(tabs, message) });
+    this.hub = new TabHub({ send: (tabs, message) => this.deliver(tabs, message) }, this.WebSocket);
     this.post({ to: "all", hub: this.tab });
     this.hubId = this.tab;
     this.events.ready();

@@ -26,6 +26,12 @@ export interface SubscribedAnswer {
   readonly history?: readonly { readonly data: Json; readonly timestamp: number; readonly offset: number }[];
 }
 
+export interface UnsubscribedAnswer {
+  readonly stream: string;
+  /** Why the server ended the stream. */
+  readonly reason?: string;
+}
+
 /** A value of a stream: whole, or as a patch of the one before. */
 export interface ValueMessage {
   readonly data?: Json;
@@ -84,7 +90,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   subscribed: {
     stream: isText, position: optional(isPosition), recovered: optional(isBoolean), missing: optional(isMissing), history: optional(listOf(isValue)),
   },
-  unsubscribed: { stream: isText },
+  unsubscribed: { stream: isText, reason: optional(isText) },
   notice: {
     stream: isText, state: isText, reason: optional(isText), missing: optional(isMissing), from: optional(isNumber),
     offset: optional(isOffset),

@@ -2,7 +2,7 @@
 import { Connection, type ConnectionOptions } from "./connection.js";
 import { Pacer } from "./pacer.js";
 import type { Json, Position, StreamDetails, StreamEvent, Welcome } from "./types.js";
-import { isWellFormed, parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type ValueMessage } from "./wire.js";
+import { isWellFormed, parseMessage, type ErrorMessage, type HelloAnswer, type NoticeMessage, type ServerMessage, type SubscribedAnswer, type UnsubscribedAnswer, type ValueMessage } from "./wire.js";
 import { WireStream } from "./wire_stream.js";
 
 export interface WireClientOptions extends ConnectionOptions {
@@ -150,7 +150,7 @@ export class WireClient {
       case "hello": return this.hello(message as HelloAnswer);
       case "pong": return;
       case "subscribed": return this.answered(message, (stream) => stream.subscribed(message as unknown as SubscribedAnswer));
-      case "unsubscribed": return this.answered(message, (stream) => this.afterEnd(stream, stream.unsubscribed()));
+      case "unsubscribed": return this.answered(message, (stream) => this.afterEnd(stream, stream.unsubscribed((message as unknown as UnsubscribedAnswer).reason)));
       case "notice": return this.streams.get(String(message["stream"]))?.notice(message as unknown as NoticeMessage);
       case "error": return this.failed(message as unknown as ErrorMessage);
       default: this.streams.get(message.type)?.value(message as unknown as ValueMessage);

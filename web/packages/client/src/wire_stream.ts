@@ -226,13 +226,13 @@ export class WireStream {
   }
 
   /** `unsubscribed`: the answer to our request, or the end of the stream. Returns true if nothing is left. */
-  unsubscribed(): boolean {
+  unsubscribed(reason?: string): boolean {
     if (this.phase === "leaving") {
       this.phase = "idle";
       if (this.wanted) this.ask(this.historyAsked ? null : this.position);
     } else if (this.phase === "live") {
       this.phase = "refused";
-      this.output.emit({ kind: "error", stream: this.name, message: "the server ended the stream", code: "ended" });
+      this.output.emit({ kind: "error", stream: this.name, message: reason ?? "the server ended the stream", code: "ended" });
     }
     return !this.wanted && this.phase === "idle";
   }

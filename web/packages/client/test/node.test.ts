@@ -1,7 +1,7 @@
 // The client in Node with the npm package ws, against a real port.
 import { WebSocket } from "ws";
 import { afterEach, expect, test, vi } from "vitest";
-import { StreamClient, type SocketConstructor } from "../src/index.js";
+import { SharedStreamClient, StreamClient, type SocketConstructor } from "../src/index.js";
 import { StreamServer } from "../../../testing/stream_server.js";
 
 let server: StreamServer;
@@ -50,4 +50,23 @@ test("a half-open connection over TCP is replaced: the peer accepts and says not
   expect(server.core.connections).toBeGreaterThan(1);
   send.mockRestore();
   socket?.terminate();
+});
+
+test("SharedStreamClient works with the WebSocket that it gets, where there is no global one", async () => {
+  vi.stubGlobal("WebSocket", undefined);
+  try {
+    server = await StreamServer.start({ streams: ["a"] });
+    for (const via of [undefined, "none"] as const) {
+      const shared = new SharedStreamClient<Record<string, { n: number }>>({ url: server.url, WebSocket: WebSocket as unknown as SocketConstructor, via });
+      client = shared as unknown as StreamClient;
+      const numbers: number[] = [];
+      server.core.publish("a", { n: 7 });
+      shared.subscribe("a", ({ data }) => numbers.push(data.n));
+      await until(() => expect(numbers).toEqual([7]));
+      expect(shared.error).toBeNull();
+      shared.close();
+    }
+  } finally {
+    vi.unstubAllGlobals();
+  }
 });

@@ -568,6 +568,12 @@ test("the end of a stream by the server is an error", async () => {
   await settle();
   FakeSocket.last.hear({ type: "unsubscribed", stream: "a" });
   expect(log.errors).toEqual(["ended"]);
+  const told: string[] = [];
+  const other = record("b", {}, { error: ({ message, code }) => { told.push(`${code}: ${message}`); } });
+  await settle();
+  FakeSocket.last.hear({ type: "unsubscribed", stream: "b", reason: "the credentials have ended" });
+  expect(told).toEqual(["ended: the credentials have ended"]);
+  expect(other.errors).toEqual([]);
 });
 
 test("a callback that throws harms nobody else", async () => {
