@@ -1,5 +1,5 @@
 #pragma once
-// The whole public API of Fanfare. docs/embedding.md is its guide.
+// The public API of the engine; chain.h, which needs fanfare::chain, is separate. docs/embedding.md is the guide.
 
 #include "fanfare/access.h"
 #include "fanfare/body.h"
