@@ -70,9 +70,9 @@ class FANFARE_EXPORT BodyWriter {
 // A part of a request's body. The view is borrowed for the call.
 struct BodyPiece {
   Bytes bytes;
-  bool last = false;  // the body is complete with these bytes, of which there may be none
-  // The rest will not come: the client has left or was too slow, the body exceeded its limit (413) or is
-  // malformed (400), or the request was answered. There are no bytes.
+  bool last = false;  // the body is complete with these bytes, which may be empty
+  // The rest will not come: the client has disconnected or was too slow, the body exceeded its limit (413) or
+  // is malformed (400), or the request was answered. There are no bytes.
   bool failed = false;
 };
 

@@ -9,9 +9,10 @@
 //   server.on_new_block(header_json);                      // as the chain goes on, from any thread
 //   server.on_logs(logs_json);
 //
-// HTTP and WebSocket listen on separate ports and share one state. The hooks serve subscribers of newHeads,
-// logs, newPendingTransactions and syncing. They use the chain view that also follows remote nodes. Heads
-// arrive in order without gaps, logs arrive with their blocks, and a reorg sends logs with `removed: true`.
+// HTTP and WebSocket listen on separate ports and share one state. Subscribers of all types are served, by
+// the chain view that also follows remote nodes. Heads arrive in order without gaps, logs arrive with their
+// blocks, and a reorg sends logs with `removed: true`. transactionReceipts needs eth_getBlockReceipts or
+// eth_getTransactionReceipt from the handler; newFinalizedHeads needs the block tag "finalized".
 //
 // Link with fanfare::chain.
 
@@ -103,7 +104,7 @@ class FANFARE_EXPORT ChainServer {
   // and the calls of one thread are processed in order. Invalid text is ignored and counted; the first few
   // per minute are logged.
 
-  // A block became the head. Pass its header, or the whole block, as eth_getBlockByNumber returns it. For
+  // Reports a new head. Pass its header, or the whole block, as eth_getBlockByNumber returns it. For
   // several blocks at once, pass the oldest first; after a reorg, pass the blocks of the new branch. Skipped
   // blocks are fetched through the handler.
   void on_new_block(std::string_view block_json);

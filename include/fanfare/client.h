@@ -94,8 +94,8 @@ class FANFARE_EXPORT ConnectAttempt {
   bool is_reconnect_ = false;
 };
 
-// Every member may be left out. A handler may send, close and start again as it likes. It may destroy the
-// client, too: no handler is called any more, and the connection ends when this one has returned.
+// Every member is optional. A handler may send, close, restart or destroy the client. After its destruction no
+// further handler is called, and the connection ends when this handler returns.
 struct ClientHandlers {
   // Called before every attempt to connect, the first and later ones. Not set: the options apply unchanged.
   std::function<void(Client&, ConnectAttempt)> before_connect = {};
@@ -144,7 +144,8 @@ class FANFARE_EXPORT Client {
   SendResult send(const Message& message);
   SendResult send(std::string_view text, SendOptions options);
   SendResult send(Bytes binary, SendOptions options);
-  // At most 125 bytes (RFC6455§5.5), more are not sent: closed. Never kept for a later connection.
+  // At most 125 bytes (RFC6455§5.5); a longer payload is not sent and returns closed. Never kept for a later
+  // connection.
   SendResult ping(Bytes payload = {});
   // No message is delivered between pause() and resume(), and TCP flow control holds the server back. A new
   // connection starts unpaused.

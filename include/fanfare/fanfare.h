@@ -1,5 +1,6 @@
 #pragma once
-// The whole public API of Fanfare. docs/embedding.md is its guide.
+// The public API of the engine. chain.h (fanfare::chain) and store.h (fanfare::store) are separate. docs/embedding.md
+// is the guide.
 
 #include "fanfare/access.h"
 #include "fanfare/body.h"

@@ -58,9 +58,9 @@ struct HubTopicOptions {
   std::function<std::string(const PresenceChange& change)> describe_presence = {};
 };
 
-// The position of an accepted event. Empty if it never got one, because the server stopped, memory ran out,
-// or the topic was removed. Called exactly once for each accepted event and never for a rejected one. It runs
-// on the topic's home loop or, when the server stops, where the waiting events are destroyed.
+// The position of an accepted event. Empty if it was never assigned one, because the server stopped, memory
+// ran out, or the topic was removed. Called exactly once for each accepted event and never for a rejected one.
+// It runs on the topic's home loop or, when the server stops, where the waiting events are destroyed.
 using PublishReceipt = UniqueFunction<void(std::optional<Position> position)>;
 
 // A topic of a hub. A handle without a topic (default-constructed, or not found) rejects every call.

@@ -35,7 +35,7 @@ struct Limits {
   // 64-byte frames, followed by the empty final frame that some clients send.
   std::uint32_t fragments_max = 70'000;
   // A send to a session with this much queued ends it with 1013. Otherwise a slow reader would silently lose
-  // messages or use up the memory that all share. A single message may be larger.
+  // messages or use up the shared memory. A single message may be larger.
   std::size_t outbox_bytes_max = std::size_t{4} << 20;
   // From here on send() returns congested. While this much of HTTP responses waits for a client, none of its
   // further requests is read. A single response may be larger.
@@ -56,8 +56,8 @@ struct Limits {
   // Pending timers of the server itself, on all loops; a further one is rejected (Server::call_after()). Zero:
   // none.
   std::size_t timers_max = 10'000;
-  // What other threads have passed to one loop with Server::publish() and Server::post(), and the loop has
-  // not processed yet. The limits count calls, and the bytes of published topics and frames. At either limit
+  // Tasks that other threads passed to one loop with Server::publish() and Server::post(), and that it has not
+  // yet processed. The limits count calls, and the bytes of published topics and frames. At either limit
   // the next call is rejected (PostResult::full). A single call may exceed the byte limit.
   std::size_t mailbox_tasks_max = 100'000;
   std::size_t mailbox_bytes_max = std::size_t{64} << 20;

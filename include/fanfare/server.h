@@ -139,13 +139,13 @@ class Upgrade {
   api::UpgradeTicket ticket_;
 };
 
-// Counters of a server at one moment. They only grow, but for the first two.
+// Counters of a server at one moment. All but the first two only grow.
 struct ServerStats {
-  std::size_t connections = 0;  // of all kinds, before and in their first request as well
+  std::size_t connections = 0;  // of all kinds, including those before their first request
   std::size_t sessions = 0;     // open WebSockets
   std::uint64_t sessions_opened = 0;
   std::uint64_t messages_received = 0;
-  std::uint64_t messages_sent = 0;   // taken to be sent, pings too
+  std::uint64_t messages_sent = 0;   // accepted for sending, including pings
   std::uint64_t bytes_received = 0;  // by WebSockets, without TLS and HTTP
   std::uint64_t turn_shares_spent =
       0;                            // times a session had to wait for its next turn (limits.*_per_turn_max)
@@ -165,12 +165,12 @@ struct TimerOptions {
 };
 
 struct StopOptions {
-  // How long stop() waits in all, the spread included; the connections left then are dropped.
+  // How long stop() waits in all, including the spread; remaining connections are then dropped.
   std::chrono::milliseconds deadline = std::chrono::seconds(5);
   // Not zero: the sessions are closed one after another, evenly over this time, so that their clients do not all
   // connect to another server at once. Meanwhile no connection is accepted, and everything else works as before:
   // messages, requests, publishes, posts, timers. The stop continues once all have been closed. At most the
-  // deadline; leave time for the last ones to end.
+  // deadline counts; leave time for the last sessions to end.
   std::chrono::milliseconds spread = std::chrono::milliseconds::zero();
 };
 
@@ -206,7 +206,7 @@ struct WebSocket {
   std::function<void(SessionOf<Data>&, const Message&)> message = {};
   // Replaces `message`: gets the pieces of messages as they arrive, so that a message may be larger than
   // memory. A message that arrived whole is a single chunk. A chunk has at most the size of a receive buffer
-  // (64 KiB), or 2 MiB of a compressed message. pause() holds back the next one. Inflating a message that
+  // (up to 128 KiB), or 2 MiB of a compressed message. pause() holds back the next one. Inflating a message that
   // comes in pieces takes 48 KiB of deflate.context_bytes_max.
   std::function<void(SessionOf<Data>&, const MessageChunk&)> chunk = {};
   // Everything that was queued when send() returned congested has been sent.
@@ -265,9 +265,9 @@ class FANFARE_EXPORT Server {
   void http(std::string_view method, std::string_view path, std::function<Response(const Request&)> answer);
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder)> answer);
-  // As above, for uploads: the handler is called when the head of a request has come, and takes the body in
-  // pieces. Request::body() is empty. It may answer at any time, also before the whole body has come: what is
-  // left is then not delivered, and unless it is short the connection closes after the response.
+  // As above, for uploads: the handler is called when the head of a request has arrived, and takes the body
+  // in pieces. Request::body() is empty. It may answer at any time, even before the body is complete. The rest
+  // is then not delivered; if it is longer than 64 KiB, the connection closes after the response.
   void http(std::string_view method, std::string_view path,
             std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options = {});
 
@@ -307,7 +307,7 @@ class FANFARE_EXPORT Server {
   std::size_t session_count() const;   // open WebSockets; any thread
   // Any thread, before start() and after stop(), too. It takes a lock that no handler's path takes.
   ServerStats stats() const;
-  // How many connections were dropped before their first request, by each of the reasons there are:
+  // How many connections were dropped before their first request, by reason:
   // "handshake_timeout", "address_rate" and so on (docs/metrics.md). Any thread.
   std::vector<std::pair<std::string_view, std::uint64_t>> refused_connections() const;
 
@@ -337,7 +337,7 @@ class FANFARE_EXPORT Server {
 
   // Runs the task later with every open session, on all loops. Any thread, after start(). A rejected task
   // runs with none. Each loop runs it on its own thread, concurrently with the others, for a few hundred
-  // sessions per turn. Sessions that open meanwhile are skipped, and so are those that a stop reaches first.
+  // sessions per turn. Sessions that open meanwhile are skipped, as are sessions already closed by a stop.
   PostResult for_each_session(std::function<void(Session&)> task);
   // As above, for the sessions of WebSocket<Data> only.
   template <typename Data>
@@ -349,20 +349,20 @@ class FANFARE_EXPORT Server {
 
   // Calls the handler once, on the thread of one loop, when the delay has passed (to within a few milliseconds),
   // and never within this call. Before start(), the delay begins with start(). No handler is called once stop()
-  // has begun, its spread excepted. Any thread.
+  // has begun, except during its spread. Any thread.
   //
-  // The captures of a handler are destroyed after its last call, in cancel(), or when its loop ends. What a
-  // handler throws is logged; a timer of call_every() continues. Refused (false): limits.timers_max timers are
-  // waiting, the server has stopped, the loop's mailbox is full, or the handler is empty. A refused handler is
-  // destroyed in this call.
+  // The captures of a handler are destroyed after its last call, in cancel(), or when its loop ends. An
+  // exception of a handler is logged; a timer of call_every() continues. Refused (false): limits.timers_max
+  // timers are waiting, the server has stopped, the loop's mailbox is full, or the handler is empty. A refused
+  // handler is destroyed in this call.
   ServerTimer call_after(std::chrono::milliseconds delay, UniqueFunction<void()> handler,
                          const TimerOptions& options = {});
-  // As above, but again and again: first after one interval, and then at its multiples. Calls that the loop was
-  // too busy for are left out. An interval below 1 ms counts as 1 ms.
+  // As above, but periodically: first after one interval, and then at its multiples. Calls missed because the
+  // loop was busy are skipped. An interval below 1 ms counts as 1 ms.
   ServerTimer call_every(std::chrono::milliseconds interval, UniqueFunction<void()> handler,
                          const TimerOptions& options = {});
-  // The handler is not called any more. If it is running on its loop at the moment, this does not wait for it.
-  // False: it was called for the last time, or cancelled. Any thread, the handler's included.
+  // Stops further calls. If the handler is running on its loop at the moment, this does not wait for it.
+  // False: it has already finished or was cancelled. Any thread, the handler's included.
   bool cancel(ServerTimer timer);
 
   // The number of publish(), post(), for_each_session() and timer calls rejected as full. Any thread.

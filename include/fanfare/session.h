@@ -56,8 +56,7 @@ struct SendOptions {
   bool compress = true;
 };
 
-// One whole message as it came. Text is valid UTF-8 (RFC6455§8.1). The payload is gone when the handler
-// returns.
+// One complete message. Text is valid UTF-8 (RFC6455§8.1). The payload is valid until the handler returns.
 class Message {
  public:
   enum class Kind : std::uint8_t { text, binary };
@@ -204,7 +203,8 @@ class FANFARE_EXPORT Session {
   // handler is called when the pieces so far have been sent, and again when the message and the waiting ones
   // have been. Empty: the session is closing, or another message is being written.
   std::optional<MessageWriter> begin_message(Message::Kind kind);
-  // At most 125 bytes (RFC6455§5.5), more are not sent: closed. The answer comes to the pong handler.
+  // At most 125 bytes (RFC6455§5.5); a longer payload is not sent and returns closed. The answer comes to the
+  // pong handler.
   SendResult ping(Bytes payload = {});
 
   // Bytes queued here that the kernel has not yet accepted.
@@ -231,16 +231,16 @@ class FANFARE_EXPORT Session {
   bool unsubscribe(std::string_view topic);
 
   // Subscribes to a topic of the server's hub (hub.h). Every event after Joined::position follows, the
-  // history first, each once. Missing events are reported (WebSocket::missed). No event is sent within the
-  // call, so a message sent right after it comes before the first event.
+  // history first, each once. Missing events are reported (WebSocket::missed). No event is sent before the
+  // call returns, so a message sent right after it comes before the first event.
   Expected<Joined, JoinError> subscribe(const HubTopic& topic, const JoinOptions& options = {});
   bool unsubscribe(const HubTopic& topic);
 
   // Calls the handler once, on the session's loop, when the delay has passed (to within a few milliseconds),
-  // and never before this call has returned. It does not run, and is destroyed before the close handler is
-  // called, when the session ends first; nor does it run while the session is closing. What it throws ends
-  // the session (1011). Refused (false): the session is closing, has limits.timers_per_session_max timers
-  // that wait, or the handler is empty. A session without timers has no memory set aside for them.
+  // and never before this call has returned. If the session ends first, the handler is destroyed unrun, before
+  // the close handler is called. It does not run while the session is closing either. An exception ends the
+  // session (1011). Refused (false): the session is closing, already has limits.timers_per_session_max pending
+  // timers, or the handler is empty. A session without timers uses no memory for them.
   SessionTimer call_after(std::chrono::milliseconds delay, UniqueFunction<void(Session&)> handler);
   // Destroys the handler without running it. False: it has already run or been cancelled.
   bool cancel(SessionTimer timer);

@@ -44,13 +44,13 @@ struct StreamsOptions {
 };
 
 struct StreamOptions {
-  // The values that are kept for new and returning subscribers: at least 2, in at least 64 KiB.
+  // The number of values and notices kept for new and returning subscribers; at least 2.
   std::size_t history_messages = 300;
-  // A value may take an eighth of it.
+  // Their bytes; at least 64 KiB. A value may take an eighth of it.
   std::size_t history_bytes = std::size_t{4} << 20;
-  // For subscribers that read more slowly than values come.
+  // For slow subscribers.
   TopicPolicy slow_readers = {.when_full = WhenFull::keep_latest};
-  // How often values come, for clients. Zero: unknown.
+  // The interval at which values are published, as a hint to clients. Zero: unknown.
   std::chrono::milliseconds interval = std::chrono::milliseconds::zero();
 };
 
@@ -69,11 +69,11 @@ class FANFARE_EXPORT JsonStream {
 
   // A value for all subscribers. Its timestamp is now.
   StreamResult publish(std::string_view json) const;
-  // Tells subscribers, once, that no values come until restore(), and why: text for people, in UTF-8 (other bytes are
-  // not sent).
+  // Notifies subscribers once that no values follow until restore(). `reason` is for people; one that is not
+  // UTF-8 is left out.
   void interrupt(std::string_view reason) const;
   void restore() const;
-  // So that a program need not compute values that nobody reads.
+  // The number of subscribers. Without any, a program need not compute values.
   std::size_t subscribers() const;
 
  private:

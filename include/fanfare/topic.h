@@ -128,7 +128,7 @@ struct PresenceChange {
 // Totals since the topic was created; "now" marks current values.
 struct TopicMetrics {
   std::uint64_t published = 0;  // given an offset
-  std::uint64_t delivered = 0;  // accepted by subscribers, once for each; later drops are in `missed`
+  std::uint64_t delivered = 0;  // deliveries accepted by subscribers; later drops count as `missed`
   std::uint64_t missed = 0;     // events reported to a subscriber as missed
   std::uint64_t refused = 0;    // publish() calls that were not accepted
   std::uint64_t failed = 0;     // accepted, but never given an offset: the relay failed or memory ran out

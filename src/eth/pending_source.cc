@@ -204,7 +204,7 @@ void PendingSource::filter_forgotten(const std::string& why, Instant now) {
 }
 
 void PendingSource::try_next_strategy(const std::string& why, Instant now) {
-  miss("the node does not tell of them any more", why);
+  miss("the node does not report them any more", why);
   ++status_.failures;
   status_.last_failure = why;
   short_filters_ = 0;

@@ -78,7 +78,7 @@ test("a node without any way is no reason to be silent: eth_subscribe fails, wit
   const raw = await connect(t, fanfare);
   for (let i = 0; i < 2; ++i) {
     const { error } = await raw.ask("eth_subscribe", ["newPendingTransactions"]);
-    assert.deepEqual(error, { code: -32603, message: "the upstream does not tell of pending transactions" });
+    assert.deepEqual(error, { code: -32603, message: "the upstream does not report pending transactions" });
   }
   assert.equal(await subscriptions(fanfare), 0);
   assert.equal(await metric(fanfare, "fanfare_pending_gaps_total"), 0);

@@ -31,10 +31,10 @@ constexpr auto kTypes = std::to_array<FeedType>({
      .contracts = ShownContracts::none,
      .has_parameter = true,
      .cursor = CursorOption::notices,
-     .not_listening = "the upstream does not tell of pending transactions",
+     .not_listening = "the upstream does not report pending transactions",
      .parse = parse_new_pending_transactions,
      .make = make_new_pending_transactions_feed},
-    // web3.js loses what comes in the same moment as the answer.
+    // web3.js loses messages that arrive together with the answer.
     {.name = "syncing",
      .contracts = ShownContracts::none,
      .activates_later = true,
