@@ -48,7 +48,9 @@ int main(int argc, char** argv) {
   const auto store = fanfare::Store::open({.path = argv[1],
                                            .sync = sync == "each"   ? fanfare::StoreSync::each
                                                    : sync == "none" ? fanfare::StoreSync::none
-                                                                    : fanfare::StoreSync::interval});
+                                                                    : fanfare::StoreSync::interval,
+                                           // A slow disk shall delay this feed, and not cost it its history.
+                                           .stall_max = std::chrono::minutes(1)});
   if (!store) return fail(store.error());
   fanfare::Server server({.port = port_argument(argc, argv, 2, 9001)});
   fanfare::Hub hub(server);
@@ -59,13 +61,13 @@ int main(int argc, char** argv) {
   if (!feed) return fail(feed.error());
 
   server.websocket<Follower>(
-      "/feed", {.upgrade = [](const fanfare::Request& request)
-                    -> fanfare::Expected<Follower, fanfare::Response> {
-                  return Follower{.since = fanfare::parse_position(request.query_parameter("since").value_or(""))};
-                },
-                .open = [&](fanfare::SessionWith<Follower>& session) { begin(session, *feed); },
-                .missed = [](fanfare::SessionWith<Follower>& session, std::string_view,
-                             const fanfare::Missed& missed) { session.send(range_of(missed)); }});
+      "/feed",
+      {.upgrade = [](const fanfare::Request& request) -> fanfare::Expected<Follower, fanfare::Response> {
+         return Follower{.since = fanfare::parse_position(request.query_parameter("since").value_or(""))};
+       },
+       .open = [&](fanfare::SessionWith<Follower>& session) { begin(session, *feed); },
+       .missed = [](fanfare::SessionWith<Follower>& session, std::string_view,
+                    const fanfare::Missed& missed) { session.send(range_of(missed)); }});
   if (const auto started = server.start(); !started) return fail(started.error());
   std::printf("ws://%s\n", server.addresses().front().c_str());
   std::fflush(stdout);

@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
   if (!topic || !server.start()) return 1;
   const std::size_t before = topic->metrics().stored_messages;
   std::promise<bool> stored;
-  topic->publish("event", [&](std::optional<fanfare::Position> position) { stored.set_value(position.has_value()); });
+  topic->publish("event",
+                 [&](std::optional<fanfare::Position> position) { stored.set_value(position.has_value()); });
   return stored.get_future().get() && topic->metrics().stored_messages == before + 1 ? 0 : 1;
 }
