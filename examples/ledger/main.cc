@@ -48,7 +48,9 @@ int main(int argc, char** argv) {
   const auto store = fanfare::Store::open({.path = argv[1],
                                            .sync = sync == "each"   ? fanfare::StoreSync::each
                                                    : sync == "none" ? fanfare::StoreSync::none
-                                                                    : fanfare::StoreSync::interval});
+                                                                    : fanfare::StoreSync::interval,
+                                           // A slow disk shall delay this feed, and not cost it its history.
+                                           .stall_max = std::chrono::minutes(1)});
   if (!store) return fail(store.error());
   fanfare::Server server({.port = port_argument(argc, argv, 2, 9001)});
   fanfare::Hub hub(server);

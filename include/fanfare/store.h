@@ -69,7 +69,7 @@ struct StoreMetrics {
 // when the last handle and the servers that use it are gone. Any thread.
 class FANFARE_EXPORT Store {
  public:
-  // Creates the file if there is none. Reads and checks all of it: about a second for each gigabyte. A damaged file is
+  // Creates the file if there is none. Reads and checks all of it, which takes seconds for a large file. A damaged file is
   // moved to PATH.damaged-TIME, logged as an error, and a new one begins. Errors: bad_option, and system with the
   // reason why the file cannot be used.
   [[nodiscard]] static Expected<Store, Error> open(StoreOptions options);

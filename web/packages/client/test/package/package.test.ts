@@ -97,7 +97,7 @@ test("Node imports both, without a WebSocket, a window or a worker", () => {
     new client.StreamClient({ url: "ws://127.0.0.1:1" });
     console.log(JSON.stringify([Object.keys(client).sort(), Object.keys(react).sort()]));`);
   const [client, react] = JSON.parse(run("node", ["run.js"], place));
-  expect(client).toEqual(["Connection", "ConnectionError", "EthClient", "EthSubscription", "RpcError", "SharedStreamClient", "StreamClient", "StreamError", "acquireClient", "checksum", "mergePatch"]);
+  expect(client).toEqual(["Connection", "ConnectionError", "EthClient", "EthSubscription", "RpcClient", "RpcError", "SharedStreamClient", "StreamClient", "StreamError", "acquireClient", "checksum", "mergePatch"]);
   expect(react).toEqual(["FanfareProvider", "useDataStream", "useStream", "useWebSocket"]);
 });
 
