@@ -71,7 +71,7 @@ struct JwtRules {
 struct JwtClaims {
   std::string subject;
   std::vector<std::string> roles;
-  bool has_roles = false;  // the claim is there, and may be empty: such a token grants nothing
+  bool has_roles = false;              // the claim is there, and may be empty: such a token grants nothing
   std::optional<WallTime> expires_at;  // "exp" and the leeway: refused from then on
   Digest key{};                        // the fingerprint of the key that signed it
 };

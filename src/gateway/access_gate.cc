@@ -192,8 +192,8 @@ std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::stri
     note(caller.error(), peer_text);
     return std::unexpected(caller.error());
   }
-  const bool is_first =
-      rules.policy.first_message_within > Duration::zero() && before.origin.kind == access::CredentialOrigin::Kind::anonymous;
+  const bool is_first = rules.policy.first_message_within > Duration::zero() &&
+                        before.origin.kind == access::CredentialOrigin::Kind::anonymous;
   if (before.name == kUnauthenticated || is_first) {
     access::Payer next = payer_for(rules, *caller, peer);
     payer = access::Payer();  // its address pays for one connection, not for two

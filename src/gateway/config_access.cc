@@ -250,7 +250,8 @@ void read_user(const ReadContext& context, const YamlNode& node, const std::stri
   } else if (const auto hash = access::parse_rpcauth(user.password.user + ":" + secret->hash->text)) {
     user.password = *hash;
   } else {
-    fields.report(secret->location, "passwordHash", "is not a hash", "", "SALT$HMAC, as in rpcauth without the user before it");
+    fields.report(secret->location, "passwordHash", "is not a hash", "",
+                  "SALT$HMAC, as in rpcauth without the user before it");
   }
   out.users.push_back(std::move(user));
 }

@@ -44,7 +44,7 @@ class Stream final : public Transport {
   // on_receive() itself.
   void receive_encrypted(Bytes bytes);
   // Null without TLS.
-  const TlsSession* tls() const;
+  const TlsSession* tls() const override;
 
   void pause_reading() override;
   void resume_reading() override;

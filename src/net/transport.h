@@ -22,6 +22,7 @@
 namespace fanfare::net {
 
 class Stream;
+class TlsSession;
 
 // How much of the sent data has reached the peer.
 struct SendProgress {
@@ -105,6 +106,8 @@ class Transport : public Output {
   virtual void close() = 0;
   bool is_closed() const { return has(kClosed); }
 
+  // The TLS session that carries it; null without TLS.
+  virtual const TlsSession* tls() const { return nullptr; }
   // "127.0.0.1:50312"; "" if the peer has disconnected or has no address.
   virtual std::string peer() const = 0;
 

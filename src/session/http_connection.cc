@@ -82,7 +82,7 @@ void HttpConnection::go_on() {
 }
 
 std::optional<net::PeerCertificate> HttpConnection::peer_certificate() const {
-  const net::TlsSession* const tls = stream_ == nullptr ? nullptr : stream_->tls();
+  const net::TlsSession* const tls = transport().tls();
   return tls == nullptr ? std::nullopt : tls->peer_certificate();
 }
 
