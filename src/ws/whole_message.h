@@ -21,7 +21,8 @@ struct WholeMessage {
 // Takes such a message from the front of `input`. Empty: there is none, or it breaks a rule, and the input is
 // as before. `self` is the side that receives. A longer message than `bytes_max` is not taken.
 template <Role self>
-std::optional<WholeMessage> take_whole_message(MutableBytes& input, std::size_t bytes_max) {
+[[gnu::always_inline]] inline std::optional<WholeMessage> take_whole_message(MutableBytes& input,
+                                                                             std::size_t bytes_max) {
   constexpr bool kMasked = self == Role::server;
   if (input.size() < 2) return std::nullopt;
   const std::uint8_t first = input[0];
