@@ -347,7 +347,7 @@ bool EventFile::close() {
 }
 
 std::string EventFile::move_aside(const std::string& path, std::int64_t now_ms) {
-  const std::string aside = path + ".damaged-" + std::to_string(now_ms);
+  std::string aside = path + ".damaged-" + std::to_string(now_ms);
   if (::rename(path.c_str(), aside.c_str()) != 0) return "";
   for (const char* const suffix : {"-wal", "-mark"}) {
     ::rename((path + suffix).c_str(), (aside + suffix).c_str());
