@@ -222,6 +222,18 @@ TEST(NewEntries, KeepsWhatWasNotCommittedBefore) {
   EXPECT_EQ(value.write(), R"({"l":[{"id":3}]})");
 }
 
+TEST(NewEntries, EntriesWithoutAKeyAreIdentifiedByTheirContent) {
+  const NewOnly wanted{.list = "l", .key = "id"};
+  NewEntries entries(wanted);
+  Json value =
+      *parse_json(R"({"l":[{"id":null,"v":1},{"id":null,"v":2},{"v":3},{"id":null,"v":1},{"id":"null"}]})");
+  EXPECT_EQ(entries.keep(value), 4U);
+  entries.commit();
+  value = *parse_json(R"({"l":[{"id":null,"v":2},{"id":null,"v":4},{"v":3}]})");
+  EXPECT_EQ(entries.keep(value), 1U);
+  EXPECT_EQ(value.write(), R"({"l":[{"id":null,"v":4}]})");
+}
+
 TEST(NewEntries, RemembersTheLatestKeys) {
   const NewOnly wanted{.list = "l", .key = "id"};
   NewEntries entries(wanted);

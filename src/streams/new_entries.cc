@@ -13,7 +13,9 @@ std::size_t NewEntries::keep(Json& value) {
   std::unordered_set<std::string> in_this_value;
   std::erase_if(list->items, [&](const Json& entry) {
     const Json* const key = entry.find(spec_.key);
-    std::string text = key == nullptr ? "null" : key->write();
+    // Without a key nothing but its content identifies it.
+    const bool has_key = key != nullptr && !key->is(Json::Kind::null);
+    std::string text = has_key ? key->write() : "null:" + entry.write();
     if (seen_.contains(text) || !in_this_value.insert(text).second) return true;
     kept_.push_back(std::move(text));
     return false;

@@ -3,6 +3,8 @@
 #include <utility>
 
 #include "base/text.h"
+#include "jsonrpc/scan.h"
+#include "jsonrpc/value.h"
 
 namespace fanfare::streams {
 namespace {
@@ -12,6 +14,11 @@ constexpr std::uint32_t kResultDepthMax = 64;
 
 std::int64_t seconds_of(WallTime time) {
   return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+}
+
+std::string problem_with_result(std::string_view text) {
+  if (!jsonrpc::is_valid_json(text, jsonrpc::kAnswerDepthMax)) return "the node's answer is not JSON";
+  return joined({"the node's answer nests more than ", std::to_string(kResultDepthMax), " deep"});
 }
 
 }  // namespace
@@ -70,7 +77,7 @@ void Poller::begin() {
       if (poll == nullptr) return;
       if (result) {
         poll->results[i] = parse_json(*result, kResultDepthMax);
-        if (!poll->results[i] && poll->problem.empty()) poll->problem = "the node's answer is not JSON";
+        if (!poll->results[i] && poll->problem.empty()) poll->problem = problem_with_result(*result);
       } else if (poll->problem.empty()) {
         poll->problem = std::move(result.error());
       }

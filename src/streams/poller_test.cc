@@ -175,6 +175,16 @@ TEST_F(PollerTest, AnAnswerThatCannotBeUsedIsAFailure) {
   EXPECT_EQ(answer("{"), notice(R"("interrupted","reason":"the node's answer is not JSON")"));
 }
 
+TEST_F(PollerTest, AnAnswerThatNestsTooDeepSaysSo) {
+  begin(height_spec());
+  subscribe();
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  EXPECT_EQ(answer(nested(65)),
+            notice(R"("interrupted","reason":"the node's answer nests more than 64 deep")"));
+  advance(seconds(2));
+  EXPECT_EQ(answer(nested(64)), "") << "it is no number, but the stream is interrupted already";
+}
+
 TEST_F(PollerTest, AValueUpToAnEighthOfTheHistoryIsPublished) {
   begin({.name = "s", .calls = {{.name = "r", .method = "m"}}, .fields = {{.name = "f", .pointer = "/r"}}});
   subscribe();

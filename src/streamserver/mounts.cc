@@ -31,6 +31,16 @@ session::HttpResponse refusal(int status, const ProtocolError& error) {
           .headers = {}};
 }
 
+session::HttpResponse events_full(const streams::Limits& limits) {
+  session::HttpResponse answer =
+      refusal(503, {.code = ErrorCode::limit_reached,
+                    .message = "the server has all the stream connections it may have",
+                    .retry_after = limits.reconnect_min});
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(limits.reconnect_min).count();
+  answer.headers.push_back({.name = "Retry-After", .value = std::to_string(seconds)});
+  return answer;
+}
+
 session::HttpResponse limited(const streams::Permit::Refusal& refused) {
   session::HttpResponse answer = refusal(
       429,
@@ -69,11 +79,12 @@ std::expected<streams::Request, ProtocolError> parse(const http::Request& reques
       if (!wanted.stream.empty()) return bad("\"stream\" stands twice: one request reads one stream");
       wanted.stream = parameter.value;
     } else if (parameter.name == "history") {
+      if (wanted.history) return bad("\"history\" stands twice");
       const auto count = number_of(parameter.value);
       if (!count || *count > streams::kHistoryAskedMax)
         return bad("\"history\" must be an integer from 0 to 10000");
       wanted.history = static_cast<std::size_t>(*count);
-    } else if (parameter.name == "lastEventId") {
+    } else if (parameter.name == "lastEventId" && !parameter.value.empty()) {
       wanted.since = position_of(parameter.value);
       if (!wanted.since) return bad("\"lastEventId\" must be EPOCH-OFFSET");
     }
@@ -133,7 +144,7 @@ void EventsMount::on_request(session::HttpConnection& session, const server::Tar
     catalog.count_error(ErrorCode::unknown_stream);
     return session.respond(refusal(404, streams::unknown_stream(catalog, permit.get(), *wanted)));
   }
-  if (!catalog.reserve_connection(Transport::events)) return session.respond(full(catalog.limits()));
+  if (!catalog.reserve_connection(Transport::events)) return session.respond(events_full(catalog.limits()));
   EventsBody::start(session, loop_, ConnectionSlot(catalog, Transport::events), std::move(permit), *wanted);
 }
 

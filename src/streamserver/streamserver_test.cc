@@ -57,10 +57,15 @@ TEST_P(StreamServerTest, OneConnectionOverTheLimitIs503) {
   const std::string answer = read_until(refused, "may have\n");
   EXPECT_THAT(answer, StartsWith("HTTP/1.1 503 "));
   EXPECT_THAT(answer, HasSubstr("\r\nRetry-After: 1\r\n"));
-  EXPECT_THAT(answer_to("/streams/sse?stream=s"), StartsWith("HTTP/1.1 503 "));
+  const std::string events_answer = answer_to("/streams/sse?stream=s");
+  EXPECT_THAT(events_answer, StartsWith("HTTP/1.1 503 "));
+  EXPECT_THAT(events_answer, HasSubstr("\r\nRetry-After: 1\r\n"));
+  EXPECT_THAT(events_answer,
+              EndsWith(R"({"type":"error","message":"the server has all the stream connections it may )"
+                       R"(have","code":"limit_reached","retry_after_ms":500})"
+                       "\n"));
 }
 
-// 16 times message_bytes_max is the frame's limit; between the two, the client gets an error.
 TEST_P(StreamServerTest, AMessageFarTooBigCloses1009) {
   begin({.message_bytes_max = 300});
   const net::Descriptor peer = open();

@@ -12,6 +12,7 @@
 #include "base/check.h"
 #include "base/guard.h"
 #include "jsonrpc/scan.h"
+#include "jsonrpc/surrogates.h"
 #include "jsonrpc/value.h"
 #include "upstream/answer_secrets.h"
 #include "upstream/curl_failure.h"
@@ -351,7 +352,7 @@ Result HttpNode::Impl::judge(Call& call, int curl_code) const {
     return std::unexpected(std::move(failure));
   }
   Reply reply{.body = std::move(call.response)};
-  if (!is_json_rpc(reply)) {
+  if (!is_json_rpc(reply) && !(jsonrpc::replace_lone_surrogates(reply.body) && is_json_rpc(reply))) {
     return std::unexpected(Failure{.kind = FailureKind::bad_reply,
                                    .http_status = static_cast<int>(status),
                                    .message = "the answer is no JSON object or array",

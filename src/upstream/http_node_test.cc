@@ -49,6 +49,16 @@ TEST(HttpNode, SendsTheTextAsItIsAndReturnsTheBody) {
   EXPECT_EQ(endpoint.name().find("secretkey"), std::string::npos) << endpoint.name();
 }
 
+// RFC8259§8.2 leaves open what "\ud800" means. A name that a stranger chose must not make the answer unusable.
+TEST(HttpNode, ALoneSurrogateIsReplaced_RFC8259_8_2) {
+  TestServer server([](Peer& peer, const Request&) { peer.reply(R"({"id":1,"result":["\ud800",1.50]})"); });
+  Worker worker;
+  HttpNode endpoint(worker, {.url = server.url("/")});
+  const Result result = ask(worker, endpoint, R"({"id":1,"jsonrpc":"2.0","method":"m"})", kRead);
+  ASSERT_TRUE(result.has_value());
+  EXPECT_EQ(result->body, R"({"id":1,"result":["\ufffd",1.50]})");
+}
+
 TEST(HttpNode, ReusesTheConnectionForReads) {
   TestServer server([](Peer& peer, const Request&) { peer.reply(kAnswer); });
   Worker worker;
