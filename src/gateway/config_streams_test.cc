@@ -196,7 +196,7 @@ TEST(StreamsConfig, ErrorsNameTheirPlace) {
       HasSubstr("streams.definitions[0].history is out of range (\"1\"), expected a whole number from 2 to"));
   EXPECT_THAT(error_of(with_definition(", network: main/1")), HasSubstr("network stands beside upstream"));
   EXPECT_THAT(error_of(with_definition(", newOnly: { list: f, key: id }")),
-              HasSubstr("streams.definitions[0].newOnly.list: 'f' is not a list among the "
+              HasSubstr("g.yaml:4:101: streams.definitions[0].newOnly.list: 'f' is not a list among the "
                         "fields, expected a field with each"));
   const auto with = [](std::string_view from, std::string_view to) {
     std::string text = with_definition("");
@@ -213,14 +213,15 @@ TEST(StreamsConfig, ErrorsNameTheirPlace) {
   EXPECT_THAT(with("f: /r", "f: { pointer: /r, count: /r }"),
               HasSubstr("count stands beside another source"));
   EXPECT_THAT(with("f: /r", "f: { as: number }"), HasSubstr("pointer is missing"));
-  EXPECT_EQ(
+  EXPECT_THAT(
       with("f: /r", "f: { poniter: /r }"),
-      "g.yaml:4:83: unknown key \"poniter\" in streams.definitions[0].fields.f (did you mean \"pointer\"?)");
+      testing::StartsWith("g.yaml:4:80: unknown key \"poniter\" in streams.definitions[0].fields.f (did you "
+                          "mean \"pointer\"?)"));
   EXPECT_EQ(with("f: /r", "f: /g"),
-            "g.yaml:4:80: streams.definitions[0].fields.f: '/g' does not begin with the name of a call, "
+            "g.yaml:4:78: streams.definitions[0].fields.f: '/g' does not begin with the name of a call, "
             "expected /poll, /r");
   EXPECT_EQ(with("f: /r", "f: { fields: { g: { pointer: /r, as: text, scale: 2 } } }"),
-            "g.yaml:4:114: streams.definitions[0].fields.f.fields.g.as is text, but the other options make "
+            "g.yaml:4:112: streams.definitions[0].fields.f.fields.g.as is text, but the other options make "
             "it a number, "
             "expected as: number");
   EXPECT_THAT(with("r: m", "r: ''"), HasSubstr("definitions[0].calls.r has no method, expected the method"));
