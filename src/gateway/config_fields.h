@@ -82,6 +82,8 @@ class MapFields {
   std::string path_of(std::string_view key) const;
   Location location() const { return node_.location; }
   bool is_map() const { return usable_; }
+  // It was reported, and is likely a misspelling of a known one.
+  bool has_unknown_key() const { return has_unknown_key_; }
 
  private:
   bool read_count(std::string_view key, std::uint64_t& out, std::uint64_t min, std::uint64_t max) const;

@@ -84,6 +84,7 @@ class FieldReader {
       found = &source;
     }
     if (found == nullptr) {
+      if (fields_.has_unknown_key()) return false;
       fields_.report(fields_.location(), "pointer", "is missing", "", kOneSource);
       return false;
     }

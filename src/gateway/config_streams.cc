@@ -108,6 +108,20 @@ void read_source(const MapFields& fields, const StreamsConfig& config, StreamDef
   out.plan.index = static_cast<std::size_t>(found - config.upstreams.begin());
 }
 
+// At the place in the file that the path leads to, as far as it is there.
+void report_problem(const ReadContext& context, const YamlNode& definition, std::string path,
+                    const streams::SpecProblem& problem) {
+  const YamlNode* at = &definition;
+  for (const std::string& key : problem.path) {
+    path += "." + key;
+    const auto found = std::ranges::find(at->entries, key, &YamlEntry::key);
+    if (found != at->entries.end()) at = &found->value;
+  }
+  const std::string what = problem.what.empty() ? "cannot be used" : problem.what;
+  context.diagnostics.report(
+      at->location, path + (what.front() == '\'' ? ": " : " ") + what + ", expected " + problem.expected);
+}
+
 void read_definition(const ReadContext& context, const YamlNode& node, const StreamsConfig& config,
                      StreamDefinition& out) {
   streams::StreamSpec& spec = out.plan.spec;
@@ -135,10 +149,7 @@ void read_definition(const ReadContext& context, const YamlNode& node, const Str
   read_slow_readers(fields, spec);
   // The first problem of the whole file is reported, and any of this map stands behind its beginning.
   if (context.diagnostics.first()) return;
-  if (const auto problem = streams::problem_with(spec)) {
-    context.diagnostics.report(node.location, out.path + " cannot be used (" + *problem +
-                                                  "), expected a stream as in docs/streams.md");
-  }
+  if (const auto problem = streams::find_problem(spec)) report_problem(context, node, out.path, *problem);
 }
 
 }  // namespace

@@ -94,6 +94,8 @@ TEST(StreamsConfig, StreamsAloneNeedNoProjects) {
   EXPECT_EQ(plan.streams->streams[0].source, StreamPlan::Source::upstream);
   ASSERT_EQ(plan.listeners.size(), 1U);
   EXPECT_THAT(plan.listeners[0].mounts, testing::IsSupersetOf(stream_mounts()));
+  EXPECT_THAT(summary_of(plan), HasSubstr("listen    127.0.0.1:4000 streams at /streams\n"));
+  EXPECT_THAT(summary_of(plan), testing::Not(HasSubstr("websocket ")));
   const streams::StreamSpec spec = spec_of(with_definition(""));
   EXPECT_EQ(spec.calls[0].params, "[]");
   EXPECT_EQ(spec.history_messages, 300U);
@@ -193,10 +195,9 @@ TEST(StreamsConfig, ErrorsNameTheirPlace) {
       error_of(with_definition(", history: 1")),
       HasSubstr("streams.definitions[0].history is out of range (\"1\"), expected a whole number from 2 to"));
   EXPECT_THAT(error_of(with_definition(", network: main/1")), HasSubstr("network stands beside upstream"));
-  EXPECT_THAT(
-      error_of(with_definition(", newOnly: { list: f, key: id }")),
-      HasSubstr(
-          "streams.definitions[0] cannot be used (new_only: 'f' is not a list among the fields), expected"));
+  EXPECT_THAT(error_of(with_definition(", newOnly: { list: f, key: id }")),
+              HasSubstr("g.yaml:4:101: streams.definitions[0].newOnly.list: 'f' is not a list among the "
+                        "fields, expected a field with each"));
   const auto with = [](std::string_view from, std::string_view to) {
     std::string text = with_definition("");
     text.replace(text.find(from), from.size(), to);
@@ -212,6 +213,20 @@ TEST(StreamsConfig, ErrorsNameTheirPlace) {
   EXPECT_THAT(with("f: /r", "f: { pointer: /r, count: /r }"),
               HasSubstr("count stands beside another source"));
   EXPECT_THAT(with("f: /r", "f: { as: number }"), HasSubstr("pointer is missing"));
+  EXPECT_THAT(
+      with("f: /r", "f: { poniter: /r }"),
+      testing::StartsWith("g.yaml:4:80: unknown key \"poniter\" in streams.definitions[0].fields.f (did you "
+                          "mean \"pointer\"?)"));
+  EXPECT_EQ(with("f: /r", "f: /g"),
+            "g.yaml:4:78: streams.definitions[0].fields.f: '/g' does not begin with the name of a call, "
+            "expected /poll, /r");
+  EXPECT_EQ(with("f: /r", "f: { fields: { g: { pointer: /r, as: text, scale: 2 } } }"),
+            "g.yaml:4:112: streams.definitions[0].fields.f.fields.g.as is text, but the other options make "
+            "it a number, "
+            "expected as: number");
+  EXPECT_THAT(with("r: m", "r: ''"), HasSubstr("definitions[0].calls.r has no method, expected the method"));
+  EXPECT_THAT(with("f: /r", "f: /poll/x"),
+              HasSubstr("fields.f: '/poll/x' is never there, expected /poll/time or"));
   EXPECT_THAT(with("f: /r", "f: { pointer: /r, scale: x }"), HasSubstr("scale is not a number (\"x\")"));
   EXPECT_THAT(with("f: /r", "f: { pointer: /r, decimals: 16 }"), HasSubstr("decimals is out of range"));
   EXPECT_THAT(with("http://127.0.0.1:1/json_rpc", "ws://127.0.0.1:1"), HasSubstr("endpoint is a WebSocket"));

@@ -11,6 +11,7 @@ namespace {
 
 std::string_view offered(const ServePlan& plan, const ListenerPlan& listener) {
   const bool has_websocket = plan.websocket.enabled && serves_websocket(listener);
+  if (plan.networks.empty() && plan.streams && serves_http(listener)) return "streams at /streams";
   if (is_routed(listener)) {
     return has_websocket ? "HTTP and WebSocket at /{project}/evm/{chainId}"
                          : "HTTP at /{project}/evm/{chainId}";
@@ -151,7 +152,7 @@ std::string summary_of(const ServePlan& plan, const WebConfig& web) {
   text += accept_line(plan.accept);
   text += browser_lines(plan.browsers);
   text += access_line(plan);
-  text += websocket_line(plan.websocket);
+  if (!plan.networks.empty()) text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
   return text + stream_lines(plan);
 }

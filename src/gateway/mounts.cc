@@ -244,7 +244,9 @@ struct MakeMount {
   }
 };
 
-std::string not_found_line(const ListenerPlan& listener) {
+std::string not_found_line(const ServePlan& plan, const ListenerPlan& listener) {
+  if (plan.networks.empty() && plan.streams && serves_http(listener))
+    return "nothing here: streams are at /streams";
   if (is_routed(listener)) return "nothing here: JSON-RPC is answered at /{project}/evm/{chainId}";
   if (serves_http(listener)) return "nothing here: JSON-RPC is answered at /";
   return "nothing here: this port has /healthz, /readyz and /metrics";
@@ -276,7 +278,7 @@ std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const 
       std::shared_ptr<server::LoopContext>(context.services, &context.services->loop),
       server::RouterOptions{.browsers = server::BrowserRules(context.plan.browsers, on_loopback),
                             .on_loopback = on_loopback,
-                            .not_found = not_found_line(listener),
+                            .not_found = not_found_line(context.plan, listener),
                             .observer = &context.observer,
                             .admission = context.gate});
   const MakeMount make{.context = context,

@@ -162,9 +162,49 @@ TEST(StreamSpec, NamesTheFirstProblem) {
               s.fields[0].kind = Kind::list;
               s.fields[0].fields = {{.name = "g", .pointer = "/x", .per_second = true}};
             }),
-            "fields.f.g: differences cannot be taken within a list");
+            "fields.f.fields.g: differences cannot be taken within a list");
   EXPECT_EQ(problem([](StreamSpec& s) { s.new_only = {.list = "f", .key = "id"}; }),
-            "new_only: 'f' is not a list among the fields");
+            "newOnly.list: 'f' is not a list among the fields");
+}
+
+TEST(StreamSpec, WhatWouldBeIgnoredOrFailForEverIsAProblem) {
+  const auto of = [](FieldSpec field) {
+    return problem_with(spec_with({std::move(field)})).value_or("none");
+  };
+  const Json five = Json::of(std::uint64_t{5});
+  EXPECT_EQ(of({.name = "f", .pointer = "/poll/x"}), "fields.f: '/poll/x' is never there");
+  for (const std::string pointer : {"/poll", "/poll/time", "/poll/latency_ms"})
+    EXPECT_EQ(of({.name = "f", .pointer = pointer}), "none");
+  EXPECT_EQ(of({.name = "f", .pointer = "/r", .minus = "/poll/time/x"}),
+            "fields.f.minus: '/poll/time/x' is never there");
+  const std::string text = "fields.f.as: is text, but the other options make it a number";
+  EXPECT_EQ(of({.name = "f", .pointer = "/r", .as = FieldSpec::As::text, .scale = 2}), text);
+  EXPECT_EQ(of({.name = "f", .pointer = "/r", .as = FieldSpec::As::text, .per_second = true}), text);
+  EXPECT_EQ(of({.name = "f", .pointer = "/r", .as = FieldSpec::As::number, .scale = 2}), "none");
+  EXPECT_EQ(of({.name = "f", .kind = Kind::count, .pointer = "/r", .as = FieldSpec::As::text}),
+            "fields.f.as: needs a pointer");
+  const std::string unused = "fields.f.default: is never used: the value cannot be missing";
+  EXPECT_EQ(of({.name = "f", .kind = Kind::constant, .fallback = five}), unused);
+  EXPECT_EQ(
+      of({.name = "f", .kind = Kind::object, .fallback = five, .fields = {{.name = "g", .pointer = "/r"}}}),
+      unused);
+  FieldSpec list{.name = "f",
+                 .kind = Kind::list,
+                 .pointer = "/r",
+                 .fallback = five,
+                 .fields = {{.name = "g", .pointer = "/id"}}};
+  EXPECT_EQ(of(list), "fields.f.default: is not a list, as the field is");
+  list.fallback = Json::array();
+  EXPECT_EQ(of(list), "none");
+  StreamSpec spec = spec_with({list});
+  spec.calls[0].method.clear();
+  EXPECT_EQ(problem_with(spec), "calls.r: has no method");
+  spec = spec_with({list});
+  spec.fields[0].fields.push_back({.name = "c", .kind = Kind::constant});
+  spec.new_only = {.list = "f", .key = "c"};
+  EXPECT_EQ(problem_with(spec), "newOnly.key: 'c' is the same in every entry");
+  spec.new_only->key = "g";
+  EXPECT_EQ(problem_with(spec), std::nullopt);
 }
 
 TEST(StreamSpec, HasLimitsForCallsFieldsAndDepth) {

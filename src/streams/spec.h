@@ -98,7 +98,16 @@ inline constexpr std::string_view kNameExpected =
 // Whether it can be the name of a stream.
 bool is_stream_name(std::string_view name);
 
-// The first problem, as text for people: "fields.tps: ...". Empty if the stream can be used.
+// Where a stream cannot be used, and why, as texts for people.
+struct SpecProblem {
+  std::vector<std::string> path;  // keys as in the configuration: "fields", "tps", "minus"
+  std::string what;               // "is a duplicate"; may be empty
+  std::string expected;           // "another name"
+};
+
+// The first problem. Empty if the stream can be used.
+std::optional<SpecProblem> find_problem(const StreamSpec& spec);
+// As one text: "fields.tps: ...".
 std::optional<std::string> problem_with(const StreamSpec& spec);
 
 }  // namespace fanfare::streams
