@@ -38,7 +38,7 @@ std::optional<std::string> golden_environment(std::string_view name) {
       {"PORT", "4100"},
       {"PING", ""},
       {"SECRET_PATH", "s3cret"},
-      {"SECRET", "s3cret:[1,2]"},
+      {"SECRET", "s3cret: [1, 2]"},
   };
   const auto found = kVariables.find(name);
   if (found == kVariables.end()) return std::nullopt;
