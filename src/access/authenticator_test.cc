@@ -133,6 +133,32 @@ TEST_F(AuthenticatorTest, TokensBringTheirRolesAndTheirEnd) {
   EXPECT_FALSE(none->principal->may({.method = "eth_call"}));
 }
 
+TEST_F(AuthenticatorTest, ATokenWithoutRolesHasTheDefaultOnesAndWithAnEmptyListNone) {
+  const auto roles_of = [&](std::string_view claims) {
+    const auto caller = ask(Credentials::token(hs256_token(kHmacSecret, claims)));
+    return caller ? caller->principal->roles.size() : 99;
+  };
+  const std::string expiry =
+      std::to_string(std::chrono::duration_cast<seconds>(kToday.time_since_epoch()).count() + 60);
+  EXPECT_EQ(roles_of(R"({"sub":"carol","exp":)" + expiry + "}"), 1U);
+  EXPECT_EQ(roles_of(R"({"sub":"carol","roles":[],"exp":)" + expiry + "}"), 0U);
+}
+
+// Their quotas must not be one.
+TEST_F(AuthenticatorTest, StrangersShareAnIdentityWithoutASubject) {
+  const std::string expiry =
+      std::to_string(std::chrono::duration_cast<seconds>(kToday.time_since_epoch()).count() + 60);
+  const auto is_shared = [&](std::string_view subject) {
+    const auto caller = ask(
+        Credentials::token(hs256_token(kHmacSecret, "{" + std::string(subject) + "\"exp\":" + expiry + "}")));
+    return caller && caller->principal->is_shared();
+  };
+  EXPECT_TRUE(is_shared(""));
+  EXPECT_TRUE(is_shared(R"("sub":"",)"));
+  EXPECT_TRUE(is_shared(R"("sub":7,)"));
+  EXPECT_FALSE(is_shared(R"("sub":"carol",)"));
+}
+
 TEST_F(AuthenticatorTest, SubjectsOfAnyBytesAreDifferentNames) {
   const auto subject = [&](std::string_view text) {
     return name(Credentials::token(

@@ -206,6 +206,40 @@ TEST(Jwt, OtherTextIsMalformed) {
   EXPECT_FALSE(looks_like_jwt("a.b.c"));
 }
 
+TEST(Jwt, AnEmptyListOfRolesIsNotAnAbsentOne) {
+  const auto claims_of = [](std::string_view claims) {
+    return verify_jwt(hs256_token(kSecret, claims), hmac_rules(), kToday);
+  };
+  const auto empty = claims_of(R"({"sub":"a","exp":1734480100,"roles":[]})");
+  ASSERT_TRUE(empty);
+  EXPECT_TRUE(empty->has_roles);
+  EXPECT_TRUE(empty->roles.empty());
+  const auto absent = claims_of(R"({"sub":"a","exp":1734480100})");
+  ASSERT_TRUE(absent);
+  EXPECT_FALSE(absent->has_roles);
+}
+
+// Everyone knows a public key, and could sign with it.
+TEST(JwtKey, AKeyInPemIsNoSecretAndAPrivateOneNoPublicKey) {
+  const auto secret = JwtKey::hmac("", std::string(kRsaPem));
+  ASSERT_FALSE(secret);
+  EXPECT_EQ(secret.error(), "the secret is a key in PEM; a public key belongs in publicKeyFile");
+  const auto key = JwtKey::pem("", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
+  ASSERT_FALSE(key);
+  EXPECT_EQ(key.error(), "the file has a private key; the public one is needed");
+}
+
+TEST(Jwks, AKeyForOtherOperationsIsLeftOut_RFC7517_4_3) {
+  const auto jwks = [](std::string_view operations) {
+    return parse_jwks(R"({"keys":[{"kty":"oct","k":")" + base64url(kSecret) + R"(","key_ops":)" +
+                      std::string(operations) + "}]}");
+  };
+  EXPECT_FALSE(jwks(R"(["encrypt"])"));
+  EXPECT_FALSE(jwks(R"(["sign"])"));
+  EXPECT_FALSE(jwks("[]"));
+  EXPECT_TRUE(jwks(R"(["sign","verify"])"));
+}
+
 TEST(JwtKey, ShortSecretsAndWeakKeysAreRefused) {
   EXPECT_FALSE(JwtKey::hmac("", std::string(31, 's')));
   EXPECT_TRUE(JwtKey::hmac("", std::string(32, 's')));

@@ -145,6 +145,22 @@ test("parity: methods x callers x forms x transports", async (t) => {
   assert.equal(compared, Object.keys(callers).length * calls.length * 5);
 });
 
+test("callers without credentials pay for themselves, and may authenticate later", async (t) => {
+  const fanfare = await start(t, { more: "  anonymousRoles: [poor]" });
+  await t.test("one of them does not use up the quota of another", async () => {
+    const from = (localAddress) => Promise.all(Array.from({ length: 30 }, () => post(fanfare.http, chainId, {}, { localAddress })));
+    assert.ok((await from("127.9.0.1")).some((one) => one.status === 429));
+    const [first] = await from("127.9.0.2");
+    assert.equal(first.status, 200, first.text);
+  });
+  await t.test("the first message of a WebSocket makes it another caller", async () => {
+    const raw = await RawSocket.open(fanfare.ws);
+    atEnd(t, () => raw.destroy());
+    assert.equal((await raw.ask("fanfare_authenticate", [ADMIN])).result, true);
+    assert.notEqual((await raw.ask("anvil_nodeInfo", [])).result, undefined);
+  });
+});
+
 test("an exhausted quota, single and in a batch, over HTTP and WebSocket", async (t) => {
   const fanfare = await start(t);
   await t.test("the calls of a batch count one by one, and a spent quota is 429", async () => {
@@ -166,6 +182,8 @@ test("an exhausted quota, single and in a batch, over HTTP and WebSocket", async
     // What is no call is not free, either.
     const nothing = await post(fanfare.http, Array(30).fill(7), key(POOR));
     assert.ok(nothing.json.filter((one) => one.error.code === -32005).length >= 25, nothing.text);
+    const rubbish = await Promise.all(Array.from({ length: 30 }, () => post(fanfare.http, "{rubbish", key(POOR))));
+    assert.ok(rubbish.filter((one) => one.json.error.code === -32005).length >= 25);
   });
   await t.test("over WebSocket the same payer is as poor, and others are not", async () => {
     const raw = await RawSocket.open(fanfare.ws, { headers: key(POOR) });
