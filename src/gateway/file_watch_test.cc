@@ -37,6 +37,15 @@ TEST_F(FileWatchTest, AChangeIsReportedOnceWhenItHasSettled) {
   EXPECT_FALSE(watch.look());
 }
 
+TEST_F(FileWatchTest, WhatIsNotKnownIsReportedWhenItHasSettled) {
+  FileWatch watch({path("a")});
+  watch.forget();
+  write("a", "changed");
+  EXPECT_FALSE(watch.look());
+  EXPECT_TRUE(watch.look());
+  EXPECT_FALSE(watch.look());
+}
+
 TEST_F(FileWatchTest, AFileThatIsStillWrittenIsLeftAlone) {
   FileWatch watch({path("a")});
   for (const std::string text : {"1234", "12345", "123456"}) {

@@ -100,7 +100,9 @@ class Reloader {
     // It may name other files.
     if (plan->access_files != files_) {
       files_ = plan->access_files;
+      // They were read before they are watched, so they may have changed in between.
       watch_ = FileWatch(files_);
+      watch_.forget();
     }
   }
 
@@ -158,6 +160,8 @@ int run(ServePlan plan, const ReadAgain& read_again) {
 
   std::optional<StopDeadline> deadline;  // still runs while the gateway is destroyed
   Gateway gateway(plan);
+  // Before anybody can see that the program runs: what changes from here on is noticed.
+  Reloader reloader(gateway, plan, read_again);
   if (const auto started = gateway.start(); !started) {
     log::error("start_failed", {{"error", started.error().message}});
     return 1;
@@ -170,7 +174,6 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   }
   int received = wait_until_ready(gateway, signals);
   if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);
-  Reloader reloader(gateway, plan, read_again);
   received = wait_for_stop(reloader, signals, received);
   deadline.emplace(plan.shutdown_timeout + kStopGrace);
   log::info("stopping", {{"signal", sigabbrev_np(received)},

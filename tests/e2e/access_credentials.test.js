@@ -64,7 +64,8 @@ test("a key in every form, and nobody without one", async (t) => {
 
   await t.test("/metrics needs a role that grants it; /healthz and /readyz do not", async () => {
     assert.equal((await fetch(`${fanfare.health}/metrics`)).status, 401);
-    assert.equal((await fetch(`${fanfare.health}/metrics`, { headers: key("poor-key-0123456789") })).status, 200);
+    // "*" is not enough: the page shows every project.
+    assert.equal((await fetch(`${fanfare.health}/metrics`, { headers: key("poor-key-0123456789") })).status, 403);
     assert.equal((await fetch(`${fanfare.health}/healthz`)).status, 200);
     const text = await scrape(fanfare);
     assert.match(text, /fanfare_access_calls_total\{role="reader"\} [1-9]/);
@@ -131,8 +132,8 @@ test("tokens: forged, expired, fresh ones on an open connection", async (t) => {
     assert.equal(socket.protocol, "fanfare");
     socket.close();
     const raw = await RawSocket.open(fanfare.ws);
-    assert.equal((await raw.ask("eth_chainId", [])).error.code, -32601);
-    assert.equal((await raw.ask("eth_subscribe", ["newHeads"])).error.code, -32601);
+    assert.equal((await raw.ask("eth_chainId", [])).error.code, -32001);
+    assert.equal((await raw.ask("eth_subscribe", ["newHeads"])).error.code, -32001);
     assert.equal((await raw.ask("fanfare_authenticate", [good()])).result, true);
     assert.equal((await raw.ask("eth_chainId", [])).result, "0x7a69");
     raw.destroy();
