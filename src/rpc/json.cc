@@ -3,7 +3,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <concepts>
 
+#include "base/decimal.h"
 #include "fanfare/rpc.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
@@ -11,8 +13,8 @@
 namespace fanfare {
 namespace {
 
-template <typename Number>
-std::optional<Number> read_number(std::string_view json) {
+template <std::integral Number>
+std::optional<Number> read_integer(std::string_view json) {
   if (jsonrpc::kind_of(json) != jsonrpc::Kind::number) return std::nullopt;
   Number number{};
   const char* const end = json.data() + json.size();
@@ -27,13 +29,16 @@ std::optional<bool> read_json_bool(std::string_view json) {
   return jsonrpc::bool_value(json);
 }
 std::optional<std::int64_t> read_json_int(std::string_view json) {
-  return read_number<std::int64_t>(json);
+  return read_integer<std::int64_t>(json);
 }
 std::optional<std::uint64_t> read_json_uint(std::string_view json) {
-  return read_number<std::uint64_t>(json);
+  return read_integer<std::uint64_t>(json);
 }
 std::optional<double> read_json_double(std::string_view json) {
-  return read_number<double>(json);
+  if (jsonrpc::kind_of(json) != jsonrpc::Kind::number || !jsonrpc::is_valid_json(json, 1))
+    return std::nullopt;
+  const double number = double_of(json);
+  return std::isfinite(number) ? std::optional(number) : std::nullopt;
 }
 std::optional<std::string> read_json_string(std::string_view json) {
   return jsonrpc::string_copy(json);

@@ -232,12 +232,12 @@ else
   unit_tests_asan
   check "dead code" dead-code python3 tools/dead_code.py build/asan || true
   if [[ -z $quick ]]; then
+    begin_tidy
     unit_tests_without_uring
     soak_short
     unit_tests_tsan
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
-    begin_tidy
     if [[ -n $released ]]; then
       end_to_end
       web_tests
