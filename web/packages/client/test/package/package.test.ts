@@ -146,9 +146,9 @@ test("a bundle holds only what is used", async () => {
   expect(merge.bytes).toBeLessThan(500);
   expect(streams.text).not.toMatch(/eth_subscribe|SharedWorker|BroadcastChannel/);
   expect(eth.text).not.toMatch(/available_streams|SharedWorker/);
-  expect(streams.bytes).toBeLessThan(8_000);
+  expect(streams.bytes).toBeLessThan(9_500);
   expect(eth.bytes).toBeLessThan(6_000);
-  expect(shared.bytes).toBeLessThan(11_000);
+  expect(shared.bytes).toBeLessThan(12_000);
   expect(hooks.bytes).toBeLessThan(13_000);
 });
 
