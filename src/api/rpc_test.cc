@@ -171,8 +171,9 @@ TEST_P(RpcTest, AFullQueueOfWorkIsSaid) {
   make({.workers = 1, .work_queue_max = 2, .retry_after = 250ms});
   std::atomic<int> entered = 0;
   std::promise<void> opens;
-  std::shared_future<void> open(opens.get_future());
-  world->rpc.method("wait", {.run = RpcRun::worker}, [&](const RpcCall&) {
+  // A copy for the worker: an answer that has arrived does not show that its handler has returned.
+  const std::shared_future<void> open(opens.get_future());
+  world->rpc.method("wait", {.run = RpcRun::worker}, [&entered, open](const RpcCall&) {
     ++entered;
     open.wait();
     return true;
