@@ -203,7 +203,7 @@ struct ParamOf<std::optional<T>> {
   static Expected<std::optional<T>, RpcError> read(const RpcParam<std::optional<T>>& param,
                                                    std::optional<std::string_view> raw) {
     if (!raw) return std::optional<T>();
-    if (auto value = JsonType<T>::read(*raw)) return std::optional<T>(*std::move(value));
+    if (auto value = JsonType<T>::read(*raw)) return value;
     return Unexpected(wrong_parameter(param.name, JsonType<T>::expected()));
   }
 };
@@ -257,7 +257,8 @@ class FANFARE_EXPORT Rpc {
                                RpcParam<T>... params) {
     using Returned = std::invoke_result_t<Handler&, const RpcCall&, T...>;
     using Result = typename rpc::ResultOf<Returned>::Value;
-    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
+    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
+                                                T&&... values) mutable {
       rpc::answer_with(std::move(answer), handler(call, std::move(values)...));
     };
     return add(entry_of<Result>(name, std::move(about), false, std::move(bound), std::move(params)...));
@@ -268,7 +269,8 @@ class FANFARE_EXPORT Rpc {
   template <typename Result, typename Handler, typename... T>
   Expected<void, Error> method_later(std::string_view name, RpcMethod about, Handler handler,
                                      RpcParam<T>... params) {
-    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer, T... values) mutable {
+    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
+                                                T&&... values) mutable {
       handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);
     };
     return add(entry_of<Result>(name, std::move(about), true, std::move(bound), std::move(params)...));
@@ -298,7 +300,7 @@ class FANFARE_EXPORT Rpc {
 
  private:
   template <typename Result, typename Call, typename... T>
-  static rpc::MethodEntry entry_of(std::string_view name, RpcMethod about, bool answers_later, Call call,
+  static rpc::MethodEntry entry_of(std::string_view name, RpcMethod&& about, bool answers_later, Call call,
                                    RpcParam<T>... params) {
     rpc::MethodEntry entry{.name = std::string(name),
                            .about = std::move(about),
