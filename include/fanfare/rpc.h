@@ -118,8 +118,8 @@ class FANFARE_EXPORT RpcAnswer {
   RpcAnswer& operator=(const RpcAnswer&) = delete;
   ~RpcAnswer();
 
-  void send(std::string result_json) &&;
-  void fail(RpcError error) &&;
+  void send(const std::string& result_json) &&;
+  void fail(const RpcError& error) &&;
   bool is_cancelled() const;
 
  private:
@@ -134,7 +134,7 @@ class RpcReply {
   explicit RpcReply(RpcAnswer answer) : answer_(std::move(answer)) {}
 
   void send(const Result& result) && { std::move(answer_).send(to_json(result)); }
-  void fail(RpcError error) && { std::move(answer_).fail(std::move(error)); }
+  void fail(const RpcError& error) && { std::move(answer_).fail(error); }
   // As RpcCall::is_cancelled().
   bool is_cancelled() const { return answer_.is_cancelled(); }
 
@@ -224,14 +224,14 @@ struct ResultOf<std::expected<Result, RpcError>> {
 };
 template <typename Result>
 void answer_with(RpcAnswer answer, std::expected<Result, RpcError> result) {
-  if (!result) return std::move(answer).fail(std::move(result.error()));
+  if (!result) return std::move(answer).fail(result.error());
   std::move(answer).send(to_json(*result));
 }
 #endif
 
 template <typename Result>
 void answer_with(RpcAnswer answer, Expected<Result, RpcError> result) {
-  if (!result) return std::move(answer).fail(std::move(result.error()));
+  if (!result) return std::move(answer).fail(result.error());
   std::move(answer).send(to_json(*result));
 }
 template <typename Result>

@@ -104,10 +104,10 @@ RpcAnswer::~RpcAnswer() {
     run_guarded("a call's end", [&] { call->fail({}); });
   }
 }
-void RpcAnswer::send(std::string result_json) && {
+void RpcAnswer::send(const std::string& result_json) && {
   if (const auto call = std::move(call_)) call->succeed(result_json);
 }
-void RpcAnswer::fail(RpcError error) && {
+void RpcAnswer::fail(const RpcError& error) && {
   if (const auto call = std::move(call_)) call->fail(error);
 }
 bool RpcAnswer::is_cancelled() const {

@@ -129,13 +129,13 @@ void RegisteredMethods::start(Waiting& waiting, std::size_t index, const Origin&
         {.call = call, .at = context_.server.loop().now() + Duration(entry.about.timeout)});
   }
   if (entry.about.run == RpcRun::worker) {
-    start_on_worker(std::move(call), *std::move(bound), origin.caller);
+    start_on_worker(call, *std::move(bound), origin.caller);
   } else {
     call_here(call, *bound, origin);
   }
 }
 
-void RegisteredMethods::start_on_worker(std::shared_ptr<OpenCall> call, BoundCall bound,
+void RegisteredMethods::start_on_worker(const std::shared_ptr<OpenCall>& call, BoundCall bound,
                                         const Caller& caller) {
   const bool is_taken =
       context_.registry.workers().push([call, bound = std::move(bound), transport = caller.transport,
