@@ -115,7 +115,7 @@ class Chain {
     }
   }
 
-  // False: it is a peer already, or is none.
+  // False: the address is a peer already (connected), or no peer (not connected).
   bool connect(const std::string& address, bool connected) {
     {
       const std::scoped_lock lock(mutex_);
