@@ -148,9 +148,11 @@ test("parity: methods x callers x forms x transports", async (t) => {
 test("callers without credentials pay for themselves, and may authenticate later", async (t) => {
   const fanfare = await start(t, { more: "  anonymousRoles: [poor]" });
   await t.test("one of them does not use up the quota of another", async () => {
-    const from = (localAddress) => Promise.all(Array.from({ length: 30 }, () => post(fanfare.http, chainId, {}, { localAddress })));
-    assert.ok((await from("127.9.0.1")).some((one) => one.status === 429));
-    const [first] = await from("127.9.0.2");
+    // The burst is 20: of 30 at once some are refused, whichever of them arrive first.
+    const from = (localAddress) => post(fanfare.http, chainId, {}, { localAddress });
+    const spent = await Promise.all(Array.from({ length: 30 }, () => from("127.9.0.1")));
+    assert.ok(spent.some((one) => one.status === 429));
+    const first = await from("127.9.0.2");
     assert.equal(first.status, 200, first.text);
   });
   await t.test("the first message of a WebSocket makes it another caller", async () => {
