@@ -63,6 +63,7 @@ export const REFUSALS_MAX = 3;
 const UNAUTHORIZED = 3000;
 // A browser may not send 1002. docs/streams.md names it.
 const PROTOCOL_ERROR = 4002;
+const EXPIRED = "the token expired";
 
 /** Throws RangeError or TypeError for a value that cannot be used. */
 export function checkConnectionOptions({ url, backoff = {}, heartbeat = {}, connectTimeoutMs }: Partial<ConnectionOptions>): void {
@@ -152,34 +153,32 @@ export class Connection {
   /** The server has answered what `ConnectionEvents.authenticate` said. */
   authenticated(isAccepted: boolean): void {
     if (!this.isRenewing) return;
-    if (!isAccepted) return this.replace("the server did not accept the fresh token on this connection");
+    if (!isAccepted) return this.replace(EXPIRED);
     this.isRenewing = false;
     this.cancel("renewal");
-    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
-    this.armToken();
+    this.setConnected();
   }
 
   // After the token's end the server has closed the connection, or is about to: only another one can be resumed.
   private renew(tokens: TokenKeeper): void {
     if (this.isRenewing) return;
-    if (!this.events.authenticate || tokens.hasEnded(Date.now())) return this.replace("the token expired");
+    if (!this.events.authenticate || tokens.hasEnded(Date.now())) return this.replace(EXPIRED);
     this.isRenewing = true;
     const { attempt } = this;
-    this.timer("renewal", this.options.connectTimeoutMs ?? 10_000, () => this.replace("the token expired"));
-    tokens.get().then(
-      (token) => { if (attempt === this.attempt) this.present(token); },
-      (error: unknown) => {
-        if (attempt !== this.attempt) return;
-        this.dropSocket(1000, "the token expired");
-        this.failed(tokenError(error), true);
-      },
-    );
+    const give = (token: string | null): void => {
+      if (attempt !== this.attempt) return;
+      const text = token === null ? null : this.events.authenticate?.(token);
+      if (!text || !this.send(text)) return this.replace(EXPIRED);
+      this.timer("renewal", this.options.heartbeat?.answerMs ?? 5_000, () => this.replace(EXPIRED));
+    };
+    this.timer("renewal", this.options.connectTimeoutMs ?? 10_000, () => this.replace(EXPIRED));
+    // If there is no token, the next attempt to connect asks again, and reports it.
+    tokens.get().then(give, () => give(null));
   }
 
-  private present(token: string): void {
-    const text = this.events.authenticate?.(token) ?? null;
-    if (text === null || !this.send(text)) return this.replace("the token expired");
-    this.timer("renewal", this.options.heartbeat?.answerMs ?? 5_000, () => this.replace("the server did not answer to the fresh token"));
+  private setConnected(): void {
+    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
+    this.armToken();
   }
 
   /** Ends the socket and connects at once. Subscriptions resume from their positions, so nothing is lost. */
@@ -201,7 +200,7 @@ export class Connection {
       (target) => { if (attempt === this.attempt) this.openSocket(target); },
       (error: unknown) => {
         if (attempt !== this.attempt) return;
-        this.failed(tokenError(error));
+        this.failed(new ConnectionError(error instanceof Error ? error.message : "the token or address is unavailable", undefined, error));
       },
     );
   }
@@ -239,9 +238,8 @@ export class Connection {
     this.clearTimers();
     this.openedAtMs = this.heardAtMs = Date.now();
     this.opened++;
-    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
+    this.setConnected();
     this.armIdle();
-    this.armToken();
     callSafely(() => this.events.opened());
   }
 
@@ -381,8 +379,4 @@ export class Connection {
     this.timers.clear();
     this.isRenewing = false;
   }
-}
-
-function tokenError(error: unknown): ConnectionError {
-  return new ConnectionError(error instanceof Error ? error.message : "the token or address is unavailable", undefined, error);
 }

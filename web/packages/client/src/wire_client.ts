@@ -144,21 +144,24 @@ export class WireClient {
 
   // The time begins again with each request and each answer, and while requests wait for their turn.
   private awaitAnswer(): void {
-    if (this.answerTimer) clearTimeout(this.answerTimer);
-    this.answerTimer = null;
-    if (![...this.streams.values()].some((stream) => stream.isWaiting)) return;
+    this.stopAwaiting();
+    const waiting = [...this.streams.values()].filter((stream) => stream.isWaiting);
+    if (!waiting.length) return;
     this.answerTimer = setTimeout(() => {
       if (this.pacer.isBusy) return this.awaitAnswer();
       const message = "the server does not answer a subscription";
-      const unanswered = [...this.streams.values()].filter((stream) => stream.isWaiting && stream.isWanted);
       this.connection.abandon(message);
-      for (const { name } of unanswered) this.events.event(name, { kind: "error", stream: name, message: `${message}: connecting again`, code: "unanswered" });
+      for (const { name: stream } of waiting) this.events.event(stream, { kind: "error", stream, message, code: "unanswered" });
     }, ANSWER_MS);
   }
 
-  private lost(): void {
+  private stopAwaiting(): void {
     if (this.answerTimer) clearTimeout(this.answerTimer);
     this.answerTimer = null;
+  }
+
+  private lost(): void {
+    this.stopAwaiting();
     if (this.repeatTimer) clearTimeout(this.repeatTimer);
     this.repeatTimer = null;
     this.pacer.reset();

@@ -144,7 +144,7 @@ test("the connection ends while the token is fetched: the next one has it", asyn
 
 test("a provider that fails, and one that never answers: another connection, with delays", async () => {
   await start({ backoff: { firstMs: 1_000 } });
-  token.mockImplementationOnce(() => { throw new Error("no network"); });
+  for (let i = 0; i < 2; i++) token.mockImplementationOnce(() => { throw new Error("no network"); });
   await settle(DUE_MS);
   expect(client).toMatchObject({ state: "waiting", error: { message: "no network" } });
   await settle(1_000);
