@@ -329,6 +329,7 @@ void add_streams(const Config& config, ServePlan& plan) {
   StreamsPlan& streams = plan.streams.emplace();
   streams.limits = config.streams->limits;
   streams.limits.ping_interval = config.server.websocket.ping_interval;
+  streams.limits.slow_timeout = config.server.websocket.slow_timeout;
   streams.upstreams = config.streams->upstreams;
   for (const StreamDefinition& definition : config.streams->definitions) {
     streams.streams.push_back(definition.plan);

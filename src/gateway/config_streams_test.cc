@@ -139,6 +139,14 @@ TEST(StreamsConfig, ReadsLimits) {
               HasSubstr("streams.limits.reconnectMin is longer than reconnectMax"));
 }
 
+TEST(StreamsConfig, TimesOfTheWebSocketAreThoseOfTheServer) {
+  const auto limits =
+      plan_of("server: { websocket: { pingInterval: 7s, slowTimeout: 3s } }\n" + with_definition(""))
+          .streams->limits;
+  EXPECT_EQ(limits.ping_interval, seconds(7));
+  EXPECT_EQ(limits.slow_timeout, seconds(3));
+}
+
 TEST(StreamsConfig, ReadsTheOptionsOfAStream) {
   const streams::StreamSpec spec =
       spec_of(with_definition(", onChange: true, history: 2, historyBytes: 65536, slowReaders: dropOldest"));

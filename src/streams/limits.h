@@ -24,6 +24,9 @@ struct Limits {
   Duration reconnect_max = std::chrono::seconds(30);
   Duration ping_interval = std::chrono::seconds(30);  // of the WebSocket
   Duration heartbeat = std::chrono::seconds(15);      // comment lines of Server-Sent Events
+  // A client for which a quarter of outbox_bytes_max waits, and that takes no byte for this time, is closed: with 1013
+  // over a WebSocket; the answer of Server-Sent Events is cut off.
+  Duration slow_timeout = std::chrono::seconds(10);
 
   bool operator==(const Limits&) const = default;
 };

@@ -48,11 +48,12 @@ EventsBody::EventsBody(session::HttpConnection& session, std::shared_ptr<LoopStr
 
 EventsBody::~EventsBody() {
   *self_ = nullptr;
+  loop_->slow_watch().remove(*this);
   loop_->server().loop().cancel(heartbeat_);
 }
 
 void EventsBody::on_writable(session::HttpConnection& /*session*/) {
-  congested_ = false;
+  set_congested(false);
   client_.send_waiting();
 }
 
@@ -63,12 +64,25 @@ void EventsBody::on_shut_down(session::HttpConnection& /*session*/) {
 // One message may exceed the limit; what already waits counts, as for a WebSocket.
 bool EventsBody::has_room(std::size_t waiting_bytes) {
   if (session_.queued_bytes() + waiting_bytes < loop_->catalog().limits().outbox_bytes_max) return true;
-  // The client sees that the answer was cut off, and resumes.
-  ended_ = true;
+  cut_off();
+  return false;
+}
+
+// Not within the call: the body is destroyed when it ends.
+void EventsBody::cut_off() {
+  if (std::exchange(ended_, true)) return;
   loop_->server().loop().post([self = self_] {
     if (*self != nullptr) (*self)->session_.abort_body();
   });
-  return false;
+}
+
+void EventsBody::set_congested(bool is_congested) {
+  if (std::exchange(congested_, is_congested) == is_congested) return;
+  if (is_congested) {
+    loop_->slow_watch().add(*this);
+  } else {
+    loop_->slow_watch().remove(*this);
+  }
 }
 
 bool EventsBody::write(Bytes bytes) {
@@ -76,10 +90,10 @@ bool EventsBody::write(Bytes bytes) {
   if (permit_ != nullptr) permit_->charge_bytes(bytes.size());
   switch (session_.write_body(bytes)) {
     case session::SendResult::queued:
-      congested_ = session_.queued_bytes() >= outbox_bytes_high(loop_->catalog().limits());
+      set_congested(session_.queued_bytes() >= outbox_bytes_high(loop_->catalog().limits()));
       return true;
     case session::SendResult::congested:
-      congested_ = true;
+      set_congested(true);
       return true;
     case session::SendResult::closed:
       ended_ = true;

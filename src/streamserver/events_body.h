@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "net/timers.h"
 #include "session/answer_body.h"
@@ -14,7 +15,8 @@ namespace fanfare::streamserver {
 // It ends with its permit, after an `unsubscribed` that says why.
 class EventsBody final : public session::AnswerBody,
                          public streams::ClientPort,
-                         public streams::PermitHolder {
+                         public streams::PermitHolder,
+                         public SlowReader {
  public:
   // Answers the request. `wanted`: a stream that exists. `permit`: grants it; null without access control.
   static void start(session::HttpConnection& session, const std::shared_ptr<LoopStreams>& loop,
@@ -36,10 +38,17 @@ class EventsBody final : public session::AnswerBody,
   void close(std::uint16_t code, std::string_view reason) override;
   void on_permit_changed() override;
   void on_permit_ended(std::string_view reason) override;
+  net::SendProgress send_progress() const override {
+    return std::as_const(session_).transport().send_progress();
+  }
+  void end_as_too_slow() override { cut_off(); }
 
  private:
   bool write(Bytes bytes);
   bool has_room(std::size_t waiting_bytes);
+  // The client sees that the answer is not complete, and resumes.
+  void cut_off();
+  void set_congested(bool is_congested);
   void plan_heartbeat();
 
   session::HttpConnection& session_;

@@ -24,7 +24,9 @@ void LoopStreams::on_message(session::Session& session, const session::Message& 
 }
 
 void LoopStreams::on_drained(session::Session& session) {
-  if (streams::Client* const client = session.data<StreamConnection>().client()) client->send_waiting();
+  auto& connection = session.data<StreamConnection>();
+  slow_watch_.remove(connection);
+  connection.send_waiting();
 }
 
 void LoopStreams::on_close(session::Session& session, const session::CloseInfo& /*info*/) {
@@ -47,17 +49,30 @@ void StreamConnection::receive(const session::Message& message) {
 }
 
 void StreamConnection::send(std::string_view json) {
-  session_->send_text(json);
-  if (permit_ != nullptr) permit_->charge_bytes(json.size());
+  note(session_->send_text(json), json.size());
 }
 
 bool StreamConnection::send_shared(const SharedBytes& bytes) {
-  if (session_->send_frame(bytes) == session::SendResult::closed) return false;
-  if (permit_ != nullptr) permit_->charge_bytes(bytes.view().size());
+  return note(session_->send_frame(bytes), bytes.view().size());
+}
+
+bool StreamConnection::note(session::SendResult sent, std::size_t bytes) {
+  if (sent == session::SendResult::closed) return false;
+  if (sent == session::SendResult::congested) loop_.slow_watch().add(*this);
+  if (permit_ != nullptr) permit_->charge_bytes(bytes);
   return true;
 }
 
+void StreamConnection::send_waiting() {
+  if (client_ != nullptr) client_->send_waiting();
+}
+
+void StreamConnection::end_as_too_slow() {
+  session_->start_closing(ws::close_code::try_again_later, "reading too slowly");
+}
+
 void StreamConnection::end() {
+  loop_.slow_watch().remove(*this);
   client_.reset();
   permit_.reset();
 }
@@ -78,7 +93,7 @@ void StreamConnection::send_waiting_later() {
     if (there == nullptr || !there->is_open()) return;
     auto& connection = there->data<StreamConnection>();
     connection.sends_later_ = false;
-    if (connection.client_ != nullptr) connection.client_->send_waiting();
+    connection.send_waiting();
   });
 }
 

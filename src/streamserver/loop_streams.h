@@ -3,12 +3,14 @@
 
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "pubsub/loop_hub.h"
 #include "session/endpoint.h"
 #include "session/http_connection.h"
 #include "session/loop_server.h"
 #include "streams/client.h"
+#include "streamserver/slow_watch.h"
 
 namespace fanfare::streamserver {
 
@@ -46,7 +48,8 @@ class LoopStreams final : public session::Endpoint {
               const session::SessionSettings& settings)
       : session::Endpoint(settings),
         shared_{.catalog = catalog, .hub = hub, .clock = system_clock()},
-        server_(server) {}
+        server_(server),
+        slow_watch_(server.loop(), catalog.limits().slow_timeout) {}
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;
@@ -56,25 +59,28 @@ class LoopStreams final : public session::Endpoint {
   streams::LoopStreams& shared() { return shared_; }
   streams::Catalog& catalog() const { return shared_.catalog; }
   session::LoopServer& server() const { return server_; }
+  SlowWatch& slow_watch() { return slow_watch_; }
 
  private:
   streams::LoopStreams shared_;
   session::LoopServer& server_;
+  SlowWatch slow_watch_;
 };
 
 // A client over a WebSocket. It ends with its permit (1008).
 class StreamConnection final : public session::SessionData,
                                public streams::ClientPort,
-                               public streams::PermitHolder {
+                               public streams::PermitHolder,
+                               public SlowReader {
  public:
   // `permit`: null without access control.
   StreamConnection(LoopStreams& loop, ConnectionSlot slot, std::unique_ptr<streams::Permit> permit)
       : loop_(loop), slot_(std::move(slot)), permit_(std::move(permit)) {}
+  ~StreamConnection() override { loop_.slow_watch().remove(*this); }
 
   void open(session::Session& session);
   void receive(const session::Message& message);
-  // Null: the session has ended.
-  streams::Client* client() { return client_.get(); }
+  void send_waiting();
   void end();
 
   bool is_open() const override { return session_->is_open(); }
@@ -86,8 +92,15 @@ class StreamConnection final : public session::SessionData,
   void close(std::uint16_t code, std::string_view reason) override { session_->start_closing(code, reason); }
   void on_permit_changed() override;
   void on_permit_ended(std::string_view reason) override;
+  net::SendProgress send_progress() const override {
+    return std::as_const(*session_).transport().send_progress();
+  }
+  void end_as_too_slow() override;
 
  private:
+  // False: the connection is closed.
+  bool note(session::SendResult sent, std::size_t bytes);
+
   LoopStreams& loop_;
   ConnectionSlot slot_;
   session::Session* session_ = nullptr;

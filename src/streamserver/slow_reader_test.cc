@@ -118,6 +118,107 @@ TEST_P(SlowReaderTest, AnEventsClientIsPacedFromAQuarterOfOutboxBytesMax) {
   EXPECT_LT(got.size(), kOutboxMax / 2);
 }
 
+// Both transports, by a client that never reads, and one that does.
+class StalledReaderTest : public StreamServerTest {
+ protected:
+  static constexpr Duration kSlowTimeout = std::chrono::seconds(2);
+
+  void begin_stalling(WhenFull when_full = WhenFull::keep_latest, std::size_t outbox_bytes_max = kOutboxMax) {
+    // The HTTP server's own deadline must not be what ends them.
+    session::LoopServerOptions options;
+    options.http.idle_timeout = std::chrono::hours(1);
+    begin({.outbox_bytes_max = outbox_bytes_max, .slow_timeout = kSlowTimeout}, options,
+          {.slow_readers = {.when_full = when_full}});
+  }
+  net::Descriptor subscribed(Transport transport) {
+    net::Descriptor peer = transport == Transport::events ? get("/streams/sse?stream=s") : open();
+    if (transport == Transport::websocket) say(peer, R"({"type":"subscribe","stream":"s"})");
+    read_until(peer, "subscribed");
+    read_until_quiet(peer);
+    return peer;
+  }
+  // More than the system keeps for a client, so that at least a quarter of kOutboxMax waits here.
+  void stall() {
+    for (int i = 0; i < 40; ++i) {
+      publish_sized(30'000);
+      loop_->run_once(std::chrono::milliseconds(0));
+    }
+  }
+};
+
+constexpr std::array kTransports{Transport::websocket, Transport::events};
+
+TEST_P(StalledReaderTest, AClientThatTakesNothingIsClosedAfterSlowTimeout) {
+  for (const Transport transport : kTransports) {
+    SCOPED_TRACE(transport == Transport::events ? "events" : "websocket");
+    begin_stalling();
+    const net::Descriptor reader = subscribed(Transport::events);
+    const net::Descriptor slow = subscribed(transport);
+    stall();
+    const Instant stalled_at = clock_.now();
+    read_until(reader, "x\"}");
+    pass(kSlowTimeout - std::chrono::milliseconds(100));
+    EXPECT_EQ(stream_->watchers(), 2U) << "it still has some time";
+    EXPECT_TRUE(run_until([&] {
+      // A WebSocket has close_timeout to answer.
+      pass(std::chrono::milliseconds(100));
+      return stream_->watchers() == 1 && world_->catalog.connections(Transport::websocket) == 0;
+    }));
+    EXPECT_EQ(world_->catalog.connections(Transport::events), 1U);
+    EXPECT_LE(clock_.now() - stalled_at, kSlowTimeout + kSlowTimeout / 2 + 2 * settings_.close_timeout);
+    // Without the chunk that ends an answer.
+    EXPECT_THAT(read_now(slow), Not(EndsWith("0\r\n\r\n")));
+    publish(7);
+    read_until(reader, R"("data":{"n":7})");
+    server_.reset();
+    loop_->run_once(std::chrono::milliseconds(0));
+  }
+}
+
+// A client may answer pings, or say anything, without reading.
+TEST_P(StalledReaderTest, PongsDoNotKeepAClientThatTakesNothing) {
+  begin_stalling();
+  const net::Descriptor slow = subscribed(Transport::websocket);
+  stall();
+  for (int i = 0; i < 6; ++i) {
+    write(slow, client_frame(0x8a, ""));
+    pass(kSlowTimeout / 4);
+  }
+  EXPECT_THAT(read_until(slow, "reading too slowly"), HasSubstr("\x03\xf5"));
+}
+
+// Decision 0092: a client that takes something now and then stays.
+TEST_P(StalledReaderTest, AClientThatTakesSomethingStays) {
+  for (const Transport transport : kTransports) {
+    SCOPED_TRACE(transport == Transport::events ? "events" : "websocket");
+    constexpr std::size_t kOutbox = std::size_t{4} << 20;
+    begin_stalling(WhenFull::close, kOutbox);
+    const net::Descriptor slow = subscribed(transport);
+    for (int i = 0; i < 60; ++i) publish_sized(50'000);
+    // It is congested all the time: 3 MB wait, and it takes 0.3 MB in each time.
+    for (int i = 0; i < 5; ++i) {
+      std::size_t taken = 0;
+      ASSERT_TRUE(run_until([&] {
+        std::array<char, 16'384> piece;
+        const ssize_t got = ::recv(slow.get(), piece.data(), piece.size(), 0);
+        return (taken += got > 0 ? static_cast<std::size_t>(got) : 0) >= 300'000;
+      }));
+      pass(kSlowTimeout - std::chrono::milliseconds(600));
+      ASSERT_EQ(stream_->watchers(), 1U);
+    }
+    pass(2 * kSlowTimeout);
+    if (transport == Transport::events) EXPECT_TRUE(run_until([&] { return stream_->watchers() == 0; }));
+    if (transport == Transport::websocket) read_until(slow, "reading too slowly");
+    server_.reset();
+    loop_->run_once(std::chrono::milliseconds(0));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Loops, StalledReaderTest,
+                         testing::Values(net::LoopKind::epoll, net::LoopKind::uring), [](const auto& info) {
+                           return std::string(info.param == net::LoopKind::epoll ? "epoll" : "uring");
+                         });
+
 INSTANTIATE_TEST_SUITE_P(Loops, SlowReaderTest, testing::Values(net::LoopKind::epoll, net::LoopKind::uring),
                          [](const auto& info) {
                            return std::string(info.param == net::LoopKind::epoll ? "epoll" : "uring");

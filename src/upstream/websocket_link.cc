@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/log_limiter.h"
+#include "jsonrpc/surrogates.h"
 #include "session/client.h"
 #include "session/client_loop.h"
 
@@ -132,8 +133,13 @@ class WebSocketLink::Core final : public session::ClientHandler, public std::ena
 
   void on_message(session::Client&, const session::Message& message) override {
     arriving_.release();
-    const std::string_view text = as_text(message.payload);
-    const auto answer = jsonrpc::split_response(text);
+    std::string_view text = as_text(message.payload);
+    auto answer = jsonrpc::split_response(text);
+    std::string well_formed;
+    if (!answer && jsonrpc::replace_lone_surrogates(well_formed.assign(text))) {
+      text = well_formed;
+      answer = jsonrpc::split_response(text);
+    }
     switch (intake_.judge(answer ? &*answer : nullptr, text.size(), loop_->now())) {
       case NodeIntake::Verdict::pass:
         pass_newest();  // it came before this one

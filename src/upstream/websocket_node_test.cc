@@ -58,6 +58,25 @@ struct WebSocketEndpointTest : ::testing::Test {
   }
 };
 
+// Of an answer, and of a notification.
+TEST_F(WebSocketEndpointTest, ALoneSurrogateIsReplaced_RFC8259_8_2) {
+  NodeServer node([](session::Session& session, std::string_view text) {
+    if (jsonrpc::member(text, "method") == R"("eth_subscribe")") {
+      NodeServer::answer(session, text, R"("0x1")");
+      session.send_text(
+          R"({"jsonrpc":"2.0","method":"eth_subscription","params":{"subscription":"0x1","result":{"name":"\ud800"}}})");
+      return;
+    }
+    NodeServer::answer(session, text, R"(["\udc00\ud83d\ude00",1.50])");
+  });
+  open(node.url());
+  watch();
+  const Result result = ask(worker, *endpoint, R"({"jsonrpc":"2.0","id":1,"method":"m"})", kRead);
+  ASSERT_TRUE(result.has_value()) << result.error().message;
+  EXPECT_EQ(result->body, R"({"jsonrpc":"2.0","id":1,"result":["\ufffd\ud83d\ude00",1.50]})");
+  EXPECT_TRUE(diary.wait_for(R"({"name":"\ufffd"})"));
+}
+
 TEST_F(WebSocketEndpointTest, CallsOfManyShareOneConnectionAndKeepTheirIds) {
   std::vector<std::string> asked;
   NodeServer node([&](session::Session& session, std::string_view text) {

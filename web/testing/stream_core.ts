@@ -14,6 +14,8 @@ export interface CoreOptions {
   /** False: only the messages of the short protocol, as a server of others has it. */
   extended?: boolean;
   hello?: Json;
+  /** The tokens that `authenticate` may present. Without it there is no such message. */
+  accepts?: (token: string) => boolean;
 }
 
 export class StreamCore {
@@ -72,6 +74,12 @@ export class Session {
     this.core.received.push({ connection: this.number, message: request });
     const id = this.core.options.extended === false || request.id === undefined ? {} : { id: request.id };
     if (request.type === "ping") return this.reply({ type: "pong", ...id });
+    const { accepts } = this.core.options;
+    if (request.type === "authenticate" && accepts) {
+      return accepts(request.token)
+        ? this.reply({ type: "authenticated", available_streams: [...this.core.topics.keys()], ...id })
+        : this.error("not_authenticated", "the token is not accepted", undefined, id);
+    }
     if (request.type === "hello" && this.core.options.extended !== false) return this.hello(id);
     if (request.type === "subscribe") return this.subscribe(request, id);
     if (request.type === "unsubscribe") {

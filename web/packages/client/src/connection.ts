@@ -3,6 +3,7 @@ import { backoffDelay, withHint, type BackoffOptions, type ReconnectHint } from 
 import { after, checkNumber } from "./durations.js";
 import { isOnline, watchPage } from "./page.js";
 import { TokenKeeper, type TokenProvider } from "./token.js";
+import { withToken, type Attempt, type TokenPlace } from "./token_place.js";
 import { ConnectionError, callSafely, type ConnectionState } from "./types.js";
 
 /** The part of the WebSocket interface that is used. Browsers, Node 22 and the npm package `ws` have it. */
@@ -16,15 +17,6 @@ export interface SocketLike {
   onclose: ((event: any) => void) | null;
 }
 export type SocketConstructor = new (url: string, protocols?: string[]) => SocketLike;
-
-/** What one attempt to connect uses. */
-export interface Attempt {
-  readonly url: string;
-  readonly protocols: readonly string[];
-}
-
-/** A subprotocol, or a parameter of the address. Addresses appear in logs of proxies, so prefer the first. */
-export type TokenPlace = "subprotocol" | { readonly query: string };
 
 export interface HeartbeatOptions {
   /** After this time without any message the server is asked for one, in milliseconds. Default 15,000; 0 and Infinity turn it off. */
@@ -56,6 +48,11 @@ export interface ConnectionEvents {
   opened(): void;
   received(text: string): void;
   lost(error: ConnectionError): void;
+  /**
+   * The text that presents a fresh token on an open connection; null if it cannot. `Connection.authenticated()` reports the answer. Without
+   * this, another connection presents the token.
+   */
+  authenticate?(token: string): string | null;
 }
 
 /** A connection that stood this long is no failure: the next delay begins from the start. */
@@ -66,6 +63,7 @@ export const REFUSALS_MAX = 3;
 const UNAUTHORIZED = 3000;
 // A browser may not send 1002. docs/streams.md names it.
 const PROTOCOL_ERROR = 4002;
+const EXPIRED = "the token expired";
 
 /** Throws RangeError or TypeError for a value that cannot be used. */
 export function checkConnectionOptions({ url, backoff = {}, heartbeat = {}, connectTimeoutMs }: Partial<ConnectionOptions>): void {
@@ -96,8 +94,9 @@ export class Connection {
   private retryAtMs = 0;
   private heardAtMs = 0;
   private lastUrl = "";
-  private readonly timers = new Map<"connect" | "retry" | "idle" | "answer" | "token", ReturnType<typeof setTimeout>>();
+  private readonly timers = new Map<"connect" | "retry" | "idle" | "answer" | "token" | "renewal", ReturnType<typeof setTimeout>>();
   private unwatch: (() => void) | null = null;
+  private isRenewing = false;
 
   constructor(
     private readonly options: ConnectionOptions,
@@ -137,7 +136,7 @@ export class Connection {
    */
   wake(): void {
     if (this.state === "connected") {
-      if (this.tokens?.isExpired(Date.now())) this.replace("the token expired");
+      if (this.tokens?.isExpired(Date.now())) this.renew(this.tokens);
       else this.probe();
     } else if (this.state === "waiting" || this.state === "offline") {
       this.retryIn(Math.min(Math.max(this.retryAtMs - Date.now(), 0), this.hint ? this.delay(1) : 0));
@@ -149,6 +148,37 @@ export class Connection {
     if (this.state !== "connected") return;
     this.dropSocket(PROTOCOL_ERROR, reason);
     this.failed(new ConnectionError(reason), true);
+  }
+
+  /** The server has answered what `ConnectionEvents.authenticate` said. */
+  authenticated(isAccepted: boolean): void {
+    if (!this.isRenewing) return;
+    if (!isAccepted) return this.replace(EXPIRED);
+    this.isRenewing = false;
+    this.cancel("renewal");
+    this.setConnected();
+  }
+
+  // After the token's end the server has closed the connection, or is about to: only another one can be resumed.
+  private renew(tokens: TokenKeeper): void {
+    if (this.isRenewing) return;
+    if (!this.events.authenticate || tokens.hasEnded(Date.now())) return this.replace(EXPIRED);
+    this.isRenewing = true;
+    const { attempt } = this;
+    const give = (token: string | null): void => {
+      if (attempt !== this.attempt) return;
+      const text = token === null ? null : this.events.authenticate?.(token);
+      if (!text || !this.send(text)) return this.replace(EXPIRED);
+      this.timer("renewal", this.options.heartbeat?.answerMs ?? 5_000, () => this.replace(EXPIRED));
+    };
+    this.timer("renewal", this.options.connectTimeoutMs ?? 10_000, () => this.replace(EXPIRED));
+    // If there is no token, the next attempt to connect asks again, and reports it.
+    tokens.get().then(give, () => give(null));
+  }
+
+  private setConnected(): void {
+    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
+    this.armToken();
   }
 
   /** Ends the socket and connects at once. Subscriptions resume from their positions, so nothing is lost. */
@@ -208,9 +238,8 @@ export class Connection {
     this.clearTimers();
     this.openedAtMs = this.heardAtMs = Date.now();
     this.opened++;
-    this.setState("connected", this.tokens?.problem ? new ConnectionError(this.tokens.problem) : null);
+    this.setConnected();
     this.armIdle();
-    this.armToken();
     callSafely(() => this.events.opened());
   }
 
@@ -296,7 +325,7 @@ export class Connection {
   private armToken(): void {
     if (!this.tokens) return;
     this.timer("token", Math.max(this.tokens.renewAtMs - Date.now(), 0), () => {
-      if (this.tokens?.isExpired(Date.now())) this.replace("the token expired");
+      if (this.tokens?.isExpired(Date.now())) this.renew(this.tokens);
       else this.armToken();
     });
   }
@@ -348,12 +377,6 @@ export class Connection {
   private clearTimers(): void {
     for (const timer of this.timers.values()) clearTimeout(timer);
     this.timers.clear();
+    this.isRenewing = false;
   }
-}
-
-function withToken(attempt: Attempt, token: string, place: TokenPlace): Attempt {
-  if (place === "subprotocol") return { ...attempt, protocols: ["fanfare", ...attempt.protocols, `fanfare.bearer.${token}`] };
-  const url = new URL(attempt.url);
-  url.searchParams.set(place.query, token);
-  return { ...attempt, url: url.href };
 }

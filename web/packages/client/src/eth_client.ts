@@ -35,6 +35,7 @@ export type EthNotification = NonNullable<Answer["params"]>;
 /** Notifications may overtake the reply that names their subscription at nodes of others. So many are kept. */
 export const EARLY_NOTIFICATIONS_MAX = 1_000;
 const PING_ID = "ping";
+const AUTHENTICATE_ID = "authenticate";
 
 export class EthClient {
   private readonly connection: Connection;
@@ -51,6 +52,7 @@ export class EthClient {
       opened: () => this.opened(),
       received: (text) => this.received(text),
       lost: (error) => this.lost(error),
+      authenticate: (token) => JSON.stringify({ jsonrpc: "2.0", id: AUTHENTICATE_ID, method: "fanfare_authenticate", params: [token] }),
     }, () => JSON.stringify({ jsonrpc: "2.0", id: PING_ID, method: "eth_chainId", params: [] }));
   }
 
@@ -147,6 +149,7 @@ export class EthClient {
 
   private take(answer: Answer | null): void {
     if (answer?.method === "eth_subscription" && answer.params) return this.notified(answer.params);
+    if (answer?.id === AUTHENTICATE_ID) return this.connection.authenticated(answer.error === undefined);
     const entry = typeof answer?.id === "number" ? this.pending.get(answer.id) : undefined;
     if (!entry || !answer) return;
     if (answer.error) entry.reject(new RpcError(answer.error.message, answer.error.code, answer.error.data));

@@ -1,6 +1,7 @@
 // @fanfare/client: streams and subscriptions of a Fanfare server.
 export { type BackoffOptions, type ReconnectHint } from "./backoff.js";
-export { Connection, type Attempt, type ConnectionEvents, type ConnectionOptions, type HeartbeatOptions, type SocketConstructor, type SocketLike } from "./connection.js";
+export { Connection, type ConnectionEvents, type ConnectionOptions, type HeartbeatOptions, type SocketConstructor, type SocketLike } from "./connection.js";
+export type { Attempt, TokenPlace } from "./token_place.js";
 export { checksum, mergePatch } from "./merge.js";
 export { StreamClient, type StreamClientOptions } from "./stream_client.js";
 export { type Token, type TokenProvider, type TokenReason } from "./token.js";

@@ -37,6 +37,9 @@ export class Pacer {
   /** The server does not know `hello`, so it will name no limit. */
   setDefaultRate(): void { if (!this.isRateKnown) this.setRate(MESSAGES_PER_SECOND); }
 
+  /** Something waits for its turn. */
+  get isBusy(): boolean { return this.waiting.length > 0; }
+
   push(text: string): void {
     this.waiting.push(text);
     if (!this.timer) this.flush();

@@ -24,6 +24,8 @@ export const TOKEN_KEPT_MS_MAX = 300_000;
 
 interface HeldToken {
   readonly value: string;
+  /** Infinity if it is unknown. */
+  readonly expiresAtMs: number;
   /** Infinity if the expiry is unknown. */
   readonly renewAtMs: number;
 }
@@ -45,8 +47,11 @@ export class TokenKeeper {
     return this.staleInRow ? "the token had expired, or was about to, when it arrived: check this device's clock and the token's lifetime" : null;
   }
 
-  /** True if a token is held whose time has passed. */
+  /** True if a token is held that is to be replaced. */
   isExpired(nowMs: number): boolean { return nowMs >= this.renewAtMs; }
+
+  /** True if a token is held that the server does not accept any more, by this device's clock. */
+  hasEnded(nowMs: number): boolean { return nowMs >= (this.token?.expiresAtMs ?? Infinity); }
 
   /** Forgets the token, because the server refused it. */
   refuse(): void { this.forget("refused"); }
@@ -68,7 +73,7 @@ export class TokenKeeper {
     let token = asToken(await this.provider(this.reason));
     // The page slept while it waited for the token.
     if (Date.now() >= dueAtMs(token) && askedAtMs < dueAtMs(token)) token = asToken(await this.provider("expired"));
-    return (this.token = { value: token.value, renewAtMs: this.renewal(dueAtMs(token), Date.now()) });
+    return (this.token = { value: token.value, expiresAtMs: token.expiresAtMs ?? Infinity, renewAtMs: this.renewal(dueAtMs(token), Date.now()) });
   }
 
   private renewal(dueMs: number, nowMs: number): number {

@@ -60,7 +60,7 @@ export interface ErrorMessage {
 
 export interface HelloAnswer {
   readonly reconnect?: ReconnectHint;
-  readonly limits?: { readonly messages_per_second?: number };
+  readonly limits?: { readonly messages_per_second?: number; readonly message_bytes?: number };
   readonly streams?: readonly { readonly name: string; readonly interval_ms?: number; readonly on_change?: boolean; readonly history: number }[];
 }
 
@@ -98,7 +98,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   error: { message: isText, code: optional(isText), stream: optional(isText) },
   hello: {
     // `reconnect` is a hint: one that cannot be used is ignored.
-    limits: optional(has({ messages_per_second: optional(isNumber) })),
+    limits: optional(has({ messages_per_second: optional(isNumber), message_bytes: optional(isNumber) })),
     streams: optional(listOf(has({ name: isText, interval_ms: optional(isNumber), on_change: optional(isBoolean), history: isNumber }))),
   },
 };

@@ -26,7 +26,12 @@ export interface WireClientEvents {
 
 /** After `too_many_messages` the unanswered requests are repeated after this time. */
 export const REPEAT_MS = 1_500;
+/** A server that answers no request for this time, though other messages may come, is left. */
+export const ANSWER_MS = 30_000;
 const HELLO = "hello";
+const AUTHENTICATE = "authenticate";
+/** A longer message is refused by a server that has named no limit. */
+const MESSAGE_BYTES_MAX = 4_096;
 const PING = '{"type":"ping"}';
 
 export class WireClient {
@@ -37,6 +42,8 @@ export class WireClient {
   private readonly pending = new Map<number, string>();
   private nextId = 1;
   private beginning = false;
+  private messageBytesMax = MESSAGE_BYTES_MAX;
+  private answerTimer: ReturnType<typeof setTimeout> | null = null;
   private repeatTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor(private readonly options: WireClientOptions, private readonly events: WireClientEvents) {
@@ -45,6 +52,7 @@ export class WireClient {
       opened: () => this.opened(),
       received: (text) => this.received(text),
       lost: () => this.lost(),
+      authenticate: (token) => this.authenticate(token),
     }, () => PING);
     this.pacer = new Pacer((text) => { this.connection.send(text); });
   }
@@ -58,7 +66,9 @@ export class WireClient {
         const id = this.nextId++;
         this.pending.set(id, name);
         this.pacer.push(JSON.stringify({ ...request, id }));
+        this.awaitAnswer();
       },
+      abandon: (reason) => this.connection.abandon(reason),
       emit: (event) => this.events.event(name, event),
     }, { delta: this.options.delta ?? true });
     if (want.since) stream.startAt(want.since, want.value);
@@ -126,7 +136,32 @@ export class WireClient {
     for (const stream of this.streams.values()) stream.begin();
   }
 
+  // It does not wait behind other requests, which need it.
+  private authenticate(token: string): string | null {
+    const text = JSON.stringify({ type: "authenticate", token, id: AUTHENTICATE });
+    return new TextEncoder().encode(text).length <= this.messageBytesMax ? text : null;
+  }
+
+  // The time begins again with each request and each answer, and while requests wait for their turn.
+  private awaitAnswer(): void {
+    this.stopAwaiting();
+    const waiting = [...this.streams.values()].filter((stream) => stream.isWaiting);
+    if (!waiting.length) return;
+    this.answerTimer = setTimeout(() => {
+      if (this.pacer.isBusy) return this.awaitAnswer();
+      const message = "the server does not answer a subscription";
+      this.connection.abandon(message);
+      for (const { name: stream } of waiting) this.events.event(stream, { kind: "error", stream, message, code: "unanswered" });
+    }, ANSWER_MS);
+  }
+
+  private stopAwaiting(): void {
+    if (this.answerTimer) clearTimeout(this.answerTimer);
+    this.answerTimer = null;
+  }
+
   private lost(): void {
+    this.stopAwaiting();
     if (this.repeatTimer) clearTimeout(this.repeatTimer);
     this.repeatTimer = null;
     this.pacer.reset();
@@ -149,6 +184,7 @@ export class WireClient {
       case "welcome": return this.greeted(message);
       case "hello": return this.hello(message as HelloAnswer);
       case "pong": return;
+      case "authenticated": return this.authenticated(message);
       case "subscribed": return this.answered(message, (stream) => stream.subscribed(message as unknown as SubscribedAnswer));
       case "unsubscribed": return this.answered(message, (stream) => this.afterEnd(stream, stream.unsubscribed((message as unknown as UnsubscribedAnswer).reason)));
       case "notice": return this.streams.get(String(message["stream"]))?.notice(message as unknown as NoticeMessage);
@@ -157,11 +193,16 @@ export class WireClient {
     }
   }
 
+  private authenticated(message: ServerMessage): void {
+    if (this.welcome) this.welcome = { ...this.welcome, streams: namesIn(message) };
+    this.connection.authenticated(true);
+    this.events.changed();
+  }
+
   private greeted(message: ServerMessage): void {
-    const streams = message["available_streams"];
     this.welcome = {
       message: String(message["message"] ?? ""),
-      streams: Array.isArray(streams) ? streams.map(String) : [],
+      streams: namesIn(message),
       timestamp: Number(message["timestamp"] ?? 0),
       details: this.welcome?.details,
     };
@@ -176,6 +217,7 @@ export class WireClient {
       this.events.changed();
     }
     if (reconnect) this.connection.setHint(reconnect);
+    this.messageBytesMax = limits?.message_bytes ?? MESSAGE_BYTES_MAX;
     if (limits?.messages_per_second === undefined) this.pacer.setDefaultRate();
     else this.pacer.setRate(limits.messages_per_second);
   }
@@ -184,6 +226,7 @@ export class WireClient {
     if (typeof message["id"] === "number") this.pending.delete(message["id"]);
     const stream = this.streams.get(String(message["stream"]));
     if (stream) act(stream);
+    this.awaitAnswer();
   }
 
   private afterEnd(stream: WireStream, isOver: boolean): void {
@@ -191,6 +234,7 @@ export class WireClient {
   }
 
   private failed(error: ErrorMessage): void {
+    if (error.id === AUTHENTICATE) return this.connection.authenticated(false);
     if (error.code === "too_many_messages") {
       this.repeatTimer ??= setTimeout(() => {
         this.repeatTimer = null;
@@ -205,6 +249,7 @@ export class WireClient {
     if (typeof error.id === "number") this.pending.delete(error.id);
     const stream = name === undefined ? undefined : this.streams.get(name);
     if (stream) this.afterEnd(stream, stream.failed(error));
+    this.awaitAnswer();
   }
 
   // A server of the short protocol repeats no id and names no stream: if one stream waits for an answer, it is that one.
@@ -213,6 +258,11 @@ export class WireClient {
     const asked = [...this.streams.values()].filter((stream) => stream.phase === "asked" && error.message.includes(stream.name));
     return asked.length === 1 ? asked[0]?.name : undefined;
   }
+}
+
+function namesIn(message: ServerMessage): string[] {
+  const streams = message["available_streams"];
+  return Array.isArray(streams) ? streams.map(String) : [];
 }
 
 function isBehind(since: Position, position: Position | null): boolean {

@@ -14,7 +14,12 @@ export interface WireStreamOptions {
 export interface WireStreamOutput {
   send(request: StreamRequest): void;
   emit(event: StreamEvent): void;
+  /** The server contradicts the protocol: ends the connection. */
+  abandon(reason: string): void;
 }
+
+/** After so many `already_subscribed` in a row, each behind an `unsubscribed`, nothing more is asked on this connection. */
+export const CONFLICTS_MAX = 3;
 
 type Phase = "idle" | "asked" | "live" | "leaving" | "refused";
 
@@ -35,6 +40,7 @@ export class WireStream {
   private historySent = 0;
   private sinceAsked: Position | null = null;
   private wasLive = false;
+  private conflicts = 0;
   // The last value, sent first after a subscription without a position, may be followed by a jump over notices.
   private jumpsAllowed = 0;
   private discarding = false;
@@ -50,6 +56,8 @@ export class WireStream {
   }
 
   get isWanted(): boolean { return this.wanted; }
+  /** A request is not answered yet. */
+  get isWaiting(): boolean { return this.phase === "asked" || this.phase === "leaving"; }
   /** The last event of the source, while it is not available. */
   get interrupted(): StreamEvent | null { return this.interruption; }
 
@@ -60,7 +68,10 @@ export class WireStream {
     this.ask(this.position);
   }
 
-  disconnected(): void { this.phase = "idle"; }
+  disconnected(): void {
+    this.phase = "idle";
+    this.conflicts = 0;
+  }
 
   /** Asks again for what was never answered, because the server ignored it. */
   repeat(): void {
@@ -105,6 +116,7 @@ export class WireStream {
   subscribed(answer: SubscribedAnswer): void {
     if (this.phase !== "asked") return;
     this.phase = "live";
+    this.conflicts = 0;
     const before = this.position;
     const resuming = this.sinceAsked !== null || this.wasLive;
     this.wasLive = true;
@@ -162,6 +174,7 @@ export class WireStream {
     if (position === "old") return;
     let data: Json;
     if (message.data !== undefined) data = message.data;
+    else if (!this.delta) return this.output.abandon(`the server sent a patch of ${this.name}, which nobody asked for`);
     else if (message.patch !== undefined && this.base !== undefined && position !== "hole") data = mergePatch(this.base, message.patch);
     else return this.resync("a patch arrived without its base");
     if (message.checksum !== undefined && this.delta && message.checksum !== checksum(data)) {
@@ -239,8 +252,9 @@ export class WireStream {
 
   failed(error: ErrorMessage): boolean {
     if (this.phase === "leaving") return this.unsubscribed();
-    if (error.code === "already_subscribed") {
-      if (this.phase === "asked") this.leave(false);
+    if (error.code === "already_subscribed" && this.phase !== "asked") return false;
+    if (error.code === "already_subscribed" && ++this.conflicts < CONFLICTS_MAX) {
+      this.leave(false);
       return false;
     }
     this.phase = "refused";

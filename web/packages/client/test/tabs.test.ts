@@ -13,6 +13,10 @@ let tabs: SharedStreamClient[];
 
 const settle = (ms = 0): Promise<unknown> => vi.advanceTimersByTimeAsync(ms);
 const publish = (from: number, until: number): void => { for (let n = from; n <= until; n++) core.publish("a", { n, same: "text" }); };
+const deliver = (from: number, until: number): Promise<unknown> => {
+  publish(from, until);
+  return settle();
+};
 const subscribes = (): any[] => core.received.map(({ message }) => message).filter(({ type }) => type === "subscribe");
 
 function openTab(options: Partial<SharedStreamClientOptions> = {}, history?: number) {
@@ -28,6 +32,14 @@ function openTab(options: Partial<SharedStreamClientOptions> = {}, history?: num
   return log;
 }
 
+/** What happens while a tab hears nothing. */
+async function deaf(port: { onmessage: unknown }, act: () => Promise<unknown>): Promise<void> {
+  const { onmessage } = port;
+  port.onmessage = null;
+  await act();
+  port.onmessage = onmessage;
+}
+
 /** Stops a tab: it hears nothing, says nothing, and its timers do nothing. Returns what thaws it. */
 function freeze(client: SharedStreamClient, index: number): () => void {
   const port = [...worker.ports.values()][index]!;
@@ -39,6 +51,15 @@ function freeze(client: SharedStreamClient, index: number): () => void {
     Object.assign(port, { onmessage, postMessage });
     timer.mockRestore();
   };
+}
+
+/** What happens while a tab is frozen for so long that it is forgotten; until it has attached again. */
+async function whileFrozen(client: SharedStreamClient, index: number, act: () => Promise<unknown>): Promise<void> {
+  const thaw = freeze(client, index);
+  await settle(FORGET_MS * 1.5);
+  await act();
+  thaw();
+  await settle(ALIVE_MS + ANSWER_MS);
 }
 
 beforeEach(() => {
@@ -61,8 +82,7 @@ test("ten tabs: one connection, one subscription, every message in every tab", a
   publish(1, 1);
   const logs = Array.from({ length: 10 }, () => openTab());
   await settle();
-  publish(2, 20);
-  await settle();
+  await deliver(2, 20);
   const all = Array.from({ length: 20 }, (_, n) => n + 1);
   for (const { numbers, client } of logs) {
     expect(numbers).toEqual(all);
@@ -78,8 +98,7 @@ test("the last tab that wants a stream ends it, and the last tab ends the connec
   await settle();
   first.client.close();
   await settle();
-  publish(1, 1);
-  await settle();
+  await deliver(1, 1);
   expect(second.numbers).toEqual([1]);
   expect(first.client.state).toBe("closed");
   second.client.close();
@@ -93,8 +112,7 @@ test("a new tab gets its history although others are subscribed, and they notice
   await settle();
   const second = openTab({}, 5);
   await settle();
-  publish(11, 12);
-  await settle();
+  await deliver(11, 12);
   expect(second.history).toEqual([6, 7, 8, 9, 10]);
   expect(second.numbers).toEqual([11, 12]);
   expect(first.numbers).toEqual([10, 11, 12]);
@@ -107,8 +125,7 @@ test("a new tab gets its history although others are subscribed, and they notice
 test("the connection is lost: every tab resumes without a loss", async () => {
   const logs = [openTab(), openTab()];
   await settle();
-  publish(1, 3);
-  await settle();
+  await deliver(1, 3);
   FakeSocket.last.end();
   await settle();
   publish(4, 6);
@@ -122,15 +139,10 @@ test("the connection is lost: every tab resumes without a loss", async () => {
 test("the worker dies: each tab resumes from where it was, also if one was behind", async () => {
   const logs = [openTab(), openTab(), openTab()];
   await settle();
-  publish(1, 3);
-  await settle();
+  await deliver(1, 3);
   // The third tab did not hear the last message before the worker died.
   const port = [...worker.ports.values()][2]!;
-  const heard = port.onmessage;
-  port.onmessage = null;
-  publish(4, 4);
-  await settle();
-  port.onmessage = heard;
+  await deaf(port, () => deliver(4, 4));
   worker.crash();
   publish(5, 7);
   await settle(ALIVE_MS + ANSWER_MS);
@@ -146,17 +158,12 @@ test("the worker dies: each tab resumes from where it was, also if one was behin
 test("a tab that was frozen for long is forgotten, attaches again when it thaws, and resumes", async () => {
   const [awake, frozen] = [openTab(), openTab()];
   await settle();
-  publish(1, 2);
-  await settle();
-  const thaw = freeze(frozen.client, 1);
-  await settle(FORGET_MS * 1.5);
-  publish(3, 5);
-  await settle();
-  expect(frozen.numbers).toEqual([1, 2]);
-  thaw();
-  await settle(ALIVE_MS + ANSWER_MS);
-  publish(6, 6);
-  await settle();
+  await deliver(1, 2);
+  await whileFrozen(frozen.client, 1, async () => {
+    await deliver(3, 5);
+    expect(frozen.numbers).toEqual([1, 2]);
+  });
+  await deliver(6, 6);
   expect(frozen.numbers).toEqual([1, 2, 3, 4, 5, 6]);
   expect(awake.numbers).toEqual([1, 2, 3, 4, 5, 6]);
   expect(frozen.gaps).toEqual([]);
@@ -167,8 +174,7 @@ test("a tab that was frozen for long is forgotten, attaches again when it thaws,
 test("a tab with a position of another epoch gets its gap, the others do not", async () => {
   const [, late] = [openTab(), openTab()];
   await settle();
-  publish(1, 2);
-  await settle();
+  await deliver(1, 2);
   const other = tabs[0]!;
   FakeSocket.last.end();
   core.forget();
@@ -179,8 +185,7 @@ test("a tab with a position of another epoch gets its gap, the others do not", a
   expect(other.state).toBe("connected");
   const third = openTab();
   await settle();
-  publish(2, 2);
-  await settle();
+  await deliver(2, 2);
   expect(third.gaps).toEqual([]);
   expect(third.numbers).toEqual([1, 2]);
   expect(late.gaps.length).toBe(1);
@@ -195,17 +200,16 @@ test("tokens come from the tab that was active last; a frozen tab is passed over
   openTab(token("second"));
   await settle(1);
   const [port] = [...worker.ports.values()];
-  const heard = port!.onmessage;
-  port!.onmessage = null;
-  vi.setSystemTime(Date.now() + 3_600_000);
-  tabs[0]!.subscribe("b", () => {});
-  await settle();
-  FakeSocket.last.end();
-  await settle(1_000);
-  await settle(TOKEN_ANSWER_MS);
+  await deaf(port!, async () => {
+    vi.setSystemTime(Date.now() + 3_600_000);
+    tabs[0]!.subscribe("b", () => {});
+    await settle();
+    FakeSocket.last.end();
+    await settle(1_000);
+    await settle(TOKEN_ANSWER_MS);
+  });
   expect(asked).toEqual(["first", "second"]);
   expect(FakeSocket.last.protocols).toContain("fanfare.bearer.second");
-  port!.onmessage = heard;
 });
 
 test("no tab has a token at the moment: the error says so, and it is tried again", async () => {
@@ -229,8 +233,7 @@ test("a connection that ended for good is made again for a tab that comes later,
   tabs.push(other);
   other.subscribe("b", () => {});
   await settle();
-  publish(1, 1);
-  await settle();
+  await deliver(1, 1);
   expect(old.client.state).toBe("connected");
   expect(old.numbers).toEqual([1]);
 });
@@ -240,16 +243,9 @@ test("a gap of the tab that is behind is no gap of the others", async () => {
   FakeSocket.core = core;
   const [awake, frozen] = [openTab(), openTab()];
   await settle();
-  publish(1, 2);
-  await settle();
-  const thaw = freeze(frozen.client, 1);
-  await settle(FORGET_MS * 1.5);
-  publish(3, 10);
-  await settle();
-  thaw();
-  await settle(ALIVE_MS + ANSWER_MS);
-  publish(11, 11);
-  await settle();
+  await deliver(1, 2);
+  await whileFrozen(frozen.client, 1, () => deliver(3, 10));
+  await deliver(11, 11);
   expect(frozen.numbers).toEqual([1, 2, 8, 9, 10, 11]);
   expect(frozen.gaps.map(({ missing }) => missing?.count)).toEqual([5]);
   expect(awake.numbers).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
@@ -260,8 +256,7 @@ test("a gap of the tab that is behind is no gap of the others", async () => {
 test("without sharing the page has the same client with a socket of its own", async () => {
   const log = openTab({ via: "none" });
   await settle();
-  publish(1, 2);
-  await settle();
+  await deliver(1, 2);
   expect(log.numbers).toEqual([1, 2]);
   expect(worker.made).toBe(0);
 });

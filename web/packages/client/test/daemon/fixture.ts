@@ -25,3 +25,25 @@ export async function startAnvil(flags: readonly string[]): Promise<Anvil> { ret
 /** The sum of a metric of the daemon, over all its labels. */
 export async function metric(daemon: Daemon, name: string): Promise<number> { return (await import(`${SUPPORT}fanfare.js`)).metric(daemon, name); }
 export async function startFanfare(flags: readonly string[]): Promise<Daemon> { return (await import(`${SUPPORT}fanfare.js`)).startFanfare(t, flags); }
+
+/** A daemon with access control by JWTs, and what signs one. The role `all` may read the stream `heights` and call everything. */
+export async function startGuarded(): Promise<{ daemon: Daemon; token: (claims: object) => string }> {
+  const { JWT_SECRET, token } = await import(`${SUPPORT}access.js`);
+  const { writeConfig } = await import(`${SUPPORT}fanfare.js`);
+  const { url } = await startAnvil([]);
+  const config = `
+server: { httpPort: 0 }
+metrics: { port: 0 }
+access:
+  roles: [{ id: all, projects: ["*"], methods: ["*"], streams: ["*"] }]
+  jwt: { secret: "${JWT_SECRET}", leeway: 0s }
+projects:
+  - id: main
+    networks: [{ architecture: evm, evm: { chainId: 31337 } }]
+    upstreams: [{ id: anvil, endpoint: "${url}" }]
+streams:
+  definitions:
+    - { name: heights, interval: 200ms, network: main/31337, calls: { h: eth_blockNumber }, fields: { height: /h } }
+`;
+  return { daemon: await startFanfare(["--config", writeConfig(t, config)]), token };
+}

@@ -146,10 +146,10 @@ test("a bundle holds only what is used", async () => {
   expect(merge.bytes).toBeLessThan(500);
   expect(streams.text).not.toMatch(/eth_subscribe|SharedWorker|BroadcastChannel/);
   expect(eth.text).not.toMatch(/available_streams|SharedWorker/);
-  expect(streams.bytes).toBeLessThan(9_500);
+  expect(streams.bytes).toBeLessThan(10_000);
   expect(eth.bytes).toBeLessThan(6_000);
-  expect(shared.bytes).toBeLessThan(12_000);
-  expect(hooks.bytes).toBeLessThan(13_000);
+  expect(shared.bytes).toBeLessThan(12_500);
+  expect(hooks.bytes).toBeLessThan(14_000);
 });
 
 test("Vite finds the worker and builds it", () => {
