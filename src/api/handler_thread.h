@@ -6,13 +6,17 @@ namespace fanfare::api {
 
 class HandlerThread {
  public:
-  // Marks the calling thread during the lifetime of this object, which must be destroyed on the same thread.
+  // Marks the calling thread during the lifetime of this object, which must be destroyed on the same thread. May be
+  // nested.
   HandlerThread();
   ~HandlerThread();
   HandlerThread(const HandlerThread&) = delete;
   HandlerThread& operator=(const HandlerThread&) = delete;
 
   static bool is_here();
+
+ private:
+  const bool was_here_;
 };
 
 }  // namespace fanfare::api

@@ -153,13 +153,4 @@ std::string Rpc::discover() const {
   return rpc::open_rpc_document(*registry_);
 }
 
-void api::ServerImpl::add_rpc(std::expected<RpcEntry, std::string> entry) {
-  if (!lifecycle_.is_idle()) end_for_misuse("Rpc::serve() after start()", "routes are set up before start()");
-  if (!entry) {
-    routes_.problem = std::move(entry.error());
-  } else {
-    routes_.rpcs.push_back(*std::move(entry));
-  }
-}
-
 }  // namespace fanfare

@@ -165,7 +165,7 @@ class RpcMount final : public server::Mount {
   void on_request(session::HttpConnection& session, const server::Target& target) override {
     const RequestParts parts(session, target.request, target.match.parameters);
     Expected<Identity, Response> identity =
-        Unexpected(Response{.status = 500, .body = "the server has no answer to this\n"});
+        Unexpected(Response{.status = 500, .body = std::string(kNoAnswer)});
     call_handler("authenticate", [&] { identity = authenticate(options(), parts.handle()); });
     if (!identity) return session.respond(to_engine(std::move(identity.error())));
     service_.handle_http(
@@ -201,7 +201,7 @@ std::shared_ptr<server::Mount> make_rpc_mount(
 }
 
 std::optional<std::string> find_wrong_rpc(const Routes& routes, const ServerOptions& server) {
-  for (const RpcEntry& entry : routes.rpcs) {
+  for (const RpcEntry& entry : routes.rpcs()) {
     if (!entry.registry->problem().empty()) return entry.registry->problem();
     const RpcOptions& options = entry.registry->options();
     const auto is_exposed = [&](const auto& listener) {
