@@ -12,6 +12,7 @@
 #include "fanfare/json.h"
 #include "fanfare/log.h"
 #include "fanfare/options.h"
+#include "fanfare/relay.h"
 #include "fanfare/rpc.h"
 #include "fanfare/rpc_options.h"
 #include "fanfare/server.h"

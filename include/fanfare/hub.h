@@ -32,6 +32,7 @@
 
 namespace fanfare {
 
+class Relay;
 class Store;
 namespace pubsub {
 class Topic;
@@ -45,12 +46,16 @@ struct HubTopicOptions {
   // `history` no longer has. By default nothing is. Events then reach subscribers after they were written, and
   // `encode` builds the message that is written.
   HistoryLimits stored = {};
+  // The events go to all instances of the program, through the hub's relay (fanfare/relay.h). Needs `encode`: the
+  // payload is what travels, and each instance builds its own message. Not with `stored` or `presence`.
+  bool relayed = false;
   // Members are counted: each subscriber gives a member name (JoinOptions::member).
   bool presence = false;
   // Presence changes are reported together, at most once per interval. More than zero.
   std::chrono::milliseconds presence_interval = std::chrono::seconds(1);
   // Builds the message of an event for all subscribers. Called once per event, on the topic's home loop, in
-  // event order. Must not block. Not set: the message is the published payload; clients then count from
+  // event order. Must not block. If it throws, the event has no position (TopicMetrics::failed); that of a relayed
+  // topic is lost on this instance. Not set: the message is the published payload; clients then count from
   // Joined::position.
   std::function<Frame(Position position, std::string_view payload)> encode = {};
   // Builds the payload of the event that reports a presence change. Called on the home loop. Not set, or an
@@ -60,7 +65,8 @@ struct HubTopicOptions {
 
 // The position of an accepted event. Empty if it was never assigned one, because the server stopped, memory
 // ran out, or the topic was removed. Called exactly once for each accepted event and never for a rejected one.
-// It runs on the topic's home loop or, when the server stops, where the waiting events are destroyed.
+// It runs on the topic's home loop, for a relayed topic on a thread of the relay, or, when the server stops, where the
+// waiting events are destroyed. An exception from it is logged.
 using PublishReceipt = UniqueFunction<void(std::optional<Position> position)>;
 
 // A topic of a hub. A handle without a topic (default-constructed, or not found) rejects every call.
@@ -102,6 +108,10 @@ class FANFARE_EXPORT Hub {
   // The store of this hub's topics. Call before Server::start() and before add_topic() with
   // HubTopicOptions::stored, at most once; otherwise the process ends with a message.
   void set_store(const Store& store) const;
+
+  // The relay of this hub's topics, which is kept until the server is destroyed. Not null. Call before Server::start()
+  // and before add_topic() with HubTopicOptions::relayed, at most once; otherwise the process ends with a message.
+  void set_relay(std::shared_ptr<Relay> relay) const;
 
   // Before or after start(). bad_option: the name (1 to 1024 bytes) is in use or invalid, an option is
   // invalid, or HubOptions::topics_max is reached. With HubTopicOptions::stored it reads the disk before it

@@ -13,6 +13,9 @@
 
 namespace fanfare::api {
 
+// The body of the 500 for a request whose handler gives no answer.
+inline constexpr std::string_view kNoAnswer = "the server has no answer to this\n";
+
 // Call in a catch block: counts the exception and logs it (`handler_threw`), at a few lines per minute for
 // the whole process.
 void note_handler_exception(std::string_view handler) noexcept;

@@ -8,17 +8,28 @@
 
 namespace fanfare {
 
+namespace {
+
+constexpr std::string_view kNoAttemptAnswer = "the before_connect handler gave no answer";
+
+}  // namespace
+
 namespace api {
 
 bool ClientImpl::on_attempt(session::Client&) {
   if (!handlers_.before_connect) return true;
   ++attempt_;
-  call_handler("client before_connect", [this] {
-    handlers_.before_connect(self_, ConnectAttempt(weak_from_this(), attempt_, was_open_,
+  const std::uint64_t attempt = attempt_;
+  const auto self = weak_from_this();  // the handler may destroy its client
+  const bool ended = call_handler("client before_connect", [&] {
+    handlers_.before_connect(self_, ConnectAttempt(self, attempt, was_open_,
                                                    {.url = options_.url,
                                                     .headers = options_.headers,
                                                     .subprotocols = options_.subprotocols}));
   });
+  // An exception may leave the attempt somewhere, and in a program without exceptions it is not destroyed.
+  const auto impl = ended ? nullptr : self.lock();
+  if (impl != nullptr) impl->answer_attempt(attempt, {.reason = std::string(kNoAttemptAnswer)});
   return false;
 }
 
@@ -27,6 +38,7 @@ void ClientImpl::answer_attempt(std::uint64_t attempt, AttemptAnswer answer) {
   loop_->post([this, attempt, answer = std::move(answer)]() mutable {
     // After close() or another start(), a late answer is ignored.
     if (client_ == nullptr || attempt != attempt_) return;
+    ++attempt_;  // the first answer counts
     if (answer.target) {
       client_->connect_to({.url = std::move(answer.target->url),
                            .headers = owned(answer.target->headers),
@@ -54,8 +66,7 @@ ConnectAttempt& ConnectAttempt::operator=(ConnectAttempt&& other) noexcept {
 ConnectAttempt::~ConnectAttempt() {
   if (impl_.expired()) return;
   // May run during stack unwinding, where a second exception would end the process.
-  run_guarded("an attempt to connect",
-              [this] { std::move(*this).give_up("the before_connect handler gave no answer"); });
+  run_guarded("an attempt to connect", [this] { std::move(*this).give_up(std::string(kNoAttemptAnswer)); });
 }
 
 void ConnectAttempt::connect() && {

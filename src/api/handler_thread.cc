@@ -1,5 +1,7 @@
 #include "api/handler_thread.h"
 
+#include <utility>
+
 namespace fanfare::api {
 namespace {
 
@@ -7,12 +9,10 @@ thread_local bool handlers_run_here = false;
 
 }  // namespace
 
-HandlerThread::HandlerThread() : before_(handlers_run_here) {
-  handlers_run_here = true;
-}
+HandlerThread::HandlerThread() : was_here_(std::exchange(handlers_run_here, true)) {}
 
 HandlerThread::~HandlerThread() {
-  handlers_run_here = before_;
+  handlers_run_here = was_here_;
 }
 
 bool HandlerThread::is_here() {

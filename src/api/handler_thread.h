@@ -6,7 +6,8 @@ namespace fanfare::api {
 
 class HandlerThread {
  public:
-  // Marks the calling thread during the lifetime of this object, which must be destroyed on the same thread.
+  // Marks the calling thread during the lifetime of this object, which must be destroyed on the same thread. May be
+  // nested.
   HandlerThread();
   ~HandlerThread();
   HandlerThread(const HandlerThread&) = delete;
@@ -15,7 +16,7 @@ class HandlerThread {
   static bool is_here();
 
  private:
-  const bool before_;
+  const bool was_here_;
 };
 
 }  // namespace fanfare::api

@@ -3,9 +3,11 @@
 #include <charconv>
 #include <utility>
 
+#include "api/border.h"
 #include "api/frame.h"
 #include "api/misuse.h"
 #include "api/server_impl.h"
+#include "fanfare/relay.h"
 #include "fanfare/store.h"
 #include "pubsub/hub.h"
 #include "ws/encode.h"
@@ -27,22 +29,35 @@ pubsub::TopicSetup to_setup(HubTopicOptions options) {
                            .limits = options.limits,
                            .presence = options.presence,
                            .presence_interval = saturating_duration(options.presence_interval),
+                           .relayed = options.relayed,
                            .stored = options.stored};
   const bool has_encode = options.encode != nullptr;
   if (has_encode) {
     setup.encode = [encode = std::move(options.encode)](Position position, const SharedBytes& payload) {
-      return api::EncodedFrame::bytes_of(encode(position, as_text(payload.view())));
+      SharedBytes frame;  // stays empty if it throws
+      api::call_handler(
+          "encode", [&] { frame = api::EncodedFrame::bytes_of(encode(position, as_text(payload.view()))); });
+      return frame;
     };
   }
   if (options.describe_presence) {
     setup.describe_presence = [describe = std::move(options.describe_presence),
                                has_encode](const PresenceChange& change) {
-      const std::string text = describe(change);
+      std::string text;
+      if (!api::call_handler("describe_presence", [&] { text = describe(change); })) text.clear();
       if (text.empty()) return SharedBytes();
       return has_encode ? SharedBytes(as_bytes(text)) : api::EncodedFrame::bytes_of(Frame::text(text));
     };
   }
   return setup;
+}
+
+// The receipt of an event, whose exceptions end here.
+pubsub::Receipt guarded(PublishReceipt receipt) {
+  if (receipt == nullptr) return {};
+  return [receipt = std::move(receipt)](std::optional<Position> position) mutable {
+    api::call_handler("publish receipt", [&] { receipt(position); });
+  };
 }
 
 }  // namespace
@@ -59,9 +74,10 @@ PublishResult HubTopic::offer(Bytes payload, bool is_text, PublishReceipt receip
   if (topic_ == nullptr) return PublishResult::removed;
   const auto impl = impl_.lock();
   if (impl == nullptr) return PublishResult::stopped;
-  if (topic_->setup.encode) return impl->publish(topic_, SharedBytes(payload), std::move(receipt));
+  pubsub::Receipt told = guarded(std::move(receipt));
+  if (topic_->setup.encode) return impl->publish(topic_, SharedBytes(payload), std::move(told));
   const ws::Opcode opcode = is_text ? ws::Opcode::text : ws::Opcode::binary;
-  return impl->publish(topic_, ws::encode_message(opcode, payload), std::move(receipt));
+  return impl->publish(topic_, ws::encode_message(opcode, payload), std::move(told));
 }
 
 bool HubTopic::remove() const {
@@ -98,7 +114,19 @@ void Hub::set_store(const Store& store) const {
   hub.set_store(store.store_);
 }
 
+void Hub::set_relay(std::shared_ptr<Relay> relay) const {
+  api::ServerHub& hub = *impl_->server_hub();
+  if (relay == nullptr || hub.has_relay() || hub.hub.loops() != nullptr) {
+    api::end_for_misuse("Hub::set_relay()", "a hub has one relay, which is set before start()");
+  }
+  hub.set_relay(std::move(relay));
+}
+
 Expected<HubTopic, Error> Hub::add_topic(std::string name, HubTopicOptions options) const {
+  if (options.relayed && !options.encode) {
+    return Unexpected(Error{.kind = Error::Kind::bad_option,
+                            .message = "relayed: needs encode, which builds the message on each instance"});
+  }
   auto added = impl_->hub()->add(std::move(name), to_setup(std::move(options)));
   if (!added) return Unexpected(Error{.kind = Error::Kind::bad_option, .message = std::move(added.error())});
   HubTopic topic;

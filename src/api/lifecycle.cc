@@ -1,6 +1,7 @@
 #include "api/lifecycle.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "api/handler_thread.h"
 #include "session/server.h"
@@ -22,9 +23,10 @@ bool Lifecycle::begin_start() {
   return true;
 }
 
-void Lifecycle::enter_running(session::Server& server) {
+void Lifecycle::enter_running(session::Server& server, std::function<void()> before_end) {
   const std::scoped_lock lock(mutex_);
   server_ = &server;
+  before_end_ = std::move(before_end);
   state_ = State::running;
 }
 
@@ -104,6 +106,7 @@ void Lifecycle::begin_stop(Instant deadline) {
 
 std::size_t Lifecycle::finish(std::unique_lock<std::mutex>& lock) {
   lock.unlock();
+  before_end_();
   const std::size_t dropped = server_->finish_stop();
   lock.lock();
   state_ = State::stopped;

@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -28,8 +29,9 @@ class Lifecycle {
 
   // idle -> starting. False: it was started before.
   bool begin_start();
-  // starting -> running. The loops of `server` exist, and accept no connection yet.
-  void enter_running(session::Server& server);
+  // starting -> running. The loops of `server` exist, and accept no connection yet. `before_end` is called in a stop,
+  // while the loops still run, on a thread that may wait. Several threads may call it at once.
+  void enter_running(session::Server& server, std::function<void()> before_end);
   // After begin_start(). A start that failed makes it idle again, so nothing of it may be left.
   void end_start(bool has_failed);
 
@@ -60,6 +62,7 @@ class Lifecycle {
 
   std::atomic<State> state_ = State::idle;
   session::Server* server_ = nullptr;  // from `running` on
+  std::function<void()> before_end_;   // from `running` on
   std::optional<Spread> spread_;       // sessions are being closed one after another; the state is `running`
   std::shared_mutex publishing_;
   std::mutex mutex_;  // guards changes of state_, and used to wait for them

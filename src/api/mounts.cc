@@ -32,6 +32,10 @@ ws::UpgradePolicy policy_of(const WebSocketRoute& route, const Deflate& deflate)
           .deflate = to_engine(deflate)};
 }
 
+session::HttpResponse no_answer() {
+  return {.status = 500, .body = std::string(kNoAnswer), .headers = {}};
+}
+
 }  // namespace
 
 void end_after_exception(session::Session& engine) {
@@ -159,8 +163,7 @@ class ProgramAdmission final : public server::Admission {
     const RequestParts parts(session, request, match.parameters);
     std::optional<Response> refused;
     if (!call_handler("admit", [&] { refused = decide_(parts.handle()); })) {
-      return std::unexpected(
-          session::HttpResponse{.status = 500, .body = "the server has no answer to this\n", .headers = {}});
+      return std::unexpected(no_answer());
     }
     if (refused) return std::unexpected(to_engine(*std::move(refused)));
     return nullptr;  // the program's routes need to know nothing of it
@@ -174,7 +177,7 @@ class ProgramAdmission final : public server::Admission {
 struct LoopRoutes {
   LoopRoutes(ServerImpl& impl, session::LoopServer& server, std::uint32_t index)
       : connections(sizeof(Connection)), loop_context(impl, server, index) {
-    if (impl.routes().admit) admission = std::make_unique<ProgramAdmission>(impl.routes().admit);
+    if (impl.routes().decide()) admission = std::make_unique<ProgramAdmission>(impl.routes().decide());
     ServerStreams* const of_server = impl.streams();
     if (of_server == nullptr) return;
     streams = std::make_unique<streamserver::LoopStreams>(of_server->catalog, *loop_context.hub(), server,
@@ -205,16 +208,21 @@ class RequestMount final : public server::Mount {
     const SessionId request{
         .loop = loop_->loop_context.index(), .slot = id.slot, .generation = id.generation};
     ServerImpl& impl = loop_->loop_context.impl();
-    // An exception destroys the responder, unless it was moved elsewhere; that answers 500.
-    if (!entry_.answer_in_pieces) {
-      call_handler("http", [&] { entry_.answer(parts.handle(), impl.responder_for(request)); });
-      return;
+    std::shared_ptr<RequestBodyChannel> channel;
+    if (entry_.answer_in_pieces) {
+      channel = std::make_shared<RequestBodyChannel>(impl.weak_from_this(), request);
+      session.receive_body(std::make_unique<ChannelReader>(channel));
     }
-    const auto channel = std::make_shared<RequestBodyChannel>(impl.weak_from_this(), request);
-    session.receive_body(std::make_unique<ChannelReader>(channel));
-    call_handler("http", [&] {
-      entry_.answer_in_pieces(parts.handle(), impl.responder_for(request), channel->reader());
+    const bool ended = call_handler("http", [&] {
+      if (channel == nullptr) {
+        entry_.answer(parts.handle(), impl.responder_for(request));
+      } else {
+        entry_.answer_in_pieces(parts.handle(), impl.responder_for(request), channel->reader());
+      }
     });
+    // An exception destroys the responder, which answers 500; but not if it was moved elsewhere, nor in a program
+    // without exceptions, whose functions are left without destroying their objects.
+    if (!ended) session.respond_last(no_answer());
   }
 
  private:
@@ -240,8 +248,7 @@ class WebSocketMount final : public server::Mount {
     if (route_.decides_later()) return decide(session, target.request, parts, *std::move(agreed));
     Expected<std::unique_ptr<Session>, Response> accepted = nullptr;
     if (!call_handler("upgrade", [&] { accepted = route_.upgrade(parts.handle()); })) {
-      return session::HttpResponse{
-          .status = 500, .body = "the server has no answer to this\n", .headers = {}};
+      return no_answer();
     }
     if (!accepted) return to_engine(std::move(accepted.error()));
     return acceptance(*std::move(accepted), *std::move(agreed));
@@ -267,12 +274,15 @@ class WebSocketMount final : public server::Mount {
       waiting.accept_upgrade(std::move(accepted));
     };
     LoopContext& loop_context = loop_->loop_context;
-    UpgradeTicket ticket(std::make_shared<PendingUpgrade>(
+    const auto pending = std::make_shared<PendingUpgrade>(
         loop_context.impl().weak_from_this(),
         SessionId{.loop = loop_context.index(), .slot = id.slot, .generation = id.generation},
-        std::move(agreed), offered_subprotocols(request.headers), open));
-    // If an exception destroys the ticket, the client gets a 500.
-    call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); });
+        std::move(agreed), offered_subprotocols(request.headers), open);
+    UpgradeTicket ticket(pending);
+    // As after a request's handler: an exception may leave the ticket somewhere.
+    if (!call_handler("decide", [&] { route_.decide(parts.handle(), std::move(ticket)); })) {
+      pending->refuse({.status = 500, .body = std::string(kNoAnswer)});
+    }
     return session::DecideLater{};
   }
 
@@ -287,13 +297,13 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
                                                  std::uint32_t loop_index, std::size_t listener_count) {
   const auto loop = std::make_shared<LoopRoutes>(impl, server, loop_index);
   std::vector<std::pair<server::PathPattern, std::shared_ptr<server::Mount>>> mounts;
-  for (const RequestEntry& entry : impl.routes().requests) {
+  for (const RequestEntry& entry : impl.routes().requests()) {
     mounts.emplace_back(entry.path, std::make_shared<RequestMount>(loop, entry));
   }
-  for (const UpgradeEntry& entry : impl.routes().upgrades) {
+  for (const UpgradeEntry& entry : impl.routes().upgrades()) {
     mounts.emplace_back(entry.path, std::make_shared<WebSocketMount>(loop, *entry.route));
   }
-  for (const RpcEntry& entry : impl.routes().rpcs) {
+  for (const RpcEntry& entry : impl.routes().rpcs()) {
     mounts.emplace_back(entry.path,
                         make_rpc_mount(loop->loop_context, entry, [&](const WebSocketRoute& route) {
                           return std::make_shared<WebSocketMount>(loop, route);
@@ -306,7 +316,7 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
     mounts.emplace_back(*server::PathPattern::parse(streams->path + "/sse"),
                         std::make_shared<streamserver::EventsMount>(part));
   }
-  for (const FilesEntry& entry : impl.routes().files) mounts.emplace_back(entry.path, entry.mount);
+  for (const FilesEntry& entry : impl.routes().files()) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;
   for (std::size_t i = 0; i < listener_count; ++i) {
     auto router = std::make_unique<server::Router>(

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/border.h"
 #include "api/mounts.h"
 #include "base/guard.h"
 #include "base/log_limiter.h"
@@ -19,14 +20,14 @@ PendingUpgrade::PendingUpgrade(std::weak_ptr<ServerImpl> impl, SessionId id, ws:
 
 void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions options) {
   const auto impl = impl_.lock();
-  if (impl == nullptr) return;
+  if (impl == nullptr || is_decided_.exchange(true)) return;
   if (options.subprotocol) {
     if (!options.subprotocol->empty() &&
         std::ranges::find(offered_, *options.subprotocol) == offered_.end()) {
       static LogLimiter not_offered(log::Level::error, "subprotocol_not_offered");
       not_offered.write({{"subprotocol", log::excerpt(*options.subprotocol)},
                          {"expected", "one that the client offered, or none"}});
-      return refuse({.status = 500, .body = "the server has no answer to this\n"});
+      return answer({.status = 500, .body = std::string(kNoAnswer)});
     }
     agreed_.subprotocol = *std::move(options.subprotocol);
   }
@@ -42,6 +43,10 @@ void PendingUpgrade::accept(std::unique_ptr<Session> with_data, UpgradeOptions o
 }
 
 void PendingUpgrade::refuse(Response response) {
+  if (!is_decided_.exchange(true)) answer(std::move(response));
+}
+
+void PendingUpgrade::answer(Response response) {
   const auto impl = impl_.lock();
   if (impl == nullptr) return;
   impl->post_to_request(id_, [made = to_engine(std::move(response))](session::HttpConnection& session) {
@@ -57,8 +62,7 @@ UpgradeTicket& UpgradeTicket::operator=(UpgradeTicket&& other) noexcept {
 UpgradeTicket::~UpgradeTicket() {
   if (pending_ == nullptr) return;
   // May run during stack unwinding, where a second exception would end the process.
-  run_guarded("an upgrade",
-              [this] { refuse({.status = 500, .body = "the server has no answer to this\n"}); });
+  run_guarded("an upgrade", [this] { refuse({.status = 500, .body = std::string(kNoAnswer)}); });
 }
 
 void UpgradeTicket::accept(std::unique_ptr<Session> with_data, UpgradeOptions options) {

@@ -2,6 +2,7 @@
 // An upgrade that waits for its decision, with the data that the loop needs to complete it. Any thread;
 // created on the loop.
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,10 +24,14 @@ class PendingUpgrade {
   PendingUpgrade(std::weak_ptr<ServerImpl> impl, SessionId id, ws::UpgradeAccept agreed,
                  std::vector<std::string> offered, Open open);
 
+  // The first decision counts.
   void accept(std::unique_ptr<Session> with_data, UpgradeOptions options);
   void refuse(Response response);
 
  private:
+  void answer(Response response);
+
+  std::atomic<bool> is_decided_ = false;
   const std::weak_ptr<ServerImpl> impl_;
   const SessionId id_;
   ws::UpgradeAccept agreed_;

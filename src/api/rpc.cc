@@ -154,7 +154,7 @@ std::expected<api::RpcEntry, std::string> make_entry(api::ServerImpl& server, st
                                                      std::shared_ptr<rpc::Registry> registry) {
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) return std::unexpected(pattern.error());
-  const auto& entries = server.routes().rpcs;
+  const auto& entries = server.routes().rpcs();
   if (std::ranges::find(entries, path, &api::RpcEntry::text) != entries.end()) {
     return std::unexpected("two services have the path '" + std::string(path) + "'");
   }
@@ -181,15 +181,6 @@ std::vector<RpcRoleMetrics> Rpc::metrics() const {
 
 std::string Rpc::discover() const {
   return rpc::open_rpc_document(*registry_);
-}
-
-void api::ServerImpl::add_rpc(std::expected<RpcEntry, std::string> entry) {
-  if (!lifecycle_.is_idle()) end_for_misuse("Rpc::serve() after start()", "routes are set up before start()");
-  if (!entry) {
-    routes_.problem = std::move(entry.error());
-  } else {
-    routes_.rpcs.push_back(*std::move(entry));
-  }
 }
 
 }  // namespace fanfare

@@ -23,7 +23,7 @@ std::string topic_of(std::string_view path, std::string_view event) {
 
 // Where the server served the registry first; null: nowhere.
 const RpcEntry* first_entry(const ServerImpl& server, const rpc::Registry& registry) {
-  const auto& entries = server.routes().rpcs;
+  const auto& entries = server.routes().rpcs();
   const auto found =
       std::ranges::find(entries, &registry, [](const RpcEntry& entry) { return entry.registry.get(); });
   return found == entries.end() ? nullptr : &*found;

@@ -52,7 +52,7 @@ Expected<rpc::Caller, Response> identify(rpc::Registry& registry, const Request&
   std::shared_ptr<const RpcIdentity> identity;
   if (options.authenticate != nullptr) {
     Expected<RpcIdentity, Response> decided =
-        Unexpected(Response{.status = 500, .body = "the server has no answer to this\n"});
+        Unexpected(Response{.status = 500, .body = std::string(kNoAnswer)});
     call_handler("authenticate", [&] { decided = options.authenticate(request); });
     if (!decided) return Unexpected(std::move(decided.error()));
     identity = std::make_shared<const RpcIdentity>(*std::move(decided));
@@ -209,7 +209,7 @@ std::shared_ptr<server::Mount> make_rpc_mount(
 }
 
 std::optional<std::string> find_wrong_rpc(const Routes& routes, const ServerOptions& server) {
-  for (const RpcEntry& entry : routes.rpcs) {
+  for (const RpcEntry& entry : routes.rpcs()) {
     if (!entry.registry->problem().empty()) return entry.registry->problem();
     const RpcOptions& options = entry.registry->options();
     for (const auto& [name, limits] : {std::pair("per_identity.", &options.per_identity),

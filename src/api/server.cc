@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "api/border.h"
 #include "api/server_impl.h"
 #include "base/guard.h"
 
@@ -132,9 +133,8 @@ Responder& Responder::operator=(Responder&& other) noexcept {
 Responder::~Responder() {
   if (impl_.expired()) return;
   // May run during stack unwinding, where a second exception would end the process.
-  run_guarded("an answer", [this] {
-    std::move(*this).send({.status = 500, .body = "the server has no answer to this\n"});
-  });
+  run_guarded("an answer",
+              [this] { std::move(*this).send({.status = 500, .body = std::string(api::kNoAnswer)}); });
 }
 
 void Responder::send(Response response) && {

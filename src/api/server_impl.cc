@@ -7,6 +7,7 @@
 #include "api/border.h"
 #include "api/connection.h"
 #include "api/frame.h"
+#include "api/listener_options.h"
 #include "api/misuse.h"
 #include "api/mounts.h"
 #include "api/option_check.h"
@@ -16,9 +17,6 @@
 #include "api/session_walk.h"
 #include "api/settings.h"
 #include "base/guard.h"
-#include "http/headers.h"
-#include "net/inherited_sockets.h"
-#include "ws/handshake.h"
 
 namespace fanfare::api {
 namespace {
@@ -53,152 +51,52 @@ session::ServerOptions server_options(const ServerOptions& options) {
                                      .connections_per_second = limits.connections_per_second_per_address}}};
 }
 
-std::expected<int, std::string> inherited_fd(const std::string& name) {
-  const auto sockets = net::inherited_sockets();
-  if (!sockets) return std::unexpected(sockets.error());
-  const auto found = std::ranges::find(*sockets, name, &net::InheritedSocket::name);
-  if (found != sockets->end()) return found->fd;
-  return std::unexpected("inherited_socket: no socket named \"" + name + "\" was passed (LISTEN_FDNAMES)");
-}
-
-// Returns an error for an origin or a subprotocol that no client can ever send; empty: none.
-std::string find_wrong_name(const WebSocketRoute& route) {
-  const auto origin = std::ranges::find_if_not(route.origins, ws::is_origin_pattern);
-  if (origin != route.origins.end()) {
-    return "origin '" + *origin + "': as in https://example.com, https://*.example.com or *";
-  }
-  const auto subprotocol = std::ranges::find_if_not(route.subprotocols, http::is_token);
-  if (subprotocol != route.subprotocols.end()) return "subprotocol '" + *subprotocol + "': one token";
-  return "";
-}
-
-constexpr std::string_view kRoutes = "Server::websocket() or http() after start()";
+constexpr std::string_view kRoutes = "Server::websocket() or http()";
 
 }  // namespace
 
 ServerImpl::~ServerImpl() = default;
 
-ServerImpl::ServerImpl(ServerOptions options) : options_(saturated(std::move(options))) {}
+ServerImpl::ServerImpl(ServerOptions options)
+    : options_(saturated(std::move(options))),
+      session_settings_(to_settings(options_.limits, options_.heartbeat)) {}
+
+Routes& ServerImpl::routes_for(std::string_view call) {
+  if (!lifecycle_.is_idle())
+    end_for_misuse(std::string(call) + " after start()", "routes are set up before start()");
+  return routes_;
+}
 
 void ServerImpl::add(std::string_view path, std::unique_ptr<WebSocketRoute> route) {
-  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
-  auto pattern = server::PathPattern::parse(path);
-  if (!pattern) {
-    routes_.problem = pattern.error();
-    return;
-  }
-  if (const std::string wrong = find_wrong_name(*route); !wrong.empty()) {
-    routes_.problem = "route '" + std::string(path) + "': " + wrong;
-    return;
-  }
-  if (route->has_message_handler && route->has_chunk_handler) {
-    routes_.problem = "route '" + std::string(path) + "': a message handler or a chunk handler, not both";
-    return;
-  }
-  if (route->deflate) {
-    if (const auto wrong = find_wrong_option(*route->deflate)) {
-      routes_.problem = "route '" + std::string(path) + "': " + *wrong;
-      return;
-    }
-    route->deflate = saturated(*route->deflate);
-  }
-  routes_.upgrades.push_back({.path = *std::move(pattern), .route = std::move(route)});
+  routes_for(kRoutes).add(path, std::move(route));
 }
 
 void ServerImpl::add(std::string_view method, std::string_view path,
                      std::function<void(const Request&, Responder)> answer) {
-  add({.path = {}, .method = std::string(method), .answer = std::move(answer)}, path);
+  routes_for(kRoutes).add(path, {.path = {}, .method = std::string(method), .answer = std::move(answer)});
 }
 
 void ServerImpl::add(std::string_view method, std::string_view path,
                      std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options) {
-  add({.path = {},
-       .method = std::string(method),
-       .answer = {},
-       .answer_in_pieces = std::move(answer),
-       .body = options},
-      path);
-}
-
-void ServerImpl::add(RequestEntry entry, std::string_view path) {
-  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
-  auto pattern = server::PathPattern::parse(path);
-  if (!pattern || (!entry.answer && !entry.answer_in_pieces) || !http::is_token(entry.method)) {
-    routes_.problem =
-        pattern ? "route '" + std::string(path) + "': it needs a method and a handler" : pattern.error();
-    return;
-  }
-  entry.path = *std::move(pattern);
-  routes_.requests.push_back(std::move(entry));
+  routes_for(kRoutes).add(path, {.path = {},
+                                 .method = std::string(method),
+                                 .answer = {},
+                                 .answer_in_pieces = std::move(answer),
+                                 .body = options});
 }
 
 void ServerImpl::add_files(std::string_view path, FileOptions options) {
-  if (!lifecycle_.is_idle()) end_for_misuse(kRoutes, "routes are set up before start()");
-  const std::string_view parent = path.ends_with('/') ? path.substr(0, path.size() - 1) : path;
-  auto pattern = server::PathPattern::parse(std::string(parent) + "/{path...}");
-  if (!pattern) {
-    routes_.problem = pattern.error();
-    return;
-  }
-  server::FileOptions files{.directory = std::move(options.directory),
-                            .index = std::move(options.index),
-                            .fallback = std::move(options.fallback),
-                            .cache_control = std::move(options.cache_control),
-                            .immutable_directory = std::move(options.immutable_directory)};
-  for (Header& header : options.headers) {
-    files.headers.push_back({.name = std::move(header.name), .value = std::move(header.value)});
-  }
-  routes_.files.push_back({.path = *std::move(pattern), .options = std::move(files), .mount = nullptr});
+  routes_for(kRoutes).add_files(path, std::move(options));
 }
 
-std::expected<void, Error> ServerImpl::open_files() {
-  for (FilesEntry& entry : routes_.files) {
-    auto opened = server::StaticFiles::open(entry.options);
-    if (!opened) return std::unexpected(bad_option("files: " + opened.error()));
-    entry.mount = *std::move(opened);
-  }
-  return {};
+void ServerImpl::add_rpc(std::expected<RpcEntry, std::string> entry) {
+  routes_for("Rpc::serve()").add_rpc(std::move(entry));
 }
 
-std::optional<Error> ServerImpl::check() const {
-  if (!routes_.problem.empty()) return bad_option(routes_.problem);
-  if (auto wrong = find_wrong_rpc(routes_, options_)) return bad_option(*std::move(wrong));
-  if (auto wrong = find_wrong_option(options_)) return bad_option(*std::move(wrong));
-  return std::nullopt;
-}
-
-namespace {
-
-// ServerOptions and Listener have members of the same names.
-template <typename Options>
-std::expected<server::ListenerOptions, Error> listener_of(const Options& options) {
-  server::ListenerOptions listener{.host = options.host,
-                                   .port = options.port,
-                                   .unix_path = options.unix_path,
-                                   .unix_mode = options.unix_mode,
-                                   .proxy_protocol = options.proxy_protocol};
-  if (!options.inherited_socket.empty()) {
-    const auto fd = inherited_fd(options.inherited_socket);
-    if (!fd) return std::unexpected(bad_option(fd.error()));
-    listener.inherited_fd = *fd;
-  }
-  if (options.tls) listener.tls = to_engine(*options.tls);
-  return listener;
-}
-
-}  // namespace
-
-std::expected<std::vector<server::ListenerOptions>, Error> ServerImpl::listener_options() const {
-  std::vector<server::ListenerOptions> listeners;
-  auto first = listener_of(options_);
-  if (!first) return std::unexpected(std::move(first.error()));
-  listeners.push_back(*std::move(first));
-  for (const Listener& more : options_.more_listeners) {
-    auto listener = listener_of(more);
-    if (!listener) return std::unexpected(std::move(listener.error()));
-    listeners.push_back(*std::move(listener));
-  }
-  return listeners;
+std::optional<std::string> ServerImpl::find_problem() const {
+  if (!routes_.problem().empty()) return routes_.problem();
+  if (auto wrong = find_wrong_rpc(routes_, options_)) return wrong;
+  return find_wrong_option(options_);
 }
 
 std::expected<void, Error> ServerImpl::reload_certificates() {
@@ -225,14 +123,14 @@ std::expected<void, Error> ServerImpl::start() {
 }
 
 std::expected<void, Error> ServerImpl::start_server() {
-  if (auto wrong = check()) return std::unexpected(*std::move(wrong));
-  if (auto opened = open_files(); !opened) return opened;
-  auto options = listener_options();
-  if (!options) return std::unexpected(std::move(options.error()));
+  if (auto problem = find_problem()) return std::unexpected(bad_option(*std::move(problem)));
+  if (auto opened = routes_.open_files(); !opened)
+    return std::unexpected(bad_option(std::move(opened.error())));
+  auto options = listener_options(options_);
+  if (!options) return std::unexpected(bad_option(std::move(options.error())));
   auto listeners = server::Listeners::prepare(*options);
   if (!listeners) return std::unexpected(std::move(listeners.error()));
   listeners_ = *std::move(listeners);
-  session_settings_ = to_settings(options_.limits, options_.heartbeat);
   server_ = std::make_unique<session::Server>(server_options(options_));
   const auto started = server_->start(
       listeners_.all(),
@@ -243,9 +141,11 @@ std::expected<void, Error> ServerImpl::start_server() {
         return services;
       },
       [this] {
-        if (hub_ != nullptr) hub_->hub.attach(*hub_);
+        if (hub_ != nullptr) hub_->start();
         timers_.start();
-        lifecycle_.enter_running(*server_);
+        lifecycle_.enter_running(*server_, [this] {
+          if (hub_ != nullptr) hub_->stop_relay();
+        });
       });
   if (!started) return std::unexpected(from_system(started.error()));
   return {};
@@ -271,7 +171,7 @@ void ServerImpl::destroy() {
   }
   lifecycle_.stop({.deadline = std::chrono::milliseconds::zero()});
   lifecycle_.wait_for_end();
-  if (hub_ != nullptr) hub_->hub.stop_store();
+  if (hub_ != nullptr) hub_->stop_store();
 }
 
 PostResult ServerImpl::counted(net::PostResult result) {
@@ -330,12 +230,7 @@ void ServerImpl::add_hub(HubOptions options) {
   if (!lifecycle_.is_idle() || hub_ != nullptr) {
     end_for_misuse("fanfare::Hub", "a server has one hub, which is made before start() and Rpc::serve()");
   }
-  hub_ = std::make_unique<HubOfServer>(*this, options);
-}
-
-bool ServerImpl::HubOfServer::post(std::size_t loop, Task task) {
-  return impl.post_to_loop(
-      loop, [task = std::move(task)](LoopContext& loop_context) mutable { task(*loop_context.hub()); });
+  hub_ = std::make_unique<ServerHub>(*this, options);
 }
 
 namespace {

@@ -14,58 +14,17 @@
 
 #include "api/lifecycle.h"
 #include "api/loop_context.h"
+#include "api/routes.h"
+#include "api/server_hub.h"
 #include "api/server_timers.h"
-#include "base/random.h"
 #include "fanfare/server.h"
 #include "fanfare/streams.h"
 #include "fanfare/unique_function.h"
 #include "pubsub/hub.h"
 #include "server/listener.h"
-#include "server/path_pattern.h"
-#include "server/static_files.h"
 #include "session/server.h"
 
-namespace fanfare::rpc {
-class Registry;
-}  // namespace fanfare::rpc
-
 namespace fanfare::api {
-
-struct UpgradeEntry {
-  server::PathPattern path;
-  std::unique_ptr<WebSocketRoute> route;
-};
-struct RequestEntry {
-  server::PathPattern path;
-  std::string method;
-  std::function<void(const Request&, Responder)> answer;
-  // In place of `answer`: the body is taken in pieces.
-  std::function<void(const Request&, Responder, BodyReader)> answer_in_pieces = {};
-  BodyOptions body = {};
-};
-
-struct FilesEntry {
-  server::PathPattern path;
-  server::FileOptions options;
-  std::shared_ptr<server::StaticFiles> mount;  // from start() on
-};
-
-// A JSON-RPC service at a path.
-struct RpcEntry {
-  std::string text;  // the path, as the program wrote it
-  server::PathPattern path;
-  std::shared_ptr<rpc::Registry> registry;
-};
-
-// Everything that a program added before start().
-struct Routes {
-  std::vector<UpgradeEntry> upgrades;
-  std::vector<RequestEntry> requests;
-  std::vector<FilesEntry> files;
-  std::vector<RpcEntry> rpcs;
-  std::function<std::optional<Response>(const Request&)> admit;  // empty: every request is admitted
-  std::string problem;  // why one could not be added; start() reports it
-};
 
 struct ServerStreams;
 
@@ -74,7 +33,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   explicit ServerImpl(ServerOptions options);
   ~ServerImpl();
 
-  // Call before start(). An invalid path is recorded, and start() reports it.
+  // Call before start(), which reports what could not be added.
   void add(std::string_view path, std::unique_ptr<WebSocketRoute> route);
   void add(std::string_view method, std::string_view path,
            std::function<void(const Request&, Responder)> answer);
@@ -82,9 +41,9 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
            std::function<void(const Request&, Responder, BodyReader)> answer, BodyOptions options);
   void add_files(std::string_view path, FileOptions options);
   void admit(std::function<std::optional<Response>(const Request&)> decide) {
-    routes_.admit = std::move(decide);
+    routes_for("Server::admit()").admit(std::move(decide));
   }
-  void add_rpc(std::expected<RpcEntry, std::string> entry);  // the error is recorded, too
+  void add_rpc(std::expected<RpcEntry, std::string> entry);
 
   // Each may be called only once, in this order.
   void add_hub(HubOptions options);
@@ -135,27 +94,17 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   const ServerOptions& options() const { return options_; }
   const session::SessionSettings& session_settings() const { return session_settings_; }
   const Routes& routes() const { return routes_; }
-  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }  // null: no hub
-  ServerStreams* streams() const { return streams_.get(); }                    // null: no streams
+  ServerHub* server_hub() const { return hub_.get(); }  // null: no hub
+  pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }
+  ServerStreams* streams() const { return streams_.get(); }  // null: no streams
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
 
  private:
-  struct HubOfServer final : pubsub::HubLoops {
-    HubOfServer(ServerImpl& its_core, HubOptions options) : impl(its_core), hub(options, random) {}
-    std::size_t count() const override { return impl.loop_contexts_.size(); }
-    bool post(std::size_t loop, Task task) override;
-
-    ServerImpl& impl;
-    SystemRandom random;
-    pubsub::Hub hub;
-  };
-
-  void add(RequestEntry entry, std::string_view path);
-  std::optional<Error> check() const;
-  std::expected<std::vector<server::ListenerOptions>, Error> listener_options() const;
-  std::expected<void, Error> open_files();
+  // The routes, which are set up before start(); otherwise the process ends with a message.
+  Routes& routes_for(std::string_view call);
+  std::optional<std::string> find_problem() const;
   std::expected<void, Error> start_server();
   // Answers to requests are still delivered while the server stops.
   bool has_loops() const { return lifecycle_.has_loops(); }
@@ -164,13 +113,13 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   PostResult counted(net::PostResult result);
 
   const ServerOptions options_;
+  const session::SessionSettings session_settings_;
   Routes routes_;
-  session::SessionSettings session_settings_;
 
   Lifecycle lifecycle_;                      // must outlive the loops
   ServerTimers timers_{*this};               // must outlive the loops
   server::Listeners listeners_;              // from start() on
-  std::unique_ptr<HubOfServer> hub_;         // must outlive the loops' tasks
+  std::unique_ptr<ServerHub> hub_;           // must outlive the loops' tasks
   std::unique_ptr<ServerStreams> streams_;   // must outlive the loops, too
   std::unique_ptr<session::Server> server_;  // from start() on
   std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served

@@ -25,7 +25,7 @@ void api::ServerImpl::add_streams(StreamsOptions options) {
     end_for_misuse("fanfare::Streams", "a server has them once, made after its Hub and before start()");
   }
   const auto pattern = server::PathPattern::parse(options.path);
-  if (!pattern && routes_.problem.empty()) routes_.problem = pattern.error();
+  if (!pattern) routes_.note_problem(pattern.error());
   streams_ = std::make_unique<ServerStreams>(hub_->hub, std::move(options), session_settings_,
                                              to_engine(options_.deflate));
 }

@@ -57,6 +57,19 @@ TEST_P(PublicStreamsTest, AProgramPublishesInThreeLines) {
   EXPECT_EQ(load.publish("1"), StreamResult::refused);
 }
 
+TEST_P(PublicStreamsTest, TheirClientsGetTheHeartbeatOfTheServer) {
+  ServerOptions often = options();
+  often.heartbeat.ping_interval = std::chrono::milliseconds(50);
+  Server server(often);
+  const Hub hub(server);
+  const Streams streams(server);
+  ASSERT_TRUE(server.start());
+  RawClient client(server.port());
+  client.upgrade("/streams");
+  EXPECT_THAT(client.receive(), StartsWith(R"({"type":"welcome")"));
+  EXPECT_EQ(client.receive(), "");  // a ping
+}
+
 TEST_P(PublicStreamsTest, AReasonThatIsNotTextIsNotSent_RFC6455_8_1) {
   Server server(options());
   const Hub hub(server);

@@ -36,6 +36,7 @@ void Hub::attach(HubLoops& loops) {
 }
 
 void Hub::stop_relay() {
+  const std::scoped_lock lock(relay_stop_);
   if (relay_runs_.exchange(false)) relay_->stop();
 }
 

@@ -76,7 +76,8 @@ class Hub final : public RelaySink {
   void attach(HubLoops& loops);
   // Before attach(). The relay outlives the hub, which starts it in attach() and stops it in stop_relay().
   void set_relay(Relay& relay) { relay_ = &relay; }
-  // Nothing comes from the relay when it returns. Not on a loop that the relay's calls may wait for.
+  // Nothing comes from the relay when it returns. Not on a loop that the relay's calls may wait for. Any thread, again
+  // and at once.
   void stop_relay();
   // Before add() of a topic with TopicSetup::stored, once.
   void set_store(std::shared_ptr<EventStore> store) { store_ = std::move(store); }
@@ -133,6 +134,7 @@ class Hub final : public RelaySink {
   std::shared_ptr<EventStore> store_;
   Relay* relay_ = nullptr;
   std::atomic<bool> relay_runs_ = false;
+  std::mutex relay_stop_;  // held while the relay stops
   std::atomic<std::uint64_t> next_id_ = 0;
   std::atomic<bool> relay_down_ = true;
   mutable std::shared_mutex mutex_;  // guards what follows

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <utility>
 
 #include "access/credentials.h"
@@ -35,10 +36,24 @@ bool answers_at_once(const MethodEntry& entry) {
   return entry.about.run == RpcRun::loop && !entry.answers_later;
 }
 
-Expected<BoundCall, RpcError> bind_call(const MethodEntry& entry, std::string_view params_json) {
+// If a JsonType of the program throws, the error is -32603. Handlers are passed by reference, so that a std::function
+// of them allocates nothing.
+Expected<BoundCall, RpcError> bind_call(const MethodEntry& entry, std::string_view params_json,
+                                        RegisteredMethods::Guard guard) {
   const auto arguments = find_arguments(entry.parameters, params_json);
   if (!arguments) return Unexpected(arguments.error());
-  return entry.bind(*arguments);
+  Expected<BoundCall, RpcError> bound = Unexpected(RpcError{});
+  const auto bind = [&] { bound = entry.bind(*arguments); };
+  guard(entry.name, std::ref(bind));
+  return bound;
+}
+
+// If the handler throws, the call is answered -32603. Its RpcAnswer may be left somewhere: a program without exceptions
+// does not destroy it.
+template <typename Handle>
+void run_handler(const std::shared_ptr<OpenCall>& call, const Handle& handle,
+                 RegisteredMethods::Guard guard) {
+  if (!guard(call->entry().name, std::ref(handle))) call->fail({});
 }
 
 }  // namespace
@@ -126,7 +141,7 @@ void RegisteredMethods::finish(Connection& connection, Message& message) {
 std::string RegisteredMethods::answer_now(const MethodEntry& entry, std::string_view id,
                                           std::string_view params, const Origin& origin) const {
   const auto call = std::make_shared<OpenCall>(entry, std::string(id), nullptr, 0);
-  if (auto bound = bind_call(entry, params)) {
+  if (auto bound = bind_call(entry, params, context_.guard)) {
     call_here(call, *bound, origin);
   } else {
     call->fail(bound.error());
@@ -143,8 +158,8 @@ void RegisteredMethods::call_here(const std::shared_ptr<OpenCall>& call, BoundCa
                             .identity = origin.caller.identity.get(),
                             .session = session,
                             .call = *call};
-  // If the handler throws, its RpcAnswer is dropped, which answers -32603.
-  context_.guard(call->entry().name, [&] { bound(context.handle(), RpcAnswer(call)); });
+  const auto handle = [&] { bound(context.handle(), RpcAnswer(call)); };
+  run_handler(call, handle, context_.guard);
 }
 
 void RegisteredMethods::run(Message message, const Origin& origin, Done done) {
@@ -166,7 +181,7 @@ void RegisteredMethods::start(Waiting& waiting, std::size_t index, const Origin&
   const MethodEntry& entry = *context_.registry.find(text.method);
   message.expect();
   auto call = std::make_shared<OpenCall>(entry, text.id, waiting.message, index);
-  auto bound = bind_call(entry, text.params);
+  auto bound = bind_call(entry, text.params, context_.guard);
   if (!bound) return call->fail(bound.error());
   if (entry.about.timeout > std::chrono::milliseconds::zero()) {
     waiting.deadlines.push_back(
@@ -191,7 +206,8 @@ void RegisteredMethods::start_on_worker(const std::shared_ptr<OpenCall>& call, B
                                   .identity = identity.get(),
                                   .session = nullptr,
                                   .call = *call};
-        guard(call->entry().name, [&] { bound(context.handle(), std::move(answer)); });
+        const auto handle = [&] { bound(context.handle(), std::move(answer)); };
+        run_handler(call, handle, guard);
       });
   if (!is_taken) call->fail(work_queue_full(context_.registry.options().retry_after));
 }

@@ -21,6 +21,9 @@ std::string_view end_of(const RpcIdentity& identity);
 
 class RegisteredMethods final : public Methods {
  public:
+  // Runs a handler. False: it threw; the exception is counted and logged.
+  using Guard = bool (*)(std::string_view method, const std::function<void()>& handler);
+
   // Everything must outlive this object.
   struct Context {
     Registry& registry;
@@ -28,8 +31,7 @@ class RegisteredMethods final : public Methods {
     std::shared_ptr<const OpenMessage::Post> post;
     // The session that handlers see.
     Session& (*handle_of)(session::Session& session);
-    // Runs a handler. False: it threw; the exception is counted and logged.
-    bool (*guard)(std::string_view method, const std::function<void()>& handler);
+    Guard guard;
   };
 
   explicit RegisteredMethods(const Context& context) : context_(context) {}

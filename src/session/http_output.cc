@@ -45,6 +45,12 @@ void HttpOutput::respond(const HttpResponse& response) {
   on_answered();
 }
 
+void HttpOutput::respond_last(const HttpResponse& response) {
+  if (state_ != State::answering) return;
+  keep_alive_ = false;
+  respond(response);
+}
+
 bool HttpOutput::start_body(const HttpResponse& response, std::optional<std::uint64_t> length,
                             std::unique_ptr<AnswerBody> body) {
   if (state_ != State::answering) return false;

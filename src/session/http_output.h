@@ -21,6 +21,9 @@ class HttpOutput : public Member {
   // Answers the current request, once. It does nothing without a request, or while its upgrade is decided
   // here. The loop serves the connection's next request, not this call.
   void respond(const HttpResponse& response);
+  // The same, and the connection closes afterwards: a second response of the request's handler, which may still come,
+  // finds no later request.
+  void respond_last(const HttpResponse& response);
   // Adds fields before those of any response to the current request. A 101 has none of them.
   void set_answer_headers(std::vector<ws::OwnedHeader> headers) { answer_headers_ = std::move(headers); }
 

@@ -9,6 +9,15 @@
 #include "session/session_table.h"
 
 namespace fanfare::session {
+namespace {
+
+void log_broken(ws::Rule broken_rule) {
+  const ws::RuleInfo& rule = ws::info(broken_rule);
+  static LogLimiter broken(log::Level::debug, "websocket_rule_broken", kDebugLogLimits);
+  broken.write({{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
+}
+
+}  // namespace
 
 Session::Session(SessionTable& table, net::Transport& transport, Endpoint& endpoint,
                  ws::Connection::Options options, std::unique_ptr<SessionData> data)
@@ -160,7 +169,10 @@ MutableBytes Session::consume(MutableBytes input) {
     has_answered = has_answered || event->kind == ws::Event::Kind::ping;
     handle(*event);
   }
-  if (has_answered) check_answers();
+  if (has_answered && !has_room_for_answers()) {
+    end(cause_, ws::close_code::abnormal);
+    close();
+  }
   return {input.data(), input.size() + after.size()};
 }
 
@@ -175,27 +187,10 @@ void Session::handle(const ws::Event& event) {
       return;
     case ws::Event::Kind::close:
       return handle_close(event);
-    case ws::Event::Kind::failed: {
-      const ws::RuleInfo& rule = ws::info(event.rule);
-      static LogLimiter broken(log::Level::debug, "websocket_rule_broken", kDebugLogLimits);
-      broken.write({{"rule", rule.name}, {"section", rule.clause}, {"code", rule.code}});
-      end(Cause::rule_broken, rule.code, {}, event.rule);
+    case ws::Event::Kind::failed:
+      log_broken(event.rule);
+      end(Cause::rule_broken, event.code, {}, event.rule);
       return leave();
-    }
-  }
-}
-
-// Automatic replies (pongs) count against the outbox as well. They may follow one large message that exceeds
-// the outbox limit.
-void Session::check_answers() {
-  const SessionSettings& settings = endpoint_->settings();
-  const std::size_t allowance = settings.limits.message_bytes_max;
-  if (phase_ == Phase::open && !has_room(allowance)) return;
-  // RFC6455§5.5.2: Pings are answered until the peer's Close arrives, but not for a peer that reads none of
-  // the pongs, see docs/decisions/0014-where-we-are-lenient.md.
-  if (phase_ == Phase::closing && queued_bytes() >= 2 * settings.outbox_bytes_max + allowance) {
-    end(cause_, ws::close_code::abnormal);
-    close();
   }
 }
 

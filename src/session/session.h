@@ -102,7 +102,6 @@ class Session : public SessionOutput {
   // Bytes that may still be read in this turn; also zero after enough frames.
   std::size_t share_left();
   void hand_out(const ws::Event& message);
-  void check_answers();
   void keep(Bytes input);
   void go_on_next_turn();
   void check_open(std::uint32_t now_ms);

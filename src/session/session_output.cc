@@ -93,6 +93,16 @@ bool SessionOutput::has_room(std::size_t allowance) {
   return false;
 }
 
+// The replies may follow one large message that exceeds the outbox limit.
+// RFC6455§5.5.2: Pings are answered until the peer's Close arrives, but not for a peer that reads none of the pongs, see
+// docs/decisions/0014-where-we-are-lenient.md.
+bool SessionOutput::has_room_for_answers() {
+  const SessionSettings& settings = endpoint_->settings();
+  const std::size_t allowance = settings.limits.message_bytes_max;
+  if (phase_ == Phase::open && has_room(allowance)) return true;
+  return phase_ != Phase::closing || queued_bytes() < 2 * settings.outbox_bytes_max + allowance;
+}
+
 bool SessionOutput::has_room_behind(std::size_t waiting_bytes) {
   if (phase_ != Phase::open) return false;
   if (queued_bytes() + held_bytes() + waiting_bytes < endpoint_->settings().outbox_bytes_max) return true;

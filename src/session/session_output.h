@@ -58,6 +58,9 @@ class SessionOutput : public Member {
 
   // Whether one more message may be queued; otherwise the session is ending.
   bool has_room(std::size_t allowance = 0);
+  // After automatic replies (pongs), which count against the outbox as well. False: the peer reads none of them, not even
+  // while it closes, and the session must be dropped.
+  bool has_room_for_answers();
   // Bytes of messages that wait behind one that is sent in pieces.
   std::size_t held_bytes() const;
   void drop_held();

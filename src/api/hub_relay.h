@@ -1,0 +1,33 @@
+#pragma once
+// A program's relay (fanfare/relay.h), as the hub uses it. Its exceptions end here, and a receipt counts at most once.
+
+#include <memory>
+#include <string_view>
+#include <utility>
+
+#include "fanfare/relay.h"
+#include "pubsub/relay.h"
+
+namespace fanfare::api {
+
+class HubRelay final : public pubsub::Relay, private RelaySink {
+ public:
+  explicit HubRelay(std::shared_ptr<fanfare::Relay> relay) : relay_(std::move(relay)) {}
+
+  void start(pubsub::RelaySink& sink) override;
+  void stop() override;
+  void open(std::string_view topic) override;
+  void close(std::string_view topic) override;
+  bool publish(std::string_view topic, const SharedBytes& payload, Done done) override;
+
+ private:
+  bool on_message(std::string_view topic, Position position, Bytes payload) override;
+  void on_lost(std::string_view topic, Position until) override;
+  void on_down() override { sink_->on_down(); }
+  void on_back() override { sink_->on_back(); }
+
+  const std::shared_ptr<fanfare::Relay> relay_;
+  pubsub::RelaySink* sink_ = nullptr;  // from start() on
+};
+
+}  // namespace fanfare::api
