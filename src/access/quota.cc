@@ -43,7 +43,7 @@ std::uint32_t Costs::of(std::string_view method) const {
 
 bool Account::is_idle(Instant now) const {
   return requests.is_idle(now) && subscriptions.is_idle(now) && connections.is_idle(now) &&
-         bytes.is_idle(now) && failures.is_idle(now);
+         bytes.is_idle(now) && failures.is_idle(now) && renewals.is_idle(now);
 }
 
 std::size_t AccountKeyHash::operator()(const std::string& key) const {
@@ -203,6 +203,28 @@ void Payer::give_back_subscriptions(std::uint32_t count) {
       share.account->live_subscriptions.fetch_sub(count, std::memory_order_relaxed);
     }
   }
+}
+
+bool Payer::take_renewal(Instant now) {
+  Account* const account = shares_[0].account.get();
+  return account == nullptr || account->renewals.take(kRenewalRate, 1, now) == Duration::zero();
+}
+
+std::optional<Exhausted> Payer::change_identity(Share identity, Instant now) {
+  Payer next(std::move(identity), {});
+  if (has_connection_) {
+    if (auto refused = next.take_connection(now)) return refused;
+  }
+  // What lives already is no new subscription, so only their number counts.
+  const Share& paying = next.shares_[0];
+  for (; next.subscriptions_ < subscriptions_; ++next.subscriptions_) {
+    if (paying.account == nullptr) continue;
+    if (enter(paying.account->live_subscriptions, paying.limits->subscriptions_max)) continue;
+    return Exhausted{.limit = Limit::subscriptions, .retry_after = kRetryLater};
+  }
+  // The one before goes with `next`, which gives back what it held.
+  std::swap(shares_[0], next.shares_[0]);
+  return std::nullopt;
 }
 
 void Payer::set_limits(std::shared_ptr<const Limits> identity, std::shared_ptr<const Limits> address) {
