@@ -127,8 +127,7 @@ std::expected<Caller, Refusal> Authenticator::authenticate(
   }
   auto caller = credentials ? check(*credentials, attempt) : std::unexpected(credentials.error());
   if (caller) return *std::move(caller);
-  // An expired token is no guess.
-  if (caller.error() == Denial::expired) return std::unexpected(Refusal{.denial = caller.error()});
+  if (!may_be_guess(caller.error())) return std::unexpected(Refusal{.denial = caller.error()});
   const Duration wait = attempt.account.failures.take(plan_.failures, 1, attempt.now);
   if (wait > Duration::zero()) {
     return std::unexpected(Refusal{.denial = Denial::blocked, .retry_after = wait});

@@ -101,10 +101,27 @@ std::string_view name_of(Denial denial) {
       return "address";
     case Denial::blocked:
       return "blocked";
+    case Denial::no_expiry:
+      return "no_expiry";
+    case Denial::issuer:
+      return "issuer";
+    case Denial::audience:
+      return "audience";
+    case Denial::too_long:
+      return "too_long";
+    case Denial::bad_claim:
+      return "bad_claim";
+    case Denial::other_grant:
+      return "other_grant";
     case Denial::count_:
       break;
   }
   return "";
+}
+
+bool may_be_guess(Denial denial) {
+  return denial == Denial::missing || denial == Denial::malformed || denial == Denial::unknown ||
+         denial == Denial::address;
 }
 
 std::string_view text_of(Denial denial) {
@@ -119,8 +136,20 @@ std::string_view text_of(Denial denial) {
       return "the token is not valid yet";
     case Denial::blocked:
       return "too many failed attempts from this address";
+    case Denial::no_expiry:
+      return "the token has no expiry (exp)";
+    case Denial::issuer:
+      return "the token is of another issuer (iss)";
+    case Denial::audience:
+      return "the token is for another audience (aud)";
+    case Denial::too_long:
+      return "the token is valid for too long (exp)";
+    case Denial::bad_claim:
+      return "a claim of the token is of the wrong kind";
+    case Denial::other_grant:
+      return "these credentials are of another identity or have other roles: connect again";
     case Denial::unknown:
-    case Denial::address:
+    case Denial::address:  // as a wrong key: a password cannot be guessed from there
     case Denial::count_:
       break;
   }

@@ -20,17 +20,27 @@
 
 namespace fanfare::access {
 
-// Why a caller is refused. Outsiders get text_of(): it never says which part of a credential is wrong.
+// Why a caller is refused. Outsiders get text_of(): it never says which part of a credential is wrong, unless its signature
+// shows that the caller has it from the issuer.
 enum class Denial : std::uint8_t {
   missing,    // no credentials
   malformed,  // not of any form, or of several that contradict each other
-  unknown,    // no such key, user, password, signature, issuer or audience
+  unknown,    // no such key, user, password or signature
   expired,    // a token after its exp
   too_early,  // a token before its nbf or iat
   address,    // not from an address that may use it
   blocked,    // too many failures from this address
+  // The claims of a token with a good signature, so its holder may know:
+  no_expiry,    // without exp
+  issuer,       // another iss
+  audience,     // another aud
+  too_long,     // its exp is too far away
+  bad_claim,    // a claim of the wrong kind
+  other_grant,  // on an open connection: of another identity, or with other roles
   count_,
 };
+// Whether it may be a guess, which counts as a failed attempt: nothing of the credential was found to be right.
+bool may_be_guess(Denial denial);
 // For logs and metrics: "missing", "malformed", ...
 std::string_view name_of(Denial denial);
 // For outsiders, one line without its end.

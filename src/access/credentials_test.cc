@@ -89,5 +89,14 @@ TEST(Credentials, WordsForOutsidersDoNotTellWhatIsWrong) {
   }
 }
 
+TEST(Credentials, WhatASignatureOrADateShowsIsNoGuess) {
+  for (const Denial guess : {Denial::malformed, Denial::unknown, Denial::address})
+    EXPECT_TRUE(may_be_guess(guess));
+  for (const Denial known : {Denial::expired, Denial::too_early, Denial::no_expiry, Denial::issuer,
+                             Denial::audience, Denial::too_long, Denial::bad_claim, Denial::other_grant}) {
+    EXPECT_FALSE(may_be_guess(known)) << name_of(known);
+  }
+}
+
 }  // namespace
 }  // namespace fanfare::access

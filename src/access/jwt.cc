@@ -138,11 +138,11 @@ std::expected<std::optional<WallTime>, Denial> check_dates(std::string_view clai
   const Date start = date_of(claims, "nbf");
   const Date issued = date_of(claims, "iat");
   for (const Date& date : {expiry, start, issued}) {
-    if (date.present && !date.at) return std::unexpected(Denial::malformed);
+    if (date.present && !date.at) return std::unexpected(Denial::bad_claim);
   }
-  if (!expiry.present && rules.requires_expiry) return std::unexpected(Denial::malformed);
+  if (!expiry.present && rules.requires_expiry) return std::unexpected(Denial::no_expiry);
   if (expiry.present && now >= *expiry.at + rules.leeway) return std::unexpected(Denial::expired);
-  if (expiry.present && *expiry.at > now + rules.lifetime_max) return std::unexpected(Denial::unknown);
+  if (expiry.present && *expiry.at > now + rules.lifetime_max) return std::unexpected(Denial::too_long);
   for (const Date& date : {start, issued}) {
     if (date.present && *date.at > now + rules.leeway) return std::unexpected(Denial::too_early);
   }
@@ -170,13 +170,13 @@ std::expected<JwtClaims, Denial> verify_jwt(std::string_view token, const JwtRul
   const auto expires_at = check_dates(*claims, rules, now);
   if (!expires_at) return std::unexpected(expires_at.error());
   if (!rules.issuer.empty() && text_member(*claims, "iss") != rules.issuer) {
-    return std::unexpected(Denial::unknown);
+    return std::unexpected(Denial::issuer);
   }
   if (!rules.audience.empty() && !names_audience(*claims, rules.audience)) {
-    return std::unexpected(Denial::unknown);
+    return std::unexpected(Denial::audience);
   }
   auto roles = roles_of(*claims, rules.roles_claim);
-  if (!roles) return std::unexpected(Denial::malformed);
+  if (!roles) return std::unexpected(Denial::bad_claim);
   return JwtClaims{.subject = text_member(*claims, "sub").value_or(""),
                    .roles = *std::move(roles),
                    .has_roles = jsonrpc::member(*claims, rules.roles_claim).has_value(),

@@ -81,7 +81,7 @@ inline constexpr std::size_t kTokenRolesMax = 32;
 
 // Whether the text has the form of a JWT: three parts of base64url.
 bool looks_like_jwt(std::string_view token);
-// Denial: malformed, unknown, expired or too_early. The signature is checked before the claims.
+// Denial: malformed, unknown, expired, too_early, or which claim it is. The signature is checked before the claims.
 std::expected<JwtClaims, Denial> verify_jwt(std::string_view token, const JwtRules& rules, WallTime now);
 
 }  // namespace fanfare::access

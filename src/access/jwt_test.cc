@@ -103,7 +103,7 @@ TEST(Jwt, ExpiryAndItsLeeway_RFC7519_4_1_4) {
   constexpr std::string_view kClaims = R"({"sub":"a","exp":1734480100})";
   EXPECT_EQ(outcome_of(kClaims, hmac_rules(), WallTime(seconds(1734480129))), "a");
   EXPECT_EQ(outcome_of(kClaims, hmac_rules(), WallTime(seconds(1734480130))), "denied: expired");
-  EXPECT_EQ(outcome_of(R"({"sub":"a"})"), "denied: malformed");
+  EXPECT_EQ(outcome_of(R"({"sub":"a"})"), "denied: no_expiry");
   JwtRules lasting = hmac_rules();
   lasting.requires_expiry = false;
   EXPECT_EQ(outcome_of(R"({"sub":"a"})", lasting), "a");
@@ -114,7 +114,7 @@ TEST(Jwt, AnExpiryTooFarAwayIsRefused) {
   JwtRules rules = hmac_rules();
   rules.lifetime_max = seconds(100);
   EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480100})", rules), "a");
-  EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480101})", rules), "denied: unknown");
+  EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480101})", rules), "denied: too_long");
 }
 
 TEST(Jwt, FutureTokensAreRefused_RFC7519_4_1_5) {
@@ -124,9 +124,9 @@ TEST(Jwt, FutureTokensAreRefused_RFC7519_4_1_5) {
     };
     EXPECT_EQ(at("1734480030"), "a");
     EXPECT_EQ(at("1734480031"), "denied: too_early");
-    EXPECT_EQ(at("\"1734480000\""), "denied: malformed");
-    EXPECT_EQ(at("-1"), "denied: malformed");
-    EXPECT_EQ(at("1e300"), "denied: malformed");
+    EXPECT_EQ(at("\"1734480000\""), "denied: bad_claim");
+    EXPECT_EQ(at("-1"), "denied: bad_claim");
+    EXPECT_EQ(at("1e300"), "denied: bad_claim");
     EXPECT_EQ(at("1734480000.75"), "a");
   }
 }
@@ -134,7 +134,7 @@ TEST(Jwt, FutureTokensAreRefused_RFC7519_4_1_5) {
 TEST(Jwt, DatesThatAreNoDatesAreRefused) {
   for (const std::string_view date :
        {"\"1734480100\"", "null", "true", "[]", "1e400", "-5", "99999999999999999999"}) {
-    EXPECT_EQ(outcome_of(R"({"sub":"a","exp":)" + std::string(date) + "}"), "denied: malformed") << date;
+    EXPECT_EQ(outcome_of(R"({"sub":"a","exp":)" + std::string(date) + "}"), "denied: bad_claim") << date;
   }
 }
 
@@ -144,15 +144,15 @@ TEST(Jwt, IssuerAndAudience_RFC7519_4_1_3) {
   rules.audience = "gateway";
   EXPECT_EQ(outcome(kRsaToken, rules), "alice");
   rules.audience = "gate";
-  EXPECT_EQ(outcome(kRsaToken, rules), "denied: unknown");
+  EXPECT_EQ(outcome(kRsaToken, rules), "denied: audience");
   rules.audience = "gateway";
   rules.issuer = "https://issuer.example/";
-  EXPECT_EQ(outcome(kRsaToken, rules), "denied: unknown");
+  EXPECT_EQ(outcome(kRsaToken, rules), "denied: issuer");
   JwtRules one = hmac_rules();
   one.audience = "g";
   EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480100,"aud":"g"})", one), "a");
-  EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480100})", one), "denied: unknown");
-  EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480100,"aud":[["g"]]})", one), "denied: unknown");
+  EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480100})", one), "denied: audience");
+  EXPECT_EQ(outcome_of(R"({"sub":"a","exp":1734480100,"aud":[["g"]]})", one), "denied: audience");
 }
 
 TEST(Jwt, TwoMembersOfOneNameAreRefused_RFC7519_4) {
@@ -182,8 +182,8 @@ TEST(Jwt, RolesAreAListOrWords) {
   EXPECT_EQ(roles(R"(["a","b"])")->roles, (std::vector<std::string>{"a", "b"}));
   EXPECT_EQ(roles(R"(" a  b")", "scope")->roles, (std::vector<std::string>{"a", "b"}));
   EXPECT_TRUE(roles("[]")->roles.empty());
-  EXPECT_FALSE(roles("7"));
-  EXPECT_FALSE(roles("[7]"));
+  for (const std::string_view bad : {"7", "[7]", "null"})
+    EXPECT_EQ(roles(bad).error(), Denial::bad_claim) << bad;
   std::string many = "[\"r\"";
   for (std::size_t i = 1; i < kTokenRolesMax; ++i) many += ",\"r\"";
   EXPECT_TRUE(roles(many + "]"));

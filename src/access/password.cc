@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <openssl/crypto.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +39,20 @@ int write_private(const std::string& path, std::string_view text) {
   if (close(fd) != 0 && code == 0) code = errno;
   if (code != 0) unlink(path.c_str());
   return code;
+}
+
+// Zero, or errno.
+int access_of(const std::string& path) {
+  struct stat status{};
+  return lstat(path.c_str(), &status) == 0 ? 0 : errno;
+}
+
+bool is_locked(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  if (fd < 0) return false;
+  const bool is = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(fd);
+  return is;
 }
 
 }  // namespace
@@ -81,28 +96,56 @@ bool has_password(const PasswordHash& hash, std::string_view password) {
 
 std::expected<CookieFile, std::string> CookieFile::create(std::string path, Random& random) {
   std::string password = random_hex(random, 32);
+  PasswordHash hash = hash_password(std::string(kCookieUser), password, random);
   std::string content = std::string(kCookieUser) + ":" + password;
-  const std::string beside = path + ".tmp";
-  if (const int code = write_private(beside, content); code != 0) return failed(beside, code);
-  if (std::rename(beside.c_str(), path.c_str()) != 0) {
+  OPENSSL_cleanse(password.data(), password.size());
+  const bool was_in_use = is_locked(path);
+  CookieFile cookie(std::move(path), std::move(hash), std::move(content), was_in_use);
+  if (const int code = cookie.write(); code != 0) {
+    auto error = failed(cookie.path_, code);
+    cookie.path_.clear();
+    return error;
+  }
+  return cookie;
+}
+
+// Beside the path, and then renamed.
+int CookieFile::write() {
+  const std::string beside = path_ + ".tmp";
+  if (const int code = write_private(beside, content_); code != 0) return code;
+  const int fd = open(beside.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd >= 0)
+    flock(fd, LOCK_EX | LOCK_NB);  // only for was_in_use() of others: without locks nothing else is different
+  if (std::rename(beside.c_str(), path_.c_str()) != 0) {
     const int code = errno;
     unlink(beside.c_str());
-    return failed(path, code);
+    if (fd >= 0) close(fd);
+    return code;
   }
-  PasswordHash hash = hash_password(std::string(kCookieUser), password, random);
-  const Digest digest = sha256(content);
-  OPENSSL_cleanse(password.data(), password.size());
-  OPENSSL_cleanse(content.data(), content.size());
-  return CookieFile(std::move(path), std::move(hash), digest);
+  if (locked_ >= 0) close(locked_);
+  locked_ = fd;
+  return 0;
+}
+
+bool CookieFile::restore_if_gone() {
+  if (path_.empty() || access_of(path_) != ENOENT) return false;
+  return write() == 0;
 }
 
 CookieFile::CookieFile(CookieFile&& other) noexcept
-    : path_(std::exchange(other.path_, {})), hash_(std::move(other.hash_)), content_(other.content_) {}
+    : path_(std::exchange(other.path_, {})),
+      hash_(std::move(other.hash_)),
+      content_(std::exchange(other.content_, {})),
+      was_in_use_(other.was_in_use_),
+      locked_(std::exchange(other.locked_, -1)) {}
 
 CookieFile::~CookieFile() {
-  if (path_.empty()) return;
-  const auto content = read_small_file(path_, kSecretBytesMax);
-  if (content && same(sha256(*content), content_)) unlink(path_.c_str());
+  if (locked_ >= 0) close(locked_);
+  if (!path_.empty()) {
+    const auto content = read_small_file(path_, kSecretBytesMax);
+    if (content && same_secret(*content, content_)) unlink(path_.c_str());
+  }
+  OPENSSL_cleanse(content_.data(), content_.size());
 }
 
 }  // namespace fanfare::access

@@ -46,14 +46,25 @@ class CookieFile {
   ~CookieFile();
 
   const PasswordHash& hash() const { return hash_; }
+  // A process that still runs had written the file before: its clients cannot read its cookie any more.
+  bool was_in_use() const { return was_in_use_; }
+  // Writes the file again if it is gone, because another process that used it has ended. True: it was, and is there again.
+  bool restore_if_gone();
 
  private:
-  CookieFile(std::string path, PasswordHash hash, Digest content)
-      : path_(std::move(path)), hash_(std::move(hash)), content_(content) {}
+  CookieFile(std::string path, PasswordHash hash, std::string content, bool was_in_use)
+      : path_(std::move(path)),
+        hash_(std::move(hash)),
+        content_(std::move(content)),
+        was_in_use_(was_in_use) {}
+  // Zero, or errno.
+  int write();
 
   std::string path_;  // empty: moved from
   PasswordHash hash_;
-  Digest content_;
+  std::string content_;
+  bool was_in_use_ = false;
+  int locked_ = -1;  // the file, with a lock as long as this process uses it
 };
 
 }  // namespace fanfare::access

@@ -106,6 +106,41 @@ TEST(CookieFile, ReplacesOneThatWasLeftAndReportsAFolderThatIsMissing) {
   EXPECT_FALSE(CookieFile::create("/nonexistent/cookie", random));
 }
 
+TEST(CookieFile, ASecondUserIsNoticedAndTheFirstOneWritesItsOwnAgain) {
+  SeededRandom random(1);
+  const TemporaryFile file;
+  auto first = CookieFile::create(file.path(), random);
+  ASSERT_TRUE(first);
+  EXPECT_FALSE(first->was_in_use());
+  const std::string text = file.read();
+  EXPECT_FALSE(first->restore_if_gone());
+  {
+    auto second = CookieFile::create(file.path(), random);
+    ASSERT_TRUE(second);
+    EXPECT_TRUE(second->was_in_use());
+    EXPECT_NE(file.read(), text);
+    EXPECT_FALSE(first->restore_if_gone());
+  }
+  EXPECT_TRUE(first->restore_if_gone());
+  EXPECT_EQ(file.read(), text);
+  struct stat status{};
+  ASSERT_EQ(stat(file.path().c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777U, 0600U);
+  // It is in use again.
+  const auto third = CookieFile::create(file.path(), random);
+  ASSERT_TRUE(third);
+  EXPECT_TRUE(third->was_in_use());
+}
+
+TEST(CookieFile, OneThatWasLeftIsInNobodysUse) {
+  SeededRandom random(1);
+  const TemporaryFile file;
+  file.write("__cookie__:left");
+  const auto cookie = CookieFile::create(file.path(), random);
+  ASSERT_TRUE(cookie);
+  EXPECT_FALSE(cookie->was_in_use());
+}
+
 TEST(SecretFile, IsOneLine) {
   const TemporaryFile file;
   file.write("secret\n");

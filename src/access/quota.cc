@@ -44,7 +44,7 @@ std::uint32_t Costs::of(std::string_view method) const {
 
 bool Account::is_idle(Instant now) const {
   return requests.is_idle(now) && subscriptions.is_idle(now) && connections.is_idle(now) &&
-         bytes.is_idle(now) && failures.is_idle(now);
+         bytes.is_idle(now) && failures.is_idle(now) && renewals.is_idle(now);
 }
 
 std::size_t AccountKeyHash::operator()(const std::string& key) const {
@@ -207,19 +207,6 @@ std::optional<Exhausted> Payer::take_subscription_again(Instant now) {
       });
 }
 
-std::optional<Exhausted> Payer::add_identity(Share identity, Instant now) {
-  FANFARE_CHECK(shares_[0].account == nullptr && identity.account != nullptr);
-  Payer alone(std::move(identity), {});
-  if (has_connection_) {
-    if (const auto refused = alone.take_connection(now)) return refused;
-  }
-  // From here on this payer gives them back.
-  alone.has_connection_ = false;
-  shares_[0] = std::exchange(alone.shares_[0], {});
-  shares_[0].account->live_subscriptions.fetch_add(subscriptions_, std::memory_order_relaxed);
-  return std::nullopt;
-}
-
 void Payer::give_back_subscriptions(std::uint32_t count) {
   count = std::min(count, subscriptions_);
   subscriptions_ -= count;
@@ -228,6 +215,28 @@ void Payer::give_back_subscriptions(std::uint32_t count) {
       share.account->live_subscriptions.fetch_sub(count, std::memory_order_relaxed);
     }
   }
+}
+
+bool Payer::take_renewal(Instant now) {
+  Account* const account = shares_[0].account.get();
+  return account == nullptr || account->renewals.take(kRenewalRate, 1, now) == Duration::zero();
+}
+
+std::optional<Exhausted> Payer::change_identity(Share identity, Instant now) {
+  Payer next(std::move(identity), {});
+  if (has_connection_) {
+    if (auto refused = next.take_connection(now)) return refused;
+  }
+  // What lives already is no new subscription, so only their number counts.
+  const Share& paying = next.shares_[0];
+  for (; next.subscriptions_ < subscriptions_; ++next.subscriptions_) {
+    if (paying.account == nullptr) continue;
+    if (enter(paying.account->live_subscriptions, paying.limits->subscriptions_max)) continue;
+    return Exhausted{.limit = Limit::subscriptions, .retry_after = kRetryLater};
+  }
+  // The one before goes with `next`, which gives back what it held.
+  std::swap(shares_[0], next.shares_[0]);
+  return std::nullopt;
 }
 
 void Payer::set_limits(std::shared_ptr<const Limits> identity, std::shared_ptr<const Limits> address) {

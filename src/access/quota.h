@@ -57,6 +57,7 @@ struct Account {
   Bucket connections;
   Bucket bytes;
   Bucket failures;  // attempts to authenticate; see authenticator.h
+  Bucket renewals;  // of credentials of open connections
   std::atomic<std::uint32_t> open_connections{0};
   std::atomic<std::uint32_t> live_subscriptions{0};
 
@@ -105,6 +106,8 @@ struct Exhausted {
   bool by_address = false;
 };
 
+inline constexpr Rate kRenewalRate{.per_second = 10, .burst = 100};
+
 // Movable; what it holds is given back when it is destroyed.
 class Payer {
  public:
@@ -128,9 +131,12 @@ class Payer {
   // One that replaces a live one of this payer.
   std::optional<Exhausted> take_subscription_again(Instant now);
   void give_back_subscriptions(std::uint32_t count);
-  // An address has paid alone so far, for a caller that has authenticated now: its identity pays, too, also for the
-  // connection and the subscriptions that are there. The limit that refuses; then nothing has changed.
-  std::optional<Exhausted> add_identity(Share identity, Instant now);
+  // For fresh credentials on an open connection, apart from the calls: a caller at its limit can still hand them in. False: the
+  // identity has used up kRenewalRate.
+  bool take_renewal(Instant now);
+  // `identity` pays from now on, also for the open connection and the live subscriptions. The address goes on paying. The
+  // limit of the identity that refuses: then nothing has changed.
+  std::optional<Exhausted> change_identity(Share identity, Instant now);
   // Bytes that came or were sent. A payer in debt is refused calls until it has paid.
   void charge_bytes(std::uint64_t count, Instant now);
   // Live ones that it has paid for.

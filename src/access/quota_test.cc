@@ -230,28 +230,68 @@ TEST(Payer, ARepeatedSubscriptionHasItsRateAndStaysOne) {
   EXPECT_EQ(account->live_subscriptions, 1U);
 }
 
-TEST(Payer, AnIdentityThatComesLaterPaysForWhatIsThere) {
-  const auto account = std::make_shared<Account>();
+TEST(Payer, AnotherIdentityPaysForTheConnectionAndWhatLives) {
+  const auto limits = std::make_shared<const Limits>(Limits{.connections_max = 1, .subscriptions_max = 2});
+  const auto address_limits =
+      std::make_shared<const Limits>(Limits{.connections_max = 1, .subscriptions_max = 2});
+  const auto stranger = std::make_shared<Account>();
+  const auto alice = std::make_shared<Account>();
   const auto address = std::make_shared<Account>();
-  const Limits one{.connections_max = 1};
   {
-    Payer first({}, share({}, address));
-    Payer second({}, share({}, address));
-    EXPECT_FALSE(first.take_connection(kStart));
-    EXPECT_FALSE(first.take_subscription(kStart));
-    EXPECT_FALSE(second.take_connection(kStart));
-    EXPECT_FALSE(first.add_identity(share(one, account), kStart));
-    EXPECT_EQ(account->open_connections, 1U);
-    EXPECT_EQ(account->live_subscriptions, 1U);
-    const auto refused = second.add_identity(share(one, account), kStart);
-    ASSERT_TRUE(refused);
-    EXPECT_EQ(refused->limit, Limit::connections);
-    EXPECT_EQ(account->open_connections, 1U);
-    EXPECT_EQ(address->open_connections, 2U);
+    Payer payer({limits, stranger}, {address_limits, address});
+    ASSERT_FALSE(payer.take_connection(kStart));
+    ASSERT_FALSE(payer.take_subscription(kStart));
+    ASSERT_FALSE(payer.take_subscription(kStart));
+    // The address has all it may have, and goes on.
+    EXPECT_FALSE(payer.change_identity({limits, alice}, kStart));
+    EXPECT_EQ(stranger->open_connections, 0U);
+    EXPECT_EQ(stranger->live_subscriptions, 0U);
+    EXPECT_EQ(alice->open_connections, 1U);
+    EXPECT_EQ(alice->live_subscriptions, 2U);
+    EXPECT_EQ(address->open_connections, 1U);
+    EXPECT_EQ(address->live_subscriptions, 2U);
+    EXPECT_EQ(payer.subscriptions(), 2U);
+    EXPECT_EQ(payer.take_subscription(kStart)->limit, Limit::subscriptions);
+    payer.give_back_subscriptions(1);
+    EXPECT_EQ(alice->live_subscriptions, 1U);
   }
-  EXPECT_EQ(account->open_connections, 0U);
-  EXPECT_EQ(account->live_subscriptions, 0U);
-  EXPECT_EQ(address->open_connections, 0U);
+  for (const auto& account : {stranger, alice, address}) {
+    EXPECT_EQ(account->open_connections, 0U);
+    EXPECT_EQ(account->live_subscriptions, 0U);
+  }
+}
+
+TEST(Payer, AnIdentityAtItsLimitDoesNotTakeOverAndNothingChanges) {
+  const auto many = std::make_shared<const Limits>();
+  const auto one_connection = std::make_shared<const Limits>(Limits{.connections_max = 1});
+  const auto one_subscription = std::make_shared<const Limits>(Limits{.subscriptions_max = 1});
+  const auto stranger = std::make_shared<Account>();
+  const auto alice = std::make_shared<Account>();
+  Payer before({one_connection, alice}, {});
+  ASSERT_FALSE(before.take_connection(kStart));
+  Payer payer({many, stranger}, {});
+  ASSERT_FALSE(payer.take_connection(kStart));
+  ASSERT_FALSE(payer.take_subscription(kStart));
+  ASSERT_FALSE(payer.take_subscription(kStart));
+  EXPECT_EQ(payer.change_identity({one_connection, alice}, kStart)->limit, Limit::connections);
+  EXPECT_EQ(payer.change_identity({one_subscription, alice}, kStart)->limit, Limit::subscriptions);
+  EXPECT_EQ(alice->open_connections, 1U);
+  EXPECT_EQ(alice->live_subscriptions, 0U);
+  EXPECT_EQ(stranger->open_connections, 1U);
+  EXPECT_EQ(stranger->live_subscriptions, 2U);
+}
+
+TEST(Payer, RenewalsHaveARateOfTheirOwn) {
+  const auto limits = std::make_shared<const Limits>(Limits{.requests = {.per_second = 1, .burst = 1}});
+  const auto account = std::make_shared<Account>();
+  Payer payer({limits, account}, {});
+  ASSERT_FALSE(payer.take_call(1, kStart));
+  ASSERT_TRUE(payer.take_call(1, kStart));
+  for (std::uint64_t i = 0; i < kRenewalRate.burst; ++i) EXPECT_TRUE(payer.take_renewal(kStart));
+  EXPECT_FALSE(payer.take_renewal(kStart));
+  EXPECT_TRUE(payer.take_renewal(kStart + milliseconds(100)));
+  EXPECT_FALSE(account->is_idle(kStart + milliseconds(100)));
+  EXPECT_TRUE(Payer().take_renewal(kStart));
 }
 
 TEST(Payer, BytesArePaidAfterwards) {

@@ -97,11 +97,15 @@ AccessGate::Peer AccessGate::peer_of(std::string_view text) {
   return peer;
 }
 
-access::Payer AccessGate::payer_for(const Rules& rules, const access::Caller& caller, const Peer& peer) {
+access::Payer::Share AccessGate::account_for(const access::Caller& caller, const Peer& peer) {
   // Names have no blanks, so these accounts are of nobody else.
   std::string identity = caller.principal->name;
   if (caller.principal->is_shared()) identity += " " + access::payer_of(peer.address);
-  return {{.limits = caller.limits, .account = identities_.find(identity, clock_.now())},
+  return {.limits = caller.limits, .account = identities_.find(identity, clock_.now())};
+}
+
+access::Payer AccessGate::payer_for(const Rules& rules, const access::Caller& caller, const Peer& peer) {
+  return {account_for(caller, peer),
           {.limits = rules.authenticator.address_limits(), .account = peer.account}};
 }
 
@@ -112,17 +116,23 @@ void AccessGate::note(const access::Refusal& refusal, std::string_view peer) {
 
 namespace {
 
+// Over every transport.
+rpc::Refusal refusal_to(const access::Refusal& refusal) {
+  const std::string text(access::text_of(refusal.denial));
+  if (refusal.denial != Denial::blocked) return {.code = rpc::kNotPermitted, .message = text};
+  rpc::Refusal limit = rpc::limit_reached("failed attempts", refusal.retry_after);
+  limit.message = text;
+  return limit;
+}
+
 session::HttpResponse answer_to(const access::Refusal& refusal, const access::AccessPlan& plan,
                                 bool is_foreign) {
-  if (refusal.denial == Denial::blocked) {
-    rpc::Refusal limit = rpc::limit_reached("failed attempts", refusal.retry_after);
-    limit.message = access::text_of(refusal.denial);
-    return error_answer(429, limit);
+  if (refusal.denial == Denial::blocked) return error_answer(429, refusal_to(refusal));
+  if (is_foreign) {
+    return error_answer(
+        403, {.code = rpc::kNotPermitted, .message = "this address is not in access.allowedAddresses"});
   }
-  session::HttpResponse answer =
-      error_answer(is_foreign ? 403 : 401,
-                   {.code = rpc::kNotPermitted, .message = std::string(access::text_of(refusal.denial))});
-  if (is_foreign) return answer;
+  session::HttpResponse answer = error_answer(401, refusal_to(refusal));
   // RFC9110§11.6.1. Basic makes a browser ask its user, so it is offered only if there are users.
   answer.headers.push_back({.name = "WWW-Authenticate", .value = "Bearer"});
   if (!plan.users.empty()) {
@@ -174,10 +184,14 @@ std::expected<std::shared_ptr<server::Admitted>, session::HttpResponse> AccessGa
   return std::make_shared<AdmittedCaller>(caller->principal, std::move(payer));
 }
 
-std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::string_view token,
-                                                                       std::string_view peer_text,
-                                                                       const access::Principal& before,
-                                                                       access::Payer& payer) {
+void AccessGate::note_silence(std::string_view peer) {
+  note({.denial = Denial::missing}, peer);
+}
+
+std::expected<access::PrincipalPtr, rpc::Refusal> AccessGate::renew(std::string_view token,
+                                                                    std::string_view peer_text,
+                                                                    const access::Principal& before,
+                                                                    access::Payer& payer) {
   const Rules& rules = this->rules();
   const Peer peer = peer_of(peer_text);
   std::expected<access::Credentials, Denial> credentials = std::unexpected(Denial::malformed);
@@ -188,23 +202,22 @@ std::expected<access::PrincipalPtr, access::Refusal> AccessGate::renew(std::stri
                                                                .account = *peer.account,
                                                                .now = clock_.now(),
                                                                .wall_now = clock_.wall_now()});
-  if (!caller) {
-    note(caller.error(), peer_text);
-    return std::unexpected(caller.error());
-  }
+  const auto refuse = [&](const access::Refusal& refusal) {
+    note(refusal, peer_text);
+    return std::unexpected(refusal_to(refusal));
+  };
+  if (!caller) return refuse(caller.error());
   const bool is_first = rules.policy.first_message_within > Duration::zero() &&
                         before.origin.kind == access::CredentialOrigin::Kind::anonymous;
   if (before.name == kUnauthenticated || is_first) {
-    access::Payer next = payer_for(rules, *caller, peer);
-    payer = access::Payer();  // its address pays for one connection, not for two
-    if (const auto refused = next.take_connection(clock_.now())) {
-      payer = access::Payer({}, {.limits = rules.authenticator.address_limits(), .account = peer.account});
-      return std::unexpected(access::Refusal{.denial = Denial::blocked, .retry_after = refused->retry_after});
+    auto identity = account_for(*caller, peer);
+    if (const auto refused = payer.change_identity(std::move(identity), clock_.now())) {
+      cells(*caller->principal).refused[AccessRefusal::limit].add();
+      return std::unexpected(rpc::limit_reached(access::name_of(refused->limit), refused->retry_after));
     }
-    payer = std::move(next);
   } else if (caller->principal->is_shared() || caller->principal->name != before.name ||
              names_of(caller->principal->roles) != names_of(before.roles)) {
-    return std::unexpected(access::Refusal{.denial = Denial::unknown});
+    return refuse({.denial = Denial::other_grant});
   }
   return caller->principal;
 }

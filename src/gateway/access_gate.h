@@ -16,6 +16,7 @@
 #include "base/log_limiter.h"
 #include "base/time.h"
 #include "gateway/metrics_values.h"
+#include "rpc/methods.h"
 #include "server/admission.h"
 
 namespace fanfare::gateway {
@@ -77,10 +78,12 @@ class AccessGate final : public server::Admission {
 
   // Fresh credentials for an open connection of `before`. It must be the same identity with the same roles, so that
   // what the connection has subscribed to stays granted; a connection that has not authenticated yet may become anyone.
-  // The payer is replaced if the identity changes.
-  std::expected<access::PrincipalPtr, access::Refusal> renew(std::string_view token, std::string_view peer,
-                                                             const access::Principal& before,
-                                                             access::Payer& payer);
+  // Another identity then pays for the connection and what it has subscribed to.
+  std::expected<access::PrincipalPtr, rpc::Refusal> renew(std::string_view token, std::string_view peer,
+                                                          const access::Principal& before,
+                                                          access::Payer& payer);
+  // A WebSocket was opened without credentials, and sent none in time.
+  void note_silence(std::string_view peer);
 
   // References are valid within the loop's task.
   const access::Costs& costs() const { return rules().costs; }
@@ -109,6 +112,7 @@ class AccessGate final : public server::Admission {
   };
   Peer peer_of(std::string_view text);
   void note(const access::Refusal& refusal, std::string_view peer);
+  access::Payer::Share account_for(const access::Caller& caller, const Peer& peer);
   access::Payer payer_for(const Rules& rules, const access::Caller& caller, const Peer& peer);
   const Rules& rules() const { return *rules_.load(std::memory_order_acquire); }
 

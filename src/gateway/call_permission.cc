@@ -73,9 +73,15 @@ std::optional<rpc::Refusal> CallPermission::refusal(const jsonrpc::Request& requ
   return refused;
 }
 
+// Fresh credentials do not compete with calls, as long as there are not too many.
+bool CallPermission::is_renewal(const jsonrpc::Request& request, const rpc::Caller& caller) const {
+  return request.method == kAuthenticateMethod && caller.transport == rpc::Transport::websocket &&
+         caller.payer->take_renewal(gate_->clock().now());
+}
+
 std::optional<rpc::Refusal> CallPermission::refuse_caller(const jsonrpc::Request& request,
                                                           const rpc::Caller& caller) const {
-  if (caller.payer != nullptr) {
+  if (caller.payer != nullptr && !is_renewal(request, caller)) {
     const access::Costs& costs = gate_->costs();
     const std::uint32_t cost = std::max(costs.of(request.method), costs.of(executed_as(request.method)));
     const auto exhausted = caller.payer->take_call(cost, gate_->clock().now());

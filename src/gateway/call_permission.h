@@ -25,6 +25,7 @@ class CallPermission {
   std::optional<rpc::Refusal> refusal(const jsonrpc::Request& request, const rpc::Caller& caller) const;
 
  private:
+  bool is_renewal(const jsonrpc::Request& request, const rpc::Caller& caller) const;
   std::optional<rpc::Refusal> refuse_caller(const jsonrpc::Request& request, const rpc::Caller& caller) const;
   std::optional<rpc::Refusal> refuse_method(const jsonrpc::Request& request, const rpc::Caller& caller) const;
   // By the project's patterns and the built-in rules.

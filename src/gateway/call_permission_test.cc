@@ -188,6 +188,25 @@ TEST_F(CallPermissionTest, ExpiredCredentialsGrantNothingButTheWayToRenewThem) {
   EXPECT_EQ(refusal_of("fanfare_authenticate", R"(["x"])"), "");
 }
 
+TEST_F(CallPermissionTest, FreshCredentialsDoNotCompeteWithCalls) {
+  become(0);
+  caller_.transport = rpc::Transport::websocket;
+  while (refusal_of("eth_chainId").empty()) {
+  }
+  for (std::uint64_t i = 0; i < access::kRenewalRate.burst; ++i) {
+    ASSERT_EQ(refusal_of("fanfare_authenticate", R"(["x"])"), "") << i;
+  }
+  // Beyond their rate they cost as much as other calls.
+  EXPECT_TRUE(refusal_of("fanfare_authenticate", R"(["x"])").starts_with("-32005 "));
+  clock_.advance(std::chrono::milliseconds(100));
+  EXPECT_EQ(refusal_of("fanfare_authenticate", R"(["x"])"), "");
+  // Over HTTP there is nothing to renew.
+  caller_.transport = rpc::Transport::http;
+  while (refusal_of("eth_chainId").empty()) {
+  }
+  EXPECT_TRUE(refusal_of("fanfare_authenticate", R"(["x"])").starts_with("-32005 "));
+}
+
 TEST_F(CallPermissionTest, AMethodThatIsExecutedAsAnotherOneNeedsItsPermissionAndPaysItsPrice) {
   become(0);
   EXPECT_EQ(refusal_of("eth_getFilterLogs", R"(["0x1"])"), "");

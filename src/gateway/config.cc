@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "gateway/config_access.h"
+#include "gateway/config_access_names.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_file.h"
@@ -299,6 +300,9 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (const YamlNode* streams = fields.find("streams"))
     read_streams(context, *streams, out.streams.emplace());
   if (out.streams && !context.diagnostics.first()) check_streams(context, out);
+  if (out.access.plan != nullptr && !context.diagnostics.first()) {
+    check_access_names(context, *fields.find("access"), out);
+  }
   check_certificates(context, fields, out);
   check_exposure(context, fields, out);
   // Port 0 twice gives two different ports.

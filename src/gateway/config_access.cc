@@ -121,7 +121,8 @@ void read_name(const MapFields& fields, std::string& out) {
   if (!fields.read("id", out)) return;
   if (is_config_id(out) && out != kUnauthenticated && out != "anonymous" && out != "none") return;
   const YamlNode& id = *fields.find("id");
-  fields.report(id.location, "id", "is not an id here", id.text, kConfigIdExpected);
+  // "user:password" is no id, and must not be shown.
+  fields.report(id.location, "id", "is not an id here", is_config_id(out) ? id.text : "", kConfigIdExpected);
 }
 
 void read_role(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
@@ -171,6 +172,7 @@ std::optional<Secret> read_secret(const MapFields& fields, std::string_view plai
                                   std::string_view hash) {
   std::size_t given = 0;
   for (const std::string_view key : {plain, file, hash}) given += fields.find(key) != nullptr ? 1 : 0;
+  if (given == 0 && fields.has_unknown_key()) return std::nullopt;  // reported: likely a misspelling
   if (given != 1) {
     fields.report(fields.location(), plain, given == 0 ? "is missing" : "is given in several forms", "",
                   "one of " + std::string(plain) + ", " + std::string(file) + ", " + std::string(hash));
@@ -247,7 +249,8 @@ void read_user(const ReadContext& context, const YamlNode& node, const std::stri
     fields.report(secret->location, "password", "is empty", "", "a password; is its variable set?");
   } else if (secret->text) {
     user.password = access::hash_password(user.password.user, *secret->text);
-  } else if (const auto hash = access::parse_rpcauth(user.password.user + ":" + secret->hash->text)) {
+  } else if (const auto hash = access::parse_rpcauth(user.password.user + ":" + secret->hash->text);
+             hash && !hash->salt.contains(':')) {
     user.password = *hash;
   } else {
     fields.report(secret->location, "passwordHash", "is not a hash", "",
@@ -398,16 +401,10 @@ void read_access(const ReadContext& context, const YamlNode& node, AccessConfig&
   fields.read("cookieFile", out.cookie_file);
   fields.read("cookieRoles", out.cookie_roles, is_any_name, kConfigIdExpected);
   if (context.diagnostics.first()) return;
-  const bool knows_roles = std::ranges::all_of(out.cookie_roles, [&](const std::string& name) {
-    return std::ranges::any_of(plan.roles,
-                               [&](const access::RolePlan& one) { return one.role.name == name; });
-  });
-  if (!knows_roles || out.cookie_file.empty() != out.cookie_roles.empty()) {
-    fields.report(node.location, "cookieRoles", "does not fit", "", "cookieFile and the ids of its roles");
-  }
-  if (const std::string problem = access::problem_of(plan); !problem.empty()) {
-    context.diagnostics.report(node.location,
-                               "access: " + problem + ", expected names that exist and stand once");
+  if (out.cookie_file.empty() != out.cookie_roles.empty()) {
+    const std::string_view given = out.cookie_file.empty() ? "cookieRoles" : "cookieFile";
+    fields.report(fields.find(given)->location, given, "has no effect alone", "",
+                  "cookieFile and cookieRoles, or neither");
   }
   out.plan = std::make_shared<const AccessPlan>(std::move(plan));
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "gateway/config_env.h"
 #include "net/socket.h"
 
 namespace fanfare::gateway {
@@ -64,6 +65,30 @@ std::string_view without_user(std::string_view authority) {
   return at == std::string_view::npos ? authority : authority.substr(at + 1);
 }
 
+bool is_letter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+// "${NAME}", without a default.
+bool is_one_variable(std::string_view text) {
+  if (!text.starts_with("${") || !text.ends_with('}')) return false;
+  text = text.substr(2, text.size() - 3);
+  return !text.empty() && is_conventional_variable(text);
+}
+
+bool is_port_like(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 6;  // one more than any port has
+  return text.size() <= kDigitsMax && std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+}
+
+bool is_host_like(std::string_view text) {
+  if (is_host_name(text)) return true;
+  return text.size() > 2 && text.contains(':') && text.starts_with('[') && text.ends_with(']') &&
+         std::ranges::all_of(text.substr(1, text.size() - 2), [](char c) {
+           return is_letter(c) || (c >= '0' && c <= '9') || c == ':' || c == '.';
+         });
+}
+
 }  // namespace
 
 std::expected<void, std::string> check_endpoint(std::string_view url) {
@@ -90,6 +115,36 @@ std::expected<void, std::string> check_endpoint(std::string_view url) {
   if (!is_host_name(host)) return std::unexpected("has a malformed host");
   if (colon == std::string_view::npos) return {};
   return check_port(authority.substr(colon + 1));
+}
+
+std::string endpoint_for_message(std::string_view written) {
+  constexpr std::string_view kHidden = "***";
+  constexpr std::size_t kSchemeBytesMax = 8;
+  if (is_one_variable(written)) return std::string(written);
+  const std::size_t scheme = written.find("://");
+  if (scheme == 0 || scheme > kSchemeBytesMax || !std::ranges::all_of(written.substr(0, scheme), is_letter)) {
+    return "";
+  }
+  std::string shown(written.substr(0, scheme + 3));
+  written.remove_prefix(scheme + 3);
+  std::string_view authority = written.substr(0, written.find_first_of("/?#"));
+  const std::string_view rest = written.substr(authority.size());
+  // A password with a slash: what looks like a host and its port are parts of it.
+  if (rest.contains('@')) return shown + std::string(kHidden);
+  if (authority.contains('@')) shown += std::string(kHidden) + "@";
+  authority = without_user(authority);
+  const std::size_t colon = authority.rfind(':');
+  const bool has_port = colon != std::string_view::npos && is_port_like(authority.substr(colon + 1));
+  const std::string_view host = has_port ? authority.substr(0, colon) : authority;
+  shown += host.empty() || is_host_like(host) ? host : kHidden;
+  if (has_port) shown += authority.substr(colon);
+  if (rest.size() > 1) {
+    shown += rest.front();
+    shown += kHidden;
+  } else {
+    shown += rest;
+  }
+  return shown;
 }
 
 bool is_websocket_endpoint(std::string_view url) {

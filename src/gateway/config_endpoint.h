@@ -11,6 +11,11 @@ namespace fanfare::gateway {
 // 65535 if there is one; no fragment, no spaces. The error names the problem ("has no host").
 std::expected<void, std::string> check_endpoint(std::string_view url);
 
+// A URL, good or not, for messages: "https://***@host:8545/***". The scheme, host and port are shown if they have the form of
+// one, and a value that is one variable is shown as it is written. User, password, path and query are never shown, since
+// any of them may be a secret. Empty: nothing of it can be shown.
+std::string endpoint_for_message(std::string_view written);
+
 // Whether a URL that passed check_endpoint() uses WebSocket.
 bool is_websocket_endpoint(std::string_view url);
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "gateway/config_yaml.h"
-
 namespace fanfare::gateway {
 namespace {
 
@@ -20,14 +18,18 @@ std::expected<std::string, std::string> value_of(std::string_view inside, const 
   const std::size_t split = inside.find(":-");
   const std::string_view name = inside.substr(0, split);
   if (!is_name(name)) {
-    return std::unexpected("has a malformed variable (${" + escaped_for_message(inside) +
-                           "}), expected ${NAME} or ${NAME:-default}");
+    // Its text may be a secret.
+    return std::unexpected("has a malformed variable, expected ${NAME} or ${NAME:-default}");
   }
   std::optional<std::string> value = lookup(name);
   if (split != std::string_view::npos && (!value || value->empty())) {
     return std::string(inside.substr(split + 2));
   }
   if (!value) {
+    if (!is_conventional_variable(name)) {
+      return std::unexpected(
+          "names an environment variable that is not set, expected it to be set, or ${NAME:-default}");
+    }
     return std::unexpected("names an environment variable that is not set (${" + std::string(name) +
                            "}), expected it to be set, or ${" + std::string(name) + ":-default}");
   }
@@ -35,6 +37,11 @@ std::expected<std::string, std::string> value_of(std::string_view inside, const 
 }
 
 }  // namespace
+
+bool is_conventional_variable(std::string_view name) {
+  return std::ranges::all_of(
+      name, [](char c) { return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_'; });
+}
 
 std::expected<Expanded, std::string> expand_environment(std::string_view value,
                                                         const EnvironmentLookup& lookup) {

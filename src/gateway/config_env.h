@@ -27,6 +27,10 @@ struct Expanded {
 std::expected<Expanded, std::string> expand_environment(std::string_view value,
                                                         const EnvironmentLookup& lookup);
 
+// Upper-case letters, digits and underscores, as variables are usually named. Any other text in a variable's place may be a
+// secret, so messages do not show it.
+bool is_conventional_variable(std::string_view name);
+
 // The environment of this process. Do not call while another thread changes it.
 std::optional<std::string> process_environment(std::string_view name);
 

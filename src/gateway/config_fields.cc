@@ -83,17 +83,20 @@ MapFields::MapFields(const ReadContext& context, const YamlNode& node, std::stri
   if (node.kind == YamlNode::Kind::null && empty == Empty::allowed) return;
   if (node.kind != YamlNode::Kind::map) {
     usable_ = false;
-    std::string found(kind_name(node));
-    if (node.kind == YamlNode::Kind::scalar) found += " (" + quoted_for_message(node.text) + ")";
-    context_.diagnostics.report(node.location, where + " is " + found + ", expected a map with the keys " +
+    context_.diagnostics.report(node.location, where + " is " + std::string(kind_name(node)) +
+                                                   ", expected a map with the keys " +
                                                    joined({known.begin(), known.size()}));
     return;
   }
   for (const YamlEntry& entry : node.entries) {
     if (std::ranges::find(known, std::string_view(entry.key)) != known.end()) continue;
     has_unknown_key_ = true;
-    std::string message = "unknown key " + quoted_for_message(entry.key) + " in " + where;
-    if (const std::string_view meant = nearest(entry.key, known); !meant.empty()) {
+    const std::string_view meant = nearest(entry.key, known);
+    // A misspelt key is shown; anything else may be a secret that stands in the wrong place.
+    std::string message = "unknown key";
+    message += meant.empty() ? key_for_message(entry.key) : " " + quoted_for_message(entry.key);
+    message += " in " + where;
+    if (!meant.empty()) {
       message += " (did you mean \"" + std::string(meant) + "\"?)";
     }
     context_.diagnostics.report(entry.key_location,
@@ -268,8 +271,8 @@ const std::vector<YamlNode>* MapFields::list(std::string_view key, std::string_v
   if (node == nullptr) return nullptr;
   if (node->kind != YamlNode::Kind::sequence) {
     report(node->location, key,
-           node->kind == YamlNode::Kind::null ? "has no value" : "is " + std::string(kind_name(*node)),
-           node->text, expected);
+           node->kind == YamlNode::Kind::null ? "has no value" : "is " + std::string(kind_name(*node)), "",
+           expected);
     return nullptr;
   }
   if (node->items.empty()) {

@@ -61,6 +61,15 @@ bool is_header_of_ours(std::string_view name) {
                              [&](std::string_view one) { return http::equals_ignoring_case(one, name); });
 }
 
+// The path of a header in a message. A name with other characters than letters and '-' may be a value in the wrong place.
+std::string shown_header(std::string_view name, std::size_t index) {
+  constexpr std::size_t kNameBytesMax = 40;
+  const bool is_shown = name.size() <= kNameBytesMax && std::ranges::all_of(name, [](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+                        });
+  return is_shown ? "headers." + std::string(name) : indexed("headers", index);
+}
+
 // `evm: { chainId: N, ... }` of a network or an upstream.
 void read_chain_id(const MapFields& evm, std::uint64_t& out) {
   evm.require({"chainId"});
@@ -138,9 +147,9 @@ PendingUpstream read_upstream(const ReadContext& context, const YamlNode& node, 
   read_id(fields, plan.id, seen);
   constexpr std::string_view kUrl = "http://, https://, ws:// or wss:// followed by a host";
   if (auto endpoint = fields.scalar("endpoint", kUrl)) {
-    // The message shows the text in the file: the value of a variable may be a secret.
     if (const auto good = check_endpoint(endpoint->text); !good) {
-      fields.report(endpoint->location, "endpoint", good.error(), endpoint->written, kUrl);
+      fields.report(endpoint->location, "endpoint", good.error(), endpoint_for_message(endpoint->written),
+                    kUrl);
     }
     plan.url = std::move(endpoint->text);
   }
@@ -246,16 +255,17 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
   const YamlNode* node = upstream.find("headers");
   if (node == nullptr || node->kind == YamlNode::Kind::null) return;
   if (node->kind != YamlNode::Kind::map) {
-    upstream.report(node->location, "headers", "is not a map", node->text, kExpected);
+    upstream.report(node->location, "headers", "is not a map", "", kExpected);
     return;
   }
   for (const YamlEntry& entry : node->entries) {
     if (!is_header_name(entry.key)) {
-      upstream.report(entry.key_location, "headers", "has a malformed header name", entry.key,
+      // "Authorization: Bearer TOKEN" in quotes is a name to YAML.
+      upstream.report(entry.key_location, "headers", "has a malformed header name", "",
                       "letters, digits and '-'");
       continue;
     }
-    const std::string key = "headers." + entry.key;
+    const std::string key = shown_header(entry.key, static_cast<std::size_t>(&entry - node->entries.data()));
     if (is_header_of_ours(entry.key)) {
       upstream.report(entry.key_location, key, "cannot be set: the gateway sets it itself", "",
                       "another header");
@@ -272,7 +282,7 @@ void read_headers(const ReadContext& context, const MapFields& upstream, Upstrea
     }
     // RFC9110§5.5: a line break inside a value would begin another header.
     if (expanded->text.find_first_of("\r\n") != std::string::npos || expanded->text.contains('\0')) {
-      upstream.report(entry.value.location, key, "has a line end inside", entry.value.text, "one line");
+      upstream.report(entry.value.location, key, "has a line end inside", "", "one line");
       continue;
     }
     out.headers.emplace_back(entry.key, std::move(expanded->text));

@@ -54,7 +54,7 @@ void read_upstreams(const ReadContext& context, const MapFields& file, std::vect
       const auto good = check_endpoint(endpoint->text);
       if (!good || endpoint->text.starts_with("ws")) {
         fields.report(endpoint->location, "endpoint", good ? "is a WebSocket" : good.error(),
-                      endpoint->written, kUrl);
+                      endpoint_for_message(endpoint->written), kUrl);
       }
       plan.url = std::move(endpoint->text);
     }

@@ -92,8 +92,7 @@ class TreeBuilder final : public YAML::EventHandler {
   // The library reports the tag "?" for untagged values, and "!" for quoted ones.
   static void refuse_tag(const YAML::Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    throw Stop{{location_of(mark),
-                "a tag (" + quoted_for_message(tag) + ") is not supported, expected a plain value"}};
+    throw Stop{{location_of(mark), "a tag (!name) is not supported, expected a plain value"}};
   }
 
   // After a line break, the library takes the end of the file for the closing quote.
@@ -145,7 +144,7 @@ class TreeBuilder final : public YAML::EventHandler {
     }
     const auto [before, fresh] = parent.seen.emplace(key.text, key.location);
     if (!fresh) {
-      throw Stop{{key.location, "duplicate key " + quoted_for_message(key.text) +
+      throw Stop{{key.location, "duplicate key" + key_for_message(key.text) +
                                     ", expected it once (it already stands in line " +
                                     std::to_string(before->second.line) + ")"}};
     }
@@ -204,7 +203,9 @@ Diagnostic diagnostic_of(const YAML::Exception& error, std::string_view text) {
   if (const auto tab = find_tab_indentation(text, location.line)) {
     return {*tab, "not valid YAML: a tab in the indentation, expected spaces"};
   }
-  return {location, "not valid YAML: " + escaped_for_message(error.msg) +
+  // After a colon the library cites the text, which may be a secret.
+  const std::string_view what = std::string_view(error.msg).substr(0, error.msg.find(": "));
+  return {location, "not valid YAML: " + escaped_for_message(what) +
                         ", expected closed quotes and brackets and even indentation"};
 }
 
@@ -251,6 +252,14 @@ std::string escaped_for_message(std::string_view text) {
   }
   if (text.size() > kMessageBytesMax) escaped += "...";
   return escaped;
+}
+
+std::string key_for_message(std::string_view key) {
+  constexpr std::size_t kKeyBytesMax = 15;  // an API key has at least 16
+  const bool is_shown = key.size() <= kKeyBytesMax && std::ranges::all_of(key, [](char c) {
+                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' || c == '_';
+                        });
+  return is_shown ? " " + quoted_for_message(key) : "";
 }
 
 std::string quoted_for_message(std::string_view text) {

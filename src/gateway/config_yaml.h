@@ -21,7 +21,8 @@ struct Location {
   auto operator<=>(const Location&) const = default;
 };
 
-// The first problem: "what is wrong (the offending value), what was expected".
+// The first problem: "what is wrong (the offending value), what was expected". Values that may be secrets are not shown, and
+// neither is a text where a map or a list belongs.
 struct Diagnostic {
   Location location;
   std::string message;
@@ -52,6 +53,9 @@ struct YamlEntry {
 // The tree owns its text. Never throws; terminates for any input.
 std::expected<YamlNode, Diagnostic> parse_yaml(std::string_view text);
 
+// A map's key for a message, in quotes after a blank. Empty if it may be a secret in the wrong place: longer than 15 bytes,
+// or with other characters than letters, '-' and '_'.
+std::string key_for_message(std::string_view key);
 // `text` made safe for a message: control bytes, quotes and backslashes escaped, truncated after 60 bytes.
 std::string escaped_for_message(std::string_view text);
 // Like escaped_for_message(), in quotes.

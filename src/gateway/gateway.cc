@@ -173,6 +173,8 @@ class Gateway::Impl {
     return {};
   }
 
+  void keep_cookie() { access_.keep_cookie(); }
+
   // For `spread` of the deadline the connections are closed one after another.
   std::size_t stop(Duration deadline, Duration spread) {
     draining_ = true;
@@ -397,6 +399,9 @@ std::vector<std::string> Gateway::reload_certificates() {
 }
 std::expected<void, std::string> Gateway::reload_access(const ServePlan& plan) {
   return impl_->reload_access(plan);
+}
+void Gateway::keep_cookie() {
+  impl_->keep_cookie();
 }
 std::size_t Gateway::stop() {
   return impl_->stop(impl_->plan().shutdown_timeout, impl_->plan().shutdown_spread);

@@ -47,6 +47,8 @@ class Gateway {
   // changes, and those whose credentials are not valid any more are closed with 1008. The rest of the plan is ignored. The
   // error says what cannot be changed; then nothing has changed. One thread at a time, while the gateway runs.
   std::expected<void, std::string> reload_access(const ServePlan& plan);
+  // Writes the cookie file again if it is gone. On the thread of start() and stop().
+  void keep_cookie();
 
   // Rejects new connections and closes the open ones with 1012: one after another over the plan's
   // shutdown_spread, or all at once if a time is given. Returns when they are closed, or after the plan's

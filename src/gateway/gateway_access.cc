@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/log.h"
 #include "base/random.h"
 
 namespace fanfare::gateway {
@@ -20,9 +21,16 @@ std::expected<void, std::string> GatewayAccess::start(const ServePlan& plan) {
     auto cookie = access::CookieFile::create(cookie_file_, random);
     if (!cookie) return std::unexpected("cannot write the cookie file " + cookie.error());
     cookie_.emplace(*std::move(cookie));
+    if (cookie_->was_in_use()) {
+      log::warn("cookie_file_taken_over", {{"file", cookie_file_}, {"from", "a process that still runs"}});
+    }
   }
   gate_ = std::make_unique<AccessGate>(policy_of(plan));
   return {};
+}
+
+void GatewayAccess::keep_cookie() {
+  if (cookie_ && cookie_->restore_if_gone()) log::warn("cookie_file_restored", {{"file", cookie_file_}});
 }
 
 std::expected<std::shared_ptr<const void>, std::string> GatewayAccess::replace(const ServePlan& plan) {

@@ -16,6 +16,8 @@ class GatewayAccess {
  public:
   // Writes the cookie file, if the plan has one. The error is for the operator.
   std::expected<void, std::string> start(const ServePlan& plan);
+  // Writes the cookie file again if it is gone: another process took it over, and has ended.
+  void keep_cookie();
   // Removes the cookie file.
   void stop() { cookie_.reset(); }
 

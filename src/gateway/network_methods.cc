@@ -37,6 +37,11 @@ void log_refusal(const Network& network, eth::SubscriptionType type, const std::
       {{"network", network.name()}, {"type", eth::name_of(type)}, {"reason", log::excerpt(why, 256)}});
 }
 
+// A client's name in the queues of nodes and among the owners of filters: no address has a blank.
+std::string identity_client(std::string_view name) {
+  return "identity " + std::string(name);
+}
+
 bool has_condition(const rpc::Message& message, Conditions condition) {
   return std::ranges::any_of(message.subscribed,
                              [&](const rpc::Subscribed& one) { return (one.conditions & condition) != 0; });
@@ -71,13 +76,18 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
   }
 
   // Whose limits the message counts for, and its turn in the node's queue.
-  void set_caller(const session::LoopServer& server, const session::Member& session) {
+  void set_caller(const session::LoopServer& server, const session::Member& session,
+                  const access::Principal* principal) {
     const session::SessionId id = session.id();
     const std::uint64_t number = std::uint64_t{id.slot} << 32U | id.generation;
     // Each loop numbers its own sessions.
     const auto loop = reinterpret_cast<std::uintptr_t>(&server);
-    caller_ = {.client = FilterCalls::client_of(session.peer()),
-               .connection = number ^ (std::uint64_t{loop} << 16U)};
+    // An identity is one client, whatever its addresses and connections. Strangers share none.
+    const bool has_identity =
+        principal != nullptr && principal->name != kUnauthenticated && !principal->is_shared();
+    caller_ = {
+        .client = has_identity ? identity_client(principal->name) : FilterCalls::client_of(session.peer()),
+        .connection = number ^ (std::uint64_t{loop} << 16U)};
   }
 
   // The other calls of the message come after, as if in a message of their own.
@@ -244,18 +254,14 @@ void NetworkMethods::authenticate(const jsonrpc::Request& request, const rpc::Or
   }
   const auto principal =
       context_.gate->renew(*token, origin.session.peer(), *origin.caller.principal, *origin.caller.payer);
-  if (!principal) {
-    const access::Refusal& why = principal.error();
-    if (why.retry_after > Duration::zero()) return fail(rpc::limit_reached("attempts", why.retry_after));
-    return fail({.code = rpc::kNotPermitted, .message = std::string(access::text_of(why.denial))});
-  }
+  if (!principal) return fail(principal.error());
   context_.renewed(origin.connection->session(), *principal);
   if (!request.is_notification()) jsonrpc::append_result(answer, request.id, "true");
 }
 
 void NetworkMethods::run(rpc::Message message, const rpc::Origin& origin, rpc::Done done) {
   auto pending = std::make_shared<Pending>(context_, std::move(message), std::move(done));
-  pending->set_caller(context_.server, origin.session);
+  pending->set_caller(context_.server, origin.session, origin.caller.principal.get());
   // The loop outlives the worker; the reply is only used on its own loop while that still runs.
   context_.worker.post(
       [pending = std::move(pending)] { run_guarded("a message", [&] { pending->start(); }); });

@@ -51,6 +51,7 @@ RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Call
       term_(service.context_.terms, *this) {}
 
 void RpcConnection::on_credentials_ended(std::string_view reason) {
+  if (principal().name == kUnauthenticated) service_.context_.gate->note_silence(peer_address());
   connection_.session().start_closing(ws::close_code::policy_violation, reason);
 }
 

@@ -79,11 +79,15 @@ class Reloader {
   // How long a signal is waited for before look() is called; zero: for ever.
   Duration check_every() const { return has_access_ ? check_every_ : Duration::zero(); }
   void look() {
-    if (has_access_ && watch_.look()) reload_access();
+    if (!has_access_) return;
+    gateway_.keep_cookie();
+    if (watch_.look()) reload_access();
   }
   void reload_all() {
     reload_certificates(gateway_);
-    if (has_access_) reload_access();
+    if (!has_access_) return;
+    gateway_.keep_cookie();
+    reload_access();
   }
 
  private:

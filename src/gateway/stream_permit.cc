@@ -63,10 +63,14 @@ void StreamPermit::charge_bytes(std::size_t count) {
 }
 
 std::expected<void, streams::Permit::Refusal> StreamPermit::authenticate(std::string_view token) {
+  // Apart from the other messages, as long as there are not too many.
+  if (!payer_->take_renewal(gate_.clock().now())) {
+    if (auto refused = take_message()) return std::unexpected(*std::move(refused));
+  }
   auto principal = gate_.renew(token, peer_, *principal_, *payer_);
   if (!principal) {
-    return std::unexpected(Refusal{.message = std::string(access::text_of(principal.error().denial)),
-                                   .retry_after = principal.error().retry_after});
+    return std::unexpected(
+        Refusal{.message = principal.error().message, .retry_after = principal.error().retry_after});
   }
   principal_ = *std::move(principal);
   if (holder_ != nullptr) term_.start(gate_.clock().wall_now());
@@ -74,6 +78,7 @@ std::expected<void, streams::Permit::Refusal> StreamPermit::authenticate(std::st
 }
 
 void StreamPermit::on_credentials_ended(std::string_view reason) {
+  if (principal_->name == kUnauthenticated) gate_.note_silence(peer_);
   holder_->on_permit_ended(reason);
 }
 

@@ -122,7 +122,7 @@ std::optional<Refusal> Callers::authenticate(Caller& caller, std::shared_ptr<con
   auto counters = counters_of(identity.get());
   auto share = share_of(*identity, access::payer_of(access::IpAddress::of_peer(peer)), now);
   if (share.account != nullptr) {
-    if (const auto exhausted = caller.payer->add_identity(std::move(share), now)) {
+    if (const auto exhausted = caller.payer->change_identity(std::move(share), now)) {
       RoleCounters::add(counters->refused_limit);
       return limit_reached(*exhausted);
     }

@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import net from "node:net";
 import path from "node:path";
 import { test } from "node:test";
-import { bearer, inSeconds, JWT_SECRET, key, post, rpc, token, upgradeStatus } from "./support/access.js";
+import { basic, bearer, inSeconds, JWT_SECRET, key, post, rpc, token, upgradeStatus } from "./support/access.js";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
 import { startFanfare, temporaryFolder, writeConfig } from "./support/fanfare.js";
@@ -21,7 +21,7 @@ const chainId = rpc("eth_chainId");
 // A call that the node answers, so that a test knows that everything before it has been handled.
 const marker = (id) => rpc("eth_getBalance", [`0x${String(id).padStart(40, "0")}`, "latest"], id);
 
-async function start(t) {
+async function start(t, { firstMessageWithin = "0s" } = {}) {
   const anvil = await startAnvil(t);
   const seen = [];
   const proxy = await NodeProxy.start(t, anvil.url, {
@@ -36,6 +36,8 @@ async function start(t) {
 logLevel: info
 server: { httpPort: 0, threads: 1 }
 access:
+  firstMessageWithin: ${firstMessageWithin}
+  users: [{ id: alice, roles: [reader], password: wonderful }]
   roles:
     - { id: reader, projects: [main], networks: ["31337"], methods: { allow: ["*"], deny: [eth_call, "trace_*"] }, topics: [newHeads] }
     - { id: inner, projects: [internal], methods: ["*"] }
@@ -174,7 +176,7 @@ test("no form of a path leads to another project, or past the check", async (t) 
 });
 
 test("a token cannot choose its key, its algorithm or its roles", async (t) => {
-  const gateway = await start(t);
+  const gateway = await start(t, { firstMessageWithin: "300s" });
   const claims = { sub: "m", exp: inSeconds(600), roles: ["reader"] };
   const status = async (value) => (await post(gateway.http, chainId, bearer(value))).status;
   assert.equal(await status(token(claims, { secret: SECRET })), 200);
@@ -202,14 +204,110 @@ test("a token cannot choose its key, its algorithm or its roles", async (t) => {
     "crit": token(claims, { header: { alg: "HS256", crit: ["x"], x: 1 } }),
     "a MAC that is too short": `${head}.${body}.${createHmac("sha256", SECRET).update(`${head}.${body}`).digest().subarray(0, 16).toString("base64url")}`,
   };
-  for (const [what, value] of Object.entries(bad)) assert.ok([401, 429].includes(await status(value)), what);
+  const raw = await RawSocket.open(gateway.ws);
+  atEnd(t, () => raw.destroy());
+  for (const [what, value] of Object.entries(bad)) {
+    assert.ok([401, 429].includes(await status(value)), what);
+    // At an upgrade: in a header, in the URL, as a browser's subprotocol; and as a first message.
+    assert.ok([401, 429].includes(await upgradeStatus(gateway.ws, bearer(value))), what);
+    assert.ok([401, 429].includes(await upgradeStatus(`${gateway.ws}?token=${value}`)), what);
+    assert.ok([401, 429].includes(await upgradeStatus(gateway.ws, { "Sec-WebSocket-Protocol": `fanfare, fanfare.bearer.${value}` })), what);
+    assert.ok([-32001, -32005].includes((await raw.ask("fanfare_authenticate", [value])).error?.code), what);
+    assert.equal((await raw.ask("eth_chainId")).error.code, -32001, what);
+  }
   // Failed tokens do not lock out a good one from the same address.
   assert.equal(await status(token(claims)), 200);
+  assert.equal(await upgradeStatus(gateway.ws, bearer(token(claims))), 101);
+  assert.equal((await raw.ask("fanfare_authenticate", [token(claims)])).result, true);
+  assert.equal((await raw.ask("eth_chainId")).result, "0x7a69");
   // Names that are no roles here grant nothing.
   for (const roles of [["*"], ["admin"], "reader,inner", ["reader*"], [""], ["READER"]]) {
     const answer = await post(gateway.http, chainId, bearer(token({ ...claims, roles })));
     assert.ok(answer.status === 401 || answer.json.error?.code === -32601, JSON.stringify(roles));
+    const socket = await RawSocket.open(gateway.ws, { headers: bearer(token({ ...claims, roles })) }).catch((error) => error.status);
+    if (socket === 401) continue;
+    assert.equal((await socket.ask("eth_chainId")).error.code, -32601, JSON.stringify(roles));
+    socket.destroy();
   }
   await until("the failures are counted and logged", () => /access_denied .*reason=/.test(gateway.program.text));
   assert.ok(!gateway.program.text.includes(SECRET) && !gateway.program.text.includes(READER));
+});
+
+test("guessing is slowed and logged at an upgrade and by first messages, too, and counts for HTTP", async (t) => {
+  const gateway = await start(t, { firstMessageWithin: "300s" });
+  const begun = performance.now();
+  // Ten at once, and one more each second; in parallel they come faster than that on any machine.
+  const statuses = [];
+  await until("some are refused unseen", async () => {
+    const some = Array.from({ length: 30 }, (_, i) => upgradeStatus(gateway.ws, basic("alice", `guess-${i}`)));
+    statuses.push(...(await Promise.all(some)));
+    return statuses.includes(429);
+  }, { everyMs: 0 });
+  assert.ok(statuses.every((status) => status === 401 || status === 429), String(statuses));
+  const seen = statuses.filter((status) => status === 401).length;
+  assert.ok(seen <= 10 + (performance.now() - begun) / 1000, `${seen} were looked at`);
+  await gateway.program.line(/access_denied .*reason=unknown.*peer=127\.0\.0\.1/);
+
+  // Wrong tokens by first messages of one connection, and of several.
+  const wrong = (i) => `wrong-key-0123456789-${i}`;
+  const answers = [];
+  for (let connection = 0; connection < 2; ++connection) {
+    const raw = await RawSocket.open(gateway.ws);
+    await until("some are refused as too many", async () => {
+      for (let i = 0; i < 30; ++i) answers.push((await raw.ask("fanfare_authenticate", [wrong(i)])).error);
+      return answers.some(({ code }) => code === -32005);
+    }, { everyMs: 0 });
+    // It grants nothing meanwhile, and a good key is taken at once.
+    assert.equal((await raw.ask("eth_chainId")).error.code, -32001);
+    assert.equal((await raw.ask("fanfare_authenticate", [READER])).result, true);
+    assert.equal((await raw.ask("eth_chainId")).result, "0x7a69");
+    raw.destroy();
+  }
+  for (const { code, message, data } of answers) {
+    if (code === -32001) assert.equal(message, "the credentials are not valid");
+    else assert.deepEqual([code, message, data.retry_after_ms >= 1], [-32005, "too many failed attempts from this address", true]);
+  }
+  assert.equal((await post(gateway.http, chainId, key(READER))).status, 200);
+  await until("the right password is let in again", async () => (await upgradeStatus(gateway.ws, basic("alice", "wonderful"))) === 101, { everyMs: 500 });
+  // At most ten lines a minute, and no secret in them.
+  const lines = gateway.program.lines.items.filter((line) => line.includes("access_denied"));
+  const minutes = Math.ceil((performance.now() - begun) / 60_000) + 1;
+  assert.ok(lines.length <= 11 * minutes, `${lines.length} lines`);
+  assert.ok(!/guess-|wrong-key|wonderful/.test(gateway.program.text));
+});
+
+test("headers at an upgrade: too long, too many, with a line end inside, twice", async (t) => {
+  const gateway = await start(t);
+  const { port, pathname } = new URL(gateway.ws);
+  // The status line of the answer to a whole head, which goes out as it is.
+  const upgrade = (fields) =>
+    new Promise((resolve) => {
+      const head = [`GET ${pathname} HTTP/1.1`, `Host: 127.0.0.1:${port}`, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", ...fields];
+      const socket = net.connect(Number(port), "127.0.0.1", () => socket.write(`${head.join("\r\n")}\r\n\r\n`));
+      let all = "";
+      socket.on("data", (part) => {
+        all += part.toString("latin1");
+        if (/\r\n/.test(all)) socket.destroy();
+      });
+      socket.on("error", () => {});
+      socket.once("close", () => resolve(Number(/^HTTP\/1\.1 (\d+)/.exec(all)?.[1])));
+    });
+  assert.equal(await upgrade([`X-Api-Key: ${READER}`]), 101);
+  for (const [fields, statuses] of [
+    [[`Authorization: Bearer ${"a".repeat(20_000)}`], [431]],
+    [[`X-Api-Key: ${READER}`, ...Array.from({ length: 200 }, (_, i) => `X-${i}: 1`)], [431]],
+    [[`X-Api-Key: wrong\nX-Api-Key: ${READER}`], [400, 401]],
+    [[`X-Api-Key: wrong\rX-Api-Key: ${READER}`], [400, 401]],
+    [[`X-Api-Key : ${READER}`], [400]],
+    [[`X-Other: a\r\n X-Api-Key: ${READER}`], [400, 401]],
+    [[`X-Api-Key: ${READER}\0`], [400, 401]],
+    [[`X-Api-Key: ${READER}`, "X-Api-Key: another-key-0123456789"], [401]],
+    [[`X-Api-Key: ${READER}`, `Authorization: Bearer ${token({ sub: "m", exp: inSeconds(600), roles: ["reader"] })}`], [401]],
+    [[`X-Api-Key: ${READER}`, "Host: evil.example"], [400]],
+    [[`X-Api-Key: ${READER}`, "Origin: https://evil.example"], [403]],
+  ]) {
+    const status = await upgrade(fields);
+    assert.ok(statuses.includes(status), `${status} ${JSON.stringify(fields).slice(0, 200)}`);
+  }
 });

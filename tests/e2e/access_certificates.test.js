@@ -205,7 +205,7 @@ projects:
     [", clientCaFile: c", '  certificates: [{ id: c, roles: [caller], fingerprint: "12" }]', /is not a hash/],
     [", clientCaFile: c", "  certificates: [{ id: c, roles: [caller] }]", /fingerprint is missing/],
     [", clientCaFile: c", '  certificates: [{ id: c, roles: [nobody], subject: "CN=c" }]', /does not exist/],
-    [", clientCaFile: c", '  certificates: [{ id: program, roles: [caller], subject: "CN=c" }]', /stands twice/],
+    [", clientCaFile: c", '  certificates: [{ id: program, roles: [caller], subject: "CN=c" }]', /is a duplicate/],
   ]) {
     const result = await check(text(tlsMore, access), t);
     assert.equal(result.code, 2, result.stdout);

@@ -131,18 +131,23 @@ bool is_own_port(std::string_view url, const std::vector<gateway::ListenerPlan>&
   });
 }
 
+// A URL in a message, without what may be a secret.
+std::string shown(std::string_view url) {
+  const std::string text = gateway::endpoint_for_message(url);
+  return text.empty() ? "" : " (" + gateway::quoted_for_message(text) + ")";
+}
+
 std::expected<gateway::UpstreamBackend, std::string> upstream_backend(const ServeArguments& arguments,
                                                                       const ServePlan& plan) {
   gateway::UpstreamBackend backend;
   for (const std::string& url : arguments.upstreams) {
     if (const auto good = gateway::check_endpoint(url); !good) {
-      return wrong("--upstream", good.error() + " (" + gateway::quoted_for_message(url) +
-                                     "), expected http://, https://, ws:// or wss:// followed by a host");
+      return wrong("--upstream", good.error() + shown(url) +
+                                     ", expected http://, https://, ws:// or wss:// followed by a host");
     }
     if (is_own_port(url, plan.listeners)) {
-      return wrong("--upstream", "is on a port that is to be served here (" +
-                                     gateway::quoted_for_message(url) +
-                                     "), expected other ports with --http-port and --ws-port");
+      return wrong("--upstream", "is on a port that is to be served here" + shown(url) +
+                                     ", expected other ports with --http-port and --ws-port");
     }
     gateway::UpstreamPlan upstream{.id = "upstream-" + std::to_string(backend.size() + 1), .url = url};
     if (auto read = read_duration("--upstream-timeout", arguments.upstream_timeout, milliseconds(1), hours(1),

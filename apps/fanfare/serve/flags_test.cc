@@ -211,7 +211,7 @@ TEST(ServeFlags, WhatIsWrongIsSaid) {
   EXPECT_THAT(error_for({.upstreams = {"http://a"}, .dev_block_time = "1s"}),
               HasSubstr("--dev-block-time is for"));
   EXPECT_EQ(error_for({.upstreams = {"localhost:8545"}}),
-            "fanfare serve: --upstream has no supported scheme (\"localhost:8545\"), expected http://, "
+            "fanfare serve: --upstream has no supported scheme, expected http://, "
             "https://, ws:// or wss:// followed by a host");
   EXPECT_THAT(error_for({.upstreams = {"http://127.0.0.1:8545"}}),
               HasSubstr("a port that is to be served here"));
