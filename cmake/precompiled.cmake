@@ -15,6 +15,24 @@ function(fanfare_precompiled name)
   target_precompile_headers(${name} PRIVATE ${PRE_HEADERS})
 endfunction()
 
+# fanfare_precompile(TARGET standard|tests): the target uses that precompiled header, if there is one.
+function(fanfare_precompile target name)
+  if(FANFARE_PRECOMPILED)
+    target_precompile_headers(${target} REUSE_FROM fanfare_precompiled_${name})
+  endif()
+endfunction()
+
+# fanfare_tests(TARGET): a program of unit tests.
+function(fanfare_tests target)
+  target_link_libraries(${target} PRIVATE fanfare_flags GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${target} PRIVATE FANFARE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  if(FANFARE_SANITIZE)
+    # Optimising the tests takes as long as the rest of the build and makes nothing faster.
+    target_compile_options(${target} PRIVATE -O0)
+  endif()
+  fanfare_precompile(${target} tests)
+endfunction()
+
 if(FANFARE_PRECOMPILED)
   set(standard <algorithm> <array> <atomic> <charconv> <chrono> <condition_variable> <cstdint> <cstring> <deque>
     <expected> <functional> <map> <memory> <mutex> <optional> <span> <string> <string_view> <thread>

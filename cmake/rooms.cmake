@@ -1,4 +1,4 @@
-# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...])
+# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n])
 #
 # One static library per room (src/NAME/*.cc, target fanfare_NAME) and, with FANFARE_TESTS, one test
 # program NAME_test made of the room's *_test.cc files. DEPENDS names the rooms whose headers this room's headers
@@ -9,7 +9,7 @@
 # The compiler sees no other room: each target has an include folder of its own, build/include/NAME, whose only entry
 # is a link NAME to src/NAME. tests/rooms checks it.
 function(fanfare_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPENDS;USES;LINK;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -31,9 +31,7 @@ function(fanfare_room name)
     add_library(fanfare_${name} STATIC ${sources})
     target_include_directories(fanfare_${name} PUBLIC ${headers})
     target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags ${uses} ${ROOM_LINK})
-    if(FANFARE_PRECOMPILED)
-      target_precompile_headers(fanfare_${name} REUSE_FROM fanfare_precompiled_standard)
-    endif()
+    fanfare_precompile(fanfare_${name} standard)
   else()
     add_library(fanfare_${name} INTERFACE)
     target_include_directories(fanfare_${name} INTERFACE ${headers})
@@ -42,18 +40,23 @@ function(fanfare_room name)
 
   if(FANFARE_TESTS AND tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE
-      fanfare_${name} fanfare_flags ${uses} ${ROOM_LINK} ${ROOM_TEST_LINK} GTest::gtest GTest::gmock GTest::gtest_main)
-    if(FANFARE_SANITIZE)
-      # Optimising the tests takes as long as the rest of the build and makes nothing faster.
-      target_compile_options(${name}_test PRIVATE -O0)
+    target_link_libraries(${name}_test PRIVATE fanfare_${name} ${uses} ${ROOM_LINK} ${ROOM_TEST_LINK})
+    fanfare_tests(${name}_test)
+    # One process per room: one per test would take longer to start than all tests to run. The tests of a room that mostly wait are
+    # divided among TEST_PROCESSES, which start first.
+    set(processes 1)
+    if(ROOM_TEST_PROCESSES)
+      set(processes ${ROOM_TEST_PROCESSES})
     endif()
-    if(FANFARE_PRECOMPILED)
-      target_precompile_headers(${name}_test REUSE_FROM fanfare_precompiled_tests)
-    endif()
-    target_compile_definitions(${name}_test PRIVATE FANFARE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-    # One process per room: one per test would take longer to start than all tests to run.
-    add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
-    set_tests_properties(${name} PROPERTIES LABELS ${name} TIMEOUT 600)
+    foreach(process RANGE 1 ${processes})
+      set(test ${name})
+      if(process GREATER 1)
+        set(test ${name}.${process})
+      endif()
+      math(EXPR shard "${process} - 1")
+      add_test(NAME ${test} COMMAND ${name}_test --gtest_brief=1)
+      set_tests_properties(${test} PROPERTIES LABELS ${name} TIMEOUT 600 COST ${processes}
+        ENVIRONMENT "GTEST_TOTAL_SHARDS=${processes};GTEST_SHARD_INDEX=${shard}")
+    endforeach()
   endif()
 endfunction()

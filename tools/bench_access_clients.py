@@ -4,6 +4,7 @@
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 
@@ -124,9 +125,13 @@ class Pipeline(Crowd):
 
 
 class Abuser(Crowd):
-    """Sends batches of `items` calls, one after the other, whatever it is told."""
+    """Sends batches of `items` calls, one after the other, whatever it is told.
+
+    It shares its core with the other client and the node. It works while these two rest, so that they wait for the gateway
+    and never for the abuser's own work."""
 
     async def prepare(self):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         one = b"[" + b",".join(request(index, "eth_getBalance", ["0x" + "1" * 40, "latest"]) for index in range(self.options["items"])) + b"]"
         self.batch = one
 

@@ -1,6 +1,10 @@
 #!/usr/bin/env python3
 """Runs clang-tidy on every C++ file of the project, in parallel, and caches clean results.
 
+Most of the time goes into the standard library, which every check walks through again for each file. So files with the same compile
+command are checked several at a time, as one file that includes them. If that file has a finding, or does not compile because two of
+them use one name, each half is checked by itself, down to single files: only a file that is checked alone is reported.
+
 Usage: tidy.py [--without-tests] BUILD_DIR [PART...]. Reads BUILD_DIR/compile_commands.json. With PARTs, checks only
 the files whose path contains one of them. A file is checked again only if it, a project header it includes, its
 compile command, .clang-tidy or the tool changed: build/tidy records clean results by the hash of these.
@@ -15,10 +19,14 @@ import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 import time
 
 TOOL = "clang-tidy-19"
+BATCH_MAX = 8
 INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
+# misc-unused-alias-decls looks at the main file only, bugprone-suspicious-include would report a batch itself, and a program has one main().
+ALONE = re.compile(r"^\s*namespace\s+\w+\s*=|^\s*#\s*include\s*[<\"][^>\"]+\.(c|cc|cpp|cxx)[>\"]|^(int|auto) main\(", re.MULTILINE)
 SOURCE_FOLDERS = ("src", "apps", "include", "examples", "bench")
 
 
@@ -59,15 +67,52 @@ class Tree:
         return digest.hexdigest()
 
 
-def run_tool(build, path):
+def run_tool(root, build, path, *options):
     """Returns the tool's findings for one file; empty if it is clean."""
     # clang does not know some of g++'s options, and libstdc++ uses features that clang reports as deprecated.
-    command = [TOOL, "--quiet", "-p", str(build), "--extra-arg=-Wno-unknown-warning-option",
-               "--extra-arg=-Wno-deprecated-declarations", str(path)]
+    command = [TOOL, "--quiet", "-p", str(build), f"--config-file={root / '.clang-tidy'}", "--extra-arg=-Wno-unknown-warning-option",
+               "--extra-arg=-Wno-deprecated-declarations", *options, str(path)]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     if result.returncode == 0:
         return ""
-    return result.stdout.strip() or result.stderr.strip()
+    return result.stdout.strip() or result.stderr.strip() or f"{TOOL} failed with status {result.returncode}"
+
+
+def command_of_all(entry):
+    """Returns the compile command without its source and output, which is the same for all files of a target."""
+    return re.sub(r" -o \S+ -c \S+$", "", entry["command"])
+
+
+def run_tool_on(root, build, entries):
+    """Checks files with the same compile command. Returns the findings of each file, by path."""
+    paths = [pathlib.Path(entry["file"]) for entry in entries]
+    if len(paths) == 1:
+        return {paths[0]: run_tool(root, build, paths[0])}
+    with tempfile.TemporaryDirectory(dir=root / "build" / "tidy") as folder:
+        batch = pathlib.Path(folder, "batch.cc")
+        batch.write_text("".join(f'#include "{path}"\n' for path in paths))
+        database = [{**entries[0], "file": str(batch), "command": f"{command_of_all(entries[0])} -c {batch}"}]
+        pathlib.Path(folder, "compile_commands.json").write_text(json.dumps(database))
+        if not run_tool(root, folder, batch, "--checks=-bugprone-suspicious-include"):
+            return dict.fromkeys(paths, "")
+    half = len(entries) // 2
+    return run_tool_on(root, build, entries[:half]) | run_tool_on(root, build, entries[half:])
+
+
+def batches_of(entries):
+    """Returns lists of up to BATCH_MAX files that can be checked together, as equal in length as possible."""
+    alone, together = [], {}
+    for entry in sorted(entries, key=lambda entry: entry["file"]):
+        if ALONE.search(pathlib.Path(entry["file"]).read_text()):
+            alone.append([entry])
+        else:
+            together.setdefault(command_of_all(entry), []).append(entry)
+    batches = []
+    for group in together.values():
+        count = -(-len(group) // BATCH_MAX)
+        batches += [group[len(group) * i // count:len(group) * (i + 1) // count] for i in range(count)]
+    # The long ones first, so that no core is idle at the end.
+    return sorted(batches, key=len, reverse=True) + alone
 
 
 def main(arguments):
@@ -83,7 +128,7 @@ def main(arguments):
     version = subprocess.run([TOOL, "--version"], capture_output=True, check=True).stdout
     salt = version + (root / ".clang-tidy").read_bytes()
 
-    tree, waiting, clean = Tree(root), {}, 0
+    tree, waiting, keys, clean = Tree(root), {}, {}, 0
     for entry in json.loads((build / "compile_commands.json").read_text()):
         path = pathlib.Path(entry["file"]).resolve()
         inside = path.is_relative_to(root) and path.relative_to(root).parts[0] in SOURCE_FOLDERS
@@ -95,21 +140,22 @@ def main(arguments):
         if (cache / key).exists():
             clean += 1
         else:
-            waiting[path] = key
+            waiting[path], keys[path] = {**entry, "file": str(path)}, key
 
     print(f"tidy: {clean} files unchanged, {len(waiting)} to look at", flush=True)
-    bad = 0
+    bad = done = 0
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         began = time.monotonic()
-        futures = {pool.submit(run_tool, build, path): path for path in sorted(waiting)}
-        for done, future in enumerate(concurrent.futures.as_completed(futures), 1):
-            path, findings = futures[future], future.result()
-            if findings:
-                bad += 1
-                print(findings)
-            else:
-                (cache / waiting[path]).touch()
-            print(f"[{done}/{len(waiting)}] {path.relative_to(root)}", flush=True)
+        futures = [pool.submit(run_tool_on, root, build, batch) for batch in batches_of(waiting.values())]
+        for future in concurrent.futures.as_completed(futures):
+            for path, findings in future.result().items():
+                done += 1
+                if findings:
+                    bad += 1
+                    print(findings)
+                else:
+                    (cache / keys[path]).touch()
+                print(f"[{done}/{len(waiting)}] {path.relative_to(root)}", flush=True)
     if waiting:
         print(f"tidy: {time.monotonic() - began:.0f} s")
     print(f"tidy: {bad} files with findings")

@@ -1,6 +1,7 @@
 #pragma once
 // HTTP requests on the same port as the WebSockets, and the responses to them (RFC 9110, RFC 9112).
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -53,6 +54,13 @@ struct Cookie {
   std::string_view value;  // as sent: quotes are included, and nothing is decoded
 };
 
+// The certificate of a client, which TLS has verified (Tls::client_ca_file).
+struct ClientCertificate {
+  std::string sha256;   // its fingerprint: 64 hexadecimal digits in lower case
+  std::string subject;  // "CN=billing,O=Example" (RFC 4514)
+  std::chrono::system_clock::time_point valid_until;
+};
+
 // An HTTP request or a WebSocket upgrade request. It and all its views are borrowed for the call; it cannot
 // be copied.
 class FANFARE_EXPORT Request {
@@ -82,6 +90,8 @@ class FANFARE_EXPORT Request {
   std::span<const Cookie> cookies() const;
   std::string_view body() const;
   std::string peer() const;  // "127.0.0.1:50312"
+  // Empty: the client showed none, or the listener asks for none.
+  std::optional<ClientCertificate> client_certificate() const;
 
  private:
   friend class api::RequestParts;

@@ -47,7 +47,7 @@ FANFARE_EXPORT std::optional<std::vector<std::string_view>> read_json_array(std:
 // The value of a member of an object; empty: there is none. A view of `json`.
 FANFARE_EXPORT std::optional<std::string_view> read_json_member(std::string_view json, std::string_view name);
 
-// Appends the text as a JSON string. Text that is not UTF-8 is not changed, and makes invalid JSON.
+// Appends the text as a JSON string. Bytes that are not UTF-8 become U+FFFD.
 FANFARE_EXPORT void append_json_string(std::string& out, std::string_view text);
 // A number that is not finite becomes null.
 FANFARE_EXPORT void append_json_number(std::string& out, double number);

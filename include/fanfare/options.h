@@ -133,6 +133,12 @@ struct Tls {
   // with authenticated encryption (ECDHE; AES-GCM, ChaCha20-Poly1305), RFC9325§4.2.
   std::string ciphers = {};
   std::string cipher_suites = {};
+  // Authorities of clients' certificates. Clients are asked for one: without one they are served, with one that is
+  // not valid the handshake fails. Request::client_certificate() shows it. "": nobody is asked.
+  std::string client_ca_file = {};
+  // Revocation lists of all those authorities. A list that is missing or has expired refuses every certificate. "":
+  // none is revoked.
+  std::string client_crl_file = {};
 };
 
 // An additional address of a server, with the same routes. The members are as in ServerOptions.

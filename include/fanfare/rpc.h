@@ -16,7 +16,7 @@
 // people; both are made from the registrations. The reply has the request's id, byte by byte.
 //
 // Errors: -32601 unknown method, -32602 wrong parameters (the message names the parameter), -32001 a permission
-// that the caller does not have, -32002 timeout, -32005 a limit (data.retry_after_ms if the same call may
+// that the caller does not have, or credentials that have expired, -32002 timeout, -32005 a limit (data.retry_after_ms if the same call may
 // succeed later), -32603 an exception, which is logged, or a reply that never came.
 //
 // Threads. Register everything on one thread, before Server::start(). A method with RpcRun::loop runs on the
@@ -171,6 +171,7 @@ struct MethodEntry {
   std::vector<Parameter> parameters;
   std::string result_schema;
   bool answers_later = false;
+  bool for_everyone = false;  // needs no permission, and is executed even if the caller's tokens are spent
   bool at_reply = false;  // over a WebSocket it runs when its reply is sent, so that nothing comes between
   std::function<Expected<BoundCall, RpcError>(Arguments)> bind;
 };
@@ -284,16 +285,22 @@ class FANFARE_EXPORT Rpc {
   }
 
   // Sends an event to its subscribers on a server that serves this. Any thread; events of one thread keep their order.
-  // `value` must be of the event's type. The result says which limit refused it (topic.h), or `stopped` before start().
+  // `value` must be of the event's type. The result says which limit refused it (topic.h), or `stopped` before start(), or
+  // `removed` if there is no such event, or the server does not serve this.
   template <typename T>
   PublishResult publish(Server& server, std::string_view event, const T& value) {
     return publish_json(server, event, to_json(value));
   }
 
   // Answers POST and WebSocket at the path (Server::websocket() describes paths). Call it before
-  // Server::start(), for one server or several. After it nothing can be registered any more. Events are topics of the
-  // server's hub, which this creates if there is none: a program with a Hub of its own makes that first.
+  // Server::start(), for one server or several, at one path or several. After it nothing can be registered any more. Events
+  // are topics of the server's hub, which this creates if there is none: a program with a Hub of its own makes that
+  // first. Each Rpc has its own events. Those on disk (RpcEvent::stored) belong to the first path.
   void serve(Server& server, std::string_view path);
+
+  // What callers did, by role: those of at most 1000 roles, and "other". Any thread. Export them as counters of the
+  // program's own metrics; they hold no secret.
+  std::vector<RpcRoleMetrics> metrics() const;
 
   // The document that rpc.discover returns.
   std::string discover() const;
@@ -338,6 +345,7 @@ class FANFARE_EXPORT Rpc {
   Expected<void, Error> add(rpc::MethodEntry entry);
   Expected<void, Error> add_event(std::string_view name, RpcEvent about, std::string schema);
   Expected<void, Error> add_event_methods();
+  void add_authenticate_method();
   PublishResult publish_json(Server& server, std::string_view event, const std::string& json);
 
   std::shared_ptr<rpc::Registry> registry_;

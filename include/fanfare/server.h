@@ -68,7 +68,10 @@ class FANFARE_EXPORT WebSocketRoute {
   virtual void missed(Session& session, std::string_view topic, const Missed& missed) const = 0;
   virtual void notice(Session& session, std::string_view topic, TopicNotice notice) const = 0;
   virtual void close(Session& session, const Close& close) const = 0;
+  // An event of a hub's topic was sent to the session. Called if counts_events is set.
+  virtual void event_sent(Session& /*session*/, std::size_t /*bytes*/) const {}
 
+  bool counts_events = false;
   std::vector<std::string> subprotocols;
   bool subprotocol_required = false;
   std::vector<std::string> origins;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "base/check.h"
 #include "base/random.h"
 #include "http/headers.h"
 
@@ -193,6 +194,30 @@ std::optional<Exhausted> Payer::take_subscription(Instant now) {
       });
   if (!refused) ++subscriptions_;
   return refused;
+}
+
+std::optional<Exhausted> Payer::take_subscription_again(Instant now) {
+  return take_all(
+      Limit::subscriptions,
+      [&](const Limits& limits, Account& account) {
+        return account.subscriptions.take(limits.subscriptions, 1, now);
+      },
+      [](const Limits& limits, Account& account) {
+        account.subscriptions.give_back(limits.subscriptions, 1);
+      });
+}
+
+std::optional<Exhausted> Payer::add_identity(Share identity, Instant now) {
+  FANFARE_CHECK(shares_[0].account == nullptr && identity.account != nullptr);
+  Payer alone(std::move(identity), {});
+  if (has_connection_) {
+    if (const auto refused = alone.take_connection(now)) return refused;
+  }
+  // From here on this payer gives them back.
+  alone.has_connection_ = false;
+  shares_[0] = std::exchange(alone.shares_[0], {});
+  shares_[0].account->live_subscriptions.fetch_add(subscriptions_, std::memory_order_relaxed);
+  return std::nullopt;
 }
 
 void Payer::give_back_subscriptions(std::uint32_t count) {

@@ -125,7 +125,12 @@ class Payer {
   std::optional<Exhausted> take_call(std::uint64_t cost, Instant now);
   std::optional<Exhausted> take_connection(Instant now);  // once; given back by the destructor
   std::optional<Exhausted> take_subscription(Instant now);
+  // One that replaces a live one of this payer.
+  std::optional<Exhausted> take_subscription_again(Instant now);
   void give_back_subscriptions(std::uint32_t count);
+  // An address has paid alone so far, for a caller that has authenticated now: its identity pays, too, also for the
+  // connection and the subscriptions that are there. The limit that refuses; then nothing has changed.
+  std::optional<Exhausted> add_identity(Share identity, Instant now);
   // Bytes that came or were sent. A payer in debt is refused calls until it has paid.
   void charge_bytes(std::uint64_t count, Instant now);
   // Live ones that it has paid for.

@@ -218,6 +218,42 @@ TEST(Payer, SubscriptionsAreCountedOverConnections) {
   EXPECT_EQ(account->live_subscriptions, 0U);
 }
 
+TEST(Payer, ARepeatedSubscriptionHasItsRateAndStaysOne) {
+  const auto account = std::make_shared<Account>();
+  Payer payer(share({.subscriptions = {.per_second = 1, .burst = 2}, .subscriptions_max = 1}, account), {});
+  EXPECT_FALSE(payer.take_subscription(kStart));
+  EXPECT_FALSE(payer.take_subscription_again(kStart));
+  EXPECT_EQ(account->live_subscriptions, 1U);
+  const auto refused = payer.take_subscription_again(kStart);
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->limit, Limit::subscriptions);
+  EXPECT_EQ(account->live_subscriptions, 1U);
+}
+
+TEST(Payer, AnIdentityThatComesLaterPaysForWhatIsThere) {
+  const auto account = std::make_shared<Account>();
+  const auto address = std::make_shared<Account>();
+  const Limits one{.connections_max = 1};
+  {
+    Payer first({}, share({}, address));
+    Payer second({}, share({}, address));
+    EXPECT_FALSE(first.take_connection(kStart));
+    EXPECT_FALSE(first.take_subscription(kStart));
+    EXPECT_FALSE(second.take_connection(kStart));
+    EXPECT_FALSE(first.add_identity(share(one, account), kStart));
+    EXPECT_EQ(account->open_connections, 1U);
+    EXPECT_EQ(account->live_subscriptions, 1U);
+    const auto refused = second.add_identity(share(one, account), kStart);
+    ASSERT_TRUE(refused);
+    EXPECT_EQ(refused->limit, Limit::connections);
+    EXPECT_EQ(account->open_connections, 1U);
+    EXPECT_EQ(address->open_connections, 2U);
+  }
+  EXPECT_EQ(account->open_connections, 0U);
+  EXPECT_EQ(account->live_subscriptions, 0U);
+  EXPECT_EQ(address->open_connections, 0U);
+}
+
 TEST(Payer, BytesArePaidAfterwards) {
   Payer payer(share({.bytes = {.per_second = 1000, .burst = 1000}}), {});
   EXPECT_FALSE(payer.take_call(1, kStart));

@@ -1,5 +1,6 @@
 #include "fanfare/access.h"
 
+#include <array>
 #include <map>
 #include <utility>
 
@@ -8,41 +9,21 @@
 #include "access/credentials.h"
 #include "access/password.h"
 #include "access/quota.h"
+#include "api/access_denial.h"
 #include "base/log_limiter.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "http/headers.h"
-#include "jsonrpc/response.h"
-#include "rpc/methods.h"
 
 namespace fanfare {
 namespace {
 
 using access::Denial;
 
+constexpr std::array<std::string_view, 1> kChallenges{api::kBasicChallenge};
+
 Error bad_option(std::string message) {
   return {.kind = Error::Kind::bad_option, .message = std::move(message)};
-}
-
-Response answer_to(const access::Refusal& refusal) {
-  const bool is_blocked = refusal.denial == Denial::blocked;
-  rpc::Refusal error{.code = rpc::kNotPermitted, .message = {}};
-  if (is_blocked) error = rpc::limit_reached("failed attempts", refusal.retry_after);
-  error.message = access::text_of(refusal.denial);
-  Response response{.status = 401, .content_type = "application/json", .body = {}};
-  jsonrpc::append_error(response.body, "null", error.code, error.message, error.data_json);
-  if (is_blocked) {
-    // RFC6585§4, RFC9110§10.2.3: whole seconds.
-    const auto wait = std::chrono::ceil<std::chrono::seconds>(error.retry_after);
-    response.status = 429;
-    response.headers.push_back({"Retry-After", std::to_string(wait.count())});
-  } else if (refusal.denial == Denial::address) {
-    response.status = 403;
-  } else {
-    // RFC9110§11.6.1.
-    response.headers.push_back({"WWW-Authenticate", R"(Basic realm="jsonrpc", charset="UTF-8")"});
-  }
-  return response;
 }
 
 // The header Authorization, however often it is there: several that differ are malformed.
@@ -59,8 +40,11 @@ std::expected<access::Credentials, Denial> credentials_of(const Request& request
 
 class BitcoinAccess::State {
  public:
-  State(access::AccessPlan plan, std::optional<access::CookieFile> cookie, Random& random)
-      : cookie_(std::move(cookie)), authenticator_(std::move(plan), random) {}
+  State(access::AccessPlan plan, std::optional<access::CookieFile> cookie,
+        std::vector<std::string> permissions, Random& random)
+      : permissions_(std::move(permissions)),
+        cookie_(std::move(cookie)),
+        authenticator_(std::move(plan), random) {}
 
   Expected<RpcIdentity, Response> identify(const Request& request) {
     const std::string peer = request.peer();
@@ -72,10 +56,10 @@ class BitcoinAccess::State {
         {.address = address, .account = *account, .now = now, .wall_now = system_clock().wall_now()});
     if (!caller) {
       denied_.write({{"reason", access::name_of(caller.error().denial)}, {"peer", peer}});
-      return Unexpected(answer_to(caller.error()));
+      return Unexpected(api::response_to(caller.error(), kChallenges));
     }
     const access::Principal& principal = *caller->principal;
-    RpcIdentity identity{.name = principal.name, .permissions = {"*"}, .methods = {}};
+    RpcIdentity identity{.name = principal.name, .permissions = permissions_, .methods = {}};
     for (const access::Role& role : principal.roles) {
       identity.methods.insert(identity.methods.end(), role.methods.allow.begin(), role.methods.allow.end());
     }
@@ -83,6 +67,7 @@ class BitcoinAccess::State {
   }
 
  private:
+  const std::vector<std::string> permissions_;
   const std::optional<access::CookieFile> cookie_;
   const access::Authenticator authenticator_;
   access::AccountTable addresses_;
@@ -132,7 +117,8 @@ Expected<BitcoinAccess, Error> BitcoinAccess::make(const BitcoinAccessOptions& o
   }
   auto plan = access::plan_from(plain, random);
   if (!plan) return Unexpected(bad_option(plan.error()));
-  return BitcoinAccess(std::make_shared<State>(*std::move(plan), std::move(cookie), random));
+  return BitcoinAccess(
+      std::make_shared<State>(*std::move(plan), std::move(cookie), options.permissions, random));
 }
 
 Expected<RpcIdentity, Response> BitcoinAccess::operator()(const Request& request) const {

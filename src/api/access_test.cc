@@ -11,6 +11,7 @@
 #include <memory>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "api/rpc_world_for_tests.h"
 
@@ -33,7 +34,8 @@ constexpr std::string_view kUnauthorized = R"({"jsonrpc":"2.0","id":null,"error"
 
 class AccessTest : public testing::TestWithParam<LoopKind> {
  protected:
-  void start(const BitcoinAccessOptions& options, ServerOptions server_options = {}) {
+  void start(BitcoinAccessOptions options, ServerOptions server_options = {}) {
+    options.permissions = permissions;
     const auto access = BitcoinAccess::make(options);
     ASSERT_TRUE(access) << access.error().message;
     rpc = std::make_unique<Rpc>(
@@ -58,6 +60,7 @@ class AccessTest : public testing::TestWithParam<LoopKind> {
   }
   static std::string status(const std::string& answer) { return answer.substr(9, 3); }
 
+  std::vector<std::string> permissions{"any"};  // of every user
   std::unique_ptr<Rpc> rpc;
   std::unique_ptr<Server> server;
 };
@@ -105,6 +108,13 @@ TEST_P(AccessTest, AWhitelistNamesTheMethods) {
   EXPECT_THAT(post(kAlice, "[" + call("one") + "," + call("who") + "]"),
               HasSubstr("the method who is not allowed"));
   EXPECT_THAT(post(kBob), HasSubstr("the method one is not allowed"));
+}
+
+TEST_P(AccessTest, PermissionsAreGrantedByNameOnly) {
+  permissions = {};
+  start({.rpcuser = "alice", .rpcpassword = "secret"});
+  EXPECT_THAT(post(kAlice), HasSubstr(result("1")));
+  EXPECT_THAT(post(kAlice, call("who")), HasSubstr("the method who needs the permission any"));
 }
 
 TEST_P(AccessTest, UsersWithoutAWhitelistMayCallAllIfTheDefaultSaysSo) {

@@ -219,7 +219,7 @@ bool Connection::send_waiting() {
       subscriber.on_missed(*next->missed);
       if (waiting.in_hand) waiting.send_in_hand(engine);
     } else if (!next->frame.empty()) {
-      engine.send_frame(next->frame);
+      send_event(engine, next->frame);
     }
     if (rare->crowd->ended_topics > 0) end_sent_topics(*rare->crowd);
   }

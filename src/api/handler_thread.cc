@@ -7,12 +7,12 @@ thread_local bool handlers_run_here = false;
 
 }  // namespace
 
-HandlerThread::HandlerThread() {
+HandlerThread::HandlerThread() : before_(handlers_run_here) {
   handlers_run_here = true;
 }
 
 HandlerThread::~HandlerThread() {
-  handlers_run_here = false;
+  handlers_run_here = before_;
 }
 
 bool HandlerThread::is_here() {

@@ -1,6 +1,6 @@
 #pragma once
-// Marks threads that call handlers: the loops of a server, or a client's thread. Code on such a thread must
-// not wait for a server or client, because it may wait for itself.
+// Marks threads that call handlers: the loops of a server, a client's thread, or a worker that runs a method. Code on
+// such a thread must not wait for a server or client, because it may wait for itself.
 
 namespace fanfare::api {
 
@@ -13,6 +13,9 @@ class HandlerThread {
   HandlerThread& operator=(const HandlerThread&) = delete;
 
   static bool is_here();
+
+ private:
+  const bool before_;
 };
 
 }  // namespace fanfare::api

@@ -16,13 +16,17 @@ HubSubscription::~HubSubscription() {
 
 // If there is no memory to queue an event for a subscriber, it must not be lost silently.
 bool HubSubscription::deliver(const SharedBytes& frame) try {
-  if (is_plain()) return engine_.is_open() && engine_.send_frame(frame) != session::SendResult::closed;
+  if (is_plain()) return engine_.is_open() && send_event(engine_, frame);
   if (engine_.is_open()) static_cast<WaitingSubscriptions&>(waiting_list()).send_in_hand_of(*this, engine_);
   return PacedSubscriber::deliver(frame);
 } catch (const std::bad_alloc&) {
   note_out_of_memory("an event for a subscriber");
   engine_.start_closing(ws::close_code::try_again_later, "out of memory");
   return false;
+}
+
+bool HubSubscription::send(const SharedBytes& frame) {
+  return send_event(engine_, frame);
 }
 
 void HubSubscription::on_ready() {

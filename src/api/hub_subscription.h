@@ -24,9 +24,7 @@ class HubSubscription final : public pubsub::HubSubscriber {
  private:
   bool is_open() const override { return engine_.is_open(); }
   bool is_congested() const override { return engine_.is_congested(); }
-  bool send(const SharedBytes& frame) override {
-    return engine_.send_frame(frame) != session::SendResult::closed;
-  }
+  bool send(const SharedBytes& frame) override;
   bool has_room_behind(std::size_t bytes) override { return engine_.has_room_behind(bytes); }
   void on_ready() override;
   void tell_missed(const Missed& missed) override;

@@ -1,10 +1,25 @@
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "api/request_parts.h"
 #include "http/cookies.h"
 #include "http/headers.h"
 
 namespace fanfare {
+namespace {
+
+std::string hex_of(std::span<const std::uint8_t> bytes) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 15U];
+  }
+  return text;
+}
+
+}  // namespace
 
 std::optional<std::string_view> api::RequestParts::query_parameter(std::string_view name) const {
   if (!query_) query_ = http::query_parameters(request.query);
@@ -71,6 +86,15 @@ std::string_view Request::body() const {
 }
 std::string Request::peer() const {
   return parts_.session.peer();
+}
+
+std::optional<ClientCertificate> Request::client_certificate() const {
+  auto shown = parts_.session.peer_certificate();
+  if (!shown) return std::nullopt;
+  using Time = std::chrono::system_clock::time_point;
+  return ClientCertificate{.sha256 = hex_of(shown->sha256),
+                           .subject = std::move(shown->subject),
+                           .valid_until = std::chrono::time_point_cast<Time::duration>(shown->valid_until)};
 }
 
 }  // namespace fanfare

@@ -7,6 +7,7 @@
 #include "api/option_check.h"
 #include "api/rpc_events.h"
 #include "api/rpc_mount.h"
+#include "api/rpc_session.h"
 #include "api/server_impl.h"
 #include "http/headers.h"
 #include "rpc/describe.h"
@@ -27,6 +28,10 @@ RpcParam<std::string> event_parameter() {
 }
 
 std::string find_problem(const RpcOptions& options) {
+  if (options.retry_after < options.retry_after.zero()) return "retry_after: not below zero";
+  if (options.workers == 0) return "workers: at least 1";
+  if (options.requests_in_flight_max == 0) return "requests_in_flight_max: at least 1";
+  if (options.batch_items_max == 0) return "batch_items_max: at least 1";
   const auto host = std::ranges::find_if_not(options.allowed_hosts, server::is_host_pattern);
   if (host != options.allowed_hosts.end()) {
     return "allowed_hosts: \"" + *host + "\" is not " + std::string(server::kHostPatternExpected);
@@ -55,6 +60,7 @@ Rpc::Rpc(RpcOptions options) : registry_(std::make_shared<rpc::Registry>(std::mo
                               });
                             }};
   static_cast<void>(registry_->add(std::move(discover), true));
+  if (registry_->options().authenticate_message != nullptr) add_authenticate_method();
   if (!registry_->options().help) return;
   static_cast<void>(method(
       "help", {.description = "Lists the methods, or describes one."},
@@ -85,12 +91,15 @@ Expected<void, Error> Rpc::add_event_methods() {
           const rpc::EventEntry* const found = registry->find_event(event);
           if (found == nullptr)
             return rpc_error(kWrongParameter, "the parameter event must be the name of an event");
+          if (!registry->may_subscribe(call.identity(), event)) {
+            return rpc_error(kPermissionDenied, "the event " + event + " is not allowed");
+          }
           if (!registry->permits(call.identity(), found->about.permission)) {
             return rpc_error(kPermissionDenied,
                              "the event " + event + " needs the permission " + found->about.permission);
           }
           if (call.session() == nullptr) return rpc_error(kNoSuchMethod, std::string(kNeedsWebSocket));
-          return api::subscribe_to_event(*call.session(), event, since);
+          return api::RpcSession::of(*call.session()).subscribe(event, since);
         };
         rpc::answer_with(std::move(answer), subscribed());
       },
@@ -102,7 +111,7 @@ Expected<void, Error> Rpc::add_event_methods() {
         if (call.session() == nullptr) {
           return std::move(answer).fail({.code = kNoSuchMethod, .message = std::string(kNeedsWebSocket)});
         }
-        rpc::answer_with(std::move(answer), api::unsubscribe_from_event(*call.session(), event));
+        rpc::answer_with(std::move(answer), api::RpcSession::of(*call.session()).unsubscribe(event));
       },
       event_parameter());
   subscribe.result_schema = api::subscription_schema();
@@ -113,18 +122,30 @@ Expected<void, Error> Rpc::add_event_methods() {
   return {};
 }
 
+void Rpc::add_authenticate_method() {
+  rpc::MethodEntry entry = entry_of<bool>(
+      "fanfare_authenticate",
+      {.description = "Authenticates this WebSocket, or renews its credentials before they expire."}, false,
+      [](const RpcCall& call, RpcAnswer answer, const std::string& token) {
+        if (call.session() == nullptr) {
+          return std::move(answer).fail(
+              {.code = kNoSuchMethod, .message = "fanfare_authenticate needs a WebSocket connection"});
+        }
+        rpc::answer_with(std::move(answer), api::RpcSession::of(*call.session()).authenticate(token));
+      },
+      RpcParam<std::string>{"token", "An API key or a token."});
+  entry.for_everyone = true;
+  static_cast<void>(registry_->add(std::move(entry)));
+}
+
 Expected<void, Error> Rpc::add_event(std::string_view name, RpcEvent about, std::string schema) {
-  if (registry_->events().empty()) {
-    if (auto added = add_event_methods(); !added) return added;
-  }
-  return registry_->add_event(name, {.about = std::move(about), .schema = std::move(schema)});
+  auto added = registry_->add_event(name, {.about = std::move(about), .schema = std::move(schema)});
+  if (!added || registry_->events().size() > 1) return added;
+  return add_event_methods();
 }
 
 PublishResult Rpc::publish_json(Server& server, std::string_view event, const std::string& json) {
-  if (registry_->find_event(event) == nullptr) {
-    api::end_for_misuse("Rpc::publish() of an event that was not declared", "declare it with Rpc::event()");
-  }
-  return api::publish_event(*server.impl_, event, json);
+  return api::publish_event(*server.impl_, *registry_, event, json);
 }
 
 namespace {
@@ -133,13 +154,18 @@ std::expected<api::RpcEntry, std::string> make_entry(api::ServerImpl& server, st
                                                      std::shared_ptr<rpc::Registry> registry) {
   auto pattern = server::PathPattern::parse(path);
   if (!pattern) return std::unexpected(pattern.error());
+  const auto& entries = server.routes().rpcs;
+  if (std::ranges::find(entries, path, &api::RpcEntry::text) != entries.end()) {
+    return std::unexpected("two services have the path '" + std::string(path) + "'");
+  }
   if (const std::string problem = find_problem(registry->options()); !problem.empty()) {
     return std::unexpected("JSON-RPC at '" + std::string(path) + "': " + problem);
   }
-  if (std::string problem = api::add_event_topics(server, *registry); !problem.empty()) {
+  if (std::string problem = api::add_event_topics(server, path, *registry); !problem.empty()) {
     return std::unexpected(std::move(problem));
   }
-  return api::RpcEntry{.path = *std::move(pattern), .registry = std::move(registry)};
+  return api::RpcEntry{
+      .text = std::string(path), .path = *std::move(pattern), .registry = std::move(registry)};
 }
 
 }  // namespace
@@ -147,6 +173,10 @@ std::expected<api::RpcEntry, std::string> make_entry(api::ServerImpl& server, st
 void Rpc::serve(Server& server, std::string_view path) {
   registry_->freeze();
   server.impl_->add_rpc(make_entry(*server.impl_, path, registry_));
+}
+
+std::vector<RpcRoleMetrics> Rpc::metrics() const {
+  return registry_->callers().metrics();
 }
 
 std::string Rpc::discover() const {

@@ -1,5 +1,6 @@
 #include "api/rpc_events.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "api/connection.h"
@@ -15,8 +16,17 @@ constexpr std::string_view kPrefix = "rpc.event:";
 constexpr int kLimitExceeded = -32005;
 constexpr int kInternal = -32603;
 
-std::string topic_of(std::string_view event) {
-  return std::string(kPrefix) + std::string(event);
+// "rpc.event:PATH NAME": neither has a space.
+std::string topic_of(std::string_view path, std::string_view event) {
+  return std::string(kPrefix).append(path).append(1, ' ').append(event);
+}
+
+// Where the server served the registry first; null: nowhere.
+const RpcEntry* first_entry(const ServerImpl& server, const rpc::Registry& registry) {
+  const auto& entries = server.routes().rpcs;
+  const auto found =
+      std::ranges::find(entries, &registry, [](const RpcEntry& entry) { return entry.registry.get(); });
+  return found == entries.end() ? nullptr : &*found;
 }
 
 pubsub::TopicSetup setup_of(const std::string& name, const RpcEvent& about) {
@@ -25,6 +35,7 @@ pubsub::TopicSetup setup_of(const std::string& name, const RpcEvent& about) {
   head += R"(,"params":{"value":)";
   return {.history = about.history,
           .policy = about.slow_readers,
+          .stored = about.stored,
           .encode = [head = std::move(head)](Position position, const SharedBytes& payload) {
             std::string text = head;
             text += as_text(payload.view());
@@ -35,8 +46,11 @@ pubsub::TopicSetup setup_of(const std::string& name, const RpcEvent& about) {
           }};
 }
 
-std::shared_ptr<pubsub::Topic> find_topic(std::string_view event) {
-  return Connection::loop_context().impl().hub()->find(topic_of(event));
+std::shared_ptr<pubsub::Topic> find_topic(const ServerImpl& server, const rpc::Registry& registry,
+                                          std::string_view event) {
+  const RpcEntry* const entry = first_entry(server, registry);
+  if (entry == nullptr || server.hub() == nullptr) return nullptr;
+  return server.hub()->find(topic_of(entry->text, event));
 }
 
 void add_missed(JsonObject& object, const Missed& missed) {
@@ -52,26 +66,27 @@ RpcResult<Json> refuse(JoinError error) {
 
 }  // namespace
 
-std::string add_event_topics(ServerImpl& server, const rpc::Registry& registry) {
+std::string add_event_topics(ServerImpl& server, std::string_view path, const rpc::Registry& registry) {
+  if (first_entry(server, registry) != nullptr) return {};
   for (const auto& [name, event] : registry.events()) {
     if (server.hub() == nullptr) server.add_hub({});
-    // Another service of this server may have an event of this name, too: one topic serves both.
-    if (server.hub()->find(topic_of(name)) != nullptr) continue;
-    const auto added = server.hub()->add(topic_of(name), setup_of(name, event.about));
+    const auto added = server.hub()->add(topic_of(path, name), setup_of(name, event.about));
     if (!added) return "the event \"" + name + "\": " + added.error();
   }
   return {};
 }
 
-PublishResult publish_event(ServerImpl& server, std::string_view event, const std::string& json) {
-  const auto topic = server.hub() == nullptr ? nullptr : server.hub()->find(topic_of(event));
+PublishResult publish_event(ServerImpl& server, const rpc::Registry& registry, std::string_view event,
+                            const std::string& json) {
+  const auto topic = find_topic(server, registry, event);
   if (topic == nullptr) return PublishResult::removed;
   return server.publish(topic, SharedBytes(as_bytes(json)), {});
 }
 
-RpcResult<Json> subscribe_to_event(Session& session, std::string_view event, std::optional<Position> since) {
+RpcResult<Json> subscribe_to_event(Session& session, const rpc::Registry& registry, std::string_view event,
+                                   std::optional<Position> since) {
   Connection& connection = Connection::of(session);
-  const auto topic = find_topic(event);
+  const auto topic = find_topic(Connection::loop_context().impl(), registry, event);
   if (topic == nullptr) return refuse(JoinError::removed);
   connection.leave(*topic);  // a repeated subscription begins again
   const auto joined = connection.join(topic, {.since = since});
@@ -86,15 +101,15 @@ RpcResult<Json> subscribe_to_event(Session& session, std::string_view event, std
   return result.json();
 }
 
-bool unsubscribe_from_event(Session& session, std::string_view event) {
-  const auto topic = find_topic(event);
+bool unsubscribe_from_event(Session& session, const rpc::Registry& registry, std::string_view event) {
+  const auto topic = find_topic(Connection::loop_context().impl(), registry, event);
   return topic != nullptr && Connection::of(session).leave(*topic);
 }
 
 std::string missed_notification(std::string_view topic, const Missed& missed) {
   if (!topic.starts_with(kPrefix)) return {};
   JsonObject params;
-  params.add("event", topic.substr(kPrefix.size()));
+  params.add("event", topic.substr(topic.rfind(' ') + 1));
   add_missed(params, missed);
   return JsonObject().add("jsonrpc", "2.0").add("method", "rpc.missed").add("params", params.json()).text();
 }

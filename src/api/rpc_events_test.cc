@@ -223,19 +223,60 @@ TEST_P(RpcEventsTest, ASlowReaderIsToldWhatItMissed) {
   EXPECT_GT(missed, 0);
 }
 
-TEST_P(RpcEventsTest, TwoServicesOfAServerShareAnEvent) {
+// One may be for everybody, and the other one not.
+TEST_P(RpcEventsTest, TwoServicesOfAServerHaveTheirOwnEvents) {
   make();
-  world->rpc.event<int>("number", {});
+  world->rpc.event<int>("number", {.permission = "read"});
   Rpc second({.allowed_hosts = {"*"}});
   second.event<int>("number", {});
   second.serve(world->server, "/second");
+  second.serve(world->server, "/third");
   world->start();
   RawClient client(world->server.port());
   EXPECT_THAT(client.upgrade("/second"), StartsWith("HTTP/1.1 101"));
   client.send(call("subscribe", R"(["number"])"));
   const std::string epoch = epoch_of(client.receive());
+  RawClient other(world->server.port());
+  EXPECT_THAT(other.upgrade("/third"), StartsWith("HTTP/1.1 101"));
+  other.send(call("subscribe", R"(["number"])"));
+  EXPECT_EQ(epoch_of(other.receive()), epoch);
   publish("number", 1);
-  EXPECT_EQ(client.receive(), notification("number", "1", position(epoch, 1)));
+  ASSERT_EQ(second.publish(world->server, "number", 2), PublishResult::accepted);
+  EXPECT_EQ(client.receive(), notification("number", "2", position(epoch, 1)));
+  EXPECT_EQ(other.receive(), notification("number", "2", position(epoch, 1)));
+}
+
+TEST_P(RpcEventsTest, AnEventThatIsNotThereIsSaid) {
+  make();
+  world->rpc.event<int>("number", {});
+  Rpc elsewhere({.allowed_hosts = {"*"}});
+  elsewhere.event<int>("number", {});
+  world->start();
+  EXPECT_EQ(world->rpc.publish(world->server, "numbr", 1), PublishResult::removed);
+  EXPECT_EQ(elsewhere.publish(world->server, "number", 1), PublishResult::removed);
+}
+
+// What failed has changed nothing, so the next one has its own answer.
+TEST_P(RpcEventsTest, NamesOfEventsAreCheckedFirst) {
+  Rpc rpc;
+  for (const char* const name : {"", "rpc.missed", "two words"}) {
+    const auto added = rpc.event<int>(name, {});
+    ASSERT_FALSE(added) << name;
+    EXPECT_THAT(added.error().message, StartsWith("the event \"" + std::string(name) + "\": "));
+  }
+  EXPECT_TRUE(rpc.event<int>("number", {}));
+  EXPECT_TRUE(rpc.event<int>("other", {}));
+  EXPECT_FALSE(rpc.event<int>("other", {}));
+}
+
+TEST_P(RpcEventsTest, AnEventOnDiskNeedsAStore) {
+  make();
+  world->rpc.event<int>("number", {.stored = {.messages_max = 10}});
+  world->rpc.serve(world->server, "/rpc");
+  const auto started = world->server.start();
+  ASSERT_FALSE(started);
+  EXPECT_THAT(started.error().message,
+              HasSubstr("the event \"number\": a topic that is stored on disk needs a store"));
 }
 
 TEST_P(RpcEventsTest, AListOfMethodsAlsoDecidesAboutBroadcasts) {

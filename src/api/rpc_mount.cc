@@ -4,11 +4,15 @@
 #include <string>
 #include <utility>
 
+#include "access/credentials.h"
 #include "api/border.h"
 #include "api/connection.h"
+#include "api/handler_thread.h"
 #include "api/mounts.h"
 #include "api/request_parts.h"
 #include "api/rpc_events.h"
+#include "api/rpc_refusal.h"
+#include "api/rpc_session.h"
 #include "rpc/registered_methods.h"
 #include "rpc/service.h"
 #include "server/browser_rules.h"
@@ -17,24 +21,19 @@
 namespace fanfare::api {
 namespace {
 
-// A session with the service's part.
-class RpcSession final : public Session {
- public:
-  RpcSession(rpc::Service& service, rpc::Caller caller) : connection(service, std::move(caller)) {}
-  rpc::Connection connection;
-};
-
 Session& handle_of(session::Session& engine) {
   return Connection::of(engine).handle();
 }
 rpc::Connection& connection_of(Session& session) {
-  return static_cast<RpcSession&>(session).connection;
+  return RpcSession::of(session).connection;
 }
 rpc::Connection& connection_of(session::Session& engine) {
   return connection_of(handle_of(engine));
 }
 
+// On a loop or on a worker.
 bool guard(std::string_view method, const std::function<void()>& handler) {
+  const HandlerThread marked;
   return call_handler(method, handler);
 }
 
@@ -46,61 +45,71 @@ rpc::Limits limits_of(const RpcOptions& options) {
           .version_1 = options.version_1};
 }
 
-// The identity of a request's sender; null: nobody is authenticated.
-using Identity = std::shared_ptr<const RpcIdentity>;
-Expected<Identity, Response> authenticate(const RpcOptions& options, const Request& request) {
-  if (options.authenticate == nullptr) return Identity();
-  auto identity = options.authenticate(request);
-  if (!identity) return Unexpected(std::move(identity.error()));
-  return std::make_shared<const RpcIdentity>(*std::move(identity));
+// Who sent a request. An exception of the program's function is a 500.
+Expected<rpc::Caller, Response> identify(rpc::Registry& registry, const Request& request,
+                                         rpc::Transport transport, Instant now) {
+  const RpcOptions& options = registry.options();
+  std::shared_ptr<const RpcIdentity> identity;
+  if (options.authenticate != nullptr) {
+    Expected<RpcIdentity, Response> decided =
+        Unexpected(Response{.status = 500, .body = "the server has no answer to this\n"});
+    call_handler("authenticate", [&] { decided = options.authenticate(request); });
+    if (!decided) return Unexpected(std::move(decided.error()));
+    identity = std::make_shared<const RpcIdentity>(*std::move(decided));
+  }
+  return registry.callers().make(transport, std::move(identity), request.peer(), now);
 }
 
 // The handlers of the service's sessions.
 class RpcRoute final : public WebSocketRoute {
  public:
-  RpcRoute(const rpc::Registry& registry, rpc::Service& service) : registry_(registry), service_(service) {
+  explicit RpcRoute(const RpcSession::Context& context) : context_(context) {
     subprotocols = options().subprotocols;
+    // Browsers offer it beside their token.
+    if (options().authenticate != nullptr) subprotocols.emplace_back(access::kSubprotocol);
     deflate = options().deflate;
     has_message_handler = true;
+    counts_events = true;
   }
 
   Expected<std::unique_ptr<Session>, Response> upgrade(const Request& request) const override {
-    auto identity = authenticate(options(), request);
-    if (!identity) return Unexpected(std::move(identity.error()));
-    return std::make_unique<RpcSession>(
-        service_, rpc::Caller{.transport = rpc::Transport::websocket, .identity = *std::move(identity)});
+    const Instant now = context_.server.loop().now();
+    auto caller = identify(context_.registry, request, rpc::Transport::websocket, now);
+    if (!caller) return Unexpected(std::move(caller.error()));
+    if (const auto refusal = rpc::Callers::take_connection(*caller, now)) {
+      return Unexpected(response_to(429, *refusal));
+    }
+    return std::make_unique<RpcSession>(context_, *std::move(caller));
   }
   bool decides_later() const override { return false; }
   void decide(const Request&, UpgradeTicket) const override {}
-  void open(Session& session) const override {
-    rpc::Service::on_open(connection_of(session), Connection::engine_of(session));
-    const RpcIdentity* const identity = connection_of(session).caller().identity.get();
-    if (!registry_.may_call(identity, "subscribe")) return;
-    for (const auto& [name, event] : registry_.events()) {
-      if (!event.about.broadcast || !registry_.permits(identity, event.about.permission)) continue;
-      // limits.topics_per_session_max: without this the client would lack events, and not know.
-      if (!subscribe_to_event(session, name, std::nullopt)) return session.close(1011, "too many events");
-    }
-  }
+  void open(Session& session) const override { RpcSession::of(session).open(); }
   void message(Session& session, const Message& message) const override {
-    if (message.is_binary() && options().binary) return options().binary(session, message.bytes());
-    service_.on_message(connection_of(session), message.text());
+    if (message.is_binary() && options().binary) {
+      if (RpcSession::of(session).admit_binary(message.bytes().size())) {
+        options().binary(session, message.bytes());
+      }
+      return;
+    }
+    context_.service.on_message(connection_of(session), message.text());
   }
   void chunk(Session&, const MessageChunk&) const override {}
-  void drain(Session& session) const override { service_.on_drained(connection_of(session)); }
+  void drain(Session& session) const override { context_.service.on_drained(connection_of(session)); }
   void pong(Session&, Bytes) const override {}
   void lagged(Session&, std::string_view, std::uint64_t) const override {}
   void missed(Session& session, std::string_view topic, const Missed& missed) const override {
     if (const std::string text = missed_notification(topic, missed); !text.empty()) session.send(text);
   }
   void notice(Session&, std::string_view, TopicNotice) const override {}
-  void close(Session& session, const Close&) const override { service_.on_close(connection_of(session)); }
+  void close(Session& session, const Close&) const override { RpcSession::of(session).close(); }
+  void event_sent(Session& session, std::size_t bytes) const override {
+    RpcSession::of(session).pay_for_event(bytes);
+  }
 
  private:
-  const RpcOptions& options() const { return registry_.options(); }
+  const RpcOptions& options() const { return context_.registry.options(); }
 
-  const rpc::Registry& registry_;
-  rpc::Service& service_;
+  const RpcSession::Context context_;
 };
 
 // Whether only this machine can reach a TCP listener.
@@ -154,7 +163,8 @@ class RpcMount final : public server::Mount {
                                         .server = loop_context.server(),
                                         .budget = registry_->budget(),
                                         .connection_of = &connection_of}),
-        route_(*registry_, service_) {}
+        route_({.registry = *registry_, .service = service_, .server = loop_context.server()}),
+        loop_(loop_context.server().loop()) {}
 
   const WebSocketRoute& route() const { return route_; }
   void serve_upgrades(std::shared_ptr<server::Mount> upgrades) { upgrades_ = std::move(upgrades); }
@@ -164,13 +174,10 @@ class RpcMount final : public server::Mount {
   }
   void on_request(session::HttpConnection& session, const server::Target& target) override {
     const RequestParts parts(session, target.request, target.match.parameters);
-    Expected<Identity, Response> identity =
-        Unexpected(Response{.status = 500, .body = "the server has no answer to this\n"});
-    call_handler("authenticate", [&] { identity = authenticate(options(), parts.handle()); });
-    if (!identity) return session.respond(to_engine(std::move(identity.error())));
+    const auto caller = identify(*registry_, parts.handle(), rpc::Transport::http, loop_.now());
+    if (!caller) return session.respond(to_engine(caller.error()));
     service_.handle_http(
-        session, as_text(target.request.body),
-        rpc::Caller{.transport = rpc::Transport::http, .identity = *std::move(identity)},
+        session, as_text(target.request.body), *caller,
         [](session::HttpConnection& asker, const session::HttpResponse& answer) { asker.respond(answer); });
   }
   session::UpgradeDecision on_upgrade(session::HttpConnection& session,
@@ -187,6 +194,7 @@ class RpcMount final : public server::Mount {
   rpc::RegisteredMethods methods_;
   rpc::Service service_;
   const RpcRoute route_;
+  const net::Loop& loop_;
   std::shared_ptr<server::Mount> upgrades_;
 };
 
@@ -204,6 +212,10 @@ std::optional<std::string> find_wrong_rpc(const Routes& routes, const ServerOpti
   for (const RpcEntry& entry : routes.rpcs) {
     if (!entry.registry->problem().empty()) return entry.registry->problem();
     const RpcOptions& options = entry.registry->options();
+    for (const auto& [name, limits] : {std::pair("per_identity.", &options.per_identity),
+                                       std::pair("per_address.", &options.per_address)}) {
+      if (const std::string problem = rpc::problem_of(*limits); !problem.empty()) return name + problem;
+    }
     const auto is_exposed = [&](const auto& listener) {
       if (!listener.unix_path.empty() || is_local(listener)) return false;
       return !listener.tls || options.authenticate == nullptr;

@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <map>
 #include <ostream>
 #include <string>
 #include <vector>
 
+#include "access/token_for_tests.h"
 #include "api/rpc_world_for_tests.h"
 #include "fanfare/access.h"
 #include "fanfare/json.h"
@@ -111,6 +113,28 @@ TEST(RpcParity, EveryMethodAnswersTheSameOnEveryTransport) {
   EXPECT_GT(compared, 2'000U);
 }
 
+// How many effects the calls of each user have. Every transport must answer the same.
+std::map<std::string, int> compare(RpcWorld& world, const std::vector<std::string>& users) {
+  std::map<std::string, int> effects;
+  for (const std::string& user : users) {
+    for (const std::string call : {R"("method":"add","params":[1])", R"("method":"admin")"}) {
+      if (user == "wrong" && call.contains("admin")) continue;  // more attempts would be slowed down
+      for (const Form form : {Form::single, Form::batch, Form::notification}) {
+        const std::string text = text_of(call, form);
+        world.expected_effects = 0;
+        const Outcome wanted = outcome(world, Wire::http, text, user, form != Form::notification);
+        effects[user] += wanted.effects;
+        world.expected_effects = wanted.effects;
+        for (const Wire wire : {Wire::websocket, Wire::unix_http, Wire::unix_websocket}) {
+          EXPECT_EQ(outcome(world, wire, text, user, form != Form::notification), wanted)
+              << text << " of " << user << " on wire " << static_cast<int>(wire);
+        }
+      }
+    }
+  }
+  return effects;
+}
+
 // RFC7617§2: Basic BASE64(USER:secret), and alice:wrong.
 std::string authorization_of(const std::string& user) {
   const std::map<std::string, std::string> pairs{{"alice", "YWxpY2U6c2VjcmV0"},
@@ -127,31 +151,45 @@ TEST(RpcParity, UsersOfBitcoinCoreMayDoTheSameOnEveryTransport) {
       ":salt$98e5340f0f4f96d2b80c2a90da0d03cf46c35e9492918cc7af73d9a39efa5981";  // of "secret"
   const auto access = BitcoinAccess::make({.rpcauth = {"alice" + hash, "bob" + hash, "carol" + hash},
                                            .rpcwhitelist = {"bob:add,last", "carol:last"},
-                                           .rpcwhitelistdefault = false});
+                                           .rpcwhitelistdefault = false,
+                                           .permissions = {"*"}});
   ASSERT_TRUE(access) << access.error().message;
   RpcWorld world({.authenticate = *access, .workers = 1});
   world.headers_of = authorization_of;
   world.start();
-  std::map<std::string, int> effects;
-  for (const std::string user : {"nobody", "wrong", "alice", "bob", "carol"}) {
-    for (const std::string call : {R"("method":"add","params":[1])", R"("method":"admin")"}) {
-      if (user == "wrong" && call.contains("admin")) continue;  // more attempts would be slowed down
-      for (const Form form : {Form::single, Form::batch, Form::notification}) {
-        const std::string text = text_of(call, form);
-        world.expected_effects = 0;
-        const Outcome wanted = outcome(world, Wire::http, text, user, form != Form::notification);
-        effects[user] += wanted.effects;
-        world.expected_effects = wanted.effects;
-        for (const Wire wire : {Wire::websocket, Wire::unix_http, Wire::unix_websocket}) {
-          EXPECT_EQ(outcome(world, wire, text, user, form != Form::notification), wanted)
-              << text << " of " << user << " on wire " << static_cast<int>(wire);
-        }
-      }
-    }
-  }
+  const auto effects = compare(world, {"nobody", "wrong", "alice", "bob", "carol"});
   // Alone, four times in a batch, and as a notification; `admin` is but three times in its batch.
   EXPECT_EQ(effects, (std::map<std::string, int>{
                          {"nobody", 0}, {"wrong", 0}, {"alice", 6 + 6}, {"bob", 6 + 1}, {"carol", 0}}));
+}
+
+// Holders of tokens, and of one that has expired.
+TEST(RpcParity, HoldersOfTokensMayDoTheSameOnEveryTransport) {
+  constexpr std::string_view kSecret = "0123456789abcdef0123456789abcdef";
+  const auto access = Access::make({.roles = {{.name = "all", .methods = {"*"}, .permissions = {"*"}},
+                                              {.name = "adder", .methods = {"a*", "last"}},
+                                              {.name = "last", .methods = {"last"}}},
+                                    .jwt = AccessJwt{.secret = std::string(kSecret)}});
+  ASSERT_TRUE(access) << access.error().message;
+  RpcWorld world({.authenticate = *access, .workers = 1});
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto at = [now](int seconds) {
+    return std::to_string(std::chrono::duration_cast<std::chrono::seconds>(now).count() + seconds);
+  };
+  world.headers_of = [&](const std::string& user) {
+    if (user == "nobody") return std::string();
+    const bool is_valid = user != "expired" && user != "wrong";
+    const std::string claims = R"({"sub":"x","roles":[")" + (is_valid ? user : "all") + R"("],"exp":)" +
+                               at(user == "expired" ? -3600 : 3600) + "}";
+    const std::string secret = user == "wrong" ? "another secret of thirty-two bytes" : std::string(kSecret);
+    return "Authorization: Bearer " + access::hs256_token(secret, claims) + "\r\n";
+  };
+  world.start();
+  const auto effects = compare(world, {"nobody", "wrong", "expired", "all", "adder", "last"});
+  // `admin` is called five times, and needs a permission that adders have not.
+  EXPECT_EQ(effects,
+            (std::map<std::string, int>{
+                {"nobody", 0}, {"wrong", 0}, {"expired", 0}, {"all", 6 + 6}, {"adder", 6 + 1}, {"last", 0}}));
 }
 
 }  // namespace

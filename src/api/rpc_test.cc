@@ -166,6 +166,34 @@ TEST_P(RpcTest, AServiceThatIsExposedNeedsTlsAndCredentials) {
               HasSubstr("needs TLS"));
 }
 
+// Such as the name of a peer. A client must end a WebSocket with text that is not UTF-8.
+TEST_P(RpcTest, BytesOfAHandlerCannotBreakTheAnswer) {
+  make();
+  world->rpc.method("text", {}, [](const RpcCall&) { return std::string("a\xff"); });
+  world->rpc.method("json", {}, [](const RpcCall&) { return Json{.text = R"(1},{"id":2,"result":3)"}; });
+  world->rpc.method("empty", {.run = RpcRun::worker}, [](const RpcCall&) { return Json{.text = ""}; });
+  world->rpc.method("error", {},
+                    [](const RpcCall&) -> RpcResult<bool> { return rpc_error(-5, "no peer \xff", "{bad"); });
+  world->start();
+  const std::string internal = error(-32603, "Internal error");
+  for (const Wire wire : {Wire::http, Wire::websocket}) {
+    EXPECT_EQ(ask(call("text"), wire), result("\"a\xef\xbf\xbd\""));
+    EXPECT_EQ(ask("[" + call("json") + "," + call("empty") + "]", wire),
+              "[" + internal + "," + internal + "]");
+    EXPECT_EQ(ask(call("error"), wire), error(-5, "no peer \xef\xbf\xbd"));
+  }
+}
+
+// It would wait for itself.
+TEST_P(RpcTest, AMethodOnAWorkerStopsTheServerAndIsAnswered) {
+  make();
+  world->rpc.method("stop", {.run = RpcRun::worker}, [this](const RpcCall&) {
+    return world->server.stop(std::chrono::hours(1));  // how many connections were dropped: none yet
+  });
+  world->start();
+  EXPECT_EQ(world->ask(Wire::http, call("stop"), "admin"), result("0"));
+}
+
 // The queue has room for two; with the one that runs, three are taken.
 TEST_P(RpcTest, AFullQueueOfWorkIsSaid) {
   make({.workers = 1, .work_queue_max = 2, .retry_after = 250ms});

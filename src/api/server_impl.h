@@ -52,6 +52,7 @@ struct FilesEntry {
 
 // A JSON-RPC service at a path.
 struct RpcEntry {
+  std::string text;  // the path, as the program wrote it
   server::PathPattern path;
   std::shared_ptr<rpc::Registry> registry;
 };

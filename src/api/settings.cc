@@ -69,7 +69,11 @@ net::TlsProtocol protocol_of(const Options& tls) {
 }  // namespace
 
 net::TlsServerOptions to_engine(const Tls& tls) {
-  return {.certificate_file = tls.certificate_file, .key_file = tls.key_file, .protocol = protocol_of(tls)};
+  return {.certificate_file = tls.certificate_file,
+          .key_file = tls.key_file,
+          .protocol = protocol_of(tls),
+          .client_ca_file = tls.client_ca_file,
+          .client_crl_file = tls.client_crl_file};
 }
 
 session::ClientTlsOptions to_engine(const ClientTls& tls) {

@@ -11,7 +11,7 @@ namespace fanfare::api {
 void WaitingSubscriptions::send_in_hand(session::Session& engine) {
   const SharedBytes frame = std::move(in_hand->frame);
   in_hand.reset();
-  if (!frame.empty()) engine.send_frame(frame);
+  if (!frame.empty()) send_event(engine, frame);
 }
 
 std::unique_ptr<Subscription> Subscription::make(LoopContext& loop_context, session::Session& engine,

@@ -35,6 +35,22 @@ std::uint8_t* take_pages(std::size_t bytes) {
   return begin + before;
 }
 
+std::uint8_t* map_pages(std::size_t bytes) {
+  void* const mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<std::uint8_t*>(mapped);
+}
+
+std::uint8_t* resize_pages(std::uint8_t* pages, std::size_t bytes, std::size_t new_bytes) {
+  void* const mapped = ::mremap(pages, bytes, new_bytes, MREMAP_MAYMOVE);
+  if (mapped == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<std::uint8_t*>(mapped);
+}
+
+std::size_t whole_pages(std::size_t bytes) {
+  return round_up(bytes, page_bytes());
+}
+
 void return_pages(void* pages, std::size_t bytes) {
   FANFARE_CHECK(::munmap(pages, bytes) == 0);
 }

@@ -15,6 +15,12 @@ namespace fanfare {
 // std::bad_alloc if the system has no memory.
 std::uint8_t* take_pages(std::size_t bytes);
 void return_pages(void* pages, std::size_t bytes);
+// As take_pages(), but of any whole number of pages, and at any address. return_pages() returns them.
+std::uint8_t* map_pages(std::size_t bytes);
+// Changes the number of pages. They may move to another address, without being copied.
+std::uint8_t* resize_pages(std::uint8_t* pages, std::size_t bytes, std::size_t new_bytes);
+// Rounds up.
+std::size_t whole_pages(std::size_t bytes);
 // Returns the memory to the system but keeps the addresses, which read as zero when touched again. Affects
 // only whole pages inside the range.
 void forget_pages(std::uint8_t* begin, std::size_t bytes);

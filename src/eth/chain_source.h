@@ -79,7 +79,7 @@ class ChainSource {
   const HeadPoller::Status& head_status() const { return heads_.status(); }
   const ChainView::Status& chain_status() const { return chain_.status(); }
   const PendingSource::Status& pending_status() const { return pending_.status(); }
-  const History::Status& history_status() const { return history_.status(); }
+  History::Status history_status() const { return history_.status(); }
   const HeaderPtr& tip() const { return heads_.tip(); }
   bool shows(std::uint64_t number, const Hash256& hash) const;
   std::optional<Duration> block_time() const { return heads_.block_time(); }

@@ -27,7 +27,7 @@ struct FilterLimits {
   bool operator==(const FilterLimits&) const = default;
 };
 
-// What became of filters so far.
+// Outcomes of filters so far.
 struct FilterCounters {
   std::uint64_t created = 0;
   std::uint64_t refused = 0;  // -32005: a limit was reached

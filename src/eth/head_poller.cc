@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/check.h"
-#include "jsonrpc/value.h"
 
 namespace fanfare::eth {
 namespace {
@@ -23,21 +22,16 @@ std::string describe(const jsonrpc::CallFailure& failure) {
 
 }  // namespace
 
-std::expected<HeaderPtr, std::string> HeadPoller::read_block(std::string_view json) {
-  if (jsonrpc::kind_of(json) == jsonrpc::Kind::null)
-    return std::unexpected("the node has no such block (yet)");
-  auto header = parse_header(json);
-  if (!header) return std::unexpected(std::move(header.error()));
-  return std::make_shared<const Header>(std::move(*header));
-}
-
 HeadPoller::HeadPoller(const HeadPollerOptions& options, jsonrpc::CallIds& call_ids, Random& random)
     : options_(options),
-      call_ids_(call_ids),
-      random_(random),
-      backoff_(options.backoff_min, options.backoff_max) {
+      pace_(options_, random),
+      chain_(options.window_blocks),
+      first_genesis_(call_ids),
+      requests_(call_ids),
+      branch_(options.window_blocks),
+      fill_(options.calls_in_flight_max) {
   FANFARE_CHECK(options.window_blocks > 0 && options.calls_in_flight_max > 0 && options.polls_per_block > 0);
-  status_.poll_interval = interval();
+  status_.poll_interval = pace_.interval();
 }
 
 void HeadPoller::start(Instant now) {
@@ -53,14 +47,14 @@ void HeadPoller::poll_now(Instant now) {
 }
 
 void HeadPoller::restart_polling(Instant now) {
-  if (announced_in_round_ > 0) last_progress_ = now;
+  if (announced_in_round_ > 0) pace_.restart_clock(now);
   clear_round();
   poll(now);
 }
 
 void HeadPoller::set_pushed(bool pushed, Instant now) {
-  if (std::exchange(pushed_, pushed) == pushed) return;
-  status_.poll_interval = interval();
+  if (!pace_.set_pushed(pushed)) return;
+  status_.poll_interval = pace_.interval();
   // Between two polls: reschedules the next one by the new interval. The delay after a failed round stays.
   if (phase_ == Phase::idle && timer_ && status_.failures_in_a_row == 0) {
     timer_ = std::max(now, round_started_ + status_.poll_interval);
@@ -82,52 +76,45 @@ void HeadPoller::poll(Instant now) {
   round_started_ = now;
   announced_in_round_ = 0;
   behind_ = false;
-  outstanding_.emplace(call(kByNumber, options_.tag), 0);
+  ask(block_by_tag(options_.tag));
   timer_ = now + options_.call_timeout;
 }
 
-std::uint64_t HeadPoller::call(std::string_view method, std::string_view first_param, std::uint64_t block) {
+void HeadPoller::ask(BlockRequest request) {
   ++status_.calls;
-  std::string params = "[\"";
-  params.append(first_param).append("\",false]");
-  const std::uint64_t id = call_ids_.next();
-  calls_.push_back({.id = id, .method = method, .params_json = std::move(params), .block = block});
-  return id;
+  requests_.send(std::move(request));
+}
+
+// One unusable answer does not end the round or discard its other answers: the call goes to another node, if there is
+// one. False: the round must end.
+bool HeadPoller::ask_again(BlockRequest request) {
+  if (phase_ != Phase::walking && phase_ != Phase::filling) return false;
+  if (++request.failed >= options_.block_tries_max) return false;
+  ask(std::move(request));
+  return true;
 }
 
 std::vector<jsonrpc::UpstreamCall> HeadPoller::take_calls() {
-  return std::exchange(calls_, {});
+  std::vector<jsonrpc::UpstreamCall> calls = requests_.take_calls();
+  for (jsonrpc::UpstreamCall& one : first_genesis_.take_calls()) calls.push_back(std::move(one));
+  return calls;
 }
 
 std::vector<HeadEvent> HeadPoller::take_events() {
-  return std::exchange(events_, {});
+  return chain_.take_events();
 }
 
 bool HeadPoller::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
-  if (first_genesis_call_ == call_id) {
-    first_genesis_call_.reset();
+  if (first_genesis_.take_answered(call_id)) {
     const auto genesis = result ? read_block(*result) : std::unexpected(std::string());
     if (genesis && (*genesis)->number == 0) genesis_ = (*genesis)->hash;
     return true;
   }
-  const auto found = outstanding_.find(call_id);
-  if (found == outstanding_.end()) return false;
-  const std::uint64_t number = found->second;
-  outstanding_.erase(found);
+  auto request = requests_.take_answered(call_id);
+  if (!request) return false;
   timer_ = now + options_.call_timeout;
-
-  if (!result && phase_ == Phase::backfilling) {
-    on_backfilled(number, "null", now);
-    return true;
-  }
-  if (!result && ask_again(number)) return true;
   if (!result) {
-    // A node that rejects a call about one block may still answer the next poll.
-    if (result.error().kind == jsonrpc::CallFailure::Kind::rejected && phase_ != Phase::polling) {
-      cannot_resolve(describe(result.error()), now);
-    } else {
-      give_up_round(describe(result.error()), now);
-    }
+    on_failure(*std::move(request), result.error(), now);
     return true;
   }
   switch (phase_) {
@@ -135,21 +122,32 @@ bool HeadPoller::on_reply(std::uint64_t call_id, const jsonrpc::CallResult& resu
       on_latest(*result, now);
       break;
     case Phase::filling:
-      on_filled(number, *result, now);
+      on_filled(*std::move(request), *result, now);
       break;
     case Phase::walking:
-      on_walked(*result, now);
+      on_walked(*std::move(request), *result, now);
       break;
     case Phase::backfilling:
-      on_backfilled(number, *result, now);
+      on_backfilled(request->number, *result, now);
       break;
     case Phase::comparing_genesis:
       on_genesis(*result, now);
       break;
     case Phase::idle:
-      FANFARE_CHECK(false && "an idle poller has no call outstanding");
+      FANFARE_CHECK(false && "an idle poller has no call in flight");
   }
   return true;
+}
+
+void HeadPoller::on_failure(BlockRequest request, const jsonrpc::CallFailure& failure, Instant now) {
+  if (phase_ == Phase::backfilling) return on_backfilled(request.number, "null", now);
+  if (ask_again(std::move(request))) return;
+  // A node that rejects a call about one block may still answer the next poll.
+  if (failure.kind == jsonrpc::CallFailure::Kind::rejected && phase_ != Phase::polling) {
+    cannot_resolve(describe(failure), now);
+  } else {
+    give_up_round(describe(failure), now);
+  }
 }
 
 // --- one round -------------------------------------------------------------------------------------
@@ -159,110 +157,73 @@ void HeadPoller::on_latest(std::string_view json, Instant now) {
   if (!latest) return give_up_round(std::string(options_.tag) + ": " + latest.error(), now);
   status_.last_answer = now;
   target_ = std::move(*latest);
-  if (view_.empty()) {
+  if (chain_.is_empty()) {
     set_baseline(target_);
-    last_progress_ = now;
+    pace_.restart_clock(now);
     return start_backfill(now);
   }
-  const bool is_passed = options_.only_forward && target_->number <= tip_->number;
-  if (is_passed || in_view(target_->number, target_->hash)) {
+  const bool is_passed = options_.only_forward && target_->number <= tip()->number;
+  if (is_passed || shows(target_->number, target_->hash)) {
     stale_polls_ = 0;
     return finish_round(now);
   }
-  if (target_->number < view_first_) {
+  if (target_->number < chain_.first()) {
     if (!genesis_) return still_stale(now);
     phase_ = Phase::comparing_genesis;
-    outstanding_.emplace(call(kByNumber, "0x0"), 0);
+    ask(block_by_number(0));
     return;
   }
   stale_polls_ = 0;
-  branch_ = {target_};
+  branch_.start(target_);
   resolve(now);
 }
 
 // --- state -----------------------------------------------------------------------------------------
 
 void HeadPoller::set_baseline(HeaderPtr header) {
-  view_ = {header->hash};
-  view_first_ = header->number;
   if (header->number == 0) {
     genesis_ = header->hash;
   } else if (!options_.only_forward) {
-    first_genesis_call_ = call(kByNumber, "0x0");
+    ++status_.calls;
+    first_genesis_.forget();
+    first_genesis_.send(block_by_number(0));
   }
-  tip_ = header;
-  events_.emplace_back(Baseline{std::move(header)});
+  chain_.begin(std::move(header));
 }
 
 void HeadPoller::announce(HeaderPtr header) {
-  if (view_.empty()) {
-    view_first_ = header->number;
-  } else if (tip_->hash == header->parent_hash) {
-    block_time_.saw_timestamps(tip_->timestamp_s, header->timestamp_s);
-  }
-  view_.push_back(header->hash);
-  // One more than the window: the block from which a fork of full depth starts.
-  while (view_.size() > std::size_t{options_.window_blocks} + 1) {
-    view_.pop_front();
-    ++view_first_;
-    view_trimmed_ = true;
-  }
-  tip_ = header;
+  if (chain_.continues_with(*header)) pace_.saw_child(*tip(), *header);
+  chain_.append(std::move(header));
   stuck_rounds_ = 0;
   stale_polls_ = 0;
   ++announced_in_round_;
-  events_.emplace_back(NewHead{std::move(header)});
-}
-
-bool HeadPoller::in_view(std::uint64_t number, const Hash256& hash) const {
-  return number >= view_first_ && number < view_end() && view_[number - view_first_] == hash;
-}
-
-Duration HeadPoller::interval() const {
-  const auto block_time = block_time_.median();
-  if (pushed_) {
-    return std::clamp(block_time ? *block_time * 3 / 2 : options_.poll_interval_max,
-                      options_.watch_interval_min, options_.watch_interval_max);
-  }
-  const Duration wanted =
-      block_time ? *block_time / options_.polls_per_block : options_.poll_interval_initial;
-  return std::clamp(wanted, options_.poll_interval_min, options_.poll_interval_max);
 }
 
 void HeadPoller::clear_round() {
   phase_ = Phase::idle;
-  outstanding_.clear();
+  requests_.forget();
   branch_.clear();
-  filled_.clear();
-  failed_tries_.clear();
-  gap_before_fill_.reset();
+  fill_.clear();
+  below_start_.clear();
   target_.reset();
 }
 
 void HeadPoller::finish_round(Instant now) {
-  walked_.clear();
-  if (announced_in_round_ > 0) {
-    if (last_progress_) block_time_.saw_arrival(now - *last_progress_, announced_in_round_);
-    last_progress_ = now;
-  }
+  branch_.forget_walked();
+  pace_.finish_round(now, announced_in_round_);
   clear_round();
-  backoff_.reset();
   status_.failures_in_a_row = 0;
-  status_.poll_interval = interval();
+  status_.poll_interval = pace_.interval();
   // Counted from the start of the round, so that slow answers do not stretch the interval.
   timer_ = behind_ ? now : std::max(now, round_started_ + status_.poll_interval);
 }
 
 void HeadPoller::give_up_round(std::string why, Instant now) {
-  if (announced_in_round_ > 0) {
-    last_progress_ = now;
-    backoff_.reset();  // it grows until a round succeeds
-  }
   clear_round();
   ++status_.failures;
   ++status_.failures_in_a_row;
   status_.last_failure = std::move(why);
-  timer_ = now + backoff_.next(random_);
+  timer_ = now + pace_.fail_round(now, announced_in_round_);
 }
 
 void HeadPoller::cannot_resolve(std::string why, Instant now) {

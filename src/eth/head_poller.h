@@ -20,20 +20,20 @@
 // Announced blocks stay, and the next poll continues from there. One thread.
 
 #include <cstdint>
-#include <deque>
-#include <expected>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/random.h"
 #include "base/time.h"
+#include "eth/announced_chain.h"
+#include "eth/block_fill.h"
+#include "eth/block_requests.h"
+#include "eth/branch.h"
 #include "eth/header.h"
-#include "eth/pace.h"
+#include "eth/poll_pace.h"
 #include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
@@ -63,33 +63,6 @@ struct HeadPollerOptions {
   std::uint32_t block_tries_max = 4;           // of one block of a jump or a fork, in one round without delay
   std::uint32_t stuck_rounds_max = 20;         // then an unavailable block is given up, with a Gap event
 };
-
-using HeaderPtr = std::shared_ptr<const Header>;
-
-// The head at the start: the first known block. It is not new, so newHeads does not announce it.
-struct Baseline {
-  HeaderPtr header;
-};
-struct NewHead {
-  HeaderPtr header;
-};
-// The last `depth` blocks are no longer part of the chain; the heads that follow replace them.
-struct Reorg {
-  std::uint64_t depth = 0;
-  std::uint64_t old_number = 0;
-  Hash256 old_hash;
-  std::uint64_t new_number = 0;
-  Hash256 new_hash;
-  // No block of the window is left: even older announced blocks may be gone too.
-  bool beyond_window = false;
-  bool other_genesis = false;  // the node serves another chain now
-};
-// Blocks that were never announced and never will be.
-struct Gap {
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-};
-using HeadEvent = std::variant<Baseline, NewHead, Reorg, Gap>;
 
 class HeadPoller {
  public:
@@ -125,31 +98,27 @@ class HeadPoller {
 
   const Status& status() const { return status_; }
   // The last announced head, or the baseline; null before the first answer.
-  const HeaderPtr& tip() const { return tip_; }
+  const HeaderPtr& tip() const { return chain_.tip(); }
   // Whether this block is one of the last window_blocks announced, and still part of the chain.
-  bool shows(std::uint64_t number, const Hash256& hash) const { return in_view(number, hash); }
+  bool shows(std::uint64_t number, const Hash256& hash) const { return chain_.shows(number, hash); }
   // The observed block time; empty until two blocks were seen.
-  std::optional<Duration> block_time() const { return block_time_.median(); }
+  std::optional<Duration> block_time() const { return pace_.block_time(); }
 
  private:
   enum class Phase { idle, polling, backfilling, filling, walking, comparing_genesis };
-  static constexpr std::string_view kByNumber = "eth_getBlockByNumber";
-  static constexpr std::string_view kByHash = "eth_getBlockByHash";
-
-  // The block of an answer, or the reason why there is none, as one line.
-  static std::expected<HeaderPtr, std::string> read_block(std::string_view json);
 
   void poll(Instant now);
-  std::uint64_t call(std::string_view method, std::string_view first_param, std::uint64_t block = 0);
+  void ask(BlockRequest request);
+  bool ask_again(BlockRequest request);
   void finish_round(Instant now);
   void give_up_round(std::string why, Instant now);
   void cannot_resolve(std::string why, Instant now);
   void clear_round();
 
   void on_latest(std::string_view json, Instant now);
-  void on_filled(std::uint64_t number, std::string_view json, Instant now);
-  void on_walked(std::string_view json, Instant now);
-  bool ask_again(std::uint64_t number);
+  void on_failure(BlockRequest request, const jsonrpc::CallFailure& failure, Instant now);
+  void on_filled(BlockRequest request, std::string_view json, Instant now);
+  void on_walked(BlockRequest request, std::string_view json, Instant now);
   void on_genesis(std::string_view json, Instant now);
   void on_backfilled(std::uint64_t number, std::string_view json, Instant now);
 
@@ -158,55 +127,32 @@ class HeadPoller {
   void start_filling(Instant now);
   void ask_to_fill();
   bool announce_filled(Instant now);
-  void attach(bool whole_window);
+  void attach();
   void jump_to_target();
   void replace_chain(HeaderPtr genesis, Instant now);
   void still_stale(Instant now);
   void announce(HeaderPtr header);
   void set_baseline(HeaderPtr header);
 
-  bool in_view(std::uint64_t number, const Hash256& hash) const;
-  std::uint64_t view_end() const { return view_first_ + view_.size(); }
-  void announce_reorg(std::uint64_t depth, bool whole_window, bool other_genesis);
-  Duration interval() const;
-
-  HeadPollerOptions options_;
-  jsonrpc::CallIds& call_ids_;
-  Random& random_;
-
-  // The announced chain: hashes of consecutive blocks; the last is the tip's.
-  std::deque<Hash256> view_;
-  std::uint64_t view_first_ = 0;
-  bool view_trimmed_ = false;  // older blocks were announced and forgotten
-  HeaderPtr tip_;
+  const HeadPollerOptions options_;
+  PollPace pace_;
+  AnnouncedChain chain_;
   std::optional<Hash256> genesis_;
-  std::optional<std::uint64_t> first_genesis_call_;
+  BlockRequests first_genesis_;  // beside the rounds
 
   Phase phase_ = Phase::idle;
-  std::map<std::uint64_t, std::uint64_t> outstanding_;  // call id -> block number (filling)
-  HeaderPtr target_;                                    // the latest block of this round
-  std::deque<HeaderPtr> branch_;                        // linked, ends at target_
-  // Blocks walked in a failed round: a fork of depth d must not need d answers in a row without a failure.
-  std::map<Hash256, HeaderPtr> walked_;
-  std::map<std::uint64_t, HeaderPtr> filled_;            // arrived before their turn
-  std::map<std::uint64_t, std::uint32_t> failed_tries_;  // in this round, by block
-  std::uint64_t fill_next_ask_ = 0;
-  std::uint64_t fill_end_ = 0;
-  std::uint64_t fill_next_announce_ = 0;
-  std::optional<Gap> gap_before_fill_;  // reported when the first block after it arrives
-  bool pushed_ = false;
-  bool behind_ = false;  // more blocks are known to exist: poll again at once
+  BlockRequests requests_;                          // of this round
+  HeaderPtr target_;                                // the latest block of this round
+  Branch branch_;                                   // ends at target_; remembers the walks of failed rounds
+  BlockFill fill_;                                  // while filling
+  std::map<std::uint64_t, HeaderPtr> below_start_;  // while backfilling
+  bool behind_ = false;                             // more blocks are known to exist: poll again at once
   std::uint32_t stale_polls_ = 0;
   std::uint32_t stuck_rounds_ = 0;
 
   std::optional<Instant> timer_;
   Instant round_started_;
-  std::optional<Instant> last_progress_;
   std::uint64_t announced_in_round_ = 0;
-  BlockTime block_time_;
-  Backoff backoff_;
-  std::vector<jsonrpc::UpstreamCall> calls_;
-  std::vector<HeadEvent> events_;
   Status status_;
 };
 

@@ -14,10 +14,7 @@
 // A batch with `live` ends at the announced head. A caller that delivers it before the chain view's next
 // event, and then delivers that event and all later ones, loses nothing and sends nothing twice.
 
-#include <compare>
 #include <cstdint>
-#include <deque>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -26,14 +23,14 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "eth/block_fetches.h"
 #include "eth/block_logs.h"
 #include "eth/block_receipts.h"
 #include "eth/chain_view.h"
 #include "eth/cursor.h"
 #include "eth/feeds/subscription_type.h"
 #include "eth/interest.h"
-#include "eth/logs_request.h"
-#include "eth/pace.h"
+#include "eth/known_chain.h"
 #include "jsonrpc/upstream_call.h"
 
 namespace fanfare::eth {
@@ -139,26 +136,24 @@ class History {
   void stop_receipts() { receipts_wanted_ = false; }
 
   JobId resume(const Position& from, const HistoryNeeds& needs, Instant now);
-  void on_timer(Instant now);
+  void on_timer(Instant now) { fetches_.on_timer(now); }
   // False: the call is not, or no longer, one of this history.
-  bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now);
+  bool on_reply(std::uint64_t call_id, const jsonrpc::CallResult& result, Instant now) {
+    return fetches_.on_reply(call_id, result, now);
+  }
   // Call after each of the functions above, but only once all events of the chain view were passed to the
   // loops. Checks which jobs can make progress.
   void pump(Instant now);
 
-  std::vector<jsonrpc::UpstreamCall> take_calls();
+  std::vector<jsonrpc::UpstreamCall> take_calls() { return fetches_.take_calls(); }
   std::vector<ReceiptsEvent> take_receipts();
   std::vector<Answer> take_answers();
   std::optional<Instant> next_timer() const;
 
-  const Status& status() const { return status_; }
+  Status status() const;
 
  private:
-  struct Block {
-    HeaderPtr header;
-    BlockLogsPtr logs;  // null: unknown
-    BlockReceiptsPtr receipts = {};
-  };
+  using Block = KnownChain::Block;
   struct Job {
     JobId id = 0;
     Position from;
@@ -166,23 +161,6 @@ class History {
     Instant give_up_waiting;  // the deadline for the head to arrive
     bool waits_for_head = false;
   };
-  struct FetchKey {
-    enum class What : std::uint8_t { header_by_number, header_by_hash, logs, receipts };
-    What what = What::header_by_number;
-    std::uint64_t number = 0;  // of header_by_number
-    Hash256 hash;              // of the other kinds
-    auto operator<=>(const FetchKey&) const = default;
-  };
-  struct Fetch {
-    std::uint64_t call_id = 0;  // 0: not in flight
-    std::uint32_t attempts = 0;
-    LogsRequest::Strategy strategy{};  // of logs: the strategy of the call in flight
-    std::uint32_t attempts_max = 0;
-    std::uint64_t wanted_in = 0;  // the last pump that needed it
-    Instant due{};                // in flight: its deadline; otherwise the earliest time for the next call
-    std::optional<Backoff> backoff;
-  };
-  enum class Have : std::uint8_t { yes, not_yet, never };
 
   void tell_receipts(Instant now);
   std::uint64_t receipts_late() const;
@@ -198,34 +176,13 @@ class History {
   HistoryBatch skip_to_tip(std::uint64_t first, MissedBecause because) const;
 
   Have reach_down(std::uint64_t number, Instant now);
-  void link_older();
-  const Block& at(std::uint64_t number) const { return chain_[number - first()]; }
-  std::uint64_t first() const { return chain_.front().header->number; }
-  std::uint64_t tip() const { return chain_.back().header->number; }
-  bool on_chain(std::uint64_t number, const Hash256& hash) const;
-  Position position_at(std::uint64_t number) const;
   void push(const HeaderPtr& header, const BlockLogsPtr& logs);
-  Block with_what_is_known(Block block);
-  void take_back_tip();
-  void remember_branch(Block block);
-  Block* find_block(const Hash256& hash);
+  void remove_tip();
 
-  Have want(const FetchKey& key, std::uint32_t attempts_max, Instant now);
-  void ask(const FetchKey& key, Fetch& fetch, Instant now);
-  // False: the answer is not usable.
-  bool take(const FetchKey& key, LogsRequest::Strategy strategy, std::string_view json);
-  bool take_header(const FetchKey& key, std::string_view json);
-  void retry_later(Fetch& fetch, Instant now);
-
-  HistoryOptions options_;
-  jsonrpc::CallIds& call_ids_;
-  Random& random_;
-  std::deque<Block> chain_;                   // linked, the last one is the announced head
-  std::map<std::uint64_t, HeaderPtr> older_;  // answers that do not link yet
-  std::map<Hash256, Block> branches_;         // removed blocks
-  std::deque<Hash256> branches_by_age_;
+  const HistoryOptions options_;
+  KnownChain chain_;
+  BlockFetches fetches_;
   bool logs_are_late_ = false;
-  bool bloom_trusted_ = true;
   // While receipts are needed: the next block to report. Each removed block lowers it, so that the replacing
   // blocks are reported for every live subscriber.
   bool receipts_wanted_ = false;
@@ -233,12 +190,7 @@ class History {
   std::vector<ReceiptsEvent> receipts_events_;
   std::vector<Job> jobs_;
   JobId last_job_ = 0;
-  std::map<FetchKey, Fetch> fetches_;
-  std::map<FetchKey, Instant> given_up_;  // and until when
-  std::size_t in_flight_ = 0;
-  std::uint64_t pumps_ = 0;
   std::optional<std::uint64_t> reached_for_;  // in this pump: all from this block up is requested
-  std::vector<jsonrpc::UpstreamCall> calls_;
   std::vector<Answer> answers_;
   Status status_;
 };

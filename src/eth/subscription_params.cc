@@ -50,8 +50,9 @@ std::expected<void, RpcError> read_slow(std::string_view raw, SubscriptionReques
   const auto text = jsonrpc::string_value(raw);
   if (text != "close" && text != "latest") return invalid("the option slow must be close or latest");
   request.latest_if_slow = text == "latest";
-  if (!request.latest_if_slow || feed_type(request.type).latest_if_slow) return {};
-  return invalid("only newHeads can be cut down to the latest");
+  const FeedType& type = feed_type(request.type);
+  if (!request.latest_if_slow || type.latest_if_slow) return {};
+  return invalid(std::string(type.name) + " cannot be reduced to its latest value, so slow must be close");
 }
 
 std::expected<void, RpcError> read_options(std::optional<std::string_view> raw,

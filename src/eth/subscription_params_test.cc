@@ -61,6 +61,8 @@ TEST(SubscriptionParams, OnlyHeadsCanBeCutDownToTheLatest) {
   EXPECT_FALSE(parsed(R"(["newHeads",{"slow":"close"}])").latest_if_slow);
   EXPECT_FALSE(parsed(R"(["logs",{},{"slow":"close"}])").latest_if_slow);
   EXPECT_EQ(refused(R"(["logs",{},{"slow":"latest"}])").code, -32602);
+  EXPECT_EQ(refused(R"(["syncing",{"slow":"latest"}])").message,
+            "syncing cannot be reduced to its latest value, so slow must be close");
   EXPECT_EQ(refused(R"(["newHeads",{"slow":"never"}])").code, -32602);
 }
 

@@ -1,10 +1,7 @@
 #include "gateway/config.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
 #include <limits>
 #include <sstream>
 #include <utility>
@@ -12,6 +9,7 @@
 #include "gateway/config_access.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
+#include "gateway/config_file.h"
 #include "gateway/config_project.h"
 #include "gateway/mount_plans.h"
 #include "server/browser_rules.h"
@@ -366,19 +364,13 @@ std::expected<Config, ConfigError> parse_config(std::string_view text, std::stri
 
 std::expected<Config, ConfigError> load_config(const std::string& path,
                                                const EnvironmentLookup& environment) {
-  const auto unreadable = [&](int code) {
-    return std::unexpected(ConfigError{
-        path, {{}, "cannot be read (" + std::string(std::strerror(code)) + "), expected a YAML file"}});
-  };
-  errno = 0;
-  std::ifstream stream(path, std::ios::binary);
-  if (!stream) return unreadable(errno);
   // One byte beyond the limit shows the parser that the file is too large.
-  std::string text(kYamlBytesMax + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (stream.bad() || (stream.gcount() == 0 && errno != 0)) return unreadable(errno);
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  auto config = parse_config(text, path, environment);
+  const auto text = read_config_file(path, kYamlBytesMax + 1);
+  if (!text) {
+    return std::unexpected(
+        ConfigError{path, {{}, "cannot be read (" + text.error() + "), expected a YAML file"}});
+  }
+  auto config = parse_config(*text, path, environment);
   if (config && config->access.plan != nullptr) config->access.files.push_back(path);
   return config;
 }

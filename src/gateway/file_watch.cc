@@ -32,7 +32,6 @@ bool FileWatch::look() {
   const bool is_settled = now == seen_;
   seen_ = std::move(now);
   if (!is_settled || seen_ == known_) return false;
-  if (!std::ranges::all_of(seen_, &Stamp::exists)) return false;
   known_ = seen_;
   return true;
 }

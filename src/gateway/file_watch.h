@@ -16,7 +16,7 @@ class FileWatch {
   explicit FileWatch(std::vector<std::string> paths);
 
   // Whether a file is not as it is known, and was the same at the look before: a file that is still being written is left
-  // alone. What is reported counts as known. A file that is gone is not reported until it is there again.
+  // alone. What is reported counts as known. A file that is gone has changed, too.
   bool look();
   // Nothing counts as known: the files are reported when they have settled.
   void forget() { known_.clear(); }

@@ -34,11 +34,11 @@ std::unexpected<Error> malformed_trailer() {
 
 }  // namespace
 
-std::expected<bool, Error> ChunkedDecoder::decode(Bytes& input, std::string& body) {
+std::expected<bool, Error> ChunkedDecoder::decode(Bytes& input, GrowingBytes& body) {
   while (!input.empty()) {
     if (state_ == State::data) {
       const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(chunk_left_, input.size()));
-      body.append(as_text(input.first(taken)));
+      body.append(input.first(taken));
       input = input.subspan(taken);
       chunk_left_ -= taken;
       body_bytes_ += taken;

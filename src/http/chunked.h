@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <expected>
 #include <optional>
-#include <string>
 
 #include "base/bytes.h"
+#include "base/growing_bytes.h"
 #include "http/status.h"
 
 namespace fanfare::http {
@@ -34,7 +34,7 @@ class ChunkedDecoder {
 
   // Consumes bytes from the front of `input` and appends data to `body`, which the caller may empty between
   // calls. True: the body is complete, and `input` begins after it.
-  std::expected<bool, Error> decode(Bytes& input, std::string& body);
+  std::expected<bool, Error> decode(Bytes& input, GrowingBytes& body);
 
  private:
   enum class State {

@@ -108,7 +108,7 @@ std::expected<RequestParser::Piece, Error> RequestParser::next_piece(Bytes& inpu
     body_.clear();
     const auto whole = chunked_.decode(input, body_);
     if (!whole) return fail(whole.error());
-    piece = {.bytes = as_bytes(body_), .last = *whole};
+    piece = {.bytes = body_.bytes(), .last = *whole};
   } else {
     const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
     piece.bytes = input.first(taken);
@@ -204,7 +204,7 @@ std::expected<void, Error> RequestParser::start(std::size_t input_left) {
 std::expected<bool, Error> RequestParser::read_body(Bytes& input) {
   if (state_ == State::chunked_body) {
     const auto whole = chunked_.decode(input, body_);
-    if (whole && *whole) request_.body = as_bytes(body_);
+    if (whole && *whole) request_.body = body_.bytes();
     return whole;
   }
   if (body_.empty() && body_left_ <= input.size()) {  // all of it is present: no copy
@@ -213,11 +213,11 @@ std::expected<bool, Error> RequestParser::read_body(Bytes& input) {
     return true;
   }
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
-  body_.append(as_text(input.first(taken)));
+  body_.append(input.first(taken));
   input = input.subspan(taken);
   body_left_ -= taken;
   if (body_left_ > 0) return false;
-  request_.body = as_bytes(body_);
+  request_.body = body_.bytes();
   return true;
 }
 
@@ -230,7 +230,7 @@ void RequestParser::reset() {
   body_left_ = 0;
   chunked_ = ChunkedDecoder({.body_bytes_max = limits_.body_bytes_max});
   body_.clear();
-  if (body_.capacity() > kBodyKeptBytes) body_.shrink_to_fit();
+  if (body_.capacity() > kBodyKeptBytes) body_.release();
 }
 
 }  // namespace fanfare::http

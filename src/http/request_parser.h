@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/growing_bytes.h"
 #include "http/chunked.h"
 #include "http/head.h"
 #include "http/headers.h"
@@ -114,7 +115,7 @@ class RequestParser {
   Request request_;
   std::uint64_t body_left_ = 0;
   ChunkedDecoder chunked_;
-  std::string body_;
+  GrowingBytes body_;
   bool continue_wanted_ = false;
 };
 

@@ -40,7 +40,7 @@ std::expected<std::optional<Response>, Error> ResponseParser::next(Bytes& input)
                   .version_minor = head_.version_minor,
                   .headers = head_.headers,
                   .keep_alive = wants_keep_alive(head_),
-                  .body = as_bytes(body_)};
+                  .body = body_.bytes()};
 }
 
 std::expected<bool, Error> ResponseParser::read_head(Bytes& input) {
@@ -71,7 +71,7 @@ std::expected<bool, Error> ResponseParser::read_head(Bytes& input) {
 std::expected<bool, Error> ResponseParser::read_body(Bytes& input) {
   if (state_ == State::chunked_body) return chunked_.decode(input, body_);
   const auto taken = static_cast<std::size_t>(std::min<std::uint64_t>(body_left_, input.size()));
-  body_.append(as_text(input.first(taken)));
+  body_.append(input.first(taken));
   input = input.subspan(taken);
   body_left_ -= taken;
   return body_left_ == 0;

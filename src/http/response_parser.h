@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/growing_bytes.h"
 #include "http/chunked.h"
 #include "http/head.h"
 #include "http/headers.h"
@@ -63,7 +64,7 @@ class ResponseParser {
   Head head_;
   std::uint64_t body_left_ = 0;
   ChunkedDecoder chunked_;
-  std::string body_;
+  GrowingBytes body_;
 };
 
 }  // namespace fanfare::http

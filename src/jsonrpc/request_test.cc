@@ -278,6 +278,18 @@ TEST(JsonRpcBatch, ElementsAreLimited) {
   EXPECT_EQ(refused(batch(3), {.batch_elements_max = 2}), ErrorCode::invalid_request);
 }
 
+TEST(JsonRpcParser, TellsHowManyElementsItRead) {
+  Parser parser({.batch_elements_max = 3});
+  const auto read = [&parser](std::string_view text) {
+    (void)parser.parse(text);
+    return parser.elements_read();
+  };
+  EXPECT_EQ(read("[1,2,3]"), 3U);
+  EXPECT_EQ(read("[1,2,3,4]"), 3U);
+  EXPECT_EQ(read("[1,2,{]"), 2U);
+  EXPECT_EQ(read("{"), 0U);
+}
+
 TEST(JsonRpcParser, IsUsedAgain) {
   Parser parser;
   ASSERT_TRUE(parser.parse(R"([1,2,{"jsonrpc":"2.0","id":1,"method":"\u0061"}])"));

@@ -77,6 +77,7 @@ class Stream final : public Transport {
     kNotifyFlushed = kFirstOwnFlag << 9U,
     kRegistered = kFirstOwnFlag << 10U,  // the kernel has its descriptor in a table (io_uring)
     kListed = kFirstOwnFlag << 11U,  // in the loop's list for the end of the turn, even if flushed earlier
+    kBoundedReceives = kFirstOwnFlag << 12U,  // io_uring: it sent more than its handler took in a turn
   };
 
   Stream(Loop& loop, std::unique_ptr<TransportHandler> handler) : loop_(loop), handler_(std::move(handler)) {}

@@ -18,6 +18,7 @@ class Payer;
 namespace fanfare::rpc {
 
 class Connection;
+struct RoleCounters;
 
 enum class Transport : std::uint8_t { http, websocket, count_ };
 
@@ -31,6 +32,8 @@ struct Caller {
   std::shared_ptr<const RpcIdentity> identity = {};
   // Pays for its calls, subscriptions and bytes; null: nobody does. Loop thread.
   std::shared_ptr<access::Payer> payer = {};
+  // Of its role, for metrics of a program (callers.h); null: nobody counts.
+  std::shared_ptr<RoleCounters> counters = {};
 };
 
 // Where a message comes from. Borrowed for the call.

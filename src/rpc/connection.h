@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/byte_budget.h"
@@ -39,6 +40,8 @@ class Connection {
   void set_principal(std::shared_ptr<const access::Principal> principal) {
     caller_.principal = std::move(principal);
   }
+  // As set_principal(), with all that belongs to the new credentials.
+  void set_caller(Caller caller) { caller_ = std::move(caller); }
   // Set if the service closed it.
   std::optional<Ended> ended() const { return ended_; }
   // Sent to it since it became congested.

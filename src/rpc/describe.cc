@@ -30,6 +30,7 @@ Json method_json(const MethodEntry& entry) {
       .add("result",
            JsonObject().add("name", "result").add("schema", Json{.text = entry.result_schema}).json());
   if (!entry.about.permission.empty()) method.add("x-permission", entry.about.permission);
+  if (entry.about.cost != 1) method.add("x-cost", entry.about.cost);
   return method.json();
 }
 

@@ -5,10 +5,13 @@
 #include <cmath>
 #include <concepts>
 
+#include "base/bytes.h"
 #include "base/decimal.h"
 #include "fanfare/rpc.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
+#include "rpc/outgoing_text.h"
+#include "ws/utf8.h"
 
 namespace fanfare {
 namespace {
@@ -54,7 +57,8 @@ std::optional<std::string_view> read_json_member(std::string_view json, std::str
 }
 
 void append_json_string(std::string& out, std::string_view text) {
-  jsonrpc::append_string(out, text);
+  if (ws::is_valid_utf8(as_bytes(text))) return jsonrpc::append_string(out, text);
+  jsonrpc::append_string(out, rpc::to_utf8(text));
 }
 
 void append_json_number(std::string& out, double number) {

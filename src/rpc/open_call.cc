@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "base/guard.h"
+#include "base/log_limiter.h"
 #include "jsonrpc/response.h"
+#include "rpc/outgoing_text.h"
 
 namespace fanfare::rpc {
 
@@ -35,7 +37,21 @@ void OpenCall::finish(std::string text) {
   }
 }
 
+namespace {
+
+// A handler's mistake, which strangers may be able to repeat.
+void note_invalid(const MethodEntry& entry, std::string_view what) {
+  static LogLimiter invalid(log::Level::error, "rpc_answer_invalid");
+  invalid.write({{"method", entry.name}, {"what", what}});
+}
+
+}  // namespace
+
 void OpenCall::succeed(std::string_view result_json) {
+  if (!id_.empty() && !is_answered() && !is_sendable(result_json)) {
+    note_invalid(entry_, "the result is not JSON in UTF-8");
+    return fail({});
+  }
   if (is_answered_.exchange(true, std::memory_order_acq_rel)) return;
   std::string text;
   // Without memory for it, the call stays empty, and the message says so.
@@ -49,9 +65,11 @@ void OpenCall::fail(const RpcError& error) {
   if (is_answered_.exchange(true, std::memory_order_acq_rel)) return;
   std::string text;
   if (!id_.empty()) {
+    const bool has_data = error.data_json.empty() || is_sendable(error.data_json);
+    if (!has_data) note_invalid(entry_, "the data of the error is not JSON in UTF-8");
     run_guarded("an answer", [&] {
-      jsonrpc::append_error(text, id_, static_cast<jsonrpc::ErrorCode>(error.code), error.message,
-                            error.data_json);
+      jsonrpc::append_error(text, id_, static_cast<jsonrpc::ErrorCode>(error.code), to_utf8(error.message),
+                            has_data ? std::string_view(error.data_json) : std::string_view());
     });
   }
   finish(std::move(text));
@@ -67,13 +85,23 @@ bool has(const std::vector<std::string>& names, std::string_view name) {
   return std::ranges::any_of(names, [&](const std::string& one) { return one == name || one == "*"; });
 }
 
+bool fits(const std::vector<std::string>& patterns, std::string_view name) {
+  return std::ranges::any_of(patterns, [&](std::string_view one) {
+    if (one == name) return true;
+    return one.ends_with('*') && name.starts_with(one.substr(0, one.size() - 1));
+  });
+}
+
 }  // namespace
 
 bool RpcIdentity::may(std::string_view permission) const {
   return has(permissions, permission);
 }
 bool RpcIdentity::may_call(std::string_view method) const {
-  return has(methods, method);
+  return fits(methods, method);
+}
+bool RpcIdentity::may_subscribe(std::string_view event) const {
+  return fits(events, event);
 }
 
 std::string_view RpcCall::method() const {

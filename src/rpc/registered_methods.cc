@@ -1,8 +1,11 @@
 #include "rpc/registered_methods.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
+#include "access/credentials.h"
+#include "access/quota.h"
 #include "jsonrpc/response.h"
 #include "rpc/arguments.h"
 #include "rpc/connection.h"
@@ -40,20 +43,61 @@ Expected<BoundCall, RpcError> bind_call(const MethodEntry& entry, std::string_vi
 
 }  // namespace
 
+std::string_view end_of(const RpcIdentity& identity) {
+  return access::text_of(identity.awaits_credentials ? access::Denial::missing : access::Denial::expired);
+}
+
 RegisteredMethods::~RegisteredMethods() {
   for (const Waiting& one : waiting_) one.message->cancel();
 }
 
 std::optional<Refusal> RegisteredMethods::refusal(const jsonrpc::Request& request, const Caller& caller) {
   const MethodEntry* const entry = context_.registry.find(request.method);
-  if (entry == nullptr) {
-    return Refusal{.code = jsonrpc::ErrorCode::method_not_found,
-                   .message = "unknown method " + shown(request.method)};
+  RoleCounters* const counters = caller.counters.get();
+  if (counters != nullptr) RoleCounters::add(counters->calls);
+  if (auto refused = refuse_caller(entry, caller)) {
+    const bool is_limit = refused->retry_after > Duration::zero();
+    if (counters != nullptr)
+      RoleCounters::add(is_limit ? counters->refused_limit : counters->refused_expired);
+    return refused;
   }
-  if (!context_.registry.may_call(caller.identity.get(), entry->name)) {
+  auto refused = refuse_method(entry, request.method, caller);
+  if (refused && counters != nullptr) RoleCounters::add(counters->refused_permission);
+  return refused;
+}
+
+// A refused call costs as much as an executed one.
+std::optional<Refusal> RegisteredMethods::refuse_caller(const MethodEntry* entry,
+                                                        const Caller& caller) const {
+  const bool for_everyone = entry != nullptr && entry->for_everyone;
+  if (caller.payer != nullptr) {
+    const std::uint32_t cost = entry == nullptr ? 1 : entry->about.cost;
+    const auto exhausted = caller.payer->take_call(cost, context_.server.loop().now());
+    if (exhausted && !for_everyone) {
+      return limit_reached(access::name_of(exhausted->limit), exhausted->retry_after);
+    }
+  }
+  const RpcIdentity* const identity = caller.identity.get();
+  // Only few have an end: asking for the time costs others nothing.
+  if (for_everyone || identity == nullptr || !identity->expires_at) return std::nullopt;
+  if (std::chrono::system_clock::now() < *identity->expires_at) return std::nullopt;
+  return Refusal{.code = kNotPermitted, .message = std::string(end_of(*identity))};
+}
+
+std::optional<Refusal> RegisteredMethods::refuse_method(const MethodEntry* entry, std::string_view name,
+                                                        const Caller& caller) const {
+  const RpcIdentity* const identity = caller.identity.get();
+  if (entry != nullptr && entry->for_everyone) return std::nullopt;
+  if (identity != nullptr && identity->awaits_credentials) {
+    return Refusal{.code = kNotPermitted, .message = std::string(end_of(*identity))};
+  }
+  if (entry == nullptr) {
+    return Refusal{.code = jsonrpc::ErrorCode::method_not_found, .message = "unknown method " + shown(name)};
+  }
+  if (!context_.registry.may_call(identity, entry->name)) {
     return Refusal{.code = kNotPermitted, .message = "the method " + entry->name + " is not allowed"};
   }
-  if (context_.registry.permits(caller.identity.get(), entry->about.permission)) return std::nullopt;
+  if (context_.registry.permits(identity, entry->about.permission)) return std::nullopt;
   return Refusal{.code = kNotPermitted,
                  .message = "the method " + entry->name + " needs the permission " + entry->about.permission};
 }

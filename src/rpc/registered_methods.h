@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "session/loop_server.h"
 
 namespace fanfare::rpc {
+
+// What a caller is told whose credentials have come to their end. Static.
+std::string_view end_of(const RpcIdentity& identity);
 
 class RegisteredMethods final : public Methods {
  public:
@@ -48,6 +52,10 @@ class RegisteredMethods final : public Methods {
     std::vector<Deadline> deadlines;
   };
 
+  // `entry` null: there is no such method.
+  std::optional<Refusal> refuse_caller(const MethodEntry* entry, const Caller& caller) const;
+  std::optional<Refusal> refuse_method(const MethodEntry* entry, std::string_view name,
+                                       const Caller& caller) const;
   // The answer of a method that answers at once; empty for a notification.
   std::string answer_now(const MethodEntry& entry, std::string_view id, std::string_view params,
                          const Origin& origin) const;

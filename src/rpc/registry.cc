@@ -16,7 +16,8 @@ bool is_name(std::string_view name) {
 Registry::Registry(RpcOptions options)
     : options_(std::move(options)),
       budget_(options_.held_bytes_max),
-      workers_({.threads = options_.workers, .queue_max = options_.work_queue_max}) {}
+      workers_({.threads = options_.workers, .queue_max = options_.work_queue_max}),
+      callers_(options_) {}
 
 Expected<void, Error> Registry::refuse(std::string problem) {
   if (problem_.empty()) problem_ = problem;
@@ -30,6 +31,7 @@ std::string Registry::find_problem(const MethodEntry& entry, bool is_reserved) c
   // JSON-RPC 2.0 §4.
   if (!is_reserved && entry.name.starts_with("rpc.")) return named + "names with rpc. are reserved";
   if (methods_.contains(entry.name)) return named + "registered twice";
+  if (entry.about.timeout < entry.about.timeout.zero()) return named + "timeout: not below zero";
   bool optional_before = false;
   for (auto one = entry.parameters.begin(); one != entry.parameters.end(); ++one) {
     if (one->name.empty()) return named + "a parameter without a name";
@@ -56,6 +58,7 @@ Expected<void, Error> Registry::add_event(std::string_view name, EventEntry entr
   const std::string named = "the event \"" + std::string(name) + "\": ";
   if (frozen_) return refuse(named + "registered after serve()");
   if (!is_name(name)) return refuse(named + "a name has visible ASCII characters, at least one");
+  if (name.starts_with("rpc.")) return refuse(named + "names with rpc. are reserved");
   if (!events_.emplace(std::string(name), std::move(entry)).second) return refuse(named + "registered twice");
   return {};
 }
@@ -77,6 +80,10 @@ bool Registry::permits(const RpcIdentity* identity, std::string_view permission)
 
 bool Registry::may_call(const RpcIdentity* identity, std::string_view method) const {
   return options_.authenticate == nullptr || (identity != nullptr && identity->may_call(method));
+}
+
+bool Registry::may_subscribe(const RpcIdentity* identity, std::string_view event) const {
+  return options_.authenticate == nullptr || (identity != nullptr && identity->may_subscribe(event));
 }
 
 }  // namespace fanfare::rpc

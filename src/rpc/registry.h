@@ -11,6 +11,7 @@
 #include "base/byte_budget.h"
 #include "fanfare/error.h"
 #include "fanfare/rpc.h"
+#include "rpc/callers.h"
 #include "rpc/worker_pool.h"
 
 namespace fanfare::rpc {
@@ -39,10 +40,12 @@ class Registry {
   const RpcOptions& options() const { return options_; }
   // Whether the caller may do what needs this permission.
   bool permits(const RpcIdentity* identity, std::string_view permission) const;
-  // Whether the caller's list of methods has this one.
+  // Whether the caller's lists have this method, and this event.
   bool may_call(const RpcIdentity* identity, std::string_view method) const;
+  bool may_subscribe(const RpcIdentity* identity, std::string_view event) const;
 
   WorkerPool& workers() { return workers_; }
+  Callers& callers() { return callers_; }
   ByteBudget& budget() { return budget_; }
 
  private:
@@ -56,6 +59,7 @@ class Registry {
   bool frozen_ = false;
   ByteBudget budget_;
   WorkerPool workers_;
+  Callers callers_;
 };
 
 }  // namespace fanfare::rpc

@@ -26,9 +26,9 @@ void Service::pay(const Caller& caller, std::size_t bytes) const {
   if (caller.payer != nullptr) caller.payer->charge_bytes(bytes, context_.server.loop().now());
 }
 
-std::optional<Refusal> Service::pay_for_nothing(const Caller& caller) const {
+std::optional<Refusal> Service::pay_for_nothing(const Caller& caller, std::size_t cost) const {
   if (caller.payer == nullptr) return std::nullopt;
-  const auto exhausted = caller.payer->take_call(1, context_.server.loop().now());
+  const auto exhausted = caller.payer->take_call(cost, context_.server.loop().now());
   if (!exhausted) return std::nullopt;
   return limit_reached(access::name_of(exhausted->limit), exhausted->retry_after);
 }
@@ -57,7 +57,7 @@ void Service::handle_message(Connection& connection, std::string_view text) {
   session::Session& session = connection.session();
   const Origin origin{.session = session, .caller = connection.caller_, .connection = &connection};
   auto message = read(text, origin, connection.share_);
-  if (!message) return reply(connection, {.text = std::move(message.error())});
+  if (!message) return reply(connection, std::move(message.error()));
   if (message->open == 0) return reply(connection, complete(*std::move(message)));
   const std::uint32_t open = message->open;
   connection.in_flight_ += open;
@@ -81,7 +81,7 @@ void Service::handle_http(session::HttpConnection& session, std::string_view bod
   const auto handle = [&] {
     const Origin origin{.session = session, .caller = caller};
     auto message = read(body, origin, make_share());
-    if (!message) return Service::respond(session, respond, {.text = std::move(message.error())});
+    if (!message) return Service::respond(session, respond, std::move(message.error()));
     if (message->open == 0) return Service::respond(session, respond, complete(*std::move(message)));
     context_.methods.run(
         *std::move(message), origin,
@@ -115,18 +115,20 @@ void Service::respond(session::HttpConnection& session, Respond& respond, Reply 
   respond(session, std::move(response));
 }
 
-std::expected<Message, std::string> Service::read(std::string_view text, const Origin& origin,
-                                                  std::shared_ptr<ByteShare> share) {
+std::expected<Message, Reply> Service::read(std::string_view text, const Origin& origin,
+                                            std::shared_ptr<ByteShare> share) {
   const auto parsed = parser_.parse(text);
   if (!parsed) {
-    const auto refused = pay_for_nothing(origin.caller);
+    // The calls of a batch that is too long or broken cost what they would have cost in good company.
+    const auto refused = pay_for_nothing(origin.caller, std::max<std::size_t>(parser_.elements_read(), 1));
     pay(origin.caller, text.size());
-    std::string answer;
+    Reply answer;
     if (refused) {
       context_.observer.on_refused(Refused::limit);
-      jsonrpc::append_error(answer, "null", refused->code, refused->message, refused->data_json);
+      answer.retry_after = refused->retry_after;
+      jsonrpc::append_error(answer.text, "null", refused->code, refused->message, refused->data_json);
     } else {
-      jsonrpc::append_error(answer, "null", parsed.error().code, parsed.error().message);
+      jsonrpc::append_error(answer.text, "null", parsed.error().code, parsed.error().message);
     }
     return std::unexpected(std::move(answer));
   }

@@ -73,8 +73,8 @@ class Service {
   friend class Connection;
 
   // The error is the answer to the whole text.
-  std::expected<Message, std::string> read(std::string_view text, const Origin& origin,
-                                           std::shared_ptr<ByteShare> share);
+  std::expected<Message, Reply> read(std::string_view text, const Origin& origin,
+                                     std::shared_ptr<ByteShare> share);
   // Adds to `limited` if a limit refuses the call, and keeps the longest time to wait in the message.
   Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message, std::string& answer,
               std::size_t& limited);
@@ -82,8 +82,8 @@ class Service {
   static void respond(session::HttpConnection& session, Respond& respond, Reply reply);
   // A request's bytes are paid after its calls have been checked: otherwise one above the burst could never be made.
   void pay(const Caller& caller, std::size_t bytes) const;
-  // For what is no call: it costs one, so that sending it is no way around a limit.
-  std::optional<Refusal> pay_for_nothing(const Caller& caller) const;
+  // For what is no call, so that sending it is no way around a limit.
+  std::optional<Refusal> pay_for_nothing(const Caller& caller, std::size_t cost = 1) const;
   // For a new client.
   std::shared_ptr<ByteShare> make_share() const;
 

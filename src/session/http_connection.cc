@@ -267,7 +267,7 @@ void HttpConnection::begin_leaving() {
   state_ = State::leaving;
   since_ms_ = now_ms();
   backed_up_ = false;
-  unread_ = {};
+  std::vector<std::uint8_t>().swap(unread_);
   // RFC9112§9.6: further input is read and discarded, so that no reset destroys the response.
   transport().resume_reading();
   transport().finish_writing();

@@ -73,8 +73,7 @@ std::size_t Session::share_left() {
 }
 
 void Session::keep(Bytes input) {
-  std::vector<std::uint8_t>& kept = table().unread_[this].bytes;
-  kept.insert(kept.end(), input.begin(), input.end());
+  table().unread_[this].bytes.append(input);
   has_unread_ = true;
 }
 
@@ -85,7 +84,7 @@ void Session::go_on() {
   auto taken = table().unread_.extract(this);
   has_unread_ = false;
   SessionTable::Unread& unread = taken.mapped();
-  const MutableBytes rest = consume(MutableBytes(unread.bytes).subspan(unread.done));
+  const MutableBytes rest = consume(unread.bytes.bytes().subspan(unread.done));
   if (is_closed()) return;
   if (!rest.empty()) {
     unread.done = unread.bytes.size() - rest.size();

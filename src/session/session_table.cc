@@ -124,7 +124,7 @@ void SessionTable::sweep() {
   const std::uint32_t now = now_ms();
   for_each_member([now](Member& member) { member.check_time(now); });
   // Frees the memory that they needed for many sessions.
-  if (unread_.empty()) unread_ = {};
+  if (unread_.empty()) decltype(unread_)().swap(unread_);
   if (drains_.empty()) drains_ = {};
   if (held_.empty()) held_ = {};
   if (free_slots_.capacity() > 1024 + 2 * free_slots_.size()) free_slots_.shrink_to_fit();

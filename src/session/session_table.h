@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/block_pool.h"
+#include "base/growing_bytes.h"
 #include "base/random.h"
 #include "net/loop.h"
 #include "session/drain_watch.h"
@@ -105,7 +106,7 @@ class SessionTable {
   // Input that a session received while paused or beyond a turn's share. Stored here, because few sessions
   // have any.
   struct Unread {
-    std::vector<std::uint8_t> bytes;
+    GrowingBytes bytes;
     std::size_t done = 0;
   };
 

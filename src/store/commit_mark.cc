@@ -29,7 +29,7 @@ std::expected<void, Problem> CommitMark::open(const std::string& path) {
 
 bool CommitMark::is_beside(const std::string& path) {
   CommitMark mark;
-  mark.fd_ = ::open(path_of(path).c_str(), O_RDONLY | O_CLOEXEC);
+  mark.fd_ = ::open(path_of(path).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   return mark.fd_ >= 0 && mark.read().has_value();
 }
 

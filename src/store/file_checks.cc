@@ -93,7 +93,7 @@ std::expected<void, Problem> check_content(sqlite3* database) {
 }
 
 bool was_event_file(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return false;
   std::array<std::uint8_t, 72> head{};
   const ssize_t got = ::pread(fd, head.data(), head.size(), 0);

@@ -197,15 +197,15 @@ std::optional<Rule> Connection::read_data(MutableBytes piece, bool ascii) {
   std::optional<Rule> broken_by_codec;
   if (kept.compressed) {
     if (piece.empty() && !last) return std::nullopt;
-    if (pieces_) kept.message.clear();
-    const std::size_t before = kept.message.size();
+    if (pieces_) kept.inflated.clear();
+    const std::size_t before = kept.inflated.size();
     const auto inflated =
-        pieces_ ? codec_->decompress_piece(piece, last, limits_->message_bytes_max, kept.message)
-                : codec_->decompress(piece, last, limits_->message_bytes_max, kept.message);
+        pieces_ ? codec_->decompress_piece(piece, last, limits_->message_bytes_max, kept.inflated)
+                : codec_->decompress(piece, last, limits_->message_bytes_max, kept.inflated);
     if (!inflated) broken_by_codec = rule_of(inflated.error());
-    text = Bytes(kept.message).subspan(before);
+    text = Bytes(kept.inflated).subspan(before);
     ascii = false;
-    if (pieces_) kept.due_piece = kept.message;
+    if (pieces_) kept.due_piece = kept.inflated;
   } else if (pieces_) {
     kept.due_piece = piece;
   } else {
@@ -230,7 +230,7 @@ std::optional<Event> Connection::end_frame(Output& output) {
   }
   if (!kept.frame.fin) return std::nullopt;
   kept.in_message = false;
-  return Event{.kind = Event::Kind::message, .opcode = kept.opcode, .payload = kept.message};
+  return Event{.kind = Event::Kind::message, .opcode = kept.opcode, .payload = kept.payload()};
 }
 
 // What has come of a message since the last piece; empty: nothing that is worth an event.

@@ -138,7 +138,7 @@ class Connection {
   }
   // Memory held for incomplete frames and messages.
   std::size_t buffered_bytes() const {
-    return incoming_ == nullptr ? 0 : sizeof(Incoming) + incoming_->message.capacity();
+    return incoming_ == nullptr ? 0 : sizeof(Incoming) + incoming_->buffered_bytes();
   }
 
  private:

@@ -22,11 +22,12 @@ void Incoming::append(Bytes piece, std::size_t bytes_max) {
     if (frame.fin && room - std::min(room, needed) > payload_left) room = needed + payload_left;
     message.reserve(std::max(room, needed));
   }
-  message.insert(message.end(), piece.begin(), piece.end());
+  message.append(piece);
 }
 
 void IncomingRecycler::operator()(Incoming* incoming) const {
   std::unique_ptr<Incoming> owned(incoming);
+  std::vector<std::uint8_t>().swap(owned->inflated);
   if (owned->message.capacity() <= kRecycledMessageBytesMax) spare() = std::move(owned);
 }
 

@@ -9,17 +9,19 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "base/growing_bytes.h"
 #include "ws/frame_header.h"
 #include "ws/utf8.h"
 
 namespace fanfare::ws {
 
 struct Incoming {
-  std::vector<std::uint8_t> message;  // of the current message, inflated, what has come
-  MutableBytes due_piece;             // handed out next, where messages are handed out in pieces
-  FrameHeader frame;                  // the current one; its key moves on with its payload
-  std::uint64_t payload_left = 0;     // of that frame
-  std::uint64_t wire_bytes = 0;       // of the current message as sent: finished frames and the current one
+  GrowingBytes message;                // of the current message, if it is not compressed: what has come
+  std::vector<std::uint8_t> inflated;  // of the current message, if it is compressed
+  MutableBytes due_piece;              // handed out next, where messages are handed out in pieces
+  FrameHeader frame;                   // the current one; its key moves on with its payload
+  std::uint64_t payload_left = 0;      // of that frame
+  std::uint64_t wire_bytes = 0;        // of the current message as sent: finished frames and the current one
   std::uint32_t fragments = 0;
   Opcode opcode = Opcode::text;  // of the current message
   bool compressed = false;
@@ -34,6 +36,10 @@ struct Incoming {
 
   // Nothing here is needed any longer, once the views of the last event are no longer used.
   bool idle() const { return !in_frame && !in_message && header_size == 0; }
+
+  // Of a whole message.
+  MutableBytes payload() { return compressed ? MutableBytes(inflated) : message.bytes(); }
+  std::size_t buffered_bytes() const { return message.capacity() + inflated.capacity(); }
 
   // Grows by doubling as bytes arrive, never because a header announces many (RFC6455§10.4). It grows at most
   // to `bytes_max`, and to the message's final size once its last frame is known.

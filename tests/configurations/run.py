@@ -8,6 +8,7 @@ another one `needs` runs first. The output of every command is in FOLDER/STEP.lo
 """
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import re
@@ -80,19 +81,20 @@ def exported_names():
 
 def headers(step):
     """Compiles every public header alone as C++20, and all of them as C++23, with both compilers and both standard libraries."""
-    wrong = []
 
     def compile_with(compiler, standard, names):
         try:
             step.run(*compiler, f"-std={standard}", *STRICT, "-fsyntax-only", "-I", INCLUDE, "-x", "c++", "-",
                      input="".join(f"#include <fanfare/{name}>\n" for name in names))
         except Failed as failed:
-            wrong.append(str(failed))
+            return str(failed)
+        return ""
 
-    for compiler in ([GNU], [CLANG], [CLANG, LIBCXX]):
-        for name in public_headers():
-            compile_with(compiler, "c++20", [name])
-        compile_with(compiler, "c++23", public_headers())
+    compilers = ([GNU], [CLANG], [CLANG, LIBCXX])
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        runs = [pool.submit(compile_with, compiler, "c++20", [name]) for compiler in compilers for name in public_headers()]
+        runs += [pool.submit(compile_with, compiler, "c++23", public_headers()) for compiler in compilers]
+    wrong = [run.result() for run in runs if run.result()]
     if wrong:
         raise Failed("\n".join(wrong))
 

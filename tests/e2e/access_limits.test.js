@@ -185,7 +185,18 @@ test("an exhausted quota, single and in a batch, over HTTP and WebSocket", async
     const nothing = await post(fanfare.http, Array(30).fill(7), key(POOR));
     assert.ok(nothing.json.filter((one) => one.error.code === -32005).length >= 25, nothing.text);
     const rubbish = await Promise.all(Array.from({ length: 30 }, () => post(fanfare.http, "{rubbish", key(POOR))));
-    assert.ok(rubbish.filter((one) => one.json.error.code === -32005).length >= 25);
+    assert.ok(rubbish.filter((one) => one.status === 429 && one.json.error.code === -32005).length >= 25);
+  });
+  await t.test("a batch that is too long costs as many calls as were read, and then its sender is told when to come back", async () => {
+    const { http: url } = await start(t);
+    const batch = Array.from({ length: 1001 }, (_, i) => rpc("eth_chainId", [], i));
+    const first = await post(url, batch, key(POOR));
+    assert.deepEqual([first.status, first.json.error.code], [200, -32600], first.text);
+    const second = await post(url, batch, key(POOR));
+    assert.deepEqual([second.status, second.json.error.code], [429, -32005], second.text);
+    // 1,000 calls at one a second, of which twenty were saved.
+    assert.ok(second.json.error.data.retry_after_ms > 900_000, second.text);
+    assert.equal((await post(url, chainId, key(READER))).status, 200);
   });
   await t.test("over WebSocket the same payer is as poor, and others are not", async () => {
     const raw = await RawSocket.open(fanfare.ws, { headers: key(POOR) });

@@ -1,5 +1,6 @@
 // A node of one project floods the gateway. The other project continues, memory and log stay small, and SIGTERM
 // ends the process in time.
+// Runs alone: it measures how long answers take.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";

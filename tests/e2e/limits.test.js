@@ -1,4 +1,5 @@
 // The gateway's limits, and the metric that shows which limit was reached.
+// Runs alone: it measures when connections are closed.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,4 +1,5 @@
 // Memory limits of requests and answers: for a batch, a client, all clients, and a process that is out of memory.
+// Runs alone: it measures memory.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

@@ -1,5 +1,6 @@
 // Slowness means lack of progress, not size. Answers are sent as fast as the client reads them, and a client that
 // reads nothing is closed.
+// Runs alone: its clients read at a set speed.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

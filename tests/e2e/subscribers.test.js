@@ -1,4 +1,5 @@
 // Thousands of subscribers cause no additional load on the node, and one that does not read does not affect others.
+// Runs alone: it measures how long answers take.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

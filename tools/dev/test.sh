@@ -76,7 +76,7 @@ count_unittest() {
        END { print all - bad, bad + 0 }' "$1"
 }
 count_node() {
-  awk '/^# pass / { good = $3 } /^# fail / { bad += $3 } /^# cancelled / { bad += $3 } END { print good + 0, bad + 0 }' "$1"
+  awk '/^# pass / { good += $3 } /^# fail / { bad += $3 } /^# cancelled / { bad += $3 } END { print good + 0, bad + 0 }' "$1"
 }
 count_fuzz() {
   awk '/^fuzz: .* ok/ { good++ } /^fuzz: .* FAILED/ { bad++ } END { print good + 0, bad + 0 }' "$1"
@@ -97,10 +97,11 @@ rooms_with_tests() {
   done
 }
 
+# Two for each core, since most of them wait more than they compute.
 run_ctest() {
   local preset=$1
   shift
-  ctest --test-dir "build/$preset" --parallel "$(nproc)" --verbose --no-tests=error "$@"
+  ctest --test-dir "build/$preset" --parallel "$(($(nproc) * 2))" --verbose --no-tests=error "$@"
 }
 
 # g++ 12's ThreadSanitizer cannot map its shadow memory with the address randomisation of recent kernels.
@@ -129,6 +130,7 @@ unit_tests_asan() {
     export GTEST_FILTER="*$filter*"
   fi
   check "build asan" build-asan configure_and_build asan "${targets[@]}" || return 0
+  if [[ -z $quick && -z $filter ]]; then begin_tidy; fi
   suite "unit tests, asan and ubsan" test-asan count_ctest run_ctest asan "${selection[@]}"
 }
 
@@ -139,7 +141,7 @@ unit_tests_without_uring() {
 }
 without_uring_asan() {
   GTEST_FILTER='-*/uring:*/uring_*:Uring*:ReceiveBuffers*' build/asan/tests/programs/without_uring \
-    ctest --test-dir build/asan --parallel "$(nproc)" --verbose --no-tests=error -L '^(net|session|api)$'
+    ctest --test-dir build/asan --parallel "$(($(nproc) * 2))" --verbose --no-tests=error -L '^(net|session|api)$'
 }
 
 unit_tests_tsan() {
@@ -160,24 +162,44 @@ soak_short() {
     --server $programs/echo_server --client $programs/soak_client
 }
 
-# Test files are left to ./dev lint: they are half of the files and take most of the time. clang-tidy runs at low
-# priority beside steps that mostly wait.
-begin_tidy() {
-  nice -n 19 python3 tools/tidy.py --without-tests build/asan >"$LOGS/tidy-run.log" 2>&1 </dev/null &
-  tidy_pid=$!
-  trap 'kill "$tidy_pid" 2>/dev/null || true' EXIT
+# begin_beside NAME COMMAND...: starts a step at low priority, beside steps that mostly wait. end_beside waits for it.
+# Each is a process group, so that nothing of it outlives this script.
+declare -A beside
+begin_beside() {
+  local name=$1
+  shift
+  set -m
+  nice -n 19 "$@" >"$LOGS/$name-run.log" 2>&1 </dev/null &
+  set +m
+  beside[$name]=$!
 }
-end_tidy() { check "clang-tidy, the rest of it" tidy follow_tidy || true; }
-follow_tidy() {
-  tail --pid="$tidy_pid" -n +1 -f "$LOGS/tidy-run.log"
-  wait "$tidy_pid"
+stop_beside() {
+  local pid
+  for pid in "${beside[@]}"; do kill -- "-$pid" 2>/dev/null || true; done
+}
+trap stop_beside EXIT
+
+# end_beside NAME: prints the whole output of the step, and returns its status.
+end_beside() {
+  local pid=${beside[$1]} status=0
+  tail --pid="$pid" -n +1 -f "$LOGS/$1-run.log"
+  wait "$pid" || status=$?
+  unset "beside[$1]"
+  return "$status"
 }
 
-# Builds and links the engine as its users do, and checks the binaries.
-configurations() {
-  suite "build configurations" configurations count_conformance \
-    env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
+# Test files are left to ./dev lint: they are half of the files and take most of the time.
+begin_tidy() { begin_beside tidy python3 tools/tidy.py --without-tests build/asan; }
+end_tidy() {
+  if [[ -z ${beside[tidy]:-} ]]; then begin_tidy; fi
+  check "clang-tidy, the rest of it" tidy end_beside tidy || true
 }
+
+# Builds and links the engine as its users do, and checks the binaries. One of these is the program of build/release.
+begin_configurations() {
+  begin_beside configurations env CMAKE_BUILD_PARALLEL_LEVEL="$(jobs_max)" python3 tests/configurations/run.py
+}
+end_configurations() { suite "build configurations, the rest" configurations count_conformance end_beside configurations; }
 
 fuzz_smoke() {
   suite "fuzz, 5 s each" fuzz count_fuzz bash tools/dev/fuzz.sh --built --seconds 5
@@ -201,12 +223,21 @@ end_to_end() {
     --fanfare build/release/apps/fanfare/fanfare
   suite "end to end" e2e count_node run_node_tests
 }
+# Files of tests mostly wait, so as many run at once as there are cores. Those that say "// Runs alone" follow, one by one.
 run_node_tests() {
-  local file files=()
-  while IFS= read -r file; do files+=("$file"); done < <(
-    cd tests/e2e && find . -name node_modules -prune -o \( -name '*.test.mjs' -o -name '*.test.js' \) -print | sort)
+  local file files=() alone=() status=0
+  while IFS= read -r file; do
+    if grep -q '^// Runs alone' "tests/e2e/$file"; then alone+=("$file"); else files+=("$file"); fi
+  done < <(cd tests/e2e && find . -name node_modules -prune -o \( -name '*.test.mjs' -o -name '*.test.js' \) -print | sort)
   export FANFARE_BIN=$PWD/build/release/apps/fanfare/fanfare
-  (cd tests/e2e && node --test --test-concurrency=1 --test-reporter=tap "${files[@]}")
+  node_tests "$(nproc)" "${files[@]}" || status=1
+  node_tests 1 "${alone[@]}" || status=1
+  return "$status"
+}
+node_tests() {
+  local at_once=$1
+  shift
+  (cd tests/e2e && node --test --test-concurrency="$at_once" --test-reporter=tap "$@")
 }
 
 # The client library and its hooks: unit tests, real browsers, the packages, and the real daemon. Then the dashboard in Chromium, with
@@ -232,17 +263,17 @@ else
   unit_tests_asan
   check "dead code" dead-code python3 tools/dead_code.py build/asan || true
   if [[ -z $quick ]]; then
-    begin_tidy
     unit_tests_without_uring
     soak_short
     unit_tests_tsan
     released=
     if check "build release" build-release configure_and_build release; then released=yes; fi
+    begin_configurations
     if [[ -n $released ]]; then
       end_to_end
       web_tests
     fi
-    configurations
+    end_configurations
     end_tidy
     fuzz_smoke
   fi

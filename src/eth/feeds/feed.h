@@ -205,7 +205,6 @@ enum class CursorOption : std::uint8_t {
   resumes,
 };
 
-// A row of the table.
 // The contracts whose data a subscription shows, for callers who may see only some.
 enum class ShownContracts : std::uint8_t {
   every,       // any contract; also the answer for a type that does not say it
@@ -213,6 +212,7 @@ enum class ShownContracts : std::uint8_t {
   none,        // it shows no data of contracts
 };
 
+// A row of the table.
 struct FeedType {
   std::string_view name;  // in eth_subscribe
   ShownContracts contracts = ShownContracts::every;
@@ -221,7 +221,7 @@ struct FeedType {
   bool latest_if_slow = false;  // {"slow":"latest"} is possible
   // Clients lose what comes together with the answer to eth_subscribe: activate a little later.
   bool activates_later = false;
-  // eth_subscribe is answered when the source listens, or with this text. Empty: at once.
+  // eth_subscribe is answered when the source listens, or with this text. It needs a source. Empty: at once.
   std::string_view not_listening = {};
   // Reads the type's own parameter ("": absent) into the request: `own`, `alternatives`, and appended to
   // `topic`. The error is the message that goes with -32602. Null: it has none.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <ranges>
 
 #include "eth/feeds/feed.h"
 #include "eth/feeds/logs.h"
@@ -54,6 +56,21 @@ constexpr auto kTypes = std::to_array<FeedType>({
      .make_source = make_new_finalized_heads_source},
 });
 static_assert(kTypes.size() == kSubscriptionTypes, "one row for each type");
+
+// Pending transactions have their source in ChainSource itself.
+constexpr bool has_source(std::size_t row) {
+  return kTypes[row].make_source != nullptr ||
+         static_cast<SubscriptionType>(row) == SubscriptionType::new_pending_transactions;
+}
+
+// What is called without a check for null.
+constexpr bool is_complete(std::size_t row) {
+  const FeedType& type = kTypes[row];
+  return type.make != nullptr && type.has_parameter == (type.parse != nullptr) &&
+         (type.not_listening.empty() || has_source(row));
+}
+static_assert(std::ranges::all_of(std::views::iota(std::size_t{0}, kTypes.size()), is_complete),
+              "a row needs `make`, `parse` for its parameter, and a source if it has `not_listening`");
 
 }  // namespace
 

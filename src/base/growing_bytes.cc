@@ -1,0 +1,46 @@
+#include "base/growing_bytes.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "base/pages.h"
+
+namespace fanfare {
+
+void GrowingBytes::append(Bytes piece) {
+  if (piece.empty()) return;
+  const std::size_t needed = size_ + piece.size();
+  if (needed > capacity_) reserve(std::max(needed, 2 * capacity_));
+  std::memcpy(data_ + size_, piece.data(), piece.size());
+  size_ = needed;
+}
+
+void GrowingBytes::reserve(std::size_t capacity) {
+  if (capacity <= capacity_) return;
+  if (capacity >= kMappedFromBytes) capacity = whole_pages(capacity);
+  if (is_mapped()) {
+    data_ = resize_pages(data_, capacity_, capacity);
+  } else {
+    std::uint8_t* const larger = capacity >= kMappedFromBytes
+                                     ? map_pages(capacity)
+                                     : std::allocator<std::uint8_t>().allocate(capacity);
+    if (size_ > 0) std::memcpy(larger, data_, size_);
+    if (data_ != nullptr) std::allocator<std::uint8_t>().deallocate(data_, capacity_);
+    data_ = larger;
+  }
+  capacity_ = capacity;
+}
+
+void GrowingBytes::release() {
+  if (is_mapped()) {
+    return_pages(data_, capacity_);
+  } else if (data_ != nullptr) {
+    std::allocator<std::uint8_t>().deallocate(data_, capacity_);
+  }
+  data_ = nullptr;
+  size_ = 0;
+  capacity_ = 0;
+}
+
+}  // namespace fanfare
