@@ -72,6 +72,7 @@ class FANFARE_EXPORT JsonStream {
   // Notifies subscribers once that no values follow until restore(). `reason` is for people; one that is not
   // UTF-8 is left out.
   void interrupt(std::string_view reason) const;
+  // The last value follows at once, if there is one.
   void restore() const;
   // The number of subscribers. Without any, a program need not compute values.
   std::size_t subscribers() const;

@@ -56,7 +56,7 @@ void JsonStream::interrupt(std::string_view reason) const {
 
 void JsonStream::restore() const {
   const auto impl = impl_.lock();
-  if (stream_ != nullptr && impl != nullptr) stream_->restore(seconds_now());
+  if (stream_ != nullptr && impl != nullptr) stream_->restore_with_last(seconds_now());
 }
 
 std::size_t JsonStream::subscribers() const {

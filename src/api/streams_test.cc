@@ -43,6 +43,7 @@ TEST_P(PublicStreamsTest, AProgramPublishesInThreeLines) {
               StartsWith(R"({"type":"notice","stream":"load","state":"interrupted","reason":"no sensor")"));
   load.restore();
   EXPECT_THAT(client.receive(), StartsWith(R"({"type":"notice","stream":"load","state":"restored")"));
+  EXPECT_THAT(client.receive(), StartsWith(R"({"type":"load","data":{"percent":71},"timestamp":)"));
   client.send(R"({"type":"hello"})");
   EXPECT_THAT(client.receive(), HasSubstr(R"("streams":[{"name":"load","interval_ms":1000,"history":300}])"));
 

@@ -214,6 +214,26 @@ TEST_F(StreamClientTest, NoticesAreReplayedInTheirPlace) {
                 at() + ",\"offset\":3}\n" + numbered(2, 4));
 }
 
+// A source that publishes only changes, and fails often: notices do not push its value out of a short history.
+TEST_F(StreamClientTest, TheLastValueFollowsRestored) {
+  const auto quiet = world.add("q", {.history_messages = 2});
+  quiet->interrupt("no value yet", world.seconds());
+  quiet->restore_with_last(world.seconds());
+  world.publish(*quiet, R"({"n":7})");
+  for (int i = 0; i < 5; ++i) {
+    quiet->interrupt("gone", world.seconds());
+    quiet->restore_with_last(world.seconds());
+    quiet->restore_with_last(world.seconds());
+    world.loops.run_all();
+    TestClient fresh(world, 1);
+    EXPECT_EQ(fresh.say(R"({"type":"subscribe","stream":"q"})"),
+              R"({"type":"subscribed","stream":"q"})"
+              "\n"
+              R"({"type":"q","data":{"n":7},"timestamp":)" +
+                  at() + "}\n");
+  }
+}
+
 // A client that follows the protocol of docs/streams.md: it merges patches and proves its value.
 class MergingClient {
  public:

@@ -1,5 +1,7 @@
 #include "streams/stream.h"
 
+#include <utility>
+
 #include "streams/canonical.h"
 #include "streams/merge_patch.h"
 #include "streams/record.h"
@@ -14,14 +16,18 @@ pubsub::TopicSetup Stream::topic_setup(const HistoryLimits& history, TopicPolicy
   return {.history = history, .policy = policy, .encode = with_position};
 }
 
-// A patch is made only if it is shorter than the value.
 Stream::Published Stream::publish(const Json& value, std::int64_t seconds) {
+  const std::lock_guard lock(mutex_);
+  return publish_next(value, seconds);
+}
+
+// A patch is made only if it is shorter than the value.
+Stream::Published Stream::publish_next(Json value, std::int64_t seconds) {
   const std::string data = value.write();
   if (data.size() > value_bytes_max_) {
     counters.refused.fetch_add(1, std::memory_order_relaxed);
     return Published::too_long;
   }
-  const std::lock_guard lock(mutex_);
   Record record{.serial = serial_ + 1, .seconds = seconds, .checksum = checksum_of(value), .data = data};
   std::string patch;
   if (last_) {
@@ -36,7 +42,7 @@ Stream::Published Stream::publish(const Json& value, std::int64_t seconds) {
     return Published::refused;
   }
   ++serial_;
-  last_ = value;
+  last_ = std::move(value);
   counters.values.fetch_add(1, std::memory_order_relaxed);
   return Published::yes;
 }
@@ -58,7 +64,18 @@ std::string Stream::reason() const {
 
 void Stream::restore(std::int64_t seconds) {
   const std::lock_guard lock(mutex_);
-  if (is_interrupted() && offer({.kind = Record::Kind::restored, .seconds = seconds})) interrupted_ = false;
+  end_interruption(seconds);
+}
+
+void Stream::restore_with_last(std::int64_t seconds) {
+  const std::lock_guard lock(mutex_);
+  if (end_interruption(seconds) && last_) publish_next(*last_, seconds);
+}
+
+bool Stream::end_interruption(std::int64_t seconds) {
+  if (!is_interrupted() || !offer({.kind = Record::Kind::restored, .seconds = seconds})) return false;
+  interrupted_ = false;
+  return true;
 }
 
 bool Stream::pause(std::int64_t from_seconds, std::int64_t until_seconds) {

@@ -43,6 +43,8 @@ class Stream {
   // Subscribers are notified once, until restore(). The reason is for people.
   void interrupt(std::string_view reason, std::int64_t seconds);
   void restore(std::int64_t seconds);
+  // For a source that publishes only changes: the last value follows, if there is one.
+  void restore_with_last(std::int64_t seconds);
   // Records that nothing is known about the time between the two polls; a value must follow. False: the hub took nothing.
   bool pause(std::int64_t from_seconds, std::int64_t until_seconds);
   bool is_interrupted() const { return interrupted_.load(std::memory_order_relaxed); }
@@ -67,6 +69,9 @@ class Stream {
 
  private:
   bool offer(const Record& record);
+  // With the mutex held.
+  Published publish_next(Json value, std::int64_t seconds);
+  bool end_interruption(std::int64_t seconds);
 
   pubsub::Hub& hub_;
   const std::shared_ptr<pubsub::Topic> topic_;
