@@ -1,7 +1,5 @@
 // The loop's contract, which every implementation must meet.
 
-#include "net/loop.h"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -15,99 +13,12 @@
 #include <thread>
 #include <vector>
 
+#include "net/loop_for_tests.h"
+
 namespace fanfare::net {
 namespace {
 
 using namespace std::chrono_literals;
-
-// Records a stream's events; must outlive the stream.
-struct Diary {
-  std::string received;
-  std::vector<std::string> events;
-  Stream* stream = nullptr;
-  std::function<void(Stream&, MutableBytes)> when_receiving;
-};
-
-class TestHandler : public TransportHandler {
- public:
-  explicit TestHandler(Diary& diary) : diary_(diary) {}
-
- private:
-  void on_adopted(Stream& stream) override { diary_.stream = &stream; }
-  void on_attached() override { diary_.events.emplace_back("attached"); }
-  void on_receive(MutableBytes bytes) override {
-    diary_.received += as_text(bytes);
-    if (diary_.when_receiving) diary_.when_receiving(*diary_.stream, bytes);
-  }
-  void on_flushed() override { diary_.events.emplace_back("flushed"); }
-  void on_end() override { diary_.events.emplace_back("end"); }
-  void on_end_unread() override { diary_.events.emplace_back("end unread"); }
-  void on_lost(const OsError&) override { diary_.events.emplace_back("lost"); }
-  void on_detached() override {
-    diary_.events.emplace_back("detached");
-    diary_.stream = nullptr;
-  }
-  Diary& diary_;
-};
-
-class LoopTest : public testing::TestWithParam<LoopKind> {
- protected:
-  LoopTest() : loop_(std::move(Loop::create({.kind = GetParam()}).value())) {}
-
-  // Returns a stream of the loop and the blocking descriptor of its peer.
-  std::pair<Stream*, Descriptor> connect_pair(Diary& diary) {
-    std::array<int, 2> ends{};
-    EXPECT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()), 0);
-    EXPECT_EQ(::fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
-    Stream& stream = loop_->adopt(std::make_unique<TestHandler>(diary), Descriptor(ends[0]));
-    return {&stream, Descriptor(ends[1])};
-  }
-
-  template <typename Condition>
-  void run_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
-    while (!condition()) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the condition never came true";
-      loop_->run_once(10ms);
-    }
-  }
-
-  static void write_all(int fd, std::string_view text) {
-    ASSERT_EQ(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
-  }
-  static std::string read_some(int fd) {
-    std::string text(65536, '\0');
-    const ssize_t got = ::recv(fd, text.data(), text.size(), 0);
-    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
-    return text;
-  }
-
-  // Sends a different message on each of `streams` streams at once.
-  void echo_at_once(std::size_t streams) {
-    std::vector<Descriptor> peers;
-    for (std::size_t i = 0; i < streams; ++i) {
-      Diary& diary = new_diary();
-      auto [stream, peer] = connect_pair(diary);
-      diary.when_receiving = [](Stream& self, MutableBytes bytes) { self.append(bytes); };
-      peers.push_back(std::move(peer));
-    }
-    for (std::size_t i = 0; i < streams; ++i) write_all(peers[i].get(), "message " + std::to_string(i));
-    run_until([&] {
-      return std::ranges::all_of(
-          diaries_, [](const Diary& d) { return !d.received.empty() && d.stream->queued_bytes() == 0; });
-    });
-    for (std::size_t i = 0; i < streams; ++i) {
-      EXPECT_EQ(read_some(peers[i].get()), "message " + std::to_string(i));
-    }
-  }
-
-  // These must outlive the loop, which notifies its last streams of their end.
-  Diary& new_diary() { return diaries_.emplace_back(); }
-
-  std::deque<Diary> diaries_;
-  ManualClock clock_;  // for loops created with it
-  std::unique_ptr<Loop> loop_;
-};
 
 TEST_P(LoopTest, EchoesWhatArrives) {
   Diary& diary = new_diary();
@@ -209,102 +120,6 @@ TEST_P(LoopTest, PeerThatDoesNotReadIsWaitedForAndTheStreamToldWhenItDid) {
   EXPECT_EQ(stream->queued_bytes(), 0U);
 }
 
-TEST_P(LoopTest, PausedStreamReceivesNothingUntilResumed) {
-  Diary& diary = new_diary();
-  Diary& other = new_diary();
-  auto [stream, peer] = connect_pair(diary);
-  auto [second, second_peer] = connect_pair(other);
-  stream->pause_reading();
-  loop_->run_once(0ms);
-  write_all(peer.get(), "waiting");
-  write_all(second_peer.get(), "marker");
-  run_until([&] { return other.received == "marker"; });
-  EXPECT_EQ(diary.received, "");
-  stream->resume_reading();
-  run_until([&] { return diary.received == "waiting"; });
-}
-
-// A fast sender's megabytes must not hold the loop, nor, with io_uring, the buffers of all streams.
-TEST_P(LoopTest, ASenderThatIsFasterThanItsHandlerGetsABoundedShareOfEachTurn) {
-  constexpr std::size_t kShare = 4096;
-  loop_ = std::move(Loop::create({.kind = GetParam(), .receive_buffer_bytes = kShare}).value());
-  Diary& diary = new_diary();
-  auto [stream, peer] = connect_pair(diary);
-  diary.when_receiving = [](Stream& receiver, MutableBytes) { receiver.pause_reading(); };
-  const std::string first(10 * kShare, 'a');
-  write_all(peer.get(), first);
-  // With io_uring all of it may come in this turn: the kernel had begun before the first pause.
-  while (diary.received.size() < first.size()) {
-    stream->resume_reading();
-    loop_->run_once(1ms);
-  }
-  const std::string second(10 * kShare, 'b');
-  write_all(peer.get(), second);
-  unsigned turns = 0;
-  while (diary.received.size() < first.size() + second.size()) {
-    const std::size_t before = diary.received.size();
-    stream->resume_reading();
-    loop_->run_once(1ms);
-    ASSERT_LE(diary.received.size() - before, kShare);
-    ++turns;
-  }
-  EXPECT_GE(turns, 10U);
-  EXPECT_EQ(diary.received, first + second);
-}
-
-TEST_P(LoopTest, FinIsNoticedOncePerPauseAndReadLater) {
-  Diary& diary = new_diary();
-  auto [stream, peer] = connect_pair(diary);
-  stream->pause_reading();
-  loop_->run_once(0ms);
-  write_all(peer.get(), "last");
-  ::shutdown(peer.get(), SHUT_WR);
-  run_until([&] { return stream->is_end_unread(); });
-  for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
-  EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "end unread"}));
-  // Resumed and immediately paused: the bytes may arrive, and the report must be repeated.
-  stream->resume_reading();
-  stream->pause_reading();
-  EXPECT_FALSE(stream->is_end_unread());
-  run_until([&] { return stream->is_end_unread() || diary.events.back() == "end"; });
-  stream->resume_reading();
-  run_until([&] { return diary.events.back() == "end"; });
-  EXPECT_FALSE(stream->is_end_unread());
-  EXPECT_EQ(diary.received, "last");
-}
-
-// A condition that persists must not make the loop spin.
-TEST_P(LoopTest, FinThatNobodyReadsLetsTheLoopSleep) {
-  Diary& diary = new_diary();
-  {
-    auto [stream, peer] = connect_pair(diary);
-    stream->pause_reading();
-    loop_->run_once(0ms);
-    write_all(peer.get(), "last");
-  }
-  run_until([&] { return diary.stream->is_end_unread(); });
-  const auto before = std::chrono::steady_clock::now();
-  for (int turn = 0; turn < 10; ++turn) loop_->run_once(10ms);
-  EXPECT_GT(std::chrono::steady_clock::now() - before, 50ms);
-  diary.stream->resume_reading();
-  run_until([&] { return diary.events.back() == "end"; });
-  EXPECT_EQ(diary.received, "last");
-}
-
-TEST_P(LoopTest, PauseAndResumeInOneTurnKeepTheWatchForAHangup) {
-  Diary& diary = new_diary();
-  auto [stream, peer] = connect_pair(diary);
-  for (int round = 0; round < 3; ++round) {
-    stream->pause_reading();
-    loop_->run_once(0ms);
-    stream->resume_reading();
-    stream->pause_reading();
-    loop_->run_once(0ms);
-  }
-  ::shutdown(peer.get(), SHUT_WR);
-  run_until([&] { return stream->is_end_unread(); });
-}
-
 // The kernel accepts up to 2 GiB at once; the limit here is much lower.
 TEST_P(LoopTest, BufferLargerThanOneSendArrivesWhole) {
   loop_ = std::move(Loop::create({.kind = GetParam(), .send_bytes_max = 1000}).value());
@@ -342,7 +157,7 @@ TEST_P(LoopTest, LostConnectionIsToldOnce) {
   auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
   const Address address = local_address(listening.get()).value();
   loop_->listen(std::move(listening), [&](Descriptor descriptor) {
-    loop_->adopt(std::make_unique<TestHandler>(diary), std::move(descriptor));
+    loop_->adopt(std::make_unique<DiaryHandler>(diary), std::move(descriptor));
   });
   {
     const Descriptor peer(::socket(AF_INET, SOCK_STREAM, 0));
@@ -355,33 +170,15 @@ TEST_P(LoopTest, LostConnectionIsToldOnce) {
   EXPECT_EQ(diary.events, (std::vector<std::string>{"attached", "lost", "detached"}));
 }
 
-TEST_P(LoopTest, ResetIsNoticedWhileReadingIsPaused) {
-  Diary& diary = new_diary();
-  auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
-  const Address address = local_address(listening.get()).value();
-  loop_->listen(std::move(listening), [&](Descriptor descriptor) {
-    loop_->adopt(std::make_unique<TestHandler>(diary), std::move(descriptor));
-    diary.stream->pause_reading();
-  });
-  {
-    const Descriptor peer(::socket(AF_INET, SOCK_STREAM, 0));
-    ASSERT_EQ(::connect(peer.get(), address.data(), address.size()), 0);
-    run_until([&] { return diary.stream != nullptr; });
-    const linger reset{.l_onoff = 1, .l_linger = 0};
-    ::setsockopt(peer.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-  }
-  run_until([&] { return loop_->stream_count() == 0; });
-}
-
 TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   Diary& server = new_diary();
   auto listening = listen_on(Address::parse("127.0.0.1", 0).value()).value();
   const Address address = local_address(listening.get()).value();
   const ListenerId id = loop_->listen(std::move(listening), [&](Descriptor descriptor) {
-    loop_->adopt(std::make_unique<TestHandler>(server), std::move(descriptor));
+    loop_->adopt(std::make_unique<DiaryHandler>(server), std::move(descriptor));
   });
   Diary& client = new_diary();
-  loop_->adopt_connecting(std::make_unique<TestHandler>(client), start_connect(address).value());
+  loop_->adopt_connecting(std::make_unique<DiaryHandler>(client), start_connect(address).value());
   client.stream->append(as_bytes("queued before it was connected"));
   run_until([&] { return !server.received.empty(); });
   EXPECT_EQ(client.events.front(), "attached");
@@ -391,7 +188,7 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   Diary& refused = new_diary();
   auto connecting = start_connect(address);
   if (connecting) {
-    loop_->adopt_connecting(std::make_unique<TestHandler>(refused), std::move(*connecting));
+    loop_->adopt_connecting(std::make_unique<DiaryHandler>(refused), std::move(*connecting));
     run_until([&] { return !refused.events.empty() && refused.events.back() == "detached"; });
     EXPECT_EQ(refused.events, (std::vector<std::string>{"lost", "detached"}));
   } else {
@@ -409,7 +206,7 @@ TEST_P(LoopTest, WhatWasQueuedInAnEarlierTurnIsSentWhenTheConnectionStands) {
   const Address address = local_address(listening.get()).value();
   const Descriptor first = start_connect(address).value();
   Diary& diary = new_diary();
-  loop_->adopt_connecting(std::make_unique<TestHandler>(diary), start_connect(address).value());
+  loop_->adopt_connecting(std::make_unique<DiaryHandler>(diary), start_connect(address).value());
   diary.stream->append(as_bytes("queued"));
   for (int turn = 0; turn < 5; ++turn) loop_->run_once(0ms);
   EXPECT_EQ(diary.events, std::vector<std::string>{});

@@ -207,11 +207,9 @@ void UringLoop::begin(io_uring_sqe& entry, Stream& stream, std::uint64_t tag) {
 
 void UringLoop::arm_receive(Stream& stream) {
   io_uring_sqe* entry = ring_->next();
-  if (stream.has(Stream::kBoundedReceives)) {
-    io_uring_prep_recv(entry, stream.fd_, nullptr, options_.receive_buffer_bytes, 0);
-  } else {
-    io_uring_prep_recv_multishot(entry, stream.fd_, nullptr, 0, 0);
-  }
+  const bool is_bounded = stream.has(Stream::kBoundedReceives);
+  io_uring_prep_recv(entry, stream.fd_, nullptr, is_bounded ? options_.receive_buffer_bytes : 0, 0);
+  if (!is_bounded) entry->ioprio |= IORING_RECV_MULTISHOT;
   entry->flags |= IOSQE_BUFFER_SELECT;
   entry->buf_group = ReceiveBuffers::kGroup;
   begin(*entry, stream, tag_of(stream, Operation::receive));
@@ -243,8 +241,7 @@ void UringLoop::received(Stream& stream, Completion completion) {
   const bool over = (completion.flags & IORING_CQE_F_MORE) == 0;
   if (over) stream.unset(Stream::kReadArmed);
   if (completion.result > 0) {
-    // A multishot receive takes all that is in the socket, many megabytes of a fast sender: that would hold the
-    // loop, and the buffers of all others. From now on this stream gets as much a turn as with the epoll loop.
+    // A multishot receive takes all that a fast sender has sent, and the buffers of all others for it.
     if (stream.has(Stream::kReadPaused)) stream.set(Stream::kBoundedReceives);
     const unsigned buffer = completion.flags >> IORING_CQE_BUFFER_SHIFT;
     deliver(stream, ring_->buffers.received(buffer, static_cast<std::size_t>(completion.result)));
