@@ -146,8 +146,7 @@ bool UringLoop::poll(Duration wait) {
 void UringLoop::release_unneeded() {
   for (auto* list : {&starved_, &sending_, &settling_}) fanfare::release_unneeded(*list, most_flushed_);
   ring_->messages.forget_unneeded();
-  // Receives happen within our own calls (DEFER_TASKRUN). So once every completion is delivered, the buffers'
-  // contents are no longer needed.
+  // Receives happen within our own calls (DEFER_TASKRUN): what was delivered is no longer needed.
   ring_->buffers.forget_unneeded(ring_->has_completions());
   Loop::release_unneeded();
 }
