@@ -139,7 +139,7 @@ TEST_P(CallbackBorder, APresenceTextThatThrowsIsNoEvent) {
 }
 
 TEST_P(CallbackBorder, AConversionOfAParameterThatThrowsIsAnInternalError) {
-  Rpc rpc({.allowed_hosts = {"test"}, .workers = 1});
+  Rpc rpc({.workers = 1, .allowed_hosts = {"test"}});
   for (const RpcRun run : {RpcRun::loop, RpcRun::worker}) {
     EXPECT_TRUE(rpc.method(
         run == RpcRun::loop ? "now" : "later", {.run = run},

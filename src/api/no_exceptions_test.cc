@@ -137,7 +137,7 @@ void check_client() {
                                           throw_from_a_library();
                                           return Frame::text(payload);
                                         }});
-  Rpc rpc({.allowed_hosts = {"test"}, .workers = 1});
+  Rpc rpc({.workers = 1, .allowed_hosts = {"test"}});
   const auto fails = [](const RpcCall&) -> bool {
     throw_from_a_library();
     return true;
