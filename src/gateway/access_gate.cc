@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/admitted_caller.h"
 #include "jsonrpc/response.h"
 #include "rpc/methods.h"
 

@@ -48,16 +48,6 @@ struct AccessPolicy {
   Duration first_message_within = Duration::zero();
 };
 
-// What a mount gets.
-class AdmittedCaller final : public server::Admitted {
- public:
-  AdmittedCaller(access::PrincipalPtr who, std::shared_ptr<access::Payer> who_pays)
-      : principal(std::move(who)), payer(std::move(who_pays)) {}
-
-  const access::PrincipalPtr principal;
-  const std::shared_ptr<access::Payer> payer;
-};
-
 class AccessGate final : public server::Admission {
  public:
   // `clock` must outlive the gate.

@@ -210,7 +210,8 @@ bool ChainFollower::needs_proof(const jsonrpc::UpstreamCall& call, const upstrea
 void ChainFollower::take_believed(const jsonrpc::UpstreamCall& call, const upstream::Result& result) {
   jsonrpc::CallResult answer = to_call_result(result);
   if (!learn_head(call, result, answer)) {
-    answer = std::unexpected(jsonrpc::CallFailure{.message = "the node has fewer blocks than were told"});
+    answer =
+        std::unexpected(jsonrpc::CallFailure{.message = "the node has fewer blocks than were announced"});
   }
   const std::uint64_t unusable_before = source_.chain_status().retries;
   const bool was_ours = source_.on_reply(call.id, answer, executor_.now());

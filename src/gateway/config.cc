@@ -123,7 +123,8 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
   out.unix_mode = parse_mode(mode);
   if (out.unix_mode) return;
   const YamlNode& bad = *fields.find("mode");
-  fields.report(bad.location, "mode", "is no file mode", bad.text, "octal digits up to 0777, such as 0660");
+  fields.report(bad.location, "mode", "is not a file mode", bad.text,
+                "octal digits up to 0777, such as 0660");
 }
 
 void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "gateway/admitted_caller.h"
 #include "gateway/mount_plans.h"
 #include "gateway/stream_permit.h"
 #include "gateway/web_page.h"
@@ -103,7 +104,7 @@ class RpcMount final : public server::Mount {
     if (!service.network().reserve_connection()) {
       service.metrics().connections_refused[RefuseReason::connection_limit].add();
       return session::HttpResponse{.status = 503,
-                                   .body = "this network has all the connections it may have\n",
+                                   .body = "this network has reached its connection limit\n",
                                    .headers = {{.name = "Retry-After", .value = "5"}}};
     }
     return session::Acceptance{
@@ -127,10 +128,9 @@ class RpcMount final : public server::Mount {
   static rpc::Caller caller_of(const Target& target, rpc::Transport transport) {
     rpc::Caller caller{.transport = transport,
                        .is_local = target.on_loopback && target.caller != Caller::unknown_page};
-    if (target.admitted != nullptr) {
-      const auto& admitted = static_cast<const AdmittedCaller&>(*target.admitted);
-      caller.principal = admitted.principal;
-      caller.payer = admitted.payer;
+    if (const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get())) {
+      caller.principal = admitted->principal;
+      caller.payer = admitted->payer;
     }
     return caller;
   }
@@ -175,8 +175,8 @@ class PageMount final : public server::Mount {
   void on_request(session::HttpConnection& session, const Target& target) override {
     // It shows every project, so "*" does not grant it.
     constexpr std::size_t kNamespace = std::string_view("fanfare_").size();
-    if (target.admitted != nullptr && !static_cast<const AdmittedCaller&>(*target.admitted)
-                                           .principal->names({.method = permission_}, kNamespace)) {
+    const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get());
+    if (admitted != nullptr && !admitted->principal->names({.method = permission_}, kNamespace)) {
       return session.respond(
           {.status = 403, .body = "these credentials do not grant this page\n", .headers = {}});
     }
@@ -236,10 +236,10 @@ struct MakeMount {
     return [gate = context.gate, services = context.services](const session::HttpConnection& session,
                                                               const Target& target) {
       // The mount is guarded: without an admission nobody comes so far.
-      FANFARE_CHECK(target.admitted != nullptr);
+      const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get());
+      FANFARE_CHECK(admitted != nullptr);
       return std::make_unique<StreamPermit>(
-          *gate, std::shared_ptr<CredentialTerms>(services, &services->terms),
-          static_cast<const AdmittedCaller&>(*target.admitted), session.peer());
+          *gate, std::shared_ptr<CredentialTerms>(services, &services->terms), *admitted, session.peer());
     };
   }
 };

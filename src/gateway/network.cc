@@ -6,13 +6,11 @@
 #include "base/log.h"
 #include "eth/hex.h"
 #include "gateway/chain_hooks.h"
-#include "gateway/config_endpoint.h"
 #include "gateway/dev_node.h"
 #include "gateway/pool_options.h"
+#include "gateway/upstream_node.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
-#include "upstream/http_node.h"
-#include "upstream/lanes.h"
 #include "upstream/methods.h"
 #include "upstream/receipts_node.h"
 #include "upstream/websocket_node.h"
@@ -89,8 +87,9 @@ void Network::make_backend() {
 void Network::make_pool(const UpstreamBackend& upstreams) {
   std::vector<std::unique_ptr<upstream::Backend>> members;
   for (const UpstreamPlan& upstream : upstreams) {
-    auto node = make_node(upstream, members.size());
-    members.push_back(std::make_unique<upstream::ReceiptsNode>(worker_, std::move(node)));
+    UpstreamNode node = make_upstream_node(worker_, upstream, observer_, received_);
+    if (node.pushing != nullptr) push_sources_.push_back({.node = node.pushing, .member = members.size()});
+    members.push_back(std::make_unique<upstream::ReceiptsNode>(worker_, std::move(node.backend)));
   }
   upstream::PoolOptions options = pool_options(name_, upstreams, plan_.reads);
   options.chain = {.enabled = true,
@@ -101,51 +100,6 @@ void Network::make_pool(const UpstreamBackend& upstreams) {
   auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
   pool_ = pool.get();
   backend_ = std::move(pool);
-}
-
-// Two sides to the node: one for clients' calls, one for the network's own calls.
-std::unique_ptr<upstream::Backend> Network::make_node(const UpstreamPlan& upstream, std::size_t member) {
-  const UpstreamLimits& limits = upstream.limits;
-  const auto http = [&](std::size_t calls_max, bool http2) {
-    return std::make_unique<upstream::HttpNode>(worker_,
-                                                upstream::HttpOptions{.url = upstream.url,
-                                                                      .name = upstream.id,
-                                                                      .headers = upstream.headers,
-                                                                      .timeout = upstream.timeout,
-                                                                      .connections_max = calls_max,
-                                                                      .http2 = http2},
-                                                observer_);
-  };
-  const auto websocket = [&] {
-    return std::make_unique<upstream::WebSocketNode>(
-        worker_,
-        upstream::WebSocketOptions{
-            .url = upstream.url,
-            .name = upstream.id,
-            .headers = upstream.headers,
-            .timeout = upstream.timeout,
-            .received = received_ == nullptr ? nullptr : std::make_shared<ByteShare>(*received_, SIZE_MAX)},
-        observer_);
-  };
-  std::unique_ptr<upstream::Backend> for_clients;
-  std::unique_ptr<upstream::Backend> for_source;
-  if (is_websocket_endpoint(upstream.url)) {
-    for_clients = websocket();
-    auto pushing = websocket();
-    push_sources_.push_back({.node = pushing.get(), .member = member});
-    for_source = std::move(pushing);
-  } else {
-    for_clients = http(limits.client_calls_max, true);
-    // With HTTP/2 its calls would share a connection with clients'.
-    for_source = http(limits.source_calls_max, false);
-  }
-  return std::make_unique<upstream::Lanes>(
-      worker_, std::move(for_clients), std::move(for_source),
-      upstream::LaneOptions{.clients = {.calls_max = limits.client_calls_max,
-                                        .waiting_max = limits.queued_calls_max,
-                                        .waiting_per_client_max = limits.queued_calls_per_client_max},
-                            .source = {.calls_max = limits.source_calls_max},
-                            .timeout = upstream.timeout});
 }
 
 void Network::start() {

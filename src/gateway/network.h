@@ -101,7 +101,6 @@ class Network {
 
   void make_backend();
   void make_pool(const UpstreamBackend& upstreams);
-  std::unique_ptr<upstream::Backend> make_node(const UpstreamPlan& upstream, std::size_t member);
   void listen_to(std::size_t push_source);
   void push_source_changed(PushSource& push_source, upstream::NodeTopic topic, bool live);
   void want_pending();

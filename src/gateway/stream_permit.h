@@ -6,6 +6,7 @@
 #include <string>
 
 #include "gateway/access_gate.h"
+#include "gateway/admitted_caller.h"
 #include "gateway/credential_term.h"
 #include "streams/permit.h"
 

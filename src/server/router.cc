@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kForeignHost =
     "this name is not served here (settings: server.allowedHosts, or --allowed-host)\n";
 constexpr std::string_view kForeignPage =
-    "pages of this origin may not ask here (settings: allowedOrigins of server or project, or "
+    "requests from pages of this origin are not allowed (settings: allowedOrigins of server or project, or "
     "--allowed-origin)\n";
 
 session::HttpResponse plain(int status, std::string body) {
@@ -236,7 +236,7 @@ void Router::on_request(session::HttpConnection& session, const http::Request& r
   if (options_.browsers) session.set_answer_headers(cors_headers(*options_.browsers, request.headers));
   // RFC9112§3.2.4, §3.2.3: "*" and CONNECT's "host:port" are not paths, and match no pattern.
   if (request.path == "*") return session.respond(about_the_server(request));
-  if (!request.path.starts_with('/')) return session.respond(plain(501, "this is no proxy\n"));
+  if (!request.path.starts_with('/')) return session.respond(plain(501, "this server is not a proxy\n"));
   const auto segments = http::path_segments(request.path);
   if (!segments) return session.respond(plain(400, "the request's path is not well encoded\n"));
   auto early = std::exchange(early_refusal_, std::nullopt);
