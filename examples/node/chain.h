@@ -6,12 +6,13 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdint>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -31,16 +32,14 @@ struct Transaction {
   std::int64_t amount = 0;
 
   Json json() const {
-    JsonObject object;
-    return object.add("txid", id).add("from", from).add("to", to).add("amount", amount).json();
+    return JsonObject().add("txid", id).add("from", from).add("to", to).add("amount", amount).json();
   }
 };
 
 struct Block {
-  std::uint64_t height = 0;
+  std::uint64_t height = 0, nonce = 0;
   std::string hash, previous;
   std::int64_t time = 0;
-  std::uint64_t nonce = 0;
   std::vector<Transaction> transactions;
 
   std::string compute_hash() const {
@@ -57,26 +56,34 @@ struct Block {
   }
 };
 
-struct ChainState {
-  std::vector<Block> blocks;  // the index is the height
-  std::map<std::string, std::int64_t> balances;
-  std::vector<Transaction> mempool;
-  std::vector<std::string> peers;
-};
-
 class Chain {
  public:
   explicit Chain(std::function<void(std::string_view event, const Json& value)> publish)
       : publish_(std::move(publish)) {
-    state_.blocks.push_back({.hash = {}, .previous = std::string(64, '0'), .transactions = {}});
-    state_.blocks.back().hash = state_.blocks.back().compute_hash();
+    blocks_.push_back({.hash = {}, .previous = std::string(64, '0'), .transactions = {}});
+    blocks_.back().hash = blocks_.back().compute_hash();
   }
 
-  // Calls it with the state, under the lock, and returns what it returns.
-  template <typename Read>
-  auto read(Read&& read) const {
+  Block tip() const {
     const std::scoped_lock lock(mutex_);
-    return read(state_);
+    return blocks_.back();
+  }
+  std::optional<Block> find(const std::function<bool(const Block& block)>& fits) const {  // the first one
+    const std::scoped_lock lock(mutex_);
+    const auto found = std::ranges::find_if(blocks_, fits);
+    return found == blocks_.end() ? std::nullopt : std::optional(*found);
+  }
+  std::int64_t balance(const std::string& account) const {
+    const std::scoped_lock lock(mutex_);
+    return balances_.contains(account) ? balances_.at(account) : 0;
+  }
+  std::vector<Transaction> mempool() const {
+    const std::scoped_lock lock(mutex_);
+    return mempool_;
+  }
+  std::set<std::string> peers() const {
+    const std::scoped_lock lock(mutex_);
+    return peers_;
   }
 
   // The transaction's id; empty: the account has too little.
@@ -84,11 +91,11 @@ class Chain {
     Transaction transaction{.id = {}, .from = from, .to = to, .amount = amount};
     {
       const std::scoped_lock lock(mutex_);
-      std::int64_t free = state_.balances[from];
-      for (const Transaction& waiting : state_.mempool) free -= waiting.from == from ? waiting.amount : 0;
+      std::int64_t free = balances_[from];
+      for (const Transaction& waiting : mempool_) free -= waiting.from == from ? waiting.amount : 0;
       if (amount <= 0 || amount > free) return std::nullopt;
       transaction.id = sha256_hex(from + ">" + to + ":" + std::to_string(++sent_));
-      state_.mempool.push_back(transaction);
+      mempool_.push_back(transaction);
     }
     publish_("mempooltx", transaction.json());
     return transaction.id;
@@ -97,13 +104,8 @@ class Chain {
   // Finds a block on top of the chain, with everything that waits. Takes a while; empty: `stop` said so.
   std::optional<Block> mine(const std::string& to, const std::function<bool()>& stop) {
     for (;;) {
-      Block block = read([](const ChainState& state) {
-        const Block& tip = state.blocks.back();
-        return Block{
-            .height = tip.height + 1, .hash = {}, .previous = tip.hash, .transactions = state.mempool};
-      });
-      const auto now = std::chrono::system_clock::now().time_since_epoch();
-      block.time = std::chrono::duration_cast<std::chrono::seconds>(now).count();
+      const Block previous = tip();
+      Block block{previous.height + 1, 0, {}, previous.hash, std::time(nullptr), mempool()};
       block.transactions.push_back({sha256_hex("reward" + block.previous), {}, to, 50});
       do {
         if (++block.nonce % 256 == 0 && stop()) return std::nullopt;
@@ -119,10 +121,7 @@ class Chain {
   bool connect(const std::string& address, bool connected) {
     {
       const std::scoped_lock lock(mutex_);
-      std::vector<std::string>& peers = state_.peers;
-      if ((std::ranges::find(peers, address) != peers.end()) == connected) return false;
-      std::erase(peers, address);
-      if (connected) peers.push_back(address);
+      if (connected ? !peers_.insert(address).second : peers_.erase(address) == 0) return false;
     }
     publish_("peer", JsonObject().add("addr", address).add("connected", connected).json());
     return true;
@@ -131,18 +130,21 @@ class Chain {
  private:
   bool append(const Block& block) {
     const std::scoped_lock lock(mutex_);
-    if (state_.blocks.back().hash != block.previous) return false;
+    if (blocks_.back().hash != block.previous) return false;
     for (const Transaction& transaction : block.transactions) {
-      if (!transaction.from.empty()) state_.balances[transaction.from] -= transaction.amount;
-      state_.balances[transaction.to] += transaction.amount;
-      std::erase_if(state_.mempool, [&](const Transaction& one) { return one.id == transaction.id; });
+      if (!transaction.from.empty()) balances_[transaction.from] -= transaction.amount;
+      balances_[transaction.to] += transaction.amount;
+      std::erase_if(mempool_, [&](const Transaction& one) { return one.id == transaction.id; });
     }
-    state_.blocks.push_back(block);
+    blocks_.push_back(block);
     return true;
   }
 
   const std::function<void(std::string_view event, const Json& value)> publish_;
-  mutable std::mutex mutex_;  // guards everything below
-  ChainState state_;
+  mutable std::mutex mutex_;   // guards everything below
+  std::vector<Block> blocks_;  // the index is the height
+  std::map<std::string, std::int64_t> balances_;
+  std::vector<Transaction> mempool_;
+  std::set<std::string> peers_;
   std::uint64_t sent_ = 0;
 };

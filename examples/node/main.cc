@@ -2,47 +2,103 @@
 // `rpc.discover` describes them for programs. docs/embedding.md walks through it.
 
 #include <fanfare/fanfare.h>
+#include <fanfare/store.h>
 
 #include <atomic>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "chain.h"
-#include "config.h"
 
 using fanfare::rpc_error, fanfare::RpcCall, fanfare::RpcParam, fanfare::RpcResult;
 
 namespace {
 
+// NAME=VALUE on each line, '#' begins a comment. Names and meaning are those of Bitcoin Core, where it has them; those of
+// BitcoinAccessOptions are valid, too.
+struct Config {
+  std::map<std::string, std::string> texts{{"rpcbind", "127.0.0.1"},
+                                           {"rpcunixsocket", ""},  // "": none
+                                           {"rpcsslcertificatechainfile", ""},
+                                           {"rpcsslprivatekeyfile", ""},
+                                           {"eventfile", ""}};  // history on disk; "": in memory only
+  std::map<std::string, std::uint16_t> numbers{
+      {"rpcport", 8332},           // HTTP and WebSocket
+      {"rpcwebsocketport", 8333},  // the same; with a certificate it is WSS
+      {"rpcthreads", 4},
+      {"rpcworkqueue", 64},
+      {"rpccallrate", 0},   // calls of a user in a second; 0: any number
+      {"rpcbroadcast", 0},  // 1: every WebSocket gets all events
+      {"events", 1000},     // of each kind, that the history keeps
+      {"mineevery", 0}};    // seconds; 0: only on `generate`
+  fanfare::BitcoinAccessOptions access{};
+
+  bool set(const std::string& name, const std::string& value) {
+    if (texts.contains(name)) return texts[name] = value, true;
+    if (!numbers.contains(name)) return access.set(name, value);
+    const char* const end = value.data() + value.size();
+    const auto read = std::from_chars(value.data(), end, numbers[name]);
+    return read.ec == std::errc() && read.ptr == end;
+  }
+
+  static fanfare::Expected<Config, std::string> read(const std::string& path) {
+    Config config;
+    std::ifstream file(path);
+    if (!file) return fanfare::Unexpected("cannot read " + path);
+    for (std::string line; std::getline(file >> std::ws, line);) {
+      line = line.substr(0, line.find('#'));
+      line.erase(line.find_last_not_of(" \t\r") + 1);
+      if (line.empty()) continue;
+      const std::string name = line.substr(0, line.find('='));
+      // The value is not shown: it may be a secret.
+      if (name == line || !config.set(name, line.substr(name.size() + 1)))
+        return fanfare::Unexpected("unknown or invalid: " + name);
+    }
+    const bool has_password = !config.access.rpcpassword.empty() || !config.access.rpcauth.empty();
+    if (!has_password && config.access.rpccookiefile.empty()) config.access.rpccookiefile = ".cookie";
+    return config;
+  }
+};
+
 std::atomic<bool> stopping = false;
 
 int fail(const std::string& message) {
-  std::fprintf(stderr, "node: %s\n", message.c_str());
-  return 1;
+  return std::fprintf(stderr, "node: %s\n", message.c_str()), 1;
 }
 
 class Node {
  public:
-  Node(Config& config, const fanfare::BitcoinAccess& access)
+  Node(Config& config, const fanfare::BitcoinAccess& access, const std::optional<fanfare::Store>& store)
       : chain_([this](std::string_view event, const Json& value) { rpc_.publish(server_, event, value); }),
         server_(options(config)),
         rpc_({.title = "node",
               .version_1 = true,  // for clients of Bitcoin Core
               .authenticate = access,
+              .per_identity = {.requests = {.per_second = config.numbers["rpccallrate"]}},
               .workers = config.numbers["rpcthreads"],
               .work_queue_max = config.numbers["rpcworkqueue"],
-              .binary = &answer_binary,
+              // Binary frames are the node's own protocol: it answers with their hash.
+              .binary = [](auto& session,
+                           auto bytes) { session.send(sha256_hex({bytes.begin(), bytes.end()})); },
               .deflate = fanfare::Deflate{}}) {
+    const std::size_t kept = config.numbers["events"];
     const bool all = config.numbers["rpcbroadcast"] == 1;
-    rpc_.event<Json>("newblock", {.description = "A block was added to the chain.", .broadcast = all});
-    rpc_.event<Json>("mempooltx", {.description = "A transaction waits.", .broadcast = all});
-    rpc_.event<Json>("peer", {.description = "A peer came or went.", .broadcast = all});
-    rpc_.event<Json>("mining", {.description = "Mining began or ended.", .broadcast = all});
-    add_chain_methods();
-    add_wallet_methods();
-    add_peer_methods();
-    add_mining_methods();
+    if (store) fanfare::Hub(server_).set_store(*store);
+    const auto event = [&](const char* name, const char* description) {
+      fanfare::RpcEvent about{
+          .description = description, .broadcast = all, .history = {.messages_max = kept}};
+      if (store) about.stored = {.messages_max = kept, .bytes_max = 64 << 20};
+      rpc_.event<Json>(name, about);
+    };
+    event("newblock", "A block was added to the chain.");
+    event("mempooltx", "A transaction waits.");
+    event("peer", "A peer came or went.");
+    event("mining", "Mining began or ended.");
+    add_chain_and_wallet_methods();
+    add_peer_and_mining_methods();
     rpc_.serve(server_, "/");
   }
 
@@ -52,10 +108,9 @@ class Node {
     for (const std::string& address : server_.addresses()) std::printf("%s\n", address.c_str());
     std::fflush(stdout);
     auto next = std::chrono::steady_clock::now();
-    while (!stopping) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    for (; !stopping; std::this_thread::sleep_for(std::chrono::milliseconds(50))) {
       if (mine_every.count() == 0 || std::chrono::steady_clock::now() < next) continue;
-      next = std::chrono::steady_clock::now() + mine_every;
+      next += mine_every;
       chain_.mine("miner", [] { return stopping.load(); });
     }
     server_.stop();
@@ -73,61 +128,41 @@ class Node {
       if (!host.starts_with("127.") && host != "::1") options.tls = websocket.tls;
     }
     options.more_listeners.push_back(websocket);
-    if (const std::string& path = config.texts["rpcunixsocket"]; !path.empty()) {
+    if (const std::string& path = config.texts["rpcunixsocket"]; !path.empty())
       options.more_listeners.push_back({.unix_path = path, .unix_mode = 0600});
-    }
     options.limits.message_bytes_max = std::size_t{1} << 20;
     return options;
   }
 
-  // Binary frames are the node's own protocol: it answers with their hash.
-  static void answer_binary(fanfare::Session& session, fanfare::Bytes bytes) {
-    session.send(sha256_hex({bytes.begin(), bytes.end()}));
-  }
-
-  void add_chain_methods() {
-    const auto tip = [this] {
-      return chain_.read([](const ChainState& state) { return state.blocks.back(); });
-    };
+  void add_chain_and_wallet_methods() {
     rpc_.method("getblockcount", {.description = "The height of the newest block."},
-                [tip](const RpcCall&) { return tip().height; });
+                [this](const RpcCall&) { return chain_.tip().height; });
     rpc_.method("getbestblockhash", {.description = "The hash of the newest block."},
-                [tip](const RpcCall&) { return tip().hash; });
+                [this](const RpcCall&) { return chain_.tip().hash; });
     rpc_.method(
         "getblockhash", {.description = "The hash of the block at a height."},
-        [this](const RpcCall&, std::uint64_t height) {
-          return chain_.read([&](const ChainState& state) -> RpcResult<std::string> {
-            if (height < state.blocks.size()) return state.blocks[height].hash;
-            return rpc_error(-8, "Block height out of range");
-          });
+        [this](const RpcCall&, std::uint64_t height) -> RpcResult<std::string> {
+          if (const auto found = chain_.find([&](const Block& one) { return one.height == height; }))
+            return found->hash;
+          return rpc_error(-8, "Block height out of range");
         },
         RpcParam<std::uint64_t>{"height", "The height of the block."});
     rpc_.method(
         "getblock", {.description = "A block with its transactions."},
-        [this](const RpcCall&, const std::string& hash) {
-          return chain_.read([&](const ChainState& state) -> RpcResult<Json> {
-            const auto found = std::ranges::find(state.blocks, hash, &Block::hash);
-            if (found != state.blocks.end()) return found->json();
-            return rpc_error(-5, "Block not found");
-          });
+        [this](const RpcCall&, const std::string& hash) -> RpcResult<Json> {
+          if (const auto found = chain_.find([&](const Block& one) { return one.hash == hash; }))
+            return found->json();
+          return rpc_error(-5, "Block not found");
         },
         RpcParam<std::string>{"blockhash", "The hash of the block."});
     rpc_.method("stop", {.description = "Stops the node."}, [](const RpcCall&) {
       stopping = true;
       return std::string("node stopping");
     });
-  }
-
-  void add_wallet_methods() {
     const RpcParam<std::string> account{"account", "The name of an account.", "miner"};
     rpc_.method(
         "getbalance", {.description = "The balance of an account."},
-        [this](const RpcCall&, const std::string& name) {
-          return chain_.read([&](const ChainState& state) {
-            return state.balances.contains(name) ? state.balances.at(name) : 0;
-          });
-        },
-        account);
+        [this](const RpcCall&, const std::string& name) { return chain_.balance(name); }, account);
     rpc_.method(
         "sendtoaddress", {.description = "Sends an amount to an account. Returns the transaction's id."},
         [this](const RpcCall&, const std::string& to, std::int64_t amount,
@@ -139,22 +174,19 @@ class Node {
         RpcParam<std::int64_t>{"amount", "Whole coins."}, account);
     rpc_.method("getrawmempool", {.description = "The ids of waiting transactions."}, [this](const RpcCall&) {
       std::vector<std::string> ids;
-      chain_.read([&](const ChainState& state) {
-        for (const Transaction& one : state.mempool) ids.push_back(one.id);
-      });
+      for (const Transaction& one : chain_.mempool()) ids.push_back(one.id);
       return ids;
     });
   }
 
-  void add_peer_methods() {
-    const auto peers = [this] { return chain_.read([](const ChainState& state) { return state.peers; }); };
-    rpc_.method("getpeerinfo", {.description = "The peers."}, [peers](const RpcCall&) {
+  void add_peer_and_mining_methods() {
+    rpc_.method("getpeerinfo", {.description = "The peers."}, [this](const RpcCall&) {
       std::vector<Json> infos;
-      for (const std::string& peer : peers()) infos.push_back(JsonObject().add("addr", peer).json());
+      for (const std::string& peer : chain_.peers()) infos.push_back(JsonObject().add("addr", peer).json());
       return infos;
     });
     rpc_.method("getconnectioncount", {.description = "The number of peers."},
-                [peers](const RpcCall&) { return peers().size(); });
+                [this](const RpcCall&) { return chain_.peers().size(); });
     rpc_.method(
         "addnode", {.description = "Adds or removes a peer."},
         [this](const RpcCall&, const std::string& node, const std::string& command) -> RpcResult<Json> {
@@ -165,37 +197,31 @@ class Node {
         },
         RpcParam<std::string>{"node", "Its address."},
         RpcParam<std::string>{"command", "add or remove", "add"});
-  }
-
-  void add_mining_methods() {
     rpc_.method("getmininginfo", {.description = "The state of mining."}, [this](const RpcCall&) {
       JsonObject info;
-      chain_.read([&](const ChainState& state) {
-        info.add("blocks", state.blocks.size() - 1).add("pooledtx", state.mempool.size());
-      });
+      info.add("blocks", chain_.tip().height).add("pooledtx", chain_.mempool().size());
       return info.add("mining", mining_.load() > 0).json();
     });
     // Takes long, so it runs on a worker, and ends when its caller is gone.
     const fanfare::RpcMethod about{.description = "Mines blocks. Returns their hashes.",
                                    .run = fanfare::RpcRun::worker,
+                                   .cost = 10,  // of rpccallrate
                                    .timeout = std::chrono::minutes(1)};
     rpc_.method(
         "generate", about,
         [this](const RpcCall& call, std::uint32_t count, const std::string& account) {
-          if (mining_++ == 0) publish_mining(true);
+          const auto active = [](bool is_active) { return JsonObject().add("active", is_active).json(); };
+          if (mining_++ == 0) rpc_.publish(server_, "mining", active(true));
           std::vector<std::string> hashes;
           const auto stop = [&] { return stopping || call.is_cancelled(); };
           while (hashes.size() < count && !stop()) {
             if (const auto block = chain_.mine(account, stop)) hashes.push_back(block->hash);
           }
-          if (--mining_ == 0) publish_mining(false);
+          if (--mining_ == 0) rpc_.publish(server_, "mining", active(false));
           return hashes;
         },
         RpcParam<std::uint32_t>{"nblocks", "How many blocks."},
         RpcParam<std::string>{"account", "Who gets the reward.", "miner"});
-  }
-  void publish_mining(bool active) {
-    rpc_.publish(server_, "mining", JsonObject().add("active", active).json());
   }
 
   std::atomic<int> mining_ = 0;
@@ -212,6 +238,12 @@ int main(int argc, char** argv) {
   if (!config) return fail(config.error());
   const auto access = fanfare::BitcoinAccess::make(config->access);
   if (!access) return fail(access.error().message);
+  std::optional<fanfare::Store> store;
+  if (const std::string& file = config->texts["eventfile"]; !file.empty()) {
+    const auto opened = fanfare::Store::open({.path = file});
+    if (!opened) return fail(opened.error().message);
+    store = *opened;
+  }
   for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { stopping = true; });
-  return Node(*config, *access).run(std::chrono::seconds(config->numbers["mineevery"]));
+  return Node(*config, *access, store).run(std::chrono::seconds(config->numbers["mineevery"]));
 }

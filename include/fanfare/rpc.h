@@ -27,6 +27,7 @@
 // After both, the handlers' captures may go. Workers may still use the Server object meanwhile.
 
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -209,6 +210,31 @@ struct ParamOf<std::optional<T>> {
   }
 };
 
+// In place of a number when a handler's signature is checked: it converts to T alone, so that a handler with a narrower
+// parameter, which would silently get another number, does not compile.
+template <typename T>
+struct Exactly {
+  template <std::same_as<T> Other>
+  operator Other() const;
+};
+template <typename T>
+struct ProbeOf {
+  using Value = std::conditional_t<std::is_arithmetic_v<T>, Exactly<T>, T>;
+};
+template <typename T>
+struct ProbeOf<std::optional<T>> {
+  using Value = std::conditional_t<std::is_arithmetic_v<T>, Exactly<std::optional<T>>, std::optional<T>>;
+};
+// Generic lambdas take whatever comes.
+template <typename Handler, typename... Arguments>
+constexpr bool takes_exactly() {
+  if constexpr (requires { &Handler::operator(); } || std::is_pointer_v<Handler>) {
+    return std::is_invocable_v<Handler&, const RpcCall&, Arguments...>;
+  } else {
+    return true;
+  }
+}
+
 template <typename Result>
 struct ResultOf {
   using Value = Result;
@@ -256,6 +282,8 @@ class FANFARE_EXPORT Rpc {
   template <typename Handler, typename... T>
   Expected<void, Error> method(std::string_view name, RpcMethod about, Handler handler,
                                RpcParam<T>... params) {
+    static_assert(rpc::takes_exactly<Handler, typename rpc::ProbeOf<T>::Value...>(),
+                  "the handler takes const RpcCall&, and then each parameter with the type of its RpcParam");
     using Returned = std::invoke_result_t<Handler&, const RpcCall&, T...>;
     using Result = typename rpc::ResultOf<Returned>::Value;
     auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
@@ -270,6 +298,10 @@ class FANFARE_EXPORT Rpc {
   template <typename Result, typename Handler, typename... T>
   Expected<void, Error> method_later(std::string_view name, RpcMethod about, Handler handler,
                                      RpcParam<T>... params) {
+    static_assert(
+        rpc::takes_exactly<Handler, RpcReply<Result>, typename rpc::ProbeOf<T>::Value...>(),
+        "the handler takes const RpcCall&, RpcReply<Result>, and then each parameter with the type of "
+        "its RpcParam");
     auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
                                                 T&&... values) mutable {
       handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);

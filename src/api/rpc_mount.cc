@@ -161,7 +161,7 @@ class RpcMount final : public server::Mount {
         service_(limits_of(options()), {.methods = methods_,
                                         .observer = observer_,
                                         .server = loop_context.server(),
-                                        .budget = registry_->budget(),
+                                        .budget = *registry_->budget(),
                                         .connection_of = &connection_of}),
         route_({.registry = *registry_, .service = service_, .server = loop_context.server()}),
         loop_(loop_context.server().loop()) {}

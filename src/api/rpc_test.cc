@@ -184,6 +184,27 @@ TEST_P(RpcTest, BytesOfAHandlerCannotBreakTheAnswer) {
   }
 }
 
+// A thread of the node may answer late while the node ends.
+TEST_P(RpcTest, AReplyOutlivesTheServerAndTheRpc) {
+  std::vector<RpcReply<std::string>> kept;
+  std::atomic<int> count = 0;
+  make();
+  world->rpc.method_later<std::string>("hold", {}, [&](const RpcCall&, RpcReply<std::string> reply) {
+    kept.push_back(std::move(reply));
+    ++count;
+  });
+  world->start();
+  Connected client = connect();
+  for (int i = 0; i < 4; ++i) client.send(call("hold"));
+  while (count < 4) std::this_thread::yield();
+  world->server.stop(0ms);
+  world.reset();
+  EXPECT_TRUE(kept[0].is_cancelled());
+  std::move(kept[1]).send("late");
+  std::move(kept[2]).fail({.code = 1, .message = "late", .data_json = "{bad"});
+  kept.clear();
+}
+
 // It would wait for itself.
 TEST_P(RpcTest, AMethodOnAWorkerStopsTheServerAndIsAnswered) {
   make();

@@ -37,26 +37,23 @@ void OpenCall::finish(std::string text) {
   }
 }
 
-namespace {
-
-// A handler's mistake, which strangers may be able to repeat.
-void note_invalid(const MethodEntry& entry, std::string_view what) {
+void OpenCall::note_invalid(std::string_view what) const {
   static LogLimiter invalid(log::Level::error, "rpc_answer_invalid");
-  invalid.write({{"method", entry.name}, {"what", what}});
+  invalid.write(
+      {{"method", message_ == nullptr ? entry_.name : message_->call(index_).method}, {"what", what}});
 }
 
-}  // namespace
-
 void OpenCall::succeed(std::string_view result_json) {
-  if (!id_.empty() && !is_answered() && !is_sendable(result_json)) {
-    note_invalid(entry_, "the result is not JSON in UTF-8");
-    return fail({});
-  }
+  const bool is_fine = id_.empty() || is_sendable(result_json);
   if (is_answered_.exchange(true, std::memory_order_acq_rel)) return;
+  if (!is_fine) note_invalid("the result is not JSON in UTF-8");
   std::string text;
   // Without memory for it, the call stays empty, and the message says so.
   if (!id_.empty()) {
-    run_guarded("an answer", [&] { jsonrpc::append_result(text, id_, result_json); });
+    run_guarded("an answer", [&] {
+      if (is_fine) return jsonrpc::append_result(text, id_, result_json);
+      jsonrpc::append_error(text, id_, jsonrpc::ErrorCode::internal, "");
+    });
   }
   finish(std::move(text));
 }
@@ -66,7 +63,7 @@ void OpenCall::fail(const RpcError& error) {
   std::string text;
   if (!id_.empty()) {
     const bool has_data = error.data_json.empty() || is_sendable(error.data_json);
-    if (!has_data) note_invalid(entry_, "the data of the error is not JSON in UTF-8");
+    if (!has_data) note_invalid("the data of the error is not JSON in UTF-8");
     run_guarded("an answer", [&] {
       jsonrpc::append_error(text, id_, static_cast<jsonrpc::ErrorCode>(error.code), to_utf8(error.message),
                             has_data ? std::string_view(error.data_json) : std::string_view());

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/byte_budget.h"
 #include "base/time.h"
 #include "fanfare/rpc.h"
 #include "rpc/caller.h"
@@ -35,8 +36,13 @@ class OpenMessage : public std::enable_shared_from_this<OpenMessage> {
   // Runs the task on the loop of the session, if that still exists. Any thread.
   using Post = std::function<void(session::SessionId, UniqueFunction<void()>)>;
 
-  OpenMessage(Message message, session::SessionId session, Done done, std::shared_ptr<const Post> post)
-      : session_(session), post_(std::move(post)), message_(std::move(message)), done_(std::move(done)) {}
+  OpenMessage(Message message, session::SessionId session, Done done, std::shared_ptr<const Post> post,
+              std::shared_ptr<ByteBudget> budget)
+      : session_(session),
+        post_(std::move(post)),
+        budget_(std::move(budget)),
+        message_(std::move(message)),
+        done_(std::move(done)) {}
 
   session::SessionId session() const { return session_; }
   // For the creator, before put_own().
@@ -63,6 +69,8 @@ class OpenMessage : public std::enable_shared_from_this<OpenMessage> {
 
   const session::SessionId session_;
   const std::shared_ptr<const Post> post_;
+  const std::shared_ptr<ByteBudget>
+      budget_;  // of message_.room; an RpcReply may outlive the server and the Rpc
   std::atomic<std::size_t> open_ = 1;
   std::atomic<bool> is_cancelled_ = false;
   Message message_;  // each call is written by the thread that answers it, once
@@ -77,6 +85,7 @@ class OpenCall {
   OpenCall(const OpenCall&) = delete;
   OpenCall& operator=(const OpenCall&) = delete;
 
+  // During the handler.
   const MethodEntry& entry() const { return entry_; }
   // Each does nothing if the call was answered before.
   void succeed(std::string_view result_json);
@@ -88,9 +97,11 @@ class OpenCall {
 
  private:
   void finish(std::string text);
+  // A handler's mistake, which strangers may be able to repeat.
+  void note_invalid(std::string_view what) const;
 
-  const MethodEntry& entry_;
-  const std::string id_;  // empty: a notification
+  const MethodEntry& entry_;  // gone with the Rpc: an answer may come later
+  const std::string id_;      // empty: a notification
   const std::shared_ptr<OpenMessage> message_;
   const std::size_t index_;
   std::atomic<bool> is_answered_ = false;

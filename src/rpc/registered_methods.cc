@@ -163,9 +163,10 @@ void RegisteredMethods::call_here(const std::shared_ptr<OpenCall>& call, BoundCa
 }
 
 void RegisteredMethods::run(Message message, const Origin& origin, Done done) {
-  Waiting waiting{.message = std::make_shared<OpenMessage>(std::move(message), origin.session.id(),
-                                                           std::move(done), context_.post),
-                  .deadlines = {}};
+  Waiting waiting{
+      .message = std::make_shared<OpenMessage>(std::move(message), origin.session.id(), std::move(done),
+                                               context_.post, context_.registry.budget()),
+      .deadlines = {}};
   const std::shared_ptr<OpenMessage> open = waiting.message;
   for (std::size_t i = 0; i < open->size(); ++i) {
     if (open->is_open(i)) start(waiting, i, origin);

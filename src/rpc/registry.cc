@@ -15,7 +15,7 @@ bool is_name(std::string_view name) {
 
 Registry::Registry(RpcOptions options)
     : options_(std::move(options)),
-      budget_(options_.held_bytes_max),
+      budget_(std::make_shared<ByteBudget>(options_.held_bytes_max)),
       workers_({.threads = options_.workers, .queue_max = options_.work_queue_max}),
       callers_(options_) {}
 

@@ -46,7 +46,8 @@ class Registry {
 
   WorkerPool& workers() { return workers_; }
   Callers& callers() { return callers_; }
-  ByteBudget& budget() { return budget_; }
+  // Open calls hold memory of it, and may outlive the registry.
+  const std::shared_ptr<ByteBudget>& budget() const { return budget_; }
 
  private:
   Expected<void, Error> refuse(std::string problem);
@@ -57,7 +58,7 @@ class Registry {
   std::map<std::string, EventEntry, std::less<>> events_;
   std::string problem_;
   bool frozen_ = false;
-  ByteBudget budget_;
+  const std::shared_ptr<ByteBudget> budget_;
   WorkerPool workers_;
   Callers callers_;
 };

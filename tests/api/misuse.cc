@@ -29,11 +29,34 @@ struct Other {};
                            }});
   server.http("GET", "/",
               [](const Request&, Responder responder) { std::move(responder).send({.body = "ok"}); });
+  fanfare::Rpc rpc;
+  rpc.method(
+      "send", {},
+      [](const fanfare::RpcCall&, std::int64_t amount, const std::optional<int>& fee, std::string_view note,
+         const double& rate) {
+        return note.empty() ? amount : static_cast<std::int64_t>(fee.value_or(0) + rate);
+      },
+      fanfare::RpcParam<std::int64_t>{"amount"}, fanfare::RpcParam<std::optional<int>>{"fee"},
+      fanfare::RpcParam<std::string>{"note"}, fanfare::RpcParam<double>{"rate"});
+  rpc.method(
+      "same", {}, [](const fanfare::RpcCall&, auto value) { return value + 1; },
+      fanfare::RpcParam<int>{"value"});
 }
 
 [[maybe_unused]] static void wrong_use(Server& server, Session& session, const Message& message,
                                        const Request& request) {
   (void)server, (void)session, (void)message, (void)request;
+#ifdef CASE_method_with_a_narrower_parameter  // the type of its RpcParam
+  fanfare::Rpc rpc;
+  rpc.method(
+      "send", {}, [](const fanfare::RpcCall&, int amount) { return amount; },
+      fanfare::RpcParam<std::int64_t>{"amount"});
+#endif
+#ifdef CASE_method_without_its_parameter  // the type of its RpcParam
+  fanfare::Rpc rpc;
+  rpc.method(
+      "send", {}, [](const fanfare::RpcCall&) { return 1; }, fanfare::RpcParam<std::int64_t>{"amount"});
+#endif
 #ifdef CASE_session_kept_by_value  // use of deleted function|is protected
   Session kept = session;
 #endif

@@ -28,8 +28,7 @@ const basic = (user, password) => `Basic ${Buffer.from(`${user}:${password}`).to
 const ALICE = basic("alice", "secret");
 
 // Starts the node. Returns {program, folder, http, ws, unix}: the ports of rpcport and rpcwebsocketport, and the socket.
-async function startNode(t, options) {
-  const folder = temporaryFolder(t);
+async function startNode(t, options, folder = temporaryFolder(t)) {
   const unix = path.join(folder, "rpc.sock");
   const file = path.join(folder, "node.conf");
   writeFileSync(file, `# a node\nrpcport=0\nrpcwebsocketport=0\nrpcunixsocket=${unix}\n${options.replaceAll("FOLDER", folder)}`);
@@ -197,6 +196,68 @@ test("a client that was away for 500 events gets all of them in order", async (t
   const missed = (await again.call("subscribe", ["peer", { epoch: since.epoch + 1, offset: 3 }])).result;
   assert.equal(missed.recovered, false);
   assert.deepEqual(missed.missed.after, { epoch: since.epoch + 1, offset: 3 });
+});
+
+// Adds peers with the numbers of a range, until a subscriber has seen the event of the last one.
+async function addPeers(t, node, first, count) {
+  const client = await Client.open(t, `ws://127.0.0.1:${node.ws}/`);
+  await client.call("subscribe", ["peer"]);
+  for (let i = first; i < first + count; ++i) {
+    client.socket.send(request("addnode", [`peer${i}`]));
+    const messages = [JSON.parse(await client.next()), JSON.parse(await client.next())];
+    assert.equal(messages.find((one) => one.method === "peer").params.value.addr, `peer${i}`);
+  }
+  client.socket.terminate();
+}
+
+test("with history on disk nothing is lost by kill -9, and what is beyond the bound is named", async (t) => {
+  const folder = temporaryFolder(t);
+  const options = `${USER}eventfile=FOLDER/events\nevents=600\n`;
+  const lives = [];
+  const live = async (first, count) => {
+    if (lives.length > 0) await lives.at(-1).program.stop("SIGKILL");
+    lives.push(await startNode(t, options, folder));
+    await addPeers(t, lives.at(-1), first, count);
+    return lives.at(-1);
+  };
+  const begin = await live(0, 1);
+  const first = await Client.open(t, `ws://127.0.0.1:${begin.ws}/`);
+  const { position: since } = (await first.call("subscribe", ["peer"])).result;
+  first.socket.terminate();
+  assert.equal(since.offset, 1);
+  await addPeers(t, begin, 1, 100);
+  await live(101, 200);
+  const third = await live(301, 200);
+
+  // It was away during 500 events and two kills.
+  const again = await Client.open(t, `ws://127.0.0.1:${third.ws}/`);
+  assert.deepEqual((await again.call("subscribe", ["peer", since])).result, { event: "peer", position: since, recovered: true });
+  const check = async (offset) => {
+    const { method, params } = JSON.parse(await again.next());
+    assert.equal(method, "peer");
+    assert.deepEqual(params, { value: { addr: `peer${offset - 1}`, connected: true }, position: { epoch: since.epoch, offset } });
+  };
+  for (let offset = 2; offset <= 501; ++offset) await check(offset);
+
+  // Of 701 events, 600 are kept: the 100 between the first one and those are named.
+  await addPeers(t, third, 501, 200);
+  for (let offset = 502; offset <= 701; ++offset) await check(offset);
+  const { recovered, missed, position } = (await again.call("subscribe", ["peer", since])).result;
+  const until = { epoch: since.epoch, offset: 101 };
+  assert.deepEqual({ recovered, missed, position }, { recovered: false, missed: { after: since, until, count: 100 }, position: until });
+  for (let offset = 102; offset <= 701; ++offset) await check(offset);
+});
+
+test("a user's calls have a rate, and one that exceeds it is told when to come back", async (t) => {
+  const node = await startNode(t, `${USER}rpccallrate=1\n`);
+  // More than the burst: the bucket was full, and is in debt for nine seconds.
+  assert.equal(JSON.parse((await post({ socketPath: node.unix }, request("generate", [1]))).text).result.length, 1);
+  const refused = await post({ host: "127.0.0.1", port: node.http }, request("getblockcount"));
+  assert.equal(refused.status, 429);
+  assert.ok(Number(refused.headers["retry-after"]) >= 1);
+  const { code, data } = JSON.parse(refused.text).error;
+  assert.equal(code, -32005);
+  assert.ok(data.retry_after_ms > 0 && data.retry_after_ms <= 9000);
 });
 
 test("with a certificate it is WSS, and a broadcast needs no subscription", async (t) => {
