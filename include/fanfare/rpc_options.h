@@ -152,8 +152,10 @@ struct RpcOptions {
   // `authenticate`: by a TCP listener that is not on loopback, that was inherited, or that is behind a proxy.
   bool allow_insecure_public = false;
 
-  std::size_t workers = 4;          // threads for RpcRun::worker; started with the first such call
-  std::size_t work_queue_max = 64;  // calls that wait for a worker; further ones: -32005
+  std::size_t workers = 4;  // threads for RpcRun::worker; started with the first such call
+  // Calls that wait for a worker; further ones: -32005. Clients take turns, and one with fewer waiting calls displaces the
+  // newest of the one that has most (-32005). An identity is one client; without a name, each connection is one.
+  std::size_t work_queue_max = 64;
   std::chrono::milliseconds retry_after = std::chrono::seconds(1);  // told to callers whom the queue refuses
 
   std::uint32_t requests_in_flight_max = 256;       // of one WebSocket; beyond it the connection is not read

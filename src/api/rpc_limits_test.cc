@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <future>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "api/rpc_world_for_tests.h"
@@ -247,6 +250,39 @@ TEST(RpcLimits, ABurstIsAtMostWhatAMinuteBrings) {
   EXPECT_EQ(problem({.bytes = {.per_second = 2, .burst = 120}}), "");
   EXPECT_EQ(problem({.bytes = {.per_second = 2, .burst = 121}}),
             "per_address.bytes.burst: at most what a minute brings");
+}
+
+// One client has filled the queue: another one's call displaces its newest, and is not the last to run.
+TEST_P(RpcLimitsTest, OneClientDoesNotKeepTheOthersFromTheWorkers) {
+  std::atomic<int> entered = 0;
+  std::promise<void> opens;
+  const std::shared_future<void> open_gate(opens.get_future());
+  world = std::make_unique<RpcWorld>(RpcOptions{.workers = 1, .work_queue_max = 4}, GetParam());
+  world->rpc.method("wait", {.run = RpcRun::worker}, [&entered, open_gate](const RpcCall&) {
+    ++entered;
+    open_gate.wait();
+    return true;
+  });
+  world->rpc.method("quick", {.run = RpcRun::worker}, [&entered](const RpcCall&) { return entered.load(); });
+  world->start();
+  const auto greedy = open();
+  greedy->send(call("wait"));
+  while (entered == 0) std::this_thread::yield();
+  for (const char* const id : {"2", "3", "4", "5"}) greedy->send(call("wait", "[]", id));
+  greedy->send(call("wait", "[]", "6"));
+  EXPECT_THAT(greedy->receive(), AllOf(HasSubstr("\"id\":6"), HasSubstr("-32005")));
+  const auto modest = open("admin");
+  const auto again = open("admin");
+  modest->send(call("quick"));
+  EXPECT_THAT(greedy->receive(), AllOf(HasSubstr("\"id\":5"), HasSubstr("-32005")));
+  // The connections of an identity are one client.
+  again->send(call("quick"));
+  EXPECT_THAT(greedy->receive(), AllOf(HasSubstr("\"id\":4"), HasSubstr("-32005")));
+  again->send(call("quick", "[]", "9"));
+  EXPECT_THAT(again->receive(), AllOf(HasSubstr("\"id\":9"), HasSubstr("-32005")));
+  opens.set_value();
+  // Its turn comes after one more of the other.
+  EXPECT_EQ(modest->receive(), result("2"));
 }
 
 }  // namespace

@@ -32,6 +32,17 @@ std::string shown(std::string_view name) {
   return text;
 }
 
+// Whose turn it is among the calls that wait for a worker: an identity's, or else a connection's.
+std::string client_of(const Origin& origin) {
+  const RpcIdentity* const identity = origin.caller.identity.get();
+  if (identity != nullptr && !identity->name.empty() && !identity->is_shared) {
+    return "identity " + identity->name;
+  }
+  const session::SessionId id = origin.session.id();
+  const auto loop = reinterpret_cast<std::uintptr_t>(&origin.session.table());
+  return std::to_string(loop) + "/" + std::to_string(id.slot) + "/" + std::to_string(id.generation);
+}
+
 bool answers_at_once(const MethodEntry& entry) {
   return entry.about.run == RpcRun::loop && !entry.answers_later;
 }
@@ -189,28 +200,34 @@ void RegisteredMethods::start(Waiting& waiting, std::size_t index, const Origin&
         {.call = call, .at = context_.server.loop().now() + Duration(entry.about.timeout)});
   }
   if (entry.about.run == RpcRun::worker) {
-    start_on_worker(call, *std::move(bound), origin.caller);
+    start_on_worker(call, *std::move(bound), origin);
   } else {
     call_here(call, *bound, origin);
   }
 }
 
 void RegisteredMethods::start_on_worker(const std::shared_ptr<OpenCall>& call, BoundCall bound,
-                                        const Caller& caller) {
-  const bool is_taken =
-      context_.registry.workers().push([call, bound = std::move(bound), transport = caller.transport,
-                                        identity = caller.identity, guard = context_.guard]() mutable {
-        RpcAnswer answer(call);
-        if (call->is_cancelled()) return;  // nobody waits for it
-        const CallContext context{.entry = call->entry(),
-                                  .transport = transport,
-                                  .identity = identity.get(),
-                                  .session = nullptr,
-                                  .call = *call};
-        const auto handle = [&] { bound(context.handle(), std::move(answer)); };
-        run_handler(call, handle, guard);
-      });
-  if (!is_taken) call->fail(work_queue_full(context_.registry.options().retry_after));
+                                        const Origin& origin) {
+  const Caller& caller = origin.caller;
+  // Called on the loop, or by the thread of a client that displaces it; the registry may be gone by then.
+  auto refuse = [call, after = context_.registry.options().retry_after] {
+    call->fail(work_queue_full(after));
+  };
+  WorkerPool::Task task{.run =
+                            [call, bound = std::move(bound), transport = caller.transport,
+                             identity = caller.identity, guard = context_.guard]() mutable {
+                              RpcAnswer answer(call);
+                              if (call->is_cancelled()) return;  // nobody waits for it
+                              const CallContext context{.entry = call->entry(),
+                                                        .transport = transport,
+                                                        .identity = identity.get(),
+                                                        .session = nullptr,
+                                                        .call = *call};
+                              const auto handle = [&] { bound(context.handle(), std::move(answer)); };
+                              run_handler(call, handle, guard);
+                            },
+                        .refuse = refuse};
+  if (!context_.registry.workers().push(client_of(origin), std::move(task))) refuse();
 }
 
 bool RegisteredMethods::is_over(Waiting& waiting, Instant now) const {

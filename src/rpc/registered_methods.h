@@ -62,7 +62,7 @@ class RegisteredMethods final : public Methods {
   std::string answer_now(const MethodEntry& entry, std::string_view id, std::string_view params,
                          const Origin& origin) const;
   void start(Waiting& waiting, std::size_t index, const Origin& origin);
-  void start_on_worker(const std::shared_ptr<OpenCall>& call, BoundCall bound, const Caller& caller);
+  void start_on_worker(const std::shared_ptr<OpenCall>& call, BoundCall bound, const Origin& origin);
   void call_here(const std::shared_ptr<OpenCall>& call, BoundCall& bound, const Origin& origin) const;
   // Ends calls whose time is over, and cancels those whose caller is gone.
   void sweep();

@@ -7,10 +7,12 @@ namespace fanfare::rpc {
 
 void WorkerPool::stop() {
   {
-    std::deque<Task> unrun;  // destroyed without the lock
+    std::unordered_map<std::string, Tasks> unrun;  // destroyed without the lock
     const std::scoped_lock lock(mutex_);
     stopping_ = true;
     unrun.swap(tasks_);
+    turns_.clear();
+    waiting_ = 0;
   }
   changed_.notify_all();
   std::vector<std::thread> threads;
@@ -21,36 +23,74 @@ void WorkerPool::stop() {
   for (std::thread& thread : threads) thread.join();
 }
 
-bool WorkerPool::push(Task task) {
+bool WorkerPool::push(const std::string& client, Task task) {
+  Task displaced;
   {
     const std::scoped_lock lock(mutex_);
+    if (stopping_) return false;
     // A task that a free thread will take at once does not wait.
     const std::size_t threads_max = std::max<std::size_t>(options_.threads, 1);
-    if (stopping_ || tasks_.size() >= options_.queue_max + (threads_max - busy_)) return false;
-    tasks_.push_back(std::move(task));
+    if (waiting_ >= options_.queue_max + (threads_max - busy_)) {
+      displaced = displace_for(client);
+      if (!displaced.run) return false;
+    }
+    Tasks& own = tasks_[client];
+    if (own.empty()) turns_.push_back(client);
+    own.push_back(std::move(task));
+    ++waiting_;
     const std::size_t free = threads_.size() - busy_;
-    if (tasks_.size() > free && threads_.size() < threads_max) threads_.emplace_back([this] { work(); });
+    if (waiting_ > free && threads_.size() < threads_max) threads_.emplace_back([this] { work(); });
   }
   changed_.notify_one();
+  if (displaced.refuse) displaced.refuse();
   return true;
+}
+
+WorkerPool::Task WorkerPool::displace_for(const std::string& client) {
+  const auto count_of = [](const auto& entry) { return entry.second.size(); };
+  const auto most = std::ranges::max_element(tasks_, {}, count_of);
+  if (most == tasks_.end()) return {};
+  const auto own = tasks_.find(client);
+  const std::size_t own_count = own == tasks_.end() ? 0 : own->second.size();
+  if (most->second.size() < own_count + 2) return {};
+  Task newest = std::move(most->second.back());
+  most->second.pop_back();
+  --waiting_;
+  return newest;
+}
+
+WorkerPool::Task WorkerPool::take_next() {
+  const auto found = tasks_.find(turns_.front());
+  Tasks& tasks = found->second;
+  Task task = std::move(tasks.front());
+  tasks.pop_front();
+  --waiting_;
+  if (tasks.empty()) {
+    tasks_.erase(found);
+  } else {
+    turns_.push_back(std::move(turns_.front()));
+  }
+  turns_.pop_front();
+  return task;
 }
 
 std::size_t WorkerPool::waiting() const {
   const std::scoped_lock lock(mutex_);
-  return tasks_.size();
+  return waiting_;
 }
 
 void WorkerPool::work() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    changed_.wait(lock, [this] { return stopping_ || waiting_ > 0; });
     if (stopping_) return;
     ++busy_;
-    Task task = std::move(tasks_.front());
-    tasks_.pop_front();
-    lock.unlock();
-    task();
-    task = nullptr;  // its captures are destroyed without the lock
+    {
+      Task task = take_next();
+      lock.unlock();
+      task.run();
+      task = {};  // its captures are destroyed without the lock
+    }
     lock.lock();
     --busy_;
   }

@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <future>
 #include <memory>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace fanfare::rpc {
@@ -26,12 +29,16 @@ struct Gate {
   }
 };
 
+bool push(WorkerPool& pool, UniqueFunction<void()> run, const std::string& client = "one") {
+  return pool.push(client, {.run = std::move(run), .refuse = {}});
+}
+
 TEST(WorkerPool, RunsTasksInTheOrderOfTheCalls) {
   std::vector<int> ran;
   std::promise<void> done;
   WorkerPool pool({.threads = 1, .queue_max = 100});
   for (int i = 0; i < 50; ++i) {
-    ASSERT_TRUE(pool.push([&ran, &done, i] {
+    ASSERT_TRUE(push(pool, [&ran, &done, i] {
       ran.push_back(i);
       if (i == 49) done.set_value();
     }));
@@ -43,11 +50,11 @@ TEST(WorkerPool, RunsTasksInTheOrderOfTheCalls) {
 TEST(WorkerPool, TheQueueTakesItsLimitAndNotOneMore) {
   Gate gate;
   WorkerPool pool({.threads = 2, .queue_max = 3});
-  for (int i = 0; i < 2; ++i) ASSERT_TRUE(pool.push([&] { gate.enter(); }));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(push(pool, [&] { gate.enter(); }));
   gate.await(2);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(pool.push([&] { gate.enter(); })) << i;
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(push(pool, [&] { gate.enter(); })) << i;
   EXPECT_EQ(pool.waiting(), 3U);
-  EXPECT_FALSE(pool.push([] {}));
+  EXPECT_FALSE(push(pool, [] {}));
   gate.opens.set_value();
   gate.await(5);
 }
@@ -56,9 +63,9 @@ TEST(WorkerPool, TheQueueTakesItsLimitAndNotOneMore) {
 TEST(WorkerPool, WithoutAQueueFreeThreadsStillWork) {
   Gate gate;
   WorkerPool pool({.threads = 2, .queue_max = 0});
-  EXPECT_TRUE(pool.push([&] { gate.enter(); }));
-  EXPECT_TRUE(pool.push([&] { gate.enter(); }));
-  EXPECT_FALSE(pool.push([&] { gate.enter(); }));
+  EXPECT_TRUE(push(pool, [&] { gate.enter(); }));
+  EXPECT_TRUE(push(pool, [&] { gate.enter(); }));
+  EXPECT_FALSE(push(pool, [&] { gate.enter(); }));
   gate.opens.set_value();
 }
 
@@ -68,12 +75,12 @@ TEST(WorkerPool, ADestroyedPoolWaitsForWhatRunsAndDropsWhatWaits) {
   std::atomic<bool> finished = false;
   std::atomic<bool> ran_late = false;
   auto pool = std::make_unique<WorkerPool>(WorkerPoolOptions{.threads = 1, .queue_max = 3});
-  pool->push([&] {
+  push(*pool, [&] {
     gate.enter();
     finished = true;
   });
   gate.await(1);
-  pool->push([&, held] { ran_late = true; });
+  push(*pool, [&, held] { ran_late = true; });
   EXPECT_EQ(held.use_count(), 2);
   std::thread opens([&] {
     while (held.use_count() > 1) std::this_thread::yield();  // the waiting task is dropped first
@@ -84,6 +91,61 @@ TEST(WorkerPool, ADestroyedPoolWaitsForWhatRunsAndDropsWhatWaits) {
   opens.join();
   EXPECT_TRUE(finished);
   EXPECT_FALSE(ran_late);
+}
+
+TEST(WorkerPool, ClientsTakeTurns) {
+  std::string ran;
+  Gate gate;
+  std::promise<void> done;
+  WorkerPool pool({.threads = 1, .queue_max = 100});
+  ASSERT_TRUE(push(pool, [&] { gate.enter(); }));
+  gate.await(1);
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(push(pool, [&ran] { ran += 'a'; }, "a"));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(push(pool, [&ran] { ran += 'b'; }, "b"));
+  ASSERT_TRUE(push(pool, [&ran] { ran += 'c'; }, "c"));
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(push(pool, [&ran] { ran += 'a'; }, "a"));
+  ASSERT_TRUE(push(pool, [&done] { done.set_value(); }, "a"));
+  gate.opens.set_value();
+  done.get_future().wait();
+  EXPECT_EQ(ran, "abcabaaaaa");
+}
+
+TEST(WorkerPool, AFullQueueMakesRoomForAClientWithFewerTasks) {
+  std::string ran;
+  std::string refused;
+  Gate gate;
+  std::promise<void> done;
+  WorkerPool pool({.threads = 1, .queue_max = 4});
+  ASSERT_TRUE(push(pool, [&] { gate.enter(); }));
+  gate.await(1);
+  const auto add = [&](const std::string& client) {
+    return pool.push(client, {.run =
+                                  [&, client] {
+                                    ran += client;
+                                    if (ran.size() == 4) done.set_value();
+                                  },
+                              .refuse = [&, client] { refused += client; }});
+  };
+  for (int i = 0; i < 4; ++i) ASSERT_TRUE(add("a"));
+  EXPECT_FALSE(add("a"));
+  EXPECT_TRUE(add("b"));
+  EXPECT_TRUE(add("b"));
+  EXPECT_EQ(refused, "aa");
+  // Two and two: no one has two more than the other.
+  EXPECT_FALSE(add("b"));
+  EXPECT_FALSE(add("a"));
+  EXPECT_TRUE(add("c"));
+  EXPECT_EQ(refused.size(), 3U);
+  // Nobody has two more than it.
+  EXPECT_FALSE(add("c"));
+  // A fourth client finds one client with two; after that every one has one.
+  EXPECT_TRUE(add("d"));
+  EXPECT_FALSE(add("e"));
+  EXPECT_EQ(pool.waiting(), 4U);
+  gate.opens.set_value();
+  done.get_future().wait();
+  std::ranges::sort(ran);
+  EXPECT_EQ(ran, "abcd");
 }
 
 }  // namespace
