@@ -55,7 +55,8 @@ class Relay {
   virtual void stop() = 0;
 
   // Any thread, several at once. From open() on, the topic's events are wanted; from close() on they are not. A second
-  // open() has no effect. Do not call the sink before open() has returned.
+  // open() has no effect. Do not call the sink before open() has returned. Neither may add, find or remove topics of the hub,
+  // which may hold its lock.
   virtual void open(std::string_view topic) = 0;
   virtual void close(std::string_view topic) = 0;
   // Any thread, several at once; must not block. The payload is valid during the call. False: the event is refused,
