@@ -24,6 +24,7 @@ KEYS = 50           # of the crowd; every second one has the second role
 BATCH_ITEMS = 100_000
 BATCH_ITEMS_USUAL = 1000  # the default of batchItemsMax
 DEPTH = 32          # calls in flight when the work for one is measured
+LOGS = 3            # in each block
 MIB = 1 << 20
 
 
@@ -40,7 +41,7 @@ def config(node, access, batch_items):
              f"  limits: {{ batchItemsMax: {batch_items} }}", f"  websocket: {{ maxMessageBytes: {64 * MIB} }}"]
     if access:
         lines += ["access:", "  roles:",
-                  "    - { id: first, projects: [honest], methods: ['*'], topics: [newHeads],"
+                  "    - { id: first, projects: [honest], methods: ['*'], topics: [newHeads, newFinalizedHeads, logs, syncing],"
                   " limits: { requestsPerSecond: 1000000, bytesPerSecond: 1000000000, subscriptionsMax: 100000, connectionsMax: 100000 } }",
                   "    - { id: second, projects: ['*'], methods: ['eth_*', net_version], topics: ['*'] }",
                   "    - { id: abuser, projects: [honest], methods: ['*'], limits: { requestsPerSecond: 100 } }",
@@ -68,7 +69,8 @@ class Run:
     def __init__(self, stage, program, access, batch_items=BATCH_ITEMS_USUAL):
         self.stage = stage
         folder = stage.enter_context(tempfile.TemporaryDirectory())
-        node = stage.add(Node({}))
+        node = stage.add(Node({"logs": LOGS}))
+        node.go()
         self.gateway = stage.add(Gateway(program, folder, node, None, config(node, access, batch_items)))
         self.gateway.wait_ready()
         self.pid, self.access = self.gateway.process.pid, access
@@ -138,10 +140,12 @@ def crowd_row(clients, seconds, seen):
     latencies = [each / 1e6 for each in seen["latencies_ns"]]
     tally = seen["tally"]
     lost, denied = tally.get("lost", 0), tally.get("error -32601", 0)
+    events = {name: count for name, count in sorted(tally.items()) if name.endswith(" events")}
     others = {name: count for name, count in tally.items() if name.startswith("error ") and name != "error -32601"}
     return [f"| {clients} clients with {KEYS} keys, {len(MIX)} kinds of calls, {seconds} s | p50 {number(percentile(latencies, 50))} ms, "
             f"p99 {number(percentile(latencies, 99))} ms | {len(latencies):,} calls, {lost} lost, {seen['closed']} closed, {denied:,} denied as they "
-            f"must be, other errors {others or 'none'}, {tally.get('events', 0):,} heads; memory grew by {seen['growth'] / MIB:.1f} MiB |"]
+            f"must be, other errors {others or 'none'}; {', '.join(f'{count:,} {name}' for name, count in events.items())}, "
+            f"{tally.get('gaps', 0)} gaps; memory grew by {seen['growth'] / MIB:.1f} MiB |"]
 
 
 def abuser_row(batch_items, found, tally):
@@ -152,19 +156,24 @@ def abuser_row(batch_items, found, tally):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true", help="a trial of the script: small, and not written down")
     parser.add_argument("--program", default=str(ROOT / PROGRAM))
+    parser.add_argument("--crowd", action="store_true", help="only the crowd of clients")
+    parser.add_argument("--clients", type=int, default=1000, help="of the crowd (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, default=5, help="of the crowd (default: %(default)s)")
     options = parser.parse_args()
     if not os.access(options.program, os.X_OK):
         raise SystemExit(f"bench: no {options.program}; build it with cmake --build build/release --target fanfare")
-    rounds, seconds, clients, long = (1, 1, 20, 2) if options.quick else (7, 3, 1000, 60)
+    rounds, seconds, clients, long = (1, 1, 20, 2) if options.quick else (7, 3, options.clients, round(60 * options.minutes))
     watch, rows, complaints = Watch(), [], []
     for name, measure in (
             ("overhead", lambda: overhead_rows(overhead(options.program, rounds, seconds))),
             ("crowd", lambda: crowd_row(clients, long, crowd(options.program, clients, long))),
             *(("abuser", lambda items=items: abuser_row(items, *beside_abuser(options.program, 2 if options.quick else 15, items)))
               for items in (BATCH_ITEMS_USUAL, BATCH_ITEMS))):
+        if options.crowd and name != "crowd":
+            continue
         try:
             rows += measure()
             print("\n".join(rows[-2:] if name == "overhead" else rows[-1:]), flush=True)

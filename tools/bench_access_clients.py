@@ -18,11 +18,34 @@ MIX = (("eth_blockNumber", []), ("eth_getBalance", None), ("eth_getBlockByNumber
        ("admin_peers", []))
 
 
+TOPICS = ("newHeads", "newFinalizedHeads", "logs", "syncing")
+
+
+class Topic:
+    """Events of one subscription. Heads follow each other, and the logs of a block begin with index 0."""
+
+    def __init__(self, kind):
+        self.kind, self.last = kind, None
+
+    def is_next(self, event):
+        if self.kind == "logs":
+            now = (int(event["blockNumber"], 16), int(event["logIndex"], 16))
+            expected = self.last and {(self.last[0], self.last[1] + 1), (self.last[0] + 1, 0)}
+        elif self.kind == "syncing":
+            return True
+        else:
+            now = int(event["number"], 16)
+            expected = self.last and {self.last + 1}
+        self.last = now
+        return not expected or now in expected
+
+
 class Caller:
     """One authenticated WebSocket. Its answers come in any order; each call waits for its own."""
 
     def __init__(self, tally):
         self.tally, self.waiting, self.latencies, self.serial, self.socket = tally, {}, [], 0, None
+        self.topics, self.subscribing = {}, {}
 
     async def open(self, url):
         self.socket = await ClientSocket.open(url, self.received)
@@ -31,7 +54,11 @@ class Caller:
     def received(self, text):
         now = time.monotonic_ns()
         if b'"eth_subscription"' in text[:200]:
-            self.tally["events"] += 1
+            event = json.loads(text)["params"]
+            topic = self.topics[event["subscription"]]
+            self.tally[f"{topic.kind} events"] += 1
+            if not topic.is_next(event["result"]):
+                self.tally["gaps"] += 1
             return
         if text.startswith(b"["):
             self.tally["batches answered"] += 1
@@ -48,6 +75,9 @@ class Caller:
         sent, done = waiting
         self.latencies.append(now - sent)
         error = answer.get("error")
+        topic = self.subscribing.pop(answer["id"], None)
+        if topic and not error:
+            self.topics[answer["result"]] = topic
         self.tally[f"error {error['code']}" if error else "results"] += 1
         if not done.done():
             done.set_result(None)
@@ -65,9 +95,14 @@ class Caller:
         except TimeoutError:
             self.tally["lost"] += 1
 
+    async def subscribe(self, kind):
+        # Its first events may come in the same read as the answer.
+        self.subscribing[self.serial + 1] = Topic(kind)
+        await self.call("eth_subscribe", [kind])
+
 
 class Crowd:
-    """`clients` WebSockets with the keys of `urls` in turn; each sends mixed calls at its pace and subscribes to heads."""
+    """`clients` WebSockets with the keys of `urls` in turn; each sends mixed calls at its pace and subscribes to four topics."""
 
     def __init__(self, options):
         self.options, self.tally, self.callers = options, new_tally(), []
@@ -79,7 +114,8 @@ class Crowd:
         async def one(index):
             async with gate:
                 caller = await Caller(self.tally).open(urls[index % len(urls)])
-                await caller.call("eth_subscribe", ["newHeads"])
+                for kind in TOPICS:
+                    await caller.subscribe(kind)
                 self.callers.append(caller)
 
         await asyncio.gather(*(one(index) for index in range(self.options["clients"])))

@@ -12,6 +12,7 @@
 #:                                 earlier tree with a release build) 15 minutes. --quick: one round, 4 minutes. ATTACK: part of
 #:                                 a row's name
 #:   ./dev bench --streams [--quick] up to 5,000 subscribers of a stream, and the bytes of patches and compression. 8 minutes; --quick: 2
+#:   ./dev bench --access [--quick] [--crowd] access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
@@ -25,7 +26,7 @@ build_bench() {
     { show_failure build-bench && die "the bench build failed"; }
 }
 
-for kind in attacks streams; do
+for kind in attacks streams access; do
   if [[ " $* " == *" --$kind "* ]]; then
     need build
     quietly "build release" build-release configure_and_build release fanfare ||
