@@ -19,7 +19,7 @@
 // that the caller does not have, or credentials that have expired, -32002 timeout, -32005 a limit (data.retry_after_ms if the same call may
 // succeed later), -32603 an exception, which is logged, or a reply that never came.
 //
-// Threads. Register everything on one thread, before Server::start(). A method with RpcRun::loop runs on the
+// Threads. Register everything on one thread, before serve(). A method with RpcRun::loop runs on the
 // loop of its connection and must not block. One with RpcRun::worker runs on a thread of the pool. With several
 // loops or workers, a handler runs on several threads at once.
 //
