@@ -6,6 +6,7 @@
 
 #include <future>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -158,24 +159,44 @@ TEST_P(CallbackBorder, AConversionOfAParameterThatThrowsIsAnInternalError) {
   EXPECT_EQ(noted(), 2U);
 }
 
+// What handlers keep, for the thread of the test.
+template <typename Kept>
+class Keeper {
+ public:
+  void keep(Kept one) {
+    const std::scoped_lock lock(mutex_);
+    kept_.push_back(std::move(one));
+  }
+  Kept take() {
+    const std::scoped_lock lock(mutex_);
+    Kept one = std::move(kept_.back());
+    kept_.pop_back();
+    return one;
+  }
+
+ private:
+  std::mutex mutex_;  // guards kept_
+  std::vector<Kept> kept_;
+};
+
 // The responder is alive, and the client is answered all the same. The connection closes, so that the late answer
 // reaches no other request.
 TEST_P(CallbackBorder, ARequestWhoseHandlerKeepsItsResponderAndThrowsIsAnswered500_RFC9110_15_6_1) {
-  std::vector<Responder> kept;  // outlives the loops
+  Keeper<Responder> kept;  // outlives the loops
   Server server(options());
   server.http("GET", "/kept", [&](const Request&, Responder responder) {
-    kept.push_back(std::move(responder));
+    kept.keep(std::move(responder));
     throw std::runtime_error("after keeping it");
   });
   server.http("POST", "/body", [&](const Request&, Responder responder, const BodyReader&) {
-    kept.push_back(std::move(responder));
+    kept.keep(std::move(responder));
     throw std::runtime_error("after keeping it");
   });
   ASSERT_TRUE(server.start());
   {
     RawClient client(server.port());
     EXPECT_THAT(client.request("GET", "/kept"), StartsWith("HTTP/1.1 500 "));
-    std::move(kept.back()).send({.body = "late"});
+    kept.take().send({.body = "late"});
     EXPECT_EQ(client.receive(), "EOF");
   }
   RawClient client(server.port());
@@ -183,17 +204,17 @@ TEST_P(CallbackBorder, ARequestWhoseHandlerKeepsItsResponderAndThrowsIsAnswered5
 }
 
 TEST_P(CallbackBorder, AnUpgradeWhoseHandlerKeepsItAndThrowsIsAnswered500_RFC9110_15_6_1) {
-  std::vector<Upgrade<void>> kept;
+  Keeper<Upgrade<void>> kept;
   Server server(options());
   server.websocket("/", {.decide = [&](const Request&, Upgrade<void> upgrade) {
-                     kept.push_back(std::move(upgrade));
+                     kept.keep(std::move(upgrade));
                      throw std::runtime_error("after keeping it");
                    }});
   server.http("GET", "/fine", [](const Request&) -> Response { return {.body = "fine"}; });
   ASSERT_TRUE(server.start());
   RawClient client(server.port());
   EXPECT_THAT(client.upgrade("/"), StartsWith("HTTP/1.1 500 "));
-  std::move(kept.back()).accept();
+  kept.take().accept();
   EXPECT_THAT(client.request("GET", "/fine"), HasSubstr("fine"));
   EXPECT_EQ(noted(), 1U);
 }

@@ -48,7 +48,7 @@ run_one() {
     say "fuzz: $name: ${executions:-0} executions, ${coverage:-no coverage} ok"
   else
     say "fuzz: $name: ${executions:-0} executions, ${coverage:-no coverage} FAILED"
-    grep -nE -A 25 'ERROR: |SUMMARY|runtime error|Test unit written' "$log" | head -n 60 | sed 's/^/   | /' || true
+    grep -nE -A 25 'ERROR: |SUMMARY|runtime error|Test unit written' "$log" | sed -n 1,60p | sed 's/^/   | /' || true
     say "   whole log: $log"
   fi
   return "$status"

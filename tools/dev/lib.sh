@@ -95,8 +95,8 @@ show_failure() {
       if grep -qE "$marks" "$log"; then break; fi
     done
     if grep -qE "$marks" "$log"; then
-      grep -nE -A 20 "$marks" "$log" | head -n 80
-      sed -n '/^The following tests FAILED:/,$p' "$log" | head -n 20
+      grep -nE -A 20 "$marks" "$log" | sed -n 1,80p
+      sed -n '/^The following tests FAILED:/,$p' "$log" | sed -n 1,20p
     else
       tail -n 40 "$log"
     fi
