@@ -1,4 +1,5 @@
 import asyncio
+import json
 import types
 import unittest
 
@@ -14,9 +15,9 @@ class RowsTest(unittest.TestCase):
 
     def test_a_crowd_shows_what_went_wrong(self):
         seen = {"latencies_ns": [2_000_000] * 99 + [50_000_000], "closed": 1, "growth": 3 << 20,
-                "tally": {"results": 70, "error -32601": 20, "error -32005": 10, "lost": 2, "events": 5}}
+                "tally": {"results": 70, "error -32601": 20, "error -32005": 10, "lost": 2, "newHeads events": 5, "gaps": 1}}
         row = bench.crowd_row(100, 1, seen)[0]
-        for part in ("p50 2.0 ms", "100 calls, 2 lost, 1 closed, 20 denied", "'error -32005': 10", "5 heads", "3.0 MiB"):
+        for part in ("p50 2.0 ms", "100 calls, 2 lost, 1 closed, 20 denied", "'error -32005': 10", "5 newHeads events, 1 gaps", "3.0 MiB"):
             self.assertIn(part, row)
 
     def test_an_abuser_is_compared_with_the_time_alone(self):
@@ -45,14 +46,38 @@ class CallerTest(unittest.IsolatedAsyncioTestCase):
         self.assertIn(b'"method": "a"', sent[0])
         caller.received(b'{"jsonrpc":"2.0","id":2,"error":{"code":-32601}}')
         self.assertEqual((first.done(), second.done()), (False, True))
-        caller.received(b'{"jsonrpc":"2.0","method":"eth_subscription","params":{}}')
         caller.received(b'[{"id":1,"error": {"code":-32005}}]')
         caller.received(b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600}}')
         caller.received(b'{"jsonrpc":"2.0","id":1,"result":"0x1"}')
         await asyncio.wait_for(first, 1)
-        self.assertEqual(tally, {"error -32601": 1, "events": 1, "batches answered": 1, "batches with error -32005": 1,
+        self.assertEqual(tally, {"error -32601": 1, "batches answered": 1, "batches with error -32005": 1,
                                  "batches refused with -32600": 1, "results": 1})
         self.assertEqual(len(caller.latencies), 2)
+
+    async def test_events_that_do_not_follow_each_other_are_gaps(self):
+        tally = clients.new_tally()
+        caller = clients.Caller(tally)
+
+        def answer(text):
+            call = json.loads(text)
+            caller.received(json.dumps({"jsonrpc": "2.0", "id": call["id"], "result": call["params"][0]}).encode())
+
+        def event(kind, **result):
+            caller.received(json.dumps({"jsonrpc": "2.0", "method": "eth_subscription",
+                                        "params": {"subscription": kind, "result": result}}).encode())
+
+        caller.socket = types.SimpleNamespace(send=answer)
+        for kind in clients.TOPICS:
+            await caller.subscribe(kind)
+        for number in ("0x7", "0x8", "0xa"):
+            event("newHeads", number=number)
+        for block, index in (("0x7", "0x1"), ("0x7", "0x2"), ("0x8", "0x0"), ("0x8", "0x2"), ("0xa", "0x0")):
+            event("logs", blockNumber=block, logIndex=index)
+        event("newFinalizedHeads", number="0x3")
+        event("newFinalizedHeads", number="0x3")
+        event("syncing")
+        self.assertEqual(tally["gaps"], 4)
+        self.assertEqual(tally["logs events"], 5)
 
 
 if __name__ == "__main__":
