@@ -10,16 +10,19 @@ import hashlib
 import os
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 
 from bench_access_clients import MIX
 from bench_attacks_report import number, percentile
-from bench_attacks_run import Gateway, Node, Program, Stage
+from bench_attacks_run import SERVER_CORE, Gateway, Node, Program, Stage
 from bench_contestants import ROOT, Failed
 from bench_report import Watch, machine, save
 
 PROGRAM = "build/release/apps/fanfare/fanfare"
+RPC_PROGRAM = "build/release/tests/programs/rpc_server"
+PATHS = {"/": "an echo of the same bytes", "/rpc": "a program's method", "/guarded/key-of-the-bench-program": "the same behind a key"}
 KEYS = 50           # of the crowd; every second one has the second role
 BATCH_ITEMS = 100_000
 BATCH_ITEMS_USUAL = 1000  # the default of batchItemsMax
@@ -30,6 +33,13 @@ MIB = 1 << 20
 
 class Clients(Program):
     SCRIPT = "bench_access_clients.py"
+
+
+class RpcServer(Program):
+    def __init__(self):
+        self.name = "rpc_server"
+        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, str(ROOT / RPC_PROGRAM)], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True)
 
 
 def key(index):
@@ -100,6 +110,25 @@ def overhead(program, rounds, seconds):
     return found
 
 
+def methods(rounds, seconds):
+    """Returns {path: [ns of CPU for a message, one for each round]} of a program with an echo and methods; they alternate."""
+    found = {path: [] for path in PATHS}
+    with Stage() as stage:
+        server = stage.add(RpcServer())
+        port = int(server.wait_for("listening", 10).split()[1])
+        for _ in range(rounds):
+            for path, values in found.items():
+                client = stage.add(Clients("pipeline", {"urls": [f"ws://127.0.0.1:{port}{path}"], "depth": DEPTH, "seconds": seconds,
+                                                        "call": ["echo", ["x" * 64]]}))
+                client.wait_for("ready", 30)
+                before = cpu_ns(server.process.pid)
+                client.go()
+                calls = client.read_report(seconds + 30)["calls"]
+                values.append((cpu_ns(server.process.pid) - before) / calls)
+                client.kill()
+    return found
+
+
 def crowd(program, clients, seconds):
     with Stage() as stage:
         run = Run(stage, program, True)
@@ -136,6 +165,15 @@ def overhead_rows(found):
             f"| the same with it | {guarded / 1000:.2f} | {statistics.median(ratios):.2f} times ({min(ratios):.2f} to {max(ratios):.2f}) |"]
 
 
+def method_rows(found):
+    echo, rows = found["/"], []
+    for path, values in found.items():
+        ratios = [value / base for value, base in zip(values, echo)]
+        rows.append(f"| CPU for {PATHS[path]}, µs | {statistics.median(values) / 1000:.2f} | {statistics.median(ratios):.2f} times an echo "
+                    f"({min(ratios):.2f} to {max(ratios):.2f}) |")
+    return rows
+
+
 def crowd_row(clients, seconds, seen):
     latencies = [each / 1e6 for each in seen["latencies_ns"]]
     tally = seen["tally"]
@@ -169,14 +207,16 @@ def main():
     watch, rows, complaints = Watch(), [], []
     for name, measure in (
             ("overhead", lambda: overhead_rows(overhead(options.program, rounds, seconds))),
+            ("methods", lambda: method_rows(methods(rounds, seconds))),
             ("crowd", lambda: crowd_row(clients, long, crowd(options.program, clients, long))),
             *(("abuser", lambda items=items: abuser_row(items, *beside_abuser(options.program, 2 if options.quick else 15, items)))
               for items in (BATCH_ITEMS_USUAL, BATCH_ITEMS))):
         if options.crowd and name != "crowd":
             continue
+        before = len(rows)
         try:
             rows += measure()
-            print("\n".join(rows[-2:] if name == "overhead" else rows[-1:]), flush=True)
+            print("\n".join(rows[before:]), flush=True)
         except Failed as failure:
             complaints.append(f"{name}: {failure}")
             print(f"bench: {complaints[-1]}", flush=True)

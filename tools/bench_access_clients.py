@@ -152,9 +152,11 @@ class Pipeline(Crowd):
         caller, end = self.callers[0], asyncio.get_running_loop().time() + self.options["seconds"]
         caller.latencies.clear()
 
+        method, params = self.options.get("call", ("eth_unsubscribe", ["0x1"]))
+
         async def lane():
             while asyncio.get_running_loop().time() < end:
-                await caller.call("eth_unsubscribe", ["0x1"])
+                await caller.call(method, params)
 
         await asyncio.gather(*(lane() for _ in range(self.options["depth"])))
         return {"calls": len(caller.latencies)}

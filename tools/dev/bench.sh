@@ -29,7 +29,7 @@ build_bench() {
 for kind in attacks streams access; do
   if [[ " $* " == *" --$kind "* ]]; then
     need build
-    quietly "build release" build-release configure_and_build release fanfare ||
+    quietly "build release" build-release configure_and_build release fanfare programs_rpc_server ||
       { show_failure build-release && die "the release build failed"; }
     exec python3 "tools/bench_$kind.py" "$@"
   fi
