@@ -22,7 +22,7 @@ int main() {
                RpcParam<std::string>{"text", "What the result will be."});
     rpc.serve(server, path);
   };
-  Rpc open({});
+  Rpc open(RpcOptions{});
   Rpc guarded({.authenticate = *access});
   serve(open, "/rpc");
   serve(guarded, "/guarded/{key}");
