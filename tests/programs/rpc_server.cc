@@ -18,8 +18,9 @@ int main() {
   Server server({.port = 0, .threads = 1});
   server.websocket("/", {.message = [](Session& session, const Message& message) { session.send(message); }});
   const auto serve = [&server](Rpc& rpc, std::string_view path) {
-    rpc.method("echo", {}, [](const RpcCall&, const std::string& text) { return text; },
-               RpcParam<std::string>{"text", "What the result will be."});
+    rpc.method(
+        "echo", {}, [](const RpcCall&, const std::string& text) { return text; },
+        RpcParam<std::string>{"text", "What the result will be."});
     rpc.serve(server, path);
   };
   Rpc open(RpcOptions{});
