@@ -134,7 +134,7 @@ struct Tls {
   std::string ciphers = {};
   std::string cipher_suites = {};
   // Authorities of clients' certificates. Clients are asked for one: without one they are served, with one that is
-  // not valid the handshake fails. Request::client_certificate() shows it. "": nobody is asked.
+  // not valid the handshake fails. Request::client_certificate() shows it. "": no certificate is requested.
   std::string client_ca_file = {};
   // Revocation lists of all those authorities. A list that is missing or has expired refuses every certificate. "":
   // none is revoked.

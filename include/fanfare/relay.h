@@ -12,7 +12,7 @@
 //
 // The broker's sequence number is the topic's offset, and the identity of its stream is the epoch. A relay may deliver
 // an event twice or late, but never out of order within a topic. Events at or below the last offset are ignored as
-// duplicates. A jump is a loss, which each subscriber is told exactly.
+// duplicates. A jump is a loss; each subscriber is told which events are missing.
 
 #include <optional>
 #include <string_view>
@@ -55,8 +55,8 @@ class Relay {
   virtual void stop() = 0;
 
   // Any thread, several at once. From open() on, the topic's events are wanted; from close() on they are not. A second
-  // open() has no effect. Do not call the sink before open() has returned. Neither may add, find or remove topics of the hub,
-  // which may hold its lock.
+  // open() has no effect. Do not call the sink before open() has returned. Both functions may be called with a lock of the
+  // hub held, so they must not add, find or remove its topics.
   virtual void open(std::string_view topic) = 0;
   virtual void close(std::string_view topic) = 0;
   // Any thread, several at once; must not block. The payload is valid during the call. False: the event is refused,

@@ -16,8 +16,8 @@
 // people; both are made from the registrations. The reply has the request's id, byte by byte.
 //
 // Errors: -32601 unknown method, -32602 wrong parameters (the message names the parameter), -32001 a permission
-// that the caller does not have, or credentials that have expired, -32002 timeout, -32005 a limit (data.retry_after_ms if the same call may
-// succeed later), -32603 an exception, which is logged, or a reply that never came.
+// that the caller does not have, or credentials that have expired, -32002 timeout, -32005 a limit (data.retry_after_ms
+// if the same call may succeed later), -32603 an exception, which is logged, or a reply that never came.
 //
 // Threads. Register everything on one thread, before serve(). A method with RpcRun::loop runs on the
 // loop of its connection and must not block. One with RpcRun::worker runs on a thread of the pool. With several
@@ -326,7 +326,7 @@ class FANFARE_EXPORT Rpc {
 
   // Answers POST and WebSocket at the path (Server::websocket() describes paths). Call it before
   // Server::start(), for one server or several, at one path or several. After it nothing can be registered any more. Events
-  // are topics of the server's hub, which this creates if there is none: a program with a Hub of its own makes that
+  // are topics of the server's hub. serve() creates a hub if there is none, so a program with a Hub of its own creates it
   // first. Each Rpc has its own events. Those on disk (RpcEvent::stored) belong to the first path.
   void serve(Server& server, std::string_view path);
 

@@ -106,8 +106,9 @@ struct RpcMethod {
 // disconnected passes the position of the last event it got: subscribe("newblock", {"epoch":7,"offset":42}). It gets
 // what it missed, and then what is new. If some of that is not in the history any more, `recovered` is false, and
 // `missed` says which: {"after":POSITION,"until":POSITION,"count":12}. The count is left out if it is unknown, because
-// the program was restarted without history on disk (another epoch). Events that are lost later, such as by the policy for slow readers, are
-// reported at their place: {"jsonrpc":"2.0","method":"rpc.missed","params":{"event":"newblock","after":...}}.
+// the program was restarted without history on disk (another epoch). Events that are lost later, such as by the policy
+// for slow readers, are reported at their place:
+// {"jsonrpc":"2.0","method":"rpc.missed","params":{"event":"newblock","after":...}}.
 struct RpcEvent {
   std::string description = {};
   std::string permission = {};  // to subscribe; "": none

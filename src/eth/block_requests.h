@@ -17,7 +17,7 @@
 
 namespace fanfare::eth {
 
-// The block of an answer, or the reason why there is none, as one line.
+// The block of an answer, or one line that says why it has none.
 std::expected<HeaderPtr, std::string> read_block(std::string_view json);
 
 struct BlockRequest {

@@ -60,7 +60,7 @@ class Parser {
   // -32700 for text that is not JSON (or nested too deep, or not UTF-8); -32600 for an empty or too large
   // batch. JSON that is not a valid request becomes an element with a `fault`.
   std::expected<Message, Error> parse(std::string_view text);
-  // How many elements of the last text were read: all of a message, and of what is none those before the error.
+  // How many elements of the last text were read: all of them, or after an error those before it.
   std::size_t elements_read() const { return requests_.size(); }
 
  private:

@@ -28,7 +28,7 @@ struct TlsServerOptions {
   std::vector<std::string> alpn = {"http/1.1"};
   TlsProtocol protocol = {};
   // PEM: authorities of clients' certificates. A client is asked for one: without one it is served, with one that is not
-  // valid the handshake fails. Its sessions are not resumed, so each connection proves its key. Empty: nobody is asked.
+  // valid the handshake fails. Its sessions are not resumed, so each connection proves its key. Empty: no certificate is requested.
   std::string client_ca_file = {};
   // PEM: revocation lists of those authorities. Each authority needs one that has not expired. Empty: none is revoked.
   std::string client_crl_file = {};

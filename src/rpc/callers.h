@@ -42,7 +42,7 @@ class Callers {
   // The options must outlive it.
   explicit Callers(const RpcOptions& options);
 
-  // `identity` null: nobody is authenticated. `peer`: session::Member::peer().
+  // `identity` null: the caller is not authenticated. `peer`: session::Member::peer().
   Caller make(Transport transport, std::shared_ptr<const RpcIdentity> identity, std::string_view peer,
               Instant now);
   // The caller opens a WebSocket. The refusal has a time to wait.

@@ -16,7 +16,7 @@
 
 namespace fanfare::rpc {
 
-// What a caller is told whose credentials have come to their end. Static.
+// The error text for a caller whose credentials have expired. Static.
 std::string_view end_of(const RpcIdentity& identity);
 
 class RegisteredMethods final : public Methods {

@@ -119,7 +119,7 @@ std::expected<Message, Reply> Service::read(std::string_view text, const Origin&
                                             std::shared_ptr<ByteShare> share) {
   const auto parsed = parser_.parse(text);
   if (!parsed) {
-    // The calls of a batch that is too long or broken cost what they would have cost in good company.
+    // The calls of a batch that is too long or malformed are paid for, too, as far as they were read.
     const auto refused = pay_for_nothing(origin.caller, std::max<std::size_t>(parser_.elements_read(), 1));
     pay(origin.caller, text.size());
     Reply answer;

@@ -51,7 +51,8 @@ class WorkerPool {
 
   void work();
   Task take_next();
-  // The newest task of the client with most, which must have at least two more than `client`. Without `run`: nothing is displaced.
+  // The newest task of the client with most, which must have at least two more than `client`. Without `run`: nothing is
+  // displaced.
   Task displace_for(const std::string& client);
 
   const WorkerPoolOptions options_;

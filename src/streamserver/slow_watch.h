@@ -1,6 +1,6 @@
 #pragma once
 // Ends clients that take nothing. A client is watched while it is congested; one that takes no byte for the timeout is
-// ended. It pays alone: its slot, its subscriptions and what waits for it are free again. Loop thread.
+// ended. Other clients are not affected; its slot, its subscriptions and its queued bytes become free. Loop thread.
 //
 // Pings do not find such a client: it may answer them without reading what came before, and Server-Sent Events have none.
 
