@@ -287,4 +287,9 @@ std::vector<SharedBytes> Room::resume(std::span<const KnownChunk> known) {
   return catch_up_.frames_for(wanted, known);
 }
 
+std::vector<SharedBytes> Room::frames_for(std::span<const ChunkId> wanted,
+                                          std::span<const KnownChunk> known) {
+  return catch_up_.frames_for(wanted, known);
+}
+
 }  // namespace fanfare::canvas

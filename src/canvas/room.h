@@ -130,6 +130,8 @@ class Room {
   std::vector<SharedBytes> fetch(ChunkId chunk);
   // For a slow reader that has missed ticks: what follows its versions, for exactly those chunks.
   std::vector<SharedBytes> resume(std::span<const KnownChunk> known);
+  // As watch() for any chunks, so that an answer can come in parts: CatchUp::frames_for().
+  std::vector<SharedBytes> frames_for(std::span<const ChunkId> wanted, std::span<const KnownChunk> known);
 
   const RoomSpec& spec() const { return board_.spec(); }
   const Limits& limits() const { return limits_; }
