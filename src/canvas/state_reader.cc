@@ -67,7 +67,10 @@ void StateReader::read_chunk(const Board& board, Part& part) {
       TickPixel pixel{.index = index, .user = chunk->author_at(index), .colour = chunk->colour_at(index)};
       const auto changed = std::ranges::lower_bound(before, index, {}, &TickPixel::index);
       if (changed != before.end() && changed->index == index) pixel = *changed;
-      if (pixel.user != 0) part.add(x_, y_, board.spec().rgb_of(pixel.colour));
+      // An author that is not known is not 0, but a colour counts in any case.
+      if (pixel.user != 0 || pixel.colour != board.background()) {
+        part.add(x_, y_, board.spec().rgb_of(pixel.colour));
+      }
     }
   }
   y_ = std::max(area_.y, chunk_y);
