@@ -42,8 +42,9 @@ struct Peer {
   // The server's side:
   UserNumber user = 0;
   std::optional<ChunkArea> watched;
-  bool is_slow = false;                     // gets no ticks
-  std::map<std::uint16_t, Version> behind;  // chunks that have changed while it was slow, with its version
+  bool is_slow = false;  // gets no ticks
+  // Chunks that it does not get ticks of until it is brought up to date, with the version that it has.
+  std::map<std::uint16_t, std::optional<Version>> lacks;
 };
 
 struct JsonPeer {
@@ -164,7 +165,7 @@ class Simulation {
     peer.to_server.clear();
     peer.watched.reset();
     peer.is_slow = false;
-    peer.behind.clear();
+    peer.lacks.clear();
   }
 
   void connect(JsonPeer& peer) {
@@ -280,14 +281,34 @@ class Simulation {
     } else if (const auto* undo = std::get_if<UndoMessage>(&*message)) {
       acknowledge(peer, undo->request, room_->undo(actor, undo->count, now()));
     } else if (const auto* watched = std::get_if<WatchMessage>(&*message)) {
-      catch_up(peer);
-      send(peer, room_->watch(watched->area, peer.watched, watched->epoch, watched->known));
-      peer.watched = watched->area;
+      start_watching(peer, *watched);
     } else if (const auto* wanted = std::get_if<FetchMessage>(&*message)) {
       if (!peer.watched || !peer.watched->contains(wanted->chunk)) return;
-      peer.behind.erase(wanted->chunk.key());
+      peer.lacks.erase(wanted->chunk.key());
       send(peer, room_->fetch(wanted->chunk));
     }
+  }
+
+  // At once, or in parts while the client reads.
+  void start_watching(Peer& peer, const WatchMessage& message) {
+    if (random_.below(2) == 0) {
+      while (!peer.lacks.empty()) catch_up(peer);
+      send(peer, room_->watch(message.area, peer.watched, message.epoch, message.known));
+    } else {
+      std::erase_if(peer.lacks,
+                    [&](const auto& one) { return !message.area.contains(ChunkId::of_key(one.first)); });
+      for (unsigned y = message.area.y0; y <= message.area.y1; ++y) {
+        for (unsigned x = message.area.x0; x <= message.area.x1; ++x) {
+          const ChunkId id{.x = static_cast<std::uint8_t>(x), .y = static_cast<std::uint8_t>(y)};
+          if (!peer.watched || !peer.watched->contains(id)) peer.lacks[id.key()];
+        }
+      }
+      for (const KnownChunk& known : message.known) {
+        if (peer.watched && peer.watched->contains(known.id)) continue;
+        if (message.epoch == epoch_) peer.lacks[known.id.key()] = known.version;
+      }
+    }
+    peer.watched = message.area;
   }
 
   static void acknowledge(Peer& peer, std::uint32_t request, const DrawResult& result) {
@@ -296,20 +317,23 @@ class Simulation {
     peer.to_client.push_back(ack);
   }
 
-  // Of a slow reader that drains.
+  // Brings a part of what the client lacks up to date.
   void catch_up(Peer& peer) {
-    peer.is_slow = false;
+    std::vector<ChunkId> wanted;
     std::vector<KnownChunk> known;
-    for (const auto& [key, version] : peer.behind)
-      known.push_back({.id = ChunkId::of_key(key), .version = version});
-    peer.behind.clear();
-    send(peer, room_->resume(known));
+    while (!peer.lacks.empty() && wanted.size() < 2) {
+      const auto [key, version] = *peer.lacks.begin();
+      wanted.push_back(ChunkId::of_key(key));
+      if (version) known.push_back({.id = ChunkId::of_key(key), .version = *version});
+      peer.lacks.erase(peer.lacks.begin());
+    }
+    send(peer, room_->frames_for(wanted, known));
   }
 
   void to_client(Peer& peer) {
     if (peer.to_client.empty()) {
-      if (peer.is_slow) catch_up(peer);
-      return;
+      peer.is_slow = false;
+      return catch_up(peer);
     }
     peer.client.receive(peer.to_client.front());
     peer.to_client.pop_front();
@@ -347,8 +371,9 @@ class Simulation {
       std::vector<SharedBytes> sections;
       for (const ChunkTick& chunk : tick.chunks) {
         if (!peer.watched->contains(chunk.chunk)) continue;
+        if (peer.lacks.contains(chunk.chunk.key())) continue;
         if (peer.is_slow) {
-          peer.behind.try_emplace(chunk.chunk.key(), chunk.version - 1);
+          peer.lacks[chunk.chunk.key()] = chunk.version - 1;
         } else {
           sections.push_back(chunk.section);
         }
@@ -370,7 +395,6 @@ class Simulation {
     for (Peer& peer : peers_) {
       if (!peer.is_connected) connect(peer);
       while (!peer.to_server.empty()) to_server(peer);
-      if (peer.is_slow) catch_up(peer);
       while (!peer.to_client.empty()) to_client(peer);
       peer.to_server.push_back(peer.client.watch(0, 0, 1, 1));
       to_server(peer);
@@ -381,7 +405,7 @@ class Simulation {
     }
     while (room_->has_changes()) finish_tick();
     for (Peer& peer : peers_) {
-      while (!peer.to_client.empty()) to_client(peer);
+      while (!peer.to_client.empty() || !peer.lacks.empty()) to_client(peer);
       for (const ChunkId id : room_->board().chunks()) {
         const Chunk& chunk = *room_->board().find(id);
         const auto& held = peer.client.held.at({id.x, id.y});
