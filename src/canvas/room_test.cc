@@ -131,6 +131,17 @@ TEST_F(RoomTest, UndoTakesBackTheLastPixelsThatAreStillOnesOwn) {
   EXPECT_EQ(colour(2, 0), 3U);
 }
 
+TEST_F(RoomTest, APixelThatSomebodyDrewAgainInTheSameColourIsHis) {
+  draw(ann_, {.colour = 1});
+  draw(bob_, {.colour = 1});
+  EXPECT_EQ(room_.undo(ann_, 1, at({})).accepted, 0U);
+  EXPECT_EQ(author(0, 0), bob_.user);
+  draw(bob_, {.x = 1, .y = 0, .colour = 2});
+  draw(ann_, {.x = 1, .y = 0, .colour = 3});
+  EXPECT_EQ(room_.undo(ann_, 1, at({})).accepted, 1U);
+  EXPECT_EQ(author(1, 0), bob_.user);
+}
+
 TEST_F(RoomTest, ReturningUsersCanUndo) {
   draw(ann_, {.colour = 1});
   room_.leave(ann_.user);

@@ -5,18 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <deque>
 #include <map>
 #include <memory>
-#include <set>
 
 #include "base/random.h"
-#include "canvas/client_for_tests.h"
 #include "canvas/client_message.h"
 #include "canvas/json_messages.h"
 #include "canvas/room.h"
-#include "canvas/state_reader.h"
-#include "jsonrpc/value.h"
+#include "canvas/simulation_peers_for_tests.h"
 
 namespace fanfare::canvas {
 namespace {
@@ -26,47 +22,6 @@ using std::chrono::milliseconds;
 constexpr std::size_t kClients = 6;
 constexpr std::size_t kJsonClients = 2;
 constexpr int kSteps = 500;
-
-RoomSpec spec_of(std::uint64_t seed) {
-  RoomSpec spec{.width = 300, .height = 260};
-  if (seed % 2 == 0) spec.palette = {0x000000, 0xFF0000, 0xFFFFFF, 0x00FF00};
-  return spec;
-}
-
-// A binary client, its connection, and what the server keeps for it.
-struct Peer {
-  TestClient client;
-  bool is_connected = false;
-  std::deque<std::vector<std::uint8_t>> to_client;
-  std::deque<std::vector<std::uint8_t>> to_server;
-  // The server's side:
-  UserNumber user = 0;
-  std::optional<ChunkArea> watched;
-  bool is_slow = false;  // gets no ticks
-  // Chunks that it does not get ticks of until it is brought up to date, with the version that it has.
-  std::map<std::uint16_t, std::optional<Version>> lacks;
-};
-
-struct JsonPeer {
-  bool is_connected = false;
-  std::deque<std::string> to_client;
-  std::map<std::pair<std::uint64_t, std::uint64_t>, std::string> pixels;
-  std::optional<StateReader> reader;  // the server's
-};
-
-// The pixels as a log keeps them: what all ticks together say.
-struct Replayed {
-  std::map<std::uint32_t, TickPixel> pixels;  // by place
-
-  void add(const Tick& tick) {
-    for (const ChunkTick& chunk : tick.chunks) {
-      for (const TickPixel& pixel : chunk.pixels) {
-        pixels[(std::uint32_t{y_of(chunk.chunk, pixel.index)} << 16U) | x_of(chunk.chunk, pixel.index)] =
-            pixel;
-      }
-    }
-  }
-};
 
 class Simulation {
  public:
@@ -97,16 +52,13 @@ class Simulation {
     now_ += milliseconds(random_.below(10));
     Peer& peer = peers_[random_.below(kClients)];
     JsonPeer& json = json_peers_[random_.below(kJsonClients)];
-    switch (random_.below(26)) {
+    switch (random_.below(25)) {
       case 0:
         return peer.is_connected ? disconnect(peer) : connect(peer);
       case 1:
         return json.is_connected ? disconnect(json) : connect(json);
       case 2:
-        if (random_.below(8) == 0) restart(false);
-        return;
-      case 3:
-        if (random_.below(16) == 0) restart(true);
+        if (random_.below(5) == 0) restart(random_.below(3) == 0);
         return;
       case 4:
         peer.is_slow = peer.is_connected && !peer.is_slow;
@@ -213,23 +165,9 @@ class Simulation {
 
   void draw(Peer& peer) {
     if (!peer.is_connected || peer.client.user != peer.user) return;
-    std::vector<std::uint8_t> message{1};
-    const std::uint64_t count = 1 + random_.below(random_.below(10) == 0 ? 200 : 12);
-    TestClient::append_varint(message, 9);
-    TestClient::append_varint(message, count);
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const Pixel pixel = random_pixel();
-      for (const std::uint16_t value : {pixel.x, pixel.y}) {
-        message.push_back(static_cast<std::uint8_t>(value));
-        message.push_back(static_cast<std::uint8_t>(value >> 8U));
-      }
-      if (!spec_.has_palette()) {
-        message.push_back(static_cast<std::uint8_t>(pixel.colour >> 16U));
-        message.push_back(static_cast<std::uint8_t>(pixel.colour >> 8U));
-      }
-      message.push_back(static_cast<std::uint8_t>(pixel.colour));
-    }
-    peer.to_server.push_back(std::move(message));
+    std::vector<Pixel> pixels(1 + random_.below(random_.below(10) == 0 ? 200 : 12));
+    for (Pixel& pixel : pixels) pixel = random_pixel();
+    peer.to_server.push_back(pixels_message(pixels, spec_.has_palette()));
   }
 
   void undo(Peer& peer) {
@@ -345,18 +283,7 @@ class Simulation {
       if (const auto message = peer.reader->next(room_->board())) peer.to_client.push_back(*message);
       if (peer.reader->is_complete()) peer.reader.reset();
     }
-    for (; !peer.to_client.empty(); peer.to_client.pop_front()) read(peer, peer.to_client.front());
-  }
-
-  static void read(JsonPeer& peer, std::string_view message) {
-    const auto set = [&](std::string_view pixel) {
-      peer.pixels[{*jsonrpc::uint_value(*jsonrpc::member(pixel, "x")),
-                   *jsonrpc::uint_value(*jsonrpc::member(pixel, "y"))}] =
-          *jsonrpc::string_value(*jsonrpc::member(pixel, "color"));
-    };
-    if (*jsonrpc::string_value(*jsonrpc::member(message, "type")) == "pixel_changed") return set(message);
-    for (const std::string_view pixel : jsonrpc::array_elements(*jsonrpc::member(message, "pixels")))
-      set(pixel);
+    for (; !peer.to_client.empty(); peer.to_client.pop_front()) peer.read(peer.to_client.front());
   }
 
   void finish_tick() {
