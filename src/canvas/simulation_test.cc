@@ -73,7 +73,6 @@ class Simulation {
       case 9:
       case 10:
       case 11:
-      case 12:
         return finish_tick();
       case 13:
         if (peer.is_connected) fetch(peer);
@@ -84,7 +83,6 @@ class Simulation {
         return to_server(peer);
       case 17:
       case 18:
-      case 19:
         return to_client(peer);
       case 20:
         return deliver(json);
