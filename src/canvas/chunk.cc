@@ -1,6 +1,7 @@
 #include "canvas/chunk.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "base/check.h"
 #include "canvas/frames.h"
@@ -93,14 +94,14 @@ void Chunk::copy_colours(std::vector<std::uint8_t>& out) const {
                 out.data() + row * row_bytes);
   }
   // Backwards, so that the first change of a pixel counts.
-  for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
-    const std::size_t at = (std::size_t{change->index} / kChunkSide) * columns_ + change->index % kChunkSide;
+  for (const Change& change : std::views::reverse(changes_)) {
+    const std::size_t at = (std::size_t{change.index} / kChunkSide) * columns_ + change.index % kChunkSide;
     if (bytes_per_colour_ == 1) {
-      out[at] = static_cast<std::uint8_t>(change->colour_before);
+      out[at] = static_cast<std::uint8_t>(change.colour_before);
     } else {
-      out[at * 3] = static_cast<std::uint8_t>(change->colour_before >> 16U);
-      out[at * 3 + 1] = static_cast<std::uint8_t>(change->colour_before >> 8U);
-      out[at * 3 + 2] = static_cast<std::uint8_t>(change->colour_before);
+      out[at * 3] = static_cast<std::uint8_t>(change.colour_before >> 16U);
+      out[at * 3 + 1] = static_cast<std::uint8_t>(change.colour_before >> 8U);
+      out[at * 3 + 2] = static_cast<std::uint8_t>(change.colour_before);
     }
   }
 }
@@ -110,9 +111,9 @@ void Chunk::copy_authors(std::vector<UserNumber>& out) const {
   for (std::size_t row = 0; row < rows_; ++row) {
     std::copy_n(authors_.data() + row * kChunkSide, columns_, out.data() + row * columns_);
   }
-  for (auto change = changes_.rbegin(); change != changes_.rend(); ++change) {
-    out[(std::size_t{change->index} / kChunkSide) * columns_ + change->index % kChunkSide] =
-        change->author_before;
+  for (const Change& change : std::views::reverse(changes_)) {
+    out[(std::size_t{change.index} / kChunkSide) * columns_ + change.index % kChunkSide] =
+        change.author_before;
   }
 }
 

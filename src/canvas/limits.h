@@ -17,11 +17,12 @@ struct Limits {
   // Pixels. Of a user, and of an address (Actor::payer: an IPv6 /64 is one). Beyond either: too_many_pixels.
   TokenRate pixels_per_user = {.per_second = 200, .burst = 2'000};
   TokenRate pixels_per_address = {.per_second = 1'000, .burst = 10'000};
-  // Of a user, from one pixel to the next. Zero: none.
+  // Of a user, from one pixel to the next. Zero: none. Without access control anybody can be a new user at any time: then
+  // only pixels_per_address limits him.
   Duration cooldown{};
   // Of all users in one tick: what comes later in it is answered too_many_pixels, with the wait to the next tick.
   std::size_t pixels_per_tick_max = 262'144;
-  // The last pixels of all users that their authors can take back.
+  // The last pixels of all users that their authors can take back. Each takes 32 bytes.
   std::size_t undo_pixels_max = 1'000'000;
 
   // Of a tick, from its start to the next.
