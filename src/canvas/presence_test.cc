@@ -1,0 +1,237 @@
+#include "canvas/presence.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/random.h"
+#include "canvas/cursors.h"
+
+namespace fanfare::canvas {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Instant kStart{std::chrono::hours(1)};
+
+TEST(Presence, NamesAndSessionsAreValidated) {
+  EXPECT_TRUE(is_valid_name(""));
+  EXPECT_TRUE(is_valid_name("Zoë 🎨"));
+  EXPECT_TRUE(is_valid_name(std::string(kNameCharactersMax, 'a')));
+  EXPECT_FALSE(is_valid_name(std::string(kNameCharactersMax + 1, 'a')));
+  std::string wide;
+  for (std::size_t i = 0; i < kNameCharactersMax; ++i) wide += "\xF0\x9F\x8E\xA8";
+  EXPECT_TRUE(is_valid_name(wide)) << "characters, not bytes";
+  EXPECT_FALSE(is_valid_name(wide + "a"));
+  EXPECT_FALSE(is_valid_name("a\nb"));
+  EXPECT_FALSE(is_valid_name(std::string_view("a\0b", 3)));
+  EXPECT_FALSE(is_valid_name("\x7F"));
+  EXPECT_FALSE(is_valid_name("\xC2\x85")) << "a control character in two bytes";
+  EXPECT_TRUE(is_valid_name("\xC2\xA0"));
+  EXPECT_FALSE(is_valid_name("\xC3")) << "cut off";
+  EXPECT_FALSE(is_valid_name("\xED\xA0\x80")) << "a surrogate";
+
+  EXPECT_TRUE(is_valid_session("abc-DEF_"));
+  EXPECT_FALSE(is_valid_session("abc-DEF"));
+  EXPECT_TRUE(is_valid_session(std::string(kSessionBytesMax, '0')));
+  EXPECT_FALSE(is_valid_session(std::string(kSessionBytesMax + 1, '0')));
+  EXPECT_FALSE(is_valid_session("abc DEF_"));
+}
+
+TEST(Presence, UserIdsAreNumbersWithALetter) {
+  EXPECT_EQ(user_id_of(17), "u17");
+  EXPECT_EQ(user_number_of("u17"), 17U);
+  EXPECT_EQ(user_number_of("u4294967295"), kUserNumberMax);
+  for (const char* wrong : {"", "u", "17", "u0", "u017", "u-1", "u1x", "u4294967296", "U1"}) {
+    EXPECT_FALSE(user_number_of(wrong)) << wrong;
+  }
+}
+
+Person person(UserNumber user) {
+  return {.user = user, .name = "n" + std::to_string(user), .colour = user};
+}
+
+TEST(Presence, ChangesAreGathered) {
+  const Limits limits;
+  Presence presence(limits);
+  EXPECT_FALSE(presence.take_delta(kStart));
+  presence.join(person(1));
+  presence.join(person(2));
+  presence.join(person(3));
+  presence.leave(3);
+  auto delta = presence.take_delta(kStart);
+  ASSERT_TRUE(delta);
+  EXPECT_EQ(delta->total, 2U);
+  EXPECT_EQ(delta->joined.size(), 2U) << "3 came and went";
+  EXPECT_TRUE(delta->left.empty());
+
+  presence.leave(1);
+  presence.join(person(4));
+  EXPECT_FALSE(presence.take_delta(kStart + limits.presence_interval - Duration(1)));
+  delta = presence.take_delta(kStart + limits.presence_interval);
+  ASSERT_TRUE(delta);
+  EXPECT_EQ(delta->joined, std::vector{person(4)});
+  EXPECT_EQ(delta->left, std::vector<UserNumber>{1});
+
+  presence.leave(2);
+  presence.join(person(2));
+  EXPECT_FALSE(presence.take_delta(kStart + 9 * limits.presence_interval)) << "back before anybody knew";
+  EXPECT_EQ(presence.find(2)->name, "n2");
+  EXPECT_EQ(presence.find(1), nullptr);
+}
+
+TEST(Presence, AMessageNamesALimitedNumber) {
+  const Limits limits{.presence_joined_max = 2, .presence_left_max = 3};
+  Presence presence(limits);
+  for (UserNumber user = 1; user <= 2; ++user) presence.join(person(user));
+  EXPECT_EQ(presence.take_delta(kStart)->joined.size(), 2U);
+  for (UserNumber user = 3; user <= 10; ++user) presence.join(person(user));
+  auto delta = presence.take_delta(kStart + limits.presence_interval);
+  EXPECT_EQ(delta->joined.size(), 2U);
+  EXPECT_EQ(delta->total, 10U);
+  for (UserNumber user = 1; user <= 4; ++user) presence.leave(user);
+  delta = presence.take_delta(kStart + 2 * limits.presence_interval);
+  EXPECT_EQ(delta->left.size(), 3U);
+  EXPECT_EQ(delta->total, 6U);
+}
+
+TEST(Presence, TheListHasTheNewestUsers) {
+  const Limits limits{.presence_listed_max = 3};
+  Presence presence(limits);
+  for (UserNumber user = 1; user <= 3; ++user) presence.join(person(user));
+  EXPECT_EQ(presence.list().joined.size(), 3U);
+  presence.join(person(4));
+  // Coming back does not list anybody twice.
+  for (int i = 0; i < 100; ++i) {
+    presence.leave(2);
+    presence.join(person(2));
+  }
+  const PresenceDelta list = presence.list();
+  EXPECT_EQ(list.total, 4U);
+  EXPECT_EQ(list.joined, (std::vector{person(2), person(4), person(3)}));
+}
+
+constexpr ChunkArea kLeft{.x0 = 0, .y0 = 0, .x1 = 0, .y1 = 0};
+constexpr ChunkArea kRight{.x0 = 1, .y0 = 0, .x1 = 1, .y1 = 0};
+constexpr ChunkArea kBoth{.x0 = 0, .y0 = 0, .x1 = 1, .y1 = 0};
+
+class CursorsTest : public testing::Test {
+ protected:
+  // The next moment at which a round may start.
+  bool round() {
+    now_ += milliseconds(50);
+    return cursors_.start_round(now_);
+  }
+
+  Limits limits_;
+  Cursors cursors_{limits_};
+  Instant now_ = kStart;
+};
+
+TEST_F(CursorsTest, TheLatestPositionCounts) {
+  EXPECT_FALSE(round());
+  cursors_.move(1, 10, 20);
+  cursors_.move(1, 11, 21);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(cursors_.moves_in(kLeft), (std::vector<CursorMove>{{.user = 1, .x = 11, .y = 21}}));
+  EXPECT_TRUE(cursors_.moves_in(kRight).empty());
+  EXPECT_EQ(cursors_.all_in(kBoth), cursors_.moves_in(kLeft));
+  cursors_.move(1, 11, 21);
+  EXPECT_FALSE(round()) << "it has not moved";
+}
+
+TEST_F(CursorsTest, RoundsHaveARate) {
+  cursors_.move(1, 10, 20);
+  ASSERT_TRUE(cursors_.start_round(kStart));
+  cursors_.move(1, 11, 20);
+  EXPECT_FALSE(cursors_.start_round(kStart + milliseconds(50) - Duration(1)));
+  EXPECT_EQ(cursors_.moves_in(kLeft).at(0).x, 10);
+  EXPECT_TRUE(cursors_.start_round(kStart + milliseconds(50)));
+  EXPECT_EQ(cursors_.moves_in(kLeft).at(0).x, 11);
+}
+
+TEST_F(CursorsTest, ACursorThatLeavesAnAreaIsGoneForThoseWhoWatchOnlyThat) {
+  cursors_.move(1, 255, 20);
+  ASSERT_TRUE(round());
+  cursors_.move(1, 256, 20);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(cursors_.moves_in(kLeft), std::vector{CursorMove::gone(1)});
+  const std::vector<CursorMove> moved{{.user = 1, .x = 256, .y = 20}};
+  EXPECT_EQ(cursors_.moves_in(kRight), moved);
+  EXPECT_EQ(cursors_.moves_in(kBoth), moved) << "once";
+  EXPECT_TRUE(cursors_.all_in(kLeft).empty());
+  EXPECT_EQ(cursors_.all_in(kRight), moved);
+  cursors_.remove(1);
+  ASSERT_TRUE(round());
+  EXPECT_TRUE(cursors_.moves_in(kLeft).empty());
+  EXPECT_EQ(cursors_.moves_in(kRight), std::vector{CursorMove::gone(1)});
+  EXPECT_EQ(cursors_.count(), 0U);
+  cursors_.remove(2);
+  EXPECT_FALSE(round()) << "it was never shown";
+}
+
+TEST_F(CursorsTest, ARoundHasALimitAndNobodyWaitsForever) {
+  limits_.cursors_per_round_max = 3;
+  for (UserNumber user = 1; user <= 3; ++user) cursors_.move(user, 1, 1);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(cursors_.moves_in(kLeft).size(), 3U);
+  for (UserNumber user = 1; user <= 4; ++user) cursors_.move(user, 2, 2);
+  ASSERT_TRUE(round());
+  EXPECT_EQ(cursors_.moves_in(kLeft).size(), 3U);
+  // Those who keep moving do not hold up the one who waits.
+  for (UserNumber user = 1; user <= 3; ++user) cursors_.move(user, 3, 3);
+  ASSERT_TRUE(round());
+  const auto moves = cursors_.moves_in(kLeft);
+  EXPECT_EQ(moves.size(), 3U);
+  EXPECT_EQ(std::ranges::count(moves, 4U, &CursorMove::user), 1);
+  EXPECT_EQ(cursors_.all_in(kBoth).size(), 3U) << "of 4";
+}
+
+TEST_F(CursorsTest, EachWatcherEndsWithTheCursorsOfHisArea) {
+  SeededRandom random(5);
+  const std::vector<ChunkArea> areas{
+      kLeft, kRight, kBoth, {.x0 = 0, .y0 = 0, .x1 = 3, .y1 = 3}, {.x0 = 1, .y0 = 1, .x1 = 2, .y1 = 3}};
+  std::vector<std::map<UserNumber, std::pair<int, int>>> seen(areas.size());
+  std::map<UserNumber, std::pair<int, int>> truth;
+  limits_.cursors_per_round_max = 10;
+  for (int i = 0; i < 2000; ++i) {
+    const auto user = static_cast<UserNumber>(1 + random.below(30));
+    if (random.below(5) == 0) {
+      cursors_.remove(user);
+      truth.erase(user);
+    } else {
+      const auto x = static_cast<std::uint16_t>(random.below(1024));
+      const auto y = static_cast<std::uint16_t>(random.below(1024));
+      cursors_.move(user, x, y);
+      truth[user] = {x, y};
+    }
+    for (bool more = i % 5 == 0 || i == 1999; more; more = i == 1999 && more) {
+      more = round();
+      if (!more) break;
+      for (std::size_t area = 0; area < areas.size(); ++area) {
+        for (const CursorMove& move : cursors_.moves_in(areas[area])) {
+          if (move.is_gone()) {
+            seen[area].erase(move.user);
+          } else {
+            seen[area][move.user] = {move.x, move.y};
+          }
+        }
+      }
+      if (i != 1999) break;
+    }
+  }
+  for (std::size_t area = 0; area < areas.size(); ++area) {
+    std::map<UserNumber, std::pair<int, int>> expected;
+    for (const auto& [user, at] : truth) {
+      if (areas[area].contains(
+              chunk_of(static_cast<std::uint16_t>(at.first), static_cast<std::uint16_t>(at.second)))) {
+        expected[user] = at;
+      }
+    }
+    EXPECT_EQ(seen[area], expected) << area;
+  }
+}
+
+}  // namespace
+}  // namespace fanfare::canvas
