@@ -1,4 +1,4 @@
-# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n])
+# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [ALONE file...] [TESTS_ALONE])
 #
 # One static library per room (src/NAME/*.cc, target fanfare_NAME) and, with FANFARE_TESTS, one test
 # program NAME_test made of the room's *_test.cc files. DEPENDS names the rooms whose headers this room's headers
@@ -6,10 +6,15 @@
 # lower floors; the floor check (tools/floor_check.py) compares them with the includes and with src/FLOORS.
 # LINK is private: a room's own headers must not include a library's headers.
 #
+# The sanitizer builds compile eight files of a room as one, which halves their time: the tests under each sanitizer, and the rooms
+# under ThreadSanitizer. (The checks of build/asan need an object for each file of a room.) Two files of a room whose unnamed
+# namespaces have one name do not compile like that: rename one, or state it as ALONE. TESTS_ALONE: no tests of
+# this room are compiled together.
+#
 # The compiler sees no other room: each target has an include folder of its own, build/include/NAME, whose only entry
 # is a link NAME to src/NAME. tests/rooms checks it.
 function(fanfare_room name)
-  cmake_parse_arguments(ROOM "" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK" ${ARGN})
+  cmake_parse_arguments(ROOM "TESTS_ALONE" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -18,6 +23,8 @@ function(fanfare_room name)
   list(TRANSFORM depends PREPEND fanfare_)
   set(uses ${ROOM_USES})
   list(TRANSFORM uses PREPEND fanfare_)
+
+  set_source_files_properties(${ROOM_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
 
   set(headers ${PROJECT_BINARY_DIR}/include/${name})
   file(MAKE_DIRECTORY ${headers})
@@ -32,6 +39,9 @@ function(fanfare_room name)
     target_include_directories(fanfare_${name} PUBLIC ${headers})
     target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags ${uses} ${ROOM_LINK})
     fanfare_precompile(fanfare_${name} standard)
+    if(FANFARE_SANITIZE STREQUAL "thread")
+      set_target_properties(fanfare_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    endif()
   else()
     add_library(fanfare_${name} INTERFACE)
     target_include_directories(fanfare_${name} INTERFACE ${headers})
@@ -42,6 +52,9 @@ function(fanfare_room name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE fanfare_${name} ${uses} ${ROOM_LINK} ${ROOM_TEST_LINK})
     fanfare_tests(${name}_test)
+    if(FANFARE_SANITIZE AND NOT ROOM_TESTS_ALONE)
+      set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    endif()
     # One process per room: one per test would take longer to start than all tests to run. The tests of a room that mostly wait are
     # divided among TEST_PROCESSES, which start first.
     set(processes 1)

@@ -25,6 +25,7 @@ import zlib
 from bench_attacks_wire import TEXT, NodeConnection, Orders, frame, say
 
 WAYS = ["plain", "deflate", "delta", "both"]
+PING, PONG = 9, 10
 SO_TIMESTAMPNS = 35     # the kernel's stamp of what arrived, in the clock of time.time_ns()
 READ_BYTES = 1 << 16
 COMPRESSED = 0x40       # RSV1 (RFC7692§6)
@@ -97,6 +98,8 @@ class Connection:
             at += head + size
             if first & 15 == TEXT:
                 yield head + size, self.inflate(payload) if first & COMPRESSED else payload
+            elif first & 15 == PING:
+                self.socket.sendall(frame(PONG, payload, masked=True))  # a run is longer than the server waits
             elif first & 15 == 8:
                 self.closed = True
         del waiting[:at]

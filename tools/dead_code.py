@@ -15,13 +15,13 @@ nothing falls under any more is a warning.
 
 import collections
 import fnmatch
-import json
 import pathlib
 import re
 import shlex
 import subprocess
 import sys
 
+import compile_commands
 import structure
 
 OWN = ("src", "apps")
@@ -93,7 +93,7 @@ def overridden_names(sources):
 
 def objects_of(root, build):
     """Yields (source name, object path, whether tests use it only) for every compiled file."""
-    for entry in json.loads((build / "compile_commands.json").read_text()):
+    for entry in compile_commands.read_commands(build):
         path = pathlib.Path(entry["file"])
         if not path.is_relative_to(root) or path.is_relative_to(build) or path.suffix != ".cc":
             continue

@@ -22,6 +22,8 @@ import sys
 import tempfile
 import time
 
+import compile_commands
+
 TOOL = "clang-tidy-19"
 BATCH_MAX = 8
 INCLUDE = re.compile(rb'^\s*#\s*include\s*"([^"]+)"', re.MULTILINE)
@@ -129,7 +131,7 @@ def main(arguments):
     salt = version + (root / ".clang-tidy").read_bytes()
 
     tree, waiting, keys, clean = Tree(root), {}, {}, 0
-    for entry in json.loads((build / "compile_commands.json").read_text()):
+    for entry in compile_commands.read_commands(build):
         path = pathlib.Path(entry["file"]).resolve()
         inside = path.is_relative_to(root) and path.relative_to(root).parts[0] in SOURCE_FOLDERS
         if not inside or (parts and not any(part in str(path.relative_to(root)) for part in parts)):

@@ -125,8 +125,19 @@ TEST_P(ClientEndTest, InTheHandlerOfAFailedAttempt) {
   EXPECT_EQ(self.destroyed, 1);
 }
 
+// Whether a thread of this process waits for something.
+bool is_asleep(pid_t thread) {
+  std::ifstream status("/proc/self/task/" + std::to_string(thread) + "/status");
+  for (std::string word; status >> word;) {
+    if (word == "State:" && status >> word) return word == "S";
+  }
+  return false;
+}
+
 TEST_P(ClientEndTest, ByAHandlerWhileAnotherThreadIsInRun) {
   SelfDestruction self;
+  const pid_t caller = ::gettid();
+  std::atomic<bool> calls_run = false;
   self.client = std::make_unique<Client>(
       options(), ClientHandlers{.open =
                                     [](Client& client, const Opened&) {
@@ -134,12 +145,14 @@ TEST_P(ClientEndTest, ByAHandlerWhileAnotherThreadIsInRun) {
                                       client.send("two");
                                     },
                                 .message =
-                                    [&self, held = self.witness()](Client& client, const Message&) {
+                                    [&, held = self.witness()](Client& client, const Message&) {
+                                      while (!calls_run || !is_asleep(caller)) std::this_thread::yield();
                                       client.send("not any more");
                                       self.destroy();
                                     }});
   Client& client = *self.client;
   ASSERT_TRUE(client.start());
+  calls_run = true;
   client.run();
   self.wait();
 }

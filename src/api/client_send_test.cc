@@ -309,8 +309,9 @@ TEST_P(ClientSendTest, ManyThreadsMaySendAndCloseAtOnce) {
   }
 }
 
-const auto kName = [](const auto& loop) { return loop.param == LoopKind::epoll ? "epoll" : "uring"; };
-INSTANTIATE_TEST_SUITE_P(Loops, ClientSendTest, testing::Values(LoopKind::epoll, LoopKind::uring), kName);
+const auto kSendLoopName = [](const auto& loop) { return loop.param == LoopKind::epoll ? "epoll" : "uring"; };
+INSTANTIATE_TEST_SUITE_P(Loops, ClientSendTest, testing::Values(LoopKind::epoll, LoopKind::uring),
+                         kSendLoopName);
 
 }  // namespace
 }  // namespace fanfare

@@ -97,6 +97,7 @@ TEST_P(RpcEventsTest, ASubscriptionInABatchBeginsWithItsReply) {
   world->rpc.event<int>("number", {});
   std::vector<RpcReply<int>> kept;
   std::atomic<bool> is_kept = false;
+  const WorldEnds ends(world);
   world->rpc.method_later<int>("hold", {}, [&](const RpcCall&, RpcReply<int> reply) {
     kept.push_back(std::move(reply));
     is_kept = true;

@@ -258,6 +258,7 @@ TEST_P(RpcLimitsTest, OneClientDoesNotKeepTheOthersFromTheWorkers) {
   std::promise<void> opens;
   const std::shared_future<void> open_gate(opens.get_future());
   world = std::make_unique<RpcWorld>(RpcOptions{.workers = 1, .work_queue_max = 4}, GetParam());
+  const WorldEnds ends(world);
   world->rpc.method("wait", {.run = RpcRun::worker}, [&entered, open_gate](const RpcCall&) {
     ++entered;
     open_gate.wait();

@@ -189,6 +189,7 @@ TEST_P(RpcTest, AReplyOutlivesTheServerAndTheRpc) {
   std::vector<RpcReply<std::string>> kept;
   std::atomic<int> count = 0;
   make();
+  const WorldEnds ends(world);
   world->rpc.method_later<std::string>("hold", {}, [&](const RpcCall&, RpcReply<std::string> reply) {
     kept.push_back(std::move(reply));
     ++count;
@@ -222,6 +223,7 @@ TEST_P(RpcTest, AFullQueueOfWorkIsSaid) {
   std::promise<void> opens;
   // A copy for the worker: an answer that has arrived does not show that its handler has returned.
   const std::shared_future<void> open(opens.get_future());
+  const WorldEnds ends(world);
   world->rpc.method("wait", {.run = RpcRun::worker}, [&entered, open](const RpcCall&) {
     ++entered;
     open.wait();
@@ -245,6 +247,7 @@ TEST_P(RpcTest, ACallThatTakesTooLongIsAnsweredWithoutItsHandler) {
   make();
   std::vector<RpcReply<int>> kept;
   std::atomic<bool> was_cancelled = false;
+  const WorldEnds ends(world);
   world->rpc.method_later<int>("never", {.timeout = 100ms}, [&](const RpcCall&, RpcReply<int> reply) {
     kept.push_back(std::move(reply));
   });
@@ -268,6 +271,7 @@ TEST_P(RpcTest, AHandlerLearnsThatItsCallerIsGone) {
   make({.workers = 1});
   std::atomic<int> entered = 0;
   std::atomic<int> cancelled = 0;
+  const WorldEnds ends(world);
   world->rpc.method("endless", {.run = RpcRun::worker, .timeout = 0ms}, [&](const RpcCall& call) {
     ++entered;
     while (!call.is_cancelled()) std::this_thread::yield();
@@ -292,6 +296,7 @@ TEST_P(RpcTest, CallsInFlightAreBounded) {
   std::mutex mutex;
   std::deque<RpcReply<int>> kept;
   std::atomic<int> entered = 0;
+  const WorldEnds ends(world);
   world->rpc.method_later<int>("hold", {}, [&](const RpcCall&, RpcReply<int> reply) {
     const std::scoped_lock lock(mutex);
     kept.push_back(std::move(reply));

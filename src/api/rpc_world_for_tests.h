@@ -231,4 +231,17 @@ class RpcWorld {
   std::atomic<int> effects_ = 0;
 };
 
+// Ends a world with the scope in which it is declared: after locals that the world's handlers refer to, since a worker may
+// still be in one when its answer has arrived.
+class WorldEnds {
+ public:
+  explicit WorldEnds(std::unique_ptr<RpcWorld>& world) : world_(world) {}
+  WorldEnds(const WorldEnds&) = delete;
+  WorldEnds& operator=(const WorldEnds&) = delete;
+  ~WorldEnds() { world_.reset(); }
+
+ private:
+  std::unique_ptr<RpcWorld>& world_;
+};
+
 }  // namespace fanfare::api

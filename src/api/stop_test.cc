@@ -396,9 +396,9 @@ TEST_P(StopDeathTest, RoutesAfterStartSayWhatToDo) {
       GetParam(), [](auto& server) { server->websocket("/late", {}); }, "routes are set up before start");
 }
 
-const auto kName = [](const auto& loop) { return loop.param == LoopKind::epoll ? "epoll" : "uring"; };
-INSTANTIATE_TEST_SUITE_P(Loops, StopTest, testing::Values(LoopKind::epoll, LoopKind::uring), kName);
-INSTANTIATE_TEST_SUITE_P(Loops, StopDeathTest, testing::Values(LoopKind::epoll, LoopKind::uring), kName);
+const auto kLoopName = [](const auto& loop) { return loop.param == LoopKind::epoll ? "epoll" : "uring"; };
+INSTANTIATE_TEST_SUITE_P(Loops, StopTest, testing::Values(LoopKind::epoll, LoopKind::uring), kLoopName);
+INSTANTIATE_TEST_SUITE_P(Loops, StopDeathTest, testing::Values(LoopKind::epoll, LoopKind::uring), kLoopName);
 
 }  // namespace
 }  // namespace fanfare

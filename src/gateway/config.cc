@@ -44,8 +44,8 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
       context, node, "server.websocket",
       {"enabled", "maxConnectionsPerNetwork", "maxSubscriptionsPerConnection", "pingInterval", "pongTimeout",
        "readBufferSize", "writeBufferSize", "maxMessageBytes", "outboxBytesMax", "notificationsBehindMax",
-       "slowTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout", "subscriptionIds",
-       "compression"});
+       "slowTimeout", "messageTimeout", "maxFragments", "framesPerTurnMax", "bytesPerTurnMax", "idleTimeout",
+       "subscriptionIds", "compression"});
   fields.read("enabled", out.enabled);
   fields.read("maxConnectionsPerNetwork", out.connections_per_network_max, 1, 10'000'000);
   fields.read("maxSubscriptionsPerConnection", out.subscriptions_per_connection_max, 1, 1'000'000);
@@ -57,6 +57,7 @@ void read_websocket(const ReadContext& context, const YamlNode& node, WebSocketS
   fields.read("outboxBytesMax", out.outbox_bytes_max, 4096, kBytesMax);
   fields.read("notificationsBehindMax", out.notifications_behind_max, 1, 10'000'000);
   fields.read("slowTimeout", out.slow_timeout, milliseconds(100), hours(1));
+  fields.read("messageTimeout", out.message_timeout, seconds(0), hours(1));
   fields.read("maxFragments", out.fragments_max, 1, 10'000'000);
   fields.read("framesPerTurnMax", out.frames_per_turn_max, 1, 65'535);
   fields.read("bytesPerTurnMax", out.bytes_per_turn_max, 1024, kBytesMax);
@@ -128,11 +129,11 @@ void read_unix_socket(const ReadContext& context, const YamlNode& node, ServerCo
 }
 
 void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(
-      context, node, "server.limits",
-      {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress", "handshakeTimeout",
-       "headBytesMax", "headerLinesMax", "batchItemsMax", "batchAnswerBytesMax", "heldBytesMax",
-       "heldBytesPerProjectMax", "heldBytesPerConnectionMax", "receivedBytesPerProjectMax"});
+  const MapFields fields(context, node, "server.limits",
+                         {"connectionsMax", "connectionsPerAddressMax", "connectionsPerSecondPerAddress",
+                          "handshakeTimeout", "headBytesMax", "headerLinesMax", "batchItemsMax",
+                          "batchAnswerBytesMax", "heldBytesMax", "heldBytesPerProjectMax",
+                          "heldBytesPerConnectionMax", "unfinishedBytesMax", "receivedBytesPerProjectMax"});
   fields.read("connectionsMax", out.accept.connections_max, 0, 10'000'000);
   fields.read("connectionsPerAddressMax", out.accept.connections_per_address_max, 0, 10'000'000);
   fields.read("connectionsPerSecondPerAddress", out.accept.connections_per_second_per_address, 0, 1'000'000);
@@ -154,6 +155,8 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
     out.answers.held_bytes_per_project_max = out.answers.held_bytes_max;
   }
   fields.read("receivedBytesPerProjectMax", out.received_bytes_per_project_max, std::uint64_t{1} << 20,
+              std::uint64_t{1} << 40);
+  fields.read("unfinishedBytesMax", out.answers.unfinished_bytes_max, std::uint64_t{1} << 20,
               std::uint64_t{1} << 40);
   fields.read("heldBytesPerConnectionMax", out.answers.held_bytes_per_connection_max, std::uint64_t{1} << 16,
               std::uint64_t{1} << 40);

@@ -32,6 +32,9 @@ constexpr std::size_t kIdleConnectionsOfThreadMin = 32;
 // A client with more unsent bytes than this is behind: it gets no further answers until it has read them.
 constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
 
+// The rate below which a message that has come in part is not waited for.
+constexpr std::uint32_t kMessageBytesPerSecond = 1024;
+
 // The reason in the Close frames of a stop.
 constexpr std::string_view kRestarting = "the gateway is restarting";
 
@@ -46,19 +49,22 @@ session::SessionSettings session_settings(const WebSocketSettings& plan) {
   settings.frames_per_turn_max = plan.frames_per_turn_max;
   settings.bytes_per_turn_max = plan.bytes_per_turn_max;
   settings.idle_timeout = plan.idle_timeout;
+  settings.message_timeout = plan.message_timeout;
+  if (plan.message_timeout > Duration::zero()) settings.message_bytes_per_second_min = kMessageBytesPerSecond;
   return settings;
 }
 
 // Heartbeats and deadlines are accurate to a quarter of the shortest of them.
 Duration sweep_interval(const session::SessionSettings& settings, const HttpSettings& http) {
   Duration shortest = std::min({settings.close_timeout, settings.pong_timeout, http.handshake_timeout});
-  for (const Duration optional : {settings.ping_interval, settings.idle_timeout}) {
+  for (const Duration optional : {settings.ping_interval, settings.idle_timeout, settings.message_timeout}) {
     if (optional > Duration::zero()) shortest = std::min(shortest, optional);
   }
   return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
 }
 
-session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings) {
+session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings,
+                                      ByteBudget& unfinished) {
   session::ServerOptions options;
   options.loops = plan.loops;
   options.loop.kind = plan.loop_kind;
@@ -76,6 +82,7 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
   // The configured limit applies to all loops together; a single loop has none.
   options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
+  options.loop_server.unfinished_input = &unfinished;
   options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
 }
@@ -107,14 +114,15 @@ class Gateway::Impl {
         paths_(plan_),
         settings_(session_settings(plan_.websocket)),
         budget_(process_budget(plan_)),
-        server_(server_options(plan_, settings_)) {
+        unfinished_(plan_.answers.unfinished_bytes_max),
+        server_(server_options(plan_, settings_, unfinished_)) {
     SystemRandom().fill(salt_);
     if (plan_.streams) {
       streams_ = std::make_unique<StreamRuntime>(*plan_.streams, settings_, server_);
       metrics_.watch(streams_->catalog());
     }
     metrics_.watch(server_.gate());
-    metrics_.watch(budget_);
+    metrics_.watch(budget_, unfinished_);
     answers_ = {.ready = [this](std::string_view query) { return ready(query); },
                 .metrics = [this] { return metrics_text(); }};
   }
@@ -357,6 +365,7 @@ class Gateway::Impl {
   const NetworkPaths paths_;
   const session::SessionSettings settings_;
   ByteBudget budget_;                                                // of the process
+  ByteBudget unfinished_;                                            // messages and bodies that came in part
   std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
   std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project
   eth::Salt salt_{};

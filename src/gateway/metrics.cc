@@ -296,6 +296,8 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   if (budget_ != nullptr) {
     sheet.gauge(MetricId::held_bytes, {}, static_cast<double>(budget_->used()));
     sheet.add(MetricId::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());
+    sheet.gauge(MetricId::unfinished_bytes, {}, static_cast<double>(unfinished_->used()));
+    sheet.add(MetricId::unfinished_refusals, {}).counter.value = static_cast<double>(unfinished_->refusals());
   }
   if (streams_ != nullptr) sheet.streams(*streams_);
   sheet.add(MetricId::out_of_memory, {}).counter.value = static_cast<double>(out_of_memory_count());

@@ -207,8 +207,12 @@ class Metrics {
   void watch(const session::AcceptGate& gate) { gate_ = &gate; }
   // Callers by role; must outlive the last render(). Call once, before the first.
   void watch(const AccessGate& gate) { access_ = &gate; }
-  // The memory of clients' requests and answers; must outlive the last render(). Call once, before the first.
-  void watch(const ByteBudget& budget) { budget_ = &budget; }
+  // The memory of clients' requests and answers, and of what has come of a request in part; both must outlive the last
+  // render(). Call once, before the first.
+  void watch(const ByteBudget& budget, const ByteBudget& unfinished) {
+    budget_ = &budget;
+    unfinished_ = &unfinished;
+  }
   // The streams; must outlive the last render(). Call once, before the first.
   void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
@@ -235,6 +239,7 @@ class Metrics {
   std::int64_t start_time_s_;
   const session::AcceptGate* gate_ = nullptr;
   const ByteBudget* budget_ = nullptr;
+  const ByteBudget* unfinished_ = nullptr;
   const AccessGate* access_ = nullptr;
   const streams::Catalog* streams_ = nullptr;
 

@@ -218,7 +218,7 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   Metrics metrics;
   metrics.watch(gate);
   const ByteBudget budget(1000);
-  metrics.watch(budget);
+  metrics.watch(budget, budget);
   const AccessGate access({.plan = std::make_shared<const access::AccessPlan>()});
   metrics.watch(access);
   SeededRandom random(1);

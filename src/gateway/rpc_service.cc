@@ -31,6 +31,10 @@ CloseReason reason_of(const session::CloseInfo& info) {
   return CloseReason::internal;
 }
 
+// Before a connection has authenticated: a token and what is around it.
+constexpr ws::Limits kFirstMessageLimits{.message_bytes_max = 2 * access::kSecretBytesMax,
+                                         .fragments_max = 1024};
+
 CloseReason reason_of(rpc::Ended ended) {
   switch (ended) {
     case rpc::Ended::slow_consumer:
@@ -135,6 +139,9 @@ void RpcService::handle_http(session::HttpConnection& session, std::string_view 
 
 void RpcService::on_open(session::Session& session) {
   rpc::Service::on_open(connection_of(session), session);
+  const auto& principal = connection_of(session).caller().principal;
+  if (principal != nullptr && principal->name == kUnauthenticated)
+    session.limit_messages(kFirstMessageLimits);
   start_term(session);
   metrics().opened();
 }
@@ -167,6 +174,7 @@ CloseReason RpcService::reason_of(session::Session& session, const session::Clos
 
 void RpcService::renewed(session::Session& session, std::shared_ptr<const access::Principal> principal) {
   connection_of(session).set_principal(std::move(principal));
+  session.limit_messages(session.endpoint().settings().limits);
   static_cast<RpcService&>(session.endpoint()).start_term(session);
 }
 

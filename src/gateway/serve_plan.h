@@ -131,7 +131,9 @@ struct WebSocketSettings {
       ws::kDefaultLimits.fragments_max;        // a message in more frames closes with 1009
   std::uint16_t frames_per_turn_max = 4096;    // of one connection; the rest waits for the loop's next turn
   std::uint32_t bytes_per_turn_max = 1 << 20;  // of one connection, too
-  Duration idle_timeout = Duration::zero();    // no message at all: closes with 1008; zero: never
+  // A message that has come in part: slower than 1 KiB a second over this time closes with 1008; zero: never.
+  Duration message_timeout = std::chrono::seconds(10);
+  Duration idle_timeout = Duration::zero();  // no message at all: closes with 1008; zero: never
   // Every subscription has a unique id, unless its connection requests shared ones (routes.h).
   bool unique_subscription_ids = false;
   MessageCompression compression = {};
@@ -164,6 +166,8 @@ struct AnswerPlan {
   std::size_t held_bytes_max = std::size_t{512} << 20;  // of all clients together: -32005
   std::size_t held_bytes_per_project_max = std::size_t{512} << 20;     // of those of one project: -32005
   std::size_t held_bytes_per_connection_max = std::size_t{256} << 20;  // of one: -32005
+  // Of messages and bodies that have not come whole, of all clients together: closed with 1013, answered 503.
+  std::size_t unfinished_bytes_max = std::size_t{256} << 20;
 
   bool operator==(const AnswerPlan&) const = default;
 };

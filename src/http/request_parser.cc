@@ -66,6 +66,11 @@ std::unexpected<Error> RequestParser::fail(Error error) {
   return std::unexpected(error);
 }
 
+Error RequestParser::give_up(Error error) {
+  body_ = {};
+  return fail(error).error();
+}
+
 std::expected<std::optional<Request>, Error> RequestParser::next(Bytes& input) {
   if (!in_body()) {
     auto head = next_head(input);

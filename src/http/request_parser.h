@@ -94,6 +94,10 @@ class RequestParser {
   // Whether bytes of an incomplete request are held; a connection that ends now ends in the middle of a
   // request.
   bool in_request() const;
+  // Memory held for the part of a whole body that has come.
+  std::size_t body_bytes_held() const { return in_body() ? body_.capacity() : 0; }
+  // Frees the part of the body that has come. From now on next() reports the error, which is returned.
+  Error give_up(Error error);
   // Whether that request's head is complete and its body is not.
   bool in_body() const { return state_ == State::counted_body || state_ == State::chunked_body; }
 

@@ -19,7 +19,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-struct EchoEndpoint final : Endpoint {
+struct EchoAfterUpgrade final : Endpoint {
   using Endpoint::Endpoint;
   void on_message(Session& session, const Message& message) override {
     session.send_text(as_text(message.payload));
@@ -57,7 +57,7 @@ class HttpConnectionTest : public testing::Test {
   AcceptGate gate_;
   ServerTable table_{*loop_, 100ms, gate_};
   SessionSettings of_messages_;
-  EchoEndpoint endpoint_{of_messages_};
+  EchoAfterUpgrade endpoint_{of_messages_};
   PathService service_{endpoint_};
   HttpSettings http_;
   ListenerContext context_{.service = service_, .http = http_, .options = {}};

@@ -35,7 +35,14 @@ std::expected<std::optional<http::Request>, http::Error> HttpInput::next_request
     if (in_body_) return head;
     may_receive_ = false;
   }
-  return parser_.next_body(input);
+  const std::size_t before = input.size();
+  auto request = parser_.next_body(input);
+  const std::size_t held = request && !*request ? parser_.body_bytes_held() : 0;
+  if (!table_.unfinished().note(*this, held, before - input.size(), now_ms())) {
+    table_.unfinished().forget(*this);
+    return std::unexpected(parser_.give_up({503, "no memory for a body of this length"}));
+  }
+  return request;
 }
 
 void HttpInput::receive_body(std::unique_ptr<RequestBody> reader) {

@@ -11,7 +11,9 @@ namespace fanfare::session {
 LoopServer::LoopServer(net::Loop& loop, LoopServerOptions options)
     : options_(options),
       gate_(options.gate == nullptr ? own_gate_ : *options.gate),
-      sessions_(loop, options.sweep_interval, gate_) {}
+      sessions_(loop, options.sweep_interval, gate_) {
+  sessions_.unfinished().set_budget(options.unfinished_input);
+}
 
 LoopServer::~LoopServer() {
   close_all();

@@ -26,6 +26,9 @@ struct LoopServerOptions {
   // Shared with the other loops of a server, and must outlive them; null: the loop has its own, without
   // limits.
   AcceptGate* gate = nullptr;
+  // The memory for messages and bodies that have not come whole, of all loops with the same one; must outlive them. Without
+  // memory for more of it, a WebSocket is closed with 1013, and an HTTP request is answered 503. Null: no limit.
+  ByteBudget* unfinished_input = nullptr;
 };
 
 class LoopServer {

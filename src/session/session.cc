@@ -173,6 +173,8 @@ MutableBytes Session::consume(MutableBytes input) {
     end(cause_, ws::close_code::abnormal);
     close();
   }
+  const bool is_read = phase_ == Phase::open || phase_ == Phase::closing;
+  if (is_read && (is_unfinished_ || connection_.buffered_bytes() != 0)) note_unfinished(share - input.size());
   return {input.data(), input.size() + after.size()};
 }
 
@@ -196,11 +198,7 @@ void Session::handle(const ws::Event& event) {
 
 void Session::handle_close(const ws::Event& event) {
   const std::string reason(as_text(event.payload));
-  if (phase_ == Phase::closing) {
-    end(cause_, event.code, reason);
-  } else {
-    end(Cause::peer_closed, event.code, reason);
-  }
+  end(phase_ == Phase::closing ? cause_ : Cause::peer_closed, event.code, reason);
   leave();
 }
 

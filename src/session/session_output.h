@@ -38,6 +38,9 @@ class SessionOutput : public Member {
   // Call it after queueing data: on_drained is called when all of it has been sent, congested or not.
   void expect_drained();
 
+  // Replaces the limits of its endpoint from the next frame on. They must outlive the session.
+  void limit_messages(const ws::Limits& limits) { connection_.set_limits(limits); }
+
   bool is_open() const { return phase_ == Phase::open; }
   // send() said congested, and on_drained has not been called since; or a message is sent in pieces.
   bool is_congested() const { return congested_ || is_sending_pieces(); }
@@ -61,9 +64,17 @@ class SessionOutput : public Member {
   // After automatic replies (pongs), which count against the outbox as well. False: the peer reads none of them, not even
   // while it closes, and the session must be dropped.
   bool has_room_for_answers();
+  // After `came` bytes of input were processed: accounts for a message that has come in part. The session ends if there is
+  // no memory for it.
+  void note_unfinished(std::size_t came);
+  // True: a message comes more slowly than message_bytes_per_second_min, so the session ends.
+  bool ends_slow_message(std::uint32_t now_ms);
+  // While nothing is read, a message cannot come.
+  void restart_slow_message(std::uint32_t now_ms);
   // Bytes of messages that wait behind one that is sent in pieces.
   std::size_t held_bytes() const;
   void drop_held();
+  void end_unfinished(std::uint16_t code, std::string_view reason, Cause cause);
   // Everything queued was sent. Whether someone waits for that.
   bool take_congested() {
     const bool was = congested_;
@@ -74,7 +85,8 @@ class SessionOutput : public Member {
   // The fields use padding where possible.
   Phase phase_ = Phase::open;
   bool congested_ : 1 = false;
-  bool had_message_ : 1 = false;  // since the last sweep
+  bool had_message_ : 1 = false;    // since the last sweep
+  bool is_unfinished_ : 1 = false;  // the table has an account of a message that has come in part
   // When the last ping was sent, closing began, or the peer's FIN arrived while nothing was being read.
   std::uint32_t deadline_from_ms_ = 0;
   Endpoint* const endpoint_;

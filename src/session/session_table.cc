@@ -78,6 +78,7 @@ void SessionTable::give_id(Member& member) {
 void SessionTable::replace(Member& before, Member& next) {
   FANFARE_CHECK(before.slot_ != Member::kNoSlot && next.slot_ == Member::kNoSlot);
   before.forget_drain();
+  unfinished_.forget(before);
   next.slot_ = std::exchange(before.slot_, Member::kNoSlot);
   next.holds_admission_ = before.holds_admission_;
   before.holds_admission_ = false;
@@ -87,6 +88,7 @@ void SessionTable::replace(Member& before, Member& next) {
 
 void SessionTable::remove(Member& member) {
   if (member.holds_admission_) on_admitted_left(member);
+  unfinished_.forget(member);
   slots_[member.slot_] = nullptr;
   free_slots_.push_back(std::exchange(member.slot_, Member::kNoSlot));
   --size_;

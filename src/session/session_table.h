@@ -16,6 +16,7 @@
 #include "net/loop.h"
 #include "session/drain_watch.h"
 #include "session/session.h"
+#include "session/unfinished_input.h"
 #include "ws/deflate_pool.h"
 
 namespace fanfare::session {
@@ -81,6 +82,7 @@ class SessionTable {
   // The state shared by this loop's compressed sessions with these options.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
   BlockPool& session_memory() { return session_memory_; }
+  UnfinishedInput& unfinished() { return unfinished_; }
   // Calls member.go_on() in the loop's next turn, or in this turn if the loop has not run its mailbox yet.
   // Only once, however often it is requested.
   void go_on_next_turn(Member& member);
@@ -142,6 +144,7 @@ class SessionTable {
   std::uint32_t last_generation_ = 0;
   std::unordered_map<const Session*, Unread> unread_;
   std::unordered_map<const SessionOutput*, Held> held_;
+  UnfinishedInput unfinished_;
   std::unordered_map<const Member*, DrainWatch> drains_;  // of those that a deadline waits for
   std::vector<SessionId> going_on_;                       // in the next turn
   std::shared_ptr<SessionTable*> self_;                   // tasks posted to the loop may outlive the table

@@ -11,10 +11,10 @@ TEST_F(PoolChainTest, ANodeOfAnotherChainIsNeverUsed) {
   make(2);
   nodes[0]->chain_id = 2;
   EXPECT_EQ(answer(), R"(["b"])");
-  EXPECT_EQ(answer(kWrite), R"(["b"])");
-  nodes[1]->failure = kRefused;
+  EXPECT_EQ(answer(kChainWrite), R"(["b"])");
+  nodes[1]->failure = kChainRefused;
   for (int i = 0; i < 5; ++i) EXPECT_EQ(answer(), "connect");
-  EXPECT_EQ(answer(kWrite), "connect");
+  EXPECT_EQ(answer(kChainWrite), "connect");
   EXPECT_EQ(nodes[0]->count("eth_getBalance") + nodes[0]->count("eth_sendRawTransaction"), 0U);
   EXPECT_EQ(changes.told, std::vector<std::string>{"a wrong"});  // once
   EXPECT_EQ(pool->status()[0].wrong_chain, "the node is on chain 2, the network is chain 1");
@@ -25,7 +25,7 @@ TEST_F(PoolChainTest, WithOnlyWrongNodesCallsFailAtOnce) {
   make(2);
   nodes[0]->chain_id = nodes[1]->chain_id = 2;
   EXPECT_EQ(answer(), "wrong_chain");
-  EXPECT_EQ(answer(kWrite), "wrong_chain");
+  EXPECT_EQ(answer(kChainWrite), "wrong_chain");
   EXPECT_EQ(answer(), "wrong_chain");
 }
 
@@ -42,7 +42,7 @@ TEST_F(PoolChainTest, AWrongNodeThatComesBackToTheChainIsUsedAgain) {
 
 TEST_F(PoolChainTest, ACallWaitsForTheFirstCheck) {
   make(1);
-  pool->call("{}", kRead, [](const Result&) {});
+  pool->call("{}", kChainRead, [](const Result&) {});
   EXPECT_EQ(nodes[0]->count("eth_getBalance"), 0U);
   EXPECT_EQ(answer(), R"(["a"])");
   EXPECT_EQ(nodes[0]->count("eth_chainId"), 1U);
@@ -62,7 +62,7 @@ TEST_F(PoolChainTest, WithoutAConfiguredIdThePreferredNodeDecides) {
   nodes[0]->chain_id = 5;
   EXPECT_EQ(answer(), R"(["a"])");
   EXPECT_EQ(learnt, std::vector<std::uint64_t>{5});
-  nodes[0]->failure = kRefused;
+  nodes[0]->failure = kChainRefused;
   EXPECT_EQ(answer(), "connect");
   EXPECT_EQ(nodes[1]->count("eth_getBalance"), 0U);
 }
@@ -71,14 +71,14 @@ TEST_F(PoolChainTest, WithoutAConfiguredIdAHangingNodeIsWaitedForOnlySoLong) {
   make(2, {});
   nodes[0]->silent = true;
   nodes[1]->chain_id = 5;
-  EXPECT_EQ(answer(kRead, ChainCheckOptions{}.preferred_wait + 1s), R"(["b"])");
+  EXPECT_EQ(answer(kChainRead, ChainCheckOptions{}.preferred_wait + 1s), R"(["b"])");
 }
 
 TEST_F(PoolChainTest, AReusedIdIsFoundOutByTheGenesis) {
   make(2);
   nodes[1]->genesis = kTwo;
   EXPECT_EQ(answer(), R"(["a"])");
-  nodes[0]->failure = kRefused;
+  nodes[0]->failure = kChainRefused;
   EXPECT_EQ(answer(), "connect");
   EXPECT_EQ(pool->status()[1].wrong_chain, "the node is on chain 1 with the genesis " + kTwo +
                                                ", the network is chain 1 with the genesis " + kOne);
@@ -92,14 +92,14 @@ TEST_F(PoolChainTest, APrunedNodeIsUsed) {
   make(2);
   nodes[1]->genesis.clear();
   EXPECT_EQ(answer(), R"(["a"])");
-  nodes[0]->failure = kRefused;
+  nodes[0]->failure = kChainRefused;
   EXPECT_EQ(answer(), R"(["b"])");
 }
 
 TEST_F(PoolChainTest, TheOnlyNodeRestartedWithAnotherGenesisIsFollowed) {
   make(1);
   EXPECT_EQ(answer(), R"(["a"])");
-  nodes[0]->failure = kRefused;
+  nodes[0]->failure = kChainRefused;
   EXPECT_EQ(answer(), "connect");
   nodes[0]->failure.reset();
   nodes[0]->genesis = kTwo;
@@ -109,14 +109,14 @@ TEST_F(PoolChainTest, TheOnlyNodeRestartedWithAnotherGenesisIsFollowed) {
 TEST_F(PoolChainTest, ANodeRestartedAsAnotherChainIsNotUsedAfterItsFailure) {
   make(2);
   EXPECT_EQ(answer(), R"(["a"])");
-  nodes[0]->failure = kRefused;
+  nodes[0]->failure = kChainRefused;
   EXPECT_EQ(answer(), R"(["b"])");
   nodes[0]->failure.reset();
   nodes[0]->chain_id = 2;
-  nodes[1]->failure = kRefused;
+  nodes[1]->failure = kChainRefused;
   const std::size_t before = nodes[0]->count("eth_getBalance");
   EXPECT_EQ(answer(), "wrong_chain");  // the latest result; the message has both reasons
-  EXPECT_EQ(answer(kWrite), "connect");
+  EXPECT_EQ(answer(kChainWrite), "connect");
   time.run_for(10min);
   EXPECT_EQ(answer(), "connect");
   EXPECT_EQ(nodes[0]->count("eth_getBalance"), before);
@@ -128,12 +128,12 @@ TEST_F(PoolChainTest, WhatMustNotBeRepeatedIsSentOnlyAfterACheckOfItsOwn) {
   EXPECT_EQ(answer(), R"(["a"])");
   // Moved to another chain without any notice.
   nodes[0]->chain_id = 2;
-  EXPECT_EQ(answer(kWrite), R"(["b"])");
+  EXPECT_EQ(answer(kChainWrite), R"(["b"])");
   EXPECT_EQ(nodes[0]->count("eth_sendRawTransaction"), 0U);
   // A check that began before the call is not enough.
   nodes[1]->asked.clear();
   pool->verify(1, [](const Failure*) {});
-  EXPECT_EQ(answer(kWrite), R"(["b"])");
+  EXPECT_EQ(answer(kChainWrite), R"(["b"])");
   EXPECT_EQ(nodes[1]->count("eth_chainId"), 2U);
 }
 
@@ -143,7 +143,7 @@ TEST_F(PoolChainTest, ChecksOfManyWritesAreShared) {
   nodes[0]->asked.clear();
   int done = 0;
   for (int i = 0; i < 100; ++i)
-    pool->call("{}", kWrite, [&](const Result& result) { done += result ? 1 : 0; });
+    pool->call("{}", kChainWrite, [&](const Result& result) { done += result ? 1 : 0; });
   time.run_for(1s);
   EXPECT_EQ(done, 100);
   EXPECT_LE(nodes[0]->count("eth_chainId"), 2U);
@@ -154,14 +154,14 @@ TEST_F(PoolChainTest, ANodeWhoseReconnectsAreNoticedIsCheckedAfterEachOfThem) {
   nodes[0]->its_connection = 1;
   EXPECT_EQ(answer(), R"(["a"])");
   const std::size_t checks = nodes[0]->count("eth_chainId");
-  EXPECT_EQ(answer(kWrite), R"(["a"])");  // a write needs no check of its own
+  EXPECT_EQ(answer(kChainWrite), R"(["a"])");  // a write needs no check of its own
   EXPECT_EQ(nodes[0]->count("eth_chainId"), checks);
   nodes[0]->its_connection = 2;
   nodes[0]->chain_id = 2;
   EXPECT_FALSE(pool->is_trusted(0));  // from this moment on
   nodes[0]->when_reconnected();
   EXPECT_EQ(answer(), R"(["b"])");
-  EXPECT_EQ(answer(kWrite), R"(["b"])");
+  EXPECT_EQ(answer(kChainWrite), R"(["b"])");
   EXPECT_EQ(nodes[0]->count("eth_sendRawTransaction"), 1U);
   EXPECT_EQ(changes.told, std::vector<std::string>{"a wrong"});
 }
@@ -169,7 +169,7 @@ TEST_F(PoolChainTest, ANodeWhoseReconnectsAreNoticedIsCheckedAfterEachOfThem) {
 TEST_F(PoolChainTest, ACheckThatAReconnectOvertookIsMadeAgain) {
   make(1);
   nodes[0]->its_connection = 1;
-  pool->call("{}", kRead, [](const Result&) {});
+  pool->call("{}", kChainRead, [](const Result&) {});
   nodes[0]->its_connection = 2;  // while the first check is in progress
   nodes[0]->when_reconnected();
   EXPECT_EQ(answer(), R"(["a"])");
@@ -252,7 +252,7 @@ TEST_F(PoolChainTest, EndsTheCallsThatWaitForACheck) {
   make(1);
   nodes[0]->silent = true;
   std::optional<Result> end;
-  pool->call("{}", kRead, [&](Result result) { end = std::move(result); });
+  pool->call("{}", kChainRead, [&](Result result) { end = std::move(result); });
   pool.reset();
   ASSERT_TRUE(end && !*end);
   EXPECT_EQ(end->error().kind, FailureKind::shutdown);
@@ -263,7 +263,7 @@ TEST_F(PoolChainTest, MayBeDestroyedByTheEndOfACheck) {
   nodes[0]->chain_id = nodes[1]->chain_id = 2;
   int ends = 0;
   for (int i = 0; i < 3; ++i) {
-    pool->call("{}", kRead, [&](const Result&) {
+    pool->call("{}", kChainRead, [&](const Result&) {
       ++ends;
       pool.reset();
     });

@@ -18,9 +18,9 @@ namespace fanfare::upstream::testing {
 
 using namespace std::chrono_literals;
 
-inline const CallOptions kRead{.method = "eth_getBalance", .repeat = Repeat::always};
-inline const CallOptions kWrite{.method = "eth_sendRawTransaction"};
-inline const Failure kRefused{.kind = FailureKind::connect, .message = "refused"};
+inline const CallOptions kChainRead{.method = "eth_getBalance", .repeat = Repeat::always};
+inline const CallOptions kChainWrite{.method = "eth_sendRawTransaction"};
+inline const Failure kChainRefused{.kind = FailureKind::connect, .message = "refused"};
 inline const Failure kLost{.kind = FailureKind::closed, .message = "dropped", .sent = true};
 inline const Failure kBadGateway{
     .kind = FailureKind::http_status, .http_status = 502, .message = "502", .sent = true};
@@ -110,7 +110,7 @@ struct PoolChainTest : ::testing::Test {
         PoolOptions{.watch_heads_every = 0s, .chain = std::move(chain), .random = &random}, &changes);
   }
   // The caller's result, which must come within a second: no call waits for an unusable node.
-  std::string answer(const CallOptions& options = kRead, Duration most = 1s) {
+  std::string answer(const CallOptions& options = kChainRead, Duration most = 1s) {
     const auto end = std::make_shared<std::optional<Result>>();
     pool->call("{}", options, [end](Result result) { *end = std::move(result); });
     EXPECT_FALSE(*end) << "ended inside call()";

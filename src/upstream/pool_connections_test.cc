@@ -31,7 +31,7 @@ TEST_F(PoolConnectionsTest, ABurstOfNewConnectionsCostsOneCheckAndKeptOnesNone) 
   int answered = 0;
   const Instant begun = time.now();
   for (int i = 0; i < 50; ++i) {
-    pool->call("{}", kRead, [&](const Result& result) { answered += result.has_value() ? 1 : 0; });
+    pool->call("{}", kChainRead, [&](const Result& result) { answered += result.has_value() ? 1 : 0; });
   }
   // All come within the same millisecond, and the check takes another one.
   time.run_for(1ms);
@@ -53,8 +53,9 @@ TEST_F(PoolConnectionsTest, WhatComesOverAConnectionThatIsNotProvenYetWaitsToo) 
   const auto end = [&](const Result& result) {
     ends.push_back(result ? result->body : std::string(to_string(result.error().kind)));
   };
-  pool->call("{}", kRead, end);
-  time.call_after(500us, [&] { pool->call("{}", kRead, end); });  // over the same connection, a little later
+  pool->call("{}", kChainRead, end);
+  time.call_after(500us,
+                  [&] { pool->call("{}", kChainRead, end); });  // over the same connection, a little later
   time.run_for(10ms);
   EXPECT_EQ(ends, (std::vector<std::string>{"wrong_chain", "wrong_chain"}));
 }
@@ -64,7 +65,7 @@ TEST_F(PoolConnectionsTest, WhatIsUnderWayWhenANodeIsFoundOutIsNotUsed) {
   EXPECT_EQ(answer(), R"(["a"])");
   nodes[0]->latency = 5ms;
   std::string end;
-  pool->call("{}", kRead, [&](const Result& result) {
+  pool->call("{}", kChainRead, [&](const Result& result) {
     end = result ? result->body : std::string(to_string(result.error().kind));
   });
   time.run_for(1ms);
@@ -76,7 +77,7 @@ TEST_F(PoolConnectionsTest, WhatIsUnderWayWhenANodeIsFoundOutIsNotUsed) {
 }
 
 TEST_F(PoolConnectionsTest, ACallThatWaitsForANodesHeadIsNotSentToAnotherChain) {
-  for (const CallOptions& kind : {kRead, kWrite}) {
+  for (const CallOptions& kind : {kChainRead, kChainWrite}) {
     nodes.clear();
     make(1);
     EXPECT_EQ(answer(), R"(["a"])");
@@ -105,7 +106,7 @@ TEST_F(PoolConnectionsTest, WhatItSaidOfAnotherChainCountsWhateverBecameOfItSinc
   nodes[0]->next_is_new = true;
   nodes[0]->loses_genesis = true;
   std::string end;
-  pool->call("{}", kRead, [&](const Result& result) { end = result ? result->body : "failed"; });
+  pool->call("{}", kChainRead, [&](const Result& result) { end = result ? result->body : "failed"; });
   time.run_for(2ms);  // its answer, and then the check's
   nodes[0]->chain_id = 1;
   time.run_for(10ms);
@@ -122,7 +123,7 @@ TEST_F(PoolConnectionsTest, ACheckThatBeganBeforeTheConnectionProvesNothing) {
   nodes[0]->next_is_new = true;
   std::string end;
   nodes[0]->latency = 500us;
-  pool->call("{}", kRead, [&](const Result& result) {
+  pool->call("{}", kChainRead, [&](const Result& result) {
     end = result ? result->body : std::string(to_string(result.error().kind));
   });
   time.run_for(20ms);
@@ -167,7 +168,7 @@ TEST_F(PoolConnectionsTest, ANodeThatDoesNotSayItsChainAgainKeepsNobodyForever) 
   make(2);
   EXPECT_EQ(answer(), R"(["a"])");
   std::string end;
-  pool->call("{}", kRead, [&](const Result& result) { end = result ? result->body : "failed"; });
+  pool->call("{}", kChainRead, [&](const Result& result) { end = result ? result->body : "failed"; });
   nodes[0]->next_is_new = true;
   time.run_for(1ms);
   nodes[0]->silent = true;
@@ -182,7 +183,7 @@ TEST_F(PoolConnectionsTest, ACheckOfWhichHalfIsLostIsMadeAgain) {
   nodes[0]->said_before = nodes[0]->answer(R"({"method":"eth_chainId"})")->body;
   nodes[0]->chain_id = 2;
   nodes[0]->loses_genesis = true;
-  EXPECT_EQ(answer(kWrite), "wrong_chain");
+  EXPECT_EQ(answer(kChainWrite), "wrong_chain");
   EXPECT_EQ(nodes[0]->count("eth_sendRawTransaction"), 0U);
 }
 
@@ -191,7 +192,7 @@ TEST_F(PoolConnectionsTest, ANodeThatAlwaysFailsForBlockZeroIsUsed) {
   make(1);
   nodes[0]->loses_genesis = true;
   EXPECT_EQ(answer(), R"(["a"])");
-  EXPECT_EQ(answer(kWrite), R"(["a"])");
+  EXPECT_EQ(answer(kChainWrite), R"(["a"])");
 }
 
 TEST_F(PoolConnectionsTest, WhatMustNotBeRepeatedIsCheckedBeforeAndNotAfter) {
@@ -199,7 +200,7 @@ TEST_F(PoolConnectionsTest, WhatMustNotBeRepeatedIsCheckedBeforeAndNotAfter) {
   EXPECT_EQ(answer(), R"(["a"])");
   const std::size_t before = nodes[0]->count("eth_chainId");
   nodes[0]->all_are_new = true;  // a write always has a connection of its own
-  EXPECT_EQ(answer(kWrite), R"(["a"])");
+  EXPECT_EQ(answer(kChainWrite), R"(["a"])");
   EXPECT_EQ(nodes[0]->count("eth_chainId"), before + 1);
 }
 

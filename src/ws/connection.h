@@ -116,6 +116,9 @@ class Connection {
   void fail(Rule rule, Output& output);
   void fail(std::uint16_t code, std::string_view reason, Output& output);
 
+  // From the next frame on. They must outlive the connection. The frame that is being read keeps its length.
+  void set_limits(const Limits& limits) { limits_ = &limits; }
+
   State state() const { return state_; }
   Role role() const { return role_; }
   // Whether a complete frame from elsewhere may be added to the output (encode_message()).

@@ -193,6 +193,42 @@ test("a connection that does not authenticate in time is closed", async (t) => {
   assert.match(await scrape(fanfare), /fanfare_access_denied_total\{reason="missing"\} 1\n/);
 });
 
+test("messages that come in part: little before the credentials, and within the limits after them", async (t) => {
+  const anvil = await startAnvil(t);
+  const folder = temporaryFolder(t);
+  writeFileSync(path.join(folder, "poor"), POOR);
+  writeFileSync(path.join(folder, "jwt"), JWT_SECRET);
+  const text = configFor(anvil, { folder }).replace("server: { httpPort: 0,",
+    "server: { httpPort: 0, limits: { unfinishedBytesMax: 4194304 }, websocket: { messageTimeout: 2s },");
+  const fanfare = await startFanfare(t, ["--config", writeConfig(t, text)], { env: { ADMIN_KEY: ADMIN } });
+  const authenticate = { jsonrpc: "2.0", id: 1, method: "fanfare_authenticate", params: [good()] };
+
+  const stranger = await RawSocket.open(fanfare.ws);
+  stranger.send(1, JSON.stringify({ ...authenticate, pad: "x".repeat(20_000) }));
+  assert.equal((await stranger.frames.take("the close", (one) => one.close)).close, 1009);
+
+  // As long a message is no problem once the credentials are known.
+  const known = await RawSocket.open(fanfare.ws);
+  known.sendJson(authenticate);
+  assert.equal((await known.json()).result !== undefined, true);
+  const pad = "x".repeat(300_000);
+  const call = Buffer.from(JSON.stringify({ ...chainId, id: 2, pad }));
+  known.send(1, call.subarray(0, 200_000), { fin: false });
+  await until("it counts", async () => Number(/^fanfare_unfinished_bytes (\d+)/m.exec(await scrape(fanfare))[1]) >= 200_000);
+  known.send(0, call.subarray(200_000));
+  assert.equal((await known.json((one) => one.id === 2)).result, "0x7a69");
+  assert.match(await scrape(fanfare), /^fanfare_unfinished_bytes 0$/m);
+
+  // More than what is free, then one that stands still.
+  known.send(1, "[" + "1,".repeat(1_900_000), { fin: false });
+  assert.equal((await known.frames.take("the close", (one) => one.close)).close, 1013);
+  assert.match(await scrape(fanfare), /^fanfare_unfinished_bytes_refusals_total [1-9]/m);
+  const slow = await RawSocket.open(fanfare.ws, { headers: key(READER) });
+  slow.send(1, "[", { fin: false });
+  const { close, reason } = await slow.frames.take("the close", (one) => one.close);
+  assert.deepEqual([close, reason], [1008, "a message took too long to arrive"]);
+});
+
 test("attacks on the way in", async (t) => {
   const fanfare = await start(t);
   const { port } = new URL(fanfare.http);

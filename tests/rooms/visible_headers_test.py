@@ -7,7 +7,6 @@ A program that uses the public API must find no room at all.
 """
 
 import functools
-import json
 import pathlib
 import shlex
 import subprocess
@@ -17,6 +16,7 @@ import unittest
 
 SOURCE, BUILD = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(SOURCE / "tools"))
+import compile_commands  # noqa: E402
 import floor_check  # noqa: E402
 
 ROOMS = floor_check.read_floors(SOURCE / "src" / "FLOORS")
@@ -29,7 +29,7 @@ WITH_VALUE = ("-o", "-MF", "-MT", "-MQ", "-Xclang")
 def commands():
     """Returns source file (relative to SOURCE) -> the compiler's arguments without input and output."""
     found = {}
-    for entry in json.loads((BUILD / "compile_commands.json").read_text()):
+    for entry in compile_commands.read_commands(BUILD):
         file = pathlib.Path(entry["file"]).resolve()
         if not file.is_relative_to(SOURCE) or file.is_relative_to(BUILD) or file.suffix != ".cc":
             continue
