@@ -12,18 +12,17 @@ namespace {
 
 constexpr std::size_t kWatchedMax = 4;
 
-const RoomSpec kTrueColour{.width = 1000, .height = 600};
-const RoomSpec kPalette{.width = 1000, .height = 600, .background = 0, .palette = {0, 0xFF0000}};
+const RoomSpec kBits24{.width = 1000, .height = 600};
+const RoomSpec kIndexed{.width = 1000, .height = 600, .background = 0, .palette = {0, 0xFF0000}};
 
 using Message = std::vector<std::uint8_t>;
 
-std::expected<ClientMessage, ProtocolError> parse(const Message& message,
-                                                  const RoomSpec& spec = kTrueColour) {
+std::expected<ClientMessage, ProtocolError> parse(const Message& message, const RoomSpec& spec = kBits24) {
   return parse_client_message(message, spec, kWatchedMax);
 }
 
 template <typename Kind>
-Kind parsed(const Message& message, const RoomSpec& spec = kTrueColour) {
+Kind parsed(const Message& message, const RoomSpec& spec = kBits24) {
   const auto result = parse(message, spec);
   EXPECT_TRUE(result) << (result ? "" : result.error().message);
   const Kind* const kind = result ? std::get_if<Kind>(&*result) : nullptr;
@@ -60,7 +59,7 @@ TEST(ClientMessage, Pixels) {
   EXPECT_EQ(pixels.pixels, (std::vector<Pixel>{{.x = 300, .y = 5, .colour = 0xAABBCC},
                                                {.x = 65'535, .y = 65'534, .colour = 0x010203}}));
   expect_exact_length(message);
-  const auto of_palette = parsed<PixelsMessage>({1, 0, 1, 1, 0, 2, 0, 1}, kPalette);
+  const auto of_palette = parsed<PixelsMessage>({1, 0, 1, 1, 0, 2, 0, 1}, kIndexed);
   EXPECT_EQ(of_palette.pixels, (std::vector<Pixel>{{.x = 1, .y = 2, .colour = 1}}));
 }
 
@@ -163,7 +162,7 @@ TEST(ClientMessage, RandomBytesAreAMessageOrADocumentedError) {
     Message message(random.below(40));
     random.fill(message);
     if (!message.empty()) message[0] %= 7;
-    const RoomSpec& spec = i % 2 == 0 ? kTrueColour : kPalette;
+    const RoomSpec& spec = i % 2 == 0 ? kBits24 : kIndexed;
     const auto result = parse(message, spec);
     if (result) {
       ++accepted;

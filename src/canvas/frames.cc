@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint8_t kMayDraw = 1;
 constexpr std::uint8_t kMayModerate = 2;
 
-std::uint64_t milliseconds_of(Duration duration) {
+std::uint64_t ceil_ms(Duration duration) {
   return static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count());
 }
 
@@ -41,14 +41,14 @@ void append_welcome(ByteVector& out, const RoomSpec& spec, const Limits& limits,
   wire.u64(static_cast<std::uint64_t>(welcome.now_ms));
   wire.varint(spec.width);
   wire.varint(spec.height);
-  wire.varint(milliseconds_of(limits.tick_min));
+  wire.varint(ceil_ms(limits.tick_min));
   wire.rgb(spec.background);
   wire.varint(spec.palette.size());
   for (const std::uint32_t rgb : spec.palette) wire.rgb(rgb);
   wire.text(welcome.user_id);
   wire.varint(welcome.user);
   write_rate(wire, limits.pixels_per_user);
-  wire.varint(at_most_32_bits(milliseconds_of(limits.cooldown)));
+  wire.varint(at_most_32_bits(ceil_ms(limits.cooldown)));
   wire.u8(static_cast<std::uint8_t>((welcome.rights.draw ? kMayDraw : 0U) |
                                     (welcome.rights.moderate ? kMayModerate : 0U)));
 }
@@ -124,7 +124,7 @@ void append_ack(ByteVector& out, std::uint32_t request, std::uint32_t accepted,
   wire.varint(request);
   wire.varint(accepted);
   wire.u8(error ? status_of(error->code) : 0);
-  wire.varint(error && error->retry_after ? at_most_32_bits(milliseconds_of(*error->retry_after)) : 0);
+  wire.varint(error && error->retry_after ? at_most_32_bits(ceil_ms(*error->retry_after)) : 0);
 }
 
 void append_error(ByteVector& out, const ProtocolError& error) {

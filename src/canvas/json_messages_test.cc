@@ -12,7 +12,8 @@
 namespace fanfare::canvas {
 namespace {
 
-const RoomSpec kPalette{.name = "a", .width = 600, .height = 300, .background = 0, .palette = {0, 0xFF0000}};
+const RoomSpec kTwoColours{
+    .name = "a", .width = 600, .height = 300, .background = 0, .palette = {0, 0xFF0000}};
 
 TEST(JsonMessages, Welcome) {
   const Welcome welcome{
@@ -21,7 +22,7 @@ TEST(JsonMessages, Welcome) {
   limits.pixels_per_user.burst = 0;
   EXPECT_EQ(
       welcome_message(
-          kPalette, limits, welcome,
+          kTwoColours, limits, welcome,
           {.total = 9, .joined = {{.user = 17, .name = "\"Zoë\"", .colour = 0xAB}, {.user = 2}}, .left = {}}),
       R"({"type":"welcome","user_id":"u17","room":"a","width":600,"height":300,"background":"#000000",)"
       R"("palette":["#000000","#ff0000"],"users":[{"user_id":"u17","name":"\"Zoë\"","color":"#0000ab"},)"
@@ -37,7 +38,7 @@ TEST(JsonMessages, Welcome) {
 
 TEST(JsonMessages, Events) {
   const ChunkId chunk{.x = 1, .y = 0};
-  EXPECT_EQ(pixel_changed_message(kPalette, chunk, {.index = 513, .user = 7, .colour = 1}),
+  EXPECT_EQ(pixel_changed_message(kTwoColours, chunk, {.index = 513, .user = 7, .colour = 1}),
             R"({"type":"pixel_changed","x":257,"y":2,"color":"#ff0000","user_id":"u7"})");
   EXPECT_EQ(pixel_changed_message({}, chunk, {.index = 0, .user = 0, .colour = 0xABCDEF}),
             R"({"type":"pixel_changed","x":256,"y":0,"color":"#abcdef","user_id":null})");
@@ -53,12 +54,12 @@ TEST(JsonMessages, Answers) {
   EXPECT_EQ(ok_message("\"q\"", 5), R"({"type":"ok","id":"q","count":5})");
   EXPECT_EQ(pong_message("7"), R"({"type":"pong","id":7})");
   EXPECT_EQ(
-      history_message(kPalette, "1", 4, 5,
+      history_message(kTwoColours, "1", 4, 5,
                       std::vector<WhoEntry>{{.pixel = {.user = 7, .colour = 1, .time_ms = 99}, .name = "A"},
                                             {.pixel = {.user = 8, .colour = 0, .time_ms = 98}, .name = ""}}),
       R"({"type":"history","id":1,"x":4,"y":5,"pixels":[{"user_id":"u7","name":"A","color":"#ff0000","timestamp":99},)"
       R"({"user_id":"u8","name":"","color":"#000000","timestamp":98}]})");
-  EXPECT_EQ(history_message(kPalette, {}, 4, 5, {}), R"({"type":"history","x":4,"y":5,"pixels":[]})");
+  EXPECT_EQ(history_message(kTwoColours, {}, 4, 5, {}), R"({"type":"history","x":4,"y":5,"pixels":[]})");
   EXPECT_EQ(
       error_message({.code = ErrorCode::out_of_range,
                      .message = "no",
@@ -87,7 +88,7 @@ bool read_state(std::string_view message, Places& places, std::size_t& count) {
 }
 
 TEST(StateReader, AnAreaWithoutPixelsIsOneMessage) {
-  Board board(kPalette, 10);
+  Board board(kTwoColours, 10);
   StateReader reader({.x = 5, .y = 6, .width = 500, .height = 200});
   EXPECT_EQ(reader.next(board),
             R"({"type":"canvas_state","x":5,"y":6,"width":500,"height":200,"pixels":[],"complete":true})");
@@ -96,7 +97,7 @@ TEST(StateReader, AnAreaWithoutPixelsIsOneMessage) {
 }
 
 TEST(StateReader, HasEachDrawnPixelOfTheAreaOnce) {
-  Board board(kPalette, 10);
+  Board board(kTwoColours, 10);
   SeededRandom random(9);
   for (int i = 0; i < 20'000; ++i) {
     board.set({.x = static_cast<std::uint16_t>(random.below(600)),
@@ -105,7 +106,7 @@ TEST(StateReader, HasEachDrawnPixelOfTheAreaOnce) {
               static_cast<UserNumber>(1 + random.below(3)));
   }
   board.finish_tick();
-  for (const Area& area : {Area::whole(kPalette), Area{.x = 200, .y = 200, .width = 100, .height = 100},
+  for (const Area& area : {Area::whole(kTwoColours), Area{.x = 200, .y = 200, .width = 100, .height = 100},
                            Area{.x = 255, .y = 255, .width = 2, .height = 2},
                            Area{.x = 599, .y = 299, .width = 1, .height = 1}}) {
     Places expected;
@@ -137,12 +138,12 @@ TEST(StateReader, HasEachDrawnPixelOfTheAreaOnce) {
 }
 
 TEST(StateReader, HasNothingOfTheOpenTick) {
-  Board board(kPalette, 10);
+  Board board(kTwoColours, 10);
   board.set({.x = 1, .y = 1, .colour = 1}, 5);
   board.finish_tick();
   board.set({.x = 1, .y = 1, .colour = 0}, 6);
   board.set({.x = 2, .y = 1, .colour = 1}, 6);
-  StateReader reader(Area::whole(kPalette));
+  StateReader reader(Area::whole(kTwoColours));
   Places places;
   std::size_t count = 0;
   EXPECT_TRUE(read_state(*reader.next(board), places, count));

@@ -10,11 +10,12 @@
 namespace fanfare::canvas {
 namespace {
 
-const RoomSpec kTrueColour{.width = 1000, .height = 600};
-const RoomSpec kPalette{.width = 1000, .height = 600, .background = 0, .palette = {0, 0xFF0000, 0x00FF00}};
+const RoomSpec kRoom24{.width = 1000, .height = 600};
+const RoomSpec kThreeColours{
+    .width = 1000, .height = 600, .background = 0, .palette = {0, 0xFF0000, 0x00FF00}};
 
 template <typename Action>
-Action parsed(std::string_view text, const RoomSpec& spec = kTrueColour) {
+Action parsed(std::string_view text, const RoomSpec& spec = kRoom24) {
   const auto request = parse_json_request(text, spec);
   EXPECT_TRUE(request) << text << ": " << (request ? "" : request.error().message);
   const Action* const action = request ? std::get_if<Action>(&request->action) : nullptr;
@@ -22,7 +23,7 @@ Action parsed(std::string_view text, const RoomSpec& spec = kTrueColour) {
   return action == nullptr ? Action{} : *action;
 }
 
-ProtocolError refused(std::string_view text, const RoomSpec& spec = kTrueColour) {
+ProtocolError refused(std::string_view text, const RoomSpec& spec = kRoom24) {
   const auto request = parse_json_request(text, spec);
   EXPECT_FALSE(request) << text;
   if (request) return {};
@@ -54,13 +55,14 @@ TEST(JsonRequest, PixelUpdate) {
       parsed<DrawRequest>(R"( {"type":"pixel_update","x":1e2,"y":5.0,"color":255,"proof":{"n":[1]}} )");
   EXPECT_EQ(number.pixel, (Pixel{.x = 100, .y = 5, .colour = 255}));
   EXPECT_EQ(number.proof, R"({"n":[1]})");
+  EXPECT_EQ(parsed<DrawRequest>(R"({"type":"pixel_update","x":1,"y":-0,"color":"#00ff00"})", kThreeColours)
+                .pixel.colour,
+            2U);
   EXPECT_EQ(
-      parsed<DrawRequest>(R"({"type":"pixel_update","x":1,"y":-0,"color":"#00ff00"})", kPalette).pixel.colour,
-      2U);
-  EXPECT_EQ(parsed<DrawRequest>(R"({"type":"pixel_update","x":1,"y":5,"color":1})", kPalette).pixel.colour,
-            1U);
-  EXPECT_EQ(refused(R"({"type":"pixel_update","x":1,"y":5,"color":3})", kPalette).limit, "2");
-  EXPECT_EQ(refused(R"({"type":"pixel_update","x":1,"y":5,"color":"#0000ff"})", kPalette).value,
+      parsed<DrawRequest>(R"({"type":"pixel_update","x":1,"y":5,"color":1})", kThreeColours).pixel.colour,
+      1U);
+  EXPECT_EQ(refused(R"({"type":"pixel_update","x":1,"y":5,"color":3})", kThreeColours).limit, "2");
+  EXPECT_EQ(refused(R"({"type":"pixel_update","x":1,"y":5,"color":"#0000ff"})", kThreeColours).value,
             "\"#0000ff\"");
 }
 
@@ -112,8 +114,7 @@ TEST(JsonRequest, WhatIsNotJson) {
 
 TEST(JsonRequest, Ids) {
   const auto id_of = [](std::string_view id) {
-    const auto request =
-        parse_json_request("{\"type\":\"ping\",\"id\":" + std::string(id) + "}", kTrueColour);
+    const auto request = parse_json_request("{\"type\":\"ping\",\"id\":" + std::string(id) + "}", kRoom24);
     return request ? request->id : "refused";
   };
   EXPECT_EQ(id_of("7"), "7");
@@ -230,7 +231,7 @@ TEST(JsonRequest, RandomInputIsARequestOrADocumentedError) {
         text[random.below(text.size())] = static_cast<char>(random.below(128));
       }
     }
-    const auto request = parse_json_request(text, i % 3 == 0 ? kPalette : kTrueColour);
+    const auto request = parse_json_request(text, i % 3 == 0 ? kThreeColours : kRoom24);
     if (request) {
       ++accepted;
     } else {

@@ -13,7 +13,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr Instant kStart{std::chrono::hours(1)};
+constexpr Instant kPresenceStart{std::chrono::hours(1)};
 
 TEST(Presence, NamesAndSessionsAreValidated) {
   EXPECT_TRUE(is_valid_name(""));
@@ -55,12 +55,12 @@ Person person(UserNumber user) {
 TEST(Presence, ChangesAreGathered) {
   const Limits limits;
   Presence presence(limits);
-  EXPECT_FALSE(presence.take_delta(kStart));
+  EXPECT_FALSE(presence.take_delta(kPresenceStart));
   presence.join(person(1));
   presence.join(person(2));
   presence.join(person(3));
   presence.leave(3);
-  auto delta = presence.take_delta(kStart);
+  auto delta = presence.take_delta(kPresenceStart);
   ASSERT_TRUE(delta);
   EXPECT_EQ(delta->total, 2U);
   EXPECT_EQ(delta->joined.size(), 2U) << "3 came and went";
@@ -68,15 +68,16 @@ TEST(Presence, ChangesAreGathered) {
 
   presence.leave(1);
   presence.join(person(4));
-  EXPECT_FALSE(presence.take_delta(kStart + limits.presence_interval - Duration(1)));
-  delta = presence.take_delta(kStart + limits.presence_interval);
+  EXPECT_FALSE(presence.take_delta(kPresenceStart + limits.presence_interval - Duration(1)));
+  delta = presence.take_delta(kPresenceStart + limits.presence_interval);
   ASSERT_TRUE(delta);
   EXPECT_EQ(delta->joined, std::vector{person(4)});
   EXPECT_EQ(delta->left, std::vector<UserNumber>{1});
 
   presence.leave(2);
   presence.join(person(2));
-  EXPECT_FALSE(presence.take_delta(kStart + 9 * limits.presence_interval)) << "back before anybody knew";
+  EXPECT_FALSE(presence.take_delta(kPresenceStart + 9 * limits.presence_interval))
+      << "back before anybody knew";
   EXPECT_EQ(presence.find(2)->name, "n2");
   EXPECT_EQ(presence.find(1), nullptr);
 }
@@ -85,13 +86,13 @@ TEST(Presence, AMessageNamesALimitedNumber) {
   const Limits limits{.presence_joined_max = 2, .presence_left_max = 3};
   Presence presence(limits);
   for (UserNumber user = 1; user <= 2; ++user) presence.join(person(user));
-  EXPECT_EQ(presence.take_delta(kStart)->joined.size(), 2U);
+  EXPECT_EQ(presence.take_delta(kPresenceStart)->joined.size(), 2U);
   for (UserNumber user = 3; user <= 10; ++user) presence.join(person(user));
-  auto delta = presence.take_delta(kStart + limits.presence_interval);
+  auto delta = presence.take_delta(kPresenceStart + limits.presence_interval);
   EXPECT_EQ(delta->joined.size(), 2U);
   EXPECT_EQ(delta->total, 10U);
   for (UserNumber user = 1; user <= 4; ++user) presence.leave(user);
-  delta = presence.take_delta(kStart + 2 * limits.presence_interval);
+  delta = presence.take_delta(kPresenceStart + 2 * limits.presence_interval);
   EXPECT_EQ(delta->left.size(), 3U);
   EXPECT_EQ(delta->total, 6U);
 }
@@ -126,7 +127,7 @@ class CursorsTest : public testing::Test {
 
   Limits limits_;
   Cursors cursors_{limits_};
-  Instant now_ = kStart;
+  Instant now_ = kPresenceStart;
 };
 
 TEST_F(CursorsTest, TheLatestPositionCounts) {
@@ -143,11 +144,11 @@ TEST_F(CursorsTest, TheLatestPositionCounts) {
 
 TEST_F(CursorsTest, RoundsHaveARate) {
   cursors_.move(1, 10, 20);
-  ASSERT_TRUE(cursors_.start_round(kStart));
+  ASSERT_TRUE(cursors_.start_round(kPresenceStart));
   cursors_.move(1, 11, 20);
-  EXPECT_FALSE(cursors_.start_round(kStart + milliseconds(50) - Duration(1)));
+  EXPECT_FALSE(cursors_.start_round(kPresenceStart + milliseconds(50) - Duration(1)));
   EXPECT_EQ(cursors_.moves_in(kLeft).at(0).x, 10);
-  EXPECT_TRUE(cursors_.start_round(kStart + milliseconds(50)));
+  EXPECT_TRUE(cursors_.start_round(kPresenceStart + milliseconds(50)));
   EXPECT_EQ(cursors_.moves_in(kLeft).at(0).x, 11);
 }
 

@@ -10,11 +10,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Instant kStart{std::chrono::hours(1)};
+constexpr Instant kRoomStart{std::chrono::hours(1)};
 constexpr std::int64_t kWallMs = 1'000'000;
 
 Now at(Duration since_start) {
-  return {.instant = kStart + since_start,
+  return {.instant = kRoomStart + since_start,
           .wall_ms = kWallMs + std::chrono::duration_cast<milliseconds>(since_start).count()};
 }
 
@@ -309,15 +309,15 @@ TEST_F(RoomTest, WatchSendsOnlyChunksThatWereNotWatchedBefore) {
 }
 
 TEST_F(RoomTest, LeavingIsSeenByOthers) {
-  EXPECT_EQ(room_.presence().take_delta(kStart)->total, 3U);
+  EXPECT_EQ(room_.presence().take_delta(kRoomStart)->total, 3U);
   const Actor tab = join("ann", "1");
   room_.cursors().move(ann_.user, 5, 5);
-  ASSERT_TRUE(room_.cursors().start_round(kStart));
+  ASSERT_TRUE(room_.cursors().start_round(kRoomStart));
   room_.leave(tab.user);
-  EXPECT_FALSE(room_.presence().take_delta(kStart + seconds(1))) << "another tab is open";
+  EXPECT_FALSE(room_.presence().take_delta(kRoomStart + seconds(1))) << "another tab is open";
   room_.leave(ann_.user);
-  EXPECT_EQ(room_.presence().take_delta(kStart + seconds(2))->left, std::vector{ann_.user});
-  ASSERT_TRUE(room_.cursors().start_round(kStart + seconds(2)));
+  EXPECT_EQ(room_.presence().take_delta(kRoomStart + seconds(2))->left, std::vector{ann_.user});
+  ASSERT_TRUE(room_.cursors().start_round(kRoomStart + seconds(2)));
   EXPECT_EQ(room_.cursors().count(), 0U);
 }
 

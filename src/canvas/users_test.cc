@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Instant kStart{std::chrono::hours(1)};
+constexpr Instant kUsersStart{std::chrono::hours(1)};
 
 TEST(Users, AllConnectionsOfAnIdentityAreOneUser) {
   const Limits limits;
@@ -83,13 +83,13 @@ TEST(Payers, OverTheLimitUnknownOnesShareABucketUntilOthersAreIdle) {
   const Limits limits{.payers_max = 2};
   const TokenRate rate{.per_second = 1, .burst = 1};
   Payers payers(limits);
-  TokenBucket& first = payers.find("1", kStart);
-  first.take(rate, 1, kStart);
-  payers.find("2", kStart).take(rate, 1, kStart);
-  EXPECT_EQ(&payers.find("3", kStart), &payers.find("4", kStart));
-  EXPECT_EQ(&payers.find("1", kStart), &first);
+  TokenBucket& first = payers.find("1", kUsersStart);
+  first.take(rate, 1, kUsersStart);
+  payers.find("2", kUsersStart).take(rate, 1, kUsersStart);
+  EXPECT_EQ(&payers.find("3", kUsersStart), &payers.find("4", kUsersStart));
+  EXPECT_EQ(&payers.find("1", kUsersStart), &first);
   EXPECT_EQ(payers.count(), 2U);
-  const Instant later = kStart + std::chrono::minutes(2);
+  const Instant later = kUsersStart + std::chrono::minutes(2);
   EXPECT_NE(&payers.find("3", later), &payers.find("4", later));
   EXPECT_EQ(payers.count(), 2U);
 }
