@@ -58,9 +58,8 @@ class CatchUp {
   // frame is a complete unencrypted WebSocket message of a server (ws::encode_message). Any thread may use the bytes.
   std::vector<SharedBytes> frames_for(std::span<const ChunkId> wanted, std::span<const KnownChunk> known);
 
-  // Compressed chunks since the start, and the bytes that are kept: for metrics.
+  // Compressed chunks since the start: for metrics.
   std::uint64_t compressed_count() const { return compressed_count_; }
-  std::size_t snapshot_bytes() const { return snapshot_bytes_; }
 
  private:
   struct Entry {

@@ -184,7 +184,7 @@ TEST_F(CatchUpTest, JoinsWhileSomebodyDrawsShareAnOlderSnapshotAndTheTicksAfterI
   }
   EXPECT_EQ(catch_up_.compressed_count(), 1U);
   // Until the ticks are a quarter of it.
-  const std::size_t snapshot = catch_up_.snapshot_bytes();
+  const std::size_t snapshot = catch_up_.frames_for(both_, {}).at(0).size();
   draw_noise(snapshot / CatchUp::kStaleShare / 4);
   finish_tick();
   bring_up_to_date(both_);
@@ -196,23 +196,25 @@ TEST_F(CatchUpTest, TheBytesOfSnapshotsAreLimited) {
   draw_noise(3000);
   draw(256, 0, 1);
   finish_tick();
-  limits_.snapshot_bytes_max = 0;
-  bring_up_to_date(both_);
-  EXPECT_EQ(catch_up_.compressed_count(), 2U);
-  EXPECT_LT(catch_up_.snapshot_bytes(), 1000U) << "only the last one";
-  // A chunk that is asked for again becomes the newest.
-  limits_.snapshot_bytes_max = std::size_t{1} << 20U;
-  client_.held.clear();
-  bring_up_to_date(both_);
-  const std::size_t all = catch_up_.snapshot_bytes();
-  EXPECT_EQ(catch_up_.compressed_count(), 3U);
+  const auto chunks = catch_up_.frames_for(both_, {});
+  const std::size_t all = chunks.at(0).size() + chunks.at(1).size();
   limits_.snapshot_bytes_max = all;
+  EXPECT_EQ(catch_up_.frames_for(both_, {}).size(), 2U);
+  EXPECT_EQ(catch_up_.compressed_count(), 2U) << "at the limit both are kept";
+  // Over it the older one is dropped: the first chunk leaves no room for the second one, and that none for the first.
   draw_noise(3000);
   finish_tick();
-  client_.held.clear();
+  for (const std::uint64_t count : {4U, 6U}) {
+    EXPECT_EQ(catch_up_.frames_for(both_, {}).size(), 2U);
+    EXPECT_EQ(catch_up_.compressed_count(), count);
+  }
+  // The newest one stays, whatever its size.
+  limits_.snapshot_bytes_max = 0;
+  catch_up_.frames_for(std::vector{kFirst}, {});
+  EXPECT_EQ(catch_up_.compressed_count(), 7U);
+  catch_up_.frames_for(std::vector{kFirst}, {});
+  EXPECT_EQ(catch_up_.compressed_count(), 7U);
   bring_up_to_date(both_);
-  EXPECT_EQ(catch_up_.compressed_count(), 5U) << "the first one left no room for the second one";
-  EXPECT_LT(catch_up_.snapshot_bytes(), 1000U);
   expect_equal();
 }
 

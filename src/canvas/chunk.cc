@@ -106,17 +106,6 @@ void Chunk::copy_colours(std::vector<std::uint8_t>& out) const {
   }
 }
 
-void Chunk::copy_authors(std::vector<UserNumber>& out) const {
-  out.resize(std::size_t{rows_} * columns_);
-  for (std::size_t row = 0; row < rows_; ++row) {
-    std::copy_n(authors_.data() + row * kChunkSide, columns_, out.data() + row * columns_);
-  }
-  for (const Change& change : std::views::reverse(changes_)) {
-    out[(std::size_t{change.index} / kChunkSide) * columns_ + change.index % kChunkSide] =
-        change.author_before;
-  }
-}
-
 bool Chunk::load(Version version, Bytes colours, std::span<const UserNumber> authors, UserNumber unknown) {
   FANFARE_CHECK(!has_changes());
   const std::size_t count = std::size_t{rows_} * columns_;

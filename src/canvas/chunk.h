@@ -36,12 +36,10 @@ class Chunk {
   std::uint64_t hash() const { return hash_; }
   // Rows x columns colours, row by row, bytes_per_colour() each.
   void copy_colours(std::vector<std::uint8_t>& out) const;
-  // As copy_colours() for the authors: rows x columns numbers.
-  void copy_authors(std::vector<UserNumber>& out) const;
   // The pixels that the open tick has changed, as they were before it: sorted by index, each once.
   std::vector<TickPixel> before_open_tick() const;
 
-  // From disk, into a chunk without changes. Both in the form of the copies. False: a size or a colour is wrong, and
+  // From disk, into a chunk without changes. `colours` as copy_colours() has them, `authors` likewise, one for each pixel. False: a size or a colour is wrong, and
   // nothing has changed. `authors` may be empty if they are not known: then pixels with the background's colour count
   // as not drawn, and others as drawn by `unknown`.
   bool load(Version version, Bytes colours, std::span<const UserNumber> authors,

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "canvas/chunk.h"
 #include "canvas/client_for_tests.h"
 #include "canvas/place.h"
 #include "canvas/state_reader.h"
@@ -23,6 +24,17 @@ inline RoomSpec spec_of(std::uint64_t seed) {
   RoomSpec spec{.width = 300, .height = 260};
   if (seed % 2 == 0) spec.palette = {0x000000, 0xFF0000, 0xFFFFFF, 0x00FF00};
   return spec;
+}
+
+// As Chunk::load() wants them.
+inline std::vector<UserNumber> authors_of(const Chunk& chunk, const RoomSpec& spec) {
+  std::vector<UserNumber> authors;
+  for (std::uint32_t y = 0; y < rows_of(spec, chunk.id()); ++y) {
+    for (std::uint32_t x = 0; x < columns_of(spec, chunk.id()); ++x) {
+      authors.push_back(chunk.author_at(static_cast<std::uint16_t>(y * kChunkSide + x)));
+    }
+  }
+  return authors;
 }
 
 // PIXELS.

@@ -148,7 +148,7 @@ class Simulation {
       Saved& saved = saved_[id.key()];
       saved.version = chunk.version();
       chunk.copy_colours(saved.colours);
-      chunk.copy_authors(saved.authors);
+      saved.authors = authors_of(chunk, spec_);
     }
     saved_replay_ = replayed_;
   }
