@@ -23,7 +23,7 @@ using namespace fanfare;
 using namespace fanfare::canvas;
 
 RoomSpec spec_of(bool has_palette) {
-  RoomSpec spec{.width = 300, .height = 260, .background = 0};
+  RoomSpec spec{.width = 600, .height = 20, .background = 0};
   if (has_palette) spec.palette = {0, 0xFF0000, 0x00FF00};
   return spec;
 }
@@ -96,7 +96,7 @@ class World {
 
  private:
   static Limits limits() {
-    return {.chunks_max = 3, .undo_pixels_max = 50, .history_bytes_per_chunk_max = 200};
+    return {.chunks_max = 2, .undo_pixels_max = 50, .history_bytes_per_chunk_max = 200};
   }
 
   void take(const ClientMessage& message) {

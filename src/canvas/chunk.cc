@@ -14,11 +14,11 @@ Chunk::Chunk(const RoomSpec& spec, ChunkId id)
       columns_(columns_of(spec, id)),
       rows_(rows_of(spec, id)),
       bytes_per_colour_(spec.bytes_per_colour()),
-      colours_(kChunkPixels * bytes_per_colour_),
-      authors_(kChunkPixels),
+      colours_(std::size_t{rows_} * kChunkSide * bytes_per_colour_),
+      authors_(std::size_t{rows_} * kChunkSide),
       live_hash_(spec.background_colour()) {
   const Colour background = spec.background_colour();
-  for (std::size_t i = 0; i < kChunkPixels; ++i) store(i, background);
+  for (std::size_t i = 0; i < authors_.size(); ++i) store(i, background);
 }
 
 void Chunk::store(std::size_t index, Colour colour) {

@@ -60,7 +60,7 @@ class Chunk {
   std::uint32_t columns_;
   std::uint32_t rows_;
   std::size_t bytes_per_colour_;
-  std::vector<std::uint8_t> colours_;  // kChunkPixels, whatever the size
+  std::vector<std::uint8_t> colours_;  // rows of kChunkSide, whatever the columns
   std::vector<UserNumber> authors_;    // as many
   std::vector<Change> changes_;        // of the open tick, in order
   ChunkHash live_hash_;
