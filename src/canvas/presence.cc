@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
-#include <unordered_set>
+#include <iterator>
 
 #include "base/bytes.h"
 #include "ws/utf8.h"
@@ -48,21 +48,23 @@ bool is_valid_session(std::string_view session) {
 
 void Presence::join(Person person) {
   const UserNumber user = person.user;
-  if (!here_.emplace(user, std::move(person)).second) return;
-  changed_.try_emplace(user, false);
+  if (here_.contains(user)) return;
   order_.push_back(user);
-  if (order_.size() > 2 * here_.size() + limits_.presence_listed_max) {
-    std::erase_if(order_, [&](UserNumber one) { return !here_.contains(one); });
-  }
+  here_.emplace(user, Here{.person = std::move(person), .place = std::prev(order_.end())});
+  changed_.try_emplace(user, false);
 }
 
 void Presence::leave(UserNumber user) {
-  if (here_.erase(user) != 0) changed_.try_emplace(user, true);
+  const auto found = here_.find(user);
+  if (found == here_.end()) return;
+  order_.erase(found->second.place);
+  here_.erase(found);
+  changed_.try_emplace(user, true);
 }
 
 const Person* Presence::find(UserNumber user) const {
   const auto found = here_.find(user);
-  return found == here_.end() ? nullptr : &found->second;
+  return found == here_.end() ? nullptr : &found->second.person;
 }
 
 std::optional<PresenceDelta> Presence::take_delta(Instant now) {
@@ -75,7 +77,8 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
     const bool is_here = found != here_.end();
     if (is_here == was_here) continue;
     has_changed = true;
-    if (is_here && delta.joined.size() < limits_.presence_joined_max) delta.joined.push_back(found->second);
+    if (is_here && delta.joined.size() < limits_.presence_joined_max)
+      delta.joined.push_back(found->second.person);
     if (!is_here && delta.left.size() < limits_.presence_left_max) delta.left.push_back(user);
   }
   changed_.clear();
@@ -86,11 +89,9 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
 
 PresenceDelta Presence::list() const {
   PresenceDelta all{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
-  std::unordered_set<UserNumber> listed;
   for (auto user = order_.rbegin(); user != order_.rend() && all.joined.size() < limits_.presence_listed_max;
        ++user) {
-    const auto found = here_.find(*user);
-    if (found != here_.end() && listed.insert(*user).second) all.joined.push_back(found->second);
+    all.joined.push_back(here_.at(*user).person);
   }
   return all;
 }

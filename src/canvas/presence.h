@@ -2,6 +2,7 @@
 // Who is here. Changes are gathered: a user who comes and goes between two messages is never named. One thread.
 
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <span>
 #include <string>
@@ -57,11 +58,15 @@ class Presence {
   PresenceDelta list() const;
 
  private:
+  struct Here {
+    Person person;
+    std::list<UserNumber>::iterator place;  // in order_
+  };
+
   const Limits& limits_;
-  std::unordered_map<UserNumber, Person> here_;
-  std::vector<UserNumber> order_;  // about the order of arrival, for list(); has users that have left, too
-  std::unordered_map<UserNumber, bool>
-      changed_;  // since the last delta: whether he was here at the last delta
+  std::unordered_map<UserNumber, Here> here_;
+  std::list<UserNumber> order_;                   // of arrival
+  std::unordered_map<UserNumber, bool> changed_;  // since the last delta: whether he was here then
   std::optional<Instant> last_delta_;
 };
 
