@@ -6,9 +6,11 @@ The gateway has core 0. Clients and the fake node are separate processes on core
 """
 
 import argparse
+import contextlib
 import hashlib
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -20,7 +22,7 @@ from bench_attacks_run import SERVER_CORE, Gateway, Node, Program, Stage
 from bench_contestants import ROOT, Failed
 from bench_report import Watch, machine, save
 
-PROGRAM = "build/release/apps/fanfare/fanfare"
+PROGRAM = "build/{}/apps/fanfare/fanfare"
 RPC_PROGRAM = "build/release/tests/programs/rpc_server"
 PATHS = {"/": "an echo of the same bytes", "/rpc": "a program's method", "/guarded/key-of-the-bench-program": "the same behind a key"}
 KEYS = 50           # of the crowd; every second one has the second role
@@ -76,12 +78,12 @@ def resident_bytes(pid):
 class Run:
     """A node and a gateway, with or without access control."""
 
-    def __init__(self, stage, program, access, batch_items=BATCH_ITEMS_USUAL):
+    def __init__(self, stage, program, access, batch_items=BATCH_ITEMS_USUAL, tsan=False):
         self.stage = stage
         folder = stage.enter_context(tempfile.TemporaryDirectory())
         node = stage.add(Node({"logs": LOGS}))
         node.go()
-        self.gateway = stage.add(Gateway(program, folder, node, None, config(node, access, batch_items)))
+        self.gateway = stage.add(Gateway(program, folder, node, None, config(node, access, batch_items), tsan))
         self.gateway.wait_ready()
         self.pid, self.access = self.gateway.process.pid, access
 
@@ -129,14 +131,30 @@ def methods(rounds, seconds):
     return found
 
 
-def crowd(program, clients, seconds):
+def end_of_tsan(gateway):
+    """Ends a gateway with ThreadSanitizer. Returns what it reported, in words; "" if nothing."""
+    gateway.process.send_signal(signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        gateway.process.wait(60)
+    gateway.kill()
+    status, said = gateway.process.returncode, gateway.output.head + gateway.output.tail
+    if status == 0 and b"ThreadSanitizer" not in said:
+        return ""
+    first = said.find(b"ThreadSanitizer")
+    return f"status {status}: {said[max(first, 0):][:4000].decode(errors='replace')}"
+
+
+def crowd(program, clients, seconds, tsan=False):
     with Stage() as stage:
-        run = Run(stage, program, True)
+        run = Run(stage, program, True, tsan=tsan)
         one = run.clients("crowd", urls=[run.url(index) for index in range(KEYS)], clients=clients, seconds=seconds, every_s=1.0)
         before = resident_bytes(run.pid)
         one.go()
         seen = one.read_report(seconds + 60)
-        return {**seen, "growth": resident_bytes(run.pid) - before, "per_client": before / clients}
+        growth = resident_bytes(run.pid) - before
+        if tsan and (reported := end_of_tsan(run.gateway)):
+            raise Failed(f"ThreadSanitizer: {reported}")
+        return {**seen, "growth": growth, "per_client": before / clients}
 
 
 def beside_abuser(program, seconds, batch_items):
@@ -196,22 +214,29 @@ def abuser_row(batch_items, found, tally):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--quick", action="store_true", help="a trial of the script: small, and not written down")
-    parser.add_argument("--program", default=str(ROOT / PROGRAM))
+    parser.add_argument("--program", help="another build of the gateway")
     parser.add_argument("--crowd", action="store_true", help="only the crowd of clients")
+    parser.add_argument("--abuser", action="store_true", help="only the abuser beside another client")
+    parser.add_argument("--tsan", action="store_true",
+                        help="with --crowd: a gateway with ThreadSanitizer (build/tsan), which must report nothing; not written down")
     parser.add_argument("--clients", type=int, default=1000, help="of the crowd (default: %(default)s)")
-    parser.add_argument("--minutes", type=float, default=5, help="of the crowd (default: %(default)s)")
+    parser.add_argument("--minutes", type=float, help="of the crowd (default: 5, with --tsan 1)")
     options = parser.parse_args()
+    if options.tsan and not options.crowd:
+        parser.error("--tsan needs --crowd")
+    options.program = options.program or str(ROOT / PROGRAM.format("tsan" if options.tsan else "release"))
+    options.minutes = options.minutes or (1 if options.tsan else 5)
     if not os.access(options.program, os.X_OK):
-        raise SystemExit(f"bench: no {options.program}; build it with cmake --build build/release --target fanfare")
+        raise SystemExit(f"bench: no {options.program}; build it with cmake --build build/{'tsan' if options.tsan else 'release'} --target fanfare")
     rounds, seconds, clients, long = (1, 1, 20, 2) if options.quick else (7, 3, options.clients, round(60 * options.minutes))
     watch, rows, complaints = Watch(), [], []
     for name, measure in (
             ("overhead", lambda: overhead_rows(overhead(options.program, rounds, seconds))),
             ("methods", lambda: method_rows(methods(rounds, seconds))),
-            ("crowd", lambda: crowd_row(clients, long, crowd(options.program, clients, long))),
+            ("crowd", lambda: crowd_row(clients, long, crowd(options.program, clients, long, options.tsan))),
             *(("abuser", lambda items=items: abuser_row(items, *beside_abuser(options.program, 2 if options.quick else 15, items)))
               for items in (BATCH_ITEMS_USUAL, BATCH_ITEMS))):
-        if options.crowd and name != "crowd":
+        if (options.crowd or options.abuser) and not getattr(options, name, False):
             continue
         before = len(rows)
         try:
@@ -222,7 +247,7 @@ def main():
             print(f"bench: {complaints[-1]}", flush=True)
     elapsed, others = watch.read()
     print(f"bench: {elapsed:.0f} s; other processes took {others:.0%} of the machine")
-    if options.quick:
+    if options.quick or options.tsan:
         return 1 if complaints else 0
     save("Access control", ["access"], [
         f"{machine()}. Load average {watch.load_before:.1f} before it began; other processes took {others:.0%} of the machine meanwhile.",

@@ -19,6 +19,8 @@ ADDRESS_SPACE_BYTES = 4 << 30  # limit for a gateway, so that an attack cannot e
 CALLS_PER_SECOND = 100
 SHUTDOWN_S, SHUTDOWN_PATIENCE_S = 1, 2
 READY_S, REPORT_S = 15, 20
+TSAN_STATUS = 66  # after any report
+TSAN_OPTIONS = f"exitcode={TSAN_STATUS} halt_on_error=0"
 DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 HEAD_BYTES, TAIL_BYTES = 1 << 16, 1 << 12
 
@@ -115,15 +117,16 @@ class Output(threading.Thread):
 
 class Gateway:
     """One run of `fanfare serve` on its core. It serves the honest client's project and, with a `flooder`, that node's project.
-    `text`: another configuration, which has the project `honest`, too."""
+    `text`: another configuration, which has the project `honest`, too. `tsan`: the program has ThreadSanitizer, which needs a huge address
+    space at fixed addresses."""
 
-    def __init__(self, program, folder, node, flooder, text=None):
+    def __init__(self, program, folder, node, flooder, text=None, tsan=False):
         config = pathlib.Path(folder) / "gateway.yaml"
         config.write_text(text or config_text(node, flooder))
+        confined = ["setarch", "-R", "prlimit"] if tsan else ["prlimit", f"--as={ADDRESS_SPACE_BYTES}"]
         self.process = subprocess.Popen(
-            ["taskset", "-c", SERVER_CORE, "prlimit", f"--as={ADDRESS_SPACE_BYTES}", "--core=0", str(program), "serve",
-             "--config", str(config)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            ["taskset", "-c", SERVER_CORE, *confined, "--core=0", str(program), "serve", "--config", str(config)],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "TSAN_OPTIONS": TSAN_OPTIONS})
         self.output = Output(self.process.stdout)
         self.peak_bytes = 0
         self.sampler = threading.Thread(target=self.sample, daemon=True)

@@ -159,8 +159,10 @@ struct RpcOptions {
   std::size_t work_queue_max = 64;
   std::chrono::milliseconds retry_after = std::chrono::seconds(1);  // told to callers whom the queue refuses
 
-  std::uint32_t requests_in_flight_max = 256;       // of one WebSocket; beyond it the connection is not read
-  std::uint32_t batch_items_max = 1000;             // a longer batch is refused as a whole: -32600
+  std::uint32_t requests_in_flight_max = 256;  // of one WebSocket; beyond it the connection is not read
+  // A longer batch is refused as a whole: -32600. Batches of more than 4 KiB are read in slices, so that they do not hold
+  // the loop; at most 256 calls of `subscribe` and `unsubscribe` in one: -32005.
+  std::uint32_t batch_items_max = 1000;
   std::size_t batch_answer_bytes_max = 25'000'000;  // further answers of a batch: -32003
   // Requests in progress and unsent answers, of one client and of all of them: -32005.
   std::size_t held_bytes_per_client_max = std::size_t{64} << 20;

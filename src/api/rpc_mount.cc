@@ -16,6 +16,7 @@
 #include "rpc/registered_methods.h"
 #include "rpc/service.h"
 #include "server/browser_rules.h"
+#include "server/content_coding.h"
 #include "server/listener.h"
 
 namespace fanfare::api {
@@ -157,6 +158,7 @@ class RpcMount final : public server::Mount {
                   .server = loop_context.server(),
                   .post = post_to(loop_context),
                   .handle_of = &handle_of,
+                  .connection_of = &connection_of,
                   .guard = &guard}),
         service_(limits_of(options()), {.methods = methods_,
                                         .observer = observer_,
@@ -173,6 +175,7 @@ class RpcMount final : public server::Mount {
     return {.methods = "POST", .has_websocket = true, .browsers = &rules_};
   }
   void on_request(session::HttpConnection& session, const server::Target& target) override {
+    if (const auto refusal = server::refuse_content_coding(target.request)) return session.respond(*refusal);
     const RequestParts parts(session, target.request, target.match.parameters);
     const auto caller = identify(*registry_, parts.handle(), rpc::Transport::http, loop_.now());
     if (!caller) return session.respond(to_engine(caller.error()));

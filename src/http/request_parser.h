@@ -19,6 +19,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -82,6 +83,12 @@ class RequestParser {
   // How much of the body is still to come; empty for a chunked one, whose length is unknown.
   std::optional<std::uint64_t> body_left() const {
     return state_ == State::chunked_body ? std::nullopt : std::optional(body_left_);
+  }
+
+  // Hands over the memory of the body that next() has just returned, so that it outlives the next call. Empty: the body is a
+  // view of the input.
+  GrowingBytes take_body(Bytes body) {
+    return body.data() == body_.bytes().data() ? std::move(body_) : GrowingBytes();
   }
 
   // True once for a request whose head has arrived with `Expect: 100-continue` and whose body has not. The

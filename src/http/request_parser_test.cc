@@ -50,6 +50,29 @@ TEST(RequestParser, ABodyThatIsAllThereIsNotCopied) {
   EXPECT_EQ((*next)->body.data(), as_bytes(text).data() + text.size() - 5);
 }
 
+TEST(RequestParser, ABodyThatCameInPartsCanBeTakenOver) {
+  RequestParser parser;
+  const std::string text =
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhelloPOST / HTTP/1.1\r\nHost: a\r\n";
+  Bytes first = as_bytes(text).first(text.find("llo"));
+  EXPECT_FALSE(parser.next(first).value());
+  Bytes rest = as_bytes(text).subspan(text.find("llo"));
+  const auto next = parser.next(rest);
+  ASSERT_TRUE(next && *next);
+  const Bytes body = (*next)->body;
+  EXPECT_TRUE(parser.take_body(body.subspan(1)).empty());
+  const GrowingBytes taken = parser.take_body(body);
+  EXPECT_EQ(taken.bytes().data(), body.data());
+  EXPECT_TRUE(parser.take_body(body).empty());
+  EXPECT_FALSE(parser.next(rest).value());
+  const std::string end = "Content-Length: 3\r\n\r\nbye";
+  Bytes more = as_bytes(end);
+  const auto last = parser.next(more);
+  ASSERT_TRUE(last && *last);
+  EXPECT_EQ(as_text((*last)->body), "bye");
+  EXPECT_EQ(as_text(taken.bytes()), "hello");
+}
+
 TEST(RequestParser, StopsRightAfterARequestForAnUpgrade_RFC9110_7_8) {
   const std::string head =
       "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, UPGRADE\r\nUpgrade: websocket\r\n\r\n";

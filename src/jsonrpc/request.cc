@@ -1,6 +1,7 @@
 #include "jsonrpc/request.h"
 
 #include <array>
+#include <cstdint>
 
 #include "jsonrpc/scan.h"
 #include "jsonrpc/value.h"
@@ -10,6 +11,7 @@ namespace {
 
 constexpr Error kParseError{ErrorCode::parse_error, "Parse error"};
 constexpr Error kEmptyBatch{ErrorCode::invalid_request, "Invalid Request: empty batch"};
+constexpr std::string_view kTooDeep = "Invalid Request: nested too deep";
 constexpr Error kBatchTooLarge{ErrorCode::invalid_request, "Invalid Request: batch too large"};
 
 std::string_view between(const char* from, const char* to) {
@@ -23,6 +25,7 @@ struct Found {
   std::string_view method;
   std::string_view params;
   bool duplicate = false;
+  bool too_deep = false;
 
   std::string_view* slot(std::string_view name) {
     if (name == "jsonrpc") return &version;
@@ -57,6 +60,7 @@ std::string_view find_fault(const Found& found, bool version_1) {
   // Two readers may choose different members of a duplicate pair, but upstream must run exactly what was
   // checked here.
   if (found.duplicate) return "Invalid Request: duplicate member";
+  if (found.too_deep) return kTooDeep;
   if (found.version != "\"2.0\"" && !version_1) return "Invalid Request: jsonrpc must be \"2.0\"";
   if (!found.id.empty() && !is_valid_id(found.id)) {
     return "Invalid Request: id must be a string, a number or null";
@@ -84,9 +88,8 @@ std::string_view Parser::unescape(std::string_view content) {
   return text;
 }
 
-// Parses one object, whose opening brace is next. False: not JSON.
+// Parses one object, whose opening brace is next and which may itself be there. False: not JSON.
 bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& request) {
-  if (depth_max == 0) return false;
   Found found;
   bool method_escaped = false;
   scanner.consume('{');
@@ -105,7 +108,11 @@ bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& re
     bool value_escaped = false;
     const bool valid =
         scanner.peek() == '"' ? scanner.skip_string(&value_escaped) : scanner.skip_value(depth_max - 1);
-    if (!valid) return false;
+    if (!valid) {
+      // The id may follow.
+      if (!scanner.is_too_deep() || !scanner.skip_unchecked(from)) return false;
+      found.too_deep = true;
+    }
     if (std::string_view* slot = found.slot(name); slot != nullptr) {
       found.duplicate = found.duplicate || !slot->empty();
       *slot = between(from, scanner.at());
@@ -137,44 +144,70 @@ bool Parser::parse_object(Scanner& scanner, std::uint32_t depth_max, Request& re
 bool Parser::parse_element(Scanner& scanner, std::uint32_t depth_max) {
   const char* const from = scanner.at();
   Request request;
-  if (scanner.peek() == '{') {
+  if (scanner.peek() == '{' && depth_max > 0) {
     if (!parse_object(scanner, depth_max, request)) return false;
   } else {
-    if (!scanner.skip_value(depth_max)) return false;
     request.id = "null";
     request.fault = "Invalid Request: not an object";
+    if (!scanner.skip_value(depth_max)) {
+      if (!scanner.is_too_deep() || !scanner.skip_unchecked(from)) return false;
+      request.fault = kTooDeep;
+    }
   }
   request.raw = between(from, scanner.at());
   requests_.push_back(request);
+  ++elements_read_;
   return true;
 }
 
 std::expected<Message, Error> Parser::parse(std::string_view text) {
+  start(text);
+  const auto whole = step(SIZE_MAX);
+  if (!whole) return std::unexpected(whole.error());
+  return whole->part;
+}
+
+void Parser::start(std::string_view text) {
+  rest_ = text;
+  is_batch_ = false;
+  elements_read_ = 0;
+}
+
+std::expected<Parser::Step, Error> Parser::step(std::size_t elements_max) {
   requests_.clear();
   unescaped_.clear();
-  Scanner scanner(text);
-  scanner.skip_space();
-  const bool batch = scanner.peek() == '[';
-  if (!batch) {
-    if (!parse_element(scanner, limits_.depth_max)) return std::unexpected(kParseError);
-  } else {
-    if (limits_.depth_max == 0) return std::unexpected(kParseError);
-    scanner.consume('[');
+  Scanner scanner(rest_);
+  if (!is_batch_) {
     scanner.skip_space();
-    bool more = !scanner.consume(']');
-    while (more) {
-      if (requests_.size() == limits_.batch_elements_max) return std::unexpected(kBatchTooLarge);
-      if (!parse_element(scanner, limits_.depth_max - 1)) return std::unexpected(kParseError);
-      scanner.skip_space();
-      more = scanner.consume(',');
-      if (!more && !scanner.consume(']')) return std::unexpected(kParseError);
-      scanner.skip_space();
+    is_batch_ = scanner.consume('[');
+    if (!is_batch_) {
+      if (!parse_element(scanner, limits_.depth_max)) return std::unexpected(kParseError);
+      return last_step(scanner);
     }
+    if (limits_.depth_max == 0) return std::unexpected(kParseError);
+    scanner.skip_space();
+    if (scanner.consume(']')) return last_step(scanner);
   }
+  do {
+    if (elements_read_ == limits_.batch_elements_max) return std::unexpected(kBatchTooLarge);
+    if (!parse_element(scanner, limits_.depth_max - 1)) return std::unexpected(kParseError);
+    scanner.skip_space();
+    if (!scanner.consume(',')) {
+      if (!scanner.consume(']')) return std::unexpected(kParseError);
+      return last_step(scanner);
+    }
+    scanner.skip_space();
+  } while (requests_.size() < elements_max);
+  rest_.remove_prefix(static_cast<std::size_t>(scanner.at() - rest_.data()));
+  return Step{.part = {.batch = true, .requests = requests_}, .last = false};
+}
+
+// Behind the only request, or behind the batch.
+std::expected<Parser::Step, Error> Parser::last_step(Scanner& scanner) {
   scanner.skip_space();
   if (!scanner.at_end()) return std::unexpected(kParseError);
-  if (batch && requests_.empty()) return std::unexpected(kEmptyBatch);
-  return Message{.batch = batch, .requests = requests_};
+  if (elements_read_ == 0) return std::unexpected(kEmptyBatch);
+  return Step{.part = {.batch = is_batch_, .requests = requests_}, .last = true};
 }
 
 }  // namespace fanfare::jsonrpc

@@ -44,7 +44,8 @@ struct Message {
 };
 
 struct ParseLimits {
-  std::uint32_t depth_max = 128;  // nesting limit for arrays and objects, including the batch's own array
+  // Nesting limit for arrays and objects, including the batch's own array. A deeper element has a fault.
+  std::uint32_t depth_max = 128;
   std::uint32_t batch_elements_max = 1000;  // beyond it the whole batch is rejected with -32600
   // Also accepts requests without `jsonrpc`, or with "1.0" or "1.1", as clients of Bitcoin Core send them. Without
   // an id they are answered with the id null.
@@ -57,19 +58,34 @@ class Parser {
 
   // The views point into `text`. A method written with escapes points into the parser. They are valid while
   // the text exists and until the next parse. In steady state only such methods allocate memory. Errors:
-  // -32700 for text that is not JSON (or nested too deep, or not UTF-8); -32600 for an empty or too large
-  // batch. JSON that is not a valid request becomes an element with a `fault`.
+  // -32700 for text that is not JSON (or not UTF-8); -32600 for an empty or too large batch. JSON that is not a
+  // valid request becomes an element with a `fault`.
   std::expected<Message, Error> parse(std::string_view text);
+
+  // The same in steps, for a long batch: start(), then step() until its result is the last one. Whether all of the
+  // text is valid is only known then. Each step reads up to `elements_max` further elements, at least one, and returns
+  // those; the views are valid until the next step.
+  struct Step {
+    Message part;
+    bool last = false;
+  };
+  void start(std::string_view text);
+  std::expected<Step, Error> step(std::size_t elements_max);
+
   // How many elements of the last text were read: all of them, or after an error those before it.
-  std::size_t elements_read() const { return requests_.size(); }
+  std::size_t elements_read() const { return elements_read_; }
 
  private:
+  std::expected<Step, Error> last_step(Scanner& scanner);
   bool parse_element(Scanner& scanner, std::uint32_t depth_max);
   bool parse_object(Scanner& scanner, std::uint32_t depth_max, Request& request);
   std::string_view unescape(std::string_view content);
 
   ParseLimits limits_;
-  std::vector<Request> requests_;
+  std::string_view rest_;  // of the text
+  bool is_batch_ = false;  // the rest begins within one
+  std::size_t elements_read_ = 0;
+  std::vector<Request> requests_;      // of the last step
   std::deque<std::string> unescaped_;  // a deque: its strings do not move
 };
 

@@ -225,17 +225,93 @@ TEST(JsonRpcRequest, EveryPositionOfASpecialByteIsSeen) {
 }
 
 TEST(JsonRpcRequest, NestingIsLimited) {
-  const auto nested = [](std::size_t depth) {
+  const auto nested = [](std::size_t depth, const std::string& behind = "") {
     // The object itself counts as one level.
     return R"({"jsonrpc":"2.0","id":1,"method":"m","params":)" + std::string(depth - 1, '[') +
-           std::string(depth - 1, ']') + "}";
+           std::string(depth - 1, ']') + behind + "}";
   };
+  constexpr std::string_view kTooDeep = "Invalid Request: nested too deep";
   EXPECT_EQ(only(nested(128)).fault, "");
-  EXPECT_EQ(refused(nested(129)), ErrorCode::parse_error);
+  EXPECT_EQ(only(nested(129)).fault, kTooDeep);
+  EXPECT_EQ(only(nested(129)).id, "1");
+  EXPECT_EQ(only(nested(100'000)).id, "1");
+  // The id may follow, and strings may have brackets.
+  const std::string deep = R"({"a":"]}\"]}","b":)" + std::string(200, '[') + std::string(200, ']') + "}";
+  const auto late = only(R"({"params":)" + deep + R"(,"method":"m","id":"x","jsonrpc":"2.0"})");
+  EXPECT_EQ(late.fault, kTooDeep);
+  EXPECT_EQ(late.id, "\"x\"");
+  EXPECT_EQ(only(nested(129, R"(,"id":2)")).id, "null");
+  EXPECT_EQ(only(nested(129, R"(,"id":2)")).fault, "Invalid Request: duplicate member");
+  // Where it never ends, or a string is wrong, it is not JSON.
   EXPECT_EQ(refused(std::string(1'000'000, '[')), ErrorCode::parse_error);
-  EXPECT_EQ(refused("[" + nested(4) + "]", {.depth_max = 4}), ErrorCode::parse_error);
+  EXPECT_EQ(refused("[" + std::string(200, '[') + "\"\\x\"" + std::string(200, ']') + "]"),
+            ErrorCode::parse_error);
+  EXPECT_EQ(refused(nested(129) + "]"), ErrorCode::parse_error);
+  EXPECT_EQ(refused("[]", {.depth_max = 0}), ErrorCode::parse_error);
   Parser parser({.depth_max = 5});
   EXPECT_TRUE(parser.parse("[" + nested(4) + "]"));
+}
+
+// The other elements of a batch are requests as ever.
+TEST(JsonRpcBatch, AnElementThatIsTooDeepHasAFault) {
+  Parser parser({.depth_max = 3});
+  const auto message = parser.parse(
+      R"([{"jsonrpc":"2.0","params":[[1]],"id":1,"method":"m"},[[[]]],{"jsonrpc":"2.0","params":[1],"id":2,"method":"m"}])");
+  ASSERT_TRUE(message);
+  ASSERT_EQ(message->requests.size(), 3U);
+  EXPECT_EQ(message->requests[0].fault, "Invalid Request: nested too deep");
+  EXPECT_EQ(message->requests[0].id, "1");
+  EXPECT_EQ(message->requests[1].fault, "Invalid Request: nested too deep");
+  EXPECT_EQ(message->requests[1].id, "null");
+  EXPECT_EQ(message->requests[2].fault, "");
+  Parser flat({.depth_max = 1});
+  const auto one = flat.parse(R"([{"jsonrpc":"2.0","id":1,"method":"m"}])");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->requests[0].fault, "Invalid Request: nested too deep");
+}
+
+TEST(JsonRpcBatch, ItCanBeReadInSteps) {
+  const std::string text = R"( [1, {"jsonrpc":"2.0","id":7,"method":"\u0061"},[] ,4] )";
+  for (const std::size_t elements : {1U, 2U, 3U, 4U, 5U}) {
+    Parser parser({.batch_elements_max = 4});
+    parser.start(text);
+    std::vector<std::string> read;
+    bool last = false;
+    while (!last) {
+      const auto step = parser.step(elements);
+      ASSERT_TRUE(step);
+      EXPECT_TRUE(step->part.batch);
+      EXPECT_GE(step->part.requests.size(), 1U);
+      EXPECT_LE(step->part.requests.size(), elements);
+      for (const Request& request : step->part.requests) {
+        read.push_back(std::string(request.raw) + " " + std::string(request.method));
+      }
+      last = step->last;
+      EXPECT_EQ(last, read.size() == 4);
+    }
+    EXPECT_EQ(read, (std::vector<std::string>{"1 ", R"({"jsonrpc":"2.0","id":7,"method":"\u0061"} a)", "[] ",
+                                              "4 "}));
+    EXPECT_EQ(parser.elements_read(), 4U);
+  }
+}
+
+TEST(JsonRpcBatch, InStepsItHasTheSameErrors) {
+  const std::pair<std::string, ErrorCode> cases[] = {{"[1,2,3,4]", ErrorCode::invalid_request},
+                                                     {"[]", ErrorCode::invalid_request},
+                                                     {"[1,2", ErrorCode::parse_error},
+                                                     {"[1,2,]", ErrorCode::parse_error},
+                                                     {"[1,2]]", ErrorCode::parse_error},
+                                                     {"[1,2}", ErrorCode::parse_error},
+                                                     {"", ErrorCode::parse_error}};
+  for (const auto& [text, code] : cases) {
+    EXPECT_EQ(refused(text, {.batch_elements_max = 3}), code) << text;
+    Parser parser({.batch_elements_max = 3});
+    parser.start(text);
+    auto step = parser.step(1);
+    for (int i = 0; step && !step->last && i < 10; ++i) step = parser.step(1);
+    ASSERT_FALSE(step) << text;
+    EXPECT_EQ(step.error().code, code) << text;
+  }
 }
 
 TEST(JsonRpcBatch, EveryElementIsItsOwnRequest) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstring>
 
 #include "base/hex.h"
@@ -177,7 +178,10 @@ bool Scanner::skip_word(std::string_view word) {
 }
 
 bool Scanner::skip_array(std::uint32_t depth_max) {
-  if (depth_max == 0) return false;
+  if (depth_max == 0) {
+    is_too_deep_ = true;
+    return false;
+  }
   ++at_;
   skip_space();
   if (consume(']')) return true;
@@ -191,7 +195,10 @@ bool Scanner::skip_array(std::uint32_t depth_max) {
 }
 
 bool Scanner::skip_object(std::uint32_t depth_max) {
-  if (depth_max == 0) return false;
+  if (depth_max == 0) {
+    is_too_deep_ = true;
+    return false;
+  }
   ++at_;
   skip_space();
   if (consume('}')) return true;
@@ -227,6 +234,33 @@ bool Scanner::skip_value(std::uint32_t depth_max) {
     default:
       return skip_number();
   }
+}
+
+bool Scanner::skip_unchecked(const char* from) {
+  at_ = from;
+  is_too_deep_ = false;
+  std::size_t depth = 0;
+  do {
+    if (at_end()) return false;
+    bool escaped = false;
+    switch (*at_) {
+      case '"':
+        if (!skip_string(&escaped)) return false;
+        continue;
+      case '[':
+      case '{':
+        ++depth;
+        break;
+      case ']':
+      case '}':
+        --depth;
+        break;
+      default:
+        break;
+    }
+    ++at_;
+  } while (depth > 0);
+  return true;
 }
 
 void append_unescaped(std::string& out, std::string_view content) {

@@ -33,6 +33,11 @@ class Scanner {
   bool skip_string(bool* escaped);
   // Steps over one value of any kind, whose arrays and objects may nest up to `depth_max` deep.
   bool skip_value(std::uint32_t depth_max);
+  // Whether the last skip_value() failed because of that limit.
+  bool is_too_deep() const { return is_too_deep_; }
+  // Steps over an array or an object of any depth that begins at `from`, for the error about it. Only its strings are
+  // checked, and that as many brackets close as open.
+  bool skip_unchecked(const char* from);
 
  private:
   bool skip_escape();
@@ -44,6 +49,7 @@ class Scanner {
 
   const char* at_;
   const char* end_;
+  bool is_too_deep_ = false;
 };
 
 // Appends the decoded text of `content`, which is the part between the quotes of a valid JSON string.

@@ -4,6 +4,7 @@
 
 #include "base/guard.h"
 #include "jsonrpc/response.h"
+#include "rpc/long_answer.h"
 
 namespace fanfare::rpc {
 namespace {
@@ -38,7 +39,7 @@ std::string join_answers(std::vector<Call>& calls, bool batch) {
 }
 
 Reply complete(Message message) {
-  if (message.has_late) return {.text = {}, .unfinished = std::make_unique<Message>(std::move(message))};
+  if (message.late > 0) return {.text = {}, .unfinished = std::make_unique<Message>(std::move(message))};
   for (Call& call : message.calls) {
     if (call.version_1 && !call.answer.empty()) call.answer = jsonrpc::to_version_1(call.answer, call.id);
   }
@@ -49,6 +50,11 @@ Reply complete(Message message) {
               .retry_after = message.retry_after};
   reply.hold.shrink_to(reply.text.size());
   return reply;
+}
+
+Reply complete_on_loop(Message message) {
+  if (message.calls.size() <= LongAnswer::kCallsAtOnce) return complete(std::move(message));
+  return {.text = {}, .unfinished = std::make_unique<Message>(std::move(message))};
 }
 
 }  // namespace fanfare::rpc

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/byte_budget.h"
+#include "base/shared_bytes.h"
 #include "base/time.h"
 #include "rpc/answer_room.h"
 
@@ -44,19 +45,22 @@ struct Message {
   std::vector<Subscribed> withdrawn = {};  // rejected after they were accepted
   // As in Reply.
   Duration retry_after = {};
-  bool has_late = false;  // some calls are late
+  std::uint32_t late = 0;  // late calls
 };
 
 // The whole answer to a message.
 struct Reply {
   std::string text;  // "": there is none, because all calls were notifications
+  // In place of a text, for a WebSocket: the frame that is sent, uncompressed.
+  SharedBytes frame = {};
   std::vector<Subscribed> subscribed = {};
   std::vector<Subscribed> withdrawn = {};
   ByteHold hold = {};      // the memory of the text, until it has been sent
   std::uint32_t open = 0;  // calls that end their flight once it is queued
   // Not zero: limits refused every call of the message. Over HTTP this is 429 with Retry-After.
   Duration retry_after = {};
-  // Set: a message with late calls, in place of everything above but `open`.
+  // Set: a message with late calls, or with so many that they are joined in slices (long_answer.h), in place of everything
+  // above but `open`.
   std::unique_ptr<Message> unfinished = {};
 };
 
@@ -66,5 +70,7 @@ std::string join_answers(std::vector<Call>& calls, bool batch);
 
 // Makes the reply of a message whose calls are all answered, but for late ones. Any thread.
 Reply complete(Message message);
+// As complete(), on a loop's thread, where many answers are not joined at once.
+Reply complete_on_loop(Message message);
 
 }  // namespace fanfare::rpc

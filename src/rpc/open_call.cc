@@ -25,7 +25,7 @@ void OpenMessage::one_is_done() {
     if (!message_.room.take_answer(call.answer.size(), call.id, refused)) call.answer = std::move(refused);
   }
   (*post_)(session_, [self = shared_from_this()] {
-    if (Done done = std::exchange(self->done_, nullptr)) done(complete(std::move(self->message_)));
+    if (Done done = std::exchange(self->done_, nullptr)) done(complete_on_loop(std::move(self->message_)));
   });
 }
 

@@ -10,6 +10,7 @@
 #include "jsonrpc/response.h"
 #include "rpc/arguments.h"
 #include "rpc/connection.h"
+#include "session/http_connection.h"
 
 namespace fanfare::rpc {
 namespace {
@@ -19,6 +20,10 @@ constexpr Duration kSweepEvery = std::chrono::milliseconds(50);
 constexpr std::size_t kNameShown = 64;
 // What the answers of subscribe() and unsubscribe() have room in, with the longest name of an event.
 constexpr std::size_t kLateAnswerBytesMax = 4096;
+// The open calls of longer messages are started in slices.
+constexpr std::size_t kCallsStartedAtOnce = 32;
+// Calls of one message that are answered with its reply: all at once, so they must be few.
+constexpr std::uint32_t kLateCallsMax = 256;
 
 RpcError work_queue_full(std::chrono::milliseconds retry_after) {
   return {.code = static_cast<int>(jsonrpc::ErrorCode::limit_exceeded),
@@ -131,7 +136,13 @@ std::optional<Refusal> RegisteredMethods::refuse_method(const MethodEntry* entry
 Begun RegisteredMethods::begin(const jsonrpc::Request& request, const Origin& origin, Message& message,
                                std::string& answer) {
   const MethodEntry& entry = *context_.registry.find(request.method);
-  if (entry.at_reply && origin.connection != nullptr) return Begun::late;
+  if (entry.at_reply && origin.connection != nullptr) {
+    if (message.late < kLateCallsMax) return Begun::late;
+    if (request.is_notification()) return Begun::answered;
+    jsonrpc::append_error(answer, request.id, jsonrpc::ErrorCode::limit_exceeded,
+                          "too many subscriptions in one batch");
+    return Begun::answered;
+  }
   if (!answers_at_once(entry)) return Begun::open;
   answer = answer_now(entry, request.id, request.params, origin);
   std::string refused;
@@ -174,21 +185,36 @@ void RegisteredMethods::call_here(const std::shared_ptr<OpenCall>& call, BoundCa
 }
 
 void RegisteredMethods::run(Message message, const Origin& origin, Done done) {
-  Waiting waiting{
-      .message = std::make_shared<OpenMessage>(std::move(message), origin.session.id(), std::move(done),
-                                               context_.post, context_.registry.budget()),
-      .deadlines = {}};
-  const std::shared_ptr<OpenMessage> open = waiting.message;
-  for (std::size_t i = 0; i < open->size(); ++i) {
-    if (open->is_open(i)) start(waiting, i, origin);
-  }
-  waiting_.push_back(std::move(waiting));
+  const auto open = std::make_shared<OpenMessage>(std::move(message), origin.session.id(), std::move(done),
+                                                  context_.post, context_.registry.budget());
+  Waiting& waiting = waiting_.emplace_back(Waiting{.message = open, .deadlines = {}});
   if (waiting_.size() == 1) sweep_later();
-  open->put_own();
+  if (open->size() <= kCallsStartedAtOnce) {
+    for (std::size_t i = 0; i < open->size(); ++i) start(waiting, i, origin);
+    return open->put_own();
+  }
+  slices_.run([this, &waiting, open, caller = origin.caller, next = std::size_t{0}](Slice& slice) mutable {
+    // Once the caller is gone, the sweep cancels the calls, and `waiting` may be gone, too.
+    const session::SessionTable& sessions = context_.server.sessions();
+    session::Session* const session = sessions.find(open->session());
+    session::HttpConnection* const http = sessions.find_http(open->session());
+    if (session == nullptr && http == nullptr) return false;
+    session::Member& member = session == nullptr ? static_cast<session::Member&>(*http) : *session;
+    const Origin now{.session = member,
+                     .caller = caller,
+                     .connection = session == nullptr ? nullptr : &context_.connection_of(*session)};
+    for (; next < open->size(); ++next) {
+      if (!slice.take_step()) return true;
+      start(waiting, next, now);
+    }
+    open->put_own();
+    return false;
+  });
 }
 
 void RegisteredMethods::start(Waiting& waiting, std::size_t index, const Origin& origin) {
   OpenMessage& message = *waiting.message;
+  if (!message.is_open(index)) return;
   const Call& text = message.call(index);
   const MethodEntry& entry = *context_.registry.find(text.method);
   message.expect();

@@ -3,6 +3,7 @@
 // answer later, from a worker or any other thread, within their timeout.
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "rpc/methods.h"
 #include "rpc/open_call.h"
 #include "rpc/registry.h"
+#include "rpc/slices.h"
 #include "session/loop_server.h"
 
 namespace fanfare::rpc {
@@ -31,10 +33,11 @@ class RegisteredMethods final : public Methods {
     std::shared_ptr<const OpenMessage::Post> post;
     // The session that handlers see.
     Session& (*handle_of)(session::Session& session);
+    Connection& (*connection_of)(session::Session& session);
     Guard guard;
   };
 
-  explicit RegisteredMethods(const Context& context) : context_(context) {}
+  explicit RegisteredMethods(const Context& context) : context_(context), slices_(context.server.loop()) {}
   ~RegisteredMethods() override;
 
   std::optional<Refusal> refusal(const jsonrpc::Request& request, const Caller& caller) override;
@@ -70,8 +73,9 @@ class RegisteredMethods final : public Methods {
   bool is_over(Waiting& waiting, Instant now) const;
 
   const Context context_;
-  std::vector<Waiting> waiting_;
+  std::list<Waiting> waiting_;  // its elements stay where they are
   net::TimerId timer_;
+  Slices slices_;  // refer to everything above
 };
 
 }  // namespace fanfare::rpc

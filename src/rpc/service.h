@@ -4,6 +4,9 @@
 //
 //   text -> parse -> for each call: memory? valid? permitted? -> begin() -> [run()] -> reply -> activate()
 //
+// A long batch is read, and its answer is put together, in slices (slices.h). A connection is not read meanwhile, so its calls
+// begin in their order; answers to earlier messages are sent as they come.
+//
 // A connection's messages are answered in the order in which the answers come. Up to requests_in_flight_max
 // calls may be in flight; beyond that the connection is not read until some are answered. Answers are sent as
 // fast as their client reads, and a client that reads nothing is closed. Slowness means no progress over
@@ -19,10 +22,12 @@
 
 #include "base/byte_budget.h"
 #include "fanfare/unique_function.h"
-#include "jsonrpc/request.h"
+#include "rpc/call_reader.h"
 #include "rpc/connection.h"
+#include "rpc/long_answer.h"
 #include "rpc/methods.h"
 #include "rpc/observer.h"
+#include "rpc/slices.h"
 #include "session/http_connection.h"
 #include "session/loop_server.h"
 
@@ -50,6 +55,7 @@ class Service {
     ByteBudget& budget;  // the memory for all clients' requests in progress and their answers
     // The service's part of a session's data.
     Connection& (*connection_of)(session::Session& session);
+    Clock& clock = system_clock();  // measures slices
   };
 
   Service(const Limits& limits, const Context& context);
@@ -68,22 +74,28 @@ class Service {
   void on_close(Connection& connection);
 
   const Limits& limits() const { return limits_; }
+  // Long messages and answers that are not done.
+  std::size_t in_slices() const { return slices_.size(); }
 
  private:
   friend class Connection;
 
-  // The error is the answer to the whole text.
-  std::expected<Message, Reply> read(std::string_view text, const Origin& origin,
-                                     std::shared_ptr<ByteShare> share);
-  // Adds to `limited` if a limit refuses the call, and keeps the longest time to wait in the message.
-  Begun begin(const jsonrpc::Request& request, const Origin& origin, Message& message, std::string& answer,
-              std::size_t& limited);
+  static Origin origin_of(Connection& connection);
   void handle_message(Connection& connection, std::string_view text);
-  static void respond(session::HttpConnection& session, Respond& respond, Reply reply);
-  // A request's bytes are paid after its calls have been checked: otherwise one above the burst could never be made.
+  // Runs the calls of a message that was read.
+  void run(Connection& connection, ReadText read);
+  // Does `step` in slices, until it returns true or the connection is not open any more.
+  template <typename Step>
+  void do_in_slices(Connection& connection, Step step);
+  // Nothing is read from the connection for this time.
+  void rest(Connection& connection, Duration time);
+  // Over HTTP, where the answer comes later instead.
+  void run_http(session::HttpConnection& session, const Caller& caller, ReadText read, Respond respond);
+  void answer(session::HttpConnection& session, Reply reply, Respond respond);
+  template <typename Step>
+  void do_in_slices(session::HttpConnection& session, Step step);
+  Respond after(Duration time, Respond respond);
   void pay(const Caller& caller, std::size_t bytes) const;
-  // For what is no call, so that sending it is no way around a limit.
-  std::optional<Refusal> pay_for_nothing(const Caller& caller, std::size_t cost = 1) const;
   // For a new client.
   std::shared_ptr<ByteShare> make_share() const;
 
@@ -93,6 +105,7 @@ class Service {
   void send(Connection& connection, Reply reply);
   // Answers the late calls.
   Reply finish(Connection& connection, Reply reply);
+  void join_in_slices(Connection& connection, Reply reply);
   void send_waiting(Connection& connection);
   void settle_subscriptions(Connection& connection, const Reply& reply);
   // Reads from the client, or pauses reading while it has too much in flight.
@@ -106,9 +119,10 @@ class Service {
 
   const Limits limits_;
   const Context context_;
-  jsonrpc::Parser parser_;
+  CallReader reader_;
   std::vector<Connection*> watched_;
   net::TimerId watch_timer_;
+  Slices slices_;  // refer to everything above
 };
 
 }  // namespace fanfare::rpc

@@ -48,7 +48,7 @@ void Service::reply(Connection& connection, Reply reply) {
 
 Reply Service::finish(Connection& connection, Reply reply) {
   Message message = std::move(*reply.unfinished);
-  message.has_late = false;
+  message.late = 0;
   context_.methods.finish(connection, message);
   Reply finished = complete(std::move(message));
   finished.open = reply.open;
@@ -57,17 +57,23 @@ Reply Service::finish(Connection& connection, Reply reply) {
 
 void Service::send(Connection& connection, Reply reply) {
   session::Session& session = connection.session();
-  if (reply.unfinished != nullptr) reply = finish(connection, std::move(reply));
+  if (reply.unfinished != nullptr) {
+    if (reply.unfinished->late == 0) return join_in_slices(connection, std::move(reply));
+    // Nothing may come between a subscription and its answer.
+    reply = finish(connection, std::move(reply));
+  }
   connection.in_flight_ -= reply.open;
-  if (!reply.text.empty()) {
+  const std::size_t bytes = reply.text.size() + reply.frame.size();
+  if (bytes > 0) {
     const std::size_t before = session.queued_bytes();
     session::SendResult sent = session::SendResult::closed;
-    if (!run_guarded("an answer", [&] { sent = session.send_text(reply.text); })) {
-      return end(connection, Ended::no_memory, "out of memory");
-    }
+    const auto queue = [&] {
+      sent = reply.frame.empty() ? session.send_text(reply.text) : session.send_frame_as_it_is(reply.frame);
+    };
+    if (!run_guarded("an answer", queue)) return end(connection, Ended::no_memory, "out of memory");
     if (sent == session::SendResult::closed) return;
-    context_.observer.on_sent(reply.text.size());
-    pay(connection.caller_, reply.text.size());
+    context_.observer.on_sent(bytes);
+    pay(connection.caller_, bytes);
     if (connection.watched_) connection.queued_ += session.queued_bytes() - before;
     if (sent == session::SendResult::congested) {
       connection.unsent_.push_back(std::move(reply.hold));
@@ -105,7 +111,8 @@ void Service::send_waiting(Connection& connection) {
 
 void Service::update_reading(Connection& connection) const {
   const bool has_room = connection.in_flight_ < limits_.requests_in_flight_max;
-  if (has_room && connection.waiting_.empty()) {
+  const bool is_busy = connection.in_slices_ > 0 || connection.rests_;
+  if (has_room && !is_busy && connection.waiting_.empty()) {
     connection.session().resume();
   } else {
     connection.session().pause();

@@ -23,6 +23,9 @@ class HttpInput : public HttpOutput {
   // Delivers the next piece of the body to its reader, later or in the caller's on_piece() as soon as it
   // returns. Does nothing without a reader.
   void want_body();
+  // In on_request(), with the request's body: hands over its memory, so that the body outlives the call. Empty: the body is
+  // a view of the input.
+  GrowingBytes take_body(Bytes body) { return parser_.take_body(body); }
 
  protected:
   HttpInput(ServerTable& table, ListenerContext& context);

@@ -66,6 +66,9 @@ class Session : public SessionOutput {
   }
   void set_data(std::unique_ptr<SessionData> data) { data_ = std::move(data); }
 
+  // In on_message(), with its payload: ws::Connection::take_message().
+  ws::IncomingPtr take_message(Bytes payload) { return connection_.take_message(payload); }
+
   void on_receive(MutableBytes input) override;
   // Keeps the input. The loop delivers it in its next turn, followed by the peer's FIN if that has arrived.
   void receive_later(Bytes input, bool end_came);

@@ -43,6 +43,14 @@ SendResult SessionOutput::send_frame(const SharedBytes& frame) {
   return after_queueing();
 }
 
+SendResult SessionOutput::send_frame_as_it_is(const SharedBytes& frame) {
+  if (is_sending_pieces()) return send_frame(frame);
+  if (phase_ != Phase::open || !has_room()) return SendResult::closed;
+  transport().push(frame);
+  had_message_ = true;
+  return after_queueing();
+}
+
 SendResult SessionOutput::send_uncompressed(ws::Opcode opcode, Bytes payload) {
   if (phase_ != Phase::open || !has_room()) return SendResult::closed;
   if (is_sending_pieces()) return hold(Form::uncompressed, opcode, SharedBytes(payload));

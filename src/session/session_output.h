@@ -23,6 +23,8 @@ class SessionOutput : public Member {
   // Sends a complete frame from ws::encode_message(), shared with other sessions. Server side only: it is not
   // masked.
   SendResult send_frame(const SharedBytes& frame);
+  // As send_frame(), but never compressed, unless it has to wait behind a message in pieces.
+  SendResult send_frame_as_it_is(const SharedBytes& frame);
   // As send(), but never compressed. RFC7692§6: each message is compressed or not, as its sender likes.
   SendResult send_uncompressed(ws::Opcode opcode, Bytes payload);
   // A message in pieces (RFC6455§5.4), not compressed: the first piece decides on text or binary, `last` ends

@@ -15,6 +15,7 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/random.h"
@@ -91,6 +92,12 @@ class Connection {
   // kept. A message in one uncompressed frame that lies entirely in the input is returned as a view of it.
   // After `close` and `failed` everything is discarded (RFC6455§7.1.7).
   std::optional<Event> next(MutableBytes& input, Output& output);
+  // Hands over the memory of the message that next() has just returned, so that the payload outlives the next call. Null:
+  // the payload is a view of the input.
+  IncomingPtr take_message(Bytes payload) {
+    const bool is_kept = incoming_ != nullptr && incoming_->payload().data() == payload.data();
+    return is_kept ? std::move(incoming_) : IncomingPtr();
+  }
   // Fast path for nearly all frames: a complete uncompressed message below 64 KiB that lies entirely in the
   // input. Use it when reading many messages: it stays in registers. Empty: call next() instead. `self` must
   // equal role().

@@ -42,6 +42,25 @@ TEST_F(ReceiveTest, APartialMessageIsKeptAndItsMemoryReturned) {
   EXPECT_EQ(connection.buffered_bytes(), 0U);
 }
 
+TEST_F(ReceiveTest, AMessageThatWasKeptCanBeTakenOver) {
+  Connection connection = make(Role::server);
+  EXPECT_FALSE(feed(connection, "81 85 37FA213D 7F9F").has_value());
+  auto event = feed(connection, "4D5158");
+  expect_message(event, Opcode::text, "Hello");
+  EXPECT_EQ(connection.take_message(Bytes(event->payload).subspan(1)), nullptr);
+  const IncomingPtr taken = connection.take_message(event->payload);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(connection.buffered_bytes(), 0U);
+  EXPECT_EQ(connection.take_message(event->payload), nullptr);
+  // The next messages have memory of their own.
+  EXPECT_FALSE(feed(connection, "81 85 00000000 'next'").has_value());
+  expect_message(feed(connection, "'!'"), Opcode::text, "next!");
+  EXPECT_EQ(as_text(event->payload), "Hello");
+  // A view of the input cannot be taken.
+  event = feed(connection, "81 82 00000000 'ok'");
+  EXPECT_EQ(connection.take_message(event->payload), nullptr);
+}
+
 TEST_F(ReceiveTest, AnAnnouncementCostsNoMemory_RFC6455_10_4) {
   limits.message_bytes_max = std::size_t{4} << 30U;
   Connection connection = make(Role::server);

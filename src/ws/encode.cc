@@ -40,6 +40,12 @@ SharedBytes encode_message(Opcode opcode, Bytes payload) {
   return encode_shared(opcode, payload, false);
 }
 
+SharedBytes message_frame(Opcode opcode, std::size_t payload_size, MutableBytes& payload) {
+  return SharedBytes::filled(header_size(payload_size, Role::server) + payload_size, [&](MutableBytes room) {
+    payload = {write_header(room.data(), Role::server, opcode, true, false, payload_size), payload_size};
+  });
+}
+
 SharedBytes encode_compressed_message(Opcode opcode, Bytes payload) {
   return encode_shared(opcode, payload, true);
 }

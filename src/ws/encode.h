@@ -42,6 +42,9 @@ inline void write_plain_frame(std::uint8_t* room, Opcode opcode, Bytes payload) 
 // Encodes a complete unmasked message frame for fan-out: encoded once, and put unchanged into the outbox of
 // every server connection for which can_send_message() is true.
 SharedBytes encode_message(Opcode opcode, Bytes payload);
+// As encode_message(), for a payload that is made piece by piece: `payload` becomes its place in the frame, which has to be
+// filled before the frame is used.
+SharedBytes message_frame(Opcode opcode, std::size_t payload_size, MutableBytes& payload);
 // Its compressed version, for connections whose codecs keep no context. `payload` is the output of
 // compress().
 SharedBytes encode_compressed_message(Opcode opcode, Bytes payload);

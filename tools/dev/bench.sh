@@ -12,7 +12,9 @@
 #:                                 earlier tree with a release build) 15 minutes. --quick: one round, 4 minutes. ATTACK: part of
 #:                                 a row's name
 #:   ./dev bench --streams [--quick] up to 5,000 subscribers of a stream, and the bytes of patches and compression. 8 minutes; --quick: 2
-#:   ./dev bench --access [--quick] [--crowd] access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes
+#:   ./dev bench --access [--quick] [--crowd [--tsan]] [--abuser]
+#:                                 access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes. --crowd and
+#:                                 --abuser: only these; --tsan: the clients for 1 minute under ThreadSanitizer
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
@@ -29,8 +31,10 @@ build_bench() {
 for kind in attacks streams access; do
   if [[ " $* " == *" --$kind "* ]]; then
     need build
-    quietly "build release" build-release configure_and_build release fanfare programs_rpc_server ||
-      { show_failure build-release && die "the release build failed"; }
+    preset=release targets=(fanfare programs_rpc_server)
+    if [[ " $* " == *" --tsan "* ]]; then preset=tsan targets=(fanfare); fi
+    quietly "build $preset" "build-$preset" configure_and_build "$preset" "${targets[@]}" ||
+      { show_failure "build-$preset" && die "the $preset build failed"; }
     exec python3 "tools/bench_$kind.py" "$@"
   fi
 done

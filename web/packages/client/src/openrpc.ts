@@ -41,6 +41,8 @@ export interface GenerateOptions {
 
 /** Deeper schemas are `Json`. */
 export const DEPTH_MAX = 32;
+/** Of a class whose name is made of a title. */
+export const CLASS_NAME_MAX = 64;
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
 // What a class, a parameter or RpcClient has already.
 const RESERVED_MEMBERS = new Set(["constructor", "__proto__", "prototype", "call", "close", "connect", "state", "subscribe", "positionOf", "then",
@@ -48,6 +50,32 @@ const RESERVED_MEMBERS = new Set(["constructor", "__proto__", "prototype", "call
 const RESERVED_WORDS = new Set(("arguments await break case catch class const continue debugger default delete do else enum eval export extends false finally for function if implements " +
   "import in instanceof interface let new null package private protected public return static super switch this throw true try typeof var void while with yield").split(" "));
 const RESERVED_TYPES = new Set(["Json", "RpcClient", "RpcClientOptions", "Promise", "Record", "any", "unknown", "never", "string", "number", "boolean", "object", "symbol", "bigint", "undefined"]);
+
+const REF = /^#\/components\/schemas\//;
+
+/** The schemas that a type alias would refer to directly: not as the members or elements of an object or an array. */
+function directRefs(schema: Schema | undefined, depth = 0): string[] {
+  if (typeof schema !== "object" || schema === null || depth > DEPTH_MAX) return [];
+  if (schema.$ref !== undefined) return [schema.$ref.replace(REF, "")];
+  const choices = schema.anyOf ?? schema.oneOf ?? schema.allOf ?? [];
+  return choices.flatMap((each) => directRefs(each, depth + 1));
+}
+
+/** Those of the schemas that are defined by nothing but themselves, which TypeScript refuses: `type A = A | null`. */
+function circular(schemas: { readonly [name: string]: Schema }): Set<string> {
+  const refs = new Map(Object.entries(schemas).map(([name, schema]) => [name, directRefs(schema)]));
+  return new Set([...refs.keys()].filter((name) => {
+    const seen = new Set<string>();
+    const next = [...refs.get(name)!];
+    while (next.length > 0) {
+      const one = next.pop()!;
+      if (one === name) return true;
+      if (!seen.has(one)) next.push(...(refs.get(one) ?? []));
+      seen.add(one);
+    }
+    return false;
+  }));
+}
 
 const quoted = (text: string): string => JSON.stringify(text);
 const property = (name: string): string => (IDENTIFIER.test(name) && name !== "__proto__" ? name : quoted(name));
@@ -67,7 +95,9 @@ class Writer {
   }
 
   declarations(): string[] {
-    return Object.entries(this.document.components?.schemas ?? {}).map(([name, schema]) => `export type ${this.#types.get(name)} = ${this.type(schema)};\n`);
+    const schemas = this.document.components?.schemas ?? {};
+    const isCircular = circular(schemas);
+    return Object.entries(schemas).map(([name, schema]) => `export type ${this.#types.get(name)} = ${isCircular.has(name) ? "Json" : this.type(schema)};\n`);
   }
 
   type(schema: Schema | undefined, depth = 0): string {
@@ -76,7 +106,7 @@ class Writer {
     if (schema === null || typeof schema !== "object") return "Json";
     const inner = (each: Schema | undefined): string => this.type(each, depth + 1);
     const union = (all: readonly string[]): string => [...new Set(all)].join(" | ") || "never";
-    if (schema.$ref !== undefined) return this.#types.get(schema.$ref.replace(/^#\/components\/schemas\//, "")) ?? "Json";
+    if (schema.$ref !== undefined) return this.#types.get(schema.$ref.replace(REF, "")) ?? "Json";
     if (schema.const !== undefined) return this.#literal(schema.const);
     if (schema.enum) return union(schema.enum.map((value) => this.#literal(value)));
     const choice = schema.anyOf ?? schema.oneOf;
@@ -123,8 +153,27 @@ function className(document: OpenRpcDocument, options: GenerateOptions): string 
     return options.name;
   }
   const words = (document.info?.title ?? "").match(/[A-Za-z0-9]+/g) ?? [];
-  const name = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
-  return /^[A-Za-z]/.test(name) ? `${name}Client` : "NodeClient";
+  const title = words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("").slice(0, CLASS_NAME_MAX);
+  const name = /^[A-Za-z]/.test(title) ? `${title}Client` : "NodeClient";
+  return RESERVED_TYPES.has(name) ? `${name}_` : name;
+}
+
+const isObject = (value: unknown): value is { readonly [name: string]: unknown } => typeof value === "object" && value !== null && !Array.isArray(value);
+const isAbsentOr = (value: unknown, test: (value: unknown) => boolean): boolean => value === undefined || test(value);
+const isText = (value: unknown): boolean => typeof value === "string";
+const isNamed = (value: unknown): boolean => isObject(value) && isText(value.name) && isAbsentOr(value.description, isText) && isAbsentOr(value["x-permission"], isText);
+const areNamed = (value: unknown): boolean => Array.isArray(value) && value.every(isNamed);
+
+/** What makes it no OpenRPC document; "" if nothing. */
+function problemOf(document: unknown): string {
+  if (!isObject(document) || !isText(document.openrpc) || !Array.isArray(document.methods)) return "it needs \"openrpc\" and \"methods\"";
+  if (!isAbsentOr(document.info, (info) => isObject(info) && isAbsentOr(info.title, isText) && isAbsentOr(info.version, isText))) return "\"info\" needs a title and a version, which are texts";
+  const method = document.methods.findIndex((one: unknown) => !isNamed(one) || !isAbsentOr((one as OpenRpcMethod).params, areNamed) ||
+    !isAbsentOr((one as OpenRpcMethod).result, isObject) || !isAbsentOr((one as OpenRpcMethod).summary, isText));
+  if (method >= 0) return `"methods[${method}]" needs a name, and parameters with names`;
+  if (!isAbsentOr(document["x-notifications"], areNamed)) return "\"x-notifications\" needs a list of events with names";
+  if (!isAbsentOr(document.components, (all) => isObject(all) && isAbsentOr(all.schemas, isObject))) return "\"components\" needs \"schemas\" by name";
+  return "";
 }
 
 function method(writer: Writer, one: OpenRpcMethod, member: string): string {
@@ -154,9 +203,8 @@ function method(writer: Writer, one: OpenRpcMethod, member: string): string {
 
 /** The text of a TypeScript file. Throws an Error if the document is none. */
 export function generateClient(document: OpenRpcDocument, options: GenerateOptions = {}): string {
-  if (typeof document !== "object" || document === null || typeof document.openrpc !== "string" || !Array.isArray(document.methods)) {
-    throw new Error("this is not an OpenRPC document: it needs \"openrpc\" and \"methods\"");
-  }
+  const problem = problemOf(document);
+  if (problem) throw new Error(`this is not an OpenRPC document: ${problem}`);
   const name = className(document, options);
   const events = document["x-notifications"] ?? [];
   const eventsName = `${name}Events`;

@@ -121,3 +121,40 @@ test("what is no document, or no name, is an error", () => {
   for (const wrong of [null, 7, {}, { openrpc: "1" }, { methods: [] }]) expect(() => generateClient(wrong as never)).toThrow("not an OpenRPC document");
   expect(() => generateClient({ openrpc: "1", methods: [] }, { name: "a b" })).toThrow("name of a class");
 });
+
+test("a title never takes the name of something else, nor one without an end", () => {
+  const named = (title: string): string => generateClient({ ...NODE, info: { title, version: "1" } });
+  for (const title of ["Rpc", "rpc"]) {
+    const text = named(title);
+    expect(text).toContain("export class RpcClient_ extends RpcClient<RpcClient_Events>");
+    expect(compile({ "named.ts": text })).toBe("");
+  }
+  expect(named("x".repeat(5000))).toContain(`export class X${"x".repeat(63)}Client extends`);
+}, 120_000);
+
+test("schemas that are defined by themselves only are Json", () => {
+  const ref = (name: string): Schema => ({ $ref: `#/components/schemas/${name}` });
+  const schemas: { [name: string]: Schema } = {
+    Loop: ref("Loop"), LoopA: ref("LoopB"), LoopB: { anyOf: [ref("LoopA"), { type: "null" }] }, Both: { allOf: [ref("Both"), { type: "object" }] },
+    ToLoop: ref("Loop"), List: { type: "array", items: ref("List") }, Tree: { type: "object", properties: { left: ref("Tree") } }, Missing: ref("nothing"),
+  };
+  const text = generateClient({ openrpc: "1.3.2", methods: [{ name: "m", result: { schema: ref("LoopB") } }], components: { schemas } });
+  expect(compile({ "loops.ts": text })).toBe("");
+  for (const name of ["Loop", "LoopA", "LoopB", "Both"]) expect(text).toContain(`export type ${name} = Json;`);
+  expect(text).toContain("export type List = (List)[];");
+}, 120_000);
+
+test("what is no OpenRPC document is said, and where", () => {
+  const wrong: [unknown, string][] = [
+    [null, "it needs"], [[], "it needs"], [{ openrpc: "1" }, "it needs"], [{ openrpc: "1", methods: {} }, "it needs"],
+    [{ openrpc: "1", methods: [], info: { title: 5 } }, "\"info\""], [{ openrpc: "1", methods: [], info: [] }, "\"info\""],
+    [{ openrpc: "1", methods: [{ name: "a" }, null] }, "\"methods[1]\""], [{ openrpc: "1", methods: [{ name: 7 }] }, "\"methods[0]\""],
+    [{ openrpc: "1", methods: [{ name: "a", params: {} }] }, "\"methods[0]\""], [{ openrpc: "1", methods: [{ name: "a", params: [null] }] }, "\"methods[0]\""],
+    [{ openrpc: "1", methods: [{ name: "a", description: 1 }] }, "\"methods[0]\""], [{ openrpc: "1", methods: [{ name: "a", result: null }] }, "\"methods[0]\""],
+    [{ openrpc: "1", methods: [], "x-notifications": {} }, "\"x-notifications\""], [{ openrpc: "1", methods: [], "x-notifications": [null] }, "\"x-notifications\""],
+    [{ openrpc: "1", methods: [], components: { schemas: [] } }, "\"components\""],
+  ];
+  for (const [document, part] of wrong) {
+    expect(() => generateClient(document as OpenRpcDocument), JSON.stringify(document)).toThrow(`this is not an OpenRPC document: ${part}`);
+  }
+});

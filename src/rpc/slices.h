@@ -1,0 +1,64 @@
+#pragma once
+// Long work on a loop, done in slices, so that the loop's other connections have their turn in between. Works take turns,
+// however many there are: one slice a turn of the loop for all of them. Loop thread.
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+
+#include "base/time.h"
+#include "fanfare/unique_function.h"
+#include "net/loop.h"
+
+namespace fanfare::rpc {
+
+// What may be done at once. It ends by the number of steps or by the time, whichever comes first: steps are short, except where
+// they call a program's handler.
+class Slice {
+ public:
+  static constexpr std::size_t kStepsMax = 256;
+  static constexpr Duration kTimeMax = std::chrono::microseconds(200);
+
+  explicit Slice(Clock& clock) : clock_(clock), end_(clock.now() + kTimeMax) {}
+
+  // Call it before each step. False: the slice is over. The first step is always allowed.
+  bool take_step() {
+    if (steps_ > 0 && (steps_ >= kStepsMax || clock_.now() >= end_)) return false;
+    ++steps_;
+    return true;
+  }
+
+ private:
+  Clock& clock_;
+  const Instant end_;
+  std::size_t steps_ = 0;
+};
+
+class Slices {
+ public:
+  // Does a slice of the work. True: there is more to do.
+  using Work = UniqueFunction<bool(Slice&)>;
+
+  // Both must outlive it; the clock is the loop's.
+  explicit Slices(net::Loop& loop, Clock& clock = system_clock());
+  Slices(const Slices&) = delete;
+  Slices& operator=(const Slices&) = delete;
+
+  // Does the first slice before it returns, and the others in the turns that follow. Work that is not done is destroyed with
+  // this object. It must check whether what it refers to still exists.
+  void run(Work work);
+  // Works that are not done.
+  std::size_t size() const { return works_.size(); }
+
+ private:
+  void go_on();
+  void go_on_next_turn();
+
+  net::Loop& loop_;
+  Clock& clock_;
+  std::deque<Work> works_;  // the front one has the next turn
+  // A task in the loop's mailbox may outlive this object.
+  std::shared_ptr<Slices*> self_;
+};
+
+}  // namespace fanfare::rpc
