@@ -9,8 +9,8 @@
 #include "session/endpoint.h"
 #include "session/http_connection.h"
 #include "session/loop_server.h"
-#include "streams/client.h"
 #include "session/slow_watch.h"
+#include "streams/client.h"
 
 namespace fanfare::streamserver {
 
