@@ -111,6 +111,8 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
   if (!directory.empty()) out.file = directory + "/" + out.spec.name + ".canvas";
   fields.read("file", out.file);
   read_sync(fields, out);
+  out.history_bytes_max =
+      out.file.empty() ? canvasserver::kMemoryHistoryBytesMax : canvasserver::kFileHistoryBytesMax;
   fields.read("historyBytesMax", out.history_bytes_max, 1 << 20, std::uint64_t{1} << 44);
   read_limits(context, fields, out.limits);
   if (context.diagnostics.first()) return;
@@ -155,7 +157,9 @@ void read_canvas(const ReadContext& context, const YamlNode& node, CanvasConfig&
 
 CanvasPlan default_canvas(std::string file) {
   CanvasPlan plan;
-  plan.rooms.push_back({.file = std::move(file)});
+  const std::uint64_t bytes =
+      file.empty() ? canvasserver::kMemoryHistoryBytesMax : canvasserver::kFileHistoryBytesMax;
+  plan.rooms.push_back({.file = std::move(file), .history_bytes_max = bytes});
   return plan;
 }
 

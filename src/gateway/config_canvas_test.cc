@@ -34,7 +34,8 @@ canvasserver::RoomPlan room_of(std::string_view more) {
 
 TEST(ConfigCanvas, ARoomHasDocumentedDefaults) {
   const canvasserver::RoomPlan room = room_of("");
-  EXPECT_EQ(room, canvasserver::RoomPlan());
+  EXPECT_EQ(room, canvasserver::RoomPlan{.history_bytes_max = 67'108'864});
+  EXPECT_EQ(room_of(", file: /x").history_bytes_max, 4'294'967'296U);
   EXPECT_EQ(room.spec.width, 1000U);
   EXPECT_EQ(room.limits.tick_min, milliseconds(16));
   EXPECT_EQ(room.sync_interval, milliseconds(1000));
@@ -98,7 +99,7 @@ TEST(ConfigCanvas, WrongValuesAreErrorsWithTheirPlace) {
            {", sync: 61s", "canvas.rooms[0].sync is neither"},
            {", historyBytesMax: 1048575", "canvas.rooms[0].historyBytesMax"},
            {", limits: { chunksMax: 0 }", "canvas.rooms[0].limits.chunksMax"},
-           {", colour: 1", "canvas.rooms[0].colour"},
+           {", colour: 1", "unknown key \"colour\" in canvas.rooms[0]"},
        }) {
     EXPECT_THAT(error_of(with_room(more)), HasSubstr(error)) << more;
   }

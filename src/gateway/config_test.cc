@@ -195,7 +195,9 @@ streams:
   upstreams: [{ id: node, endpoint: "http://127.0.0.1:9933" }]
   definitions:
     - { name: network_metrics, interval: 2s, upstream: node, calls: { height: eth_blockNumber },
-        fields: { block_height: { pointer: /height, as: number } } })");
+        fields: { block_height: { pointer: /height, as: number } } }
+canvas:
+  rooms: [{ name: main }])");
   ASSERT_TRUE(left_out) << left_out.error().message();
   EXPECT_EQ(plan_from(*shown), plan_from(*left_out));
   // All of them, not only some.

@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "base/random.h"
+#include "canvasserver/rooms.h"
+#include "canvasstore/disk_room.h"
 #include "gateway/access_gate.h"
 #include "streams/catalog.h"
 
@@ -224,6 +226,9 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   SeededRandom random(1);
   pubsub::Hub hub({}, random);
   streams::Catalog catalog(hub, {});
+  canvasserver::Rooms rooms;
+  ASSERT_TRUE(rooms.add({}, &canvasstore::DiskRoom::open));
+  metrics.watch(rooms);
   ASSERT_TRUE(catalog.add({.name = "s"}));
   metrics.watch(catalog);
   metrics.add_network("main", "1").head(1, 1, kStart);

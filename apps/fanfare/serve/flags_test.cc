@@ -67,9 +67,11 @@ TEST(ServeFlags, WithNothingTheDevelopmentChainOnLoopback) {
   EXPECT_EQ(plan.listeners[0].at.host, "127.0.0.1");
   EXPECT_EQ(plan.listeners[0].at.port, 8545);
   std::vector<gateway::MountPlan> mounts = gateway::stream_mounts();
+  for (const gateway::MountPlan& mount : gateway::canvas_mounts()) mounts.push_back(mount);
   for (const gateway::MountPlan& mount : gateway::http_port_mounts(true)) mounts.push_back(mount);
   EXPECT_EQ(plan.listeners[0].mounts, mounts);
   EXPECT_TRUE(plan.streams && plan.streams->streams.size() == 4);
+  EXPECT_TRUE(plan.canvas && plan.canvas->rooms.size() == 1);
   EXPECT_EQ(plan.listeners[1].at.host, "127.0.0.1");
   EXPECT_EQ(plan.listeners[1].at.port, 8546);
   EXPECT_EQ(plan.listeners[1].mounts, gateway::websocket_port_mounts());
