@@ -16,11 +16,13 @@ export interface CanvasCoreOptions {
   readonly permissions?: number;
   /** Ticks of a chunk that can be sent again. */
   readonly ticksKept?: number;
+  /** A chunk is sent as it was when it was last compressed, followed by the ticks after that. */
+  readonly keepsFrames?: boolean;
 }
 
 interface Drawn { x: number; y: number; colour: number; before: number; user: string; ms: number }
 interface Section { version: number; hash: bigint; pixels: Map<number, number> }
-interface Chunk { cx: number; cy: number; version: number; colours: Map<number, number>; high: bigint; low: bigint; fresh: Map<number, number>; past: Section[] }
+interface Chunk { cx: number; cy: number; version: number; colours: Map<number, number>; high: bigint; low: bigint; fresh: Map<number, number>; past: Section[]; frame?: { version: number; bytes: Buffer } }
 interface User { number: number; id: string; name: string; colour: number; sessions: number; tokens: number; refilledMs: number; blockedUntilMs: number }
 
 const M = 0xffff_ffffn;
@@ -185,11 +187,21 @@ export class CanvasCore {
     return pack(...head, ["raw", deflateRawSync(raw)]);
   }
 
+  /** What is sent for a chunk: the frame of an earlier version with what followed, or a frame of now. */
+  answerFrames(chunk: Chunk): Buffer[] {
+    const { frame } = chunk;
+    const followed = frame && this.options.keepsFrames ? this.since(chunk, frame.version) : undefined;
+    if (frame && followed) return [frame.bytes, ...(followed.length ? [this.tickFrame(followed.map((section) => this.sectionParts(chunk, section)))] : [])];
+    chunk.frame = { version: chunk.version, bytes: this.chunkFrame(chunk) };
+    return [chunk.frame.bytes];
+  }
+
   /** Forgets versions, as a server that crashed without `sync: full`. */
   newEpoch(): void {
     this.epoch++;
     for (const chunk of this.chunks.values()) {
       chunk.past.length = 0;
+      delete chunk.frame;
       chunk.version = chunk.version ? 1 : 0;
     }
   }
@@ -336,7 +348,7 @@ export class Session implements CanvasSession {
           count++;
           current.push(["u8", cx], ["u8", cy], ["varint", version], ["u64", core.hash(chunk)]);
         } else if (lacks) this.send(core.tickFrame(lacks.map((section) => core.sectionParts(chunk, section))));
-        else this.send(core.chunkFrame(chunk));
+        else for (const frame of core.answerFrames(chunk)) this.send(frame);
       }
     }
     if (count) this.send(pack(["u8", 0x83], ["varint", count], ...current));
@@ -346,7 +358,7 @@ export class Session implements CanvasSession {
     const [cx, cy] = [input.u8(), input.u8()];
     input.end();
     if (!this.watches(cx, cy)) throw new RangeError("FETCH of a chunk that is not watched");
-    this.send(this.core.chunkFrame(this.core.chunk(cx, cy)));
+    for (const frame of this.core.answerFrames(this.core.chunk(cx, cy))) this.send(frame);
   }
 
   private cursor(input: Scanner): void {

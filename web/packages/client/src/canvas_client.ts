@@ -52,6 +52,8 @@ export interface CanvasProof {
 export const CURSOR_EVERY_MS = 50;
 /** A canvas with more pixels is not watched until `watch` is called. */
 export const WATCHED_AT_FIRST_MAX = 1_048_576;
+/** Chunks in a row, and in a column, of a WATCH: a server refuses more than 4,096 in all. */
+export const WATCHED_SIDE_MAX = 64;
 const PING = '{"type":"ping"}';
 
 /**
@@ -305,12 +307,20 @@ function isSameRoom({ shape }: CanvasStore, { epoch, width, height, background, 
     shape.palette.length === palette.length && shape.palette.every((colour, i) => colour === palette[i]);
 }
 
-/** Null: nothing of it is on the canvas. */
+/** Null: nothing of it is on the canvas. An area that is too large is cut to its middle. */
 function chunksOf({ x, y, width, height }: CanvasArea, size: { readonly width: number; readonly height: number }): ChunkArea | null {
   const [left, top] = [Math.max(0, Math.floor(x)), Math.max(0, Math.floor(y))];
   const [right, bottom] = [Math.min(size.width, Math.ceil(x + width)) - 1, Math.min(size.height, Math.ceil(y + height)) - 1];
   if (!(right >= left && bottom >= top)) return null;
-  return { x0: left >>> 8, y0: top >>> 8, x1: right >>> 8, y1: bottom >>> 8 };
+  const [x0, x1] = middle(left >>> 8, right >>> 8);
+  const [y0, y1] = middle(top >>> 8, bottom >>> 8);
+  return { x0, y0, x1, y1 };
+}
+
+function middle(first: number, last: number): [number, number] {
+  if (last - first < WATCHED_SIDE_MAX) return [first, last];
+  const begin = first + Math.floor((last - first + 1 - WATCHED_SIDE_MAX) / 2);
+  return [begin, begin + WATCHED_SIDE_MAX - 1];
 }
 
 function isEqual(a: ChunkArea, b: ChunkArea): boolean { return a.x0 === b.x0 && a.y0 === b.y0 && a.x1 === b.x1 && a.y1 === b.y1; }

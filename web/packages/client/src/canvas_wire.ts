@@ -181,8 +181,8 @@ export function decodeCanvasMessage(bytes: Bytes, hasPalette: boolean): CanvasMe
 
 const READERS: Readonly<Record<number, (input: ByteReader, hasPalette: boolean) => CanvasMessage>> = {
   0x81: readWelcome,
-  0x82: (input) => ({ type: "chunk", cx: input.u8(), cy: input.u8(), version: input.varint(), hash: input.hash(), deflated: input.rest() }),
-  0x83: (input) => ({ type: "current", chunks: input.list(() => ({ cx: input.u8(), cy: input.u8(), version: input.varint(), hash: input.hash() })) }),
+  0x82: (input) => ({ type: "chunk", cx: input.u8(), cy: input.u8(), version: input.varint(10), hash: input.hash(), deflated: input.rest() }),
+  0x83: (input) => ({ type: "current", chunks: input.list(() => ({ cx: input.u8(), cy: input.u8(), version: input.varint(10), hash: input.hash() })) }),
   0x84: readTick,
   0x85: (input) => ({ type: "ack", request: input.varint(), accepted: input.varint(), status: readStatus(input), retryAfterMs: input.varint() }),
   0x86: (input) => ({ type: "cursors", cursors: input.list(() => ({ user: input.varint(), x: input.u16(), y: input.u16() })) }),
@@ -214,7 +214,7 @@ function readTick(input: ByteReader, hasPalette: boolean): TickMessage {
 }
 
 function readSection(input: ByteReader, hasPalette: boolean): TickSection {
-  const head = { cx: input.u8(), cy: input.u8(), version: input.varint(), hash: input.hash() };
+  const head = { cx: input.u8(), cy: input.u8(), version: input.varint(10), hash: input.hash() };
   const indices: number[] = [];
   const colours: Colour[] = [];
   for (let groups = input.varint(); groups > 0; groups--) {
