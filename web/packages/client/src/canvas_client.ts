@@ -213,6 +213,7 @@ export class CanvasClient {
         fetch: (cx, cy) => { this.connection.send(encodeFetch(cx, cy)); },
         failed: (reason) => this.connection.abandon(reason),
       });
+      this.watched = null;
       this.emit((one) => one.reset?.());
     }
     this.wanted ??= welcome.width * welcome.height <= WATCHED_AT_FIRST_MAX ? { x: 0, y: 0, width: welcome.width, height: welcome.height } : null;
@@ -227,7 +228,8 @@ export class CanvasClient {
   private sendWatch(isNew: boolean): void {
     const { store, wanted, watched } = this;
     if (!store || !wanted) return;
-    const area = chunksOf(wanted, store.shape);
+    // What is seen may lie beside the canvas. Then the last area that was on it stays watched.
+    const area = chunksOf(wanted, store.shape) ?? (isNew ? watched : null);
     if (!area || (!isNew && watched && isEqual(watched, area))) return;
     this.watched = area;
     const have = store.watch(area, isNew);
