@@ -384,3 +384,28 @@ test("a silent server is left: the ping is a text that it answers", async () => 
   await settle(60_000);
   expect([client.state, client.proof.isVerified]).toEqual(["connected", true]);
 });
+
+test("bytes that are inflated late do not replace what came after them", async () => {
+  const latches: (() => void)[] = [];
+  core.put(1, 1, 1);
+  core.tick();
+  const client = open({ inflate: async (bytes, size) => { await new Promise<void>((resolve) => { latches.push(resolve); }); return inflateHere(bytes, size); } });
+  await settle();
+  expect(client.proof).toMatchObject({ watched: 4, good: 3 });
+  // Ticks wait for them.
+  core.put(2, 2, 2);
+  await tick();
+  CanvasSocket.last.end();
+  core.put(3, 3, 3);
+  core.tick();
+  await settle(100);
+  expect(latches.length).toBe(2);
+  latches[1]!();
+  await settle();
+  expect(client.proof.isVerified).toBe(true);
+  latches[0]!();
+  core.put(4, 4, 4);
+  await tick();
+  expect(client.proof).toMatchObject({ isVerified: true, repairs: 0 });
+  equal(client);
+});
