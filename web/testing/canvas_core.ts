@@ -163,7 +163,7 @@ export class CanvasCore {
   }
 
   sectionParts({ cx, cy }: Chunk, { version, hash, pixels }: Section): Part[] {
-    const byColour = Map.groupBy ? Map.groupBy(pixels, ([, colour]) => colour) : groupBy(pixels);
+    const byColour = groupBy(pixels);
     const parts: Part[] = [["u8", cx], ["u8", cy], ["varint", version], ["u64", hash], ["varint", byColour.size]];
     for (const [colour, all] of byColour) {
       const indices = all.map(([index]) => index).sort((a, b) => a - b);

@@ -15,6 +15,7 @@ export interface ServerInfo {
   networks: NetworkInfo[];
   streams: string | null;
   metrics: string | null;
+  canvas?: { path: string; rooms: string[] } | null; // rooms are at path/ROOM
   access?: { anonymous: boolean } | null; // null: everyone may call
 }
 

@@ -139,6 +139,8 @@ export class CanvasClient {
 
   /** An index of the palette, or 0xRRGGBB; undefined: not known yet. Own pixels count, also before the server has them. */
   colourAt(x: number, y: number): Colour | undefined { return this.own.at(x, y) ?? this.store?.colourAt(x, y); }
+  /** All that are known, the watched ones last. */
+  get chunks(): Iterable<CanvasChunk> { return this.store?.all ?? []; }
   chunk(cx: number, cy: number): CanvasChunk | undefined { return this.store?.get(cx, cy); }
 
   /** Of any colour as this room has it, as 0xRRGGBB. */

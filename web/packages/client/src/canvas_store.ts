@@ -60,6 +60,7 @@ export class CanvasStore {
     this.background = this.hasPalette ? Math.max(0, shape.palette.indexOf(shape.background)) : shape.background;
   }
 
+  get all(): Iterable<CanvasChunk> { return this.chunks.values(); }
   get(cx: number, cy: number): CanvasChunk | undefined { return this.chunks.get(cy << 8 | cx); }
 
   /** The colour at a place of the canvas that has arrived, otherwise undefined. */
