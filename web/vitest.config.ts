@@ -17,7 +17,7 @@ export default defineConfig({
       project("client", ["packages/client/test/*.test.ts"], { environment: "node" }),
       project("react", ["packages/react/test/*.test.tsx"], { environment: "happy-dom" }),
       project("app", ["app/test/*.test.ts"], { environment: "node" }),
-      project("browser", ["packages/*/test/browser/*.test.ts"], { environment: "node", testTimeout: 60_000 }),
+      project("browser", ["packages/*/test/browser/*.test.ts", "app/test/browser/*.test.ts"], { environment: "node", testTimeout: 60_000 }),
       project("daemon", ["packages/client/test/daemon/*.test.ts", "app/test/daemon/*.test.ts"], { environment: "node", testTimeout: 60_000 }),
       project("package", ["packages/*/test/package/*.test.ts"], { environment: "node", testTimeout: 60_000 }),
     ],
