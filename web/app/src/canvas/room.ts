@@ -66,7 +66,9 @@ export class Room {
   // A change of the connection shows at once.
   private changed(): void {
     const before = this.state.get();
-    if (before.connection !== this.client.state || before.welcome !== this.client.welcome) return this.state.set(this.read());
+    // What was reported before a new connection need not hold any more.
+    if (before.welcome !== this.client.welcome) return this.state.set({ ...this.read(), note: "" });
+    if (before.connection !== this.client.state) return this.state.set(this.read());
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
       this.state.set(this.read());

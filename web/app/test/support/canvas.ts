@@ -22,29 +22,40 @@ export async function shownAt(page: Page, { x, y }: Place): Promise<number> {
     const [left, top, scale] = stage.dataset["view"]!.split(",").map(Number) as [number, number, number];
     const canvas = stage.querySelector("canvas")!;
     const ratio = canvas.width / stage.clientWidth;
-    const [r, g, b] = canvas.getContext("2d")!.getImageData(Math.floor((x + 0.5 - left) * scale * ratio), Math.floor((y + 0.5 - top) * scale * ratio), 1, 1).data;
+    const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height }).getContext("2d", { willReadFrequently: true })!;
+    copy.drawImage(canvas, 0, 0);
+    const [r, g, b] = copy.getImageData(Math.floor((x + 0.5 - left) * scale * ratio), Math.floor((y + 0.5 - top) * scale * ratio), 1, 1).data;
     return r! << 16 | g! << 8 | b!;
   }, [x, y] as const);
 }
 
-/** Every pixel that the stage shows, row by row. The whole canvas must be on the stage, each pixel at least as large as one of the screen. */
-export async function shownAll(page: Page, width: number, height: number): Promise<number[]> {
+/** A number for each row that the stage shows, from the colours of all its pixels. The whole canvas must be on the stage, each pixel at least as large as one of the screen. */
+export async function shownRows(page: Page, width: number, height: number): Promise<number[]> {
   return page.evaluate(([width, height]) => {
     const stage = document.querySelector<HTMLElement>(".stage")!;
     const [left, top, scale] = stage.dataset["view"]!.split(",").map(Number) as [number, number, number];
     const canvas = stage.querySelector("canvas")!;
     const ratio = canvas.width / stage.clientWidth;
-    const all = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
-    const out: number[] = [];
-    for (let y = 0; y < height; y++) {
+    const copy = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height }).getContext("2d", { willReadFrequently: true })!;
+    copy.drawImage(canvas, 0, 0);
+    const { data, width: wide } = copy.getImageData(0, 0, canvas.width, canvas.height);
+    return Array.from({ length: height }, (_, y) => {
+      let row = 0;
       for (let x = 0; x < width; x++) {
-        const at = (Math.floor((y + 0.5 - top) * scale * ratio) * all.width + Math.floor((x + 0.5 - left) * scale * ratio)) * 4;
-        out.push(all.data[at]! << 16 | all.data[at + 1]! << 8 | all.data[at + 2]!);
+        const at = (Math.floor((y + 0.5 - top) * scale * ratio) * wide + Math.floor((x + 0.5 - left) * scale * ratio)) * 4;
+        row = Math.imul(row ^ (data[at]! << 16 | data[at + 1]! << 8 | data[at + 2]!), 0x01000193);
       }
-    }
-    return out;
+      return row;
+    });
   }, [width, height] as const);
 }
+
+/** The same of what should be shown. */
+export const rowsOf = (width: number, height: number, rgbAt: (x: number, y: number) => number): number[] => Array.from({ length: height }, (_, y) => {
+  let row = 0;
+  for (let x = 0; x < width; x++) row = Math.imul(row ^ rgbAt(x, y), 0x01000193);
+  return row;
+});
 
 export const isVerified = (page: Page): Promise<boolean> => page.locator('[data-proof="verified"][data-pending="0"]').count().then((count) => count === 1);
 export const note = (page: Page): Promise<string | null> => page.locator("[data-note]").textContent();
