@@ -6,7 +6,7 @@ import { useStore } from "../data/store";
 import { shownTheme } from "../data/theme";
 import { number } from "../format";
 import { Colours, hexOf } from "./Colours";
-import { History } from "./History";
+import { History, when } from "./History";
 import { MiniMap } from "./MiniMap";
 import { Moderation } from "./Moderation";
 import { People } from "./People";
@@ -75,6 +75,7 @@ export function Board({ room, name, rooms, roomName, rename }: { room: Room; nam
           </div>
           <Proof room={room} />
         </div>
+        {isConnected && past && <Stale>The canvas as it was on {when.format(past.atMs)}.</Stale>}
         {!isConnected && <Stale bad>{state.connection === "closed" ? `The connection ended: ${state.problem}.` : "Connection lost. Reconnecting…"} The canvas shows what came before.</Stale>}
         <div className="stage" ref={box} data-tool={mayDraw || tool !== "draw" ? tool : "move"} role="application" aria-label={`Canvas, ${number(welcome.width)} by ${number(welcome.height)} pixels`} aria-describedby="canvas-help" tabIndex={0} />
         <p id="canvas-help" className="sr">

@@ -9,7 +9,7 @@ import { visible } from "./view";
 const kPixelsWhole = 4_194_304; // a larger canvas is asked for in part
 const kSteps = 1000;
 const kSettleMs = 120;
-const when = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export const when = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
 export function History({ room, stage, show, shown }: { room: Room; stage: Stage | null; show: (past: { past: Past; atMs: number } | null) => void; shown: number | null }) {
   const [range, setRange] = useState<RoomInfo | null>(null);
