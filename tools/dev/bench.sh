@@ -12,6 +12,8 @@
 #:                                 earlier tree with a release build) 15 minutes. --quick: one round, 4 minutes. ATTACK: part of
 #:                                 a row's name
 #:   ./dev bench --streams [--quick] up to 5,000 subscribers of a stream, and the bytes of patches and compression. 8 minutes; --quick: 2
+#:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
+#:                                 checked. 7 minutes; --quick: 2
 #:   ./dev bench --access [--quick] [--crowd] access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
@@ -34,6 +36,13 @@ for kind in attacks streams access; do
     exec python3 "tools/bench_$kind.py" "$@"
   fi
 done
+if [[ " $* " == *" --canvas "* ]]; then
+  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_canvas.py "$@"; fi
+  need build bench
+  quietly "build release" build-release configure_and_build release fanfare || { show_failure build-release && die "the release build failed"; }
+  build_bench canvas_load
+  exec python3 tools/bench_canvas.py "$@"
+fi
 need build bench
 if [[ ${1:-} == --micro ]]; then
   shift
