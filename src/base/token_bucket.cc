@@ -1,8 +1,8 @@
-#include "access/bucket.h"
+#include "base/token_bucket.h"
 
 #include <algorithm>
 
-namespace fanfare::access {
+namespace fanfare {
 namespace {
 
 // Named, because the count of a Duration is another integer type in libc++.
@@ -11,13 +11,13 @@ constexpr std::int64_t kDebtMaxNs = Duration(kDebtTimeMax).count();
 constexpr double kTimeMaxNs = 1e16;  // 115 days: more is as good as never, and would overflow
 
 // Exact enough: an hour of tokens is off by less than a nanosecond each.
-std::int64_t time_of(const Rate& rate, std::uint64_t tokens) {
+std::int64_t time_of(const TokenRate& rate, std::uint64_t tokens) {
   const auto count = static_cast<double>(std::min(tokens, kTokensMax));
   const double ns = count * 1e9 / static_cast<double>(std::min(rate.per_second, kTokensMax));
   return static_cast<std::int64_t>(std::min(ns, kTimeMaxNs));
 }
 
-std::int64_t burst_of(const Rate& rate) {
+std::int64_t burst_of(const TokenRate& rate) {
   return std::min(time_of(rate, rate.burst == 0 ? rate.per_second : rate.burst), kBurstMaxNs);
 }
 
@@ -30,7 +30,7 @@ struct Next {
   std::int64_t wait;
 };
 
-Next after(std::int64_t spent_until, const Rate& rate, std::uint64_t cost, std::int64_t now) {
+Next after(std::int64_t spent_until, const TokenRate& rate, std::uint64_t cost, std::int64_t now) {
   const std::int64_t full = now - burst_of(rate);
   const std::int64_t from = std::max(spent_until, full);
   const std::int64_t until = from + time_of(rate, cost);
@@ -41,7 +41,7 @@ Next after(std::int64_t spent_until, const Rate& rate, std::uint64_t cost, std::
 
 }  // namespace
 
-Duration Bucket::take(const Rate& rate, std::uint64_t cost, Instant now) {
+Duration TokenBucket::take(const TokenRate& rate, std::uint64_t cost, Instant now) {
   if (!rate.is_limited()) return Duration::zero();
   std::int64_t before = spent_until_ns_.load(std::memory_order_relaxed);
   for (;;) {
@@ -53,7 +53,7 @@ Duration Bucket::take(const Rate& rate, std::uint64_t cost, Instant now) {
   }
 }
 
-void Bucket::charge(const Rate& rate, std::uint64_t cost, Instant now) {
+void TokenBucket::charge(const TokenRate& rate, std::uint64_t cost, Instant now) {
   if (!rate.is_limited()) return;
   std::int64_t before = spent_until_ns_.load(std::memory_order_relaxed);
   for (;;) {
@@ -65,17 +65,17 @@ void Bucket::charge(const Rate& rate, std::uint64_t cost, Instant now) {
   }
 }
 
-Duration Bucket::wait_for(const Rate& rate, std::uint64_t cost, Instant now) const {
+Duration TokenBucket::wait_for(const TokenRate& rate, std::uint64_t cost, Instant now) const {
   if (!rate.is_limited()) return Duration::zero();
   return Duration(after(spent_until_ns_.load(std::memory_order_relaxed), rate, cost, ns_of(now)).wait);
 }
 
-void Bucket::give_back(const Rate& rate, std::uint64_t cost) {
+void TokenBucket::give_back(const TokenRate& rate, std::uint64_t cost) {
   if (rate.is_limited()) spent_until_ns_.fetch_sub(time_of(rate, cost), std::memory_order_relaxed);
 }
 
-bool Bucket::is_idle(Instant now) const {
+bool TokenBucket::is_idle(Instant now) const {
   return spent_until_ns_.load(std::memory_order_relaxed) <= ns_of(now) - kBurstMaxNs;
 }
 
-}  // namespace fanfare::access
+}  // namespace fanfare

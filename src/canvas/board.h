@@ -1,0 +1,58 @@
+#pragma once
+// The pixels of a room: its chunks, each of which is allocated when somebody first draws in it. One thread.
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "canvas/chunk.h"
+#include "canvas/limits.h"
+
+namespace fanfare::canvas {
+
+class Board {
+ public:
+  // `spec` must be valid (problem_with()).
+  Board(RoomSpec spec, std::size_t chunks_max);
+  Board(const Board&) = delete;
+  Board& operator=(const Board&) = delete;
+
+  const RoomSpec& spec() const { return spec_; }
+  Colour background() const { return background_; }
+  std::size_t chunk_count() const { return count_; }
+
+  // Null: nobody has drawn in it, or it is not in the canvas.
+  const Chunk* find(ChunkId id) const;
+  // The ids of all chunks that exist, sorted by row, then by column.
+  std::vector<ChunkId> chunks() const;
+
+  // With the changes of the open tick. The place must be in the canvas, also below.
+  Colour colour_at(std::uint16_t x, std::uint16_t y) const;
+  UserNumber author_at(std::uint16_t x, std::uint16_t y) const;
+  // False: the chunk does not exist, and chunks_max exist.
+  bool has_room_for(ChunkId id) const { return count_ < chunks_max_ || find(id) != nullptr; }
+  // False, and nothing is changed: has_room_for() is false.
+  bool set(Pixel pixel, UserNumber author);
+
+  // Ends the tick: the chunks that have changed since the last one.
+  std::vector<ChunkTick> finish_tick();
+
+  // From disk, before anything is drawn: see Chunk::load(). False also if it is not in the canvas, exists already, or
+  // would be one too many.
+  bool load(ChunkId id, Version version, Bytes colours, std::span<const UserNumber> authors);
+
+ private:
+  std::unique_ptr<Chunk>& slot(ChunkId id);
+  // Null: chunks_max.
+  Chunk* find_or_make(ChunkId id);
+
+  RoomSpec spec_;
+  std::size_t chunks_max_;
+  Colour background_;
+  std::uint32_t columns_;
+  std::vector<std::unique_ptr<Chunk>> chunks_;  // row by row
+  std::vector<ChunkId> changed_;                // in the open tick
+  std::size_t count_ = 0;
+};
+
+}  // namespace fanfare::canvas

@@ -1,0 +1,68 @@
+#pragma once
+// Who is here. Changes are gathered: a user who comes and goes between two messages is never named. One thread.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/time.h"
+#include "canvas/limits.h"
+#include "canvas/spec.h"
+
+namespace fanfare::canvas {
+
+// "u17" of 17.
+std::string user_id_of(UserNumber user);
+// Empty: it is not such a text.
+std::optional<UserNumber> user_number_of(std::string_view user_id);
+
+// What others see of a user.
+struct Person {
+  UserNumber user = 0;
+  std::string name;          // valid UTF-8; may be empty
+  std::uint32_t colour = 0;  // of his cursor, 0xRRGGBB
+
+  bool operator==(const Person&) const = default;
+};
+
+// A name as others may see it: valid UTF-8, at most kNameCharactersMax characters, no control characters. Empty: it is
+// not.
+bool is_valid_name(std::string_view name);
+// 8 to 64 letters, digits, '-' and '_'.
+bool is_valid_session(std::string_view session);
+
+struct PresenceDelta {
+  std::uint32_t total = 0;  // users connected
+  std::vector<Person> joined;
+  std::vector<UserNumber> left;
+};
+
+class Presence {
+ public:
+  explicit Presence(const Limits& limits) : limits_(limits) {}
+
+  // The first connection of a user, and the end of his last one.
+  void join(Person person);
+  void leave(UserNumber user);
+
+  std::size_t count() const { return here_.size(); }
+  const Person* find(UserNumber user) const;
+  // What has changed since the last call that returned something; empty: nothing, or presence_interval is not over.
+  std::optional<PresenceDelta> take_delta(Instant now);
+  // For a new connection: at most presence_listed_max, the newest ones.
+  PresenceDelta list() const;
+
+ private:
+  const Limits& limits_;
+  std::unordered_map<UserNumber, Person> here_;
+  std::vector<UserNumber> order_;  // about the order of arrival, for list(); has users that have left, too
+  std::unordered_map<UserNumber, bool>
+      changed_;  // since the last delta: whether he was here at the last delta
+  std::optional<Instant> last_delta_;
+};
+
+}  // namespace fanfare::canvas

@@ -1,0 +1,295 @@
+#include "canvas/room.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "base/text.h"
+
+namespace fanfare::canvas {
+namespace {
+
+ProtocolError error_of(ErrorCode code, std::string message) {
+  return {.code = code, .message = std::move(message)};
+}
+
+ProtocolError range_error(std::string_view field, std::uint64_t value, std::uint64_t limit) {
+  return {.code = ErrorCode::out_of_range,
+          .message = joined({field, " must be at most ", std::to_string(limit)}),
+          .field = std::string(field),
+          .value = std::to_string(value),
+          .limit = std::to_string(limit)};
+}
+
+ProtocolError too_many_pixels(std::string message, Duration wait) {
+  ProtocolError error = error_of(ErrorCode::too_many_pixels, std::move(message));
+  error.retry_after = retry_ms(wait);
+  return error;
+}
+
+// Of a user without an identity, the ban ends when he leaves, except for his address. No identity begins with '#'.
+std::string ban_identity(const User& user) {
+  return user.identity.empty() ? joined({"#", std::to_string(user.number)}) : user.identity;
+}
+
+}  // namespace
+
+Room::Room(RoomOptions options)
+    : limits_(options.limits),
+      epoch_(options.epoch),
+      board_(std::move(options.spec), limits_.chunks_max),
+      catch_up_(board_, limits_),
+      users_(limits_, options.first_user),
+      payers_(limits_),
+      bans_(limits_.bans_max),
+      undo_(limits_.undo_pixels_max),
+      presence_(limits_),
+      cursors_(limits_),
+      proof_(options.proof),
+      last_tick_(options.last_tick),
+      pixels_total_(options.pixels) {}
+
+bool Room::load(ChunkId id, Version version, Bytes colours, std::span<const UserNumber> authors) {
+  return board_.load(id, version, colours, authors);
+}
+
+void Room::ban_again(const ModerationEvent& event, std::int64_t now_ms) {
+  bans_.set_identity(event.identity, event.until_ms, now_ms);
+  for (const std::string& payer : event.payers) bans_.set_payer(payer, event.until_ms, now_ms);
+}
+
+const User* Room::join(const JoinRequest& request) {
+  const User* const user = users_.join(request.identity, request.name, request.payer);
+  if (user != nullptr && user->connections == 1) {
+    presence_.join({.user = user->number, .name = user->name, .colour = request.colour});
+  }
+  return user;
+}
+
+void Room::leave(UserNumber user) {
+  if (!users_.leave(user)) return;
+  presence_.leave(user);
+  cursors_.remove(user);
+}
+
+std::optional<ProtocolError> Room::change_problem(const Actor& actor, const User& user, Now now) const {
+  if (!actor.rights.draw) return error_of(ErrorCode::not_permitted, "your role may not draw here");
+  if (const auto left = bans_.left(ban_identity(user), actor.payer, now.wall_ms)) {
+    ProtocolError error = error_of(ErrorCode::not_permitted, "a moderator has banned you");
+    error.retry_after = left;
+    return error;
+  }
+  if (!storage_is_writable_) {
+    return error_of(ErrorCode::storage_full, "the server cannot store pixels at the moment");
+  }
+  return std::nullopt;
+}
+
+std::optional<ProtocolError> Room::place_problem(const Pixel& pixel) const {
+  const RoomSpec& spec = board_.spec();
+  if (pixel.x >= spec.width) return range_error("x", pixel.x, spec.width - 1);
+  if (pixel.y >= spec.height) return range_error("y", pixel.y, spec.height - 1);
+  if (pixel.colour >= spec.colour_end()) return range_error("color", pixel.colour, spec.colour_end() - 1);
+  if (!board_.has_room_for(chunk_of(pixel.x, pixel.y))) {
+    return error_of(ErrorCode::out_of_range,
+                    joined({"people have drawn in ", std::to_string(limits_.chunks_max),
+                            " chunks of the canvas, and no more can exist: draw near other pixels"}));
+  }
+  return std::nullopt;
+}
+
+std::optional<ProtocolError> Room::rate_problem(const User& user, const TokenBucket& payer,
+                                                Instant now) const {
+  const Duration cooldown = user.next_pixel - now;
+  const Duration by_user = user.pixels.wait_for(limits_.pixels_per_user, 1, now);
+  const Duration by_address = payer.wait_for(limits_.pixels_per_address, 1, now);
+  const Duration wait = std::max({cooldown, by_user, by_address});
+  if (wait > Duration::zero()) {
+    return too_many_pixels(wait == cooldown  ? "your last pixel is too recent"
+                           : wait == by_user ? "you draw too fast"
+                                             : "too many pixels come from your address",
+                           wait);
+  }
+  if (tick_pixels_ >= limits_.pixels_per_tick_max) {
+    return too_many_pixels("too many pixels come at the same time", limits_.tick_max);
+  }
+  return std::nullopt;
+}
+
+void Room::draw_one(User& user, TokenBucket& payer, const Pixel& pixel, Instant now) {
+  user.pixels.take(limits_.pixels_per_user, 1, now);
+  payer.take(limits_.pixels_per_address, 1, now);
+  if (limits_.cooldown > Duration::zero()) user.next_pixel = saturating_add(now, limits_.cooldown);
+  const std::uint64_t number = undo_.add({.x = pixel.x,
+                                          .y = pixel.y,
+                                          .user = user.number,
+                                          .author_before = board_.author_at(pixel.x, pixel.y),
+                                          .colour = pixel.colour,
+                                          .colour_before = board_.colour_at(pixel.x, pixel.y),
+                                          .previous = user.last_draw});
+  if (number != 0) user.last_draw = number;
+  board_.set(pixel, user.number);
+  ++tick_pixels_;
+  ++pixels_total_;
+}
+
+DrawResult Room::draw(const Actor& actor, std::span<const Pixel> pixels, std::string_view proof, Now now) {
+  User* const user = users_.find(actor.user);
+  if (user == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
+  DrawResult result;
+  result.error = change_problem(actor, *user, now);
+  if (result.error) return result;
+  TokenBucket& payer = payers_.find(actor.payer, now.instant);
+  for (const Pixel& pixel : pixels) {
+    result.error = place_problem(pixel);
+    if (!result.error) result.error = rate_problem(*user, payer, now.instant);
+    if (!result.error && result.accepted == 0 && proof_ != nullptr) {
+      if (auto wanted = proof_->problem_with(proof, actor, pixels)) {
+        result.error = error_of(ErrorCode::proof_required, *std::move(wanted));
+      }
+    }
+    if (result.error) return result;
+    draw_one(*user, payer, pixel, now.instant);
+    ++result.accepted;
+  }
+  return result;
+}
+
+DrawResult Room::undo(const Actor& actor, std::uint32_t count, Now now) {
+  User* const user = users_.find(actor.user);
+  if (user == nullptr) return {.error = error_of(ErrorCode::not_permitted, "you have left")};
+  DrawResult result;
+  result.error = change_problem(actor, *user, now);
+  if (result.error) return result;
+  // A pixel that is passed is not looked at again, so the work is limited by what was drawn.
+  while (result.accepted < count) {
+    const Drawn* const drawn = undo_.find(user->last_draw);
+    if (drawn == nullptr) break;
+    if (tick_pixels_ >= limits_.pixels_per_tick_max) {
+      result.error = too_many_pixels("too many pixels come at the same time", limits_.tick_max);
+      break;
+    }
+    user->last_draw = drawn->previous;
+    if (board_.author_at(drawn->x, drawn->y) != user->number ||
+        board_.colour_at(drawn->x, drawn->y) != drawn->colour) {
+      continue;
+    }
+    board_.set({.x = drawn->x, .y = drawn->y, .colour = drawn->colour_before}, drawn->author_before);
+    ++tick_pixels_;
+    ++result.accepted;
+  }
+  return result;
+}
+
+std::optional<ProtocolError> Room::moderation_problem(const Actor& actor) {
+  if (actor.rights.moderate) return std::nullopt;
+  return error_of(ErrorCode::not_permitted, "your role may not moderate here");
+}
+
+bool Room::is_changed_by(const Restore& restore, const RestoredPixel& pixel) const {
+  const RoomSpec& spec = board_.spec();
+  if (!has_pixel(spec, pixel.x, pixel.y) || pixel.colour >= spec.colour_end()) return false;
+  const UserNumber author = board_.author_at(pixel.x, pixel.y);
+  if (restore.only_of != 0 && author != restore.only_of) return false;
+  return author != pixel.author || board_.colour_at(pixel.x, pixel.y) != pixel.colour;
+}
+
+std::expected<std::size_t, ProtocolError> Room::restore(const Actor& actor, ModerationEvent event,
+                                                        std::span<const RestoredPixel> pixels) {
+  FANFARE_CHECK(event.kind != ModerationEvent::Kind::ban);
+  if (auto problem = moderation_problem(actor)) return std::unexpected(*std::move(problem));
+  if (!storage_is_writable_) {
+    return std::unexpected(error_of(ErrorCode::storage_full, "the server cannot store pixels at the moment"));
+  }
+  Restore restore{.only_of = event.kind == ModerationEvent::Kind::undo_user ? event.user : 0, .pixels = {}};
+  for (const RestoredPixel& pixel : pixels) {
+    if (restores_waiting_ >= limits_.restored_pixels_waiting_max) break;
+    if (!is_changed_by(restore, pixel)) continue;
+    restore.pixels.push_back(pixel);
+    ++restores_waiting_;
+  }
+  const std::size_t count = restore.pixels.size();
+  if (count > 0) restores_.push_back(std::move(restore));
+  event.moderator = actor.user;
+  events_.push_back(std::move(event));
+  return count;
+}
+
+std::expected<void, ProtocolError> Room::ban(const Actor& actor, UserNumber user, std::uint32_t seconds,
+                                             Now now) {
+  if (auto problem = moderation_problem(actor)) return std::unexpected(*std::move(problem));
+  const User* const banned = users_.find(user);
+  if (banned == nullptr) {
+    ProtocolError error = error_of(ErrorCode::out_of_range, "there is no such user, or he left long ago");
+    error.field = "user_id";
+    error.value = joined({"\"", user_id_of(user), "\""});
+    return std::unexpected(std::move(error));
+  }
+  events_.push_back({.kind = ModerationEvent::Kind::ban,
+                     .moderator = actor.user,
+                     .user = user,
+                     .until_ms = now.wall_ms + std::int64_t{seconds} * 1000,
+                     .identity = ban_identity(*banned),
+                     .payers = banned->payers});
+  ban_again(events_.back(), now.wall_ms);
+  return {};
+}
+
+bool Room::has_changes() const {
+  return tick_pixels_ > 0 || !events_.empty() || !restores_.empty();
+}
+
+void Room::apply_restores() {
+  std::size_t left = limits_.restored_pixels_per_tick_max;
+  while (!restores_.empty() && left > 0) {
+    Restore& restore = restores_.front();
+    const std::size_t end = std::min(restore.pixels.size(), restore.next + left);
+    left -= end - restore.next;
+    restores_waiting_ -= end - restore.next;
+    for (; restore.next < end; ++restore.next) {
+      const RestoredPixel& pixel = restore.pixels[restore.next];
+      if (!is_changed_by(restore, pixel)) continue;
+      board_.set({.x = pixel.x, .y = pixel.y, .colour = pixel.colour}, pixel.author);
+    }
+    if (restore.next == restore.pixels.size()) restores_.pop_front();
+  }
+}
+
+Tick Room::finish_tick() {
+  apply_restores();
+  tick_pixels_ = 0;
+  Tick tick{.number = 0, .chunks = board_.finish_tick(), .events = std::exchange(events_, {})};
+  if (tick.is_empty()) return tick;
+  tick.number = ++last_tick_;
+  catch_up_.add(tick);
+  return tick;
+}
+
+std::vector<SharedBytes> Room::watch(const ChunkArea& area, const std::optional<ChunkArea>& before,
+                                     std::uint64_t epoch, std::span<const KnownChunk> known) {
+  std::vector<ChunkId> wanted;
+  for (unsigned y = area.y0; y <= area.y1; ++y) {
+    for (unsigned x = area.x0; x <= area.x1; ++x) {
+      const ChunkId id{.x = static_cast<std::uint8_t>(x), .y = static_cast<std::uint8_t>(y)};
+      if (!before || !before->contains(id)) wanted.push_back(id);
+    }
+  }
+  return catch_up_.frames_for(wanted, epoch == epoch_ ? known : std::span<const KnownChunk>{});
+}
+
+std::vector<SharedBytes> Room::fetch(ChunkId chunk) {
+  return catch_up_.frames_for(std::span(&chunk, 1), {});
+}
+
+std::vector<SharedBytes> Room::resume(std::span<const KnownChunk> known) {
+  std::vector<ChunkId> wanted;
+  wanted.reserve(known.size());
+  for (const KnownChunk& one : known) wanted.push_back(one.id);
+  return catch_up_.frames_for(wanted, known);
+}
+
+std::vector<SharedBytes> Room::frames_for(std::span<const ChunkId> wanted,
+                                          std::span<const KnownChunk> known) {
+  return catch_up_.frames_for(wanted, known);
+}
+
+}  // namespace fanfare::canvas
