@@ -261,9 +261,11 @@ class Load {
     if (frame == nullptr) return;
     for (const Section& section : frame->sections) {
       std::uint64_t& version = peer.versions[section.chunk];
-      if (version != kNone && section.version <= version)
+      // The whole chunk was asked for.
+      if (version == kNone) continue;
+      if (section.version <= version)
         ++truth_->faults.twice;
-      else if (version == kNone || section.version != version + 1)
+      else if (section.version != version + 1)
         return missed(peer, section);
       else
         version = section.version;
