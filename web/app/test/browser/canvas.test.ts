@@ -70,7 +70,9 @@ function paint(): void {
 const desktop = { viewport: { width: 1280, height: 860 } };
 const phone = { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, hasTouch: true };
 const kinds = (["live", "moderator", "empty", "none", "loading", "error", "reconnecting"] as const).flatMap((face, i) => [
-  { face, kind: "desktop", colorScheme: i % 2 ? "dark" : "light", ...desktop }, { face, kind: "phone", colorScheme: i % 2 ? "light" : "dark", ...phone },
+  // These are the same at every width but for their frame.
+  ...(face === "loading" || face === "error" ? [] : [{ face, kind: "desktop", colorScheme: i % 2 ? "dark" : "light", ...desktop }]),
+  ...(face === "none" ? [] : [{ face, kind: "phone", colorScheme: i % 2 ? "light" : "dark", ...phone }]),
   ...(face === "live" ? [{ face, kind: "desktop", colorScheme: "dark", ...desktop }, { face, kind: "phone", colorScheme: "light", ...phone }] : []),
 ]);
 
