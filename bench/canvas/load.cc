@@ -25,7 +25,7 @@
 
 #include "canvas/peer.h"
 #include "canvas/report.h"
-#include "canvas/truth.h"
+#include "canvas/watching.h"
 
 namespace fanfare::bench::canvas {
 namespace {
@@ -162,9 +162,9 @@ class Load {
       case 0x81:
         return greeted(peer, frame.payload);
       case 0x82:
-        return chunk(peer, frame.payload);
+        return watching_.chunk(peer, frame.payload);
       case 0x83:
-        return current(peer, input);
+        return watching_.current(peer, frame.payload);
       case 0x84:
         return tick(peer, frame);
       case 0x85:
@@ -185,91 +185,26 @@ class Load {
   void greeted(Peer& peer, Bytes message) {
     const auto room = read_welcome(message);
     if (!room) give_up("WELCOME is malformed");
-    if (!truth_) {
-      if (room->has_palette) give_up("the room must have 24-bit colours: a pixel's colour is its number");
-      room_ = *room;
-      truth_ = std::make_unique<Truth>(*room);
-    }
-    if (room->epoch != room_.epoch) give_up("the server has another epoch now");
+    watching_.greeted(*room);
     peer.stage = Stage::open;
     peer.opened_ns = now_ns();
     --dialling_;
     ++open_;
     if (kind(peer) == Kind::viewer || kind(peer) == Kind::judge) {
-      watch(peer);
+      watching_.watch(peer, kind(peer) == Kind::judge ? kEverything : options_.watch);
     } else {
-      peer.x = below(room_.width);
-      peer.y = below(room_.height);
+      peer.x = below(watching_.room().width);
+      peer.y = below(watching_.room().height);
       if (kind(peer) == Kind::pointer)
-        std::tie(peer.x, peer.y) =
-            std::pair(below(std::min(kSide, room_.width)), below(std::min(kSide, room_.height)));
-    }
-  }
-
-  // Chunk columns and rows, inclusive.
-  std::array<std::uint32_t, 4> area(const Peer& peer) const {
-    auto area = kind(peer) == Kind::judge ? std::array<std::uint32_t, 4>{0, 0, 255, 255} : options_.watch;
-    area[2] = std::min(area[2], truth_->columns() - 1);
-    area[3] = std::min(area[3], truth_->rows() - 1);
-    return area;
-  }
-
-  template <class Call>
-  void for_area(const Peer& peer, Call call) const {
-    const auto [x0, y0, x1, y1] = area(peer);
-    for (std::uint32_t y = y0; y <= y1; ++y) {
-      for (std::uint32_t x = x0; x <= x1; ++x) call(x, y, y * truth_->columns() + x);
-    }
-  }
-
-  void watch(Peer& peer) {
-    if (peer.versions.empty()) peer.versions.assign(truth_->chunks(), kNone);
-    Output have;
-    std::uint64_t count = 0;
-    for_area(peer, [&](std::uint32_t x, std::uint32_t y, std::uint32_t chunk) {
-      if (peer.versions[chunk] == kNone) return;
-      have.u8(x).u8(y).varint(peer.versions[chunk]);
-      ++count;
-    });
-    const auto [x0, y0, x1, y1] = area(peer);
-    Output message;
-    message.u8(2).u8(x0).u8(y0).u8(x1).u8(y1).little(room_.epoch, 8).varint(count);
-    dialer_.send(peer, client_frame(2, message.bytes() + have.bytes()));
-  }
-
-  void chunk(Peer& peer, Bytes message) {
-    ++counts_.chunks;
-    if (const auto section = truth_->chunk(message)) peer.versions[section->chunk] = section->version;
-  }
-
-  void current(Peer& peer, Input& input) {
-    for (std::uint64_t count = input.varint(); count > 0 && !input.failed(); --count) {
-      const std::uint32_t x = input.u8();
-      const std::uint32_t y = input.u8();
-      const std::uint64_t version = input.varint();
-      const std::uint64_t hash = input.little(8);
-      if (x >= truth_->columns() || y >= truth_->rows()) return void(++truth_->faults.malformed);
-      const std::uint32_t chunk = y * truth_->columns() + x;
-      truth_->check(chunk, version, hash);
-      if (peer.versions[chunk] != version) ++truth_->faults.gap;
+        std::tie(peer.x, peer.y) = std::pair(below(std::min(kSide, watching_.room().width)),
+                                             below(std::min(kSide, watching_.room().height)));
     }
   }
 
   void tick(Peer& peer, const ServerFrame& message) {
     const std::int64_t now = now_ns();
-    const TickFrame* frame = truth_->tick(message.payload);
+    const TickFrame* frame = watching_.tick(peer, message.payload);
     if (frame == nullptr) return;
-    for (const Section& section : frame->sections) {
-      std::uint64_t& version = peer.versions[section.chunk];
-      // The whole chunk was asked for.
-      if (version == kNone) continue;
-      if (section.version <= version)
-        ++truth_->faults.twice;
-      else if (section.version != version + 1)
-        return missed(peer, section);
-      else
-        version = section.version;
-    }
     if (!is_measuring_ || kind(peer) != Kind::viewer) return;
     ++counts_.frames;
     counts_.pixels += frame->pixels.size();
@@ -280,17 +215,6 @@ class Load {
     const std::uint32_t colour = frame->pixels[(fast_ >> 8) % frame->pixels.size()].colour;
     if (colour < kColours && sent_at_[colour] >= began_ns_)
       delays_.add(now - sent_at_[colour], frame->pixels.size());
-  }
-
-  void missed(Peer& peer, const Section& section) {
-    ++truth_->faults.gap;
-    ++counts_.fetches;
-    peer.versions[section.chunk] = kNone;
-    dialer_.send(peer, client_frame(2, Output()
-                                           .u8(3)
-                                           .u8(section.chunk % truth_->columns())
-                                           .u8(section.chunk / truth_->columns())
-                                           .bytes()));
   }
 
   void acknowledged(Input& input) {
@@ -309,13 +233,7 @@ class Load {
   bool viewers_complete() {
     // Asked often, so it goes on where it stopped.
     for (; complete_ < options_.viewers; ++complete_) {
-      bool is_complete = true;
-      const Peer& peer = peers_[complete_];
-      if (peer.versions.empty()) return false;
-      for_area(peer, [&](std::uint32_t, std::uint32_t, std::uint32_t chunk) {
-        is_complete &= peer.versions[chunk] != kNone;
-      });
-      if (!is_complete) return false;
+      if (!watching_.has_all(peers_[complete_], options_.watch)) return false;
     }
     return true;
   }
@@ -361,8 +279,8 @@ class Load {
   void draw(std::uint64_t drawn) {
     Peer& peer = peers_[options_.viewers + drawn % options_.drawers];
     if (peer.stage != Stage::open) return;
-    peer.x = (peer.x + room_.width + below(3) - 1) % room_.width;
-    peer.y = (peer.y + room_.height + below(3) - 1) % room_.height;
+    peer.x = (peer.x + watching_.room().width + below(3) - 1) % watching_.room().width;
+    peer.y = (peer.y + watching_.room().height + below(3) - 1) % watching_.room().height;
     const auto number = static_cast<std::uint32_t>(counts_.sent++ % kColours);
     sent_at_[number] = now_ns();
     dialer_.send(
@@ -373,7 +291,7 @@ class Load {
   void point(std::uint64_t pointed) {
     Peer& peer = peers_[options_.viewers + options_.drawers + pointed % options_.cursors];
     if (peer.stage != Stage::open) return;
-    const std::uint32_t side = std::min({kSide, room_.width, room_.height});
+    const std::uint32_t side = std::min({kSide, watching_.room().width, watching_.room().height});
     peer.x = (peer.x + 1 + below(3)) % side;
     peer.y = (peer.y + 1 + below(3)) % side;
     dialer_.send(peer, client_frame(2, Output().u8(4).u16(peer.x).u16(peer.y).bytes()));
@@ -394,22 +312,15 @@ class Load {
     quiet([&] { return counts_.acks >= counts_.sent && open_ == peers_.size() - 1; });
     Peer& judge = peers_.back();
     to_dial_.push_back(judge.number);
-    quiet([&] {
-      return !judge.versions.empty() && std::ranges::find(judge.versions, kNone) == judge.versions.end();
-    });
+    quiet([&] { return watching_.has_all(judge, kEverything); });
     quiet([&] { return count_behind() == 0; });
   }
 
   std::uint64_t count_behind() const {
-    const Peer& judge = peers_.back();
     std::uint64_t behind = 0;
     for (std::uint32_t i = 0; i < options_.viewers; ++i) {
-      bool is_equal = peers_[i].stage == Stage::open && !judge.versions.empty();
-      if (is_equal)
-        for_area(peers_[i], [&](std::uint32_t, std::uint32_t, std::uint32_t chunk) {
-          is_equal &= peers_[i].versions[chunk] == judge.versions[chunk];
-        });
-      behind += !is_equal;
+      behind +=
+          peers_[i].stage != Stage::open || !watching_.are_equal(peers_[i], peers_.back(), options_.watch);
     }
     return behind;
   }
@@ -420,7 +331,7 @@ class Load {
                   .bytes = bytes_,
                   .behind = count_behind(),
                   .counts = counts_,
-                  .truth = *truth_,
+                  .truth = watching_.truth(),
                   .delays = delays_,
                   .ack_delays = ack_delays_};
     report.print(options_);
@@ -428,6 +339,8 @@ class Load {
 
   const Options options_;
   Dialer dialer_;
+  Counts counts_;
+  Watching watching_{dialer_, counts_};
   std::mt19937 random_;
   std::uint32_t fast_ = 1;
   std::vector<Peer> peers_;
@@ -436,8 +349,6 @@ class Load {
   std::size_t dialling_ = 0;
   std::size_t open_ = 0;
   std::uint32_t complete_ = 0;
-  Welcome room_;
-  std::unique_ptr<Truth> truth_;
   std::vector<std::int64_t> sent_at_;
   bool is_measuring_ = false;
   std::int64_t began_ns_ = 0;
@@ -446,7 +357,6 @@ class Load {
   double cpu_used_ = 0;
   std::uint64_t bytes_before_ = 0;
   std::uint64_t bytes_ = 0;
-  Counts counts_;
   Spread delays_;
   Spread ack_delays_;
 };
