@@ -34,6 +34,8 @@ export interface CanvasListener {
   /** The room has another size, palette or history: everything that was shown of it is void. */
   reset?(): void;
   cursors?(): void;
+  /** Own pixels that the server has; with `sync: full` they are on its disk. */
+  accepted?(pixels: readonly CanvasPixel[]): void;
   refused?(refused: RefusedPixels): void;
   /** What the server reports without a request. */
   error?(error: CanvasError): void;
@@ -99,6 +101,7 @@ export class CanvasClient {
       send: (request, pixels) => this.connection.send(encodePixels(request, pixels, this.hasPalette)),
       nextRequest: () => this.requests.next(),
       changed: (pixels) => this.ownChanged(pixels),
+      accepted: (pixels) => this.emit((one) => one.accepted?.(pixels)),
       refused: (refused) => this.emit((one) => one.refused?.(refused)),
     });
   }

@@ -19,6 +19,7 @@ export interface OwnEvents {
   nextRequest(): number;
   /** What is shown at these places changed. */
   changed(pixels: readonly CanvasPixel[]): void;
+  accepted(pixels: readonly CanvasPixel[]): void;
   refused(refused: RefusedPixels): void;
 }
 
@@ -76,6 +77,7 @@ export class OwnPixels {
     const now = Date.now();
     if (retryAfterMs > 0) this.block(now + retryAfterMs);
     this.drop(batch);
+    if (accepted > 0) this.events.accepted(batch.pixels.slice(0, accepted));
     const refused = batch.pixels.slice(accepted);
     if (refused.length) this.events.refused({ status, pixels: refused, retryAfterMs });
   }
