@@ -5,7 +5,7 @@
 //
 // One thread with epoll. Prints "ready" when all viewers have the canvas, begins at the line "go", and prints one line of JSON at the end.
 // `watch`: chunks that viewers watch; all of them if left out. `returns`: viewers that lose their connection at a random time and come back.
-// A pixel's colour is the number of its sending, so that each receipt is known to a time of sending. In the end another client fetches the
+// One pixel in 64 has the number of its sending as its colour, which gives a receipt its time of sending. In the end another client fetches the
 // canvas, and the versions of every viewer are compared with it; the hashes of every version were checked on the way (truth.h).
 
 #include <sys/epoll.h>
@@ -30,7 +30,9 @@
 namespace fanfare::bench::canvas {
 namespace {
 
-constexpr std::uint32_t kColours = 1 << 20;  // sendings whose time is kept; no colour is white
+constexpr std::uint32_t kMarkEvery =
+    64;  // of a drawer's pixels one has its number as its colour, the others the drawer's colour
+constexpr std::uint32_t kColours = 32;  // of drawers
 constexpr std::size_t kDiallingMax = 128;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kPatience = 60 * kSecond;
@@ -54,7 +56,7 @@ double cpu_seconds() {
 class Load {
  public:
   explicit Load(const Options& options)
-      : options_(options), dialer_(options.port, options.path), random_(options.seed), sent_at_(kColours) {
+      : options_(options), dialer_(options.port, options.path), random_(options.seed), sent_at_(kMarks) {
     // One more: the judge, which fetches the canvas at the end.
     peers_.resize(options.viewers + options.drawers + options.cursors + 1);
     for (std::uint32_t i = 0; i < peers_.size(); ++i) peers_[i].number = i;
@@ -209,12 +211,11 @@ class Load {
     ++counts_.frames;
     counts_.pixels += frame->pixels.size();
     counts_.tick_bytes += message.size;
-    if (frame->pixels.empty() || now - peer.opened_ns < kSettleAfterReturn) return;
-    // One of its pixels stands for all of them.
+    if (frame->marks.empty() || now - peer.opened_ns < kSettleAfterReturn) return;
+    // One of them stands for all.
     fast_ = fast_ * 1664525U + 1013904223U;
-    const std::uint32_t colour = frame->pixels[(fast_ >> 8) % frame->pixels.size()].colour;
-    if (colour < kColours && sent_at_[colour] >= began_ns_)
-      delays_.add(now - sent_at_[colour], frame->pixels.size());
+    const std::uint32_t number = frame->marks[(fast_ >> 8) % frame->marks.size()];
+    if (sent_at_[number] >= began_ns_) delays_.add(now - sent_at_[number], frame->marks.size());
   }
 
   void acknowledged(Input& input) {
@@ -225,7 +226,7 @@ class Load {
     if (accepted == 0) {
       ++counts_.refused;
       counts_.last_error = input.u8();
-    } else if (is_measuring_ && request < kColours && sent_at_[request] >= began_ns_) {
+    } else if (is_measuring_ && request < kMarks && sent_at_[request] >= began_ns_) {
       ack_delays_.add(now_ns() - sent_at_[request], 1);
     }
   }
@@ -281,11 +282,17 @@ class Load {
     if (peer.stage != Stage::open) return;
     peer.x = (peer.x + watching_.room().width + below(3) - 1) % watching_.room().width;
     peer.y = (peer.y + watching_.room().height + below(3) - 1) % watching_.room().height;
-    const auto number = static_cast<std::uint32_t>(counts_.sent++ % kColours);
+    const auto number = static_cast<std::uint32_t>(counts_.sent++ % kMarks);
     sent_at_[number] = now_ns();
-    dialer_.send(
-        peer,
-        client_frame(2, Output().u8(1).varint(number).varint(1).u16(peer.x).u16(peer.y).rgb(number).bytes()));
+    const std::uint32_t colour = 0x800000U + peer.number % kColours * 0x1111U;
+    dialer_.send(peer, client_frame(2, Output()
+                                           .u8(1)
+                                           .varint(number)
+                                           .varint(1)
+                                           .u16(peer.x)
+                                           .u16(peer.y)
+                                           .rgb(number % kMarkEvery == 0 ? number : colour)
+                                           .bytes()));
   }
 
   void point(std::uint64_t pointed) {

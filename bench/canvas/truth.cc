@@ -119,6 +119,7 @@ void Truth::decode(TickFrame& frame) {
         good = (i == 0 || step > 0) && index < kSide * kSide && index % kSide < width_of(section.chunk) &&
                index / kSide < height_of(section.chunk);
         frame.pixels.push_back({static_cast<std::uint32_t>(index), colour});
+        if (colour < kMarks) frame.marks.push_back(colour);
       }
     }
     if (!good || input.failed()) {

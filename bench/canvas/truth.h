@@ -15,6 +15,8 @@
 namespace fanfare::bench::canvas {
 
 inline constexpr std::uint32_t kSide = 256;
+// Colours below are numbers of sendings, by which a receipt finds its time of sending.
+inline constexpr std::uint32_t kMarks = 1 << 20;
 
 struct Welcome {
   std::uint64_t epoch = 0;
@@ -43,6 +45,7 @@ struct TickFrame {
   std::string bytes;
   std::vector<Section> sections;
   std::vector<Pixel> pixels;
+  std::vector<std::uint32_t> marks;  // colours below kMarks
 };
 
 // Counts of what must not be.

@@ -38,6 +38,7 @@ async function prepare(more = ""): Promise<{ url: string; start: () => Promise<a
   const file = path.join(folder, "canvas.yaml");
   writeFileSync(file, `
 server: { httpPort: ${port} }
+web: { enabled: true }
 canvas:
   dataDir: "${folder}"
   rooms: [{ name: main, width: ${SIZE.width}, height: ${SIZE.height}, sync: full${more} }]
