@@ -31,7 +31,8 @@ export class Room {
     readonly path: string,
     name: string,
   ) {
-    this.client = new CanvasClient({ url: addressOf(path), name, session: session(), ...keyOptions() });
+    const own = session();
+    this.client = new CanvasClient({ url: addressOf(path), name, session: own, color: cursorColour(own), ...keyOptions() });
     this.state = new Store<RoomState>(this.read());
     this.stop = this.client.listen({
       changed: () => this.changed(),
@@ -144,6 +145,10 @@ function session(): string {
   }
   return fresh;
 }
+
+// All of them can be told from a white and a black canvas.
+const kCursorColours = ["b3261e", "c2570c", "8a6d00", "1d7044", "0b7d83", "1d5fd1", "5b4bc4", "7a4fb5", "b0327f", "6a6456"];
+const cursorColour = (own: string): string => kCursorColours[[...own].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 1_000_003, 7) % kCursorColours.length]!;
 
 export function savedName(): string {
   try {
