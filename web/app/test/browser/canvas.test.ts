@@ -40,11 +40,13 @@ afterEach(async () => {
   await server?.kill();
 });
 
-async function serve(options: CanvasCoreOptions = {}, more: Partial<CanvasServer> = {}): Promise<void> {
-  core = new CanvasCore(options);
-  server = Object.assign(new CanvasServer(core, folder), more);
+async function begin(options: CanvasCoreOptions = {}, more: Partial<CanvasServer> = {}): Promise<{ core: CanvasCore; server: CanvasServer }> {
+  const core = new CanvasCore(options);
+  const server = Object.assign(new CanvasServer(core, folder), more);
   await server.listen();
+  return { core, server };
 }
+async function serve(options: CanvasCoreOptions = {}): Promise<void> { ({ core, server } = await begin(options)); }
 let outage = false;
 async function open(options: object = {}): Promise<{ page: Page; complaints: string[] }> {
   outage = false;
@@ -54,7 +56,7 @@ const live = async (page: Page) => { await page.waitForSelector('[data-face="liv
 const picture = (page: Page, name: string) => page.screenshot({ path: path.join(kPictures, `canvas-${name}.png`), fullPage: true });
 
 /** A drawing with some thousand pixels and cursors of others. */
-function paint(): void {
+function paint(core: CanvasCore): void {
   const { width, height } = core;
   const colours = core.palette.length ? core.palette.map((_, i) => i) : PALETTE;
   for (let i = 0; i < 9; i++) {
@@ -76,16 +78,21 @@ const kinds = (["live", "moderator", "empty", "none", "loading", "error", "recon
   ...(face === "live" ? [{ face, kind: "desktop", colorScheme: "dark", ...desktop }, { face, kind: "phone", colorScheme: "light", ...phone }] : []),
 ]);
 
-test.each(kinds)("$face, $kind, $colorScheme", async ({ face, kind, colorScheme, ...options }) => {
-  await serve({ width: 1000, height: 1000, permissions: face === "moderator" ? 3 : 1, ...(face === "empty" ? { palette: PALETTE, background: PALETTE[0]! } : {}) }, {
+// Each has a server of its own, so they run side by side.
+test.concurrent.for(kinds)("$face, $kind, $colorScheme", { timeout: 120_000 }, async ({ face, kind, colorScheme, ...options }, { onTestFinished }) => {
+  const own: (() => Promise<void>)[] = [];
+  onTestFinished(async () => { for (const end of own.reverse()) await end(); });
+  const { core, server } = await begin({ width: 1000, height: 1000, permissions: face === "moderator" ? 3 : 1, ...(face === "empty" ? { palette: PALETTE, background: PALETTE[0]! } : {}) }, {
     ...(face === "none" ? { canvas: null } : {}), ...(face === "loading" ? { isStuck: true } : {}),
   });
-  if (face !== "empty") paint();
+  own.push(() => server.kill());
+  if (face !== "empty") paint(core);
   for (const name of ["Grace", "Edsger", "Barbara"]) {
     const other = core.accept({ send: () => {}, close: () => {} }, new URLSearchParams({ name, color: name === "Grace" ? "1d7044" : "b3261e" }));
     if (face === "live") other.receive(Buffer.of(4, 0x90, 1, name.length * 40, 1));
   }
-  const { page, complaints } = await open({ colorScheme, ...options, prepare: async (one: Page) => {
+  let outage = false;
+  const { page, complaints } = await openPage({ after: (end: () => Promise<void>) => { own.push(end); } }, browser, server.origin, { panel: "canvas", expectOutage: () => outage, reducedMotion: "reduce", colorScheme, ...options, prepare: async (one: Page) => {
     if (face === "error") await one.route("**/fanfare.json", (route) => route.fulfill({ json: { version: "0", networks: [], streams: null, metrics: null, canvas: { path: "/canvas", rooms: ["missing", "main"] } } }));
   } });
   if (face === "error") outage = true;
