@@ -42,6 +42,7 @@ canvas:
 ROWS = [
     ("8,000 pixels a second to 100 viewers", {"viewers": 100, "drawers": 1000, "rate": 8000}),
     ("8,000 pixels a second to 10,000 viewers, 1,000 of whom lose their connection", {"viewers": 10_000, "drawers": 1000, "rate": 8000, "returns": 1000}),
+    ("8,000 pixels a second in strokes of 50 to 1,000 viewers", {"viewers": 1000, "drawers": 100, "rate": 8000, "batch": 50}),
     ("1,000 cursors to 100 viewers who see them", {"viewers": 100, "drawers": 0, "rate": 0, "cursors": 1000, "cursorrate": 10, "watch": "0,0,0,0"}),
     ("1,000 cursors and 100 viewers who look elsewhere", {"viewers": 100, "drawers": 0, "rate": 0, "cursors": 1000, "cursorrate": 10, "watch": "3,3,3,3"}),
 ]

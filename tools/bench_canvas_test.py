@@ -41,6 +41,7 @@ class Rows(unittest.TestCase):
 
     def test_the_rows_that_must_be_shown(self):
         self.assertTrue(any(row["viewers"] >= 10_000 and row["rate"] >= 8_000 and row.get("returns", 0) >= 1_000 for _, row in bench_canvas.ROWS))
+        self.assertTrue(any(row.get("batch", 1) > 1 for _, row in bench_canvas.ROWS))
         self.assertTrue(any(row.get("cursors", 0) >= 1_000 for _, row in bench_canvas.ROWS))
 
 

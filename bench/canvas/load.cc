@@ -1,12 +1,13 @@
 // The load of ./dev bench --canvas: viewers that check everything they get, drawers, and cursors, over the binary protocol.
 //
-//   canvas_load PORT [viewers=N] [drawers=N] [rate=PIXELS_PER_SECOND] [cursors=N] [cursorrate=PER_SECOND_EACH] [seconds=N] [returns=N]
+//   canvas_load PORT [viewers=N] [drawers=N] [rate=PIXELS_PER_SECOND] [batch=PIXELS] [cursors=N] [cursorrate=PER_SECOND_EACH] [seconds=N] [returns=N]
 //               [watch=X0,Y0,X1,Y1] [path=/canvas/main] [seed=N]
 //
 // One thread with epoll. Prints "ready" when all viewers have the canvas, begins at the line "go", and prints one line of JSON at the end.
 // `watch`: chunks that viewers watch; all of them if left out. `returns`: viewers that lose their connection at a random time and come back.
-// One pixel in 64 has the number of its sending as its colour, which gives a receipt its time of sending. In the end another client fetches the
-// canvas, and the versions of every viewer are compared with it; the hashes of every version were checked on the way (truth.h).
+// `batch`: pixels of a message, a stroke; the first of it is marked. Of single ones, one in 64 is. A marked pixel has the number of its sending
+// as its colour, which gives a receipt its time of sending. In the end another client fetches the canvas, and the versions of every viewer are
+// compared with it; the hashes of every version were checked on the way (truth.h).
 
 #include <sys/epoll.h>
 #include <sys/resource.h>
@@ -255,8 +256,9 @@ class Load {
         return static_cast<std::uint64_t>(static_cast<double>(in_all) * static_cast<double>(passed) /
                                           static_cast<double>(length));
       };
-      for (const std::uint64_t until =
-               options_.drawers ? due(static_cast<std::uint64_t>(options_.rate) * options_.seconds) : 0;
+      for (const std::uint64_t until = options_.drawers ? due(static_cast<std::uint64_t>(options_.rate) *
+                                                              options_.seconds / options_.batch)
+                                                        : 0;
            drawn < until; ++drawn)
         draw(drawn);
       for (const std::uint64_t until =
@@ -280,19 +282,25 @@ class Load {
   void draw(std::uint64_t drawn) {
     Peer& peer = peers_[options_.viewers + drawn % options_.drawers];
     if (peer.stage != Stage::open) return;
-    peer.x = (peer.x + watching_.room().width + below(3) - 1) % watching_.room().width;
-    peer.y = (peer.y + watching_.room().height + below(3) - 1) % watching_.room().height;
     const auto number = static_cast<std::uint32_t>(counts_.sent++ % kMarks);
     sent_at_[number] = now_ns();
+    const bool is_marked = options_.batch > 1 || number % kMarkEvery == 0;
     const std::uint32_t colour = 0x800000U + peer.number % kColours * 0x1111U;
-    dialer_.send(peer, client_frame(2, Output()
-                                           .u8(1)
-                                           .varint(number)
-                                           .varint(1)
-                                           .u16(peer.x)
-                                           .u16(peer.y)
-                                           .rgb(number % kMarkEvery == 0 ? number : colour)
-                                           .bytes()));
+    Output message;
+    message.u8(1).varint(number).varint(options_.batch);
+    for (std::uint32_t i = 0; i < options_.batch; ++i) {
+      step(peer);
+      message.u16(peer.x).u16(peer.y).rgb(is_marked && i == 0 ? number : colour);
+    }
+    dialer_.send(peer, client_frame(2, message.bytes()));
+  }
+
+  // To a neighbour; in a stroke of many mostly to the right, as a hand that moves fast.
+  void step(Peer& peer) {
+    const std::uint32_t width = watching_.room().width;
+    const std::uint32_t height = watching_.room().height;
+    peer.x = (peer.x + (options_.batch > 1 ? 1 : width + below(3) - 1)) % width;
+    if (options_.batch == 1 || below(16) == 0) peer.y = (peer.y + height + below(3) - 1) % height;
   }
 
   void point(std::uint64_t pointed) {

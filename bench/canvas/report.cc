@@ -22,6 +22,8 @@ Options options_of(std::span<char*> arguments) {
       options.drawers = number;
     else if (name == "rate")
       options.rate = number;
+    else if (name == "batch")
+      options.batch = std::clamp(number, 1U, 4096U);
     else if (name == "cursors")
       options.cursors = number;
     else if (name == "cursorrate")

@@ -16,6 +16,7 @@ struct Options {
   std::uint32_t viewers = 100;
   std::uint32_t drawers = 100;
   std::uint32_t rate = 1000;
+  std::uint32_t batch = 1;  // pixels of a message
   std::uint32_t cursors = 0;
   std::uint32_t cursor_rate = 10;
   std::uint32_t seconds = 5;

@@ -13,7 +13,7 @@
 #:                                 a row's name
 #:   ./dev bench --streams [--quick] up to 5,000 subscribers of a stream, and the bytes of patches and compression. 8 minutes; --quick: 2
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
-#:                                 checked. 7 minutes; --quick: 2
+#:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --access [--quick] [--crowd] access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
