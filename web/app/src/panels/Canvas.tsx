@@ -2,7 +2,7 @@
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { Room, saveName, savedName } from "../canvas/room";
 import { Board } from "../canvas/Board";
-import { gate } from "../data/key";
+import { gate, hasKey, keyHeaders } from "../data/key";
 import { info, loadInfo } from "../data/server";
 import { Store, useStore } from "../data/store";
 import { Bones, Empty, Failed } from "../parts/Face";
@@ -44,6 +44,16 @@ export function Canvas() {
   }, [path, name, isOpen]);
 
   const state = useStore<{ welcome: unknown; connection: string; problem: string } | null>(room?.state ?? none);
+  // A browser does not say why a connection was refused. A plain request does: this room is not there for this caller.
+  const [isMissing, setIsMissing] = useState(false);
+  const isUnreached = state !== null && !state.welcome && state.problem !== "";
+  useEffect(() => {
+    setIsMissing(false);
+    if (!isUnreached || !path) return undefined;
+    const ended = new AbortController();
+    fetch(`${path}/info`, { headers: keyHeaders(), signal: ended.signal }).then(({ status }) => setIsMissing(status === 404 || status === 403), () => undefined);
+    return () => ended.abort();
+  }, [isUnreached, path]);
   if (!value) {
     return error ? (
       <Failed title="The server cannot be reached" retry={() => void loadInfo()}>
@@ -64,7 +74,7 @@ export function Canvas() {
     if (state?.problem) {
       return (
         <Failed title={`The room ${roomName} cannot be reached`} retry={state.connection === "closed" ? undefined : () => room?.client.wake()}>
-          <p>{state.connection === "closed" ? "The server refuses the connection." : "The page keeps trying and continues by itself as soon as the server answers."}</p>
+          <p>{isMissing ? `There is no such room${hasKey() ? ", or your key does not open it" : ""}.` : state.connection === "closed" ? "The server refuses the connection." : "The page keeps trying and continues by itself as soon as the server answers."}</p>
         </Failed>
       );
     }

@@ -99,6 +99,7 @@ test.concurrent.for(kinds)("$face, $kind, $colorScheme", { timeout: 120_000 }, a
   const wanted = { live: "live", moderator: "live", empty: "live", none: "empty", loading: "loading", error: "error", reconnecting: "live" }[face];
   await page.waitForSelector(`[data-face="${wanted}"]`);
   if (wanted === "live") await live(page);
+  if (face === "error") await page.getByText("There is no such room.").waitFor();
   if (face === "reconnecting") {
     outage = true;
     await server.kill();

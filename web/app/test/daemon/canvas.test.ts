@@ -29,7 +29,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function prepare(more = ""): Promise<{ url: string; start: () => Promise<any> }> {
+async function prepare(more = "", top = ""): Promise<{ url: string; start: () => Promise<any> }> {
   const { BINARY, temporaryFolder } = await import(`${ROOT}tests/e2e/support/fanfare.js`);
   const { startFor } = await import(`${ROOT}tests/e2e/support/processes.js`);
   const { writeFileSync } = await import("node:fs");
@@ -42,7 +42,7 @@ web: { enabled: true }
 canvas:
   dataDir: "${folder}"
   rooms: [{ name: main, width: ${SIZE.width}, height: ${SIZE.height}, sync: full${more} }]
-`);
+${top}`);
   const start = async () => {
     const program = startFor(t, "fanfare", BINARY, ["serve", "--config", file]);
     await program.line(/Canvas +ws:\S+\/canvas\/main/);
@@ -51,8 +51,8 @@ canvas:
   return { url: `http://127.0.0.1:${port}`, start };
 }
 
-const clientAt = (url: string, name: string): CanvasClient => {
-  const client = new CanvasClient({ url: `${url.replace("http", "ws")}/canvas/main`, WebSocket: WebSocket as unknown as SocketConstructor, name, session: `session-of-${name}`, backoff: { maxMs: 300 } });
+const clientAt = (url: string, name: string, key?: string): CanvasClient => {
+  const client = new CanvasClient({ url: `${url.replace("http", "ws")}/canvas/main`, WebSocket: WebSocket as unknown as SocketConstructor, name, session: `session-of-${name}`, ...(key && { token: () => key }), backoff: { maxMs: 300 } });
   t.after(async () => client.close());
   client.connect();
   return client;
@@ -167,4 +167,59 @@ test.skipIf(!hasDaemon)("the one-file client of examples/canvas and the page see
   await until(async () => expect(await page.locator("#cursors i").count()).toBe(1));
   await page.screenshot({ path: path.join(kPictures, "example-canvas.png") });
   expect(errors).toEqual([]);
+});
+
+test.skipIf(!hasDaemon)("keys: a moderator's tools, a role that only looks, and a key that opens nothing", { timeout: 120_000 }, async () => {
+  const keys = { mod: "key-of-the-moderator", drawer: "key-of-the-drawer-01", looker: "key-of-the-looker-01", other: "key-of-another-one-1" };
+  const { url, start } = await prepare("", `
+access:
+  roles:
+    - { id: mod, canvas: { view: [main], draw: [main], moderate: [main] } }
+    - { id: drawer, canvas: { view: [main], draw: [main] } }
+    - { id: looker, canvas: { view: [main] } }
+    - { id: other, streams: ["*"] }
+  keys: [${Object.entries(keys).map(([id, key]) => `{ id: ${id}, roles: [${id}], key: ${key} }`).join(", ")}]
+streams: { upstreams: [{ id: node, endpoint: "http://127.0.0.1:1" }], definitions: [{ name: heights, interval: 1h, upstream: node, calls: { h: eth_blockNumber }, fields: { height: /h } }] }
+`);
+  await start();
+  const browser = await startBrowser(t);
+  const drawer = clientAt(url, "drawer", keys.drawer);
+  await until(() => expect(drawer.proof.isVerified).toBe(true));
+  expect([drawer.welcome?.mayDraw, drawer.welcome?.mayModerate]).toEqual([true, false]);
+  drawer.draw([{ x: 200, y: 150, colour: 0x123456 }, { x: 201, y: 150, colour: 0x123456 }]);
+  await until(() => expect(drawer.pending).toBe(0));
+
+  const enter = async (key: string, isLooking = false): Promise<Page> => {
+    const { page } = await openPage(t, browser, url, { panel: "canvas", expectOutage: () => true });
+    await page.getByLabel("Key or token").fill(key);
+    await page.getByLabel("Key or token").press("Enter");
+    if (!isLooking) await live(page);
+    return page;
+  };
+  const page = await enter(keys.mod);
+  const box = (await stage(page).boundingBox())!;
+  const [left, top, scale] = (await stage(page).getAttribute("data-view"))!.split(",").map(Number) as [number, number, number];
+  await page.mouse.click(box.x + (200.5 - left) * scale, box.y + (150.5 - top) * scale, { button: "middle" });
+  await page.getByRole("button", { name: "Who drew this pixel?" }).click();
+  await page.locator("[data-drawer]").waitFor();
+  await page.getByRole("button", { name: "Undo all of it" }).click();
+  await page.getByRole("button", { name: "Really undo all" }).click();
+  await until(() => expect([drawer.colourAt(200, 150), drawer.colourAt(201, 150)]).toEqual([0xffffff, 0xffffff]));
+  await page.getByRole("button", { name: "Ban for an hour" }).click();
+  await page.getByRole("button", { name: "Really ban" }).click();
+  await until(async () => expect(await page.locator("[data-moderation]").textContent()).toContain("cannot draw for an hour"));
+  const refused: string[] = [];
+  drawer.listen({ refused: ({ status, retryAfterMs }) => refused.push(`${status} ${retryAfterMs > 3_500_000}`) });
+  drawer.draw([{ x: 1, y: 1, colour: 1 }]);
+  await until(() => expect(refused).toEqual(["not_permitted true"]));
+  expect(drawer.colourAt(1, 1)).toBe(0xffffff);
+  await page.screenshot({ path: path.join(kPictures, "real-canvas-moderator.png") });
+  expect(await violationsOf(page)).toEqual([]);
+
+  const looking = await enter(keys.looker);
+  expect(await note(looking)).toContain("may watch here");
+  await stroke(looking, { x: 10, y: 10 }, { x: 20, y: 20 });
+  expect(await looking.locator("[data-proof]").getAttribute("data-pending")).toBe("0");
+  const shut = await enter(keys.other, true);
+  await shut.getByText("your key does not open it").waitFor();
 });
