@@ -26,6 +26,19 @@ constexpr const char* kExamples = R"(Examples:
 
 'fanfare COMMAND --help' tells more.)";
 
+constexpr const char* kCanvasExportExamples = R"(Examples:
+  fanfare canvas export http://127.0.0.1:8545/canvas/main -o now.png
+      The room of a server that runs.
+  fanfare canvas export main.canvas --at 2026-11-27T08:00:00Z -o then.png
+      As it was at that time.
+  fanfare canvas export main.canvas --frames 500 -o timelapse.png
+      From the first to the last pixel: an animated PNG of 20 seconds.
+  fanfare canvas export main.canvas --every 1m -o frame-%05d.png
+      A picture for each minute, to make a film of.
+
+Times are written 2026-11-27T08:00:00Z, 2026-11-27, or in milliseconds since 1970. Status 0; 1 if the source
+or the output fails; 2 for a wrong argument.)";
+
 constexpr const char* kServeExamples = R"(Examples:
   fanfare serve --dev-block-time 200ms --dev-reorg-every 10 --dev-reorg-depth 3
       Five blocks a second, and now and then up to three of them are taken back.
@@ -226,6 +239,39 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   return app;
 }
 
+CLI::App* add_canvas_export(CLI::App& root, CanvasExportArguments& out) {
+  CLI::App* canvas = root.add_subcommand("canvas", "Pictures of a canvas");
+  canvas->require_subcommand(1);
+  CLI::App* app = canvas->add_subcommand("export", "Write the canvas as it is or was");
+  app->footer(kCanvasExportExamples);
+  app->add_option("SOURCE", out.source,
+                  "A room's file, also while a server uses it, or the URL of a room of a server: "
+                  "http://HOST/canvas/ROOM")
+      ->required();
+  app->add_option(
+         "-o,--output", out.output,
+         "The file. With several moments: %05d in its name stands for the number of the picture; without it, "
+         "the file is one animated PNG")
+      ->type_name("FILE")
+      ->required();
+  app->add_option("--at", out.at, "One moment; the last pixel's if not given")->type_name("TIME");
+  app->add_option("--every", out.every, "A picture for each such time, such as 10s")->type_name("DURATION");
+  app->add_option("--frames", out.frames, "So many pictures in equal steps")
+      ->type_name("N")
+      ->check(within(std::uint64_t{1}, std::uint64_t{100'000}));
+  app->add_option("--from", out.from_time, "The first moment; the first pixel's if not given")
+      ->type_name("TIME");
+  app->add_option("--to", out.to_time, "The last moment; the last pixel's if not given")->type_name("TIME");
+  app->add_option("--rate", out.rate, "Pictures a second in an animated PNG; 25 if not given")
+      ->type_name("N")
+      ->check(within(1, 1000));
+  app->add_option("--area", out.area, "A part of the canvas")->type_name("X,Y,WIDTH,HEIGHT");
+  app->add_option("--token", out.token, "For a server with access control [env FANFARE_TOKEN]")
+      ->type_name("TOKEN")
+      ->envname("FANFARE_TOKEN");
+  return app;
+}
+
 CLI::App* add_connect(CLI::App& root, ConnectArguments& connect) {
   CLI::App* app = root.add_subcommand("connect", "Talk to a WebSocket server");
   app->footer(kConnectExamples);
@@ -354,6 +400,8 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   ConnectArguments connect;
   const CLI::App* connect_app = add_connect(root, connect);
   const CLI::App* bench_app = add_bench(root, bench);
+  CanvasExportArguments canvas_export;
+  const CLI::App* export_app = add_canvas_export(root, canvas_export);
   try {
     root.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -363,6 +411,7 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (check_app->parsed()) return check;
   if (connect_app->parsed()) return connect;
   if (bench_app->parsed()) return bench;
+  if (export_app->parsed()) return canvas_export;
   return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }
 

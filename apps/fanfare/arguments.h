@@ -90,7 +90,21 @@ struct BenchArguments {
   bool quiet = false;
 };
 
-using Command = std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments>;
+struct CanvasExportArguments {
+  std::string source;  // a file, or the URL of a room
+  std::string output;
+  std::optional<std::string> at;  // times are still text
+  std::optional<std::string> from_time;
+  std::optional<std::string> to_time;
+  std::optional<std::string> every;
+  std::optional<std::uint64_t> frames;
+  std::uint32_t rate = 25;  // frames a second
+  std::optional<std::string> area;
+  std::string token;
+};
+
+using Command =
+    std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments, CanvasExportArguments>;
 
 // The program exits without running a command: help or version (status 0), or an invalid command line (status
 // 2).

@@ -1,4 +1,4 @@
-// The fanfare program: serve, check, connect, bench.
+// The fanfare program: serve, check, connect, bench, canvas.
 
 #include <filesystem>
 #include <iostream>
@@ -7,6 +7,7 @@
 
 #include "arguments.h"
 #include "bench/command.h"
+#include "canvas/command.h"
 #include "check/command.h"
 #include "connect/command.h"
 #include "gateway/gateway.h"
@@ -48,6 +49,9 @@ int main(int argc, char** argv) {
   }
   if (const auto* bench = std::get_if<fanfare::app::BenchArguments>(&*command)) {
     return fanfare::app::run_bench(*bench, std::cout, std::cerr);
+  }
+  if (const auto* canvas_export = std::get_if<fanfare::app::CanvasExportArguments>(&*command)) {
+    return fanfare::app::run_canvas_export(*canvas_export, std::cout, std::cerr);
   }
   return run_serve(std::get<fanfare::app::ServeArguments>(*command));
 }

@@ -11,6 +11,15 @@ bool grants_contracts(const ContractRules& rules, const Action& action) {
   return std::ranges::all_of(action.contracts, [&](const std::string& one) { return rules.grants(one); });
 }
 
+bool grants_canvas(const Role& role, const Action& action) {
+  const auto moderates = [&](std::string_view room) { return role.canvas_moderate.allows(room); };
+  const auto draws = [&](std::string_view room) { return role.canvas_draw.allows(room) || moderates(room); };
+  const auto views = [&](std::string_view room) { return role.canvas_view.allows(room) || draws(room); };
+  return (action.canvas_view.empty() || views(action.canvas_view)) &&
+         (action.canvas_draw.empty() || draws(action.canvas_draw)) &&
+         (action.canvas_moderate.empty() || moderates(action.canvas_moderate));
+}
+
 bool grants(const Role& role, const Action& action) {
   if (!action.method.empty() && !role.methods.allows(action.method)) return false;
   if (!action.topic.empty() && !role.topics.allows(action.topic)) return false;
@@ -19,7 +28,7 @@ bool grants(const Role& role, const Action& action) {
   if (!action.network.empty() && !role.networks.is_empty() && !role.networks.allows(action.network)) {
     return false;
   }
-  return grants_contracts(role.contracts, action);
+  return grants_canvas(role, action) && grants_contracts(role.contracts, action);
 }
 
 }  // namespace

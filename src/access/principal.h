@@ -40,6 +40,10 @@ struct Role {
   NameRules methods = {};
   NameRules topics = {};
   NameRules streams = {};  // by name, whatever their projects
+  // Rooms of the canvas, by name. Who may draw in one may look at it, and who may moderate may do both.
+  NameRules canvas_view = {};
+  NameRules canvas_draw = {};
+  NameRules canvas_moderate = {};
   NameRules projects = {};
   // Chain ids in decimal. Empty: every network of the granted projects.
   NameRules networks = {};
@@ -53,6 +57,9 @@ struct Action {
   std::string_view method = {};
   std::string_view topic = {};
   std::string_view stream = {};
+  std::string_view canvas_view = {};
+  std::string_view canvas_draw = {};
+  std::string_view canvas_moderate = {};
   std::string_view project = {};
   std::string_view network = {};                // the chain id in decimal
   std::span<const std::string> contracts = {};  // lower-case hexadecimal with 0x

@@ -287,9 +287,9 @@ void check_streams(const ReadContext& context, const Config& config) {
 
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   const MapFields fields(context, node, "",
-                         {"logLevel", "server", "metrics", "web", "access", "projects", "streams"});
-  // A server of streams alone needs no projects.
-  if (fields.find("streams") == nullptr) fields.require({"projects"});
+                         {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas"});
+  // A server of streams or of the canvas alone needs no projects.
+  if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
     out.log_level = static_cast<log::Level>(*level);
   }
@@ -301,6 +301,7 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (const YamlNode* streams = fields.find("streams"))
     read_streams(context, *streams, out.streams.emplace());
   if (out.streams && !context.diagnostics.first()) check_streams(context, out);
+  if (const YamlNode* canvas = fields.find("canvas")) read_canvas(context, *canvas, out.canvas.emplace());
   if (out.access.plan != nullptr && !context.diagnostics.first()) {
     check_access_names(context, *fields.find("access"), out);
   }
@@ -338,6 +339,14 @@ void add_streams(const Config& config, ServePlan& plan) {
     streams.streams.push_back(definition.plan);
     if (definition.network) streams.streams.back().index = *network_index(config, *definition.network);
   }
+}
+
+void add_canvas(const Config& config, ServePlan& plan) {
+  for (ListenerPlan& listener : plan.listeners) {
+    if (!serves_http(listener)) continue;
+    for (MountPlan& mount : canvas_mounts()) listener.mounts.push_back(std::move(mount));
+  }
+  plan.canvas = config.canvas->plan;
 }
 
 }  // namespace
@@ -419,6 +428,7 @@ ServePlan plan_from(const Config& config) {
          .mounts = page_mounts(true, true)});
   }
   if (config.streams) add_streams(config, plan);
+  if (config.canvas) add_canvas(config, plan);
   for (const ProjectConfig& project : config.projects) {
     for (const NetworkConfig& network : project.networks) {
       UpstreamBackend backend;

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "gateway/config_canvas.h"
 #include "gateway/config_env.h"
 #include "gateway/config_streams.h"
 #include "gateway/config_yaml.h"
@@ -90,6 +91,7 @@ struct Config {
   AccessConfig access;
   std::vector<ProjectConfig> projects;
   std::optional<StreamsConfig> streams;
+  std::optional<CanvasConfig> canvas;
 };
 
 struct ConfigError {

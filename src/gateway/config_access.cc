@@ -125,13 +125,28 @@ void read_name(const MapFields& fields, std::string& out) {
   fields.report(id.location, "id", "is not an id here", is_config_id(out) ? id.text : "", kConfigIdExpected);
 }
 
+// The rooms of the canvas that a role grants.
+void read_canvas(const ReadContext& context, const MapFields& role, access::Role& out) {
+  const YamlNode* const node = role.find("canvas");
+  if (node == nullptr) return;
+  const MapFields fields(context, *node, role.path_of("canvas"), {"view", "draw", "moderate"},
+                         MapFields::Empty::refused);
+  const auto read = [&](std::string_view key, NameRules& rules) {
+    read_rules(context, fields, key, rules, access::is_name_pattern, access::kNamePatternExpected);
+  };
+  read("view", out.canvas_view);
+  read("draw", out.canvas_draw);
+  read("moderate", out.canvas_moderate);
+}
+
 void read_role(const ReadContext& context, const YamlNode& node, const std::string& path, AccessPlan& out) {
   const MapFields fields(
       context, node, path,
-      {"id", "methods", "topics", "streams", "projects", "networks", "contracts", "limits"});
+      {"id", "methods", "topics", "streams", "canvas", "projects", "networks", "contracts", "limits"});
   fields.require({"id"});
-  // A role for streams alone grants no calls.
-  if (fields.find("streams") == nullptr) fields.require({"projects", "methods"});
+  // A role for streams or the canvas alone grants no calls.
+  if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr)
+    fields.require({"projects", "methods"});
   access::RolePlan plan;
   read_name(fields, plan.role.name);
   const auto read = [&](std::string_view key, NameRules& rules) {
@@ -141,6 +156,7 @@ void read_role(const ReadContext& context, const YamlNode& node, const std::stri
   read("topics", plan.role.topics);
   check_topics(fields, plan.role.topics);
   read("streams", plan.role.streams);
+  read_canvas(context, fields, plan.role);
   read("projects", plan.role.projects);
   read("networks", plan.role.networks);
   NameRules contracts;

@@ -29,6 +29,9 @@ class NameCheck {
         networks_.insert(std::to_string(network.chain_id));
       }
     }
+    if (config.canvas) {
+      for (const auto& room : config.canvas->plan.rooms) canvas_rooms_.insert(room.spec.name);
+    }
     if (!config.streams) return;
     for (const StreamDefinition& one : config.streams->definitions) streams_.insert(one.plan.spec.name);
   }
@@ -41,6 +44,7 @@ class NameCheck {
            check_rules(node, path, "projects", one.role.projects, projects_, "the id of a project");
            check_rules(node, path, "networks", one.role.networks, networks_, "the chainId of a network");
            check_rules(node, path, "streams", one.role.streams, streams_, "the name of a stream");
+           check_canvas(node, path + ".canvas", one.role);
          });
     each(access, "keys", plan_.keys, [&](const YamlNode& node, const auto& path, const access::KeyPlan& one) {
       take_name(node, path, one.name, lines_);
@@ -124,6 +128,15 @@ class NameCheck {
     }
   }
 
+  void check_canvas(const YamlNode& role, const std::string& path, const access::Role& one) {
+    const YamlNode* const node = find(role, "canvas");
+    if (node == nullptr) return;
+    constexpr std::string_view kRoom = "the name of a room of the canvas";
+    check_rules(*node, path, "view", one.canvas_view, canvas_rooms_, kRoom);
+    check_rules(*node, path, "draw", one.canvas_draw, canvas_rooms_, kRoom);
+    check_rules(*node, path, "moderate", one.canvas_moderate, canvas_rooms_, kRoom);
+  }
+
   void report(Location location, const std::string& what, const std::string& name, int line) {
     const std::string value = name.empty() ? "" : " (" + quoted_for_message(name) + ")";
     context_.diagnostics.report(location, what + value + ", expected it once (it already stands in line " +
@@ -137,6 +150,7 @@ class NameCheck {
   Names projects_;
   Names networks_;
   Names streams_;
+  Names canvas_rooms_;
   Lines role_lines_;
   Lines lines_;  // of keys, users and certificates
   std::map<access::Digest, int> key_lines_;

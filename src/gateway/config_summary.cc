@@ -12,6 +12,7 @@ namespace {
 std::string_view offered(const ServePlan& plan, const ListenerPlan& listener) {
   const bool has_websocket = plan.websocket.enabled && serves_websocket(listener);
   if (plan.networks.empty() && plan.streams && serves_http(listener)) return "streams at /streams";
+  if (plan.networks.empty() && plan.canvas && serves_http(listener)) return "the canvas at /canvas/{room}";
   if (is_routed(listener)) {
     return has_websocket ? "HTTP and WebSocket at /{project}/evm/{chainId}"
                          : "HTTP at /{project}/evm/{chainId}";
@@ -143,6 +144,24 @@ std::string stream_lines(const ServePlan& plan) {
   return lines;
 }
 
+std::string canvas_lines(const ServePlan& plan) {
+  std::string lines;
+  if (!plan.canvas) return lines;
+  for (const canvasserver::RoomPlan& room : plan.canvas->rooms) {
+    lines +=
+        "canvas    " + room.spec.name + " " + std::to_string(room.spec.width) + "x" +
+        std::to_string(room.spec.height) + ", " +
+        (room.spec.has_palette() ? std::to_string(room.spec.palette.size()) + " colours" : "24-bit colours");
+    if (room.file.empty()) {
+      lines += ", in memory\n";
+    } else {
+      lines += ", in " + room.file + ", sync " +
+               (room.full_sync ? "full" : format_duration(room.sync_interval)) + "\n";
+    }
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::string summary_of(const ServePlan& plan, const WebConfig& web) {
@@ -154,7 +173,7 @@ std::string summary_of(const ServePlan& plan, const WebConfig& web) {
   text += access_line(plan);
   if (!plan.networks.empty()) text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
-  return text + stream_lines(plan);
+  return text + stream_lines(plan) + canvas_lines(plan);
 }
 
 }  // namespace fanfare::gateway

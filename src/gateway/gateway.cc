@@ -8,6 +8,7 @@
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "gateway/canvas_runtime.h"
 #include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
@@ -133,6 +134,12 @@ class Gateway::Impl {
     }
     listeners_ = *std::move(prepared);
     if (auto made = access_.start(plan_); !made) return fail(Error::Kind::system, made.error());
+    if (plan_.canvas) {
+      auto canvas = CanvasRuntime::open(*plan_.canvas, settings_, plan_.websocket.slow_timeout);
+      if (!canvas) return fail(Error::Kind::system, "cannot open the canvas: " + canvas.error());
+      canvas_ = *std::move(canvas);
+      metrics_.watch(canvas_->rooms());
+    }
     if (access_.gate() != nullptr) metrics_.watch(*access_.gate());
     start_workers();
     make_budgets();
@@ -292,6 +299,7 @@ class Gateway::Impl {
                                                            .gate = access_.gate()}));
     }
     if (streams_ != nullptr) services->streams = streams_->make_loop(server);
+    if (canvas_ != nullptr) services->canvas = canvas_->make_loop(server);
     // Loops are started one after the other, so this needs no lock.
     loop_services_.push_back(services.get());
     session::Server::HttpServices services_of_listeners;
@@ -371,6 +379,7 @@ class Gateway::Impl {
   std::vector<std::unique_ptr<upstream::Worker>> workers_;
   std::vector<std::unique_ptr<Network>> networks_;
   std::unique_ptr<StreamRuntime> streams_;  // null: the plan has none. Its loops end before it
+  std::unique_ptr<CanvasRuntime> canvas_;   // null: the plan has none. Its loops end before it
   server::Listeners listeners_;             // from start() on
   session::Server server_;
   bool running_ = false;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/guard.h"
+#include "canvasserver/rooms.h"
 #include "gateway/access_gate.h"
 #include "gateway/metric_infos.h"
 #include "streams/catalog.h"
@@ -97,6 +98,7 @@ struct Metrics::Sheet {
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
   void streams(const streams::Catalog& catalog);
+  void canvas(const std::string& room, canvasserver::RoomThread& from);
   void count(MetricId id, const Labels& labels, std::uint64_t value) {
     add(id, labels).counter.value = static_cast<double>(value);
   }
@@ -240,6 +242,42 @@ void Metrics::Sheet::streams(const streams::Catalog& catalog) {
   }
 }
 
+void Metrics::Sheet::canvas(const std::string& room, canvasserver::RoomThread& from) {
+  const Labels labels{{"room", room}};
+  const canvasserver::RoomMetrics& metrics = from.metrics();
+  const auto value = [](const auto& cell) {
+    return static_cast<double>(cell.load(std::memory_order_relaxed));
+  };
+  const std::uint64_t binary = metrics.binary_connections;
+  gauge(MetricId::canvas_users, labels, value(metrics.users));
+  gauge(MetricId::canvas_connections, {{"room", room}, {"protocol", "binary"}}, static_cast<double>(binary));
+  gauge(MetricId::canvas_connections, {{"room", room}, {"protocol", "json"}},
+        value(metrics.connections) - static_cast<double>(binary));
+  count(MetricId::canvas_pixels, labels, metrics.pixels);
+  for (std::size_t i = 0; i < canvas::kErrorCodeCount; ++i) {
+    const auto code = static_cast<canvas::ErrorCode>(i);
+    count(MetricId::canvas_refused, {{"room", room}, {"code", std::string(canvas::name_of(code))}},
+          metrics.refused[i]);
+  }
+  count(MetricId::canvas_messages, labels, metrics.messages);
+  count(MetricId::canvas_sent_bytes, labels, metrics.sent_bytes);
+  count(MetricId::canvas_ticks, labels, metrics.ticks);
+  gauge(MetricId::canvas_tick_interval, labels, value(metrics.tick_interval_us) / 1e6);
+  gauge(MetricId::canvas_tick_cost, labels, value(metrics.tick_cost_us) / 1e6);
+  count(MetricId::canvas_ticks_skipped, labels, metrics.ticks_skipped);
+  count(MetricId::canvas_slow_closed, labels, metrics.slow_closed);
+  gauge(MetricId::canvas_chunks, labels, value(metrics.chunks));
+  count(MetricId::canvas_snapshots, labels, metrics.snapshots);
+  gauge(MetricId::canvas_cursors, labels, value(metrics.cursors));
+  if (from.storage() == nullptr) return;
+  const canvasserver::StorageMetrics storage = from.storage()->metrics();
+  gauge(MetricId::canvas_storage_failing, labels, storage.is_failing ? 1 : 0);
+  count(MetricId::canvas_storage_commits, labels, storage.commits);
+  count(MetricId::canvas_storage_failures, labels, storage.failures);
+  gauge(MetricId::canvas_storage_unsaved_bytes, labels, static_cast<double>(storage.unsaved_bytes));
+  gauge(MetricId::canvas_storage_bytes, labels, static_cast<double>(storage.file_bytes));
+}
+
 Metrics::Metrics()
     : start_time_s_(
           std::chrono::duration_cast<std::chrono::seconds>(system_clock().wall_now().time_since_epoch())
@@ -298,6 +336,10 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
     sheet.add(MetricId::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());
   }
   if (streams_ != nullptr) sheet.streams(*streams_);
+  if (canvas_ != nullptr) {
+    canvas_->for_each(
+        [&](const std::string& name, canvasserver::RoomThread& room) { sheet.canvas(name, room); });
+  }
   sheet.add(MetricId::out_of_memory, {}).counter.value = static_cast<double>(out_of_memory_count());
   sheet.gauge(MetricId::start_time, {}, static_cast<double>(start_time_s_));
   sheet.gauge(MetricId::resident_memory, {}, static_cast<double>(resident_bytes()));

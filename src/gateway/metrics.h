@@ -33,6 +33,10 @@ namespace fanfare::streams {
 class Catalog;
 }  // namespace fanfare::streams
 
+namespace fanfare::canvasserver {
+class Rooms;
+}  // namespace fanfare::canvasserver
+
 namespace fanfare::gateway {
 
 class AccessGate;
@@ -211,6 +215,8 @@ class Metrics {
   void watch(const ByteBudget& budget) { budget_ = &budget; }
   // The streams; must outlive the last render(). Call once, before the first.
   void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
+  // The same for the rooms of the canvas.
+  void watch(const canvasserver::Rooms& rooms) { canvas_ = &rooms; }
   // Sets the chain id of the network that had none, and of its upstreams. Any thread.
   void set_chain_id(std::string_view project, std::string_view chain_id);
 
@@ -237,6 +243,7 @@ class Metrics {
   const ByteBudget* budget_ = nullptr;
   const AccessGate* access_ = nullptr;
   const streams::Catalog* streams_ = nullptr;
+  const canvasserver::Rooms* canvas_ = nullptr;
 
   // Guards the lists; the cells in them need no lock.
   mutable std::mutex mutex_;

@@ -43,6 +43,13 @@ std::vector<MountPlan> stream_mounts() {
           {.path = "/streams/sse", .feature = StreamEventsFeature{}}};
 }
 
+std::vector<MountPlan> canvas_mounts() {
+  using Part = CanvasFeature::Part;
+  return {{.path = "/canvas/{room}", .feature = CanvasFeature{.part = Part::socket}},
+          {.path = "/canvas/{room}/image.png", .feature = CanvasFeature{.part = Part::image}},
+          {.path = "/canvas/{room}/info", .feature = CanvasFeature{.part = Part::info}}};
+}
+
 std::vector<MountPlan> stream_port_mounts() {
   return {{.path = "/{any...}", .feature = StreamsFeature{}}};
 }
@@ -81,6 +88,10 @@ bool serves_web(const ListenerPlan& listener) {
 
 bool serves_streams(const ListenerPlan& listener) {
   return has<StreamsFeature>(listener, [](const StreamsFeature&) { return true; });
+}
+
+bool serves_canvas(const ListenerPlan& listener) {
+  return has<CanvasFeature>(listener, [](const CanvasFeature&) { return true; });
 }
 
 bool serves_only_streams(const ListenerPlan& listener) {

@@ -16,6 +16,8 @@ std::vector<MountPlan> http_port_mounts(bool has_metrics);
 std::vector<MountPlan> websocket_port_mounts();
 // /streams and /streams/sse. Before mounts that serve every path.
 std::vector<MountPlan> stream_mounts();
+// /canvas/{room} and what is below it. Before mounts that serve every path.
+std::vector<MountPlan> canvas_mounts();
 // A port for the streams alone: the WebSocket at every path.
 std::vector<MountPlan> stream_port_mounts();
 // /healthz, /readyz and, if wanted, /metrics.
@@ -32,6 +34,7 @@ bool serves_websocket(const ListenerPlan& listener);  // if the plan has WebSock
 bool serves_metrics(const ListenerPlan& listener);
 bool serves_web(const ListenerPlan& listener);  // the dashboard
 bool serves_streams(const ListenerPlan& listener);
+bool serves_canvas(const ListenerPlan& listener);
 bool serves_only_streams(const ListenerPlan& listener);  // a port of their own
 
 }  // namespace fanfare::gateway

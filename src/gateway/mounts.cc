@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "gateway/admitted_caller.h"
+#include "gateway/canvas_mounts.h"
 #include "gateway/mount_plans.h"
 #include "gateway/stream_permit.h"
 #include "gateway/web_page.h"
@@ -226,6 +227,9 @@ struct MakeMount {
   std::shared_ptr<server::Mount> operator()(const StreamEventsFeature&) const {
     return std::make_shared<streamserver::EventsMount>(context.services->streams, stream_permits());
   }
+  std::shared_ptr<server::Mount> operator()(const CanvasFeature& feature) const {
+    return make_canvas_mount(feature, context);
+  }
 
  private:
   std::shared_ptr<server::Mount> page(PageMount::Answer answer, std::string_view permission = {}) const {
@@ -247,6 +251,8 @@ struct MakeMount {
 std::string not_found_line(const ServePlan& plan, const ListenerPlan& listener) {
   if (plan.networks.empty() && plan.streams && serves_http(listener))
     return "nothing here: streams are at /streams";
+  if (plan.networks.empty() && plan.canvas && serves_http(listener))
+    return "nothing here: the canvas is at /canvas/{room}";
   if (is_routed(listener)) return "nothing here: JSON-RPC is answered at /{project}/evm/{chainId}";
   if (serves_http(listener)) return "nothing here: JSON-RPC is answered at /";
   return "nothing here: this port has /healthz, /readyz and /metrics";

@@ -17,6 +17,10 @@
 #include "server/router.h"
 #include "streamserver/loop_streams.h"
 
+namespace fanfare::canvasserver {
+class LoopRooms;
+}  // namespace fanfare::canvasserver
+
 namespace fanfare::gateway {
 
 // The objects that all ports of one loop share.
@@ -30,6 +34,7 @@ struct LoopServices {
   AnswerCompressor compressor;
   std::vector<std::unique_ptr<RpcService>> networks;   // in the plan's order
   std::shared_ptr<streamserver::LoopStreams> streams;  // null: the plan has none
+  std::shared_ptr<canvasserver::LoopRooms> canvas;     // null: the plan has none
 };
 
 // Answers of the whole process, the same for every caller. Any thread.

@@ -222,15 +222,16 @@ TEST(Mounts, ThePageLearnsWhatTheServerOffers) {
   plan.networks = {{.project = "main",
                     .chain_id = 1337,
                     .backend = DevBackend{.block_time = std::chrono::milliseconds(200)}}};
-  EXPECT_EQ(about_text(plan, "1.2.3"),
-            R"({"version":"1.2.3","networks":[{"project":"main","chain_id":1337,"path":"/",)"
-            R"("development":{"block_time_ms":200}}],"streams":null,"metrics":"/metrics","access":null})"
-            "\n");
+  EXPECT_EQ(
+      about_text(plan, "1.2.3"),
+      R"({"version":"1.2.3","networks":[{"project":"main","chain_id":1337,"path":"/",)"
+      R"("development":{"block_time_ms":200}}],"streams":null,"canvas":null,"metrics":"/metrics","access":null})"
+      "\n");
   plan.listeners.front().mounts = with_page(routed_mounts(false), "/page");
   plan.networks.push_back({.project = "other", .chain_id = 5, .backend = UpstreamBackend{}});
   EXPECT_THAT(about_text(plan, "1.2.3"),
               HasSubstr(R"({"project":"other","chain_id":5,"path":"/other/evm/5","development":null}],)"
-                        R"("streams":null,"metrics":null,"access":null})"));
+                        R"("streams":null,"canvas":null,"metrics":null,"access":null})"));
   access::AccessPlan guarded;
   plan.access = std::make_shared<access::AccessPlan>(guarded);
   EXPECT_THAT(about_text(plan, "1.2.3"), HasSubstr(R"(,"access":{"anonymous":false}})"));

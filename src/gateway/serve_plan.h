@@ -15,6 +15,7 @@
 #include "access/plan.h"
 #include "base/log.h"
 #include "base/time.h"
+#include "canvasserver/room_plan.h"
 #include "eth/filter_limits.h"
 #include "net/loop.h"
 #include "server/browser_rules.h"
@@ -53,6 +54,14 @@ struct StreamEventsFeature {  // as Server-Sent Events
   bool operator==(const StreamEventsFeature&) const = default;
 };
 
+// The rooms of the canvas (docs/canvas.md), at a path with {room}. Needs ServePlan::canvas.
+struct CanvasFeature {
+  enum class Part : std::uint8_t { socket, image, info };
+  Part part = Part::socket;
+
+  bool operator==(const CanvasFeature&) const = default;
+};
+
 struct WebFeature {       // the dashboard (web_page.h)
   std::string directory;  // of its built files
 
@@ -67,7 +76,7 @@ struct AboutFeature {   // what the dashboard needs to know of this server, as J
 struct MountPlan {
   std::string path;  // a server::PathPattern
   std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature, WebFeature, AboutFeature,
-               StreamsFeature, StreamEventsFeature>
+               StreamsFeature, StreamEventsFeature, CanvasFeature>
       feature;
 
   bool operator==(const MountPlan&) const = default;
@@ -263,6 +272,12 @@ struct StreamsPlan {
   bool operator==(const StreamsPlan&) const = default;
 };
 
+struct CanvasPlan {
+  std::vector<canvasserver::RoomPlan> rooms;
+
+  bool operator==(const CanvasPlan&) const = default;
+};
+
 struct ServePlan {
   log::Level log_level = log::Level::info;
   std::vector<ListenerPlan> listeners;
@@ -285,6 +300,7 @@ struct ServePlan {
   std::size_t received_bytes_per_project_max = std::size_t{256} << 20;
   net::LoopKind loop_kind = net::LoopKind::automatic;
   std::optional<StreamsPlan> streams = {};
+  std::optional<CanvasPlan> canvas = {};
   // Who may do what; null: no access control. Secrets in it are hashes.
   std::shared_ptr<const access::AccessPlan> access = {};
   // A WebSocket may authenticate by its first message within this time; zero: it may not.

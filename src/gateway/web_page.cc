@@ -37,6 +37,13 @@ std::string access_text(const ServePlan& plan) {
   return plan.access->anonymous_roles.empty() ? R"({"anonymous":false})" : R"({"anonymous":true})";
 }
 
+std::string canvas_text(const ServePlan& plan, const ListenerPlan& listener) {
+  if (!plan.canvas || !serves_canvas(listener)) return "null";
+  std::string rooms;
+  for (const auto& room : plan.canvas->rooms) rooms += (rooms.empty() ? "\"" : ",\"") + room.spec.name + "\"";
+  return R"({"path":"/canvas","rooms":[)" + rooms + "]}";
+}
+
 }  // namespace
 
 std::shared_ptr<server::Mount> make_web_page(const std::string& directory) {
@@ -65,8 +72,8 @@ std::string about_text(const ServePlan& plan, std::string_view version) {
     return is_there ? "\"" + std::string(path) + "\"" : "null";
   };
   return R"({"version":")" + std::string(version) + R"(","networks":[)" + networks + R"(],"streams":)" +
-         path_if("/streams") + R"(,"metrics":)" + path_if("/metrics") + R"(,"access":)" + access_text(plan) +
-         "}\n";
+         path_if("/streams") + R"(,"canvas":)" + canvas_text(plan, *served) + R"(,"metrics":)" +
+         path_if("/metrics") + R"(,"access":)" + access_text(plan) + "}\n";
 }
 
 }  // namespace fanfare::gateway

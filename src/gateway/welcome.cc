@@ -108,6 +108,16 @@ std::string streams_text(const ServePlan& plan, const std::vector<net::Address>&
   return text;
 }
 
+std::string canvas_text(const ServePlan& plan, const std::vector<net::Address>& addresses) {
+  const auto door = find_door(plan, addresses, serves_canvas);
+  if (!plan.canvas || !door || door->is_unix) return "";
+  std::string text;
+  for (const auto& room : plan.canvas->rooms) {
+    text += "  Canvas         " + door->websocket + "/canvas/" + room.spec.name + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>& addresses,
@@ -153,6 +163,7 @@ std::string welcome_text(const ServePlan& plan, const std::vector<net::Address>&
         websocket->websocket + path);
   }
   text += streams_text(plan, addresses);
+  text += canvas_text(plan, addresses);
   for (const net::Address& address : addresses) {
     if (address.family() == AF_UNIX) text += "  Unix socket    " + address.host() + "\n";
   }

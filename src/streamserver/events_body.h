@@ -16,7 +16,7 @@ namespace fanfare::streamserver {
 class EventsBody final : public session::AnswerBody,
                          public streams::ClientPort,
                          public streams::PermitHolder,
-                         public SlowReader {
+                         public session::SlowReader {
  public:
   // Answers the request. `wanted`: a stream that exists. `permit`: grants it; null without access control.
   static void start(session::HttpConnection& session, const std::shared_ptr<LoopStreams>& loop,

@@ -9,8 +9,8 @@
 #include "session/endpoint.h"
 #include "session/http_connection.h"
 #include "session/loop_server.h"
+#include "session/slow_watch.h"
 #include "streams/client.h"
-#include "streamserver/slow_watch.h"
 
 namespace fanfare::streamserver {
 
@@ -59,19 +59,19 @@ class LoopStreams final : public session::Endpoint {
   streams::LoopStreams& shared() { return shared_; }
   streams::Catalog& catalog() const { return shared_.catalog; }
   session::LoopServer& server() const { return server_; }
-  SlowWatch& slow_watch() { return slow_watch_; }
+  session::SlowWatch& slow_watch() { return slow_watch_; }
 
  private:
   streams::LoopStreams shared_;
   session::LoopServer& server_;
-  SlowWatch slow_watch_;
+  session::SlowWatch slow_watch_;
 };
 
 // A client over a WebSocket. It ends with its permit (1008).
 class StreamConnection final : public session::SessionData,
                                public streams::ClientPort,
                                public streams::PermitHolder,
-                               public SlowReader {
+                               public session::SlowReader {
  public:
   // `permit`: null without access control.
   StreamConnection(LoopStreams& loop, ConnectionSlot slot, std::unique_ptr<streams::Permit> permit)

@@ -8,6 +8,7 @@
 
 #include "duration_flag.h"
 #include "gateway/config.h"
+#include "gateway/config_canvas.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_streams.h"
 #include "gateway/duration.h"
@@ -253,7 +254,9 @@ std::expected<ServePlan, std::string> plan_of_flags(const ServeArguments& argume
     network.backend = *dev;
     plan.streams = gateway::dev_streams();
     plan.streams->limits.ping_interval = plan.websocket.ping_interval;
+    plan.canvas = gateway::default_canvas();
     std::vector<gateway::MountPlan> mounts = gateway::stream_mounts();
+    for (gateway::MountPlan& mount : gateway::canvas_mounts()) mounts.push_back(std::move(mount));
     auto& others = plan.listeners.front().mounts;
     others.insert(others.begin(), mounts.begin(), mounts.end());
   } else {

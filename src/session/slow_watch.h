@@ -11,7 +11,7 @@
 #include "net/loop.h"
 #include "net/transport.h"
 
-namespace fanfare::streamserver {
+namespace fanfare::session {
 
 // A connection that can be watched.
 class SlowReader {
@@ -52,4 +52,4 @@ class SlowWatch {
   net::TimerId timer_;
 };
 
-}  // namespace fanfare::streamserver
+}  // namespace fanfare::session

@@ -1,9 +1,9 @@
-#include "streamserver/slow_watch.h"
+#include "session/slow_watch.h"
 
 #include <utility>
 #include <vector>
 
-namespace fanfare::streamserver {
+namespace fanfare::session {
 
 SlowWatch::~SlowWatch() {
   if (is_planned_) loop_.cancel(timer_);
@@ -45,4 +45,4 @@ void SlowWatch::check() {
   if (!readers_.empty()) check_later();
 }
 
-}  // namespace fanfare::streamserver
+}  // namespace fanfare::session

@@ -1,0 +1,148 @@
+#include "canvas/command.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "base/random.h"
+#include "canvas/animation.h"
+#include "canvas/source.h"
+#include "canvasstore/disk_room.h"
+
+namespace fanfare::app {
+namespace {
+
+using canvasserver::Picture;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr std::int64_t kStart = 1'700'000'000'000;
+
+TEST(CanvasExport, MomentsAreMillisecondsOrDates) {
+  EXPECT_EQ(parse_moment("1700000000000"), kStart);
+  EXPECT_EQ(parse_moment("2023-11-14T22:13:20Z"), kStart);
+  EXPECT_EQ(parse_moment("1970-01-02"), 86'400'000);
+  for (const char* const text :
+       {"", "yesterday", "-5", "2023-02-30", "2023-11-14T25:00:00Z", "2023-11-14T22:13:20", "1e3"}) {
+    EXPECT_THAT(parse_moment(text).error(), HasSubstr("is not a time")) << text;
+  }
+}
+
+TEST(CanvasExport, TheFirstAndTheLastMomentAreIncluded) {
+  EXPECT_THAT(moments_of(100, 200, 40, 0), ElementsAre(100, 140, 180, 200));
+  EXPECT_THAT(moments_of(100, 200, 50, 0), ElementsAre(100, 150, 200));
+  EXPECT_THAT(moments_of(100, 200, 0, 3), ElementsAre(100, 150, 200));
+  EXPECT_THAT(moments_of(100, 200, 0, 1), ElementsAre(200));
+  EXPECT_THAT(moments_of(100, 100, 0, 2), ElementsAre(100, 100));
+}
+
+TEST(CanvasExport, FilesAreNumbered) {
+  EXPECT_EQ(numbered("a-%05d.png", 42), "a-00042.png");
+  EXPECT_EQ(numbered("%d", 42), "42");
+  EXPECT_EQ(numbered("a.png", 42), "");
+  EXPECT_EQ(numbered("100%.png", 42), "");
+}
+
+TEST(Animation, HasOnlyWhatChanged) {
+  const canvas::RoomSpec spec{.width = 4, .height = 4, .background = 0};
+  const canvas::Area all = canvas::Area::whole(spec);
+  Animation animation(spec, all);
+  Picture picture = canvasserver::blank_picture(spec, all);
+  animation.add(picture, 40);
+  animation.add(picture, 40);  // the first one lasts longer
+  canvasserver::draw(picture, spec, 1, 2, 0xff0000);
+  canvasserver::draw(picture, spec, 3, 3, 0x0000ff);
+  animation.add(picture, 40);
+  EXPECT_EQ(animation.frames(), 2U);
+  const std::string png = animation.finish();
+  EXPECT_THAT(png, HasSubstr(std::string("acTL\0\0\0\x02\0\0\0\0", 12)));
+  EXPECT_THAT(
+      png, HasSubstr(std::string("fcTL\0\0\0\0\0\0\0\x04\0\0\0\x04\0\0\0\0\0\0\0\0\0\x50\x03\xe8\0\0", 30)));
+  EXPECT_THAT(png, HasSubstr(std::string(
+                       "fcTL\0\0\0\x01\0\0\0\x03\0\0\0\x02\0\0\0\x01\0\0\0\x02\0\x28\x03\xe8\0\0", 30)));
+  EXPECT_THAT(png, HasSubstr(std::string("fdAT\0\0\0\x02", 8)));
+}
+
+class ExportTest : public testing::Test {
+ protected:
+  ExportTest() {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("fanfare-export-" + std::to_string(SystemRandom().next_u64()));
+    std::filesystem::create_directory(folder_);
+    auto room =
+        canvasstore::DiskRoom::open({.path = file(), .spec = {.width = 20, .height = 10}, .new_epoch = 1});
+    for (std::uint64_t i = 1; i <= 3; ++i) {
+      (*room)->append(
+          {.tick = i,
+           .time_ms = kStart + static_cast<std::int64_t>(i) * 1000,
+           .chunks = {{.version = i,
+                       .pixels = {{.index = 5, .user = 1, .colour = static_cast<canvas::Colour>(i)}}}}});
+    }
+  }
+  ~ExportTest() override {
+    std::error_code error;
+    std::filesystem::remove_all(folder_, error);
+  }
+  std::string file() const { return folder_ / "main.canvas"; }
+  std::string path(const char* name) const { return folder_ / name; }
+  int run(CanvasExportArguments arguments) {
+    if (arguments.source.empty()) arguments.source = file();
+    out_.str("");
+    complaints_.str("");
+    return run_canvas_export(arguments, out_, complaints_);
+  }
+  canvas::Colour colour_in(const std::string& name) {
+    std::ifstream stream(name, std::ios::binary);
+    std::stringstream bytes;
+    bytes << stream.rdbuf();
+    const canvas::RoomSpec spec{.width = 20, .height = 10};
+    const auto pixels = pixels_of_png(bytes.str(), spec, canvas::Area::whole(spec));
+    if (!pixels) return ~0U;
+    return (*pixels)[15] << 16U | (*pixels)[16] << 8U | (*pixels)[17];
+  }
+
+  std::filesystem::path folder_;
+  std::ostringstream out_;
+  std::ostringstream complaints_;
+};
+
+TEST_F(ExportTest, APictureOfAMoment) {
+  EXPECT_EQ(run({.output = path("now.png")}), 0) << complaints_.str();
+  EXPECT_EQ(colour_in(path("now.png")), 3U);
+  EXPECT_THAT(out_.str(), HasSubstr("now.png: 20 x 10 pixels, 1 picture\n"));
+  EXPECT_EQ(run({.output = path("then.png"), .at = std::to_string(kStart + 1999)}), 0);
+  EXPECT_EQ(colour_in(path("then.png")), 1U);
+}
+
+TEST_F(ExportTest, ASequenceAndAnAnimation) {
+  EXPECT_EQ(run({.output = path("f%02d.png"), .every = "1s"}), 0) << complaints_.str();
+  EXPECT_EQ(colour_in(path("f00.png")), 1U);
+  EXPECT_EQ(colour_in(path("f01.png")), 2U);
+  EXPECT_EQ(colour_in(path("f02.png")), 3U);
+  EXPECT_THAT(complaints_.str(), HasSubstr("frame 3 of 3\n"));
+  EXPECT_EQ(run({.output = path("all.png"), .frames = 3}), 0);
+  EXPECT_THAT(out_.str(), HasSubstr("3 pictures"));
+  EXPECT_EQ(colour_in(path("all.png")), 1U) << "programs that know no animations show its first frame";
+}
+
+TEST_F(ExportTest, WrongArgumentsSayWhatIsWrong) {
+  EXPECT_EQ(run({.source = path("none"), .output = "x"}), 1);
+  EXPECT_THAT(complaints_.str(), HasSubstr("unable to open database file"));
+  EXPECT_EQ(run({.output = "x", .area = "1,2,3"}), 2);
+  EXPECT_THAT(complaints_.str(), HasSubstr("--area is not X,Y,WIDTH,HEIGHT (\"1,2,3\")"));
+  EXPECT_EQ(run({.output = "x", .area = "0,0,21,1"}), 2);
+  EXPECT_THAT(complaints_.str(), HasSubstr("the canvas has 20 x 10 pixels"));
+  EXPECT_EQ(run({.output = "x", .at = "soon"}), 2);
+  EXPECT_EQ(run({.output = "x", .at = "5", .frames = 2}), 2);
+  EXPECT_EQ(run({.output = "x", .from_time = "2030-01-01", .frames = 2}), 2);
+  EXPECT_THAT(complaints_.str(), HasSubstr("--from is after --to"));
+  EXPECT_EQ(run({.output = "x", .every = "5"}), 2);
+  EXPECT_EQ(run({.output = path("no/such/folder.png")}), 1);
+  EXPECT_THAT(complaints_.str(), HasSubstr("cannot write"));
+}
+
+}  // namespace
+}  // namespace fanfare::app

@@ -1,0 +1,40 @@
+#pragma once
+// Where the pictures of an export come from: the file of a room, or a server.
+
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+
+#include "canvas/spec.h"
+#include "canvasserver/picture.h"
+
+namespace fanfare::app {
+
+class PictureSource {
+ public:
+  template <typename Value>
+  using Result = std::expected<Value, std::string>;
+
+  PictureSource() = default;
+  virtual ~PictureSource() = default;
+  PictureSource(const PictureSource&) = delete;
+  PictureSource& operator=(const PictureSource&) = delete;
+
+  virtual const canvas::RoomSpec& spec() const = 0;
+  // Of the first and the last pixel, in milliseconds since 1970; 0: nobody has drawn.
+  virtual std::int64_t first_ms() const = 0;
+  virtual std::int64_t last_ms() const = 0;
+  virtual Result<canvasserver::Picture> at(const canvas::Area& area, std::int64_t at_ms) = 0;
+};
+
+// `from`: the path of a file, or http://HOST/canvas/ROOM. `token`: for a server with access control; empty: none.
+std::expected<std::unique_ptr<PictureSource>, std::string> open_source(const std::string& from,
+                                                                       const std::string& token);
+
+// The pixels of a PNG as a server's canvas makes it. The error: it is another one.
+std::expected<std::vector<std::uint8_t>, std::string> pixels_of_png(std::string_view png,
+                                                                    const canvas::RoomSpec& spec,
+                                                                    const canvas::Area& area);
+
+}  // namespace fanfare::app

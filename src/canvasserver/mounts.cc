@@ -1,0 +1,262 @@
+#include "canvasserver/mounts.h"
+
+#include <charconv>
+#include <limits>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "access/address.h"
+#include "canvas/json_messages.h"
+#include "canvasserver/picture.h"
+#include "canvasserver/visit.h"
+#include "http/target.h"
+#include "session/session_table.h"
+#include "ws/rules.h"
+
+namespace fanfare::canvasserver {
+
+using session::HttpResponse;
+
+namespace {
+
+HttpResponse text_answer(int status, std::string text) {
+  return {.status = status, .body = std::move(text) + "\n", .headers = {}};
+}
+
+HttpResponse busy_answer() {
+  HttpResponse answer = text_answer(503, "too many pictures are being made");
+  answer.headers.push_back({.name = "Retry-After", .value = "1"});
+  return answer;
+}
+
+// A room that may not be seen looks like one that does not exist.
+std::expected<Entrance, HttpResponse> enter(const MountContext& context, session::HttpConnection& session,
+                                            const server::Target& target) {
+  std::string_view name;
+  for (const auto& parameter : target.match.parameters) {
+    if (parameter.name == kRoomParameter) name = parameter.value;
+  }
+  Entrance entrance{.room = context.loop->rooms().find(name), .permit = nullptr};
+  if (context.make_permit) entrance.permit = context.make_permit(session, target);
+  const bool is_granted = entrance.permit == nullptr || entrance.permit->may_view(name);
+  if (entrance.room != nullptr && is_granted) return entrance;
+  if (!is_granted) entrance.permit->count_refused();
+  return std::unexpected(text_answer(404, "no such room"));
+}
+
+std::optional<HttpResponse> quota_answer(Permit* permit) {
+  if (permit == nullptr) return std::nullopt;
+  const auto refused = permit->take_message();
+  if (!refused) return std::nullopt;
+  HttpResponse answer = text_answer(429, refused->message);
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(refused->retry_after).count();
+  answer.headers.push_back({.name = "Retry-After", .value = std::to_string(seconds)});
+  return answer;
+}
+
+template <typename Number>
+std::optional<Number> number_of(std::string_view text, int base = 10) {
+  Number number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number, base);
+  if (error != std::errc() || end != text.data() + text.size() || text.empty()) return std::nullopt;
+  return number;
+}
+
+// Each parameter is optional; one that cannot be used says so.
+std::expected<Visitor, std::string> visitor_of(std::string_view query) {
+  Visitor visitor;
+  for (const http::Parameter& parameter : http::query_parameters(query)) {
+    if (parameter.name == "name") {
+      if (!parameter.value.empty() && !canvas::is_valid_name(parameter.value)) {
+        return std::unexpected("name must be valid UTF-8 without control characters, at most 32 characters");
+      }
+      visitor.name = parameter.value;
+    } else if (parameter.name == "color") {
+      const auto colour = number_of<std::uint32_t>(parameter.value, 16);
+      if (!colour || parameter.value.size() != 6)
+        return std::unexpected("color must be rrggbb in hexadecimal");
+      visitor.colour = *colour;
+    } else if (parameter.name == "session") {
+      if (!canvas::is_valid_session(parameter.value)) {
+        return std::unexpected("session must be 8 to 64 letters, digits, '-' or '_'");
+      }
+      // Names of access control begin with another letter.
+      visitor.identity = "s:" + parameter.value;
+    }
+  }
+  return visitor;
+}
+
+struct Wanted {
+  canvas::Area area;
+  std::optional<std::int64_t> at_ms;
+};
+
+std::expected<Wanted, std::string> wanted_picture(const canvas::RoomSpec& spec, std::string_view query) {
+  Wanted wanted;
+  std::optional<std::uint32_t> x, y, width, height;
+  for (const http::Parameter& parameter : http::query_parameters(query)) {
+    std::optional<std::uint32_t>* number = nullptr;
+    if (parameter.name == "x") number = &x;
+    if (parameter.name == "y") number = &y;
+    if (parameter.name == "width") number = &width;
+    if (parameter.name == "height") number = &height;
+    if (number != nullptr) {
+      *number = number_of<std::uint32_t>(parameter.value);
+      if (!*number) return std::unexpected(parameter.name + " must be a whole number");
+    } else if (parameter.name == "at") {
+      wanted.at_ms = number_of<std::int64_t>(parameter.value);
+      if (!wanted.at_ms || *wanted.at_ms < 0) {
+        return std::unexpected("at must be a time in milliseconds since 1970-01-01 UTC");
+      }
+    }
+  }
+  wanted.area.x = x.value_or(0);
+  wanted.area.y = y.value_or(0);
+  wanted.area.width = width.value_or(spec.width - std::min(spec.width, wanted.area.x));
+  wanted.area.height = height.value_or(spec.height - std::min(spec.height, wanted.area.y));
+  if (const auto problem = picture_problem(spec, wanted.area)) return std::unexpected(*problem);
+  return wanted;
+}
+
+// Answers a request that waits, on its loop; from any thread.
+class Answering {
+ public:
+  Answering(LoopRoom& part, const session::HttpConnection& connection)
+      : link_(part.link()), table_(&connection.table()), id_(connection.id()) {}
+
+  void operator()(HttpResponse answer) const {
+    std::vector<LoopTask> tasks;
+    tasks.push_back([table = table_, id = id_, answer = std::move(answer)](LoopRoom&) {
+      if (session::HttpConnection* const there = table->find_http(id)) there->respond(answer);
+    });
+    link_->post(std::move(tasks));
+  }
+
+ private:
+  std::shared_ptr<LoopLink> link_;
+  session::SessionTable* table_;  // lives as long as the link's loop
+  session::SessionId id_;
+};
+
+HttpResponse picture_answer(std::string png, std::string caching) {
+  return {.content_type = "image/png",
+          .body = std::move(png),
+          .headers = {{.name = "Cache-Control", .value = std::move(caching)}}};
+}
+
+// Whether it never changes any more: then no tick of that time or before can follow.
+bool is_past(const RoomThread& room, std::int64_t at_ms) {
+  return at_ms < room.now().wall_ms;
+}
+
+void answer_past(RoomThread& room, const Wanted& wanted, const std::string& caching,
+                 const Answering& answer) {
+  const bool is_asked =
+      room.storage()->read_past([spec = room.spec(), wanted, caching, answer](PastLog& log) {
+        const auto chunks = log.chunks_at(wanted.area, *wanted.at_ms, false);
+        if (!chunks) return answer(text_answer(503, chunks.error()));
+        Picture picture = blank_picture(spec, wanted.area);
+        for (const StoredChunk& chunk : *chunks) draw(picture, spec, chunk);
+        answer(picture_answer(png_of(spec, picture), caching));
+      });
+  if (!is_asked) answer(busy_answer());
+}
+
+std::string json_number_or_null(std::int64_t value) {
+  return value == 0 ? "null" : std::to_string(value);
+}
+
+}  // namespace
+
+server::Offer WebSocketMount::offer(const server::PathPattern::Match& /*match*/) const {
+  return {.methods = "GET", .has_websocket = true};
+}
+
+void WebSocketMount::on_request(session::HttpConnection& session, const server::Target& /*target*/) {
+  HttpResponse answer = session::response_of(ws::refuse_upgrade(ws::Rule::handshake_upgrade_missing));
+  answer.body = "upgrade required\n";
+  session.respond(answer);
+}
+
+session::UpgradeDecision WebSocketMount::on_upgrade(session::HttpConnection& session,
+                                                    const server::Target& target) {
+  auto entrance = enter(context_, session, target);
+  if (!entrance) return std::move(entrance.error());
+  auto visitor = visitor_of(target.request.query);
+  if (!visitor) return text_answer(400, visitor.error());
+  const std::string peer = session.peer();
+  visitor->payer = access::payer_of(access::IpAddress::of_peer(peer));
+  if (entrance->permit != nullptr) {
+    // A name of access control counts more than what the client says.
+    const std::string identity = entrance->permit->identity();
+    if (!identity.empty()) visitor->identity = "a:" + identity;
+  }
+  return session::Acceptance{
+      .endpoint = context_.loop.get(),
+      .policy = &policy_,
+      .data = std::make_unique<Visit>(*entrance->room, *std::move(visitor), std::move(entrance->permit))};
+}
+
+server::Offer ImageMount::offer(const server::PathPattern::Match& /*match*/) const {
+  return {.methods = "GET"};
+}
+
+void ImageMount::on_request(session::HttpConnection& session, const server::Target& target) {
+  auto entrance = enter(context_, session, target);
+  if (!entrance) return session.respond(entrance.error());
+  if (const auto refused = quota_answer(entrance->permit.get())) return session.respond(*refused);
+  RoomThread& room = *entrance->room;
+  const auto wanted = wanted_picture(room.spec(), target.request.query);
+  if (!wanted) return session.respond(text_answer(400, wanted.error()));
+  const Answering answer(context_.loop->part_of(room), session);
+  // What some may not see is not for caches that all share.
+  const std::string whose = context_.make_permit ? "private" : "public";
+  if (wanted->at_ms && is_past(room, *wanted->at_ms)) {
+    if (room.storage() == nullptr) return session.respond(text_answer(404, "this room keeps no log"));
+    return answer_past(room, *wanted, whose + ", max-age=31536000, immutable", answer);
+  }
+  const bool is_asked = context_.loop->rooms().painter().paint(
+      room, wanted->area, [answer, whose](const std::shared_ptr<const std::string>& png) {
+        answer(picture_answer(*png, whose + ", max-age=1"));
+      });
+  if (!is_asked) session.respond(busy_answer());
+}
+
+server::Offer InfoMount::offer(const server::PathPattern::Match& /*match*/) const {
+  return {.methods = "GET"};
+}
+
+void InfoMount::on_request(session::HttpConnection& session, const server::Target& target) {
+  auto entrance = enter(context_, session, target);
+  if (!entrance) return session.respond(entrance.error());
+  if (const auto refused = quota_answer(entrance->permit.get())) return session.respond(*refused);
+  RoomThread& room = *entrance->room;
+  const canvas::RoomSpec& spec = room.spec();
+  const RoomMetrics& metrics = room.metrics();
+  std::string palette = "null";
+  if (spec.has_palette()) {
+    palette.clear();
+    for (const std::uint32_t colour : spec.palette) {
+      palette += (palette.empty() ? "[\"" : ",\"") + canvas::colour_text(colour) + "\"";
+    }
+    palette += "]";
+  }
+  std::string text = R"({"width":)" + std::to_string(spec.width) + R"(,"height":)" +
+                     std::to_string(spec.height) + R"(,"background":")" +
+                     canvas::colour_text(spec.background) + R"(","palette":)" + palette + R"(,"users":)" +
+                     std::to_string(metrics.users) + R"(,"pixels":)" + std::to_string(metrics.pixels) +
+                     R"(,"first_ms":)" + json_number_or_null(metrics.first_ms) + R"(,"last_ms":)" +
+                     json_number_or_null(metrics.last_ms) + "}\n";
+  session.respond({.content_type = "application/json",
+                   .body = std::move(text),
+                   .headers = {{.name = "Cache-Control", .value = "no-store"}}});
+}
+
+std::vector<std::string> canvas_subprotocols(std::vector<std::string> others) {
+  others.insert(others.begin(), std::string(kSubprotocol));
+  return others;
+}
+
+}  // namespace fanfare::canvasserver

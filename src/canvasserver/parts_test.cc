@@ -1,0 +1,135 @@
+// The parts of the canvas server that need no connection: pictures, lists of lacking chunks, the inbox of a room.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <future>
+
+#include "canvasserver/lacking_chunks.h"
+#include "canvasserver/picture.h"
+#include "canvasserver/rooms.h"
+
+namespace fanfare::canvasserver {
+namespace {
+
+using canvas::ChunkId;
+using canvas::KnownChunk;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr ChunkId kFirst{.x = 3, .y = 0};
+constexpr ChunkId kSecond{.x = 0, .y = 1};
+
+TEST(LackingChunks, KeepsTheVersionThatTheClientHas) {
+  LackingChunks lacking;
+  lacking.add_unknown(kSecond);
+  lacking.add(kFirst, 7);
+  lacking.add(kFirst, 9);  // a later tick was skipped, too
+  EXPECT_THAT(lacking.first(1).ids, ElementsAre(kFirst));
+  EXPECT_THAT(lacking.first(9).ids, ElementsAre(kFirst, kSecond));
+  EXPECT_THAT(lacking.first(9).known, ElementsAre(KnownChunk{.id = kFirst, .version = 7}));
+  lacking.add_unknown(kFirst);  // FETCH
+  EXPECT_THAT(lacking.first(9).known, IsEmpty());
+  lacking.set_known(kSecond, 2);
+  EXPECT_THAT(lacking.first(9).known, SizeIs(1));
+  lacking.remove_if([](ChunkId id) { return id == kSecond; });
+  lacking.remove(kFirst);
+  lacking.remove(kFirst);
+  EXPECT_TRUE(lacking.empty());
+}
+
+// The rows of an IDAT.
+std::string inflated(std::string_view data, std::size_t size) {
+  std::string raw(size, '\0');
+  uLongf got = size;
+  EXPECT_EQ(uncompress(reinterpret_cast<Bytef*>(raw.data()), &got,
+                       reinterpret_cast<const Bytef*>(data.data()), data.size()),
+            Z_OK);
+  EXPECT_EQ(got, size);
+  return raw;
+}
+
+TEST(Picture, IsAPngOfTheArea) {
+  const canvas::RoomSpec spec{.width = 300, .height = 2, .background = 0x010203};
+  StoredChunk chunk{.chunk = {.x = 1, .y = 0}};
+  chunk.pixels.colours.assign(canvas::kChunkPixels, 0x010203);
+  chunk.pixels.colours[0] = 0xaabbcc;  // 256, 0
+  const canvas::Area area{.x = 255, .y = 0, .width = 3, .height = 2};
+  Picture picture = blank_picture(spec, area);
+  draw(picture, spec, chunk);
+  EXPECT_EQ(inflated(png_data(spec, picture, 3), 20),
+            std::string("\0\x01\x02\x03\xaa\xbb\xcc\x01\x02\x03\0\x01\x02\x03\x01\x02\x03\x01\x02\x03", 20));
+  const std::string png = png_of(spec, picture);
+  // Signature, and IHDR with its CRC: 3 x 2, 8 bits, colours.
+  EXPECT_EQ(png.substr(0, 29),
+            std::string("\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x03\0\0\0\x02\x08\x02\0\0\0", 29));
+  EXPECT_EQ(png.substr(png.size() - 12), std::string("\0\0\0\0IEND\xae\x42\x60\x82", 12));
+}
+
+TEST(Picture, HasTheRoomsPalette) {
+  const canvas::RoomSpec spec{.width = 2, .height = 1, .background = 0, .palette = {0xff0000, 0}};
+  Picture picture = blank_picture(spec, canvas::Area::whole(spec));
+  draw(picture, spec, 1, 0, 0);
+  EXPECT_EQ(inflated(png_data(spec, picture, 3), 3), std::string("\0\x01\0", 3));
+  EXPECT_THAT(png_of(spec, picture), HasSubstr(std::string("\0\0\0\x06PLTE\xff\0\0\0\0\0", 14)));
+}
+
+TEST(Picture, OfABoardIsAsOfTheLastTick) {
+  canvas::Board board({.width = 300, .height = 300}, 10);
+  board.set({.x = 257, .y = 258, .colour = 0xaabbcc}, 1);
+  const canvas::Area area{.x = 256, .y = 258, .width = 2, .height = 1};
+  EXPECT_EQ(picture_of(board, area).pixels, std::vector<std::uint8_t>(6, 0xff));
+  board.finish_tick();
+  EXPECT_EQ(picture_of(board, area).pixels, (std::vector<std::uint8_t>{0xff, 0xff, 0xff, 0xaa, 0xbb, 0xcc}));
+}
+
+TEST(Picture, HasAtMostPicturePixelsMax) {
+  const canvas::RoomSpec spec{.width = 5000, .height = 5000};
+  EXPECT_EQ(picture_problem(spec, {.width = 4096, .height = 4096}), std::nullopt);
+  EXPECT_THAT(picture_problem(spec, {.width = 4096, .height = 4097}).value(),
+              HasSubstr("at most 16777216 pixels"));
+  EXPECT_EQ(picture_problem(spec, {.x = 4999, .y = 4999, .width = 1, .height = 1}), std::nullopt);
+  EXPECT_TRUE(picture_problem(spec, {.x = 5000, .y = 0, .width = 1, .height = 1}));
+  EXPECT_TRUE(picture_problem(spec, {.x = 4999, .y = 0, .width = 2, .height = 1}));
+  EXPECT_TRUE(picture_problem(spec, {.width = 0, .height = 1}));
+}
+
+TEST(Rooms, HaveNamesOfTheirOwnAndAtMostRoomsMax) {
+  Rooms rooms;
+  EXPECT_TRUE(rooms.add({}, {}).has_value());
+  EXPECT_THAT(rooms.add({}, {}).error(), HasSubstr("already a room 'main'"));
+  EXPECT_THAT(rooms.add({.spec = {.name = "no/name"}}, {}).error(), testing::Not(IsEmpty()));
+  EXPECT_THAT(rooms.add({.spec = {.name = "file"}, .file = "/tmp/x"}, {}).error(),
+              HasSubstr("needs a store"));
+  for (std::size_t i = 1; i < kRoomsMax; ++i) {
+    EXPECT_TRUE(
+        rooms.add({.spec = {.name = "r" + std::to_string(i), .width = 1, .height = 1}}, {}).has_value());
+  }
+  EXPECT_THAT(rooms.add({.spec = {.name = "more"}}, {}).error(), HasSubstr("at most 64 rooms"));
+}
+
+TEST(RoomThread, TakesAsManyTasksAsInboxTasksMax) {
+  Rooms rooms;
+  ASSERT_TRUE(rooms.add({}, {}).has_value());
+  RoomThread& room = *rooms.find("main");
+  std::promise<void> began;
+  std::promise<void> go_on;
+  room.post([&](RoomThread&) {
+    began.set_value();
+    go_on.get_future().wait();
+  });
+  began.get_future().wait();
+  std::vector<RoomThread::Task> tasks;
+  for (std::size_t i = 0; i < kInboxTasksMax; ++i) tasks.emplace_back([](RoomThread&) {});
+  EXPECT_TRUE(room.post(tasks, 1));
+  tasks.emplace_back([](RoomThread&) {});
+  EXPECT_FALSE(room.post(tasks, 1));
+  EXPECT_THAT(tasks, SizeIs(1)) << "nothing is lost";
+  go_on.set_value();
+  while (!room.post(tasks, kInboxBytesMax)) std::this_thread::yield();
+}
+
+}  // namespace
+}  // namespace fanfare::canvasserver

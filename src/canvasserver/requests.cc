@@ -1,0 +1,211 @@
+#include "canvasserver/requests.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "canvas/json_messages.h"
+#include "canvasserver/log_past.h"
+
+namespace fanfare::canvasserver {
+
+using canvas::Actor;
+using canvas::DrawResult;
+using canvas::ErrorCode;
+using canvas::ModerationEvent;
+using canvas::ProtocolError;
+
+namespace {
+
+// Everything that an answer needs, on any thread.
+struct Asker {
+  std::shared_ptr<Member> member;
+  canvas::Rights rights;
+  session::SessionId connection;
+  std::string id;  // raw JSON; empty: none
+
+  static Asker of(Connection& connection, std::string id = {}) {
+    return {.member = connection.member(),
+            .rights = connection.rights(),
+            .connection = connection.id(),
+            .id = std::move(id)};
+  }
+  Actor actor() const { return {.user = member->user, .payer = member->payer, .rights = rights}; }
+  bool is_here() const { return member->user != 0; }
+
+  // The room's thread:
+  void refuse(RoomThread& room, ProtocolError error) const {
+    room.metrics().count(error.code);
+    error.id = id;
+    room.send(*member, Connection::to(connection, [error = std::move(error)](Connection& there) mutable {
+      there.send_json_error(std::move(error));
+    }));
+  }
+  void say(RoomThread& room, std::string message) const {
+    room.acknowledge(*member, Connection::to(connection, [message = std::move(message)](Connection& there) {
+      there.send_text(message);
+    }));
+  }
+};
+
+constexpr std::chrono::milliseconds kPastRetry{1000};
+
+ProtocolError past_is_busy() {
+  return {.code = ErrorCode::too_many_messages,
+          .message = "too many requests read the past",
+          .retry_after = kPastRetry};
+}
+
+ProtocolError past_problem(std::string message) {
+  return {.code = ErrorCode::storage_full, .message = std::move(message)};
+}
+
+void finish(RoomThread& room, const Asker& asker, const DrawResult& result, bool counts) {
+  if (result.error) return asker.refuse(room, *result.error);
+  if (counts) return asker.say(room, canvas::ok_message(asker.id, result.accepted));
+  if (!asker.id.empty()) asker.say(room, canvas::ok_message(asker.id));
+}
+
+void acknowledge(RoomThread& room, const Asker& asker, std::uint32_t request, const DrawResult& result) {
+  if (result.error) room.metrics().count(result.error->code);
+  canvas::ByteVector bytes;
+  canvas::append_ack(bytes, request, result.accepted, result.error);
+  auto task = Connection::to(asker.connection,
+                             [frame = binary_frame(bytes)](Connection& there) { there.send(frame); });
+  // A refusal waits for nothing.
+  if (result.accepted == 0) return room.send(*asker.member, std::move(task));
+  room.acknowledge(*asker.member, std::move(task));
+}
+
+// Runs `ask` on the storage's thread with the past, then what it returns on the room's.
+template <typename Ask>
+void ask_past(RoomThread& room, const Asker& asker, Ask ask) {
+  if (room.storage() == nullptr) return asker.refuse(room, past_problem("this room keeps no log"));
+  const bool is_asked =
+      room.storage()->read_past([&room, ask = std::move(ask)](PastLog& log) mutable { room.post(ask(log)); });
+  if (!is_asked) asker.refuse(room, past_is_busy());
+}
+
+void restore(RoomThread& room, const Asker& asker, ModerationEvent event) {
+  ask_past(room, asker, [&room, asker, event = std::move(event)](PastLog& log) -> RoomThread::Task {
+    LogPast past(log, room.spec());
+    std::vector<canvas::RestoredPixel> pixels = canvas::restore_for(event, room.spec(), past);
+    return [asker, event, pixels = std::move(pixels), problem = past.problem()](RoomThread& there) mutable {
+      if (!problem.empty()) return asker.refuse(there, past_problem(std::move(problem)));
+      if (!asker.is_here()) return;
+      const auto done = there.room().restore(asker.actor(), std::move(event), pixels);
+      if (!done) return asker.refuse(there, done.error());
+      asker.say(there, canvas::ok_message(asker.id, *done));
+    };
+  });
+}
+
+void who(RoomThread& room, const Asker& asker, canvas::CursorMessage::Position place) {
+  ask_past(room, asker, [&room, asker, place](PastLog& log) -> RoomThread::Task {
+    LogPast past(log, room.spec());
+    std::vector<canvas::WhoEntry> entries;
+    std::vector<std::uint32_t> numbers;
+    for (const canvas::PastPixel& pixel : past.drawn_at(place.x, place.y, canvas::kWhoMax)) {
+      entries.push_back({.pixel = pixel, .name = ""});
+      numbers.push_back(pixel.user);
+    }
+    const auto users = log.users(numbers);
+    for (canvas::WhoEntry& entry : entries) {
+      if (!users) break;
+      const auto found = std::ranges::find(*users, entry.pixel.user, &LoggedUser::number);
+      if (found != users->end()) entry.name = found->name;
+    }
+    std::string text = canvas::history_message(room.spec(), asker.id, place.x, place.y, entries);
+    return [asker, text = std::move(text), problem = past.problem()](RoomThread& there) mutable {
+      if (!problem.empty()) return asker.refuse(there, past_problem(std::move(problem)));
+      asker.say(there, std::move(text));
+    };
+  });
+}
+
+// One overload for each kind of JSON request.
+struct HandleJson {
+  Connection& connection;
+  std::string& id;
+
+  void operator()(canvas::DrawRequest& draw) const {
+    ask([draw = std::move(draw)](RoomThread& room, const Asker& asker) {
+      const DrawResult result =
+          room.room().draw(asker.actor(), std::span(&draw.pixel, 1), draw.proof, RoomThread::now());
+      finish(room, asker, result, false);
+    });
+  }
+  void operator()(const canvas::CursorRequest& cursor) const { connection.cursor(cursor.position); }
+  void operator()(const canvas::WatchRequest& watch) const { connection.watch(watch.area); }
+  void operator()(const canvas::UndoRequest& undo) const {
+    ask([count = undo.count](RoomThread& room, const Asker& asker) {
+      finish(room, asker, room.room().undo(asker.actor(), count, RoomThread::now()), true);
+    });
+  }
+  void operator()(const canvas::PingRequest&) const { connection.send_text(canvas::pong_message(id)); }
+  void operator()(const canvas::AuthenticateRequest& fresh) const {
+    connection.authenticate(id, fresh.token);
+  }
+  void operator()(const canvas::WhoRequest& asked) const {
+    moderate([place = asked.place](RoomThread& room, const Asker& asker) { who(room, asker, place); });
+  }
+  void operator()(canvas::RestoreRequest& asked) const {
+    moderate([event = std::move(asked.event)](RoomThread& room, const Asker& asker) {
+      restore(room, asker, event);
+    });
+  }
+  void operator()(const canvas::BanRequest& ban) const {
+    moderate([ban](RoomThread& room, const Asker& asker) {
+      const auto done = room.room().ban(asker.actor(), ban.user, ban.seconds, RoomThread::now());
+      if (!done) return asker.refuse(room, done.error());
+      asker.say(room, canvas::ok_message(asker.id));
+    });
+  }
+
+ private:
+  template <typename Do>
+  void ask(Do act) const {
+    connection.request([asker = Asker::of(connection, id), act = std::move(act)](RoomThread& room) {
+      if (asker.is_here()) act(room, asker);
+    });
+  }
+  template <typename Do>
+  void moderate(Do act) const {
+    ask([act = std::move(act)](RoomThread& room, const Asker& asker) {
+      if (auto problem = canvas::Room::moderation_problem(asker.actor()))
+        return asker.refuse(room, *std::move(problem));
+      act(room, asker);
+    });
+  }
+};
+
+}  // namespace
+
+void receive_json(Connection& connection, std::string_view text) {
+  auto request = canvas::parse_json_request(text, connection.spec());
+  if (!request) {
+    connection.room().room().metrics().count(request.error().code);
+    return connection.send_json_error(std::move(request.error()));
+  }
+  std::visit(HandleJson{.connection = connection, .id = request->id}, request->action);
+}
+
+void draw_pixels(Connection& connection, canvas::PixelsMessage message) {
+  const std::size_t bytes = message.pixels.size() * sizeof message.pixels[0];
+  connection.request(
+      [asker = Asker::of(connection), message = std::move(message)](RoomThread& room) {
+        if (!asker.is_here()) return;
+        acknowledge(room, asker, message.request,
+                    room.room().draw(asker.actor(), message.pixels, {}, RoomThread::now()));
+      },
+      128 + bytes);
+}
+
+void undo_pixels(Connection& connection, const canvas::UndoMessage& message) {
+  connection.request([asker = Asker::of(connection), message](RoomThread& room) {
+    if (!asker.is_here()) return;
+    acknowledge(room, asker, message.request,
+                room.room().undo(asker.actor(), message.count, RoomThread::now()));
+  });
+}
+
+}  // namespace fanfare::canvasserver

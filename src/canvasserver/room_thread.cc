@@ -1,0 +1,289 @@
+#include "canvasserver/room_thread.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "canvas/wire.h"
+#include "canvasserver/loop_room.h"
+#include "net/thread.h"
+
+namespace fanfare::canvasserver {
+
+using canvas::Tick;
+
+namespace {
+
+// So long after the last change presence and cursors are looked at with each tick.
+constexpr Duration kQuiet = std::chrono::milliseconds(500);
+
+std::int64_t milliseconds_of(WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
+}  // namespace
+
+std::expected<std::unique_ptr<RoomThread>, std::string> RoomThread::start(Options options) {
+  StoredRoom stored{.epoch = options.new_epoch};
+  if (options.storage != nullptr) stored = options.storage->take_loaded();
+  std::unique_ptr<RoomThread> made(new RoomThread(std::move(options), std::move(stored)));
+  auto thread = net::start_thread([room = made.get()] { room->run(); });
+  if (!thread) return std::unexpected(thread.error().message());
+  made->thread_ = *std::move(thread);
+  return made;
+}
+
+RoomThread::RoomThread(Options options, StoredRoom stored)
+    : spec_(options.spec),
+      room_({.spec = options.spec,
+             .limits = options.limits,
+             .epoch = stored.epoch,
+             .first_user = stored.last_user + 1,
+             .last_tick = stored.last_tick,
+             .pixels = stored.pixels_total,
+             .proof = options.proof}),
+      storage_(std::move(options.storage)),
+      pacer_(options.limits.tick_min, options.limits.tick_max),
+      appended_(stored.last_tick) {
+  load(stored);
+  metrics_.first_ms = stored.first_ms;
+  metrics_.last_ms = stored.last_ms;
+  metrics_.pixels = stored.pixels_total;
+  metrics_.chunks = room_.board().chunk_count();
+  metrics_.tick_interval_us = static_cast<std::uint64_t>(options.limits.tick_min.count() / 1000);
+  if (storage_ == nullptr) return;
+  storage_->on_progress([this] {
+    const std::scoped_lock lock(mutex_);
+    has_progress_ = true;
+    changed_.notify_one();
+  });
+}
+
+RoomThread::~RoomThread() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+  // Its threads post to this one.
+  storage_.reset();
+}
+
+void RoomThread::load(const StoredRoom& stored) {
+  canvas::ByteVector colours;
+  std::vector<canvas::UserNumber> authors;
+  for (const StoredChunk& chunk : stored.chunks) {
+    colours.clear();
+    authors.clear();
+    canvas::WireWriter writer(colours);
+    for (std::uint32_t y = 0; y < canvas::rows_of(spec_, chunk.chunk); ++y) {
+      for (std::uint32_t x = 0; x < canvas::columns_of(spec_, chunk.chunk); ++x) {
+        const std::size_t index = (std::size_t{y} * canvas::kChunkSide) + x;
+        writer.colour(chunk.pixels.colours[index], spec_.bytes_per_colour());
+        authors.push_back(chunk.pixels.users[index]);
+      }
+    }
+    room_.load(chunk.chunk, chunk.version, colours, authors);
+  }
+  const std::int64_t now_ms = now().wall_ms;
+  for (const canvas::ModerationEvent& ban : stored.bans) room_.ban_again(ban, now_ms);
+}
+
+canvas::Now RoomThread::now() {
+  return {.instant = system_clock().now(), .wall_ms = milliseconds_of(system_clock().wall_now())};
+}
+
+bool RoomThread::post(std::vector<Task>& tasks, std::size_t bytes) {
+  const std::scoped_lock lock(mutex_);
+  const bool is_full = inbox_.size() >= kInboxTasksMax || inbox_bytes_ >= kInboxBytesMax;
+  if (is_full && !stopping_) return false;
+  inbox_bytes_ += bytes;
+  if (!stopping_) std::ranges::move(tasks, std::back_inserter(inbox_));
+  tasks.clear();
+  changed_.notify_one();
+  return true;
+}
+
+void RoomThread::post(Task task) {
+  const std::scoped_lock lock(mutex_);
+  if (stopping_) return;
+  inbox_.push_back(std::move(task));
+  changed_.notify_one();
+}
+
+void RoomThread::run() {
+  for (;;) {
+    std::vector<Task> tasks;
+    bool is_last = false;
+    {
+      std::unique_lock lock(mutex_);
+      const auto has_work = [&] { return stopping_ || has_progress_ || !inbox_.empty(); };
+      const Instant next = next_tick();
+      if (next == Instant::max()) {
+        changed_.wait(lock, has_work);
+      } else {
+        changed_.wait_until(lock, next, has_work);
+      }
+      tasks = std::exchange(inbox_, {});
+      inbox_bytes_ = 0;
+      has_progress_ = false;
+      is_last = stopping_;
+    }
+    if (storage_ != nullptr) room_.set_storage(storage_->accepts());
+    for (Task& task : tasks) task(*this);
+    tasks.clear();
+    if (is_last || next_tick() <= system_clock().now()) tick();
+    flush();
+    if (is_last) return;
+  }
+}
+
+bool RoomThread::is_busy() const {
+  const Instant now = system_clock().now();
+  const bool has_moves = cursors_at_ != Instant::min() && now - cursors_at_ < kQuiet;
+  const bool has_joins = presence_at_ != Instant::min() && now - presence_at_ < kQuiet;
+  return room_.has_changes() || has_moves || has_joins || !open_acks_.empty();
+}
+
+// A loop that is behind makes the tick longer; one that stands still stops it.
+Instant RoomThread::next_tick() const {
+  if (!is_busy()) return Instant::max();
+  std::uint32_t waiting = 0;
+  for (const auto& [link, connections] : links_) waiting = std::max(waiting, link->waiting());
+  if (waiting >= kLoopBatchesMax)
+    return std::max(tick_at_ + limits().tick_max, system_clock().now() + limits().tick_min);
+  return tick_at_ + (waiting >= kLoopBatchesHigh ? limits().tick_max : pacer_.interval());
+}
+
+void RoomThread::tick() {
+  const Instant start = system_clock().now();
+  tick_at_ = start;
+  Tick tick = room_.finish_tick();
+  if (!tick.is_empty()) {
+    log(tick);
+    metrics_.ticks.fetch_add(1, std::memory_order_relaxed);
+  }
+  const auto out = std::make_shared<TickOut>(spec_, std::move(tick));
+  add_presence_and_cursors(*out, start);
+  if (!out->is_empty()) {
+    for (const auto& [link, connections] : links_) {
+      if (connections > 0) add_to(out_, link, [out](LoopRoom& room) { room.deliver(*out); });
+    }
+  }
+  if (!open_acks_.empty()) {
+    held_acks_.push_back({.tick = appended_, .batch = std::exchange(open_acks_, {})});
+  }
+  flush();
+  Duration cost = system_clock().now() - start;
+  metrics_.tick_cost_us.store(static_cast<std::uint64_t>(cost.count() / 1000), std::memory_order_relaxed);
+  for (const auto& [link, connections] : links_) cost = std::max(cost, link->tick_cost());
+  pacer_.add(cost);
+  publish_metrics();
+}
+
+void RoomThread::add_presence_and_cursors(TickOut& out, Instant now) {
+  if (const auto delta = room_.presence().take_delta(now)) set_presence(out, *delta);
+  if (!room_.cursors().start_round(now)) return;
+  for (const auto& [area, watchers] : cursor_areas_) {
+    std::vector<canvas::CursorMove> moves = room_.cursors().moves_in(area);
+    if (moves.empty()) continue;
+    canvas::ByteVector bytes;
+    canvas::append_cursors(bytes, moves);
+    out.cursors.emplace(area, TickOut::AreaCursors{.moves = std::move(moves), .frame = binary_frame(bytes)});
+  }
+}
+
+void RoomThread::log(const Tick& tick) {
+  const std::int64_t now_ms = now().wall_ms;
+  if (!tick.chunks.empty()) {
+    if (metrics_.first_ms == 0) metrics_.first_ms = now_ms;
+    metrics_.last_ms = now_ms;
+  }
+  if (storage_ == nullptr) return;
+  LoggedTick logged{.tick = tick.number, .time_ms = now_ms, .chunks = {}, .events = tick.events};
+  for (const canvas::ChunkTick& chunk : tick.chunks) {
+    logged.chunks.push_back({.chunk = chunk.chunk, .version = chunk.version, .pixels = chunk.pixels});
+    for (const canvas::TickPixel& pixel : chunk.pixels) {
+      if (pixel.user == 0 || !logged_users_.insert(pixel.user).second) continue;
+      const canvas::User* const user = room_.find(pixel.user);
+      logged.users.push_back({.number = pixel.user,
+                              .id = canvas::user_id_of(pixel.user),
+                              .name = user == nullptr ? "" : user->name});
+    }
+  }
+  appended_ = tick.number;
+  storage_->append(std::move(logged));
+}
+
+void RoomThread::join(const std::shared_ptr<Member>& member, const canvas::JoinRequest& request) {
+  const canvas::User* const user = room_.join(request);
+  if (user == nullptr) return;
+  member->user = user->number;
+  ++links_[member->link];
+  note_presence();
+}
+
+void RoomThread::leave(Member& member) {
+  if (member.user == 0) return;
+  watch_cursors(member, std::nullopt);
+  room_.leave(std::exchange(member.user, 0));
+  const auto link = links_.find(member.link);
+  if (link != links_.end() && --link->second == 0) links_.erase(link);
+  note_presence();
+  note_cursor();
+}
+
+void RoomThread::watch_cursors(Member& member, const std::optional<canvas::ChunkArea>& area) {
+  if (member.cursors_in) {
+    const auto before = cursor_areas_.find(*member.cursors_in);
+    if (--before->second == 0) cursor_areas_.erase(before);
+  }
+  member.cursors_in = area;
+  if (area) ++cursor_areas_[*area];
+}
+
+void RoomThread::acknowledge(const Member& member, LoopTask task) {
+  add_to(open_acks_, member.link, std::move(task));
+}
+
+void RoomThread::add_to(Batch& batch, const std::shared_ptr<LoopLink>& link, LoopTask task) {
+  const auto found = std::ranges::find(batch, link, &Batch::value_type::first);
+  if (found != batch.end()) return found->second.push_back(std::move(task));
+  auto& tasks = batch.emplace_back(link, std::vector<LoopTask>()).second;
+  tasks.push_back(std::move(task));
+}
+
+void RoomThread::flush() {
+  if (!out_.empty()) held_.push_back({.tick = appended_, .batch = std::exchange(out_, {})});
+  const bool waits = storage_ != nullptr && storage_->is_full_sync();
+  const std::uint64_t committed = storage_ == nullptr ? appended_ : storage_->committed();
+  const bool is_failing = storage_ != nullptr && storage_->is_failing();
+  const auto post = [](Batch& batch) {
+    for (auto& [link, tasks] : batch) link->post(std::move(tasks));
+  };
+  while (!held_.empty() && (!waits || is_failing || held_.front().tick <= committed)) {
+    const std::uint64_t tick = held_.front().tick;
+    if (storage_ != nullptr && tick > marked_) storage_->mark_shown(marked_ = tick);
+    post(held_.front().batch);
+    held_.pop_front();
+  }
+  while (!held_acks_.empty() && (!waits || held_acks_.front().tick <= committed)) {
+    post(held_acks_.front().batch);
+    held_acks_.pop_front();
+  }
+}
+
+void RoomThread::publish_metrics() {
+  const auto set = [](std::atomic<std::uint64_t>& to, std::uint64_t value) {
+    to.store(value, std::memory_order_relaxed);
+  };
+  set(metrics_.users, room_.presence().count());
+  set(metrics_.pixels, room_.pixels_total());
+  set(metrics_.chunks, room_.board().chunk_count());
+  set(metrics_.cursors, room_.cursors().count());
+  set(metrics_.snapshots, room_.catch_up().compressed_count());
+  set(metrics_.tick_interval_us, static_cast<std::uint64_t>(pacer_.interval().count() / 1000));
+}
+
+}  // namespace fanfare::canvasserver

@@ -1,0 +1,286 @@
+#include "canvasstore/disk_room.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+#include <utility>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "net/thread.h"
+
+namespace fanfare::canvasstore {
+
+using canvasserver::LoggedTick;
+using canvasserver::PastLog;
+using canvasserver::StorageOptions;
+
+namespace {
+
+// The same until the machine starts again. Where it cannot be read, each start of the program counts as one.
+std::string boot_id() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string id;
+  if (std::getline(file, id) && !id.empty()) return id;
+  return "unknown-" + std::to_string(SystemRandom().next_u64());
+}
+
+// SQLite has names of its own, such as ":memory:".
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  return path.empty() ? "" : std::filesystem::absolute(path, error).string();
+}
+
+std::size_t bytes_of(const LoggedTick& tick) {
+  std::size_t bytes = sizeof tick;
+  for (const auto& chunk : tick.chunks) bytes += sizeof chunk + chunk.pixels.size() * sizeof chunk.pixels[0];
+  for (const auto& user : tick.users) bytes += sizeof user + user.id.size() + user.name.size();
+  return bytes + tick.events.size() * sizeof(canvas::ModerationEvent);
+}
+
+// Everything fails: what the disk does not have would be missing.
+class FailingPast final : public PastLog {
+ public:
+  Result<Span> span() override { return problem(); }
+  Result<std::vector<canvasserver::StoredChunk>> chunks_at(const canvas::Area&, std::int64_t, bool) override {
+    return problem();
+  }
+  Result<std::vector<canvasserver::LogPixel>> drawn_at(std::uint32_t, std::uint32_t, std::size_t) override {
+    return problem();
+  }
+  Result<void> visit(const canvas::Area&, std::int64_t, std::int64_t, std::optional<std::uint32_t>,
+                     const Visit&) override {
+    return problem();
+  }
+  Result<std::vector<canvasserver::LoggedUser>> users(const std::vector<std::uint32_t>&) override {
+    return problem();
+  }
+
+ private:
+  static std::unexpected<std::string> problem() {
+    return std::unexpected(std::string("the disk is full or fails: the past is not complete"));
+  }
+};
+
+}  // namespace
+
+std::expected<std::unique_ptr<canvasserver::RoomStorage>, std::string> DiskRoom::open(
+    const StorageOptions& options) {
+  auto file = RoomFile::open({.path = absolute(options.path),
+                              .spec = options.spec,
+                              .session = options.full_sync ? "full" : "interval",
+                              .history_bytes_max = options.history_bytes_max,
+                              .new_epoch = options.new_epoch,
+                              .boot_id = boot_id()});
+  if (!file) return std::unexpected(file.error().message);
+  if (!(*file)->loss().empty()) {
+    log::warn("canvas_epoch_changed", {{"path", options.path}, {"reason", (*file)->loss()}});
+  }
+  auto loaded = (*file)->load();
+  if (!loaded) return std::unexpected(options.path + ": " + loaded.error().message);
+  OpenPast past;
+  if (!options.path.empty()) {
+    auto opened = open_past(absolute(options.path));
+    if (!opened) return std::unexpected(opened.error().message);
+    past = *std::move(opened);
+  }
+  std::unique_ptr<DiskRoom> room(
+      new DiskRoom(options, *std::move(file), std::move(past), *std::move(loaded)));
+  auto writer = net::start_thread([room = room.get()] { room->run_writer(); });
+  if (!writer) return std::unexpected(writer.error().message());
+  room->writer_ = *std::move(writer);
+  if (options.path.empty()) return room;
+  auto reader = net::start_thread([room = room.get()] { room->run_reader(); });
+  if (!reader) return std::unexpected(reader.error().message());
+  room->reader_ = *std::move(reader);
+  return room;
+}
+
+DiskRoom::DiskRoom(StorageOptions options, std::unique_ptr<RoomFile> file, OpenPast past,
+                   canvasserver::StoredRoom loaded)
+    : options_(std::move(options)),
+      file_(std::move(file)),
+      past_(std::move(past)),
+      loaded_(std::move(loaded)),
+      committed_(loaded_.last_tick) {}
+
+DiskRoom::~DiskRoom() {
+  {
+    const std::scoped_lock lock(mutex_);
+    stopping_ = true;
+    changed_.notify_all();
+  }
+  if (writer_.joinable()) writer_.join();
+  {
+    const std::scoped_lock lock(mutex_);
+    reader_stops_ = true;
+    readable_.notify_all();
+  }
+  if (reader_.joinable()) reader_.join();
+  // What could not be written is lost: then the next start finds it out by the mark.
+  if (batch_.empty()) file_->close();
+}
+
+void DiskRoom::append(LoggedTick tick) {
+  const std::size_t bytes = bytes_of(tick);
+  unsaved_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  const std::scoped_lock lock(mutex_);
+  if (waiting_.empty()) waiting_since_ = system_clock().now();
+  waiting_.push_back(std::move(tick));
+  waiting_bytes_ += bytes;
+  if (waiting_.size() == 1 || waiting_bytes_ >= kCommitBytesMax) changed_.notify_one();
+}
+
+void DiskRoom::mark_shown(std::uint64_t tick) {
+  if (tick > committed()) file_->mark_shown(tick, options_.full_sync);
+}
+
+void DiskRoom::on_progress(std::function<void()> notify) {
+  const std::scoped_lock lock(mutex_);
+  notify_ = std::move(notify);
+}
+
+bool DiskRoom::read_past(PastTask task) {
+  const std::scoped_lock lock(mutex_);
+  if (past_tasks_ >= kPastTasksMax || stopping_) return false;
+  ++past_tasks_;
+  asking_.push_back(std::move(task));
+  changed_.notify_one();
+  return true;
+}
+
+canvasserver::StorageMetrics DiskRoom::metrics() const {
+  return {.commits = commits_.load(std::memory_order_relaxed),
+          .failures = failures_.load(std::memory_order_relaxed),
+          .unsaved_bytes = unsaved_bytes_.load(std::memory_order_relaxed),
+          .file_bytes = file_bytes_.load(std::memory_order_relaxed),
+          .is_failing = is_failing()};
+}
+
+// With the lock held.
+Instant DiskRoom::next_commit() const {
+  if (!batch_.empty()) return retry_at_;
+  if (waiting_.empty()) return Instant::max();
+  if (options_.full_sync || waiting_bytes_ >= kCommitBytesMax) return Instant::min();
+  return waiting_since_ + options_.sync_interval / 2;
+}
+
+void DiskRoom::run_writer() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const Instant next = next_commit();
+    const bool is_due = next <= system_clock().now() || !asking_.empty() || stopping_;
+    if (!is_due && !tidies_) {
+      if (next == Instant::max()) {
+        changed_.wait(lock);
+      } else {
+        changed_.wait_until(lock, next);
+      }
+      continue;
+    }
+    const bool is_last = stopping_;
+    std::vector<PastTask> asking = std::exchange(asking_, {});
+    if (is_due) {
+      std::ranges::move(waiting_, std::back_inserter(batch_));
+      waiting_.clear();
+      waiting_bytes_ = 0;
+    }
+    lock.unlock();
+    if (is_due) {
+      commit();
+      hand_over(std::move(asking));
+    }
+    if (is_last) return;
+    tidy();
+    lock.lock();
+  }
+}
+
+bool DiskRoom::commit() {
+  if (batch_.empty()) return true;
+  if (!file_->write(batch_)) {
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    failed_.write({{"path", options_.path}, {"problem", file_->problem().message}});
+    retry_at_ = system_clock().now() + kRetryInterval;
+    set_failing(true);
+    return false;
+  }
+  std::size_t bytes = 0;
+  for (const LoggedTick& tick : batch_) bytes += bytes_of(tick);
+  batch_.clear();
+  commits_.fetch_add(1, std::memory_order_relaxed);
+  unsaved_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  committed_.store(file_->last_tick(), std::memory_order_release);
+  tidies_ = true;
+  if (is_failing()) {
+    log::info("canvas_storage_works", {{"path", options_.path}});
+    set_failing(false);
+  } else {
+    notify();
+  }
+  return true;
+}
+
+// One piece of work between two commits. What fails here is tried again after the next commit.
+void DiskRoom::tidy() {
+  if (!tidies_) return;
+  bool did = false;
+  if (!file_->tidy(did)) {
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    failed_.write({{"path", options_.path}, {"problem", file_->problem().message}});
+    did = false;
+  }
+  tidies_ = did;
+  if (!did) file_bytes_.store(file_->bytes(), std::memory_order_relaxed);
+}
+
+void DiskRoom::set_failing(bool is_failing) {
+  if (is_failing_.exchange(is_failing, std::memory_order_acq_rel) != is_failing || !is_failing) notify();
+}
+
+void DiskRoom::notify() {
+  std::function<void()> notify;
+  {
+    const std::scoped_lock lock(mutex_);
+    notify = notify_;
+  }
+  if (notify) notify();
+}
+
+void DiskRoom::run_past(PastTask& task, PastLog& past, bool is_current) {
+  FailingPast failing;
+  task(is_current ? past : failing);
+}
+
+void DiskRoom::hand_over(std::vector<PastTask> tasks) {
+  if (tasks.empty()) return;
+  const bool is_current = batch_.empty();
+  if (past_.past == nullptr) {
+    for (PastTask& task : tasks) run_past(task, file_->past(), is_current);
+    const std::scoped_lock lock(mutex_);
+    past_tasks_ -= tasks.size();
+    return;
+  }
+  const std::scoped_lock lock(mutex_);
+  for (PastTask& task : tasks) reading_.push_back({.task = std::move(task), .is_current = is_current});
+  readable_.notify_one();
+}
+
+void DiskRoom::run_reader() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    readable_.wait(lock, [&] { return reader_stops_ || !reading_.empty(); });
+    if (reading_.empty()) return;
+    Reading next = std::move(reading_.front());
+    reading_.pop_front();
+    lock.unlock();
+    run_past(next.task, *past_.past, next.is_current);
+    next.task = {};
+    lock.lock();
+    --past_tasks_;
+  }
+}
+
+}  // namespace fanfare::canvasstore

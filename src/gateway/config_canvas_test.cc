@@ -1,0 +1,139 @@
+#include "gateway/config_canvas.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gateway/config.h"
+#include "gateway/config_summary.h"
+#include "gateway/mount_plans.h"
+
+namespace fanfare::gateway {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const EnvironmentLookup kNoVariables = [](std::string_view) { return std::nullopt; };
+
+ServePlan plan_of(std::string_view text) {
+  const auto config = parse_config(text, "g.yaml", kNoVariables);
+  EXPECT_TRUE(config.has_value()) << config.error().message();
+  return config ? plan_from(*config) : ServePlan();
+}
+std::string error_of(std::string_view text) {
+  const auto config = parse_config(text, "g.yaml", kNoVariables);
+  return config ? "none" : config.error().message();
+}
+std::string with_room(std::string_view more) {
+  return "canvas: { rooms: [{ name: main" + std::string(more) + " }] }\n";
+}
+canvasserver::RoomPlan room_of(std::string_view more) {
+  return plan_of(with_room(more)).canvas->rooms.at(0);
+}
+
+TEST(ConfigCanvas, ARoomHasDocumentedDefaults) {
+  const canvasserver::RoomPlan room = room_of("");
+  EXPECT_EQ(room, canvasserver::RoomPlan());
+  EXPECT_EQ(room.spec.width, 1000U);
+  EXPECT_EQ(room.limits.tick_min, milliseconds(16));
+  EXPECT_EQ(room.sync_interval, milliseconds(1000));
+  EXPECT_EQ(default_canvas().rooms.at(0), room) << "also without a file";
+}
+
+TEST(ConfigCanvas, EveryKeyIsRead) {
+  const canvasserver::RoomPlan room = room_of(
+      ", width: 2000, height: 65536, background: \"#0000ff\", palette: [\"#0000ff\", \"#FF8800\"], tick: "
+      "20ms,"
+      " tickMax: 50ms, pixelsPerSecond: 7, pixelsBurst: 9, pixelsPerSecondPerAddress: 70, cooldown: 5m,"
+      " cursorsPerSecond: 5, file: /tmp/a.canvas, sync: 250ms, historyBytesMax: 1048576, limits: { "
+      "chunksMax: 4,"
+      " usersMax: 5, watchedChunksMax: 6, messageBytesMax: 2048, messagesPerSecond: 8 }");
+  EXPECT_EQ(room.spec.width, 2000U);
+  EXPECT_EQ(room.spec.height, 65'536U);
+  EXPECT_EQ(room.spec.background, 0x0000ffU);
+  EXPECT_THAT(room.spec.palette, ElementsAre(0x0000ffU, 0xff8800U));
+  EXPECT_EQ(room.limits.tick_min, milliseconds(20));
+  EXPECT_EQ(room.limits.tick_max, milliseconds(50));
+  EXPECT_EQ(room.limits.pixels_per_user, (TokenRate{.per_second = 7, .burst = 9}));
+  EXPECT_EQ(room.limits.pixels_per_address, (TokenRate{.per_second = 70, .burst = 700}))
+      << "ten times the rate";
+  EXPECT_EQ(room.limits.cooldown, std::chrono::minutes(5));
+  EXPECT_EQ(room.limits.cursors_per_second, 5U);
+  EXPECT_EQ(room.file, "/tmp/a.canvas");
+  EXPECT_FALSE(room.full_sync);
+  EXPECT_EQ(room.sync_interval, milliseconds(250));
+  EXPECT_EQ(room.history_bytes_max, 1'048'576U);
+  EXPECT_EQ(room.limits.chunks_max, 4U);
+  EXPECT_EQ(room.limits.users_max, 5U);
+  EXPECT_EQ(room.limits.watched_chunks_max, 6U);
+  EXPECT_EQ(room.limits.message_bytes_max, 2048U);
+  EXPECT_EQ(room.limits.messages_per_second, 8U);
+  EXPECT_TRUE(room_of(", sync: full").full_sync);
+}
+
+TEST(ConfigCanvas, RoomsAreServedAndKeptInTheDataDir) {
+  const ServePlan plan = plan_of("canvas: { dataDir: /data, rooms: [{ name: a }, { name: b, file: /x }] }\n");
+  EXPECT_EQ(plan.canvas->rooms.at(0).file, "/data/a.canvas");
+  EXPECT_EQ(plan.canvas->rooms.at(1).file, "/x");
+  ASSERT_EQ(plan.listeners.size(), 1U);
+  EXPECT_TRUE(serves_canvas(plan.listeners.front()));
+  EXPECT_THAT(summary_of(plan, {}),
+              HasSubstr("canvas    a 1000x1000, 24-bit colours, in /data/a.canvas, sync 1s\n"));
+  EXPECT_THAT(summary_of(plan_of(with_room("")), {}),
+              HasSubstr("canvas    main 1000x1000, 24-bit colours, in memory\n"));
+}
+
+TEST(ConfigCanvas, WrongValuesAreErrorsWithTheirPlace) {
+  for (const auto& [more, error] : std::initializer_list<std::pair<const char*, const char*>>{
+           {", width: 0", "canvas.rooms[0].width"},
+           {", width: 65537", "canvas.rooms[0].width"},
+           {", background: white", "canvas.rooms[0].background is not a colour"},
+           {", palette: [\"#00000\"]", "canvas.rooms[0].palette"},
+           {", palette: [\"#000000\", \"#111111\"]", "canvas.rooms[0] cannot be a room"},
+           {", tick: 0s", "canvas.rooms[0].tick"},
+           {", tick: 100ms, tickMax: 50ms", "canvas.rooms[0].tickMax is shorter than tick"},
+           {", sync: never", "canvas.rooms[0].sync is neither"},
+           {", sync: 9ms", "canvas.rooms[0].sync is neither"},
+           {", sync: 61s", "canvas.rooms[0].sync is neither"},
+           {", historyBytesMax: 1048575", "canvas.rooms[0].historyBytesMax"},
+           {", limits: { chunksMax: 0 }", "canvas.rooms[0].limits.chunksMax"},
+           {", colour: 1", "canvas.rooms[0].colour"},
+       }) {
+    EXPECT_THAT(error_of(with_room(more)), HasSubstr(error)) << more;
+  }
+  EXPECT_THAT(error_of("canvas: { rooms: [] }\n"), HasSubstr("canvas.rooms"));
+  EXPECT_THAT(error_of("canvas: { rooms: [{ name: \"a/b\" }] }\n"),
+              HasSubstr("cannot be the name of a room"));
+  EXPECT_THAT(error_of("canvas: { rooms: [{ name: a }, { name: a }] }\n"),
+              HasSubstr("canvas.rooms[1].name is a duplicate"));
+  EXPECT_THAT(error_of("canvas: { rooms: [{ name: a, file: /x }, { name: b, file: /x }] }\n"),
+              HasSubstr("canvas.rooms[1].file is that of another room"));
+}
+
+TEST(ConfigCanvas, AtMostRoomsMax) {
+  std::string rooms;
+  for (std::size_t i = 0; i < canvasserver::kRoomsMax; ++i) rooms += "{ name: r" + std::to_string(i) + " }, ";
+  EXPECT_EQ(error_of("canvas: { rooms: [" + rooms + "] }\n"), "none");
+  EXPECT_THAT(error_of("canvas: { rooms: [" + rooms + "{ name: more }] }\n"),
+              HasSubstr("expected at most 64"));
+}
+
+TEST(ConfigCanvas, RolesGrantRoomsThatExist) {
+  const auto with_role = [](std::string_view grants) {
+    return with_room("") + "access: { anonymousRoles: [r], roles: [{ id: r, canvas: { " +
+           std::string(grants) + " } }] }\n";
+  };
+  EXPECT_EQ(error_of(with_role("draw: [main], moderate: [\"x*\"]")), "none");
+  EXPECT_THAT(error_of(with_role("view: [other]")),
+              HasSubstr("access.roles[0].canvas.view[0] does not exist"));
+  const access::Role role = plan_of(with_role("draw: [main]")).access->roles.at(0).role;
+  const access::Principal principal{.name = "p", .roles = {role}};
+  EXPECT_TRUE(principal.may({.canvas_view = "main"}));
+  EXPECT_TRUE(principal.may({.canvas_draw = "main"}));
+  EXPECT_FALSE(principal.may({.canvas_moderate = "main"}));
+  EXPECT_FALSE(principal.may({.canvas_view = "other"}));
+}
+
+}  // namespace
+}  // namespace fanfare::gateway
