@@ -15,6 +15,8 @@
 #:   ./dev bench --access [--quick] [--crowd [--tsan]] [--abuser]
 #:                                 access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes. --crowd and
 #:                                 --abuser: only these; --tsan: the clients for 1 minute under ThreadSanitizer
+#:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
+#:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
 #:   ./dev bench --micro [ARG...]  the microbenchmarks of bench/*_bench.cc; ARG is passed to Google Benchmark
 #:
@@ -38,6 +40,13 @@ for kind in attacks streams access; do
     exec python3 "tools/bench_$kind.py" "$@"
   fi
 done
+if [[ " $* " == *" --canvas "* ]]; then
+  if [[ " $* " == *" --help "* ]]; then exec python3 tools/bench_canvas.py "$@"; fi
+  need build bench
+  quietly "build release" build-release configure_and_build release fanfare || { show_failure build-release && die "the release build failed"; }
+  build_bench canvas_load
+  exec python3 tools/bench_canvas.py "$@"
+fi
 need build bench
 if [[ ${1:-} == --micro ]]; then
   shift

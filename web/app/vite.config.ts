@@ -10,6 +10,7 @@ export default defineConfig({
   plugins: [react(), afterBuild(kParts, path.resolve(import.meta.dirname, "../node_modules"))],
   resolve: {
     alias: {
+      "@fanfare/client/canvas": path.resolve(import.meta.dirname, "../packages/client/src/canvas.ts"),
       "@fanfare/client": path.resolve(import.meta.dirname, "../packages/client/src/index.ts"),
       "@fanfare/react": path.resolve(import.meta.dirname, "../packages/react/src/index.ts"),
     },

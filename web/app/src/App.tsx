@@ -8,6 +8,7 @@ import { link } from "./data/streams";
 import { choose, theme, type Theme } from "./data/theme";
 import { number, span } from "./format";
 import { Blocks } from "./panels/Blocks";
+import { Canvas } from "./panels/Canvas";
 import { Markets } from "./panels/Markets";
 import { Network } from "./panels/Network";
 import { Peers } from "./panels/Peers";
@@ -21,6 +22,7 @@ const kPanels = {
   receipts: { title: "Receipts", nav: "Receipts", about: "New receipts as the node reports them" },
   peers: { title: "Peers", nav: "Peers", about: "The nodes that this node is connected to" },
   blocks: { title: "Blocks", nav: "Blocks", about: "Live heads. Blocks that a reorg replaced stay visible" },
+  canvas: { title: "Canvas", nav: "Canvas", about: "Everyone draws on the same pixels, and every change is checked by its hash" },
   playground: { title: "Playground", nav: "Playground", about: "Send any message and see every frame" },
   server: { title: "Server", nav: "Server", about: "Connections, subscriptions and rates, from /metrics" },
 } as const satisfies Record<string, { title: string; nav: string; about: string }>;
@@ -29,7 +31,7 @@ const kNames = Object.keys(kPanels) as PanelName[];
 
 // A server without streams begins with what it has: blocks.
 const named = (): PanelName => {
-  const name = location.hash.replace(/^#\/?/, "");
+  const name = location.hash.replace(/^#\/?/, "").split("/")[0];
   return kNames.find((panel) => panel === name) ?? (link.get().state === "none" ? "blocks" : "network");
 };
 const onHash = (listener: () => void) => {
@@ -142,7 +144,7 @@ export function App() {
                 {hasKey() ? "Key in use" : "Use a key"}
               </button>
             )}
-            {!isShut && <LinkChip />}
+            {!isShut && panel !== "canvas" && <LinkChip />}
           </div>
         </div>
         {isShut || asksForKey ? <KeyForm gate={access} close={isShut ? undefined : () => setAsksForKey(false)} /> : (
@@ -152,6 +154,7 @@ export function App() {
             {panel === "receipts" && <Receipts />}
             {panel === "peers" && <Peers />}
             {panel === "blocks" && <Blocks network={network} />}
+            {panel === "canvas" && <Canvas />}
             {panel === "playground" && <Playground info={server} network={network} />}
             {panel === "server" && <Server />}
           </>

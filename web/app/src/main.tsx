@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/parts.css";
 import "./styles/panels.css";
+import "./styles/canvas.css";
 import { App } from "./App";
 import { loadInfo } from "./data/server";
 import { network } from "./data/streams";

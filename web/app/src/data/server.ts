@@ -15,6 +15,7 @@ export interface ServerInfo {
   networks: NetworkInfo[];
   streams: string | null;
   metrics: string | null;
+  canvas?: { path: string; rooms: string[] } | null; // rooms are at path/ROOM
   access?: { anonymous: boolean } | null; // null: everyone may call
 }
 
@@ -39,8 +40,9 @@ export async function loadInfo(): Promise<void> {
 
 // Makes a call to learn whether the key is accepted. Without a network there is only the address of the streams. A plain GET of it fails
 // in any case, which browsers report, so it is done only when the streams cannot be reached.
-async function probe({ networks, streams }: ServerInfo, isFailing: boolean): Promise<number> {
+async function probe({ networks, streams, canvas }: ServerInfo, isFailing: boolean): Promise<number> {
   if (networks[0]) return (await post(networks[0].path, "eth_chainId", [])).status;
+  if (canvas?.rooms[0]) return (await fetch(`${canvas.path}/${canvas.rooms[0]}/info`, { headers: keyHeaders(), signal: AbortSignal.timeout(15_000) })).status;
   return isFailing && streams ? (await fetch(streams, { headers: keyHeaders(), signal: AbortSignal.timeout(15_000) })).status : 200;
 }
 

@@ -13,6 +13,7 @@ const kShapes = {
   receipts: [["", 560]],
   peers: [["tiles", 86, 86, 86, 86], ["", 440]],
   blocks: [["", 110], ["", 560]],
+  canvas: [["canvas", 560, 560]],
   server: [["six", 104, 104, 104, 104, 104, 104], ["three", 260, 260, 260]],
 } as const satisfies Record<string, readonly Grid[]>;
 export type Shape = keyof typeof kShapes;

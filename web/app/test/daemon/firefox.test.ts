@@ -37,7 +37,7 @@ test.skipIf(!hasDaemon || !existsSync(FIREFOX))("Firefox: every panel of the das
   const tab = await browser.open(`${first.http}/#/network`);
   mkdirSync(PICTURES, { recursive: true });
   await until(async () => expect(digits(await tile(tab, "Block height"))).toBeGreaterThan(0));
-  for (const panel of ["network", "markets", "receipts", "peers", "blocks", "server"]) {
+  for (const panel of ["network", "markets", "receipts", "peers", "blocks", "canvas", "server"]) {
     await show(tab, panel);
     await until(async () => expect(await tab.run((panel) => document.querySelector(`nav [aria-current][href="#/${panel}"]`) !== null && document.querySelector('[data-face="live"]') !== null, panel)).toBe(true));
     const surplus = await tab.run(() => document.documentElement.scrollWidth - innerWidth);

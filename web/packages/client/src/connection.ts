@@ -9,7 +9,9 @@ import { ConnectionError, callSafely, type ConnectionState } from "./types.js";
 /** The part of the WebSocket interface that is used. Browsers, Node 22 and the npm package `ws` have it. */
 export interface SocketLike {
   readonly readyState: number;
-  send(text: string): void;
+  /** Set to "arraybuffer" for a program that takes binary messages. */
+  binaryType?: string;
+  send(data: string | Uint8Array<ArrayBuffer>): void;
   close(code?: number, reason?: string): void;
   onopen: ((event: any) => void) | null;
   onmessage: ((event: any) => void) | null;
@@ -47,6 +49,8 @@ export interface ConnectionEvents {
   changed(): void;
   opened(): void;
   received(text: string): void;
+  /** A binary message. Without this, binary messages are ignored. The bytes belong to the receiver. */
+  receivedBytes?(bytes: Uint8Array<ArrayBuffer>): void;
   lost(error: ConnectionError): void;
   /**
    * The text that presents a fresh token on an open connection; null if it cannot. `Connection.authenticated()` reports the answer. Without
@@ -114,10 +118,10 @@ export class Connection {
     this.connect();
   }
 
-  /** Returns false if there is no open socket; the text is then not sent. */
-  send(text: string): boolean {
+  /** Returns false if there is no open socket; the message is then not sent. */
+  send(data: string | Uint8Array<ArrayBuffer>): boolean {
     if (this.state !== "connected" || this.socket?.readyState !== 1) return false;
-    this.socket.send(text);
+    this.socket.send(data);
     return true;
   }
 
@@ -228,6 +232,7 @@ export class Connection {
       return;
     }
     this.socket = socket;
+    if (this.events.receivedBytes) socket.binaryType = "arraybuffer";
     socket.onopen = () => this.socketOpened();
     socket.onmessage = (event: { data: unknown }) => this.socketReceived(event.data);
     socket.onerror = () => {};  // onclose follows
@@ -247,6 +252,7 @@ export class Connection {
     this.heardAtMs = Date.now();
     this.cancel("answer");
     if (typeof data === "string") callSafely(() => this.events.received(data));
+    else if (data instanceof ArrayBuffer) callSafely(() => this.events.receivedBytes?.(new Uint8Array(data)));
   }
 
   private socketClosed(code: number, reason: string): void {

@@ -10,10 +10,13 @@ const SUPPORT = `${ROOT}tests/e2e/support/`;
 export const hasDaemon = existsSync(process.env["FANFARE_BIN"] ?? "") && existsSync(`${ROOT}tests/e2e/node_modules/@foundry-rs`);
 
 let endings: (() => Promise<void>)[] = [];
-export const t = { after: (end: () => Promise<void>) => { endings.push(end); }, passed: true };
+const context = () => ({ after: (end: () => Promise<void>) => { endings.push(end); }, passed: true });
+/** Another one for each test: the helpers remember those that they know. */
+export let t = context();
 afterEach(async () => {
   const ends = endings.reverse();
   endings = [];
+  t = context();
   // One that hangs, as after a test that took too long, does not keep the others running.
   await Promise.allSettled(ends.map((end) => end()));
 });

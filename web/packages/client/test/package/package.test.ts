@@ -94,10 +94,16 @@ test("Node imports both, without a WebSocket, a window or a worker", () => {
   put("run.js", `
     import * as client from "@fanfare/client";
     import * as react from "@fanfare/react";
+    import * as canvas from "@fanfare/client/canvas";
     new client.StreamClient({ url: "ws://127.0.0.1:1" });
-    console.log(JSON.stringify([Object.keys(client).sort(), Object.keys(react).sort()]));`);
-  const [client, react] = JSON.parse(run("node", ["run.js"], place));
+    new canvas.CanvasClient({ url: "ws://127.0.0.1:1" });
+    console.log(JSON.stringify([Object.keys(client).sort(), Object.keys(react).sort(), Object.keys(canvas).sort()]));`);
+  const [client, react, canvas] = JSON.parse(run("node", ["run.js"], place));
   expect(client).toEqual(["Connection", "ConnectionError", "EthClient", "EthSubscription", "RpcClient", "RpcError", "SharedStreamClient", "StreamClient", "StreamError", "acquireClient", "checksum", "mergePatch"]);
+  expect(canvas).toEqual([
+    "CANVAS_PROTOCOL", "CANVAS_STATUS", "CHUNK", "CURSOR_EVERY_MS", "CanvasClient", "CanvasError", "CanvasFormatError", "CanvasStore", "ChunkHash", "ConnectionError", "NOWHERE", "PIXELS_MAX",
+    "WATCHED_AT_FIRST_MAX", "decodeCanvasMessage", "encodeCursor", "encodeFetch", "encodePixels", "encodeUndo", "encodeWatch", "inflate", "inflateHere",
+  ]);
   expect(react).toEqual(["FanfareProvider", "useDataStream", "useStream", "useWebSocket"]);
 });
 
@@ -140,12 +146,18 @@ test("a bundle holds only what is used", async () => {
   const shared = await bundle('import { SharedStreamClient } from "@fanfare/client"; new SharedStreamClient({ url: "ws://x" }).subscribe("a", console.log);');
   const eth = await bundle('import { EthClient } from "@fanfare/client"; new EthClient({ url: "ws://x" }).request("a");');
   const hooks = await bundle('import { useDataStream } from "@fanfare/react"; console.log(useDataStream);');
-  const nothing = await bundle('import "@fanfare/client"; import "@fanfare/react";');
-  console.log(`bytes, minified and gzipped: mergePatch ${merge.bytes}, StreamClient ${streams.bytes}, SharedStreamClient ${shared.bytes}, EthClient ${eth.bytes}, hooks ${hooks.bytes}`);
+  const canvas = await bundle('import { CanvasClient } from "@fanfare/client/canvas"; new CanvasClient({ url: "ws://x" }).connect();');
+  const codec = await bundle('import { encodeCursor } from "@fanfare/client/canvas"; console.log(encodeCursor(1, 2));');
+  const nothing = await bundle('import "@fanfare/client"; import "@fanfare/client/canvas"; import "@fanfare/react";');
+  console.log(`bytes, minified and gzipped: mergePatch ${merge.bytes}, StreamClient ${streams.bytes}, SharedStreamClient ${shared.bytes}, EthClient ${eth.bytes}, hooks ${hooks.bytes}, CanvasClient ${canvas.bytes}`);
   expect(nothing.text).toBe("");
   expect(merge.bytes).toBeLessThan(500);
   expect(streams.text).not.toMatch(/eth_subscribe|SharedWorker|BroadcastChannel/);
   expect(eth.text).not.toMatch(/available_streams|SharedWorker/);
+  expect(streams.text).not.toMatch(/fanfare\.canvas/);
+  expect(canvas.text).not.toMatch(/available_streams|SharedWorker|eth_subscribe/);
+  expect(canvas.bytes).toBeLessThan(11_500);
+  expect(codec.bytes).toBeLessThan(600);
   expect(streams.bytes).toBeLessThan(10_000);
   expect(eth.bytes).toBeLessThan(6_000);
   expect(shared.bytes).toBeLessThan(12_500);
