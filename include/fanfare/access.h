@@ -159,19 +159,28 @@ struct AccessOptions {
 };
 
 // For RpcOptions::authenticate, and for authenticate_message. Copies share their state. Any thread. Files are read in
-// make().
+// make() and reload().
 class FANFARE_EXPORT Access {
  public:
   // bad_option: the message names the member that is wrong, and never shows a secret.
   [[nodiscard]] static Expected<Access, Error> make(const AccessOptions& options);
 
   Expected<RpcIdentity, Response> operator()(const Request& request) const;
+  // Other roles, keys, users, certificates and tokens from now on, for all copies; every file is read again, so that
+  // the same options are enough for files that have changed. An open WebSocket whose credentials are not valid any
+  // more, or would give other roles or rights now, is closed (1008) within a second, and its calls are refused (-32001)
+  // from now on. The others keep their identity with its limits. Errors: as make(); then nothing has changed. It reads
+  // files, so call it on a thread that may wait.
+  [[nodiscard]] Expected<void, Error> reload(const AccessOptions& options) const;
+
   // A key or token that came in a message.
   Expected<RpcIdentity, RpcDenial> operator()(std::string_view token, std::string_view peer) const;
 
  private:
+  class Core;
   class State;
   explicit Access(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  static Expected<std::shared_ptr<const Core>, Error> make_core(const AccessOptions& options);
 
   std::shared_ptr<State> state_;
 };

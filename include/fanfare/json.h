@@ -4,8 +4,8 @@
 //
 //   JsonObject().add("height", 5).add("tip", true).text()     {"height":5,"tip":true}
 //
-// JsonType<T> converts T. It exists for bool, integers, double, std::string, Json, and vectors of these; a
-// program may add its own types:
+// JsonType<T> converts T. It exists for bool, integers, float, double, std::string, Json, and vectors and optionals of
+// these. For results only, there are std::string_view, const char* and std::nullptr_t. A program may add its own types:
 //
 //   template <>
 //   struct fanfare::JsonType<Amount> {
@@ -16,6 +16,7 @@
 //   };
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <optional>
@@ -51,9 +52,26 @@ FANFARE_EXPORT std::optional<std::string_view> read_json_member(std::string_view
 FANFARE_EXPORT void append_json_string(std::string& out, std::string_view text);
 // A number that is not finite becomes null.
 FANFARE_EXPORT void append_json_number(std::string& out, double number);
+// With as many digits as a float needs.
+FANFARE_EXPORT void append_json_float(std::string& out, float number);
 
 template <typename T>
 struct JsonType;
+
+// Why a value could not be read: which part of it, "" or such as "[2]" for an element of an array, and what it must be.
+struct JsonMistake {
+  std::string where = {};
+  std::string_view expected = {};  // static
+};
+// For a value that JsonType<T>::read() refused.
+template <typename T>
+JsonMistake find_json_mistake(std::string_view json) {
+  if constexpr (requires { JsonType<T>::mistake(json); }) {
+    return JsonType<T>::mistake(json);
+  } else {
+    return {.expected = JsonType<T>::expected()};
+  }
+}
 
 template <>
 struct JsonType<bool> {
@@ -75,17 +93,22 @@ struct JsonType<T> {
   }
   static void write(std::string& out, T value) { out += std::to_string(value); }
   static std::string schema() {
-    return std::is_signed_v<T> ? R"({"type":"integer"})" : R"({"type":"integer","minimum":0})";
+    return R"({"type":"integer","minimum":)" + std::to_string(kMin) + ",\"maximum\":" + std::to_string(kMax) +
+           "}";
   }
   static std::string_view expected() {
-    return std::is_signed_v<T> ? "a whole number" : "a whole number, not negative";
+    static const std::string text =
+        "a whole number from " + std::to_string(kMin) + " to " + std::to_string(kMax);
+    return text;
   }
 
  private:
+  static constexpr T kMin = std::numeric_limits<T>::min();
+  static constexpr T kMax = std::numeric_limits<T>::max();
+
   template <typename Wide>
   static std::optional<T> narrowed(std::optional<Wide> wide) {
-    const bool fits =
-        wide && *wide >= std::numeric_limits<T>::min() && *wide <= std::numeric_limits<T>::max();
+    const bool fits = wide && *wide >= kMin && *wide <= kMax;
     return fits ? std::optional<T>(static_cast<T>(*wide)) : std::nullopt;
   }
 };
@@ -99,11 +122,37 @@ struct JsonType<double> {
 };
 
 template <>
+struct JsonType<float> {
+  static std::optional<float> read(std::string_view json) {
+    const auto wide = read_json_double(json);
+    constexpr double kMax = std::numeric_limits<float>::max();
+    return wide && *wide >= -kMax && *wide <= kMax ? std::optional(static_cast<float>(*wide)) : std::nullopt;
+  }
+  static void write(std::string& out, float value) { append_json_float(out, value); }
+  static std::string schema() { return R"({"type":"number"})"; }
+  static std::string_view expected() { return "a number that a float holds"; }
+};
+
+template <>
 struct JsonType<std::string> {
   static std::optional<std::string> read(std::string_view json) { return read_json_string(json); }
   static void write(std::string& out, std::string_view value) { append_json_string(out, value); }
   static std::string schema() { return R"({"type":"string"})"; }
   static std::string_view expected() { return "a string"; }
+};
+
+// For results only: what they would refer to in a parameter is gone when the handler runs.
+template <>
+struct JsonType<std::string_view> {
+  static void write(std::string& out, std::string_view value) { append_json_string(out, value); }
+  static std::string schema() { return R"({"type":"string"})"; }
+};
+template <>
+struct JsonType<const char*> : JsonType<std::string_view> {};
+template <>
+struct JsonType<std::nullptr_t> {
+  static void write(std::string& out, std::nullptr_t) { out += "null"; }
+  static std::string schema() { return R"({"type":"null"})"; }
 };
 
 template <>
@@ -137,6 +186,36 @@ struct JsonType<std::vector<T>> {
   }
   static std::string schema() { return R"({"type":"array","items":)" + JsonType<T>::schema() + "}"; }
   static std::string_view expected() { return "an array"; }
+  static JsonMistake mistake(std::string_view json) {
+    std::size_t index = 0;
+    for (const std::string_view element : read_json_array(json).value_or(std::vector<std::string_view>())) {
+      if (!JsonType<T>::read(element)) {
+        JsonMistake found = find_json_mistake<T>(element);
+        found.where = "[" + std::to_string(index) + "]" + found.where;
+        return found;
+      }
+      ++index;
+    }
+    return {.expected = expected()};
+  }
+};
+
+// An empty one is null.
+template <typename T>
+struct JsonType<std::optional<T>> {
+  static std::optional<std::optional<T>> read(std::string_view json) {
+    if (json == "null") return std::optional<T>();
+    auto value = JsonType<T>::read(json);
+    if (!value) return std::nullopt;
+    return std::optional<std::optional<T>>(std::in_place, std::move(value));
+  }
+  static void write(std::string& out, const std::optional<T>& value) {
+    if (value) return JsonType<T>::write(out, *value);
+    out += "null";
+  }
+  static std::string schema() { return R"({"anyOf":[)" + JsonType<T>::schema() + R"(,{"type":"null"}]})"; }
+  static std::string_view expected() { return JsonType<T>::expected(); }
+  static JsonMistake mistake(std::string_view json) { return find_json_mistake<T>(json); }
 };
 
 template <typename T>

@@ -142,6 +142,19 @@ class RpcReply {
  private:
   RpcAnswer answer_;
 };
+// Of a method without a result: it answers null.
+template <>
+class RpcReply<void> {
+ public:
+  explicit RpcReply(RpcAnswer answer) : answer_(std::move(answer)) {}
+
+  void send() && { std::move(answer_).send("null"); }
+  void fail(const RpcError& error) && { std::move(answer_).fail(error); }
+  bool is_cancelled() const { return answer_.is_cancelled(); }
+
+ private:
+  RpcAnswer answer_;
+};
 
 // A position of an event, as subscribe() and notifications have it: {"epoch":7,"offset":42}.
 template <>
@@ -191,7 +204,8 @@ struct ParamOf {
   static Expected<T, RpcError> read(const RpcParam<T>& param, std::optional<std::string_view> raw) {
     if (!raw) return *param.fallback;
     if (auto value = JsonType<T>::read(*raw)) return *std::move(value);
-    return Unexpected(wrong_parameter(param.name, JsonType<T>::expected()));
+    const JsonMistake mistake = find_json_mistake<T>(*raw);
+    return Unexpected(wrong_parameter(param.name + mistake.where, mistake.expected));
   }
 };
 template <typename T>
@@ -206,7 +220,8 @@ struct ParamOf<std::optional<T>> {
                                                    std::optional<std::string_view> raw) {
     if (!raw) return std::optional<T>();
     if (auto value = JsonType<T>::read(*raw)) return value;
-    return Unexpected(wrong_parameter(param.name, JsonType<T>::expected()));
+    const JsonMistake mistake = find_json_mistake<T>(*raw);
+    return Unexpected(wrong_parameter(param.name + mistake.where, mistake.expected));
   }
 };
 
@@ -225,19 +240,47 @@ template <typename T>
 struct ProbeOf<std::optional<T>> {
   using Value = std::conditional_t<std::is_arithmetic_v<T>, Exactly<std::optional<T>>, std::optional<T>>;
 };
-// Generic lambdas take whatever comes.
-template <typename Handler, typename... Arguments>
-constexpr bool takes_exactly() {
+template <typename... T>
+struct Types {};
+// Whether the handler takes the probes. Generic lambdas take whatever comes: they are asked with the types themselves.
+template <typename Handler, typename... Before, typename... T>
+constexpr bool takes_exactly(Types<Before...>, Types<T...>) {
   if constexpr (requires { &Handler::operator(); } || std::is_pointer_v<Handler>) {
-    return std::is_invocable_v<Handler&, const RpcCall&, Arguments...>;
+    return std::is_invocable_v<Handler&, const RpcCall&, Before..., typename ProbeOf<T>::Value...>;
   } else {
-    return true;
+    return std::is_invocable_v<Handler&, const RpcCall&, Before..., T...>;
   }
 }
+// What the checks below need, so that a mistake is reported once and in words.
+template <typename T>
+concept ReadableFromJson = requires(std::string_view json) { JsonType<T>::read(json); };
+template <typename T>
+concept WritableAsJson = requires(std::string& out, const T& value) { JsonType<T>::write(out, value); };
+template <typename T>
+inline constexpr bool is_parameter = ReadableFromJson<T>;
+template <typename T>
+inline constexpr bool is_parameter<std::optional<T>> = ReadableFromJson<T>;
+template <typename Handler, typename... Arguments>
+struct ReturnOf {
+  using Value = void;
+};
+template <typename Handler, typename... Arguments>
+  requires std::is_invocable_v<Handler&, const RpcCall&, Arguments...>
+struct ReturnOf<Handler, Arguments...> {
+  using Value = std::invoke_result_t<Handler&, const RpcCall&, Arguments...>;
+};
 
 template <typename Result>
 struct ResultOf {
   using Value = Result;
+};
+template <>
+struct ResultOf<void> {
+  using Value = std::nullptr_t;
+};
+template <>
+struct ResultOf<Expected<void, RpcError>> {
+  using Value = std::nullptr_t;
 };
 template <typename Result>
 struct ResultOf<Expected<Result, RpcError>> {
@@ -249,6 +292,14 @@ template <typename Result>
 struct ResultOf<std::expected<Result, RpcError>> {
   using Value = Result;
 };
+template <>
+struct ResultOf<std::expected<void, RpcError>> {
+  using Value = std::nullptr_t;
+};
+inline void answer_with(RpcAnswer answer, const std::expected<void, RpcError>& result) {
+  if (!result) return std::move(answer).fail(result.error());
+  std::move(answer).send("null");
+}
 template <typename Result>
 void answer_with(RpcAnswer answer, std::expected<Result, RpcError> result) {
   if (!result) return std::move(answer).fail(result.error());
@@ -256,6 +307,10 @@ void answer_with(RpcAnswer answer, std::expected<Result, RpcError> result) {
 }
 #endif
 
+inline void answer_with(RpcAnswer answer, const Expected<void, RpcError>& result) {
+  if (!result) return std::move(answer).fail(result.error());
+  std::move(answer).send("null");
+}
 template <typename Result>
 void answer_with(RpcAnswer answer, Expected<Result, RpcError> result) {
   if (!result) return std::move(answer).fail(result.error());
@@ -272,25 +327,35 @@ class FANFARE_EXPORT Rpc {
   explicit Rpc(RpcOptions options = {});
   Rpc(const Rpc&) = delete;
   Rpc& operator=(const Rpc&) = delete;
-  // Waits for the handlers that run on workers; calls that wait for a worker are not run any more.
+  // Waits for the handlers that run on workers; calls that wait for a worker are not run any more, and answered -32603.
+  // In a handler on a worker, it ends the process with a message.
   ~Rpc();
 
   // Registers a method. The handler is called with (const RpcCall&, T...), and returns a value that JsonType
-  // converts, or an RpcResult of one. Errors (bad_option): the name was registered before, it is empty, has
+  // converts, or an RpcResult of one; void and RpcResult<void> are null. Errors (bad_option): the name was registered before, it is empty, has
   // other characters than visible ASCII or begins with "rpc."; two parameters have one name; or a required
   // parameter follows one that is not. Server::start() reports an error that was ignored here.
   template <typename Handler, typename... T>
   Expected<void, Error> method(std::string_view name, RpcMethod about, Handler handler,
                                RpcParam<T>... params) {
-    static_assert(rpc::takes_exactly<Handler, typename rpc::ProbeOf<T>::Value...>(),
-                  "the handler takes const RpcCall&, and then each parameter with the type of its RpcParam");
-    using Returned = std::invoke_result_t<Handler&, const RpcCall&, T...>;
+    using Returned = typename rpc::ReturnOf<Handler, T...>::Value;
     using Result = typename rpc::ResultOf<Returned>::Value;
-    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
-                                                T&&... values) mutable {
-      rpc::answer_with(std::move(answer), handler(call, std::move(values)...));
-    };
-    return add(entry_of<Result>(name, std::move(about), false, std::move(bound), std::move(params)...));
+    constexpr bool kReturnsJson = rpc::WritableAsJson<Result>;
+    static_assert(kReturnsJson, "the handler returns a type without JsonType<T>::write (fanfare/json.h)");
+    if constexpr (check_handler<Handler>(rpc::Types<>(), rpc::Types<T...>()) && kReturnsJson) {
+      auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
+                                                  T&&... values) mutable {
+        if constexpr (std::is_void_v<Returned>) {
+          handler(call, std::move(values)...);
+          std::move(answer).send("null");
+        } else {
+          rpc::answer_with(std::move(answer), handler(call, std::move(values)...));
+        }
+      };
+      return add(entry_of<Result>(name, std::move(about), false, std::move(bound), std::move(params)...));
+    } else {
+      return Unexpected(Error{});
+    }
   }
 
   // As method(), for answers that come later: the handler is called with (const RpcCall&, RpcReply<Result>,
@@ -298,15 +363,21 @@ class FANFARE_EXPORT Rpc {
   template <typename Result, typename Handler, typename... T>
   Expected<void, Error> method_later(std::string_view name, RpcMethod about, Handler handler,
                                      RpcParam<T>... params) {
-    static_assert(
-        rpc::takes_exactly<Handler, RpcReply<Result>, typename rpc::ProbeOf<T>::Value...>(),
-        "the handler takes const RpcCall&, RpcReply<Result>, and then each parameter with the type of "
-        "its RpcParam");
-    auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
-                                                T&&... values) mutable {
-      handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);
-    };
-    return add(entry_of<Result>(name, std::move(about), true, std::move(bound), std::move(params)...));
+    using Written = typename rpc::ResultOf<Result>::Value;
+    constexpr bool kReturnsJson = rpc::WritableAsJson<Written>;
+    static_assert(kReturnsJson, "method_later<Result>: Result has no JsonType<T>::write (fanfare/json.h)");
+    static_assert(std::is_void_v<typename rpc::ReturnOf<Handler, RpcReply<Result>, T...>::Value>,
+                  "the handler of method_later() returns nothing: it answers by its RpcReply<Result>");
+    if constexpr (check_handler<Handler>(rpc::Types<RpcReply<Result>>(), rpc::Types<T...>()) &&
+                  kReturnsJson) {
+      auto bound = [handler = std::move(handler)](const RpcCall& call, RpcAnswer answer,
+                                                  T&&... values) mutable {
+        handler(call, RpcReply<Result>(std::move(answer)), std::move(values)...);
+      };
+      return add(entry_of<Written>(name, std::move(about), true, std::move(bound), std::move(params)...));
+    } else {
+      return Unexpected(Error{});
+    }
   }
 
   // Declares an event (rpc_options.h), and with the first one the methods `subscribe` and `unsubscribe`. Errors: as
@@ -338,6 +409,24 @@ class FANFARE_EXPORT Rpc {
   std::string discover() const;
 
  private:
+  // Says in words what is wrong with a handler.
+  template <typename Handler, typename... Before, typename... T>
+  static constexpr bool check_handler(rpc::Types<Before...>, rpc::Types<T...>) {
+    static_assert(
+        !std::is_member_pointer_v<Handler>,
+        "the handler is a function or an object with operator(); a member function needs a lambda that "
+        "holds its object");
+    static_assert((rpc::is_parameter<T> && ...),
+                  "an RpcParam<T> has a type without JsonType<T>::read (fanfare/json.h)");
+    constexpr bool kTakesThem = std::is_member_pointer_v<Handler> ||
+                                rpc::takes_exactly<Handler>(rpc::Types<Before...>(), rpc::Types<T...>());
+    static_assert(kTakesThem,
+                  "the handler takes const RpcCall&, in method_later() then RpcReply<Result>, and then one "
+                  "parameter for each "
+                  "RpcParam, with exactly the type of that RpcParam");
+    return !std::is_member_pointer_v<Handler> && kTakesThem && (rpc::is_parameter<T> && ...);
+  }
+
   template <typename Result, typename Call, typename... T>
   static rpc::MethodEntry entry_of(std::string_view name, RpcMethod&& about, bool answers_later, Call call,
                                    RpcParam<T>... params) {

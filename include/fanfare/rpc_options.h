@@ -1,10 +1,12 @@
 #pragma once
 // What a program says about its JSON-RPC service, its methods, its events and its callers (fanfare/rpc.h). Plain data.
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -59,6 +61,12 @@ struct FANFARE_EXPORT RpcIdentity {
   // A WebSocket without credentials that will send them in its first message (fanfare_authenticate), before
   // expires_at. Until then it can do nothing else.
   bool awaits_credentials = false;
+  // A caller without credentials. It may hand in some later on the same WebSocket (fanfare_authenticate), and then has
+  // their identity; what it has subscribed to stays.
+  bool is_anonymous = false;
+  // Once it is true, the credentials do not hold any more, as after expires_at: calls are refused from then on, and
+  // WebSockets closed within a second. Null: that never happens. Any thread may set it.
+  std::shared_ptr<const std::atomic<bool>> withdrawn = {};
 
   bool may(std::string_view permission) const;
   bool may_call(std::string_view method) const;

@@ -70,8 +70,9 @@ struct StoreMetrics {
 class FANFARE_EXPORT Store {
  public:
   // Creates the file if there is none. Reads and checks all of it, which takes seconds for a large file. A damaged file is
-  // moved to PATH.damaged-TIME, logged as an error, and a new one begins. Errors: bad_option, and system with the
-  // reason why the file cannot be used.
+  // moved to PATH.damaged-TIME, logged as an error, and a new one begins. Errors: bad_option, also if the path names a
+  // file of another program or of a newer version; and system with its errno: ENOENT, EACCES, ENOSPC, EBUSY if
+  // another process has the file open, and so on.
   [[nodiscard]] static Expected<Store, Error> open(StoreOptions options);
 
   StoreMetrics metrics() const;

@@ -32,6 +32,10 @@ std::string find_problem(const RpcOptions& options) {
   if (options.workers == 0) return "workers: at least 1";
   if (options.requests_in_flight_max == 0) return "requests_in_flight_max: at least 1";
   if (options.batch_items_max == 0) return "batch_items_max: at least 1";
+  if (options.batch_answer_bytes_max == 0) return "batch_answer_bytes_max: at least 1";
+  if (options.held_bytes_per_client_max == 0) return "held_bytes_per_client_max: at least 1";
+  if (options.held_bytes_max == 0) return "held_bytes_max: at least 1";
+  if (options.accounts_max == 0) return "accounts_max: at least 1";
   const auto host = std::ranges::find_if_not(options.allowed_hosts, server::is_host_pattern);
   if (host != options.allowed_hosts.end()) {
     return "allowed_hosts: \"" + *host + "\" is not " + std::string(server::kHostPatternExpected);
@@ -72,6 +76,10 @@ Rpc::Rpc(RpcOptions options) : registry_(std::make_shared<rpc::Registry>(std::mo
 }
 
 Rpc::~Rpc() {
+  if (registry_->workers().is_here()) {
+    api::end_for_misuse("Rpc destroyed in one of its handlers on a worker",
+                        "it would wait for that handler; destroy it on another thread");
+  }
   registry_->workers().stop();
 }
 

@@ -17,6 +17,8 @@ namespace {
 
 // The clock of the day may be set: it is looked at again after so long.
 constexpr Duration kLookAgain = std::chrono::minutes(1);
+// Credentials that may be withdrawn at any time.
+constexpr Duration kLookOften = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -30,7 +32,7 @@ RpcSession::~RpcSession() {
 void RpcSession::open() {
   rpc::Service::on_open(connection, Connection::engine_of(*this));
   watch_credentials();
-  join_broadcasts();
+  join_broadcasts(nullptr);
 }
 
 void RpcSession::close() {
@@ -46,28 +48,35 @@ void RpcSession::stop_watching() {
 void RpcSession::watch_credentials() {
   stop_watching();
   const RpcIdentity* const identity = connection.caller().identity.get();
-  if (identity == nullptr || !identity->expires_at) return;
-  const auto left = *identity->expires_at - std::chrono::system_clock::now();
-  if (left <= left.zero()) {
+  if (identity == nullptr || (!identity->expires_at && identity->withdrawn == nullptr)) return;
+  Duration wait = identity->withdrawn == nullptr ? kLookAgain : kLookOften;
+  if (identity->expires_at) {
+    wait = std::min<Duration>(wait,
+                              saturating_duration(*identity->expires_at - std::chrono::system_clock::now()));
+  }
+  if (wait <= Duration::zero() || rpc::is_withdrawn(*identity)) {
     return Session::close(ws::close_code::policy_violation, rpc::end_of(*identity));
   }
-  const Duration wait = std::min<Duration>(saturating_duration(left), kLookAgain);
   end_of_credentials_ = context_.server.loop().call_after(wait, [this] {
     end_of_credentials_ = {};
     watch_credentials();
   });
 }
 
-void RpcSession::join_broadcasts() {
+bool RpcSession::may_have(const RpcIdentity* identity, std::string_view name,
+                          const rpc::EventEntry& event) const {
+  if (identity != nullptr && identity->awaits_credentials) return false;
+  const rpc::Registry& registry = context_.registry;
+  return registry.may_call(identity, "subscribe") && registry.may_subscribe(identity, name) &&
+         registry.permits(identity, event.about.permission);
+}
+
+void RpcSession::join_broadcasts(const RpcIdentity* before) {
   const rpc::Registry& registry = context_.registry;
   const RpcIdentity* const identity = connection.caller().identity.get();
-  if (identity != nullptr && identity->awaits_credentials) return;
-  if (!registry.may_call(identity, "subscribe")) return;
   for (const auto& [name, event] : registry.events()) {
-    if (!event.about.broadcast || !registry.may_subscribe(identity, name) ||
-        !registry.permits(identity, event.about.permission)) {
-      continue;
-    }
+    if (!event.about.broadcast || !may_have(identity, name, event)) continue;
+    if (before != nullptr && may_have(before, name, event)) continue;
     // limits.topics_per_session_max: without this the client would lack events, and not know.
     if (!subscribe_to_event(*this, registry, name, std::nullopt))
       return Session::close(1011, "too many events");
@@ -92,14 +101,15 @@ RpcResult<bool> RpcSession::authenticate(std::string_view token) {
     return Unexpected(refuse(refusal));
   }
   rpc::Caller caller = connection.caller();
-  const bool is_first = caller.identity != nullptr && caller.identity->awaits_credentials;
+  const std::shared_ptr<const RpcIdentity> before = caller.identity;
   auto next = std::make_shared<const RpcIdentity>(*std::move(identity));
   if (const auto refusal = context_.registry.callers().authenticate(caller, std::move(next), peer, now())) {
     return Unexpected(refuse(*refusal));
   }
   connection.set_caller(std::move(caller));
   watch_credentials();
-  if (is_first) join_broadcasts();
+  if (before != nullptr && (before->awaits_credentials || before->is_anonymous))
+    join_broadcasts(before.get());
   return true;
 }
 

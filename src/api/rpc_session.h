@@ -43,7 +43,9 @@ class RpcSession final : public Session {
   rpc::Connection connection;
 
  private:
-  void join_broadcasts();
+  // Those events that are sent to all, but for what an earlier identity of the session has joined.
+  void join_broadcasts(const RpcIdentity* before);
+  bool may_have(const RpcIdentity* identity, std::string_view name, const rpc::EventEntry& event) const;
   // Closes it when its credentials end.
   void watch_credentials();
   void stop_watching();

@@ -74,9 +74,16 @@ TEST_P(RpcTest, AWrongParameterIsNamed) {
   EXPECT_EQ(ask(call("add", R"({"a":1,"c":2})")), error(-32602, "unknown parameter c"));
   EXPECT_EQ(ask(call("add", R"({"a":1,"a":2})")), error(-32602, "the parameter a is given twice"));
   for (const char* value : {"\"1\"", "1.5", "1e3", "true", "[1]", "9223372036854775808"}) {
-    EXPECT_EQ(ask(call("add_on_worker", "[1," + std::string(value) + "]")),
-              error(-32602, "the parameter b must be a whole number"));
+    EXPECT_EQ(
+        ask(call("add_on_worker", "[1," + std::string(value) + "]")),
+        error(-32602,
+              "the parameter b must be a whole number from -9223372036854775808 to 9223372036854775807"));
   }
+  EXPECT_EQ(ask(call("echo", R"([1,"w",[1,2,"x"]])")),
+            error(-32602, "the parameter list[2] must be a number"));
+  EXPECT_EQ(ask(call("echo", R"({"value":1,"list":7})")),
+            error(-32602, "the parameter list must be an array"));
+  EXPECT_EQ(ask(call("echo", R"([1,[]])")), error(-32602, "the parameter word must be a string"));
   EXPECT_EQ(world->effects(), 0);
   EXPECT_EQ(ask(call("nothing")), error(-32601, "unknown method nothing"));
   EXPECT_EQ(ask(call("rpc.nothing")), error(-32601, "unknown method rpc.nothing"));

@@ -6,6 +6,7 @@
 #include <sstream>
 #include <utility>
 
+#include "gateway/browser_settings.h"
 #include "gateway/config_access.h"
 #include "gateway/config_access_names.h"
 #include "gateway/config_endpoint.h"
@@ -410,6 +411,7 @@ ServePlan plan_from(const Config& config) {
                  .cookie_roles = config.access.cookie_roles,
                  .access_files = config.access.files,
                  .access_check_every = config.access.check_every};
+  plan.browsers.names = kBrowserSettingNames;
   const bool has_metrics_port = config.metrics.enabled && config.metrics.port;
   const ListenerPlan port{
       .at = {.host = config.server.host,

@@ -12,6 +12,7 @@
 #include "gateway/web_page.h"
 #include "http/accept_encoding.h"
 #include "http/target.h"
+#include "server/content_coding.h"
 #include "server/listener.h"
 #include "server/path_pattern.h"
 #include "streamserver/mounts.h"
@@ -93,6 +94,7 @@ class RpcMount final : public server::Mount {
   }
 
   void on_request(session::HttpConnection& session, const Target& target) override {
+    if (const auto refusal = server::refuse_content_coding(target.request)) return session.respond(*refusal);
     service(target.match)
         .handle_http(session, as_text(target.request.body), caller_of(target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));

@@ -106,6 +106,8 @@ class EventStore {
   virtual std::expected<Opened, std::string> open(std::string_view name, const Wanted& wanted,
                                                   Report report) = 0;
   virtual StoreTimes times() const = 0;
+  // What its file may hold.
+  virtual std::uint64_t bytes_max() const { return UINT64_MAX; }
 };
 
 // A topic's part that any thread may use.

@@ -68,6 +68,9 @@ std::expected<std::shared_ptr<Topic>, std::string> Hub::make(const std::string& 
     return std::make_shared<Topic>(name, std::move(setup), id, epoch);
   }
   if (store_ == nullptr) return std::unexpected("a topic that is stored on disk needs a store");
+  // Otherwise the file would be full again and again, and each time the topic would begin without its history.
+  if (setup.stored.bytes_max > store_->bytes_max())
+    return std::unexpected("stored.bytes_max: at most the store's file_bytes_max");
   const auto address = std::make_shared<std::weak_ptr<Topic>>();
   auto opened = store_->open(
       name, {.on_disk = setup.stored, .in_memory = setup.history, .new_epoch = epoch},
@@ -101,6 +104,10 @@ std::expected<std::shared_ptr<Topic>, std::string> Hub::add(std::string name, To
   if (setup.relayed && setup.presence) return std::unexpected("a relayed topic has no presence");
   if (setup.presence_interval <= Duration::zero())
     return std::unexpected("presence_interval: more than zero");
+  if (setup.history.age_max < setup.history.age_max.zero())
+    return std::unexpected("history.age_max: not below zero");
+  if (setup.stored.age_max < setup.stored.age_max.zero())
+    return std::unexpected("stored.age_max: not below zero");
   if (setup.relayed && setup.stored.messages_max > 0)
     return std::unexpected("a relayed topic is not stored on disk: its broker keeps it");
   if (find(name) != nullptr) return std::unexpected("there is a topic '" + name + "' already");

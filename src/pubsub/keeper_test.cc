@@ -342,6 +342,30 @@ TEST(Keeper, WithoutAStoreATopicCannotBeStored) {
             "a topic that is stored on disk needs a store");
 }
 
+TEST(Keeper, ATopicCannotAskForMoreThanTheFileHolds) {
+  FakeDisk disk;
+  ManualLoops world(1, {}, 1);
+  const auto store = std::make_shared<FakeStore>(disk);
+  store->file_bytes = 1000;
+  world.hub.set_store(store);
+  const auto setup = [](std::size_t bytes_max) {
+    TopicSetup made = Process::default_setup();
+    made.stored.bytes_max = bytes_max;
+    return made;
+  };
+  EXPECT_EQ(world.hub.add("t", setup(1001)).error(), "stored.bytes_max: at most the store's file_bytes_max");
+  EXPECT_TRUE(world.hub.add("t", setup(1000)));
+}
+
+TEST(Keeper, NoHistoryHasANegativeAge) {
+  ManualLoops world(1, {}, 1);
+  constexpr std::chrono::milliseconds kNegative(-1);
+  EXPECT_EQ(world.hub.add("t", {.history = {.messages_max = 1, .age_max = kNegative}}).error(),
+            "history.age_max: not below zero");
+  EXPECT_EQ(world.hub.add("t", {.stored = {.messages_max = 1, .age_max = kNegative}}).error(),
+            "stored.age_max: not below zero");
+}
+
 // Whatever fails, stalls or is killed, and whenever: a position stands for one event, all clients see events in order,
 // and each knows what it did not get.
 class KeeperRandom : public testing::TestWithParam<int> {};

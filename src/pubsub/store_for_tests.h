@@ -48,10 +48,12 @@ class FakeStore final : public EventStore {
   std::expected<Opened, std::string> open(std::string_view name, const Wanted& wanted,
                                           Report report) override;
   StoreTimes times() const override { return store_times; }
+  std::uint64_t bytes_max() const override { return file_bytes; }
 
   FakeDisk& disk;
   Mode mode = Mode::works;
   StoreTimes store_times;
+  std::uint64_t file_bytes = UINT64_MAX;
   std::deque<UniqueFunction<void()>> tasks;
   std::set<std::string> names;
   int reads = 0;

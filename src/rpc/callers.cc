@@ -93,8 +93,8 @@ Caller Callers::make(Transport transport, std::shared_ptr<const RpcIdentity> ide
   if (limits_addresses_) {
     of_address = {.limits = per_address_, .account = addresses_.find(address, now)};
   }
-  // One that will authenticate gets the share of its identity then.
-  const bool awaits = identity != nullptr && identity->awaits_credentials;
+  // One that may authenticate later gets the share of its identity then.
+  const bool awaits = identity != nullptr && (identity->awaits_credentials || identity->is_anonymous);
   if (awaits || of_identity.account != nullptr || of_address.account != nullptr) {
     caller.payer = std::make_shared<access::Payer>(std::move(of_identity), std::move(of_address));
   }
@@ -112,7 +112,9 @@ std::optional<Refusal> Callers::take_connection(Caller& caller, Instant now) {
 
 std::optional<Refusal> Callers::authenticate(Caller& caller, std::shared_ptr<const RpcIdentity> identity,
                                              std::string_view peer, Instant now) {
-  if (caller.identity == nullptr || !caller.identity->awaits_credentials) {
+  const bool had_none =
+      caller.identity != nullptr && (caller.identity->awaits_credentials || caller.identity->is_anonymous);
+  if (!had_none) {
     if (caller.identity == nullptr || !has_same_rights(*caller.identity, *identity)) {
       return Refusal{.code = kNotPermitted, .message = std::string(access::text_of(access::Denial::unknown))};
     }
@@ -121,7 +123,7 @@ std::optional<Refusal> Callers::authenticate(Caller& caller, std::shared_ptr<con
   }
   auto counters = counters_of(identity.get());
   auto share = share_of(*identity, access::payer_of(access::IpAddress::of_peer(peer)), now);
-  if (share.account != nullptr) {
+  if (caller.payer != nullptr) {
     if (const auto exhausted = caller.payer->change_identity(std::move(share), now)) {
       RoleCounters::add(counters->refused_limit);
       return limit_reached(*exhausted);

@@ -26,6 +26,17 @@ std::optional<Number> read_integer(std::string_view json) {
   return number;
 }
 
+template <std::floating_point Number>
+void append_number(std::string& out, Number number) {
+  if (!std::isfinite(number)) {
+    out += "null";
+    return;
+  }
+  std::array<char, 32> digits{};
+  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
+  out.append(digits.data(), written.ptr);
+}
+
 }  // namespace
 
 std::optional<bool> read_json_bool(std::string_view json) {
@@ -62,13 +73,10 @@ void append_json_string(std::string& out, std::string_view text) {
 }
 
 void append_json_number(std::string& out, double number) {
-  if (!std::isfinite(number)) {
-    out += "null";
-    return;
-  }
-  std::array<char, 32> digits{};
-  const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), number);
-  out.append(digits.data(), written.ptr);
+  append_number(out, number);
+}
+void append_json_float(std::string& out, float number) {
+  append_number(out, number);
 }
 
 std::optional<Position> JsonType<Position>::read(std::string_view json) {

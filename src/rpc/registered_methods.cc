@@ -74,7 +74,12 @@ void run_handler(const std::shared_ptr<OpenCall>& call, const Handle& handle,
 
 }  // namespace
 
+bool is_withdrawn(const RpcIdentity& identity) {
+  return identity.withdrawn != nullptr && identity.withdrawn->load(std::memory_order_relaxed);
+}
+
 std::string_view end_of(const RpcIdentity& identity) {
+  if (is_withdrawn(identity)) return access::text_of(access::Denial::unknown);
   return access::text_of(identity.awaits_credentials ? access::Denial::missing : access::Denial::expired);
 }
 
@@ -110,8 +115,10 @@ std::optional<Refusal> RegisteredMethods::refuse_caller(const MethodEntry* entry
   }
   const RpcIdentity* const identity = caller.identity.get();
   // Only few have an end: asking for the time costs others nothing.
-  if (for_everyone || identity == nullptr || !identity->expires_at) return std::nullopt;
-  if (std::chrono::system_clock::now() < *identity->expires_at) return std::nullopt;
+  if (for_everyone || identity == nullptr) return std::nullopt;
+  const bool has_ended = is_withdrawn(*identity) ||
+                         (identity->expires_at && std::chrono::system_clock::now() >= *identity->expires_at);
+  if (!has_ended) return std::nullopt;
   return Refusal{.code = kNotPermitted, .message = std::string(end_of(*identity))};
 }
 
@@ -235,25 +242,24 @@ void RegisteredMethods::start(Waiting& waiting, std::size_t index, const Origin&
 void RegisteredMethods::start_on_worker(const std::shared_ptr<OpenCall>& call, BoundCall bound,
                                         const Origin& origin) {
   const Caller& caller = origin.caller;
-  // Called on the loop, or by the thread of a client that displaces it; the registry may be gone by then.
-  auto refuse = [call, after = context_.registry.options().retry_after] {
-    call->fail(work_queue_full(after));
-  };
-  WorkerPool::Task task{.run =
-                            [call, bound = std::move(bound), transport = caller.transport,
-                             identity = caller.identity, guard = context_.guard]() mutable {
-                              RpcAnswer answer(call);
-                              if (call->is_cancelled()) return;  // nobody waits for it
-                              const CallContext context{.entry = call->entry(),
-                                                        .transport = transport,
-                                                        .identity = identity.get(),
-                                                        .session = nullptr,
-                                                        .call = *call};
-                              const auto handle = [&] { bound(context.handle(), std::move(answer)); };
-                              run_handler(call, handle, guard);
-                            },
-                        .refuse = refuse};
-  if (!context_.registry.workers().push(client_of(origin), std::move(task))) refuse();
+  // A task that is dropped unrun, because the Rpc ends, answers -32603 by its RpcAnswer. The other end is called on the
+  // loop, or by the thread of a client that displaces the task; the registry may be gone by then.
+  WorkerPool::Task task{
+      .run =
+          [call, answer = RpcAnswer(call), bound = std::move(bound), transport = caller.transport,
+           identity = caller.identity, guard = context_.guard]() mutable {
+            if (call->is_cancelled()) return;  // nobody waits for it
+            const CallContext context{.entry = call->entry(),
+                                      .transport = transport,
+                                      .identity = identity.get(),
+                                      .session = nullptr,
+                                      .call = *call};
+            const auto handle = [&] { bound(context.handle(), std::move(answer)); };
+            run_handler(call, handle, guard);
+          },
+      .refuse = [call,
+                 after = context_.registry.options().retry_after] { call->fail(work_queue_full(after)); }};
+  context_.registry.workers().push(client_of(origin), std::move(task));
 }
 
 bool RegisteredMethods::is_over(Waiting& waiting, Instant now) const {

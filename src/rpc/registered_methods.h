@@ -18,7 +18,9 @@
 
 namespace fanfare::rpc {
 
-// The error text for a caller whose credentials have expired. Static.
+// RpcIdentity::withdrawn.
+bool is_withdrawn(const RpcIdentity& identity);
+// The error text for a caller whose credentials have expired or were withdrawn. Static.
 std::string_view end_of(const RpcIdentity& identity);
 
 class RegisteredMethods final : public Methods {

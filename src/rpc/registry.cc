@@ -59,6 +59,10 @@ Expected<void, Error> Registry::add_event(std::string_view name, EventEntry entr
   if (frozen_) return refuse(named + "registered after serve()");
   if (!is_name(name)) return refuse(named + "a name has visible ASCII characters, at least one");
   if (name.starts_with("rpc.")) return refuse(named + "names with rpc. are reserved");
+  for (const auto& [option, limits] :
+       {std::pair("history", &entry.about.history), std::pair("stored", &entry.about.stored)}) {
+    if (limits->age_max < limits->age_max.zero()) return refuse(named + option + ".age_max: not below zero");
+  }
   if (!events_.emplace(std::string(name), std::move(entry)).second) return refuse(named + "registered twice");
   return {};
 }

@@ -78,6 +78,21 @@ TEST(Registry, EventsHaveOneNameEach) {
   EXPECT_FALSE(registry.add_event("", {}));
 }
 
+TEST(Registry, HistoryOfEventsHasNoNegativeAge) {
+  constexpr std::chrono::milliseconds kNegative(-1);
+  for (const auto& [about, problem] :
+       {std::pair(RpcEvent{.history = {.messages_max = 1, .age_max = kNegative}},
+                  "the event \"block\": history.age_max: not below zero"),
+        std::pair(RpcEvent{.stored = {.messages_max = 1, .age_max = kNegative}},
+                  "the event \"block\": stored.age_max: not below zero")}) {
+    Registry registry({});
+    const auto added = registry.add_event("block", {.about = about, .schema = "true"});
+    ASSERT_FALSE(added);
+    EXPECT_EQ(added.error().message, problem);
+    EXPECT_EQ(registry.problem(), problem);
+  }
+}
+
 TEST(Registry, DescribesItselfAsOpenRpc) {
   Registry registry({.title = "a \"node\"", .version = "2"});
   Parameter depth{.name = "depth",

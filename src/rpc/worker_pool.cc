@@ -4,6 +4,11 @@
 #include <utility>
 
 namespace fanfare::rpc {
+namespace {
+
+thread_local const WorkerPool* pool_of_thread = nullptr;
+
+}  // namespace
 
 void WorkerPool::stop() {
   {
@@ -23,27 +28,42 @@ void WorkerPool::stop() {
   for (std::thread& thread : threads) thread.join();
 }
 
+bool WorkerPool::is_here() const {
+  return pool_of_thread == this;
+}
+
 bool WorkerPool::push(const std::string& client, Task task) {
   Task displaced;
-  {
-    const std::scoped_lock lock(mutex_);
-    if (stopping_) return false;
-    // A task that a free thread will take at once does not wait.
-    const std::size_t threads_max = std::max<std::size_t>(options_.threads, 1);
-    if (waiting_ >= options_.queue_max + (threads_max - busy_)) {
-      displaced = displace_for(client);
-      if (!displaced.run) return false;
-    }
-    Tasks& own = tasks_[client];
-    if (own.empty()) turns_.push_back(client);
-    own.push_back(std::move(task));
-    ++waiting_;
-    const std::size_t free = threads_.size() - busy_;
-    if (waiting_ > free && threads_.size() < threads_max) threads_.emplace_back([this] { work(); });
+  switch (place(client, task, displaced)) {
+    case Place::queued:
+      changed_.notify_one();
+      if (displaced.refuse) displaced.refuse();
+      return true;
+    case Place::full:
+      if (task.refuse) task.refuse();
+      return false;
+    case Place::stopped:
+      break;
   }
-  changed_.notify_one();
-  if (displaced.refuse) displaced.refuse();
-  return true;
+  return false;
+}
+
+WorkerPool::Place WorkerPool::place(const std::string& client, Task& task, Task& displaced) {
+  const std::scoped_lock lock(mutex_);
+  if (stopping_) return Place::stopped;
+  // A task that a free thread will take at once does not wait.
+  const std::size_t threads_max = std::max<std::size_t>(options_.threads, 1);
+  if (waiting_ >= options_.queue_max + (threads_max - busy_)) {
+    displaced = displace_for(client);
+    if (!displaced.run) return Place::full;
+  }
+  Tasks& own = tasks_[client];
+  if (own.empty()) turns_.push_back(client);
+  own.push_back(std::move(task));
+  ++waiting_;
+  const std::size_t free = threads_.size() - busy_;
+  if (waiting_ > free && threads_.size() < threads_max) threads_.emplace_back([this] { work(); });
+  return Place::queued;
 }
 
 WorkerPool::Task WorkerPool::displace_for(const std::string& client) {
@@ -80,6 +100,7 @@ std::size_t WorkerPool::waiting() const {
 }
 
 void WorkerPool::work() {
+  pool_of_thread = this;
   std::unique_lock lock(mutex_);
   for (;;) {
     changed_.wait(lock, [this] { return stopping_ || waiting_ > 0; });

@@ -5,6 +5,7 @@
 
 #include <condition_variable>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <string>
@@ -27,7 +28,8 @@ class WorkerPool {
   // Neither function may throw.
   struct Task {
     UniqueFunction<void()> run;
-    // In place of `run`, if the task is displaced. On the thread of the push() that displaces it.
+    // In place of `run`, if the queue is full, or another task displaces it. On the thread of that push(). A task that is
+    // destroyed without either was dropped by stop().
     UniqueFunction<void()> refuse;
   };
 
@@ -39,6 +41,8 @@ class WorkerPool {
 
   // Waits for the running tasks, and destroys the waiting ones unrun. Not on a thread of the pool.
   void stop();
+  // Whether this is a thread of the pool.
+  bool is_here() const;
 
   // Runs the task on a thread of the pool, after those of this client that wait already. False: the queue is full, or the
   // pool has stopped; the task is destroyed unrun.
@@ -49,6 +53,9 @@ class WorkerPool {
  private:
   using Tasks = std::deque<Task>;
 
+  enum class Place : std::uint8_t { queued, full, stopped };
+
+  Place place(const std::string& client, Task& task, Task& displaced);
   void work();
   Task take_next();
   // The newest task of the client with most, which must have at least two more than `client`. Without `run`: nothing is

@@ -93,6 +93,37 @@ TEST(WorkerPool, ADestroyedPoolWaitsForWhatRunsAndDropsWhatWaits) {
   EXPECT_FALSE(ran_late);
 }
 
+TEST(WorkerPool, ATaskIsRefusedOnceOrDropped) {
+  Gate gate;
+  int refused = 0;
+  const auto held = std::make_shared<int>(0);
+  auto pool = std::make_unique<WorkerPool>(WorkerPoolOptions{.threads = 1, .queue_max = 1});
+  const auto push_refusable = [&] {
+    return pool->push("one", {.run = [held] {}, .refuse = [&refused] { ++refused; }});
+  };
+  ASSERT_TRUE(push(*pool, [&] { gate.enter(); }));
+  gate.await(1);
+  EXPECT_FALSE(pool->is_here());
+  EXPECT_TRUE(push_refusable());
+  EXPECT_EQ(refused, 0);
+  EXPECT_FALSE(push_refusable());
+  EXPECT_EQ(refused, 1);
+  EXPECT_EQ(held.use_count(), 2);  // the one that waits
+  gate.opens.set_value();
+  pool->stop();
+  EXPECT_EQ(held.use_count(), 1);
+  EXPECT_FALSE(push_refusable());  // nobody hears of it after the end
+  EXPECT_EQ(refused, 1);
+}
+
+TEST(WorkerPool, AThreadKnowsItsPool) {
+  WorkerPool pool({.threads = 1, .queue_max = 1});
+  WorkerPool other({.threads = 1, .queue_max = 1});
+  std::promise<std::pair<bool, bool>> is_here;
+  ASSERT_TRUE(push(pool, [&] { is_here.set_value({pool.is_here(), other.is_here()}); }));
+  EXPECT_EQ(is_here.get_future().get(), (std::pair{true, false}));
+}
+
 TEST(WorkerPool, ClientsTakeTurns) {
   std::string ran;
   Gate gate;
@@ -130,12 +161,13 @@ TEST(WorkerPool, AFullQueueMakesRoomForAClientWithFewerTasks) {
   EXPECT_FALSE(add("a"));
   EXPECT_TRUE(add("b"));
   EXPECT_TRUE(add("b"));
-  EXPECT_EQ(refused, "aa");
+  EXPECT_EQ(refused, "aaa");  // the fifth, and two that were displaced
   // Two and two: no one has two more than the other.
   EXPECT_FALSE(add("b"));
   EXPECT_FALSE(add("a"));
+  EXPECT_EQ(refused, "aaaba");
   EXPECT_TRUE(add("c"));
-  EXPECT_EQ(refused.size(), 3U);
+  EXPECT_EQ(refused.size(), 6U);
   // Nobody has two more than it.
   EXPECT_FALSE(add("c"));
   // A fourth client finds one client with two; after that every one has one.

@@ -160,7 +160,7 @@ BrowserRules::OriginPattern BrowserRules::origin_pattern(std::string_view text) 
   return pattern;
 }
 
-BrowserRules::BrowserRules(const BrowserOptions& options, bool on_loopback) {
+BrowserRules::BrowserRules(const BrowserOptions& options, bool on_loopback) : setting_names_(options.names) {
   const std::vector<std::string> by_default{std::string(on_loopback ? kLoopback : kAny)};
   for (const std::string& text : options.hosts.empty() ? by_default : options.hosts) {
     if (text == kAny) {

@@ -18,10 +18,19 @@
 
 namespace fanfare::server {
 
+// What the operator has to change, for the text of a 403. Static.
+struct BrowserSettingNames {
+  std::string_view hosts = "allowed_hosts";  // the options of a program
+  std::string_view origins = "allowed_origins";
+
+  bool operator==(const BrowserSettingNames&) const = default;
+};
+
 // The allowed hosts and origins: patterns as above. Empty: the default, which depends on the listener.
 struct BrowserOptions {
   std::vector<std::string> hosts;    // names under which the server is reached
   std::vector<std::string> origins;  // pages that may send requests
+  BrowserSettingNames names = {};
 
   bool operator==(const BrowserOptions&) const = default;
 };
@@ -61,6 +70,7 @@ class BrowserRules {
   std::optional<std::string> allowed_origin(http::Headers headers) const;
   // Every page is allowed, so answers do not depend on the origin and need no Vary.
   bool any_origin() const { return any_origin_; }
+  const BrowserSettingNames& setting_names() const { return setting_names_; }
 
  private:
   struct HostPattern {
@@ -79,6 +89,7 @@ class BrowserRules {
   static OriginPattern origin_pattern(std::string_view text);
   static bool matches(const HostPattern& pattern, std::string_view host);
 
+  BrowserSettingNames setting_names_;
   bool any_host_ = false;
   bool loopback_hosts_ = false;
   std::vector<HostPattern> hosts_;

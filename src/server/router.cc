@@ -12,11 +12,12 @@
 namespace fanfare::server {
 namespace {
 
-constexpr std::string_view kForeignHost =
-    "this name is not served here (settings: server.allowedHosts, or --allowed-host)\n";
-constexpr std::string_view kForeignPage =
-    "requests from pages of this origin are not allowed (settings: allowedOrigins of server or project, or "
-    "--allowed-origin)\n";
+constexpr std::string_view kForeignHost = "this name is not served here";
+constexpr std::string_view kForeignPage = "requests from pages of this origin are not allowed";
+
+std::string with_setting(std::string_view why, std::string_view setting) {
+  return std::string(why) + " (setting: " + std::string(setting) + ")\n";
+}
 
 session::HttpResponse plain(int status, std::string body) {
   return {.status = status, .body = std::move(body), .headers = {}};
@@ -160,11 +161,11 @@ std::optional<session::HttpResponse> Router::refuse_foreign(const http::Request&
   };
   if (!rules.serves_host(request.target, request.headers)) {
     count(Foreign::host);
-    return plain(403, std::string(kForeignHost));
+    return plain(403, with_setting(kForeignHost, rules.setting_names().hosts));
   }
   if (rules.caller_of(request.headers) == Caller::foreign_page) {
     count(Foreign::origin);
-    return plain(403, std::string(kForeignPage));
+    return plain(403, with_setting(kForeignPage, rules.setting_names().origins));
   }
   return std::nullopt;
 }

@@ -261,6 +261,24 @@ TEST_P(RouterTest, AMountMayHaveRulesOfItsOwn) {
   EXPECT_THAT(ask("GET /closed", page), StartsWith("HTTP/1.1 403 "));
 }
 
+// Its reader needs the name of what it can set: in a program or in a configuration.
+TEST_P(RouterTest, ARefusedHostOrPageIsToldTheSetting) {
+  with_rules();
+  const BrowserRules named({.hosts = {"known"},
+                            .origins = {"https://app.example"},
+                            .names = {.hosts = "the_hosts", .origins = "the_pages"}},
+                           true);
+  mount("/named", "GET")->browsers = &named;
+  mount("/plain", "GET");
+  EXPECT_THAT(ask("GET /named", "Host: unknown\r\n"),
+              HasSubstr("this name is not served here (setting: the_hosts)\n"));
+  EXPECT_THAT(ask("GET /named", "Host: known\r\nOrigin: https://evil.example\r\n"),
+              HasSubstr("requests from pages of this origin are not allowed (setting: the_pages)\n"));
+  EXPECT_THAT(ask("GET /plain", "Host: unknown\r\n"), HasSubstr("(setting: allowed_hosts)\n"));
+  EXPECT_THAT(ask("GET /plain", "Host: localhost\r\nOrigin: https://evil.example\r\n"),
+              HasSubstr("(setting: allowed_origins)\n"));
+}
+
 TEST_P(RouterTest, AnAdmissionIsAskedBeforeAGuardedMountAndOnlyThere) {
   NamedAdmission admission;
   const auto with_admission = [&] {

@@ -52,11 +52,14 @@ std::expected<std::shared_ptr<DiskStore>, Problem> DiskStore::open(const StoreOp
   if (!writer) return std::unexpected(std::move(writer.error()));
   const pubsub::StoreTimes times{.stall_max = saturating_duration(options.stall_max),
                                  .retry_interval = saturating_duration(options.retry_interval)};
-  return std::shared_ptr<DiskStore>(new DiskStore(*std::move(writer), times, clock));
+  return std::shared_ptr<DiskStore>(new DiskStore(*std::move(writer), times, options.file_bytes_max, clock));
 }
 
-DiskStore::DiskStore(std::unique_ptr<Writer> writer, pubsub::StoreTimes times, Clock& clock)
-    : times_(times), clock_(clock), writer_(std::move(writer)), thread_([this] { run(); }) {}
+DiskStore::DiskStore(std::unique_ptr<Writer> writer, pubsub::StoreTimes times, std::uint64_t bytes_max,
+                     Clock& clock)
+    : times_(times), bytes_max_(bytes_max), clock_(clock), writer_(std::move(writer)), thread_([this] {
+        run();
+      }) {}
 
 DiskStore::~DiskStore() {
   queue_->stop();

@@ -26,13 +26,15 @@ class DiskStore final : public pubsub::EventStore {
   std::expected<Opened, std::string> open(std::string_view name, const Wanted& wanted,
                                           Report report) override;
   pubsub::StoreTimes times() const override { return times_; }
+  std::uint64_t bytes_max() const override { return bytes_max_; }
   StoreMetrics metrics() const;
 
  private:
-  DiskStore(std::unique_ptr<Writer> writer, pubsub::StoreTimes times, Clock& clock);
+  DiskStore(std::unique_ptr<Writer> writer, pubsub::StoreTimes times, std::uint64_t bytes_max, Clock& clock);
   void run();
 
   const pubsub::StoreTimes times_;
+  const std::uint64_t bytes_max_;
   Clock& clock_;
   const std::unique_ptr<Writer> writer_;
   const std::shared_ptr<TaskQueue> queue_ = std::make_shared<TaskQueue>();

@@ -2,11 +2,32 @@
 
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <system_error>
 
 #include "base/text.h"
 
 namespace fanfare::store {
+namespace {
+
+// SQLite has names of its own for some.
+int system_code_of(sqlite3* database, int code) {
+  switch (code) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+      return EBUSY;
+    case SQLITE_FULL:
+      return ENOSPC;
+    case SQLITE_NOMEM:
+      return ENOMEM;
+    default: {
+      const int system_code = sqlite3_system_errno(database);
+      return system_code == 0 ? EIO : system_code;
+    }
+  }
+}
+
+}  // namespace
 
 Problem problem_of(sqlite3* database, std::string_view doing) {
   const int code = sqlite3_errcode(database);
@@ -15,11 +36,13 @@ Problem problem_of(sqlite3* database, std::string_view doing) {
   if ((code == SQLITE_IOERR || code == SQLITE_CANTOPEN) && system_code != 0) {
     message += " (errno " + std::to_string(system_code) + ")";
   }
-  return {.message = std::move(message), .is_damage = code == SQLITE_CORRUPT || code == SQLITE_NOTADB};
+  return {.message = std::move(message),
+          .is_damage = code == SQLITE_CORRUPT || code == SQLITE_NOTADB,
+          .system_code = system_code_of(database, code)};
 }
 
 Problem system_problem(std::string_view doing, int code) {
-  return {.message = joined({doing, ": ", std::generic_category().message(code)})};
+  return {.message = joined({doing, ": ", std::generic_category().message(code)}), .system_code = code};
 }
 
 Statement::Statement(sqlite3* database, std::string_view text) {

@@ -21,6 +21,7 @@ namespace fanfare::store {
 struct Problem {
   std::string message;
   bool is_damage = false;  // the file is not what was written; otherwise it may work again later
+  int system_code = 0;     // the errno of the cause; zero: the system reported nothing
 };
 
 // Of the last call that failed.

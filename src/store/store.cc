@@ -21,11 +21,12 @@ std::string boot_id() {
 
 std::string find_wrong_option(const StoreOptions& options) {
   using std::chrono::milliseconds;
-  if (options.path.empty()) return "path: the file's name";
-  if (options.sync_interval < milliseconds(1)) return "sync_interval: 1 ms or more";
-  if (options.stall_max < milliseconds(1)) return "stall_max: 1 ms or more";
-  if (options.retry_interval < milliseconds(1)) return "retry_interval: 1 ms or more";
-  if (options.file_bytes_max < (std::uint64_t{64} << 10U)) return "file_bytes_max: 64 KiB or more";
+  if (options.path.empty()) return "StoreOptions::path: the name of a file, not empty";
+  if (options.sync_interval < milliseconds(1)) return "StoreOptions::sync_interval: 1 ms or more";
+  if (options.stall_max < milliseconds(1)) return "StoreOptions::stall_max: 1 ms or more";
+  if (options.retry_interval < milliseconds(1)) return "StoreOptions::retry_interval: 1 ms or more";
+  if (options.file_bytes_max < (std::uint64_t{64} << 10U))
+    return "StoreOptions::file_bytes_max: 64 KiB or more";
   return "";
 }
 
@@ -40,8 +41,11 @@ Expected<Store, Error> Store::open(StoreOptions options) {
   options.path = std::filesystem::absolute(options.path, error).string();
   auto opened = store::DiskStore::open(options, boot_id(), system_clock());
   if (!opened) {
-    return Unexpected(
-        Error{.kind = Error::Kind::system, .message = joined({"store: ", opened.error().message})});
+    // Without a code, the path names what is not a store.
+    const int code = opened.error().system_code;
+    return Unexpected(Error{.kind = code == 0 ? Error::Kind::bad_option : Error::Kind::system,
+                            .message = joined({"store: ", opened.error().message}),
+                            .system_code = code});
   }
   Store made;
   made.store_ = *std::move(opened);

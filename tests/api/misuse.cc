@@ -3,6 +3,9 @@
 
 #include <fanfare/fanfare.h>
 
+#include <expected>
+#include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,21 +44,66 @@ struct Other {};
   rpc.method(
       "same", {}, [](const fanfare::RpcCall&, auto value) { return value + 1; },
       fanfare::RpcParam<int>{"value"});
+  rpc.method("nothing", {}, [](const fanfare::RpcCall&) {});
+  rpc.method("nothing_or_error", {}, [](const fanfare::RpcCall&) -> fanfare::RpcResult<void> { return {}; });
+  rpc.method("standard", {},
+             [](const fanfare::RpcCall&) -> std::expected<void, fanfare::RpcError> { return {}; });
+  rpc.method("text", {}, [](const fanfare::RpcCall&) { return "text"; });
+  rpc.method("maybe", {}, [](const fanfare::RpcCall&) { return std::optional<float>(); });
+  rpc.method_later<void>(
+      "wait", {}, [](const fanfare::RpcCall&, fanfare::RpcReply<void> reply) { std::move(reply).send(); });
 }
 
 [[maybe_unused]] static void wrong_use(Server& server, Session& session, const Message& message,
                                        const Request& request) {
   (void)server, (void)session, (void)message, (void)request;
-#ifdef CASE_method_with_a_narrower_parameter  // the type of its RpcParam
+#ifdef CASE_method_with_a_narrower_parameter  // static assertion failed: the handler takes .* with exactly the type of that RpcParam
   fanfare::Rpc rpc;
   rpc.method(
       "send", {}, [](const fanfare::RpcCall&, int amount) { return amount; },
       fanfare::RpcParam<std::int64_t>{"amount"});
 #endif
-#ifdef CASE_method_without_its_parameter  // the type of its RpcParam
+#ifdef CASE_method_without_its_parameter  // static assertion failed: the handler takes .* with exactly the type of that RpcParam
   fanfare::Rpc rpc;
   rpc.method(
       "send", {}, [](const fanfare::RpcCall&) { return 1; }, fanfare::RpcParam<std::int64_t>{"amount"});
+#endif
+#ifdef CASE_method_without_its_rpc_param  // static assertion failed: the handler takes .* one parameter for each RpcParam
+  fanfare::Rpc rpc;
+  rpc.method("send", {}, [](const fanfare::RpcCall&, std::int64_t amount) { return amount; });
+#endif
+#ifdef CASE_method_with_a_result_that_is_no_json  // static assertion failed: the handler returns a type without JsonType
+  fanfare::Rpc rpc;
+  rpc.method("list", {}, [](const fanfare::RpcCall&) { return std::map<int, int>(); });
+#endif
+#ifdef CASE_method_of_a_member_pointer  // static assertion failed: .* a member function needs a lambda
+  fanfare::Rpc rpc;
+  rpc.method("name", {}, &Member::name);
+#endif
+#ifdef CASE_method_with_a_parameter_that_is_no_json  // static assertion failed: an RpcParam<T> has a type without JsonType
+  fanfare::Rpc rpc;
+  rpc.method(
+      "send", {}, [](const fanfare::RpcCall&, std::map<int, int> amounts) { return amounts.empty(); },
+      fanfare::RpcParam<std::map<int, int>>{"amounts"});
+#endif
+#ifdef CASE_method_with_a_view_as_parameter  // static assertion failed: an RpcParam<T> has a type without JsonType
+  fanfare::Rpc rpc;
+  rpc.method(
+      "send", {}, [](const fanfare::RpcCall&, std::string_view note) { return note.empty(); },
+      fanfare::RpcParam<std::string_view>{"note"});
+#endif
+#ifdef CASE_method_later_that_returns  // static assertion failed: the handler of method_later\(\) returns nothing
+  fanfare::Rpc rpc;
+  rpc.method_later<int>("wait", {}, [](const fanfare::RpcCall&, fanfare::RpcReply<int>) { return 7; });
+#endif
+#ifdef CASE_method_later_with_another_reply  // static assertion failed: the handler takes .* then RpcReply<Result>
+  fanfare::Rpc rpc;
+  rpc.method_later<std::string>("wait", {}, [](const fanfare::RpcCall&, fanfare::RpcReply<int>) {});
+#endif
+#ifdef CASE_method_later_with_a_result_that_is_no_json  // static assertion failed: method_later<Result>: Result has no JsonType
+  fanfare::Rpc rpc;
+  rpc.method_later<std::map<int, int>>("wait", {},
+                                       [](const fanfare::RpcCall&, fanfare::RpcReply<std::map<int, int>>) {});
 #endif
 #ifdef CASE_session_kept_by_value  // use of deleted function|is protected
   Session kept = session;

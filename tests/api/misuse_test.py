@@ -45,6 +45,8 @@ class Misuse(unittest.TestCase):
                 with self.subTest(name):
                     self.assertNotEqual(done.returncode, 0, "it compiles")
                     self.assertRegex(done.stderr, CASES[name])
+                    if name.startswith("method_"):  # in words, and not in a template's as well
+                        self.assertEqual(len(re.findall(r"\berror:", done.stderr)), 1, done.stderr)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "duration_flag.h"
+#include "gateway/browser_settings.h"
 #include "gateway/config.h"
 #include "gateway/config_canvas.h"
 #include "gateway/config_endpoint.h"
@@ -200,6 +201,7 @@ std::expected<void, std::string> read_access(const ServeArguments& arguments, Se
   using gateway::is_method_pattern;
   using server::is_host_pattern;
   using server::is_origin_pattern;
+  plan.browsers.names = gateway::kBrowserSettingNames;
   if (auto read = read_patterns("--allowed-host", arguments.allowed_hosts, is_host_pattern,
                                 server::kHostPatternExpected, plan.browsers.hosts);
       !read) {
