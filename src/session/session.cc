@@ -173,8 +173,7 @@ MutableBytes Session::consume(MutableBytes input) {
     end(cause_, ws::close_code::abnormal);
     close();
   }
-  const bool is_read = phase_ == Phase::open || phase_ == Phase::closing;
-  if (is_read && (is_unfinished_ || connection_.buffered_bytes() != 0)) note_unfinished(share - input.size());
+  note_unfinished(share - input.size());
   return {input.data(), input.size() + after.size()};
 }
 

@@ -21,11 +21,7 @@ void Session::check_open(std::uint32_t now) {
     connection_.close(ws::close_code::policy_violation, "no message for too long", transport());
     return begin_closing(Cause::idle_timeout);
   }
-  if (paused_) {
-    restart_slow_message(now);
-  } else if (ends_slow_message(now)) {
-    return;
-  }
+  if (ends_slow_message(now, paused_)) return;
   if (awaiting_pong_) note_ping_in_drain();
   if (paused_ && (transport().is_end_unread() || end_waits_)) {
     if (now - deadline_from_ms_ < to_ms(settings.close_timeout)) return;

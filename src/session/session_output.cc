@@ -121,22 +121,24 @@ bool SessionOutput::has_room_behind(std::size_t waiting_bytes) {
 void SessionOutput::note_unfinished(std::size_t came) {
   if (!table().unfinished().has_budget() && endpoint_->settings().message_bytes_per_second_min == 0) return;
   const std::size_t held = connection_.buffered_bytes();
+  const bool is_read = phase_ == Phase::open || phase_ == Phase::closing;
+  if (!is_read || (!is_unfinished_ && held == 0)) return;
   is_unfinished_ = held != 0;
   if (table().unfinished().note(*this, held, came, now_ms())) return;
   end_unfinished(ws::close_code::try_again_later, "no memory for a message of this length", Cause::we_closed);
 }
 
-bool SessionOutput::ends_slow_message(std::uint32_t now) {
+bool SessionOutput::ends_slow_message(std::uint32_t now, bool is_paused) {
   const SessionSettings& settings = endpoint_->settings();
   const std::uint32_t rate = settings.message_bytes_per_second_min;
   if (!is_unfinished_ || rate == 0 || settings.pieces) return false;
+  if (is_paused) {
+    table().unfinished().restart(*this, now);
+    return false;
+  }
   if (!table().unfinished().is_too_slow(*this, settings.message_timeout, rate, now)) return false;
   end_unfinished(ws::close_code::policy_violation, "a message took too long to arrive", Cause::idle_timeout);
   return true;
-}
-
-void SessionOutput::restart_slow_message(std::uint32_t now) {
-  if (is_unfinished_) table().unfinished().restart(*this, now);
 }
 
 // RFC6455§7.1.7: what has come of the message is discarded, and so is the rest.

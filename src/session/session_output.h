@@ -69,10 +69,9 @@ class SessionOutput : public Member {
   // After `came` bytes of input were processed: accounts for a message that has come in part. The session ends if there is
   // no memory for it.
   void note_unfinished(std::size_t came);
-  // True: a message comes more slowly than message_bytes_per_second_min, so the session ends.
-  bool ends_slow_message(std::uint32_t now_ms);
-  // While nothing is read, a message cannot come.
-  void restart_slow_message(std::uint32_t now_ms);
+  // True: a message comes more slowly than message_bytes_per_second_min, so the session ends. While nothing is read, none can
+  // come.
+  bool ends_slow_message(std::uint32_t now_ms, bool is_paused);
   // Bytes of messages that wait behind one that is sent in pieces.
   std::size_t held_bytes() const;
   void drop_held();
