@@ -72,7 +72,7 @@ void Connection::handle(const session::Message& message) {
   const bool is_text = message.opcode == ws::Opcode::text;
   if (auto problem = limit_problem(message.payload.size())) {
     if (problem->message.empty()) return;
-    return is_text ? send_json_error(*std::move(problem)) : send_error(*std::move(problem));
+    return is_text ? send_json_error(*problem) : send_error(*std::move(problem));
   }
   if (is_text) return receive_json(*this, as_text(message.payload));
   receive_binary(message.payload);
@@ -130,7 +130,7 @@ void Connection::send_text(std::string_view message) {
   send(text_frame(message));
 }
 
-void Connection::send_json_error(ProtocolError error) {
+void Connection::send_json_error(const ProtocolError& error) {
   send_text(canvas::error_message(error));
 }
 
@@ -171,7 +171,7 @@ void Connection::authenticate(const std::string& id, const std::string& token) {
       problem.retry_after = canvas::retry_ms(done.error().retry_after);
   }
   room_.room().metrics().count(problem.code);
-  send_json_error(std::move(problem));
+  send_json_error(problem);
 }
 
 void Connection::end_as_too_slow() {

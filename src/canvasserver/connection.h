@@ -65,7 +65,7 @@ class Connection : public session::SlowReader, public PermitHolder {
   bool send(const SharedBytes& frame);
   // An answer to a JSON message, also of a binary connection.
   void send_text(std::string_view message);
-  void send_json_error(canvas::ProtocolError error);
+  void send_json_error(const canvas::ProtocolError& error);
 
   net::SendProgress send_progress() const override {
     return std::as_const(session_).transport().send_progress();

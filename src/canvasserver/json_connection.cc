@@ -25,7 +25,7 @@ void JsonConnection::receive_binary(Bytes /*message*/) {
 
 void JsonConnection::send_error(canvas::ProtocolError error) {
   room().room().metrics().count(error.code);
-  send_json_error(std::move(error));
+  send_json_error(error);
 }
 
 void JsonConnection::watch(const Area& area) {

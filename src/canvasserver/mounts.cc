@@ -128,7 +128,7 @@ class Answering {
 
   void operator()(HttpResponse answer) const {
     std::vector<LoopTask> tasks;
-    tasks.push_back([table = table_, id = id_, answer = std::move(answer)](LoopRoom&) {
+    tasks.emplace_back([table = table_, id = id_, answer = std::move(answer)](LoopRoom&) {
       if (session::HttpConnection* const there = table->find_http(id)) there->respond(answer);
     });
     link_->post(std::move(tasks));

@@ -24,6 +24,7 @@ bool Painter::paint(RoomThread& room, const canvas::Area& area, Done done) {
     const std::scoped_lock lock(mutex_);
     const Instant now = system_clock().now();
     drop_old(now);
+    // NOLINTBEGIN(bugprone-use-after-move): each way that moves `done` returns or leaves `ready` empty.
     const auto found = paintings_.find(key);
     if (found != paintings_.end() && found->second.png == nullptr) {
       found->second.waiting.push_back(std::move(done));
@@ -46,6 +47,7 @@ bool Painter::paint(RoomThread& room, const canvas::Area& area, Done done) {
     done(std::move(ready));
     return true;
   }
+  // NOLINTEND(bugprone-use-after-move)
   room.post([this, key, area](RoomThread& there) {
     auto picture = std::make_shared<Picture>(picture_of(there.room().board(), area));
     const std::scoped_lock lock(mutex_);

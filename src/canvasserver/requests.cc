@@ -37,7 +37,7 @@ struct Asker {
     room.metrics().count(error.code);
     error.id = id;
     room.send(*member, Connection::to(connection, [error = std::move(error)](Connection& there) mutable {
-      there.send_json_error(std::move(error));
+      there.send_json_error(error);
     }));
   }
   void say(RoomThread& room, std::string message) const {
@@ -184,7 +184,7 @@ void receive_json(Connection& connection, std::string_view text) {
   auto request = canvas::parse_json_request(text, connection.spec());
   if (!request) {
     connection.room().room().metrics().count(request.error().code);
-    return connection.send_json_error(std::move(request.error()));
+    return connection.send_json_error(request.error());
   }
   std::visit(HandleJson{.connection = connection, .id = request->id}, request->action);
 }

@@ -26,14 +26,14 @@ std::int64_t milliseconds_of(WallTime time) {
 std::expected<std::unique_ptr<RoomThread>, std::string> RoomThread::start(Options options) {
   StoredRoom stored{.epoch = options.new_epoch};
   if (options.storage != nullptr) stored = options.storage->take_loaded();
-  std::unique_ptr<RoomThread> made(new RoomThread(std::move(options), std::move(stored)));
+  std::unique_ptr<RoomThread> made(new RoomThread(std::move(options), stored));
   auto thread = net::start_thread([room = made.get()] { room->run(); });
   if (!thread) return std::unexpected(thread.error().message());
   made->thread_ = *std::move(thread);
   return made;
 }
 
-RoomThread::RoomThread(Options options, StoredRoom stored)
+RoomThread::RoomThread(Options options, const StoredRoom& stored)
     : spec_(options.spec),
       room_({.spec = options.spec,
              .limits = options.limits,

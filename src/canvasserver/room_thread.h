@@ -97,7 +97,7 @@ class RoomThread {
     Batch batch;
   };
 
-  RoomThread(Options options, StoredRoom stored);
+  RoomThread(Options options, const StoredRoom& stored);
   static void add_to(Batch& batch, const std::shared_ptr<LoopLink>& link, LoopTask task);
   void load(const StoredRoom& stored);
   void run();

@@ -56,12 +56,6 @@ RoomThread* Rooms::find(std::string_view name) const {
   return found == rooms_.end() ? nullptr : found->second.get();
 }
 
-std::vector<std::string> Rooms::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, room] : rooms_) names.push_back(name);
-  return names;
-}
-
 session::SessionSettings session_settings(const canvas::Limits& limits, session::SessionSettings settings) {
   settings.limits.message_bytes_max = limits.message_bytes_max * canvas::kMessageBytesFactor;
   settings.outbox_bytes_high = kOutboxBytesHigh;

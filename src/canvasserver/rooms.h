@@ -32,7 +32,6 @@ class Rooms {
                                        canvas::ProofHook* proof = nullptr);
   // Any thread, below. Null: there is none.
   RoomThread* find(std::string_view name) const;
-  std::vector<std::string> names() const;
   template <typename Visit>
   void for_each(Visit visit) const {
     for (const auto& [name, room] : rooms_) visit(name, *room);

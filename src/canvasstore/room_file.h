@@ -57,7 +57,6 @@ class RoomFile {
   bool tidy(bool& did);
   const store::Problem& problem() const { return problem_; }
   std::uint64_t last_tick() const { return last_tick_; }
-  std::int64_t last_time_ms() const { return last_time_ms_; }
 
   // Any thread. The tick may be seen from now on. `durable`: also after a loss of power.
   void mark_shown(std::uint64_t tick, bool durable) const;

@@ -89,7 +89,7 @@ std::expected<void, Problem> check_schema(sqlite3* database, const std::string& 
 std::string spec_text(const canvas::RoomSpec& spec) {
   std::string text = joined({std::to_string(spec.width), "x", std::to_string(spec.height), " ",
                              hex_colour(spec.background), spec.has_palette() ? " palette" : ""});
-  for (const std::uint32_t colour : spec.palette) text += " " + hex_colour(colour);
+  for (const std::uint32_t colour : spec.palette) text.append(" ").append(hex_colour(colour));
   return text;
 }
 
