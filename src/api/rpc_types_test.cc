@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -54,7 +55,7 @@ class RpcTypesTest : public testing::Test {
 };
 
 TEST_F(RpcTypesTest, EveryKindOfResultIsSent) {
-  int runs = 0;
+  std::atomic<int> runs = 0;
   world.rpc.method("nothing", {}, [&](const RpcCall&) { ++runs; });
   world.rpc.method(
       "nothing_or_error", {},
