@@ -7,21 +7,19 @@ The server has core 0. Viewers, drawers and cursors are one program on core 1 (b
 import argparse
 import os
 import pathlib
-import re
 import subprocess
 import sys
 import tempfile
 import time
 
-from bench_attacks_run import DIRECTLY, READY_S, SHUTDOWN_PATIENCE_S, Output, Program, Stage
-from bench_contestants import LOAD_CORE, ROOT, SERVER_CORE, Failed
+from bench_attacks_run import Program, Stage
+from bench_contestants import LOAD_CORE, ROOT, SERVER_CORE
 from bench_report import LOAD_BUSY, Watch, machine, save
+from bench_serve import PROGRAM, ServeProcess
 
-PROGRAM = ROOT / "build/release/apps/fanfare/fanfare"
 LOAD = ROOT / "build/bench/bench/canvas_load"
 CONNECT_S, SETTLE_S = 180, 120
 FAULTS = ["malformed", "wrong_hash", "diverged", "gap", "twice", "behind", "lost", "refused", "unchecked"]
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 # The limits of users and addresses are for people; here one address sends everything.
 CONFIG = """
@@ -57,44 +55,13 @@ class Load(Program):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-class Server:
-    """`fanfare serve` with a canvas, on its core."""
+class Server(ServeProcess):
+    """A server with a canvas, on its core."""
 
     def __init__(self, folder):
         path = pathlib.Path(folder) / "canvas.yaml"
         path.write_text(CONFIG)
-        self.process = subprocess.Popen(["taskset", "-c", SERVER_CORE, str(PROGRAM), "serve", "--config", str(path)],
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.output = Output(self.process.stdout)
-        self.port = self.wait_ready()
-
-    def wait_ready(self):
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end and self.process.poll() is None:
-            if found := re.search(rb"Canvas +ws://\S+:(\d+)/canvas", self.output.head):
-                try:
-                    if DIRECTLY.open(f"http://127.0.0.1:{int(found[1])}/canvas/main/info", timeout=5).status == 200:
-                        return int(found[1])
-                except OSError:
-                    pass  # not yet
-            time.sleep(0.02)  # style: polls a program that is starting
-        raise Failed("the server did not start: " + self.output.head.decode(errors="replace")[-400:])
-
-    def resident_bytes(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1]) << 10
-
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-    def kill(self):
-        self.process.terminate()
-        try:
-            self.process.wait(SHUTDOWN_PATIENCE_S + 1)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        super().__init__(["--config", str(path)], SERVER_CORE, rb"Canvas +ws://\S+:(\d+)/canvas", "/canvas/main/info")
 
 
 def measure(row, seconds, folder):

@@ -7,26 +7,22 @@ The server has core 0. The readers and the fake node, which counts its calls, ar
 import argparse
 import os
 import pathlib
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 
-from bench_attacks_run import DIRECTLY, READY_S, SHUTDOWN_PATIENCE_S, Output, Program, Stage
-from bench_contestants import LOAD_CORE, ROOT, SERVER_CORE, Failed
+from bench_attacks_run import Program, Stage
+from bench_contestants import LOAD_CORE, ROOT, SERVER_CORE
 from bench_report import Watch, machine, save
+from bench_serve import PROGRAM, ServeProcess
 from bench_streams_clients import WAYS
 
-PROGRAM = ROOT / "build/release/apps/fanfare/fanfare"
 INTERVAL_MS = 500               # of network_metrics under load: in a minute as many values as in four of the default
 STREAMS = ["network_metrics", "markets_health", "receipts", "peers"]
 CONNECT_S = 60
 GOAL = 0.15                     # bytes with delta and deflate, relative to plain
 # Subscribers of network_metrics, and how they read it.
 ROWS = [(1, "plain"), (1_000, "plain"), (5_000, "plain"), (5_000, "both")]
-TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 LOAD_CONFIG = """
 server: {{ httpPort: 0, threads: 1, shutdownTimeout: 1s, websocket: {{ compression: {{ enabled: true, minBytes: 64 }} }} }}
@@ -63,44 +59,14 @@ class Reader(Program):
     SCRIPT = "bench_streams_clients.py"
 
 
-class Server:
-    """`fanfare serve` with a configuration, on its core; or the development chain, on the load's."""
+class Server(ServeProcess):
+    """A server with a configuration, on its core; or the development chain, on the load's."""
 
     def __init__(self, config, folder):
         path = pathlib.Path(folder) / "streams.yaml"
         path.write_text(config or "")
         core, what = (SERVER_CORE, ["--config", str(path)]) if config else (LOAD_CORE, ["--dev", "--http-port", "0", "--ws-port", "0"])
-        self.process = subprocess.Popen(["taskset", "-c", core, str(PROGRAM), "serve", *what], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.output = Output(self.process.stdout)
-        self.port = self.wait_ready()
-
-    def wait_ready(self):
-        end = time.monotonic() + READY_S
-        while time.monotonic() < end and self.process.poll() is None:
-            if found := re.search(rb"Streams +ws://\S+:(\d+)/streams", self.output.head):
-                try:
-                    if DIRECTLY.open(f"http://127.0.0.1:{int(found[1])}/readyz", timeout=5).status == 200:
-                        return int(found[1])
-                except OSError:
-                    pass  # not yet
-            time.sleep(0.02)  # style: polls a program that is starting
-        raise Failed("the server did not start: " + self.output.head.decode(errors="replace")[-400:])
-
-    def resident_bytes(self):
-        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
-        return int(re.search(r"^VmRSS:\s+(\d+) kB", status, re.MULTILINE)[1]) << 10
-
-    def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
-
-    def kill(self):
-        self.process.terminate()
-        try:
-            self.process.wait(SHUTDOWN_PATIENCE_S + 1)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        super().__init__(what, core, rb"Streams +ws://\S+:(\d+)/streams", "/readyz")
 
 
 def measure_load(subscribers, way, seconds, folder):

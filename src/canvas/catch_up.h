@@ -64,7 +64,7 @@ class CatchUp {
  private:
   struct Entry {
     History history;
-    SharedBytes snapshot;  // a CHUNK frame; empty: there is none
+    SharedBytes snapshot;  // a CHUNK frame; empty until the first request
     Version version = 0;   // of the snapshot
   };
   struct Compressor;

@@ -33,7 +33,8 @@ struct ProtocolError {
   std::string message;     // for people
   std::string id = {};     // raw JSON; empty: the request had none
   std::string field = {};  // empty: it is about no field
-  std::string value = {};  // raw JSON, at most kErrorValueBytesMax; empty: too long, or there is none
+  std::string value =
+      {};  // raw JSON, at most kErrorValueBytesMax; empty: too long, or the error is about no value
   std::string limit = {};  // raw JSON: the largest valid value of the field; empty: it has none
   // Empty: waiting does not help. Rounded up to whole milliseconds: what is sent then is accepted.
   std::optional<std::chrono::milliseconds> retry_after = {};

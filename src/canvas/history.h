@@ -19,7 +19,7 @@ class History {
 
   // `version`: after the section; one more than in the last call.
   void add(Version version, SharedBytes section);
-  // Whether all sections after `version` are here. Also if there is none after it, but not before the first add().
+  // Whether all sections after `version` are here; true as well if no section follows it. Always false before the first add().
   bool covers(Version version) const;
   // Those after `version`, which must be covered; their bytes.
   std::size_t bytes_after(Version version) const;

@@ -32,8 +32,8 @@ std::optional<std::uint32_t> rgb_of(std::string_view text) {
   return rgb;
 }
 
-// Reads the fields of one message and remembers the first problem. A function that has found one returns a value
-// that nobody uses.
+// Reads the fields of one message and remembers the first problem. After a problem, the values that the
+// functions return are not used.
 class Reader {
  public:
   Reader(std::string_view raw, const RoomSpec& spec) : raw_(raw), spec_(spec) {}

@@ -1,5 +1,5 @@
 #pragma once
-// Who is here. Changes are gathered: a user who comes and goes between two messages is never named. One thread.
+// The users of a room. Changes are collected: a user who joins and leaves between two messages is not mentioned. One thread.
 
 #include <cstdint>
 #include <list>

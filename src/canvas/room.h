@@ -146,7 +146,7 @@ class Room {
 
  private:
   struct Restore {
-    UserNumber only_of = 0;  // 0: whoever drew it last
+    UserNumber only_of = 0;  // 0: of any user
     std::vector<RestoredPixel> pixels;
     std::size_t next = 0;
   };

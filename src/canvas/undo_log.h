@@ -1,6 +1,6 @@
 #pragma once
 // The last pixels that were drawn in a room, so that their authors can take them back. One ring for all users, so its
-// memory is limited and the oldest pixel is forgotten first, whoever drew it. One thread.
+// memory is limited: the oldest pixel of all users is forgotten first. One thread.
 
 #include <cstdint>
 #include <deque>

@@ -38,8 +38,8 @@ class Users {
   Users(const Limits& limits, UserNumber first) : limits_(limits), next_(first) {}
 
   // One more connection. `identity`: a principal, or a session key; two kinds must not be able to collide. Empty: a
-  // user of its own, who is forgotten when he leaves. `payer`: his address, see Actor. Null: users_max are connected, or
-  // there were kUserNumberMax users. Valid until he is forgotten, which never happens while he is connected.
+  // user of its own, forgotten after leaving. `payer`: the address, see Actor. Null: users_max are connected, or
+  // there were kUserNumberMax users. Valid until the user is forgotten, which never happens during a connection.
   User* join(std::string_view identity, std::string_view name, std::string_view payer);
   // One connection less. The user must be connected. True: it was his last one.
   bool leave(UserNumber user);

@@ -55,7 +55,7 @@ TEST_P(CanvasServerTest, WithFullSyncNothingIsShownBeforeItsCommit) {
   say_binary(peer, kDraw);
   ASSERT_TRUE(run_until([&] { return storage_->ticks == 1; }));
   EXPECT_THAT(read_now(peer), Not(HasSubstr(kSection)));
-  // Somebody who comes now waits, too: his chunk may have the tick.
+  // A client that joins now waits, too, because its chunk may contain the tick.
   const net::Descriptor late = upgrade("/canvas/main");
   for (int i = 0; i < 20; ++i) loop_->run_once(std::chrono::milliseconds(1));
   EXPECT_THAT(read_now(late), Not(HasSubstr("aabbcc")));

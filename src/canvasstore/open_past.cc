@@ -10,7 +10,7 @@ using store::Problem;
 
 std::expected<OpenPast, Problem> open_past(const std::string& path) {
   sqlite3* database = nullptr;
-  // Not read only: whoever reads a file in WAL mode first makes its shared memory.
+  // Not read only: the first reader of a file in WAL mode creates its shared memory.
   const int opened =
       sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, nullptr);
   OpenPast past{.database = std::shared_ptr<sqlite3>(database, [](sqlite3* open) { sqlite3_close_v2(open); }),

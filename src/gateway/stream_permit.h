@@ -1,45 +1,20 @@
 #pragma once
-// What a client of the streams may do: its roles grant streams by name, its quotas pay for its messages, subscriptions
-// and bytes, and its connection ends with its credentials. Loop thread.
+// What a client of the streams may do: its roles grant streams by name.
 
-#include <memory>
-#include <string>
-
-#include "gateway/access_gate.h"
-#include "gateway/admitted_caller.h"
-#include "gateway/credential_term.h"
+#include "gateway/credential_permit.h"
 #include "streams/permit.h"
 
 namespace fanfare::gateway {
 
-class StreamPermit final : public streams::Permit, private CredentialHolder {
+class StreamPermit final : public CredentialPermit<streams::Permit> {
  public:
-  // `peer`: the client's address. The gate must outlive it.
-  StreamPermit(AccessGate& gate, std::shared_ptr<CredentialTerms> terms, const AdmittedCaller& caller,
-               std::string peer);
+  using CredentialPermit::CredentialPermit;
 
-  void begin(streams::PermitHolder& holder) override;
-  bool may_read(std::string_view stream) const override;
-  void count_refused() override;
-  std::optional<Refusal> take_message() override;
-  std::optional<Refusal> take_subscription() override;
-  void give_back_subscriptions(std::uint32_t count) override;
-  void charge_bytes(std::size_t count) override;
-  std::expected<void, Refusal> authenticate(std::string_view token) override;
-
- private:
-  void on_credentials_ended(std::string_view reason) override;
-  void on_reloaded(const access::Caller& now) override;
-  const access::Principal& principal() const override { return *principal_; }
-  std::string peer_address() const override { return peer_; }
-
-  AccessGate& gate_;
-  access::PrincipalPtr principal_;
-  const std::shared_ptr<access::Payer> payer_;
-  const std::string peer_;
-  streams::PermitHolder* holder_ = nullptr;
-  const std::shared_ptr<CredentialTerms> terms_;
-  CredentialTerm term_;
+  bool may_read(std::string_view stream) const override {
+    return is_valid() && principal().may({.stream = stream});
+  }
+  std::optional<Refusal> take_subscription() override { return refusal_of(payer().take_subscription(now())); }
+  void give_back_subscriptions(std::uint32_t count) override { payer().give_back_subscriptions(count); }
 };
 
 }  // namespace fanfare::gateway

@@ -16,7 +16,7 @@ namespace fanfare::session {
 struct SessionSettings {
   ws::Limits limits;
   // While a message has come in part, this much must come on average over this time; slower: closed with 1008. Occasional
-  // bytes must not hold memory for ever. Not checked while the session is paused, or for messages in pieces. Zero: no rate.
+  // bytes must not hold memory without end. Not checked while the session is paused, or for messages in pieces. Zero: no rate.
   std::uint32_t message_bytes_per_second_min = 0;
   Duration message_timeout = std::chrono::seconds(10);
   // Set: a message is handed out in pieces as it comes, within these limits instead.

@@ -2,55 +2,20 @@
 // What one client of the streams may do, as the server's access control decides. A client without a permit may read
 // every stream. Used on the client's loop only.
 
-#include <cstddef>
 #include <cstdint>
-#include <expected>
-#include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 
-#include "base/time.h"
+#include "base/permit.h"
 
 namespace fanfare::streams {
 
-// Whose permit it is. Called by the loop, never within a call of the permit.
-class PermitHolder {
+class Permit : public ConnectionPermit {
  public:
-  // may_read() may answer otherwise from now on.
-  virtual void on_permit_changed() = 0;
-  // Nothing is permitted any more: the connection must end. `reason`: at most 123 bytes, for people.
-  virtual void on_permit_ended(std::string_view reason) = 0;
-
- protected:
-  ~PermitHolder() = default;
-};
-
-class Permit {
- public:
-  // Why something is refused, for the client.
-  struct Refusal {
-    std::string message;
-    Duration retry_after{};  // zero: it does not help to wait
-  };
-
-  Permit() = default;
-  virtual ~Permit() = default;
-  Permit(const Permit&) = delete;
-  Permit& operator=(const Permit&) = delete;
-
-  // Once, when the connection is open. The holder must outlive the permit.
-  virtual void begin(PermitHolder& holder) = 0;
   virtual bool may_read(std::string_view stream) const = 0;
-  // Counts a request for a stream that may_read() refuses.
-  virtual void count_refused() = 0;
-  // Quotas: each takes from them, or says why it did not.
-  virtual std::optional<Refusal> take_message() = 0;
+  // Quotas, as take_message().
   virtual std::optional<Refusal> take_subscription() = 0;
   virtual void give_back_subscriptions(std::uint32_t count) = 0;
-  virtual void charge_bytes(std::size_t count) = 0;
-  // Replaces the client's credentials. The error leaves them unchanged.
-  virtual std::expected<void, Refusal> authenticate(std::string_view token) = 0;
 };
 
 }  // namespace fanfare::streams

@@ -15,7 +15,7 @@ namespace fanfare::streamserver {
 // It ends with its permit, after an `unsubscribed` that says why.
 class EventsBody final : public session::AnswerBody,
                          public streams::ClientPort,
-                         public streams::PermitHolder,
+                         public PermitHolder,
                          public session::SlowReader {
  public:
   // Answers the request. `wanted`: a stream that exists. `permit`: grants it; null without access control.

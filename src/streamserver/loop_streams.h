@@ -70,7 +70,7 @@ class LoopStreams final : public session::Endpoint {
 // A client over a WebSocket. It ends with its permit (1008).
 class StreamConnection final : public session::SessionData,
                                public streams::ClientPort,
-                               public streams::PermitHolder,
+                               public PermitHolder,
                                public session::SlowReader {
  public:
   // `permit`: null without access control.

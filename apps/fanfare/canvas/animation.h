@@ -2,7 +2,7 @@
 // An animated PNG (APNG, part of the PNG specification since its third edition; every browser shows it). A frame has only
 // the rectangle that changed; a frame without changes makes the one before it longer.
 //
-//   signature | IHDR | PLTE | acTL: frames u32, plays u32 (0: for ever) | fcTL IDAT | fcTL fdAT | fcTL fdAT | ... | IEND
+//   signature | IHDR | PLTE | acTL: frames u32, plays u32 (0: endless) | fcTL IDAT | fcTL fdAT | fcTL fdAT | ... | IEND
 //   fcTL:  sequence u32 | width u32 | height u32 | x u32 | y u32 | delay ms u16 | 1000 u16 | dispose 0 u8 | blend 0 u8
 //   fdAT:  sequence u32 | as IDAT
 
