@@ -211,8 +211,9 @@ def abuser_row(batch_items, found, tally):
             f"{beside / alone:.1f} times (at most 2); the abuser: {words} |"]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
+def options_of(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench --access", description=__doc__.split("\n\n", maxsplit=1)[0])
+    parser.add_argument("--access", action="store_true", help=argparse.SUPPRESS)  # the flag that selected this program
     parser.add_argument("--quick", action="store_true", help="a trial of the script: small, and not written down")
     parser.add_argument("--program", help="another build of the gateway")
     parser.add_argument("--crowd", action="store_true", help="only the crowd of clients")
@@ -221,11 +222,16 @@ def main():
                         help="with --crowd: a gateway with ThreadSanitizer (build/tsan), which must report nothing; not written down")
     parser.add_argument("--clients", type=int, default=1000, help="of the crowd (default: %(default)s)")
     parser.add_argument("--minutes", type=float, help="of the crowd (default: 5, with --tsan 1)")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if options.tsan and not options.crowd:
         parser.error("--tsan needs --crowd")
     options.program = options.program or str(ROOT / PROGRAM.format("tsan" if options.tsan else "release"))
     options.minutes = options.minutes or (1 if options.tsan else 5)
+    return options
+
+
+def main():
+    options = options_of(sys.argv[1:])
     if not os.access(options.program, os.X_OK):
         raise SystemExit(f"bench: no {options.program}; build it with cmake --build build/{'tsan' if options.tsan else 'release'} --target fanfare")
     rounds, seconds, clients, long = (1, 1, 20, 2) if options.quick else (7, 3, options.clients, round(60 * options.minutes))

@@ -26,6 +26,14 @@ class RowsTest(unittest.TestCase):
         self.assertIn("4 batches sent", row)
 
 
+class OptionsTest(unittest.TestCase):
+    def test_it_takes_the_flags_of_dev_bench(self):
+        self.assertTrue(bench.options_of(["--access", "--abuser"]).abuser)
+        self.assertEqual(bench.options_of(["--access"]).minutes, 5)
+        tsan = bench.options_of(["--access", "--crowd", "--tsan"])
+        self.assertEqual((tsan.minutes, "/tsan/" in tsan.program), (1, True))
+
+
 class ConfigTest(unittest.TestCase):
     def test_keys_are_there_only_with_access_control(self):
         node = types.SimpleNamespace(port=7)
