@@ -11,7 +11,7 @@ import statistics
 import sys
 import tempfile
 
-from bench_attacks_run import Program, Stage
+from bench_attacks_run import READY_S, Program, Stage
 from bench_contestants import LOAD_CORE, ROOT, SERVER_CORE
 from bench_report import Watch, machine, save
 from bench_serve import PROGRAM, ServeProcess
