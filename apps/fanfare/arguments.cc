@@ -128,6 +128,10 @@ void add_listeners(CLI::App* app, ServeArguments& serve) {
                                          "The dashboard's files; those beside the program if not given")
                              ->type_name("DIR")
                              ->group(listen);
+  app->add_option("--admin-socket", serve.admin_socket,
+                  "A Unix socket for 'fanfare admin' and 'fanfare top'; none if not given")
+      ->type_name("PATH")
+      ->group(listen);
   app->add_flag("--no-web", serve.no_web, "No dashboard at /")->excludes(web_dir)->group(listen);
   app->add_option("--chain-id", serve.chain_id,
                   "1337 for --dev if not given; for --upstream what the node says, which has to be the same")
@@ -402,6 +406,10 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   const CLI::App* bench_app = add_bench(root, bench);
   CanvasExportArguments canvas_export;
   const CLI::App* export_app = add_canvas_export(root, canvas_export);
+  AdminArguments admin;
+  const CLI::App* admin_app = add_admin(root, admin);
+  TopArguments top;
+  const CLI::App* top_app = add_top(root, top);
   try {
     root.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -412,6 +420,8 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (connect_app->parsed()) return connect;
   if (bench_app->parsed()) return bench;
   if (export_app->parsed()) return canvas_export;
+  if (admin_app->parsed()) return admin;
+  if (top_app->parsed()) return top;
   return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }
 

@@ -1,10 +1,12 @@
-// The fanfare program: serve, check, connect, bench, canvas.
+// The fanfare program: serve, check, connect, bench, canvas, admin, top.
 
 #include <filesystem>
 #include <iostream>
 #include <system_error>
 #include <variant>
 
+#include "admin/command.h"
+#include "admin/top.h"
 #include "arguments.h"
 #include "bench/command.h"
 #include "canvas/command.h"
@@ -52,6 +54,12 @@ int main(int argc, char** argv) {
   }
   if (const auto* canvas_export = std::get_if<fanfare::app::CanvasExportArguments>(&*command)) {
     return fanfare::app::run_canvas_export(*canvas_export, std::cout, std::cerr);
+  }
+  if (const auto* admin = std::get_if<fanfare::app::AdminArguments>(&*command)) {
+    return fanfare::app::run_admin(*admin, std::cout, std::cerr);
+  }
+  if (const auto* top = std::get_if<fanfare::app::TopArguments>(&*command)) {
+    return fanfare::app::run_top(*top, std::cout, std::cerr);
   }
   return run_serve(std::get<fanfare::app::ServeArguments>(*command));
 }

@@ -273,6 +273,21 @@ void check_exposure(const ReadContext& context, const MapFields& file, const Con
   }
 }
 
+// Everything that the admin API can do, anyone who reaches it can do.
+void check_admin(const ReadContext& context, const Config& config) {
+  if (context.diagnostics.first() || !config.admin) return;
+  const std::uint16_t port = admin_port_of(config.admin->plan);
+  if (config.admin->is_public && (config.access.plan == nullptr || !config.server.tls)) {
+    context.diagnostics.report(config.admin->location,
+                               "admin.host is open to other machines without TLS and access control, "
+                               "expected server.tls and access, or a loopback address");
+  } else if (port != 0 && (port == config.server.http_port || port == config.metrics.port)) {
+    context.diagnostics.report(config.admin->location,
+                               "admin.port is in use by another part of the file (\"" + std::to_string(port) +
+                                   "\"), expected another port");
+  }
+}
+
 // What the streams name elsewhere in the file.
 void check_streams(const ReadContext& context, const Config& config) {
   for (const StreamDefinition& definition : config.streams->definitions) {
@@ -290,8 +305,9 @@ void check_streams(const ReadContext& context, const Config& config) {
 }
 
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(context, node, "",
-                         {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas"});
+  const MapFields fields(
+      context, node, "",
+      {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas", "admin"});
   // A server of streams or of the canvas alone needs no projects.
   if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
@@ -309,7 +325,9 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (out.access.plan != nullptr && !context.diagnostics.first()) {
     check_access_names(context, *fields.find("access"), out);
   }
+  if (const YamlNode* admin = fields.find("admin")) read_admin(context, *admin, out.admin);
   check_certificates(context, fields, out);
+  check_admin(context, out);
   check_exposure(context, fields, out);
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
@@ -351,6 +369,19 @@ void add_canvas(const Config& config, ServePlan& plan) {
     for (MountPlan& mount : canvas_mounts()) listener.mounts.push_back(std::move(mount));
   }
   plan.canvas = config.canvas->plan;
+}
+
+// On the shared ports only for callers with a role for it.
+void add_admin(const Config& config, ServePlan& plan) {
+  plan.admin = config.admin->plan;
+  for (server::ListenerOptions& listener : plan.admin->listeners) {
+    if (config.admin->is_public && listener.unix_path.empty()) listener.tls = config.server.tls;
+  }
+  if (config.access.plan == nullptr) return;
+  for (ListenerPlan& listener : plan.listeners) {
+    if (!is_routed(listener)) continue;
+    for (MountPlan& mount : admin_mounts()) listener.mounts.push_back(std::move(mount));
+  }
 }
 
 }  // namespace
@@ -434,6 +465,7 @@ ServePlan plan_from(const Config& config) {
   }
   if (config.streams) add_streams(config, plan);
   if (config.canvas) add_canvas(config, plan);
+  if (config.admin) add_admin(config, plan);
   for (const ProjectConfig& project : config.projects) {
     for (const NetworkConfig& network : project.networks) {
       UpstreamBackend backend;

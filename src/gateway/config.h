@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "gateway/config_admin.h"
 #include "gateway/config_canvas.h"
 #include "gateway/config_env.h"
 #include "gateway/config_streams.h"
@@ -92,6 +93,7 @@ struct Config {
   std::vector<ProjectConfig> projects;
   std::optional<StreamsConfig> streams;
   std::optional<CanvasConfig> canvas;
+  std::optional<AdminConfig> admin;
 };
 
 struct ConfigError {

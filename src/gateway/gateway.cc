@@ -8,6 +8,7 @@
 #include "base/byte_budget.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "gateway/admin_runtime.h"
 #include "gateway/canvas_runtime.h"
 #include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
@@ -84,6 +85,7 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   // The configured limit applies to all loops together; a single loop has none.
   options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
   options.loop_server.unfinished_input = &unfinished;
+  options.loop_server.keeps_facts = plan.admin.has_value();
   options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
 }
@@ -155,6 +157,7 @@ class Gateway::Impl {
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       worker_of(i).run([&network = *networks_[i]] { network.prepare(); });
     }
+    make_admin();
     const auto started = server_.start(
         listeners_.all(),
         [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); },
@@ -163,6 +166,9 @@ class Gateway::Impl {
       return fail(Error::Kind::system, "cannot listen: " + started.error().message(), started.error().code);
     }
     running_ = true;
+    if (admin_ != nullptr) {
+      if (auto listening = admin_->start(); !listening) return listening;
+    }
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       worker_of(i).post([&network = *networks_[i]] { network.start(); });
     }
@@ -189,6 +195,10 @@ class Gateway::Impl {
   }
 
   void keep_cookie() { access_.keep_cookie(); }
+  void answer_reloads(ReloadRequests& requests) { reloads_ = &requests; }
+  std::vector<net::Address> admin_addresses() const {
+    return admin_ == nullptr ? std::vector<net::Address>() : admin_->addresses();
+  }
 
   // For `spread` of the deadline the connections are closed one after another.
   std::size_t stop(Duration deadline, Duration spread) {
@@ -211,6 +221,8 @@ class Gateway::Impl {
     if (streams_ != nullptr) streams_->begin_stop();
     for (const auto& worker : workers_) worker->stop();
     if (streams_ != nullptr) streams_->stop();
+    // The last one: it tells how far the stop is.
+    if (admin_ != nullptr) admin_->stop();
     return dropped;
   }
 
@@ -218,6 +230,25 @@ class Gateway::Impl {
   const session::Server& server() const { return server_; }
 
  private:
+  void make_admin() {
+    if (!plan_.admin) return;
+    admin_ = std::make_unique<AdminRuntime>(
+        *plan_.admin,
+        AdminParts{.plan = plan_,
+                   .server = server_,
+                   .draining = draining_,
+                   .for_each_network =
+                       [this](const std::function<void(const AdminNetwork&)>& visit) {
+                         for (std::size_t i = 0; i < networks_.size(); ++i) {
+                           visit({*networks_[i], *network_metrics_[i], *observers_[i], worker_of(i)});
+                         }
+                       },
+                   .streams = streams_ == nullptr ? nullptr : &streams_->catalog(),
+                   .canvas = canvas_ == nullptr ? nullptr : &canvas_->rooms(),
+                   .reloads = reloads_},
+        access_.gate(), [this] { return metrics_text(); });
+  }
+
   void start_workers() {
     std::vector<std::string_view> projects;
     for (const NetworkPlan& network : plan_.networks) projects.push_back(network.project);
@@ -317,7 +348,10 @@ class Gateway::Impl {
                                                              .answers = answers_,
                                                              .observer = answer_counts_,
                                                              .services = services,
-                                                             .gate = access_.gate()}));
+                                                             .gate = access_.gate(),
+                                                             .server = server_,
+                                                             .admin = admin_ ? &admin_->api() : nullptr,
+                                                             .is_draining = &draining_}));
     }
     return services_of_listeners;
   }
@@ -391,6 +425,8 @@ class Gateway::Impl {
   std::unique_ptr<CanvasRuntime> canvas_;   // null: the plan has none. Its loops end before it
   server::Listeners listeners_;             // from start() on
   session::Server server_;
+  ReloadRequests* reloads_ = nullptr;    // null: nobody handles them
+  std::unique_ptr<AdminRuntime> admin_;  // null: the plan has none
   bool running_ = false;
   std::atomic<bool> draining_ = false;
 };
@@ -417,6 +453,12 @@ std::vector<std::string> Gateway::reload_certificates() {
 }
 std::expected<void, std::string> Gateway::reload_access(const ServePlan& plan) {
   return impl_->reload_access(plan);
+}
+void Gateway::answer_reloads(ReloadRequests& requests) {
+  impl_->answer_reloads(requests);
+}
+std::vector<net::Address> Gateway::admin_addresses() const {
+  return impl_->admin_addresses();
 }
 void Gateway::keep_cookie() {
   impl_->keep_cookie();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fanfare/error.h"
+#include "gateway/reload_requests.h"
 #include "gateway/serve_plan.h"
 #include "net/socket.h"
 
@@ -47,6 +48,12 @@ class Gateway {
   // changes, and those whose credentials are not valid any more are closed with 1008. The rest of the plan is ignored. The
   // error says what cannot be changed; then nothing has changed. One thread at a time, while the gateway runs.
   std::expected<void, std::string> reload_access(const ServePlan& plan);
+  // The admin API asks for reloads here; must outlive the gateway. Before start(); without it, there is nobody who
+  // reloads.
+  void answer_reloads(ReloadRequests& requests);
+  // Of the admin API: its listeners, in the plan's order. Empty: the plan has none.
+  std::vector<net::Address> admin_addresses() const;
+
   // Writes the cookie file again if it is gone. On the thread of start() and stop().
   void keep_cookie();
 

@@ -14,6 +14,7 @@
 #include "canvasserver/rooms.h"
 #include "gateway/access_gate.h"
 #include "gateway/metric_infos.h"
+#include "gateway/process_memory.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
@@ -45,15 +46,6 @@ prometheus::MetricType type_of(const MetricInfo& info) {
   if (info.type == "counter") return prometheus::MetricType::Counter;
   if (info.type == "histogram") return prometheus::MetricType::Histogram;
   return prometheus::MetricType::Gauge;
-}
-
-std::int64_t resident_bytes() {
-  // proc(5): the second number is the resident set, in pages.
-  std::ifstream statm("/proc/self/statm");
-  std::int64_t total = 0;
-  std::int64_t resident = 0;
-  statm >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace

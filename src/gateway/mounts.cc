@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "gateway/admin_runtime.h"
 #include "gateway/admitted_caller.h"
 #include "gateway/canvas_mounts.h"
 #include "gateway/mount_plans.h"
@@ -232,6 +233,10 @@ struct MakeMount {
   std::shared_ptr<server::Mount> operator()(const CanvasFeature& feature) const {
     return make_canvas_mount(feature, context);
   }
+  std::shared_ptr<server::Mount> operator()(const AdminFeature&) const {
+    FANFARE_CHECK(context.admin != nullptr && context.gate != nullptr);
+    return std::make_shared<admin::AdminMount>(*context.admin, context.server, admin_mount_options(true, 1));
+  }
 
  private:
   std::shared_ptr<server::Mount> page(PageMount::Answer answer, std::string_view permission = {}) const {
@@ -288,7 +293,8 @@ std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const 
                             .on_loopback = on_loopback,
                             .not_found = not_found_line(context.plan, listener),
                             .observer = &context.observer,
-                            .admission = context.gate});
+                            .admission = context.gate,
+                            .is_draining = context.is_draining});
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {

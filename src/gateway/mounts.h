@@ -1,6 +1,7 @@
 #pragma once
 // A listener of the gateway on one loop: turns its plan's mounts into mounts of a router.
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <map>
@@ -15,11 +16,16 @@
 #include "gateway/rpc_service.h"
 #include "gateway/serve_plan.h"
 #include "server/router.h"
+#include "session/server.h"
 #include "streamserver/loop_streams.h"
 
 namespace fanfare::canvasserver {
 class LoopRooms;
 }  // namespace fanfare::canvasserver
+
+namespace fanfare::admin {
+class Api;
+}  // namespace fanfare::admin
 
 namespace fanfare::gateway {
 
@@ -67,7 +73,10 @@ struct RouterContext {
   const ProcessAnswers& answers;
   server::RouterObserver& observer;
   std::shared_ptr<LoopServices> services;
-  AccessGate* gate = nullptr;  // null: no access control
+  AccessGate* gate = nullptr;                      // null: no access control
+  session::Server& server;                         // whose loop it is
+  admin::Api* admin = nullptr;                     // null: the plan has none
+  const std::atomic<bool>* is_draining = nullptr;  // server::RouterOptions
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 

@@ -50,6 +50,8 @@ class Network {
   void prepare();
   void start();
   upstream::Backend& backend() { return *backend_; }
+  // Null: its backend is no pool of nodes.
+  upstream::Pool* pool() { return pool_; }
   SharedReads& reads() { return *reads_; }
   // Log lines that its nodes and clients can cause. Any thread.
   LogLimiters& log() { return log_; }

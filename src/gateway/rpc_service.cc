@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "session/session_description.h"
 #include "ws/close_code.h"
 
 namespace fanfare::gateway {
@@ -53,6 +54,15 @@ RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Call
       connection_(service.service_, std::move(caller)),
       subscriber_(service.events_, connection_, ids),
       term_(service.context_.terms, *this) {}
+
+void RpcConnection::describe(session::SessionDescription& out) const {
+  out.service = "rpc";
+  out.place = service_.network().name();
+  if (const auto& principal = connection_.caller().principal; principal != nullptr)
+    out.principal = principal->name;
+  out.waiting_bytes = connection_.waiting_bytes();
+  service_.events_.describe(subscriber_, out);
+}
 
 void RpcConnection::on_credentials_ended(std::string_view reason) {
   if (principal().name == kUnauthenticated) service_.context_.gate->note_silence(peer_address());

@@ -48,6 +48,7 @@ class RpcConnection final : public session::SessionData, private CredentialHolde
 
  private:
   friend class RpcService;
+  void describe(session::SessionDescription& out) const override;
   void on_credentials_ended(std::string_view reason) override;
   void on_reloaded(const access::Caller& now) override;
   const access::Principal& principal() const override { return *connection_.caller().principal; }

@@ -57,12 +57,13 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   std::fflush(stdout);
 }
 
-void reload_certificates(Gateway& gateway) {
-  const auto failures = gateway.reload_certificates();
+std::vector<std::string> reload_certificates(Gateway& gateway) {
+  auto failures = gateway.reload_certificates();
   for (const std::string& failure : failures) {
     log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
   }
   if (failures.empty()) log::info("certificates_reloaded");
+  return failures;
 }
 
 // Reloads what a running gateway can reload.
@@ -74,7 +75,9 @@ class Reloader {
         has_access_(plan.access != nullptr && read_again),
         check_every_(plan.access_check_every),
         files_(plan.access_files),
-        watch_(files_) {}
+        watch_(files_) {
+    gateway.answer_reloads(requests_);
+  }
 
   // How long a signal is waited for before look() is called; zero: for ever.
   Duration check_every() const { return has_access_ ? check_every_ : Duration::zero(); }
@@ -84,18 +87,29 @@ class Reloader {
     if (watch_.look()) reload_access();
   }
   void reload_all() {
-    reload_certificates(gateway_);
-    if (!has_access_) return;
-    gateway_.keep_cookie();
-    reload_access();
+    ReloadReport report{.applied = true};
+    report.errors = reload_certificates(gateway_);
+    if (report.errors.empty()) report.changes.emplace_back("certificates");
+    if (has_access_) {
+      gateway_.keep_cookie();
+      if (const auto error = reload_access()) {
+        report.errors.push_back(*error);
+      } else {
+        report.changes.emplace_back("keys, users, tokens, roles and limits of access control");
+      }
+    }
+    report.applied = report.errors.empty();
+    for (ReloadRequests::Done& done : requests_.take()) done(report);
   }
 
  private:
-  void reload_access() {
+  // Returns the error, if there is one.
+  std::optional<std::string> reload_access() {
     const auto plan = read_again_();
     const auto done = plan ? gateway_.reload_access(*plan) : std::unexpected(plan.error());
     if (!done) {
-      return log::error("access_reload_failed", {{"error", done.error()}, {"still_used", "the one before"}});
+      log::error("access_reload_failed", {{"error", done.error()}, {"still_used", "the one before"}});
+      return done.error();
     }
     log::info("access_reloaded", {{"roles", plan->access->roles.size()},
                                   {"keys", plan->access->keys.size()},
@@ -108,6 +122,7 @@ class Reloader {
       watch_ = FileWatch(files_);
       watch_.forget();
     }
+    return std::nullopt;
   }
 
   Gateway& gateway_;
@@ -116,6 +131,7 @@ class Reloader {
   Duration check_every_;
   std::vector<std::string> files_;
   FileWatch watch_;
+  ReloadRequests requests_;
 };
 
 // Waits for a signal, or until it is time to look at the files: then 0.
@@ -175,6 +191,9 @@ int run(ServePlan plan, const ReadAgain& read_again) {
                             {"loops", gateway.loop_count()},
                             {"loop", gateway.loop_name()},
                             {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
+  }
+  for (const net::Address& address : gateway.admin_addresses()) {
+    log::info("admin_listening", {{"address", address.text()}});
   }
   int received = wait_until_ready(gateway, signals);
   if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);

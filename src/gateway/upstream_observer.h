@@ -16,6 +16,12 @@ class UpstreamObserver final : public upstream::Observer {
   // The metrics must outlive the observer.
   UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id);
 
+  // The cells of one upstream; null: there is none with this id. Any thread.
+  const UpstreamMetrics* find(std::string_view id) const {
+    const auto found = upstreams_.find(id);
+    return found == upstreams_.end() ? nullptr : found->second;
+  }
+
   void call_finished(const upstream::CallReport& report) override;
   void stall_changed(std::string_view endpoint, bool stalled) override;
   void disagreed(std::string_view endpoint) override;

@@ -44,6 +44,12 @@ class Connection {
   void set_caller(Caller caller) { caller_ = std::move(caller); }
   // Set if the service closed it.
   std::optional<Ended> ended() const { return ended_; }
+  // Of answers that wait until the client reads.
+  std::size_t waiting_bytes() const {
+    std::size_t bytes = 0;
+    for (const Reply& reply : waiting_) bytes += reply.text.size() + reply.frame.size();
+    return bytes;
+  }
   // Sent to it since it became congested.
   std::uint32_t notifications_behind() const { return notifications_behind_; }
 

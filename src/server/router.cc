@@ -54,6 +54,7 @@ class MethodList {
       if (one == "GET") add("HEAD");
     });
   }
+  bool has(std::string_view method) const { return std::ranges::find(names_, method) != names_.end(); }
   std::string text() const {
     std::string text;
     for (const std::string_view name : names_) {
@@ -72,6 +73,12 @@ session::HttpResponse websocket_only(std::string_view method) {
   const bool could_upgrade = method == "GET" || method == "HEAD";
   return session::response_of(ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
                                                                : ws::Rule::handshake_method_not_get));
+}
+
+session::HttpResponse draining() {
+  session::HttpResponse answer = plain(503, "this server accepts no new WebSockets now\n");
+  answer.headers.push_back({.name = "Retry-After", .value = "5"});
+  return answer;
 }
 
 // Also one of unknown length.
@@ -138,6 +145,10 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
   if (!found.answer && found.mount == nullptr) {
     found.answer = answer_to(request, offers, rules, wants_websocket);
   }
+  if (!found.answer && wants_websocket && options_.is_draining != nullptr &&
+      options_.is_draining->load(std::memory_order_relaxed)) {
+    found.answer = draining();
+  }
   if (!found.answer) admit(session, request, wants_websocket, found);
   return found;
 }
@@ -178,8 +189,10 @@ session::HttpResponse Router::answer_to(const http::Request& request, const Offe
   }
   // A preflight concerns HTTP requests of a page; WebSockets have no preflight.
   if (request.method == "OPTIONS" && rules != nullptr && offers.has_methods) {
-    return {
-        .status = 204, .content_type = "", .body = "", .headers = preflight_headers(*rules, request.headers)};
+    return {.status = 204,
+            .content_type = "",
+            .body = "",
+            .headers = preflight_headers(*rules, request.headers, offers.methods.has("DELETE"))};
   }
   if (wants_websocket && offers.has_get) return plain(404, "there is no WebSocket here\n");
   if (!offers.has_methods) return websocket_only(request.method);

@@ -13,11 +13,13 @@
 //   a WebSocket where none is offered    404
 //   a plain GET where only a WebSocket   426 with Upgrade (RFC9110§15.5.22)
 //   another method                       405 with Allow (RFC9110§15.5.6)
+//   a WebSocket while the server drains  503 with Retry-After
 //   a caller that is not admitted        the Admission's answer, such as 401
 //
 // Mounts are tried in the order in which they were mounted. The first one whose pattern and method match
 // serves the request. Host and page are checked only if the router has BrowserRules.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -52,6 +54,9 @@ struct RouterOptions {
   RouterObserver* observer = nullptr;
   // Null: everyone is admitted. Must outlive the router.
   Admission* admission = nullptr;
+  // While it is true, upgrades are refused with 503: this server is about to be taken out of service. Null: never. Must
+  // outlive the router.
+  const std::atomic<bool>* is_draining = nullptr;
 };
 
 // A longer body is read only for callers who are admitted, because it costs memory.

@@ -253,13 +253,17 @@ bool Pool::checks_chains() const {
   return impl_->members().checks().enabled();
 }
 bool Pool::is_trusted(std::size_t member) const {
-  return impl_->members().checks().standing(member) == ChainChecks::Standing::right;
+  return impl_->members().is_enabled(member) &&
+         impl_->members().checks().standing(member) == ChainChecks::Standing::right;
 }
 void Pool::verify(std::size_t member, ChainChecks::Then then) {
   impl_->members().checks().verify(member, /*fresh=*/true, std::move(then));
 }
 std::size_t Pool::size() const {
   return impl_->members().size();
+}
+void Pool::set_enabled(std::size_t member, bool enabled) {
+  impl_->members().set_enabled(member, enabled);
 }
 std::vector<MemberStatus> Pool::status() const {
   return impl_->members().status();

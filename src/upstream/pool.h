@@ -69,12 +69,19 @@ struct PoolOptions {
 
 struct MemberStatus {
   std::string_view name;  // valid while the pool exists
+  bool enabled = true;    // Pool::set_enabled()
   bool available = true;
+  bool checked = true;      // it is known to be on the network's chain
   bool stalled = false;     // its head stands still while another's goes on
+  bool lagging = false;     // its head is more than head_lag_max behind
+  bool limited = false;     // it reported too many requests just now
   bool distrusted = false;  // was proved wrong recently
   std::string wrong_chain;  // describes the other chain it is on; empty: it is not on one
   std::uint64_t head = 0;   // 0: unknown
+  std::uint64_t lag = 0;    // blocks behind the best head; 0 if its head is unknown
   Duration latency{};       // of its answers, smoothed
+  Duration retry_in{};      // until the next probe, if it is not available
+  std::string failure;      // the last failed call, for people; empty: none since the last answer
 };
 
 class Pool final : public Backend {
@@ -109,6 +116,10 @@ class Pool final : public Backend {
 
   // Worker thread only.
   std::vector<MemberStatus> status() const;
+  // A member that is not enabled gets no calls of clients and sources, and what it pushes is not trusted. Its
+  // health and its head are still observed. Calls in flight to it continue. All members may be disabled:
+  // then every call fails.
+  void set_enabled(std::size_t member, bool enabled);
   std::size_t size() const;
   // How many members are not put aside. Any thread.
   std::size_t available() const;

@@ -147,13 +147,15 @@ Failure Pool::Impl::with_all_reasons(const Flight& flight) {
   return failure;
 }
 
-// No member could be used, because all are on another chain. In the next turn, because `done` never runs
+// No member could be used, because all are on another chain or disabled. In the next turn, because `done` never runs
 // inside call().
 void Pool::Impl::refuse(const FlightPtr& flight) {
   worker_.post([this, flight] {
     if (flight->over) return;  // perhaps with the pool
     finish(flight, std::unexpected(Failure{.kind = FailureKind::wrong_chain,
-                                           .message = "no node of this network is on its chain"}));
+                                           .message = members_.has_enabled()
+                                                          ? "no node of this network is on its chain"
+                                                          : "all nodes of this network are disabled"}));
   });
 }
 

@@ -248,7 +248,7 @@ web_tests() {
   check "build the dashboard" build-web build_web release || return 0
   suite "web: client, hooks and app" web count_vitest run_vitest
   suite "web: dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
-    node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js
+    node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js web/app/test/admin.test.js
 }
 run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json && npx tsc --noEmit -p app)
 run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)
