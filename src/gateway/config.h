@@ -40,6 +40,7 @@ struct ServerConfig {
   WebSocketSettings websocket;
   server::BrowserOptions browsers;
   AnswerPlan answers;
+  DefencePlan defence;
 };
 
 struct MetricsConfig {

@@ -68,6 +68,7 @@ struct RouterContext {
   server::RouterObserver& observer;
   std::shared_ptr<LoopServices> services;
   AccessGate* gate = nullptr;  // null: no access control
+  LoopGuard* guard = nullptr;  // null: new work is always taken on
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 
