@@ -240,6 +240,8 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   CLI::App* app = root.add_subcommand("check", "Check a configuration file and leave");
   app->footer(kCheckExamples);
   app->add_option("FILE", check.file, "The YAML file")->required();
+  app->add_flag("--system", check.system,
+                "Also compare it with the limits of this system; status 1 if one is too low");
   return app;
 }
 

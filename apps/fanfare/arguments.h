@@ -53,6 +53,7 @@ struct ServeArguments {
 
 struct CheckArguments {
   std::string file;
+  bool system = false;
 };
 
 struct ConnectArguments {

@@ -44,7 +44,8 @@ int main(int argc, char** argv) {
     return command.error().status;
   }
   if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&*command)) {
-    return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr);
+    return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
+                                   check->system);
   }
   if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&*command)) {
     return fanfare::app::run_connect(*connect, std::cout, std::cerr);

@@ -9,6 +9,7 @@
 #include "gateway/browser_settings.h"
 #include "gateway/config_access.h"
 #include "gateway/config_access_names.h"
+#include "gateway/config_defence.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_file.h"
@@ -168,7 +169,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
       context, node, "server",
       {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout",
        "shutdownSpread", "websocket", "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts",
-       "allowedOrigins", "compression", "allowInsecurePublic"});
+       "allowedOrigins", "compression", "allowInsecurePublic", "memory", "overload"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -200,6 +201,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
     out.listens_on_port = has_port;
   }
   if (const YamlNode* limits = fields.find("limits")) read_limits(context, *limits, out);
+  read_defence(context, fields, out.defence);
   if (const YamlNode* websocket = fields.find("websocket"))
     read_websocket(context, *websocket, out.websocket);
 }
@@ -440,6 +442,7 @@ ServePlan plan_from(const Config& config) {
                  .first_message_within = config.access.first_message_within,
                  .cookie_file = config.access.cookie_file,
                  .cookie_roles = config.access.cookie_roles,
+                 .defence = config.server.defence,
                  .access_files = config.access.files,
                  .access_check_every = config.access.check_every};
   plan.browsers.names = kBrowserSettingNames;

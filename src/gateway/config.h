@@ -41,6 +41,7 @@ struct ServerConfig {
   WebSocketSettings websocket;
   server::BrowserOptions browsers;
   AnswerPlan answers;
+  DefencePlan defence;
 };
 
 struct MetricsConfig {

@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "gateway/admin_runtime.h"
 #include "gateway/canvas_runtime.h"
+#include "gateway/defend/defence.h"
 #include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
@@ -40,13 +41,18 @@ constexpr std::uint32_t kMessageBytesPerSecond = 1024;
 // The reason in the Close frames of a stop.
 constexpr std::string_view kRestarting = "the gateway is restarting";
 
-session::SessionSettings session_settings(const WebSocketSettings& plan) {
+// The parts of the memory ceiling that these limits may have at most, for processes with little memory.
+constexpr std::uint32_t kHeldPercent = 40;
+constexpr std::uint32_t kUnfinishedPercent = 20;
+constexpr std::uint32_t kOutboxPercent = 20;  // of one connection
+
+session::SessionSettings session_settings(const WebSocketSettings& plan, const Defence& defence) {
   session::SessionSettings settings;
   settings.limits.message_bytes_max = plan.message_bytes_max;
   settings.ping_interval = plan.ping_interval;
   settings.pong_timeout = plan.pong_timeout;
-  settings.outbox_bytes_max = plan.outbox_bytes_max;
-  settings.outbox_bytes_high = std::min(kOutboxBytesHigh, plan.outbox_bytes_max / 4);
+  settings.outbox_bytes_max = defence.at_most(plan.outbox_bytes_max, kOutboxPercent);
+  settings.outbox_bytes_high = std::min(kOutboxBytesHigh, settings.outbox_bytes_max / 4);
   settings.limits.fragments_max = plan.fragments_max;
   settings.frames_per_turn_max = plan.frames_per_turn_max;
   settings.bytes_per_turn_max = plan.bytes_per_turn_max;
@@ -115,9 +121,10 @@ class Gateway::Impl {
   explicit Impl(ServePlan plan)
       : plan_(std::move(plan)),
         paths_(plan_),
-        settings_(session_settings(plan_.websocket)),
-        budget_(process_budget(plan_)),
-        unfinished_(plan_.answers.unfinished_bytes_max),
+        defence_(plan_.defence),
+        settings_(session_settings(plan_.websocket, defence_)),
+        budget_(defence_.at_most(process_budget(plan_), kHeldPercent)),
+        unfinished_(defence_.at_most(plan_.answers.unfinished_bytes_max, kUnfinishedPercent)),
         server_(server_options(plan_, settings_, unfinished_)) {
     SystemRandom().fill(salt_);
     if (plan_.streams) {
@@ -126,6 +133,7 @@ class Gateway::Impl {
     }
     metrics_.watch(server_.gate());
     metrics_.watch(budget_, unfinished_);
+    metrics_.watch(defence_.cells());
     answers_ = {.ready = [this](std::string_view query) { return ready(query); },
                 .metrics = [this] { return metrics_text(); }};
   }
@@ -158,6 +166,7 @@ class Gateway::Impl {
       worker_of(i).run([&network = *networks_[i]] { network.prepare(); });
     }
     make_admin();
+    defence_.set_workers(workers_.size());
     const auto started = server_.start(
         listeners_.all(),
         [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); },
@@ -169,6 +178,7 @@ class Gateway::Impl {
     if (admin_ != nullptr) {
       if (auto listening = admin_->start(); !listening) return listening;
     }
+    defence_.start({.server = server_, .workers = worker_list(), .held = budget_, .unfinished = unfinished_});
     for (std::size_t i = 0; i < networks_.size(); ++i) {
       worker_of(i).post([&network = *networks_[i]] { network.start(); });
     }
@@ -203,6 +213,7 @@ class Gateway::Impl {
   // For `spread` of the deadline the connections are closed one after another.
   std::size_t stop(Duration deadline, Duration spread) {
     draining_ = true;
+    defence_.stop();
     std::size_t dropped = 0;
     access_.stop();
     if (std::exchange(running_, false)) {
@@ -276,6 +287,11 @@ class Gateway::Impl {
     return found == project_budgets_.end() ? budget_ : found->second;
   }
 
+  std::vector<upstream::Worker*> worker_list() const {
+    std::vector<upstream::Worker*> list;
+    for (const auto& worker : workers_) list.push_back(worker.get());
+    return list;
+  }
   upstream::Worker& worker_of(std::size_t network) { return *workers_[thread_of_network_[network]]; }
 
   void add_network(const NetworkPlan& plan) {
@@ -313,6 +329,7 @@ class Gateway::Impl {
   }
 
   session::Server::HttpServices make_http_services(session::LoopServer& server, std::size_t loop_index) {
+    LoopGuard* const guard = defence_.add_loop();
     auto services =
         std::make_shared<LoopServices>(plan_.http.compression, server, loop_index, metrics_.compression());
     const RpcLimits limits{
@@ -335,7 +352,9 @@ class Gateway::Impl {
                                                            .budget = budget_of(networks_[i]->plan()),
                                                            .compressor = services->compressor,
                                                            .terms = services->terms,
-                                                           .gate = access_.gate()}));
+                                                           .gate = access_.gate(),
+                                                           .guard = guard,
+                                                           .worker_index = thread_of_network_[i]}));
     }
     if (streams_ != nullptr) services->streams = streams_->make_loop(server);
     if (canvas_ != nullptr) services->canvas = canvas_->make_loop(server);
@@ -351,7 +370,8 @@ class Gateway::Impl {
                                                              .gate = access_.gate(),
                                                              .server = server_,
                                                              .admin = admin_ ? &admin_->api() : nullptr,
-                                                             .is_draining = &draining_}));
+                                                             .is_draining = &draining_,
+                                                             .guard = guard}));
     }
     return services_of_listeners;
   }
@@ -405,6 +425,7 @@ class Gateway::Impl {
 
   const ServePlan plan_;
   const NetworkPaths paths_;
+  Defence defence_;  // ended before what it watches
   const session::SessionSettings settings_;
   ByteBudget budget_;                                                // of the process
   ByteBudget unfinished_;                                            // messages and bodies that came in part

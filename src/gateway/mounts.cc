@@ -96,6 +96,7 @@ class RpcMount final : public server::Mount {
 
   void on_request(session::HttpConnection& session, const Target& target) override {
     if (const auto refusal = server::refuse_content_coding(target.request)) return session.respond(*refusal);
+    if (const auto refusal = service(target.match).refuse_request()) return session.respond(*refusal);
     service(target.match)
         .handle_http(session, as_text(target.request.body), caller_of(target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));
@@ -105,6 +106,7 @@ class RpcMount final : public server::Mount {
     const auto ids = ids_for(target.request.query);
     if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
     RpcService& service = this->service(target.match);
+    if (auto refusal = service.refuse_upgrade()) return *std::move(refusal);
     if (!service.network().reserve_connection()) {
       service.metrics().connections_refused[RefuseReason::connection_limit].add();
       return session::HttpResponse{.status = 503,
@@ -175,7 +177,9 @@ class PageMount final : public server::Mount {
   PageMount(Answer answer, std::string_view permission, std::shared_ptr<LoopServices> services)
       : answer_(std::move(answer)), permission_(permission), services_(std::move(services)) {}
 
-  Offer offer(const Match&) const override { return {.methods = "GET", .is_open = permission_.empty()}; }
+  Offer offer(const Match&) const override {
+    return {.methods = "GET", .is_open = permission_.empty(), .is_vital = true};
+  }
   void on_request(session::HttpConnection& session, const Target& target) override {
     // It shows every project, so "*" does not grant it.
     constexpr std::size_t kNamespace = std::string_view("fanfare_").size();
@@ -294,7 +298,8 @@ std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const 
                             .not_found = not_found_line(context.plan, listener),
                             .observer = &context.observer,
                             .admission = context.gate,
-                            .is_draining = context.is_draining});
+                            .is_draining = context.is_draining,
+                            .guard = context.guard});
   const MakeMount make{.context = context,
                        .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {

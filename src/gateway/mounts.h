@@ -77,6 +77,7 @@ struct RouterContext {
   session::Server& server;                         // whose loop it is
   admin::Api* admin = nullptr;                     // null: the plan has none
   const std::atomic<bool>* is_draining = nullptr;  // server::RouterOptions
+  LoopGuard* guard = nullptr;                      // null: new work is always taken on
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 

@@ -177,6 +177,10 @@ NetworkMethods::NetworkMethods(const Context& context)
 
 std::optional<rpc::Refusal> NetworkMethods::refusal(const jsonrpc::Request& request,
                                                     const rpc::Caller& caller) {
+  // Over HTTP the request was refused as a whole (LoopGuard::refuse_request).
+  if (context_.guard != nullptr && caller.transport == rpc::Transport::websocket) {
+    if (auto refused = context_.guard->refuse_call(request, context_.worker_index)) return refused;
+  }
   return permission_.refusal(request, caller);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gateway/call_permission.h"
+#include "gateway/defend/loop_guard.h"
 #include "gateway/loop_events.h"
 #include "gateway/network.h"
 #include "rpc/methods.h"
@@ -28,6 +29,8 @@ class NetworkMethods final : public rpc::Methods {
     AccessGate* gate = nullptr;                                    // null: no access control
     // The connection has handed in credentials. Null without a gate.
     void (*renewed)(session::Session& session, std::shared_ptr<const access::Principal> principal) = nullptr;
+    LoopGuard* guard = nullptr;  // null: new work is always taken on
+    std::size_t worker_index = 0;
   };
 
   explicit NetworkMethods(const Context& context);

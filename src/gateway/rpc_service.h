@@ -11,6 +11,7 @@
 #include "gateway/access_gate.h"
 #include "gateway/answer_compressor.h"
 #include "gateway/credential_term.h"
+#include "gateway/defend/loop_guard.h"
 #include "gateway/loop_events.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
@@ -55,6 +56,7 @@ class RpcConnection final : public session::SessionData, private CredentialHolde
   std::string peer_address() const override { return connection_.session().peer(); }
 
   RpcService& service_;
+  bool is_shed_ = false;
   ConnectionSlot slot_;
   rpc::Connection connection_;
   EventSubscriber subscriber_;
@@ -92,6 +94,8 @@ class RpcService final : public session::Endpoint {
     AnswerCompressor& compressor;
     CredentialTerms& terms;
     AccessGate* gate = nullptr;  // null: no access control
+    LoopGuard* guard = nullptr;  // null: new work is always taken on
+    std::size_t worker_index = 0;
   };
 
   // Loop thread. Everything in the context must outlive the service.
@@ -106,6 +110,14 @@ class RpcService final : public session::Endpoint {
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
+  // Set: its upstream thread has too much to do for this.
+  std::optional<session::HttpResponse> refuse_request() const;
+  std::optional<session::HttpResponse> refuse_upgrade() const;
+
+  // Of a session of such a service: what it holds, outbox included.
+  static std::size_t held_bytes(session::Session& session) { return connection_of(session).held_bytes(); }
+  // It is closed to free memory.
+  static void note_shed(session::Session& session) { session.data<RpcConnection>().is_shed_ = true; }
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "gateway/defend/system_limits.h"
 #include "gateway/descriptor_limit.h"
 #include "gateway/file_watch.h"
 #include "gateway/gateway.h"
@@ -165,6 +166,7 @@ int wait_for_stop(Reloader& reloader, const sigset_t& signals, int received) {
 }  // namespace
 
 int run(ServePlan plan, const ReadAgain& read_again) {
+  plan.defence.is_process = true;
   log::set_level(plan.log_level);
   const auto inherited = net::inherited_sockets();
   if (!inherited) {
@@ -173,6 +175,7 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   }
   take_inherited(plan, *inherited);
   raise_limits();
+  log_system_limits(plan);
   signal(SIGPIPE, SIG_IGN);
   // Blocked before any thread starts, so that only sigwait below sees them.
   const sigset_t signals = handled_signals();

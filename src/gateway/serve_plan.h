@@ -18,6 +18,7 @@
 #include "canvasserver/room_plan.h"
 #include "eth/filter_limits.h"
 #include "gateway/admin_plan.h"
+#include "gateway/defend/plan.h"
 #include "net/loop.h"
 #include "server/browser_rules.h"
 #include "server/listener.h"
@@ -319,6 +320,7 @@ struct ServePlan {
   // Written at the start and removed at the end (access/password.h), for a user with these roles. Empty: none.
   std::string cookie_file = {};
   std::vector<std::string> cookie_roles = {};
+  DefencePlan defence = {};
   // Files that decide who may do what: the configuration, and those with keys and secrets that it names.
   std::vector<std::string> access_files = {};
   // How often is looked whether they have changed; zero: never.

@@ -53,6 +53,9 @@ class Connection {
   // Sent to it since it became congested.
   std::uint32_t notifications_behind() const { return notifications_behind_; }
 
+  // Of its requests in progress and its answers, including those in its outbox.
+  std::size_t held_bytes() const { return share_->held(); }
+
   // Sends an event. `closed`: the session is not open any more, or became too slow by this event.
   session::SendResult deliver(const SharedBytes& frame);
 

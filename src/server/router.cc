@@ -127,6 +127,7 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
       found.mount = entry.mount.get();
       found.match = *std::move(match);
       found.is_open = offer.is_open;
+      found.is_vital = offer.is_vital;
       rules = offer.browsers;
       break;
     }
@@ -149,8 +150,18 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
       options_.is_draining->load(std::memory_order_relaxed)) {
     found.answer = draining();
   }
-  if (!found.answer) admit(session, request, wants_websocket, found);
+  if (!found.answer) ask_guard(request, wants_websocket, found);
+  if (!found.answer && !found.refused_upgrade) admit(session, request, wants_websocket, found);
   return found;
+}
+
+void Router::ask_guard(const http::Request& request, bool wants_websocket, Found& found) const {
+  if (options_.guard == nullptr || found.is_vital) return;
+  if (wants_websocket) {
+    found.refused_upgrade = options_.guard->refuse_upgrade(request);
+  } else {
+    found.answer = options_.guard->refuse_request(request);
+  }
 }
 
 void Router::admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
@@ -223,7 +234,8 @@ session::HttpResponse Router::about_the_server(const http::Request& request) con
 
 // The plan of the mount that find() will choose, if the request is not refused before.
 session::BodyPlan Router::plan_body(const session::HttpConnection& session, const http::Request& head) {
-  const bool needs_admission = options_.admission != nullptr && has_long_body(head);
+  const bool needs_admission =
+      (options_.admission != nullptr || options_.guard != nullptr) && has_long_body(head);
   if (!plans_bodies_ && !needs_admission) return {};
   const auto segments = http::path_segments(head.path);
   if (!segments) return {};
@@ -232,14 +244,21 @@ session::BodyPlan Router::plan_body(const session::HttpConnection& session, cons
     if (!match) continue;
     const Offer offer = entry.mount->offer(*match);
     if (!offer.missing.empty() || !takes(offer.methods, head.method)) continue;
-    if (needs_admission && !offer.is_open && refuses_early(session, head, *match)) return {.in_pieces = true};
+    if (needs_admission && refuses_early(session, head, offer, *match)) return {.in_pieces = true};
     return offer.body;
   }
   return {};
 }
 
 bool Router::refuses_early(const session::HttpConnection& session, const http::Request& head,
-                           const PathPattern::Match& match) {
+                           const Offer& offer, const PathPattern::Match& match) {
+  if (options_.guard != nullptr && !offer.is_vital) {
+    if (auto refused = options_.guard->refuse_request(head)) {
+      early_refusal_ = {.connection = session.id(), .answer = *std::move(refused)};
+      return true;
+    }
+  }
+  if (options_.admission == nullptr || offer.is_open) return false;
   auto admitted = options_.admission->admit(session, head, match, false);
   if (admitted) return false;
   early_refusal_ = {.connection = session.id(), .answer = std::move(admitted.error())};
@@ -270,6 +289,7 @@ session::UpgradeDecision Router::on_upgrade(session::HttpConnection& session, co
   if (!segments) return plain(400, "the request's path is not well encoded\n");
   Found found = find(session, request, *segments, true);
   if (found.answer) return *std::move(found.answer);
+  if (found.refused_upgrade) return *std::move(found.refused_upgrade);
   return found.mount->on_upgrade(session, {.loop = *loop_,
                                            .request = request,
                                            .match = found.match,
