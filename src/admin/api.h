@@ -84,7 +84,7 @@ class AdminMount final : public server::Mount {
       : api_(api), server_(server), options_(std::move(options)) {}
 
   server::Offer offer(const server::PathPattern::Match&) const override {
-    return {.methods = "GET, POST, PUT, DELETE"};
+    return {.methods = "GET, POST, PUT, DELETE", .is_vital = true};
   }
   void on_request(session::HttpConnection& session, const server::Target& target) override;
 
