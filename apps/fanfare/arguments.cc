@@ -236,6 +236,9 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   CLI::App* app = root.add_subcommand("check", "Check a configuration file and leave");
   app->footer(kCheckExamples);
   app->add_option("FILE", check.file, "The YAML file")->required();
+  app->add_option("--against", check.against,
+                  "Show what a reload would change in a gateway that runs with this file")
+      ->type_name("FILE");
   return app;
 }
 

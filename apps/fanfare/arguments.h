@@ -50,6 +50,7 @@ struct ServeArguments {
 
 struct CheckArguments {
   std::string file;
+  std::optional<std::string> against;  // another file, of a gateway that runs
 };
 
 struct ConnectArguments {

@@ -12,9 +12,9 @@
 
 #include "base/log.h"
 #include "gateway/descriptor_limit.h"
-#include "gateway/file_watch.h"
 #include "gateway/gateway.h"
 #include "gateway/inherited.h"
+#include "gateway/reload/reloader.h"
 #include "gateway/stop_deadline.h"
 #include "gateway/welcome.h"
 
@@ -56,67 +56,6 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
 }
-
-void reload_certificates(Gateway& gateway) {
-  const auto failures = gateway.reload_certificates();
-  for (const std::string& failure : failures) {
-    log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
-  }
-  if (failures.empty()) log::info("certificates_reloaded");
-}
-
-// Reloads what a running gateway can reload.
-class Reloader {
- public:
-  Reloader(Gateway& gateway, const ServePlan& plan, const ReadAgain& read_again)
-      : gateway_(gateway),
-        read_again_(read_again),
-        has_access_(plan.access != nullptr && read_again),
-        check_every_(plan.access_check_every),
-        files_(plan.access_files),
-        watch_(files_) {}
-
-  // How long a signal is waited for before look() is called; zero: for ever.
-  Duration check_every() const { return has_access_ ? check_every_ : Duration::zero(); }
-  void look() {
-    if (!has_access_) return;
-    gateway_.keep_cookie();
-    if (watch_.look()) reload_access();
-  }
-  void reload_all() {
-    reload_certificates(gateway_);
-    if (!has_access_) return;
-    gateway_.keep_cookie();
-    reload_access();
-  }
-
- private:
-  void reload_access() {
-    const auto plan = read_again_();
-    const auto done = plan ? gateway_.reload_access(*plan) : std::unexpected(plan.error());
-    if (!done) {
-      return log::error("access_reload_failed", {{"error", done.error()}, {"still_used", "the one before"}});
-    }
-    log::info("access_reloaded", {{"roles", plan->access->roles.size()},
-                                  {"keys", plan->access->keys.size()},
-                                  {"users", plan->access->users.size()}});
-    check_every_ = plan->access_check_every;
-    // It may name other files.
-    if (plan->access_files != files_) {
-      files_ = plan->access_files;
-      // They were read before they are watched, so they may have changed in between.
-      watch_ = FileWatch(files_);
-      watch_.forget();
-    }
-  }
-
-  Gateway& gateway_;
-  const ReadAgain& read_again_;
-  const bool has_access_;
-  Duration check_every_;
-  std::vector<std::string> files_;
-  FileWatch watch_;
-};
 
 // Waits for a signal, or until it is time to look at the files: then 0.
 int wait_for_signal(const sigset_t& signals, Duration at_most) {
@@ -165,7 +104,13 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   std::optional<StopDeadline> deadline;  // still runs while the gateway is destroyed
   Gateway gateway(plan);
   // Before anybody can see that the program runs: what changes from here on is noticed.
-  Reloader reloader(gateway, plan, read_again);
+  Reloader reloader(
+      gateway, plan,
+      !read_again ? ReadAgain() : [&read_again, &inherited]() -> std::expected<ServePlan, std::string> {
+        auto wanted = read_again();
+        if (wanted) take_inherited(*wanted, *inherited);
+        return wanted;
+      });
   if (const auto started = gateway.start(); !started) {
     log::error("start_failed", {{"error", started.error().message}});
     return 1;
