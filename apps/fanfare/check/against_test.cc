@@ -68,8 +68,8 @@ TEST_F(CheckAgainst, AllErrorsOfBothFilesAreStatus2) {
             2);
   EXPECT_EQ(out_.str(), "");
   EXPECT_THAT(complaints_.str(), testing::HasSubstr("old.yaml:1:11: logLevel"));
-  EXPECT_THAT(complaints_.str(), testing::HasSubstr("new.yaml:1:21: server.threads"));
-  EXPECT_THAT(complaints_.str(), testing::HasSubstr("new.yaml:1:37: server.httpPort"));
+  EXPECT_THAT(complaints_.str(), testing::HasSubstr("new.yaml:1:20: server.threads"));
+  EXPECT_THAT(complaints_.str(), testing::HasSubstr("new.yaml:1:36: server.httpPort"));
   EXPECT_THAT(complaints_.str(), testing::HasSubstr("new.yaml:10:18: projects[0].upstreams[0].timeout"));
 }
 
