@@ -242,6 +242,9 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   app->add_option("FILE", check.file, "The YAML file")->required();
   app->add_flag("--system", check.system,
                 "Also compare it with the limits of this system; status 1 if one is too low");
+  app->add_option("--against", check.against,
+                  "Show what a reload would change in a gateway that runs with this file")
+      ->type_name("FILE");
   return app;
 }
 

@@ -42,7 +42,7 @@ AdminRuntime::AdminRuntime(const AdminPlan& plan, AdminParts parts, AccessGate* 
                            std::function<std::string()> metrics)
     : subject_(parts),
       api_(subject_),
-      server_(api_, admin_server_options(plan, parts.plan.loop_kind, gate, std::move(metrics))) {}
+      server_(api_, admin_server_options(plan, parts.plan()->loop_kind, gate, std::move(metrics))) {}
 
 std::expected<void, Error> AdminRuntime::start() {
   auto started = server_.start();

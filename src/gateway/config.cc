@@ -388,12 +388,26 @@ void add_admin(const Config& config, ServePlan& plan) {
 
 }  // namespace
 
-std::string ConfigError::message() const {
+namespace {
+
+std::string line_of(const std::string& file, const Diagnostic& diagnostic) {
   std::string text = file + ":";
   if (diagnostic.location.line > 0) {
     text += std::to_string(diagnostic.location.line) + ":" + std::to_string(diagnostic.location.column) + ":";
   }
   return text + " " + diagnostic.message;
+}
+
+}  // namespace
+
+std::string ConfigError::message() const {
+  return line_of(file, diagnostic);
+}
+
+std::string ConfigError::messages() const {
+  std::string text = message();
+  for (const Diagnostic& other : others) text += "\n" + line_of(file, other);
+  return text;
 }
 
 std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
@@ -409,8 +423,12 @@ std::expected<Config, ConfigError> parse_config(std::string_view text, std::stri
   Diagnostics diagnostics;
   Config config;
   read_root({.environment = environment, .diagnostics = diagnostics}, *root, config);
-  if (diagnostics.first()) return failed(*diagnostics.first());
-  return config;
+  if (!diagnostics.first()) return config;
+  ConfigError error{.file = std::string(file), .diagnostic = *diagnostics.first()};
+  for (Diagnostic& other : diagnostics.all()) {
+    if (other.location > error.diagnostic.location) error.others.push_back(std::move(other));
+  }
+  return std::unexpected(std::move(error));
 }
 
 std::expected<Config, ConfigError> load_config(const std::string& path,
