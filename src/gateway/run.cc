@@ -74,6 +74,18 @@ int wait_for_signal(const sigset_t& signals, Duration at_most) {
   return received > 0 ? received : 0;
 }
 
+void log_addresses(const ServePlan& plan, const Gateway& gateway) {
+  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
+    log::info("listening", {{"address", gateway.addresses()[i].text()},
+                            {"loops", gateway.loop_count()},
+                            {"loop", gateway.loop_name()},
+                            {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
+  }
+  for (const net::Address& address : gateway.admin_addresses()) {
+    log::info("admin_listening", {{"address", address.text()}});
+  }
+}
+
 // What a service manager shows for the process.
 std::string status_text(const Gateway& gateway) {
   std::string text = "listening on";
@@ -166,15 +178,7 @@ int run(ServePlan plan, const ReadAgain& read_again) {
     log::error("start_failed", {{"error", started.error().message}});
     return 1;
   }
-  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
-    log::info("listening", {{"address", gateway.addresses()[i].text()},
-                            {"loops", gateway.loop_count()},
-                            {"loop", gateway.loop_name()},
-                            {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
-  }
-  for (const net::Address& address : gateway.admin_addresses()) {
-    log::info("admin_listening", {{"address", address.text()}});
-  }
+  log_addresses(plan, gateway);
   manager.ready(status_text(gateway));
   int received = wait_until_ready(gateway, signals);
   if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);
