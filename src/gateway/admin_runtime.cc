@@ -38,7 +38,7 @@ admin::AdminMountOptions admin_mount_options(bool has_access, std::size_t prefix
   return options;
 }
 
-AdminRuntime::AdminRuntime(const AdminPlan& plan, AdminParts parts, AccessGate* gate,
+AdminRuntime::AdminRuntime(const AdminPlan& plan, const AdminParts& parts, AccessGate* gate,
                            std::function<std::string()> metrics)
     : subject_(parts),
       api_(subject_),
