@@ -67,6 +67,7 @@ if(FANFARE_PROGRAM AND PROJECT_IS_TOP_LEVEL)
   endif()
   set(packaging ${PROJECT_SOURCE_DIR}/packaging)
   install(FILES ${packaging}/fanfare.yaml DESTINATION /etc/fanfare COMPONENT service EXCLUDE_FROM_ALL)
+  install(DIRECTORY ${packaging}/monitoring/ DESTINATION /usr/share/fanfare/monitoring COMPONENT service EXCLUDE_FROM_ALL)
   install(FILES ${packaging}/default DESTINATION /etc/default RENAME fanfare COMPONENT service EXCLUDE_FROM_ALL)
   install(FILES ${packaging}/fanfare.service ${packaging}/fanfare.socket DESTINATION /lib/systemd/system
     COMPONENT service EXCLUDE_FROM_ALL)

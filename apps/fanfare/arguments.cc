@@ -233,6 +233,9 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
   app->add_option("--log-level", serve.log_level,
                   "trace, debug, info, warn, error or off; info if not given [env FANFARE_LOG_LEVEL]")
       ->type_name("LEVEL");
+  app->add_option("--log-format", serve.log_format,
+                  "text or json, one object a line; text if not given [env FANFARE_LOG_FORMAT]")
+      ->type_name("FORM");
   return app;
 }
 

@@ -26,6 +26,7 @@ struct ServeArguments {
   std::optional<std::uint32_t> ws_port;
   std::optional<std::uint64_t> chain_id;
   std::optional<std::string> log_level;
+  std::optional<std::string> log_format;
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
   std::optional<std::string> admin_socket;

@@ -38,6 +38,8 @@ TEST(Arguments, EveryFlagOfServe) {
                               "9223372036854775807",
                               "--log-level",
                               "debug",
+                              "--log-format",
+                              "json",
                               "--threads",
                               "3",
                               "--max-connections",
@@ -72,6 +74,7 @@ TEST(Arguments, EveryFlagOfServe) {
   EXPECT_EQ(serve.ws_port, 65535U);
   EXPECT_EQ(serve.chain_id, 9223372036854775807U);
   EXPECT_EQ(serve.log_level, "debug");
+  EXPECT_EQ(serve.log_format, "json");
   EXPECT_EQ(serve.threads, 3U);
   EXPECT_EQ(serve.max_connections, 4U);
   EXPECT_EQ(serve.max_subscriptions, 5U);

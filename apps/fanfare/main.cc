@@ -15,6 +15,7 @@
 #include "connect/command.h"
 #include "gateway/gateway.h"
 #include "serve/flags.h"
+#include "serve/log_flags.h"
 #include "serve/web_directory.h"
 
 namespace {
@@ -33,6 +34,12 @@ int run_serve(const fanfare::app::ServeArguments& arguments) {
     std::cerr << plan.error() << "\n";
     return kStatusUsage;
   }
+  const auto format = fanfare::app::log_format_of(arguments, fanfare::gateway::process_environment);
+  if (!format) {
+    std::cerr << format.error() << "\n";
+    return kStatusUsage;
+  }
+  fanfare::log::set_format(*format);
   return fanfare::gateway::run(*plan, read);
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/log_format.h"
 #include "base/log_line.h"
 #include "base/log_sink.h"
 #include "base/time.h"
@@ -74,7 +75,9 @@ bool enabled(Level level) {
 void write(Level level, std::string_view event, Fields fields, Fields more) {
   if (!enabled(level)) return;
   if (give_to_sink(level, event, fields, more)) return;
-  const std::string line = line_of(system_clock().wall_now(), level, event, fields, more);
+  const WallTime now = system_clock().wall_now();
+  const std::string line = format() == Format::json ? json_line_of(now, level, event, fields, more)
+                                                    : line_of(now, level, event, fields, more);
   // One call to an unbuffered stream, so lines of several threads do not mix. A line that cannot be written
   // is lost.
   (void)std::fwrite(line.data(), 1, line.size(), stderr);

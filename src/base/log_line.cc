@@ -28,6 +28,17 @@ std::string_view name_of(Level level) {
   return "off";
 }
 
+bool is_bare(std::string_view value) {
+  if (value.empty()) return false;
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ' || byte >= 0x7f || c == '"' || c == '=' || c == '\\') return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void append_time(std::string& line, WallTime now) {
   const auto milliseconds = std::chrono::floor<std::chrono::milliseconds>(now);
   const auto day = std::chrono::floor<std::chrono::days>(milliseconds);
@@ -41,17 +52,6 @@ void append_time(std::string& line, WallTime now) {
                     static_cast<int>(time.subseconds().count()));
   line.append(text.data(), static_cast<std::size_t>(length));
 }
-
-bool is_bare(std::string_view value) {
-  if (value.empty()) return false;
-  for (const char c : value) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= ' ' || byte >= 0x7f || c == '"' || c == '=' || c == '\\') return false;
-  }
-  return true;
-}
-
-}  // namespace
 
 void append_value(std::string& line, std::string_view value) {
   if (is_bare(value)) {

@@ -18,6 +18,9 @@ namespace fanfare::log {
 // put into the log even if the caller did not shorten the value.
 inline constexpr std::size_t kValueBytesMax = 1024;
 
+// Appends the time in UTC, as above.
+void append_time(std::string& line, WallTime now);
+
 // The line including its newline. Milliseconds are truncated, not rounded. `more` follows `fields`.
 std::string line_of(WallTime now, Level level, std::string_view event, Fields fields, Fields more = {});
 

@@ -135,7 +135,8 @@ class Package(unittest.TestCase):
         self.assertEqual(machine.do("stat", "-c", "%U:%a", "/var/lib/fanfare").strip(), "fanfare:750")
         machine.do("fanfare", "check", "/etc/fanfare/fanfare.yaml")
         for path in ("/usr/share/man/man1/fanfare-serve.1", "/usr/share/bash-completion/completions/fanfare",
-                     "/usr/share/zsh/vendor-completions/_fanfare", "/usr/share/doc/fanfare/copyright", "/lib/systemd/system/fanfare.socket"):
+                     "/usr/share/zsh/vendor-completions/_fanfare", "/usr/share/doc/fanfare/copyright", "/lib/systemd/system/fanfare.socket",
+                     "/usr/share/fanfare/monitoring/fanfare-alerts.yaml", "/usr/share/fanfare/monitoring/fanfare-dashboard.json"):
             # A minimal system leaves manual pages out.
             self.assertTrue(machine.path(path).exists() or (ARGUMENTS.root and "/man/" in path), path)
 

@@ -1,0 +1,18 @@
+#pragma once
+// The form of the log of `fanfare serve`.
+
+#include <expected>
+#include <string>
+
+#include "arguments.h"
+#include "base/log_format.h"
+#include "gateway/config_env.h"
+
+namespace fanfare::app {
+
+// --log-format, else the variable FANFARE_LOG_FORMAT if it is not empty, else text. The error is printable
+// text without a final newline: the invalid flag or variable and its valid values.
+std::expected<log::Format, std::string> log_format_of(const ServeArguments& arguments,
+                                                      const gateway::EnvironmentLookup& environment);
+
+}  // namespace fanfare::app
