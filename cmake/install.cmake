@@ -1,5 +1,6 @@
-# The files that `cmake --install` and the .deb install: the public headers, the libraries of libraries.cmake, their CMake package and
-# pkg-config files (component "library"), and the fanfare program (component "program").
+# The files that `cmake --install` and the packages install: the public headers, the libraries of libraries.cmake, their CMake package and
+# pkg-config files (component "library"), and the fanfare program with its pages (component "program"). Only the packages have the component
+# "service": unit, configuration and documents, at Debian's places.
 include(CMakePackageConfigHelpers)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/fanfare)
@@ -51,18 +52,63 @@ if(FANFARE_PROGRAM)
     COMPONENT program OPTIONAL PATTERN ".built-from" EXCLUDE)
 endif()
 
-# Packages are made only if this is the top-level project; an enclosing project makes its own.
+# Manual pages and completions are made from the program's help.
+if(FANFARE_PROGRAM AND PROJECT_IS_TOP_LEVEL)
+  find_program(FANFARE_PYTHON python3)
+  if(FANFARE_PYTHON)
+    set(manual ${PROJECT_BINARY_DIR}/manual)
+    add_custom_command(OUTPUT ${manual}/man/fanfare.1
+      COMMAND ${FANFARE_PYTHON} ${PROJECT_SOURCE_DIR}/tools/manual.py $<TARGET_FILE:fanfare> ${manual}
+      DEPENDS fanfare ${PROJECT_SOURCE_DIR}/tools/manual.py VERBATIM)
+    add_custom_target(manual ALL DEPENDS ${manual}/man/fanfare.1)
+    install(DIRECTORY ${manual}/man/ DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT program)
+    install(FILES ${manual}/bash/fanfare DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions COMPONENT program)
+    install(FILES ${manual}/zsh/_fanfare DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions COMPONENT program)
+  endif()
+  set(packaging ${PROJECT_SOURCE_DIR}/packaging)
+  install(FILES ${packaging}/fanfare.yaml DESTINATION /etc/fanfare COMPONENT service EXCLUDE_FROM_ALL)
+  install(FILES ${packaging}/default DESTINATION /etc/default RENAME fanfare COMPONENT service EXCLUDE_FROM_ALL)
+  install(FILES ${packaging}/fanfare.service ${packaging}/fanfare.socket DESTINATION /lib/systemd/system
+    COMPONENT service EXCLUDE_FROM_ALL)
+  install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION /usr/share/doc/fanfare RENAME copyright
+    COMPONENT service EXCLUDE_FROM_ALL)
+  install(DIRECTORY ${PROJECT_SOURCE_DIR}/docs/ DESTINATION /usr/share/doc/fanfare
+    COMPONENT service EXCLUDE_FROM_ALL FILES_MATCHING PATTERN "*.md" PATTERN decisions EXCLUDE PATTERN images EXCLUDE)
+endif()
+
+# Packages are made only if this is the top-level project; an enclosing project makes its own. "fanfare" has the program and the
+# service, "fanfare-dev" the library.
 if(PROJECT_IS_TOP_LEVEL)
   set(CPACK_GENERATOR DEB)
-  set(CPACK_PACKAGE_CONTACT "The Fanfare authors")
+  set(CPACK_PACKAGE_CONTACT "The Fanfare authors <fanfare@localhost>")
   set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
   set(CPACK_STRIP_FILES ON)
+  set(CPACK_DEB_COMPONENT_INSTALL ON)
+  set(CPACK_COMPONENTS_GROUPING ONE_PER_GROUP)
+  set(CPACK_COMPONENTS_ALL library)
+  set(CPACK_COMPONENT_LIBRARY_GROUP dev)
+  if(FANFARE_PROGRAM)
+    list(APPEND CPACK_COMPONENTS_ALL program service)
+    set(CPACK_COMPONENT_PROGRAM_GROUP server)
+    set(CPACK_COMPONENT_SERVICE_GROUP server)
+  endif()
   set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
-  set(CPACK_DEBIAN_PACKAGE_SECTION net)
+  set(CPACK_DEBIAN_COMPRESSION_TYPE xz)
   set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-  set(CPACK_DEBIAN_COMPRESSION_TYPE gzip)
-  # Running the program needs none of these; linking the static library needs all.
-  set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "libssl-dev, zlib1g-dev, libdeflate-dev, liburing-dev")
-  set(CPACK_DEBIAN_PACKAGE_SUGGESTS "libsqlite3-dev, libcurl4-openssl-dev, libyaml-cpp-dev, prometheus-cpp-dev, libcrypto++-dev, libsecp256k1-dev")
+  set(CPACK_DEBIAN_SERVER_PACKAGE_NAME fanfare)
+  set(CPACK_DEBIAN_SERVER_PACKAGE_SECTION net)
+  set(CPACK_DEBIAN_SERVER_PACKAGE_DEPENDS "adduser")
+  set(CPACK_DEBIAN_SERVER_PACKAGE_RECOMMENDS "ca-certificates")
+  set(CPACK_DEBIAN_SERVER_DESCRIPTION "WebSocket and JSON-RPC server in front of nodes\nIt serves eth_subscribe, JSON-RPC, data streams and canvases to many clients, from few calls to\nthe nodes behind it.")
+  set(CPACK_DEBIAN_SERVER_PACKAGE_CONTROL_EXTRA
+    "${packaging}/debian/postinst;${packaging}/debian/prerm;${packaging}/debian/postrm;${packaging}/debian/conffiles")
+  set(CPACK_DEBIAN_DEV_PACKAGE_NAME fanfare-dev)
+  set(CPACK_DEBIAN_DEV_PACKAGE_SECTION libdevel)
+  # What linking the static libraries needs.
+  set(CPACK_DEBIAN_DEV_PACKAGE_DEPENDS "libssl-dev, zlib1g-dev, libdeflate-dev, liburing-dev")
+  set(CPACK_DEBIAN_DEV_PACKAGE_SUGGESTS "libsqlite3-dev, libcurl4-openssl-dev, libyaml-cpp-dev, prometheus-cpp-dev, libcrypto++-dev, libsecp256k1-dev")
+  set(CPACK_DEBIAN_DEV_DESCRIPTION "WebSocket engine for C++, development files\nHeaders, libraries, CMake package and pkg-config files of Fanfare.")
   include(CPack)
+  cpack_add_component_group(server)
+  cpack_add_component_group(dev)
 endif()

@@ -66,7 +66,7 @@ endif()
 
 if(FANFARE_CHAIN)
   add_library(fanfare_chain_library STATIC)
-  fanfare_objects(fanfare_chain_library eth devchain upstream gateway)
+  fanfare_objects(fanfare_chain_library eth devchain upstream admin gateway)
   target_link_libraries(fanfare_chain_library INTERFACE
     fanfare_store_library fanfare_library curl yaml-cpp prometheus-cpp-core crypto++ secp256k1)
   set_target_properties(fanfare_chain_library PROPERTIES OUTPUT_NAME fanfare-chain EXPORT_NAME chain)

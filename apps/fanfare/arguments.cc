@@ -129,6 +129,10 @@ void add_listeners(CLI::App* app, ServeArguments& serve) {
                                          "The dashboard's files; those beside the program if not given")
                              ->type_name("DIR")
                              ->group(listen);
+  app->add_option("--admin-socket", serve.admin_socket,
+                  "A Unix socket for 'fanfare admin' and 'fanfare top'; none if not given")
+      ->type_name("PATH")
+      ->group(listen);
   app->add_flag("--no-web", serve.no_web, "No dashboard at /")->excludes(web_dir)->group(listen);
   app->add_option("--chain-id", serve.chain_id,
                   "1337 for --dev if not given; for --upstream what the node says, which has to be the same")
@@ -237,6 +241,11 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   CLI::App* app = root.add_subcommand("check", "Check a configuration file and leave");
   app->footer(kCheckExamples);
   app->add_option("FILE", check.file, "The YAML file")->required();
+  app->add_flag("--system", check.system,
+                "Also compare it with the limits of this system; status 1 if one is too low");
+  app->add_option("--against", check.against,
+                  "Show what a reload would change in a gateway that runs with this file")
+      ->type_name("FILE");
   return app;
 }
 
@@ -403,6 +412,10 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   const CLI::App* bench_app = add_bench(root, bench);
   CanvasExportArguments canvas_export;
   const CLI::App* export_app = add_canvas_export(root, canvas_export);
+  AdminArguments admin;
+  const CLI::App* admin_app = add_admin(root, admin);
+  TopArguments top;
+  const CLI::App* top_app = add_top(root, top);
   try {
     root.parse(count, arguments);
   } catch (const CLI::ParseError& error) {
@@ -413,6 +426,8 @@ std::expected<Command, ExitRequest> parse_arguments(int count, const char* const
   if (connect_app->parsed()) return connect;
   if (bench_app->parsed()) return bench;
   if (export_app->parsed()) return canvas_export;
+  if (admin_app->parsed()) return admin;
+  if (top_app->parsed()) return top;
   return std::unexpected(ExitRequest{.status = 2, .text = fit_to_columns(root.help())});
 }
 

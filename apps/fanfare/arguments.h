@@ -9,6 +9,8 @@
 #include <variant>
 #include <vector>
 
+#include "admin/flags.h"
+
 namespace fanfare::app {
 
 // Flags that were not given are empty. Numbers are in range; durations are still text.
@@ -26,6 +28,7 @@ struct ServeArguments {
   std::optional<std::string> log_level;
   std::optional<std::uint32_t> threads;
   std::optional<std::string> loop;
+  std::optional<std::string> admin_socket;
   std::optional<std::string> web_dir;
   bool no_web = false;
 
@@ -50,6 +53,8 @@ struct ServeArguments {
 
 struct CheckArguments {
   std::string file;
+  bool system = false;
+  std::optional<std::string> against;  // another file, of a gateway that runs
 };
 
 struct ConnectArguments {
@@ -103,8 +108,8 @@ struct CanvasExportArguments {
   std::string token;
 };
 
-using Command =
-    std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments, CanvasExportArguments>;
+using Command = std::variant<ServeArguments, CheckArguments, ConnectArguments, BenchArguments,
+                             CanvasExportArguments, AdminArguments, TopArguments>;
 
 // The program exits without running a command: help or version (status 0), or an invalid command line (status
 // 2).

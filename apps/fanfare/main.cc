@@ -1,13 +1,16 @@
-// The fanfare program: serve, check, connect, bench, canvas.
+// The fanfare program: serve, check, connect, bench, canvas, admin, top.
 
 #include <filesystem>
 #include <iostream>
 #include <system_error>
 #include <variant>
 
+#include "admin/command.h"
+#include "admin/top.h"
 #include "arguments.h"
 #include "bench/command.h"
 #include "canvas/command.h"
+#include "check/against.h"
 #include "check/command.h"
 #include "connect/command.h"
 #include "gateway/gateway.h"
@@ -42,7 +45,12 @@ int main(int argc, char** argv) {
     return command.error().status;
   }
   if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&*command)) {
-    return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr);
+    if (check->against) {
+      return fanfare::app::run_check_against(check->file, *check->against,
+                                             fanfare::gateway::process_environment, std::cout, std::cerr);
+    }
+    return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
+                                   check->system);
   }
   if (const auto* connect = std::get_if<fanfare::app::ConnectArguments>(&*command)) {
     return fanfare::app::run_connect(*connect, std::cout, std::cerr);
@@ -52,6 +60,12 @@ int main(int argc, char** argv) {
   }
   if (const auto* canvas_export = std::get_if<fanfare::app::CanvasExportArguments>(&*command)) {
     return fanfare::app::run_canvas_export(*canvas_export, std::cout, std::cerr);
+  }
+  if (const auto* admin = std::get_if<fanfare::app::AdminArguments>(&*command)) {
+    return fanfare::app::run_admin(*admin, std::cout, std::cerr);
+  }
+  if (const auto* top = std::get_if<fanfare::app::TopArguments>(&*command)) {
+    return fanfare::app::run_top(*top, std::cout, std::cerr);
   }
   return run_serve(std::get<fanfare::app::ServeArguments>(*command));
 }

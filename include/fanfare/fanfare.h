@@ -4,6 +4,7 @@
 
 #include "fanfare/access.h"
 #include "fanfare/body.h"
+#include "fanfare/canvas.h"
 #include "fanfare/client.h"
 #include "fanfare/error.h"
 #include "fanfare/expected.h"

@@ -375,6 +375,7 @@ class FANFARE_EXPORT Server {
   friend class Hub;
   friend class Rpc;
   friend class Streams;
+  friend class Canvas;
   void add_websocket(std::string_view path, std::unique_ptr<api::WebSocketRoute> route);
 
   std::shared_ptr<api::ServerImpl> impl_;

@@ -14,13 +14,14 @@
 // goes on after a restart with its epoch and its next offset, and a client's position of before is valid. If the disk
 // fails, the topic goes on in memory with another epoch, and says so in the log and in TopicMetrics::unstored.
 //
-// Link with fanfare::store.
+// Rooms of the canvas keep their files through it as well (fanfare/canvas.h). Link with fanfare::store.
 
 #include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
 
+#include "fanfare/canvas.h"
 #include "fanfare/error.h"
 #include "fanfare/expected.h"
 #include "fanfare/export.h"
@@ -81,5 +82,8 @@ class FANFARE_EXPORT Store {
   friend class Hub;
   std::shared_ptr<pubsub::EventStore> store_;
 };
+
+// For CanvasRoom::disk: the room's file, and its past. Any thread.
+FANFARE_EXPORT CanvasDisk canvas_disk();
 
 }  // namespace fanfare

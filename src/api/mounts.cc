@@ -12,6 +12,7 @@
 #include "api/request_parts.h"
 #include "api/route_endpoint.h"
 #include "api/rpc_mount.h"
+#include "api/server_canvas.h"
 #include "api/server_streams.h"
 #include "api/settings.h"
 #include "base/block_pool.h"
@@ -315,6 +316,9 @@ session::Server::HttpServices make_http_services(ServerImpl& impl, session::Loop
                         std::make_shared<streamserver::WebSocketMount>(part, streams->policy));
     mounts.emplace_back(*server::PathPattern::parse(streams->path + "/sse"),
                         std::make_shared<streamserver::EventsMount>(part));
+  }
+  if (impl.canvas() != nullptr) {
+    for (auto& mount : impl.canvas()->make_mounts(server.loop())) mounts.push_back(std::move(mount));
   }
   for (const FilesEntry& entry : impl.routes().files()) mounts.emplace_back(entry.path, entry.mount);
   session::Server::HttpServices services;

@@ -13,6 +13,7 @@
 #include "api/option_check.h"
 #include "api/request_body_channel.h"
 #include "api/rpc_mount.h"
+#include "api/server_canvas.h"
 #include "api/server_streams.h"
 #include "api/session_walk.h"
 #include "api/settings.h"

@@ -24,8 +24,13 @@
 #include "server/listener.h"
 #include "session/server.h"
 
+namespace fanfare {
+struct CanvasOptions;
+}  // namespace fanfare
+
 namespace fanfare::api {
 
+class ServerCanvas;
 struct ServerStreams;
 
 class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
@@ -48,6 +53,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   // Each may be called only once, in this order.
   void add_hub(HubOptions options);
   void add_streams(StreamsOptions options);
+  // Once.
+  void add_canvas(CanvasOptions options);
 
   std::expected<void, Error> start();
   void run();
@@ -89,6 +96,8 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
 
   // No handler of a timer starts, and nothing is published or posted, in any other state.
   bool is_running() const { return lifecycle_.is_running(); }
+  // Before start().
+  bool is_idle() const { return lifecycle_.is_idle(); }
 
   // Used by the mounts.
   const ServerOptions& options() const { return options_; }
@@ -97,6 +106,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   ServerHub* server_hub() const { return hub_.get(); }  // null: no hub
   pubsub::Hub* hub() const { return hub_ == nullptr ? nullptr : &hub_->hub; }
   ServerStreams* streams() const { return streams_.get(); }  // null: no streams
+  ServerCanvas* canvas() const { return canvas_.get(); }     // null: no canvas
   Responder responder_for(SessionId id) { return {weak_from_this(), id.loop, id.slot, id.generation}; }
   std::atomic<std::size_t> open_sessions = 0;
   std::atomic<std::uint64_t> opened_sessions = 0;
@@ -121,6 +131,7 @@ class ServerImpl : public std::enable_shared_from_this<ServerImpl> {
   server::Listeners listeners_;              // from start() on
   std::unique_ptr<ServerHub> hub_;           // must outlive the loops' tasks
   std::unique_ptr<ServerStreams> streams_;   // must outlive the loops, too
+  std::unique_ptr<ServerCanvas> canvas_;     // must outlive the loops, too
   std::unique_ptr<session::Server> server_;  // from start() on
   std::vector<LoopContext*> loop_contexts_;  // each set by its loop's thread, before any client is served
   std::atomic<std::uint64_t> refused_tasks_ = 0;

@@ -39,6 +39,8 @@ class ConnectionPermit {
 
   // Once, when the connection is open. The holder must outlive the permit.
   virtual void begin(PermitHolder& holder) = 0;
+  // The name of the identity that it was given to. Borrowed until the credentials are replaced.
+  virtual std::string_view holder_name() const { return {}; }
   // Counts a request for something that is not granted.
   virtual void count_refused() = 0;
   // Takes from the quota, or says why it did not.

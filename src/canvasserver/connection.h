@@ -85,6 +85,10 @@ class Connection : public session::SlowReader, public PermitHolder {
   void request(RoomThread::Task task, std::size_t bytes = 128);
   const std::shared_ptr<Member>& member() const { return member_; }
   canvas::Rights rights() const;
+  // The name of its identity; empty without access control.
+  std::string_view principal() const {
+    return permit_ == nullptr ? std::string_view() : permit_->holder_name();
+  }
   const canvas::RoomSpec& spec() const { return room_.room().spec(); }
   LoopRoom& room() { return room_; }
   void cursor(const std::optional<canvas::CursorMessage::Position>& position);

@@ -147,5 +147,9 @@ struct StorageOptions {
 };
 using OpenStorage =
     std::function<std::expected<std::unique_ptr<RoomStorage>, std::string>(const StorageOptions&)>;
+// The same as a type that fanfare/canvas.h can name without this header.
+struct StorageOpener {
+  OpenStorage open;
+};
 
 }  // namespace fanfare::canvasserver

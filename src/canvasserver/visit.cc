@@ -5,6 +5,7 @@
 #include "canvasserver/binary_connection.h"
 #include "canvasserver/json_connection.h"
 #include "canvasserver/rooms.h"
+#include "session/session_description.h"
 
 namespace fanfare::canvasserver {
 
@@ -15,6 +16,12 @@ Visit::~Visit() = default;
 
 void Visit::on_opening(session::Session& /*session*/, std::string_view subprotocol) {
   is_binary_ = subprotocol == kSubprotocol;
+}
+
+void Visit::describe(session::SessionDescription& out) const {
+  out.service = "canvas";
+  out.place = room_.spec().name;
+  if (connection_ != nullptr) out.principal = connection_->principal();
 }
 
 void Visit::open(LoopRooms& loop, session::Session& session) {

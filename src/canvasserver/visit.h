@@ -21,6 +21,7 @@ class Visit final : public session::SessionData {
   ~Visit() override;
 
   void on_opening(session::Session& session, std::string_view subprotocol) override;
+  void describe(session::SessionDescription& out) const override;
   void open(LoopRooms& loop, session::Session& session);
   // Between open() and end().
   Connection& connection() {

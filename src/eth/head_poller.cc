@@ -210,12 +210,12 @@ void HeadPoller::clear_round() {
 
 void HeadPoller::finish_round(Instant now) {
   branch_.forget_walked();
-  pace_.finish_round(now, announced_in_round_);
+  pace_.finish_round(round_started_, now, announced_in_round_);
   clear_round();
   status_.failures_in_a_row = 0;
   status_.poll_interval = pace_.interval();
   // Counted from the start of the round, so that slow answers do not stretch the interval.
-  timer_ = behind_ ? now : std::max(now, round_started_ + status_.poll_interval);
+  timer_ = behind_ ? now : std::max(now, pace_.next_poll(round_started_));
 }
 
 void HeadPoller::give_up_round(std::string why, Instant now) {

@@ -14,6 +14,11 @@ std::unexpected<RpcError> error(int code, std::string message) {
   return std::unexpected(RpcError{.code = code, .message = std::move(message)});
 }
 
+std::unexpected<RpcError> refused(SubscriptionCounters& counters, RpcError why) {
+  ++counters.refused;
+  return std::unexpected(std::move(why));
+}
+
 }  // namespace
 
 SubscriptionManager::SubscriptionManager(SubscriptionManagerOptions options, pubsub::TopicTable& topics,
@@ -40,17 +45,11 @@ std::expected<std::string, RpcError> SubscriptionManager::subscribe(ConnectionKe
                                                                     std::string_view params_json,
                                                                     IdScope ids) {
   auto wanted = parse_subscription(params_json, table_.options().types);
-  if (!wanted) {
-    ++counters_.refused;
-    return std::unexpected(std::move(wanted.error()));
-  }
+  if (!wanted) return refused(counters_, std::move(wanted.error()));
   const auto resume_from = wanted->resume_from;
   const bool latest_if_slow = wanted->latest_if_slow;
   auto added = table_.add(connection, subscriber, *std::move(wanted), ids);
-  if (!added) {
-    ++counters_.refused;
-    return std::unexpected(std::move(added.error()));
-  }
+  if (!added) return refused(counters_, std::move(added.error()));
   Subscription& subscription = **added;
   if (resume_from) subscription.replay = std::make_unique<Replay>(*resume_from);
   if (latest_if_slow) {

@@ -113,6 +113,11 @@ class SubscriptionManager final : private FeedLoop, private SubscriptionTable::G
   std::size_t subscriptions() const { return table_.size(); }
   std::size_t subscriptions(SubscriptionType type) const { return table_.size(type); }
   std::size_t subscriptions_of(ConnectionKey connection) const { return table_.size_of(connection); }
+  // The topics of one connection's subscriptions, at most `most` of them, each cut after `bytes_max` bytes: for people.
+  std::vector<std::string> topics_of(ConnectionKey connection, std::size_t most,
+                                     std::size_t bytes_max = 160) const {
+    return table_.topics_of(connection, most, bytes_max);
+  }
   // Distinct topics (type and canonical filter) with subscribers.
   std::size_t topics() const { return table_.topics(); }
   const Counters& counters() const { return counters_; }

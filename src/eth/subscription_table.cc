@@ -200,6 +200,18 @@ pubsub::EventLog& SubscriptionTable::log_of(const Subscription& subscription) {
   return *id.log;
 }
 
+std::vector<std::string> SubscriptionTable::topics_of(ConnectionKey connection, std::size_t most,
+                                                      std::size_t bytes_max) const {
+  std::vector<std::string> topics;
+  const auto found = connections_.find(connection);
+  if (found == connections_.end()) return topics;
+  for (const Subscription& subscription : found->second.subscriptions) {
+    if (topics.size() == most) break;
+    topics.push_back(group(subscription.group).topic.substr(0, bytes_max));
+  }
+  return topics;
+}
+
 std::size_t SubscriptionTable::size_of(ConnectionKey connection) const {
   const auto found = connections_.find(connection);
   return found == connections_.end() ? 0 : found->second.subscriptions.size();

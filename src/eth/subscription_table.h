@@ -136,6 +136,8 @@ class SubscriptionTable {
   std::size_t size() const { return total_; }
   std::size_t size(SubscriptionType type) const { return by_type_[static_cast<std::size_t>(type)]; }
   std::size_t size_of(ConnectionKey connection) const;
+  // As SubscriptionManager::topics_of().
+  std::vector<std::string> topics_of(ConnectionKey connection, std::size_t most, std::size_t bytes_max) const;
   // Distinct topics with subscriptions.
   std::size_t topics() const { return by_topic_.size(); }
 

@@ -9,6 +9,7 @@
 #include "gateway/browser_settings.h"
 #include "gateway/config_access.h"
 #include "gateway/config_access_names.h"
+#include "gateway/config_defence.h"
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_file.h"
@@ -168,7 +169,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
       context, node, "server",
       {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout",
        "shutdownSpread", "websocket", "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts",
-       "allowedOrigins", "compression", "allowInsecurePublic"});
+       "allowedOrigins", "compression", "allowInsecurePublic", "memory", "overload"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -200,6 +201,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
     out.listens_on_port = has_port;
   }
   if (const YamlNode* limits = fields.find("limits")) read_limits(context, *limits, out);
+  read_defence(context, fields, out.defence);
   if (const YamlNode* websocket = fields.find("websocket"))
     read_websocket(context, *websocket, out.websocket);
 }
@@ -273,6 +275,21 @@ void check_exposure(const ReadContext& context, const MapFields& file, const Con
   }
 }
 
+// Everything that the admin API can do, anyone who reaches it can do.
+void check_admin(const ReadContext& context, const Config& config) {
+  if (context.diagnostics.first() || !config.admin) return;
+  const std::uint16_t port = admin_port_of(config.admin->plan);
+  if (config.admin->is_public && (config.access.plan == nullptr || !config.server.tls)) {
+    context.diagnostics.report(config.admin->location,
+                               "admin.host is open to other machines without TLS and access control, "
+                               "expected server.tls and access, or a loopback address");
+  } else if (port != 0 && (port == config.server.http_port || port == config.metrics.port)) {
+    context.diagnostics.report(config.admin->location,
+                               "admin.port is in use by another part of the file (\"" + std::to_string(port) +
+                                   "\"), expected another port");
+  }
+}
+
 // What the streams name elsewhere in the file.
 void check_streams(const ReadContext& context, const Config& config) {
   for (const StreamDefinition& definition : config.streams->definitions) {
@@ -290,8 +307,9 @@ void check_streams(const ReadContext& context, const Config& config) {
 }
 
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(context, node, "",
-                         {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas"});
+  const MapFields fields(
+      context, node, "",
+      {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas", "admin"});
   // A server of streams or of the canvas alone needs no projects.
   if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
@@ -309,7 +327,9 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   if (out.access.plan != nullptr && !context.diagnostics.first()) {
     check_access_names(context, *fields.find("access"), out);
   }
+  if (const YamlNode* admin = fields.find("admin")) read_admin(context, *admin, out.admin);
   check_certificates(context, fields, out);
+  check_admin(context, out);
   check_exposure(context, fields, out);
   // Port 0 twice gives two different ports.
   if (out.metrics.port && *out.metrics.port != 0 && *out.metrics.port == out.server.http_port) {
@@ -353,14 +373,41 @@ void add_canvas(const Config& config, ServePlan& plan) {
   plan.canvas = config.canvas->plan;
 }
 
+// On the shared ports only for callers with a role for it.
+void add_admin(const Config& config, ServePlan& plan) {
+  plan.admin = config.admin->plan;
+  for (server::ListenerOptions& listener : plan.admin->listeners) {
+    if (config.admin->is_public && listener.unix_path.empty()) listener.tls = config.server.tls;
+  }
+  if (config.access.plan == nullptr) return;
+  for (ListenerPlan& listener : plan.listeners) {
+    if (!is_routed(listener)) continue;
+    for (MountPlan& mount : admin_mounts()) listener.mounts.push_back(std::move(mount));
+  }
+}
+
 }  // namespace
 
-std::string ConfigError::message() const {
+namespace {
+
+std::string line_of(const std::string& file, const Diagnostic& diagnostic) {
   std::string text = file + ":";
   if (diagnostic.location.line > 0) {
     text += std::to_string(diagnostic.location.line) + ":" + std::to_string(diagnostic.location.column) + ":";
   }
   return text + " " + diagnostic.message;
+}
+
+}  // namespace
+
+std::string ConfigError::message() const {
+  return line_of(file, diagnostic);
+}
+
+std::string ConfigError::messages() const {
+  std::string text = message();
+  for (const Diagnostic& other : others) text += "\n" + line_of(file, other);
+  return text;
 }
 
 std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
@@ -376,8 +423,12 @@ std::expected<Config, ConfigError> parse_config(std::string_view text, std::stri
   Diagnostics diagnostics;
   Config config;
   read_root({.environment = environment, .diagnostics = diagnostics}, *root, config);
-  if (diagnostics.first()) return failed(*diagnostics.first());
-  return config;
+  if (!diagnostics.first()) return config;
+  ConfigError error{.file = std::string(file), .diagnostic = *diagnostics.first()};
+  for (Diagnostic& other : diagnostics.all()) {
+    if (other.location > error.diagnostic.location) error.others.push_back(std::move(other));
+  }
+  return std::unexpected(std::move(error));
 }
 
 std::expected<Config, ConfigError> load_config(const std::string& path,
@@ -409,6 +460,7 @@ ServePlan plan_from(const Config& config) {
                  .first_message_within = config.access.first_message_within,
                  .cookie_file = config.access.cookie_file,
                  .cookie_roles = config.access.cookie_roles,
+                 .defence = config.server.defence,
                  .access_files = config.access.files,
                  .access_check_every = config.access.check_every};
   plan.browsers.names = kBrowserSettingNames;
@@ -434,6 +486,7 @@ ServePlan plan_from(const Config& config) {
   }
   if (config.streams) add_streams(config, plan);
   if (config.canvas) add_canvas(config, plan);
+  if (config.admin) add_admin(config, plan);
   for (const ProjectConfig& project : config.projects) {
     for (const NetworkConfig& network : project.networks) {
       UpstreamBackend backend;

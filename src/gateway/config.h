@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/time.h"
+#include "gateway/config_admin.h"
 #include "gateway/config_canvas.h"
 #include "gateway/config_env.h"
 #include "gateway/config_streams.h"
@@ -40,6 +41,7 @@ struct ServerConfig {
   WebSocketSettings websocket;
   server::BrowserOptions browsers;
   AnswerPlan answers;
+  DefencePlan defence;
 };
 
 struct MetricsConfig {
@@ -92,14 +94,19 @@ struct Config {
   std::vector<ProjectConfig> projects;
   std::optional<StreamsConfig> streams;
   std::optional<CanvasConfig> canvas;
+  std::optional<AdminConfig> admin;
 };
 
 struct ConfigError {
   std::string file;
-  Diagnostic diagnostic;
+  Diagnostic diagnostic;  // the first in the file
+  // The others, in the order of the file. What depends on a faulty part is checked once that part is right.
+  std::vector<Diagnostic> others = {};
 
-  // "file:line:column: what is wrong (the offending value), what was expected"
+  // "file:line:column: what is wrong (the offending value), what was expected", of the first.
   std::string message() const;
+  // The same for each of them, joined by line ends.
+  std::string messages() const;
 };
 
 // `file` only names the text in the error. Never throws; terminates for any input.

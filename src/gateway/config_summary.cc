@@ -85,6 +85,26 @@ std::string access_line(const ServePlan& plan) {
   return line + "\n";
 }
 
+std::string admin_lines(const ServePlan& plan) {
+  std::string lines;
+  if (!plan.admin) return lines;
+  for (const server::ListenerOptions& at : plan.admin->listeners) {
+    lines += "admin     ";
+    if (at.unix_path.empty()) {
+      lines += (at.host.contains(':') ? "[" + at.host + "]" : at.host) + ":" + std::to_string(at.port);
+      lines += plan.access == nullptr ? ", everyone on this machine" : ", roles with fanfare_admin";
+    } else {
+      constexpr unsigned kDigit = 7;
+      const unsigned mode = at.unix_mode.value_or(0);
+      lines += "unix:" + at.unix_path + ", mode 0" + std::to_string(mode >> 6U & kDigit) +
+               std::to_string(mode >> 3U & kDigit) + std::to_string(mode & kDigit);
+      if (!plan.admin->group.empty()) lines += ", group " + plan.admin->group;
+    }
+    lines += "\n";
+  }
+  return lines;
+}
+
 std::string websocket_line(const WebSocketSettings& websocket) {
   if (!websocket.enabled) return "websocket off\n";
   std::string line = "websocket " + std::to_string(websocket.connections_per_network_max) +
@@ -171,6 +191,7 @@ std::string summary_of(const ServePlan& plan, const WebConfig& web) {
   text += accept_line(plan.accept);
   text += browser_lines(plan.browsers);
   text += access_line(plan);
+  text += admin_lines(plan);
   if (!plan.networks.empty()) text += websocket_line(plan.websocket);
   for (const NetworkPlan& network : plan.networks) text += network_lines(network);
   return text + stream_lines(plan) + canvas_lines(plan);

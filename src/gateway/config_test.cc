@@ -131,6 +131,12 @@ TEST(Config, EveryKeyReachesThePlan) {
   EXPECT_EQ(plan.answers.batch_answer_bytes_max, 15U);
   EXPECT_EQ(plan.answers.held_bytes_max, 2U << 20);
   EXPECT_EQ(plan.answers.held_bytes_per_connection_max, 1U << 20);
+  EXPECT_EQ(
+      plan.defence,
+      (DefencePlan{
+          .memory = {.bytes_max = 32 << 20, .soft_percent = 20, .hard_percent = 25},
+          .overload = {.enabled = false, .delay_target = milliseconds(1), .delay_interval = milliseconds(50)},
+          .retry_after = seconds(1)}));
   EXPECT_EQ(plan.browsers.hosts, (std::vector<std::string>{"loopback", "rpc.example"}));
   EXPECT_EQ(plan.browsers.origins, std::vector<std::string>{"https://app.example"});
 

@@ -36,6 +36,7 @@ class CredentialPermit : public FeaturePermit, private CredentialHolder {
     holder_ = &holder;
     term_.start(gate_.clock().wall_now());
   }
+  std::string_view holder_name() const final { return principal_->name; }
   void count_refused() final { gate_.cells(*principal_).refused[AccessRefusal::permission].add(); }
   std::optional<Refusal> take_message() final {
     gate_.cells(*principal_).calls.add();

@@ -3,6 +3,7 @@
 #include <memory>
 #include <utility>
 
+#include "session/session_description.h"
 #include "ws/encode.h"
 
 namespace fanfare::gateway {
@@ -66,6 +67,12 @@ void LoopEvents::drained(EventSubscriber& subscriber) {
     ask_history(std::move(missing));
   }
   count_changes();
+}
+
+void LoopEvents::describe(const EventSubscriber& subscriber, session::SessionDescription& out) const {
+  const eth::ConnectionKey connection = key_of(subscriber.connection_.session());
+  out.subscriptions = subscriptions_.subscriptions_of(connection);
+  if (out.subscriptions > 0) out.topics = subscriptions_.topics_of(connection, out.topics_max);
 }
 
 void LoopEvents::drop(EventSubscriber& subscriber) {

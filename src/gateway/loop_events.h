@@ -101,6 +101,8 @@ class LoopEvents {
   void drained(EventSubscriber& subscriber);
   // Its connection is closed.
   void drop(EventSubscriber& subscriber);
+  // For an operator: adds its subscriptions.
+  void describe(const EventSubscriber& subscriber, session::SessionDescription& out) const;
 
  private:
   friend class EventSubscriber;

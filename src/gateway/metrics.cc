@@ -13,19 +13,21 @@
 #include "base/guard.h"
 #include "canvasserver/rooms.h"
 #include "gateway/access_gate.h"
+#include "gateway/defend/cells.h"
 #include "gateway/metric_infos.h"
+#include "gateway/process_memory.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
 namespace {
 
 constexpr std::array<std::string_view, PerEach<CloseReason>::kSize> kCloseReasons{
-    "client",        "lost",   "protocol_error", "too_big",      "too_many_fragments", "policy",
-    "slow_consumer", "missed", "ping_timeout",   "idle_timeout", "shutdown",           "internal"};
+    "client", "lost",   "protocol_error", "too_big",      "too_many_fragments", "policy",  "slow_consumer",
+    "memory", "missed", "ping_timeout",   "idle_timeout", "shutdown",           "internal"};
 constexpr std::array<std::string_view, PerEach<RefuseReason>::kSize> kRefuseReasons{
     "connection_limit", "bad_handshake", "origin", "host"};
-constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{"host", "origin", "method",
-                                                                                "memory", "limit"};
+constexpr std::array<std::string_view, PerEach<RpcRefusal>::kSize> kRpcRefusals{
+    "host", "origin", "method", "memory", "limit", "overload"};
 constexpr std::array<std::string_view, PerEach<AccessRefusal>::kSize> kAccessRefusals{"permission", "limit",
                                                                                       "expired"};
 const auto kSubscriptionKinds = [] {
@@ -45,15 +47,6 @@ prometheus::MetricType type_of(const MetricInfo& info) {
   if (info.type == "counter") return prometheus::MetricType::Counter;
   if (info.type == "histogram") return prometheus::MetricType::Histogram;
   return prometheus::MetricType::Gauge;
-}
-
-std::int64_t resident_bytes() {
-  // proc(5): the second number is the resident set, in pages.
-  std::ifstream statm("/proc/self/statm");
-  std::int64_t total = 0;
-  std::int64_t resident = 0;
-  statm >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
 }
 
 }  // namespace
@@ -94,6 +87,7 @@ struct Metrics::Sheet {
 
   void server(const session::AcceptGate& gate);
   void access(const AccessGate& gate);
+  void defence(const DefenceCells& cells);
   void histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell);
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
@@ -124,6 +118,34 @@ void Metrics::Sheet::access(const AccessGate& gate) {
     counter(MetricId::access_denied, {{"reason", std::string(access::name_of(denial))}},
             gate.denials()[denial]);
   }
+}
+
+void Metrics::Sheet::defence(const DefenceCells& cells) {
+  constexpr std::array<std::string_view, static_cast<std::size_t>(Work::count_)> kWorks{"request",
+                                                                                        "connection", "call"};
+  constexpr std::array<std::string_view, PerEach<Shortage>::kSize> kShortages{"memory", "loop", "upstream"};
+  gauge(MetricId::memory_ceiling, {}, static_cast<double>(cells.memory_ceiling.load()));
+  gauge(MetricId::memory_used, {}, static_cast<double>(cells.memory_used.load()));
+  gauge(MetricId::memory_level, {}, static_cast<double>(cells.memory.load()));
+  counter(MetricId::memory_shed, {}, cells.shed_connections);
+  counter(MetricId::memory_shed_bytes, {}, cells.shed_bytes);
+  for (std::size_t i = 0; i < kWorks.size(); ++i) {
+    counters(MetricId::overload_refused, {{"work", std::string(kWorks[i])}}, "reason", kShortages,
+             cells.refused[i]);
+  }
+  const auto threads = [this](std::string_view kind, const std::deque<LoadCells>& all) {
+    std::int64_t delay_ns = 0;
+    std::uint32_t admitted = LoadControl::kWhole;
+    for (const LoadCells& one : all) {
+      delay_ns = std::max(delay_ns, one.delay_ns.load());
+      admitted = std::min(admitted, one.admitted.load());
+    }
+    const Labels labels{{"thread", std::string(kind)}};
+    gauge(MetricId::overload_delay, labels, static_cast<double>(delay_ns) / 1e9);
+    gauge(MetricId::overload_admitted, labels, static_cast<double>(admitted) / LoadControl::kWhole);
+  };
+  threads("loop", cells.loops);
+  threads("upstream", cells.workers);
 }
 
 void Metrics::Sheet::histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell) {
@@ -331,6 +353,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   sheet.counter(MetricId::http_compressed_no_room, {}, compression_.no_room);
   if (gate_ != nullptr) sheet.server(*gate_);
   if (access_ != nullptr) sheet.access(*access_);
+  if (defence_ != nullptr) sheet.defence(*defence_);
   if (budget_ != nullptr) {
     sheet.gauge(MetricId::held_bytes, {}, static_cast<double>(budget_->used()));
     sheet.add(MetricId::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());
@@ -346,8 +369,12 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   sheet.gauge(MetricId::start_time, {}, static_cast<double>(start_time_s_));
   sheet.gauge(MetricId::resident_memory, {}, static_cast<double>(resident_bytes()));
   const std::scoped_lock lock(mutex_);
-  for (const NetworkMetrics& network : networks_) sheet.network(network, now);
-  for (const UpstreamMetrics& upstream : upstreams_) sheet.upstream(upstream);
+  for (const NetworkMetrics& network : networks_) {
+    if (!network.is_gone) sheet.network(network, now);
+  }
+  for (const UpstreamMetrics& upstream : upstreams_) {
+    if (!upstream.is_gone) sheet.upstream(upstream);
+  }
 }
 
 std::string Metrics::render(Instant now) const {

@@ -40,6 +40,7 @@ class Rooms;
 namespace fanfare::gateway {
 
 class AccessGate;
+struct DefenceCells;
 
 // Why a WebSocket connection ended; the first that applies.
 enum class CloseReason : std::uint8_t {
@@ -50,6 +51,7 @@ enum class CloseReason : std::uint8_t {
   too_many_fragments,  // 1009
   policy,              // 1008
   slow_consumer,       // its outbox was full: 1013
+  memory,              // the process is short of memory, and it had the largest backlog: 1013
   missed,              // a subscription missed something and has no notice for it: 1013
   ping_timeout,        // it did not answer a ping
   idle_timeout,        // no message for too long: 1008
@@ -69,11 +71,12 @@ enum class RefuseReason : std::uint8_t {
 
 // Why a JSON-RPC request was not executed. An HTTP request that is rejected as a whole counts once.
 enum class RpcRefusal : std::uint8_t {
-  host,    // 403: its host is not served
-  origin,  // 403: from a page without permission
-  method,  // -32601: not allowed
-  memory,  // -32005: its client, or all clients, have too much in progress
-  limit,   // -32005: its identity or address has used up what it may
+  host,      // 403: its host is not served
+  origin,    // 403: from a page without permission
+  method,    // -32601: not allowed
+  memory,    // -32005: its client, or all clients, have too much in progress
+  limit,     // -32005: its identity or address has used up what it may
+  overload,  // -32005: the server has too much to do
   count_,
 };
 
@@ -160,6 +163,7 @@ class NetworkMetrics {
   Gauge filters;
   PerEach<FilterOutcome> filter_outcomes;
   std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
+  std::atomic<bool> is_gone{false};          // removed from the configuration: not shown until it comes back
 };
 
 // The cells of one upstream. Valid while the Metrics exist; any thread.
@@ -187,6 +191,7 @@ class UpstreamMetrics {
   Counter stalls;
   Counter disagreements;
   Counter floods;
+  std::atomic<bool> is_gone{false};  // removed from the configuration: not shown until it comes back
 };
 
 struct MetricInfo {
@@ -217,6 +222,9 @@ class Metrics {
     budget_ = &budget;
     unfinished_ = &unfinished;
   }
+  // What the process does about too little memory and too much work; must outlive the last render(). Call once, before
+  // the first.
+  void watch(const DefenceCells& cells) { defence_ = &cells; }
   // The streams; must outlive the last render(). Call once, before the first.
   void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
   // The same for the rooms of the canvas.
@@ -247,6 +255,7 @@ class Metrics {
   const ByteBudget* budget_ = nullptr;
   const ByteBudget* unfinished_ = nullptr;
   const AccessGate* access_ = nullptr;
+  const DefenceCells* defence_ = nullptr;
   const streams::Catalog* streams_ = nullptr;
   const canvasserver::Rooms* canvas_ = nullptr;
 

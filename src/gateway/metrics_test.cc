@@ -17,6 +17,7 @@
 #include "canvasserver/rooms.h"
 #include "canvasstore/disk_room.h"
 #include "gateway/access_gate.h"
+#include "gateway/defend/cells.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
@@ -223,6 +224,8 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(budget, budget);
   const AccessGate access({.plan = std::make_shared<const access::AccessPlan>()});
   metrics.watch(access);
+  const DefenceCells defence;
+  metrics.watch(defence);
   SeededRandom random(1);
   pubsub::Hub hub({}, random);
   streams::Catalog catalog(hub, {});

@@ -50,6 +50,10 @@ std::vector<MountPlan> canvas_mounts() {
           {.path = "/canvas/{room}/info", .feature = CanvasFeature{.part = Part::info}}};
 }
 
+std::vector<MountPlan> admin_mounts() {
+  return {{.path = "/admin/v1/{any...}", .feature = AdminFeature{}}};
+}
+
 std::vector<MountPlan> stream_port_mounts() {
   return {{.path = "/{any...}", .feature = StreamsFeature{}}};
 }
@@ -88,6 +92,10 @@ bool serves_web(const ListenerPlan& listener) {
 
 bool serves_streams(const ListenerPlan& listener) {
   return has<StreamsFeature>(listener, [](const StreamsFeature&) { return true; });
+}
+
+bool serves_admin(const ListenerPlan& listener) {
+  return has<AdminFeature>(listener, [](const AdminFeature&) { return true; });
 }
 
 bool serves_canvas(const ListenerPlan& listener) {

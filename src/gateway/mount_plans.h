@@ -24,6 +24,9 @@ std::vector<MountPlan> stream_port_mounts();
 // `is_own_port`: the metrics need no credentials.
 std::vector<MountPlan> page_mounts(bool has_metrics, bool is_own_port = false);
 
+// The admin API below /admin. Before mounts that serve every path.
+std::vector<MountPlan> admin_mounts();
+
 // The dashboard in `directory`, at every path that nothing else is at: they must be mounted last.
 std::vector<MountPlan> web_mounts(std::string directory, std::string version);
 
@@ -34,6 +37,7 @@ bool serves_websocket(const ListenerPlan& listener);  // if the plan has WebSock
 bool serves_metrics(const ListenerPlan& listener);
 bool serves_web(const ListenerPlan& listener);  // the dashboard
 bool serves_streams(const ListenerPlan& listener);
+bool serves_admin(const ListenerPlan& listener);
 bool serves_canvas(const ListenerPlan& listener);
 bool serves_only_streams(const ListenerPlan& listener);  // a port of their own
 

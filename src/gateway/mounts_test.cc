@@ -225,13 +225,20 @@ TEST(Mounts, ThePageLearnsWhatTheServerOffers) {
   EXPECT_EQ(
       about_text(plan, "1.2.3"),
       R"({"version":"1.2.3","networks":[{"project":"main","chain_id":1337,"path":"/",)"
-      R"("development":{"block_time_ms":200}}],"streams":null,"canvas":null,"metrics":"/metrics","access":null})"
+      R"("development":{"block_time_ms":200}}],"streams":null,"canvas":null,"metrics":"/metrics","admin":null,)"
+      R"("access":null})"
       "\n");
+  plan.admin = AdminPlan{.listeners = {{.unix_path = "/run/a.sock"}}};
+  EXPECT_THAT(about_text(plan, "1.2.3"), HasSubstr(R"("admin":{"path":null,"url":null})"));
+  plan.admin->listeners.push_back({.host = "127.0.0.1", .port = 4001});
+  EXPECT_THAT(about_text(plan, "1.2.3"),
+              HasSubstr(R"("admin":{"path":null,"url":"http://127.0.0.1:4001/"})"));
+  plan.admin.reset();
   plan.listeners.front().mounts = with_page(routed_mounts(false), "/page");
   plan.networks.push_back({.project = "other", .chain_id = 5, .backend = UpstreamBackend{}});
   EXPECT_THAT(about_text(plan, "1.2.3"),
               HasSubstr(R"({"project":"other","chain_id":5,"path":"/other/evm/5","development":null}],)"
-                        R"("streams":null,"canvas":null,"metrics":null,"access":null})"));
+                        R"("streams":null,"canvas":null,"metrics":null,"admin":null,"access":null})"));
   access::AccessPlan guarded;
   plan.access = std::make_shared<access::AccessPlan>(guarded);
   EXPECT_THAT(about_text(plan, "1.2.3"), HasSubstr(R"(,"access":{"anonymous":false}})"));

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gateway/call_permission.h"
+#include "gateway/defend/loop_guard.h"
 #include "gateway/loop_events.h"
 #include "gateway/network.h"
 #include "rpc/methods.h"
@@ -28,9 +29,14 @@ class NetworkMethods final : public rpc::Methods {
     AccessGate* gate = nullptr;                                    // null: no access control
     // The connection has handed in credentials. Null without a gate.
     void (*renewed)(session::Session& session, std::shared_ptr<const access::Principal> principal) = nullptr;
+    LoopGuard* guard = nullptr;  // null: new work is always taken on
+    std::size_t worker_index = 0;
   };
 
   explicit NetworkMethods(const Context& context);
+
+  // The rules for calls of the network's plan, from the next call on.
+  void set_rules(const NetworkPlan& plan) { permission_.emplace(plan, context_.gate); }
 
   std::optional<rpc::Refusal> refusal(const jsonrpc::Request& request, const rpc::Caller& caller) override;
   rpc::Begun begin(const jsonrpc::Request& request, const rpc::Origin& origin, rpc::Message& message,
@@ -51,7 +57,7 @@ class NetworkMethods final : public rpc::Methods {
   void authenticate(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
 
   const Context context_;
-  const CallPermission permission_;
+  std::optional<CallPermission> permission_;  // always set
 };
 
 }  // namespace fanfare::gateway

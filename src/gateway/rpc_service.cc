@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "session/session_description.h"
 #include "ws/close_code.h"
 
 namespace fanfare::gateway {
@@ -54,6 +55,15 @@ RpcConnection::RpcConnection(RpcService& service, ConnectionSlot slot, rpc::Call
       subscriber_(service.events_, connection_, ids),
       term_(service.context_.terms, *this) {}
 
+void RpcConnection::describe(session::SessionDescription& out) const {
+  out.service = "rpc";
+  out.place = service_.network().name();
+  if (const auto& principal = connection_.caller().principal; principal != nullptr)
+    out.principal = principal->name;
+  out.waiting_bytes = connection_.waiting_bytes();
+  service_.events_.describe(subscriber_, out);
+}
+
 void RpcConnection::on_credentials_ended(std::string_view reason) {
   if (principal().name == kUnauthenticated) service_.context_.gate->note_silence(peer_address());
   connection_.session().start_closing(ws::close_code::policy_violation, reason);
@@ -79,6 +89,8 @@ void RpcCounts::on_refused(rpc::Refused why) {
         return RpcRefusal::method;
       case rpc::Refused::memory:
         return RpcRefusal::memory;
+      case rpc::Refused::overload:
+        return RpcRefusal::overload;
       case rpc::Refused::limit:
         break;
     }
@@ -113,12 +125,22 @@ RpcService::RpcService(const session::SessionSettings& settings, const RpcLimits
                 .events = events_,
                 .subscriber_of = &subscriber_of,
                 .gate = context.gate,
-                .renewed = &renewed}),
+                .renewed = &renewed,
+                .guard = context.guard,
+                .worker_index = context.worker_index}),
       service_(limits.calls, {.methods = methods_,
                               .observer = counts_,
                               .server = context.server,
                               .budget = context.budget,
                               .connection_of = &connection_of}) {}
+
+std::optional<session::HttpResponse> RpcService::refuse_request() const {
+  return context_.guard == nullptr ? std::nullopt : context_.guard->refuse_request_of(context_.worker_index);
+}
+
+std::optional<session::HttpResponse> RpcService::refuse_upgrade() const {
+  return context_.guard == nullptr ? std::nullopt : context_.guard->refuse_upgrade_of(context_.worker_index);
+}
 
 rpc::Connection& RpcService::connection_of(session::Session& session) {
   return session.data<RpcConnection>().connection_;
@@ -167,6 +189,7 @@ void RpcService::on_drained(session::Session& session) {
 }
 
 CloseReason RpcService::reason_of(session::Session& session, const session::CloseInfo& info) {
+  if (session.data<RpcConnection>().is_shed_) return CloseReason::memory;
   if (subscriber_of(session).has_missed()) return CloseReason::missed;
   const auto ended = connection_of(session).ended();
   return ended ? gateway::reason_of(*ended) : gateway::reason_of(info);

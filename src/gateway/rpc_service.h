@@ -11,6 +11,7 @@
 #include "gateway/access_gate.h"
 #include "gateway/answer_compressor.h"
 #include "gateway/credential_term.h"
+#include "gateway/defend/loop_guard.h"
 #include "gateway/loop_events.h"
 #include "gateway/metrics.h"
 #include "gateway/network.h"
@@ -48,12 +49,14 @@ class RpcConnection final : public session::SessionData, private CredentialHolde
 
  private:
   friend class RpcService;
+  void describe(session::SessionDescription& out) const override;
   void on_credentials_ended(std::string_view reason) override;
   void on_reloaded(const access::Caller& now) override;
   const access::Principal& principal() const override { return *connection_.caller().principal; }
   std::string peer_address() const override { return connection_.session().peer(); }
 
   RpcService& service_;
+  bool is_shed_ = false;
   ConnectionSlot slot_;
   rpc::Connection connection_;
   EventSubscriber subscriber_;
@@ -91,6 +94,8 @@ class RpcService final : public session::Endpoint {
     AnswerCompressor& compressor;
     CredentialTerms& terms;
     AccessGate* gate = nullptr;  // null: no access control
+    LoopGuard* guard = nullptr;  // null: new work is always taken on
+    std::size_t worker_index = 0;
   };
 
   // Loop thread. Everything in the context must outlive the service.
@@ -103,8 +108,19 @@ class RpcService final : public session::Endpoint {
   // Takes the source's events, in order, once on each loop. `told`: when the source reported them.
   void publish(Network::Events events, Instant told) { events_.publish(std::move(events), told); }
 
+  // Applies the rules for calls of the network's plan to open connections, too.
+  void set_rules(const NetworkPlan& plan) { methods_.set_rules(plan); }
+
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
+  // Set: its upstream thread has too much to do for this.
+  std::optional<session::HttpResponse> refuse_request() const;
+  std::optional<session::HttpResponse> refuse_upgrade() const;
+
+  // Of a session of such a service: what it holds, outbox included.
+  static std::size_t held_bytes(session::Session& session) { return connection_of(session).held_bytes(); }
+  // It is closed to free memory.
+  static void note_shed(session::Session& session) { session.data<RpcConnection>().is_shed_ = true; }
 
   void on_open(session::Session& session) override;
   void on_message(session::Session& session, const session::Message& message) override;

@@ -17,6 +17,8 @@
 #include "base/time.h"
 #include "canvasserver/room_plan.h"
 #include "eth/filter_limits.h"
+#include "gateway/admin_plan.h"
+#include "gateway/defend/plan.h"
 #include "net/loop.h"
 #include "server/browser_rules.h"
 #include "server/listener.h"
@@ -73,10 +75,15 @@ struct AboutFeature {   // what the dashboard needs to know of this server, as J
   bool operator==(const AboutFeature&) const = default;
 };
 
+// The admin API, for callers whose role grants it. Needs ServePlan::admin and ServePlan::access.
+struct AdminFeature {
+  bool operator==(const AdminFeature&) const = default;
+};
+
 struct MountPlan {
   std::string path;  // a server::PathPattern
   std::variant<RpcFeature, HealthFeature, ReadyFeature, MetricsFeature, WebFeature, AboutFeature,
-               StreamsFeature, StreamEventsFeature, CanvasFeature>
+               StreamsFeature, StreamEventsFeature, CanvasFeature, AdminFeature>
       feature;
 
   bool operator==(const MountPlan&) const = default;
@@ -305,6 +312,7 @@ struct ServePlan {
   net::LoopKind loop_kind = net::LoopKind::automatic;
   std::optional<StreamsPlan> streams = {};
   std::optional<CanvasPlan> canvas = {};
+  std::optional<AdminPlan> admin = {};
   // Who may do what; null: no access control. Secrets in it are hashes.
   std::shared_ptr<const access::AccessPlan> access = {};
   // A WebSocket may authenticate by its first message within this time; zero: it may not.
@@ -312,6 +320,7 @@ struct ServePlan {
   // Written at the start and removed at the end (access/password.h), for a user with these roles. Empty: none.
   std::string cookie_file = {};
   std::vector<std::string> cookie_roles = {};
+  DefencePlan defence = {};
   // Files that decide who may do what: the configuration, and those with keys and secrets that it names.
   std::vector<std::string> access_files = {};
   // How often is looked whether they have changed; zero: never.

@@ -37,6 +37,17 @@ std::string access_text(const ServePlan& plan) {
   return plan.access->anonymous_roles.empty() ? R"({"anonymous":false})" : R"({"anonymous":true})";
 }
 
+// The admin API on the same port, or the page on its own one.
+std::string admin_text(const ServePlan& plan, const ListenerPlan& listener) {
+  if (!plan.admin) return "null";
+  if (serves_admin(listener)) return R"({"path":"/admin/v1","url":null})";
+  for (const server::ListenerOptions& at : plan.admin->listeners) {
+    if (!at.unix_path.empty() || at.port == 0 || at.host.contains(':')) continue;
+    return R"({"path":null,"url":"http://)" + at.host + ":" + std::to_string(at.port) + R"(/"})";
+  }
+  return R"({"path":null,"url":null})";
+}
+
 std::string canvas_text(const ServePlan& plan, const ListenerPlan& listener) {
   if (!plan.canvas || !serves_canvas(listener)) return "null";
   std::string rooms;
@@ -73,7 +84,8 @@ std::string about_text(const ServePlan& plan, std::string_view version) {
   };
   return R"({"version":")" + std::string(version) + R"(","networks":[)" + networks + R"(],"streams":)" +
          path_if("/streams") + R"(,"canvas":)" + canvas_text(plan, *served) + R"(,"metrics":)" +
-         path_if("/metrics") + R"(,"access":)" + access_text(plan) + "}\n";
+         path_if("/metrics") + R"(,"admin":)" + admin_text(plan, *served) + R"(,"access":)" +
+         access_text(plan) + "}\n";
 }
 
 }  // namespace fanfare::gateway

@@ -112,7 +112,8 @@ Begun CallReader::begin(const jsonrpc::Request& request, const Origin& origin, P
   if (refusal || !request.fault.empty()) ++progress.not_begun;
   if (refusal) {
     const bool is_limited = refusal->retry_after > Duration::zero();
-    context_.observer.on_refused(is_limited ? Refused::limit : Refused::method);
+    const Refused by_caller = is_limited ? Refused::limit : Refused::method;
+    context_.observer.on_refused(refusal->is_overload ? Refused::overload : by_caller);
     if (is_limited) ++progress.limited;
     progress.message.retry_after = std::max(progress.message.retry_after, refusal->retry_after);
     if (!request.is_notification()) {

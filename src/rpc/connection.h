@@ -44,8 +44,17 @@ class Connection {
   void set_caller(Caller caller) { caller_ = std::move(caller); }
   // Set if the service closed it.
   std::optional<Ended> ended() const { return ended_; }
+  // Of answers that wait until the client reads.
+  std::size_t waiting_bytes() const {
+    std::size_t bytes = 0;
+    for (const Reply& reply : waiting_) bytes += reply.text.size() + reply.frame.size();
+    return bytes;
+  }
   // Sent to it since it became congested.
   std::uint32_t notifications_behind() const { return notifications_behind_; }
+
+  // Of its requests in progress and its answers, including those in its outbox.
+  std::size_t held_bytes() const { return share_->held(); }
 
   // Sends an event. `closed`: the session is not open any more, or became too slow by this event.
   session::SendResult deliver(const SharedBytes& frame);

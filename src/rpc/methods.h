@@ -30,6 +30,8 @@ struct Refusal {
   std::string data_json = {};  // raw; empty: no data
   // Not zero: a limit was reached, and the same call will be allowed after this time.
   Duration retry_after = {};
+  // The server has too much to do: no limit of this caller was reached.
+  bool is_overload = false;
 };
 // The caller is known and may not do this, or its credentials are not valid any more.
 inline constexpr auto kNotPermitted = static_cast<jsonrpc::ErrorCode>(-32001);

@@ -10,9 +10,10 @@ namespace fanfare::rpc {
 
 // Why a call was not executed.
 enum class Refused : std::uint8_t {
-  method,  // the caller may not call it
-  memory,  // its client, or all clients, have too much in progress
-  limit,   // its payer has used up what it may (access/quota.h)
+  method,    // the caller may not call it
+  memory,    // its client, or all clients, have too much in progress
+  limit,     // its payer has used up what it may (access/quota.h)
+  overload,  // the server has too much to do
 };
 
 class Observer {

@@ -180,6 +180,8 @@ TEST(Cors, APreflightAllowsOurHeadersAndThoseAskedFor) {
   auto asked = origin("http://localhost:3000");
   asked.push_back(
       {.name = "Access-Control-Request-Headers", .value = "x-api-key, traceparent,bad name,  ,X-Trace"});
+  EXPECT_EQ(value_of(preflight_headers(kLoopbackDefaults, asked, true), "Access-Control-Allow-Methods"),
+            "GET, POST, PUT, DELETE, OPTIONS");
   const auto headers = preflight_headers(kLoopbackDefaults, asked);
   EXPECT_EQ(value_of(headers, "Access-Control-Allow-Headers"),
             "Content-Type, Authorization, X-API-Key, X-Requested-With, Accept, traceparent, X-Trace");

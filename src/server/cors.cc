@@ -45,9 +45,11 @@ std::vector<ws::OwnedHeader> cors_headers(const BrowserRules& rules, http::Heade
   return out;
 }
 
-std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::Headers headers) {
+std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::Headers headers,
+                                               bool changes) {
   std::vector<ws::OwnedHeader> out;
-  out.push_back({.name = "Access-Control-Allow-Methods", .value = "GET, POST, OPTIONS"});
+  out.push_back({.name = "Access-Control-Allow-Methods",
+                 .value = changes ? "GET, POST, PUT, DELETE, OPTIONS" : "GET, POST, OPTIONS"});
   out.push_back({.name = "Access-Control-Allow-Headers", .value = allowed_headers(headers)});
   out.push_back({.name = "Access-Control-Max-Age", .value = "86400"});
   // Granted only to pages that the operator has named: a browser asks before it lets a public page access a

@@ -17,7 +17,9 @@ std::vector<ws::OwnedHeader> cors_headers(const BrowserRules& rules, http::Heade
 
 // Additional fields for the answer to a preflight of an allowed page: the allowed methods, and the allowed
 // request headers. The latter are our own list and at most kAskedHeadersMax of those that the page requests.
+// `changes`: PUT and DELETE are offered, too.
 inline constexpr std::size_t kAskedHeadersMax = 32;
-std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::Headers headers);
+std::vector<ws::OwnedHeader> preflight_headers(const BrowserRules& rules, http::Headers headers,
+                                               bool changes = false);
 
 }  // namespace fanfare::server

@@ -49,6 +49,8 @@ struct Offer {
   const BrowserRules* browsers = nullptr;
   // Served without asking the router's Admission.
   bool is_open = false;
+  // Served without asking the router's WorkGuard: what an operator must reach when the server has too much to do.
+  bool is_vital = false;
 };
 
 // Why a request was refused before it reached its mount.

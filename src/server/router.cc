@@ -54,6 +54,7 @@ class MethodList {
       if (one == "GET") add("HEAD");
     });
   }
+  bool has(std::string_view method) const { return std::ranges::find(names_, method) != names_.end(); }
   std::string text() const {
     std::string text;
     for (const std::string_view name : names_) {
@@ -72,6 +73,12 @@ session::HttpResponse websocket_only(std::string_view method) {
   const bool could_upgrade = method == "GET" || method == "HEAD";
   return session::response_of(ws::refuse_upgrade(could_upgrade ? ws::Rule::handshake_upgrade_missing
                                                                : ws::Rule::handshake_method_not_get));
+}
+
+session::HttpResponse draining() {
+  session::HttpResponse answer = plain(503, "this server accepts no new WebSockets now\n");
+  answer.headers.push_back({.name = "Retry-After", .value = "5"});
+  return answer;
 }
 
 // Also one of unknown length.
@@ -120,6 +127,7 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
       found.mount = entry.mount.get();
       found.match = *std::move(match);
       found.is_open = offer.is_open;
+      found.is_vital = offer.is_vital;
       rules = offer.browsers;
       break;
     }
@@ -138,8 +146,22 @@ Router::Found Router::find(session::HttpConnection& session, const http::Request
   if (!found.answer && found.mount == nullptr) {
     found.answer = answer_to(request, offers, rules, wants_websocket);
   }
-  if (!found.answer) admit(session, request, wants_websocket, found);
+  if (!found.answer && wants_websocket && options_.is_draining != nullptr &&
+      options_.is_draining->load(std::memory_order_relaxed)) {
+    found.answer = draining();
+  }
+  if (!found.answer) ask_guard(request, wants_websocket, found);
+  if (!found.answer && !found.refused_upgrade) admit(session, request, wants_websocket, found);
   return found;
+}
+
+void Router::ask_guard(const http::Request& request, bool wants_websocket, Found& found) const {
+  if (options_.guard == nullptr || found.is_vital) return;
+  if (wants_websocket) {
+    found.refused_upgrade = options_.guard->refuse_upgrade(request);
+  } else {
+    found.answer = options_.guard->refuse_request(request);
+  }
 }
 
 void Router::admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
@@ -178,8 +200,10 @@ session::HttpResponse Router::answer_to(const http::Request& request, const Offe
   }
   // A preflight concerns HTTP requests of a page; WebSockets have no preflight.
   if (request.method == "OPTIONS" && rules != nullptr && offers.has_methods) {
-    return {
-        .status = 204, .content_type = "", .body = "", .headers = preflight_headers(*rules, request.headers)};
+    return {.status = 204,
+            .content_type = "",
+            .body = "",
+            .headers = preflight_headers(*rules, request.headers, offers.methods.has("DELETE"))};
   }
   if (wants_websocket && offers.has_get) return plain(404, "there is no WebSocket here\n");
   if (!offers.has_methods) return websocket_only(request.method);
@@ -210,7 +234,8 @@ session::HttpResponse Router::about_the_server(const http::Request& request) con
 
 // The plan of the mount that find() will choose, if the request is not refused before.
 session::BodyPlan Router::plan_body(const session::HttpConnection& session, const http::Request& head) {
-  const bool needs_admission = options_.admission != nullptr && has_long_body(head);
+  const bool needs_admission =
+      (options_.admission != nullptr || options_.guard != nullptr) && has_long_body(head);
   if (!plans_bodies_ && !needs_admission) return {};
   const auto segments = http::path_segments(head.path);
   if (!segments) return {};
@@ -219,14 +244,21 @@ session::BodyPlan Router::plan_body(const session::HttpConnection& session, cons
     if (!match) continue;
     const Offer offer = entry.mount->offer(*match);
     if (!offer.missing.empty() || !takes(offer.methods, head.method)) continue;
-    if (needs_admission && !offer.is_open && refuses_early(session, head, *match)) return {.in_pieces = true};
+    if (needs_admission && refuses_early(session, head, offer, *match)) return {.in_pieces = true};
     return offer.body;
   }
   return {};
 }
 
 bool Router::refuses_early(const session::HttpConnection& session, const http::Request& head,
-                           const PathPattern::Match& match) {
+                           const Offer& offer, const PathPattern::Match& match) {
+  if (options_.guard != nullptr && !offer.is_vital) {
+    if (auto refused = options_.guard->refuse_request(head)) {
+      early_refusal_ = {.connection = session.id(), .answer = *std::move(refused)};
+      return true;
+    }
+  }
+  if (options_.admission == nullptr || offer.is_open) return false;
   auto admitted = options_.admission->admit(session, head, match, false);
   if (admitted) return false;
   early_refusal_ = {.connection = session.id(), .answer = std::move(admitted.error())};
@@ -257,6 +289,7 @@ session::UpgradeDecision Router::on_upgrade(session::HttpConnection& session, co
   if (!segments) return plain(400, "the request's path is not well encoded\n");
   Found found = find(session, request, *segments, true);
   if (found.answer) return *std::move(found.answer);
+  if (found.refused_upgrade) return *std::move(found.refused_upgrade);
   return found.mount->on_upgrade(session, {.loop = *loop_,
                                            .request = request,
                                            .match = found.match,

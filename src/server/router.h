@@ -13,11 +13,14 @@
 //   a WebSocket where none is offered    404
 //   a plain GET where only a WebSocket   426 with Upgrade (RFC9110§15.5.22)
 //   another method                       405 with Allow (RFC9110§15.5.6)
+//   a WebSocket while the server drains  503 with Retry-After
+//   no room for new work                 the WorkGuard's answer, such as 503
 //   a caller that is not admitted        the Admission's answer, such as 401
 //
 // Mounts are tried in the order in which they were mounted. The first one whose pattern and method match
 // serves the request. Host and page are checked only if the router has BrowserRules.
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +33,7 @@
 #include "server/loop_context.h"
 #include "server/mount.h"
 #include "server/path_pattern.h"
+#include "server/work_guard.h"
 #include "session/http_service.h"
 
 namespace fanfare::server {
@@ -52,6 +56,11 @@ struct RouterOptions {
   RouterObserver* observer = nullptr;
   // Null: everyone is admitted. Must outlive the router.
   Admission* admission = nullptr;
+  // While it is true, upgrades are refused with 503: this server is about to be taken out of service. Null: never. Must
+  // outlive the router.
+  const std::atomic<bool>* is_draining = nullptr;
+  // Null: there is always room for new work. Must outlive the router.
+  WorkGuard* guard = nullptr;
 };
 
 // A longer body is read only for callers who are admitted, because it costs memory.
@@ -83,9 +92,11 @@ class Router final : public session::HttpService {
   struct Found {
     Mount* mount = nullptr;
     std::optional<session::HttpResponse> answer;
+    std::optional<session::UpgradeDecision> refused_upgrade;
     PathPattern::Match match;
     Caller caller = Caller::program;
     bool is_open = false;
+    bool is_vital = false;
     std::shared_ptr<Admitted> admitted;
   };
   // The combined offers of all mounts at one path.
@@ -93,11 +104,13 @@ class Router final : public session::HttpService {
 
   Found find(session::HttpConnection& session, const http::Request& request,
              const std::vector<std::string>& segments, bool wants_websocket) const;
+  // Sets the answer or the refused upgrade, if there is no room for the request.
+  void ask_guard(const http::Request& request, bool wants_websocket, Found& found) const;
   // Sets `admitted`, or the answer.
   void admit(const session::HttpConnection& session, const http::Request& request, bool wants_websocket,
              Found& found) const;
-  // Whether the mount may not be used by this caller, whose long body is then not read.
-  bool refuses_early(const session::HttpConnection& session, const http::Request& head,
+  // Whether there is no room, or the mount may not be used by this caller, whose long body is then not read.
+  bool refuses_early(const session::HttpConnection& session, const http::Request& head, const Offer& offer,
                      const PathPattern::Match& match);
   static std::optional<session::HttpResponse> refuse_foreign(const http::Request& request, const Found& found,
                                                              const BrowserRules& rules, bool is_upgrade);

@@ -157,6 +157,7 @@ bool HttpConnection::serve(const http::Request& request, MutableBytes behind) {
   decides_later_ = false;
   ++requests_in_turn_;
   had_head_ = true;
+  table_.note_request(*this, request.headers);
   // RFC9110§7.8: a server may ignore Upgrade. Only a GET can become a WebSocket (RFC6455§4.2.1), and not one
   // whose body is still to come.
   if (in_body_ || request.method != "GET" || !ws::is_upgrade(request.headers)) {

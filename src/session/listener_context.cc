@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "http/headers.h"
+
 namespace fanfare::session {
 
 void ServerTable::admit(Member& member, Admission admission) {
@@ -25,6 +27,12 @@ void ServerTable::set_peer(const net::Transport& transport, std::string peer) {
 std::string ServerTable::peer_of(const net::Transport& transport) const {
   const auto announced = announced_peers_.find(&transport);
   return announced == announced_peers_.end() ? transport.peer() : announced->second;
+}
+
+void ServerTable::note_request(const Member& member, http::Headers headers) {
+  if (facts() == nullptr) return;
+  facts()->note_request(slot_of(member),
+                        http::find_header(headers, "User-Agent").value_or(std::string_view()));
 }
 
 void ServerTable::on_admitted_left(Member& member) {

@@ -47,6 +47,8 @@ class ServerTable final : public SessionTable {
   // The address that a proxy announced for the connection.
   void set_peer(const net::Transport& transport, std::string peer);
   std::string peer_of(const net::Transport& transport) const override;
+  // A request has come, of which facts are kept.
+  void note_request(const Member& member, http::Headers headers);
 
   AcceptGate& gate;
 

@@ -13,6 +13,7 @@ LoopServer::LoopServer(net::Loop& loop, LoopServerOptions options)
       gate_(options.gate == nullptr ? own_gate_ : *options.gate),
       sessions_(loop, options.sweep_interval, gate_) {
   sessions_.unfinished().set_budget(options.unfinished_input);
+  if (options.keeps_facts) sessions_.keep_facts();
 }
 
 LoopServer::~LoopServer() {

@@ -29,6 +29,8 @@ struct LoopServerOptions {
   // The memory for messages and bodies that have not come whole, of all loops with the same one; must outlive them. Without
   // memory for more of it, a WebSocket is closed with 1013, and an HTTP request is answered 503. Null: no limit.
   ByteBudget* unfinished_input = nullptr;
+  // Keeps ConnectionFacts: about 40 bytes a connection.
+  bool keeps_facts = false;
 };
 
 class LoopServer {

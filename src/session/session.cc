@@ -118,7 +118,7 @@ void Session::go_on_next_turn() {
 
 inline void Session::hand_out(const ws::Event& message) {
   had_message_ = true;
-  if (message.last) table().counters().messages_received.add();
+  if (message.last) table().count_received(*this, 1);
   if (phase_ == Phase::open) {
     endpoint_->on_message(
         *this,
@@ -147,7 +147,7 @@ MutableBytes Session::hand_out_whole_messages(MutableBytes input) {
   if (messages > 0) had_message_ = true;
   share_.add_frames(messages);
   share_.add_bytes(before - input.size());
-  table().counters().messages_received.add(messages);
+  table().count_received(*this, messages);
   return input;
 }
 

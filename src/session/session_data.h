@@ -7,6 +7,7 @@
 namespace fanfare::session {
 
 class Session;
+struct SessionDescription;
 
 class SessionData {
  public:
@@ -17,6 +18,8 @@ class SessionData {
 
   // The session that it belongs to from here on, and the negotiated subprotocol (empty: none); before on_open.
   virtual void on_opening(Session& /*session*/, std::string_view /*subprotocol*/) {}
+  // Fills in what it knows (session_description.h). Loop thread, while the session is open.
+  virtual void describe(SessionDescription& /*out*/) const {}
 };
 
 }  // namespace fanfare::session

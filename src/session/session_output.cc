@@ -18,7 +18,7 @@ SendResult SessionOutput::send(ws::Opcode opcode, Bytes payload) {
     if (after < settings.outbox_bytes_high && after < settings.outbox_bytes_max) [[likely]] {
       if (std::uint8_t* const room = growing->extend_in_place(ws::plain_frame_size(payload))) [[likely]] {
         had_message_ = true;
-        table().counters().messages_sent.add();
+        table().count_sent(*this);
         ws::write_plain_frame(room, opcode, payload);
         return SendResult::queued;
       }
@@ -64,7 +64,7 @@ SendResult SessionOutput::send_piece(ws::Opcode opcode, Bytes piece, bool last) 
   connection_.send_fragment(opcode, piece, last, transport());
   had_message_ = true;
   if (!last) return note_congestion();
-  table().counters().messages_sent.add();
+  table().count_sent(*this);
   send_held();
   // Senders that waited for the end of the message wait for on_drained.
   expect_drained();
@@ -78,7 +78,7 @@ SendResult SessionOutput::ping(Bytes payload) {
 }
 
 SendResult SessionOutput::after_queueing() {
-  table().counters().messages_sent.add();
+  table().count_sent(*this);
   return note_congestion();
 }
 

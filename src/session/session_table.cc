@@ -34,14 +34,20 @@ Member* SessionTable::find_member(SessionId id) const {
 
 Session* SessionTable::find(SessionId id) const {
   Member* const member = find_member(id);
-  const bool is_one = member != nullptr && member->kind_ == Member::Kind::websocket;
-  return is_one ? static_cast<Session*>(member) : nullptr;
+  return member == nullptr ? nullptr : as_session(*member);
 }
 
 HttpConnection* SessionTable::find_http(SessionId id) const {
   Member* const member = find_member(id);
-  const bool is_one = member != nullptr && member->kind_ == Member::Kind::http;
-  return is_one ? static_cast<HttpConnection*>(member) : nullptr;
+  return member == nullptr ? nullptr : as_http(*member);
+}
+
+Session* SessionTable::as_session(Member& member) {
+  return member.kind_ == Member::Kind::websocket ? static_cast<Session*>(&member) : nullptr;
+}
+
+HttpConnection* SessionTable::as_http(Member& member) {
+  return member.kind_ == Member::Kind::http ? static_cast<HttpConnection*>(&member) : nullptr;
 }
 
 ws::DeflatePool& SessionTable::deflate_pool(const ws::DeflateOptions& options) {
@@ -67,6 +73,7 @@ void SessionTable::add(Member& member) {
   free_slots_.pop_back();
   slots_[member.slot_] = &member;
   give_id(member);
+  if (facts_ != nullptr) facts_->begin(member.slot_, loop_.now());
   ++size_;
 }
 
@@ -89,6 +96,7 @@ void SessionTable::replace(Member& before, Member& next) {
 void SessionTable::remove(Member& member) {
   if (member.holds_admission_) on_admitted_left(member);
   unfinished_.forget(member);
+  if (facts_ != nullptr) facts_->end(member.slot_);
   slots_[member.slot_] = nullptr;
   free_slots_.push_back(std::exchange(member.slot_, Member::kNoSlot));
   --size_;

@@ -2,6 +2,7 @@
 // The connections of one loop in all their phases, by id, and the sweep that checks their heartbeats and
 // deadlines without a timer per connection.
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -14,6 +15,7 @@
 #include "base/growing_bytes.h"
 #include "base/random.h"
 #include "net/loop.h"
+#include "session/connection_facts.h"
 #include "session/drain_watch.h"
 #include "session/session.h"
 #include "session/unfinished_input.h"
@@ -73,12 +75,42 @@ class SessionTable {
     });
   }
 
+  // For callers that look at all members in steps. Visits the members in the slots from `first` on, at most `slots_max`
+  // slots; returns the first slot that was not visited, or slot_count(). A visit must not add members.
+  std::size_t slot_count() const { return slots_.size(); }
+  template <typename Visit>
+  std::size_t visit_slots(std::size_t first, std::size_t slots_max, Visit&& visit) {
+    const std::size_t end = first + std::min(slots_max, slots_.size() - std::min(first, slots_.size()));
+    for (std::size_t i = first; i < end; ++i) {
+      if (slots_[i] != nullptr) visit(*slots_[i]);
+    }
+    return end;
+  }
+  // From now on facts are kept of each new member. Before the first one.
+  void keep_facts() { facts_ = std::make_unique<ConnectionFactsTable>(); }
+  // Null: they are not kept. Of a member that has joined.
+  const ConnectionFacts* facts_of(const Member& member) const {
+    return is_kept(member) ? &facts_->of(member.slot_) : nullptr;
+  }
+  // Null: the member is no WebSocket. Valid as long as the member.
+  static Session* as_session(Member& member);
+  static HttpConnection* as_http(Member& member);
+  static const SessionData* data_of(const Session& session) { return session.data_.get(); }
+
   // Closes every connection and runs the loop until they have ended. The loop must not be running.
   void close_all();
 
   net::Loop& loop() const { return loop_; }
   Random& random() { return random_; }
   SessionCounters& counters() { return counters_; }
+  void count_received(const Member& member, std::uint64_t messages) {
+    counters_.messages_received.add(messages);
+    if (is_kept(member)) facts_->of(member.slot_).messages_received += messages;
+  }
+  void count_sent(const Member& member) {
+    counters_.messages_sent.add();
+    if (is_kept(member)) ++facts_->of(member.slot_).messages_sent;
+  }
   // The state shared by this loop's compressed sessions with these options.
   ws::DeflatePool& deflate_pool(const ws::DeflateOptions& options);
   BlockPool& session_memory() { return session_memory_; }
@@ -100,6 +132,7 @@ class SessionTable {
   static std::uint32_t slot_of(const Member& member) { return member.slot_; }
   static const net::Transport& transport_of(const Member& member) { return *member.transport_; }
   virtual void on_admitted_left(Member&) {}
+  ConnectionFactsTable* facts() { return facts_.get(); }
 
  private:
   friend class Member;
@@ -123,6 +156,8 @@ class SessionTable {
     std::size_t bytes = 0;
   };
 
+  // A member that has left may still finish its turn.
+  bool is_kept(const Member& member) const { return facts_ != nullptr && member.slot_ != Member::kNoSlot; }
   void go_on();
   Member* find_member(SessionId id) const;
   void add(Member& member);
@@ -136,6 +171,7 @@ class SessionTable {
   const Instant started_;
   SystemRandom random_;
   SessionCounters counters_;
+  std::unique_ptr<ConnectionFactsTable> facts_;  // null: they are not kept
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
   BlockPool session_memory_{sizeof(Session)};
   std::deque<Member*> slots_;  // null: free

@@ -32,5 +32,104 @@ TEST_P(SessionTableTest, AnIdNamesOneSessionAndNoneThatComesAfter) {
   EXPECT_EQ(sessions.find(here), endpoint_.last);
 }
 
+TEST_P(SessionTableTest, KeepsNoFactsUnlessAskedTo) {
+  start();
+  const auto peer = open_websocket();
+  EXPECT_EQ(server_->sessions().facts_of(*endpoint_.last), nullptr);
+}
+
+TEST_P(SessionTableTest, FactsOfAConnectionBeginWithItsAcceptAndCountItsMessages) {
+  start({.keeps_facts = true});
+  const Instant accepted = loop_->now();
+  const auto peer = connect();
+  write(peer, std::string(kUpgrade).insert(kUpgrade.size() - 2, "User-Agent: walrus/1.0\r\n"));
+  read_until(peer, "101 ");
+  ASSERT_TRUE(run_until([&] { return endpoint_.last != nullptr; }));
+  const SessionTable& sessions = server_->sessions();
+  const ConnectionFacts* const facts = sessions.facts_of(*endpoint_.last);
+  ASSERT_NE(facts, nullptr);
+  ASSERT_NE(facts->user_agent, nullptr);
+  EXPECT_EQ(*facts->user_agent, "walrus/1.0");
+  EXPECT_LE(facts->opened_at - accepted, 1s);
+  EXPECT_EQ(facts->messages_received, 1U) << "the upgrade";
+  // Whole messages, and one in fragments.
+  write(peer, client_frame(0x81, "one") + client_frame(0x81, "two"));
+  read_until(peer, "two");
+  write(peer, client_frame(0x01, "th") + client_frame(0x80, "ree"));
+  read_until(peer, "three");
+  EXPECT_EQ(facts->messages_received, 4U);
+  EXPECT_EQ(facts->messages_sent, 3U);
+}
+
+TEST_P(SessionTableTest, FactsOfALaterConnectionInTheSameSlotAreItsOwn) {
+  start({.keeps_facts = true});
+  {
+    const auto peer = connect();
+    write(peer, std::string(kUpgrade).insert(kUpgrade.size() - 2, "User-Agent: walrus/1.0\r\n"));
+    ASSERT_TRUE(run_until([&] { return endpoint_.last != nullptr; }));
+  }
+  ASSERT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
+  const auto peer = connect();
+  ASSERT_TRUE(run_until([&] { return server_->sessions().size() == 1; }));
+  std::size_t visited = 0;
+  server_->sessions().visit_slots(0, SIZE_MAX, [&](Member& member) {
+    ++visited;
+    EXPECT_EQ(member.id().slot, 0U);
+    const ConnectionFacts* const facts = server_->sessions().facts_of(member);
+    ASSERT_NE(facts, nullptr);
+    EXPECT_EQ(facts->user_agent, nullptr);
+    EXPECT_EQ(facts->messages_received, 0U);
+  });
+  EXPECT_EQ(visited, 1U);
+}
+
+// A session that closes itself within a message has left the table when its turn is counted.
+TEST_P(SessionTableTest, ASessionThatHasLeftIsNotCountedInAnothersSlot) {
+  start({.keeps_facts = true});
+  endpoint_.when_message = [](Session& session, std::string_view) { session.close(); };
+  const auto peer = open_websocket();
+  write(peer, client_frame(0x81, "one") + client_frame(0x81, "two"));
+  ASSERT_TRUE(run_until([&] { return server_->sessions().size() == 0; }));
+}
+
+TEST_P(SessionTableTest, VisitsSlotsInSteps) {
+  start();
+  std::vector<net::Descriptor> peers;
+  for (int i = 0; i < 5; ++i) peers.push_back(open_websocket());
+  SessionTable& sessions = server_->sessions();
+  std::vector<std::uint32_t> slots;
+  const auto note = [&](Member& member) { slots.push_back(member.id().slot); };
+  EXPECT_EQ(sessions.visit_slots(0, 2, note), 2U);
+  EXPECT_EQ(slots, (std::vector<std::uint32_t>{0, 1}));
+  EXPECT_EQ(sessions.visit_slots(2, 100, note), 5U);
+  EXPECT_EQ(slots.size(), 5U);
+  EXPECT_EQ(sessions.visit_slots(7, 1, note), 7U) << "beyond the last one there is nothing";
+  EXPECT_EQ(slots.size(), 5U);
+  EXPECT_EQ(sessions.slot_count(), 5U);
+}
+
+TEST(ConnectionFacts, SharesTheTextOfAgentsUpToALimit) {
+  ConnectionFactsTable table;
+  constexpr std::size_t kMost = ConnectionFactsTable::kSharedAgentsMax;
+  for (std::uint32_t i = 0; i < kMost; ++i) {
+    table.begin(i, {});
+    table.note_request(i, "agent " + std::to_string(i));
+  }
+  EXPECT_EQ(table.shared_agents(), kMost);
+  table.begin(kMost, {});
+  table.note_request(kMost, "one more");
+  EXPECT_EQ(table.shared_agents(), kMost) << "all of them are in use";
+  EXPECT_EQ(*table.of(kMost).user_agent, "one more");
+  for (std::uint32_t i = 0; i < kMost; ++i) table.end(i);
+  table.begin(0, {});
+  table.note_request(0, "another");
+  EXPECT_EQ(table.shared_agents(), 1U) << "those of connections that have ended are forgotten";
+  table.begin(1, {});
+  table.note_request(1, "another");
+  EXPECT_EQ(table.of(0).user_agent, table.of(1).user_agent);
+  table.note_request(1, std::string(ConnectionFactsTable::kUserAgentBytesMax + 1, 'x'));
+  EXPECT_EQ(table.of(1).user_agent->size(), ConnectionFactsTable::kUserAgentBytesMax);
+}
+
 }  // namespace
 }  // namespace fanfare::session

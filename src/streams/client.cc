@@ -185,6 +185,15 @@ std::expected<void, ProtocolError> Client::authenticate(const Request& request) 
   return {};
 }
 
+std::vector<std::string> Client::stream_names(std::size_t most) const {
+  std::vector<std::string> names;
+  for (const auto& subscription : subscriptions_) {
+    if (names.size() == most) break;
+    names.push_back(subscription->stream().name());
+  }
+  return names;
+}
+
 void Client::check_permit() {
   const std::size_t ended = std::erase_if(subscriptions_, [&](const auto& subscription) {
     if (may_read(subscription->stream().name())) return false;

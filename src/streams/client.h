@@ -82,6 +82,8 @@ class Client {
   void end_all(std::string_view reason);
 
   std::size_t subscriptions() const { return subscriptions_.size(); }
+  // The streams that it has subscribed to, at most `most` of them.
+  std::vector<std::string> stream_names(std::size_t most) const;
 
  private:
   friend class Subscription;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "session/session_description.h"
 #include "ws/close_code.h"
 
 namespace fanfare::streamserver {
@@ -69,6 +70,14 @@ void StreamConnection::send_waiting() {
 
 void StreamConnection::end_as_too_slow() {
   session_->start_closing(ws::close_code::try_again_later, "reading too slowly");
+}
+
+void StreamConnection::describe(session::SessionDescription& out) const {
+  out.service = "streams";
+  if (permit_ != nullptr) out.principal = permit_->holder_name();
+  if (client_ == nullptr) return;
+  out.subscriptions = client_->subscriptions();
+  out.topics = client_->stream_names(out.topics_max);
 }
 
 void StreamConnection::end() {

@@ -90,6 +90,7 @@ class StreamConnection final : public session::SessionData,
   bool has_room_behind(std::size_t bytes) override { return session_->has_room_behind(bytes); }
   void send_waiting_later() override;
   void close(std::uint16_t code, std::string_view reason) override { session_->start_closing(code, reason); }
+  void describe(session::SessionDescription& out) const override;
   void on_permit_changed() override;
   void on_permit_ended(std::string_view reason) override;
   net::SendProgress send_progress() const override {

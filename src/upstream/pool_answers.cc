@@ -54,7 +54,7 @@ void Pool::Impl::take(const FlightPtr& flight, std::size_t member, Result result
     members_.checks().doubt(member, /*at_once=*/true);
     return attempt_failed(flight, member, kOnAnother);
   }
-  result->member = member;
+  result->member = first_member_ + member;
   result->gave_way = flight->gave_way;
   if (asks_another(*flight, member, *result)) {
     if (!flight->unhelpful) flight->unhelpful = std::move(*result);
@@ -147,13 +147,15 @@ Failure Pool::Impl::with_all_reasons(const Flight& flight) {
   return failure;
 }
 
-// No member could be used, because all are on another chain. In the next turn, because `done` never runs
+// No member could be used, because all are on another chain or disabled. In the next turn, because `done` never runs
 // inside call().
 void Pool::Impl::refuse(const FlightPtr& flight) {
   worker_.post([this, flight] {
     if (flight->over) return;  // perhaps with the pool
     finish(flight, std::unexpected(Failure{.kind = FailureKind::wrong_chain,
-                                           .message = "no node of this network is on its chain"}));
+                                           .message = members_.has_enabled()
+                                                          ? "no node of this network is on its chain"
+                                                          : "all nodes of this network are disabled"}));
   });
 }
 
@@ -164,6 +166,7 @@ void Pool::Impl::finish(const FlightPtr& flight, Result result) {
   worker_.cancel(flight->timer);
   Done done = std::move(flight->done);
   flights_.erase(FlightPtr(flight));
+  if (flights_.empty() && idle_) worker_.post(std::exchange(idle_, {}));
   done(std::move(result));  // last: may destroy this
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/text.h"
 #include "jsonrpc/response.h"
 
 namespace fanfare::upstream {
@@ -78,7 +79,7 @@ std::uint64_t PoolMembers::head_best() const {
   std::uint64_t best = 0;
   for (const Member& member : members_) {
     const bool counts =
-        member.health.available() &&
+        member.enabled && member.health.available() &&
         checks_.standing(static_cast<std::size_t>(&member - members_.data())) == ChainChecks::Standing::right;
     if (counts) best = std::max(best, member.head);
   }
@@ -100,7 +101,8 @@ std::optional<std::size_t> PoolMembers::choose(const std::vector<bool>& tried, b
     const bool available = member.health.available();
     const auto standing = checks_.standing(i);
     const bool is_right = standing == ChainChecks::Standing::right;
-    if (tried[i] || (only_available && !(available && is_right))) continue;
+    if (tried[i] || !member.enabled) continue;
+    if ((only_available && !(available && is_right))) continue;
     if (standing == ChainChecks::Standing::wrong) continue;
     const std::tuple rank{!available, !is_right, available && member.head < head_wanted,
                           available && is_second_choice(member, best_head),
@@ -120,13 +122,15 @@ void PoolMembers::note(std::size_t index, Instant begun, const Result& result, A
   const Instant now = worker_.now();
   if (result) {
     member.failing_since.reset();
+    member.failure.clear();
     const Duration latency = now - begun;
     member.latency = member.latency == Duration::zero()
                          ? latency
                          : member.latency + (latency - member.latency) / kLatencySmoothing;
     cross(index, member.health.answered(begun, now), nullptr);
-  } else if (!member.failing_since && blames_endpoint(result.error())) {
-    member.failing_since = now;
+  } else if (blames_endpoint(result.error())) {
+    if (!member.failing_since) member.failing_since = now;
+    member.failure = joined({to_string(result.error().kind), ": ", result.error().message});
   }
   if (result) return;
   if (asked != Asked::by_call && !member.health.available()) {
@@ -255,7 +259,7 @@ void PoolMembers::head_seen(std::size_t member, std::uint64_t number) {
 bool PoolMembers::may_have(std::uint64_t number) const {
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const Member& member = members_[i];
-    if (checks_.standing(i) == ChainChecks::Standing::wrong) continue;
+    if (!member.enabled || checks_.standing(i) == ChainChecks::Standing::wrong) continue;
     const bool never_heard_of = member.head_at == Instant{};
     const bool fails = member.failing_since.has_value();
     if (never_heard_of && !fails) return true;
@@ -278,7 +282,7 @@ void PoolMembers::head_stalled(std::uint64_t number, UniqueFunction<void()> foun
   auto told = std::make_shared<UniqueFunction<void()>>(std::move(found_better));
   for (std::size_t i = 0; i < members_.size(); ++i) {
     const bool is_wrong = checks_.standing(i) == ChainChecks::Standing::wrong;
-    if (!members_[i].health.available() || is_wrong) continue;
+    if (!members_[i].enabled || !members_[i].health.available() || is_wrong) continue;
     // One answer is enough: a hanging member must not delay the news of the others.
     ask_head(i, [this, number, told](const Failure*) {
       const std::uint64_t best = head_best();
@@ -319,16 +323,41 @@ void PoolMembers::disagreed(std::size_t index) {
   if (observer_ != nullptr) observer_->disagreed(endpoint);
 }
 
+void PoolMembers::set_enabled(std::size_t index, bool enabled) {
+  FANFARE_CHECK(index < members_.size());
+  Member& member = members_[index];
+  if (member.enabled == enabled) return;
+  member.enabled = enabled;
+  if (enabled) forget_gone();  // nobody asked this one
+  log_.warn(enabled ? "upstream_enabled" : "upstream_disabled", {{"endpoint", member.backend->name()}});
+}
+
+bool PoolMembers::has_enabled() const {
+  return std::ranges::any_of(members_, [](const Member& member) { return member.enabled; });
+}
+
 std::vector<MemberStatus> PoolMembers::status() const {
   std::vector<MemberStatus> all;
+  const Instant now = worker_.now();
+  const std::uint64_t best = head_best();
   for (const Member& member : members_) {
+    const bool knows_head = member.head != 0;
     all.push_back({.name = member.backend->name(),
+                   .enabled = member.enabled,
                    .available = member.health.available(),
+                   .checked = checks_.standing(all.size()) == ChainChecks::Standing::right,
                    .stalled = member.stalled,
-                   .distrusted = worker_.now() < member.distrusted_until,
+                   .lagging = knows_head && member.head + options_.head_lag_max < best,
+                   .limited = now < member.limited_until,
+                   .distrusted = now < member.distrusted_until,
                    .wrong_chain = checks_.problem(all.size()),
                    .head = member.head,
-                   .latency = member.latency});
+                   .lag = knows_head && best > member.head ? best - member.head : 0,
+                   .latency = member.latency,
+                   .retry_in = member.health.available()
+                                   ? Duration::zero()
+                                   : std::max<Duration>(member.health.retry_at() - now, {}),
+                   .failure = member.failure});
   }
   return all;
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/log_limiter.h"
@@ -41,7 +42,7 @@ class PoolMembers {
   std::uint64_t head(std::size_t index) const { return members_[index].head; }
   ChainChecks& checks() { return checks_; }
 
-  // The best member that is not in `tried`; never one on another chain. Order: available before aside; on the
+  // The best member that is not in `tried`; never one on another chain, or one that is not enabled. Order: available before aside; on the
   // right chain before unchecked (never unchecked with `only_available`); known to have block `head_wanted`
   // before not known to; keeping up and agreeing with the others before not; then the given order. Among
   // those aside, the one whose probe is due first.
@@ -76,6 +77,10 @@ class PoolMembers {
   // It reported too many requests.
   void limited(std::size_t index) { members_[index].limited_until = worker_.now() + options_.limited_for; }
 
+  void set_enabled(std::size_t index, bool enabled);
+  bool is_enabled(std::size_t index) const { return members_[index].enabled; }
+  bool has_enabled() const;
+
   std::vector<MemberStatus> status() const;
   std::size_t available() const { return available_; }
 
@@ -87,7 +92,9 @@ class PoolMembers {
     Instant head_at{};
     std::optional<Instant> failing_since;
     Duration latency{};
+    std::string failure;  // of the last call, if it failed
     TimerId probe_timer;
+    bool enabled = true;
     bool stalled = false;
     Duration distrust{};
     Instant distrusted_until{};

@@ -15,6 +15,7 @@
 #:   ./dev bench --access [--quick] [--crowd [--tsan]] [--abuser]
 #:                                 access control: its cost, 1,000 authenticated clients for 5 minutes, an abuser. 8 minutes. --crowd and
 #:                                 --abuser: only these; --tsan: the clients for 1 minute under ThreadSanitizer
+#:   ./dev bench --overload [--quick] [--before] twice the load that the gateway sustains, for a minute. 3 minutes; --quick: 1
 #:   ./dev bench --canvas [--quick] [ROW...] 10,000 viewers of a canvas, 8,000 pixels a second, 1,000 cursors; every viewer's hashes are
 #:                                 checked. 8 minutes; --quick: 2
 #:   ./dev bench --instructions    instructions per message that our server executes outside the kernel (callgrind)
@@ -30,7 +31,7 @@ build_bench() {
     { show_failure build-bench && die "the bench build failed"; }
 }
 
-for kind in attacks streams access; do
+for kind in attacks streams access overload; do
   if [[ " $* " == *" --$kind "* ]]; then
     need build
     preset=release targets=(fanfare programs_rpc_server)

@@ -146,7 +146,7 @@ without_uring_asan() {
 
 unit_tests_tsan() {
   local rooms labels
-  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api gateway)
+  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api admin gateway)
   labels=$(IFS='|' && echo "^(${rooms[*]})\$")
   check "build tsan" build-tsan configure_and_build tsan "${rooms[@]/%/_test}" || return 0
   suite "unit tests, tsan" test-tsan count_ctest run_ctest_without_aslr tsan -L "$labels"
@@ -248,7 +248,7 @@ web_tests() {
   check "build the dashboard" build-web build_web release || return 0
   suite "web: client, hooks and app" web count_vitest run_vitest
   suite "web: dashboard" dashboard count_node env FANFARE_BIN="$PWD/build/release/apps/fanfare/fanfare" \
-    node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js
+    node --test --test-concurrency=1 --test-reporter=tap web/app/test/dashboard.test.js web/app/test/dashboard_nodes.test.js web/app/test/admin.test.js
 }
 run_web_types() (cd web && npx tsc --build && npx tsc -p tsconfig.test.json && npx tsc --noEmit -p app)
 run_vitest() (cd web && FANFARE_BIN=$OLDPWD/build/release/apps/fanfare/fanfare NO_COLOR=1 npx vitest run)
@@ -273,7 +273,10 @@ else
     end_configurations
     end_tidy
     # Browsers compute much, and their tests have deadlines: nothing runs beside them.
-    if [[ -n $released ]]; then web_tests; fi
+    if [[ -n $released ]]; then
+      web_tests
+      check "the package on a machine of its own" packages python3 tests/packaging/package_test.py build/release || true
+    fi
     fuzz_smoke
   fi
 fi

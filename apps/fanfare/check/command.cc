@@ -1,18 +1,21 @@
 #include "check/command.h"
 
+#include <algorithm>
+
 #include "gateway/config.h"
 #include "gateway/config_summary.h"
 #include "gateway/config_yaml.h"
+#include "gateway/defend/system_limits.h"
 #include "net/tls.h"
 #include "serve/web_directory.h"
 
 namespace fanfare::app {
 
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
-              std::ostream& complaints) {
+              std::ostream& complaints, bool system) {
   const auto config = gateway::load_config(file, environment);
   if (!config) {
-    complaints << config.error().message() << "\n";
+    complaints << config.error().messages() << "\n";
     return 2;
   }
   if (config->server.tls) {
@@ -31,8 +34,12 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
                << "), expected the directory of the built page\n";
     return 2;
   }
-  out << file << " is good\n" << gateway::summary_of(gateway::plan_from(*config), config->web);
-  return 0;
+  const gateway::ServePlan plan = gateway::plan_from(*config);
+  out << file << " is good\n" << gateway::summary_of(plan, config->web);
+  if (!system) return 0;
+  const auto limits = gateway::system_limits(gateway::needs_of(plan), gateway::descriptor_limit_max());
+  out << "limits of this system:\n" << gateway::describe(limits);
+  return std::ranges::any_of(limits, &gateway::SystemLimit::is_low) ? 1 : 0;
 }
 
 }  // namespace fanfare::app

@@ -11,6 +11,6 @@ namespace fanfare::app {
 // Returns the exit status: 0 with a summary on `out` and warnings (an expired certificate) on `complaints`,
 // or 2 with the error on `complaints`.
 int run_check(const std::string& file, const gateway::EnvironmentLookup& environment, std::ostream& out,
-              std::ostream& complaints);
+              std::ostream& complaints, bool system = false);
 
 }  // namespace fanfare::app

@@ -15,6 +15,7 @@
 #include "gateway/duration.h"
 #include "gateway/method_rules.h"
 #include "gateway/mount_plans.h"
+#include "net/socket.h"
 #include "serve/web_directory.h"
 #include "server/browser_rules.h"
 
@@ -71,7 +72,8 @@ std::string_view first_flag_of_file(const ServeArguments& a) {
       NamedFlag{"--ping-interval", a.ping_interval.has_value()},
       NamedFlag{"--pong-timeout", a.pong_timeout.has_value()},
       NamedFlag{"--shutdown-timeout", a.shutdown_timeout.has_value()},
-      NamedFlag{"--threads", a.threads.has_value()}});
+      NamedFlag{"--threads", a.threads.has_value()},
+      NamedFlag{"--admin-socket", a.admin_socket.has_value()}});
 }
 
 std::expected<void, std::string> read_duration(std::string_view flag, const std::optional<std::string>& text,
@@ -286,6 +288,18 @@ void mount_page(ServePlan& plan, const std::string& directory) {
       listener.mounts.push_back(std::move(mount));
     }
   }
+  if (plan.admin) plan.admin->web_directory = directory;
+}
+
+std::expected<void, std::string> read_admin_socket(const ServeArguments& arguments, ServePlan& plan) {
+  if (!arguments.admin_socket) return {};
+  const std::string& path = *arguments.admin_socket;
+  if (const auto address = net::Address::unix_path(path); !address) {
+    return wrong("--admin-socket", "cannot be a Unix socket (" + gateway::quoted_for_message(path) +
+                                       "), expected a path of 1 to 107 bytes");
+  }
+  plan.admin.emplace().listeners.push_back({.unix_path = path, .unix_mode = 0600});
+  return {};
 }
 
 // The directory that `setting` names, if it names one, or else the program's own. Empty: there is none.
@@ -303,7 +317,7 @@ std::expected<ServePlan, std::string> plan_of_file(const std::string& file, cons
                                                    const gateway::EnvironmentLookup& environment,
                                                    const std::optional<std::string>& own_page) {
   const auto config = gateway::load_config(file, environment);
-  if (!config) return Wrong(config.error().message());
+  if (!config) return Wrong(config.error().messages());
   ServePlan plan = gateway::plan_from(*config);
   // --web-dir asks for the page, too.
   const bool is_wanted = (config->web.enabled || arguments.web_dir) && !arguments.no_web;
@@ -351,6 +365,8 @@ std::expected<ServePlan, std::string> plan_of(const ServeArguments& arguments,
   }
   auto plan = file ? plan_of_file(*file, arguments, environment, own_page) : plan_of_flags(arguments);
   if (!plan) return plan;
+  if (auto read = read_admin_socket(arguments, *plan); !read) return Wrong(read.error());
+  if (plan->admin) plan->admin->version = FANFARE_VERSION;
   if (!file && !arguments.no_web) {
     const auto directory = page_directory("--web-dir", arguments.web_dir, own_page);
     if (!directory) return Wrong(directory.error());

@@ -11,6 +11,7 @@ import { Blocks } from "./panels/Blocks";
 import { Canvas } from "./panels/Canvas";
 import { Markets } from "./panels/Markets";
 import { Network } from "./panels/Network";
+import { Operations } from "./panels/Operations";
 import { Peers } from "./panels/Peers";
 import { Playground } from "./panels/Playground";
 import { Receipts } from "./panels/Receipts";
@@ -24,7 +25,7 @@ const kPanels = {
   blocks: { title: "Blocks", nav: "Blocks", about: "Live heads. Blocks that a reorg replaced stay visible" },
   canvas: { title: "Canvas", nav: "Canvas", about: "Everyone draws on the same pixels, and every change is checked by its hash" },
   playground: { title: "Playground", nav: "Playground", about: "Send any message and see every frame" },
-  server: { title: "Server", nav: "Server", about: "Connections, subscriptions and rates, from /metrics" },
+  server: { title: "Server", nav: "Server", about: "Connections, subscriptions and rates, from /metrics and the admin API" },
 } as const satisfies Record<string, { title: string; nav: string; about: string }>;
 type PanelName = keyof typeof kPanels & IconName;
 const kNames = Object.keys(kPanels) as PanelName[];
@@ -156,7 +157,12 @@ export function App() {
             {panel === "blocks" && <Blocks network={network} />}
             {panel === "canvas" && <Canvas />}
             {panel === "playground" && <Playground info={server} network={network} />}
-            {panel === "server" && <Server />}
+            {panel === "server" && (
+              <>
+                <Server />
+                <Operations />
+              </>
+            )}
           </>
         )}
       </main>

@@ -16,6 +16,7 @@ export interface ServerInfo {
   streams: string | null;
   metrics: string | null;
   canvas?: { path: string; rooms: string[] } | null; // rooms are at path/ROOM
+  admin?: { path: string | null; url: string | null } | null; // on this port below path; or the page of its own port
   access?: { anonymous: boolean } | null; // null: everyone may call
 }
 

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Measures the gateway under twice the load that it can sustain: ./dev bench --overload [--quick]. Writes bench/results.
+docs/bench.md explains the method and the goals.
+
+The gateway has core 0. Clients and the fake node are separate processes on core 1.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+import urllib.parse
+
+from bench_attacks_report import number, percentile
+from bench_attacks_run import DIRECTLY, Gateway, Node, Program, Stage
+from bench_contestants import ROOT, Failed
+from bench_report import Watch, machine, save
+
+PROGRAM = "build/release/apps/fanfare/fanfare"
+SUSTAINED = 0.7        # of what it answers at most: the load at which it is asked to live
+OVERLOAD = 2.0         # of the sustained load
+BATCH = 40             # calls in a request, 3 KiB: so that the clients are not what is measured
+SUBSCRIBERS = 100
+MIB = 1 << 20
+CEILING_BYTES = 256 * MIB
+P99_RATIO_MAX, RECOVERY_S_MAX = 3.0, 5.0
+
+
+class Clients(Program):
+    SCRIPT = "bench_overload_clients.py"
+
+
+def config(node, enabled=True):
+    return "\n".join([
+        "logLevel: info", "server:", "  httpPort: 0", "  threads: 1", "  shutdownTimeout: 1s",
+        f"  memory: {{ maxBytes: {CEILING_BYTES} }}", f"  overload: {{ enabled: {str(enabled).lower()} }}",
+        "projects:", "  - id: honest", "    networks: [{ architecture: evm, evm: { chainId: 1, pollIntervalMax: 200ms } }]",
+        f"    upstreams: [{{ id: node, endpoint: \"http://127.0.0.1:{node.port}\" }}]"]) + "\n"
+
+
+def metric(gateway, name):
+    parts = urllib.parse.urlsplit(gateway.url)
+    with DIRECTLY.open(f"http://{parts.netloc}/metrics", timeout=10) as answer:
+        text = answer.read().decode()
+    return sum(float(value) for value in re.findall(rf"^{name}(?:{{[^}}]*}})? (\S+)$", text, re.MULTILINE))
+
+
+class Run:
+    """A node, a gateway and clients, for one kind of load."""
+
+    def __init__(self, options, enabled=True):
+        self.options, self.enabled = options, enabled
+
+    def measure(self, kind, seconds, rate=0.0):
+        with tempfile.TemporaryDirectory() as folder, Stage() as stage:
+            node = stage.add(Node({}))
+            gateway = stage.add(Gateway(ROOT / PROGRAM, folder, node, None, config(node, self.enabled)))
+            gateway.wait_ready()
+            parts = urllib.parse.urlsplit(gateway.url)
+            clients = stage.add(Clients("", {"host": parts.hostname, "port": parts.port, "path": parts.path, "kind": kind, "seconds": seconds,
+                                             "rate": rate, "batch": BATCH, "subscribers": SUBSCRIBERS}))
+            clients.wait_for("ready", 30)
+            clients.go()
+            seen = clients.read_report(seconds + 90)
+            seen["refused_by_gateway"] = metric(gateway, "fanfare_overload_refused_total")
+            seen["peak_bytes"] = gateway.end()["peak_bytes"]
+            return seen
+
+
+def p99(seen):
+    return percentile(seen["admitted_ms"], 99) if seen["admitted_ms"] else float("inf")
+
+
+def row(name, rate, seconds, seen):
+    heads, fresh = seen["heads"], seen["connections"]
+    recovered = "" if seen["recovered_s"] is None else f"{seen['recovered_s']:.1f} s"
+    p50 = percentile(seen["admitted_ms"], 50) if seen["admitted_ms"] else float("inf")
+    return (f"| {name} | {number(rate)} | {number(len(seen['admitted_ms']) / seconds)} | {number(seen['refused'] / seconds)} "
+            f"| {p50:.1f} | {p99(seen):.1f} | {seen['lost']} lost, {seen['unsent']} unsent "
+            f"| {fresh['open']} open, {fresh['refused']} refused | {heads['closed']} closed, {heads['gaps']} gaps "
+            f"| {seen['peak_bytes'] / MIB:.0f} MiB | {recovered} |")
+
+
+HEADER = ["| load | requests/s | served/s | refused/s | p50 ms | p99 ms | faults | new WebSockets | subscribers | peak RSS | recovered in |",
+          "|" + "---|" * 11]
+
+
+def verdict(sustained, overload):
+    """Returns the goals as lines, and whether all are met."""
+    heads, fresh = overload["heads"], overload["connections"]
+    ratio = p99(overload) / p99(sustained)
+    goals = [
+        (f"p99 of admitted requests at most {P99_RATIO_MAX:.0f} times ({ratio:.1f})", ratio <= P99_RATIO_MAX),
+        ("everything else is refused with 503 and a hint", overload["lost"] == 0 and overload["without_hint"] + fresh["without_hint"] == 0),
+        ("subscribers lose nothing", heads["closed"] == heads["gaps"] == heads["missing"] == 0),
+        ("memory under the ceiling", overload["peak_bytes"] < CEILING_BYTES),
+        (f"recovered within {RECOVERY_S_MAX:.0f} s", overload["recovered_s"] is not None and overload["recovered_s"] <= RECOVERY_S_MAX),
+    ]
+    return [f"- {'met' if met else 'NOT MET'}: {goal}" for goal, met in goals], all(met for _, met in goals)
+
+
+def options_of(arguments):
+    parser = argparse.ArgumentParser(prog="./dev bench --overload")
+    parser.add_argument("--overload", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="10 s of overload in place of a minute")
+    parser.add_argument("--before", action="store_true", help="also without overload control, for comparison")
+    return parser.parse_args(arguments)
+
+
+def main(arguments):
+    options = options_of(arguments)
+    seconds = 10 if options.quick else 60
+    watch = Watch()
+    capacity = Run(options).measure("capacity", 5)["rate"]
+    rate = capacity * SUSTAINED
+    print(f"bench: answers {capacity:.0f} requests/s of {BATCH} calls at most; sustained load: {rate:.0f}/s", flush=True)
+    sustained = Run(options).measure("load", seconds, rate)
+    overload = Run(options).measure("load", seconds, rate * OVERLOAD)
+    lines = [*HEADER, row("sustained", rate, seconds, sustained), row("twice that", rate * OVERLOAD, seconds, overload)]
+    if options.before:
+        lines.append(row("twice that, without control", rate * OVERLOAD, seconds, Run(options, enabled=False).measure("load", seconds, rate * OVERLOAD)))
+    goals, met = verdict(sustained, overload)
+    _, others = watch.read()
+    lines = [f"{machine()}. Load average {watch.load_before:.1f} before it began; other processes took {others:.0%} of the machine meanwhile.",
+             f"Requests are batches of {BATCH} calls. The clients were late by at most {overload['late_ms']:.0f} ms.", "", *lines, "", *goals]
+    print("\n".join(lines))
+    save("Overload", ["overload", *(["quick"] if options.quick else [])], lines)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except Failed as failure:
+        sys.exit(f"bench: {failure}")
