@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "help_text.h"
+#include "version_text.h"
 
 namespace fanfare::app {
 namespace {
@@ -401,7 +402,7 @@ ExitRequest leave_because(const CLI::App& root, const CLI::ParseError& error) {
 std::expected<Command, ExitRequest> parse_arguments(int count, const char* const* arguments) {
   CLI::App root(kAbout, "fanfare");
   root.footer(kExamples);
-  root.set_version_flag("-V,--version", "fanfare " FANFARE_VERSION);
+  root.set_version_flag("-V,--version", version_text);
   root.require_subcommand(0, 1);
 
   ServeArguments serve;
