@@ -72,3 +72,12 @@ if(FANFARE_CHAIN)
   set_target_properties(fanfare_chain_library PROPERTIES OUTPUT_NAME fanfare-chain EXPORT_NAME chain)
   add_library(fanfare::chain ALIAS fanfare_chain_library)
 endif()
+
+if(FANFARE_STRIP_LTO)
+  foreach(library fanfare_library fanfare_store_library fanfare_chain_library)
+    if(TARGET ${library})
+      add_custom_command(TARGET ${library} POST_BUILD VERBATIM COMMAND ${CMAKE_OBJCOPY} --enable-deterministic-archives --wildcard
+        --remove-section=.gnu.lto_* --remove-section=.gnu.debuglto_* --strip-symbol=__gnu_lto_v1 --strip-symbol=__gnu_lto_slim $<TARGET_FILE:${library}>)
+    endif()
+  endforeach()
+endif()

@@ -13,6 +13,10 @@ option(FANFARE_PROGRAM "Build the fanfare program" ${PROJECT_IS_TOP_LEVEL})
 option(FANFARE_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(FANFARE_INSTALL "Make install rules and packages" ${PROJECT_IS_TOP_LEVEL})
 
+# For builds with -flto=auto -ffat-lto-objects (the preset "package"): the program is linked from the intermediate code. The installed archives
+# lose it, since it fits only the compiler that wrote it.
+option(FANFARE_STRIP_LTO "Remove the intermediate code of link-time optimisation from the installed archives" OFF)
+
 # For development of Fanfare; the presets turn these on as needed.
 option(FANFARE_WERROR "Treat warnings as errors" OFF)
 option(FANFARE_TESTS "Build the unit tests" OFF)

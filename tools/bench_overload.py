@@ -19,7 +19,7 @@ from bench_report import Watch, machine, save
 PROGRAM = "build/release/apps/fanfare/fanfare"
 SUSTAINED = 0.7        # of what it answers at most: the load at which it is asked to live
 OVERLOAD = 2.0         # of the sustained load
-BATCH = 100            # calls in a request: so that the clients are not what is measured
+BATCH = 40             # calls in a request, 3 KiB: so that the clients are not what is measured
 SUBSCRIBERS = 100
 MIB = 1 << 20
 CEILING_BYTES = 256 * MIB

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 
 #include "help_text.h"
+#include "version_text.h"
 
 namespace fanfare::app {
 namespace {
@@ -245,6 +246,9 @@ CLI::App* add_check(CLI::App& root, CheckArguments& check) {
   app->add_option("FILE", check.file, "The YAML file")->required();
   app->add_flag("--system", check.system,
                 "Also compare it with the limits of this system; status 1 if one is too low");
+  app->add_option("--against", check.against,
+                  "Show what a reload would change in a gateway that runs with this file")
+      ->type_name("FILE");
   return app;
 }
 
@@ -398,7 +402,7 @@ ExitRequest leave_because(const CLI::App& root, const CLI::ParseError& error) {
 std::expected<Command, ExitRequest> parse_arguments(int count, const char* const* arguments) {
   CLI::App root(kAbout, "fanfare");
   root.footer(kExamples);
-  root.set_version_flag("-V,--version", "fanfare " FANFARE_VERSION);
+  root.set_version_flag("-V,--version", version_text);
   root.require_subcommand(0, 1);
 
   ServeArguments serve;

@@ -55,6 +55,7 @@ struct ServeArguments {
 struct CheckArguments {
   std::string file;
   bool system = false;
+  std::optional<std::string> against;  // another file, of a gateway that runs
 };
 
 struct ConnectArguments {

@@ -10,6 +10,7 @@
 #include "arguments.h"
 #include "bench/command.h"
 #include "canvas/command.h"
+#include "check/against.h"
 #include "check/command.h"
 #include "connect/command.h"
 #include "gateway/gateway.h"
@@ -51,6 +52,10 @@ int main(int argc, char** argv) {
     return command.error().status;
   }
   if (const auto* check = std::get_if<fanfare::app::CheckArguments>(&*command)) {
+    if (check->against) {
+      return fanfare::app::run_check_against(check->file, *check->against,
+                                             fanfare::gateway::process_environment, std::cout, std::cerr);
+    }
     return fanfare::app::run_check(check->file, fanfare::gateway::process_environment, std::cout, std::cerr,
                                    check->system);
   }

@@ -14,15 +14,15 @@ namespace {
 bool fits_route(std::string_view path, std::span<const std::string> segments, std::vector<std::string>& out) {
   out.clear();
   path.remove_prefix(1);
-  for (std::size_t i = 0; i < segments.size(); ++i) {
+  for (const std::string& segment : segments) {
     if (path.empty()) return false;
     const std::size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
     path.remove_prefix(slash == std::string_view::npos ? path.size() : slash + 1);
     if (part.starts_with('{')) {
-      if (segments[i].empty()) return false;
-      out.push_back(segments[i]);
-    } else if (part != segments[i]) {
+      if (segment.empty()) return false;
+      out.push_back(segment);
+    } else if (part != segment) {
       return false;
     }
   }

@@ -131,7 +131,7 @@ Problem unknown_upstream(std::string_view network, std::string_view name) {
 
 void answer_with_upstream(Subject& subject, std::string network, std::string name, Answer answer) {
   subject.networks([network = std::move(network), name = std::move(name),
-                    answer = std::move(answer)](std::vector<NetworkInfo> networks) mutable {
+                    answer = std::move(answer)](const std::vector<NetworkInfo>& networks) mutable {
     const UpstreamInfo* const found = find_upstream(networks, network, name);
     if (found == nullptr) return answer.give(unknown_upstream(network, name));
     answer.give(json_response(text_of(*found)));

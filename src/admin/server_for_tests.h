@@ -11,6 +11,8 @@
 #include <chrono>
 #include <filesystem>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -152,15 +154,21 @@ class TestSubject final : public Subject {
   }
   void set_draining(bool yes) override { draining = yes; }
   void reload(UniqueFunction<void(ReloadInfo)> done) override {
-    if (drops_reloads) return;
-    done(reloaded);
+    const std::scoped_lock lock(mutex_);
+    if (reloaded_) done(*reloaded_);
   }
 
   std::atomic<bool> draining = false;
-  bool drops_reloads = false;
-  ReloadInfo reloaded{.applied = true, .changes = {"everything"}, .needs_restart = {}, .errors = {}};
+  // Empty: nobody answers.
+  void set_reloaded(std::optional<ReloadInfo> result) {
+    const std::scoped_lock lock(mutex_);
+    reloaded_ = std::move(result);
+  }
 
  private:
+  std::mutex mutex_;  // guards reloaded_
+  std::optional<ReloadInfo> reloaded_ =
+      ReloadInfo{.applied = true, .changes = {"everything"}, .needs_restart = {}, .errors = {}};
   session::Server& server_;
   NetworkInfo network_{
       .name = "main/1",

@@ -38,11 +38,11 @@ admin::AdminMountOptions admin_mount_options(bool has_access, std::size_t prefix
   return options;
 }
 
-AdminRuntime::AdminRuntime(const AdminPlan& plan, AdminParts parts, AccessGate* gate,
+AdminRuntime::AdminRuntime(const AdminPlan& plan, const AdminParts& parts, AccessGate* gate,
                            std::function<std::string()> metrics)
     : subject_(parts),
       api_(subject_),
-      server_(api_, admin_server_options(plan, parts.plan.loop_kind, gate, std::move(metrics))) {}
+      server_(api_, admin_server_options(plan, parts.plan()->loop_kind, gate, std::move(metrics))) {}
 
 std::expected<void, Error> AdminRuntime::start() {
   auto started = server_.start();

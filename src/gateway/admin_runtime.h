@@ -23,7 +23,7 @@ class AdminRuntime {
  public:
   // `gate`: null without access control. `metrics`: the text of /metrics. All must outlive it; it must outlive the
   // threads of the gateway.
-  AdminRuntime(const AdminPlan& plan, AdminParts parts, AccessGate* gate,
+  AdminRuntime(const AdminPlan& plan, const AdminParts& parts, AccessGate* gate,
                std::function<std::string()> metrics);
 
   // For the mount on the gateway's own ports.

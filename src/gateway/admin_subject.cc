@@ -63,7 +63,7 @@ auto sum_of(const PerEach<Enumeration, Cell>& cells) {
 // On the network's worker.
 std::vector<admin::UpstreamInfo> upstreams_of(const AdminNetwork& of) {
   std::vector<admin::UpstreamInfo> all;
-  const auto* const plans = std::get_if<UpstreamBackend>(&of.network.plan().backend);
+  const auto* const plans = std::get_if<UpstreamBackend>(&of.plan->backend);
   if (of.network.pool() == nullptr || plans == nullptr) {
     all.push_back({.name = "built-in",
                    .network = of.network.name(),
@@ -94,9 +94,10 @@ std::vector<admin::UpstreamInfo> upstreams_of(const AdminNetwork& of) {
 }
 
 // On the network's worker.
-admin::Subject::Switched switch_upstream(Network& network, std::string_view name, bool enabled, bool forced) {
-  const auto* const plans = std::get_if<UpstreamBackend>(&network.plan().backend);
-  upstream::Pool* const pool = network.pool();
+admin::Subject::Switched switch_upstream(const AdminNetwork& of, std::string_view name, bool enabled,
+                                         bool forced) {
+  const auto* const plans = std::get_if<UpstreamBackend>(&of.plan->backend);
+  upstream::Pool* const pool = of.network.pool();
   if (plans == nullptr || pool == nullptr) return admin::Subject::Switched::fixed;
   const auto found = std::ranges::find(*plans, name, &UpstreamPlan::id);
   if (found == plans->end()) return admin::Subject::Switched::unknown;
@@ -140,7 +141,8 @@ AdminSubject::AdminSubject(AdminParts parts, Clock& clock)
 
 admin::ProcessInfo AdminSubject::process() const {
   const session::SessionTotals totals = parts_.server.totals();
-  return {.version = parts_.plan.admin ? parts_.plan.admin->version : "",
+  const auto plan = parts_.plan();
+  return {.version = plan->admin ? plan->admin->version : "",
           .uptime_s = seconds_of(clock_.now() - started_),
           .loops = parts_.server.loop_count(),
           .loop_kind = std::string(parts_.server.loop_name()),
@@ -154,7 +156,7 @@ admin::ProcessInfo AdminSubject::process() const {
 admin::NetworkInfo AdminSubject::network_info(const AdminNetwork& of) const {
   const Network::Readiness readiness = of.network.readiness();
   admin::NetworkInfo info{.name = of.network.name(),
-                          .project = of.network.plan().project,
+                          .project = of.plan->project,
                           .ready = readiness.ready,
                           .reason = readiness.reason,
                           .head = of.network.head_number(),
@@ -217,7 +219,7 @@ std::vector<admin::RoomInfo> AdminSubject::rooms() const {
 }
 
 std::string AdminSubject::configuration() const {
-  return configuration_text(parts_.plan);
+  return configuration_text(*parts_.plan());
 }
 
 void AdminSubject::set_upstream(std::string_view network, std::string_view upstream, bool enabled,
@@ -226,9 +228,9 @@ void AdminSubject::set_upstream(std::string_view network, std::string_view upstr
   parts_.for_each_network([&](const AdminNetwork& of) {
     if (found || of.network.name() != network) return;
     found = true;
-    of.worker.post(
-        [&there = of.network, name = std::string(upstream), enabled, forced,
-         done = std::move(done)]() mutable { done(switch_upstream(there, name, enabled, forced)); });
+    of.worker.post([of, name = std::string(upstream), enabled, forced, done = std::move(done)]() mutable {
+      done(switch_upstream(of, name, enabled, forced));
+    });
   });
   if (!found) done(Switched::unknown);
 }

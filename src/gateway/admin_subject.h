@@ -27,6 +27,7 @@ namespace fanfare::gateway {
 // A network and what belongs to it.
 struct AdminNetwork {
   Network& network;
+  std::shared_ptr<const NetworkPlan> plan;  // in use; never changes
   const NetworkMetrics& metrics;
   const UpstreamObserver& observer;
   upstream::Worker& worker;
@@ -34,7 +35,8 @@ struct AdminNetwork {
 
 // The parts of a running gateway. All must outlive the subject.
 struct AdminParts {
-  const ServePlan& plan;
+  // In use; never changes. Any thread.
+  std::function<std::shared_ptr<const ServePlan>()> plan;
   session::Server& server;
   std::atomic<bool>& draining;
   // Visits all networks; any thread.

@@ -13,6 +13,7 @@
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_file.h"
+#include "gateway/config_plan.h"
 #include "gateway/config_project.h"
 #include "gateway/mount_plans.h"
 #include "server/browser_rules.h"
@@ -206,18 +207,6 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
     read_websocket(context, *websocket, out.websocket);
 }
 
-// The index of "main/1" among the networks of all projects, as plan_from() lists them.
-std::optional<std::size_t> network_index(const Config& config, std::string_view name) {
-  std::size_t index = 0;
-  for (const ProjectConfig& project : config.projects) {
-    for (const NetworkConfig& network : project.networks) {
-      if (project.id + "/" + std::to_string(network.chain_id) == name) return index;
-      ++index;
-    }
-  }
-  return std::nullopt;
-}
-
 void read_metrics(const ReadContext& context, const YamlNode& node, MetricsConfig& out) {
   const MapFields fields(context, node, "metrics", {"enabled", "port", "host"});
   fields.read("enabled", out.enabled);
@@ -341,59 +330,24 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   }
 }
 
-void add_streams(const Config& config, ServePlan& plan) {
-  for (ListenerPlan& listener : plan.listeners) {
-    if (listener.socket_name == "metrics") continue;
-    for (MountPlan& mount : stream_mounts()) listener.mounts.push_back(std::move(mount));
-  }
-  if (config.streams->websocket_port) {
-    plan.listeners.push_back({.at = {.host = config.server.host,
-                                     .port = *config.streams->websocket_port,
-                                     .tls = config.server.tls,
-                                     .proxy_protocol = config.server.proxy_protocol},
-                              .socket_name = "websocket",
-                              .mounts = stream_port_mounts()});
-  }
-  StreamsPlan& streams = plan.streams.emplace();
-  streams.limits = config.streams->limits;
-  streams.limits.ping_interval = config.server.websocket.ping_interval;
-  streams.limits.slow_timeout = config.server.websocket.slow_timeout;
-  streams.upstreams = config.streams->upstreams;
-  for (const StreamDefinition& definition : config.streams->definitions) {
-    streams.streams.push_back(definition.plan);
-    if (definition.network) streams.streams.back().index = *network_index(config, *definition.network);
-  }
-}
-
-void add_canvas(const Config& config, ServePlan& plan) {
-  for (ListenerPlan& listener : plan.listeners) {
-    if (!serves_http(listener)) continue;
-    for (MountPlan& mount : canvas_mounts()) listener.mounts.push_back(std::move(mount));
-  }
-  plan.canvas = config.canvas->plan;
-}
-
-// On the shared ports only for callers with a role for it.
-void add_admin(const Config& config, ServePlan& plan) {
-  plan.admin = config.admin->plan;
-  for (server::ListenerOptions& listener : plan.admin->listeners) {
-    if (config.admin->is_public && listener.unix_path.empty()) listener.tls = config.server.tls;
-  }
-  if (config.access.plan == nullptr) return;
-  for (ListenerPlan& listener : plan.listeners) {
-    if (!is_routed(listener)) continue;
-    for (MountPlan& mount : admin_mounts()) listener.mounts.push_back(std::move(mount));
-  }
-}
-
-}  // namespace
-
-std::string ConfigError::message() const {
+std::string line_of(const std::string& file, const Diagnostic& diagnostic) {
   std::string text = file + ":";
   if (diagnostic.location.line > 0) {
     text += std::to_string(diagnostic.location.line) + ":" + std::to_string(diagnostic.location.column) + ":";
   }
   return text + " " + diagnostic.message;
+}
+
+}  // namespace
+
+std::string ConfigError::message() const {
+  return line_of(file, diagnostic);
+}
+
+std::string ConfigError::messages() const {
+  std::string text = message();
+  for (const Diagnostic& other : others) text += "\n" + line_of(file, other);
+  return text;
 }
 
 std::expected<Config, ConfigError> parse_config(std::string_view text, std::string_view file,
@@ -409,8 +363,12 @@ std::expected<Config, ConfigError> parse_config(std::string_view text, std::stri
   Diagnostics diagnostics;
   Config config;
   read_root({.environment = environment, .diagnostics = diagnostics}, *root, config);
-  if (diagnostics.first()) return failed(*diagnostics.first());
-  return config;
+  if (!diagnostics.first()) return config;
+  ConfigError error{.file = std::string(file), .diagnostic = *diagnostics.first()};
+  for (Diagnostic& other : diagnostics.all()) {
+    if (other.location > error.diagnostic.location) error.others.push_back(std::move(other));
+  }
+  return std::unexpected(std::move(error));
 }
 
 std::expected<Config, ConfigError> load_config(const std::string& path,
@@ -424,68 +382,6 @@ std::expected<Config, ConfigError> load_config(const std::string& path,
   auto config = parse_config(*text, path, environment);
   if (config && config->access.plan != nullptr) config->access.files.push_back(path);
   return config;
-}
-
-ServePlan plan_from(const Config& config) {
-  ServePlan plan{.log_level = config.log_level,
-                 .websocket = config.server.websocket,
-                 .http = config.server.http,
-                 .accept = config.server.accept,
-                 .browsers = config.server.browsers,
-                 .answers = config.server.answers,
-                 .shutdown_timeout = config.server.shutdown_timeout,
-                 .shutdown_spread = config.server.shutdown_spread,
-                 .loops = config.server.threads,
-                 .upstream_threads_max = config.server.upstream_threads,
-                 .received_bytes_per_project_max = config.server.received_bytes_per_project_max,
-                 .access = config.access.plan,
-                 .first_message_within = config.access.first_message_within,
-                 .cookie_file = config.access.cookie_file,
-                 .cookie_roles = config.access.cookie_roles,
-                 .defence = config.server.defence,
-                 .access_files = config.access.files,
-                 .access_check_every = config.access.check_every};
-  plan.browsers.names = kBrowserSettingNames;
-  const bool has_metrics_port = config.metrics.enabled && config.metrics.port;
-  const ListenerPlan port{
-      .at = {.host = config.server.host,
-             .port = config.server.http_port,
-             .tls = config.server.tls,
-             .proxy_protocol = config.server.proxy_protocol},
-      .mounts = routed_mounts(config.metrics.enabled && !has_metrics_port, config.access.plan != nullptr)};
-  if (config.server.listens_on_port) plan.listeners.push_back(port);
-  if (!config.server.unix_path.empty()) {
-    ListenerPlan path = port;
-    path.at.unix_path = config.server.unix_path;
-    path.at.unix_mode = config.server.unix_mode;
-    plan.listeners.push_back(std::move(path));
-  }
-  if (has_metrics_port) {
-    plan.listeners.push_back(
-        {.at = {.host = config.metrics.host.value_or(config.server.host), .port = *config.metrics.port},
-         .socket_name = "metrics",
-         .mounts = page_mounts(true, true)});
-  }
-  if (config.streams) add_streams(config, plan);
-  if (config.canvas) add_canvas(config, plan);
-  if (config.admin) add_admin(config, plan);
-  for (const ProjectConfig& project : config.projects) {
-    for (const NetworkConfig& network : project.networks) {
-      UpstreamBackend backend;
-      for (const UpstreamConfig& upstream : project.upstreams) {
-        if (upstream.chain_id == network.chain_id) backend.push_back(upstream.plan);
-      }
-      plan.networks.push_back({.project = project.id,
-                               .chain_id = network.chain_id,
-                               .poll = network.poll,
-                               .reads = network.reads,
-                               .chain_check_every = network.chain_check_every,
-                               .backend = std::move(backend),
-                               .methods = project.methods,
-                               .origins = project.origins});
-    }
-  }
-  return plan;
 }
 
 }  // namespace fanfare::gateway

@@ -99,10 +99,14 @@ struct Config {
 
 struct ConfigError {
   std::string file;
-  Diagnostic diagnostic;
+  Diagnostic diagnostic;  // the first in the file
+  // The others, in the order of the file. What depends on a faulty part is checked once that part is right.
+  std::vector<Diagnostic> others = {};
 
-  // "file:line:column: what is wrong (the offending value), what was expected"
+  // "file:line:column: what is wrong (the offending value), what was expected", of the first.
   std::string message() const;
+  // The same for each of them, joined by line ends.
+  std::string messages() const;
 };
 
 // `file` only names the text in the error. Never throws; terminates for any input.

@@ -72,8 +72,15 @@ std::string_view nearest(std::string_view word, std::initializer_list<std::strin
 }
 
 void Diagnostics::report(Location location, std::string message) {
+  if (all_.size() < kDiagnosticsMax) all_.emplace(location, message);
   if (first_ && first_->location <= location) return;
   first_ = Diagnostic{location, std::move(message)};
+}
+
+std::vector<Diagnostic> Diagnostics::all() const {
+  std::vector<Diagnostic> all;
+  for (const auto& [location, message] : all_) all.push_back({location, message});
+  return all;
 }
 
 MapFields::MapFields(const ReadContext& context, const YamlNode& node, std::string path,

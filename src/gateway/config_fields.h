@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,13 +20,21 @@
 
 namespace fanfare::gateway {
 
+// Further problems of a file are not reported.
+inline constexpr std::size_t kDiagnosticsMax = 100;
+
 class Diagnostics {
  public:
+  // One for each position, the first that is reported there; at most kDiagnosticsMax.
   void report(Location location, std::string message);
+  // In the file.
   const std::optional<Diagnostic>& first() const { return first_; }
+  // All of them, in the order of the file.
+  std::vector<Diagnostic> all() const;
 
  private:
   std::optional<Diagnostic> first_;
+  std::map<Location, std::string> all_;
 };
 
 struct ReadContext {

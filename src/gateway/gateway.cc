@@ -1,11 +1,13 @@
 #include "gateway/gateway.h"
 
 #include <algorithm>
+#include <atomic>
 #include <limits>
-#include <map>
+#include <mutex>
 #include <utility>
 
 #include "base/byte_budget.h"
+#include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "gateway/admin_runtime.h"
@@ -14,11 +16,13 @@
 #include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
-#include "gateway/network.h"
+#include "gateway/networks.h"
+#include "gateway/reload/closing.h"
+#include "gateway/reload/site.h"
 #include "gateway/rpc_service.h"
+#include "gateway/server_settings.h"
+#include "gateway/service_manager.h"
 #include "gateway/stream_runtime.h"
-#include "gateway/upstream_observer.h"
-#include "gateway/upstream_threads.h"
 #include "http/target.h"
 #include "server/listener.h"
 #include "session/server.h"
@@ -28,85 +32,10 @@
 namespace fanfare::gateway {
 namespace {
 
-// The number of idle connections to nodes kept by all threads, and the minimum of one thread.
-constexpr std::size_t kIdleConnectionsMax = 256;
-constexpr std::size_t kIdleConnectionsOfThreadMin = 32;
-
-// A client with more unsent bytes than this is behind: it gets no further answers until it has read them.
-constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
-
-// The rate below which a message that has come in part is not waited for.
-constexpr std::uint32_t kMessageBytesPerSecond = 1024;
-
 // The reason in the Close frames of a stop.
 constexpr std::string_view kRestarting = "the gateway is restarting";
-
-// The parts of the memory ceiling that these limits may have at most, for processes with little memory.
-constexpr std::uint32_t kHeldPercent = 40;
-constexpr std::uint32_t kUnfinishedPercent = 20;
-constexpr std::uint32_t kOutboxPercent = 20;  // of one connection
-
-session::SessionSettings session_settings(const WebSocketSettings& plan, const Defence& defence) {
-  session::SessionSettings settings;
-  settings.limits.message_bytes_max = plan.message_bytes_max;
-  settings.ping_interval = plan.ping_interval;
-  settings.pong_timeout = plan.pong_timeout;
-  settings.outbox_bytes_max = defence.at_most(plan.outbox_bytes_max, kOutboxPercent);
-  settings.outbox_bytes_high = std::min(kOutboxBytesHigh, settings.outbox_bytes_max / 4);
-  settings.limits.fragments_max = plan.fragments_max;
-  settings.frames_per_turn_max = plan.frames_per_turn_max;
-  settings.bytes_per_turn_max = plan.bytes_per_turn_max;
-  settings.idle_timeout = plan.idle_timeout;
-  settings.message_timeout = plan.message_timeout;
-  if (plan.message_timeout > Duration::zero()) settings.message_bytes_per_second_min = kMessageBytesPerSecond;
-  return settings;
-}
-
-// Heartbeats and deadlines are accurate to a quarter of the shortest of them.
-Duration sweep_interval(const session::SessionSettings& settings, const HttpSettings& http) {
-  Duration shortest = std::min({settings.close_timeout, settings.pong_timeout, http.handshake_timeout});
-  for (const Duration optional : {settings.ping_interval, settings.idle_timeout, settings.message_timeout}) {
-    if (optional > Duration::zero()) shortest = std::min(shortest, optional);
-  }
-  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
-}
-
-session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings,
-                                      ByteBudget& unfinished) {
-  session::ServerOptions options;
-  options.loops = plan.loops;
-  options.loop.kind = plan.loop_kind;
-  options.loop.receive_buffer_bytes =
-      std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
-  options.loop_server.http.body_bytes_max = plan.http.body_bytes_max;
-  options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
-  options.loop_server.http.header_count_max = plan.http.header_count_max;
-  options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
-  // One deadline for the start of a connection: TLS has no shorter one of its own.
-  options.loop_server.http.tls_timeout = plan.http.handshake_timeout;
-  options.accept.connections_max = plan.accept.connections_max;
-  options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
-  options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
-  options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
-  // The configured limit applies to all loops together; a single loop has none.
-  options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
-  options.loop_server.unfinished_input = &unfinished;
-  options.loop_server.keeps_facts = plan.admin.has_value();
-  options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
-  return options;
-}
-
-bool has_several_projects(const ServePlan& plan) {
-  return std::ranges::any_of(plan.networks, [&](const NetworkPlan& network) {
-    return network.project != plan.networks.front().project;
-  });
-}
-
-std::size_t process_budget(const ServePlan& plan) {
-  const AnswerPlan& answers = plan.answers;
-  return has_several_projects(plan) ? answers.held_bytes_max
-                                    : std::min(answers.held_bytes_max, answers.held_bytes_per_project_max);
-}
+// And for the clients of a network that is gone.
+constexpr std::string_view kRemoved = "this network was removed from the configuration";
 
 std::unexpected<Error> fail(Error::Kind kind, std::string message, int system_code = 0) {
   return std::unexpected(Error{.kind = kind, .message = std::move(message), .system_code = system_code});
@@ -120,11 +49,10 @@ class Gateway::Impl {
  public:
   explicit Impl(ServePlan plan)
       : plan_(std::move(plan)),
-        paths_(plan_),
         defence_(plan_.defence),
         settings_(session_settings(plan_.websocket, defence_)),
-        budget_(defence_.at_most(process_budget(plan_), kHeldPercent)),
-        unfinished_(defence_.at_most(plan_.answers.unfinished_bytes_max, kUnfinishedPercent)),
+        budget_(held_bytes_max(plan_, defence_)),
+        unfinished_(unfinished_bytes_max(plan_, defence_)),
         server_(server_options(plan_, settings_, unfinished_)) {
     SystemRandom().fill(salt_);
     if (plan_.streams) {
@@ -159,14 +87,9 @@ class Gateway::Impl {
       metrics_.watch(canvas_->rooms());
     }
     if (access_.gate() != nullptr) metrics_.watch(*access_.gate());
-    start_workers();
-    make_budgets();
-    for (const NetworkPlan& network : plan_.networks) add_network(network);
-    for (std::size_t i = 0; i < networks_.size(); ++i) {
-      worker_of(i).run([&network = *networks_[i]] { network.prepare(); });
-    }
+    set_view(plan_, networks_.make(plan_));
     make_admin();
-    defence_.set_workers(workers_.size());
+    defence_.set_workers(networks_.workers().size());
     const auto started = server_.start(
         listeners_.all(),
         [this](session::LoopServer& server, std::size_t index) { return make_http_services(server, index); },
@@ -178,17 +101,48 @@ class Gateway::Impl {
     if (admin_ != nullptr) {
       if (auto listening = admin_->start(); !listening) return listening;
     }
-    defence_.start({.server = server_, .workers = worker_list(), .held = budget_, .unfinished = unfinished_});
-    for (std::size_t i = 0; i < networks_.size(); ++i) {
-      worker_of(i).post([&network = *networks_[i]] { network.start(); });
-    }
+    defence_.start(
+        {.server = server_, .workers = networks_.workers(), .held = budget_, .unfinished = unfinished_});
+    networks_.start_new();
     return {};
   }
 
   std::vector<NetworkState> states() const {
     std::vector<NetworkState> states;
-    for (const auto& network : networks_) states.push_back(state_of(*network));
+    if (const auto view = this->view()) {
+      for (const LiveNetwork* live : view->networks) states.push_back(state_of(live->network));
+    }
     return states;
+  }
+
+  // Everything that can fail comes first. From set_view() on nothing can.
+  PlanDiff reload(const ServePlan& wanted) {
+    PlanDiff diff = diff_plans(view()->plan, wanted);
+    if (!diff.refusal.empty()) return diff;
+    const ServePlan& plan = diff.result;
+    Networks::OfPlan of_plan = networks_.find_or_make(plan);
+    if (plan.access != nullptr) {
+      const auto done = reload_access(plan);
+      FANFARE_CHECK(done.has_value());  // the difference has what cannot be changed
+    }
+    log::set_level(plan.log_level);
+    std::vector<LiveNetwork*> removed;
+    set_view(plan, of_plan);
+    for (std::size_t i = 0; i < server_.loop_count(); ++i) {
+      server_.post(i, [this, i, view = view()](session::LoopServer& server) {
+        LoopServices& services = *loop_services_[i];
+        services.settings = session_settings(view->plan.websocket, defence_);
+        update_networks(*view, services, server, i);
+        for (std::size_t k = 0; k < sites_[i].size(); ++k) {
+          sites_[i][k]->replace(make_router_of(view->plan.listeners[k], *view, services.shared_from_this()));
+        }
+      });
+    }
+    // Its tasks for the loops come after those above.
+    networks_.change(plan, of_plan, removed);
+    networks_.start_new();
+    for (LiveNetwork* const live : removed) close_connections(*live, plan.shutdown_spread);
+    return diff;
   }
 
   std::vector<std::string> reload_certificates() const { return listeners_.reload_certificates(); }
@@ -205,6 +159,13 @@ class Gateway::Impl {
   }
 
   void keep_cookie() { access_.keep_cookie(); }
+  bool loops_live() {
+    return pulse_.beat(server_.loop_count(), [this](const std::function<void()>& task) {
+      for (std::size_t i = 0; i < server_.loop_count(); ++i) {
+        server_.post(i, [task](session::LoopServer&) { task(); });
+      }
+    });
+  }
   void answer_reloads(ReloadRequests& requests) { reloads_ = &requests; }
   std::vector<net::Address> admin_addresses() const {
     return admin_ == nullptr ? std::vector<net::Address>() : admin_->addresses();
@@ -228,16 +189,17 @@ class Gateway::Impl {
                              std::max<Duration>(until - system_clock().now(), Duration::zero()));
     }
     // In parallel: each of them may take its whole stop_limit.
-    for (const auto& worker : workers_) worker->begin_stop();
+    networks_.begin_stop();
     if (streams_ != nullptr) streams_->begin_stop();
-    for (const auto& worker : workers_) worker->stop();
+    networks_.stop();
     if (streams_ != nullptr) streams_->stop();
     // The last one: it tells how far the stop is.
     if (admin_ != nullptr) admin_->stop();
     return dropped;
   }
 
-  const ServePlan& plan() const { return plan_; }
+  // From start() on.
+  ServePlan plan() const { return view()->plan; }
   const session::Server& server() const { return server_; }
 
  private:
@@ -245,13 +207,23 @@ class Gateway::Impl {
     if (!plan_.admin) return;
     admin_ = std::make_unique<AdminRuntime>(
         *plan_.admin,
-        AdminParts{.plan = plan_,
+        AdminParts{.plan =
+                       [this] {
+                         const ViewPtr now = view();
+                         return std::shared_ptr<const ServePlan>(now, &now->plan);
+                       },
                    .server = server_,
                    .draining = draining_,
                    .for_each_network =
                        [this](const std::function<void(const AdminNetwork&)>& visit) {
-                         for (std::size_t i = 0; i < networks_.size(); ++i) {
-                           visit({*networks_[i], *network_metrics_[i], *observers_[i], worker_of(i)});
+                         const ViewPtr now = view();
+                         for (std::size_t i = 0; i < now->networks.size(); ++i) {
+                           LiveNetwork& live = *now->networks[i];
+                           visit({.network = live.network,
+                                  .plan = std::shared_ptr<const NetworkPlan>(now, &now->plan.networks[i]),
+                                  .metrics = live.metrics,
+                                  .observer = live.observer,
+                                  .worker = live.worker});
                          }
                        },
                    .streams = streams_ == nullptr ? nullptr : &streams_->catalog(),
@@ -260,70 +232,57 @@ class Gateway::Impl {
         access_.gate(), [this] { return metrics_text(); });
   }
 
-  void start_workers() {
-    std::vector<std::string_view> projects;
-    for (const NetworkPlan& network : plan_.networks) projects.push_back(network.project);
-    thread_of_network_ = share_threads(projects, plan_.upstream_threads_max);
-    const std::size_t threads =
-        thread_of_network_.empty() ? 0 : *std::ranges::max_element(thread_of_network_) + 1;
-    for (std::size_t i = 0; i < threads; ++i) {
-      const std::size_t idle = std::max(kIdleConnectionsOfThreadMin, kIdleConnectionsMax / threads);
-      workers_.push_back(std::make_unique<upstream::Worker>(upstream::WorkerOptions{
-          .thread_name = "upstream-" + std::to_string(i), .idle_connections_max = static_cast<long>(idle)}));
-    }
+  // What is served, until a reload makes another one. Immutable.
+  struct View {
+    ServePlan plan;
+    Networks::OfPlan networks;
+    std::vector<std::size_t> slots;  // of the networks
+    std::shared_ptr<const NetworkPaths> paths;
+  };
+  using ViewPtr = std::shared_ptr<const View>;
+
+  // Any thread; null before start().
+  ViewPtr view() const {
+    const std::scoped_lock lock(view_mutex_);
+    return view_;
+  }
+  void set_view(const ServePlan& plan, const Networks::OfPlan& networks) {
+    auto made =
+        std::make_shared<View>(View{.plan = plan, .networks = networks, .slots = {}, .paths = nullptr});
+    for (const LiveNetwork* live : networks) made->slots.push_back(live->slot);
+    made->paths = std::make_shared<const NetworkPaths>(made->plan, made->slots);
+    const std::scoped_lock lock(view_mutex_);
+    view_ = std::move(made);
   }
 
-  // The rule between clients also applies between projects: each may hold at most as much as is free. A
-  // single project need not leave room for others.
-  void make_budgets() {
-    if (!has_several_projects(plan_)) return;
-    for (const NetworkPlan& network : plan_.networks) {
-      project_budgets_.try_emplace(network.project, plan_.answers.held_bytes_per_project_max, &budget_);
-    }
-  }
-
-  ByteBudget& budget_of(const NetworkPlan& network) {
-    const auto found = project_budgets_.find(network.project);
-    return found == project_budgets_.end() ? budget_ : found->second;
-  }
-
-  std::vector<upstream::Worker*> worker_list() const {
-    std::vector<upstream::Worker*> list;
-    for (const auto& worker : workers_) list.push_back(worker.get());
-    return list;
-  }
-  upstream::Worker& worker_of(std::size_t network) { return *workers_[thread_of_network_[network]]; }
-
-  void add_network(const NetworkPlan& plan) {
-    const std::string chain = plan.chain_id ? std::to_string(*plan.chain_id) : "";
-    NetworkMetrics& metrics = metrics_.add_network(plan.project, chain);
-    network_metrics_.push_back(&metrics);
-    observers_.push_back(std::make_unique<UpstreamObserver>(metrics_, plan, chain));
-    const std::size_t index = networks_.size();
-    networks_.push_back(
-        std::make_unique<Network>(plan, worker_of(index), metrics, observers_.back().get(),
-                                  [this, index](const Network::Events& events) { publish(index, events); }));
-    networks_.back()->on_chain_id([this, project = plan.project](std::uint64_t chain_id) {
-      metrics_.set_chain_id(project, std::to_string(chain_id));
-    });
-    networks_.back()->count_received(
-        received_budgets_.try_emplace(plan.project, plan_.received_bytes_per_project_max).first->second);
-    networks_.back()->set_connections_max(plan_.websocket.connections_per_network_max);
+  // On every loop, over the spread; then the network loses its nodes.
+  void close_connections(LiveNetwork& live, Duration spread) {
+    const std::uint64_t turn = live.turns;
+    log::info("network_removed",
+              {{"network", live.network.name()}, {"connections", live.network.connections()}});
+    Closing::start(
+        server_,
+        [this, slot = live.slot](std::size_t loop) -> const session::Endpoint& {
+          return *loop_services_[loop]->networks[slot];
+        },
+        ws::close_code::service_restart, kRemoved, spread, [&live, turn] { return live.turns == turn; },
+        [&live, turn] { Networks::leave(live, turn); });
   }
 
   void begin_streams() {
     if (streams_ == nullptr) return;
     streams_->begin([this](std::size_t network) -> StreamRuntime::NetworkNode {
-      return {.worker = worker_of(network),
-              .backend = [this, network]() -> upstream::Backend& { return networks_[network]->backend(); }};
+      LiveNetwork& live = *networks_.present()[network];
+      return {.worker = live.worker,
+              .backend = [&live]() -> upstream::Backend& { return live.network.backend(); }};
     });
   }
 
   // One mailbox entry per loop, whatever the number of subscribers.
-  void publish(std::size_t index, const Network::Events& events) {
+  void publish(std::size_t slot, const Network::Events& events) {
     for (std::size_t i = 0; i < server_.loop_count(); ++i) {
-      server_.post(i, [this, i, index, events, told = system_clock().now()](session::LoopServer&) {
-        loop_services_[i]->networks[index]->publish(events, told);
+      server_.post(i, [this, i, slot, events, told = system_clock().now()](session::LoopServer&) {
+        loop_services_[i]->networks[slot]->publish(events, told);
       });
     }
   }
@@ -332,6 +291,55 @@ class Gateway::Impl {
     LoopGuard* const guard = defence_.add_loop();
     auto services =
         std::make_shared<LoopServices>(plan_.http.compression, server, loop_index, metrics_.compression());
+    services->settings = settings_;
+    services->guard = guard;
+    const ViewPtr view = this->view();
+    update_networks(*view, *services, server, loop_index);
+    if (streams_ != nullptr) services->streams = streams_->make_loop(server);
+    if (canvas_ != nullptr) services->canvas = canvas_->make_loop(server);
+    // Loops are started one after the other, so this needs no lock.
+    loop_services_.push_back(services.get());
+    std::vector<Site*>& sites = sites_.emplace_back();
+    session::Server::HttpServices services_of_listeners;
+    for (const ListenerPlan& listener : plan_.listeners) {
+      auto site = std::make_unique<Site>(make_router_of(listener, *view, services));
+      sites.push_back(site.get());
+      services_of_listeners.push_back(std::move(site));
+    }
+    return services_of_listeners;
+  }
+
+  std::unique_ptr<server::Router> make_router_of(const ListenerPlan& listener, const View& view,
+                                                 std::shared_ptr<LoopServices> services) {
+    LoopGuard* const guard = services->guard;
+    return make_router(listener, {.plan = view.plan,
+                                  .paths = view.paths,
+                                  .answers = answers_,
+                                  .observer = answer_counts_,
+                                  .services = std::move(services),
+                                  .gate = access_.gate(),
+                                  .server = server_,
+                                  .admin = admin_ ? &admin_->api() : nullptr,
+                                  .is_draining = &draining_,
+                                  .guard = guard,
+                                  .slots = view.slots});
+  }
+
+  // Makes what the loop does not have for the plan's networks yet, and applies their rules.
+  void update_networks(const View& view, LoopServices& services, session::LoopServer& server,
+                       std::size_t loop_index) {
+    for (std::size_t i = 0; i < view.networks.size(); ++i) {
+      LiveNetwork& live = *view.networks[i];
+      if (services.networks.size() <= live.slot) services.networks.resize(live.slot + 1);
+      std::unique_ptr<RpcService>& service = services.networks[live.slot];
+      if (service == nullptr) service = make_service(live, services, server, loop_index);
+      service->set_rules(view.plan.networks[i]);
+    }
+  }
+
+  std::unique_ptr<RpcService> make_service(LiveNetwork& live, LoopServices& services,
+                                           session::LoopServer& server, std::size_t loop_index) {
+    // Of the first plan: these limits cannot be changed.
     const RpcLimits limits{
         .calls = {.batch_items_max = plan_.answers.batch_items_max,
                   .batch_answer_bytes_max = plan_.answers.batch_answer_bytes_max,
@@ -340,54 +348,34 @@ class Gateway::Impl {
                   .slow_timeout = plan_.websocket.slow_timeout},
         .events = {.subscriptions_per_connection_max =
                        static_cast<std::uint32_t>(plan_.websocket.subscriptions_per_connection_max)}};
-    for (std::size_t i = 0; i < networks_.size(); ++i) {
-      services->networks.push_back(
-          std::make_unique<RpcService>(settings_, limits,
-                                       RpcService::Context{.network = *networks_[i],
-                                                           .metrics = *network_metrics_[i],
-                                                           .worker = worker_of(i),
-                                                           .server = server,
-                                                           .loop_index = loop_index,
-                                                           .salt = salt_,
-                                                           .budget = budget_of(networks_[i]->plan()),
-                                                           .compressor = services->compressor,
-                                                           .terms = services->terms,
-                                                           .gate = access_.gate(),
-                                                           .guard = guard,
-                                                           .worker_index = thread_of_network_[i]}));
-    }
-    if (streams_ != nullptr) services->streams = streams_->make_loop(server);
-    if (canvas_ != nullptr) services->canvas = canvas_->make_loop(server);
-    // Loops are started one after the other, so this needs no lock.
-    loop_services_.push_back(services.get());
-    session::Server::HttpServices services_of_listeners;
-    for (const ListenerPlan& listener : plan_.listeners) {
-      services_of_listeners.push_back(make_router(listener, {.plan = plan_,
-                                                             .paths = paths_,
-                                                             .answers = answers_,
-                                                             .observer = answer_counts_,
-                                                             .services = services,
-                                                             .gate = access_.gate(),
-                                                             .server = server_,
-                                                             .admin = admin_ ? &admin_->api() : nullptr,
-                                                             .is_draining = &draining_,
-                                                             .guard = guard}));
-    }
-    return services_of_listeners;
+    return std::make_unique<RpcService>(services.settings, limits,
+                                        RpcService::Context{.network = live.network,
+                                                            .metrics = live.metrics,
+                                                            .worker = live.worker,
+                                                            .server = server,
+                                                            .loop_index = loop_index,
+                                                            .salt = salt_,
+                                                            .budget = live.budget,
+                                                            .compressor = services.compressor,
+                                                            .terms = services.terms,
+                                                            .gate = access_.gate(),
+                                                            .guard = services.guard,
+                                                            .worker_index = live.worker_index});
   }
 
   // For all networks, or for those named by `?network=`.
   session::HttpResponse ready(std::string_view query) const {
+    const ViewPtr view = this->view();
     std::vector<const Network*> asked;
     for (const http::Parameter& parameter : http::query_parameters(query)) {
       if (parameter.name != "network") continue;
       const auto found = std::ranges::find_if(
-          networks_, [&](const auto& network) { return network->name() == parameter.value; });
-      if (found == networks_.end()) return {.status = 404, .body = "unknown network\n", .headers = {}};
-      asked.push_back(found->get());
+          view->networks, [&](const LiveNetwork* live) { return live->network.name() == parameter.value; });
+      if (found == view->networks.end()) return {.status = 404, .body = "unknown network\n", .headers = {}};
+      asked.push_back(&(*found)->network);
     }
     if (asked.empty()) {
-      for (const auto& network : networks_) asked.push_back(network.get());
+      for (const LiveNetwork* live : view->networks) asked.push_back(&live->network);
     }
     return readiness_of(asked);
   }
@@ -417,35 +405,33 @@ class Gateway::Impl {
   }
 
   std::string metrics_text() {
-    for (std::size_t i = 0; i < networks_.size(); ++i) {
-      network_metrics_[i]->ready.set(networks_[i]->readiness().ready ? 1 : 0);
+    for (const ViewPtr view = this->view(); LiveNetwork* const live : view->networks) {
+      live->metrics.ready.set(live->network.readiness().ready ? 1 : 0);
     }
     return metrics_.render(system_clock().now());
   }
 
-  const ServePlan plan_;
-  const NetworkPaths paths_;
-  Defence defence_;  // ended before what it watches
-  const session::SessionSettings settings_;
-  ByteBudget budget_;                                                // of the process
-  ByteBudget unfinished_;                                            // messages and bodies that came in part
-  std::map<std::string, ByteBudget, std::less<>> project_budgets_;   // parts of it, by project
-  std::map<std::string, ByteBudget, std::less<>> received_budgets_;  // received from nodes, by project
+  const ServePlan plan_;                     // of the start
+  Defence defence_;                          // ended before what it watches
+  const session::SessionSettings settings_;  // the same
+  ByteBudget budget_;                        // of the process
+  ByteBudget unfinished_;                    // messages and bodies that came in part
   eth::Salt salt_{};
   GatewayAccess access_;
   Metrics metrics_;
   AnswerCounts answer_counts_{metrics_};
   ProcessAnswers answers_;
-  std::vector<NetworkMetrics*> network_metrics_;
-  std::vector<std::unique_ptr<UpstreamObserver>> observers_;
+  mutable std::mutex view_mutex_;  // guards view_
+  ViewPtr view_;
   std::vector<LoopServices*> loop_services_;
-  std::vector<std::size_t> thread_of_network_;
-  std::vector<std::unique_ptr<upstream::Worker>> workers_;
-  std::vector<std::unique_ptr<Network>> networks_;
+  std::vector<std::vector<Site*>> sites_;  // of each loop, in the order of the listeners
+  Networks networks_{metrics_, budget_,
+                     [this](std::size_t slot, const Network::Events& events) { publish(slot, events); }};
   std::unique_ptr<StreamRuntime> streams_;  // null: the plan has none. Its loops end before it
   std::unique_ptr<CanvasRuntime> canvas_;   // null: the plan has none. Its loops end before it
   server::Listeners listeners_;             // from start() on
   session::Server server_;
+  Pulse pulse_;
   ReloadRequests* reloads_ = nullptr;    // null: nobody handles them
   std::unique_ptr<AdminRuntime> admin_;  // null: the plan has none
   bool running_ = false;
@@ -475,17 +461,24 @@ std::vector<std::string> Gateway::reload_certificates() {
 std::expected<void, std::string> Gateway::reload_access(const ServePlan& plan) {
   return impl_->reload_access(plan);
 }
+PlanDiff Gateway::reload(const ServePlan& wanted) {
+  return impl_->reload(wanted);
+}
 void Gateway::answer_reloads(ReloadRequests& requests) {
   impl_->answer_reloads(requests);
 }
 std::vector<net::Address> Gateway::admin_addresses() const {
   return impl_->admin_addresses();
 }
+bool Gateway::loops_live() {
+  return impl_->loops_live();
+}
 void Gateway::keep_cookie() {
   impl_->keep_cookie();
 }
 std::size_t Gateway::stop() {
-  return impl_->stop(impl_->plan().shutdown_timeout, impl_->plan().shutdown_spread);
+  const ServePlan plan = impl_->plan();
+  return impl_->stop(plan.shutdown_timeout, plan.shutdown_spread);
 }
 std::size_t Gateway::stop(Duration deadline) {
   return impl_->stop(deadline, Duration::zero());

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fanfare/error.h"
+#include "gateway/reload/plan_diff.h"
 #include "gateway/reload_requests.h"
 #include "gateway/serve_plan.h"
 #include "net/socket.h"
@@ -54,6 +55,13 @@ class Gateway {
   // Of the admin API: its listeners, in the plan's order. Empty: the plan has none.
   std::vector<net::Address> admin_addresses() const;
 
+  // Makes the gateway serve the wanted plan, as far as it can be changed while it runs. `result` of what is returned is
+  // the plan that is served from now on; its changes tell what has changed, and what needs a restart. Connections of a
+  // network that is gone are closed with 1012 over the plan's shutdown_spread; no other one is closed, except for its
+  // credentials as by reload_access(). Returns before every loop has applied it. On the thread of start() and stop().
+  PlanDiff reload(const ServePlan& wanted);
+  // Whether every loop has run a task since the last call; that one posts the next. One thread at a time.
+  bool loops_live();
   // Writes the cookie file again if it is gone. On the thread of start() and stop().
   void keep_cookie();
 
@@ -68,12 +76,12 @@ class Gateway {
   std::unique_ptr<Impl> impl_;
 };
 
-// Reads the plan again. The error is for the log.
+// Reads the plan again. The error is for the log: a line for each problem, with its position in the file.
 using ReadAgain = std::function<std::expected<ServePlan, std::string>()>;
 
 // Serves until SIGTERM or SIGINT, then calls stop(); a second stop signal ends the process at once. SIGHUP reloads the
-// certificates, and with `read_again` keys and roles (Gateway::reload_access); those are also reloaded when one of
-// ServePlan::access_files has changed. Prints its addresses to standard output. Returns the process's exit code: 0, or 1 when
+// certificates, and with `read_again` the whole plan (Gateway::reload); keys and roles are also reloaded
+// (Gateway::reload_access) when one of ServePlan::access_files has changed. Prints its addresses to standard output. Returns the process's exit code: 0, or 1 when
 // it could not start.
 int run(ServePlan plan, const ReadAgain& read_again = {});
 

@@ -369,8 +369,12 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   sheet.gauge(MetricId::start_time, {}, static_cast<double>(start_time_s_));
   sheet.gauge(MetricId::resident_memory, {}, static_cast<double>(resident_bytes()));
   const std::scoped_lock lock(mutex_);
-  for (const NetworkMetrics& network : networks_) sheet.network(network, now);
-  for (const UpstreamMetrics& upstream : upstreams_) sheet.upstream(upstream);
+  for (const NetworkMetrics& network : networks_) {
+    if (!network.is_gone) sheet.network(network, now);
+  }
+  for (const UpstreamMetrics& upstream : upstreams_) {
+    if (!upstream.is_gone) sheet.upstream(upstream);
+  }
 }
 
 std::string Metrics::render(Instant now) const {

@@ -163,6 +163,7 @@ class NetworkMetrics {
   Gauge filters;
   PerEach<FilterOutcome> filter_outcomes;
   std::atomic<Instant::rep> head_learnt{0};  // zero: no head yet
+  std::atomic<bool> is_gone{false};          // removed from the configuration: not shown until it comes back
 };
 
 // The cells of one upstream. Valid while the Metrics exist; any thread.
@@ -190,6 +191,7 @@ class UpstreamMetrics {
   Counter stalls;
   Counter disagreements;
   Counter floods;
+  std::atomic<bool> is_gone{false};  // removed from the configuration: not shown until it comes back
 };
 
 struct MetricInfo {

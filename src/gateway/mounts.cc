@@ -52,27 +52,32 @@ std::optional<std::uint64_t> chain_id_of(std::string_view digits) {
   return value;
 }
 
+std::size_t slot_of(const std::vector<std::size_t>& slots, std::size_t network) {
+  return slots.empty() ? network : slots[network];
+}
+
 // Which origins may send requests, for each network: those of its project, or the listener's.
 class NetworkRules {
  public:
-  NetworkRules(const ServePlan& plan, bool on_loopback) {
-    for (const NetworkPlan& network : plan.networks) {
-      server::BrowserOptions options = plan.browsers;
+  NetworkRules(const RouterContext& context, bool on_loopback) {
+    for (std::size_t i = 0; i < context.plan.networks.size(); ++i) {
+      const NetworkPlan& network = context.plan.networks[i];
+      server::BrowserOptions options = context.plan.browsers;
       if (!network.origins.empty()) options.origins = network.origins;
-      rules_.emplace_back(options, on_loopback);
+      rules_.emplace(slot_of(context.slots, i), server::BrowserRules(options, on_loopback));
     }
   }
-  const server::BrowserRules& of(std::size_t network) const { return rules_[network]; }
+  const server::BrowserRules& of(std::size_t slot) const { return rules_.at(slot); }
 
  private:
-  std::vector<server::BrowserRules> rules_;  // in the plan's order
+  std::map<std::size_t, server::BrowserRules> rules_;  // by slot
 };
 
 // JSON-RPC of one network, or of the network that the path names.
 class RpcMount final : public server::Mount {
  public:
   RpcMount(RpcFeature feature, const RouterContext& context, std::shared_ptr<const NetworkRules> rules)
-      : network_(feature.network),
+      : network_(feature.network ? std::optional(slot_of(context.slots, *feature.network)) : std::nullopt),
         methods_(feature.http ? "POST" : ""),
         has_websocket_(feature.websocket && context.plan.websocket.enabled),
         is_off_(!feature.http && !has_websocket_),
@@ -155,7 +160,7 @@ class RpcMount final : public server::Mount {
     if (network_) return {.network = network_, .missing = {}};
     // A router asks for all possible methods without naming a path.
     if (match.parameters.size() < 2) return {.network = std::nullopt, .missing = "unknown project"};
-    return paths_.find(match.parameters[0].value, match.parameters[1].value);
+    return paths_->find(match.parameters[0].value, match.parameters[1].value);
   }
   RpcService& service(const Match& match) const { return *services_->networks[*find(match).network]; }
 
@@ -163,7 +168,7 @@ class RpcMount final : public server::Mount {
   const std::string_view methods_;
   const bool has_websocket_;
   const bool is_off_;
-  const NetworkPaths& paths_;
+  const std::shared_ptr<const NetworkPaths> paths_;
   const std::shared_ptr<LoopServices> services_;
   const std::shared_ptr<const NetworkRules> rules_;
   const bool unique_ids_;
@@ -271,10 +276,10 @@ std::string not_found_line(const ServePlan& plan, const ListenerPlan& listener) 
 
 }  // namespace
 
-NetworkPaths::NetworkPaths(const ServePlan& plan) {
+NetworkPaths::NetworkPaths(const ServePlan& plan, const std::vector<std::size_t>& slots) {
   for (std::size_t i = 0; i < plan.networks.size(); ++i) {
     const NetworkPlan& network = plan.networks[i];
-    if (network.chain_id) networks_[network.project][*network.chain_id] = i;
+    if (network.chain_id) networks_[network.project][*network.chain_id] = slot_of(slots, i);
   }
 }
 
@@ -300,8 +305,7 @@ std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const 
                             .admission = context.gate,
                             .is_draining = context.is_draining,
                             .guard = context.guard});
-  const MakeMount make{.context = context,
-                       .rules = std::make_shared<NetworkRules>(context.plan, on_loopback)};
+  const MakeMount make{.context = context, .rules = std::make_shared<NetworkRules>(context, on_loopback)};
   for (const MountPlan& mount : listener.mounts) {
     router->mount(*server::PathPattern::parse(mount.path), std::visit(make, mount.feature));
   }

@@ -30,15 +30,17 @@ class Api;
 namespace fanfare::gateway {
 
 // The objects that all ports of one loop share.
-struct LoopServices {
+struct LoopServices : std::enable_shared_from_this<LoopServices> {
   LoopServices(const AnswerCompression& compression, session::LoopServer& server, std::size_t loop_index,
                CompressionCells& cells)
       : loop(server.loop(), loop_index), terms(server.loop()), compressor(compression, server, cells) {}
 
+  session::SessionSettings settings;  // of the networks' sessions; a reload changes it
+  LoopGuard* guard = nullptr;         // null: new work is always taken on
   server::LoopContext loop;
   CredentialTerms terms;
   AnswerCompressor compressor;
-  std::vector<std::unique_ptr<RpcService>> networks;   // in the plan's order
+  std::vector<std::unique_ptr<RpcService>> networks;   // by LiveNetwork::slot
   std::shared_ptr<streamserver::LoopStreams> streams;  // null: the plan has none
   std::shared_ptr<canvasserver::LoopRooms> canvas;     // null: the plan has none
 };
@@ -52,11 +54,11 @@ struct ProcessAnswers {
 // Finds the network of a plan that a path names. All loops share one table.
 class NetworkPaths {
  public:
-  // The plan's networks that have a chain id.
-  explicit NetworkPaths(const ServePlan& plan);
+  // The plan's networks that have a chain id. `slots`: what names each of them; empty: its index in the plan.
+  explicit NetworkPaths(const ServePlan& plan, const std::vector<std::size_t>& slots = {});
 
   struct Found {
-    std::optional<std::size_t> network;  // index in ServePlan::networks
+    std::optional<std::size_t> network;  // its slot
     std::string_view missing;            // the reason if there is no network, for people. Static.
   };
   // A chain id is decimal without leading zeros, so that a network has one URL.
@@ -66,10 +68,10 @@ class NetworkPaths {
   std::map<std::string, std::map<std::uint64_t, std::size_t>, std::less<>> networks_;
 };
 
-// Everything referred to must outlive the router; it shares the services.
+// Everything referred to must outlive the router, except the plan; it shares the paths and the services.
 struct RouterContext {
   const ServePlan& plan;
-  const NetworkPaths& paths;
+  std::shared_ptr<const NetworkPaths> paths;
   const ProcessAnswers& answers;
   server::RouterObserver& observer;
   std::shared_ptr<LoopServices> services;
@@ -78,6 +80,8 @@ struct RouterContext {
   admin::Api* admin = nullptr;                     // null: the plan has none
   const std::atomic<bool>* is_draining = nullptr;  // server::RouterOptions
   LoopGuard* guard = nullptr;                      // null: new work is always taken on
+  // The slots of the plan's networks, as for NetworkPaths.
+  std::vector<std::size_t> slots = {};
 };
 std::unique_ptr<server::Router> make_router(const ListenerPlan& listener, const RouterContext& context);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/log.h"
 #include "eth/hex.h"
 #include "gateway/chain_hooks.h"
@@ -13,7 +14,6 @@
 #include "jsonrpc/value.h"
 #include "upstream/methods.h"
 #include "upstream/receipts_node.h"
-#include "upstream/websocket_node.h"
 
 namespace fanfare::gateway {
 namespace {
@@ -43,6 +43,13 @@ Network::Network(const NetworkPlan& plan, upstream::Worker& worker, NetworkMetri
       metrics_(metrics),
       observer_(observer),
       publish_(std::move(publish)),
+      push_sources_(worker, {.head = [this](std::size_t member,
+                                            std::string_view header) { follower_->hint(member, header); },
+                             .pending = [this](std::string_view hash) { follower_->saw_pending(hash); },
+                             .heads_lost = [this] { follower_->hints_lost(); },
+                             .pending_pushed = [this](bool pushed) { follower_->set_pending_pushed(pushed); },
+                             .flooding_changed = [this] { update_readiness(); },
+                             .is_trusted = [this](std::size_t member) { return pool_->is_trusted(member); }}),
       followed_(worker, {}) {}
 
 Network::~Network() {
@@ -84,26 +91,59 @@ void Network::make_backend() {
   }
 }
 
-void Network::make_pool(const UpstreamBackend& upstreams) {
+std::vector<std::unique_ptr<upstream::Backend>> Network::make_members(const UpstreamBackend& upstreams,
+                                                                      upstream::Observer* observer,
+                                                                      std::size_t first_member) {
   std::vector<std::unique_ptr<upstream::Backend>> members;
   for (const UpstreamPlan& upstream : upstreams) {
-    UpstreamNode node = make_upstream_node(worker_, upstream, observer_, received_);
-    if (node.pushing != nullptr) push_sources_.push_back({.node = node.pushing, .member = members.size()});
+    UpstreamNode node = make_upstream_node(worker_, upstream, observer, received_);
+    if (node.pushing != nullptr) push_sources_.add(*node.pushing, first_member + members.size());
     members.push_back(std::make_unique<upstream::ReceiptsNode>(worker_, std::move(node.backend)));
   }
-  upstream::PoolOptions options = pool_options(name_, upstreams, plan_.reads);
+  return members;
+}
+
+upstream::PoolOptions Network::options_of(const NetworkPlan& plan) {
+  upstream::PoolOptions options = pool_options(name_, std::get<UpstreamBackend>(plan.backend), plan.reads);
   options.chain = {.enabled = true,
-                   .chain_id = plan_.chain_id,
-                   .every = plan_.chain_check_every,
+                   .chain_id = plan.chain_id,
+                   .every = plan.chain_check_every,
                    .learnt = [this](std::uint64_t chain_id) { learn_chain_id(chain_id); },
                    .standing_changed = [this] { chains_changed(); }};
-  auto pool = std::make_unique<upstream::Pool>(worker_, std::move(members), std::move(options), observer_);
+  return options;
+}
+
+void Network::make_pool(const UpstreamBackend& upstreams) {
+  auto pool = std::make_unique<upstream::Pool>(worker_, make_members(upstreams, observer_, 0),
+                                               options_of(plan_), observer_);
   pool_ = pool.get();
   backend_ = std::move(pool);
 }
 
+void Network::use_nodes(const NetworkPlan& plan, upstream::Observer* observer) {
+  if (worker_.stopping()) return;
+  FANFARE_CHECK(pool_ != nullptr);
+  push_sources_.replace();
+  pool_->clear();
+  pool_->replace(make_members(std::get<UpstreamBackend>(plan.backend), observer, pool_->first_member()),
+                 options_of(plan), observer);
+  push_sources_.listen();
+  // Heads and transactions are polled until the new nodes push them.
+  push_sources_.trust_changed();
+  follower_->look_now();
+}
+
+void Network::leave_nodes() {
+  if (worker_.stopping()) return;
+  FANFARE_CHECK(pool_ != nullptr);
+  push_sources_.replace();
+  pool_->clear();
+  reads_->forget();
+  push_sources_.trust_changed();
+}
+
 void Network::start() {
-  for (std::size_t i = 0; i < push_sources_.size(); ++i) listen_to(i);
+  push_sources_.listen();
   if (const auto* hooked = std::get_if<HookBackend>(&plan_.backend)) {
     hooked->hooks->attach(worker_,
                           {.head = [this](std::string_view header) { follower_->hint(0, header); },
@@ -116,50 +156,6 @@ void Network::start() {
   follow();
 }
 
-void Network::listen_to(std::size_t index) {
-  push_sources_[index].node->set_watcher(
-      {.changed = [this, index](upstream::NodeTopic topic,
-                                bool live) { push_source_changed(push_sources_[index], topic, live); },
-       .event =
-           [this, index](upstream::NodeTopic topic, std::string_view result) {
-             if (!pool_->is_trusted(push_sources_[index].member)) return;
-             if (topic == upstream::NodeTopic::new_heads) {
-               follower_->hint(push_sources_[index].member, result);
-             } else if (const auto hash = jsonrpc::string_value(result)) {
-               follower_->saw_pending(*hash);
-             }
-           },
-       .flooding_changed =
-           [this] {
-             if (!worker_.stopping()) update_readiness();
-           }});
-  push_sources_[index].node->watch(upstream::NodeTopic::new_heads, true);
-}
-
-void Network::push_source_changed(PushSource& push_source, upstream::NodeTopic topic, bool live) {
-  (topic == upstream::NodeTopic::new_heads ? push_source.heads : push_source.pending) = live;
-  if (!worker_.stopping()) push_sources_changed(topic);
-}
-
-void Network::push_sources_changed(upstream::NodeTopic topic) {
-  const bool heads = topic == upstream::NodeTopic::new_heads;
-  const bool any = std::ranges::any_of(push_sources_, [&](const PushSource& push_source) {
-    return (heads ? push_source.heads : push_source.pending) && pool_->is_trusted(push_source.member);
-  });
-  if (heads) {
-    if (std::exchange(heads_told_, any) && !any) follower_->hints_lost();
-  } else {
-    follower_->set_pending_pushed(any);
-  }
-}
-
-// A chain has many pending transactions: nodes are subscribed to them only while there are subscribers.
-void Network::want_pending() {
-  const bool wanted = std::ranges::find(pending_wanted_, true) != pending_wanted_.end();
-  for (const PushSource& push_source : push_sources_)
-    push_source.node->watch(upstream::NodeTopic::pending_hashes, wanted);
-}
-
 void Network::learn_chain_id(std::uint64_t chain_id) {
   if (!plan_.chain_id && learnt_chain_id_) learnt_chain_id_(chain_id);
 }
@@ -167,8 +163,7 @@ void Network::learn_chain_id(std::uint64_t chain_id) {
 // Notifications pushed by a node count only while it is known to be on the network's chain.
 void Network::chains_changed() {
   if (follower_ == nullptr || worker_.stopping()) return;
-  push_sources_changed(upstream::NodeTopic::new_heads);
-  push_sources_changed(upstream::NodeTopic::pending_hashes);
+  push_sources_.trust_changed();
   // Answers of a node from before it was found on another chain may have been about that chain.
   if (!wrong_nodes().empty()) reads_->forget();
   update_readiness();
@@ -189,11 +184,7 @@ std::string Network::wrong_nodes() const {
 // For /readyz: the problems of single nodes, while others may work.
 std::string Network::unused_nodes() const {
   std::string text = wrong_nodes();
-  for (const PushSource& push_source : push_sources_) {
-    if (push_source.node->flooding().empty()) continue;
-    text.append(text.empty() ? "" : "; ").append(push_source.node->name()).append(" is not used: ");
-    text += push_source.node->flooding();
-  }
+  push_sources_.append_unused(text);
   return text;
 }
 
@@ -211,7 +202,7 @@ void Network::set_source_interest(std::size_t source_index, const eth::Interest&
   follower_->set_interest(source_index, interest);
   if (pending_wanted_.size() <= source_index) pending_wanted_.resize(source_index + 1);
   pending_wanted_[source_index] = interest.pending != eth::PendingWanted::nothing;
-  want_pending();
+  push_sources_.want_pending(std::ranges::find(pending_wanted_, true) != pending_wanted_.end());
 }
 
 void Network::resume(const eth::Position& from, const eth::HistoryNeeds& needs, HistoryDone done) {
@@ -329,7 +320,8 @@ Network::Readiness Network::readiness() const {
 }
 
 bool Network::reserve_connection() {
-  if (connections_.fetch_add(1, std::memory_order_relaxed) < connections_max_) return true;
+  const std::size_t most = connections_max_.load(std::memory_order_relaxed);
+  if (connections_.fetch_add(1, std::memory_order_relaxed) < most) return true;
   release_connection();
   return false;
 }

@@ -17,12 +17,12 @@
 #include "gateway/chain_follower.h"
 #include "gateway/filter_calls.h"
 #include "gateway/metrics.h"
+#include "gateway/push_sources.h"
 #include "gateway/ready_waiters.h"
 #include "gateway/serve_plan.h"
 #include "gateway/shared_reads.h"
 #include "upstream/backend.h"
 #include "upstream/pool.h"
-#include "upstream/websocket_node.h"
 #include "upstream/worker.h"
 
 namespace fanfare::gateway {
@@ -49,6 +49,12 @@ class Network {
   // Worker thread. prepare() makes the backend, before any call can reach it; start() begins to follow.
   void prepare();
   void start();
+  // Both after start(), for a network whose backend are nodes. Who follows the chain and what clients were shown stay as they
+  // are; calls in flight end at the nodes that have them.
+  // Takes the nodes, the chain checks and hedging of `plan` in place of the present ones. The observer must outlive the network.
+  void use_nodes(const NetworkPlan& plan, upstream::Observer* observer);
+  // The network was removed from the configuration: it has no nodes until use_nodes(), and nothing is cached.
+  void leave_nodes();
   upstream::Backend& backend() { return *backend_; }
   // Null: its backend is no pool of nodes.
   upstream::Pool* pool() { return pool_; }
@@ -88,25 +94,19 @@ class Network {
   // The callback gets the node's chain id, on the worker's thread, if none is configured. Call before
   // prepare().
   void on_chain_id(std::function<void(std::uint64_t)> learnt) { learnt_chain_id_ = std::move(learnt); }
-  void set_connections_max(std::size_t most) { connections_max_ = most; }
+  void set_connections_max(std::size_t most) { connections_max_.store(most, std::memory_order_relaxed); }
   // Data received from the nodes of its project counts here until it is processed. Call before prepare(); the
   // budget must outlive the network.
   void count_received(ByteBudget& budget) { received_ = &budget; }
 
  private:
-  struct PushSource {
-    upstream::WebSocketNode* node = nullptr;  // a member of the pool that pushes events
-    std::size_t member = 0;
-    bool heads = false;  // whether it pushes heads
-    bool pending = false;
-  };
-
   void make_backend();
   void make_pool(const UpstreamBackend& upstreams);
-  void listen_to(std::size_t push_source);
-  void push_source_changed(PushSource& push_source, upstream::NodeTopic topic, bool live);
-  void want_pending();
-  void push_sources_changed(upstream::NodeTopic topic);
+  // Their nodes push to this network until the next call.
+  std::vector<std::unique_ptr<upstream::Backend>> make_members(const UpstreamBackend& upstreams,
+                                                               upstream::Observer* observer,
+                                                               std::size_t first_member);
+  upstream::PoolOptions options_of(const NetworkPlan& plan);
   void learn_chain_id(std::uint64_t chain_id);
   void chains_changed();
   std::string wrong_nodes() const;
@@ -133,14 +133,13 @@ class Network {
   std::unique_ptr<upstream::Backend> backend_;
   std::unique_ptr<upstream::Backend> source_backend_;  // for the source's calls; null: the same backend
   upstream::Pool* pool_ = nullptr;                     // the backend, if it is a pool
-  std::vector<PushSource> push_sources_;
-  std::unique_ptr<SharedReads> reads_;  // from prepare() on
+  PushSources push_sources_;                           // members of the pool
+  std::unique_ptr<SharedReads> reads_;                 // from prepare() on
   SystemRandom random_;
   std::unique_ptr<ChainFollower> follower_;  // from start() on
   std::unique_ptr<FilterCalls> filters_;     // from prepare() on
   ReadyWaiters followed_;
   bool following_ = false;
-  bool heads_told_ = false;            // some node on the network's chain pushes heads
   std::vector<bool> pending_wanted_;   // by loop
   std::uint64_t history_fetches_ = 0;  // already counted
   std::uint64_t backfilled_ = 0;       // already counted
@@ -150,7 +149,7 @@ class Network {
   std::atomic<bool> is_ready_ = false;
   std::atomic<std::uint64_t> head_number_ = 0;
   std::atomic<std::size_t> connections_ = 0;
-  std::size_t connections_max_ = SIZE_MAX;
+  std::atomic<std::size_t> connections_max_ = SIZE_MAX;
   mutable std::mutex readiness_mutex_;  // guards readiness_
   Readiness readiness_{.ready = false, .reason = "starting"};
 };

@@ -173,7 +173,7 @@ class NetworkMethods::Pending : public std::enable_shared_from_this<Pending> {
 };
 
 NetworkMethods::NetworkMethods(const Context& context)
-    : context_(context), permission_(context.network.plan(), context.gate) {}
+    : context_(context), permission_(std::in_place, context.network.plan(), context.gate) {}
 
 std::optional<rpc::Refusal> NetworkMethods::refusal(const jsonrpc::Request& request,
                                                     const rpc::Caller& caller) {
@@ -181,7 +181,7 @@ std::optional<rpc::Refusal> NetworkMethods::refusal(const jsonrpc::Request& requ
   if (context_.guard != nullptr && caller.transport == rpc::Transport::websocket) {
     if (auto refused = context_.guard->refuse_call(request, context_.worker_index)) return refused;
   }
-  return permission_.refusal(request, caller);
+  return permission_->refusal(request, caller);
 }
 
 rpc::Begun NetworkMethods::begin(const jsonrpc::Request& request, const rpc::Origin& origin,

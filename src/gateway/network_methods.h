@@ -35,6 +35,9 @@ class NetworkMethods final : public rpc::Methods {
 
   explicit NetworkMethods(const Context& context);
 
+  // The rules for calls of the network's plan, from the next call on.
+  void set_rules(const NetworkPlan& plan) { permission_.emplace(plan, context_.gate); }
+
   std::optional<rpc::Refusal> refusal(const jsonrpc::Request& request, const rpc::Caller& caller) override;
   rpc::Begun begin(const jsonrpc::Request& request, const rpc::Origin& origin, rpc::Message& message,
                    std::string& answer) override;
@@ -54,7 +57,7 @@ class NetworkMethods final : public rpc::Methods {
   void authenticate(const jsonrpc::Request& request, const rpc::Origin& origin, std::string& answer);
 
   const Context context_;
-  const CallPermission permission_;
+  std::optional<CallPermission> permission_;  // always set
 };
 
 }  // namespace fanfare::gateway

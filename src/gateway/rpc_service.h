@@ -108,6 +108,9 @@ class RpcService final : public session::Endpoint {
   // Takes the source's events, in order, once on each loop. `told`: when the source reported them.
   void publish(Network::Events events, Instant told) { events_.publish(std::move(events), told); }
 
+  // Applies the rules for calls of the network's plan to open connections, too.
+  void set_rules(const NetworkPlan& plan) { methods_.set_rules(plan); }
+
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
   // Set: its upstream thread has too much to do for this.

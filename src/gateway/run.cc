@@ -11,11 +11,13 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/time.h"
 #include "gateway/defend/system_limits.h"
 #include "gateway/descriptor_limit.h"
-#include "gateway/file_watch.h"
 #include "gateway/gateway.h"
 #include "gateway/inherited.h"
+#include "gateway/reload/reloader.h"
+#include "gateway/service_manager.h"
 #include "gateway/stop_deadline.h"
 #include "gateway/welcome.h"
 
@@ -58,83 +60,6 @@ void print_welcome(const ServePlan& plan, const Gateway& gateway) {
   std::fflush(stdout);
 }
 
-std::vector<std::string> reload_certificates(Gateway& gateway) {
-  auto failures = gateway.reload_certificates();
-  for (const std::string& failure : failures) {
-    log::error("certificate_reload_failed", {{"error", failure}, {"still_used", "the one before"}});
-  }
-  if (failures.empty()) log::info("certificates_reloaded");
-  return failures;
-}
-
-// Reloads what a running gateway can reload.
-class Reloader {
- public:
-  Reloader(Gateway& gateway, const ServePlan& plan, const ReadAgain& read_again)
-      : gateway_(gateway),
-        read_again_(read_again),
-        has_access_(plan.access != nullptr && read_again),
-        check_every_(plan.access_check_every),
-        files_(plan.access_files),
-        watch_(files_) {
-    gateway.answer_reloads(requests_);
-  }
-
-  // How long a signal is waited for before look() is called; zero: for ever.
-  Duration check_every() const { return has_access_ ? check_every_ : Duration::zero(); }
-  void look() {
-    if (!has_access_) return;
-    gateway_.keep_cookie();
-    if (watch_.look()) reload_access();
-  }
-  void reload_all() {
-    ReloadReport report{.applied = true};
-    report.errors = reload_certificates(gateway_);
-    if (report.errors.empty()) report.changes.emplace_back("certificates");
-    if (has_access_) {
-      gateway_.keep_cookie();
-      if (const auto error = reload_access()) {
-        report.errors.push_back(*error);
-      } else {
-        report.changes.emplace_back("keys, users, tokens, roles and limits of access control");
-      }
-    }
-    report.applied = report.errors.empty();
-    for (ReloadRequests::Done& done : requests_.take()) done(report);
-  }
-
- private:
-  // Returns the error, if there is one.
-  std::optional<std::string> reload_access() {
-    const auto plan = read_again_();
-    const auto done = plan ? gateway_.reload_access(*plan) : std::unexpected(plan.error());
-    if (!done) {
-      log::error("access_reload_failed", {{"error", done.error()}, {"still_used", "the one before"}});
-      return done.error();
-    }
-    log::info("access_reloaded", {{"roles", plan->access->roles.size()},
-                                  {"keys", plan->access->keys.size()},
-                                  {"users", plan->access->users.size()}});
-    check_every_ = plan->access_check_every;
-    // It may name other files.
-    if (plan->access_files != files_) {
-      files_ = plan->access_files;
-      // They were read before they are watched, so they may have changed in between.
-      watch_ = FileWatch(files_);
-      watch_.forget();
-    }
-    return std::nullopt;
-  }
-
-  Gateway& gateway_;
-  const ReadAgain& read_again_;
-  const bool has_access_;
-  Duration check_every_;
-  std::vector<std::string> files_;
-  FileWatch watch_;
-  ReloadRequests requests_;
-};
-
 // Waits for a signal, or until it is time to look at the files: then 0.
 int wait_for_signal(const sigset_t& signals, Duration at_most) {
   int received = 0;
@@ -149,19 +74,73 @@ int wait_for_signal(const sigset_t& signals, Duration at_most) {
   return received > 0 ? received : 0;
 }
 
-// Returns the signal that ends the process; SIGHUP reloads. `received`: one that was taken before, or 0.
-int wait_for_stop(Reloader& reloader, const sigset_t& signals, int received) {
-  for (;; received = 0) {
-    if (received == 0) received = wait_for_signal(signals, reloader.check_every());
-    if (received == 0) {
-      reloader.look();
-    } else if (received == SIGHUP) {
-      reloader.reload_all();
-    } else {
-      return received;
-    }
+void log_addresses(const ServePlan& plan, const Gateway& gateway) {
+  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
+    log::info("listening", {{"address", gateway.addresses()[i].text()},
+                            {"loops", gateway.loop_count()},
+                            {"loop", gateway.loop_name()},
+                            {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
+  }
+  for (const net::Address& address : gateway.admin_addresses()) {
+    log::info("admin_listening", {{"address", address.text()}});
   }
 }
+
+// What a service manager shows for the process.
+std::string status_text(const Gateway& gateway) {
+  std::string text = "listening on";
+  for (const net::Address& address : gateway.addresses()) text += " " + address.text();
+  return text;
+}
+
+// Waits for signals, and meanwhile does what is due: looks at files, and tells a service manager that the loops live.
+class SignalWait {
+ public:
+  SignalWait(Gateway& gateway, Reloader& reloader, ServiceManager& manager, const sigset_t& signals)
+      : gateway_(gateway), reloader_(reloader), manager_(manager), signals_(signals) {}
+
+  // Returns the signal that ends the process; SIGHUP reloads. `received`: one that was taken before, or 0.
+  int wait_for_stop(int received) {
+    for (;; received = 0) {
+      if (received == 0) received = wait_for_signal(signals_, shortest_interval());
+      if (received == SIGHUP) {
+        manager_.reloading();
+        reloader_.reload_all();
+        manager_.ready(status_text(gateway_));
+      } else if (received != 0) {
+        return received;
+      }
+      do_what_is_due();
+    }
+  }
+
+ private:
+  // Zero: nothing is ever due.
+  Duration shortest_interval() const {
+    const Duration watchdog = manager_.watchdog_interval();
+    const Duration files = reloader_.check_every();
+    if (watchdog == Duration::zero() || files == Duration::zero()) return std::max(watchdog, files);
+    return std::min(watchdog, files);
+  }
+  void do_what_is_due() {
+    const Instant now = system_clock().now();
+    if (manager_.watchdog_interval() > Duration::zero() && now >= alive_at_) {
+      if (gateway_.loops_live()) manager_.alive();
+      alive_at_ = now + manager_.watchdog_interval() / 2;
+    }
+    if (reloader_.check_every() > Duration::zero() && now >= look_at_) {
+      reloader_.look();
+      look_at_ = now + reloader_.check_every();
+    }
+  }
+
+  Gateway& gateway_;
+  Reloader& reloader_;
+  ServiceManager& manager_;
+  const sigset_t& signals_;
+  Instant alive_at_{};
+  Instant look_at_ = system_clock().now() + reloader_.check_every();
+};
 
 }  // namespace
 
@@ -181,26 +160,30 @@ int run(ServePlan plan, const ReadAgain& read_again) {
   const sigset_t signals = handled_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
+  ServiceManager manager;
   std::optional<StopDeadline> deadline;  // still runs while the gateway is destroyed
   Gateway gateway(plan);
   // Before anybody can see that the program runs: what changes from here on is noticed.
-  Reloader reloader(gateway, plan, read_again);
+  Reloader reloader(
+      gateway, plan,
+      !read_again ? ReadAgain() : [&read_again, &inherited]() -> std::expected<ServePlan, std::string> {
+        auto wanted = read_again();
+        if (!wanted) return wanted;
+        take_inherited(*wanted, *inherited);
+        wanted->defence.is_process = true;
+        return wanted;
+      });
+  gateway.answer_reloads(reloader.requests());
   if (const auto started = gateway.start(); !started) {
     log::error("start_failed", {{"error", started.error().message}});
     return 1;
   }
-  for (std::size_t i = 0; i < plan.listeners.size(); ++i) {
-    log::info("listening", {{"address", gateway.addresses()[i].text()},
-                            {"loops", gateway.loop_count()},
-                            {"loop", gateway.loop_name()},
-                            {"inherited", plan.listeners[i].at.inherited_fd.has_value()}});
-  }
-  for (const net::Address& address : gateway.admin_addresses()) {
-    log::info("admin_listening", {{"address", address.text()}});
-  }
+  log_addresses(plan, gateway);
+  manager.ready(status_text(gateway));
   int received = wait_until_ready(gateway, signals);
   if (received == 0 || received == SIGHUP) print_welcome(plan, gateway);
-  received = wait_for_stop(reloader, signals, received);
+  received = SignalWait(gateway, reloader, manager, signals).wait_for_stop(received);
+  manager.stopping();
   deadline.emplace(plan.shutdown_timeout + kStopGrace);
   log::info("stopping", {{"signal", sigabbrev_np(received)},
                          {"deadline_s",

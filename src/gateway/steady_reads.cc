@@ -163,7 +163,8 @@ bool SteadyReads::take_measure(const AskedPtr& asked, const upstream::Result& re
 
 // True: another node is tried.
 bool SteadyReads::take_null(const AskedPtr& asked, const upstream::Result& result) {
-  if (asked->tries >= std::min<std::size_t>(kTriesMax, pool_->size() - 1)) return false;
+  if (asked->tries >= std::min<std::size_t>(kTriesMax, std::max<std::size_t>(pool_->size(), 1) - 1))
+    return false;
   const Kind& kind = asked->kind;
   if (kind.number && *kind.number <= shown_[kLatest] && !result->gave_way) {
     asked->options.attempt = ++asked->tries;

@@ -2,14 +2,30 @@
 
 namespace fanfare::gateway {
 
-UpstreamObserver::UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id) {
+UpstreamObserver::UpstreamObserver(Metrics& metrics, const NetworkPlan& plan, std::string_view chain_id)
+    : metrics_(metrics), chain_id_(chain_id) {
+  add(plan);
+}
+
+void UpstreamObserver::add(const NetworkPlan& plan) {
   const auto* backend = std::get_if<UpstreamBackend>(&plan.backend);
   if (backend == nullptr) return;
   for (const UpstreamPlan& upstream : *backend) {
-    UpstreamMetrics& cells = metrics.add_upstream(plan.project, chain_id, upstream.id);
+    UpstreamMetrics& cells = metrics_.add_upstream(plan.project, chain_id_, upstream.id);
     cells.available.set(1);
-    upstreams_.emplace(upstream.id, &cells);
+    cells.wrong_chain.set(0);
+    cells.is_gone = false;
+    upstreams_.insert_or_assign(upstream.id, &cells);
   }
+}
+
+void UpstreamObserver::watch(const NetworkPlan& plan) {
+  watch_none();
+  add(plan);
+}
+
+void UpstreamObserver::watch_none() {
+  for (const auto& [id, cells] : upstreams_) cells->is_gone = true;
 }
 
 void UpstreamObserver::call_finished(const upstream::CallReport& report) {

@@ -15,11 +15,12 @@ constexpr double kHedgeShare = 0.1;
 }  // namespace
 
 Pool::Impl::Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
-                 Observer* observer)
+                 Observer* observer, std::size_t first_member)
     : worker_(worker),
       options_(std::move(options)),
       observer_(observer),
-      members_(worker, std::move(backends), options_, observer) {
+      members_(worker, std::move(backends), options_, observer),
+      first_member_(first_member) {
   options_.chain.standing_changed = [this, told = std::move(options_.chain.standing_changed)] {
     chains_changed();
     if (told) told();
@@ -37,6 +38,14 @@ Pool::Impl::~Impl() {
     end("the pool is going away");
     members_.destroy_backends();
   });
+}
+
+void Pool::Impl::retire(Executor::Task idle) {
+  if (flights_.empty()) {
+    worker_.post(std::move(idle));
+  } else {
+    idle_ = std::move(idle);
+  }
 }
 
 void Pool::Impl::end(const char* why) {
@@ -228,48 +237,107 @@ void Pool::Impl::hedge_at(Instant when, const FlightPtr& flight, const QueueTime
 
 Pool::Pool(Executor& worker, std::vector<std::unique_ptr<Backend>> members, PoolOptions options,
            Observer* observer)
-    : impl_(std::make_unique<Impl>(worker, std::move(members), std::move(options), observer)) {}
-Pool::~Pool() = default;
+    : worker_(worker),
+      name_(options.name),
+      impl_(std::make_unique<Impl>(worker, std::move(members), std::move(options), observer, 0)) {}
+
+// On the worker: its tasks look whether the pool still exists.
+Pool::~Pool() {
+  worker_.run([this] {
+    alive_.reset();
+    impl_.reset();
+    retired_.clear();
+  });
+}
+
+void Pool::replace(std::vector<std::unique_ptr<Backend>> members, PoolOptions options, Observer* observer) {
+  FANFARE_CHECK(worker_.on_thread());
+  retire();
+  impl_ = std::make_unique<Impl>(worker_, std::move(members), std::move(options), observer, first_member_);
+}
+
+void Pool::clear() {
+  FANFARE_CHECK(worker_.on_thread());
+  retire();
+}
+
+void Pool::retire() {
+  if (impl_ == nullptr) return;
+  first_member_ += impl_->members().size();
+  Impl& before = *retired_.emplace_back(std::move(impl_));
+  before.retire([this, alive = std::weak_ptr(alive_), &before] {
+    if (alive.expired()) return;
+    std::erase_if(retired_, [&](const auto& one) { return one.get() == &before; });
+  });
+}
+
+std::optional<std::size_t> Pool::index_of(std::size_t member) const {
+  if (impl_ == nullptr || member < first_member_) return std::nullopt;
+  const std::size_t index = member - first_member_;
+  if (index >= impl_->members().size()) return std::nullopt;
+  return index;
+}
 
 void Pool::call(std::string body, CallOptions options, Done done) {
+  FANFARE_CHECK(worker_.on_thread());
+  if (options.member) {
+    options.member = index_of(*options.member);
+    if (!options.member) return refuse(std::move(done), "the node was removed");
+  }
+  if (impl_ == nullptr) return refuse(std::move(done), "this network was removed");
   impl_->call(std::move(body), std::move(options), std::move(done));
 }
+
+// In the next turn, because `done` never runs inside call().
+void Pool::refuse(Done done, const char* why) {
+  worker_.post([done = std::move(done), why]() mutable {
+    done(std::unexpected(Failure{.kind = FailureKind::closed, .message = why, .sent = false}));
+  });
+}
+
 std::string_view Pool::name() const {
-  return impl_->name();
+  return name_;
 }
 void Pool::head_seen(std::size_t member, std::uint64_t number) {
-  impl_->members().head_seen(member, number);
+  if (const auto index = index_of(member)) impl_->members().head_seen(*index, number);
 }
 void Pool::block_seen(std::size_t member, std::uint64_t number) {
-  impl_->members().block_seen(member, number);
+  if (const auto index = index_of(member)) impl_->members().block_seen(*index, number);
 }
 void Pool::head_stalled(std::uint64_t number, UniqueFunction<void()> found_better) {
-  impl_->members().head_stalled(number, std::move(found_better));
+  if (impl_ != nullptr) impl_->members().head_stalled(number, std::move(found_better));
 }
 void Pool::disagreed(std::size_t member) {
-  impl_->members().disagreed(member);
+  if (const auto index = index_of(member)) impl_->members().disagreed(*index);
 }
 bool Pool::checks_chains() const {
-  return impl_->members().checks().enabled();
+  return impl_ != nullptr && impl_->members().checks().enabled();
 }
 bool Pool::is_trusted(std::size_t member) const {
-  return impl_->members().is_enabled(member) &&
-         impl_->members().checks().standing(member) == ChainChecks::Standing::right;
+  const auto index = index_of(member);
+  return index && impl_->members().is_enabled(*index) &&
+         impl_->members().checks().standing(*index) == ChainChecks::Standing::right;
 }
 void Pool::verify(std::size_t member, ChainChecks::Then then) {
-  impl_->members().checks().verify(member, /*fresh=*/true, std::move(then));
+  if (const auto index = index_of(member)) {
+    return impl_->members().checks().verify(*index, /*fresh=*/true, std::move(then));
+  }
+  worker_.post([alive = std::weak_ptr(alive_), then = std::move(then)]() mutable {
+    static const Failure kRemoved{.kind = FailureKind::closed, .message = "the node was removed"};
+    if (!alive.expired()) then(&kRemoved);
+  });
 }
 std::size_t Pool::size() const {
-  return impl_->members().size();
+  return impl_ == nullptr ? 0 : impl_->members().size();
 }
-void Pool::set_enabled(std::size_t member, bool enabled) {
-  impl_->members().set_enabled(member, enabled);
+void Pool::set_enabled(std::size_t index, bool enabled) {
+  if (impl_ != nullptr && index < impl_->members().size()) impl_->members().set_enabled(index, enabled);
 }
 std::vector<MemberStatus> Pool::status() const {
-  return impl_->members().status();
+  return impl_ == nullptr ? std::vector<MemberStatus>() : impl_->members().status();
 }
 std::size_t Pool::available() const {
-  return impl_->members().available();
+  return impl_ == nullptr ? 0 : impl_->members().available();
 }
 
 }  // namespace fanfare::upstream

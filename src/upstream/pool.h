@@ -96,6 +96,16 @@ class Pool final : public Backend {
   std::string_view name() const override;
 
   // Worker thread only, all of these.
+  // Puts other members, at least one, in place of the present ones. New calls go to them; calls in flight end with the
+  // members that have them, which exist until then. The new members have new numbers: what is reported about a member of
+  // before is ignored, and a call that only such a member could answer fails with FailureKind::closed, unsent. A changed
+  // `options.name` has no effect.
+  void replace(std::vector<std::unique_ptr<Backend>> members, PoolOptions options, Observer* observer);
+  // Removes all members: until replace(), every call fails with FailureKind::closed, unsent. Calls in flight end as above.
+  void clear();
+  // The number of the first member (Reply::member); the others follow. Without members: of the next one.
+  std::size_t first_member() const { return first_member_; }
+
   // Reports from a poller: member `member` (Reply::member) has block `number` as its head.
   void head_seen(std::size_t member, std::uint64_t number);
   // The same, when it returned a block that need not be its newest.
@@ -119,14 +129,25 @@ class Pool final : public Backend {
   // A member that is not enabled gets no calls of clients and sources, and what it pushes is not trusted. Its
   // health and its head are still observed. Calls in flight to it continue. All members may be disabled:
   // then every call fails.
-  void set_enabled(std::size_t member, bool enabled);
+  void set_enabled(std::size_t index, bool enabled);
   std::size_t size() const;
-  // How many members are not put aside. Any thread.
+  // How many members are not put aside.
   std::size_t available() const;
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  void retire();
+  void refuse(Done done, const char* why);
+  // The member with this number, as counted by impl_. Empty: it is not a member any more.
+  std::optional<std::size_t> index_of(std::size_t member) const;
+
+  Executor& worker_;
+  const std::string name_;
+  std::size_t first_member_ = 0;
+  std::unique_ptr<Impl> impl_;                  // null: no members
+  std::vector<std::unique_ptr<Impl>> retired_;  // members of before, until their calls have ended
+  // Tasks that the pool has posted may run after it is destroyed.
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace fanfare::upstream

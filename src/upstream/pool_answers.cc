@@ -54,7 +54,7 @@ void Pool::Impl::take(const FlightPtr& flight, std::size_t member, Result result
     members_.checks().doubt(member, /*at_once=*/true);
     return attempt_failed(flight, member, kOnAnother);
   }
-  result->member = member;
+  result->member = first_member_ + member;
   result->gave_way = flight->gave_way;
   if (asks_another(*flight, member, *result)) {
     if (!flight->unhelpful) flight->unhelpful = std::move(*result);
@@ -166,6 +166,7 @@ void Pool::Impl::finish(const FlightPtr& flight, Result result) {
   worker_.cancel(flight->timer);
   Done done = std::move(flight->done);
   flights_.erase(FlightPtr(flight));
+  if (flights_.empty() && idle_) worker_.post(std::exchange(idle_, {}));
   done(std::move(result));  // last: may destroy this
 }
 

@@ -51,15 +51,17 @@ using FlightPtr = std::shared_ptr<Flight>;
 
 class Pool::Impl final : Executor::StopListener {
  public:
+  // `first_member`: the number of the first member, in replies.
   Impl(Executor& worker, std::vector<std::unique_ptr<Backend>> backends, PoolOptions options,
-       Observer* observer);
+       Observer* observer, std::size_t first_member);
   ~Impl() override;
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
   void call(std::string body, CallOptions options, Done done);
   PoolMembers& members() { return members_; }
-  std::string_view name() const { return options_.name; }
+  // No further calls come. `idle` runs once, in a later turn, when the present ones have ended.
+  void retire(Executor::Task idle);
 
  private:
   std::uint64_t head_wanted(const Flight& flight) const {
@@ -99,6 +101,8 @@ class Pool::Impl final : Executor::StopListener {
   Observer* observer_;
   PoolMembers members_;
   std::unordered_set<FlightPtr> flights_;
+  const std::size_t first_member_;
+  Executor::Task idle_;  // of retire(), until it is posted
   static constexpr double kHedgesSavedMax = 10;
   double hedges_saved_ = kHedgesSavedMax;
   std::uint64_t serial_ = 0;

@@ -126,12 +126,12 @@ test("a bad file changes nothing and is logged with its line", async (t) => {
   const { fanfare, write, reload, open, status } = await start(t);
   const raw = await open(key(GOES));
   for (const [parts, what] of [
-    [{ raw: "access: [\n" }, /access_reload_failed .*gateway\.yaml:\d+:\d+:.*still_used="the one before"/],
-    [{ keys: KEYS.replace("roles: [other]", "roles: [nobody]") }, /access_reload_failed .*gateway\.yaml:\d+:\d+:.*does not exist/],
-    [{ keys: KEYS.replace(GOES, "short") }, /access_reload_failed .*gateway\.yaml:\d+:\d+:.*too short/],
-    [{ more: "  cookieFile: FOLDER/cookie\n  cookieRoles: [reader]" }, /access_reload_failed .*cookieFile cannot be changed without a restart/],
+    [{ raw: "access: [\n" }, /configuration_reload_failed .*gateway\.yaml:\d+:\d+:.*still_used="the one before"/],
+    [{ keys: KEYS.replace("roles: [other]", "roles: [nobody]") }, /configuration_reload_failed .*gateway\.yaml:\d+:\d+:.*does not exist/],
+    [{ keys: KEYS.replace(GOES, "short") }, /configuration_reload_failed .*gateway\.yaml:\d+:\d+:.*too short/],
+    [{ more: "  cookieFile: FOLDER/cookie\n  cookieRoles: [reader]" }, /setting_needs_restart .*access\.cookieFile: none -> /],
     [{ raw: "projects:\n  - id: main\n    networks: [{ architecture: evm, evm: { chainId: 1 } }]\n    upstreams: [{ id: a, endpoint: 'http://127.0.0.1:9' }]\n" },
-      /access_reload_failed .*cannot be turned on or off without a restart/],
+      /configuration_reload_failed .*cannot be turned on or off without a restart/],
   ]) {
     write(parts);
     await reload(what);

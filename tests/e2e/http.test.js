@@ -228,23 +228,25 @@ test("two ports of row D", async (t) => {
   assert.match((await ask(`${fanfare.http}/readyz`)).text, /^main\/1337 ready/);
 });
 
-test("fanfare check: 0 and a summary, or 2 and one error with its place", async (t) => {
+test("fanfare check: 0 and a summary, or 2 and each error with its place", async (t) => {
   const good = configFor({ url: "http://127.0.0.1:8545" });
   const fine = await check(good, t);
   assert.equal(fine.code, 0, fine.stderr);
   assert.match(fine.stdout, /\/main\/evm\/31337/);
-  for (const [text, error] of [
+  for (const [text, error, count = 1] of [
     [good.replace("enabled: true", "enabld: true"), /^:6:5: unknown key .*enabld.*did you mean.*enabled/s],
     [good.replace("httpPort: 0", "httpPort: many"), /^:4:13: .*many.*expected/s],
     [good.replace("enabled: true", "pingInterval: 30"), /^:6:19: .*30.*expected.*duration/s],
-    [good + "  - id: main\n    networks: []\n    upstreams: []\n", /^:\d+:\d+: .*/s],
+    [good + "  - id: main\n    networks: []\n    upstreams: []\n", /^:\d+:\d+: .*/s, 3],
     [good.replace("endpoint: http://127.0.0.1:8545", "endpoint: ${FANFARE_E2E_NOT_SET}"), /^:\d+:\d+: .*FANFARE_E2E_NOT_SET/s],
   ]) {
     const bad = await check(text, t);
     assert.equal(bad.code, 2, bad.stdout);
     assert.equal(bad.stdout, "");
-    assert.ok(bad.stderr.startsWith(bad.file), bad.stderr);
-    assert.equal(bad.stderr.trimEnd().split("\n").length, 1, bad.stderr);
+    const lines = bad.stderr.trimEnd().split("\n");
+    assert.equal(lines.length, count, bad.stderr);
+    for (const line of lines) assert.match(line.slice(bad.file.length), /^:\d+:\d+: ./, bad.stderr);
+    assert.ok(lines.every((line) => line.startsWith(bad.file)), bad.stderr);
     assert.match(bad.stderr.slice(bad.file.length), error);
   }
   const served = await check(good.replace("http://127.0.0.1:8545", "${FANFARE_E2E_NODE}"), t, { env: { FANFARE_E2E_NODE: "http://node.example" } });

@@ -82,6 +82,13 @@ class Service:
              "WATCHDOG_USEC=400000", self.settings["Environment"], *command],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
+    def stop(self):
+        """What is left of it, if a test has failed."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        self.manager.close()
+
     def message(self, kind):
         """The next message of this kind to the service manager."""
         while True:
@@ -134,6 +141,7 @@ class Package(unittest.TestCase):
             self.assertTrue(machine.path(path).exists() or (ARGUMENTS.root and "/man/" in path), path)
 
         service = Service(machine)
+        self.addCleanup(service.stop)
         self.assertIn("127.0.0.1:4000", service.message("READY=1"))
         service.message("WATCHDOG=1")
         service.message("WATCHDOG=1")

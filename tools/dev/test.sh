@@ -146,7 +146,7 @@ without_uring_asan() {
 
 unit_tests_tsan() {
   local rooms labels
-  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api gateway)
+  mapfile -t rooms < <(rooms_with_tests base net session pubsub upstream api admin gateway)
   labels=$(IFS='|' && echo "^(${rooms[*]})\$")
   check "build tsan" build-tsan configure_and_build tsan "${rooms[@]/%/_test}" || return 0
   suite "unit tests, tsan" test-tsan count_ctest run_ctest_without_aslr tsan -L "$labels"
@@ -273,7 +273,10 @@ else
     end_configurations
     end_tidy
     # Browsers compute much, and their tests have deadlines: nothing runs beside them.
-    if [[ -n $released ]]; then web_tests; fi
+    if [[ -n $released ]]; then
+      web_tests
+      check "the package on a machine of its own" packages python3 tests/packaging/package_test.py build/release || true
+    fi
     fuzz_smoke
   fi
 fi

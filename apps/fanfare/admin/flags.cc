@@ -35,10 +35,10 @@ Keys: b, a, r, s, n sort by bytes behind, age, received, sent and subscriptions;
 void add_address(CLI::App* app, AdminAddress& to) {
   app->add_option("--socket", to.address,
                   "The admin API: a path, or http://HOST:PORT; $XDG_RUNTIME_DIR/fanfare.sock or "
-                  "/run/fanfare/admin.sock if not given [env FANFARE_ADMIN]")
+                  "/run/fanfare/admin.sock if not given")
       ->type_name("ADDRESS")
       ->envname("FANFARE_ADMIN");
-  app->add_option("--token", to.token, "For a port with access control [env FANFARE_TOKEN]")
+  app->add_option("--token", to.token, "For a port with access control")
       ->type_name("TOKEN")
       ->envname("FANFARE_TOKEN");
 }

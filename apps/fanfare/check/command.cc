@@ -15,7 +15,7 @@ int run_check(const std::string& file, const gateway::EnvironmentLookup& environ
               std::ostream& complaints, bool system) {
   const auto config = gateway::load_config(file, environment);
   if (!config) {
-    complaints << config.error().message() << "\n";
+    complaints << config.error().messages() << "\n";
     return 2;
   }
   if (config->server.tls) {

@@ -317,7 +317,7 @@ std::expected<ServePlan, std::string> plan_of_file(const std::string& file, cons
                                                    const gateway::EnvironmentLookup& environment,
                                                    const std::optional<std::string>& own_page) {
   const auto config = gateway::load_config(file, environment);
-  if (!config) return Wrong(config.error().message());
+  if (!config) return Wrong(config.error().messages());
   ServePlan plan = gateway::plan_from(*config);
   // --web-dir asks for the page, too.
   const bool is_wanted = (config->web.enabled || arguments.web_dir) && !arguments.no_web;

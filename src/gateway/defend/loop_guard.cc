@@ -88,13 +88,18 @@ std::optional<session::UpgradeDecision> LoopGuard::refuse_upgrade(const http::Re
   return session::Acceptance{.endpoint = &closing_, .policy = &kClosingPolicy, .data = nullptr};
 }
 
+// Threads that a reload has added are not measured.
+bool LoopGuard::takes_for(std::size_t worker) {
+  return worker >= worker_shares_.size() || takes(cells_.workers[worker], worker_shares_[worker]);
+}
+
 std::optional<session::HttpResponse> LoopGuard::refuse_request_of(std::size_t worker) {
-  if (takes(cells_.workers[worker], worker_shares_[worker])) return std::nullopt;
+  if (takes_for(worker)) return std::nullopt;
   return refuse(Work::request, Shortage::upstream);
 }
 
 std::optional<session::HttpResponse> LoopGuard::refuse_upgrade_of(std::size_t worker) {
-  if (!cells_.workers[worker].is_overloaded()) return std::nullopt;
+  if (worker >= worker_shares_.size() || !cells_.workers[worker].is_overloaded()) return std::nullopt;
   return refuse(Work::connection, Shortage::upstream);
 }
 
@@ -105,7 +110,7 @@ std::optional<rpc::Refusal> LoopGuard::refuse_call(const jsonrpc::Request& reque
     why = Shortage::memory;
   } else if (!takes(loop_, loop_share_)) {
     why = Shortage::loop;
-  } else if (!takes(cells_.workers[worker], worker_shares_[worker])) {
+  } else if (!takes_for(worker)) {
     why = Shortage::upstream;
   }
   if (!why) return std::nullopt;

@@ -52,6 +52,7 @@ class LoopGuard final : public server::WorkGuard {
   std::chrono::seconds retry_after();
   session::HttpResponse unavailable(std::chrono::seconds wait) const;
   session::HttpResponse refuse(Work work, Shortage why);
+  bool takes_for(std::size_t worker);
   // Whether a thread with these cells takes the next request or call.
   static bool takes(const LoadCells& cells, EvenShare& share);
 

@@ -1,15 +1,11 @@
-// Every client library of Node through one proxy: proxy_clients.js ORIGIN secure|plain. A process of its own, because Node reads
-// NODE_EXTRA_CA_CERTS at its start. Prints a line "ok NAME" or "not ok NAME: REASON" for each.
+// Every client library of Node through proxies: proxy_clients.js ORIGIN secure|plain ... A process of its own, because Node reads
+// NODE_EXTRA_CA_CERTS at its start. Prints a line "ORIGIN ok NAME" or "ORIGIN not ok NAME: REASON" for each.
 
 import { JsonRpcProvider, WebSocketProvider } from "ethers";
 import { createPublicClient, http as httpTransport, webSocket } from "viem";
 import { Web3 } from "web3";
 import { WebSocket } from "ws";
 
-const [origin, secure] = process.argv.slice(2);
-const s = secure === "secure" ? "s" : "";
-const http = `http${s}://${origin}/main/evm/1337`;
-const ws = `ws${s}://${origin}/main/evm/1337`;
 const CHAIN = 1337;
 
 const same = (found, expected) => {
@@ -19,7 +15,7 @@ const heads = (subscribe) => new Promise((resolve, reject) => {
   subscribe((number) => (number > 0 ? resolve() : reject(new Error(`head ${number}`))), reject);
 });
 
-const CLIENTS = {
+const clientsOf = (origin, s, http, ws) => ({
   async fetch() {
     const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "eth_chainId" });
     const response = await fetch(http, { method: "POST", headers: { "content-type": "application/json" }, body });
@@ -85,18 +81,27 @@ const CLIENTS = {
     });
     socket.close();
   },
-};
+});
 
-await Promise.all(Object.entries(CLIENTS).map(async ([name, run]) => {
+async function tryAll(origin, secure) {
+  const s = secure === "secure" ? "s" : "";
+  const clients = clientsOf(origin, s, `http${s}://${origin}/main/evm/1337`, `ws${s}://${origin}/main/evm/1337`);
+  await Promise.all(Object.entries(clients).map(([name, run]) => tryOne(`${origin}`, name, run)));
+}
+
+async function tryOne(origin, name, run) {
   let timer;
   const late = new Promise((_, reject) => (timer = setTimeout(() => reject(new Error("no answer within 20 s")), 20_000)));
   try {
     await Promise.race([run(), late]);
-    console.log(`ok ${name}`);
+    console.log(`${origin} ok ${name}`);
   } catch (error) {
-    console.log(`not ok ${name}: ${error.message.split("\n")[0]}`);
+    console.log(`${origin} not ok ${name}: ${error.message.split("\n")[0]}`);
   } finally {
     clearTimeout(timer);
   }
-}));
+}
+
+const wanted = process.argv.slice(2);
+for (let i = 0; i < wanted.length; i += 2) await tryAll(wanted[i], wanted[i + 1]);
 process.exit(0);

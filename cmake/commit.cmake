@@ -1,0 +1,26 @@
+# Writes commit.h, which defines FANFARE_COMMIT, for `fanfare --version`. It runs at each build and touches the file only if the text
+# changed. cmake -DSOURCE=FOLDER -DHEADER=FILE -P commit.cmake
+file(READ ${SOURCE}/cmake/commit.txt text)
+if(text MATCHES "^([0-9a-f]+) ([0-9-]+) ")
+  # An archive of the source, made by `git archive`.
+  set(commit "${CMAKE_MATCH_1} (${CMAKE_MATCH_2})")
+else()
+  set(commit "unknown")
+  execute_process(COMMAND git -C ${SOURCE} log -1 "--format=%H (%cs)"
+    OUTPUT_VARIABLE found OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE status)
+  if(status EQUAL 0)
+    set(commit "${found}")
+    execute_process(COMMAND git -C ${SOURCE} status --porcelain --untracked-files=no OUTPUT_VARIABLE changes ERROR_QUIET)
+    if(changes)
+      string(APPEND commit " with changes")
+    endif()
+  endif()
+endif()
+set(line "#define FANFARE_COMMIT \"${commit}\"\n")
+set(before "")
+if(EXISTS ${HEADER})
+  file(READ ${HEADER} before)
+endif()
+if(NOT before STREQUAL line)
+  file(WRITE ${HEADER} "${line}")
+endif()

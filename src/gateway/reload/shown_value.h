@@ -1,0 +1,36 @@
+#pragma once
+// Values of settings, for people.
+
+#include <concepts>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/time.h"
+#include "gateway/config.h"
+#include "gateway/duration.h"
+
+namespace fanfare::gateway {
+
+inline std::string shown(bool value) {
+  return value ? "true" : "false";
+}
+inline std::string shown(const std::string& value) {
+  return value.empty() ? "none" : value;
+}
+inline std::string shown(std::unsigned_integral auto value) {
+  return std::to_string(value);
+}
+inline std::string shown(Duration value) {
+  return format_duration(value);
+}
+inline std::string shown(log::Level value) {
+  return std::string(kLogLevels[static_cast<std::size_t>(value)]);
+}
+inline std::string shown(const std::vector<std::string>& values) {
+  std::string text;
+  for (const std::string& value : values) text += (text.empty() ? "" : ", ") + value;
+  return "[" + text + "]";
+}
+
+}  // namespace fanfare::gateway

@@ -1,0 +1,89 @@
+#include "gateway/server_settings.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+
+#include "gateway/networks.h"
+
+namespace fanfare::gateway {
+namespace {
+
+// A client with more unsent bytes than this is behind: it gets no further answers until it has read them.
+constexpr std::size_t kOutboxBytesHigh = std::size_t{1} << 20;
+
+// The rate below which a message that has come in part is not waited for.
+constexpr std::uint32_t kMessageBytesPerSecond = 1024;
+
+// The parts of the memory ceiling that these limits may have at most, for processes with little memory.
+constexpr std::uint32_t kHeldPercent = 40;
+constexpr std::uint32_t kUnfinishedPercent = 20;
+constexpr std::uint32_t kOutboxPercent = 20;  // of one connection
+
+// Heartbeats and deadlines are accurate to a quarter of the shortest of them.
+Duration sweep_interval(const session::SessionSettings& settings, const HttpSettings& http) {
+  Duration shortest = std::min({settings.close_timeout, settings.pong_timeout, http.handshake_timeout});
+  for (const Duration optional : {settings.ping_interval, settings.idle_timeout, settings.message_timeout}) {
+    if (optional > Duration::zero()) shortest = std::min(shortest, optional);
+  }
+  return std::clamp<Duration>(shortest / 4, std::chrono::milliseconds(10), std::chrono::seconds(1));
+}
+
+std::size_t process_budget(const ServePlan& plan) {
+  const AnswerPlan& answers = plan.answers;
+  return has_several_projects(plan) ? answers.held_bytes_max
+                                    : std::min(answers.held_bytes_max, answers.held_bytes_per_project_max);
+}
+
+}  // namespace
+
+session::SessionSettings session_settings(const WebSocketSettings& plan, const Defence& defence) {
+  session::SessionSettings settings;
+  settings.limits.message_bytes_max = plan.message_bytes_max;
+  settings.ping_interval = plan.ping_interval;
+  settings.pong_timeout = plan.pong_timeout;
+  settings.outbox_bytes_max = defence.at_most(plan.outbox_bytes_max, kOutboxPercent);
+  settings.outbox_bytes_high = std::min(kOutboxBytesHigh, settings.outbox_bytes_max / 4);
+  settings.limits.fragments_max = plan.fragments_max;
+  settings.frames_per_turn_max = plan.frames_per_turn_max;
+  settings.bytes_per_turn_max = plan.bytes_per_turn_max;
+  settings.idle_timeout = plan.idle_timeout;
+  settings.message_timeout = plan.message_timeout;
+  if (plan.message_timeout > Duration::zero()) settings.message_bytes_per_second_min = kMessageBytesPerSecond;
+  return settings;
+}
+
+session::ServerOptions server_options(const ServePlan& plan, const session::SessionSettings& settings,
+                                      ByteBudget& unfinished) {
+  session::ServerOptions options;
+  options.loops = plan.loops;
+  options.loop.kind = plan.loop_kind;
+  options.loop.receive_buffer_bytes =
+      std::max(plan.websocket.read_buffer_bytes, options.loop.receive_buffer_bytes);
+  options.loop_server.http.body_bytes_max = plan.http.body_bytes_max;
+  options.loop_server.http.head_bytes_max = plan.http.head_bytes_max;
+  options.loop_server.http.header_count_max = plan.http.header_count_max;
+  options.loop_server.http.handshake_timeout = plan.http.handshake_timeout;
+  // One deadline for the start of a connection: TLS has no shorter one of its own.
+  options.loop_server.http.tls_timeout = plan.http.handshake_timeout;
+  options.accept.connections_max = plan.accept.connections_max;
+  options.accept.per_address.connections_max = plan.accept.connections_per_address_max;
+  options.accept.per_address.connections_per_second = plan.accept.connections_per_second_per_address;
+  options.accept.per_address.exempts_loopback = !plan.accept.limits_loopback;
+  // The configured limit applies to all loops together; a single loop has none.
+  options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
+  options.loop_server.unfinished_input = &unfinished;
+  options.loop_server.keeps_facts = plan.admin.has_value();
+  options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
+  return options;
+}
+
+std::size_t held_bytes_max(const ServePlan& plan, const Defence& defence) {
+  return defence.at_most(process_budget(plan), kHeldPercent);
+}
+
+std::size_t unfinished_bytes_max(const ServePlan& plan, const Defence& defence) {
+  return defence.at_most(plan.answers.unfinished_bytes_max, kUnfinishedPercent);
+}
+
+}  // namespace fanfare::gateway

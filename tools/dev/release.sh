@@ -1,0 +1,44 @@
+#: build the packages, archives, checksums and the SBOM of a release
+#:
+#:   ./dev release              of the last commit, into build/fanfare-VERSION
+#:   ./dev release --twice      builds it in two folders and compares every byte
+#:
+#: Only committed files take part. The same commit on the same Debian gives the same bytes, in any folder and at any time.
+#: docs/release.md says what the files are and how to verify them. A build takes about ten minutes on two cores.
+source tools/dev/lib.sh
+
+twice=
+for argument in "$@"; do
+  case $argument in
+    --twice) twice=yes ;;
+    *) die "release knows no option '$argument', see ./dev release --help" ;;
+  esac
+done
+
+need build web release
+commit=$(git rev-parse HEAD)
+version=$(sed -n 's/^project(fanfare VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
+if [[ -n $(git status --porcelain --untracked-files=no) ]]; then say "dev: there are changes that are not committed; the release has none of them"; fi
+JOBS=$(jobs_max)
+export JOBS
+
+start=$SECONDS
+output=build/fanfare-$version
+if ! quietly "build $output" release bash tools/release_build.sh "$commit" build/release-work "$output"; then
+  show_failure release
+  die "the release failed"
+fi
+if [[ -n $twice ]]; then
+  again=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-release-in-another-folder.XXXXXX")
+  trap 'rm -rf "$again"' EXIT
+  if ! quietly "build it again in $again" release-again bash tools/release_build.sh "$commit" "$again/work" "$again/output"; then
+    show_failure release-again
+    die "the second build failed"
+  fi
+  if ! diff "$output/SHA256SUMS" "$again/output/SHA256SUMS"; then
+    die "the two builds differ in the files above"
+  fi
+  say "dev: two builds in different folders have the same bytes"
+fi
+cat "$output/SHA256SUMS"
+say "dev: $output is ready, after $((SECONDS - start)) s"
