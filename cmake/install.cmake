@@ -43,7 +43,7 @@ install(FILES ${PROJECT_BINARY_DIR}/fanfare-config.cmake ${PROJECT_BINARY_DIR}/f
   DESTINATION ${package_dir} COMPONENT library)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/fanfare DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT library)
 # The licence must be part of every copy, and Debian expects it under this name.
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR} RENAME copyright COMPONENT library)
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/fanfare-dev RENAME copyright COMPONENT library)
 if(FANFARE_PROGRAM)
   install(TARGETS fanfare COMPONENT program)
   # The dashboard, if it was built: it needs Node 20 and npm. `./dev build` builds it, or `cmake --build TREE --target web`.

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -150,7 +151,11 @@ class RawClient {
   }
   bool read_more() {
     char piece[65536];
-    const ssize_t got = ::recv(fd_, piece, sizeof(piece), 0);
+    ssize_t got = 0;
+    // With a timeout it is not restarted after a signal, not even after SIGCONT.
+    do {
+      got = ::recv(fd_, piece, sizeof(piece), 0);
+    } while (got < 0 && errno == EINTR);
     if (got <= 0) return false;
     buffer_.append(piece, static_cast<std::size_t>(got));
     return true;

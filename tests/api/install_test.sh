@@ -44,12 +44,14 @@ for header in "$work"/prefix/include/fanfare/*.h; do
     "$cxx" -std=c++20 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$work/prefix/include" -x c++ -
 done
 
-step "the .deb"
-(cd "$work" && cpack --config "$build/CPackConfig.cmake" -B "$work/deb" >>"$work/log" 2>&1) || { cat "$work/log"; exit 1; }
-content=$(dpkg-deb --contents "$work"/deb/*.deb)
-for file in /usr/bin/fanfare /usr/share/doc/fanfare/copyright /usr/lib/libfanfare.a /usr/include/fanfare/server.h \
+# That of the program is tested in tests/packaging.
+step "the .deb of the library"
+(cd "$work" && cpack --config "$build/CPackConfig.cmake" -B "$work/deb" -D CPACK_COMPONENTS_ALL=library \
+  -D CPACK_DEBIAN_COMPRESSION_TYPE=gzip >>"$work/log" 2>&1) || { cat "$work/log"; exit 1; }
+content=$(dpkg-deb --contents "$work"/deb/fanfare-dev_*.deb)
+for file in /usr/share/doc/fanfare-dev/copyright /usr/lib/libfanfare.a /usr/include/fanfare/server.h \
   /usr/lib/cmake/fanfare/fanfare-config.cmake /usr/lib/pkgconfig/fanfare.pc; do
   grep -q " \.$file\$" <<<"$content" || { echo "the .deb has no $file" >&2; exit 1; }
 done
-dpkg-deb --field "$work"/deb/*.deb Depends | grep -q libssl
+dpkg-deb --field "$work"/deb/fanfare-dev_*.deb Depends | grep -q libssl
 echo "ok"

@@ -148,6 +148,7 @@ class Package(unittest.TestCase):
         self.assertEqual(get("/healthz")[0], 200)
         self.assertEqual(get("/readyz")[0], 503)  # there is no node
         self.assertEqual(get("/")[0], 200)        # the dashboard
+        self.assertIn("127.0.0.1:4000", machine.do("fanfare", "admin", "status"))
         service.process.send_signal(1)
         service.message("RELOADING=1")
         service.message("READY=1")

@@ -3,7 +3,9 @@
 #include <curl/curl.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "admin/table.h"
@@ -41,9 +43,19 @@ bool is_url(std::string_view address) {
 
 }  // namespace
 
+std::string socket_to_ask(const std::string& of_user, const std::string& of_service) {
+  std::error_code ignored;
+  const bool is_service =
+      !std::filesystem::exists(of_user, ignored) && std::filesystem::exists(of_service, ignored);
+  return is_service ? of_service : of_user;
+}
+
 AdminClient::AdminClient(AdminAddress to)
     : curl_(curl_easy_init()), address_(std::move(to.address)), token_(std::move(to.token)) {
-  if (address_.empty()) address_ = gateway::default_admin_socket(std::getenv("XDG_RUNTIME_DIR"));
+  if (address_.empty()) {
+    address_ = socket_to_ask(gateway::default_admin_socket(std::getenv("XDG_RUNTIME_DIR")),
+                             gateway::default_admin_socket(nullptr));
+  }
   base_ = is_url(address_) ? address_ : "http://localhost";
   while (base_.ends_with('/')) base_.pop_back();
 }

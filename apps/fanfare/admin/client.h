@@ -15,6 +15,9 @@ struct AdminReply {
   std::string body;  // JSON
 };
 
+// The socket of the program that this user runs; or that of the service, if only that one is there.
+std::string socket_to_ask(const std::string& of_user, const std::string& of_service);
+
 class AdminClient {
  public:
   static constexpr std::size_t kReplyBytesMax = std::size_t{64} << 20;

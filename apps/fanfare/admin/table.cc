@@ -31,14 +31,6 @@ bool is_continuation(char byte) {
   return (static_cast<unsigned char>(byte) & 0xc0U) == 0x80U;
 }
 
-std::string joined_texts(std::string_view raw) {
-  std::string all;
-  for (const std::string_view one : jsonrpc::array_elements(raw)) {
-    all += (all.empty() ? "" : ", ") + jsonrpc::string_copy(one).value_or("");
-  }
-  return all;
-}
-
 bool is_right_aligned(Show show) {
   return show == Show::number || show == Show::bytes || show == Show::seconds;
 }
@@ -124,9 +116,6 @@ std::string shown(std::string_view object, const Column& column) {
       break;
     case Show::yes_no:
       text = *raw == "true" ? "yes" : "no";
-      break;
-    case Show::texts:
-      text = joined_texts(*raw);
       break;
   }
   text = line_text(text);

@@ -9,7 +9,7 @@
 namespace fanfare::app {
 
 // How a member is shown.
-enum class Show { text, number, bytes, seconds, yes_no, texts };
+enum class Show { text, number, bytes, seconds, yes_no };
 
 struct Column {
   std::string_view title;

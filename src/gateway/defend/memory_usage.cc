@@ -106,7 +106,7 @@ std::optional<std::string> memory_cgroup(const KernelFiles& files) {
   if (!path) return std::nullopt;
   if (*path == "/") path->clear();
   std::string folder = files.cgroup + *path;
-  if (access((folder + "/memory.current").c_str(), R_OK) != 0) return std::nullopt;
+  if (::access((folder + "/memory.current").c_str(), R_OK) != 0) return std::nullopt;
   return folder;
 }
 
