@@ -77,7 +77,7 @@ const post = (url, method) => fetch(url, { method: "POST", headers: { "content-t
 test("a process with 128 MiB: new clients are refused at the soft mark, the slowest are closed at the hard mark, and it recovers", async (t) => {
   const node = await startLargeNode(t);
   const fanfare = await startFanfare(t, ["--config", writeConfig(t, config(
-    `memory: { maxBytes: ${128 * MiB}, softPercent: 35, hardPercent: 50 }\n  websocket: { slowTimeout: 10m }\n  threads: 2`, node.url, 31337))]);
+    `memory: { maxBytes: ${128 * MiB}, softPercent: 50, hardPercent: 65 }\n  websocket: { slowTimeout: 10m }\n  threads: 2`, node.url, 31337))]);
   await fanfare.program.line(/memory_ceiling bytes=134217728 source=configured/);
   const level = () => metric(fanfare, "fanfare_memory_level");
   const before = await subscriber(t, fanfare.ws);

@@ -67,6 +67,27 @@ projects:
   return startFanfare(t, ["--config", config]);
 }
 
+// Opens more connections than the server takes; when it drops one, closes them all, and begins again until stop().
+function floodInBursts(port) {
+  let sockets = [];
+  let timer;
+  const close = () => sockets.splice(0).forEach((socket) => socket.removeAllListeners("close").destroy());
+  const burst = () => {
+    const dropped = () => {
+      close();
+      timer = setTimeout(burst, 100);
+    };
+    sockets = Array.from({ length: CONNECTIONS_MAX + 10 }, () => net.connect(port, "127.0.0.1").on("error", () => {}).on("close", dropped).resume());
+  };
+  burst();
+  return {
+    stop() {
+      clearTimeout(timer);
+      close();
+    },
+  };
+}
+
 test("alerts of the shipped rules fire when their faults are made", needs, async (t) => {
   const node = await startDevChain(t, ["--dev-block-time", "100ms"]);
   const fanfare = await startGateway(t, node);
@@ -86,19 +107,10 @@ test("alerts of the shipped rules fire when their faults are made", needs, async
 
   // Bursts of more connections than the server takes. Between them Prometheus can connect, too.
   const port = Number(new URL(fanfare.health).port);
-  let sockets = [];
-  const close = () => sockets.splice(0).forEach((socket) => socket.destroy());
-  const flood = setInterval(() => {
-    if (sockets.length > 0) return close();
-    sockets = Array.from({ length: CONNECTIONS_MAX + 10 }, () => net.connect(port, "127.0.0.1").on("error", () => {}).on("data", () => {}));
-  }, 250);
-  atEnd(t, () => {
-    clearInterval(flood);
-    close();
-  });
+  const flood = floodInBursts(port);
+  atEnd(t, () => flood.stop());
   await untilFiring(prometheus, "FanfareConnectionsRefused", { reason: "server_connections" });
-  clearInterval(flood);
-  close();
+  flood.stop();
   await until("it is quiet again", async () => namesOf(await prometheus.firing()).length === 0);
 
   // The node goes.
