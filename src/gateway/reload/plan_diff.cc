@@ -95,7 +95,7 @@ class Differ {
   std::string refusal_;
 };
 
-#define SETTING(path) [](auto& plan) -> auto& { return plan.path; }
+#define SETTING(path) ([](auto& plan) -> auto& { return plan.path; })
 
 void Differ::compare_process() {
   live("logLevel", SETTING(log_level));
