@@ -52,8 +52,9 @@ struct WebSocketFloodTest : ::testing::TestWithParam<net::LoopKind> {
   void open(const NodeServer& node, WebSocketOptions options = {}) {
     options.url = node.url();
     options.loop_kind = GetParam();
-    endpoint = std::make_unique<WebSocketNode>(worker, std::move(options), &observer);
-    worker.run([this] {
+    // In one task: a flood may be noticed before the next.
+    worker.run([&] {
+      endpoint = std::make_unique<WebSocketNode>(worker, std::move(options), &observer);
       endpoint->set_watcher({.changed = {},
                              .event = [this](NodeTopic, std::string_view result) { on_told(result); },
                              .flooding_changed =
