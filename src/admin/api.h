@@ -73,7 +73,7 @@ class Api {
 
 struct AdminMountOptions {
   std::size_t prefix_segments = 0;  // of the path, before "v1"
-  // An answer refuses the caller. Empty: everyone who comes so far may do everything.
+  // An answer refuses the caller. Empty: every caller may do everything.
   std::function<std::optional<Problem>(const server::Target&)> guard = {};
 };
 

@@ -71,7 +71,7 @@ test("what needs a restart is named with both values, and the rest is applied", 
   await gateway.program.line(/setting_needs_restart .*server\.threads: 2 -> 3/);
   await gateway.program.line(/setting_needs_restart .*server\.maxBodyBytes: 16777216 -> 4096/);
   await until("the rule", async () => (await post(at(gateway.health, "main"), chainId)).json.error?.code === -32601);
-  // It is told again as long as it holds.
+  // It is reported again until the restart.
   assert.match(await reload(), /changes=0 need_restart=2/);
   assert.ok(url);
 });

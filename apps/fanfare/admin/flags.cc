@@ -11,7 +11,7 @@ constexpr const char* kAdminExamples = R"(Examples:
   fanfare admin connections --sort behind --limit 10
       The ten connections with the most data that their clients have not taken.
   fanfare admin connections --address 203.0.113.7 --agent 'ethers*'
-      Who comes from there. * in a filter stands for any text.
+      The connections from these addresses. * in a filter stands for any text.
   fanfare admin close 0-17-42 --code 1008 --reason 'please contact support'
       Closes one connection, by the id that 'connections' prints.
   fanfare admin disable main/1/node-a

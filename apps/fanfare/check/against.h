@@ -8,7 +8,7 @@
 
 namespace fanfare::app {
 
-// Prints a line for each difference on `out` (gateway::PlanChange::line()), or that there is none. Returns the exit status: 0,
+// Prints one line for each difference to `out` (gateway::PlanChange::line()), or one that says there is none. Returns the exit status: 0,
 // 1 if something needs a restart, or 2 if one of the files has an error, which is on `complaints`.
 int run_check_against(const std::string& file, const std::string& running_file,
                       const gateway::EnvironmentLookup& environment, std::ostream& out,

@@ -271,7 +271,7 @@ TEST(PlanDiff, TheLawsHoldForRandomPlans) {
     if (!diff.needs_restart()) {
       EXPECT_EQ(diff.result, b);
     }
-    // All that can be changed was changed; the rest is told again.
+    // Everything that can be changed was changed; the rest is reported again.
     std::vector<std::string> restarts;
     for (const PlanChange& change : diff.changes) {
       if (change.kind == PlanChange::Kind::needs_restart) restarts.push_back(change.line());
