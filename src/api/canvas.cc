@@ -43,6 +43,7 @@ std::string wrong_option(const CanvasRoom& room) {
   if (outside(room.pixels_burst_per_address, 1U, kBurstMax)) return "pixels_burst_per_address: 1 to 60000000";
   if (outside(room.users_max, 1U, kUsersMax)) return "users_max: 1 to 10000000";
   if (outside(room.chunks_max, 1U, kChunksMax)) return "chunks_max: 1 to 65536";
+  if (room.sync_full && room.file.empty()) return "sync_full: is for a room with a file";
   if (room.sync_interval < milliseconds(1)) return "sync_interval: 1 ms or more";
   if (room.history_bytes_max != 0 && room.history_bytes_max < kHistoryBytesMin) {
     return "history_bytes_max: 1 MiB or more, or 0";

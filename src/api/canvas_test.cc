@@ -153,6 +153,7 @@ TEST_P(PublicCanvasTest, WrongOptionsAreErrors) {
   EXPECT_THAT(problem({.users_max = 0}), HasSubstr("users_max"));
   EXPECT_THAT(problem({.chunks_max = 65'537}), HasSubstr("chunks_max"));
   EXPECT_THAT(problem({.sync_interval = milliseconds(0)}), HasSubstr("sync_interval"));
+  EXPECT_THAT(problem({.sync_full = true}), HasSubstr("sync_full"));
   EXPECT_THAT(problem({.history_bytes_max = 1000}), HasSubstr("history_bytes_max"));
   EXPECT_THAT(problem({.name = "a room"}), HasSubstr("a room"));
   EXPECT_THAT(problem({.palette = {1}}), HasSubstr("palette"));

@@ -10,8 +10,9 @@ void Bans::set_identity(std::string_view identity, std::int64_t until_ms, std::i
   if (!identity.empty()) set(joined({"i", identity}), until_ms, now_ms);
 }
 
-void Bans::set_payer(std::string_view payer, std::int64_t until_ms, std::int64_t now_ms) {
-  if (!payer.empty()) set(joined({"p", payer}), until_ms, now_ms);
+void Bans::set_payer(std::string_view payer, std::string_view identity, std::int64_t until_ms,
+                     std::int64_t now_ms) {
+  if (!payer.empty()) set(joined({"p", payer, "\n", identity}), until_ms, now_ms);
 }
 
 void Bans::set(std::string key, std::int64_t until_ms, std::int64_t now_ms) {
@@ -34,9 +35,13 @@ std::optional<std::chrono::milliseconds> Bans::left(std::string_view identity, s
                                                     std::int64_t now_ms) const {
   if (until_.empty()) return std::nullopt;
   std::int64_t until_ms = now_ms;
-  for (const std::string& key : {joined({"i", identity}), joined({"p", payer})}) {
-    const auto found = until_.find(key);
-    if (found != until_.end()) until_ms = std::max(until_ms, found->second);
+  if (const auto found = until_.find(joined({"i", identity})); found != until_.end()) {
+    until_ms = std::max(until_ms, found->second);
+  }
+  const std::string of_payer = joined({"p", payer, "\n"});
+  for (auto ban = until_.lower_bound(of_payer); ban != until_.end() && ban->first.starts_with(of_payer);
+       ++ban) {
+    until_ms = std::max(until_ms, ban->second);
   }
   if (until_ms <= now_ms) return std::nullopt;
   return std::chrono::milliseconds(until_ms - now_ms);

@@ -2,11 +2,12 @@
 // Who cannot draw, and until when: identities and addresses. Wall time, since bans outlast the process. One thread.
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 #include "base/time.h"
 
@@ -20,7 +21,9 @@ class Bans {
   // Replaces the end of an earlier ban; one that is not after `now_ms` ends it. Empty names are ignored. Milliseconds
   // since 1970-01-01 UTC.
   void set_identity(std::string_view identity, std::int64_t until_ms, std::int64_t now_ms);
-  void set_payer(std::string_view payer, std::int64_t until_ms, std::int64_t now_ms);
+  // An address is banned for each of the identities that used it, independently of the others.
+  void set_payer(std::string_view payer, std::string_view identity, std::int64_t until_ms,
+                 std::int64_t now_ms);
   // How long one of the two is banned yet; empty: neither is.
   std::optional<std::chrono::milliseconds> left(std::string_view identity, std::string_view payer,
                                                 std::int64_t now_ms) const;
@@ -31,7 +34,8 @@ class Bans {
   void make_room(std::int64_t now_ms);
 
   std::size_t bans_max_;
-  std::unordered_map<std::string, std::int64_t> until_;  // the key begins with 'i' or 'p'
+  // By "i" and the identity, or by "p", the payer, a line break and the identity.
+  std::map<std::string, std::int64_t, std::less<>> until_;
 };
 
 }  // namespace fanfare::canvas

@@ -210,10 +210,16 @@ TEST_F(ModerationTest, ABanHoldsForTheUserAndHisAddressesUntilItsEnd) {
   EXPECT_EQ(event.identity, "vandal");
   EXPECT_EQ(event.payers, (std::vector<std::string>{"4", "2"}));
   // After a restart, from the log.
-  Room again({});
+  Room again({.first_user = 100});
   again.ban_again(event, now_ms_);
   const Actor returned{.user = again.join({.identity = "vandal", .payer = "6"})->number, .payer = "6"};
   EXPECT_EQ(again.draw(returned, std::span(&pixel, 1), {}, now()).accepted, 0U);
+  // Under the id that the log shows, although this room has never seen its user.
+  const Actor moderator{
+      .user = again.join({.identity = "m", .payer = "9"})->number, .payer = "9", .rights = mod_.rights};
+  EXPECT_FALSE(again.ban(moderator, event.user + 1'000, 0, now()));
+  ASSERT_TRUE(again.ban(moderator, event.user, 0, now()));
+  EXPECT_EQ(again.draw(returned, std::span(&pixel, 1), {}, now()).accepted, 1U);
 
   now_ms_ = 60'999;
   EXPECT_EQ(draw_as(vandal_).error->retry_after, milliseconds(1));

@@ -54,7 +54,12 @@ bool Room::load(ChunkId id, Version version, Bytes colours, std::span<const User
 
 void Room::ban_again(const ModerationEvent& event, std::int64_t now_ms) {
   bans_.set_identity(event.identity, event.until_ms, now_ms);
-  for (const std::string& payer : event.payers) bans_.set_payer(payer, event.until_ms, now_ms);
+  for (const std::string& payer : event.payers) {
+    bans_.set_payer(payer, event.identity, event.until_ms, now_ms);
+  }
+  std::erase_if(banned_, [&](const auto& ban) { return ban.second.until_ms <= now_ms; });
+  if (event.until_ms > now_ms && banned_.size() < limits_.bans_max) banned_[event.user] = event;
+  if (event.until_ms <= now_ms) banned_.erase(event.user);
 }
 
 const User* Room::join(const JoinRequest& request) {
@@ -218,7 +223,9 @@ std::expected<void, ProtocolError> Room::ban(const Actor& actor, UserNumber user
                                              Now now) {
   if (auto problem = moderation_problem(actor)) return std::unexpected(*std::move(problem));
   const User* const banned = users_.find(user);
-  if (banned == nullptr) {
+  // Users are forgotten, for example at a restart; their bans are not.
+  const auto before = banned_.find(user);
+  if (banned == nullptr && before == banned_.end()) {
     ProtocolError error = error_of(ErrorCode::out_of_range, "there is no such user, or he left long ago");
     error.field = "user_id";
     error.value = joined({"\"", user_id_of(user), "\""});
@@ -228,8 +235,8 @@ std::expected<void, ProtocolError> Room::ban(const Actor& actor, UserNumber user
                      .moderator = actor.user,
                      .user = user,
                      .until_ms = now.wall_ms + std::int64_t{seconds} * 1000,
-                     .identity = ban_identity(*banned),
-                     .payers = banned->payers});
+                     .identity = banned == nullptr ? before->second.identity : ban_identity(*banned),
+                     .payers = banned == nullptr ? before->second.payers : banned->payers});
   ban_again(events_.back(), now.wall_ms);
   return {};
 }

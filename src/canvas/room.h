@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <deque>
 #include <expected>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -166,6 +167,7 @@ class Room {
   Users users_;
   Payers payers_;
   Bans bans_;
+  std::map<UserNumber, ModerationEvent> banned_;  // the bans in force, by user; at most bans_max
   UndoLog undo_;
   Presence presence_;
   Cursors cursors_;

@@ -94,11 +94,26 @@ TEST(Payers, OverTheLimitUnknownOnesShareABucketUntilOthersAreIdle) {
   EXPECT_EQ(payers.count(), 2U);
 }
 
+// The address of two users: the end of one ban does not end the other.
+TEST(Bans, OfOneAddressDoNotReplaceEachOther) {
+  Bans bans(10);
+  bans.set_payer("p", "a", 5000, 1000);
+  bans.set_payer("p", "b", 2000, 1000);
+  EXPECT_EQ(bans.left("c", "p", 1000), milliseconds(4000)) << "the shorter one came later";
+  bans.set_payer("p", "a", 1000, 1000);
+  EXPECT_EQ(bans.left("c", "p", 1000), milliseconds(1000));
+  bans.set_payer("p", "b", 1000, 1000);
+  EXPECT_FALSE(bans.left("c", "p", 1000));
+  bans.set_payer("p", "a", 5000, 1000);
+  EXPECT_FALSE(bans.left("c", "p1", 1000));
+  EXPECT_FALSE(bans.left("c", "", 1000));
+}
+
 TEST(Bans, HoldForTheIdentityAndForTheAddress) {
   Bans bans(10);
   EXPECT_FALSE(bans.left("a", "p", 1000));
   bans.set_identity("a", 5000, 1000);
-  bans.set_payer("p", 3000, 1000);
+  bans.set_payer("p", "a", 3000, 1000);
   EXPECT_EQ(bans.left("a", "other", 1000), milliseconds(4000));
   EXPECT_EQ(bans.left("other", "p", 1000), milliseconds(2000));
   EXPECT_EQ(bans.left("a", "p", 1000), milliseconds(4000)) << "the longer one";
@@ -108,7 +123,7 @@ TEST(Bans, HoldForTheIdentityAndForTheAddress) {
   bans.set_identity("a", 1000, 1000);
   EXPECT_FALSE(bans.left("a", "", 1000)) << "ended";
   bans.set_identity("", 5000, 1000);
-  bans.set_payer("", 5000, 1000);
+  bans.set_payer("", "a", 5000, 1000);
   EXPECT_FALSE(bans.left("", "", 1000));
   EXPECT_EQ(bans.count(), 1U);
 }

@@ -38,12 +38,14 @@ class LogPast::Board {
   std::unordered_map<std::uint16_t, StoredChunk> chunks_;
 };
 
-// As far back as the log goes.
-bool LogPast::is_read(Board& board, const Area& area, std::int64_t at_ms) {
+bool LogPast::is_read(Board& board, const Area& area, std::optional<std::int64_t> at_ms) {
   const auto span = log_.span();
   if (!span) return problem_ = span.error(), false;
-  if (!span->is_complete) at_ms = std::max(at_ms, span->first_ms);
-  auto chunks = log_.chunks_at(area, at_ms, true);
+  if (!span->is_complete && at_ms && *at_ms < span->first_ms) {
+    is_too_old_ = true;
+    return problem_ = "the log begins at " + std::to_string(span->first_ms), false;
+  }
+  auto chunks = log_.chunks_at(area, at_ms.value_or(span->is_complete ? -1 : span->first_ms), true);
   if (!chunks) return problem_ = chunks.error(), false;
   for (StoredChunk& chunk : *chunks) board.add(std::move(chunk));
   return true;
@@ -82,7 +84,8 @@ std::vector<RestoredPixel> LogPast::without_user(canvas::UserNumber user, std::i
   }
   if (!visited) return problem_ = visited.error(), std::vector<RestoredPixel>();
   Board before(spec_);
-  if (!places.empty() && !is_read(before, all, since_ms - 1)) return {};
+  const auto moment = since_ms == 0 ? std::nullopt : std::optional(since_ms - 1);
+  if (!places.empty() && !is_read(before, all, moment)) return {};
   std::vector<RestoredPixel> restored;
   restored.reserve(places.size());
   for (const auto& [place, pixel] : places) {

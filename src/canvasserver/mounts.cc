@@ -153,14 +153,15 @@ bool is_past(const RoomThread& room, std::int64_t at_ms) {
 
 void answer_past(RoomThread& room, const Wanted& wanted, const std::string& caching,
                  const Answering& answer) {
-  const bool is_asked =
-      room.storage()->read_past([spec = room.spec(), wanted, caching, answer](PastLog& log) {
+  const bool is_asked = room.storage()->read_past(
+      [spec = room.spec(), wanted, caching, answer](PastLog& log) {
         const auto chunks = log.chunks_at(wanted.area, *wanted.at_ms, false);
         if (!chunks) return answer(text_answer(503, chunks.error()));
         Picture picture = blank_picture(spec, wanted.area);
         for (const StoredChunk& chunk : *chunks) draw(picture, spec, chunk);
         answer(picture_answer(png_of(spec, picture), caching));
-      });
+      },
+      RoomStorage::PastUse::picture);
   if (!is_asked) answer(busy_answer());
 }
 

@@ -59,6 +59,13 @@ ProtocolError past_problem(std::string message) {
   return {.code = ErrorCode::storage_full, .message = std::move(message)};
 }
 
+ProtocolError too_old(const ModerationEvent& event, std::string message) {
+  return {.code = ErrorCode::out_of_range,
+          .message = std::move(message),
+          .field = event.kind == ModerationEvent::Kind::rollback ? "at_ms" : "since_ms",
+          .value = std::to_string(event.at_ms)};
+}
+
 void finish(RoomThread& room, const Asker& asker, const DrawResult& result, bool counts) {
   if (result.error) return asker.refuse(room, *result.error);
   if (counts) return asker.say(room, canvas::ok_message(asker.id, result.accepted));
@@ -81,7 +88,8 @@ template <typename Ask>
 void ask_past(RoomThread& room, const Asker& asker, Ask ask) {
   if (room.storage() == nullptr) return asker.refuse(room, past_problem("this room keeps no log"));
   const bool is_asked =
-      room.storage()->read_past([&room, ask = std::move(ask)](PastLog& log) mutable { room.post(ask(log)); });
+      room.storage()->read_past([&room, ask = std::move(ask)](PastLog& log) mutable { room.post(ask(log)); },
+                                RoomStorage::PastUse::moderation);
   if (!is_asked) asker.refuse(room, past_is_busy());
 }
 
@@ -89,7 +97,9 @@ void restore(RoomThread& room, const Asker& asker, ModerationEvent event) {
   ask_past(room, asker, [&room, asker, event = std::move(event)](PastLog& log) -> RoomThread::Task {
     LogPast past(log, room.spec());
     std::vector<canvas::RestoredPixel> pixels = canvas::restore_for(event, room.spec(), past);
-    return [asker, event, pixels = std::move(pixels), problem = past.problem()](RoomThread& there) mutable {
+    return [asker, event, pixels = std::move(pixels), problem = past.problem(),
+            is_too_old = past.is_too_old()](RoomThread& there) mutable {
+      if (is_too_old) return asker.refuse(there, too_old(event, std::move(problem)));
       if (!problem.empty()) return asker.refuse(there, past_problem(std::move(problem)));
       if (!asker.is_here()) return;
       const auto done = there.room().restore(asker.actor(), std::move(event), pixels);

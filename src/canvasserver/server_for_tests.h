@@ -64,7 +64,7 @@ class TestStorage final : public RoomStorage {
     const std::scoped_lock lock(state_->mutex);
     state_->notify = std::move(notify);
   }
-  bool read_past(PastTask) override { return false; }
+  bool read_past(PastTask, PastUse) override { return false; }
   StorageMetrics metrics() const override { return {}; }
 
  private:

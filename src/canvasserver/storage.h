@@ -128,10 +128,11 @@ class RoomStorage {
   // Called on the storage's thread whenever committed(), accepts() or is_failing() has changed. Set before the first
   // append().
   virtual void on_progress(std::function<void()> notify) = 0;
-  // Runs the task on a thread for reading, after everything that was appended before is in the log. False: too many
-  // wait, and the task was destroyed.
+  // Runs the task on a thread for reading, after everything that was appended before is in the log. What moderators ask
+  // comes before pictures, which anybody may ask for. False: too many wait, and the task was destroyed.
   using PastTask = UniqueFunction<void(PastLog&)>;
-  virtual bool read_past(PastTask task) = 0;
+  enum class PastUse : std::uint8_t { moderation, picture };
+  virtual bool read_past(PastTask task, PastUse use) = 0;
   virtual StorageMetrics metrics() const = 0;
 };
 

@@ -27,10 +27,13 @@ std::string boot_id() {
   return "unknown-" + std::to_string(SystemRandom().next_u64());
 }
 
-// SQLite has names of its own, such as ":memory:".
+// SQLite has names of its own, such as ":memory:". And it resolves symbolic links: the mark must be beside the same file.
 std::string absolute(const std::string& path) {
   std::error_code error;
-  return path.empty() ? "" : std::filesystem::absolute(path, error).string();
+  if (path.empty()) return "";
+  const auto whole = std::filesystem::absolute(path, error);
+  auto resolved = std::filesystem::weakly_canonical(whole, error);
+  return error ? whole.string() : resolved.string();
 }
 
 std::size_t bytes_of(const LoggedTick& tick) {
@@ -142,13 +145,22 @@ void DiskRoom::on_progress(std::function<void()> notify) {
   notify_ = std::move(notify);
 }
 
-bool DiskRoom::read_past(PastTask task) {
+bool DiskRoom::read_past(PastTask task, PastUse use) {
   const std::scoped_lock lock(mutex_);
-  if (past_tasks_ >= kPastTasksMax || stopping_) return false;
+  const bool is_picture = use == PastUse::picture;
+  if (past_tasks_ >= kPastTasksMax || (is_picture && past_pictures_ >= kPastPicturesMax) || stopping_)
+    return false;
   ++past_tasks_;
-  asking_.push_back(std::move(task));
+  if (is_picture) ++past_pictures_;
+  asking_.push_back({.task = std::move(task), .use = use});
   changed_.notify_one();
   return true;
+}
+
+// With the lock held.
+void DiskRoom::finish(PastUse use) {
+  --past_tasks_;
+  if (use == PastUse::picture) --past_pictures_;
 }
 
 canvasserver::StorageMetrics DiskRoom::metrics() const {
@@ -181,7 +193,7 @@ void DiskRoom::run_writer() {
       continue;
     }
     const bool is_last = stopping_;
-    std::vector<PastTask> asking = std::exchange(asking_, {});
+    std::vector<Asking> asking = std::exchange(asking_, {});
     if (is_due) {
       std::ranges::move(waiting_, std::back_inserter(batch_));
       waiting_.clear();
@@ -254,18 +266,22 @@ void DiskRoom::run_past(PastTask& task, PastLog& past, bool is_current) {
   task(is_current ? past : failing);
 }
 
-void DiskRoom::hand_over(std::vector<PastTask> tasks) {
-  if (tasks.empty()) return;
+void DiskRoom::hand_over(std::vector<Asking> tasks) {
   const bool is_current = batch_.empty();
-  if (past_.past == nullptr) {
-    for (PastTask& task : tasks) run_past(task, file_->past(), is_current);
+  for (Asking& asking : tasks) {
+    asking.is_current = is_current;
+    if (past_.past == nullptr) run_past(asking.task, file_->past(), is_current);
     const std::scoped_lock lock(mutex_);
-    past_tasks_ -= tasks.size();
-    return;
+    if (past_.past == nullptr) {
+      finish(asking.use);
+      continue;
+    }
+    const auto at = asking.use == PastUse::picture
+                        ? reading_.end()
+                        : std::ranges::find(reading_, PastUse::picture, &Asking::use);
+    reading_.insert(at, std::move(asking));
+    readable_.notify_one();
   }
-  const std::scoped_lock lock(mutex_);
-  for (PastTask& task : tasks) reading_.push_back({.task = std::move(task), .is_current = is_current});
-  readable_.notify_one();
 }
 
 void DiskRoom::run_reader() {
@@ -273,13 +289,13 @@ void DiskRoom::run_reader() {
   for (;;) {
     readable_.wait(lock, [&] { return reader_stops_ || !reading_.empty(); });
     if (reading_.empty()) return;
-    Reading next = std::move(reading_.front());
+    Asking next = std::move(reading_.front());
     reading_.pop_front();
     lock.unlock();
     run_past(next.task, *past_.past, next.is_current);
     next.task = {};
     lock.lock();
-    --past_tasks_;
+    finish(next.use);
   }
 }
 

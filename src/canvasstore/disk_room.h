@@ -25,7 +25,9 @@ namespace fanfare::canvasstore {
 inline constexpr std::size_t kUnsavedBytesMax = std::size_t{32} << 20;
 // What waits is committed at once if there is so much of it.
 inline constexpr std::size_t kCommitBytesMax = std::size_t{4} << 20;
+// Tasks that read the past, in all and for pictures.
 inline constexpr std::size_t kPastTasksMax = 64;
+inline constexpr std::size_t kPastPicturesMax = 32;
 inline constexpr Duration kRetryInterval = std::chrono::seconds(1);
 
 class DiskRoom final : public canvasserver::RoomStorage {
@@ -46,7 +48,7 @@ class DiskRoom final : public canvasserver::RoomStorage {
   }
   bool is_failing() const override { return is_failing_.load(std::memory_order_acquire); }
   void on_progress(std::function<void()> notify) override;
-  bool read_past(PastTask task) override;
+  bool read_past(PastTask task, PastUse use) override;
   canvasserver::StorageMetrics metrics() const override;
 
  private:
@@ -59,7 +61,13 @@ class DiskRoom final : public canvasserver::RoomStorage {
   void tidy();
   void set_failing(bool is_failing);
   void notify();
-  void hand_over(std::vector<PastTask> tasks);
+  struct Asking {
+    PastTask task;
+    PastUse use = PastUse::picture;
+    bool is_current = true;  // the log has everything
+  };
+  void hand_over(std::vector<Asking> tasks);
+  void finish(PastUse use);
   Instant next_commit() const;
   static void run_past(PastTask& task, canvasserver::PastLog& past, bool is_current);
 
@@ -86,14 +94,11 @@ class DiskRoom final : public canvasserver::RoomStorage {
   std::vector<canvasserver::LoggedTick> waiting_;
   std::size_t waiting_bytes_ = 0;
   Instant waiting_since_;
-  std::vector<PastTask> asking_;  // for the past, after what waits was committed
-  struct Reading {
-    PastTask task;
-    bool is_current;
-  };
-  std::deque<Reading> reading_;
+  std::vector<Asking> asking_;  // for the past, after what waits was committed
+  std::deque<Asking> reading_;  // pictures come last
   std::condition_variable readable_;
-  std::size_t past_tasks_ = 0;  // asking, or reading
+  std::size_t past_tasks_ = 0;     // asking, or reading
+  std::size_t past_pictures_ = 0;  // of these
   std::function<void()> notify_;
   bool stopping_ = false;
   bool reader_stops_ = false;

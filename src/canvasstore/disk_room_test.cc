@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <fstream>
 
 #include "canvasserver/log_past.h"
 #include "canvasstore/storage_for_tests.h"
@@ -301,7 +303,7 @@ TEST_F(DiskRoomTest, ModeratorsSeeWhoDrewAndTakeItBack) {
   room.storage->append(tick_of(2, kStart + 10, 5, 2, 2));
   room.storage->append(tick_of(3, kStart + 20, 5, 3, 1));
   room.storage->append(tick_of(4, kStart + 30, 6, 4, 1));
-  room.storage->append(tick_of(5, kStart + 40, 7, 5, 2, kSecond));
+  room.storage->append(tick_of(5, kStart + 40, 7, 5, 2, kSecond, 1));
   const canvas::RoomSpec spec;
   room.ask([&](PastLog& log) {
     canvasserver::LogPast past(log, spec);
@@ -344,19 +346,173 @@ TEST_F(DiskRoomTest, BansComeBack) {
   EXPECT_THAT(TestStorage(options()).loaded.bans, ElementsAre(ban(9)));
 }
 
-TEST_F(DiskRoomTest, AsManyMayAskForThePastAsPastTasksMax) {
+// Pictures, which anybody may ask for, leave places for moderators, who do not wait behind them.
+TEST_F(DiskRoomTest, AsManyMayAskForThePastAsTheLimitsSay) {
   std::promise<void> go_on;
   auto gate = go_on.get_future().share();
   std::promise<void> began;
-  TestStorage room(options());
-  EXPECT_TRUE(room.storage->read_past([&](PastLog&) {
-    began.set_value();
-    gate.wait();
-  }));
-  began.get_future().wait();
-  for (std::size_t i = 1; i < kPastTasksMax; ++i) EXPECT_TRUE(room.storage->read_past([](PastLog&) {}));
-  EXPECT_FALSE(room.storage->read_past([](PastLog&) {}));
-  go_on.set_value();
+  std::vector<char> order;  // of the reader's thread, until the room ends
+  {
+    TestStorage room(options());
+    const auto ask = [&](RoomStorage::PastUse use, char name) {
+      return room.storage->read_past([&order, name](PastLog&) { order.push_back(name); }, use);
+    };
+    EXPECT_TRUE(room.storage->read_past(
+        [&](PastLog&) {
+          began.set_value();
+          gate.wait();
+        },
+        RoomStorage::PastUse::picture));
+    began.get_future().wait();
+    for (std::size_t i = 1; i < kPastPicturesMax; ++i) EXPECT_TRUE(ask(RoomStorage::PastUse::picture, 'p'));
+    EXPECT_FALSE(ask(RoomStorage::PastUse::picture, 'p'));
+    // They are in the reader's queue before the moderators ask.
+    room.storage->append(tick_of(1, kStart, 5, 1));
+    EXPECT_TRUE(room.wait_committed(1));
+    for (std::size_t i = kPastPicturesMax; i < kPastTasksMax; ++i) {
+      EXPECT_TRUE(ask(RoomStorage::PastUse::moderation, 'm'));
+    }
+    EXPECT_FALSE(ask(RoomStorage::PastUse::moderation, 'm'));
+    room.storage->append(tick_of(2, kStart + 1, 5, 1));
+    EXPECT_TRUE(room.wait_committed(2));
+    go_on.set_value();
+  }
+  ASSERT_THAT(order, SizeIs(kPastTasksMax - 1));
+  EXPECT_EQ(std::string(order.begin(), order.begin() + 32), std::string(32, 'm'));
+}
+
+// SQLite's own names for a file go by its path.
+TEST_F(DiskRoomTest, OneProgramAtATimeWhateverTheFileIsCalled) {
+  const std::string by_symbolic_link = folder_.file() + ".symbolic";
+  const std::string by_hard_link = folder_.file() + ".hard";
+  StorageOptions other = options();
+  {
+    TestStorage first(options());
+    std::filesystem::create_symlink(folder_.file(), by_symbolic_link);
+    other.path = by_symbolic_link;
+    EXPECT_THAT(TestStorage(other).error, HasSubstr("another program uses it"));
+    std::filesystem::create_hard_link(folder_.file(), by_hard_link);
+    other.path = by_hard_link;
+    EXPECT_THAT(TestStorage(other).error, HasSubstr("a hard link"));
+    first.storage->append(tick_of(1, kStart, 5, 1));
+  }
+  EXPECT_THAT(TestStorage(options()).error, HasSubstr("a hard link"));
+  std::filesystem::remove(by_hard_link);
+  other.path = by_symbolic_link;
+  EXPECT_EQ(TestStorage(other).loaded.last_tick, 1U) << "the same file with the same mark";
+}
+
+TEST_F(DiskRoomTest, APaletteCannotBeAddedAndTheFileStaysAsItWas) {
+  {
+    TestStorage room(options());
+    room.storage->append(tick_of(1, kStart, 5, 0xff0000));
+  }
+  StorageOptions wrong = options();
+  wrong.spec.palette = {0xffffff, 0x000000};
+  EXPECT_THAT(TestStorage(wrong).error, HasSubstr("has another canvas"));
+  const TestStorage room(options());
+  ASSERT_THAT(room.loaded.chunks, SizeIs(1));
+  EXPECT_EQ(room.loaded.chunks.front().pixels.colours[5], 0xff0000U);
+}
+
+TEST_F(DiskRoomTest, AFileThatIsGoneOrEmptyIsNotANewRoom) {
+  {
+    TestStorage room(options());
+    room.storage->append(tick_of(1, kStart, 5, 1));
+  }
+  std::filesystem::resize_file(folder_.file(), 0);
+  EXPECT_THAT(TestStorage(options()).error, HasSubstr("is empty or gone"));
+  std::filesystem::remove(folder_.file());
+  EXPECT_THAT(TestStorage(options()).error, HasSubstr("delete that file to begin an empty room"));
+  std::filesystem::remove(folder_.file() + "-mark");
+  std::filesystem::remove(folder_.file());
+  EXPECT_EQ(TestStorage(options()).error, "");
+}
+
+TEST_F(DiskRoomTest, AMissingRowIsDamage) {
+  {
+    TestStorage room(options());
+    for (std::uint64_t tick = 1; tick <= 3; ++tick) {
+      room.storage->append(tick_of(tick, kStart + static_cast<std::int64_t>(tick), 5, 1));
+    }
+  }
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "DELETE FROM changes WHERE tick = 2", nullptr, nullptr, nullptr),
+            SQLITE_OK);
+  sqlite3_close(database);
+  EXPECT_THAT(TestStorage(options()).error, HasSubstr("a row of the log is missing"));
+}
+
+// Wherever random bytes hit the file: it is refused, or has the right pixels.
+TEST_F(DiskRoomTest, DamageAnywhereIsNeverAnotherPicture) {
+  const std::string original = folder_.file();
+  std::vector<canvas::Colour> expected(canvas::kChunkPixels, 0xffffff);
+  {
+    TestStorage room(options());
+    for (std::uint64_t tick = 1; tick <= 1500; ++tick) {
+      const auto index = static_cast<std::uint16_t>(tick * 37);
+      expected[index] = static_cast<canvas::Colour>(tick);
+      room.storage->append(tick_of(tick, kStart + static_cast<std::int64_t>(tick), index, expected[index]));
+    }
+  }
+  const auto size = std::filesystem::file_size(original);
+  SeededRandom random(5);
+  int refused = 0;
+  for (int i = 0; i < 30; ++i) {
+    const Folder other;
+    std::filesystem::copy_file(original, other.file());
+    std::filesystem::copy_file(original + "-mark", other.file() + "-mark");
+    {
+      std::fstream file(other.file(), std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(static_cast<std::streamoff>(random.below(size - 64)));
+      for (int k = 0; k < 64; ++k) file.put(static_cast<char>(random.below(256)));
+    }
+    StorageOptions damaged = options();
+    damaged.path = other.file();
+    const TestStorage room(damaged);
+    if (!room.error.empty()) {
+      ++refused;
+      continue;
+    }
+    ASSERT_THAT(room.loaded.chunks, SizeIs(1)) << i;
+    EXPECT_TRUE(room.loaded.chunks.front().pixels.colours == expected) << i;
+  }
+  EXPECT_GT(refused, 10);
+}
+
+TEST_F(DiskRoomTest, AMomentBeforeTheLogIsRefusedAndAllOfTheLogIsNot) {
+  StorageOptions small = options(false);
+  small.history_bytes_max = 400'000;
+  TestStorage room(small);
+  PastLog::Span span;
+  for (std::uint64_t tick = 1; tick <= 400 && span.is_complete; ++tick) {
+    LoggedTick next{.tick = tick, .time_ms = kStart + static_cast<std::int64_t>(tick), .chunks = {}};
+    auto& chunk = next.chunks.emplace_back();
+    chunk.version = tick;
+    for (std::uint32_t k = 0; k < 1000; ++k) {
+      chunk.pixels.push_back({.index = static_cast<std::uint16_t>(k * 65 + tick), .user = 1, .colour = 3});
+    }
+    room.storage->append(std::move(next));
+    span = room.ask([](PastLog& log) { return log.span(); }).value();
+  }
+  ASSERT_FALSE(span.is_complete);
+  const canvas::RoomSpec spec;
+  room.ask([&](PastLog& log) {
+    const canvas::Area all = canvas::Area::whole(spec);
+    canvasserver::LogPast old(log, spec);
+    EXPECT_THAT(old.as_at(all, span.first_ms - 1), IsEmpty());
+    EXPECT_TRUE(old.is_too_old());
+    EXPECT_THAT(old.problem(), HasSubstr(std::to_string(span.first_ms)));
+    canvasserver::LogPast of_user(log, spec);
+    EXPECT_THAT(of_user.without_user(1, span.first_ms - 1), IsEmpty());
+    EXPECT_TRUE(of_user.is_too_old());
+    canvasserver::LogPast known(log, spec);
+    EXPECT_FALSE(known.as_at(all, span.first_ms).empty());
+    EXPECT_FALSE(known.without_user(1, 0).empty());
+    EXPECT_EQ(known.problem(), "");
+    return 0;
+  });
 }
 
 }  // namespace

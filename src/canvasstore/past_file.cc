@@ -149,10 +149,13 @@ std::expected<bool, Problem> PastFile::apply_changes(std::int64_t chunk, std::ui
   const bool with_users = !to.pixels.users.empty();
   while (find->step()) {
     const Bytes data = find->blob(3);
-    to.version = find->unsigned_number(1);
-    if (find->number(2) != row_checksum(chunk, find->unsigned_number(0), to.version, data)) {
+    const std::uint64_t version = find->unsigned_number(1);
+    if (find->number(2) != row_checksum(chunk, find->unsigned_number(0), version, data)) {
       return std::unexpected(damage("a row of the log"));
     }
+    // Each row is one version of its chunk.
+    if (version != to.version + 1) return std::unexpected(damage("a row of the log is missing"));
+    to.version = version;
     const bool is_sound = decode_pixels(data, spec_.has_palette(), [&](const TickPixel& pixel) {
       to.pixels.colours[pixel.index] = pixel.colour;
       if (with_users) to.pixels.users[pixel.index] = pixel.user;

@@ -43,15 +43,15 @@ class Folder {
 inline constexpr canvas::ChunkId kFirst{.x = 0, .y = 0};
 inline constexpr canvas::ChunkId kSecond{.x = 1, .y = 0};
 
-// One pixel in one chunk. `version` as of the tick, if the chunk changes with each.
+// One pixel in one chunk, whose version is that of the tick unless one is given.
 inline LoggedTick tick_of(std::uint64_t tick, std::int64_t time_ms, std::uint16_t index,
-                          canvas::Colour colour, canvas::UserNumber user = 1,
-                          canvas::ChunkId chunk = kFirst) {
+                          canvas::Colour colour, canvas::UserNumber user = 1, canvas::ChunkId chunk = kFirst,
+                          canvas::Version version = 0) {
   return {
       .tick = tick,
       .time_ms = time_ms,
       .chunks = {{.chunk = chunk,
-                  .version = tick,
+                  .version = version == 0 ? tick : version,
                   .pixels = {{.index = index, .user = user, .colour = colour}}}},
       .events = {},
       .users = {{.number = user, .id = "u" + std::to_string(user), .name = "name " + std::to_string(user)}}};
@@ -90,7 +90,8 @@ class TestStorage {
   auto ask(Ask ask) {
     auto answer = std::make_shared<std::promise<decltype(ask(std::declval<PastLog&>()))>>();
     auto future = answer->get_future();
-    EXPECT_TRUE(storage->read_past([answer, ask](PastLog& log) mutable { answer->set_value(ask(log)); }));
+    EXPECT_TRUE(storage->read_past([answer, ask](PastLog& log) mutable { answer->set_value(ask(log)); },
+                                   RoomStorage::PastUse::moderation));
     return future.get();
   }
   std::vector<canvasserver::StoredChunk> at(std::int64_t at_ms) {

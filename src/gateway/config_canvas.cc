@@ -111,6 +111,10 @@ void read_room(const ReadContext& context, const YamlNode& node, const std::stri
   if (!directory.empty()) out.file = directory + "/" + out.spec.name + ".canvas";
   fields.read("file", out.file);
   read_sync(fields, out);
+  if (out.full_sync && out.file.empty()) {
+    fields.report(fields.find("sync")->location, "sync", "is full, but the room has no file", "",
+                  "file, or canvas.dataDir");
+  }
   out.history_bytes_max =
       out.file.empty() ? canvasserver::kMemoryHistoryBytesMax : canvasserver::kFileHistoryBytesMax;
   fields.read("historyBytesMax", out.history_bytes_max, 1 << 20, std::uint64_t{1} << 44);

@@ -42,6 +42,11 @@ TEST(ConfigCanvas, ARoomHasDocumentedDefaults) {
   EXPECT_EQ(default_canvas().rooms.at(0), room) << "also without a file";
 }
 
+TEST(ConfigCanvas, FullSyncNeedsAFile) {
+  EXPECT_THAT(error_of(with_room(", sync: full")), HasSubstr("sync is full, but the room has no file"));
+  EXPECT_EQ(error_of("canvas: { dataDir: /x, rooms: [{ name: main, sync: full }] }\n"), "none");
+}
+
 TEST(ConfigCanvas, EveryKeyIsRead) {
   const canvasserver::RoomPlan room = room_of(
       ", width: 2000, height: 65536, background: \"#0000ff\", palette: [\"#0000ff\", \"#FF8800\"], tick: "
@@ -70,7 +75,7 @@ TEST(ConfigCanvas, EveryKeyIsRead) {
   EXPECT_EQ(room.limits.watched_chunks_max, 6U);
   EXPECT_EQ(room.limits.message_bytes_max, 2048U);
   EXPECT_EQ(room.limits.messages_per_second, 8U);
-  EXPECT_TRUE(room_of(", sync: full").full_sync);
+  EXPECT_TRUE(room_of(", file: /x, sync: full").full_sync);
 }
 
 TEST(ConfigCanvas, RoomsAreServedAndKeptInTheDataDir) {
