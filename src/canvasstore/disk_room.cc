@@ -183,7 +183,8 @@ void DiskRoom::run_writer() {
   std::unique_lock lock(mutex_);
   for (;;) {
     const Instant next = next_commit();
-    const bool is_due = next <= system_clock().now() || !asking_.empty() || stopping_;
+    const bool reads = in_memory() && !reading_.empty();
+    const bool is_due = next <= system_clock().now() || !asking_.empty() || stopping_ || reads;
     if (!is_due && !tidies_) {
       if (next == Instant::max()) {
         changed_.wait(lock);
@@ -203,6 +204,9 @@ void DiskRoom::run_writer() {
     if (is_due) {
       commit();
       hand_over(std::move(asking));
+    }
+    // One at a time, so that a moderator's next request comes before the pictures that wait.
+    while (in_memory() && read_next(file_->past()) && is_last) {
     }
     if (is_last) return;
     tidy();
@@ -267,15 +271,9 @@ void DiskRoom::run_past(PastTask& task, PastLog& past, bool is_current) {
 }
 
 void DiskRoom::hand_over(std::vector<Asking> tasks) {
-  const bool is_current = batch_.empty();
+  const std::scoped_lock lock(mutex_);
   for (Asking& asking : tasks) {
-    asking.is_current = is_current;
-    if (past_.past == nullptr) run_past(asking.task, file_->past(), is_current);
-    const std::scoped_lock lock(mutex_);
-    if (past_.past == nullptr) {
-      finish(asking.use);
-      continue;
-    }
+    asking.is_current = batch_.empty();
     const auto at = asking.use == PastUse::picture
                         ? reading_.end()
                         : std::ranges::find(reading_, PastUse::picture, &Asking::use);
@@ -284,18 +282,27 @@ void DiskRoom::hand_over(std::vector<Asking> tasks) {
   }
 }
 
-void DiskRoom::run_reader() {
+// False: there is none.
+bool DiskRoom::read_next(PastLog& past) {
   std::unique_lock lock(mutex_);
+  if (reading_.empty()) return false;
+  Asking next = std::move(reading_.front());
+  reading_.pop_front();
+  lock.unlock();
+  run_past(next.task, past, next.is_current);
+  next.task = {};
+  lock.lock();
+  finish(next.use);
+  return true;
+}
+
+void DiskRoom::run_reader() {
   for (;;) {
-    readable_.wait(lock, [&] { return reader_stops_ || !reading_.empty(); });
-    if (reading_.empty()) return;
-    Asking next = std::move(reading_.front());
-    reading_.pop_front();
-    lock.unlock();
-    run_past(next.task, *past_.past, next.is_current);
-    next.task = {};
-    lock.lock();
-    finish(next.use);
+    {
+      std::unique_lock lock(mutex_);
+      readable_.wait(lock, [&] { return reader_stops_ || !reading_.empty(); });
+    }
+    if (!read_next(*past_.past)) return;
   }
 }
 

@@ -68,6 +68,8 @@ class DiskRoom final : public canvasserver::RoomStorage {
   };
   void hand_over(std::vector<Asking> tasks);
   void finish(PastUse use);
+  bool read_next(canvasserver::PastLog& past);
+  bool in_memory() const { return past_.past == nullptr; }
   Instant next_commit() const;
   static void run_past(PastTask& task, canvasserver::PastLog& past, bool is_current);
 
