@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "admin/client.h"
+#include "admin/columns.h"
 #include "admin/table.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
@@ -47,18 +48,6 @@ const std::vector<Column> kUpstreamColumns{
     {"LAG", "lag", Show::number},     {"LATENCY", "latency_s", Show::seconds},
     {"CALLS", "calls", Show::number}, {"ERRORS", "errors", Show::number},
     {"URL", "url", Show::text, 48},   {"NOTE", "reason", Show::text, 100}};
-const std::vector<Column> kStreamColumns{{"STREAM", "name"},
-                                         {"HEALTHY", "healthy", Show::yes_no},
-                                         {"SUBSCRIBERS", "subscribers", Show::number},
-                                         {"VALUES", "values", Show::number},
-                                         {"MISSED", "missed", Show::number},
-                                         {"NOTE", "reason", Show::text, 80}};
-const std::vector<Column> kRoomColumns{{"ROOM", "name"},
-                                       {"HEALTHY", "healthy", Show::yes_no},
-                                       {"USERS", "users", Show::number},
-                                       {"CONNECTIONS", "connections", Show::number},
-                                       {"PIXELS", "pixels", Show::number},
-                                       {"NOTE", "reason", Show::text, 80}};
 
 using Outcome = std::expected<void, std::string>;
 

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "admin/client.h"
+#include "admin/columns.h"
 #include "admin/table.h"
 #include "jsonrpc/value.h"
 
@@ -57,8 +58,8 @@ class Frame {
     add_head();
     add_list("networks", now_.networks, kNetworks);
     add_upstreams();
-    add_list("streams", now_.streams, kStreams);
-    add_list("rooms", now_.rooms, kRooms);
+    add_list("streams", now_.streams, kStreamColumns);
+    add_list("rooms", now_.rooms, kRoomColumns);
     add_connections();
     return std::move(lines_);
   }
@@ -81,17 +82,6 @@ class Frame {
                                                      {"CALLS", "calls", Show::number},
                                                      {"ERRORS", "errors", Show::number},
                                                      {"NOTE", "reason", Show::text, 80}};
-  inline static const std::vector<Column> kStreams{{"STREAM", "name"},
-                                                   {"HEALTHY", "healthy", Show::yes_no},
-                                                   {"SUBSCRIBERS", "subscribers", Show::number},
-                                                   {"VALUES", "values", Show::number},
-                                                   {"MISSED", "missed", Show::number},
-                                                   {"NOTE", "reason", Show::text, 60}};
-  inline static const std::vector<Column> kRooms{{"ROOM", "name"},
-                                                 {"HEALTHY", "healthy", Show::yes_no},
-                                                 {"USERS", "users", Show::number},
-                                                 {"CONNECTIONS", "connections", Show::number},
-                                                 {"PIXELS", "pixels", Show::number}};
   inline static const std::vector<Column> kConnections{{"CONNECTION", "id"},
                                                        {"ADDRESS", "address"},
                                                        {"AGE", "age_s", Show::seconds},
