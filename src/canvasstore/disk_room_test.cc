@@ -7,8 +7,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
-#include <fstream>
 
 #include "canvasserver/log_past.h"
 #include "canvasstore/storage_for_tests.h"
@@ -21,8 +19,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-
-constexpr std::int64_t kStart = 1'700'000'000'000;
 
 class DiskRoomTest : public testing::Test {
  protected:
@@ -390,106 +386,6 @@ TEST_F(DiskRoomTest, ARoomInMemoryHasTheSameLimits) {
   StorageOptions in_memory = options();
   in_memory.path.clear();
   expect_moderators_first(in_memory);
-}
-
-// SQLite's own names for a file go by its path.
-TEST_F(DiskRoomTest, OneProgramAtATimeWhateverTheFileIsCalled) {
-  const std::string by_symbolic_link = folder_.file() + ".symbolic";
-  const std::string by_hard_link = folder_.file() + ".hard";
-  StorageOptions other = options();
-  {
-    TestStorage first(options());
-    std::filesystem::create_symlink(folder_.file(), by_symbolic_link);
-    other.path = by_symbolic_link;
-    EXPECT_THAT(TestStorage(other).error, HasSubstr("another program uses it"));
-    std::filesystem::create_hard_link(folder_.file(), by_hard_link);
-    other.path = by_hard_link;
-    EXPECT_THAT(TestStorage(other).error, HasSubstr("a hard link"));
-    first.storage->append(tick_of(1, kStart, 5, 1));
-  }
-  EXPECT_THAT(TestStorage(options()).error, HasSubstr("a hard link"));
-  std::filesystem::remove(by_hard_link);
-  other.path = by_symbolic_link;
-  EXPECT_EQ(TestStorage(other).loaded.last_tick, 1U) << "the same file with the same mark";
-}
-
-TEST_F(DiskRoomTest, APaletteCannotBeAddedAndTheFileStaysAsItWas) {
-  {
-    TestStorage room(options());
-    room.storage->append(tick_of(1, kStart, 5, 0xff0000));
-  }
-  StorageOptions wrong = options();
-  wrong.spec.palette = {0xffffff, 0x000000};
-  EXPECT_THAT(TestStorage(wrong).error, HasSubstr("has another canvas"));
-  const TestStorage room(options());
-  ASSERT_THAT(room.loaded.chunks, SizeIs(1));
-  EXPECT_EQ(room.loaded.chunks.front().pixels.colours[5], 0xff0000U);
-}
-
-TEST_F(DiskRoomTest, AFileThatIsGoneOrEmptyIsNotANewRoom) {
-  {
-    TestStorage room(options());
-    room.storage->append(tick_of(1, kStart, 5, 1));
-  }
-  std::filesystem::resize_file(folder_.file(), 0);
-  EXPECT_THAT(TestStorage(options()).error, HasSubstr("is empty or gone"));
-  std::filesystem::remove(folder_.file());
-  EXPECT_THAT(TestStorage(options()).error, HasSubstr("delete that file to begin an empty room"));
-  std::filesystem::remove(folder_.file() + "-mark");
-  std::filesystem::remove(folder_.file());
-  EXPECT_EQ(TestStorage(options()).error, "");
-}
-
-TEST_F(DiskRoomTest, AMissingRowIsDamage) {
-  {
-    TestStorage room(options());
-    for (std::uint64_t tick = 1; tick <= 3; ++tick) {
-      room.storage->append(tick_of(tick, kStart + static_cast<std::int64_t>(tick), 5, 1));
-    }
-  }
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "DELETE FROM changes WHERE tick = 2", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(database);
-  EXPECT_THAT(TestStorage(options()).error, HasSubstr("a row of the log is missing"));
-}
-
-// Wherever random bytes hit the file: it is refused, or has the right pixels.
-TEST_F(DiskRoomTest, DamageAnywhereIsNeverAnotherPicture) {
-  const std::string original = folder_.file();
-  std::vector<canvas::Colour> expected(canvas::kChunkPixels, 0xffffff);
-  {
-    TestStorage room(options());
-    for (std::uint64_t tick = 1; tick <= 1500; ++tick) {
-      const auto index = static_cast<std::uint16_t>(tick * 37);
-      expected[index] = static_cast<canvas::Colour>(tick);
-      room.storage->append(tick_of(tick, kStart + static_cast<std::int64_t>(tick), index, expected[index]));
-    }
-  }
-  const auto size = std::filesystem::file_size(original);
-  SeededRandom random(5);
-  int refused = 0;
-  for (int i = 0; i < 30; ++i) {
-    const Folder other;
-    std::filesystem::copy_file(original, other.file());
-    std::filesystem::copy_file(original + "-mark", other.file() + "-mark");
-    {
-      std::fstream file(other.file(), std::ios::in | std::ios::out | std::ios::binary);
-      file.seekp(static_cast<std::streamoff>(random.below(size - 64)));
-      for (int k = 0; k < 64; ++k) file.put(static_cast<char>(random.below(256)));
-    }
-    StorageOptions damaged = options();
-    damaged.path = other.file();
-    const TestStorage room(damaged);
-    if (!room.error.empty()) {
-      ++refused;
-      continue;
-    }
-    ASSERT_THAT(room.loaded.chunks, SizeIs(1)) << i;
-    EXPECT_TRUE(room.loaded.chunks.front().pixels.colours == expected) << i;
-  }
-  EXPECT_GT(refused, 10);
 }
 
 TEST_F(DiskRoomTest, AMomentBeforeTheLogIsRefusedAndAllOfTheLogIsNot) {

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <sqlite3.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "canvasstore/file_checks.h"
 #include "canvasstore/room_schema.h"
 #include "canvasstore/row_format.h"
 
@@ -77,7 +77,7 @@ std::expected<void, Problem> RoomFile::prepare() {
         return std::unexpected(store::system_problem(joined({"cannot lock ", path}), errno));
       return std::unexpected(Problem{.message = joined({"cannot open ", path, ": another program uses it"})});
     }
-    if (auto made = make_file(); !made) return made;
+    if (auto made = make_file(path, mark_); !made) return made;
   }
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE;
   if (sqlite3_open_v2(in_memory() ? ":memory:" : path.c_str(), &database_, flags, nullptr) != SQLITE_OK) {
@@ -89,48 +89,13 @@ std::expected<void, Problem> RoomFile::prepare() {
                         execute("PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;");
   if (!is_set_up) return std::unexpected(failed(joined({"cannot open ", path})));
   if (auto ours = check_schema(database_, path); !ours) return ours;
-  if (auto sound = check_pages(); !sound) return sound;
+  if (auto sound = check_pages(database_); !sound) return sound;
   statements_ = std::make_unique<Statements>(database_);
   past_ = std::make_unique<PastFile>(database_, settings_.spec);
   retention_ = std::make_unique<Retention>(database_, settings_.history_bytes_max);
   if (auto same = check_spec(); !same) return same;
   if (auto counted = load_counters(); !counted) return counted;
   return find_loss();
-}
-
-// A row that SQLite does not find any more would have no checksum to fail.
-std::expected<void, Problem> RoomFile::check_pages() const {
-  if (in_memory()) return {};
-  Statement pages(database_, "PRAGMA quick_check(1)");
-  if (!pages.step()) return std::unexpected(store::problem_of(database_, "cannot check the file"));
-  if (pages.text(0) != "ok") return std::unexpected(damage(pages.text(0)));
-  return {};
-}
-
-// Creates the file if there is none. One that has disappeared, or was emptied, is not taken for new.
-std::expected<void, Problem> RoomFile::make_file() const {
-  const std::string& path = settings_.path;
-  const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (made < 0) return std::unexpected(store::system_problem(joined({"cannot open ", path}), errno));
-  struct stat is = {};
-  const bool is_known = ::fstat(made, &is) == 0;
-  ::close(made);
-  if (!is_known) return std::unexpected(store::system_problem(joined({"cannot open ", path}), errno));
-  // The write-ahead log and the lock go by name, so another name would be another room on the same pages.
-  if (is.st_nlink > 1) {
-    return std::unexpected(Problem{
-        .message =
-            joined({path, " has a second name (a hard link), under which another program could write it"})});
-  }
-  const std::string mark = store::CommitMark::path_of(path);
-  const bool has_log = ::access((path + "-wal").c_str(), F_OK) == 0;
-  if (is.st_size == 0 && !has_log && mark_.read().value_or(0) > 0) {
-    return std::unexpected(Problem{
-        .message = joined(
-            {path, " is empty or gone, but ", mark,
-             " says that people drew there: restore it, or delete that file to begin an empty room"})});
-  }
-  return {};
 }
 
 // The file's specification is that of the room; only a palette may have become longer. load() stores it, after everything

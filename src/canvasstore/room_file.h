@@ -79,8 +79,6 @@ class RoomFile {
   explicit RoomFile(RoomFileSettings settings);
   bool in_memory() const { return settings_.path.empty(); }
   std::expected<void, store::Problem> prepare();
-  std::expected<void, store::Problem> make_file() const;
-  std::expected<void, store::Problem> check_pages() const;
   std::expected<void, store::Problem> check_spec();
   std::expected<void, store::Problem> find_loss();
   std::expected<void, store::Problem> load_counters();

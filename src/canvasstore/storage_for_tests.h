@@ -40,6 +40,7 @@ class Folder {
   std::filesystem::path path_;
 };
 
+inline constexpr std::int64_t kStart = 1'700'000'000'000;  // milliseconds since 1970
 inline constexpr canvas::ChunkId kFirst{.x = 0, .y = 0};
 inline constexpr canvas::ChunkId kSecond{.x = 1, .y = 0};
 

@@ -1,0 +1,47 @@
+#include "canvasstore/file_checks.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "canvasstore/past_file.h"
+
+namespace fanfare::canvasstore {
+
+using store::Problem;
+using store::Statement;
+
+std::expected<void, Problem> check_pages(sqlite3* database) {
+  Statement pages(database, "PRAGMA quick_check(1)");
+  if (!pages.step()) return std::unexpected(store::problem_of(database, "cannot check the file"));
+  if (pages.text(0) != "ok") return std::unexpected(damage(pages.text(0)));
+  return {};
+}
+
+std::expected<void, Problem> make_file(const std::string& path, const store::CommitMark& mark) {
+  const int made = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (made < 0) return std::unexpected(store::system_problem(joined({"cannot open ", path}), errno));
+  struct stat is = {};
+  const bool is_known = ::fstat(made, &is) == 0;
+  ::close(made);
+  if (!is_known) return std::unexpected(store::system_problem(joined({"cannot open ", path}), errno));
+  // The write-ahead log and the lock go by name, so another name would be another room on the same pages.
+  if (is.st_nlink > 1) {
+    return std::unexpected(Problem{
+        .message =
+            joined({path, " has a second name (a hard link), under which another program could write it"})});
+  }
+  const bool has_log = ::access((path + "-wal").c_str(), F_OK) == 0;
+  if (is.st_size == 0 && !has_log && mark.read().value_or(0) > 0) {
+    return std::unexpected(Problem{
+        .message = joined(
+            {path, " is empty or gone, but ", store::CommitMark::path_of(path),
+             " says that people drew there: restore it, or delete that file to begin an empty room"})});
+  }
+  return {};
+}
+
+}  // namespace fanfare::canvasstore

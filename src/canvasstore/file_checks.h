@@ -1,0 +1,17 @@
+#pragma once
+// Whether a path can be the file of a room, before and after SQLite has opened it.
+
+#include <expected>
+#include <string>
+
+#include "store/commit_mark.h"
+#include "store/statement.h"
+
+namespace fanfare::canvasstore {
+
+// Creates the file if there is none. One that has disappeared, or was emptied, is not taken for new: its mark says so.
+std::expected<void, store::Problem> make_file(const std::string& path, const store::CommitMark& mark);
+// The structure of all pages: a row that SQLite does not find any more would have no checksum to fail.
+std::expected<void, store::Problem> check_pages(sqlite3* database);
+
+}  // namespace fanfare::canvasstore
