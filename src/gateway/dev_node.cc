@@ -16,6 +16,8 @@ devchain::Options dev_options(const DevBackend& plan, std::uint64_t chain_id) {
   options.reorg_every_blocks = static_cast<unsigned>(plan.reorg_every_blocks);
   options.reorg_depth_max = static_cast<unsigned>(plan.reorg_depth_blocks);
   options.sync_blocks = static_cast<unsigned>(plan.sync_blocks);
+  // Calls get their turn between two blocks, also on a machine that takes longer for a block than the block time.
+  options.blocks_per_advance_max = 1;
   return options;
 }
 

@@ -95,7 +95,7 @@ test("a filter is tied to no node: nothing is lost and nothing told twice when o
     await until(`round ${round}`, async () => {
       heard.blocks.push(...(await ask("eth_getFilterChanges", [blocks])));
       heard.logs.push(...(await ask("eth_getFilterChanges", [logs])));
-      return heard.logs.length >= wanted.length;
+      return heard.logs.length >= wanted.length && heard.blocks.length >= wanted.length;
     });
   }
   assert.deepEqual(heard.logs.map(({ transactionHash }) => transactionHash), wanted);
