@@ -2,7 +2,7 @@
 #:
 #:   ./dev deps [build] [web] [test] [bench] [release]     sets of tools/packages; default: build, web and test
 #:
-#: Installs only missing packages, with apt: directly as root, otherwise through sudo.
+#: Installs only missing packages, with apt: directly as root, otherwise through sudo. Services in them (nginx, prometheus) are not started.
 #: The dashboard and the end-to-end tests need Node 20. If node is older, Node 20 is installed into build/tools, not globally.
 source tools/dev/lib.sh
 
@@ -39,7 +39,7 @@ install_packages() {
   say "dev: installing $# packages: $*"
   quietly "apt-get update" apt-update "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
     apt-get -q -o Acquire::Retries=3 update || { show_failure apt-update && exit 1; }
-  quietly "apt-get install" apt-install "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  quietly "apt-get install" apt-install "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive bash tools/no_services.sh \
     apt-get -q -y -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" ||
     { show_failure apt-install && exit 1; }
 }

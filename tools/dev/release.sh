@@ -2,19 +2,26 @@
 #:
 #:   ./dev release              of the last commit, into build/fanfare-VERSION
 #:   ./dev release --twice      builds it in two folders and compares every byte
+#:   ./dev release --try        then installs, upgrades and purges the packages in a fresh Debian 12 (as root; port 4000 must be free)
 #:
 #: Only committed files take part. The same commit on the same Debian gives the same bytes, in any folder and at any time.
 #: docs/release.md says what the files are and how to verify them. A build takes about ten minutes on two cores.
 source tools/dev/lib.sh
 
 twice=
+try=
 for argument in "$@"; do
   case $argument in
     --twice) twice=yes ;;
+    --try) try=yes ;;
     *) die "release knows no option '$argument', see ./dev release --help" ;;
   esac
 done
 
+if [[ -n $try ]]; then
+  ((EUID == 0)) || die "release --try needs root: it makes a system in a folder and mounts file systems"
+  need try
+fi
 need build web release
 commit=$(git rev-parse HEAD)
 version=$(sed -n 's/^project(fanfare VERSION \([0-9.]*\).*/\1/p' CMakeLists.txt)
@@ -39,6 +46,20 @@ if [[ -n $twice ]]; then
     die "the two builds differ in the files above"
   fi
   say "dev: two builds in different folders have the same bytes"
+fi
+if [[ -n $try ]]; then
+  root=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-debian.XXXXXX")
+  trap 'rm -rf "$root" ${again:+"$again"}' EXIT
+  if ! quietly "a fresh Debian 12 in $root" debootstrap debootstrap --variant=minbase bookworm "$root"; then
+    show_failure debootstrap
+    die "debootstrap failed"
+  fi
+  tree=build/release-work/fanfare-$version/build/package
+  if ! quietly "install, upgrade and purge" release-try python3 tests/packaging/package_test.py "$tree" --root "$root"; then
+    show_failure release-try
+    die "the packages failed in a fresh Debian 12"
+  fi
+  say "dev: the packages were installed, upgraded and purged in a fresh Debian 12; nothing is left"
 fi
 cat "$output/SHA256SUMS"
 say "dev: $output is ready, after $((SECONDS - start)) s"
