@@ -262,7 +262,7 @@ void Api::show_drain(const Asked&, Answer answer) {
 void Api::begin_drain(const Asked& asked, Answer answer) {
   Body body(asked.body, {"spread_s", "reason"});
   double spread_s = std::chrono::duration<double>(Drain::kSpreadDefault).count();
-  std::string reason = "the server is being taken out of service";
+  std::string reason = "the server is being taken out of service, try again in 1 s";
   body.read("spread_s", spread_s, 0, std::chrono::duration<double>(Drain::kSpreadMax).count());
   if (body.read("reason", reason) && !is_reason(reason)) body.fail("reason", reason, kReasonExpected);
   if (body.problem()) return answer.give(*body.problem());

@@ -25,6 +25,7 @@
 #include "gateway/stream_runtime.h"
 #include "http/target.h"
 #include "server/listener.h"
+#include "session/close_hint.h"
 #include "session/server.h"
 #include "session/stop_spread.h"
 #include "upstream/worker.h"
@@ -34,6 +35,13 @@ namespace {
 
 // The reason in the Close frames of a stop.
 constexpr std::string_view kRestarting = "the gateway is restarting";
+// When its clients are asked to come back: when this process has ended. It is the same for all, so those who are closed evenly also
+// come back evenly. After a longer stop their own attempts find the next process.
+constexpr std::chrono::seconds kComebackMax{30};
+std::string reason_of_stop(Duration spread) {
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(spread);
+  return session::with_close_hint(kRestarting, std::clamp(wait, std::chrono::seconds(1), kComebackMax));
+}
 // And for the clients of a network that is gone.
 constexpr std::string_view kRemoved = "this network was removed from the configuration";
 
@@ -181,11 +189,12 @@ class Gateway::Impl {
       // The shutdown after the clients also has its time within the deadline.
       const Duration of_workers = std::min<Duration>(upstream::WorkerOptions{}.stop_limit, deadline / 4);
       const Instant until = system_clock().now() + (deadline - of_workers);
+      const std::string reason = reason_of_stop(spread);
       if (spread > Duration::zero()) {
-        session::StopSpread::run(server_, ws::close_code::service_restart, kRestarting,
+        session::StopSpread::run(server_, ws::close_code::service_restart, reason,
                                  std::min(spread, deadline - of_workers), deadline - of_workers);
       }
-      dropped = server_.stop(ws::close_code::service_restart, kRestarting,
+      dropped = server_.stop(ws::close_code::service_restart, reason,
                              std::max<Duration>(until - system_clock().now(), Duration::zero()));
     }
     // In parallel: each of them may take its whole stop_limit.

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "session/client_dial.h"
 #include "session/client_plan.h"
+#include "session/close_hint.h"
 #include "session/dial_race.h"
 #include "ws/close_code.h"
 #include "ws/close_frame.h"
@@ -62,7 +63,8 @@ class Client::Core final : public ClientEndpoint, public std::enable_shared_from
   void attempt_failed(const ClientError& error);
   void give_up_attempt();
   // Schedules the next attempt and returns the delay; empty: the client has ended.
-  std::optional<Duration> plan_next(bool worth_it);
+  // `least`: what the server asked for.
+  std::optional<Duration> plan_next(bool worth_it, Duration least = Duration::zero());
   void cancelled();
 
   Client* client_;
@@ -204,7 +206,7 @@ void Client::Core::attempt_failed(const ClientError& error) {
   handler_->on_failed(*client_, error, reconnect_in);
 }
 
-std::optional<Duration> Client::Core::plan_next(bool worth_it) {
+std::optional<Duration> Client::Core::plan_next(bool worth_it, Duration least) {
   const ReconnectOptions& reconnect = options_.reconnect;
   const bool attempts_left = reconnect.attempts_max == 0 || backoff_.attempts() < reconnect.attempts_max;
   if (!reconnect.enabled || !worth_it || !attempts_left) {
@@ -212,7 +214,7 @@ std::optional<Duration> Client::Core::plan_next(bool worth_it) {
     return std::nullopt;
   }
   state_ = State::waiting;
-  const Duration wait = backoff_.next();
+  const Duration wait = least + backoff_.next();
   call_at(saturating_add(loop().now(), wait), &Core::attempt);
   return wait;
 }
@@ -295,7 +297,9 @@ void Client::Core::on_close(Session& session, const CloseInfo& info) {
   if (loop().now() - opened_at_ >= options_.reconnect.stable_after) backoff_.reset();
   const auto& retry = options_.reconnect.retry_close;
   const bool worth_it = state_ != State::closing && (retry ? retry(info) : is_worth_retrying(info));
-  const auto reconnect_in = plan_next(worth_it);
+  const auto hint = info.cause == Cause::peer_closed ? close_hint(info.code, info.reason)
+                                                     : std::optional<std::chrono::seconds>();
+  const auto reconnect_in = plan_next(worth_it, hint.value_or(std::chrono::seconds(0)));
   handler_->on_close(*client_, info, reconnect_in);
 }
 

@@ -95,6 +95,17 @@ TEST_P(ClientReconnectTest, ComesBackAfterWhatWillPassAndNotAfterTheRest) {
   }
 }
 
+TEST_P(ClientReconnectTest, ComesBackWhenTheServerWantsIt) {
+  serve();
+  options_.reconnect.backoff = {.backoff_min = 250ms, .backoff_max = 1s, .multiplier = 2.0, .jitter = false};
+  open();
+  endpoint_.open.back()->start_closing(ws::close_code::service_restart, "restarting, try again in 3 s");
+  wait_for("close peer_closed 1012 restarting, try again in 3 s retry");
+  EXPECT_EQ(diary_.waits, std::vector<Duration>{3250ms});
+  clock_.advance(3250ms);
+  wait_for("reopen");
+}
+
 TEST_P(ClientReconnectTest, ComesBackAfterSomeStatusesOnly) {
   serve();
   const std::string base = options_.url;

@@ -132,7 +132,7 @@ test("SIGTERM with shutdownSpread: the connections end one after another, and th
   for (let i = 0; i < 3; ++i) raws.push(await open(t, fanfare));
   fanfare.program.signal("SIGTERM");
   const first = await within("a Close", Promise.any(raws.map(async (raw) => [raw, await raw.closed()])));
-  assert.deepEqual(first[1], { close: 1012, reason: "the gateway is restarting" });
+  assert.deepEqual(first[1], { close: 1012, reason: "the gateway is restarting, try again in 30 s" });
   for (const raw of raws.filter((one) => one !== first[0])) assert.equal((await raw.ask("web3_clientVersion")).jsonrpc, "2.0");
   await assert.rejects(RawSocket.connect(fanfare.ws), { code: "ECONNREFUSED" });
   fanfare.program.signal("SIGTERM");

@@ -1,4 +1,5 @@
 // One WebSocket that is made again whenever it is lost. It knows nothing of the messages that it carries.
+import { closeHintMs } from "./close_hint.js";
 import { backoffDelay, withHint, type BackoffOptions, type ReconnectHint } from "./backoff.js";
 import { after, checkNumber } from "./durations.js";
 import { isOnline, watchPage } from "./page.js";
@@ -96,6 +97,8 @@ export class Connection {
   private openedAtMs = 0;
   private hint: ReconnectHint | null = null;
   private retryAtMs = 0;
+  /** The server's wish at the last close (close_hint.ts). */
+  private notBeforeMs = 0;
   private heardAtMs = 0;
   private lastUrl = "";
   private readonly timers = new Map<"connect" | "retry" | "idle" | "answer" | "token" | "renewal", ReturnType<typeof setTimeout>>();
@@ -143,7 +146,8 @@ export class Connection {
       if (this.tokens?.isExpired(Date.now())) this.renew(this.tokens);
       else this.probe();
     } else if (this.state === "waiting" || this.state === "offline") {
-      this.retryIn(Math.min(Math.max(this.retryAtMs - Date.now(), 0), this.hint ? this.delay(1) : 0));
+      const soonest = Math.max(this.hint ? this.delay(1) : 0, this.notBeforeMs - Date.now());
+      this.retryIn(Math.min(Math.max(this.retryAtMs - Date.now(), 0), soonest));
     }
   }
 
@@ -269,10 +273,10 @@ export class Connection {
       // A browser does not say why an upgrade failed. It may have been the token, but often the server is just away.
       this.tokens?.refuse();
     }
-    this.failed(error, wasOpen);
+    this.failed(error, wasOpen, closeHintMs(code, reason));
   }
 
-  private failed(error: ConnectionError, wasOpen = false): void {
+  private failed(error: ConnectionError, wasOpen = false, leastMs = 0): void {
     this.attempt++;
     if (wasOpen && this.hasStood()) this.failures = 0;
     this.failures++;
@@ -280,7 +284,8 @@ export class Connection {
     this.clearTimers();
     const offline = !isOnline(this.lastUrl);
     this.setState(offline ? "offline" : "waiting", error);
-    this.retryIn(offline ? this.delay(64) : this.delay(this.failures));
+    this.notBeforeMs = Date.now() + leastMs;
+    this.retryIn(leastMs + (offline ? this.delay(64) : this.delay(this.failures)));
     if (wasOpen) this.reportLost(error);
   }
 

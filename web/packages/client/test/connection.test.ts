@@ -45,6 +45,18 @@ test("it connects, passes messages on, and sends", async () => {
   expect(FakeSocket.last.sent).toEqual(["text"]);
 });
 
+test("a server that restarts says when it wants its client back", async () => {
+  start({ backoff: { firstMs: 100 } });
+  await settle();
+  FakeSocket.last.end(1012, "the gateway is restarting, try again in 3 s");
+  await vi.advanceTimersByTimeAsync(2_000);
+  page.dispatchEvent(new Event("online"));
+  await vi.advanceTimersByTimeAsync(999);
+  expect(FakeSocket.all.length).toBe(1);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(FakeSocket.all.length).toBe(2); // the page's event shortens the client's own delay only
+});
+
 test("failures wait longer each time, and a connection that stood begins from the start", async () => {
   FakeSocket.next = "refuse";
   start({ backoff: { firstMs: 100, maxMs: 1_000 } });
