@@ -263,8 +263,8 @@ CLI::App* add_canvas_export(CLI::App& root, CanvasExportArguments& out) {
       ->required();
   app->add_option(
          "-o,--output", out.output,
-         "The file. With several moments: %05d in its name stands for the number of the picture; without it, "
-         "the file is one animated PNG")
+         "The file, or - for standard output. With several moments: %05d in its name stands for the number of "
+         "the picture; without it, the file is one animated PNG")
       ->type_name("FILE")
       ->required();
   app->add_option("--at", out.at, "One moment; the last pixel's if not given")->type_name("TIME");

@@ -63,7 +63,7 @@ struct CanvasPixel {
 
 // What CanvasRoom::check gets. Views are valid during the call.
 struct CanvasDraw {
-  std::string_view proof;    // "proof" of a pixel_update, as raw JSON. Empty: none, as in the binary protocol
+  std::string_view proof;    // of a pixel_update or PROVEN message, as raw JSON. Empty: none
   std::uint32_t user = 0;    // the number in the user's id: 17 for "u17"
   std::string_view address;  // who pays: an IPv4 address, or an IPv6 /64
   std::span<const CanvasPixel> pixels;
