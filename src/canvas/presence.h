@@ -69,7 +69,7 @@ class Presence {
 
   const Limits& limits_;
   std::unordered_map<UserNumber, Here> here_;
-  std::list<UserNumber> order_;                   // of arrival
+  std::list<UserNumber> order_;  // of arrival
   // Of those that others do not know yet: whether he was here when they were last told. Numbers grow.
   std::map<UserNumber, bool> changed_;
   std::optional<Instant> last_delta_;
