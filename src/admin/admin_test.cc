@@ -130,16 +130,31 @@ ConnectionInfo example() {
 
 TEST(ConnectionQuery, FiltersByEachMember) {
   const ConnectionInfo info = example();
-  for (const std::string_view fits :
-       {"", "address=203.0.113.7", "address=203.0.113.7:50123", "address=203.*", "agent=ethers*",
-        "principal=alice", "service=rpc", "project=main", "network=main/1", "kind=websocket",
-        "behind_min=1000", "age_min=12", "q=ETHERS", "q=newheads", "q=0-1-2", "q=113.7",
-        "agent=*&principal=al*"}) {
+  for (const std::string_view fits : {"",
+                                      "address=203.0.113.7",
+                                      "address=203.0.113.7:50123",
+                                      "address=203.*",
+                                      "agent=ethers*",
+                                      "principal=alice",
+                                      "service=rpc",
+                                      "project=main",
+                                      "network=main/1",
+                                      "kind=websocket",
+                                      "behind_min=1000",
+                                      "age_min=12",
+                                      "q=ETHERS",
+                                      "q=newheads",
+                                      "q=0-1-2",
+                                      "q=113.7",
+                                      "q=*",
+                                      "q=*ETH*",
+                                      "q=203*7",
+                                      "agent=*&principal=al*"}) {
     EXPECT_TRUE(query_of(fits).fits(info)) << fits;
   }
   for (const std::string_view not_fits :
        {"address=203.0.113.8", "agent=ethers", "principal=bob", "service=canvas", "project=other",
-        "network=main/10", "kind=http", "behind_min=1001", "age_min=13", "q=web3", "room=*x",
+        "network=main/10", "kind=http", "behind_min=1001", "age_min=13", "q=web3", "q=web*3", "room=*x",
         "stream=newHeads", "agent=ethers*&principal=bob"}) {
     EXPECT_FALSE(query_of(not_fits).fits(info)) << not_fits;
   }

@@ -54,7 +54,15 @@ char lower(char letter) {
   return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
 
+// With a star in it, the part is a pattern.
 bool contains(std::string_view text, std::string_view part) {
+  if (part.contains('*')) {
+    std::string pattern = "*" + std::string(part) + "*";
+    std::string lowered(text);
+    std::ranges::transform(pattern, pattern.begin(), lower);
+    std::ranges::transform(lowered, lowered.begin(), lower);
+    return fits_pattern(pattern, lowered);
+  }
   return !std::ranges::search(text, part, [](char a, char b) { return lower(a) == lower(b); }).empty() ||
          part.empty();
 }

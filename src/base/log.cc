@@ -1,7 +1,8 @@
 #include "base/log.h"
 
+#include <unistd.h>
+
 #include <atomic>
-#include <cstdio>
 #include <mutex>
 #include <shared_mutex>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "base/check.h"
 #include "base/log_format.h"
 #include "base/log_line.h"
+#include "base/log_output.h"
 #include "base/log_sink.h"
 #include "base/time.h"
 
@@ -47,6 +49,22 @@ bool give_to_sink(Level level, std::string_view event, Fields fields, Fields mor
   return taken;
 }
 
+std::string text_of(Level level, std::string_view event, Fields fields, Fields more) {
+  const WallTime now = system_clock().wall_now();
+  return format() == Format::json ? json_line_of(now, level, event, fields, more)
+                                  : line_of(now, level, event, fields, more);
+}
+
+std::string lost_lines_text(std::uint64_t lost) {
+  return text_of(Level::warn, "log_lines_lost", {{"lines", lost}}, {});
+}
+
+// Never destroyed, as the place of the sink.
+Output& standard_error() {
+  static Output& output = *new Output(STDERR_FILENO);
+  return output;
+}
+
 }  // namespace
 
 bool in_sink() {
@@ -75,12 +93,7 @@ bool enabled(Level level) {
 void write(Level level, std::string_view event, Fields fields, Fields more) {
   if (!enabled(level)) return;
   if (give_to_sink(level, event, fields, more)) return;
-  const WallTime now = system_clock().wall_now();
-  const std::string line = format() == Format::json ? json_line_of(now, level, event, fields, more)
-                                                    : line_of(now, level, event, fields, more);
-  // One call to an unbuffered stream, so lines of several threads do not mix. A line that cannot be written
-  // is lost.
-  (void)std::fwrite(line.data(), 1, line.size(), stderr);
+  standard_error().write(text_of(level, event, fields, more), lost_lines_text);
 }
 
 }  // namespace fanfare::log

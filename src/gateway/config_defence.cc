@@ -17,7 +17,8 @@ void read_memory(const ReadContext& context, const YamlNode& node, MemoryPlan& o
   if (out.soft_percent + 5 <= out.hard_percent || (!has_soft && !has_hard)) return;
   const std::string_view key = has_hard ? "hardPercent" : "softPercent";
   fields.report(fields.find(key)->location, key, "leaves less than 5 between softPercent and hardPercent", "",
-                "softPercent (80) at least 5 below hardPercent (90)");
+                "softPercent at least 5 below hardPercent; they are " + std::to_string(out.soft_percent) +
+                    " and " + std::to_string(out.hard_percent) + ", by default 80 and 90");
 }
 
 void read_overload(const ReadContext& context, const YamlNode& node, DefencePlan& out) {

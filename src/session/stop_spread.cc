@@ -11,7 +11,7 @@ namespace fanfare::session {
 namespace {
 
 // How soon it is noticed that the last sessions have ended by themselves.
-constexpr Duration kLookAgain = std::chrono::milliseconds(100);
+constexpr Duration kPauseMax = std::chrono::milliseconds(100);
 constexpr Duration kPauseMin = std::chrono::milliseconds(1);
 
 }  // namespace
@@ -39,7 +39,7 @@ class StopSpread::OfLoop : public std::enable_shared_from_this<StopSpread::OfLoo
       if (whole_->loops_left_.fetch_sub(1) == 1) whole_->done_();
       return;
     }
-    const Duration pause = std::clamp<Duration>(due(next_) - now, kPauseMin, kLookAgain);
+    const Duration pause = std::clamp<Duration>(due(next_) - now, kPauseMin, kPauseMax);
     server_.loop().call_after(pause, [self = shared_from_this()] { self->go_on(); });
   }
 

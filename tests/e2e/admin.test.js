@@ -88,6 +88,9 @@ test("200 connections are listed and searched, one is closed, and the others are
   assert.match(list.stdout, /\n11 connections\n$/);
   const busiest = JSON.parse((await fanfareAdmin(admin, ["--json", "connections", "--sort", "sent", "--limit", "3"])).stdout);
   assert.equal(busiest.length, 3);
+  const refused = await fanfareAdmin(admin, ["close", "--agent", "herd/12*", "--code", "1006"]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /code .*\(1006\)/);
   const filtered = await fanfareAdmin(admin, ["close", "--agent", "herd/12*"]);
   assert.equal(filtered.stdout, "closed 11\n");
   await until("those are closed, too", () => ended.size === 12);

@@ -63,6 +63,9 @@ TEST(AdminTable, ControlCharactersAreNotPrinted) {
             "?2J")
       << "the one-byte CSI, in UTF-8";
   EXPECT_EQ(line_text("\xc2\xa9 \xe2\x82\xac"), "\xc2\xa9 \xe2\x82\xac");
+  EXPECT_EQ(line_text("a\u202eb\u2066c\u200bd\u061ce\ufefff\U000e0041g"), "a?b?c?d?e?f?g")
+      << "reordered and hidden text";
+  EXPECT_EQ(line_text("\u2010\u2030\xe2\x80"), "\u2010\u2030\xe2\x80");
   EXPECT_EQ(shown(R"({"a":"\u001b[2J"})", {"A", "a"}), "?[2J");
   EXPECT_EQ(problem_text(R"({"detail":"no","value":"\u001b[2J"})"), "no (?[2J)");
 }

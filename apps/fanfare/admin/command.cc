@@ -176,6 +176,10 @@ class Command {
     return {};
   }
 
+  // Of those found by a filter, some may have ended by themselves.
+  bool is_open(const std::string& id) {
+    return client_.request("GET", "/v1/connections/" + url_escaped(id)).has_value();
+  }
   Outcome close() {
     std::vector<std::string> ids = a_.ids;
     if (ids.empty()) {
@@ -192,11 +196,11 @@ class Command {
     std::string problem;
     for (const std::string& id : ids) {
       const auto reply = client_.request("DELETE", "/v1/connections/" + url_escaped(id) + query);
-      // Of those found by a filter, some may have ended by themselves.
       if (reply) {
         ++closed;
-      } else if (!a_.ids.empty()) {
+      } else if (!a_.ids.empty() || is_open(id)) {
         problem += (problem.empty() ? "" : "\n") + reply.error();
+        if (a_.ids.empty()) break;  // the others are refused for the same reason
       }
     }
     if (a_.json) {

@@ -136,7 +136,10 @@ CLI::App* add_top(CLI::App& root, TopArguments& out) {
   add_address(app, out.to);
   app->add_option("-i,--interval", out.interval_s, "Seconds between two looks, 2 if not given")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.1, 3600.0).description(""));
+      ->check(CLI::Range(0.1, 3600.0).description(""))
+      ->check([](const std::string& text) {
+        return text.contains("nan") || text.contains("NaN") ? "must be a number" : "";
+      });
   app->add_option("--sort", out.sort, "behind, age, received, sent or subscriptions; behind if not given")
       ->type_name("BY")
       ->check(CLI::IsMember({"behind", "age", "received", "sent", "subscriptions"}).description(""));

@@ -35,20 +35,31 @@ bool is_right_aligned(Show show) {
   return show == Show::number || show == Show::bytes || show == Show::seconds;
 }
 
+// The bytes of the character at the beginning, if it controls a terminal or hides or reorders what stands beside it; else 0.
+std::size_t unseen_bytes(std::string_view text) {
+  const auto starts = [&](std::string_view first, std::string_view last) {
+    const std::string_view character = text.substr(0, first.size());
+    return character.size() == first.size() && character >= first && character <= last;
+  };
+  if (starts("\xc2\x80", "\xc2\x9f")) return 2;                   // C1 controls
+  if (starts("\xd8\x9c", "\xd8\x9c")) return 2;                   // U+061C, a mark of direction
+  if (starts("\xe2\x80\x8b", "\xe2\x80\x8f")) return 3;           // U+200B to 200F: no width, marks
+  if (starts("\xe2\x80\xa8", "\xe2\x80\xae")) return 3;           // U+2028 to 202E: lines, embeddings
+  if (starts("\xe2\x81\xa0", "\xe2\x81\xaf")) return 3;           // U+2060 to 206F: joiners, isolates
+  if (starts("\xef\xbb\xbf", "\xef\xbb\xbf")) return 3;           // U+FEFF
+  return starts("\xf3\xa0\x80\x80", "\xf3\xa0\x81\xbf") ? 4 : 0;  // U+E0000 to E007F: tags
+}
+
 }  // namespace
 
 std::string line_text(std::string_view text) {
   std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    // C1 controls are C2 80 to C2 9F in UTF-8.
-    const bool is_c1 = byte == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0;
-    if (byte < 0x20 || byte == 0x7f || is_c1) {
-      out += '?';
-      if (is_c1) ++i;
-    } else {
-      out += text[i];
-    }
+  while (!text.empty()) {
+    const auto byte = static_cast<unsigned char>(text.front());
+    std::size_t hidden = byte < 0x20 || byte == 0x7f ? 1 : 0;
+    if (hidden == 0) hidden = unseen_bytes(text);
+    out += hidden > 0 ? '?' : text.front();
+    text.remove_prefix(std::max<std::size_t>(hidden, 1));
   }
   return out;
 }
