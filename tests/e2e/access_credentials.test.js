@@ -190,7 +190,8 @@ test("a connection that does not authenticate in time is closed", async (t) => {
   const { close, reason } = await raw.frames.take("the close", (one) => one.close);
   assert.deepEqual([close, reason], [1008, "credentials are required"]);
   await fanfare.program.line(/access_denied .*reason=missing.*peer=127\.0\.0\.1/);
-  assert.match(await scrape(fanfare), /fanfare_access_denied_total\{reason="missing"\} 1\n/);
+  // Also of programs that look for somebody else at this port.
+  assert.match(await scrape(fanfare), /fanfare_access_denied_total\{reason="missing"\} [1-9]/);
 });
 
 test("messages that come in part: little before the credentials, and within the limits after them", async (t) => {

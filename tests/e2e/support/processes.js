@@ -112,6 +112,7 @@ export async function run(file, parameters, { env, input = "" } = {}) {
   const child = spawn(file, parameters, { stdio: ["pipe", "pipe", "pipe"], env: { ...process.env, ...env } });
   const out = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"]) child[name].setEncoding("utf8").on("data", (text) => (out[name] += text));
+  child.stdin.on("error", () => {}); // a program may end without reading it
   child.stdin.end(input);
   const [code, signal] = await within(`${path.basename(file)} ends`, once(child, "close")).catch((error) => {
     child.kill("SIGKILL");
