@@ -153,7 +153,7 @@ TEST_F(ExportTest, NoPairOfFlagsIsIgnored) {
   for (std::size_t first = 0; first < flags.size(); ++first) {
     for (std::size_t second = first + 1; second < flags.size(); ++second) {
       const std::string pair = flags[first].name + " " + flags[second].name;
-      for (const std::string output : {path("one.png"), path("many-%d.png"), std::string("-")}) {
+      for (const std::string& output : {path("one.png"), path("many-%d.png"), std::string("-")}) {
         SCOPED_TRACE(pair + " -o " + output);
         CanvasExportArguments arguments{.output = output};
         flags[first].set(arguments);
