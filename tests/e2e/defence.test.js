@@ -115,7 +115,8 @@ test("a process with 128 MiB: new clients are refused at the soft mark, the slow
 
   const shed = () => metric(fanfare, "fanfare_memory_shed_connections_total");
   while ((await shed()) === 0 && asked < 400) await ask();
-  assert.ok((await shed()) > 0, fanfare.program.text);
+  // On a busy machine the answers are still on their way.
+  await until("the slowest are closed", async () => (await shed()) > 0);
   await fanfare.program.line(/memory_level level=hard before=soft/);
   await fanfare.program.line(/memory_shed connections=\d+ backlog_bytes=\d+/);
   await until("their end is counted with its reason", async () => (await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "memory" })) > 0);
