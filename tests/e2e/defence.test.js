@@ -16,9 +16,9 @@ import { RawSocket } from "./support/raw_socket.js";
 import { until, within } from "./support/waiting.js";
 
 const MiB = 1024 * 1024;
-const LARGE = `"0x${"00".repeat(3 * MiB)}"`;
+const LARGE = `"0x${"00".repeat(MiB / 2)}"`;
 
-// A node whose debug_getRawBlock answers 6 MiB.
+// A node whose debug_getRawBlock answers 1 MiB.
 async function startLargeNode(t) {
   const anvil = await startAnvil(t, ["--block-time", "1"]);
   return NodeProxy.start(t, anvil.url, {
@@ -77,7 +77,7 @@ const post = (url, method) => fetch(url, { method: "POST", headers: { "content-t
 test("a process with 128 MiB: new clients are refused at the soft mark, the slowest are closed at the hard mark, and it recovers", async (t) => {
   const node = await startLargeNode(t);
   const fanfare = await startFanfare(t, ["--config", writeConfig(t, config(
-    `memory: { maxBytes: ${128 * MiB}, softPercent: 50, hardPercent: 65 }\n  websocket: { slowTimeout: 10m }\n  threads: 2`, node.url, 31337))]);
+    `memory: { maxBytes: ${128 * MiB}, softPercent: 48, hardPercent: 54 }\n  websocket: { slowTimeout: 10m }\n  threads: 2`, node.url, 31337))]);
   await fanfare.program.line(/memory_ceiling bytes=134217728 source=configured/);
   const level = () => metric(fanfare, "fanfare_memory_level");
   const before = await subscriber(t, fanfare.ws);
@@ -99,9 +99,9 @@ test("a process with 128 MiB: new clients are refused at the soft mark, the slow
     const socket = sockets[asked++ % sockets.length];
     socket.sendJson({ jsonrpc: "2.0", id: asked, method: "debug_getRawBlock", params: [`0x${asked.toString(16)}`] });
     const used = await metric(fanfare, "fanfare_memory_used_bytes");
-    await until("its answer has come", async () => (await metric(fanfare, "fanfare_memory_used_bytes")) !== used || (await level()) > 0, { deadlineMs: 1000 }).catch(() => {});
+    await until("its answer has come", async () => (await metric(fanfare, "fanfare_memory_used_bytes")) !== used || (await level()) > 0, { deadlineMs: 250 }).catch(() => {});
   };
-  while ((await level()) === 0 && asked < 200) await ask();
+  while ((await level()) === 0 && asked < 400) await ask();
   await until("the soft mark", async () => (await level()) === 1);
 
   const refused = await tryWebSocket(fanfare.ws);
@@ -114,7 +114,7 @@ test("a process with 128 MiB: new clients are refused at the soft mark, the slow
   assert.equal((await fetch(`${fanfare.health}/healthz`)).status, 200);
 
   const shed = () => metric(fanfare, "fanfare_memory_shed_connections_total");
-  while ((await shed()) === 0 && asked < 400) await ask();
+  while ((await shed()) === 0 && asked < 800) await ask();
   // On a busy machine the answers are still on their way.
   await until("the slowest are closed", async () => (await shed()) > 0);
   await fanfare.program.line(/memory_level level=hard before=soft/);
