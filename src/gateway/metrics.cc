@@ -39,6 +39,8 @@ constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies
 constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOutcomes{"complete", "notice"};
 constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{
     "created", "refused", "expired", "lost", "uninstalled"};
+constexpr std::array<std::string_view, PerEach<SessionOutcome>::kSize> kSessionOutcomes{
+    "created", "resumed", "taken_over", "refused", "expired", "revoked"};
 constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -185,6 +187,8 @@ void Metrics::Sheet::network(const NetworkMetrics& cells, Instant now) {
   counters(MetricId::subscriptions_ended, labels, "type", kSubscriptionKinds, cells.subscriptions_ended);
   gauge(MetricId::filters, labels, cells.filters);
   counters(MetricId::filter_outcomes, labels, "outcome", kFilterOutcomes, cells.filter_outcomes);
+  gauge(MetricId::sessions, labels, cells.sessions);
+  counters(MetricId::session_outcomes, labels, "outcome", kSessionOutcomes, cells.session_outcomes);
   counter(MetricId::messages_received, labels, cells.messages_received);
   counter(MetricId::messages_sent, labels, cells.messages_sent);
   counter(MetricId::bytes_received, labels, cells.bytes_received);
