@@ -8,6 +8,45 @@
 #include "eth/subscription_manager.h"
 
 namespace fanfare::eth {
+namespace {
+
+using Fits = FeedLoop::Fits;
+
+std::vector<ConnectionKey> connections_with(SubscriptionTable& table, const Fits& fits) {
+  std::vector<ConnectionKey> found;
+  for (const auto& [key, connection] : table.connections()) {
+    const bool has = std::ranges::any_of(connection.subscriptions, [&](const auto& subscription) {
+      return subscription.is_live() && fits(subscription.group);
+    });
+    if (has) found.push_back(key);
+  }
+  return found;
+}
+
+std::vector<SubscriptionId> ids_of(SubscriptionTable& table, ConnectionKey key) {
+  std::vector<SubscriptionId> ids;
+  const SubscriptionTable::Connection* const connection = table.find(key);
+  if (connection == nullptr) return ids;
+  for (const auto& one : connection->subscriptions) ids.push_back(table.id_of(one));
+  return ids;
+}
+
+// Those that a notice can end.
+std::vector<std::pair<ConnectionKey, SubscriptionId>> subscriptions_with_notices(SubscriptionTable& table,
+                                                                                 const Fits& fits) {
+  std::vector<std::pair<ConnectionKey, SubscriptionId>> found;
+  for (const auto& [key, connection] : table.connections()) {
+    for (const auto& one : connection.subscriptions) {
+      if (one.is_live() && one.tracked == nullptr && fits(one.group)) {
+        found.emplace_back(key, table.id_of(one));
+      }
+    }
+  }
+  return found;
+}
+
+}  // namespace
+
 // --- events ----------------------------------------------------------------------------------------
 
 void SubscriptionManager::publish(const SourceEvent& event) {
