@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "access/digest.h"
+#include "base/header_field.h"
+#include "base/header_text.h"
 #include "http/target.h"
 
 namespace fanfare::gateway {
@@ -39,7 +41,7 @@ std::expected<std::optional<SessionDigest>, std::string> session_token_of(const 
   for (const http::Parameter& parameter : http::query_parameters(request.query)) {
     if (parameter.name == "session") is_one = add(parameter.value) && is_one;
   }
-  for (const http::HeaderField& field : request.headers) {
+  for (const HeaderField& field : request.headers) {
     if (equals_ignoring_case(field.name, kSessionHeader)) is_one = add(field.value) && is_one;
   }
   if (!is_one) return std::unexpected("the request names several sessions, expected one token\n");

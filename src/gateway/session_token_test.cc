@@ -12,7 +12,7 @@ namespace {
 const std::string kToken = "0123456789abcdef";
 
 auto token_of(const std::string& query, const std::vector<std::pair<std::string, std::string>>& fields = {}) {
-  std::vector<http::HeaderField> headers;
+  std::vector<HeaderField> headers;
   for (const auto& [name, value] : fields) headers.push_back({.name = name, .value = value});
   http::Request request;
   request.query = query;
