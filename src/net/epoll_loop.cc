@@ -1,5 +1,6 @@
 #include "net/epoll_loop.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -194,6 +195,8 @@ void EpollLoop::begin_close(Stream& stream) {
 }
 
 ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
+  // Another process may have listened on it with io_uring.
+  ::fcntl(descriptor.get(), F_SETFL, ::fcntl(descriptor.get(), F_GETFL) | O_NONBLOCK);
   const auto id = static_cast<ListenerId>(listeners_.size());
   Listener& listener = listeners_.emplace_back(id, std::move(descriptor), std::move(handler));
   const auto tag = reinterpret_cast<std::uintptr_t>(&listener) | kListenerBit;
@@ -201,7 +204,8 @@ ListenerId EpollLoop::listen(Descriptor descriptor, AcceptHandler handler) {
   return id;
 }
 
-void EpollLoop::stop_listening(ListenerId id) {
+// It passes on what it accepts in the same call, so none is late.
+void EpollLoop::stop_listening(ListenerId id, LateConnections /*late*/) {
   Listener& listener = listeners_[id];
   if (!listener.descriptor.valid()) return;
   // Others may hold duplicates of the socket, and epoll would keep reporting its events.

@@ -184,7 +184,7 @@ TEST_P(LoopTest, ConnectsAndTellsWhenNobodyListens) {
   EXPECT_EQ(client.events.front(), "attached");
   EXPECT_EQ(server.received, "queued before it was connected");
 
-  loop_->stop_listening(id);  // immediately, without another turn
+  loop_->stop_listening(id, LateConnections::dropped);  // immediately, without another turn
   Diary& refused = new_diary();
   auto connecting = start_connect(address);
   if (connecting) {

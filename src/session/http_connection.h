@@ -33,6 +33,8 @@ class HttpConnection final : public HttpInput {
   // `acceptance.agreed` must be set. This object is destroyed at the end of the turn.
   void accept_upgrade(Acceptance acceptance);
 
+  // Whether a response in pieces is being written.
+  bool is_streaming() const { return state_ == State::streaming; }
   void shut_down(std::uint16_t code, std::string_view reason) override;
 
   // Of a client that TLS asked for one (net::TlsServerOptions::client_ca_file), once it was verified.

@@ -42,6 +42,12 @@ TEST(AdminArguments, AreRead) {
   EXPECT_EQ(parsed<AdminArguments>({"admin", "drain", "--spread", "5s"}).spread_s, 5);
   EXPECT_EQ(parsed<AdminArguments>({"admin", "disable", "main/1/a", "--force"}).upstream, "main/1/a");
   EXPECT_TRUE(parsed<TopArguments>({"top", "--once"}).once);
+  EXPECT_EQ(parsed<AdminArguments>({"drain", "--spread", "5s"}).command, "drain");
+  EXPECT_EQ(parsed<AdminArguments>({"drain", "--spread", "5s"}).spread_s, 5);
+  const auto upgrade = parsed<AdminArguments>({"upgrade", "--socket", "/run/a.sock"});
+  EXPECT_EQ(upgrade.command, "upgrade");
+  EXPECT_EQ(upgrade.to.address, "/run/a.sock");
+  EXPECT_EQ(parsed<AdminArguments>({"upgrade", "--pid", "4711"}).pid, 4711);
 }
 
 TEST(AdminTable, AlignsAndCuts) {

@@ -15,7 +15,6 @@
 namespace fanfare::app {
 namespace {
 
-constexpr long kAdminTimeoutMs = 30'000;
 constexpr long kAdminConnectTimeoutMs = 5'000;
 
 struct ReplyBody {
@@ -82,7 +81,7 @@ std::expected<AdminReply, std::string> AdminClient::request(std::string_view met
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &append_reply);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &reply);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, kAdminTimeoutMs);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, timeout_ms_);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, kAdminConnectTimeoutMs);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
