@@ -167,11 +167,12 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(
-      context, node, "server",
-      {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout",
-       "shutdownSpread", "websocket", "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts",
-       "allowedOrigins", "compression", "allowInsecurePublic", "memory", "overload", "accessLog", "requestIds"});
+  const MapFields fields(context, node, "server",
+                         {"httpPort",     "httpHost",        "threads",        "upstreamThreads",
+                          "maxBodyBytes", "shutdownTimeout", "shutdownSpread", "websocket",
+                          "tls",          "limits",          "proxyProtocol",  "unixSocket",
+                          "allowedHosts", "allowedOrigins",  "compression",    "allowInsecurePublic",
+                          "memory",       "overload",        "accessLog",      "requestIds"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -298,9 +299,9 @@ void check_streams(const ReadContext& context, const Config& config) {
 }
 
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(
-      context, node, "",
-      {"logLevel", "logFormat", "tracing", "server", "metrics", "web", "access", "projects", "streams", "canvas", "admin"});
+  const MapFields fields(context, node, "",
+                         {"logLevel", "logFormat", "tracing", "server", "metrics", "web", "access",
+                          "projects", "streams", "canvas", "admin"});
   // A server of streams or of the canvas alone needs no projects.
   if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {

@@ -73,10 +73,11 @@ void read_pairs(const MapFields& fields, std::string_view key,
 
 void read_exporter(const ReadContext& context, const YamlNode& node, TracingPlan& out) {
   const MapFields fields(context, node, "tracing",
-                         {"endpoint", "headers", "serviceName", "attributes", "sample", "parentBased", "timeout",
-                          "interval", "batchSpans", "queueSpans"},
+                         {"endpoint", "headers", "serviceName", "attributes", "sample", "parentBased",
+                          "timeout", "interval", "batchSpans", "queueSpans"},
                          MapFields::Empty::refused);
-  constexpr std::string_view kUrl = "http:// or https:// followed by a host, such as http://localhost:4318/v1/traces";
+  constexpr std::string_view kUrl =
+      "http:// or https:// followed by a host, such as http://localhost:4318/v1/traces";
   fields.require({"endpoint"});
   if (const auto endpoint = fields.scalar("endpoint", kUrl)) {
     const auto good = check_endpoint(endpoint->text);

@@ -102,15 +102,13 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     }
     ++outstanding_;
     read->generation = reads_->generation();
-    const auto ticket =
-        reads_->join(*read, {.head_min = head_min,
-                             .caller = job_.caller,
-                             .queue_time = queue_time_,
-                             .traced = item.record},
-                     [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
-                       self->take(index, *result);
-                       self->ended();
-                     });
+    const auto ticket = reads_->join(
+        *read,
+        {.head_min = head_min, .caller = job_.caller, .queue_time = queue_time_, .traced = item.record},
+        [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
+          self->take(index, *result);
+          self->ended();
+        });
     if (!ticket) return;
     to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }

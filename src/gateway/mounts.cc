@@ -123,8 +123,7 @@ class RpcMount final : public server::Mount {
         .endpoint = &service,
         .policy = &upgrades_,
         .data = std::make_unique<RpcConnection>(service, ConnectionSlot(service.network()),
-                                                caller_of(session, target, rpc::Transport::websocket),
-                                                *ids)};
+                                                caller_of(session, target, rpc::Transport::websocket), *ids)};
   }
 
   void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {

@@ -21,10 +21,10 @@ Duration rest_after(std::size_t bytes, std::size_t not_begun, std::size_t calls)
 
 trace::CallPtr begin_record(const Caller& caller, std::string_view method, std::size_t bytes) {
   return trace::begin_call(
-      caller.record,
-      {.method = method,
-       .principal = caller.principal == nullptr ? std::string_view() : std::string_view(caller.principal->name),
-       .bytes_in = bytes});
+      caller.record, {.method = method,
+                      .principal = caller.principal == nullptr ? std::string_view()
+                                                               : std::string_view(caller.principal->name),
+                      .bytes_in = bytes});
 }
 
 }  // namespace
@@ -101,7 +101,8 @@ void CallReader::take(const jsonrpc::Request& request, const Origin& origin, Pro
   context_.observer.on_call(origin.caller.transport);
   Call call{.id = std::string(request.id), .method = {}, .params = {}, .answer = {}};
   call.version_1 = request.is_version_1;
-  if (origin.caller.record != nullptr) call.record = begin_record(origin.caller, request.method, request.raw.size());
+  if (origin.caller.record != nullptr)
+    call.record = begin_record(origin.caller, request.method, request.raw.size());
   Begun begun = Begun::answered;
   if (!progress.has_room) {
     context_.observer.on_refused(Refused::memory);

@@ -20,10 +20,10 @@ namespace fanfare::rpc {
 struct Call {
   std::string id;  // the caller's raw token; empty: a notification, which is never answered
   std::string method;
-  std::string params;      // raw, may be empty
-  std::string answer;      // the complete answer; set: nothing is left to do
-  bool version_1 = false;  // the answer is sent in the form of JSON-RPC 1
-  bool late = false;       // answered by Methods::finish(), not by Methods::run()
+  std::string params;          // raw, may be empty
+  std::string answer;          // the complete answer; set: nothing is left to do
+  bool version_1 = false;      // the answer is sent in the form of JSON-RPC 1
+  bool late = false;           // answered by Methods::finish(), not by Methods::run()
   trace::CallPtr record = {};  // null: nobody records it
 };
 

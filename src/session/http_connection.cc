@@ -224,7 +224,8 @@ Session& HttpConnection::start_websocket(const ws::UpgradeAccept& agreed, Accept
   if (note != nullptr) note->on_answered(101, 0);
   state_ = State::upgraded;
   transport().set_handler(std::move(session));
-  opened.open_in_place_of(*this, note.get());
+  opened.open_in_place_of(*this);
+  if (note != nullptr) note->on_opened(opened.id());
   return opened;
 }
 

@@ -42,9 +42,8 @@ void Session::open() {
   begin();
 }
 
-void Session::open_in_place_of(Member& before, RequestNote* note) {
+void Session::open_in_place_of(Member& before) {
   table().replace(before, *this);
-  if (note != nullptr) note->on_opened(id());
   begin();
 }
 

@@ -13,7 +13,6 @@
 
 #include "base/block_pool.h"
 #include "base/check.h"
-#include "session/request_note.h"
 #include "session/session_data.h"
 #include "session/session_output.h"
 #include "session/turn_share.h"
@@ -33,8 +32,7 @@ class Session : public SessionOutput {
   // Call one of the two once: the session takes a slot of its own in the table, or that of the member which
   // made the handshake. Then on_open is called. The transport's next call must go to this session.
   void open();
-  // `note`: of the request that asked for it; may be null.
-  void open_in_place_of(Member& before, RequestNote* note = nullptr);
+  void open_in_place_of(Member& before);
 
   // Starts the closing handshake; on_close follows when the peer answers or after close_timeout. The code
   // must be one that may be sent; the reason is at most 123 bytes of UTF-8.

@@ -20,8 +20,8 @@ Context context_of(Request& request, SpanId& parent) {
     parent = context.span;
   } else {
     // A WebSocket lives for days: its calls are traces of their own.
-    context.trace = request.is_websocket() || !request.trace.is_valid() ? recorder.make_trace_id()
-                                                                         : request.trace;
+    context.trace =
+        request.is_websocket() || !request.trace.is_valid() ? recorder.make_trace_id() : request.trace;
     context.is_sampled = recorder.samples(context.trace);
   }
   context.span = recorder.make_span_id();

@@ -53,13 +53,13 @@ class Recorder {
 // Where calls come from. Its first part is set once; loop thread.
 struct Request {
   Recorder& recorder;
-  std::string id;                         // X-Request-Id
-  std::optional<Context> parent = {};     // of a traceparent that the client may send
-  TraceId trace = {};                     // of all calls of an HTTP request without a parent
-  std::string address = {};               // of the client
-  std::string place = {};                 // "main/1"
-  std::string_view protocol = "http";     // or "websocket": each call has an id of its own
-  std::uint64_t calls = 0;                // so far
+  std::string id;                      // X-Request-Id
+  std::optional<Context> parent = {};  // of a traceparent that the client may send
+  TraceId trace = {};                  // of all calls of an HTTP request without a parent
+  std::string address = {};            // of the client
+  std::string place = {};              // "main/1"
+  std::string_view protocol = "http";  // or "websocket": each call has an id of its own
+  std::uint64_t calls = 0;             // so far
 
   bool is_websocket() const { return protocol != "http"; }
 };

@@ -100,8 +100,9 @@ TEST_F(TraceCall, WithoutTracingPassesTheClientsTraceOnAsItCame) {
   const CallPtr call = begin_call(from, {.method = "a", .principal = {}});
   {
     const Attempt attempt(calls({call}), "n", "a");
-    EXPECT_EQ(attempt.headers(), (std::vector<std::pair<std::string, std::string>>{
-                                     {"traceparent", std::string(kParent)}, {"tracestate", "a=1"}, {"X-Request-Id", "req"}}));
+    EXPECT_EQ(attempt.headers(),
+              (std::vector<std::pair<std::string, std::string>>{
+                  {"traceparent", std::string(kParent)}, {"tracestate", "a=1"}, {"X-Request-Id", "req"}}));
   }
   EXPECT_TRUE(recorder_.spans.empty());
 }
@@ -143,7 +144,9 @@ TEST_F(TraceCall, OfSeveralAttemptsNamesTheNodeThatAnsweredInTime) {
 TEST_F(TraceCall, AttemptThatFailsSaysWhy) {
   const CallPtr call = begin_call(request(), {.method = "eth_call", .principal = {}});
   Attempt(calls({call}), "a", "eth_call").end({.failure = "timeout"});
-  { const Attempt dropped(calls({call}), "b", "eth_call"); }
+  {
+    const Attempt dropped(calls({call}), "b", "eth_call");
+  }
   ASSERT_EQ(recorder_.spans.size(), 2U);
   EXPECT_TRUE(recorder_.spans[0].is_error);
   EXPECT_EQ(text_of(recorder_.spans[0], "error.type"), "timeout");

@@ -28,7 +28,9 @@ TEST(TraceContext, ReadsTheSampledBitAlone) {
 
 TEST(TraceContext, RejectsWhatIsNotValid) {
   for (const std::string_view value : {
-           "", "00", "hello",
+           "",
+           "00",
+           "hello",
            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",       // no flags
            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",     // one digit
            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",  // longer than version 00

@@ -24,13 +24,14 @@ TEST(Otlp, WritesTheExampleOfTheSpecification) {
                           .scope_name = "my.library",
                           .scope_version = "1.0.0"};
   const Span span = example();
-  EXPECT_EQ(otlp_json_of(resource, {&span, 1}),
-            R"({"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my.service"}}]},)"
-            R"("scopeSpans":[{"scope":{"name":"my.library","version":"1.0.0"},"spans":[)"
-            R"({"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",)"
-            R"("parentSpanId":"eee19b7ec3c1b173","flags":0,"name":"I'm a server span","kind":2,)"
-            R"("startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000",)"
-            R"("attributes":[{"key":"my.span.attr","value":{"stringValue":"some value"}}],"status":{}}]}]}]})");
+  EXPECT_EQ(
+      otlp_json_of(resource, {&span, 1}),
+      R"({"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my.service"}}]},)"
+      R"("scopeSpans":[{"scope":{"name":"my.library","version":"1.0.0"},"spans":[)"
+      R"({"traceId":"5b8efff798038103d269b633813fc60c","spanId":"eee19b7ec3c1b174",)"
+      R"("parentSpanId":"eee19b7ec3c1b173","flags":0,"name":"I'm a server span","kind":2,)"
+      R"("startTimeUnixNano":"1544712660000000000","endTimeUnixNano":"1544712661000000000",)"
+      R"("attributes":[{"key":"my.span.attr","value":{"stringValue":"some value"}}],"status":{}}]}]}]})");
 }
 
 TEST(Otlp, WritesNumbersAsTextAndErrorsWithTheirWords) {

@@ -10,7 +10,8 @@ namespace fanfare::trace {
 namespace {
 
 TEST(RequestId, TakesWhatNeedsNoQuotes) {
-  for (const std::string_view good : {"a", "0b6fe5a4-24ef-4f33-8e0b-2b1d2f3c9a00", "Root=1-67891233-abcdef", "x/y:z~_.+@"}) {
+  for (const std::string_view good :
+       {"a", "0b6fe5a4-24ef-4f33-8e0b-2b1d2f3c9a00", "Root=1-67891233-abcdef", "x/y:z~_.+@"}) {
     EXPECT_TRUE(is_request_id(good)) << good;
   }
   for (const std::string_view bad : {"", " ", "a b", "a\"b", "a,b", "a\r\nb", "\xc3\xa4", "a;b"}) {

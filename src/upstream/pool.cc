@@ -207,8 +207,8 @@ void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
   options.queue_time->of_whole = flight->options.queue_time;
   auto queue_time = options.queue_time;
   if (options.traced != nullptr) {
-    options.attempt_record = std::make_shared<trace::Attempt>(
-        options.traced, members_.backend(member).name(), options.method);
+    options.attempt_record =
+        std::make_shared<trace::Attempt>(options.traced, members_.backend(member).name(), options.method);
   }
   if (others_left) arm_hedge(flight, queue_time);
   std::string body = members_.size() > 1 ? flight->body : std::move(flight->body);

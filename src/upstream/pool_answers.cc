@@ -18,7 +18,7 @@ bool worth_another_try(const Failure& failure) {
 
 }  // namespace
 
-void Pool::Impl::end_record(trace::Attempt& record, const Flight& flight, const Result& result) {
+void end_record(trace::Attempt& record, const Flight& flight, const Result& result) {
   trace::Attempt::End end{.is_late = flight.over};
   if (!result) {
     end.failure = to_string(result.error().kind);

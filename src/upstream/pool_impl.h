@@ -49,6 +49,9 @@ struct Flight {
 };
 using FlightPtr = std::shared_ptr<Flight>;
 
+// Before the flight learns of the result.
+void end_record(trace::Attempt& record, const Flight& flight, const Result& result);
+
 class Pool::Impl final : Executor::StopListener {
  public:
   // `first_member`: the number of the first member, in replies.
@@ -85,7 +88,6 @@ class Pool::Impl final : Executor::StopListener {
   using QueueTimePtr = std::shared_ptr<QueueTime>;
   void arm_hedge(const FlightPtr& flight, const QueueTimePtr& queue_time);
   void hedge_at(Instant when, const FlightPtr& flight, const QueueTimePtr& queue_time);
-  static void end_record(trace::Attempt& record, const Flight& flight, const Result& result);
   void ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result);
   void hold_back(const FlightPtr& flight, std::size_t member, Reply reply);
   void arm_deadline(const FlightPtr& flight, std::string why);

@@ -170,7 +170,8 @@ void WebSocketNode::Impl::call(const std::string& body, CallOptions options, Don
   call->done = std::move(done);
   call->hold = ByteHold(call->options.payer);
   if (call->options.attempt_record != nullptr) {
-    if (const auto parts = split_uri(options_.url)) call->options.attempt_record->set_server(parts->authority);
+    if (const auto parts = split_uri(options_.url))
+      call->options.attempt_record->set_server(parts->authority);
   }
   if (executor_.stopping()) return refuse(call, FailureKind::shutdown, "the worker is stopping");
   if (state_ == State::down) return refuse(call, FailureKind::connect, lost_why_);

@@ -7,8 +7,8 @@
 
 namespace fanfare::app {
 
-std::expected<std::optional<log::Format>, std::string> log_format_of(const ServeArguments& arguments,
-                                                      const gateway::EnvironmentLookup& environment) {
+std::expected<std::optional<log::Format>, std::string> log_format_of(
+    const ServeArguments& arguments, const gateway::EnvironmentLookup& environment) {
   std::string_view flag = "--log-format";
   std::optional<std::string> name = arguments.log_format;
   if (!name) {

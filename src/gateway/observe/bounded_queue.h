@@ -38,8 +38,8 @@ class BoundedQueue {
   Taken take(std::size_t least, Duration wait) {
     std::unique_lock lock(mutex_);
     wake_at_ = least < items_max_ ? least : items_max_;
-    changed_.wait_for(lock, wait,
-                      [this] { return closed_ || std::exchange(poked_, false) || items_.size() >= wake_at_; });
+    changed_.wait_for(
+        lock, wait, [this] { return closed_ || std::exchange(poked_, false) || items_.size() >= wake_at_; });
     return {.items = std::exchange(items_, {}), .closed = closed_};
   }
   // take() returns.

@@ -13,9 +13,9 @@ enum class Unrecorded : std::uint8_t {
 };
 
 struct ObserveCells {
-  Counter lines;                       // of the access log, written
+  Counter lines;  // of the access log, written
   PerEach<Unrecorded> lines_dropped;
-  Counter spans;                       // that a collector has accepted
+  Counter spans;  // that a collector has accepted
   PerEach<Unrecorded> spans_dropped;
 };
 

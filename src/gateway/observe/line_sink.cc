@@ -22,7 +22,8 @@ constexpr std::size_t kFileBytes = std::size_t{64} << 10;
 constexpr int kPollMs = 100;
 
 std::expected<net::Descriptor, int> open_file(const std::string& path) {
-  net::Descriptor file(::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, kMode));
+  net::Descriptor file(
+      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, kMode));
   if (file.get() < 0) return std::unexpected(errno);
   return file;
 }
@@ -43,7 +44,8 @@ class DescriptorSink final : public LineSink {
       pollfd ready{.fd = file_.get(), .events = POLLOUT, .revents = 0};
       if (::poll(&ready, 1, kPollMs) <= 0) return 0;
     }
-    const ssize_t done = ::write(file_.get(), text.data(), std::min(text.size(), is_file_ ? kFileBytes : kPipeBytes));
+    const ssize_t done =
+        ::write(file_.get(), text.data(), std::min(text.size(), is_file_ ? kFileBytes : kPipeBytes));
     if (done >= 0) return static_cast<std::size_t>(done);
     if (errno == EAGAIN || errno == EINTR) return 0;
     return std::unexpected(errno);

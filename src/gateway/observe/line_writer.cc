@@ -24,7 +24,9 @@ std::string disk_error(int error) {
 }  // namespace
 
 LineWriter::LineWriter(const AccessLogPlan& plan, std::unique_ptr<LineSink> sink, ObserveCells& cells)
-    : plan_(plan), sink_(std::move(sink)), cells_(cells), queue_(plan.queued_lines_max), thread_([this] { run(); }) {}
+    : plan_(plan), sink_(std::move(sink)), cells_(cells), queue_(plan.queued_lines_max), thread_([this] {
+        run();
+      }) {}
 
 LineWriter::~LineWriter() {
   stopping_ = true;

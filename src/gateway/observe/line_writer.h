@@ -68,9 +68,9 @@ class LineWriter {
   std::atomic<std::uint64_t> refused_ = 0;  // by the queue
   // What follows belongs to the thread.
   std::uint64_t refused_told_ = 0;
-  std::uint64_t lost_ = 0;      // not in the access log yet
-  bool is_failing_ = false;     // the last write failed
-  bool is_line_torn_ = false;   // a part of a line was written
+  std::uint64_t lost_ = 0;     // not in the access log yet
+  bool is_failing_ = false;    // the last write failed
+  bool is_line_torn_ = false;  // a part of a line was written
   Instant stop_at_ = Instant::max();
   Instant told_at_{};
   std::thread thread_;  // last: it uses everything above

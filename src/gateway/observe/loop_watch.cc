@@ -68,9 +68,8 @@ class LoopWatch::Note final : public session::RequestNote {
     write(status >= 400);
   }
   void on_opened(session::SessionId id) override {
-    loop_.sessions_[key_of(id)] = {.request = request_,
-                                   .since = loop_.watch_.clock().now(),
-                                   .messages_before = messages_before_};
+    loop_.sessions_[key_of(id)] = {
+        .request = request_, .since = loop_.watch_.clock().now(), .messages_before = messages_before_};
   }
 
   const std::shared_ptr<trace::Request>& request() const { return request_; }

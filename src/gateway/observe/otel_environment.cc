@@ -116,11 +116,13 @@ void read_sampler(OtelVariables& reader, TracingPlan& out) {
     out.sample = 1;
     if (!argument) return;
     const auto ratio = parse_ratio(argument->value);
-    if (!ratio) return reader.wrong(argument->name, "is not a part of a whole, expected a number from 0 to 1");
+    if (!ratio)
+      return reader.wrong(argument->name, "is not a part of a whole, expected a number from 0 to 1");
     out.sample = *ratio;
   } else {
-    reader.wrong(sampler->name,
-                 "is unknown, expected always_on, always_off or traceidratio, or one of these after parentbased_");
+    reader.wrong(
+        sampler->name,
+        "is unknown, expected always_on, always_off or traceidratio, or one of these after parentbased_");
   }
 }
 
@@ -149,8 +151,9 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_pairs(std:
 }
 
 bool are_fields(const std::vector<std::pair<std::string, std::string>>& pairs) {
-  return std::ranges::all_of(
-      pairs, [](const auto& pair) { return http::is_token(pair.first) && http::is_header_value(pair.second); });
+  return std::ranges::all_of(pairs, [](const auto& pair) {
+    return http::is_token(pair.first) && http::is_header_value(pair.second);
+  });
 }
 
 std::expected<void, std::string> read_otel_environment(const EnvironmentLookup& environment,
@@ -179,7 +182,8 @@ std::expected<void, std::string> read_otel_environment(const EnvironmentLookup& 
   reader.count({"OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "OTEL_EXPORTER_OTLP_TIMEOUT"}, 1, 600'000,
                milliseconds(out.timeout));
   reader.count({"OTEL_BSP_SCHEDULE_DELAY"}, 1, 3'600'000, milliseconds(out.interval));
-  reader.count({"OTEL_BSP_MAX_QUEUE_SIZE"}, 1, kQueuedSpansMax, [&](auto value) { out.queued_spans_max = value; });
+  reader.count({"OTEL_BSP_MAX_QUEUE_SIZE"}, 1, kQueuedSpansMax,
+               [&](auto value) { out.queued_spans_max = value; });
   reader.count({"OTEL_BSP_MAX_EXPORT_BATCH_SIZE"}, 1, kBatchSpansMax,
                [&](auto value) { out.batch_spans_max = value; });
   return reader.result();

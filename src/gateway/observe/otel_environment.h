@@ -25,7 +25,8 @@ namespace fanfare::gateway {
 
 // Sets what is given. An empty variable counts as unset. The error names the variable, and never shows a value that may be
 // secret.
-std::expected<void, std::string> read_otel_environment(const EnvironmentLookup& environment, TracingPlan& out);
+std::expected<void, std::string> read_otel_environment(const EnvironmentLookup& environment,
+                                                       TracingPlan& out);
 
 // From 0 to 1, with a point. Empty: it is none.
 std::optional<double> parse_ratio(std::string_view text);

@@ -28,7 +28,8 @@ TEST(OtelEnvironment, WithoutVariablesChangesNothing) {
 
 TEST(OtelEnvironment, AddsThePathToTheCommonEndpointOnly) {
   EXPECT_EQ(read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318"}})->endpoint, "http://a:4318/v1/traces");
-  EXPECT_EQ(read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318/x/"}})->endpoint, "http://a:4318/x/v1/traces");
+  EXPECT_EQ(read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318/x/"}})->endpoint,
+            "http://a:4318/x/v1/traces");
   EXPECT_EQ(read({{"OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318"},
                   {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://b/t"}})
                 ->endpoint,
@@ -52,8 +53,9 @@ TEST(OtelEnvironment, ReadsHeadersAndAttributes) {
   EXPECT_EQ(plan->headers, (Pairs{{"x-key", "a b"}, {"other", "%zz="}}));
   EXPECT_EQ(plan->attributes, (Pairs{{"region", "eu"}}));
   EXPECT_EQ(plan->service_name, "edge");
-  EXPECT_EQ(read({{"OTEL_RESOURCE_ATTRIBUTES", "service.name=edge"}, {"OTEL_SERVICE_NAME", "mine"}})->service_name,
-            "mine");
+  EXPECT_EQ(
+      read({{"OTEL_RESOURCE_ATTRIBUTES", "service.name=edge"}, {"OTEL_SERVICE_NAME", "mine"}})->service_name,
+      "mine");
 }
 
 TEST(OtelEnvironment, NeverShowsAHeaderThatIsMalformed) {

@@ -18,10 +18,10 @@ struct AccessLogPlan {
 
   std::string path = {};  // "stdout", "stderr" or a file; empty: off
   log::Format format = log::Format::json;
-  double sample = 1;                                  // the part of requests, calls and sessions that is written
-  Duration slower_than = std::chrono::seconds(1);     // slower ones are always written; zero: they are not
-  Errors errors = Errors::all;                        // whether those with an error are always written
-  std::size_t queued_lines_max = 8192;                // lines that wait for the disk; further ones are dropped and counted
+  double sample = 1;                               // the part of requests, calls and sessions that is written
+  Duration slower_than = std::chrono::seconds(1);  // slower ones are always written; zero: they are not
+  Errors errors = Errors::all;                     // whether those with an error are always written
+  std::size_t queued_lines_max = 8192;  // lines that wait for the disk; further ones are dropped and counted
 
   bool operator==(const AccessLogPlan&) const = default;
 };
@@ -35,12 +35,12 @@ enum class TrustedClients : std::uint8_t {
 
 // Traces, exported over OTLP/HTTP. Without an endpoint there are none.
 struct TracingPlan {
-  std::string endpoint = {};                                  // the whole URL, with /v1/traces; empty: off
+  std::string endpoint = {};                                 // the whole URL, with /v1/traces; empty: off
   std::vector<std::pair<std::string, std::string>> headers;  // of each export; they may be secret
   std::string service_name = "fanfare";
   std::vector<std::pair<std::string, std::string>> attributes;  // of the resource
-  double sample = 1;            // the part of traces that begin here and are recorded
-  bool parent_based = true;     // a client's traceparent decides for its trace
+  double sample = 1;                            // the part of traces that begin here and are recorded
+  bool parent_based = true;                     // a client's traceparent decides for its trace
   Duration timeout = std::chrono::seconds(10);  // of one export
   Duration interval = std::chrono::seconds(5);  // spans wait for at most so long
   std::size_t batch_spans_max = 512;            // of one export

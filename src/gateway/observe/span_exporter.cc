@@ -23,7 +23,8 @@ trace::Resource resource_of(const TracingPlan& plan, std::string scope_version) 
                            .scope_name = "fanfare",
                            .scope_version = scope_version};
   resource.attributes.push_back({.key = "service.version", .value = std::move(scope_version)});
-  for (const auto& [key, value] : plan.attributes) resource.attributes.push_back({.key = key, .value = value});
+  for (const auto& [key, value] : plan.attributes)
+    resource.attributes.push_back({.key = key, .value = value});
   return resource;
 }
 
@@ -58,7 +59,8 @@ ExportVerdict judge_export(const ExportAnswer& answer) {
 }
 
 Duration export_delay(std::uint32_t retry, std::optional<Duration> retry_after, double chance) {
-  const Duration grown = std::min<Duration>(kFirstDelay * (std::int64_t{1} << std::min(retry, 10U)), kDelayMax);
+  const Duration grown =
+      std::min<Duration>(kFirstDelay * (std::int64_t{1} << std::min(retry, 10U)), kDelayMax);
   // Half of it is fixed.
   const auto spread = std::chrono::duration_cast<Duration>(grown * (0.5 + 0.5 * chance));
   return std::max(spread, std::min(retry_after.value_or(Duration::zero()), kRetryAfterMax));

@@ -23,10 +23,10 @@ namespace fanfare::gateway {
 
 // What became of one POST.
 struct ExportAnswer {
-  int status = 0;                             // 0: no answer
-  std::optional<Duration> retry_after = {};   // as the collector asked
-  std::string body = {};                      // its first kExportAnswerBytesMax bytes
-  std::string error = {};                     // without an answer: why
+  int status = 0;                            // 0: no answer
+  std::optional<Duration> retry_after = {};  // as the collector asked
+  std::string body = {};                     // its first kExportAnswerBytesMax bytes
+  std::string error = {};                    // without an answer: why
 };
 inline constexpr std::size_t kExportAnswerBytesMax = 4096;
 

@@ -58,7 +58,9 @@ trace::Span span(std::string name) {
 
 std::size_t spans_in(std::string_view body) {
   std::size_t count = 0;
-  for (std::size_t at = body.find("\"traceId\""); at != std::string_view::npos; at = body.find("\"traceId\"", at + 1)) ++count;
+  for (std::size_t at = body.find("\"traceId\""); at != std::string_view::npos;
+       at = body.find("\"traceId\"", at + 1))
+    ++count;
   return count;
 }
 
@@ -115,7 +117,8 @@ TEST_F(SpanExporterTest, DropsWhatIsRefusedAndCountsIt) {
 }
 
 TEST_F(SpanExporterTest, CountsWhatACollectorRejectsOfABatch) {
-  collector_.answer({.status = 200, .body = R"({"partialSuccess":{"rejectedSpans":"1","errorMessage":"late"}})"});
+  collector_.answer(
+      {.status = 200, .body = R"({"partialSuccess":{"rejectedSpans":"1","errorMessage":"late"}})"});
   auto exporter = this->exporter({.interval = hours(1), .batch_spans_max = 2});
   exporter->push(span("a"));
   exporter->push(span("b"));
@@ -144,7 +147,8 @@ TEST(ExportVerdict, FollowsTheSpecification) {
   using Kind = ExportVerdict::Kind;
   EXPECT_EQ(judge_export({.status = 200, .body = "{}"}).kind, Kind::accepted);
   EXPECT_EQ(judge_export({.status = 202}).kind, Kind::accepted);
-  for (const int status : {0, 429, 502, 503, 504}) EXPECT_EQ(judge_export({.status = status}).kind, Kind::retry);
+  for (const int status : {0, 429, 502, 503, 504})
+    EXPECT_EQ(judge_export({.status = status}).kind, Kind::retry);
   for (const int status : {301, 400, 401, 404, 413, 500}) {
     EXPECT_EQ(judge_export({.status = status}).kind, Kind::refused) << status;
   }

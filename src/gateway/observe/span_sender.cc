@@ -89,9 +89,8 @@ class SpanSender {
 }  // namespace
 
 SpanExporter::Send make_span_sender(const TracingPlan& plan) {
-  return [sender = std::make_shared<SpanSender>(plan)](const std::string& body, const std::atomic<bool>& stops) {
-    return sender->send(body, stops);
-  };
+  return [sender = std::make_shared<SpanSender>(plan)](
+             const std::string& body, const std::atomic<bool>& stops) { return sender->send(body, stops); };
 }
 
 }  // namespace fanfare::gateway

@@ -15,11 +15,11 @@ namespace {
 constexpr std::size_t kSpanNameBytesMax = 64;
 
 std::string span_name_of(std::string_view method) {
-  const bool is_plain = !method.empty() && method.size() <= kSpanNameBytesMax &&
-                        std::ranges::all_of(method, [](char c) {
-                          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                                 c == '_' || c == '.';
-                        });
+  const bool is_plain =
+      !method.empty() && method.size() <= kSpanNameBytesMax && std::ranges::all_of(method, [](char c) {
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+               c == '.';
+      });
   return is_plain ? std::string(method) : "jsonrpc";
 }
 
@@ -61,7 +61,8 @@ std::expected<void, std::string> Watch::start() {
     writer_ = std::make_unique<LineWriter>(plan_.access_log, *std::move(sink), cells_);
   }
   if (!plan_.tracing.endpoint.empty()) {
-    exporter_ = std::make_unique<SpanExporter>(plan_.tracing, plan_.version, cells_, make_span_sender(plan_.tracing));
+    exporter_ =
+        std::make_unique<SpanExporter>(plan_.tracing, plan_.version, cells_, make_span_sender(plan_.tracing));
   }
   return {};
 }
@@ -115,7 +116,8 @@ std::shared_ptr<trace::Request> Watch::begin_request(http::Headers headers, std:
     }
     if (request->parent) {
       request->parent->state = trace::checked_trace_state(joined_values(headers, "tracestate"));
-      if (!plan_.tracing.parent_based && traces()) request->parent->is_sampled = samples(request->parent->trace);
+      if (!plan_.tracing.parent_based && traces())
+        request->parent->is_sampled = samples(request->parent->trace);
     }
   }
   if (!request->parent) request->trace = make_trace_id();
@@ -168,7 +170,7 @@ void Watch::write_call(const trace::Call& call, const trace::CallEnd& end, Durat
                       .bytes_out = end.bytes_out,
                       .upstream = call.node(),
                       .attempts = call.attempts(),
-                      .cache = call.is_cached()               ? "hit"
+                      .cache = call.is_cached()                ? "hit"
                                : call.shared_with() != nullptr ? "shared"
                                                                : "",
                       .request_id = call.id()};
@@ -177,20 +179,21 @@ void Watch::write_call(const trace::Call& call, const trace::CallEnd& end, Durat
 }
 
 void Watch::export_call(const trace::Call& call, const trace::CallEnd& end, Duration took) {
-  trace::Span span{.context = call.context(),
-                   .parent = call.parent(),
-                   .name = span_name_of(call.method()),
-                   .kind = trace::SpanKind::server,
-                   .begun = call.begun_at(),
-                   .ended = call.begun_at() + took,
-                   .attributes = {{.key = "rpc.system", .value = std::string("jsonrpc")},
-                                  {.key = "rpc.jsonrpc.version", .value = std::string("2.0")},
-                                  {.key = "rpc.method", .value = call.method()},
-                                  {.key = "network.protocol.name", .value = std::string(call.request().protocol)},
-                                  {.key = "fanfare.network", .value = call.request().place},
-                                  {.key = "fanfare.request_id", .value = call.id()}},
-                   .links = {},
-                   .error = {}};
+  trace::Span span{
+      .context = call.context(),
+      .parent = call.parent(),
+      .name = span_name_of(call.method()),
+      .kind = trace::SpanKind::server,
+      .begun = call.begun_at(),
+      .ended = call.begun_at() + took,
+      .attributes = {{.key = "rpc.system", .value = std::string("jsonrpc")},
+                     {.key = "rpc.jsonrpc.version", .value = std::string("2.0")},
+                     {.key = "rpc.method", .value = call.method()},
+                     {.key = "network.protocol.name", .value = std::string(call.request().protocol)},
+                     {.key = "fanfare.network", .value = call.request().place},
+                     {.key = "fanfare.request_id", .value = call.id()}},
+      .links = {},
+      .error = {}};
   const auto add = [&](std::string_view key, std::string value) {
     if (!value.empty()) span.attributes.push_back({.key = std::string(key), .value = std::move(value)});
   };

@@ -40,13 +40,14 @@ class WatchTest : public ::testing::Test {
     log.path = "memory";
     log.format = log::Format::text;
     tracing.endpoint = "http://collector.example/v1/traces";
-    watch_ = std::make_unique<Watch>(
-        ObservePlan{.access_log = log, .tracing = tracing, .trusted = trusted}, clock_);
-    watch_->start_with(std::make_unique<KeptSink>(kept_), [kept = kept_](const std::string& body, const std::atomic<bool>&) {
-      const std::scoped_lock lock(kept->mutex);
-      kept->spans += body;
-      return ExportAnswer{.status = 200};
-    });
+    watch_ = std::make_unique<Watch>(ObservePlan{.access_log = log, .tracing = tracing, .trusted = trusted},
+                                     clock_);
+    watch_->start_with(std::make_unique<KeptSink>(kept_),
+                       [kept = kept_](const std::string& body, const std::atomic<bool>&) {
+                         const std::scoped_lock lock(kept->mutex);
+                         kept->spans += body;
+                         return ExportAnswer{.status = 200};
+                       });
   }
   std::shared_ptr<trace::Request> request(std::vector<HeaderField> headers = {},
                                           std::string address = "127.0.0.1:5",
@@ -120,7 +121,8 @@ TEST_F(WatchTest, SamplesTheCallsOfOneConnectionAlikeInEveryRun) {
     for (int i = 0; i < 1000; ++i) call(from, "eth_call");
     const std::string text = lines();
     std::string ids;
-    for (std::size_t at = text.find("request_id="); at != std::string::npos; at = text.find("request_id=", at + 1)) {
+    for (std::size_t at = text.find("request_id="); at != std::string::npos;
+         at = text.find("request_id=", at + 1)) {
       ids += text.substr(at, text.find(' ', at) - at) + "\n";
     }
     return ids;
@@ -155,10 +157,11 @@ TEST_F(WatchTest, ALineHasWhatIsKnownOfTheCall) {
   const auto from = request({{"X-Request-Id", "mine"}, {"traceparent", kParent}});
   from->place = "main/1";
   call(from, "eth_call", milliseconds(2));
-  EXPECT_NE(lines().find(" call address=127.0.0.1:5 protocol=http network=main/1 principal=ann method=eth_call "
-                         "duration_us=2000 bytes_in=3 bytes_out=4 request_id=mine "
-                         "trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n"),
-            std::string::npos)
+  EXPECT_NE(
+      lines().find(" call address=127.0.0.1:5 protocol=http network=main/1 principal=ann method=eth_call "
+                   "duration_us=2000 bytes_in=3 bytes_out=4 request_id=mine "
+                   "trace_id=4bf92f3577b34da6a3ce929d0e0e4736\n"),
+      std::string::npos)
       << kept_->text;
 }
 
@@ -169,9 +172,11 @@ TEST_F(WatchTest, ExportsACallAsASpanOfItsParentsTrace) {
   call(from, "eth_call", {}, -32005);
   const std::string json = spans();
   EXPECT_NE(json.find(R"("traceId":"4bf92f3577b34da6a3ce929d0e0e4736")"), std::string::npos) << json;
-  EXPECT_NE(json.find(R"("parentSpanId":"00f067aa0ba902b7","flags":1,"name":"eth_call","kind":2)"), std::string::npos);
+  EXPECT_NE(json.find(R"("parentSpanId":"00f067aa0ba902b7","flags":1,"name":"eth_call","kind":2)"),
+            std::string::npos);
   EXPECT_NE(json.find(R"({"key":"rpc.system","value":{"stringValue":"jsonrpc"}})"), std::string::npos);
-  EXPECT_NE(json.find(R"({"key":"rpc.jsonrpc.error_code","value":{"intValue":"-32005"}})"), std::string::npos);
+  EXPECT_NE(json.find(R"({"key":"rpc.jsonrpc.error_code","value":{"intValue":"-32005"}})"),
+            std::string::npos);
   EXPECT_NE(json.find(R"("status":{"code":2})"), std::string::npos);
 }
 
