@@ -137,6 +137,25 @@ TEST(Config, EveryKeyReachesThePlan) {
           .memory = {.bytes_max = 32 << 20, .soft_percent = 20, .hard_percent = 25},
           .overload = {.enabled = false, .delay_target = milliseconds(1), .delay_interval = milliseconds(50)},
           .retry_after = seconds(1)}));
+  EXPECT_EQ(plan.observe, (ObservePlan{.access_log = {.path = "stdout",
+                                                      .format = log::Format::text,
+                                                      .sample = 0.5,
+                                                      .slower_than = seconds(2),
+                                                      .errors = AccessLogPlan::Errors::sampled,
+                                                      .queued_lines_max = 16},
+                                       .tracing = {.endpoint = "http://localhost:4318/v1/traces",
+                                                   .headers = {{"x-key", "hush"}},
+                                                   .service_name = "edge",
+                                                   .attributes = {{"region", "eu"}},
+                                                   .sample = 0.25,
+                                                   .parent_based = false,
+                                                   .timeout = seconds(3),
+                                                   .interval = seconds(2),
+                                                   .batch_spans_max = 10,
+                                                   .queued_spans_max = 20},
+                                       .request_ids = true,
+                                       .trusted = TrustedClients::none,
+                                       .log_format = log::Format::json}));
   EXPECT_EQ(plan.browsers.hosts, (std::vector<std::string>{"loopback", "rpc.example"}));
   EXPECT_EQ(plan.browsers.origins, std::vector<std::string>{"https://app.example"});
 
