@@ -16,6 +16,7 @@
 #include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
+#include "gateway/network_state.h"
 #include "gateway/networks.h"
 #include "gateway/observe/loop_watch.h"
 #include "gateway/observe/watch.h"
@@ -408,16 +409,6 @@ class Gateway::Impl {
       response.body += state.name + " " + state.text + "\n";
     }
     return response;
-  }
-
-  static NetworkState state_of(const Network& network) {
-    const Network::Readiness readiness = network.readiness();
-    std::string text = "not ready: " + readiness.reason;
-    if (readiness.ready) {
-      text = "ready, head " + std::to_string(network.head_number()) +
-             (readiness.reason.empty() ? "" : "; " + readiness.reason);
-    }
-    return {.name = network.name(), .ready = readiness.ready, .text = std::move(text)};
   }
 
   std::string metrics_text() {
