@@ -6,8 +6,8 @@
 # lower floors; the floor check (tools/floor_check.py) compares them with the includes and with src/FLOORS.
 # LINK is private: a room's own headers must not include a library's headers.
 #
-# The sanitizer builds compile eight files of a room as one, which halves their time: the tests under each sanitizer, and the rooms
-# under ThreadSanitizer. (The checks of build/asan need an object for each file of a room.) Two files of a room whose unnamed
+# With FANFARE_UNITY, as in the presets release and tsan, eight files of a room are compiled as one, which halves the time. (The checks
+# of build/asan need an object for each file of a room.) So are the tests in every sanitizer build. Two files of a room whose unnamed
 # namespaces have one name do not compile like that: rename one, or state it as ALONE. TESTS_ALONE: no tests of
 # this room are compiled together.
 #
@@ -39,8 +39,10 @@ function(fanfare_room name)
     target_include_directories(fanfare_${name} PUBLIC ${headers})
     target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags ${uses} ${ROOM_LINK})
     fanfare_precompile(fanfare_${name} standard)
-    if(FANFARE_SANITIZE STREQUAL "thread")
+    if(FANFARE_UNITY)
       set_target_properties(fanfare_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+      # g++ takes every file but the first of such a unit for a header.
+      target_compile_options(fanfare_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
     endif()
   else()
     add_library(fanfare_${name} INTERFACE)

@@ -33,8 +33,9 @@ ByteVector written(const ClientMessage& message, std::size_t bytes_per_colour) {
   ByteVector out;
   WireWriter wire(out);
   if (const auto* pixels = std::get_if<PixelsMessage>(&message)) {
-    wire.u8(1);
+    wire.u8(pixels->proof.empty() ? 1 : 6);
     wire.varint(pixels->request);
+    if (!pixels->proof.empty()) wire.text(pixels->proof);
     wire.varint(pixels->pixels.size());
     for (const Pixel& pixel : pixels->pixels) {
       wire.u16(pixel.x);
@@ -103,7 +104,7 @@ class World {
     const Actor actor{.user = user_, .payer = "1", .rights = {}};
     const Now now{.instant = Instant(std::chrono::hours(1)), .wall_ms = 1};
     if (const auto* pixels = std::get_if<PixelsMessage>(&message)) {
-      const DrawResult result = room_.draw(actor, pixels->pixels, {}, now);
+      const DrawResult result = room_.draw(actor, pixels->pixels, pixels->proof, now);
       FANFARE_CHECK(result.accepted <= pixels->pixels.size());
       FANFARE_CHECK(result.error.has_value() == (result.accepted < pixels->pixels.size()));
     } else if (const auto* watch = std::get_if<WatchMessage>(&message)) {

@@ -19,11 +19,15 @@ from bench_report import Watch, machine, save
 PROGRAM = "build/release/apps/fanfare/fanfare"
 SUSTAINED = 0.7        # of what it answers at most: the load at which it is asked to live
 OVERLOAD = 2.0         # of the sustained load
-BATCH = 40             # calls in a request, 3 KiB: so that the clients are not what is measured
+BATCH = 54             # calls in a request: just what is read at once, so that the clients are not what is measured
+LONG_BATCH = 400       # read in slices
+DEPTH = 16             # requests in flight when the capacity is measured: less than what counts as overload
+WEBSOCKETS = 200
 SUBSCRIBERS = 100
+KINDS = ["http", "websocket", "long"]
 MIB = 1 << 20
 CEILING_BYTES = 256 * MIB
-P99_RATIO_MAX, RECOVERY_S_MAX = 3.0, 5.0
+P99_RATIO_MAX, RECOVERY_S_MAX, REFUSED_IN_CALM_MAX = 3.0, 5.0, 0.001
 
 
 class Clients(Program):
@@ -58,7 +62,8 @@ class Run:
             gateway.wait_ready()
             parts = urllib.parse.urlsplit(gateway.url)
             clients = stage.add(Clients("", {"host": parts.hostname, "port": parts.port, "path": parts.path, "kind": kind, "seconds": seconds,
-                                             "rate": rate, "batch": BATCH, "subscribers": SUBSCRIBERS}))
+                                             "rate": rate, "batch": BATCH, "long_batch": LONG_BATCH, "depth": DEPTH,
+                                             "subscribers": SUBSCRIBERS, "websockets": WEBSOCKETS}))
             clients.wait_for("ready", 30)
             clients.go()
             seen = clients.read_report(seconds + 90)
@@ -67,31 +72,48 @@ class Run:
             return seen
 
 
-def p99(seen):
-    return percentile(seen["admitted_ms"], 99) if seen["admitted_ms"] else float("inf")
+def latency(seen, percent, kind):
+    times = seen["admitted_ms"][kind]
+    return percentile(times, percent) if times else float("inf")
+
+
+def p99_ratios(sustained, overload):
+    return {kind: latency(overload, 99, kind) / latency(sustained, 99, kind) for kind in KINDS}
+
+
+def served_of(seen):
+    return sum(len(times) for times in seen["admitted_ms"].values())
+
+
+def refused_of(seen):
+    return sum(seen["refused"].values())
 
 
 def row(name, rate, seconds, seen):
     heads, fresh = seen["heads"], seen["connections"]
     recovered = "" if seen["recovered_s"] is None else f"{seen['recovered_s']:.1f} s"
-    p50 = percentile(seen["admitted_ms"], 50) if seen["admitted_ms"] else float("inf")
-    return (f"| {name} | {number(rate)} | {number(len(seen['admitted_ms']) / seconds)} | {number(seen['refused'] / seconds)} "
-            f"| {p50:.1f} | {p99(seen):.1f} | {seen['lost']} lost, {seen['unsent']} unsent "
+    served, refused = served_of(seen), refused_of(seen)
+    times = " | ".join(f"{latency(seen, 50, kind):.1f}, {latency(seen, 99, kind):.1f}" for kind in KINDS)
+    return (f"| {name} | {number(rate)} | {number(served / seconds)} | {number(refused / seconds)} "
+            f"| {times} | {seen['lost']} lost, {seen['unsent']} unsent "
             f"| {fresh['open']} open, {fresh['refused']} refused | {heads['closed']} closed, {heads['gaps']} gaps "
             f"| {seen['peak_bytes'] / MIB:.0f} MiB | {recovered} |")
 
 
-HEADER = ["| load | requests/s | served/s | refused/s | p50 ms | p99 ms | faults | new WebSockets | subscribers | peak RSS | recovered in |",
-          "|" + "---|" * 11]
+HEADER = ["| load | requests/s | served/s | refused/s | HTTP p50, p99 ms | WebSocket p50, p99 ms | long batch p50, p99 ms | faults | new WebSockets | subscribers | peak RSS | recovered in |",
+          "|" + "---|" * 12]
 
 
 def verdict(sustained, overload):
     """Returns the goals as lines, and whether all are met."""
     heads, fresh = overload["heads"], overload["connections"]
-    ratio = p99(overload) / p99(sustained)
+    ratios = p99_ratios(sustained, overload)
+    shown = ", ".join(f"{kind} {ratio:.1f}" for kind, ratio in ratios.items())
+    calm = refused_of(sustained) / max(1, served_of(sustained) + refused_of(sustained))
     goals = [
-        (f"p99 of admitted requests at most {P99_RATIO_MAX:.0f} times ({ratio:.1f})", ratio <= P99_RATIO_MAX),
-        ("everything else is refused with 503 and a hint", overload["lost"] == 0 and overload["without_hint"] + fresh["without_hint"] == 0),
+        (f"the sustained load is sustained (refused: {calm:.2%})", calm <= REFUSED_IN_CALM_MAX),
+        (f"p99 of admitted requests at most {P99_RATIO_MAX:.0f} times ({shown})", max(ratios.values()) <= P99_RATIO_MAX),
+        ("everything else is refused with 503 or -32005 and a hint", refused_of(overload) > 0 and overload["lost"] == 0 and overload["without_hint"] + fresh["without_hint"] == 0),
         ("subscribers lose nothing", heads["closed"] == heads["gaps"] == heads["missing"] == 0),
         ("memory under the ceiling", overload["peak_bytes"] < CEILING_BYTES),
         (f"recovered within {RECOVERY_S_MAX:.0f} s", overload["recovered_s"] is not None and overload["recovered_s"] <= RECOVERY_S_MAX),
@@ -113,7 +135,7 @@ def main(arguments):
     watch = Watch()
     capacity = Run(options).measure("capacity", 5)["rate"]
     rate = capacity * SUSTAINED
-    print(f"bench: answers {capacity:.0f} requests/s of {BATCH} calls at most; sustained load: {rate:.0f}/s", flush=True)
+    print(f"bench: answers {capacity:.0f} requests/s at most; sustained load: {rate:.0f}/s", flush=True)
     sustained = Run(options).measure("load", seconds, rate)
     overload = Run(options).measure("load", seconds, rate * OVERLOAD)
     lines = [*HEADER, row("sustained", rate, seconds, sustained), row("twice that", rate * OVERLOAD, seconds, overload)]
@@ -122,7 +144,8 @@ def main(arguments):
     goals, met = verdict(sustained, overload)
     _, others = watch.read()
     lines = [f"{machine()}. Load average {watch.load_before:.1f} before it began; other processes took {others:.0%} of the machine meanwhile.",
-             f"Requests are batches of {BATCH} calls. The clients were late by at most {overload['late_ms']:.0f} ms.", "", *lines, "", *goals]
+             f"Requests are batches of {BATCH} calls, long ones of {LONG_BATCH}. The clients sent late by {percentile(overload['late_ms'], 50):.1f} ms "
+             f"(median), {percentile(overload['late_ms'], 99):.1f} ms (p99), which is in all latencies.", "", *lines, "", *goals]
     print("\n".join(lines))
     save("Overload", ["overload", *(["quick"] if options.quick else [])], lines)
     return 0 if met else 1

@@ -261,10 +261,10 @@ CLI::App* add_canvas_export(CLI::App& root, CanvasExportArguments& out) {
                   "A room's file, also while a server uses it, or the URL of a room of a server: "
                   "http://HOST/canvas/ROOM")
       ->required();
-  app->add_option(
-         "-o,--output", out.output,
-         "The file. With several moments: %05d in its name stands for the number of the picture; without it, "
-         "the file is one animated PNG")
+  app->add_option("-o,--output", out.output,
+                  "The file, or - for standard output. With several moments: %05d in its name stands for the "
+                  "number of "
+                  "the picture; without it, the file is one animated PNG")
       ->type_name("FILE")
       ->required();
   app->add_option("--at", out.at, "One moment; the last pixel's if not given")->type_name("TIME");

@@ -104,7 +104,7 @@ struct CanvasExportArguments {
   std::optional<std::string> to_time;
   std::optional<std::string> every;
   std::optional<std::uint64_t> frames;
-  std::uint32_t rate = 25;  // frames a second
+  std::optional<std::uint32_t> rate;  // frames a second
   std::optional<std::string> area;
   std::string token;
 };

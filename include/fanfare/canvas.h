@@ -63,7 +63,7 @@ struct CanvasPixel {
 
 // What CanvasRoom::check gets. Views are valid during the call.
 struct CanvasDraw {
-  std::string_view proof;    // "proof" of a pixel_update, as raw JSON. Empty: none, as in the binary protocol
+  std::string_view proof;    // of a pixel_update or PROVEN message, as raw JSON. Empty: none
   std::uint32_t user = 0;    // the number in the user's id: 17 for "u17"
   std::string_view address;  // who pays: an IPv4 address, or an IPv6 /64
   std::span<const CanvasPixel> pixels;
@@ -100,7 +100,7 @@ struct CanvasRoom {
   std::uint32_t pixels_per_second_per_address = 1'000;
   std::uint32_t pixels_burst_per_address = 10'000;
   std::uint32_t users_max = 100'000;  // connected or remembered for their return
-  std::uint32_t chunks_max = 1'024;   // of 256 x 256 pixels that were drawn on: up to 320 KiB of memory each
+  std::uint32_t chunks_max = 1'024;   // of 256 x 256 pixels with drawn ones: up to 448 KiB of memory each
 
   // The room's file; its folder must exist. One program at a time. Empty: the room ends with the program. Needs `disk`.
   std::string file = {};

@@ -25,7 +25,6 @@ const Chunk* Board::find(ChunkId id) const {
 
 std::vector<ChunkId> Board::chunks() const {
   std::vector<ChunkId> found;
-  found.reserve(count_);
   for (const auto& chunk : chunks_) {
     if (chunk != nullptr) found.push_back(chunk->id());
   }
@@ -42,23 +41,27 @@ UserNumber Board::author_at(std::uint16_t x, std::uint16_t y) const {
   return chunk == nullptr ? 0 : chunk->author_at(index_of(x, y));
 }
 
-Chunk* Board::find_or_make(ChunkId id) {
-  std::unique_ptr<Chunk>& chunk = slot(id);
-  if (chunk == nullptr) {
-    if (count_ >= chunks_max_) return nullptr;
-    chunk = std::make_unique<Chunk>(spec_, id);
-    ++count_;
-  }
-  return chunk.get();
+bool Board::is_blank(ChunkId id) const {
+  const Chunk* const chunk = find(id);
+  return chunk == nullptr || chunk->is_blank();
 }
 
 bool Board::set(Pixel pixel, UserNumber author) {
-  FANFARE_CHECK(has_pixel(spec_, pixel.x, pixel.y) && pixel.colour < spec_.colour_end());
-  Chunk* const chunk = find_or_make(chunk_of(pixel.x, pixel.y));
-  if (chunk == nullptr) return false;
-  if (!chunk->has_changes()) changed_.push_back(chunk->id());
-  chunk->set(index_of(pixel.x, pixel.y), pixel.colour, author);
+  if (!has_room_for(chunk_of(pixel.x, pixel.y))) return false;
+  restore(pixel, author);
   return true;
+}
+
+void Board::restore(Pixel pixel, UserNumber author) {
+  FANFARE_CHECK(has_pixel(spec_, pixel.x, pixel.y) && pixel.colour < spec_.colour_end());
+  const ChunkId id = chunk_of(pixel.x, pixel.y);
+  std::unique_ptr<Chunk>& chunk = slot(id);
+  if (chunk == nullptr) chunk = std::make_unique<Chunk>(spec_, id);
+  if (!chunk->has_changes()) changed_.push_back(id);
+  const bool was_blank = chunk->is_blank();
+  chunk->set(index_of(pixel.x, pixel.y), pixel.colour, author);
+  if (was_blank && !chunk->is_blank()) ++count_;
+  if (!was_blank && chunk->is_blank()) --count_;
 }
 
 std::vector<ChunkTick> Board::finish_tick() {
@@ -71,11 +74,11 @@ std::vector<ChunkTick> Board::finish_tick() {
 }
 
 bool Board::load(ChunkId id, Version version, Bytes colours, std::span<const UserNumber> authors) {
-  if (!has_chunk(spec_, id) || slot(id) != nullptr || count_ >= chunks_max_) return false;
+  if (!has_chunk(spec_, id) || slot(id) != nullptr) return false;
   auto chunk = std::make_unique<Chunk>(spec_, id);
   if (!chunk->load(version, colours, authors)) return false;
+  if (!chunk->is_blank()) ++count_;
   slot(id) = std::move(chunk);
-  ++count_;
   return true;
 }
 

@@ -63,6 +63,24 @@ TEST(Board, AnEmptyCanvasOfTheLargestSizeNeedsNoPixels) {
   EXPECT_EQ(board.finish_tick().at(0).chunk, (ChunkId{.x = 255, .y = 255}));
 }
 
+TEST(Board, AChunkThatIsBlankAgainDoesNotCountAndKeepsItsVersion) {
+  Board board(kTrueColour, 2);
+  board.set({.x = 0, .y = 0, .colour = 1}, 1);
+  board.set({.x = 256, .y = 0, .colour = 1}, 1);
+  board.finish_tick();
+  board.restore({.x = 0, .y = 0, .colour = 0xFFFFFF}, 0);
+  EXPECT_EQ(board.chunk_count(), 1U);
+  ASSERT_EQ(board.finish_tick().size(), 1U);
+  EXPECT_EQ(board.find({})->version(), 2U);
+  EXPECT_EQ(board.find({})->hash(), 0U);
+  EXPECT_TRUE(board.set({.x = 0, .y = 256, .colour = 1}, 1));
+  EXPECT_FALSE(board.set({.x = 0, .y = 0, .colour = 1}, 1)) << "it counts again";
+  board.restore({.x = 0, .y = 0, .colour = 1}, 1);
+  EXPECT_EQ(board.chunk_count(), 3U) << "what is restored is whole";
+  EXPECT_EQ(board.finish_tick().at(0).version, 3U);
+  EXPECT_TRUE(board.set({.x = 0, .y = 0, .colour = 2}, 1)) << "its chunk exists";
+}
+
 TEST(Board, OfSeveralChangesOfAPixelInATickTheLastOneCounts) {
   Board board(kPalette, 4);
   board.set({.x = 3, .y = 1, .colour = 1}, 7);
@@ -126,7 +144,12 @@ TEST(Board, LoadsWhatWasCopied) {
   EXPECT_EQ(again.find(id)->hash(), board.find(id)->hash());
   EXPECT_EQ(again.find(id)->version(), 41U);
   EXPECT_FALSE(again.load(id, 42, colours, authors)) << "it exists";
-  EXPECT_FALSE(again.load({.x = 0, .y = 0}, 1, colours, authors)) << "chunks_max, and another size";
+  EXPECT_FALSE(again.load({.x = 0, .y = 0}, 1, colours, authors)) << "another size";
+
+  const std::vector<std::uint8_t> other_colours(std::size_t{256} * 256 * 3, 1);
+  EXPECT_TRUE(again.load({.x = 0, .y = 0}, 1, other_colours, {})) << "chunks_max may have become less";
+  EXPECT_EQ(again.chunk_count(), 2U);
+  EXPECT_FALSE(again.has_room_for({.x = 0, .y = 1}));
 
   Board other(kTrueColour, 2);
   EXPECT_FALSE(other.load(id, 1, Bytes(colours).first(colours.size() - 1), authors));

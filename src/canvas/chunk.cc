@@ -14,40 +14,14 @@ Chunk::Chunk(const RoomSpec& spec, ChunkId id)
       columns_(columns_of(spec, id)),
       rows_(rows_of(spec, id)),
       bytes_per_colour_(spec.bytes_per_colour()),
-      colours_(std::size_t{rows_} * kChunkSide * bytes_per_colour_),
-      authors_(std::size_t{rows_} * kChunkSide),
-      live_hash_(spec.background_colour()) {
-  const Colour background = spec.background_colour();
-  for (std::size_t i = 0; i < authors_.size(); ++i) store(i, background);
-}
-
-void Chunk::store(std::size_t index, Colour colour) {
-  if (bytes_per_colour_ == 1) {
-    colours_[index] = static_cast<std::uint8_t>(colour);
-    return;
-  }
-  std::uint8_t* const at = colours_.data() + index * 3;
-  at[0] = static_cast<std::uint8_t>(colour >> 16U);
-  at[1] = static_cast<std::uint8_t>(colour >> 8U);
-  at[2] = static_cast<std::uint8_t>(colour);
-}
-
-Colour Chunk::colour_in(const std::uint8_t* colours, std::size_t index) const {
-  if (bytes_per_colour_ == 1) return colours[index];
-  const std::uint8_t* const at = colours + index * 3;
-  return (Colour{at[0]} << 16U) | (Colour{at[1]} << 8U) | at[2];
-}
-
-Colour Chunk::colour_at(std::uint16_t index) const {
-  return colour_in(colours_.data(), index);
-}
+      pixels_(rows_, bytes_per_colour_, spec.background_colour()),
+      live_hash_(spec.background_colour()) {}
 
 void Chunk::set(std::uint16_t index, Colour colour, UserNumber author) {
   const Colour before = colour_at(index);
-  changes_.push_back({.index = index, .author_before = authors_[index], .colour_before = before});
+  changes_.push_back({.index = index, .author_before = author_at(index), .colour_before = before});
   live_hash_.change(index, before, colour);
-  store(index, colour);
-  authors_[index] = author;
+  pixels_.set(index, colour, author);
 }
 
 ChunkTick Chunk::finish_tick() {
@@ -65,7 +39,7 @@ ChunkTick Chunk::finish_tick() {
   ChunkTick tick{.chunk = id_, .version = ++version_, .hash = hash_, .pixels = {}, .section = {}};
   tick.pixels.reserve(indices.size());
   for (const std::uint16_t index : indices) {
-    tick.pixels.push_back({.index = index, .user = authors_[index], .colour = colour_at(index)});
+    tick.pixels.push_back({.index = index, .user = author_at(index), .colour = colour_at(index)});
   }
   ByteVector section;
   append_section(section, id_, version_, hash_, tick.pixels, bytes_per_colour_);
@@ -87,22 +61,11 @@ std::vector<TickPixel> Chunk::before_open_tick() const {
 }
 
 void Chunk::copy_colours(std::vector<std::uint8_t>& out) const {
-  const std::size_t row_bytes = columns_ * bytes_per_colour_;
-  out.resize(rows_ * row_bytes);
-  for (std::size_t row = 0; row < rows_; ++row) {
-    std::copy_n(colours_.data() + row * kChunkSide * bytes_per_colour_, row_bytes,
-                out.data() + row * row_bytes);
-  }
+  pixels_.copy_colours(columns_, out);
   // Backwards, so that the first change of a pixel counts.
   for (const Change& change : std::views::reverse(changes_)) {
     const std::size_t at = (std::size_t{change.index} / kChunkSide) * columns_ + change.index % kChunkSide;
-    if (bytes_per_colour_ == 1) {
-      out[at] = static_cast<std::uint8_t>(change.colour_before);
-    } else {
-      out[at * 3] = static_cast<std::uint8_t>(change.colour_before >> 16U);
-      out[at * 3 + 1] = static_cast<std::uint8_t>(change.colour_before >> 8U);
-      out[at * 3 + 2] = static_cast<std::uint8_t>(change.colour_before);
-    }
+    write_colour(out.data(), at, bytes_per_colour_, change.colour_before);
   }
 }
 
@@ -114,14 +77,13 @@ bool Chunk::load(Version version, Bytes colours, std::span<const UserNumber> aut
   const Colour end = spec_.colour_end();
   const Colour background = spec_.background_colour();
   for (std::size_t i = 0; i < count; ++i) {
-    if (colour_in(colours.data(), i) >= end) return false;
+    if (read_colour(colours.data(), i, bytes_per_colour_) >= end) return false;
   }
   for (std::size_t i = 0; i < count; ++i) {
     const auto index = static_cast<std::uint16_t>((i / columns_) * kChunkSide + i % columns_);
-    const Colour colour = colour_in(colours.data(), i);
+    const Colour colour = read_colour(colours.data(), i, bytes_per_colour_);
     live_hash_.change(index, colour_at(index), colour);
-    store(index, colour);
-    authors_[index] = !authors.empty() ? authors[i] : colour == background ? 0 : unknown;
+    pixels_.set(index, colour, !authors.empty() ? authors[i] : colour == background ? 0 : unknown);
   }
   version_ = version;
   hash_ = live_hash_.value();

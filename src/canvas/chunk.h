@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "canvas/chunk_pixels.h"
 #include "canvas/hash.h"
 #include "canvas/place.h"
 #include "canvas/tick.h"
@@ -23,9 +24,11 @@ class Chunk {
 
   ChunkId id() const { return id_; }
   // With the changes of the open tick. `index` must be within the canvas, also below.
-  Colour colour_at(std::uint16_t index) const;
+  Colour colour_at(std::uint16_t index) const { return pixels_.colour_at(index); }
   // 0: nobody has drawn it.
-  UserNumber author_at(std::uint16_t index) const { return authors_[index]; }
+  UserNumber author_at(std::uint16_t index) const { return pixels_.author_at(index); }
+  // Nobody has drawn in it, or everything was taken back.
+  bool is_blank() const { return pixels_.drawn() == 0; }
   void set(std::uint16_t index, Colour colour, UserNumber author);
 
   bool has_changes() const { return !changes_.empty(); }
@@ -52,17 +55,13 @@ class Chunk {
     Colour colour_before;
   };
 
-  void store(std::size_t index, Colour colour);
-  Colour colour_in(const std::uint8_t* colours, std::size_t index) const;
-
   const RoomSpec& spec_;
   ChunkId id_;
   std::uint32_t columns_;
   std::uint32_t rows_;
   std::size_t bytes_per_colour_;
-  std::vector<std::uint8_t> colours_;  // rows of kChunkSide, whatever the columns
-  std::vector<UserNumber> authors_;    // as many
-  std::vector<Change> changes_;        // of the open tick, in order
+  ChunkPixels pixels_;
+  std::vector<Change> changes_;  // of the open tick, in order
   ChunkHash live_hash_;
   std::uint64_t hash_ = 0;
   Version version_ = 0;

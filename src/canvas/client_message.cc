@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "canvas/cursors.h"
 #include "canvas/wire.h"
+#include "jsonrpc/scan.h"
+#include "ws/utf8.h"
 
 namespace fanfare::canvas {
 namespace {
@@ -16,6 +18,8 @@ constexpr std::uint8_t kWatchOp = 0x02;
 constexpr std::uint8_t kFetchOp = 0x03;
 constexpr std::uint8_t kCursorOp = 0x04;
 constexpr std::uint8_t kUndoOp = 0x05;
+constexpr std::uint8_t kProvenOp = 0x06;
+constexpr std::string_view kProven = "PROVEN";
 
 Parsed bad(std::string message) {
   return std::unexpected(ProtocolError{.code = ErrorCode::bad_message, .message = std::move(message)});
@@ -34,16 +38,29 @@ Parsed left_over(std::string_view name) {
   return bad(joined({name, " has bytes after its last field"}));
 }
 
-Parsed parse_pixels(WireReader wire, const RoomSpec& spec) {
+// One value, as in the field "proof" of a JSON client.
+bool is_json(std::string_view text) {
+  jsonrpc::Scanner scanner(text);
+  scanner.skip_space();
+  if (!scanner.skip_value(kJsonDepthMax)) return false;
+  scanner.skip_space();
+  return scanner.at_end() && ws::is_valid_utf8(as_bytes(text));
+}
+
+// `name`: PIXELS, or PROVEN, which has a proof.
+Parsed parse_pixels(WireReader wire, const RoomSpec& spec, std::string_view name) {
   const auto request = wire.varint32();
+  const auto proof = name == kProven ? wire.text() : std::string_view();
+  if (!request || !proof) return cut_off(name);
+  if (!proof->empty() && !is_json(*proof)) return bad(joined({"the proof of ", name, " is not JSON"}));
   const auto count = wire.varint32();
-  if (!request || !count) return cut_off("PIXELS");
-  if (*count == 0 || *count > kPixelsPerMessageMax) return bad("PIXELS has 1 to 4096 pixels");
+  if (!count) return cut_off(name);
+  if (*count == 0 || *count > kPixelsPerMessageMax) return bad(joined({name, " has 1 to 4096 pixels"}));
   const std::size_t bytes_per_colour = spec.bytes_per_colour();
   const std::size_t size = *count * (4 + bytes_per_colour);
-  if (wire.left() < size) return cut_off("PIXELS");
-  if (wire.left() > size) return left_over("PIXELS");
-  PixelsMessage message{.request = *request, .pixels = {}};
+  if (wire.left() < size) return cut_off(name);
+  if (wire.left() > size) return left_over(name);
+  PixelsMessage message{.request = *request, .pixels = {}, .proof = std::string(*proof)};
   message.pixels.reserve(*count);
   for (std::uint32_t i = 0; i < *count; ++i) {
     const auto x = wire.u16();
@@ -125,7 +142,7 @@ Parsed parse_client_message(Bytes message, const RoomSpec& spec, std::size_t wat
   if (!op) return bad("the message is empty");
   switch (*op) {
     case kPixelsOp:
-      return parse_pixels(wire, spec);
+      return parse_pixels(wire, spec, "PIXELS");
     case kWatchOp:
       return parse_watch(wire, spec, watched_chunks_max);
     case kFetchOp:
@@ -134,6 +151,8 @@ Parsed parse_client_message(Bytes message, const RoomSpec& spec, std::size_t wat
       return parse_cursor(wire, spec);
     case kUndoOp:
       return parse_undo(wire);
+    case kProvenOp:
+      return parse_pixels(wire, spec, kProven);
     default:
       return bad(joined({"unknown op-code ", std::to_string(*op)}));
   }

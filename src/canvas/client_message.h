@@ -6,10 +6,12 @@
 //   0x03 FETCH     | 03 | cx u8 | cy u8 |
 //   0x04 CURSOR    | 04 | x u16 | y u16 |
 //   0x05 UNDO      | 05 | request varint | count varint |
+//   0x06 PROVEN    | 06 | request varint | proof text | count varint | count x ( x u16 | y u16 | colour ) |
 
 #include <cstdint>
 #include <expected>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -26,6 +28,8 @@ struct PixelsMessage {
   // 1 to kPixelsPerMessageMax. They may be outside of the canvas or have colours that it does not have:
   // Room::draw() accepts those before the first such pixel.
   std::vector<Pixel> pixels;
+  // Of PROVEN: a JSON value; empty: none.
+  std::string proof = {};
 };
 
 struct WatchMessage {

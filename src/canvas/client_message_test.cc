@@ -147,10 +147,32 @@ TEST(ClientMessage, Undo) {
   expect_bad({5, 9, 0x81, 0x20}, "1 to 4096");
 }
 
+TEST(ClientMessage, ProvenPixels) {
+  const Message message{6, 0x85, 0x01, 4, '"', 'o', 'k', '"', 1, 1, 0, 2, 0, 9, 8, 7};
+  const auto proven = parsed<PixelsMessage>(message);
+  EXPECT_EQ(proven.request, 133U);
+  EXPECT_EQ(proven.proof, "\"ok\"");
+  EXPECT_EQ(proven.pixels, (std::vector<Pixel>{{.x = 1, .y = 2, .colour = 0x090807}}));
+  expect_exact_length(message);
+  EXPECT_EQ(parsed<PixelsMessage>({6, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0}).proof, "") << "none";
+  expect_bad({6, 0, 2, 'o', 'k', 1, 0, 0, 0, 0, 0, 0, 0}, "the proof of PROVEN is not JSON");
+  expect_bad({6, 0, 3, '1', ' ', '1', 1, 0, 0, 0, 0, 0, 0, 0}, "the proof of PROVEN is not JSON");
+  expect_bad({6, 0, 3, '"', 0xFF, '"', 1, 0, 0, 0, 0, 0, 0, 0}, "the proof of PROVEN is not JSON");
+  expect_bad({6, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F}, "PROVEN ends too early");
+  expect_bad({6, 0, 1, '1', 0}, "PROVEN has 1 to 4096 pixels");
+  for (const std::size_t depth : {std::size_t{kJsonDepthMax}, std::size_t{kJsonDepthMax} + 1}) {
+    Message deep{6, 0, static_cast<std::uint8_t>(2 * depth)};
+    deep.insert(deep.end(), depth, '[');
+    deep.insert(deep.end(), depth, ']');
+    deep.insert(deep.end(), {1, 0, 0, 0, 0, 0, 0, 0});
+    EXPECT_EQ(parse(deep).has_value(), depth == kJsonDepthMax) << depth;
+  }
+}
+
 TEST(ClientMessage, OtherOpCodes) {
   expect_bad({}, "empty");
   for (int op = 0; op < 256; ++op) {
-    if (op >= 1 && op <= 5) continue;
+    if (op >= 1 && op <= 6) continue;
     expect_bad({static_cast<std::uint8_t>(op), 0, 0, 0, 0, 0}, "unknown op-code " + std::to_string(op));
   }
 }

@@ -10,8 +10,9 @@
 namespace fanfare::canvas {
 
 struct Limits {
-  // Chunks that exist, for the lifetime of the room: drawing in one more is answered out_of_range. A chunk has 64 KiB
-  // of colours (192 KiB with 24 bits) and 256 KiB of users.
+  // Chunks with a pixel that somebody has drawn: drawing in one more is answered out_of_range, until one is blank again.
+  // A chunk has 64 KiB of colours (192 KiB with 24 bits) and 256 KiB of users; with at most kSparsePixelsMax pixels, 12
+  // bytes for each.
   std::size_t chunks_max = 1024;
 
   // Pixels. Of a user, and of an address (Actor::payer: an IPv6 /64 is one). Beyond either: too_many_pixels.

@@ -71,18 +71,22 @@ std::optional<PresenceDelta> Presence::take_delta(Instant now) {
   if (changed_.empty()) return std::nullopt;
   if (last_delta_ && now - *last_delta_ < limits_.presence_interval) return std::nullopt;
   PresenceDelta delta{.total = static_cast<std::uint32_t>(here_.size()), .joined = {}, .left = {}};
-  bool has_changed = false;
-  for (const auto& [user, was_here] : changed_) {
+  for (auto change = changed_.begin(); change != changed_.end();) {
+    const auto [user, was_here] = *change;
     const auto found = here_.find(user);
     const bool is_here = found != here_.end();
-    if (is_here == was_here) continue;
-    has_changed = true;
-    if (is_here && delta.joined.size() < limits_.presence_joined_max)
-      delta.joined.push_back(found->second.person);
-    if (!is_here && delta.left.size() < limits_.presence_left_max) delta.left.push_back(user);
+    const bool has_changed = is_here != was_here;
+    const bool is_full = is_here ? delta.joined.size() >= limits_.presence_joined_max
+                                 : delta.left.size() >= limits_.presence_left_max;
+    if (has_changed && is_full) {
+      ++change;
+      continue;
+    }
+    if (has_changed && is_here) delta.joined.push_back(found->second.person);
+    if (has_changed && !is_here) delta.left.push_back(user);
+    change = changed_.erase(change);
   }
-  changed_.clear();
-  if (!has_changed) return std::nullopt;
+  if (delta.joined.empty() && delta.left.empty()) return std::nullopt;
   last_delta_ = now;
   return delta;
 }

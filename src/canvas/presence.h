@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -53,7 +54,10 @@ class Presence {
   std::size_t count() const { return here_.size(); }
   const Person* find(UserNumber user) const;
   // What has changed since the last call that returned something; empty: nothing, or presence_interval is not over.
+  // What is too much for one message comes with the next ones, the users that came first before the others.
   std::optional<PresenceDelta> take_delta(Instant now);
+  // Whether take_delta() may return something after the interval.
+  bool has_news() const { return !changed_.empty(); }
   // For a new connection: at most presence_listed_max, the newest ones.
   PresenceDelta list() const;
 
@@ -65,8 +69,9 @@ class Presence {
 
   const Limits& limits_;
   std::unordered_map<UserNumber, Here> here_;
-  std::list<UserNumber> order_;                   // of arrival
-  std::unordered_map<UserNumber, bool> changed_;  // since the last delta: whether he was here then
+  std::list<UserNumber> order_;  // of arrival
+  // Of those that others do not know yet: whether he was here when they were last told. Numbers grow.
+  std::map<UserNumber, bool> changed_;
   std::optional<Instant> last_delta_;
 };
 

@@ -82,19 +82,44 @@ TEST(Presence, ChangesAreGathered) {
   EXPECT_EQ(presence.find(1), nullptr);
 }
 
-TEST(Presence, AMessageNamesALimitedNumber) {
+TEST(Presence, AMessageNamesALimitedNumberAndTheNextOnesTheRest) {
   const Limits limits{.presence_joined_max = 2, .presence_left_max = 3};
   Presence presence(limits);
+  Instant now = kPresenceStart;
+  const auto next = [&] { return presence.take_delta(now += limits.presence_interval); };
   for (UserNumber user = 1; user <= 2; ++user) presence.join(person(user));
-  EXPECT_EQ(presence.take_delta(kPresenceStart)->joined.size(), 2U);
-  for (UserNumber user = 3; user <= 10; ++user) presence.join(person(user));
-  auto delta = presence.take_delta(kPresenceStart + limits.presence_interval);
-  EXPECT_EQ(delta->joined.size(), 2U);
-  EXPECT_EQ(delta->total, 10U);
+  EXPECT_EQ(next()->joined.size(), 2U);
+  EXPECT_FALSE(next()) << "exactly the limit leaves nothing for later";
+  for (UserNumber user = 3; user <= 7; ++user) presence.join(person(user));
+  auto delta = next();
+  EXPECT_EQ(delta->joined, (std::vector{person(3), person(4)}));
+  EXPECT_EQ(delta->total, 7U);
+  EXPECT_FALSE(presence.take_delta(now)) << "the rest waits for the interval, too";
+  presence.leave(5);  // nobody knew
   for (UserNumber user = 1; user <= 4; ++user) presence.leave(user);
-  delta = presence.take_delta(kPresenceStart + 2 * limits.presence_interval);
-  EXPECT_EQ(delta->left.size(), 3U);
-  EXPECT_EQ(delta->total, 6U);
+  delta = next();
+  EXPECT_EQ(delta->joined, (std::vector{person(6), person(7)}));
+  EXPECT_EQ(delta->left, (std::vector<UserNumber>{1, 2, 3}));
+  EXPECT_EQ(delta->total, 2U);
+  delta = next();
+  EXPECT_TRUE(delta->joined.empty());
+  EXPECT_EQ(delta->left, std::vector<UserNumber>{4});
+  EXPECT_FALSE(next());
+}
+
+TEST(Presence, OfTwoHundredAtOnceEverybodyIsNamedOnce) {
+  const Limits limits;
+  Presence presence(limits);
+  for (UserNumber user = 1; user <= 200; ++user) presence.join(person(user));
+  std::vector<Person> named;
+  Instant now = kPresenceStart;
+  for (auto delta = presence.take_delta(now); delta;
+       delta = presence.take_delta(now += limits.presence_interval)) {
+    EXPECT_LE(delta->joined.size(), limits.presence_joined_max);
+    named.insert(named.end(), delta->joined.begin(), delta->joined.end());
+  }
+  ASSERT_EQ(named.size(), 200U);
+  for (UserNumber user = 1; user <= 200; ++user) EXPECT_EQ(named[user - 1], person(user));
 }
 
 TEST(Presence, TheListHasTheNewestUsers) {

@@ -178,7 +178,7 @@ DrawResult Room::undo(const Actor& actor, std::uint32_t count, Now now) {
         board_.colour_at(drawn->x, drawn->y) != drawn->colour) {
       continue;
     }
-    board_.set({.x = drawn->x, .y = drawn->y, .colour = drawn->colour_before}, drawn->author_before);
+    board_.restore({.x = drawn->x, .y = drawn->y, .colour = drawn->colour_before}, drawn->author_before);
     ++tick_pixels_;
     ++result.accepted;
   }
@@ -255,7 +255,7 @@ void Room::apply_restores() {
     for (; restore.next < end; ++restore.next) {
       const RestoredPixel& pixel = restore.pixels[restore.next];
       if (!is_changed_by(restore, pixel)) continue;
-      board_.set({.x = pixel.x, .y = pixel.y, .colour = pixel.colour}, pixel.author);
+      board_.restore({.x = pixel.x, .y = pixel.y, .colour = pixel.colour}, pixel.author);
     }
     if (restore.next == restore.pixels.size()) restores_.pop_front();
   }

@@ -140,6 +140,7 @@ class Room {
   const Board& board() const { return board_; }
   const CatchUp& catch_up() const { return catch_up_; }
   Presence& presence() { return presence_; }
+  const Presence& presence() const { return presence_; }
   Cursors& cursors() { return cursors_; }
   // Accepted since the room exists.
   std::uint64_t pixels_total() const { return pixels_total_; }

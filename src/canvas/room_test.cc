@@ -251,6 +251,15 @@ TEST_F(LimitedRoomTest, ATickHasALimit) {
   EXPECT_EQ(room_.draw(mod_, pixels, {}, at({})).accepted, 3U) << "nothing was taken for what was refused";
 }
 
+TEST_F(LimitedRoomTest, WhatIsTakenBackMakesRoomForOtherChunks) {
+  EXPECT_EQ(draw(ann_, {.x = 0, .y = 0}).accepted, 1U);
+  EXPECT_EQ(draw(ann_, {.x = 256, .y = 0}).accepted, 1U);
+  expect_refused(draw(bob_, {.x = 512, .y = 0}), ErrorCode::out_of_range);
+  EXPECT_EQ(room_.undo(ann_, 1, at({})).accepted, 1U);
+  EXPECT_EQ(draw(bob_, {.x = 512, .y = 0}).accepted, 1U);
+  expect_refused(draw(bob_, {.x = 256, .y = 0}), ErrorCode::out_of_range);
+}
+
 TEST_F(LimitedRoomTest, DrawingInOneChunkTooManyIsRefusedAndCostsNothing) {
   EXPECT_EQ(draw(ann_, {.x = 0, .y = 0}).accepted, 1U);
   EXPECT_EQ(draw(ann_, {.x = 256, .y = 0}).accepted, 1U);

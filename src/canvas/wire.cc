@@ -87,4 +87,12 @@ std::optional<std::uint32_t> WireReader::colour(std::size_t bytes_per_colour) {
   return std::uint32_t{*value};
 }
 
+std::optional<std::string_view> WireReader::text() {
+  const auto size = varint32();
+  if (!size || *size > rest_.size()) return std::nullopt;
+  const std::string_view text = as_text(rest_.first(*size));
+  rest_ = rest_.subspan(*size);
+  return text;
+}
+
 }  // namespace fanfare::canvas

@@ -49,6 +49,8 @@ class WireReader {
   std::optional<std::uint64_t> varint64();
   std::optional<std::uint32_t> rgb();
   std::optional<std::uint32_t> colour(std::size_t bytes_per_colour);
+  // A view of the message.
+  std::optional<std::string_view> text();
 
  private:
   std::optional<std::uint64_t> varint(unsigned bits);

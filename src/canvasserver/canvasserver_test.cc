@@ -84,6 +84,62 @@ TEST_P(CanvasServerTest, AFailingDiskShowsWhatWasDrawnRefusesMoreAndAcknowledges
   read_until(peer, kAck);
 }
 
+class Riddle final : public canvas::ProofHook {
+ public:
+  std::optional<std::string> problem_with(std::string_view proof, const canvas::Actor&,
+                                          std::span<const canvas::Pixel>) override {
+    if (proof == "[42]") return std::nullopt;
+    return "what is the answer?";
+  }
+};
+
+TEST_P(CanvasServerTest, ARoomThatWantsProofsSaysSoAndTakesThemInBothProtocols) {
+  static Riddle riddle;  // outlives the room
+  proof_ = &riddle;
+  begin();
+  const net::Descriptor peer = open_binary();
+  watch(peer);
+  read_until(peer, std::string("\x82\x01\x01\x00", 4));
+  say_binary(peer, kDraw);
+  // ERROR proof_required, then the ACK: nothing accepted.
+  EXPECT_THAT(read_until(peer, std::string("\x85\x01\x00\x07\x00", 5)),
+              HasSubstr("\x88\x07\x13what is the answer?"));
+  std::string proven = kDraw;
+  proven[0] = 6;
+  proven.insert(2, "\x04[41]");
+  say_binary(peer, proven);
+  EXPECT_THAT(read_until(peer, std::string("\x85\x01\x00\x07\x00", 5)), HasSubstr("what is the answer?"));
+  proven.replace(2, 5, "\x04[42]");
+  say_binary(peer, proven);
+  EXPECT_THAT(read_until(peer, kAck), HasSubstr(kSection));
+  const net::Descriptor person = open_json();
+  say(person, R"({"type":"pixel_update","x":0,"y":0,"color":1,"proof":[42],"id":1})");
+  read_until(person, R"({"type":"ok","id":1})");
+}
+
+TEST_P(CanvasServerTest, TwoHundredWhoJoinAtOnceAreAllNamed) {
+  begin();
+  const net::Descriptor person = open_json();
+  const net::Descriptor page = open_binary();
+  std::vector<net::Descriptor> crowd;
+  for (int i = 3; i <= 202; ++i) crowd.push_back(upgrade("/canvas/main?name=n" + std::to_string(i)));
+  std::string in_json;
+  std::string in_binary;
+  const auto is_known = [&](const std::string& id, const std::string& name) {
+    const std::string size(1, static_cast<char>(id.size()));
+    return in_json.contains(R"("user_id":")" + id + "\"") && in_json.contains(R"("name":")" + name + "\"") &&
+           in_binary.contains(size + id) && in_binary.contains(size + name);
+  };
+  ASSERT_TRUE(run_until([&] {
+    in_json += read_now(person);
+    in_binary += read_now(page);
+    for (int i = 3; i <= 202; ++i) {
+      if (!is_known("u" + std::to_string(i), "n" + std::to_string(i))) return false;
+    }
+    return true;
+  })) << in_json;
+}
+
 TEST_P(CanvasServerTest, ASlowReaderSkipsTicksAndGetsWhatItLacks) {
   outbox_bytes_high_ = 1;
   canvas::Limits limits;

@@ -75,6 +75,13 @@ void finish(RoomThread& room, const Asker& asker, const DrawResult& result, bool
 void acknowledge(RoomThread& room, const Asker& asker, std::uint32_t request, const DrawResult& result) {
   if (result.error) room.metrics().count(result.error->code);
   canvas::ByteVector bytes;
+  // An ACK has no text, and only the text says what the room wants.
+  if (result.error && result.error->code == ErrorCode::proof_required) {
+    canvas::append_error(bytes, *result.error);
+    room.send(*asker.member, Connection::to(asker.connection, [frame = binary_frame(bytes)](
+                                                                  Connection& there) { there.send(frame); }));
+    bytes.clear();
+  }
   canvas::append_ack(bytes, request, result.accepted, result.error);
   auto task = Connection::to(asker.connection,
                              [frame = binary_frame(bytes)](Connection& there) { there.send(frame); });
@@ -200,12 +207,12 @@ void receive_json(Connection& connection, std::string_view text) {
 }
 
 void draw_pixels(Connection& connection, canvas::PixelsMessage message) {
-  const std::size_t bytes = message.pixels.size() * sizeof message.pixels[0];
+  const std::size_t bytes = message.pixels.size() * sizeof message.pixels[0] + message.proof.size();
   connection.request(
       [asker = Asker::of(connection), message = std::move(message)](RoomThread& room) {
         if (!asker.is_here()) return;
         acknowledge(room, asker, message.request,
-                    room.room().draw(asker.actor(), message.pixels, {}, RoomThread::now()));
+                    room.room().draw(asker.actor(), message.pixels, message.proof, RoomThread::now()));
       },
       128 + bytes);
 }

@@ -142,8 +142,7 @@ void RoomThread::run() {
 bool RoomThread::is_busy() const {
   const Instant now = system_clock().now();
   const bool has_moves = cursors_at_ != Instant::min() && now - cursors_at_ < kQuiet;
-  const bool has_joins = presence_at_ != Instant::min() && now - presence_at_ < kQuiet;
-  return room_.has_changes() || has_moves || has_joins || !open_acks_.empty();
+  return room_.has_changes() || has_moves || room_.presence().has_news() || !open_acks_.empty();
 }
 
 // A loop that is behind makes the tick longer; one that stands still stops it.
@@ -221,7 +220,6 @@ void RoomThread::join(const std::shared_ptr<Member>& member, const canvas::JoinR
   if (user == nullptr) return;
   member->user = user->number;
   ++links_[member->link];
-  note_presence();
 }
 
 void RoomThread::leave(Member& member) {
@@ -230,7 +228,6 @@ void RoomThread::leave(Member& member) {
   room_.leave(std::exchange(member.user, 0));
   const auto link = links_.find(member.link);
   if (link != links_.end() && --link->second == 0) links_.erase(link);
-  note_presence();
   note_cursor();
 }
 

@@ -87,7 +87,6 @@ class RoomThread {
   void send(const Member& member, LoopTask task) { add_to(out_, member.link, std::move(task)); }
   // The answer to a request that may have changed pixels: sent behind their tick, and with `sync: full` after its commit.
   void acknowledge(const Member& member, LoopTask task);
-  void note_presence() { presence_at_ = system_clock().now(); }
   void note_cursor() { cursors_at_ = system_clock().now(); }
 
  private:
@@ -127,7 +126,6 @@ class RoomThread {
   std::uint64_t appended_ = 0;  // the last tick that the storage has got
   std::uint64_t marked_ = 0;    // and that was shown
   Instant tick_at_{};           // the start of the last tick
-  Instant presence_at_ = Instant::min();
   Instant cursors_at_ = Instant::min();
 
   std::mutex mutex_;  // guards what follows

@@ -105,7 +105,8 @@ class CanvasServerTest : public session::LoopServerTest {
     if (plan.spec == canvas::RoomSpec{}) plan.spec = {.width = 300, .height = 300};
     storage_ = std::make_shared<StorageState>();
     const auto added = rooms_->add(
-        plan, [&](const StorageOptions&) { return std::make_unique<TestStorage>(storage_, full_sync); });
+        plan, [&](const StorageOptions&) { return std::make_unique<TestStorage>(storage_, full_sync); },
+        proof_);
     ASSERT_TRUE(added.has_value()) << added.error();
     start();
     auto wanted = session_settings(plan.limits, settings_);
@@ -175,6 +176,7 @@ class CanvasServerTest : public session::LoopServerTest {
   }
 
   std::size_t outbox_bytes_high_ = 0;  // 0: the default
+  canvas::ProofHook* proof_ = nullptr;
   std::shared_ptr<StorageState> storage_;
   std::unique_ptr<Rooms> rooms_ = std::make_unique<Rooms>();
   session::SessionSettings endpoint_settings_;

@@ -70,6 +70,15 @@ TEST_F(RoomDamageTest, AFileThatIsGoneOrEmptyIsNotANewRoom) {
   EXPECT_EQ(TestStorage(options()).error, "");
 }
 
+// Runs a statement on a file that no program has open.
+void change(const std::string& file, const char* statement) {
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open(file.c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, statement, nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_GT(sqlite3_changes(database), 0) << statement;
+  sqlite3_close(database);
+}
+
 TEST_F(RoomDamageTest, AMissingRowIsDamage) {
   {
     TestStorage room(options());
@@ -77,12 +86,47 @@ TEST_F(RoomDamageTest, AMissingRowIsDamage) {
       room.storage->append(tick_of(tick, kStart + static_cast<std::int64_t>(tick), 5, 1));
     }
   }
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open(folder_.file().c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "DELETE FROM changes WHERE tick = 2", nullptr, nullptr, nullptr),
-            SQLITE_OK);
-  sqlite3_close(database);
+  change(folder_.file(), "DELETE FROM changes WHERE tick = 2");
   EXPECT_THAT(TestStorage(options()).error, HasSubstr("a row of the log is missing"));
+}
+
+TEST_F(RoomDamageTest, AMissingLastRowIsDamage) {
+  for (const char* const statement :
+       {"DELETE FROM changes WHERE tick = 3", "DELETE FROM changes WHERE tick = 4",
+        "DELETE FROM changes WHERE chunk = 1", "DELETE FROM chunks WHERE chunk = 1",
+        "DELETE FROM changes WHERE tick IN (2, 3)"}) {
+    const Folder folder;
+    StorageOptions own = options();
+    own.path = folder.file();
+    {
+      TestStorage room(own);
+      for (std::uint64_t tick = 1; tick <= 3; ++tick) {
+        room.storage->append(tick_of(tick, kStart + static_cast<std::int64_t>(tick), 5, 1));
+      }
+      room.storage->append(tick_of(4, kStart + 4, 5, 1, 1, kSecond, 1));
+    }
+    EXPECT_THAT(TestStorage(own).loaded.chunks, SizeIs(2)) << "it is sound";
+    change(own.path, statement);
+    EXPECT_THAT(TestStorage(own).error, HasSubstr("the newest row of a chunk is missing")) << statement;
+  }
+}
+
+// Before, a file had no such number. It gets one with the first tick that is written.
+TEST_F(RoomDamageTest, AFileOfAnOlderProgramIsReadAndThenChecked) {
+  {
+    TestStorage room(options());
+    room.storage->append(tick_of(1, kStart, 5, 1));
+    room.storage->append(tick_of(2, kStart, 5, 2));
+  }
+  change(folder_.file(), "DELETE FROM state WHERE key = 'versions'");
+  {
+    TestStorage room(options());
+    EXPECT_EQ(room.error, "");
+    room.storage->append(tick_of(3, kStart, 5, 3));
+  }
+  EXPECT_EQ(TestStorage(options()).error, "");
+  change(folder_.file(), "DELETE FROM changes WHERE tick = 3");
+  EXPECT_THAT(TestStorage(options()).error, HasSubstr("the newest row of a chunk is missing"));
 }
 
 // Wherever random bytes hit the file: it is refused, or has the right pixels.

@@ -15,6 +15,7 @@
 #include "canvasstore/file_checks.h"
 #include "canvasstore/room_schema.h"
 #include "canvasstore/row_format.h"
+#include "canvasstore/stored_bans.h"
 
 namespace fanfare::canvasstore {
 
@@ -53,9 +54,6 @@ struct RoomFile::Statements {
   Statement growth{db,
                    "SELECT count(*), total(length(data)) FROM changes WHERE chunk = ?1 AND tick > coalesce("
                    "(SELECT max(tick) FROM snapshots WHERE chunk = ?1), 0)"};
-  Statement bans{
-      db,
-      "SELECT moderator, user, until_ms, identity, payers FROM events WHERE kind = ?1 ORDER BY tick, number"};
 };
 
 RoomFile::RoomFile(RoomFileSettings settings) : settings_(std::move(settings)) {}
@@ -183,9 +181,14 @@ std::expected<StoredRoom, Problem> RoomFile::load() {
   for (const auto& [chunk, growth] : growth_) {
     auto there = past_->chunk_at(chunk, std::numeric_limits<std::int64_t>::max(), true);
     if (!there) return std::unexpected(std::move(there.error()));
-    if (*there) room.chunks.push_back(**std::move(there));
+    if (!*there) continue;
+    versions_.set(chunk, (*there)->version);
+    room.chunks.push_back(**std::move(there));
   }
-  auto bans = read_bans();
+  if (!versions_.agrees_with(state("versions"), last_tick_)) {
+    return std::unexpected(damage("the newest row of a chunk is missing from the log"));
+  }
+  auto bans = read_bans(database_);
   if (!bans) return std::unexpected(std::move(bans.error()));
   room.bans = *std::move(bans);
   const std::string wanted = spec_text(settings_.spec);
@@ -195,39 +198,20 @@ std::expected<StoredRoom, Problem> RoomFile::load() {
   return room;
 }
 
-std::expected<std::vector<ModerationEvent>, Problem> RoomFile::read_bans() {
-  std::map<std::string, ModerationEvent> last;  // by identity
-  Statement& bans = statements_->bans;
-  bans.bind(1, static_cast<std::int64_t>(ModerationEvent::Kind::ban));
-  while (bans.step()) {
-    ModerationEvent ban{.kind = ModerationEvent::Kind::ban,
-                        .moderator = static_cast<canvas::UserNumber>(bans.number(0)),
-                        .user = static_cast<canvas::UserNumber>(bans.number(1)),
-                        .until_ms = bans.number(2),
-                        .identity = std::string(bans.text(3))};
-    ban.payers = lines_of(bans.text(4));
-    last[ban.identity] = std::move(ban);
-  }
-  const bool has_failed = bans.failed();
-  bans.reset();
-  if (has_failed) return std::unexpected(failed("cannot read the bans"));
-  std::vector<ModerationEvent> found;
-  for (auto& [identity, ban] : last) found.push_back(std::move(ban));
-  return found;
-}
-
 bool RoomFile::write(const std::vector<LoggedTick>& ticks) {
   const std::uint64_t pixels_before = pixels_total_;
   const std::int64_t first_before = first_ms_;
   const std::int64_t time_before = last_time_ms_;
   const std::uint32_t user_before = last_user_;
   auto growth_before = growth_;
+  const ChunkVersions versions_before = versions_;
   bool is_written = execute("BEGIN IMMEDIATE");
   for (const LoggedTick& tick : ticks) is_written = is_written && write_tick(tick);
   is_written = is_written && set_state("pixels", std::to_string(pixels_total_)) &&
                set_state("first_ms", std::to_string(first_ms_)) &&
                set_state("last_user", std::to_string(last_user_)) &&
-               set_state("last_tick", std::to_string(ticks.back().tick)) && execute("COMMIT");
+               set_state("last_tick", std::to_string(ticks.back().tick)) &&
+               set_state("versions", versions_.text(ticks.back().tick)) && execute("COMMIT");
   if (!is_written) {
     rollback();
     pixels_total_ = pixels_before;
@@ -235,6 +219,7 @@ bool RoomFile::write(const std::vector<LoggedTick>& ticks) {
     last_time_ms_ = time_before;
     last_user_ = user_before;
     growth_ = std::move(growth_before);
+    versions_ = versions_before;
     return false;
   }
   last_tick_ = ticks.back().tick;
@@ -257,6 +242,7 @@ bool RoomFile::write_tick(const LoggedTick& tick) {
     Growth& growth = growth_[number];
     ++growth.rows;
     growth.pixels += chunk.pixels.size();
+    versions_.set(number, chunk.version);
     pixels_total_ += chunk.pixels.size();
     if (first_ms_ == 0) first_ms_ = last_time_ms_;
     const auto data = encode_pixels(chunk.pixels, settings_.spec.has_palette());

@@ -7,7 +7,7 @@
 //   chunks     chunk                            each chunk that anybody has drawn in
 //   events     (tick, number), kind, ...        what moderators did
 //   users      number, id, name                 who drew
-//   state      key, value                       session, epoch, the room's specification, counters
+//   state      key, value                       session, epoch, the room's specification, counters, versions (ChunkVersions)
 //
 // Beside it is PATH-mark with the number of the newest tick that clients may have seen (store/commit_mark.h). It is locked
 // while the room is open, so that no other process writes the file. open() finds out whether a tick that was shown is missing.
@@ -20,6 +20,7 @@
 #include <string>
 
 #include "canvasserver/storage.h"
+#include "canvasstore/chunk_versions.h"
 #include "canvasstore/past_file.h"
 #include "canvasstore/retention.h"
 #include "store/commit_mark.h"
@@ -85,7 +86,6 @@ class RoomFile {
   bool write_tick(const canvasserver::LoggedTick& tick);
   bool write_event(std::uint64_t tick, std::size_t number, const canvas::ModerationEvent& event);
   bool make_snapshot(std::int64_t chunk);
-  std::expected<std::vector<canvas::ModerationEvent>, store::Problem> read_bans();
   std::string state(std::string_view key);
   bool set_state(std::string_view key, std::string_view value);
   bool execute(const char* text);
@@ -102,6 +102,7 @@ class RoomFile {
   std::unique_ptr<Retention> retention_;
   std::map<std::int64_t, Growth> growth_;  // by chunk
   std::vector<std::int64_t> grown_;        // need a snapshot
+  ChunkVersions versions_;                 // from load() on
   std::uint64_t epoch_ = 0;
   std::uint64_t last_tick_ = 0;
   std::int64_t last_time_ms_ = 0;

@@ -36,7 +36,8 @@ TEST(DevNode, AnswersCallsBetweenBlocksThatAreLate) {
     node = std::make_unique<DevNode>(worker, dev_options({.block_time = 1ms}, 1337));
     const Instant late = worker.now() + 100ms;
     while (worker.now() < late) continue;
-    node->call(kBlockNumber, {}, [&](const upstream::Result& result) { blocks.set_value(number_in(result)); });
+    node->call(kBlockNumber, {},
+               [&](const upstream::Result& result) { blocks.set_value(number_in(result)); });
   });
   EXPECT_EQ(blocks.get_future().get(), 1U);
   worker.run([&] { node.reset(); });

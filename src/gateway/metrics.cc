@@ -126,7 +126,8 @@ void Metrics::Sheet::access(const AccessGate& gate) {
 void Metrics::Sheet::defence(const DefenceCells& cells) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(Work::count_)> kWorks{"request",
                                                                                         "connection", "call"};
-  constexpr std::array<std::string_view, PerEach<Shortage>::kSize> kShortages{"memory", "loop", "upstream"};
+  constexpr std::array<std::string_view, PerEach<Shortage>::kSize> kShortages{"memory", "loop", "batches",
+                                                                              "upstream"};
   gauge(MetricId::memory_ceiling, {}, static_cast<double>(cells.memory_ceiling.load()));
   gauge(MetricId::memory_used, {}, static_cast<double>(cells.memory_used.load()));
   gauge(MetricId::memory_level, {}, static_cast<double>(cells.memory.load()));
@@ -149,6 +150,7 @@ void Metrics::Sheet::defence(const DefenceCells& cells) {
   };
   threads("loop", cells.loops);
   threads("upstream", cells.workers);
+  threads("batches", cells.batches);
 }
 
 void Metrics::Sheet::observe(const ObserveCells& cells) {

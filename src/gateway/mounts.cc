@@ -102,9 +102,10 @@ class RpcMount final : public server::Mount {
 
   void on_request(session::HttpConnection& session, const Target& target) override {
     if (const auto refusal = server::refuse_content_coding(target.request)) return session.respond(*refusal);
-    if (const auto refusal = service(target.match).refuse_request()) return session.respond(*refusal);
+    const std::string_view body = as_text(target.request.body);
+    if (const auto refusal = service(target.match).refuse_request(body)) return session.respond(*refusal);
     service(target.match)
-        .handle_http(session, as_text(target.request.body), caller_of(session, target, rpc::Transport::http),
+        .handle_http(session, body, caller_of(session, target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));
   }
 

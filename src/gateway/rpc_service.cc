@@ -132,10 +132,13 @@ RpcService::RpcService(const session::SessionSettings& settings, const RpcLimits
                               .observer = counts_,
                               .server = context.server,
                               .budget = context.budget,
-                              .connection_of = &connection_of}) {}
+                              .connection_of = &connection_of,
+                              .slice_load = context.guard == nullptr ? nullptr : &context.guard->slices()}) {}
 
-std::optional<session::HttpResponse> RpcService::refuse_request() const {
-  return context_.guard == nullptr ? std::nullopt : context_.guard->refuse_request_of(context_.worker_index);
+std::optional<session::HttpResponse> RpcService::refuse_request(std::string_view body) const {
+  if (context_.guard == nullptr) return std::nullopt;
+  if (auto refusal = context_.guard->refuse_request_of(context_.worker_index)) return refusal;
+  return rpc::CallReader::is_long_batch(body) ? context_.guard->refuse_batch_request() : std::nullopt;
 }
 
 std::optional<session::HttpResponse> RpcService::refuse_upgrade() const {
@@ -170,7 +173,13 @@ void RpcService::on_open(session::Session& session) {
 
 void RpcService::on_message(session::Session& session, const session::Message& message) {
   // Text or binary: web3.py sends its requests in binary frames. Answers are always text.
-  service_.on_message(connection_of(session), as_text(message.payload));
+  const std::string_view text = as_text(message.payload);
+  if (context_.guard != nullptr && rpc::CallReader::is_long_batch(text)) {
+    if (const auto refusal = context_.guard->refuse_batch()) {
+      return service_.refuse_message(connection_of(session), text, *refusal);
+    }
+  }
+  service_.on_message(connection_of(session), text);
 }
 
 void RpcService::on_turn_share_spent(session::Session&) {

@@ -113,8 +113,8 @@ class RpcService final : public session::Endpoint {
 
   Network& network() const { return context_.network; }
   NetworkMetrics& metrics() const { return context_.metrics; }
-  // Set: its upstream thread has too much to do for this.
-  std::optional<session::HttpResponse> refuse_request() const;
+  // Set: its upstream thread, or its loop with long batches, has too much to do for this.
+  std::optional<session::HttpResponse> refuse_request(std::string_view body) const;
   std::optional<session::HttpResponse> refuse_upgrade() const;
 
   // Of a session of such a service: what it holds, outbox included.

@@ -87,6 +87,13 @@ ReadText CallReader::unreadable(const jsonrpc::Error& error, std::size_t element
   return {.message = std::unexpected(std::move(answer)), .rest = rest_after(text.size(), 1, 1)};
 }
 
+ReadText CallReader::refuse(std::size_t bytes, const Refusal& refusal) const {
+  context_.observer.on_refused(refusal.is_overload ? Refused::overload : Refused::limit);
+  Reply answer{.retry_after = refusal.retry_after};
+  jsonrpc::append_error(answer.text, "null", refusal.code, refusal.message, refusal.data_json);
+  return {.message = std::unexpected(std::move(answer)), .rest = rest_after(bytes, 1, 1)};
+}
+
 CallReader::Progress CallReader::start(std::size_t text_bytes, bool batch,
                                        std::shared_ptr<ByteShare> share) const {
   Progress progress;

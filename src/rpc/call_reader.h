@@ -53,6 +53,8 @@ class CallReader {
   static bool is_long_batch(std::string_view text);
   // The whole text at once.
   ReadText read(std::string_view text, const Origin& origin, std::shared_ptr<ByteShare> share);
+  // The answer to a text of this size that is not read.
+  ReadText refuse(std::size_t bytes, const Refusal& refusal) const;
 
  private:
   friend class LongBatch;

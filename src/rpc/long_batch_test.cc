@@ -124,6 +124,21 @@ TEST_P(LongBatchTest, NoneOfItsCallsBeginsIfItIsInvalid) {
   EXPECT_EQ(methods_.begun, 0U);
 }
 
+TEST_P(LongBatchTest, OneThatIsRefusedUnreadIsAnsweredOnceAndTheNextMessageIsRead) {
+  start();
+  const net::Descriptor peer = open();
+  Refusal refusal = limit_reached("batches", std::chrono::seconds(1));
+  refusal.is_overload = true;
+  server_->sessions().for_each_session([&](session::Session& session) {
+    service_->refuse_message(RpcEndpoint::connection_of(session), calls(1000), refusal);
+  });
+  EXPECT_EQ(
+      answer_of(peer),
+      R"({"jsonrpc":"2.0","id":null,"error":{"code":-32005,"message":"too many batches, try again later","data":{"retry_after_ms":1000}}})");
+  EXPECT_EQ(methods_.begun, 0U);
+  EXPECT_EQ(ask(peer, call_of("echo", "1")), result_of("1"));
+}
+
 TEST_P(LongBatchTest, WhatComesBehindItWaits) {
   start();
   const net::Descriptor peer = open();

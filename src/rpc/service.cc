@@ -18,7 +18,7 @@ Service::Service(const Limits& limits, const Context& context)
       reader_({.parse = {.batch_elements_max = limits.batch_items_max, .version_1 = limits.version_1},
                .batch_answer_bytes_max = limits.batch_answer_bytes_max},
               {.methods = context.methods, .observer = context.observer, .loop = context.server.loop()}),
-      slices_(context.server.loop(), context.clock) {}
+      slices_(context.server.loop(), context.clock, context.slice_load) {}
 
 std::shared_ptr<ByteShare> Service::make_share() const {
   return std::make_shared<ByteShare>(context_.budget, limits_.held_bytes_per_connection_max);
@@ -33,6 +33,12 @@ void Service::on_message(Connection& connection, std::string_view text) {
   if (run_guarded("a message", [&] { handle_message(connection, text); })) return;
   // It is not known here which of its calls were answered.
   end(connection, Ended::no_memory, "out of memory");
+}
+
+void Service::refuse_message(Connection& connection, std::string_view text, const Refusal& refusal) {
+  context_.observer.on_received(text.size());
+  const auto refuse = [&] { run(connection, reader_.refuse(text.size(), refusal)); };
+  if (!run_guarded("a message", refuse)) end(connection, Ended::no_memory, "out of memory");
 }
 
 // Credentials may change between two slices.

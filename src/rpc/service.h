@@ -55,7 +55,8 @@ class Service {
     ByteBudget& budget;  // the memory for all clients' requests in progress and their answers
     // The service's part of a session's data.
     Connection& (*connection_of)(session::Session& session);
-    Clock& clock = system_clock();  // measures slices
+    Clock& clock = system_clock();    // measures slices
+    SliceLoad* slice_load = nullptr;  // counts what waits in slices; null: nobody asks
   };
 
   Service(const Limits& limits, const Context& context);
@@ -70,6 +71,8 @@ class Service {
   // The endpoint of its sessions passes these on.
   static void on_open(Connection& connection, session::Session& session);
   void on_message(Connection& connection, std::string_view text);
+  // Answers a message with this refusal, unread.
+  void refuse_message(Connection& connection, std::string_view text, const Refusal& refusal);
   void on_drained(Connection& connection);
   void on_close(Connection& connection);
 

@@ -9,6 +9,7 @@
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "net/loop.h"
+#include "rpc/slice_load.h"
 
 namespace fanfare::rpc {
 
@@ -39,8 +40,9 @@ class Slices {
   // Does a slice of the work. True: there is more to do.
   using Work = UniqueFunction<bool(Slice&)>;
 
-  // Both must outlive it; the clock is the loop's.
-  explicit Slices(net::Loop& loop, Clock& clock = system_clock());
+  // All must outlive it; the clock is the loop's. `load`: what waits is counted there, if not null.
+  explicit Slices(net::Loop& loop, Clock& clock = system_clock(), SliceLoad* load = nullptr);
+  ~Slices();
   Slices(const Slices&) = delete;
   Slices& operator=(const Slices&) = delete;
 
@@ -53,9 +55,12 @@ class Slices {
  private:
   void go_on();
   void go_on_next_turn();
+  void note_turn();
 
   net::Loop& loop_;
   Clock& clock_;
+  SliceLoad* const load_;
+  Duration used_before_{};  // by the loop's thread, at the end of the last slice
   std::deque<Work> works_;  // the front one has the next turn
   // A task in the loop's mailbox may outlive this object.
   std::shared_ptr<Slices*> self_;

@@ -80,7 +80,7 @@ def exported_names():
 # ---- the steps ----
 
 def headers(step):
-    """Compiles every public header alone as C++20, and all of them as C++23, with both compilers and both standard libraries."""
+    """Compiles every public header alone as C++20, with both compilers and both standard libraries, and all of them as C++23 with each pair."""
 
     def compile_with(compiler, standard, names):
         try:
@@ -92,7 +92,8 @@ def headers(step):
 
     compilers = ([GNU], [CLANG], [CLANG, LIBCXX])
     with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
-        runs = [pool.submit(compile_with, compiler, "c++20", [name]) for compiler in compilers for name in public_headers()]
+        alone = ([GNU], [CLANG, LIBCXX])
+        runs = [pool.submit(compile_with, compiler, "c++20", [name]) for compiler in alone for name in public_headers()]
         runs += [pool.submit(compile_with, compiler, "c++23", public_headers()) for compiler in compilers]
     wrong = [run.result() for run in runs if run.result()]
     if wrong:
@@ -235,7 +236,7 @@ def check_fetched(step, build):
 def libcxx(step):
     """FetchContent in Debug with clang and libc++: builds only the library, and tests it."""
     build = configure_fetched(step, "fetched-libcxx", f"CMAKE_CXX_COMPILER={CLANG}", f"CMAKE_C_COMPILER={CLANG.replace('++', '')}",
-                              f"CMAKE_CXX_FLAGS={LIBCXX}", "FANFARE_CHAIN=OFF")
+                              f"CMAKE_CXX_FLAGS={LIBCXX}", "FANFARE_CHAIN=OFF", "FANFARE_UNITY=ON")
     step.build(build)
     step.run("ctest", "--test-dir", build, "--no-tests=error", "--output-on-failure")
     check_fetched(step, build)

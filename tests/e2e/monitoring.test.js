@@ -1,60 +1,17 @@
 // The shipped alert rules in a real Prometheus that scrapes a real gateway: each alert fires when its fault is made, and none before.
-// The rules are the installed ones with short times. Needs the Debian package prometheus.
+// The rules are the installed ones with short times. Needs the Debian package prometheus. Other faults: monitoring_faults.test.js.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
-import path from "node:path";
 import { test } from "node:test";
 import { atEnd } from "./support/cleanup.js";
-import { BINARY, call, startDevChain, startFanfare, temporaryFolder, writeConfig } from "./support/fanfare.js";
-import { ROOT, run, startFor } from "./support/processes.js";
+import { BINARY, call, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
+import { run } from "./support/processes.js";
+import { namesOf, needsPrometheus as needs, startPrometheus, untilFiring } from "./support/prometheus.js";
 import { until } from "./support/waiting.js";
 
-const hasPrometheus = ["prometheus", "promtool"].every((name) => spawnSync(name, ["--version"]).status === 0);
-const needs = { skip: hasPrometheus ? false : "prometheus is not installed (./dev deps)" };
 const CONNECTIONS_MAX = 40;
-
-async function startPrometheus(t, fanfare) {
-  const folder = temporaryFolder(t);
-  const shipped = readFileSync(path.join(ROOT, "packaging/monitoring/fanfare-alerts.yaml"), "utf8");
-  const short = shipped
-    .replace(/for: \d+m/g, "for: 500ms")
-    .replace(/\[(5|15)m\]/g, "[4s]")
-    .replace("fanfare_head_age_seconds > 120", "fanfare_head_age_seconds > 4");
-  assert.ok(!/for: \d+m\n|\[\d+m\]|> 120/.test(short));
-  writeFileSync(path.join(folder, "rules.yaml"), short);
-  writeFileSync(path.join(folder, "prometheus.yml"), `
-global: { scrape_interval: 500ms, scrape_timeout: 500ms, evaluation_interval: 250ms }
-rule_files: [rules.yaml]
-scrape_configs: [{ job_name: fanfare, static_configs: [{ targets: ["${new URL(fanfare.health).host}"] }] }]
-`);
-  const program = startFor(t, "prometheus", "prometheus", [
-    `--config.file=${path.join(folder, "prometheus.yml")}`, `--storage.tsdb.path=${path.join(folder, "data")}`, "--web.listen-address=127.0.0.1:0"]);
-  const [, address] = await program.line(/msg="Listening on" address=(\S+)/);
-  await program.line(/Server is ready/);
-  const get = async (target) => {
-    const answer = await (await fetch(`http://${address}/api/v1/${target}`)).json();
-    assert.equal(answer.status, "success", JSON.stringify(answer));
-    return answer.data;
-  };
-  return {
-    rules: async () => (await get("rules")).groups.flatMap(({ rules }) => rules),
-    firing: async () => (await get("alerts")).alerts.filter(({ state }) => state === "firing"),
-    names: async () => new Set(await get("label/__name__/values")),
-    query: async (text) => (await get(`query?query=${encodeURIComponent(text)}`)).result,
-  };
-}
-
-const namesOf = (alerts) => [...new Set(alerts.map(({ labels }) => labels.alertname))].sort();
-
-async function untilFiring(prometheus, alert, labels = {}) {
-  const found = await until(`${alert} fires`, async () =>
-    (await prometheus.firing()).find((one) => one.labels.alertname === alert && Object.entries(labels).every(([key, value]) => one.labels[key] === value)));
-  assert.ok(!/<error|no value/.test(found.annotations.summary), found.annotations.summary);
-  return found;
-}
 
 async function startGateway(t, node) {
   const config = writeConfig(t, `
@@ -93,7 +50,7 @@ test("alerts of the shipped rules fire when their faults are made", needs, async
   const fanfare = await startGateway(t, node);
   const url = fanfare.http.replace("{project}", "main").replace("{chainId}", "1337");
   for (let i = 0; i < 20; ++i) await call(url, "eth_getBalance", [`0x${String(i).padStart(40, "1")}`, "latest"]);
-  const prometheus = await startPrometheus(t, fanfare);
+  const prometheus = await startPrometheus(t, [fanfare]);
 
   // Traffic without a fault: all rules have looked at it, for longer than their times.
   const since = new Date(Date.now() + 1500);
@@ -131,7 +88,7 @@ test("a node of another chain fires its alert", needs, async (t) => {
 server: { httpPort: 0 }
 projects: [{ id: main, networks: [{ architecture: evm, evm: { chainId: 1337 } }], upstreams: [{ id: other, endpoint: "${node.http}" }] }]
 `);
-  const prometheus = await startPrometheus(t, await startFanfare(t, ["--config", config], { ready: false }));
+  const prometheus = await startPrometheus(t, [await startFanfare(t, ["--config", config], { ready: false })]);
   await untilFiring(prometheus, "FanfareUpstreamWrongChain", { upstream: "other" });
   await untilFiring(prometheus, "FanfareNoUpstream", { project: "main" });
   await untilFiring(prometheus, "FanfareNetworkNotReady", { project: "main" });

@@ -42,6 +42,10 @@ export class Scanner {
       if (byte < 128n) return Number(value);
     }
   }
+  text(): string {
+    const length = this.varint();
+    return this.bytes.toString("utf8", this.at, this.at += length);
+  }
   end(): void { if (this.at !== this.bytes.length) throw new RangeError("bytes are left over"); }
 }
 

@@ -26,7 +26,7 @@ interface Chunk { cx: number; cy: number; version: number; colours: Map<number, 
 interface User { number: number; id: string; name: string; colour: number; sessions: number; tokens: number; refilledMs: number; blockedUntilMs: number }
 
 const M = 0xffff_ffffn;
-const STATUS = { accepted: 0, bad_message: 1, out_of_range: 2, too_many_pixels: 3, not_permitted: 4, storage_full: 5 } as const;
+const STATUS = { accepted: 0, bad_message: 1, out_of_range: 2, too_many_pixels: 3, not_permitted: 4, storage_full: 5, proof_required: 7 } as const;
 
 export class CanvasCore {
   readonly width: number;
@@ -47,6 +47,8 @@ export class CanvasCore {
   /** Changes what a session is sent, to show faults; null: it is left out. */
   fault: ((frame: Buffer) => Buffer | null) | null = null;
   refuse: keyof typeof STATUS | null = null;
+  /** What the room wants as proof, as JSON text. */
+  wants: string | null = null;
   private tickNumber = 0;
   private lastUser = 0;
 
@@ -273,7 +275,8 @@ export class Session implements CanvasSession {
     this.core.counts[code] = (this.core.counts[code] ?? 0) + 1;
     input.u8();
     switch (code) {
-      case 0x01: return this.pixels(input);
+      case 0x01: return this.pixels(input, false);
+      case 0x06: return this.pixels(input, true);
       case 0x02: return this.watch(input);
       case 0x03: return this.fetch(input);
       case 0x04: return this.cursor(input);
@@ -287,12 +290,18 @@ export class Session implements CanvasSession {
     }
   }
 
-  private pixels(input: Scanner): void {
+  private pixels(input: Scanner, isProven: boolean): void {
     const { core, user } = this;
-    const [request, count] = [input.varint(), input.varint()];
+    const request = input.varint();
+    const proof = isProven ? input.text() : null;
+    const count = input.varint();
     if (count < 1 || count > 4096) throw new RangeError(`PIXELS with ${count} pixels`);
     const all = Array.from({ length: count }, () => [input.u16(), input.u16(), core.palette.length ? input.u8() : input.rgb()] as const);
     input.end();
+    if (core.wants !== null && proof !== core.wants) {
+      this.send(pack(["u8", 0x88], ["u8", STATUS.proof_required], ["text", `the proof is ${core.wants}`]));
+      return this.ack(request, 0, STATUS.proof_required, 0);
+    }
     if (core.refuse) return this.ack(request, 0, STATUS[core.refuse], core.refuse === "too_many_pixels" ? 400 : 0);
     let accepted = 0;
     for (const [x, y, colour] of all) {

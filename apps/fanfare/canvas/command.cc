@@ -18,6 +18,8 @@ using canvas::Area;
 namespace {
 
 constexpr std::uint64_t kFramesMax = 100'000;
+constexpr std::uint32_t kRateDefault = 25;
+constexpr std::string_view kStandardOutput = "-";
 constexpr int kStatusFailed = 1;
 constexpr int kStatusUsage = 2;
 
@@ -56,6 +58,29 @@ std::expected<std::int64_t, Failure> moment_or(const std::optional<std::string>&
   return *moment;
 }
 
+// Flags that would have no effect together with others are refused.
+std::optional<std::string> flags_problem(const CanvasExportArguments& arguments) {
+  const bool is_many = arguments.every || arguments.frames;
+  const bool has_span = arguments.from_time || arguments.to_time;
+  const std::string span = arguments.from_time ? "--from" : "--to";
+  if (arguments.every && arguments.frames) {
+    return "--every and --frames both say how many pictures: give either";
+  }
+  if (arguments.at && is_many) return "--at is one moment, --every and --frames are many: give either";
+  if (arguments.at && has_span) {
+    return "--at is one moment, and " + span + " limits many: give either";
+  }
+  if (has_span && !is_many) {
+    return span + " needs --every or --frames; --at is for one moment";
+  }
+  if (!arguments.rate) return std::nullopt;
+  if (!is_many) return "--rate is for an animated PNG: give --every or --frames, too";
+  if (!numbered(arguments.output, 0).empty()) {
+    return "--rate is for an animated PNG, and --output \"" + arguments.output + "\" names single pictures";
+  }
+  return std::nullopt;
+}
+
 std::expected<Plan, Failure> plan_of(const CanvasExportArguments& arguments, const PictureSource& source) {
   Plan plan{.area = Area::whole(source.spec())};
   if (arguments.area) {
@@ -75,7 +100,6 @@ std::expected<Plan, Failure> plan_of(const CanvasExportArguments& arguments, con
     plan.moments = {*at};
     return plan;
   }
-  if (arguments.at) return wrong("--at is one moment, --every and --frames are many: give either");
   if (*first > *last) return wrong("--from is after --to");
   std::int64_t every_ms = 0;
   if (arguments.every) {
@@ -88,11 +112,15 @@ std::expected<Plan, Failure> plan_of(const CanvasExportArguments& arguments, con
     }
   }
   plan.moments = moments_of(*first, *last, every_ms, arguments.frames.value_or(0));
-  plan.delay_ms = 1000 / arguments.rate;
+  plan.delay_ms = 1000 / arguments.rate.value_or(kRateDefault);
   return plan;
 }
 
-bool write_file(const std::string& path, std::string_view bytes) {
+bool write_file(const std::string& path, std::string_view bytes, std::ostream& out) {
+  if (path == kStandardOutput) {
+    out.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush();
+    return !out.fail();
+  }
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   file.close();
@@ -100,7 +128,7 @@ bool write_file(const std::string& path, std::string_view bytes) {
 }
 
 Failure cannot_write(const std::string& path) {
-  return {.text = "cannot write " + path};
+  return {.text = "cannot write " + (path == kStandardOutput ? "to standard output" : path)};
 }
 
 // One line that is written again and again, at most ten times a second.
@@ -131,17 +159,19 @@ std::expected<void, Failure> write_all(PictureSource& source, const Plan& plan, 
     if (!picture) return std::unexpected(Failure{.text = picture.error()});
     if (is_one || is_numbered) {
       const std::string path = is_one ? output : numbered(output, i);
-      if (!write_file(path, canvasserver::png_of(source.spec(), *picture, 6)))
+      if (!write_file(path, canvasserver::png_of(source.spec(), *picture, 6), out))
         return std::unexpected(cannot_write(path));
     } else {
       animation.add(*picture, plan.delay_ms);
     }
     progress.show(i + 1);
   }
-  if (!is_one && !is_numbered && !write_file(output, animation.finish()))
+  if (!is_one && !is_numbered && !write_file(output, animation.finish(), out))
     return std::unexpected(cannot_write(output));
-  out << output << ": " << plan.area.width << " x " << plan.area.height << " pixels, " << plan.moments.size()
-      << (plan.moments.size() == 1 ? " picture\n" : " pictures\n");
+  // Beside a picture on standard output, the summary is one of the complaints.
+  std::ostream& summary = output == kStandardOutput ? progress_out : out;
+  summary << output << ": " << plan.area.width << " x " << plan.area.height << " pixels, "
+          << plan.moments.size() << (plan.moments.size() == 1 ? " picture\n" : " pictures\n");
   return {};
 }
 
@@ -209,6 +239,9 @@ int run_canvas_export(const CanvasExportArguments& arguments, std::ostream& out,
     complaints << "fanfare canvas export: " << failure.text << "\n";
     return failure.status;
   };
+  if (auto problem = flags_problem(arguments)) {
+    return fail({.status = kStatusUsage, .text = *std::move(problem)});
+  }
   const auto source = open_source(arguments.source, arguments.token);
   if (!source) return fail({.text = source.error()});
   const auto plan = plan_of(arguments, **source);

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "base/random.h"
@@ -126,6 +127,66 @@ TEST_F(ExportTest, ASequenceAndAnAnimation) {
   EXPECT_EQ(run({.output = path("all.png"), .frames = 3}), 0);
   EXPECT_THAT(out_.str(), HasSubstr("3 pictures"));
   EXPECT_EQ(colour_in(path("all.png")), 1U) << "programs that know no animations show its first frame";
+}
+
+// Every pair of flags with every kind of output either has its effect or is refused, and the message names the flags.
+TEST_F(ExportTest, NoPairOfFlagsIsIgnored) {
+  struct Flag {
+    std::string name;
+    void (*set)(CanvasExportArguments&);
+  };
+  const std::vector<Flag> flags{
+      {"--at", [](CanvasExportArguments& to) { to.at = std::to_string(kStart + 1000); }},
+      {"--every", [](CanvasExportArguments& to) { to.every = "1s"; }},
+      {"--frames", [](CanvasExportArguments& to) { to.frames = 3; }},
+      {"--from", [](CanvasExportArguments& to) { to.from_time = std::to_string(kStart + 1000); }},
+      {"--to", [](CanvasExportArguments& to) { to.to_time = std::to_string(kStart + 3000); }},
+      {"--rate", [](CanvasExportArguments& to) { to.rate = 5; }},
+      {"--area", [](CanvasExportArguments& to) { to.area = "0,0,20,10"; }},
+      {"--token", [](CanvasExportArguments& to) { to.token = "unused"; }},
+  };
+  const std::set<std::string> refused{"--at --every",  "--at --frames",    "--at --from",   "--at --to",
+                                      "--at --rate",   "--every --frames", "--from --to",   "--from --rate",
+                                      "--from --area", "--from --token",   "--to --rate",   "--to --area",
+                                      "--to --token",  "--rate --area",    "--rate --token"};
+  int runs = 0;
+  for (std::size_t first = 0; first < flags.size(); ++first) {
+    for (std::size_t second = first + 1; second < flags.size(); ++second) {
+      const std::string pair = flags[first].name + " " + flags[second].name;
+      for (const std::string output : {path("one.png"), path("many-%d.png"), std::string("-")}) {
+        SCOPED_TRACE(pair + " -o " + output);
+        CanvasExportArguments arguments{.output = output};
+        flags[first].set(arguments);
+        flags[second].set(arguments);
+        const bool is_numbered = output.ends_with("%d.png");
+        const bool is_refused = refused.contains(pair) || (is_numbered && flags[second].name == "--rate");
+        ASSERT_EQ(run(arguments), is_refused ? 2 : 0) << complaints_.str();
+        ++runs;
+        const std::string first_file = is_numbered ? numbered(output, 0) : output;
+        if (is_refused) {
+          const bool is_named =
+              complaints_.str().contains(flags[first].name) || complaints_.str().contains(flags[second].name);
+          EXPECT_TRUE(is_named) << complaints_.str();
+          EXPECT_EQ(out_.str(), "");
+        } else if (output == "-") {
+          EXPECT_TRUE(out_.str().starts_with("\x89PNG")) << "the picture";
+          EXPECT_TRUE(out_.str().ends_with("IEND\xae\x42\x60\x82")) << "and nothing else";
+          EXPECT_THAT(complaints_.str(), HasSubstr("20 x 10 pixels"));
+        } else {
+          EXPECT_TRUE(std::filesystem::remove(first_file));
+        }
+        EXPECT_FALSE(std::filesystem::exists(first_file));
+      }
+    }
+  }
+  EXPECT_EQ(runs, 28 * 3);
+}
+
+TEST_F(ExportTest, AStandardOutputThatIsClosedIsAnError) {
+  std::ostringstream complaints;
+  std::ostream broken(nullptr);
+  EXPECT_EQ(run_canvas_export({.source = file(), .output = "-"}, broken, complaints), 1);
+  EXPECT_THAT(complaints.str(), HasSubstr("cannot write to standard output"));
 }
 
 TEST_F(ExportTest, WrongArgumentsSayWhatIsWrong) {

@@ -9,6 +9,7 @@
 #include "gateway/defend/load_control.h"
 #include "gateway/defend/memory_level.h"
 #include "gateway/metrics_values.h"
+#include "rpc/slice_load.h"
 
 namespace fanfare::gateway {
 
@@ -24,6 +25,7 @@ enum class Work : std::uint8_t {
 enum class Shortage : std::uint8_t {
   memory,    // MemoryLevel
   loop,      // the connection's loop is late
+  batches,   // its long batches are: only further ones are refused
   upstream,  // the thread that talks to the network's nodes is
   count_,
 };
@@ -40,8 +42,10 @@ struct DefenceCells {
   std::atomic<MemoryLevel> memory{MemoryLevel::normal};
   std::atomic<std::uint64_t> memory_used{0};
   std::atomic<std::uint64_t> memory_ceiling{0};
-  std::deque<LoadCells> loops;    // complete before the first is read by another thread
-  std::deque<LoadCells> workers;  // of upstreams
+  std::deque<LoadCells> loops;        // complete before the first is read by another thread
+  std::deque<LoadCells> workers;      // of upstreams
+  std::deque<LoadCells> batches;      // long ones of each loop
+  std::deque<rpc::SliceLoad> slices;  // of each loop, which writes them
   std::array<PerEach<Shortage>, static_cast<std::size_t>(Work::count_)> refused;
   Counter shed_connections;
   Counter shed_bytes;

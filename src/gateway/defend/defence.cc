@@ -48,6 +48,8 @@ void Defence::set_workers(std::size_t count) {
 LoopGuard* Defence::add_loop() {
   if (!plan_.is_process) return nullptr;
   cells_.loops.emplace_back();
+  cells_.batches.emplace_back();
+  cells_.slices.emplace_back();
   return &guards_.emplace_back(cells_, cells_.loops.size() - 1, plan_.retry_after);
 }
 
@@ -55,6 +57,9 @@ void Defence::start(const Watched& watched) {
   if (guards_.empty()) return;
   for (LoadCells& cells : cells_.loops) loop_delays_.emplace_back(plan_.overload, cells);
   for (LoadCells& cells : cells_.workers) worker_delays_.emplace_back(plan_.overload, cells);
+  for (std::size_t i = 0; i < cells_.slices.size(); ++i) {
+    batch_delays_.emplace_back(plan_.overload, cells_.batches[i], cells_.slices[i]);
+  }
   log::info("memory_ceiling", {{"bytes", ceiling_.bytes},
                                {"source", name_of(ceiling_.source)},
                                {"soft_bytes", marks_.soft_bytes()},
@@ -73,7 +78,7 @@ void Defence::stop() {
   woken_.notify_all();
   if (thread_.joinable()) thread_.join();
   cells_.memory = MemoryLevel::normal;
-  for (auto* threads : {&cells_.loops, &cells_.workers}) {
+  for (auto* threads : {&cells_.loops, &cells_.workers, &cells_.batches}) {
     for (LoadCells& cells : *threads) cells.admitted = LoadControl::kWhole;
   }
 }
@@ -88,23 +93,33 @@ void Defence::run(const Watched& watched) {
   }
 }
 
-Duration Defence::step(const Watched& watched, Instant now) {
+bool Defence::measure_delays(const Watched& watched, Instant now) {
   bool is_late = false;
   const auto measure = [&](std::deque<ThreadDelay>& delays, std::string_view name, const auto& post_to) {
     for (std::size_t i = 0; i < delays.size(); ++i) {
       const bool was_overloaded = delays[i].is_overloaded();
       if (auto task = delays[i].measure(now)) post_to(i, std::move(task));
       is_late = is_late || delays[i].is_late();
-      log_load(name, i, was_overloaded, delays[i]);
+      log_load(name, i, was_overloaded, delays[i].is_overloaded(), delays[i].last());
     }
   };
-  if (plan_.overload.enabled) {
-    measure(loop_delays_, "loop", [&](std::size_t i, ThreadDelay::Task task) {
-      watched.server.post(i, [task = std::move(task)](session::LoopServer&) mutable { task(); });
-    });
-    measure(worker_delays_, "upstream",
-            [&](std::size_t i, ThreadDelay::Task task) { watched.workers[i]->post(std::move(task)); });
+  measure(loop_delays_, "loop", [&](std::size_t i, ThreadDelay::Task task) {
+    watched.server.post(i, [task = std::move(task)](session::LoopServer&) mutable { task(); });
+  });
+  measure(worker_delays_, "upstream",
+          [&](std::size_t i, ThreadDelay::Task task) { watched.workers[i]->post(std::move(task)); });
+  for (std::size_t i = 0; i < batch_delays_.size(); ++i) {
+    SliceDelay& delay = batch_delays_[i];
+    const bool was_overloaded = delay.is_overloaded();
+    delay.measure(now);
+    is_late = is_late || delay.is_late();
+    log_load("batches", i, was_overloaded, delay.is_overloaded(), delay.last());
   }
+  return is_late;
+}
+
+Duration Defence::step(const Watched& watched, Instant now) {
+  const bool is_late = plan_.overload.enabled && measure_delays(watched, now);
   if (now >= next_memory_) {
     next_memory_ = now + kMemoryEvery;
     measure_memory(watched, now);
@@ -112,12 +127,12 @@ Duration Defence::step(const Watched& watched, Instant now) {
   return is_late || round_ != nullptr ? kStepWhenLate : kStep;
 }
 
-void Defence::log_load(std::string_view thread, std::size_t index, bool was_overloaded,
-                       const ThreadDelay& delay) const {
-  if (delay.is_overloaded() == was_overloaded) return;
+void Defence::log_load(std::string_view thread, std::size_t index, bool was_overloaded, bool is_overloaded,
+                       Duration delay) {
+  if (is_overloaded == was_overloaded) return;
   log::warn(was_overloaded ? "overload_ended" : "overload_began",
             {{"thread", std::string(thread) + "-" + std::to_string(index)},
-             {"delay_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay.last()).count()}});
+             {"delay_ms", std::chrono::duration_cast<std::chrono::milliseconds>(delay).count()}});
 }
 
 void Defence::measure_memory(const Watched& watched, Instant now) {

@@ -5,7 +5,7 @@
 //   every 50 ms (every 10 ms while there is too much to do)
 //     memory used ------> MemoryMarks ---------> DefenceCells --> LoopGuard: 503, 1013, -32005
 //     a task to each loop and upstream thread;       ^
-//     its delay --------> LoadControl ---------------+
+//     its delay, and that of work in slices --> LoadControl
 
 #include <condition_variable>
 #include <cstddef>
@@ -22,6 +22,7 @@
 #include "gateway/defend/memory_usage.h"
 #include "gateway/defend/plan.h"
 #include "gateway/defend/shed.h"
+#include "gateway/defend/slice_delay.h"
 #include "gateway/defend/thread_delay.h"
 #include "session/server.h"
 #include "upstream/worker.h"
@@ -69,13 +70,15 @@ class Defence {
   void run(const Watched& watched);
   // Returns how long to wait for the next step.
   Duration step(const Watched& watched, Instant now);
+  // Returns whether any thread is late.
+  bool measure_delays(const Watched& watched, Instant now);
   void measure_memory(const Watched& watched, Instant now);
   void log_level(const Watched& watched, MemoryLevel before, std::uint64_t used) const;
   void shed_slowest(const Watched& watched, std::uint64_t used, Instant now);
   void begin_round(const Watched& watched, Instant now);
   void end_round(const Watched& watched, std::uint64_t used, Instant now);
-  void log_load(std::string_view thread, std::size_t index, bool was_overloaded,
-                const ThreadDelay& delay) const;
+  static void log_load(std::string_view thread, std::size_t index, bool was_overloaded, bool is_overloaded,
+                       Duration delay);
 
   const DefencePlan plan_;
   const MemoryCeiling ceiling_;
@@ -87,6 +90,7 @@ class Defence {
   // The thread's own.
   std::deque<ThreadDelay> loop_delays_;
   std::deque<ThreadDelay> worker_delays_;
+  std::deque<SliceDelay> batch_delays_;
   std::shared_ptr<Round> round_;
   Instant round_began_{};
   Instant next_memory_{};

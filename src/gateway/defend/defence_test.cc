@@ -166,6 +166,33 @@ TEST_P(DefenceTest, ALoopThatIsAlwaysLateRefusesUntilItIsNot) {
   EXPECT_FALSE(guards_[0]->refuse_upgrade({}));
 }
 
+TEST_P(DefenceTest, LongBatchesThatWaitForTheirSlicesRefuseFurtherOnes) {
+  start({.overload = {.delay_target = 5ms, .delay_interval = 50ms}});
+  rpc::SliceLoad& load = guards_[1]->slices();
+  load.note_turn(1ms);
+  for (int i = 0; i < 6; ++i) load.add_work();
+  const LoadCells& cells = defence_->cells().batches[1];
+  EXPECT_TRUE(wait_for([&] { return cells.admitted.load() <= LoadControl::kWhole / 2; }));
+  EXPECT_EQ(cells.delay_ns.load(), Duration(6ms).count());
+  EXPECT_EQ(defence_->cells().batches[0].admitted.load(), LoadControl::kWhole);
+  load.remove_works(6);
+  EXPECT_TRUE(wait_for([&] { return cells.admitted.load() == LoadControl::kWhole; }));
+}
+
+TEST_P(DefenceTest, AsManyLongBatchesAsTheTargetAllowsRefuseNothing) {
+  start({.overload = {.delay_target = 5ms, .delay_interval = 50ms}});
+  rpc::SliceLoad& load = guards_[1]->slices();
+  load.note_turn(1ms);
+  for (int i = 0; i < 5; ++i) load.add_work();
+  const LoadCells& cells = defence_->cells().batches[1];
+  EXPECT_TRUE(wait_for([&] { return cells.delay_ns.load() == Duration(5ms).count(); }));
+  // It never leaves "everything": the decision of LoadControl at the target has its own test.
+  for (int i = 0; i < 200; ++i) {
+    sessions_of(1);
+    EXPECT_EQ(cells.admitted.load(), LoadControl::kWhole);
+  }
+}
+
 TEST_P(DefenceTest, AWorkerWithOneLongTaskIsNoticedWhileItRuns) {
   start({.overload = {.delay_target = 5ms, .delay_interval = 50ms}});
   std::atomic<bool> busy = true;

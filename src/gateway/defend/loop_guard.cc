@@ -42,6 +42,8 @@ void ClosingEndpoint::on_open(session::Session& session) {
 LoopGuard::LoopGuard(DefenceCells& cells, std::size_t loop, Duration retry_after)
     : cells_(cells),
       loop_(cells.loops[loop]),
+      batches_(cells.batches[loop]),
+      slices_(cells.slices[loop]),
       retry_after_(retry_after),
       random_(static_cast<std::uint32_t>(loop) + 1),
       worker_shares_(cells.workers.size()) {}
@@ -114,7 +116,21 @@ std::optional<rpc::Refusal> LoopGuard::refuse_call(const jsonrpc::Request& reque
     why = Shortage::upstream;
   }
   if (!why) return std::nullopt;
-  cells_.refused_for(Work::call, *why).add();
+  return refuse_for(*why);
+}
+
+std::optional<session::HttpResponse> LoopGuard::refuse_batch_request() {
+  if (takes(batches_, batch_share_)) return std::nullopt;
+  return refuse(Work::request, Shortage::batches);
+}
+
+std::optional<rpc::Refusal> LoopGuard::refuse_batch() {
+  if (takes(batches_, batch_share_)) return std::nullopt;
+  return refuse_for(Shortage::batches);
+}
+
+rpc::Refusal LoopGuard::refuse_for(Shortage why) {
+  cells_.refused_for(Work::call, why).add();
   const std::chrono::milliseconds wait(1000 + static_cast<std::int64_t>(random_() % 1000));
   rpc::Refusal refusal = rpc::limit_reached("", wait);
   refusal.message = "the server has too much to do, try again later";

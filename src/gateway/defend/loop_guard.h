@@ -44,6 +44,11 @@ class LoopGuard final : public server::WorkGuard {
   // For a request to a network whose nodes this worker talks to.
   std::optional<session::HttpResponse> refuse_request_of(std::size_t worker);
   std::optional<session::HttpResponse> refuse_upgrade_of(std::size_t worker);
+  // For a batch that is read in slices: over HTTP, and over WebSocket.
+  std::optional<session::HttpResponse> refuse_batch_request();
+  std::optional<rpc::Refusal> refuse_batch();
+  // What waits in slices on this loop is counted there.
+  rpc::SliceLoad& slices() { return slices_; }
   // A call over WebSocket.
   std::optional<rpc::Refusal> refuse_call(const jsonrpc::Request& request, std::size_t worker);
 
@@ -53,14 +58,18 @@ class LoopGuard final : public server::WorkGuard {
   session::HttpResponse unavailable(std::chrono::seconds wait) const;
   session::HttpResponse refuse(Work work, Shortage why);
   bool takes_for(std::size_t worker);
+  rpc::Refusal refuse_for(Shortage why);
   // Whether a thread with these cells takes the next request or call.
   static bool takes(const LoadCells& cells, EvenShare& share);
 
   DefenceCells& cells_;
   LoadCells& loop_;
+  LoadCells& batches_;
+  rpc::SliceLoad& slices_;
   const Duration retry_after_;
   std::minstd_rand random_;
   EvenShare loop_share_;
+  EvenShare batch_share_;
   std::deque<EvenShare> worker_shares_;
   ClosingEndpoint closing_;
 };

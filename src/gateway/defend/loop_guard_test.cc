@@ -48,6 +48,8 @@ class LoopGuardTest : public session::LoopServerTest {
  protected:
   LoopGuardTest() {
     cells_.loops.emplace_back();
+    cells_.batches.emplace_back();
+    cells_.slices.emplace_back();
     cells_.workers.emplace_back();
     guard_ = std::make_unique<LoopGuard>(cells_, 0, std::chrono::seconds(5));
     start();
@@ -98,6 +100,32 @@ TEST_P(LoopGuardTest, InCalmEverythingIsServed) {
   EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200"));
   EXPECT_THAT(upgrade(), StartsWith("HTTP/1.1 101"));
   EXPECT_FALSE(call("eth_call"));
+}
+
+TEST_P(LoopGuardTest, WhileLongBatchesWaitOnlyAShareOfThemIsTakenOnAndOtherWorkIsServed) {
+  cells_.batches[0].admitted = kWhole / 4;
+  int taken = 0;
+  for (int i = 0; i < 100; ++i) taken += guard_->refuse_batch() ? 0 : 1;
+  for (int i = 0; i < 100; ++i) taken += guard_->refuse_batch_request() ? 0 : 1;
+  EXPECT_EQ(taken, 50);
+  EXPECT_EQ(refused(Work::call, Shortage::batches) + refused(Work::request, Shortage::batches), 150U);
+  EXPECT_THAT(get("/"), StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(upgrade(), StartsWith("HTTP/1.1 101"));
+  EXPECT_FALSE(call("eth_call"));
+  cells_.batches[0].admitted = kWhole;
+  EXPECT_FALSE(guard_->refuse_batch());
+}
+
+TEST_P(LoopGuardTest, ARefusedLongBatchIsToldWhenToReturn) {
+  cells_.batches[0].admitted = 0;
+  const auto refusal = guard_->refuse_batch();
+  ASSERT_TRUE(refusal);
+  EXPECT_TRUE(refusal->is_overload);
+  EXPECT_THAT(refusal->data_json, MatchesRegex(R"(\{"retry_after_ms":1[0-9]{3}\})"));
+  const auto response = guard_->refuse_batch_request();
+  ASSERT_TRUE(response);
+  EXPECT_EQ(response->status, 503);
+  EXPECT_EQ(response->headers.at(0).name, "Retry-After");
 }
 
 TEST_P(LoopGuardTest, AtTheSoftMarkNewConnectionsAreRefusedAndOpenOnesAreServed) {

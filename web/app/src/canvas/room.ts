@@ -36,8 +36,9 @@ export class Room {
     this.state = new Store<RoomState>(this.read());
     this.stop = this.client.listen({
       changed: () => this.changed(),
-      refused: (refused) => this.note(refusal(refused)),
-      error: (error) => this.note(sentenceOf(error)),
+      // What the room wants as proof came as an error before.
+      refused: (refused) => { if (refused.status !== "proof_required") this.note(refusal(refused)); },
+      error: (error) => this.note(error.code === "proof_required" ? `${refusal({ status: "proof_required", retryAfterMs: 0 })} It says: ${error.message}` : sentenceOf(error)),
     });
     this.client.connect();
   }

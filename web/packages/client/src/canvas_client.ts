@@ -2,7 +2,7 @@
 // the streams do.
 import { inflate, type Inflate } from "./canvas_inflate.js";
 import { OwnPixels, type RefusedPixels } from "./canvas_own.js";
-import { CanvasRequests, type CanvasError, type UndoAnswer } from "./canvas_requests.js";
+import { CanvasError, CanvasRequests, type UndoAnswer } from "./canvas_requests.js";
 import { CanvasStore, type CanvasChunk } from "./canvas_store.js";
 import {
   CANVAS_PROTOCOL, CHUNK, NOWHERE, decodeCanvasMessage, encodeCursor, encodeFetch, encodePixels, encodeUndo, encodeWatch,
@@ -20,6 +20,11 @@ export interface CanvasOptions extends Omit<ConnectionOptions, "protocols"> {
   readonly session?: string;
   /** Default: the browser's decoder, or the one of this package where there is none. */
   readonly inflate?: Inflate;
+  /**
+   * For a room that wants a proof with each message that draws, such as a token or a proof of work: any JSON value. `wanted` is what the room said
+   * when it last refused one; null: nothing yet. Messages wait for their turn, so they arrive in the order they were drawn. An exception refuses the pixels.
+   */
+  readonly proof?: (pixels: readonly CanvasPixel[], wanted: string | null) => Json | Promise<Json>;
 }
 
 /** Part of a canvas in pixels. */
@@ -83,6 +88,8 @@ export class CanvasClient {
   private cursor: { x: number; y: number } = { x: NOWHERE, y: NOWHERE };
   private sentCursor = this.cursor;
   private cursorTimer: ReturnType<typeof setTimeout> | null = null;
+  private proofWanted: string | null = null;
+  private proving: Promise<void> = Promise.resolve();
 
   constructor(private readonly options: CanvasOptions) {
     this.connection = new Connection({ ...options, protocols: [CANVAS_PROTOCOL], url: () => this.address() }, {
@@ -95,10 +102,13 @@ export class CanvasClient {
     }, () => PING);
     this.requests = new CanvasRequests((data) => this.connection.send(data), {
       authenticated: (isAccepted) => this.connection.authenticated(isAccepted),
-      error: (error) => this.emit((one) => one.error?.(error)),
+      error: (error) => {
+        if (error.code === "proof_required") this.proofWanted = error.message;
+        this.emit((one) => one.error?.(error));
+      },
     });
     this.own = new OwnPixels({
-      send: (request, pixels) => this.connection.send(encodePixels(request, pixels, this.hasPalette)),
+      send: (request, pixels) => this.sendPixels(request, pixels),
       nextRequest: () => this.requests.next(),
       changed: (pixels) => this.ownChanged(pixels),
       accepted: (pixels) => this.emit((one) => one.accepted?.(pixels)),
@@ -266,6 +276,27 @@ export class CanvasClient {
     }
     if (this.cursors.size !== hadCursors) this.emit((one) => one.cursors?.());
     this.changed();
+  }
+
+  private sendPixels(request: number, pixels: readonly CanvasPixel[]): boolean {
+    const { proof } = this.options;
+    if (!proof) return this.connection.send(encodePixels(request, pixels, this.hasPalette));
+    if (this.connection.state !== "connected") return false;
+    this.proving = this.proving.then(() => this.prove(proof, request, pixels));
+    return true;
+  }
+
+  // The connection may be another one afterwards. Then the pixels count as lost, and this request is not known any more.
+  private async prove(proof: NonNullable<CanvasOptions["proof"]>, request: number, pixels: readonly CanvasPixel[]): Promise<void> {
+    try {
+      if (!this.own.isSent(request)) return;
+      const text = JSON.stringify(await proof(pixels, this.proofWanted)) ?? "null";
+      if (this.own.isSent(request)) this.connection.send(encodePixels(request, pixels, this.hasPalette, text));
+    } catch (error) {
+      this.own.acknowledged({ type: "ack", request, accepted: 0, status: "proof_required", retryAfterMs: 0 });
+      this.emit((one) => one.error?.(new CanvasError(`no proof: ${error instanceof Error ? error.message : String(error)}`, "proof_required")));
+      this.changed();
+    }
   }
 
   private sendCursor(): void {

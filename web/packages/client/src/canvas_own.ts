@@ -45,6 +45,9 @@ export class OwnPixels {
   /** When the next pixel can be sent, in Unix milliseconds; a time that has passed: now. */
   get nextAtMs(): number { return this.blockedUntilMs; }
 
+  /** Whether the batch of this request is sent and not answered. */
+  isSent(request: number): boolean { return this.sent.has(request); }
+
   at(x: number, y: number): Colour | undefined { return this.shown.get(y * 0x10000 + x)?.colour; }
 
   opened({ pixelsPerSecond, pixelsBurst, cooldownMs }: WelcomeMessage): void {

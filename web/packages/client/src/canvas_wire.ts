@@ -149,8 +149,11 @@ export class ByteReader {
   }
 }
 
-export const encodePixels = (request: number, pixels: readonly CanvasPixel[], hasPalette: boolean): Bytes => {
-  const out = new ByteWriter().u8(0x01).varint(request).varint(pixels.length);
+/** With a proof, which is JSON text: PROVEN. */
+export const encodePixels = (request: number, pixels: readonly CanvasPixel[], hasPalette: boolean, proof?: string): Bytes => {
+  const out = new ByteWriter().u8(proof === undefined ? 0x01 : 0x06).varint(request);
+  if (proof !== undefined) out.text(proof);
+  out.varint(pixels.length);
   for (const { x, y, colour } of pixels) {
     out.u16(x).u16(y);
     if (hasPalette) out.u8(colour);

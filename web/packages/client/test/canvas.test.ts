@@ -155,6 +155,60 @@ test("a cooldown: one pixel, then none until the exact time", async () => {
   equal(client);
 });
 
+test("proofs of a room that wants them: made one after the other, with what the room said, and refused without one", async () => {
+  core.wants = '"42"';
+  const wanted: (string | null)[] = [];
+  const answers: ((value: string) => void)[] = [];
+  const errors: CanvasError[] = [];
+  const refused: RefusedPixels[] = [];
+  const client = open({ proof: (pixels, said) => {
+    wanted.push(said);
+    return new Promise((resolve, reject) => answers.push((value) => value ? resolve(value) : reject(new Error("no miner"))));
+  } });
+  client.listen({ error: (error) => errors.push(error), refused: (one) => refused.push(one) });
+  await settle();
+  client.draw([pixel(1, 1, 1)]);
+  await settle(20);
+  client.draw([pixel(1, 1, 2)]);
+  await settle(20);
+  expect([answers.length, core.counts[0x06]]).toEqual([1, undefined]);
+  answers[0]!("41");
+  await settle();
+  await tick();
+  expect(refused).toMatchObject([{ status: "proof_required", pixels: [pixel(1, 1, 1)] }]);
+  expect(errors[0]?.message).toBe('the proof is "42"');
+  answers[1]!("42");
+  await settle();
+  await tick();
+  expect([core.colourAt(1, 1), client.pending, core.counts[0x01]]).toEqual([2, 0, undefined]);
+  client.draw([pixel(2, 2)]);
+  await settle(20);
+  answers[2]!("");
+  await settle();
+  expect(wanted).toEqual([null, 'the proof is "42"', 'the proof is "42"']);
+  expect(errors.at(-1)?.message).toBe("no proof: no miner");
+  expect([refused.length, client.pending]).toEqual([2, 0]);
+  equal(client);
+});
+
+test("a proof that is ready after the connection was lost draws nothing", async () => {
+  let give: (value: string) => void = () => undefined;
+  const client = open({ proof: () => new Promise((resolve) => { give = resolve; }) });
+  const refused: RefusedPixels[] = [];
+  client.listen({ refused: (one) => refused.push(one) });
+  await settle();
+  client.draw([pixel(1, 1)]);
+  await settle(20);
+  CanvasSocket.last.end();
+  await settle(1000);
+  expect(refused).toMatchObject([{ status: "connection_lost" }]);
+  give("42");
+  await settle();
+  await tick();
+  expect([core.counts[0x06], core.colourAt(1, 1)]).toEqual([undefined, 0xffffff]);
+  equal(client);
+});
+
 test("undo takes back own pixels that nobody has drawn over", async () => {
   const client = open();
   await settle();
