@@ -43,7 +43,7 @@ void read_upstreams(const ReadContext& context, const MapFields& file, std::vect
   for (const YamlNode& node : *nodes) {
     UpstreamPlan& plan = out.emplace_back();
     const MapFields fields(context, node, "streams.upstreams[" + std::to_string(out.size() - 1) + "]",
-                           {"id", "endpoint", "headers", "timeout"}, MapFields::Empty::refused);
+                           {"id", "endpoint", "headers", "timeout", "httpClient"}, MapFields::Empty::refused);
     fields.require({"id", "endpoint"});
     fields.read("id", plan.id);
     if (std::ranges::count(out, plan.id, &UpstreamPlan::id) > 1) {
@@ -59,6 +59,7 @@ void read_upstreams(const ReadContext& context, const MapFields& file, std::vect
       plan.url = std::move(endpoint->text);
     }
     read_headers(context, fields, plan);
+    read_http_client(fields, plan);
     fields.read("timeout", plan.timeout, milliseconds(1), hours(1));
   }
 }

@@ -255,6 +255,7 @@ canvas:
                           "sourceConnectionsMax",
                           "queuedCallsMax",
                           "queuedCallsPerClientMax",
+                          "httpClient",
                           "headers"}) {
     EXPECT_NE(block.find(std::string(key) + ":"), std::string::npos) << key;
   }

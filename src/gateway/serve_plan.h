@@ -24,6 +24,7 @@
 #include "server/listener.h"
 #include "streams/limits.h"
 #include "streams/spec.h"
+#include "upstream/http_client_choice.h"
 #include "ws/connection.h"
 
 namespace fanfare::gateway {
@@ -223,6 +224,7 @@ struct UpstreamPlan {
   std::vector<std::pair<std::string, std::string>> headers;  // sent with every request, in this order
   Duration timeout = std::chrono::seconds(10);               // of one call
   UpstreamLimits limits = {};
+  upstream::HttpClientChoice http_client = upstream::HttpClientChoice::automatic;  // of an http or https URL
 
   bool operator==(const UpstreamPlan&) const = default;
 };

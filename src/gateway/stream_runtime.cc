@@ -27,7 +27,8 @@ std::unique_ptr<upstream::Backend> make_node(upstream::Worker& worker, const Ups
                                     .headers = plan.headers,
                                     .timeout = plan.timeout,
                                     .connections_max = plan.limits.client_calls_max,
-                                    .response_bytes_max = kStreamAnswerBytesMax});
+                                    .response_bytes_max = kStreamAnswerBytesMax,
+                                    .client = plan.http_client});
 }
 
 }  // namespace

@@ -44,6 +44,12 @@ Stream& stream_of(std::uint64_t tag) {
   return *static_cast<Stream*>(owner_of(tag));
 }
 
+__kernel_timespec kernel_time_of(Duration wait) {
+  const auto bounded = std::min<Duration>(wait, std::chrono::hours(1));
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(bounded);
+  return {.tv_sec = seconds.count(), .tv_nsec = (bounded - seconds).count()};
+}
+
 }  // namespace
 
 struct UringLoop::Ring {
@@ -114,14 +120,17 @@ void UringLoop::prefetch_handler(std::uint64_t tag) {
   prefetch(reinterpret_cast<std::uintptr_t>(stream_of(tag).handler_.get()));
 }
 
+int UringLoop::prepare_to_wait() {
+  ring_->submit();
+  return ring_->uring.ring_fd;
+}
+
 bool UringLoop::poll(Duration wait) {
   io_uring_cqe* first = nullptr;
   if (wait <= Duration::zero()) {
     io_uring_submit_and_get_events(&ring_->uring);
   } else {
-    const auto bounded = std::min<Duration>(wait, std::chrono::hours(1));
-    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(bounded);
-    __kernel_timespec time{.tv_sec = seconds.count(), .tv_nsec = (bounded - seconds).count()};
+    __kernel_timespec time = kernel_time_of(wait);
     io_uring_submit_and_wait_timeout(&ring_->uring, &first, 1, &time, nullptr);
   }
   ring_->messages.submitted();
@@ -322,11 +331,7 @@ void UringLoop::settle_sends() {
     const auto bytes = static_cast<std::ptrdiff_t>(in_flight.bytes);
     const std::ptrdiff_t result = in_flight.result.value_or(bytes);
     stream.unset(Stream::kSendInFlight);
-    if (result == bytes) {
-      sent(stream);
-    } else {
-      send_cut_short(stream, static_cast<int>(result));
-    }
+    result == bytes ? sent(stream) : send_cut_short(stream, static_cast<int>(result));
     operation_over(stream);
   });
   settling_.clear();
@@ -451,8 +456,7 @@ void UringLoop::accepted(Listener& listener, Completion completion) {
     listener.pause.end();
     if (!listener.stopped) listener.handler(std::move(connected));
   }
-  if (!over) return;
-  if (listener.stopped) return;
+  if (!over || listener.stopped) return;
   if (listener.pause.begins("accept", -completion.result)) {
     call_after(AcceptPause::kRest, [this, &listener] {
       if (!listener.stopped) arm_accept(listener);

@@ -27,6 +27,7 @@ class UringLoop final : public Loop {
   ListenerId listen(Descriptor descriptor, AcceptHandler handler) override;
   void stop_listening(ListenerId id) override;
   std::string_view name() const override { return "io_uring"; }
+  int prepare_to_wait() override;
 
  private:
   struct Ring;       // liburing's ring, and the memory it uses

@@ -355,6 +355,8 @@ void Differ::compare_node(const std::string& name, const UpstreamPlan& present, 
   }
   if (present.headers != wanted.headers) add(PlanChange::Kind::changed, name + " headers");
   tell("timeout", present.timeout, wanted.timeout);
+  tell("httpClient", std::string(upstream::name_of(present.http_client)),
+       std::string(upstream::name_of(wanted.http_client)));
   tell("connectionsMax", present.limits.client_calls_max, wanted.limits.client_calls_max);
   tell("sourceConnectionsMax", present.limits.source_calls_max, wanted.limits.source_calls_max);
   tell("queuedCallsMax", present.limits.queued_calls_max, wanted.limits.queued_calls_max);

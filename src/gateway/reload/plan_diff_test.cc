@@ -103,6 +103,12 @@ TEST(PlanDiff, LimitsOfAnUpstream) {
                           "~ upstream main/10/a queuedCallsPerClientMax: 1024 -> 3"));
 }
 
+TEST(PlanDiff, TheHttpClientOfAnUpstream) {
+  EXPECT_THAT(
+      lines_of([](ServePlan& plan) { node_of(plan, 1).http_client = upstream::HttpClientChoice::libcurl; }),
+      ElementsAre("~ upstream main/10/a httpClient: auto -> libcurl"));
+}
+
 TEST(PlanDiff, ShowsNoSecret) {
   ServePlan running = base();
   node_of(running, 0).url = "https://user:hunter2@node.example/v3/0123456789abcdef0123456789abcdef";
