@@ -63,6 +63,8 @@ class Relay {
   // because the broker is unreachable or a limit of the relay is reached. Otherwise call the receipt once, on any thread,
   // after publish() has returned. A receipt that is destroyed counts as one without a position.
   virtual bool publish(std::string_view topic, Bytes payload, RelayReceipt receipt) = 0;
+  // Whether publish() may accept events while the relay is down.
+  virtual bool keeps_while_down() const { return false; }
 };
 
 }  // namespace fanfare

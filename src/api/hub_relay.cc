@@ -53,7 +53,9 @@ void HubRelay::close(std::string_view topic) {
   call_handler("relay close", [&] { relay_->close(topic); });
 }
 
-bool HubRelay::publish(std::string_view topic, const SharedBytes& payload, Done done) {
+bool HubRelay::publish(std::string_view topic, const SharedBytes& payload, Done done,
+                       std::optional<Position> after) {
+  if (after) return false;  // fanfare::Relay has no such promise
   const auto handover = std::make_shared<Handover>(std::move(done));
   bool taken = false;
   call_handler("relay publish", [&] {

@@ -2,6 +2,7 @@
 // A program's relay (fanfare/relay.h), as the hub uses it. Its exceptions end here, and a receipt counts at most once.
 
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -18,7 +19,10 @@ class HubRelay final : public pubsub::Relay, private RelaySink {
   void stop() override;
   void open(std::string_view topic) override;
   void close(std::string_view topic) override;
-  bool publish(std::string_view topic, const SharedBytes& payload, Done done) override;
+  bool publish(std::string_view topic, const SharedBytes& payload, Done done,
+               std::optional<Position> after) override;
+
+  bool keeps_while_down() const override { return relay_->keeps_while_down(); }
 
  private:
   bool on_message(std::string_view topic, Position position, Bytes payload) override;

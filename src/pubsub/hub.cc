@@ -153,22 +153,24 @@ bool Hub::remove(Topic& topic) {
   return true;
 }
 
-PublishResult Hub::publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt) {
-  const PublishResult result = offer(topic, std::move(payload), std::move(receipt));
+PublishResult Hub::publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt,
+                           std::optional<Position> after) {
+  const PublishResult result = offer(topic, std::move(payload), std::move(receipt), after);
   if (result != PublishResult::accepted) {
     topic->refusals[static_cast<std::size_t>(result)].fetch_add(1, std::memory_order_relaxed);
   }
   return result;
 }
 
-PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt) {
+PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt,
+                         std::optional<Position> after) {
   HubLoops* const loops = this->loops();
   if (loops == nullptr) return PublishResult::stopped;
   if (topic->is_removed()) return PublishResult::removed;
   const auto flight = std::make_shared<Flight>(topic, room_, std::move(payload), std::move(receipt));
   PublishResult result = flight->take_room();
   if (result == PublishResult::accepted && topic->setup.relayed) {
-    result = offer_to_relay(flight);
+    result = offer_to_relay(flight, after);
   } else if (result == PublishResult::accepted &&
              !loops->post(home_of(*topic), [flight](LoopHub& home) { home.sequence(flight); })) {
     result = PublishResult::stopped;
@@ -177,11 +179,13 @@ PublishResult Hub::offer(const std::shared_ptr<Topic>& topic, SharedBytes payloa
   return result;
 }
 
-PublishResult Hub::offer_to_relay(const std::shared_ptr<Flight>& flight) {
+PublishResult Hub::offer_to_relay(const std::shared_ptr<Flight>& flight, std::optional<Position> after) {
   if (!relay_runs_) return PublishResult::stopped;
-  const bool taken = !is_relay_down() &&
-                     relay_->publish(flight->topic->name, flight->payload,
-                                     [flight](std::optional<Position> position) { flight->tell(position); });
+  const bool may_take = !is_relay_down() || relay_->keeps_while_down();
+  const bool taken =
+      may_take && relay_->publish(
+                      flight->topic->name, flight->payload,
+                      [flight](std::optional<Position> position) { flight->tell(position); }, after);
   return taken ? PublishResult::accepted : PublishResult::relay_unavailable;
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -94,8 +95,9 @@ class Hub final : public RelaySink {
   bool remove(Topic& topic);
   std::size_t topic_count() const;
 
-  // Any thread. With `accepted`, the receipt is called once.
-  PublishResult publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt = {});
+  // Any thread. With `accepted`, the receipt is called once. `after`, for relayed topics: as in Relay::publish().
+  PublishResult publish(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt = {},
+                        std::optional<Position> after = {});
   bool is_relay_down() const { return relay_down_.load(std::memory_order_acquire); }
   const PendingRoom& room() const { return *room_; }
 
@@ -121,8 +123,9 @@ class Hub final : public RelaySink {
 
   std::expected<std::shared_ptr<Topic>, std::string> make(const std::string& name, TopicSetup setup);
   void prepare(const std::shared_ptr<Topic>& topic);
-  PublishResult offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt);
-  PublishResult offer_to_relay(const std::shared_ptr<Flight>& flight);
+  PublishResult offer(const std::shared_ptr<Topic>& topic, SharedBytes payload, Receipt receipt,
+                      std::optional<Position> after);
+  PublishResult offer_to_relay(const std::shared_ptr<Flight>& flight, std::optional<Position> after);
   void set_relay_down(bool is_down);
 
   const HubOptions options_;

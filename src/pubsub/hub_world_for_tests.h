@@ -215,7 +215,8 @@ class FakeBroker {
     }
     void open(std::string_view topic) override { next_.try_emplace(std::string(topic), 0); }
     void close(std::string_view topic) override { next_.erase(std::string(topic)); }
-    bool publish(std::string_view topic, const SharedBytes& payload, Done done) override {
+    bool publish(std::string_view topic, const SharedBytes& payload, Done done,
+                 std::optional<Position> /*after*/) override {
       if (!connected || unanswered_.size() >= unanswered_max) return false;
       unanswered_.push_back({std::string(topic), payload, std::move(done)});
       return true;

@@ -52,8 +52,12 @@ class Relay {
   virtual void close(std::string_view topic) = 0;
   // Any thread. False: it takes no more at the moment (its own limit, or the broker cannot be reached);
   // `done` is destroyed uncalled. Otherwise `done` is called once, on any thread, not within the call; or
-  // destroyed when the relay stops.
-  virtual bool publish(std::string_view topic, const SharedBytes& payload, Done done) = 0;
+  // destroyed when the relay stops. With `after`, the event is stored only directly behind that position;
+  // otherwise `done` gets none. A relay that cannot do so returns false.
+  virtual bool publish(std::string_view topic, const SharedBytes& payload, Done done,
+                       std::optional<Position> after) = 0;
+  // Whether publish() may take events while the broker cannot be reached.
+  virtual bool keeps_while_down() const { return false; }
 };
 
 }  // namespace fanfare::pubsub
