@@ -34,6 +34,8 @@ struct NatsStreamLimits {
   std::uint64_t messages_max = 1000;
   std::uint64_t bytes_max = std::uint64_t{16} << 20;
   std::chrono::milliseconds age_max = std::chrono::milliseconds::zero();  // zero: any age
+
+  friend bool operator==(const NatsStreamLimits&, const NatsStreamLimits&) = default;
 };
 
 struct NatsOptions {
@@ -66,6 +68,8 @@ struct NatsOptions {
   std::chrono::milliseconds heartbeat = std::chrono::seconds(1);
   // Between attempts to reach the broker.
   std::chrono::milliseconds reconnect_wait = std::chrono::milliseconds(250);
+
+  friend bool operator==(const NatsOptions&, const NatsOptions&) = default;
 };
 
 // bad_option: what is invalid, and why. Connects in Server::start(), and keeps trying.

@@ -216,9 +216,9 @@ class FakeBroker {
     void open(std::string_view topic) override { next_.try_emplace(std::string(topic), 0); }
     void close(std::string_view topic) override { next_.erase(std::string(topic)); }
     bool publish(std::string_view topic, const SharedBytes& payload, Done done,
-                 std::optional<Position> /*after*/) override {
+                 std::optional<Position> after) override {
       if (!connected || unanswered_.size() >= unanswered_max) return false;
-      unanswered_.push_back({std::string(topic), payload, std::move(done)});
+      unanswered_.push_back({std::string(topic), payload, std::move(done), after});
       return true;
     }
     // The broker gets the oldest of what this instance published.
@@ -227,6 +227,10 @@ class FakeBroker {
       Unanswered one = std::move(unanswered_.front());
       unanswered_.pop_front();
       auto& stream = broker_.streams[one.topic];
+      if (one.after && *one.after != Position{.epoch = broker_.epoch, .offset = stream.size()}) {
+        one.done(std::nullopt);
+        return true;
+      }
       stream.push_back(one.payload);
       one.done(Position{.epoch = broker_.epoch, .offset = stream.size()});
       return true;
@@ -284,6 +288,7 @@ class FakeBroker {
       std::string topic;
       SharedBytes payload;
       Done done;
+      std::optional<Position> after;
     };
     FakeBroker& broker_;
     RelaySink* sink_ = nullptr;

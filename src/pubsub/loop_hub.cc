@@ -100,6 +100,11 @@ Joined LoopHub::place(LoopTopic& here, HubSubscriber& subscriber, WaitingList& l
   EventLog& log = here.log;
   const Position last = log.last();
   if (!since) return {.recovered = true, .missing = {}, .position = last};
+  // The relay has not said yet where the topic begins. If events between the two are gone, the subscriber is told then.
+  if (last.epoch == 0 && since->epoch != 0) {
+    subscriber.begin(EventRef(), *since, list, log);
+    return {.recovered = true, .missing = {}, .position = *since};
+  }
   if (since->epoch != last.epoch || !here.topic->was_assigned(*since)) {
     return {.recovered = false, .missing = Missed{.after = *since, .until = last}, .position = last};
   }
@@ -165,12 +170,13 @@ void LoopHub::take_relayed(const std::shared_ptr<Flight>& flight) {
                       .offset = topic.assigned_offset.load(std::memory_order_relaxed)};
   if (topic.has_ended) return;
   if (position.epoch == last.epoch && position.offset <= last.offset) return;  // a duplicate
-  // Where memory runs out the event is lost here, and the next one shows it.
+  // One that cannot be encoded is lost here, and takes its place all the same.
   const bool encoded = run_guarded("an event of a relayed topic", [&] {
     flight->frame = topic.setup.encode ? topic.setup.encode(position, flight->payload) : flight->payload;
   });
-  if (encoded && !flight->frame.empty()) return distribute(flight);
-  topic.failed.fetch_add(1, std::memory_order_relaxed);
+  if (!encoded) flight->frame = SharedBytes();
+  if (flight->frame.empty()) topic.failed.fetch_add(1, std::memory_order_relaxed);
+  distribute(flight);
 }
 
 void LoopHub::take_lost(const std::shared_ptr<Flight>& flight) {

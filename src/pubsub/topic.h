@@ -82,6 +82,8 @@ class Topic {
     return refusals[static_cast<std::size_t>(reason)].load(std::memory_order_relaxed);
   }
   bool is_removed() const { return removed.load(std::memory_order_acquire); }
+  // Another instance is at most so many events ahead: a position further ahead was never assigned.
+  static constexpr std::uint64_t kRelayedAheadMax = 10'000;
   // Whether a subscriber can have seen this position.
   bool was_assigned(Position position) const;
   // The members present, as of the latest event about them. Sorted, never null.

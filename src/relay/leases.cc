@@ -39,6 +39,7 @@ void Leases::start() {
 }
 
 void Leases::stop() {
+  if (!thread_.joinable()) return;
   {
     const std::scoped_lock lock(mutex_);
     stopping_ = true;

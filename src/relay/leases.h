@@ -27,7 +27,7 @@ class Leases {
   // any more. Before start().
   void add(const std::string& work, Duration length, std::function<void(bool is_held)> changed);
   void start();
-  // Gives up what is held, so that others need not wait. No callback is in progress when it returns.
+  // Again and before start(), too. Gives up what is held, so that others need not wait. No callback is in progress when it returns.
   void stop();
 
   // Whether this instance would do the work. Any thread.

@@ -1,6 +1,6 @@
 #include "relay/names.h"
 
-#include <array>
+#include <algorithm>
 #include <charconv>
 #include <vector>
 
@@ -32,6 +32,10 @@ std::vector<std::string_view> tokens_of(std::string_view subject) {
 }
 
 }  // namespace
+
+bool is_name(std::string_view name) {
+  return !name.empty() && name.size() <= kNameBytesMax && std::ranges::all_of(name, is_plain);
+}
 
 std::optional<std::string> token_of(std::string_view topic) {
   static constexpr std::string_view kDigits = "0123456789ABCDEF";

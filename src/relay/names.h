@@ -14,7 +14,10 @@ namespace fanfare::relay {
 
 // Longer ones are refused: a stream is a folder of the broker.
 inline constexpr std::size_t kTokenBytesMax = 180;
+inline constexpr std::size_t kNameBytesMax = 32;  // of NatsOptions::name
 
+// Whether it can be NatsOptions::name.
+bool is_name(std::string_view name);
 // Empty: the topic's name is too long.
 std::optional<std::string> token_of(std::string_view topic);
 std::string stream_of(std::string_view name, std::string_view token);

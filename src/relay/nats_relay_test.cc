@@ -188,6 +188,38 @@ TEST(NatsRelay, AnEventThatIsTooLongForTheBrokerGetsAnEmptyReceipt) {
   EXPECT_EQ(a.sink.times_down(), 0);
 }
 
+// What a program gets.
+TEST(NatsRelay, ThePublicRelayPassesEverythingOn) {
+  class Sink final : public fanfare::RelaySink {
+   public:
+    bool on_message(std::string_view topic, Position position, Bytes payload) override {
+      return inner.on_message(topic, position, SharedBytes(payload));
+    }
+    void on_lost(std::string_view topic, Position until) override { inner.on_lost(topic, until); }
+    void on_down() override { inner.on_down(); }
+    void on_back() override { inner.on_back(); }
+    TestSink inner;
+  };
+  NatsServer server;
+  NatsOptions options = options_for({server.url()});
+  options.when_down = WhenRelayDown::keep;
+  Sink sink;
+  Receipts receipts;
+  const auto made = make_nats_relay(options);
+  ASSERT_TRUE(made);
+  fanfare::Relay& relay = **made;
+  EXPECT_TRUE(relay.keeps_while_down());
+  relay.start(sink);
+  relay.open("t");
+  EXPECT_TRUE(relay.publish("t", as_bytes("x"), receipts.next()));
+  ASSERT_TRUE(eventually([&] { return sink.inner.has("t", 1) && receipts.all().size() == 1; }));
+  EXPECT_EQ(receipts.all().front(), sink.inner.topic("t").at);
+  server.kill();
+  ASSERT_TRUE(eventually([&] { return !sink.inner.is_up(); }));
+  relay.close("t");
+  relay.stop();
+}
+
 TEST(NatsOptionsTest, BadOptionsAreNamedWithWhatIsExpected) {
   const auto problem = [](auto change) {
     NatsOptions options = options_for({"nats://127.0.0.1:4222"});

@@ -1,6 +1,5 @@
 // The checks of NatsOptions, and the public relay.
 
-#include <algorithm>
 #include <utility>
 
 #include "base/text.h"
@@ -13,10 +12,7 @@ namespace {
 using std::chrono::milliseconds;
 
 std::string problem_with_name(std::string_view name) {
-  const auto plain = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  };
-  if (!name.empty() && name.size() <= 32 && std::ranges::all_of(name, plain)) return {};
+  if (relay::is_name(name)) return {};
   return joined({"name '", name, "': 1 to 32 of A-Z a-z 0-9 - _"});
 }
 

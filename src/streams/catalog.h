@@ -29,6 +29,9 @@ struct StreamOptions {
   std::size_t history_messages = 300;
   std::size_t history_bytes = std::size_t{4} << 20;
   TopicPolicy slow_readers = {.when_full = WhenFull::keep_latest};
+  // Other instances have the stream as well. Needs a relay of the hub, which keeps at least as much.
+  bool shared = false;
+  bool new_only = false;  // with `shared`: its publisher asks for the values of all instances
 };
 
 class Catalog {

@@ -147,7 +147,9 @@ std::expected<void, ProtocolError> Client::subscribe(const Request& request) {
     return failure(request, ErrorCode::unknown_stream, "the stream has ended");
   }
   subscriptions_.push_back(*std::move(joined_stream));
+  Subscription& subscription = *subscriptions_.back();
   port_.send(subscribed_message(request.stream, answer));
+  subscription.tell_if_degraded();
   return {};
 }
 

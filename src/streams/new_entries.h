@@ -22,6 +22,8 @@ class NewEntries {
   std::size_t keep(Json& value);
   // The value was published.
   void commit();
+  // The entries of a value that was published by somebody else.
+  void note(const Json& value);
 
   // So many of the latest keys are remembered, and at least those of the last list. A node that lists an entry again after
   // so many others makes it new.

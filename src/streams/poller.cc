@@ -101,6 +101,11 @@ Json Poller::document_of(const Poll& poll) const {
 
 void Poller::finish(Poll& poll) {
   const std::shared_ptr<Poll> ended = std::move(poll_);
+  if (!stream_.begin_turn()) {
+    if (rescheduled_) rescheduled_();
+    return;
+  }
+  learn();
   if (poll.problem.empty()) {
     auto value = mapping_.map(document_of(poll), poll.began);
     if (value && value->write().size() > stream_.value_bytes_max()) {
@@ -120,6 +125,20 @@ void Poller::finish(Poll& poll) {
   if (rescheduled_) rescheduled_();
 }
 
+// Of a shared stream, only what its events say counts: others may have published meanwhile, and what this poller published may
+// have been refused.
+void Poller::learn() {
+  auto known = stream_.take_known();
+  if (!known) return;
+  owes_value_ = known->owes_value;
+  if (new_entries_) {
+    for (const Json& value : known->new_values) new_entries_->note(value);
+  }
+  if (!spec_.on_change) return;
+  last_ = std::move(known->last);
+  if (known->seconds > last_seconds_.value_or(0)) last_seconds_ = known->seconds;
+}
+
 // After an interruption or a pause a value follows, even an equal one or one without entries, so that subscribers know where
 // they stand and notices never push the last value out of the history. A stream of new entries begins with the first
 // poll, even if there are none.
@@ -136,7 +155,8 @@ void Poller::publish(Json value, std::int64_t seconds) {
   // If the hub is at a limit, the next poll offers what is new again.
   if (stream_.publish(value, seconds) != Stream::Published::yes) return;
   owes_value_ = false;
-  if (new_entries_) new_entries_->commit();
+  // The entries of a shared stream count as seen when they come back.
+  if (new_entries_ && !stream_.is_shared()) new_entries_->commit();
   if (spec_.on_change) last_ = std::move(value);
 }
 

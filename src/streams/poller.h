@@ -54,6 +54,10 @@ class Poller {
   void wake();
   // Begins the poll that is due.
   void advance();
+  // Nothing is asked any more, before wake().
+  void rest() { is_active_ = false; }
+  // False: idle.
+  bool is_active() const { return is_active_; }
   // When advance() has something to do; Instant::max(): not before wake() or the end of a poll.
   Instant next_due() const;
 
@@ -62,6 +66,7 @@ class Poller {
 
   void begin();
   void finish(Poll& poll);
+  void learn();
   Json document_of(const Poll& poll) const;
   void publish(Json value, std::int64_t seconds);
   void note_pause(std::int64_t seconds);

@@ -7,13 +7,61 @@
 #include "streams/record.h"
 
 namespace fanfare::streams {
+namespace {
+
+// A longer record of a shared stream has no patch: brokers take messages of 1 MiB by default.
+constexpr std::size_t kSharedBytesMax = 1'000'000;
+
+}  // namespace
 
 Stream::Stream(pubsub::Hub& hub, std::shared_ptr<pubsub::Topic> topic, StreamInfo info,
-               std::size_t value_bytes_max)
-    : hub_(hub), topic_(std::move(topic)), info_(std::move(info)), value_bytes_max_(value_bytes_max) {}
+               std::size_t value_bytes_max, std::shared_ptr<SharedTopic> shared)
+    : hub_(hub),
+      topic_(std::move(topic)),
+      info_(std::move(info)),
+      value_bytes_max_(value_bytes_max),
+      shared_(std::move(shared)) {
+  if (shared_ != nullptr) shared_->attach(hub_, topic_);
+}
 
-pubsub::TopicSetup Stream::topic_setup(const HistoryLimits& history, TopicPolicy policy) {
-  return {.history = history, .policy = policy, .encode = with_position};
+pubsub::TopicSetup Stream::topic_setup(const HistoryLimits& history, TopicPolicy policy,
+                                       const std::shared_ptr<SharedTopic>& shared) {
+  pubsub::TopicSetup setup{.history = history, .policy = policy, .encode = with_position};
+  if (shared == nullptr) return setup;
+  setup.relayed = true;
+  setup.encode = [shared](Position position, const SharedBytes& record) {
+    // From another version, or another program: subscribers are told that it is missing.
+    if (!is_record(record)) return SharedBytes();
+    SharedBytes placed = with_position(position, record);
+    shared->observe(placed);
+    return placed;
+  };
+  return setup;
+}
+
+bool Stream::begin_turn() {
+  if (shared_ == nullptr) return true;
+  auto known = shared_->begin_turn();
+  if (!known) return false;
+  const std::lock_guard lock(mutex_);
+  known_ = *std::move(known);
+  serial_ = known_.serial;
+  last_.reset();
+  if (!known_.last_value.empty()) last_ = parse_json(read_record(known_.last_value).data);
+  return true;
+}
+
+std::optional<Stream::Known> Stream::take_known() {
+  if (shared_ == nullptr) return std::nullopt;
+  Known known;
+  for (const SharedBytes& record : shared_->take_values()) {
+    if (auto value = parse_json(read_record(record).data)) known.new_values.push_back(*std::move(value));
+  }
+  const std::lock_guard lock(mutex_);
+  known.last = last_;
+  known.seconds = known_.seconds;
+  known.owes_value = known_.owes_value;
+  return known;
 }
 
 Stream::Published Stream::publish(const Json& value, std::int64_t seconds) {
@@ -32,7 +80,8 @@ Stream::Published Stream::publish_next(Json value, std::int64_t seconds) {
   std::string patch;
   if (last_) {
     if (const auto difference = merge_difference(*last_, value)) patch = difference->write();
-    if (!patch.empty() && patch.size() < data.size()) {
+    const bool fits = shared_ == nullptr || data.size() + patch.size() <= kSharedBytesMax;
+    if (fits && !patch.empty() && patch.size() < data.size()) {
       record.base = serial_;
       record.patch = patch;
     }
@@ -58,6 +107,7 @@ void Stream::interrupt(std::string_view reason, std::int64_t seconds) {
 }
 
 std::string Stream::reason() const {
+  if (shared_ != nullptr) return shared_->reason();
   const std::lock_guard lock(mutex_);
   return reason_;
 }
@@ -85,6 +135,7 @@ bool Stream::pause(std::int64_t from_seconds, std::int64_t until_seconds) {
 }
 
 bool Stream::offer(const Record& record) {
+  if (shared_ != nullptr) return shared_->offer(write_record(record));
   return hub_.publish(topic_, write_record(record)) == PublishResult::accepted;
 }
 

@@ -15,6 +15,8 @@ namespace {
 // without a value between them, except where values were refused by the hub.
 constexpr std::uint64_t kNoticesSkippedMax = 16;
 
+constexpr std::string_view kDegraded = "the connection to the other servers was lost";
+
 pubsub::EventRef last_value(const pubsub::EventLog& log, std::uint64_t offset) {
   for (std::uint64_t at = offset; at > 0 && offset - at < kNoticesSkippedMax; --at) {
     pubsub::EventRef event = log.find_behind(at - 1);
@@ -54,6 +56,7 @@ std::expected<std::unique_ptr<Subscription>, JoinError> Subscription::join(
   made->serial_ = start.serial;
   const auto joined = hub.join(stream->topic(), *made, client.waiting_, {.since = start.since});
   if (!joined) return std::unexpected(joined.error());
+  made->joined_degraded_ = joined->is_degraded;
   if (request.position) answer.position = joined->position;
   if (request.since && !answer.recovered) {
     answer.recovered = joined->recovered;
@@ -96,7 +99,8 @@ Subscription::Start Subscription::start_with_history(const pubsub::EventLog& log
 // A position of another epoch, or one that was never assigned: everything that is still there follows.
 Subscription::Start Subscription::resume(const pubsub::EventLog& log, const pubsub::Topic& topic,
                                          Position since, Subscribed& answer) {
-  if (since.epoch == log.last().epoch && topic.was_assigned(since)) {
+  const bool is_unknown = log.last().epoch == 0;  // its relay has not said yet where the topic begins
+  if (is_unknown || (since.epoch == log.last().epoch && topic.was_assigned(since))) {
     const pubsub::EventRef value = last_value(log, since.offset);
     return {.since = since, .serial = value ? read_record(value->frame).serial : 0};
   }
@@ -145,9 +149,22 @@ void Subscription::tell_missed(const Missed& missed) {
 }
 
 void Subscription::on_notice(TopicNotice notice) {
-  if (notice != TopicNotice::removed) return;
-  ended_ = true;
-  client_.end_later();
+  switch (notice) {
+    case TopicNotice::degraded:
+      return tell_degraded(true);
+    case TopicNotice::restored:
+      return tell_degraded(false);
+    case TopicNotice::removed:
+      ended_ = true;
+      return client_.end_later();
+  }
+}
+
+// As if the stream were interrupted, which every client knows; without a place among the events.
+void Subscription::tell_degraded(bool is_degraded) {
+  const Record::Kind kind = is_degraded ? Record::Kind::interrupted : Record::Kind::restored;
+  client_.port_.send(message_of(
+      stream().name(), {.kind = kind, .seconds = client_.seconds(), .data = kDegraded}, Form::plain));
 }
 
 }  // namespace fanfare::streams

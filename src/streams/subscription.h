@@ -30,6 +30,10 @@ class Subscription final : public pubsub::HubSubscriber {
   bool deliver(const SharedBytes& record) override;
   // Sends an event to the client, in its form.
   bool send(const SharedBytes& record) override;
+  // After the answer to the join, if the relay was down.
+  void tell_if_degraded() {
+    if (joined_degraded_) tell_degraded(true);
+  }
   // The stream was removed; what waits is still sent.
   bool is_ending() const { return ended_; }
   // And nothing waits.
@@ -54,6 +58,7 @@ class Subscription final : public pubsub::HubSubscriber {
   void on_ready() override;
   void tell_missed(const Missed& missed) override;
   void on_notice(TopicNotice notice) override;
+  void tell_degraded(bool is_degraded);
 
   Client& client_;
   Watch watch_;
@@ -61,6 +66,7 @@ class Subscription final : public pubsub::HubSubscriber {
   const bool positioned_;
   const bool delta_;
   bool ended_ = false;
+  bool joined_degraded_ = false;
 };
 
 static_assert(sizeof(Subscription) <= 96, "what a subscription costs, beside its entry in the client's list");
