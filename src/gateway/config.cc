@@ -15,6 +15,7 @@
 #include "gateway/config_file.h"
 #include "gateway/config_plan.h"
 #include "gateway/config_project.h"
+#include "gateway/config_relay.h"
 #include "gateway/mount_plans.h"
 #include "server/browser_rules.h"
 
@@ -298,7 +299,7 @@ void check_streams(const ReadContext& context, const Config& config) {
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
   const MapFields fields(
       context, node, "",
-      {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas", "admin"});
+      {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas", "admin", "relay"});
   // A server of streams or of the canvas alone needs no projects.
   if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
@@ -317,6 +318,13 @@ void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
     check_access_names(context, *fields.find("access"), out);
   }
   if (const YamlNode* admin = fields.find("admin")) read_admin(context, *admin, out.admin);
+  if (const YamlNode* relay = fields.find("relay")) {
+    read_relay(context, *relay, out.relay);
+    if (!out.streams) {
+      fields.report(relay->location, "relay", "has nothing to share", "",
+                    "streams, which all instances of this configuration then have together");
+    }
+  }
   check_certificates(context, fields, out);
   check_admin(context, out);
   check_exposure(context, fields, out);

@@ -87,6 +87,7 @@ void add_streams(const Config& config, ServePlan& plan) {
   streams.limits.ping_interval = config.server.websocket.ping_interval;
   streams.limits.slow_timeout = config.server.websocket.slow_timeout;
   streams.upstreams = config.streams->upstreams;
+  streams.relay = config.relay;
   for (const StreamDefinition& definition : config.streams->definitions) {
     streams.streams.push_back(definition.plan);
     if (definition.network) streams.streams.back().index = *network_index(config, *definition.network);

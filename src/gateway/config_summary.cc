@@ -4,6 +4,7 @@
 
 #include "gateway/duration.h"
 #include "gateway/mount_plans.h"
+#include "relay/names.h"
 #include "upstream/url.h"
 
 namespace fanfare::gateway {
@@ -150,6 +151,11 @@ std::string stream_lines(const ServePlan& plan) {
   for (const UpstreamPlan& upstream : plan.streams->upstreams) {
     lines += "streams   upstream " + upstream.id + " " + upstream::redacted(upstream.url) + ", timeout " +
              format_duration(upstream.timeout) + "\n";
+  }
+  if (plan.streams->relay) {
+    lines += "streams   shared as \"" + plan.streams->relay->name + "\" over";
+    for (const std::string& server : plan.streams->relay->servers) lines += " " + relay::without_secret(server);
+    lines += "\n";
   }
   for (const StreamPlan& stream : plan.streams->streams) {
     lines += "stream    " + stream.spec.name + " every " + format_duration(stream.spec.interval) + " from ";

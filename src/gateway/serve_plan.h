@@ -17,6 +17,7 @@
 #include "base/time.h"
 #include "canvasserver/room_plan.h"
 #include "eth/filter_limits.h"
+#include "fanfare/nats.h"
 #include "gateway/admin_plan.h"
 #include "gateway/defend/plan.h"
 #include "net/loop.h"
@@ -279,6 +280,7 @@ struct StreamsPlan {
   streams::Limits limits = {};
   std::vector<UpstreamPlan> upstreams;  // nodes that belong to no network: http or https
   std::vector<StreamPlan> streams;
+  std::optional<NatsOptions> relay = {};  // empty: this instance alone has the streams
 
   bool operator==(const StreamsPlan&) const = default;
 };

@@ -1,5 +1,8 @@
 #include "gateway/stream_runtime.h"
 
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
 #include <utility>
 
 #include "base/check.h"
@@ -11,13 +14,30 @@
 namespace fanfare::gateway {
 namespace {
 
-streams::StreamOptions options_of(const streams::StreamSpec& spec) {
+// Clients that come before the relay has said where the topics begin get more events than they need.
+constexpr Duration kRelayWaitMax = std::chrono::seconds(3);
+constexpr Duration kRelayLookEvery = std::chrono::milliseconds(5);
+
+std::unique_ptr<StreamSharing> sharing_of(const StreamsPlan& plan) {
+  if (!plan.relay) return nullptr;
+  std::size_t messages_max = 0;
+  std::size_t bytes_max = 0;
+  for (const StreamPlan& stream : plan.streams) {
+    messages_max = std::max(messages_max, stream.spec.history_messages);
+    bytes_max = std::max(bytes_max, stream.spec.history_bytes);
+  }
+  return std::make_unique<StreamSharing>(*plan.relay, messages_max, bytes_max);
+}
+
+streams::StreamOptions options_of(const streams::StreamSpec& spec, bool is_shared) {
   return {.name = spec.name,
           .interval_ms = std::chrono::duration_cast<std::chrono::milliseconds>(spec.interval).count(),
           .on_change = spec.on_change,
           .history_messages = spec.history_messages,
           .history_bytes = spec.history_bytes,
-          .slow_readers = spec.slow_readers};
+          .slow_readers = spec.slow_readers,
+          .shared = is_shared,
+          .new_only = spec.new_only.has_value()};
 }
 
 std::unique_ptr<upstream::Backend> make_node(upstream::Worker& worker, const UpstreamPlan& plan) {
@@ -51,14 +71,47 @@ struct StreamRuntime::LoopPart final : pubsub::LoopPort {
 
 // A stream's poller, on the thread of its node.
 struct StreamRuntime::Source {
+  // `leases`: null, unless other instances have the stream as well.
   Source(const streams::StreamSpec& its_spec, std::shared_ptr<streams::Stream> its_stream,
-         upstream::Worker& its_worker)
-      : spec(its_spec), stream(std::move(its_stream)), worker(its_worker) {}
+         upstream::Worker& its_worker, relay::Leases* its_leases)
+      : spec(its_spec), stream(std::move(its_stream)), worker(its_worker), leases(its_leases) {}
+
+  // Any thread. Whoever polls a shared stream has its lease, and wants it while somebody watches.
+  void wake_soon() {
+    if (leases != nullptr) return leases->want(stream->name(), true);
+    post_wake();
+  }
+  void post_wake() {
+    worker.post([this] {
+      if (poller == nullptr) return;
+      poller->wake();
+      plan();
+    });
+  }
+  // On the leases' thread.
+  void on_lease(bool is_held) {
+    if (is_held) return post_wake();
+    worker.post([this] {
+      if (poller == nullptr) return;
+      poller->rest();
+      plan();
+    });
+  }
+  void advance() {
+    if (leases != nullptr && !leases->is_held(stream->name())) poller->rest();
+    poller->advance();
+    plan();
+    if (leases == nullptr || poller->is_active()) return;
+    leases->want(stream->name(), false);
+    // Somebody has come meanwhile.
+    if (stream->watchers() > 0) leases->want(stream->name(), true);
+  }
 
   void begin(upstream::Backend& backend) {
     node = std::make_unique<StreamNode>(backend);
     poller = std::make_unique<streams::Poller>(spec, *stream, *node, system_clock(), [this] { plan(); });
-    poller->wake();
+    if (leases == nullptr) poller->wake();
+    if (stream->watchers() > 0) wake_soon();
     plan();
   }
   void plan() {
@@ -67,10 +120,7 @@ struct StreamRuntime::Source {
     timer = {};
     const Instant due = poller->next_due();
     if (due == Instant::max()) return;
-    timer = worker.call_at(due, [this] {
-      poller->advance();
-      plan();
-    });
+    timer = worker.call_at(due, [this] { advance(); });
   }
   void log_changes() {
     if (std::exchange(was_interrupted, stream->is_interrupted()) == stream->is_interrupted()) return;
@@ -84,6 +134,7 @@ struct StreamRuntime::Source {
   const streams::StreamSpec& spec;
   const std::shared_ptr<streams::Stream> stream;
   upstream::Worker& worker;
+  relay::Leases* const leases;
   std::unique_ptr<StreamNode> node;
   std::unique_ptr<streams::Poller> poller;
   upstream::TimerId timer;
@@ -95,13 +146,18 @@ StreamRuntime::StreamRuntime(const StreamsPlan& plan, const session::SessionSett
     : plan_(plan),
       settings_(streamserver::session_settings(plan.limits, settings)),
       server_(server),
+      sharing_(sharing_of(plan)),
       hub_(HubOptions{}, random_),
       catalog_(hub_, plan.limits) {
+  if (sharing_ != nullptr) hub_.set_relay(sharing_->relay());
   for (const StreamPlan& stream : plan_.streams)
-    FANFARE_CHECK(catalog_.add(options_of(stream.spec)).has_value());
+    FANFARE_CHECK(catalog_.add(options_of(stream.spec, sharing_ != nullptr)).has_value());
 }
 
-StreamRuntime::~StreamRuntime() = default;
+StreamRuntime::~StreamRuntime() {
+  if (sharing_ != nullptr) sharing_->leases().stop();
+  hub_.stop_relay();
+}
 
 std::shared_ptr<streamserver::LoopStreams> StreamRuntime::make_loop(session::LoopServer& server) {
   auto part = std::make_shared<LoopPart>(*this, server, loops_.size());
@@ -131,25 +187,42 @@ void StreamRuntime::begin(const std::function<NetworkNode(std::size_t network)>&
       backend = std::move(node.backend);
       worker = &node.worker;
     }
-    auto& source =
-        sources_.emplace_back(std::make_unique<Source>(plan.spec, catalog_.find(plan.spec.name), *worker));
+    relay::Leases* const leases = sharing_ == nullptr ? nullptr : &sharing_->leases();
+    Source& source = *sources_.emplace_back(
+        std::make_unique<Source>(plan.spec, catalog_.find(plan.spec.name), *worker, leases));
     // A source lives until its worker has stopped.
-    source->stream->on_watched([&source = *source] {
-      source.worker.post([&source] {
-        if (source.poller == nullptr) return;
-        source.poller->wake();
-        source.plan();
-      });
-    });
-    worker->post([&source = *source, backend = std::move(backend)] { source.begin(backend()); });
+    source.stream->on_watched([&source] { source.wake_soon(); });
+    if (leases != nullptr) {
+      leases->add(plan.spec.name, StreamSharing::lease_of(plan.spec.interval),
+                  [&source](bool is_held) { source.on_lease(is_held); });
+    }
+    worker->post([&source, backend = std::move(backend)] { source.begin(backend()); });
+  }
+  if (sharing_ != nullptr) {
+    sharing_->leases().start();
+    wait_for_relay();
+  }
+}
+
+// Not for long: without the broker, clients are served and told.
+void StreamRuntime::wait_for_relay() const {
+  const Instant until = saturating_add(system_clock().now(), kRelayWaitMax);
+  std::mutex mutex;
+  std::condition_variable never;
+  while (!sharing_->relay().counters().is_up && system_clock().now() < until) {
+    std::unique_lock lock(mutex);
+    never.wait_for(lock, kRelayLookEvery);
   }
 }
 
 void StreamRuntime::begin_stop() {
+  // Another instance takes over at once.
+  if (sharing_ != nullptr) sharing_->leases().stop();
   if (worker_ != nullptr) worker_->begin_stop();
 }
 
 void StreamRuntime::stop() {
+  hub_.stop_relay();
   if (worker_ != nullptr) worker_->stop();
 }
 

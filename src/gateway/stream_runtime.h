@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "gateway/serve_plan.h"
+#include "gateway/stream_sharing.h"
 #include "pubsub/hub.h"
 #include "session/server.h"
 #include "streams/catalog.h"
@@ -41,6 +42,10 @@ class StreamRuntime final : private pubsub::HubLoops {
   void stop();
 
   const streams::Catalog& catalog() const { return catalog_; }
+  // Null: no other instance has the streams.
+  const relay::RelayCounters* relay_counters() const {
+    return sharing_ == nullptr ? nullptr : &sharing_->relay().counters();
+  }
 
  private:
   // NOLINTNEXTLINE(cppcoreguidelines-virtual-class-destructor): final, which a declaration cannot say
@@ -49,11 +54,13 @@ class StreamRuntime final : private pubsub::HubLoops {
 
   std::size_t count() const override { return loops_.size(); }
   bool post(std::size_t loop, Task task) override;
+  void wait_for_relay() const;
 
   const StreamsPlan& plan_;
   const session::SessionSettings settings_;
   session::Server& server_;
   SystemRandom random_;
+  std::unique_ptr<StreamSharing> sharing_;  // null: the plan has no relay. Outlives the hub
   pubsub::Hub hub_;
   streams::Catalog catalog_;
   std::vector<LoopPart*> loops_;
