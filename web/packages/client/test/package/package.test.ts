@@ -156,7 +156,7 @@ test("a bundle holds only what is used", async () => {
   expect(eth.text).not.toMatch(/available_streams|SharedWorker/);
   expect(streams.text).not.toMatch(/fanfare\.canvas/);
   expect(canvas.text).not.toMatch(/available_streams|SharedWorker|eth_subscribe/);
-  expect(canvas.bytes).toBeLessThan(11_500);
+  expect(canvas.bytes).toBeLessThan(12_000);
   expect(codec.bytes).toBeLessThan(600);
   expect(streams.bytes).toBeLessThan(10_000);
   expect(eth.bytes).toBeLessThan(6_000);
