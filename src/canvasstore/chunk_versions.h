@@ -17,7 +17,7 @@ class ChunkVersions {
  public:
   void set(std::int64_t chunk, std::uint64_t version);
   std::string text(std::uint64_t tick) const;
-  // True if `text` is of another tick, or there is none.
+  // Also true if `text` is empty or names another tick.
   bool agrees_with(std::string_view text, std::uint64_t tick) const;
 
  private:

@@ -282,7 +282,7 @@ void DiskRoom::hand_over(std::vector<Asking> tasks) {
   }
 }
 
-// False: there is none.
+// Runs the next task that reads the past. False: none was waiting.
 bool DiskRoom::read_next(PastLog& past) {
   std::unique_lock lock(mutex_);
   if (reading_.empty()) return false;

@@ -9,7 +9,7 @@
 
 namespace fanfare::canvasstore {
 
-// Creates the file if there is none. One that has disappeared, or was emptied, is not taken for new: its mark says so.
+// Creates the file if it does not exist. If the mark shows that it had data before, a missing or empty file is an error.
 std::expected<void, store::Problem> make_file(const std::string& path, const store::CommitMark& mark);
 // The structure of all pages: a row that SQLite does not find any more would have no checksum to fail.
 std::expected<void, store::Problem> check_pages(sqlite3* database);

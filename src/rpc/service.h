@@ -56,7 +56,7 @@ class Service {
     // The service's part of a session's data.
     Connection& (*connection_of)(session::Session& session);
     Clock& clock = system_clock();    // measures slices
-    SliceLoad* slice_load = nullptr;  // counts what waits in slices; null: nobody asks
+    SliceLoad* slice_load = nullptr;  // counts work that waits for its next slice; null: not counted
   };
 
   Service(const Limits& limits, const Context& context);

@@ -40,7 +40,7 @@ class Slices {
   // Does a slice of the work. True: there is more to do.
   using Work = UniqueFunction<bool(Slice&)>;
 
-  // All must outlive it; the clock is the loop's. `load`: what waits is counted there, if not null.
+  // All must outlive it; the clock is the loop's. `load` counts the work that waits for its next slice; may be null.
   explicit Slices(net::Loop& loop, Clock& clock = system_clock(), SliceLoad* load = nullptr);
   ~Slices();
   Slices(const Slices&) = delete;

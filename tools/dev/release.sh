@@ -36,7 +36,7 @@ if ! quietly "build $output" release bash tools/release_build.sh "$commit" build
   die "the release failed"
 fi
 if [[ -n $twice ]]; then
-  again=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-release-in-another-folder.XXXXXX")
+  again=$(mktemp -d -t fanfare-second-build.XXXXXX)
   trap 'rm -rf "$again"' EXIT
   if ! quietly "build it again in $again" release-again bash tools/release_build.sh "$commit" "$again/work" "$again/output"; then
     show_failure release-again
@@ -48,7 +48,7 @@ if [[ -n $twice ]]; then
   say "dev: two builds in different folders have the same bytes"
 fi
 if [[ -n $try ]]; then
-  root=$(mktemp -d "${TMPDIR:-/tmp}/fanfare-debian.XXXXXX")
+  root=$(mktemp -d -t fanfare-debian.XXXXXX)
   trap 'rm -rf "$root" ${again:+"$again"}' EXIT
   if ! quietly "a fresh Debian 12 in $root" debootstrap debootstrap --variant=minbase bookworm "$root"; then
     show_failure debootstrap

@@ -42,6 +42,10 @@ TEST(AdminArguments, AreRead) {
   EXPECT_EQ(parsed<AdminArguments>({"admin", "drain", "--spread", "5s"}).spread_s, 5);
   EXPECT_EQ(parsed<AdminArguments>({"admin", "disable", "main/1/a", "--force"}).upstream, "main/1/a");
   EXPECT_TRUE(parsed<TopArguments>({"top", "--once"}).once);
+  for (const char* const no_number : {"nan", "NAN", "-nan(1)"}) {
+    const std::vector<const char*> words{"fanfare", "top", "--interval", no_number};
+    EXPECT_FALSE(parse_arguments(static_cast<int>(words.size()), words.data())) << no_number;
+  }
 }
 
 TEST(AdminTable, AlignsAndCuts) {

@@ -138,7 +138,8 @@ CLI::App* add_top(CLI::App& root, TopArguments& out) {
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 3600.0).description(""))
       ->check([](const std::string& text) {
-        return text.contains("nan") || text.contains("NaN") ? "must be a number" : "";
+        return text.find_first_of("nN") != std::string::npos ? "must be a number"
+                                                             : "";  // "nan" is in no range
       });
   app->add_option("--sort", out.sort, "behind, age, received, sent or subscriptions; behind if not given")
       ->type_name("BY")

@@ -47,7 +47,7 @@ class LoopGuard final : public server::WorkGuard {
   // For a batch that is read in slices: over HTTP, and over WebSocket.
   std::optional<session::HttpResponse> refuse_batch_request();
   std::optional<rpc::Refusal> refuse_batch();
-  // What waits in slices on this loop is counted there.
+  // The counter of the work on this loop that waits for its next slice.
   rpc::SliceLoad& slices() { return slices_; }
   // A call over WebSocket.
   std::optional<rpc::Refusal> refuse_call(const jsonrpc::Request& request, std::size_t worker);
