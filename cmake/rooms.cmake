@@ -1,4 +1,14 @@
-# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [ALONE file...] [TESTS_ALONE])
+# fanfare_unity(TARGET): with FANFARE_UNITY, as in the presets, eight files of the target are compiled as one, which halves the time. Two
+# files whose unnamed namespaces have one name do not compile like that: rename one, or state it as ALONE.
+function(fanfare_unity target)
+  if(FANFARE_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    # g++ takes every file but the first of such a unit for a header.
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
+  endif()
+endfunction()
+
+# fanfare_room(NAME [DEPENDS room...] [USES room...] [LINK library...] [TEST_LINK library...] [TEST_PROCESSES n] [ALONE file...])
 #
 # One static library per room (src/NAME/*.cc, target fanfare_NAME) and, with FANFARE_TESTS, one test
 # program NAME_test made of the room's *_test.cc files. DEPENDS names the rooms whose headers this room's headers
@@ -6,15 +16,10 @@
 # lower floors; the floor check (tools/floor_check.py) compares them with the includes and with src/FLOORS.
 # LINK is private: a room's own headers must not include a library's headers.
 #
-# With FANFARE_UNITY, as in the presets release and tsan, eight files of a room are compiled as one, which halves the time. (The checks
-# of build/asan need an object for each file of a room.) So are the tests in every sanitizer build. Two files of a room whose unnamed
-# namespaces have one name do not compile like that: rename one, or state it as ALONE. TESTS_ALONE: no tests of
-# this room are compiled together.
-#
 # The compiler sees no other room: each target has an include folder of its own, build/include/NAME, whose only entry
 # is a link NAME to src/NAME. tests/rooms checks it.
 function(fanfare_room name)
-  cmake_parse_arguments(ROOM "TESTS_ALONE" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
+  cmake_parse_arguments(ROOM "" "TEST_PROCESSES" "DEPENDS;USES;LINK;TEST_LINK;ALONE" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc ${CMAKE_CURRENT_SOURCE_DIR}/*/*.cc)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -39,11 +44,7 @@ function(fanfare_room name)
     target_include_directories(fanfare_${name} PUBLIC ${headers})
     target_link_libraries(fanfare_${name} PUBLIC ${depends} PRIVATE fanfare_flags ${uses} ${ROOM_LINK})
     fanfare_precompile(fanfare_${name} standard)
-    if(FANFARE_UNITY)
-      set_target_properties(fanfare_${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-      # g++ takes every file but the first of such a unit for a header.
-      target_compile_options(fanfare_${name} PRIVATE $<$<COMPILE_LANG_AND_ID:CXX,GNU>:-Wno-subobject-linkage>)
-    endif()
+    fanfare_unity(fanfare_${name})
   else()
     add_library(fanfare_${name} INTERFACE)
     target_include_directories(fanfare_${name} INTERFACE ${headers})
@@ -54,9 +55,7 @@ function(fanfare_room name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE fanfare_${name} ${uses} ${ROOM_LINK} ${ROOM_TEST_LINK})
     fanfare_tests(${name}_test)
-    if(FANFARE_SANITIZE AND NOT ROOM_TESTS_ALONE)
-      set_target_properties(${name}_test PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
-    endif()
+    fanfare_unity(${name}_test)
     # One process per room: one per test would take longer to start than all tests to run. The tests of a room that mostly wait are
     # divided among TEST_PROCESSES, which start first.
     set(processes 1)
@@ -70,7 +69,7 @@ function(fanfare_room name)
       endif()
       math(EXPR shard "${process} - 1")
       add_test(NAME ${test} COMMAND ${name}_test --gtest_brief=1)
-      set_tests_properties(${test} PROPERTIES LABELS ${name} TIMEOUT 600 COST ${processes}
+      set_tests_properties(${test} PROPERTIES LABELS ${name} TIMEOUT 1200 COST ${processes}
         ENVIRONMENT "GTEST_TOTAL_SHARDS=${processes};GTEST_SHARD_INDEX=${shard}")
     endforeach()
   endif()

@@ -3,7 +3,8 @@
 
 Reads the sources, and the objects that BUILD_DIR/compile_commands.json names, which must be built:
 
-  * a function that is defined in a .cc file: no other object refers to its symbol, and its own file does not mention it;
+  * a function that is defined in a .cc file: no other object refers to its symbol, and no file that is compiled into its own object
+    mentions it;
   * an inline function or a constant of a header: no file mentions its name;
   * a declaration in a class without a definition anywhere;
   * an enumerator that occurs only in case labels, so nothing has this value.
@@ -48,6 +49,9 @@ class Source:
         self.lines = self.clean.splitlines()
         self.classes, self.functions = structure.parse(text)
         self.tokens = collections.Counter(TOKEN.findall(self.clean))
+
+    def defines(self, full):
+        return any(full.endswith(function.name) for function in self.functions)
 
     def mentions_outside(self, full):
         """Whether the file mentions a function apart from its definition, from calls to itself, and from other definitions of its name."""
@@ -141,28 +145,32 @@ def plain_name(demangled):
 
 
 def unused_functions(sources, symbols, objects, public, overridden):
-    users, defined_in = set(), {}
+    users, defined_in, compiled_as_one = set(), {}, collections.defaultdict(list)
     for name, path, only_tests in objects:
         defined, undefined = symbols.get(str(path), (set(), set()))
         if only_tests:
             continue
         users |= undefined
+        compiled_as_one[path].append(name)
         if name.split("/")[0] in OWN:
-            for symbol in defined:
-                defined_in[symbol] = name
+            defined_in |= dict.fromkeys(defined, path)
     waiting = [symbol for symbol in sorted(defined_in) if symbol not in users]
     names = demangle(waiting)
     for symbol in waiting:
         full = plain_name(names[symbol])
         *scopes, name = full.split("::")
-        source = sources.get(defined_in[symbol])
-        if source is None or not full.startswith("fanfare::") or name in IMPLICIT or name.startswith(("~", "operator")):
+        if not full.startswith("fanfare::") or name in IMPLICIT or name.startswith(("~", "operator")):
             continue
         is_constructor = bool(scopes) and scopes[-1] == name
         is_public = scopes[:1] == ["fanfare"] and (scopes[1:2] or [name])[0] in public and scopes[1:2] != ["api"]
-        if is_constructor or is_public or name in overridden or source.mentions_outside(full):
+        if is_constructor or is_public or name in overridden:
             continue
-        yield defined_in[symbol], full.removeprefix("fanfare::"), f"{names[symbol]}: nothing but tests uses it"
+        files = compiled_as_one[defined_in[symbol]]
+        # Among files that are compiled as one no symbol shows who refers to whom, so a mention counts.
+        if any(file in sources and sources[file].mentions_outside(full) for file in files):
+            continue
+        where = next((file for file in files if file in sources and sources[file].defines(full)), files[0])
+        yield where, full.removeprefix("fanfare::"), f"{names[symbol]}: nothing but tests uses it"
 
 
 # ---- what headers define, and declarations ----

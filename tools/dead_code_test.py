@@ -89,6 +89,19 @@ class DeadCode(unittest.TestCase):
         self.assertEqual(self.names(), ({"room::Box::unused", "room::Box::only_tests", "room::recursive", "Box::inline_unused",
                                          "kUnused", "Box::undefined", "Kind::never_made"}, []))
 
+    def test_among_files_compiled_as_one_a_mention_counts_as_a_use(self):
+        folder = self.build / "Unity"
+        folder.mkdir()
+        together = folder / "unity_0_cxx.cxx"
+        together.write_text(f'#include "{self.root / "src/room/box.cc"}"\n#include "{self.root / "apps/main.cc"}"\n')
+        command = ["g++", "-std=c++20", f"-I{self.root / 'src/room'}", "-o", str(self.build / "unity.o"), "-c", str(together)]
+        subprocess.run(command, check=True)
+        (self.build / "compile_commands.json").write_text(json.dumps(
+            [{"file": str(together), "directory": str(self.root), "command": " ".join(command)}]))
+        problems, _ = dead_code.check(self.root, self.build)
+        self.assertEqual({(file, name) for file, name, _ in problems if file.endswith(".cc")}, {
+            ("src/room/box.cc", name) for name in ("room::Box::unused", "room::Box::only_tests", "room::recursive")})
+
     def test_an_exception_has_a_name_or_a_file(self):
         self.except_("# a comment", "room::Box::unused tests look at it", "src/room/*.h new", "src/gone/* old", "kUnused")
         self.assertEqual(self.names(), ({"room::Box::only_tests", "room::recursive"}, ["src/gone/*"]))

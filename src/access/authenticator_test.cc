@@ -33,7 +33,7 @@ AccessPlan plan() {
   return plan;
 }
 
-class AuthenticatorTest : public testing::Test {
+class AuthenticatorTest : public ::testing::Test {
  protected:
   std::expected<Caller, Refusal> ask(std::expected<Credentials, Denial> credentials,
                                      std::string_view address = "192.0.2.7") {

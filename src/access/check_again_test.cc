@@ -28,7 +28,7 @@ AccessPlan plan() {
   return plan;
 }
 
-class CheckAgainTest : public testing::Test {
+class CheckAgainTest : public ::testing::Test {
  protected:
   PrincipalPtr who(const std::expected<Credentials, Denial>& credentials, bool shows_certificate = false) {
     SeededRandom random(1);

@@ -234,7 +234,7 @@ class AdminServerTest : public ::testing::TestWithParam<net::LoopKind> {
   }
   template <typename Condition>
   static bool wait_for(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > deadline) return false;
       std::this_thread::yield();

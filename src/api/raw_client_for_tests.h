@@ -134,7 +134,7 @@ class RawClient {
  private:
   // Lets a test fail instead of hanging if an awaited message never arrives.
   void set_patience() const {
-    const timeval patience{.tv_sec = 20, .tv_usec = 0};
+    const timeval patience{.tv_sec = 60, .tv_usec = 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
   }
   void connect_to(const sockaddr* address, socklen_t size) const {

@@ -20,7 +20,7 @@ TransactionBody body(std::uint64_t nonce) {
           .value = 1};
 }
 
-class MempoolTest : public testing::Test {
+class MempoolTest : public ::testing::Test {
  protected:
   MempoolTest() { state_.set_account(kSender, {.nonce = 5, .balance = kEther}); }
 

@@ -14,7 +14,7 @@ namespace fanfare::devchain {
 namespace {
 
 using std::chrono::seconds;
-using testing::HasSubstr;
+using ::testing::HasSubstr;
 
 constexpr Instant kStart{std::chrono::hours(1)};
 constexpr WallTime kWall{std::chrono::seconds(1'700'000'000)};
@@ -53,7 +53,7 @@ class Json {
   std::string raw_;
 };
 
-class MethodsTest : public testing::Test {
+class MethodsTest : public ::testing::Test {
  protected:
   explicit MethodsTest(const Options& options = {}) : chain_(options, kWall) {
     chain_.advance(kStart);

@@ -26,10 +26,10 @@ struct Found {
 };
 
 // The time from one block to the next.
-using Gap = std::function<Duration(SeededRandom&)>;
+using Wait = std::function<Duration(SeededRandom&)>;
 
 // Follows `blocks` blocks; the first quarter is not counted.
-Found follow(const HeadPollerOptions& options, const Gap& gap, std::uint64_t seconds_per_block,
+Found follow(const HeadPollerOptions& options, const Wait& gap, std::uint64_t seconds_per_block,
              int blocks = 400) {
   HeadPollerWorld world(options);
   SeededRandom random(7);
@@ -54,16 +54,16 @@ Found follow(const HeadPollerOptions& options, const Gap& gap, std::uint64_t sec
 }
 
 // The same chain at even intervals: blocks of a tag that only goes forward have no rhythm.
-Found follow_evenly(const Gap& gap, std::uint64_t seconds_per_block) {
+Found follow_evenly(const Wait& gap, std::uint64_t seconds_per_block) {
   return follow({.only_forward = true}, gap, seconds_per_block);
 }
 
-Gap regular(Duration period) {
+Wait regular(Duration period) {
   return [period](SeededRandom&) { return period; };
 }
 
 // Blocks of a fixed schedule, each late by up to `most`.
-Gap scheduled(Duration period, Duration most) {
+Wait scheduled(Duration period, Duration most) {
   return [period, most, last = Duration::zero()](SeededRandom& random) mutable {
     const auto late =
         Duration(static_cast<Duration::rep>(random.below(static_cast<std::uint64_t>(most.count()))));

@@ -54,7 +54,7 @@ std::vector<std::string> replay_logs(const std::vector<std::string>& results) {
   return logs;
 }
 
-class ChainSourceHistory : public testing::TestWithParam<std::uint64_t> {};
+class ChainSourceHistory : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ChainSourceHistory, EverySubscriberIsToldWhatTheFinalChainSays) {
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
@@ -150,7 +150,7 @@ std::uint64_t seeds() {
   return wanted == nullptr ? 50 : std::strtoull(wanted, nullptr, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ChainSourceHistory, testing::Range<std::uint64_t>(1, 1 + seeds()));
+INSTANTIATE_TEST_SUITE_P(Seeds, ChainSourceHistory, ::testing::Range<std::uint64_t>(1, 1 + seeds()));
 
 }  // namespace
 }  // namespace fanfare::eth

@@ -67,7 +67,7 @@ LogKey random_log(Random& random) {
   return log;
 }
 
-class FilterIndexHistory : public testing::TestWithParam<std::uint64_t> {};
+class FilterIndexHistory : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(FilterIndexHistory, FindsWhatThePlainMatcherFinds) {
   SeededRandom random(GetParam());
@@ -102,7 +102,7 @@ TEST_P(FilterIndexHistory, FindsWhatThePlainMatcherFinds) {
   EXPECT_TRUE(found.empty());
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, FilterIndexHistory, testing::Range<std::uint64_t>(1, 31));
+INSTANTIATE_TEST_SUITE_P(Seeds, FilterIndexHistory, ::testing::Range<std::uint64_t>(1, 31));
 
 // Checks the complexity by counting filters checked, not by time.
 TEST(FilterIndex, LooksOnlyAtWhatMayMatch) {

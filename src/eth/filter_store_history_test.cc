@@ -65,7 +65,7 @@ struct World : ChainSourceWorld {
   std::size_t fed = 0;
 };
 
-class FilterStoreHistory : public testing::TestWithParam<std::uint64_t> {};
+class FilterStoreHistory : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
@@ -143,7 +143,7 @@ TEST_P(FilterStoreHistory, AFilterIsToldWhatASubscriptionIs) {
   EXPECT_EQ(logs, expected_logs(world.node, first, LogFilter{}));
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, FilterStoreHistory, testing::Range<std::uint64_t>(1, 31));
+INSTANTIATE_TEST_SUITE_P(Seeds, FilterStoreHistory, ::testing::Range<std::uint64_t>(1, 31));
 
 }  // namespace
 }  // namespace fanfare::eth

@@ -39,7 +39,7 @@ std::string by_address(std::uint8_t digit) {
   return R"([{"address":")" + to_hex(address) + "\"}]";
 }
 
-struct FilterStoreTest : testing::Test {
+struct FilterStoreTest : ::testing::Test {
   FilterStoreTest() { store.on_event(Baseline{header(100, 1)}); }
   std::string add(FilterKind kind, const std::string& params = "[]", const std::string& owner = "") {
     auto id = store.add(kind, params, owner, now);

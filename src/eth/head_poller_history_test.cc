@@ -15,7 +15,7 @@ using World = HeadPollerWorld;
 
 // A random chain behind a faulty connection. Whatever happens, the replayed events give a linked chain at
 // each step, and the node's own chain in the end.
-class HeadPollerHistory : public testing::TestWithParam<std::uint64_t> {};
+class HeadPollerHistory : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
@@ -103,7 +103,7 @@ TEST_P(HeadPollerHistory, ReplayedGivesTheNodesChain) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, HeadPollerHistory, testing::Range<std::uint64_t>(1, 101));
+INSTANTIATE_TEST_SUITE_P(Seeds, HeadPollerHistory, ::testing::Range<std::uint64_t>(1, 101));
 
 }  // namespace
 }  // namespace fanfare::eth

@@ -244,7 +244,7 @@ void expect_same(const std::vector<std::string>& told, const std::vector<std::st
   ASSERT_EQ(told.size(), expected.size());
 }
 
-class ResumeHistory : public testing::TestWithParam<std::uint64_t> {};
+class ResumeHistory : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(ResumeHistory, WhoComesBackHasWhatTheFinalChainSays) {
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
@@ -284,7 +284,7 @@ std::uint64_t seeds() {
   return wanted == nullptr ? 50 : std::strtoull(wanted, nullptr, 10);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, ResumeHistory, testing::Range<std::uint64_t>(1, 1 + seeds()));
+INSTANTIATE_TEST_SUITE_P(Seeds, ResumeHistory, ::testing::Range<std::uint64_t>(1, 1 + seeds()));
 
 }  // namespace
 }  // namespace fanfare::eth

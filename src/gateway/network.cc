@@ -210,6 +210,7 @@ void Network::resume(const eth::Position& from, const eth::HistoryNeeds& needs, 
 }
 
 void Network::publish(std::vector<eth::SourceEvent> events) {
+  count_source();  // first: who is told of a loss finds it counted
   for (const eth::SourceEvent& event : events) note(event);
   filters_->on_events(events);
   publish_(std::make_shared<const std::vector<eth::SourceEvent>>(std::move(events)));
@@ -278,15 +279,19 @@ void Network::learn_head(const eth::Header& header) {
   metrics_.head(header.number, header.timestamp_s, worker_.now());
 }
 
+void Network::count_source() {
+  if (follower_ == nullptr) return;
+  const auto& source = follower_->source();
+  const auto count = [](auto& counter, std::uint64_t& counted, std::uint64_t now) {
+    counter.add(now - std::exchange(counted, now));
+  };
+  count(metrics_.history_blocks, history_fetches_, source.history_status().blocks_fetched);
+  count(metrics_.backfilled, backfilled_, source.head_status().backfilled);
+  count(metrics_.pending_bodies_lost, bodies_lost_, source.pending_status().bodies_lost);
+}
+
 void Network::update_readiness() {
-  const std::uint64_t fetched =
-      follower_ == nullptr ? 0 : follower_->source().history_status().blocks_fetched;
-  metrics_.history_blocks.add(fetched - std::exchange(history_fetches_, fetched));
-  const std::uint64_t backfilled = follower_ == nullptr ? 0 : follower_->source().head_status().backfilled;
-  metrics_.backfilled.add(backfilled - std::exchange(backfilled_, backfilled));
-  const std::uint64_t bodies_lost =
-      follower_ == nullptr ? 0 : follower_->source().pending_status().bodies_lost;
-  metrics_.pending_bodies_lost.add(bodies_lost - std::exchange(bodies_lost_, bodies_lost));
+  count_source();
   if (!following_) return;
   const auto& status = follower_->source().head_status();
   std::string unused = unused_nodes();

@@ -119,6 +119,8 @@ class Network {
   void learn_head(const eth::Header& header);
   // `reason` is public, `detail` is for the log: text of a node or a library.
   void set_readiness(bool ready, std::string reason, std::string_view detail = {});
+  // Adds what the source has counted since the last time.
+  void count_source();
   void update_readiness();
 
   const NetworkPlan& plan_;

@@ -49,7 +49,7 @@ class RestTest : public testing::TestWithParam<LoopKind> {
 
   template <typename Condition>
   void run_until(Condition condition) {
-    const auto deadline = std::chrono::steady_clock::now() + 20s;
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (!condition()) {
       ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "the condition never came true";
       loop_->run_once(1ms);

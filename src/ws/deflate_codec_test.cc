@@ -13,7 +13,7 @@ namespace {
 
 using namespace deflate_tests;
 
-class DeflateCodecTest : public testing::Test {
+class DeflateCodecTest : public ::testing::Test {
  protected:
   DeflatePool pool_{kEager};
   DeflateCodec server_{kTakeover, Role::server, pool_};

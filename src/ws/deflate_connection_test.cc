@@ -21,7 +21,7 @@ class Sink final : public Output {
   std::vector<std::uint8_t> bytes;
 };
 
-class DeflateConnectionTest : public testing::Test {
+class DeflateConnectionTest : public ::testing::Test {
  protected:
   Connection connected(Role role, const DeflateParameters& agreed) {
     return Connection({.role = role,

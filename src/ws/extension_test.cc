@@ -6,7 +6,7 @@
 namespace fanfare::ws {
 namespace {
 
-using testing::ElementsAre;
+using ::testing::ElementsAre;
 
 // No limit on windows, so that the results come from the offer.
 constexpr DeflateOptions kWide{.server_max_window_bits = 15, .client_max_window_bits = 15};

@@ -6,9 +6,9 @@
 namespace fanfare::ws {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::Not;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 // The request of RFC6455§1.3, modified by each test.
 struct Request {

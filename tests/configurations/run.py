@@ -20,6 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 INCLUDE = ROOT / "include"
+RELEASE = ROOT / "build/release"
 GNU = "g++"
 CLANG = "clang++-19"
 LIBCXX = "-stdlib=libc++"
@@ -101,13 +102,13 @@ def headers(step):
 
 
 def release(step):
-    """A plain CMake Release build (-O3) without warnings. Installs and moves it, and checks that the tree is complete."""
-    build, prefix = step.work / "release", step.work / "prefix"
-    step.configure(ROOT, build, "CMAKE_BUILD_TYPE=Release", "FANFARE_CHAIN=OFF", "FANFARE_PROGRAM=OFF", "FANFARE_WERROR=ON",
-                   f"CMAKE_CXX_COMPILER={GNU}")
-    step.build(build, "fanfare_library", "fanfare_shared", "fanfare_store_library", "example_echo")
+    """Installs the library of the preset "release" (-O3, warnings are errors), moves it, and checks that the tree is complete."""
+    prefix = step.work / "prefix"
+    if not (RELEASE / "build.ninja").exists():
+        step.run("cmake", "--preset", "release", cwd=ROOT)
+    step.build(RELEASE, "fanfare_library", "fanfare_shared", "fanfare_store_library", "fanfare_chain_library", "example_echo")
     shutil.rmtree(prefix, ignore_errors=True)
-    step.run("cmake", "--install", build, "--prefix", step.work / "first", "--component", "library")
+    step.run("cmake", "--install", RELEASE, "--prefix", step.work / "first", "--component", "library")
     (step.work / "first").rename(prefix)
 
 
@@ -138,6 +139,11 @@ def installed(step):
         step.run(program)
 
 
+def consumer(step):
+    """A program and a node author's program with what was installed, and the .deb of the library."""
+    step.run(HERE / "consumer.sh", RELEASE, GNU)
+
+
 def components(step):
     """An error names the component that is missing, and those that exist."""
     prefix = f"CMAKE_PREFIX_PATH={step.work / 'prefix'}"
@@ -145,8 +151,13 @@ def components(step):
     for words in ("kitchen", "static, shared, store, chain"):
         if words not in re.sub(r"\s+", " ", unknown):
             raise Failed(f"the error of an unknown component does not say \"{words}\"")
-    # The engine was installed without this component.
-    absent = step.configure(HERE / "installed", step.work / "absent", prefix, "COMPONENTS=chain", fails=True)
+    # As if the engine had been built without this component.
+    package = step.work / "without-chain/lib/cmake/fanfare"
+    shutil.rmtree(package, ignore_errors=True)
+    shutil.copytree(next((step.work / "prefix").rglob("fanfare-config.cmake")).parent, package,
+                    ignore=shutil.ignore_patterns("fanfare-chain-*"))
+    absent = step.configure(HERE / "installed", step.work / "absent", f"CMAKE_PREFIX_PATH={step.work / 'without-chain'}",
+                            "COMPONENTS=chain", fails=True)
     if "was installed without" not in re.sub(r"\s+", " ", absent):
         raise Failed("the error of a component that was not installed does not say so")
     step.configure(HERE / "installed", step.work / "known", prefix, "COMPONENTS=static;shared;store")
@@ -177,9 +188,9 @@ def symbols(step):
 
 def hardening(step):
     """Checks position independence, read-only relocations bound at start, stack protector and fortified calls."""
-    subjects = {step.work / "release/examples/echo": True, library_folder(step) / "libfanfare.so": False}
-    # ./dev test has built it. A user's build has the same flags, as the example shows.
-    program = ROOT / "build/release/apps/fanfare/fanfare"
+    subjects = {RELEASE / "examples/echo": True, library_folder(step) / "libfanfare.so": False}
+    # ./dev test has built it.
+    program = RELEASE / "apps/fanfare/fanfare"
     if program.exists():
         subjects[program] = True
     for subject, is_program in subjects.items():
@@ -247,8 +258,8 @@ def library_folder(step):
 
 
 # In this order; the others use the result of `release`.
-STEPS = {step.__name__: step for step in (headers, release, installed, components, symbols, hardening, fetched, libcxx)}
-NEEDS_RELEASE = {"installed", "components", "symbols", "hardening"}
+STEPS = {step.__name__: step for step in (headers, release, installed, consumer, components, symbols, hardening, fetched, libcxx)}
+NEEDS_RELEASE = {"installed", "consumer", "components", "symbols", "hardening"}
 
 
 def main():

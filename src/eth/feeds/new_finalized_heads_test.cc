@@ -304,7 +304,7 @@ TEST(NewFinalizedHeads, LiveSubscriptionsEndWhenTheNodesHaveNoneAnyMore) {
 
 // Faulty answers in any order, reorgs above what is final, subscribers with and without cursors, and instances
 // that die: each subscriber has the final chain, block by block.
-class NewFinalizedHeadsRandom : public testing::TestWithParam<std::uint64_t> {};
+class NewFinalizedHeadsRandom : public ::testing::TestWithParam<std::uint64_t> {};
 
 TEST_P(NewFinalizedHeadsRandom, EachSubscriberHasTheChainBlockByBlock) {
   SCOPED_TRACE("seed " + std::to_string(GetParam()));
@@ -379,7 +379,7 @@ TEST_P(NewFinalizedHeadsRandom, EachSubscriberHasTheChainBlockByBlock) {
   for (const std::string& notice : client.notices) EXPECT_TRUE(notice.contains("live")) << notice;
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, NewFinalizedHeadsRandom, testing::Range<std::uint64_t>(1, 21));
+INSTANTIATE_TEST_SUITE_P(Seeds, NewFinalizedHeadsRandom, ::testing::Range<std::uint64_t>(1, 21));
 
 }  // namespace
 }  // namespace fanfare::eth
