@@ -8,7 +8,7 @@ import path from "node:path";
 import { test } from "node:test";
 import { inflateSync } from "node:zlib";
 import { BinaryClient, JsonClient, serverState, startCanvas } from "./support/canvas.js";
-import { BINARY, metric, startDevChain, temporaryFolder } from "./support/fanfare.js";
+import { BINARY, metric, metricIs, startDevChain, temporaryFolder } from "./support/fanfare.js";
 import { run } from "./support/processes.js";
 import { until } from "./support/waiting.js";
 
@@ -65,7 +65,7 @@ test("a development server has the room main, and JSON and binary clients meet i
   const cursors = await binary.take("cursors", ({ moves }) => moves.some(({ x, y }) => x === 10 && y === 20));
   assert.equal(cursors.moves.length, 1);
   assert.deepEqual(binary.faults, []);
-  assert.equal(await metric({ health: fanfare.http.replace(/\/$/, "") }, "fanfare_canvas_pixels_total", { room: "main" }), 3);
+  await metricIs(3, { health: fanfare.http.replace(/\/$/, "") }, "fanfare_canvas_pixels_total", { room: "main" });
 });
 
 test("a returning client gets what it lacks, and a CURRENT for what it has", async (t) => {
@@ -379,7 +379,7 @@ test("a full disk refuses drawing, viewing goes on, and it recovers by itself", 
   viewer.watch();
   await viewer.watched();
   assert.deepEqual([viewer.at(1, 1), viewer.at(2, 2)], [1, 2]);
-  assert.equal(await metric(canvas, "fanfare_canvas_storage_failing", { room: "main" }), 1);
+  await metricIs(1, canvas, "fanfare_canvas_storage_failing", { room: "main" });
   assert.deepEqual((await image(canvas)).at(1, 1), [0, 0, 1]);
   limit("unlimited");
   await until("drawing works", async () => (await client.draw(++request, [[4, 4, 4]])).accepted === 1);

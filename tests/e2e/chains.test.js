@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { call, metric, readiness, startFanfare, untilReady, writeConfig } from "./support/fanfare.js";
+import { call, metric, metricIs, readiness, startFanfare, untilReady, writeConfig } from "./support/fanfare.js";
 import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
@@ -37,7 +37,7 @@ for (const [kind, address] of [["HTTP", (url) => url], ["WebSocket", overWebSock
     const isTold = async () => /node-2 is not used: the node is on chain 2, the network is chain 1/.test((await readiness(fanfare)).text);
     await until("/readyz names the wrong node", isTold);
     assert.equal((await readiness(fanfare)).status, 200);
-    assert.equal(await metric(fanfare, "fanfare_upstream_wrong_chain", { upstream: "node-2" }), 1);
+    await metricIs(1, fanfare, "fanfare_upstream_wrong_chain", { upstream: "node-2" });
     assert.equal(await metric(fanfare, "fanfare_upstream_wrong_chain", { upstream: "node-1" }), 0);
 
     await right.program.stop("SIGKILL");

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { call, metric, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
+import { call, metric, metricIs, startDevChain, startFanfare, writeConfig } from "./support/fanfare.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
 
@@ -65,8 +65,8 @@ test("finalized heads of anvil come one by one, in jumps, and after a restart fr
     await until(`block ${last}`, () => heads().length > 0 && numberOf(heads().at(-1)) === last);
   }
   assert.equal(numberOf(heads()[0]), first);
-  assert.equal(await metric(fanfare, "fanfare_subscriptions", { type: "newFinalizedHeads" }), 1);
-  assert.equal(await metric(fanfare, "fanfare_notifications_total", { type: "newFinalizedHeads" }), heads().length);
+  await metricIs(1, fanfare, "fanfare_subscriptions", { type: "newFinalizedHeads" });
+  await metricIs(heads().length, fanfare, "fanfare_notifications_total", { type: "newFinalizedHeads" });
 
   await fanfare.program.stop();
   await anvil.ask("anvil_mine", ["0x14"]);

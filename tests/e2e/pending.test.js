@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { call, metric, startFanfare } from "./support/fanfare.js";
+import { call, metric, metricIs, startFanfare } from "./support/fanfare.js";
 import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
 import { until } from "./support/waiting.js";
@@ -114,8 +114,8 @@ test("who asked for notices is told of a hole by one, and loses only that subscr
   const { params } = await knows.json((message) => message.params?.notice, "a notice");
   assert.deepEqual(params, { subscription: id, notice: { type: "ended", reason: "missed", message: "pending transactions may have been missed: the node forgot its filter" } });
   assert.equal((await plain.closed()).close, 1013);
-  assert.equal(await metric(fanfare, "fanfare_subscriptions_ended_total", { type: "newPendingTransactions" }), 1);
-  assert.equal(await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "missed" }), 1);
+  await metricIs(1, fanfare, "fanfare_subscriptions_ended_total", { type: "newPendingTransactions" });
+  await metricIs(1, fanfare, "fanfare_websocket_connections_closed_total", { reason: "missed" });
   assert.equal(await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "policy" }), 0);
   assert.equal(await subscriptions(fanfare), 0);
   assert.equal((await knows.ask("eth_unsubscribe", [id])).error.code, -32000);
@@ -147,7 +147,7 @@ test("a node that forgets its filter: the streams end with the reason, and begin
   forgets = true;
   const { close, reason } = await pending.closed();
   assert.deepEqual([close, reason], [1013, "pending transactions may have been missed: the node forgot its filter"]);
-  assert.equal(await metric(fanfare, "fanfare_pending_gaps_total"), 1);
+  await metricIs(1, fanfare, "fanfare_pending_gaps_total");
   await fanfare.program.line(/pending_transactions_missed .*"the node forgot its filter" detail="filter not found"/);
 
   const again = await connect(t, fanfare);
@@ -185,7 +185,7 @@ test("whole transactions that the node does not show: who wants them is closed, 
   await heard();
   const { close, reason } = await bodies.closed();
   assert.deepEqual([close, reason], [1013, "pending transactions may have been missed: the node did not show one"]);
-  assert.equal(await metric(fanfare, "fanfare_pending_bodies_lost_total"), 2);
+  await metricIs(2, fanfare, "fanfare_pending_bodies_lost_total");
   await heard();
 });
 

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { startAnvil } from "./support/anvil.js";
 import { atEnd } from "./support/cleanup.js";
-import { metric, startFanfare, writeConfig } from "./support/fanfare.js";
+import { metric, metricIs, startFanfare, writeConfig } from "./support/fanfare.js";
 import { assertConsecutive } from "./support/heads.js";
 import { NodeProxy } from "./support/node_proxy.js";
 import { RawSocket } from "./support/raw_socket.js";
@@ -84,7 +84,7 @@ test("polls do not grow with subscribers, and one that never reads delays nobody
   const one = await openSubscribers(t, fanfare.ws, 1);
   const alone = await rateOfPolls(anvil, proxy, one, 6);
   const many = one.concat(await openSubscribers(t, fanfare.ws, SUBSCRIBERS - 1));
-  assert.equal(await metric(fanfare, "fanfare_subscriptions", { type: "newHeads" }), SUBSCRIBERS);
+  await metricIs(SUBSCRIBERS, fanfare, "fanfare_subscriptions", { type: "newHeads" });
   const crowded = await rateOfPolls(anvil, proxy, many, 6);
   t.diagnostic(`1 subscriber: ${alone.calls} calls in ${alone.elapsedMs.toFixed(0)} ms; ` +
     `${SUBSCRIBERS}: ${crowded.calls} in ${crowded.elapsedMs.toFixed(0)} ms; first to last ${words(crowded.took)}`);
@@ -109,7 +109,7 @@ test("polls do not grow with subscribers, and one that never reads delays nobody
   beside.took.push(...rest.took);
   await until("the reader that does not read is closed by policy", async () =>
     (await closes()) === 1);
-  assert.equal(await metric(fanfare, "fanfare_websocket_connections_closed_total", { reason: "slow_consumer" }), 1);
+  await metricIs(1, fanfare, "fanfare_websocket_connections_closed_total", { reason: "slow_consumer" });
   await fanfare.program.line(/slow_consumer_closed network=main\/31337/);
   t.diagnostic(`beside one that does not read: first to last ${words(beside.took)}`);
   const slowest = Math.max(...beside.took);
@@ -119,7 +119,7 @@ test("polls do not grow with subscribers, and one that never reads delays nobody
   const close = await stuck.closed();
   assert.ok(close === null || close.close === 1013, JSON.stringify(close));
   // All other connections are still open, and each received each head once.
-  assert.equal(await metric(fanfare, "fanfare_websocket_connections"), SUBSCRIBERS);
+  await metricIs(SUBSCRIBERS, fanfare, "fanfare_websocket_connections");
   for (const { numbers } of many.slice(1)) assert.deepEqual(numbers, [7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18]);
 });
 
@@ -182,7 +182,7 @@ test("a reader behind is closed with one notification more than notificationsBeh
   const closes = () => metric(fanfare, "fanfare_slow_consumer_closes_total");
   for (let i = 0; i < MOST; ++i) await mineOne();
   assert.equal(await closes(), 0);
-  assert.equal(await metric(fanfare, "fanfare_websocket_connections"), 3);
+  await metricIs(3, fanfare, "fanfare_websocket_connections");
   // For a client that has caught up, counting starts again.
   late.readAgain();
   const numbers = [];
@@ -198,7 +198,7 @@ test("a reader behind is closed with one notification more than notificationsBeh
   assert.ok(close === null || close.close === 1013, JSON.stringify(close)); // null: it read too late to receive the close
   await takeHeads(MOST + 1);
   assert.deepEqual(numbers, reader.numbers);
-  assert.equal(await metric(fanfare, "fanfare_websocket_connections"), 2);
+  await metricIs(2, fanfare, "fanfare_websocket_connections");
   assert.equal(await closes(), 1);
 });
 
@@ -229,6 +229,6 @@ test("who asks for the latest head only is told what it missed, and stays", asyn
   }
   t.diagnostic(`${missed} of ${ids.length * 1000} heads were not sent`);
   assert.ok(missed > 0);
-  assert.equal(await metric(fanfare, "fanfare_slow_subscriber_drops_total", { policy: "latest" }), missed);
+  await metricIs(missed, fanfare, "fanfare_slow_subscriber_drops_total", { policy: "latest" });
   assert.equal(await metric(fanfare, "fanfare_slow_consumer_closes_total"), 0);
 });

@@ -79,3 +79,12 @@ export async function metric(fanfare, name, labels = {}) {
   return sum;
 }
 
+// What clients see may come before it is counted, so this waits.
+export function metricIs(expected, fanfare, name, labels = {}) {
+  return until(`${name} is ${expected}`, async () => {
+    const value = await metric(fanfare, name, labels);
+    if (value !== expected) throw new Error(`it is ${value}`);
+    return true;
+  });
+}
+
