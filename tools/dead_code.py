@@ -50,14 +50,24 @@ class Source:
         self.classes, self.functions = structure.parse(text)
         self.tokens = collections.Counter(TOKEN.findall(self.clean))
 
-    def defines(self, full):
-        return any(full.endswith(function.name) for function in self.functions)
+    def definitions(self, full):
+        """The functions of this file that may be the one with this full name."""
+        return [function for function in self.functions if f"::{full}".endswith(f"::{function.name}")]
+
+    def inline_mentions(self):
+        """What the bodies of the functions mention; in a header, these are compiled into every object that includes it."""
+        found = set()
+        for function in self.functions:
+            tokens = collections.Counter(TOKEN.findall("\n".join(self.lines[function.first - 1:function.last])))
+            tokens[function.name.rpartition("::")[2]] -= 1
+            found.update(token for token, times in tokens.items() if times > 0)
+        return found
 
     def mentions_outside(self, full):
         """Whether the file mentions a function apart from its definition, from calls to itself, and from other definitions of its name."""
         name = full.rpartition("::")[2]
         rest, heads = list(self.lines), 0
-        same = [function for function in self.functions if full.endswith(function.name)]
+        same = self.definitions(full)
         for function in self.functions:
             if function.name.rpartition("::")[2] != name:
                 continue
@@ -156,6 +166,7 @@ def unused_functions(sources, symbols, objects, public, overridden):
             defined_in |= dict.fromkeys(defined, path)
     waiting = [symbol for symbol in sorted(defined_in) if symbol not in users]
     names = demangle(waiting)
+    inline = set().union(*(source.inline_mentions() for name, source in sources.items() if name.endswith(".h")))
     for symbol in waiting:
         full = plain_name(names[symbol])
         *scopes, name = full.split("::")
@@ -166,10 +177,10 @@ def unused_functions(sources, symbols, objects, public, overridden):
         if is_constructor or is_public or name in overridden:
             continue
         files = compiled_as_one[defined_in[symbol]]
-        # Among files that are compiled as one no symbol shows who refers to whom, so a mention counts.
-        if any(file in sources and sources[file].mentions_outside(full) for file in files):
+        # Within an object no symbol shows who refers to whom, so a mention counts.
+        if name in inline or any(file in sources and sources[file].mentions_outside(full) for file in files):
             continue
-        where = next((file for file in files if file in sources and sources[file].defines(full)), files[0])
+        where = next((file for file in files if file in sources and sources[file].definitions(full)), files[0])
         yield where, full.removeprefix("fanfare::"), f"{names[symbol]}: nothing but tests uses it"
 
 
