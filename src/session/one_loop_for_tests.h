@@ -66,6 +66,13 @@ class OneLoopTest : public testing::TestWithParam<net::LoopKind> {
     }
   }
 
+  // As above, but only until the condition is true. For what begins anew when the system moves bytes, which it does in its own time.
+  template <typename Condition>
+  bool pass_until(Condition condition, Duration most) {
+    for (Duration passed{}; passed < most && !condition(); passed += 50ms) pass(50ms);
+    return condition();
+  }
+
   ManualClock clock_;
   std::unique_ptr<net::Loop> loop_;
 };

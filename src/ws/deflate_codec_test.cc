@@ -21,73 +21,73 @@ class DeflateCodecTest : public ::testing::Test {
 };
 
 TEST_F(DeflateCodecTest, InflatesOneBlock_RFC7692_7_2_3_1) {
-  EXPECT_EQ(inflated(server_, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
 }
 
 TEST_F(DeflateCodecTest, InflatesAFragmentedMessage_RFC7692_7_2_3_1) {
   Buffer message;
-  EXPECT_TRUE(server_.decompress(wire("\xf2\x48\xcd"), false, kNoLimit, message).has_value());
+  EXPECT_TRUE(server_.decompress(bytes_of("\xf2\x48\xcd"), false, kNoLimit, message).has_value());
   EXPECT_TRUE(server_.decompress({}, false, kNoLimit, message).has_value());
-  EXPECT_TRUE(server_.decompress(wire("\xc9\xc9\x07\x00"), true, kNoLimit, message).has_value());
+  EXPECT_TRUE(server_.decompress(bytes_of("\xc9\xc9\x07\x00"), true, kNoLimit, message).has_value());
   EXPECT_EQ(as_text(message), "Hello");
 }
 
 TEST_F(DeflateCodecTest, InflatesWithTheWindowOfTheMessageBefore_RFC7692_7_2_3_2) {
-  EXPECT_EQ(inflated(server_, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
-  EXPECT_EQ(inflated(server_, wire("\xf2\x00\x11\x00\x00")), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x00\x11\x00\x00")), "Hello");
 }
 
 TEST_F(DeflateCodecTest, ForgetsTheWindowWithoutTakeover_RFC7692_7_2_3_2) {
   DeflateCodec server(kNoTakeover, Role::server, pool_);
-  EXPECT_EQ(inflated(server, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
-  EXPECT_EQ(inflated(server, wire("\xf2\x00\x11\x00\x00")), Inflated(std::unexpect, CodecError::corrupt));
+  EXPECT_EQ(inflated(server, bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+  EXPECT_EQ(inflated(server, bytes_of("\xf2\x00\x11\x00\x00")), Inflated(std::unexpect, CodecError::corrupt));
 }
 
 TEST_F(DeflateCodecTest, InflatesAStoredBlock_RFC7692_7_2_3_3) {
-  EXPECT_EQ(inflated(server_, wire("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")), "Hello");
 }
 
 TEST_F(DeflateCodecTest, InflatesAFinalBlock_RFC7692_7_2_3_4) {
-  EXPECT_EQ(inflated(server_, wire("\xf3\x48\xcd\xc9\xc9\x07\x00\x00")), "Hello");
-  EXPECT_EQ(inflated(server_, wire("\xf2\x00\x11\x00\x00")), "Hello") << "the window survives a final block";
+  EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\x00")), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x00\x11\x00\x00")), "Hello") << "the window survives a final block";
 }
 
 TEST_F(DeflateCodecTest, InflatesBlocksBehindAFinalOne_RFC7692_7_2_3_4) {
   // "Hello" in a final block, then a reference to it, then "Hello" stored.
-  EXPECT_EQ(inflated(server_, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"
+  EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"
                                    "\xf2\x00\x11\x00\x00"
                                    "\x00\x00\xff\xff"
                                    "\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00")),
             "HelloHelloHello");
-  EXPECT_EQ(inflated(server_, wire("\x01")), "") << "a final stored block, completed by the tail";
+  EXPECT_EQ(inflated(server_, bytes_of("\x01")), "") << "a final stored block, completed by the tail";
 }
 
 // Some senders omit the zero byte after a final block; npm's ws and others accept that.
 TEST_F(DeflateCodecTest, InflatesAFinalBlockWithoutItsPaddingByte_RFC7692_7_2_1) {
   for (const bool takeover : {true, false}) {
     DeflateCodec server(takeover ? kTakeover : kNoTakeover, Role::server, pool_);
-    EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello");
-    EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello") << "another one";
-    EXPECT_EQ(inflated(server, wire("\x03\x00")), "") << "an empty one";
-    EXPECT_EQ(inflated(server, wire("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f")), "Hello") << "a stored one";
+    EXPECT_EQ(inflated(server, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello");
+    EXPECT_EQ(inflated(server, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00")), "Hello") << "another one";
+    EXPECT_EQ(inflated(server, bytes_of("\x03\x00")), "") << "an empty one";
+    EXPECT_EQ(inflated(server, bytes_of("\x01\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f")), "Hello") << "a stored one";
     // After other blocks, which takes the zlib path.
-    EXPECT_EQ(inflated(server, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"
+    EXPECT_EQ(inflated(server, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"
                                     "\xf3\x00\x11\x00")),
               "HelloHello");
-    if (takeover) EXPECT_EQ(inflated(server, wire("\xf2\x00\x11\x00\x00")), "Hello") << "the window stays";
+    if (takeover) EXPECT_EQ(inflated(server, bytes_of("\xf2\x00\x11\x00\x00")), "Hello") << "the window stays";
   }
-  EXPECT_EQ(inflated(server_, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"), 5), "Hello");
-  EXPECT_EQ(inflated(server_, wire("\xf3\x48\xcd\xc9\xc9\x07\x00"), 4),
+  EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"), 5), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"), 4),
             Inflated(std::unexpect, CodecError::message_too_big));
 }
 
 TEST_F(DeflateCodecTest, InflatesTwoBlocks_RFC7692_7_2_3_5) {
-  EXPECT_EQ(inflated(server_, wire("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00")), "Hello");
+  EXPECT_EQ(inflated(server_, bytes_of("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00")), "Hello");
 }
 
 TEST_F(DeflateCodecTest, InflatesTheEmptyMessage_RFC7692_7_2_3_6) {
-  EXPECT_EQ(inflated(server_, wire("\x00")), "");
-  EXPECT_EQ(inflated(server_, wire("\x02\x00")), "") << "an empty block with fixed codes before it";
+  EXPECT_EQ(inflated(server_, bytes_of("\x00")), "");
+  EXPECT_EQ(inflated(server_, bytes_of("\x02\x00")), "") << "an empty block with fixed codes before it";
 }
 
 TEST_F(DeflateCodecTest, RefusesWhatIsNoDeflateStream_RFC7692_7_2_2) {
@@ -112,7 +112,7 @@ TEST_F(DeflateCodecTest, RefusesWhatIsNoDeflateStream_RFC7692_7_2_2) {
 TEST_F(DeflateCodecTest, EndsInAFinalBlockWithoutTakeover_RFC7692_7_2_1) {
   DeflateCodec server(kNoTakeover, Role::server, pool_);
   const Buffer payload =
-      owned(server.compress(Opcode::text, wire("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+      owned(server.compress(Opcode::text, bytes_of("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
                                                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")));
   ASSERT_GE(payload.size(), 2U);
   EXPECT_LT(payload.size(), 20U);
@@ -121,7 +121,7 @@ TEST_F(DeflateCodecTest, EndsInAFinalBlockWithoutTakeover_RFC7692_7_2_1) {
 }
 
 TEST_F(DeflateCodecTest, TakesTheTailOff_RFC7692_7_2_1) {
-  const Buffer payload = owned(server_.compress(Opcode::text, wire("Hello, Hello, Hello, Hello, Hello")));
+  const Buffer payload = owned(server_.compress(Opcode::text, bytes_of("Hello, Hello, Hello, Hello, Hello")));
   ASSERT_FALSE(payload.empty());
   EXPECT_EQ(payload.front() & 1, 0) << "no final block where the window is kept";
   const Buffer end(payload.end() - 4, payload.end());
@@ -132,13 +132,13 @@ TEST_F(DeflateCodecTest, TakesTheTailOff_RFC7692_7_2_1) {
 TEST_F(DeflateCodecTest, UsesTheWindowOfTheMessageBefore_RFC7692_7_1_1_1) {
   SeededRandom random(1);
   const std::string text = json(random, 1024);
-  const std::size_t first = server_.compress(Opcode::text, wire(text))->size();
-  const std::size_t second = server_.compress(Opcode::text, wire(text))->size();
+  const std::size_t first = server_.compress(Opcode::text, bytes_of(text))->size();
+  const std::size_t second = server_.compress(Opcode::text, bytes_of(text))->size();
   EXPECT_LT(second * 5, first);
 
   DeflateCodec forgetful(kNoTakeover, Role::server, pool_);
-  const Buffer once = owned(forgetful.compress(Opcode::text, wire(text)));
-  EXPECT_EQ(owned(forgetful.compress(Opcode::text, wire(text))), once);
+  const Buffer once = owned(forgetful.compress(Opcode::text, bytes_of(text)));
+  EXPECT_EQ(owned(forgetful.compress(Opcode::text, bytes_of(text))), once);
 }
 
 // Every possible agreement, in both directions, with messages of all kinds and sizes, some in pieces.
@@ -159,7 +159,7 @@ TEST(DeflateCodecRoundTrip, AllParameterSets_RFC7692_7_2) {
         DeflateCodec& receiver = (count & 1) != 0 ? client : server;
         const std::size_t size = random.below(std::uint64_t{1} << random.below(17));
         const std::string text = random.below(5) == 0 ? noise(random, size) : json(random, size);
-        const Buffer payload = owned(sender.compress(Opcode::binary, wire(text)));
+        const Buffer payload = owned(sender.compress(Opcode::binary, bytes_of(text)));
         if (payload.empty()) continue;
         EXPECT_LT(payload.size(), text.size());
         Buffer message;
@@ -177,10 +177,10 @@ TEST_F(DeflateCodecTest, CompressesForTheSmallestWindowOnlyWhatFits_RFC7692_7_1_
   DeflateCodec client(smallest, Role::client, pool_);
   DeflateCodec server(smallest, Role::server, pool_);
   const std::string fits(256, 'a');
-  const Buffer payload = owned(client.compress(Opcode::text, wire(fits)));
+  const Buffer payload = owned(client.compress(Opcode::text, bytes_of(fits)));
   ASSERT_FALSE(payload.empty());
   EXPECT_EQ(inflated(server, payload), fits);
-  EXPECT_FALSE(client.compress(Opcode::text, wire(std::string(257, 'a'))).has_value());
+  EXPECT_FALSE(client.compress(Opcode::text, bytes_of(std::string(257, 'a'))).has_value());
   EXPECT_EQ(client.context_bytes(), 0U);
 }
 
@@ -189,8 +189,8 @@ TEST_F(DeflateCodecTest, SendsNothingThatDoesNotShrink) {
   DeflateCodec forgetful(kNoTakeover, Role::server, pool_);
   for (const std::size_t size : {1U, 2U, 3U, 10U, 100U, 1000U, 100000U}) {
     const std::string text = noise(random, size);
-    EXPECT_FALSE(server_.compress(Opcode::binary, wire(text)).has_value()) << size;
-    EXPECT_FALSE(forgetful.compress(Opcode::binary, wire(text)).has_value()) << size;
+    EXPECT_FALSE(server_.compress(Opcode::binary, bytes_of(text)).has_value()) << size;
+    EXPECT_FALSE(forgetful.compress(Opcode::binary, bytes_of(text)).has_value()) << size;
   }
   EXPECT_FALSE(server_.compress(Opcode::text, {}).has_value());
   EXPECT_FALSE(forgetful.compress(Opcode::text, {}).has_value());
@@ -200,11 +200,11 @@ TEST_F(DeflateCodecTest, NeverRefersToAMessageThatWasSentPlain_RFC7692_7_2_1) {
   SeededRandom random(4);
   const std::string text = json(random, 500);
   const std::string plain = noise(random, 700);
-  EXPECT_EQ(inflated(client_, owned(server_.compress(Opcode::text, wire(text)))), text);
-  ASSERT_FALSE(server_.compress(Opcode::binary, wire(plain)).has_value());
+  EXPECT_EQ(inflated(client_, owned(server_.compress(Opcode::text, bytes_of(text)))), text);
+  ASSERT_FALSE(server_.compress(Opcode::binary, bytes_of(plain)).has_value());
   // If the compressor had kept the noise, this would be only a reference to it.
   const std::string again = plain + text;
-  const Buffer payload = owned(server_.compress(Opcode::text, wire(again)));
+  const Buffer payload = owned(server_.compress(Opcode::text, bytes_of(again)));
   ASSERT_FALSE(payload.empty());
   EXPECT_GT(payload.size(), plain.size());
   EXPECT_EQ(inflated(client_, payload), again);
@@ -214,11 +214,11 @@ TEST_F(DeflateCodecTest, LeavesShortMessagesAlone) {
   DeflatePool pool({.threshold_bytes = 100});
   DeflateCodec takeover(kTakeover, Role::server, pool);
   DeflateCodec forgetful(kNoTakeover, Role::server, pool);
-  EXPECT_FALSE(takeover.compress(Opcode::text, wire(std::string(99, 'a'))).has_value());
-  EXPECT_FALSE(forgetful.compress(Opcode::text, wire(std::string(99, 'a'))).has_value());
+  EXPECT_FALSE(takeover.compress(Opcode::text, bytes_of(std::string(99, 'a'))).has_value());
+  EXPECT_FALSE(forgetful.compress(Opcode::text, bytes_of(std::string(99, 'a'))).has_value());
   EXPECT_EQ(takeover.context_bytes(), 0U) << "no context before it is needed";
-  EXPECT_TRUE(takeover.compress(Opcode::text, wire(std::string(100, 'a'))).has_value());
-  EXPECT_TRUE(forgetful.compress(Opcode::text, wire(std::string(100, 'a'))).has_value());
+  EXPECT_TRUE(takeover.compress(Opcode::text, bytes_of(std::string(100, 'a'))).has_value());
+  EXPECT_TRUE(forgetful.compress(Opcode::text, bytes_of(std::string(100, 'a'))).has_value());
 }
 
 TEST_F(DeflateCodecTest, LeavesLongMessagesAlone) {
@@ -227,21 +227,21 @@ TEST_F(DeflateCodecTest, LeavesLongMessagesAlone) {
   DeflateCodec forgetful(kNoTakeover, Role::server, pool);
   const auto shared = [&](std::size_t size) {
     const std::string text(size, 'a');
-    const SharedBytes frame = encode_message(Opcode::text, wire(text));
+    const SharedBytes frame = encode_message(Opcode::text, bytes_of(text));
     return forgetful.shared_form(frame).size() < frame.size();
   };
   const std::string longest(100'000, 'a');
-  EXPECT_TRUE(takeover.compress(Opcode::text, wire(longest)).has_value());
-  EXPECT_TRUE(forgetful.compress(Opcode::text, wire(longest)).has_value());
+  EXPECT_TRUE(takeover.compress(Opcode::text, bytes_of(longest)).has_value());
+  EXPECT_TRUE(forgetful.compress(Opcode::text, bytes_of(longest)).has_value());
   EXPECT_TRUE(shared(100'000));
-  EXPECT_FALSE(takeover.compress(Opcode::text, wire(longest + "a")).has_value());
-  EXPECT_FALSE(forgetful.compress(Opcode::text, wire(longest + "a")).has_value());
+  EXPECT_FALSE(takeover.compress(Opcode::text, bytes_of(longest + "a")).has_value());
+  EXPECT_FALSE(forgetful.compress(Opcode::text, bytes_of(longest + "a")).has_value());
   EXPECT_FALSE(shared(100'001));
 }
 
 TEST_F(DeflateCodecTest, StopsAtTheMessageLimit_RFC7692_8) {
   const std::string text(100000, 'a');
-  const Buffer payload = owned(pool_.compress(wire(text), 15, Ending::sync_flush));
+  const Buffer payload = owned(pool_.compress(bytes_of(text), 15, Ending::sync_flush));
   ASSERT_FALSE(payload.empty());
   for (const DeflateParameters& agreed : {kTakeover, kNoTakeover}) {
     DeflateCodec at(agreed, Role::server, pool_);
@@ -255,22 +255,22 @@ TEST_F(DeflateCodecTest, StopsAtTheMessageLimit_RFC7692_8) {
 
 TEST_F(DeflateCodecTest, CountsWhatIsAlreadyInTheMessage_RFC7692_8) {
   Buffer message(10, 'x');
-  EXPECT_TRUE(server_.decompress(wire("\xf2\x48\xcd\xc9\xc9\x07\x00"), true, 15, message).has_value());
+  EXPECT_TRUE(server_.decompress(bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00"), true, 15, message).has_value());
   EXPECT_EQ(as_text(message), "xxxxxxxxxxHello");
   Buffer full(11, 'x');
-  EXPECT_EQ(server_.decompress(wire("\xf2\x48\xcd\xc9\xc9\x07\x00"), true, 15, full).error(),
+  EXPECT_EQ(server_.decompress(bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00"), true, 15, full).error(),
             CodecError::message_too_big);
 }
 
 TEST_F(DeflateCodecTest, StopsAtTheLimitBehindAFinalBlockToo_RFC7692_8) {
-  const auto payload = wire("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00");
+  const auto payload = bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x00\x11\x00\x00");
   EXPECT_EQ(inflated(server_, payload, 10), "HelloHello");
   EXPECT_EQ(inflated(server_, payload, 9), Inflated(std::unexpect, CodecError::message_too_big));
 }
 
 TEST_F(DeflateCodecTest, StopsAtTheRatio_RFC7692_8) {
   const std::string text(100000, 'a');
-  const Buffer payload = owned(pool_.compress(wire(text), 15, Ending::sync_flush));
+  const Buffer payload = owned(pool_.compress(bytes_of(text), 15, Ending::sync_flush));
   const std::size_t ratio = text.size() / payload.size();  // rounded down: slightly beyond the limit
 
   DeflatePool strict({.ratio_max = ratio, .ratio_floor_bytes = 1000});
@@ -299,7 +299,7 @@ TEST_F(DeflateCodecTest, BoundsTheCompressedBytesToo_RFC7692_8) {
 TEST_F(DeflateCodecTest, ABombCostsTheLimitAndNoMore_RFC7692_8) {
   const std::string megabytes(std::size_t{64} << 20, '\0');
   DeflatePool maker({.level = 9});
-  const Buffer bomb = owned(maker.compress(wire(megabytes), 15, Ending::sync_flush));
+  const Buffer bomb = owned(maker.compress(bytes_of(megabytes), 15, Ending::sync_flush));
   ASSERT_LT(bomb.size(), std::size_t{100} << 10);
   Buffer message;
   EXPECT_EQ(server_.decompress(bomb, true, std::size_t{1} << 20, message).error(),
@@ -315,7 +315,7 @@ TEST_F(DeflateCodecTest, ManyFinalBlocksCostTimeInProportion_RFC7692_7_2_3_4) {
   SeededRandom random(5);
   DeflateCodec server({.client_max_window_bits = 15}, Role::server, pool_);
   const std::string window = json(random, 32768);
-  ASSERT_EQ(inflated(server, owned(pool_.compress(wire(window), 15, Ending::sync_flush))), window);
+  ASSERT_EQ(inflated(server, owned(pool_.compress(bytes_of(window), 15, Ending::sync_flush))), window);
   Buffer blocks;
   for (int count = 0; count < 400000; ++count) blocks.insert(blocks.end(), {0x03, 0x00});
   blocks.push_back(0x00);
@@ -326,10 +326,10 @@ TEST_F(DeflateCodecTest, KeepsOnlyAsMuchWindowAsCameIn) {
   SeededRandom random(6);
   DeflateCodec server({.client_max_window_bits = 12}, Role::server, pool_);
   EXPECT_EQ(server.context_bytes(), 0U);
-  ASSERT_TRUE(inflated(server, wire("\xf2\x48\xcd\xc9\xc9\x07\x00")).has_value());
+  ASSERT_TRUE(inflated(server, bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00")).has_value());
   EXPECT_EQ(server.context_bytes(), 1024U);
   const std::string text = json(random, 20000);
-  ASSERT_TRUE(inflated(server, owned(pool_.compress(wire(text), 15, Ending::sync_flush))).has_value());
+  ASSERT_TRUE(inflated(server, owned(pool_.compress(bytes_of(text), 15, Ending::sync_flush))).has_value());
   EXPECT_EQ(server.context_bytes(), 4096U);
   EXPECT_EQ(pool_.budget().bytes(), 4096U);
 }

@@ -22,12 +22,12 @@ inline constexpr DeflateParameters kNoTakeover{.server_no_context_takeover = tru
                                                .client_no_context_takeover = true};
 inline constexpr std::size_t kNoLimit = std::size_t{1} << 30;
 
-inline Bytes wire(std::string_view text) {
+inline Bytes bytes_of(std::string_view text) {
   return as_bytes(text);
 }
 // For bytes that include zeros.
 template <std::size_t size>
-Bytes wire(const char (&text)[size]) {
+Bytes bytes_of(const char (&text)[size]) {
   return as_bytes(std::string_view(text, size - 1));
 }
 

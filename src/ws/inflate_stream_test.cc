@@ -42,13 +42,13 @@ Inflated in_pieces(Bytes payload, std::size_t piece, const InflateLimits& limits
 // RFC7692§7.2.3's examples, and what is wrong with others: cut after every byte, and whole.
 TEST(InflateStream, ReadsTheExamplesOfTheRfcHoweverTheyAreCut_RFC7692_7_2_3) {
   const std::vector<std::pair<Bytes, std::string>> examples = {
-      {wire("\xf2\x48\xcd\xc9\xc9\x07\x00"), "Hello"},                          // §7.2.3.1
-      {wire("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), "Hello"},          // §7.2.3.3
-      {wire("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "Hello"},                      // §7.2.3.4: a final block
-      {wire("\xf3\x48\xcd\xc9\xc9\x07\x00"), "Hello"},                          // without its padding
-      {wire("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), "Hello"},  // §7.2.3.5: two blocks
-      {wire("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00"), "HelloHello"},  // behind a final one
-      {wire("\x00"), ""},                                                                // §7.2.3.6
+      {bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00"), "Hello"},                          // §7.2.3.1
+      {bytes_of("\x00\x05\x00\xfa\xff\x48\x65\x6c\x6c\x6f\x00"), "Hello"},          // §7.2.3.3
+      {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), "Hello"},                      // §7.2.3.4: a final block
+      {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00"), "Hello"},                          // without its padding
+      {bytes_of("\xf2\x48\x05\x00\x00\x00\xff\xff\xca\xc9\xc9\x07\x00"), "Hello"},  // §7.2.3.5: two blocks
+      {bytes_of("\xf3\x48\xcd\xc9\xc9\x07\x00\xf2\x48\xcd\xc9\xc9\x07\x00"), "HelloHello"},  // behind a final one
+      {bytes_of("\x00"), ""},                                                                // §7.2.3.6
   };
   for (const auto& [payload, text] : examples) {
     for (const std::size_t piece : {std::size_t{1}, std::size_t{2}, std::size_t{5}, payload.size()}) {
@@ -58,17 +58,17 @@ TEST(InflateStream, ReadsTheExamplesOfTheRfcHoweverTheyAreCut_RFC7692_7_2_3) {
 }
 
 TEST(InflateStream, ReadsTheWindowOfEarlierMessages_RFC7692_7_1_1) {
-  const Bytes reference = wire("\xf2\x00\x11\x00\x00");  // §7.2.3.2: five bytes, five back
+  const Bytes reference = bytes_of("\xf2\x00\x11\x00\x00");  // §7.2.3.2: five bytes, five back
   for (const std::size_t piece : {std::size_t{1}, std::size_t{5}}) {
-    EXPECT_EQ(in_pieces(reference, piece, kNoLimits, wire("Hello")), Inflated("Hello"));
+    EXPECT_EQ(in_pieces(reference, piece, kNoLimits, bytes_of("Hello")), Inflated("Hello"));
     EXPECT_EQ(in_pieces(reference, piece), Inflated(std::unexpected(CodecError::corrupt)));
   }
 }
 
 TEST(InflateStream, KnowsWhatIsNoWholeMessage) {
   for (const std::size_t piece : {std::size_t{1}, std::size_t{100}}) {
-    EXPECT_EQ(in_pieces(wire("\xff\xff"), piece), Inflated(std::unexpected(CodecError::corrupt)));
-    EXPECT_EQ(in_pieces(wire("\xf2\x48\xcd"), piece), Inflated(std::unexpected(CodecError::corrupt)));
+    EXPECT_EQ(in_pieces(bytes_of("\xff\xff"), piece), Inflated(std::unexpected(CodecError::corrupt)));
+    EXPECT_EQ(in_pieces(bytes_of("\xf2\x48\xcd"), piece), Inflated(std::unexpected(CodecError::corrupt)));
   }
 }
 
@@ -121,7 +121,7 @@ TEST(InflateStream, AMessageInPiecesCountsAgainstTheBudget) {
   DeflateOptions options = kEager;
   options.context_bytes_max = InflateStream::kBytes + 100;
   DeflatePool pool(options);
-  const Bytes hello = wire("\xf2\x48\xcd\xc9\xc9\x07\x00");
+  const Bytes hello = bytes_of("\xf2\x48\xcd\xc9\xc9\x07\x00");
   Buffer piece;
   {
     DeflateCodec one(kNoTakeover, Role::server, pool);
