@@ -24,7 +24,7 @@ function(fanfare_objects library)
   endif()
 endfunction()
 
-set(engine_rooms base ws http jsonrpc access net session pubsub server streams canvas streamserver canvasserver rpc api)
+set(engine_rooms base ws http jsonrpc trace access net session pubsub server streams canvas streamserver canvasserver rpc api)
 set(engine_libraries OpenSSL::SSL OpenSSL::Crypto ZLIB::ZLIB Threads::Threads deflate uring)
 if(NOT TARGET llhttp)
   list(APPEND engine_libraries llhttp)

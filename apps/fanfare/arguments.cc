@@ -235,7 +235,7 @@ CLI::App* add_serve(CLI::App& root, ServeArguments& serve) {
                   "trace, debug, info, warn, error or off; info if not given [env FANFARE_LOG_LEVEL]")
       ->type_name("LEVEL");
   app->add_option("--log-format", serve.log_format,
-                  "text or json, one object a line; text if not given [env FANFARE_LOG_FORMAT]")
+                  "text or json, one object a line; else logFormat of the file [env FANFARE_LOG_FORMAT]")
       ->type_name("FORM");
   return app;
 }

@@ -39,7 +39,7 @@ int run_serve(const fanfare::app::ServeArguments& arguments) {
     std::cerr << format.error() << "\n";
     return kStatusUsage;
   }
-  fanfare::log::set_format(*format);
+  fanfare::log::set_format(format->value_or(plan->observe.log_format));
   return fanfare::gateway::run(*plan, read);
 }
 

@@ -13,6 +13,7 @@
 #include "gateway/config_endpoint.h"
 #include "gateway/config_fields.h"
 #include "gateway/config_file.h"
+#include "gateway/config_observe.h"
 #include "gateway/config_plan.h"
 #include "gateway/config_project.h"
 #include "gateway/mount_plans.h"
@@ -166,11 +167,12 @@ void read_limits(const ReadContext& context, const YamlNode& node, ServerConfig&
 }
 
 void read_server(const ReadContext& context, const YamlNode& node, ServerConfig& out) {
-  const MapFields fields(
-      context, node, "server",
-      {"httpPort", "httpHost", "threads", "upstreamThreads", "maxBodyBytes", "shutdownTimeout",
-       "shutdownSpread", "websocket", "tls", "limits", "proxyProtocol", "unixSocket", "allowedHosts",
-       "allowedOrigins", "compression", "allowInsecurePublic", "memory", "overload"});
+  const MapFields fields(context, node, "server",
+                         {"httpPort",     "httpHost",        "threads",        "upstreamThreads",
+                          "maxBodyBytes", "shutdownTimeout", "shutdownSpread", "websocket",
+                          "tls",          "limits",          "proxyProtocol",  "unixSocket",
+                          "allowedHosts", "allowedOrigins",  "compression",    "allowInsecurePublic",
+                          "memory",       "overload",        "accessLog",      "requestIds"});
   const bool has_port = fields.read("httpPort", out.http_port, 0, kPortMax);
   if (fields.read("httpHost", out.host) && !is_listen_address(out.host)) {
     const YamlNode& host = *fields.find("httpHost");
@@ -203,6 +205,7 @@ void read_server(const ReadContext& context, const YamlNode& node, ServerConfig&
   }
   if (const YamlNode* limits = fields.find("limits")) read_limits(context, *limits, out);
   read_defence(context, fields, out.defence);
+  read_observe(context, fields, out.observe);
   if (const YamlNode* websocket = fields.find("websocket"))
     read_websocket(context, *websocket, out.websocket);
 }
@@ -296,15 +299,16 @@ void check_streams(const ReadContext& context, const Config& config) {
 }
 
 void read_root(const ReadContext& context, const YamlNode& node, Config& out) {
-  const MapFields fields(
-      context, node, "",
-      {"logLevel", "server", "metrics", "web", "access", "projects", "streams", "canvas", "admin"});
+  const MapFields fields(context, node, "",
+                         {"logLevel", "logFormat", "tracing", "server", "metrics", "web", "access",
+                          "projects", "streams", "canvas", "admin"});
   // A server of streams or of the canvas alone needs no projects.
   if (fields.find("streams") == nullptr && fields.find("canvas") == nullptr) fields.require({"projects"});
   if (const auto level = fields.read_word("logLevel", kLogLevels)) {
     out.log_level = static_cast<log::Level>(*level);
   }
   if (const YamlNode* server = fields.find("server")) read_server(context, *server, out.server);
+  read_tracing(context, fields, out.server.observe);
   if (const YamlNode* metrics = fields.find("metrics")) read_metrics(context, *metrics, out.metrics);
   if (const YamlNode* web = fields.find("web")) read_web(context, *web, out.web);
   if (const YamlNode* access = fields.find("access")) read_access(context, *access, out.access);

@@ -42,6 +42,7 @@ struct ServerConfig {
   server::BrowserOptions browsers;
   AnswerPlan answers;
   DefencePlan defence;
+  ObservePlan observe;
 };
 
 struct MetricsConfig {

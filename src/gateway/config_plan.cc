@@ -40,6 +40,7 @@ ServePlan settings_from(const Config& config) {
                  .cookie_file = config.access.cookie_file,
                  .cookie_roles = config.access.cookie_roles,
                  .defence = config.server.defence,
+                 .observe = config.server.observe,
                  .access_files = config.access.files,
                  .access_check_every = config.access.check_every};
   plan.browsers.names = kBrowserSettingNames;

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/guard.h"
-#include "base/log_limiter.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
 #include "upstream/head_need.h"
@@ -18,8 +17,6 @@
 namespace fanfare::gateway {
 namespace {
 
-// The maximum length of a node's text in a log line.
-constexpr std::size_t kDetailBytes = 256;
 // After a rejected batch of at most this size, each element is sent alone.
 constexpr std::size_t kOneByOneMax = 4;
 
@@ -29,60 +26,6 @@ std::string request_text(const ForwardItem& item, std::size_t number) {
   std::string text;
   jsonrpc::append_request(text, std::to_string(number), item.method, item.params);
   return text;
-}
-
-struct PublicError {
-  jsonrpc::ErrorCode code;
-  std::string_view message;
-};
-
-// The error for clients: never an address or the text of a library or a node. Those are for the log.
-PublicError public_error(const upstream::Failure& failure) {
-  using jsonrpc::ErrorCode;
-  using upstream::FailureKind;
-  switch (failure.kind) {
-    case FailureKind::resolve:
-    case FailureKind::connect:
-    case FailureKind::tls:
-    case FailureKind::closed:
-      return {ErrorCode::internal, "upstream: the node could not be reached"};
-    case FailureKind::timeout:
-      return {ErrorCode::timeout, "upstream: the node did not answer in time"};
-    case FailureKind::http_status:
-      if (failure.http_status == 429)
-        return {ErrorCode::limit_exceeded, "upstream: the node has too many requests"};
-      return {ErrorCode::internal, "upstream: the node refused the request"};
-    case FailureKind::too_large:
-      return {ErrorCode::response_too_large, "upstream: the node's answer is too large"};
-    case FailureKind::bad_reply:
-      return {ErrorCode::internal, "upstream: the node's answer is not JSON-RPC"};
-    case FailureKind::overloaded:
-      return {ErrorCode::limit_exceeded,
-              "too many calls wait in the gateway's queue for the node, try again later"};
-    case FailureKind::no_room:
-      return {ErrorCode::limit_exceeded, "upstream: there is no room for the answer"};
-    case FailureKind::wrong_chain:
-      return {ErrorCode::internal, "upstream: no node is known to be on this chain"};
-    case FailureKind::behind:
-      return {ErrorCode::internal, "upstream: no node has the block that was shown to this client"};
-    case FailureKind::shutdown:
-      return {ErrorCode::internal, "the gateway is shutting down"};
-  }
-  return {ErrorCode::internal, "upstream: no answer"};
-}
-
-void log_failure(const upstream::Failure& failure) {
-  static LogLimiter limiter(log::Level::warn, "upstream_call_failed");
-  limiter.write({{"kind", upstream::to_string(failure.kind)},
-                 {"status", failure.http_status},
-                 {"message", log::excerpt(failure.message, kDetailBytes)},
-                 {"body", log::excerpt(failure.body, kDetailBytes)}});
-}
-
-// Copies code, message and data of a node's error, and no other members.
-void append_node_error(std::string& out, std::string_view id, std::string_view error_json) {
-  const jsonrpc::ErrorObject error = jsonrpc::read_error(error_json);
-  jsonrpc::append_error(out, id, static_cast<jsonrpc::ErrorCode>(error.code), error.message, error.data);
 }
 
 class Forwarding : public std::enable_shared_from_this<Forwarding> {
@@ -127,6 +70,8 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     std::uint64_t head_min = 0;  // a node without this block must not answer
   };
 
+  using Part = std::vector<Sent>;
+
   upstream::CallOptions options(upstream::CallOptions made, std::uint64_t head_min) const {
     made.head_min = head_min;
     // Reads prefer a node that keeps up, but do not wait for one.
@@ -151,17 +96,19 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
       return;
     }
     if (const auto kept = reads_->kept(*read)) {
+      if (item.record != nullptr) item.record->note_cached();
       return put(item, kept->size(),
                  [&](std::string& out) { jsonrpc::append_result(out, item.id, as_text(kept->view())); });
     }
     ++outstanding_;
     read->generation = reads_->generation();
-    const auto ticket =
-        reads_->join(*read, {.head_min = head_min, .caller = job_.caller, .queue_time = queue_time_},
-                     [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
-                       self->take(index, *result);
-                       self->ended();
-                     });
+    const auto ticket = reads_->join(
+        *read,
+        {.head_min = head_min, .caller = job_.caller, .queue_time = queue_time_, .traced = item.record},
+        [self = shared_from_this(), index](const upstream::Coalescer::SharedResult& result) {
+          self->take(index, *result);
+          self->ended();
+        });
     if (!ticket) return;
     to_send_.push_back({.index = index, .read = std::move(read), .ticket = *ticket, .head_min = head_min});
   }
@@ -173,6 +120,7 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     const ForwardItem& item = job_.items[sent.index];
     upstream::CallOptions made = options(upstream::options_for(item.method), sent.head_min);
     made.attempt = attempt;
+    if (item.record != nullptr) made.traced = traced({sent});
     auto done = [self = shared_from_this(), sent](upstream::Result result) {
       self->note_shutdown(result);
       self->settle(sent, std::move(result));
@@ -199,10 +147,22 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     }
   }
 
+  static std::string_view request_id_of(const ForwardItem& item) {
+    return item.record == nullptr ? std::string_view() : std::string_view(item.record->id());
+  }
+  // The calls of a part that somebody records, or null.
+  trace::CallsPtr traced(const Part& part) const {
+    std::vector<trace::CallPtr> calls;
+    for (const Sent& sent : part) {
+      if (const auto& record = job_.items[sent.index].record) calls.push_back(record);
+    }
+    return calls.empty() ? nullptr : std::make_shared<const std::vector<trace::CallPtr>>(std::move(calls));
+  }
+
   void take(std::size_t index, const upstream::Result& result) {
     ForwardItem& item = job_.items[index];
     if (item.id.empty()) return;
-    if (!result) return append_failure(item.answer, item.id, result.error());
+    if (!result) return append_failure(item.answer, item.id, result.error(), request_id_of(item));
     put(item, result->body.size(), [&](std::string& out) {
       const auto parts = upstream::answer_of(*result);
       if (!parts || parts->is_notification()) return bad_reply(item);
@@ -224,8 +184,6 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     rpc::append_no_memory(item.answer, item.id);
   }
 
-  using Part = std::vector<Sent>;
-
   void call_batch(Part part) {
     std::string text;
     std::vector<std::string_view> methods;
@@ -239,7 +197,9 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
     text += ']';
     ++outstanding_;
     note_write();
-    backend_.call(std::move(text), options(upstream::options_for_batch(methods), head_min),
+    upstream::CallOptions made = options(upstream::options_for_batch(methods), head_min);
+    made.traced = traced(part);
+    backend_.call(std::move(text), std::move(made),
                   [self = shared_from_this(), part = std::move(part)](const upstream::Result& result) {
                     self->note_shutdown(result);
                     self->take_batch(part, result);
@@ -383,19 +343,6 @@ class Forwarding : public std::enable_shared_from_this<Forwarding> {
 void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              UniqueFunction<void(ForwardJob)> done) {
   std::make_shared<Forwarding>(backend, reads, std::move(job), std::move(done))->start();
-}
-
-void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure) {
-  if (id.empty()) return;
-  using upstream::FailureKind;
-  if (failure.kind == FailureKind::no_room) return rpc::append_no_memory(out, id);
-  if (failure.kind != FailureKind::shutdown) log_failure(failure);
-  // A node may send a JSON-RPC error with an HTTP error status: its text is more precise than ours.
-  if (const auto answer = jsonrpc::split_response(failure.body); answer && !answer->error.empty()) {
-    return append_node_error(out, id, answer->error);
-  }
-  const PublicError error = public_error(failure);
-  jsonrpc::append_error(out, id, error.code, error.message);
 }
 
 }  // namespace fanfare::gateway

@@ -40,6 +40,10 @@ void forward(upstream::Backend& backend, SharedReads* reads, ForwardJob job,
              UniqueFunction<void(ForwardJob)> done);
 
 // Appends the error for a call that got no answer.
-void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure);
+// `request_id`: in its data and in the log; empty: there is none.
+void append_failure(std::string& out, std::string_view id, const upstream::Failure& failure,
+                    std::string_view request_id = {});
+// Appends a node's own error: code, message and data, and no other members.
+void append_node_error(std::string& out, std::string_view id, std::string_view error_json);
 
 }  // namespace fanfare::gateway

@@ -16,7 +16,10 @@
 #include "gateway/gateway_access.h"
 #include "gateway/metrics.h"
 #include "gateway/mounts.h"
+#include "gateway/network_state.h"
 #include "gateway/networks.h"
+#include "gateway/observe/loop_watch.h"
+#include "gateway/observe/watch.h"
 #include "gateway/reload/closing.h"
 #include "gateway/reload/site.h"
 #include "gateway/rpc_service.h"
@@ -70,6 +73,7 @@ class Gateway::Impl {
     metrics_.watch(server_.gate());
     metrics_.watch(budget_, unfinished_);
     metrics_.watch(defence_.cells());
+    metrics_.watch(watch_.cells());
     answers_ = {.ready = [this](std::string_view query) { return ready(query); },
                 .metrics = [this] { return metrics_text(); }};
   }
@@ -87,6 +91,7 @@ class Gateway::Impl {
       return std::unexpected(std::move(error));
     }
     listeners_ = *std::move(prepared);
+    if (auto opened = watch_.start(); !opened) return fail(Error::Kind::system, opened.error());
     if (auto made = access_.start(plan_); !made) return fail(Error::Kind::system, made.error());
     if (plan_.canvas) {
       auto canvas = CanvasRuntime::open(*plan_.canvas, settings_, plan_.websocket.slow_timeout);
@@ -167,6 +172,7 @@ class Gateway::Impl {
   }
 
   void keep_cookie() { access_.keep_cookie(); }
+  void reopen_access_log() { watch_.reopen_access_log(); }
   bool loops_live() {
     return pulse_.beat(server_.loop_count(), [this](const std::function<void()>& task) {
       for (std::size_t i = 0; i < server_.loop_count(); ++i) {
@@ -302,6 +308,8 @@ class Gateway::Impl {
         std::make_shared<LoopServices>(plan_.http.compression, server, loop_index, metrics_.compression());
     services->settings = settings_;
     services->guard = guard;
+    LoopWatch* const watch = watch_.add_loop();
+    server.sessions().set_session_watcher(watch);
     const ViewPtr view = this->view();
     update_networks(*view, *services, server, loop_index);
     if (streams_ != nullptr) services->streams = streams_->make_loop(server);
@@ -311,7 +319,7 @@ class Gateway::Impl {
     std::vector<Site*>& sites = sites_.emplace_back();
     session::Server::HttpServices services_of_listeners;
     for (const ListenerPlan& listener : plan_.listeners) {
-      auto site = std::make_unique<Site>(make_router_of(listener, *view, services));
+      auto site = std::make_unique<Site>(make_router_of(listener, *view, services), watch);
       sites.push_back(site.get());
       services_of_listeners.push_back(std::move(site));
     }
@@ -403,16 +411,6 @@ class Gateway::Impl {
     return response;
   }
 
-  static NetworkState state_of(const Network& network) {
-    const Network::Readiness readiness = network.readiness();
-    std::string text = "not ready: " + readiness.reason;
-    if (readiness.ready) {
-      text = "ready, head " + std::to_string(network.head_number()) +
-             (readiness.reason.empty() ? "" : "; " + readiness.reason);
-    }
-    return {.name = network.name(), .ready = readiness.ready, .text = std::move(text)};
-  }
-
   std::string metrics_text() {
     for (const ViewPtr view = this->view(); LiveNetwork* const live : view->networks) {
       live->metrics.ready.set(live->network.readiness().ready ? 1 : 0);
@@ -421,6 +419,7 @@ class Gateway::Impl {
   }
 
   const ServePlan plan_;                     // of the start
+  Watch watch_{plan_.observe};               // ended after all that it watches
   Defence defence_;                          // ended before what it watches
   const session::SessionSettings settings_;  // the same
   ByteBudget budget_;                        // of the process
@@ -481,6 +480,9 @@ std::vector<net::Address> Gateway::admin_addresses() const {
 }
 bool Gateway::loops_live() {
   return impl_->loops_live();
+}
+void Gateway::reopen_access_log() {
+  impl_->reopen_access_log();
 }
 void Gateway::keep_cookie() {
   impl_->keep_cookie();

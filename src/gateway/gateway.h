@@ -62,6 +62,8 @@ class Gateway {
   PlanDiff reload(const ServePlan& wanted);
   // Whether every loop has run a task since the last call; that one posts the next. One thread at a time.
   bool loops_live();
+  // The file of the access log was renamed. Any thread.
+  void reopen_access_log();
   // Writes the cookie file again if it is gone. On the thread of start() and stop().
   void keep_cookie();
 

@@ -15,6 +15,7 @@
 #include "gateway/access_gate.h"
 #include "gateway/defend/cells.h"
 #include "gateway/metric_infos.h"
+#include "gateway/observe/cells.h"
 #include "gateway/process_memory.h"
 #include "streams/catalog.h"
 
@@ -39,6 +40,7 @@ constexpr std::array<std::string_view, PerEach<SlowPolicy>::kSize> kSlowPolicies
 constexpr std::array<std::string_view, PerEach<ResumeOutcome>::kSize> kResumeOutcomes{"complete", "notice"};
 constexpr std::array<std::string_view, PerEach<FilterOutcome>::kSize> kFilterOutcomes{
     "created", "refused", "expired", "lost", "uninstalled"};
+constexpr std::array<std::string_view, PerEach<Unrecorded>::kSize> kUnrecorded{"queue", "failed"};
 constexpr std::array<std::string_view, PerEach<Transport>::kSize> kTransports{"http", "websocket"};
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
@@ -88,6 +90,7 @@ struct Metrics::Sheet {
   void server(const session::AcceptGate& gate);
   void access(const AccessGate& gate);
   void defence(const DefenceCells& cells);
+  void observe(const ObserveCells& cells);
   void histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell);
   void network(const NetworkMetrics& cells, Instant now);
   void upstream(const UpstreamMetrics& cells);
@@ -148,6 +151,13 @@ void Metrics::Sheet::defence(const DefenceCells& cells) {
   threads("loop", cells.loops);
   threads("upstream", cells.workers);
   threads("batches", cells.batches);
+}
+
+void Metrics::Sheet::observe(const ObserveCells& cells) {
+  counter(MetricId::access_log_lines, {}, cells.lines);
+  counters(MetricId::access_log_dropped, {}, "reason", kUnrecorded, cells.lines_dropped);
+  counter(MetricId::spans, {}, cells.spans);
+  counters(MetricId::spans_dropped, {}, "reason", kUnrecorded, cells.spans_dropped);
 }
 
 void Metrics::Sheet::histogram(MetricId id, const Labels& labels, const LatencyHistogram& cell) {
@@ -337,11 +347,6 @@ void Metrics::set_chain_id(std::string_view project, std::string_view chain_id) 
   std::ranges::for_each(upstreams_, set);
 }
 
-void Metrics::http_answered(int status) {
-  const auto* const known = std::ranges::find(kStatuses, status);
-  http_responses_[static_cast<std::size_t>(known - kStatuses.begin())].add();
-}
-
 void Metrics::fill(Sheet& sheet, Instant now) const {
   for (std::size_t i = 0; i < http_responses_.size(); ++i) {
     const bool known = i < kStatuses.size();
@@ -356,6 +361,7 @@ void Metrics::fill(Sheet& sheet, Instant now) const {
   if (gate_ != nullptr) sheet.server(*gate_);
   if (access_ != nullptr) sheet.access(*access_);
   if (defence_ != nullptr) sheet.defence(*defence_);
+  if (observe_ != nullptr) sheet.observe(*observe_);
   if (budget_ != nullptr) {
     sheet.gauge(MetricId::held_bytes, {}, static_cast<double>(budget_->used()));
     sheet.add(MetricId::held_refusals, {}).counter.value = static_cast<double>(budget_->refusals());

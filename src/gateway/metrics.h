@@ -41,6 +41,7 @@ namespace fanfare::gateway {
 
 class AccessGate;
 struct DefenceCells;
+struct ObserveCells;
 
 // Why a WebSocket connection ended; the first that applies.
 enum class CloseReason : std::uint8_t {
@@ -225,6 +226,8 @@ class Metrics {
   // What the process does about too little memory and too much work; must outlive the last render(). Call once, before
   // the first.
   void watch(const DefenceCells& cells) { defence_ = &cells; }
+  // What is recorded of requests; must outlive the last render(). Call once, before the first.
+  void watch(const ObserveCells& cells) { observe_ = &cells; }
   // The streams; must outlive the last render(). Call once, before the first.
   void watch(const streams::Catalog& catalog) { streams_ = &catalog; }
   // The same for the rooms of the canvas.
@@ -256,6 +259,7 @@ class Metrics {
   const ByteBudget* unfinished_ = nullptr;
   const AccessGate* access_ = nullptr;
   const DefenceCells* defence_ = nullptr;
+  const ObserveCells* observe_ = nullptr;
   const streams::Catalog* streams_ = nullptr;
   const canvasserver::Rooms* canvas_ = nullptr;
 

@@ -1,10 +1,16 @@
-// Counting into the cells of a network or an upstream.
+// Counting into the cells of the process, a network or an upstream.
 
+#include <algorithm>
 #include <utility>
 
 #include "gateway/metrics.h"
 
 namespace fanfare::gateway {
+
+void Metrics::http_answered(int status) {
+  const auto* const known = std::ranges::find(kStatuses, status);
+  http_responses_[static_cast<std::size_t>(known - kStatuses.begin())].add();
+}
 
 NetworkMetrics::NetworkMetrics(std::string project_id, std::string chain)
     : project(std::move(project_id)), chain_id(std::move(chain)) {}

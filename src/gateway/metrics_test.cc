@@ -18,6 +18,7 @@
 #include "canvasstore/disk_room.h"
 #include "gateway/access_gate.h"
 #include "gateway/defend/cells.h"
+#include "gateway/observe/cells.h"
 #include "streams/catalog.h"
 
 namespace fanfare::gateway {
@@ -226,6 +227,8 @@ TEST(MetricNames, TheListIsWhatIsRendered) {
   metrics.watch(access);
   const DefenceCells defence;
   metrics.watch(defence);
+  const ObserveCells observe{};
+  metrics.watch(observe);
   SeededRandom random(1);
   pubsub::Hub hub({}, random);
   streams::Catalog catalog(hub, {});

@@ -9,6 +9,7 @@
 #include "gateway/admitted_caller.h"
 #include "gateway/canvas_mounts.h"
 #include "gateway/mount_plans.h"
+#include "gateway/observe/loop_watch.h"
 #include "gateway/stream_permit.h"
 #include "gateway/web_page.h"
 #include "http/accept_encoding.h"
@@ -104,11 +105,11 @@ class RpcMount final : public server::Mount {
     const std::string_view body = as_text(target.request.body);
     if (const auto refusal = service(target.match).refuse_request(body)) return session.respond(*refusal);
     service(target.match)
-        .handle_http(session, body, caller_of(target, rpc::Transport::http),
+        .handle_http(session, body, caller_of(session, target, rpc::Transport::http),
                      http::accepted_coding(target.request.headers));
   }
 
-  session::UpgradeDecision on_upgrade(session::HttpConnection&, const Target& target) override {
+  session::UpgradeDecision on_upgrade(session::HttpConnection& session, const Target& target) override {
     const auto ids = ids_for(target.request.query);
     if (!ids) return session::HttpResponse{.status = 400, .body = std::string(kUnknownIds), .headers = {}};
     RpcService& service = this->service(target.match);
@@ -123,7 +124,7 @@ class RpcMount final : public server::Mount {
         .endpoint = &service,
         .policy = &upgrades_,
         .data = std::make_unique<RpcConnection>(service, ConnectionSlot(service.network()),
-                                                caller_of(target, rpc::Transport::websocket), *ids)};
+                                                caller_of(session, target, rpc::Transport::websocket), *ids)};
   }
 
   void on_foreign(const Match& match, Foreign why, bool is_upgrade) override {
@@ -137,12 +138,18 @@ class RpcMount final : public server::Mount {
   }
 
  private:
-  static rpc::Caller caller_of(const Target& target, rpc::Transport transport) {
+  rpc::Caller caller_of(const session::HttpConnection& session, const Target& target,
+                        rpc::Transport transport) const {
     rpc::Caller caller{.transport = transport,
                        .is_local = target.on_loopback && target.caller != Caller::unknown_page};
     if (const AdmittedCaller* const admitted = AdmittedCaller::of(target.admitted.get())) {
       caller.principal = admitted->principal;
       caller.payer = admitted->payer;
+    }
+    if (session.note() != nullptr) {
+      const std::string_view name =
+          caller.principal == nullptr ? std::string_view() : std::string_view(caller.principal->name);
+      caller.record = LoopWatch::request_of(session, service(target.match).network().name(), name);
     }
     return caller;
   }

@@ -104,6 +104,7 @@ class SignalWait {
     for (;; received = 0) {
       if (received == 0) received = wait_for_signal(signals_, shortest_interval());
       if (received == SIGHUP) {
+        gateway_.reopen_access_log();
         manager_.reloading();
         reloader_.reload_all();
         manager_.ready(status_text(gateway_));

@@ -19,6 +19,7 @@
 #include "eth/filter_limits.h"
 #include "gateway/admin_plan.h"
 #include "gateway/defend/plan.h"
+#include "gateway/observe/plan.h"
 #include "net/loop.h"
 #include "server/browser_rules.h"
 #include "server/listener.h"
@@ -321,6 +322,7 @@ struct ServePlan {
   std::string cookie_file = {};
   std::vector<std::string> cookie_roles = {};
   DefencePlan defence = {};
+  ObservePlan observe = {};
   // Files that decide who may do what: the configuration, and those with keys and secrets that it names.
   std::vector<std::string> access_files = {};
   // How often is looked whether they have changed; zero: never.

@@ -73,7 +73,7 @@ session::ServerOptions server_options(const ServePlan& plan, const session::Sess
   // The configured limit applies to all loops together; a single loop has none.
   options.loop_server.connections_max = std::numeric_limits<std::size_t>::max();
   options.loop_server.unfinished_input = &unfinished;
-  options.loop_server.keeps_facts = plan.admin.has_value();
+  options.loop_server.keeps_facts = plan.admin.has_value() || plan.observe.is_on();
   options.loop_server.sweep_interval = sweep_interval(settings, plan.http);
   return options;
 }

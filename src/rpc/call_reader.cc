@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "access/principal.h"
 #include "access/quota.h"
 #include "base/check.h"
 #include "jsonrpc/response.h"
@@ -16,6 +17,14 @@ Duration rest_after(std::size_t bytes, std::size_t not_begun, std::size_t calls)
       static_cast<double>(bytes) * static_cast<double>(not_begun) / static_cast<double>(calls);
   return std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(refused / double{CallReader::kRefusedBytesPerSecond}));
+}
+
+trace::CallPtr begin_record(const Caller& caller, std::string_view method, std::size_t bytes) {
+  return trace::begin_call(
+      caller.record, {.method = method,
+                      .principal = caller.principal == nullptr ? std::string_view()
+                                                               : std::string_view(caller.principal->name),
+                      .bytes_in = bytes});
 }
 
 }  // namespace
@@ -70,6 +79,11 @@ ReadText CallReader::unreadable(const jsonrpc::Error& error, std::size_t element
   } else {
     jsonrpc::append_error(answer.text, "null", error.code, error.message);
   }
+  if (origin.caller.record != nullptr) {
+    Call unreadable{.id = "null", .answer = answer.text};
+    unreadable.record = begin_record(origin.caller, {}, text.size());
+    end_record(unreadable);
+  }
   return {.message = std::unexpected(std::move(answer)), .rest = rest_after(text.size(), 1, 1)};
 }
 
@@ -94,6 +108,8 @@ void CallReader::take(const jsonrpc::Request& request, const Origin& origin, Pro
   context_.observer.on_call(origin.caller.transport);
   Call call{.id = std::string(request.id), .method = {}, .params = {}, .answer = {}};
   call.version_1 = request.is_version_1;
+  if (origin.caller.record != nullptr)
+    call.record = begin_record(origin.caller, request.method, request.raw.size());
   Begun begun = Begun::answered;
   if (!progress.has_room) {
     context_.observer.on_refused(Refused::memory);
@@ -107,6 +123,7 @@ void CallReader::take(const jsonrpc::Request& request, const Origin& origin, Pro
     call.late = begun == Begun::late;
     ++(call.late ? message.late : message.open);
   } else if (request.is_notification()) {
+    end_record(call);
     return;
   }
   message.calls.push_back(std::move(call));

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "session/member.h"
+#include "trace/call.h"
 
 namespace fanfare {
 struct RpcIdentity;
@@ -34,6 +35,8 @@ struct Caller {
   std::shared_ptr<access::Payer> payer = {};
   // Of its role, for metrics of a program (callers.h); null: nobody counts.
   std::shared_ptr<RoleCounters> counters = {};
+  // Where its calls come from, for those who record them; null: nobody does.
+  std::shared_ptr<trace::Request> record = {};
 };
 
 // Where a message comes from. Borrowed for the call.

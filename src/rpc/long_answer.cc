@@ -22,6 +22,7 @@ bool LongAnswer::visit_on(Slice& slice, Visit visit) {
 std::optional<Reply> LongAnswer::join_on(Slice& slice) {
   if (!has_room_) {
     const bool is_measured = visit_on(slice, [this](Call& call) {
+      end_record(call);
       if (!is_answered(call)) return;
       if (call.version_1) call.answer = jsonrpc::to_version_1(call.answer, call.id);
       bytes_ += call.answer.size() + 1;

@@ -25,6 +25,15 @@ void append_answers(std::string& text, std::vector<Call>& calls, bool batch) {
 
 }  // namespace
 
+void end_record(Call& call) {
+  if (call.record == nullptr) return;
+  trace::CallEnd end{.bytes_out = call.answer.size()};
+  if (const auto answer = jsonrpc::split_response(call.answer); answer && !answer->error.empty()) {
+    end.error_code = jsonrpc::read_error(answer->error).code;
+  }
+  std::exchange(call.record, nullptr)->end(end);
+}
+
 std::string join_answers(std::vector<Call>& calls, bool batch) {
   if (!batch && calls.size() == 1) return std::move(calls.front().answer);
   std::string text;
@@ -41,6 +50,7 @@ std::string join_answers(std::vector<Call>& calls, bool batch) {
 Reply complete(Message message) {
   if (message.late > 0) return {.text = {}, .unfinished = std::make_unique<Message>(std::move(message))};
   for (Call& call : message.calls) {
+    end_record(call);
     if (call.version_1 && !call.answer.empty()) call.answer = jsonrpc::to_version_1(call.answer, call.id);
   }
   Reply reply{.text = join_answers(message.calls, message.batch),

@@ -13,16 +13,18 @@
 #include "base/shared_bytes.h"
 #include "base/time.h"
 #include "rpc/answer_room.h"
+#include "trace/call.h"
 
 namespace fanfare::rpc {
 
 struct Call {
   std::string id;  // the caller's raw token; empty: a notification, which is never answered
   std::string method;
-  std::string params;      // raw, may be empty
-  std::string answer;      // the complete answer; set: nothing is left to do
-  bool version_1 = false;  // the answer is sent in the form of JSON-RPC 1
-  bool late = false;       // answered by Methods::finish(), not by Methods::run()
+  std::string params;          // raw, may be empty
+  std::string answer;          // the complete answer; set: nothing is left to do
+  bool version_1 = false;      // the answer is sent in the form of JSON-RPC 1
+  bool late = false;           // answered by Methods::finish(), not by Methods::run()
+  trace::CallPtr record = {};  // null: nobody records it
 };
 
 // A subscription that becomes active once the answer with its id is in the outbox. A client drops
@@ -63,6 +65,9 @@ struct Reply {
   // above but `open`.
   std::unique_ptr<Message> unfinished = {};
 };
+
+// For the record of a call, if it has one: its answer is complete.
+void end_record(Call& call);
 
 // All answers as one text, "" if there are none. Frees each call's own answer. Without memory for that, the
 // text has errors that say so under the same ids.

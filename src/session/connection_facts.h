@@ -19,6 +19,7 @@ struct ConnectionFacts {
   Instant opened_at{};
   std::uint64_t messages_received = 0;  // WebSocket messages, and HTTP requests
   std::uint64_t messages_sent = 0;      // WebSocket messages
+  std::uint64_t bytes_received = 0;     // of a WebSocket
   // Of the last HTTP request: the upgrade, for a WebSocket. Null: it had none.
   std::shared_ptr<const std::string> user_agent = {};
 };

@@ -199,6 +199,7 @@ void HttpConnection::refuse_handshake(Acceptance& acceptance, ws::UpgradeRefusal
 }
 
 Session& HttpConnection::start_websocket(const ws::UpgradeAccept& agreed, Acceptance acceptance) {
+  if (note_ != nullptr) note_->add_headers(acceptance.headers);
   std::vector<HeaderField> extra;
   for (const ws::OwnedHeader& header : acceptance.headers) extra.push_back({header.name, header.value});
   std::unique_ptr<ws::MessageCodec> codec;
@@ -219,9 +220,12 @@ Session& HttpConnection::start_websocket(const ws::UpgradeAccept& agreed, Accept
   if (data != nullptr) data->on_opening(opened, agreed.subprotocol);
   transport().append(as_bytes(agreed.response(extra)));
   service().on_answered(101);
+  const std::shared_ptr<RequestNote> note = std::move(note_);
+  if (note != nullptr) note->on_answered(101, 0);
   state_ = State::upgraded;
   transport().set_handler(std::move(session));
   opened.open_in_place_of(*this);
+  if (note != nullptr) note->on_opened(opened.id());
   return opened;
 }
 
@@ -245,6 +249,7 @@ void HttpConnection::on_answered() {
 void HttpConnection::refuse(int status, std::string_view reason) {
   state_ = State::answering;
   keep_alive_ = false;
+  service().on_unreadable(*this);
   HttpResponse response{.status = status, .body = std::string(reason) + "\n", .headers = {}};
   service().on_refusal(parser_.headers(), response);
   respond(response);

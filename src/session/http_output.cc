@@ -21,6 +21,7 @@ http::BodyFraming framing_for(std::optional<std::uint64_t> length, int version_m
 void HttpOutput::begin_answer(const http::Request& request) {
   state_ = State::answering;
   answer_headers_.clear();
+  note_.reset();
   keep_alive_ = request.keep_alive;
   head_only_ = request.method == "HEAD";
   version_minor_ = request.version_minor;
@@ -33,6 +34,7 @@ http::ResponseOptions HttpOutput::response_options(std::string_view date) const 
 void HttpOutput::respond(const HttpResponse& response) {
   if (state_ != State::answering) return;
   before_answer();
+  add_noted_headers();
   const http::Answer answer = answer_of(response, answer_headers_);
   const std::string_view body = answer.explanation.empty() ? response.body : answer.explanation;
   const std::string date = http::format_date(system_clock().wall_now());
@@ -42,6 +44,7 @@ void HttpOutput::respond(const HttpResponse& response) {
     transport().notify_when_flushed();
   }
   service().on_answered(answer.status);
+  note_answer(answer.status, body.size());
   on_answered();
 }
 
@@ -54,8 +57,11 @@ void HttpOutput::respond_last(const HttpResponse& response) {
 bool HttpOutput::start_body(const HttpResponse& response, std::optional<std::uint64_t> length,
                             std::unique_ptr<AnswerBody> body) {
   if (state_ != State::answering) return false;
+  const std::size_t headers_before = answer_headers_.size();
+  add_noted_headers();
   const http::Answer answer = answer_of(response, answer_headers_);
   if (!answer.explanation.empty() || !http::may_have_body(answer.status)) {
+    answer_headers_.resize(headers_before);  // respond() adds them again
     respond(response);
     return false;
   }
@@ -67,6 +73,7 @@ bool HttpOutput::start_body(const HttpResponse& response, std::optional<std::uin
   http::render_response_head(transport(), answer.status, answer.headers, framing_, body_left_,
                              response_options(date));
   service().on_answered(answer.status);
+  note_answer(answer.status, 0);
   if (head_only_) {
     on_answered();
     return false;

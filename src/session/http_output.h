@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "http/render.h"
@@ -12,6 +13,7 @@
 #include "session/http_service.h"
 #include "session/listener_context.h"
 #include "session/member.h"
+#include "session/request_note.h"
 #include "session/send_result.h"
 
 namespace fanfare::session {
@@ -26,6 +28,10 @@ class HttpOutput : public Member {
   void respond_last(const HttpResponse& response);
   // Adds fields before those of any response to the current request. A 101 has none of them.
   void set_answer_headers(std::vector<ws::OwnedHeader> headers) { answer_headers_ = std::move(headers); }
+
+  // Of the current request; dropped with its answer.
+  void set_note(std::shared_ptr<RequestNote> note) { note_ = std::move(note); }
+  RequestNote* note() const { return note_.get(); }
 
   // Answers the current request with this head and a body in pieces. The body has `length` bytes; without a
   // length it is sent in chunks (RFC9112§7.1), or until the close for an HTTP/1.0 client. `response.body`
@@ -74,8 +80,15 @@ class HttpOutput : public Member {
   bool keep_alive_ = true;
   std::vector<std::shared_ptr<const void>> unsent_;  // HttpResponse::until_sent
   std::unique_ptr<AnswerBody> body_;                 // while streaming
+  std::shared_ptr<RequestNote> note_;                // null: nobody wants to know
 
  private:
+  void add_noted_headers() {
+    if (note_ != nullptr) note_->add_headers(answer_headers_);
+  }
+  void note_answer(int status, std::size_t body_bytes) {
+    if (note_ != nullptr) std::exchange(note_, nullptr)->on_answered(status, body_bytes);
+  }
   http::ResponseOptions response_options(std::string_view date) const;
   void body_is_over();
 

@@ -68,6 +68,8 @@ class HttpService {
   virtual void on_request(HttpConnection& connection, const http::Request& request) = 0;
   // A GET that requests a WebSocket, correctly or not.
   virtual UpgradeDecision on_upgrade(HttpConnection& connection, const http::Request& request) = 0;
+  // A request that is not passed on is about to be answered by the session itself (400, 408, 413, ...); on_refusal() follows.
+  virtual void on_unreadable(HttpConnection& /*connection*/) {}
   // Adds headers to a response that the session itself gives to a request it does not pass on (400, 408, 413,
   // ...). `headers`: the request's, borrowed for the call; empty if its head was not read.
   virtual void on_refusal(http::Headers /*headers*/, HttpResponse& /*response*/) {}

@@ -59,7 +59,7 @@ void Session::on_receive(MutableBytes input) {
 
 void Session::receive(MutableBytes input) {
   awaiting_pong_ = false;
-  table().counters().bytes_received.add(input.size());
+  table().count_bytes_received(*this, input.size());
   // The loop may already have had more data when reading was paused.
   if (has_unread_) return keep(input);
   const MutableBytes rest = consume(input);
@@ -226,12 +226,14 @@ void Session::end(Cause cause, std::uint16_t code, std::string_view reason, std:
   phase_ = Phase::ended;
   forget_drain();
   deadline_from_ms_ = now_ms();
-  endpoint_->on_close(
-      *this, {.cause = cause,
-              .code = code,
-              .reason = reason,
-              .broken_rule = rule,
-              .unsent_bytes = held_bytes() + (connection_.should_close_transport() ? 0 : queued_bytes())});
+  const CloseInfo info{
+      .cause = cause,
+      .code = code,
+      .reason = reason,
+      .broken_rule = rule,
+      .unsent_bytes = held_bytes() + (connection_.should_close_transport() ? 0 : queued_bytes())};
+  if (SessionWatcher* const watcher = table().session_watcher()) watcher->on_session_ended(*this, info);
+  endpoint_->on_close(*this, info);
   drop_held();
 }
 

@@ -18,6 +18,7 @@
 #include "session/connection_facts.h"
 #include "session/drain_watch.h"
 #include "session/session.h"
+#include "session/session_watcher.h"
 #include "session/unfinished_input.h"
 #include "ws/deflate_pool.h"
 
@@ -88,6 +89,9 @@ class SessionTable {
   }
   // From now on facts are kept of each new member. Before the first one.
   void keep_facts() { facts_ = std::make_unique<ConnectionFactsTable>(); }
+  // Null: nobody is told. It must outlive the table.
+  void set_session_watcher(SessionWatcher* watcher) { session_watcher_ = watcher; }
+  SessionWatcher* session_watcher() const { return session_watcher_; }
   // Null: they are not kept. Of a member that has joined.
   const ConnectionFacts* facts_of(const Member& member) const {
     return is_kept(member) ? &facts_->of(member.slot_) : nullptr;
@@ -106,6 +110,10 @@ class SessionTable {
   void count_received(const Member& member, std::uint64_t messages) {
     counters_.messages_received.add(messages);
     if (is_kept(member)) facts_->of(member.slot_).messages_received += messages;
+  }
+  void count_bytes_received(const Member& member, std::uint64_t bytes) {
+    counters_.bytes_received.add(bytes);
+    if (is_kept(member)) facts_->of(member.slot_).bytes_received += bytes;
   }
   void count_sent(const Member& member) {
     counters_.messages_sent.add();
@@ -172,6 +180,7 @@ class SessionTable {
   SystemRandom random_;
   SessionCounters counters_;
   std::unique_ptr<ConnectionFactsTable> facts_;  // null: they are not kept
+  SessionWatcher* session_watcher_ = nullptr;
   std::vector<std::unique_ptr<ws::DeflatePool>> deflate_pools_;
   BlockPool session_memory_{sizeof(Session)};
   std::deque<Member*> slots_;  // null: free

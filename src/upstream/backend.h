@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "fanfare/unique_function.h"
 #include "jsonrpc/response.h"
+#include "trace/call.h"
 #include "upstream/failure.h"
 
 namespace fanfare::upstream {
@@ -93,6 +94,10 @@ struct CallOptions {
   // The memory share that pays for the answer while it is held; null: unlimited. Without room the call ends
   // with FailureKind::no_room.
   std::shared_ptr<ByteShare> payer = {};
+  // The clients' calls that it is made for; null: nobody records them.
+  trace::CallsPtr traced = {};
+  // This attempt for them, which a pool begins; its headers are for the node.
+  trace::AttemptPtr attempt_record = {};
 };
 
 struct Reply {

@@ -41,6 +41,7 @@ std::optional<Coalescer::Ticket> Coalescer::join(std::string_view key, Need need
     const bool is_queued = group.queue_time != nullptr && group.queue_time->waiting;
     if (is_queued && !group.caller.is_same_client(need.caller)) continue;
     group.waiters.push_back(std::move(waiter));
+    if (need.traced != nullptr) need.traced->note_shared(group.traced);
     ++shared_;
     return std::nullopt;
   }
@@ -50,6 +51,7 @@ std::optional<Coalescer::Ticket> Coalescer::join(std::string_view key, Need need
               .begun = now,
               .caller = std::move(need.caller),
               .queue_time = std::move(need.queue_time),
+              .traced = std::move(need.traced),
               .waiters = {}};
   group.waiters.push_back(std::move(waiter));
   groups_.emplace(serial, std::move(group));

@@ -48,6 +48,7 @@ class Coalescer {
     // another client's turn.
     Caller caller = {};
     std::shared_ptr<QueueTime> queue_time = {};
+    trace::CallPtr traced = {};  // the client's call; null: nobody records it
   };
   enum class Ticket : std::uint64_t {};
 
@@ -72,6 +73,7 @@ class Coalescer {
     Instant begun;
     Caller caller = {};
     std::shared_ptr<QueueTime> queue_time = {};
+    trace::CallPtr traced = {};
     std::vector<Waiter> waiters;
   };
   CoalescerLimits limits_;

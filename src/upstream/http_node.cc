@@ -11,11 +11,13 @@
 
 #include "base/check.h"
 #include "base/guard.h"
+#include "base/uri.h"
 #include "jsonrpc/scan.h"
 #include "jsonrpc/surrogates.h"
 #include "jsonrpc/value.h"
 #include "upstream/answer_secrets.h"
 #include "upstream/curl_failure.h"
+#include "upstream/curl_headers.h"
 #include "upstream/url.h"
 
 namespace fanfare::upstream {
@@ -61,7 +63,10 @@ class HttpNode::Impl final : Worker::StopListener {
   // An easy handle and its current call; reused for many calls.
   struct Call final : Worker::Transfer {
     explicit Call(Impl& owner) : impl(owner), easy(curl_easy_init()) { FANFARE_CHECK(easy != nullptr); }
-    ~Call() override { curl_easy_cleanup(easy); }
+    ~Call() override {
+      curl_easy_cleanup(easy);
+      curl_slist_free_all(own_headers);
+    }
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
     void finished(int curl_code) override { impl.finished(*this, curl_code); }
@@ -76,6 +81,7 @@ class HttpNode::Impl final : Worker::StopListener {
     bool too_large = false;
     bool no_memory = false;  // the answer did not fit into the process's memory or the payer's share
     ByteHold hold;           // the answer's bytes
+    curl_slist* own_headers = nullptr;  // of this call alone; null: it has those of all
     Instant begun{};
     Instant deadline{};
   };
@@ -92,6 +98,7 @@ class HttpNode::Impl final : Worker::StopListener {
   void worker_stopping() override;
   void end_all(const char* why);
   std::unique_ptr<Call> take_handle();
+  void set_own_headers(Call& call) const;
   void start(Waiting waiting);
   void start_waiting();
   void finished(Call& call, int curl_code);
@@ -283,9 +290,18 @@ void HttpNode::Impl::start(Waiting waiting) {
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(call->deadline - worker_.now()));
   curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, call->options.repeat == Repeat::always ? 0L : 1L);
 
+  if (call->options.attempt_record != nullptr) set_own_headers(*call);
+
   Call& started = *call;
   active_.emplace(&started, std::move(call));
   FANFARE_CHECK(worker_.start(easy, started));
+}
+
+void HttpNode::Impl::set_own_headers(Call& call) const {
+  trace::Attempt& record = *call.options.attempt_record;
+  if (const auto parts = split_uri(options_.url)) record.set_server(parts->authority);
+  call.own_headers = headers_with(headers_, record.headers());
+  curl_easy_setopt(call.easy, CURLOPT_HTTPHEADER, call.own_headers);
 }
 
 void HttpNode::Impl::start_waiting() {
@@ -385,6 +401,10 @@ void HttpNode::Impl::finished(Call& call, int curl_code) {
   call.response.clear();
   if (call.response.capacity() > kIdleBufferBytesMax) call.response.shrink_to_fit();
   call.body = {};
+  if (call.own_headers != nullptr) {
+    curl_easy_setopt(call.easy, CURLOPT_HTTPHEADER, headers_);
+    curl_slist_free_all(std::exchange(call.own_headers, nullptr));
+  }
   if (idle_.size() < kIdleHandlesMax) idle_.push_back(std::move(owned));
   start_waiting();
   done(std::move(result));  // last: may destroy this

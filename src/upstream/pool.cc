@@ -206,10 +206,17 @@ void Pool::Impl::send(const FlightPtr& flight, std::size_t member) {
   options.queue_time = std::make_shared<QueueTime>();
   options.queue_time->of_whole = flight->options.queue_time;
   auto queue_time = options.queue_time;
+  if (options.traced != nullptr) {
+    options.attempt_record =
+        std::make_shared<trace::Attempt>(options.traced, members_.backend(member).name(), options.method);
+  }
   if (others_left) arm_hedge(flight, queue_time);
   std::string body = members_.size() > 1 ? flight->body : std::move(flight->body);
+  auto record = options.attempt_record;
   members_.backend(member).call(
-      std::move(body), std::move(options), [this, flight, member, begun, queue_time](Result result) {
+      std::move(body), std::move(options),
+      [this, flight, member, begun, queue_time, record = std::move(record)](Result result) {
+        if (record != nullptr) end_record(*record, *flight, result);
         ended(flight, member, std::max(begun, queue_time->left_at), std::move(result));
       });
 }

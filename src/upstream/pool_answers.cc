@@ -18,6 +18,15 @@ bool worth_another_try(const Failure& failure) {
 
 }  // namespace
 
+void end_record(trace::Attempt& record, const Flight& flight, const Result& result) {
+  trace::Attempt::End end{.is_late = flight.over};
+  if (!result) {
+    end.failure = to_string(result.error().kind);
+    if (result.error().http_status != 0) end.http_status = result.error().http_status;
+  }
+  record.end(end);
+}
+
 void Pool::Impl::ended(const FlightPtr& flight, std::size_t member, Instant begun, Result result) {
   if (result && has_wrong_id(flight->options.id, *result)) {
     result = std::unexpected(Failure{

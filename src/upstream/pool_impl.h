@@ -49,6 +49,9 @@ struct Flight {
 };
 using FlightPtr = std::shared_ptr<Flight>;
 
+// Before the flight learns of the result.
+void end_record(trace::Attempt& record, const Flight& flight, const Result& result);
+
 class Pool::Impl final : Executor::StopListener {
  public:
   // `first_member`: the number of the first member, in replies.

@@ -13,13 +13,13 @@
 namespace fanfare::upstream {
 namespace {
 
-constexpr int kMethodNotFound = -32601;
-constexpr int kMethodNotSupported = -32004;  // used by hardhat
+constexpr int kReceiptsNotFound = -32601;
+constexpr int kReceiptsNotSupported = -32004;  // used by hardhat
 
 // "the method eth_getBlockReceipts does not exist/is not available" and its many relatives.
 bool says_no_such_method(const jsonrpc::ErrorObject& error) {
-  if (static_cast<int>(error.code) == kMethodNotFound ||
-      static_cast<int>(error.code) == kMethodNotSupported) {
+  if (static_cast<int>(error.code) == kReceiptsNotFound ||
+      static_cast<int>(error.code) == kReceiptsNotSupported) {
     return true;
   }
   std::string text(error.message);

@@ -8,6 +8,7 @@
 
 #include "base/check.h"
 #include "base/log_limiter.h"
+#include "base/uri.h"
 #include "jsonrpc/request.h"
 #include "jsonrpc/response.h"
 #include "jsonrpc/value.h"
@@ -168,6 +169,10 @@ void WebSocketNode::Impl::call(const std::string& body, CallOptions options, Don
   call->options = std::move(options);
   call->done = std::move(done);
   call->hold = ByteHold(call->options.payer);
+  if (call->options.attempt_record != nullptr) {
+    if (const auto parts = split_uri(options_.url))
+      call->options.attempt_record->set_server(parts->authority);
+  }
   if (executor_.stopping()) return refuse(call, FailureKind::shutdown, "the worker is stopping");
   if (state_ == State::down) return refuse(call, FailureKind::connect, lost_why_);
   if (waiting_.size() >= options_.calls_max) {

@@ -15,6 +15,7 @@
 #include "gateway/duration.h"
 #include "gateway/method_rules.h"
 #include "gateway/mount_plans.h"
+#include "gateway/observe/otel_environment.h"
 #include "net/socket.h"
 #include "serve/web_directory.h"
 #include "server/browser_rules.h"
@@ -367,6 +368,10 @@ std::expected<ServePlan, std::string> plan_of(const ServeArguments& arguments,
   if (!plan) return plan;
   if (auto read = read_admin_socket(arguments, *plan); !read) return Wrong(read.error());
   if (plan->admin) plan->admin->version = FANFARE_VERSION;
+  plan->observe.version = FANFARE_VERSION;
+  if (auto read = gateway::read_otel_environment(environment, plan->observe.tracing); !read) {
+    return Wrong("fanfare serve: " + read.error());
+  }
   if (!file && !arguments.no_web) {
     const auto directory = page_directory("--web-dir", arguments.web_dir, own_page);
     if (!directory) return Wrong(directory.error());

@@ -2,6 +2,7 @@
 // The form of the log of `fanfare serve`.
 
 #include <expected>
+#include <optional>
 #include <string>
 
 #include "arguments.h"
@@ -10,9 +11,9 @@
 
 namespace fanfare::app {
 
-// --log-format, else the variable FANFARE_LOG_FORMAT if it is not empty, else text. The error is printable
+// --log-format, else the variable FANFARE_LOG_FORMAT if it is not empty. Empty: neither is given. The error is printable
 // text without a final newline: the invalid flag or variable and its valid values.
-std::expected<log::Format, std::string> log_format_of(const ServeArguments& arguments,
-                                                      const gateway::EnvironmentLookup& environment);
+std::expected<std::optional<log::Format>, std::string> log_format_of(
+    const ServeArguments& arguments, const gateway::EnvironmentLookup& environment);
 
 }  // namespace fanfare::app

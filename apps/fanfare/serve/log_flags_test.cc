@@ -10,8 +10,8 @@
 namespace fanfare::app {
 namespace {
 
-std::expected<log::Format, std::string> format_for(std::optional<std::string> flag,
-                                                   std::optional<std::string> variable) {
+std::expected<std::optional<log::Format>, std::string> format_for(std::optional<std::string> flag,
+                                                                  std::optional<std::string> variable) {
   ServeArguments arguments;
   arguments.log_format = std::move(flag);
   return log_format_of(arguments, [&](std::string_view name) -> std::optional<std::string> {
@@ -19,12 +19,12 @@ std::expected<log::Format, std::string> format_for(std::optional<std::string> fl
   });
 }
 
-TEST(LogFlags, TheFlagThenTheEnvironmentThenText) {
+TEST(LogFlags, TheFlagThenTheEnvironmentThenTheFile) {
   EXPECT_EQ(format_for("json", "text"), log::Format::json);
   EXPECT_EQ(format_for("text", "json"), log::Format::text);
   EXPECT_EQ(format_for({}, "json"), log::Format::json);
-  EXPECT_EQ(format_for({}, ""), log::Format::text);
-  EXPECT_EQ(format_for({}, {}), log::Format::text);
+  EXPECT_EQ(format_for({}, ""), std::nullopt);
+  EXPECT_EQ(format_for({}, {}), std::nullopt);
 }
 
 TEST(LogFlags, AnotherFormIsRefused) {

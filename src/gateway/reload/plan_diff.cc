@@ -239,6 +239,11 @@ void Differ::compare_parts() {
   told_.canvas = wanted_.canvas;
   fixed_part("admin", SETTING(admin));
   fixed_part("server.memory or server.overload", SETTING(defence));
+  fixed_part("server.accessLog", SETTING(observe.access_log));
+  fixed_part("server.requestIds", SETTING(observe.request_ids));
+  fixed_part("server.requestIds.trust", SETTING(observe.trusted));
+  fixed_part("tracing", SETTING(observe.tracing));
+  fixed_part("logFormat", SETTING(observe.log_format));
 }
 
 bool Differ::is_polled(std::size_t network) const {
