@@ -19,7 +19,7 @@ using deflate_tests::Inflated;
 using deflate_tests::kEager;
 using deflate_tests::kNoTakeover;
 using deflate_tests::kTakeover;
-using deflate_tests::wire;
+using deflate_tests::bytes_of;
 
 constexpr InflateLimits kNoLimits{
     .message_bytes_max = deflate_tests::kNoLimit, .ratio_max = 2000, .ratio_floor_bytes = 1 << 20};
