@@ -3,7 +3,6 @@
 #include <bitset>
 
 #include "base/text.h"
-#include "canvas/cursors.h"
 #include "canvas/wire.h"
 #include "jsonrpc/scan.h"
 #include "ws/utf8.h"
@@ -116,11 +115,11 @@ Parsed parse_fetch(WireReader wire, const RoomSpec& spec) {
 }
 
 Parsed parse_cursor(WireReader wire, const RoomSpec& spec) {
+  if (wire.at_end()) return CursorMessage{};
   const auto x = wire.u16();
   const auto y = wire.u16();
   if (!x || !y) return cut_off("CURSOR");
   if (!wire.at_end()) return left_over("CURSOR");
-  if (*x == kCursorGone && *y == kCursorGone) return CursorMessage{};
   if (!has_pixel(spec, *x, *y)) return out_of_range("CURSOR: the place is not in the canvas");
   return CursorMessage{.position = {{.x = *x, .y = *y}}};
 }

@@ -101,7 +101,7 @@ test("Node imports both, without a WebSocket, a window or a worker", () => {
   const [client, react, canvas] = JSON.parse(run("node", ["run.js"], place));
   expect(client).toEqual(["Connection", "ConnectionError", "EthClient", "EthSubscription", "RpcClient", "RpcError", "SharedStreamClient", "StreamClient", "StreamError", "acquireClient", "checksum", "mergePatch"]);
   expect(canvas).toEqual([
-    "CANVAS_PROTOCOL", "CANVAS_STATUS", "CHUNK", "CURSOR_EVERY_MS", "CanvasClient", "CanvasError", "CanvasFormatError", "CanvasStore", "ChunkHash", "ConnectionError", "NOWHERE", "PIXELS_MAX",
+    "CANVAS_PROTOCOL", "CANVAS_STATUS", "CHUNK", "CURSOR_EVERY_MS", "CanvasClient", "CanvasError", "CanvasFormatError", "CanvasStore", "ChunkHash", "ConnectionError", "PIXELS_MAX",
     "WATCHED_AT_FIRST_MAX", "decodeCanvasMessage", "encodeCursor", "encodeFetch", "encodePixels", "encodeUndo", "encodeWatch", "inflate", "inflateHere",
   ]);
   expect(react).toEqual(["FanfareProvider", "useDataStream", "useStream", "useWebSocket"]);
