@@ -5,7 +5,6 @@
 #include "base/text.h"
 #include "canvas/wire.h"
 #include "jsonrpc/scan.h"
-#include "ws/utf8.h"
 
 namespace fanfare::canvas {
 namespace {
@@ -37,13 +36,13 @@ Parsed left_over(std::string_view name) {
   return bad(joined({name, " has bytes after its last field"}));
 }
 
-// One value, as in the field "proof" of a JSON client.
+// One value, as in the field "proof" of a JSON client; the scanner checks its UTF-8, too.
 bool is_json(std::string_view text) {
   jsonrpc::Scanner scanner(text);
   scanner.skip_space();
   if (!scanner.skip_value(kJsonDepthMax)) return false;
   scanner.skip_space();
-  return scanner.at_end() && ws::is_valid_utf8(as_bytes(text));
+  return scanner.at_end();
 }
 
 // `name`: PIXELS, or PROVEN, which has a proof.

@@ -258,6 +258,7 @@ class ChunkRateTest : public RoomTest {
   void expect_wait(const DrawResult& result, std::string_view field, std::string_view value,
                    std::string_view limit, Duration wait) {
     expect_refused(result, ErrorCode::too_many_pixels);
+    ASSERT_TRUE(result.error);
     EXPECT_EQ(result.error->field, field);
     EXPECT_EQ(result.error->value, value);
     EXPECT_EQ(result.error->limit, limit);

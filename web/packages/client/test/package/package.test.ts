@@ -147,7 +147,7 @@ test("a bundle holds only what is used", async () => {
   const eth = await bundle('import { EthClient } from "@fanfare/client"; new EthClient({ url: "ws://x" }).request("a");');
   const hooks = await bundle('import { useDataStream } from "@fanfare/react"; console.log(useDataStream);');
   const canvas = await bundle('import { CanvasClient } from "@fanfare/client/canvas"; new CanvasClient({ url: "ws://x" }).connect();');
-  const codec = await bundle('import { encodeCursor } from "@fanfare/client/canvas"; console.log(encodeCursor(1, 2));');
+  const codec = await bundle('import { encodeCursor } from "@fanfare/client/canvas"; console.log(encodeCursor({ x: 1, y: 2 }));');
   const nothing = await bundle('import "@fanfare/client"; import "@fanfare/client/canvas"; import "@fanfare/react";');
   console.log(`bytes, minified and gzipped: mergePatch ${merge.bytes}, StreamClient ${streams.bytes}, SharedStreamClient ${shared.bytes}, EthClient ${eth.bytes}, hooks ${hooks.bytes}, CanvasClient ${canvas.bytes}`);
   expect(nothing.text).toBe("");
