@@ -146,7 +146,9 @@ TEST_F(RoomDamageTest, ARowThatIsNotWhatWasWrittenIsDamage) {
     EXPECT_EQ(TestStorage(own).error, "") << "it is sound";
     change(own.path, damage.statement);
     const TestStorage room(own);
-    EXPECT_THAT(room.error, HasSubstr(damage.error)) << damage.statement;
+    EXPECT_THAT(room.error, HasSubstr(other.file() + ": the file of the room is ")) << damage.statement;
+    EXPECT_THAT(room.error, HasSubstr(damage.error));
+    EXPECT_THAT(room.error, HasSubstr("restore a copy of it"));
     EXPECT_EQ(room.storage, nullptr);
   }
 }
